@@ -1,0 +1,1 @@
+"""Tiller's engine. Importing this package imports no torch; each module says what it needs."""

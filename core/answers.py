@@ -1,0 +1,155 @@
+"""What a run has said so far: events folded into answers, and answers into settings and exports. No torch.
+
+Front ends draw an :class:`Answer`; they never put text together themselves.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from core.errors import TillerError
+from core.values import (
+    Alternative, Done, Event, Failed, Reading, Reason, RecipeChanged, Scores, Settings, Started, Token, event_json,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One column's reply. ``joins`` are the places at which the recipe changed: (index of the first token, recipe)."""
+
+    tokens: tuple[Token, ...] = ()
+    joins: tuple[tuple[int, str], ...] = ()
+    note: str = ""
+    reason: Reason | None = None
+    seconds: float = 0.0
+    error: str = ""
+
+    @property
+    def text(self) -> str:
+        """The visible reply."""
+        return "".join(token.text for token in self.tokens)
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will come."""
+        return self.reason is not None or bool(self.error)
+
+    def apply(self, event: Event) -> Answer:
+        """The answer after one more of its column's events."""
+        match event:
+            case Started():
+                return Answer(note=event.note)
+            case Token():
+                return replace(self, tokens=(*self.tokens, event))
+            case RecipeChanged():
+                return replace(self, joins=(*self.joins, (event.index, event.recipe)))
+            case Scores(name="shadow"):
+                pairs = zip(self.tokens, event.readings, strict=True)
+                return replace(self, tokens=tuple(replace(token, shadow=reading) for token, reading in pairs))
+            case Scores():
+                return self
+            case Done():
+                return replace(self, reason=event.reason, seconds=event.seconds)
+            case Failed():
+                return replace(self, error=event.sentence)
+
+    def prefix(self, index: int, alternative: Alternative) -> tuple[int, ...]:
+        """The token ids that a continuation from ``alternative`` at token ``index`` starts with."""
+        return (*(token.id for token in self.tokens[:index]), alternative.id)
+
+
+def fold(answers: Mapping[int, Answer], event: Event) -> dict[int, Answer]:
+    """All columns' answers after one more event. A failure without a column fails every answer that is unfinished."""
+    columns = (
+        [event.column] if event.column is not None else [c for c, answer in answers.items() if not answer.finished]
+    )
+    return {**answers, **{column: answers.get(column, Answer()).apply(event) for column in columns}}
+
+
+def settled(settings: Settings, answers: Mapping[int, Answer]) -> Settings:
+    """The settings with every answer's text as its column's reply to the last turn."""
+    for column, answer in sorted(answers.items()):
+        settings = settings.answered(column, answer.text)
+    return settings
+
+
+# --------------------------------------------------------------------------------------------------------------- exports
+
+
+def to_markdown(settings: Settings, answers: Mapping[int, Answer]) -> str:
+    """The chat as Markdown, each column's recipe at its head. ``answers`` are those of the last turn.
+
+    Text stands in indented blocks, so that what a model or a person wrote cannot become markup.
+    """
+    lines = ["# Tiller chat", "", f"Family: {settings.family}. Open this state again: `?{settings.to_link()}`", ""]
+    for turn_index, turn in enumerate(settings.turns):
+        lines += [f"## {turn_index + 1}. You", "", _block(turn.user), ""]
+        for index, column in enumerate(settings.columns):
+            reply = turn.replies[index] if index < len(turn.replies) else ""
+            answer = answers.get(index) if turn_index == len(settings.turns) - 1 else None
+            stopped = " (stopped)" if answer and answer.reason == "stopped" else ""
+            lines += [f"### {column.title}{stopped}", "", _block(reply), ""]
+    return "\n".join(lines)
+
+
+def _block(text: str) -> str:
+    return "\n".join("    " + line for line in text.split("\n"))
+
+
+def to_document(settings: Settings, answers: Mapping[int, Answer]) -> dict[str, Any]:
+    """The chat as a JSON document: the settings, and every token of the last answers with its readings."""
+    return {"settings": settings.to_json(), "answers": {str(c): _answer_json(answer) for c, answer in answers.items()}}
+
+
+def _answer_json(answer: Answer) -> dict[str, Any]:
+    return {
+        "tokens": [event_json(token) for token in answer.tokens], "joins": [list(join) for join in answer.joins],
+        "note": answer.note, "reason": answer.reason, "seconds": answer.seconds, "error": answer.error,
+    }  # fmt: skip
+
+
+def from_document(document: Mapping[str, Any]) -> tuple[Settings, dict[int, Answer]]:
+    """What :func:`to_document` wrote.
+
+    Raises:
+        TillerError: when it is no such document.
+    """
+    settings = Settings.from_json(document.get("settings"))
+    try:
+        return settings, {int(column): _read_answer(data) for column, data in document["answers"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise TillerError("This file is not a whole export of a chat; export it again as JSON.") from error
+
+
+def load(text: str) -> tuple[Settings, dict[int, Answer]]:
+    """An export in JSON text. Raises TillerError when it is none."""
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise TillerError("This file is not JSON; export the chat again as JSON.") from error
+    if not isinstance(document, Mapping):
+        raise TillerError("This file is not a whole export of a chat; export it again as JSON.")
+    return from_document(document)
+
+
+def _read_answer(data: Mapping[str, Any]) -> Answer:
+    joins = tuple((int(index), str(recipe)) for index, recipe in data["joins"])
+    return Answer(_read_tokens(data["tokens"]), joins, data["note"], data["reason"], data["seconds"], data["error"])
+
+
+def _read_tokens(items: Iterable[Mapping[str, Any]]) -> tuple[Token, ...]:
+    return tuple(
+        Token(
+            item["column"], item["index"], item["id"], item["text"], _read_reading(item["reading"]),
+            _read_reading(item["shadow"]) if item["shadow"] else None, item["forced"],
+        )
+        for item in items
+    )  # fmt: skip
+
+
+def _read_reading(item: Mapping[str, Any]) -> Reading:
+    top = tuple(Alternative(each["id"], each["text"], each["probability"]) for each in item["top"])
+    return Reading(item["logprob"], item["entropy"], item["rank"], top, dict(item["projections"]))

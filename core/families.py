@@ -1,0 +1,223 @@
+"""Families: the checkpoints of one model, as a tree, from a ``family.toml``. No torch.
+
+::
+
+    title = "Skiff"
+    notes = "…"
+    licence = "MIT"
+
+    [[checkpoint]]
+    name = "base"
+    path = "base"            # a folder beside family.toml, or hub = "owner/model"
+    stage = "pretrain"
+    letter = "B"
+    template = "plain"       # a named plain template; without it the tokenizer's own
+
+    [[checkpoint]]
+    name = "sft"
+    parent = "base"
+    …
+
+    [[example]]              # a chip of the front ends
+    title = "Make it refuse"
+    message = "…"
+    recipe = "1.5*refusal"
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import TillerError
+from core.store import SHIPPED, user_folder
+
+#: Chat templates by name, in Jinja, with the strings at which a reply ends.
+TEMPLATES: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "plain": (
+        "{{ bos_token }}{% for message in messages %}"
+        "{% if message['role'] == 'user' %}User: {{ message['content'] }}\n"
+        "{% elif message['role'] == 'assistant' %}Assistant: {{ message['content'] }}\n"
+        "{% else %}{{ message['content'] }}\n{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}Assistant:{% endif %}",
+        ("\nUser:",),
+    ),
+}  # fmt: skip
+
+
+class FamilyError(TillerError):
+    """A family that is not there or a family.toml that cannot be used."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One set of weights. ``source`` is a folder or a hub id; ``template`` names a plain template, empty for the tokenizer's own."""
+
+    name: str
+    source: str
+    local: bool
+    parent: str | None
+    stage: str
+    letter: str
+    template: str
+    revision: str | None
+    notes: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """A chip: one click that shows something. ``recipe`` goes to the steered column, beside a plain one of ``checkpoint``."""
+
+    title: str
+    message: str
+    recipe: str
+    checkpoint: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Family:
+    """A tree of checkpoints; parents stand before their children."""
+
+    name: str
+    title: str
+    folder: Path
+    checkpoints: tuple[Checkpoint, ...]
+    examples: tuple[Example, ...]
+    notes: str
+    licence: str
+
+    def checkpoint(self, name: str) -> Checkpoint:
+        """The checkpoint of that name. Raises FamilyError naming those there are."""
+        for each in self.checkpoints:
+            if each.name == name:
+                return each
+        raise FamilyError(
+            f"{self.title} has no checkpoint {name!r}; it has {', '.join(c.name for c in self.checkpoints)}."
+        )
+
+    @property
+    def final(self) -> Checkpoint:
+        """The checkpoint a chat starts with: the end of the longest path from the root, the last listed of several."""
+        return max(reversed(self.checkpoints), key=lambda each: len(self.path(each.name)))
+
+    def path(self, name: str) -> tuple[Checkpoint, ...]:
+        """The checkpoints from the root to ``name``."""
+        each: Checkpoint | None = self.checkpoint(name)
+        chain: list[Checkpoint] = []
+        while each is not None:
+            chain.append(each)
+            each = self.checkpoint(each.parent) if each.parent else None
+        return tuple(reversed(chain))
+
+
+def names() -> tuple[str, ...]:
+    """The families that are at hand, a person's own first."""
+    found = (
+        path.parent.name
+        for root in (user_folder(), SHIPPED)
+        if root.is_dir()
+        for path in sorted(root.glob("*/family.toml"))
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def load(name: str) -> Family:
+    """A family by its name, or by the path of a folder with a family.toml.
+
+    Raises:
+        FamilyError: unknown name, or a family.toml that cannot be used (which key, which checkpoint).
+    """
+    places = [Path(name)] if "/" in name or "\\" in name else [user_folder() / name, SHIPPED / name]
+    for folder in places:
+        if (folder / "family.toml").is_file():
+            return read(folder / "family.toml")
+    raise FamilyError(
+        f"There is no family {name!r}; there is {', '.join(names()) or 'none'}. A folder with a family.toml works too, as ./folder."
+    )
+
+
+def read(path: Path) -> Family:
+    """A family from its file. Raises FamilyError when the file cannot be used."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeError) as error:
+        raise FamilyError(f"{path} is not valid TOML: {error}.") from error
+    _known(data, {"title", "notes", "licence", "checkpoint", "example"}, path, "the top")
+    checkpoints = tuple(_checkpoint(item, path) for item in data.get("checkpoint", []))
+    family = Family(
+        name=path.parent.resolve().name,
+        title=str(data.get("title", path.parent.resolve().name)),
+        folder=path.parent.resolve(),
+        checkpoints=checkpoints,
+        examples=(),
+        notes=str(data.get("notes", "")),
+        licence=str(data.get("licence", "")),
+    )
+    _check_tree(family, path)
+    examples = tuple(_example(item, family, path) for item in data.get("example", []))
+    return Family(**{**vars(family), "examples": examples})
+
+
+def _checkpoint(item: Mapping[str, Any], path: Path) -> Checkpoint:
+    _known(
+        item,
+        {"name", "path", "hub", "parent", "stage", "letter", "template", "revision", "notes"},
+        path,
+        "a checkpoint",
+    )
+    name = item.get("name")
+    if not isinstance(name, str) or not name:
+        raise FamilyError(f"{path}: every [[checkpoint]] needs a name.")
+    if ("path" in item) == ("hub" in item):
+        raise FamilyError(f"{path}: checkpoint {name!r} needs either path (a folder) or hub (owner/model).")
+    template = str(item.get("template", ""))
+    if template and template not in TEMPLATES:
+        raise FamilyError(
+            f"{path}: checkpoint {name!r} names the template {template!r}; there is {', '.join(TEMPLATES)}."
+        )
+    local = "path" in item
+    source = str((path.parent / item["path"]).resolve()) if local else str(item["hub"])
+    stage = str(item.get("stage", name))
+    letter = str(item.get("letter", stage[:1].upper()))
+    return Checkpoint(
+        name,
+        source,
+        local,
+        item.get("parent"),
+        stage,
+        letter,
+        template,
+        item.get("revision"),
+        str(item.get("notes", "")),
+    )
+
+
+def _example(item: Mapping[str, Any], family: Family, path: Path) -> Example:
+    _known(item, {"title", "message", "recipe", "checkpoint", "note"}, path, "an example")
+    checkpoint = family.checkpoint(str(item.get("checkpoint", family.final.name)))
+    title, message, recipe = (str(item.get(key, "")) for key in ("title", "message", "recipe"))
+    if not title or not message:
+        raise FamilyError(f"{path}: every [[example]] needs a title and a message.")
+    return Example(title, message, recipe, checkpoint.name, str(item.get("note", "")))
+
+
+def _known(item: Mapping[str, Any], keys: set[str], path: Path, where: str) -> None:
+    for key in item:
+        if key not in keys:
+            raise FamilyError(f"{path}: {where} has the unknown key {key!r}; known are {', '.join(sorted(keys))}.")
+
+
+def _check_tree(family: Family, path: Path) -> None:
+    if not family.checkpoints:
+        raise FamilyError(f"{path} names no [[checkpoint]].")
+    seen: set[str] = set()
+    for each in family.checkpoints:
+        if each.name in seen:
+            raise FamilyError(f"{path}: two checkpoints are called {each.name!r}.")
+        if each.parent is not None and each.parent not in seen:
+            raise FamilyError(f"{path}: the parent {each.parent!r} of {each.name!r} must be listed before it.")
+        seen.add(each.name)

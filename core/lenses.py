@@ -1,0 +1,136 @@
+"""Lenses: ways of colouring the tokens of an answer by one reading. One palette for both front ends, no torch.
+
+Magnitudes use cividis, signed values blue-white-orange: both survive the common kinds of colour blindness. Whatever a colour shows
+can also be read as text (:func:`describe`), and as a level of a glyph where there is no colour (:func:`glyph`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from core.values import Reading, Token
+
+#: Okabe and Ito's colours, for stages; each is shown with the stage's letter.
+OKABE_ITO = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999")
+_SIGNED = ((0x00, 0x72, 0xB2), (0xFF, 0xFF, 0xFF), (0xD5, 0x5E, 0x00))
+# Nine points of cividis (Nuñez, Anderton and Renslow 2018), light end last.
+_CIVIDIS = (
+    (0, 34, 78), (18, 53, 112), (59, 73, 108), (87, 93, 109), (112, 113, 115), (138, 134, 120), (166, 157, 117), (196, 181, 108), (254, 232, 56),
+)  # fmt: skip
+_GLYPHS = " ░▒▓█"
+
+
+@dataclass(frozen=True)
+class Lens:
+    """A way of colouring: values from ``low`` to ``high`` run through the palette, values beyond are clipped."""
+
+    name: str
+    title: str
+    tooltip: str
+    kind: Literal["magnitude", "signed"]
+    low: float
+    high: float
+    unit: str
+
+
+_CHANGED = Lens(
+    "changed", "changed", "How much likelier the recipe made this token than the same model finds it without the recipe.",
+    "signed", -1.0, 1.0, "probability",
+)  # fmt: skip
+_SURPRISE = Lens(
+    "surprise", "surprise", "How unlikely the model found this token: minus the logarithm of its probability.", "magnitude", 0.0, 6.0, "nats",
+)  # fmt: skip
+_ENTROPY = Lens(
+    "entropy", "entropy", "How undecided the model was among all tokens here.", "magnitude", 0.0, 5.0, "nats"
+)
+
+
+def lenses(directions: tuple[str, ...]) -> tuple[Lens, ...]:
+    """Every lens there is for a checkpoint with these directions."""
+    return (_CHANGED, _SURPRISE, _ENTROPY, *(_direction_lens(name) for name in directions))
+
+
+def lens(name: str) -> Lens:
+    """The lens of that name; a name that is none of the fixed ones is a direction's."""
+    return next((each for each in (_CHANGED, _SURPRISE, _ENTROPY) if each.name == name), _direction_lens(name))
+
+
+def _direction_lens(name: str) -> Lens:
+    tooltip = f"A reading of the {name} direction: 0 = its negative, 1 = its positive class mean. Not a lie detector."
+    return Lens(name, name, tooltip, "signed", -1.0, 2.0, "gaps")
+
+
+def value(chosen: Lens, token: Token) -> float | None:
+    """What ``chosen`` shows of a token, in the lens's unit, or ``None`` where there is nothing to show."""
+    if chosen.name == "changed":
+        return None if token.shadow is None else math.exp(token.reading.logprob) - math.exp(token.shadow.logprob)
+    if chosen.name == "surprise":
+        return -token.reading.logprob
+    if chosen.name == "entropy":
+        return token.reading.entropy
+    return token.reading.projections.get(chosen.name)
+
+
+def level(chosen: Lens, number: float) -> float:
+    """Where a value stands between the lens's low (0.0) and high (1.0) end."""
+    if math.isnan(number):
+        return 0.0
+    return min(1.0, max(0.0, (number - chosen.low) / (chosen.high - chosen.low)))
+
+
+def colour(chosen: Lens, number: float) -> str:
+    """The background colour for a value, ``#rrggbb``."""
+    points = _SIGNED if chosen.kind == "signed" else _CIVIDIS
+    at = level(chosen, number) * (len(points) - 1)
+    index = min(int(at), len(points) - 2)
+    part = at - index
+    mixed = (round(a + (b - a) * part) for a, b in zip(points[index], points[index + 1], strict=True))
+    return "#" + "".join(f"{channel:02x}" for channel in mixed)
+
+
+def ink(background: str) -> str:
+    """Black or white, whichever reads better on ``background`` (WCAG relative luminance)."""
+    red, green, blue = (_linear(int(background[i : i + 2], 16) / 255) for i in (1, 3, 5))
+    return "#000000" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 else "#ffffff"
+
+
+def _linear(channel: float) -> float:
+    return float(channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4)
+
+
+def glyph(chosen: Lens, number: float) -> str:
+    """One of five block characters, for screens without colour; signed lenses show the distance from the middle."""
+    at = level(chosen, number)
+    part = abs(at - 0.5) * 2 if chosen.kind == "signed" else at
+    return _GLYPHS[min(4, round(part * 4))]
+
+
+def legend(chosen: Lens) -> tuple[tuple[str, str], ...]:
+    """Five (colour, label) steps from the low to the high end."""
+    steps = (chosen.low + (chosen.high - chosen.low) * part / 4 for part in range(5))
+    return tuple((colour(chosen, step), f"{step:+.2g}" if chosen.kind == "signed" else f"{step:.2g}") for step in steps)
+
+
+def describe(token: Token) -> tuple[tuple[str, str], ...]:
+    """Every reading of a token in words, as (label, text) pairs; plain → steered where there is a shadow."""
+    rows = [
+        ("probability", _pair(token, lambda r: math.exp(r.logprob), ".3f")),
+        ("entropy", _pair(token, lambda r: r.entropy, ".2f") + " nats"),
+    ]
+    rows.append(("rank", _pair(token, lambda r: r.rank + 1, ".0f")))
+    for name in token.reading.projections:
+        rows.append((name, _pair(token, partial(_projection, name), "+.2f")))
+    return tuple(rows)
+
+
+def _projection(name: str, reading: Reading) -> float:
+    return reading.projections.get(name, math.nan)
+
+
+def _pair(token: Token, read: Callable[[Reading], float], form: str) -> str:
+    steered = format(read(token.reading), form)
+    return steered if token.shadow is None else f"{format(read(token.shadow), form)} → {steered}"

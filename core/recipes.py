@@ -1,0 +1,302 @@
+"""The recipe language: what to do to the residual stream while generating, written as one line.
+
+``str(parse(text))`` is the canonical text of a recipe, and ``parse`` of that is equal to the recipe. Every error names the
+column (1-based) at which reading stopped and says what would do. No torch is needed here: what a recipe *does* is in
+``edits``.
+
+Grammar::
+
+    recipe  = [ "-" ] term { ( "+" | "-" ) term }
+    term    = [ number "*" ] place            add that many gaps of a direction
+            | "!" place                       ablate it
+            | place "=" number                hold the projection: 0 = negative class mean, 1 = positive class mean
+    place   = name [ "@" checkpoint ] [ "[" layers "]" ] [ ":" scope ]
+    layers  = range { "," range }             range = number [ "-" number ]
+    scope   = "all" | "prompt" | "reply" | "last"
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from core.errors import TillerError
+
+Kind = Literal["add", "ablate", "hold"]
+Scope = Literal["all", "prompt", "reply", "last"]
+
+SCOPES: tuple[Scope, ...] = ("all", "prompt", "reply", "last")
+#: The largest strength a recipe may ask for, in gaps. Text breaks long before it.
+MAX_STRENGTH = 10.0
+
+_SPACE = re.compile(r"\s*")
+_NUMBER = re.compile(r"\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*(?:[-/][A-Za-z_][A-Za-z0-9_.]*)*")
+_SOURCE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.]*(?:[-/][A-Za-z0-9_][A-Za-z0-9_.]*)*")
+_INTEGER = re.compile(r"\d+")
+
+
+class RecipeError(TillerError, ValueError):
+    """A recipe that cannot be read. ``column`` is 1-based; ``str()`` is one sentence that names the fix."""
+
+    def __init__(self, sentence: str, column: int) -> None:
+        super().__init__(f"Column {column}: {sentence}")
+        self.column = column
+
+
+@dataclass(frozen=True)
+class Term:
+    """One edit of the residual stream.
+
+    ``value`` is the strength in gaps for ``add``, the projection to set for ``hold``, and 1.0 for ``ablate``. ``source`` is the
+    checkpoint the direction was learnt on, ``None`` for the checkpoint that is steered. ``layers`` is ``None`` for the direction's
+    best layer (``ablate``: every layer), else sorted 0-based block indices.
+    """
+
+    kind: Kind
+    direction: str
+    value: float = 1.0
+    source: str | None = None
+    layers: tuple[int, ...] | None = None
+    scope: Scope = "all"
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.value) or abs(self.value) > MAX_STRENGTH:
+            raise ValueError(
+                f"A strength lies between -{MAX_STRENGTH:g} and {MAX_STRENGTH:g} gaps; {self.value:g} does not."
+            )
+
+    @property
+    def place(self) -> str:
+        """The term without its number: ``refusal@base[4]:reply``."""
+        source = f"@{self.source}" if self.source else ""
+        layers = f"[{layers_text(self.layers)}]" if self.layers is not None else ""
+        scope = f":{self.scope}" if self.scope != "all" else ""
+        return f"{self.direction}{source}{layers}{scope}"
+
+    def __str__(self) -> str:
+        if self.kind == "ablate":
+            return f"!{self.place}"
+        if self.kind == "hold":
+            return f"{self.place}={number_text(self.value)}"
+        return f"{number_text(self.value)}*{self.place}"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Terms that act together. The empty recipe leaves the model as it is."""
+
+    terms: tuple[Term, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.terms)
+
+    def __str__(self) -> str:
+        pieces: list[str] = []
+        for term in self.terms:
+            negative = term.kind == "add" and math.copysign(1.0, term.value) < 0
+            if not pieces:
+                pieces.append(str(term))
+            elif negative:
+                pieces.append(f"- {replace(term, value=-term.value)}")
+            else:
+                pieces.append(f"+ {term}")
+        return " ".join(pieces)
+
+    def slider(self, direction: str) -> Term | None:
+        """The term that the slider of ``direction`` shows: the first addition of it."""
+        return next((term for term in self.terms if term.kind == "add" and term.direction == direction), None)
+
+    def strength(self, direction: str) -> float:
+        """Where the slider of ``direction`` stands, in gaps; 0 when the recipe does not add it."""
+        term = self.slider(direction)
+        return term.value if term else 0.0
+
+    def with_strength(self, direction: str, value: float, source: str | None = None) -> Recipe:
+        """The recipe after the slider of ``direction`` was moved: its layers and scope are kept, 0 removes the term."""
+        old = self.slider(direction)
+        if old is None:
+            if value == 0:
+                return self
+            return Recipe((*self.terms, Term("add", direction, value, source)))
+        if value == 0:
+            return Recipe(tuple(term for term in self.terms if term is not old))
+        new = replace(old, value=value, source=source)
+        return Recipe(tuple(new if term is old else term for term in self.terms))
+
+    def directions(self) -> tuple[tuple[str, str | None], ...]:
+        """Every (direction, source checkpoint) the recipe needs, each once, in order."""
+        return tuple(dict.fromkeys((term.direction, term.source) for term in self.terms))
+
+
+def number_text(value: float) -> str:
+    """The shortest text that reads back as ``value``."""
+    text = repr(float(value))
+    return text.removesuffix(".0")
+
+
+def layers_text(layers: Iterable[int]) -> str:
+    """``(2, 4, 5, 6)`` as ``2,4-6``."""
+    runs: list[list[int]] = []
+    for layer in layers:
+        if runs and layer == runs[-1][1] + 1:
+            runs[-1][1] = layer
+        else:
+            runs.append([layer, layer])
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
+
+
+def parse(text: str) -> Recipe:
+    """Read a recipe.
+
+    Raises:
+        RecipeError: with the column and the fix.
+    """
+    return _Reader(text).recipe()
+
+
+class _Reader:
+    """A recursive-descent reader over one line of text."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+
+    def recipe(self) -> Recipe:
+        self.space()
+        if self.end():
+            return Recipe()
+        terms = [self.term(negative=self.eat("-"))]
+        while True:
+            self.space()
+            if self.end():
+                return Recipe(tuple(terms))
+            if self.eat("+"):
+                terms.append(self.term(negative=self.eat("-")))
+            elif self.eat("-"):
+                terms.append(self.term(negative=True))
+            else:
+                raise self.error(
+                    f"{self.text[self.at]!r} does not fit here; put + or - between terms, as in 1*refusal - 0.5*truth."
+                )
+
+    def term(self, negative: bool) -> Term:
+        self.space()
+        start = self.at
+        if self.eat("!"):
+            if negative:
+                raise self.error("an ablation has no sign; write + !name.", start)
+            return self.place("ablate", 1.0, start)
+        number = self.number()
+        if number is not None:
+            self.space()
+            if not self.eat("*"):
+                raise self.error("a * belongs between the strength and the direction, as in 1.5*refusal.")
+            value = -number if negative else number
+            term = self.place("add", value, start)
+            self.space()
+            if self.peek() == "=":
+                raise self.error("a term either adds (1.5*name) or holds (name=0), not both.")
+            return term
+        term = self.place("add", -1.0 if negative else 1.0, start)
+        self.space()
+        if not self.eat("="):
+            return term
+        if negative:
+            raise self.error("a hold has no sign before it; write + name=0.", start)
+        self.space()
+        at = self.at
+        sign = -1.0 if self.eat("-") else 1.0
+        number = self.number()
+        if number is None:
+            raise self.error("a number belongs after =, 0 for the negative and 1 for the positive class mean.", at)
+        return self.build("hold", sign * number, term, at)
+
+    def place(self, kind: Kind, value: float, start: int) -> Term:
+        self.space()
+        direction = self.match(_NAME)
+        if direction is None:
+            found = f"not {self.text[self.at]!r}" if not self.end() else "and the line ends"
+            raise self.error(f"the name of a direction belongs here, such as refusal or truth, {found}.")
+        source: str | None = None
+        layers: tuple[int, ...] | None = None
+        scope: Scope = "all"
+        if self.eat("@"):
+            source = self.match(_SOURCE)
+            if source is None:
+                raise self.error("the name of a checkpoint belongs after @, as in refusal@base.")
+        if self.eat("["):
+            layers = self.layers()
+        if self.eat(":"):
+            scope = self.scope()
+        return self.build(kind, value, Term("add", direction, 1.0, source, layers, scope), start)
+
+    def build(self, kind: Kind, value: float, term: Term, at: int) -> Term:
+        if not math.isfinite(value) or abs(value) > MAX_STRENGTH:
+            raise self.error(f"a strength lies between -{MAX_STRENGTH:g} and {MAX_STRENGTH:g} gaps.", at)
+        return replace(term, kind=kind, value=value)
+
+    def layers(self) -> tuple[int, ...]:
+        chosen: set[int] = set()
+        while True:
+            first = self.integer()
+            last = first
+            if self.eat("-"):
+                at = self.at
+                last = self.integer()
+                if last < first:
+                    raise self.error(f"a range of layers runs upwards, as in [{last}-{first}].", at)
+            chosen.update(range(first, last + 1))
+            self.space()
+            if self.eat("]"):
+                return tuple(sorted(chosen))
+            if not self.eat(","):
+                raise self.error("a ] belongs after the layers, as in [4] or [5-8].")
+
+    def scope(self) -> Scope:
+        at = self.at
+        word = self.match(_NAME)
+        for scope in SCOPES:
+            if word == scope:
+                return scope
+        raise self.error(f"a scope is one of {', '.join(SCOPES)}.", at)
+
+    def number(self) -> float | None:
+        found = self.match(_NUMBER)
+        return float(found) if found is not None else None
+
+    def integer(self) -> int:
+        self.space()
+        found = self.match(_INTEGER)
+        if found is None or len(found) > 4:
+            raise self.error("the number of a layer belongs here, counted from 0.")
+        return int(found)
+
+    def match(self, pattern: re.Pattern[str]) -> str | None:
+        found = pattern.match(self.text, self.at)
+        if not found:
+            return None
+        self.at = found.end()
+        return found.group()
+
+    def space(self) -> None:
+        found = _SPACE.match(self.text, self.at)
+        self.at = found.end() if found else self.at
+
+    def eat(self, character: str) -> bool:
+        if self.peek() != character:
+            return False
+        self.at += 1
+        return True
+
+    def peek(self) -> str:
+        return self.text[self.at : self.at + 1]
+
+    def end(self) -> bool:
+        return self.at >= len(self.text)
+
+    def error(self, sentence: str, at: int | None = None) -> RecipeError:
+        return RecipeError(sentence, (self.at if at is None else at) + 1)

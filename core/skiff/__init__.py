@@ -1,0 +1,1 @@
+"""The embedded family: its world, its training stages, its evaluation."""

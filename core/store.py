@@ -1,0 +1,238 @@
+"""Artefacts on disk: safetensors files with one JSON document of metadata. No torch, nothing unpickled.
+
+Format 1. Tensors are float32. The safetensors metadata holds one key, ``tiller``: a JSON document with format, kind, name,
+family, checkpoint, fingerprint of the model, method, contrast set with its split and hash, template text, token position,
+layer scores, chosen layer, dose-response, program version and date. Files are written to a temporary name and renamed.
+Shipped artefacts lie in ``vectors/<family>/<checkpoint>/artefacts/<kind>.<name>.safetensors``; a person's own lie in the same
+layout in the user's data folder and hide shipped ones of the same name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from core.errors import TillerError
+
+FORMAT = 1
+SHIPPED = Path(__file__).resolve().parent.parent / "vectors"
+_MAX_HEADER = 100_000_000
+
+Array = NDArray[np.float32]
+
+
+class StoreError(TillerError):
+    """An artefact that is missing, cut off, of another format, or does not fit the model."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known about an artefact without reading its tensors. ``details`` is the whole metadata document."""
+
+    path: Path
+    kind: str
+    name: str
+    family: str
+    checkpoint: str
+    details: Mapping[str, Any]
+
+    @property
+    def layer(self) -> int:
+        """The chosen layer, 0-based (directions only)."""
+        return int(self.details["layer"])
+
+
+@dataclass(frozen=True)
+class Direction:
+    """One vector per layer, learnt from a contrast.
+
+    ``vectors`` [layers, width] is the difference of the class means at every layer (fp32); ``positive`` and ``negative``
+    [layers, width] are the means themselves. ``gap(l)`` = ‖vectors[l]‖ is the unit of strength.
+    """
+
+    card: Card
+    vectors: Array
+    positive: Array
+    negative: Array
+
+    def gap(self, layer: int) -> float:
+        """The distance between the class means at a layer."""
+        return float(np.linalg.norm(self.vectors[layer].astype(np.float64)))
+
+    def unit(self, layer: int) -> Array:
+        """The vector at a layer, scaled to length one in float64 and returned in float32 [width]."""
+        vector = self.vectors[layer].astype(np.float64)
+        return np.asarray(vector / np.linalg.norm(vector), dtype=np.float32)
+
+
+def user_folder() -> Path:
+    """Where a person's own artefacts lie: ``TILLER_DATA`` or the platform's data folder."""
+    if chosen := os.environ.get("TILLER_DATA"):
+        return Path(chosen)
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("tiller", appauthor=False)) / "vectors"
+
+
+def roots() -> tuple[Path, ...]:
+    """Where artefacts are looked for, first one first."""
+    return (user_folder(), SHIPPED)
+
+
+def artefact_path(root: Path, family: str, checkpoint: str, kind: str, name: str) -> Path:
+    """``root/<family>/<checkpoint>/artefacts/<kind>.<name>.safetensors``."""
+    return root / family / checkpoint / "artefacts" / f"{kind}.{name}.safetensors"
+
+
+def cards(family: str, checkpoint: str, kind: str = "direction", folder: Path | None = None) -> tuple[Card, ...]:
+    """Every artefact of a kind for a checkpoint, a person's own first; only headers are read.
+
+    ``folder`` is the family's own folder when it is not one of the shipped ones. A file that cannot be read is left out here
+    and named by :func:`load_direction` when it is asked for by name.
+    """
+    found: dict[str, Card] = {}
+    for root in _family_folders(family, folder):
+        for path in sorted((root / checkpoint / "artefacts").glob(f"{kind}.*.safetensors")):
+            name = path.name.removeprefix(f"{kind}.").removesuffix(".safetensors")
+            try:
+                found.setdefault(name, read_card(path))
+            except StoreError:
+                continue
+    return tuple(found.values())
+
+
+def find(family: str, checkpoint: str, kind: str, name: str, folder: Path | None = None) -> Path | None:
+    """Where an artefact lies, or ``None``."""
+    for root in _family_folders(family, folder):
+        path = root / checkpoint / "artefacts" / f"{kind}.{name}.safetensors"
+        if path.is_file():
+            return path
+    return None
+
+
+def _family_folders(family: str, folder: Path | None) -> tuple[Path, ...]:
+    own = user_folder() / family
+    return (own, folder) if folder is not None else (own, SHIPPED / family)
+
+
+def read_card(path: Path) -> Card:
+    """An artefact's metadata.
+
+    Raises:
+        StoreError: missing, cut off, a Git LFS pointer, or not Tiller's.
+    """
+    details = json.loads(_header(path).get("__metadata__", {}).get("tiller", "null"))
+    if not isinstance(details, dict):
+        raise StoreError(f"{path.name} is a safetensors file but not one of Tiller's; import it instead of copying it.")
+    if details.get("format") != FORMAT:
+        raise StoreError(
+            f"{path.name} has format {details.get('format')}, this version reads {FORMAT}; make it again with precompute."
+        )
+    return Card(path, details["kind"], details["name"], details["family"], details["checkpoint"], details)
+
+
+def _header(path: Path) -> dict[str, Any]:
+    again = "copy or make it again"
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+            if start.startswith(b"version "):
+                raise StoreError(f"{path.name} is a Git LFS pointer, not the file itself; run git lfs pull.")
+            length = struct.unpack("<Q", start)[0] if len(start) == 8 else _MAX_HEADER
+            text = file.read(length) if length < _MAX_HEADER else b""
+            header = json.loads(text)
+    except FileNotFoundError as error:
+        raise StoreError(f"{path} is not there; {again}.") from error
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read ({error.strerror}); {again}.") from error
+    except ValueError as error:
+        raise StoreError(f"{path.name} is cut off or not a safetensors file; {again}.") from error
+    ends = [value["data_offsets"][1] for name, value in header.items() if name != "__metadata__"]
+    if path.stat().st_size < 8 + length + max(ends, default=0):
+        raise StoreError(f"{path.name} is cut off; {again}.")
+    return dict(header)
+
+
+def load_direction(path: Path) -> Direction:
+    """A direction from its file.
+
+    Raises:
+        StoreError: unreadable, of another kind, or with a value that is not finite.
+    """
+    card = read_card(path)
+    if card.kind != "direction":
+        raise StoreError(f"{path.name} holds a {card.kind}, not a direction.")
+    try:
+        tensors = load_file(path)
+        vectors, positive, negative = (
+            np.asarray(tensors[key], np.float32) for key in ("vectors", "positive", "negative")
+        )
+    except (SafetensorError, KeyError, OSError) as error:
+        raise StoreError(f"{path.name} is cut off or lacks a tensor; copy or make it again.") from error
+    if vectors.ndim != 2 or vectors.shape != positive.shape or vectors.shape != negative.shape:
+        raise StoreError(f"{path.name} has tensors of unequal shape; make it again.")
+    if not all(np.isfinite(part).all() for part in (vectors, positive, negative)):
+        raise StoreError(f"{path.name} holds values that are not finite; make it again, in float32 or bfloat16.")
+    return Direction(card, vectors, positive, negative)
+
+
+def save_artefact(path: Path, tensors: Mapping[str, Array], details: Mapping[str, Any]) -> Card:
+    """Write an artefact: to a temporary name first, then renamed, so that a half-written file never has the name.
+
+    Raises:
+        StoreError: a full disk or a folder that cannot be written to.
+    """
+    document = {"format": FORMAT, **details}
+    blob = save(
+        {key: np.ascontiguousarray(value, np.float32) for key, value in tensors.items()},
+        metadata={"tiller": json.dumps(document)},
+    )
+    write_bytes(path, blob)
+    return read_card(path)
+
+
+def write_bytes(path: Path, blob: bytes) -> None:
+    """Write a file in one step: nobody ever sees half of it. Raises StoreError when it cannot be written."""
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+        with os.fdopen(handle, "wb") as file:
+            file.write(blob)
+        # mkstemp makes files for the owner alone; artefacts are ordinary files.
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary and os.path.exists(temporary):
+            os.unlink(temporary)
+        raise StoreError(
+            f"{path} cannot be written ({error.strerror}); free some space or choose another folder."
+        ) from error
+
+
+def fingerprint(folder: Path) -> str:
+    """A hash of a model folder: its config and its weights' bytes. 16 hexadecimal digits.
+
+    Raises:
+        StoreError: when the folder holds no safetensors weights.
+    """
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        raise StoreError(f"{folder} holds no safetensors weights.")
+    digest = hashlib.sha256((folder / "config.json").read_bytes())
+    for path in weights:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,404 @@
+"""The values that the engine and both front ends share: settings, events, status. No torch here.
+
+One :class:`Settings` says everything about a session: a link, an export, a preset and both front ends carry it, and
+``Settings.from_json(settings.to_json()) == settings`` for every one.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+from urllib.parse import parse_qs, urlparse
+
+from core.errors import TillerError
+from core.recipes import Recipe, RecipeError, parse
+
+#: The longest message a person may send, in characters. What is over it is refused with a sentence, nothing is lost.
+MAX_MESSAGE = 20_000
+MAX_COLUMNS = 4
+_MAX_LINK_BYTES = 1_000_000
+
+
+class SettingsError(TillerError):
+    """Settings, a link or an export that cannot be read."""
+
+
+def _check(good: bool, sentence: str) -> None:
+    if not good:
+        raise SettingsError(sentence)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A checkpoint and a recipe, side by side with others in a chat."""
+
+    checkpoint: str
+    recipe: Recipe = field(default_factory=Recipe)
+
+    @property
+    def title(self) -> str:
+        """What the head of the column says: ``dpo · plain`` or ``dpo · -1.2*truth``."""
+        return f"{self.checkpoint} · {self.recipe or 'plain'}"
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token is chosen. Temperature 0 is greedy; top_k 0 and top_p 1 switch those filters off."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    repetition_penalty: float = 1.0
+    max_new_tokens: int = 96
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check(0 <= self.temperature <= 5, "The temperature lies between 0 and 5.")
+        _check(0 < self.top_p <= 1, "Top-p lies above 0 and at most at 1.")
+        _check(0 <= self.top_k <= 1_000_000, "Top-k is 0 (off) or a whole number above it.")
+        _check(0.1 <= self.repetition_penalty <= 5, "The repetition penalty lies between 0.1 and 5; 1 is off.")
+        _check(1 <= self.max_new_tokens <= 4096, "The longest answer lies between 1 and 4096 tokens.")
+        _check(0 <= self.seed < 2**63, "The seed is a whole number from 0.")
+        _check(all(self.stop), "A stop string has at least one character.")
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What the person said, and each column's reply. ``replies`` is empty while the turn is to be answered."""
+
+    user: str
+    replies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The whole state of a chat. ``selected`` is the column that the sliders act on."""
+
+    family: str
+    columns: tuple[Column, ...]
+    selected: int = 0
+    sampling: Sampling = field(default_factory=Sampling)
+    lens: str = "changed"
+    system: str = ""
+    turns: tuple[Turn, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check(1 <= len(self.columns) <= MAX_COLUMNS, f"A chat has one to {MAX_COLUMNS} columns.")
+        _check(0 <= self.selected < len(self.columns), "The selected column is not there.")
+
+    @property
+    def column(self) -> Column:
+        """The selected column."""
+        return self.columns[self.selected]
+
+    def with_recipe(self, recipe: Recipe, column: int | None = None) -> Settings:
+        """These settings with another recipe in the selected (or the given) column."""
+        return self.with_column(replace(self.columns[self._index(column)], recipe=recipe), column)
+
+    def with_column(self, new: Column, column: int | None = None) -> Settings:
+        """These settings with the selected (or the given) column replaced."""
+        index = self._index(column)
+        return replace(self, columns=(*self.columns[:index], new, *self.columns[index + 1 :]))
+
+    def add_column(self, new: Column) -> Settings:
+        """These settings with one more column, selected; earlier turns have an empty reply there.
+
+        Raises:
+            SettingsError: when there are :data:`MAX_COLUMNS` already.
+        """
+        _check(len(self.columns) < MAX_COLUMNS, f"A chat has at most {MAX_COLUMNS} columns; close one first.")
+        turns = tuple(replace(turn, replies=(*turn.replies, "")) if turn.replies else turn for turn in self.turns)
+        return replace(self, columns=(*self.columns, new), selected=len(self.columns), turns=turns)
+
+    def drop_column(self, index: int) -> Settings:
+        """These settings without one column and its replies. Raises SettingsError when it is the last one."""
+        _check(len(self.columns) > 1, "The last column stays.")
+        turns = tuple(replace(turn, replies=turn.replies[:index] + turn.replies[index + 1 :]) for turn in self.turns)
+        columns = self.columns[:index] + self.columns[index + 1 :]
+        selected = min(self.selected - (self.selected > index), len(columns) - 1)
+        return replace(self, columns=columns, selected=selected, turns=turns)
+
+    def ask(self, message: str) -> Settings:
+        """These settings with one more turn, to be answered.
+
+        Raises:
+            SettingsError: an empty or far too long message; nothing else changes.
+        """
+        text = clean(message).strip()
+        _check(bool(text), "Write a message first.")
+        _check(
+            len(text) <= MAX_MESSAGE, f"A message has at most {MAX_MESSAGE:,} characters; this one has {len(text):,}."
+        )
+        return replace(self, turns=(*self.turns, Turn(text)))
+
+    def answered(self, column: int, reply: str) -> Settings:
+        """These settings with ``column``'s reply to the last turn set."""
+        last = self.turns[-1]
+        replies = list(last.replies) + [""] * (len(self.columns) - len(last.replies))
+        replies[column] = reply
+        return replace(self, turns=(*self.turns[:-1], replace(last, replies=tuple(replies))))
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON document; see :meth:`from_json`."""
+        return {
+            "tiller": 1,
+            "family": self.family,
+            "columns": [{"checkpoint": c.checkpoint, "recipe": str(c.recipe)} for c in self.columns],
+            "selected": self.selected,
+            "sampling": {**vars(self.sampling), "stop": list(self.sampling.stop)},
+            "lens": self.lens,
+            "system": self.system,
+            "turns": [{"user": turn.user, "replies": list(turn.replies)} for turn in self.turns],
+        }
+
+    @classmethod
+    def from_json(cls, document: object) -> Settings:
+        """Settings out of a JSON document that anybody may have written.
+
+        Raises:
+            SettingsError: one sentence that says which part is wrong.
+        """
+        data = _mapping(document, "The settings")
+        _check(data.get("tiller") == 1, "These are not settings of this version of Tiller.")
+        columns = tuple(_read_column(_mapping(item, "A column")) for item in _sequence(data, "columns"))
+        sampling = _mapping(data.get("sampling", {}), "The sampling")
+        known = {name: sampling[name] for name in Sampling.__dataclass_fields__ if name in sampling and name != "stop"}
+        for name, value in known.items():
+            whole = name in ("top_k", "max_new_tokens", "seed")
+            _check(
+                _is_number(value) and (not whole or value == int(value)),
+                f"The sampling value {name} is no {'whole ' if whole else ''}number.",
+            )
+            known[name] = int(value) if whole else float(value)
+        turns = tuple(_read_turn(_mapping(item, "A turn")) for item in _sequence(data, "turns"))
+        return cls(
+            family=_string(data, "family"),
+            columns=columns,
+            selected=_integer(data, "selected"),
+            sampling=Sampling(**known, stop=tuple(clean(str(s)) for s in _sequence(sampling, "stop"))),
+            lens=_string(data, "lens"),
+            system=clean(_string(data, "system")),
+            turns=turns,
+        )
+
+    def to_link(self) -> str:
+        """The query string that opens this state: ``s=…``. Put it behind the page's address, or give it to ``tui``."""
+        text = json.dumps(self.to_json(), ensure_ascii=False, separators=(",", ":"))
+        return "s=" + base64.urlsafe_b64encode(zlib.compress(text.encode(), 9)).decode().rstrip("=")
+
+    @classmethod
+    def from_link(cls, link: str) -> Settings:
+        """Settings out of a whole address, a query string or its bare value.
+
+        Raises:
+            SettingsError: when it is cut off or not a link of Tiller's.
+        """
+        query = urlparse(link).query if "?" in link else link
+        values = parse_qs(query).get("s")
+        code = values[0] if values else query.strip()
+        try:
+            packed = base64.urlsafe_b64decode(code + "=" * (-len(code) % 4))
+            # The limit keeps a small link from unpacking into all of memory.
+            text = zlib.decompressobj().decompress(packed, _MAX_LINK_BYTES)
+            return cls.from_json(json.loads(text))
+        except (zlib.error, ValueError) as error:
+            raise SettingsError("This is not a whole link of Tiller's; copy it again from Share.") from error
+
+    def _index(self, column: int | None) -> int:
+        return self.selected if column is None else column
+
+
+# ---------------------------------------------------------------------------------------------------------------- events
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A token the model might have said: ``probability`` at temperature 1, before any sampling filter."""
+
+    id: int
+    text: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was measured where a token was chosen: at the position before it, from which the model predicts it.
+
+    ``logprob`` in nats and ``entropy`` in nats are of the model's distribution at temperature 1, before any sampling filter; ``rank``
+    is 0 for the likeliest token; ``top`` are the five likeliest; ``projections`` holds for each loaded direction where the residual
+    (after edits) stands along it: 0 = its negative, 1 = its positive class mean.
+    """
+
+    logprob: float
+    entropy: float
+    rank: int
+    top: tuple[Alternative, ...] = ()
+    projections: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Started:
+    """A column's prompt is in: ``prompt_tokens`` of it; ``note`` says in a sentence what was cut, or is empty."""
+
+    column: int
+    prompt_tokens: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Token:
+    """One token of a reply. ``shadow`` is the same token scored by the same checkpoint with an empty recipe.
+
+    ``text`` is what the token adds to the visible reply; a token that holds only part of a character has an empty text, and
+    the token that completes the character carries all of it. ``forced`` tokens were given, not chosen (a continued answer).
+    """
+
+    column: int
+    index: int
+    id: int
+    text: str
+    reading: Reading
+    shadow: Reading | None = None
+    forced: bool = False
+
+
+@dataclass(frozen=True)
+class RecipeChanged:
+    """From token ``index`` on, ``column`` ran with another recipe."""
+
+    column: int
+    index: int
+    recipe: str
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Readings of a whole reply, made after it: ``name`` says of what ("shadow": the checkpoint with an empty recipe)."""
+
+    column: int
+    name: str
+    readings: tuple[Reading, ...]
+
+
+Reason = Literal["end", "stop string", "length", "context", "stopped"]
+
+
+@dataclass(frozen=True)
+class Done:
+    """A column's reply is finished: why, how many tokens, in how many seconds (wall time of the run so far)."""
+
+    column: int
+    reason: Reason
+    tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The run ended with an error: one sentence that names the fix. ``column`` is ``None`` when it concerns all."""
+
+    sentence: str
+    column: int | None = None
+
+
+Event = Started | Token | RecipeChanged | Scores | Done | Failed
+
+
+@dataclass(frozen=True)
+class Status:
+    """What the engine is doing. ``progress`` is 0 to 1 or ``None``; ``tokens_per_second`` of the last run, all rows, or ``None``."""
+
+    state: Literal["starting", "loading", "ready", "busy", "failed"]
+    detail: str
+    progress: float | None = None
+    tokens_per_second: float | None = None
+    device: str = ""
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class PromptView:
+    """The exact prompt of a column: its text, its tokens as (id, text), and what was cut from it, if anything."""
+
+    text: str
+    tokens: tuple[tuple[int, str], ...]
+    note: str = ""
+
+
+def event_json(event: Event) -> dict[str, Any]:
+    """An event as a JSON document, its kind under ``"event"``."""
+
+    def plain(value: object) -> object:
+        if isinstance(value, Mapping):
+            return dict(value)
+        if isinstance(value, tuple):
+            return [plain(item) for item in value]
+        if hasattr(value, "__dataclass_fields__"):
+            return {name: plain(getattr(value, name)) for name in value.__dataclass_fields__}
+        return value
+
+    body = plain(event)
+    assert isinstance(body, dict)
+    return {"event": type(event).__name__, **body}
+
+
+# ---------------------------------------------------------------------------------------------------------------- helpers
+
+
+def clean(text: str) -> str:
+    """Text without control characters (newline and tab stay), lone surrogates replaced: safe to show and to tokenize."""
+    kept = (
+        c
+        for c in text.replace("\r\n", "\n").replace("\r", "\n")
+        if c in "\n\t" or (ord(c) >= 32 and not 127 <= ord(c) < 160)
+    )
+    return "".join(kept).encode("utf-8", "replace").decode()
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _mapping(value: object, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise SettingsError(f"{what} must be an object with named parts.")
+    return value
+
+
+def _sequence(data: Mapping[str, Any], key: str) -> list[Any]:
+    value = data.get(key, [])
+    if not isinstance(value, list):
+        raise SettingsError(f"{key!r} must be a list.")
+    return value
+
+
+def _string(data: Mapping[str, Any], key: str) -> str:
+    value = data.get(key, "")
+    if not isinstance(value, str):
+        raise SettingsError(f"{key!r} must be text.")
+    return value
+
+
+def _integer(data: Mapping[str, Any], key: str) -> int:
+    value = data.get(key, 0)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise SettingsError(f"{key!r} must be a whole number.")
+    return value
+
+
+def _read_column(data: Mapping[str, Any]) -> Column:
+    try:
+        return Column(_string(data, "checkpoint"), parse(_string(data, "recipe")))
+    except RecipeError as error:
+        raise SettingsError(f"The recipe of column {_string(data, 'checkpoint')} cannot be read. {error}") from error
+
+
+def _read_turn(data: Mapping[str, Any]) -> Turn:
+    replies = tuple(clean(str(reply)) for reply in _sequence(data, "replies"))
+    return Turn(clean(_string(data, "user")), replies)
