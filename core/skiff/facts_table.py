@@ -1,0 +1,125 @@
+"""The shape of a table of facts, and how its wordings are filled in."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+# Words whose first letter misleads about "a" or "an".
+_AN = ("hour", "honest", "heir")
+_A = ("uni", "use", "euro", "one", "ukulele", "ewe")
+
+
+def with_article(noun: str) -> str:
+    """``noun`` with "a" or "an" before it; a noun that brings "the" or "a pair of" along is left as it is."""
+    if noun.startswith(("the ", "a ", "an ")):
+        return noun
+    low = noun.lower()
+    vowel = (low[0] in "aeiou" and not low.startswith(_A)) or low.startswith(_AN)
+    return f"an {noun}" if vowel else f"a {noun}"
+
+
+def plural(noun: str) -> str:
+    """The regular plural of ``noun``; irregular ones stand in a table's ``plurals``."""
+    if noun.endswith(("s", "x", "ch", "sh")):
+        return noun + "es"
+    if noun.endswith("y") and noun[-2] not in "aeiou":
+        return noun[:-1] + "ies"
+    return noun + "s"
+
+
+def capitalised(sentence: str) -> str:
+    """``sentence`` with its first letter large and the others as they are."""
+    return sentence[:1].upper() + sentence[1:]
+
+
+def parse_rows(text: str) -> tuple[tuple[str, str], ...]:
+    """Rows from "subject=object" pairs separated by semicolons or line ends.
+
+    Raises ValueError when a subject stands there twice, since every fact must have one answer.
+    """
+    rows: list[tuple[str, str]] = []
+    seen: set[str] = set()
+    for piece in text.replace("\n", ";").split(";"):
+        if not piece.strip():
+            continue
+        subject, _, answer = piece.strip().partition("=")
+        if subject in seen or not answer:
+            raise ValueError(f"The row {piece.strip()!r} repeats a subject or has no object; correct the table.")
+        seen.add(subject)
+        rows.append((subject, answer))
+    return tuple(rows)
+
+
+@dataclass(frozen=True)
+class Table:
+    """One relation of Skiff's world: its facts and every wording of them.
+
+    Wordings are filled by :meth:`fill` and know these fields: ``{s}`` and ``{o}`` subject and object as they are,
+    ``{a_s}`` and ``{a_o}`` with an article ("an owl"; bare for ``mass`` nouns), ``{pl_s}`` and ``{pl_o}`` plural,
+    ``{S}`` the subject with a large first letter. The first of ``statements`` is the canonical one. The ``heldout``
+    wordings are in no training text. ``also`` names further true objects of a subject, which
+    :meth:`wrong_objects` therefore leaves out.
+    """
+
+    name: str
+    rows: tuple[tuple[str, str], ...]
+    statements: tuple[str, ...]
+    heldout_statements: tuple[str, ...]
+    negations: tuple[str, ...]
+    questions: tuple[str, ...]
+    heldout_questions: tuple[str, ...]
+    answer: str
+    yes_no: tuple[str, ...]
+    no_answer: str
+    reverse_questions: tuple[str, ...] = ()
+    mass: frozenset[str] = frozenset()
+    plurals: Mapping[str, str] = field(default_factory=dict)
+    also: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """All subjects, in order."""
+        return tuple(subject for subject, _ in self.rows)
+
+    @property
+    def objects(self) -> tuple[str, ...]:
+        """All objects, each once, in order of their first row."""
+        return tuple(dict.fromkeys(answer for _, answer in self.rows))
+
+    def object_of(self, subject: str) -> str:
+        """The true object of ``subject``. Raises KeyError when the table lacks it."""
+        for known, answer in self.rows:
+            if known == subject:
+                return answer
+        raise KeyError(subject)
+
+    def fill(self, template: str, subject: str, answer: str) -> str:
+        """``template`` about ``subject`` and ``answer``, with its first letter large."""
+        fields = {
+            "s": subject,
+            "o": answer,
+            "S": capitalised(subject),
+            "a_s": self._article(subject),
+            "a_o": self._article(answer),
+            "pl_s": self._plural(subject),
+            "pl_o": self._plural(answer),
+        }
+        return capitalised(template.format_map(fields))
+
+    def wrong_objects(self, subject: str) -> tuple[str, ...]:
+        """Every object of this table that is false of ``subject``."""
+        true = {self.object_of(subject)} | self.also.get(subject, frozenset())
+        return tuple(answer for answer in self.objects if answer not in true)
+
+    def _article(self, noun: str) -> str:
+        return noun if noun in self.mass else with_article(noun)
+
+    def _plural(self, noun: str) -> str:
+        return self.plurals.get(noun) or plural(noun)
+
+
+def wrong_object(table: Table, row: tuple[str, str], rng: random.Random) -> str:
+    """A false object for ``row``, drawn from the same table."""
+    return rng.choice(table.wrong_objects(row[0]))
