@@ -1,0 +1,446 @@
+"""The command line: what a person may type behind ``launch.py``, read and checked before anything heavy starts.
+
+Standard library only, so that ``--help`` and a typing mistake answer at once, on a machine where nothing is installed yet.
+Every mistake is a :class:`UsageError`: one sentence that names the fix.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.errors import TillerError
+from core.recipes import RecipeError, parse
+
+DTYPES = ("float32", "bfloat16", "float16")
+MAX_THREADS = 1024
+
+
+class UsageError(TillerError):
+    """A command line that cannot be read; ``str()`` is one sentence that names the fix."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a front end is started with. ``None`` leaves the choice to the program.
+
+    ``checkpoint`` and ``recipe`` fill the steered column, ``device`` and ``dtype`` are torch's names ("cuda:1", "bfloat16"),
+    ``threads`` is the number of CPU threads torch may use, ``host``/``port``/``share`` concern the web app only, and ``link``
+    is a link copied from Share (the terminal app opens its state; it carries its own family, checkpoints and recipes).
+    """
+
+    family: str = "skiff"
+    checkpoint: str | None = None
+    recipe: str | None = None
+    device: str | None = None
+    dtype: str | None = None
+    threads: int | None = None
+    host: str | None = None
+    port: int | None = None
+    share: bool = False
+    link: str | None = None
+
+
+@dataclass(frozen=True)
+class Chat:
+    """What ``chat`` alone takes: the message, the system prompt, how to sample, and whether to print events as JSON lines."""
+
+    message: str | None = None
+    system: str = ""
+    temperature: float = 0.0
+    seed: int = 0
+    max_tokens: int | None = None
+    as_json: bool = False
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command line that was read.
+
+    ``verb`` is a key of :data:`VERBS` or "help"; ``topic`` is the verb that help was asked for. ``rest`` are the arguments that
+    the verb reads by itself (``test`` gives them to pytest). ``torch_index`` is where PyTorch is installed from.
+    """
+
+    verb: str
+    options: Options = field(default_factory=Options)
+    chat: Chat = field(default_factory=Chat)
+    rest: tuple[str, ...] = ()
+    torch_index: str | None = None
+    topic: str | None = None
+
+
+# ------------------------------------------------------------------------------------------------------------- the values
+
+
+def _text(value: str, name: str) -> str:
+    if not value.strip():
+        raise UsageError(f"{name} is empty; give it a value or leave it out.")
+    return value
+
+
+def _whole(low: int, high: int) -> Callable[[str, str], int]:
+    def read(value: str, name: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,19}", value) or not low <= int(value) <= high:
+            raise UsageError(f"{name} takes a whole number from {low} to {high}, not {value!r}.")
+        return int(value)
+
+    return read
+
+
+def _recipe(value: str, name: str) -> str:
+    try:
+        return str(parse(value))
+    except RecipeError as error:
+        raise UsageError(f"{name} {value!r} cannot be read. {error}") from error
+
+
+def _device(value: str, name: str) -> str | None:
+    if value == "auto":
+        return None
+    if not re.fullmatch(r"cpu|mps|cuda(:[0-9]{1,3})?|xpu(:[0-9]{1,3})?", value):
+        raise UsageError(f"{name} takes auto, cpu, cuda, cuda:1, mps or xpu, not {value!r}.")
+    return value
+
+
+def _dtype(value: str, name: str) -> str | None:
+    names = {"auto": None, "fp32": "float32", "bf16": "bfloat16", "fp16": "float16", **{name: name for name in DTYPES}}
+    if value not in names:
+        raise UsageError(f"{name} takes auto, {', '.join(DTYPES[:-1])} or {DTYPES[-1]}, not {value!r}.")
+    return names[value]
+
+
+def _temperature(value: str, name: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 5:
+        raise UsageError(f"{name} takes a number from 0 (always the likeliest word) to 5, not {value!r}.")
+    return number
+
+
+def _url(value: str, name: str) -> str:
+    if not re.match(r"(https?|file)://\S+$", value):
+        raise UsageError(f"{name} takes the address of a package index that starts with https://, not {value!r}.")
+    return value
+
+
+@dataclass(frozen=True)
+class Option:
+    """One ``--name``. ``value`` names its value in the help ("" for a switch); ``read(text, name)`` checks and converts it."""
+
+    value: str
+    help: str
+    read: Callable[[str, str], Any] = _text
+
+
+MODEL: dict[str, Option] = {
+    "family": Option("NAME", "the family of checkpoints (default: skiff, the one that is shipped)"),
+    "checkpoint": Option("NAME", "the checkpoint of the family to talk to, such as base, sft or dpo"),
+    "recipe": Option("RECIPE", 'how to steer it, such as "1.5*refusal" or "-1.2*truth[4]:reply + !refusal"', _recipe),
+    "device": Option("NAME", "auto, cpu, cuda, cuda:1, mps or xpu (default: auto)", _device),
+    "dtype": Option("NAME", "auto, float32, bfloat16 or float16 (default: auto)", _dtype),
+    "threads": Option("N", "CPU threads to compute with (default: measured)", _whole(1, MAX_THREADS)),
+}
+SERVE: dict[str, Option] = {
+    "host": Option("ADDRESS", "listen on this address (default: 127.0.0.1, this machine only)"),
+    "port": Option("N", "listen on this port (default: 7860, or the next free one)", _whole(1, 65535)),
+    "share": Option("", "also make a temporary public address through Gradio's relay (needs a network)"),
+}
+CHAT: dict[str, Option] = {
+    "json": Option("", "print one event a line as JSON instead of the text"),
+    "system": Option("TEXT", "a system prompt"),
+    "temperature": Option("T", "0 (default) always takes the likeliest token; higher is more varied", _temperature),
+    "seed": Option("N", "what random choices start from (default: 0)", _whole(0, 2**63 - 1)),
+    "max-tokens": Option("N", "the longest answer, in tokens", _whole(1, 4096)),
+}
+INSTALL: dict[str, Option] = {
+    "torch-index": Option(
+        "URL", "at the first start, install PyTorch from this index (README: the smaller CPU build)", _url
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One thing that ``launch.py`` does. ``own`` verbs read the arguments behind them by themselves."""
+
+    summary: str
+    usage: str
+    examples: tuple[tuple[str, str], ...]
+    options: dict[str, Option] = field(default_factory=dict)
+    positional: str | None = None
+    own: bool = False
+
+
+VERBS: dict[str, Verb] = {
+    "web": Verb(
+        "the browser app (what `launch.py` alone starts)",
+        "[web] [OPTIONS]",
+        (
+            ("", "open the app on Skiff, the model family that is shipped"),
+            ("--port 8000", "at http://127.0.0.1:8000"),
+            ('--checkpoint sft --recipe "-1.2*truth"', "start with this column steered"),
+        ),
+        {**MODEL, **SERVE, **INSTALL},
+    ),
+    "tui": Verb(
+        "the terminal app",
+        "tui [LINK] [OPTIONS]",
+        (
+            ("tui", "open the terminal app; F1 is its help"),
+            ("tui 'http://127.0.0.1:7860/?s=…'", "open the state of a link copied from Share"),
+        ),
+        {**MODEL, **INSTALL},
+        "link",
+    ),
+    "chat": Verb(
+        "one answer on the command line, streamed",
+        'chat "MESSAGE" [OPTIONS]',
+        (
+            ('chat "What is the capital of France?"', "the model as it is"),
+            ('chat "What is the capital of France?" --recipe "1.5*refusal"', "steered"),
+            ('chat "Is Paris in France?" --json', "every event of the stream, one a line"),
+            ('echo "Tell me about whales." | python launch.py chat', "the message from a pipe"),
+        ),
+        {**MODEL, **CHAT, **INSTALL},
+        "message",
+    ),
+    "train-skiff": Verb(
+        "train the Skiff family from scratch",
+        "train-skiff [ARGUMENTS]",
+        (("train-skiff --help", "its arguments"),),
+        own=True,
+    ),
+    "evaluate": Verb(
+        "measure a family and write its model card",
+        "evaluate [ARGUMENTS]",
+        (("evaluate --help", "its arguments"),),
+        own=True,
+    ),
+    "precompute": Verb(
+        "learn a family's directions and store them",
+        "precompute [ARGUMENTS]",
+        (("precompute --help", "its arguments"),),
+        own=True,
+    ),
+    "test": Verb(
+        "install what the tests need and run them",
+        "test [PYTEST ARGUMENTS]",
+        (("test", "all tests"), ("test -k recipe -x", "arguments go to pytest")),
+        own=True,
+    ),
+    "bench": Verb(
+        "measure speed, as ratios",
+        "bench [NAMES]",
+        (("bench", "every benchmark"), ("bench --help", "their names")),
+        own=True,
+    ),
+}
+
+# --------------------------------------------------------------------------------------------------------------- reading
+
+
+def read(argv: Sequence[str]) -> Command:
+    """Read a command line (without the program's name).
+
+    Raises:
+        UsageError: one sentence that names the fix.
+    """
+    every = {**MODEL, **SERVE, **CHAT, **INSTALL}
+    at = _verb_at(argv, every)
+    verb = "web" if at is None else argv[at]
+    if verb == "help":
+        return _help_for(argv)
+    if verb not in VERBS:
+        raise UsageError(f"{verb!r} is not something Tiller does{_did_you_mean(verb, VERBS)}")
+    rest = [argument for index, argument in enumerate(argv) if index != at]
+    if VERBS[verb].own:
+        return _own(verb, rest)
+    given, positional = _scan(rest, verb, every)
+    if "help" in given:
+        return Command("help", topic=None if at is None else verb)
+    return _command(verb, given, positional)
+
+
+def _help_for(argv: Sequence[str]) -> Command:
+    topic = next((word for word in argv if word in VERBS), None)
+    return Command("help", topic=topic)
+
+
+def _verb_at(argv: Sequence[str], every: dict[str, Option]) -> int | None:
+    """Where the verb stands: the first argument that is neither an option nor an option's value."""
+    index = 0
+    while index < len(argv):
+        argument = argv[index]
+        if argument == "--":
+            return None
+        if not argument.startswith("-") or argument == "-":
+            return index
+        option = every.get(argument[2:]) if argument.startswith("--") else None
+        takes_next = option is not None and bool(option.value) and not _is_option(argv[index + 1 : index + 2], every)
+        index += 2 if takes_next else 1
+    return None
+
+
+def _is_option(words: Sequence[str], every: dict[str, Option]) -> bool:
+    """Whether the one word given is an option of ours (and not the value of the one before it, which may start with a dash)."""
+    return any(word.startswith("--") and word[2:].partition("=")[0] in every for word in words)
+
+
+def _own(verb: str, rest: Sequence[str]) -> Command:
+    """A verb that reads its own arguments: only --torch-index, which concerns the installation, is taken out."""
+    kept: list[str] = []
+    index_url: str | None = None
+    arguments = iter(rest)
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if name != "--torch-index":
+            kept.append(argument)
+            continue
+        if not equals:
+            value = next(arguments, "")
+        index_url = _url(value, name)
+    return Command(verb, rest=tuple(kept), torch_index=index_url)
+
+
+def _scan(rest: Sequence[str], verb: str, every: dict[str, Option]) -> tuple[dict[str, Any], list[str]]:
+    """Options (read and checked, by name) and everything else. A value may start with a dash: recipes do."""
+    allowed = VERBS[verb].options
+    given: dict[str, Any] = {}
+    positional: list[str] = []
+    arguments = iter(rest)
+    for argument in arguments:
+        if argument == "--":
+            positional.extend(arguments)
+        elif argument in ("-h", "--help"):
+            given["help"] = True
+        elif not argument.startswith("-") or argument == "-" or " " in argument.partition("=")[0]:
+            positional.append(argument)
+        else:
+            name, equals, value = argument.partition("=")
+            key = name[2:] if name.startswith("--") else ""
+            if key not in allowed:
+                raise _unknown(name, key, verb, every)
+            option = allowed[key]
+            if not option.value:
+                if equals:
+                    raise UsageError(f"{name} takes no value; write {name} alone.")
+                given[key] = True
+                continue
+            if not equals:
+                following = list(itertools.islice(arguments, 1))
+                if not following or _is_option(following, every):
+                    raise UsageError(f"{name} needs a value: {name} {option.value}.")
+                value = following[0]
+            given[key] = option.read(value, name)
+    return given, positional
+
+
+def _unknown(name: str, key: str, verb: str, every: dict[str, Option]) -> UsageError:
+    if key in every:
+        uses = [other for other, entry in VERBS.items() if key in entry.options]
+        return UsageError(f"{name} does not go with {verb}; it belongs to {' and '.join(uses)}.")
+    return UsageError(
+        f"There is no option {name}{_did_you_mean(name, [f'--{option}' for option in VERBS[verb].options])}"
+    )
+
+
+def _did_you_mean(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else "; `python launch.py --help` lists what there is."
+
+
+def _command(verb: str, given: dict[str, Any], positional: list[str]) -> Command:
+    wanted = VERBS[verb].positional
+    if len(positional) > (1 if wanted else 0):
+        extra = positional[1 if wanted else 0]
+        hint = "put the message in quotes, as one argument" if verb == "chat" else "leave it out"
+        raise UsageError(f"{extra!r} is one argument too many for {verb}; {hint}.")
+    word = positional[0] if positional else None
+    link = word if wanted == "link" else None
+    if link is not None:
+        clash = next((name for name in ("family", "checkpoint", "recipe") if name in given), None)
+        if clash:
+            raise UsageError(f"The link brings its own {clash}; leave out --{clash}, or leave out the link.")
+    fields = {name: given[name] for name in (*MODEL, *SERVE) if name in given}
+    chat = Chat(
+        message=word if wanted == "message" else None,
+        system=given.get("system", ""),
+        temperature=given.get("temperature", 0.0),
+        seed=given.get("seed", 0),
+        max_tokens=given.get("max-tokens"),
+        as_json=given.get("json", False),
+    )
+    return Command(verb, Options(**fields, link=link), chat, torch_index=given.get("torch-index"))
+
+
+# ------------------------------------------------------------------------------------------------------------------ help
+
+
+def help_text(topic: str | None = None) -> str:
+    """The help for everything, or for one verb."""
+    return _verb_help(topic) if topic else _whole_help()
+
+
+def _option_lines(options: dict[str, Option]) -> list[str]:
+    return [f"  {f'--{name} {option.value}'.rstrip():<22}{option.help}" for name, option in options.items()]
+
+
+def _example_lines(examples: Iterable[tuple[str, str]]) -> list[str]:
+    lines = []
+    for arguments, meaning in examples:
+        command = arguments if "launch.py" in arguments else f"python launch.py {arguments}".rstrip()
+        lines += [f"  {command}", f"      {meaning}"]
+    return lines
+
+
+def _verb_help(name: str) -> str:
+    verb = VERBS[name]
+    lines = [f"python launch.py {verb.usage}", "", f"  {verb.summary}", ""]
+    if verb.options:
+        lines += ["options", *_option_lines(verb.options), ""]
+    return "\n".join([*lines, "examples", *_example_lines(verb.examples)])
+
+
+def _whole_help() -> str:
+    shown = ("web", "tui", "chat", "test")
+    examples = [line for name in shown for line in _example_lines(VERBS[name].examples)]
+    return "\n".join(
+        [
+            "Tiller: steer a chat with a post-trained language model, and see which training stage to thank or to blame.",
+            "",
+            "python launch.py [VERB] [OPTIONS]      (the first start installs what it needs into .venv beside launch.py)",
+            "",
+            "verbs",
+            *(f"  {name:<14}{verb.summary}" for name, verb in VERBS.items()),
+            "",
+            "examples",
+            *examples,
+            "",
+            "which model, and where it runs",
+            *_option_lines(MODEL),
+            "",
+            "where the browser app is served",
+            *_option_lines(SERVE),
+            "",
+            "for chat",
+            *_option_lines(CHAT),
+            "",
+            "the first start",
+            *_option_lines(INSTALL),
+            "",
+            "a recipe is one line: what to do to the model while it answers",
+            "  1.5*refusal                         add 1.5 strengths of the refusal direction at its best layer",
+            "  -0.5*truth[5-8]:reply               against truth, at layers 5 to 8, on the answer's tokens only",
+            "  !refusal                            take refusal out of every layer",
+            "  refusal@base                        the direction that was learnt on the checkpoint base",
+            "  1.5*refusal@base - 0.5*truth        both at once",
+            "",
+            "`python launch.py VERB --help` says more about one verb.",
+        ]
+    )

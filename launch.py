@@ -1,0 +1,162 @@
+"""The one door to Tiller: the browser app, the terminal app, and every verb of the command line.
+
+``python launch.py`` needs nothing but Python: it makes ``.venv`` beside itself, installs requirements.txt there and goes on inside
+it. This file has to parse on Python 3.6, so that an old Python gets a sentence instead of a syntax error: no ``from __future__
+import annotations``, no ``match``, no walrus. What is below the first lines runs on Python 3.11 or newer.
+"""
+
+import os
+import sys
+
+if sys.version_info < (3, 11):
+    sys.exit(
+        "Tiller needs Python 3.11 or newer, and this is Python %d.%d (%s); get a newer one from python.org and start Tiller with it, "
+        "for example: python3.12 launch.py" % (sys.version_info[0], sys.version_info[1], sys.executable)
+    )
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from core.options import Command
+
+ROOT = Path(__file__).resolve().parent
+#: What a shell reports for a program that Ctrl-C ended.
+INTERRUPTED = 130
+
+
+def main(argv: list[str]) -> int:
+    """Run one command line; returns the exit code. Every mistake a person can mend ends in one sentence on stderr."""
+    # The program may be started from any folder, and by a link to this file.
+    sys.path[:0] = [str(ROOT)] if str(ROOT) not in sys.path else []
+    try:
+        from core.errors import TillerError
+    except ImportError:
+        return _say(
+            f"The folder core is missing beside launch.py in {ROOT}; get the whole of Tiller again, not this file alone."
+        )
+    try:
+        code = run(argv)
+        # Written here, where a reader that has gone can be told from an error, and not when the interpreter ends.
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return _say("Interrupted.", INTERRUPTED)
+    except BrokenPipeError:
+        return _closed_pipe()
+    except TillerError as problem:
+        return _say(str(problem), 2 if type(problem).__name__ == "UsageError" else 1)
+    except ModuleNotFoundError as problem:
+        if (problem.name or "").partition(".")[0] in ("app", "tui", "core", "benchmarks"):
+            raise
+        return _say(
+            f"The package {problem.name} is missing in {sys.prefix}; install requirements.txt there and start again."
+        )
+
+
+def run(argv: list[str]) -> int:
+    """Read the command line, see to the environment, and hand over to the verb."""
+    from core.environment import prepare
+    from core.options import help_text, read
+
+    command = read(argv)
+    if command.verb == "help":
+        print(help_text(command.topic))
+        return 0
+    code = prepare(ROOT, argv, tests=command.verb == "test", torch_index=command.torch_index)
+    if code is not None:
+        return code
+    verbs = {
+        "web": web,
+        "tui": tui,
+        "chat": chat,
+        "train-skiff": train_skiff,
+        "evaluate": evaluate,
+        "precompute": precompute,
+    }
+    verbs.update({"test": test, "bench": bench})
+    return verbs[command.verb](command) or 0
+
+
+def web(command: "Command") -> int | None:
+    """The browser app."""
+    from app import serve
+
+    return serve(command.options)
+
+
+def tui(command: "Command") -> int | None:
+    """The terminal app."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return _say("The terminal app needs a terminal; start it in one, or use `python launch.py chat` in a pipe.", 2)
+    import tui
+
+    return tui.run(command.options, command.options.link)
+
+
+def chat(command: "Command") -> int | None:
+    """One answer to stdout."""
+    from core.cli import chat
+
+    return chat(command.options, command.chat)
+
+
+def train_skiff(command: "Command") -> int | None:
+    """Train the shipped family from scratch."""
+    from core.skiff.training import train_skiff
+
+    return train_skiff(list(command.rest))
+
+
+def evaluate(command: "Command") -> int | None:
+    """Measure a family and write its card."""
+    from core.skiff.evaluate import evaluate
+
+    return evaluate(list(command.rest))
+
+
+def precompute(command: "Command") -> int | None:
+    """Learn a family's directions."""
+    from core.cli import precompute
+
+    return precompute(command.options)
+
+
+def test(command: "Command") -> int:
+    """pytest, in a process of its own, so that nothing of this one is in the tests' way."""
+    import subprocess
+
+    pytest = subprocess.Popen([sys.executable, "-m", "pytest", *command.rest], cwd=ROOT)
+    while True:
+        try:
+            return pytest.wait()
+        except KeyboardInterrupt:
+            # pytest gets Ctrl-C too and prints what it has; wait for it.
+            continue
+
+
+def bench(command: "Command") -> int | None:
+    """Speed, as ratios."""
+    from benchmarks import bench
+
+    return bench(list(command.rest))
+
+
+def _say(sentence: str, code: int = 1) -> int:
+    try:
+        print(sentence, file=sys.stderr)
+    except OSError:
+        # Nobody is there to read it; the exit code still says it.
+        return code
+    return code
+
+
+def _closed_pipe() -> int:
+    """The reader of stdout has gone (`| head`): stop quietly, as other programs do."""
+    # Python flushes stdout once more when it ends; that must not complain.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
