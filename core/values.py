@@ -89,7 +89,7 @@ class Settings:
     turns: tuple[Turn, ...] = ()
 
     def __post_init__(self) -> None:
-        _check(1 <= len(self.columns) <= MAX_COLUMNS, f"A chat has one to {MAX_COLUMNS} columns.")
+        _check(len(self.columns) >= 1, "A chat has at least one column.")
         _check(0 <= self.selected < len(self.columns), "The selected column is not there.")
 
     @property
@@ -167,6 +167,7 @@ class Settings:
         data = _mapping(document, "The settings")
         _check(data.get("tiller") == 1, "These are not settings of this version of Tiller.")
         columns = tuple(_read_column(_mapping(item, "A column")) for item in _sequence(data, "columns"))
+        _check(len(columns) <= MAX_COLUMNS, f"A chat has at most {MAX_COLUMNS} columns.")
         sampling = _mapping(data.get("sampling", {}), "The sampling")
         known = {name: sampling[name] for name in Sampling.__dataclass_fields__ if name in sampling and name != "stop"}
         for name, value in known.items():

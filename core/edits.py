@@ -1,0 +1,198 @@
+"""Recipe + directions -> edits of the residual stream, for every row and position of a batch.
+
+Formulas (h a residual, v the direction's vector at a layer, u = v/‖v‖, everything in float32 and cast last):
+
+- add:    h + strength · v                      at the layers named, else the direction's best layer; v is one gap long
+- hold:   h + (μ⁻·u + value · ‖v‖ − h·u) u      likewise; 0 is the negative, 1 the positive class mean
+- ablate: w − (w·u) u                           for everything that is written: what enters block 0, every attention and MLP output,
+                                                u from the best layer [Arditi et al., "Refusal is mediated by a single direction", §2.4]
+
+Rows that a term does not concern have a zero vector there, so an unsteered row of a batch comes out bit for bit as it went in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.errors import TillerError
+from core.loading import Loaded
+from core.recipes import Recipe, Scope, Term
+from core.residual import Action, Anatomy, Site
+from core.store import Array, Direction, fingerprint
+
+#: (direction, checkpoint it was learnt on) -> the direction; raises TillerError when there is none.
+Fetch = Callable[[str, str], Direction]
+#: Which positions of which rows a scope takes in: [rows, positions, 1] float, or None for all of them. A scope that is
+#: missing has no position in this pass.
+Masks = Mapping[Scope, Tensor | None]
+
+
+class EditError(TillerError):
+    """A recipe that does not fit the model it is to steer."""
+
+
+@dataclass(frozen=True)
+class RowEdit:
+    """One edit of one row: ``add`` the vector, or ``set`` the coordinate along the unit vector to ``target``."""
+
+    site: Site
+    kind: Literal["add", "set"]
+    scope: Scope
+    vector: Array
+    target: float = 0.0
+
+
+def compile_recipe(recipe: Recipe, target: Loaded, fetch: Fetch) -> tuple[RowEdit, ...]:
+    """What a recipe does to one row of a batch of ``target``.
+
+    Raises:
+        EditError: a layer the model does not have, a direction of another width or of another model than its checkpoint now is.
+    """
+    return tuple(edit for term in recipe.terms for edit in _compile_term(term, target, fetch))
+
+
+def _compile_term(term: Term, target: Loaded, fetch: Fetch) -> list[RowEdit]:
+    source = term.source or target.checkpoint.name
+    direction = fetch(term.direction, source)
+    check_fit(direction, target)
+    for layer in term.layers or ():
+        if layer >= target.anatomy.layers:
+            raise EditError(f"{term.place} names layer {layer}; {target.checkpoint.name} has layers 0 to {target.anatomy.layers - 1}.")
+    best = direction.card.layer
+    if term.kind == "ablate":
+        unit = direction.unit(best)
+        return [RowEdit(site, "set", term.scope, unit) for site in _writes(target.anatomy, term.layers)]
+    layers = term.layers if term.layers is not None else (best,)
+    if term.kind == "add":
+        return [RowEdit(("leave", l), "add", term.scope, direction.vectors[l] * np.float32(term.value)) for l in layers]
+    return [RowEdit(("leave", l), "set", term.scope, direction.unit(l), _coordinate(direction, l, term.value)) for l in layers]
+
+
+def _coordinate(direction: Direction, layer: int, value: float) -> float:
+    """The coordinate along the unit vector at which the projection reads ``value``."""
+    return float(direction.negative[layer].astype(np.float64) @ direction.unit(layer)) + value * direction.gap(layer)
+
+
+def _writes(anatomy: Anatomy, layers: tuple[int, ...] | None) -> list[Site]:
+    enter: list[Site] = [("enter", 0)] if layers is None else []
+    chosen = range(anatomy.layers) if layers is None else layers
+    return enter + [site for l in chosen for site in ((("attention", l), ("mlp", l)))]
+
+
+def check_fit(direction: Direction, target: Loaded) -> None:
+    """Refuse a direction of another width, or one whose source checkpoint has changed since it was learnt.
+
+    Raises:
+        EditError: with both sides named.
+    """
+    card = direction.card
+    layers, width = direction.vectors.shape
+    if width != target.width:
+        raise EditError(
+            f"The direction {card.name} of {card.family}/{card.checkpoint} is {width} wide, {target.checkpoint.name} is {target.width}; "
+            "learn it on a checkpoint of this family."
+        )
+    if layers != target.anatomy.layers:
+        raise EditError(
+            f"The direction {card.name} of {card.family}/{card.checkpoint} has {layers} layers, {target.checkpoint.name} has {target.anatomy.layers}."
+        )
+    now = _source_fingerprint(card.checkpoint, target)
+    if now is not None and card.details.get("fingerprint") != now:
+        raise EditError(
+            f"The direction {card.name} was learnt on a {card.family}/{card.checkpoint} with fingerprint {card.details.get('fingerprint')}, "
+            f"which now has {now}; run launch.py precompute --family {target.family.name} again."
+        )
+
+
+_FINGERPRINTS: dict[str, str] = {}
+
+
+def _source_fingerprint(checkpoint: str, target: Loaded) -> str | None:
+    """The fingerprint of a checkpoint of the target's family as it is now; None when it belongs to no folder here."""
+    if checkpoint == target.checkpoint.name:
+        return target.fingerprint
+    found = next((each for each in target.family.checkpoints if each.name == checkpoint and each.local), None)
+    if found is None:
+        return None
+    if found.source not in _FINGERPRINTS:
+        from pathlib import Path
+
+        _FINGERPRINTS[found.source] = fingerprint(Path(found.source))
+    return _FINGERPRINTS[found.source]
+
+
+# --------------------------------------------------------------------------------------------------------------- batches
+
+
+@dataclass(frozen=True)
+class _Operation:
+    """One tensor operation over a whole batch at a site. ``vectors`` [rows, 1, width]; ``targets`` [rows, 1, 1] or None for zeros."""
+
+    kind: Literal["add", "set"]
+    scope: Scope
+    vectors: Tensor
+    targets: Tensor | None
+
+
+class BatchEdits:
+    """The edits of all rows of a batch, as few tensor operations as possible; terms act in the order of each row's recipe."""
+
+    def __init__(self, rows: Sequence[tuple[RowEdit, ...]], device: torch.device) -> None:
+        self.operations: dict[Site, list[_Operation]] = {}
+        for site in dict.fromkeys(edit.site for row in rows for edit in row):
+            self.operations[site] = _merge([[edit for edit in row if edit.site == site] for row in rows], device)
+
+    def actions(self, masks: Masks) -> dict[Site, Action]:
+        """What to hook for one forward pass whose positions belong to the scopes of ``masks``."""
+        actions: dict[Site, Action] = {}
+        for site, operations in self.operations.items():
+            live = [(operation, masks[operation.scope]) for operation in operations if operation.scope in masks]
+            if live:
+                actions[site] = partial(_apply, live)
+        return actions
+
+
+def _merge(rows: list[list[RowEdit]], device: torch.device) -> list[_Operation]:
+    """The k-th edits of all rows that are of one kind and scope become one operation."""
+    merged: list[_Operation] = []
+    for step in range(max(len(row) for row in rows)):
+        present = [row[step] if step < len(row) else None for row in rows]
+        for kind, scope in dict.fromkeys((edit.kind, edit.scope) for edit in present if edit):
+            chosen = [edit if edit and (edit.kind, edit.scope) == (kind, scope) else None for edit in present]
+            width = next(edit.vector.shape[0] for edit in chosen if edit)
+            vectors = np.stack([edit.vector if edit else np.zeros(width, np.float32) for edit in chosen])
+            targets = np.array([edit.target if edit else 0.0 for edit in chosen], np.float32)
+            merged.append(
+                _Operation(
+                    kind,
+                    scope,
+                    torch.from_numpy(vectors).to(device)[:, None, :],
+                    torch.from_numpy(targets).to(device)[:, None, None] if targets.any() else None,
+                )
+            )
+    return merged
+
+
+def _apply(live: Sequence[tuple[_Operation, Tensor | None]], states: Tensor) -> Tensor:
+    """Edited states, in the dtype and on the device they came in. ``states`` [rows, positions, width]."""
+    new = states.float()
+    for operation, mask in live:
+        vectors = operation.vectors.to(new.device)
+        if operation.kind == "add":
+            new = new + (vectors if mask is None else vectors * mask.to(new.device))
+            continue
+        # What is missing from the target along the unit vector, [rows, positions, 1].
+        missing = -torch.bmm(new, vectors.transpose(1, 2))
+        if operation.targets is not None:
+            missing = missing + operation.targets.to(new.device)
+        if mask is not None:
+            missing = missing * mask.to(new.device)
+        new = torch.baddbmm(new, missing, vectors)
+    return new.to(states.dtype)

@@ -1,0 +1,283 @@
+"""What the front ends talk to. No torch here: the engine's thread imports it, behind the first paint.
+
+One thread owns every model. :meth:`Engine.submit` gives a :class:`Run`, a stream of events that can be steered and cancelled while
+it runs; the thread gives each active run one step in turn, so that several people and several columns stream together.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from core import answers, families, lenses, store
+from core.answers import Answer
+from core.errors import TillerError
+from core.families import Example, Family
+from core.recipes import Recipe, Term, layers_text, parse
+from core.store import Card
+from core.values import Column, Event, Failed, PromptView, Settings, Status, Turn
+
+if TYPE_CHECKING:
+    from core.worker import Worker
+
+T = TypeVar("T")
+
+#: The strengths of a slider that scrubbing computes beforehand, in gaps.
+SCRUB_STRENGTHS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
+#: A run that nobody reads stops computing when so many events wait; it goes on when they are read.
+MAX_WAITING = 2_048
+
+_SCOPE_WORDS = {"all": "all tokens", "prompt": "the prompt", "reply": "the reply", "last": "the prompt's last token"}
+
+
+class Command(NamedTuple):
+    """Something for the engine's thread: what to do, and what to do instead when there is no model (given the reason)."""
+
+    act: Callable[[Worker], None]
+    refuse: Callable[[str], None]
+
+
+class Run:
+    """A stream of events that can be steered and cancelled from any thread."""
+
+    def __init__(self, settings: Settings, columns: tuple[int, ...], prefixes: Mapping[int, tuple[int, ...]], scrub: bool) -> None:
+        self.settings = settings
+        self.columns = columns
+        self.prefixes = dict(prefixes)
+        self.scrub = scrub
+        self.cancelled = threading.Event()
+        self.changes: deque[tuple[int, Recipe]] = deque()
+        self._events: queue.Queue[Event | None] = queue.Queue()
+        self._ended = False
+
+    def __iter__(self) -> Iterator[Event]:
+        """Wait for the next event until the last one has come."""
+        while not self._ended:
+            event = self._events.get()
+            if event is None:
+                self._ended = True
+            else:
+                yield event
+
+    def poll(self, timeout: float = 0.0) -> list[Event]:
+        """The events that are there, after waiting up to ``timeout`` seconds for the first one."""
+        found: list[Event] = []
+        while not self._ended:
+            try:
+                event = self._events.get(timeout=timeout) if timeout and not found else self._events.get_nowait()
+            except queue.Empty:
+                break
+            if event is None:
+                self._ended = True
+            else:
+                found.append(event)
+        return found
+
+    @property
+    def finished(self) -> bool:
+        """Whether every event has been read and no more will come."""
+        return self._ended
+
+    def set_recipe(self, column: int, recipe: Recipe) -> None:
+        """Steer ``column`` by another recipe from the next token on; a RecipeChanged or Failed event follows."""
+        self.changes.append((column, recipe))
+
+    def cancel(self) -> None:
+        """End the run at its next step; every unfinished column gets ``Done("stopped")``."""
+        self.cancelled.set()
+
+    # The engine's thread alone calls what follows.
+
+    def publish(self, event: Event) -> None:
+        """Add an event for the readers."""
+        self._events.put(event)
+
+    def end(self) -> None:
+        """Say that no more events come."""
+        self._events.put(None)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so many events wait unread that the run should pause."""
+        return self._events.qsize() > MAX_WAITING
+
+
+class Engine:
+    """A family of checkpoints that can be talked to.
+
+    Raises:
+        TillerError: when there is no such family; the sentence names those there are.
+    """
+
+    SCRUB_STRENGTHS = SCRUB_STRENGTHS
+
+    def __init__(self, family: str = "skiff", *, device: str = "auto", dtype: str = "auto", threads: int = 0) -> None:
+        self.family: Family = families.load(family)
+        self.device, self.dtype, self.threads = device, dtype, threads
+        self._status = Status("starting", "Starting.")
+        self._changed = threading.Condition()
+        self._commands: queue.Queue[Command | None] = queue.Queue()
+        self._thread: threading.Thread | None = None
+        self._closed = threading.Event()
+
+    # ------------------------------------------------------------------------------------------------------------ life
+
+    def start(self) -> None:
+        """Start the engine's thread, which imports torch and loads the final checkpoint. A second call does nothing."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._main, name="tiller-engine", daemon=True)
+            self._thread.start()
+
+    @property
+    def status(self) -> Status:
+        """What the engine is doing now."""
+        return self._status
+
+    def wait_ready(self, timeout: float | None = None) -> Status:
+        """Wait until the final checkpoint is in memory, or cannot be."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._status.state in ("ready", "busy", "failed"), timeout)
+        return self._status
+
+    def close(self) -> None:
+        """Stop every run at its next step and end the thread."""
+        self._closed.set()
+        self._commands.put(None)
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout=10)
+
+    def _main(self) -> None:
+        self._publish(Status("loading", "Importing PyTorch."))
+        try:
+            from core.worker import Worker
+
+            worker = Worker(self.family, self.device, self.dtype, self.threads, self._publish)
+            worker.load(self.family.final.name)
+        except TillerError as error:
+            self._refuse_all(str(error))
+        except ImportError as error:
+            self._refuse_all(f"PyTorch or transformers cannot be imported ({error}); start Tiller with launch.py, which installs them.")
+        else:
+            worker.serve(self._commands, self._closed)
+
+    def _refuse_all(self, sentence: str) -> None:
+        """Say why there is no model, and answer every command with it until the engine is closed."""
+        self._publish(Status("failed", sentence))
+        while (command := self._commands.get()) is not None:
+            command.refuse(sentence)
+
+    def _publish(self, status: Status) -> None:
+        with self._changed:
+            self._status = status
+            self._changed.notify_all()
+
+    # ------------------------------------------------------------------------------------------------------------ runs
+
+    def submit(
+        self, settings: Settings, columns: Sequence[int] | None = None, prefixes: Mapping[int, tuple[int, ...]] | None = None
+    ) -> Run:
+        """Answer the last turn in all, or the given, columns.
+
+        ``prefixes`` gives for a column the token ids that its reply must start with. What cannot be done comes as a ``Failed`` event.
+        """
+        chosen = tuple(columns) if columns is not None else tuple(range(len(settings.columns)))
+        return self._enqueue(Run(settings, chosen, prefixes or {}, scrub=False))
+
+    def scrub(self, settings: Settings, column: int, direction: str) -> Run:
+        """Answer the last turn at each of :data:`SCRUB_STRENGTHS` of the slider of ``direction`` in ``column``.
+
+        The events' column is the index of the strength. Each answer gets its ``Scores("shadow")`` before its ``Done``. Chats go first.
+        """
+        base = settings.columns[column]
+        recipes = [base.recipe.with_strength(direction, value, self._source(base, direction)) for value in SCRUB_STRENGTHS]
+        turns = tuple(Turn(t.user, tuple(t.replies[column : column + 1]) * len(recipes)) for t in settings.turns)
+        columns = tuple(Column(base.checkpoint, recipe) for recipe in recipes)
+        wide = replace(settings, columns=columns, selected=0, turns=turns)
+        return self._enqueue(Run(wide, tuple(range(len(recipes))), {}, scrub=True))
+
+    def _source(self, column: Column, direction: str) -> str | None:
+        term = column.recipe.slider(direction)
+        return term.source if term else None
+
+    def _enqueue(self, run: Run) -> Run:
+        def refuse(sentence: str) -> None:
+            run.publish(Failed(sentence))
+            run.end()
+
+        self._commands.put(Command(lambda worker: worker.start(run), refuse))
+        return run
+
+    def call(self, function: Callable[[Worker], T]) -> Future[T]:
+        """Run ``function`` on the engine's thread, between two steps; its result or its error comes in the future."""
+        future: Future[T] = Future()
+
+        def act(worker: Worker) -> None:
+            try:
+                future.set_result(function(worker))
+            except Exception as error:
+                # Whatever it is belongs to the caller, who waits for it in another thread.
+                future.set_exception(error)
+
+        self._commands.put(Command(act, lambda sentence: future.set_exception(TillerError(sentence))))
+        return future
+
+    def prompt(self, settings: Settings, column: int) -> PromptView:
+        """The exact prompt of a column. Raises TillerError when there is none or the model cannot be loaded."""
+        return self.call(lambda worker: worker.prompt(settings, column)).result()
+
+    # ------------------------------------------------------------------------------------------- what needs no model
+
+    def settings(self, checkpoint: str = "", recipe: str = "") -> Settings:
+        """A fresh chat: the checkpoint (else the family's final one) plain, and beside it with the recipe.
+
+        Raises:
+            TillerError: an unknown checkpoint, or a recipe that cannot be read or does not fit.
+        """
+        name = self.family.checkpoint(checkpoint).name if checkpoint else self.family.final.name
+        steered = parse(recipe)
+        self.explain(steered, name)
+        return Settings(self.family.name, (Column(name), Column(name, steered)), selected=1)
+
+    def example(self, example: Example) -> Settings:
+        """The chat that a chip opens: its message asked, of the plain checkpoint and with its recipe."""
+        return self.settings(example.checkpoint, example.recipe).ask(example.message)
+
+    def recorded(self) -> tuple[Settings, dict[int, Answer]] | None:
+        """The run that was recorded for this family, to be shown while the model loads."""
+        path = self.family.folder / "recorded.json"
+        return answers.load(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+    def directions(self, checkpoint: str) -> tuple[Card, ...]:
+        """The directions learnt on a checkpoint; only headers are read."""
+        return store.cards(self.family.name, checkpoint, folder=self.family.folder)
+
+    def lenses(self, settings: Settings) -> tuple[lenses.Lens, ...]:
+        """The lenses for the selected column."""
+        return lenses.lenses(tuple(card.name for card in self.directions(settings.column.checkpoint)))
+
+    def explain(self, recipe: Recipe, checkpoint: str) -> str:
+        """What a recipe does to ``checkpoint``, in words: ``layer 3, all tokens``; empty for the empty recipe.
+
+        Raises:
+            TillerError: naming the direction, checkpoint or layer that is not there, and those that are.
+        """
+        self.family.checkpoint(checkpoint)
+        return "; ".join(self._explain_term(term, checkpoint) for term in recipe.terms)
+
+    def _explain_term(self, term: Term, checkpoint: str) -> str:
+        source = self.family.checkpoint(term.source or checkpoint).name
+        card = next((each for each in self.directions(source) if each.name == term.direction), None)
+        if card is None:
+            there = ", ".join(each.name for each in self.directions(source)) or "none"
+            raise TillerError(f"{source} has no direction {term.direction!r}; it has {there}. launch.py precompute learns refusal and truth.")
+        layers = int(card.details["layers"])
+        if term.layers and term.layers[-1] >= layers:
+            raise TillerError(f"{term.place} names layer {term.layers[-1]}; {checkpoint} has layers 0 to {layers - 1}.")
+        best = "every layer" if term.kind == "ablate" else f"layer {card.layer}"
+        named = f"layer{'s' if len(term.layers) > 1 else ''} {layers_text(term.layers)}" if term.layers else best
+        return f"{named}, {_SCOPE_WORDS[term.scope]}"

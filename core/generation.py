@@ -1,0 +1,269 @@
+"""The one decode loop: rows in, a stream of events out.
+
+A :class:`Stream` answers in one or several columns of one checkpoint at once. Each column is a row of a batch; where a recipe is
+not empty a *shadow* row goes with it, which has no recipe and is forced onto the same tokens, so that the two can be compared
+token by token. Regenerating, comparing, scrubbing, the command line and evaluation are all this loop.
+
+One call of :meth:`Stream.step` is one forward pass. A recipe changed between two steps acts from the next token on; keys and values of
+earlier tokens stay as they were computed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+from transformers.generation.logits_process import (
+    LogitsProcessorList, RepetitionPenaltyLogitsProcessor, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper,
+)  # fmt: skip
+
+from core.answers import Answer
+from core.edits import BatchEdits, Masks, RowEdit
+from core.gauges import Gauge, capture, read
+from core.layout import lay_out
+from core.loading import Loaded
+from core.replies import Reply, token_text
+from core.residual import hooked
+from core.values import Alternative, Done, Event, Reading, Sampling, Started
+
+#: How many alternatives a reading names.
+TOP = 5
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """One column's row: its prompt, what is done to it, how it samples.
+
+    ``forced`` are token ids the reply must start with; ``shadow`` asks for a shadow row (only useful with edits, and needed
+    beforehand for a recipe that may be given while the reply runs).
+    """
+
+    column: int
+    prompt: tuple[int, ...]
+    edits: tuple[RowEdit, ...] = ()
+    sampling: Sampling = field(default_factory=Sampling)
+    shadow: bool = False
+    forced: tuple[int, ...] = ()
+    note: str = ""
+
+
+@dataclass
+class _Row:
+    """A row of the batch. ``leader`` is the row a shadow is forced onto, None for a speaker's own row."""
+
+    speaker: Speaker
+    edits: tuple[RowEdit, ...]
+    leader: _Row | None
+    ids: list[int]
+    forced: deque[int]
+    processors: LogitsProcessorList
+    generator: torch.Generator
+
+
+class Stream:
+    """Replies of one checkpoint to several prompts, streaming together.
+
+    Args:
+        gauges: what to read the projection of at every token, see :mod:`core.gauges`.
+    """
+
+    def __init__(self, loaded: Loaded, speakers: Sequence[Speaker], gauges: Sequence[Gauge] = ()) -> None:
+        self.loaded = loaded
+        self.gauges = tuple(gauges)
+        self.steps = 0
+        self._started = time.perf_counter()
+        self._rows: list[_Row] = []
+        for speaker in speakers:
+            own = _row(speaker, speaker.edits, None)
+            self._rows.append(own)
+            if speaker.shadow:
+                self._rows.append(_row(speaker, (), own))
+        self._replies = {s.column: Reply(loaded, s.column, s.sampling, len(s.prompt)) for s in speakers}
+        self._speakers = {s.column: s for s in speakers}
+        self._cache = DynamicCache(config=loaded.model.config)
+        self._edits = BatchEdits([row.edits for row in self._rows], loaded.device)
+        self._attention: Tensor | None = None
+        self._next: Tensor | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether every column has finished."""
+        return not self._rows
+
+    @property
+    def rows(self) -> int:
+        """Rows still in the batch, shadows included."""
+        return len(self._rows)
+
+    def set_edits(self, column: int, edits: tuple[RowEdit, ...]) -> int | None:
+        """Steer ``column`` in another way from the next token on; the index of that token, None when it has finished.
+
+        The token about to be chosen next is predicted by a forward pass that has yet to run, so it is the first that is affected.
+        """
+        for row in self._rows:
+            if row.leader is None and row.speaker.column == column:
+                row.edits = edits
+                self._edits = BatchEdits([each.edits for each in self._rows], self.loaded.device)
+                return len(row.ids) - len(row.speaker.prompt)
+        return None
+
+    def stop(self, column: int | None = None) -> list[Event]:
+        """End one column, or all, with what they have said so far."""
+        events: list[Event] = []
+        for each in [column] if column is not None else list(self._replies):
+            reply = self._replies[each]
+            if reply.reason is None and any(row.speaker.column == each for row in self._rows):
+                events += [*reply.finish("stopped"), self._done(reply)]
+        self._drop_finished()
+        return events
+
+    @torch.inference_mode()
+    def step(self) -> list[Event]:
+        """One forward pass and one token for every column that has not finished."""
+        events: list[Event] = []
+        if self._next is None:
+            events += [Started(s.column, len(s.prompt), s.note) for s in self._speakers.values()]
+            logits, projections = self._prefill()
+        else:
+            logits, projections = self._decode()
+        self.steps += 1
+        chosen, forced = self._choose(logits)
+        readings = read_logits(self.loaded, logits, chosen, projections)
+        by_leader = {id(row.leader): reading for row, reading in zip(self._rows, readings, strict=True) if row.leader}
+        for row, token, reading, given in zip(self._rows, chosen, readings, forced, strict=True):
+            row.ids.append(token)
+            if row.leader is not None:
+                continue
+            reply = self._replies[row.speaker.column]
+            events += reply.push(token, reading, by_leader.get(id(row)), given)
+            if reply.reason is not None:
+                events.append(self._done(reply))
+        self._next = torch.tensor([[token] for token in chosen], device=self.loaded.device)
+        self._drop_finished()
+        return events
+
+    def _prefill(self) -> tuple[Tensor, list[Mapping[str, float]]]:
+        sheet = lay_out(self.loaded, [row.ids for row in self._rows])
+        self._attention = sheet.attention
+        return self._forward(sheet.ids, sheet.positions, sheet.masks)
+
+    def _decode(self) -> tuple[Tensor, list[Mapping[str, float]]]:
+        assert self._next is not None
+        if self._attention is not None:
+            self._attention = torch.cat([self._attention, self._attention.new_ones(len(self._rows), 1)], dim=1)
+        positions = torch.tensor([[len(row.ids) - 1] for row in self._rows], device=self.loaded.device)
+        return self._forward(self._next, positions, {"all": None, "reply": None})
+
+    def _forward(self, ids: Tensor, positions: Tensor, masks: Masks) -> tuple[Tensor, list[Mapping[str, float]]]:
+        """Logits [rows, vocabulary] in float32 and projections at the last position."""
+        caught: dict[int, Tensor] = {}
+        actions = capture(self._edits.actions(masks), {gauge.layer for gauge in self.gauges}, caught)
+        with hooked(self.loaded.anatomy, actions):
+            output = self.loaded.model(
+                input_ids=ids,
+                attention_mask=self._attention,
+                position_ids=positions,
+                past_key_values=self._cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
+        return output.logits[:, -1].float(), read(self.gauges, caught, len(self._rows))
+
+    def _choose(self, logits: Tensor) -> tuple[list[int], list[bool]]:
+        """The next token of every row, and whether it was given instead of chosen."""
+        greedy = logits.argmax(-1).tolist()
+        chosen: dict[int, tuple[int, bool]] = {}
+        for index, row in enumerate(self._rows):
+            if row.leader is None:
+                given = bool(row.forced)
+                token = row.forced.popleft() if given else _sample(row, logits[index], greedy[index])
+                chosen[id(row)] = (token, given)
+        both = [chosen[id(row.leader or row)] for row in self._rows]
+        return [token for token, _ in both], [given for _, given in both]
+
+    def _done(self, reply: Reply) -> Done:
+        assert reply.reason is not None
+        return Done(reply.column, reply.reason, reply.count, time.perf_counter() - self._started)
+
+    def _drop_finished(self) -> None:
+        """Take finished columns and their shadows out of the batch, so that they cost nothing more."""
+        keep = [index for index, row in enumerate(self._rows) if self._replies[row.speaker.column].reason is None]
+        if len(keep) == len(self._rows):
+            return
+        self._rows = [self._rows[index] for index in keep]
+        if not keep:
+            return
+        if self._next is not None:
+            kept = torch.tensor(keep, device=self.loaded.device)
+            self._next = self._next[kept]
+            self._attention = self._attention[kept] if self._attention is not None else None
+            self._cache.batch_select_indices(kept)
+        self._edits = BatchEdits([row.edits for row in self._rows], self.loaded.device)
+
+
+def _row(speaker: Speaker, edits: tuple[RowEdit, ...], leader: _Row | None) -> _Row:
+    # The random numbers are drawn on the CPU, so that a seed gives the same reply wherever the model runs.
+    generator = torch.Generator().manual_seed(speaker.sampling.seed)
+    return _Row(speaker, edits, leader, list(speaker.prompt), deque(speaker.forced), _processors(speaker.sampling), generator)
+
+
+def _processors(sampling: Sampling) -> LogitsProcessorList:
+    """transformers' own filters, in the order in which its ``generate`` applies them."""
+    chosen = LogitsProcessorList()
+    if sampling.repetition_penalty != 1:
+        chosen.append(RepetitionPenaltyLogitsProcessor(penalty=sampling.repetition_penalty))
+    if sampling.temperature > 0:
+        chosen.append(TemperatureLogitsWarper(temperature=sampling.temperature))
+        if sampling.top_k:
+            chosen.append(TopKLogitsWarper(top_k=sampling.top_k))
+        if sampling.top_p < 1:
+            chosen.append(TopPLogitsWarper(top_p=sampling.top_p))
+    return chosen
+
+
+def _sample(row: _Row, logits: Tensor, greedy: int) -> int:
+    if not row.processors:
+        return greedy
+    scores = row.processors(torch.tensor([row.ids], device=logits.device), logits[None].clone())  # type: ignore[arg-type]
+    if row.speaker.sampling.temperature == 0:
+        return int(scores[0].argmax())
+    return int(torch.multinomial(scores[0].softmax(-1).cpu(), 1, generator=row.generator))
+
+
+def read_logits(loaded: Loaded, logits: Tensor, chosen: Sequence[int], projections: Sequence[Mapping[str, float]]) -> list[Reading]:
+    """A reading for every row of ``logits`` [rows, vocabulary] (float32), of the token chosen there."""
+    tokens = torch.tensor(chosen, device=logits.device)[:, None]
+    logprobs = logits.log_softmax(-1)
+    own = logprobs.gather(-1, tokens)
+    entropy = -(logprobs.exp() * logprobs).nan_to_num(nan=0.0).sum(-1)
+    best = logprobs.topk(min(TOP, logprobs.shape[-1]), dim=-1)
+    rank = (logprobs > own).sum(-1)
+    numbers = zip(own[:, 0].tolist(), entropy.tolist(), rank.tolist(), best.indices.tolist(), best.values.exp().tolist(), projections, strict=True)
+    return [
+        Reading(logprob, uncertainty, place, tuple(Alternative(i, token_text(loaded, i), p) for i, p in zip(ids, values, strict=True)), gauged)
+        for logprob, uncertainty, place, ids, values, gauged in numbers
+    ]
+
+
+def answer_all(
+    loaded: Loaded, prompts: Sequence[tuple[int, ...]], edits: tuple[RowEdit, ...] = (), sampling: Sampling | None = None, rows: int = 64
+) -> Iterator[tuple[int, Answer]]:
+    """Answer many prompts with one recipe, ``rows`` at a time; yields (index, answer) as they are done, shortest prompts first."""
+    order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
+    for start in range(0, len(order), rows):
+        chosen = order[start : start + rows]
+        speakers = [Speaker(index, prompts[index], edits, sampling or Sampling()) for index in chosen]
+        stream = Stream(loaded, speakers)
+        answers = {index: Answer() for index in chosen}
+        while not stream.done:
+            for event in stream.step():
+                assert event.column is not None
+                answers[event.column] = answers[event.column].apply(event)
+                if isinstance(event, Done):
+                    yield event.column, answers[event.column]
+

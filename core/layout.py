@@ -1,0 +1,64 @@
+"""Rows of unequal length as one left-padded batch, with the masks that say which position belongs to which scope."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from core.edits import Masks
+from core.loading import Loaded
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A left-padded batch.
+
+    ``ids`` [rows, positions]; ``attention`` [rows, positions] of 0 and 1, or None where no row is padded; ``positions`` [rows,
+    positions] counts each row's own tokens from 0, since models with absolute positions need it; ``pads`` [rows] the number of
+    padding tokens of each row.
+    """
+
+    ids: Tensor
+    attention: Tensor | None
+    positions: Tensor
+    pads: Tensor
+    masks: Masks
+
+
+def lay_out(loaded: Loaded, prompts: Sequence[Sequence[int]], replies: Sequence[Sequence[int]] | None = None) -> Sheet:
+    """A batch of prompts, each with (part of) a reply behind it, aligned at the right end.
+
+    The scopes: ``all`` is every token but padding and BOS, ``prompt`` and ``reply`` the two parts of it, ``last`` the last token of
+    the prompt.
+    """
+    replies = replies if replies is not None else [()] * len(prompts)
+    rows = [[*prompt, *reply] for prompt, reply in zip(prompts, replies, strict=True)]
+    width = max(len(row) for row in rows)
+    pads = torch.tensor([width - len(row) for row in rows])
+    ids = torch.tensor([[loaded.pad] * (width - len(row)) + row for row in rows])
+    column = torch.arange(width)[None, :]
+    real = column >= pads[:, None]
+    reply_start = torch.tensor([width - len(reply) for reply in replies])[:, None]
+    bos = loaded.tokenizer.bos_token_id
+    first = column == pads[:, None]
+    steered = real & ~(first & (ids == (bos if isinstance(bos, int) else -1)))
+    device = loaded.device
+
+    def mask(chosen: Tensor) -> Tensor:
+        return chosen[:, :, None].float().to(device)
+
+    return Sheet(
+        ids=ids.to(device),
+        attention=real.long().to(device) if bool(pads.any()) else None,
+        positions=(column - pads[:, None]).clamp(min=0).to(device),
+        pads=pads,
+        masks={
+            "all": mask(steered),
+            "prompt": mask(steered & (column < reply_start)),
+            "reply": mask(steered & (column >= reply_start)),
+            "last": mask(steered & (column == reply_start - 1)),
+        },
+    )

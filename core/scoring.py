@@ -1,0 +1,89 @@
+"""Teacher forcing: what a checkpoint, steered or not, thinks of tokens that are given. One forward pass for many rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from core.edits import BatchEdits, RowEdit
+from core.gauges import Gauge
+from core.generation import read_logits
+from core.layout import lay_out
+from core.loading import Loaded
+from core.residual import Action, hooked
+from core.values import Reading
+
+Ids = Sequence[int]
+
+
+@torch.inference_mode()
+def reply_logits(
+    loaded: Loaded, prompts: Sequence[Ids], replies: Sequence[Ids], edits: Sequence[tuple[RowEdit, ...]] | None = None,
+    states: dict[int, Tensor] | None = None,
+) -> list[Tensor]:  # fmt: skip
+    """The logits that predict every reply token: for each row [len(reply), vocabulary] in float32.
+
+    Args:
+        edits: one tuple a row; none for all rows when left out.
+        states: filled, for each layer that is a key, with the residual leaving it [rows, positions, width], left-padded.
+    """
+    sheet = lay_out(loaded, prompts, replies)
+    actions = BatchEdits(edits or [()] * len(prompts), loaded.device).actions(sheet.masks)
+    for layer in states or ():
+        actions["leave", layer] = _keep(layer, actions.get(("leave", layer)), states or {})
+    keep = max(len(reply) for reply in replies) + 1
+    with hooked(loaded.anatomy, actions):
+        output = loaded.model(
+            input_ids=sheet.ids, attention_mask=sheet.attention, position_ids=sheet.positions, use_cache=False, logits_to_keep=keep
+        )
+    logits = output.logits.float()
+    return [logits[row, logits.shape[1] - 1 - len(reply) : logits.shape[1] - 1] for row, reply in enumerate(replies)]
+
+
+def _keep(layer: int, edit: Action | None, states: dict[int, Tensor]) -> Action:
+    def action(before: Tensor) -> Tensor | None:
+        new = edit(before) if edit else None
+        states[layer] = before if new is None else new
+        return new
+
+    return action
+
+
+def score(
+    loaded: Loaded, prompts: Sequence[Ids], replies: Sequence[Ids], edits: Sequence[tuple[RowEdit, ...]] | None = None, gauges: Sequence[Gauge] = ()
+) -> list[tuple[Reading, ...]]:
+    """A reading for every token of every reply, as the decode loop would have read it on the same tokens."""
+    if not any(replies):
+        return [() for _ in replies]
+    states: dict[int, Tensor] = {each.layer: torch.empty(0) for each in gauges}
+    logits = reply_logits(loaded, prompts, replies, edits, states)
+    readings: list[tuple[Reading, ...]] = []
+    for row, (reply, own) in enumerate(zip(replies, logits, strict=True)):
+        if not reply:
+            readings.append(())
+            continue
+        projections: list[dict[str, float]] = [{} for _ in reply]
+        for each in gauges:
+            # The token at a position is predicted one position earlier.
+            chosen = states[each.layer][row, -len(reply) - 1 : -1].float()
+            values = ((chosen @ each.unit - each.offset) / each.gap).tolist()
+            for place, value in zip(projections, values, strict=True):
+                place[each.name] = value
+        readings.append(tuple(read_logits(loaded, own, list(reply), projections)))
+    return readings
+
+
+def logprobs(
+    loaded: Loaded, prompts: Sequence[Ids], replies: Sequence[Ids], edits: Sequence[tuple[RowEdit, ...]] | None = None, rows: int = 128
+) -> list[float]:
+    """The log-probability of each whole reply after its prompt, in nats, ``rows`` at a time."""
+    found: list[float] = []
+    for start in range(0, len(prompts), rows):
+        part = slice(start, start + rows)
+        own = reply_logits(loaded, prompts[part], replies[part], edits[part] if edits else None)
+        for reply, logits in zip(replies[part], own, strict=True):
+            ids = torch.tensor(list(reply), device=logits.device)[:, None]
+            found.append(float(logits.log_softmax(-1).gather(-1, ids).sum()))
+    return found
