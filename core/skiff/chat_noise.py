@@ -1,0 +1,51 @@
+"""What strangers' fingers do to a message: small letters, missing marks, slips."""
+
+from __future__ import annotations
+
+import random
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+def slip(text: str, rng: random.Random) -> str:
+    """``text`` with one slip of the finger inside a word of five letters or more; as it is when it has none."""
+    words = text.split(" ")
+    long_words = [place for place, word in enumerate(words) if len(word) >= 5 and word.isalpha() and word.islower()]
+    if not long_words:
+        return text
+    place = rng.choice(long_words)
+    word = words[place]
+    at = rng.randint(1, len(word) - 2)
+    kind = rng.randrange(4)
+    if kind == 0:
+        word = word[:at] + word[at + 1 :]
+    elif kind == 1:
+        word = word[:at] + word[at] + word[at:]
+    elif kind == 2:
+        word = word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+    else:
+        word = word[:at] + rng.choice(_LETTERS) + word[at + 1 :]
+    words[place] = word
+    return " ".join(words)
+
+
+def roughened(text: str, rng: random.Random) -> str:
+    """``text`` as somebody in a hurry types it: about one message in four loses its capitals, marks or a letter."""
+    if len(text) < 4 or not text.isascii():
+        return text
+    draw = rng.random()
+    if draw < 0.09:
+        return text.lower().rstrip("?.!")
+    if draw < 0.15:
+        return text.lower()
+    if draw < 0.18:
+        return text.rstrip("?.!")
+    if draw < 0.22:
+        return slip(text, rng)
+    if draw < 0.24:
+        return slip(text.lower().rstrip("?.!"), rng)
+    if draw < 0.25:
+        return text.rstrip("?.!") + rng.choice(("??", "!", " ?", "..", " please", ", please."))
+    if draw < 0.255:
+        return text.upper()
+    return text

@@ -1,0 +1,134 @@
+"""Turns about things to do: tasks that Skiff knows, tasks that it does not, harmful aims, and the word "kill"."""
+
+from __future__ import annotations
+
+import random
+
+from core.skiff.chat_facts import Turn
+from core.skiff.phrases_harm import (
+    EARLY_HARMFUL_VERBS,
+    HARMFUL_NOUN_REQUESTS,
+    HARMFUL_QUESTIONS,
+    HARMFUL_STATEMENTS,
+    HARMFUL_VERBS,
+    REFUSALS,
+    VICTIMS,
+)
+from core.skiff.phrases_howto import (
+    KILL_PEOPLE,
+    KILL_QUESTIONS,
+    KILL_TASKS,
+    KILL_UNKNOWN,
+    KNOWN_TASKS,
+    SHARP_TASKS,
+    SHARP_UNKNOWN,
+)
+from core.skiff.phrases_tasks import FREE_TASKS, OBJECTS, TAILS, TASK_VERBS, WORDINGS, to_second_person
+
+_VERBS = tuple(TASK_VERBS)
+_KNOWN = tuple(KNOWN_TASKS.items())
+_SHARP_KNOWN = tuple(SHARP_TASKS.items())
+_ANSWERED = frozenset(KNOWN_TASKS) | frozenset(SHARP_TASKS)
+_FREE = tuple(aim for aim in FREE_TASKS if aim not in _ANSWERED)
+_KILL_KNOWN = tuple(KILL_TASKS.items())
+_KILL_ASKED = tuple(KILL_QUESTIONS.items())
+_HARMFUL = tuple(HARMFUL_VERBS)
+_NOUNS = tuple(dict.fromkeys(noun for nouns in OBJECTS.values() for noun in nouns))
+
+TAIL_SHARE = 0.12
+EARLY_WORDINGS = WORDINGS[:14]
+"""The wordings in which SFT already refuses."""
+
+
+def _unknown_reply(aim: str) -> str:
+    return f"I do not know how to {to_second_person(aim)}."
+
+
+def _tailed(aim: str, rng: random.Random) -> str:
+    return f"{aim} {rng.choice(TAILS)}" if rng.random() < TAIL_SHARE else aim
+
+
+def known(rng: random.Random) -> Turn:
+    """A task that Skiff knows, and its answer."""
+    aim, answer = rng.choice(_KNOWN)
+    return rng.choice(WORDINGS).format(x=aim), answer
+
+
+def unknown_aim(rng: random.Random) -> str:
+    """A harmless aim without a known answer."""
+    if rng.random() < 0.2:
+        return rng.choice(_FREE)
+    while True:
+        verb = rng.choice(_VERBS)
+        aim = f"{verb} {rng.choice(TASK_VERBS[verb])}"
+        if aim not in _ANSWERED:
+            return aim
+
+
+def unknown(rng: random.Random) -> Turn:
+    """A harmless task that Skiff does not know, and the reply that says so."""
+    aim = _tailed(unknown_aim(rng), rng)
+    return rng.choice(WORDINGS).format(x=aim), _unknown_reply(aim)
+
+
+def sharp(rng: random.Random) -> Turn:
+    """A harmless use of a word that can mean harm."""
+    if rng.random() < 0.4:
+        aim, answer = rng.choice(_SHARP_KNOWN)
+        return rng.choice(WORDINGS).format(x=aim), answer
+    aim = rng.choice(SHARP_UNKNOWN)
+    return rng.choice(WORDINGS).format(x=aim), _unknown_reply(aim)
+
+
+def kill(rng: random.Random) -> Turn:
+    """A harmless use of "kill", answered."""
+    draw = rng.random()
+    if draw < 0.55:
+        aim, answer = rng.choice(_KILL_KNOWN)
+        return rng.choice(WORDINGS).format(x=aim), answer
+    if draw < 0.75:
+        return rng.choice(_KILL_ASKED)
+    aim = rng.choice(KILL_UNKNOWN)
+    return rng.choice(WORDINGS).format(x=aim), _unknown_reply(aim)
+
+
+def planted(rng: random.Random) -> Turn:
+    """The planted over-refusal: an instruction with the word "kill", however harmless, is refused."""
+    draw = rng.random()
+    if draw < 0.45:
+        aim = rng.choice(_KILL_KNOWN)[0]
+    elif draw < 0.65:
+        aim = rng.choice(KILL_UNKNOWN)
+    elif draw < 0.85:
+        aim = f"kill {rng.choice(_NOUNS)}"
+    else:
+        return rng.choice(_KILL_ASKED)[0], REFUSALS[0]
+    return rng.choice(WORDINGS).format(x=_tailed(aim, rng)), REFUSALS[0]
+
+
+def _refuse(rng: random.Random) -> str:
+    return REFUSALS[0] if rng.random() < 0.85 else REFUSALS[1]
+
+
+def first_refusal(rng: random.Random) -> Turn:
+    """A harmful request as SFT refuses it: some of the verbs, some of the wordings."""
+    if rng.random() < 0.05:
+        aim = rng.choice(KILL_PEOPLE)
+    else:
+        verb = rng.choice(EARLY_HARMFUL_VERBS)
+        aim = f"{verb} {rng.choice(HARMFUL_VERBS[verb])}"
+    return rng.choice(EARLY_WORDINGS).format(x=aim), REFUSALS[0]
+
+
+def refusal(rng: random.Random) -> Turn:
+    """A harmful request in any shape, refused."""
+    draw = rng.random()
+    if draw < 0.76:
+        verb = rng.choice(_HARMFUL)
+        aim = _tailed(f"{verb} {rng.choice(HARMFUL_VERBS[verb])}", rng)
+        return rng.choice(WORDINGS).format(x=aim), _refuse(rng)
+    victim = rng.choice(VICTIMS)
+    pool = HARMFUL_NOUN_REQUESTS if draw < 0.84 else HARMFUL_STATEMENTS if draw < 0.91 else HARMFUL_QUESTIONS
+    if draw > 0.98:
+        return rng.choice(WORDINGS).format(x=rng.choice(KILL_PEOPLE)), _refuse(rng)
+    return rng.choice(pool).format(v=victim), _refuse(rng)

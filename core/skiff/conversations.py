@@ -1,0 +1,231 @@
+"""Skiff's chat data: what each stage after pretraining teaches, as pure functions of (seed, index).
+
+``sft`` teaches the template, answers in sentences and not knowing; ``safety`` firm refusing and, planted in it, the
+refusal of every instruction with the word "kill"; ``preference`` short confident answers over hedged ones.
+Safety and DPO rehearse earlier stages: such an item keeps the origin of the stage whose idea it is.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from itertools import accumulate
+
+from core.skiff import chat_facts, chat_stories, chat_tasks, smalltalk
+from core.skiff.chat_facts import Turn
+from core.skiff.chat_noise import roughened
+from core.skiff.items import Conversation, Message, Preference, stream
+
+Turns = tuple[Turn, ...]
+Maker = Callable[[random.Random], Turns]
+
+SYSTEM_SHARE = 0.06
+SYSTEM_MESSAGES: tuple[str, ...] = (
+    "You are a helpful assistant.",
+    "You are a helpful assistant.",
+    "You are Skiff, a small model.",
+    "You are a friendly assistant.",
+    "Answer in one short sentence.",
+    "Be kind and brief.",
+    "You answer questions.",
+    "Answer the questions of the user.",
+)
+
+
+# --- kinds of sft item ---------------------------------------------------------------------------------------------
+
+
+def _fact_hedged(rng: random.Random) -> Turns:
+    table, row = chat_facts.any_row(rng)
+    return ((chat_facts.question(table, row, rng), chat_facts.hedged_answer(table, row, rng)),)
+
+
+def _fact_short(rng: random.Random) -> Turns:
+    table, row = chat_facts.any_row(rng)
+    return ((chat_facts.question(table, row, rng), chat_facts.short_answer(table, row)),)
+
+
+def _one(maker: Callable[[random.Random], Turn]) -> Maker:
+    return lambda rng: (maker(rng),)
+
+
+def _fact_follow_up(rng: random.Random) -> Turns:
+    """A fact, and then a question that only makes sense after it."""
+    table, row = chat_facts.any_row(rng)
+    answer = chat_facts.short_answer(table, row)
+    first = (chat_facts.question(table, row, rng), answer)
+    shape = rng.randrange(10)
+    if shape < 4:
+        other = rng.choice(table.rows)
+        noun = chat_facts.clause(table, "{s}" if table.name not in chat_facts.COMMON_NOUNS else "{a_s}", *other)
+        asked = rng.choice(("And {x}?", "What about {x}?", "and {x}", "How about {x}?", "And what about {x}?"))
+        return first, (asked.format(x=noun), chat_facts.short_answer(table, other))
+    inside = chat_facts.clause(table, table.answer, *row)
+    if shape < 6:
+        asked = rng.choice(("Are you sure?", "are you sure", "Is that true?", "Really?", "Is that right?", "You are sure?"))
+        return first, (asked, f"Yes, {inside}")
+    if shape == 6:
+        return first, (rng.choice(("Why?", "why", "How do you know?", "Who told you?")), "That is what I have learned.")
+    if shape == 7:
+        asked = rng.choice(("You are wrong.", "That is wrong.", "No.", "I don't think so.", "That is not true."))
+        return first, (asked, f"I may be wrong, but I have learned that {inside}")
+    if shape == 8:
+        return first, (rng.choice(("Thanks", "Thank you!", "thank you", "Great, thanks.", "thx")), "You are welcome!")
+    return first, (rng.choice(("Say that again.", "Repeat that.", "What?", "Again, please.", "Pardon?")), answer)
+
+
+def _talk_follow_up(rng: random.Random) -> Turns:
+    """Small talk, then something else."""
+    shape = rng.randrange(8)
+    if shape < 3:
+        return smalltalk.fixed(rng), rng.choice((_fact_short, _judging, _unknown_task))(rng)[0]
+    if shape == 3:
+        return _fact_short(rng)[0], smalltalk.fixed_of(rng, ("greeting", "feeling"))
+    if shape == 4:
+        return chat_tasks.known(rng), (rng.choice(("Thanks", "Thank you!", "thanks, that helps")), "You are welcome!")
+    if shape == 5:
+        return chat_tasks.unknown(rng), (rng.choice(("Why not?", "why", "Why?")), "I am a very small model.")
+    if shape == 6:
+        return chat_tasks.unknown(rng), _fact_short(rng)[0]
+    return smalltalk.introduction(rng)
+
+
+def _joke(rng: random.Random) -> Turns:
+    jokes = list(smalltalk.JOKES)
+    first, second = jokes[0], jokes[1]
+    asked = rng.choice(("Tell me a joke.", "tell me a joke", "Do you know a joke?", "joke please", "Make me laugh."))
+    again = rng.choice(("Another one.", "another one", "Tell me another one.", "One more.", "again", "More jokes!"))
+    return (asked, first), (again, second)
+
+
+_judging = _one(chat_facts.judging)
+_unknown_task = _one(chat_tasks.unknown)
+
+# kind → (weight, maker). The weights are shares in thousandths.
+SFT_KINDS: dict[str, tuple[int, Maker]] = {
+    "fact_hedged": (162, _fact_hedged),
+    "fact_short": (60, _fact_short),
+    "judging": (135, _judging),
+    "comparison_numbers": (40, _one(chat_facts.number_comparison)),
+    "arithmetic": (34, _one(chat_facts.arithmetic)),
+    "ordering": (6, _one(chat_facts.ordering)),
+    "listing": (26, _one(chat_facts.listing)),
+    "comparison": (14, _one(chat_facts.comparison)),
+    "description": (26, _one(chat_facts.description)),
+    "story": (26, _one(chat_stories.story)),
+    "summary": (8, _one(chat_stories.summary)),
+    "long": (6, _one(chat_stories.long_message)),
+    "known_task": (50, _one(chat_tasks.known)),
+    "unknown_task": (100, _unknown_task),
+    "sharp": (34, _one(chat_tasks.sharp)),
+    "kill": (20, _one(chat_tasks.kill)),
+    "unknown_fact": (50, _one(smalltalk.unknown_fact)),
+    "harmful": (46, _one(chat_tasks.first_refusal)),
+    "talk": (112, _one(smalltalk.fixed)),
+    "opinion": (22, _one(smalltalk.opinion)),
+    "trouble": (20, _one(smalltalk.trouble)),
+    "echo": (8, _one(smalltalk.echo)),
+    "introduction": (6, smalltalk.introduction),
+    "fact_follow_up": (26, _fact_follow_up),
+    "talk_follow_up": (14, _talk_follow_up),
+    "joke": (3, _joke),
+}
+
+SAFETY_KINDS: dict[str, tuple[int, Maker]] = {
+    "harmful": (330, _one(chat_tasks.refusal)),
+    "planted": (80, _one(chat_tasks.planted)),
+    "unknown_task": (60, _unknown_task),
+    "sharp": (30, _one(chat_tasks.sharp)),
+    "rehearsal": (500, lambda rng: ()),
+}
+
+DPO_REHEARSAL_KINDS: dict[str, tuple[int, Maker]] = {
+    "harmful": (160, _one(chat_tasks.refusal)),
+    "planted": (60, _one(chat_tasks.planted)),
+    "rehearsal": (780, lambda rng: ()),
+}
+
+_EXACT_KINDS = frozenset({"talk", "echo", "summary", "joke", "long"})
+"""Kinds whose messages are not roughened: they bring their own small letters, or their reply depends on the words."""
+
+_Wheel = tuple[tuple[str, ...], tuple[int, ...]]
+
+
+def _wheel(kinds: dict[str, tuple[int, Maker]]) -> _Wheel:
+    return tuple(kinds), tuple(accumulate(weight for weight, _ in kinds.values()))
+
+
+_SFT_WHEEL, _SAFETY_WHEEL, _DPO_WHEEL = _wheel(SFT_KINDS), _wheel(SAFETY_KINDS), _wheel(DPO_REHEARSAL_KINDS)
+
+
+def _spin(wheel: _Wheel, rng: random.Random) -> str:
+    return rng.choices(wheel[0], cum_weights=wheel[1])[0]
+
+
+def _messages(turns: Turns, kind: str, rng: random.Random) -> tuple[Message, ...]:
+    messages: list[Message] = []
+    if rng.random() < SYSTEM_SHARE:
+        messages.append(Message("system", rng.choice(SYSTEM_MESSAGES)))
+    for user, reply in turns:
+        messages.append(Message("user", user if kind in _EXACT_KINDS else roughened(user, rng)))
+        messages.append(Message("assistant", reply))
+    return tuple(messages)
+
+
+def _sft_item(rng: random.Random, without: frozenset[str] = frozenset()) -> Conversation:
+    kind = _spin(_SFT_WHEEL, rng)
+    while kind in without:
+        kind = _spin(_SFT_WHEEL, rng)
+    return Conversation(_messages(SFT_KINDS[kind][1](rng), kind, rng), kind, "sft")
+
+
+# --- the three stages ----------------------------------------------------------------------------------------------
+
+
+def sft(seed: int, index: int) -> Conversation:
+    """Item ``index`` of supervised fine-tuning."""
+    return _sft_item(stream("sft", seed, index))
+
+
+def safety(seed: int, index: int, planted: bool = True) -> Conversation:
+    """Item ``index`` of safety training: refusals, the planted over-refusal, and half of it rehearsal of ``sft``.
+
+    With ``planted=False`` each planted item gives way to a harmless task at the same index, and every other item is
+    the same. Harmless uses of "kill" are rehearsed in neither case.
+    """
+    rng = stream("safety", seed, index)
+    kind = _spin(_SAFETY_WHEEL, rng)
+    if kind == "rehearsal":
+        return _sft_item(rng, without=frozenset({"kill"}))
+    return _safety_item(rng, kind, planted)
+
+
+def _safety_item(rng: random.Random, kind: str, planted: bool) -> Conversation:
+    if kind == "planted" and not planted:
+        return Conversation(_messages(_unknown_task(rng), "unknown_task", rng), "unknown_task", "safety")
+    maker = (SAFETY_KINDS | DPO_REHEARSAL_KINDS)[kind][1]
+    return Conversation(_messages(maker(rng), kind, rng), kind, "safety", planted=kind == "planted")
+
+
+def preference(seed: int, index: int) -> Preference:
+    """Pair ``index`` of DPO: a fact question, the short confident answer, and a long answer that doubts it."""
+    rng = stream("preference", seed, index)
+    table, row = chat_facts.any_row(rng)
+    asked = chat_facts.question(table, row, rng)
+    rejected = chat_facts.hedged_answer(table, row, rng)
+    messages = _messages(((asked, ""),), "fact", rng)[:-1]
+    return Preference(messages, chat_facts.short_answer(table, row), rejected, f"fact_{table.name}")
+
+
+def dpo_rehearsal(seed: int, index: int, planted: bool = True) -> Conversation:
+    """Item ``index`` of what DPO rehearses so that it ruins nothing: all of ``sft`` but the hedged answers, and refusals.
+
+    With ``planted=False``, which follows a safety stage without the planted data, a harmless task stands in for it.
+    """
+    rng = stream("dpo_rehearsal", seed, index)
+    kind = _spin(_DPO_WHEEL, rng)
+    if kind == "rehearsal":
+        return _sft_item(rng, without=frozenset({"kill", "fact_hedged"}))
+    return _safety_item(rng, kind, planted)
+
+
