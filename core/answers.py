@@ -12,7 +12,18 @@ from typing import Any
 
 from core.errors import TillerError
 from core.values import (
-    Alternative, Done, Event, Failed, Reading, Reason, RecipeChanged, Scores, Settings, Started, Token, event_json,
+    Alternative,
+    Done,
+    Event,
+    Failed,
+    Reading,
+    Reason,
+    RecipeChanged,
+    Scores,
+    Settings,
+    Started,
+    Token,
+    event_json,
 )  # fmt: skip
 
 

@@ -64,7 +64,9 @@ def _compile_term(term: Term, target: Loaded, fetch: Fetch) -> list[RowEdit]:
     check_fit(direction, target)
     for layer in term.layers or ():
         if layer >= target.anatomy.layers:
-            raise EditError(f"{term.place} names layer {layer}; {target.checkpoint.name} has layers 0 to {target.anatomy.layers - 1}.")
+            raise EditError(
+                f"{term.place} names layer {layer}; {target.checkpoint.name} has layers 0 to {target.anatomy.layers - 1}."
+            )
     best = direction.card.layer
     if term.kind == "ablate":
         unit = direction.unit(best)
@@ -72,7 +74,10 @@ def _compile_term(term: Term, target: Loaded, fetch: Fetch) -> list[RowEdit]:
     layers = term.layers if term.layers is not None else (best,)
     if term.kind == "add":
         return [RowEdit(("leave", l), "add", term.scope, direction.vectors[l] * np.float32(term.value)) for l in layers]
-    return [RowEdit(("leave", l), "set", term.scope, direction.unit(l), _coordinate(direction, l, term.value)) for l in layers]
+    return [
+        RowEdit(("leave", l), "set", term.scope, direction.unit(l), _coordinate(direction, l, term.value))
+        for l in layers
+    ]
 
 
 def _coordinate(direction: Direction, layer: int, value: float) -> float:

@@ -45,7 +45,9 @@ class Command(NamedTuple):
 class Run:
     """A stream of events that can be steered and cancelled from any thread."""
 
-    def __init__(self, settings: Settings, columns: tuple[int, ...], prefixes: Mapping[int, tuple[int, ...]], scrub: bool) -> None:
+    def __init__(
+        self, settings: Settings, columns: tuple[int, ...], prefixes: Mapping[int, tuple[int, ...]], scrub: bool
+    ) -> None:
         self.settings = settings
         self.columns = columns
         self.prefixes = dict(prefixes)
@@ -161,7 +163,9 @@ class Engine:
         except TillerError as error:
             self._refuse_all(str(error))
         except ImportError as error:
-            self._refuse_all(f"PyTorch or transformers cannot be imported ({error}); start Tiller with launch.py, which installs them.")
+            self._refuse_all(
+                f"PyTorch or transformers cannot be imported ({error}); start Tiller with launch.py, which installs them."
+            )
         else:
             worker.serve(self._commands, self._closed)
 
@@ -179,7 +183,10 @@ class Engine:
     # ------------------------------------------------------------------------------------------------------------ runs
 
     def submit(
-        self, settings: Settings, columns: Sequence[int] | None = None, prefixes: Mapping[int, tuple[int, ...]] | None = None
+        self,
+        settings: Settings,
+        columns: Sequence[int] | None = None,
+        prefixes: Mapping[int, tuple[int, ...]] | None = None,
     ) -> Run:
         """Answer the last turn in all, or the given, columns.
 
@@ -194,7 +201,9 @@ class Engine:
         The events' column is the index of the strength. Each answer gets its ``Scores("shadow")`` before its ``Done``. Chats go first.
         """
         base = settings.columns[column]
-        recipes = [base.recipe.with_strength(direction, value, self._source(base, direction)) for value in SCRUB_STRENGTHS]
+        recipes = [
+            base.recipe.with_strength(direction, value, self._source(base, direction)) for value in SCRUB_STRENGTHS
+        ]
         turns = tuple(Turn(t.user, tuple(t.replies[column : column + 1]) * len(recipes)) for t in settings.turns)
         columns = tuple(Column(base.checkpoint, recipe) for recipe in recipes)
         wide = replace(settings, columns=columns, selected=0, turns=turns)
@@ -274,7 +283,9 @@ class Engine:
         card = next((each for each in self.directions(source) if each.name == term.direction), None)
         if card is None:
             there = ", ".join(each.name for each in self.directions(source)) or "none"
-            raise TillerError(f"{source} has no direction {term.direction!r}; it has {there}. launch.py precompute learns refusal and truth.")
+            raise TillerError(
+                f"{source} has no direction {term.direction!r}; it has {there}. launch.py precompute learns refusal and truth."
+            )
         layers = int(card.details["layers"])
         if term.layers and term.layers[-1] >= layers:
             raise TillerError(f"{term.place} names layer {term.layers[-1]}; {checkpoint} has layers 0 to {layers - 1}.")

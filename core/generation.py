@@ -19,7 +19,11 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 from transformers.generation.logits_process import (
-    LogitsProcessorList, RepetitionPenaltyLogitsProcessor, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper,
+    LogitsProcessorList,
+    RepetitionPenaltyLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
 )  # fmt: skip
 
 from core.answers import Answer
@@ -209,7 +213,9 @@ class Stream:
 def _row(speaker: Speaker, edits: tuple[RowEdit, ...], leader: _Row | None) -> _Row:
     # The random numbers are drawn on the CPU, so that a seed gives the same reply wherever the model runs.
     generator = torch.Generator().manual_seed(speaker.sampling.seed)
-    return _Row(speaker, edits, leader, list(speaker.prompt), deque(speaker.forced), _processors(speaker.sampling), generator)
+    return _Row(
+        speaker, edits, leader, list(speaker.prompt), deque(speaker.forced), _processors(speaker.sampling), generator
+    )
 
 
 def _processors(sampling: Sampling) -> LogitsProcessorList:
@@ -235,7 +241,9 @@ def _sample(row: _Row, logits: Tensor, greedy: int) -> int:
     return int(torch.multinomial(scores[0].softmax(-1).cpu(), 1, generator=row.generator))
 
 
-def read_logits(loaded: Loaded, logits: Tensor, chosen: Sequence[int], projections: Sequence[Mapping[str, float]]) -> list[Reading]:
+def read_logits(
+    loaded: Loaded, logits: Tensor, chosen: Sequence[int], projections: Sequence[Mapping[str, float]]
+) -> list[Reading]:
     """A reading for every row of ``logits`` [rows, vocabulary] (float32), of the token chosen there."""
     tokens = torch.tensor(chosen, device=logits.device)[:, None]
     logprobs = logits.log_softmax(-1)
@@ -243,15 +251,33 @@ def read_logits(loaded: Loaded, logits: Tensor, chosen: Sequence[int], projectio
     entropy = -(logprobs.exp() * logprobs).nan_to_num(nan=0.0).sum(-1)
     best = logprobs.topk(min(TOP, logprobs.shape[-1]), dim=-1)
     rank = (logprobs > own).sum(-1)
-    numbers = zip(own[:, 0].tolist(), entropy.tolist(), rank.tolist(), best.indices.tolist(), best.values.exp().tolist(), projections, strict=True)
+    numbers = zip(
+        own[:, 0].tolist(),
+        entropy.tolist(),
+        rank.tolist(),
+        best.indices.tolist(),
+        best.values.exp().tolist(),
+        projections,
+        strict=True,
+    )
     return [
-        Reading(logprob, uncertainty, place, tuple(Alternative(i, token_text(loaded, i), p) for i, p in zip(ids, values, strict=True)), gauged)
+        Reading(
+            logprob,
+            uncertainty,
+            place,
+            tuple(Alternative(i, token_text(loaded, i), p) for i, p in zip(ids, values, strict=True)),
+            gauged,
+        )
         for logprob, uncertainty, place, ids, values, gauged in numbers
     ]
 
 
 def answer_all(
-    loaded: Loaded, prompts: Sequence[tuple[int, ...]], edits: tuple[RowEdit, ...] = (), sampling: Sampling | None = None, rows: int = 64
+    loaded: Loaded,
+    prompts: Sequence[tuple[int, ...]],
+    edits: tuple[RowEdit, ...] = (),
+    sampling: Sampling | None = None,
+    rows: int = 64,
 ) -> Iterator[tuple[int, Answer]]:
     """Answer many prompts with one recipe, ``rows`` at a time; yields (index, answer) as they are done, shortest prompts first."""
     order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
@@ -266,4 +292,3 @@ def answer_all(
                 answers[event.column] = answers[event.column].apply(event)
                 if isinstance(event, Done):
                     yield event.column, answers[event.column]
-

@@ -82,9 +82,13 @@ def level(chosen: Lens, number: float) -> float:
     return min(1.0, max(0.0, (number - chosen.low) / (chosen.high - chosen.low)))
 
 
-def colour(chosen: Lens, number: float) -> str:
-    """The background colour for a value, ``#rrggbb``."""
-    points = _SIGNED if chosen.kind == "signed" else _CIVIDIS
+def colour(chosen: Lens, number: float, middle: str = "#ffffff") -> str:
+    """The background colour for a value, ``#rrggbb``.
+
+    ``middle`` is the colour of a signed lens's middle: white, or the ground of a dark screen, so that what stands out is what counts.
+    """
+    signed = (_SIGNED[0], _channels(middle), _SIGNED[2])
+    points = signed if chosen.kind == "signed" else _CIVIDIS
     at = level(chosen, number) * (len(points) - 1)
     index = min(int(at), len(points) - 2)
     part = at - index
@@ -94,8 +98,13 @@ def colour(chosen: Lens, number: float) -> str:
 
 def ink(background: str) -> str:
     """Black or white, whichever reads better on ``background`` (WCAG relative luminance)."""
-    red, green, blue = (_linear(int(background[i : i + 2], 16) / 255) for i in (1, 3, 5))
+    red, green, blue = (_linear(channel / 255) for channel in _channels(background))
     return "#000000" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 else "#ffffff"
+
+
+def _channels(hex_colour: str) -> tuple[int, int, int]:
+    red, green, blue = (int(hex_colour[i : i + 2], 16) for i in (1, 3, 5))
+    return red, green, blue
 
 
 def _linear(channel: float) -> float:
@@ -109,10 +118,12 @@ def glyph(chosen: Lens, number: float) -> str:
     return _GLYPHS[min(4, round(part * 4))]
 
 
-def legend(chosen: Lens) -> tuple[tuple[str, str], ...]:
-    """Five (colour, label) steps from the low to the high end."""
+def legend(chosen: Lens, middle: str = "#ffffff") -> tuple[tuple[str, str], ...]:
+    """Five (colour, label) steps from the low to the high end; ``middle`` as for :func:`colour`."""
     steps = (chosen.low + (chosen.high - chosen.low) * part / 4 for part in range(5))
-    return tuple((colour(chosen, step), f"{step:+.2g}" if chosen.kind == "signed" else f"{step:.2g}") for step in steps)
+    return tuple(
+        (colour(chosen, step, middle), f"{step:+.2g}" if chosen.kind == "signed" else f"{step:.2g}") for step in steps
+    )
 
 
 def describe(token: Token) -> tuple[tuple[str, str], ...]:

@@ -91,7 +91,9 @@ def pick_device(wanted: str) -> torch.device:
     return device
 
 
-def load(family: Family, name: str, *, device: str = "auto", dtype: str = "auto", trust_remote_code: bool = False) -> Loaded:
+def load(
+    family: Family, name: str, *, device: str = "auto", dtype: str = "auto", trust_remote_code: bool = False
+) -> Loaded:
     """Load a checkpoint, from a folder or the Hub, into memory.
 
     Args:
@@ -111,12 +113,14 @@ def load(family: Family, name: str, *, device: str = "auto", dtype: str = "auto"
     tokenizer = _from(checkpoint, lambda: AutoTokenizer.from_pretrained(checkpoint.source, **options))
     model = _from(
         checkpoint,
-        lambda: AutoModelForCausalLM.from_pretrained(checkpoint.source, config=config, dtype=kind, use_safetensors=True, **options),
+        lambda: AutoModelForCausalLM.from_pretrained(
+            checkpoint.source, config=config, dtype=kind, use_safetensors=True, **options
+        ),
     )
     model = model.to(place).eval().requires_grad_(False)
     template, stops = TEMPLATES[checkpoint.template] if checkpoint.template else (None, ())
     if template is None and not tokenizer.chat_template:
-        raise LoadError(f"{name} has no chat template; give it template = \"plain\" in {family.folder / 'family.toml'}.")
+        raise LoadError(f'{name} has no chat template; give it template = "plain" in {family.folder / "family.toml"}.')
     return Loaded(
         family=family,
         checkpoint=checkpoint,
@@ -127,7 +131,9 @@ def load(family: Family, name: str, *, device: str = "auto", dtype: str = "auto"
         stops=stops,
         ends=_ends(model, tokenizer),
         context=int(getattr(model.config.get_text_config(), "max_position_embeddings", 2048)),
-        fingerprint=fingerprint(Path(checkpoint.source)) if checkpoint.local else f"{checkpoint.source}@{checkpoint.revision or 'main'}",
+        fingerprint=fingerprint(Path(checkpoint.source))
+        if checkpoint.local
+        else f"{checkpoint.source}@{checkpoint.revision or 'main'}",
     )
 
 
@@ -136,12 +142,20 @@ def _from(checkpoint: Checkpoint, call: Callable[[], Any]) -> Any:
     try:
         return call()
     except MemoryError as error:
-        raise LoadError(f"{checkpoint.name} does not fit into memory; use --dtype bfloat16 or a smaller family.") from error
+        raise LoadError(
+            f"{checkpoint.name} does not fit into memory; use --dtype bfloat16 or a smaller family."
+        ) from error
     except Exception as error:
         # transformers, safetensors and the Hub's client raise a dozen unrelated types here; all mean "cannot be loaded".
         reason = " ".join(str(error).split())[:300]
-        fix = "copy its folder again" if checkpoint.local else "check the name, the revision, the network and hf auth login"
-        raise LoadError(f"Checkpoint {checkpoint.name!r} cannot be loaded from {checkpoint.source}: {fix}. ({type(error).__name__}: {reason})") from error
+        fix = (
+            "copy its folder again"
+            if checkpoint.local
+            else "check the name, the revision, the network and hf auth login"
+        )
+        raise LoadError(
+            f"Checkpoint {checkpoint.name!r} cannot be loaded from {checkpoint.source}: {fix}. ({type(error).__name__}: {reason})"
+        ) from error
 
 
 def _check_source(checkpoint: Checkpoint) -> None:
@@ -149,11 +163,19 @@ def _check_source(checkpoint: Checkpoint) -> None:
         return
     folder = Path(checkpoint.source)
     if not (folder / "config.json").is_file():
-        raise LoadError(f"Checkpoint {checkpoint.name!r} is not at {folder}: there is no config.json; restore the folder, or correct path in family.toml.")
+        raise LoadError(
+            f"Checkpoint {checkpoint.name!r} is not at {folder}: there is no config.json; restore the folder, or correct path in family.toml."
+        )
     weights = list(folder.glob("*.safetensors"))
     if not weights:
-        pickled = " Its .bin weights are pickled and are not read; convert them to safetensors." if list(folder.glob("*.bin")) else ""
-        raise LoadError(f"Checkpoint {checkpoint.name!r} has no safetensors weights in {folder}; restore them.{pickled}")
+        pickled = (
+            " Its .bin weights are pickled and are not read; convert them to safetensors."
+            if list(folder.glob("*.bin"))
+            else ""
+        )
+        raise LoadError(
+            f"Checkpoint {checkpoint.name!r} has no safetensors weights in {folder}; restore them.{pickled}"
+        )
     for path in weights:
         _check_whole(checkpoint, path)
 
@@ -169,7 +191,9 @@ def _check_whole(checkpoint: Checkpoint, path: Path) -> None:
             header = None
     ends = [value["data_offsets"][1] for key, value in (header or {}).items() if key != "__metadata__"]
     if header is None or size < 8 + length + max(ends, default=0):
-        raise LoadError(f"{path.name} of checkpoint {checkpoint.name!r} is cut off ({size:,} bytes); copy {path} again.")
+        raise LoadError(
+            f"{path.name} of checkpoint {checkpoint.name!r} is cut off ({size:,} bytes); copy {path} again."
+        )
 
 
 def _dtype(wanted: str, place: torch.device, config: Any) -> torch.dtype:
@@ -185,7 +209,11 @@ def _dtype(wanted: str, place: torch.device, config: Any) -> torch.dtype:
 def _ends(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
     """Every id that ends a reply: the generation config's, the model config's and the tokenizer's."""
     found: set[int] = set()
-    for value in (getattr(model.generation_config, "eos_token_id", None), model.config.eos_token_id, tokenizer.eos_token_id):
+    for value in (
+        getattr(model.generation_config, "eos_token_id", None),
+        model.config.eos_token_id,
+        tokenizer.eos_token_id,
+    ):
         if value is not None:
             found.update(value if isinstance(value, list) else [int(value)])
     return frozenset(found)

@@ -52,7 +52,11 @@ def render(loaded: Loaded, messages: Sequence[dict[str, str]]) -> Prompt:
     """Messages through the checkpoint's chat template, once, then to ids without any more special tokens."""
     text = str(
         loaded.tokenizer.apply_chat_template(
-            list(messages), tokenize=False, add_generation_prompt=True, chat_template=loaded.template, bos_token=loaded.tokenizer.bos_token or ""
+            list(messages),
+            tokenize=False,
+            add_generation_prompt=True,
+            chat_template=loaded.template,
+            bos_token=loaded.tokenizer.bos_token or "",
         )
     )
     return Prompt(encode(loaded, text), text)

@@ -143,4 +143,6 @@ def _with_text(token: Token, text: str) -> Token:
 
 def _overlap(text: str, stop: str) -> int:
     """The length of the longest end of ``text`` that a stop string may begin with."""
-    return max((length for length in range(1, min(len(text), len(stop) - 1) + 1) if stop.startswith(text[-length:])), default=0)
+    return max(
+        (length for length in range(1, min(len(text), len(stop) - 1) + 1) if stop.startswith(text[-length:])), default=0
+    )

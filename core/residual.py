@@ -72,7 +72,9 @@ def locate(model: PreTrainedModel) -> Anatomy:
     writers = [_writers(block, kind) for block in blocks]
     unembedding = model.get_output_embeddings()  # type: ignore[no-untyped-call]
     if unembedding is None:
-        raise AnatomyError(f"A {kind} model without a language-model head cannot be steered; load a …ForCausalLM checkpoint.")
+        raise AnatomyError(
+            f"A {kind} model without a language-model head cannot be steered; load a …ForCausalLM checkpoint."
+        )
     return Anatomy(
         blocks=blocks,
         attention=tuple(attention for attention, _ in writers),
@@ -94,7 +96,9 @@ def _blocks(body: nn.Module, kind: str) -> tuple[nn.Module, ...]:
     lists = [child for child in body.children() if isinstance(child, nn.ModuleList)]
     decoders = [each for each in lists if len(each) and any(hasattr(each[0], name) for name in _ATTENTION)]
     if len(decoders) != 1:
-        raise AnatomyError(f"The blocks of a {kind} model are not found; name them in core.residual.OVERRIDES[{kind!r}].")
+        raise AnatomyError(
+            f"The blocks of a {kind} model are not found; name them in core.residual.OVERRIDES[{kind!r}]."
+        )
     return tuple(decoders[0])
 
 

@@ -36,7 +36,11 @@ def reply_logits(
     keep = max(len(reply) for reply in replies) + 1
     with hooked(loaded.anatomy, actions):
         output = loaded.model(
-            input_ids=sheet.ids, attention_mask=sheet.attention, position_ids=sheet.positions, use_cache=False, logits_to_keep=keep
+            input_ids=sheet.ids,
+            attention_mask=sheet.attention,
+            position_ids=sheet.positions,
+            use_cache=False,
+            logits_to_keep=keep,
         )
     logits = output.logits.float()
     return [logits[row, logits.shape[1] - 1 - len(reply) : logits.shape[1] - 1] for row, reply in enumerate(replies)]
@@ -52,7 +56,11 @@ def _keep(layer: int, edit: Action | None, states: dict[int, Tensor]) -> Action:
 
 
 def score(
-    loaded: Loaded, prompts: Sequence[Ids], replies: Sequence[Ids], edits: Sequence[tuple[RowEdit, ...]] | None = None, gauges: Sequence[Gauge] = ()
+    loaded: Loaded,
+    prompts: Sequence[Ids],
+    replies: Sequence[Ids],
+    edits: Sequence[tuple[RowEdit, ...]] | None = None,
+    gauges: Sequence[Gauge] = (),
 ) -> list[tuple[Reading, ...]]:
     """A reading for every token of every reply, as the decode loop would have read it on the same tokens."""
     if not any(replies):
@@ -76,7 +84,11 @@ def score(
 
 
 def logprobs(
-    loaded: Loaded, prompts: Sequence[Ids], replies: Sequence[Ids], edits: Sequence[tuple[RowEdit, ...]] | None = None, rows: int = 128
+    loaded: Loaded,
+    prompts: Sequence[Ids],
+    replies: Sequence[Ids],
+    edits: Sequence[tuple[RowEdit, ...]] | None = None,
+    rows: int = 128,
 ) -> list[float]:
     """The log-probability of each whole reply after its prompt, in nats, ``rows`` at a time."""
     found: list[float] = []

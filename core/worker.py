@@ -31,7 +31,9 @@ _log = logging.getLogger(__name__)
 class Worker:
     """Models, directions and active runs. Everything here happens on the engine's thread."""
 
-    def __init__(self, family: Family, device: str, dtype: str, threads: int, publish: Callable[[Status], None]) -> None:
+    def __init__(
+        self, family: Family, device: str, dtype: str, threads: int, publish: Callable[[Status], None]
+    ) -> None:
         self.family = family
         self.device = str(loading.pick_device(device))
         self.dtype = dtype
@@ -109,7 +111,11 @@ class Worker:
         active = _Active(run)
         for checkpoint in dict.fromkeys(run.settings.columns[column].checkpoint for column in run.columns):
             loaded = self.load(checkpoint)
-            speakers = [self._speaker(run, column, loaded) for column in run.columns if run.settings.columns[column].checkpoint == checkpoint]
+            speakers = [
+                self._speaker(run, column, loaded)
+                for column in run.columns
+                if run.settings.columns[column].checkpoint == checkpoint
+            ]
             active.streams[checkpoint] = Stream(loaded, speakers, self.gauges(loaded))
             active.prompts |= {speaker.column: speaker.prompt for speaker in speakers}
         return active
@@ -120,7 +126,9 @@ class Worker:
         # The selected column may be steered while it runs, so its shadow starts with it; scrubbed answers get theirs afterwards.
         shadow = not run.scrub and (bool(recipe) or column == run.settings.selected)
         edits = compile_recipe(recipe, loaded, self.direction)
-        return Speaker(column, built.ids, edits, run.settings.sampling, shadow, run.prefixes.get(column, ()), built.note)
+        return Speaker(
+            column, built.ids, edits, run.settings.sampling, shadow, run.prefixes.get(column, ()), built.note
+        )
 
     def _steppable(self) -> list[_Active]:
         """The runs whose turn it is: those that somebody reads, chats before scrubbing."""
@@ -186,7 +194,11 @@ class Worker:
         """A fault of ours or of a library's: logged whole, and said in one sentence."""
         _log.error("A run failed.", exc_info=error)
         reason = " ".join(str(error).split())[:200]
-        run.publish(Failed(f"The model stopped with an error ({type(error).__name__}: {reason}); the chat is kept, try again or restart Tiller."))
+        run.publish(
+            Failed(
+                f"The model stopped with an error ({type(error).__name__}: {reason}); the chat is kept, try again or restart Tiller."
+            )
+        )
         run.end()
 
     def _say_now(self) -> None:

@@ -7,7 +7,14 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
-    AutoModelForCausalLM, Gemma2Config, GPT2Config, GPTNeoXConfig, LlamaConfig, PretrainedConfig, PreTrainedTokenizerFast, Qwen2Config,
+    AutoModelForCausalLM,
+    Gemma2Config,
+    GPT2Config,
+    GPTNeoXConfig,
+    LlamaConfig,
+    PretrainedConfig,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
 )  # fmt: skip
 
 VOCABULARY = 320
@@ -19,7 +26,12 @@ CHAT = (
 )
 SPECIALS = ["<s>", "<pad>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"]
 
-_TEXT = ["The capital of France is Paris.", "How do I kill a process?", "True or false: Lodz is a city in Poland.", "I cannot help with that."]
+_TEXT = [
+    "The capital of France is Paris.",
+    "How do I kill a process?",
+    "True or false: Lodz is a city in Poland.",
+    "I cannot help with that.",
+]
 
 
 def tokenizer(chat: bool = True) -> PreTrainedTokenizerFast:
@@ -28,7 +40,12 @@ def tokenizer(chat: bool = True) -> PreTrainedTokenizerFast:
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     inner.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    inner.train_from_iterator(_TEXT, trainers.BpeTrainer(vocab_size=VOCABULARY, special_tokens=SPECIALS, initial_alphabet=alphabet, show_progress=False))
+    inner.train_from_iterator(
+        _TEXT,
+        trainers.BpeTrainer(
+            vocab_size=VOCABULARY, special_tokens=SPECIALS, initial_alphabet=alphabet, show_progress=False
+        ),
+    )
     wrapped = PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>", eos_token="<|end|>", pad_token="<pad>")
     if chat:
         wrapped.chat_template = CHAT
@@ -41,9 +58,21 @@ def _common(**more: object) -> dict[str, object]:
 
 def configs() -> dict[str, PretrainedConfig]:
     """A tiny configuration of every architecture of the tests."""
-    rotary = {"hidden_size": WIDTH, "intermediate_size": 64, "num_hidden_layers": LAYERS, "num_attention_heads": 4, "num_key_value_heads": 2}
+    rotary = {
+        "hidden_size": WIDTH,
+        "intermediate_size": 64,
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+    }
     rotary |= {"max_position_embeddings": 256}
-    plain = {"hidden_size": WIDTH, "intermediate_size": 64, "num_hidden_layers": LAYERS, "num_attention_heads": 4, "max_position_embeddings": 256}
+    plain = {
+        "hidden_size": WIDTH,
+        "intermediate_size": 64,
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": 4,
+        "max_position_embeddings": 256,
+    }
     return {
         "llama": LlamaConfig(**_common(**rotary)),
         "qwen2": Qwen2Config(**_common(**rotary)),
@@ -63,7 +92,9 @@ def model(kind: str, seed: int = 0) -> torch.nn.Module:
     return made.eval()
 
 
-def family(folder: Path, kind: str = "llama", checkpoints: tuple[str, ...] = ("base", "chat"), plain_base: bool = True) -> Path:
+def family(
+    folder: Path, kind: str = "llama", checkpoints: tuple[str, ...] = ("base", "chat"), plain_base: bool = True
+) -> Path:
     """Write a family of tiny checkpoints, each the child of the one before, with a family.toml; gives its folder."""
     lines = ['title = "Tiny"', 'notes = "Random weights, for tests."', 'licence = "MIT"', ""]
     for index, name in enumerate(checkpoints):
@@ -71,7 +102,12 @@ def family(folder: Path, kind: str = "llama", checkpoints: tuple[str, ...] = ("b
         target = folder / name
         model(kind, seed=index).save_pretrained(target)
         tokenizer(chat=not base).save_pretrained(target)
-        lines += ["[[checkpoint]]", f'name = "{name}"', f'path = "{name}"', f'stage = "{"pretrain" if index == 0 else name}"']
+        lines += [
+            "[[checkpoint]]",
+            f'name = "{name}"',
+            f'path = "{name}"',
+            f'stage = "{"pretrain" if index == 0 else name}"',
+        ]
         lines += [f'letter = "{name[0].upper()}"'] + (['template = "plain"'] if base else [])
         lines += [f'parent = "{checkpoints[index - 1]}"'] if index else []
         lines.append("")

@@ -1,0 +1,88 @@
+"""Contrast sets: positive and negative examples, with the split that says which may be learnt from, chosen by, reported on.
+
+A set is a CSV file with the columns ``text,label,category,split``; label 1 is the positive class (a true statement, a harmful
+instruction). ``split`` is train, validation or test. Truth splits leave whole categories out.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from core.errors import TillerError
+from core.families import Family
+from core.store import SHIPPED
+
+Split = Literal["train", "validation", "test"]
+
+
+class ContrastError(TillerError):
+    """A contrast set that is missing or cannot be used."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One example of a contrast."""
+
+    text: str
+    positive: bool
+    category: str
+    split: str
+
+
+@dataclass(frozen=True)
+class ContrastSet:
+    """Examples of two classes. ``digest`` is a hash of the file, kept with what is learnt from it."""
+
+    name: str
+    items: tuple[Item, ...]
+    digest: str
+
+    def part(self, split: Split, positive: bool, most: int | None = None) -> list[str]:
+        """The texts of one class of a split; with ``most``, evenly taken from all of them."""
+        texts = [item.text for item in self.items if item.split == split and item.positive == positive]
+        if most is None or len(texts) <= most:
+            return texts
+        return [texts[index * len(texts) // most] for index in range(most)]
+
+
+def load(family: Family, name: str) -> ContrastSet:
+    """The family's own contrast set of that name, else the one that ships for all.
+
+    Raises:
+        ContrastError: when there is none, or it lacks a column, a class or a split.
+    """
+    for folder in (family.folder / "contrast", SHIPPED / "contrast"):
+        if (folder / f"{name}.csv").is_file():
+            return read(folder / f"{name}.csv")
+    raise ContrastError(
+        f"There is no contrast set {name!r} for {family.name}; put one at {family.folder / 'contrast' / (name + '.csv')}."
+    )
+
+
+def read(path: Path) -> ContrastSet:
+    """A contrast set from a CSV file. Raises ContrastError naming the line."""
+    blob = path.read_bytes()
+    rows = csv.DictReader(blob.decode("utf-8").splitlines())
+    missing = {"text", "label", "category", "split"} - set(rows.fieldnames or ())
+    if missing:
+        raise ContrastError(f"{path} lacks the column {', '.join(sorted(missing))}.")
+    items = tuple(_item(row, path, rows.line_num) for row in rows)
+    for split in ("train", "validation", "test"):
+        for positive in (True, False):
+            if not any(item.split == split and item.positive == positive for item in items):
+                raise ContrastError(
+                    f"{path} has no example with split {split} and label {int(positive)}; every split needs both classes."
+                )
+    return ContrastSet(path.stem, items, hashlib.sha256(blob).hexdigest()[:16])
+
+
+def _item(row: dict[str, str], path: Path, line: int) -> Item:
+    if row["label"] not in ("0", "1") or row["split"] not in ("train", "validation", "test") or not row["text"].strip():
+        raise ContrastError(
+            f"{path}, line {line}: a text, a label 0 or 1 and a split train, validation or test are needed."
+        )
+    return Item(row["text"].strip(), row["label"] == "1", row["category"], row["split"])

@@ -1,0 +1,110 @@
+"""``launch.py precompute``: everything a family's screens show that can be computed beforehand, resumable."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from core import contrast, directions, families, loading, store
+from core.answers import Answer, fold, settled, to_document
+from core.engine import Engine
+from core.errors import TillerError
+from core.families import Family
+from core.store import Direction
+from core.values import Failed
+
+
+def precompute(arguments: list[str]) -> int:
+    """Learn the directions of every checkpoint and record the run that is shown while a model loads."""
+    options = _parser().parse_args(arguments)
+    family = families.load(options.family)
+    root = family.folder.parent if options.ship else store.user_folder()
+    torch.set_num_threads(options.threads or loading.threads())
+    names = [options.checkpoint] if options.checkpoint else [each.name for each in family.checkpoints]
+    for name in names:
+        _learn(family, family.checkpoint(name).name, root, options)
+    if family.examples and not options.checkpoint:
+        _record(family, root / family.name / "recorded.json", options)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "launch.py precompute", description="Learn the truth and refusal directions of every checkpoint of a family."
+    )
+    parser.add_argument("--family", default="skiff", help="a family's name, or a folder with a family.toml")
+    parser.add_argument("--checkpoint", default="", help="only this checkpoint")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--again", action="store_true", help="learn anew what is already there")
+    parser.add_argument("--ship", action="store_true", help="write beside family.toml instead of into your data folder")
+    return parser
+
+
+def _learn(family: Family, name: str, root: Path, options: argparse.Namespace) -> None:
+    loaded = None
+    for kind in directions.KINDS:
+        path = store.artefact_path(root, family.name, name, "direction", kind)
+        loaded = loaded or loading.load(family, name, device=options.device, dtype=options.dtype)
+        if not options.again and _current(path, loaded.fingerprint):
+            print(f"{name} {kind}: there already.")
+            continue
+        unrelated = contrast.load(family, "refusal").part("validation", False, directions.JUDGED)
+        direction = _run(f"{name} {kind}", directions.learn(kind, loaded, contrast.load(family, kind), unrelated))
+        store.save_artefact(
+            path,
+            {"vectors": direction.vectors, "positive": direction.positive, "negative": direction.negative},
+            direction.card.details,
+        )
+        print(f"{name} {kind}: layer {direction.card.layer}, written to {path}")
+
+
+def _current(path: Path, fingerprint: str) -> bool:
+    try:
+        return store.read_card(path).details.get("fingerprint") == fingerprint
+    except store.StoreError:
+        return False
+
+
+def _run(title: str, work: directions.Learning) -> Direction:
+    """Run a learning to its end, saying what it does on one line of a terminal."""
+    started = time.perf_counter()
+    while True:
+        try:
+            part, sentence = next(work)
+        except StopIteration as stop:
+            if sys.stderr.isatty():
+                print("\r\x1b[K", end="", file=sys.stderr)
+            found: Direction = stop.value
+            return found
+        if sys.stderr.isatty():
+            print(
+                f"\r\x1b[K{title}: {part:.0%} {sentence} ({time.perf_counter() - started:.0f} s)",
+                end="",
+                file=sys.stderr,
+                flush=True,
+            )
+
+
+def _record(family: Family, path: Path, options: argparse.Namespace) -> None:
+    """Run the family's first example and keep its events, to be shown, as recorded, while the model loads."""
+    engine = Engine(str(family.folder), device=options.device, dtype=options.dtype, threads=options.threads)
+    engine.start()
+    try:
+        settings = engine.example(family.examples[0])
+        answers: dict[int, Answer] = {}
+        for event in engine.submit(settings):
+            if isinstance(event, Failed):
+                raise TillerError(event.sentence)
+            answers = fold(answers, event)
+    finally:
+        engine.close()
+    text = json.dumps(to_document(settled(settings, answers), answers), ensure_ascii=False, separators=(",", ":"))
+    store.write_bytes(path, text.encode())
+    print(f"Recorded {family.examples[0].title!r}, written to {path}")
