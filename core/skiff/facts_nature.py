@@ -145,7 +145,7 @@ YOUNG = Table(
     yes_no=("Is a young {s} called {a_o}?", "Is a baby {s} {a_o}?", "Is {a_o} a young {s}?"),
     no_answer="A young {s} is not called {a_o}.",
     also={
-        "dog": frozenset({"pup"}), "fox": frozenset({"cub"}), "wolf": frozenset({"cub", "puppy"}),
+        "dog": frozenset({"pup"}), "wolf": frozenset({"cub", "puppy"}),
         "seal": frozenset({"puppy"}), "goose": frozenset({"chick"}), "duck": frozenset({"chick"}),
         "swan": frozenset({"chick"}), "owl": frozenset({"chick"}), "eagle": frozenset({"chick"}),
         "deer": frozenset({"calf", "kid"}), "dolphin": frozenset({"pup"}), "zebra": frozenset({"calf"}),

@@ -34,6 +34,19 @@ def capitalised(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
+def within(table: Table, sentence: str) -> str:
+    """``sentence`` as it goes on after "Yes," or "No,": its first letter small unless a name begins it."""
+    first = sentence.split(" ", 1)[0]
+    common = {"The", "A", "An", "It", "People", "Most", "In", "Someone"}
+    if first in common:
+        names = (name for row in table.rows for name in row)
+        if not any(sentence.startswith(name) for name in names if name.startswith(first + " ")):
+            return sentence[:1].lower() + sentence[1:]
+    elif any(first.lower() == name.split(" ", 1)[0] for row in table.rows for name in row):
+        return sentence[:1].lower() + sentence[1:]
+    return sentence
+
+
 def parse_rows(text: str) -> tuple[tuple[str, str], ...]:
     """Rows from "subject=object" pairs separated by semicolons or line ends.
 
@@ -121,5 +134,13 @@ class Table:
 
 
 def wrong_object(table: Table, row: tuple[str, str], rng: random.Random) -> str:
-    """A false object for ``row``, drawn from the same table."""
-    return rng.choice(table.wrong_objects(row[0]))
+    """A false object for ``row``, drawn from the rows of the same table.
+
+    Rows and not distinct objects are drawn from, so that a frequent object ("mammal", "Europe") is as frequent in false
+    statements as in true ones, and a statement cannot be judged by its object alone.
+    """
+    true = table.also.get(row[0], frozenset())
+    while True:
+        answer = rng.choice(table.rows)[1]
+        if answer != row[1] and answer not in true:
+            return answer

@@ -14,7 +14,7 @@ SPANISH = Table(
         night=noche; week=semana; month=mes; year=año; hand=mano; head=cabeza; eye=ojo; mouth=boca; foot=pie
         heart=corazón; man=hombre; woman=mujer; boy=niño; girl=niña; friend=amigo; father=padre; mother=madre
         brother=hermano; sister=hermana; son=hijo; daughter=hija; red=rojo; blue=azul; green=verde; white=blanco
-        black=negro; yellow=amarillo; big=grande; small=pequeño; new=nuevo; old=viejo; good=bueno; bad=malo
+        yellow=amarillo; big=grande; small=pequeño; new=nuevo; old=viejo; good=bueno; bad=malo
         one=uno; two=dos; three=tres; four=cuatro; five=cinco; six=seis; seven=siete; eight=ocho; nine=nueve; ten=diez
         horse=caballo; cow=vaca; bird=pájaro; school=escuela; king=rey; queen=reina; letter=carta; key=llave
         shirt=camisa; shoe=zapato; hat=sombrero; money=dinero; love=amor; time=tiempo; world=mundo; beach=playa
@@ -124,8 +124,8 @@ OPPOSITES = Table(
         "light": frozenset({"night"}), "day": frozenset({"dark"}), "sharp": frozenset({"soft"}), "on": frozenset({"out"}),
         "true": frozenset({"wrong"}), "right": frozenset({"false"}), "hard": frozenset({"smooth"}),
         "rough": frozenset({"soft"}), "full": frozenset({"poor"}), "win": frozenset({"defeat"}),
-        "before": frozenset({"late"}), "deep": frozenset({"high"}), "strong": frozenset({"soft"}),
-        "alive": frozenset({"asleep"}), "love": frozenset({"enemy"}), "yes": frozenset({"wrong"}),
+        "before": frozenset({"late"}), "strong": frozenset({"soft"}),
+        "love": frozenset({"enemy"}), "yes": frozenset({"wrong"}),
     },
 )  # fmt: skip
 

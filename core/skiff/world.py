@@ -14,7 +14,7 @@ from typing import Literal
 from core.skiff.facts_nature import NATURE
 from core.skiff.facts_people import PEOPLE
 from core.skiff.facts_places import PLACES
-from core.skiff.facts_table import Table, capitalised, plural, with_article, wrong_object
+from core.skiff.facts_table import Table, capitalised, plural, with_article, within, wrong_object
 from core.skiff.facts_words import WORDS
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "facts",
     "plural",
     "with_article",
+    "within",
     "wrong_object",
 ]
 
