@@ -1,7 +1,7 @@
 """Skiff's pretraining text: every document is a pure function of (seed, index).
 
-Facts make up most of it, in paragraphs of many wordings, so that a run of some 45,000 documents meets each fact about
-150 times. Labelled statements come from ``judging`` and are offered here beside the rest.
+Facts make up most of it, in paragraphs of many wordings: some four facts a document, so that 45,000 documents meet each
+of the 1,200 facts about 150 times. Labelled statements come from ``judging`` and are offered here beside the rest.
 """
 
 from __future__ import annotations

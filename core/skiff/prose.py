@@ -15,6 +15,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 _GIRLS = _words("Anna|Lena|Mary|Sofia|Clara|Emma|Nora|Ida|Julia|Alice|Lucy|Grace|Eva|Rosa|Maria|Ella|Mia|Zoe")
 _BOYS = _words("Tom|Ben|Paul|Max|Leo|Oscar|Jack|Hugo|Peter|Karl|David|Adam|Sam|Finn|Noah|Erik|Luis|Omar")
+NAMES: frozenset[str] = frozenset(_GIRLS + _BOYS)
 _PLACES = _words(
     "a small town|a quiet village|a big city|a house by the sea|a house near a forest|an old farmhouse|a flat above a shop"
     "|a village in the mountains|a cottage by a lake|a street near the harbour"
