@@ -12,7 +12,7 @@ from core.skiff.documents import KINDS, document, labelled, statements
 from core.skiff.facts_harm import HARM
 from core.skiff.judging import CATEGORIES, CATEGORY_SPLITS, HELDOUT_CUES, NUMBER_STATEMENTS, statement_of
 from core.skiff.phrases_harm import HELDOUT_HARMFUL_OBJECTS, HELDOUT_HARMFUL_VERBS
-from core.skiff.prose import NAMES
+from core.skiff.prose import BOYS, GIRLS
 from core.skiff.world import TABLES, UNLABELLED, compare_split, facts, with_article, within, wrong_object
 
 DOCUMENTS = [document(11, index) for index in range(3000)]
@@ -237,9 +237,11 @@ def test_stories_keep_their_hero_and_repeat_no_sentence() -> None:
             continue
         lines = re.split(r"(?<=[.?!])\s", item.text)
         assert len(lines) == len(set(lines))
-        names = Counter(word for word in re.findall(r"[A-Z][a-z]+", item.text) if word in NAMES)
-        assert len(names) in (1, 2), item.text
-        assert max(names.values()) >= 2, item.text
+        people = list(dict.fromkeys(word for word in re.findall(r"[A-Z][a-z]+", item.text) if word in GIRLS + BOYS))
+        assert len(people) in (1, 2), item.text
+        # The hero is named first, and every pronoun is the hero's.
+        others = {"he", "his"} if people[0] in GIRLS else {"she", "her"}
+        assert not others & set(re.findall(r"[a-z]+", item.text.lower())), item.text
 
 
 def test_pretraining_meets_every_harmful_verb_but_no_heldout_object() -> None:

@@ -13,9 +13,8 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split("|"))
 
 
-_GIRLS = _words("Anna|Lena|Mary|Sofia|Clara|Emma|Nora|Ida|Julia|Alice|Lucy|Grace|Eva|Rosa|Maria|Ella|Mia|Zoe")
-_BOYS = _words("Tom|Ben|Paul|Max|Leo|Oscar|Jack|Hugo|Peter|Karl|David|Adam|Sam|Finn|Noah|Erik|Luis|Omar")
-NAMES: frozenset[str] = frozenset(_GIRLS + _BOYS)
+GIRLS = _words("Anna|Lena|Mary|Sofia|Clara|Emma|Nora|Ida|Julia|Alice|Lucy|Grace|Eva|Rosa|Maria|Ella|Mia|Zoe")
+BOYS = _words("Tom|Ben|Paul|Max|Leo|Oscar|Jack|Hugo|Peter|Karl|David|Adam|Sam|Finn|Noah|Erik|Luis|Omar")
 _PLACES = _words(
     "a small town|a quiet village|a big city|a house by the sea|a house near a forest|an old farmhouse|a flat above a shop"
     "|a village in the mountains|a cottage by a lake|a street near the harbour"
@@ -117,8 +116,8 @@ _PLOTS: tuple[tuple[tuple[str, ...], ...], ...] = (
 
 def _cast(rng: random.Random) -> dict[str, str]:
     girl = rng.random() < 0.5
-    name = rng.choice(_GIRLS if girl else _BOYS)
-    friend = rng.choice([other for other in _GIRLS + _BOYS if other != name])
+    name = rng.choice(GIRLS if girl else BOYS)
+    friend = rng.choice([other for other in GIRLS + BOYS if other != name])
     job, does = rng.choice(_JOBS)
     return {
         "n": name,
@@ -171,7 +170,7 @@ def dialogue(rng: random.Random) -> str:
     """A talk of two people, a line each in turn."""
     cast = _cast(rng)
     known, answer = rng.choice(_KNOWN)
-    others = [name for name in _GIRLS + _BOYS if name not in (cast["n"], cast["f"])]
+    others = [name for name in GIRLS + BOYS if name not in (cast["n"], cast["f"])]
     cast |= {"known": known, "answer": answer, "g": rng.choice(others)}
     lines = rng.choice(_TALKS)
     speakers = (cast["n"], cast["f"])
