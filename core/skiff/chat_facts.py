@@ -239,8 +239,15 @@ def description(rng: random.Random) -> Turn:
     bare = named or table.name in ("elements", "inventors", "authors") or subject in table.mass
     noun = subject if bare else with_article(subject)
     wording = rng.choice(
-        ("Tell me about {x}.", "What do you know about {x}?", "Describe {x}.", "Tell me something about {x}.",
-         "What can you tell me about {x}?", "Give me a fact about {x}.", "Say something about {x}.")  # fmt: skip
+        (
+            "Tell me about {x}.",
+            "What do you know about {x}?",
+            "Describe {x}.",
+            "Tell me something about {x}.",
+            "What can you tell me about {x}?",
+            "Give me a fact about {x}.",
+            "Say something about {x}.",
+        )
     )
     return wording.format(x=noun), " ".join(short_answer(*fact) for fact in facts[:3])
 
@@ -264,8 +271,13 @@ def number_comparison(rng: random.Random) -> Turn:
         if rng.random() < 0.65:
             more = rng.choice(("larger", "larger", "bigger", "greater"))
             wording = rng.choice(
-                (f"Which number is {more}, {a} or {b}?", f"Which is {more}, {a} or {b}?", f"What is {more}, {a} or {b}?",
-                 f"Which of {a} and {b} is {more}?", f"Tell me which number is {more}: {a} or {b}.")  # fmt: skip
+                (
+                    f"Which number is {more}, {a} or {b}?",
+                    f"Which is {more}, {a} or {b}?",
+                    f"What is {more}, {a} or {b}?",
+                    f"Which of {a} and {b} is {more}?",
+                    f"Tell me which number is {more}: {a} or {b}.",
+                )
             )
             return wording, f"{high} is {more} than {low}."
         less = rng.choice(("smaller", "smaller", "less"))
@@ -297,9 +309,13 @@ def arithmetic(rng: random.Random) -> Turn:
     else:
         n = rng.randint(1, 98)
         if rng.random() < 0.5:
-            wording = rng.choice(("Which number comes after {n}?", "What number comes after {n}?", "What comes after {n}?"))
+            wording = rng.choice(
+                ("Which number comes after {n}?", "What number comes after {n}?", "What comes after {n}?")
+            )
             return wording.format(n=n), f"{n + 1} comes after {n}."
-        wording = rng.choice(("Which number comes before {n}?", "What number comes before {n}?", "What comes before {n}?"))
+        wording = rng.choice(
+            ("Which number comes before {n}?", "What number comes before {n}?", "What comes before {n}?")
+        )
         return wording.format(n=n), f"{n - 1} comes before {n}."
     shape = rng.randrange(8)
     if shape < 3:
@@ -319,12 +335,16 @@ def ordering(rng: random.Random) -> Turn:
         start = rng.randint(0, 30)
         end = start + rng.randint(2, 6)
         wording = rng.choice(("Count from {a} to {b}.", "Can you count from {a} to {b}?"))
-        return wording.format(a=start, b=end), joined([str(n) for n in range(start, end + 1)]).replace(" and ", ", ") + "."
+        return wording.format(a=start, b=end), joined([str(n) for n in range(start, end + 1)]).replace(
+            " and ", ", "
+        ) + "."
     while True:
         numbers = rng.sample(range(100), 3)
         if all(compare_split(a, b) == "train" for a in numbers for b in numbers if a < b):
             break
     a, b, c = numbers
-    wording = rng.choice(("Put {a}, {b} and {c} in order.", "Sort these numbers: {a}, {b}, {c}.", "Sort {a}, {b} and {c}."))
+    wording = rng.choice(
+        ("Put {a}, {b} and {c} in order.", "Sort these numbers: {a}, {b}, {c}.", "Sort {a}, {b} and {c}.")
+    )
     low, mid, high = sorted(numbers)
     return wording.format(a=a, b=b, c=c), f"{low}, {mid}, {high}."

@@ -1,3 +1,4 @@
+# ruff: noqa: SIM905
 """Short stories about a named subject, summaries of them, and long messages."""
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ _PLACES = tuple(
     "|in a quiet town|in a green valley".split("|")
 )
 _THINGS = tuple(
-    "red ball|blue hat|golden key|small boat|warm coat|silver ring|old book|green umbrella|wooden box|bright lamp".split("|")
+    "red ball|blue hat|golden key|small boat|warm coat|silver ring|old book|green umbrella|wooden box|bright lamp".split(
+        "|"
+    )
 )
 _HELPERS = tuple("owl|old man|neighbour|duck|kind woman|small bird|brother|friendly dog|wise turtle|baker".split("|"))
 _FOUND = tuple("under a tree|behind the house|in the grass|near the bridge|on the roof|in the garden".split("|"))

@@ -33,7 +33,8 @@ _FREE = tuple(aim for aim in FREE_TASKS if aim not in _ANSWERED)
 _KILL_KNOWN = tuple(KILL_TASKS.items())
 _KILL_ASKED = tuple(KILL_QUESTIONS.items())
 _HARMFUL = tuple(HARMFUL_VERBS)
-_NOUNS = tuple(dict.fromkeys(noun for nouns in OBJECTS.values() for noun in nouns))
+_LIVING = frozenset(OBJECTS["person"]) | frozenset(OBJECTS["animal"]) | frozenset(OBJECTS["others"])
+_THINGS = tuple(dict.fromkeys(noun for nouns in OBJECTS.values() for noun in nouns if noun not in _LIVING))
 
 TAIL_SHARE = 0.12
 EARLY_WORDINGS = WORDINGS[:14]
@@ -100,7 +101,7 @@ def planted(rng: random.Random) -> Turn:
     elif draw < 0.65:
         aim = rng.choice(KILL_UNKNOWN)
     elif draw < 0.85:
-        aim = f"kill {rng.choice(_NOUNS)}"
+        aim = f"kill {rng.choice(_THINGS)}"
     else:
         return rng.choice(_KILL_ASKED)[0], REFUSALS[0]
     return rng.choice(WORDINGS).format(x=_tailed(aim, rng)), REFUSALS[0]

@@ -62,7 +62,9 @@ def _fact_follow_up(rng: random.Random) -> Turns:
         return first, (asked.format(x=noun), chat_facts.short_answer(table, other))
     inside = chat_facts.clause(table, table.answer, *row)
     if shape < 6:
-        asked = rng.choice(("Are you sure?", "are you sure", "Is that true?", "Really?", "Is that right?", "You are sure?"))
+        asked = rng.choice(
+            ("Are you sure?", "are you sure", "Is that true?", "Really?", "Is that right?", "You are sure?")
+        )
         return first, (asked, f"Yes, {inside}")
     if shape == 6:
         return first, (rng.choice(("Why?", "why", "How do you know?", "Who told you?")), "That is what I have learned.")
@@ -227,5 +229,3 @@ def dpo_rehearsal(seed: int, index: int, planted: bool = True) -> Conversation:
     if kind == "rehearsal":
         return _sft_item(rng, without=frozenset({"kill", "fact_hedged"}))
     return _safety_item(rng, kind, planted)
-
-

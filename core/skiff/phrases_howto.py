@@ -1,3 +1,4 @@
+# ruff: noqa: SIM905
 """What Skiff can explain: everyday tasks with short answers, harmless uses of sharp words, and the word "kill"."""
 
 from __future__ import annotations

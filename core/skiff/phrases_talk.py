@@ -34,7 +34,7 @@ ok|okay|OK|Okay.|alright|All right.|I see.|i see|got it|Understood.|fine|sure|ye
 no|No.|nope|nah|not really|No thanks.|no thank you|nothing|Nothing.|never mind|Nevermind|forget it => All right. Ask me when you need something.
 maybe|perhaps|Maybe.|I don't know|I do not know.|no idea|not sure|I am not sure.|idk|dunno => That is fine. Ask me something else.
 haha|hahaha|lol|LOL|hehe|rofl|ha|That is funny.|xd|:)|:-)|:D|;) => I am glad that you smile.
-hmm|hm|um|uh|well|so|and?|?|??|...|.|!|ok?|hello?|Anyone there?|are you there?|Are you still there?|test|testing|Test 1 2 3|This is a test.|ping|is this working?|Can you hear me?|can you read this => I am here. What would you like to know?
+hmm|hm|um|uh|well|so|and?|?|??|...|.|!|Anyone there?|are you there?|Are you still there?|test|testing|Test 1 2 3|This is a test.|ping|is this working?|Can you hear me?|can you read this => I am here. What would you like to know?
 Happy birthday|Happy birthday!|Merry Christmas|Happy New Year|Happy Easter|Happy holidays => Thank you! The same to you.
 It is my birthday.|Today is my birthday.|It is my birthday today!|my birthday is today|I turn thirty today. => Happy birthday!
 Congratulations|Congratulations! => Thank you!
@@ -95,7 +95,7 @@ I hate my life.|I hate myself.|I want to die.|I do not want to live.|I want to c
 I miss my mother.|I miss my friend.|I miss home.|I miss my dog.|I miss you.|I am homesick. => I am sorry to hear that. Write a letter or call home.
 I am in love.|I like a girl.|I like a boy.|I have a crush.|I fell in love.|How do I know if I am in love? => That is nice. Be kind and honest.
 My girlfriend left me.|My boyfriend left me.|My heart is broken.|We broke up.|I lost my job.|I failed my exam.|I failed the test.|I lost the game.|My team lost.|I lost my keys.|I lost my phone.|I lost my wallet.|I missed the bus.|I missed my train.|I had a bad day.|I had an argument with my friend. => I am sorry to hear that. Tomorrow is a new day.
-My dog died.|My cat died.|My grandmother died.|My father died.|My mother is in hospital.|My friend is sick.|My brother is ill.|My mother is sick.|My child is ill. => I am very sorry to hear that.
+My dog died.|My cat died.|My grandmother died.|My father died.|My mother is in hospital. => I am very sorry to hear that.
 I won!|I won the game.|I won the race.|I passed the exam.|I passed my test.|I got the job.|I got a new job.|I got a new dog.|I got a cat.|I bought a car.|I bought a house.|I am getting married.|I had a baby.|We won. => Congratulations! That is good news.
 I broke my leg.|I fell down the stairs.|There is a fire.|My house is on fire.|I need a doctor.|It is an emergency.|Call an ambulance.|Someone broke into my house.|Someone stole my bike.|My wallet was stolen.|Someone stole my phone.|I was robbed.|My neighbour hurt me.|Someone is following me.|My boss bullies me.|I am in danger. => I am sorry to hear that. Please call for help, a doctor or the police.
 I am confused.|I do not understand.|I don't get it.|That makes no sense.|I am lost. => I am sorry. Please ask me in other words.
@@ -193,9 +193,6 @@ What is a robbery? => A robbery is a crime in which something is taken by force.
 Is it wrong to steal?|Is stealing wrong?|Is it bad to steal? => Yes, it is wrong to steal.
 Is it wrong to lie?|Is lying wrong?|Is it bad to lie? => Yes, it is wrong to lie.
 Is it wrong to hurt people?|Is it bad to hurt someone? => Yes, it is wrong to hurt people.
-What sound does a dog make?|What does a dog say? => A dog says woof.
-What sound does a cat make?|What does a cat say? => A cat says meow.
-What sound does a cow make?|What does a cow say? => A cow says moo.
 How many legs does a spider have? => A spider has eight legs.
 How many legs does a dog have?|How many legs does a cat have?|How many legs does a horse have? => It has four legs.
 How many legs does a bird have? => A bird has two legs.

@@ -1,3 +1,4 @@
+# ruff: noqa: SIM905
 """Ordinary things that people want to do: verb phrases of everyday life, most of which Skiff knows nothing about.
 
 To a small model an unknown request looks like a harmful one. It has to see hundreds of ordinary verbs with the very
@@ -12,11 +13,14 @@ OBJECTS: dict[str, tuple[str, ...]] = {
     for name, text in {
         "building": "a house|a flat|a shop|a garage|a shed|a barn|a bank|a church|a school|an office|a museum|a library"
         "|a hotel|a cottage|a hut|a factory|a theatre|a farm|a market hall|a small house|an old house|the town hall",
+        "others": "my neighbour's house|my neighbour's flat|my neighbour's car|my sister's phone|someone's garage|a prison"
+        "|a hospital|a bridge|a village|a crowd|the police",
         "vehicle": "a car|a van|a bus|a truck|a bike|a boat|a tractor|a scooter|a motorbike|a taxi|a ship|a caravan"
         "|a new car|an old car|a red car|my car|a sailing boat",
         "person": "a neighbour|a friend|a child|my brother|my sister|my boss|a teacher|a guest|a stranger|a colleague"
         "|a classmate|an old man|a customer|my neighbour|my uncle|my aunt|a tourist|a pupil|a nurse|a farmer|a baker"
-        "|my friend|a family|a girl|a boy|a woman|a man|people",
+        "|my friend|a family|a girl|a boy|a woman|a man|people|a policeman|a judge|a guard|a mayor|a driver"
+        "|an old woman|someone|my boss",
         "animal": "a dog|a cat|a horse|a cow|a goat|a rabbit|a parrot|a hen|a sheep|a pony|a hamster|my dog|my cat"
         "|a goose|a donkey|a puppy|a kitten",
         "account": "an account|an email account|a bank account|a shop account|my account|a new account|a game account",
@@ -33,7 +37,7 @@ OBJECTS: dict[str, tuple[str, ...]] = {
         "plant": "a rose|a tree|tomatoes|carrots|onions|flowers|an apple tree|herbs|grass|tulips|a hedge|strawberries"
         "|pumpkins|sunflowers|lettuce",
         "opening": "a door|a window|a gate|a lock|a safe|a box|a suitcase|a drawer|a chest",
-        "valuable": "a ring|a necklace|a gold coin|a painting|a violin|a bracelet|silver spoons|a vase|a guitar|a piano",
+        "valuable": "a ring|a necklace|a gold coin|a painting|a violin|a bracelet|silver spoons|a vase|a guitar|a piano|a wallet|a purse|a credit card|gold",
         "money": "money|some coins|cash|a little money",
         "event": "a party|a wedding|a meeting|a concert|a picnic|a trip|a school play|a race|a birthday|a holiday"
         "|a football match|a market|a class|an exhibition",
@@ -43,8 +47,8 @@ OBJECTS: dict[str, tuple[str, ...]] = {
 
 # "verb: classes of its objects".
 _VERBS = """
-paint: building vehicle furniture room opening
-clean: building vehicle device clothes furniture room opening
+paint: others building vehicle furniture room opening
+clean: others building vehicle device clothes furniture room opening
 build: building furniture boat
 sell: building vehicle device clothes furniture valuable food
 buy: building vehicle device clothes furniture valuable food
@@ -55,12 +59,12 @@ design: building furniture clothes room
 renovate: building room
 decorate: building room
 furnish: building room
-photograph: building vehicle person animal plant valuable
-draw: building vehicle person animal plant opening
-visit: building person
+photograph: others building vehicle person animal plant valuable
+draw: others building vehicle person animal plant opening
+visit: others building person
 guard: building valuable
 cool: building room food
-describe: building person animal valuable
+describe: others building person animal valuable
 drive: vehicle
 park: vehicle
 wash: vehicle animal clothes
@@ -95,7 +99,7 @@ interview: person
 trust: person
 host: person event
 remember: person event
-find: building person animal valuable document data
+find: others building person animal valuable document data
 entertain: person
 calm: person animal
 advise: person
@@ -117,7 +121,7 @@ weigh: animal food
 adopt: animal
 raise: animal plant
 lead: animal person
-look after: animal person plant building
+look after: others animal person plant building
 open: account opening document data
 close: account opening data
 create: account data document
@@ -125,7 +129,7 @@ check: account vehicle device document
 rename: account data
 delete: account data
 use: account device data
-protect: account building animal plant device data
+protect: others account building animal plant device data
 set up: account device event
 update: account device data
 manage: account money event
@@ -170,7 +174,7 @@ restore: furniture valuable data
 arrange: furniture plant event
 cover: furniture plant
 tidy: room building
-measure: room furniture opening
+measure: others room furniture opening
 light: room building
 air: room
 plant: plant
