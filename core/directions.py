@@ -109,8 +109,8 @@ def _learn_truth(
     }
     positive, negative = read["train", True].mean(0), read["train", False].mean(0)
     accuracy = [
-        _accuracy(read["validation", True], read["validation", False], positive, negative, l)
-        for l in range(loaded.anatomy.layers)
+        _accuracy(read["validation", True], read["validation", False], positive, negative, layer)
+        for layer in range(loaded.anatomy.layers)
     ]
     draft = _draft("truth", loaded, contrast, positive, negative)
     judged = _Truth.prepare(loaded, contrast)
@@ -276,9 +276,9 @@ def _refusal_choice(tried: list[dict[str, Any]], layers: int) -> tuple[dict[str,
     early = [each for each in tried if each["layer"] < 0.8 * layers]
     allowed = [each for each in early if each["damage"] <= MOST_DAMAGE and each["induction"] >= 0]
     if max((each["induction"] for each in allowed), default=0.0) > 0.05:
-        rule = "largest induction + removal of refusals with induction ≥ 0, damage of ablating ≤ .1 nats, the last fifth of layers left out"
+        rule = "largest induction + removal, with induction ≥ 0 and damage of ablating ≤ .1 nats, last fifth of layers left out"
         return max(allowed, key=lambda each: each["induction"] + each["removed"]), rule
-    rule = "best separation on the validation split, the last fifth of layers left out: this checkpoint hardly refuses, so no effect can choose"
+    rule = "best separation, last fifth of layers left out: this checkpoint hardly refuses, so no effect can choose"
     return max(early, key=lambda each: each["accuracy"]), rule
 
 

@@ -73,10 +73,12 @@ def _compile_term(term: Term, target: Loaded, fetch: Fetch) -> list[RowEdit]:
         return [RowEdit(site, "set", term.scope, unit) for site in _writes(target.anatomy, term.layers)]
     layers = term.layers if term.layers is not None else (best,)
     if term.kind == "add":
-        return [RowEdit(("leave", l), "add", term.scope, direction.vectors[l] * np.float32(term.value)) for l in layers]
+        return [
+            RowEdit(("leave", at), "add", term.scope, direction.vectors[at] * np.float32(term.value)) for at in layers
+        ]
     return [
-        RowEdit(("leave", l), "set", term.scope, direction.unit(l), _coordinate(direction, l, term.value))
-        for l in layers
+        RowEdit(("leave", at), "set", term.scope, direction.unit(at), _coordinate(direction, at, term.value))
+        for at in layers
     ]
 
 
@@ -88,7 +90,7 @@ def _coordinate(direction: Direction, layer: int, value: float) -> float:
 def _writes(anatomy: Anatomy, layers: tuple[int, ...] | None) -> list[Site]:
     enter: list[Site] = [("enter", 0)] if layers is None else []
     chosen = range(anatomy.layers) if layers is None else layers
-    return enter + [site for l in chosen for site in ((("attention", l), ("mlp", l)))]
+    return enter + [site for at in chosen for site in ((("attention", at), ("mlp", at)))]
 
 
 def check_fit(direction: Direction, target: Loaded) -> None:
@@ -106,12 +108,14 @@ def check_fit(direction: Direction, target: Loaded) -> None:
         )
     if layers != target.anatomy.layers:
         raise EditError(
-            f"The direction {card.name} of {card.family}/{card.checkpoint} has {layers} layers, {target.checkpoint.name} has {target.anatomy.layers}."
+            f"The direction {card.name} of {card.family}/{card.checkpoint} has {layers} layers, "
+            f"{target.checkpoint.name} has {target.anatomy.layers}."
         )
     now = _source_fingerprint(card.checkpoint, target)
     if now is not None and card.details.get("fingerprint") != now:
         raise EditError(
-            f"The direction {card.name} was learnt on a {card.family}/{card.checkpoint} with fingerprint {card.details.get('fingerprint')}, "
+            f"The direction {card.name} was learnt on a {card.family}/{card.checkpoint} "
+            f"with fingerprint {card.details.get('fingerprint')}, "
             f"which now has {now}; run launch.py precompute --family {target.family.name} again."
         )
 

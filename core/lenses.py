@@ -19,7 +19,8 @@ OKABE_ITO = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "
 _SIGNED = ((0x00, 0x72, 0xB2), (0xFF, 0xFF, 0xFF), (0xD5, 0x5E, 0x00))
 # Nine points of cividis (Nuñez, Anderton and Renslow 2018), light end last.
 _CIVIDIS = (
-    (0, 34, 78), (18, 53, 112), (59, 73, 108), (87, 93, 109), (112, 113, 115), (138, 134, 120), (166, 157, 117), (196, 181, 108), (254, 232, 56),
+    (0, 34, 78), (18, 53, 112), (59, 73, 108), (87, 93, 109), (112, 113, 115), (138, 134, 120),
+    (166, 157, 117), (196, 181, 108), (254, 232, 56),
 )  # fmt: skip
 _GLYPHS = " ░▒▓█"
 
@@ -42,7 +43,8 @@ _CHANGED = Lens(
     "signed", -1.0, 1.0, "probability",
 )  # fmt: skip
 _SURPRISE = Lens(
-    "surprise", "surprise", "How unlikely the model found this token: minus the logarithm of its probability.", "magnitude", 0.0, 6.0, "nats",
+    "surprise", "surprise", "How unlikely the model found this token: minus the logarithm of its probability.",
+    "magnitude", 0.0, 6.0, "nats",
 )  # fmt: skip
 _ENTROPY = Lens(
     "entropy", "entropy", "How undecided the model was among all tokens here.", "magnitude", 0.0, 5.0, "nats"

@@ -164,7 +164,8 @@ def _check_source(checkpoint: Checkpoint) -> None:
     folder = Path(checkpoint.source)
     if not (folder / "config.json").is_file():
         raise LoadError(
-            f"Checkpoint {checkpoint.name!r} is not at {folder}: there is no config.json; restore the folder, or correct path in family.toml."
+            f"Checkpoint {checkpoint.name!r} is not at {folder}: there is no config.json; "
+            "restore the folder, or correct path in family.toml."
         )
     weights = list(folder.glob("*.safetensors"))
     if not weights:
