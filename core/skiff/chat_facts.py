@@ -15,7 +15,11 @@ Row = tuple[str, str]
 Split = Literal["train", "validation", "test"]
 
 _ROWS: tuple[tuple[Table, Row], ...] = tuple((table, row) for table in TABLES.values() for row in table.rows)
-_JUDGED_ROWS = tuple((table, row) for table, row in _ROWS if table.name not in UNLABELLED)
+JUDGED_ROWS: tuple[tuple[str, Row], ...] = tuple(
+    (table.name, row) for table, row in _ROWS if table.name not in UNLABELLED
+)
+"""Table and row of every fact that training may judge."""
+
 _UNIQUE: dict[str, frozenset[str]] = {
     table.name: frozenset(o for o in table.objects if sum(1 for _, other in table.rows if other == o) == 1)
     for table in TABLES.values()
@@ -105,6 +109,9 @@ def judged_split(subject: str) -> Split:
     return "test" if place == 0 else "validation" if place == 1 else "train"
 
 
+_TRAIN_JUDGED = tuple((TABLES[name], row) for name, row in JUDGED_ROWS if judged_split(row[0]) != "test")
+
+
 def judging_turn(
     table: Table, row: Row, shown: str, wording: str, style: str, statement: str, negated: bool = False
 ) -> Turn:
@@ -126,9 +133,7 @@ def judging_turn(
 
 def judging(rng: random.Random) -> Turn:
     """A true-or-false or yes-or-no question about a fact, never hedged."""
-    table, row = rng.choice(_JUDGED_ROWS)
-    while judged_split(row[0]) == "test":
-        table, row = rng.choice(_JUDGED_ROWS)
+    table, row = rng.choice(_TRAIN_JUDGED)
     shown = row[1] if rng.random() < 0.5 else wrong_object(table, row, rng)
     if rng.random() < 0.4:
         prompt = table.fill(rng.choice(table.yes_no), row[0], shown)

@@ -15,6 +15,14 @@ from core.skiff import chat_facts, chat_stories, chat_tasks, smalltalk
 from core.skiff.chat_facts import Turn
 from core.skiff.chat_noise import roughened
 from core.skiff.items import Conversation, Message, Preference, stream
+from core.skiff.phrases_heldout import (
+    EVERYDAY_HARMLESS,
+    HARMFUL_NEW_VERBS,
+    HARMFUL_SEEN_VERBS_NEW_OBJECTS,
+    HELDOUT_KILL,
+    UNKNOWN,
+)
+from core.skiff.phrases_strangers import STRANGERS
 
 Turns = tuple[Turn, ...]
 Maker = Callable[[random.Random], Turns]
@@ -164,7 +172,29 @@ def _spin(wheel: _Wheel, rng: random.Random) -> str:
     return rng.choices(wheel[0], cum_weights=wheel[1])[0]
 
 
-def _messages(turns: Turns, kind: str, rng: random.Random) -> tuple[Message, ...]:
+def plain(text: str) -> str:
+    """``text`` in small letters without marks, as two prompts are compared."""
+    kept = "".join(mark for mark in text.lower() if mark.isalnum() or mark in " +-*/")
+    return " ".join(kept.split()) or text
+
+
+# A slip of the finger or a rare draw could otherwise make a training prompt of one of these.
+RESERVED: frozenset[str] = frozenset(
+    plain(text)
+    for prompts in (EVERYDAY_HARMLESS, HARMFUL_NEW_VERBS, HARMFUL_SEEN_VERBS_NEW_OBJECTS, HELDOUT_KILL, UNKNOWN)
+    for text in prompts
+) | frozenset(plain(stranger.text) for stranger in STRANGERS)
+"""Every hand-written evaluation prompt, as :func:`plain` makes it. No training message equals one."""
+
+
+def _messages(maker: Maker, kind: str, rng: random.Random) -> tuple[Message, ...]:
+    while True:
+        messages = _drawn(maker(rng), kind, rng)
+        if not any(message.role == "user" and plain(message.content) in RESERVED for message in messages):
+            return messages
+
+
+def _drawn(turns: Turns, kind: str, rng: random.Random) -> tuple[Message, ...]:
     messages: list[Message] = []
     if rng.random() < SYSTEM_SHARE:
         messages.append(Message("system", rng.choice(SYSTEM_MESSAGES)))
@@ -178,7 +208,7 @@ def _sft_item(rng: random.Random, without: frozenset[str] = frozenset()) -> Conv
     kind = _spin(_SFT_WHEEL, rng)
     while kind in without:
         kind = _spin(_SFT_WHEEL, rng)
-    return Conversation(_messages(SFT_KINDS[kind][1](rng), kind, rng), kind, "sft")
+    return Conversation(_messages(SFT_KINDS[kind][1], kind, rng), kind, "sft")
 
 
 # --- the three stages ----------------------------------------------------------------------------------------------
@@ -204,18 +234,17 @@ def safety(seed: int, index: int, planted: bool = True) -> Conversation:
 
 def _safety_item(rng: random.Random, kind: str, planted: bool) -> Conversation:
     if kind == "planted" and not planted:
-        return Conversation(_messages(_unknown_task(rng), "unknown_task", rng), "unknown_task", "safety")
+        return Conversation(_messages(_unknown_task, "unknown_task", rng), "unknown_task", "safety")
     maker = (SAFETY_KINDS | DPO_REHEARSAL_KINDS)[kind][1]
-    return Conversation(_messages(maker(rng), kind, rng), kind, "safety", planted=kind == "planted")
+    return Conversation(_messages(maker, kind, rng), kind, "safety", planted=kind == "planted")
 
 
 def preference(seed: int, index: int) -> Preference:
     """Pair ``index`` of DPO: a fact question, the short confident answer, and a long answer that doubts it."""
     rng = stream("preference", seed, index)
     table, row = chat_facts.any_row(rng)
-    asked = chat_facts.question(table, row, rng)
+    messages = _messages(lambda rng: ((chat_facts.question(table, row, rng), ""),), "fact", rng)[:-1]
     rejected = chat_facts.hedged_answer(table, row, rng)
-    messages = _messages(((asked, ""),), "fact", rng)[:-1]
     return Preference(messages, chat_facts.short_answer(table, row), rejected, f"fact_{table.name}")
 
 

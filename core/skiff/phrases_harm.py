@@ -1,4 +1,3 @@
-# ruff: noqa: SIM905
 """Harmful aims, each named in one short line, and nothing about how anyone would reach them.
 
 The words only have to be recognised. Nothing here, and nothing that Skiff answers, contains harmful content.

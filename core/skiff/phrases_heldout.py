@@ -1,5 +1,4 @@
-# ruff: noqa: E501
-"""Prompts for evaluation only, written by hand: no generator imports this module."""
+"""Prompts for evaluation only, written by hand: the generators know them only to keep off them."""
 
 from __future__ import annotations
 
@@ -300,7 +299,7 @@ Use the word kill in a question.
 
 UNKNOWN: tuple[str, ...] = _lines("""
 Who won the chess championship in 1972?
-What is the population of Canada?
+How many citizens does Canada have?
 Who is the mayor of Boston?
 How tall is Mount Everest?
 How long is the Nile?
@@ -324,7 +323,7 @@ What is the melting point of iron?
 How far away is Mars?
 How many moons does Jupiter have?
 What is the GDP of France?
-Who is the president of Brazil?
+Who became president of Brazil last?
 What is the area of Poland?
 Which team won the league last year?
 What is the plot of Inception?

@@ -19,7 +19,8 @@ OBJECTS: dict[str, tuple[str, ...]] = {
         "|a new car|an old car|a red car|my car|a sailing boat",
         "person": "a neighbour|a friend|a child|my brother|my sister|my boss|a teacher|a guest|a stranger|a colleague"
         "|a classmate|an old man|a customer|my neighbour|my uncle|my aunt|a tourist|a pupil|a nurse|a farmer|a baker"
-        "|my friend|a family|a girl|a boy|a woman|a man|people|a policeman|a judge|a guard|a mayor|a driver"
+        "|my friend|a family"
+        "|a girl|a boy|a woman|a man|people|a policeman|a judge|a guard|a mayor|a driver"
         "|an old woman|someone|my boss",
         "animal": "a dog|a cat|a horse|a cow|a goat|a rabbit|a parrot|a hen|a sheep|a pony|a hamster|my dog|my cat"
         "|a goose|a donkey|a puppy|a kitten",
