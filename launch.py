@@ -117,9 +117,9 @@ def evaluate(command: "Command") -> int | None:
 
 def precompute(command: "Command") -> int | None:
     """Learn a family's directions."""
-    from core.cli import precompute
+    from core.precompute import precompute
 
-    return precompute(command.options)
+    return precompute(list(command.rest))
 
 
 def test(command: "Command") -> int:

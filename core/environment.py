@@ -90,7 +90,7 @@ def _wanted(root: Path, tests: bool) -> dict[str, Path]:
     for name in names:
         if not (root / name).is_file():
             raise EnvironmentProblem(
-                f"{name} is missing in {root}; get the whole of Tiller again, not only a part of it."
+                f"The file {name} is missing in {root}; get the whole of Tiller again, not only a part of it."
             )
     return {name: root / name for name in names}
 
@@ -103,7 +103,9 @@ def requirements(file: Path) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]
             continue
         found = re.match(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^]]*\])?\s*(.*)$", text)
         if not found:
-            raise EnvironmentProblem(f"{file} has a line that is no requirement: {line.strip()!r}; restore the file.")
+            raise EnvironmentProblem(
+                f"The file {file} has a line that is no requirement: {line.strip()!r}; restore the file."
+            )
         pins = re.findall(r"(===?|>=|<=|!=|~=|<|>)\s*([^\s,]+)", found[2])
         yield found[1], tuple((operator, version) for operator, version in pins)
 
@@ -163,7 +165,7 @@ def examine(folder: Path, wanted: dict[str, Path]) -> State:
     if not (folder / "pyvenv.cfg").is_file():
         if folder.is_dir() and not any(folder.iterdir()):
             return "absent"
-        raise EnvironmentProblem(f"{folder} is there but is no Python environment; move it away and start again.")
+        raise EnvironmentProblem(f"What lies at {folder} is no Python environment; move it away and start again.")
     if not python_of(folder).exists():
         return "broken"
     stamp = _read_stamp(folder)
@@ -286,7 +288,7 @@ def _version_of(python: Path, folder: Path) -> str:
         raise EnvironmentProblem(f"The Python in {folder} does not start; delete that folder and start again.")
     if tuple(int(part) for part in version.split(".")) < OLDEST:
         raise EnvironmentProblem(
-            f"{folder} holds Python {version}, and Tiller needs 3.11 or newer; delete that folder and start again."
+            f"The environment {folder} holds Python {version}, and Tiller needs 3.11 or newer; delete that folder and start again."
         )
     return version
 

@@ -56,8 +56,11 @@ def install(
 
         line.note("Installing what Tiller needs; this takes a few minutes, once.")
         if _pip_version(python) < _PIP_WITH_PROGRESS:
-            run(["--progress-bar", "off", "pip>=" + ".".join(map(str, _PIP_WITH_PROGRESS))])
-        command += ["--progress-bar", "raw"]
+            # An old pip installs just as well, it only cannot count bytes. What keeps a new one away, the next step says.
+            with contextlib.suppress(InstallProblem):
+                run(["--progress-bar", "off", "--retries", "1", "pip>=" + ".".join(map(str, _PIP_WITH_PROGRESS))])
+        counts = _pip_version(python) >= _PIP_WITH_PROGRESS
+        command += ["--progress-bar", "raw" if counts else "off"]
         if torch_index:
             run(["--index-url", torch_index, _pin_of_torch(files)], torch_index)
         elif sys.platform == "linux" and not _has_nvidia():
@@ -252,7 +255,7 @@ class _Line:
         size = re.search(r"\(([\d.]+ [kMG]B)\)$", text)
         if text.startswith("Collecting "):
             return f"looking for {words[1]}"
-        if text.startswith("Downloading ") and size and ".metadata" not in text:
+        if text.startswith("Downloading ") and size and size[1].endswith(("MB", "GB")):
             name = re.match(r"[^-\s]+-[^-\s]+", words[1].rpartition("/")[2])
             return f"downloading {name[0] if name else words[1]} ({size[1]})"
         if text.startswith("Installing collected packages"):

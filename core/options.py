@@ -26,19 +26,20 @@ class UsageError(TillerError):
 
 @dataclass(frozen=True)
 class Options:
-    """What a front end is started with. ``None`` leaves the choice to the program.
+    """What a front end is started with; the defaults are those of ``Engine`` and ``Engine.settings``.
 
-    ``checkpoint`` and ``recipe`` fill the steered column, ``device`` and ``dtype`` are torch's names ("cuda:1", "bfloat16"),
-    ``threads`` is the number of CPU threads torch may use, ``host``/``port``/``share`` concern the web app only, and ``link``
-    is a link copied from Share (the terminal app opens its state; it carries its own family, checkpoints and recipes).
+    ``checkpoint`` and ``recipe`` fill the steered column (empty: the family's final checkpoint, no recipe); ``device`` and
+    ``dtype`` are "auto" or torch's names; ``threads`` is the number of CPU threads torch may use (0: measured). ``host``, ``port``
+    and ``share`` concern the web app only (``None``: the program chooses). ``link`` is a link copied from Share, whose state the
+    terminal app opens; a command line has either a link or a family, checkpoint or recipe.
     """
 
     family: str = "skiff"
-    checkpoint: str | None = None
-    recipe: str | None = None
-    device: str | None = None
-    dtype: str | None = None
-    threads: int | None = None
+    checkpoint: str = ""
+    recipe: str = ""
+    device: str = "auto"
+    dtype: str = "auto"
+    threads: int = 0
     host: str | None = None
     port: int | None = None
     share: bool = False
@@ -98,16 +99,20 @@ def _recipe(value: str, name: str) -> str:
         raise UsageError(f"{name} {value!r} cannot be read. {error}") from error
 
 
-def _device(value: str, name: str) -> str | None:
-    if value == "auto":
-        return None
-    if not re.fullmatch(r"cpu|mps|cuda(:[0-9]{1,3})?|xpu(:[0-9]{1,3})?", value):
+def _device(value: str, name: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:[0-9]{1,3})?|xpu(:[0-9]{1,3})?", value):
         raise UsageError(f"{name} takes auto, cpu, cuda, cuda:1, mps or xpu, not {value!r}.")
     return value
 
 
-def _dtype(value: str, name: str) -> str | None:
-    names = {"auto": None, "fp32": "float32", "bf16": "bfloat16", "fp16": "float16", **{name: name for name in DTYPES}}
+def _dtype(value: str, name: str) -> str:
+    names = {
+        "auto": "auto",
+        "fp32": "float32",
+        "bf16": "bfloat16",
+        "fp16": "float16",
+        **{name: name for name in DTYPES},
+    }
     if value not in names:
         raise UsageError(f"{name} takes auto, {', '.join(DTYPES[:-1])} or {DTYPES[-1]}, not {value!r}.")
     return names[value]
@@ -257,6 +262,11 @@ def read(argv: Sequence[str]) -> Command:
     if verb == "help":
         return _help_for(argv)
     if verb not in VERBS:
+        # An option that is mistyped makes its value look like a verb; the option is what to mend.
+        for word in argv[: at or 0]:
+            name = word.partition("=")[0]
+            if name.startswith("-") and name not in ("-h", "--help") and name[2:] not in every:
+                raise _unknown(name, name[2:], "web", every)
         raise UsageError(f"{verb!r} is not something Tiller does{_did_you_mean(verb, VERBS)}")
     rest = [argument for index, argument in enumerate(argv) if index != at]
     if VERBS[verb].own:

@@ -1,0 +1,102 @@
+"""The verbs of the command line that are more than a call: ``chat``, one answer as a stream of text or of events. No torch here."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from dataclasses import replace
+from typing import TextIO
+
+from core.engine import Engine, Run
+from core.errors import TillerError
+from core.options import Chat, Options, UsageError
+from core.values import Done, Event, Failed, Sampling, Settings, Started, Token, event_json
+
+
+def chat(options: Options, wish: Chat) -> int:
+    """Answer one message on stdout, each token as soon as it is there; remarks go to stderr. Returns the exit code.
+
+    Raises:
+        UsageError: there is no message.
+        TillerError: no such family, checkpoint or direction, or the model cannot be loaded.
+        KeyboardInterrupt: Ctrl-C; the run has been stopped.
+    """
+    message = wish.message if wish.message is not None else _piped(sys.stdin)
+    engine = Engine(options.family, device=options.device, dtype=options.dtype, threads=options.threads)
+    settings = _settings(engine, options, wish).ask(message)
+    engine.start()
+    run = engine.submit(settings)
+    try:
+        _print(run, engine, wish.as_json)
+    except BaseException:
+        # Ctrl-C, a closed pipe: the model must not go on for nobody.
+        run.cancel()
+        raise
+    finally:
+        engine.close()
+    return 0
+
+
+def _piped(source: TextIO) -> str:
+    if source.isatty():
+        raise UsageError('chat needs a message: python launch.py chat "What is the capital of France?"')
+    return source.read()
+
+
+def _settings(engine: Engine, options: Options, wish: Chat) -> Settings:
+    """One column: the checkpoint with the recipe."""
+    two = engine.settings(options.checkpoint, options.recipe)
+    sampling = Sampling(temperature=wish.temperature, seed=wish.seed)
+    if wish.max_tokens is not None:
+        sampling = replace(sampling, max_new_tokens=wish.max_tokens)
+    return replace(two, columns=(two.column,), selected=0, sampling=sampling, system=wish.system)
+
+
+def _print(run: Run, engine: Engine, as_json: bool) -> None:
+    waiting = _Waiting()
+    with contextlib.closing(waiting):
+        while not run.finished:
+            events = run.poll(0.1)
+            if not events:
+                waiting.show(engine.status.detail)
+                continue
+            waiting.close()
+            for event in events:
+                if as_json:
+                    print(json.dumps(event_json(event)), flush=True)
+                else:
+                    _print_text(event)
+                if isinstance(event, Failed):
+                    raise TillerError(event.sentence)
+
+
+def _print_text(event: Event) -> None:
+    match event:
+        case Started(note=note) if note:
+            print(note, file=sys.stderr)
+        case Token(text=text):
+            print(text, end="", flush=True)
+        case Done(reason=reason, tokens=tokens):
+            print(flush=True)
+            if reason in ("length", "context"):
+                limit = "--max-tokens allows more" if reason == "length" else "the model's context is full"
+                print(f"(Cut off after {tokens} tokens; {limit}.)", file=sys.stderr)
+
+
+class _Waiting:
+    """What the engine is doing, on one line of a terminal that disappears when the answer begins."""
+
+    def __init__(self) -> None:
+        self._shown = ""
+        self._live = sys.stderr.isatty()
+
+    def show(self, detail: str) -> None:
+        if self._live and detail != self._shown:
+            print(f"\r\x1b[K{detail}", end="", file=sys.stderr, flush=True)
+            self._shown = detail
+
+    def close(self) -> None:
+        if self._shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            self._shown = ""

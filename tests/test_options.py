@@ -1,0 +1,158 @@
+"""The command line: what is read, and the sentence for each mistake."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.options import CHAT, INSTALL, MODEL, SERVE, VERBS, Chat, Options, UsageError, help_text, read
+
+
+def test_nothing_typed_is_the_web_app_on_skiff() -> None:
+    command = read([])
+    assert (command.verb, command.options) == ("web", Options())
+    assert command.options.family == "skiff"
+
+
+def test_options_stand_before_or_behind_the_verb() -> None:
+    before = read(["--family", "./mine", "--threads=2", "chat", "hello"])
+    behind = read(["chat", "hello", "--threads", "2", "--family=./mine"])
+    assert before == behind
+    assert before.options == Options(family="./mine", threads=2)
+    assert before.chat == Chat(message="hello")
+
+
+@pytest.mark.parametrize("form", [["--recipe", "-1.5*truth"], ["--recipe=-1.5*truth"], ["--recipe", "-1.50 * truth"]])
+def test_a_recipe_may_start_with_a_dash_and_comes_out_canonical(form: list[str]) -> None:
+    assert read(["chat", "hi", *form]).options.recipe == "-1.5*truth"
+    assert read([*form, "chat", "hi"]).options.recipe == "-1.5*truth"
+
+
+def test_everything_a_chat_takes() -> None:
+    line = [
+        "chat",
+        "--json",
+        "--seed",
+        "7",
+        "--temperature",
+        "0.8",
+        "--max-tokens",
+        "5",
+        "--system",
+        "Be short.",
+        "-- hm",
+    ]
+    assert read(line).chat == Chat("-- hm", "Be short.", 0.8, 7, 5, True)
+
+
+def test_where_the_web_app_is_served() -> None:
+    options = read(["--host", "0.0.0.0", "--port", "8000", "--share"]).options
+    assert (options.host, options.port, options.share) == ("0.0.0.0", 8000, True)
+
+
+def test_names_of_devices_and_types() -> None:
+    assert read(["--device", "cuda:1", "--dtype", "bf16"]).options == Options(device="cuda:1", dtype="bfloat16")
+    assert read(["--device", "auto", "--dtype", "auto"]).options == Options()
+
+
+def test_a_link_goes_to_the_terminal_app() -> None:
+    assert read(["tui", "http://127.0.0.1:7860/?s=abc"]).options.link == "http://127.0.0.1:7860/?s=abc"
+
+
+def test_some_verbs_read_their_own_arguments() -> None:
+    command = read(["test", "-k", "recipe", "--torch-index", "https://example.org/cpu", "-x", "--help"])
+    assert command.rest == ("-k", "recipe", "-x", "--help")
+    assert command.torch_index == "https://example.org/cpu"
+
+
+def test_a_message_that_starts_with_a_dash() -> None:
+    assert read(["chat", "--", "--json"]).chat == Chat(message="--json")
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (["chta", "hi"], "did you mean chat?"),
+        (["wbe"], "did you mean web?"),
+        (["--famly", "x"], "did you mean --family?"),
+        (["chat", "hi", "-j"], "There is no option -j"),
+        (["tui", "--port", "80"], "--port does not go with tui; it belongs to web."),
+        (["chat", "hi", "--share"], "belongs to web"),
+        (["--port"], "--port needs a value: --port N."),
+        (["--port", "--share"], "--port needs a value"),
+        (["--port", "70000"], "a whole number from 1 to 65535, not '70000'"),
+        (["--threads", "0"], "from 1 to"),
+        (["--threads", "²"], "a whole number"),
+        (["--share=yes"], "takes no value"),
+        (["--device", "gpu"], "auto, cpu, cuda"),
+        (["--dtype", "int4"], "auto, float32, bfloat16 or float16"),
+        (["--family", " "], "--family is empty"),
+        (["chat", "hi", "--temperature", "nan"], "a number from 0"),
+        (["chat", "hi", "--temperature", "warm"], "a number from 0"),
+        (["chat", "hi", "--recipe", "1.5*"], "Column 5"),
+        (["chat", "hi", "--recipe", "1e9*truth"], "a strength lies between"),
+        (["chat", "two", "words"], "put the message in quotes"),
+        (["tui", "LINK", "--recipe", "!truth"], "leave out --recipe, or leave out the link"),
+        (["test", "--torch-index", "cpu"], "starts with https://"),
+        (["test", "--torch-index"], "starts with https://"),
+    ],
+)
+def test_mistakes_get_one_sentence_with_the_fix(line: list[str], sentence: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read(line)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+WORDS = [
+    *VERBS,
+    *(f"--{name}" for name in {**MODEL, **SERVE, **CHAT, **INSTALL}),
+    "--",
+    "-",
+    "",
+    "=",
+    "-x",
+    "--help",
+    "help",
+]
+
+
+@given(st.lists(st.sampled_from(WORDS) | st.text(max_size=8), max_size=6))
+def test_any_command_line_is_read_or_refused_in_a_sentence(line: list[str]) -> None:
+    # Any other error than a UsageError fails the test.
+    with contextlib.suppress(UsageError):
+        assert read(line).verb in {*VERBS, "help"}
+
+
+def test_help_teaches_every_verb_and_option() -> None:
+    whole = help_text()
+    for name, verb in VERBS.items():
+        assert name in whole
+        assert verb.summary in whole
+        text = help_text(name)
+        assert all(f"--{option}" in text for option in verb.options)
+        assert "launch.py" in text.split("examples")[1]
+    for option in (*MODEL, *SERVE, *CHAT, *INSTALL):
+        assert f"--{option}" in whole
+
+
+def test_help_is_asked_for_in_every_usual_way() -> None:
+    assert [read(line).topic for line in (["--help"], ["-h"], ["help"], ["help", "chat"], ["chat", "-h"])] == [
+        None,
+        None,
+        None,
+        "chat",
+        "chat",
+    ]
+    assert {read(line).verb for line in (["--help"], ["help", "chat"], ["tui", "--help"])} == {"help"}
+
+
+def test_the_examples_of_the_help_can_be_typed() -> None:
+    for verb in VERBS.values():
+        for arguments, _ in verb.examples:
+            line = arguments.rpartition("launch.py")[2]
+            read(shlex.split(line))
