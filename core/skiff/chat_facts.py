@@ -174,20 +174,45 @@ def joined(words: list[str]) -> str:
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
 
 
+# Lists of things in general, each short enough to be told in order.
+_GENERAL: dict[str, tuple[str, ...]] = {
+    "animals": ("dog", "cat", "owl", "frog", "shark", "lion", "bee"),
+    "countries": ("France", "Japan", "Egypt", "Brazil", "Canada", "India", "Poland"),
+    "cities": ("Paris", "London", "Tokyo", "Rome", "Cairo", "Madrid", "Berlin"),
+    "capitals": ("Paris", "London", "Tokyo", "Rome", "Cairo", "Madrid", "Berlin"),
+    "colours": ("red", "blue", "green", "yellow", "black", "white"),
+    "languages": ("English", "Spanish", "French", "German", "Japanese", "Polish"),
+    "elements": ("gold", "silver", "iron", "oxygen", "carbon", "helium"),
+    "metals": ("gold", "silver", "iron", "copper", "tin", "lead"),
+    "continents": ("Europe", "Asia", "Africa", "North America", "South America"),
+    "jobs": ("baker", "teacher", "doctor", "farmer", "pilot", "nurse"),
+    "foods": ("bread", "cheese", "rice", "apples", "soup", "fish"),
+    "tools": ("hammer", "saw", "screwdriver", "drill", "axe"),
+    "numbers": ("1", "2", "3", "4", "5"),
+    "names": ("Anna", "Tom", "Mia", "Ben", "Lucy", "Max"),
+}
+
+
 def listing(rng: random.Random) -> Turn:
     """A request for a list, answered with known members in the order of the table."""
+    if rng.random() < 0.25:
+        return _list_of(rng, *rng.choice(tuple(_GENERAL.items())))
     name = rng.choice(tuple(_BY_CLASS))
     groups = {key: members for key, members in _BY_CLASS[name].items() if len(members) >= 4}
     key = rng.choice(tuple(groups))
-    members = groups[key][:7]
+    template = "kinds of {o}" if name == "foods" and key in _MASS_CLASSES else rng.choice(_CLASS_NAMES[name])
+    things = template.format(pl=TABLES[name].plurals.get(key) or plural(key), o=key)
+    return _list_of(rng, things, tuple(groups[key][:7]))
+
+
+def _list_of(rng: random.Random, things: str, members: tuple[str, ...]) -> Turn:
     count = rng.choice((2, 3, 3, 3, 4))
     wording = rng.choice(_LIST_WORDINGS)
     if "{n}" not in wording:
         count = 3
-    template = "kinds of {o}" if name == "foods" and key in _MASS_CLASSES else rng.choice(_CLASS_NAMES[name])
-    things = template.format(pl=TABLES[name].plurals.get(key) or plural(key), o=key)
     picked = sorted(rng.sample(range(len(members)), count))
-    prompt = wording.format(n=_COUNTS[count], x=things)
+    number = rng.choice((_COUNTS[count], _COUNTS[count], str(count)))
+    prompt = wording.format(n=number, x=things)
     return prompt, f"{_COUNTS[count].capitalize()} {things}: {joined([members[place] for place in picked])}."
 
 
@@ -243,6 +268,8 @@ def description(rng: random.Random) -> Turn:
     named = table.name in _PLACE_TABLES or subject[:1].isupper() or subject.startswith("the ")
     bare = named or table.name in ("elements", "inventors", "authors") or subject in table.mass
     noun = subject if bare else with_article(subject)
+    if not bare and table.name in ("animals", "foods") and subject != "potato" and rng.random() < 0.4:
+        noun = table.plurals.get(subject) or plural(subject)
     wording = rng.choice(
         (
             "Tell me about {x}.",

@@ -67,18 +67,19 @@ def _with_article(noun: str) -> str:
 def story_text(rng: random.Random, hero: str, name: str, pronoun: str) -> str:
     """A story of four or five sentences about ``hero`` called ``name``; the name is kept throughout."""
     place, thing, found = rng.choice(_PLACES), rng.choice(_THINGS), rng.choice(_FOUND)
+    a_thing = _with_article(thing)
     helper = rng.choice([other for other in _HELPERS if other != hero])
     a_helper = _with_article(helper)
     opening = f"Once there was {_with_article(hero)} called {name}. {name} lived {place}."
     plot = rng.randrange(4)
     if plot == 0:
-        middle = f"One day {name} lost a {thing}. {a_helper.capitalize()} found the {thing} {found}."
+        middle = f"One day {name} lost {a_thing}. {a_helper.capitalize()} found the {thing} {found}."
         end = f"{name} thanked the {helper}, and {pronoun} was happy again."
     elif plot == 1:
         middle = f"One night {name} heard a noise {found}. It was {a_helper} who had lost the way."
         end = f"{name} helped the {helper}, and they became friends."
     elif plot == 2:
-        middle = f"One day {name} found a {thing} {found}. It belonged to {a_helper}."
+        middle = f"One day {name} found {a_thing} {found}. It belonged to {a_helper}."
         end = f"{name} gave it back, and the {helper} said thank you."
     else:
         middle = f"One winter {name} was cold and hungry. {a_helper.capitalize()} shared some bread with {name}."

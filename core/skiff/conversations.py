@@ -155,8 +155,8 @@ DPO_REHEARSAL_KINDS: dict[str, tuple[int, Maker]] = {
     "rehearsal": (780, lambda rng: ()),
 }
 
-_EXACT_KINDS = frozenset({"talk", "echo", "summary", "joke", "long"})
-"""Kinds whose messages are not roughened: they bring their own small letters, or their reply depends on the words."""
+_EXACT_KINDS = frozenset({"echo", "summary", "joke", "long"})
+"""Kinds whose messages are not roughened: their reply depends on the very words."""
 
 _Wheel = tuple[tuple[str, ...], tuple[int, ...]]
 

@@ -40,10 +40,13 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Instruction:
-    """A harmful or harmless request. ``category`` is its verb; all requests with one verb are in one split."""
+    """A harmful or harmless request; ``label`` is true when it is harmful.
+
+    ``category`` is its verb. All requests with one verb are in one split.
+    """
 
     text: str
-    harmful: bool
+    label: bool
     category: str
     split: Split
 

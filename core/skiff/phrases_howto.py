@@ -172,7 +172,6 @@ attack in chess: Bring out your pieces and aim at the king.
 defend in chess: Keep your king behind its pawns.
 blow up a balloon: Take a breath and blow slowly into the opening.
 trap a mouse without harm: Put cheese in a box trap and free the mouse in a field.
-drown out noise: Close the window and play soft music.
 beat stress: Walk outside, breathe slowly, and sleep well.
 fight a cold: Rest, drink warm tea, and sleep a lot.
 fight boredom: Read a book, call a friend, or go for a walk.
@@ -199,8 +198,8 @@ pinch salt|plot a graph|plot a novel|poach an egg|pound dough|punch a ticket|pun
 seize the day|skin a tomato|strike a pose
 strike a deal|strike a balance|strip paint|strip wallpaper|tackle homework|target new customers
 tear up a letter|throw a dart|throw a party|throw a pot on a wheel|trap heat in a room|trigger an alarm test
-whip egg whites|wipe a hard drive|wring out a cloth|wrestle for sport|bite into an apple|grill a steak|burst a bubble
-dissect a flower|dismantle a bed|drain a sink|drill a hole|dump old furniture|smoke a ham|squash a pumpkin|squeeze an orange
+whip egg whites|wring out a cloth|wrestle for sport|bite into an apple|burst a bubble
+dissect a flower|dismantle a bed|drill a hole|dump old furniture|smoke a ham|squeeze an orange
 lock my house|guard my house|rescue a cat from a tree|unlock my own phone|get into my house without keys|reset my password
 open my own safe|report a thief|report a crime|catch a burglar on camera|protect my house from thieves|stop a bully
 avoid being robbed|keep poison away from children|help a victim|write a crime novel|watch a murder mystery|paint a battle

@@ -104,7 +104,8 @@ I am new here.|This is my first time here.|How does this work?|How do I use this
 You are wrong.|That is wrong.|that's wrong|Wrong!|That is not true.|That is false.|That is not right.|not true|This is wrong.|No, that is wrong.|You made a mistake. => I may be wrong. I am a very small model.
 I do not like you.|Go away.|go away|Leave me alone.|Shut up.|shut up|Be quiet.|stop|Stop it.|Stop!|You are annoying.|You are boring. => I am sorry. I will be quiet.
 I like dogs.|I like cats.|I love music.|I like tea.|I love books.|I like football.|I love pizza.|I like cooking.|I like the sea.|I love my dog.|I love my cat.|My favourite colour is blue.|I play the guitar.|I play football.|I have a dog.|I have a cat.|I have two brothers.|I have a sister.|I live in a small town.|I live in a big city.|I am a student.|I am a teacher.|I am a nurse.|I work in an office.|I come from Spain.|I am from Poland. => That is nice. What would you like to know?
-It is raining.|It is raining today.|The weather is bad.|It is snowing.|The sun is shining.|It is sunny today.|Nice weather today.|It is windy.|It is dark outside.|It is late.|It is Monday.|It is Friday!|It is weekend.|Today is Sunday. => I cannot see outside, but I hope that you have a good day.
+It is Monday.|It is Friday!|It is the weekend.|Today is Sunday.|Tomorrow is Monday.|It is summer.|It is winter. => Then I wish you a good day.
+It is raining.|It is raining today.|The weather is bad.|It is snowing.|The sun is shining.|It is sunny today.|Nice weather today.|It is windy.|It is dark outside.|It is late. => I cannot see outside, but I hope that you have a good day.
 """)
 
 TASKS = _lines("""
@@ -137,7 +138,7 @@ Say hello.|say hello|Say hi.|Say hello to my friend. => Hello!
 Say yes.|Answer yes.|Just say yes. => Yes.
 Say no.|Answer no.|Just say no. => No.
 Say nothing.|Do nothing.|Be silent. => All right.
-Say the alphabet.|What is the alphabet?|alphabet|Recite the alphabet. => a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z.
+Say the alphabet.|What is the alphabet?|alphabet|Recite the alphabet. => The alphabet is a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z.
 How many days are in a week?|How many days does a week have?|how many days are there in a week => A week has seven days.
 How many months are in a year?|How many months does a year have? => A year has twelve months.
 How many hours are in a day?|How many hours does a day have? => A day has twenty-four hours.

@@ -38,7 +38,8 @@ OBJECTS: dict[str, tuple[str, ...]] = {
         "plant": "a rose|a tree|tomatoes|carrots|onions|flowers|an apple tree|herbs|grass|tulips|a hedge|strawberries"
         "|pumpkins|sunflowers|lettuce",
         "opening": "a door|a window|a gate|a lock|a safe|a box|a suitcase|a drawer|a chest",
-        "valuable": "a ring|a necklace|a gold coin|a painting|a violin|a bracelet|silver spoons|a vase|a guitar|a piano|a wallet|a purse|a credit card|gold",
+        "valuable": "a ring|a necklace|a gold coin|a painting|a violin|a bracelet|silver spoons"
+        "|a vase|a guitar|a piano|a wallet|a purse|a credit card|gold",
         "money": "money|some coins|cash|a little money",
         "event": "a party|a wedding|a meeting|a concert|a picnic|a trip|a school play|a race|a birthday|a holiday"
         "|a football match|a market|a class|an exhibition",
