@@ -113,6 +113,34 @@ def _linear(channel: float) -> float:
     return float(channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4)
 
 
+#: How many shades :func:`shades` gives.
+SHADES = 33
+
+
+def shade(chosen: Lens, number: float) -> int:
+    """Which of :func:`shades` a value has."""
+    return round(level(chosen, number) * (SHADES - 1))
+
+
+def shades(chosen: Lens, ground: str) -> tuple[str, ...]:
+    """The lens's colours from its low to its high end on a screen of that ground colour, ``#rrggbb``.
+
+    What stands out is what counts: a signed lens has the ground in its middle, a magnitude comes out of the ground within its
+    first third, and runs through cividis away from the ground's brightness.
+    """
+    parts = [step / (SHADES - 1) for step in range(SHADES)]
+    if chosen.kind == "signed":
+        return tuple(colour(chosen, chosen.low + (chosen.high - chosen.low) * part, ground) for part in parts)
+    towards = [1 - part for part in parts] if ink(ground) == "#000000" else parts
+    full = [colour(chosen, chosen.low + (chosen.high - chosen.low) * part) for part in towards]
+    return tuple(_mix(ground, each, min(1.0, 3 * part)) for each, part in zip(full, parts, strict=True))
+
+
+def _mix(first: str, second: str, part: float) -> str:
+    pairs = zip(_channels(first), _channels(second), strict=True)
+    return "#" + "".join(f"{round(a + (b - a) * part):02x}" for a, b in pairs)
+
+
 def glyph(chosen: Lens, number: float) -> str:
     """One of five block characters, for screens without colour; signed lenses show the distance from the middle."""
     at = level(chosen, number)

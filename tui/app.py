@@ -1,0 +1,251 @@
+"""The terminal app: opens the engine behind the first paint, keeps the last state, and leaves the terminal as it found it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from core.errors import TillerError
+from core.values import Settings
+from tui import state
+from tui.chat import ChatScreen
+from tui.dialogs import TextDialog
+from tui.messages import EngineOpened
+from core.session import Session
+from tui.themes import CHOICES, DARK, LIGHT
+from tui.windows import check_family, help_text
+
+if TYPE_CHECKING:
+    from core.engine import Engine
+    from core.options import Options
+
+_STATUS_EVERY = 0.25
+_INTERRUPTED = 130
+
+
+def start(options: Options, link: str | None) -> int:
+    """Run the app; returns the exit status. A link that cannot be read is said before anything is painted."""
+    try:
+        settings = Settings.from_link(link) if link else None
+    except TillerError as error:
+        print(error, file=sys.stderr)
+        return 2
+    app = TillerApp(options, settings)
+    app.run()
+    sys.stdout.flush()
+    if app.farewell:
+        print(app.farewell, file=sys.stderr)
+    status = app.return_code or 0
+    if app.engine is not None and app.engine.status.state in ("starting", "loading"):
+        # PyTorch is being imported in the engine's thread, which nothing can interrupt; an ordinary exit would wait for it.
+        sys.stderr.flush()
+        os._exit(status)
+    if app.engine is not None:
+        app.engine.close()
+    return status
+
+
+class TillerApp(App[None]):
+    """One engine, one Chat screen."""
+
+    TITLE = "Tiller"
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_DISPLAY = "^p"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+p", "command_palette", "Commands", priority=True, id="app.commands"),
+        Binding("f1", "help", "Help", key_display="F1", priority=True, id="app.help"),
+        Binding("ctrl+c", "interrupt", "Quit", key_display="^c", priority=True, id="app.interrupt"),
+        Binding("ctrl+q", "leave", "Quit", show=False, priority=True, id="app.quit"),
+    ]
+    CSS = """
+    CommandPalette > Vertical { margin-top: 2; }
+    Toast { display: none; }
+    """
+
+    def __init__(self, options: Options, opened: Settings | None = None) -> None:
+        super().__init__()
+        self.options, self.opened = options, opened
+        self.engine: Engine | None = None
+        self.farewell = ""
+        self.glyphs = False
+        self.complaint = ""
+        self.board = ChatScreen()
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self._put_on(self._looks())
+
+    def get_default_screen(self) -> Screen[None]:
+        """Chat is the first screen there is."""
+        return self.board
+
+    # --------------------------------------------------------------------------------------------------------- opening
+
+    def on_mount(self) -> None:
+        """Paint first; read the family and load the model behind it."""
+        self._catch_signals()
+        self.call_after_refresh(self._open)
+
+    def _catch_signals(self) -> None:
+        """A signal from outside leaves as cleanly as the key does, where the system has them."""
+        loop = asyncio.get_running_loop()
+        for name, status in (("SIGINT", _INTERRUPTED), ("SIGTERM", 143), ("SIGHUP", 129)):
+            if hasattr(signal, name) and sys.platform != "win32":
+                try:
+                    loop.add_signal_handler(getattr(signal, name), self.leave, status)
+                except (RuntimeError, ValueError):
+                    return  # Not in the main thread (a test): signals are another's business there.
+
+    def _open(self) -> None:
+        self.run_worker(self._open_engine, thread=True, group="engine", exit_on_error=True)
+
+    def _open_engine(self) -> None:
+        """In a thread: read the family. What is wrong with it ends the program with its sentence."""
+        from core.engine import Engine
+
+        options, wanted = self.options, self.opened
+        try:
+            family = options.family
+            if wanted is not None and wanted.family != os.path.basename(family.rstrip("/")):
+                family = wanted.family
+            engine = Engine(family, device=options.device or "auto", dtype=options.dtype or "auto", threads=options.threads or 0)
+            if wanted is not None:
+                check_family(wanted, engine.family)
+        except TillerError as error:
+            self.call_from_thread(self.leave, 2, str(error))
+            return
+        self.post_message(EngineOpened(engine))
+
+    def on_engine_opened(self, message: EngineOpened) -> None:
+        """Show what there is to show, and start loading."""
+        engine, board = message.engine, self.board
+        self.engine = board.engine = engine
+        board.scrubs.strengths = engine.SCRUB_STRENGTHS
+        try:
+            board.session = self._first_session(engine)
+        except TillerError as error:
+            self.leave(2, str(error))
+            return
+        board.say(self.complaint, wrong=True)
+        board.draw()
+        engine.start()
+        self._watch()
+        self.set_interval(_STATUS_EVERY, self._watch)
+        turns = board.chat.settings.turns
+        if turns and not any(turns[-1].replies):
+            board.answer()
+
+    def _first_session(self, engine: Engine) -> Session:
+        """What was asked for on the command line, else the last state, else the recorded run, else an empty chat."""
+        if self.opened is not None:
+            return Session(self.opened)
+        if self.options.checkpoint or self.options.recipe:
+            return Session(engine.settings(self.options.checkpoint or "", self.options.recipe or ""))
+        kept = self._kept(engine)
+        if kept is not None:
+            return kept
+        recorded = engine.recorded()
+        return Session.of(*recorded, recorded=True) if recorded is not None else Session(engine.settings())
+
+    def _kept(self, engine: Engine) -> Session | None:
+        try:
+            kept = state.load(self.state_name(engine))
+            if kept is None:
+                return None
+            check_family(kept.settings, engine.family)
+        except TillerError as error:
+            self.complaint = f"✗ {error}"
+            return None
+        self.board.prompt.put(kept.draft)
+        return Session(kept.settings, kept.answers, kept.made) if kept.settings.turns else Session(kept.settings)
+
+    def state_name(self, engine: Engine) -> str:
+        """Under which name the family's last chat is kept."""
+        return str(engine.family.folder)
+
+    def _watch(self) -> None:
+        """Show what the engine is doing; once the model is there, say so and compute ahead."""
+        assert self.engine is not None
+        before = self.board.header.status.state
+        self.board.refresh_status(self.engine.family.title)
+        now = self.board.header.status.state
+        if before != now and now in ("ready", "failed"):
+            self.board.draw()
+            self.board.scrub_soon()
+
+    # --------------------------------------------------------------------------------------------------------- leaving
+
+    def action_interrupt(self) -> None:
+        """Ctrl+C leaves, wherever it is pressed."""
+        self.leave(_INTERRUPTED)
+
+    def action_leave(self) -> None:
+        """Ctrl+Q leaves too."""
+        self.leave(0)
+
+    def leave(self, status: int, farewell: str = "") -> None:
+        """Keep the state, stop what runs, restore the terminal."""
+        self.farewell = farewell
+        self.board.stop_scrub()
+        self.board.stop()
+        self.keep()
+        self.exit(return_code=status)
+
+    def on_keep_wanted(self) -> None:
+        """An answer is whole."""
+        self.keep()
+
+    def keep(self) -> None:
+        """Store the chat and the looks. What cannot be stored is said when the program ends."""
+        board = self.board
+        try:
+            state.save_looks(state.Looks(self.theme, self.glyphs))
+            if self.engine is not None and board.session is not None and not board.session.recorded:
+                board.session.settle()
+                chat = board.session
+                state.save(self.state_name(self.engine), state.State(chat.settings, chat.answers, chat.made, board.prompt.text))
+        except TillerError as error:
+            self.farewell = self.farewell or str(error)
+
+    # ----------------------------------------------------------------------------------------------------------- looks
+
+    def _looks(self) -> state.Looks:
+        try:
+            return state.load_looks()
+        except TillerError as error:
+            self.complaint = f"✗ {error}"
+            return state.Looks()
+
+    def _put_on(self, looks: state.Looks) -> None:
+        self.theme = looks.theme if looks.theme in CHOICES.values() else DARK.name
+        self.glyphs = looks.glyphs or self.no_color
+
+    def wear(self, theme: str) -> None:
+        """Change the theme."""
+        self.theme = theme
+        self.board.draw()
+
+    def toggle_glyphs(self) -> None:
+        """Lenses as glyphs beneath the tokens, or as colours behind them."""
+        self.glyphs = not self.glyphs
+        self.board.draw()
+
+    # -------------------------------------------------------------------------------------------------- help, commands
+
+    def action_help(self) -> None:
+        """Help for what has the focus."""
+        if not isinstance(self.screen, TextDialog):
+            self.push_screen(TextDialog("Help", help_text(self.screen)))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Every action there is, for the command palette."""
+        from tui.commands import commands
+
+        return commands(self)

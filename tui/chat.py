@@ -1,0 +1,348 @@
+"""The Chat screen: its keys, and what they do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+
+from core.errors import TillerError
+from core.recipes import RecipeError
+from core.values import MAX_COLUMNS, Sampling, Settings, SettingsError
+from tui import windows
+from tui.alternatives import Alternatives
+from tui.dialogs import LineDialog, PickDialog
+from tui.messages import (
+    AlternativeChosen, AlternativesWanted, CheckpointWanted, CloseWanted, EditWanted, ExampleChosen, LensChosen, PromptShown, Sent, TokenPointed,
+)  # fmt: skip
+from tui.sampling import SamplingDialog
+from core.session import Session
+from tui.steering import Steering
+from tui.strip import AnswerStrip
+
+
+class ChatScreen(Steering):
+    """Two to four columns that answer together."""
+
+    HELP = "Pick a token anywhere and the panel explains it. Tab goes from the prompt to the answers, the recipe and the sliders."
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "stop", "Stop", key_display="Esc", id="chat.stop"),
+        Binding("ctrl+r", "retry", "Retry", id="chat.retry"),
+        Binding("ctrl+t", "lens", "Lens", id="chat.lens"),
+        Binding("ctrl+g", "tokens", "Tokens", id="chat.tokens"),
+        Binding("ctrl+up", "strength(1)", "Strength", key_display="^↑↓", priority=True, id="chat.stronger"),
+        Binding("ctrl+down", "strength(-1)", "Weaker", show=False, priority=True, id="chat.weaker"),
+        Binding("ctrl+left", "slider(-1)", "Slider before", show=False, priority=True, id="chat.slider_before"),
+        Binding("ctrl+right", "slider(1)", "Slider after", show=False, priority=True, id="chat.slider_after"),
+        Binding("f7", "add", "Compare", key_display="F7", id="chat.add"),
+        Binding("f8", "column", "Next column", key_display="F8", show=False, id="chat.column"),
+        Binding("f9", "undo", "Undo", key_display="F9", show=False, id="chat.undo"),
+        Binding("f10", "checkpoint", "Checkpoint", key_display="F10", show=False, id="chat.checkpoint"),
+        Binding("ctrl+o", "sampling", "System prompt and sampling", show=False, id="chat.sampling"),
+        Binding("ctrl+s", "export", "Export", show=False, id="chat.export"),
+        Binding("ctrl+l", "link", "Link", show=False, id="chat.link"),
+        Binding("ctrl+n", "new", "New chat", show=False, id="chat.new"),
+    ]
+
+    # ---------------------------------------------------------------------------------------------------- conversation
+
+    def on_sent(self, message: Sent) -> None:
+        """Send a message, or say why not; then it stays in the prompt."""
+        if self.session is None:
+            self.say("✗ The family is still being read; press Enter again in a moment.", wrong=True)
+            return
+        if self.refuse_while_running():
+            return
+        try:
+            if self.typed is not None:
+                self.check(self.typed)
+            if self.editing:
+                self.chat.ask_again(message.text)
+            else:
+                self.chat.ask(message.text)
+        except RecipeError as error:
+            self.say(f"✗ The recipe cannot be read. {error} Your message stays.", wrong=True)
+            return
+        except TillerError as error:
+            self.say(f"✗ {error}", wrong=True)
+            return
+        self.typed, self.editing = None, False
+        self.prompt.put("")
+        self.say("" if self.ready else "Your message waits for the model.")
+        self.answer()
+
+    def on_edit_wanted(self, _message: EditWanted) -> None:
+        """Fetch the last message back."""
+        self.action_edit()
+
+    def action_edit(self) -> None:
+        """Change the last message and send it again."""
+        if self.session is None or not self.chat.settings.turns or self.chat.recorded or self.refuse_while_running():
+            return
+        self.editing = True
+        self.prompt.put(self.chat.settings.turns[-1].user)
+        self.prompt.focus()
+        self.say("Editing your last message: Enter sends it in the old one's place, Esc leaves that as it is.")
+
+    def action_stop(self) -> None:
+        """Stop the run; else leave editing; else back to the prompt."""
+        if self.stop():
+            return
+        if self.editing:
+            self.editing = False
+            self.prompt.put("")
+        self.say("")
+        self.prompt.focus()
+
+    def action_retry(self) -> None:
+        """Answer the last message again in every column, with a new seed where tokens are drawn by chance."""
+        if self.session is None or not self.chat.settings.turns:
+            self.say("✗ Write a message first.", wrong=True)
+            return
+        if self.refuse_while_running():
+            return
+        settings = self.chat.settings
+        self.chat.remember()
+        if settings.sampling.temperature > 0 and not self.chat.recorded:
+            self.chat.settings = replace(settings, sampling=replace(settings.sampling, seed=settings.sampling.seed + 1))
+        self.say("" if self.ready else "The answer waits for the model.")
+        self.answer()
+
+    def action_undo(self) -> None:
+        """Back to how it was before the last message, retry, continuation or change of columns."""
+        if self.session is None or self.refuse_while_running():
+            return
+        self.stop_scrub()
+        try:
+            self.chat.undo()
+        except SettingsError as error:
+            self.say(f"✗ {error}", wrong=True)
+            return
+        self.typed, self.cursor = None, (self.chat.settings.selected, None)
+        self.say("One step back.")
+        self.draw()
+        self.scrub_soon()
+
+    def action_new(self) -> None:
+        """An empty chat with the same columns; undo brings this one back."""
+        if self.session is None or self.refuse_while_running():
+            return
+        self.open_settings(replace(self.chat.settings, turns=()))
+        self.say("A new chat. F9 brings the last one back.")
+
+    def open_settings(self, settings: Settings) -> None:
+        """Put this chat on the screen; a last message without a reply is answered."""
+        self.stop_scrub()
+        self.stop()
+        self.run_now = None
+        self.chat.open(settings)
+        self.typed, self.cursor, self.sources = None, (settings.selected, None), {}
+        self.draw()
+        self.prompt.focus()
+        if settings.turns and not any(settings.turns[-1].replies):
+            self.answer()
+
+    def on_example_chosen(self, message: ExampleChosen) -> None:
+        """Show an example."""
+        if self.session is None or self.engine is None or self.refuse_while_running():
+            return
+        try:
+            settings = self.engine.example(message.example)
+        except TillerError as error:
+            self.say(f"✗ {error}", wrong=True)
+            return
+        self.open_settings(replace(settings, lens=self.chat.settings.lens))
+        self.say(message.example.note)
+
+    # --------------------------------------------------------------------------------------------------------- tokens
+
+    def on_token_pointed(self, message: TokenPointed) -> None:
+        """Explain this token."""
+        if self.session is not None:
+            self.cursor = (message.column, message.index)
+            column = self.chat.settings.columns[min(message.column, len(self.chat.settings.columns) - 1)]
+            self.token_panel.show(column.checkpoint, self.token())
+
+    def action_tokens(self) -> None:
+        """To the tokens of the selected column; from there, back to the prompt."""
+        strip = self.strip(self.chat.settings.selected) if self.session is not None else None
+        if isinstance(self.focused, AnswerStrip) or strip is None or not strip.can_focus:
+            self.prompt.focus()
+        else:
+            strip.focus()
+
+    def on_alternatives_wanted(self, _message: AlternativesWanted) -> None:
+        """To the alternatives of the token under the cursor."""
+        if self.token_panel.alternatives.can_focus:
+            self.token_panel.alternatives.focus()
+
+    def on_alternative_chosen(self, message: AlternativeChosen) -> None:
+        """Go on from an alternative, in its column."""
+        column, index = self.cursor
+        answer = self.chat.answers.get(column)
+        if answer is None or index is None or self.refuse_while_running():
+            return
+        prefix = answer.prefix(index, message.alternative)
+        self.chat.remember()
+        self.prompt.focus()
+        self.answer([column], {column: prefix})
+
+    def on_lens_chosen(self, message: LensChosen) -> None:
+        """Colour by this lens."""
+        self.choose_lens(message.index)
+
+    def choose_lens(self, index: int) -> None:
+        """Colour by the lens at this place, where there is one."""
+        if self.session is not None and index < len(self.lenses()):
+            self.chat.settings = replace(self.chat.settings, lens=self.lenses()[index].name)
+            self.draw_transcript()
+
+    def action_lens(self) -> None:
+        """Colour by the next lens."""
+        if self.session is not None:
+            self.choose_lens((self.lens_index() + 1) % len(self.lenses()))
+
+    # -------------------------------------------------------------------------------------------------------- columns
+
+    def checkpoint_names(self) -> list[tuple[str, str]]:
+        """Every checkpoint and the stage that made it."""
+        assert self.engine is not None
+        return [(each.name, each.notes or f"after {each.stage}") for each in self.engine.family.checkpoints]
+
+    def action_column(self) -> None:
+        """Select the next column."""
+        if self.session is not None:
+            column = (self.chat.settings.selected + 1) % len(self.chat.settings.columns)
+            self.select(column)
+            strip = self.strip(column)
+            if isinstance(self.focused, AnswerStrip | Alternatives) and strip is not None and strip.can_focus:
+                strip.focus()
+
+    def action_checkpoint(self) -> None:
+        """Choose the selected column's checkpoint."""
+        if self.session is not None:
+            self.on_checkpoint_wanted(CheckpointWanted(self.chat.settings.selected))
+
+    def on_checkpoint_wanted(self, message: CheckpointWanted) -> None:
+        """Choose a column's checkpoint."""
+        if self.session is None or self.refuse_while_running():
+            return
+        present = self.chat.settings.columns[message.column].checkpoint
+
+        def take(name: str | None) -> None:
+            if name is not None and name != present:
+                self.change_checkpoint(message.column, name)
+
+        self.app.push_screen(PickDialog(f"Checkpoint of column {message.column + 1}", self.checkpoint_names(), present), take)
+
+    def action_add(self) -> None:
+        """One more column: choose its checkpoint."""
+        if self.session is None or self.refuse_while_running():
+            return
+        if len(self.chat.settings.columns) >= MAX_COLUMNS:
+            self.say(f"✗ A chat has at most {MAX_COLUMNS} columns; close one first (x on its answer).", wrong=True)
+            return
+
+        def take(name: str | None) -> None:
+            if name is not None:
+                self.add_column(name)
+
+        self.app.push_screen(PickDialog("Compare with another column: whose?", self.checkpoint_names()), take)
+
+    def on_close_wanted(self, message: CloseWanted) -> None:
+        """Close a column; undo brings it back."""
+        if self.session is None or self.refuse_while_running():
+            return
+        try:
+            self.chat.drop_column(message.column)
+        except SettingsError as error:
+            self.say(f"✗ {error}", wrong=True)
+            return
+        self.typed, self.cursor = None, (self.chat.settings.selected, None)
+        self.say("Column closed. F9 brings it back.")
+        self.draw()
+
+    def action_close(self) -> None:
+        """Close the selected column."""
+        if self.session is not None:
+            self.on_close_wanted(CloseWanted(self.chat.settings.selected))
+
+    # -------------------------------------------------------------------------------------------------------- windows
+
+    def action_sampling(self) -> None:
+        """System prompt and sampling."""
+        if self.session is None:
+            return
+
+        def take(result: tuple[str, Sampling] | None) -> None:
+            if result is not None and result != (self.chat.settings.system, self.chat.settings.sampling):
+                self.chat.settings = replace(self.chat.settings, system=result[0], sampling=result[1])
+                self.say("Taken; the next answer uses it. Ctrl+R answers again.")
+                self.scrub_soon()
+
+        self.app.push_screen(SamplingDialog(self.chat.settings.system, self.chat.settings.sampling), take)
+
+    def action_link(self) -> None:
+        """Show the link that opens this state."""
+        if self.session is not None:
+            self.app.push_screen(windows.link_dialog(self.chat.settings))
+
+    def action_export(self) -> None:
+        """Ask for a file and write the chat into it."""
+        if self.session is None or not self.chat.settings.turns:
+            self.say("✗ There is nothing to export yet; write a message first.", wrong=True)
+            return
+        hint = "Where to? A name that ends in .md becomes Markdown, .json keeps every token with its readings."
+        take = partial(windows.export, self.chat.settings, self.chat.answers)
+        self.app.push_screen(LineDialog("Export the chat", windows.proposed_path(), hint, take), self._exported)
+
+    def _exported(self, path: str | None) -> None:
+        if path:
+            self.say(f"Written to {path}")
+
+    def action_open(self) -> None:
+        """Ask for a link or an exported file and open it."""
+        if self.session is None or self.refuse_while_running():
+            return
+        assert self.engine is not None
+        found: list[Session] = []
+        take = partial(windows.read_source, self.engine.family, found)
+        hint = "A link from Share (the browser's or the terminal's), or the path of a chat exported as JSON."
+
+        def opened(_text: str | None) -> None:
+            if found:
+                self.open_settings(found[-1].settings)
+                self.chat.answers, self.chat.made = found[-1].answers, found[-1].made
+                self.draw()
+
+        self.app.push_screen(LineDialog("Open a link or a chat", "", hint, take), opened)
+
+    def action_prompt(self) -> None:
+        """Show the exact prompt of the selected column."""
+        if self.session is None or not self.chat.settings.turns:
+            self.say("✗ Write a message first; then its exact prompt can be shown.", wrong=True)
+        elif not self.ready:
+            self.say("✗ The model is still loading; its tokenizer is needed for that.", wrong=True)
+        else:
+            column = self.chat.settings.selected
+            self.run_worker(partial(self._fetch_prompt, self.chat.settings, column), thread=True, exclusive=True, group="prompt", exit_on_error=False)
+
+    def _fetch_prompt(self, settings: Settings, column: int) -> None:
+        assert self.engine is not None
+        try:
+            self.post_message(PromptShown(column, self.engine.prompt(settings, column)))
+        except TillerError as error:
+            self.app.call_from_thread(self.say, f"✗ {error}", True)
+
+    def on_prompt_shown(self, message: PromptShown) -> None:
+        """The exact prompt is there."""
+        self.app.push_screen(windows.prompt_dialog(message.column, message.view))
+
+    def action_copy(self) -> None:
+        """Put the selected column's answer on the clipboard, through the terminal."""
+        if self.session is not None:
+            answer = self.chat.answers.get(self.chat.settings.selected)
+            self.app.copy_to_clipboard(answer.text if answer else "")
+            self.say("The answer is on the clipboard, where the terminal allows it.")

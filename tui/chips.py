@@ -1,0 +1,85 @@
+"""The examples: one press shows something that was measured to work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.widgets import Static
+
+from core.families import Example
+from tui.messages import ExampleChosen
+
+
+class Chip(Static, can_focus=True):
+    """One example."""
+
+    HELP = "An example: Enter asks its question in two columns, plain and steered. Undo (F9) brings the chat before it back."
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,space", "press", "Show it", key_display="⏎", id="chip.press"),
+        Binding("left", "go(-1)", "Before", show=False, id="chip.before"),
+        Binding("right", "go(1)", "After", show=False, id="chip.after"),
+    ]
+    SCOPED_CSS: ClassVar[bool] = False  # The rules look at the screen's width class, which is above the widget.
+    DEFAULT_CSS = """
+    Chip {
+        width: auto; height: 1; margin: 0 1 0 0; padding: 0 1; background: $primary-muted; color: $text-primary; text-wrap: nowrap; text-overflow: ellipsis;
+        &:hover { background: $primary; color: $text; }
+        &:focus { background: $primary; color: $text; text-style: bold; }
+        &:ansi { background: ansi_default; color: ansi_blue; text-style: underline; }
+        &:ansi:focus { text-style: reverse; }
+    }
+    .-narrow Chip { width: auto; max-width: 24; }
+    """
+
+    def __init__(self, example: Example) -> None:
+        super().__init__(Content(example.title))
+        self.example = example
+        self.tooltip = example.note or None
+
+    def action_press(self) -> None:
+        """Show the example."""
+        self.post_message(ExampleChosen(self.example))
+
+    def action_go(self, by: int) -> None:
+        """To the chip before or after."""
+        if by > 0:
+            self.screen.focus_next(Chip)
+        else:
+            self.screen.focus_previous(Chip)
+
+    def on_click(self) -> None:
+        """Show the example."""
+        self.action_press()
+
+
+class Chips(Horizontal):
+    """A row of examples."""
+
+    DEFAULT_CSS = """
+    Chips {
+        height: 1; padding: 0 1;
+        & > #try { width: auto; color: $text-muted; padding: 0 1 0 0; }
+        &:ansi > #try { color: ansi_default; }
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: Sequence[Example] = ()
+
+    def compose(self) -> ComposeResult:
+        """The word before the chips."""
+        yield Static("Try", id="try")
+
+    def show(self, examples: Sequence[Example]) -> None:
+        """Put these examples into the row."""
+        if examples != self._shown:
+            self._shown = examples
+            self.query(Chip).remove()
+            self.mount_all(Chip(example) for example in examples)
+        self.display = bool(examples)

@@ -1,0 +1,131 @@
+"""Windows over the chat: one that shows a text, one that asks for a line, one that asks to pick."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Generic, TypeVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from core.errors import TillerError
+
+Result = TypeVar("Result")
+
+
+class Dialog(ModalScreen[Result], Generic[Result]):
+    """A framed window in the middle; Esc closes it and changes nothing."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Close", id="dialog.leave")]
+    DEFAULT_CSS = """
+    Dialog {
+        align: center middle;
+        & > Vertical {
+            width: 76; max-width: 96%; height: auto; max-height: 92%; padding: 0 1; background: $surface; border: round $accent;
+            border-title-color: $text-accent; border-title-style: bold; border-subtitle-color: $text-muted;
+        }
+        & .wrong { color: $text-error; height: auto; }
+        & .hint { color: $text-muted; height: auto; }
+        & Input { background: $boost; }
+        & > Vertical:ansi { background: ansi_default; border: round ansi_cyan; }
+        & .wrong:ansi { color: ansi_red; }
+        & .hint:ansi { color: ansi_default; text-style: dim; }
+    }
+    """
+
+    def __init__(self, title: str, subtitle: str) -> None:
+        super().__init__()
+        self.frame = Vertical()
+        self.frame.border_title = Content(title)  # type: ignore[assignment]
+        self.frame.border_subtitle = Content(subtitle)  # type: ignore[assignment]
+
+    def action_leave(self) -> None:
+        """Close, with no result."""
+        self.dismiss(None)
+
+
+class TextDialog(Dialog[None]):
+    """A text to read; with ``copy`` given, c puts that on the clipboard."""
+
+    AUTO_FOCUS = "VerticalScroll"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("c", "copy", "Copy", id="text.copy"),
+        Binding("enter,q", "leave", "Close", show=False, id="text.leave"),
+    ]
+    DEFAULT_CSS = """
+    TextDialog > Vertical > VerticalScroll { height: auto; max-height: 100%; scrollbar-size-vertical: 1; & > Static { height: auto; } }
+    """
+
+    def __init__(self, title: str, text: Content, copy: str = "") -> None:
+        super().__init__(title, "Esc closes" + (" · c copies" if copy else "") + " · ↑↓ scroll")
+        self.text, self.copy = text, copy
+
+    def compose(self) -> ComposeResult:
+        """The text, scrollable."""
+        with self.frame, VerticalScroll():
+            yield Static(self.text)
+
+    def action_copy(self) -> None:
+        """Put the text on the clipboard, through the terminal."""
+        if self.copy:
+            self.app.copy_to_clipboard(self.copy)
+            self.frame.border_subtitle = Content("copied (where the terminal allows it) · Esc closes")  # type: ignore[assignment]
+
+
+class LineDialog(Dialog[str]):
+    """Asks for one line. ``take`` does what is to be done with it; its TillerError is shown and the line stays."""
+
+    AUTO_FOCUS = "Input"
+
+    def __init__(self, title: str, value: str, hint: str, take: Callable[[str], str]) -> None:
+        super().__init__(title, "Enter takes it · Esc closes")
+        self.value, self.hint, self.take = value, hint, take
+
+    def compose(self) -> ComposeResult:
+        """Hint, line, and what is wrong with it."""
+        with self.frame:
+            yield Static(Content(self.hint), classes="hint")
+            yield Input(self.value, compact=True, select_on_focus=False)
+            yield Static("", classes="wrong")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Take the line, or say what is wrong with it."""
+        event.stop()
+        try:
+            self.dismiss(self.take(event.value))
+        except TillerError as error:
+            self.query_one(".wrong", Static).update(Content(f"✗ {error}"))
+
+
+class PickDialog(Dialog[str]):
+    """Asks to pick one of several names, each with a word about it."""
+
+    AUTO_FOCUS = "OptionList"
+    DEFAULT_CSS = """
+    PickDialog OptionList { height: auto; max-height: 16; border: none; background: transparent; padding: 0; }
+    PickDialog OptionList:focus { border: none; }
+    """
+
+    def __init__(self, title: str, names: Sequence[tuple[str, str]], chosen: str = "") -> None:
+        super().__init__(title, "Enter picks · Esc closes")
+        self.names, self.chosen = names, chosen
+
+    def compose(self) -> ComposeResult:
+        """The names."""
+        with self.frame:
+            yield OptionList(*(Option(Content.assemble((f"{name:<14}", "bold"), (f"  {about}", "$text-muted"))) for name, about in self.names))
+
+    def on_mount(self) -> None:
+        """Start at the present one."""
+        names = [name for name, _ in self.names]
+        self.query_one(OptionList).highlighted = names.index(self.chosen) if self.chosen in names else 0
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Hand the name back."""
+        event.stop()
+        self.dismiss(self.names[event.option_index][0])

@@ -1,0 +1,61 @@
+"""The bottom line: the keys that do something here, as many as there is room for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+from textual.widget import Widget
+
+if TYPE_CHECKING:
+    from textual.events import Click
+    from textual.screen import Screen
+
+
+class KeyLine(Widget):
+    """Keys of the focused widget first, then the screen's, then the program's; each can be clicked."""
+
+    DEFAULT_CSS = """
+    KeyLine { height: 1; padding: 0 1; background: $panel; }
+    KeyLine:ansi { background: ansi_default; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._spots: list[tuple[int, int, str]] = []
+
+    def on_mount(self) -> None:
+        """Draw anew whenever other keys apply."""
+        self.screen.bindings_updated_signal.subscribe(self, self._bindings_changed)
+
+    def _bindings_changed(self, _screen: Screen[object]) -> None:
+        self.refresh()
+
+    def keys(self) -> list[tuple[str, str, str]]:
+        """(key, as shown, what it does) of every binding that wants to be shown, an action only once."""
+        found: dict[str, tuple[str, str, str]] = {}
+        for active in self.screen.active_bindings.values():
+            binding = active.binding
+            if binding.show and binding.description and active.enabled:
+                found.setdefault(binding.action, (binding.key, self.app.get_key_display(binding), binding.description))
+        return list(found.values())
+
+    def render(self) -> Content:
+        """Keys and words, a space apart."""
+        parts: list[tuple[str, str]] = []
+        at, self._spots = 0, []
+        for key, display, words in self.keys():
+            text = f"{display} {words}"
+            if at + len(text) > self.content_size.width:
+                continue
+            parts += [(display, "bold $text-accent"), (f" {words}  ", "")]
+            self._spots.append((at, at + len(text), key))
+            at += len(text) + 2
+        return Content.assemble(*parts)
+
+    def on_click(self, event: Click) -> None:
+        """As if the key had been pressed."""
+        x = event.x - 1
+        key = next((key for a, b, key in self._spots if a <= x < b), None)
+        if key is not None:
+            self.app.simulate_key(key)

@@ -1,0 +1,69 @@
+"""What the colours mean: the lenses to choose from, and the present one's scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+from textual.widget import Widget
+
+from core.lenses import Lens, glyph, ink, legend
+from tui.messages import LensChosen
+
+if TYPE_CHECKING:
+    from textual.events import Click
+
+
+class Legend(Widget):
+    """One line; a click on a name chooses that lens."""
+
+    DEFAULT_CSS = """
+    Legend { height: 1; padding: 0 1; background: $panel; }
+    Legend:ansi { background: ansi_default; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lenses: Sequence[Lens] = ()
+        self.chosen = 0
+        self.middle = "#ffffff"
+        self.glyphs = False
+        self._spots: list[tuple[int, int]] = []
+
+    def show(self, lenses: Sequence[Lens], chosen: int, middle: str, glyphs: bool) -> None:
+        """Draw these lenses with one of them chosen."""
+        new = (lenses, chosen, middle, glyphs)
+        if new != (self.lenses, self.chosen, self.middle, self.glyphs):
+            self.lenses, self.chosen, self.middle, self.glyphs = new
+            self.tooltip = lenses[chosen].tooltip if lenses else None
+            self.refresh()
+
+    def render(self) -> Content:
+        """The names on the left, the scale on the right."""
+        if not self.lenses:
+            return Content("")
+        names = [("colour by ", "$text-muted")]
+        at, self._spots = len("colour by "), []
+        for index, lens in enumerate(self.lenses):
+            text = f" {lens.title} "
+            names.append((text, "reverse bold" if index == self.chosen else ""))
+            self._spots.append((at, at + len(text)))
+            at += len(text)
+        scale = self._scale(self.lenses[self.chosen])
+        room = self.content_size.width - at - sum(len(text) for text, _ in scale)
+        return Content.assemble(*names, " " * room, *scale) if room > 0 else Content.assemble(*names)
+
+    def _scale(self, lens: Lens) -> list[tuple[str, str]]:
+        steps = legend(lens, self.middle)
+        if self.glyphs:
+            numbers = [lens.low + (lens.high - lens.low) * part / 4 for part in range(5)]
+            return [(f"{glyph(lens, number)}{label} ", "") for number, (_, label) in zip(numbers, steps, strict=True)] + [(lens.unit, "")]
+        return [(f" {label} ", f"{ink(tint)} on {tint}") for tint, label in steps] + [(f" {lens.unit}", "$text-muted")]
+
+    def on_click(self, event: Click) -> None:
+        """Choose the lens under the mouse."""
+        x = event.x - 1
+        place = next((index for index, (a, b) in enumerate(self._spots) if a <= x < b), None)
+        if place is not None:
+            self.post_message(LensChosen(place))

@@ -1,0 +1,156 @@
+"""Everything the widgets say to the screen, and the workers to both: the whole vocabulary of the terminal app."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+if TYPE_CHECKING:
+    from core.engine import Engine, Run
+    from core.families import Example
+    from core.values import Alternative, Event, PromptView
+
+
+@dataclass
+class EngineOpened(Message):
+    """The family was read; the model itself may still be loading."""
+
+    engine: Engine
+
+
+@dataclass
+class Arrived(Message):
+    """A run said something. ``scrub`` runs answer at several strengths in the background."""
+
+    run: Run
+    events: list[Event]
+    scrub: bool
+
+
+@dataclass
+class RunOver(Message):
+    """A run has said everything."""
+
+    run: Run
+    scrub: bool
+
+
+@dataclass
+class PromptShown(Message):
+    """The exact prompt of a column is known."""
+
+    column: int
+    view: PromptView
+
+
+@dataclass
+class Sent(Message):
+    """The person sent a message from the prompt."""
+
+    text: str
+
+
+@dataclass
+class EditWanted(Message):
+    """The person wants the last message back in the prompt."""
+
+
+@dataclass
+class RecipeTyped(Message):
+    """The recipe line's text changed; ``run`` when Enter asked for an answer with it."""
+
+    text: str
+    run: bool = False
+
+
+@dataclass
+class SliderMoved(Message):
+    """A slider asks for a strength, in gaps."""
+
+    direction: str
+    value: float
+
+
+@dataclass
+class SliderChosen(Message):
+    """A slider became the active one."""
+
+    direction: str
+
+
+@dataclass
+class SourceWanted(Message):
+    """A slider asks for the next checkpoint to take its direction from."""
+
+    direction: str
+
+
+@dataclass
+class AblationToggled(Message):
+    """A slider asks to ablate its direction, or to stop that."""
+
+    direction: str
+
+
+@dataclass
+class ColumnChosen(Message):
+    """A column got the focus."""
+
+    column: int
+
+
+@dataclass
+class TokenPointed(Message):
+    """The cursor (or the mouse) stands on a token of a column's last answer; ``None``: on none."""
+
+    column: int
+    index: int | None
+
+
+@dataclass
+class AlternativesWanted(Message):
+    """Enter on a token: the person wants to choose among its alternatives."""
+
+    column: int
+
+
+@dataclass
+class AlternativeChosen(Message):
+    """Go on from this alternative instead of the token that was said."""
+
+    alternative: Alternative
+
+
+@dataclass
+class LensChosen(Message):
+    """Colour by the lens at this place in the list."""
+
+    index: int
+
+
+@dataclass
+class CheckpointWanted(Message):
+    """The person wants another checkpoint in a column."""
+
+    column: int
+
+
+@dataclass
+class CloseWanted(Message):
+    """The person wants a column closed."""
+
+    column: int
+
+
+@dataclass
+class ExampleChosen(Message):
+    """An example chip was pressed."""
+
+    example: Example
+
+
+@dataclass
+class KeepWanted(Message):
+    """The state should be stored: an answer is whole."""

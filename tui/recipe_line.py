@@ -1,0 +1,136 @@
+"""The recipe of the selected column as one line of text, with what it does, or what is wrong with it, beneath."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.highlighter import Highlighter
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.suggester import Suggester
+from textual.widgets import Input, Static
+
+from core.completion import complete
+from tui.messages import RecipeTyped
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+
+class _Names(Suggester):
+    """Completes the names of directions, checkpoints and scopes at the end of the line."""
+
+    def __init__(self) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+        self.directions: Sequence[str] = ()
+        self.checkpoints: Sequence[str] = ()
+
+    async def get_suggestion(self, value: str) -> str | None:
+        """The line with the first fitting name in its place; nothing where nothing was begun."""
+        found = complete(value, self.directions, self.checkpoints)
+        begun = value[found.start :] or value[-1:] in ("@", "!", "*", ":")
+        return value[: found.start] + found.names[0] if found.names and begun else None
+
+
+class _Fault(Highlighter):
+    """Marks the column at which reading the recipe stopped."""
+
+    def __init__(self) -> None:
+        self.column: int | None = None
+
+    def highlight(self, text: Text) -> None:
+        """Underline from the column on."""
+        if self.column is not None:
+            text.stylize("bold red underline", self.column - 1, len(text.plain))
+
+
+class RecipeInput(Input):
+    """The line itself."""
+
+    HELP = (
+        "What to do to the selected column while it answers, as one line:\n"
+        "  1.5*refusal           add 1.5 strengths of the refusal direction\n"
+        "  -1.2*truth@base       against truth, with the direction learnt on the checkpoint base\n"
+        "  truth[5-8]:reply      only at layers 5 to 8, only on the answer's tokens\n"
+        "  !refusal              take refusal out everywhere        refusal=0    hold it\n"
+        "Join terms with + and -. Tab or → accepts a completion, Enter answers again with the recipe."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "accept", "Complete", show=False, id="recipe.accept"),
+        Binding("enter", "submit", "Answer with it", key_display="⏎", id="recipe.submit"),
+    ]
+
+    def action_accept(self) -> None:
+        """Take the completion; where there is none, go on to the next widget."""
+        if self._suggestion and self._suggestion != self.value:
+            self.value = self._suggestion
+            self.cursor_position = len(self.value)
+        else:
+            self.screen.focus_next()
+
+
+class RecipeLine(Vertical):
+    """The line, its label and its verdict."""
+
+    SCOPED_CSS: ClassVar[bool] = False  # The rules look at the screen's width class, which is above the widget.
+    DEFAULT_CSS = """
+    RecipeLine {
+        height: auto; margin: 0 0 1 0;
+        & > #recipe-head { color: $text-muted; height: 1; }
+        & > RecipeInput { background: $surface; height: 1; width: 1fr; padding: 0 1; }
+        & > #recipe-verdict { height: auto; max-height: 4; color: $text-success; padding: 0 0; }
+        & > #recipe-verdict.-wrong { color: $text-error; }
+        &:ansi > #recipe-head { color: ansi_default; text-style: bold; }
+        &:ansi > #recipe-verdict { color: ansi_green; }
+        &:ansi > #recipe-verdict.-wrong { color: ansi_red; }
+        &:ansi > RecipeInput { text-style: underline; }
+    }
+    .-narrow RecipeLine {
+        layout: horizontal; margin: 0;
+        & > #recipe-head { width: auto; max-width: 30; padding: 0 1 0 0; }
+        & > #recipe-verdict { width: auto; max-width: 42; max-height: 2; padding: 0 0 0 1; }
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names, self.fault = _Names(), _Fault()
+        self.head = Static(id="recipe-head")
+        self.input = RecipeInput(
+            placeholder="nothing: the model as it is", suggester=self.names, highlighter=self.fault, compact=True, select_on_focus=False
+        )
+        self.verdict = Static(id="recipe-verdict")
+
+    def compose(self) -> ComposeResult:
+        """Label, line, verdict."""
+        yield self.head
+        yield self.input
+        yield self.verdict
+
+    def show(self, label: str, text: str | None, directions: Sequence[str], checkpoints: Sequence[str]) -> None:
+        """Name the column; put ``text`` into the line unless it is ``None`` (the person is typing there)."""
+        self.head.update(Content(label))
+        self.names.directions, self.names.checkpoints = directions, checkpoints
+        if text is not None and text != self.input.value:
+            with self.input.prevent(Input.Changed):
+                self.input.value = text
+
+    def judge(self, sentence: str, wrong: bool, column: int | None = None) -> None:
+        """Say what the recipe does, or what is wrong with it and at which (1-based) column."""
+        self.verdict.update(Content(f"{'✗' if wrong else '✓'} {sentence}" if sentence else ""))
+        self.verdict.set_class(wrong, "-wrong")
+        self.fault.column = column
+        self.input.refresh()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Each change is read at once."""
+        event.stop()
+        self.post_message(RecipeTyped(event.value))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter asks for an answer with it."""
+        event.stop()
+        self.post_message(RecipeTyped(event.value, run=True))

@@ -1,0 +1,227 @@
+"""A slider: how strongly a direction acts, over what it was measured to do at each strength."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widget import Widget
+
+from tui.messages import AblationToggled, SliderChosen, SliderMoved, SourceWanted
+from tui.text import clipped
+
+if TYPE_CHECKING:
+    from textual.events import Click, MouseDown, MouseMove, MouseUp
+
+SPAN = 2.0
+STEP = 0.5
+FINE = 0.1
+_BARS = "▁▂▃▄▅▆▇█"
+_SHADES = "─░▒▓"
+
+
+@dataclass(frozen=True)
+class Dose:
+    """What a strength was measured to do: ``effect`` in the direction's own measure, ``damage`` on unrelated prompts."""
+
+    strengths: tuple[float, ...]
+    effect: tuple[float, ...]
+    damage: tuple[float, ...]
+
+    def at(self, values: Sequence[float], strength: float) -> float:
+        """``values`` between the measured strengths, the last one beyond them."""
+        pairs = sorted(zip(self.strengths, values, strict=True))
+        if strength <= pairs[0][0]:
+            return pairs[0][1]
+        for (low, a), (high, b) in zip(pairs, pairs[1:], strict=False):
+            if strength <= high:
+                return a + (b - a) * (strength - low) / (high - low)
+        return pairs[-1][1]
+
+
+@dataclass(frozen=True)
+class SliderFace:
+    """All that a slider draws. ``state`` says what the recipe does to the direction besides adding: "ablated", "held at 0"."""
+
+    value: float = 0.0
+    source: str = ""
+    active: bool = False
+    state: str = ""
+    dose: Dose | None = None
+    ready: tuple[float, ...] = ()
+    missing: bool = False
+
+
+class Slider(Widget, can_focus=True):
+    """One direction's strength in the selected column."""
+
+    HELP = (
+        "How strongly this direction steers the selected column. 1 is the distance between the two kinds of text it was learnt "
+        "from. The bars show its measured effect at each strength, the shading of the line how much unrelated answers change. "
+        "After an answer, marked strengths (┴) are computed ahead: moving there changes the answer at once."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", f"by({-STEP})", "Weaker", show=False, id="slider.left"),
+        Binding("right", f"by({STEP})", "Stronger", show=False, id="slider.right"),
+        Binding("shift+left,minus", f"by({-FINE})", "A little weaker", show=False, id="slider.fine_left"),
+        Binding("shift+right,plus", f"by({FINE})", "A little stronger", show=False, id="slider.fine_right"),
+        Binding("up", "screen.slider(-1)", "Slider above", show=False, id="slider.up"),
+        Binding("down", "screen.slider(1)", "Slider below", show=False, id="slider.down"),
+        Binding("0,home", "zero", "Off", key_display="0", id="slider.zero"),
+        Binding("exclamation_mark", "ablate", "Ablate", key_display="!", id="slider.ablate"),
+        Binding("s", "source", "Learnt on", id="slider.source"),
+    ]
+    SCOPED_CSS: ClassVar[bool] = False  # The rules look at the screen's width class, which is above the widget.
+    DEFAULT_CSS = """
+    Slider { height: 3; width: 1fr; margin: 0 0 1 0; }
+    Slider:focus { background: $boost; }
+    .-narrow Slider { height: 1; margin: 0 1 0 0; }
+    """
+
+    def __init__(self, direction: str) -> None:
+        super().__init__()
+        self.direction = direction
+        self.face = SliderFace()
+        self._dragging = False
+
+    def show(self, face: SliderFace) -> None:
+        """Draw this from now on."""
+        if face != self.face:
+            self.face = face
+            self.refresh()
+
+    # --------------------------------------------------------------------------------------------------------- drawing
+
+    def render(self) -> Content:
+        """Three lines, or one on a narrow screen."""
+        return self._one_line() if self.content_size.height < 3 else self._three_lines()
+
+    def _mark(self) -> tuple[str, str]:
+        return ("▸ ", "bold $text-accent") if self.face.active or self.has_focus else ("  ", "")
+
+    def _number(self) -> str:
+        return self.face.state or ("no direction" if self.face.missing else f"{self.face.value:+.4g}".replace("+0", "0"))
+
+    def _one_line(self) -> Content:
+        head, number = f"{self.direction:<8}", f" {self._number()}"
+        width = self.content_size.width - 2 - len(head) - max(7, len(number))
+        return Content.assemble(self._mark(), (head, self._name_style()), *self._track(width), (number, "bold"))
+
+    def _three_lines(self) -> Content:
+        width = self.content_size.width - 2
+        source = f"learnt on {self.face.source}" if self.face.source else ""
+        head = f"{self.direction:<8} {self._number():>6}  "
+        lines = [
+            Content.assemble(self._mark(), (head, self._name_style()), (clipped(source, width - len(head)), "$text-muted")),
+            Content.assemble("  ", (self._bars(width), "$text-muted")),
+            Content.assemble("  ", *self._track(width)),
+        ]
+        return Content("\n").join(lines)
+
+    def _name_style(self) -> str:
+        return "bold" if self.face.active or self.has_focus else ""
+
+    def _strength_at(self, cell: int, width: int) -> float:
+        return -SPAN + 2 * SPAN * cell / max(1, width - 1)
+
+    def _cell_of(self, strength: float, width: int) -> int:
+        return round((min(SPAN, max(-SPAN, strength)) + SPAN) / (2 * SPAN) * (width - 1))
+
+    def _bars(self, width: int) -> str:
+        dose = self.face.dose
+        if dose is None or not dose.strengths:
+            return ""
+        low, high = min(dose.effect), max(dose.effect)
+        heights = ((dose.at(dose.effect, self._strength_at(cell, width)) - low) / ((high - low) or 1.0) for cell in range(width))
+        return "".join(_BARS[round(height * (len(_BARS) - 1))] for height in heights)
+
+    def _track(self, width: int) -> list[tuple[str, str]]:
+        """The line with its thumb, ticks where answers are ready, shaded where unrelated answers suffer."""
+        thumb, ready = self._cell_of(self.face.value, width), {self._cell_of(each, width) for each in self.face.ready}
+        zero, parts = self._cell_of(0.0, width), []
+        for cell in range(max(0, width)):
+            if cell == thumb:
+                parts.append(("●", "bold $text-accent"))
+            elif cell in ready:
+                parts.append(("┴", "$text-muted"))
+            else:
+                mark = self._shade(self._strength_at(cell, width))
+                parts.append(("┼" if cell == zero and mark == "─" else mark, "$text-muted" if mark == "─" else "$text-warning"))
+        return parts
+
+    def _shade(self, strength: float) -> str:
+        dose = self.face.dose
+        if dose is None or not dose.damage:
+            return _SHADES[0]
+        damage = dose.at(dose.damage, strength)
+        return _SHADES[sum(damage > limit for limit in (0.1, 0.3, 0.6))]
+
+    # --------------------------------------------------------------------------------------------------------- moving
+
+    def action_by(self, amount: float) -> None:
+        """Move by an amount, in gaps; half steps land on the strengths that are computed ahead."""
+        self.post_message(SliderMoved(self.direction, stepped(self.face.value, amount)))
+
+    def action_zero(self) -> None:
+        """Take the direction out of the recipe."""
+        self.post_message(SliderMoved(self.direction, 0.0))
+
+    def action_ablate(self) -> None:
+        """Ablate the direction, or stop that."""
+        self.post_message(AblationToggled(self.direction))
+
+    def action_source(self) -> None:
+        """Take the direction from the next checkpoint."""
+        self.post_message(SourceWanted(self.direction))
+
+    def on_focus(self) -> None:
+        """The focused slider is the active one."""
+        self.post_message(SliderChosen(self.direction))
+
+    def on_blur(self) -> None:
+        """Draw without the mark."""
+        self.refresh()
+
+    def _drag_to(self, x: int) -> None:
+        narrow = self.content_size.height < 3
+        start = 2 + (len(f"{self.direction:<8}") if narrow else 0)
+        width = self.content_size.width - start - (max(7, len(self._number()) + 1) if narrow else 0)
+        if -1 <= x - start <= width:
+            strength = self._strength_at(min(width - 1, max(0, x - start)), width)
+            self.post_message(SliderMoved(self.direction, round(strength / STEP) * STEP))
+
+    def on_mouse_down(self, event: MouseDown) -> None:
+        """Pull the thumb with the mouse."""
+        self._dragging = True
+        self.capture_mouse()
+        self._drag_to(event.x)
+
+    def on_mouse_move(self, event: MouseMove) -> None:
+        """Follow the mouse."""
+        if self._dragging:
+            self._drag_to(event.x)
+
+    def on_mouse_up(self, event: MouseUp) -> None:
+        """Let go of the thumb."""
+        self._dragging = False
+        self.release_mouse()
+
+    def on_click(self, event: Click) -> None:
+        """A click chooses the slider."""
+        self.post_message(SliderChosen(self.direction))
+
+
+def stepped(value: float, amount: float) -> float:
+    """``value`` moved by ``amount`` to the next multiple of it, within ±10."""
+    size = abs(amount)
+    steps = value / size
+    nearest = round(steps)
+    if abs(steps - nearest) > 1e-6:
+        # From between two marks, one step goes to the nearer mark in that direction.
+        target = (int(steps // 1) + (1 if amount > 0 else 0)) * size
+    else:
+        target = (nearest + (1 if amount > 0 else -1)) * size
+    return min(10.0, max(-10.0, round(target, 6)))

@@ -1,0 +1,111 @@
+"""The last state on disk: written whole or not at all, and read with suspicion."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.answers import Answer, from_document, to_document
+from core.errors import TillerError
+from core.values import Settings, clean
+
+
+class StateError(TillerError):
+    """A stored state that cannot be used; the program starts without it."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What is brought back: the chat, what was being written, how the screen looked."""
+
+    settings: Settings
+    answers: dict[int, Answer] = field(default_factory=dict)
+    made: dict[int, str] = field(default_factory=dict)
+    draft: str = ""
+
+
+@dataclass(frozen=True)
+class Looks:
+    """How the screen looks, whatever the family."""
+
+    theme: str = ""
+    glyphs: bool = False
+
+
+def folder() -> Path:
+    """Where states lie: ``TILLER_STATE`` or the platform's folder for them."""
+    if chosen := os.environ.get("TILLER_STATE"):
+        return Path(chosen)
+    import platformdirs
+
+    return Path(platformdirs.user_state_dir("tiller", appauthor=False))
+
+
+def chat_path(family: str) -> Path:
+    """The file of a family's last chat; the hash keeps two folders of one name apart."""
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", Path(family).name)[:40]
+    return folder() / f"chat.{name}.{hashlib.sha256(family.encode()).hexdigest()[:8]}.json"
+
+
+def save(family: str, state: State) -> None:
+    """Write a family's last chat. Raises StateError when the folder cannot be written."""
+    document = to_document(state.settings, state.answers)
+    _write(chat_path(family), {**document, "made": {str(c): text for c, text in state.made.items()}, "draft": state.draft})
+
+
+def load(family: str) -> State | None:
+    """A family's last chat, or ``None``. Raises StateError when it cannot be used."""
+    document = _read(chat_path(family))
+    if document is None:
+        return None
+    try:
+        settings, answers = from_document(document)
+        made = {int(column): str(text) for column, text in document.get("made", {}).items()}
+        kept = {column: answer for column, answer in answers.items() if 0 <= column < len(settings.columns)}
+        return State(settings, kept, {column: made.get(column, "") for column in kept}, clean(str(document.get("draft", ""))))
+    except (TillerError, ValueError, AttributeError) as error:
+        raise StateError(f"The last chat could not be read and was left out; {chat_path(family)} can be deleted.") from error
+
+
+def save_looks(looks: Looks) -> None:
+    """Write how the screen looks. Raises StateError when the folder cannot be written."""
+    _write(folder() / "looks.json", vars(looks))
+
+
+def load_looks() -> Looks:
+    """How the screen looked. Raises StateError when the file cannot be read."""
+    document = _read(folder() / "looks.json")
+    return Looks(str(document.get("theme", "")), document.get("glyphs") is True) if document else Looks()
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(document, file, ensure_ascii=False)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise StateError(f"The chat could not be kept in {path.parent} ({error.strerror}); make that folder writable.") from error
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise StateError(f"The last state could not be read and was left out; {path} can be deleted.") from error
+    if not isinstance(document, dict):
+        raise StateError(f"The last state could not be read and was left out; {path} can be deleted.")
+    return document
