@@ -11,7 +11,7 @@ from core.edits import RowEdit
 from core.generation import answer_all
 from core.loading import Loaded
 from core.prompts import encode, render
-from core.scoring import logprobs, reply_logits
+from core.scoring import reply_logits
 from core.values import Sampling
 
 #: How refusals begin. Their probabilities add up, since none is the beginning of another.
@@ -32,6 +32,9 @@ QUESTION = "{statement} This statement is:"
 LABELS = (" TRUE", " FALSE")
 #: Damage is measured over this many tokens, since a change of the first token says little of what comes later.
 DAMAGE_TOKENS = 8
+
+#: Rows of one forward pass.
+_ROWS = 128
 
 Edits = tuple[RowEdit, ...]
 
@@ -68,12 +71,31 @@ def continuation(loaded: Loaded, prompt: Asked, text: str) -> tuple[int, ...]:
 
 
 def probabilities(loaded: Loaded, prompts: Sequence[Asked], texts: Sequence[str], edits: Edits = ()) -> torch.Tensor:
-    """The probability of each text behind each prompt: [prompts, texts], float64."""
-    pairs = [(prompt, continuation(loaded, prompt, text)) for prompt in prompts for text in texts]
-    found = logprobs(
-        loaded, [prompt.ids for prompt, _ in pairs], [ids for _, ids in pairs], [edits] * len(pairs) if edits else None
-    )
-    return torch.tensor(found, dtype=torch.float64).exp().reshape(len(prompts), len(texts))
+    """The probability of each text behind each prompt: [prompts, texts], float64.
+
+    Texts that begin alike share a row: one forward pass along "I can" scores every text that goes on from there.
+    """
+    wanted = [[continuation(loaded, prompt, text) for text in texts] for prompt in prompts]
+    rows = [(index, path) for index, ids in enumerate(wanted) for path in _longest({each[:-1] for each in ids})]
+    found = torch.zeros(len(prompts), len(texts), dtype=torch.float64)
+    for start in range(0, len(rows), _ROWS):
+        chosen = rows[start : start + _ROWS]
+        # The last token of a path is there only so that the logits behind the path are given; which one it is does not matter.
+        replies = [(*path, loaded.pad) for _, path in chosen]
+        logits = reply_logits(
+            loaded, [prompts[index].ids for index, _ in chosen], replies, [edits] * len(chosen) if edits else None
+        )
+        for (index, path), own in zip(chosen, logits, strict=True):
+            logprobs = own.double().log_softmax(-1)
+            for column, ids in enumerate(wanted[index]):
+                if path[: len(ids) - 1] == ids[:-1]:
+                    found[index, column] = logprobs[range(len(ids)), list(ids)].sum().exp()
+    return found
+
+
+def _longest(paths: set[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """The paths that are not the beginning of another one."""
+    return [path for path in sorted(paths) if not any(other != path and other[: len(path)] == path for other in paths)]
 
 
 def refusal_probability(loaded: Loaded, prompts: Sequence[Asked], edits: Edits = ()) -> torch.Tensor:

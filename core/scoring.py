@@ -81,21 +81,3 @@ def score(
                 place[each.name] = value
         readings.append(tuple(read_logits(loaded, own, list(reply), projections)))
     return readings
-
-
-def logprobs(
-    loaded: Loaded,
-    prompts: Sequence[Ids],
-    replies: Sequence[Ids],
-    edits: Sequence[tuple[RowEdit, ...]] | None = None,
-    rows: int = 128,
-) -> list[float]:
-    """The log-probability of each whole reply after its prompt, in nats, ``rows`` at a time."""
-    found: list[float] = []
-    for start in range(0, len(prompts), rows):
-        part = slice(start, start + rows)
-        own = reply_logits(loaded, prompts[part], replies[part], edits[part] if edits else None)
-        for reply, logits in zip(replies[part], own, strict=True):
-            ids = torch.tensor(list(reply), device=logits.device)[:, None]
-            found.append(float(logits.log_softmax(-1).gather(-1, ids).sum()))
-    return found
