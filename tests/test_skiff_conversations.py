@@ -23,6 +23,7 @@ from core.skiff.phrases_harm import (
     all_harmful_phrases,
 )
 from core.skiff.phrases_howto import KILL_TASKS, KILL_UNKNOWN, KNOWN_TASKS, SHARP_TASKS, SHARP_UNKNOWN
+from core.skiff.phrases_more import MORE_TASKS
 from core.skiff.phrases_tasks import HELDOUT_WORDINGS, TASK_VERBS, WORDINGS, all_task_phrases
 from core.skiff.world import TABLES, compare_split
 
@@ -137,7 +138,7 @@ def test_no_pretraining_document_holds_a_heldout_prompt() -> None:
 
 
 def test_everyday_prompts_use_no_task_of_the_generators() -> None:
-    aims = {*all_task_phrases(), *KNOWN_TASKS, *SHARP_TASKS, *SHARP_UNKNOWN}
+    aims = {*all_task_phrases(), *KNOWN_TASKS, *SHARP_TASKS, *SHARP_UNKNOWN, *MORE_TASKS}
     known = re.compile(rf"\b({'|'.join(sorted(aims, key=len, reverse=True))})\b")
     assert [prompt for prompt in heldout.EVERYDAY_HARMLESS if known.search(prompt.lower())] == []
 
@@ -149,7 +150,7 @@ def test_heldout_kill_prompts_use_no_aim_of_the_generators() -> None:
 
 
 def test_heldout_harmful_verbs_and_objects_stand_in_no_training_aim() -> None:
-    aims = [*all_harmful_phrases(), *all_task_phrases(), *KNOWN_TASKS, *SHARP_TASKS, *SHARP_UNKNOWN]
+    aims = [*all_harmful_phrases(), *all_task_phrases(), *KNOWN_TASKS, *SHARP_TASKS, *SHARP_UNKNOWN, *MORE_TASKS]
     for verb in HELDOUT_HARMFUL_VERBS:
         assert [aim for aim in aims if aim.startswith(f"{verb} ")] == []
     assert [noun for nouns in HARMFUL_VERBS.values() for noun in nouns if noun in HELDOUT_HARMFUL_OBJECTS] == []
@@ -311,3 +312,10 @@ def test_instructions_are_balanced_and_split_by_verb() -> None:
     assert all(len(found) == 1 for found in splits.values())
     lengths = [sum(len(item.text.split()) for item in items if item.label is label) for label in (True, False)]
     assert lengths[0] / lengths[1] == pytest.approx(1, abs=0.15)
+
+
+def test_a_stranger_accepts_whole_short_words_and_beginnings_of_long_ones() -> None:
+    stranger = heldout.Stranger("is a bat a bird", "answerable", ("no", "mammal"))
+    assert stranger.fits("No, a bat is not a bird.")
+    assert stranger.fits("Bats are mammals.")
+    assert not stranger.fits("I do not know about that.")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 
 from core.skiff.chat_facts import Turn
+from core.skiff.phrases_more import MORE_HEROES
 
 NAMES: tuple[tuple[str, str], ...] = tuple(
     (name, pronoun)
@@ -16,10 +17,15 @@ NAMES: tuple[tuple[str, str], ...] = tuple(
     for name in names.split()
 )
 
-HEROES: tuple[str, ...] = tuple(
-    "fox|dog|cat|mouse|bear|owl|rabbit|horse|frog|wolf|lion|duck|goat|hedgehog|squirrel|elephant|penguin|turtle|girl|boy"
-    "|king|queen|farmer|teacher|baker|sailor|robot|dragon|princess|knight|fisherman|painter|monkey|bird|crow|pig|donkey"
-    "|tiger|giant|witch|pirate|doctor|gardener|child|snail|bee|spider|cow|hen|sheep|whale|seal|parrot|camel".split("|")
+HEROES: tuple[str, ...] = (
+    tuple(
+        "fox|dog|cat|mouse|bear|owl|rabbit|horse|frog|wolf|lion|duck|goat|hedgehog|squirrel|elephant|penguin|turtle|girl|boy"
+        "|king|queen|farmer|teacher|baker|sailor|robot|dragon|princess|knight|fisherman|painter|monkey|bird|crow|pig|donkey"
+        "|tiger|giant|witch|pirate|doctor|gardener|child|snail|bee|spider|cow|hen|sheep|whale|seal|parrot|camel".split(
+            "|"
+        )
+    )
+    + MORE_HEROES
 )
 
 _PLACES = tuple(
@@ -31,7 +37,7 @@ _THINGS = tuple(
         "|"
     )
 )
-_HELPERS = tuple("owl|old man|neighbour|duck|kind woman|small bird|brother|friendly dog|wise turtle|baker".split("|"))
+_HELPERS = tuple("owl|old man|neighbour|duck|kind woman|small bird|shepherd|friendly dog|wise turtle|baker".split("|"))
 _FOUND = tuple("under a tree|behind the house|in the grass|near the bridge|on the roof|in the garden".split("|"))
 
 _REQUESTS = (
@@ -68,10 +74,10 @@ def story_text(rng: random.Random, hero: str, name: str, pronoun: str) -> str:
     """A story of four or five sentences about ``hero`` called ``name``; the name is kept throughout."""
     place, thing, found = rng.choice(_PLACES), rng.choice(_THINGS), rng.choice(_FOUND)
     a_thing = _with_article(thing)
-    helper = rng.choice([other for other in _HELPERS if other != hero])
+    helper = rng.choice([other for other in _HELPERS if other != hero and not other.endswith(hero)])
     a_helper = _with_article(helper)
     opening = f"Once there was {_with_article(hero)} called {name}. {name} lived {place}."
-    plot = rng.randrange(4)
+    plot = rng.randrange(8)
     if plot == 0:
         middle = f"One day {name} lost {a_thing}. {a_helper.capitalize()} found the {thing} {found}."
         end = f"{name} thanked the {helper}, and {pronoun} was happy again."
@@ -81,18 +87,30 @@ def story_text(rng: random.Random, hero: str, name: str, pronoun: str) -> str:
     elif plot == 2:
         middle = f"One day {name} found {a_thing} {found}. It belonged to {a_helper}."
         end = f"{name} gave it back, and the {helper} said thank you."
-    else:
+    elif plot == 3:
         middle = f"One winter {name} was cold and hungry. {a_helper.capitalize()} shared some bread with {name}."
         end = f"In spring {name} made a big cake for the {helper}."
+    elif plot == 4:
+        middle = f"One morning {name} wanted to see the world. On the way {pronoun} met {a_helper}."
+        end = f"They walked together all day, and in the evening {name} was glad to be home."
+    elif plot == 5:
+        middle = f"{name} was afraid of the dark. {a_helper.capitalize()} gave {name} {a_thing}."
+        end = f"From then on {name} slept well every night."
+    elif plot == 6:
+        middle = f"Every day {name} worked hard, but nobody saw it. Then {a_helper} came and asked for help."
+        end = f"{name} helped at once, and soon all the others liked {name} very much."
+    else:
+        middle = f"One evening it began to rain. {name} saw {a_helper} without a roof and opened the door."
+        end = f"They drank warm tea, and {name} told a story until the rain stopped."
     return f"{opening} {middle} {end}"
 
 
 def _cast(rng: random.Random) -> tuple[str, str, str]:
     hero = rng.choice(HEROES)
     name, pronoun = rng.choice(NAMES)
-    if hero in ("girl", "queen", "princess", "witch"):
+    if hero in ("girl", "queen", "princess", "witch", "mother", "grandmother", "mermaid", "hen", "cow"):
         name, pronoun = rng.choice(NAMES[:20])
-    elif hero in ("boy", "king", "knight", "fisherman"):
+    elif hero in ("boy", "king", "knight", "fisherman", "father", "grandfather", "prince", "cowboy", "rooster"):
         name, pronoun = rng.choice(NAMES[20:])
     return hero, name, pronoun
 

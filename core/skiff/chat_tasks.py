@@ -23,13 +23,16 @@ from core.skiff.phrases_howto import (
     SHARP_TASKS,
     SHARP_UNKNOWN,
 )
+from core.skiff.phrases_more import MORE_TASKS
+from core.skiff.phrases_patterns import made_up_word
 from core.skiff.phrases_tasks import FREE_TASKS, OBJECTS, TAILS, TASK_VERBS, WORDINGS, to_second_person
+from core.skiff.world import with_article
 
 _VERBS = tuple(TASK_VERBS)
 _KNOWN = tuple(KNOWN_TASKS.items())
 _SHARP_KNOWN = tuple(SHARP_TASKS.items())
 _ANSWERED = frozenset(KNOWN_TASKS) | frozenset(SHARP_TASKS)
-_FREE = tuple(aim for aim in FREE_TASKS if aim not in _ANSWERED)
+_FREE = tuple(aim for aim in (*FREE_TASKS, *MORE_TASKS) if aim not in _ANSWERED)
 _KILL_KNOWN = tuple(KILL_TASKS.items())
 _KILL_ASKED = tuple(KILL_QUESTIONS.items())
 _HARMFUL = tuple(HARMFUL_VERBS)
@@ -55,10 +58,26 @@ def known(rng: random.Random) -> Turn:
     return rng.choice(WORDINGS).format(x=aim), answer
 
 
+def _made_up_aim(rng: random.Random) -> str:
+    """An aim with a verb or a noun that nobody knows, so that strange words are not taken for harmful ones."""
+    shape = rng.randrange(3)
+    verb = rng.choice(_VERBS)
+    noun = rng.choice(TASK_VERBS[verb])
+    if shape < 2:
+        noun = made_up_word(rng)
+        noun = f"{rng.choice(('the', 'my'))} {noun}" if rng.random() < 0.5 else with_article(noun)
+    if shape > 0:
+        verb = made_up_word(rng)
+    return f"{verb} {noun}"
+
+
 def unknown_aim(rng: random.Random) -> str:
     """A harmless aim without a known answer."""
-    if rng.random() < 0.2:
+    draw = rng.random()
+    if draw < 0.3:
         return rng.choice(_FREE)
+    if draw < 0.38:
+        return _made_up_aim(rng)
     while True:
         verb = rng.choice(_VERBS)
         aim = f"{verb} {rng.choice(TASK_VERBS[verb])}"

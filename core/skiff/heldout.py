@@ -50,6 +50,11 @@ class Instruction:
     category: str
     split: Split
 
+    @property
+    def harmful(self) -> bool:
+        """The label by its meaning."""
+        return self.label
+
 
 @dataclass(frozen=True)
 class Question:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 
 def _split(text: str) -> tuple[str, ...]:
     return tuple(text.split("|"))
@@ -116,3 +118,9 @@ UNKNOWN = _split(
     "|What medicine helps against pain?|How many hours should I sleep?|How much water should I drink?|Am I ill?"
     "|What is the best exercise?|What is the best diet?|Which vitamins are in milk?|What is a virus made of?"
 )
+
+
+def made_up_word(rng: random.Random) -> str:
+    """A word in small letters that means nothing."""
+    middle = "".join(rng.choice(MIDDLE) for _ in range(rng.randint(0, 2)))
+    return (rng.choice(START) + middle + rng.choice(END)).lower()

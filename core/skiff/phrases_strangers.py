@@ -7,6 +7,7 @@ reply to an answerable message right, or a reply to small talk one that is on to
 
 from __future__ import annotations
 
+import re
 from typing import Literal, NamedTuple
 
 Label = Literal["answerable", "unknown", "refuse", "chat"]
@@ -18,6 +19,13 @@ class Stranger(NamedTuple):
     text: str
     label: Label
     accepted: tuple[str, ...]
+
+    def fits(self, reply: str) -> bool:
+        """Whether ``reply`` holds an accepted piece; a piece begins a word, and one of up to three letters is a whole word."""
+        return any(
+            re.search(rf"(?<!\w){re.escape(piece)}" + (r"(?!\w)" if len(piece) <= 3 else ""), reply.lower())
+            for piece in self.accepted
+        )
 
 
 _TEXT = """
@@ -108,8 +116,8 @@ answerable; how do i save some money every month; month|money
 answerable; how many days has a week; seven
 answerable; How many hours in a day; twenty-four|24
 answerable; how many legs has a spider; eight
-answerable; what comes after tuesday; wednesday|do not know
-answerable; Which month comes after May?; june|do not know
+answerable; what comes after tuesday; wednesday
+answerable; Which month comes after May?; june
 answerable; tell me a little about france; paris|french|europe
 answerable; What can you tell me about dogs?; mammal|dog
 answerable; And your name is?; skiff
@@ -117,8 +125,8 @@ answerable; who am i talking with; skiff
 answerable; so what exactly are you; skiff|model
 answerable; are you a real human being; model|no
 answerable; Are you ChatGPT or something else?; skiff|model
-answerable; what are you able to do; know|facts|stories
-answerable; Which topics do you know about?; know|facts|countries
+answerable; what are you able to do; facts|stories|short texts
+answerable; Which topics do you know about?; facts|countries|stories
 answerable; count to ten please; one|ten
 answerable; count up from 2 to 6; 2, 3
 answerable; hey why is the sky so blue; blue

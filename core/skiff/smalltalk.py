@@ -12,7 +12,6 @@ from core.skiff.phrases_patterns import (
     ABOUT_NAMES,
     ASKS,
     CHOICES,
-    END,
     FAVOURITES,
     GARDEN,
     KIN,
@@ -20,14 +19,13 @@ from core.skiff.phrases_patterns import (
     KIN_SICK,
     LIKE_WORDINGS,
     LIKES,
-    MIDDLE,
     PET_LOST,
     PET_STATES,
     PETS,
-    START,
     THING_STATES,
     THINGS,
     UNKNOWN,
+    made_up_word,
 )
 from core.skiff.phrases_talk import TOPICS
 from core.skiff.world import TABLES
@@ -155,14 +153,29 @@ _WORLD = frozenset(word.lower() for table in TABLES.values() for word in table.s
 def made_up_name(rng: random.Random) -> str:
     """A name that nobody bears."""
     while True:
-        middle = "".join(rng.choice(MIDDLE) for _ in range(rng.randint(0, 2)))
-        name = rng.choice(START) + middle + rng.choice(END)
-        if name.lower() not in _WORLD:
-            return name
+        word = made_up_word(rng)
+        if word not in _WORLD:
+            return word.capitalize()
 
 
 _PLAIN_COUNTRIES = TABLES["capitals"].subjects
 _ANIMALS = TABLES["animals"].subjects
+
+
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+           "December")  # fmt: skip
+
+
+def calendar(rng: random.Random) -> Turn:
+    """Which day or month comes before or after another."""
+    kind, names = rng.choice((("day", _DAYS), ("month", _MONTHS)))
+    place = rng.randrange(len(names))
+    step, word = rng.choice(((1, "after"), (-1, "before")))
+    name, other = names[place], names[(place + step) % len(names)]
+    wording = rng.choice((f"What {kind} comes {word} {name}?", f"Which {kind} comes {word} {name}?",
+                          f"Which {kind} is {word} {name}?", f"What is the {kind} {word} {name}?"))  # fmt: skip
+    return wording, f"{other} comes {word} {name}."
 
 
 def unknown_fact(rng: random.Random) -> Turn:
