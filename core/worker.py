@@ -23,6 +23,7 @@ from core.loading import Loaded
 from core.recipes import Recipe
 from core.scoring import score
 from core.store import Direction
+from core.threads import choose
 from core.values import Done, Event, Failed, PromptView, RecipeChanged, Scores, Settings, Status, Token
 
 _log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class Worker:
         self.device = str(loading.pick_device(device))
         self.dtype = dtype
         self.threads = threads or loading.threads()
+        self._measure_threads = threads == 0
         torch.set_num_threads(self.threads)
         self._publish = publish
         self._loaded: dict[str, Loaded] = {}
@@ -52,6 +54,9 @@ class Worker:
         if name not in self._loaded:
             self._say("loading", f"Loading {self.family.title} {self.family.checkpoint(name).name}.")
             self._loaded[name] = loading.load(self.family, name, device=self.device, dtype=self.dtype)
+            if self._measure_threads:
+                self._measure_threads = False
+                self.threads = choose(self._loaded[name])
         return self._loaded[name]
 
     def direction(self, name: str, checkpoint: str) -> Direction:
