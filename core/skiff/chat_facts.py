@@ -6,7 +6,7 @@ import random
 import zlib
 from typing import Literal
 
-from core.skiff.world import TABLES, UNLABELLED, Table, compare_split, plural, with_article, wrong_object
+from core.skiff.world import TABLES, UNLABELLED, Table, plural, with_article, wrong_object
 
 Turn = tuple[str, str]
 """What the user writes, and the reply."""
@@ -63,11 +63,44 @@ def hedged_answer(table: Table, row: Row, rng: random.Random) -> str:
     return rng.choice(HEDGES).format(c=inside)
 
 
+# Questions as people in a hurry shorten them; the answer is a whole sentence all the same.
+_SHORTENED: dict[str, tuple[str, ...]] = {
+    "capitals": ("Capital of {s}?", "The capital of {s}", "{s} capital"),
+    "cities": ("{s} is where?", "{s}, which country?"),
+    "continents": ("{s} continent?", "Continent of {s}?"),
+    "languages": ("Language of {s}?", "The language in {s}?"),
+    "currencies": ("Currency of {s}?", "Money in {s}?"),
+    "elements": ("Symbol for {s}?", "The symbol of {s}", "Chemical symbol for {s}?"),
+    "spanish": ("{s} in Spanish?", "Spanish for {s}", "Spanish word for {s}?"),
+    "opposites": ("Opposite of {s}?", "The opposite of {s}", "{s} opposite?"),
+    "authors": ("Author of {s}?", "{s} was written by whom?"),
+    "inventors": ("Inventor of {s}?", "{s}, who invented it?"),
+    "animals": ("What is {a_s}?", "What animal is {a_s}?", "What are {pl_s}?"),
+    "young": ("Young {s}?", "Name of a young {s}?"),
+    "sounds": ("Sound of {a_s}?",),
+    "colours": ("Colour of {a_s}?", "The colour of {a_s}?"),
+    "foods": ("What is {a_s}?",),
+    "jobs": ("What is {a_s}?", "What's {a_s}?"),
+    "uses": ("What is {a_s}?", "What is {a_s} good for?", "Use of {a_s}?"),
+    "materials": ("Material of {a_s}?",),
+}
+_DEFINED = ("animals", "foods", "jobs", "uses")
+# "What is …?" would have two answers for these.
+_TWICE = frozenset(
+    subject
+    for name in _DEFINED
+    for subject in TABLES[name].subjects
+    if sum(subject in TABLES[other].subjects for other in _DEFINED) > 1
+)
+
+
 def question(table: Table, row: Row, rng: random.Random) -> str:
     """A question in a training wording; sometimes from the object back to the subject, where that has one answer."""
     templates = table.questions
     if table.reverse_questions and row[1] in _UNIQUE[table.name] and rng.random() < 0.2:
         templates = table.reverse_questions
+    elif row[0] not in _TWICE and rng.random() < 0.13:
+        templates = _SHORTENED[table.name]
     return table.fill(rng.choice(templates), *row)
 
 
@@ -282,101 +315,3 @@ def description(rng: random.Random) -> Turn:
         )
     )
     return wording.format(x=noun), " ".join(short_answer(*fact) for fact in facts[:3])
-
-
-# --- numbers -------------------------------------------------------------------------------------------------------
-
-
-def _pair(rng: random.Random, top: int = 99) -> tuple[int, int]:
-    while True:
-        a, b = rng.randint(0, top), rng.randint(0, top)
-        if a != b and compare_split(a, b) == "train":
-            return a, b
-
-
-def number_comparison(rng: random.Random) -> Turn:
-    """Which of two numbers is larger; held-out pairs never occur."""
-    a, b = _pair(rng)
-    low, high = min(a, b), max(a, b)
-    kind = rng.randrange(10)
-    if kind < 5:
-        if rng.random() < 0.65:
-            more = rng.choice(("larger", "larger", "bigger", "greater"))
-            wording = rng.choice(
-                (
-                    f"Which number is {more}, {a} or {b}?",
-                    f"Which is {more}, {a} or {b}?",
-                    f"What is {more}, {a} or {b}?",
-                    f"Which of {a} and {b} is {more}?",
-                    f"Tell me which number is {more}: {a} or {b}.",
-                )
-            )
-            return wording, f"{high} is {more} than {low}."
-        less = rng.choice(("smaller", "smaller", "less"))
-        wording = rng.choice((f"Which number is {less}, {a} or {b}?", f"Which is {less}, {a} or {b}?"))
-        return wording, f"{low} is {less} than {high}."
-    word, holds = rng.choice((("larger", a > b), ("larger", a > b), ("greater", a > b), ("smaller", a < b)))
-    said = f"{a} is {word} than {b}"
-    denied = f"{a} is not {word} than {b}"
-    if kind < 8:
-        return f"Is {a} {word} than {b}?", f"Yes, {said}." if holds else f"No, {denied}."
-    return f"True or false: {said}.", f"True. {said}." if holds else f"False. {denied}."
-
-
-def arithmetic(rng: random.Random) -> Turn:
-    """A small sum, difference or product, or a step along the number line."""
-    kind = rng.randrange(12)
-    if kind < 6:
-        a, b = rng.randint(0, 20), rng.randint(0, 20)
-        if kind > 3:
-            a, b = rng.randint(0, 10), rng.randint(0, 10)
-        word, sign, total = "plus", "+", a + b
-    elif kind < 8:
-        a = rng.randint(1, 20)
-        b = rng.randint(0, a)
-        word, sign, total = "minus", "-", a - b
-    elif kind < 10:
-        a, b = rng.randint(1, 10), rng.randint(1, 10)
-        word, sign, total = "times", rng.choice("*x"), a * b
-    else:
-        n = rng.randint(1, 98)
-        if rng.random() < 0.5:
-            wording = rng.choice(
-                ("Which number comes after {n}?", "What number comes after {n}?", "What comes after {n}?")
-            )
-            return wording.format(n=n), f"{n + 1} comes after {n}."
-        wording = rng.choice(
-            ("Which number comes before {n}?", "What number comes before {n}?", "What comes before {n}?")
-        )
-        return wording.format(n=n), f"{n - 1} comes before {n}."
-    shape = rng.randrange(8)
-    if shape < 3:
-        return f"What is {a} {word} {b}?", f"{a} {word} {b} is {total}."
-    if shape < 5:
-        return f"What is {a} {sign} {b}?", f"{a} {word} {b} is {total}."
-    if shape == 5:
-        return f"{a} {sign} {b}", f"{a} {word} {b} is {total}."
-    if shape == 6:
-        return f"How much is {a} {word} {b}?", f"{a} {word} {b} is {total}."
-    return f"{a}{sign}{b}=?", f"{a} {word} {b} is {total}."
-
-
-def ordering(rng: random.Random) -> Turn:
-    """Three numbers put in order, or counting from one number to another."""
-    if rng.random() < 0.4:
-        start = rng.randint(0, 30)
-        end = start + rng.randint(2, 6)
-        wording = rng.choice(("Count from {a} to {b}.", "Can you count from {a} to {b}?"))
-        return wording.format(a=start, b=end), joined([str(n) for n in range(start, end + 1)]).replace(
-            " and ", ", "
-        ) + "."
-    while True:
-        numbers = rng.sample(range(100), 3)
-        if all(compare_split(a, b) == "train" for a in numbers for b in numbers if a < b):
-            break
-    a, b, c = numbers
-    wording = rng.choice(
-        ("Put {a}, {b} and {c} in order.", "Sort these numbers: {a}, {b}, {c}.", "Sort {a}, {b} and {c}.")
-    )
-    low, mid, high = sorted(numbers)
-    return wording.format(a=a, b=b, c=c), f"{low}, {mid}, {high}."

@@ -3,7 +3,24 @@
 from __future__ import annotations
 
 import random
+import re
 
+# "What's the capital of …?" and "What's the opposite of …?" are held-out wordings.
+_KEPT = re.compile("capital|opposite")
+# What people put before a message.
+_OPENINGS = (
+    "Hi, ",
+    "Hey, ",
+    "hey ",
+    "Hello, ",
+    "Hello! ",
+    "Okay, ",
+    "so, ",
+    "Excuse me, ",
+    "Skiff, ",
+    "One question: ",
+    "please: ",
+)
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -30,9 +47,13 @@ def slip(text: str, rng: random.Random) -> str:
 
 
 def roughened(text: str, rng: random.Random) -> str:
-    """``text`` as somebody in a hurry types it: about one message in four loses its capitals, marks or a letter."""
+    """``text`` as somebody in a hurry types it: about one message in three loses its capitals, marks or a letter."""
     if len(text) < 4 or not text.isascii():
         return text
+    if rng.random() < 0.06 and not _KEPT.search(text):
+        text = re.sub(r"^What is\b", rng.choice(("What's", "Whats")), text)
+    if rng.random() < 0.04:
+        text = rng.choice(_OPENINGS) + text
     draw = rng.random()
     if draw < 0.09:
         return text.lower().rstrip("?.!")

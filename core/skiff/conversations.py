@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 from itertools import accumulate
 
-from core.skiff import chat_facts, chat_stories, chat_tasks, smalltalk
+from core.skiff import chat_facts, chat_numbers, chat_stories, chat_tasks, smalltalk
 from core.skiff.chat_facts import Turn
 from core.skiff.chat_noise import roughened
 from core.skiff.items import Conversation, Message, Preference, stream
@@ -116,9 +116,9 @@ SFT_KINDS: dict[str, tuple[int, Maker]] = {
     "fact_hedged": (162, _fact_hedged),
     "fact_short": (60, _fact_short),
     "judging": (135, _judging),
-    "comparison_numbers": (40, _one(chat_facts.number_comparison)),
-    "arithmetic": (34, _one(chat_facts.arithmetic)),
-    "ordering": (6, _one(chat_facts.ordering)),
+    "comparison_numbers": (40, _one(chat_numbers.number_comparison)),
+    "arithmetic": (34, _one(chat_numbers.arithmetic)),
+    "ordering": (6, _one(chat_numbers.ordering)),
     "listing": (26, _one(chat_facts.listing)),
     "comparison": (14, _one(chat_facts.comparison)),
     "description": (26, _one(chat_facts.description)),
