@@ -11,20 +11,17 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
-import importlib.metadata
 import json
 import os
 import re
-import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 from core.errors import TillerError
-from core.installing import install
+
+# What only an installation needs is imported where it is needed: every start of the program runs this file first.
 
 #: Set for the process that replaces this one, so that an environment that does not work ends in a sentence and not in a circle.
 RESTARTED = "TILLER_RESTARTED"
@@ -142,6 +139,8 @@ def _release(version: str) -> tuple[int, ...]:
 
 def missing(files: Iterable[Path]) -> list[str]:
     """The distributions of the requirements files that this interpreter lacks or has in a version that does not fit."""
+    import importlib.metadata
+
     lacking = []
     for file in files:
         for name, pins in requirements(file):
@@ -218,6 +217,8 @@ def _write_stamp(folder: Path, stamp: dict[str, object]) -> None:
 
 def _make(folder: Path, wanted: dict[str, Path], torch_index: str | None, anew: bool) -> None:
     """Create ``.venv`` where it is not there or broken, and install the requirements files into it."""
+    from core.installing import install
+
     if anew or examine(folder, wanted) == "absent":
         _create(folder, anew)
     python = python_of(folder)
@@ -237,6 +238,9 @@ def _make(folder: Path, wanted: dict[str, Path], torch_index: str | None, anew: 
 
 
 def _create(folder: Path, anew: bool) -> None:
+    import shutil
+    import subprocess
+
     if anew:
         print(f"The environment in {folder} is not whole; making it again.", file=sys.stderr)
         shutil.rmtree(folder)
@@ -278,6 +282,8 @@ def _create(folder: Path, anew: bool) -> None:
 
 def _version_of(python: Path, folder: Path) -> str:
     """The version of the environment's Python, which is asked, because its base may have changed under it."""
+    import subprocess
+
     ask = "import sys; print('%d.%d' % sys.version_info[:2])"
     try:
         done = subprocess.run([str(python), "-c", ask], capture_output=True, text=True, stdin=subprocess.DEVNULL)
@@ -294,6 +300,8 @@ def _version_of(python: Path, folder: Path) -> str:
 
 
 def _about_the_folder(folder: Path, problem: OSError) -> EnvironmentProblem:
+    import shutil
+
     if problem.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return EnvironmentProblem(
             f"Tiller may not write to {folder.parent}, where its environment belongs; copy the folder to a place of your own, "
@@ -313,6 +321,8 @@ def _about_the_folder(folder: Path, problem: OSError) -> EnvironmentProblem:
 @contextlib.contextmanager
 def _one_at_a_time(root: Path) -> Iterator[None]:
     """Two first starts at once (the app and the terminal, say) take turns. The lock goes with the process that holds it."""
+    import tempfile
+
     owner = os.getuid() if hasattr(os, "getuid") else 0
     name = f"tiller-{owner}-{hashlib.sha256(str(root).encode()).hexdigest()[:16]}.lock"
     try:
@@ -359,6 +369,8 @@ def _run_inside(folder: Path, root: Path, argv: Sequence[str], how: str) -> int:
     try:
         if os.name != "nt":
             os.execve(command[0], command, environment)
+        import subprocess
+
         # Windows cannot replace a process: its exec returns to the shell at once, while the new process goes on.
         child = subprocess.Popen(command, env=environment)
         while True:

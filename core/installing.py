@@ -63,7 +63,7 @@ def install(
         command += ["--progress-bar", "raw" if counts else "off"]
         if torch_index:
             run(["--index-url", torch_index, _pin_of_torch(files)], torch_index)
-        elif sys.platform == "linux" and not _has_nvidia():
+        elif sys.platform == "linux" and not _has_nvidia() and not _has_torch(python):
             line.note(
                 "(No NVIDIA GPU here: README.md tells how to get PyTorch's smaller CPU build with --torch-index.)"
             )
@@ -77,6 +77,11 @@ def _pin_of_torch(files: Iterable[Path]) -> str:
             if re.match(r"torch\b", line):
                 return line.partition("#")[0].strip()
     raise InstallProblem("requirements.txt names no torch, so --torch-index has nothing to install; restore the file.")
+
+
+def _has_torch(python: Path) -> bool:
+    """Whether the environment (on POSIX) holds a PyTorch already."""
+    return any(python.parent.parent.glob("lib/python*/site-packages/torch"))
 
 
 def _has_nvidia() -> bool:

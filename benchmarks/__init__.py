@@ -1,0 +1,52 @@
+"""Measurements that a person can repeat: ``python launch.py bench``. Each prints ratios of things timed in turn, not only times."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from core.errors import TillerError
+
+NAMES = {
+    "steering": "steered decoding against transformers' own generate, with the same tokens",
+    "rows": "a plain, a steered and a shadow row together against one row alone",
+    "scrubbing": "nine strengths of an answer against one answer",
+    "starting": "from the start of the program to the page, to a steered token, to the terminal's first paint",
+}
+
+
+def bench(arguments: list[str]) -> int:
+    """Run the benchmarks named (all when none is); returns 1 when a ratio is over its limit or tokens differ."""
+    options = _parser().parse_args(arguments)
+    unknown = [name for name in options.names if name not in NAMES]
+    if unknown:
+        raise TillerError(f"There is no benchmark {unknown[0]!r}; there is {', '.join(NAMES)}.")
+    good = [_benchmark(name)(options) for name in options.names or NAMES]
+    return 0 if all(good) else 1
+
+
+def _benchmark(name: str) -> Callable[[argparse.Namespace], bool]:
+    # PyTorch is imported by those that need it, so that `--help` and a typing mistake answer at once.
+    if name == "starting":
+        from benchmarks.starting import starting
+
+        return starting
+    from benchmarks import decoding
+
+    return {"steering": decoding.steering, "rows": decoding.rows, "scrubbing": decoding.scrubbing}[name]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "launch.py bench",
+        description="Measure speed, as ratios.",
+        epilog="benchmarks: " + "; ".join(f"{name}: {what}" for name, what in NAMES.items()),
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which (default: all)")
+    parser.add_argument("--family", default="skiff", help="a family's name, or a folder with a family.toml")
+    parser.add_argument("--checkpoint", default="", help="default: the family's final one")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: as many as there are cores)")
+    parser.add_argument("--pairs", type=int, default=15, help="how often each is timed (default: 15)")
+    return parser

@@ -1,0 +1,216 @@
+"""What steering costs while a model writes, as ratios to transformers' own ``generate`` and to a single answer."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import GenerationConfig
+
+from benchmarks.ratios import interleaved, report
+from core import families, loading, prompts, store
+from core.edits import RowEdit, compile_recipe
+from core.engine import SCRUB_STRENGTHS
+from core.errors import TillerError
+from core.generation import Speaker, Stream
+from core.loading import Loaded
+from core.recipes import parse
+from core.scoring import score
+from core.store import Direction
+from core.values import Column, Sampling, Settings, Token
+
+#: Tokens of every answer that is timed.
+TOKENS = 48
+MESSAGE = "What is the capital of France?"
+
+
+class Subject:
+    """A checkpoint that never ends an answer early, its prompt, and one direction to steer it by."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        family = families.load(options.family)
+        name = options.checkpoint or family.final.name
+        torch.set_num_threads(options.threads or loading.threads())
+        loaded = loading.load(family, name, device=options.device, dtype=options.dtype)
+        # Answers of the same length are compared: nothing ends one before its time, neither here nor in `generate`.
+        self.loaded: Loaded = dataclasses.replace(loaded, ends=frozenset(), stops=())
+        settings = Settings(family.name, (Column(name),)).ask(MESSAGE)
+        self.prompt = prompts.build(self.loaded, settings, 0).ids
+        self.direction = self._direction(family, name)
+        self.sampling = Sampling(max_new_tokens=TOKENS)
+        print(f"{family.title} {name}, {TOKENS} tokens, {torch.get_num_threads()} threads, {loaded.device}", flush=True)
+
+    @staticmethod
+    def _direction(family: families.Family, name: str) -> Direction:
+        cards = store.cards(family.name, name, folder=family.folder)
+        if not cards:
+            raise TillerError(
+                f"{name} has no direction to steer by; run launch.py precompute --family {family.folder} first."
+            )
+        return store.load_direction(next((card.path for card in cards if card.name == "truth"), cards[0].path))
+
+    def edits(self, recipe: str) -> tuple[RowEdit, ...]:
+        """A recipe about ``x``, which stands for the direction."""
+        return compile_recipe(
+            parse(recipe.replace("x", self.direction.card.name)), self.loaded, lambda *_: self.direction
+        )
+
+    def speaker(self, column: int, recipe: str, shadow: bool = False) -> Speaker:
+        """A row of this subject's answer under ``recipe``."""
+        return Speaker(column, self.prompt, self.edits(recipe), self.sampling, shadow)
+
+    def answer(self, speakers: Sequence[Speaker]) -> dict[int, list[int]]:
+        """What the decode loop says, as token ids by column."""
+        stream = Stream(self.loaded, speakers)
+        said: dict[int, list[int]] = {speaker.column: [] for speaker in speakers}
+        while not stream.done:
+            for event in stream.step():
+                if isinstance(event, Token):
+                    said[event.column].append(event.id)
+        return said
+
+    def generate(self) -> list[int]:
+        """What transformers' own ``generate`` says, greedily."""
+        ids = torch.tensor([self.prompt], device=self.loaded.device)
+        wanted = GenerationConfig(  # type: ignore[no-untyped-call]
+            do_sample=False,
+            max_new_tokens=TOKENS,
+            eos_token_id=self.loaded.model.config.get_text_config().vocab_size,
+            pad_token_id=self.loaded.pad,
+        )
+        made: Any = self.loaded.model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=wanted)  # type: ignore[operator]
+        return [int(token) for token in made[0, len(self.prompt) :]]
+
+    # ------------------------------------------------------- hooks as anybody writes them, to compare the tokens with
+
+    @contextmanager
+    def hand_written(
+        self, hooks: Sequence[tuple[torch.nn.Module, Callable[[torch.Tensor], torch.Tensor]]]
+    ) -> Iterator[None]:
+        """Forward hooks that replace what a module returns."""
+
+        def replacing(change: Callable[[torch.Tensor], torch.Tensor]) -> Callable[..., Any]:
+            def hook(_module: object, _inputs: object, output: Any) -> Any:
+                if isinstance(output, tuple):
+                    return (change(output[0]), *output[1:])
+                return change(output)
+
+            return hook
+
+        handles = [module.register_forward_hook(replacing(change)) for module, change in hooks]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def but_bos(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[torch.Tensor], torch.Tensor]:
+        """``change`` everywhere but at the beginning-of-text token, which only the pass over the prompt contains."""
+        has_bos = self.prompt[0] == self.loaded.tokenizer.bos_token_id
+
+        def changed(states: torch.Tensor) -> torch.Tensor:
+            new = change(states)
+            if has_bos and states.shape[1] > 1:
+                new[:, 0] = states[:, 0]
+            return new
+
+        return changed
+
+    def added(self, strength: float) -> list[int]:
+        """``generate`` with the direction added by hand at its best layer."""
+        layer = self.direction.card.layer
+        vector = torch.from_numpy(self.direction.vectors[layer] * np.float32(strength)).to(self.loaded.device)
+        with self.hand_written([(self.loaded.anatomy.blocks[layer], self.but_bos(lambda states: states + vector))]):
+            return self.generate()
+
+    def ablated(self) -> list[int]:
+        """``generate`` with the direction projected out by hand of the embedding and of all that the blocks write."""
+        unit = torch.from_numpy(self.direction.unit(self.direction.card.layer)).to(self.loaded.device)
+        anatomy = self.loaded.anatomy
+        change = self.but_bos(lambda states: states - (states @ unit)[..., None] * unit)
+        embedding = self.loaded.model.get_input_embeddings()
+        with self.hand_written([(module, change) for module in (embedding, *anatomy.attention, *anatomy.mlp)]):
+            return self.generate()
+
+
+@cache
+def _subject(family: str, checkpoint: str, device: str, dtype: str, threads: int) -> Subject:
+    options = argparse.Namespace(family=family, checkpoint=checkpoint, device=device, dtype=dtype, threads=threads)
+    return Subject(options)
+
+
+def subject(options: argparse.Namespace) -> Subject:
+    """The subject of these options, loaded once."""
+    return _subject(options.family, options.checkpoint, options.device, options.dtype, options.threads)
+
+
+def steering(options: argparse.Namespace) -> bool:
+    """Steered decoding, readings included, against ``generate`` without steering; and whether the tokens are right."""
+    it = subject(options)
+    one, everywhere = it.speaker(0, "0.5*x"), it.speaker(0, "!x")
+    print("steering: the decode loop, all readings included, against transformers' generate", flush=True)
+    same = _same("plain", it.answer([it.speaker(0, "")])[0], it.generate())
+    same &= _same("one layer", it.answer([one])[0], it.added(0.5))
+    same &= _same("ablated everywhere", it.answer([everywhere])[0], it.ablated())
+    timed = interleaved(
+        {
+            "generate": it.generate,
+            "plain": lambda: it.answer([it.speaker(0, "")]),
+            "one": lambda: it.answer([one]),
+            "everywhere": lambda: it.answer([everywhere]),
+        },
+        options.pairs,
+    )
+    base = timed["generate"]
+    print(f"  generate: {base.median / TOKENS * 1e3:.2f} ms a token", flush=True)
+    good = report("plain", timed["plain"].over(base), 1.05)
+    good &= report("one added layer", timed["one"].over(base), 1.05)
+    good &= report("ablation everywhere", timed["everywhere"].over(base), 1.15)
+    return good and same
+
+
+def _same(what: str, ours: list[int], theirs: list[int]) -> bool:
+    equal = ours == theirs
+    where = (
+        ""
+        if equal
+        else f": they part at token {next(i for i, pair in enumerate(zip(ours, theirs, strict=False)) if pair[0] != pair[1])}"
+    )
+    print(
+        f"  {what:<58} {'the same ' + str(len(ours)) + ' tokens as generate with hooks by hand' if equal else 'OTHER TOKENS' + where}"
+    )
+    return equal
+
+
+def rows(options: argparse.Namespace) -> bool:
+    """A plain, a steered and a shadow row in one batch against one row alone."""
+    it = subject(options)
+    print("rows: what a chat's two columns and the shadow cost together", flush=True)
+    three = [it.speaker(0, ""), it.speaker(1, "0.5*x", shadow=True)]
+    timed = interleaved(
+        {"one": lambda: it.answer([it.speaker(0, "")]), "three": lambda: it.answer(three)}, options.pairs
+    )
+    return report("three rows against one", timed["three"].over(timed["one"]), 1.25)
+
+
+def scrubbing(options: argparse.Namespace) -> bool:
+    """Nine strengths, with the unsteered model's readings of each, against one steered answer."""
+    it = subject(options)
+    print("scrubbing: nine strengths of one answer", flush=True)
+    speakers = [
+        it.speaker(index, f"{strength}*x" if strength else "") for index, strength in enumerate(SCRUB_STRENGTHS)
+    ]
+
+    def nine() -> None:
+        said = it.answer(speakers)
+        score(it.loaded, [it.prompt] * len(speakers), [said[speaker.column] for speaker in speakers])
+
+    timed = interleaved({"one": lambda: it.answer([it.speaker(0, "0.5*x")]), "nine": nine}, options.pairs)
+    note = f"{timed['nine'].median:.2f} s until all nine are there"
+    return report("nine strengths against one answer", timed["nine"].over(timed["one"]), 2.0, note)
