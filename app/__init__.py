@@ -1,0 +1,15 @@
+"""The browser front end. Importing this package imports nothing heavy; :func:`serve` starts the app."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from core.options import Options
+
+
+def serve(options: Options) -> int:
+    """Serve the page until Ctrl-C; returns the exit status. Raises TillerError for a family or a recipe that cannot be used."""
+    from app.main import serve
+
+    return serve(options)

@@ -1,0 +1,172 @@
+/* The conversation: a head for each column, and turn by turn what was said and what each column answered. */
+"use strict";
+
+(() => {
+  const { el, fill, button, options, state } = Tiller;
+  const MAX_COLUMNS = 4;
+
+  Tiller.painters.columns = (home) => {
+    const heads = el("div", { class: "t-heads" });
+    const turns = el("div", { class: "t-turns", tabindex: -1 });
+    const live = new Live();
+    fill(home, heads, turns);
+    let bottom = true;
+    turns.addEventListener("scroll", () => { bottom = turns.scrollHeight - turns.scrollTop - turns.clientHeight < 60; });
+    const follow = () => { if (bottom) turns.scrollTop = turns.scrollHeight; };
+
+    Tiller.on("view", (before) => {
+      const view = state.view;
+      home.style.setProperty("--columns", view.columns.length);
+      drawHeads(heads, view);
+      if (structure(before) !== structure(view)) {
+        drawTurns(turns, view, live);
+        if (!before || before.turns.length !== view.turns.length) bottom = true;
+      }
+      live.show();
+      follow();
+    });
+    for (const topic of ["answers", "preview", "status"]) Tiller.on(topic, () => { live.show(); follow(); });
+    for (const topic of ["token", "lens"]) Tiller.on(topic, () => live.recolour());
+    new MutationObserver(() => live.recolour()).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+  };
+
+  /* What the turns are drawn from; a change of anything else leaves them as they are. */
+  function structure(view) {
+    if (!view) return "";
+    const past = view.turns.map((turn, index) => (index < view.turns.length - 1 ? turn : turn.user));
+    return JSON.stringify([past, view.columns.map((c) => [c.checkpoint, c.recipe]), view.selected, view.running, view.recorded, view.unread]);
+  }
+
+  function drawHeads(heads, view) {
+    while (heads.children.length > view.columns.length) heads.lastChild.remove();
+    view.columns.forEach((column, index) => {
+      const head = heads.children[index] || heads.appendChild(newHead(index));
+      const chosen = index === view.selected;
+      head.classList.toggle("selected", chosen);
+      head.querySelector(".t-pick").setAttribute("aria-pressed", chosen);
+      options(head.querySelector("select"), view.family.checkpoints.map((c) => c.name), column.checkpoint);
+      head.querySelector("select").title = view.family.checkpoints.find((c) => c.name === column.checkpoint)?.notes
+        || "The model as it was after one stage of its training.";
+      fill(head.querySelector(".t-pick"), el("code", {}, column.recipe || "plain"));
+      head.querySelector(".t-pick").title = column.error || (chosen ? "The sliders act on this column." : "Let the sliders act on this column.");
+      head.classList.toggle("wrong", Boolean(column.error));
+      head.querySelector(".t-close").hidden = view.columns.length < 2;
+      head.querySelector(".t-add").hidden = index < view.columns.length - 1 || view.columns.length >= MAX_COLUMNS;
+    });
+  }
+
+  function newHead(index) {
+    const select = el("select", { "aria-label": `Checkpoint of column ${index + 1}` });
+    select.addEventListener("change", () => Tiller.act("checkpoint", { column: index, checkpoint: select.value }));
+    return el("div", { class: "t-head" }, select,
+      el("button", { type: "button", class: "t-pick", "aria-label": `Steer column ${index + 1}`, onclick: () => Tiller.act("select", { column: index }) }),
+      button("×", "Close this column.", () => Tiller.act("close_column", { column: index }), { class: "t-button t-close", "aria-label": `Close column ${index + 1}` }),
+      button("+ column", "One more column beside these.", () => Tiller.act("add_column"), { class: "t-button t-add" }));
+  }
+
+  function drawTurns(turns, view, live) {
+    live.reset(view);
+    if (!view.turns.length) { fill(turns, welcome(view)); return; }
+    fill(turns, ...view.turns.map((turn, index) => {
+      const last = index === view.turns.length - 1;
+      const cells = view.columns.map((_, column) => (last ? live.cells[column].home : pastCell(view, turn, column)));
+      return el("article", { class: "t-turn" }, userLine(view, turn, index), last ? banner(view) : null, el("div", { class: "t-replies" }, ...cells));
+    }));
+  }
+
+  function welcome(view) {
+    const steered = view.columns.find((column) => column.recipe);
+    return el("div", { class: "t-welcome" }, el("p", {}, "Ask something below, or choose an example above."),
+      el("p", { class: "t-quiet" }, steered ? "Every column answers the same message." : "Then drag a slider: the answer of the selected column changes with it."));
+  }
+
+  function banner(view) {
+    if (view.recorded) return el("div", { class: "t-banner" }, el("b", {}, "recorded"), " This answer was recorded earlier. ", liveButton("Run it live"));
+    if (view.unread && !view.running) return el("div", { class: "t-banner" }, "This chat was opened without its tokens. ", liveButton("Answer again"));
+    return null;
+  }
+
+  function liveButton(text) { return button(text, "Ask the model the same now.", () => Tiller.act("retry")); }
+
+  function userLine(view, turn, index) {
+    const words = el("div", { class: "t-words" }, turn.user);
+    const line = el("div", { class: "t-user" }, words);
+    const edit = button("Edit", "Change this message; what came after it goes.", () => editing(line, words, turn.user, index), { class: "t-button t-edit" });
+    line.append(edit);
+    return line;
+  }
+
+  function editing(line, words, text, turn) {
+    const box = el("textarea", { "aria-label": "Your message, edited", value: text, rows: 2 });
+    const back = () => { line.querySelector("form").replaceWith(words); line.querySelector(".t-edit").hidden = false; };
+    const form = el("form", { class: "t-editing" }, box, el("button", { type: "submit", class: "t-button primary" }, "Send"), button("Cancel", "Leave it as it was.", back));
+    form.addEventListener("submit", (event) => { event.preventDefault(); Tiller.act("edit", { turn, message: box.value }); });
+    box.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); form.requestSubmit(); }
+      if (event.key === "Escape") { event.stopPropagation(); back(); }
+    });
+    words.replaceWith(form);
+    line.querySelector(".t-edit").hidden = true;
+    box.focus();
+  }
+
+  function pastCell(view, turn, column) {
+    return el("div", { class: "t-cell" + (column === view.selected ? " selected" : "") }, el("div", { class: "t-past" }, turn.replies[column] || "—"));
+  }
+
+  /* The cells of the last turn, drawn on while the answers come. */
+  class Live {
+    constructor() { this.cells = []; }
+
+    reset(view) {
+      const old = this.cells;
+      this.cells = view.columns.map((column, index) => old[index] || new Cell(index));
+      this.cells.forEach((cell, index) => {
+        cell.home.classList.toggle("selected", index === view.selected);
+        cell.strip.home.setAttribute("aria-label", `Answer of ${column(view, index)}, token by token`);
+      });
+    }
+
+    show() { for (const cell of this.cells) cell.show(); }
+    recolour() { for (const cell of this.cells) cell.strip.recolour(); }
+  }
+
+  const column = (view, index) => `${view.columns[index].checkpoint}, ${view.columns[index].recipe || "plain"}`;
+
+  class Cell {
+    constructor(index) {
+      this.index = index;
+      this.strip = new Tiller.Strip(index, "");
+      this.note = el("p", { class: "t-note" });
+      this.text = el("div", { class: "t-past" });
+      this.foot = el("footer", { class: "t-foot" });
+      this.home = el("div", { class: "t-cell" }, this.note, this.text, this.strip.home, this.foot);
+    }
+
+    show() {
+      const answer = Tiller.shown(this.index), view = state.view;
+      const turn = view && view.turns[view.turns.length - 1];
+      this.strip.show(answer);
+      fill(this.note, answer ? answer.note : "");
+      fill(this.text, !answer && turn ? turn.replies[this.index] || "" : "");
+      const waiting = view && view.running && (!answer || (!answer.done && !answer.tokens.length));
+      this.home.classList.toggle("writing", Boolean(view && view.running && answer && !answer.done));
+      fill(this.foot, ...this.ending(answer, waiting));
+      this.home.classList.toggle("failed", Boolean(answer && answer.error));
+    }
+
+    ending(answer, waiting) {
+      if (waiting) return [el("span", {}, patience())];
+      if (!answer || !answer.done) return [];
+      if (answer.error) return [el("span", { class: "t-error", role: "alert" }, answer.error)];
+      const empty = answer.tokens.length ? null : el("span", {}, "The model ended at once and wrote nothing.");
+      const marked = answer.reason ? el("span", { class: "t-reason" }, answer.reason) : null;
+      return [empty, marked, el("span", {}, `${answer.tokens.length} tokens`)];
+    }
+  }
+
+  function patience() {
+    const now = state.status;
+    return now && (now.state === "starting" || now.state === "loading") ? "Waiting for the model to be loaded …" : "…";
+  }
+})();

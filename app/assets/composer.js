@@ -1,0 +1,88 @@
+/* The message box, what can be done with the last answer, and the details that are folded away. */
+"use strict";
+
+(() => {
+  const { el, fill, button, state } = Tiller;
+  const NUMBERS = [
+    ["temperature", "Temperature", "How freely the next token is drawn: 0 always takes the likeliest.", 0.1],
+    ["top_p", "Top-p", "Draw only from the likeliest tokens that make up this much probability together; 1 is off.", 0.05],
+    ["top_k", "Top-k", "Draw only from this many of the likeliest tokens; 0 is off.", 1],
+    ["repetition_penalty", "Repetition penalty", "Above 1 makes tokens that were said already less likely.", 0.05],
+    ["max_new_tokens", "Longest answer", "The answer ends after this many tokens at the latest.", 1],
+    ["seed", "Seed", "The same seed draws the same tokens again.", 1],
+  ];
+
+  Tiller.painters.composer = (home) => {
+    const box = el("textarea", { rows: 1, placeholder: "Ask the model something …", "aria-label": "Your message", maxlength: 200000 });
+    const notice = el("p", { class: "t-notice", role: "alert", hidden: true });
+    const send = el("button", { type: "submit", class: "t-button primary", title: "Send the message (Enter)." }, "Send");
+    const stop = button("Stop", "Stop writing and keep what is there (Esc).", () => Tiller.act("stop"), { class: "t-button t-stop", disabled: true });
+    const retry = button("Retry", "Answer the last message again.", () => Tiller.act("again"));
+    const undo = button("Undo", "Back to before the last message; its text returns to the box.", () => Tiller.act("undo"));
+    const prompt = button("Exact prompt", "What the model of the selected column reads, character by character.", () => Tiller.act("prompt"));
+    const folded = details();
+    const form = el("form", { class: "t-send" }, box, send, stop);
+    fill(home, notice, form, el("div", { class: "t-after" }, retry, undo, prompt, folded.home));
+    let sent = null;
+
+    const grow = () => { box.style.height = "auto"; box.style.height = `${Math.min(box.scrollHeight + 2, 160)}px`; };
+    const say = (text) => { notice.hidden = !text; fill(notice, text); };
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      say("");
+      sent = { text: box.value, turns: JSON.stringify(state.view ? state.view.turns.map((t) => t.user) : []) };
+      Tiller.act("send", { message: box.value });
+    });
+    box.addEventListener("input", grow);
+    box.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); form.requestSubmit(); }
+    });
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && state.view && state.view.running) { event.preventDefault(); Tiller.act("stop"); }
+    });
+
+    Tiller.on("notice", say);
+    Tiller.on("view", (before) => {
+      const view = state.view;
+      // The box is emptied only when its message has become a turn.
+      if (sent && JSON.stringify(view.turns.map((t) => t.user)) !== sent.turns) {
+        if (box.value === sent.text) box.value = "";
+        sent = null;
+        grow();
+      }
+      if (view.draft && !box.value) { box.value = view.draft; grow(); }
+      stop.disabled = !view.running;
+      retry.disabled = !view.turns.length;
+      undo.disabled = !view.back;
+      prompt.disabled = !view.turns.length;
+      if (before && before.running && !view.running && document.activeElement === stop) box.focus();
+      if (!view.notice && before && before.heard !== view.heard) say("");
+      folded.show(view);
+    });
+  };
+
+  function details() {
+    const system = el("textarea", { rows: 2, "aria-label": "System prompt", placeholder: "What the model is told before the conversation" });
+    const stops = el("textarea", { rows: 1, "aria-label": "Stop strings", placeholder: "One on each line" });
+    const inputs = Object.fromEntries(NUMBERS.map(([name, , , step]) => [name, el("input", { type: "number", step })]));
+    const told = () => Tiller.act("details", {
+      system: system.value, stop: stops.value,
+      ...Object.fromEntries(NUMBERS.map(([name]) => [name, inputs[name].value === "" ? null : Number(inputs[name].value)])),
+    });
+    for (const input of [system, stops, ...Object.values(inputs)]) input.addEventListener("change", told);
+    const home = el("details", { class: "t-details" }, el("summary", { title: "The system prompt, and how the next token is drawn." }, "Details"),
+      el("div", { class: "t-fields" },
+        el("label", { class: "wide", title: "Told to the model before the conversation." }, el("span", {}, "System prompt"), system),
+        ...NUMBERS.map(([name, title, tip]) => el("label", { title: tip }, el("span", {}, title), inputs[name])),
+        el("label", { title: "The answer ends before any of these." }, el("span", {}, "Stop strings"), stops)));
+    return {
+      home,
+      show(view) {
+        const set = (field, value) => { if (field !== document.activeElement) field.value = value; };
+        set(system, view.system);
+        set(stops, view.sampling.stop.join("\n"));
+        for (const [name] of NUMBERS) set(inputs[name], view.sampling[name]);
+      },
+    };
+  }
+})();

@@ -1,0 +1,51 @@
+/* The head of the page: what runs, how it is, what can be taken away; and the examples beneath it. */
+"use strict";
+
+(() => {
+  const { el, fill, button, state } = Tiller;
+  const WORDS = { starting: "starting", loading: "loading", ready: "ready", busy: "answering", failed: "failed" };
+
+  Tiller.painters.header = (home) => {
+    const family = el("span", { class: "t-family" });
+    const light = el("span", { class: "t-light", "aria-hidden": "true" });
+    const words = el("span", {});
+    const status = el("div", { class: "t-status", role: "status" }, light, words);
+    const menu = el("details", { class: "t-menu" },
+      el("summary", { class: "t-button", title: "Take this chat away as a file." }, "Export"),
+      el("div", {},
+        button("Markdown, to read", "The messages and recipes as a text file.", () => take("markdown")),
+        button("JSON, with every number", "The whole chat with every token's readings.", () => take("json"))));
+    const take = (kind) => { menu.open = false; Tiller.act("export", { kind }); };
+    document.addEventListener("click", (event) => { if (!menu.contains(event.target)) menu.open = false; });
+    fill(home,
+      el("h1", {}, el("span", { class: "t-mark", "aria-hidden": "true" }), "Tiller"), family, status,
+      el("nav", { "aria-label": "This chat" },
+        button("New chat", "Begin anew with the same columns; Undo brings this chat back.", () => Tiller.act("clear")),
+        button("Share", "A link that opens this chat as it is.", () => Tiller.share()), menu,
+        button("?", "What the words and the keys mean.", () => Tiller.help(), { "aria-label": "Help" })));
+    Tiller.on("view", () => { fill(family, state.view.family.title); family.title = state.view.family.notes; });
+    Tiller.on("status", () => {
+      const now = state.status;
+      light.dataset.state = now.state;
+      status.title = now.detail;
+      fill(words, summary(now));
+    });
+  };
+
+  function summary(now) {
+    if (now.state === "failed") return now.detail;
+    if (now.state === "starting" || now.state === "loading") return `${now.detail.replace(/\.$/, "")} …`;
+    const where = now.device === "cpu" ? `${now.threads} ${now.threads === 1 ? "core" : "cores"}` : now.device;
+    const speed = now.tokens_per_second ? ` · ${Math.round(now.tokens_per_second)} tok/s` : "";
+    return `${WORDS[now.state]} · ${where}${speed}`;
+  }
+
+  Tiller.painters.chips = (home) => {
+    Tiller.on("view", (before) => {
+      if (before) return;
+      const chips = state.view.family.examples.map((example, index) =>
+        button(example.title, example.note, () => Tiller.act("example", { index }), { class: "t-button t-chip" }));
+      fill(home, chips.length ? el("span", { class: "t-quiet" }, "Try") : null, ...chips);
+    });
+  };
+})();

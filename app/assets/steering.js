@@ -1,0 +1,190 @@
+/* Steering the selected column: its recipe line, and a slider for each direction. */
+"use strict";
+
+(() => {
+  const { el, fill, button, options, svg, state } = Tiller;
+  const WIDE = 400, HIGH = 36;
+
+  Tiller.painters.steering = (home) => {
+    const recipe = recipeLine();
+    const list = el("div", { class: "t-sliders" });
+    const sliders = new Map();
+    const asked = new Set();
+    let wanted = null;          // the direction whose nine answers are worth having
+    fill(home, recipe.home, list);
+
+    const want = (name) => { wanted = name; askForSheet(); };
+
+    Tiller.on("view", (before) => {
+      const view = state.view, names = view.sliders.map((each) => each.name);
+      if (before && before.selected !== view.selected) wanted = null;
+      for (const each of view.sliders) {
+        if (!sliders.has(each.name)) sliders.set(each.name, new Slider(each.name, want));
+        sliders.get(each.name).show(each, view);
+      }
+      if (list.dataset.key !== names.join()) {
+        list.dataset.key = names.join();
+        fill(list, names.length ? names.map((name) => sliders.get(name).home) : el("p", { class: "t-quiet" },
+          "This family has no directions yet, so there is nothing to slide. Learn refusal and truth with: python launch.py precompute"));
+      }
+      recipe.show(view);
+      askForSheet();
+    });
+    for (const topic of ["answers", "status"]) Tiller.on(topic, askForSheet);
+    Tiller.on("sheet", () => { for (const slider of sliders.values()) slider.ticks(); });
+
+    /* After an answer, have nine strengths of one slider computed: the one in use, else the first. */
+    function askForSheet() {
+      const view = state.view, ready = state.status && ["ready", "busy"].includes(state.status.state);
+      if (!view || view.running || !view.turns.length || !ready) return;
+      const answer = state.answers[view.selected];
+      if (!answer || !answer.done || answer.error) return;
+      const slider = view.sliders.find((each) => each.name === wanted) || view.sliders.find((each) => each.strength !== 0) || view.sliders[0];
+      if (!slider || state.sheets.has(slider.key) || asked.has(slider.key)) return;
+      asked.add(slider.key);
+      Tiller.act("scrub", { direction: slider.name });
+    }
+  };
+
+  /* The recipe line of the selected column: typed here, or followed from the sliders. */
+  function recipeLine() {
+    const field = el("input", { type: "text", spellcheck: "false", autocomplete: "off", placeholder: "plain: no recipe. Try 1.5*refusal", "aria-label": "Recipe of the selected column", "aria-describedby": "t-explained" });
+    const whose = el("span", { class: "t-quiet" });
+    const said = el("p", { class: "t-explained", id: "t-explained", role: "status" });
+    const typed = Tiller.paced(200, () => Tiller.act("typing", { recipe: field.value }));
+    let dirty = false;
+    field.addEventListener("input", () => { dirty = true; typed(); });
+    const done = () => { typed.cancel(); if (dirty) Tiller.act("revise", { kind: "recipe", recipe: field.value }); dirty = false; };
+    field.addEventListener("change", done);
+    field.addEventListener("keydown", (event) => { if (event.key === "Enter") done(); });
+    const home = el("div", { class: "t-recipe" }, el("label", { title: "What is done to the model while it writes, as one line." }, el("span", {}, "Recipe"), field), said, whose);
+    return {
+      home,
+      show(view) {
+        const column = view.columns[view.selected], wrong = view.recipeError || column.error;
+        const typing = field === document.activeElement && (dirty || view.recipeError);
+        if (!typing && !view.recipeError) field.value = column.recipe;
+        fill(said, wrong || (column.recipe ? `✓ ${column.explained}` : "✓ the model as it is"));
+        said.classList.toggle("wrong", Boolean(wrong));
+        field.setAttribute("aria-invalid", Boolean(wrong));
+        fill(whose, `column ${view.selected + 1} · ${column.checkpoint}`);
+      },
+    };
+  }
+
+  class Slider {
+    constructor(name, want) {
+      this.name = name;
+      this.dragging = false;
+      this.plot = svg("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, preserveAspectRatio: "none", "aria-hidden": "true" });
+      this.marks = el("div", { class: "t-marks", "aria-hidden": "true" });
+      this.range = el("input", { type: "range", step: 0.1, "aria-label": `Strength of ${name}` });
+      this.number = el("input", { type: "number", step: 0.1, "aria-label": `Strength of ${name}, as a number` });
+      this.source = el("select", { "aria-label": `Checkpoint that ${name} was learnt on` });
+      this.ablate = el("input", { type: "checkbox", "aria-label": `Remove ${name}` });
+      this.near = el("span", { class: "t-near", role: "status" });
+      const reset = button("↺", `Back to 0: no push along ${name}.`, () => this.let(0), { class: "t-button t-reset", "aria-label": `Reset ${name}` });
+      this.home = el("div", { class: "t-slider" },
+        el("span", { class: "t-name" }, name),
+        el("div", { class: "t-track" }, this.plot, this.range, this.marks),
+        this.number, reset,
+        el("label", { class: "t-source", title: "The checkpoint from whose activations the direction was learnt; another one's may steer this one too." }, el("span", {}, "learned on"), this.source),
+        el("label", { class: "t-ablate", title: `Take ${name} out of the model altogether, in every layer.` }, this.ablate, el("span", {}, "remove")),
+        this.near);
+      this.listen(want);
+    }
+
+    listen(want) {
+      const live = Tiller.paced(80, (strength) => Tiller.act("slide", { direction: this.name, strength }));
+      this.live = live;
+      this.range.addEventListener("pointerdown", () => want(this.name));
+      this.range.addEventListener("focus", () => want(this.name));
+      this.range.addEventListener("input", () => {
+        this.dragging = true;
+        this.number.value = this.range.value;
+        this.preview(Number(this.range.value));
+        live(Number(this.range.value));
+      });
+      this.range.addEventListener("change", () => this.let(Number(this.range.value)));
+      this.number.addEventListener("change", () => { if (this.number.value !== "") this.let(Number(this.number.value)); });
+      this.source.addEventListener("change", () => Tiller.act("revise", { kind: "source", direction: this.name, source: this.source.value }));
+      this.ablate.addEventListener("change", () => Tiller.act("revise", { kind: "ablate", direction: this.name, on: this.ablate.checked }));
+    }
+
+    /* While it is dragged, the nearest answer that is computed already is shown at once. */
+    preview(strength) {
+      const sheet = state.sheets.get(this.key), column = state.view.selected;
+      if (!sheet || state.view.running) { fill(this.near, state.view.running ? "from the next token on" : ""); return; }
+      let best = 0;
+      sheet.strengths.forEach((each, index) => { if (Math.abs(each - strength) < Math.abs(sheet.strengths[best] - strength)) best = index; });
+      const exact = Math.abs(sheet.strengths[best] - strength) < 1e-9;
+      fill(this.near, exact ? "" : `shown: ${Tiller.signed(sheet.strengths[best])}, the nearest computed`);
+      sheet.made = sheet.made || sheet.answers.map((each) => Tiller.answer(column, each));
+      if (state.preview && state.preview.answer === sheet.made[best]) return;
+      state.preview = { column, answer: sheet.made[best] };
+      Tiller.tell("preview");
+    }
+
+    /* Let go: exactly this strength is wanted now. */
+    let(strength) {
+      this.live.cancel();
+      this.dragging = false;
+      fill(this.near);
+      Tiller.act("revise", { kind: "strength", direction: this.name, strength });
+      this.letGo = state.heard;
+    }
+
+    show(slider, view) {
+      const { strengths } = slider;
+      this.key = slider.key;
+      this.range.min = strengths[0];
+      this.range.max = strengths[strengths.length - 1];
+      // A reply to something older than the last move must not pull the slider back.
+      if (!this.dragging && view.heard >= (this.letGo || 0)) {
+        this.range.value = slider.strength;
+        if (this.number !== document.activeElement || !view.recipeError) this.number.value = Number(slider.strength.toFixed(4));
+        if (state.preview && state.preview.column === view.selected && view.heard >= state.heard) { state.preview = null; Tiller.tell("preview"); }
+      }
+      this.home.classList.toggle("on", slider.strength !== 0 || slider.ablated);
+      options(this.source, slider.sources, slider.source);
+      this.ablate.checked = slider.ablated;
+      this.ticks();
+      this.draw(slider);
+    }
+
+    ticks() {
+      const sheet = state.sheets.get(this.key);
+      const shown = sheet ? this.key : "";
+      if (this.marks.dataset.key === shown) return;
+      this.marks.dataset.key = shown;
+      const [low, high] = [Number(this.range.min), Number(this.range.max)];
+      fill(this.marks, ...(sheet ? sheet.strengths : []).map((each) => {
+        const mark = el("i", {});
+        mark.style.left = `${((each - low) / (high - low)) * 100}%`;
+        return mark;
+      }));
+    }
+
+    /* Behind the slider: how much the push does, and how much it damages, at each strength that was measured. */
+    draw(slider) {
+      const key = `${slider.source}|${JSON.stringify(slider.dose)}`;
+      if (this.plot.dataset.key === key) return;
+      this.plot.dataset.key = key;
+      const { strengths = [], effect = [], damage = [] } = slider.dose;
+      const [low, high] = [Number(this.range.min), Number(this.range.max)];
+      this.plot.replaceChildren();
+      if (strengths.length < 2) return;
+      const line = (values) => {
+        const most = Math.max(...values.map(Math.abs), 1e-9);
+        return strengths.map((each, i) => [((each - low) / (high - low)) * WIDE, HIGH - 2 - (Math.abs(values[i]) / most) * (HIGH - 6)]);
+      };
+      const path = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
+      if (effect.length === strengths.length) {
+        const points = line(effect);
+        this.plot.append(svg("path", { class: "t-effect", d: `${path(points)}L${points[points.length - 1][0]} ${HIGH}L${points[0][0]} ${HIGH}Z` }));
+      }
+      if (damage.length === strengths.length) this.plot.append(svg("path", { class: "t-damage", d: path(line(damage)), fill: "none" }));
+      this.home.querySelector(".t-track").title = "Behind the slider: how much this push does (filled) and how much it changes unrelated answers (line), as measured.";
+    }
+  }
+})();

@@ -1,0 +1,118 @@
+/* What the page knows, and who wants to hear of it. The server decides; this keeps, and passes on. */
+"use strict";
+
+window.Tiller = (() => {
+  const painters = {};          // name of a part -> function(element) that builds it
+  const triggers = {};          // name of an event -> the trigger of its part
+  const listeners = {};         // topic -> functions
+  const read = {};              // stream -> how many of its characters have been read
+  const LAST_STREAMS = 8;
+
+  const state = {
+    view: null,                 // the chat, as the server told it last
+    answers: {},                // column -> {tokens, joins, note, done, reason, seconds, error}
+    sheets: new Map(),          // scrub key -> nine answers
+    status: null,
+    heard: 0,                   // the number of the last thing the person did here
+    preview: null,              // {column, answer, strength} while a slider is dragged
+    token: null,                // {column, index, pinned}
+  };
+
+  function on(topic, listener) { (listeners[topic] = listeners[topic] || []).push(listener); }
+  function tell(topic, detail) { for (const listener of listeners[topic] || []) listener(detail); }
+
+  /* A part of the page has come: its painter builds it. */
+  function mount(name, element, trigger, events) {
+    for (const event of events) triggers[event] = trigger;
+    const home = element.querySelector(".t-part");
+    painters[name](home);
+  }
+
+  /* The person did something: tell the server, with a number by which stale replies are known. */
+  function act(event, detail = {}) {
+    state.heard += 1;
+    triggers[event](event, { ...detail, heard: state.heard, link: state.view ? state.view.link : "" });
+  }
+
+  function wire(name, props, watch) {
+    watch("value", () => { if (props.value) receive[name](String(props.value)); });
+    if (props.value) receive[name](String(props.value));
+  }
+
+  const receive = {
+    view(text) {
+      const view = JSON.parse(text);
+      if (state.view && view.version <= state.view.version) return;
+      const before = state.view;
+      state.view = view;
+      state.heard = Math.max(state.heard, view.heard);
+      keepAddress(view);
+      tell("view", before);
+      if (view.notice) tell("notice", view.notice);
+    },
+    answers(text) {
+      const first = text.indexOf("\n") < 0 ? text.length : text.indexOf("\n");
+      const head = JSON.parse(text.slice(0, first));
+      const known = read[head.stream] || 0;
+      if (known === 0) begin(head);
+      if (text.length <= Math.max(known, first)) { read[head.stream] = Math.max(known, first); tell("answers"); return; }
+      for (const line of text.slice(Math.max(known, first)).split("\n")) if (line) apply(JSON.parse(line));
+      read[head.stream] = text.length;
+      tell("answers");
+    },
+    sheet(text) {
+      const sheet = JSON.parse(text);
+      state.sheets.set(sheet.key, sheet);
+      if (state.sheets.size > LAST_STREAMS) state.sheets.delete(state.sheets.keys().next().value);
+      tell("sheet");
+    },
+    status(text) { state.status = JSON.parse(text); tell("status"); },
+    paper(text) { tell("paper", JSON.parse(text)); },
+    file(text) { tell("file", JSON.parse(text)); },
+  };
+
+  function begin(head) {
+    if (head.every) state.answers = {};
+    for (const column of head.columns) state.answers[column] = blank();
+    const streams = Object.keys(read);
+    if (streams.length > LAST_STREAMS) delete read[streams[0]];
+  }
+
+  function blank() { return { tokens: [], joins: [], note: "", done: false, reason: "", seconds: 0, error: "" }; }
+
+  function apply(line) {
+    const old = state.answers[line.c] || blank();
+    const { c, t, joins, again, ...rest } = line;
+    const renewed = again ? blank() : old;
+    // A stream only grows: what is drawn already is drawn on, unless the answer is a new object.
+    if (t) for (const token of t) renewed.tokens.push(token);
+    if (joins) for (const join of joins) renewed.joins.push(join);
+    state.answers[c] = Object.assign(renewed, rest);
+  }
+
+  function keepAddress(view) {
+    const address = location.pathname + "?" + view.link + location.hash;
+    if (location.pathname + location.search + location.hash !== address) history.replaceState(history.state, "", address);
+  }
+
+  /* The answer that a column shows now: the scrubbed one while its slider is dragged. */
+  function shown(column) {
+    if (state.preview && state.preview.column === column) return state.preview.answer;
+    return state.answers[column] || null;
+  }
+
+  /* Choose a token for the reading panel; a pinned one stays until another is pinned or it is let go. */
+  function choose(column, index, pinned = false) {
+    if (state.token && state.token.pinned && !pinned) return;
+    state.token = { column, index, pinned };
+    tell("token");
+  }
+
+  function release() { if (state.token) { state.token = { ...state.token, pinned: false }; tell("token"); } }
+
+  function answer(column, sheetAnswer) {
+    return { ...blank(), ...sheetAnswer, tokens: sheetAnswer.t };
+  }
+
+  return { state, painters, on, tell, mount, wire, act, shown, choose, release, answer };
+})();

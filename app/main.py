@@ -1,0 +1,90 @@
+"""Starting and stopping the browser app: the page first, the model behind it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.engine import Engine
+from core.errors import TillerError
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+    from core.options import Options
+
+FIRST_PORT = 7860
+_TRIES = 100
+_ICON = Path(__file__).parent / "assets" / "icon.svg"
+
+
+def serve(options: Options) -> int:
+    """Serve the page until Ctrl-C; returns the exit status. Raises TillerError for what cannot be started."""
+    engine = Engine(options.family, device=options.device, dtype=options.dtype, threads=options.threads)
+    engine.settings(options.checkpoint, options.recipe)
+    host, port = place(options.host, options.port)
+    page = launch(engine, options, host, port)
+    engine.start()
+    print(f"Tiller is open at {page.local_url}  (Ctrl-C ends it)", flush=True)
+    if page.share_url:
+        print(f"Anyone with this address can use it: {page.share_url}", flush=True)
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        print("\nTiller is closed.", flush=True)
+    finally:
+        page.close(verbose=False)
+        engine.close()
+    return 0
+
+
+def launch(engine: Engine, options: Options, host: str | None, port: int | None) -> gr.Blocks:
+    """The page, served in the background. Nothing of it is fetched from, or told to, another machine."""
+    # Gradio reads this when it is imported.
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    from app.page import build, look
+
+    page = build(engine, options)
+    page.queue(max_size=64).launch(
+        server_name=host, server_port=port, share=options.share, ssr_mode=False, prevent_thread_lock=True, quiet=True,
+        footer_links=[], favicon_path=_ICON, show_error=True, **look(),
+    )  # fmt: skip
+    return page
+
+
+def place(host: str | None, port: int | None) -> tuple[str | None, int | None]:
+    """Where to serve: an address and a free port. ``None`` leaves it to Gradio's own variables, as on a Space.
+
+    Raises:
+        TillerError: when no port is free, or the address is not one of this machine.
+    """
+    if host is None and (os.environ.get("GRADIO_SERVER_NAME") or os.environ.get("SPACE_ID")):
+        return None, port
+    address = host or "127.0.0.1"
+    wanted = port or int(os.environ.get("GRADIO_SERVER_PORT", FIRST_PORT))
+    for candidate in range(wanted, min(wanted + _TRIES, 65_536)):
+        if _free(address, candidate):
+            if candidate != wanted:
+                print(f"Port {wanted} is in use; this is port {candidate}.", flush=True)
+            return address, candidate
+    raise TillerError(f"The ports {wanted} to {wanted + _TRIES - 1} are all in use; choose another with --port.")
+
+
+def _free(address: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as probe:
+        # A port that was left a moment ago is free, which only this option says; Gradio's server sets it too.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return False
+            if error.errno == errno.EACCES:
+                raise TillerError(f"Port {port} may not be used by you; choose one above 1023 with --port.") from error
+            raise TillerError(f"This machine has no address {address!r}; leave --host out or give 0.0.0.0.") from error
+    return True

@@ -1,0 +1,86 @@
+"""The page, as it reads from top to bottom: its parts, and which handler answers to which of their events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from app.api import chat_endpoint
+from app.chat import Chat
+from app.parts import Part, Wire, script, style
+from app.steering import Steering
+from app.visits import Visits
+from core.engine import Engine
+from core.options import Options
+from core.session import Session
+
+_FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Ubuntu", "Cantarell", "sans-serif"]
+_MONO = ["ui-monospace", "SF Mono", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace"]
+#: A handler that streams: the engine schedules, so that many may run at once. Nothing dims or spins while it does.
+STREAM: dict[str, Any] = {
+    "concurrency_limit": 32, "show_progress": "hidden", "trigger_mode": "multiple", "api_visibility": "private",
+}  # fmt: skip
+#: A handler that answers at once, past the queue.
+AT_ONCE: dict[str, Any] = {
+    "queue": False, "show_progress": "hidden", "trigger_mode": "multiple", "api_visibility": "private",
+}  # fmt: skip
+
+
+def look() -> dict[str, Any]:
+    """How the page looks: everything comes from this machine."""
+    return {"theme": gr.themes.Base(font=_FONT, font_mono=_MONO), "css": style(), "head": script()}
+
+
+def build(engine: Engine, options: Options) -> gr.Blocks:
+    """The page of a family. Raises TillerError when the options' checkpoint or recipe does not fit it."""
+    chat = Chat(engine, Visits(engine, fresh(engine, options)))
+    steering = Steering(chat)
+    with gr.Blocks(title=f"Tiller · {engine.family.title}", analytics_enabled=False, fill_width=True) as page:
+        header = Part("header", "export clear", "Tiller")
+        chips = Part("chips", "example", "Examples")
+        columns = Part("columns", "select checkpoint add_column close_column edit retry", "Conversation")
+        lens = Part("lens", "colouring", "Colouring")
+        panel = Part("steering", "slide typing revise scrub", "Steering of the selected column")
+        reading = Part("reading", "follow", "The token under the pointer")
+        composer = Part("composer", "send stop again undo details prompt", "Your message")
+        view, answers, sheet, status, paper, file = map(Wire, ("view", "answers", "sheet", "status", "paper", "file"))
+
+        told = [view, answers]
+        composer.send(chat.send, None, told, **STREAM)
+        composer.again(chat.retry, None, told, **STREAM)
+        composer.stop(chat.stop, None, None, **AT_ONCE)
+        composer.undo(chat.undo, None, told, **AT_ONCE)
+        composer.details(chat.details, None, told, **AT_ONCE)
+        composer.prompt(chat.prompt, None, paper, **STREAM)
+        columns.edit(chat.edit, None, told, **STREAM)
+        columns.retry(chat.retry, None, told, **STREAM)
+        columns.select(steering.select, None, told, **AT_ONCE)
+        columns.checkpoint(steering.checkpoint, None, told, **STREAM)
+        columns.add_column(steering.add, None, told, **STREAM)
+        columns.close_column(steering.drop, None, told, **AT_ONCE)
+        chips.example(chat.example, None, told, **STREAM)
+        lens.colouring(steering.select, None, told, **AT_ONCE)
+        panel.slide(steering.slide, None, told, **AT_ONCE)
+        panel.typing(steering.typing, None, told, **AT_ONCE)
+        panel.revise(steering.revise, None, told, **STREAM)
+        panel.scrub(chat.scrub, None, sheet, **STREAM)
+        reading.follow(chat.follow, None, told, **STREAM)
+        header.export(chat.export, None, file, **AT_ONCE)
+        header.clear(chat.clear, None, told, **AT_ONCE)
+
+        page.load(chat.open, None, told, **AT_ONCE)
+        gr.Timer(1.0).tick(chat.status, None, status, **AT_ONCE)
+        page.unload(chat.close)
+        gr.api(chat_endpoint(engine), api_name="chat", concurrency_limit=32)
+    return page
+
+
+def fresh(engine: Engine, options: Options) -> Callable[[], Session]:
+    """What makes the chat that a page begins with: the recorded run, unless a checkpoint or a recipe was asked for."""
+    settings = engine.settings(options.checkpoint, options.recipe)
+    recorded = None if options.checkpoint or options.recipe else engine.recorded()
+    if recorded is None:
+        return lambda: Session(settings)
+    return lambda: Session.of(*recorded, recorded=True)

@@ -1,0 +1,175 @@
+"""What the page's events do: recipes, sliders, columns and the colouring. Each handler tells the page what holds now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+
+from app import views
+from app.chat import Chat, Told
+from app.visits import Visit, index, number, text
+from core.errors import TillerError
+from core.recipes import MAX_STRENGTH, Recipe, Term, parse
+from core.scrubs import scrub_key
+
+Said = Mapping[str, Any]
+
+
+class Steering:
+    """The handlers of the steering panel and of the columns' heads."""
+
+    def __init__(self, chat: Chat) -> None:
+        self.chat = chat
+        self.engine = chat.engine
+
+    # ------------------------------------------------------------------------------------------------------ the recipe
+
+    def slide(self, event: gr.EventData, request: gr.Request) -> Told:
+        """A slider is being moved: the recipe line follows, and a run goes on with it from its next token."""
+        visit, said = self.chat.heard(event, request)
+        if said.get("heard") == visit.heard:
+            self.attempt(visit, lambda: self._strength(visit, said))
+        return self.chat.view(visit), gr.skip()
+
+    def typing(self, event: gr.EventData, request: gr.Request) -> Told:
+        """The recipe line is being typed: the sliders follow as soon as it can be read."""
+        visit, said = self.chat.heard(event, request)
+        if said.get("heard") == visit.heard:
+            self.attempt(visit, lambda: self._recipe(visit, said))
+        return self.chat.view(visit), gr.skip()
+
+    def revise(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:
+        """The recipe was changed and let go of: the column's answer is made anew, unless it is at hand or being written."""
+        visit, said = self.chat.heard(event, request)
+        changes = {"strength": self._strength, "recipe": self._recipe, "source": self._source, "ablate": self._ablate}
+        changed = self.attempt(visit, lambda: changes[str(said.get("kind"))](visit, said))
+        if not changed or visit.running or not visit.session.stale(visit.settings.selected):
+            yield self.chat.view(visit), gr.skip()
+        elif self._at_hand(visit, str(said.get("direction", ""))):
+            yield self.chat.view(visit), self.chat.everything(visit)
+        else:
+            yield from self.chat.answer(visit, [visit.settings.selected])
+
+    def attempt(self, visit: Visit, act: Callable[[], object]) -> bool:
+        """Change the recipe; what cannot be read is said beside it, and the old one stays."""
+        with visit.lock:
+            before = visit.settings.column.recipe
+            try:
+                act()
+            except TillerError as error:
+                visit.recipe_error = str(error)
+                return False
+            visit.recipe_error = ""
+            recipe = visit.settings.column.recipe
+            if visit.run is not None and recipe != before:
+                visit.run.set_recipe(visit.settings.selected, recipe)
+            return True
+
+    def _strength(self, visit: Visit, said: Said) -> None:
+        name, strength, column = text(said, "direction"), number(said, "strength"), visit.settings.column
+        if abs(strength) > MAX_STRENGTH:
+            raise TillerError(f"A strength lies between -{MAX_STRENGTH:g} and {MAX_STRENGTH:g}; {strength:g} does not.")
+        source = views.source_of(visit, name, self._there(name))
+        self._set(visit, column.recipe.with_strength(name, strength, source if source != column.checkpoint else None))
+
+    def _recipe(self, visit: Visit, said: Said) -> None:
+        self._set(visit, parse(text(said, "recipe")))
+
+    def _source(self, visit: Visit, said: Said) -> None:
+        name, source, column = text(said, "direction"), text(said, "source"), visit.settings.column
+        if source not in self._there(name):
+            raise TillerError(f"No direction {name} was learnt on {source!r}; choose another checkpoint.")
+        visit.sources[(visit.settings.selected, name)] = source
+        strength = column.recipe.strength(name)
+        self._set(visit, column.recipe.with_strength(name, strength, source if source != column.checkpoint else None))
+
+    def _ablate(self, visit: Visit, said: Said) -> None:
+        name, column = text(said, "direction"), visit.settings.column
+        kept = tuple(term for term in column.recipe.terms if term.kind != "ablate" or term.direction != name)
+        if said.get("on") is True:
+            source = views.source_of(visit, name, self._there(name))
+            kept = (*kept, Term("ablate", name, source=source if source != column.checkpoint else None))
+        self._set(visit, Recipe(kept))
+
+    def _set(self, visit: Visit, recipe: Recipe) -> None:
+        self.engine.explain(recipe, visit.settings.column.checkpoint)
+        visit.session.set_recipe(recipe)
+
+    def _there(self, name: str) -> Mapping[str, Any]:
+        there = views.catalogue(self.engine).get(name)
+        if not there:
+            raise TillerError(f"This family has no direction {name!r}.")
+        return there
+
+    def _at_hand(self, visit: Visit, name: str) -> bool:
+        """Put a scrubbed answer into the column, if one was computed at exactly this strength."""
+        there = views.catalogue(self.engine).get(name)
+        if not there:
+            return False
+        settings = views.scrub_settings(visit, name, views.source_of(visit, name, there))
+        found = visit.scrubs.find(scrub_key(settings, settings.selected, name), visit.settings.column.recipe.strength(name))
+        if found is not None:
+            visit.session.swap(settings.selected, found)
+        return found is not None
+
+    # ------------------------------------------------------------------------------------------------------ the columns
+
+    def select(self, event: gr.EventData, request: gr.Request) -> Told:
+        """Another column is the one that the sliders act on, perhaps with another colouring."""
+        visit, said = self.chat.heard(event, request)
+        with visit.lock:
+            self._select(visit, said)
+        return self.chat.view(visit), gr.skip()
+
+    def _select(self, visit: Visit, said: Said) -> None:
+        settings, session = visit.settings, visit.session
+        if "column" in said:
+            settings = replace(settings, selected=index(said, "column", settings.columns))
+            visit.recipe_error = ""
+        if said.get("lens") in [each.name for each in self.engine.lenses(settings)]:
+            settings = replace(settings, lens=text(said, "lens"))
+        session.settings = settings
+
+    def checkpoint(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:
+        """A column was given another checkpoint: its last answer is made anew."""
+        visit, said = self.chat.heard(event, request)
+        self.chat.end(visit)
+        try:
+            column, name = index(said, "column", visit.settings.columns), text(said, "checkpoint")
+            self.engine.explain(visit.settings.columns[column].recipe, name)
+            visit.session.set_checkpoint(column, name)
+        except TillerError as error:
+            yield from self.chat.refuse(visit, error)
+            return
+        yield from self._again(visit, column)
+
+    def add(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:
+        """One more column: it answers the last message too."""
+        visit, _ = self.chat.heard(event, request)
+        self.chat.end(visit)
+        try:
+            column = visit.session.add_column(visit.settings.column.checkpoint)
+        except TillerError as error:
+            yield from self.chat.refuse(visit, error)
+            return
+        yield from self._again(visit, column)
+
+    def drop(self, event: gr.EventData, request: gr.Request) -> Told:
+        """A column was closed."""
+        visit, said = self.chat.heard(event, request)
+        self.chat.end(visit)
+        try:
+            visit.session.drop_column(index(said, "column", visit.settings.columns))
+            visit.sources.clear()
+        except TillerError as error:
+            visit.notice = str(error)
+        return self.chat.view(visit), self.chat.everything(visit)
+
+    def _again(self, visit: Visit, column: int) -> Iterator[Told]:
+        if visit.settings.turns and not visit.session.recorded:
+            yield from self.chat.answer(visit, [column])
+        else:
+            yield self.chat.view(visit), gr.skip()

@@ -1,0 +1,203 @@
+"""What the page is told: a chat as one JSON document, and answers as lines of JSON that only grow. No decision is taken here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from app.visits import Visit
+from core import lenses
+from core.answers import Answer
+from core.engine import Engine
+from core.errors import TillerError
+from core.families import Family
+from core.lenses import Lens
+from core.scrubs import scrub_key
+from core.store import Card
+from core.values import (
+    Done, Event, Failed, RecipeChanged, Scores, Settings, Started, Status, Token,
+)  # fmt: skip
+
+#: The grounds that tokens are drawn on, in the light and in the dark page; base.css has the same.
+PAPER, NIGHT = "#ffffff", "#181c23"
+#: Addresses longer than this are cut by some servers and mail programs.
+MAX_ADDRESS = 6_000
+_REASONS = {
+    "end": "", "stop string": "ended at a stop string", "length": "reached the longest answer set under Details",
+    "context": "the model's context is full", "stopped": "stopped",
+}  # fmt: skip
+
+
+def dump(document: object) -> str:
+    """Compact JSON on one line."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+# -------------------------------------------------------------------------------------------------------------- the chat
+
+
+def view(engine: Engine, visit: Visit) -> str:
+    """Everything about a chat but the tokens of its last answers. The notice and the draft are told once."""
+    settings = visit.settings
+    document = {
+        "version": visit.version(), "heard": visit.heard, "running": visit.running,
+        "family": _family(engine.family),
+        "columns": [_column(engine, settings, place) for place in range(len(settings.columns))],
+        "selected": settings.selected, "turns": [{"user": t.user, "replies": t.replies} for t in settings.turns],
+        "sliders": [slider(engine, visit, name, there) for name, there in catalogue(engine).items()],
+        "lens": settings.lens, "lenses": [_lens(each) for each in engine.lenses(settings)],
+        "sampling": {**vars(settings.sampling), "stop": list(settings.sampling.stop)}, "system": settings.system,
+        "recorded": visit.session.recorded, "unread": bool(settings.turns) and not visit.session.answers,
+        "back": bool(visit.session.past or settings.turns), "recipeError": visit.recipe_error,
+        "notice": visit.notice, "draft": visit.draft, **_links(settings),
+    }  # fmt: skip
+    visit.notice = visit.draft = ""
+    return dump(document)
+
+
+def _links(settings: Settings) -> dict[str, Any]:
+    whole = settings.to_link()
+    if len(whole) <= MAX_ADDRESS:
+        return {"link": whole, "whole": True}
+    return {"link": Settings(settings.family, settings.columns, settings.selected, settings.sampling, settings.lens).to_link(), "whole": False}
+
+
+def _family(family: Family) -> dict[str, Any]:
+    return {
+        "title": family.title, "notes": family.notes,
+        "checkpoints": [{"name": each.name, "stage": each.stage, "notes": each.notes} for each in family.checkpoints],
+        "examples": [{"title": each.title, "note": each.note or each.message} for each in family.examples],
+    }  # fmt: skip
+
+
+def _column(engine: Engine, settings: Settings, place: int) -> dict[str, str]:
+    column = settings.columns[place]
+    try:
+        explained, error = engine.explain(column.recipe, column.checkpoint), ""
+    except TillerError as problem:
+        explained, error = "", str(problem)
+    return {"checkpoint": column.checkpoint, "recipe": str(column.recipe), "explained": explained, "error": error}
+
+
+@lru_cache(maxsize=64)
+def _lens(chosen: Lens) -> dict[str, Any]:
+    light, dark = lenses.shades(chosen, PAPER), lenses.shades(chosen, NIGHT)
+    return {
+        "name": chosen.name, "title": chosen.title, "tooltip": chosen.tooltip, "unit": chosen.unit,
+        "light": [[each, lenses.ink(each)] for each in light], "dark": [[each, lenses.ink(each)] for each in dark],
+        "labels": [label for _, label in lenses.legend(chosen)],
+    }  # fmt: skip
+
+
+# --------------------------------------------------------------------------------------------------------------- sliders
+
+
+def catalogue(engine: Engine) -> dict[str, dict[str, Card]]:
+    """Every direction of the family: its card for each checkpoint that it was learnt on. Only headers are read."""
+    found: dict[str, dict[str, Card]] = {}
+    for checkpoint in engine.family.checkpoints:
+        for card in engine.directions(checkpoint.name):
+            found.setdefault(card.name, {})[checkpoint.name] = card
+    # Truth stands above refusal, as everywhere in Tiller.
+    return dict(sorted(found.items(), reverse=True))
+
+
+def source_of(visit: Visit, name: str, there: Mapping[str, Card]) -> str:
+    """The checkpoint whose direction a slider moves along: the recipe's, else the one chosen, else the column's own, else the last."""
+    column = visit.settings.column
+    term = column.recipe.slider(name)
+    if term is not None:
+        return term.source or column.checkpoint
+    chosen = visit.sources.get((visit.settings.selected, name), column.checkpoint)
+    return chosen if chosen in there else list(there)[-1]
+
+
+def slider(engine: Engine, visit: Visit, name: str, there: Mapping[str, Card]) -> dict[str, Any]:
+    """A slider of the selected column."""
+    recipe, source = visit.settings.column.recipe, source_of(visit, name, there)
+    card = there.get(source)
+    key = scrub_key(scrub_settings(visit, name, source), visit.settings.selected, name)
+    return {
+        "name": name, "strength": recipe.strength(name), "source": source, "sources": list(there),
+        "ablated": any(term.kind == "ablate" and term.direction == name for term in recipe.terms),
+        "dose": dict(card.details.get("dose_response") or {}) if card else {}, "layer": card.layer if card else None,
+        "strengths": list(engine.SCRUB_STRENGTHS), "key": hashlib.sha256(repr(key).encode()).hexdigest()[:16],
+        "ready": visit.scrubs.complete(key),
+    }  # fmt: skip
+
+
+def scrub_settings(visit: Visit, name: str, source: str) -> Settings:
+    """The settings whose selected column moves along ``source``'s direction, also where its slider stands at 0."""
+    settings = visit.settings
+    recipe = settings.column.recipe
+    if recipe.slider(name) is not None or source == settings.column.checkpoint:
+        return settings
+    return settings.with_recipe(recipe.with_strength(name, 1.0, source))
+
+
+# --------------------------------------------------------------------------------------------------------------- answers
+
+
+def header(stream: str, columns: Iterable[int], every: bool = False) -> str:
+    """The first line of a stream: which columns it writes anew; ``every`` forgets the other columns' answers too."""
+    return dump({"stream": stream, "columns": list(columns), "every": every})
+
+
+def lines(events: Iterable[Event], names: Sequence[Lens], answers: Mapping[int, Answer]) -> list[str]:
+    """Events as lines; ``answers`` are those after the events, from which late scores are told."""
+    return [line for event in events if (line := _line(event, names, answers))]
+
+
+def whole(stream: str, answers: Mapping[int, Answer], names: Sequence[Lens]) -> str:
+    """Finished answers as a stream of their own, in place of every earlier one."""
+    told = [dump({"c": column, **answer_document(answer, names)}) for column, answer in sorted(answers.items())]
+    return "\n".join([header(stream, answers, every=True), *told])
+
+
+def answer_document(answer: Answer, names: Sequence[Lens]) -> dict[str, Any]:
+    """An answer with everything that its tokens show."""
+    return {
+        "t": [token_document(token, names) for token in answer.tokens], "joins": answer.joins, "note": answer.note,
+        "done": answer.finished, "reason": reason(answer.reason), "seconds": answer.seconds, "error": answer.error,
+    }  # fmt: skip
+
+
+def token_document(token: Token, names: Sequence[Lens]) -> list[Any]:
+    """A token: text, shade by lens, readings in words, alternatives as (id, text, probability), id, whether it was given."""
+    values = [lenses.value(each, token) for each in names]
+    shades = [None if number is None else lenses.shade(each, number) for each, number in zip(names, values, strict=True)]
+    top = [(each.id, each.text, round(each.probability, 4)) for each in token.reading.top]
+    return [token.text, shades, lenses.describe(token), top, token.id, int(token.forced)]
+
+
+def reason(key: str | None) -> str:
+    """Why an answer ended, in words; nothing where it simply ended."""
+    return _REASONS.get(key or "", "")
+
+
+def _line(event: Event, names: Sequence[Lens], answers: Mapping[int, Answer]) -> str:
+    match event:
+        case Started():
+            return dump({"c": event.column, "note": event.note})
+        case Token():
+            return dump({"c": event.column, "t": [token_document(event, names)]})
+        case RecipeChanged():
+            return dump({"c": event.column, "joins": [[event.index, event.recipe]]})
+        case Scores():
+            return dump({"c": event.column, "again": True, **answer_document(answers[event.column], names)})
+        case Done():
+            return dump({"c": event.column, "done": True, "reason": reason(event.reason), "seconds": event.seconds})
+        case Failed():
+            columns = [event.column] if event.column is not None else list(answers)
+            return "\n".join(dump({"c": c, "done": True, "error": event.sentence}) for c in columns if answers[c].error)
+
+
+# ---------------------------------------------------------------------------------------------------------------- status
+
+
+def status(current: Status) -> str:
+    """What the engine is doing."""
+    return dump(vars(current))

@@ -1,0 +1,143 @@
+"""Who is looking: one visit for each open page, by its session id. Models and runs never enter Gradio's own state."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.engine import Engine, Run
+from core.errors import TillerError
+from core.scrubs import Scrubs
+from core.session import Session
+from core.values import Settings
+
+MAX_VISITS = 512
+
+
+@dataclass
+class Visit:
+    """One open page: its chat, the run that answers, the run that scrubs, and what the page is told beside the chat."""
+
+    session: Session
+    scrubs: Scrubs
+    run: Run | None = None
+    scrubbing: Run | None = None
+    #: The source checkpoint chosen for a slider that stands at 0, where the recipe has no term to hold it.
+    sources: dict[tuple[int, str], str] = field(default_factory=dict)
+    notice: str = ""
+    recipe_error: str = ""
+    #: A message to put back into the box.
+    draft: str = ""
+    #: The number of the latest thing the person did that has been dealt with.
+    heard: int = 0
+    #: Held while settings are read, changed and written back: a run's end and a slider may come at once.
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    _version: int = 0
+
+    @property
+    def settings(self) -> Settings:
+        """The chat's settings."""
+        return self.session.settings
+
+    @property
+    def running(self) -> bool:
+        """Whether an answer is being written."""
+        return self.run is not None
+
+    def begin(self, run: Run) -> Run:
+        """Make ``run`` the one that answers; one that still does is ended."""
+        self.stop()
+        self.run = run
+        return run
+
+    def stop(self) -> None:
+        """End what is being computed for this page, at its next step."""
+        for each in (self.run, self.scrubbing):
+            if each is not None:
+                each.cancel()
+
+    def version(self) -> int:
+        """A number above every earlier one, also of an earlier process: pages keep the newest view."""
+        self._version = max(self._version + 1, time.time_ns() // 1_000)
+        return self._version
+
+
+class Visits:
+    """Every open page. ``fresh`` makes the chat that a page begins with."""
+
+    def __init__(self, engine: Engine, fresh: Callable[[], Session]) -> None:
+        self.engine = engine
+        self._fresh = fresh
+        self._visits: OrderedDict[str, Visit] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: str, link: str = "") -> Visit:
+        """The visit of a page. A page that this process does not know is given the state that its link carries."""
+        with self._lock:
+            if key not in self._visits:
+                self._visits[key] = self._open(link)
+            self._visits.move_to_end(key)
+            gone = [self._visits.popitem(last=False)[1] for _ in range(len(self._visits) - MAX_VISITS)]
+            for visit in gone:
+                visit.stop()
+            return self._visits[key]
+
+    def drop(self, key: str) -> None:
+        """A page was closed: what is computed for it ends at the next step."""
+        with self._lock:
+            visit = self._visits.pop(key, None)
+        if visit is not None:
+            visit.stop()
+
+    def __len__(self) -> int:
+        return len(self._visits)
+
+    def _open(self, link: str) -> Visit:
+        scrubs = Scrubs(self.engine.SCRUB_STRENGTHS)
+        if not link:
+            return Visit(self._fresh(), scrubs)
+        try:
+            return Visit(Session(self._fitting(Settings.from_link(link))), scrubs)
+        except TillerError as error:
+            return Visit(self._fresh(), scrubs, notice=str(error))
+
+    def _fitting(self, settings: Settings) -> Settings:
+        if settings.family != self.engine.family.name:
+            raise TillerError(
+                f"This link is of the family {settings.family!r}; start Tiller with --family {settings.family} to open it."
+            )
+        for column in settings.columns:
+            self.engine.family.checkpoint(column.checkpoint)
+        return settings
+
+
+# -------------------------------------------------------------------------------------------------- what a page may say
+
+
+def text(said: Mapping[str, Any], key: str) -> str:
+    """A text that the page sent; what it sends may be anything."""
+    value = said.get(key, "")
+    if not isinstance(value, str):
+        raise TillerError(f"The page sent no text as {key!r}; reload it.")
+    return value
+
+
+def number(said: Mapping[str, Any], key: str) -> float:
+    """A number that the page sent."""
+    value = said.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise TillerError(f"Write a number for {key}, such as 1.5.")
+    return float(value)
+
+
+def index(said: Mapping[str, Any], key: str, items: Sequence[object]) -> int:
+    """The place of one of ``items`` that the page sent."""
+    value = said.get(key)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < len(items):
+        raise TillerError("That is not there any more.")
+    return value
