@@ -7,7 +7,7 @@ can also be read as text (:func:`describe`), and as a level of a glyph where the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -23,6 +23,7 @@ _CIVIDIS = (
     (166, 157, 117), (196, 181, 108), (254, 232, 56),
 )  # fmt: skip
 _GLYPHS = " ░▒▓█"
+_FIRST = ("truth", "refusal")
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,12 @@ _ENTROPY = Lens(
 
 def lenses(directions: tuple[str, ...]) -> tuple[Lens, ...]:
     """Every lens there is for a checkpoint with these directions."""
-    return (_CHANGED, _SURPRISE, _ENTROPY, *(_direction_lens(name) for name in directions))
+    return (_CHANGED, _SURPRISE, _ENTROPY, *(_direction_lens(name) for name in usual(directions)))
+
+
+def usual(directions: Iterable[str]) -> list[str]:
+    """Names of directions as both front ends list them: truth, refusal, then the others by name."""
+    return sorted(directions, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
 
 
 def lens(name: str) -> Lens:
@@ -163,7 +169,7 @@ def describe(token: Token) -> tuple[tuple[str, str], ...]:
         ("entropy", _pair(token, lambda r: r.entropy, ".2f") + " nats"),
     ]
     rows.append(("rank", _pair(token, lambda r: r.rank + 1, ".0f")))
-    for name in token.reading.projections:
+    for name in usual(token.reading.projections):
         rows.append((name, _pair(token, partial(_projection, name), "+.2f")))
     return tuple(rows)
 

@@ -67,11 +67,15 @@ class Alternatives(Widget, can_focus=True):
             bar = "▇" * round(each.probability * 8)
             mark = "▸ " if self.has_focus and place == self.place else "  "
             word = f"{clipped(one_line(each.text) or '·', 14):<14} "
-            lines.append(Content.assemble((mark + word + _number(each.probability), self._style(place)), (f"  {bar}", "$text-accent")))
+            lines.append(
+                Content.assemble(
+                    (mark + word + _number(each.probability), self._style(place)), (f"  {bar}", "$text-accent")
+                )
+            )
         return Content("\n").join(lines)
 
     def _inline(self) -> Content:
-        parts: list[tuple[str, str]] = [("instead ", "$text-muted")] if self._top() else []
+        parts: list[tuple[str, str]] = [("instead ", "$quiet")] if self._top() else []
         at, self._spots = len("instead "), []
         for place, each in enumerate(self._top()):
             text = f" {clipped(one_line(each.text).strip() or '·', 10)} {_number(each.probability).lstrip('0')} "
@@ -103,7 +107,11 @@ class Alternatives(Widget, can_focus=True):
 
     def on_click(self, event: Click) -> None:
         """Go on from the one under the mouse."""
-        place = next((n for n, (a, b) in enumerate(self._spots) if a <= event.x < b), None) if self.size.height < 5 else event.y
+        place = (
+            next((n for n, (a, b) in enumerate(self._spots) if a <= event.x < b), None)
+            if self.size.height < 5
+            else event.y
+        )
         if place is not None and place < len(self._top()):
             self.place = place
             self.action_choose()

@@ -14,12 +14,12 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from core.errors import TillerError
+from core.session import Session
 from core.values import Settings
 from tui import state
 from tui.chat import ChatScreen
 from tui.dialogs import TextDialog
 from tui.messages import EngineOpened
-from core.session import Session
 from tui.themes import CHOICES, DARK, LIGHT
 from tui.windows import check_family, help_text
 
@@ -60,7 +60,7 @@ class TillerApp(App[None]):
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_DISPLAY = "^p"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+p", "command_palette", "Commands", priority=True, id="app.commands"),
+        Binding("ctrl+p", "command_palette", "Menu", priority=True, id="app.commands"),
         Binding("f1", "help", "Help", key_display="F1", priority=True, id="app.help"),
         Binding("ctrl+c", "interrupt", "Quit", key_display="^c", priority=True, id="app.interrupt"),
         Binding("ctrl+q", "leave", "Quit", show=False, priority=True, id="app.quit"),
@@ -81,6 +81,10 @@ class TillerApp(App[None]):
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self._put_on(self._looks())
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """``$quiet`` is for what stands beside the matter; the ansi themes take the terminal's own grey."""
+        return {"quiet": "ansi_bright_black"}
 
     def get_default_screen(self) -> Screen[None]:
         """Chat is the first screen there is."""
@@ -115,7 +119,9 @@ class TillerApp(App[None]):
             family = options.family
             if wanted is not None and wanted.family != os.path.basename(family.rstrip("/")):
                 family = wanted.family
-            engine = Engine(family, device=options.device or "auto", dtype=options.dtype or "auto", threads=options.threads or 0)
+            engine = Engine(
+                family, device=options.device or "auto", dtype=options.dtype or "auto", threads=options.threads or 0
+            )
             if wanted is not None:
                 check_family(wanted, engine.family)
         except TillerError as error:
@@ -210,7 +216,9 @@ class TillerApp(App[None]):
             if self.engine is not None and board.session is not None and not board.session.recorded:
                 board.session.settle()
                 chat = board.session
-                state.save(self.state_name(self.engine), state.State(chat.settings, chat.answers, chat.made, board.prompt.text))
+                state.save(
+                    self.state_name(self.engine), state.State(chat.settings, chat.answers, chat.made, board.prompt.text)
+                )
         except TillerError as error:
             self.farewell = self.farewell or str(error)
 

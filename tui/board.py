@@ -11,7 +11,9 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from core.answers import Answer
-from core.lenses import Lens, lenses
+from core.lenses import Lens, lenses, usual
+from core.scrubs import Scrubs, scrub_key
+from core.session import Session
 from core.values import Status, Token
 from tui.chips import Chips
 from tui.header import Header
@@ -19,8 +21,6 @@ from tui.key_line import KeyLine
 from tui.legend import Legend
 from tui.prompt import Prompt
 from tui.recipe_line import RecipeInput, RecipeLine
-from core.scrubs import Scrubs, scrub_key
-from core.session import Session
 from tui.slider import Dose, Slider, SliderFace
 from tui.strip import AnswerStrip, Face
 from tui.token_panel import TokenPanel
@@ -30,8 +30,11 @@ if TYPE_CHECKING:
     from core.engine import Engine, Run
     from core.store import Card
 
-_RECORDED = "recorded  These answers were recorded; {when}, Ctrl+R asks the model here the same again."
-_EMPTY = "Write a message below and press Enter: the left column answers as the model is, the other one steered.\n\nF1 helps wherever you are."
+_RECORDED = "recorded · this was answered earlier; {when} Ctrl+R lets the model answer it now."
+_EMPTY = (
+    "Write a message below and press Enter: one column answers as the model is, the other one steered.\n"
+    "Ctrl+↑ and Ctrl+↓ steer it. F1 helps wherever you are."
+)
 
 
 class Board(Screen[None]):
@@ -133,11 +136,10 @@ class Board(Screen[None]):
         return self._cards[checkpoint]
 
     def direction_names(self) -> list[str]:
-        """Every direction of the family, each once, the final checkpoint's order first."""
+        """Every direction of the family, each once."""
         assert self.engine is not None
-        family = self.engine.family
-        order = [family.final.name, *(each.name for each in family.checkpoints)]
-        return sorted(dict.fromkeys(name for checkpoint in order for name in self.cards(checkpoint)), key=_usual)
+        order = [each.name for each in self.engine.family.checkpoints]
+        return usual(dict.fromkeys(name for checkpoint in order for name in self.cards(checkpoint)))
 
     def lenses(self) -> tuple[Lens, ...]:
         """The lenses of the selected column's checkpoint."""
@@ -168,7 +170,7 @@ class Board(Screen[None]):
     def draw_banner(self) -> None:
         """Say when what is shown was recorded."""
         self.banner.display = self.chat.recorded
-        when = "now" if self.ready else "once the model is loaded"
+        when = "" if self.ready else "once the model is loaded,"
         self.banner.update(Content(_RECORDED.format(when=when)))
 
     def draw_transcript(self) -> None:
@@ -187,12 +189,24 @@ class Board(Screen[None]):
         last = turn == len(chat.settings.turns) - 1
         replies = chat.settings.turns[turn].replies
         faces = []
-        for index, column in enumerate(chat.settings.columns):
+        for index in range(len(chat.settings.columns)):
             answer = chat.answers.get(index) if last else None
             text = replies[index] if index < len(replies) else ""
             running = last and self.run_now is not None and answer is not None and not answer.finished
             selected = last and index == chat.settings.selected
-            faces.append(Face(self._title(index, selected), answer, text, lens, middle, glyphs, selected, running, self._hint(index, answer)))
+            faces.append(
+                Face(
+                    self._title(index, selected),
+                    answer,
+                    text,
+                    lens,
+                    middle,
+                    glyphs,
+                    selected,
+                    running,
+                    self._hint(index, answer),
+                )
+            )
         return faces
 
     def _title(self, index: int, selected: bool) -> str:
@@ -212,7 +226,11 @@ class Board(Screen[None]):
         assert self.engine is not None
         settings = self.chat.settings
         column, names = settings.column, self.direction_names()
-        label = f"RECIPE of column {settings.selected + 1} · {column.checkpoint}" if not self.has_class("-narrow") else f"recipe {settings.selected + 1}·{column.checkpoint}"
+        label = (
+            f"RECIPE of column {settings.selected + 1} · {column.checkpoint}"
+            if not self.has_class("-narrow")
+            else f"recipe {settings.selected + 1}·{column.checkpoint}"
+        )
         text = str(column.recipe) if self.typed is None else None
         self.recipe_line.show(label, text, names, [each.name for each in self.engine.family.checkpoints])
         present = {slider.direction: slider for slider in self.sliders.query(Slider)}
@@ -238,7 +256,9 @@ class Board(Screen[None]):
         state = "" if other is None else "ablated" if other.kind == "ablate" else f"held at {other.value:g}"
         ready = self.scrubs.ready(scrub_key(settings, settings.selected, name, source)) if settings.turns else ()
         where = source or settings.column.checkpoint
-        return SliderFace(recipe.strength(name), where, name == self.slider_chosen, state, dose_of(card), ready, card is None)
+        return SliderFace(
+            recipe.strength(name), where, name == self.slider_chosen, state, dose_of(card), ready, card is None
+        )
 
     def cards_or_none(self, checkpoint: str) -> dict[str, Card]:
         """A checkpoint's directions, none where the family has no such checkpoint."""
@@ -263,12 +283,10 @@ class Board(Screen[None]):
         return bool(getattr(self.app, "glyphs", False))
 
     def middle(self) -> str:
-        """The colour of a signed lens's middle: the ground of a dark screen, white on a light one."""
+        """The colour of a signed lens's middle: the screen's ground, black or white where only the terminal knows that."""
         theme = self.app.current_theme
-        if not theme.dark:
-            return "#ffffff"
         ground = theme.background or ""
-        return ground.lower() if ground.startswith("#") and len(ground) == 7 else "#000000"
+        return ground.lower() if ground.startswith("#") and len(ground) == 7 else "#000000" if theme.dark else "#ffffff"
 
     def strip(self, column: int) -> AnswerStrip | None:
         """A column's last answer on the screen."""
@@ -293,9 +311,6 @@ def dose_of(card: Card | None) -> Dose | None:
     strengths, effect = data["strengths"], data.get("effect", [])
     damage = data.get("damage", [])
     whole = len(effect) == len(strengths)
-    return Dose(tuple(strengths), tuple(effect), tuple(damage) if len(damage) == len(strengths) else ()) if whole else None
-
-
-def _usual(name: str) -> tuple[int, str]:
-    """Truth and refusal stand first, in this order; others follow by name."""
-    return (("truth", "refusal").index(name) if name in ("truth", "refusal") else 2, name)
+    return (
+        Dose(tuple(strengths), tuple(effect), tuple(damage) if len(damage) == len(strengths) else ()) if whole else None
+    )

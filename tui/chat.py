@@ -10,15 +10,24 @@ from textual.binding import Binding, BindingType
 
 from core.errors import TillerError
 from core.recipes import RecipeError
+from core.session import Session
 from core.values import MAX_COLUMNS, Sampling, Settings, SettingsError
 from tui import windows
 from tui.alternatives import Alternatives
 from tui.dialogs import LineDialog, PickDialog
 from tui.messages import (
-    AlternativeChosen, AlternativesWanted, CheckpointWanted, CloseWanted, EditWanted, ExampleChosen, LensChosen, PromptShown, Sent, TokenPointed,
+    AlternativeChosen,
+    AlternativesWanted,
+    CheckpointWanted,
+    CloseWanted,
+    EditWanted,
+    ExampleChosen,
+    LensChosen,
+    PromptShown,
+    Sent,
+    TokenPointed,
 )  # fmt: skip
 from tui.sampling import SamplingDialog
-from core.session import Session
 from tui.steering import Steering
 from tui.strip import AnswerStrip
 
@@ -36,7 +45,8 @@ class ChatScreen(Steering):
         Binding("ctrl+down", "strength(-1)", "Weaker", show=False, priority=True, id="chat.weaker"),
         Binding("ctrl+left", "slider(-1)", "Slider before", show=False, priority=True, id="chat.slider_before"),
         Binding("ctrl+right", "slider(1)", "Slider after", show=False, priority=True, id="chat.slider_after"),
-        Binding("f7", "add", "Compare", key_display="F7", id="chat.add"),
+        # Text areas take F7 for themselves otherwise.
+        Binding("f7", "add", "Compare", key_display="F7", priority=True, id="chat.add"),
         Binding("f8", "column", "Next column", key_display="F8", show=False, id="chat.column"),
         Binding("f9", "undo", "Undo", key_display="F9", show=False, id="chat.undo"),
         Binding("f10", "checkpoint", "Checkpoint", key_display="F10", show=False, id="chat.checkpoint"),
@@ -45,6 +55,12 @@ class ChatScreen(Steering):
         Binding("ctrl+l", "link", "Link", show=False, id="chat.link"),
         Binding("ctrl+n", "new", "New chat", show=False, id="chat.new"),
     ]
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Stop is there while there is something to stop or to leave."""
+        if action == "stop":
+            return self.run_now is not None or self.editing or self.focused is not self.prompt
+        return True
 
     # ---------------------------------------------------------------------------------------------------- conversation
 
@@ -235,7 +251,9 @@ class ChatScreen(Steering):
             if name is not None and name != present:
                 self.change_checkpoint(message.column, name)
 
-        self.app.push_screen(PickDialog(f"Checkpoint of column {message.column + 1}", self.checkpoint_names(), present), take)
+        self.app.push_screen(
+            PickDialog(f"Checkpoint of column {message.column + 1}", self.checkpoint_names(), present), take
+        )
 
     def action_add(self) -> None:
         """One more column: choose its checkpoint."""
@@ -327,7 +345,13 @@ class ChatScreen(Steering):
             self.say("✗ The model is still loading; its tokenizer is needed for that.", wrong=True)
         else:
             column = self.chat.settings.selected
-            self.run_worker(partial(self._fetch_prompt, self.chat.settings, column), thread=True, exclusive=True, group="prompt", exit_on_error=False)
+            self.run_worker(
+                partial(self._fetch_prompt, self.chat.settings, column),
+                thread=True,
+                exclusive=True,
+                group="prompt",
+                exit_on_error=False,
+            )
 
     def _fetch_prompt(self, settings: Settings, column: int) -> None:
         assert self.engine is not None

@@ -27,7 +27,8 @@ class Chip(Static, can_focus=True):
     SCOPED_CSS: ClassVar[bool] = False  # The rules look at the screen's width class, which is above the widget.
     DEFAULT_CSS = """
     Chip {
-        width: auto; height: 1; margin: 0 1 0 0; padding: 0 1; background: $primary-muted; color: $text-primary; text-wrap: nowrap; text-overflow: ellipsis;
+        width: auto; height: 1; margin: 0 1 0 0; padding: 0 1;
+        background: $primary-muted; color: $text-primary; text-wrap: nowrap; text-overflow: ellipsis;
         &:hover { background: $primary; color: $text; }
         &:focus { background: $primary; color: $text; text-style: bold; }
         &:ansi { background: ansi_default; color: ansi_blue; text-style: underline; }
@@ -63,7 +64,7 @@ class Chips(Horizontal):
     DEFAULT_CSS = """
     Chips {
         height: 1; padding: 0 1;
-        & > #try { width: auto; color: $text-muted; padding: 0 1 0 0; }
+        & > #try { width: auto; color: $quiet; padding: 0 1 0 0; }
         &:ansi > #try { color: ansi_default; }
     }
     """

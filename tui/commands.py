@@ -27,7 +27,9 @@ def commands(app: TillerApp) -> Iterator[SystemCommand]:
     yield SystemCommand("Close the column", "that is selected (x on its answer)", board.action_close)
     yield SystemCommand("Checkpoint", "of the selected column (F10)", board.action_checkpoint)
     yield SystemCommand("Next column", "select it (F8)", board.action_column)
-    yield SystemCommand("System prompt and sampling", "temperature, seed, longest answer … (Ctrl+O)", board.action_sampling)
+    yield SystemCommand(
+        "System prompt and sampling", "temperature, seed, longest answer … (Ctrl+O)", board.action_sampling
+    )
     yield SystemCommand("Exact prompt", "the text and the tokens the model gets", board.action_prompt)
     yield SystemCommand("Export", "the chat as Markdown or JSON (Ctrl+S)", board.action_export)
     yield SystemCommand("Link", "that opens this state elsewhere (Ctrl+L)", board.action_link)
@@ -37,7 +39,9 @@ def commands(app: TillerApp) -> Iterator[SystemCommand]:
     yield SystemCommand("Tokens", "go through the answer token by token (Ctrl+G)", board.action_tokens)
     if board.engine is not None and board.session is not None:
         for example in board.engine.family.examples:
-            yield SystemCommand(f"Example: {example.title}", example.message, partial(board.post_message, ExampleChosen(example)))
+            yield SystemCommand(
+                f"Example: {example.title}", example.message, partial(board.post_message, ExampleChosen(example))
+            )
         for index, lens in enumerate(board.lenses()):
             yield SystemCommand(f"Colour by {lens.title}", lens.tooltip, partial(board.choose_lens, index))
     for name, theme in CHOICES.items():

@@ -27,10 +27,10 @@ class Dialog(ModalScreen[Result], Generic[Result]):
         align: center middle;
         & > Vertical {
             width: 76; max-width: 96%; height: auto; max-height: 92%; padding: 0 1; background: $surface; border: round $accent;
-            border-title-color: $text-accent; border-title-style: bold; border-subtitle-color: $text-muted;
+            border-title-color: $text-accent; border-title-style: bold; border-subtitle-color: $quiet;
         }
         & .wrong { color: $text-error; height: auto; }
-        & .hint { color: $text-muted; height: auto; }
+        & .hint { color: $quiet; height: auto; }
         & Input { background: $boost; }
         & > Vertical:ansi { background: ansi_default; border: round ansi_cyan; }
         & .wrong:ansi { color: ansi_red; }
@@ -118,7 +118,12 @@ class PickDialog(Dialog[str]):
     def compose(self) -> ComposeResult:
         """The names."""
         with self.frame:
-            yield OptionList(*(Option(Content.assemble((f"{name:<14}", "bold"), (f"  {about}", "$text-muted"))) for name, about in self.names))
+            yield OptionList(
+                *(
+                    Option(Content.assemble((f"{name:<14}", "bold"), (f"  {about}", "$quiet")))
+                    for name, about in self.names
+                )
+            )
 
     def on_mount(self) -> None:
         """Start at the present one."""

@@ -47,6 +47,10 @@ class Header(Widget):
             part = f" {status.progress:.0%}" if status.progress is not None and status.state == "loading" else ""
             return f"{status.detail}{part}"
         speed = f"{status.tokens_per_second:.0f} tok/s" if status.tokens_per_second else ""
-        cores = f"{status.threads} thread{'s' * (status.threads != 1)}" if status.threads and status.device in ("", "cpu") else ""
+        cores = (
+            f"{status.threads} thread{'s' * (status.threads != 1)}"
+            if status.threads and status.device in ("", "cpu")
+            else ""
+        )
         words = "answering" if status.state == "busy" else "ready"
         return " · ".join(part for part in (words, status.device, cores, speed) if part)

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
 
+_ALWAYS = ("ctrl+p", "f1", "ctrl+c")
+
+
 class KeyLine(Widget):
     """Keys of the focused widget first, then the screen's, then the program's; each can be clicked."""
 
@@ -41,16 +44,19 @@ class KeyLine(Widget):
         return list(found.values())
 
     def render(self) -> Content:
-        """Keys and words, a space apart."""
+        """Keys and words; those of the program itself come last and always have their room."""
+        keys = self.keys()
+        own = [each for each in keys if each[0] not in _ALWAYS]
+        always = sorted((each for each in keys if each[0] in _ALWAYS), key=lambda each: _ALWAYS.index(each[0]))
+        gap = 2 if _length(own + always, 2) <= self.content_size.width else 1
+        while own and _length(own + always, gap) > self.content_size.width:
+            own.pop()
         parts: list[tuple[str, str]] = []
         at, self._spots = 0, []
-        for key, display, words in self.keys():
-            text = f"{display} {words}"
-            if at + len(text) > self.content_size.width:
-                continue
-            parts += [(display, "bold $text-accent"), (f" {words}  ", "")]
-            self._spots.append((at, at + len(text), key))
-            at += len(text) + 2
+        for key, display, words in own + always:
+            parts += [(display, "bold $text-accent"), (f" {words}{' ' * gap}", "")]
+            self._spots.append((at, at + len(display) + 1 + len(words), key))
+            at += len(display) + 1 + len(words) + gap
         return Content.assemble(*parts)
 
     def on_click(self, event: Click) -> None:
@@ -59,3 +65,7 @@ class KeyLine(Widget):
         key = next((key for a, b, key in self._spots if a <= x < b), None)
         if key is not None:
             self.app.simulate_key(key)
+
+
+def _length(keys: list[tuple[str, str, str]], gap: int) -> int:
+    return sum(len(display) + 1 + len(words) + gap for _, display, words in keys) - gap

@@ -43,7 +43,7 @@ class Legend(Widget):
         """The names on the left, the scale on the right."""
         if not self.lenses:
             return Content("")
-        names = [("colour by ", "$text-muted")]
+        names = [("colour by ", "$quiet")]
         at, self._spots = len("colour by "), []
         for index, lens in enumerate(self.lenses):
             text = f" {lens.title} "
@@ -51,15 +51,30 @@ class Legend(Widget):
             self._spots.append((at, at + len(text)))
             at += len(text)
         scale = self._scale(self.lenses[self.chosen])
-        room = self.content_size.width - at - sum(len(text) for text, _ in scale)
+        room = self.content_size.width - at - _length(scale)
+        if room < 1:
+            names, scale = names[1:], self._short_scale(self.lenses[self.chosen])
+            self._spots = [(a - len("colour by "), b - len("colour by ")) for a, b in self._spots]
+            room = self.content_size.width - _length(names) - _length(scale)
         return Content.assemble(*names, " " * room, *scale) if room > 0 else Content.assemble(*names)
 
     def _scale(self, lens: Lens) -> list[tuple[str, str]]:
         steps = legend(lens, self.middle)
         if self.glyphs:
             numbers = [lens.low + (lens.high - lens.low) * part / 4 for part in range(5)]
-            return [(f"{glyph(lens, number)}{label} ", "") for number, (_, label) in zip(numbers, steps, strict=True)] + [(lens.unit, "")]
-        return [(f" {label} ", f"{ink(tint)} on {tint}") for tint, label in steps] + [(f" {lens.unit}", "$text-muted")]
+            return [
+                (f"{glyph(lens, number)}{label} ", "") for number, (_, label) in zip(numbers, steps, strict=True)
+            ] + [(lens.unit, "")]
+        return [(f" {label} ", f"{ink(tint)} on {tint}") for tint, label in steps] + [(f" {lens.unit}", "$quiet")]
+
+    def _short_scale(self, lens: Lens) -> list[tuple[str, str]]:
+        """Only the ends have their numbers."""
+        steps = legend(lens, self.middle)
+        if self.glyphs:
+            marks = "".join(glyph(lens, lens.low + (lens.high - lens.low) * part / 4) for part in range(5))
+            return [(f"{steps[0][1]} {marks} {steps[-1][1]} {lens.unit}", "")]
+        blocks = [("  ", f"on {tint}") for tint, _ in steps]
+        return [(f"{steps[0][1]} ", "$quiet"), *blocks, (f" {steps[-1][1]} {lens.unit}", "$quiet")]
 
     def on_click(self, event: Click) -> None:
         """Choose the lens under the mouse."""
@@ -67,3 +82,7 @@ class Legend(Widget):
         place = next((index for index, (a, b) in enumerate(self._spots) if a <= x < b), None)
         if place is not None:
             self.post_message(LensChosen(place))
+
+
+def _length(parts: Sequence[tuple[str, str]]) -> int:
+    return sum(len(text) for text, _ in parts)

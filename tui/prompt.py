@@ -35,7 +35,14 @@ class Prompt(TextArea):
     """
 
     def __init__(self) -> None:
-        super().__init__(compact=True, highlight_cursor_line=False, show_line_numbers=False, tab_behavior="focus", id="prompt")
+        super().__init__(
+            compact=True,
+            highlight_cursor_line=False,
+            show_line_numbers=False,
+            tab_behavior="focus",
+            id="prompt",
+            placeholder="Write a message; Enter sends it",
+        )
 
     async def _on_key(self, event: object) -> None:
         """Enter is ours; every other key is the text area's."""

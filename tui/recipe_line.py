@@ -53,7 +53,7 @@ class RecipeInput(Input):
     HELP = (
         "What to do to the selected column while it answers, as one line:\n"
         "  1.5*refusal           add 1.5 strengths of the refusal direction\n"
-        "  -1.2*truth@base       against truth, with the direction learnt on the checkpoint base\n"
+        "  -1.2*truth@base       against truth, with the direction learned on the checkpoint base\n"
         "  truth[5-8]:reply      only at layers 5 to 8, only on the answer's tokens\n"
         "  !refusal              take refusal out everywhere        refusal=0    hold it\n"
         "Join terms with + and -. Tab or → accepts a completion, Enter answers again with the recipe."
@@ -79,8 +79,8 @@ class RecipeLine(Vertical):
     DEFAULT_CSS = """
     RecipeLine {
         height: auto; margin: 0 0 1 0;
-        & > #recipe-head { color: $text-muted; height: 1; }
-        & > RecipeInput { background: $surface; height: 1; width: 1fr; padding: 0 1; }
+        & > #recipe-head { color: $quiet; height: 1; }
+        & > RecipeInput { background: $boost; height: 1; width: 1fr; padding: 0 1; }
         & > #recipe-verdict { height: auto; max-height: 4; color: $text-success; padding: 0 0; }
         & > #recipe-verdict.-wrong { color: $text-error; }
         &:ansi > #recipe-head { color: ansi_default; text-style: bold; }
@@ -91,7 +91,8 @@ class RecipeLine(Vertical):
     .-narrow RecipeLine {
         layout: horizontal; margin: 0;
         & > #recipe-head { width: auto; max-width: 30; padding: 0 1 0 0; }
-        & > #recipe-verdict { width: auto; max-width: 42; max-height: 2; padding: 0 0 0 1; }
+        & > #recipe-verdict { width: auto; max-width: 42; height: 1; padding: 0 0 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
+        & > #recipe-verdict.-wrong { height: auto; max-height: 3; text-wrap: wrap; }
     }
     """
 
@@ -100,7 +101,11 @@ class RecipeLine(Vertical):
         self.names, self.fault = _Names(), _Fault()
         self.head = Static(id="recipe-head")
         self.input = RecipeInput(
-            placeholder="nothing: the model as it is", suggester=self.names, highlighter=self.fault, compact=True, select_on_focus=False
+            placeholder="nothing: the model as it is",
+            suggester=self.names,
+            highlighter=self.fault,
+            compact=True,
+            select_on_focus=False,
         )
         self.verdict = Static(id="recipe-verdict")
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from textual.worker import Worker, WorkerState, get_current_worker
 
+from core.scrubs import ScrubKey, scrub_key
 from core.values import Done, Failed
 from tui.board import Board
 from tui.messages import Arrived, KeepWanted, RunOver
-from core.scrubs import ScrubKey, scrub_key
 
 if TYPE_CHECKING:
     from textual.timer import Timer
@@ -32,7 +32,9 @@ class Running(Board):
 
     # --------------------------------------------------------------------------------------------------------- chats
 
-    def answer(self, columns: Iterable[int] | None = None, prefixes: Mapping[int, tuple[int, ...]] | None = None) -> None:
+    def answer(
+        self, columns: Iterable[int] | None = None, prefixes: Mapping[int, tuple[int, ...]] | None = None
+    ) -> None:
         """Answer the last turn in all or some columns."""
         assert self.engine is not None
         chosen = list(range(len(self.chat.settings.columns))) if columns is None else list(columns)
@@ -43,8 +45,9 @@ class Running(Board):
         self.run_now = self.engine.submit(self.chat.settings, chosen, prefixes)
         self.cursor = (self.chat.settings.selected, None)
         self._listen(self.run_now, "run")
-        self.transcript.anchor()
         self.draw()
+        self.transcript.call_after_refresh(self.transcript.scroll_end, animate=False)
+        self.refresh_bindings()
 
     def stop(self) -> bool:
         """Stop the run, if there is one; what was said stays."""
@@ -54,7 +57,9 @@ class Running(Board):
         return True
 
     def _listen(self, run: Run, group: str) -> None:
-        self.run_worker(partial(self._pump, run, group), thread=True, exclusive=True, group=group, exit_on_error=False, name=group)
+        self.run_worker(
+            partial(self._pump, run, group), thread=True, exclusive=True, group=group, exit_on_error=False, name=group
+        )
 
     def _pump(self, run: Run, group: str) -> None:
         """In a thread of its own: hand on what a run says, until it has said all. Being cancelled cancels the run."""
@@ -75,6 +80,8 @@ class Running(Board):
         if message.scrub:
             self._scrub_arrived(message)
         elif message.run is self.run_now:
+            if not any(answer.tokens for answer in self.chat.answers.values()):
+                self.say("")  # It no longer waits for the model.
             self.chat.apply(message.events)
             for event in message.events:
                 if isinstance(event, Failed):
@@ -88,6 +95,7 @@ class Running(Board):
                 self.scrub_now = None
         elif message.run is self.run_now:
             self.run_now = None
+            self.refresh_bindings()
             self.chat.settle()
             self.draw()
             self.keep()
@@ -114,7 +122,14 @@ class Running(Board):
 
     def _may_scrub(self) -> bool:
         chat, name = self.session, self.slider_chosen
-        if chat is None or chat.recorded or not chat.settings.turns or not self.ready or self.run_now is not None or not name:
+        if (
+            chat is None
+            or chat.recorded
+            or not chat.settings.turns
+            or not self.ready
+            or self.run_now is not None
+            or not name
+        ):
             return False
         answer = chat.answers.get(chat.settings.selected)
         if answer is None or not answer.finished or answer.error or answer.reason == "stopped":

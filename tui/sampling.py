@@ -28,14 +28,16 @@ class SamplingDialog(Dialog[tuple[str, Sampling]]):
     """Returns the system prompt and the sampling; what cannot be is said and stays written."""
 
     AUTO_FOCUS = "#system"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+s,f10", "take", "Take it", priority=True, id="sampling.take")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s,f10", "take", "Take it", priority=True, id="sampling.take")
+    ]
     DEFAULT_CSS = """
     SamplingDialog {
         & #system { height: 4; border: none; background: $boost; margin: 0 0 1 0; &:focus { border: none; } }
         & Horizontal { height: 1; }
         & .name { width: 13; }
         & Input { width: 16; }
-        & .note { width: 1fr; padding: 0 0 0 1; color: $text-muted; }
+        & .note { width: 1fr; padding: 0 0 0 1; color: $quiet; }
     }
     """
 
@@ -51,7 +53,13 @@ class SamplingDialog(Dialog[tuple[str, Sampling]]):
             for name, title, note in _FIELDS:
                 with Horizontal():
                     yield Static(Content(title), classes="name")
-                    yield Input(f"{getattr(self.sampling, name):g}" if name not in _WHOLE else str(getattr(self.sampling, name)), id=name, compact=True)
+                    yield Input(
+                        f"{getattr(self.sampling, name):g}"
+                        if name not in _WHOLE
+                        else str(getattr(self.sampling, name)),
+                        id=name,
+                        compact=True,
+                    )
                     yield Static(Content(note), classes="note")
             with Horizontal():
                 yield Static(Content("stop at"), classes="name")
@@ -78,7 +86,9 @@ class SamplingDialog(Dialog[tuple[str, Sampling]]):
             try:
                 values[name] = int(text) if name in _WHOLE else float(text)
             except ValueError:
-                raise SettingsError(f"{title} takes a {'whole ' if name in _WHOLE else ''}number, not {clean(text)!r}.") from None
+                raise SettingsError(
+                    f"{title} takes a {'whole ' if name in _WHOLE else ''}number, not {clean(text)!r}."
+                ) from None
         parts = (part.strip() for part in self.query_one("#stop", Input).value.split("|"))
         stop = tuple(clean(part.replace("\\n", "\n")) for part in parts if part)
         return Sampling(**values, stop=stop)  # type: ignore[arg-type]

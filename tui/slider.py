@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -36,7 +37,7 @@ class Dose:
         pairs = sorted(zip(self.strengths, values, strict=True))
         if strength <= pairs[0][0]:
             return pairs[0][1]
-        for (low, a), (high, b) in zip(pairs, pairs[1:], strict=False):
+        for (low, a), (high, b) in pairwise(pairs):
             if strength <= high:
                 return a + (b - a) * (strength - low) / (high - low)
         return pairs[-1][1]
@@ -59,7 +60,7 @@ class Slider(Widget, can_focus=True):
     """One direction's strength in the selected column."""
 
     HELP = (
-        "How strongly this direction steers the selected column. 1 is the distance between the two kinds of text it was learnt "
+        "How strongly this direction steers the selected column. 1 is the distance between the two kinds of text it was learned "
         "from. The bars show its measured effect at each strength, the shading of the line how much unrelated answers change. "
         "After an answer, marked strengths (┴) are computed ahead: moving there changes the answer at once."
     )
@@ -72,7 +73,7 @@ class Slider(Widget, can_focus=True):
         Binding("down", "screen.slider(1)", "Slider below", show=False, id="slider.down"),
         Binding("0,home", "zero", "Off", key_display="0", id="slider.zero"),
         Binding("exclamation_mark", "ablate", "Ablate", key_display="!", id="slider.ablate"),
-        Binding("s", "source", "Learnt on", id="slider.source"),
+        Binding("s", "source", "Learned on", id="slider.source"),
     ]
     SCOPED_CSS: ClassVar[bool] = False  # The rules look at the screen's width class, which is above the widget.
     DEFAULT_CSS = """
@@ -103,20 +104,22 @@ class Slider(Widget, can_focus=True):
         return ("▸ ", "bold $text-accent") if self.face.active or self.has_focus else ("  ", "")
 
     def _number(self) -> str:
-        return self.face.state or ("no direction" if self.face.missing else f"{self.face.value:+.4g}".replace("+0", "0"))
+        return self.face.state or (
+            "no direction" if self.face.missing else f"{self.face.value:+.4g}".replace("+0", "0")
+        )
 
     def _one_line(self) -> Content:
         head, number = f"{self.direction:<8}", f" {self._number()}"
-        width = self.content_size.width - 2 - len(head) - max(7, len(number))
+        width = _even(self.content_size.width - 2 - len(head) - max(7, len(number)))
         return Content.assemble(self._mark(), (head, self._name_style()), *self._track(width), (number, "bold"))
 
     def _three_lines(self) -> Content:
-        width = self.content_size.width - 2
-        source = f"learnt on {self.face.source}" if self.face.source else ""
+        width = _even(self.content_size.width - 2)
+        source = f"learned on {self.face.source}" if self.face.source else ""
         head = f"{self.direction:<8} {self._number():>6}  "
         lines = [
-            Content.assemble(self._mark(), (head, self._name_style()), (clipped(source, width - len(head)), "$text-muted")),
-            Content.assemble("  ", (self._bars(width), "$text-muted")),
+            Content.assemble(self._mark(), (head, self._name_style()), (clipped(source, width - len(head)), "$quiet")),
+            Content.assemble("  ", (self._bars(width), "$quiet")),
             Content.assemble("  ", *self._track(width)),
         ]
         return Content("\n").join(lines)
@@ -135,7 +138,10 @@ class Slider(Widget, can_focus=True):
         if dose is None or not dose.strengths:
             return ""
         low, high = min(dose.effect), max(dose.effect)
-        heights = ((dose.at(dose.effect, self._strength_at(cell, width)) - low) / ((high - low) or 1.0) for cell in range(width))
+        heights = (
+            (dose.at(dose.effect, self._strength_at(cell, width)) - low) / ((high - low) or 1.0)
+            for cell in range(width)
+        )
         return "".join(_BARS[round(height * (len(_BARS) - 1))] for height in heights)
 
     def _track(self, width: int) -> list[tuple[str, str]]:
@@ -146,10 +152,12 @@ class Slider(Widget, can_focus=True):
             if cell == thumb:
                 parts.append(("●", "bold $text-accent"))
             elif cell in ready:
-                parts.append(("┴", "$text-muted"))
+                parts.append(("┴", "$quiet"))
             else:
                 mark = self._shade(self._strength_at(cell, width))
-                parts.append(("┼" if cell == zero and mark == "─" else mark, "$text-muted" if mark == "─" else "$text-warning"))
+                parts.append(
+                    ("┼" if cell == zero and mark == "─" else mark, "$quiet" if mark == "─" else "$text-warning")
+                )
         return parts
 
     def _shade(self, strength: float) -> str:
@@ -188,7 +196,7 @@ class Slider(Widget, can_focus=True):
     def _drag_to(self, x: int) -> None:
         narrow = self.content_size.height < 3
         start = 2 + (len(f"{self.direction:<8}") if narrow else 0)
-        width = self.content_size.width - start - (max(7, len(self._number()) + 1) if narrow else 0)
+        width = _even(self.content_size.width - start - (max(7, len(self._number()) + 1) if narrow else 0))
         if -1 <= x - start <= width:
             strength = self._strength_at(min(width - 1, max(0, x - start)), width)
             self.post_message(SliderMoved(self.direction, round(strength / STEP) * STEP))
@@ -225,3 +233,8 @@ def stepped(value: float, amount: float) -> float:
     else:
         target = (nearest + (1 if amount > 0 else -1)) * size
     return min(10.0, max(-10.0, round(target, 6)))
+
+
+def _even(width: int) -> int:
+    """The widest track in ``width`` on which half steps are equally far apart."""
+    return max(9, width - (width - 1) % 8)

@@ -56,7 +56,9 @@ def chat_path(family: str) -> Path:
 def save(family: str, state: State) -> None:
     """Write a family's last chat. Raises StateError when the folder cannot be written."""
     document = to_document(state.settings, state.answers)
-    _write(chat_path(family), {**document, "made": {str(c): text for c, text in state.made.items()}, "draft": state.draft})
+    _write(
+        chat_path(family), {**document, "made": {str(c): text for c, text in state.made.items()}, "draft": state.draft}
+    )
 
 
 def load(family: str) -> State | None:
@@ -68,9 +70,13 @@ def load(family: str) -> State | None:
         settings, answers = from_document(document)
         made = {int(column): str(text) for column, text in document.get("made", {}).items()}
         kept = {column: answer for column, answer in answers.items() if 0 <= column < len(settings.columns)}
-        return State(settings, kept, {column: made.get(column, "") for column in kept}, clean(str(document.get("draft", ""))))
+        return State(
+            settings, kept, {column: made.get(column, "") for column in kept}, clean(str(document.get("draft", "")))
+        )
     except (TillerError, ValueError, AttributeError) as error:
-        raise StateError(f"The last chat could not be read and was left out; {chat_path(family)} can be deleted.") from error
+        raise StateError(
+            f"The last chat could not be read and was left out; {chat_path(family)} can be deleted."
+        ) from error
 
 
 def save_looks(looks: Looks) -> None:
@@ -96,7 +102,9 @@ def _write(path: Path, document: dict[str, Any]) -> None:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise StateError(f"The chat could not be kept in {path.parent} ({error.strerror}); make that folder writable.") from error
+        raise StateError(
+            f"The chat could not be kept in {path.parent} ({error.strerror}); make that folder writable."
+        ) from error
 
 
 def _read(path: Path) -> dict[str, Any] | None:

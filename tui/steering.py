@@ -29,7 +29,9 @@ class Steering(Running):
         try:
             recipe = self.check(text)
         except TillerError as error:
-            self.recipe_line.judge(str(error), wrong=True, column=error.column if isinstance(error, RecipeError) else None)
+            self.recipe_line.judge(
+                str(error), wrong=True, column=error.column if isinstance(error, RecipeError) else None
+            )
             return
         said = self.engine.explain(recipe, self.chat.settings.column.checkpoint) if recipe else "the model as it is"
         self.recipe_line.judge(said, wrong=False)
@@ -82,6 +84,7 @@ class Steering(Running):
         if self.session is None:
             return
         self.slider_chosen, self.typed = direction, None
+        self.sources[direction] = self.source(direction)
         try:
             recipe = self.chat.settings.column.recipe.with_strength(direction, value, self.source(direction))
             self.check(str(recipe))
@@ -136,7 +139,9 @@ class Steering(Running):
     def action_strength(self, by: int) -> None:
         """A half step up or down on the active slider."""
         if self.session is not None and self.slider_chosen:
-            self.set_strength(self.slider_chosen, stepped(self.chat.settings.column.recipe.strength(self.slider_chosen), by * STEP))
+            self.set_strength(
+                self.slider_chosen, stepped(self.chat.settings.column.recipe.strength(self.slider_chosen), by * STEP)
+            )
 
     def action_slider(self, by: int) -> None:
         """The slider before or after becomes the active one."""

@@ -14,7 +14,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from core.answers import Answer
-from core.lenses import Lens, colour, glyph, ink, value
+from core.lenses import Lens, colour, glyph, ink, level, value
 from tui.messages import AlternativesWanted, CheckpointWanted, CloseWanted, ColumnChosen, LensChosen, TokenPointed
 from tui.text import clipped
 from tui.wrapping import Cell, answer_cells, plain_cells, wrap
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from textual.events import Click, Leave, MouseMove
 
 _ENDINGS = {"stopped": "stopped", "length": "cut at the longest answer", "context": "the context is full"}
+
+_NEUTRAL = 0.03
 
 
 @dataclass(frozen=True)
@@ -59,18 +61,26 @@ class AnswerStrip(Widget, can_focus=True):
         Binding("c", "checkpoint", "Checkpoint", id="strip.checkpoint"),
         Binding("x", "close", "Close column", id="strip.close"),
     ]
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"strip--title", "strip--chosen", "strip--dim", "strip--cursor", "strip--error", "strip--join"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "strip--title",
+        "strip--chosen",
+        "strip--dim",
+        "strip--cursor",
+        "strip--error",
+        "strip--join",
+    }
     DEFAULT_CSS = """
     AnswerStrip {
         height: auto; width: 1fr; padding: 0 1 0 1; margin: 0 0 1 0; border-left: outer $surface-lighten-2;
-        & .strip--title { color: $text-muted; }
+        & .strip--title { color: $quiet; }
         & .strip--chosen { color: $text-accent; text-style: bold; }
-        & .strip--dim { color: $text-muted; text-style: italic; }
+        & .strip--dim { color: $quiet; text-style: italic; }
         & .strip--error { color: $text-error; }
         & .strip--join { color: $text-warning; text-style: bold; }
         & .strip--cursor { background: $foreground; color: $background; text-style: bold; }
         &.-selected { border-left: outer $accent; }
         &:focus { background: $boost; }
+        &:ansi:focus { background: ansi_default; }
         &:ansi {
             border-left: outer ansi_bright_black;
             &.-selected { border-left: outer ansi_cyan; }
@@ -141,7 +151,9 @@ class AnswerStrip(Widget, can_focus=True):
         width, base = self.content_size.width, self.rich_style
         if y == 0:
             name = "strip--chosen" if self.face.selected else "strip--title"
-            return Strip([Segment(clipped(self.face.title, width), base + self._style(name))]).adjust_cell_length(width, base)
+            return Strip([Segment(clipped(self.face.title, width), base + self._style(name))]).adjust_cell_length(
+                width, base
+            )
         rows, step = self.rows(width), 2 if self._has_glyphs() else 1
         line, part = divmod(y - 1, step)
         if line < len(rows):
@@ -151,7 +163,9 @@ class AnswerStrip(Widget, can_focus=True):
         else:
             _, name = self._after()
             after, at = self._after_rows(width), y - 1 - len(rows) * step
-            segments = [Segment("".join(cell.text for cell in after[at]), base + self._style(name))] if at < len(after) else []
+            segments = (
+                [Segment("".join(cell.text for cell in after[at]), base + self._style(name))] if at < len(after) else []
+            )
         return Strip(segments).adjust_cell_length(width, base)
 
     def _style(self, name: str) -> Style:
@@ -173,7 +187,7 @@ class AnswerStrip(Widget, can_focus=True):
 
     def _tint(self, token: int) -> str | None:
         number = self._number(token)
-        if number is None or self.face.lens is None:
+        if number is None or self.face.lens is None or _neutral(self.face.lens, number):
             return None
         return colour(self.face.lens, number, self.face.middle)
 
@@ -183,10 +197,12 @@ class AnswerStrip(Widget, can_focus=True):
 
     def _glyph_segments(self, row: list[Cell], base: Style) -> list[Segment]:
         segments = []
-        for token, lead, text in _runs(row):
+        for token, lead, _ in _runs(row):
             number = None if token is None or lead else self._number(token)
             mark = " " if number is None or self.face.lens is None else glyph(self.face.lens, number)
-            segments.append(Segment(mark * sum(cell.width for cell in row if cell.token == token and cell.lead == lead), base))
+            segments.append(
+                Segment(mark * sum(cell.width for cell in row if cell.token == token and cell.lead == lead), base)
+            )
         return segments
 
     # ---------------------------------------------------------------------------------------------------------- cursor
@@ -324,3 +340,8 @@ def _runs(row: list[Cell]) -> list[tuple[int | None, bool, str]]:
         else:
             runs.append((cell.token, cell.lead, cell.text))
     return runs
+
+
+def _neutral(lens: Lens, number: float) -> bool:
+    """Whether a signed value is so near the middle that it has no colour worth the name."""
+    return lens.kind == "signed" and abs(level(lens, number) - 0.5) < _NEUTRAL

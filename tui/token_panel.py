@@ -29,7 +29,7 @@ class TokenPanel(Vertical):
     }
     .-narrow TokenPanel {
         & > #token-head { display: none; }
-        & > #token-readings { height: 1; margin: 0; }
+        & > #token-readings { height: auto; max-height: 2; margin: 0; }
     }
     """
 
@@ -60,23 +60,29 @@ class TokenPanel(Vertical):
 
     def _head(self) -> Content:
         if self.token is None:
-            return Content.styled("TOKEN", "$text-muted")
+            return Content.styled("TOKEN", "$quiet")
         word = clipped(one_line(self.token.text), 16)
-        return Content.assemble(("TOKEN ", "$text-muted"), (f"“{word}”", "bold"), (f"  {self._title}", "$text-muted"))
+        return Content.assemble(("TOKEN ", "$quiet"), (f"“{word}”", "bold"), (f"  {self._title}", "$quiet"))
 
     def _table(self) -> Content:
         if self.token is None:
-            return Content.styled(_EMPTY, "$text-muted")
-        rows = [Content.assemble((f"{label:<12}", "$text-muted"), text) for label, text in describe(self.token)]
+            return Content.styled(_EMPTY, "$quiet")
+        rows = [Content.assemble((f"{label:<12}", "$quiet"), text) for label, text in describe(self.token)]
         if self.token.forced:
-            rows.append(Content.styled("given, not chosen by the model", "$text-muted"))
+            rows.append(Content.styled("given, not chosen by the model", "$quiet"))
         return Content("\n").join(rows)
 
     def _line(self) -> Content:
         if self.token is None:
-            return Content.styled(_EMPTY, "$text-muted")
+            return Content.styled(_EMPTY, "$quiet")
         short = {"probability": "p"}
         parts = [Content.styled(f"“{clipped(one_line(self.token.text).strip(), 12)}”", "bold")]
         for label, text in describe(self.token):
-            parts.append(Content.assemble((f"  {short.get(label, label)} ", "$text-muted"), text.replace(" → ", "→").replace(" nats", "")))
+            parts.append(Content.assemble((f"  {short.get(label, label)} ", "$quiet"), _tight(text)))
         return Content("").join(parts)
+
+
+def _tight(text: str) -> str:
+    """A reading without its unit, and said once where the recipe changed nothing."""
+    plain, _, steered = text.removesuffix(" nats").partition(" → ")
+    return plain if steered in ("", plain) else f"{plain}→{steered}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -28,6 +27,7 @@ class TurnView(Vertical):
         &:ansi > .said { color: ansi_default; }
     }
     .-wide TurnView > .answers { layout: horizontal; }
+    .-narrow TurnView { margin: 0 0 1 0; & > .said { margin: 0; } & AnswerStrip { margin: 0; } }
     """
 
     def __init__(self, columns: int) -> None:
@@ -55,12 +55,12 @@ class TurnView(Vertical):
 
 
 class Transcript(VerticalScroll, can_focus=False):
-    """All turns; follows the end while answers stream in."""
+    """All turns; stays at the end while answers stream in."""
 
     DEFAULT_CSS = """
     Transcript {
         width: 1fr; height: 1fr; padding: 1 1 0 1; scrollbar-size-vertical: 1;
-        & > #empty { color: $text-muted; padding: 1 2; height: auto; }
+        & > #empty { color: $quiet; padding: 1 2; height: auto; }
         &:ansi > #empty { color: ansi_default; text-style: dim; }
     }
     """
@@ -75,7 +75,11 @@ class Transcript(VerticalScroll, can_focus=False):
         yield self.empty
 
     def show(self, turns: Sequence[Turn], faces: Sequence[Sequence[Face]], empty: str) -> None:
-        """Draw the turns; ``faces`` holds a face a column for each of them, ``empty`` is what is said when there is none."""
+        """Draw the turns; ``faces`` holds a face a column for each of them, ``empty`` is what is said when there is none.
+
+        A reader at the end stays at the end; one who has scrolled up stays there.
+        """
+        following = self.scroll_y >= self.max_scroll_y
         self.empty.display = not turns
         self.empty.update(Content(empty))
         while len(self.views) > len(turns):
@@ -86,6 +90,8 @@ class Transcript(VerticalScroll, can_focus=False):
             self.mount(view)
         for view, turn, row in zip(self.views, turns, faces, strict=True):
             view.show(turn.user, row)
+        if following:
+            self.call_after_refresh(self.scroll_end, animate=False, immediate=True)
 
     @property
     def last(self) -> list[AnswerStrip]:

@@ -13,9 +13,9 @@ from textual.content import Content
 from core.answers import Answer, load, to_document, to_markdown
 from core.errors import TillerError
 from core.families import Family
+from core.session import Session
 from core.values import PromptView, Settings, clean
 from tui.dialogs import TextDialog
-from core.session import Session
 from tui.text import one_line, shown
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def link_dialog(settings: Settings) -> TextDialog:
     command = f"python launch.py tui '{link}'"
     text = Content.assemble(
         ("In a terminal\n", "bold"), command, ("\n\nIn the browser, behind the address of its page\n", "bold"), f"/?{link}",
-        ("\n\nA link carries the whole conversation, the columns and their recipes. Nothing is uploaded anywhere.", "$text-muted"),
+        ("\n\nA link carries the whole conversation, the columns and their recipes. Nothing is uploaded anywhere.", "$quiet"),
     )  # fmt: skip
     return TextDialog("A link to this state", text, copy=command)
 
@@ -44,7 +44,11 @@ def export(settings: Settings, answers: dict[int, Answer], path: str) -> str:
     target = Path(clean(path).strip()).expanduser()
     if target.suffix not in (".md", ".json"):
         raise TillerError("The name ends in .md (Markdown) or .json (every token with its readings).")
-    text = to_markdown(settings, answers) if target.suffix == ".md" else json.dumps(to_document(settings, answers), ensure_ascii=False, indent=1)
+    text = (
+        to_markdown(settings, answers)
+        if target.suffix == ".md"
+        else json.dumps(to_document(settings, answers), ensure_ascii=False, indent=1)
+    )
     try:
         with target.open("x", encoding="utf-8") as file:
             file.write(text)
@@ -73,7 +77,9 @@ def read_source(family: Family, found: list[Session], text: str) -> str:
 def check_family(settings: Settings, family: Family) -> None:
     """Raise TillerError when settings are of another family, or name a checkpoint this one does not have."""
     if settings.family != family.name:
-        raise TillerError(f"This is a chat with the family {settings.family}; open it with `launch.py tui LINK`, which loads that family.")
+        raise TillerError(
+            f"This is a chat with the family {settings.family}; open it with `launch.py tui LINK`, which loads that family."
+        )
     for column in settings.columns:
         family.checkpoint(column.checkpoint)
 
@@ -83,7 +89,7 @@ def prompt_dialog(column: int, view: PromptView) -> TextDialog:
     note = [Content.styled(f"{view.note}\n\n", "$text-warning")] if view.note else []
     tokens: list[Content] = []
     for number, text in view.tokens:
-        tokens.append(Content.assemble((f"{one_line(text) or '·'}", "reverse"), (f"{number} ", "$text-muted")))
+        tokens.append(Content.assemble((f"{one_line(text) or '·'}", "reverse"), (f"{number} ", "$quiet")))
     body = Content.assemble(
         *note, Content.styled(f"{len(view.tokens)} tokens, as the model gets them\n", "bold"), shown(view.text).rstrip("\n"),
         Content.styled("\n\nToken by token, each with its number\n", "bold"), *tokens,
@@ -105,5 +111,5 @@ def help_text(screen: Screen[object]) -> Content:
             rows.setdefault(binding.description, []).append(screen.app.get_key_display(binding))
     for description, keys in rows.items():
         parts += [(f"{' '.join(dict.fromkeys(keys)):<12}", "bold $text-accent"), (f" {description}\n", "")]
-    parts.append(("\nEvery action, also those without a key, is in the commands (Ctrl+P).", "$text-muted"))
+    parts.append(("\nEvery action, also those without a key, is in the commands (Ctrl+P).", "$quiet"))
     return Content.assemble(*parts)
