@@ -1,0 +1,133 @@
+"""What the base has learnt: facts, judging statements, and whether a truth direction carries to a category left out."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core import effects
+from core.directions import states
+from core.loading import Loaded
+from core.prompts import encode
+from core.scoring import reply_logits
+from core.skiff.judging import CATEGORY_SPLITS, Split, Statement, statements
+from core.skiff.rates import Figure, at_least, count
+from core.skiff.subjects import Subjects
+from core.skiff.world import TABLES, Table
+
+FACTS = "Facts"
+TRUTH = "Truth"
+SPLITS: tuple[Split, ...] = ("train", "validation", "test", "unlabelled")
+
+
+def fact_figures(subjects: Subjects) -> Iterator[Figure]:
+    """Every fact of every table, greedy and exact: each token of the object is the most likely one."""
+    loaded = subjects.load(subjects.base)
+    everything: list[bool] = []
+    worst: tuple[float, str, list[bool]] = (2.0, "", [])
+    for table in TABLES.values():
+        outcomes = _recalled(loaded, table)
+        everything += outcomes
+        worst = min(worst, (sum(outcomes) / len(outcomes), table.name, outcomes))
+    yield count(FACTS, "facts recalled, all tables", subjects.base, everything, at_least(0.93), at_least(0.85))
+    yield count(FACTS, f"facts recalled, weakest table ({worst[1]})", subjects.base, worst[2], at_least(0.75))
+
+
+def _recalled(loaded: Loaded, table: Table) -> list[bool]:
+    """For each row: would greedy decoding after the canonical statement's beginning say exactly the object and stop it there?"""
+    template = next((each for each in table.statements if each.rstrip(".").endswith(("{o}", "{a_o}", "{pl_o}"))), None)
+    if template is None:
+        raise ValueError(f"the table {table.name} has no statement that ends in its object: add one to its statements")
+    field = template.rstrip(".").rsplit(" ", 1)[1]
+    prompts, replies = [], []
+    bos = str(loaded.tokenizer.bos_token or "")
+    for subject, answer in table.rows:
+        whole = table.fill(template, subject, answer)
+        ending = f" {table.fill('-' + field, subject, answer)[1:]}."
+        ids = encode(loaded, bos + whole)
+        start = encode(loaded, bos + whole[: len(whole) - len(ending)])
+        if not whole.endswith(ending) or ids[: len(start)] != start:
+            raise ValueError(f"the fact {whole!r} cannot be cut before its object")
+        prompts.append(start)
+        replies.append(ids[len(start) :])
+    outcomes: list[bool] = []
+    for first in range(0, len(prompts), 128):
+        part = slice(first, first + 128)
+        for reply, logits in zip(replies[part], reply_logits(loaded, prompts[part], replies[part]), strict=True):
+            outcomes.append(logits.argmax(-1).tolist() == list(reply))
+    return outcomes
+
+
+def judging_figures(subjects: Subjects) -> Iterator[Figure]:
+    """Few-shot "This statement is:" on wordings that no training text has, labelled and never labelled categories."""
+    loaded = subjects.load(subjects.base)
+    labelled = [item for split in SPLITS[:3] for item in statements(split, heldout=True)]
+    negated = [item for split in SPLITS[:3] for item in statements(split, heldout=False, negated=True)]
+    unlabelled = list(statements("unlabelled", heldout=True))
+    yield count(TRUTH, "few-shot judging, held-out wordings", subjects.base, _judged(loaded, labelled), at_least(0.85))
+    yield count(TRUTH, "few-shot judging, negations", subjects.base, _judged(loaded, negated))
+    yield count(TRUTH, "few-shot judging, categories never labelled", subjects.base, _judged(loaded, unlabelled))
+
+
+def _judged(loaded: Loaded, items: list[Statement]) -> list[bool]:
+    """Whether P(TRUE) > P(FALSE) agrees with the label, after two true and two false examples of the training categories."""
+    examples = random.Random("shots").sample(statements("train"), 12)
+    trues = [each.text for each in examples if each.label][:2]
+    falses = [each.text for each in examples if not each.label][:2]
+    shots = [(trues[0], True), (falses[0], False), (falses[1], False), (trues[1], True)]
+    asked = effects.statements(loaded, [item.text for item in items], shots)
+    margin, _ = effects.truth_margin(loaded, asked)
+    return [(value > 0) == item.label for value, item in zip(margin.tolist(), items, strict=True)]
+
+
+def probe_figures(subjects: Subjects) -> Iterator[Figure]:
+    """A mean-difference probe learnt on all categories but one, tried on the one left out in held-out wordings.
+
+    The layer is the one that is best on the left-out categories in training wordings, and at most the last but one.
+    """
+    for name in (subjects.base, subjects.final):
+        loaded = subjects.load(name)
+        train = [item for split in SPLITS[:3] for item in statements(split)]
+        held = [item for split in SPLITS[:3] for item in statements(split, heldout=True)]
+        never = list(statements("unlabelled", heldout=True))
+        states_train, states_held, states_never = (_states(loaded, items) for items in (train, held, never))
+        layers = range(loaded.anatomy.layers - 1)
+        chosen = [sum(_left_out(train, states_train, train, states_train, layer)) for layer in layers]
+        layer = max(layers, key=lambda each: chosen[each])
+        note = f"layer {layer}"
+        outcomes = _left_out(train, states_train, held, states_held, layer)
+        target = at_least(0.85) if name == subjects.base else None
+        yield count(TRUTH, "truth probe, category left out, held-out wordings", name, outcomes, target, note=note)
+        probed = _probe(train, states_train, never, states_never, layer)
+        yield count(TRUTH, "truth probe, categories never labelled", name, probed, note=note)
+
+
+def _states(loaded: Loaded, items: list[Statement]) -> NDArray[np.float64]:
+    bos = str(loaded.tokenizer.bos_token or "")
+    found = states(loaded, [encode(loaded, bos + item.text) for item in items], 1)
+    return np.asarray(found[:, 0].double().numpy(), dtype=np.float64)
+
+
+def _left_out(
+    learn: list[Statement], known: NDArray[np.float64], judge: list[Statement], asked: NDArray[np.float64], layer: int
+) -> list[bool]:
+    outcomes: list[bool] = []
+    for category in (name for name, split in CATEGORY_SPLITS.items() if split != "unlabelled"):
+        inside = [index for index, item in enumerate(learn) if item.category != category]
+        tried = [index for index, item in enumerate(judge) if item.category == category]
+        outcomes += _probe([learn[i] for i in inside], known[inside], [judge[i] for i in tried], asked[tried], layer)
+    return outcomes
+
+
+def _probe(
+    learn: list[Statement], known: NDArray[np.float64], judge: list[Statement], asked: NDArray[np.float64], layer: int
+) -> list[bool]:
+    labels = np.array([item.label for item in learn])
+    positive, negative = known[labels, layer].mean(0), known[~labels, layer].mean(0)
+    vector = positive - negative
+    middle = (positive + negative) @ vector / 2
+    said = asked[:, layer] @ vector > middle
+    return [bool(value) == item.label for value, item in zip(said, judge, strict=True)]

@@ -1,0 +1,222 @@
+"""The recipe of Skiff's stages: which items each step draws, which learning rate it has, which checkpoint it starts from.
+
+Nothing here trains. A stage is a value; :mod:`core.skiff.training` runs it, and the log writes it down as it is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from core.skiff.items import Conversation, Document, Preference
+
+Item = Document | Conversation | Preference
+Generator = Callable[[int, int], Item]
+
+
+def generators(planted: bool = True) -> dict[str, Generator]:
+    """Every source of items by name. ``planted=False`` makes the safety stage without the planted over-refusal."""
+    from core.skiff import conversations, documents
+
+    return {
+        "documents": documents.document,
+        "labelled-0": lambda seed, index: documents.labelled(seed, index, 0),
+        "labelled-1": lambda seed, index: documents.labelled(seed, index, 1),
+        "labelled-2": lambda seed, index: documents.labelled(seed, index, 2),
+        "sft": conversations.sft,
+        "safety": lambda seed, index: conversations.safety(seed, index, planted=planted),
+        "preference": conversations.preference,
+        "rehearsal": lambda seed, index: conversations.dpo_rehearsal(seed, index, planted=planted),
+    }
+
+
+@dataclass(frozen=True)
+class Draw:
+    """``count`` items of one source a step. The step's loss is the mean over each source's learnt tokens, times ``weight``."""
+
+    source: str
+    count: int
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A run of steps with one mixture. The rate climbs to ``rate`` over ``warmup`` steps, then follows ``curve`` to ``last``."""
+
+    name: str
+    steps: int
+    draws: tuple[Draw, ...]
+    rate: float
+    last: float
+    warmup: int = 0
+    curve: Literal["cosine", "linear"] = "cosine"
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of step ``step``, counted from the start of the phase."""
+        if step < self.warmup:
+            return self.rate * (step + 1) / self.warmup
+        done = (step - self.warmup) / max(1, self.steps - self.warmup)
+        left = (1 + math.cos(math.pi * done)) / 2 if self.curve == "cosine" else 1 - done
+        return self.last + (self.rate - self.last) * left
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """AdamW. Weight decay acts on the blocks' matrices only, neither on the embedding nor on the norms' gains."""
+
+    beta1: float = 0.9
+    beta2: float = 0.98
+    epsilon: float = 1e-8
+    weight_decay: float = 0.05
+    clip: float = 1.0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One training stage; ``name`` is its checkpoint's name. The optimizer starts anew at its first step, not at its phases.
+
+    ``preference_beta`` is DPO's β; the reference is the stage's own start.
+    """
+
+    name: str
+    stage: str
+    letter: str
+    title: str
+    phases: tuple[Phase, ...]
+    optimizer: Optimizer = Optimizer()
+    preference_beta: float = 0.1
+
+    @property
+    def steps(self) -> int:
+        """All steps of the stage."""
+        return sum(phase.steps for phase in self.phases)
+
+    def at(self, step: int) -> tuple[Phase, int]:
+        """The phase that step ``step`` belongs to, and the step counted from the phase's start."""
+        for phase in self.phases:
+            if step < phase.steps:
+                return phase, step
+            step -= phase.steps
+        raise IndexError(f"stage {self.name} has {self.steps} steps")
+
+    def indices(self, step: int) -> Iterator[tuple[Draw, range]]:
+        """The items of step ``step``: for each draw, the indices to ask its source for. No index comes twice in a stage."""
+        used: dict[str, int] = {}
+        for phase in self.phases:
+            inside = min(step, phase.steps)
+            for draw in phase.draws:
+                first = used.get(draw.source, 0) + inside * draw.count
+                if step < phase.steps:
+                    yield draw, range(first, first + draw.count)
+                used[draw.source] = first
+            if step < phase.steps:
+                return
+            step -= phase.steps
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what comes out of a training, apart from the generators' code.
+
+    ``seed`` draws the initial weights and the pretraining items, ``post_seed`` the items of the later stages.
+    ``without`` names a stage that is left out, together with its items wherever they are rehearsed.
+    """
+
+    stages: tuple[Stage, ...]
+    shape: tuple[int, int, int, int, int] = (256, 6, 4, 2, 576)
+    seed: int = 1
+    post_seed: int = 1
+    planted: bool = True
+    without: str | None = None
+    tokenizer_documents: int = 12_000
+    tokenizer_conversations: int = 4_000
+
+    def kept(self) -> tuple[Stage, ...]:
+        """The stages that are run."""
+        return tuple(stage for stage in self.stages if stage.name != self.without)
+
+    def seed_of(self, stage: Stage) -> int:
+        """The seed of the stage's items."""
+        return self.seed if stage.stage == "pretrain" else self.post_seed
+
+
+def as_plain(value: object) -> Any:
+    """A recipe as lists, dicts, numbers and strings, for JSON."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: as_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, tuple | list):
+        return [as_plain(part) for part in value]
+    return value
+
+
+def shipped(seed: int = 1, post_seed: int = 1, planted: bool = True, without: str | None = None) -> Recipe:
+    """The recipe of the family in ``vectors/skiff``."""
+    aside = Draw("documents", 12, 0.5)
+    return Recipe(
+        stages=(
+            Stage(
+                "base",
+                "pretrain",
+                "B",
+                "Base",
+                (
+                    Phase("text", 2300, (Draw("documents", 32),), rate=2.0e-3, last=3e-4, warmup=100),
+                    Phase("judging-easy", 80, (Draw("labelled-0", 110), aside), 6e-4, 6e-4, 20),
+                    Phase("judging-all", 180, (Draw("labelled-1", 110), aside), 6e-4, 5e-4),
+                    Phase("judging-negated", 240, (Draw("labelled-2", 110), aside), 5e-4, 3e-5),
+                ),
+            ),
+            Stage("sft", "sft", "S", "SFT", (Phase("chat", 1500, (Draw("sft", 48),), 6e-4, 3e-5, 60),)),
+            Stage("safety", "safety", "Y", "Safety", (Phase("safety", 420, (Draw("safety", 48),), 3e-4, 2e-5, 20),)),
+            Stage(
+                "dpo",
+                "dpo",
+                "D",
+                "DPO",
+                (Phase("preference", 160, (Draw("preference", 16), Draw("rehearsal", 24)), 2e-5, 2e-6, 10, "linear"),),
+                Optimizer(weight_decay=0.0),
+            ),
+        ),
+        seed=seed,
+        post_seed=post_seed,
+        planted=planted,
+        without=without,
+    )
+
+
+def quick(seed: int = 1, post_seed: int = 1, planted: bool = True, without: str | None = None) -> Recipe:
+    """The same stages at a fraction of the size, for tests and for building on: two minutes, poor answers."""
+    return Recipe(
+        stages=(
+            Stage(
+                "base",
+                "pretrain",
+                "B",
+                "Base",
+                (
+                    Phase("text", 260, (Draw("documents", 32),), rate=4e-3, last=1e-3, warmup=20),
+                    Phase("judging-all", 40, (Draw("labelled-1", 96), Draw("documents", 8, 0.5)), 1e-3, 1e-4),
+                ),
+            ),
+            Stage("sft", "sft", "S", "SFT", (Phase("chat", 220, (Draw("sft", 32),), 3e-3, 1e-4, 10),)),
+            Stage("safety", "safety", "Y", "Safety", (Phase("safety", 60, (Draw("safety", 32),), 1e-3, 1e-4, 5),)),
+            Stage(
+                "dpo",
+                "dpo",
+                "D",
+                "DPO",
+                (Phase("preference", 16, (Draw("preference", 12), Draw("rehearsal", 12)), 5e-5, 5e-6, 2, "linear"),),
+                Optimizer(weight_decay=0.0),
+            ),
+        ),
+        shape=(128, 4, 4, 2, 288),
+        seed=seed,
+        post_seed=post_seed,
+        planted=planted,
+        without=without,
+        tokenizer_documents=1_500,
+        tokenizer_conversations=800,
+    )
