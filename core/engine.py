@@ -6,6 +6,7 @@ it runs; the thread gives each active run one step in turn, so that several peop
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections import deque
@@ -32,6 +33,8 @@ SCRUB_STRENGTHS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 #: A run that nobody reads stops computing when so many events wait; it goes on when they are read.
 MAX_WAITING = 2_048
 
+_CLOSING = "Tiller is closing; start it again to go on."
+_log = logging.getLogger(__name__)
 _SCOPE_WORDS = {"all": "all tokens", "prompt": "the prompt", "reply": "the reply", "last": "the prompt's last token"}
 
 
@@ -126,14 +129,19 @@ class Engine:
         self._commands: queue.Queue[Command | None] = queue.Queue()
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
+        # Held while a command is queued and while the queue is emptied for the last time: none is left without an answer.
+        self._gate = threading.Lock()
+        self._over = False
 
     # ------------------------------------------------------------------------------------------------------------ life
 
     def start(self) -> None:
         """Start the engine's thread, which imports torch and loads the final checkpoint. A second call does nothing."""
-        if self._thread is None:
+        with self._gate:
+            if self._thread is not None or self._closed.is_set():
+                return
             self._thread = threading.Thread(target=self._main, name="tiller-engine", daemon=True)
-            self._thread.start()
+        self._thread.start()
 
     @property
     def status(self) -> Status:
@@ -147,24 +155,41 @@ class Engine:
         return self._status
 
     def close(self) -> None:
-        """Stop every run at its next step and end the thread."""
-        self._closed.set()
+        """End every run at its next step, refuse what waits, and end the thread. What is submitted later fails at once."""
+        with self._gate:
+            self._closed.set()
+            thread = self._thread
         self._commands.put(None)
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(timeout=10)
+        if thread is None:
+            self._refuse_rest()
+        elif thread is not threading.current_thread():
+            thread.join(timeout=10)
 
     def _main(self) -> None:
+        try:
+            self._work()
+        finally:
+            self._refuse_rest()
+
+    def _work(self) -> None:
         self._publish(Status("loading", "Importing PyTorch."))
         try:
             from core.worker import Worker
 
             worker = Worker(self.family, self.device, self.dtype, self.threads, self._publish)
-            worker.load(self.family.final.name)
+            if not self._closed.is_set():
+                worker.load(self.family.final.name)
         except TillerError as error:
             self._refuse_all(str(error))
         except ImportError as error:
             self._refuse_all(
                 f"PyTorch or transformers cannot be imported ({error}); start Tiller with launch.py, which installs them."
+            )
+        except Exception as error:
+            # Whatever a library raises here, the front ends wait for a word: say it instead of loading for ever.
+            _log.error("The engine could not start.", exc_info=error)
+            self._refuse_all(
+                f"The model could not be started ({type(error).__name__}: {' '.join(str(error).split())[:200]}); restart Tiller."
             )
         else:
             worker.serve(self._commands, self._closed)
@@ -174,6 +199,21 @@ class Engine:
         self._publish(Status("failed", sentence))
         while (command := self._commands.get()) is not None:
             command.refuse(sentence)
+
+    def _refuse_rest(self) -> None:
+        """Answer what is still in the queue when nobody will ever take it out, and everything that comes later."""
+        with self._gate:
+            self._over = True
+        while not self._commands.empty():
+            if (command := self._commands.get()) is not None:
+                command.refuse(_CLOSING)
+
+    def _send(self, command: Command) -> None:
+        with self._gate:
+            if not self._over:
+                self._commands.put(command)
+                return
+        command.refuse(_CLOSING)
 
     def _publish(self, status: Status) -> None:
         with self._changed:
@@ -218,7 +258,7 @@ class Engine:
             run.publish(Failed(sentence))
             run.end()
 
-        self._commands.put(Command(lambda worker: worker.start(run), refuse))
+        self._send(Command(lambda worker: worker.start(run), refuse))
         return run
 
     def call(self, function: Callable[[Worker], T]) -> Future[T]:
@@ -226,13 +266,21 @@ class Engine:
         future: Future[T] = Future()
 
         def act(worker: Worker) -> None:
+            if not future.set_running_or_notify_cancel():
+                return
             try:
-                future.set_result(function(worker))
+                result = function(worker)
             except Exception as error:
                 # Whatever it is belongs to the caller, who waits for it in another thread.
                 future.set_exception(error)
+            else:
+                future.set_result(result)
 
-        self._commands.put(Command(act, lambda sentence: future.set_exception(TillerError(sentence))))
+        def refuse(sentence: str) -> None:
+            if future.set_running_or_notify_cancel():
+                future.set_exception(TillerError(sentence))
+
+        self._send(Command(act, refuse))
         return future
 
     def prompt(self, settings: Settings, column: int) -> PromptView:
@@ -258,8 +306,11 @@ class Engine:
 
     def recorded(self) -> tuple[Settings, dict[int, Answer]] | None:
         """The run that was recorded for this family, to be shown while the model loads."""
-        path = self.family.folder / "recorded.json"
-        return answers.load(path.read_text(encoding="utf-8")) if path.is_file() else None
+        for folder in (store.user_folder() / self.family.name, self.family.folder):
+            path = folder / "recorded.json"
+            if path.is_file():
+                return answers.load(path.read_text(encoding="utf-8", errors="replace"))
+        return None
 
     def directions(self, checkpoint: str) -> tuple[Card, ...]:
         """The directions learnt on a checkpoint; only headers are read."""
@@ -282,12 +333,16 @@ class Engine:
         source = self.family.checkpoint(term.source or checkpoint).name
         card = next((each for each in self.directions(source) if each.name == term.direction), None)
         if card is None:
+            path = store.find(self.family.name, source, "direction", term.direction, self.family.folder)
+            if path is not None:
+                # It is there but left out of the list: reading it says what is wrong with it.
+                store.read_card(path)
             there = ", ".join(each.name for each in self.directions(source)) or "none"
             raise TillerError(
                 f"{source} has no direction {term.direction!r}; it has {there}. launch.py precompute learns refusal and truth."
             )
-        layers = int(card.details["layers"])
-        if term.layers and term.layers[-1] >= layers:
+        layers = int(card.details.get("layers", 0))
+        if layers and term.layers and term.layers[-1] >= layers:
             raise TillerError(f"{term.place} names layer {term.layers[-1]}; {checkpoint} has layers 0 to {layers - 1}.")
         best = "every layer" if term.kind == "ablate" else f"layer {card.layer}"
         named = f"layer{'s' if len(term.layers) > 1 else ''} {layers_text(term.layers)}" if term.layers else best

@@ -70,14 +70,19 @@ class Worker:
             self._directions[path] = (changed, store.load_direction(path))
         return self._directions[path][1]
 
-    def gauges(self, loaded: Loaded) -> tuple[Gauge, ...]:
-        """A gauge for every direction of a checkpoint that fits it."""
-        found = []
+    def gauges(self, loaded: Loaded) -> tuple[tuple[Gauge, ...], str]:
+        """A gauge for every direction of a checkpoint, and sentences on those that cannot be read: a chat goes on without them."""
+        found: list[Gauge] = []
+        refused: list[str] = []
         for card in store.cards(self.family.name, loaded.checkpoint.name, folder=self.family.folder):
-            direction = self.direction(card.name, loaded.checkpoint.name)
-            check_fit(direction, loaded)
-            found.append(gauge(direction, device=loaded.device))
-        return tuple(found)
+            try:
+                direction = self.direction(card.name, loaded.checkpoint.name)
+                check_fit(direction, loaded)
+            except TillerError as error:
+                refused.append(f"No readings of {card.name}: {error}")
+            else:
+                found.append(gauge(direction, device=loaded.device))
+        return tuple(found), " ".join(refused)
 
     def prompt(self, settings: Settings, column: int) -> PromptView:
         """The exact prompt of a column. Raises TillerError."""
@@ -93,16 +98,25 @@ class Worker:
             steppable = self._steppable()
             for command in _waiting(commands, wait=not steppable, paused=bool(self._runs)):
                 if command is None:
-                    break
-                command.act(self)
+                    continue
+                if closed.is_set():
+                    command.refuse("Tiller is closing; start it again to go on.")
+                else:
+                    command.act(self)
             for active in self._steppable():
-                self._step(active)
+                if not closed.is_set():
+                    self._step(active)
         for active in self._runs:
-            active.run.publish(Failed("Tiller is closing."))
-            active.run.end()
+            self._end_early(active)
 
     def start(self, run: Run) -> None:
         """Begin a run; what stands in the way becomes its Failed event."""
+        if run.cancelled.is_set():
+            # Nobody wants it any more: no checkpoint is loaded for it.
+            for column in run.columns:
+                run.publish(Done(column, "stopped", 0, 0.0))
+            run.end()
+            return
         try:
             self._runs.append(self._activate(run))
         except TillerError as error:
@@ -116,30 +130,33 @@ class Worker:
         active = _Active(run)
         for checkpoint in dict.fromkeys(run.settings.columns[column].checkpoint for column in run.columns):
             loaded = self.load(checkpoint)
+            gauges, refused = self.gauges(loaded)
             speakers = [
-                self._speaker(run, column, loaded)
+                self._speaker(run, column, loaded, refused)
                 for column in run.columns
                 if run.settings.columns[column].checkpoint == checkpoint
             ]
-            active.streams[checkpoint] = Stream(loaded, speakers, self.gauges(loaded))
+            active.streams[checkpoint] = Stream(loaded, speakers, gauges)
             active.prompts |= {speaker.column: speaker.prompt for speaker in speakers}
         return active
 
-    def _speaker(self, run: Run, column: int, loaded: Loaded) -> Speaker:
+    def _speaker(self, run: Run, column: int, loaded: Loaded, refused: str) -> Speaker:
         recipe = run.settings.columns[column].recipe
         built = prompts.build(loaded, run.settings, column)
         # The selected column may be steered while it runs, so its shadow starts with it; scrubbed answers get theirs afterwards.
         shadow = not run.scrub and (bool(recipe) or column == run.settings.selected)
         edits = compile_recipe(recipe, loaded, self.direction)
-        return Speaker(
-            column, built.ids, edits, run.settings.sampling, shadow, run.prefixes.get(column, ()), built.note
-        )
+        prefix = run.prefixes.get(column, ())
+        if not all(0 <= token < int(loaded.model.config.get_text_config().vocab_size) for token in prefix):
+            raise TillerError(f"{loaded.checkpoint.name} does not know this answer's tokens; retry it instead of continuing it.")
+        note = " ".join(part for part in (built.note, refused) if part)
+        return Speaker(column, built.ids, edits, run.settings.sampling, shadow, prefix, note)
 
     def _steppable(self) -> list[_Active]:
-        """The runs whose turn it is: those that somebody reads, chats before scrubbing."""
+        """The runs whose turn it is: those that somebody reads, chats before scrubbing; a cancelled one always, to be freed."""
         alive = [active for active in self._runs if not active.run.crowded or active.run.cancelled.is_set()]
-        chats = [active for active in alive if not active.run.scrub]
-        return chats or alive
+        first = [active for active in alive if not active.run.scrub or active.run.cancelled.is_set()]
+        return first or alive
 
     def _step(self, active: _Active) -> None:
         run = active.run
@@ -153,14 +170,24 @@ class Worker:
             if all(stream.done for stream in active.streams.values()):
                 self._finish(active)
         except TillerError as error:
-            self._runs.remove(active)
+            self._forget(active)
             run.publish(Failed(str(error)))
             run.end()
             self._say_now()
         except Exception as error:
-            self._runs.remove(active)
+            self._forget(active)
             self._broken(run, error)
             self._say_now()
+
+    def _forget(self, active: _Active) -> None:
+        self._runs = [each for each in self._runs if each is not active]
+
+    def _end_early(self, active: _Active) -> None:
+        """Stop a run because the engine closes: what was said stays, every unfinished column is done."""
+        active.publish([event for stream in active.streams.values() for event in stream.stop()])
+        for event in active.held:
+            active.run.publish(event)
+        active.run.end()
 
     def _change_recipes(self, active: _Active) -> list[Event]:
         events: list[Event] = []
@@ -175,7 +202,7 @@ class Worker:
         return [] if index is None else [RecipeChanged(column, index, str(recipe))]
 
     def _finish(self, active: _Active) -> None:
-        self._runs.remove(active)
+        self._forget(active)
         if active.run.scrub:
             self._score_shadows(active)
         seconds = time.perf_counter() - active.started
@@ -185,9 +212,12 @@ class Worker:
         self._say_now()
 
     def _score_shadows(self, active: _Active) -> None:
-        """The unsteered checkpoint's readings of every scrubbed answer, in one forward pass, then the events held back."""
+        """The unsteered checkpoint's readings of every scrubbed answer, in one forward pass, then the events held back.
+
+        Answers that were stopped are not scored: nobody will look at them.
+        """
         stream = next(iter(active.streams.values()))
-        columns = sorted(active.said)
+        columns = sorted(active.said) if not active.run.cancelled.is_set() else []
         replies = [[token.id for token in active.said[column]] for column in columns]
         readings = score(stream.loaded, [active.prompts[column] for column in columns], replies, gauges=stream.gauges)
         for column, own in zip(columns, readings, strict=True):
@@ -214,7 +244,7 @@ class Worker:
         self._publish(Status(state, detail, None, self._speed, self.device, self.threads))  # type: ignore[arg-type]
 
 
-@dataclass
+@dataclass(eq=False)
 class _Active:
     """A run in progress: a stream for each checkpoint, and what has been said so far."""
 
