@@ -6,9 +6,9 @@ Front ends draw an :class:`Answer`; they never put text together themselves.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 from core.errors import TillerError
 from core.values import (
@@ -23,6 +23,7 @@ from core.values import (
     Settings,
     Started,
     Token,
+    clean,
     event_json,
 )  # fmt: skip
 
@@ -95,19 +96,24 @@ def to_markdown(settings: Settings, answers: Mapping[int, Answer]) -> str:
 
     Text stands in indented blocks, so that what a model or a person wrote cannot become markup.
     """
-    lines = ["# Tiller chat", "", f"Family: {settings.family}. Open this state again: `?{settings.to_link()}`", ""]
+    lines = ["# Tiller chat", "", f"Family: {_code(settings.family)}. Open this state again: `?{settings.to_link()}`", ""]
     for turn_index, turn in enumerate(settings.turns):
         lines += [f"## {turn_index + 1}. You", "", _block(turn.user), ""]
         for index, column in enumerate(settings.columns):
             reply = turn.replies[index] if index < len(turn.replies) else ""
             answer = answers.get(index) if turn_index == len(settings.turns) - 1 else None
             stopped = " (stopped)" if answer and answer.reason == "stopped" else ""
-            lines += [f"### {column.title}{stopped}", "", _block(reply), ""]
+            lines += [f"### {_code(column.title)}{stopped}", "", _block(reply), ""]
     return "\n".join(lines)
 
 
+def _code(name: str) -> str:
+    """A name as a code span on one line: names in a link are anybody's text too."""
+    return "`" + " ".join(name.replace("`", "'").split()) + "`"
+
+
 def _block(text: str) -> str:
-    return "\n".join("    " + line for line in text.split("\n"))
+    return "\n".join("    " + line for line in clean(text).split("\n"))
 
 
 def to_document(settings: Settings, answers: Mapping[int, Answer]) -> dict[str, Any]:
@@ -130,7 +136,10 @@ def from_document(document: Mapping[str, Any]) -> tuple[Settings, dict[int, Answ
     """
     settings = Settings.from_json(document.get("settings"))
     try:
-        return settings, {int(column): _read_answer(data) for column, data in document["answers"].items()}
+        read = {int(column): _read_answer(int(column), data) for column, data in document["answers"].items()}
+        if any(not 0 <= column < len(settings.columns) for column in read) or (read and not settings.turns):
+            raise ValueError("answers that belong to no column or turn")
+        return settings, read
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise TillerError("This file is not a whole export of a chat; export it again as JSON.") from error
 
@@ -139,28 +148,56 @@ def load(text: str) -> tuple[Settings, dict[int, Answer]]:
     """An export in JSON text. Raises TillerError when it is none."""
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TillerError("This file is not JSON; export the chat again as JSON.") from error
     if not isinstance(document, Mapping):
         raise TillerError("This file is not a whole export of a chat; export it again as JSON.")
     return from_document(document)
 
 
-def _read_answer(data: Mapping[str, Any]) -> Answer:
-    joins = tuple((int(index), str(recipe)) for index, recipe in data["joins"])
-    return Answer(_read_tokens(data["tokens"]), joins, data["note"], data["reason"], data["seconds"], data["error"])
+# What follows reads files that anybody may have written: every part is checked, every text cleaned.
 
 
-def _read_tokens(items: Iterable[Mapping[str, Any]]) -> tuple[Token, ...]:
-    return tuple(
-        Token(
-            item["column"], item["index"], item["id"], item["text"], _read_reading(item["reading"]),
-            _read_reading(item["shadow"]) if item["shadow"] else None, item["forced"],
-        )
-        for item in items
-    )  # fmt: skip
+def _read_answer(column: int, data: Mapping[str, Any]) -> Answer:
+    if data["reason"] is not None and data["reason"] not in get_args(Reason):
+        raise ValueError(data["reason"])
+    return Answer(
+        tokens=tuple(_read_token(column, index, item) for index, item in enumerate(data["tokens"])),
+        joins=tuple((_whole(index), _text(recipe)) for index, recipe in data["joins"]),
+        note=_text(data["note"]),
+        reason=data["reason"],
+        seconds=_number(data["seconds"]),
+        error=_text(data["error"]),
+    )
+
+
+def _read_token(column: int, index: int, item: Mapping[str, Any]) -> Token:
+    shadow = _read_reading(item["shadow"]) if item["shadow"] is not None else None
+    reading = _read_reading(item["reading"])
+    return Token(column, index, _whole(item["id"]), _text(item["text"]), reading, shadow, item["forced"] is True)
 
 
 def _read_reading(item: Mapping[str, Any]) -> Reading:
-    top = tuple(Alternative(each["id"], each["text"], each["probability"]) for each in item["top"])
-    return Reading(item["logprob"], item["entropy"], item["rank"], top, dict(item["projections"]))
+    top = tuple(
+        Alternative(_whole(each["id"]), _text(each["text"]), _number(each["probability"])) for each in item["top"]
+    )
+    projections = {_text(name): _number(value) for name, value in item["projections"].items()}
+    return Reading(_number(item["logprob"]), _number(item["entropy"]), _whole(item["rank"]), top, projections)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return clean(value)
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**31:
+        raise ValueError(value)
+    return value
+
+
+def _number(value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not -1e300 < value < 1e300:
+        raise ValueError(value)
+    return float(value)

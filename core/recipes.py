@@ -47,6 +47,10 @@ class RecipeError(TillerError, ValueError):
         self.column = column
 
 
+class StrengthError(TillerError, ValueError):
+    """A strength beyond :data:`MAX_STRENGTH`."""
+
+
 @dataclass(frozen=True)
 class Term:
     """One edit of the residual stream.
@@ -54,6 +58,9 @@ class Term:
     ``value`` is the strength in gaps for ``add``, the projection to set for ``hold``, and 1.0 for ``ablate``. ``source`` is the
     checkpoint the direction was learnt on, ``None`` for the checkpoint that is steered. ``layers`` is ``None`` for the direction's
     best layer (``ablate``: every layer), else sorted 0-based block indices.
+
+    Raises:
+        StrengthError: a value that is not finite or beyond :data:`MAX_STRENGTH`.
     """
 
     kind: Kind
@@ -65,7 +72,7 @@ class Term:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.value) or abs(self.value) > MAX_STRENGTH:
-            raise ValueError(
+            raise StrengthError(
                 f"A strength lies between -{MAX_STRENGTH:g} and {MAX_STRENGTH:g} gaps; {self.value:g} does not."
             )
 

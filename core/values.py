@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -59,7 +58,10 @@ class Sampling:
     stop: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _check(0 <= self.temperature <= 5, "The temperature lies between 0 and 5.")
+        _check(
+            self.temperature == 0 or 0.01 <= self.temperature <= 5,
+            "The temperature is 0 (always the likeliest token) or lies between 0.01 and 5.",
+        )
         _check(0 < self.top_p <= 1, "Top-p lies above 0 and at most at 1.")
         _check(0 <= self.top_k <= 1_000_000, "Top-k is 0 (off) or a whole number above it.")
         _check(0.1 <= self.repetition_penalty <= 5, "The repetition penalty lies between 0.1 and 5; 1 is off.")
@@ -119,6 +121,7 @@ class Settings:
     def drop_column(self, index: int) -> Settings:
         """These settings without one column and its replies. Raises SettingsError when it is the last one."""
         _check(len(self.columns) > 1, "The last column stays.")
+        _check(0 <= index < len(self.columns), "The column to close is not there.")
         turns = tuple(replace(turn, replies=turn.replies[:index] + turn.replies[index + 1 :]) for turn in self.turns)
         columns = self.columns[:index] + self.columns[index + 1 :]
         selected = min(self.selected - (self.selected > index), len(columns) - 1)
@@ -182,15 +185,16 @@ class Settings:
             family=_string(data, "family"),
             columns=columns,
             selected=_integer(data, "selected"),
-            sampling=Sampling(**known, stop=tuple(clean(str(s)) for s in _sequence(sampling, "stop"))),
+            sampling=Sampling(**known, stop=_strings(sampling, "stop")),
             lens=_string(data, "lens"),
-            system=clean(_string(data, "system")),
+            system=_string(data, "system"),
             turns=turns,
         )
 
     def to_link(self) -> str:
         """The query string that opens this state: ``s=…``. Put it behind the page's address, or give it to ``tui``."""
-        text = json.dumps(self.to_json(), ensure_ascii=False, separators=(",", ":"))
+        # Lone surrogates have no UTF-8; they can only come from values that were not made by ask() or from_json().
+        text = clean(json.dumps(self.to_json(), ensure_ascii=False, separators=(",", ":")))
         return "s=" + base64.urlsafe_b64encode(zlib.compress(text.encode(), 9)).decode().rstrip("=")
 
     @classmethod
@@ -200,15 +204,15 @@ class Settings:
         Raises:
             SettingsError: when it is cut off or not a link of Tiller's.
         """
-        query = urlparse(link).query if "?" in link else link
-        values = parse_qs(query).get("s")
-        code = values[0] if values else query.strip()
         try:
+            query = urlparse(link).query if "?" in link else link
+            values = parse_qs(query).get("s")
+            code = values[0] if values else query.strip()
             packed = base64.urlsafe_b64decode(code + "=" * (-len(code) % 4))
             # The limit keeps a small link from unpacking into all of memory.
             text = zlib.decompressobj().decompress(packed, _MAX_LINK_BYTES)
             return cls.from_json(json.loads(text))
-        except (zlib.error, ValueError) as error:
+        except (zlib.error, ValueError, RecursionError) as error:
             raise SettingsError("This is not a whole link of Tiller's; copy it again from Share.") from error
 
     def _index(self, column: int | None) -> int:
@@ -363,7 +367,8 @@ def clean(text: str) -> str:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # The bound keeps out infinity, NaN, and whole numbers too large to be made a float.
+    return isinstance(value, int | float) and not isinstance(value, bool) and -1e300 < value < 1e300
 
 
 def _mapping(value: object, what: str) -> Mapping[str, Any]:
@@ -383,7 +388,13 @@ def _string(data: Mapping[str, Any], key: str) -> str:
     value = data.get(key, "")
     if not isinstance(value, str):
         raise SettingsError(f"{key!r} must be text.")
-    return value
+    return clean(value)
+
+
+def _strings(data: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    values = _sequence(data, key)
+    _check(all(isinstance(value, str) for value in values), f"{key!r} must be a list of texts.")
+    return tuple(clean(value) for value in values)
 
 
 def _integer(data: Mapping[str, Any], key: str) -> int:
@@ -401,5 +412,4 @@ def _read_column(data: Mapping[str, Any]) -> Column:
 
 
 def _read_turn(data: Mapping[str, Any]) -> Turn:
-    replies = tuple(clean(str(reply)) for reply in _sequence(data, "replies"))
-    return Turn(clean(_string(data, "user")), replies)
+    return Turn(_string(data, "user"), _strings(data, "replies"))
