@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -120,7 +121,7 @@ def check_fit(direction: Direction, target: Loaded) -> None:
         )
 
 
-_FINGERPRINTS: dict[str, str] = {}
+_FINGERPRINTS: dict[str, tuple[str, tuple[tuple[int, int], ...]]] = {}
 
 
 def _source_fingerprint(checkpoint: str, target: Loaded) -> str | None:
@@ -130,11 +131,12 @@ def _source_fingerprint(checkpoint: str, target: Loaded) -> str | None:
     found = next((each for each in target.family.checkpoints if each.name == checkpoint and each.local), None)
     if found is None:
         return None
-    if found.source not in _FINGERPRINTS:
-        from pathlib import Path
-
-        _FINGERPRINTS[found.source] = fingerprint(Path(found.source))
-    return _FINGERPRINTS[found.source]
+    folder = Path(found.source)
+    # Hashing takes time; a file written since then has another time or size.
+    marks = tuple((path.stat().st_mtime_ns, path.stat().st_size) for path in sorted(folder.glob("*.safetensors")))
+    if _FINGERPRINTS.get(found.source, ("", ()))[1] != marks or not marks:
+        _FINGERPRINTS[found.source] = (fingerprint(folder), marks)
+    return _FINGERPRINTS[found.source][0]
 
 
 # --------------------------------------------------------------------------------------------------------------- batches

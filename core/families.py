@@ -26,6 +26,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,7 +34,11 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import TillerError
+from core.recipes import RecipeError, parse
 from core.store import SHIPPED, user_folder
+
+#: What a checkpoint may be called: a recipe must be able to name it, and a folder too.
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.]*(?:-[A-Za-z0-9_][A-Za-z0-9_.]*)*")
 
 #: Chat templates by name, in Jinja, with the strings at which a reply ends.
 TEMPLATES: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -133,10 +138,16 @@ def load(name: str) -> Family:
     """
     places = [Path(name)] if "/" in name or "\\" in name else [user_folder() / name, SHIPPED / name]
     for folder in places:
-        if (folder / "family.toml").is_file():
+        try:
+            there = (folder / "family.toml").is_file()
+        except OSError:
+            # A name that is too long for a file is no family's either.
+            there = False
+        if there:
             return read(folder / "family.toml")
+    shown = name if len(name) <= 100 else name[:100] + "…"
     raise FamilyError(
-        f"There is no family {name!r}; there is {', '.join(names()) or 'none'}. A folder with a family.toml works too, as ./folder."
+        f"There is no family {shown!r}; there is {', '.join(names()) or 'none'}. A folder with a family.toml works too, as ./folder."
     )
 
 
@@ -146,8 +157,10 @@ def read(path: Path) -> Family:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeError) as error:
         raise FamilyError(f"{path} is not valid TOML: {error}.") from error
+    except OSError as error:
+        raise FamilyError(f"{path} cannot be read ({error.strerror}); check its permissions.") from error
     _known(data, {"title", "notes", "licence", "checkpoint", "example"}, path, "the top")
-    checkpoints = tuple(_checkpoint(item, path) for item in data.get("checkpoint", []))
+    checkpoints = tuple(_checkpoint(item, path) for item in _tables(data, "checkpoint", path))
     family = Family(
         name=path.parent.resolve().name,
         title=str(data.get("title", path.parent.resolve().name)),
@@ -158,7 +171,7 @@ def read(path: Path) -> Family:
         licence=str(data.get("licence", "")),
     )
     _check_tree(family, path)
-    examples = tuple(_example(item, family, path) for item in data.get("example", []))
+    examples = tuple(_example(item, family, path) for item in _tables(data, "example", path))
     return Family(**{**vars(family), "examples": examples})
 
 
@@ -169,9 +182,14 @@ def _checkpoint(item: Mapping[str, Any], path: Path) -> Checkpoint:
         path,
         "a checkpoint",
     )
-    name = item.get("name")
-    if not isinstance(name, str) or not name:
+    for key, value in item.items():
+        if not isinstance(value, str):
+            raise FamilyError(f"{path}: {key} of a checkpoint must be text in quotes, not {value!r}.")
+    name = str(item.get("name", ""))
+    if not name:
         raise FamilyError(f"{path}: every [[checkpoint]] needs a name.")
+    if not _NAME.fullmatch(name):
+        raise FamilyError(f"{path}: the checkpoint name {name!r} cannot stand in a recipe; use letters, digits, . - and _.")
     if ("path" in item) == ("hub" in item):
         raise FamilyError(f"{path}: checkpoint {name!r} needs either path (a folder) or hub (owner/model).")
     template = str(item.get("template", ""))
@@ -202,7 +220,18 @@ def _example(item: Mapping[str, Any], family: Family, path: Path) -> Example:
     title, message, recipe = (str(item.get(key, "")) for key in ("title", "message", "recipe"))
     if not title or not message:
         raise FamilyError(f"{path}: every [[example]] needs a title and a message.")
+    try:
+        parse(recipe)
+    except RecipeError as error:
+        raise FamilyError(f"{path}: the recipe of the example {title!r} cannot be read. {error}") from error
     return Example(title, message, recipe, checkpoint.name, str(item.get("note", "")))
+
+
+def _tables(data: Mapping[str, Any], key: str, path: Path) -> list[dict[str, Any]]:
+    found = data.get(key, [])
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise FamilyError(f"{path}: write [[{key}]] in double brackets, one for each {key}.")
+    return found
 
 
 def _known(item: Mapping[str, Any], keys: set[str], path: Path, where: str) -> None:

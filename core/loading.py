@@ -186,12 +186,17 @@ def _check_whole(checkpoint: Checkpoint, path: Path) -> None:
     with path.open("rb") as file:
         start = file.read(8)
         length = int.from_bytes(start, "little")
+        if start == b"version ":
+            raise LoadError(
+                f"{path.name} of checkpoint {checkpoint.name!r} is a Git LFS pointer, not the file itself; run git lfs pull."
+            )
         try:
             header = json.loads(file.read(length)) if len(start) == 8 and length < size else None
-        except ValueError:
-            header = None
-    ends = [value["data_offsets"][1] for key, value in (header or {}).items() if key != "__metadata__"]
-    if header is None or size < 8 + length + max(ends, default=0):
+            ends = [value["data_offsets"][1] for key, value in (header or {}).items() if key != "__metadata__"]
+            whole = header is not None and size >= 8 + length + max(ends, default=0)
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+            whole = False
+    if not whole:
         raise LoadError(
             f"{path.name} of checkpoint {checkpoint.name!r} is cut off ({size:,} bytes); copy {path} again."
         )

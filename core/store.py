@@ -133,14 +133,21 @@ def read_card(path: Path) -> Card:
     Raises:
         StoreError: missing, cut off, a Git LFS pointer, or not Tiller's.
     """
-    details = json.loads(_header(path).get("__metadata__", {}).get("tiller", "null"))
+    metadata = _header(path).get("__metadata__", {})
+    try:
+        details = json.loads(metadata.get("tiller", "null"))
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        details = None
     if not isinstance(details, dict):
         raise StoreError(f"{path.name} is a safetensors file but not one of Tiller's; import it instead of copying it.")
     if details.get("format") != FORMAT:
         raise StoreError(
             f"{path.name} has format {details.get('format')}, this version reads {FORMAT}; make it again with precompute."
         )
-    return Card(path, details["kind"], details["name"], details["family"], details["checkpoint"], details)
+    kind, name, family, checkpoint = (str(details.get(key, "")) for key in ("kind", "name", "family", "checkpoint"))
+    if not (kind and name and family and checkpoint):
+        raise StoreError(f"{path.name} does not say its kind, name, family and checkpoint; make it again with precompute.")
+    return Card(path, kind, name, family, checkpoint, details)
 
 
 def _header(path: Path) -> dict[str, Any]:
@@ -153,14 +160,15 @@ def _header(path: Path) -> dict[str, Any]:
             length = struct.unpack("<Q", start)[0] if len(start) == 8 else _MAX_HEADER
             text = file.read(length) if length < _MAX_HEADER else b""
             header = json.loads(text)
+            ends = [value["data_offsets"][1] for name, value in header.items() if name != "__metadata__"]
+            size = 8 + length + max(ends, default=0)
     except FileNotFoundError as error:
         raise StoreError(f"{path} is not there; {again}.") from error
     except OSError as error:
         raise StoreError(f"{path} cannot be read ({error.strerror}); {again}.") from error
-    except ValueError as error:
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(f"{path.name} is cut off or not a safetensors file; {again}.") from error
-    ends = [value["data_offsets"][1] for name, value in header.items() if name != "__metadata__"]
-    if path.stat().st_size < 8 + length + max(ends, default=0):
+    if path.stat().st_size < size:
         raise StoreError(f"{path.name} is cut off; {again}.")
     return dict(header)
 
@@ -169,7 +177,7 @@ def load_direction(path: Path) -> Direction:
     """A direction from its file.
 
     Raises:
-        StoreError: unreadable, of another kind, or with a value that is not finite.
+        StoreError: unreadable, of another kind, without a layer to act at, or with a value that is not finite.
     """
     card = read_card(path)
     if card.kind != "direction":
@@ -179,12 +187,15 @@ def load_direction(path: Path) -> Direction:
         vectors, positive, negative = (
             np.asarray(tensors[key], np.float32) for key in ("vectors", "positive", "negative")
         )
-    except (SafetensorError, KeyError, OSError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise StoreError(f"{path.name} is cut off or lacks a tensor; copy or make it again.") from error
     if vectors.ndim != 2 or vectors.shape != positive.shape or vectors.shape != negative.shape:
         raise StoreError(f"{path.name} has tensors of unequal shape; make it again.")
     if not all(np.isfinite(part).all() for part in (vectors, positive, negative)):
         raise StoreError(f"{path.name} holds values that are not finite; make it again, in float32 or bfloat16.")
+    layer = card.details.get("layer")
+    if not isinstance(layer, int) or not 0 <= layer < len(vectors) or not vectors[layer].any():
+        raise StoreError(f"{path.name} names no layer at which its two classes differ; make it again with precompute.")
     return Direction(card, vectors, positive, negative)
 
 
@@ -226,11 +237,13 @@ def fingerprint(folder: Path) -> str:
     """A hash of a model folder: its config and its weights' bytes. 16 hexadecimal digits.
 
     Raises:
-        StoreError: when the folder holds no safetensors weights.
+        StoreError: when the folder holds no safetensors weights or no config.json.
     """
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise StoreError(f"{folder} holds no safetensors weights.")
+    if not (folder / "config.json").is_file():
+        raise StoreError(f"{folder} holds no config.json.")
     digest = hashlib.sha256((folder / "config.json").read_bytes())
     for path in weights:
         with path.open("rb") as file:
