@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -66,7 +67,11 @@ def load(family: Family, name: str) -> ContrastSet:
 def read(path: Path) -> ContrastSet:
     """A contrast set from a CSV file. Raises ContrastError naming the line."""
     blob = path.read_bytes()
-    rows = csv.DictReader(blob.decode("utf-8").splitlines())
+    try:
+        # Spreadsheets put a byte-order mark first; lines may end in quotes' midst, so csv splits them itself.
+        rows = csv.DictReader(io.StringIO(blob.decode("utf-8-sig"), newline=""))
+    except UnicodeDecodeError as error:
+        raise ContrastError(f"{path} is not UTF-8 text; save it as CSV in UTF-8.") from error
     missing = {"text", "label", "category", "split"} - set(rows.fieldnames or ())
     if missing:
         raise ContrastError(f"{path} lacks the column {', '.join(sorted(missing))}.")
@@ -81,8 +86,9 @@ def read(path: Path) -> ContrastSet:
 
 
 def _item(row: dict[str, str], path: Path, line: int) -> Item:
-    if row["label"] not in ("0", "1") or row["split"] not in ("train", "validation", "test") or not row["text"].strip():
+    text = (row["text"] or "").strip()
+    if row["label"] not in ("0", "1") or row["split"] not in ("train", "validation", "test") or not text:
         raise ContrastError(
             f"{path}, line {line}: a text, a label 0 or 1 and a split train, validation or test are needed."
         )
-    return Item(row["text"].strip(), row["label"] == "1", row["category"], row["split"])
+    return Item(text, row["label"] == "1", row["category"] or "", row["split"])

@@ -52,11 +52,12 @@ def _learn(family: Family, name: str, root: Path, options: argparse.Namespace) -
     for kind in directions.KINDS:
         path = store.artefact_path(root, family.name, name, "direction", kind)
         loaded = loaded or loading.load(family, name, device=options.device, dtype=options.dtype)
-        if not options.again and _current(path, loaded.fingerprint):
+        examples = contrast.load(family, kind)
+        if not options.again and _current(path, loaded.fingerprint, examples.digest):
             print(f"{name} {kind}: there already.")
             continue
         unrelated = contrast.load(family, "refusal").part("validation", False, directions.JUDGED)
-        direction = _run(f"{name} {kind}", directions.learn(kind, loaded, contrast.load(family, kind), unrelated))
+        direction = _run(f"{name} {kind}", directions.learn(kind, loaded, examples, unrelated))
         store.save_artefact(
             path,
             {"vectors": direction.vectors, "positive": direction.positive, "negative": direction.negative},
@@ -65,11 +66,13 @@ def _learn(family: Family, name: str, root: Path, options: argparse.Namespace) -
         print(f"{name} {kind}: layer {direction.card.layer}, written to {path}")
 
 
-def _current(path: Path, fingerprint: str) -> bool:
+def _current(path: Path, fingerprint: str, digest: str) -> bool:
+    """Whether a whole direction lies there that was learnt on these weights from these examples."""
     try:
-        return store.read_card(path).details.get("fingerprint") == fingerprint
+        details = store.load_direction(path).card.details
     except store.StoreError:
         return False
+    return details.get("fingerprint") == fingerprint and details.get("contrast", {}).get("digest") == digest
 
 
 def _run(title: str, work: directions.Learning) -> Direction:
