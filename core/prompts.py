@@ -50,15 +50,22 @@ def build(loaded: Loaded, settings: Settings, column: int) -> Prompt:
 
 def render(loaded: Loaded, messages: Sequence[dict[str, str]]) -> Prompt:
     """Messages through the checkpoint's chat template, once, then to ids without any more special tokens."""
-    text = str(
-        loaded.tokenizer.apply_chat_template(
-            list(messages),
-            tokenize=False,
-            add_generation_prompt=True,
-            chat_template=loaded.template,
-            bos_token=loaded.tokenizer.bos_token or "",
+    try:
+        text = str(
+            loaded.tokenizer.apply_chat_template(
+                list(messages),
+                tokenize=False,
+                add_generation_prompt=True,
+                chat_template=loaded.template,
+                bos_token=loaded.tokenizer.bos_token or "",
+            )
         )
-    )
+    except Exception as error:
+        # A template is a program of the checkpoint's own: some refuse a system prompt or the order of the turns.
+        reason = " ".join(str(error).split())[:200]
+        raise TillerError(
+            f"The chat template of {loaded.checkpoint.name} refuses this conversation ({reason}); empty the system prompt or start anew."
+        ) from error
     return Prompt(encode(loaded, text), text)
 
 
@@ -88,7 +95,10 @@ def _messages(loaded: Loaded, system: str, turns: Sequence[Turn], column: int) -
 def _disarm(loaded: Loaded, text: str) -> tuple[str, bool]:
     """Spell out a tokenizer's control tokens, so that a message cannot end its own turn or open another's."""
     new = text
-    for special in sorted(loaded.tokenizer.all_special_tokens, key=len, reverse=True):
+    # all_special_tokens names BOS, EOS and their like; what marks a turn is often only an added token.
+    added = loaded.tokenizer.added_tokens_decoder.values()
+    known = {*loaded.tokenizer.all_special_tokens, *(token.content for token in added if token.special)}
+    for special in sorted(known, key=len, reverse=True):
         if special in new:
             new = new.replace(special, special[:1] + " " + special[1:])
     return new, new != text

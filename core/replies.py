@@ -77,9 +77,7 @@ class Reply:
         shown = self._tidy(text or "")
         self._pending.append(_Held(Token(self.column, self.count, token, shown, reading, shadow, forced), shown))
         self.count += 1
-        if text is None and self.count < self._most:
-            return []
-        ready = self._release()
+        ready = self._release() if text is not None else []
         if self.reason is None and self.count >= self._most:
             ready += self.finish("context" if self._cut_by_context else "length")
         return ready
@@ -119,8 +117,8 @@ class Reply:
                 break
             shown.append(_with_text(held.token, held.text[: end - at]))
             at += len(held.text)
+        self.count = self._pending[0].token.index + len(shown)
         self._pending = []
-        self.count = shown[-1].index + 1 if shown else self.count
         return shown
 
     def _whole_before(self, end: int) -> int:
