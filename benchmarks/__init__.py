@@ -48,5 +48,5 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: as many as there are cores)")
-    parser.add_argument("--pairs", type=int, default=15, help="how often each is timed (default: 15)")
+    parser.add_argument("--pairs", type=int, default=40, help="how often each is timed (default: 40, at least 15)")
     return parser

@@ -49,7 +49,7 @@ def install(
         KeyboardInterrupt: Ctrl-C; pip has ended by then.
     """
     command = [str(python), "-m", "pip", "install"]
-    with open(log, "w", encoding="utf-8") as said, _Line() as line:
+    with open(log, "w", encoding="utf-8") as said, _Line(lambda: _packages(python)) as line:
 
         def run(arguments: Sequence[str], index: str | None = None) -> None:
             _run([*command, *arguments], said, line, index, before_unpacking)
@@ -82,6 +82,13 @@ def _pin_of_torch(files: Iterable[Path]) -> str:
 def _has_torch(python: Path) -> bool:
     """Whether the environment (on POSIX) holds a PyTorch already."""
     return any(python.parent.parent.glob("lib/python*/site-packages/torch"))
+
+
+def _packages(python: Path) -> int:
+    """How many packages the environment holds."""
+    return sum(
+        1 for lib in ("lib/python*", "Lib") for _ in python.parent.parent.glob(f"{lib}/site-packages/*.dist-info")
+    )
 
 
 def _has_nvidia() -> bool:
@@ -216,7 +223,10 @@ def explain(said: str, code: int, index: str | None = None) -> str:
 class _Line:
     """One line on stderr that says what pip does now: rewritten in a terminal, a line for each larger step elsewhere."""
 
-    def __init__(self) -> None:
+    def __init__(self, packages: Callable[[], int] = lambda: 0) -> None:
+        #: Counts the packages that are in the environment: pip says nothing while it unpacks, for a minute or two.
+        self.packages = packages
+        self.unpacking: tuple[int, int] | None = None
         self.start = time.monotonic()
         self.live = sys.stderr.isatty()
         self.doing = "starting"
@@ -249,6 +259,7 @@ class _Line:
         if not step:
             return
         self.done = ""
+        self.unpacking = (self.packages(), len(words) - 3) if step.startswith("unpacking") else None
         if step != self.doing and not self.live and not step.startswith("looking"):
             self._write(f"  {step}\n")
         self.doing = step
@@ -275,6 +286,9 @@ class _Line:
         if not self.live or (not force and time.monotonic() - self.drawn < 0.1):
             return
         self.drawn = time.monotonic()
+        if self.unpacking:
+            before, total = self.unpacking
+            self.done = f", {min(max(self.packages() - before, 0), total)} done"
         width = shutil.get_terminal_size().columns - 1
         self._write("\r\x1b[K" + f"  {self.seconds:4.0f} s  {self.doing}{self.done}"[:width])
 

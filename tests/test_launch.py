@@ -469,6 +469,17 @@ def test_progress_follows_pip_without_repeating_itself(capsys: pytest.CaptureFix
     ]
 
 
+def test_unpacking_counts_the_packages_that_are_there(capsys: pytest.CaptureFixture[str]) -> None:
+    there = [3]
+    line = installing._Line(lambda: there[0])
+    line.live = True
+    line.follow("Installing collected packages: a, b, c")
+    there[0] = 5
+    line.tick(force=True)
+    line.follow("Successfully installed a b c")
+    assert capsys.readouterr().err.endswith("unpacking 3 packages, 2 done")
+
+
 # --------------------------------------------------------------------------------------------------------- requirements
 
 
