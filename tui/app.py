@@ -18,10 +18,8 @@ from core.session import Session
 from core.values import Settings
 from tui import state
 from tui.chat import ChatScreen
-from tui.dialogs import TextDialog
 from tui.messages import EngineOpened
 from tui.themes import CHOICES, DARK, LIGHT
-from tui.windows import check_family, help_text
 
 if TYPE_CHECKING:
     from core.engine import Engine
@@ -113,6 +111,7 @@ class TillerApp(App[None]):
     def _open_engine(self) -> None:
         """In a thread: read the family. What is wrong with it ends the program with its sentence."""
         from core.engine import Engine
+        from tui.windows import check_family
 
         options, wanted = self.options, self.opened
         try:
@@ -161,6 +160,8 @@ class TillerApp(App[None]):
         return Session.of(*recorded, recorded=True) if recorded is not None else Session(engine.settings())
 
     def _kept(self, engine: Engine) -> Session | None:
+        from tui.windows import check_family
+
         try:
             kept = state.load(self.state_name(engine))
             if kept is None:
@@ -249,6 +250,8 @@ class TillerApp(App[None]):
 
     def action_help(self) -> None:
         """Help for what has the focus."""
+        from tui.windows import TextDialog, help_text
+
         if not isinstance(self.screen, TextDialog):
             self.push_screen(TextDialog("Help", help_text(self.screen)))
 

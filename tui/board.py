@@ -41,7 +41,7 @@ class Board(Screen[None]):
     """Widgets, session, and drawing."""
 
     AUTO_FOCUS = "#prompt"
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (100, "-normal"), (128, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (128, "-wide")]
     DEFAULT_CSS = """
     Board {
         layout: vertical; background: $background;

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -11,10 +10,9 @@ from textual.binding import Binding, BindingType
 from core.errors import TillerError
 from core.recipes import RecipeError
 from core.session import Session
-from core.values import MAX_COLUMNS, Sampling, Settings, SettingsError
-from tui import windows
+from core.values import MAX_COLUMNS, SettingsError
 from tui.alternatives import Alternatives
-from tui.dialogs import LineDialog, PickDialog
+from tui.asking import Asking, windows
 from tui.messages import (
     AlternativeChosen,
     AlternativesWanted,
@@ -23,16 +21,13 @@ from tui.messages import (
     EditWanted,
     ExampleChosen,
     LensChosen,
-    PromptShown,
     Sent,
     TokenPointed,
 )  # fmt: skip
-from tui.sampling import SamplingDialog
-from tui.steering import Steering
 from tui.strip import AnswerStrip
 
 
-class ChatScreen(Steering):
+class ChatScreen(Asking):
     """Two to four columns that answer together."""
 
     HELP = "Pick a token anywhere and the panel explains it. Tab goes from the prompt to the answers, the recipe and the sliders."
@@ -145,20 +140,8 @@ class ChatScreen(Steering):
         """An empty chat with the same columns; undo brings this one back."""
         if self.session is None or self.refuse_while_running():
             return
-        self.open_settings(replace(self.chat.settings, turns=()))
+        self.open_session(Session(replace(self.chat.settings, turns=())))
         self.say("A new chat. F9 brings the last one back.")
-
-    def open_settings(self, settings: Settings) -> None:
-        """Put this chat on the screen; a last message without a reply is answered."""
-        self.stop_scrub()
-        self.stop()
-        self.run_now = None
-        self.chat.open(settings)
-        self.typed, self.cursor, self.sources = None, (settings.selected, None), {}
-        self.draw()
-        self.prompt.focus()
-        if settings.turns and not any(settings.turns[-1].replies):
-            self.answer()
 
     def on_example_chosen(self, message: ExampleChosen) -> None:
         """Show an example."""
@@ -169,7 +152,7 @@ class ChatScreen(Steering):
         except TillerError as error:
             self.say(f"✗ {error}", wrong=True)
             return
-        self.open_settings(replace(settings, lens=self.chat.settings.lens))
+        self.open_session(Session(replace(settings, lens=self.chat.settings.lens)))
         self.say(message.example.note)
 
     # --------------------------------------------------------------------------------------------------------- tokens
@@ -252,7 +235,7 @@ class ChatScreen(Steering):
                 self.change_checkpoint(message.column, name)
 
         self.app.push_screen(
-            PickDialog(f"Checkpoint of column {message.column + 1}", self.checkpoint_names(), present), take
+            windows().PickDialog(f"Checkpoint of column {message.column + 1}", self.checkpoint_names(), present), take
         )
 
     def action_add(self) -> None:
@@ -267,7 +250,7 @@ class ChatScreen(Steering):
             if name is not None:
                 self.add_column(name)
 
-        self.app.push_screen(PickDialog("Compare with another column: whose?", self.checkpoint_names()), take)
+        self.app.push_screen(windows().PickDialog("Compare with another column: whose?", self.checkpoint_names()), take)
 
     def on_close_wanted(self, message: CloseWanted) -> None:
         """Close a column; undo brings it back."""
@@ -286,87 +269,3 @@ class ChatScreen(Steering):
         """Close the selected column."""
         if self.session is not None:
             self.on_close_wanted(CloseWanted(self.chat.settings.selected))
-
-    # -------------------------------------------------------------------------------------------------------- windows
-
-    def action_sampling(self) -> None:
-        """System prompt and sampling."""
-        if self.session is None:
-            return
-
-        def take(result: tuple[str, Sampling] | None) -> None:
-            if result is not None and result != (self.chat.settings.system, self.chat.settings.sampling):
-                self.chat.settings = replace(self.chat.settings, system=result[0], sampling=result[1])
-                self.say("Taken; the next answer uses it. Ctrl+R answers again.")
-                self.scrub_soon()
-
-        self.app.push_screen(SamplingDialog(self.chat.settings.system, self.chat.settings.sampling), take)
-
-    def action_link(self) -> None:
-        """Show the link that opens this state."""
-        if self.session is not None:
-            self.app.push_screen(windows.link_dialog(self.chat.settings))
-
-    def action_export(self) -> None:
-        """Ask for a file and write the chat into it."""
-        if self.session is None or not self.chat.settings.turns:
-            self.say("✗ There is nothing to export yet; write a message first.", wrong=True)
-            return
-        hint = "Where to? A name that ends in .md becomes Markdown, .json keeps every token with its readings."
-        take = partial(windows.export, self.chat.settings, self.chat.answers)
-        self.app.push_screen(LineDialog("Export the chat", windows.proposed_path(), hint, take), self._exported)
-
-    def _exported(self, path: str | None) -> None:
-        if path:
-            self.say(f"Written to {path}")
-
-    def action_open(self) -> None:
-        """Ask for a link or an exported file and open it."""
-        if self.session is None or self.refuse_while_running():
-            return
-        assert self.engine is not None
-        found: list[Session] = []
-        take = partial(windows.read_source, self.engine.family, found)
-        hint = "A link from Share (the browser's or the terminal's), or the path of a chat exported as JSON."
-
-        def opened(_text: str | None) -> None:
-            if found:
-                self.open_settings(found[-1].settings)
-                self.chat.answers, self.chat.made = found[-1].answers, found[-1].made
-                self.draw()
-
-        self.app.push_screen(LineDialog("Open a link or a chat", "", hint, take), opened)
-
-    def action_prompt(self) -> None:
-        """Show the exact prompt of the selected column."""
-        if self.session is None or not self.chat.settings.turns:
-            self.say("✗ Write a message first; then its exact prompt can be shown.", wrong=True)
-        elif not self.ready:
-            self.say("✗ The model is still loading; its tokenizer is needed for that.", wrong=True)
-        else:
-            column = self.chat.settings.selected
-            self.run_worker(
-                partial(self._fetch_prompt, self.chat.settings, column),
-                thread=True,
-                exclusive=True,
-                group="prompt",
-                exit_on_error=False,
-            )
-
-    def _fetch_prompt(self, settings: Settings, column: int) -> None:
-        assert self.engine is not None
-        try:
-            self.post_message(PromptShown(column, self.engine.prompt(settings, column)))
-        except TillerError as error:
-            self.app.call_from_thread(self.say, f"✗ {error}", True)
-
-    def on_prompt_shown(self, message: PromptShown) -> None:
-        """The exact prompt is there."""
-        self.app.push_screen(windows.prompt_dialog(message.column, message.view))
-
-    def action_copy(self) -> None:
-        """Put the selected column's answer on the clipboard, through the terminal."""
-        if self.session is not None:
-            answer = self.chat.answers.get(self.chat.settings.selected)
-            self.app.copy_to_clipboard(answer.text if answer else "")
-            self.say("The answer is on the clipboard, where the terminal allows it.")

@@ -41,8 +41,8 @@ class Dialog(ModalScreen[Result], Generic[Result]):
     def __init__(self, title: str, subtitle: str) -> None:
         super().__init__()
         self.frame = Vertical()
-        self.frame.border_title = Content(title)  # type: ignore[assignment]
-        self.frame.border_subtitle = Content(subtitle)  # type: ignore[assignment]
+        self.frame.border_title = Content(title)
+        self.frame.border_subtitle = Content(subtitle)
 
     def action_leave(self) -> None:
         """Close, with no result."""
@@ -74,7 +74,7 @@ class TextDialog(Dialog[None]):
         """Put the text on the clipboard, through the terminal."""
         if self.copy:
             self.app.copy_to_clipboard(self.copy)
-            self.frame.border_subtitle = Content("copied (where the terminal allows it) · Esc closes")  # type: ignore[assignment]
+            self.frame.border_subtitle = Content("copied (where the terminal allows it) · Esc closes")
 
 
 class LineDialog(Dialog[str]):

@@ -58,6 +58,11 @@ class RecipeInput(Input):
         "  !refusal              take refusal out everywhere        refusal=0    hold it\n"
         "Join terms with + and -. Tab or → accepts a completion, Enter answers again with the recipe."
     )
+    DEFAULT_CSS = """
+    RecipeInput { width: 1fr; background: $boost; }
+    RecipeInput.-textual-compact { padding: 0 1; }
+    RecipeInput:ansi { background: ansi_default; text-style: underline; }
+    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "accept", "Complete", show=False, id="recipe.accept"),
         Binding("enter", "submit", "Answer with it", key_display="⏎", id="recipe.submit"),
@@ -80,13 +85,11 @@ class RecipeLine(Vertical):
     RecipeLine {
         height: auto; margin: 0 0 1 0;
         & > #recipe-head { color: $quiet; height: 1; }
-        & > RecipeInput { background: $boost; height: 1; width: 1fr; padding: 0 1; }
         & > #recipe-verdict { height: auto; max-height: 4; color: $text-success; padding: 0 0; }
         & > #recipe-verdict.-wrong { color: $text-error; }
         &:ansi > #recipe-head { color: ansi_default; text-style: bold; }
         &:ansi > #recipe-verdict { color: ansi_green; }
         &:ansi > #recipe-verdict.-wrong { color: ansi_red; }
-        &:ansi > RecipeInput { text-style: underline; }
     }
     .-narrow RecipeLine {
         layout: horizontal; margin: 0;

@@ -71,7 +71,7 @@ class AnswerStrip(Widget, can_focus=True):
     }
     DEFAULT_CSS = """
     AnswerStrip {
-        height: auto; width: 1fr; padding: 0 1 0 1; margin: 0 0 1 0; border-left: outer $surface-lighten-2;
+        height: auto; width: 1fr; padding: 0 1 0 1; margin: 0 0 1 0; border-left: outer $quiet 40%;
         & .strip--title { color: $quiet; }
         & .strip--chosen { color: $text-accent; text-style: bold; }
         & .strip--dim { color: $quiet; text-style: italic; }
@@ -137,7 +137,7 @@ class AnswerStrip(Widget, can_focus=True):
         text, _ = self._after()
         return wrap(plain_cells(text), max(1, width)) if text else []
 
-    def get_content_height(self, container: object, viewport: object, width: int) -> int:  # type: ignore[override]
+    def get_content_height(self, container: object, viewport: object, width: int) -> int:
         """Title, text, a glyph row beneath each text row where there is no colour, and what is said after it."""
         return 1 + len(self.rows(width)) * (2 if self._has_glyphs() else 1) + len(self._after_rows(width))
 

@@ -12,14 +12,18 @@ from textual.content import Content
 
 from core.answers import Answer, load, to_document, to_markdown
 from core.errors import TillerError
-from core.families import Family
 from core.session import Session
 from core.values import PromptView, Settings, clean
-from tui.dialogs import TextDialog
+from tui.dialogs import LineDialog, PickDialog, TextDialog
+from tui.sampling import SamplingDialog
 from tui.text import one_line, shown
+
+__all__ = ["LineDialog", "PickDialog", "SamplingDialog", "TextDialog"]
 
 if TYPE_CHECKING:
     from textual.screen import Screen
+
+    from core.families import Family
 
 
 def link_dialog(settings: Settings) -> TextDialog:
