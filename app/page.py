@@ -9,7 +9,7 @@ import gradio as gr
 
 from app.api import chat_endpoint
 from app.chat import Chat
-from app.parts import Part, Wire, script, style
+from app.parts import head, part, wire
 from app.steering import Steering
 from app.visits import Visits
 from core.engine import Engine
@@ -30,7 +30,7 @@ AT_ONCE: dict[str, Any] = {
 
 def look() -> dict[str, Any]:
     """How the page looks: everything comes from this machine."""
-    return {"theme": gr.themes.Base(font=_FONT, font_mono=_MONO), "css": style(), "head": script()}
+    return {"theme": gr.themes.Base(font=_FONT, font_mono=_MONO), "head": head()}
 
 
 def build(engine: Engine, options: Options) -> gr.Blocks:
@@ -38,14 +38,15 @@ def build(engine: Engine, options: Options) -> gr.Blocks:
     chat = Chat(engine, Visits(engine, fresh(engine, options)))
     steering = Steering(chat)
     with gr.Blocks(title=f"Tiller · {engine.family.title}", analytics_enabled=False, fill_width=True) as page:
-        header = Part("header", "export clear", "Tiller")
-        chips = Part("chips", "example", "Examples")
-        columns = Part("columns", "select checkpoint add_column close_column edit retry", "Conversation")
-        lens = Part("lens", "colouring", "Colouring")
-        panel = Part("steering", "slide typing revise scrub", "Steering of the selected column")
-        reading = Part("reading", "follow", "The token under the pointer")
-        composer = Part("composer", "send stop again undo details prompt", "Your message")
-        view, answers, sheet, status, paper, file = map(Wire, ("view", "answers", "sheet", "status", "paper", "file"))
+        with gr.Column(elem_id="t-chat"):
+            header = part("header", "export clear", "Tiller")
+            chips = part("chips", "example", "Examples")
+            columns = part("columns", "select checkpoint add_column close_column edit retry", "Conversation")
+            lens = part("lens", "colouring", "Colouring")
+            panel = part("steering", "slide typing revise scrub", "Steering of the selected column")
+            reading = part("reading", "follow", "The token under the pointer")
+            composer = part("composer", "send stop again undo details prompt", "Your message")
+        view, answers, sheet, status, paper, file = map(wire, ("view", "answers", "sheet", "status", "paper", "file"))
 
         told = [view, answers]
         composer.send(chat.send, None, told, **STREAM)

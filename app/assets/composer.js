@@ -13,7 +13,7 @@
   ];
 
   Tiller.painters.composer = (home) => {
-    const box = el("textarea", { rows: 1, placeholder: "Ask the model something …", "aria-label": "Your message", maxlength: 200000 });
+    const box = el("textarea", { rows: 1, placeholder: "Ask something …", "aria-label": "Your message", maxlength: 200000 });
     const notice = el("p", { class: "t-notice", role: "alert", hidden: true });
     const send = el("button", { type: "submit", class: "t-button primary", title: "Send the message (Enter)." }, "Send");
     const stop = button("Stop", "Stop writing and keep what is there (Esc).", () => Tiller.act("stop"), { class: "t-button t-stop", disabled: true });

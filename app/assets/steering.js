@@ -3,7 +3,9 @@
 
 (() => {
   const { el, fill, button, options, svg, state } = Tiller;
-  const WIDE = 400, HIGH = 36;
+  const WIDE = 400, HIGH = 48;
+  const BEHIND = "Measured before on other prompts, at each strength: how much the push does (filled), and how much it changes answers it should leave alone (line).";
+  const MUCH_DAMAGE = 0.5;      // nats; a line at the top of its slider stands for at least this much
 
   Tiller.painters.steering = (home) => {
     const recipe = recipeLine();
@@ -57,7 +59,9 @@
     const done = () => { typed.cancel(); if (dirty) Tiller.act("revise", { kind: "recipe", recipe: field.value }); dirty = false; };
     field.addEventListener("change", done);
     field.addEventListener("keydown", (event) => { if (event.key === "Enter") done(); });
-    const home = el("div", { class: "t-recipe" }, el("label", { title: "What is done to the model while it writes, as one line." }, el("span", {}, "Recipe"), field), said, whose);
+    const key = el("span", { class: "t-key", title: BEHIND }, "behind the sliders:", el("i", {}), "effect", el("i", { class: "line" }), "damage");
+    const label = el("label", { title: "What is done to the model while it writes, as one line." }, el("span", {}, "Recipe"), field);
+    const home = el("div", { class: "t-recipe" }, label, said, whose, key);
     return {
       home,
       show(view) {
@@ -67,7 +71,8 @@
         fill(said, wrong || (column.recipe ? `✓ ${column.explained}` : "✓ the model as it is"));
         said.classList.toggle("wrong", Boolean(wrong));
         field.setAttribute("aria-invalid", Boolean(wrong));
-        fill(whose, `column ${view.selected + 1} · ${column.checkpoint}`);
+        key.hidden = !view.sliders.some((slider) => (slider.dose.strengths || []).length);
+        fill(whose, `steering column ${view.selected + 1} · ${column.checkpoint}`);
       },
     };
   }
@@ -171,20 +176,20 @@
       if (this.plot.dataset.key === key) return;
       this.plot.dataset.key = key;
       const { strengths = [], effect = [], damage = [] } = slider.dose;
-      const [low, high] = [Number(this.range.min), Number(this.range.max)];
+      const [first, last] = [Number(this.range.min), Number(this.range.max)];
+      const across = (strength) => ((strength - first) / (last - first)) * WIDE;
       this.plot.replaceChildren();
       if (strengths.length < 2) return;
-      const line = (values) => {
-        const most = Math.max(...values.map(Math.abs), 1e-9);
-        return strengths.map((each, i) => [((each - low) / (high - low)) * WIDE, HIGH - 2 - (Math.abs(values[i]) / most) * (HIGH - 6)]);
-      };
+      const line = (values, low, high) =>
+        strengths.map((each, i) => [across(each), HIGH - 2 - ((values[i] - low) / (high - low)) * (HIGH - 6)]);
       const path = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
       if (effect.length === strengths.length) {
-        const points = line(effect);
+        // An effect is a probability, or a difference of two.
+        const points = line(effect, Math.min(...effect) < 0 ? -1 : 0, Math.max(1, ...effect));
         this.plot.append(svg("path", { class: "t-effect", d: `${path(points)}L${points[points.length - 1][0]} ${HIGH}L${points[0][0]} ${HIGH}Z` }));
       }
-      if (damage.length === strengths.length) this.plot.append(svg("path", { class: "t-damage", d: path(line(damage)), fill: "none" }));
-      this.home.querySelector(".t-track").title = "Behind the slider: how much this push does (filled) and how much it changes unrelated answers (line), as measured.";
+      if (damage.length === strengths.length) this.plot.append(svg("path", { class: "t-damage", d: path(line(damage, 0, Math.max(MUCH_DAMAGE, ...damage))), fill: "none" }));
+      this.home.querySelector(".t-track").title = BEHIND;
     }
   }
 })();
