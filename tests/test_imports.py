@@ -59,10 +59,18 @@ def layer(module: str) -> int:
     raise AssertionError(f"{module} has no layer yet: say in tests/test_imports.py where it belongs")
 
 
-def imported(module: str, file: Path, known: dict[str, Path]) -> Iterator[str]:
+def nodes(tree: ast.AST, typing: bool) -> Iterator[ast.AST]:
+    """Every node of a file; without what only a type checker reads when ``typing`` is false."""
+    yield tree
+    for child in ast.iter_child_nodes(tree):
+        if typing or not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+            yield from nodes(child, typing)
+
+
+def imported(module: str, file: Path, known: dict[str, Path], typing: bool = True) -> Iterator[str]:
     """The dotted names that a file imports, wherever in the file it does; our own resolved to modules."""
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]
-    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+    for node in nodes(ast.parse(file.read_text("utf-8")), typing):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -75,10 +83,12 @@ def imported(module: str, file: Path, known: dict[str, Path]) -> Iterator[str]:
                 yield whole if whole in known else base
 
 
-def own_imports() -> dict[str, set[str]]:
+def own_imports(typing: bool = True) -> dict[str, set[str]]:
     """Which of our modules each of our modules imports."""
     known = modules()
-    return {name: {target for target in imported(name, file, known) if target in known} for name, file in known.items()}
+    return {
+        name: {each for each in imported(name, file, known, typing) if each in known} for name, file in known.items()
+    }
 
 
 def test_every_module_has_a_layer() -> None:
@@ -101,7 +111,7 @@ def test_no_circles() -> None:
     # A package counts as importing nothing through its parts: `import core.values` runs core/__init__.py, which imports nothing.
     graph = {
         module: {target for target in targets if target != module and (module, target) not in LATE}
-        for module, targets in own_imports().items()
+        for module, targets in own_imports(typing=False).items()
     }
     order = list(graphlib.TopologicalSorter(graph).static_order())
     assert len(order) == len(graph)

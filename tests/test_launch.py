@@ -216,12 +216,10 @@ def test_the_tests_requirements_are_installed_for_test_alone(started: Project) -
 
 
 @pytest.mark.skipif(not POSIX, reason="a running interpreter cannot be removed on Windows")
-@pytest.mark.parametrize("damage", ["no interpreter", "cut off", "other Python"])
+@pytest.mark.parametrize("damage", ["no interpreter", "other Python"])
 def test_a_broken_environment_is_made_again(started: Project, damage: str) -> None:
     if damage == "no interpreter":
         environment.python_of(started.venv).unlink()
-    elif damage == "cut off":
-        (started.venv / "tiller.json").write_text('{"state": "installing"}', "utf-8")
     else:
         (started.venv / "tiller.json").write_text(json.dumps({**started.stamp, "python": "3.1"}), "utf-8")
     done = started.start()
@@ -229,6 +227,19 @@ def test_a_broken_environment_is_made_again(started: Project, damage: str) -> No
     assert "is not whole; making it again" in done.stderr
     assert done.stdout.startswith(f"{started.venv} ")
     assert started.stamp["state"] == "ready"
+
+
+def test_what_an_environment_is(started: Project, tmp_path: Path) -> None:
+    wanted = {"requirements.txt": started.folder / "requirements.txt"}
+    stamp = started.venv / "tiller.json"
+    whole = stamp.read_text("utf-8")
+    assert environment.examine(started.venv, wanted) == "ready"
+    assert environment.examine(tmp_path / ".venv", wanted) == "absent"
+    for text, state in (('{"state": "installing"}', "broken"), ("{", "outdated"), ("[]", "outdated"), (whole, "ready")):
+        stamp.write_text(text, "utf-8")
+        assert environment.examine(started.venv, wanted) == state
+    (tmp_path / "requirements.txt").write_text("other>=1,<2\n", "utf-8")
+    assert environment.examine(started.venv, {"requirements.txt": tmp_path / "requirements.txt"}) == "outdated"
 
 
 def test_on_a_space_nothing_is_installed(project: Project) -> None:
