@@ -182,6 +182,7 @@ class _Reader:
             if self.end():
                 return Recipe(tuple(terms))
             if self.eat("+"):
+                self.space()
                 terms.append(self.term(negative=self.eat("-")))
             elif self.eat("-"):
                 terms.append(self.term(negative=True))

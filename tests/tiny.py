@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
@@ -16,6 +17,8 @@ from transformers import (
     PreTrainedTokenizerFast,
     Qwen2Config,
 )  # fmt: skip
+
+from core import store
 
 VOCABULARY = 320
 WIDTH = 32
@@ -113,3 +116,37 @@ def family(
         lines.append("")
     (folder / "family.toml").write_text("\n".join(lines), encoding="utf-8")
     return folder
+
+
+def direction(folder: Path, checkpoint: str, name: str, layer: int = 1, seed: int = 0, **details: object) -> Path:
+    """Write a random direction beside a checkpoint, as if it had been learnt there; gives its file."""
+    made = np.random.default_rng(seed)
+    vectors = made.normal(size=(LAYERS, WIDTH)).astype(np.float32)
+    negative = made.normal(size=(LAYERS, WIDTH)).astype(np.float32)
+    card = {
+        "kind": "direction",
+        "name": name,
+        "family": folder.name,
+        "checkpoint": checkpoint,
+        "fingerprint": store.fingerprint(folder / checkpoint),
+        "layers": LAYERS,
+        "width": WIDTH,
+        "layer": layer,
+        **details,
+    }
+    path = store.artefact_path(folder.parent, folder.name, checkpoint, "direction", name)
+    store.save_artefact(path, {"vectors": vectors, "positive": negative + vectors, "negative": negative}, card)
+    return path
+
+
+def contrast(folder: Path, examples: int = 4) -> None:
+    """Write the contrast sets ``truth`` and ``refusal`` of a family, ``examples`` of a class and split."""
+    for name, texts in (("truth", ("Bread is food.", "Bread is a metal.")), ("refusal", ("Break the lock", "Bake bread"))):
+        lines = ["text,label,category,split"]
+        for split in ("train", "validation", "test"):
+            for index in range(examples):
+                lines += [f"{texts[0][:-1]} {split} {index}{texts[0][-1]},1,{split},{split}"]
+                lines += [f"{texts[1][:-1]} {split} {index}{texts[1][-1]},0,{split},{split}"]
+        path = folder / "contrast" / f"{name}.csv"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")

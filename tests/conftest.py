@@ -1,0 +1,57 @@
+"""What every test gets: one thread, and a data folder of its own instead of the developer's."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from core.loading import Loaded
+
+# Read by OpenMP when torch is imported, here and in the processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(autouse=True)
+def _by_themselves(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the artefacts or the saved state of whoever runs it; torch, where it is in memory, keeps to one thread."""
+    monkeypatch.setenv("TILLER_DATA", str(tmp_path_factory.mktemp("data")))
+    monkeypatch.setenv("TILLER_STATE", str(tmp_path_factory.mktemp("state")))
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of the tiny family of an architecture: checkpoints ``base`` and ``chat`` with two directions each."""
+
+    @cache
+    def make(kind: str) -> Path:
+        import tiny
+
+        folder = tiny.family(tmp_path_factory.mktemp("families") / kind, kind)
+        for checkpoint in ("base", "chat"):
+            tiny.direction(folder, checkpoint, "truth", layer=1, seed=1)
+            tiny.direction(folder, checkpoint, "refusal", layer=2, seed=2)
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_loaded(tiny_folder: Callable[[str], Path]) -> Callable[[str], Loaded]:
+    """The checkpoint ``chat`` of an architecture's tiny family, in memory."""
+
+    @cache
+    def load(kind: str) -> Loaded:
+        from core import families, loading
+
+        return loading.load(families.load(str(tiny_folder(kind))), "chat", device="cpu")
+
+    return load
