@@ -96,7 +96,11 @@ def test_values_and_words_of_a_token() -> None:
     assert value(lens("entropy"), paired) == 1.25
     assert value(lens("truth"), paired) == 0.5
     assert value(lens("mood"), paired) is None
-    assert describe(paired)[:3] == (("probability", "0.200 → 0.500"), ("entropy", "2.50 → 1.25 nats"), ("rank", "1 → 3"))
+    assert describe(paired)[:3] == (
+        ("probability", "0.200 → 0.500"),
+        ("entropy", "2.50 → 1.25 nats"),
+        ("rank", "1 → 3"),
+    )
     assert set(describe(paired)[3:]) == {("truth", "+1.50 → +0.50"), ("refusal", "+0.00 → -0.25")}
     assert describe(alone)[0] == ("probability", "0.500")
 

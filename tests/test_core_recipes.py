@@ -36,10 +36,14 @@ def test_a_recipe_reads_back_from_its_own_text(recipe: Recipe) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(RECIPES, NAMES, STRENGTHS, SOURCES)
-def test_a_slider_sets_one_term_and_leaves_the_others(recipe: Recipe, name: str, value: float, source: str | None) -> None:
+def test_a_slider_sets_one_term_and_leaves_the_others(
+    recipe: Recipe, name: str, value: float, source: str | None
+) -> None:
     moved = recipe.with_strength(name, value, source)
     shown = recipe.slider(name)
-    assert [t for t in moved.terms if t is not moved.slider(name)] == [t for t in recipe.terms if t is not shown] or value == 0
+    assert [t for t in moved.terms if t is not moved.slider(name)] == [
+        t for t in recipe.terms if t is not shown
+    ] or value == 0
     if value:
         assert moved.strength(name) == value
         assert moved.slider(name).source == source
@@ -51,7 +55,7 @@ def test_a_slider_sets_one_term_and_leaves_the_others(recipe: Recipe, name: str,
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.text(st.sampled_from(list("1.5e-+*!=@[]:, truthx09é\n\"²")), max_size=24) | st.text(max_size=12))
+@given(st.text(st.sampled_from(list('1.5e-+*!=@[]:, truthx09é\n"²')), max_size=24) | st.text(max_size=12))
 def test_any_text_is_read_or_refused_at_a_column_of_it(text: str) -> None:
     try:
         recipe = parse(text)

@@ -141,7 +141,10 @@ def direction(folder: Path, checkpoint: str, name: str, layer: int = 1, seed: in
 
 def contrast(folder: Path, examples: int = 4) -> None:
     """Write the contrast sets ``truth`` and ``refusal`` of a family, ``examples`` of a class and split."""
-    for name, texts in (("truth", ("Bread is food.", "Bread is a metal.")), ("refusal", ("Break the lock", "Bake bread"))):
+    for name, texts in (
+        ("truth", ("Bread is food.", "Bread is a metal.")),
+        ("refusal", ("Break the lock", "Bake bread")),
+    ):
         lines = ["text,label,category,split"]
         for split in ("train", "validation", "test"):
             for index in range(examples):

@@ -1,0 +1,205 @@
+"""Artefacts on disk: exact, whole or refused, never half-written, never unpickled."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import resource
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from core import store
+from core.store import StoreError
+
+DETAILS = {
+    "kind": "direction",
+    "name": "truth",
+    "family": "toy",
+    "checkpoint": "base",
+    "layer": 1,
+    "fingerprint": "0" * 16,
+}
+
+
+def tensors(layers: int = 3, width: int = 5) -> dict[str, store.Array]:
+    made = np.random.default_rng(0)
+    vectors, negative = (made.normal(size=(layers, width)).astype(np.float32) for _ in range(2))
+    return {"vectors": vectors, "positive": negative + vectors, "negative": negative}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    where = store.artefact_path(tmp_path, "toy", "base", "direction", "truth")
+    store.save_artefact(where, tensors(), DETAILS)
+    return where
+
+
+def test_a_direction_reads_back_exactly(path: Path) -> None:
+    direction = store.load_direction(path)
+    for name, array in tensors().items():
+        assert getattr(direction, name).dtype == np.float32
+        assert np.array_equal(getattr(direction, name), array)
+    assert direction.card.details == {"format": store.FORMAT, **DETAILS}
+    assert direction.gap(1) == pytest.approx(np.linalg.norm(tensors()["vectors"][1]), rel=1e-6)
+    assert np.linalg.norm(direction.unit(1).astype(np.float64)) == pytest.approx(1, abs=1e-7)
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_file_cut_off_anywhere_is_refused(path: Path) -> None:
+    blob = path.read_bytes()
+    header = 8 + struct.unpack("<Q", blob[:8])[0]
+    for length in (0, 1, 7, 8, 9, header // 2, header - 1, header, header + 1, header + 60, len(blob) - 1):
+        path.write_bytes(blob[:length])
+        for read in (store.read_card, store.load_direction):
+            with pytest.raises(StoreError, match=r"again\.$"):
+                read(path)
+    path.write_bytes(blob)
+    store.load_direction(path)
+
+
+def with_header(header: object) -> bytes:
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text
+
+
+@pytest.mark.parametrize(
+    "blob",
+    [
+        pickle.dumps({"vectors": [1.0]}),
+        b"PK\x03\x04" + bytes(100),
+        b"\x00" * 100,
+        b"\xff" * 100,
+        bytes(range(256)),
+        struct.pack("<Q", 2**63) + b"{}",
+        with_header([]),
+        with_header({"a": 3}),
+        with_header({"a": {"data_offsets": "xy"}}),
+        with_header({"__metadata__": 3}),
+        with_header({"__metadata__": {"tiller": "{"}}),
+        with_header({"__metadata__": {"tiller": "[1]"}}),
+        with_header({"__metadata__": {"tiller": json.dumps({"format": 1})}}),
+        struct.pack("<Q", 50_000) + b"[" * 50_000,
+    ],
+)
+def test_what_is_no_artefact_is_refused_with_its_name(blob: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "direction.truth.safetensors"
+    path.write_bytes(blob)
+    with pytest.raises(StoreError, match=r"direction\.truth\.safetensors .*(again|import it)"):
+        store.load_direction(path)
+
+
+def test_an_lfs_pointer_is_said(path: Path) -> None:
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1234\n")
+    with pytest.raises(StoreError, match="git lfs pull"):
+        store.load_direction(path)
+
+
+def test_a_missing_file_and_a_folder_in_its_place_are_said(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="is not there"):
+        store.read_card(tmp_path / "none.safetensors")
+    with pytest.raises(StoreError, match="cannot be read"):
+        store.read_card(tmp_path)
+
+
+def test_another_format_names_both_numbers(path: Path) -> None:
+    path.write_bytes(save(tensors(), metadata={"tiller": json.dumps({**DETAILS, "format": 7})}))
+    with pytest.raises(StoreError, match="has format 7, this version reads 1"):
+        store.load_direction(path)
+
+
+def test_a_strangers_safetensors_is_not_taken_for_ours(path: Path) -> None:
+    path.write_bytes(save(tensors()))
+    with pytest.raises(StoreError, match="not one of Tiller's"):
+        store.load_direction(path)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("part", ["vectors", "positive", "negative"])
+def test_values_that_are_not_finite_are_refused(bad: float, part: str, path: Path) -> None:
+    changed = tensors()
+    changed[part][2, 3] = bad
+    store.save_artefact(path, changed, DETAILS)
+    with pytest.raises(StoreError, match="not finite"):
+        store.load_direction(path)
+
+
+def test_tensors_that_do_not_fit_together_are_refused(path: Path) -> None:
+    store.save_artefact(path, {**tensors(), "negative": tensors(2)["negative"]}, DETAILS)
+    with pytest.raises(StoreError, match="unequal shape"):
+        store.load_direction(path)
+    store.save_artefact(path, {"vectors": tensors()["vectors"]}, DETAILS)
+    with pytest.raises(StoreError, match="lacks a tensor"):
+        store.load_direction(path)
+    store.save_artefact(path, tensors(), {**DETAILS, "kind": "map"})
+    with pytest.raises(StoreError, match="holds a map"):
+        store.load_direction(path)
+
+
+@pytest.mark.parametrize("layer", [None, 3, -1, "1", 0])
+def test_a_layer_that_is_not_there_or_where_nothing_differs_is_refused(layer: object, path: Path) -> None:
+    changed = tensors()
+    changed["vectors"][0] = 0
+    store.save_artefact(path, changed, {**DETAILS, "layer": layer})
+    with pytest.raises(StoreError, match="names no layer"):
+        store.load_direction(path)
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(path: Path) -> None:
+    before = path.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # A limit on the size of files is a disk that is full: the operating system itself fails half-way through the write.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, hard))
+    try:
+        with pytest.raises(StoreError, match="cannot be written"):
+            store.save_artefact(path, tensors(100, 100), DETAILS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.read_bytes() == before
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_a_place_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StoreError, match="choose another folder"):
+        store.save_artefact(tmp_path / "file" / "a" / "d.safetensors", tensors(), DETAILS)
+    closed = Path("/proc/tiller") if sys.platform == "linux" else Path("/tiller-test")
+    with pytest.raises(StoreError, match="choose another folder"):
+        store.save_artefact(closed / "d.safetensors", tensors(), DETAILS)
+
+
+def test_a_persons_own_hides_the_shipped_one_and_broken_files_are_left_out(path: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "toy"
+    own = store.artefact_path(store.user_folder(), "toy", "base", "direction", "truth")
+    assert store.find("toy", "base", "direction", "truth", folder) == path
+    store.save_artefact(own, tensors(), {**DETAILS, "layer": 2})
+    (path.parent / "direction.broken.safetensors").write_bytes(b"x")
+    (path.parent / "direction.stranger.safetensors").write_bytes(
+        with_header({"__metadata__": {"tiller": '{"format":1}'}})
+    )
+    assert store.find("toy", "base", "direction", "truth", folder) == own
+    assert [(card.name, card.layer) for card in store.cards("toy", "base", folder=folder)] == [("truth", 2)]
+    assert store.cards("toy", "sft", folder=folder) == ()
+    assert store.find("toy", "base", "direction", "mood", folder) is None
+
+
+def test_a_fingerprint_is_of_config_and_weights(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(StoreError, match="no safetensors"):
+        store.fingerprint(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    first = store.fingerprint(tmp_path)
+    assert len(first) == 16
+    assert store.fingerprint(tmp_path) == first
+    (tmp_path / "model.safetensors").write_bytes(b"weightz")
+    second = store.fingerprint(tmp_path)
+    (tmp_path / "config.json").write_text("{ }")
+    assert len({first, second, store.fingerprint(tmp_path)}) == 3
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(StoreError, match=r"config\.json"):
+        store.fingerprint(tmp_path)
