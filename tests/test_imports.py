@@ -29,7 +29,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core.directions",
         "core.transfer core.knowledge core.confidence core.stages",
         "core.skiff",
-        "core.engine core.worker",
+        "core.engine core.worker core.session",
         "core.cli core.precompute",
         "app tui",
         "benchmarks",
