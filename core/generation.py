@@ -222,13 +222,13 @@ def _processors(sampling: Sampling) -> LogitsProcessorList:
     """transformers' own filters, in the order in which its ``generate`` applies them."""
     chosen = LogitsProcessorList()
     if sampling.repetition_penalty != 1:
-        chosen.append(RepetitionPenaltyLogitsProcessor(penalty=sampling.repetition_penalty))
+        chosen.append(RepetitionPenaltyLogitsProcessor(penalty=float(sampling.repetition_penalty)))
     if sampling.temperature > 0:
-        chosen.append(TemperatureLogitsWarper(temperature=sampling.temperature))
+        chosen.append(TemperatureLogitsWarper(temperature=float(sampling.temperature)))
         if sampling.top_k:
             chosen.append(TopKLogitsWarper(top_k=sampling.top_k))
         if sampling.top_p < 1:
-            chosen.append(TopPLogitsWarper(top_p=sampling.top_p))
+            chosen.append(TopPLogitsWarper(top_p=float(sampling.top_p)))
     return chosen
 
 

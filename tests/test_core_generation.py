@@ -1,0 +1,425 @@
+"""The decode loop: transformers' own tokens, readings that mean what they say, and text that is never taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from core import store
+from core.edits import RowEdit, compile_recipe
+from core.gauges import Gauge, gauge
+from core.generation import Speaker, Stream, answer_all
+from core.layout import lay_out
+from core.loading import Loaded
+from core.prompts import chat_prompt, encode
+from core.recipes import parse
+from core.scoring import score
+from core.store import Direction
+from core.values import Done, Event, Reading, RecipeChanged, Sampling, Scores, Started, Token
+
+KINDS = ("llama", "qwen2", "gemma2", "gpt2", "neox")
+PROMPTS = ("Hi", "What is the capital of France?", "True or false: Lodz is a city in Poland.")
+NEW = 24
+
+
+@pytest.fixture
+def llama(tiny_loaded: Callable[[str], Loaded]) -> Loaded:
+    return tiny_loaded("llama")
+
+
+def run(loaded: Loaded, speakers: Sequence[Speaker], gauges: Sequence[Gauge] = ()) -> list[Event]:
+    stream = Stream(loaded, speakers, gauges)
+    events: list[Event] = []
+    while not stream.done:
+        events += stream.step()
+    return events
+
+
+def tokens(events: Sequence[Event], column: int = 0) -> list[Token]:
+    return [event for event in events if isinstance(event, Token) and event.column == column]
+
+
+def ids(events: Sequence[Event], column: int = 0) -> list[int]:
+    return [token.id for token in tokens(events, column)]
+
+
+def text(events: Sequence[Event], column: int = 0) -> str:
+    return "".join(token.text for token in tokens(events, column))
+
+
+def done(events: Sequence[Event], column: int = 0) -> Done:
+    return next(event for event in events if isinstance(event, Done) and event.column == column)
+
+
+def direction(loaded: Loaded, name: str) -> Direction:
+    path = store.find(loaded.family.name, "chat", "direction", name, loaded.family.folder)
+    assert path is not None
+    return store.load_direction(path)
+
+
+def edits(loaded: Loaded, recipe: str) -> tuple[RowEdit, ...]:
+    return compile_recipe(parse(recipe), loaded, lambda name, _checkpoint: direction(loaded, name))
+
+
+@torch.inference_mode()
+def generated(loaded: Loaded, prompts: Sequence[Sequence[int]], new: int = NEW, **options: object) -> list[list[int]]:
+    """What transformers' own generate says, up to the end token."""
+    sheet = lay_out(loaded, prompts)
+    attention = sheet.attention if sheet.attention is not None else torch.ones_like(sheet.ids)
+    found = loaded.model.generate(
+        sheet.ids, attention_mask=attention, max_new_tokens=new, do_sample=False, pad_token_id=loaded.pad,
+        eos_token_id=sorted(loaded.ends), **options,
+    )  # fmt: skip
+    replies = []
+    for row in found[:, sheet.ids.shape[1] :].tolist():
+        end = next((index for index, token in enumerate(row) if token in loaded.ends), len(row))
+        replies.append(row[:end])
+    return replies
+
+
+# ---------------------------------------------------------------------------------------------------------------- tokens
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_greedy_tokens_are_those_of_generate(kind: str, tiny_loaded: Callable[[str], Loaded]) -> None:
+    loaded = tiny_loaded(kind)
+    prompts = [chat_prompt(loaded, each) for each in PROMPTS]
+    speakers = [Speaker(index, each, sampling=Sampling(max_new_tokens=NEW)) for index, each in enumerate(prompts)]
+    together = run(loaded, speakers)
+    wanted = generated(loaded, prompts)
+    assert [ids(together, index) for index in range(3)] == wanted
+    assert [ids(run(loaded, [replace(each, column=0)])) for each in speakers] == wanted
+    assert [generated(loaded, [each])[0] for each in prompts] == wanted
+    assert len({tuple(each) for each in wanted}) == 3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_steered_tokens_are_those_of_generate_with_a_hook(kind: str, tiny_loaded: Callable[[str], Loaded]) -> None:
+    loaded = tiny_loaded(kind)
+    prompts = [chat_prompt(loaded, each) for each in PROMPTS[:2]]
+    vector = torch.from_numpy(direction(loaded, "truth").vectors[1]) * 1.5
+    first = True
+
+    def hook(_module: object, _inputs: object, states: Tensor) -> Tensor:
+        nonlocal first
+        new = states + vector
+        if first:
+            # BOS and the padding before it stay as they are.
+            for row, prompt in enumerate(prompts):
+                start = states.shape[1] - len(prompt) + 1
+                new[row, :start] = states[row, :start]
+        first = False
+        return new
+
+    handle = loaded.anatomy.blocks[1].register_forward_hook(hook)
+    wanted = generated(loaded, prompts)
+    handle.remove()
+    made = edits(loaded, "1.5*truth")
+    sampling = Sampling(max_new_tokens=NEW)
+    events = run(loaded, [Speaker(index, each, made, sampling, shadow=True) for index, each in enumerate(prompts)])
+    assert [ids(events, index) for index in range(2)] == wanted
+    assert wanted != generated(loaded, prompts)
+
+
+def test_a_forced_beginning_goes_on_as_generate_does_from_there(llama: Loaded) -> None:
+    prompt = chat_prompt(llama, PROMPTS[1])
+    prefix = (40, 41, 42)
+    events = run(llama, [Speaker(0, prompt, forced=prefix, sampling=Sampling(max_new_tokens=NEW))])
+    assert ids(events) == [*prefix, *generated(llama, [[*prompt, *prefix]], NEW - 3)[0]]
+    assert [token.forced for token in tokens(events)] == [True] * 3 + [False] * (len(tokens(events)) - 3)
+
+
+def test_a_repetition_penalty_is_that_of_generate(llama: Loaded) -> None:
+    prompt = chat_prompt(llama, PROMPTS[1])
+    plain = generated(llama, [prompt])[0]
+    wanted = generated(llama, [prompt], repetition_penalty=1.7)[0]
+    assert wanted != plain
+    assert (
+        ids(run(llama, [Speaker(0, prompt, sampling=Sampling(repetition_penalty=1.7, max_new_tokens=NEW))])) == wanted
+    )
+    # Greedy, top-k and top-p change nothing, here as there.
+    unchanged = Sampling(repetition_penalty=1.7, top_k=3, top_p=0.5, max_new_tokens=NEW)
+    assert ids(run(llama, [Speaker(0, prompt, sampling=unchanged)])) == wanted
+
+
+def test_filters_leave_only_what_they_allow(llama: Loaded) -> None:
+    prompt = chat_prompt(llama, PROMPTS[0])
+    greedy = ids(run(llama, [Speaker(0, prompt, sampling=Sampling(max_new_tokens=NEW))]))
+    for narrow in (
+        Sampling(temperature=2, top_k=1, max_new_tokens=NEW),
+        Sampling(temperature=2, top_p=1e-6, max_new_tokens=NEW),
+    ):
+        assert ids(run(llama, [Speaker(0, prompt, sampling=narrow)])) == greedy
+    ranks = [
+        token.reading.rank
+        for seed in range(6)
+        for token in tokens(
+            run(llama, [Speaker(0, prompt, sampling=Sampling(3, top_k=3, seed=seed, max_new_tokens=NEW))])
+        )
+    ]
+    assert set(ranks) == {0, 1, 2}
+    for token in tokens(run(llama, [Speaker(0, prompt, sampling=Sampling(1, top_p=0.5, seed=5, max_new_tokens=NEW))])):
+        before = sum(each.probability for each in token.reading.top[: token.reading.rank])
+        assert token.reading.rank >= 5 or before < 0.5 + 1e-6
+
+
+def test_seeds_are_a_rows_own(llama: Loaded) -> None:
+    prompt = chat_prompt(llama, PROMPTS[1])
+    warm = [Sampling(temperature=2, seed=seed, max_new_tokens=NEW) for seed in (1, 2, 1)]
+    together = run(llama, [Speaker(index, prompt, sampling=each) for index, each in enumerate(warm)])
+    assert ids(together, 0) == ids(together, 2) != ids(together, 1)
+    for index, each in enumerate(warm):
+        assert ids(run(llama, [Speaker(0, prompt, sampling=each)])) == ids(together, index)
+
+
+# -------------------------------------------------------------------------------------------------------------- readings
+
+
+def close(one: Reading, other: Reading, bound: float = 1e-4) -> None:
+    assert one.logprob == pytest.approx(other.logprob, abs=bound)
+    assert one.entropy == pytest.approx(other.entropy, abs=bound)
+    assert one.rank == other.rank
+    assert [each.id for each in one.top] == [each.id for each in other.top]
+    assert [each.probability for each in one.top] == pytest.approx([each.probability for each in other.top], abs=bound)
+    assert one.projections == pytest.approx(dict(other.projections), abs=bound)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_readings_equal_a_direct_computation(kind: str, tiny_loaded: Callable[[str], Loaded]) -> None:
+    loaded = tiny_loaded(kind)
+    prompts = [chat_prompt(loaded, each) for each in PROMPTS]
+    own = [direction(loaded, name) for name in ("truth", "refusal")]
+    events = run(
+        loaded,
+        [Speaker(index, each, sampling=Sampling(max_new_tokens=8)) for index, each in enumerate(prompts)],
+        [gauge(each) for each in own],
+    )
+    caught: dict[int, Tensor] = {}
+    handles = [
+        block.register_forward_hook(lambda _m, _i, out, layer=layer: caught.__setitem__(layer, out))
+        for layer, block in enumerate(loaded.anatomy.blocks)
+    ]
+    for index, prompt in enumerate(prompts):
+        said = tokens(events, index)
+        with torch.inference_mode():
+            logits = loaded.model(torch.tensor([[*prompt, *(token.id for token in said)]])).logits[0].double()
+        for place, token in enumerate(said):
+            at = len(prompt) + place - 1
+            chances = logits[at].softmax(-1)
+            reading = token.reading
+            assert reading.logprob == pytest.approx(float(chances[token.id].log()), abs=1e-4)
+            assert reading.entropy == pytest.approx(float(torch.special.entr(chances).sum()), abs=1e-4)
+            assert reading.rank == int((chances > chances[token.id]).sum())
+            assert [each.id for each in reading.top] == chances.topk(5).indices.tolist()
+            assert [each.probability for each in reading.top] == pytest.approx(
+                chances.topk(5).values.tolist(), abs=1e-4
+            )
+            for each in own:
+                layer = each.card.layer
+                residual = caught[layer][0, at].double().numpy()
+                vector = each.vectors[layer].astype("float64")
+                wanted = (residual - each.negative[layer]) @ vector / (vector @ vector)
+                assert reading.projections[each.card.name] == pytest.approx(wanted, abs=1e-4)
+    for handle in handles:
+        handle.remove()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_shadow_is_the_plain_model_on_the_same_tokens(kind: str, tiny_loaded: Callable[[str], Loaded]) -> None:
+    loaded = tiny_loaded(kind)
+    prompts = [chat_prompt(loaded, each) for each in PROMPTS]
+    gauges = [gauge(direction(loaded, name)) for name in ("truth", "refusal")]
+    sampling = Sampling(max_new_tokens=10)
+    made = edits(loaded, "2*truth + !refusal")
+    events = run(loaded, [Speaker(i, each, made, sampling, shadow=i != 1) for i, each in enumerate(prompts)], gauges)
+    plain = score(loaded, prompts, [ids(events, index) for index in range(3)], None, gauges)
+    steered = score(loaded, prompts, [ids(events, index) for index in range(3)], [made] * 3, gauges)
+    for index in range(3):
+        for token, bare, own in zip(tokens(events, index), plain[index], steered[index], strict=True):
+            close(token.reading, own)
+            if index == 1:
+                assert token.shadow is None
+            else:
+                assert token.shadow is not None
+                close(token.shadow, bare)
+    assert any(abs(t.reading.logprob - t.shadow.logprob) > 0.05 for t in tokens(events) if t.shadow)
+
+
+def test_rows_that_drop_out_leave_the_others_as_they_are(llama: Loaded) -> None:
+    prompts = [chat_prompt(llama, each) for each in reversed(PROMPTS)]
+    lengths = (3, 20, 9)
+    made = edits(llama, "1*truth")
+    speakers = [
+        Speaker(index, each, made if index == 1 else (), Sampling(max_new_tokens=most), shadow=index == 2)
+        for index, (each, most) in enumerate(zip(prompts, lengths, strict=True))
+    ]
+    together = run(llama, speakers)
+    for index, speaker in enumerate(speakers):
+        alone = run(llama, [speaker])
+        assert len(tokens(together, index)) == lengths[index]
+        assert ids(alone, index) == ids(together, index)
+        for one, other in zip(tokens(alone, index), tokens(together, index), strict=True):
+            close(one.reading, other.reading)
+
+
+# ------------------------------------------------------------------------------------------------ a recipe changed midway
+
+
+@torch.inference_mode()
+def by_hand_from(loaded: Loaded, prompt: Sequence[int], change: int, vector: Tensor, new: int) -> list[int]:
+    """Greedy tokens of a loop of our own, with ``vector`` added at layer 1 from token ``change`` on."""
+    from transformers import DynamicCache
+
+    cache = DynamicCache(config=loaded.model.config)
+    ids = torch.tensor([list(prompt)])
+    said: list[int] = []
+    for step in range(new):
+        handle = loaded.anatomy.blocks[1].register_forward_hook(
+            lambda _m, _i, states, step=step: states + vector if step >= change else None
+        )
+        logits = loaded.model(ids, past_key_values=cache, use_cache=True).logits[0, -1]
+        handle.remove()
+        said.append(int(logits.argmax()))
+        ids = torch.tensor([[said[-1]]])
+    return said
+
+
+def test_a_recipe_changed_midway_acts_from_the_next_token_on(llama: Loaded) -> None:
+    prompt = chat_prompt(llama, PROMPTS[1])
+    plain = ids(run(llama, [Speaker(0, prompt, sampling=Sampling(max_new_tokens=NEW))]))
+    vector = torch.from_numpy(direction(llama, "truth").vectors[1]) * 3
+    for change in (1, 5):
+        stream = Stream(llama, [Speaker(0, prompt, sampling=Sampling(max_new_tokens=NEW), shadow=True)])
+        events: list[Event] = []
+        while not stream.done:
+            if stream.steps == change:
+                assert stream.set_edits(0, edits(llama, "3*truth")) == change
+            events += stream.step()
+        said = ids(events)
+        assert said[:change] == plain[:change]
+        assert said[: change + 12] == by_hand_from(llama, prompt, change, vector, change + 12)
+        assert said != plain
+        assert stream.set_edits(0, ()) is None
+        for token in tokens(events)[:change]:
+            assert token.shadow is not None
+            close(token.reading, token.shadow, 1e-5)
+
+
+# -------------------------------------------------------------------------------------------------------------- endings
+
+
+def spoken(loaded: Loaded, words: str, **options: object) -> list[Event]:
+    """The events of a reply that is forced to spell ``words``."""
+    forced = encode(loaded, words)
+    return run(
+        loaded,
+        [Speaker(0, chat_prompt(loaded, "Hi"), (), Sampling(max_new_tokens=len(forced), **options), forced=forced)],
+    )  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("words", "stop", "shown"),
+    [
+        ("The capital STOP it", ("STOP",), "The capital "),
+        ("The capital ST", ("STOP",), "The capital ST"),
+        ("The STO STOP it", ("STOP",), "The STO "),
+        ("STOP", ("STOP",), ""),
+        ("aSTOP", ("STOP", "aST"), ""),
+        ("One\nUser: two", ("\nUser:",), "One"),
+        ("One\nUser two\nUser", ("\nUser:",), "One\nUser two\nUser"),
+        ("Käse 👋🏽 end", ("👋🏽",), "Käse "),
+        ("ababac", ("abac",), "ab"),
+    ],
+)
+def test_a_stop_string_never_shows_not_even_in_part(
+    words: str, stop: tuple[str, ...], shown: str, llama: Loaded
+) -> None:
+    assert len(encode(llama, stop[0])) > 1, "the stop string must run over the border of tokens"
+    events = spoken(llama, words, stop=stop)
+    assert text(events) == shown
+    found = any(each in words for each in stop)
+    assert done(events).reason == ("stop string" if found else "length")
+    assert done(events).tokens == len(tokens(events))
+    assert [token.index for token in tokens(events)] == list(range(len(tokens(events))))
+
+
+@pytest.mark.parametrize("words", ["👋", "a👩‍🚀b", "日本語のテキスト", "naïve café", "ünï\n\tcode  x", "🏳️‍🌈🏳️‍🌈"])
+def test_characters_come_whole(words: str, llama: Loaded) -> None:
+    events = spoken(llama, words)
+    assert text(events) == words
+    assert all("\ufffd" not in token.text for token in tokens(events))
+    assert len(tokens(events)) == len(encode(llama, words))
+
+
+def test_an_unfinished_character_shows_at_the_end_as_what_it_is(llama: Loaded) -> None:
+    wave = encode(llama, "a👋")
+    speaker = Speaker(0, chat_prompt(llama, "Hi"), forced=wave[:-1], sampling=Sampling(max_new_tokens=len(wave) - 1))
+    events = run(llama, [speaker])
+    assert text(events) == "a\ufffd"
+    assert done(events).tokens == len(wave) - 1
+
+
+def test_control_codes_and_leading_white_space_do_not_show(llama: Loaded) -> None:
+    assert text(spoken(llama, " \n a\x1b[31mb\x07 \n")) == "a[31mb \n"
+
+
+def test_the_end_token_ends_and_is_not_shown(llama: Loaded) -> None:
+    prompt = chat_prompt(llama, PROMPTS[1])
+    plain = ids(run(llama, [Speaker(0, prompt, sampling=Sampling(max_new_tokens=NEW))]))
+    end = next(token for index, token in enumerate(plain) if index and token not in plain[:index])
+    shorter = replace(llama, ends=frozenset({end, 5}))
+    events = run(
+        shorter, [Speaker(0, prompt, sampling=Sampling(max_new_tokens=NEW)), Speaker(1, prompt, forced=(end, 40))]
+    )
+    assert ids(events) == plain[: plain.index(end)]
+    assert (done(events).reason, done(events).tokens) == ("end", plain.index(end))
+    # Given, it is a token as any other: a person continues from where they like.
+    assert ids(events, 1)[:2] == [end, 40]
+
+
+def test_the_context_ends_a_reply(llama: Loaded) -> None:
+    prompt = tuple(chat_prompt(llama, "Hi")[:1]) + (40,) * (llama.context - 5)
+    events = run(llama, [Speaker(0, prompt, forced=(41,) * 9, sampling=Sampling(max_new_tokens=50))])
+    assert (done(events).reason, done(events).tokens) == ("context", 4)
+
+
+def test_every_row_starts_and_is_done_once(llama: Loaded) -> None:
+    prompt = chat_prompt(llama, "Hi")
+    events = run(llama, [Speaker(i, prompt, sampling=Sampling(max_new_tokens=3 + i), note=f"n{i}") for i in range(3)])
+    assert [event for event in events if isinstance(event, Started)] == [
+        Started(i, len(prompt), f"n{i}") for i in range(3)
+    ]
+    assert [event.column for event in events if isinstance(event, Done)] == [0, 1, 2]
+    assert not any(isinstance(event, RecipeChanged | Scores) for event in events)
+
+
+def test_stopping_keeps_what_was_said(llama: Loaded) -> None:
+    prompt = chat_prompt(llama, "Hi")
+    stream = Stream(llama, [Speaker(i, prompt, forced=encode(llama, "ab STO")) for i in range(2)])
+    stream = Stream(
+        llama, [Speaker(i, prompt, (), Sampling(stop=("STOP",)), forced=encode(llama, "ab STO")) for i in range(2)]
+    )
+    events = [event for _ in range(len(encode(llama, "ab STO"))) for event in stream.step()]
+    assert text(events) == "ab "
+    events += stream.stop(0)
+    assert text(events) == "ab STO"
+    assert (done(events).reason, stream.rows) == ("stopped", 1)
+    assert stream.stop(0) == []
+    events += stream.stop()
+    assert stream.done
+    assert text(events, 1) == "ab STO"
+    assert Stream(llama, [Speaker(0, prompt)]).stop()[-1] == Done(0, "stopped", 0, pytest.approx(0, abs=5))
+
+
+def test_answer_all_gives_every_prompt_the_answer_it_has_alone(llama: Loaded) -> None:
+    prompts = [chat_prompt(llama, each * (1 + index % 2)) for index, each in enumerate(PROMPTS * 2)]
+    sampling = Sampling(max_new_tokens=6)
+    found = dict(answer_all(llama, prompts, edits(llama, "truth"), sampling, rows=4))
+    assert sorted(found) == list(range(6))
+    for index, prompt in enumerate(prompts):
+        alone = run(llama, [Speaker(0, prompt, edits(llama, "truth"), sampling)])
+        assert [token.id for token in found[index].tokens] == ids(alone)
