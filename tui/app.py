@@ -240,11 +240,13 @@ class TillerApp(App[None]):
         """Change the theme."""
         self.theme = theme
         self.board.draw()
+        self.keep()
 
     def toggle_glyphs(self) -> None:
         """Lenses as glyphs beneath the tokens, or as colours behind them."""
         self.glyphs = not self.glyphs
         self.board.draw()
+        self.keep()
 
     # -------------------------------------------------------------------------------------------------- help, commands
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -41,7 +41,11 @@ class Board(Screen[None]):
     """Widgets, session, and drawing."""
 
     AUTO_FOCUS = "#prompt"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (128, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012  Textual declares it as it is.
+        (0, "-narrow"),
+        (100, "-normal"),
+        (128, "-wide"),
+    ]
     DEFAULT_CSS = """
     Board {
         layout: vertical; background: $background;

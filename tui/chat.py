@@ -45,6 +45,8 @@ class ChatScreen(Asking):
         Binding("f8", "column", "Next column", key_display="F8", show=False, id="chat.column"),
         Binding("f9", "undo", "Undo", key_display="F9", show=False, id="chat.undo"),
         Binding("f10", "checkpoint", "Checkpoint", key_display="F10", show=False, id="chat.checkpoint"),
+        Binding("pageup", "page(-1)", "Scroll up", show=False, priority=True, id="chat.page_up"),
+        Binding("pagedown", "page(1)", "Scroll down", show=False, priority=True, id="chat.page_down"),
         Binding("ctrl+o", "sampling", "System prompt and sampling", show=False, id="chat.sampling"),
         Binding("ctrl+s", "export", "Export", show=False, id="chat.export"),
         Binding("ctrl+l", "link", "Link", show=False, id="chat.link"),
@@ -56,6 +58,10 @@ class ChatScreen(Asking):
         if action == "stop":
             return self.run_now is not None or self.editing or self.focused is not self.prompt
         return True
+
+    def action_page(self, by: int) -> None:
+        """Scroll the conversation, wherever the focus is."""
+        self.transcript.page(by)
 
     # ---------------------------------------------------------------------------------------------------- conversation
 
@@ -81,7 +87,7 @@ class ChatScreen(Asking):
             return
         self.typed, self.editing = None, False
         self.prompt.put("")
-        self.say("" if self.ready else "Your message waits for the model.")
+        self.say_waiting()
         self.answer()
 
     def on_edit_wanted(self, _message: EditWanted) -> None:
@@ -118,7 +124,7 @@ class ChatScreen(Asking):
         self.chat.remember()
         if settings.sampling.temperature > 0 and not self.chat.recorded:
             self.chat.settings = replace(settings, sampling=replace(settings.sampling, seed=settings.sampling.seed + 1))
-        self.say("" if self.ready else "The answer waits for the model.")
+        self.say_waiting()
         self.answer()
 
     def action_undo(self) -> None:

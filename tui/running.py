@@ -29,6 +29,7 @@ class Running(Board):
         super().__init__()
         self._scrub_key: ScrubKey | None = None
         self._scrub_timer: Timer | None = None
+        self.waiting = False
 
     # --------------------------------------------------------------------------------------------------------- chats
 
@@ -46,8 +47,13 @@ class Running(Board):
         self.cursor = (self.chat.settings.selected, None)
         self._listen(self.run_now, "run")
         self.draw()
-        self.transcript.call_after_refresh(self.transcript.scroll_end, animate=False)
+        self.transcript.follow()
         self.refresh_bindings()
+
+    def say_waiting(self) -> None:
+        """Say that a run waits for the model, until it no longer does."""
+        self.waiting = not self.ready
+        self.say("The answer waits for the model." if self.waiting else "")
 
     def stop(self) -> bool:
         """Stop the run, if there is one; what was said stays."""
@@ -80,8 +86,9 @@ class Running(Board):
         if message.scrub:
             self._scrub_arrived(message)
         elif message.run is self.run_now:
-            if not any(answer.tokens for answer in self.chat.answers.values()):
-                self.say("")  # It no longer waits for the model.
+            if self.waiting:
+                self.waiting = False
+                self.say("")
             self.chat.apply(message.events)
             for event in message.events:
                 if isinstance(event, Failed):

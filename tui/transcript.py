@@ -69,17 +69,14 @@ class Transcript(VerticalScroll, can_focus=False):
         super().__init__()
         self.views: list[TurnView] = []
         self.empty = Static(id="empty")
+        self.following = True
 
     def compose(self) -> ComposeResult:
         """What stands here before the first message."""
         yield self.empty
 
     def show(self, turns: Sequence[Turn], faces: Sequence[Sequence[Face]], empty: str) -> None:
-        """Draw the turns; ``faces`` holds a face a column for each of them, ``empty`` is what is said when there is none.
-
-        A reader at the end stays at the end; one who has scrolled up stays there.
-        """
-        following = self.scroll_y >= self.max_scroll_y
+        """Draw the turns; ``faces`` holds a face a column for each of them, ``empty`` is what is said when there is none."""
         self.empty.display = not turns
         self.empty.update(Content(empty))
         while len(self.views) > len(turns):
@@ -90,8 +87,36 @@ class Transcript(VerticalScroll, can_focus=False):
             self.mount(view)
         for view, turn, row in zip(self.views, turns, faces, strict=True):
             view.show(turn.user, row)
-        if following:
-            self.call_after_refresh(self.scroll_end, animate=False, immediate=True)
+
+    def follow(self) -> None:
+        """Go to the end and stay there as it grows."""
+        self.following = True
+        self.scroll_end(animate=False)
+
+    def watch_virtual_size(self) -> None:
+        """More was said: a reader at the end stays at the end, one who has scrolled up stays there."""
+        if self.following:
+            self.scroll_end(animate=False)
+
+    def page(self, by: int) -> None:
+        """A page up or down."""
+        if by < 0:
+            self.following = False
+            self.scroll_page_up(animate=False)
+        else:
+            self.scroll_page_down(animate=False)
+            self.call_after_refresh(self._at_end)
+
+    def _at_end(self) -> None:
+        self.following = self.scroll_y >= self.max_scroll_y
+
+    def on_mouse_scroll_up(self) -> None:
+        """The reader wants to stay there."""
+        self.following = False
+
+    def on_mouse_scroll_down(self) -> None:
+        """Back at the end, the reader follows again."""
+        self.call_after_refresh(self._at_end)
 
     @property
     def last(self) -> list[AnswerStrip]:
