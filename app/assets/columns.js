@@ -160,7 +160,7 @@
       if (!answer || !answer.done) return [];
       if (answer.error) return [el("span", { class: "t-error", role: "alert" }, answer.error)];
       const empty = answer.tokens.length ? null : el("span", {}, "The model ended at once and wrote nothing.");
-      const marked = answer.reason ? el("span", { class: "t-reason" }, answer.reason) : null;
+      const marked = answer.reason ? el("span", { class: answer.reason === "stopped" ? "t-reason" : "" }, answer.reason) : null;
       return [empty, marked, el("span", {}, `${answer.tokens.length} tokens`)];
     }
   }

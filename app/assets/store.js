@@ -28,9 +28,12 @@ window.Tiller = (() => {
     painters[name](home);
   }
 
+  // What is asked for without a new view as its reply.
+  const ASIDE = new Set(["scrub", "prompt", "export", "stop"]);
+
   /* The person did something: tell the server, with a number by which stale replies are known. */
   function act(event, detail = {}) {
-    state.heard += 1;
+    if (!ASIDE.has(event)) state.heard += 1;
     triggers[event](event, { ...detail, heard: state.heard, link: state.view ? state.view.link : "" });
   }
 

@@ -1,0 +1,158 @@
+"""The page as a person uses it: what can be done on it, and what stands on it, in words."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlparse
+
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, sync_playwright
+
+_FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """The system's Chromium."""
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=_FLAGS)
+        yield opened
+        opened.close()
+
+
+@dataclass
+class Screen:
+    """One open page. ``outside`` are its requests to other machines, ``faults`` what its scripts complained of."""
+
+    page: Page
+    outside: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, browser: Browser, address: str, width: int = 1280, height: int = 900, dark: bool = False) -> Screen:
+        """Open a page and wait until it shows a chat."""
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light")
+        page.set_default_timeout(20_000)
+        screen = cls(page)
+        page.on("request", lambda request: screen._requested(request.url))
+        page.on("console", screen._said)
+        page.on("pageerror", lambda error: screen.faults.append(str(error)))
+        page.goto(address)
+        page.wait_for_function("window.Tiller && Tiller.state.view")
+        return screen
+
+    def _requested(self, address: str) -> None:
+        if urlparse(address).hostname not in (None, "localhost", "127.0.0.1"):
+            self.outside.append(address)
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.faults.append(message.text)
+
+    # ------------------------------------------------------------------------------------------------------------ doing
+
+    def ready(self) -> Screen:
+        """Wait for the model."""
+        self.page.wait_for_function("Tiller.state.status && Tiller.state.status.state === 'ready'")
+        return self
+
+    def longest(self, tokens: int) -> None:
+        """Set the longest answer."""
+        self.details("Longest answer", str(tokens))
+
+    def details(self, label: str, value: str) -> None:
+        """Set a field of the details."""
+        if not self.page.locator(".t-details").evaluate("each => each.open"):
+            self.page.get_by_text("Details", exact=True).click()
+        with self.told():
+            field = self.page.locator(".t-details").get_by_label(label)
+            field.fill(value)
+            field.blur()
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Wait until what is done inside has been answered by the server."""
+        before = self.state("Tiller.state.view.version")
+        yield
+        self.page.wait_for_function(f"Tiller.state.view.version > {before} && Tiller.state.view.heard >= Tiller.state.heard")
+
+    def write(self, message: str) -> None:
+        """Send a message."""
+        self.box.fill(message)
+        self.box.press("Enter")
+
+    def ask(self, message: str) -> None:
+        """Send a message and wait for the whole answer."""
+        with self.told():
+            self.write(message)
+        self.idle()
+
+    def idle(self) -> None:
+        """Wait until nothing is being written."""
+        self.page.wait_for_function("!Tiller.state.view.running && Tiller.state.view.heard >= Tiller.state.heard")
+
+    def scrubbed(self, direction: str) -> None:
+        """Wait until nine answers are there for a slider."""
+        self.page.wait_for_function(
+            "name => Tiller.state.sheets.has(Tiller.state.view.sliders.find(each => each.name === name).key)", arg=direction
+        )
+
+    def slide(self, direction: str, strength: float, let_go: bool = True) -> None:
+        """Move a slider, as dragging does, and let it go or not."""
+        self.slider(direction).evaluate(
+            """(slider, [strength, go]) => { slider.value = strength; slider.dispatchEvent(new Event('input', {bubbles: true}));
+            if (go) slider.dispatchEvent(new Event('change', {bubbles: true})); }""",
+            [strength, let_go],
+        )
+
+    # ---------------------------------------------------------------------------------------------------------- seeing
+
+    @property
+    def box(self) -> Locator:
+        """The message box."""
+        return self.page.locator(".t-send textarea")
+
+    @property
+    def recipe(self) -> Locator:
+        """The recipe line."""
+        return self.page.locator(".t-recipe input")
+
+    def slider(self, direction: str) -> Locator:
+        """A slider."""
+        return self.page.get_by_label(f"Strength of {direction}", exact=True)
+
+    def tokens(self, column: int) -> Locator:
+        """The tokens of a column's last answer."""
+        return self.page.locator(".t-turn:last-child .t-cell").nth(column).locator(".t-token")
+
+    def text(self, column: int) -> str:
+        """The text of a column's last answer, as drawn."""
+        drawn = self.page.locator(".t-turn:last-child .t-cell").nth(column).locator(".t-strip")
+        return str(drawn.evaluate("each => [...each.querySelectorAll('.t-token')].map(t => t.textContent).join('')"))
+
+    def foot(self, column: int) -> str:
+        """What stands under a column's last answer."""
+        return self.page.locator(".t-turn:last-child .t-cell").nth(column).locator(".t-foot").inner_text()
+
+    def said(self) -> list[str]:
+        """What the person said, turn by turn."""
+        return self.page.locator(".t-words").all_inner_texts()
+
+    def notice(self) -> str:
+        """The sentence over the message box, if any."""
+        return self.page.locator(".t-notice").inner_text() if self.page.locator(".t-notice").is_visible() else ""
+
+    def state(self, expression: str) -> Any:
+        """A value out of the page's scripts."""
+        return json.loads(self.page.evaluate(f"JSON.stringify({expression})"))
+
+    def wait(self, condition: str) -> None:
+        """Wait for a condition in the page."""
+        self.page.wait_for_function(condition)
