@@ -111,12 +111,18 @@ def load(
     config = _from(checkpoint, lambda: AutoConfig.from_pretrained(checkpoint.source, **options))
     kind = _dtype(dtype, place, config)
     tokenizer = _from(checkpoint, lambda: AutoTokenizer.from_pretrained(checkpoint.source, **options))
-    model = _from(
+    model, report = _from(
         checkpoint,
         lambda: AutoModelForCausalLM.from_pretrained(
-            checkpoint.source, config=config, dtype=kind, use_safetensors=True, **options
+            checkpoint.source, config=config, dtype=kind, use_safetensors=True, output_loading_info=True, **options
         ),
     )
+    if missing := sorted(report["missing_keys"]):
+        # transformers fills what is missing with random numbers and goes on.
+        raise LoadError(
+            f"The weights of checkpoint {name!r} lack {missing[0]}{' and more' if len(missing) > 1 else ''}; "
+            f"{_remedy(checkpoint)}."
+        )
     model = model.to(place).eval().requires_grad_(False)
     template, stops = TEMPLATES[checkpoint.template] if checkpoint.template else (None, ())
     if template is None and not tokenizer.chat_template:
@@ -148,14 +154,14 @@ def _from(checkpoint: Checkpoint, call: Callable[[], Any]) -> Any:
     except Exception as error:
         # transformers, safetensors and the Hub's client raise a dozen unrelated types here; all mean "cannot be loaded".
         reason = " ".join(str(error).split())[:300]
-        fix = (
-            "copy its folder again"
-            if checkpoint.local
-            else "check the name, the revision, the network and hf auth login"
-        )
         raise LoadError(
-            f"Checkpoint {checkpoint.name!r} cannot be loaded from {checkpoint.source}: {fix}. ({type(error).__name__}: {reason})"
+            f"Checkpoint {checkpoint.name!r} cannot be loaded from {checkpoint.source}: {_remedy(checkpoint)}. "
+            f"({type(error).__name__}: {reason})"
         ) from error
+
+
+def _remedy(checkpoint: Checkpoint) -> str:
+    return "copy its folder again" if checkpoint.local else "check the name, the revision, the network and hf auth login"
 
 
 def _check_source(checkpoint: Checkpoint) -> None:
