@@ -121,7 +121,7 @@ def test_what_is_not_utf8_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["nonesuch", "./nonesuch", "/nonesuch/x", "x" * 5_000, "a\x00b", "", ".."])
 def test_an_unknown_family_lists_the_known(name: str) -> None:
     written(store.user_folder() / "toy", TREE)
-    with pytest.raises(FamilyError, match="There is no family .* there is .*toy") as caught:
+    with pytest.raises(FamilyError, match=r"There is no family .* there is .*toy") as caught:
         families.load(name)
     assert len(str(caught.value)) < 400
 

@@ -83,7 +83,7 @@ def test_what_a_person_types_survives_a_link(message: str, system: str) -> None:
     assert Settings.from_link(chat.to_link()) == chat
     shown = chat.turns[0].user
     assert shown.encode("utf-8")
-    assert not any(ord(c) < 32 and c not in "\n\t" or 127 <= ord(c) < 160 for c in shown)
+    assert not any((ord(c) < 32 and c not in "\n\t") or 127 <= ord(c) < 160 for c in shown)
 
 
 @pytest.mark.parametrize("part", [0.0, 0.1, 0.5, 0.9, 0.97])
