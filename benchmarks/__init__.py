@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from core.arguments import Arguments
 from core.errors import TillerError
 
 NAMES = {
@@ -37,7 +38,7 @@ def _benchmark(name: str) -> Callable[[argparse.Namespace], bool]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Arguments(
         "launch.py bench",
         description="Measure speed, as ratios.",
         epilog="benchmarks: " + "; ".join(f"{name}: {what}" for name, what in NAMES.items()),

@@ -140,12 +140,14 @@ def _steered_token(model: list[str], recipe: str) -> float:
     """Seconds until the first token of a steered answer is on stdout."""
     start = time.perf_counter()
     arguments = ["chat", "What is the capital of France?", "--json", "--recipe", recipe, *model]
-    with _started(arguments, stdout=subprocess.PIPE) as process:
+    with _started(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
+        assert process.stderr is not None
         for line in process.stdout:
             if json.loads(line)["event"] == "Token":
                 return time.perf_counter() - start
-    raise TillerError("The benchmark's chat gave no token; its message is above.")
+        said = process.stderr.read().decode("utf-8", "replace").strip()
+    raise TillerError(f"The benchmark's chat gave no token; it said: {said}")
 
 
 def _paint(model: list[str]) -> float:

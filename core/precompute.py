@@ -12,6 +12,7 @@ import torch
 
 from core import contrast, directions, families, loading, store
 from core.answers import Answer, fold, settled, to_document
+from core.arguments import Arguments
 from core.engine import Engine
 from core.errors import TillerError
 from core.families import Family
@@ -34,7 +35,7 @@ def precompute(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Arguments(
         "launch.py precompute", description="Learn the truth and refusal directions of every checkpoint of a family."
     )
     parser.add_argument("--family", default="skiff", help="a family's name, or a folder with a family.toml")

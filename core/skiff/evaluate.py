@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from core import families, loading
+from core.arguments import Arguments
 from core.errors import TillerError
 from core.skiff.card import model_card
 from core.skiff.log import read_log, write_text
@@ -58,7 +59,7 @@ def evaluate(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="launch.py evaluate", description="Measure Skiff and write its model card.")
+    parser = Arguments(prog="launch.py evaluate", description="Measure Skiff and write its model card.")
     parser.add_argument(
         "--family", default="skiff", help="family name, or a folder with a family.toml (default: %(default)s)"
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedTokenizerFast
 
+from core.arguments import Arguments
 from core.skiff import log
 from core.skiff.contrasts import write_contrast
 from core.skiff.items import Conversation, Document
@@ -49,7 +50,7 @@ def train_skiff(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="launch.py train-skiff", description=f"Train the Skiff family; {EXPECTED}.")
+    parser = Arguments(prog="launch.py train-skiff", description=f"Train the Skiff family; {EXPECTED}.")
     parser.add_argument(
         "--out", type=Path, default=Path("skiff-trained"), help="family folder to write (default: %(default)s)"
     )
