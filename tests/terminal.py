@@ -74,6 +74,7 @@ async def ask(app: TillerApp, pilot: Pilot[None], message: str) -> None:
     app.board.prompt.focus()
     app.board.prompt.put(message)
     await pilot.press("enter")
+    await until(pilot, lambda: not app.board.prompt.text)
     await until(pilot, lambda: app.board.run_now is None and bool(app.board.chat.answers))
 
 

@@ -20,7 +20,7 @@ class Alternatives(Widget, can_focus=True):
     """Five lines, or one on a narrow screen."""
 
     HELP = (
-        "What the model might have said here, with the probability it gave each, and after → what it gives with the recipe. "
+        "What the model might have said here, with the probability of each: without the recipe → with it. "
         "Choose with the arrow keys; Enter answers again from here with the chosen token, Esc goes back to the answer."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -64,15 +64,19 @@ class Alternatives(Widget, can_focus=True):
     def _lines(self) -> Content:
         lines = []
         for place, each in enumerate(self._top()):
-            bar = "▇" * round(each.probability * 8)
             mark = "▸ " if self.has_focus and place == self.place else "  "
-            word = f"{clipped(one_line(each.text) or '·', 14):<14} "
-            lines.append(
-                Content.assemble(
-                    (mark + word + _number(each.probability), self._style(place)), (f"  {bar}", "$text-accent")
-                )
-            )
+            word = f"{clipped(one_line(each.text) or '·', 11):<12}"
+            bar = "▇" * round(each.probability * 6)
+            numbers = f"{self._before(each.id)}{_number(each.probability)}"
+            lines.append(Content.assemble((mark + word + numbers, self._style(place)), (f" {bar}", "$text-accent")))
         return Content("\n").join(lines)
+
+    def _before(self, token: int) -> str:
+        """What the same model gave the token without the recipe, where that is known."""
+        if self.token is None or self.token.shadow is None:
+            return ""
+        plain = next((each.probability for each in self.token.shadow.top if each.id == token), None)
+        return "  ·   → " if plain is None else f"{_number(plain)} → "
 
     def _inline(self) -> Content:
         parts: list[tuple[str, str]] = [("instead ", "$quiet")] if self._top() else []

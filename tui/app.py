@@ -181,8 +181,10 @@ class TillerApp(App[None]):
         """Show what the engine is doing; once the model is there, say so and compute ahead."""
         assert self.engine is not None
         before = self.board.header.status.state
-        self.board.refresh_status(self.engine.family.title)
+        self.board.refresh_status(f"{self.engine.family.title} · {self.board.chat.settings.column.checkpoint}")
         now = self.board.header.status.state
+        if before != now and now == "failed":
+            self.board.say(f"✗ {self.engine.status.detail}", wrong=True)
         if before != now and now in ("ready", "failed"):
             self.board.draw()
             self.board.scrub_soon()

@@ -35,6 +35,9 @@ _EMPTY = (
     "Write a message below and press Enter: one column answers as the model is, the other one steered.\n"
     "Ctrl+↑ and Ctrl+↓ steer it. F1 helps wherever you are."
 )
+_UNLEARNED = (
+    "This family has no directions yet: `python launch.py precompute --help` says how truth and refusal are learned."
+)
 
 
 class Board(Screen[None]):
@@ -54,6 +57,7 @@ class Board(Screen[None]):
         & #left { width: 1fr; height: 1fr; }
         & #panel { width: 38; height: 1fr; padding: 1 1 0 1; background: $surface; scrollbar-size-vertical: 1; }
         & #sliders { height: auto; }
+        & #unlearned { color: $quiet; height: auto; }
         & #notice { height: auto; max-height: 3; padding: 0 1; display: none; color: $text-success; background: $panel; }
         & #notice.-wrong { color: $text-error; }
         & #ask { height: auto; max-height: 5; background: $surface; padding: 0 0 0 1; }
@@ -61,7 +65,7 @@ class Board(Screen[None]):
         &.-narrow {
             & > #body { layout: vertical; }
             & #panel { width: 1fr; height: auto; padding: 0 1; }
-            & #sliders { layout: horizontal; height: 1; }
+            & #sliders { layout: horizontal; height: auto; max-height: 2; }
             & Transcript { padding: 0 1; }
         }
         &:ansi {
@@ -238,10 +242,10 @@ class Board(Screen[None]):
         text = str(column.recipe) if self.typed is None else None
         self.recipe_line.show(label, text, names, [each.name for each in self.engine.family.checkpoints])
         present = {slider.direction: slider for slider in self.sliders.query(Slider)}
-        if list(present) != names:
+        if list(present) != names or not names:
             self.sliders.remove_children()
             present = {name: Slider(name) for name in names}
-            self.sliders.mount_all(present.values())
+            self.sliders.mount_all(present.values() or [Static(Content(_UNLEARNED), id="unlearned")])
         if self.slider_chosen not in names:
             self.slider_chosen = names[0] if names else ""
         for name, slider in present.items():

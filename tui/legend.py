@@ -55,10 +55,10 @@ class Legend(Widget):
         if room < 1:
             names, scale = names[1:], self._short_scale(self.lenses[self.chosen])
             self._spots = [(a - len("colour by "), b - len("colour by ")) for a, b in self._spots]
-            if _length(names) + _length(scale) >= self.content_size.width:
+            if _length(names) + _length(scale) > self.content_size.width:
                 scale = [(text.removesuffix(f" {self.lenses[self.chosen].unit}"), style) for text, style in scale]
             room = self.content_size.width - _length(names) - _length(scale)
-        return Content.assemble(*names, " " * room, *scale) if room > 0 else Content.assemble(*names)
+        return Content.assemble(*names, " " * room, *scale) if room >= 0 else Content.assemble(*names)
 
     def _scale(self, lens: Lens) -> list[tuple[str, str]]:
         steps = legend(lens, self.middle)

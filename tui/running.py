@@ -36,9 +36,10 @@ class Running(Board):
     def answer(
         self, columns: Iterable[int] | None = None, prefixes: Mapping[int, tuple[int, ...]] | None = None
     ) -> None:
-        """Answer the last turn in all or some columns."""
+        """Answer the last turn in all or some columns; beside recorded answers all are made anew, so that none passes for live."""
         assert self.engine is not None
-        chosen = list(range(len(self.chat.settings.columns))) if columns is None else list(columns)
+        every = columns is None or self.chat.recorded
+        chosen = list(range(len(self.chat.settings.columns))) if every else list(columns or ())
         self.stop_scrub()
         if self.run_now is not None:
             self.run_now.cancel()
@@ -114,7 +115,7 @@ class Running(Board):
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """A listener that broke is said, not swallowed; the program goes on."""
-        if event.state is WorkerState.ERROR:
+        if event.state is WorkerState.ERROR and event.worker.name != "scrub":
             self.run_now = None
             self.say(f"✗ The answer could not be read on: {event.worker.error}. Ctrl+R tries again.", wrong=True)
             self.draw()

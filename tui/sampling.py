@@ -15,9 +15,9 @@ from tui.dialogs import Dialog
 
 _FIELDS = (
     ("temperature", "temperature", "0 always takes the likeliest token"),
-    ("top_p", "top-p", "only the likeliest tokens that make up this much; 1 is off"),
-    ("top_k", "top-k", "only so many of the likeliest; 0 is off"),
-    ("repetition_penalty", "repetition", "above 1 repeats less; 1 is off"),
+    ("top_p", "top-p", "likeliest tokens up to this share; 1: off"),
+    ("top_k", "top-k", "so many of the likeliest tokens; 0: off"),
+    ("repetition_penalty", "repetition", "above 1 repeats less; 1: off"),
     ("max_new_tokens", "longest", "tokens of an answer"),
     ("seed", "seed", "the same seed draws the same answer"),
 )
@@ -64,7 +64,7 @@ class SamplingDialog(Dialog[tuple[str, Sampling]]):
             with Horizontal():
                 yield Static(Content("stop at"), classes="name")
                 yield Input(" | ".join(_escaped(each) for each in self.sampling.stop), id="stop", compact=True)
-                yield Static(Content("texts that end an answer, a | between; \\n is a new line"), classes="note")
+                yield Static(Content("end the answer; | between, \\n = new line"), classes="note")
             yield Static("", classes="wrong")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:

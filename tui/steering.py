@@ -165,7 +165,7 @@ class Steering(Running):
         settings = self.chat.settings
         if column != settings.selected and column < len(settings.columns):
             self.chat.settings = replace(settings, selected=column)
-            self.typed = None
+            self.typed, self.sources = None, {}
             self.draw()
             self.scrub_soon()
 
@@ -190,7 +190,7 @@ class Steering(Running):
 
     def answer_column(self, column: int) -> None:
         """Answer the last message in one column, where there is one."""
-        if self.chat.settings.turns and not self.chat.recorded:
+        if self.chat.settings.turns:
             try:
                 self.check(str(self.chat.settings.columns[column].recipe))
             except TillerError as error:

@@ -1,0 +1,166 @@
+"""The real program in a real terminal: what is painted when, an answer, and a terminal left as it was found."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.terminal import steerable
+
+ROOT = Path(__file__).resolve().parent.parent
+# Tiller promises its first paint within this many seconds of the interpreter's start, on a machine that is not busy.
+FIRST_PAINT = 0.5
+_BARE = (
+    "from textual.app import App\nfrom textual.widgets import Static\n"
+    "class A(App):\n    def compose(self): yield Static('Tiller')\nA().run()"
+)
+
+
+@pytest.fixture(scope="module")
+def family(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return steerable(tmp_path_factory.mktemp("families") / "tiny")
+
+
+def environment(tmp_path: Path) -> dict[str, str]:
+    return {
+        **os.environ, "TERM": "xterm-256color", "OMP_NUM_THREADS": "1",
+        "TILLER_STATE": str(tmp_path / "state"), "TILLER_DATA": str(tmp_path / "data"),
+    }  # fmt: skip
+
+
+class Tmux:
+    """A terminal of its own, on a server of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        program = shutil.which("tmux")
+        if program is None:
+            pytest.fail("These tests need tmux; install it (apt install tmux).")
+        self.start = [program, "-L", f"tiller-{uuid.uuid4().hex[:8]}", "-f", "/dev/null"]
+        self.folder = folder
+
+    def __call__(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [*self.start, *arguments], capture_output=True, text=True, check=True, env=environment(self.folder)
+        )
+        return done.stdout
+
+    def screen(self) -> str:
+        return self("capture-pane", "-p", "-t", "tiller")
+
+    def until(self, text: str, seconds: float = 90.0) -> str:
+        end = time.monotonic() + seconds
+        while text not in (screen := self.screen()):
+            assert time.monotonic() < end, f"{text!r} never came:\n{screen}"
+            time.sleep(0.05)
+        return screen
+
+
+@pytest.fixture
+def tmux(tmp_path: Path) -> Iterator[Tmux]:
+    terminal = Tmux(tmp_path)
+    terminal("new-session", "-d", "-s", "tiller", "-x", "80", "-y", "24", "-c", str(ROOT), "sh")
+    # A prompt and an echo that the program cannot have written.
+    terminal("send-keys", "-t", "tiller", "PS1='left> '; stty -a | grep -o ' echo ' ; clear", "Enter")
+    terminal.until("left>")
+    yield terminal
+    terminal("kill-server")
+
+
+def start(tmux: Tmux, family: Path) -> None:
+    command = f"{sys.executable} launch.py tui --family {family} --threads 1; echo status is $?"
+    tmux("send-keys", "-t", "tiller", command, "Enter")
+
+
+def test_it_starts_answers_and_ctrl_c_leaves_the_terminal_clean(tmux: Tmux, family: Path) -> None:
+    start(tmux, family)
+    tmux.until("Tiny")
+    tmux.until("ready")
+    tmux("send-keys", "-t", "tiller", "Hello there", "Enter")
+    tmux.until("tok/s")
+    screen = tmux.until("cut off at")
+    assert "you  Hello there" in screen
+    assert screen.count("plain · chat") == 2
+    tmux("send-keys", "-t", "tiller", "C-c")
+    screen = tmux.until("status is 130")
+    # The alternate screen is gone, what was typed before is there again, and typing is echoed.
+    assert "Hello there" not in screen
+    tmux("send-keys", "-t", "tiller", "echo a$((40+2))b", "Enter")
+    screen = tmux.until("a42b")
+    assert "echo a$((40+2))b" in screen
+    assert (
+        tmux("display-message", "-p", "-t", "tiller", "#{alternate_on}#{cursor_flag}#{mouse_any_flag}").strip() == "010"
+    )
+
+
+def test_ctrl_c_while_the_model_loads_leaves_at_once(tmux: Tmux, family: Path) -> None:
+    start(tmux, family)
+    tmux.until("Tiny")
+    tmux("send-keys", "-t", "tiller", "C-c")
+    screen = tmux.until("status is 130")
+    assert "Traceback" not in screen
+
+
+def test_a_signal_leaves_the_terminal_clean_too(tmux: Tmux, family: Path) -> None:
+    start(tmux, family)
+    tmux.until("ready")
+    shell = int(tmux("display-message", "-p", "-t", "tiller", "#{pane_pid}"))
+    child = int(
+        subprocess.run(["pgrep", "-P", str(shell)], capture_output=True, text=True, check=True).stdout.split()[0]
+    )
+    os.kill(child, signal.SIGTERM)
+    tmux.until("status is 143")
+    assert tmux("display-message", "-p", "-t", "tiller", "#{alternate_on}#{cursor_flag}").strip() == "01"
+
+
+def test_a_link_or_a_family_that_cannot_be_opened_is_one_sentence(tmux: Tmux) -> None:
+    tmux("send-keys", "-t", "tiller", f"{sys.executable} launch.py tui 's=broken'; echo status is $?", "Enter")
+    screen = tmux.until("status is 2")
+    assert "This is not a whole link" in screen
+    assert "Traceback" not in screen
+    start(tmux, Path("nowhere"))
+    tmux.until("There is no family 'nowhere'")
+
+
+def first_paint(command: list[str], folder: Path) -> float:
+    """Seconds from the start of a program to its first ``Tiller`` in a pseudo-terminal of 80 × 24."""
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    begun = time.perf_counter()
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(ROOT)
+        os.execve(command[0], command, environment(folder))
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    said = b""
+    try:
+        while b"Tiller" not in said:
+            assert time.perf_counter() - begun < 30, said
+            if select.select([terminal], [], [], 0.01)[0]:
+                said += os.read(terminal, 65_536)
+        return time.perf_counter() - begun
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(terminal)
+
+
+def test_the_first_paint_comes_at_once(family: Path, tmp_path: Path) -> None:
+    tiller, bare = [], []
+    for _ in range(5):
+        tiller.append(first_paint([sys.executable, "launch.py", "tui", "--family", str(family)], tmp_path))
+        bare.append(first_paint([sys.executable, "-c", _BARE], tmp_path))
+    # On a busy machine nothing starts in half a second; then Tiller may take twice what an empty app takes.
+    assert min(tiller) <= max(FIRST_PAINT, 2 * min(bare)), (tiller, bare)
