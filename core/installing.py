@@ -195,6 +195,8 @@ def explain(said: str, code: int, index: str | None = None) -> str:
         return (
             "The system ended the installation, most likely for want of memory; close other programs and start again."
         )
+    if "operation cancelled by user" in low:
+        return "The installation was interrupted; start again to finish it."
     if re.search(_CERTIFICATE, low):
         return "The package index's certificate was not accepted; set PIP_CERT to your network's certificate file and start again."
     if re.search(_PROXY, low):

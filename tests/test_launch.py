@@ -408,6 +408,7 @@ def test_a_reader_that_has_gone_is_no_error(project: Project) -> None:
         ),
         ("OSError: [Errno 122] Disk quota exceeded", 1, "The disk is full"),
         ("Collecting torch", -9, "want of memory"),
+        ("ERROR: Operation cancelled by user", 1, "The installation was interrupted; start again"),
         (
             "WARNING: Retrying (Retry(total=0, connect=None)) after connection broken by 'NewConnectionError(\"Failed to establish a new "
             "connection: [Errno -3] Temporary failure in name resolution\")'\nERROR: No matching distribution found for torch",
