@@ -47,7 +47,8 @@ class AnswerStrip(Widget, can_focus=True):
 
     HELP = (
         "One column's answer. Each word piece is a token, coloured by the lens. Move with the arrow keys: the token under the "
-        "cursor is explained, with the tokens the model might have said instead. Enter chooses among those; 1 to 9 choose what the colours show."
+        "cursor is explained, with the tokens the model might have said instead. Enter chooses among those; "
+        "1 to 9 choose what the colours show."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "move(-1)", "Token before", show=False, id="strip.left"),
