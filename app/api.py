@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import gradio as gr
 
 from app.chat import beats
-from core.answers import fold
+from core.answers import Answer, fold
 from core.engine import Engine
 from core.errors import TillerError
 
@@ -30,7 +30,8 @@ def chat_endpoint(engine: Engine) -> Callable[[str, str, str], Iterator[str]]:
             settings = engine.settings(checkpoint, recipe).drop_column(0).ask(message)
         except TillerError as error:
             raise gr.Error(str(error), print_exception=False) from error
-        run, answers = engine.submit(settings), {}
+        run = engine.submit(settings)
+        answers: dict[int, Answer] = {}
         try:
             for events in beats(run):
                 for event in events:

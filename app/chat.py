@@ -11,12 +11,12 @@ from typing import Any
 import gradio as gr
 
 from app import views
-from app.visits import Visit, Visits, index, number, text
+from app.visits import Visit, Visits, index, number, text, whole
 from core import answers as exports
 from core.engine import Engine, Run
 from core.errors import TillerError
 from core.lenses import Lens
-from core.scrubs import scrub_key
+from core.scrubs import ScrubKey, scrub_key
 from core.session import Session
 from core.values import Event, Sampling, Settings
 
@@ -209,18 +209,17 @@ class Chat:
         name, there = str(said.get("direction")), views.catalogue(self.engine)
         if name not in there or not visit.settings.turns or visit.running:
             return
-        settings, column = views.scrub_settings(visit, name, views.source_of(visit, name, there[name])), visit.settings.selected
-        key, wire_key = scrub_key(settings, column, name), views.slider(self.engine, visit, name, there[name])["key"]
+        settings = views.scrub_settings(visit, name, views.source_of(visit, name, there[name]))
+        key = scrub_key(settings, settings.selected, name)
         if not visit.scrubs.complete(key):
-            yield from self._scrubbed(visit, settings, column, name)
+            yield from self._scrubbed(visit, settings, name, key)
         if visit.scrubs.complete(key):
-            yield self._sheet(visit, key, wire_key, name)
+            yield self._sheet(visit, key)
 
-    def _scrubbed(self, visit: Visit, settings: Settings, column: int, name: str) -> Iterator[str]:
-        key = scrub_key(settings, column, name)
+    def _scrubbed(self, visit: Visit, settings: Settings, name: str, key: ScrubKey) -> Iterator[str]:
         if visit.scrubbing is not None:
             visit.scrubbing.cancel()
-        visit.scrubbing = run = self.engine.scrub(settings, column, name)
+        visit.scrubbing = run = self.engine.scrub(settings, settings.selected, name)
         visit.scrubs.start(key)
         try:
             # An empty yield at every beat lets Gradio end this when the page is closed.
@@ -230,11 +229,11 @@ class Chat:
         finally:
             run.cancel()
 
-    def _sheet(self, visit: Visit, key: Any, wire_key: str, name: str) -> str:
-        names = self.lenses(visit)
-        found = [visit.scrubs.find(key, strength) for strength in self.engine.SCRUB_STRENGTHS]
+    def _sheet(self, visit: Visit, key: ScrubKey) -> str:
+        names, strengths = self.lenses(visit), self.engine.SCRUB_STRENGTHS
+        found = [visit.scrubs.find(key, strength) for strength in strengths]
         told = [views.answer_document(each, names) for each in found if each is not None]
-        return views.dump({"key": wire_key, "direction": name, "strengths": self.engine.SCRUB_STRENGTHS, "answers": told})
+        return views.dump({"key": views.short_key(key), "strengths": strengths, "answers": told})
 
     # ------------------------------------------------------------------------------------------------------ helpers
 
@@ -305,7 +304,8 @@ def undone(session: Session) -> str:
 
 def sampling(said: Mapping[str, Any]) -> Sampling:
     """The sampling that the page sent. Raises TillerError with the range of the value that is out of it."""
-    whole = {name: int(number(said, name)) for name in ("top_k", "max_new_tokens", "seed")}
-    real = {name: number(said, name) for name in ("temperature", "top_p", "repetition_penalty")}
-    stop = tuple(line for line in text(said, "stop").split("\n") if line)
-    return Sampling(**real, **whole, stop=stop)
+    return Sampling(
+        temperature=number(said, "temperature"), top_p=number(said, "top_p"), top_k=whole(said, "top_k"),
+        repetition_penalty=number(said, "repetition_penalty"), max_new_tokens=whole(said, "max_new_tokens"),
+        seed=whole(said, "seed"), stop=tuple(line for line in text(said, "stop").split("\n") if line),
+    )  # fmt: skip

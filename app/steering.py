@@ -110,7 +110,8 @@ class Steering:
         if not there:
             return False
         settings = views.scrub_settings(visit, name, views.source_of(visit, name, there))
-        found = visit.scrubs.find(scrub_key(settings, settings.selected, name), visit.settings.column.recipe.strength(name))
+        strength = visit.settings.column.recipe.strength(name)
+        found = visit.scrubs.find(scrub_key(settings, settings.selected, name), strength)
         if found is not None:
             visit.session.swap(settings.selected, found)
         return found is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -15,11 +16,9 @@ from core.engine import Engine
 from core.errors import TillerError
 from core.families import Family
 from core.lenses import Lens
-from core.scrubs import scrub_key
+from core.scrubs import ScrubKey, scrub_key
 from core.store import Card
-from core.values import (
-    Done, Event, Failed, RecipeChanged, Scores, Settings, Started, Status, Token,
-)  # fmt: skip
+from core.values import Done, Event, Failed, RecipeChanged, Scores, Settings, Started, Status, Token
 
 #: The grounds that tokens are drawn on, in the light and in the dark page; base.css has the same.
 PAPER, NIGHT = "#ffffff", "#181c23"
@@ -62,7 +61,7 @@ def _links(settings: Settings) -> dict[str, Any]:
     whole = settings.to_link()
     if len(whole) <= MAX_ADDRESS:
         return {"link": whole, "whole": True}
-    return {"link": Settings(settings.family, settings.columns, settings.selected, settings.sampling, settings.lens).to_link(), "whole": False}
+    return {"link": replace(settings, turns=(), system="").to_link(), "whole": False}
 
 
 def _family(family: Family) -> dict[str, Any]:
@@ -124,9 +123,14 @@ def slider(engine: Engine, visit: Visit, name: str, there: Mapping[str, Card]) -
         "name": name, "strength": recipe.strength(name), "source": source, "sources": list(there),
         "ablated": any(term.kind == "ablate" and term.direction == name for term in recipe.terms),
         "dose": dict(card.details.get("dose_response") or {}) if card else {}, "layer": card.layer if card else None,
-        "strengths": list(engine.SCRUB_STRENGTHS), "key": hashlib.sha256(repr(key).encode()).hexdigest()[:16],
+        "strengths": list(engine.SCRUB_STRENGTHS), "key": short_key(key),
         "ready": visit.scrubs.complete(key),
     }  # fmt: skip
+
+
+def short_key(key: ScrubKey) -> str:
+    """A short name of a scrub key, by which the page knows its nine answers."""
+    return hashlib.sha256(repr(key).encode()).hexdigest()[:16]
 
 
 def scrub_settings(visit: Visit, name: str, source: str) -> Settings:
@@ -167,8 +171,8 @@ def answer_document(answer: Answer, names: Sequence[Lens]) -> dict[str, Any]:
 
 def token_document(token: Token, names: Sequence[Lens]) -> list[Any]:
     """A token: text, shade by lens, readings in words, alternatives as (id, text, probability), id, whether it was given."""
-    values = [lenses.value(each, token) for each in names]
-    shades = [None if number is None else lenses.shade(each, number) for each, number in zip(names, values, strict=True)]
+    values = [(each, lenses.value(each, token)) for each in names]
+    shades = [None if number is None else lenses.shade(each, number) for each, number in values]
     top = [(each.id, each.text, round(each.probability, 4)) for each in token.reading.top]
     return [token.text, shades, lenses.describe(token), top, token.id, int(token.forced)]
 

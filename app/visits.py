@@ -131,8 +131,16 @@ def number(said: Mapping[str, Any], key: str) -> float:
     """A number that the page sent."""
     value = said.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise TillerError(f"Write a number for {key}, such as 1.5.")
+        raise TillerError(f"Write a number for {key.replace('_', ' ')}, such as 1.5.")
     return float(value)
+
+
+def whole(said: Mapping[str, Any], key: str) -> int:
+    """A whole number that the page sent."""
+    value = number(said, key)
+    if value != int(value):
+        raise TillerError(f"Write a whole number for {key.replace('_', ' ')}, such as {int(value)}.")
+    return int(value)
 
 
 def index(said: Mapping[str, Any], key: str, items: Sequence[object]) -> int:

@@ -64,7 +64,9 @@ class Session:
 
     def remember(self) -> None:
         """Keep the present state for :meth:`undo`."""
-        self.past = [*self.past, Snapshot(self.settings, dict(self.answers), dict(self.made), self.recorded)][-_MAX_PAST:]
+        self.past = [*self.past, Snapshot(self.settings, dict(self.answers), dict(self.made), self.recorded)][
+            -_MAX_PAST:
+        ]
 
     def undo(self) -> None:
         """Go back one step: before the last message, retry, continuation or new chat. Raises SettingsError at the start."""

@@ -81,7 +81,9 @@ class Screen:
         """Wait until what is done inside has been answered by the server."""
         before = self.state("Tiller.state.view.version")
         yield
-        self.page.wait_for_function(f"Tiller.state.view.version > {before} && Tiller.state.view.heard >= Tiller.state.heard")
+        self.page.wait_for_function(
+            f"Tiller.state.view.version > {before} && Tiller.state.view.heard >= Tiller.state.heard"
+        )
 
     def write(self, message: str) -> None:
         """Send a message."""
@@ -101,7 +103,8 @@ class Screen:
     def scrubbed(self, direction: str) -> None:
         """Wait until nine answers are there for a slider."""
         self.page.wait_for_function(
-            "name => Tiller.state.sheets.has(Tiller.state.view.sliders.find(each => each.name === name).key)", arg=direction
+            "name => Tiller.state.sheets.has(Tiller.state.view.sliders.find(each => each.name === name).key)",
+            arg=direction,
         )
 
     def slide(self, direction: str, strength: float, let_go: bool = True) -> None:
@@ -156,3 +159,44 @@ class Screen:
     def wait(self, condition: str) -> None:
         """Wait for a condition in the page."""
         self.page.wait_for_function(condition)
+
+
+@dataclass
+class Opened:
+    """The page that tests share, since opening one takes longer than most of them."""
+
+    browser: Browser
+    address: str
+    screen: Screen | None = None
+    outside: list[str] = field(default_factory=list)
+
+    def fresh(self) -> Screen:
+        """The page with the chat that its address opens: emptied as a person would do it, else opened again."""
+        if self.screen is None or not self._emptied(self.screen):
+            if self.screen is not None:
+                self.outside += self.screen.outside
+                self.screen.page.close()
+            self.screen = Screen.open(self.browser, self.address).ready()
+            self._begun = self._shape(self.screen)
+        return self.screen
+
+    def _emptied(self, screen: Screen) -> bool:
+        if screen.faults or screen.page.is_closed():
+            return False
+        screen.page.evaluate("document.querySelectorAll('dialog').forEach(each => each.close()); Tiller.release()")
+        screen.page.locator("body").evaluate("each => document.activeElement.blur()")
+        screen.box.fill("")
+        with screen.told():
+            screen.page.get_by_role("button", name="New chat").click()
+        if screen.state("Tiller.state.view.sampling.max_new_tokens") != self._begun["sampling"]["max_new_tokens"]:
+            screen.longest(self._begun["sampling"]["max_new_tokens"])
+        if screen.recipe.input_value() != self._begun["columns"][-1]["recipe"]:
+            with screen.told():
+                screen.recipe.fill(self._begun["columns"][-1]["recipe"])
+                screen.recipe.press("Enter")
+        screen.idle()
+        return self._shape(screen) == self._begun
+
+    def _shape(self, screen: Screen) -> dict[str, Any]:
+        parts = ("columns", "selected", "sampling", "system", "turns", "notice", "recipeError", "recorded")
+        return {part: screen.state(f"Tiller.state.view.{part}") for part in parts}

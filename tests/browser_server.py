@@ -51,7 +51,8 @@ def _endless(folder: Path) -> None:
     """Give a checkpoint a long context, plain words, and no way to end an answer by itself."""
     model = AutoModelForCausalLM.from_pretrained(folder)
     words = AutoTokenizer.from_pretrained(folder).batch_decode([[token] for token in range(tiny.VOCABULARY)])
-    silent = [token for token, word in enumerate(words) if token <= model.config.eos_token_id or not word.isascii() or not word.isprintable()]
+    plain = {token for token, word in enumerate(words) if word.isascii() and word.isprintable()}
+    silent = [token for token in range(tiny.VOCABULARY) if token <= model.config.eos_token_id or token not in plain]
     model.lm_head.weight.data[silent] = 0
     model.config.max_position_embeddings = CONTEXT
     model.save_pretrained(folder)
