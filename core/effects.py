@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from core.edits import RowEdit
+from core.errors import TillerError
 from core.generation import answer_all
 from core.loading import Loaded
 from core.prompts import encode, render
@@ -120,11 +121,16 @@ class Bystanders:
 
 @torch.inference_mode()
 def bystanders(loaded: Loaded, messages: Sequence[str]) -> Bystanders:
-    """The plain model's first :data:`DAMAGE_TOKENS` tokens on ``messages``."""
+    """The plain model's first :data:`DAMAGE_TOKENS` tokens on ``messages``. Raises TillerError when it says nothing to any."""
     prompts = tuple(asked.ids for asked in chat(loaded, messages))
     answers = dict(answer_all(loaded, prompts, sampling=Sampling(max_new_tokens=DAMAGE_TOKENS)))
     replies = tuple(tuple(token.id for token in answers[index].tokens) for index in range(len(prompts)))
     used = [index for index, reply in enumerate(replies) if reply]
+    if not used:
+        raise TillerError(
+            f"{loaded.checkpoint.name} says nothing to any of {len(prompts)} unrelated messages, so that damage cannot be measured; "
+            "check its chat template."
+        )
     prompts, replies = tuple(prompts[i] for i in used), tuple(replies[i] for i in used)
     return Bystanders(prompts, replies, tuple(each.log_softmax(-1) for each in reply_logits(loaded, prompts, replies)))
 

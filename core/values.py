@@ -358,6 +358,9 @@ def event_json(event: Event) -> dict[str, Any]:
 
 def clean(text: str) -> str:
     """Text without control characters (newline and tab stay), lone surrogates replaced: safe to show and to tokenize."""
+    if text.isprintable():
+        # Most tokens: nothing to take out. What is printable is neither a control character nor a surrogate.
+        return text
     kept = (
         c
         for c in text.replace("\r\n", "\n").replace("\r", "\n")

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from core.directions import (
 )  # fmt: skip
 from core.edits import compile_recipe
 from core.engine import Engine
+from core.errors import TillerError
 from core.loading import Loaded
 from core.precompute import precompute
 from core.prompts import chat_prompt, encode
@@ -345,3 +347,9 @@ def test_dose_response_has_every_key_of_its_measure(loaded: Loaded, learnt: dict
     assert set(found) == {"strengths", "effect", "damage"}
     assert found["effect"] == [float(index + 1) for index in range(len(STRENGTHS))]
     assert measured == [0 if strength == 0 else 1 for strength in STRENGTHS]
+
+
+def test_a_model_that_says_nothing_cannot_be_measured(loaded: Loaded) -> None:
+    silent = replace(loaded, ends=frozenset(range(tiny.VOCABULARY)))
+    with pytest.raises(TillerError, match="chat says nothing to any of 2 unrelated messages"):
+        effects.bystanders(silent, UNRELATED)

@@ -1,0 +1,175 @@
+"""Loading checkpoints, finding their parts, and prompts by their own templates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM, LlamaConfig
+
+from core import families, loading, prompts
+from core.errors import TillerError
+from core.loading import Loaded, LoadError
+from core.residual import AnatomyError, hooked, locate
+from core.values import Column, Settings
+
+KINDS = ("llama", "qwen2", "gemma2", "gpt2", "neox")
+
+
+def load(folder: Path, name: str = "chat", **options: str) -> Loaded:
+    return loading.load(families.load(str(folder)), name, device="cpu", **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_loaded_is_the_model_that_was_saved(kind: str, tiny_loaded: Callable[[str], Loaded]) -> None:
+    loaded = tiny_loaded(kind)
+    saved = tiny.model(kind, seed=1)
+    ids = torch.tensor([[0, 40, 41, 42]])
+    with torch.inference_mode():
+        assert torch.equal(loaded.model(ids).logits, saved(ids).logits)
+    assert (loaded.width, loaded.anatomy.layers, loaded.context) == (tiny.WIDTH, tiny.LAYERS, 256)
+    assert loaded.ends == {5}
+    assert loaded.model.dtype == torch.float32
+    assert not loaded.model.training
+    assert all(down is not None for down in loaded.anatomy.down)
+
+
+def test_tied_embeddings_are_not_missing(tmp_path: Path) -> None:
+    folder = tiny.family(tmp_path / "tied", "llama", ("chat",), plain_base=False)
+    config = LlamaConfig(**{**tiny.configs()["llama"].to_dict(), "tie_word_embeddings": True})
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder / "chat")
+    loaded = load(folder)
+    embedding = loaded.model.get_input_embeddings().weight
+    assert loaded.anatomy.unembedding.weight is embedding
+
+
+def test_the_model_of_a_bare_family_needs_a_template(tmp_path: Path) -> None:
+    folder = tiny.family(tmp_path / "bare", "llama")
+    text = (folder / "family.toml").read_text()
+    (folder / "family.toml").write_text(text.replace('template = "plain"\n', ""))
+    with pytest.raises(LoadError, match='base has no chat template; give it template = "plain" in .*family.toml'):
+        load(folder, "base")
+
+
+def test_pickled_weights_are_not_read(tmp_path: Path) -> None:
+    folder = tiny.family(tmp_path / "pickled", "llama", ("chat",), plain_base=False)
+    (folder / "chat" / "model.safetensors").rename(folder / "chat" / "pytorch_model.bin")
+    with pytest.raises(LoadError, match="weights are pickled and are not read; convert them to safetensors"):
+        load(folder)
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"model_type": "nonesuch"}'])
+def test_a_config_that_cannot_be_used_is_one_sentence(damage: str, tmp_path: Path) -> None:
+    folder = tiny.family(tmp_path / "odd", "llama", ("chat",), plain_base=False)
+    (folder / "chat" / "config.json").write_text(damage)
+    with pytest.raises(LoadError, match=r"Checkpoint 'chat' cannot be loaded from .*: copy its folder again") as caught:
+        load(folder)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 800
+
+
+def test_threads_are_at_least_one() -> None:
+    assert 1 <= loading.threads() <= 4096
+
+
+# --------------------------------------------------------------------------------------------------------------- anatomy
+
+
+def hooks(model: nn.Module) -> int:
+    return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_hooks_are_gone_afterwards_whatever_happened(kind: str, tiny_loaded: Callable[[str], Loaded]) -> None:
+    loaded = tiny_loaded(kind)
+    before = hooks(loaded.model)
+    ids = torch.tensor([[0, 40, 41]])
+    with torch.inference_mode():
+        plain = loaded.model(ids).logits
+        with hooked(loaded.anatomy, {("leave", 1): lambda states: states * 0}):
+            assert not torch.equal(loaded.model(ids).logits, plain)
+        with pytest.raises(ZeroDivisionError), hooked(loaded.anatomy, {("enter", 0): lambda _states: 1 // 0}):
+            loaded.model(ids)
+        with (
+            pytest.raises(AnatomyError, match="no layer 4; this model has layers 0 to 3"),
+            hooked(loaded.anatomy, {("leave", 0): lambda _s: None, ("mlp", 4): lambda _s: None}),
+        ):
+            pass
+        assert hooks(loaded.model) == before
+        assert torch.equal(loaded.model(ids).logits, plain)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_written_adds_up_to_what_leaves(kind: str, tiny_loaded: Callable[[str], Loaded]) -> None:
+    loaded = tiny_loaded(kind)
+    caught: dict[object, torch.Tensor] = {}
+    sites = [("enter", 0)] + [(part, layer) for layer in range(tiny.LAYERS) for part in ("attention", "mlp", "leave")]
+    with (
+        torch.inference_mode(),
+        hooked(
+            loaded.anatomy,
+            {site: lambda states, site=site: caught.__setitem__(site, states) for site in sites},  # type: ignore[misc]
+        ),
+    ):
+        loaded.model(torch.tensor([[0, 40, 41, 42, 43]]))
+    total = caught["enter", 0]
+    for layer in range(tiny.LAYERS):
+        total = total + caught["attention", layer] + caught["mlp", layer]
+        assert torch.allclose(total, caught["leave", layer], atol=1e-4, rtol=1e-4)
+
+
+def test_a_model_whose_parts_are_not_found_is_named(tiny_loaded: Callable[[str], Loaded]) -> None:
+    model = tiny.model("llama")
+    del model.model.norm  # type: ignore[union-attr]
+    with pytest.raises(
+        AnatomyError, match=r"final norm of a llama model is not found; name it in core.residual.OVERRIDES"
+    ):
+        locate(model)  # type: ignore[arg-type]
+
+
+# --------------------------------------------------------------------------------------------------------------- prompts
+
+
+def chat(*messages: str) -> Settings:
+    made = Settings("toy", (Column("chat"),))
+    for index, message in enumerate(messages):
+        made = made.ask(message)
+        made = made.answered(0, f"Reply {index}.") if index < len(messages) - 1 else made
+    return made
+
+
+def test_a_prompt_is_rendered_once_with_one_bos(tiny_loaded: Callable[[str], Loaded]) -> None:
+    loaded = tiny_loaded("llama")
+    prompt = prompts.build(loaded, replace(chat("One", "Two"), system="Be kind."), 0)
+    assert prompt.text == (
+        "<s><|system|>\nBe kind.<|end|>\n<|user|>\nOne<|end|>\n<|assistant|>\nReply 0.<|end|>\n"
+        "<|user|>\nTwo<|end|>\n<|assistant|>\n"
+    )
+    assert prompt.ids.count(0) == 1
+    assert loaded.tokenizer.decode(prompt.ids) == prompt.text
+
+
+def test_a_template_that_refuses_says_why(tmp_path: Path) -> None:
+    folder = tiny.family(tmp_path / "strict", "llama", ("chat",), plain_base=False)
+    strict = (
+        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+        + tiny.CHAT
+    )
+    file = folder / "chat" / "chat_template.jinja"
+    if file.is_file():
+        file.write_text(strict)
+    else:
+        path = folder / "chat" / "tokenizer_config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "chat_template": strict}))
+    loaded = load(folder)
+    assert prompts.build(loaded, chat("Hi"), 0).ids
+    with pytest.raises(
+        TillerError, match=r"refuses this conversation \(.*System role not supported\); empty the system prompt"
+    ):
+        prompts.build(loaded, replace(chat("Hi"), system="Be kind."), 0)
