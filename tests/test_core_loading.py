@@ -53,7 +53,7 @@ def test_the_model_of_a_bare_family_needs_a_template(tmp_path: Path) -> None:
     folder = tiny.family(tmp_path / "bare", "llama")
     text = (folder / "family.toml").read_text()
     (folder / "family.toml").write_text(text.replace('template = "plain"\n', ""))
-    with pytest.raises(LoadError, match='base has no chat template; give it template = "plain" in .*family.toml'):
+    with pytest.raises(LoadError, match=r'base has no chat template; give it template = "plain" in .*family.toml'):
         load(folder, "base")
 
 
