@@ -81,8 +81,8 @@ class TillerApp(App[None]):
         self._put_on(self._looks())
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        """``$quiet`` is for what stands beside the matter; the ansi themes take the terminal's own grey."""
-        return {"quiet": "ansi_bright_black"}
+        """``$quiet`` is for what stands beside the matter, ``$field`` what lies under what can be edited."""
+        return {"quiet": "ansi_bright_black", "field": "ansi_default"}
 
     def get_default_screen(self) -> Screen[None]:
         """Chat is the first screen there is."""
@@ -138,6 +138,7 @@ class TillerApp(App[None]):
         except TillerError as error:
             self.leave(2, str(error))
             return
+        board.choose_slider()
         board.say(self.complaint, wrong=True)
         board.draw()
         engine.start()

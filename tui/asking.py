@@ -79,6 +79,7 @@ class Asking(Steering):
         self.chat.open(settings)
         self.chat.answers, self.chat.made = opened.answers, opened.made
         self.typed, self.cursor, self.sources = None, (settings.selected, None), {}
+        self.choose_slider()
         self.draw()
         self.prompt.focus()
         if settings.turns and not any(settings.turns[-1].replies):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from core.engine import Engine, Run
     from core.store import Card
 
-_RECORDED = "recorded · this was answered earlier; {when} Ctrl+R lets the model answer it now."
+_RECORDED = "recorded · this was answered earlier; {when}Ctrl+R lets the model answer it now."
 _EMPTY = (
     "Write a message below and press Enter: one column answers as the model is, the other one steered.\n"
     "Ctrl+↑ and Ctrl+↓ steer it. F1 helps wherever you are."
@@ -178,7 +178,7 @@ class Board(Screen[None]):
     def draw_banner(self) -> None:
         """Say when what is shown was recorded."""
         self.banner.display = self.chat.recorded
-        when = "" if self.ready else "once the model is loaded,"
+        when = "" if self.ready else "once the model is loaded, "
         self.banner.update(Content(_RECORDED.format(when=when)))
 
     def draw_transcript(self) -> None:
@@ -250,6 +250,11 @@ class Board(Screen[None]):
             self.slider_chosen = names[0] if names else ""
         for name, slider in present.items():
             slider.show(self._slider_face(name))
+
+    def choose_slider(self) -> None:
+        """The slider of the selected column's first term is the active one."""
+        directions = [term.direction for term in self.chat.settings.column.recipe.terms]
+        self.slider_chosen = directions[0] if directions else ""
 
     def source(self, direction: str) -> str | None:
         """The checkpoint that a slider's direction comes from; ``None``: the steered one's own."""

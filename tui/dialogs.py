@@ -31,7 +31,7 @@ class Dialog(ModalScreen[Result], Generic[Result]):
         }
         & .wrong { color: $text-error; height: auto; }
         & .hint { color: $quiet; height: auto; }
-        & Input { background: $boost; }
+        & Input { background: $field; }
         & > Vertical:ansi { background: ansi_default; border: round ansi_cyan; }
         & .wrong:ansi { color: ansi_red; }
         & .hint:ansi { color: ansi_default; text-style: dim; }

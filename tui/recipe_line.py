@@ -59,7 +59,7 @@ class RecipeInput(Input):
         "Join terms with + and -. Tab or → accepts a completion, Enter answers again with the recipe."
     )
     DEFAULT_CSS = """
-    RecipeInput { width: 1fr; background: $boost; }
+    RecipeInput { width: 1fr; background: $field; }
     RecipeInput.-textual-compact { padding: 0 1; }
     RecipeInput:ansi { background: ansi_default; text-style: underline; }
     """

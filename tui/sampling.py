@@ -33,7 +33,7 @@ class SamplingDialog(Dialog[tuple[str, Sampling]]):
     ]
     DEFAULT_CSS = """
     SamplingDialog {
-        & #system { height: 4; border: none; background: $boost; margin: 0 0 1 0; &:focus { border: none; } }
+        & #system { height: 4; border: none; background: $field; margin: 0 0 1 0; &:focus { border: none; } }
         & Horizontal { height: 1; }
         & .name { width: 13; }
         & Input { width: 16; }

@@ -78,7 +78,7 @@ class Slider(Widget, can_focus=True):
     SCOPED_CSS: ClassVar[bool] = False  # The rules look at the screen's width class, which is above the widget.
     DEFAULT_CSS = """
     Slider { height: 3; width: 1fr; margin: 0 0 1 0; }
-    Slider:focus { background: $boost; }
+    Slider:focus { background: $field; }
     .-narrow Slider { height: 1; margin: 0 1 0 0; }
     """
 

@@ -53,6 +53,8 @@ class Steering(Running):
             if message.run:
                 self.say(f"✗ {error}", wrong=True)
             return
+        if recipe.terms and recipe.slider(self.slider_chosen) is None:
+            self.slider_chosen = recipe.terms[0].direction
         self.use(recipe)
         if message.run:
             self.typed = None

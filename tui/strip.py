@@ -80,7 +80,7 @@ class AnswerStrip(Widget, can_focus=True):
         & .strip--join { color: $text-warning; text-style: bold; }
         & .strip--cursor { background: $foreground; color: $background; text-style: bold; }
         &.-selected { border-left: outer $accent; }
-        &:focus { background: $boost; }
+        &:focus { background: $field; }
         &:ansi:focus { background: ansi_default; }
         &:ansi {
             border-left: outer ansi_bright_black;

@@ -7,12 +7,12 @@ from textual.theme import Theme
 DARK = Theme(
     name="tiller-dark", dark=True, primary="#0072B2", secondary="#56B4E9", accent="#56B4E9", foreground="#E4E7EA", background="#0F1419",
     surface="#171E26", panel="#1C2530", success="#4FC3A1", warning="#E69F00", error="#F0804A",
-    boost="#202B37", variables={"quiet": "#8C9AA8"},
+    variables={"quiet": "#8C9AA8", "field": "#243140"},
 )  # fmt: skip
 LIGHT = Theme(
     name="tiller-light", dark=False, primary="#0072B2", secondary="#005A8C", accent="#0072B2", foreground="#1B2128", background="#FAFAF7",
     surface="#F0F0EB", panel="#E6E8E6", success="#00724F", warning="#9A5B00", error="#B54708",
-    boost="#E1E7EC", variables={"quiet": "#5B6670"},
+    variables={"quiet": "#5B6670", "field": "#DFE6EC"},
 )  # fmt: skip
 #: What a person may choose, by the word on screen.
 CHOICES = {"dark": DARK.name, "light": LIGHT.name, "ansi dark": "ansi-dark", "ansi light": "ansi-light"}

@@ -78,7 +78,7 @@ class TokenPanel(Vertical):
         short = {"probability": "p"}
         parts = [Content.styled(f"“{clipped(one_line(self.token.text).strip(), 12)}”", "bold")]
         for label, text in describe(self.token):
-            parts.append(Content.assemble((f"  {short.get(label, label)} ", "$quiet"), _tight(text)))
+            parts.append(Content.assemble((f"  {short.get(label, label)}\u00a0", "$quiet"), _tight(text)))
         return Content("").join(parts)
 
 
