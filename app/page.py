@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
+from gradio.events import api
 
 from app.api import chat_endpoint
 from app.chat import Chat
@@ -74,7 +75,7 @@ def build(engine: Engine, options: Options) -> gr.Blocks:
         page.load(chat.open, None, told, **AT_ONCE)
         gr.Timer(1.0).tick(chat.status, None, status, **AT_ONCE)
         page.unload(chat.close)
-        gr.api(chat_endpoint(engine), api_name="chat", concurrency_limit=32)
+        api(chat_endpoint(engine), api_name="chat", concurrency_limit=32)
     return page
 
 

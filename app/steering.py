@@ -45,13 +45,16 @@ class Steering:
         """The recipe was changed and let go of: the column's answer is made anew, unless it is at hand or being written."""
         visit, said = self.chat.heard(event, request)
         changes = {"strength": self._strength, "recipe": self._recipe, "source": self._source, "ablate": self._ablate}
-        changed = self.attempt(visit, lambda: changes[str(said.get("kind"))](visit, said))
-        if not changed or visit.running or not visit.session.stale(visit.settings.selected):
+        changed = self.attempt(visit, lambda: changes[text(said, "kind")](visit, said))
+        if not changed or visit.writes(visit.settings.selected) or not visit.session.stale(visit.settings.selected):
             yield self.chat.view(visit), gr.skip()
-        elif self._at_hand(visit, str(said.get("direction", ""))):
+        elif not visit.running and self._at_hand(visit, str(said.get("direction", ""))):
             yield self.chat.view(visit), self.chat.everything(visit)
         else:
-            yield from self.chat.answer(visit, [visit.settings.selected])
+            # Columns that were being written when this one was let go are written anew beside it.
+            columns = [each for each in range(len(visit.settings.columns)) if visit.writes(each)]
+            self.chat.end(visit)
+            yield from self.chat.answer(visit, sorted({*columns, visit.settings.selected}))
 
     def attempt(self, visit: Visit, act: Callable[[], object]) -> bool:
         """Change the recipe; what cannot be read is said beside it, and the old one stays."""
@@ -64,7 +67,7 @@ class Steering:
                 return False
             visit.recipe_error = ""
             recipe = visit.settings.column.recipe
-            if visit.run is not None and recipe != before:
+            if visit.run is not None and visit.writes(visit.settings.selected) and recipe != before:
                 visit.run.set_recipe(visit.settings.selected, recipe)
             return True
 

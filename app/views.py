@@ -44,7 +44,7 @@ def view(engine: Engine, visit: Visit) -> str:
     document = {
         "version": visit.version(), "heard": visit.heard, "running": visit.running,
         "family": _family(engine.family),
-        "columns": [_column(engine, settings, place) for place in range(len(settings.columns))],
+        "columns": [_column(engine, visit, place) for place in range(len(settings.columns))],
         "selected": settings.selected, "turns": [{"user": t.user, "replies": t.replies} for t in settings.turns],
         "sliders": [slider(engine, visit, name, there) for name, there in catalogue(engine).items()],
         "lens": settings.lens, "lenses": [_lens(each) for each in engine.lenses(settings)],
@@ -72,13 +72,16 @@ def _family(family: Family) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _column(engine: Engine, settings: Settings, place: int) -> dict[str, str]:
-    column = settings.columns[place]
+def _column(engine: Engine, visit: Visit, place: int) -> dict[str, Any]:
+    column, session = visit.settings.columns[place], visit.session
     try:
         explained, error = engine.explain(column.recipe, column.checkpoint), ""
     except TillerError as problem:
         explained, error = "", str(problem)
-    return {"checkpoint": column.checkpoint, "recipe": str(column.recipe), "explained": explained, "error": error}
+    return {
+        "checkpoint": column.checkpoint, "recipe": str(column.recipe), "explained": explained, "error": error,
+        "stale": session.stale(place), "made": session.made.get(place, ""),
+    }  # fmt: skip
 
 
 @lru_cache(maxsize=64)

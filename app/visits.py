@@ -49,6 +49,10 @@ class Visit:
         """Whether an answer is being written."""
         return self.run is not None
 
+    def writes(self, column: int) -> bool:
+        """Whether the answer of a column is being written."""
+        return self.run is not None and column in self.run.columns and not self.session.answers[column].finished
+
     def begin(self, run: Run) -> Run:
         """Make ``run`` the one that answers; one that still does is ended."""
         self.stop()

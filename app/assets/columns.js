@@ -140,7 +140,8 @@
       this.note = el("p", { class: "t-note" });
       this.text = el("div", { class: "t-past" });
       this.foot = el("footer", { class: "t-foot" });
-      this.home = el("div", { class: "t-cell" }, this.note, this.text, this.strip.home, this.foot);
+      this.aloud = el("p", { class: "t-aloud", role: "status" });      // for screen readers, once the answer is whole
+      this.home = el("div", { class: "t-cell" }, this.note, this.text, this.strip.home, this.foot, this.aloud);
     }
 
     show() {
@@ -152,6 +153,8 @@
       const waiting = view && view.running && (!answer || (!answer.done && !answer.tokens.length));
       this.home.classList.toggle("writing", Boolean(view && view.running && answer && !answer.done));
       fill(this.foot, ...this.ending(answer, waiting));
+      const whole = answer && answer.done && !state.preview ? `${column(view, this.index)}: ${answer.tokens.map((token) => token[0]).join("")}` : "";
+      if (this.aloud.textContent !== whole) fill(this.aloud, whole);
       this.home.classList.toggle("failed", Boolean(answer && answer.error));
     }
 
@@ -161,7 +164,15 @@
       if (answer.error) return [el("span", { class: "t-error", role: "alert" }, answer.error)];
       const empty = answer.tokens.length ? null : el("span", {}, "The model ended at once and wrote nothing.");
       const marked = answer.reason ? el("span", { class: answer.reason === "stopped" ? "t-reason" : "" }, answer.reason) : null;
-      return [empty, marked, el("span", {}, `${answer.tokens.length} tokens`)];
+      return [empty, marked, el("span", {}, `${answer.tokens.length} tokens`), this.stale()];
+    }
+
+    /* The recipe has changed since: say so, and offer the answer that belongs to it. */
+    stale() {
+      const now = state.view.columns[this.index];
+      if (!now || !now.stale || state.view.running || state.preview || this.index !== state.view.selected) return null;
+      return el("span", {}, `written with ${now.made || "no recipe"} `,
+        button("Answer again", "Answer with the recipe as it is now.", () => Tiller.act("revise", { kind: "recipe", recipe: now.recipe })));
     }
   }
 
