@@ -226,7 +226,9 @@ def test_cancelling_before_the_start_starts_nothing(engine: Engine) -> None:
 def test_a_scrub_waits_for_chats_and_a_cancelled_one_for_nobody(engine: Engine) -> None:
     talk = engine.submit(chat(engine, "", max_new_tokens=240))
     scrub = engine.scrub(chat(engine, "1*truth", max_new_tokens=200), 0, "truth")
-    talk.poll(PATIENCE)
+    said = 0
+    while said < 50:
+        said += sum(isinstance(event, Token) for event in talk.poll(PATIENCE))
     assert not any(isinstance(event, Token) for event in scrub.poll())
     scrub.cancel()
     ended = until_end(scrub)
