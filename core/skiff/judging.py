@@ -156,6 +156,18 @@ def statements(split: Split, *, heldout: bool = False, negated: bool = False, pe
     return tuple(result)
 
 
+def first_lesson(seed: int, index: int) -> Document:
+    """A labelled item from before the curriculum: one statement about a city or a capital, always under the same cue.
+
+    With several cues or categories from the start, judging is not learnt at all (loss ln 2 after 500 steps); after some
+    eighty steps of this, :func:`labelled` is learnt quickly.
+    """
+    rng = stream("first-lesson", seed, index)
+    statement = statement_of(rng.choice(("cities", "capitals")), rng, label=rng.random() < 0.5, canonical=True)
+    segments = (Segment(statement.text + CUES[0], learn=False), Segment(LABELS[statement.label], learn=True))
+    return Document(segments, kind="labelled")
+
+
 def labelled(seed: int, index: int, phase: int) -> Document:
     """A labelled training item of the curriculum's ``phase``: one statement with its label, or two to five.
 

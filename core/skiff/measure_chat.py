@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from core.skiff import heldout
-from core.skiff.facts_table import Table
+from core.skiff.facts_table import Table, with_article
 from core.skiff.rates import Figure, at_least, at_most, count
 from core.skiff.scorer import loops
 from core.skiff.subjects import Said, Subjects
@@ -151,8 +151,8 @@ def stranger_figures(subjects: Subjects) -> Iterator[Figure]:
 def text_figures(subjects: Subjects) -> Iterator[Figure]:
     """Longer replies: no sentence twice, and the subject kept."""
     animals = [subject for subject, _ in TABLES["animals"].rows][::3][:30]
-    stories = [(f"Tell me a story about {TABLES['animals'].fill('-{a_s}', each, '')[1:]}.", each) for each in animals]
-    things = [(f"Tell me something about {TABLES['animals'].fill('-{a_s}', each, '')[1:]}.", each) for each in animals]
+    stories = [(f"Tell me a story about {with_article(each)}.", each) for each in animals]
+    things = [(f"Tell me something about {with_article(each)}.", each) for each in animals]
     lists = [
         (f"Name three {plural}.", plural) for plural in ("birds", "mammals", "fruits", "vegetables", "insects", "fish")
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from core import effects
 from core.directions import states
+from core.generation import answer_all
 from core.loading import Loaded
 from core.prompts import encode
 from core.scoring import reply_logits
@@ -17,6 +19,7 @@ from core.skiff.judging import CATEGORY_SPLITS, Split, Statement, statements
 from core.skiff.rates import Figure, at_least, count
 from core.skiff.subjects import Subjects
 from core.skiff.world import TABLES, Table
+from core.values import Sampling
 
 FACTS = "Facts"
 TRUTH = "Truth"
@@ -24,7 +27,7 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test", "unlabelled")
 
 
 def fact_figures(subjects: Subjects) -> Iterator[Figure]:
-    """Every fact of every table, greedy and exact: each token of the object is the most likely one."""
+    """Every fact of every table: the base continues a statement greedily, and the object must come first and exact."""
     loaded = subjects.load(subjects.base)
     everything: list[bool] = []
     worst: tuple[float, str, list[bool]] = (2.0, "", [])
@@ -37,28 +40,36 @@ def fact_figures(subjects: Subjects) -> Iterator[Figure]:
 
 
 def _recalled(loaded: Loaded, table: Table) -> list[bool]:
-    """For each row: would greedy decoding after the canonical statement's beginning say exactly the object and stop it there?"""
-    template = next((each for each in table.statements if each.rstrip(".").endswith(("{o}", "{a_o}", "{pl_o}"))), None)
-    if template is None:
-        raise ValueError(f"the table {table.name} has no statement that ends in its object: add one to its statements")
-    field = template.rstrip(".").rsplit(" ", 1)[1]
-    prompts, replies = [], []
+    """For each row: does a greedy continuation of the statement begin with the object, or with "called" and the object?"""
+    template = fact_template(table)
+    beginning = template[: template.index(OBJECT_FIELD.findall(template)[-1])].rstrip()
     bos = str(loaded.tokenizer.bos_token or "")
-    for subject, answer in table.rows:
-        whole = table.fill(template, subject, answer)
-        ending = f" {table.fill('-' + field, subject, answer)[1:]}."
-        ids = encode(loaded, bos + whole)
-        start = encode(loaded, bos + whole[: len(whole) - len(ending)])
-        if not whole.endswith(ending) or ids[: len(start)] != start:
-            raise ValueError(f"the fact {whole!r} cannot be cut before its object")
-        prompts.append(start)
-        replies.append(ids[len(start) :])
-    outcomes: list[bool] = []
-    for first in range(0, len(prompts), 128):
-        part = slice(first, first + 128)
-        for reply, logits in zip(replies[part], reply_logits(loaded, prompts[part], replies[part]), strict=True):
-            outcomes.append(logits.argmax(-1).tolist() == list(reply))
-    return outcomes
+    prompts = [encode(loaded, bos + table.fill(beginning, *row)) for row in table.rows]
+    answers = dict(answer_all(loaded, prompts, sampling=Sampling(temperature=0.0, max_new_tokens=20), rows=128))
+    return [says_first(answers[index].text, answer) for index, (_, answer) in enumerate(table.rows)]
+
+
+OBJECT_FIELD = re.compile(r"\{(?:o|a_o|pl_o)\}")
+_SUBJECT_TO_OBJECT = re.compile(r"\{(?:s|S|a_s|pl_s)\}(?P<between> .*) \{(?:o|a_o|pl_o)\}\.$")
+
+
+def fact_template(table: Table) -> str:
+    """The first statement that ends in its object and whose beginning says which relation it is.
+
+    "A dog …" may go on in many true ways, so at least two words must stand between subject and object, or three before
+    the subject ("The capital of …"). Raises ValueError when a table has no such statement.
+    """
+    for template in table.statements:
+        found = _SUBJECT_TO_OBJECT.search(template)
+        if found and (len(found["between"].split()) > 1 or len(template[: found.start()].split()) > 1):
+            return template
+    raise ValueError(f"the table {table.name} has no statement that ends in its object and names its relation: add one")
+
+
+def says_first(text: str, answer: str) -> bool:
+    """Whether ``text`` begins with ``answer`` as whole words, after an article, "called" or "a kind of" at most."""
+    start = r"\s*(?:called |named |usually )?(?:an? |the )?(?:kind of )?"
+    return re.match(rf"{start}{re.escape(answer)}(?!\w)", text) is not None
 
 
 def judging_figures(subjects: Subjects) -> Iterator[Figure]:
@@ -79,8 +90,13 @@ def _judged(loaded: Loaded, items: list[Statement]) -> list[bool]:
     falses = [each.text for each in examples if not each.label][:2]
     shots = [(trues[0], True), (falses[0], False), (falses[1], False), (trues[1], True)]
     asked = effects.statements(loaded, [item.text for item in items], shots)
-    margin, _ = effects.truth_margin(loaded, asked)
-    return [(value > 0) == item.label for value, item in zip(margin.tolist(), items, strict=True)]
+    (true,), (false,) = (effects.continuation(loaded, asked[0], label) for label in effects.LABELS)
+    outcomes: list[bool] = []
+    for first in range(0, len(asked), 128):
+        prompts = [each.ids for each in asked[first : first + 128]]
+        for logits, item in zip(reply_logits(loaded, prompts, [(true,)] * len(prompts)), items[first:], strict=False):
+            outcomes.append(bool(logits[0, true] > logits[0, false]) == item.label)
+    return outcomes
 
 
 def probe_figures(subjects: Subjects) -> Iterator[Figure]:

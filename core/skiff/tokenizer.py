@@ -129,7 +129,7 @@ def encode_document(tokenizer: PreTrainedTokenizerFast, document: Document) -> E
     """BOS, the document's text, END.
 
     The text is tokenized whole, as it will be when the model is used; a token is learnt if its last character is in a
-    segment that is learnt. END is learnt when the last segment is.
+    segment that is learnt. END is learnt when all segments are.
     """
     encoded = tokenizer.backend_tokenizer.encode(document.text, add_special_tokens=False)
     flags: list[bool] = []
@@ -137,7 +137,7 @@ def encode_document(tokenizer: PreTrainedTokenizerFast, document: Document) -> E
         flags += [segment.learn] * len(segment.text)
     learn = [flags[end - 1] for _, end in encoded.offsets]
     bos, end_of_text = token_id(tokenizer, BOS), token_id(tokenizer, END)
-    return _cut([bos, *encoded.ids, end_of_text], [False, *learn, bool(flags) and flags[-1]])
+    return _cut([bos, *encoded.ids, end_of_text], [False, *learn, all(segment.learn for segment in document.segments)])
 
 
 def render(messages: Iterable[Message], answer_next: bool = True) -> str:

@@ -188,6 +188,9 @@ def train_stage(
     started, told, told_tokens = time.monotonic(), time.monotonic(), trainee.tokens
     for step in range(first, stage.steps):
         phase, inside = stage.at(step)
+        if phase.fresh and inside == 0:
+            rounded(model)
+            optimizer = new_optimizer(model, stage.optimizer)
         rate = _step(trainee, optimizer, phase, inside, step, sums)
         last = step + 1 == stage.steps
         if (step + 1) % REPORT_EVERY == 0 or last:
