@@ -12,6 +12,7 @@ import shutil
 import socket
 import sys
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import Page, sync_playwright
 
@@ -49,7 +50,7 @@ def main() -> int:
         status = engine.wait_ready(120)
         if status.state == "failed":
             raise TillerError(status.detail)
-        _take(served.local_url, len(engine.family.examples), options)
+        _take(str(served.local_url), len(engine.family.examples), options)
     except TillerError as problem:
         print(problem, file=sys.stderr)
         return 1
@@ -78,7 +79,7 @@ def _chromium() -> str:
 def _take(address: str, examples: int, options: argparse.Namespace) -> None:
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=_chromium(), args=["--no-sandbox", "--disable-gpu"])
-        scheme = "dark" if options.dark else "light"
+        scheme: Literal["dark", "light"] = "dark" if options.dark else "light"
         page = browser.new_page(viewport={"width": options.width, "height": options.height}, color_scheme=scheme)
         page.goto(address, wait_until="load")
         page.get_by_role("textbox", name="Your message").wait_for(timeout=_PATIENCE)

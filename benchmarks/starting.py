@@ -124,16 +124,19 @@ def _page(model: list[str]) -> float:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     start = time.perf_counter()
-    with _started([*model, "--port", str(port)], stdout=subprocess.DEVNULL) as process:
-        while True:
+    with _started([*model, "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        while process.poll() is None:
             with (
                 contextlib.suppress(urllib.error.URLError, OSError),
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/") as answer,
             ):
                 if b"</html>" in answer.read():
                     return time.perf_counter() - start
-            _check(process.poll() is None and time.perf_counter() - start < _LONGEST, "the page was never served")
+            _check(time.perf_counter() - start < _LONGEST, "the page was never served")
             time.sleep(0.02)
+        assert process.stderr is not None
+        said = process.stderr.read().decode("utf-8", "replace").strip()
+    raise TillerError(f"The benchmark's page was not served; the program said: {said}")
 
 
 def _steered_token(model: list[str], recipe: str) -> float:
