@@ -22,11 +22,13 @@ from core import effects
 from core.contrast import ContrastSet
 from core.edits import RowEdit, compile_recipe
 from core.effects import Asked, Bystanders
+from core.gauges import gauge
 from core.layout import lay_out
 from core.loading import Loaded
 from core.prompts import encode
 from core.recipes import Recipe, Term
 from core.residual import Action, hooked
+from core.scoring import score
 from core.store import Card, Direction
 
 VERSION = "0.1"
@@ -130,6 +132,7 @@ def _learn_truth(
         "criterion": "largest effect of one gap among the layers whose held-out-category accuracy is within .05 of the best",
         "test": {"held_out_category_accuracy": held_out, "n": len(read["test", True]) + len(read["test", False])},
         "dose_response": response,
+        "reading_range": _reading_range(draft, loaded, layer, by),
     }
     return _finish(draft, details)
 
@@ -219,6 +222,7 @@ def _learn_refusal(
             )
         },
         "dose_response": _dose_response(draft, loaded, layer, judged.by, judged.mean),
+        "reading_range": _reading_range(draft, loaded, layer, judged.by),
     }
     return _finish(draft, details)
 
@@ -347,6 +351,19 @@ def _ablate(draft: Direction, loaded: Loaded, layer: int) -> tuple[RowEdit, ...]
 
 def _compile(direction: Direction, loaded: Loaded, term: Term) -> tuple[RowEdit, ...]:
     return compile_recipe(Recipe((term,)), loaded, lambda _name, _checkpoint: direction)
+
+
+def _reading_range(draft: Direction, loaded: Loaded, layer: int, by: Bystanders) -> tuple[float, float]:
+    """The readings at which the lens's palette ends: round the median of unsteered replies, wide enough for nine in ten
+    of their tokens and for a steering of one gap. Tokens of a reply stand elsewhere along a direction than those it was
+    learnt at, so 0 and 1 alone would show them all in one colour.
+    """
+    gauges = (gauge(draft, layer, loaded.device),)
+    readings = score(loaded, by.prompts, by.replies, gauges=gauges)
+    values = [reading.projections[draft.card.name] for reply in readings for reading in reply]
+    low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
+    half = max(1.0, high - middle, middle - low)
+    return float(middle - half), float(middle + half)
 
 
 def _dose_response(

@@ -318,7 +318,7 @@ class Engine:
 
     def lenses(self, settings: Settings) -> tuple[lenses.Lens, ...]:
         """The lenses for the selected column."""
-        return lenses.lenses(tuple(card.name for card in self.directions(settings.column.checkpoint)))
+        return lenses.for_cards(self.directions(settings.column.checkpoint))
 
     def explain(self, recipe: Recipe, checkpoint: str) -> str:
         """What a recipe does to ``checkpoint``, in words: ``layer 3, all tokens``; empty for the empty recipe.

@@ -7,11 +7,12 @@ can also be read as text (:func:`describe`), and as a level of a glyph where the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+from core.store import Card
 from core.values import Reading, Token
 
 #: Okabe and Ito's colours, for stages; each is shown with the stage's letter.
@@ -52,9 +53,19 @@ _ENTROPY = Lens(
 )
 
 
-def lenses(directions: tuple[str, ...]) -> tuple[Lens, ...]:
-    """Every lens there is for a checkpoint with these directions."""
-    return (_CHANGED, _SURPRISE, _ENTROPY, *(_direction_lens(name) for name in usual(directions)))
+def lenses(directions: tuple[str, ...], ranges: Mapping[str, tuple[float, float]] | None = None) -> tuple[Lens, ...]:
+    """Every lens there is for a checkpoint with these directions.
+
+    ``ranges`` gives for a direction the readings at which its palette ends, see :func:`for_cards`.
+    """
+    known = ranges or {}
+    return (_CHANGED, _SURPRISE, _ENTROPY, *(_direction_lens(name, known.get(name)) for name in usual(directions)))
+
+
+def for_cards(cards: Iterable[Card]) -> tuple[Lens, ...]:
+    """Every lens for a checkpoint with these directions, each over the range that was measured when it was learnt."""
+    ranges = {card.name: card.reading_range for card in cards}
+    return lenses(tuple(ranges), {name: found for name, found in ranges.items() if found})
 
 
 def usual(directions: Iterable[str]) -> list[str]:
@@ -67,9 +78,12 @@ def lens(name: str) -> Lens:
     return next((each for each in (_CHANGED, _SURPRISE, _ENTROPY) if each.name == name), _direction_lens(name))
 
 
-def _direction_lens(name: str) -> Lens:
+def _direction_lens(name: str, measured: tuple[float, float] | None = None) -> Lens:
     tooltip = f"A reading of the {name} direction: 0 = its negative, 1 = its positive class mean. Not a lie detector."
-    return Lens(name, name, tooltip, "signed", -1.0, 2.0, "gaps")
+    low, high = measured or (-1.0, 2.0)
+    if measured:
+        tooltip += " White is where unsteered replies usually stand."
+    return Lens(name, name, tooltip, "signed", low, high, "gaps")
 
 
 def value(chosen: Lens, token: Token) -> float | None:

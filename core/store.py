@@ -53,6 +53,12 @@ class Card:
         """The chosen layer, 0-based (directions only)."""
         return int(self.details["layer"])
 
+    @property
+    def reading_range(self) -> tuple[float, float] | None:
+        """Between which readings unsteered replies stand, in gaps round their median; None where it was not measured."""
+        found = self.details.get("reading_range")
+        return (float(found[0]), float(found[1])) if found else None
+
 
 @dataclass(frozen=True)
 class Direction:

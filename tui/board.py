@@ -11,7 +11,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from core.answers import Answer
-from core.lenses import Lens, lenses, usual
+from core.lenses import Lens, for_cards, usual
 from core.scrubs import Scrubs, scrub_key
 from core.session import Session
 from core.values import Status, Token
@@ -151,7 +151,7 @@ class Board(Screen[None]):
 
     def lenses(self) -> tuple[Lens, ...]:
         """The lenses of the selected column's checkpoint."""
-        return lenses(tuple(self.cards_or_none(self.chat.settings.column.checkpoint)))
+        return for_cards(self.cards_or_none(self.chat.settings.column.checkpoint).values())
 
     def lens_index(self) -> int:
         """Which of them is chosen; the first one where the chosen one is not there."""
