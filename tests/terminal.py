@@ -80,7 +80,7 @@ async def ask(app: TillerApp, pilot: Pilot[None], message: str) -> None:
 
 async def shows(app: TillerApp, pilot: Pilot[None], text: str) -> None:
     """Wait until the screen says something."""
-    await until(pilot, lambda: text in screen_text(app), 10)
+    await until(pilot, lambda: text in screen_text(app))
 
 
 def screen_text(app: TillerApp) -> str:

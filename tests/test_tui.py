@@ -150,7 +150,7 @@ async def test_a_recipe_that_cannot_be_used_is_said_and_nothing_is_lost(family: 
         line = app.board.query_one(RecipeInput)
         line.focus()
         line.value = text
-        await until(pilot, lambda: said in " ".join(str(app.board.recipe_line.verdict.render()).split()), 10)
+        await until(pilot, lambda: said in " ".join(str(app.board.recipe_line.verdict.render()).split()))
         assert app.board.chat.settings.column.recipe == parse("")
         app.board.prompt.focus()
         app.board.prompt.put("Still here.")

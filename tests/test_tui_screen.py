@@ -170,7 +170,7 @@ async def test_emoji_are_answered_and_a_long_prompt_says_what_was_cut(family: Pa
         await ask(app, pilot, "whale " * 400)
         answer = app.board.chat.answers[0]
         assert answer.note or answer.error
-        await shows(app, pilot, (answer.note or answer.error)[:12])
+        await shows(app, pilot, (answer.note or answer.error).split()[0])
 
 
 # -------------------------------------------------------------------------------------------------------------- state

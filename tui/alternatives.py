@@ -27,7 +27,7 @@ class Alternatives(Widget, can_focus=True):
         Binding("up,left", "move(-1)", "Before", show=False, id="alternatives.before"),
         Binding("down,right", "move(1)", "After", show=False, id="alternatives.after"),
         Binding("enter", "choose", "Go on from this one", key_display="⏎", id="alternatives.choose"),
-        Binding("escape", "screen.tokens", "Back", id="alternatives.back"),
+        Binding("escape", "screen.tokens", "Back", key_display="Esc", id="alternatives.back"),
     ]
     SCOPED_CSS: ClassVar[bool] = False  # The rules look at the screen's width class, which is above the widget.
     DEFAULT_CSS = """

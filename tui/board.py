@@ -284,8 +284,8 @@ class Board(Screen[None]):
         self.call_after_refresh(self.draw_panel_again)
 
     def draw_panel_again(self) -> None:
-        """Draw what depends on the width."""
-        if self.session is not None:
+        """Draw what depends on the width, unless the program is being left."""
+        if self.session is not None and self.token_panel.is_attached:
             self.draw_panel()
             self.token_panel.draw()
 

@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 class Dialog(ModalScreen[Result], Generic[Result]):
     """A framed window in the middle; Esc closes it and changes nothing."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Close", id="dialog.leave")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Close", key_display="Esc", id="dialog.leave")]
     DEFAULT_CSS = """
     Dialog {
         align: center middle;
