@@ -5,6 +5,7 @@
   const { el, fill, button, options, svg, state } = Tiller;
   const WIDE = 400, HIGH = 48;
   const BEHIND = "Measured before on other prompts, at each strength: how much the push does (filled), and how much it changes answers it should leave alone (line).";
+  const KEY_PAUSE = 300;        // milliseconds
   const MUCH_DAMAGE = 0.5;      // nats; a line at the top of its slider stands for at least this much
 
   Tiller.painters.steering = (home) => {
@@ -110,7 +111,14 @@
         this.preview(Number(this.range.value));
         live(Number(this.range.value));
       });
-      this.range.addEventListener("change", () => this.let(Number(this.range.value)));
+      // A pointer lets go once; keys change the value step by step, and are waited for.
+      let keys = false, pause = null;
+      this.range.addEventListener("pointerdown", () => { keys = false; });
+      this.range.addEventListener("keydown", () => { keys = true; });
+      this.range.addEventListener("change", () => {
+        clearTimeout(pause);
+        pause = setTimeout(() => this.let(Number(this.range.value)), keys ? KEY_PAUSE : 0);
+      });
       this.number.addEventListener("change", () => { if (this.number.value !== "") this.let(Number(this.number.value)); });
       this.source.addEventListener("change", () => Tiller.act("revise", { kind: "source", direction: this.name, source: this.source.value }));
       this.ablate.addEventListener("change", () => Tiller.act("revise", { kind: "ablate", direction: this.name, on: this.ablate.checked }));
