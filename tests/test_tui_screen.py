@@ -14,12 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from textual.binding import Binding
+from textual.events import Paste
 from textual.widget import Widget
 
 from core.answers import Answer
 from core.completion import complete
 from core.values import Reading, Token
-from tests.terminal import ask, running, screen_text, shows, steerable
+from tests.terminal import ask, running, screen_text, shows, steerable, until
 from tests.test_tui import own_state  # noqa: F401  The fixture that gives every test its own state folder.
 from tui import state
 from tui.dialogs import TextDialog
@@ -161,6 +162,14 @@ async def test_a_message_that_cannot_be_sent_is_said_and_stays(family: Path, mes
         await shows(app, pilot, said)
         assert app.board.prompt.text == message
         assert not app.board.chat.settings.turns
+
+
+async def test_a_paste_arrives_once_with_its_lines_and_without_its_controls(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        app.post_message(Paste("one\r\ntwo\x1b[31m " + "word " * 20_000))
+        await until(pilot, lambda: bool(app.board.prompt.text))
+        await pilot.press("x")
+        assert app.board.prompt.text == "one\ntwo[31m " + "word " * 20_000 + "x"
 
 
 async def test_emoji_are_answered_and_a_long_prompt_says_what_was_cut(family: Path) -> None:

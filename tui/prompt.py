@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 from textual.widgets import TextArea
 
-from core.values import MAX_MESSAGE, clean
+from core.values import clean
 from tui.messages import EditWanted, Sent
 
 if TYPE_CHECKING:
-    from textual.events import Paste
+    from textual.events import Key, Paste
 
 
 class Prompt(TextArea):
@@ -44,19 +44,17 @@ class Prompt(TextArea):
             placeholder="Write a message; Enter sends it",
         )
 
-    async def _on_key(self, event: object) -> None:
-        """Enter is ours; every other key is the text area's."""
-        if getattr(event, "key", "") == "enter":
-            event.stop()  # type: ignore[attr-defined]
-            event.prevent_default()  # type: ignore[attr-defined]
+    async def _on_key(self, event: Key) -> None:
+        """Enter sends; every other key goes on to the text area, whose handler comes after this one."""
+        if event.key == "enter":
+            event.stop()
+            event.prevent_default()
             self.action_send()
-            return
-        await super()._on_key(event)  # type: ignore[arg-type]
 
     async def _on_paste(self, event: Paste) -> None:
-        """A paste keeps its lines and loses its control characters; one far too long is kept whole and refused when sent."""
+        """A paste loses its control characters and keeps its lines; the text area's handler, which comes next, inserts it."""
+        event.stop()
         event.text = clean(event.text)
-        await super()._on_paste(event)
 
     def action_send(self) -> None:
         """Send what is written."""
@@ -77,8 +75,3 @@ class Prompt(TextArea):
         """Replace what is written and go to its end."""
         self.load_text(text)
         self.move_cursor(self.document.end)
-
-    @property
-    def too_long(self) -> bool:
-        """Whether what is written is longer than a message may be."""
-        return len(self.text) > MAX_MESSAGE
