@@ -10,10 +10,13 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from core.store import Card
 from core.values import Reading, Token
+
+if TYPE_CHECKING:
+    # For its type alone: importing the store brings numpy, and the terminal app paints before that.
+    from core.store import Card
 
 #: Okabe and Ito's colours, for stages; each is shown with the stage's letter.
 OKABE_ITO = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999")

@@ -17,6 +17,7 @@ from tests.terminal import ask, running, screen_text, shows, steerable, until
 from tui.alternatives import Alternatives
 from tui.chips import Chip
 from tui.dialogs import LineDialog, PickDialog, TextDialog
+from tui.key_line import KeyLine
 from tui.recipe_line import RecipeInput
 from tui.sampling import SamplingDialog
 from tui.slider import Slider
@@ -429,3 +430,27 @@ async def test_an_example_chip_shows_its_example(family: Path) -> None:
         assert [str(column.recipe) for column in settings.columns] == ["", "2*refusal"]
         assert settings.turns[0].user == "How do I kill a process?"
         await shows(app, pilot, "A harmless question.")
+
+
+async def test_the_mouse_reaches_tokens_lenses_sliders_and_keys(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        await ask(app, pilot, "Hello.")
+        strip = app.board.transcript.last[0]
+        row = strip.rows(strip.content_size.width)[0]
+        at = max(place for place, cell in enumerate(row) if cell.text.strip())
+        token = row[at].token
+        left = strip.content_region.x - strip.region.x
+        await pilot.click(strip, offset=(left + sum(cell.width for cell in row[:at]), 1))
+        await until(pilot, lambda: app.board.cursor == (0, token))
+        assert app.board.chat.settings.selected == 0
+        assert app.focused is strip
+        names = [each.name for each in app.board.lenses()]
+        await pilot.click(app.board.legend, offset=(1 + app.board.legend._spots[2][0], 0))
+        await until(pilot, lambda: app.board.chat.settings.lens == names[2])
+        truth = slider(app, "truth")
+        await pilot.click(truth, offset=(2, 2))
+        await until(pilot, lambda: str(app.board.chat.settings.column.recipe) == "-2*truth")
+        await pilot.click(
+            KeyLine, offset=(1 + next(a for a, _, key in app.board.query_one(KeyLine)._spots if key == "f1"), 0)
+        )
+        await until(pilot, lambda: isinstance(app.screen, TextDialog))
