@@ -104,6 +104,8 @@ async def test_without_colours_lenses_are_glyphs(family: Path, monkeypatch: pyte
         await pilot.press("ctrl+t")
         await pilot.pause()
         assert any(mark in screen_text(app) for mark in "░▒▓█")
+        app.keep()
+    assert not state.load_looks().glyphs
 
 
 # ----------------------------------------------------------------------------------------------------- hostile text
@@ -199,6 +201,19 @@ async def test_the_last_state_is_resumed(family: Path) -> None:
         assert not chat.stale(1)
         assert app.board.prompt.text == "half a thought"
         assert app.board.recipe_line.input.value == "0.5*truth"
+
+
+async def test_leaving_in_the_middle_of_an_answer_keeps_it_as_stopped(family: Path) -> None:
+    async with running(family, tokens=200) as (app, pilot):
+        app.board.prompt.put("Tell me everything.")
+        await pilot.press("enter")
+        await until(pilot, lambda: any(token.text for token in app.board.chat.answers[1].tokens))
+        await pilot.press("ctrl+c")
+    async with running(family) as (app, pilot):
+        answer = app.board.chat.answers[1]
+        assert answer.reason == "stopped"
+        assert 0 < len(answer.tokens) < 200
+        await shows(app, pilot, "stopped")
 
 
 async def test_a_state_that_cannot_be_read_is_said_and_left_out(family: Path) -> None:

@@ -73,7 +73,7 @@ class TillerApp(App[None]):
         self.options, self.opened = options, opened
         self.engine: Engine | None = None
         self.farewell = ""
-        self.glyphs = False
+        self.glyphs_chosen = False
         self.complaint = ""
         self.board = ChatScreen()
         self.register_theme(DARK)
@@ -157,7 +157,10 @@ class TillerApp(App[None]):
         kept = self._kept(engine)
         if kept is not None:
             return kept
-        recorded = engine.recorded()
+        try:
+            recorded = engine.recorded()
+        except TillerError as error:
+            self.complaint, recorded = f"✗ {error}", None
         return Session.of(*recorded, recorded=True) if recorded is not None else Session(engine.settings())
 
     def _kept(self, engine: Engine) -> Session | None:
@@ -204,7 +207,7 @@ class TillerApp(App[None]):
         """Keep the state, stop what runs, restore the terminal."""
         self.farewell = farewell
         self.board.stop_scrub()
-        self.board.stop()
+        self.board.interrupt()
         self.keep()
         self.exit(return_code=status)
 
@@ -216,7 +219,7 @@ class TillerApp(App[None]):
         """Store the chat and the looks. What cannot be stored is said when the program ends."""
         board = self.board
         try:
-            state.save_looks(state.Looks(self.theme, self.glyphs))
+            state.save_looks(state.Looks(self.theme, self.glyphs_chosen))
             if self.engine is not None and board.session is not None and not board.session.recorded:
                 board.session.settle()
                 chat = board.session
@@ -237,7 +240,7 @@ class TillerApp(App[None]):
 
     def _put_on(self, looks: state.Looks) -> None:
         self.theme = looks.theme if looks.theme in CHOICES.values() else DARK.name
-        self.glyphs = looks.glyphs or self.no_color
+        self.glyphs_chosen = looks.glyphs
 
     def wear(self, theme: str) -> None:
         """Change the theme."""
@@ -245,9 +248,14 @@ class TillerApp(App[None]):
         self.board.draw()
         self.keep()
 
+    @property
+    def glyphs(self) -> bool:
+        """Whether lenses are glyphs beneath the tokens: by choice, or because there are no colours (``NO_COLOR``)."""
+        return self.glyphs_chosen or self.no_color
+
     def toggle_glyphs(self) -> None:
         """Lenses as glyphs beneath the tokens, or as colours behind them."""
-        self.glyphs = not self.glyphs
+        self.glyphs_chosen = not self.glyphs_chosen
         self.board.draw()
         self.keep()
 

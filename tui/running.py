@@ -63,6 +63,13 @@ class Running(Board):
         self.run_now.cancel()
         return True
 
+    def interrupt(self) -> None:
+        """Stop the run at once, because the program is being left: what was said so far is the answer."""
+        if self.stop():
+            said = ((column, answer) for column, answer in self.chat.answers.items() if not answer.finished)
+            self.chat.apply([Done(column, "stopped", len(answer.tokens), answer.seconds) for column, answer in said])
+            self.run_now = None
+
     def _listen(self, run: Run, group: str) -> None:
         self.run_worker(
             partial(self._pump, run, group), thread=True, exclusive=True, group=group, exit_on_error=False, name=group
