@@ -57,7 +57,8 @@ def main(argv: list[str]) -> int:
 def run(argv: list[str]) -> int:
     """Read the command line, see to the environment, and hand over to the verb."""
     from core.environment import prepare
-    from core.options import help_text, read
+    from core.helping import help_text
+    from core.options import read
 
     command = read(argv)
     if command.verb == "help":

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.options import CHAT, INSTALL, MODEL, SERVE, VERBS, Chat, Options, UsageError, help_text, read
+from core.helping import help_text
+from core.options import CHAT, INSTALL, MODEL, SERVE, VERBS, Chat, Options, UsageError, read
 
 
 def test_nothing_typed_is_the_web_app_on_skiff() -> None:
