@@ -18,7 +18,7 @@ from core.errors import TillerError
 from core.lenses import Lens
 from core.scrubs import ScrubKey, scrub_key
 from core.session import Session
-from core.values import Event, Sampling, Settings
+from core.values import Done, Event, Sampling, Settings
 
 #: What a handler yields: the view and the lines of the answers, for the two wires of those names.
 Told = tuple[Any, Any]
@@ -168,7 +168,8 @@ class Chat:
         chosen = list(columns) if columns is not None else list(range(len(visit.settings.columns)))
         visit.session.waiting(chosen)
         run = visit.begin(self.engine.submit(visit.settings, chosen, prefixes))
-        told, names = [views.header(f"run{next(_streams)}", chosen)], self.lenses(visit)
+        names = self.lenses(visit)
+        told = [views.whole(f"run{next(_streams)}", visit.session.answers, names)]
         try:
             yield self.view(visit), told[0]
             for events in beats(run):
@@ -176,19 +177,25 @@ class Chat:
                     return
                 visit.session.apply(events)
                 told += views.lines(events, names, visit.session.answers)
+                if run.cancelled.is_set():
+                    break
                 yield gr.skip(), "\n".join(told)
-            self.finish(visit, run)
+            told += views.lines(self.finish(visit, run), names, visit.session.answers)
             yield self.view(visit), "\n".join(told)
         finally:
             run.cancel()
             self.finish(visit, run)
 
-    def finish(self, visit: Visit, run: Run) -> None:
-        """Write a run's answers into the session, unless another run has taken its place."""
+    def finish(self, visit: Visit, run: Run) -> list[Event]:
+        """Write a run's answers into the session, unless another run has its place. What is unfinished was stopped: these events."""
         with visit.lock:
-            if visit.run is run:
-                visit.run = None
-                visit.session.settle()
+            if visit.run is not run:
+                return []
+            stopped: list[Event] = [Done(c, "stopped", 0, 0.0) for c in run.columns if visit.writes(c)]
+            visit.run = None
+            visit.session.apply(stopped)
+            visit.session.settle()
+            return stopped
 
     def end(self, visit: Visit) -> None:
         """End a run that still writes, and keep what it said."""

@@ -27,17 +27,19 @@ def serve(options: Options) -> int:
     engine = Engine(options.family, device=options.device, dtype=options.dtype, threads=options.threads)
     engine.settings(options.checkpoint, options.recipe)
     host, port = place(options.host, options.port)
-    page = launch(engine, options, host, port)
-    engine.start()
-    print(f"Tiller is open at {page.local_url}  (Ctrl-C ends it)", flush=True)
-    if page.share_url:
-        print(f"Anyone with this address can use it: {page.share_url}", flush=True)
+    page: gr.Blocks | None = None
     try:
+        page = launch(engine, options, host, port)
+        engine.start()
+        print(f"Tiller is open at {page.local_url}  (Ctrl-C ends it)", flush=True)
+        if page.share_url:
+            print(f"Anyone with this address can use it: {page.share_url}", flush=True)
         threading.Event().wait()
     except KeyboardInterrupt:
         print("\nTiller is closed.", flush=True)
     finally:
-        page.close(verbose=False)
+        if page is not None:
+            page.close(verbose=False)
         engine.close()
     return 0
 

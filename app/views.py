@@ -148,20 +148,15 @@ def scrub_settings(visit: Visit, name: str, source: str) -> Settings:
 # --------------------------------------------------------------------------------------------------------------- answers
 
 
-def header(stream: str, columns: Iterable[int], every: bool = False) -> str:
-    """The first line of a stream: which columns it writes anew; ``every`` forgets the other columns' answers too."""
-    return dump({"stream": stream, "columns": list(columns), "every": every})
-
-
 def lines(events: Iterable[Event], names: Sequence[Lens], answers: Mapping[int, Answer]) -> list[str]:
     """Events as lines; ``answers`` are those after the events, from which late scores are told."""
     return [line for event in events if (line := _line(event, names, answers))]
 
 
 def whole(stream: str, answers: Mapping[int, Answer], names: Sequence[Lens]) -> str:
-    """Finished answers as a stream of their own, in place of every earlier one."""
+    """All answers as they stand, in place of every earlier one: how a stream begins."""
     told = [dump({"c": column, **answer_document(answer, names)}) for column, answer in sorted(answers.items())]
-    return "\n".join([header(stream, answers, every=True), *told])
+    return "\n".join([dump({"stream": stream}), *told])
 
 
 def answer_document(answer: Answer, names: Sequence[Lens]) -> dict[str, Any]:

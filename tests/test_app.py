@@ -92,7 +92,7 @@ def test_a_stream_only_grows_and_says_what_the_engine_said(hand: Hand) -> None:
     for earlier, later in pairwise(texts):
         assert later.startswith(earlier)
     head, *rest = lines(texts[-1])
-    assert head["columns"] == [0, 1]
+    assert list(head) == ["stream"]
     expected = answer(hand.engine, short(hand.engine.settings("", "-1*truth"), 12).ask("Hello there"))
     for column in (0, 1):
         said = [token for line in rest if line["c"] == column for token in line.get("t", [])]
@@ -113,6 +113,17 @@ def test_a_closed_generator_cancels_its_run_and_keeps_what_was_said(hand: Hand) 
     assert run.cancelled.is_set()
     assert hand.visit.run is None
     assert hand.visit.settings.turns[-1].replies[1] != ""
+
+
+def test_stop_does_not_wait_for_the_model(folder: Path) -> None:
+    cold = Engine(str(folder), threads=1)
+    hand = Hand(cold, cold.settings())
+    stream = hand.chat.send(gr.EventData(None, {"message": "Hello"}), gr.Request(None, session_hash=hand.key))
+    next(stream)
+    hand.do(hand.chat.stop)
+    told = list(stream)
+    assert [line["reason"] for line in lines(told[-1][1]) if line.get("done")] == ["stopped", "stopped"]
+    assert json.loads(str(told[-1][0]))["running"] is False
 
 
 def test_a_run_in_the_place_of_another_leaves_the_newer_answers_alone(hand: Hand) -> None:

@@ -61,7 +61,8 @@
     return el("div", { class: "t-head" }, select,
       el("button", { type: "button", class: "t-pick", "aria-label": `Steer column ${index + 1}`, onclick: () => Tiller.act("select", { column: index }) }),
       button("×", "Close this column.", () => Tiller.act("close_column", { column: index }), { class: "t-button t-close", "aria-label": `Close column ${index + 1}` }),
-      button("+ column", "One more column beside these.", () => Tiller.act("add_column"), { class: "t-button t-add" }));
+      el("button", { type: "button", class: "t-button t-add", title: "One more column beside these.", "aria-label": "+ column", onclick: () => Tiller.act("add_column") },
+        "+", el("span", {}, " column")));
   }
 
   function drawTurns(turns, view, live) {

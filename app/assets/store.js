@@ -57,10 +57,9 @@ window.Tiller = (() => {
       const first = text.indexOf("\n") < 0 ? text.length : text.indexOf("\n");
       const head = JSON.parse(text.slice(0, first));
       const known = read[head.stream] || 0;
-      if (known === 0) begin(head);
-      if (text.length <= Math.max(known, first)) { read[head.stream] = Math.max(known, first); tell("answers"); return; }
+      if (known === 0) begin();
       for (const line of text.slice(Math.max(known, first)).split("\n")) if (line) apply(JSON.parse(line));
-      read[head.stream] = text.length;
+      read[head.stream] = Math.max(known, text.length);
       tell("answers");
     },
     sheet(text) {
@@ -74,9 +73,8 @@ window.Tiller = (() => {
     file(text) { tell("file", JSON.parse(text)); },
   };
 
-  function begin(head) {
-    if (head.every) state.answers = {};
-    for (const column of head.columns) state.answers[column] = blank();
+  function begin() {
+    state.answers = {};
     const streams = Object.keys(read);
     if (streams.length > LAST_STREAMS) delete read[streams[0]];
   }
