@@ -37,6 +37,8 @@ STRENGTHS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 JUDGED = 32
 #: Post-instruction tokens that are tried, counted from the prompt's end.
 MOST_POSITIONS = 8
+#: Layers from this part of the depth on are not chosen: what is added there acts on the next word alone.
+EARLY = 0.8
 #: Harmless replies may move this much (nats a token) for a refusal direction to be chosen [Arditi et al., appendix C].
 MOST_DAMAGE = 0.1
 
@@ -129,7 +131,8 @@ def _learn_truth(
         "layer": layer,
         "position": {"offset": -1, "of": "statement", "token": "the last token of the statement"},
         "layer_scores": {"held_out_category_accuracy": accuracy, "intervention_effect": effect},
-        "criterion": "largest effect of one gap among the layers whose held-out-category accuracy is within .05 of the best",
+        "criterion": "largest effect of one gap among the layers whose held-out-category accuracy is within .05 of the best, "
+        "last fifth of layers left out",
         "test": {"held_out_category_accuracy": held_out, "n": len(read["test", True]) + len(read["test", False])},
         "dose_response": response,
         "reading_range": _reading_range(draft, loaded, layer, by),
@@ -167,8 +170,13 @@ class _Truth:
 
 
 def _truth_layer(accuracy: list[float], effect: list[float]) -> int:
-    good = [layer for layer, value in enumerate(accuracy) if value >= max(accuracy) - 0.05]
-    return max(good, key=lambda layer: effect[layer])
+    """The best effect among the layers that tell true from false about as well as the best one.
+
+    The last fifth is left out: what is added there moves the words TRUE and FALSE themselves, not what the model makes of it.
+    """
+    early = [layer for layer in range(len(accuracy)) if layer < EARLY * len(accuracy)]
+    most = max(accuracy[layer] for layer in early)
+    return max((layer for layer in early if accuracy[layer] >= most - 0.05), key=lambda layer: effect[layer])
 
 
 # --------------------------------------------------------------------------------------------------------------- refusal
@@ -277,7 +285,7 @@ class _Refusal:
 
 def _refusal_choice(tried: list[dict[str, Any]], layers: int) -> tuple[dict[str, Any], str]:
     """Arditi et al.'s rule with both effects counted; where a checkpoint refuses nothing, the best separation."""
-    early = [each for each in tried if each["layer"] < 0.8 * layers]
+    early = [each for each in tried if each["layer"] < EARLY * layers]
     allowed = [each for each in early if each["damage"] <= MOST_DAMAGE and each["induction"] >= 0]
     if max((each["induction"] for each in allowed), default=0.0) > 0.05:
         rule = "largest induction + removal, with induction ≥ 0 and damage of ablating ≤ .1 nats, last fifth of layers left out"
