@@ -179,7 +179,7 @@ def test_effects_are_those_of_the_strengths_themselves(loaded: Loaded, learnt: d
 def test_the_layer_of_truth_is_the_strongest_of_the_accurate() -> None:
     assert _truth_layer([0.9, 0.95, 0.96, 0.5], [0.3, 0.2, 0.1, 2.0]) == 1
     assert _truth_layer([0.95, 0.95, 0.96, 0.5], [0.3, 0.2, 0.1, 2.0]) == 0
-    assert _truth_layer([0.5, 0.9, 1.0], [9.0, -1.0, 20.0]) == 1, "the last layer is left out"
+    assert _truth_layer([0.5, 0.9, 0.8, 0.8, 1.0], [9.0, -1.0, 8.0, 8.0, 20.0]) == 1, "the last layer is left out"
 
 
 def tried(layer: int, induction: float, removed: float, damage: float, accuracy: float = 0.5) -> dict[str, Any]:
