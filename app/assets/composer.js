@@ -44,6 +44,7 @@
     Tiller.on("notice", say);
     Tiller.on("view", (before) => {
       const view = state.view;
+      if (!before && matchMedia("(min-width: 900px)").matches) box.focus({ preventScroll: true });
       // The box is emptied only when its message has become a turn.
       if (sent && JSON.stringify(view.turns.map((t) => t.user)) !== sent.turns) {
         if (box.value === sent.text) box.value = "";

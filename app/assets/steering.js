@@ -6,17 +6,24 @@
   const WIDE = 400, HIGH = 48;
   const BEHIND = "Measured before on other prompts, at each strength: how much the push does (filled), and how much it changes answers it should leave alone (line).";
   const KEY_PAUSE = 300;        // milliseconds
+  const ASK_AGAIN = 3000;       // milliseconds
   const MUCH_DAMAGE = 0.5;      // nats; a line at the top of its slider stands for at least this much
 
   Tiller.painters.steering = (home) => {
     const recipe = recipeLine();
     const list = el("div", { class: "t-sliders" });
     const sliders = new Map();
-    const asked = new Set();
+    const asked = new Map();     // scrub key -> when its nine answers were asked for
     let wanted = null;          // the direction whose nine answers are worth having
     fill(home, recipe.home, list);
 
-    const want = (name) => { wanted = name; askForSheet(); };
+    const want = (name) => {
+      const slider = state.view.sliders.find((each) => each.name === name);
+      // What was asked for and stopped is asked for again when the slider is touched.
+      if (performance.now() - (asked.get(slider.key) || 0) > ASK_AGAIN) asked.delete(slider.key);
+      wanted = name;
+      askForSheet();
+    };
 
     Tiller.on("view", (before) => {
       const view = state.view, names = view.sliders.map((each) => each.name);
@@ -44,7 +51,7 @@
       if (!answer || !answer.done || answer.error) return;
       const slider = view.sliders.find((each) => each.name === wanted) || view.sliders.find((each) => each.strength !== 0) || view.sliders[0];
       if (!slider || state.sheets.has(slider.key) || asked.has(slider.key)) return;
-      asked.add(slider.key);
+      asked.set(slider.key, performance.now());
       Tiller.act("scrub", { direction: slider.name });
     }
   };
