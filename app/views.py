@@ -25,7 +25,7 @@ PAPER, NIGHT = "#ffffff", "#181c23"
 #: Addresses longer than this are cut by some servers and mail programs.
 MAX_ADDRESS = 6_000
 _REASONS = {
-    "end": "", "stop string": "ended at a stop string", "length": "cut at the longest answer that Details allow",
+    "end": "", "stop string": "ended at a stop string", "length": "reached the longest answer (Details)",
     "context": "the model's context is full", "stopped": "stopped",
 }  # fmt: skip
 
