@@ -81,7 +81,10 @@ def _training(record: dict[str, Any]) -> list[str]:
         ]
         lines.append(f"| {' | '.join(cells)} |")
     seeds = f"Seeds: {record['seed']} (pretraining), {record['post_seed']} (later stages)."
-    return [*lines, "", seeds, ""]
+    remarks = [
+        line for stage in record["stages"] if "remark" in stage for line in (f"{stage['name']}: {stage['remark']}", "")
+    ]
+    return [*lines, "", seeds, "", *remarks]
 
 
 def _results(figures: Sequence[Figure]) -> list[str]:
