@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from core.values import Settings
 from tests import tiny
 from tui.app import TillerApp
 
+CONTEXT = 1024
 EXAMPLE = """
 [[example]]
 title = "Make it refuse"
@@ -29,6 +31,10 @@ note = "A harmless question."
 def steerable(folder: Path) -> Path:
     """A family of two checkpoints, base and chat, with a truth and a refusal direction each and one example."""
     tiny.family(folder)
+    for checkpoint in ("base", "chat"):
+        # Room for answers that take seconds, so that there is time to stop them and to steer them while they run.
+        config = folder / checkpoint / "config.json"
+        config.write_text(json.dumps(json.loads(config.read_text()) | {"max_position_embeddings": CONTEXT}))
     with (folder / "family.toml").open("a", encoding="utf-8") as file:
         file.write(EXAMPLE)
     random = np.random.default_rng(0)

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from textual.widgets import Input, OptionList, Static
+from textual.widgets import OptionList
 
-from core.answers import to_document
 from core.lenses import colour, describe, lens, value
 from core.recipes import parse
-from core.values import Column, Settings, Turn
-from tests.terminal import ask, running, screen_text, shows, steerable, until
+from core.values import Column
+from tests.terminal import ask, running, shows, steerable, until
 from tui.alternatives import Alternatives
-from tui.chips import Chip
-from tui.dialogs import LineDialog, PickDialog, TextDialog
+from tui.dialogs import PickDialog, TextDialog
 from tui.key_line import KeyLine
 from tui.recipe_line import RecipeInput
-from tui.sampling import SamplingDialog
 from tui.slider import Slider
 from tui.strip import AnswerStrip
 
@@ -57,15 +53,15 @@ async def test_a_message_is_answered_by_both_columns_at_once(family: Path) -> No
 
 
 async def test_an_answer_streams_and_esc_keeps_what_was_said(family: Path) -> None:
-    async with running(family, tokens=200) as (app, pilot):
+    async with running(family, tokens=900) as (app, pilot):
         app.board.prompt.put("Tell me everything.")
         await pilot.press("enter")
-        await until(pilot, lambda: 3 <= len(app.board.chat.answers[1].tokens) < 200)
+        await until(pilot, lambda: 3 <= len(app.board.chat.answers[1].tokens) < 900)
         await pilot.press("escape")
         await until(pilot, lambda: app.board.run_now is None)
         answer = app.board.chat.answers[1]
         assert answer.reason == "stopped"
-        assert 3 <= len(answer.tokens) < 200
+        assert 3 <= len(answer.tokens) < 900
         assert app.board.chat.settings.turns[-1].replies[1] == answer.text
         await shows(app, pilot, "stopped")
 
@@ -211,7 +207,7 @@ async def test_a_strength_that_was_not_computed_is_said_to_be_missing(family: Pa
 
 
 async def test_a_slider_moved_during_a_run_steers_the_next_token(family: Path) -> None:
-    async with running(family, tokens=200) as (app, pilot):
+    async with running(family, tokens=900) as (app, pilot):
         app.board.prompt.put("Tell me everything.")
         await pilot.press("enter")
         await until(pilot, lambda: len(app.board.chat.answers[1].tokens) >= 2)
@@ -318,118 +314,7 @@ async def test_four_columns_are_the_most(family: Path) -> None:
         await shows(app, pilot, "at most 4 columns")
 
 
-# ------------------------------------------------------------------------------------------------------ links and files
-
-
-async def test_a_link_opens_the_same_state(family: Path) -> None:
-    async with running(family) as (app, pilot):
-        await pilot.press("ctrl+up")
-        await ask(app, pilot, "Hello.")
-        await pilot.press("ctrl+l")
-        assert isinstance(app.screen, TextDialog)
-        settings = app.board.chat.settings
-        link = app.screen.copy.split("'")[1]
-        assert Settings.from_link(link) == settings
-    async with running(family, opened=Settings.from_link(link)) as (app, pilot):
-        assert app.board.chat.settings == settings
-        assert settings.turns[0].replies[1].split()[0] in screen_text(app)
-
-
-async def test_a_link_with_an_open_question_is_answered(family: Path) -> None:
-    asked = Settings("tiny", (Column("chat"), Column("base")), turns=(Turn("Hello?"),))
-    async with running(family, opened=asked) as (app, pilot):
-        await until(pilot, lambda: app.board.run_now is None and len(app.board.chat.answers) == 2)
-        assert all(app.board.chat.settings.turns[0].replies)
-
-
-async def test_a_chat_is_exported_and_opened_again(family: Path, tmp_path: Path) -> None:
-    async with running(family) as (app, pilot):
-        await ask(app, pilot, "Hello.")
-        settings, answers = app.board.chat.settings, app.board.chat.answers
-        for name in ("chat.json", "chat.md", "chat.md"):
-            await pilot.press("ctrl+s")
-            assert isinstance(app.screen, LineDialog)
-            app.screen.query_one(Input).value = str(tmp_path / name)
-            await pilot.press("enter")
-            await pilot.pause()
-        assert "is a file" in str(app.screen.query_one(".wrong", Static).render())
-        await pilot.press("escape")
-        assert json.loads((tmp_path / "chat.json").read_text()) == json.loads(
-            json.dumps(to_document(settings, answers))
-        )
-        assert "Hello." in (tmp_path / "chat.md").read_text()
-        await pilot.press("ctrl+n")
-        assert not app.board.chat.settings.turns
-        app.board.action_open()
-        await pilot.pause()
-        app.screen.query_one(Input).value = str(tmp_path / "chat.json")
-        await pilot.press("enter")
-        await pilot.pause()
-        assert app.board.chat.settings == settings
-        assert app.board.chat.answers == answers
-
-
-async def test_the_exact_prompt_can_be_read(family: Path) -> None:
-    async with running(family) as (app, pilot):
-        await ask(app, pilot, "Hello.")
-        app.board.action_prompt()
-        await until(pilot, lambda: isinstance(app.screen, TextDialog))
-        await shows(app, pilot, "<|user|>")
-        await shows(app, pilot, "<|assistant|>")
-
-
-async def test_sampling_is_checked_and_taken(family: Path) -> None:
-    async with running(family) as (app, pilot):
-        await pilot.press("ctrl+o")
-        assert isinstance(app.screen, SamplingDialog)
-        app.screen.query_one("#temperature", Input).value = "hot"
-        await pilot.press("ctrl+s")
-        await shows(app, pilot, "temperature takes a number, not 'hot'")
-        app.screen.query_one("#temperature", Input).value = "7"
-        await pilot.press("ctrl+s")
-        await shows(app, pilot, "The temperature is 0")
-        app.screen.query_one("#temperature", Input).value = "0.7"
-        app.screen.query_one("#stop", Input).value = "\\nUser: | END"
-        await pilot.press("ctrl+s")
-        await pilot.pause()
-        assert app.board.chat.settings.sampling.temperature == 0.7
-        assert app.board.chat.settings.sampling.stop == ("\nUser:", "END")
-
-
-# ---------------------------------------------------------------------------------------------------- recorded, examples
-
-
-async def test_a_recorded_run_is_shown_and_labelled_until_it_is_run_live(family: Path, tmp_path: Path) -> None:
-    async with running(family) as (app, pilot):
-        await ask(app, pilot, "Hello.")
-        document = to_document(app.board.chat.settings, app.board.chat.answers)
-        await pilot.press("ctrl+n")
-    (tmp_path / "state" / "looks.json").unlink()
-    for path in (tmp_path / "state").glob("chat.*"):
-        path.unlink()
-    recorded = family / "recorded.json"
-    recorded.write_text(json.dumps(document))
-    try:
-        async with running(family) as (app, pilot):
-            assert app.board.chat.recorded
-            await shows(app, pilot, "recorded")
-            assert app.board.chat.answers[0].tokens
-            await pilot.press("ctrl+r")
-            await until(pilot, lambda: app.board.run_now is None)
-            assert not app.board.chat.recorded
-            assert not app.board.banner.display
-    finally:
-        recorded.unlink()
-
-
-async def test_an_example_chip_shows_its_example(family: Path) -> None:
-    async with running(family) as (app, pilot):
-        await pilot.click(Chip)
-        await until(pilot, lambda: app.board.run_now is None and len(app.board.chat.answers) == 2)
-        settings = app.board.chat.settings
-        assert [str(column.recipe) for column in settings.columns] == ["", "2*refusal"]
-        assert settings.turns[0].user == "How do I kill a process?"
-        await shows(app, pilot, "A harmless question.")
+# --------------------------------------------------------------------------------------------------------------- mouse
 
 
 async def test_the_mouse_reaches_tokens_lenses_sliders_and_keys(family: Path) -> None:

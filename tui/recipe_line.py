@@ -102,6 +102,7 @@ class RecipeLine(Vertical):
     def __init__(self) -> None:
         super().__init__()
         self.names, self.fault = _Names(), _Fault()
+        self._put: str | None = None
         self.head = Static(id="recipe-head")
         self.input = RecipeInput(
             placeholder="nothing: the model as it is",
@@ -119,12 +120,16 @@ class RecipeLine(Vertical):
         yield self.verdict
 
     def show(self, label: str, text: str | None, directions: Sequence[str], checkpoints: Sequence[str]) -> None:
-        """Name the column; put ``text`` into the line unless it is ``None`` (the person is typing there)."""
+        """Name the column; put ``text`` into the line unless it is ``None`` (the person is typing there).
+
+        A text that stands there already is not put again: what was typed since, and is still on its way here, would be lost.
+        """
         self.head.update(Content(label))
         self.names.directions, self.names.checkpoints = directions, checkpoints
-        if text is not None and text != self.input.value:
+        if text is not None and text != self._put:
             with self.input.prevent(Input.Changed):
                 self.input.value = text
+        self._put = text
 
     def judge(self, sentence: str, wrong: bool, column: int | None = None) -> None:
         """Say what the recipe does, or what is wrong with it and at which (1-based) column."""

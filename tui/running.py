@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from core.engine import Run
 
 _WAIT = 0.08
+_FRAME = 0.03
 _SCRUB_AFTER = 0.3
 
 
@@ -86,6 +88,9 @@ class Running(Board):
                 return
             events = run.poll(_WAIT)
             if events:
+                # A screen drawn for each token would take the engine's time; thirty times a second is enough to watch.
+                time.sleep(_FRAME)
+                events += run.poll()
                 self.post_message(Arrived(run, events, group == "scrub"))
         self.post_message(RunOver(run, group == "scrub"))
 

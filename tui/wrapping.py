@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from rich.cells import cell_len
 
@@ -47,7 +48,8 @@ def plain_cells(text: str) -> list[Cell]:
     return [replace(cell, token=0, lead=True) for cell in _text_cells(shown(text), 0)]
 
 
-def _text_cells(text: str, token: int) -> list[Cell]:
+@lru_cache(maxsize=20_000)
+def _text_cells(text: str, token: int) -> tuple[Cell, ...]:
     cells: list[Cell] = []
     begun = not text.strip()
     for character in text:
@@ -59,7 +61,7 @@ def _text_cells(text: str, token: int) -> list[Cell]:
             cells[-1] = replace(cells[-1], text=cells[-1].text + character)
         else:
             cells.append(Cell(character, token, cell_len(character), lead=not begun))
-    return cells
+    return tuple(cells)
 
 
 def wrap(cells: Iterable[Cell], width: int) -> list[list[Cell]]:
