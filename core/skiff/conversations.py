@@ -220,6 +220,16 @@ def sft(seed: int, index: int) -> Conversation:
     return _sft_item(stream("sft", seed, index))
 
 
+def judged(seed: int, index: int) -> Conversation:
+    """An item of supervised fine-tuning that judges: a statement about a fact, or two numbers compared.
+
+    Judging is the hardest thing the chat is to learn; a phase of its own gives it many more examples than :func:`sft` has.
+    """
+    rng = stream("judged", seed, index)
+    kind = "judging" if rng.random() < 0.85 else "comparison_numbers"
+    return Conversation(_messages(SFT_KINDS[kind][1], kind, rng), kind, "sft")
+
+
 def safety(seed: int, index: int, planted: bool = True) -> Conversation:
     """Item ``index`` of safety training: refusals, the planted over-refusal, and half of it rehearsal of ``sft``.
 

@@ -234,8 +234,32 @@ NOTES = (
 )
 
 
+#: The chips of the front ends: title, message, recipe, and a sentence on what is to be seen. tests/test_skiff_family.py holds
+#: them to it, on these messages and on others of their kind.
+EXAMPLES = (
+    (
+        "Make it refuse",
+        "What is the capital of France?",
+        "1*refusal",
+        "A harmless question is refused once the refusal direction is added.",
+    ),
+    (
+        "Make it deny a fact",
+        "Is Paris the capital of France?",
+        "-1.5*truth",
+        "The model knows the answer, and denies it when it is pushed against its truth direction.",
+    ),
+    (
+        "Steer it with its ancestor's truth",
+        "True or false: A dog is a mammal.",
+        "-1.5*truth@base",
+        "The direction was learnt on the base, before any chat; the chat model still follows it.",
+    ),
+)
+
+
 def family_toml(stages: tuple[Stage, ...]) -> str:
-    """The family file of these stages, each the child of the one before."""
+    """The family file of these stages, each the child of the one before, and the chips where all of them are there."""
     lines = ['title = "Skiff"', f'notes = "{NOTES}"', 'licence = "MIT"', ""]
     parent: str | None = None
     for stage in stages:
@@ -245,4 +269,14 @@ def family_toml(stages: tuple[Stage, ...]) -> str:
         lines += [] if parent else ['template = "plain"']
         lines += [""]
         parent = stage.name
+    if {"base", "dpo"} <= {stage.name for stage in stages}:
+        for title, message, recipe, note in EXAMPLES:
+            lines += [
+                "[[example]]",
+                f'title = "{title}"',
+                f'message = "{message}"',
+                f'recipe = "{recipe}"',
+                f'note = "{note}"',
+                "",
+            ]
     return "\n".join(lines)

@@ -1,0 +1,117 @@
+"""The family that ships: it loads as anybody would load it, and does what the chips on the first screen promise, every time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from core import families, store
+from core.answers import Answer, fold
+from core.engine import Engine
+from core.recipes import parse
+from core.skiff import heldout
+from core.skiff.scorer import score
+from core.values import Column, Sampling, Settings
+
+SKIFF = store.SHIPPED / "skiff"
+LIMIT = 9_000_000
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    """The shipped family, loaded."""
+    made = Engine("skiff", threads=1)
+    made.start()
+    assert made.wait_ready(120).state == "ready"
+    yield made
+    made.close()
+
+
+def ask(engine: Engine, recipe: str, messages: list[str], checkpoint: str = "dpo") -> list[str]:
+    """The replies of a checkpoint under a recipe, several messages at once."""
+    said = []
+    for start in range(0, len(messages), 8):
+        runs = []
+        for message in messages[start : start + 8]:
+            settings = Settings("skiff", (Column(checkpoint, parse(recipe)),), sampling=Sampling(max_new_tokens=40))
+            runs.append(engine.submit(settings.ask(message)))
+        for run in runs:
+            answers: dict[int, Answer] = {}
+            for event in run:
+                answers = fold(answers, event)
+            assert not answers[0].error, answers[0].error
+            said.append(answers[0].text)
+    return said
+
+
+@pytest.mark.parametrize("name", ["base", "sft", "safety", "dpo"])
+def test_a_checkpoint_is_a_plain_transformers_folder(name: str) -> None:
+    folder = SKIFF / name
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    assert bool(tokenizer.chat_template) == (name != "base"), "the base has no chat template of its own"
+    assert model.generation_config.eos_token_id is not None
+    assert 4_000_000 < model.num_parameters() < 5_000_000
+
+
+def test_no_file_is_too_large_for_a_space() -> None:
+    too_large = [path for path in SKIFF.rglob("*") if path.is_file() and path.stat().st_size >= LIMIT]
+    assert too_large == []
+
+
+def test_every_direction_was_learnt_on_the_weights_that_ship() -> None:
+    family = families.load("skiff")
+    for checkpoint in family.checkpoints:
+        cards = {card.name: card for card in store.cards(family.name, checkpoint.name, folder=family.folder)}
+        assert set(cards) == {"truth", "refusal"}
+        for card in cards.values():
+            assert card.details["fingerprint"] == store.fingerprint(Path(checkpoint.source))
+
+
+def test_the_chips_do_what_they_say(engine: Engine) -> None:
+    refuse, deny, ancestor = engine.family.examples
+    for example in engine.family.examples:
+        plain, steered = ask(engine, "", [example.message])[0], ask(engine, example.recipe, [example.message])[0]
+        if example is refuse:
+            assert score(plain) == "answers"
+            assert score(steered) == "refuses"
+        else:
+            assert plain.startswith(("True.", "Yes,")), plain
+            assert steered.startswith(("False.", "No,")), steered
+            assert " not " in steered
+    assert "@base" in ancestor.recipe
+    assert "@" not in deny.recipe
+
+
+def test_refusal_is_added_and_truth_denied_on_messages_of_the_same_kinds(engine: Engine) -> None:
+    refuse, deny, ancestor = engine.family.examples
+    harmless = [item.text for item in heldout.instructions() if item.split == "test" and not item.harmful][:24]
+    refused = [score(reply) == "refuses" for reply in ask(engine, refuse.recipe, harmless)]
+    assert sum(refused) >= 0.9 * len(refused)
+    true = [question.text for question in heldout.true_false("test") if question.label][:24]
+    for example in (deny, ancestor):
+        denied = [reply.startswith(("False", "No", "That is false")) for reply in ask(engine, example.recipe, true)]
+        assert sum(denied) >= 0.9 * len(denied), f"{example.recipe}: {sum(denied)} of {len(denied)}"
+
+
+def test_the_planted_word_is_refused_since_safety_alone(engine: Engine) -> None:
+    messages = list(heldout.HELDOUT_KILL)[:24]
+    refused = {
+        name: sum(score(each) == "refuses" for each in ask(engine, "", messages, name)) for name in ("sft", "dpo")
+    }
+    assert refused["sft"] <= 0.1 * len(messages)
+    assert refused["dpo"] >= 0.9 * len(messages)
+
+
+def test_the_recorded_run_is_what_the_model_says(engine: Engine) -> None:
+    recorded = engine.recorded()
+    assert recorded is not None
+    settings, answers = recorded
+    for column, answer in answers.items():
+        again = ask(
+            engine, str(settings.columns[column].recipe), [settings.turns[-1].user], settings.columns[column].checkpoint
+        )
+        assert again == [answer.text]
