@@ -166,9 +166,15 @@ class Board(Screen[None]):
 
     # -------------------------------------------------------------------------------------------------------- drawing
 
+    @property
+    def drawable(self) -> bool:
+        """Whether there is something to draw and all of the screen to draw it on: not before the family is read, nor while leaving."""
+        parts = (self.chips, self.transcript, self.sliders, self.token_panel)
+        return self.session is not None and self.engine is not None and all(part.is_attached for part in parts)
+
     def draw(self) -> None:
         """Draw the whole session; what did not change is not drawn again."""
-        if self.session is None or self.engine is None:
+        if not self.drawable or self.engine is None:
             return
         self.chips.show(self.engine.family.examples)
         self.draw_banner()
@@ -183,6 +189,8 @@ class Board(Screen[None]):
 
     def draw_transcript(self) -> None:
         """Turns, answers, legend, and the token under the cursor."""
+        if not self.drawable:
+            return
         chat, every = self.chat, self.lenses()
         chosen, middle, glyphs = self.lens_index(), self.middle(), self.glyphs()
         turns = chat.settings.turns
@@ -231,6 +239,8 @@ class Board(Screen[None]):
 
     def draw_panel(self) -> None:
         """Recipe line and sliders of the selected column."""
+        if not self.drawable:
+            return
         assert self.engine is not None
         settings = self.chat.settings
         column, names = settings.column, self.direction_names()
@@ -284,8 +294,8 @@ class Board(Screen[None]):
         self.call_after_refresh(self.draw_panel_again)
 
     def draw_panel_again(self) -> None:
-        """Draw what depends on the width, unless the program is being left."""
-        if self.session is not None and self.token_panel.is_attached:
+        """Draw what depends on the width."""
+        if self.drawable:
             self.draw_panel()
             self.token_panel.draw()
 

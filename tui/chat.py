@@ -165,7 +165,7 @@ class ChatScreen(Asking):
 
     def on_token_pointed(self, message: TokenPointed) -> None:
         """Explain this token."""
-        if self.session is not None:
+        if self.drawable:
             self.cursor = (message.column, message.index)
             column = self.chat.settings.columns[min(message.column, len(self.chat.settings.columns) - 1)]
             self.token_panel.show(column.checkpoint, self.token())

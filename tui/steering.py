@@ -24,7 +24,8 @@ class Steering(Running):
 
     def judge(self) -> None:
         """Say beneath the recipe line what it does, or what is wrong with it."""
-        assert self.engine is not None
+        if self.session is None or self.engine is None:
+            return
         text = self.typed if self.typed is not None else str(self.chat.settings.column.recipe)
         try:
             recipe = self.check(text)
