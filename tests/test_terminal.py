@@ -83,7 +83,7 @@ def test_it_starts_answers_and_ctrl_c_leaves_the_terminal_clean(tmux: Tmux, fami
     tmux.until("ready")
     tmux("send-keys", "-t", "tiller", "Hello there", "Enter")
     tmux.until("tok/s")
-    screen = tmux.until("cut off at")
+    screen = tmux.until("reached the longest")
     assert "you  Hello there" in screen
     assert screen.count("plain · chat") == 2
     tmux("send-keys", "-t", "tiller", "C-c")

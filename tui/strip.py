@@ -22,7 +22,7 @@ from tui.wrapping import Cell, answer_cells, plain_cells, wrap
 if TYPE_CHECKING:
     from textual.events import Click, Leave, MouseMove
 
-_ENDINGS = {"stopped": "stopped", "length": "cut off at the longest answer (Ctrl+O)", "context": "the context is full"}
+_ENDINGS = {"stopped": "stopped", "length": "reached the longest answer (Ctrl+O)", "context": "the context is full"}
 
 _NEUTRAL = 0.03
 
