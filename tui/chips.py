@@ -42,7 +42,7 @@ class Chip(Static, can_focus=True):
     def __init__(self, example: Example) -> None:
         super().__init__(Content(example.title))
         self.example = example
-        self.tooltip = example.note or None
+        self.tooltip = Content(example.note) if example.note else None
 
     def action_press(self) -> None:
         """Show the example."""

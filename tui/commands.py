@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.app import SystemCommand
+from textual.markup import escape
 
 from tui.messages import ExampleChosen
 from tui.themes import CHOICES
@@ -39,9 +40,9 @@ def commands(app: TillerApp) -> Iterator[SystemCommand]:
     yield SystemCommand("Tokens", "go through the answer token by token (Ctrl+G)", board.action_tokens)
     if board.engine is not None and board.session is not None:
         for example in board.engine.family.examples:
-            yield SystemCommand(
-                f"Example: {example.title}", example.message, partial(board.post_message, ExampleChosen(example))
-            )
+            # The palette reads its texts as markup, and what a family's file says is only text.
+            title, message = escape(f"Example: {example.title}"), escape(example.message)
+            yield SystemCommand(title, message, partial(board.post_message, ExampleChosen(example)))
         for index, lens in enumerate(board.lenses()):
             yield SystemCommand(f"Colour by {lens.title}", lens.tooltip, partial(board.choose_lens, index))
     for name, theme in CHOICES.items():
