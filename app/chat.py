@@ -43,8 +43,8 @@ class Chat:
         return self.view(visit), self.everything(visit)
 
     def close(self, request: gr.Request) -> None:
-        """A page was closed."""
-        self.visits.drop(str(request.session_hash))
+        """A page was closed, or sleeps."""
+        self.visits.leave(str(request.session_hash))
 
     def status(self) -> str:
         """What the engine is doing."""
@@ -166,16 +166,18 @@ class Chat:
     ) -> Iterator[Told]:
         """Answer the last turn in all or the given columns, and tell the page at every beat."""
         chosen = list(columns) if columns is not None else list(range(len(visit.settings.columns)))
-        visit.session.waiting(chosen)
-        run = visit.begin(self.engine.submit(visit.settings, chosen, prefixes))
-        names = self.lenses(visit)
+        with visit.lock:
+            visit.session.waiting(chosen)
+            run = visit.begin(self.engine.submit(visit.settings, chosen, prefixes))
+        names = self.lenses()
         told = [views.whole(f"run{next(_streams)}", visit.session.answers, names)]
         try:
             yield self.view(visit), told[0]
             for events in beats(run):
-                if visit.run is not run:
-                    return
-                visit.session.apply(events)
+                with visit.lock:
+                    if visit.run is not run:
+                        return
+                    visit.session.apply(events)
                 told += views.lines(events, names, visit.session.answers)
                 if run.cancelled.is_set():
                     break
@@ -237,7 +239,7 @@ class Chat:
             run.cancel()
 
     def _sheet(self, visit: Visit, key: ScrubKey) -> str:
-        names, strengths = self.lenses(visit), self.engine.SCRUB_STRENGTHS
+        names, strengths = self.lenses(), self.engine.SCRUB_STRENGTHS
         found = [visit.scrubs.find(key, strength) for strength in strengths]
         told = [views.answer_document(each, names) for each in found if each is not None]
         return views.dump({"key": views.short_key(key), "strengths": strengths, "answers": told})
@@ -259,11 +261,11 @@ class Chat:
 
     def everything(self, visit: Visit) -> str:
         """Every answer of the last turn, as it stands."""
-        return views.whole(f"all{next(_streams)}", visit.session.answers, self.lenses(visit))
+        return views.whole(f"all{next(_streams)}", visit.session.answers, self.lenses())
 
-    def lenses(self, visit: Visit) -> tuple[Lens, ...]:
-        """The lenses that tokens are told by."""
-        return self.engine.lenses(visit.settings)
+    def lenses(self) -> tuple[Lens, ...]:
+        """The lenses that tokens are told by, the same for every column."""
+        return views.family_lenses(views.catalogue(self.engine))
 
     def _open_example(self, visit: Visit, place: int) -> None:
         opened = self.engine.example(self.engine.family.examples[place])

@@ -133,7 +133,7 @@ class Steering:
         if "column" in said:
             settings = replace(settings, selected=index(said, "column", settings.columns))
             visit.recipe_error = ""
-        if said.get("lens") in [each.name for each in self.engine.lenses(settings)]:
+        if said.get("lens") in [each.name for each in self.chat.lenses()]:
             settings = replace(settings, lens=text(said, "lens"))
         session.settings = settings
 

@@ -40,14 +40,14 @@ def dump(document: object) -> str:
 
 def view(engine: Engine, visit: Visit) -> str:
     """Everything about a chat but the tokens of its last answers. The notice and the draft are told once."""
-    settings = visit.settings
+    settings, there = visit.settings, catalogue(engine)
     document = {
         "version": visit.version(), "heard": visit.heard, "running": visit.running,
         "family": _family(engine.family),
         "columns": [_column(engine, visit, place) for place in range(len(settings.columns))],
         "selected": settings.selected, "turns": [{"user": t.user, "replies": t.replies} for t in settings.turns],
-        "sliders": [slider(engine, visit, name, there) for name, there in catalogue(engine).items()],
-        "lens": settings.lens, "lenses": [_lens(each) for each in engine.lenses(settings)],
+        "sliders": [slider(engine, visit, name, cards) for name, cards in there.items()],
+        "lens": settings.lens, "lenses": [_lens(each) for each in family_lenses(there)],
         "sampling": {**vars(settings.sampling), "stop": list(settings.sampling.stop)}, "system": settings.system,
         "recorded": visit.session.recorded, "unread": bool(settings.turns) and not visit.session.answers,
         "back": bool(visit.session.past or settings.turns), "recipeError": visit.recipe_error,
@@ -105,6 +105,11 @@ def catalogue(engine: Engine) -> dict[str, dict[str, Card]]:
             found.setdefault(card.name, {})[checkpoint.name] = card
     # Truth stands above refusal, as everywhere in Tiller.
     return dict(sorted(found.items(), reverse=True))
+
+
+def family_lenses(there: Iterable[str]) -> tuple[Lens, ...]:
+    """The lenses for the directions of any checkpoint: a token without the reading of one stays uncoloured."""
+    return lenses.lenses(tuple(there))
 
 
 def source_of(visit: Visit, name: str, there: Mapping[str, Card]) -> str:

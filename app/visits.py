@@ -16,7 +16,8 @@ from core.scrubs import Scrubs
 from core.session import Session
 from core.values import Settings
 
-MAX_VISITS = 512
+#: So many chats are kept, the latest; a page of an older one brings its chat along in its link.
+MAX_VISITS = 128
 
 
 @dataclass
@@ -91,12 +92,13 @@ class Visits:
                 visit.stop()
             return self._visits[key]
 
-    def drop(self, key: str) -> None:
-        """A page was closed: what is computed for it ends at the next step."""
+    def leave(self, key: str) -> None:
+        """A page was closed, or a phone put it to sleep: nothing more is computed for it, and its chat waits for it a while."""
         with self._lock:
-            visit = self._visits.pop(key, None)
+            visit = self._visits.get(key)
         if visit is not None:
             visit.stop()
+            visit.scrubs.kept.clear()
 
     def __len__(self) -> int:
         return len(self._visits)

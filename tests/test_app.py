@@ -244,6 +244,15 @@ def test_a_link_of_another_family_is_refused(engine: Engine) -> None:
     assert "start Tiller with --family llama" in visits.get("a", stranger.to_link()).notice
 
 
+def test_a_page_that_slept_finds_its_chat(hand: Hand) -> None:
+    hand.do(hand.chat.send, message="Hello there")
+    hand.do(hand.chat.scrub, direction="truth")
+    hand.chat.close(gr.Request(None, session_hash=hand.key))
+    view = hand.view(hand.steering.select, column=0)
+    assert [turn["user"] for turn in view["turns"]] == ["Hello there"]
+    assert [slider["ready"] for slider in view["sliders"]] == [False, False], "what was computed beforehand is let go"
+
+
 def test_old_visits_make_room(engine: Engine) -> None:
     visits = Visits(engine, lambda: Session(engine.settings()))
     first = visits.get("0")

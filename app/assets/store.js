@@ -30,11 +30,33 @@ window.Tiller = (() => {
 
   // What is asked for without a new view as its reply.
   const ASIDE = new Set(["scrub", "prompt", "export", "stop"]);
+  // Of these only the latest counts; one that still waits makes room for it.
+  const MOVING = new Set(["slide", "typing"]);
+  const PATIENCE = 3000;        // milliseconds
+  let outbox = [];
+  let sent = { heard: 0, at: 0 };
 
   /* The person did something: tell the server, with a number by which stale replies are known. */
   function act(event, detail = {}) {
-    if (!ASIDE.has(event)) state.heard += 1;
-    triggers[event](event, { ...detail, heard: state.heard, link: state.view ? state.view.link : "" });
+    if (ASIDE.has(event)) { send({ event, detail, heard: state.heard }); return; }
+    state.heard += 1;
+    if (MOVING.has(event)) outbox = outbox.filter((each) => each.event !== event);
+    outbox.push({ event, detail, heard: state.heard });
+    post();
+  }
+
+  /* One thing after the other: the next is told when the one before has been answered, for requests may overtake each other. */
+  function post() {
+    const answered = !state.view || state.view.heard >= sent.heard || performance.now() - sent.at >= PATIENCE;
+    if (!outbox.length || !answered) return;
+    const next = outbox.shift();
+    sent = { heard: next.heard, at: performance.now() };
+    setTimeout(post, PATIENCE);
+    send(next);
+  }
+
+  function send({ event, detail, heard }) {
+    triggers[event](event, { ...detail, heard, link: state.view ? state.view.link : "" });
   }
 
   function wire(name, props, watch) {
@@ -52,6 +74,7 @@ window.Tiller = (() => {
       keepAddress(view);
       tell("view", before);
       if (view.notice) tell("notice", view.notice);
+      post();
     },
     answers(text) {
       const first = text.indexOf("\n") < 0 ? text.length : text.indexOf("\n");
