@@ -31,15 +31,17 @@ window.Tiller = (() => {
   // What is asked for without a new view as its reply.
   const ASIDE = new Set(["scrub", "prompt", "export", "stop"]);
   // Of these only the latest counts; one that still waits makes room for it.
-  const MOVING = new Set(["slide", "typing"]);
+  const MOVING = new Set(["slide", "typing", "colouring"]);
   const PATIENCE = 3000;        // milliseconds
   let outbox = [];
   let sent = { heard: 0, at: 0 };
+  let colouring = { lens: "", heard: 0 };     // chosen here, perhaps not yet told
 
   /* The person did something: tell the server, with a number by which stale replies are known. */
   function act(event, detail = {}) {
     if (ASIDE.has(event)) { send({ event, detail, heard: state.heard }); return; }
     state.heard += 1;
+    if (event === "colouring") colouring = { lens: detail.lens, heard: state.heard };
     if (MOVING.has(event)) outbox = outbox.filter((each) => each.event !== event);
     outbox.push({ event, detail, heard: state.heard });
     post();
@@ -69,6 +71,7 @@ window.Tiller = (() => {
       const view = JSON.parse(text);
       if (state.view && view.version <= state.view.version) return;
       const before = state.view;
+      if (view.heard < colouring.heard) view.lens = colouring.lens;
       state.view = view;
       state.heard = Math.max(state.heard, view.heard);
       keepAddress(view);
