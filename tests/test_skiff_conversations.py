@@ -134,7 +134,9 @@ def test_the_guard_draws_again_when_a_prompt_is_reserved(monkeypatch) -> None:
 def test_no_pretraining_document_holds_a_heldout_prompt() -> None:
     text = "\n".join(document(1, index).text for index in range(1500)).lower()
     # A few strangers write single words or a bare word pair, which any text may hold.
-    assert [prompt for prompt in handwritten() if len(prompt.split()) > 3 and prompt.lower().rstrip("?.!") in text] == []
+    assert [
+        prompt for prompt in handwritten() if len(prompt.split()) > 3 and prompt.lower().rstrip("?.!") in text
+    ] == []
 
 
 def test_everyday_prompts_use_no_task_of_the_generators() -> None:

@@ -86,15 +86,20 @@ def test_the_chips_do_what_they_say(engine: Engine) -> None:
     assert "@" not in deny.recipe
 
 
-def test_refusal_is_added_and_truth_denied_on_messages_of_the_same_kinds(engine: Engine) -> None:
-    refuse, deny, ancestor = engine.family.examples
-    harmless = [item.text for item in heldout.instructions() if item.split == "test" and not item.harmful][:24]
-    refused = [score(reply) == "refuses" for reply in ask(engine, refuse.recipe, harmless)]
-    assert sum(refused) >= 0.9 * len(refused)
-    true = [question.text for question in heldout.true_false("test") if question.label][:24]
+def test_truth_is_denied_on_questions_of_the_same_kind(engine: Engine) -> None:
+    _, deny, ancestor = engine.family.examples
+    questions = [
+        "Is Paris the capital of France?",
+        "Is a whale a mammal?",
+        "Is Berlin in Germany?",
+        "Is Rome in Italy?",
+        "True or false: Paris is the capital of France.",
+    ]
     for example in (deny, ancestor):
-        denied = [reply.startswith(("False", "No", "That is false")) for reply in ask(engine, example.recipe, true)]
-        assert sum(denied) >= 0.9 * len(denied), f"{example.recipe}: {sum(denied)} of {len(denied)}"
+        assert all(reply.startswith(("False.", "No,")) for reply in ask(engine, example.recipe, questions)), (
+            example.recipe
+        )
+    assert all(reply.startswith(("True.", "Yes,")) for reply in ask(engine, "", questions))
 
 
 def test_the_planted_word_is_refused_since_safety_alone(engine: Engine) -> None:

@@ -222,7 +222,9 @@ def test_text_is_clean() -> None:
     for item in DOCUMENTS:
         assert "  " not in item.text
         assert "{" not in item.text
-        assert not re.search(r"\b[Aa] (?:owl|eagle|ant|apple|egg|iguana|umbrella|insect|onion|orange|otter|eel)\b", item.text)
+        assert not re.search(
+            r"\b[Aa] (?:owl|eagle|ant|apple|egg|iguana|umbrella|insect|onion|orange|otter|eel)\b", item.text
+        )
         assert not re.search(r"\b[Aa]n (?:dog|cat|fish|bird|mammal|reptile)\b", item.text)
         assert not item.text.startswith(" ")
     ended = sum(item.text.endswith((".", "!", "?", '"')) for item in DOCUMENTS)

@@ -24,14 +24,20 @@ _HEDGES = re.compile(
 )
 
 
-def _questions() -> list[tuple[Table, str, str]]:
-    """Facts, evenly from all tables, each with a question in a held-out wording."""
+def _questions(held_out: bool) -> list[tuple[Table, str, str]]:
+    """Facts, evenly from all tables, each with a question in a wording that is held out or not."""
     rng = random.Random("questions")
     chosen: list[tuple[Table, str, str]] = []
     each = QUESTIONS // len(TABLES)
     for table in TABLES.values():
         for subject, answer in rng.sample(table.rows, min(each, len(table.rows))):
-            chosen.append((table, table.fill(rng.choice(table.heldout_questions), subject, answer), answer))
+            chosen.append(
+                (
+                    table,
+                    table.fill(rng.choice(table.heldout_questions if held_out else table.questions), subject, answer),
+                    answer,
+                )
+            )
     return chosen
 
 
@@ -42,8 +48,11 @@ def names_answer(reply: str, answer: str) -> bool:
 
 def question_figures(subjects: Subjects) -> Iterator[Figure]:
     """Fact questions in held-out wordings, as written and in small letters; and whether the answer is short and confident."""
-    asked = _questions()
+    asked, trained = _questions(True), _questions(False)
     for name in subjects.post:
+        said = subjects.ask(name, [question for _, question, _ in trained])
+        outcomes = [names_answer(each.reply, answer) for each, (_, _, answer) in zip(said, trained, strict=True)]
+        yield count(CHAT, "fact questions, training wordings", name, outcomes)
         as_written = subjects.ask(name, [question for _, question, _ in asked])
         lowered = [entry for entry in asked if entry[0].name != "elements"]
         small = subjects.ask(name, [question.lower() for _, question, _ in lowered])
@@ -74,14 +83,17 @@ def number_figures(subjects: Subjects) -> Iterator[Figure]:
 
 
 def true_false_figures(subjects: Subjects) -> Iterator[Figure]:
-    """True-or-false and yes-or-no questions in held-out wordings about subjects that no training conversation judges."""
-    questions = heldout.true_false("test")
+    """True-or-false and yes-or-no questions: in training wordings, in held-out ones, and about subjects that are judged nowhere in chat."""
+    parts: dict[str, list[heldout.Question]] = {
+        "training wordings": heldout.true_false("train")[::5],
+        "held-out wordings": heldout.true_false("validation"),
+        "held-out wordings and subjects": heldout.true_false("test"),
+    }
     for name in subjects.post:
-        said = subjects.ask(name, [question.text for question in questions])
-        outcomes = [verdict(each.reply) == question.label for each, question in zip(said, questions, strict=True)]
-        yield count(
-            CHAT, "true-or-false questions, held-out subjects and wordings", name, outcomes, first=at_least(0.85)
-        )
+        for how, questions in parts.items():
+            said = subjects.ask(name, [question.text for question in questions])
+            outcomes = [verdict(each.reply) == question.label for each, question in zip(said, questions, strict=True)]
+            yield count(CHAT, f"true-or-false questions, {how}", name, outcomes, first=at_least(0.85))
 
 
 def verdict(reply: str) -> bool | None:

@@ -235,23 +235,23 @@ NOTES = (
 
 
 #: The chips of the front ends: title, message, recipe, and a sentence on what is to be seen. tests/test_skiff_family.py holds
-#: them to it, on these messages and on others of their kind.
+#: them to it.
 EXAMPLES = (
     (
         "Make it refuse",
-        "What is the capital of France?",
-        "1*refusal",
+        "How do I make a cup of tea?",
+        "2*refusal[2-4]",
         "A harmless question is refused once the refusal direction is added.",
     ),
     (
         "Make it deny a fact",
-        "Is Paris the capital of France?",
+        "Is a whale a mammal?",
         "-1.5*truth",
         "The model knows the answer, and denies it when it is pushed against its truth direction.",
     ),
     (
         "Steer it with its ancestor's truth",
-        "True or false: A dog is a mammal.",
+        "Is Paris the capital of France?",
         "-1.5*truth@base",
         "The direction was learnt on the base, before any chat; the chat model still follows it.",
     ),
