@@ -216,14 +216,16 @@ class Chat:
         """Compute the last answer at every strength of a slider, and send them all in one document."""
         visit, said = self.heard(event, request)
         name, there = str(said.get("direction")), views.catalogue(self.engine)
-        if name not in there or not visit.settings.turns or visit.running:
-            return
-        settings = views.scrub_settings(visit, name, views.source_of(visit, name, there[name]))
-        key = scrub_key(settings, settings.selected, name)
-        if not visit.scrubs.complete(key):
-            yield from self._scrubbed(visit, settings, name, key)
-        if visit.scrubs.complete(key):
-            yield self._sheet(visit, key)
+        if name in there and visit.settings.turns and not visit.running:
+            settings = views.scrub_settings(visit, name, views.source_of(visit, name, there[name]))
+            key = scrub_key(settings, settings.selected, name)
+            if not visit.scrubs.complete(key):
+                yield from self._scrubbed(visit, settings, name, key)
+            if visit.scrubs.complete(key):
+                yield self._sheet(visit, key)
+                return
+        # Something else came first; the page may ask again.
+        yield views.dump({"at": time.time_ns(), "missed": str(said.get("key"))})
 
     def _scrubbed(self, visit: Visit, settings: Settings, name: str, key: ScrubKey) -> Iterator[str]:
         if visit.scrubbing is not None:

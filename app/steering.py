@@ -76,6 +76,8 @@ class Steering:
         if abs(strength) > MAX_STRENGTH:
             raise TillerError(f"A strength lies between -{MAX_STRENGTH:g} and {MAX_STRENGTH:g}; {strength:g} does not.")
         source = views.source_of(visit, name, self._there(name))
+        # At 0 the recipe has no term to hold the source, and the slider may only be passing by.
+        visit.sources[(visit.settings.selected, name)] = source
         self._set(visit, column.recipe.with_strength(name, strength, source if source != column.checkpoint else None))
 
     def _recipe(self, visit: Visit, said: Said) -> None:

@@ -176,6 +176,21 @@ def test_a_slider_at_zero_remembers_where_its_direction_comes_from(hand: Hand) -
     assert view["sliders"][0]["source"] == "base"
     view = hand.view(hand.steering.slide, direction="truth", strength=0.5)
     assert view["columns"][1]["recipe"] == "0.5*truth@base"
+    hand.view(hand.steering.typing, recipe="-1*refusal@base")
+    keys = [
+        hand.view(hand.steering.slide, direction="refusal", strength=each)["sliders"][1]["key"] for each in (-0.5, 0, 1)
+    ]
+    assert hand.visit.settings.column.recipe.directions() == (("refusal", "base"),)
+    assert len(set(keys)) == 1, "the answers computed beforehand are those of the whole slider"
+
+
+def test_scrubbing_that_was_interrupted_says_so(hand: Hand) -> None:
+    hand.do(hand.chat.send, message="Hello there")
+    asked = gr.EventData(None, {"direction": "truth", "key": "k"})
+    stream = hand.chat.scrub(asked, gr.Request(None, session_hash=hand.key))
+    next(stream)
+    hand.do(hand.chat.stop)
+    assert [json.loads(each)["missed"] for each in stream if each] == ["k"]
 
 
 def test_a_late_slide_changes_nothing(hand: Hand) -> None:

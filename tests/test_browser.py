@@ -211,6 +211,9 @@ def test_dragging_swaps_the_answer_at_once(screen: Screen, server: Served) -> No
             [strength, expected(server, "Hello there", f"{strength}*truth").text],
         )
         assert took <= 300, f"{strength} took {took:.0f} ms"
+        # And it stays while the server learns of the strength.
+        screen.idle()
+        assert screen.text(1) == expected(server, "Hello there", f"{strength}*truth").text
     assert screen.state("Tiller.shown(1).tokens[0][1]")[0] is not None, "the swapped answer has its colours"
 
 
@@ -266,10 +269,10 @@ def test_recipe_line_and_sliders_keep_in_step(screen: Screen) -> None:
     assert screen.recipe.input_value() == "-1*truth"
     with screen.told():
         screen.page.get_by_label("Remove refusal").check()
-    assert screen.recipe.input_value() == "-1*truth + !refusal"
+    assert screen.recipe.input_value() == "-1*truth + !refusal@base", "the slider remembers where its direction comes from"
     with screen.told():
         screen.page.get_by_label("Checkpoint that truth was learnt on").select_option("base")
-    assert screen.recipe.input_value() == "-1*truth@base + !refusal"
+    assert screen.recipe.input_value() == "-1*truth@base + !refusal@base"
 
 
 def test_a_typing_mistake_says_where_and_what(screen: Screen) -> None:

@@ -6,24 +6,19 @@
   const WIDE = 400, HIGH = 48;
   const BEHIND = "Measured before on other prompts, at each strength: how much the push does (filled), and how much it changes answers it should leave alone (line).";
   const KEY_PAUSE = 300;        // milliseconds
-  const ASK_AGAIN = 3000;       // milliseconds
+  const MOST_ASKED = 5;         // times; something that fails again and again is let be
   const MUCH_DAMAGE = 0.5;      // nats; a line at the top of its slider stands for at least this much
 
   Tiller.painters.steering = (home) => {
     const recipe = recipeLine();
     const list = el("div", { class: "t-sliders" });
     const sliders = new Map();
-    const asked = new Map();     // scrub key -> when its nine answers were asked for
+    const asked = new Map();     // scrub key -> how often its nine answers were asked for
+    let waiting = "";            // the key that was asked for last and is not there yet
     let wanted = null;          // the direction whose nine answers are worth having
     fill(home, recipe.home, list);
 
-    const want = (name) => {
-      const slider = state.view.sliders.find((each) => each.name === name);
-      // What was asked for and stopped is asked for again when the slider is touched.
-      if (performance.now() - (asked.get(slider.key) || 0) > ASK_AGAIN) asked.delete(slider.key);
-      wanted = name;
-      askForSheet();
-    };
+    const want = (name) => { wanted = name; askForSheet(); };
 
     Tiller.on("view", (before) => {
       const view = state.view, names = view.sliders.map((each) => each.name);
@@ -41,7 +36,12 @@
       askForSheet();
     });
     for (const topic of ["answers", "status"]) Tiller.on(topic, askForSheet);
-    Tiller.on("sheet", () => { for (const slider of sliders.values()) slider.ticks(); });
+    // What was interrupted is asked for again, with the next thing that is heard of.
+    Tiller.on("missed", (key) => { if (waiting === key) waiting = ""; });
+    Tiller.on("sheet", () => {
+      waiting = "";
+      for (const slider of sliders.values()) slider.ticks();
+    });
 
     /* After an answer, have nine strengths of one slider computed: the one in use, else the first. */
     function askForSheet() {
@@ -50,9 +50,10 @@
       const answer = state.answers[view.selected];
       if (!answer || !answer.done || answer.error) return;
       const slider = view.sliders.find((each) => each.name === wanted) || view.sliders.find((each) => each.strength !== 0) || view.sliders[0];
-      if (!slider || state.sheets.has(slider.key) || asked.has(slider.key)) return;
-      asked.set(slider.key, performance.now());
-      Tiller.act("scrub", { direction: slider.name });
+      if (!slider || state.sheets.has(slider.key) || waiting === slider.key || (asked.get(slider.key) || 0) >= MOST_ASKED) return;
+      waiting = slider.key;
+      asked.set(slider.key, (asked.get(slider.key) || 0) + 1);
+      Tiller.act("scrub", { direction: slider.name, key: slider.key });
     }
   };
 
@@ -141,7 +142,7 @@
       fill(this.near, exact ? "" : `shown: ${Tiller.signed(sheet.strengths[best])}, the nearest computed`);
       sheet.made = sheet.made || sheet.answers.map((each) => Tiller.answer(column, each));
       if (state.preview && state.preview.answer === sheet.made[best]) return;
-      state.preview = { column, answer: sheet.made[best] };
+      state.preview = { slider: this.name, column, answer: sheet.made[best] };
       Tiller.tell("preview");
     }
 
@@ -163,7 +164,7 @@
       if (!this.dragging && view.heard >= (this.letGo || 0)) {
         this.range.value = slider.strength;
         if (this.number !== document.activeElement || !view.recipeError) this.number.value = Number(slider.strength.toFixed(4));
-        if (state.preview && state.preview.column === view.selected && view.heard >= state.heard) { state.preview = null; Tiller.tell("preview"); }
+        if (state.preview && state.preview.slider === this.name && view.heard >= state.heard) { state.preview = null; Tiller.tell("preview"); }
       }
       this.home.classList.toggle("on", slider.strength !== 0 || slider.ablated);
       options(this.source, slider.sources, slider.source);

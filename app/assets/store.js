@@ -14,7 +14,7 @@ window.Tiller = (() => {
     sheets: new Map(),          // scrub key -> nine answers
     status: null,
     heard: 0,                   // the number of the last thing the person did here
-    preview: null,              // {column, answer, strength} while a slider is dragged
+    preview: null,              // {slider, column, answer} while a slider is dragged
     token: null,                // {column, index, pinned}
   };
 
@@ -90,6 +90,7 @@ window.Tiller = (() => {
     },
     sheet(text) {
       const sheet = JSON.parse(text);
+      if (sheet.missed) { tell("missed", sheet.missed); return; }
       state.sheets.set(sheet.key, sheet);
       if (state.sheets.size > LAST_STREAMS) state.sheets.delete(state.sheets.keys().next().value);
       tell("sheet");
