@@ -73,6 +73,7 @@ def build(engine: Engine, options: Options) -> gr.Blocks:
         header.clear(chat.clear, None, told, **AT_ONCE)
 
         page.load(chat.open, None, told, **AT_ONCE)
+        page.load(chat.status, None, status, **AT_ONCE)
         gr.Timer(1.0).tick(chat.status, None, status, **AT_ONCE)
         page.unload(chat.close)
         api(chat_endpoint(engine), api_name="chat", concurrency_limit=32)

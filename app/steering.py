@@ -72,31 +72,35 @@ class Steering:
             return True
 
     def _strength(self, visit: Visit, said: Said) -> None:
-        name, strength, column = text(said, "direction"), number(said, "strength"), visit.settings.column
+        name, strength = text(said, "direction"), number(said, "strength")
         if abs(strength) > MAX_STRENGTH:
             raise TillerError(f"A strength lies between -{MAX_STRENGTH:g} and {MAX_STRENGTH:g}; {strength:g} does not.")
-        source = views.source_of(visit, name, self._there(name))
-        # At 0 the recipe has no term to hold the source, and the slider may only be passing by.
-        visit.sources[(visit.settings.selected, name)] = source
-        self._set(visit, column.recipe.with_strength(name, strength, source if source != column.checkpoint else None))
+        term = views.slider_term(visit, name, self._there(name))
+        self._set(visit, views.moved(visit.settings.column.recipe, term, strength))
+        # The slider may only be passing 0, where the recipe forgets the term.
+        visit.resting[(visit.settings.selected, name)] = term
 
     def _recipe(self, visit: Visit, said: Said) -> None:
         self._set(visit, parse(text(said, "recipe")))
+        for key in [each for each in visit.resting if each[0] == visit.settings.selected]:
+            del visit.resting[key]
 
     def _source(self, visit: Visit, said: Said) -> None:
-        name, source, column = text(said, "direction"), text(said, "source"), visit.settings.column
-        if source not in self._there(name):
+        name, source, recipe = text(said, "direction"), text(said, "source"), visit.settings.column.recipe
+        there = self._there(name)
+        if source not in there:
             raise TillerError(f"No direction {name} was learnt on {source!r}; choose another checkpoint.")
-        visit.sources[(visit.settings.selected, name)] = source
-        strength = column.recipe.strength(name)
-        self._set(visit, column.recipe.with_strength(name, strength, source if source != column.checkpoint else None))
+        own = source == visit.settings.column.checkpoint
+        term = replace(views.slider_term(visit, name, there), source=None if own else source)
+        self._set(visit, views.moved(recipe, term, recipe.strength(name)))
+        visit.resting[(visit.settings.selected, name)] = term
 
     def _ablate(self, visit: Visit, said: Said) -> None:
-        name, column = text(said, "direction"), visit.settings.column
-        kept = tuple(term for term in column.recipe.terms if term.kind != "ablate" or term.direction != name)
+        name, recipe = text(said, "direction"), visit.settings.column.recipe
+        kept = tuple(term for term in recipe.terms if term.kind != "ablate" or term.direction != name)
         if said.get("on") is True:
-            source = views.source_of(visit, name, self._there(name))
-            kept = (*kept, Term("ablate", name, source=source if source != column.checkpoint else None))
+            source = views.slider_term(visit, name, self._there(name)).source
+            kept = (*kept, Term("ablate", name, source=source))
         self._set(visit, Recipe(kept))
 
     def _set(self, visit: Visit, recipe: Recipe) -> None:
@@ -114,7 +118,7 @@ class Steering:
         there = views.catalogue(self.engine).get(name)
         if not there:
             return False
-        settings = views.scrub_settings(visit, name, views.source_of(visit, name, there))
+        settings = views.scrub_settings(visit, views.slider_term(visit, name, there))
         strength = visit.settings.column.recipe.strength(name)
         found = visit.scrubs.find(scrub_key(settings, settings.selected, name), strength)
         if found is not None:
@@ -169,7 +173,7 @@ class Steering:
         self.chat.end(visit)
         try:
             visit.session.drop_column(index(said, "column", visit.settings.columns))
-            visit.sources.clear()
+            visit.resting.clear()
         except TillerError as error:
             visit.notice = str(error)
         return self.chat.view(visit), self.chat.everything(visit)

@@ -16,6 +16,7 @@ from core.engine import Engine
 from core.errors import TillerError
 from core.families import Family
 from core.lenses import Lens
+from core.recipes import Recipe, Term
 from core.scrubs import ScrubKey, scrub_key
 from core.store import Card
 from core.values import Done, Event, Failed, RecipeChanged, Scores, Settings, Started, Status, Token
@@ -112,21 +113,21 @@ def family_lenses(there: Iterable[str]) -> tuple[Lens, ...]:
     return lenses.lenses(tuple(there))
 
 
-def source_of(visit: Visit, name: str, there: Mapping[str, Card]) -> str:
-    """The checkpoint whose direction a slider moves along: the recipe's, else the one chosen, else the column's own, else the last."""
+def slider_term(visit: Visit, name: str, there: Mapping[str, Card]) -> Term:
+    """What a slider moves along: the recipe's term, else the one it rests with, else the column's own direction, else another's."""
     column = visit.settings.column
-    term = column.recipe.slider(name)
-    if term is not None:
-        return term.source or column.checkpoint
-    chosen = visit.sources.get((visit.settings.selected, name), column.checkpoint)
-    return chosen if chosen in there else list(there)[-1]
+    resting = column.recipe.slider(name) or visit.resting.get((visit.settings.selected, name))
+    if resting is not None:
+        return resting
+    return Term("add", name, 1.0, None if column.checkpoint in there else list(there)[-1])
 
 
 def slider(engine: Engine, visit: Visit, name: str, there: Mapping[str, Card]) -> dict[str, Any]:
     """A slider of the selected column."""
-    recipe, source = visit.settings.column.recipe, source_of(visit, name, there)
+    column, term = visit.settings.column, slider_term(visit, name, there)
+    recipe, source = column.recipe, term.source or column.checkpoint
     card = there.get(source)
-    key = scrub_key(scrub_settings(visit, name, source), visit.settings.selected, name)
+    key = scrub_key(scrub_settings(visit, term), visit.settings.selected, name)
     return {
         "name": name, "strength": recipe.strength(name), "source": source, "sources": list(there),
         "ablated": any(term.kind == "ablate" and term.direction == name for term in recipe.terms),
@@ -141,13 +142,16 @@ def short_key(key: ScrubKey) -> str:
     return hashlib.sha256(repr(key).encode()).hexdigest()[:16]
 
 
-def scrub_settings(visit: Visit, name: str, source: str) -> Settings:
-    """The settings whose selected column moves along ``source``'s direction, also where its slider stands at 0."""
-    settings = visit.settings
-    recipe = settings.column.recipe
-    if recipe.slider(name) is not None or source == settings.column.checkpoint:
-        return settings
-    return settings.with_recipe(recipe.with_strength(name, 1.0, source))
+def scrub_settings(visit: Visit, term: Term) -> Settings:
+    """The settings whose selected column moves along ``term``, also where its slider stands at 0."""
+    return visit.settings.with_recipe(moved(visit.settings.column.recipe, term, 1.0))
+
+
+def moved(recipe: Recipe, term: Term, strength: float) -> Recipe:
+    """A recipe after the slider of ``term`` was moved; one that stood at 0 gets its term back as it was."""
+    if recipe.slider(term.direction) is not None:
+        return recipe.with_strength(term.direction, strength, term.source)
+    return Recipe((*recipe.terms, replace(term, value=strength))) if strength else recipe
 
 
 # --------------------------------------------------------------------------------------------------------------- answers

@@ -12,6 +12,7 @@ from typing import Any
 
 from core.engine import Engine, Run
 from core.errors import TillerError
+from core.recipes import Term
 from core.scrubs import Scrubs
 from core.session import Session
 from core.values import Settings
@@ -28,8 +29,8 @@ class Visit:
     scrubs: Scrubs
     run: Run | None = None
     scrubbing: Run | None = None
-    #: The source checkpoint chosen for a slider that stands at 0, where the recipe has no term to hold it.
-    sources: dict[tuple[int, str], str] = field(default_factory=dict)
+    #: By column and direction, the term of a slider that stands at 0, where no term of the recipe holds its source and layers.
+    resting: dict[tuple[int, str], Term] = field(default_factory=dict)
     notice: str = ""
     recipe_error: str = ""
     #: A message to put back into the box.

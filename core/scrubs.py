@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from core.answers import Answer, fold
+from core.recipes import Term
 from core.values import Event, Settings
 
 _MAX_KEPT = 8
@@ -13,11 +14,11 @@ _MAX_KEPT = 8
 
 @dataclass(frozen=True)
 class ScrubKey:
-    """What the nine answers depend on: one column without its slider's strength, the conversation up to it, the sampling."""
+    """What the nine answers depend on: one column without its slider, the conversation up to it, the sampling; and the slider's
+    term at strength 1, which says along which direction, at which layers and where it pushes."""
 
     settings: Settings
-    direction: str
-    source: str | None
+    term: Term
 
 
 def scrub_key(settings: Settings, column: int, direction: str, source: str | None = None) -> ScrubKey:
@@ -32,7 +33,7 @@ def scrub_key(settings: Settings, column: int, direction: str, source: str | Non
     turns = tuple(replace(turn, replies=turn.replies[column : column + 1]) for turn in settings.turns)
     turns = (*turns[:-1], replace(turns[-1], replies=())) if turns else ()
     alone = replace(settings, columns=(bare,), selected=0, lens="changed", turns=turns)
-    return ScrubKey(alone, direction, term.source if term else source)
+    return ScrubKey(alone, replace(term, value=1.0) if term else Term("add", direction, 1.0, source))
 
 
 @dataclass

@@ -169,19 +169,23 @@ def test_letting_go_at_a_computed_strength_runs_nothing(hand: Hand) -> None:
     assert text == answer(hand.engine, short(hand.engine.settings("", "1.5*truth"), 12).ask("Hello there"))[1].text
 
 
-def test_a_slider_at_zero_remembers_where_its_direction_comes_from(hand: Hand) -> None:
+def test_a_slider_at_zero_remembers_its_source_and_its_layers(hand: Hand) -> None:
     hand.view(hand.steering.revise, kind="strength", direction="truth", strength=0)
     view = hand.view(hand.steering.revise, kind="source", direction="truth", source="base")
     assert view["columns"][1]["recipe"] == ""
     assert view["sliders"][0]["source"] == "base"
     view = hand.view(hand.steering.slide, direction="truth", strength=0.5)
     assert view["columns"][1]["recipe"] == "0.5*truth@base"
-    hand.view(hand.steering.typing, recipe="-1*refusal@base")
+    hand.view(hand.steering.typing, recipe="-1*refusal@base[2-3]:reply")
     keys = [
         hand.view(hand.steering.slide, direction="refusal", strength=each)["sliders"][1]["key"] for each in (-0.5, 0, 1)
     ]
-    assert hand.visit.settings.column.recipe.directions() == (("refusal", "base"),)
+    assert str(hand.visit.settings.column.recipe) == "1*refusal@base[2-3]:reply"
     assert len(set(keys)) == 1, "the answers computed beforehand are those of the whole slider"
+    hand.view(hand.steering.typing, recipe="")
+    view = hand.view(hand.steering.slide, direction="refusal", strength=1)
+    assert view["columns"][1]["recipe"] == "1*refusal", "a line that was typed is taken as it is"
+    assert view["sliders"][1]["key"] not in keys
 
 
 def test_scrubbing_that_was_interrupted_says_so(hand: Hand) -> None:
