@@ -18,7 +18,7 @@ from core.values import Settings
 from tests import tiny
 from tui.app import TillerApp
 
-CONTEXT = 1024
+CONTEXT = 8192
 EXAMPLE = """
 [[example]]
 title = "Make it refuse"
