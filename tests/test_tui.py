@@ -207,7 +207,7 @@ async def test_a_strength_that_was_not_computed_is_said_to_be_missing(family: Pa
 
 
 async def test_a_slider_moved_during_a_run_steers_the_next_token(family: Path) -> None:
-    async with running(family, tokens=900) as (app, pilot):
+    async with running(family, tokens=4000) as (app, pilot):
         app.board.prompt.put("Tell me everything.")
         await pilot.press("enter")
         await until(pilot, lambda: len(app.board.chat.answers[1].tokens) >= 2)
