@@ -11,7 +11,7 @@ from textual.widgets import OptionList
 from core.lenses import colour, describe, lens, value
 from core.recipes import parse
 from core.values import Column
-from tests.terminal import ask, running, shows, steerable, until
+from tests.terminal import ask, running, screen_text, shows, steerable, until
 from tui.alternatives import Alternatives
 from tui.dialogs import PickDialog, TextDialog
 from tui.key_line import KeyLine
@@ -218,7 +218,14 @@ async def test_a_slider_moved_during_a_run_steers_the_next_token(family: Path) -
         index, _recipe = app.board.chat.answers[1].joins[0]
         assert index >= 2
         assert not app.board.chat.answers[0].joins
-        await shows(app, pilot, "│")
+        # The answers go on for many lines; the mark stands somewhere among them.
+        scroller = app.board.transcript
+        scroller.scroll_home(animate=False)
+        await pilot.pause()
+        while "│" not in screen_text(app):
+            assert scroller.scroll_y < scroller.max_scroll_y, "the mark is nowhere"
+            scroller.scroll_page_down(animate=False)
+            await pilot.pause()
 
 
 # -------------------------------------------------------------------------------------------------------------- tokens
