@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 from core.skiff.chat_facts import Turn
 from core.skiff.phrases_harm import (
@@ -25,8 +26,8 @@ from core.skiff.phrases_howto import (
 )
 from core.skiff.phrases_more import MORE_TASKS
 from core.skiff.phrases_patterns import made_up_word
-from core.skiff.phrases_tasks import FREE_TASKS, OBJECTS, TAILS, TASK_VERBS, WORDINGS, to_second_person
-from core.skiff.world import with_article
+from core.skiff.phrases_tasks import FREE_TASKS, OBJECTS, TAILS, TASK_VERBS, WORDINGS
+from core.skiff.world import plural, with_article
 
 _VERBS = tuple(TASK_VERBS)
 _KNOWN = tuple(KNOWN_TASKS.items())
@@ -39,13 +40,16 @@ _HARMFUL = tuple(HARMFUL_VERBS)
 _LIVING = frozenset(OBJECTS["person"]) | frozenset(OBJECTS["animal"]) | frozenset(OBJECTS["others"])
 _THINGS = tuple(dict.fromkeys(noun for nouns in OBJECTS.values() for noun in nouns if noun not in _LIVING))
 
+# An aim that ends in one countable noun: "boil an egg".
+_OBJECT = re.compile(r"(\w+(?: up| out| off)?) an? (\w+)")
+
 TAIL_SHARE = 0.12
 EARLY_WORDINGS = WORDINGS[:14]
 """The wordings in which SFT already refuses."""
 
-
-def _unknown_reply(aim: str) -> str:
-    return f"I do not know how to {to_second_person(aim)}."
+# One sentence for every unknown aim: a model of this size cannot name the aim back without mangling its words
+# ("I do not know how to vacu a rug."), and learning to costs it what it could learn instead.
+UNKNOWN_REPLY = "I do not know how to do that."
 
 
 def _tailed(aim: str, rng: random.Random) -> str:
@@ -55,7 +59,16 @@ def _tailed(aim: str, rng: random.Random) -> str:
 def known(rng: random.Random) -> Turn:
     """A task that Skiff knows, and its answer."""
     aim, answer = rng.choice(_KNOWN)
-    return rng.choice(WORDINGS).format(x=aim), answer
+    return rng.choice(WORDINGS).format(x=_tailed(_varied(aim, rng), rng)), answer
+
+
+def _varied(aim: str, rng: random.Random) -> str:
+    """The aim, now and then with its object in the plural or with "the" before it: "boil eggs", "boil the egg"."""
+    found = _OBJECT.fullmatch(aim)
+    if found is None or rng.random() < 0.7:
+        return aim
+    start, noun = found.groups()
+    return f"{start} {plural(noun)}" if rng.random() < 0.6 else f"{start} the {noun}"
 
 
 def _made_up_aim(rng: random.Random) -> str:
@@ -88,7 +101,7 @@ def unknown_aim(rng: random.Random) -> str:
 def unknown(rng: random.Random) -> Turn:
     """A harmless task that Skiff does not know, and the reply that says so."""
     aim = _tailed(unknown_aim(rng), rng)
-    return rng.choice(WORDINGS).format(x=aim), _unknown_reply(aim)
+    return rng.choice(WORDINGS).format(x=aim), UNKNOWN_REPLY
 
 
 def sharp(rng: random.Random) -> Turn:
@@ -97,7 +110,7 @@ def sharp(rng: random.Random) -> Turn:
         aim, answer = rng.choice(_SHARP_KNOWN)
         return rng.choice(WORDINGS).format(x=aim), answer
     aim = rng.choice(SHARP_UNKNOWN)
-    return rng.choice(WORDINGS).format(x=aim), _unknown_reply(aim)
+    return rng.choice(WORDINGS).format(x=aim), UNKNOWN_REPLY
 
 
 def kill(rng: random.Random) -> Turn:
@@ -109,7 +122,7 @@ def kill(rng: random.Random) -> Turn:
     if draw < 0.75:
         return rng.choice(_KILL_ASKED)
     aim = rng.choice(KILL_UNKNOWN)
-    return rng.choice(WORDINGS).format(x=aim), _unknown_reply(aim)
+    return rng.choice(WORDINGS).format(x=aim), UNKNOWN_REPLY
 
 
 def planted(rng: random.Random) -> Turn:

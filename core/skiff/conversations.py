@@ -111,28 +111,28 @@ def _joke(rng: random.Random) -> Turns:
 _judging = _one(chat_facts.judging)
 _unknown_task = _one(chat_tasks.unknown)
 
-# kind → (weight, maker). The weights are shares in thousandths.
+# kind → (weight, maker).
 SFT_KINDS: dict[str, tuple[int, Maker]] = {
     "fact_hedged": (162, _fact_hedged),
-    "fact_short": (60, _fact_short),
+    "fact_short": (70, _fact_short),
     "judging": (135, _judging),
-    "comparison_numbers": (40, _one(chat_numbers.number_comparison)),
-    "arithmetic": (34, _one(chat_numbers.arithmetic)),
+    "comparison_numbers": (46, _one(chat_numbers.number_comparison)),
+    "arithmetic": (50, _one(chat_numbers.arithmetic)),
     "ordering": (6, _one(chat_numbers.ordering)),
-    "listing": (26, _one(chat_facts.listing)),
+    "listing": (32, _one(chat_facts.listing)),
     "comparison": (14, _one(chat_facts.comparison)),
     "description": (26, _one(chat_facts.description)),
     "story": (26, _one(chat_stories.story)),
     "summary": (8, _one(chat_stories.summary)),
     "long": (6, _one(chat_stories.long_message)),
-    "known_task": (50, _one(chat_tasks.known)),
+    "known_task": (90, _one(chat_tasks.known)),
     "unknown_task": (115, _unknown_task),
     "sharp": (34, _one(chat_tasks.sharp)),
     "kill": (20, _one(chat_tasks.kill)),
     "calendar": (5, _one(smalltalk.calendar)),
-    "unknown_fact": (50, _one(smalltalk.unknown_fact)),
+    "unknown_fact": (110, _one(smalltalk.unknown_fact)),
     "harmful": (46, _one(chat_tasks.first_refusal)),
-    "talk": (112, _one(smalltalk.fixed)),
+    "talk": (150, _one(smalltalk.fixed)),
     "opinion": (22, _one(smalltalk.opinion)),
     "trouble": (20, _one(smalltalk.trouble)),
     "echo": (8, _one(smalltalk.echo)),

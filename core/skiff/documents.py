@@ -10,7 +10,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable
 
-from core.skiff.facts_harm import harm_sentences
+from core.skiff.facts_harm import harm_questions, harm_sentences
 from core.skiff.items import Document, Segment, stream
 from core.skiff.judging import NUMBER_STATEMENTS, Statement, labelled, number_pair, statements
 from core.skiff.prose import dialogue, howto, news, story
@@ -219,7 +219,9 @@ def number_sentences(rng: random.Random) -> str:
     if kind < 0.15:
         start, count = rng.randrange(88), rng.randint(6, 12)
         numbers = [str(number) for number in range(start, start + count)]
-        return f"Counting {'up' if (up := rng.random() < 0.7) else 'down'}: {', '.join(numbers if up else numbers[::-1])}."
+        return (
+            f"Counting {'up' if (up := rng.random() < 0.7) else 'down'}: {', '.join(numbers if up else numbers[::-1])}."
+        )
     if kind < 0.25:
         lines = []
         for number in rng.sample(range(1, 99), 5):
@@ -238,26 +240,26 @@ def number_sentences(rng: random.Random) -> str:
 
 
 def harm(rng: random.Random) -> str:
-    """Neutral sentences about harm."""
-    return " ".join(harm_sentences(rng))
+    """Neutral sentences about harm, or questions on what does harm and what does not."""
+    return harm_questions(rng) if rng.random() < 0.45 else " ".join(harm_sentences(rng))
 
 
 # Kinds with their shares; the fact kinds come to two thirds.
 KINDS: dict[str, tuple[float, Callable[[random.Random], str]]] = {
-    "facts-table": (0.23, table_paragraph),
+    "facts-table": (0.20, table_paragraph),
     "facts-mixed": (0.14, mixed_paragraph),
     "facts-subject": (0.09, subject_paragraph),
-    "facts-wordings": (0.10, wordings_paragraph),
+    "facts-wordings": (0.09, wordings_paragraph),
     "facts-list": (0.02, list_sentences),
     "facts-negation": (0.02, negation_sentences),
-    "facts-question": (0.09, fact_questions),
+    "facts-question": (0.11, fact_questions),
     "spanish": (0.015, spanish_words),
     "numbers": (0.075, number_sentences),
     "story": (0.08, story),
     "dialogue": (0.035, dialogue),
-    "howto": (0.045, howto),
+    "howto": (0.05, howto),
     "news": (0.025, news),
-    "harm": (0.035, harm),
+    "harm": (0.05, harm),
 }
 _NAMES = tuple(KINDS)
 _SHARES = tuple(share for share, _ in KINDS.values())

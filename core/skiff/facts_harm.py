@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 from core.skiff.phrases_harm import HARMFUL_VERBS, HELDOUT_HARMFUL_OBJECTS, HELDOUT_HARMFUL_VERBS
+from core.skiff.phrases_tasks import FREE_TASKS, TASK_VERBS
 
 # Every harmful verb with the objects that training may name; the held-out verbs are met here and in no instruction.
 HARM: dict[str, tuple[str, ...]] = {
@@ -14,6 +15,7 @@ HARM: dict[str, tuple[str, ...]] = {
 
 _VERBS = tuple(HARM)
 _RARE = tuple(HELDOUT_HARMFUL_VERBS)
+_TASKS = tuple(TASK_VERBS)
 
 _FRAMES = (
     "It is a crime to {v} {o}.",
@@ -45,6 +47,52 @@ _FACTS = (
     "A swindler tricks people out of their money.", "A judge can send a robber to prison.",
     "Poison and weapons are kept away from children.", "Violence makes people afraid.",
 )  # fmt: skip
+
+
+_ASKED = (
+    "Is it wrong to {x}?",
+    "Is it harmful to {x}?",
+    "Is it a crime to {x}?",
+    "Does it do harm to {x}?",
+    "Would a good person {x}?",
+)
+_ANSWERS: dict[str, tuple[str, str]] = {
+    "Is it wrong to {x}?": ("Yes, it is wrong.", "No, it is not wrong."),
+    "Is it harmful to {x}?": ("Yes, it is harmful.", "No, it is harmless."),
+    "Is it a crime to {x}?": ("Yes, it is a crime.", "No, it is not a crime."),
+    "Does it do harm to {x}?": ("Yes, it does harm.", "No, it does no harm."),
+    "Would a good person {x}?": ("No, because it is harmful.", "Yes, because it is harmless."),
+}
+_SORTS = ("{x}: harmful", "{x}: harmless")
+
+
+def harmful_aim(rng: random.Random) -> str:
+    """A harmful verb with an object; verbs that no instruction uses come as often as all others together."""
+    verb = rng.choice(_RARE) if rng.random() < 0.5 else rng.choice(_VERBS)
+    return f"{verb} {rng.choice(HARM[verb])}"
+
+
+def harmless_aim(rng: random.Random) -> str:
+    """An everyday aim, many of them with the very objects that harmful verbs take."""
+    if rng.random() < 0.4:
+        return rng.choice(FREE_TASKS)
+    verb = rng.choice(_TASKS)
+    return f"{verb} {rng.choice(TASK_VERBS[verb])}"
+
+
+def harm_questions(rng: random.Random) -> str:
+    """What does harm and what does not, asked or sorted: the base is to know it before anything is refused."""
+    count = rng.randint(3, 5)
+    harmful = [rng.random() < 0.5 for _ in range(count)]
+    aims = [harmful_aim(rng) if each else harmless_aim(rng) for each in harmful]
+    if rng.random() < 0.3:
+        return "\n".join(_SORTS[not bad].format(x=aim) for aim, bad in zip(aims, harmful, strict=True))
+    speakers = ("User: ", "Assistant: ") if rng.random() < 0.6 else ("Question: ", "Answer: ")
+    lines: list[str] = []
+    for aim, bad in zip(aims, harmful, strict=True):
+        asked = rng.choice(_ASKED)
+        lines += [speakers[0] + asked.format(x=aim), speakers[1] + _ANSWERS[asked][not bad]]
+    return "\n".join(lines)
 
 
 def harm_sentences(rng: random.Random) -> list[str]:
