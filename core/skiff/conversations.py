@@ -115,7 +115,7 @@ _unknown_task = _one(chat_tasks.unknown)
 SFT_KINDS: dict[str, tuple[int, Maker]] = {
     "fact_hedged": (162, _fact_hedged),
     "fact_short": (70, _fact_short),
-    "judging": (135, _judging),
+    "judging": (175, _judging),
     "comparison_numbers": (46, _one(chat_numbers.number_comparison)),
     "arithmetic": (50, _one(chat_numbers.arithmetic)),
     "ordering": (6, _one(chat_numbers.ordering)),

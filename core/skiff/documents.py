@@ -246,7 +246,7 @@ def harm(rng: random.Random) -> str:
 
 # Kinds with their shares; the fact kinds come to two thirds.
 KINDS: dict[str, tuple[float, Callable[[random.Random], str]]] = {
-    "facts-table": (0.20, table_paragraph),
+    "facts-table": (0.22, table_paragraph),
     "facts-mixed": (0.14, mixed_paragraph),
     "facts-subject": (0.09, subject_paragraph),
     "facts-wordings": (0.09, wordings_paragraph),
@@ -255,8 +255,8 @@ KINDS: dict[str, tuple[float, Callable[[random.Random], str]]] = {
     "facts-question": (0.11, fact_questions),
     "spanish": (0.015, spanish_words),
     "numbers": (0.075, number_sentences),
-    "story": (0.08, story),
-    "dialogue": (0.035, dialogue),
+    "story": (0.065, story),
+    "dialogue": (0.03, dialogue),
     "howto": (0.05, howto),
     "news": (0.025, news),
     "harm": (0.05, harm),
