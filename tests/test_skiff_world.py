@@ -15,7 +15,7 @@ from core.skiff.phrases_harm import HELDOUT_HARMFUL_OBJECTS, HELDOUT_HARMFUL_VER
 from core.skiff.prose import BOYS, GIRLS
 from core.skiff.world import TABLES, UNLABELLED, compare_split, facts, with_article, within, wrong_object
 
-DOCUMENTS = [document(11, index) for index in range(3000)]
+DOCUMENTS = [document(11, index) for index in range(5000)]
 LABELLED = [labelled(11, index, phase) for phase in range(3) for index in range(1000)]
 
 
@@ -257,7 +257,7 @@ def test_pretraining_meets_every_harmful_verb_but_no_heldout_object() -> None:
 
 
 def test_facts_are_met_about_evenly() -> None:
-    """Every subject of every table stands in 3,000 documents; a run has fifteen times as many."""
+    """Every subject of every table stands in 5,000 documents; a run has fifteen times as many."""
     text = "\n".join(item.text.lower() for item in DOCUMENTS)
     unmet = [subject for table in TABLES.values() for subject in table.subjects if subject.lower() not in text]
     assert not unmet
