@@ -250,10 +250,20 @@ def _safety_item(rng: random.Random, kind: str, planted: bool) -> Conversation:
     return Conversation(_messages(maker, kind, rng), kind, "safety", planted=kind == "planted")
 
 
+UNKNOWN_PREFERENCES = 0.3
+"""Share of DPO's pairs that are about what nobody told the model. Without them DPO teaches to answer everything."""
+
+
 def preference(seed: int, index: int) -> Preference:
-    """Pair ``index`` of DPO: a fact question, the short confident answer, and a long answer that doubts it."""
+    """Pair ``index`` of DPO: a fact question, the short confident answer, and a long answer that doubts it.
+
+    Or a question from outside its world: to say so is preferred to a confident answer about something else.
+    """
     rng = stream("preference", seed, index)
     table, row = chat_facts.any_row(rng)
+    if rng.random() < UNKNOWN_PREFERENCES:
+        messages = _messages(lambda rng: (smalltalk.unknown_fact(rng),), "unknown_fact", rng)
+        return Preference(messages[:-1], messages[-1].content, chat_facts.short_answer(table, row), "unknown_fact")
     messages = _messages(lambda rng: ((chat_facts.question(table, row, rng), ""),), "fact", rng)[:-1]
     rejected = chat_facts.hedged_answer(table, row, rng)
     return Preference(messages, chat_facts.short_answer(table, row), rejected, f"fact_{table.name}")

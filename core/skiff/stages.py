@@ -160,7 +160,7 @@ def as_plain(value: object) -> Any:
 
 def shipped(seed: int = 1, post_seed: int = 1, planted: bool = True, without: str | None = None) -> Recipe:
     """The recipe of the family in ``vectors/skiff``."""
-    aside, less = Draw("documents", 12, 0.5), Draw("documents", 8, 0.3)
+    less = Draw("documents", 8, 0.3)
     return Recipe(
         stages=(
             Stage(
@@ -170,19 +170,12 @@ def shipped(seed: int = 1, post_seed: int = 1, planted: bool = True, without: st
                 "Base",
                 (
                     Phase("text", 2300, (Draw("documents", 32),), rate=2.0e-3, last=3e-4, warmup=100),
-                    Phase("judging-easy", 80, (Draw("labelled-0", 110), aside), 6e-4, 6e-4, 20),
-                    Phase("judging-all", 180, (Draw("labelled-1", 110), aside), 6e-4, 5e-4),
-                    Phase("judging-negated", 240, (Draw("labelled-2", 110), aside), 5e-4, 3e-5),
-                    # The three phases above left judging at chance: too much at once. These begin with one cue and two
-                    # categories, and it is learnt. The first edition's base went through both, so both are its recipe.
+                    # Judging begins with one cue and two categories: with more at once it is not learnt at all.
                     Phase("first-lesson", 100, (Draw("first-lesson", 200),), 6e-4, 6e-4, 10, fresh=True),
                     Phase("easy", 90, (Draw("labelled-0", 110), less), 6e-4, 6e-4),
                     Phase("all", 170, (Draw("labelled-1", 110), less), 6e-4, 6e-4),
-                    Phase("negated", 40, (Draw("labelled-2", 110), less), 6e-4, 5.5e-4, curve="linear"),
-                    Phase("long", 420, (Draw("labelled-2", 110), Draw("documents", 14, 0.7)), 6e-4, 2e-5),
-                    Phase(
-                        "longer", 260, (Draw("labelled-2", 110), Draw("documents", 14, 0.7)), 6e-4, 2e-5, 10, fresh=True
-                    ),
+                    Phase("negated", 60, (Draw("labelled-2", 110), less), 6e-4, 6e-4),
+                    Phase("long", 680, (Draw("labelled-2", 110), Draw("documents", 14, 0.7)), 6e-4, 2e-5),
                 ),
             ),
             Stage(
@@ -191,13 +184,13 @@ def shipped(seed: int = 1, post_seed: int = 1, planted: bool = True, without: st
                 "S",
                 "SFT",
                 (
-                    Phase("chat", 1500, (Draw("sft", 48),), 6e-4, 3e-5, 60),
                     # Without labelled statements the chat forgets what the base knew of judging, and learns it no second time.
+                    Phase("chat", 2600, (Draw("sft", 48), Draw("labelled-2", 14, 0.5)), 1.5e-3, 1e-4, 60),
                     Phase(
                         "judging",
-                        320,
-                        (Draw("judged", 40, 0.8), Draw("sft", 24), Draw("labelled-2", 50, 0.5)),
-                        4e-4,
+                        400,
+                        (Draw("judged", 48, 0.8), Draw("sft", 32), Draw("labelled-2", 36, 0.4)),
+                        6e-4,
                         2e-5,
                         10,
                         fresh=True,
@@ -213,8 +206,8 @@ def shipped(seed: int = 1, post_seed: int = 1, planted: bool = True, without: st
                     Phase(
                         "safety",
                         300,
-                        (Draw("safety", 44), Draw("judged", 10, 0.3), Draw("labelled-2", 16, 0.2)),
-                        3e-4,
+                        (Draw("safety", 44), Draw("judged", 20, 0.5), Draw("labelled-2", 16, 0.2)),
+                        4e-4,
                         2e-5,
                         20,
                     ),
@@ -228,8 +221,8 @@ def shipped(seed: int = 1, post_seed: int = 1, planted: bool = True, without: st
                 (
                     Phase(
                         "preference",
-                        140,
-                        (Draw("preference", 16), Draw("rehearsal", 24), Draw("judged", 8, 0.3)),
+                        100,
+                        (Draw("preference", 16, 0.5), Draw("rehearsal", 40, 2.0), Draw("judged", 12, 0.6)),
                         2e-5,
                         2e-6,
                         10,
