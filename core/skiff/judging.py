@@ -26,6 +26,14 @@ CUES: tuple[str, ...] = (
     " This claim is:",
     " Verdict:",
     " Is that right or wrong? It is:",
+    " This is:",
+    " That is:",
+    " The sentence above is:",
+    " Judgement:",
+    " True or false?",
+    " Is it true or false? It is:",
+    " Is this correct? Answer:",
+    " What I wrote is:",
 )
 HELDOUT_CUES: tuple[str, ...] = (" The claim above is:", " What was just said is:")
 
@@ -55,6 +63,14 @@ NUMBER_STATEMENTS: tuple[tuple[str, bool], ...] = (
     ("The number {a} is smaller than the number {b}.", False),
     ("{a} is a larger number than {b}.", True),
     ("{a} is a smaller number than {b}.", False),
+    ("{a} is higher than {b}.", True),
+    ("{a} is lower than {b}.", False),
+    ("The number {a} is more than the number {b}.", True),
+    ("The number {a} is less than the number {b}.", False),
+    ("{a} stands after {b} on the number line.", True),
+    ("{a} stands before {b} on the number line.", False),
+    ("{a} is the larger number and {b} the smaller one.", True),
+    ("{a} is the smaller number and {b} the larger one.", False),
 )
 """Wording, and whether it claims that a is the larger number."""
 
@@ -68,6 +84,8 @@ NUMBER_NEGATIONS: tuple[tuple[str, bool], ...] = (
     ("{a} is not smaller than {b}.", True),
     ("{a} is not more than {b}.", False),
     ("The number {a} is not larger than the number {b}.", False),
+    ("{a} is not greater than {b}.", False),
+    ("{a} is not less than {b}.", True),
 )
 
 
@@ -91,7 +109,13 @@ def number_pair(rng: random.Random, split: Literal["train", "test"] = "train") -
 
 
 def statement_of(
-    category: str, rng: random.Random, *, label: bool, negated: bool = False, heldout: bool = False, canonical: bool = False
+    category: str,
+    rng: random.Random,
+    *,
+    label: bool,
+    negated: bool = False,
+    heldout: bool = False,
+    canonical: bool = False,
 ) -> Statement:
     """One statement of ``category`` with the wished truth value, in a training wording or, ``heldout``, never trained.
 
@@ -131,7 +155,9 @@ def _about(
 
 
 @cache
-def statements(split: Split, *, heldout: bool = False, negated: bool = False, per_category: int = 60) -> tuple[Statement, ...]:
+def statements(
+    split: Split, *, heldout: bool = False, negated: bool = False, per_category: int = 60
+) -> tuple[Statement, ...]:
     """Statements of every category of ``split``: half true, half false, about the same subjects.
 
     Each category gives ``per_category`` of them, or two per fact where it has fewer facts. The same call gives the same
