@@ -15,6 +15,7 @@ Row = tuple[str, str]
 Split = Literal["train", "validation", "test"]
 
 _ROWS: tuple[tuple[Table, Row], ...] = tuple((table, row) for table in TABLES.values() for row in table.rows)
+_TABLES: tuple[Table, ...] = tuple(TABLES.values())
 JUDGED_ROWS: tuple[tuple[str, Row], ...] = tuple(
     (table.name, row) for table, row in _ROWS if table.name not in UNLABELLED
 )
@@ -288,8 +289,14 @@ def question(table: Table, row: Row, rng: random.Random) -> str:
 
 
 def any_row(rng: random.Random) -> tuple[Table, Row]:
-    """A fact; every fact is equally likely."""
-    return rng.choice(_ROWS)
+    """A fact: mostly any fact alike, else one of any table alike.
+
+    The wordings of a table are learnt over its facts together, so that those of a small table would be met too rarely.
+    """
+    if rng.random() < 0.7:
+        return rng.choice(_ROWS)
+    table = rng.choice(_TABLES)
+    return table, rng.choice(table.rows)
 
 
 # --- judging -------------------------------------------------------------------------------------------------------
@@ -394,12 +401,23 @@ def judging_turn(
     return prompt, f"{'Yes' if is_true else 'No'}, {inside}"
 
 
+# People are often called by their last name alone; the Brontes are not, since there are two of them.
+_PERSONS = ("authors", "inventors")
+_FULL_NAMES = tuple(dict.fromkeys(name for table in _PERSONS for name in TABLES[table].objects))
+_SURNAMES: dict[str, str] = {
+    name: name.split()[-1]
+    for name in _FULL_NAMES
+    if sum(other.split()[-1] == name.split()[-1] for other in _FULL_NAMES) == 1
+}
+
+
 def judging(rng: random.Random) -> Turn:
     """A true-or-false or yes-or-no question about a fact, never hedged."""
     table, row = rng.choice(_TRAIN_JUDGED)
     shown = row[1] if rng.random() < 0.5 else wrong_object(table, row, rng)
     if rng.random() < 0.4:
-        prompt = table.fill(rng.choice(table.yes_no), row[0], shown)
+        named = _SURNAMES.get(shown, shown) if table.name in _PERSONS and rng.random() < 0.4 else shown
+        prompt = table.fill(rng.choice(table.yes_no), row[0], named)
         if shown == row[1]:
             return prompt, f"Yes, {clause(table, table.answer, *row)}"
         return prompt, f"No, {clause(table, table.no_answer, row[0], shown)}"
