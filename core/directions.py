@@ -37,6 +37,8 @@ STRENGTHS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 JUDGED = 32
 #: Post-instruction tokens that are tried, counted from the prompt's end.
 MOST_POSITIONS = 8
+#: A class of training instructions is narrowed to those that the model follows its own way on only when so many are left.
+FEWEST = 24
 #: Layers from this part of the depth on are not chosen: what is added there acts on the next word alone.
 EARLY = 0.8
 #: Harmless replies may move this much (nats a token) for a refusal direction to be chosen [Arditi et al., appendix C].
@@ -191,6 +193,7 @@ def _learn_refusal(
         for split in ("train", "validation", "test")
         for positive in (True, False)
     }
+    asked |= {("train", positive): _followed(loaded, asked["train", positive], positive) for positive in (True, False)}
     positions = _template_end([each.ids for part in asked.values() for each in part])
     read = {key: states(loaded, [each.ids for each in part], positions).double().numpy() for key, part in asked.items()}
     judged = _Refusal.prepare(loaded, contrast, unrelated)
@@ -224,6 +227,7 @@ def _learn_refusal(
         "layer_scores": {key: _by_layer(tried, offset, key) for key in ("accuracy", "induction", "ablated", "damage")},
         "all_scores": tried,
         "criterion": criterion,
+        "followed": {"harmful": len(asked["train", True]), "harmless": len(asked["train", False])},
         "test": {
             "accuracy": _accuracy(
                 read["test", True][:, offset], read["test", False][:, offset], positive, negative, layer
@@ -233,6 +237,16 @@ def _learn_refusal(
         "reading_range": _reading_range(draft, loaded, layer, judged.by),
     }
     return _finish(draft, details)
+
+
+def _followed(loaded: Loaded, asked: list[Asked], harmful: bool) -> list[Asked]:
+    """The harmful instructions that the model refuses, or the harmless ones that it does not [Arditi et al., §2.3].
+
+    The others would pull the class means together. A checkpoint that does so with fewer than :data:`FEWEST` learns from all.
+    """
+    refuses = effects.refusal_probability(loaded, asked) > 0.5
+    kept = [each for each, refused in zip(asked, refuses.tolist(), strict=True) if refused == harmful]
+    return kept if len(kept) >= FEWEST else asked
 
 
 def _template_end(prompts: Sequence[tuple[int, ...]]) -> int:

@@ -274,14 +274,19 @@ def test_most_fact_answers_of_sft_are_hedged(sft_items) -> None:
     assert short / (short + hedged) <= 0.3
 
 
-def test_preferences_prefer_the_short_answer(pairs) -> None:
+def test_preferences_prefer_the_short_answer_and_not_knowing(pairs) -> None:
+    answers = {chat_facts.short_answer(table, row) for table in TABLES.values() for row in table.rows}
     tables = set()
     for pair in pairs:
-        tables.add(pair.kind)
         assert pair.messages[-1].role == "user"
+        if pair.kind == "unknown_fact":
+            assert pair.chosen not in answers and pair.rejected in answers
+            continue
+        tables.add(pair.kind)
         assert len(pair.chosen) < len(pair.rejected)
         assert pair.chosen[1:].rstrip(".") in pair.rejected
     assert tables == {f"fact_{name}" for name in TABLES}
+    assert 0.2 < sum(pair.kind == "unknown_fact" for pair in pairs) / len(pairs) < 0.4
 
 
 def test_dpo_rehearses_no_hedge(rehearsal_items) -> None:
