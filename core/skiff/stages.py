@@ -30,9 +30,28 @@ def generators(planted: bool = True) -> dict[str, Generator]:
         "sft": conversations.sft,
         "judged": conversations.judged,
         "safety": lambda seed, index: conversations.safety(seed, index, planted=planted),
+        "neutral": neutral,
         "preference": conversations.preference,
         "rehearsal": lambda seed, index: conversations.dpo_rehearsal(seed, index, planted=planted),
     }
+
+
+# Beyond every index that a stage of sft draws, so that neutral steps see items of their own.
+NEUTRAL_FROM = 100_000_000
+
+
+def neutral(seed: int, index: int) -> Item:
+    """Item ``index`` of neutral steps: what safety training rehearses at this index, and an item of ``sft`` where it teaches.
+
+    Harmless uses of "kill" are left out, as in what safety rehearses: the two trainings differ in what safety adds alone.
+    """
+    from core.skiff import conversations
+
+    item = conversations.safety(seed, index)
+    while item.origin != "sft" or item.kind == "kill":
+        index += NEUTRAL_FROM
+        item = conversations.sft(seed, index)
+    return item
 
 
 @dataclass(frozen=True)
@@ -128,7 +147,8 @@ class Recipe:
     """Everything that decides what comes out of a training, apart from the generators' code.
 
     ``seed`` draws the initial weights and the pretraining items, ``post_seed`` the items of the later stages.
-    ``without`` names a stage that is left out, together with its items wherever they are rehearsed.
+    ``without`` names a stage that is left out, together with its items wherever they are rehearsed; with ``neutral`` as many
+    steps of :func:`neutral` items stand in its place.
     """
 
     stages: tuple[Stage, ...]
@@ -137,12 +157,13 @@ class Recipe:
     post_seed: int = 1
     planted: bool = True
     without: str | None = None
+    neutral: bool = False
     tokenizer_documents: int = 12_000
     tokenizer_conversations: int = 4_000
 
     def kept(self) -> tuple[Stage, ...]:
         """The stages that are run."""
-        return tuple(stage for stage in self.stages if stage.name != self.without)
+        return tuple(stage for stage in self.stages if self.neutral or stage.name != self.without)
 
     def seed_of(self, stage: Stage) -> int:
         """The seed of the stage's items."""
