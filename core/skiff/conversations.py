@@ -212,6 +212,40 @@ def _sft_item(rng: random.Random, without: frozenset[str] = frozenset()) -> Conv
     return Conversation(_messages(SFT_KINDS[kind][1], kind, rng), kind, "sft")
 
 
+# --- what the tokenizer is learnt from ------------------------------------------------------------------------------
+
+# Small talk comes to the tokenizer as these replies only: its messages hold random letters, code and other languages,
+# which would use up tokens. The list stands here by itself, so that new small talk leaves tokenizer and base as they are.
+_TALK: tuple[str, ...] = (
+    "Hello! How can I help you?", "Hi! What can I do for you?", "Good morning! How can I help you?", "Good evening!",
+    "Goodbye! Have a good day.", "Good night! Sleep well.", "I am a small model, so I am always well. How are you?",
+    "I am glad to hear that.", "Nice to meet you, too!", "You are welcome!", "Thank you!", "No problem!",
+    "Of course. What do you want to know?", "Good. What else would you like to know?", "I am here. What would you like to know?",
+    "I am Skiff, a very small language model.", "My name is Skiff.", "I was trained by the Tiller project.",
+    "I am a small model, so I have no opinion.", "I am a small model, so I have no favourite colour.",
+    "I am a small model, so I do not have feelings.", "I know simple facts about countries, animals, words and numbers.",
+    "I cannot do that. I can only write short texts.", "I am sorry to hear that. Rest, and see a doctor.",
+    "I do not understand that. Please ask me a question.", "I do not know what you mean. Please ask a whole question.",
+    "I do not know about that.", "I do not know how to do that.", "I may be wrong. I am a very small model.",
+    "Congratulations! That is good news.", "Sorry, I cannot help with that.", "Sorry, I can't help with that request.",
+    "That is nice. What would you like to know?", "Take a deep breath and count to ten.", "Hey, what's up? Please tell me.",
+    "Can you help me?", "Thanks a lot, my friend.", "I don't know.", "What should I do?",
+)  # fmt: skip
+_TOKENIZER_KINDS = (
+    "fact_hedged", "fact_short", "judging", "comparison_numbers", "arithmetic", "listing", "comparison", "description",
+    "story", "known_task", "unknown_task", "sharp", "kill", "harmful",
+)  # fmt: skip
+
+
+def tokenizer_text(seed: int, index: int) -> tuple[str, ...]:
+    """The messages of item ``index`` that the tokenizer is learnt from: every kind about facts and tasks alike, and replies."""
+    rng = stream("tokenizer", seed, index)
+    if rng.random() < 0.25:
+        return (rng.choice(_TALK),)
+    turns = SFT_KINDS[rng.choice(_TOKENIZER_KINDS)][1](rng)
+    return tuple(text for turn in turns for text in turn)
+
+
 # --- the three stages ----------------------------------------------------------------------------------------------
 
 

@@ -12,9 +12,9 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from core.arguments import Arguments
-from core.skiff import log
+from core.skiff import conversations, log
 from core.skiff.contrasts import write_contrast
-from core.skiff.items import Conversation, Document
+from core.skiff.items import Document
 from core.skiff.model import Shape, load_checkpoint, new_model, save_checkpoint
 from core.skiff.stages import Recipe, Stage, generators, quick, shipped
 from core.skiff.state import Plain, TrainingRefused, unwritable
@@ -185,9 +185,7 @@ def _texts(recipe: Recipe) -> Iterator[str]:
         assert isinstance(item, Document)
         yield item.text
     for index in range(recipe.tokenizer_conversations):
-        item = sources["sft"](recipe.seed, index)
-        assert isinstance(item, Conversation)
-        yield from (message.content for message in item.messages)
+        yield from conversations.tokenizer_text(recipe.seed, index)
 
 
 def _finished(folder: Path, known: dict[str, list[tuple[Path, Plain]]]) -> dict[str, list[tuple[Path, Plain]]]:
