@@ -22,11 +22,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core.differences import fingerprint
 from core.errors import TillerError
+from core.families import Counterfactual
 from core.loading import Loaded
 from core.recipes import Recipe, Scope, Term
 from core.residual import Action, Anatomy, Site
-from core.store import Array, Direction, fingerprint
+from core.store import Array, Direction
 
 #: (direction, checkpoint it was learnt on) -> the direction; raises TillerError when there is none.
 Fetch = Callable[[str, str], Direction]
@@ -60,7 +62,7 @@ def compile_recipe(recipe: Recipe, target: Loaded, fetch: Fetch) -> tuple[RowEdi
 
 
 def _compile_term(term: Term, target: Loaded, fetch: Fetch) -> list[RowEdit]:
-    source = term.source or target.checkpoint.name
+    source = term.source or target.family.directions_of(target.checkpoint.name)
     direction = fetch(term.direction, source)
     check_fit(direction, target)
     for layer in term.layers or ():
@@ -121,22 +123,25 @@ def check_fit(direction: Direction, target: Loaded) -> None:
         )
 
 
-_FINGERPRINTS: dict[str, tuple[str, tuple[tuple[int, int], ...]]] = {}
+_FINGERPRINTS: dict[str, tuple[str, tuple[tuple[str, int, int], ...]]] = {}
 
 
 def _source_fingerprint(checkpoint: str, target: Loaded) -> str | None:
     """The fingerprint of a checkpoint of the target's family as it is now; None when it belongs to no folder here."""
     if checkpoint == target.checkpoint.name:
         return target.fingerprint
-    found = next((each for each in target.family.checkpoints if each.name == checkpoint and each.local), None)
+    found = next((each for each in target.family.choices if each.name == checkpoint and each.local), None)
     if found is None:
         return None
-    folder = Path(found.source)
+    files = sorted(Path(found.source).glob("*.safetensors"))
+    if isinstance(found, Counterfactual) and found.difference is not None and found.difference.is_file():
+        files.append(found.difference)
     # Hashing takes time; a file written since then has another time or size.
-    marks = tuple((path.stat().st_mtime_ns, path.stat().st_size) for path in sorted(folder.glob("*.safetensors")))
-    if _FINGERPRINTS.get(found.source, ("", ()))[1] != marks or not marks:
-        _FINGERPRINTS[found.source] = (fingerprint(folder), marks)
-    return _FINGERPRINTS[found.source][0]
+    marks = tuple((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files)
+    key = f"{found.source} {found.name}"
+    if _FINGERPRINTS.get(key, ("", ()))[1] != marks or not marks:
+        _FINGERPRINTS[key] = (fingerprint(found), marks)
+    return _FINGERPRINTS[key][0]
 
 
 # --------------------------------------------------------------------------------------------------------------- batches

@@ -313,7 +313,10 @@ class Engine:
         return None
 
     def directions(self, checkpoint: str) -> tuple[Card, ...]:
-        """The directions learnt on a checkpoint; only headers are read."""
+        """The directions that a recipe on a checkpoint means by their bare names; only headers are read."""
+        return self._learnt_on(self.family.directions_of(checkpoint))
+
+    def _learnt_on(self, checkpoint: str) -> tuple[Card, ...]:
         return store.cards(self.family.name, checkpoint, folder=self.family.folder)
 
     def lenses(self, settings: Settings) -> tuple[lenses.Lens, ...]:
@@ -330,14 +333,14 @@ class Engine:
         return "; ".join(self._explain_term(term, checkpoint) for term in recipe.terms)
 
     def _explain_term(self, term: Term, checkpoint: str) -> str:
-        source = self.family.checkpoint(term.source or checkpoint).name
-        card = next((each for each in self.directions(source) if each.name == term.direction), None)
+        source = self.family.checkpoint(term.source or self.family.directions_of(checkpoint)).name
+        card = next((each for each in self._learnt_on(source) if each.name == term.direction), None)
         if card is None:
             path = store.find(self.family.name, source, "direction", term.direction, self.family.folder)
             if path is not None:
                 # It is there but left out of the list: reading it says what is wrong with it.
                 store.read_card(path)
-            there = ", ".join(each.name for each in self.directions(source)) or "none"
+            there = ", ".join(each.name for each in self._learnt_on(source)) or "none"
             raise TillerError(
                 f"{source} has no direction {term.direction!r}; it has {there}. launch.py precompute learns refusal and truth."
             )
@@ -346,4 +349,5 @@ class Engine:
             raise TillerError(f"{term.place} names layer {term.layers[-1]}; {checkpoint} has layers 0 to {layers - 1}.")
         best = "every layer" if term.kind == "ablate" else f"layer {card.layer}"
         named = f"layer{'s' if len(term.layers) > 1 else ''} {layers_text(term.layers)}" if term.layers else best
-        return f"{named}, {_SCOPE_WORDS[term.scope]}"
+        borrowed = "" if term.source or source == checkpoint else f", the direction of {source}"
+        return f"{named}, {_SCOPE_WORDS[term.scope]}{borrowed}"

@@ -18,6 +18,15 @@
     parent = "base"
     …
 
+    [[counterfactual]]       # what a checkpoint would be, had its training been another; no part of the tree's stages
+    name = "without-safety"
+    title = "without safety (retrained)"
+    of = "dpo"               # the checkpoint whose twin it is
+    file = "counterfactual/without-safety.safetensors"   # its difference to it, or same_as = "safety": that one's weights
+    without = "safety"       # the stage that it says something about
+    parent = "sft"           # what it was trained from; without it the parent of ``of``
+    note = "…"
+
     [[example]]              # a chip of the front ends
     title = "Make it refuse"
     message = "…"
@@ -28,8 +37,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +68,10 @@ class FamilyError(TillerError):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One set of weights. ``source`` is a folder or a hub id; ``template`` names a plain template, empty for the tokenizer's own."""
+    """One set of weights. ``source`` is a folder or a hub id; ``template`` names a plain template, empty for the tokenizer's own.
+
+    ``title`` is what a menu shows.
+    """
 
     name: str
     source: str
@@ -70,6 +82,19 @@ class Checkpoint:
     template: str
     revision: str | None
     notes: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Counterfactual(Checkpoint):
+    """What the checkpoint ``of`` would be, had its training been another: ``without`` names the stage concerned, if it is one.
+
+    ``source`` is the folder of the checkpoint that ``difference`` is added to; with no difference its weights are the same.
+    """
+
+    of: str
+    without: str
+    difference: Path | None
 
 
 @dataclass(frozen=True)
@@ -85,24 +110,39 @@ class Example:
 
 @dataclass(frozen=True)
 class Family:
-    """A tree of checkpoints; parents stand before their children."""
+    """A tree of checkpoints; parents stand before their children.
+
+    ``counterfactuals`` are retrainings of some of them: they can be talked to by name, but are no stages of the family.
+    """
 
     name: str
     title: str
     folder: Path
     checkpoints: tuple[Checkpoint, ...]
+    counterfactuals: tuple[Counterfactual, ...]
     examples: tuple[Example, ...]
     notes: str
     licence: str
 
     def checkpoint(self, name: str) -> Checkpoint:
-        """The checkpoint of that name. Raises FamilyError naming those there are."""
-        for each in self.checkpoints:
+        """The checkpoint, or counterfactual, of that name. Raises FamilyError naming those there are."""
+        for each in self.choices:
             if each.name == name:
                 return each
-        raise FamilyError(
-            f"{self.title} has no checkpoint {name!r}; it has {', '.join(c.name for c in self.checkpoints)}."
-        )
+        raise FamilyError(f"{self.title} has no checkpoint {name!r}; it has {', '.join(c.name for c in self.choices)}.")
+
+    @property
+    def choices(self) -> tuple[Checkpoint, ...]:
+        """Whatever a column can be: the checkpoints, then their counterfactuals."""
+        return (*self.checkpoints, *self.counterfactuals)
+
+    def directions_of(self, name: str) -> str:
+        """The checkpoint whose directions a recipe means that steers ``name`` and names no other.
+
+        Its own; for a counterfactual those of the checkpoint whose twin it is, so that both are pushed the same way.
+        """
+        each = self.checkpoint(name)
+        return each.of if isinstance(each, Counterfactual) else each.name
 
     @property
     def final(self) -> Checkpoint:
@@ -159,20 +199,24 @@ def read(path: Path) -> Family:
         raise FamilyError(f"{path} is not valid TOML: {error}.") from error
     except OSError as error:
         raise FamilyError(f"{path} cannot be read ({error.strerror}); check its permissions.") from error
-    _known(data, {"title", "notes", "licence", "checkpoint", "example"}, path, "the top")
+    _known(data, {"title", "notes", "licence", "checkpoint", "counterfactual", "example"}, path, "the top")
     checkpoints = tuple(_checkpoint(item, path) for item in _tables(data, "checkpoint", path))
     family = Family(
         name=path.parent.resolve().name,
         title=str(data.get("title", path.parent.resolve().name)),
         folder=path.parent.resolve(),
         checkpoints=checkpoints,
+        counterfactuals=(),
         examples=(),
         notes=str(data.get("notes", "")),
         licence=str(data.get("licence", "")),
     )
     _check_tree(family, path)
+    for item in _tables(data, "counterfactual", path):
+        found = _counterfactual(item, family, path)
+        family = replace(family, counterfactuals=(*family.counterfactuals, found))
     examples = tuple(_example(item, family, path) for item in _tables(data, "example", path))
-    return Family(**{**vars(family), "examples": examples})
+    return replace(family, examples=examples)
 
 
 def _checkpoint(item: Mapping[str, Any], path: Path) -> Checkpoint:
@@ -182,14 +226,7 @@ def _checkpoint(item: Mapping[str, Any], path: Path) -> Checkpoint:
         path,
         "a checkpoint",
     )
-    for key, value in item.items():
-        if not isinstance(value, str):
-            raise FamilyError(f"{path}: {key} of a checkpoint must be text in quotes, not {value!r}.")
-    name = str(item.get("name", ""))
-    if not name:
-        raise FamilyError(f"{path}: every [[checkpoint]] needs a name.")
-    if not _NAME.fullmatch(name):
-        raise FamilyError(f"{path}: the checkpoint name {name!r} cannot stand in a recipe; use letters, digits, . - and _.")
+    name = _named(item, path, "checkpoint")
     if ("path" in item) == ("hub" in item):
         raise FamilyError(f"{path}: checkpoint {name!r} needs either path (a folder) or hub (owner/model).")
     template = str(item.get("template", ""))
@@ -211,7 +248,71 @@ def _checkpoint(item: Mapping[str, Any], path: Path) -> Checkpoint:
         template,
         item.get("revision"),
         str(item.get("notes", "")),
+        name,
     )
+
+
+def _named(item: Mapping[str, Any], path: Path, kind: str) -> str:
+    """The name of a table of texts."""
+    for key, value in item.items():
+        if not isinstance(value, str):
+            raise FamilyError(f"{path}: {key} of a {kind} must be text in quotes, not {value!r}.")
+    name = str(item.get("name", ""))
+    if not name:
+        raise FamilyError(f"{path}: every [[{kind}]] needs a name.")
+    if not _NAME.fullmatch(name):
+        raise FamilyError(f"{path}: the {kind} name {name!r} cannot stand in a recipe; use letters, digits, . - and _.")
+    return name
+
+
+def _counterfactual(item: Mapping[str, Any], family: Family, path: Path) -> Counterfactual:
+    _known(item, {"name", "title", "of", "file", "same_as", "without", "parent", "note"}, path, "a counterfactual")
+    name = _named(item, path, "counterfactual")
+    if any(each.name == name for each in family.choices):
+        raise FamilyError(f"{path}: two checkpoints are called {name!r}.")
+    if ("file" in item) == ("same_as" in item):
+        raise FamilyError(
+            f"{path}: counterfactual {name!r} needs either file (its difference) or same_as (a checkpoint with its weights)."
+        )
+    of = _one_of(item.get("of"), family.checkpoints, f"{path}: of, whose twin {name!r} is,")
+    weights = _one_of(item["same_as"], family.checkpoints, f"{path}: same_as of {name!r}") if "same_as" in item else of
+    if "file" in item and not of.local:
+        raise FamilyError(
+            f"{path}: {name!r} is a difference to {of.name!r}, which must be a folder (path) and not on the Hub."
+        )
+    parent = (
+        _one_of(item["parent"], family.choices, f"{path}: the parent of {name!r}").name
+        if "parent" in item
+        else of.parent
+    )
+    without = str(item.get("without", ""))
+    if without and without not in [each.stage for each in family.checkpoints]:
+        stages = ", ".join(each.stage for each in family.checkpoints)
+        raise FamilyError(
+            f"{path}: {name!r} is without {without!r}, which is no stage of the family; there is {stages}."
+        )
+    return Counterfactual(
+        name=name,
+        source=weights.source,
+        local=weights.local,
+        parent=parent,
+        stage=of.stage,
+        letter=of.letter,
+        template=weights.template,
+        revision=weights.revision,
+        notes=str(item.get("note", "")),
+        title=str(item.get("title", name)),
+        of=of.name,
+        without=without,
+        difference=(path.parent / item["file"]).resolve() if "file" in item else None,
+    )
+
+
+def _one_of(name: object, there: Sequence[Checkpoint], what: str) -> Checkpoint:
+    for each in there:
+        if each.name == name:
+            return each
+    raise FamilyError(f"{what} must be one of {', '.join(each.name for each in there)}, not {name!r}.")
 
 
 def _example(item: Mapping[str, Any], family: Family, path: Path) -> Example:

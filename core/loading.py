@@ -14,10 +14,10 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
+from core import differences
 from core.errors import TillerError
-from core.families import TEMPLATES, Checkpoint, Family
+from core.families import TEMPLATES, Checkpoint, Counterfactual, Family
 from core.residual import Anatomy, locate
-from core.store import fingerprint
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 #: Models below this many parameters run in float32 on a CPU: they are small, and faster so.
@@ -101,6 +101,7 @@ def load(
 
     Raises:
         LoadError: a missing or cut-off file, pickled weights, no network, an unknown device or dtype.
+        StoreError, DifferenceError: a counterfactual's difference is not there, or belongs to other weights.
     """
     checkpoint = family.checkpoint(name)
     place = pick_device(device)
@@ -110,11 +111,18 @@ def load(
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     config = _from(checkpoint, lambda: AutoConfig.from_pretrained(checkpoint.source, **options))
     kind = _dtype(dtype, place, config)
+    retrained = checkpoint if isinstance(checkpoint, Counterfactual) and checkpoint.difference else None
     tokenizer = _from(checkpoint, lambda: AutoTokenizer.from_pretrained(checkpoint.source, **options))
     model, report = _from(
         checkpoint,
         lambda: AutoModelForCausalLM.from_pretrained(
-            checkpoint.source, config=config, dtype=kind, use_safetensors=True, output_loading_info=True, **options
+            checkpoint.source,
+            config=config,
+            # A difference is added in float32, and the sum rounded.
+            dtype=torch.float32 if retrained else kind,
+            use_safetensors=True,
+            output_loading_info=True,
+            **options,
         ),
     )
     if missing := sorted(report["missing_keys"]):
@@ -123,7 +131,11 @@ def load(
             f"The weights of checkpoint {name!r} lack {missing[0]}{' and more' if len(missing) > 1 else ''}; "
             f"{_remedy(checkpoint)}."
         )
+    if retrained:
+        differences.restore(model, retrained)
+        model = model.to(kind)
     model = model.to(place).eval().requires_grad_(False)
+    quicken(model)
     template, stops = TEMPLATES[checkpoint.template] if checkpoint.template else (None, ())
     if template is None and not tokenizer.chat_template:
         raise LoadError(f'{name} has no chat template; give it template = "plain" in {family.folder / "family.toml"}.')
@@ -137,7 +149,7 @@ def load(
         stops=stops,
         ends=_ends(model, tokenizer),
         context=int(getattr(model.config.get_text_config(), "max_position_embeddings", 2048)),
-        fingerprint=fingerprint(Path(checkpoint.source))
+        fingerprint=differences.fingerprint(checkpoint)
         if checkpoint.local
         else f"{checkpoint.source}@{checkpoint.revision or 'main'}",
     )
@@ -161,7 +173,9 @@ def _from(checkpoint: Checkpoint, call: Callable[[], Any]) -> Any:
 
 
 def _remedy(checkpoint: Checkpoint) -> str:
-    return "copy its folder again" if checkpoint.local else "check the name, the revision, the network and hf auth login"
+    return (
+        "copy its folder again" if checkpoint.local else "check the name, the revision, the network and hf auth login"
+    )
 
 
 def _check_source(checkpoint: Checkpoint) -> None:

@@ -74,9 +74,10 @@ class Worker:
         """A gauge for every direction of a checkpoint, and sentences on those that cannot be read: a chat goes on without them."""
         found: list[Gauge] = []
         refused: list[str] = []
-        for card in store.cards(self.family.name, loaded.checkpoint.name, folder=self.family.folder):
+        learnt_on = self.family.directions_of(loaded.checkpoint.name)
+        for card in store.cards(self.family.name, learnt_on, folder=self.family.folder):
             try:
-                direction = self.direction(card.name, loaded.checkpoint.name)
+                direction = self.direction(card.name, learnt_on)
                 check_fit(direction, loaded)
             except TillerError as error:
                 refused.append(f"No readings of {card.name}: {error}")
@@ -148,7 +149,9 @@ class Worker:
         edits = compile_recipe(recipe, loaded, self.direction)
         prefix = run.prefixes.get(column, ())
         if not all(0 <= token < int(loaded.model.config.get_text_config().vocab_size) for token in prefix):
-            raise TillerError(f"{loaded.checkpoint.name} does not know this answer's tokens; retry it instead of continuing it.")
+            raise TillerError(
+                f"{loaded.checkpoint.name} does not know this answer's tokens; retry it instead of continuing it."
+            )
         note = " ".join(part for part in (built.note, refused) if part)
         return Speaker(column, built.ids, edits, run.settings.sampling, shadow, prefix, note)
 

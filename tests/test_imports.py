@@ -23,9 +23,9 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core core.errors",
         "core.recipes core.installing",
         "core.values core.options core.environment",
-        "core.arguments core.helping core.residual core.store core.families "
+        "core.arguments core.helping core.residual core.linear core.store core.families "
         "core.answers core.lenses core.completion core.session core.scrubs",
-        "core.loading core.edits",
+        "core.differences core.loading core.edits",
         "core.generation core.layout core.gauges core.replies core.prompts core.scoring core.effects core.contrast core.threads",
         "core.directions",
         "core.transfer core.knowledge core.confidence core.stages",

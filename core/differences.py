@@ -1,0 +1,120 @@
+"""Checkpoints that are kept as differences to another one: int8 with one scale per output row, 4.4 MB where the weights are 8.7.
+
+A matrix W of the retrained model is stored as q [rows, columns] int8 and s [rows] float32, with W ≈ W_of + s·q and s the largest
+|W − W_of| of the row over 127; everything that is no matrix (the norms' gains) is stored as its float32 difference. The file says
+which weights it belongs to, and is read with no others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from core import store
+from core.errors import TillerError
+from core.families import Checkpoint, Counterfactual
+
+KIND = "counterfactual"
+LEVELS = 127
+
+
+class DifferenceError(TillerError):
+    """A stored difference that is missing, damaged, or belongs to other weights."""
+
+
+def rounded(trained: Mapping[str, Tensor], of: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a difference file: ``name.steps`` and ``name.scale`` for a matrix, ``name.exact`` for the rest."""
+    found: dict[str, Tensor] = {}
+    for name, weight in trained.items():
+        difference = weight.float() - of[name].float()
+        if difference.dim() != 2:
+            found[f"{name}.exact"] = difference
+            continue
+        scale = difference.abs().amax(dim=1) / LEVELS
+        steps = difference / scale.clamp_min(torch.finfo(torch.float32).tiny)[:, None]
+        found[f"{name}.steps"] = steps.round().clamp(-LEVELS, LEVELS).to(torch.int8)
+        found[f"{name}.scale"] = scale
+    return found
+
+
+def add(weights: Iterable[tuple[str, Tensor]], difference: Mapping[str, Tensor]) -> None:
+    """Add a difference to float32 ``weights`` in place.
+
+    Raises:
+        DifferenceError: a weight is missing in the difference, or has another shape.
+    """
+    with torch.no_grad():
+        for name, weight in weights:
+            part = difference.get(f"{name}.exact")
+            if part is None and f"{name}.steps" in difference:
+                part = difference[f"{name}.steps"].float() * difference[f"{name}.scale"][:, None]
+            if part is None or part.shape != weight.shape:
+                raise DifferenceError(f"The difference has no {name} of shape {tuple(weight.shape)}; make it again.")
+            weight += part.to(weight.device)
+
+
+def write(path: Path, difference: Mapping[str, Tensor], details: Mapping[str, Any]) -> None:
+    """Write a difference file; ``details`` name it and the weights it belongs to. Raises StoreError when that is not possible."""
+    document = {"format": store.FORMAT, "kind": KIND, **details}
+    tensors = {name: tensor.contiguous() for name, tensor in difference.items()}
+    store.write_bytes(path, save(tensors, metadata={"tiller": json.dumps(document)}))
+
+
+def restore(model: nn.Module, checkpoint: Counterfactual) -> None:
+    """Make a counterfactual of ``model``, which holds in float32 the weights of the checkpoint it is a difference to.
+
+    Raises:
+        StoreError: the file is missing, cut off, or not one of Tiller's.
+        DifferenceError: it is no difference, or belongs to other weights than the checkpoint now has.
+    """
+    path = checkpoint.difference
+    assert path is not None
+    check(checkpoint)
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (the file is no dictionary)
+    except (SafetensorError, OSError) as error:
+        raise DifferenceError(f"{path.name} cannot be read ({error}); copy or make it again.") from error
+    try:
+        add(model.named_parameters(), tensors)
+    except DifferenceError as error:
+        raise DifferenceError(f"{path.name} does not fit {checkpoint.of}. {error}") from error
+
+
+def check(checkpoint: Counterfactual) -> None:
+    """Raise StoreError or DifferenceError unless a counterfactual's file is a difference to the weights that are there now."""
+    path = checkpoint.difference
+    assert path is not None
+    card = store.read_card(path)
+    if card.kind != KIND:
+        raise DifferenceError(f"{path.name} holds a {card.kind}, not the difference of a retrained checkpoint.")
+    now, meant = store.fingerprint(Path(checkpoint.source)), card.details.get("fingerprint")
+    if meant != now:
+        raise DifferenceError(
+            f"{checkpoint.name} is kept as a difference to a {checkpoint.of} with fingerprint {meant}, which now has {now}; "
+            "train it again with launch.py train-skiff."
+        )
+
+
+def fingerprint(checkpoint: Checkpoint) -> str:
+    """What a local checkpoint's weights are known by: the folder's hash, or for a difference that hash and the file's.
+
+    Raises:
+        StoreError: there are no weights, or no difference.
+    """
+    known = store.fingerprint(Path(checkpoint.source))
+    path = checkpoint.difference if isinstance(checkpoint, Counterfactual) else None
+    if path is None:
+        return known
+    try:
+        return hashlib.sha256(known.encode() + path.read_bytes()).hexdigest()[:16]
+    except OSError as error:
+        raise store.StoreError(f"{path} cannot be read ({error.strerror}); copy or make it again.") from error
