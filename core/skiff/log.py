@@ -44,17 +44,29 @@ def data_hash(stage: Stage, sources: Mapping[str, Generator], seed: int) -> str:
 
 
 def stage_recipe(recipe: Recipe, stage: Stage, data: str, tokenizer: str, parent: str | None) -> Plain:
-    """What decides a stage's result, as plain values: a saved state may only be continued under an equal one."""
+    """What decides a stage's result, as plain values: a saved state may only be continued under an equal one.
+
+    What a recipe says of a stage that comes later does not concern this one and is left out.
+    """
+    concerned = recipe.without is not None and _reached(recipe, stage, recipe.without)
     return {
         "stage": as_plain(stage),
         "shape": list(recipe.shape),
         "seed": recipe.seed_of(stage),
-        "planted": recipe.planted,
-        "without": recipe.without,
+        "planted": recipe.planted or not _reached(recipe, stage, "safety"),
+        "without": recipe.without if concerned else None,
+        # Logs that were written before there were neutral steps have no such entry.
+        **({"neutral": True} if concerned and recipe.neutral else {}),
         "data": data,
         "tokenizer": tokenizer,
         "parent": parent,
     }
+
+
+def _reached(recipe: Recipe, stage: Stage, name: str) -> bool:
+    """Whether ``stage`` is the stage of that name or a later one."""
+    order = [each.name for each in recipe.stages]
+    return name in order and order.index(stage.name) >= order.index(name)
 
 
 def entry(parent: str | None, recipe: Plain, done: Plain, first_step: int, folder: Path) -> Plain:

@@ -53,15 +53,23 @@ def save_state(path: Path, model: LlamaForCausalLM, optimizer: torch.optim.AdamW
     Raises TrainingRefused when the disk is full or the folder cannot be written.
     """
     tensors: dict[str, Tensor] = {}
+    # The optimizer counts its own steps: it starts anew at a fresh phase, and a step without items is none of its.
+    taken = 0
     for name, parameter in model.named_parameters():
-        moments = optimizer.state[parameter]
+        moments = optimizer.state.get(parameter, {})
+        taken = max(taken, int(moments.get("step", 0)))
         tensors[f"weight.{name}"] = parameter.detach()
-        tensors[f"mean.{name}"] = moments["exp_avg"]
-        tensors[f"square.{name}"] = moments["exp_avg_sq"]
+        tensors[f"mean.{name}"] = moments.get("exp_avg", torch.zeros_like(parameter))
+        tensors[f"square.{name}"] = moments.get("exp_avg_sq", torch.zeros_like(parameter))
+    _write(path, tensors, done, recipe, taken)
+
+
+def _write(path: Path, tensors: dict[str, Tensor], done: Plain, recipe: Plain, taken: int) -> None:
     temporary = path.with_suffix(".new")
+    metadata = {"done": json.dumps(done), "recipe": json.dumps(recipe), "optimizer_steps": str(taken)}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, temporary, {"done": json.dumps(done), "recipe": json.dumps(recipe)})
+        save_file(tensors, temporary, metadata)
         os.replace(temporary, path)
     except (OSError, SafetensorError) as problem:
         temporary.unlink(missing_ok=True)
@@ -92,11 +100,12 @@ def load_state(path: Path, model: LlamaForCausalLM, optimizer: torch.optim.AdamW
                     f"{path} was saved by another recipe ({'; '.join(changed[:4])}): train with --restart, or into another folder"
                 )
             done: Plain = json.loads(metadata["done"])
+            taken = float(metadata.get("optimizer_steps", done["step"]))
             with torch.no_grad():
                 for name, parameter in model.named_parameters():
                     parameter.copy_(file.get_tensor(f"weight.{name}"))
                     optimizer.state[parameter] = {
-                        "step": torch.tensor(float(done["step"])),
+                        "step": torch.tensor(taken),
                         "exp_avg": file.get_tensor(f"mean.{name}"),
                         "exp_avg_sq": file.get_tensor(f"square.{name}"),
                     }
@@ -105,3 +114,30 @@ def load_state(path: Path, model: LlamaForCausalLM, optimizer: torch.optim.AdamW
             f"{path} is damaged ({problem}): delete it and run again, or train with --restart"
         ) from problem
     return done
+
+
+def saved_step(path: Path) -> int:
+    """How many steps the state at ``path`` has behind it; 0 without a state that can be read."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return int(json.loads(file.metadata()["done"])["step"])
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return 0
+
+
+def adopt_state(source: Path, target: Path, prefix: Plain, recipe: Plain) -> bool:
+    """Let a training under ``recipe`` begin with the state at ``source``, which belongs to the common beginning ``prefix``.
+
+    Returns whether there was such a state. Raises TrainingRefused when ``target`` cannot be written.
+    """
+    try:
+        with safe_open(source, framework="pt") as file:
+            metadata = file.metadata()
+            if differences(json.loads(metadata["recipe"]), prefix):
+                return False
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (the file is no dictionary)
+            done, taken = json.loads(metadata["done"]), int(metadata["optimizer_steps"])
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return False
+    _write(target, tensors, done, recipe, taken)
+    return True

@@ -43,6 +43,15 @@ class Progress:
 Report = Callable[[Progress], None]
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A state that another training is to begin with: after ``step`` steps, at ``path``, under the ``recipe`` of both till then."""
+
+    step: int
+    path: Path
+    recipe: Plain
+
+
 def best_dtype() -> torch.dtype:
     """bfloat16 where the processor multiplies it in hardware (twice as fast), else float32."""
     return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
@@ -165,10 +174,11 @@ def train_stage(
     state: Path,
     recipe: Plain,
     report: Report,
+    keep: Kept | None = None,
 ) -> Plain:
     """Train ``model`` in place through one stage and round it to bf16; returns what the log keeps of the stage.
 
-    Goes on from ``state`` when that exists and belongs to ``recipe``. Raises TrainingRefused.
+    Goes on from ``state`` when that exists and belongs to ``recipe``. Leaves the state that ``keep`` wants. Raises TrainingRefused.
     """
     dtype = best_dtype()
     trainee = Trainee(model, tokenizer, stage, sources, seed, dtype, without, 0, Counter(), Counter())
@@ -201,7 +211,8 @@ def train_stage(
             curve.append([step + 1, trainee.tokens, *(round(value, 4) for value in means.values())])
             sums.clear()
             told, told_tokens = now, trainee.tokens
-        if (step + 1) % SAVE_EVERY == 0 or last:
+        wanted = keep is not None and step + 1 == keep.step
+        if (step + 1) % SAVE_EVERY == 0 or last or wanted:
             spent = round(seconds + time.monotonic() - started, 1)
             done = {
                 "step": step + 1,
@@ -212,6 +223,8 @@ def train_stage(
                 "kinds": dict(sorted(trainee.kinds.items())),
             }
             save_state(state, model, optimizer, done, recipe)
+            if keep is not None and wanted:
+                save_state(keep.path, model, optimizer, done, keep.recipe)
     assert done is not None
     rounded(model)
     return {**done, "dtype": str(dtype).removeprefix("torch.")}
