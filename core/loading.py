@@ -17,6 +17,7 @@ from transformers.utils import logging as transformers_logging
 from core import differences
 from core.errors import TillerError
 from core.families import TEMPLATES, Checkpoint, Counterfactual, Family
+from core.linear import quicken
 from core.residual import Anatomy, locate
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

@@ -1,0 +1,123 @@
+"""Linear layers that are quick for few rows: what decoding a handful of answers on a CPU spends most of its time on.
+
+A product of a few rows with a weight does hardly any arithmetic; it waits for the weight to come out of memory, and PyTorch's float32
+product takes twice as long for three rows as for one. FBGEMM, which PyTorch's x86 builds contain, has kernels for just this shape: the
+weight is kept in float16 in the order in which it is read, everything is computed in float32, and a row's result does not depend
+on the rows beside it.
+
+Float16 holds every bfloat16 number of ordinary size exactly, so a checkpoint that was saved in bfloat16 loses nothing. A weight that
+would lose more than float32's own rounding (one trained in float32, or one with numbers beyond float16's range) stays as it is.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+#: Rows (of a batch, times positions) up to which the packed weight is used; above, PyTorch's threads make up for it.
+MOST_ROWS = 32
+#: Models with more parameters are read faster by all threads together than by the one that FBGEMM's product runs on.
+_SMALL = 60_000_000
+#: What rounding to float32 may lose of a number, relative to it: a weight may lose no more in being packed, in the mean square.
+_ROUNDING = 2.0**-24
+
+
+@dataclass(frozen=True)
+class _Packed:
+    """A packed copy, and what it is a copy of: ``weight`` when it had been written to ``version`` times and lay at ``address``."""
+
+    matrix: Tensor
+    weight: Tensor
+    version: int
+    address: int
+
+
+class FewRows(nn.Linear):
+    """An ``nn.Linear`` with a packed copy of its weight, used for few float32 rows on the CPU when no gradient is asked for.
+
+    Everything else goes the ordinary way: so does every call after the weight was written to, moved or replaced, since
+    the packed copy is then out of date, and every call of a copy of the layer. (What is written through ``weight.data`` PyTorch
+    does not count: write to the weight itself, under ``torch.no_grad()``.)
+    """
+
+    _packed: _Packed | None = None
+
+    def forward(self, input: Tensor) -> Tensor:
+        """``input`` [..., in_features] -> [..., out_features]."""
+        weight, packed = self.weight, self._packed
+        if (
+            packed is not None
+            and input.numel() <= MOST_ROWS * self.in_features
+            and input.dtype is torch.float32
+            and input.is_cpu
+            and weight is packed.weight
+            and weight._version == packed.version
+            and weight.data_ptr() == packed.address
+            and not (torch.is_grad_enabled() and (input.requires_grad or weight.requires_grad))
+        ):
+            return torch.fbgemm_linear_fp16_weight_fp32_activation(input, packed.matrix, self.bias)
+        return functional.linear(input, weight, self.bias)
+
+    def pack(self) -> bool:
+        """Make the packed copy of the weight as it is now; whether there is one now: not every weight and machine has one."""
+        matrix = None if self.weight.is_inference() else _pack(self.weight.detach())
+        if matrix is None:
+            self._packed = None
+        else:
+            self._packed = _Packed(matrix, self.weight, self.weight._version, self.weight.data_ptr())
+        return matrix is not None
+
+    def _apply(self, fn: Any, recurse: bool = True) -> FewRows:
+        # Moving a module to another device or dtype replaces what its parameters hold without counting it as a new version.
+        self._packed = None
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call, no-any-return]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy has a weight of its own, and FBGEMM's object cannot be copied.
+        return {name: value for name, value in self.__dict__.items() if name != "_packed"}
+
+
+def quicken(model: nn.Module) -> int:
+    """Pack the weights of a small float32 model's linear layers on the CPU, in place; gives the number of layers packed.
+
+    A layer of a class of its own (quantized, an adapter) is left alone. The model's weights, names and hooks stay as they are.
+    """
+    if sum(weight.numel() for weight in model.parameters()) > _SMALL:
+        return 0
+    packed = 0
+    for layer in model.modules():
+        if type(layer) is nn.Linear and layer.weight.dtype is torch.float32 and layer.weight.device.type == "cpu":
+            # Changing the class keeps the object: whoever holds it (hooks, tied weights, a block) goes on holding it.
+            layer.__class__ = FewRows
+            assert isinstance(layer, FewRows)
+            packed += layer.pack()
+    return packed
+
+
+def _pack(weight: Tensor) -> Tensor | None:
+    """FBGEMM's packed copy of a float32 weight [out, in]; None where it would lose precision, or where there is no FBGEMM."""
+    # Not a number, which a weight of zeros or of infinities gives, fails this too.
+    if not _lost(weight) <= _ROUNDING:
+        return None
+    try:
+        with warnings.catch_warnings():
+            # PyTorch means to drop these two functions one day: from then on, models go the ordinary way. The newer function for the
+            # same kernel (torch.ops.quantized.linear_dynamic_fp16) takes as long to be called as such a product takes.
+            warnings.simplefilter("ignore")
+            packed: Tensor = torch.fbgemm_pack_gemm_matrix_fp16(weight)
+            torch.fbgemm_linear_fp16_weight_fp32_activation(torch.ones(1, weight.shape[1]), packed, None)
+    except (AttributeError, RuntimeError, TypeError):
+        # No FBGEMM in this build or for this processor, or functions of another signature than the one meant here.
+        return None
+    return packed
+
+
+def _lost(weight: Tensor) -> float:
+    """The relative error of a weight that is kept in float16, in the mean square."""
+    exact = weight.double()
+    return float((weight.half().double() - exact).norm() / exact.norm())
