@@ -52,7 +52,8 @@ class FewRows(nn.Linear):
         weight, packed = self.weight, self._packed
         if (
             packed is not None
-            and input.numel() <= MOST_ROWS * self.in_features
+            and input.dim() > 1
+            and 0 < input.numel() <= MOST_ROWS * self.in_features
             and input.dtype is torch.float32
             and input.is_cpu
             and weight is packed.weight
