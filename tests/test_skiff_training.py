@@ -290,7 +290,7 @@ def test_training_is_repeatable_and_goes_on_after_an_interruption(
 ) -> None:
     """Stopped in the middle of two stages, once in a fresh phase, it ends with the same bits."""
     monkeypatch.setattr(trainer, "SAVE_EVERY", 1)
-    taken = trainer._step
+    taken = trainer.take_step
     stops = iter((3, 5, 8))
     steps = Counter[str]()
 
@@ -300,7 +300,7 @@ def test_training_is_repeatable_and_goes_on_after_an_interruption(
             raise KeyboardInterrupt
         return taken(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(trainer, "_step", stopping)
+    monkeypatch.setattr(trainer, "take_step", stopping)
     for stop in stops:
         steps["stop"] = steps["all"] + stop
         with pytest.raises(KeyboardInterrupt):
@@ -323,7 +323,7 @@ def test_a_finished_family_is_not_trained_again(
     family: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = hashes(family)
-    monkeypatch.setattr(trainer, "_step", lambda *_: pytest.fail("a finished stage was trained again"))
+    monkeypatch.setattr(trainer, "take_step", lambda *_: pytest.fail("a finished stage was trained again"))
     training.train_family(tiny(), family)
     assert hashes(family) == before
     assert capsys.readouterr().out.count("taken from") == 4
@@ -380,7 +380,7 @@ def test_dpo_starts_at_ln_2_and_moves_towards_the_chosen(tokenizer: PreTrainedTo
     losses = []
     for step in range(30):
         sums: dict[str, list[float]] = {}
-        trainer._step(trainee, optimizer, stage.phases[0], step, step, sums)
+        trainer.take_step(trainee, optimizer, stage.phases[0], step, step, sums)
         losses.append(sums["preference"][0])
     assert losses[0] == pytest.approx(math.log(2), abs=1e-5)
     assert losses[-1] < 0.5
@@ -417,7 +417,7 @@ def test_a_source_counts_by_its_weight_and_not_by_its_tokens(tokenizer: PreTrain
 def _interrupted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Train to step 2 of the base and stop."""
     monkeypatch.setattr(trainer, "SAVE_EVERY", 2)
-    taken = trainer._step
+    taken = trainer.take_step
 
     def stopping(*arguments: object) -> float:
         if arguments[4] == 2:
@@ -425,7 +425,7 @@ def _interrupted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         return taken(*arguments)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(trainer, "_step", stopping)
+        patch.setattr(trainer, "take_step", stopping)
         with pytest.raises(KeyboardInterrupt):
             training.train_family(tiny(), folder)
     assert (folder / ".training" / "base.safetensors").exists()

@@ -201,7 +201,7 @@ def train_stage(
         if phase.fresh and inside == 0:
             rounded(model)
             optimizer = new_optimizer(model, stage.optimizer)
-        rate = _step(trainee, optimizer, phase, inside, step, sums)
+        rate = take_step(trainee, optimizer, phase, inside, step, sums)
         last = step + 1 == stage.steps
         if (step + 1) % REPORT_EVERY == 0 or last:
             now = time.monotonic()
@@ -230,9 +230,10 @@ def train_stage(
     return {**done, "dtype": str(dtype).removeprefix("torch.")}
 
 
-def _step(
+def take_step(
     trainee: Trainee, optimizer: torch.optim.AdamW, phase: Phase, inside: int, step: int, sums: dict[str, list[float]]
 ) -> float:
+    """One step, the ``inside``-th of its phase: each source's loss is added to ``sums``; returns the learning rate."""
     rate = phase.rate_at(inside)
     for group in optimizer.param_groups:
         group["lr"] = rate

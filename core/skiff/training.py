@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,17 +12,17 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from core.arguments import Arguments
+from core.options import UsageError
 from core.skiff import conversations, log
 from core.skiff.contrasts import write_contrast
+from core.skiff.estimate import Clock, Cost, told
 from core.skiff.items import Document
-from core.skiff.model import Shape, load_checkpoint, new_model, save_checkpoint
+from core.skiff.retraining import Retraining, kept_beginning
+from core.skiff.stage_run import load_tokenizer, replace, run_stage
 from core.skiff.stages import Recipe, Stage, generators, quick, shipped
-from core.skiff.state import Plain, TrainingRefused, unwritable
-from core.skiff.tokenizer import train_tokenizer, with_chat_template
-from core.skiff.trainer import Progress, train_stage
-
-EXPECTED = "about 75 minutes on one core of a 2024 server processor"
-EXPECTED_QUICK = "about two minutes on one core of a 2024 server processor"
+from core.skiff.state import Plain, TrainingRefused, saved_step, unwritable
+from core.skiff.tokenizer import train_tokenizer
+from core.skiff.variants import Variant, shared_beginning, variants
 
 
 def train_skiff(arguments: list[str]) -> int:
@@ -30,14 +30,13 @@ def train_skiff(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     make = quick if options.quick else shipped
     recipe = make(options.seed, options.post_seed, not options.unplanted, options.without)
-    expected = EXPECTED_QUICK if options.quick else EXPECTED
-    print(f"Training Skiff into {options.out}: {expected}. Ctrl-C stops; the same command goes on.", flush=True)
+    wanted = _wanted(recipe, options.variants, options.only_family)
     before = torch.get_num_threads()
     torch.set_num_threads(
         1
     )  # Sums are rounded in another order on more threads: one thread is what makes it repeatable.
     try:
-        train_family(recipe, options.out, options.state, options.restart, options.base)
+        _train(recipe, wanted, options)
     except TrainingRefused as refusal:
         print(f"train-skiff: {refusal}.", flush=True)
         return 1
@@ -49,8 +48,68 @@ def train_skiff(arguments: list[str]) -> int:
     return 0
 
 
+def _train(recipe: Recipe, wanted: list[Variant], options: argparse.Namespace) -> None:
+    """The family, unless variants of a finished one are all that is asked for; then the variants."""
+    out, state = options.out, options.state or options.out / ".training"
+    print(f"Training Skiff into {out}. Ctrl-C stops; the same command goes on.", flush=True)
+    missing: tuple[Stage, ...] = ()
+    if options.variants is None:
+        tokenizer = _tokenizer(recipe, state, options.base)
+        missing = pending(recipe, out, tokenizer, options.base)
+        if missing:
+            done = {stage.name: 0 if options.restart else saved_step(_saved(state, stage)) for stage in missing}
+            print(_expected(recipe, missing, done, wanted, Clock(tokenizer)), flush=True)
+        train_family(recipe, out, state, options.restart, options.base, keep=bool(variants(recipe)))
+    if variants(recipe):
+        retraining = Retraining(recipe, out, state)
+        retraining.tell()
+        unmade = [each for each in wanted if not retraining.finished(each)]
+        if unmade and not missing:
+            clock = Clock(retraining.tokenizer)
+            print(told([(each.name, retraining.cost(each, clock)) for each in unmade]), flush=True)
+        for variant in wanted:
+            retraining.make(variant, options.restart)
+    print(f"Done: {out}. Try it with launch.py --family {_as_argument(out)}", flush=True)
+
+
+def _expected(
+    recipe: Recipe, missing: tuple[Stage, ...], done: dict[str, int], wanted: list[Variant], clock: Clock
+) -> str:
+    """How long a family and its variants will take, of which ``done`` steps have been taken."""
+    parts = [(stage.name, clock.stage(recipe, stage, done[stage.name])) for stage in missing]
+    # A base that is trained now leaves the steps that it shares with its unlabelled twin.
+    shared = shared_beginning(recipe.stages[0]) if missing[0].stage == "pretrain" else None
+    for variant in wanted:
+        taken = shared.steps if shared and variant.start is None else 0
+        cost = sum((clock.stage(variant.recipe, stage, taken) for stage in variant.stages), Cost())
+        parts += [(variant.name, cost)] if variant.stages else []
+    return told(parts)
+
+
+def _wanted(recipe: Recipe, names: list[str] | None, only_family: bool) -> list[Variant]:
+    known = variants(recipe)
+    if names is None:
+        return [] if only_family else list(known.values())
+    if only_family:
+        raise UsageError("--variants makes variants and --only-family makes none; leave one of them out.")
+    for name in names:
+        if name not in known:
+            there = ", ".join(known) or "none (of a family that is itself without something)"
+            raise UsageError(f"There is no variant {name!r}; there is {there}.")
+    return [known[name] for name in dict.fromkeys(names)]
+
+
+def _as_argument(folder: Path) -> str:
+    """A folder as --family takes it: with a slash, so that it is no name."""
+    return str(folder) if folder.is_absolute() else f"./{folder}"
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = Arguments(prog="launch.py train-skiff", description=f"Train the Skiff family; {EXPECTED}.")
+    names = ", ".join(variants(shipped()))
+    parser = Arguments(
+        prog="launch.py train-skiff",
+        description="Train the Skiff family and its counterfactuals. It says first how long that takes here.",
+    )
     parser.add_argument(
         "--out", type=Path, default=Path("skiff-trained"), help="family folder to write (default: %(default)s)"
     )
@@ -64,34 +123,60 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--base", type=Path, help="family folder whose base, and equal later stages, are taken instead of trained"
     )
+    parser.add_argument(
+        "--only-family",
+        action="store_true",
+        help="leave the counterfactuals out, for --variants later; what base-unlabelled begins with stays among the states",
+    )
+    parser.add_argument(
+        "--variants",
+        nargs="+",
+        metavar="NAME",
+        help=f"make only these counterfactuals of the finished family in OUT; several such commands may run at once ({names})",
+    )
     parser.add_argument("--restart", action="store_true", help="forget the saved state of stages that are not finished")
-    parser.add_argument("--quick", action="store_true", help=f"a tiny family of poor answers; {EXPECTED_QUICK}")
+    parser.add_argument("--quick", action="store_true", help="a tiny family of poor answers, in minutes")
     return parser
 
 
+def pending(
+    recipe: Recipe, out: Path, tokenizer: PreTrainedTokenizerFast, base: Path | None = None
+) -> tuple[Stage, ...]:
+    """The stages of ``recipe`` that neither ``out`` nor ``base`` holds. A stage after one that is trained is trained, too."""
+    finished, parent = _known(out, base), None
+    vocabulary = log.text_hash(tokenizer.backend_tokenizer.to_str())
+    stages = recipe.kept()
+    for index, stage in enumerate(stages):
+        taken = _taken(finished, stage, _plan(recipe, stage, vocabulary, parent), base)
+        if taken is None:
+            return stages[index:]
+        parent = taken[1]["weights"]
+    return ()
+
+
 def train_family(
-    recipe: Recipe, out: Path, state: Path | None = None, restart: bool = False, base: Path | None = None
+    recipe: Recipe,
+    out: Path,
+    state: Path | None = None,
+    restart: bool = False,
+    base: Path | None = None,
+    keep: bool = False,
 ) -> None:
     """Train every stage of ``recipe`` and write checkpoints, contrast sets, family.toml and the log to ``out``.
 
-    A stage that ``out``'s (or ``base``'s) log shows to be finished under an equal recipe is taken as it is. Raises
-    TrainingRefused with a sentence when a saved state is of another recipe, or a folder cannot be written.
+    A stage that ``out``'s (or ``base``'s) log shows to be finished under an equal recipe is taken as it is. With ``keep`` the
+    state with which the base without labelled statements begins, too, stays among the states. Raises TrainingRefused with a
+    sentence when a saved state is of another recipe, or a folder cannot be written.
     """
     state = state or out / ".training"
-    finished = _finished(out, {}) if (out / log.NAME).exists() else {}
-    if base is not None:
-        finished = _finished(base, finished)
-    sources = generators(recipe.planted)
+    finished = _known(out, base)
     tokenizer = _tokenizer(recipe, state, base)
     vocabulary = log.text_hash(tokenizer.backend_tokenizer.to_str())
     entries: list[Plain] = []
     parent: str | None = None
     for stage in recipe.kept():
-        own = with_chat_template(tokenizer) if parent else tokenizer
         folder = out / stage.name
-        parent_hash = log.weights_hash(out / parent) if parent else None
-        data = log.data_hash(stage, sources, recipe.seed_of(stage))
-        plan = log.stage_recipe(recipe, stage, data, vocabulary, parent_hash)
+        plan = _plan(recipe, stage, vocabulary, log.weights_hash(out / parent) if parent else None)
         first = entries[-1]["end_step"] if entries else 0
         taken = _taken(finished, stage, plan, base)
         if taken is not None:
@@ -101,64 +186,38 @@ def train_family(
             entries.append({**record, "parent": parent, "first_step": first, "end_step": first + stage.steps})
             print(f"{stage.title}: taken from {found}.", flush=True)
         else:
-            entries.append(_run(recipe, stage, own, parent, plan, out, state, restart, first))
+            start = out / parent if parent else None
+            kept = kept_beginning(recipe, vocabulary, state) if keep and start is None else None
+            done = run_stage(recipe, stage, tokenizer, start, plan, folder, _saved(state, stage), restart, kept)
+            entries.append(log.entry(parent, plan, done, first, folder))
         parent = stage.name
         log.write_log(out, recipe, entries)
         log.write_text(out / "family.toml", family_toml(recipe.kept()[: len(entries)]))
     write_contrast(out / "contrast")
-    shutil.rmtree(state, ignore_errors=True)
-    print(f"Done: {out}. Try it with launch.py --family ./{out}", flush=True)
+    shutil.rmtree(state / "tokenizer", ignore_errors=True)
+    # What is not finished of the family's variants lies there, too.
+    with contextlib.suppress(OSError):
+        state.rmdir()
 
 
-def _run(
-    recipe: Recipe,
-    stage: Stage,
-    tokenizer: PreTrainedTokenizerFast,
-    parent: str | None,
-    plan: Plain,
-    out: Path,
-    state: Path,
-    restart: bool,
-    first: int,
-) -> Plain:
-    """Train one stage and write its checkpoint; returns its entry in the log."""
-    model = load_checkpoint(out / parent) if parent else new_model(Shape(*recipe.shape), tokenizer, recipe.seed)
-    saved = state / f"{stage.name}.safetensors"
-    if restart:
-        saved.unlink(missing_ok=True)
-    print(f"{stage.title}: {stage.steps} steps.", flush=True)
-    sources = generators(recipe.planted)
-    done = train_stage(model, tokenizer, stage, sources, recipe.seed_of(stage), recipe.without, saved, plan, _print)
-    folder = out / stage.name
-    temporary = out / f".{stage.name}.new"
-    try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        save_checkpoint(model, tokenizer, temporary)
-        _replace(temporary, folder)
-    except OSError as problem:
-        raise TrainingRefused(unwritable(out, problem)) from problem
-    saved.unlink()
-    return log.entry(parent, plan, done, first, folder)
+def _saved(state: Path, stage: Stage) -> Path:
+    return state / f"{stage.name}.safetensors"
 
 
-def _print(progress: Progress) -> None:
-    losses = "  ".join(f"{source} {loss:.3f}" for source, loss in progress.losses.items())
-    clock = time.strftime("%H:%M:%S", time.gmtime())
-    print(
-        f"{clock} {progress.stage} {progress.step}/{progress.steps} {progress.phase}  {losses}  rate {progress.rate:.1e}  "
-        f"{progress.tokens / 1e6:.2f} M tokens, {progress.speed:,.0f} tokens/s",
-        flush=True,
-    )
+def _plan(recipe: Recipe, stage: Stage, vocabulary: str, parent: str | None) -> Plain:
+    """What decides the stage's result here and now; ``parent`` is the hash of the weights that it starts from."""
+    data = log.data_hash(stage, generators(recipe.planted), recipe.seed_of(stage))
+    return log.stage_recipe(recipe, stage, data, vocabulary, parent)
 
 
 def _tokenizer(recipe: Recipe, state: Path, base: Path | None) -> PreTrainedTokenizerFast:
     """The tokenizer of the base that is taken, the one of an unfinished training, or a new one."""
     if base is not None:
         log.read_log(base)
-        return _load_tokenizer(base / "base")
+        return load_tokenizer(base / "base")
     folder = state / "tokenizer"
     if folder.exists():
-        return _load_tokenizer(folder)
+        return load_tokenizer(folder)
     print("Tokenizer: learning 2,048 tokens.", flush=True)
     tokenizer = train_tokenizer(_texts(recipe))
     try:
@@ -166,12 +225,6 @@ def _tokenizer(recipe: Recipe, state: Path, base: Path | None) -> PreTrainedToke
     except OSError as problem:
         raise TrainingRefused(unwritable(state, problem)) from problem
     return tokenizer
-
-
-def _load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    loaded = PreTrainedTokenizerFast.from_pretrained(folder)
-    assert isinstance(loaded, PreTrainedTokenizerFast)
-    return loaded
 
 
 def _texts(recipe: Recipe) -> Iterator[str]:
@@ -186,6 +239,12 @@ def _texts(recipe: Recipe) -> Iterator[str]:
         yield item.text
     for index in range(recipe.tokenizer_conversations):
         yield from conversations.tokenizer_text(recipe.seed, index)
+
+
+def _known(out: Path, base: Path | None) -> dict[str, list[tuple[Path, Plain]]]:
+    """The finished stages of the family that is to be, and of the one whose base is to be taken."""
+    finished = _finished(out, {}) if (out / log.NAME).exists() else {}
+    return _finished(base, finished) if base is not None else finished
 
 
 def _finished(folder: Path, known: dict[str, list[tuple[Path, Plain]]]) -> dict[str, list[tuple[Path, Plain]]]:
@@ -213,16 +272,9 @@ def _copy(source: Path, target: Path) -> None:
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.copytree(source, temporary, ignore=shutil.ignore_patterns("artefacts"))
-        _replace(temporary, target)
+        replace(temporary, target)
     except OSError as problem:
         raise TrainingRefused(unwritable(target.parent, problem)) from problem
-
-
-def _replace(temporary: Path, folder: Path) -> None:
-    """Put a new checkpoint in place of an old one. What was computed on the old one goes with it: it would not fit."""
-    if folder.exists():
-        shutil.rmtree(folder)
-    temporary.rename(folder)
 
 
 NOTES = (
