@@ -7,6 +7,9 @@ Formulas (h a residual, v the direction's vector at a layer, u = v/‖v‖, ever
 - ablate: w − (w·u) u                           for everything that is written: what enters block 0, every attention and MLP output,
                                                 u from the best layer [Arditi et al., "Refusal is mediated by a single direction", §2.4]
 
+What is added or held leaves the beginning-of-text token as it is: it holds the attention that goes nowhere, and has a huge norm of its own.
+An ablation acts there too, as the formula says: a model without the direction does not write it anywhere.
+
 Rows that a term does not concern have a zero vector there, so an unsteered row of a batch comes out bit for bit as it went in.
 """
 
@@ -32,9 +35,14 @@ from core.store import Array, Direction
 
 #: (direction, checkpoint it was learnt on) -> the direction; raises TillerError when there is none.
 Fetch = Callable[[str, str], Direction]
-#: Which positions of which rows a scope takes in: [rows, positions, 1] float, or None for all of them. A scope that is
+#: The positions that an edit acts on: a scope's, which are without the beginning-of-text token, or those and that token.
+Reach = Scope | Literal["all and BOS", "prompt and BOS"]
+#: Which positions of which rows an edit reaches: [rows, positions, 1] float, or None for all of them. What is
 #: missing has no position in this pass.
-Masks = Mapping[Scope, Tensor | None]
+Masks = Mapping[Reach, Tensor | None]
+#: A pass over one new token of every row's reply.
+ONE_TOKEN: Masks = {"all": None, "all and BOS": None, "reply": None}
+_ABLATED: dict[Scope, Reach] = {"all": "all and BOS", "prompt": "prompt and BOS"}
 
 
 class EditError(TillerError):
@@ -47,7 +55,7 @@ class RowEdit:
 
     site: Site
     kind: Literal["add", "set"]
-    scope: Scope
+    reach: Reach
     vector: Array
     target: float = 0.0
 
@@ -73,7 +81,8 @@ def _compile_term(term: Term, target: Loaded, fetch: Fetch) -> list[RowEdit]:
     best = direction.card.layer
     if term.kind == "ablate":
         unit = direction.unit(best)
-        return [RowEdit(site, "set", term.scope, unit) for site in _writes(target.anatomy, term.layers)]
+        reach = _ABLATED.get(term.scope, term.scope)
+        return [RowEdit(site, "set", reach, unit) for site in _writes(target.anatomy, term.layers)]
     layers = term.layers if term.layers is not None else (best,)
     if term.kind == "add":
         return [
@@ -152,7 +161,7 @@ class _Operation:
     """One tensor operation over a whole batch at a site. ``vectors`` [rows, 1, width]; ``targets`` [rows, 1, 1] or None for zeros."""
 
     kind: Literal["add", "set"]
-    scope: Scope
+    reach: Reach
     vectors: Tensor
     targets: Tensor | None
 
@@ -166,29 +175,29 @@ class BatchEdits:
             self.operations[site] = _merge([[edit for edit in row if edit.site == site] for row in rows], device)
 
     def actions(self, masks: Masks) -> dict[Site, Action]:
-        """What to hook for one forward pass whose positions belong to the scopes of ``masks``."""
+        """What to hook for one forward pass whose positions ``masks`` sorts."""
         actions: dict[Site, Action] = {}
         for site, operations in self.operations.items():
-            live = [(operation, masks[operation.scope]) for operation in operations if operation.scope in masks]
+            live = [(operation, masks[operation.reach]) for operation in operations if operation.reach in masks]
             if live:
                 actions[site] = partial(_apply, live)
         return actions
 
 
 def _merge(rows: list[list[RowEdit]], device: torch.device) -> list[_Operation]:
-    """The k-th edits of all rows that are of one kind and scope become one operation."""
+    """The k-th edits of all rows that are of one kind and reach become one operation."""
     merged: list[_Operation] = []
     for step in range(max(len(row) for row in rows)):
         present = [row[step] if step < len(row) else None for row in rows]
-        for kind, scope in dict.fromkeys((edit.kind, edit.scope) for edit in present if edit):
-            chosen = [edit if edit and (edit.kind, edit.scope) == (kind, scope) else None for edit in present]
+        for kind, reach in dict.fromkeys((edit.kind, edit.reach) for edit in present if edit):
+            chosen = [edit if edit and (edit.kind, edit.reach) == (kind, reach) else None for edit in present]
             width = next(edit.vector.shape[0] for edit in chosen if edit)
             vectors = np.stack([edit.vector if edit else np.zeros(width, np.float32) for edit in chosen])
             targets = np.array([edit.target if edit else 0.0 for edit in chosen], np.float32)
             merged.append(
                 _Operation(
                     kind,
-                    scope,
+                    reach,
                     torch.from_numpy(vectors).to(device)[:, None, :],
                     torch.from_numpy(targets).to(device)[:, None, None] if targets.any() else None,
                 )

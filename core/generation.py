@@ -27,7 +27,7 @@ from transformers.generation.logits_process import (
 )  # fmt: skip
 
 from core.answers import Answer
-from core.edits import BatchEdits, Masks, RowEdit
+from core.edits import ONE_TOKEN, BatchEdits, Masks, RowEdit
 from core.gauges import Gauge, capture, read
 from core.layout import lay_out
 from core.loading import Loaded
@@ -161,7 +161,7 @@ class Stream:
         if self._attention is not None:
             self._attention = torch.cat([self._attention, self._attention.new_ones(len(self._rows), 1)], dim=1)
         positions = torch.tensor([[len(row.ids) - 1] for row in self._rows], device=self.loaded.device)
-        return self._forward(self._next, positions, {"all": None, "reply": None})
+        return self._forward(self._next, positions, ONE_TOKEN)
 
     def _forward(self, ids: Tensor, positions: Tensor, masks: Masks) -> tuple[Tensor, list[Mapping[str, float]]]:
         """Logits [rows, vocabulary] in float32 and projections at the last position."""

@@ -32,7 +32,7 @@ def lay_out(loaded: Loaded, prompts: Sequence[Sequence[int]], replies: Sequence[
     """A batch of prompts, each with (part of) a reply behind it, aligned at the right end.
 
     The scopes: ``all`` is every token but padding and BOS, ``prompt`` and ``reply`` the two parts of it, ``last`` the last token of
-    the prompt.
+    the prompt. What is named "and BOS" has that token too.
     """
     replies = replies if replies is not None else [()] * len(prompts)
     rows = [[*prompt, *reply] for prompt, reply in zip(prompts, replies, strict=True)]
@@ -57,7 +57,9 @@ def lay_out(loaded: Loaded, prompts: Sequence[Sequence[int]], replies: Sequence[
         pads=pads,
         masks={
             "all": mask(steered),
+            "all and BOS": mask(real),
             "prompt": mask(steered & (column < reply_start)),
+            "prompt and BOS": mask(real & (column < reply_start)),
             "reply": mask(steered & (column >= reply_start)),
             "last": mask(steered & (column == reply_start - 1)),
         },

@@ -93,7 +93,13 @@ def steered_by_hand(loaded: Loaded, recipe: Recipe, prompt: int, length: int) ->
     for term in recipe.terms:
         direction = fetch(term.direction, term.source or loaded.checkpoint.name)
         best = direction.card.layer
-        spans = {"all": (1, length), "prompt": (1, prompt), "reply": (prompt, length), "last": (prompt - 1, prompt)}
+        first = 0 if term.kind == "ablate" else 1
+        spans = {
+            "all": (first, length),
+            "prompt": (first, prompt),
+            "reply": (prompt, length),
+            "last": (prompt - 1, prompt),
+        }
         start, end = spans[term.scope]
 
         def edited(
@@ -172,7 +178,7 @@ def test_bos_is_not_steered(kind: str, tiny_loaded: Callable[[str], Loaded]) -> 
     loaded = tiny_loaded(kind)
     prompts = [chat_prompt(loaded, text) for text in PROMPTS[:2]]
     assert {prompt[0] for prompt in prompts} == {loaded.tokenizer.bos_token_id}
-    for recipe in ("2*truth + 2*refusal[0]", "!truth", "truth[0-3]=1"):
+    for recipe in ("2*truth + 2*refusal[0]", "truth[0-3]=1", "!truth:reply", "!truth:last"):
         caught: list[dict[int, Tensor]] = [{layer: torch.empty(0) for layer in range(tiny.LAYERS)} for _ in range(2)]
         reply_logits(loaded, prompts, [[7], [7]], [edits(loaded, recipe)] * 2, caught[0])
         reply_logits(loaded, prompts, [[7], [7]], None, caught[1])
@@ -180,7 +186,28 @@ def test_bos_is_not_steered(kind: str, tiny_loaded: Callable[[str], Loaded]) -> 
             bos = -len(prompt) - 1
             for layer in range(tiny.LAYERS):
                 assert torch.equal(caught[0][layer][row, bos], caught[1][layer][row, bos])
-            assert not torch.equal(caught[0][3][row, bos + 1], caught[1][3][row, bos + 1])
+            assert not torch.equal(caught[0][3][row, bos + 1 :], caught[1][3][row, bos + 1 :])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scope", ["", ":prompt"])
+def test_an_ablation_reaches_bos_as_its_formula_says(
+    kind: str, scope: str, tiny_loaded: Callable[[str], Loaded]
+) -> None:
+    loaded = tiny_loaded(kind)
+    prompts = [chat_prompt(loaded, text) for text in PROMPTS[:2]]
+    direction = directions(loaded)("truth", "chat")
+    unit = torch.from_numpy(direction.unit(direction.card.layer))
+    left = {}
+    for recipe in (f"!truth{scope}", ""):
+        states = {layer: torch.empty(0) for layer in range(tiny.LAYERS)}
+        reply_logits(loaded, prompts, [[7], [7]], [edits(loaded, recipe)] * 2, states)
+        own = torch.stack(
+            [residual[row, -len(prompt) - 1] for residual in states.values() for row, prompt in enumerate(prompts)]
+        )
+        left[recipe] = float(((own @ unit).abs() / own.norm(dim=-1)).max())
+    assert left[f"!truth{scope}"] < 1e-4
+    assert left[""] > 1e-2, "the plain model has nothing there either, so this shows nothing"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -194,9 +221,9 @@ def test_ablation_leaves_nothing_along_the_direction(kind: str, tiny_loaded: Cal
         reply_logits(loaded, prompts, [reply_ids(loaded)] * 3, [edits(loaded, recipe)] * 3, states)
         part = 0.0
         for row, prompt in enumerate(prompts):
-            after_bos = -len(prompt) - len(reply_ids(loaded)) + 1
+            start = -len(prompt) - len(reply_ids(loaded))
             for residual in states.values():
-                own = residual[row, after_bos:]
+                own = residual[row, start:]
                 part = max(part, float(((own @ unit).abs() / own.norm(dim=-1)).max()))
         assert part < bound
     assert part > 1e-2, "the plain model has nothing there either, so this shows nothing"
