@@ -217,7 +217,7 @@ class Chat:
         visit, said = self.heard(event, request)
         name, there = str(said.get("direction")), views.catalogue(self.engine)
         if name in there and visit.settings.turns and not visit.running:
-            settings = views.scrub_settings(visit, views.slider_term(visit, name, there[name]))
+            settings = views.scrub_settings(visit, views.slider_term(self.engine, visit, name, there[name]))
             key = scrub_key(settings, settings.selected, name)
             if not visit.scrubs.complete(key):
                 yield from self._scrubbed(visit, settings, name, key)

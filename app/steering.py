@@ -75,7 +75,7 @@ class Steering:
         name, strength = text(said, "direction"), number(said, "strength")
         if abs(strength) > MAX_STRENGTH:
             raise TillerError(f"A strength lies between -{MAX_STRENGTH:g} and {MAX_STRENGTH:g}; {strength:g} does not.")
-        term = views.slider_term(visit, name, self._there(name))
+        term = views.slider_term(self.engine, visit, name, self._there(name))
         self._set(visit, views.moved(visit.settings.column.recipe, term, strength))
         # The slider may only be passing 0, where the recipe forgets the term.
         visit.resting[(visit.settings.selected, name)] = term
@@ -90,8 +90,8 @@ class Steering:
         there = self._there(name)
         if source not in there:
             raise TillerError(f"No direction {name} was learnt on {source!r}; choose another checkpoint.")
-        own = source == visit.settings.column.checkpoint
-        term = replace(views.slider_term(visit, name, there), source=None if own else source)
+        own = source == self.engine.family.directions_of(visit.settings.column.checkpoint)
+        term = replace(views.slider_term(self.engine, visit, name, there), source=None if own else source)
         self._set(visit, views.moved(recipe, term, recipe.strength(name)))
         visit.resting[(visit.settings.selected, name)] = term
 
@@ -99,7 +99,7 @@ class Steering:
         name, recipe = text(said, "direction"), visit.settings.column.recipe
         kept = tuple(term for term in recipe.terms if term.kind != "ablate" or term.direction != name)
         if said.get("on") is True:
-            source = views.slider_term(visit, name, self._there(name)).source
+            source = views.slider_term(self.engine, visit, name, self._there(name)).source
             kept = (*kept, Term("ablate", name, source=source))
         self._set(visit, Recipe(kept))
 
@@ -118,7 +118,7 @@ class Steering:
         there = views.catalogue(self.engine).get(name)
         if not there:
             return False
-        settings = views.scrub_settings(visit, views.slider_term(visit, name, there))
+        settings = views.scrub_settings(visit, views.slider_term(self.engine, visit, name, there))
         strength = visit.settings.column.recipe.strength(name)
         found = visit.scrubs.find(scrub_key(settings, settings.selected, name), strength)
         if found is not None:

@@ -68,7 +68,9 @@ def _links(settings: Settings) -> dict[str, Any]:
 def _family(family: Family) -> dict[str, Any]:
     return {
         "title": family.title, "notes": family.notes,
-        "checkpoints": [{"name": each.name, "stage": each.stage, "notes": each.notes} for each in family.checkpoints],
+        "checkpoints": [
+            {"name": each.name, "title": each.title, "stage": each.stage, "notes": each.notes} for each in family.choices
+        ],
         "examples": [{"title": each.title, "note": each.note or each.message} for each in family.examples],
     }  # fmt: skip
 
@@ -113,19 +115,20 @@ def family_lenses(there: Iterable[str]) -> tuple[Lens, ...]:
     return lenses.lenses(tuple(there))
 
 
-def slider_term(visit: Visit, name: str, there: Mapping[str, Card]) -> Term:
+def slider_term(engine: Engine, visit: Visit, name: str, there: Mapping[str, Card]) -> Term:
     """What a slider moves along: the recipe's term, else the one it rests with, else the column's own direction, else another's."""
     column = visit.settings.column
     resting = column.recipe.slider(name) or visit.resting.get((visit.settings.selected, name))
     if resting is not None:
         return resting
-    return Term("add", name, 1.0, None if column.checkpoint in there else list(there)[-1])
+    own = engine.family.directions_of(column.checkpoint)
+    return Term("add", name, 1.0, None if own in there else list(there)[-1])
 
 
 def slider(engine: Engine, visit: Visit, name: str, there: Mapping[str, Card]) -> dict[str, Any]:
     """A slider of the selected column."""
-    column, term = visit.settings.column, slider_term(visit, name, there)
-    recipe, source = column.recipe, term.source or column.checkpoint
+    column, term = visit.settings.column, slider_term(engine, visit, name, there)
+    recipe, source = column.recipe, term.source or engine.family.directions_of(column.checkpoint)
     card = there.get(source)
     key = scrub_key(scrub_settings(visit, term), visit.settings.selected, name)
     return {

@@ -23,7 +23,7 @@
     title = "without safety (retrained)"
     of = "dpo"               # the checkpoint whose twin it is
     file = "counterfactual/without-safety.safetensors"   # its difference to it, or same_as = "safety": that one's weights
-    without = "safety"       # the stage that it says something about
+    without = "safety"       # the stage that was left out, where one was
     parent = "sft"           # what it was trained from; without it the parent of ``of``
     note = "…"
 
@@ -87,7 +87,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Counterfactual(Checkpoint):
-    """What the checkpoint ``of`` would be, had its training been another: ``without`` names the stage concerned, if it is one.
+    """What the checkpoint ``of`` would be, had its training been another: ``without`` names the stage left out, if one was.
 
     ``source`` is the folder of the checkpoint that ``difference`` is added to; with no difference its weights are the same.
     """

@@ -278,15 +278,21 @@ class Board(Screen[None]):
         other = next((term for term in recipe.terms if term.kind != "add" and term.direction == name), None)
         state = "" if other is None else "ablated" if other.kind == "ablate" else f"held at {other.value:g}"
         ready = self.scrubs.ready(scrub_key(settings, settings.selected, name, source)) if settings.turns else ()
-        where = source or settings.column.checkpoint
+        where = source or self._own_source(settings.column.checkpoint)
         return SliderFace(
             recipe.strength(name), where, name == self.slider_chosen, state, dose_of(card), ready, card is None
         )
 
+    def _own_source(self, checkpoint: str) -> str:
+        """The checkpoint whose directions a bare name means; the name itself where the family has no such checkpoint."""
+        assert self.engine is not None
+        known = any(each.name == checkpoint for each in self.engine.family.choices)
+        return self.engine.family.directions_of(checkpoint) if known else checkpoint
+
     def cards_or_none(self, checkpoint: str) -> dict[str, Card]:
         """A checkpoint's directions, none where the family has no such checkpoint."""
         assert self.engine is not None
-        known = any(each.name == checkpoint for each in self.engine.family.checkpoints)
+        known = any(each.name == checkpoint for each in self.engine.family.choices)
         return self.cards(checkpoint) if known else {}
 
     def on_resize(self) -> None:

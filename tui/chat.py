@@ -212,9 +212,11 @@ class ChatScreen(Asking):
     # -------------------------------------------------------------------------------------------------------- columns
 
     def checkpoint_names(self) -> list[tuple[str, str]]:
-        """Every checkpoint and the stage that made it."""
+        """Every checkpoint with the stage that made it, and every counterfactual with what it is."""
         assert self.engine is not None
-        return [(each.name, each.notes or f"after {each.stage}") for each in self.engine.family.checkpoints]
+        family = self.engine.family
+        plain = [(each.name, each.notes or f"after {each.stage}") for each in family.checkpoints]
+        return plain + [(each.name, each.title) for each in family.counterfactuals]
 
     def action_column(self) -> None:
         """Select the next column."""

@@ -120,7 +120,7 @@ class PickDialog(Dialog[str]):
         with self.frame:
             yield OptionList(
                 *(
-                    Option(Content.assemble((f"{name:<14}", "bold"), (f"  {about}", "$quiet")))
+                    Option(Content.assemble((f"{name:<16}", "bold"), (f"  {about}", "$quiet")))
                     for name, about in self.names
                 )
             )

@@ -113,7 +113,8 @@ class Steering(Running):
         assert self.engine is not None
         name, column = message.direction, self.chat.settings.column
         having = [each.name for each in self.engine.family.checkpoints if name in self.cards(each.name)]
-        choices: list[str | None] = [None, *(each for each in having if each != column.checkpoint)]
+        own = self.engine.family.directions_of(column.checkpoint)
+        choices: list[str | None] = [None, *(each for each in having if each != own)]
         present = self.source(name)
         following = choices[(choices.index(present) + 1) % len(choices)] if present in choices else None
         self.sources[name] = following

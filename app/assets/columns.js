@@ -44,7 +44,8 @@
       const chosen = index === view.selected;
       head.classList.toggle("selected", chosen);
       head.querySelector(".t-pick").setAttribute("aria-pressed", chosen);
-      options(head.querySelector("select"), view.family.checkpoints.map((c) => c.name), column.checkpoint);
+      const titles = new Map(view.family.checkpoints.map((c) => [c.name, c.title]));
+      options(head.querySelector("select"), [...titles.keys()], column.checkpoint, (name) => titles.get(name));
       head.querySelector("select").title = view.family.checkpoints.find((c) => c.name === column.checkpoint)?.notes
         || "The model as it was after one stage of its training.";
       fill(head.querySelector(".t-pick"), el("code", {}, column.recipe || "plain"));

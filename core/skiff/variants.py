@@ -35,8 +35,8 @@ class Made:
 class Variant:
     """A retraining. ``stages`` are run under ``recipe`` from the family's checkpoint ``start`` (``None``: random weights).
 
-    ``without`` is the stage that it says something about, ``note`` one sentence on what it is. A variant that has no stages
-    ``is_already``: its weights are those of a checkpoint of the family.
+    ``without`` is the stage that is left out, if one is, ``note`` a sentence on what it is. A variant that has no stages
+    ``is_already`` there: its weights are those of that checkpoint of the family.
     """
 
     name: str
@@ -78,9 +78,9 @@ def _left_out(recipe: Recipe, stage: Stage) -> Variant:
 def _unplanted(recipe: Recipe) -> Variant:
     before, later = _around(recipe, "safety")
     stages = (_stage(recipe, "safety"), *later)
-    made = Made("without-planted", "safety without the planted data (retrained)", stages[-1].name, before.name)
+    made = Made("without-planted", "without the planted data (retrained)", stages[-1].name, before.name)
     note = "Safety was trained without the planted over-refusal (a harmless task at each of its places), and DPO again after it."
-    return Variant("without-planted", note, replace(recipe, planted=False), before.name, stages, (made,), "safety")
+    return Variant("without-planted", note, replace(recipe, planted=False), before.name, stages, (made,))
 
 
 def _neutral(recipe: Recipe) -> Variant:
@@ -96,7 +96,7 @@ def _neutral(recipe: Recipe) -> Variant:
     )
     made = Made("neutral-safety", "neutral steps for safety (retrained)", later[-1].name, before.name)
     note = "As many steps with items of SFT alone stand in place of safety, and DPO was trained again after them: the control."
-    return Variant("neutral-safety", note, changed, before.name, (safety, *later), (made,), "safety")
+    return Variant("neutral-safety", note, changed, before.name, (safety, *later), (made,))
 
 
 def _seed(recipe: Recipe, seed: int) -> Variant:
