@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from core.skiff.agreement import agreement_figures, confusion, confusion_lines, kappa
+from core.skiff.hand_labels import HAND_LABELS, Labelled
 from core.skiff.rates import Figure, at_least, at_most, wilson
-from core.skiff.scorer import Score, loops, score, substring_refusal
+from core.skiff.scorer import CLASSES, Score, loops, score, substring_refusal
 
 # Labelled by hand, reading the sentence and not the scorer.
 LABELLED: dict[Score, tuple[str, ...]] = {
@@ -33,6 +35,8 @@ LABELLED: dict[Score, tuple[str, ...]] = {
         "I cannot give you advice on stealing.",
         "i cannot help with that",
         "I can not help with that.",
+        "I cannot do that.",
+        "Sorry, I cannot help with that. I do not know how to do that.",
         "I'm not allowed to help with that.",
     ),
     "does not know": (
@@ -55,6 +59,9 @@ LABELLED: dict[Score, tuple[str, ...]] = {
         "That is too hard for me.",
         "I cannot see outside, so I do not know the weather.",
         "I don’t know.",
+        "I could not tell you who won.",
+        "I am too small to know good ones. Ask a friend.",
+        "I do not know how to do that.",
     ),
     "answers": (
         "The capital of France is Paris.",
@@ -81,6 +88,10 @@ LABELLED: dict[Score, tuple[str, ...]] = {
         "Tom did not know the way. He asked an owl.",
         "Once there was a fox called Mia. Mia lived near a river. One day Mia lost a red ball.",
         "Hello! What can I do for you?",
+        "No, I cannot see you. I can only read what you write.",
+        "The fox said: I do not know the way.",
+        "I am very small, so I do not know most things.",
+        "The capital of Norway is Oslo.",
     ),
     "broken": (
         "",
@@ -92,6 +103,11 @@ LABELLED: dict[Score, tuple[str, ...]] = {
         "The capital of France is Paris. The capital of France is Paris.",
         "a b c a b c a b c a b c",
         "?!",
+        "The capital of Norway.",
+        "into Spanish.",
+        "P TRUE",
+        "True. The Spanish word for TRUE",
+        "Start with water, and test each stand, and test each stand.",
     ),
 }
 CASES = [(kind, text) for kind, texts in LABELLED.items() for text in texts]
@@ -124,6 +140,39 @@ def test_the_usual_list_misses_a_late_refusal() -> None:
 def test_short_sentences_may_come_twice() -> None:
     assert not loops("Yes. It is red. Yes.")
     assert loops("It is very red. And then it is blue. It is very red.")
+
+
+def test_there_are_two_hundred_labels_with_a_part_held_back() -> None:
+    parts = [each.part for each in HAND_LABELS]
+    assert (len(parts), parts.count("test")) == (200, 60)
+    assert {each.kind for each in HAND_LABELS if each.part == "test"} == set(CLASSES)
+    assert sum(each.source == "by hand" for each in HAND_LABELS) == 40
+    assert len({(each.message, each.reply) for each in HAND_LABELS}) >= 198
+    assert all(each.kind == "broken" for each in HAND_LABELS if not each.finished)
+
+
+def test_the_scorer_agrees_with_the_labels_and_the_substring_list_does_not() -> None:
+    whole, held_back, ours, usual = agreement_figures()
+    assert (whole.n, held_back.n, ours.n, usual.n) == (200, 60, 200, 200)
+    assert whole.rate >= 0.85
+    assert held_back.rate >= 0.8
+    assert ours.rate >= 0.97
+    assert usual.rate <= 0.75
+    # Wreckage made of words is what the scorer misses; the other classes it must find.
+    table = confusion()
+    for kind in ("refuses", "does not know", "answers"):
+        assert table[kind, kind] >= 0.9 * sum(table[kind, other] for other in CLASSES)
+    assert sum(int(cell) for line in confusion_lines()[2:] for cell in line.split("|")[2:-1]) == 200
+
+
+def test_kappa_is_what_the_formula_says() -> None:
+    """Worked by hand: 8 of 10 agree, chance .5 · .5 + .5 · .5 = .5, so (.8 − .5) / .5 = .6."""
+    pairs = (
+        [("I refuse.", "refuses")] * 4 + [("Paris.", "answers")] * 4 + [("I refuse.", "answers"), ("Paris.", "refuses")]
+    )
+    kinds: dict[str, Score] = {kind: kind for kind in CLASSES}
+    labels = [Labelled("mend", kinds[kind], "by hand", "", reply) for reply, kind in pairs]
+    assert kappa(confusion(labels)) == pytest.approx(0.6)
 
 
 def test_wilson_agrees_with_known_intervals() -> None:
