@@ -143,7 +143,8 @@ def read_log(folder: Path) -> dict[str, Any]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all. Raises TrainingRefused."""
-    temporary = path.with_name(path.name + ".new")
+    # Two processes may write the same file at once.
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(text, encoding="utf-8")

@@ -86,9 +86,15 @@ class Retraining:
             for stage, entry in zip(variant.stages, record["stages"], strict=True):
                 plans.append(entry["recipe"] == self._plan(variant.recipe, stage, parent))
                 parent = entry["weights"]
-            return all(plans) and all(self._fits(made) for made in variant.makes)
+            return all(plans) and self.usable(variant)
         except (OSError, ValueError, KeyError, TypeError):
             return False
+
+    def usable(self, variant: Variant) -> bool:
+        """Whether a variant is there and fits the family, whatever recipe made it."""
+        return bool(variant.is_already) or (
+            self.record_path(variant).exists() and all(self._fits(made) for made in variant.makes)
+        )
 
     def _start(self, variant: Variant) -> str | None:
         return log.weights_hash(self.out / variant.start) if variant.start else None
@@ -233,10 +239,10 @@ class Retraining:
         """List in family.toml what is there, so that it can be loaded by name. Raises TrainingRefused."""
         path = self.out / "family.toml"
         while True:
-            there = [each for each in self.known.values() if self.finished(each)]
+            there = [each for each in self.known.values() if self.usable(each)]
             log.write_text(path, listed(path.read_text(encoding="utf-8"), there))
             # Another process may have finished one, and listed it, while this one was writing: whoever writes last looks again.
-            if there == [each for each in self.known.values() if self.finished(each)]:
+            if there == [each for each in self.known.values() if self.usable(each)]:
                 return
 
 
