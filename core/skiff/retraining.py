@@ -33,7 +33,7 @@ BEGINNING = "beginning.safetensors"
 class Retraining:
     """The counterfactuals of the finished family in ``out``, which ``recipe`` has made. ``state`` holds what is unfinished.
 
-    Raises TrainingRefused when the family is not finished, or was made by another recipe.
+    Raises TrainingRefused when the family is not finished.
     """
 
     def __init__(self, recipe: Recipe, out: Path, state: Path) -> None:
@@ -52,13 +52,18 @@ class Retraining:
                 )
         self.tokenizer = load_tokenizer(out / recipe.stages[0].name)
         self.vocabulary = log.text_hash(self.tokenizer.backend_tokenizer.to_str())
-        self._check(recipe)
 
-    def _check(self, recipe: Recipe) -> None:
-        """Refuse a family whose later stages this program would train otherwise: nothing could be laid to the variant alone."""
-        for stage in recipe.stages[1:]:
+    def check(self, variant: Variant) -> None:
+        """Refuse a variant of stages that this program would train otherwise than they were: not all would be laid to the variant.
+
+        A base may be of older documents; the record of its unlabelled twin says so. Raises TrainingRefused.
+        """
+        rerun = {stage.name for stage in variant.stages if stage.stage != "pretrain"}
+        for stage in self.recipe.stages:
+            if stage.name not in rerun:
+                continue
             record = self.records[stage.name]
-            changed = differing(record["recipe"], self._plan(recipe, stage, record["recipe"]["parent"]))
+            changed = differing(record["recipe"], self._plan(self.recipe, stage, record["recipe"]["parent"]))
             if changed:
                 raise TrainingRefused(
                     f"the {stage.name} in {self.out} was trained by another recipe than this program's "
@@ -134,6 +139,7 @@ class Retraining:
                 f"{variant.name}: {f'is {variant.is_already}' if variant.is_already else 'there already'}.", flush=True
             )
             return
+        self.check(variant)
         print(f"{variant.name}: {variant.note}", flush=True)
         entries: list[Plain] = []
         start, parent = (self.out / variant.start if variant.start else None), variant.start

@@ -64,6 +64,8 @@ def _train(recipe: Recipe, wanted: list[Variant], options: argparse.Namespace) -
         retraining = Retraining(recipe, out, state)
         retraining.tell()
         unmade = [each for each in wanted if not retraining.finished(each)]
+        for variant in unmade:
+            retraining.check(variant)
         if unmade and not missing:
             clock = Clock(retraining.tokenizer)
             print(told([(each.name, retraining.cost(each, clock)) for each in unmade]), flush=True)
