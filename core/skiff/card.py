@@ -6,7 +6,12 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from core.skiff import agreement
 from core.skiff.rates import Figure
+from core.skiff.tried import tried_lines
+
+#: Checkpoints that are measured as controls; see ``Subjects.controls``.
+CONTROL_NAMES = ("base-unlabelled", "without-planted")
 
 WHAT = """
 Four checkpoints of one language model with {parameters} parameters (Llama architecture, vocabulary 2,048, context 512):
@@ -40,15 +45,47 @@ later one count under the stage they come from.
 RESULTS = """
 Written by `python launch.py evaluate`. Greedy decoding. Prompts, wordings, verbs, subjects and number pairs are ones that no
 training text has, unless the line says otherwise; facts are those of the training text, since recalling them is the point.
-Intervals are 95 % Wilson intervals. *Aim* is what the design asks of Skiff, *first* what this first edition had to reach.
-One training seed: how much another would differ is not measured here.
+Intervals are 95 % Wilson intervals, or the middle 95 % of the repetitions where n counts those. *Aim* is what the design asks
+of Skiff, *first* what the first edition had to reach. {seeds}
+"""
+
+ONE_SEED = "One training seed: how much another would differ is not measured here."
+SEEDS = """
+*Seeds* is the mean, and in brackets the least and the most, over {number} seeds of the stages after the base: the shipped one and
+{others}. They share the base, so that of the base there is one seed. Rates and marks are the shipped seed's.
+"""
+CONTROLS = """
+{names} {are} no part of the family but retrained to compare with: without labelled statements in pretraining, or without the
+planted over-refusal.
+"""
+
+SCORING = """
+Replies are put in four classes by rules. These were checked against two hundred replies labelled by hand, of which sixty were not
+looked at while the rules were mended. Refusals, ignorance and answers are found almost always; wreckage that is made of whole words
+passes for an answer, so that rates of *broken* are lower bounds. The substring list is the usual score of the literature.
+"""
+
+TRIED = """
+Single runs with one seed each, kept here so that nobody need try them again.
 """
 
 
-def model_card(figures: Sequence[Figure], record: dict[str, Any]) -> str:
-    """The card as Markdown, from the evaluation's figures and the training log."""
+def model_card(figures: Sequence[Figure], record: dict[str, Any], seeds: Sequence[int] = ()) -> str:
+    """The card as Markdown, from the evaluation's figures and the training log.
+
+    ``seeds`` are the seeds that figures were measured on besides the shipped one.
+    """
     lines = ["# Skiff", "", *_text(WHAT.format(parameters=_parameters(record))), "## Files", "", *_text(FILES)]
-    return "\n".join([*lines, *_training(record), *_results(figures)])
+    tried = ["### What was tried", "", *_text(TRIED), *tried_lines(), ""]
+    return "\n".join([*lines, *_training(record), *tried, *_results(figures, seeds)])
+
+
+def seeds_sentence(seeds: Sequence[int]) -> str:
+    """What the card says of seeds: which were measured, and where there is only the shipped one, that."""
+    if not seeds:
+        return ONE_SEED
+    others = " and ".join(f"seed {seed}" for seed in seeds)
+    return " ".join(SEEDS.format(number=len(seeds) + 1, others=others).split())
 
 
 def _text(paragraphs: str) -> list[str]:
@@ -88,33 +125,48 @@ def _training(record: dict[str, Any]) -> list[str]:
     return [*lines, "", seeds, "", *remarks]
 
 
-def _results(figures: Sequence[Figure]) -> list[str]:
-    lines = ["## What it shows", "", *_text(RESULTS)]
+def _results(figures: Sequence[Figure], seeds: Sequence[int]) -> list[str]:
+    lines = ["## What it shows", "", *_text(RESULTS.format(seeds=seeds_sentence(seeds)))]
+    controls = [f"`{name}`" for name in CONTROL_NAMES if any(figure.checkpoint == name for figure in figures)]
+    if controls:
+        are = "is" if len(controls) == 1 else "are"
+        lines += _text(CONTROLS.format(names=" and ".join(controls), are=are))
+    lines += ["What the final checkpoint says to two hundred strangers stands in [transcripts.md](transcripts.md).", ""]
     for section in dict.fromkeys(figure.section for figure in figures):
-        lines += [f"### {section}", "", "| figure | checkpoint | rate | 95 % | n | aim | first |"]
-        lines += [
-            "|---|---|---|---|---|---|---|",
-            *(_row(figure) for figure in figures if figure.section == section),
-            "",
-        ]
+        lines += [f"### {section}", "", *_table([figure for figure in figures if figure.section == section]), ""]
+    if any(figure.section == agreement.SECTION for figure in figures):
+        lines += [*_text(SCORING), *agreement.confusion_lines(), ""]
     missed = _missed(figures)
     return [*lines, "### Where it falls short", "", *missed, ""] if missed else lines
 
 
-def _row(figure: Figure) -> str:
-    low, high = figure.interval
-    note = f" ({figure.note})" if figure.note else ""
-    aim, first = (f"{target} {figure.mark(target)}" if target else "" for target in (figure.target, figure.first))
-    cells = [
-        f"{figure.name}{note}",
-        figure.checkpoint,
-        f"{figure.rate:.3f}",
-        f"{low:.2f}–{high:.2f}",
-        str(figure.n),
-        aim,
-        first,
-    ]
-    return f"| {' | '.join(cells)} |"
+def _table(figures: Sequence[Figure]) -> list[str]:
+    """The figures of a section; a column that would be empty is left out."""
+    columns: dict[str, list[str]] = {
+        "figure": [f"{each.name}{f' ({each.note})' if each.note else ''}" for each in figures],
+        "checkpoint": [each.checkpoint for each in figures],
+        "rate": [number(each.rate, 3) for each in figures],
+        "95 %": ["–".join(number(end, 2) for end in each.interval) for each in figures],
+        "n": [str(each.n) for each in figures],
+        "seeds": [_seeds(each) for each in figures],
+        "aim": [f"{each.target} {each.mark(each.target)}" if each.target else "" for each in figures],
+        "first": [f"{each.first} {each.mark(each.first)}" if each.first else "" for each in figures],
+    }
+    kept = {name: cells for name, cells in columns.items() if any(cells)}
+    lines = [f"| {' | '.join(kept)} |", f"|{'---|' * len(kept)}"]
+    return lines + [f"| {' | '.join(row)} |" for row in zip(*kept.values(), strict=True)]
+
+
+def _seeds(figure: Figure) -> str:
+    if figure.over_seeds is None:
+        return ""
+    mean, low, high = (number(value, 2) for value in figure.over_seeds)
+    return f"{mean} ({low}–{high})"
+
+
+def number(value: float, digits: int) -> str:
+    """A rate with its digits; what is no rate but hundreds of something, without any."""
+    return f"{value:.{digits}f}" if abs(value) < 10 else f"{value:,.0f}"
 
 
 def _missed(figures: Iterable[Figure]) -> list[str]:
@@ -123,5 +175,7 @@ def _missed(figures: Iterable[Figure]) -> list[str]:
     for figure in figures:
         for order, (name, target) in enumerate((("first edition", figure.first), ("aim", figure.target))):
             if target is not None and figure.mark(target) == "✗":
-                lines.append((order, f"- {figure.name} [{figure.checkpoint}]: {figure.rate:.3f}, {name} {target}"))
+                lines.append(
+                    (order, f"- {figure.name} [{figure.checkpoint}]: {number(figure.rate, 3)}, {name} {target}")
+                )
     return [line for _, line in sorted(lines, key=lambda entry: entry[0])]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,9 +14,13 @@ import torch
 from core import families, loading
 from core.arguments import Arguments
 from core.errors import TillerError
+from core.skiff import transcripts
+from core.skiff.agreement import agreement_figures
 from core.skiff.card import model_card
 from core.skiff.log import read_log, write_text
 from core.skiff.measure_chat import CHAT_MEASURES
+from core.skiff.measure_neurons import neuron_figures
+from core.skiff.measure_speed import speed_figures
 from core.skiff.measure_steering import STEERING_MEASURES
 from core.skiff.measure_world import fact_figures, judging_figures, probe_figures
 from core.skiff.rates import Figure, Target
@@ -27,29 +32,42 @@ MEASURES: dict[str, Callable[[Subjects], Iterator[Figure]]] = {
     "probe": probe_figures,
     **CHAT_MEASURES,
     **STEERING_MEASURES,
+    "neurons": neuron_figures,
+    "speed": speed_figures,
+    "scoring": lambda _subjects: agreement_figures(),
 }
+#: What is also measured on the other seeds of the stages after the base, where the family has them.
+SEEDED = frozenset({*CHAT_MEASURES, *STEERING_MEASURES})
+TRANSCRIPTS = "transcripts"
 
 
 def evaluate(arguments: list[str]) -> int:
     """Run the evaluation from the command line; returns 0, or 1 when the family cannot be evaluated.
 
-    The card is only written by a whole run, so that it never mixes figures of different weights.
+    The card is only written by a whole run, so that it never mixes figures of different weights. The transcripts are of one
+    checkpoint and say of which weights; a whole run writes them too, and so does ``--only transcripts``.
     """
     options = _parser().parse_args(arguments)
-    chosen = options.only or list(MEASURES)
+    chosen = options.only or [*MEASURES, TRANSCRIPTS]
     before = torch.get_num_threads()
     torch.set_num_threads(options.threads or loading.threads())
     try:
         family = families.load(options.family)
         record = read_log(family.folder)
-        print(f"Evaluating {family.title} in {family.folder}: about six minutes in all.", flush=True)
-        figures = list(_measure(Subjects(family), chosen))
+        subjects = Subjects(family)
+        seeds = subjects.seeds()
+        print(f"Evaluating {family.title} in {family.folder}: about {10 + 5 * len(seeds)} minutes in all.", flush=True)
+        figures = list(_measure(subjects, seeds, [name for name in chosen if name != TRANSCRIPTS]))
         if options.json:
             write_text(options.json, json.dumps([figure_json(figure) for figure in figures], indent=1) + "\n")
         if not options.only and not options.no_card:
             card = family.folder / "README.md"
-            write_text(card, model_card(figures, record))
+            write_text(card, model_card(figures, record, tuple(seeds)))
             print(f"Model card written to {card}.")
+        if TRANSCRIPTS in chosen and not options.no_card:
+            page = family.folder / transcripts.NAME
+            write_text(page, transcripts.write_transcripts(subjects))
+            print(f"Transcripts written to {page}.")
     except TillerError as problem:
         print(f"evaluate: {problem}")
         return 1
@@ -63,22 +81,35 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--family", default="skiff", help="family name, or a folder with a family.toml (default: %(default)s)"
     )
-    parser.add_argument("--only", nargs="+", choices=list(MEASURES), help="measure only these, and write no card")
+    parser.add_argument(
+        "--only", nargs="+", choices=[*MEASURES, TRANSCRIPTS], help="measure or write only these, and no card"
+    )
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
-    parser.add_argument("--no-card", action="store_true", help="do not write README.md into the family's folder")
+    parser.add_argument(
+        "--no-card", action="store_true", help="write neither README.md nor transcripts.md into the family's folder"
+    )
     parser.add_argument(
         "--threads", type=int, default=0, help="processor threads (default: as many as this process may use)"
     )
     return parser
 
 
-def _measure(subjects: Subjects, chosen: list[str]) -> Iterator[Figure]:
+def _measure(subjects: Subjects, seeds: Mapping[int, Subjects], chosen: list[str]) -> Iterator[Figure]:
     for name in chosen:
         started = time.monotonic()
-        for figure in MEASURES[name](subjects):
+        shipped = MEASURES[name](subjects)
+        others = [list(MEASURES[name](view)) for view in seeds.values()] if name in SEEDED else []
+        for figure in with_seeds(shipped, others):
             print(figure_line(figure), flush=True)
             yield figure
         print(f"  ({name}: {time.monotonic() - started:.0f} s)", flush=True)
+
+
+def with_seeds(shipped: Iterable[Figure], others: Sequence[Sequence[Figure]]) -> Iterator[Figure]:
+    """The shipped seed's figures, each with the rates that the same figure has under the other seeds, where it has any."""
+    for figure in shipped:
+        rates = tuple(each.rate for other in others for each in other if each.key == figure.key)
+        yield replace(figure, seeds=rates)
 
 
 def figure_line(figure: Figure) -> str:
@@ -90,9 +121,11 @@ def figure_line(figure: Figure) -> str:
         if target is not None
     )
     note = f"  ({figure.note})" if figure.note else ""
+    spread = figure.over_seeds
+    seeds = f"  {len(figure.seeds) + 1} seeds {spread[0]:.3f} ({spread[1]:.2f}–{spread[2]:.2f})" if spread else ""
     return (
         f"{figure.section}: {figure.name} [{figure.checkpoint}]  {figure.rate:.3f}  n {figure.n}  "
-        f"95 % {low:.2f}–{high:.2f}  {targets}{note}"
+        f"95 % {low:.2f}–{high:.2f}{seeds}  {targets}{note}"
     )
 
 
@@ -111,6 +144,8 @@ def figure_json(figure: Figure) -> dict[str, object]:
         "target": _plain(figure.target),
         "first_edition": _plain(figure.first),
         "note": figure.note,
+        "runs": list(figure.runs),
+        "seeds": list(figure.seeds),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +17,16 @@ from core.loading import Loaded
 from core.prompts import encode
 from core.scoring import reply_logits
 from core.skiff.judging import CATEGORY_SPLITS, Split, Statement, statements
-from core.skiff.rates import Figure, at_least, count
+from core.skiff.rates import Figure, at_least, count, percentile, repeated
 from core.skiff.subjects import Subjects
 from core.skiff.world import TABLES, Table
 from core.values import Sampling
 
 FACTS = "Facts"
 TRUTH = "Truth"
+#: The base that was trained without labelled statements: the negative control of everything that concerns truth.
+NEVER_LABELLED = "base-unlabelled"
+SHUFFLES = 20
 SPLITS: tuple[Split, ...] = ("train", "validation", "test", "unlabelled")
 
 
@@ -73,14 +77,19 @@ def says_first(text: str, answer: str) -> bool:
 
 
 def judging_figures(subjects: Subjects) -> Iterator[Figure]:
-    """Few-shot "This statement is:" on wordings that no training text has, labelled and never labelled categories."""
-    loaded = subjects.load(subjects.base)
+    """Few-shot "This statement is:" on wordings that no training text has, labelled and never labelled categories.
+
+    The base that was trained without labelled statements is the negative control, where the family has it.
+    """
     labelled = [item for split in SPLITS[:3] for item in statements(split, heldout=True)]
     negated = [item for split in SPLITS[:3] for item in statements(split, heldout=False, negated=True)]
     unlabelled = list(statements("unlabelled", heldout=True))
-    yield count(TRUTH, "few-shot judging, held-out wordings", subjects.base, _judged(loaded, labelled), at_least(0.85))
-    yield count(TRUTH, "few-shot judging, negations", subjects.base, _judged(loaded, negated))
-    yield count(TRUTH, "few-shot judging, categories never labelled", subjects.base, _judged(loaded, unlabelled))
+    for name in (subjects.base, *subjects.controls(NEVER_LABELLED)):
+        loaded = subjects.load(name)
+        target = at_least(0.85) if name == subjects.base else None
+        yield count(TRUTH, "few-shot judging, held-out wordings", name, _judged(loaded, labelled), target)
+        yield count(TRUTH, "few-shot judging, negations", name, _judged(loaded, negated))
+        yield count(TRUTH, "few-shot judging, categories never labelled", name, _judged(loaded, unlabelled))
 
 
 def _judged(loaded: Loaded, items: list[Statement]) -> list[bool]:
@@ -102,23 +111,63 @@ def _judged(loaded: Loaded, items: list[Statement]) -> list[bool]:
 def probe_figures(subjects: Subjects) -> Iterator[Figure]:
     """A mean-difference probe learnt on all categories but one, tried on the one left out in held-out wordings.
 
-    The layer is the one that is best on the left-out categories in training wordings, and at most the last but one.
+    The layer is the one that is best on the left-out categories in training wordings, and at most the last but one. Negative
+    controls: labels shuffled within each category (layers chosen anew each time, so that the best of many is compared with the
+    best of many), and the base that was trained without labelled statements, where the family has it.
     """
-    for name in (subjects.base, subjects.final):
+    for name in (subjects.base, subjects.final, *subjects.controls(NEVER_LABELLED)):
         loaded = subjects.load(name)
         train = [item for split in SPLITS[:3] for item in statements(split)]
         held = [item for split in SPLITS[:3] for item in statements(split, heldout=True)]
         never = list(statements("unlabelled", heldout=True))
         states_train, states_held, states_never = (_states(loaded, items) for items in (train, held, never))
         layers = range(loaded.anatomy.layers - 1)
-        chosen = [sum(_left_out(train, states_train, train, states_train, layer)) for layer in layers]
-        layer = max(layers, key=lambda each: chosen[each])
+        layer = _best_layer(train, train, states_train, layers)
         note = f"layer {layer}"
         outcomes = _left_out(train, states_train, held, states_held, layer)
         target = at_least(0.85) if name == subjects.base else None
         yield count(TRUTH, "truth probe, category left out, held-out wordings", name, outcomes, target, note=note)
         probed = _probe(train, states_train, never, states_never, layer)
         yield count(TRUTH, "truth probe, categories never labelled", name, probed, note=note)
+        if name == subjects.base:
+            runs = _with_shuffled_labels(train, states_train, held, states_held, layers)
+            reached = sum(run >= sum(outcomes) / len(outcomes) for run in runs)
+            note = f"95th percentile {percentile(runs, 95):.3f}; p of the true labels {(1 + reached) / (1 + len(runs)):.3f}"
+            yield repeated(TRUTH, "truth probe, labels shuffled", name, runs, note=note)
+
+
+def _best_layer(learn: list[Statement], judge: list[Statement], known: NDArray[np.float64], layers: range) -> int:
+    """The layer at which probes learnt on the other categories do best; ``learn`` and ``judge`` are the same statements."""
+    chosen = [sum(_left_out(learn, known, judge, known, layer)) for layer in layers]
+    return max(layers, key=lambda each: chosen[each])
+
+
+def _with_shuffled_labels(
+    train: list[Statement],
+    known: NDArray[np.float64],
+    held: list[Statement],
+    asked: NDArray[np.float64],
+    layers: range,
+) -> list[float]:
+    """What the probe reaches when it learns from shuffled labels, :data:`SHUFFLES` times, each time at its own best layer."""
+    rates: list[float] = []
+    for shuffle in range(SHUFFLES):
+        wrong = shuffled_labels(train, random.Random(f"shuffled labels {shuffle}"))
+        outcomes = _left_out(wrong, known, held, asked, _best_layer(wrong, train, known, layers))
+        rates.append(sum(outcomes) / len(outcomes))
+    return rates
+
+
+def shuffled_labels(items: list[Statement], rng: random.Random) -> list[Statement]:
+    """The same statements with the labels of each category dealt out anew."""
+    new = list(items)
+    for category in dict.fromkeys(item.category for item in items):
+        places = [index for index, item in enumerate(items) if item.category == category]
+        labels = [items[index].label for index in places]
+        rng.shuffle(labels)
+        for index, label in zip(places, labels, strict=True):
+            new[index] = replace(items[index], label=label)
+    return new
 
 
 def _states(loaded: Loaded, items: list[Statement]) -> NDArray[np.float64]:

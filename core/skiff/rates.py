@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,7 +32,8 @@ class Target:
         return rate >= self.value if self.sense == ">=" else rate <= self.value
 
     def __str__(self) -> str:
-        return f"{'≥' if self.sense == '>=' else '≤'} {self.value:.2f}".replace("0.", ".")
+        shown = f"{self.value:.2f}".replace("0.", ".", 1) if self.value <= 1 else f"{self.value:,.0f}"
+        return f"{'≥' if self.sense == '>=' else '≤'} {shown}"
 
 
 def at_least(value: float) -> Target:
@@ -51,6 +52,9 @@ class Figure:
 
     ``target`` is what the design asks for, ``first`` what the first edition must reach; either may be absent: then the
     figure is only reported. ``note`` says what the figure is made of, in a few words.
+
+    ``runs`` are the results of repetitions where the figure is their mean and no rate of one count; then ``n`` is how many there
+    are. ``seeds`` are the rates of the same checkpoint trained with other seeds.
     """
 
     section: str
@@ -61,22 +65,60 @@ class Figure:
     target: Target | None = None
     first: Target | None = None
     note: str = ""
+    runs: tuple[float, ...] = ()
+    seeds: tuple[float, ...] = ()
 
     @property
     def rate(self) -> float:
-        """hits / n, or 0 when nothing was counted."""
+        """hits / n, or 0 when nothing was counted; the mean of the repetitions where there are any."""
+        if self.runs:
+            return sum(self.runs) / len(self.runs)
         return self.hits / self.n if self.n else 0.0
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % Wilson interval."""
+        """The 95 % Wilson interval, or between which percentiles, the 2.5th and the 97.5th, the repetitions lie."""
+        if self.runs:
+            return percentile(self.runs, 2.5), percentile(self.runs, 97.5)
         return wilson(self.hits, self.n)
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What tells the figure from the others of an evaluation."""
+        return self.section, self.name, self.checkpoint
+
+    @property
+    def over_seeds(self) -> tuple[float, float, float] | None:
+        """Mean, smallest and largest rate over the shipped seed and the others; ``None`` where only one was measured."""
+        if not self.seeds:
+            return None
+        rates = (self.rate, *self.seeds)
+        return sum(rates) / len(rates), min(rates), max(rates)
 
     def mark(self, target: Target | None) -> str:
         """✓, ✗, or nothing where there is no target."""
         if target is None:
             return ""
         return "✓" if self.n and target.met(self.rate) else "✗"
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """A percentile, between the two nearest values where it falls between them. Raises ValueError without values."""
+    if not values:
+        raise ValueError("A percentile needs at least one value.")
+    ordered = sorted(values)
+    place = (len(ordered) - 1) * percent / 100
+    below = math.floor(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+
+
+def repeated(
+    section: str, name: str, checkpoint: str, runs: Iterable[float], target: Target | None = None, note: str = ""
+) -> Figure:
+    """A figure that is the mean of repetitions."""
+    found = tuple(runs)
+    return Figure(section, name, checkpoint, 0, len(found), target, None, note, found)
 
 
 def count(section: str, name: str, checkpoint: str, outcomes: Iterable[bool], target: Target | None = None,

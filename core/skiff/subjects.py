@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from core import loading
@@ -15,6 +16,7 @@ from core.skiff.scorer import Score, score
 from core.values import Sampling
 
 REPLY_TOKENS = 96
+_SEED = re.compile(r"seed-(\d+)(?:-.+)?")
 
 
 @dataclass(frozen=True)
@@ -28,9 +30,13 @@ class Said:
 
 @dataclass
 class Subjects:
-    """The checkpoints of ``family``; ``post`` are the post-trained ones in order, ``final`` the last of them."""
+    """The checkpoints of ``family``; ``post`` are the post-trained ones in order, ``final`` the last of them.
+
+    ``twins`` makes it a view of another seed: a checkpoint named there answers under its own name with its twin's weights.
+    """
 
     family: Family
+    twins: Mapping[str, str] = field(default_factory=dict)
     _loaded: dict[str, Loaded] = field(default_factory=dict)
 
     @property
@@ -40,19 +46,36 @@ class Subjects:
 
     @property
     def post(self) -> tuple[str, ...]:
-        """The names of the post-trained checkpoints on the path to the final one."""
-        return tuple(each.name for each in self.family.path(self.final)[1:])
+        """The names of the post-trained checkpoints on the path to the final one; in a view those that have a twin."""
+        names = tuple(each.name for each in self.family.path(self.final)[1:])
+        return tuple(name for name in names if name in self.twins) if self.twins else names
 
     @property
     def final(self) -> str:
         """The name of the checkpoint at the end of the longest path."""
         return self.family.final.name
 
+    def seeds(self) -> dict[int, Subjects]:
+        """A view for every other seed of which the family has the final checkpoint, by the seed; they share loaded weights."""
+        twins: dict[int, dict[str, str]] = {}
+        for each in self.family.counterfactuals:
+            if found := _SEED.fullmatch(each.name):
+                twins.setdefault(int(found[1]), {})[each.of] = each.name
+        return {
+            seed: Subjects(self.family, own, self._loaded) for seed, own in sorted(twins.items()) if self.final in own
+        }
+
+    def controls(self, *names: str) -> tuple[str, ...]:
+        """Those of the named counterfactuals that the family has; none in a view, since they belong to the shipped seed."""
+        there = {each.name for each in self.family.counterfactuals}
+        return () if self.twins else tuple(name for name in names if name in there)
+
     def load(self, name: str) -> Loaded:
-        """A checkpoint in fp32 on the CPU."""
-        if name not in self._loaded:
-            self._loaded[name] = loading.load(self.family, name, device="cpu", dtype="float32")
-        return self._loaded[name]
+        """A checkpoint, or in a view its twin, in fp32 on the CPU."""
+        own = self.twins.get(name, name)
+        if own not in self._loaded:
+            self._loaded[own] = loading.load(self.family, own, device="cpu", dtype="float32")
+        return self._loaded[own]
 
     def ask(self, name: str, messages: Sequence[str], edits: tuple[RowEdit, ...] = ()) -> list[Said]:
         """Greedy replies of a checkpoint to one-message chats, in order."""
