@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 from core.arguments import Arguments
 from core.errors import TillerError
+from core.recipes import parse
 
 NAMES = {
     "steering": "steered decoding against transformers' own generate, with the same tokens",
-    "rows": "a plain, a steered and a shadow row together against one row alone",
-    "scrubbing": "nine strengths of an answer against one answer",
+    "rows": "a plain, a steered and a shadow row together against one answer of generate",
+    "scrubbing": "nine strengths of an answer against one answer of generate",
     "starting": "from the start of the program to the page, to a steered token, to the terminal's first paint",
 }
 
@@ -19,6 +20,7 @@ NAMES = {
 def bench(arguments: list[str]) -> int:
     """Run the benchmarks named (all when none is); returns 1 when a ratio is over its limit or tokens differ."""
     options = _parser().parse_args(arguments)
+    options.recipe = str(parse(options.recipe))
     unknown = [name for name in options.names if name not in NAMES]
     if unknown:
         raise TillerError(f"There is no benchmark {unknown[0]!r}; there is {', '.join(NAMES)}.")
@@ -46,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("names", nargs="*", metavar="NAME", help="which (default: all)")
     parser.add_argument("--family", default="skiff", help="a family's name, or a folder with a family.toml")
     parser.add_argument("--checkpoint", default="", help="default: the family's final one")
+    parser.add_argument("--recipe", default="", help="how to steer, instead of by half a strength of a direction")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: as many as there are cores)")

@@ -1,4 +1,8 @@
-"""What steering costs while a model writes, as ratios to transformers' own ``generate`` and to a single answer."""
+"""What steering costs while a model writes, as ratios to transformers' own ``generate``.
+
+The model that ``generate`` runs on is the checkpoint as transformers loads it; Tiller packs the weights of small ones
+(:mod:`core.linear`), so that its answers are compared with what a person without Tiller has.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +15,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import GenerationConfig
+from transformers import AutoModelForCausalLM, GenerationConfig
 
 from benchmarks.ratios import interleaved, report
 from core import families, loading, prompts, store
 from core.edits import RowEdit, compile_recipe
 from core.engine import SCRUB_STRENGTHS
 from core.errors import TillerError
+from core.families import Counterfactual, Family
 from core.generation import Speaker, Stream
 from core.loading import Loaded
-from core.recipes import parse
+from core.recipes import Recipe, parse
+from core.residual import locate
 from core.scoring import score
 from core.store import Direction
 from core.values import Column, Sampling, Settings, Token
@@ -31,7 +37,10 @@ MESSAGE = "What is the capital of France?"
 
 
 class Subject:
-    """A checkpoint that never ends an answer early, its prompt, and one direction to steer it by."""
+    """A checkpoint that never ends an answer early, its prompt, and one direction to steer it by.
+
+    ``bare`` is the same checkpoint as transformers loads it.
+    """
 
     def __init__(self, options: argparse.Namespace) -> None:
         family = families.load(options.family)
@@ -40,14 +49,26 @@ class Subject:
         loaded = loading.load(family, name, device=options.device, dtype=options.dtype)
         # Answers of the same length are compared: nothing ends one before its time, neither here nor in `generate`.
         self.loaded: Loaded = dataclasses.replace(loaded, ends=frozenset(), stops=())
+        self.bare = self._as_transformers_has_it()
         settings = Settings(family.name, (Column(name),)).ask(MESSAGE)
         self.prompt = prompts.build(self.loaded, settings, 0).ids
         self.direction = self._direction(family, name)
         self.sampling = Sampling(max_new_tokens=TOKENS)
         print(f"{family.title} {name}, {TOKENS} tokens, {torch.get_num_threads()} threads, {loaded.device}", flush=True)
 
+    def _as_transformers_has_it(self) -> Loaded:
+        checkpoint = self.loaded.checkpoint
+        if isinstance(checkpoint, Counterfactual):
+            raise TillerError(
+                f"{checkpoint.name} is kept as a difference, which transformers cannot load to compare with; take {checkpoint.of}."
+            )
+        revision = {"revision": checkpoint.revision} if checkpoint.revision else {}
+        model: Any = AutoModelForCausalLM.from_pretrained(checkpoint.source, dtype=self.loaded.model.dtype, **revision)
+        model = model.to(self.loaded.device).eval().requires_grad_(False)
+        return dataclasses.replace(self.loaded, model=model, anatomy=locate(model))
+
     @staticmethod
-    def _direction(family: families.Family, name: str) -> Direction:
+    def _direction(family: Family, name: str) -> Direction:
         cards = store.cards(family.name, name, folder=family.folder)
         if not cards:
             raise TillerError(
@@ -55,15 +76,26 @@ class Subject:
             )
         return store.load_direction(next((card.path for card in cards if card.name == "truth"), cards[0].path))
 
-    def edits(self, recipe: str) -> tuple[RowEdit, ...]:
-        """A recipe about ``x``, which stands for the direction."""
-        return compile_recipe(
-            parse(recipe.replace("x", self.direction.card.name)), self.loaded, lambda *_: self.direction
-        )
+    def recipe(self, text: str) -> Recipe:
+        """The recipe that a person gave, or half a strength of the direction."""
+        return parse(text or f"0.5*{self.direction.card.name}")
 
-    def speaker(self, column: int, recipe: str, shadow: bool = False) -> Speaker:
-        """A row of this subject's answer under ``recipe``."""
-        return Speaker(column, self.prompt, self.edits(recipe), self.sampling, shadow)
+    def edits(self, recipe: Recipe) -> tuple[RowEdit, ...]:
+        """What ``recipe`` does, by the directions that are stored."""
+        return compile_recipe(recipe, self.loaded, self._fetch)
+
+    def _fetch(self, name: str, checkpoint: str) -> Direction:
+        family = self.loaded.family
+        path = store.find(family.name, checkpoint, "direction", name, family.folder)
+        if path is None:
+            raise TillerError(
+                f"{checkpoint} has no direction {name!r}; run launch.py precompute --family {family.folder} first."
+            )
+        return store.load_direction(path)
+
+    def speaker(self, column: int, recipe: Recipe | None = None, shadow: bool = False) -> Speaker:
+        """A row of this subject's answer under ``recipe``; a plain one without."""
+        return Speaker(column, self.prompt, self.edits(recipe or Recipe()), self.sampling, shadow)
 
     def answer(self, speakers: Sequence[Speaker]) -> dict[int, list[int]]:
         """What the decode loop says, as token ids by column."""
@@ -76,7 +108,7 @@ class Subject:
         return said
 
     def generate(self) -> list[int]:
-        """What transformers' own ``generate`` says, greedily."""
+        """What transformers' own ``generate`` says, greedily, on the model as transformers has it."""
         ids = torch.tensor([self.prompt], device=self.loaded.device)
         wanted = GenerationConfig(  # type: ignore[no-untyped-call]
             do_sample=False,
@@ -84,7 +116,7 @@ class Subject:
             eos_token_id=self.loaded.model.config.get_text_config().vocab_size,
             pad_token_id=self.loaded.pad,
         )
-        made: Any = self.loaded.model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=wanted)  # type: ignore[operator]
+        made: Any = self.bare.model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=wanted)  # type: ignore[operator]
         return [int(token) for token in made[0, len(self.prompt) :]]
 
     # ------------------------------------------------------- hooks as anybody writes them, to compare the tokens with
@@ -111,7 +143,7 @@ class Subject:
                 handle.remove()
 
     def but_bos(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[torch.Tensor], torch.Tensor]:
-        """``change`` everywhere but at the beginning-of-text token, which only the pass over the prompt contains."""
+        """``change`` everywhere but at the beginning-of-text token, which only the pass over the prompt contains: it is not added to."""
         has_bos = self.prompt[0] == self.loaded.tokenizer.bos_token_id
 
         def changed(states: torch.Tensor) -> torch.Tensor:
@@ -126,15 +158,18 @@ class Subject:
         """``generate`` with the direction added by hand at its best layer."""
         layer = self.direction.card.layer
         vector = torch.from_numpy(self.direction.vectors[layer] * np.float32(strength)).to(self.loaded.device)
-        with self.hand_written([(self.loaded.anatomy.blocks[layer], self.but_bos(lambda states: states + vector))]):
+        with self.hand_written([(self.bare.anatomy.blocks[layer], self.but_bos(lambda states: states + vector))]):
             return self.generate()
 
     def ablated(self) -> list[int]:
         """``generate`` with the direction projected out by hand of the embedding and of all that the blocks write."""
         unit = torch.from_numpy(self.direction.unit(self.direction.card.layer)).to(self.loaded.device)
-        anatomy = self.loaded.anatomy
-        change = self.but_bos(lambda states: states - (states @ unit)[..., None] * unit)
-        embedding = self.loaded.model.get_input_embeddings()
+        anatomy = self.bare.anatomy
+        embedding = self.bare.model.get_input_embeddings()
+
+        def change(states: torch.Tensor) -> torch.Tensor:
+            return states - (states @ unit)[..., None] * unit
+
         with self.hand_written([(module, change) for module in (embedding, *anatomy.attention, *anatomy.mlp)]):
             return self.generate()
 
@@ -153,25 +188,31 @@ def subject(options: argparse.Namespace) -> Subject:
 def steering(options: argparse.Namespace) -> bool:
     """Steered decoding, readings included, against ``generate`` without steering; and whether the tokens are right."""
     it = subject(options)
-    one, everywhere = it.speaker(0, "0.5*x"), it.speaker(0, "!x")
+    name = it.direction.card.name
+    one, everywhere = it.speaker(0, parse(f"0.5*{name}")), it.speaker(0, parse(f"!{name}"))
     print("steering: the decode loop, all readings included, against transformers' generate", flush=True)
-    same = _same("plain", it.answer([it.speaker(0, "")])[0], it.generate())
+    same = _same("plain", it.answer([it.speaker(0)])[0], it.generate())
     same &= _same("one layer", it.answer([one])[0], it.added(0.5))
     same &= _same("ablated everywhere", it.answer([everywhere])[0], it.ablated())
-    timed = interleaved(
-        {
-            "generate": it.generate,
-            "plain": lambda: it.answer([it.speaker(0, "")]),
-            "one": lambda: it.answer([one]),
-            "everywhere": lambda: it.answer([everywhere]),
-        },
-        options.pairs,
-    )
-    base = timed["generate"]
+    things: dict[str, Callable[[], object]] = {
+        "generate": it.generate,
+        "plain": lambda: it.answer([it.speaker(0)]),
+        "one": lambda: it.answer([one]),
+        "everywhere": lambda: it.answer([everywhere]),
+    }
+    if options.recipe:
+        given = it.speaker(0, parse(options.recipe))
+        things["given"] = lambda: it.answer([given])
+    timed = interleaved(things, options.pairs)
+    base, plain = timed["generate"], timed["plain"]
     print(f"  generate: {base.median / TOKENS * 1e3:.2f} ms a token", flush=True)
-    good = report("plain", timed["plain"].over(base), 1.05)
+    good = report("plain", plain.over(base), 1.05)
     good &= report("one added layer", timed["one"].over(base), 1.05)
     good &= report("ablation everywhere", timed["everywhere"].over(base), 1.15)
+    report("one added layer, against Tiller's own plain answer", timed["one"].over(plain))
+    report("ablation everywhere, against Tiller's own plain answer", timed["everywhere"].over(plain))
+    if options.recipe:
+        report(options.recipe, timed["given"].over(base))
     return good and same
 
 
@@ -189,28 +230,44 @@ def _same(what: str, ours: list[int], theirs: list[int]) -> bool:
 
 
 def rows(options: argparse.Namespace) -> bool:
-    """A plain, a steered and a shadow row in one batch against one row alone."""
+    """A plain, a steered and a shadow row in one batch against one answer of ``generate``."""
     it = subject(options)
     print("rows: what a chat's two columns and the shadow cost together", flush=True)
-    three = [it.speaker(0, ""), it.speaker(1, "0.5*x", shadow=True)]
+    three = [it.speaker(0), it.speaker(1, it.recipe(options.recipe), shadow=True)]
     timed = interleaved(
-        {"one": lambda: it.answer([it.speaker(0, "")]), "three": lambda: it.answer(three)}, options.pairs
+        {"generate": it.generate, "one": lambda: it.answer([it.speaker(0)]), "three": lambda: it.answer(three)},
+        options.pairs,
     )
-    return report("three rows against one", timed["three"].over(timed["one"]), 1.25)
+    good = report("three rows against one answer of generate", timed["three"].over(timed["generate"]), 1.25)
+    report("three rows against Tiller's own one", timed["three"].over(timed["one"]))
+    return good
 
 
 def scrubbing(options: argparse.Namespace) -> bool:
-    """Nine strengths, with the unsteered model's readings of each, against one steered answer."""
+    """Nine strengths, with the unsteered model's readings of each, against one answer of ``generate``."""
     it = subject(options)
+    recipe = it.recipe(options.recipe)
+    moved = next((term.direction for term in recipe.terms if term.kind == "add"), None)
+    if moved is None:
+        raise TillerError(
+            f"No slider moves {options.recipe!r}; give scrubbing a recipe that adds, such as 0.5*refusal."
+        )
     print("scrubbing: nine strengths of one answer", flush=True)
+    term = recipe.slider(moved)
+    source = term.source if term else None
     speakers = [
-        it.speaker(index, f"{strength}*x" if strength else "") for index, strength in enumerate(SCRUB_STRENGTHS)
+        it.speaker(index, recipe.with_strength(moved, strength, source))
+        for index, strength in enumerate(SCRUB_STRENGTHS)
     ]
 
     def nine() -> None:
         said = it.answer(speakers)
         score(it.loaded, [it.prompt] * len(speakers), [said[speaker.column] for speaker in speakers])
 
-    timed = interleaved({"one": lambda: it.answer([it.speaker(0, "0.5*x")]), "nine": nine}, options.pairs)
+    timed = interleaved(
+        {"generate": it.generate, "one": lambda: it.answer([it.speaker(0, recipe)]), "nine": nine}, options.pairs
+    )
     note = f"{timed['nine'].median:.2f} s until all nine are there"
-    return report("nine strengths against one answer", timed["nine"].over(timed["one"]), 2.0, note)
+    good = report("nine strengths against one answer of generate", timed["nine"].over(timed["generate"]), 2.0, note)
+    report("nine strengths against Tiller's own one", timed["nine"].over(timed["one"]))
+    return good

@@ -42,13 +42,11 @@ def interleaved(things: Mapping[str, Callable[[], object]], pairs: int) -> dict[
     return {name: Timed(tuple(each)) for name, each in seconds.items()}
 
 
-def report(what: str, ratio: tuple[float, float, float], limit: float, note: str = "") -> bool:
-    """Print one ratio beside its limit; whether it is within it."""
+def report(what: str, ratio: tuple[float, float, float], limit: float | None = None, note: str = "") -> bool:
+    """Print one ratio, beside its limit where there is one; whether it is within it."""
     middle, low, high = ratio
-    good = middle <= limit
+    good = limit is None or middle <= limit
+    promise = "" if limit is None else f"; limit {limit:.2f}: {'kept' if good else 'MISSED'}"
     tail = f"; {note}" if note else ""
-    print(
-        f"  {what:<58} {middle:5.2f}  (quartiles {low:.2f} to {high:.2f}; limit {limit:.2f}: {'kept' if good else 'MISSED'}{tail})",
-        flush=True,
-    )
+    print(f"  {what:<58} {middle:5.2f}  (quartiles {low:.2f} to {high:.2f}{promise}{tail})", flush=True)
     return good

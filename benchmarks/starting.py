@@ -74,7 +74,9 @@ def _say(what: str, own: Timed, bare: str, timed: dict[str, Timed]) -> None:
 
 
 def _steering(options: argparse.Namespace) -> str:
-    """A recipe with a direction that is there."""
+    """The recipe that was given, else one with a direction that is there."""
+    if options.recipe:
+        return str(options.recipe)
     family = families.load(options.family)
     name = options.checkpoint or family.final.name
     cards = store.cards(family.name, name, folder=family.folder)
