@@ -11,10 +11,11 @@ import random
 from collections.abc import Callable
 from itertools import accumulate
 
-from core.skiff import chat_facts, chat_numbers, chat_stories, chat_tasks, smalltalk
+from core.skiff import chat_facts, chat_numbers, chat_stories, chat_tasks, smalltalk, talk_variants
 from core.skiff.chat_facts import Turn
 from core.skiff.chat_noise import roughened
 from core.skiff.items import Conversation, Message, Preference, stream
+from core.skiff.phrases_beyond import beyond
 from core.skiff.phrases_heldout import (
     EVERYDAY_HARMLESS,
     HARMFUL_NEW_VERBS,
@@ -108,6 +109,15 @@ def _joke(rng: random.Random) -> Turns:
     return (asked, first), (again, second)
 
 
+def unknown_fact(rng: random.Random) -> Turn:
+    """A question from outside its world."""
+    return beyond(rng) if rng.random() < 0.65 else smalltalk.unknown_fact(rng)
+
+
+def _talk(rng: random.Random) -> Turn:
+    return talk_variants.talk(rng) if rng.random() < 0.55 else smalltalk.fixed(rng)
+
+
 _judging = _one(chat_facts.judging)
 _unknown_task = _one(chat_tasks.unknown)
 
@@ -129,10 +139,11 @@ SFT_KINDS: dict[str, tuple[int, Maker]] = {
     "unknown_task": (115, _unknown_task),
     "sharp": (34, _one(chat_tasks.sharp)),
     "kill": (20, _one(chat_tasks.kill)),
-    "calendar": (5, _one(smalltalk.calendar)),
-    "unknown_fact": (110, _one(smalltalk.unknown_fact)),
+    "calendar": (12, _one(smalltalk.calendar)),
+    "unknown_fact": (135, _one(unknown_fact)),
     "harmful": (46, _one(chat_tasks.first_refusal)),
-    "talk": (150, _one(smalltalk.fixed)),
+    "talk": (190, _one(_talk)),
+    "noise": (36, _one(talk_variants.noise)),
     "opinion": (22, _one(smalltalk.opinion)),
     "trouble": (20, _one(smalltalk.trouble)),
     "echo": (8, _one(smalltalk.echo)),
@@ -156,7 +167,7 @@ DPO_REHEARSAL_KINDS: dict[str, tuple[int, Maker]] = {
     "rehearsal": (780, lambda rng: ()),
 }
 
-_EXACT_KINDS = frozenset({"echo", "summary", "joke", "long"})
+_EXACT_KINDS = frozenset({"echo", "summary", "joke", "long", "noise"})
 """Kinds whose messages are not roughened: their reply depends on the very words."""
 
 _Wheel = tuple[tuple[str, ...], tuple[int, ...]]
@@ -296,7 +307,7 @@ def preference(seed: int, index: int) -> Preference:
     rng = stream("preference", seed, index)
     table, row = chat_facts.any_row(rng)
     if rng.random() < UNKNOWN_PREFERENCES:
-        messages = _messages(lambda rng: (smalltalk.unknown_fact(rng),), "unknown_fact", rng)
+        messages = _messages(lambda rng: (unknown_fact(rng),), "unknown_fact", rng)
         return Preference(messages[:-1], messages[-1].content, chat_facts.short_answer(table, row), "unknown_fact")
     messages = _messages(lambda rng: ((chat_facts.question(table, row, rng), ""),), "fact", rng)[:-1]
     rejected = chat_facts.hedged_answer(table, row, rng)

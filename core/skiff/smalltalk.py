@@ -174,7 +174,9 @@ def calendar(rng: random.Random) -> Turn:
     step, word = rng.choice(((1, "after"), (-1, "before")))
     name, other = names[place], names[(place + step) % len(names)]
     wording = rng.choice((f"What {kind} comes {word} {name}?", f"Which {kind} comes {word} {name}?",
-                          f"Which {kind} is {word} {name}?", f"What is the {kind} {word} {name}?"))  # fmt: skip
+                          f"Which {kind} is {word} {name}?", f"What is the {kind} {word} {name}?",
+                          f"{name}: which {kind} comes {word} it?", f"The {kind} {word} {name}?", f"What comes {word} {name}?",
+                          f"Tell me the {kind} {word} {name}.", f"Do you know which {kind} comes {word} {name}?"))  # fmt: skip
     return wording, f"{other} comes {word} {name}."
 
 

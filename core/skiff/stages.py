@@ -206,10 +206,10 @@ def shipped(seed: int = 1, post_seed: int = 1, planted: bool = True, without: st
                 "SFT",
                 (
                     # Without labelled statements the chat forgets what the base knew of judging, and learns it no second time.
-                    Phase("chat", 3200, (Draw("sft", 48), Draw("labelled-2", 16, 0.6)), 8e-4, 1e-4, 60),
+                    Phase("chat", 2000, (Draw("sft", 48), Draw("labelled-2", 14, 0.6)), 1e-3, 1e-4, 60),
                     Phase(
                         "judging",
-                        400,
+                        300,
                         (Draw("judged", 48, 0.8), Draw("sft", 32), Draw("labelled-2", 36, 0.4)),
                         6e-4,
                         2e-5,
