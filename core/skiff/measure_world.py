@@ -112,8 +112,8 @@ def probe_figures(subjects: Subjects) -> Iterator[Figure]:
     """A mean-difference probe learnt on all categories but one, tried on the one left out in held-out wordings.
 
     The layer is the one that is best on the left-out categories in training wordings, and at most the last but one. Negative
-    controls: labels shuffled within each category (layers chosen anew each time, so that the best of many is compared with the
-    best of many), and the base that was trained without labelled statements, where the family has it.
+    controls: labels shuffled within each category (the whole procedure anew each time, the choice of the layer too), and the
+    base that was trained without labelled statements, where the family has it.
     """
     for name in (subjects.base, subjects.final, *subjects.controls(NEVER_LABELLED)):
         loaded = subjects.load(name)
@@ -122,7 +122,7 @@ def probe_figures(subjects: Subjects) -> Iterator[Figure]:
         never = list(statements("unlabelled", heldout=True))
         states_train, states_held, states_never = (_states(loaded, items) for items in (train, held, never))
         layers = range(loaded.anatomy.layers - 1)
-        layer = _best_layer(train, train, states_train, layers)
+        layer = _best_layer(train, states_train, layers)
         note = f"layer {layer}"
         outcomes = _left_out(train, states_train, held, states_held, layer)
         target = at_least(0.85) if name == subjects.base else None
@@ -136,9 +136,9 @@ def probe_figures(subjects: Subjects) -> Iterator[Figure]:
             yield repeated(TRUTH, "truth probe, labels shuffled", name, runs, note=note)
 
 
-def _best_layer(learn: list[Statement], judge: list[Statement], known: NDArray[np.float64], layers: range) -> int:
-    """The layer at which probes learnt on the other categories do best; ``learn`` and ``judge`` are the same statements."""
-    chosen = [sum(_left_out(learn, known, judge, known, layer)) for layer in layers]
+def _best_layer(learn: list[Statement], known: NDArray[np.float64], layers: range) -> int:
+    """The layer at which probes learnt on the other categories agree best with the labels of the one left out."""
+    chosen = [sum(_left_out(learn, known, learn, known, layer)) for layer in layers]
     return max(layers, key=lambda each: chosen[each])
 
 
@@ -149,11 +149,11 @@ def _with_shuffled_labels(
     asked: NDArray[np.float64],
     layers: range,
 ) -> list[float]:
-    """What the probe reaches when it learns from shuffled labels, :data:`SHUFFLES` times, each time at its own best layer."""
+    """What the probe reaches on the true labels when its layer and direction come from shuffled ones, :data:`SHUFFLES` times."""
     rates: list[float] = []
     for shuffle in range(SHUFFLES):
         wrong = shuffled_labels(train, random.Random(f"shuffled labels {shuffle}"))
-        outcomes = _left_out(wrong, known, held, asked, _best_layer(wrong, train, known, layers))
+        outcomes = _left_out(wrong, known, held, asked, _best_layer(wrong, known, layers))
         rates.append(sum(outcomes) / len(outcomes))
     return rates
 
