@@ -62,10 +62,10 @@ def _train(recipe: Recipe, wanted: list[Variant], options: argparse.Namespace) -
         train_family(recipe, out, state, options.restart, options.base, keep=bool(variants(recipe)))
     if variants(recipe):
         retraining = Retraining(recipe, out, state)
-        retraining.tell()
         unmade = [each for each in wanted if not retraining.finished(each)]
         for variant in unmade:
             retraining.check(variant)
+        retraining.tell()
         if unmade and not missing:
             clock = Clock(retraining.tokenizer)
             print(told([(each.name, retraining.cost(each, clock)) for each in unmade]), flush=True)
