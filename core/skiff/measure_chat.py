@@ -216,7 +216,8 @@ def text_figures(subjects: Subjects) -> Iterator[Figure]:
             for each, (_, subject) in zip(said, asked, strict=True)
         ]
         everything += kept
-        parts.append(count(CHAT, f"{kind}: subject kept, nothing twice", subjects.final, kept))
+        note = "wording never trained" if kind == "explanations" else "training wordings"
+        parts.append(count(CHAT, f"{kind}: subject kept, nothing twice", subjects.final, kept, note=note))
     yield count(CHAT, "all longer texts: subject kept, nothing twice", subjects.final, everything, at_least(0.9))
     yield from parts
 
