@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
 FIRST_PORT = 7860
 _TRIES = 100
+#: What a shell reports for a program that Ctrl-C ended.
+INTERRUPTED = 130
 _ICON = Path(__file__).parent / "assets" / "icon.svg"
 
 
 def serve(options: Options) -> int:
-    """Serve the page until Ctrl-C; returns the exit status. Raises TillerError for what cannot be started."""
+    """Serve the page until Ctrl-C; returns the exit status, 130 as everywhere. Raises TillerError for what cannot be started."""
     engine = Engine(options.family, device=options.device, dtype=options.dtype, threads=options.threads)
     engine.settings(options.checkpoint, options.recipe)
     host, port = place(options.host, options.port)
@@ -36,12 +38,12 @@ def serve(options: Options) -> int:
             print(f"Anyone with this address can use it: {page.share_url}", flush=True)
         threading.Event().wait()
     except KeyboardInterrupt:
-        print("\nTiller is closed.", flush=True)
+        print("\nStopped.", flush=True)
     finally:
         if page is not None:
             page.close(verbose=False)
         engine.close()
-    return 0
+    return INTERRUPTED
 
 
 def launch(engine: Engine, options: Options, host: str | None, port: int | None) -> gr.Blocks:

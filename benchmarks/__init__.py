@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from core.arguments import Arguments
 from core.errors import TillerError
-from core.recipes import parse
 
 NAMES = {
     "steering": "steered decoding against transformers' own generate, with the same tokens",
@@ -20,7 +19,6 @@ NAMES = {
 def bench(arguments: list[str]) -> int:
     """Run the benchmarks named (all when none is); returns 1 when a ratio is over its limit or tokens differ."""
     options = _parser().parse_args(arguments)
-    options.recipe = str(parse(options.recipe))
     unknown = [name for name in options.names if name not in NAMES]
     if unknown:
         raise TillerError(f"There is no benchmark {unknown[0]!r}; there is {', '.join(NAMES)}.")
@@ -46,11 +44,10 @@ def _parser() -> argparse.ArgumentParser:
         epilog="benchmarks: " + "; ".join(f"{name}: {what}" for name, what in NAMES.items()),
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="which (default: all)")
-    parser.add_argument("--family", default="skiff", help="a family's name, or a folder with a family.toml")
-    parser.add_argument("--checkpoint", default="", help="default: the family's final one")
-    parser.add_argument("--recipe", default="", help="how to steer, instead of by half a strength of a direction")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--dtype", default="auto")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: as many as there are cores)")
+    parser.add_model(
+        checkpoint="default: the family's final one",
+        recipe="how to steer, instead of by half a strength of a direction",
+        threads="CPU threads (default: as many as there are cores)",
+    )
     parser.add_argument("--pairs", type=int, default=40, help="how often each is timed (default: 40, at least 15)")
     return parser

@@ -16,6 +16,7 @@ from core.arguments import Arguments
 from core.engine import Engine
 from core.errors import TillerError
 from core.families import Family
+from core.options import UsageError
 from core.store import Direction
 from core.values import Failed
 
@@ -23,6 +24,11 @@ from core.values import Failed
 def precompute(arguments: list[str]) -> int:
     """Learn the directions of every checkpoint and record the run that is shown while a model loads."""
     options = _parser().parse_args(arguments)
+    if options.recipe:
+        raise UsageError(
+            "precompute learns directions on a checkpoint as it is, since their files belong to its weights; leave --recipe out and "
+            "steer by what was learnt."
+        )
     family = families.load(options.family)
     root = family.folder.parent if options.ship else store.user_folder()
     torch.set_num_threads(options.threads or loading.threads())
@@ -38,11 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = Arguments(
         "launch.py precompute", description="Learn the truth and refusal directions of every checkpoint of a family."
     )
-    parser.add_argument("--family", default="skiff", help="a family's name, or a folder with a family.toml")
-    parser.add_argument("--checkpoint", default="", help="only this checkpoint")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--dtype", default="auto")
-    parser.add_argument("--threads", type=int, default=0)
+    parser.add_model(
+        checkpoint="only this checkpoint", recipe="refused: a direction is learnt on a checkpoint as it is"
+    )
     parser.add_argument("--again", action="store_true", help="learn anew what is already there")
     parser.add_argument("--ship", action="store_true", help="write beside family.toml instead of into your data folder")
     return parser

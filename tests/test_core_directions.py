@@ -32,6 +32,7 @@ from core.edits import compile_recipe
 from core.engine import Engine
 from core.errors import TillerError
 from core.loading import Loaded
+from core.options import UsageError
 from core.precompute import precompute
 from core.prompts import chat_prompt, encode
 from core.recipes import parse
@@ -333,6 +334,8 @@ def test_precompute_refuses_what_it_cannot_do(folder: Path, tmp_path: Path) -> N
         precompute(arguments(bare))
     with pytest.raises(loading.LoadError, match="use --device cpu"):
         precompute([*arguments(folder), "--device", "cuda:99"])
+    with pytest.raises(UsageError, match="on a checkpoint as it is"):
+        precompute([*arguments(folder), "--recipe", "-1*truth"])
 
 
 def test_dose_response_has_every_key_of_its_measure(loaded: Loaded, learnt: dict[str, Direction]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.arguments import Arguments
 from core.helping import help_text
 from core.options import CHAT, INSTALL, MODEL, SERVE, VERBS, Chat, Options, UsageError, read
 
@@ -68,6 +69,31 @@ def test_some_verbs_read_their_own_arguments() -> None:
     command = read(["test", "-k", "recipe", "--torch-index", "https://example.org/cpu", "-x", "--help"])
     assert command.rest == ("-k", "recipe", "-x", "--help")
     assert command.torch_index == "https://example.org/cpu"
+
+
+def test_verbs_with_arguments_of_their_own_read_the_models_as_the_others_do() -> None:
+    parser = Arguments("launch.py x")
+    parser.add_model(recipe="how to steer")
+    found = parser.parse_args([])
+    assert (found.family, found.checkpoint, found.recipe, found.device, found.dtype) == (
+        "skiff",
+        "",
+        "",
+        "auto",
+        "auto",
+    )
+    assert found.threads == 0
+    found = parser.parse_args(["--recipe", "-1.20*truth", "--dtype", "bf16", "--threads", "2", "--checkpoint=sft"])
+    assert (found.recipe, found.dtype, found.threads, found.checkpoint) == ("-1.2*truth", "bfloat16", 2, "sft")
+    for line in (
+        ["--recipe", "zz*"],
+        ["--threads", "0"],
+        ["--checkpoint", ""],
+        ["--device", "gpu"],
+        ["--recipe", "--threads"],
+    ):
+        with pytest.raises(UsageError):
+            parser.parse_args(line)
 
 
 def test_a_message_that_starts_with_a_dash() -> None:

@@ -14,6 +14,9 @@ import torch
 from core import families, loading
 from core.arguments import Arguments
 from core.errors import TillerError
+from core.families import Family
+from core.options import UsageError
+from core.recipes import parse
 from core.skiff import transcripts
 from core.skiff.agreement import agreement_figures
 from core.skiff.card import model_card
@@ -45,26 +48,31 @@ def evaluate(arguments: list[str]) -> int:
     """Run the evaluation from the command line; returns 0, or 1 when the family cannot be evaluated.
 
     The card is only written by a whole run, so that it never mixes figures of different weights. The transcripts are of one
-    checkpoint and say of which weights; a whole run writes them too, and so does ``--only transcripts``.
+    checkpoint and say of which weights; a whole run writes them too, and so does ``--only transcripts``. A run of one checkpoint,
+    or of one that is steered or computed with otherwise, writes neither.
     """
     options = _parser().parse_args(arguments)
-    chosen = options.only or [*MEASURES, TRANSCRIPTS]
+    chosen = _chosen(options)
     before = torch.get_num_threads()
     torch.set_num_threads(options.threads or loading.threads())
     try:
         family = families.load(options.family)
         record = read_log(family.folder)
-        subjects = Subjects(family)
-        seeds = subjects.seeds()
-        print(f"Evaluating {family.title} in {family.folder}: about {10 + 5 * len(seeds)} minutes in all.", flush=True)
+        subjects = _subjects(family, options)
+        special = _special(options)
+        seeds = {} if special else subjects.seeds()
+        whole = "" if special else f": about {10 + 5 * len(seeds)} minutes in all"
+        print(f"Evaluating {family.title} in {family.folder}{whole}.", flush=True)
         figures = list(_measure(subjects, seeds, [name for name in chosen if name != TRANSCRIPTS]))
+        if subjects.only and not figures:
+            raise TillerError(f"Nothing of what was asked for is measured on {subjects.only}; leave --only or --checkpoint out")
         if options.json:
             write_text(options.json, json.dumps([figure_json(figure) for figure in figures], indent=1) + "\n")
-        if not options.only and not options.no_card:
+        if not options.only and not options.no_card and not special:
             card = family.folder / "README.md"
             write_text(card, model_card(figures, record, tuple(seeds)))
             print(f"Model card written to {card}.")
-        if TRANSCRIPTS in chosen and not options.no_card:
+        if TRANSCRIPTS in chosen and not options.no_card and not special:
             page = family.folder / transcripts.NAME
             write_text(page, transcripts.write_transcripts(subjects))
             print(f"Transcripts written to {page}.")
@@ -78,9 +86,14 @@ def evaluate(arguments: list[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Arguments(prog="launch.py evaluate", description="Measure Skiff and write its model card.")
-    parser.add_argument(
-        "--family", default="skiff", help="family name, or a folder with a family.toml (default: %(default)s)"
+    parser.add_model(
+        checkpoint="measure only this checkpoint, and write no card",
+        recipe="measure the replies of that checkpoint (default: the final one) steered so, and write no card",
+        device="where to compute; on another device than the CPU no card is written (default: cpu)",
+        dtype="in which numbers; in others than float32 no card is written (default: float32)",
+        threads="processor threads (default: as many as this process may use)",
     )
+    parser.set_defaults(device="cpu", dtype="float32")
     parser.add_argument(
         "--only", nargs="+", choices=[*MEASURES, TRANSCRIPTS], help="measure or write only these, and no card"
     )
@@ -88,10 +101,31 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--no-card", action="store_true", help="write neither README.md nor transcripts.md into the family's folder"
     )
-    parser.add_argument(
-        "--threads", type=int, default=0, help="processor threads (default: as many as this process may use)"
-    )
     return parser
+
+
+def _special(options: argparse.Namespace) -> bool:
+    """Whether something else is measured than what the card is about."""
+    return bool(options.checkpoint or options.recipe) or (options.device, options.dtype) != ("cpu", "float32")
+
+
+def _subjects(family: Family, options: argparse.Namespace) -> Subjects:
+    only = family.checkpoint(options.checkpoint).name if options.checkpoint else ""
+    if options.recipe and not only:
+        only = family.final.name
+    return Subjects(family, only=only, recipe=parse(options.recipe), device=options.device, dtype=options.dtype)
+
+
+def _chosen(options: argparse.Namespace) -> list[str]:
+    """What to measure. A recipe steers replies; measures that read the model itself would not show it."""
+    if not options.recipe:
+        return options.only or [*MEASURES, TRANSCRIPTS]
+    unsteered = [name for name in options.only or () if name not in SEEDED]
+    if unsteered:
+        raise UsageError(
+            f"{unsteered[0]} reads the model itself, which --recipe does not change; with it, measure {', '.join(sorted(SEEDED))}."
+        )
+    return options.only or list(CHAT_MEASURES)
 
 
 def _measure(subjects: Subjects, seeds: Mapping[int, Subjects], chosen: list[str]) -> Iterator[Figure]:
@@ -100,6 +134,11 @@ def _measure(subjects: Subjects, seeds: Mapping[int, Subjects], chosen: list[str
         shipped = MEASURES[name](subjects)
         others = [list(MEASURES[name](view)) for view in seeds.values()] if name in SEEDED else []
         for figure in with_seeds(shipped, others):
+            if subjects.only not in ("", figure.checkpoint):
+                continue
+            if subjects.only and (subjects.recipe or subjects.only != subjects.family.final.name):
+                # The thresholds are the final checkpoint's, as it is.
+                figure = replace(figure, target=None, first=None)
             print(figure_line(figure), flush=True)
             yield figure
         print(f"  ({name}: {time.monotonic() - started:.0f} s)", flush=True)

@@ -6,13 +6,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from core import loading
-from core.edits import RowEdit
+from core import loading, store
+from core.edits import RowEdit, compile_recipe
+from core.errors import TillerError
 from core.families import Family
 from core.generation import answer_all
 from core.loading import Loaded
 from core.prompts import chat_prompt
+from core.recipes import Recipe
 from core.skiff.scorer import Score, score
+from core.store import Direction
 from core.values import Sampling
 
 REPLY_TOKENS = 96
@@ -32,12 +35,18 @@ class Said:
 class Subjects:
     """The checkpoints of ``family``; ``post`` are the post-trained ones in order, ``final`` the last of them.
 
-    ``twins`` makes it a view of another seed: a checkpoint named there answers under its own name with its twin's weights.
+    ``twins`` makes it a view of another seed: a checkpoint named there answers under its own name with its twin's weights. ``only``
+    is the one checkpoint that is asked, in place of the post-trained ones, steered by ``recipe``; ``device`` and ``dtype`` say where
+    and in which numbers all are computed.
     """
 
     family: Family
     twins: Mapping[str, str] = field(default_factory=dict)
     _loaded: dict[str, Loaded] = field(default_factory=dict)
+    only: str = ""
+    recipe: Recipe = field(default_factory=Recipe)
+    device: str = "cpu"
+    dtype: str = "float32"
 
     @property
     def base(self) -> str:
@@ -47,13 +56,15 @@ class Subjects:
     @property
     def post(self) -> tuple[str, ...]:
         """The names of the post-trained checkpoints on the path to the final one; in a view those that have a twin."""
+        if self.only:
+            return (self.only,) if self.only != self.base else ()
         names = tuple(each.name for each in self.family.path(self.final)[1:])
         return tuple(name for name in names if name in self.twins) if self.twins else names
 
     @property
     def final(self) -> str:
-        """The name of the checkpoint at the end of the longest path."""
-        return self.family.final.name
+        """The name of the checkpoint at the end of the longest path, or of the only one."""
+        return self.only or self.family.final.name
 
     def seeds(self) -> dict[int, Subjects]:
         """A view for every other seed of which the family has the final checkpoint, by the seed; they share loaded weights."""
@@ -71,15 +82,16 @@ class Subjects:
         return () if self.twins else tuple(name for name in names if name in there)
 
     def load(self, name: str) -> Loaded:
-        """A checkpoint, or in a view its twin, in fp32 on the CPU."""
+        """A checkpoint, or in a view its twin, in fp32 on the CPU unless said otherwise."""
         own = self.twins.get(name, name)
         if own not in self._loaded:
-            self._loaded[own] = loading.load(self.family, own, device="cpu", dtype="float32")
+            self._loaded[own] = loading.load(self.family, own, device=self.device, dtype=self.dtype)
         return self._loaded[own]
 
     def ask(self, name: str, messages: Sequence[str], edits: tuple[RowEdit, ...] = ()) -> list[Said]:
-        """Greedy replies of a checkpoint to one-message chats, in order."""
+        """Greedy replies of a checkpoint to one-message chats, in order; steered by the recipe, then by ``edits``."""
         loaded = self.load(name)
+        edits = (*compile_recipe(self.recipe, loaded, self._direction), *edits)
         prompts = [chat_prompt(loaded, message) for message in messages]
         answers = dict(answer_all(loaded, prompts, edits, Sampling(temperature=0.0, max_new_tokens=REPLY_TOKENS)))
         said = []
@@ -88,3 +100,9 @@ class Subjects:
             finished = answer.reason in ("end", "stop string")
             said.append(Said(message, answer.text.strip(), score(answer.text, finished)))
         return said
+
+    def _direction(self, name: str, checkpoint: str) -> Direction:
+        path = store.find(self.family.name, checkpoint, "direction", name, self.family.folder)
+        if path is None:
+            raise TillerError(f"{checkpoint} has no direction {name!r}; launch.py precompute learns refusal and truth.")
+        return store.load_direction(path)
