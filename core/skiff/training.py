@@ -12,7 +12,7 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from core.arguments import Arguments
-from core.options import UsageError
+from core.options import MODEL, UsageError
 from core.skiff import conversations, log
 from core.skiff.contrasts import write_contrast
 from core.skiff.estimate import Clock, Cost, told
@@ -24,17 +24,30 @@ from core.skiff.state import Plain, TrainingRefused, saved_step, unwritable
 from core.skiff.tokenizer import train_tokenizer
 from core.skiff.variants import Variant, shared_beginning, variants
 
+#: Options of the other verbs that mean nothing here, and why.
+_FIXED = {
+    "family": "it writes a family of its own, into --out",
+    "checkpoint": "it trains every checkpoint of the family; --base takes finished ones from elsewhere",
+    "recipe": "it trains models as they are; steer them when they are there",
+    "device": "it trains on the CPU, where the same seed gives the same bits",
+    "dtype": "it trains in float32 and saves bfloat16, as the shipped family was made",
+}
+
 
 def train_skiff(arguments: list[str]) -> int:
     """Train Skiff from the command line; returns the exit status. Refusals are printed as one sentence."""
     options = _parser().parse_args(arguments)
+    for name, reason in _FIXED.items():
+        if getattr(options, name):
+            raise UsageError(f"train-skiff takes no --{name}: {reason}.")
     make = quick if options.quick else shipped
     recipe = make(options.seed, options.post_seed, not options.unplanted, options.without)
     wanted = _wanted(recipe, options.variants, options.only_family)
     before = torch.get_num_threads()
-    torch.set_num_threads(
-        1
-    )  # Sums are rounded in another order on more threads: one thread is what makes it repeatable.
+    # Sums are rounded in another order on more threads: one thread is what makes it repeatable.
+    torch.set_num_threads(options.threads)
+    if options.threads > 1:
+        print(f"With {options.threads} threads the weights come out with other bits than with one.", flush=True)
     try:
         _train(recipe, wanted, options)
     except TrainingRefused as refusal:
@@ -106,6 +119,11 @@ def _as_argument(folder: Path) -> str:
     return str(folder) if folder.is_absolute() else f"./{folder}"
 
 
+def _threads(text: str) -> int:
+    count: int = MODEL["threads"].read(text, "--threads")
+    return count
+
+
 def _parser() -> argparse.ArgumentParser:
     names = ", ".join(variants(shipped()))
     parser = Arguments(
@@ -137,6 +155,15 @@ def _parser() -> argparse.ArgumentParser:
         help=f"make only these counterfactuals of the finished family in OUT; several such commands may run at once ({names})",
     )
     parser.add_argument("--restart", action="store_true", help="forget the saved state of stages that are not finished")
+    parser.add_argument(
+        "--threads",
+        type=_threads,
+        default=1,
+        metavar="N",
+        help="CPU threads; more than one gives other bits (default: 1)",
+    )
+    for name in _FIXED:
+        parser.add_argument(f"--{name}", default="", help=argparse.SUPPRESS)
     parser.add_argument("--quick", action="store_true", help="a tiny family of poor answers, in minutes")
     return parser
 
