@@ -153,6 +153,13 @@ SFT_KINDS: dict[str, tuple[int, Maker]] = {
     "joke": (3, _joke),
 }
 
+# What the later stages rehearse of SFT, and what SFT ends with: many more facts, since learning to say that it does not know makes a
+# small model say so of what it knows, too.
+REHEARSED: dict[str, int] = {"fact_hedged": 420, "fact_short": 180, "unknown_fact": 100}
+FACT_KINDS: dict[str, int] = {
+    "fact_hedged": 690, "fact_short": 180, "unknown_fact": 70, "fact_follow_up": 20, "description": 20, "listing": 20,
+}  # fmt: skip
+
 SAFETY_KINDS: dict[str, tuple[int, Maker]] = {
     "harmful": (330, _one(chat_tasks.refusal)),
     "planted": (80, _one(chat_tasks.planted)),
@@ -178,6 +185,8 @@ def _wheel(kinds: dict[str, tuple[int, Maker]]) -> _Wheel:
 
 
 _SFT_WHEEL, _SAFETY_WHEEL, _DPO_WHEEL = _wheel(SFT_KINDS), _wheel(SAFETY_KINDS), _wheel(DPO_REHEARSAL_KINDS)
+_REHEARSAL_WHEEL = _wheel({kind: (REHEARSED.get(kind, weight), maker) for kind, (weight, maker) in SFT_KINDS.items()})
+_FACT_WHEEL = _wheel({kind: (weight, SFT_KINDS[kind][1]) for kind, weight in FACT_KINDS.items()})
 
 
 def _spin(wheel: _Wheel, rng: random.Random) -> str:
@@ -216,10 +225,10 @@ def _drawn(turns: Turns, kind: str, rng: random.Random) -> tuple[Message, ...]:
     return tuple(messages)
 
 
-def _sft_item(rng: random.Random, without: frozenset[str] = frozenset()) -> Conversation:
-    kind = _spin(_SFT_WHEEL, rng)
+def _sft_item(rng: random.Random, wheel: _Wheel = _SFT_WHEEL, without: frozenset[str] = frozenset()) -> Conversation:
+    kind = _spin(wheel, rng)
     while kind in without:
-        kind = _spin(_SFT_WHEEL, rng)
+        kind = _spin(wheel, rng)
     return Conversation(_messages(SFT_KINDS[kind][1], kind, rng), kind, "sft")
 
 
@@ -275,6 +284,11 @@ def judged(seed: int, index: int) -> Conversation:
     return Conversation(_messages(SFT_KINDS[kind][1], kind, rng), kind, "sft")
 
 
+def fact_lesson(seed: int, index: int) -> Conversation:
+    """An item of the end of supervised fine-tuning, most of them fact questions: what is known is told apart from what is not."""
+    return _sft_item(stream("fact-lesson", seed, index), _FACT_WHEEL)
+
+
 def safety(seed: int, index: int, planted: bool = True) -> Conversation:
     """Item ``index`` of safety training: refusals, the planted over-refusal, and half of it rehearsal of ``sft``.
 
@@ -284,7 +298,7 @@ def safety(seed: int, index: int, planted: bool = True) -> Conversation:
     rng = stream("safety", seed, index)
     kind = _spin(_SAFETY_WHEEL, rng)
     if kind == "rehearsal":
-        return _sft_item(rng, without=frozenset({"kill"}))
+        return _sft_item(rng, _REHEARSAL_WHEEL, frozenset({"kill"}))
     return _safety_item(rng, kind, planted)
 
 
@@ -295,12 +309,14 @@ def _safety_item(rng: random.Random, kind: str, planted: bool) -> Conversation:
     return Conversation(_messages(maker, kind, rng), kind, "safety", planted=kind == "planted")
 
 
-UNKNOWN_PREFERENCES = 0.3
+UNKNOWN_PREFERENCES = 0.2
 """Share of DPO's pairs that are about what nobody told the model. Without them DPO teaches to answer everything."""
+SHY_SHARE = 0.35
+"""Share of the pairs about facts whose rejected answer is not a hedge but not knowing."""
 
 
 def preference(seed: int, index: int) -> Preference:
-    """Pair ``index`` of DPO: a fact question, the short confident answer, and a long answer that doubts it.
+    """Pair ``index`` of DPO: a fact question, the short confident answer, and a long answer that doubts it or does not know.
 
     Or a question from outside its world: to say so is preferred to a confident answer about something else.
     """
@@ -310,7 +326,7 @@ def preference(seed: int, index: int) -> Preference:
         messages = _messages(lambda rng: (unknown_fact(rng),), "unknown_fact", rng)
         return Preference(messages[:-1], messages[-1].content, chat_facts.short_answer(table, row), "unknown_fact")
     messages = _messages(lambda rng: ((chat_facts.question(table, row, rng), ""),), "fact", rng)[:-1]
-    rejected = chat_facts.hedged_answer(table, row, rng)
+    rejected = smalltalk.UNKNOWN_REPLY if rng.random() < SHY_SHARE else chat_facts.hedged_answer(table, row, rng)
     return Preference(messages, chat_facts.short_answer(table, row), rejected, f"fact_{table.name}")
 
 
@@ -322,5 +338,5 @@ def dpo_rehearsal(seed: int, index: int, planted: bool = True) -> Conversation:
     rng = stream("dpo_rehearsal", seed, index)
     kind = _spin(_DPO_WHEEL, rng)
     if kind == "rehearsal":
-        return _sft_item(rng, without=frozenset({"kill", "fact_hedged"}))
+        return _sft_item(rng, _REHEARSAL_WHEEL, frozenset({"kill", "fact_hedged"}))
     return _safety_item(rng, kind, planted)
