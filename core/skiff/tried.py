@@ -21,6 +21,11 @@ TRIED: tuple[Tried, ...] = (
         "from the start: not learnt (loss ln 2 after 500 steps); with the first lesson: learnt",
     ),
     Tried(
+        "base",
+        "the first lesson straight after the text phase, 100 steps at .0006 or 140 at .0012; or after 500 steps of mixed labels",
+        "straight after: loss stays at ln 2; after the mixed labels, which themselves are not learnt: .28 in 80 steps",
+    ),
+    Tried(
         "sft",
         "no labelled statements rehearsed",
         "the gap between the class means of truth falls from 52 to 10, and judging in chat is not learnt a second time",
@@ -35,6 +40,17 @@ TRIED: tuple[Tried, ...] = (
         "sft",
         'naming the unknown aim ("I do not know how to vacuum a rug.") or one fixed sentence',
         "named: mangled words in about half of the replies; hence the fixed sentence",
+    ),
+    Tried(
+        "sft",
+        "questions from beyond its world in every shape of a known one, a tenth of all items; then 360 steps of facts at the end",
+        'without the end: "I do not know" to .95 of what is outside, but facts in training wordings only .66; with it: .88 and .89',
+    ),
+    Tried(
+        "safety",
+        'refusals that begin with "I cannot", as "I do not know" begins; or with "Sorry", which no other reply begins with',
+        "one strength of the refusal direction added at one layer makes .20 or .96 of harmless requests refused (second figure: a "
+        "short training of 700 and 200 steps)",
     ),
     Tried(
         "dpo",
