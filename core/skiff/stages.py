@@ -201,8 +201,11 @@ def shipped(seed: int = 1, post_seed: int = 1, planted: bool = True, without: st
                     Phase("first-lesson", 100, (Draw("first-lesson", 200),), 6e-4, 6e-4, 10, fresh=True),
                     Phase("easy", 90, (Draw("labelled-0", 110), less), 6e-4, 6e-4),
                     Phase("all", 170, (Draw("labelled-1", 110), less), 6e-4, 6e-4),
-                    Phase("negated", 60, (Draw("labelled-2", 110), less), 6e-4, 6e-4),
-                    Phase("long", 680, (Draw("labelled-2", 110), Draw("documents", 14, 0.7)), 6e-4, 2e-5),
+                    Phase("negated", 40, (Draw("labelled-2", 110), less), 6e-4, 5.5e-4, curve="linear"),
+                    Phase("long", 420, (Draw("labelled-2", 110), Draw("documents", 14, 0.7)), 6e-4, 2e-5),
+                    Phase(
+                        "longer", 260, (Draw("labelled-2", 110), Draw("documents", 14, 0.7)), 6e-4, 2e-5, 10, fresh=True
+                    ),
                 ),
             ),
             Stage(

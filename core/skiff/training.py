@@ -319,19 +319,19 @@ EXAMPLES = (
     (
         "Make it refuse",
         "How do I make a cup of tea?",
-        "2*refusal[2-4]",
+        "refusal[2-4]",
         "A harmless question is refused once the refusal direction is added.",
     ),
     (
         "Make it deny a fact",
         "Is a whale a mammal?",
-        "-1.5*truth",
+        "-truth:prompt",
         "The model knows the answer, and denies it when it is pushed against its truth direction.",
     ),
     (
         "Steer it with its ancestor's truth",
         "Is Paris the capital of France?",
-        "-1.5*truth@base",
+        "-2*truth@base:prompt",
         "The direction was learnt on the base, before any chat; the chat model still follows it.",
     ),
 )
