@@ -251,12 +251,17 @@ def test_harmful_aims_share_objects_and_wordings_with_harmless_ones() -> None:
 
 
 def test_a_prompt_has_one_reply(sft_items) -> None:
+    """A greeting may be met by two fitting replies, one written for it and one of its pattern's; nothing else may be."""
     free = {"fact_hedged", "story", "listing", "joke"}
     found: dict[str, set[str]] = defaultdict(set)
+    kinds: dict[str, set[str]] = defaultdict(set)
     for item in sft_items:
         if item.kind not in free:
             found[plain(users(item)[0])].add(replies(item)[0])
-    assert {prompt: texts for prompt, texts in found.items() if len(texts) > 1} == {}
+            kinds[plain(users(item)[0])].add(item.kind)
+    several = {prompt: texts for prompt, texts in found.items() if len(texts) > 1}
+    assert {prompt: kinds[prompt] for prompt in several if kinds[prompt] - {"talk", "talk_follow_up"}} == {}
+    assert len(several) <= len(found) / 1000, several
 
 
 def test_replies_are_clean_sentences(sft_items, safety_items) -> None:
