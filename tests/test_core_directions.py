@@ -8,7 +8,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -22,6 +22,7 @@ from core.directions import (
     MOST_POSITIONS,
     STRENGTHS,
     _dose_response,
+    _followed,
     _refusal_choice,
     _template_end,
     _truth_layer,
@@ -356,3 +357,17 @@ def test_a_model_that_says_nothing_cannot_be_measured(loaded: Loaded) -> None:
     silent = replace(loaded, ends=frozenset(range(tiny.VOCABULARY)))
     with pytest.raises(TillerError, match="chat says nothing to any of 2 unrelated messages"):
         effects.bystanders(silent, UNRELATED)
+
+
+@pytest.mark.parametrize("harmful", [True, False])
+def test_refusal_is_learnt_from_instructions_that_the_model_follows_its_own_way_on(
+    monkeypatch: pytest.MonkeyPatch, harmful: bool
+) -> None:
+    asked = [effects.Asked(str(index), (index,)) for index in range(60)]
+    refuses = torch.tensor([0.9 if index % 2 else 0.1 for index in range(60)], dtype=torch.float64)
+    monkeypatch.setattr(effects, "refusal_probability", lambda _loaded, prompts: refuses[: len(prompts)])
+    loaded = cast(Loaded, None)
+    kept = _followed(loaded, asked, harmful)
+    assert [int(each.text) % 2 == 1 for each in kept] == [harmful] * 30
+    few = asked[:20]
+    assert _followed(loaded, few, harmful) == few, "with too few of them all are kept"
