@@ -15,10 +15,11 @@ from app.visits import Visit, Visits, index, number, text, whole
 from core import answers as exports
 from core.engine import Engine, Run
 from core.errors import TillerError
+from core.events import Done, Event
 from core.lenses import Lens
 from core.scrubs import ScrubKey, scrub_key
 from core.session import Session
-from core.values import Done, Event, Sampling, Settings
+from core.values import Sampling, Settings
 
 #: What a handler yields: the view and the lines of the answers, for the two wires of those names.
 Told = tuple[Any, Any]

@@ -14,12 +14,13 @@ from core import lenses
 from core.answers import Answer
 from core.engine import Engine
 from core.errors import TillerError
+from core.events import Done, Event, Failed, RecipeChanged, Scores, Started, Status, Token
 from core.families import Family
 from core.lenses import Lens
 from core.recipes import Recipe, Term
 from core.scrubs import ScrubKey, scrub_key
 from core.store import Card
-from core.values import Done, Event, Failed, RecipeChanged, Scores, Settings, Started, Status, Token
+from core.values import Settings
 
 #: The grounds that tokens are drawn on, in the light and in the dark page; base.css has the same.
 PAPER, NIGHT = "#ffffff", "#181c23"

@@ -22,6 +22,7 @@ from core import families, loading, prompts, store
 from core.edits import RowEdit, compile_recipe
 from core.engine import SCRUB_STRENGTHS
 from core.errors import TillerError
+from core.events import Token
 from core.families import Counterfactual, Family
 from core.generation import Speaker, Stream
 from core.loading import Loaded
@@ -29,7 +30,7 @@ from core.recipes import Recipe, parse
 from core.residual import locate
 from core.scoring import score
 from core.store import Direction
-from core.values import Column, Sampling, Settings, Token
+from core.values import Column, Sampling, Settings
 
 #: Tokens of every answer that is timed.
 TOKENS = 48

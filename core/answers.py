@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 from core.errors import TillerError
-from core.values import (
+from core.events import (
     Alternative,
     Done,
     Event,
@@ -20,12 +20,11 @@ from core.values import (
     Reason,
     RecipeChanged,
     Scores,
-    Settings,
     Started,
     Token,
-    clean,
     event_json,
-)  # fmt: skip
+)
+from core.values import Settings, clean
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,12 @@ def to_markdown(settings: Settings, answers: Mapping[int, Answer]) -> str:
 
     Text stands in indented blocks, so that what a model or a person wrote cannot become markup.
     """
-    lines = ["# Tiller chat", "", f"Family: {_code(settings.family)}. Open this state again: `?{settings.to_link()}`", ""]
+    lines = [
+        "# Tiller chat",
+        "",
+        f"Family: {_code(settings.family)}. Open this state again: `?{settings.to_link()}`",
+        "",
+    ]
     for turn_index, turn in enumerate(settings.turns):
         lines += [f"## {turn_index + 1}. You", "", _block(turn.user), ""]
         for index, column in enumerate(settings.columns):

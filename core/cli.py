@@ -10,8 +10,9 @@ from typing import TextIO
 
 from core.engine import Engine, Run
 from core.errors import TillerError
+from core.events import Done, Event, Failed, Started, Token, event_json
 from core.options import Chat, Options, UsageError
-from core.values import Done, Event, Failed, Sampling, Settings, Started, Token, event_json
+from core.values import Sampling, Settings
 
 
 def chat(options: Options, wish: Chat) -> int:

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from core import answers, families, lenses, store
 from core.answers import Answer
 from core.errors import TillerError
+from core.events import Event, Failed, PromptView, Status
 from core.families import Example, Family
 from core.recipes import Recipe, Term, layers_text, parse
 from core.store import Card
-from core.values import Column, Event, Failed, PromptView, Settings, Status, Turn
+from core.values import Column, Settings, Turn
 
 if TYPE_CHECKING:
     from core.worker import Worker

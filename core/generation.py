@@ -28,12 +28,13 @@ from transformers.generation.logits_process import (
 
 from core.answers import Answer
 from core.edits import ONE_TOKEN, BatchEdits, Masks, RowEdit
+from core.events import Alternative, Done, Event, Reading, Started
 from core.gauges import Gauge, capture, read
 from core.layout import lay_out
 from core.loading import Loaded
 from core.replies import Reply, token_text
 from core.residual import hooked
-from core.values import Alternative, Done, Event, Reading, Sampling, Started
+from core.values import Sampling
 
 #: How many alternatives a reading names.
 TOP = 5

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from core.values import Reading, Token
+from core.events import Reading, Token
 
 if TYPE_CHECKING:
     # For its type alone: importing the store brings numpy, and the terminal app paints before that.

@@ -15,10 +15,10 @@ from core.answers import Answer, fold, settled, to_document
 from core.arguments import Arguments
 from core.engine import Engine
 from core.errors import TillerError
+from core.events import Failed
 from core.families import Family
 from core.options import UsageError
 from core.store import Direction
-from core.values import Failed
 
 
 def precompute(arguments: list[str]) -> int:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.errors import TillerError
+from core.events import PromptView
 from core.loading import Loaded
 from core.replies import token_text
-from core.values import PromptView, Settings, Turn
+from core.values import Settings, Turn
 
 #: At least this part of the context is left for the reply.
 _REPLY_PART = 4

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.events import Reading, Reason, Token
 from core.loading import Loaded
-from core.values import Reading, Reason, Sampling, Token, clean
+from core.values import Sampling, clean
 
 _UNFINISHED = "�"
 

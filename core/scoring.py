@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from core.edits import BatchEdits, RowEdit
+from core.events import Reading
 from core.gauges import Gauge
 from core.generation import read_logits
 from core.layout import lay_out
 from core.loading import Loaded
 from core.residual import Action, hooked
-from core.values import Reading
 
 Ids = Sequence[int]
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from core.answers import Answer, fold
+from core.events import Event
 from core.recipes import Term
-from core.values import Event, Settings
+from core.values import Settings
 
 _MAX_KEPT = 8
 

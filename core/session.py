@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from core.answers import Answer, fold, settled
+from core.events import Event, RecipeChanged
 from core.recipes import Recipe
-from core.values import Column, Event, RecipeChanged, Settings, SettingsError
+from core.values import Column, Settings, SettingsError
 
 _MAX_PAST = 100
 

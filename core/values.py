@@ -1,4 +1,4 @@
-"""The values that the engine and both front ends share: settings, events, status. No torch here.
+"""The values that the engine and both front ends share: a session's settings. No torch here.
 
 One :class:`Settings` says everything about a session: a link, an export, a preset and both front ends carry it, and
 ``Settings.from_json(settings.to_json()) == settings`` for every one.
@@ -11,7 +11,7 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import parse_qs, urlparse
 
 from core.errors import TillerError
@@ -217,140 +217,6 @@ class Settings:
 
     def _index(self, column: int | None) -> int:
         return self.selected if column is None else column
-
-
-# ---------------------------------------------------------------------------------------------------------------- events
-
-
-@dataclass(frozen=True)
-class Alternative:
-    """A token the model might have said: ``probability`` at temperature 1, before any sampling filter."""
-
-    id: int
-    text: str
-    probability: float
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What was measured where a token was chosen: at the position before it, from which the model predicts it.
-
-    ``logprob`` in nats and ``entropy`` in nats are of the model's distribution at temperature 1, before any sampling filter; ``rank``
-    is 0 for the likeliest token; ``top`` are the five likeliest; ``projections`` holds for each loaded direction where the residual
-    (after edits) stands along it: 0 = its negative, 1 = its positive class mean.
-    """
-
-    logprob: float
-    entropy: float
-    rank: int
-    top: tuple[Alternative, ...] = ()
-    projections: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Started:
-    """A column's prompt is in: ``prompt_tokens`` of it; ``note`` says in a sentence what was cut, or is empty."""
-
-    column: int
-    prompt_tokens: int
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Token:
-    """One token of a reply. ``shadow`` is the same token scored by the same checkpoint with an empty recipe.
-
-    ``text`` is what the token adds to the visible reply; a token that holds only part of a character has an empty text, and
-    the token that completes the character carries all of it. ``forced`` tokens were given, not chosen (a continued answer).
-    """
-
-    column: int
-    index: int
-    id: int
-    text: str
-    reading: Reading
-    shadow: Reading | None = None
-    forced: bool = False
-
-
-@dataclass(frozen=True)
-class RecipeChanged:
-    """From token ``index`` on, ``column`` ran with another recipe."""
-
-    column: int
-    index: int
-    recipe: str
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Readings of a whole reply, made after it: ``name`` says of what ("shadow": the checkpoint with an empty recipe)."""
-
-    column: int
-    name: str
-    readings: tuple[Reading, ...]
-
-
-Reason = Literal["end", "stop string", "length", "context", "stopped"]
-
-
-@dataclass(frozen=True)
-class Done:
-    """A column's reply is finished: why, how many tokens, in how many seconds (wall time of the run so far)."""
-
-    column: int
-    reason: Reason
-    tokens: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Failed:
-    """The run ended with an error: one sentence that names the fix. ``column`` is ``None`` when it concerns all."""
-
-    sentence: str
-    column: int | None = None
-
-
-Event = Started | Token | RecipeChanged | Scores | Done | Failed
-
-
-@dataclass(frozen=True)
-class Status:
-    """What the engine is doing. ``progress`` is 0 to 1 or ``None``; ``tokens_per_second`` of the last run, all rows, or ``None``."""
-
-    state: Literal["starting", "loading", "ready", "busy", "failed"]
-    detail: str
-    progress: float | None = None
-    tokens_per_second: float | None = None
-    device: str = ""
-    threads: int = 0
-
-
-@dataclass(frozen=True)
-class PromptView:
-    """The exact prompt of a column: its text, its tokens as (id, text), and what was cut from it, if anything."""
-
-    text: str
-    tokens: tuple[tuple[int, str], ...]
-    note: str = ""
-
-
-def event_json(event: Event) -> dict[str, Any]:
-    """An event as a JSON document, its kind under ``"event"``."""
-
-    def plain(value: object) -> object:
-        if isinstance(value, Mapping):
-            return dict(value)
-        if isinstance(value, tuple):
-            return [plain(item) for item in value]
-        if hasattr(value, "__dataclass_fields__"):
-            return {name: plain(getattr(value, name)) for name in value.__dataclass_fields__}
-        return value
-
-    body = plain(event)
-    assert isinstance(body, dict)
-    return {"event": type(event).__name__, **body}
 
 
 # ---------------------------------------------------------------------------------------------------------------- helpers

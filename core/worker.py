@@ -16,6 +16,7 @@ from core import loading, prompts, store
 from core.edits import check_fit, compile_recipe
 from core.engine import Command, Run
 from core.errors import TillerError
+from core.events import Done, Event, Failed, PromptView, RecipeChanged, Scores, Status, Token
 from core.families import Family
 from core.gauges import Gauge, gauge
 from core.generation import Speaker, Stream
@@ -24,7 +25,7 @@ from core.recipes import Recipe
 from core.scoring import score
 from core.store import Direction
 from core.threads import choose
-from core.values import Done, Event, Failed, PromptView, RecipeChanged, Scores, Settings, Status, Token
+from core.values import Settings
 
 _log = logging.getLogger(__name__)
 

@@ -25,8 +25,9 @@ from app.steering import Steering
 from app.visits import MAX_VISITS, Visits
 from core.engine import Engine
 from core.errors import TillerError
+from core.events import Failed
 from core.session import Session
-from core.values import Failed, Settings
+from core.values import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -15,8 +15,9 @@ from app.views import NIGHT, PAPER
 from core import lenses
 from core.answers import Answer
 from core.engine import Engine
+from core.events import Token
 from core.recipes import parse
-from core.values import Settings, Token, Turn
+from core.values import Settings, Turn
 
 LONG = 1_500
 # A machine that is busy with other things is slow, not wrong.
@@ -269,7 +270,9 @@ def test_recipe_line_and_sliders_keep_in_step(screen: Screen) -> None:
     assert screen.recipe.input_value() == "-1*truth"
     with screen.told():
         screen.page.get_by_label("Remove refusal").check()
-    assert screen.recipe.input_value() == "-1*truth + !refusal@base", "the slider remembers where its direction comes from"
+    assert screen.recipe.input_value() == "-1*truth + !refusal@base", (
+        "the slider remembers where its direction comes from"
+    )
     with screen.told():
         screen.page.get_by_label("Checkpoint that truth was learnt on").select_option("base")
     assert screen.recipe.input_value() == "-1*truth@base + !refusal@base"

@@ -17,9 +17,10 @@ import tiny
 from core.cli import chat
 from core.engine import Engine
 from core.errors import TillerError
+from core.events import Token
 from core.options import Chat, Options, UsageError
 from core.recipes import parse
-from core.values import Column, Sampling, Settings, Token
+from core.values import Column, Sampling, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 

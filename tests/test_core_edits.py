@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from core import families, loading, store
 from core.edits import EditError, RowEdit, compile_recipe
+from core.events import Token
 from core.gauges import gauge
 from core.generation import Speaker, Stream
 from core.loading import Loaded
@@ -23,7 +24,7 @@ from core.prompts import chat_prompt
 from core.recipes import Recipe, Term, parse
 from core.scoring import reply_logits, score
 from core.store import Direction
-from core.values import Sampling, Token
+from core.values import Sampling
 
 KINDS = ("llama", "qwen2", "gemma2", "gpt2", "neox")
 RECIPES = (

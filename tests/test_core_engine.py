@@ -20,21 +20,10 @@ from core import store
 from core.answers import Answer, fold
 from core.engine import SCRUB_STRENGTHS, Engine, Run
 from core.errors import TillerError
+from core.events import Done, Event, Failed, RecipeChanged, Scores, Started, Token
 from core.families import FamilyError
 from core.recipes import parse
-from core.values import (
-    Column,
-    Done,
-    Event,
-    Failed,
-    RecipeChanged,
-    Sampling,
-    Scores,
-    Settings,
-    SettingsError,
-    Started,
-    Token,
-)  # fmt: skip
+from core.values import Column, Sampling, Settings, SettingsError
 
 NEW = 12
 PATIENCE = 60.0

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from core import store
 from core.edits import RowEdit, compile_recipe
+from core.events import Done, Event, Reading, RecipeChanged, Scores, Started, Token
 from core.gauges import Gauge, gauge
 from core.generation import Speaker, Stream, answer_all
 from core.layout import lay_out
@@ -19,7 +20,7 @@ from core.prompts import chat_prompt, encode
 from core.recipes import parse
 from core.scoring import score
 from core.store import Direction
-from core.values import Done, Event, Reading, RecipeChanged, Sampling, Scores, Started, Token
+from core.values import Sampling
 
 KINDS = ("llama", "qwen2", "gemma2", "gpt2", "neox")
 PROMPTS = ("Hi", "What is the capital of France?", "True or false: Lodz is a city in Poland.")

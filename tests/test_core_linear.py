@@ -16,12 +16,13 @@ from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
 from core import families, linear, loading, store
 from core.edits import compile_recipe
+from core.events import Token
 from core.generation import Speaker, Stream
 from core.linear import MOST_ROWS, FewRows, quicken
 from core.loading import Loaded
 from core.recipes import parse
 from core.scoring import reply_logits
-from core.values import Sampling, Token
+from core.values import Sampling
 
 KINDS = ("llama", "qwen2", "gemma2", "neox")
 

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.answers import Answer
+from core.events import Done, Failed, Reading, RecipeChanged, Started, Token
 from core.recipes import parse
 from core.scrubs import Scrubs, scrub_key
 from core.session import Session
-from core.values import Column, Done, Failed, Reading, RecipeChanged, Settings, SettingsError, Started, Token
+from core.values import Column, Settings, SettingsError
 
 
 def token(column: int, index: int, text: str) -> Token:

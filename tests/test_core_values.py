@@ -12,26 +12,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from core.events import Alternative, Done, Failed, Reading, RecipeChanged, Scores, Started, Token, event_json
 from core.recipes import parse
-from core.values import (
-    MAX_COLUMNS,
-    MAX_MESSAGE,
-    Alternative,
-    Column,
-    Done,
-    Failed,
-    Reading,
-    RecipeChanged,
-    Sampling,
-    Scores,
-    Settings,
-    SettingsError,
-    Started,
-    Token,
-    Turn,
-    clean,
-    event_json,
-)  # fmt: skip
+from core.values import MAX_COLUMNS, MAX_MESSAGE, Column, Sampling, Settings, SettingsError, Turn, clean
 
 QUICK = settings(max_examples=50, deadline=None)
 #: Any text at all, lone surrogates and control characters among it.

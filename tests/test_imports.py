@@ -22,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     for names in (
         "core core.errors",
         "core.recipes core.installing",
-        "core.values core.options core.environment",
+        "core.values core.events core.options core.environment",
         "core.arguments core.helping core.residual core.linear core.store core.families "
         "core.answers core.lenses core.completion core.session core.scrubs",
         "core.differences core.loading core.edits",

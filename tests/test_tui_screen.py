@@ -19,7 +19,7 @@ from textual.widget import Widget
 
 from core.answers import Answer
 from core.completion import complete
-from core.values import Reading, Token
+from core.events import Reading, Token
 from tests.terminal import ask, running, screen_text, shows, steerable, until
 from tests.test_tui import own_state  # noqa: F401  The fixture that gives every test its own state folder.
 from tui import state

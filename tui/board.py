@@ -11,10 +11,10 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from core.answers import Answer
+from core.events import Status, Token
 from core.lenses import Lens, for_cards, usual
 from core.scrubs import Scrubs, scrub_key
 from core.session import Session
-from core.values import Status, Token
 from tui.chips import Chips
 from tui.header import Header
 from tui.key_line import KeyLine

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widget import Widget
 
-from core.values import Status
+from core.events import Status
 from tui.text import clipped
 
 _DOTS = {"starting": ("◌", "$text-warning"), "loading": ("◐", "$text-warning"), "ready": ("●", "$text-success"),

@@ -9,8 +9,8 @@ from textual.message import Message
 
 if TYPE_CHECKING:
     from core.engine import Engine, Run
+    from core.events import Alternative, Event, PromptView
     from core.families import Example
-    from core.values import Alternative, Event, PromptView
 
 
 @dataclass

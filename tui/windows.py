@@ -12,8 +12,9 @@ from textual.content import Content
 
 from core.answers import Answer, load, to_document, to_markdown
 from core.errors import TillerError
+from core.events import PromptView
 from core.session import Session
-from core.values import PromptView, Settings, clean
+from core.values import Settings, clean
 from tui.dialogs import LineDialog, PickDialog, TextDialog
 from tui.sampling import SamplingDialog
 from tui.text import one_line, shown
