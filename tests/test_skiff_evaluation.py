@@ -378,9 +378,6 @@ def test_transcripts_can_be_written_alone(folder: Path, monkeypatch: pytest.Monk
     assert text.count("```text") == len(heldout.STRANGERS)
 
 
-@pytest.mark.skipif(
-    not (store.SHIPPED / "skiff" / transcripts.NAME).exists(), reason="evaluate has not written the transcripts yet"
-)
 def test_the_transcripts_that_ship_are_of_the_weights_that_ship() -> None:
     text = (store.SHIPPED / "skiff" / transcripts.NAME).read_text(encoding="utf-8")
     assert weights_hash(store.SHIPPED / "skiff" / "dpo") in text

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from core.skiff.chat_facts import Turn, joined
+from core.skiff.chat_facts import Turn
+from core.skiff.chat_lists import joined
 from core.skiff.world import compare_split
 
 

@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 from itertools import accumulate
 
-from core.skiff import chat_facts, chat_numbers, chat_stories, chat_tasks, smalltalk, talk_variants
+from core.skiff import chat_facts, chat_lists, chat_numbers, chat_stories, chat_tasks, smalltalk, talk_variants
 from core.skiff.chat_facts import Turn
 from core.skiff.chat_noise import roughened
 from core.skiff.items import Conversation, Message, Preference, stream
@@ -129,9 +129,9 @@ SFT_KINDS: dict[str, tuple[int, Maker]] = {
     "comparison_numbers": (46, _one(chat_numbers.number_comparison)),
     "arithmetic": (50, _one(chat_numbers.arithmetic)),
     "ordering": (6, _one(chat_numbers.ordering)),
-    "listing": (32, _one(chat_facts.listing)),
-    "comparison": (14, _one(chat_facts.comparison)),
-    "description": (26, _one(chat_facts.description)),
+    "listing": (32, _one(chat_lists.listing)),
+    "comparison": (14, _one(chat_lists.comparison)),
+    "description": (26, _one(chat_lists.description)),
     "story": (26, _one(chat_stories.story)),
     "summary": (8, _one(chat_stories.summary)),
     "long": (6, _one(chat_stories.long_message)),

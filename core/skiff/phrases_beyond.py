@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import random
 
-from core.skiff.phrases_patterns import END, MIDDLE, START
-from core.skiff.smalltalk import UNKNOWN_REPLY
+from core.skiff.smalltalk import UNKNOWN_REPLY, made_up_name
 from core.skiff.world import TABLES, Table, capitalised, with_article
 
 
@@ -169,15 +168,6 @@ _OBJECTS_OF = {
 }  # fmt: skip
 
 
-def made_up(rng: random.Random) -> str:
-    """A name that nobody bears and that stands in no table."""
-    while True:
-        middle = "".join(rng.choice(MIDDLE) for _ in range(rng.randint(0, 2)))
-        word = (rng.choice(START) + middle + rng.choice(END)).capitalize()
-        if word.lower() not in _KNOWN:
-            return word
-
-
 # Tables whose questions can be asked about a name or a thing that is in none of them.
 _NAMED = tuple(TABLES[name] for name in ("capitals", "cities", "continents", "languages", "currencies"))
 _COMMON = tuple(
@@ -194,7 +184,7 @@ def _asked(table: Table, subject: str, rng: random.Random) -> str:
 def _title(rng: random.Random) -> str:
     """A title that no book of the tables has."""
     while True:
-        title = f"The {rng.choice(_ADJECTIVES)} {rng.choice(_NOUNS)}" + rng.choice(("", "", f" of {made_up(rng)}"))
+        title = f"The {rng.choice(_ADJECTIVES)} {rng.choice(_NOUNS)}" + rng.choice(("", "", f" of {made_up_name(rng)}"))
         if title.lower() not in _KNOWN:
             return title
 
@@ -211,19 +201,19 @@ def made_up_question(rng: random.Random) -> str:
     """A question of a known shape about a name, a thing or a word that is made up or in no table."""
     draw = rng.random()
     if draw < 0.45:
-        return _asked(rng.choice(_NAMED), made_up(rng), rng)
+        return _asked(rng.choice(_NAMED), made_up_name(rng), rng)
     if draw < 0.7:
-        thing = rng.choice(THINGS) if rng.random() < 0.4 else made_up(rng).lower()
+        thing = rng.choice(THINGS) if rng.random() < 0.4 else made_up_name(rng).lower()
         table = rng.choice(_COMMON)
         while thing in table.subjects:
-            thing = made_up(rng).lower()
+            thing = made_up_name(rng).lower()
         return _asked(table, thing, rng)
     if draw < 0.85:
-        return _asked(rng.choice(_WORDS), made_up(rng).lower(), rng)
+        return _asked(rng.choice(_WORDS), made_up_name(rng).lower(), rng)
     table = rng.choice(_MADE)
     if table.name == "authors":
         return _asked(table, _title(rng), rng)
-    return _asked(table, f"the {rng.choice(THINGS) if rng.random() < 0.5 else made_up(rng).lower()}", rng)
+    return _asked(table, f"the {rng.choice(THINGS) if rng.random() < 0.5 else made_up_name(rng).lower()}", rng)
 
 
 _REAL: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
@@ -238,7 +228,7 @@ def real_question(rng: random.Random) -> str:
     if frames is _THING:
         return rng.choice(frames).format(x=word, a=with_article(word), b=with_article(rng.choice(words)))
     if frames is _PERSON and rng.random() < 0.35:
-        word = f"{made_up(rng)} {made_up(rng)}"
+        word = f"{made_up_name(rng)} {made_up_name(rng)}"
     return capitalised(rng.choice(frames).format(x=word))
 
 
