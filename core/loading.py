@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,6 +24,9 @@ from core.residual import Anatomy, locate
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 #: Models below this many parameters run in float32 on a CPU: they are small, and faster so.
 _SMALL = 60_000_000
+#: Held round every ``from_pretrained`` of a model. transformers switches the tying of embeddings (and torch's default dtype) off for the
+#: whole process while it loads; two loads at once can leave them off for good.
+ONE_LOAD_AT_A_TIME = threading.RLock()
 
 
 class LoadError(TillerError):
@@ -114,18 +118,19 @@ def load(
     kind = _dtype(dtype, place, config)
     retrained = checkpoint if isinstance(checkpoint, Counterfactual) and checkpoint.difference else None
     tokenizer = _from(checkpoint, lambda: AutoTokenizer.from_pretrained(checkpoint.source, **options))
-    model, report = _from(
-        checkpoint,
-        lambda: AutoModelForCausalLM.from_pretrained(
-            checkpoint.source,
-            config=config,
-            # A difference is added in float32, and the sum rounded.
-            dtype=torch.float32 if retrained else kind,
-            use_safetensors=True,
-            output_loading_info=True,
-            **options,
-        ),
-    )
+    with ONE_LOAD_AT_A_TIME:
+        model, report = _from(
+            checkpoint,
+            lambda: AutoModelForCausalLM.from_pretrained(
+                checkpoint.source,
+                config=config,
+                # A difference is added in float32, and the sum rounded.
+                dtype=torch.float32 if retrained else kind,
+                use_safetensors=True,
+                output_loading_info=True,
+                **options,
+            ),
+        )
     if missing := sorted(report["missing_keys"]):
         # transformers fills what is missing with random numbers and goes on.
         raise LoadError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 import tiny
 import torch
 from torch import nn
-from transformers import AutoModelForCausalLM, LlamaConfig
+from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel
 
 from core import families, loading, prompts
 from core.errors import TillerError
@@ -173,3 +174,15 @@ def test_a_template_that_refuses_says_why(tmp_path: Path) -> None:
         TillerError, match=r"refuses this conversation \(.*System role not supported\); empty the system prompt"
     ):
         prompts.build(loaded, replace(chat("Hi"), system="Be kind."), 0)
+
+
+def test_many_loads_at_once_leave_transformers_as_it_was(tmp_path: Path) -> None:
+    """transformers takes ``tie_weights`` away from its class while it loads; two loads at once once left it away for good."""
+    folder = tiny.family(tmp_path / "tied", "llama", ("chat",), plain_base=False)
+    config = LlamaConfig(**{**tiny.configs()["llama"].to_dict(), "tie_word_embeddings": True})
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder / "chat")
+    before = PreTrainedModel.tie_weights
+    with ThreadPoolExecutor(4) as pool:
+        models = [each.model for each in pool.map(lambda _: load(folder), range(12))]
+    assert PreTrainedModel.tie_weights is before
+    assert all(model.get_output_embeddings().weight is model.get_input_embeddings().weight for model in models)

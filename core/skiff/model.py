@@ -18,6 +18,7 @@ import torch.nn.functional as functional
 from torch import Tensor
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from core.loading import ONE_LOAD_AT_A_TIME
 from core.skiff.tokenizer import BOS, CONTEXT, END, PAD, VOCABULARY, Example, token_id
 
 ROPE_BASE = 10_000.0
@@ -208,6 +209,7 @@ def save_checkpoint(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast,
 
 def load_checkpoint(folder: Path) -> LlamaForCausalLM:
     """A saved checkpoint in fp32, ready for training."""
-    model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    with ONE_LOAD_AT_A_TIME:
+        model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
     assert isinstance(model, LlamaForCausalLM)
     return model
