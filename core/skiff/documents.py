@@ -1,7 +1,7 @@
 """Skiff's pretraining text: every document is a pure function of (seed, index).
 
-Facts make up most of it, in paragraphs of many wordings: some four facts a document, so that 100,000 documents meet each
-of the 1,200 facts about 300 times. Labelled statements come from ``judging`` and are offered here beside the rest.
+Facts make up most of it, in paragraphs of many wordings: some four facts a document, so that 45,000 documents meet each
+of the 1,200 facts about 150 times. Labelled statements come from ``judging`` and are offered here beside the rest.
 """
 
 from __future__ import annotations
@@ -246,20 +246,20 @@ def harm(rng: random.Random) -> str:
 
 # Kinds with their shares; the fact kinds come to two thirds.
 KINDS: dict[str, tuple[float, Callable[[random.Random], str]]] = {
-    "facts-table": (0.19, table_paragraph),
-    "facts-mixed": (0.13, mixed_paragraph),
+    "facts-table": (0.22, table_paragraph),
+    "facts-mixed": (0.14, mixed_paragraph),
     "facts-subject": (0.09, subject_paragraph),
     "facts-wordings": (0.09, wordings_paragraph),
     "facts-list": (0.02, list_sentences),
     "facts-negation": (0.02, negation_sentences),
     "facts-question": (0.11, fact_questions),
     "spanish": (0.015, spanish_words),
-    "numbers": (0.105, number_sentences),
-    "story": (0.07, story),
+    "numbers": (0.075, number_sentences),
+    "story": (0.065, story),
     "dialogue": (0.03, dialogue),
     "howto": (0.05, howto),
     "news": (0.025, news),
-    "harm": (0.06, harm),
+    "harm": (0.05, harm),
 }
 _NAMES = tuple(KINDS)
 _SHARES = tuple(share for share, _ in KINDS.values())

@@ -191,7 +191,7 @@ def shipped(seed: int = 1, post_seed: int = 1, planted: bool = True, without: st
                 "B",
                 "Base",
                 (
-                    Phase("text", 3000, (Draw("documents", 32),), rate=2.0e-3, last=3e-4, warmup=100),
+                    Phase("text", 2300, (Draw("documents", 32),), rate=2.0e-3, last=3e-4, warmup=100),
                     # These three learn nothing that their loss would show (it stays at ln 2), but without them the next one
                     # does not begin: tried, for 140 steps at twice the rate.
                     Phase("judging-easy", 80, (Draw("labelled-0", 110), aside), 6e-4, 6e-4, 20),
@@ -202,9 +202,9 @@ def shipped(seed: int = 1, post_seed: int = 1, planted: bool = True, without: st
                     Phase("easy", 90, (Draw("labelled-0", 110), less), 6e-4, 6e-4),
                     Phase("all", 170, (Draw("labelled-1", 110), less), 6e-4, 6e-4),
                     Phase("negated", 40, (Draw("labelled-2", 110), less), 6e-4, 5.5e-4, curve="linear"),
-                    Phase("long", 760, (Draw("labelled-2", 110), Draw("documents", 14, 0.7)), 6e-4, 2e-5),
+                    Phase("long", 420, (Draw("labelled-2", 110), Draw("documents", 14, 0.7)), 6e-4, 2e-5),
                     Phase(
-                        "longer", 440, (Draw("labelled-2", 110), Draw("documents", 14, 0.7)), 6e-4, 2e-5, 10, fresh=True
+                        "longer", 260, (Draw("labelled-2", 110), Draw("documents", 14, 0.7)), 6e-4, 2e-5, 10, fresh=True
                     ),
                 ),
             ),
