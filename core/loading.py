@@ -255,7 +255,9 @@ def _ends(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozens
     found: set[int] = set()
     for value in (
         getattr(model.generation_config, "eos_token_id", None),
-        model.config.eos_token_id,
+        # A configuration for pictures and text keeps it with its text, or has one of its own as well.
+        getattr(model.config, "eos_token_id", None),
+        getattr(model.config.get_text_config(), "eos_token_id", None),
         tokenizer.eos_token_id,
     ):
         if value is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ import torch
 from tokenizers import processors
 from torch import Tensor, nn
 
-from core import store
+from core import families, loading, store
 from core.edits import RowEdit, compile_recipe
 from core.events import Done, Token
 from core.generation import Speaker, Stream
@@ -298,6 +299,23 @@ def test_without_a_recipe_everything_is_bit_for_bit_the_models_own(kind: str, ti
         assert torch.equal(mixed[1], raw[1])
     assert not torch.equal(mixed[0], raw[0])
     assert not torch.equal(mixed[2], raw[2])
+
+
+@every_architecture
+def test_in_bfloat16_an_ablation_leaves_no_more_than_rounding(kind: str, tiny_folder: Callable[[str], Path]) -> None:
+    loaded = loading.load(families.load(str(tiny_folder(kind))), "chat", device="cpu", dtype="bfloat16")
+    prompts, made = chats(loaded), edits(loaded, "!truth")
+    unit = torch.from_numpy(direction(loaded, "truth").unit(1))
+    left = {}
+    for recipe, rows in (("!truth", [made] * 3), ("", None)):
+        residuals = {layer: torch.empty(0) for layer in range(tiny.LAYERS)}
+        logits = reply_logits(loaded, prompts, [[7, 8]] * 3, rows, residuals)
+        assert all(bool(each.isfinite().all()) for each in logits)
+        assert {each.dtype for each in residuals.values()} == {torch.bfloat16}
+        own = torch.stack([each[:, -2:].float() for each in residuals.values()])
+        left[recipe] = float(((own @ unit).abs() / own.norm(dim=-1)).max())
+    assert left["!truth"] < 0.02 < left[""]
+    assert len(said(loaded, [Speaker(0, prompts[1], made, Sampling(max_new_tokens=4))])[0][0]) > 0
 
 
 # ------------------------------------------------------------------------------------------------------------ generation

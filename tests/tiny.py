@@ -113,12 +113,9 @@ def configs() -> dict[str, PretrainedConfig]:
             text_config=gemma3.to_dict(),
             vision_config=_EYES,
             mm_tokens_per_image=4,
-            bos_token_id=0,
-            eos_token_id=5,
             boi_token_index=310,
             eoi_token_index=311,
             image_token_index=312,
-            pad_token_id=1,
         ),
         "phi3": Phi3Config(**_common(**rotary)),
         "phi3_long": Phi3Config(
