@@ -18,7 +18,7 @@ OPTIONS = argparse.Namespace(threads=1, dtype="auto", device="cpu", pairs=1)
 def quick(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     """Tiny models, and seconds as they are given here by name instead of measured (1.0 where none is)."""
     seconds: dict[str, float] = {}
-    small = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4}
+    small = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 4, "num_attention_heads": 4}
     monkeypatch.setattr(large, "_SHAPE", {**large._SHAPE, **small})
     monkeypatch.setattr(large, "LEARNT", 24)
     monkeypatch.setattr(large, "TOKENS", 6)
