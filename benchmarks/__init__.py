@@ -12,6 +12,8 @@ NAMES = {
     "steering": "steered decoding against transformers' own generate, with the same tokens",
     "rows": "a plain, a steered and a shadow row together against one answer of generate",
     "scrubbing": "nine strengths of an answer against one answer of generate",
+    "large": "steered decoding of one and of eight answers on random models of 100 M parameters, against generate",
+    "learning": "a direction from 128 + 128 prompts on such models, against a plain loop over padded batches",
     "starting": "from the start of the program to the page, to a steered token, to the terminal's first paint",
 }
 
@@ -32,6 +34,10 @@ def _benchmark(name: str) -> Callable[[argparse.Namespace], bool]:
         from benchmarks.starting import starting
 
         return starting
+    if name in ("large", "learning"):
+        from benchmarks import large
+
+        return {"large": large.large, "learning": large.learning}[name]
     from benchmarks import decoding
 
     return {"steering": decoding.steering, "rows": decoding.rows, "scrubbing": decoding.scrubbing}[name]

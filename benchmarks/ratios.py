@@ -29,12 +29,15 @@ class Timed:
         return middle, low, high
 
 
-def interleaved(things: Mapping[str, Callable[[], object]], pairs: int) -> dict[str, Timed]:
-    """Run every thing once unmeasured, then all of them in turn, ``pairs`` times; the order turns round every time."""
+def interleaved(things: Mapping[str, Callable[[], object]], pairs: int, fewest: int = FEWEST) -> dict[str, Timed]:
+    """Run every thing once unmeasured, then all of them in turn, ``pairs`` times; the order turns round every time.
+
+    Things that take many seconds each, over which a machine's other work evens out, may do with a smaller ``fewest``.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in things}
     for thing in things.values():
         thing()
-    for repetition in range(max(pairs, FEWEST)):
+    for repetition in range(max(pairs, fewest)):
         for name in list(things)[:: 1 if repetition % 2 else -1]:
             start = time.perf_counter()
             things[name]()

@@ -33,6 +33,8 @@ from core.store import Card, Direction
 
 VERSION = "0.1"
 STRENGTHS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
+#: The part of a batch that may be padding when states are read: more costs time, less makes batches of few rows.
+PADDING = 0.1
 #: Examples of a class that layers, strengths and damage are measured on; learning takes all of its split.
 JUDGED = 32
 #: Post-instruction tokens that are tried, counted from the prompt's end.
@@ -54,12 +56,11 @@ Means = NDArray[np.float64]
 def states(loaded: Loaded, prompts: Sequence[tuple[int, ...]], positions: int, rows: int = 64) -> Tensor:
     """The residual leaving every layer at the last ``positions`` tokens: [prompts, positions, layers, width], float32 on the CPU.
 
-    Prompts are sorted by length, so that little is padded. Index −1 of the positions is the prompt's last token.
+    Prompts of about the same length are read together, at most ``rows`` at a time, so that little is padded. Index −1 of the positions
+    is the prompt's last token.
     """
-    order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
     found = torch.empty(len(prompts), positions, loaded.anatomy.layers, loaded.width)
-    for start in range(0, len(order), rows):
-        chosen = order[start : start + rows]
+    for chosen in _alike([len(prompt) for prompt in prompts], rows):
         sheet = lay_out(loaded, [prompts[index] for index in chosen])
         caught: dict[int, Tensor] = {}
         with hooked(
@@ -75,6 +76,20 @@ def states(loaded: Loaded, prompts: Sequence[tuple[int, ...]], positions: int, r
             )
         found[chosen] = torch.stack([caught[layer] for layer in range(loaded.anatomy.layers)], dim=2)
     return found
+
+
+def _alike(lengths: Sequence[int], rows: int) -> list[list[int]]:
+    """The indices of ``lengths`` in batches of at most ``rows``, of which at most :data:`PADDING` is padding."""
+    batches: list[list[int]] = []
+    real = 0
+    for index in sorted(range(len(lengths)), key=lambda index: lengths[index]):
+        longest = lengths[index]
+        if not batches or len(batches[-1]) == rows or real + longest < (1 - PADDING) * longest * (len(batches[-1]) + 1):
+            batches.append([])
+            real = 0
+        batches[-1].append(index)
+        real += longest
+    return batches
 
 
 def _catch(layer: int, positions: int, caught: dict[int, Tensor]) -> Action:

@@ -154,7 +154,7 @@ def load(
         template=template,
         stops=stops,
         ends=_ends(model, tokenizer),
-        context=int(getattr(model.config.get_text_config(), "max_position_embeddings", 2048)),
+        context=_context(model.config.get_text_config()),
         fingerprint=differences.fingerprint(checkpoint)
         if checkpoint.local
         else f"{checkpoint.source}@{checkpoint.revision or 'main'}",
@@ -238,12 +238,26 @@ def _dtype(wanted: str, place: torch.device, config: Any) -> torch.dtype:
     return torch.float32 if place.type == "cpu" and size < _SMALL else torch.bfloat16
 
 
+def _context(text: Any) -> int:
+    """The longest sequence in tokens, for a text model's configuration."""
+    longest = int(getattr(text, "max_position_embeddings", 2048))
+    rope = getattr(text, "rope_parameters", None) or {}
+    if rope.get("rope_type") == "longrope":
+        # Beyond its first length such a model (Phi-3's long ones) turns every token by other angles, those in the cache included,
+        # and every row of a batch with the longest: a reply would change its own past.
+        first = rope.get("original_max_position_embeddings", getattr(text, "original_max_position_embeddings", None))
+        longest = min(longest, int(first)) if first else longest
+    return longest
+
+
 def _ends(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
     """Every id that ends a reply: the generation config's, the model config's and the tokenizer's."""
     found: set[int] = set()
     for value in (
         getattr(model.generation_config, "eos_token_id", None),
-        model.config.eos_token_id,
+        # A configuration for pictures and text keeps it with its text, or has one of its own as well.
+        getattr(model.config, "eos_token_id", None),
+        getattr(model.config.get_text_config(), "eos_token_id", None),
         tokenizer.eos_token_id,
     ):
         if value is not None:

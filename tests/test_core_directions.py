@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +17,7 @@ import tiny
 import torch
 from torch import Tensor
 
-from core import answers, contrast, effects, families, loading, store
+from core import answers, contrast, directions, effects, families, loading, store
 from core.contrast import ContrastError, ContrastSet
 from core.directions import (
     MOST_POSITIONS,
@@ -124,13 +125,33 @@ def test_means_are_those_of_one_prompt_after_the_other(kind: str, loaded: Loaded
         assert np.abs(own - wanted).max() <= 1e-5 * np.abs(wanted).max()
 
 
-def test_states_of_prompts_of_unequal_length(loaded: Loaded) -> None:
+@pytest.mark.parametrize("padding", [0.0, 0.9])
+def test_states_of_prompts_of_unequal_length(
+    loaded: Loaded, padding: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directions, "PADDING", padding)
     prompts = [chat_prompt(loaded, text) for text in ("Hi", "What is the capital of France, please?", "Why?")]
     found = states(loaded, prompts, positions=3, rows=2)
     assert found.shape == (3, 3, tiny.LAYERS, tiny.WIDTH)
     for prompt, own in zip(prompts, found, strict=True):
         for offset in (-3, -2, -1):
             assert torch.allclose(own[offset].double(), residuals(loaded, prompt, offset), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("rows", "padding"), [(64, 0.1), (8, 0.1), (64, 0.0), (5, 0.9)])
+def test_prompts_of_about_the_same_length_are_read_together(rows: int, padding: float, monkeypatch: Any) -> None:
+    monkeypatch.setattr(directions, "PADDING", padding)
+    lengths = np.random.default_rng(0).integers(3, 60, size=200).tolist()
+    batches = directions._alike(lengths, rows)
+    assert sorted(index for batch in batches for index in batch) == list(range(200))
+    for batch in batches:
+        own = [lengths[index] for index in batch]
+        assert len(batch) <= rows
+        assert sum(own) >= (1 - padding) * max(own) * len(own) - 1e-9
+    # As many together as these two allow.
+    for batch, after in pairwise(batches):
+        own = [lengths[index] for index in (*batch, after[0])]
+        assert len(own) > rows or sum(own) < (1 - padding) * max(own) * len(own)
 
 
 def test_a_card_says_how_it_was_made(loaded: Loaded, learnt: dict[str, Direction]) -> None:

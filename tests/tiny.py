@@ -9,13 +9,24 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForCausalLM,
+    BloomConfig,
+    FalconConfig,
     Gemma2Config,
+    Gemma3Config,
+    Gemma3TextConfig,
     GPT2Config,
     GPTNeoXConfig,
     LlamaConfig,
+    MistralConfig,
+    MixtralConfig,
+    Olmo2Config,
+    Phi3Config,
     PretrainedConfig,
     PreTrainedTokenizerFast,
     Qwen2Config,
+    Qwen3Config,
+    Qwen3MoeConfig,
+    SmolLM3Config,
 )  # fmt: skip
 
 from core import store
@@ -55,6 +66,12 @@ def tokenizer(chat: bool = True) -> PreTrainedTokenizerFast:
     return wrapped
 
 
+#: What Gemma 3's classes for pictures look with; chats here have none.
+_EYES = {
+    "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 16, "patch_size": 4,
+}  # fmt: skip
+
+
 def _common(**more: object) -> dict[str, object]:
     return {"vocab_size": VOCABULARY, "bos_token_id": 0, "eos_token_id": 5, "pad_token_id": 1, **more}
 
@@ -76,12 +93,48 @@ def configs() -> dict[str, PretrainedConfig]:
         "num_attention_heads": 4,
         "max_position_embeddings": 256,
     }
+    gemma = {"head_dim": 8, "sliding_window": 16, "query_pre_attn_scalar": 8}
+    mixture = {"num_experts_per_tok": 2}
+    # Every other layer sees a window only, as Gemma 3's do (five of six) and a long SmolLM3's may.
+    windows = {"sliding_window": 16, "layer_types": ["sliding_attention", "full_attention"] * (LAYERS // 2)}
+    # A tied embedding may make a random model repeat its last token for ever; some of these must say more.
+    untied = {"tie_word_embeddings": False}
+    longer = {"rope_type": "longrope", "rope_theta": 10_000.0, "short_factor": [1.0] * 4, "long_factor": [4.0] * 4}
+    falcon = {"hidden_size": WIDTH, "num_hidden_layers": LAYERS, "num_attention_heads": 4}
+    gemma3 = Gemma3TextConfig(**_common(**rotary, **gemma, layer_types=windows["layer_types"]))
     return {
         "llama": LlamaConfig(**_common(**rotary)),
+        "mistral": MistralConfig(**_common(**rotary, sliding_window=16)),
         "qwen2": Qwen2Config(**_common(**rotary)),
-        "gemma2": Gemma2Config(**_common(**rotary, head_dim=8, sliding_window=16, query_pre_attn_scalar=8)),
+        "qwen3": Qwen3Config(**_common(**rotary, head_dim=16, tie_word_embeddings=True)),
+        "gemma2": Gemma2Config(**_common(**rotary, **gemma)),
+        "gemma3": gemma3,
+        "gemma3_images": Gemma3Config(
+            text_config=gemma3.to_dict(),
+            vision_config=_EYES,
+            mm_tokens_per_image=4,
+            boi_token_index=310,
+            eoi_token_index=311,
+            image_token_index=312,
+        ),
+        "phi3": Phi3Config(**_common(**rotary)),
+        "phi3_long": Phi3Config(
+            **_common(**rotary, original_max_position_embeddings=128),
+            rope_parameters={**longer, "original_max_position_embeddings": 128},
+        ),
+        "olmo2": Olmo2Config(**_common(**rotary)),
+        "smollm3": SmolLM3Config(**_common(**rotary, **windows, use_sliding_window=True)),
         "gpt2": GPT2Config(**_common(n_embd=WIDTH, n_layer=LAYERS, n_head=4, n_positions=256)),
         "neox": GPTNeoXConfig(**_common(**plain)),
+        "neox_serial": GPTNeoXConfig(**_common(**plain, use_parallel_residual=False)),
+        "falcon": FalconConfig(**_common(**falcon)),
+        "falcon_new": FalconConfig(**_common(**falcon, new_decoder_architecture=True, num_kv_heads=2, **untied)),
+        "falcon_alibi": FalconConfig(**_common(**falcon, parallel_attn=False, alibi=True, multi_query=False)),
+        "bloom": BloomConfig(**_common(hidden_size=WIDTH, n_layer=LAYERS, n_head=4, **untied)),
+        "mixtral": MixtralConfig(**_common(**rotary, **mixture, num_local_experts=4)),
+        "qwen3_moe": Qwen3MoeConfig(
+            **_common(**rotary, **mixture, num_experts=4, moe_intermediate_size=16, mlp_only_layers=[1])
+        ),
     }
 
 
@@ -90,7 +143,8 @@ def model(kind: str, seed: int = 0) -> torch.nn.Module:
     torch.manual_seed(seed)
     made = AutoModelForCausalLM.from_config(configs()[kind], dtype=torch.float32)
     for weight in made.parameters():
-        if weight.ndim == 2:
+        # Two dimensions: a matrix; three: those of a mixture's experts.
+        if weight.ndim in (2, 3):
             weight.data.mul_(4)
     return made.eval()
 

@@ -1,0 +1,70 @@
+"""The benchmarks on models too small to be timed: what they compare is the same, and a broken promise is said."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from benchmarks import large
+from benchmarks.ratios import Timed, interleaved
+
+OPTIONS = argparse.Namespace(threads=1, dtype="auto", device="cpu", pairs=1)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    """Tiny models, and seconds as they are given here by name instead of measured (1.0 where none is)."""
+    seconds: dict[str, float] = {}
+    small = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 4, "num_attention_heads": 4}
+    monkeypatch.setattr(large, "_SHAPE", {**large._SHAPE, **small})
+    monkeypatch.setattr(large, "LEARNT", 24)
+    monkeypatch.setattr(large, "TOKENS", 6)
+
+    def timed(things: Mapping[str, Callable[[], object]], *_more: Any) -> dict[str, Timed]:
+        for thing in things.values():
+            thing()
+        return {name: Timed((seconds.get(name, 1.0),) * 3) for name in things}
+
+    monkeypatch.setattr(large, "interleaved", timed)
+    return seconds
+
+
+def test_decoding_says_the_tokens_of_hooks_by_hand_and_keeps_its_limits(
+    quick: dict[str, float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert large.large(OPTIONS)
+    said = capsys.readouterr().out
+    # Two models, one and eight answers, three recipes.
+    assert said.count("as generate with hooks by hand") == 12
+    assert said.count("kept") == 12
+    quick["ablation everywhere"] = 1.11
+    assert not large.large(OPTIONS)
+    assert capsys.readouterr().out.count("MISSED") == 4
+
+
+def test_other_tokens_are_a_failure(quick: dict[str, float], monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    by_hand = large.Crowd.by_hand
+    monkeypatch.setattr(
+        large.Crowd, "by_hand", lambda crowd, recipe: by_hand(crowd, "" if recipe[:1] == "!" else recipe)
+    )
+    assert not large.large(OPTIONS)
+    assert capsys.readouterr().out.count("OTHER TOKENS") == 4
+
+
+def test_learning_gives_the_direction_of_the_plain_loop(quick: dict[str, float], capsys: Any) -> None:
+    quick |= {"ours": 0.79}
+    assert large.learning(OPTIONS)
+    quick |= {"ours": 0.81}
+    assert not large.learning(OPTIONS)
+    assert "limit 0.80: MISSED" in capsys.readouterr().out
+
+
+def test_things_are_timed_in_turn_and_each_once_unmeasured() -> None:
+    order: list[str] = []
+    found = interleaved({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, pairs=1, fewest=3)
+    assert "".join(order) == "ab" + "ba" + "ab" + "ba"
+    assert [len(each.seconds) for each in found.values()] == [3, 3]
+    assert Timed((2.0, 4.0, 6.0)).over(Timed((1.0, 2.0, 2.0)))[0] == 2.0
