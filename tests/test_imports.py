@@ -25,7 +25,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core.values core.events core.options core.environment",
         "core.arguments core.helping core.residual core.linear core.store core.families "
         "core.answers core.lenses core.completion core.session core.scrubs",
-        "core.differences core.loading core.edits",
+        "core.sources core.differences", "core.quantizing core.weights core.plan",
+        "core.loading core.edits",
         "core.generation core.layout core.gauges core.replies core.prompts core.scoring core.effects core.contrast core.threads",
         "core.directions",
         "core.transfer core.knowledge core.confidence core.stages",

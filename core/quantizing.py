@@ -1,0 +1,121 @@
+"""Quantized models by bitsandbytes: how they are asked for, what they take, and what must not be done with them.
+
+bitsandbytes is imported when a checkpoint is to be quantized, and not before.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from core.errors import TillerError
+
+#: bitsandbytes packs matrices for the CPU whose columns and rows are multiples of these, and fails at others.
+_COLUMNS, _ROWS = 64, 32
+
+
+class QuantizedError(TillerError):
+    """Something that quantized weights cannot do."""
+
+
+def config(quantize: str) -> Any:
+    """What transformers is told of ``8bit`` (LLM.int8()) or ``4bit`` (nf4, quantized twice, computed in bfloat16); None for ``none``.
+
+    Dettmers et al., LLM.int8() (arXiv 2208.07339) and QLoRA (arXiv 2305.14314). In 8 bit, which columns of the activations
+    are kept in float16 depends on every row of a batch, so that rows touch each other in the last digits.
+
+    Raises:
+        QuantizedError: bitsandbytes is not there or does not run here.
+    """
+    if quantize == "none":
+        return None
+    _import()
+    from transformers import BitsAndBytesConfig
+
+    if quantize == "8bit":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+
+
+def _import() -> Any:
+    # On import it warns that an optional kernel, which would be downloaded, is not there; its int8 product warns at every call that
+    # it computes in float16. Both are as they should be.
+    for name in ("bitsandbytes.backends.cpu.ops", "bitsandbytes.autograd._functions"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        import bitsandbytes
+    except Exception as error:
+        # A missing package, a library of another machine, a driver that is too old: all mean that it does not run here.
+        raise QuantizedError(
+            f"bitsandbytes, which quantizes, does not run here ({' '.join(str(error).split())[:150]}); use --quantize none."
+        ) from error
+    return bitsandbytes
+
+
+def layers(model: nn.Module) -> list[Any]:
+    """The quantized linear layers of a model, in its order; none of a model in full precision."""
+    names = ("Linear4bit", "Linear8bitLt")
+    return [module for module in model.modules() if type(module).__name__ in names]
+
+
+def steady(model: nn.Module, differentiable: bool) -> None:
+    """Say of every 4-bit layer whether its weights may be packed for a CPU; to be called before the first forward pass.
+
+    On a CPU the first pass without gradients packs them into an order that only a faster product without gradients can read;
+    from then on the layer silently drops out of autograd. Matrices of other shapes than that order knows are never packed.
+
+    Raises:
+        QuantizedError: gradients are wanted, and a layer has been packed already.
+    """
+    if differentiable:
+        check_differentiable(model)
+    for layer in layers(model):
+        if hasattr(layer, "support_avx512bf16_for_cpu"):
+            odd = layer.in_features % _COLUMNS or layer.out_features % _ROWS
+            layer.support_avx512bf16_for_cpu = layer.support_avx512bf16_for_cpu and not (odd or differentiable)
+
+
+def check_differentiable(model: nn.Module) -> None:
+    """Raise QuantizedError when gradients through a model would be silently wrong."""
+    for layer in layers(model):
+        if getattr(getattr(layer.weight, "quant_state", None), "packing_format_for_cpu", False):
+            raise QuantizedError(
+                "This 4-bit model has answered already, and its weights are packed in an order that no gradient passes; "
+                "load it again for gradients, or use --quantize none."
+            )
+
+
+def tensors(model: nn.Module) -> list[Tensor]:
+    """Every stored tensor that a model keeps in memory, once each: weights, and what belongs to quantized weights."""
+    found: list[Tensor] = [*model.parameters()]
+    for layer in layers(model):
+        state = getattr(layer.weight, "quant_state", None)
+        scales = (
+            getattr(layer.weight, "SCB", None)
+            if getattr(layer.weight, "SCB", None) is not None
+            else getattr(getattr(layer, "state", None), "SCB", None)
+        )
+        found += _of_state(state) if state is not None else [scales]
+    seen: set[int] = set()
+    return [each for each in found if not (each.data_ptr() in seen or seen.add(each.data_ptr()))]  # type: ignore[func-returns-value]
+
+
+def _of_state(state: Any) -> Iterable[Tensor]:
+    parts = [state.absmax, state.code, state.offset]
+    nested = state.state2
+    parts += [nested.absmax, nested.code] if nested is not None else []
+    return [each for each in parts if isinstance(each, Tensor)]
+
+
+def size(model: nn.Module) -> int:
+    """The bytes of a model's weights as they are in memory."""
+    return sum(each.numel() * each.element_size() for each in tensors(model))
