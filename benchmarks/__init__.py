@@ -1,4 +1,4 @@
-"""Measurements that a person can repeat: ``python launch.py bench``. Each prints ratios of things timed in turn, not only times."""
+"""Measurements that a person can repeat: ``python launch.py bench``. Each prints ratios of things measured in turn, not only times."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ NAMES = {
     "steering": "steered decoding against transformers' own generate, with the same tokens",
     "rows": "a plain, a steered and a shadow row together against one answer of generate",
     "scrubbing": "nine strengths of an answer against one answer of generate",
+    "memory": "what loading pairs of quantized checkpoints takes at most, and whether switching between them grows",
     "starting": "from the start of the program to the page, to a steered token, to the terminal's first paint",
 }
 
 
 def bench(arguments: list[str]) -> int:
-    """Run the benchmarks named (all when none is); returns 1 when a ratio is over its limit or tokens differ."""
+    """Run the benchmarks named (all when none is); returns 1 when a figure is over its limit or tokens differ."""
     options = _parser().parse_args(arguments)
     unknown = [name for name in options.names if name not in NAMES]
     if unknown:
@@ -32,6 +33,10 @@ def _benchmark(name: str) -> Callable[[argparse.Namespace], bool]:
         from benchmarks.starting import starting
 
         return starting
+    if name == "memory":
+        from benchmarks.memory import memory
+
+        return memory
     from benchmarks import decoding
 
     return {"steering": decoding.steering, "rows": decoding.rows, "scrubbing": decoding.scrubbing}[name]

@@ -24,7 +24,7 @@ def chat(options: Options, wish: Chat) -> int:
         KeyboardInterrupt: Ctrl-C; the run has been stopped.
     """
     message = wish.message if wish.message is not None else _piped(sys.stdin)
-    engine = Engine(options.family, device=options.device, dtype=options.dtype, threads=options.threads)
+    engine = Engine(options.family, **options.engine)
     settings = _settings(engine, options, wish).ask(message)
     engine.start()
     run = engine.submit(settings)

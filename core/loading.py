@@ -22,7 +22,17 @@ from core.residual import Anatomy, locate
 from core.sources import LoadError, Watch
 from core.weights import Weights, read_by
 
-__all__ = ["DTYPES", "ONE_LOAD_AT_A_TIME", "LoadError", "Loaded", "load", "pick_device", "places", "threads"]
+__all__ = [
+    "DTYPES",
+    "ONE_LOAD_AT_A_TIME",
+    "LoadError",
+    "Loaded",
+    "explained",
+    "load",
+    "pick_device",
+    "places",
+    "threads",
+]
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 #: Held round every ``from_pretrained`` of a model. transformers switches the tying of embeddings (and torch's default dtype) off for the
@@ -149,13 +159,13 @@ def load(
     place = pick_device(device)
     spread = places(device, max_memory)
     room = memory.room(spread, memory.parse(max_memory))
-    wanted = _from(checkpoint, lambda: plan.need(checkpoint, place.type, dtype, quantize))
+    wanted = explained(checkpoint, lambda: plan.need(checkpoint, place.type, dtype, quantize))
     plan.make(family, [name], room, lambda _name, other: plan.need(checkpoint, place.type, dtype, other), quantize)
     more = ("*.py",) if trust_remote_code else ()
-    folder = _from(checkpoint, lambda: sources.folder_of(checkpoint, watch, more))
+    folder = explained(checkpoint, lambda: sources.folder_of(checkpoint, watch, more))
     options: dict[str, Any] = {"trust_remote_code": trust_remote_code, "local_files_only": True}
-    config = _from(checkpoint, lambda: AutoConfig.from_pretrained(folder, **options))
-    tokenizer = _from(checkpoint, lambda: AutoTokenizer.from_pretrained(folder, **options))
+    config = explained(checkpoint, lambda: AutoConfig.from_pretrained(folder, **options))
+    tokenizer = explained(checkpoint, lambda: AutoTokenizer.from_pretrained(folder, **options))
     model = _model(
         checkpoint,
         folder,
@@ -169,6 +179,7 @@ def load(
     if len(spread) == 1 and quantize == "none":
         model = model.to(place)
     model = model.eval().requires_grad_(False)
+    memory.trim()
     quantizing.steady(model, differentiable)
     quicken(model)
     template, stops = TEMPLATES[checkpoint.template] if checkpoint.template else (None, ())
@@ -205,7 +216,7 @@ def _model(
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     stored = Weights(checkpoint, folder)
     with ONE_LOAD_AT_A_TIME, read_by(stored, watch):
-        model, report = _from(
+        model, report = explained(
             checkpoint,
             lambda: AutoModelForCausalLM.from_pretrained(
                 folder,
@@ -243,8 +254,8 @@ def _map(place: torch.device, spread: tuple[str, ...], room: memory.Room, quanti
     return {"device_map": {"": str(place)}}
 
 
-def _from(checkpoint: Checkpoint, call: Callable[[], Any]) -> Any:
-    """Run a ``from_pretrained`` and turn its many errors into one sentence."""
+def explained(checkpoint: Checkpoint, call: Callable[[], Any]) -> Any:
+    """Run what transformers or the Hub's client does for a checkpoint, and turn its many errors into one sentence."""
     try:
         return call()
     except TillerError:

@@ -120,8 +120,12 @@ def release() -> None:
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()
+    trim()
+
+
+def trim() -> None:
+    """Give the pages back that glibc keeps of what was freed; other C libraries have no such function and need none."""
     if sys.platform == "linux":
-        # glibc keeps what is freed for itself; other C libraries have no such function and need none.
         with contextlib.suppress(AttributeError, OSError):
             ctypes.CDLL("libc.so.6").malloc_trim(0)
 

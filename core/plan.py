@@ -27,6 +27,16 @@ class DoesNotFit(LoadError):
 
 
 @dataclass(frozen=True)
+class Placing:
+    """How checkpoints are loaded: what a person typed as ``--device``, ``--dtype``, ``--quantize`` and ``--max-memory``."""
+
+    device: str = "auto"
+    dtype: str = "auto"
+    quantize: str = "none"
+    max_memory: str = ""
+
+
+@dataclass(frozen=True)
 class Need:
     """What one checkpoint takes: ``size`` bytes of tensors, quantized or in ``dtype``."""
 
@@ -98,13 +108,14 @@ def size(tensors: Mapping[str, Stored], config: Mapping[str, Any], quantize: str
     scale of 8 bits, and 256 scales one of 32; LLM.int8() (arXiv 2208.07339): a row of int8 has one of 32.
     """
     tied = bool(config.get("tie_word_embeddings", (config.get("text_config") or {}).get("tie_word_embeddings", False)))
+    # GPT-2 keeps its matrices the other way round than every other architecture.
+    rows = -1 if config.get("model_type") == "gpt2" else 0
     total = 0
     for name, each in tensors.items():
         if tied and re.search(r"(^|\.)(lm_head|embed_out)\.weight$", name):
             continue
-        total += (
-            _quantized(each, quantize) if quantize != "none" and _linear(name, each) else each.elements * _BYTES[dtype]
-        )
+        packed = quantize != "none" and _linear(name, each)
+        total += _quantized(each.elements, each.shape[rows], quantize) if packed else each.elements * _BYTES[dtype]
     return total
 
 
@@ -114,11 +125,11 @@ def _linear(name: str, each: Stored) -> bool:
     return len(each.shape) == 2 and bool(inside) and not re.search(r"\.experts\.|(block_sparse_moe|mlp)\.gate\.", name)
 
 
-def _quantized(each: Stored, quantize: str) -> int:
+def _quantized(elements: int, rows: int, quantize: str) -> int:
     if quantize == "8bit":
-        return each.elements + 4 * each.shape[0]
-    scales = -(-each.elements // _BLOCK)
-    return -(-each.elements // 2) + scales + 4 * -(-scales // _NESTED) + _BOOKS
+        return elements + 4 * rows
+    scales = -(-elements // _BLOCK)
+    return -(-elements // 2) + scales + 4 * -(-scales // _NESTED) + _BOOKS
 
 
 def need(checkpoint: Checkpoint, device: str, wanted: str, quantize: str) -> Need:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from transformers import modeling_utils
 
-from core import differences, sources
+from core import differences, memory, sources
 from core.families import Checkpoint, Counterfactual
 from core.sources import LoadError, Progress, Stored, Watch
 
@@ -26,6 +26,8 @@ _DTYPES = {
     "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
     "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2,
 }  # fmt: skip
+#: So many bytes are read between two times that freed pages are given back: quantizing a matrix frees ten times what it keeps.
+_TRIM_EVERY = 16 * 10**6
 
 
 class Weights(Mapping[str, Tensor]):
@@ -119,13 +121,17 @@ class _Count:
         files = sorted({str(each.file) for each in weights.stored.values()})
         self._shard = {file: index + 1 for index, file in enumerate(files)}
         self._total = sum(each.size for each in weights.stored.values())
-        self._done = 0
+        self._done = self._untrimmed = 0
         self._lock = threading.Lock()
 
     def add(self, stored: Stored) -> None:
         """Another tensor has been read."""
         with self._lock:
             self._done += stored.size
+            self._untrimmed += stored.size
+            if self._untrimmed > _TRIM_EVERY:
+                self._untrimmed = 0
+                memory.trim()
             if self._watch is not None:
                 shard = self._shard[str(stored.file)]
                 self._watch(Progress(self._done, self._total, shard, len(self._shard)))

@@ -118,9 +118,7 @@ class TillerApp(App[None]):
             family = options.family
             if wanted is not None and wanted.family != os.path.basename(family.rstrip("/")):
                 family = wanted.family
-            engine = Engine(
-                family, device=options.device or "auto", dtype=options.dtype or "auto", threads=options.threads or 0
-            )
+            engine = Engine(family, **options.engine)
             if wanted is not None:
                 check_family(wanted, engine.family)
         except TillerError as error:
