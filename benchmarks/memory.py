@@ -111,7 +111,7 @@ def load(folder: str, quantize: str) -> dict[str, float]:
 
 
 def switch(folder: str, quantize: str) -> dict[str, float]:
-    """Load one checkpoint after the other, :data:`SWITCHES` times, each with a forward pass; the resident set at the 10th and at the last."""
+    """Load one checkpoint after the other, :data:`SWITCHES` times, each with a forward pass; resident at the 10th and the last."""
     import torch
 
     from core import families

@@ -55,12 +55,18 @@ def _settings(engine: Engine, options: Options, wish: Chat) -> Settings:
 
 
 def _print(run: Run, engine: Engine, as_json: bool) -> None:
-    waiting = _Waiting()
+    waiting, planned = _Waiting(), False
     with contextlib.closing(waiting):
         while not run.finished:
             events = run.poll(0.1)
+            if engine.status.plan and not planned:
+                waiting.close()
+                print(engine.status.plan, file=sys.stderr)
+                planned = True
             if not events:
-                waiting.show(engine.status.detail)
+                status = engine.status
+                part = "" if status.progress is None else f" {status.progress:.0%}"
+                waiting.show(f"{status.detail.rstrip('.') if part else status.detail}{part}")
                 continue
             waiting.close()
             for event in events:

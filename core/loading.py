@@ -211,7 +211,7 @@ def _model(
     device_map: Any,
     options: Mapping[str, Any],
     watch: Watch | None,
-) -> PreTrainedModel:
+) -> Any:
     """The model, its tensors read one at a time and quantized as they come. Raises LoadError."""
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     stored = Weights(checkpoint, folder)
@@ -235,7 +235,7 @@ def _model(
             f"The weights of checkpoint {checkpoint.name!r} lack {missing[0]}{' and more' if len(missing) > 1 else ''}; "
             f"{_remedy(checkpoint)}."
         )
-    return model  # type: ignore[no-any-return]
+    return model
 
 
 def _map(place: torch.device, spread: tuple[str, ...], room: memory.Room, quantize: str) -> dict[str, Any]:

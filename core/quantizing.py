@@ -6,7 +6,7 @@ bitsandbytes is imported when a checkpoint is to be quantized, and not before.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -36,9 +36,10 @@ def config(quantize: str) -> Any:
     _import()
     from transformers import BitsAndBytesConfig
 
+    made: Callable[..., Any] = BitsAndBytesConfig
     if quantize == "8bit":
-        return BitsAndBytesConfig(load_in_8bit=True)
-    return BitsAndBytesConfig(
+        return made(load_in_8bit=True)
+    return made(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
@@ -96,24 +97,22 @@ def check_differentiable(model: nn.Module) -> None:
 
 def tensors(model: nn.Module) -> list[Tensor]:
     """Every stored tensor that a model keeps in memory, once each: weights, and what belongs to quantized weights."""
-    found: list[Tensor] = [*model.parameters()]
+    found: list[Tensor] = list(model.parameters())
     for layer in layers(model):
-        state = getattr(layer.weight, "quant_state", None)
-        scales = (
-            getattr(layer.weight, "SCB", None)
-            if getattr(layer.weight, "SCB", None) is not None
-            else getattr(getattr(layer, "state", None), "SCB", None)
-        )
-        found += _of_state(state) if state is not None else [scales]
-    seen: set[int] = set()
-    return [each for each in found if not (each.data_ptr() in seen or seen.add(each.data_ptr()))]  # type: ignore[func-returns-value]
+        found += _beside(layer)
+    return list({each.data_ptr(): each for each in found}.values())
 
 
-def _of_state(state: Any) -> Iterable[Tensor]:
-    parts = [state.absmax, state.code, state.offset]
-    nested = state.state2
-    parts += [nested.absmax, nested.code] if nested is not None else []
-    return [each for each in parts if isinstance(each, Tensor)]
+def _beside(layer: Any) -> list[Tensor]:
+    """The scales and code books of a quantized layer's weight."""
+    state = getattr(layer.weight, "quant_state", None)
+    if state is None:
+        # Of 8 bits; the first forward pass moves them from the weight to the layer's state.
+        kept = [getattr(layer.weight, "SCB", None), layer.state.SCB]
+    else:
+        nested = getattr(state, "state2", None)
+        kept = [state.absmax, state.code, state.offset, getattr(nested, "absmax", None), getattr(nested, "code", None)]
+    return [each for each in kept if isinstance(each, Tensor)]
 
 
 def size(model: nn.Module) -> int:

@@ -91,13 +91,13 @@ def _fetched(checkpoint: Checkpoint, patterns: tuple[str, ...], watch: Watch | N
     from huggingface_hub import snapshot_download
     from huggingface_hub.utils.tqdm import tqdm
 
-    class Told(tqdm):  # type: ignore[type-arg, misc]
+    class Told(tqdm):
         """A progress bar that draws nothing, and tells how many bytes have come."""
 
         def __init__(self, *arguments: Any, **options: Any) -> None:
             self._bytes = options.get("unit") == "B"
             self._came = 0
-            super().__init__(*arguments, **{**options, "disable": True})
+            super().__init__(*arguments, **{**options, "disable": True})  # type: ignore[no-untyped-call]
 
         def update(self, n: float | None = 1) -> bool | None:
             self._came += int(n or 0)

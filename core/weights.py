@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers.modeling_utils
 from torch import Tensor
-from transformers import modeling_utils
 
 from core import differences, memory, sources
 from core.families import Checkpoint, Counterfactual
@@ -26,6 +26,8 @@ _DTYPES = {
     "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
     "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2,
 }  # fmt: skip
+#: The module that opens the files of a checkpoint, by a name of its own.
+_TRANSFORMERS: Any = transformers.modeling_utils
 #: So many bytes are read between two times that freed pages are given back: quantizing a matrix frees ten times what it keeps.
 _TRIM_EVERY = 16 * 10**6
 
@@ -86,7 +88,7 @@ def _read(stored: Stored) -> Tensor:
         raise LoadError(f"{stored.file} holds numbers of the kind {stored.dtype}, which Tiller cannot read.")
     assert stored.file is not None
     buffer = torch.empty(stored.size, dtype=torch.uint8)
-    view = memoryview(buffer.numpy())
+    view = memoryview(buffer.numpy().data)
     with stored.file.open("rb", buffering=0) as file:
         file.seek(stored.start)
         while view:
@@ -105,12 +107,12 @@ def read_by(weights: Weights, watch: Watch | None) -> Iterator[None]:
     :data:`core.loading.ONE_LOAD_AT_A_TIME` round it.
     """
     count = _Count(weights, watch)
-    before = modeling_utils.safe_open
-    modeling_utils.safe_open = lambda file, **_options: _Opened(weights, Path(file).name, count)
+    before = _TRANSFORMERS.safe_open
+    _TRANSFORMERS.safe_open = lambda file, **_options: _Opened(weights, Path(file).name, count)
     try:
         yield
     finally:
-        modeling_utils.safe_open = before
+        _TRANSFORMERS.safe_open = before
 
 
 class _Count:

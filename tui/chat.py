@@ -104,7 +104,12 @@ class ChatScreen(Asking):
         self.say("Editing your last message: Enter sends it in the old one's place, Esc leaves that as it is.")
 
     def action_stop(self) -> None:
-        """Stop the run; else leave editing; else back to the prompt."""
+        """Stop the run and what is being loaded for it; else leave editing; else back to the prompt."""
+        if self.engine is not None and self.engine.status.state == "loading":
+            self.engine.cancel_loading()
+            self.say("Loading ends; the next message loads the model after all.")
+            self.stop()
+            return
         if self.stop():
             return
         if self.editing:
