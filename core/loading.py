@@ -179,7 +179,6 @@ def load(
     if len(spread) == 1 and quantize == "none":
         model = model.to(place)
     model = model.eval().requires_grad_(False)
-    memory.trim()
     quantizing.steady(model, differentiable)
     quicken(model)
     template, stops = TEMPLATES[checkpoint.template] if checkpoint.template else (None, ())

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from core import memory
 from core.errors import TillerError
 
 #: bitsandbytes packs matrices for the CPU whose columns and rows are multiples of these, and fails at others.
@@ -69,20 +70,28 @@ def layers(model: nn.Module) -> list[Any]:
 
 
 def steady(model: nn.Module, differentiable: bool) -> None:
-    """Say of every 4-bit layer whether its weights may be packed for a CPU; to be called before the first forward pass.
+    """Pack the 4-bit weights that a CPU reads faster so, once and for all, or see to it that they never are.
 
-    On a CPU the first pass without gradients packs them into an order that only a faster product without gradients can read;
-    from then on the layer silently drops out of autograd. Matrices of other shapes than that order knows are never packed.
+    On a CPU with AVX512-BF16 a layer's first pass without gradients packs its weights into an order that only a faster product
+    without gradients can read; from then on the layer silently drops out of autograd. Packing takes ten times the memory of what it
+    packs, which is given back layer by layer here. Matrices of other shapes than that order knows are left as they are.
 
     Raises:
         QuantizedError: gradients are wanted, and a layer has been packed already.
     """
     if differentiable:
         check_differentiable(model)
-    for layer in layers(model):
-        if hasattr(layer, "support_avx512bf16_for_cpu"):
-            odd = layer.in_features % _COLUMNS or layer.out_features % _ROWS
-            layer.support_avx512bf16_for_cpu = layer.support_avx512bf16_for_cpu and not (odd or differentiable)
+    for index, layer in enumerate(layers(model)):
+        if not getattr(layer, "support_avx512bf16_for_cpu", False):
+            continue
+        odd = layer.in_features % _COLUMNS or layer.out_features % _ROWS
+        layer.support_avx512bf16_for_cpu = not (odd or differentiable)
+        if layer.support_avx512bf16_for_cpu and layer.weight.device.type == "cpu":
+            with torch.no_grad():
+                layer(torch.zeros(1, layer.in_features, dtype=torch.bfloat16))
+            if index % 8 == 0:
+                memory.trim()
+    memory.trim()
 
 
 def check_differentiable(model: nn.Module) -> None:

@@ -24,7 +24,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core.recipes core.installing core.memory",
         "core.values core.events core.options core.environment",
         "core.arguments core.helping core.residual core.linear core.store core.families "
-        "core.answers core.lenses core.completion core.session core.scrubs",
+        "core.agreement core.answers core.lenses core.completion core.session core.scrubs",
         "core.sources core.differences core.quantizing",
         "core.plan core.weights",
         "core.loading core.shelf core.edits",
