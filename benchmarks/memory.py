@@ -76,6 +76,9 @@ def save(kind: str, folder: str) -> dict[str, float]:
     """Write a family of two random checkpoints in shards of :data:`SHARD` bytes, in bfloat16, with Skiff's tokenizer."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, Gemma2Config, LlamaConfig, Qwen3Config
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
 
     config: Any = {"llama": LlamaConfig, "qwen3": Qwen3Config, "gemma2": Gemma2Config}[kind](
         **_WIDE, head_dim=64, tie_word_embeddings=kind != "llama"
@@ -95,10 +98,10 @@ def save(kind: str, folder: str) -> dict[str, float]:
 
 def load(folder: str, quantize: str) -> dict[str, float]:
     """Load both checkpoints; the peak of the resident set over what it was after imports, and what they take by themselves."""
-    import bitsandbytes  # noqa: F401
-
     from core import families, loading, quantizing
 
+    # Imports bitsandbytes.
+    quantizing.config("4bit")
     family = families.load(folder)
     before = resident()
     with highest() as peak:

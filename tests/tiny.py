@@ -16,6 +16,7 @@ from transformers import (
     PretrainedConfig,
     PreTrainedTokenizerFast,
     Qwen2Config,
+    Qwen3Config,
 )  # fmt: skip
 
 from core import store
@@ -79,6 +80,7 @@ def configs() -> dict[str, PretrainedConfig]:
     return {
         "llama": LlamaConfig(**_common(**rotary)),
         "qwen2": Qwen2Config(**_common(**rotary)),
+        "qwen3": Qwen3Config(**_common(**rotary, head_dim=8)),
         "gemma2": Gemma2Config(**_common(**rotary, head_dim=8, sliding_window=16, query_pre_attn_scalar=8)),
         "gpt2": GPT2Config(**_common(n_embd=WIDTH, n_layer=LAYERS, n_head=4, n_positions=256)),
         "neox": GPTNeoXConfig(**_common(**plain)),
