@@ -81,7 +81,7 @@ def steady(model: nn.Module, differentiable: bool) -> None:
     """
     if differentiable:
         check_differentiable(model)
-    for index, layer in enumerate(layers(model)):
+    for layer in layers(model):
         if not getattr(layer, "support_avx512bf16_for_cpu", False):
             continue
         odd = layer.in_features % _COLUMNS or layer.out_features % _ROWS
@@ -89,8 +89,7 @@ def steady(model: nn.Module, differentiable: bool) -> None:
         if layer.support_avx512bf16_for_cpu and layer.weight.device.type == "cpu":
             with torch.no_grad():
                 layer(torch.zeros(1, layer.in_features, dtype=torch.bfloat16))
-            if index % 8 == 0:
-                memory.trim()
+            memory.trim()
     memory.trim()
 
 

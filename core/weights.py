@@ -28,8 +28,8 @@ _DTYPES = {
 }  # fmt: skip
 #: The module that opens the files of a checkpoint, by a name of its own.
 _TRANSFORMERS: Any = transformers.modeling_utils
-#: So many bytes are read between two times that freed pages are given back: quantizing a matrix frees ten times what it keeps.
-_TRIM_EVERY = 16 * 10**6
+#: Before a tensor of more bytes is read, what the last one left is given back: quantizing a matrix frees ten times what it keeps.
+_LARGE = 10**6
 
 
 class Weights(Mapping[str, Tensor]):
@@ -123,16 +123,14 @@ class _Count:
         files = sorted({str(each.file) for each in weights.stored.values()})
         self._shard = {file: index + 1 for index, file in enumerate(files)}
         self._total = sum(each.size for each in weights.stored.values())
-        self._done = self._untrimmed = 0
+        self._done = 0
         self._lock = threading.Lock()
 
     def add(self, stored: Stored) -> None:
         """Another tensor has been read."""
         with self._lock:
             self._done += stored.size
-            self._untrimmed += stored.size
-            if self._untrimmed > _TRIM_EVERY:
-                self._untrimmed = 0
+            if stored.size > _LARGE:
                 memory.trim()
             if self._watch is not None:
                 shard = self._shard[str(stored.file)]

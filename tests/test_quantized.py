@@ -155,7 +155,7 @@ def test_bitsandbytes_that_does_not_run_is_one_sentence(
     sharded: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
-    with pytest.raises(QuantizedError, match="does not run here .*; use --quantize none"):
+    with pytest.raises(QuantizedError, match=r"does not run here .*; use --quantize none"):
         load(sharded("llama"), "4bit")
 
 
