@@ -81,7 +81,7 @@ def _learn(family: Family, name: str, root: Path, options: argparse.Namespace) -
 
 
 def _compare(family: Family, direction: Direction, path: Path) -> None:
-    """Say how well a direction agrees with the one that it replaces or hides, where that was learnt on the same weights otherwise quantized."""
+    """Say how well a direction agrees with the one that it replaces, where that was learnt on the same weights otherwise quantized."""
     card = direction.card
     before = path if path.is_file() else store.find(family.name, card.checkpoint, "direction", card.name, family.folder)
     try:

@@ -53,7 +53,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a checkpoint has come: bytes done of ``total``, and which of its ``shards`` is being read (0: it is being downloaded)."""
+    """How far a checkpoint has come: bytes done of ``total``, how many of its ``shards`` have been begun (0: it is being downloaded)."""
 
     done: int
     total: int

@@ -120,8 +120,9 @@ class _Count:
 
     def __init__(self, weights: Weights, watch: Watch | None) -> None:
         self._watch = watch
-        files = sorted({str(each.file) for each in weights.stored.values()})
-        self._shard = {file: index + 1 for index, file in enumerate(files)}
+        self._shards = len({each.file for each in weights.stored.values()})
+        # In the order in which they are first read, which is that of the model's layers.
+        self._begun: dict[Path | None, int] = {}
         self._total = sum(each.size for each in weights.stored.values())
         self._done = 0
         self._lock = threading.Lock()
@@ -133,8 +134,8 @@ class _Count:
             if stored.size > _LARGE:
                 memory.trim()
             if self._watch is not None:
-                shard = self._shard[str(stored.file)]
-                self._watch(Progress(self._done, self._total, shard, len(self._shard)))
+                self._begun.setdefault(stored.file, len(self._begun) + 1)
+                self._watch(Progress(self._done, self._total, len(self._begun), self._shards))
 
 
 class _Opened:
