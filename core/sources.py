@@ -95,13 +95,14 @@ def _fetched(checkpoint: Checkpoint, patterns: tuple[str, ...], watch: Watch | N
         """A progress bar that draws nothing, and tells how many bytes have come."""
 
         def __init__(self, *arguments: Any, **options: Any) -> None:
-            self._bytes = options.get("unit") == "B"
+            # There is one for what comes over the network too, and one for the number of files.
+            self._written = options.get("name") == "huggingface_hub.snapshot_download"
             self._came = 0
             super().__init__(*arguments, **{**options, "disable": True})  # type: ignore[no-untyped-call]
 
         def update(self, n: float | None = 1) -> bool | None:
             self._came += int(n or 0)
-            if watch is not None and self._bytes:
+            if watch is not None and self._written:
                 watch(Progress(self._came, int(self.total or 0), 0, 0))
             return None
 
