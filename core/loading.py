@@ -158,7 +158,8 @@ def load(
     checkpoint = family.checkpoint(name)
     place = pick_device(device)
     spread = places(device, max_memory)
-    room = memory.room(spread, memory.parse(max_memory))
+    limits = memory.parse(max_memory)
+    room = memory.room(spread, limits)
     wanted = explained(checkpoint, lambda: plan.need(checkpoint, place.type, dtype, quantize))
     plan.make(family, [name], room, lambda _name, other: plan.need(checkpoint, place.type, dtype, other), quantize)
     more = ("*.py",) if trust_remote_code else ()
@@ -172,7 +173,7 @@ def load(
         config,
         DTYPES[wanted.dtype],
         quantizing.config(quantize),
-        _map(place, spread, room, quantize),
+        _map(place, spread, room, limits, quantize),
         options,
         watch,
     )
@@ -237,15 +238,25 @@ def _model(
     return model
 
 
-def _map(place: torch.device, spread: tuple[str, ...], room: memory.Room, quantize: str) -> dict[str, Any]:
+def _map(
+    place: torch.device, spread: tuple[str, ...], room: memory.Room, limits: Mapping[str, int], quantize: str
+) -> dict[str, Any]:
     """What says where the parts of a model go: nothing for a model that is moved as a whole.
 
     Raises:
         LoadError: a quantized model that would be split between a GPU and the CPU, or on a device that does not quantize.
     """
     if len(spread) > 1:
-        limits = {int(name.removeprefix("cuda:")) if name != "cpu" else "cpu": free for name, free in room.free.items()}
-        return {"device_map": "sequential", "max_memory": limits}
+        if quantize != "none" and "cpu" in spread:
+            raise LoadError(
+                "A quantized checkpoint is not split between a GPU and the CPU; leave cpu out of --max-memory."
+            )
+        # Each is filled before the next one is begun.
+        most = {name: min(free, limits.get(name, limits.get("", free))) for name, free in room.free.items()}
+        named: dict[int | str, int] = {}
+        for name, size in most.items():
+            named["cpu" if name == "cpu" else int(name.removeprefix("cuda:"))] = size
+        return {"device_map": "sequential", "max_memory": named}
     if quantize == "none":
         return {} if place.type in ("cpu", "mps") else {"device_map": {"": str(place)}}
     if place.type == "mps":

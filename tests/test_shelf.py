@@ -12,16 +12,19 @@ from pathlib import Path
 
 import pytest
 import tiny
+import torch
 
-from core import families, loading, memory, plan
+from core import cli, families, loading, memory, plan
 from core.engine import Engine, Run
 from core.events import Done, Event, Failed, RecipeChanged, Started, Status, Token
 from core.memory import MemoryTextError, Room
+from core.options import Chat, Options
 from core.plan import DoesNotFit, Need, Placing, Plan
 from core.recipes import parse
 from core.shelf import NoRoomNow, Shelf
 from core.sources import LoadError, LoadingCancelled, Progress
 from core.values import Column, Sampling, Settings
+from tui.header import Header
 
 PATIENCE = 60.0
 #: What a checkpoint of the tiny Llama takes in float32, in 8 and in 4 bit, as test_quantized.py measures it.
@@ -142,6 +145,31 @@ def test_what_does_not_fit_is_refused_with_what_does() -> None:
 def test_a_checkpoint_that_does_not_fit_is_not_loaded(folder: Path) -> None:
     with pytest.raises(DoesNotFit, match="does not fit: it needs 231 kB in float32, and 100 kB can be used on cpu"):
         loading.load(families.load(str(folder)), "chat", device="cpu", max_memory="100KB")
+
+
+def test_a_checkpoint_is_spread_over_what_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which device gets what, as it is asked of accelerate; that it does so on GPUs has not been run."""
+    monkeypatch.setattr(loading, "pick_device", torch.device)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert loading.places("cuda", "") == loading.places("cuda", "20GB") == ("cuda:0", "cuda:1")
+    assert loading.places("cuda", "1:8GB,cpu:30GB") == ("cuda:1", "cpu")
+    assert loading.places("cuda:1", "") == ("cuda:1",)
+    assert loading.places("cpu", "0:8GB") == ("cpu",)
+    gpu, room = torch.device("cuda"), Room({"cuda:0": 24, "cuda:1": 20, "cpu": 90}, 100)
+    spread = ("cuda:0", "cuda:1", "cpu")
+    limits = {"cuda:0": 10, "cpu": 30}
+    assert loading._map(gpu, spread, room, limits, "none") == {
+        "device_map": "sequential", "max_memory": {0: 10, 1: 20, "cpu": 30},
+    }  # fmt: skip
+    with pytest.raises(LoadError, match="not split between a GPU and the CPU; leave cpu out of --max-memory"):
+        loading._map(gpu, spread, room, limits, "4bit")
+    one = ("cuda:1",)
+    assert loading._map(torch.device("cuda:1"), one, room, {}, "4bit") == {"device_map": {"": "cuda:1"}}
+    assert loading._map(torch.device("cpu"), ("cpu",), room, {}, "none") == {}
+    with pytest.raises(
+        LoadError, match="A Mac's GPU does not run quantized models; use --quantize none or --device cpu"
+    ):
+        loading._map(torch.device("mps"), ("mps",), room, {}, "8bit")
 
 
 def test_an_unknown_dtype_is_named(folder: Path) -> None:
@@ -392,6 +420,25 @@ def test_stopping_a_run_or_loading_ends_what_it_waits_for(
     assert failure == Failed("Loading Tiny sft was cancelled; send a message to load it after all.")
     wait.clear()
     assert until_end(engine.submit(replace(chat("sft"), selected=0)))[-1].reason  # type: ignore[union-attr]
+
+
+def test_the_command_line_says_the_plan_and_the_terminal_the_progress(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = Options(str(folder), device="cpu", threads=1, quantize="8bit", max_memory="2GB")
+    cli.chat(options, Chat("Hello", max_tokens=2))
+    assert capsys.readouterr().err.startswith(
+        "base 8-bit 82 kB + sft 8-bit 82 kB + dpo 8-bit 82 kB + chat 8-bit 82 kB on cpu, "
+    )
+    header = Header()
+    header.status = Status("loading", "Loading Tiny chat: shard 2 of 4.", 0.43)
+    assert header.sentence() == "Loading Tiny chat: shard 2 of 4 43%"
+    header.status = Status(
+        "ready", "Loading Tiny chat was cancelled; send a message to load it after all.", None, 9.0, "cpu"
+    )
+    assert header.sentence() == "Loading Tiny chat was cancelled; send a message to load it after all."
+    header.status = Status("ready", "Ready.", None, 9.0, "cpu", 2, "a plan")
+    assert header.sentence() == "ready · cpu · 2 threads · 9 tok/s"
 
 
 def test_a_family_that_never_fits_says_so_at_once(folder: Path, engines: list[Engine]) -> None:
