@@ -122,18 +122,28 @@ def check(checkpoint: Checkpoint, folder: Path) -> None:
         )
     weights = _files(folder)
     if not weights:
-        pickled = (
-            " Its .bin weights are pickled and are not read; convert them to safetensors."
-            if list(folder.glob("*.bin"))
-            else ""
-        )
-        raise LoadError(
-            f"Checkpoint {checkpoint.name!r} has no safetensors weights in {folder}; restore them.{pickled}"
-        )
+        raise LoadError(_without_weights(checkpoint, folder))
     for path in weights:
         if not path.is_file():
             raise LoadError(f"{path.name} of checkpoint {checkpoint.name!r} is missing in {folder}; copy it again.")
         _header(checkpoint, path)
+
+
+def _without_weights(checkpoint: Checkpoint, folder: Path) -> str:
+    if not checkpoint.local:
+        return (
+            f"{checkpoint.source} has no safetensors weights on the Hub (pickled ones are not read); name a revision that has, "
+            "or convert a copy."
+        )
+    lacking = f"Checkpoint {checkpoint.name!r} has no safetensors weights in {folder}; restore them."
+    if not list(folder.glob("*.bin")):
+        return lacking
+    convert = (
+        f"from transformers import AutoModelForCausalLM as M; M.from_pretrained('{folder}').save_pretrained('{folder}')"
+    )
+    return (
+        f'{lacking} Its .bin weights are pickled and are not read; convert them to safetensors: python -c "{convert}"'
+    )
 
 
 def tensors(checkpoint: Checkpoint, folder: Path) -> dict[str, Stored]:
