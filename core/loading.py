@@ -157,11 +157,9 @@ def load(
     """
     checkpoint = family.checkpoint(name)
     place = pick_device(device)
-    spread = places(device, max_memory)
-    limits = memory.parse(max_memory)
+    spread, limits = places(device, max_memory), memory.parse(max_memory)
     room = memory.room(spread, limits)
-    wanted = explained(checkpoint, lambda: plan.need(checkpoint, place.type, dtype, quantize))
-    plan.make(family, [name], room, lambda _name, other: plan.need(checkpoint, place.type, dtype, other), quantize)
+    kind = _checked(family, checkpoint, place, room, dtype, quantize)
     more = ("*.py",) if trust_remote_code else ()
     folder = explained(checkpoint, lambda: sources.folder_of(checkpoint, watch, more))
     options: dict[str, Any] = {"trust_remote_code": trust_remote_code, "local_files_only": True}
@@ -171,7 +169,7 @@ def load(
         checkpoint,
         folder,
         config,
-        DTYPES[wanted.dtype],
+        DTYPES[kind],
         quantizing.config(quantize),
         _map(place, spread, room, limits, quantize),
         options,
@@ -182,9 +180,7 @@ def load(
     model = model.eval().requires_grad_(False)
     quantizing.steady(model, differentiable)
     quicken(model)
-    template, stops = TEMPLATES[checkpoint.template] if checkpoint.template else (None, ())
-    if template is None and not tokenizer.chat_template:
-        raise LoadError(f'{name} has no chat template; give it template = "plain" in {family.folder / "family.toml"}.')
+    template, stops = _template(family, checkpoint, tokenizer)
     return Loaded(
         family=family,
         checkpoint=checkpoint,
@@ -200,6 +196,31 @@ def load(
         else f"{checkpoint.source}@{checkpoint.revision or 'main'}",
         quantize=quantize,
     )
+
+
+def _checked(
+    family: Family, checkpoint: Checkpoint, place: torch.device, room: memory.Room, dtype: str, quantize: str
+) -> str:
+    """The dtype of what is not quantized, once the checkpoint is known to fit. Raises LoadError with what would fit."""
+
+    def need(_name: str, how: str) -> plan.Need:
+        found: plan.Need = explained(checkpoint, lambda: plan.need(checkpoint, place.type, dtype, how))
+        return found
+
+    return plan.make(family, [checkpoint.name], room, need, quantize).needs[0].dtype
+
+
+def _template(
+    family: Family, checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerBase
+) -> tuple[str | None, tuple[str, ...]]:
+    """The plain template that a checkpoint names, if it names one, and where its replies end. Raises LoadError when it has none at all."""
+    if checkpoint.template:
+        return TEMPLATES[checkpoint.template]
+    if not tokenizer.chat_template:
+        raise LoadError(
+            f'{checkpoint.name} has no chat template; give it template = "plain" in {family.folder / "family.toml"}.'
+        )
+    return None, ()
 
 
 def _model(
