@@ -51,6 +51,10 @@ class Chat:
         """What the engine is doing."""
         return views.status(self.engine.status)
 
+    def cancel_loading(self) -> None:
+        """What is being loaded is not wanted now."""
+        self.engine.cancel_loading()
+
     # ------------------------------------------------------------------------------------------------------ conversation
 
     def send(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:

@@ -26,7 +26,7 @@ _ICON = Path(__file__).parent / "assets" / "icon.svg"
 
 def serve(options: Options) -> int:
     """Serve the page until Ctrl-C; returns the exit status, 130 as everywhere. Raises TillerError for what cannot be started."""
-    engine = Engine(options.family, device=options.device, dtype=options.dtype, threads=options.threads)
+    engine = Engine(options.family, **options.engine)
     engine.settings(options.checkpoint, options.recipe)
     host, port = place(options.host, options.port)
     page: gr.Blocks | None = None

@@ -40,7 +40,7 @@ def build(engine: Engine, options: Options) -> gr.Blocks:
     steering = Steering(chat)
     with gr.Blocks(title=f"Tiller · {engine.family.title}", analytics_enabled=False, fill_width=True) as page:
         with gr.Column(elem_id="t-chat"):
-            header = part("header", "export clear", "Tiller")
+            header = part("header", "export clear cancel_loading", "Tiller")
             chips = part("chips", "example", "Examples")
             columns = part("columns", "select checkpoint add_column close_column edit retry", "Conversation")
             lens = part("lens", "colouring", "Colouring")
@@ -71,6 +71,7 @@ def build(engine: Engine, options: Options) -> gr.Blocks:
         reading.follow(chat.follow, None, told, **STREAM)
         header.export(chat.export, None, file, **AT_ONCE)
         header.clear(chat.clear, None, told, **AT_ONCE)
+        header.cancel_loading(chat.cancel_loading, None, None, **AT_ONCE)
 
         page.load(chat.open, None, told, **AT_ONCE)
         page.load(chat.status, None, status, **AT_ONCE)

@@ -1,4 +1,4 @@
-"""Measurements that a person can repeat: ``python launch.py bench``. Each prints ratios of things timed in turn, not only times."""
+"""Measurements that a person can repeat: ``python launch.py bench``. Each prints ratios of things measured in turn, not only times."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ NAMES = {
     "scrubbing": "nine strengths of an answer against one answer of generate",
     "large": "steered decoding of one and of eight answers on random models of 100 M parameters, against generate",
     "learning": "a direction from 128 + 128 prompts on such models, against a plain loop over padded batches",
+    "memory": "what loading pairs of quantized checkpoints takes at most, and whether switching between them grows",
     "starting": "from the start of the program to the page, to a steered token, to the terminal's first paint",
 }
 
 
 def bench(arguments: list[str]) -> int:
-    """Run the benchmarks named (all when none is); returns 1 when a ratio is over its limit or tokens differ."""
+    """Run the benchmarks named (all when none is); returns 1 when a figure is over its limit or tokens differ."""
     options = _parser().parse_args(arguments)
     unknown = [name for name in options.names if name not in NAMES]
     if unknown:
@@ -38,6 +39,10 @@ def _benchmark(name: str) -> Callable[[argparse.Namespace], bool]:
         from benchmarks import large
 
         return {"large": large.large, "learning": large.learning}[name]
+    if name == "memory":
+        from benchmarks.memory import memory
+
+        return memory
     from benchmarks import decoding
 
     return {"steering": decoding.steering, "rows": decoding.rows, "scrubbing": decoding.scrubbing}[name]

@@ -18,7 +18,7 @@ import torch
 from transformers import AutoModelForCausalLM, GenerationConfig
 
 from benchmarks.ratios import interleaved, report
-from core import families, loading, prompts, store
+from core import families, loading, prompts, quantizing, store
 from core.edits import RowEdit, compile_recipe
 from core.engine import SCRUB_STRENGTHS
 from core.errors import TillerError
@@ -47,7 +47,14 @@ class Subject:
         family = families.load(options.family)
         name = options.checkpoint or family.final.name
         torch.set_num_threads(options.threads or loading.threads())
-        loaded = loading.load(family, name, device=options.device, dtype=options.dtype)
+        loaded = loading.load(
+            family,
+            name,
+            device=options.device,
+            dtype=options.dtype,
+            quantize=options.quantize,
+            max_memory=options.max_memory,
+        )
         # Answers of the same length are compared: nothing ends one before its time, neither here nor in `generate`.
         self.loaded: Loaded = dataclasses.replace(loaded, ends=frozenset(), stops=())
         self.bare = self._as_transformers_has_it()
@@ -64,8 +71,12 @@ class Subject:
                 f"{checkpoint.name} is kept as a difference, which transformers cannot load to compare with; take {checkpoint.of}."
             )
         revision = {"revision": checkpoint.revision} if checkpoint.revision else {}
-        model: Any = AutoModelForCausalLM.from_pretrained(checkpoint.source, dtype=self.loaded.model.dtype, **revision)
-        model = model.to(self.loaded.device).eval().requires_grad_(False)
+        how: dict[str, Any] = {"dtype": self.loaded.model.dtype, "device_map": {"": str(self.loaded.device)}}
+        if (quantization := quantizing.config(self.loaded.quantize)) is not None:
+            how["quantization_config"] = quantization
+        model: Any = AutoModelForCausalLM.from_pretrained(checkpoint.source, **how, **revision)
+        model = model.eval().requires_grad_(False)
+        quantizing.steady(model, differentiable=False)
         return dataclasses.replace(self.loaded, model=model, anatomy=locate(model))
 
     @staticmethod
@@ -176,14 +187,14 @@ class Subject:
 
 
 @cache
-def _subject(family: str, checkpoint: str, device: str, dtype: str, threads: int) -> Subject:
-    options = argparse.Namespace(family=family, checkpoint=checkpoint, device=device, dtype=dtype, threads=threads)
-    return Subject(options)
+def _subject(**options: Any) -> Subject:
+    return Subject(argparse.Namespace(**options))
 
 
 def subject(options: argparse.Namespace) -> Subject:
     """The subject of these options, loaded once."""
-    return _subject(options.family, options.checkpoint, options.device, options.dtype, options.threads)
+    names = ("family", "checkpoint", "device", "dtype", "threads", "quantize", "max_memory")
+    return _subject(**{name: getattr(options, name) for name in names})
 
 
 def steering(options: argparse.Namespace) -> bool:

@@ -26,25 +26,31 @@ class Arguments(argparse.ArgumentParser):
                 words[index - 1 : index + 1] = [f"--recipe={words[index]}"]
         found = super().parse_args(words, namespace)
         # argparse would read an empty default as if it had been typed, and refuse it.
-        for name in MODEL:
+        for name in (each.replace("-", "_") for each in MODEL):
             if getattr(found, name, "") is None:
                 setattr(found, name, "")
         return found
 
     def add_model(self, **helps: str) -> None:
-        """Add what says which model and where it runs: the same six options, read in the same way, as for every other verb.
+        """Add what says which model and where it runs: the same options, read in the same way, as for every other verb.
 
         Args:
             helps: what an option means here, where that is not what it means elsewhere.
         """
-        defaults: dict[str, object] = {"family": "skiff", "device": "auto", "dtype": "auto", "threads": 0}
+        defaults: dict[str, object] = {
+            "family": "skiff",
+            "device": "auto",
+            "dtype": "auto",
+            "threads": 0,
+            "quantize": "none",
+        }
         for name, option in MODEL.items():
             self.add_argument(
                 f"--{name}",
                 type=_reading(name),
                 default=defaults.get(name),
                 metavar=option.value,
-                help=helps.get(name, option.help),
+                help=helps.get(name.replace("-", "_"), option.help),
             )
 
 

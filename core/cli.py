@@ -24,7 +24,7 @@ def chat(options: Options, wish: Chat) -> int:
         KeyboardInterrupt: Ctrl-C; the run has been stopped.
     """
     message = wish.message if wish.message is not None else _piped(sys.stdin)
-    engine = Engine(options.family, device=options.device, dtype=options.dtype, threads=options.threads)
+    engine = Engine(options.family, **options.engine)
     settings = _settings(engine, options, wish).ask(message)
     engine.start()
     run = engine.submit(settings)
@@ -55,12 +55,18 @@ def _settings(engine: Engine, options: Options, wish: Chat) -> Settings:
 
 
 def _print(run: Run, engine: Engine, as_json: bool) -> None:
-    waiting = _Waiting()
+    waiting, planned = _Waiting(), False
     with contextlib.closing(waiting):
         while not run.finished:
             events = run.poll(0.1)
+            if engine.status.plan and not planned:
+                waiting.close()
+                print(engine.status.plan, file=sys.stderr)
+                planned = True
             if not events:
-                waiting.show(engine.status.detail)
+                status = engine.status
+                part = "" if status.progress is None else f" {status.progress:.0%}"
+                waiting.show(f"{status.detail.rstrip('.') if part else status.detail}{part}")
                 continue
             waiting.close()
             for event in events:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from core import store
 from core.errors import TillerError
@@ -68,12 +68,13 @@ def write(path: Path, difference: Mapping[str, Tensor], details: Mapping[str, An
     store.write_bytes(path, save(tensors, metadata={"tiller": json.dumps(document)}))
 
 
-def restore(model: nn.Module, checkpoint: Counterfactual) -> None:
-    """Make a counterfactual of ``model``, which holds in float32 the weights of the checkpoint it is a difference to.
+def change(checkpoint: Counterfactual) -> Callable[[str, Tensor], Tensor]:
+    """What makes a tensor of a counterfactual, in float32, of the same tensor of the checkpoint that it is a difference to, by its name.
 
     Raises:
         StoreError: the file is missing, cut off, or not one of Tiller's.
-        DifferenceError: it is no difference, or belongs to other weights than the checkpoint now has.
+        DifferenceError: it is no difference, or belongs to other weights than the checkpoint now has; also by the function
+            itself, for a tensor that the difference lacks.
     """
     path = checkpoint.difference
     assert path is not None
@@ -83,10 +84,16 @@ def restore(model: nn.Module, checkpoint: Counterfactual) -> None:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (the file is no dictionary)
     except (SafetensorError, OSError) as error:
         raise DifferenceError(f"{path.name} cannot be read ({error}); copy or make it again.") from error
-    try:
-        add(model.named_parameters(), tensors)
-    except DifferenceError as error:
-        raise DifferenceError(f"{path.name} does not fit {checkpoint.of}. {error}") from error
+
+    def changed(name: str, weight: Tensor) -> Tensor:
+        whole = weight.float()
+        try:
+            add([(name, whole)], tensors)
+        except DifferenceError as error:
+            raise DifferenceError(f"{path.name} does not fit {checkpoint.of}. {error}") from error
+        return whole
+
+    return changed
 
 
 def check(checkpoint: Counterfactual) -> None:

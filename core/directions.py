@@ -344,7 +344,9 @@ def _draft(name: str, loaded: Loaded, contrast: ContrastSet, positive: Means, ne
         "name": name,
         "family": loaded.family.name,
         "checkpoint": loaded.checkpoint.name,
+        # Of the weights on disk, whatever was made of them in memory: a direction fits the checkpoint's quantized twins too.
         "fingerprint": loaded.fingerprint,
+        "quantize": loaded.quantize,
         "layers": loaded.anatomy.layers,
         "width": loaded.width,
         "layer": 0,

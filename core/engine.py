@@ -20,6 +20,7 @@ from core.answers import Answer
 from core.errors import TillerError
 from core.events import Event, Failed, PromptView, Status
 from core.families import Example, Family
+from core.plan import Placing
 from core.recipes import Recipe, Term, layers_text, parse
 from core.store import Card
 from core.values import Column, Settings, Turn
@@ -122,9 +123,20 @@ class Engine:
 
     SCRUB_STRENGTHS = SCRUB_STRENGTHS
 
-    def __init__(self, family: str = "skiff", *, device: str = "auto", dtype: str = "auto", threads: int = 0) -> None:
+    def __init__(
+        self,
+        family: str = "skiff",
+        *,
+        device: str = "auto",
+        dtype: str = "auto",
+        threads: int = 0,
+        quantize: str = "none",
+        max_memory: str = "",
+    ) -> None:
         self.family: Family = families.load(family)
-        self.device, self.dtype, self.threads = device, dtype, threads
+        self.placing = Placing(device, dtype, quantize, max_memory)
+        self.threads = threads
+        self._cancel_loading = threading.Event()
         self._status = Status("starting", "Starting.")
         self._changed = threading.Condition()
         self._commands: queue.Queue[Command | None] = queue.Queue()
@@ -155,6 +167,11 @@ class Engine:
             self._changed.wait_for(lambda: self._status.state in ("ready", "busy", "failed"), timeout)
         return self._status
 
+    def cancel_loading(self) -> None:
+        """End what is being loaded or downloaded; its memory is free then. It is loaded after all when a message needs it."""
+        if self._status.state == "loading":
+            self._cancel_loading.set()
+
     def close(self) -> None:
         """End every run at its next step, refuse what waits, and end the thread. What is submitted later fails at once."""
         with self._gate:
@@ -177,9 +194,9 @@ class Engine:
         try:
             from core.worker import Worker
 
-            worker = Worker(self.family, self.device, self.dtype, self.threads, self._publish)
+            worker = Worker(self.family, self.placing, self.threads, self._publish, self._cancel_loading)
             if not self._closed.is_set():
-                worker.load(self.family.final.name)
+                worker.open(lambda: not self._closed.is_set())
         except TillerError as error:
             self._refuse_all(str(error))
         except ImportError as error:

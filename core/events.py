@@ -102,7 +102,10 @@ Event = Started | Token | RecipeChanged | Scores | Done | Failed
 
 @dataclass(frozen=True)
 class Status:
-    """What the engine is doing. ``progress`` is 0 to 1 or ``None``; ``tokens_per_second`` of the last run, all rows, or ``None``."""
+    """What the engine is doing. ``progress`` is 0 to 1 or ``None``; ``tokens_per_second`` of the last run, all rows, or ``None``.
+
+    ``plan`` says what the family's checkpoints take in memory; empty for a family that any machine holds.
+    """
 
     state: Literal["starting", "loading", "ready", "busy", "failed"]
     detail: str
@@ -110,6 +113,7 @@ class Status:
     tokens_per_second: float | None = None
     device: str = ""
     threads: int = 0
+    plan: str = ""
 
 
 @dataclass(frozen=True)

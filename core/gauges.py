@@ -55,5 +55,8 @@ def read(gauges: Sequence[Gauge], caught: Mapping[int, Tensor], rows: int) -> li
     """Every gauge's reading for every row of what was caught."""
     if not gauges:
         return [{} for _ in range(rows)]
-    columns = [((caught[each.layer].float() @ each.unit - each.offset) / each.gap).tolist() for each in gauges]
+    columns = [
+        ((caught[each.layer].float() @ each.unit.to(caught[each.layer].device) - each.offset) / each.gap).tolist()
+        for each in gauges
+    ]
     return [dict(zip((each.name for each in gauges), row, strict=True)) for row in zip(*columns, strict=True)]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,28 +14,37 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from core import differences
+from core import differences, memory, plan, quantizing, sources
 from core.errors import TillerError
-from core.families import TEMPLATES, Checkpoint, Counterfactual, Family
+from core.families import TEMPLATES, Checkpoint, Family
 from core.linear import quicken
 from core.residual import Anatomy, locate
+from core.sources import LoadError, Watch
+from core.weights import Weights, read_by
+
+__all__ = [
+    "DTYPES",
+    "ONE_LOAD_AT_A_TIME",
+    "LoadError",
+    "Loaded",
+    "explained",
+    "load",
+    "pick_device",
+    "places",
+    "threads",
+]
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-#: Models below this many parameters run in float32 on a CPU: they are small, and faster so.
-_SMALL = 60_000_000
 #: Held round every ``from_pretrained`` of a model. transformers switches the tying of embeddings (and torch's default dtype) off for the
 #: whole process while it loads; two loads at once can leave them off for good.
 ONE_LOAD_AT_A_TIME = threading.RLock()
 
 
-class LoadError(TillerError):
-    """A checkpoint that cannot be loaded: one sentence with the fix."""
-
-
 @dataclass(frozen=True)
 class Loaded:
     """A checkpoint in memory. ``stops`` are the strings at which a reply ends; ``context`` the longest sequence in
-    tokens; ``texts`` remembers the text of single tokens."""
+    tokens; ``texts`` remembers the text of single tokens; ``fingerprint`` is that of the weights on disk, ``quantize`` says what
+    was made of them."""
 
     family: Family
     checkpoint: Checkpoint
@@ -49,6 +57,7 @@ class Loaded:
     context: int
     fingerprint: str = field(repr=False)
     texts: dict[int, str] = field(default_factory=dict, repr=False)
+    quantize: str = "none"
 
     @property
     def width(self) -> int:
@@ -57,10 +66,14 @@ class Loaded:
 
     @property
     def device(self) -> torch.device:
-        """Where token ids go: the input embedding's device."""
-        weight = self.model.get_input_embeddings().weight
+        """Where token ids go: where the input embedding is, or is brought to when it is used."""
+        embedding = self.model.get_input_embeddings()
+        weight = embedding.weight
         assert isinstance(weight, torch.Tensor)
-        return weight.device
+        if weight.device.type != "meta":
+            return weight.device
+        # accelerate keeps what does not fit on the GPU elsewhere, and brings it there for its call.
+        return torch.device(embedding._hf_hook.execution_device)  # type: ignore[union-attr, arg-type]
 
     @cached_property
     def pad(self) -> int:
@@ -96,55 +109,78 @@ def pick_device(wanted: str) -> torch.device:
     return device
 
 
-def load(
-    family: Family, name: str, *, device: str = "auto", dtype: str = "auto", trust_remote_code: bool = False
-) -> Loaded:
-    """Load a checkpoint, from a folder or the Hub, into memory.
-
-    Args:
-        dtype: ``auto`` (float32 for small models on a CPU, else bfloat16), or a name of :data:`DTYPES`.
+def places(device: str, max_memory: str) -> tuple[str, ...]:
+    """Where the parts of a checkpoint may go, by name: one device, or every GPU, and behind them the CPU if ``max_memory`` names it.
 
     Raises:
-        LoadError: a missing or cut-off file, pickled weights, no network, an unknown device or dtype.
+        LoadError: the device is not there.
+        MemoryTextError: ``max_memory`` cannot be read.
+    """
+    place = pick_device(device)
+    if place.type != "cuda":
+        return (place.type,)
+    named = memory.parse(max_memory)
+    every = tuple(f"cuda:{index}" for index in range(torch.cuda.device_count()))
+    gpus = (
+        (f"cuda:{place.index}",)
+        if place.index is not None
+        else tuple(each for each in every if not named or "" in named or each in named)
+    )
+    return (*gpus, *(("cpu",) if "cpu" in named else ()))
+
+
+def load(
+    family: Family,
+    name: str,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    quantize: str = "none",
+    max_memory: str = "",
+    differentiable: bool = False,
+    trust_remote_code: bool = False,
+    watch: Watch | None = None,
+) -> Loaded:
+    """Load a checkpoint, from a folder or the Hub, into memory, one tensor after another.
+
+    Args:
+        dtype: ``auto`` (float32 for small models on a CPU, else bfloat16), or a name of :data:`DTYPES`; of what is not quantized.
+        quantize: ``none``, ``8bit`` or ``4bit`` (:mod:`core.quantizing`).
+        max_memory: what may be used, as in ``20GB`` or ``0:20GB,cpu:30GB``; several places share a checkpoint that is not quantized.
+        differentiable: whether gradients will be taken; a 4-bit model then answers more slowly on a CPU.
+        watch: told of every tensor that was read; what it raises ends the loading, and nothing is left in memory.
+
+    Raises:
+        LoadError: a missing or cut-off file, pickled weights, no network, an unknown device or dtype, too little memory.
+        QuantizedError: bitsandbytes does not run here.
         StoreError, DifferenceError: a counterfactual's difference is not there, or belongs to other weights.
     """
     checkpoint = family.checkpoint(name)
     place = pick_device(device)
-    _check_source(checkpoint)
-    options: dict[str, Any] = {"revision": checkpoint.revision} if checkpoint.revision else {}
-    options |= {"trust_remote_code": trust_remote_code, "local_files_only": checkpoint.local}
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    config = _from(checkpoint, lambda: AutoConfig.from_pretrained(checkpoint.source, **options))
-    kind = _dtype(dtype, place, config)
-    retrained = checkpoint if isinstance(checkpoint, Counterfactual) and checkpoint.difference else None
-    tokenizer = _from(checkpoint, lambda: AutoTokenizer.from_pretrained(checkpoint.source, **options))
-    with ONE_LOAD_AT_A_TIME:
-        model, report = _from(
-            checkpoint,
-            lambda: AutoModelForCausalLM.from_pretrained(
-                checkpoint.source,
-                config=config,
-                # A difference is added in float32, and the sum rounded.
-                dtype=torch.float32 if retrained else kind,
-                use_safetensors=True,
-                output_loading_info=True,
-                **options,
-            ),
-        )
-    if missing := sorted(report["missing_keys"]):
-        # transformers fills what is missing with random numbers and goes on.
-        raise LoadError(
-            f"The weights of checkpoint {name!r} lack {missing[0]}{' and more' if len(missing) > 1 else ''}; "
-            f"{_remedy(checkpoint)}."
-        )
-    if retrained:
-        differences.restore(model, retrained)
-        model = model.to(kind)
-    model = model.to(place).eval().requires_grad_(False)
+    spread, limits = places(device, max_memory), memory.parse(max_memory)
+    room = memory.room(spread, limits)
+    kind = _checked(family, checkpoint, place, room, dtype, quantize)
+    more = ("*.py",) if trust_remote_code else ()
+    folder = explained(checkpoint, lambda: sources.folder_of(checkpoint, watch, more))
+    options: dict[str, Any] = {"trust_remote_code": trust_remote_code, "local_files_only": True}
+    config = explained(checkpoint, lambda: AutoConfig.from_pretrained(folder, **options))
+    tokenizer = explained(checkpoint, lambda: AutoTokenizer.from_pretrained(folder, **options))
+    model = _model(
+        checkpoint,
+        folder,
+        config,
+        DTYPES[kind],
+        quantizing.config(quantize),
+        _map(place, spread, room, limits, quantize),
+        options,
+        watch,
+    )
+    if len(spread) == 1 and quantize == "none":
+        model = model.to(place)
+    model = model.eval().requires_grad_(False)
+    quantizing.steady(model, differentiable)
     quicken(model)
-    template, stops = TEMPLATES[checkpoint.template] if checkpoint.template else (None, ())
-    if template is None and not tokenizer.chat_template:
-        raise LoadError(f'{name} has no chat template; give it template = "plain" in {family.folder / "family.toml"}.')
+    template, stops = _template(family, checkpoint, tokenizer)
     return Loaded(
         family=family,
         checkpoint=checkpoint,
@@ -158,16 +194,106 @@ def load(
         fingerprint=differences.fingerprint(checkpoint)
         if checkpoint.local
         else f"{checkpoint.source}@{checkpoint.revision or 'main'}",
+        quantize=quantize,
     )
 
 
-def _from(checkpoint: Checkpoint, call: Callable[[], Any]) -> Any:
-    """Run a ``from_pretrained`` and turn its many errors into one sentence."""
+def _checked(
+    family: Family, checkpoint: Checkpoint, place: torch.device, room: memory.Room, dtype: str, quantize: str
+) -> str:
+    """The dtype of what is not quantized, once the checkpoint is known to fit. Raises LoadError with what would fit."""
+
+    def need(_name: str, how: str) -> plan.Need:
+        found: plan.Need = explained(checkpoint, lambda: plan.need(checkpoint, place.type, dtype, how))
+        return found
+
+    return plan.make(family, [checkpoint.name], room, need, quantize).needs[0].dtype
+
+
+def _template(
+    family: Family, checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerBase
+) -> tuple[str | None, tuple[str, ...]]:
+    """The plain template that a checkpoint names, if it names one, and where its replies end. Raises LoadError when it has none at all."""
+    if checkpoint.template:
+        return TEMPLATES[checkpoint.template]
+    if not tokenizer.chat_template:
+        raise LoadError(
+            f'{checkpoint.name} has no chat template; give it template = "plain" in {family.folder / "family.toml"}.'
+        )
+    return None, ()
+
+
+def _model(
+    checkpoint: Checkpoint,
+    folder: Path,
+    config: Any,
+    kind: torch.dtype,
+    quantization: Any,
+    device_map: Any,
+    options: Mapping[str, Any],
+    watch: Watch | None,
+) -> Any:
+    """The model, its tensors read one at a time and quantized as they come. Raises LoadError."""
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    stored = Weights(checkpoint, folder)
+    with ONE_LOAD_AT_A_TIME, read_by(stored, watch):
+        model, report = explained(
+            checkpoint,
+            lambda: AutoModelForCausalLM.from_pretrained(
+                folder,
+                config=config,
+                dtype=kind,
+                quantization_config=quantization,
+                use_safetensors=True,
+                output_loading_info=True,
+                **device_map,
+                **options,
+            ),
+        )
+    if missing := sorted(report["missing_keys"]):
+        # transformers fills what is missing with random numbers and goes on.
+        raise LoadError(
+            f"The weights of checkpoint {checkpoint.name!r} lack {missing[0]}{' and more' if len(missing) > 1 else ''}; "
+            f"{_remedy(checkpoint)}."
+        )
+    return model
+
+
+def _map(
+    place: torch.device, spread: tuple[str, ...], room: memory.Room, limits: Mapping[str, int], quantize: str
+) -> dict[str, Any]:
+    """What says where the parts of a model go: nothing for a model that is moved as a whole.
+
+    Raises:
+        LoadError: a quantized model that would be split between a GPU and the CPU, or on a device that does not quantize.
+    """
+    if len(spread) > 1:
+        if quantize != "none" and "cpu" in spread:
+            raise LoadError(
+                "A quantized checkpoint is not split between a GPU and the CPU; leave cpu out of --max-memory."
+            )
+        # Each is filled before the next one is begun.
+        most = {name: min(free, limits.get(name, limits.get("", free))) for name, free in room.free.items()}
+        named: dict[int | str, int] = {}
+        for name, size in most.items():
+            named["cpu" if name == "cpu" else int(name.removeprefix("cuda:"))] = size
+        return {"device_map": "sequential", "max_memory": named}
+    if quantize == "none":
+        return {} if place.type in ("cpu", "mps") else {"device_map": {"": str(place)}}
+    if place.type == "mps":
+        raise LoadError("A Mac's GPU does not run quantized models; use --quantize none or --device cpu.")
+    return {"device_map": {"": str(place)}}
+
+
+def explained(checkpoint: Checkpoint, call: Callable[[], Any]) -> Any:
+    """Run what transformers or the Hub's client does for a checkpoint, and turn its many errors into one sentence."""
     try:
         return call()
+    except TillerError:
+        raise
     except MemoryError as error:
         raise LoadError(
-            f"{checkpoint.name} does not fit into memory; use --dtype bfloat16 or a smaller family."
+            f"{checkpoint.name} does not fit into memory; use --quantize 4bit or a smaller family."
         ) from error
     except Exception as error:
         # transformers, safetensors and the Hub's client raise a dozen unrelated types here; all mean "cannot be loaded".
@@ -182,60 +308,6 @@ def _remedy(checkpoint: Checkpoint) -> str:
     return (
         "copy its folder again" if checkpoint.local else "check the name, the revision, the network and hf auth login"
     )
-
-
-def _check_source(checkpoint: Checkpoint) -> None:
-    if not checkpoint.local:
-        return
-    folder = Path(checkpoint.source)
-    if not (folder / "config.json").is_file():
-        raise LoadError(
-            f"Checkpoint {checkpoint.name!r} is not at {folder}: there is no config.json; "
-            "restore the folder, or correct path in family.toml."
-        )
-    weights = list(folder.glob("*.safetensors"))
-    if not weights:
-        pickled = (
-            " Its .bin weights are pickled and are not read; convert them to safetensors."
-            if list(folder.glob("*.bin"))
-            else ""
-        )
-        raise LoadError(
-            f"Checkpoint {checkpoint.name!r} has no safetensors weights in {folder}; restore them.{pickled}"
-        )
-    for path in weights:
-        _check_whole(checkpoint, path)
-
-
-def _check_whole(checkpoint: Checkpoint, path: Path) -> None:
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        start = file.read(8)
-        length = int.from_bytes(start, "little")
-        if start == b"version ":
-            raise LoadError(
-                f"{path.name} of checkpoint {checkpoint.name!r} is a Git LFS pointer, not the file itself; run git lfs pull."
-            )
-        try:
-            header = json.loads(file.read(length)) if len(start) == 8 and length < size else None
-            ends = [value["data_offsets"][1] for key, value in (header or {}).items() if key != "__metadata__"]
-            whole = header is not None and size >= 8 + length + max(ends, default=0)
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
-            whole = False
-    if not whole:
-        raise LoadError(
-            f"{path.name} of checkpoint {checkpoint.name!r} is cut off ({size:,} bytes); copy {path} again."
-        )
-
-
-def _dtype(wanted: str, place: torch.device, config: Any) -> torch.dtype:
-    if wanted != "auto":
-        if wanted not in DTYPES:
-            raise LoadError(f"There is no dtype {wanted!r}; use auto, {', '.join(DTYPES)}.")
-        return DTYPES[wanted]
-    text = config.get_text_config()
-    size = text.hidden_size * (text.vocab_size + 12 * text.hidden_size * text.num_hidden_layers)
-    return torch.float32 if place.type == "cpu" and size < _SMALL else torch.bfloat16
 
 
 def _context(text: Any) -> int:

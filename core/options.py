@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from core import memory
 from core.errors import TillerError
 from core.recipes import RecipeError, parse
 
@@ -29,7 +30,8 @@ class Options:
     """What a front end is started with; the defaults are those of ``Engine`` and ``Engine.settings``.
 
     ``checkpoint`` and ``recipe`` fill the steered column (empty: the family's final checkpoint, no recipe); ``device`` and
-    ``dtype`` are "auto" or torch's names; ``threads`` is the number of CPU threads torch may use (0: measured). ``host``, ``port``
+    ``dtype`` are "auto" or torch's names; ``quantize`` is "none", "8bit" or "4bit"; ``max_memory`` is what checkpoints may take, as
+    it was typed (empty: what is free); ``threads`` is the number of CPU threads torch may use (0: measured). ``host``, ``port``
     and ``share`` concern the web app only (``None``: the program chooses). ``link`` is a link copied from Share, whose state the
     terminal app opens; a command line has either a link or a family, checkpoint or recipe.
     """
@@ -40,10 +42,18 @@ class Options:
     device: str = "auto"
     dtype: str = "auto"
     threads: int = 0
+    quantize: str = "none"
+    max_memory: str = ""
     host: str | None = None
     port: int | None = None
     share: bool = False
     link: str | None = None
+
+    @property
+    def engine(self) -> dict[str, Any]:
+        """How ``Engine`` is to run a family, as its keywords."""
+        names = ("device", "dtype", "threads", "quantize", "max_memory")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)
@@ -118,6 +128,21 @@ def _dtype(value: str, name: str) -> str:
     return names[value]
 
 
+def _quantize(value: str, name: str) -> str:
+    names = {"none": "none", "8bit": "8bit", "8-bit": "8bit", "4bit": "4bit", "4-bit": "4bit"}
+    if value not in names:
+        raise UsageError(f"{name} takes none, 8bit or 4bit, not {value!r}.")
+    return names[value]
+
+
+def _max_memory(value: str, name: str) -> str:
+    try:
+        memory.parse(value)
+    except memory.MemoryTextError as error:
+        raise UsageError(f"{name}: {error}") from error
+    return value
+
+
 def _temperature(value: str, name: str) -> float:
     try:
         number = float(value)
@@ -149,6 +174,12 @@ MODEL: dict[str, Option] = {
     "recipe": Option("RECIPE", 'how to steer it, such as "1.5*refusal" or "-1.2*truth[4]:reply + !refusal"', _recipe),
     "device": Option("NAME", "auto, cpu, cuda, cuda:1, mps or xpu (default: auto)", _device),
     "dtype": Option("NAME", "auto, float32, bfloat16 or float16 (default: auto)", _dtype),
+    "quantize": Option(
+        "HOW", "none, 8bit or 4bit: checkpoints take a half or less of the memory (default: none)", _quantize
+    ),
+    "max-memory": Option(
+        "SIZE", "what checkpoints may take, such as 20GB or 0:20GB,cpu:30GB (default: what is free)", _max_memory
+    ),
     "threads": Option("N", "CPU threads to compute with (default: measured)", _whole(1, MAX_THREADS)),
 }
 SERVE: dict[str, Option] = {
@@ -377,7 +408,7 @@ def _command(verb: str, given: dict[str, Any], positional: list[str]) -> Command
         clash = next((name for name in ("family", "checkpoint", "recipe") if name in given), None)
         if clash:
             raise UsageError(f"The link brings its own {clash}; leave out --{clash}, or leave out the link.")
-    fields = {name: given[name] for name in (*MODEL, *SERVE) if name in given}
+    fields = {name.replace("-", "_"): given[name] for name in (*MODEL, *SERVE) if name in given}
     chat = Chat(
         message=word if wanted == "message" else None,
         system=given.get("system", ""),

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import torch
 
-from core import contrast, directions, families, loading, store
+from core import agreement, contrast, directions, families, loading, store
 from core.answers import Answer, fold, settled, to_document
 from core.arguments import Arguments
 from core.engine import Engine
 from core.errors import TillerError
 from core.events import Failed
 from core.families import Family
+from core.loading import Loaded
 from core.options import UsageError
 from core.store import Direction
 
@@ -56,13 +57,21 @@ def _learn(family: Family, name: str, root: Path, options: argparse.Namespace) -
     loaded = None
     for kind in directions.KINDS:
         path = store.artefact_path(root, family.name, name, "direction", kind)
-        loaded = loaded or loading.load(family, name, device=options.device, dtype=options.dtype)
+        loaded = loaded or loading.load(
+            family,
+            name,
+            device=options.device,
+            dtype=options.dtype,
+            quantize=options.quantize,
+            max_memory=options.max_memory,
+        )
         examples = contrast.load(family, kind)
-        if not options.again and _current(path, loaded.fingerprint, examples.digest):
+        if not options.again and _current(path, loaded, examples.digest):
             print(f"{name} {kind}: there already.")
             continue
         unrelated = contrast.load(family, "refusal").part("validation", False, directions.JUDGED)
         direction = _run(f"{name} {kind}", directions.learn(kind, loaded, examples, unrelated))
+        _compare(family, direction, path)
         store.save_artefact(
             path,
             {"vectors": direction.vectors, "positive": direction.positive, "negative": direction.negative},
@@ -71,13 +80,27 @@ def _learn(family: Family, name: str, root: Path, options: argparse.Namespace) -
         print(f"{name} {kind}: layer {direction.card.layer}, written to {path}")
 
 
-def _current(path: Path, fingerprint: str, digest: str) -> bool:
-    """Whether a whole direction lies there that was learnt on these weights from these examples."""
+def _compare(family: Family, direction: Direction, path: Path) -> None:
+    """Say how well a direction agrees with the one that it replaces, where that was learnt on the same weights otherwise quantized."""
+    card = direction.card
+    before = path if path.is_file() else store.find(family.name, card.checkpoint, "direction", card.name, family.folder)
+    try:
+        other = store.load_direction(before) if before is not None else None
+    except store.StoreError:
+        # What cannot be read is replaced; there is nothing to compare.
+        return
+    if other is not None and agreement.twins(direction, other):
+        print(agreement.sentence(direction, other))
+
+
+def _current(path: Path, loaded: Loaded, digest: str) -> bool:
+    """Whether a whole direction lies there that was learnt on these weights, quantized in this way, from these examples."""
     try:
         details = store.load_direction(path).card.details
     except store.StoreError:
         return False
-    return details.get("fingerprint") == fingerprint and details.get("contrast", {}).get("digest") == digest
+    same = details.get("fingerprint") == loaded.fingerprint and details.get("quantize", "none") == loaded.quantize
+    return same and details.get("contrast", {}).get("digest") == digest
 
 
 def _run(title: str, work: directions.Learning) -> Direction:
@@ -102,7 +125,14 @@ def _run(title: str, work: directions.Learning) -> Direction:
 
 def _record(family: Family, path: Path, options: argparse.Namespace) -> None:
     """Run the family's first example and keep its events, to be shown, as recorded, while the model loads."""
-    engine = Engine(str(family.folder), device=options.device, dtype=options.dtype, threads=options.threads)
+    engine = Engine(
+        str(family.folder),
+        device=options.device,
+        dtype=options.dtype,
+        threads=options.threads,
+        quantize=options.quantize,
+        max_memory=options.max_memory,
+    )
     engine.start()
     try:
         settings = engine.example(family.examples[0])

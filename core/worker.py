@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -21,8 +21,11 @@ from core.families import Family
 from core.gauges import Gauge, gauge
 from core.generation import Speaker, Stream
 from core.loading import Loaded
+from core.plan import Placing
 from core.recipes import Recipe
 from core.scoring import score
+from core.shelf import NoRoomNow, Shelf
+from core.sources import LoadingCancelled
 from core.store import Direction
 from core.threads import choose
 from core.values import Settings
@@ -34,31 +37,51 @@ class Worker:
     """Models, directions and active runs. Everything here happens on the engine's thread."""
 
     def __init__(
-        self, family: Family, device: str, dtype: str, threads: int, publish: Callable[[Status], None]
+        self,
+        family: Family,
+        placing: Placing,
+        threads: int,
+        publish: Callable[[Status], None],
+        cancel_loading: threading.Event,
     ) -> None:
         self.family = family
-        self.device = str(loading.pick_device(device))
-        self.dtype = dtype
+        self.device = str(loading.pick_device(placing.device))
         self.threads = threads or loading.threads()
         self._measure_threads = threads == 0
         torch.set_num_threads(self.threads)
         self._publish = publish
-        self._loaded: dict[str, Loaded] = {}
+        self.shelf = Shelf(
+            family,
+            placing,
+            busy=lambda: {name for active in self._runs for name in active.streams},
+            say=lambda sentence, part: self._say("loading", sentence, part),
+            cancel=cancel_loading,
+        )
+        self._plan = ""
         self._directions: dict[Path, tuple[float, Direction]] = {}
         self._runs: list[_Active] = []
         self._speed: float | None = None
 
     # ------------------------------------------------------------------------------------------------------- resources
 
-    def load(self, name: str) -> Loaded:
-        """A checkpoint, from memory or from disk. Raises LoadError."""
-        if name not in self._loaded:
-            self._say("loading", f"Loading {self.family.title} {self.family.checkpoint(name).name}.")
-            self._loaded[name] = loading.load(self.family, name, device=self.device, dtype=self.dtype)
-            if self._measure_threads:
-                self._measure_threads = False
-                self.threads = choose(self._loaded[name])
-        return self._loaded[name]
+    def open(self, wanted: Callable[[], bool]) -> None:
+        """Say what the family takes and load its final checkpoint, unless that is cancelled. Raises LoadError."""
+        plan = self.shelf.plan()
+        self._plan = str(plan) if plan.large else ""
+        try:
+            self.load(self.family.final.name, wanted)
+        except LoadingCancelled as error:
+            self._say("ready", str(error))
+        else:
+            self._say_now()
+
+    def load(self, name: str, wanted: Callable[[], bool] = lambda: True) -> Loaded:
+        """A checkpoint, from memory or from disk, as long as it is ``wanted``. Raises LoadError."""
+        loaded = self.shelf.get(name, wanted)
+        if self._measure_threads:
+            self._measure_threads = False
+            self.threads = choose(loaded)
+        return loaded
 
     def direction(self, name: str, checkpoint: str) -> Direction:
         """A direction learnt on a checkpoint of the family, read again when its file has changed. Raises TillerError."""
@@ -95,7 +118,6 @@ class Worker:
 
     def serve(self, commands: queue.Queue[Command | None], closed: threading.Event) -> None:
         """Take commands and step runs until the engine is closed."""
-        self._say("ready", "Ready.")
         while not closed.is_set():
             steppable = self._steppable()
             for command in _waiting(commands, wait=not steppable, paused=bool(self._runs)):
@@ -119,28 +141,65 @@ class Worker:
                 run.publish(Done(column, "stopped", 0, 0.0))
             run.end()
             return
+        active = _Active(run)
+        self._runs.append(active)
+        self._tried(active, lambda: self._activate(active))
+        self._say_now()
+
+    def _tried(self, active: _Active, work: Callable[[], object]) -> None:
+        """Do a part of a run; what stands in its way becomes its Failed event."""
+        run = active.run
         try:
-            self._runs.append(self._activate(run))
+            work()
+        except LoadingCancelled as error:
+            self._forget(active)
+            if run.cancelled.is_set():
+                self._end_early(active)
+            else:
+                run.publish(Failed(str(error)))
+                run.end()
         except TillerError as error:
+            self._forget(active)
             run.publish(Failed(str(error)))
             run.end()
         except Exception as error:
+            self._forget(active)
             self._broken(run, error)
-        self._say_now()
 
-    def _activate(self, run: Run) -> _Active:
-        active = _Active(run)
-        for checkpoint in dict.fromkeys(run.settings.columns[column].checkpoint for column in run.columns):
-            loaded = self.load(checkpoint)
-            gauges, refused = self.gauges(loaded)
-            speakers = [
-                self._speaker(run, column, loaded, refused)
-                for column in run.columns
-                if run.settings.columns[column].checkpoint == checkpoint
-            ]
-            active.streams[checkpoint] = Stream(loaded, speakers, gauges)
-            active.prompts |= {speaker.column: speaker.prompt for speaker in speakers}
-        return active
+    def _activate(self, active: _Active) -> None:
+        settings = active.run.settings
+        active.waiting = list(dict.fromkeys(settings.columns[column].checkpoint for column in active.run.columns))
+        self._fill(active)
+
+    def _fill(self, active: _Active) -> None:
+        """Start the streams of a run's checkpoints: of all that there is room for, and of the next ones when these are done."""
+        run = active.run
+        while active.waiting:
+            checkpoint = active.waiting[0]
+            try:
+                loaded = self.load(checkpoint, lambda: not run.cancelled.is_set())
+            except NoRoomNow:
+                others = [each for each in self._runs if each is not active and each.streams]
+                if not active.streams and not others:
+                    raise
+                active.blocked = frozenset(name for each in self._runs for name in each.streams)
+                active.note = "There is no room for all checkpoints at once, so that they answer in turn."
+                return
+            active.blocked = None
+            self._begin(active, checkpoint, loaded)
+            active.waiting.pop(0)
+
+    def _begin(self, active: _Active, checkpoint: str, loaded: Loaded) -> None:
+        run = active.run
+        gauges, refused = self.gauges(loaded)
+        notes = " ".join(part for part in (active.note, refused) if part)
+        speakers = [
+            self._speaker(run, column, loaded, notes)
+            for column in run.columns
+            if run.settings.columns[column].checkpoint == checkpoint
+        ]
+        active.streams[checkpoint] = Stream(loaded, speakers, gauges)
+        active.prompts |= {speaker.column: speaker.prompt for speaker in speakers}
 
     def _speaker(self, run: Run, column: int, loaded: Loaded, refused: str) -> Speaker:
         recipe = run.settings.columns[column].recipe
@@ -158,37 +217,43 @@ class Worker:
 
     def _steppable(self) -> list[_Active]:
         """The runs whose turn it is: those that somebody reads, chats before scrubbing; a cancelled one always, to be freed."""
-        alive = [active for active in self._runs if not active.run.crowded or active.run.cancelled.is_set()]
+        held = frozenset(name for each in self._runs for name in each.streams)
+        alive = [
+            active
+            for active in self._runs
+            if active.run.cancelled.is_set()
+            or not (active.run.crowded or (not active.streams and active.blocked == held))
+        ]
         first = [active for active in alive if not active.run.scrub or active.run.cancelled.is_set()]
         return first or alive
 
     def _step(self, active: _Active) -> None:
-        run = active.run
-        try:
-            if run.cancelled.is_set():
-                events = [event for stream in active.streams.values() for event in stream.stop()]
-            else:
-                events = self._change_recipes(active)
-                events += [event for stream in active.streams.values() if not stream.done for event in stream.step()]
+        self._tried(active, lambda: self._advance(active))
+        if active not in self._runs:
+            self._say_now()
+
+    def _advance(self, active: _Active) -> None:
+        if active.run.cancelled.is_set():
+            active.publish(active.stopped())
+            active.waiting.clear()
+        else:
+            events = self._change_recipes(active)
+            events += [event for stream in active.streams.values() if not stream.done for event in stream.step()]
             active.publish(events)
-            if all(stream.done for stream in active.streams.values()):
+        if all(stream.done for stream in active.streams.values()):
+            if active.waiting:
+                # Their memory goes to the checkpoints that have waited for it.
+                active.streams.clear()
+                self._fill(active)
+            else:
                 self._finish(active)
-        except TillerError as error:
-            self._forget(active)
-            run.publish(Failed(str(error)))
-            run.end()
-            self._say_now()
-        except Exception as error:
-            self._forget(active)
-            self._broken(run, error)
-            self._say_now()
 
     def _forget(self, active: _Active) -> None:
         self._runs = [each for each in self._runs if each is not active]
 
     def _end_early(self, active: _Active) -> None:
-        """Stop a run because the engine closes: what was said stays, every unfinished column is done."""
-        active.publish([event for stream in active.streams.values() for event in stream.stop()])
+        """Stop a run because the engine closes or nobody waits for it: what was said stays, every unfinished column is done."""
+        active.publish(active.stopped())
         for event in active.held:
             active.run.publish(event)
         active.run.end()
@@ -201,7 +266,14 @@ class Worker:
         return events
 
     def _change_recipe(self, active: _Active, column: int, recipe: Recipe) -> list[Event]:
-        stream = active.streams[active.run.settings.columns[column].checkpoint]
+        stream = active.streams.get(active.run.settings.columns[column].checkpoint)
+        if stream is None:
+            # Its checkpoint waits for its turn, and will start with this recipe; or has had it.
+            settings = active.run.settings
+            active.run.settings = settings.with_column(replace(settings.columns[column], recipe=recipe), column)
+            return (
+                [RecipeChanged(column, 0, str(recipe))] if settings.columns[column].checkpoint in active.waiting else []
+            )
         index = stream.set_edits(column, compile_recipe(recipe, stream.loaded, self.direction))
         return [] if index is None else [RecipeChanged(column, index, str(recipe))]
 
@@ -220,12 +292,13 @@ class Worker:
 
         Answers that were stopped are not scored: nobody will look at them.
         """
-        stream = next(iter(active.streams.values()))
-        columns = sorted(active.said) if not active.run.cancelled.is_set() else []
-        replies = [[token.id for token in active.said[column]] for column in columns]
-        readings = score(stream.loaded, [active.prompts[column] for column in columns], replies, gauges=stream.gauges)
-        for column, own in zip(columns, readings, strict=True):
-            active.run.publish(Scores(column, "shadow", own))
+        for stream in active.streams.values() if not active.run.cancelled.is_set() else ():
+            columns = sorted(active.said)
+            replies = [[token.id for token in active.said[column]] for column in columns]
+            asked = [active.prompts[column] for column in columns]
+            readings = score(stream.loaded, asked, replies, gauges=stream.gauges)
+            for column, own in zip(columns, readings, strict=True):
+                active.run.publish(Scores(column, "shadow", own))
         for event in active.held:
             active.run.publish(event)
 
@@ -243,22 +316,35 @@ class Worker:
     def _say_now(self) -> None:
         self._say("busy" if self._runs else "ready", "Answering." if self._runs else "Ready.")
 
-    def _say(self, state: str, detail: str) -> None:
+    def _say(self, state: str, detail: str, progress: float | None = None) -> None:
         assert state in ("loading", "ready", "busy")
-        self._publish(Status(state, detail, None, self._speed, self.device, self.threads))  # type: ignore[arg-type]
+        self._publish(Status(state, detail, progress, self._speed, self.device, self.threads, self._plan))  # type: ignore[arg-type]
 
 
 @dataclass(eq=False)
 class _Active:
-    """A run in progress: a stream for each checkpoint, and what has been said so far."""
+    """A run in progress: a stream for each checkpoint that is in memory, and what has been said so far.
+
+    ``waiting`` are the checkpoints whose turn comes later; ``blocked`` what was in use when there was no room for the next of them.
+    """
 
     run: Run
+    waiting: list[str] = field(default_factory=list)
+    blocked: frozenset[str] | None = None
+    note: str = ""
     streams: dict[str, Stream] = field(default_factory=dict)
     prompts: dict[int, tuple[int, ...]] = field(default_factory=dict)
     said: dict[int, list[Token]] = field(default_factory=dict)
     held: list[Event] = field(default_factory=list)
     tokens: int = 0
     started: float = field(default_factory=time.perf_counter)
+
+    def stopped(self) -> list[Event]:
+        """What ends every column now: those that are being written, and those whose turn has not come."""
+        ended: list[Event] = [event for stream in self.streams.values() for event in stream.stop()]
+        settings = self.run.settings
+        late = [column for column in self.run.columns if settings.columns[column].checkpoint in self.waiting]
+        return ended + [Done(column, "stopped", 0, 0.0) for column in late]
 
     def publish(self, events: list[Event]) -> None:
         """Pass events on; a scrub's Done waits for the scores that come before it."""

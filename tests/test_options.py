@@ -59,6 +59,9 @@ def test_where_the_web_app_is_served() -> None:
 def test_names_of_devices_and_types() -> None:
     assert read(["--device", "cuda:1", "--dtype", "bf16"]).options == Options(device="cuda:1", dtype="bfloat16")
     assert read(["--device", "auto", "--dtype", "auto"]).options == Options()
+    assert read(["--quantize", "4-bit", "--max-memory", "0:20GB,cpu:30GB"]).options == Options(
+        quantize="4bit", max_memory="0:20GB,cpu:30GB"
+    )
 
 
 def test_a_link_goes_to_the_terminal_app() -> None:
@@ -83,6 +86,8 @@ def test_verbs_with_arguments_of_their_own_read_the_models_as_the_others_do() ->
         "auto",
     )
     assert found.threads == 0
+    found = parser.parse_args(["--quantize", "8bit"])
+    assert (found.quantize, found.max_memory) == ("8bit", "")
     found = parser.parse_args(["--recipe", "-1.20*truth", "--dtype", "bf16", "--threads", "2", "--checkpoint=sft"])
     assert (found.recipe, found.dtype, found.threads, found.checkpoint) == ("-1.2*truth", "bfloat16", 2, "sft")
     for line in (
@@ -117,6 +122,8 @@ def test_a_message_that_starts_with_a_dash() -> None:
         (["--share=yes"], "takes no value"),
         (["--device", "gpu"], "auto, cpu, cuda"),
         (["--dtype", "int4"], "auto, float32, bfloat16 or float16"),
+        (["--quantize", "2bit"], "--quantize takes none, 8bit or 4bit, not '2bit'"),
+        (["--max-memory", "lots"], "--max-memory: 'lots' is no amount of memory; write 20GB"),
         (["--family", " "], "--family is empty"),
         (["chat", "hi", "--temperature", "nan"], "a number from 0"),
         (["chat", "hi", "--temperature", "warm"], "a number from 0"),

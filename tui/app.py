@@ -75,6 +75,7 @@ class TillerApp(App[None]):
         self.farewell = ""
         self.glyphs_chosen = False
         self.complaint = ""
+        self.planned = False
         self.board = ChatScreen()
         self.register_theme(DARK)
         self.register_theme(LIGHT)
@@ -118,9 +119,7 @@ class TillerApp(App[None]):
             family = options.family
             if wanted is not None and wanted.family != os.path.basename(family.rstrip("/")):
                 family = wanted.family
-            engine = Engine(
-                family, device=options.device or "auto", dtype=options.dtype or "auto", threads=options.threads or 0
-            )
+            engine = Engine(family, **options.engine)
             if wanted is not None:
                 check_family(wanted, engine.family)
         except TillerError as error:
@@ -187,6 +186,9 @@ class TillerApp(App[None]):
         before = self.board.header.status.state
         self.board.refresh_status(f"{self.engine.family.title} · {self.board.chat.settings.column.checkpoint}")
         now = self.board.header.status.state
+        if self.engine.status.plan and not self.planned:
+            self.planned = True
+            self.board.say(self.engine.status.plan)
         if before != now and now == "failed":
             self.board.say(f"✗ {self.engine.status.detail}", wrong=True)
         if before != now and now in ("ready", "failed"):

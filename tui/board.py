@@ -57,7 +57,7 @@ class Board(Screen[None]):
         & #left { width: 1fr; height: 1fr; }
         & #panel { width: 38; height: 1fr; padding: 1 1 0 1; background: $surface; scrollbar-size-vertical: 1; }
         & #sliders { height: auto; }
-        & #unlearned { color: $quiet; height: auto; }
+        & .unlearned { color: $quiet; height: auto; }
         & #notice { height: auto; max-height: 3; padding: 0 1; display: none; color: $text-success; background: $panel; }
         & #notice.-wrong { color: $text-error; }
         & #ask { height: auto; max-height: 5; background: $surface; padding: 0 0 0 1; }
@@ -255,7 +255,7 @@ class Board(Screen[None]):
         if list(present) != names or not names:
             self.sliders.remove_children()
             present = {name: Slider(name) for name in names}
-            self.sliders.mount_all(present.values() or [Static(Content(_UNLEARNED), id="unlearned")])
+            self.sliders.mount_all(present.values() or [Static(Content(_UNLEARNED), classes="unlearned")])
         if self.slider_chosen not in names:
             self.slider_chosen = names[0] if names else ""
         for name, slider in present.items():

@@ -56,8 +56,13 @@ class ChatScreen(Asking):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Stop is there while there is something to stop or to leave."""
         if action == "stop":
-            return self.run_now is not None or self.editing or self.focused is not self.prompt
+            return self.run_now is not None or self.loads or self.editing or self.focused is not self.prompt
         return True
+
+    @property
+    def loads(self) -> bool:
+        """Whether a checkpoint is being loaded, which can be cancelled."""
+        return self.engine is not None and self.engine.status.state == "loading"
 
     def action_page(self, by: int) -> None:
         """Scroll the conversation, wherever the focus is."""
@@ -104,7 +109,11 @@ class ChatScreen(Asking):
         self.say("Editing your last message: Enter sends it in the old one's place, Esc leaves that as it is.")
 
     def action_stop(self) -> None:
-        """Stop the run; else leave editing; else back to the prompt."""
+        """Stop the run and what is being loaded for it; else leave editing; else back to the prompt."""
+        if self.loads and self.engine is not None:
+            self.engine.cancel_loading()
+            self.stop()
+            return
         if self.stop():
             return
         if self.editing:

@@ -45,7 +45,9 @@ class Header(Widget):
         status = self.status
         if status.state in ("starting", "loading", "failed"):
             part = f" {status.progress:.0%}" if status.progress is not None and status.state == "loading" else ""
-            return f"{status.detail}{part}"
+            return f"{status.detail.rstrip('.') if part else status.detail}{part}"
+        if status.state == "ready" and status.detail != "Ready.":
+            return status.detail
         speed = f"{status.tokens_per_second:.0f} tok/s" if status.tokens_per_second else ""
         cores = (
             f"{status.threads} thread{'s' * (status.threads != 1)}"

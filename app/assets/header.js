@@ -9,7 +9,8 @@
     const family = el("span", { class: "t-family" });
     const light = el("span", { class: "t-light", "aria-hidden": "true" });
     const words = el("span", {});
-    const status = el("div", { class: "t-status", role: "status" }, light, words);
+    const stop = button("Cancel", "Do not load it; the next message loads it after all.", () => Tiller.act("cancel_loading"));
+    const status = el("div", { class: "t-status", role: "status" }, light, words, stop);
     const menu = el("details", { class: "t-menu" },
       el("summary", { class: "t-button", title: "Take this chat away as a file." }, "Export"),
       el("div", {},
@@ -27,14 +28,20 @@
     Tiller.on("status", () => {
       const now = state.status;
       light.dataset.state = now.state;
-      status.title = now.detail;
+      status.title = [now.detail, now.plan].filter(Boolean).join("\n");
+      // Before anything of it is there (PyTorch is imported), there is nothing to cancel.
+      stop.hidden = now.state !== "loading" || now.progress === null;
       fill(words, summary(now));
     });
   };
 
   function summary(now) {
     if (now.state === "failed") return now.detail;
-    if (now.state === "starting" || now.state === "loading") return `${now.detail.replace(/\.$/, "")} …`;
+    if (now.state === "starting" || now.state === "loading") {
+      const part = now.progress === null ? "…" : `${Math.round(100 * now.progress)} %`;
+      return [`${now.detail.replace(/\.$/, "")} ${part}`, now.plan].filter(Boolean).join(" · ");
+    }
+    if (now.state === "ready" && now.detail !== "Ready.") return now.detail;
     const where = now.device === "cpu" ? `${now.threads} ${now.threads === 1 ? "core" : "cores"}` : now.device;
     const speed = now.tokens_per_second ? ` · ${Math.round(now.tokens_per_second)} tok/s` : "";
     return `${WORDS[now.state]} · ${where}${speed}`;

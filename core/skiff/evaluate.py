@@ -92,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         device="where to compute; on another device than the CPU no card is written (default: cpu)",
         dtype="in which numbers; in others than float32 no card is written (default: float32)",
         threads="processor threads (default: as many as this process may use)",
+        quantize="refused: what is measured reads the weights themselves",
     )
     parser.set_defaults(device="cpu", dtype="float32")
     parser.add_argument(
@@ -110,6 +111,8 @@ def _special(options: argparse.Namespace) -> bool:
 
 
 def _subjects(family: Family, options: argparse.Namespace) -> Subjects:
+    if options.quantize != "none":
+        raise UsageError("evaluate reads the weights themselves, which quantized ones are not; leave --quantize out.")
     only = family.checkpoint(options.checkpoint).name if options.checkpoint else ""
     if options.recipe and not only:
         only = family.final.name

@@ -1,0 +1,137 @@
+"""How much memory there is for checkpoints, and what ``--max-memory`` says of it. torch is imported for GPUs alone."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import TillerError
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
+_GROUPS = Path("/sys/fs/cgroup")
+#: Left free beside the checkpoints, for what answering takes: a tenth of the free memory, and no more than this.
+_ROOM_TO_WORK = 10**9
+
+
+class MemoryTextError(TillerError):
+    """A ``--max-memory`` that cannot be read."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """What there is for checkpoints: ``free`` bytes at each place (``cpu``, ``cuda:0`` …) by its name, and how many may be used in all."""
+
+    free: Mapping[str, int]
+    usable: int
+
+    @property
+    def where(self) -> str:
+        """The places, as a person reads them."""
+        return " + ".join(self.free)
+
+
+def parse(text: str) -> dict[str, int]:
+    """What ``20GB`` or ``0:20GB,cpu:30GB`` allows, in bytes by place: ``cuda:0``, ``cpu``, or "" for whichever device is used.
+
+    Raises:
+        MemoryTextError: with what would do.
+    """
+    found: dict[str, int] = {}
+    for part in filter(None, text.replace(" ", "").split(",")):
+        read = re.fullmatch(
+            r"(?:(?:(?:cuda:)?([0-9]{1,3})|(cpu)):)?([0-9]+(?:\.[0-9]+)?)([KMGT]?I?)B?", part, re.IGNORECASE
+        )
+        unit = read[4].upper() if read else "I"
+        if read is None or unit not in _UNITS:
+            raise MemoryTextError(f"{part!r} is no amount of memory; write 20GB, or 0:20GB,cpu:30GB for each device.")
+        place = f"cuda:{int(read[1])}" if read[1] else "cpu" if read[2] else ""
+        found[place] = int(float(read[3]) * _UNITS[unit])
+    if "" in found and len(found) > 1:
+        raise MemoryTextError(f"{text!r} limits one device without naming it; write 0:20GB,cpu:30GB.")
+    return found
+
+
+def room(places: tuple[str, ...], limits: Mapping[str, int], held: int = 0) -> Room:
+    """What is free at ``places`` now, no more than ``limits`` allow in all.
+
+    Args:
+        held: bytes that checkpoints hold already; they count against a limit, and are no longer free.
+    """
+    free = {place: _free(place) for place in places}
+    usable = sum(max(0, each - min(_ROOM_TO_WORK, each // 10)) for each in free.values())
+    limit = sum(limits.get(place, limits.get("", each)) for place, each in free.items())
+    return Room(free, min(usable, max(0, limit - held)) if limits else usable)
+
+
+def _free(place: str) -> int:
+    if place.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.mem_get_info(place)[0])
+    return free_cpu()
+
+
+def free_cpu() -> int:
+    """Bytes that this process may still take of the machine's memory, or of its control group's."""
+    import psutil
+
+    available = int(psutil.virtual_memory().available)
+    return min([available, *_group_free()])
+
+
+def _group_free() -> Iterator[int]:
+    """What the control groups of version 2 and 1 leave, where they limit this process: its own group's and the one round all."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        number, kinds, path = line.split(":", 2)
+        if number == "0" or kinds == "memory":
+            root = _GROUPS if number == "0" else _GROUPS / "memory"
+            for folder in {root, root / path.lstrip("/")}:
+                yield from _left_in(
+                    folder, *(("max", "current") if number == "0" else ("limit_in_bytes", "usage_in_bytes"))
+                )
+
+
+def _left_in(folder: Path, limit: str, used: str) -> Iterator[int]:
+    try:
+        most = (folder / f"memory.{limit}").read_text(encoding="ascii").strip()
+        taken = int((folder / f"memory.{used}").read_text(encoding="ascii"))
+        stat = dict(line.split() for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines())
+    except (OSError, ValueError):
+        # This group has no limit of its own; the machine's memory stands.
+        return
+    if most != "max":
+        # Files that were read, and are kept in case they are wanted again, give way at once.
+        yield max(0, int(most) - taken + int(stat.get("total_inactive_file", stat.get("inactive_file", "0"))))
+
+
+def release() -> None:
+    """Give what nobody holds any more back to the system, so that it is free for the next checkpoint."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    trim()
+
+
+def trim() -> None:
+    """Give the pages back that glibc keeps of what was freed; other C libraries have no such function and need none."""
+    if sys.platform == "linux":
+        with contextlib.suppress(AttributeError, OSError):
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+def said(size: int) -> str:
+    """A number of bytes as a person reads it: ``5.6 GB``."""
+    if size >= 10**9:
+        return f"{size / 10**9:.1f} GB"
+    return f"{size / 10**6:.0f} MB" if size >= 10**6 else f"{size / 10**3:.0f} kB"

@@ -1,0 +1,174 @@
+"""The checkpoints that are in memory: loaded when first needed, kept while memory allows, the longest unused one given up first."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+
+from core import loading, memory, plan
+from core.errors import TillerError
+from core.families import Family
+from core.loading import Loaded
+from core.memory import Room
+from core.plan import DoesNotFit, Need, Placing, Plan
+from core.sources import LoadingCancelled, Progress
+
+#: Told what is being loaded, in a sentence, and how much of it is there, from 0 to 1.
+Say = Callable[[str, float | None], None]
+
+
+class NoRoomNow(DoesNotFit):
+    """A checkpoint that will fit once others, which are in use now, are not in use any more."""
+
+
+class Shelf:
+    """A family's checkpoints in memory; the engine's thread alone calls it, so that none is ever loaded twice at once.
+
+    ``busy`` gives the names that runs are using now, which are never given up. ``cancel`` ends what is being loaded when it is set.
+    """
+
+    def __init__(
+        self,
+        family: Family,
+        placing: Placing,
+        *,
+        busy: Callable[[], Collection[str]] = tuple,
+        say: Say = lambda _sentence, _part: None,
+        cancel: threading.Event | None = None,
+    ) -> None:
+        self.family, self.placing = family, placing
+        self.cancel = cancel or threading.Event()
+        self._busy, self._say = busy, say
+        self._kept: OrderedDict[str, Loaded] = OrderedDict()
+        self._held: Counter[str] = Counter()
+        self._needs: dict[tuple[str, str], Need] = {}
+        self._places = loading.places(placing.device, placing.max_memory)
+        self._limits = memory.parse(placing.max_memory)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What is in memory, the longest unused first."""
+        return tuple(self._kept)
+
+    def plan(self) -> Plan:
+        """What all checkpoints of the family take, against what is free now.
+
+        Raises:
+            DoesNotFit: not even one at a time, with the nearest plan that does.
+            LoadError: the final checkpoint is not there.
+        """
+        names = [each.name for each in self.family.checkpoints]
+        return plan.make(self.family, names, self._room(), self._alike, self.placing.quantize)
+
+    def get(self, name: str, wanted: Callable[[], bool] = lambda: True) -> Loaded:
+        """A checkpoint, from memory or from disk.
+
+        Args:
+            wanted: asked at every tensor; once it says no, loading ends.
+
+        Raises:
+            LoadingCancelled: nobody wants it any more, or ``cancel`` was set.
+            NoRoomNow: what is in use leaves no room for it.
+            DoesNotFit, LoadError: it never fits, or cannot be loaded.
+        """
+        if name not in self._kept:
+            self.cancel.clear()
+            self._make_room(name)
+            self._kept[name] = self._load(name, wanted)
+        self._kept.move_to_end(name)
+        return self._kept[name]
+
+    @contextmanager
+    def held(self, name: str) -> Iterator[Loaded]:
+        """A checkpoint that is not given up inside the ``with``, for work that takes several turns."""
+        loaded = self.get(name)
+        self._held[name] += 1
+        try:
+            yield loaded
+        finally:
+            self._held[name] -= 1
+
+    def drop(self, name: str) -> None:
+        """Give a checkpoint up, and its memory back."""
+        self._kept.pop(name, None)
+        memory.release()
+
+    # ---------------------------------------------------------------------------------------------------------- loading
+
+    def _load(self, name: str, wanted: Callable[[], bool]) -> Loaded:
+        title = f"{self.family.title} {self.family.checkpoint(name).name}"
+        self._say(f"Loading {title}.", None)
+
+        def watch(progress: Progress) -> None:
+            if self.cancel.is_set() or not wanted():
+                raise LoadingCancelled(f"Loading {title} was cancelled; send a message to load it after all.")
+            self._say(_told(title, progress), progress.done / progress.total if progress.total else None)
+
+        ended = ""
+        try:
+            return loading.load(
+                self.family,
+                name,
+                device=self.placing.device,
+                dtype=self.placing.dtype,
+                quantize=self.placing.quantize,
+                max_memory=self.placing.max_memory,
+                watch=watch,
+            )
+        except LoadingCancelled as error:
+            ended = str(error)
+        # What was loaded so far hangs on the error that has ended it; only now is it free.
+        memory.release()
+        raise LoadingCancelled(ended)
+
+    def _make_room(self, name: str) -> None:
+        need = self._need(name, self.placing.quantize)
+        while (room := self._room()).usable < need.size:
+            free = [each for each in self._kept if each not in self._busy() and not self._held[each]]
+            if room.usable + sum(self._need(each, self.placing.quantize).size for each in free) >= need.size:
+                self.drop(free[0])
+            elif len(free) < len(self._kept):
+                raise NoRoomNow(
+                    f"{name} needs {memory.said(need.size)}, and what is answering now leaves {memory.said(room.usable)}; wait for it."
+                )
+            else:
+                # Says what would fit.
+                plan.make(self.family, [name], self._with_all(room), self._need, self.placing.quantize)
+
+    def _with_all(self, room: Room) -> Room:
+        held = sum(self._need(each, self.placing.quantize).size for each in self._kept)
+        return replace(room, usable=room.usable + held)
+
+    def _room(self) -> Room:
+        held = sum(self._need(each, self.placing.quantize).size for each in self._kept)
+        return memory.room(self._places, self._limits, held)
+
+    def _need(self, name: str, quantize: str) -> Need:
+        if (name, quantize) not in self._needs:
+            find = partial(
+                plan.need, self.family.checkpoint(name), self._places[0].partition(":")[0], self.placing.dtype, quantize
+            )
+            self._needs[name, quantize] = loading.explained(self.family.checkpoint(name), find)
+        return self._needs[name, quantize]
+
+    def _alike(self, name: str, quantize: str) -> Need:
+        """What a checkpoint takes, by its own headers where it is at hand; else it is made like the final one."""
+        if self.family.checkpoint(name).local:
+            try:
+                return self._need(name, quantize)
+            except TillerError:
+                # It is named when it is asked for; the others can still be talked to.
+                if name == self.family.final.name:
+                    raise
+        return replace(self._need(self.family.final.name, quantize), name=name)
+
+
+def _told(title: str, progress: Progress) -> str:
+    if not progress.shards:
+        return f"Downloading {title}: {memory.said(progress.done)} of {memory.said(progress.total)}."
+    shard = f": shard {progress.shard} of {progress.shards}" if progress.shards > 1 else ""
+    return f"Loading {title}{shard}."

@@ -1,0 +1,233 @@
+"""Where a checkpoint's files are, whether they are whole, and which tensors they hold: only headers are read. No torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from core.errors import TillerError
+from core.families import Checkpoint
+
+#: Bits of an element, by the names that safetensors gives to dtypes.
+BITS: Mapping[str, int] = {
+    "F64": 64, "I64": 64, "U64": 64, "F32": 32, "I32": 32, "U32": 32, "F16": 16, "BF16": 16, "I16": 16, "U16": 16,
+    "F8_E4M3": 8, "F8_E5M2": 8, "I8": 8, "U8": 8, "BOOL": 8,
+}  # fmt: skip
+INDEX = "model.safetensors.index.json"
+WHOLE = "model.safetensors"
+#: What a checkpoint of the Hub consists of beside its weights.
+SMALL_FILES = ("*.json", "*.jinja", "*.model", "*.txt")
+
+
+class LoadError(TillerError):
+    """A checkpoint that cannot be loaded: one sentence with the fix."""
+
+
+class LoadingCancelled(LoadError):
+    """Loading was cancelled by a person; nothing of it is left in memory."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A tensor in a safetensors file: its bytes are ``file[start:start + size]``; ``file`` is None where it is known from the Hub alone."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    file: Path | None
+    start: int
+
+    @property
+    def elements(self) -> int:
+        """The number of elements."""
+        return prod(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Its bytes in the file."""
+        return self.elements * BITS.get(self.dtype, 8) // 8
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a checkpoint has come: bytes done of ``total``, how many of its ``shards`` have been begun (0: it is being downloaded)."""
+
+    done: int
+    total: int
+    shard: int
+    shards: int
+
+
+#: Told of every step; raises what is to end the loading.
+Watch = Callable[[Progress], None]
+
+
+def folder_of(checkpoint: Checkpoint, watch: Watch | None = None, more: tuple[str, ...] = ()) -> Path:
+    """The folder that holds a checkpoint's files; what is on the Hub and not in its cache yet is downloaded first.
+
+    Args:
+        watch: told of the bytes that have come; whatever it raises ends the download, and what has come is kept.
+        more: patterns of further small files (``*.py`` where a model's own code is trusted).
+
+    Raises:
+        LoadError: a folder without config.json or safetensors weights, or with a file that is cut off.
+        Exception: whatever the Hub's client raises; :func:`core.loading.load` makes a sentence of it.
+    """
+    if checkpoint.local:
+        folder = Path(checkpoint.source)
+    else:
+        folder = _fetched(checkpoint, (*SMALL_FILES, *more), None)
+        names = [path.name for path in _files(folder)] or [WHOLE]
+        if not all((folder / name).is_file() for name in names):
+            folder = _fetched(checkpoint, tuple(names), watch)
+    check(checkpoint, folder)
+    return folder
+
+
+def _fetched(checkpoint: Checkpoint, patterns: tuple[str, ...], watch: Watch | None) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.utils.tqdm import tqdm
+
+    class Told(tqdm):
+        """A progress bar that draws nothing, and tells how many bytes have come."""
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            # There is one for what comes over the network too, and one for the number of files.
+            self._written = options.get("name") == "huggingface_hub.snapshot_download"
+            self._came = 0
+            super().__init__(*arguments, **{**options, "disable": True})  # type: ignore[no-untyped-call]
+
+        def update(self, n: float | None = 1) -> bool | None:
+            self._came += int(n or 0)
+            if watch is not None and self._written:
+                watch(Progress(self._came, int(self.total or 0), 0, 0))
+            return None
+
+    return Path(
+        snapshot_download(
+            checkpoint.source, revision=checkpoint.revision, allow_patterns=list(patterns), tqdm_class=Told
+        )
+    )
+
+
+def check(checkpoint: Checkpoint, folder: Path) -> None:
+    """Raise LoadError unless a folder holds a config and whole safetensors weights."""
+    if not (folder / "config.json").is_file():
+        raise LoadError(
+            f"Checkpoint {checkpoint.name!r} is not at {folder}: there is no config.json; "
+            "restore the folder, or correct path in family.toml."
+        )
+    weights = _files(folder)
+    if not weights:
+        raise LoadError(_without_weights(checkpoint, folder))
+    for path in weights:
+        if not path.is_file():
+            raise LoadError(f"{path.name} of checkpoint {checkpoint.name!r} is missing in {folder}; copy it again.")
+        _header(checkpoint, path)
+
+
+def _without_weights(checkpoint: Checkpoint, folder: Path) -> str:
+    if not checkpoint.local:
+        return (
+            f"{checkpoint.source} has no safetensors weights on the Hub (pickled ones are not read); name a revision that has, "
+            "or convert a copy."
+        )
+    lacking = f"Checkpoint {checkpoint.name!r} has no safetensors weights in {folder}; restore them."
+    if not list(folder.glob("*.bin")):
+        return lacking
+    convert = (
+        f"from transformers import AutoModelForCausalLM as M; M.from_pretrained('{folder}').save_pretrained('{folder}')"
+    )
+    return (
+        f'{lacking} Its .bin weights are pickled and are not read; convert them to safetensors: python -c "{convert}"'
+    )
+
+
+def tensors(checkpoint: Checkpoint, folder: Path) -> dict[str, Stored]:
+    """Every tensor of a checkpoint's weights by its name. Raises LoadError for a file that is not whole."""
+    found: dict[str, Stored] = {}
+    for path in _files(folder):
+        length, header = _header(checkpoint, path)
+        for name, entry in header.items():
+            start = 8 + length + int(entry["data_offsets"][0])
+            found[name] = Stored(str(entry["dtype"]), tuple(entry["shape"]), path, start)
+    return found
+
+
+def described(checkpoint: Checkpoint) -> tuple[dict[str, Any], dict[str, Stored]]:
+    """A checkpoint's config.json and tensors; of one that is not on this machine yet, only the headers are fetched.
+
+    Raises:
+        LoadError: for a folder that is not whole.
+        Exception: whatever the Hub's client raises.
+    """
+    if checkpoint.local:
+        folder = Path(checkpoint.source)
+        check(checkpoint, folder)
+        return _config(checkpoint, folder), tensors(checkpoint, folder)
+    folder = _fetched(checkpoint, SMALL_FILES, None)
+    files = _files(folder)
+    if files and all(path.is_file() for path in files):
+        return _config(checkpoint, folder), tensors(checkpoint, folder)
+    from huggingface_hub import get_safetensors_metadata
+
+    about = get_safetensors_metadata(checkpoint.source, revision=checkpoint.revision)
+    found = {
+        name: Stored(str(entry.dtype), tuple(entry.shape), None, 0)
+        for file in about.files_metadata.values()
+        for name, entry in file.tensors.items()
+    }
+    return _config(checkpoint, folder), found
+
+
+def _config(checkpoint: Checkpoint, folder: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        found, reason = None, " ".join(str(error).split())[:200]
+    else:
+        reason = "it is no table"
+    if not isinstance(found, dict):
+        raise LoadError(
+            f"Checkpoint {checkpoint.name!r} cannot be loaded from {folder}: copy its folder again. (config.json: {reason})"
+        )
+    return found
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files of a checkpoint's weights: those that its index names, else the only one, else whatever is there."""
+    try:
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"]
+        return [folder / name for name in sorted(set(index.values()))]
+    except FileNotFoundError:
+        whole = folder / WHOLE
+        return [whole] if whole.is_file() else sorted(folder.glob("*.safetensors"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise LoadError(f"{folder / INDEX} cannot be read; copy it again.") from error
+
+
+def _header(checkpoint: Checkpoint, path: Path) -> tuple[int, dict[str, Any]]:
+    """The length of a safetensors file's header and its entries, without the metadata. Raises LoadError unless the file is whole."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(8)
+        length = int.from_bytes(start, "little")
+        if start == b"version ":
+            raise LoadError(
+                f"{path.name} of checkpoint {checkpoint.name!r} is a Git LFS pointer, not the file itself; run git lfs pull."
+            )
+        try:
+            header = json.loads(file.read(length)) if len(start) == 8 and length < size else None
+            entries = {key: value for key, value in (header or {}).items() if key != "__metadata__"}
+            ends = [value["data_offsets"][1] for value in entries.values()]
+            whole = header is not None and size >= 8 + length + max(ends, default=0)
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+            whole = False
+    if not whole:
+        raise LoadError(
+            f"{path.name} of checkpoint {checkpoint.name!r} is cut off ({size:,} bytes); copy {path} again."
+        )
+    return length, entries

@@ -1,0 +1,189 @@
+"""Tensors of a checkpoint, read from its safetensors files one at a time, in full precision.
+
+transformers maps whole files into memory while it loads, so that a checkpoint that is quantized passes through memory at full
+size. Here a tensor's bytes are read when it is asked for, and belong to whoever asked. What reads or edits weights of a quantized
+model (its own are packed) takes them from :func:`of`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers.modeling_utils
+from torch import Tensor
+
+from core import differences, memory, sources
+from core.families import Checkpoint, Counterfactual
+from core.sources import LoadError, Progress, Stored, Watch
+
+_DTYPES = {
+    "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64,
+    "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
+    "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2,
+}  # fmt: skip
+#: The module that opens the files of a checkpoint, by a name of its own.
+_TRANSFORMERS: Any = transformers.modeling_utils
+#: Before a tensor of more bytes is read, what the last one left is given back: quantizing a matrix frees ten times what it keeps.
+_LARGE = 10**6
+
+
+class Weights(Mapping[str, Tensor]):
+    """A checkpoint's tensors by name, each read from disk, as it is stored, whenever it is asked for; a retrained one with its difference.
+
+    ``weights["model.layers.0.mlp.down_proj.weight"]`` also finds what is stored without the ``model.`` in front, or with it.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, folder: Path) -> None:
+        self.checkpoint = checkpoint
+        self.stored = sources.tensors(checkpoint, folder)
+        retrained = isinstance(checkpoint, Counterfactual) and checkpoint.difference is not None
+        self._change = differences.change(checkpoint) if retrained else None  # type: ignore[arg-type]
+
+    def __getitem__(self, name: str) -> Tensor:
+        """A tensor as it is stored (in float32 where a difference is added). Raises LoadError for one that is not there."""
+        found = self._named(name)
+        tensor = _read(self.stored[found])
+        return tensor if self._change is None else self._change(found, tensor)
+
+    def full(self, name: str) -> Tensor:
+        """A tensor in float32, whatever it is stored in. Raises LoadError for one that is not there."""
+        return self[name].float()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.stored)
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+    def _named(self, name: str) -> str:
+        if name in self.stored:
+            return name
+        # A file may have been saved from the model without its head, and then lacks the first part of every name.
+        alike = [each for each in self.stored if name.endswith(f".{each}") or each.endswith(f".{name}")]
+        if len(alike) != 1:
+            raise LoadError(
+                f"{self.checkpoint.name} has no tensor {name!r}; its files name such as {next(iter(self.stored))!r}."
+            )
+        return alike[0]
+
+
+def of(checkpoint: Checkpoint) -> Weights:
+    """The weights of a checkpoint in full precision, from its files, however it was loaded.
+
+    Raises:
+        LoadError: there are no whole safetensors files.
+        StoreError, DifferenceError: a retrained checkpoint's difference is not there, or belongs to other weights.
+    """
+    return Weights(checkpoint, sources.folder_of(checkpoint))
+
+
+def _read(stored: Stored) -> Tensor:
+    """A tensor's own copy of its bytes in the file."""
+    if stored.dtype not in _DTYPES:
+        raise LoadError(f"{stored.file} holds numbers of the kind {stored.dtype}, which Tiller cannot read.")
+    assert stored.file is not None
+    buffer = torch.empty(stored.size, dtype=torch.uint8)
+    view = memoryview(buffer.numpy().data)
+    with stored.file.open("rb", buffering=0) as file:
+        file.seek(stored.start)
+        while view:
+            count = file.readinto(view)
+            if not count:
+                raise LoadError(f"{stored.file} became shorter while it was read; copy it again.")
+            view = view[count:]
+    return buffer.view(_DTYPES[stored.dtype]).reshape(stored.shape)
+
+
+@contextmanager
+def read_by(weights: Weights, watch: Watch | None) -> Iterator[None]:
+    """Inside, transformers takes a checkpoint's tensors from ``weights``, and ``watch`` is told of every one.
+
+    transformers opens files through a name of its own module, which is another one inside: hold
+    :data:`core.loading.ONE_LOAD_AT_A_TIME` round it.
+    """
+    count = _Count(weights, watch)
+    before = _TRANSFORMERS.safe_open
+    _TRANSFORMERS.safe_open = lambda file, **_options: _Opened(weights, Path(file).name, count)
+    try:
+        yield
+    finally:
+        _TRANSFORMERS.safe_open = before
+
+
+class _Count:
+    """Counts the bytes that have been read; several of transformers' threads read at once."""
+
+    def __init__(self, weights: Weights, watch: Watch | None) -> None:
+        self._watch = watch
+        self._shards = len({each.file for each in weights.stored.values()})
+        # In the order in which they are first read, which is that of the model's layers.
+        self._begun: dict[Path | None, int] = {}
+        self._total = sum(each.size for each in weights.stored.values())
+        self._done = 0
+        self._lock = threading.Lock()
+
+    def add(self, stored: Stored) -> None:
+        """Another tensor has been read."""
+        with self._lock:
+            self._done += stored.size
+            if stored.size > _LARGE:
+                memory.trim()
+            if self._watch is not None:
+                self._begun.setdefault(stored.file, len(self._begun) + 1)
+                self._watch(Progress(self._done, self._total, len(self._begun), self._shards))
+
+
+class _Opened:
+    """Stands in for a file that safetensors' ``safe_open`` has opened."""
+
+    def __init__(self, weights: Weights, file: str, count: _Count) -> None:
+        self._weights, self._count = weights, count
+        self._names = [
+            name for name, each in weights.stored.items() if each.file is not None and each.file.name == file
+        ]
+
+    def keys(self) -> list[str]:
+        """The names of the tensors in the file."""
+        return self._names
+
+    def metadata(self) -> dict[str, str]:
+        """Where the tensors come from, as safetensors files say it."""
+        return {"format": "pt"}
+
+    def get_slice(self, name: str) -> _Slice:
+        """A tensor that is read when it is indexed."""
+        return _Slice(self._weights.stored[name], lambda: self._weights[name], self._count)
+
+    def get_tensor(self, name: str) -> Tensor:
+        """A tensor."""
+        return self._weights[name]
+
+    def __enter__(self) -> _Opened:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        return None
+
+
+class _Slice:
+    """Stands in for a slice of a file: transformers asks for ``slice[...]``."""
+
+    def __init__(self, stored: Stored, read: Callable[[], Tensor], count: _Count) -> None:
+        self._stored, self._read, self._count = stored, read, count
+
+    def __getitem__(self, index: Any) -> Tensor:
+        self._count.add(self._stored)
+        return self._read()[index]
+
+    def get_shape(self) -> list[int]:
+        """The tensor's shape."""
+        return list(self._stored.shape)
+
+    def get_dtype(self) -> str:
+        """The tensor's dtype by safetensors' name."""
+        return self._stored.dtype
