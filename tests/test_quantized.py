@@ -75,8 +75,8 @@ def test_a_plan_is_what_is_in_memory_then(kind: str, quantize: str, sharded: Cal
     assert need.size == quantizing.size(loaded.model)
     assert loaded.model.dtype == loading.DTYPES[need.dtype]
     assert len(quantizing.layers(loaded.model)) == (0 if quantize == "none" else 7 * tiny.LAYERS)
-    # Packed for a CPU, the scales of 4-bit weights are of another size.
-    assert quantizing.size(load(folder, quantize).model) == pytest.approx(need.size, rel=0.06)
+    # Packed for a CPU, the scales of 4-bit weights are smaller; of a model this tiny with tied embeddings they are a tenth.
+    assert quantizing.size(load(folder, quantize).model) == pytest.approx(need.size, rel=0.12)
     assert loaded.quantize == quantize
     assert loaded.fingerprint == store.fingerprint(folder / "chat")
 
