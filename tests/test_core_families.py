@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core import families, store
-from core.families import Family, FamilyError
+from core.families import Family, FamilyError, Source
 
 TREE = """
 title = "Toy"
@@ -69,19 +69,46 @@ def test_of_equally_long_paths_the_last_is_final(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "fix"),
     [
-        ('parent = "base"', 'pparent = "base"', "unknown key 'pparent'; known are .*parent"),
-        ('title = "Toy"', 'titel = "Toy"', "the top has the unknown key 'titel'; known are .*title"),
-        ('parent = "sft"', 'parent = "rlhf"', "the parent 'rlhf' of 'dpo' must be listed before it"),
-        ('parent = "sft"', 'parent = "dpo"', "the parent 'dpo' of 'dpo' must be listed before it"),
-        ('stage = "pretrain"', 'parent = "dpo"', "the parent 'dpo' of 'base' must be listed before it"),
-        ('name = "sft"', 'name = "base"', "two checkpoints are called 'base'"),
-        ('title = "Toy"', "title = Toy", "not valid TOML: .*line 2"),
-        ('template = "plain"', 'template = "chatml"', "names the template 'chatml'; there is plain"),
+        (
+            'parent = "base"',
+            'pparent = "base"',
+            "line 13: a checkpoint has the unknown key 'pparent'; did you mean parent",
+        ),
+        ('parent = "base"', 'colour = "red"', "line 13: a checkpoint has the unknown key 'colour'; known are .*parent"),
+        ('title = "Toy"', 'titel = "Toy"', "line 2: the top has the unknown key 'titel'; did you mean title"),
+        (
+            'parent = "sft"',
+            'parent = "rlhf"',
+            "line 25: the parent 'rlhf' of 'dpo' is no checkpoint .* base, sft, other, dpo",
+        ),
+        ('parent = "sft"', 'parent = "dpo"', "line 25: the parents go round in a circle: dpo → dpo"),
+        ('stage = "pretrain"', 'parent = "dpo"', "line 7: the parents go round in a circle: base → dpo → sft → base"),
+        ('name = "sft"', 'name = "base"', "line 11: two checkpoints are called 'base'; the other stands in line 5"),
+        ('title = "Toy"', "title = Toy", r"line 2 \(title = Toy\) is not valid TOML: Invalid value"),
+        ('path = "dpo"', 'path = "dpo', r"line 24 \(path = \"dpo\) is not valid TOML"),
+        (
+            'path = "dpo"',
+            'path = "dpo"\npath = "x"',
+            r"line 25 \(path = \"x\"\) is not valid TOML: Cannot overwrite a value",
+        ),
+        (
+            'template = "plain"',
+            'template = "chatml"',
+            "line 8: .* names the template 'chatml'; there is plain, own-or-plain",
+        ),
+        ('template = "plain"', 'template_from = "chat"', "line 8: template_from 'chat' of 'base' is no checkpoint"),
+        ('template = "plain"', 'template = "plain"\ntemplate_from = "sft"', "line 9: 'base' has a template and a"),
+        ('hub = "owner/model"', 'hub = "owner/my model"', "line 17: hub of 'other' must be owner/model"),
+        ('path = "dpo"', 'path = "dpo"\nrevision = "v1"', "line 25: the revision of 'dpo' goes with hub"),
+        ('path = "dpo"', 'path = "dpo"\ngated = "yes"', "line 25: gated must be the address of the page"),
+        ('title = "Toy"', 'quantize = "2bit"', "line 2: quantize must be one of none, 8bit, 4bit, not '2bit'"),
+        ('title = "Toy"', 'memory = "much"', "line 2: memory must be an amount such as \"14 GB\", not 'much'"),
+        ('title = "Toy"', "title = 7", "line 2: title must be text in quotes, not 7"),
         ('name = "sft"', 'stage = "sft"', r"every \[\[checkpoint\]\] needs a name"),
         ('name = "sft"', 'name = ""', r"every \[\[checkpoint\]\] needs a name"),
         ('name = "sft"', 'name = "my model"', "'my model' cannot stand in a recipe"),
         ('name = "sft"', 'name = "../sft"', "cannot stand in a recipe"),
-        ('name = "sft"', "name = 7", "name of a checkpoint must be text in quotes, not 7"),
+        ('name = "sft"', "name = 7", "line 11: name of a checkpoint must be text in quotes, not 7"),
         ('path = "dpo"', "path = 7", "path of a checkpoint must be text in quotes"),
         ('path = "dpo"', 'path = "dpo"\nhub = "a/b"', "either path .* or hub"),
         ('path = "dpo"', "", "either path .* or hub"),
@@ -101,10 +128,10 @@ def test_every_mistake_is_named(old: str, new: str, fix: str, tmp_path: Path) ->
         ("", r"names no \[\[checkpoint\]\]"),
         ('checkpoint = "base"', r"write \[\[checkpoint\]\] in double brackets"),
         ('[checkpoint]\nname = "base"\npath = "base"', r"write \[\[checkpoint\]\] in double brackets"),
-        (TREE + CHIP.replace("title", "name"), "an example has the unknown key 'name'"),
+        (TREE + CHIP.replace("title", "name"), "line 27: an example has the unknown key 'name'"),
         (TREE + CHIP.replace('"Hello"', '""'), "needs a title and a message"),
         (TREE + CHIP.replace("1.5*refusal", "1.5 refusal"), "the recipe of the example 'Refuse' .* Column 5"),
-        (TREE + CHIP + 'checkpoint = "rlhf"', "no checkpoint 'rlhf'"),
+        (TREE + CHIP + 'checkpoint = "rlhf"', "names the checkpoint 'rlhf'; Toy has base, sft, other, dpo"),
     ],
 )
 def test_every_other_mistake_is_named(text: str, fix: str, tmp_path: Path) -> None:
@@ -131,3 +158,112 @@ def test_a_persons_own_family_hides_the_shipped_one() -> None:
     assert families.load("skiff").title == "Toy"
     assert families.names()[0] == "skiff"
     assert families.names().count("skiff") == 1
+
+
+def test_a_parent_may_stand_behind_its_child(tmp_path: Path) -> None:
+    parts = TREE.split("[[checkpoint]]")
+    family = read(tmp_path / "toy", "[[checkpoint]]".join([parts[0], *reversed(parts[1:])]))
+    assert [each.name for each in family.checkpoints] == ["base", "other", "sft", "dpo"]
+    assert [each.name for each in family.path("dpo")] == ["base", "sft", "dpo"]
+
+
+def test_lines_are_counted_over_texts_of_several_lines(tmp_path: Path) -> None:
+    text = TREE.replace('title = "Toy"', 'title = "Toy"\nnotes = """\n[[checkpoint]]\nparent = 1\n"""')
+    with pytest.raises(FamilyError, match="line 17: a checkpoint has the unknown key 'parnet'"):
+        read(tmp_path / "toy", text.replace('parent = "base"', 'parnet = "base"', 1))
+
+
+def test_what_is_written_within_a_line_is_named_without_one(tmp_path: Path) -> None:
+    with pytest.raises(FamilyError, match=r"family.toml: checkpoint 'base' needs either path .* or hub"):
+        read(tmp_path / "toy", 'checkpoint = [{name = "base"}]')
+
+
+ADAPTERS = (
+    TREE
+    + """
+[[checkpoint]]
+name = "lora"
+hub = "me/lora"
+revision = "v2"
+adapter_of = "other"
+template_from = "sft"
+
+[[checkpoint]]
+name = "second"
+path = "second"
+adapter_of = "lora"
+licence = "MIT"
+gated = "https://example.org/licence"
+"""
+)
+
+
+def test_adapters_stand_on_the_weights_below_them(tmp_path: Path) -> None:
+    family = read(tmp_path / "toy", ADAPTERS)
+    lora, second = family.checkpoint("lora"), family.checkpoint("second")
+    assert lora.weights == second.weights == Source("owner/model", False, "abc")
+    assert lora.adapters == (Source("me/lora", False, "v2"),)
+    assert second.adapters == (*lora.adapters, Source(str(tmp_path / "toy" / "second"), True))
+    assert (lora.own, family.checkpoint("sft").own.local) == (lora.adapters[0], True)
+    assert (lora.parent, second.parent, lora.template_from) == ("other", "lora", "sft")
+    assert (second.licence, second.gated) == ("MIT", "https://example.org/licence")
+    assert str(lora.own) == "me/lora@v2"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fix"),
+    [
+        ('adapter_of = "other"', 'adapter_of = "second"', "go round in a circle: lora → second → lora"),
+        ('adapter_of = "other"', 'adapter_of = "none"', "line 31: adapter_of 'none' of 'lora' is no checkpoint"),
+        (
+            'licence = "MIT"',
+            'template_from = "lora"',
+            "line 38: 'lora', from which 'second' has its template, has it from",
+        ),
+    ],
+)
+def test_mistakes_with_adapters(old: str, new: str, fix: str, tmp_path: Path) -> None:
+    assert old in ADAPTERS
+    with pytest.raises(FamilyError, match=fix):
+        read(tmp_path / "toy", ADAPTERS.replace(old, new, 1))
+
+
+def sources(name: str) -> list[str]:
+    return [str(each.own) for each in families.load(name).checkpoints]
+
+
+def test_what_ships_names_its_checkpoints_as_their_makers_do() -> None:
+    llama, tulu = "meta-llama/Llama-3.1-8B", "allenai/Llama-3.1-Tulu-3-8B"
+    assert sources("llama31-8b") == [llama, f"{tulu}-SFT", f"{llama}-Instruct"]
+    assert sources("llama2-13b") == ["meta-llama/Llama-2-13b-hf", "meta-llama/Llama-2-13b-chat-hf"]
+    assert sources("mistral-7b") == [
+        "mistralai/Mistral-7B-v0.3",
+        "nyu-dice-lab/Mistral-7B-Base-SFT-Tulu2",
+        "mistralai/Mistral-7B-Instruct-v0.3",
+    ]
+    assert sources("tulu3-8b") == [llama, f"{tulu}-SFT", f"{tulu}-DPO", tulu]
+    for name, hub in (("olmo2-1b", "allenai/OLMo-2-0425-1B"), ("olmo2-7b", "allenai/OLMo-2-1124-7B")):
+        assert sources(name) == [hub, f"{hub}-SFT", f"{hub}-DPO", f"{hub}-Instruct"]
+    for size in ("135M", "360M", "1.7B"):
+        hub = f"HuggingFaceTB/SmolLM2-{size}"
+        assert sources(f"smollm2-{size.lower()}") == [hub, f"{hub}-Instruct"]
+    assert sources("qwen2.5-0.5b") == ["Qwen/Qwen2.5-0.5B", "Qwen/Qwen2.5-0.5B-Instruct"]
+
+
+def test_every_family_that_ships_says_what_it_needs_and_whose_it_is() -> None:
+    for name in families.names():
+        family = families.load(name)
+        assert family.title
+        assert family.notes
+        assert family.parameters or family.checkpoints[0].local
+        assert family.checkpoints[0].template == "plain"
+        for each in family.checkpoints:
+            assert each.licence or family.licence, f"{name} {each.name}"
+            assert each.own.local or bool(each.gated) == each.source.startswith("meta-llama/")
+        letters = [each.letter for each in family.checkpoints]
+        assert len(set(letters)) == len(letters)
+
+
+def test_siblings_are_no_stages_of_each_other() -> None:
+    assert [each.name for each in families.load("llama31-8b").path("instruct")] == ["base", "instruct"]
+    assert [each.name for each in families.load("tulu3-8b").path("final")] == ["base", "sft", "dpo", "final"]

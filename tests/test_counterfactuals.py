@@ -108,7 +108,7 @@ def test_a_counterfactual_is_no_stage_of_the_family(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "fix"),
     [
-        ('of = "chat"', 'off = "chat"', "a counterfactual has the unknown key 'off'; known are .*same_as"),
+        ('of = "chat"', 'off = "chat"', "a counterfactual has the unknown key 'off'; did you mean of"),
         ('name = "without-sft"\n', "", r"every \[\[counterfactual\]\] needs a name"),
         (
             'name = "without-sft"',

@@ -1,0 +1,153 @@
+"""The checkpoints of one model, as values: what a family.toml says once it has been read (:mod:`core.family_file`). No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import TillerError
+
+#: Chat templates by name, in Jinja, with the strings at which a reply ends.
+TEMPLATES: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "plain": (
+        "{{ bos_token }}{% for message in messages %}"
+        "{% if message['role'] == 'user' %}User: {{ message['content'] }}\n"
+        "{% elif message['role'] == 'assistant' %}Assistant: {{ message['content'] }}\n"
+        "{% else %}{{ message['content'] }}\n{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}Assistant:{% endif %}",
+        ("\nUser:",),
+    ),
+}  # fmt: skip
+#: What a template may be called beside these: the tokenizer's own, and ``plain`` for one that has none.
+OWN_OR_PLAIN = "own-or-plain"
+
+
+class FamilyError(TillerError):
+    """A family that is not there or a family.toml that cannot be used."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where files are: a folder (``local``), or a model of the Hugging Face Hub at a revision (``None``: its main branch)."""
+
+    source: str
+    local: bool
+    revision: str | None = None
+
+    def __str__(self) -> str:
+        """As it is typed: ``./folder``, ``owner/model`` or ``owner/model@revision``."""
+        return f"{self.source}@{self.revision}" if self.revision else self.source
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One set of weights.
+
+    ``source`` is a folder or a hub id. ``template`` names a template of :data:`TEMPLATES` or is :data:`OWN_OR_PLAIN`; empty means
+    the tokenizer's own, or that of the checkpoint ``template_from``. ``adapters`` are PEFT adapters that are added to the weights of
+    ``source``, the first one first. ``gated`` is the page on which a licence has to be accepted. ``title`` is what a menu shows.
+    """
+
+    name: str
+    source: str
+    local: bool
+    parent: str | None
+    stage: str
+    letter: str
+    template: str
+    revision: str | None
+    notes: str
+    title: str
+    template_from: str = ""
+    adapters: tuple[Source, ...] = ()
+    licence: str = ""
+    gated: str = ""
+
+    @property
+    def weights(self) -> Source:
+        """Where the weights are, without the adapters that are added to them."""
+        return Source(self.source, self.local, self.revision)
+
+    @property
+    def own(self) -> Source:
+        """What sets this checkpoint apart: its last adapter if it has some, else its weights."""
+        return self.adapters[-1] if self.adapters else self.weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counterfactual(Checkpoint):
+    """What the checkpoint ``of`` would be, had its training been another: ``without`` names the stage left out, if one was.
+
+    ``source`` is the folder of the checkpoint that ``difference`` is added to; with no difference its weights are the same.
+    """
+
+    of: str
+    without: str
+    difference: Path | None
+
+
+@dataclass(frozen=True)
+class Example:
+    """A chip: one click that shows something. ``recipe`` goes to the steered column, beside a plain one of ``checkpoint``."""
+
+    title: str
+    message: str
+    recipe: str
+    checkpoint: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Family:
+    """A tree of checkpoints; parents stand before their children.
+
+    ``counterfactuals`` are retrainings of some of them: they can be talked to by name, but are no stages of the family.
+    ``quantize`` and ``memory`` are what its file recommends, and ``parameters`` what it says about the size, each as it is shown.
+    """
+
+    name: str
+    title: str
+    folder: Path
+    checkpoints: tuple[Checkpoint, ...]
+    counterfactuals: tuple[Counterfactual, ...]
+    examples: tuple[Example, ...]
+    notes: str
+    licence: str
+    parameters: str = ""
+    quantize: str = ""
+    memory: str = ""
+
+    def checkpoint(self, name: str) -> Checkpoint:
+        """The checkpoint, or counterfactual, of that name. Raises FamilyError naming those there are."""
+        for each in self.choices:
+            if each.name == name:
+                return each
+        raise FamilyError(f"{self.title} has no checkpoint {name!r}; it has {', '.join(c.name for c in self.choices)}.")
+
+    @property
+    def choices(self) -> tuple[Checkpoint, ...]:
+        """Whatever a column can be: the checkpoints, then their counterfactuals."""
+        return (*self.checkpoints, *self.counterfactuals)
+
+    def directions_of(self, name: str) -> str:
+        """The checkpoint whose directions a recipe means that steers ``name`` and names no other.
+
+        Its own; for a counterfactual those of the checkpoint whose twin it is, so that both are pushed the same way.
+        """
+        each = self.checkpoint(name)
+        return each.of if isinstance(each, Counterfactual) else each.name
+
+    @property
+    def final(self) -> Checkpoint:
+        """The checkpoint a chat starts with: the end of the longest path from the root, the last listed of several."""
+        return max(reversed(self.checkpoints), key=lambda each: len(self.path(each.name)))
+
+    def path(self, name: str) -> tuple[Checkpoint, ...]:
+        """The checkpoints from the root to ``name``."""
+        each: Checkpoint | None = self.checkpoint(name)
+        chain: list[Checkpoint] = []
+        while each is not None:
+            chain.append(each)
+            each = self.checkpoint(each.parent) if each.parent else None
+        return tuple(reversed(chain))
