@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,9 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from core import differences, memory, plan, quantizing, sources
+from core import adapters, differences, hub, memory, plan, quantizing, shapes, sources
+from core.checkpoints import OWN_OR_PLAIN, TEMPLATES, Checkpoint, Family, Source
 from core.errors import TillerError
-from core.families import TEMPLATES, Checkpoint, Family
 from core.linear import quicken
 from core.residual import Anatomy, locate
 from core.sources import LoadError, Watch
@@ -160,11 +160,12 @@ def load(
     spread, limits = places(device, max_memory), memory.parse(max_memory)
     room = memory.room(spread, limits)
     kind = _checked(family, checkpoint, place, room, dtype, quantize)
-    more = ("*.py",) if trust_remote_code else ()
-    folder = explained(checkpoint, lambda: sources.folder_of(checkpoint, watch, more))
-    options: dict[str, Any] = {"trust_remote_code": trust_remote_code, "local_files_only": True}
+    shapes.check(family, checkpoint)
+    trusted = trust_remote_code or hub.trusted(checkpoint.weights)
+    folder = explained(checkpoint, lambda: sources.folder_of(checkpoint, watch, ("*.py",) if trusted else ()))
+    options: dict[str, Any] = {"trust_remote_code": trusted, "local_files_only": True}
     config = explained(checkpoint, lambda: AutoConfig.from_pretrained(folder, **options))
-    tokenizer = explained(checkpoint, lambda: AutoTokenizer.from_pretrained(folder, **options))
+    tokenizer = _tokenizer(checkpoint, folder, options)
     model = _model(
         checkpoint,
         folder,
@@ -180,7 +181,7 @@ def load(
     model = model.eval().requires_grad_(False)
     quantizing.steady(model, differentiable)
     quicken(model)
-    template, stops = _template(family, checkpoint, tokenizer)
+    template, stops, turn_ends = _template(family, checkpoint, tokenizer)
     return Loaded(
         family=family,
         checkpoint=checkpoint,
@@ -189,11 +190,9 @@ def load(
         anatomy=locate(model),
         template=template,
         stops=stops,
-        ends=_ends(model, tokenizer),
+        ends=_ends(model, tokenizer) | turn_ends,
         context=_context(model.config.get_text_config()),
-        fingerprint=differences.fingerprint(checkpoint)
-        if checkpoint.local
-        else f"{checkpoint.source}@{checkpoint.revision or 'main'}",
+        fingerprint=_fingerprint(checkpoint),
         quantize=quantize,
     )
 
@@ -210,17 +209,60 @@ def _checked(
     return plan.make(family, [checkpoint.name], room, need, quantize).needs[0].dtype
 
 
+def _fingerprint(checkpoint: Checkpoint) -> str:
+    """What the weights are known by."""
+    below = (
+        differences.fingerprint(checkpoint)
+        if checkpoint.local
+        else f"{checkpoint.source}@{checkpoint.revision or 'main'}"
+    )
+    return adapters.fingerprint(checkpoint, below) if checkpoint.adapters else below
+
+
+def _tokenizer(checkpoint: Checkpoint, folder: Path, options: Mapping[str, Any]) -> PreTrainedTokenizerBase:
+    """A checkpoint's tokenizer: its adapter's where that brings one, else that of its weights in ``folder``. Raises LoadError."""
+    for source in reversed(checkpoint.adapters):
+        own = explained(checkpoint, partial(adapters.folder_of, source), source)
+        if sources.has_tokenizer(own):
+            folder = own
+            break
+    sources.check_tokenizer(checkpoint, folder)
+    found: PreTrainedTokenizerBase = explained(checkpoint, lambda: AutoTokenizer.from_pretrained(folder, **options))
+    return found
+
+
 def _template(
     family: Family, checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerBase
-) -> tuple[str | None, tuple[str, ...]]:
-    """The plain template that a checkpoint names, if it names one, and where its replies end. Raises LoadError when it has none at all."""
+) -> tuple[str | None, tuple[str, ...], frozenset[int]]:
+    """The template that a checkpoint does not have from its own tokenizer, and the strings and further ids at which its replies end.
+
+    Raises:
+        LoadError: there is no template, neither its own nor one from elsewhere.
+    """
+    if checkpoint.template == OWN_OR_PLAIN:
+        return (None, (), frozenset()) if tokenizer.chat_template else (*TEMPLATES["plain"], frozenset())
     if checkpoint.template:
-        return TEMPLATES[checkpoint.template]
+        return (*TEMPLATES[checkpoint.template], frozenset())
+    if checkpoint.template_from:
+        return _borrowed(family, family.checkpoint(checkpoint.template_from), tokenizer)
     if not tokenizer.chat_template:
         raise LoadError(
             f'{checkpoint.name} has no chat template; give it template = "plain" in {family.folder / "family.toml"}.'
         )
-    return None, ()
+    return None, (), frozenset()
+
+
+def _borrowed(
+    family: Family, lender: Checkpoint, tokenizer: PreTrainedTokenizerBase
+) -> tuple[str | None, tuple[str, ...], frozenset[int]]:
+    """The template of another checkpoint, for a ``tokenizer`` that has none of its own, or another one."""
+    options = {"trust_remote_code": hub.trusted(lender.weights), "local_files_only": True}
+    folder = explained(lender, lambda: sources.small_files(lender))
+    other = _tokenizer(lender, folder, options)
+    template, stops, _ = _template(family, lender, other)
+    # A reply ends where the lender's does, as far as this tokenizer knows that token.
+    end = tokenizer.get_vocab().get(str(other.eos_token))
+    return template or str(other.chat_template), stops, frozenset(() if end is None else (end,))
 
 
 def _model(
@@ -285,8 +327,12 @@ def _map(
     return {"device_map": {"": str(place)}}
 
 
-def explained(checkpoint: Checkpoint, call: Callable[[], Any]) -> Any:
-    """Run what transformers or the Hub's client does for a checkpoint, and turn its many errors into one sentence."""
+def explained(checkpoint: Checkpoint, call: Callable[[], Any], source: Source | None = None) -> Any:
+    """Run what transformers or the Hub's client does for a checkpoint, and turn its many errors into one sentence.
+
+    ``source`` is what the call is about: the checkpoint's weights, unless it is one of its adapters.
+    """
+    about = source or checkpoint.weights
     try:
         return call()
     except TillerError:
@@ -297,16 +343,20 @@ def explained(checkpoint: Checkpoint, call: Callable[[], Any]) -> Any:
         ) from error
     except Exception as error:
         # transformers, safetensors and the Hub's client raise a dozen unrelated types here; all mean "cannot be loaded".
+        if known := hub.needs_code(about, error) or (None if about.local else hub.sentence(checkpoint, about, error)):
+            raise LoadError(known) from error
         reason = " ".join(str(error).split())[:300]
         raise LoadError(
-            f"Checkpoint {checkpoint.name!r} cannot be loaded from {checkpoint.source}: {_remedy(checkpoint)}. "
+            f"Checkpoint {checkpoint.name!r} cannot be loaded from {about}: {_remedy(checkpoint)}. "
             f"({type(error).__name__}: {reason})"
         ) from error
 
 
 def _remedy(checkpoint: Checkpoint) -> str:
     return (
-        "copy its folder again" if checkpoint.local else "check the name, the revision, the network and hf auth login"
+        "copy its folder again"
+        if checkpoint.local
+        else f"fetch it again with `hf download {checkpoint.source}`, or take another revision"
     )
 
 

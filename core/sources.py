@@ -9,8 +9,9 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from core import hub
+from core.checkpoints import Checkpoint, Source
 from core.errors import TillerError
-from core.families import Checkpoint
 
 #: Bits of an element, by the names that safetensors gives to dtypes.
 BITS: Mapping[str, int] = {
@@ -21,6 +22,15 @@ INDEX = "model.safetensors.index.json"
 WHOLE = "model.safetensors"
 #: What a checkpoint of the Hub consists of beside its weights.
 SMALL_FILES = ("*.json", "*.jinja", "*.model", "*.txt")
+
+
+#: A tokenizer's vocabulary lies in one of these.
+TOKENIZERS = (
+    *("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model"),
+    *("tokenizer.model.v3", "tekken.json", "tiktoken.model", "qwen.tiktoken"),
+)
+#: How what Git LFS leaves in place of a file begins.
+_POINTER = b"version https://git-lfs"
 
 
 class LoadError(TillerError):
@@ -79,15 +89,52 @@ def folder_of(checkpoint: Checkpoint, watch: Watch | None = None, more: tuple[st
     if checkpoint.local:
         folder = Path(checkpoint.source)
     else:
-        folder = _fetched(checkpoint, (*SMALL_FILES, *more), None)
-        names = [path.name for path in _files(folder)] or [WHOLE]
-        if not all((folder / name).is_file() for name in names):
-            folder = _fetched(checkpoint, tuple(names), watch)
+        folder = fetched(checkpoint.weights, (*SMALL_FILES, *more))
+        if not (folder / "config.json").is_file() and (folder / "adapter_config.json").is_file():
+            raise LoadError(_an_adapter(checkpoint))
+        names = [path.name for path in _files(folder)]
+        if not all((folder / name).is_file() for name in names or [WHOLE]):
+            folder = fetched(checkpoint.weights, tuple(names or [WHOLE]), watch)
+        if not names and not _files(folder):
+            raise LoadError(_nothing_to_read(checkpoint))
+        if not all(path.is_file() for path in _files(folder)):
+            raise LoadError(hub.absent(checkpoint.source))
     check(checkpoint, folder)
     return folder
 
 
-def _fetched(checkpoint: Checkpoint, patterns: tuple[str, ...], watch: Watch | None) -> Path:
+def small_files(checkpoint: Checkpoint) -> Path:
+    """The folder that holds what belongs to a checkpoint beside its weights.
+
+    Raises:
+        Exception: whatever the Hub's client raises.
+    """
+    return Path(checkpoint.source) if checkpoint.local else fetched(checkpoint.weights, SMALL_FILES)
+
+
+def _nothing_to_read(checkpoint: Checkpoint) -> str:
+    """Why there are no safetensors weights of a model of the Hub: asks it for the names of its files, which fails without a network."""
+    from huggingface_hub import list_repo_files
+
+    files = list_repo_files(checkpoint.source, revision=checkpoint.revision)
+    if any(name.endswith((".bin", ".pt", ".pth")) for name in files):
+        return hub.pickled(checkpoint.source)
+    return f"{checkpoint.source} has no safetensors weights on the Hub; take another revision or another model."
+
+
+def _an_adapter(checkpoint: Checkpoint) -> str:
+    return (
+        f"{checkpoint.own} is a PEFT adapter and no whole model; name the checkpoint that it belongs to by adapter_of in family.toml, "
+        "or give it as --post or --stage behind its --base."
+    )
+
+
+def fetched(source: Source, patterns: tuple[str, ...], watch: Watch | None = None) -> Path:
+    """The folder of a model of the Hub in its cache, once the files whose names fit are there.
+
+    Raises:
+        Exception: whatever the Hub's client raises.
+    """
     from huggingface_hub import snapshot_download
     from huggingface_hub.utils.tqdm import tqdm
 
@@ -107,34 +154,65 @@ def _fetched(checkpoint: Checkpoint, patterns: tuple[str, ...], watch: Watch | N
             return None
 
     return Path(
-        snapshot_download(
-            checkpoint.source, revision=checkpoint.revision, allow_patterns=list(patterns), tqdm_class=Told
-        )
+        snapshot_download(source.source, revision=source.revision, allow_patterns=list(patterns), tqdm_class=Told)
     )
 
 
 def check(checkpoint: Checkpoint, folder: Path) -> None:
     """Raise LoadError unless a folder holds a config and whole safetensors weights."""
     if not (folder / "config.json").is_file():
-        raise LoadError(
-            f"Checkpoint {checkpoint.name!r} is not at {folder}: there is no config.json; "
-            "restore the folder, or correct path in family.toml."
+        if (folder / "adapter_config.json").is_file():
+            raise LoadError(_an_adapter(checkpoint))
+        where = (
+            f"at {folder}: there"
+            if checkpoint.local
+            else f"a model that transformers can load ({checkpoint.source}): there"
         )
+        raise LoadError(
+            f"Checkpoint {checkpoint.name!r} is not {where} is no config.json; restore the folder, or correct path or hub in family.toml."
+        )
+    _no_pointer(checkpoint, folder / "config.json")
     weights = _files(folder)
     if not weights:
         raise LoadError(_without_weights(checkpoint, folder))
     for path in weights:
         if not path.is_file():
             raise LoadError(f"{path.name} of checkpoint {checkpoint.name!r} is missing in {folder}; copy it again.")
-        _header(checkpoint, path)
+        whole(checkpoint, path)
+
+
+def check_tokenizer(checkpoint: Checkpoint, folder: Path) -> None:
+    """Raise LoadError unless a folder holds a tokenizer's vocabulary, or names the code that makes one."""
+    if not has_tokenizer(folder):
+        raise LoadError(
+            f"Checkpoint {checkpoint.name!r} has no tokenizer in {folder}; copy tokenizer.json and tokenizer_config.json there from the "
+            "model that it was trained from."
+        )
+    for name in TOKENIZERS:
+        if (folder / name).is_file():
+            _no_pointer(checkpoint, folder / name)
+
+
+def has_tokenizer(folder: Path) -> bool:
+    """Whether a folder holds a tokenizer."""
+    if any((folder / name).is_file() for name in TOKENIZERS):
+        return True
+    try:
+        return "auto_map" in json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        # What is not there, or cannot be read, names no code.
+        return False
+
+
+def _no_pointer(checkpoint: Checkpoint, path: Path) -> None:
+    with path.open("rb") as file:
+        if file.read(len(_POINTER)) == _POINTER:
+            raise LoadError(
+                f"{path.name} of checkpoint {checkpoint.name!r} is a Git LFS pointer, not the file itself; run git lfs pull."
+            )
 
 
 def _without_weights(checkpoint: Checkpoint, folder: Path) -> str:
-    if not checkpoint.local:
-        return (
-            f"{checkpoint.source} has no safetensors weights on the Hub (pickled ones are not read); name a revision that has, "
-            "or convert a copy."
-        )
     lacking = f"Checkpoint {checkpoint.name!r} has no safetensors weights in {folder}; restore them."
     if not list(folder.glob("*.bin")):
         return lacking
@@ -142,7 +220,8 @@ def _without_weights(checkpoint: Checkpoint, folder: Path) -> str:
         f"from transformers import AutoModelForCausalLM as M; M.from_pretrained('{folder}').save_pretrained('{folder}')"
     )
     return (
-        f'{lacking} Its .bin weights are pickled and are not read; convert them to safetensors: python -c "{convert}"'
+        f"{lacking} Its .bin weights are pickled and are not read, since they can run code; if you trust them, convert them to "
+        f'safetensors: python -c "{convert}"'
     )
 
 
@@ -150,7 +229,7 @@ def tensors(checkpoint: Checkpoint, folder: Path) -> dict[str, Stored]:
     """Every tensor of a checkpoint's weights by its name. Raises LoadError for a file that is not whole."""
     found: dict[str, Stored] = {}
     for path in _files(folder):
-        length, header = _header(checkpoint, path)
+        length, header = whole(checkpoint, path)
         for name, entry in header.items():
             start = 8 + length + int(entry["data_offsets"][0])
             found[name] = Stored(str(entry["dtype"]), tuple(entry["shape"]), path, start)
@@ -167,11 +246,13 @@ def described(checkpoint: Checkpoint) -> tuple[dict[str, Any], dict[str, Stored]
     if checkpoint.local:
         folder = Path(checkpoint.source)
         check(checkpoint, folder)
-        return _config(checkpoint, folder), tensors(checkpoint, folder)
-    folder = _fetched(checkpoint, SMALL_FILES, None)
+        return config(checkpoint, folder), tensors(checkpoint, folder)
+    folder = fetched(checkpoint.weights, SMALL_FILES)
+    if not (folder / "config.json").is_file():
+        check(checkpoint, folder)
     files = _files(folder)
     if files and all(path.is_file() for path in files):
-        return _config(checkpoint, folder), tensors(checkpoint, folder)
+        return config(checkpoint, folder), tensors(checkpoint, folder)
     from huggingface_hub import get_safetensors_metadata
 
     about = get_safetensors_metadata(checkpoint.source, revision=checkpoint.revision)
@@ -180,10 +261,11 @@ def described(checkpoint: Checkpoint) -> tuple[dict[str, Any], dict[str, Stored]
         for file in about.files_metadata.values()
         for name, entry in file.tensors.items()
     }
-    return _config(checkpoint, folder), found
+    return config(checkpoint, folder), found
 
 
-def _config(checkpoint: Checkpoint, folder: Path) -> dict[str, Any]:
+def config(checkpoint: Checkpoint, folder: Path) -> dict[str, Any]:
+    """A checkpoint's config.json. Raises LoadError when it is no table."""
     try:
         found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -209,24 +291,21 @@ def _files(folder: Path) -> list[Path]:
         raise LoadError(f"{folder / INDEX} cannot be read; copy it again.") from error
 
 
-def _header(checkpoint: Checkpoint, path: Path) -> tuple[int, dict[str, Any]]:
+def whole(checkpoint: Checkpoint, path: Path) -> tuple[int, dict[str, Any]]:
     """The length of a safetensors file's header and its entries, without the metadata. Raises LoadError unless the file is whole."""
+    _no_pointer(checkpoint, path)
     size = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(8)
         length = int.from_bytes(start, "little")
-        if start == b"version ":
-            raise LoadError(
-                f"{path.name} of checkpoint {checkpoint.name!r} is a Git LFS pointer, not the file itself; run git lfs pull."
-            )
         try:
             header = json.loads(file.read(length)) if len(start) == 8 and length < size else None
             entries = {key: value for key, value in (header or {}).items() if key != "__metadata__"}
             ends = [value["data_offsets"][1] for value in entries.values()]
-            whole = header is not None and size >= 8 + length + max(ends, default=0)
+            there = header is not None and size >= 8 + length + max(ends, default=0)
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
-            whole = False
-    if not whole:
+            there = False
+    if not there:
         raise LoadError(
             f"{path.name} of checkpoint {checkpoint.name!r} is cut off ({size:,} bytes); copy {path} again."
         )

@@ -17,7 +17,7 @@ import torch
 import transformers.modeling_utils
 from torch import Tensor
 
-from core import differences, memory, sources
+from core import adapters, differences, memory, sources
 from core.families import Checkpoint, Counterfactual
 from core.sources import LoadError, Progress, Stored, Watch
 
@@ -33,7 +33,8 @@ _LARGE = 10**6
 
 
 class Weights(Mapping[str, Tensor]):
-    """A checkpoint's tensors by name, each read from disk, as it is stored, whenever it is asked for; a retrained one with its difference.
+    """A checkpoint's tensors by name, each read from disk, as it is stored, whenever it is asked for; a retrained one with its
+    difference, and one of adapters with these.
 
     ``weights["model.layers.0.mlp.down_proj.weight"]`` also finds what is stored without the ``model.`` in front, or with it.
     """
@@ -41,11 +42,14 @@ class Weights(Mapping[str, Tensor]):
     def __init__(self, checkpoint: Checkpoint, folder: Path) -> None:
         self.checkpoint = checkpoint
         self.stored = sources.tensors(checkpoint, folder)
-        retrained = isinstance(checkpoint, Counterfactual) and checkpoint.difference is not None
-        self._change = differences.change(checkpoint) if retrained else None  # type: ignore[arg-type]
+        self._change: Callable[[str, Tensor], Tensor] | None = None
+        if isinstance(checkpoint, Counterfactual) and checkpoint.difference is not None:
+            self._change = differences.change(checkpoint)
+        elif checkpoint.adapters:
+            self._change = adapters.change(checkpoint, self.stored, sources.config(checkpoint, folder))
 
     def __getitem__(self, name: str) -> Tensor:
-        """A tensor as it is stored (in float32 where a difference is added). Raises LoadError for one that is not there."""
+        """A tensor as it is stored (in float32 where a difference or an adapter is added). Raises LoadError for one that is not there."""
         found = self._named(name)
         tensor = _read(self.stored[found])
         return tensor if self._change is None else self._change(found, tensor)

@@ -23,9 +23,9 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core core.errors",
         "core.recipes core.installing core.memory",
         "core.values core.events core.options core.environment core.checkpoints",
-        "core.arguments core.helping core.residual core.linear core.store core.families core.family_file "
+        "core.arguments core.helping core.residual core.linear core.store core.families core.family_file core.hub "
         "core.agreement core.answers core.lenses core.completion core.session core.scrubs",
-        "core.sources core.differences core.quantizing",
+        "core.sources core.differences core.quantizing core.adapters core.shapes",
         "core.plan core.weights",
         "core.loading core.shelf core.edits",
         "core.generation core.layout core.gauges core.replies core.prompts core.scoring core.effects core.contrast core.threads",

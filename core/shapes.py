@@ -1,0 +1,64 @@
+"""Whether the checkpoints of a family are of one shape: directions and differences make sense between equal layers only. No torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from core import hub
+from core.checkpoints import Checkpoint, Family
+from core.sources import LoadError
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a config.json says: the architecture, the number of layers and the width of the residual stream; 0 where it says nothing."""
+
+    kind: str
+    layers: int
+    width: int
+
+    def __str__(self) -> str:
+        return f"a {self.kind} of {self.layers} layers of width {self.width}"
+
+
+def check(family: Family, checkpoint: Checkpoint) -> None:
+    """Raise LoadError when a checkpoint has another shape than the first of its family, as far as both are on this computer.
+
+    Only the two config.json are read.
+    """
+    own = of(checkpoint)
+    for first in family.checkpoints:
+        if first.name == checkpoint.name or own is None:
+            return
+        if (shape := of(first)) is not None:
+            break
+    else:
+        return
+    if shape != own:
+        raise LoadError(
+            f"{checkpoint.name} ({checkpoint.weights}) is {own}, and {first.name} ({first.weights}) is {shape}; checkpoints of one "
+            f"family have one shape, so correct path or hub in {family.folder / 'family.toml'}."
+        )
+
+
+def of(checkpoint: Checkpoint) -> Shape | None:
+    """The shape of a checkpoint; None where its config.json is not on this computer or is damaged, which loading it says better."""
+    path = hub.here(checkpoint.weights, "config.json")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8")) if path else None
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(config, dict):
+        return None
+    inner = config.get("text_config")
+    text = {**config, **(inner if isinstance(inner, dict) else {})}
+
+    def number(*names: str) -> int:
+        return next((text[name] for name in names if isinstance(text.get(name), int)), 0)
+
+    return Shape(
+        str(config.get("model_type", "model")),
+        number("num_hidden_layers", "n_layer", "num_layers"),
+        number("hidden_size", "n_embd", "d_model"),
+    )
