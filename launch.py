@@ -58,7 +58,7 @@ def run(argv: list[str]) -> int:
     """Read the command line, see to the environment, and hand over to the verb."""
     from core.environment import prepare
     from core.helping import help_text
-    from core.options import read
+    from core.options import for_the_process, read
 
     command = read(argv)
     if command.verb == "help":
@@ -67,6 +67,14 @@ def run(argv: list[str]) -> int:
     code = prepare(ROOT, argv, tests=command.verb == "test", torch_index=command.torch_index)
     if code is not None:
         return code
+    offline, trusted = for_the_process(command)
+    if offline or trusted:
+        from core import hub
+
+        # Before any library is imported that reads it.
+        if offline:
+            hub.go_offline()
+        hub.trust(trusted)
     verbs = {
         "web": web,
         "tui": tui,
@@ -74,9 +82,21 @@ def run(argv: list[str]) -> int:
         "train-skiff": train_skiff,
         "evaluate": evaluate,
         "precompute": precompute,
+        "families": families,
     }
     verbs.update({"test": test, "bench": bench})
-    return verbs[command.verb](command) or 0
+    return verbs[command.verb](_together(command)) or 0
+
+
+def _together(command: "Command") -> "Command":
+    """The command line with the name of the family that it puts together by --base and --post."""
+    from dataclasses import replace
+
+    if not command.options.base:
+        return command
+    from core.adhoc import family_of
+
+    return replace(command, options=replace(command.options, family=family_of(command.options)))
 
 
 def web(command: "Command") -> int | None:
@@ -100,6 +120,13 @@ def chat(command: "Command") -> int | None:
     from core.cli import chat
 
     return chat(command.options, command.chat)
+
+
+def families(command: "Command") -> int | None:
+    """What families there are, and what of them is here."""
+    from core.listing import show
+
+    return show(command.rest[0] if command.rest else None)
 
 
 def train_skiff(command: "Command") -> int | None:

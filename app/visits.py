@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from core import families
 from core.engine import Engine, Run
 from core.errors import TillerError
 from core.recipes import Term
@@ -115,6 +116,8 @@ class Visits:
 
     def _fitting(self, settings: Settings) -> Settings:
         if settings.family != self.engine.family.name:
+            if settings.family not in families.names():
+                raise TillerError(f"This link cannot be opened here. {families.missing(settings.family)}")
             raise TillerError(
                 f"This link is of the family {settings.family!r}; start Tiller with --family {settings.family} to open it."
             )

@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from core import hub, sources
+from core import sources
 from core.checkpoints import Checkpoint, Source
 from core.sources import LoadError, Stored
 
@@ -105,16 +105,6 @@ def fingerprint(checkpoint: Checkpoint, below: str) -> str:
         for name in (CONFIG, WEIGHTS):
             digest.update((folder / name).read_bytes())
     return digest.hexdigest()[:16]
-
-
-def base_of(source: Source) -> str:
-    """The model that an adapter which is on this computer says it was trained on; empty where it does not say."""
-    path = hub.here(source, CONFIG)
-    try:
-        found = json.loads(path.read_text(encoding="utf-8")) if path else {}
-    except (OSError, ValueError) as error:
-        raise AdapterError(f"{path} cannot be read ({' '.join(str(error).split())}); copy it again.") from error
-    return str(found.get("base_model_name_or_path") or "") if isinstance(found, dict) else ""
 
 
 # ---------------------------------------------------------------------------------------------------------------- reading

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NoReturn
 
-from core.options import MODEL, UsageError
+from core import adhoc
+from core.options import MODEL, Options, UsageError, check_sources
 
 
 class Arguments(argparse.ArgumentParser):
@@ -25,11 +27,21 @@ class Arguments(argparse.ArgumentParser):
             if words[index - 1] == "--recipe" and not words[index].startswith("--"):
                 words[index - 1 : index + 1] = [f"--recipe={words[index]}"]
         found = super().parse_args(words, namespace)
+        if not hasattr(found, "trusted"):
+            return found
         # argparse would read an empty default as if it had been typed, and refuse it.
-        for name in (each.replace("-", "_") for each in MODEL):
-            if getattr(found, name, "") is None:
+        for name in (option.to or name.replace("-", "_") for name, option in MODEL.items()):
+            if getattr(found, name) is None:
                 setattr(found, name, "")
+        check_sources(bool(found.family), found.base, found.post, found.stages or ())
+        found.stages, found.trusted = tuple(found.stages), tuple(found.trusted)
+        found.family = self._family(found)
         return found
+
+    def _family(self, found: argparse.Namespace) -> str:
+        """The family that is meant; one that the command line puts together is written first."""
+        options = Options(base=found.base, post=found.post, stages=found.stages)
+        return adhoc.family_of(replace(options, family=found.family or options.family))
 
     def add_model(self, **helps: str) -> None:
         """Add what says which model and where it runs: the same options, read in the same way, as for every other verb.
@@ -38,19 +50,25 @@ class Arguments(argparse.ArgumentParser):
             helps: what an option means here, where that is not what it means elsewhere.
         """
         defaults: dict[str, object] = {
-            "family": "skiff",
             "device": "auto",
             "dtype": "auto",
             "threads": 0,
             "quantize": "none",
         }
         for name, option in MODEL.items():
+            said = helps.get(name.replace("-", "_"), option.help)
+            to = option.to or name.replace("-", "_")
+            if not option.value:
+                self.add_argument(f"--{name}", dest=to, action="store_true", help=said)
+                continue
             self.add_argument(
                 f"--{name}",
+                dest=to,
+                action="append" if option.many else "store",
                 type=_reading(name),
                 default=defaults.get(name),
                 metavar=option.value,
-                help=helps.get(name.replace("-", "_"), option.help),
+                help=said,
             )
 
 

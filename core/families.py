@@ -50,6 +50,7 @@ Where a file is wrong, :mod:`core.family_file` names the line and the key.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from core.checkpoints import TEMPLATES, Checkpoint, Counterfactual, Example, Family, FamilyError, Source
@@ -58,6 +59,7 @@ from core.store import SHIPPED, user_folder
 
 __all__ = [
     "TEMPLATES",
+    "TOGETHER",
     "Checkpoint",
     "Counterfactual",
     "Example",
@@ -65,9 +67,13 @@ __all__ = [
     "FamilyError",
     "Source",
     "load",
+    "missing",
     "names",
     "read",
 ]
+
+#: How the names of families begin that were put together on the command line (:mod:`core.adhoc`).
+TOGETHER = "pair-"
 
 
 def names() -> tuple[str, ...]:
@@ -96,7 +102,15 @@ def load(name: str) -> Family:
             there = False
         if there:
             return read(folder / "family.toml")
+    raise FamilyError(missing(name))
+
+
+def missing(name: str) -> str:
+    """That there is no such family, and what there is; of one that was put together on another computer, how to do so here."""
+    if re.fullmatch(rf"{TOGETHER}[a-z0-9.-]+-[0-9a-f]{{8}}", name):
+        return (
+            f"The family {name} was put together by --base and --post and is not on this computer; start Tiller with the same --base, "
+            "--stage and --post here (paths of folders count)."
+        )
     shown = name if len(name) <= 100 else name[:100] + "…"
-    raise FamilyError(
-        f"There is no family {shown!r}; there is {', '.join(names()) or 'none'}. A folder with a family.toml works too, as ./folder."
-    )
+    return f"There is no family {shown!r}; there is {', '.join(names()) or 'none'}. A folder with a family.toml works too, as ./folder."

@@ -38,7 +38,8 @@ def offline() -> bool:
 
 def trust(models: Sequence[str]) -> None:
     """Let the Python code that these models (hub ids or folders) bring run on this computer."""
-    os.environ[TRUSTED] = "\n".join(models)
+    if models:
+        os.environ[TRUSTED] = "\n".join(models)
 
 
 def trusted(source: Source) -> bool:

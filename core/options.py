@@ -33,7 +33,9 @@ class Options:
     ``dtype`` are "auto" or torch's names; ``quantize`` is "none", "8bit" or "4bit"; ``max_memory`` is what checkpoints may take, as
     it was typed (empty: what is free); ``threads`` is the number of CPU threads torch may use (0: measured). ``host``, ``port``
     and ``share`` concern the web app only (``None``: the program chooses). ``link`` is a link copied from Share, whose state the
-    terminal app opens; a command line has either a link or a family, checkpoint or recipe.
+    terminal app opens; a command line has either a link or a family, checkpoint or recipe. ``base``, ``stages`` (names and sources) and
+    ``post`` put a family together (:mod:`core.adhoc`), whose name is ``family`` from then on; ``trusted`` are the models whose own code
+    may run.
     """
 
     family: str = "skiff"
@@ -48,6 +50,11 @@ class Options:
     port: int | None = None
     share: bool = False
     link: str | None = None
+    base: str = ""
+    post: str = ""
+    stages: tuple[tuple[str, str], ...] = ()
+    offline: bool = False
+    trusted: tuple[str, ...] = ()
 
     @property
     def engine(self) -> dict[str, Any]:
@@ -143,6 +150,15 @@ def _max_memory(value: str, name: str) -> str:
     return value
 
 
+def _stage(value: str, name: str) -> tuple[str, str]:
+    stage, equals, source = value.partition("=")
+    if not equals or not source.strip() or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.]*(-[A-Za-z0-9_.]+)*", stage):
+        raise UsageError(f"{name} takes a name and a model, as in {name} sft=owner/model, not {value!r}.")
+    if stage in ("base", "post"):
+        raise UsageError(f"{name} {stage}=… has a name of its own: write --{stage} {source}.")
+    return stage, source
+
+
 def _temperature(value: str, name: str) -> float:
     try:
         number = float(value)
@@ -161,15 +177,25 @@ def _url(value: str, name: str) -> str:
 
 @dataclass(frozen=True)
 class Option:
-    """One ``--name``. ``value`` names its value in the help ("" for a switch); ``read(text, name)`` checks and converts it."""
+    """One ``--name``. ``value`` names its value in the help ("" for a switch); ``read(text, name)`` checks and converts it.
+
+    One that is ``many`` may be given several times; ``to`` is what holds its value in :class:`Options`, where that is not its name.
+    """
 
     value: str
     help: str
     read: Callable[[str, str], Any] = _text
+    many: bool = False
+    to: str = ""
 
 
 MODEL: dict[str, Option] = {
     "family": Option("NAME", "the family of checkpoints (default: skiff, the one that is shipped)"),
+    "base": Option("PATH_OR_ID", "instead of a family: a base model, a folder or its name on the Hugging Face Hub, …"),
+    "post": Option("PATH_OR_ID", "… and a model that was trained from it, or an adapter (LoRA) of it"),
+    "stage": Option(
+        "NAME=PATH_OR_ID", "a checkpoint between these two, as often as there are some", _stage, many=True, to="stages"
+    ),
     "checkpoint": Option("NAME", "the checkpoint of the family to talk to, such as base, sft or dpo"),
     "recipe": Option("RECIPE", 'how to steer it, such as "1.5*refusal" or "-1.2*truth[4]:reply + !refusal"', _recipe),
     "device": Option("NAME", "auto, cpu, cuda, cuda:1, mps or xpu (default: auto)", _device),
@@ -181,6 +207,10 @@ MODEL: dict[str, Option] = {
         "SIZE", "what checkpoints may take, such as 20GB or 0:20GB,cpu:30GB (default: what is free)", _max_memory
     ),
     "threads": Option("N", "CPU threads to compute with (default: measured)", _whole(1, MAX_THREADS)),
+    "offline": Option("", "fetch nothing: use only what is on this computer"),
+    "trust-remote-code": Option(
+        "PATH_OR_ID", "let the Python code that this model brings run here; read it first", many=True, to="trusted"
+    ),
 }
 SERVE: dict[str, Option] = {
     "host": Option("ADDRESS", "listen on this address (default: 127.0.0.1, this machine only)"),
@@ -221,6 +251,14 @@ VERBS: dict[str, Verb] = {
             ("", "open the app on Skiff, the model family that is shipped"),
             ("--port 8000", "at http://127.0.0.1:8000"),
             ('--checkpoint sft --recipe "-1.2*truth"', "start with this column steered"),
+            (
+                "--family smollm2-135m",
+                "a family of the Hugging Face Hub; `python launch.py families` lists those there are",
+            ),
+            (
+                "--base ./base --stage sft=./sft --post ./adapter",
+                "checkpoints of your own; an adapter (LoRA) is merged",
+            ),
         ),
         {**MODEL, **SERVE, **INSTALL},
     ),
@@ -257,6 +295,12 @@ VERBS: dict[str, Verb] = {
         "evaluate [ARGUMENTS]",
         (("evaluate --help", "its arguments"),),
         own=True,
+    ),
+    "families": Verb(
+        "list the families, their size, and what of them is on this computer",
+        "families [NAME]",
+        (("families", "all of them"), ("families olmo2-1b", "what one of them consists of")),
+        positional="family",
     ),
     "precompute": Verb(
         "learn a family's directions and store them",
@@ -306,6 +350,20 @@ def read(argv: Sequence[str]) -> Command:
     if "help" in given:
         return Command("help", topic=None if at is None else verb)
     return _command(verb, given, positional)
+
+
+def for_the_process(command: Command) -> tuple[bool, tuple[str, ...]]:
+    """What holds for the whole process, and has to be known before any library is imported: whether nothing may be fetched, and the
+    models whose own code may run."""
+    if not VERBS[command.verb].own:
+        return command.options.offline, command.options.trusted
+    if command.verb not in ("evaluate", "precompute", "bench"):
+        return False, ()
+    key = "--trust-remote-code"
+    words = command.rest
+    trusted = [word.partition("=")[2] for word in words if word.startswith(f"{key}=")]
+    trusted += [words[index + 1] for index, word in enumerate(words[:-1]) if word == key]
+    return "--offline" in words, tuple(trusted)
 
 
 def _help_for(argv: Sequence[str]) -> Command:
@@ -378,7 +436,8 @@ def _scan(rest: Sequence[str], verb: str, every: dict[str, Option]) -> tuple[dic
                 if not following or _is_option(following, every):
                     raise UsageError(f"{name} needs a value: {name} {option.value}.")
                 value = following[0]
-            given[key] = option.read(value, name)
+            found = option.read(value, name)
+            given[key] = (*given.get(key, ()), found) if option.many else found
     return given, positional
 
 
@@ -405,10 +464,14 @@ def _command(verb: str, given: dict[str, Any], positional: list[str]) -> Command
     word = positional[0] if positional else None
     link = word if wanted == "link" else None
     if link is not None:
-        clash = next((name for name in ("family", "checkpoint", "recipe") if name in given), None)
+        clash = next(
+            (name for name in ("family", "base", "post", "stage", "checkpoint", "recipe") if name in given), None
+        )
         if clash:
             raise UsageError(f"The link brings its own {clash}; leave out --{clash}, or leave out the link.")
-    fields = {name.replace("-", "_"): given[name] for name in (*MODEL, *SERVE) if name in given}
+    check_sources("family" in given, given.get("base"), given.get("post"), given.get("stage", ()))
+    every = {**MODEL, **SERVE}
+    fields = {option.to or name.replace("-", "_"): given[name] for name, option in every.items() if name in given}
     chat = Chat(
         message=word if wanted == "message" else None,
         system=given.get("system", ""),
@@ -417,4 +480,19 @@ def _command(verb: str, given: dict[str, Any], positional: list[str]) -> Command
         max_tokens=given.get("max-tokens"),
         as_json=given.get("json", False),
     )
-    return Command(verb, Options(**fields, link=link), chat, torch_index=given.get("torch-index"))
+    rest = (word,) if wanted == "family" and word else ()
+    return Command(verb, Options(**fields, link=link), chat, rest, torch_index=given.get("torch-index"))
+
+
+def check_sources(family: bool, base: str | None, post: str | None, stages: Sequence[tuple[str, str]]) -> None:
+    """Raise UsageError unless a command line names a family, or a base with a post, or neither."""
+    if not (base or post or stages):
+        return
+    if family:
+        raise UsageError("--family names a whole family; leave it out, or leave out --base, --stage and --post.")
+    if not (base and post):
+        lacking = "post" if base else "base"
+        raise UsageError(f"--base and --post go together; add --{lacking} PATH_OR_ID.")
+    names = [name for name, _ in stages]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise UsageError(f"Two stages are called {twice!r}; give one of them another name.")

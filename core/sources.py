@@ -92,12 +92,12 @@ def folder_of(checkpoint: Checkpoint, watch: Watch | None = None, more: tuple[st
         folder = fetched(checkpoint.weights, (*SMALL_FILES, *more))
         if not (folder / "config.json").is_file() and (folder / "adapter_config.json").is_file():
             raise LoadError(_an_adapter(checkpoint))
-        names = [path.name for path in _files(folder)]
+        names = [path.name for path in weight_files(folder)]
         if not all((folder / name).is_file() for name in names or [WHOLE]):
             folder = fetched(checkpoint.weights, tuple(names or [WHOLE]), watch)
-        if not names and not _files(folder):
+        if not names and not weight_files(folder):
             raise LoadError(_nothing_to_read(checkpoint))
-        if not all(path.is_file() for path in _files(folder)):
+        if not all(path.is_file() for path in weight_files(folder)):
             raise LoadError(hub.absent(checkpoint.source))
     check(checkpoint, folder)
     return folder
@@ -172,7 +172,7 @@ def check(checkpoint: Checkpoint, folder: Path) -> None:
             f"Checkpoint {checkpoint.name!r} is not {where} is no config.json; restore the folder, or correct path or hub in family.toml."
         )
     _no_pointer(checkpoint, folder / "config.json")
-    weights = _files(folder)
+    weights = weight_files(folder)
     if not weights:
         raise LoadError(_without_weights(checkpoint, folder))
     for path in weights:
@@ -228,7 +228,7 @@ def _without_weights(checkpoint: Checkpoint, folder: Path) -> str:
 def tensors(checkpoint: Checkpoint, folder: Path) -> dict[str, Stored]:
     """Every tensor of a checkpoint's weights by its name. Raises LoadError for a file that is not whole."""
     found: dict[str, Stored] = {}
-    for path in _files(folder):
+    for path in weight_files(folder):
         length, header = whole(checkpoint, path)
         for name, entry in header.items():
             start = 8 + length + int(entry["data_offsets"][0])
@@ -250,7 +250,7 @@ def described(checkpoint: Checkpoint) -> tuple[dict[str, Any], dict[str, Stored]
     folder = fetched(checkpoint.weights, SMALL_FILES)
     if not (folder / "config.json").is_file():
         check(checkpoint, folder)
-    files = _files(folder)
+    files = weight_files(folder)
     if files and all(path.is_file() for path in files):
         return config(checkpoint, folder), tensors(checkpoint, folder)
     from huggingface_hub import get_safetensors_metadata
@@ -279,7 +279,7 @@ def config(checkpoint: Checkpoint, folder: Path) -> dict[str, Any]:
     return found
 
 
-def _files(folder: Path) -> list[Path]:
+def weight_files(folder: Path) -> list[Path]:
     """The files of a checkpoint's weights: those that its index names, else the only one, else whatever is there."""
     try:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"]

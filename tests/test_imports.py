@@ -23,7 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core core.errors",
         "core.recipes core.installing core.memory",
         "core.values core.events core.options core.environment core.checkpoints",
-        "core.arguments core.helping core.residual core.linear core.store core.families core.family_file core.hub "
+        "core.arguments core.adhoc core.helping core.residual core.linear core.store core.families core.family_file core.hub "
         "core.agreement core.answers core.lenses core.completion core.session core.scrubs",
         "core.sources core.differences core.quantizing core.adapters core.shapes",
         "core.plan core.weights",
@@ -33,7 +33,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core.transfer core.knowledge core.confidence core.stages",
         "core.skiff",
         "core.engine core.worker core.session",
-        "core.cli core.precompute",
+        "core.cli core.listing core.precompute",
         "app tui",
         "benchmarks",
         "launch",
