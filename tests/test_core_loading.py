@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -15,8 +17,10 @@ from torch import nn
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel
 
 from core import families, loading, prompts
+from core.engine import Engine
 from core.errors import TillerError
 from core.loading import Loaded, LoadError
+from core.options import read
 from core.residual import AnatomyError, hooked, locate
 from core.values import Column, Settings
 
@@ -63,7 +67,84 @@ def test_pickled_weights_are_not_read(tmp_path: Path) -> None:
     (folder / "chat" / "model.safetensors").rename(folder / "chat" / "pytorch_model.bin")
     with pytest.raises(LoadError, match="weights are pickled and are not read, since they can run code") as caught:
         load(folder)
-    assert f"M.from_pretrained('{folder / 'chat'}').save_pretrained('{folder / 'chat'}')" in str(caught.value)
+    command = str(caught.value).partition('python -c "')[2].rstrip('"')
+    torch.save(tiny.model("llama").state_dict(), folder / "chat" / "pytorch_model.bin")
+    subprocess.run([sys.executable, "-c", command], check=True, capture_output=True)
+    ids = torch.tensor([[0, 40, 41]])
+    with torch.inference_mode():
+        assert torch.equal(load(folder).model(ids).logits, tiny.model("llama")(ids).logits)
+
+
+def test_a_folder_without_a_tokenizer(tmp_path: Path) -> None:
+    folder = tiny.family(tmp_path / "bare", "llama", ("chat",), plain_base=False)
+    (folder / "chat" / "tokenizer.json").unlink()
+    with pytest.raises(LoadError, match=r"'chat' has no tokenizer in .*chat; copy tokenizer.json .* from the model"):
+        load(folder)
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
+def test_a_pointer_in_place_of_a_file(name: str, tmp_path: Path) -> None:
+    folder = tiny.family(tmp_path / "pointer", "llama", ("chat",), plain_base=False)
+    (folder / "chat" / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n")
+    with pytest.raises(LoadError, match=rf"{name} of checkpoint 'chat' is a Git LFS pointer, .*; run git lfs pull"):
+        load(folder)
+
+
+def test_checkpoints_of_one_family_have_one_shape(tmp_path: Path) -> None:
+    folder = tiny.family(tmp_path / "odd", "llama")
+    tiny.model("gemma2").save_pretrained(folder / "chat")
+    load(folder, "base")
+    with pytest.raises(LoadError) as caught:
+        load(folder, "chat")
+    assert str(caught.value) == (
+        f"chat ({folder / 'chat'}) is a gemma2 of 4 layers of width 32, and base ({folder / 'base'}) is a llama of 4 layers of width "
+        f"32; checkpoints of one family have one shape, so correct path or hub in {folder / 'family.toml'}."
+    )
+    # Where nothing of the other is here, nothing can be said.
+    text = (folder / "family.toml").read_text().replace('path = "base"', 'hub = "maker/none"')
+    (folder / "family.toml").write_text(text)
+    load(folder, "chat")
+
+
+def test_a_template_of_another_checkpoint(tmp_path: Path) -> None:
+    folder = tiny.family(tmp_path / "shared", "llama")
+    text = (folder / "family.toml").read_text()
+    (folder / "family.toml").write_text(text.replace('template = "plain"', 'template_from = "chat"'))
+    own = tiny.tokenizer()
+    own.eos_token = "<s>"
+    own.save_pretrained(folder / "chat")
+    base = load(folder, "base")
+    assert (base.template, base.stops, base.ends) == (tiny.CHAT, (), {0, 5})
+    settings = Settings("shared", (Column("base"),)).ask("Where?")
+    assert prompts.build(base, settings, 0).ids == prompts.build(load(folder, "chat"), settings, 0).ids
+    (folder / "family.toml").write_text(
+        text.replace('template = "plain"', 'template_from = "chat"').replace(
+            '"chat"\npath', '"chat"\ntemplate = "plain"\npath'
+        )
+    )
+    base = load(folder, "base")
+    assert (base.template, base.stops) == families.TEMPLATES["plain"]
+
+
+@pytest.mark.parametrize(("chat", "template"), [(True, None), (False, families.TEMPLATES["plain"][0])])
+def test_a_plain_template_for_want_of_another(chat: bool, template: str | None, tmp_path: Path) -> None:
+    folder = tiny.family(tmp_path / "either", "llama")
+    text = (folder / "family.toml").read_text()
+    (folder / "family.toml").write_text(text.replace('template = "plain"', 'template = "own-or-plain"'))
+    tiny.tokenizer(chat).save_pretrained(folder / "base")
+    assert load(folder, "base").template == template
+
+
+def test_a_family_whose_name_has_a_dot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TILLER_DATA", str(tmp_path))
+    folder = tiny.family(tmp_path / "tiny2.5-0.5b", "llama")
+    tiny.direction(folder, "chat", "truth")
+    engine = Engine("tiny2.5-0.5b", threads=1)
+    settings = engine.settings(recipe="2*truth")
+    assert Settings.from_link(settings.to_link()) == settings
+    assert settings.family == "tiny2.5-0.5b"
+    assert [card.name for card in engine.directions("chat")] == ["truth"]
+    assert read(["--family", "tiny2.5-0.5b"]).options.family == "tiny2.5-0.5b"
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"model_type": "nonesuch"}'])

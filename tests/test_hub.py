@@ -290,13 +290,14 @@ import sys
 sys.path.insert(0, "tests")
 from core import hub
 hub.go_offline()
-from core import families, loading, listing
-from core.errors import TillerError
+from core import families, listing
 family = families.load("tests")
 print(listing.row(family)[:5])
 print([each.name for each in family.checkpoints if listing.local(each).files])
 print("torch" in sys.modules)
 import tiny, torch
+from core import loading
+from core.errors import TillerError
 ids = torch.tensor([[0, 40, 41]])
 for seed, name in enumerate(("base", "chat")):
     loaded = loading.load(family, name, device="cpu")
