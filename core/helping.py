@@ -13,7 +13,7 @@ def help_text(topic: str | None = None) -> str:
 
 
 def _option_lines(options: dict[str, Option]) -> list[str]:
-    return [f"  {f'--{name} {option.value}'.rstrip():<22}{option.help}" for name, option in options.items()]
+    return [f"  {f'--{name} {option.value}'.rstrip():<24}{option.help}" for name, option in options.items()]
 
 
 def _example_lines(examples: Iterable[tuple[str, str]]) -> list[str]:

@@ -191,10 +191,10 @@ class Option:
 
 MODEL: dict[str, Option] = {
     "family": Option("NAME", "the family of checkpoints (default: skiff, the one that is shipped)"),
-    "base": Option("PATH_OR_ID", "instead of a family: a base model, a folder or its name on the Hugging Face Hub, …"),
-    "post": Option("PATH_OR_ID", "… and a model that was trained from it, or an adapter (LoRA) of it"),
+    "base": Option("MODEL", "instead of a family: a base model, by its folder or its name on the Hugging Face Hub, …"),
+    "post": Option("MODEL", "… and a model that was trained from it, or an adapter (LoRA) of it"),
     "stage": Option(
-        "NAME=PATH_OR_ID", "a checkpoint between these two, as often as there are some", _stage, many=True, to="stages"
+        "NAME=MODEL", "a checkpoint between these two, as often as there are some", _stage, many=True, to="stages"
     ),
     "checkpoint": Option("NAME", "the checkpoint of the family to talk to, such as base, sft or dpo"),
     "recipe": Option("RECIPE", 'how to steer it, such as "1.5*refusal" or "-1.2*truth[4]:reply + !refusal"', _recipe),
@@ -209,7 +209,7 @@ MODEL: dict[str, Option] = {
     "threads": Option("N", "CPU threads to compute with (default: measured)", _whole(1, MAX_THREADS)),
     "offline": Option("", "fetch nothing: use only what is on this computer"),
     "trust-remote-code": Option(
-        "PATH_OR_ID", "let the Python code that this model brings run here; read it first", many=True, to="trusted"
+        "ID", "let the Python code that this model brings run here; read it first", many=True, to="trusted"
     ),
 }
 SERVE: dict[str, Option] = {
@@ -492,7 +492,7 @@ def check_sources(family: bool, base: str | None, post: str | None, stages: Sequ
         raise UsageError("--family names a whole family; leave it out, or leave out --base, --stage and --post.")
     if not (base and post):
         lacking = "post" if base else "base"
-        raise UsageError(f"--base and --post go together; add --{lacking} PATH_OR_ID.")
+        raise UsageError(f"--base and --post go together; add --{lacking} MODEL.")
     names = [name for name, _ in stages]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise UsageError(f"Two stages are called {twice!r}; give one of them another name.")
