@@ -116,8 +116,8 @@ class Visits:
 
     def _fitting(self, settings: Settings) -> Settings:
         if settings.family != self.engine.family.name:
-            if settings.family not in families.names():
-                raise TillerError(f"This link cannot be opened here. {families.missing(settings.family)}")
+            if settings.family.startswith(families.TOGETHER) and settings.family not in families.names():
+                raise TillerError(families.missing(settings.family))
             raise TillerError(
                 f"This link is of the family {settings.family!r}; start Tiller with --family {settings.family} to open it."
             )

@@ -262,6 +262,8 @@ def test_a_link_of_another_family_is_refused(engine: Engine) -> None:
     visits = Visits(engine, lambda: Session(engine.settings()))
     stranger = Settings("llama", engine.settings().columns)
     assert "start Tiller with --family llama" in visits.get("a", stranger.to_link()).notice
+    elsewhere = Settings("pair-model-0123abcd", engine.settings().columns)
+    assert "start Tiller with the same --base, --stage and --post here" in visits.get("b", elsewhere.to_link()).notice
 
 
 def test_a_page_that_slept_finds_its_chat(hand: Hand) -> None:
