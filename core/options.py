@@ -8,21 +8,12 @@ from __future__ import annotations
 
 import difflib
 import itertools
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from core import memory
-from core.errors import TillerError
-from core.recipes import RecipeError, parse
-
-DTYPES = ("float32", "bfloat16", "float16")
-MAX_THREADS = 1024
-
-
-class UsageError(TillerError):
-    """A command line that cannot be read; ``str()`` is one sentence that names the fix."""
+from core import typed
+from core.typed import UsageError as UsageError
 
 
 @dataclass(frozen=True)
@@ -91,90 +82,6 @@ class Command:
     topic: str | None = None
 
 
-# ------------------------------------------------------------------------------------------------------------- the values
-
-
-def _text(value: str, name: str) -> str:
-    if not value.strip():
-        raise UsageError(f"{name} is empty; give it a value or leave it out.")
-    return value
-
-
-def _whole(low: int, high: int) -> Callable[[str, str], int]:
-    def read(value: str, name: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,19}", value) or not low <= int(value) <= high:
-            raise UsageError(f"{name} takes a whole number from {low} to {high}, not {value!r}.")
-        return int(value)
-
-    return read
-
-
-def _recipe(value: str, name: str) -> str:
-    try:
-        return str(parse(value))
-    except RecipeError as error:
-        raise UsageError(f"{name} {value!r} cannot be read. {error}") from error
-
-
-def _device(value: str, name: str) -> str:
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:[0-9]{1,3})?|xpu(:[0-9]{1,3})?", value):
-        raise UsageError(f"{name} takes auto, cpu, cuda, cuda:1, mps or xpu, not {value!r}.")
-    return value
-
-
-def _dtype(value: str, name: str) -> str:
-    names = {
-        "auto": "auto",
-        "fp32": "float32",
-        "bf16": "bfloat16",
-        "fp16": "float16",
-        **{name: name for name in DTYPES},
-    }
-    if value not in names:
-        raise UsageError(f"{name} takes auto, {', '.join(DTYPES[:-1])} or {DTYPES[-1]}, not {value!r}.")
-    return names[value]
-
-
-def _quantize(value: str, name: str) -> str:
-    names = {"none": "none", "8bit": "8bit", "8-bit": "8bit", "4bit": "4bit", "4-bit": "4bit"}
-    if value not in names:
-        raise UsageError(f"{name} takes none, 8bit or 4bit, not {value!r}.")
-    return names[value]
-
-
-def _max_memory(value: str, name: str) -> str:
-    try:
-        memory.parse(value)
-    except memory.MemoryTextError as error:
-        raise UsageError(f"{name}: {error}") from error
-    return value
-
-
-def _stage(value: str, name: str) -> tuple[str, str]:
-    stage, equals, source = value.partition("=")
-    if not equals or not source.strip() or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.]*(-[A-Za-z0-9_.]+)*", stage):
-        raise UsageError(f"{name} takes a name and a model, as in {name} sft=owner/model, not {value!r}.")
-    if stage in ("base", "post"):
-        raise UsageError(f"{name} {stage}=… has a name of its own: write --{stage} {source}.")
-    return stage, source
-
-
-def _temperature(value: str, name: str) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= 5:
-        raise UsageError(f"{name} takes a number from 0 (always the likeliest word) to 5, not {value!r}.")
-    return number
-
-
-def _url(value: str, name: str) -> str:
-    if not re.match(r"(https?|file)://\S+$", value):
-        raise UsageError(f"{name} takes the address of a package index that starts with https://, not {value!r}.")
-    return value
-
-
 @dataclass(frozen=True)
 class Option:
     """One ``--name``. ``value`` names its value in the help ("" for a switch); ``read(text, name)`` checks and converts it.
@@ -184,7 +91,7 @@ class Option:
 
     value: str
     help: str
-    read: Callable[[str, str], Any] = _text
+    read: Callable[[str, str], Any] = typed.text
     many: bool = False
     to: str = ""
 
@@ -194,19 +101,21 @@ MODEL: dict[str, Option] = {
     "base": Option("MODEL", "instead of a family: a base model, by its folder or its name on the Hugging Face Hub, …"),
     "post": Option("MODEL", "… and a model that was trained from it, or an adapter (LoRA) of it"),
     "stage": Option(
-        "NAME=MODEL", "a checkpoint between these two, as often as there are some", _stage, many=True, to="stages"
+        "NAME=MODEL", "a checkpoint between these two, as often as there are some", typed.stage, many=True, to="stages"
     ),
     "checkpoint": Option("NAME", "the checkpoint of the family to talk to, such as base, sft or dpo"),
-    "recipe": Option("RECIPE", 'how to steer it, such as "1.5*refusal" or "-1.2*truth[4]:reply + !refusal"', _recipe),
-    "device": Option("NAME", "auto, cpu, cuda, cuda:1, mps or xpu (default: auto)", _device),
-    "dtype": Option("NAME", "auto, float32, bfloat16 or float16 (default: auto)", _dtype),
+    "recipe": Option(
+        "RECIPE", 'how to steer it, such as "1.5*refusal" or "-1.2*truth[4]:reply + !refusal"', typed.recipe
+    ),
+    "device": Option("NAME", "auto, cpu, cuda, cuda:1, mps or xpu (default: auto)", typed.device),
+    "dtype": Option("NAME", "auto, float32, bfloat16 or float16 (default: auto)", typed.dtype),
     "quantize": Option(
-        "HOW", "none, 8bit or 4bit: checkpoints take a half or less of the memory (default: none)", _quantize
+        "HOW", "none, 8bit or 4bit: checkpoints take a half or less of the memory (default: none)", typed.quantize
     ),
     "max-memory": Option(
-        "SIZE", "what checkpoints may take, such as 20GB or 0:20GB,cpu:30GB (default: what is free)", _max_memory
+        "SIZE", "what checkpoints may take, such as 20GB or 0:20GB,cpu:30GB (default: what is free)", typed.max_memory
     ),
-    "threads": Option("N", "CPU threads to compute with (default: measured)", _whole(1, MAX_THREADS)),
+    "threads": Option("N", "CPU threads to compute with (default: measured)", typed.whole(1, typed.MAX_THREADS)),
     "offline": Option("", "fetch nothing: use only what is on this computer"),
     "trust-remote-code": Option(
         "ID", "let the Python code that this model brings run here; read it first", many=True, to="trusted"
@@ -214,19 +123,21 @@ MODEL: dict[str, Option] = {
 }
 SERVE: dict[str, Option] = {
     "host": Option("ADDRESS", "listen on this address (default: 127.0.0.1, this machine only)"),
-    "port": Option("N", "listen on this port (default: 7860, or the next free one)", _whole(1, 65535)),
+    "port": Option("N", "listen on this port (default: 7860, or the next free one)", typed.whole(1, 65535)),
     "share": Option("", "also make a temporary public address through Gradio's relay (needs a network)"),
 }
 CHAT: dict[str, Option] = {
     "json": Option("", "print one event a line as JSON instead of the text"),
     "system": Option("TEXT", "a system prompt"),
-    "temperature": Option("T", "0 (default) always takes the likeliest token; higher is more varied", _temperature),
-    "seed": Option("N", "what random choices start from (default: 0)", _whole(0, 2**63 - 1)),
-    "max-tokens": Option("N", "the longest answer, in tokens", _whole(1, 4096)),
+    "temperature": Option(
+        "T", "0 (default) always takes the likeliest token; higher is more varied", typed.temperature
+    ),
+    "seed": Option("N", "what random choices start from (default: 0)", typed.whole(0, 2**63 - 1)),
+    "max-tokens": Option("N", "the longest answer, in tokens", typed.whole(1, 4096)),
 }
 INSTALL: dict[str, Option] = {
     "torch-index": Option(
-        "URL", "at the first start, install PyTorch from this index (README: the smaller CPU build)", _url
+        "URL", "at the first start, install PyTorch from this index (README: the smaller CPU build)", typed.url
     ),
 }
 
@@ -403,7 +314,7 @@ def _own(verb: str, rest: Sequence[str]) -> Command:
             continue
         if not equals:
             value = next(arguments, "")
-        index_url = _url(value, name)
+        index_url = typed.url(value, name)
     return Command(verb, rest=tuple(kept), torch_index=index_url)
 
 

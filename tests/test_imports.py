@@ -22,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     for names in (
         "core core.errors",
         "core.recipes core.installing core.memory",
-        "core.values core.events core.options core.environment core.checkpoints",
+        "core.values core.events core.options core.typed core.environment core.checkpoints",
         "core.arguments core.adhoc core.helping core.residual core.linear core.store core.families core.family_file core.hub "
         "core.agreement core.answers core.lenses core.completion core.session core.scrubs",
         "core.sources core.differences core.quantizing core.adapters core.shapes",
