@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import tiny
+from huggingface_hub import errors
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
@@ -193,3 +194,30 @@ def test_verbs_with_arguments_of_their_own_put_families_together_too(models: Pat
     assert (found.offline, found.trusted) == (True, ("a/b",))
     plain = parser.parse_args([])
     assert (plain.family, plain.base, plain.stages, plain.offline, plain.trusted) == ("skiff", "", (), False, ())
+
+
+def test_the_hub_is_asked_what_a_model_is_that_is_not_here(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {"maker/model": ["config.json", "model.safetensors"], "maker/lora": ["adapter_config.json", "README.md"]}
+
+    def listed(model: str, revision: str | None = None) -> list[str]:
+        if model not in files:
+            raise errors.LocalEntryNotFoundError("no network")
+        return files[model]
+
+    def fetched(model: str, name: str, revision: str | None = None) -> str:
+        assert (model, name, revision) == ("maker/lora", "adapter_config.json", "v2")
+        path = models / "fetched.json"
+        path.write_text('{"base_model_name_or_path": "maker/model"}')
+        return str(path)
+
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr("huggingface_hub.list_repo_files", listed)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", fetched)
+    middle = (("sft", str(models / "sft")),)
+    family = families.load(adhoc.family_of(Options(base="maker/model", stages=middle, post="maker/lora@v2")))
+    post = family.checkpoint("post")
+    assert (post.weights, post.adapters) == (Source("maker/model", False), (Source("maker/lora", False, "v2"),))
+    before = families.names()
+    with pytest.raises(FamilyError, match="maker/none is not whole on this computer, and the Hugging Face Hub cannot"):
+        adhoc.family_of(Options(base="maker/model", post="maker/none"))
+    assert families.names() == before
