@@ -28,6 +28,7 @@ __all__ = [
     "LoadError",
     "Loaded",
     "explained",
+    "fingerprint",
     "load",
     "pick_device",
     "places",
@@ -191,11 +192,16 @@ def load(
         stops=stops,
         ends=_ends(model, tokenizer),
         context=_context(model.config.get_text_config()),
-        fingerprint=differences.fingerprint(checkpoint)
-        if checkpoint.local
-        else f"{checkpoint.source}@{checkpoint.revision or 'main'}",
+        fingerprint=fingerprint(checkpoint),
         quantize=quantize,
     )
+
+
+def fingerprint(checkpoint: Checkpoint) -> str:
+    """What says that an artefact belongs to these weights; a folder's are read for it. Raises StoreError, DifferenceError."""
+    if checkpoint.local:
+        return differences.fingerprint(checkpoint)
+    return f"{checkpoint.source}@{checkpoint.revision or 'main'}"
 
 
 def _checked(
