@@ -26,6 +26,11 @@ class Offer:
     seconds: float | None = None
 
     @property
+    def lacking(self) -> str:
+        """What the checkpoint has not."""
+        return f"direction{'s' * (len(self.kinds) > 1)} for {' and '.join(self.kinds)}"
+
+    @property
     def sentence(self) -> str:
         """What the button says."""
         long = f" (about {duration(self.seconds)})" if self.seconds is not None else ""
