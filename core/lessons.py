@@ -50,6 +50,8 @@ class Lesson:
         try:
             if self.job.cancelled.is_set():
                 self.end("cancelled", "Learning was cancelled; what was found out is kept for the next time.")
+            elif not self.job.view.kinds:
+                self.end("done", f"Nothing is lacking: {name} has its directions.")
             elif not self._advance():
                 self.end("done", f"Learnt {' and '.join(self.job.view.kinds)} on {name}.")
         except NoRoomNow:

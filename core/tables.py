@@ -233,8 +233,9 @@ def _by_hash(items: Sequence[Item]) -> tuple[Item, ...]:
     place: dict[str, str] = {}
     for positive in (True, False):
         own = sorted((item.text for item in items if item.positive == positive), key=_hash)
-        first = round(len(own) * SHARE["train"])
-        second = first + round(len(own) * SHARE["validation"])
+        held = {split: max(FLOOR[split], round(len(own) * SHARE[split])) for split in ("validation", "test")}
+        second = len(own) - held["test"]
+        first = second - held["validation"]
         for index, text in enumerate(own):
             place[text] = "train" if index < first else "validation" if index < second else "test"
     return tuple(replace(item, split=place[item.text]) for item in items)

@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from tui.messages import LearningCancelled, LearnWanted
-from tui.text import clipped, one_line
+from tui.text import one_line
 
 if TYPE_CHECKING:
     from textual.events import Click
@@ -59,8 +59,7 @@ class LearnLine(Widget, can_focus=True):
         self.refresh(layout=True)
 
     def render(self) -> Content:
-        """What is lacking and the button, or a bar; on a narrow screen in as few words as there is room for."""
-        width = self.content_size.width or 80
+        """What is lacking and the button, or a bar."""
         if self.learning and self.job is not None:
             full = round(self.job.part * _BAR)
             bar = ("█" * full + "░" * (_BAR - full), "$text-accent")
@@ -69,7 +68,7 @@ class LearnLine(Widget, can_focus=True):
             return Content("")
         failed = self.job is not None and self.job.state == "failed"
         said = self.job.said if self.job is not None else f"{self.offer.checkpoint} has no {self.offer.lacking} yet."
-        button = (f" {clipped(self.offer.sentence, width - 2)} ", "$text-primary on $primary-muted")
+        button = (f" {self.offer.sentence} ", "$text-primary on $primary-muted")
         return Content.assemble(button, "\n", (one_line(said), "$text-error" if failed else "$quiet"))
 
     # --------------------------------------------------------------------------------------------------------- pressing
