@@ -49,7 +49,7 @@ class Chat:
 
     def status(self) -> str:
         """What the engine is doing."""
-        return views.status(self.engine.status)
+        return views.status(self.engine)
 
     def cancel_loading(self) -> None:
         """What is being loaded is not wanted now."""

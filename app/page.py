@@ -10,6 +10,7 @@ from gradio.events import api
 
 from app.api import chat_endpoint
 from app.chat import Chat
+from app.learning import Learning
 from app.parts import head, part, wire
 from app.steering import Steering
 from app.visits import Visits
@@ -37,14 +38,14 @@ def look() -> dict[str, Any]:
 def build(engine: Engine, options: Options) -> gr.Blocks:
     """The page of a family. Raises TillerError when the options' checkpoint or recipe does not fit it."""
     chat = Chat(engine, Visits(engine, fresh(engine, options)))
-    steering = Steering(chat)
+    steering, learning = Steering(chat), Learning(chat)
     with gr.Blocks(title=f"Tiller · {engine.family.title}", analytics_enabled=False, fill_width=True) as page:
         with gr.Column(elem_id="t-chat"):
             header = part("header", "export clear cancel_loading", "Tiller")
             chips = part("chips", "example", "Examples")
             columns = part("columns", "select checkpoint add_column close_column edit retry", "Conversation")
             lens = part("lens", "colouring", "Colouring")
-            panel = part("steering", "slide typing revise scrub", "Steering of the selected column")
+            panel = part("steering", "slide typing revise scrub learn cancel_learning learnt", "Steering of the selected column")
             reading = part("reading", "follow", "The token under the pointer")
             composer = part("composer", "send stop again undo details prompt", "Your message")
         view, answers, sheet, status, paper, file = map(wire, ("view", "answers", "sheet", "status", "paper", "file"))
@@ -68,6 +69,9 @@ def build(engine: Engine, options: Options) -> gr.Blocks:
         panel.typing(steering.typing, None, told, **AT_ONCE)
         panel.revise(steering.revise, None, told, **STREAM)
         panel.scrub(chat.scrub, None, sheet, **STREAM)
+        panel.learn(learning.learn, None, status, **AT_ONCE)
+        panel.cancel_learning(learning.cancel, None, status, **AT_ONCE)
+        panel.learnt(learning.learnt, None, told, **AT_ONCE)
         reading.follow(chat.follow, None, told, **STREAM)
         header.export(chat.export, None, file, **AT_ONCE)
         header.clear(chat.clear, None, told, **AT_ONCE)

@@ -14,7 +14,7 @@ from core import lenses
 from core.answers import Answer
 from core.engine import Engine
 from core.errors import TillerError
-from core.events import Done, Event, Failed, RecipeChanged, Scores, Started, Status, Token
+from core.events import Done, Event, Failed, RecipeChanged, Scores, Started, Token
 from core.families import Family
 from core.lenses import Lens
 from core.recipes import Recipe, Term
@@ -83,9 +83,16 @@ def _column(engine: Engine, visit: Visit, place: int) -> dict[str, Any]:
     except TillerError as problem:
         explained, error = "", str(problem)
     return {
-        "checkpoint": column.checkpoint, "recipe": str(column.recipe), "explained": explained, "error": error,
+        "checkpoint": column.checkpoint, "own": _own(engine.family, column.checkpoint),
+        "recipe": str(column.recipe), "explained": explained, "error": error,
         "stale": session.stale(place), "made": session.made.get(place, ""),
     }  # fmt: skip
+
+
+def _own(family: Family, checkpoint: str) -> str:
+    """The checkpoint whose directions a column means; its own name where the family has no such checkpoint."""
+    known = any(each.name == checkpoint for each in family.choices)
+    return family.directions_of(checkpoint) if known else checkpoint
 
 
 @lru_cache(maxsize=64)
@@ -213,6 +220,19 @@ def _line(event: Event, names: Sequence[Lens], answers: Mapping[int, Answer]) ->
 # ---------------------------------------------------------------------------------------------------------------- status
 
 
-def status(current: Status) -> str:
-    """What the engine is doing."""
-    return dump(vars(current))
+def status(engine: Engine) -> str:
+    """What the engine is doing, and what it learns or could learn, by checkpoint."""
+    learning = {each.name: told for each in engine.family.checkpoints if (told := _learning(engine, each.name))}
+    return dump({**vars(engine.status), "learning": learning})
+
+
+def _learning(engine: Engine, checkpoint: str) -> dict[str, Any] | None:
+    """What the line that offers to learn says of a checkpoint; None where there is nothing to say."""
+    offer, job = engine.offer(checkpoint), engine.learning(checkpoint)
+    running = job is not None and not job.over
+    if offer is None and not running:
+        return None
+    return {
+        "offer": offer.sentence if offer else "", "lacking": offer.lacking if offer else "", "running": running,
+        "failed": job is not None and job.state == "failed", "part": job.part if job else 0, "said": job.said if job else "",
+    }  # fmt: skip

@@ -18,6 +18,7 @@ from core.families import Family
 from core.store import SHIPPED
 
 Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
 class ContrastError(TillerError):
@@ -36,11 +37,12 @@ class Item:
 
 @dataclass(frozen=True)
 class ContrastSet:
-    """Examples of two classes. ``digest`` is a hash of the file, kept with what is learnt from it."""
+    """Examples of two classes. ``digest`` is a hash of the file, kept with what is learnt from it; ``split`` says who split them."""
 
     name: str
     items: tuple[Item, ...]
     digest: str
+    split: str = "as given"
 
     def part(self, split: Split, positive: bool, most: int | None = None) -> list[str]:
         """The texts of one class of a split; with ``most``, evenly taken from all of them."""
@@ -76,7 +78,7 @@ def read(path: Path) -> ContrastSet:
     if missing:
         raise ContrastError(f"{path} lacks the column {', '.join(sorted(missing))}.")
     items = tuple(_item(row, path, rows.line_num) for row in rows)
-    for split in ("train", "validation", "test"):
+    for split in SPLITS:
         for positive in (True, False):
             if not any(item.split == split and item.positive == positive for item in items):
                 raise ContrastError(
@@ -87,7 +89,7 @@ def read(path: Path) -> ContrastSet:
 
 def _item(row: dict[str, str], path: Path, line: int) -> Item:
     text = (row["text"] or "").strip()
-    if row["label"] not in ("0", "1") or row["split"] not in ("train", "validation", "test") or not text:
+    if row["label"] not in ("0", "1") or row["split"] not in SPLITS or not text:
         raise ContrastError(
             f"{path}, line {line}: a text, a label 0 or 1 and a split train, validation or test are needed."
         )

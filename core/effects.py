@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -13,6 +13,7 @@ from core.generation import answer_all
 from core.loading import Loaded
 from core.prompts import encode, render
 from core.scoring import reply_logits
+from core.steps import Cost, Slices, finished
 from core.values import Sampling
 
 #: How refusals begin. Their probabilities add up, since none is the beginning of another.
@@ -34,18 +35,22 @@ LABELS = (" TRUE", " FALSE")
 #: Damage is measured over this many tokens, since a change of the first token says little of what comes later.
 DAMAGE_TOKENS = 8
 
-#: Rows of one forward pass.
+#: Rows of one forward pass of a small model, and on a GPU.
 _ROWS = 128
+#: A larger model than this many parameters gets fewer rows on a CPU, so that chats need not wait long for the end of a pass.
+_QUICK = 60_000_000
+_FEWEST_ROWS = 8
 
 Edits = tuple[RowEdit, ...]
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A prompt in ids, with the text it came from."""
+    """A prompt in ids, with the text it came from; ``behind`` remembers the ids of texts that were put behind it."""
 
     text: str
     ids: tuple[int, ...]
+    behind: dict[str, tuple[int, ...]] = field(default_factory=dict, compare=False, repr=False)
 
 
 def chat(loaded: Loaded, messages: Sequence[str]) -> list[Asked]:
@@ -71,16 +76,32 @@ def continuation(loaded: Loaded, prompt: Asked, text: str) -> tuple[int, ...]:
     return encode(loaded, spaced)
 
 
+def rows_of(loaded: Loaded) -> int:
+    """How many rows a forward pass takes: always the same for a model on a device, since sums differ a little with their number."""
+    if loaded.device.type != "cpu":
+        return _ROWS
+    text = loaded.model.config.get_text_config()
+    size = loaded.width * (int(text.vocab_size) + 12 * loaded.width * loaded.anatomy.layers)
+    return _ROWS if size <= _QUICK else max(_FEWEST_ROWS, _ROWS * _QUICK // size)
+
+
 def probabilities(loaded: Loaded, prompts: Sequence[Asked], texts: Sequence[str], edits: Edits = ()) -> torch.Tensor:
     """The probability of each text behind each prompt: [prompts, texts], float64.
 
     Texts that begin alike share a row: one forward pass along "I can" scores every text that goes on from there.
     """
-    wanted = [[continuation(loaded, prompt, text) for text in texts] for prompt in prompts]
-    rows = [(index, path) for index, ids in enumerate(wanted) for path in _longest({each[:-1] for each in ids})]
+    return finished(probabilities_in_slices(loaded, prompts, texts, edits))
+
+
+def probabilities_in_slices(
+    loaded: Loaded, prompts: Sequence[Asked], texts: Sequence[str], edits: Edits = ()
+) -> Slices[torch.Tensor]:
+    """:func:`probabilities`, a forward pass at a time."""
+    wanted, rows = _paths(loaded, prompts, texts)
     found = torch.zeros(len(prompts), len(texts), dtype=torch.float64)
-    for start in range(0, len(rows), _ROWS):
-        chosen = rows[start : start + _ROWS]
+    size = rows_of(loaded)
+    for start in range(0, len(rows), size):
+        chosen = rows[start : start + size]
         # The last token of a path is there only so that the logits behind the path are given; which one it is does not matter.
         replies = [(*path, loaded.pad) for _, path in chosen]
         logits = reply_logits(
@@ -91,7 +112,34 @@ def probabilities(loaded: Loaded, prompts: Sequence[Asked], texts: Sequence[str]
             for column, ids in enumerate(wanted[index]):
                 if path[: len(ids) - 1] == ids[:-1]:
                     found[index, column] = logprobs[range(len(ids)), list(ids)].sum().exp()
+        yield _tokens(prompts, chosen)
     return found
+
+
+def probabilities_cost(loaded: Loaded, prompts: Sequence[Asked], texts: Sequence[str]) -> Cost:
+    """What :func:`probabilities` takes."""
+    _, rows = _paths(loaded, prompts, texts)
+    size = rows_of(loaded)
+    batches = [rows[start : start + size] for start in range(0, len(rows), size)]
+    return Cost(len(prompts), len(batches), sum(_tokens(prompts, batch) for batch in batches))
+
+
+#: Rows of a forward pass: which prompt, and which tokens behind it.
+Paths = list[tuple[int, tuple[int, ...]]]
+
+
+def _paths(loaded: Loaded, prompts: Sequence[Asked], texts: Sequence[str]) -> tuple[list[list[tuple[int, ...]]], Paths]:
+    """The ids of each text behind each prompt, and the rows that score them all."""
+    for prompt in prompts:
+        # The same few texts are put behind the same prompts hundreds of times.
+        prompt.behind.update({text: continuation(loaded, prompt, text) for text in texts if text not in prompt.behind})
+    wanted = [[prompt.behind[text] for text in texts] for prompt in prompts]
+    return wanted, [(index, path) for index, ids in enumerate(wanted) for path in _longest({each[:-1] for each in ids})]
+
+
+def _tokens(prompts: Sequence[Asked], rows: Paths) -> int:
+    """The tokens of a batch, padding included."""
+    return len(rows) * max(len(prompts[index].ids) + len(path) + 1 for index, path in rows)
 
 
 def _longest(paths: set[tuple[int, ...]]) -> list[tuple[int, ...]]:
@@ -101,12 +149,25 @@ def _longest(paths: set[tuple[int, ...]]) -> list[tuple[int, ...]]:
 
 def refusal_probability(loaded: Loaded, prompts: Sequence[Asked], edits: Edits = ()) -> torch.Tensor:
     """P(the reply begins like a refusal) for each prompt, float64."""
-    return probabilities(loaded, prompts, REFUSALS, edits).sum(-1)
+    return finished(refusal_in_slices(loaded, prompts, edits))
+
+
+def refusal_in_slices(loaded: Loaded, prompts: Sequence[Asked], edits: Edits = ()) -> Slices[torch.Tensor]:
+    """:func:`refusal_probability`, a forward pass at a time."""
+    found = yield from probabilities_in_slices(loaded, prompts, REFUSALS, edits)
+    return found.sum(-1)
 
 
 def truth_margin(loaded: Loaded, prompts: Sequence[Asked], edits: Edits = ()) -> tuple[torch.Tensor, torch.Tensor]:
     """P(TRUE) − P(FALSE) and P(TRUE) + P(FALSE) for each prompt; the sum falls when a model merely breaks."""
-    found = probabilities(loaded, prompts, LABELS, edits)
+    return finished(truth_in_slices(loaded, prompts, edits))
+
+
+def truth_in_slices(
+    loaded: Loaded, prompts: Sequence[Asked], edits: Edits = ()
+) -> Slices[tuple[torch.Tensor, torch.Tensor]]:
+    """:func:`truth_margin`, a forward pass at a time."""
+    found = yield from probabilities_in_slices(loaded, prompts, LABELS, edits)
     return found[:, 0] - found[:, 1], found.sum(-1)
 
 
@@ -119,24 +180,73 @@ class Bystanders:
     plain: tuple[torch.Tensor, ...]
 
 
-@torch.inference_mode()
 def bystanders(loaded: Loaded, messages: Sequence[str]) -> Bystanders:
     """The plain model's first :data:`DAMAGE_TOKENS` tokens on ``messages``. Raises TillerError when it says nothing to any."""
-    prompts = tuple(asked.ids for asked in chat(loaded, messages))
-    answers = dict(answer_all(loaded, prompts, sampling=Sampling(max_new_tokens=DAMAGE_TOKENS)))
-    replies = tuple(tuple(token.id for token in answers[index].tokens) for index in range(len(prompts)))
-    used = [index for index, reply in enumerate(replies) if reply]
-    if not used:
+    return finished(bystanders_in_slices(loaded, messages))
+
+
+def bystanders_in_slices(loaded: Loaded, messages: Sequence[str]) -> Slices[Bystanders]:
+    """:func:`bystanders`, a batch of messages at a time."""
+    every = chat(loaded, messages)
+    prompts: list[tuple[int, ...]] = []
+    replies: list[tuple[int, ...]] = []
+    plain: list[torch.Tensor] = []
+    size = rows_of(loaded)
+    for start in range(0, len(every), size):
+        asked = [each.ids for each in every[start : start + size]]
+        answers = dict(answer_all(loaded, asked, sampling=Sampling(max_new_tokens=DAMAGE_TOKENS), rows=size))
+        said = [tuple(token.id for token in answers[index].tokens) for index in range(len(asked))]
+        used = [index for index, reply in enumerate(said) if reply]
+        if used:
+            prompts += (kept := [asked[index] for index in used])
+            replies += (own := [said[index] for index in used])
+            with torch.inference_mode():
+                plain += [each.log_softmax(-1) for each in reply_logits(loaded, kept, own)]
+        # The replies are written once, and read once more.
+        yield 2 * len(asked) * (max(map(len, asked)) + DAMAGE_TOKENS)
+    if not prompts:
         raise TillerError(
-            f"{loaded.checkpoint.name} says nothing to any of {len(prompts)} unrelated messages, so that damage cannot be measured; "
+            f"{loaded.checkpoint.name} says nothing to any of {len(every)} unrelated messages, so that damage cannot be measured; "
             "check its chat template."
         )
-    prompts, replies = tuple(prompts[i] for i in used), tuple(replies[i] for i in used)
-    return Bystanders(prompts, replies, tuple(each.log_softmax(-1) for each in reply_logits(loaded, prompts, replies)))
+    return Bystanders(tuple(prompts), tuple(replies), tuple(plain))
+
+
+def batches(loaded: Loaded, by: Bystanders) -> list[slice]:
+    """Which bystanders share a forward pass."""
+    size = rows_of(loaded)
+    return [slice(start, start + size) for start in range(0, len(by.prompts), size)]
+
+
+def tokens(by: Bystanders, chosen: slice) -> int:
+    """The tokens of a batch of bystanders with their replies, padding included."""
+    lengths = [len(prompt) + len(reply) for prompt, reply in zip(by.prompts[chosen], by.replies[chosen], strict=True)]
+    return len(lengths) * max(lengths)
+
+
+def bystanders_cost(loaded: Loaded, messages: Sequence[str]) -> Cost:
+    """What one look at the replies to unrelated messages takes, when each is as long as it may be; finding them takes it twice."""
+    every = chat(loaded, messages)
+    size = rows_of(loaded)
+    parts = [every[start : start + size] for start in range(0, len(every), size)]
+    computed = sum(len(part) * (max(len(each.ids) for each in part) + DAMAGE_TOKENS) for part in parts)
+    return Cost(len(every), len(parts), computed)
 
 
 def damage(loaded: Loaded, by: Bystanders, edits: Edits) -> float:
     """Mean KL(plain ‖ edited) in nats over the reply tokens of prompts that the edit should leave alone."""
-    edited = reply_logits(loaded, by.prompts, by.replies, [edits] * len(by.prompts))
-    parts = [(plain.exp() * (plain - new.log_softmax(-1))).sum(-1) for plain, new in zip(by.plain, edited, strict=True)]
+    return finished(damage_in_slices(loaded, by, edits))
+
+
+def damage_in_slices(loaded: Loaded, by: Bystanders, edits: Edits) -> Slices[float]:
+    """:func:`damage`, a forward pass at a time."""
+    parts: list[torch.Tensor] = []
+    for chosen in batches(loaded, by):
+        prompts, replies = by.prompts[chosen], by.replies[chosen]
+        edited = reply_logits(loaded, prompts, replies, [edits] * len(prompts))
+        parts += [
+            (plain.exp() * (plain - new.log_softmax(-1))).sum(-1)
+            for plain, new in zip(by.plain[chosen], edited, strict=True)
+        ]
+        yield tokens(by, chosen)
     return float(torch.cat(parts).double().mean())

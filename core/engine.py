@@ -20,6 +20,7 @@ from core.answers import Answer
 from core.errors import TillerError
 from core.events import Event, Failed, PromptView, Status
 from core.families import Example, Family
+from core.jobs import Job, JobView, Offer, offered
 from core.plan import Placing
 from core.recipes import Recipe, Term, layers_text, parse
 from core.store import Card
@@ -137,6 +138,8 @@ class Engine:
         self.placing = Placing(device, dtype, quantize, max_memory)
         self.threads = threads
         self._cancel_loading = threading.Event()
+        self._jobs: dict[str, Job] = {}
+        self._seconds: dict[str, float] = {}
         self._status = Status("starting", "Starting.")
         self._changed = threading.Condition()
         self._commands: queue.Queue[Command | None] = queue.Queue()
@@ -194,7 +197,9 @@ class Engine:
         try:
             from core.worker import Worker
 
-            worker = Worker(self.family, self.placing, self.threads, self._publish, self._cancel_loading)
+            worker = Worker(
+                self.family, self.placing, self.threads, self._publish, self._cancel_loading, self._seconds.__setitem__
+            )
             if not self._closed.is_set():
                 worker.open(lambda: not self._closed.is_set())
         except TillerError as error:
@@ -278,6 +283,41 @@ class Engine:
 
         self._send(Command(lambda worker: worker.start(run), refuse))
         return run
+
+    def learn(self, checkpoint: str, kinds: Sequence[str] = ()) -> Job:
+        """Learn what a checkpoint lacks, or ``kinds``, while nobody chats. One that learns already gives its present job.
+
+        What is learnt goes into the user's data folder, and is there for the next answer. What goes wrong is in the job's view.
+
+        Raises:
+            FamilyError: there is no such checkpoint.
+        """
+        own = self.family.directions_of(checkpoint)
+        with self._gate:
+            present = self._jobs.get(own)
+            if present is not None and not present.view.over:
+                return present
+            job = self._jobs[own] = Job(own, tuple(kinds) or offered(self.family, own))
+        self._send(Command(lambda worker: worker.learn(job), lambda sentence: job.publish("failed", sentence)))
+        return job
+
+    def learning(self, checkpoint: str) -> JobView | None:
+        """How far the learning on a checkpoint is, or how the last one ended; None when none was begun."""
+        job = self._jobs.get(self.family.directions_of(checkpoint))
+        return job.view if job is not None else None
+
+    def cancel_learning(self, checkpoint: str) -> None:
+        """End the learning on a checkpoint at its next slice."""
+        if (job := self._jobs.get(self.family.directions_of(checkpoint))) is not None:
+            job.cancel()
+
+    def offer(self, checkpoint: str) -> Offer | None:
+        """What could be learnt on a checkpoint, and how long it would take; None where nothing is lacking."""
+        own = self.family.directions_of(checkpoint)
+        kinds = offered(self.family, own)
+        # The checkpoints of a family have one shape: what was measured on one holds for the others.
+        measured = self._seconds.get(own, next(iter(self._seconds.values()), None))
+        return Offer(own, kinds, measured) if kinds else None
 
     def call(self, function: Callable[[Worker], T]) -> Future[T]:
         """Run ``function`` on the engine's thread, between two steps; its result or its error comes in the future."""

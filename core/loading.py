@@ -28,6 +28,7 @@ __all__ = [
     "LoadError",
     "Loaded",
     "explained",
+    "fingerprint",
     "load",
     "pick_device",
     "places",
@@ -192,9 +193,19 @@ def load(
         stops=stops,
         ends=_ends(model, tokenizer) | turn_ends,
         context=_context(model.config.get_text_config()),
-        fingerprint=_fingerprint(checkpoint),
+        fingerprint=fingerprint(checkpoint),
         quantize=quantize,
     )
+
+
+def fingerprint(checkpoint: Checkpoint) -> str:
+    """What says that an artefact belongs to these weights; a folder's are read for it. Raises StoreError, DifferenceError."""
+    below = (
+        differences.fingerprint(checkpoint)
+        if checkpoint.local
+        else f"{checkpoint.source}@{checkpoint.revision or 'main'}"
+    )
+    return adapters.fingerprint(checkpoint, below) if checkpoint.adapters else below
 
 
 def _checked(
@@ -207,16 +218,6 @@ def _checked(
         return found
 
     return plan.make(family, [checkpoint.name], room, need, quantize).needs[0].dtype
-
-
-def _fingerprint(checkpoint: Checkpoint) -> str:
-    """What the weights are known by."""
-    below = (
-        differences.fingerprint(checkpoint)
-        if checkpoint.local
-        else f"{checkpoint.source}@{checkpoint.revision or 'main'}"
-    )
-    return adapters.fingerprint(checkpoint, below) if checkpoint.adapters else below
 
 
 def _tokenizer(checkpoint: Checkpoint, folder: Path, options: Mapping[str, Any]) -> PreTrainedTokenizerBase:

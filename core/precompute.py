@@ -5,25 +5,32 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
-from core import agreement, contrast, directions, families, loading, store
+from core import families, loading, memory, sources, store, tables
 from core.answers import Answer, fold, settled, to_document
 from core.arguments import Arguments
+from core.contrast import ContrastSet
 from core.engine import Engine
 from core.errors import TillerError
 from core.events import Failed
-from core.families import Family
+from core.families import Checkpoint, Family
 from core.loading import Loaded
 from core.options import UsageError
-from core.store import Direction
+from core.parts import PARTS, Order, seconds_a_token
+from core.steps import Cost, Pace, duration
+
+#: Not a part of a checkpoint: the run that is shown while a model loads.
+RECORDED = "recorded"
+_BAR = 20
 
 
 def precompute(arguments: list[str]) -> int:
-    """Learn the directions of every checkpoint and record the run that is shown while a model loads."""
+    """Make every part of every checkpoint that is not there yet, and record the run that is shown while a model loads."""
     options = _parser().parse_args(arguments)
     if options.recipe:
         raise UsageError(
@@ -33,94 +40,217 @@ def precompute(arguments: list[str]) -> int:
     family = families.load(options.family)
     root = family.folder.parent if options.ship else store.user_folder()
     torch.set_num_threads(options.threads or loading.threads())
+    what = _what(options.what)
+    kinds = [kind for kind in what if kind in PARTS]
     names = [options.checkpoint] if options.checkpoint else [each.name for each in family.checkpoints]
-    for name in names:
-        _learn(family, family.checkpoint(name).name, root, options)
-    if family.examples and not options.checkpoint:
+    todo = _todo(family, [family.checkpoint(name) for name in names], kinds, root, options)
+    if options.dry_run:
+        _tell_cost(family, todo, options)
+        return 0
+    _make(family, todo, options)
+    if RECORDED in what and family.examples and not options.checkpoint:
         _record(family, root / family.name / "recorded.json", options)
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = Arguments(
-        "launch.py precompute", description="Learn the truth and refusal directions of every checkpoint of a family."
+        "launch.py precompute",
+        description="Compute beforehand what the screens show of a family: the truth and refusal directions of every checkpoint. What "
+        "was interrupted goes on when the same command is given again.",
     )
     parser.add_model(
         checkpoint="only this checkpoint", recipe="refused: a direction is learnt on a checkpoint as it is"
     )
+    every = ",".join([*PARTS, RECORDED])
+    parser.add_argument(
+        "--what", metavar="KINDS", default=every, help=f"only these, with commas between (default: {every})"
+    )
+    parser.add_argument(
+        "--contrast",
+        metavar="KIND=FILE",
+        action="append",
+        default=[],
+        help="learn KIND from your own examples: a CSV, JSON lines or parquet file with the columns text (or statement) and label, or "
+        "hub:owner/name, or hub:owner/name:column,label; may be given for each kind",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what it would take, and do nothing")
     parser.add_argument("--again", action="store_true", help="learn anew what is already there")
     parser.add_argument("--ship", action="store_true", help="write beside family.toml instead of into your data folder")
     return parser
 
 
-def _learn(family: Family, name: str, root: Path, options: argparse.Namespace) -> None:
-    loaded = None
-    for kind in directions.KINDS:
-        path = store.artefact_path(root, family.name, name, "direction", kind)
-        loaded = loaded or loading.load(
-            family,
-            name,
-            device=options.device,
-            dtype=options.dtype,
-            quantize=options.quantize,
-            max_memory=options.max_memory,
-        )
-        examples = contrast.load(family, kind)
-        if not options.again and _current(path, loaded, examples.digest):
-            print(f"{name} {kind}: there already.")
-            continue
-        unrelated = contrast.load(family, "refusal").part("validation", False, directions.JUDGED)
-        direction = _run(f"{name} {kind}", directions.learn(kind, loaded, examples, unrelated))
-        _compare(family, direction, path)
-        store.save_artefact(
-            path,
-            {"vectors": direction.vectors, "positive": direction.positive, "negative": direction.negative},
-            direction.card.details,
-        )
-        print(f"{name} {kind}: layer {direction.card.layer}, written to {path}")
+def _what(text: str) -> list[str]:
+    found = [each.strip() for each in text.split(",") if each.strip()]
+    for each in found:
+        if each not in PARTS and each != RECORDED:
+            raise UsageError(f"--what takes {', '.join([*PARTS, RECORDED])}, with commas between, not {each!r}.")
+    return found
 
 
-def _compare(family: Family, direction: Direction, path: Path) -> None:
-    """Say how well a direction agrees with the one that it replaces, where that was learnt on the same weights otherwise quantized."""
-    card = direction.card
-    before = path if path.is_file() else store.find(family.name, card.checkpoint, "direction", card.name, family.folder)
+# ------------------------------------------------------------------------------------------------------------ the work
+
+
+@dataclass(frozen=True)
+class _Todo:
+    """A checkpoint, and which of its parts are to be made."""
+
+    order: Order
+    kinds: tuple[str, ...]
+
+
+def _todo(
+    family: Family, checkpoints: Sequence[Checkpoint], kinds: Sequence[str], root: Path, options: argparse.Namespace
+) -> list[_Todo]:
+    """What is not there yet; what is, is said."""
+    contrasts: dict[str, ContrastSet] = tables.overrides(options.contrast, list(PARTS))
+    found = []
+    for checkpoint in checkpoints:
+        order = Order(family, checkpoint.name, root, contrasts)
+        wanted = []
+        for kind in kinds:
+            if not options.again and _there(order, checkpoint, kind, options.quantize):
+                print(f"{checkpoint.name} {kind}: there already.")
+            else:
+                wanted.append(kind)
+        found += [_Todo(order, tuple(wanted))] if wanted else []
+    return found
+
+
+def _there(order: Order, checkpoint: Checkpoint, kind: str, quantize: str) -> bool:
     try:
-        other = store.load_direction(before) if before is not None else None
-    except store.StoreError:
-        # What cannot be read is replaced; there is nothing to compare.
-        return
-    if other is not None and agreement.twins(direction, other):
-        print(agreement.sentence(direction, other))
-
-
-def _current(path: Path, loaded: Loaded, digest: str) -> bool:
-    """Whether a whole direction lies there that was learnt on these weights, quantized in this way, from these examples."""
-    try:
-        details = store.load_direction(path).card.details
-    except store.StoreError:
+        fingerprint = loading.fingerprint(checkpoint)
+    except TillerError:
+        # There are no weights to compare with; loading them says what is wrong.
         return False
-    same = details.get("fingerprint") == loaded.fingerprint and details.get("quantize", "none") == loaded.quantize
-    return same and details.get("contrast", {}).get("digest") == digest
+    return PARTS[kind].there(order, fingerprint, quantize)
 
 
-def _run(title: str, work: directions.Learning) -> Direction:
-    """Run a learning to its end, saying what it does on one line of a terminal."""
-    started = time.perf_counter()
+@dataclass
+class _Progress:
+    """One bar for all checkpoints and parts. What a checkpoint takes is known once it is loaded; until then, what the last one took."""
+
+    todo: list[_Todo]
+    pace: Pace = field(default_factory=lambda: Pace(1))
+    before: int = 0
+    known: dict[str, int] = field(default_factory=dict)
+
+    def begin(self, place: int, costs: dict[str, Cost]) -> None:
+        """A checkpoint is in memory: what its parts take is known, and guessed for those that follow."""
+        self.known |= {kind: cost.tokens for kind, cost in costs.items()}
+        ahead = sum(self.known.get(kind, 0) for each in self.todo[place:] for kind in each.kinds)
+        self.pace.total, self.pace.done = self.before + ahead, self.before
+        self.pace.go()
+
+    def end(self, kind: str) -> None:
+        """A part is made: whatever it took, it counts as what was planned."""
+        self.before += self.known[kind]
+        self.pace.done = self.before
+
+    def draw(self, title: str, sentence: str) -> None:
+        """One line of a terminal; nothing in a pipe."""
+        if not sys.stderr.isatty():
+            return
+        part, left = self.pace.part, self.pace.left
+        bar = "█" * round(part * _BAR) + "░" * (_BAR - round(part * _BAR))
+        rest = f" · about {duration(left)} left" if left is not None else ""
+        print(f"\r\x1b[K{bar} {part:4.0%}{rest} · {title}: {sentence}", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        """Make room for a sentence."""
+        if sys.stderr.isatty():
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _make(family: Family, todo: list[_Todo], options: argparse.Namespace) -> None:
+    progress = _Progress(todo)
+    try:
+        for place, each in enumerate(todo):
+            name = each.order.checkpoint
+            progress.draw(name, "Loading.")
+            loaded = _load(family, name, options)
+            progress.begin(place, {kind: PARTS[kind].plan(each.order, loaded) for kind in each.kinds})
+            for kind in each.kinds:
+                _part(kind, each.order, loaded, progress)
+            # The next one gets its memory.
+            del loaded
+            memory.release()
+    finally:
+        progress.clear()
+
+
+def _part(kind: str, order: Order, loaded: Loaded, progress: _Progress) -> None:
+    work = PARTS[kind].run(order, loaded)
     while True:
         try:
-            part, sentence = next(work)
+            step = next(work)
         except StopIteration as stop:
-            if sys.stderr.isatty():
-                print("\r\x1b[K", end="", file=sys.stderr)
-            found: Direction = stop.value
-            return found
-        if sys.stderr.isatty():
-            print(
-                f"\r\x1b[K{title}: {part:.0%} {sentence} ({time.perf_counter() - started:.0f} s)",
-                end="",
-                file=sys.stderr,
-                flush=True,
-            )
+            progress.end(kind)
+            progress.clear()
+            print(*stop.value, sep="\n", flush=True)
+            return
+        progress.pace.add(step)
+        progress.draw(f"{order.checkpoint} {kind}", step.sentence)
+
+
+def _load(family: Family, name: str, options: argparse.Namespace) -> Loaded:
+    return loading.load(
+        family,
+        name,
+        device=options.device,
+        dtype=options.dtype,
+        quantize=options.quantize,
+        max_memory=options.max_memory,
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------ the cost
+
+
+def _tell_cost(family: Family, todo: list[_Todo], options: argparse.Namespace) -> None:
+    """What would be done, and how long it would take, measured on the first checkpoint that is on this machine."""
+    if not todo:
+        print("Nothing is left to do.")
+        return
+    print(f"To load: {', '.join(each.order.checkpoint for each in todo)}.")
+    here = next((each for each in todo if _local(family.checkpoint(each.order.checkpoint))), None)
+    if here is None:
+        print("How long it takes cannot be measured: none of these checkpoints is on this machine yet.")
+        return
+    loaded = _load(family, here.order.checkpoint, options)
+    whole = Cost()
+    for kind in dict.fromkeys(kind for each in todo for kind in each.kinds):
+        count = sum(kind in each.kinds for each in todo)
+        cost = PARTS[kind].plan(here.order, loaded).times(count)
+        whole += cost
+        print(
+            f"{kind}, {count} time{'s' * (count != 1)}: {cost.prompts:,} prompts in {cost.passes:,} forward passes, "
+            f"{cost.tokens:,} tokens, {memory.said(cost.size)} on disk."
+        )
+    seconds = whole.tokens * seconds_a_token(here.order, loaded)
+    print(
+        f"All of it: about {duration(seconds)}, measured on {here.order.checkpoint}, and the time to load each; "
+        f"{memory.said(whole.size)} on disk."
+    )
+
+
+def _local(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint can be loaded without a network."""
+    if checkpoint.local:
+        return True
+    from huggingface_hub import try_to_load_from_cache
+
+    config = try_to_load_from_cache(checkpoint.source, "config.json", revision=checkpoint.revision)
+    if not isinstance(config, str):
+        return False
+    try:
+        sources.check(checkpoint, Path(config).parent)
+    except TillerError:
+        return False
+    return True
+
+
+# ------------------------------------------------------------------------------------------------------ the recorded run
 
 
 def _record(family: Family, path: Path, options: argparse.Namespace) -> None:

@@ -6,20 +6,24 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from core import loading, prompts, store
+from core import lessons, loading, prompts, store
+from core.active import Active
 from core.edits import check_fit, compile_recipe
 from core.engine import Command, Run
 from core.errors import TillerError
-from core.events import Done, Event, Failed, PromptView, RecipeChanged, Scores, Status, Token
+from core.events import Done, Event, Failed, PromptView, RecipeChanged, Scores, Status
 from core.families import Family
 from core.gauges import Gauge, gauge
 from core.generation import Speaker, Stream
+from core.jobs import Job, offered
+from core.lessons import Lesson
 from core.loading import Loaded
 from core.plan import Placing
 from core.recipes import Recipe
@@ -43,6 +47,7 @@ class Worker:
         threads: int,
         publish: Callable[[Status], None],
         cancel_loading: threading.Event,
+        measured: Callable[[str, float], None] = lambda _checkpoint, _seconds: None,
     ) -> None:
         self.family = family
         self.device = str(loading.pick_device(placing.device))
@@ -53,14 +58,17 @@ class Worker:
         self.shelf = Shelf(
             family,
             placing,
-            busy=lambda: {name for active in self._runs for name in active.streams},
+            busy=self._busy,
             say=lambda sentence, part: self._say("loading", sentence, part),
             cancel=cancel_loading,
         )
         self._plan = ""
         self._directions: dict[Path, tuple[float, Direction]] = {}
-        self._runs: list[_Active] = []
+        self._runs: list[Active] = []
         self._speed: float | None = None
+        self._lessons: deque[Lesson] = deque()
+        self._measured = measured
+        self._measuring: dict[str, Iterator[float | None]] = {}
 
     # ------------------------------------------------------------------------------------------------------- resources
 
@@ -77,11 +85,19 @@ class Worker:
 
     def load(self, name: str, wanted: Callable[[], bool] = lambda: True) -> Loaded:
         """A checkpoint, from memory or from disk, as long as it is ``wanted``. Raises LoadError."""
+        new = name not in self.shelf.names
         loaded = self.shelf.get(name, wanted)
         if self._measure_threads:
             self._measure_threads = False
             self.threads = choose(loaded)
+        if new and (kinds := offered(self.family, name)):
+            self._measuring[name] = lessons.estimate(self.family, loaded, kinds)
         return loaded
+
+    def _busy(self) -> set[str]:
+        """The checkpoints that something is computing with."""
+        answering = {name for active in self._runs for name in active.streams}
+        return answering.union(*(lesson.busy for lesson in self._lessons))
 
     def direction(self, name: str, checkpoint: str) -> Direction:
         """A direction learnt on a checkpoint of the family, read again when its file has changed. Raises TillerError."""
@@ -120,18 +136,61 @@ class Worker:
         """Take commands and step runs until the engine is closed."""
         while not closed.is_set():
             steppable = self._steppable()
-            for command in _waiting(commands, wait=not steppable, paused=bool(self._runs)):
+            idle = not (steppable or self._lesson() or self._measuring)
+            for command in _waiting(commands, wait=idle, paused=bool(self._runs)):
                 if command is None:
                     continue
                 if closed.is_set():
                     command.refuse("Tiller is closing; start it again to go on.")
                 else:
                     command.act(self)
-            for active in self._steppable():
+            chats = self._steppable()
+            for active in chats:
                 if not closed.is_set():
                     self._step(active)
+            if not chats and not closed.is_set():
+                self._learn()
         for active in self._runs:
             self._end_early(active)
+        for lesson in self._lessons:
+            lesson.end("cancelled", "Tiller was closed; what was found out is kept for the next time.")
+
+    # ------------------------------------------------------------------------------------------------------- learning
+
+    def learn(self, job: Job) -> None:
+        """Begin a job behind those that have begun before; chats go first."""
+        self._lessons.append(Lesson(job, self.family, self.load))
+
+    def _learn(self) -> None:
+        """A slice of what is learnt, else of measuring how long it would take."""
+        lesson = self._lesson()
+        if lesson is not None:
+            lesson.step()
+            if lesson.over:
+                self._lessons.remove(lesson)
+                self._say_now()
+        elif self._measuring:
+            self._measure(next(iter(self._measuring)))
+
+    def _lesson(self) -> Lesson | None:
+        """Whose turn it is: one that was cancelled, else the first, unless it waits for the memory of a chat."""
+        cancelled = (each for each in self._lessons if each.job.cancelled.is_set())
+        found = next(cancelled, next(iter(self._lessons), None))
+        waits = found is not None and found.blocked and self._runs and not found.job.cancelled.is_set()
+        return None if waits else found
+
+    def _measure(self, name: str) -> None:
+        slices = self._measuring[name]
+        try:
+            seconds = next(slices)
+        except Exception as error:
+            # Whatever is wrong with the examples or the model is said to whoever asks to learn from them.
+            _log.info("How long learning on %s takes could not be measured: %s", name, error)
+            del self._measuring[name]
+            return
+        if seconds is not None:
+            self._measured(name, seconds)
+            del self._measuring[name]
 
     def start(self, run: Run) -> None:
         """Begin a run; what stands in the way becomes its Failed event."""
@@ -141,12 +200,12 @@ class Worker:
                 run.publish(Done(column, "stopped", 0, 0.0))
             run.end()
             return
-        active = _Active(run)
+        active = Active(run)
         self._runs.append(active)
         self._tried(active, lambda: self._activate(active))
         self._say_now()
 
-    def _tried(self, active: _Active, work: Callable[[], object]) -> None:
+    def _tried(self, active: Active, work: Callable[[], object]) -> None:
         """Do a part of a run; what stands in its way becomes its Failed event."""
         run = active.run
         try:
@@ -166,12 +225,12 @@ class Worker:
             self._forget(active)
             self._broken(run, error)
 
-    def _activate(self, active: _Active) -> None:
+    def _activate(self, active: Active) -> None:
         settings = active.run.settings
         active.waiting = list(dict.fromkeys(settings.columns[column].checkpoint for column in active.run.columns))
         self._fill(active)
 
-    def _fill(self, active: _Active) -> None:
+    def _fill(self, active: Active) -> None:
         """Start the streams of a run's checkpoints: of all that there is room for, and of the next ones when these are done."""
         run = active.run
         while active.waiting:
@@ -179,6 +238,8 @@ class Worker:
             try:
                 loaded = self.load(checkpoint, lambda: not run.cancelled.is_set())
             except NoRoomNow:
+                if any(lesson.suspend("Waiting for memory that a chat uses now.") for lesson in self._lessons):
+                    continue
                 others = [each for each in self._runs if each is not active and each.streams]
                 if not active.streams and not others:
                     raise
@@ -189,7 +250,7 @@ class Worker:
             self._begin(active, checkpoint, loaded)
             active.waiting.pop(0)
 
-    def _begin(self, active: _Active, checkpoint: str, loaded: Loaded) -> None:
+    def _begin(self, active: Active, checkpoint: str, loaded: Loaded) -> None:
         run = active.run
         gauges, refused = self.gauges(loaded)
         notes = " ".join(part for part in (active.note, refused) if part)
@@ -215,7 +276,7 @@ class Worker:
         note = " ".join(part for part in (built.note, refused) if part)
         return Speaker(column, built.ids, edits, run.settings.sampling, shadow, prefix, note)
 
-    def _steppable(self) -> list[_Active]:
+    def _steppable(self) -> list[Active]:
         """The runs whose turn it is: those that somebody reads, chats before scrubbing; a cancelled one always, to be freed."""
         held = frozenset(name for each in self._runs for name in each.streams)
         alive = [
@@ -227,12 +288,12 @@ class Worker:
         first = [active for active in alive if not active.run.scrub or active.run.cancelled.is_set()]
         return first or alive
 
-    def _step(self, active: _Active) -> None:
+    def _step(self, active: Active) -> None:
         self._tried(active, lambda: self._advance(active))
         if active not in self._runs:
             self._say_now()
 
-    def _advance(self, active: _Active) -> None:
+    def _advance(self, active: Active) -> None:
         if active.run.cancelled.is_set():
             active.publish(active.stopped())
             active.waiting.clear()
@@ -248,24 +309,24 @@ class Worker:
             else:
                 self._finish(active)
 
-    def _forget(self, active: _Active) -> None:
+    def _forget(self, active: Active) -> None:
         self._runs = [each for each in self._runs if each is not active]
 
-    def _end_early(self, active: _Active) -> None:
+    def _end_early(self, active: Active) -> None:
         """Stop a run because the engine closes or nobody waits for it: what was said stays, every unfinished column is done."""
         active.publish(active.stopped())
         for event in active.held:
             active.run.publish(event)
         active.run.end()
 
-    def _change_recipes(self, active: _Active) -> list[Event]:
+    def _change_recipes(self, active: Active) -> list[Event]:
         events: list[Event] = []
         while active.run.changes:
             column, recipe = active.run.changes.popleft()
             events += self._change_recipe(active, column, recipe)
         return events
 
-    def _change_recipe(self, active: _Active, column: int, recipe: Recipe) -> list[Event]:
+    def _change_recipe(self, active: Active, column: int, recipe: Recipe) -> list[Event]:
         stream = active.streams.get(active.run.settings.columns[column].checkpoint)
         if stream is None:
             # Its checkpoint waits for its turn, and will start with this recipe; or has had it.
@@ -277,7 +338,7 @@ class Worker:
         index = stream.set_edits(column, compile_recipe(recipe, stream.loaded, self.direction))
         return [] if index is None else [RecipeChanged(column, index, str(recipe))]
 
-    def _finish(self, active: _Active) -> None:
+    def _finish(self, active: Active) -> None:
         self._forget(active)
         if active.run.scrub:
             self._score_shadows(active)
@@ -287,7 +348,7 @@ class Worker:
         active.run.end()
         self._say_now()
 
-    def _score_shadows(self, active: _Active) -> None:
+    def _score_shadows(self, active: Active) -> None:
         """The unsteered checkpoint's readings of every scrubbed answer, in one forward pass, then the events held back.
 
         Answers that were stopped are not scored: nobody will look at them.
@@ -319,45 +380,6 @@ class Worker:
     def _say(self, state: str, detail: str, progress: float | None = None) -> None:
         assert state in ("loading", "ready", "busy")
         self._publish(Status(state, detail, progress, self._speed, self.device, self.threads, self._plan))  # type: ignore[arg-type]
-
-
-@dataclass(eq=False)
-class _Active:
-    """A run in progress: a stream for each checkpoint that is in memory, and what has been said so far.
-
-    ``waiting`` are the checkpoints whose turn comes later; ``blocked`` what was in use when there was no room for the next of them.
-    """
-
-    run: Run
-    waiting: list[str] = field(default_factory=list)
-    blocked: frozenset[str] | None = None
-    note: str = ""
-    streams: dict[str, Stream] = field(default_factory=dict)
-    prompts: dict[int, tuple[int, ...]] = field(default_factory=dict)
-    said: dict[int, list[Token]] = field(default_factory=dict)
-    held: list[Event] = field(default_factory=list)
-    tokens: int = 0
-    started: float = field(default_factory=time.perf_counter)
-
-    def stopped(self) -> list[Event]:
-        """What ends every column now: those that are being written, and those whose turn has not come."""
-        ended: list[Event] = [event for stream in self.streams.values() for event in stream.stop()]
-        settings = self.run.settings
-        late = [column for column in self.run.columns if settings.columns[column].checkpoint in self.waiting]
-        return ended + [Done(column, "stopped", 0, 0.0) for column in late]
-
-    def publish(self, events: list[Event]) -> None:
-        """Pass events on; a scrub's Done waits for the scores that come before it."""
-        for event in events:
-            if isinstance(event, Token):
-                self.tokens += 1
-                if self.run.scrub:
-                    self.said.setdefault(event.column, []).append(event)
-            if isinstance(event, Done) and self.run.scrub:
-                self.said.setdefault(event.column, [])
-                self.held.append(event)
-            else:
-                self.run.publish(event)
 
 
 def _waiting(commands: queue.Queue[Command | None], wait: bool, paused: bool) -> list[Command | None]:

@@ -23,6 +23,7 @@ def _by_themselves(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest
     """No test sees the artefacts or the saved state of whoever runs it; torch, where it is in memory, keeps to one thread."""
     monkeypatch.setenv("TILLER_DATA", str(tmp_path_factory.mktemp("data")))
     monkeypatch.setenv("TILLER_STATE", str(tmp_path_factory.mktemp("state")))
+    monkeypatch.setenv("TILLER_CACHE", str(tmp_path_factory.mktemp("cache")))
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
 

@@ -9,7 +9,7 @@ import shutil
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import pytest
@@ -17,30 +17,27 @@ import tiny
 import torch
 from torch import Tensor
 
-from core import answers, contrast, directions, effects, families, loading, store
+import core.states
+from core import answers, contrast, effects, families, loading, store
 from core.contrast import ContrastError, ContrastSet
-from core.directions import (
-    MOST_POSITIONS,
-    STRENGTHS,
-    _dose_response,
-    _followed,
-    _refusal_choice,
-    _template_end,
-    _truth_layer,
-    learn,
-    states,
-)  # fmt: skip
+from core.directions import STRENGTHS, learn, states
+from core.drafts import dose_response
 from core.edits import compile_recipe
 from core.engine import Engine
 from core.errors import TillerError
+from core.learning_refusal import MOST_POSITIONS, _followed, _refusal_choice, _template_end
+from core.learning_truth import _truth_layer
 from core.loading import Loaded
+from core.notebook import Notebook
 from core.options import UsageError
 from core.precompute import precompute
 from core.prompts import chat_prompt, encode
 from core.recipes import parse
 from core.scoring import reply_logits
+from core.steps import Learning, Slices
 from core.store import Direction
 
+T = TypeVar("T")
 UNRELATED = ("Hello", "What is bread?")
 
 
@@ -78,6 +75,15 @@ def learnt(folder: Path, written: str) -> dict[str, Direction]:
 
 def arguments(folder: Path) -> list[str]:
     return ["--family", str(folder), "--device", "cpu", "--threads", "1"]
+
+
+def result(learning: Learning[T]) -> T:
+    """What a learning returns in the end."""
+    while True:
+        try:
+            next(learning)
+        except StopIteration as stop:
+            return cast(T, stop.value)
 
 
 def set_of(loaded: Loaded, kind: str) -> ContrastSet:
@@ -126,10 +132,8 @@ def test_means_are_those_of_one_prompt_after_the_other(kind: str, loaded: Loaded
 
 
 @pytest.mark.parametrize("padding", [0.0, 0.9])
-def test_states_of_prompts_of_unequal_length(
-    loaded: Loaded, padding: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(directions, "PADDING", padding)
+def test_states_of_prompts_of_unequal_length(loaded: Loaded, padding: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core.states, "PADDING", padding)
     prompts = [chat_prompt(loaded, text) for text in ("Hi", "What is the capital of France, please?", "Why?")]
     found = states(loaded, prompts, positions=3, rows=2)
     assert found.shape == (3, 3, tiny.LAYERS, tiny.WIDTH)
@@ -140,9 +144,9 @@ def test_states_of_prompts_of_unequal_length(
 
 @pytest.mark.parametrize(("rows", "padding"), [(64, 0.1), (8, 0.1), (64, 0.0), (5, 0.9)])
 def test_prompts_of_about_the_same_length_are_read_together(rows: int, padding: float, monkeypatch: Any) -> None:
-    monkeypatch.setattr(directions, "PADDING", padding)
+    monkeypatch.setattr(core.states, "PADDING", padding)
     lengths = np.random.default_rng(0).integers(3, 60, size=200).tolist()
-    batches = directions._alike(lengths, rows)
+    batches = core.states._alike(lengths, rows)
     assert sorted(index for batch in batches for index in batch) == list(range(200))
     for batch in batches:
         own = [lengths[index] for index in batch]
@@ -348,12 +352,14 @@ def test_learning_tells_how_far_it_is(loaded: Loaded) -> None:
     assert all(sentence.endswith(".") for _, sentence in progress)
 
 
-def test_precompute_refuses_what_it_cannot_do(folder: Path, tmp_path: Path) -> None:
+def test_precompute_refuses_what_it_cannot_do(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(families.FamilyError, match="no checkpoint 'rlhf'"):
         precompute([*arguments(folder), "--checkpoint", "rlhf"])
     bare = tiny.family(tmp_path / "bare", "llama", ("chat",), plain_base=False)
-    with pytest.raises(ContrastError, match="There is no contrast set 'truth'"):
-        precompute(arguments(bare))
+    with monkeypatch.context() as patch:
+        patch.setattr(contrast, "SHIPPED", tmp_path)
+        with pytest.raises(ContrastError, match="There is no contrast set 'truth'"):
+            precompute(arguments(bare))
     with pytest.raises(loading.LoadError, match="use --device cpu"):
         precompute([*arguments(folder), "--device", "cuda:99"])
     with pytest.raises(UsageError, match="on a checkpoint as it is"):
@@ -364,11 +370,12 @@ def test_dose_response_has_every_key_of_its_measure(loaded: Loaded, learnt: dict
     by = effects.bystanders(loaded, UNRELATED)
     measured: list[int] = []
 
-    def measure(edits: effects.Edits) -> dict[str, float]:
+    def measure(edits: effects.Edits) -> Slices[dict[str, float]]:
         measured.append(len(edits))
+        yield 1
         return {"effect": float(len(measured))}
 
-    found = _dose_response(learnt["truth"], loaded, 1, by, measure)
+    found = result(dose_response(learnt["truth"], loaded, 1, by, measure, Notebook()))
     assert set(found) == {"strengths", "effect", "damage"}
     assert found["effect"] == [float(index + 1) for index in range(len(STRENGTHS))]
     assert measured == [0 if strength == 0 else 1 for strength in STRENGTHS]
@@ -381,14 +388,10 @@ def test_a_model_that_says_nothing_cannot_be_measured(loaded: Loaded) -> None:
 
 
 @pytest.mark.parametrize("harmful", [True, False])
-def test_refusal_is_learnt_from_instructions_that_the_model_follows_its_own_way_on(
-    monkeypatch: pytest.MonkeyPatch, harmful: bool
-) -> None:
+def test_refusal_is_learnt_from_instructions_that_the_model_follows_its_own_way_on(harmful: bool) -> None:
     asked = [effects.Asked(str(index), (index,)) for index in range(60)]
-    refuses = torch.tensor([0.9 if index % 2 else 0.1 for index in range(60)], dtype=torch.float64)
-    monkeypatch.setattr(effects, "refusal_probability", lambda _loaded, prompts: refuses[: len(prompts)])
-    loaded = cast(Loaded, None)
-    kept = _followed(loaded, asked, harmful)
+    refused = [0.9 if index % 2 else 0.1 for index in range(60)]
+    kept = _followed(asked, refused, harmful)
     assert [int(each.text) % 2 == 1 for each in kept] == [harmful] * 30
     few = asked[:20]
-    assert _followed(loaded, few, harmful) == few, "with too few of them all are kept"
+    assert _followed(few, refused[:20], harmful) is few, "with too few of them all are kept"

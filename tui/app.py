@@ -185,6 +185,7 @@ class TillerApp(App[None]):
         assert self.engine is not None
         before = self.board.header.status.state
         self.board.refresh_status(f"{self.engine.family.title} · {self.board.chat.settings.column.checkpoint}")
+        self.board.watch_learning()
         now = self.board.header.status.state
         if self.engine.status.plan and not self.planned:
             self.planned = True

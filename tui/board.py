@@ -18,6 +18,7 @@ from core.session import Session
 from tui.chips import Chips
 from tui.header import Header
 from tui.key_line import KeyLine
+from tui.learn_line import LearnLine
 from tui.legend import Legend
 from tui.prompt import Prompt
 from tui.recipe_line import RecipeInput, RecipeLine
@@ -34,9 +35,6 @@ _RECORDED = "recorded · this was answered earlier; {when}Ctrl+R lets the model 
 _EMPTY = (
     "Write a message below and press Enter: one column answers as the model is, the other one steered.\n"
     "Ctrl+↑ and Ctrl+↓ steer it. F1 helps wherever you are."
-)
-_UNLEARNED = (
-    "This family has no directions yet: `python launch.py precompute --help` says how truth and refusal are learned."
 )
 
 
@@ -57,7 +55,6 @@ class Board(Screen[None]):
         & #left { width: 1fr; height: 1fr; }
         & #panel { width: 38; height: 1fr; padding: 1 1 0 1; background: $surface; scrollbar-size-vertical: 1; }
         & #sliders { height: auto; }
-        & .unlearned { color: $quiet; height: auto; }
         & #notice { height: auto; max-height: 3; padding: 0 1; display: none; color: $text-success; background: $panel; }
         & #notice.-wrong { color: $text-error; }
         & #ask { height: auto; max-height: 5; background: $surface; padding: 0 0 0 1; }
@@ -93,6 +90,7 @@ class Board(Screen[None]):
         self._cards: dict[str, dict[str, Card]] = {}
         self.header, self.chips, self.transcript, self.legend = Header(), Chips(), Transcript(), Legend()
         self.recipe_line, self.token_panel, self.prompt = RecipeLine(), TokenPanel(), Prompt()
+        self.learn_line = LearnLine()
         self.banner, self.notice = Static(id="banner"), Static(id="notice")
         self.sliders = Vertical(id="sliders")
 
@@ -107,6 +105,7 @@ class Board(Screen[None]):
                 yield self.legend
             with VerticalScroll(id="panel", can_focus=False):
                 yield self.recipe_line
+                yield self.learn_line
                 yield self.sliders
                 yield self.token_panel
         yield self.notice
@@ -142,6 +141,10 @@ class Board(Screen[None]):
             assert self.engine is not None
             self._cards[checkpoint] = {card.name: card for card in self.engine.directions(checkpoint)}
         return self._cards[checkpoint]
+
+    def forget_cards(self) -> None:
+        """Read the directions again: there may be new ones."""
+        self._cards = {}
 
     def direction_names(self) -> list[str]:
         """Every direction of the family, each once."""
@@ -252,10 +255,10 @@ class Board(Screen[None]):
         text = str(column.recipe) if self.typed is None else None
         self.recipe_line.show(label, text, names, [each.name for each in self.engine.family.checkpoints])
         present = {slider.direction: slider for slider in self.sliders.query(Slider)}
-        if list(present) != names or not names:
+        if list(present) != names:
             self.sliders.remove_children()
             present = {name: Slider(name) for name in names}
-            self.sliders.mount_all(present.values() or [Static(Content(_UNLEARNED), classes="unlearned")])
+            self.sliders.mount_all(present.values())
         if self.slider_chosen not in names:
             self.slider_chosen = names[0] if names else ""
         for name, slider in present.items():
@@ -278,12 +281,12 @@ class Board(Screen[None]):
         other = next((term for term in recipe.terms if term.kind != "add" and term.direction == name), None)
         state = "" if other is None else "ablated" if other.kind == "ablate" else f"held at {other.value:g}"
         ready = self.scrubs.ready(scrub_key(settings, settings.selected, name, source)) if settings.turns else ()
-        where = source or self._own_source(settings.column.checkpoint)
+        where = source or self.own_source(settings.column.checkpoint)
         return SliderFace(
             recipe.strength(name), where, name == self.slider_chosen, state, dose_of(card), ready, card is None
         )
 
-    def _own_source(self, checkpoint: str) -> str:
+    def own_source(self, checkpoint: str) -> str:
         """The checkpoint whose directions a bare name means; the name itself where the family has no such checkpoint."""
         assert self.engine is not None
         known = any(each.name == checkpoint for each in self.engine.family.choices)

@@ -35,6 +35,8 @@ def commands(app: TillerApp) -> Iterator[SystemCommand]:
     yield SystemCommand("Export", "the chat as Markdown or JSON (Ctrl+S)", board.action_export)
     yield SystemCommand("Link", "that opens this state elsewhere (Ctrl+L)", board.action_link)
     yield SystemCommand("Open a link or a chat", "from the browser, the terminal or a file", board.action_open)
+    yield SystemCommand("Learn", "the directions that the selected column's checkpoint lacks", board.action_learn)
+    yield SystemCommand("Cancel learning", "what was found out so far is kept", board.action_cancel_learning)
     yield SystemCommand("Copy the answer", "of the selected column", board.action_copy)
     yield SystemCommand("Glyphs or colours", "how a lens is drawn", app.toggle_glyphs)
     yield SystemCommand("Tokens", "go through the answer token by token (Ctrl+G)", board.action_tokens)

@@ -124,6 +124,16 @@ class AlternativeChosen(Message):
 
 
 @dataclass
+class LearnWanted(Message):
+    """Learn what the selected column's checkpoint lacks."""
+
+
+@dataclass
+class LearningCancelled(Message):
+    """Stop learning."""
+
+
+@dataclass
 class LensChosen(Message):
     """Colour by the lens at this place in the list."""
 

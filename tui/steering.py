@@ -5,12 +5,12 @@ from __future__ import annotations
 from core.errors import TillerError
 from core.recipes import Recipe, RecipeError, Term, parse
 from core.values import SettingsError
+from tui.learning import Learning
 from tui.messages import AblationToggled, ColumnChosen, RecipeTyped, SliderChosen, SliderMoved, SourceWanted
-from tui.running import Running
 from tui.slider import STEP, Slider, stepped
 
 
-class Steering(Running):
+class Steering(Learning):
     """Changing the selected column's recipe."""
 
     # -------------------------------------------------------------------------------------------------------- recipe

@@ -16,7 +16,7 @@
     const asked = new Map();     // scrub key -> how often its nine answers were asked for
     let waiting = "";            // the key that was asked for last and is not there yet
     let wanted = null;          // the direction whose nine answers are worth having
-    fill(home, recipe.home, list);
+    fill(home, recipe.home, Tiller.learningLine(), list);
 
     const want = (name) => { wanted = name; askForSheet(); };
 
@@ -29,8 +29,7 @@
       }
       if (list.dataset.key !== names.join()) {
         list.dataset.key = names.join();
-        fill(list, names.length ? names.map((name) => sliders.get(name).home) : el("p", { class: "t-quiet" },
-          "This family has no directions yet, so there is nothing to slide. Learn refusal and truth with: python launch.py precompute"));
+        fill(list, ...names.map((name) => sliders.get(name).home));
       }
       recipe.show(view);
       askForSheet();

@@ -1,0 +1,49 @@
+"""A run while it is being answered: what the engine's thread keeps of it between two steps."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from core.engine import Run
+from core.events import Done, Event, Token
+from core.generation import Stream
+
+
+@dataclass(eq=False)
+class Active:
+    """A run in progress: a stream for each checkpoint that is in memory, and what has been said so far.
+
+    ``waiting`` are the checkpoints whose turn comes later; ``blocked`` what was in use when there was no room for the next of them.
+    """
+
+    run: Run
+    waiting: list[str] = field(default_factory=list)
+    blocked: frozenset[str] | None = None
+    note: str = ""
+    streams: dict[str, Stream] = field(default_factory=dict)
+    prompts: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    said: dict[int, list[Token]] = field(default_factory=dict)
+    held: list[Event] = field(default_factory=list)
+    tokens: int = 0
+    started: float = field(default_factory=time.perf_counter)
+
+    def stopped(self) -> list[Event]:
+        """What ends every column now: those that are being written, and those whose turn has not come."""
+        ended: list[Event] = [event for stream in self.streams.values() for event in stream.stop()]
+        settings = self.run.settings
+        late = [column for column in self.run.columns if settings.columns[column].checkpoint in self.waiting]
+        return ended + [Done(column, "stopped", 0, 0.0) for column in late]
+
+    def publish(self, events: list[Event]) -> None:
+        """Pass events on; a scrub's Done waits for the scores that come before it."""
+        for event in events:
+            if isinstance(event, Token):
+                self.tokens += 1
+                if self.run.scrub:
+                    self.said.setdefault(event.column, []).append(event)
+            if isinstance(event, Done) and self.run.scrub:
+                self.said.setdefault(event.column, [])
+                self.held.append(event)
+            else:
+                self.run.publish(event)

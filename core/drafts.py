@@ -1,0 +1,122 @@
+"""A direction while it is being learnt: trying it at a layer, measuring what each strength does, and what its card says in the end."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from core import effects, tables
+from core.contrast import ContrastSet
+from core.edits import RowEdit, compile_recipe
+from core.effects import Bystanders
+from core.gauges import gauge
+from core.loading import Loaded
+from core.notebook import Notebook
+from core.recipes import Recipe, Term
+from core.scoring import score
+from core.states import Means
+from core.steps import Learning, Slices
+from core.store import Card, Direction
+
+VERSION = "0.1"
+STRENGTHS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
+#: Examples of a class that layers, strengths and damage are measured on; learning takes all of its split.
+JUDGED = 32
+#: Layers from this part of the depth on are not chosen: what is added there acts on the next word alone.
+EARLY = 0.8
+
+#: Measures one kind of effect of some edits: its figures by name.
+Measure = Callable[[effects.Edits], Slices[dict[str, float]]]
+
+
+def draft(name: str, loaded: Loaded, contrast: ContrastSet, positive: Means, negative: Means) -> Direction:
+    """A direction with what is known before a layer is chosen."""
+    details = {
+        "kind": "direction",
+        "name": name,
+        "family": loaded.family.name,
+        "checkpoint": loaded.checkpoint.name,
+        # Of the weights on disk, whatever was made of them in memory: a direction fits the checkpoint's quantized twins too.
+        "fingerprint": loaded.fingerprint,
+        "quantize": loaded.quantize,
+        "layers": loaded.anatomy.layers,
+        "width": loaded.width,
+        "layer": 0,
+        "method": "mean_difference",
+        "contrast": tables.described(contrast),
+        "template": "" if name == "truth" else str(loaded.template or loaded.tokenizer.chat_template),
+    }
+    card = Card(loaded.family.folder, "direction", name, loaded.family.name, loaded.checkpoint.name, details)
+    return Direction(
+        card, (positive - negative).astype(np.float32), positive.astype(np.float32), negative.astype(np.float32)
+    )
+
+
+def finish(drafted: Direction, details: dict[str, Any]) -> Direction:
+    """A direction with all that was found out about it."""
+    made = {"program": f"Tiller {VERSION}", "date": datetime.date.today().isoformat()}
+    card = drafted.card
+    whole = Card(card.path, card.kind, card.name, card.family, card.checkpoint, {**card.details, **details, **made})
+    return Direction(whole, drafted.vectors, drafted.positive, drafted.negative)
+
+
+def steer(drafted: Direction, loaded: Loaded, strength: float, layer: int) -> tuple[RowEdit, ...]:
+    """The edits that add a strength of a direction at one layer."""
+    return _compile(drafted, loaded, Term("add", drafted.card.name, strength, layers=(layer,)))
+
+
+def ablate(drafted: Direction, loaded: Loaded, layer: int) -> tuple[RowEdit, ...]:
+    """The edits that remove the direction of a layer from everything every layer writes."""
+    card = Card(
+        drafted.card.path,
+        "direction",
+        drafted.card.name,
+        drafted.card.family,
+        drafted.card.checkpoint,
+        {**drafted.card.details, "layer": layer},
+    )
+    at_layer = Direction(card, drafted.vectors, drafted.positive, drafted.negative)
+    return _compile(at_layer, loaded, Term("ablate", drafted.card.name))
+
+
+def _compile(direction: Direction, loaded: Loaded, term: Term) -> tuple[RowEdit, ...]:
+    return compile_recipe(Recipe((term,)), loaded, lambda _name, _checkpoint: direction)
+
+
+def reading_range(drafted: Direction, loaded: Loaded, layer: int, by: Bystanders) -> Slices[list[float]]:
+    """The readings at which the lens's palette ends: round the median of unsteered replies, wide enough for nine in ten
+    of their tokens and for a steering of one gap. Tokens of a reply stand elsewhere along a direction than those it was
+    learnt at, so 0 and 1 alone would show them all in one colour.
+    """
+    gauges = (gauge(drafted, layer, loaded.device),)
+    values: list[float] = []
+    for chosen in effects.batches(loaded, by):
+        readings = score(loaded, by.prompts[chosen], by.replies[chosen], gauges=gauges)
+        values += [reading.projections[drafted.card.name] for reply in readings for reading in reply]
+        yield effects.tokens(by, chosen)
+    low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
+    half = max(1.0, high - middle, middle - low)
+    return [float(middle - half), float(middle + half)]
+
+
+def dose_response(
+    drafted: Direction, loaded: Loaded, layer: int, by: Bystanders, measure: Measure, notes: Notebook
+) -> Learning[dict[str, list[float]]]:
+    """The measured effect and the damage at every strength of the slider."""
+    rows = []
+    for strength in STRENGTHS:
+        edits = steer(drafted, loaded, strength, layer) if strength else ()
+        work = partial(_dose, loaded, by, measure, edits)
+        row = yield from notes.once(f"strength.{strength:g}", work, f"Measuring strength {strength:g}.")
+        rows.append({"strengths": strength, **row})
+    return {key: [row[key] for row in rows] for key in rows[0]}
+
+
+def _dose(loaded: Loaded, by: Bystanders, measure: Measure, edits: effects.Edits) -> Slices[dict[str, float]]:
+    found = yield from measure(edits)
+    damage = yield from effects.damage_in_slices(loaded, by, edits)
+    return {**found, "damage": damage}

@@ -1,0 +1,196 @@
+"""Learning refusal: read at every token the template puts behind an instruction; layer and token chosen by Arditi et al.'s rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from core import effects
+from core.contrast import SPLITS, ContrastSet
+from core.drafts import EARLY, JUDGED, STRENGTHS, ablate, dose_response, draft, finish, reading_range, steer
+from core.effects import Asked, Bystanders
+from core.loading import Loaded
+from core.notebook import Notebook
+from core.states import Ids, Key, Stand, cost, stand
+from core.steps import Cost, Learning, Slices, told
+from core.store import Direction
+
+#: Post-instruction tokens that are tried, counted from the prompt's end.
+MOST_POSITIONS = 8
+#: A class of training instructions is narrowed to those that the model follows its own way on only when so many are left.
+FEWEST = 24
+#: Harmless replies may move this much (nats a token) for a refusal direction to be chosen [Arditi et al., appendix C].
+MOST_DAMAGE = 0.1
+
+
+def learn_refusal(
+    loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str], notes: Notebook
+) -> Learning[Direction]:
+    """The refusal direction of a checkpoint, with the scores of every layer and token and its dose-response."""
+    asked = _asked(loaded, contrast)
+    for positive in (True, False):
+        work = partial(_refused, loaded, asked["train", positive])
+        refused = yield from notes.once(f"refused.{int(positive)}", work, "Asking what is refused.")
+        asked["train", positive] = _followed(asked["train", positive], refused, positive)
+    prompts: dict[Key, list[Ids]] = {key: [each.ids for each in part] for key, part in asked.items()}
+    positions = _template_end([ids for part in prompts.values() for ids in part])
+    found = yield from stand(loaded, prompts, positions, _rows(loaded), notes, "Reading the instructions.")
+    by = yield from told(effects.bystanders_in_slices(loaded, unrelated), "Listening to unrelated replies.")
+    judged = yield from _prepared(loaded, contrast, by, notes)
+    tried = yield from _tried(loaded, contrast, found, judged, notes)
+    best, criterion = _refusal_choice(tried, loaded.anatomy.layers)
+    offset, layer = int(best["offset"]), int(best["layer"])
+    drafted = draft("refusal", loaded, contrast, found.positive[offset], found.negative[offset])
+    response = yield from dose_response(drafted, loaded, layer, by, judged.mean, notes)
+    work_left = partial(reading_range, drafted, loaded, layer, by)
+    readings = yield from notes.once("readings", work_left, "Listening to unrelated replies.")
+    token = prompts["train", True][0][offset]
+    details = {
+        "layer": layer,
+        "position": {
+            "offset": offset,
+            "of": "prompt",
+            "token": str(loaded.tokenizer.decode([token])),
+            "token_id": token,
+        },
+        "layer_scores": {key: _by_layer(tried, offset, key) for key in ("accuracy", "induction", "ablated", "damage")},
+        "all_scores": tried,
+        "criterion": criterion,
+        "followed": {"harmful": len(asked["train", True]), "harmless": len(asked["train", False])},
+        "test": {"accuracy": float(found.accuracy["test"][offset, layer])},
+        "dose_response": response,
+        "reading_range": readings,
+    }
+    return finish(drafted, details)
+
+
+def refusal_cost(loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str]) -> Cost:
+    """What :func:`learn_refusal` takes."""
+    asked = _asked(loaded, contrast)
+    prompts: dict[Key, list[Ids]] = {key: [each.ids for each in part] for key, part in asked.items()}
+    positions = _template_end([ids for part in prompts.values() for ids in part])
+    first = [effects.probabilities_cost(loaded, asked["train", label], effects.REFUSALS) for label in (True, False)]
+    judged = [
+        effects.probabilities_cost(
+            loaded, effects.chat(loaded, contrast.part("validation", label, JUDGED)), effects.REFUSALS
+        )
+        for label in (True, False)
+    ]
+    by = effects.bystanders_cost(loaded, unrelated)
+    both = judged[0] + judged[1]
+    tries = positions * loaded.anatomy.layers
+    reading = cost(prompts, _rows(loaded))
+    return first[0] + first[1] + reading + both + by.times(3) + (both + by).times(tries + len(STRENGTHS))
+
+
+def _asked(loaded: Loaded, contrast: ContrastSet) -> dict[Key, list[Asked]]:
+    return {
+        (split, positive): effects.chat(loaded, contrast.part(split, positive))
+        for split in SPLITS
+        for positive in (True, False)
+    }
+
+
+def _rows(loaded: Loaded) -> int:
+    return min(64, effects.rows_of(loaded))
+
+
+def _refused(loaded: Loaded, asked: Sequence[Asked]) -> Slices[list[float]]:
+    found = yield from effects.refusal_in_slices(loaded, asked)
+    return [float(each) for each in found]
+
+
+def _followed(asked: list[Asked], refused: Sequence[float], harmful: bool) -> list[Asked]:
+    """The harmful instructions that the model refuses, or the harmless ones that it does not [Arditi et al., §2.3].
+
+    The others would pull the class means together. A checkpoint that does so with fewer than :data:`FEWEST` learns from all.
+    """
+    kept = [each for each, chance in zip(asked, refused, strict=True) if (chance > 0.5) == harmful]
+    return kept if len(kept) >= FEWEST else asked
+
+
+def _template_end(prompts: Sequence[tuple[int, ...]]) -> int:
+    """How many tokens all prompts end with: what the template puts behind the instruction, at most :data:`MOST_POSITIONS`."""
+    shortest = min(len(ids) for ids in prompts)
+    same = 0
+    while same < min(shortest, MOST_POSITIONS) and len({ids[-same - 1] for ids in prompts}) == 1:
+        same += 1
+    return max(1, same)
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    """Validation instructions, harmful and harmless, with the plain model's refusal probabilities."""
+
+    loaded: Loaded
+    harmful: list[Asked]
+    harmless: list[Asked]
+    plain_harmful: float
+    plain_harmless: float
+    by: Bystanders
+
+    def scores(self, ablation: effects.Edits, addition: effects.Edits) -> Slices[dict[str, float]]:
+        """Induction (rise of P(refusal) on harmless prompts by one gap), P(refusal) on harmful ones when ablated, damage of ablating."""
+        added = yield from effects.refusal_in_slices(self.loaded, self.harmless, addition)
+        ablated = yield from effects.refusal_in_slices(self.loaded, self.harmful, ablation)
+        damage = yield from effects.damage_in_slices(self.loaded, self.by, ablation)
+        return {
+            "induction": float(added.mean()) - self.plain_harmless,
+            "ablated": float(ablated.mean()),
+            "removed": self.plain_harmful - float(ablated.mean()),
+            "damage": damage,
+        }
+
+    def mean(self, edits: effects.Edits) -> Slices[dict[str, float]]:
+        """P(refusal) on harmless and on harmful prompts."""
+        harmless = yield from effects.refusal_in_slices(self.loaded, self.harmless, edits)
+        harmful = yield from effects.refusal_in_slices(self.loaded, self.harmful, edits)
+        return {"effect": float(harmless.mean()), "harmful": float(harmful.mean())}
+
+
+def _prepared(loaded: Loaded, contrast: ContrastSet, by: Bystanders, notes: Notebook) -> Learning[_Refusal]:
+    harmful, harmless = (effects.chat(loaded, contrast.part("validation", label, JUDGED)) for label in (True, False))
+    plain = yield from notes.once(
+        "plain", partial(_plain, loaded, harmful, harmless), "Asking what is refused as it is."
+    )
+    return _Refusal(loaded, harmful, harmless, plain[0], plain[1], by)
+
+
+def _plain(loaded: Loaded, harmful: list[Asked], harmless: list[Asked]) -> Slices[list[float]]:
+    first = yield from effects.refusal_in_slices(loaded, harmful)
+    second = yield from effects.refusal_in_slices(loaded, harmless)
+    return [float(first.mean()), float(second.mean())]
+
+
+def _tried(
+    loaded: Loaded, contrast: ContrastSet, found: Stand, judged: _Refusal, notes: Notebook
+) -> Learning[list[dict[str, Any]]]:
+    """The scores of every layer at every token behind the instruction."""
+    tried: list[dict[str, Any]] = []
+    for offset in range(-len(found.positive), 0):
+        drafted = draft("refusal", loaded, contrast, found.positive[offset], found.negative[offset])
+        for layer in range(loaded.anatomy.layers):
+            addition = steer(drafted, loaded, 1.0, layer)
+            work = partial(judged.scores, ablate(drafted, loaded, layer), addition)
+            sentence = f"Trying layer {layer} at token {offset}."
+            scores = yield from notes.once(f"token{offset}.layer{layer}", work, sentence)
+            accuracy = float(found.accuracy["validation"][offset, layer])
+            tried.append({"offset": offset, "layer": layer, "accuracy": accuracy, **scores})
+    return tried
+
+
+def _refusal_choice(tried: list[dict[str, Any]], layers: int) -> tuple[dict[str, Any], str]:
+    """Arditi et al.'s rule with both effects counted; where a checkpoint refuses nothing, the best separation."""
+    early = [each for each in tried if each["layer"] < EARLY * layers]
+    allowed = [each for each in early if each["damage"] <= MOST_DAMAGE and each["induction"] >= 0]
+    if max((each["induction"] for each in allowed), default=0.0) > 0.05:
+        rule = "largest induction + removal, with induction ≥ 0 and damage of ablating ≤ .1 nats, last fifth of layers left out"
+        return max(allowed, key=lambda each: each["induction"] + each["removed"]), rule
+    rule = "best separation, last fifth of layers left out: this checkpoint hardly refuses, so no effect can choose"
+    return max(early, key=lambda each: each["accuracy"]), rule
+
+
+def _by_layer(tried: list[dict[str, Any]], offset: int, key: str) -> list[float]:
+    return [each[key] for each in tried if each["offset"] == offset]

@@ -1,0 +1,124 @@
+"""Learning truth: read at a statement's full stop, its layer chosen by what one gap does to P(TRUE) − P(FALSE)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from core import effects
+from core.contrast import SPLITS, ContrastSet
+from core.drafts import EARLY, JUDGED, STRENGTHS, dose_response, draft, finish, reading_range, steer
+from core.effects import Asked
+from core.loading import Loaded
+from core.notebook import Notebook
+from core.prompts import encode
+from core.states import Ids, Key, cost, stand
+from core.steps import Cost, Learning, Slices, told
+from core.store import Direction
+
+
+def learn_truth(
+    loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str], notes: Notebook
+) -> Learning[Direction]:
+    """The truth direction of a checkpoint, with all scores and its dose-response."""
+    prompts = _prompts(loaded, contrast)
+    found = yield from stand(loaded, prompts, 1, _rows(loaded), notes, "Reading the statements.")
+    accuracy = found.accuracy["validation"][0].tolist()
+    drafted = draft("truth", loaded, contrast, found.positive[0], found.negative[0])
+    judged = _Truth.prepare(loaded, contrast)
+    plain = yield from notes.once("plain", judged.plain, "Asking about statements.")
+    effect: list[float] = []
+    for layer in range(loaded.anatomy.layers):
+        plus, minus = (steer(drafted, loaded, strength, layer) for strength in (1.0, -1.0))
+        work = partial(judged.effect, plain, plus, minus)
+        effect.append((yield from notes.once(f"layer.{layer}", work, f"Trying layer {layer}.")))
+    layer = _truth_layer(accuracy, effect)
+    sentence = "Listening to unrelated replies."
+    by = yield from told(effects.bystanders_in_slices(loaded, unrelated), sentence)
+    response = yield from dose_response(drafted, loaded, layer, by, judged.mean, notes)
+    readings = yield from notes.once("readings", partial(reading_range, drafted, loaded, layer, by), sentence)
+    tested = len(prompts["test", True]) + len(prompts["test", False])
+    details = {
+        "layer": layer,
+        "position": {"offset": -1, "of": "statement", "token": "the last token of the statement"},
+        "layer_scores": {"held_out_category_accuracy": accuracy, "intervention_effect": effect},
+        "criterion": "largest effect of one gap among the layers whose held-out-category accuracy is within .05 of the best, "
+        "last fifth of layers left out",
+        "test": {"held_out_category_accuracy": float(found.accuracy["test"][0, layer]), "n": tested},
+        "dose_response": response,
+        "reading_range": readings,
+    }
+    return finish(drafted, details)
+
+
+def truth_cost(loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str]) -> Cost:
+    """What :func:`learn_truth` takes."""
+    judged = _Truth.prepare(loaded, contrast)
+    asked = effects.probabilities_cost(loaded, judged.true, effects.LABELS)
+    asked += effects.probabilities_cost(loaded, judged.false, effects.LABELS)
+    together = effects.probabilities_cost(loaded, [*judged.true, *judged.false], effects.LABELS)
+    by = effects.bystanders_cost(loaded, unrelated)
+    tried = asked.times(1 + loaded.anatomy.layers)
+    dosed = (together + by).times(len(STRENGTHS))
+    return cost(_prompts(loaded, contrast), _rows(loaded)) + tried + dosed + by.times(3)
+
+
+def _prompts(loaded: Loaded, contrast: ContrastSet) -> dict[Key, list[Ids]]:
+    bos = str(loaded.tokenizer.bos_token or "")
+    return {
+        (split, positive): [encode(loaded, bos + text) for text in contrast.part(split, positive)]
+        for split in SPLITS
+        for positive in (True, False)
+    }
+
+
+def _rows(loaded: Loaded) -> int:
+    return min(64, effects.rows_of(loaded))
+
+
+@dataclass(frozen=True)
+class _Truth:
+    """Validation statements asked about, true ones and false ones."""
+
+    loaded: Loaded
+    true: list[Asked]
+    false: list[Asked]
+
+    @classmethod
+    def prepare(cls, loaded: Loaded, contrast: ContrastSet) -> _Truth:
+        trues, falses = contrast.part("train", True, 2), contrast.part("train", False, 2)
+        shots = [(trues[0], True), (falses[0], False), (falses[1], False), (trues[1], True)]
+        parts = [
+            effects.statements(loaded, contrast.part("validation", label, JUDGED), shots) for label in (True, False)
+        ]
+        return cls(loaded, parts[0], parts[1])
+
+    def plain(self) -> Slices[list[float]]:
+        """The mean of P(TRUE) − P(FALSE) over true and over false statements, without any edit."""
+        true = yield from effects.truth_in_slices(self.loaded, self.true)
+        false = yield from effects.truth_in_slices(self.loaded, self.false)
+        return [float(true[0].mean()), float(false[0].mean())]
+
+    def effect(self, plain: list[float], plus: effects.Edits, minus: effects.Edits) -> Slices[float]:
+        """How far one gap moves P(TRUE) − P(FALSE): up for false, down for true statements, averaged (at most 2)."""
+        up = yield from effects.truth_in_slices(self.loaded, self.false, plus)
+        down = yield from effects.truth_in_slices(self.loaded, self.true, minus)
+        return ((float(up[0].mean()) - plain[1]) + (plain[0] - float(down[0].mean()))) / 2
+
+    def mean(self, edits: effects.Edits) -> Slices[dict[str, float]]:
+        """P(TRUE) − P(FALSE) and what is left of P(TRUE) + P(FALSE), over both classes."""
+        margin, mass = yield from effects.truth_in_slices(self.loaded, [*self.true, *self.false], edits)
+        return {"effect": float(torch.mean(margin)), "mass": float(torch.mean(mass))}
+
+
+def _truth_layer(accuracy: list[float], effect: list[float]) -> int:
+    """The best effect among the layers that tell true from false about as well as the best one.
+
+    The last fifth is left out: what is added there moves the words TRUE and FALSE themselves, not what the model makes of it.
+    """
+    early = [layer for layer in range(len(accuracy)) if layer < EARLY * len(accuracy)]
+    most = max(accuracy[layer] for layer in early)
+    return max((layer for layer in early if accuracy[layer] >= most - 0.05), key=lambda layer: effect[layer])

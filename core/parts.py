@@ -1,0 +1,139 @@
+"""What can be computed beforehand for a checkpoint, by name: :data:`PARTS`. Whoever adds a screen that needs more adds a part here.
+
+The command line (``precompute``) and the engine's thread (the button in Chat) run the same parts, a slice at a time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from core import agreement, contrast, directions, effects, store
+from core.contrast import ContrastSet
+from core.families import Family
+from core.loading import Loaded
+from core.steps import Cost, Learning
+from core.store import Direction, StoreError
+
+#: A first forward pass that takes longer, in seconds, is itself the measure of how long others take.
+_LONG = 0.2
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is wanted: for which checkpoint, written below which folder (in the layout of ``vectors/``).
+
+    ``contrasts`` are a person's own examples, by kind, in the place of the family's.
+    """
+
+    family: Family
+    checkpoint: str
+    root: Path
+    contrasts: Mapping[str, ContrastSet] = field(default_factory=dict)
+
+    def contrast(self, kind: str) -> ContrastSet:
+        """The examples that ``kind`` is learnt from. Raises ContrastError."""
+        return self.contrasts.get(kind) or contrast.load(self.family, kind)
+
+    def unrelated(self) -> list[str]:
+        """Messages whose replies a direction should leave alone."""
+        return self.contrast("refusal").part("validation", False, directions.JUDGED)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One kind of artefact. ``run`` yields its slices, writes the artefact, and returns sentences on it.
+
+    ``there(order, fingerprint, quantize)`` says whether it lies there already, made from the same weights and examples; ``plan`` what
+    making it takes, notes in the cache included in neither.
+    """
+
+    summary: str
+    there: Callable[[Order, str, str], bool]
+    plan: Callable[[Order, Loaded], Cost]
+    run: Callable[[Order, Loaded], Learning[Sequence[str]]]
+
+
+# ------------------------------------------------------------------------------------------------------------ directions
+
+
+def _path(kind: str, order: Order) -> Path:
+    return store.artefact_path(order.root, order.family.name, order.checkpoint, "direction", kind)
+
+
+def _there(kind: str, order: Order, fingerprint: str, quantize: str) -> bool:
+    try:
+        details = store.load_direction(_path(kind, order)).card.details
+    except StoreError:
+        # What is not there, cut off or of another format is made (again).
+        return False
+    same = details.get("fingerprint") == fingerprint and details.get("quantize", "none") == quantize
+    return same and details.get("contrast", {}).get("digest") == order.contrast(kind).digest
+
+
+def _plan(kind: str, order: Order, loaded: Loaded) -> Cost:
+    return directions.cost(kind, loaded, order.contrast(kind), order.unrelated())
+
+
+def _run(kind: str, order: Order, loaded: Loaded) -> Learning[Sequence[str]]:
+    examples, unrelated, path = order.contrast(kind), order.unrelated(), _path(kind, order)
+    notes = directions.notebook(kind, loaded, examples, unrelated)
+    direction = yield from directions.steps(kind, loaded, examples, unrelated, notes)
+    said = list(_compared(order, direction, path))
+    tensors = {"vectors": direction.vectors, "positive": direction.positive, "negative": direction.negative}
+    try:
+        store.save_artefact(path, tensors, direction.card.details)
+    except StoreError as error:
+        raise StoreError(f"{str(error).rstrip('.')}; started again, the work goes on from here.") from error
+    notes.forget()
+    return [*said, f"{order.checkpoint} {kind}: layer {direction.card.layer}, written to {path}"]
+
+
+def _compared(order: Order, direction: Direction, path: Path) -> Iterator[str]:
+    """How well a direction agrees with the one that it replaces, where that was learnt on the same weights otherwise quantized."""
+    card = direction.card
+    before = path
+    if not path.is_file():
+        found = store.find(order.family.name, card.checkpoint, "direction", card.name, order.family.folder)
+        if found is None:
+            return
+        before = found
+    try:
+        other = store.load_direction(before)
+    except StoreError:
+        # What cannot be read is replaced; there is nothing to compare.
+        return
+    if agreement.twins(direction, other):
+        yield agreement.sentence(direction, other)
+
+
+def _direction(kind: str) -> Part:
+    return Part(f"the {kind} direction", partial(_there, kind), partial(_plan, kind), partial(_run, kind))
+
+
+PARTS: dict[str, Part] = {kind: _direction(kind) for kind in directions.KINDS}
+
+
+# -------------------------------------------------------------------------------------------------------------- estimate
+
+
+def seconds_a_token(order: Order, loaded: Loaded) -> float:
+    """How long a token takes, measured on a real batch of examples."""
+    asked = effects.chat(loaded, order.contrast("refusal").part("validation", True, directions.JUDGED))
+    # The first pass of a process is slower than those after it; where passes are quick it is not counted.
+    started = time.perf_counter()
+    tokens = _pass(loaded, asked[:1], effects.REFUSALS[:1])
+    took = time.perf_counter() - started
+    if took < _LONG:
+        started = time.perf_counter()
+        tokens = _pass(loaded, asked, effects.REFUSALS)
+        took = time.perf_counter() - started
+    return took / tokens
+
+
+def _pass(loaded: Loaded, asked: list[effects.Asked], texts: Sequence[str]) -> int:
+    """One forward pass; the number of its tokens."""
+    return next(effects.probabilities_in_slices(loaded, asked, texts))

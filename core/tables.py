@@ -1,0 +1,265 @@
+"""A person's own examples as a contrast set: a CSV, JSON lines or parquet file, or a dataset on the Hub. No torch, nothing executed.
+
+The columns are those of the seed study, ``statement,label``, or ``text,label``; label 1 is the positive class (a true statement, a
+harmful instruction). A column ``split`` with train, validation and test is kept. Without one the examples are split here, always in
+the same way: whole categories where a column ``category`` allows it, else by a hash of the text.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import importlib
+import io
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from core.contrast import SPLITS, ContrastError, ContrastSet, Item
+
+#: What the column of the examples may be called, the first one found is taken.
+TEXTS = ("text", "statement", "instruction", "prompt")
+#: So many examples of each class every split must have.
+FLOOR = {"train": 8, "validation": 4, "test": 4}
+#: How large the splits should be, as parts of the whole.
+SHARE = {"train": 0.6, "validation": 0.2, "test": 0.2}
+#: What the files of a dataset call their splits.
+_FILES = {"train": "train", "validation": "validation", "valid": "validation", "dev": "validation", "test": "test"}
+_LABELS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
+
+Row = Mapping[str, object]
+
+
+def read(source: str, name: str) -> ContrastSet:
+    """The contrast set ``name`` from a file, or from ``hub:owner/name`` with ``:text,label`` behind it where columns are called otherwise.
+
+    Raises:
+        ContrastError: what cannot be read, in one sentence with the fix.
+    """
+    if source.startswith("hub:"):
+        return _from_hub(source, name)
+    path = Path(source).expanduser()
+    if not path.is_file():
+        raise ContrastError(
+            f"There is no file {source}; give a CSV file with the columns text and label, or hub:owner/name."
+        )
+    rows = rows_of(path)
+    return of_rows(rows, name, source, _digest([path]))
+
+
+# ------------------------------------------------------------------------------------------------------------------ files
+
+
+def rows_of(path: Path) -> list[Row]:
+    """The rows of a CSV, JSON lines or parquet file. Raises ContrastError."""
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise ContrastError(
+            f"{path.name} is none of {', '.join(_READERS)}; save it as a CSV file with the columns text and label."
+        )
+    try:
+        return reader(path)
+    except OSError as error:
+        raise ContrastError(f"{path} cannot be read ({error.strerror}); check its permissions.") from error
+    except UnicodeDecodeError as error:
+        raise ContrastError(f"{path} is not UTF-8 text; save it in UTF-8.") from error
+
+
+def _csv(path: Path) -> list[Row]:
+    # Spreadsheets put a byte-order mark first; lines may end in quotes' midst, so csv splits them itself.
+    text = io.StringIO(path.read_bytes().decode("utf-8-sig"), newline="")
+    try:
+        return list(csv.DictReader(text))
+    except csv.Error as error:
+        raise ContrastError(f"{path} is no CSV file ({error}); save it as CSV in UTF-8.") from error
+
+
+def _jsonl(path: Path) -> list[Row]:
+    rows: list[Row] = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+        try:
+            row = json.loads(line) if line.strip() else {}
+        except (ValueError, RecursionError) as error:
+            raise ContrastError(f"{path}, line {number} is not JSON; every line must be one object.") from error
+        if not isinstance(row, dict):
+            raise ContrastError(f"{path}, line {number} is no JSON object; every line must be one.")
+        rows += [row] if row else []
+    return rows
+
+
+def _parquet(path: Path) -> list[Row]:
+    try:
+        # Not among the requirements: few people need it.
+        parquet = importlib.import_module("pyarrow.parquet")
+    except ImportError as error:
+        raise ContrastError(
+            f"{path.name} is a parquet file, which needs the package pyarrow; install it, or save the table as CSV."
+        ) from error
+    try:
+        return list(parquet.read_table(path).to_pylist())
+    except Exception as error:
+        # Its errors are its own types, which are not there to be named without it.
+        raise ContrastError(f"{path.name} is not a parquet file that can be read ({type(error).__name__}).") from error
+
+
+_READERS: dict[str, Callable[[Path], list[Row]]] = {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}
+
+
+def _digest(paths: Iterable[Path], chosen: str = "") -> str:
+    digest = hashlib.sha256(chosen.encode())
+    for path in paths:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+# -------------------------------------------------------------------------------------------------------------- the Hub
+
+
+def _from_hub(source: str, name: str) -> ContrastSet:
+    """A dataset's tables, through the Hub's client alone: what code a dataset may bring is never fetched."""
+    repository, _, columns = source.removeprefix("hub:").partition(":")
+    chosen = tuple(part.strip() for part in columns.split(",")) if columns else ()
+    if repository.count("/") != 1 or (chosen and (len(chosen) != 2 or not all(chosen))):
+        raise ContrastError(
+            f"{source!r} is no dataset; write hub:owner/name, or hub:owner/name:column,label with its columns."
+        )
+    folder = _fetched(repository)
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _READERS)
+    if not files:
+        raise ContrastError(
+            f"The dataset {repository} has no {', '.join(_READERS)} file; save it as CSV and give its path."
+        )
+    # A table is often there in several forms: the simplest is taken.
+    form = min((path.suffix.lower() for path in files), key=list(_READERS).index)
+    files = [path for path in files if path.suffix.lower() == form]
+    splits = [_FILES.get(path.stem.lower().replace(".", "-").partition("-")[0], "") for path in files]
+    whole = set(splits) == set(SPLITS)
+    rows = [
+        {"split": split, **row} if whole else row
+        for path, split in zip(files, splits, strict=True)
+        for row in rows_of(path)
+    ]
+    return of_rows(rows, name, source, _digest(files, columns), *chosen)
+
+
+def _fetched(repository: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    patterns = [f"*{suffix}" for suffix in _READERS]
+    try:
+        return Path(snapshot_download(repository, repo_type="dataset", allow_patterns=patterns))
+    except Exception as error:
+        # The Hub's client raises a dozen unrelated types here; all mean "cannot be fetched".
+        reason = " ".join(str(error).split())[:200]
+        raise ContrastError(
+            f"The dataset {repository} cannot be fetched: check its name, the network and hf auth login. ({type(error).__name__}: {reason})"
+        ) from error
+
+
+# ------------------------------------------------------------------------------------------------------------- examples
+
+
+def of_rows(
+    rows: Sequence[Row], name: str, source: str, digest: str, text: str = "", label: str = "label"
+) -> ContrastSet:
+    """Rows as a contrast set, split if they are not.
+
+    Raises:
+        ContrastError: a column or a label that is missing, a text of both classes, or too few examples.
+    """
+    there = list(dict.fromkeys(key for row in rows for key in row if key is not None))
+    text = text or next((each for each in TEXTS if each in there), "text")
+    if missing := [each for each in (text, label) if each not in there]:
+        raise ContrastError(
+            f"{source} lacks the column {' and '.join(missing)}; it has {', '.join(there) or 'none'}, "
+            "and needs text (or statement) and label."
+        )
+    found: dict[str, Item] = {}
+    for number, row in enumerate(rows, 2):
+        item = _item(row, text, label, f"{source}, row {number}")
+        if found.setdefault(item.text, item).positive != item.positive:
+            raise ContrastError(
+                f"{source} has {item.text[:60]!r} with label 0 and with label 1; leave one of them out."
+            )
+    items, how = _split(tuple(found.values()), source)
+    return ContrastSet(name, items, digest, how)
+
+
+def _item(row: Row, text: str, label: str, where: str) -> Item:
+    said = str(row.get(text) or "").strip()
+    positive = _LABELS.get(str(row.get(label, "")).strip().lower())
+    if not said or positive is None:
+        raise ContrastError(f"{where}: a {text} and a {label} 0 or 1 are needed, not {row.get(label)!r}.")
+    return Item(said, positive, str(row.get("category") or ""), str(row.get("split") or ""))
+
+
+def _split(items: tuple[Item, ...], source: str) -> tuple[tuple[Item, ...], str]:
+    """The examples with a split each, and how they came to it."""
+    if all(item.split in SPLITS for item in items) and not _short(items):
+        return items, "as given"
+    for divide, how in ((_by_category, "whole categories"), (_by_hash, "by hash")):
+        divided = divide(items)
+        if not _short(divided):
+            return divided, how
+    need = sum(FLOOR.values())
+    count = Counter(item.positive for item in items)
+    raise ContrastError(
+        f"{source} has {count[True]} examples with label 1 and {count[False]} with label 0; at least {need} of each are needed."
+    )
+
+
+def _short(items: Sequence[Item]) -> bool:
+    """Whether a class of a split has too few examples."""
+    count = Counter((item.split, item.positive) for item in items)
+    return any(count[split, positive] < floor for split, floor in FLOOR.items() for positive in (True, False))
+
+
+def _by_category(items: Sequence[Item]) -> tuple[Item, ...]:
+    """Whole categories to each split: the largest first, each to the split that is furthest from its share."""
+    sizes = Counter(item.category for item in items)
+    taken: Counter[str] = Counter()
+    place: dict[str, str] = {}
+    for category in sorted(sizes, key=lambda each: (-sizes[each], each)):
+        place[category] = min(SPLITS, key=lambda split: taken[split] / SHARE[split])
+        taken[place[category]] += sizes[category]
+    return tuple(replace(item, split=place[item.category]) for item in items)
+
+
+def _by_hash(items: Sequence[Item]) -> tuple[Item, ...]:
+    """Each class in the order of its texts' hashes, cut in three."""
+    place: dict[str, str] = {}
+    for positive in (True, False):
+        own = sorted((item.text for item in items if item.positive == positive), key=_hash)
+        held = {split: max(FLOOR[split], round(len(own) * SHARE[split])) for split in ("validation", "test")}
+        second = len(own) - held["test"]
+        first = second - held["validation"]
+        for index, text in enumerate(own):
+            place[text] = "train" if index < first else "validation" if index < second else "test"
+    return tuple(replace(item, split=place[item.text]) for item in items)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def overrides(given: Sequence[str], kinds: Sequence[str]) -> dict[str, ContrastSet]:
+    """The contrast sets of ``--contrast kind=source`` options, by kind. Raises ContrastError."""
+    found: dict[str, ContrastSet] = {}
+    for each in given:
+        kind, equals, source = each.partition("=")
+        if not equals or not source or kind not in kinds:
+            raise ContrastError(
+                f"--contrast {each!r} cannot be read; write {' or '.join(f'{kind}=FILE' for kind in kinds)}."
+            )
+        found[kind] = read(source, kind)
+    return found
+
+
+def described(contrast: ContrastSet) -> dict[str, Any]:
+    """What a card says of the examples something was learnt from."""
+    count = sum(item.split == "train" for item in contrast.items)
+    made = {} if contrast.split == "as given" else {"split": contrast.split}
+    return {"name": contrast.name, "digest": contrast.digest, "n": count, **made}

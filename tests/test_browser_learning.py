@@ -1,0 +1,120 @@
+"""The button that learns, in a real browser: offered, pressed, watched, cancelled, and the sliders that are there afterwards."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+import tiny
+from browser_page import Screen, browser
+from browser_server import Served, served, short
+from playwright.sync_api import Browser, expect
+
+from core import learning_refusal, store
+from core.engine import Engine
+from core.notebook import Notebook
+
+expect.set_options(timeout=20_000)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A tiny family without directions; each test has a data folder of its own, where none was learnt yet."""
+    folder = tiny.family(tmp_path_factory.mktemp("families") / "bare")
+    tiny.contrast(folder, examples=2)
+    engine = Engine(str(folder), threads=1)
+    engine.start()
+    assert engine.wait_ready(60).state == "ready"
+    with pytest.MonkeyPatch.context() as patch, served(engine) as page:
+        patch.setattr(learning_refusal, "MOST_POSITIONS", 1)
+        yield page
+
+
+def opened(chromium: Browser, server: Served) -> Screen:
+    link = short(server.engine.settings(), 4).to_link()
+    return Screen.open(chromium, f"{server.address}?{link}").ready()
+
+
+def test_one_button_learns_and_the_sliders_are_there(chromium: Browser, server: Served) -> None:
+    screen = opened(chromium, server)
+    line = screen.page.locator(".t-learning")
+    expect(line).to_contain_text("chat has no directions for refusal and truth yet.")
+    button = screen.page.get_by_role("button", name="Learn refusal and truth now (about")
+    expect(button).to_be_enabled()
+    assert screen.page.locator(".t-slider").count() == 0
+    screen.ask("Hello")
+    button.click()
+    # Without a restart, and without a reload of the page.
+    expect(screen.slider("truth")).to_be_visible()
+    expect(screen.slider("refusal")).to_be_visible()
+    expect(line).to_be_hidden()
+    expect(screen.page.locator(".t-lens")).to_contain_text("refusal")
+    assert {card.name for card in server.engine.directions("chat")} == {"truth", "refusal"}
+    assert all(card.path.is_relative_to(store.user_folder()) for card in server.engine.directions("chat"))
+    with screen.told():
+        screen.slide("truth", 1.0)
+    screen.idle()
+    assert screen.recipe.input_value() == "1*truth"
+    assert screen.tokens(1).count() == 4
+    # The other checkpoint still lacks them, and says so when its column is selected.
+    with screen.told():
+        screen.slide("truth", 0.0)
+    screen.idle()
+    with screen.told():
+        screen.page.locator(".t-columns select").nth(1).select_option("base")
+    expect(line).to_contain_text("base has no directions for refusal and truth yet.")
+    assert screen.outside == []
+    assert screen.faults == []
+
+
+def test_progress_is_shown_and_cancel_ends_it(
+    chromium: Browser, server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = Notebook.keep
+
+    def slowly(self: Notebook, name: str, note: dict[str, object]) -> None:
+        time.sleep(0.15)
+        keep(self, name, note)
+
+    monkeypatch.setattr(Notebook, "keep", slowly)
+    screen = opened(chromium, server)
+    line = screen.page.locator(".t-learning")
+    screen.page.get_by_role("button", name="Learn refusal and truth now").click()
+    expect(line).to_contain_text("% · about")
+    expect(line).to_contain_text("left")
+    bar = line.get_by_role("progressbar")
+    expect(bar).to_be_visible()
+    screen.wait("document.querySelector('.t-learning progress').value > 0.1")
+    # A chat goes on meanwhile.
+    screen.ask("Hello")
+    assert screen.tokens(0).count() == 4
+    line.get_by_role("button", name="Cancel").click()
+    expect(line).to_contain_text("Learning was cancelled; what was found out is kept for the next time.")
+    expect(bar).to_be_hidden()
+    assert list(store.user_folder().rglob("*.safetensors")) == []
+    monkeypatch.setattr(Notebook, "keep", keep)
+    screen.page.get_by_role("button", name="Learn refusal and truth now").click()
+    expect(screen.slider("truth")).to_be_visible()
+    assert screen.faults == []
+
+
+def test_what_goes_wrong_is_said_in_the_line(chromium: Browser, server: Served) -> None:
+    examples = server.engine.family.folder / "contrast" / "truth.csv"
+    whole = examples.read_text()
+    examples.write_text(whole.replace("train", "tain"))
+    screen = opened(chromium, server)
+    screen.page.get_by_role("button", name="Learn refusal and truth now").click()
+    expect(screen.page.locator(".t-learning .wrong")).to_contain_text("a split train, validation or test are needed")
+    expect(screen.page.get_by_role("button", name="Learn refusal and truth now")).to_be_enabled()
+    # Once that is mended, the same button learns.
+    examples.write_text(whole)
+    screen.page.get_by_role("button", name="Learn refusal and truth now").click()
+    expect(screen.slider("truth")).to_be_visible()
+    assert screen.faults == []

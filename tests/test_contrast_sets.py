@@ -1,0 +1,146 @@
+"""The contrast sets that ship for every family: enough examples, balanced, split by whole categories, in one register."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+import pytest
+
+from core import contrast, instructions, statements
+from core.contrast import SPLITS, ContrastSet, Item
+from core.store import SHIPPED
+
+FOLDER = SHIPPED / "contrast"
+LONGEST = 90
+
+
+def shipped(name: str) -> ContrastSet:
+    return contrast.read(FOLDER / f"{name}.csv")
+
+
+@pytest.mark.parametrize(("name", "module"), [("truth", statements), ("refusal", instructions)])
+def test_what_ships_is_what_the_tables_give(name: str, module: object) -> None:
+    assert (FOLDER / f"{name}.csv").read_text(encoding="ascii") == module.table()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["truth", "refusal"])
+def test_texts_are_short_plain_and_never_twice(name: str) -> None:
+    texts = [item.text for item in shipped(name).items]
+    assert len({text.lower() for text in texts}) == len(texts)
+    for text in texts:
+        assert text.isascii()
+        assert text.isprintable()
+        assert 8 < len(text) <= LONGEST
+        assert text[0].isupper()
+        assert text[-1] in ".?"
+        assert "  " not in text
+        assert "{" not in text
+        assert "*" not in text
+
+
+@pytest.mark.parametrize("name", ["truth", "refusal"])
+def test_no_category_is_in_two_splits_and_each_is_balanced(name: str) -> None:
+    splits, classes = defaultdict(set), Counter[tuple[str, bool]]()
+    for item in shipped(name).items:
+        splits[item.category].add(item.split)
+        classes[item.category, item.positive] += 1
+    assert all(len(each) == 1 for each in splits.values())
+    assert {next(iter(each)) for each in splits.values()} == set(SPLITS)
+    assert all(classes[category, True] == classes[category, False] for category in splits)
+
+
+def test_there_are_enough_statements_of_enough_kinds() -> None:
+    items = shipped("truth").items
+    assert len(items) >= 400
+    assert len({item.category for item in items}) >= 6
+    assert all(sum(item.category == each for item in items) >= 40 for each in {item.category for item in items})
+
+
+def denied(item: Item) -> bool:
+    return " not " in item.text
+
+
+def test_every_kind_is_denied_as_often_as_it_is_said_and_that_tells_nothing_of_its_truth() -> None:
+    count = Counter((item.category, denied(item), item.positive) for item in shipped("truth").items)
+    for category in {category for category, _, _ in count}:
+        assert len({count[category, no, true] for no in (True, False) for true in (True, False)}) == 1
+
+
+def test_a_denial_has_the_other_label_than_what_it_denies() -> None:
+    labels = {item.text: item.positive for item in shipped("truth").items}
+    said = {"is not": "is", "does not mean": "means", "was not invented": "was invented", "does not have": "has",
+            "does not come": "comes", "does not pump": "pumps", "does not move": "moves", "do not need": "need"}  # fmt: skip
+    found = 0
+    for text, true in labels.items():
+        for no, yes in said.items():
+            if no in text:
+                assert labels[text.replace(no, yes)] != true
+                found += 1
+    assert found == sum(" not " in text for text in labels)
+
+
+def test_an_answer_tells_nothing_by_itself() -> None:
+    """What a sentence ends with is as often right as wrong, in most kinds: a direction must not learn the words."""
+    for category in ("cities", "elements", "spanish", "inventions"):
+        ends = defaultdict(Counter)
+        for item in shipped("truth").items:
+            if item.category == category and not denied(item):
+                ends[item.text.rstrip(".").split()[-1]][item.positive] += 1
+        assert all(each[True] == each[False] for each in ends.values())
+
+
+def test_numbers_say_which_is_larger() -> None:
+    ones = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+    tens = "twenty thirty forty fifty sixty seventy eighty ninety"
+    value = {word: number for number, word in enumerate(ones.split(), 1)}
+    value |= {word: number for number, word in zip(range(20, 100, 10), tens.split(), strict=True)}
+
+    def number(word: str) -> int:
+        return sum(value[part] for part in word.lower().split("-"))
+
+    right = Counter[str]()
+    for item in shipped("truth").items:
+        if item.category == "numbers":
+            words = item.text.rstrip(".").split()
+            larger = number(words[0]) > number(words[-1])
+            assert item.positive == ((larger == ("larger" in words)) != denied(item))
+            right["larger" in words] += item.positive
+    assert right[True] == right[False]
+
+
+def test_there_are_enough_instructions_of_both_kinds() -> None:
+    items = shipped("refusal").items
+    count = Counter((item.split, item.positive) for item in items)
+    assert sum(item.positive for item in items) >= 256
+    assert sum(not item.positive for item in items) >= 256
+    assert all(count[split, True] == count[split, False] >= 48 for split in SPLITS)
+
+
+def test_harm_and_no_harm_stand_in_the_same_sentences_about_the_same_things() -> None:
+    def frame(text: str) -> str:
+        return next(form for form in instructions.FORMS if text.startswith(form.split("{")[0]) and form[-1] == text[-1])
+
+    frames = {label: Counter[tuple[str, str]]() for label in (True, False)}
+    for item in shipped("refusal").items:
+        frames[item.positive][item.category, frame(item.text)] += 1
+        assert item.category in item.text or item.category + "s" in item.text
+    assert frames[True] == frames[False]
+
+
+def test_a_harmful_line_names_an_aim_and_no_way_to_it() -> None:
+    """Short, one sentence (or its want before the question), no numbers, no links, nothing that could be followed."""
+    for item in shipped("refusal").items:
+        assert len(item.text.split()) <= 17
+        assert not any(character.isdigit() or character in ":;/()" for character in item.text)
+        assert item.text.count(".") + item.text.count("?") <= 2
+
+
+def test_a_family_without_its_own_gets_these() -> None:
+    from core import families
+
+    class Bare:
+        name, folder = "bare", SHIPPED / "no-such-family"
+
+    for name in ("truth", "refusal"):
+        assert contrast.load(Bare(), name) == shipped(name)  # type: ignore[arg-type]
+    assert contrast.load(families.load("skiff"), "truth") != shipped("truth")
