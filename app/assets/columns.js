@@ -78,8 +78,11 @@
 
   function welcome(view) {
     const steered = view.columns.find((column) => column.recipe);
-    return el("div", { class: "t-welcome" }, el("p", {}, "Ask something below, or choose an example above."),
-      el("p", { class: "t-quiet" }, steered ? "Every column answers the same message." : "Then drag a slider: the answer of the selected column changes with it."));
+    const begin = view.family.examples.length ? "Ask something below, or choose an example above." : "Ask something below.";
+    const then = steered ? "Every column answers the same message."
+      : view.sliders.length ? "Then drag a slider: the answer of the selected column changes with it."
+      : "The answer can be steered once directions have been learnt (below).";
+    return el("div", { class: "t-welcome" }, el("p", {}, begin), el("p", { class: "t-quiet" }, then));
   }
 
   function banner(view) {
