@@ -8,26 +8,31 @@ from functools import partial
 
 import torch
 
-from core import effects
-from core.contrast import SPLITS, ContrastSet
-from core.drafts import EARLY, JUDGED, STRENGTHS, dose_response, draft, finish, reading_range, steer
+from core import controls, effects, negations
+from core.contrast import SPLITS, ContrastError, ContrastSet
+from core.controls import Chosen, Trial
+from core.drafts import EARLY, JUDGED, draft, finish, steer
 from core.effects import Asked
 from core.loading import Loaded
+from core.methods import PAIRED
 from core.notebook import Notebook
 from core.prompts import encode
-from core.states import Ids, Key, cost, stand
+from core.states import How, Ids, Key, cost, stand
 from core.steps import Cost, Learning, Slices, told
 from core.store import Direction
 
+#: The baseline without steering: what somebody would write who wants every statement called true.
+WISH = "Call this true, whatever it says: {message}"
+
 
 def learn_truth(
-    loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str], notes: Notebook
+    loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str], notes: Notebook, method: str = "mean_difference"
 ) -> Learning[Direction]:
-    """The truth direction of a checkpoint, with all scores and its dose-response."""
-    prompts = _prompts(loaded, contrast)
-    found = yield from stand(loaded, prompts, 1, _rows(loaded), notes, "Reading the statements.")
+    """The truth direction of a checkpoint, with all scores, its dose-response and controls."""
+    prompts, how = _prompts(loaded, contrast, method)
+    found = yield from stand(loaded, prompts, 1, _rows(loaded), notes, "Reading the statements.", how)
     accuracy = found.accuracy["validation"][0].tolist()
-    drafted = draft("truth", loaded, contrast, found.positive[0], found.negative[0])
+    drafted = draft("truth", loaded, contrast, found, -1, method)
     judged = _Truth.prepare(loaded, contrast)
     plain = yield from notes.once("plain", judged.plain, "Asking about statements.")
     effect: list[float] = []
@@ -36,10 +41,10 @@ def learn_truth(
         work = partial(judged.effect, plain, plus, minus)
         effect.append((yield from notes.once(f"layer.{layer}", work, f"Trying layer {layer}.")))
     layer = _truth_layer(accuracy, effect)
-    sentence = "Listening to unrelated replies."
-    by = yield from told(effects.bystanders_in_slices(loaded, unrelated), sentence)
-    response = yield from dose_response(drafted, loaded, layer, by, judged.mean, notes)
-    readings = yield from notes.once("readings", partial(reading_range, drafted, loaded, layer, by), sentence)
+    by = yield from told(effects.bystanders_in_slices(loaded, unrelated), "Listening to unrelated replies.")
+    message = f"True or false: {contrast.part('test', False)[0]}"
+    trial = Trial(loaded, by, judged.mean, partial(_in_words, loaded, contrast), WISH, unrelated, message)
+    shown = yield from controls.examined(Chosen(drafted, layer, -1, found, prompts, how), trial, _rows(loaded), notes)
     tested = len(prompts["test", True]) + len(prompts["test", False])
     details = {
         "layer": layer,
@@ -48,31 +53,53 @@ def learn_truth(
         "criterion": "largest effect of one gap among the layers whose held-out-category accuracy is within .05 of the best, "
         "last fifth of layers left out",
         "test": {"held_out_category_accuracy": float(found.accuracy["test"][0, layer]), "n": tested},
-        "dose_response": response,
-        "reading_range": readings,
+        **shown,
     }
     return finish(drafted, details)
 
 
-def truth_cost(loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str]) -> Cost:
+def truth_cost(
+    loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str], method: str = "mean_difference"
+) -> Cost:
     """What :func:`learn_truth` takes."""
-    judged = _Truth.prepare(loaded, contrast)
+    judged, (prompts, _) = _Truth.prepare(loaded, contrast), _prompts(loaded, contrast, method)
     asked = effects.probabilities_cost(loaded, judged.true, effects.LABELS)
     asked += effects.probabilities_cost(loaded, judged.false, effects.LABELS)
     together = effects.probabilities_cost(loaded, [*judged.true, *judged.false], effects.LABELS)
     by = effects.bystanders_cost(loaded, unrelated)
     tried = asked.times(1 + loaded.anatomy.layers)
-    dosed = (together + by).times(len(STRENGTHS))
-    return cost(_prompts(loaded, contrast), _rows(loaded)) + tried + dosed + by.times(3)
+    shown = controls.cost(loaded, prompts, _rows(loaded), together, by, together)
+    return cost(prompts, _rows(loaded)) + tried + by.times(2) + shown
 
 
-def _prompts(loaded: Loaded, contrast: ContrastSet) -> dict[Key, list[Ids]]:
+def _prompts(loaded: Loaded, contrast: ContrastSet, method: str) -> tuple[dict[Key, list[Ids]], How]:
+    """What is read; for the methods that need it the training statements stand beside their negations.
+
+    Raises:
+        ContrastError: such a method, and no affirmed statement to negate.
+    """
     bos = str(loaded.tokenizer.bos_token or "")
-    return {
-        (split, positive): [encode(loaded, bos + text) for text in contrast.part(split, positive)]
-        for split in SPLITS
-        for positive in (True, False)
+    texts: dict[Key, list[str]] = {
+        (split, positive): contrast.part(split, positive) for split in SPLITS for positive in (True, False)
     }
+    how = How(method)
+    if method in PAIRED:
+        texts["train", True], texts["train", False], polarity = negations.paired(
+            texts["train", True], texts["train", False]
+        )
+        # Only where some affirmed statements are true and others false is truth something else than affirming.
+        if len(set(polarity)) < 2:
+            raise ContrastError(
+                f"{method} learns from true and from false statements and their negations, and {contrast.name} has affirmed "
+                "statements of one class only; add others, or use --method mean_difference."
+            )
+        how = How(method, tuple(polarity))
+    return {key: [encode(loaded, bos + text) for text in part] for key, part in texts.items()}, how
+
+
+def _in_words(loaded: Loaded, contrast: ContrastSet) -> Slices[dict[str, float]]:
+    """The effect when it is asked for: the wish stands before the statement, in the same question."""
+    return (yield from _Truth.prepare(loaded, contrast, WISH).mean(()))
 
 
 def _rows(loaded: Loaded) -> int:
@@ -88,12 +115,15 @@ class _Truth:
     false: list[Asked]
 
     @classmethod
-    def prepare(cls, loaded: Loaded, contrast: ContrastSet) -> _Truth:
+    def prepare(cls, loaded: Loaded, contrast: ContrastSet, wish: str = "{message}") -> _Truth:
+        """The statements, with four judged ones before each, and with a wish before them where there is one."""
         trues, falses = contrast.part("train", True, 2), contrast.part("train", False, 2)
         shots = [(trues[0], True), (falses[0], False), (falses[1], False), (trues[1], True)]
-        parts = [
-            effects.statements(loaded, contrast.part("validation", label, JUDGED), shots) for label in (True, False)
+        said = [
+            [wish.format(message=text) for text in contrast.part("validation", label, JUDGED)]
+            for label in (True, False)
         ]
+        parts = [effects.statements(loaded, texts, shots) for texts in said]
         return cls(loaded, parts[0], parts[1])
 
     def plain(self) -> Slices[list[float]]:

@@ -26,13 +26,15 @@ _LONG = 0.2
 class Order:
     """What is wanted: for which checkpoint, written below which folder (in the layout of ``vectors/``).
 
-    ``contrasts`` are a person's own examples, by kind, in the place of the family's.
+    ``contrasts`` are a person's own examples, by kind, in the place of the family's; ``method`` is one of
+    :data:`core.methods.METHODS`.
     """
 
     family: Family
     checkpoint: str
     root: Path
     contrasts: Mapping[str, ContrastSet] = field(default_factory=dict)
+    method: str = "mean_difference"
 
     def contrast(self, kind: str) -> ContrastSet:
         """The examples that ``kind`` is learnt from. Raises ContrastError."""
@@ -71,21 +73,21 @@ def _there(kind: str, order: Order, fingerprint: str, quantize: str) -> bool:
         # What is not there, cut off or of another format is made (again).
         return False
     same = details.get("fingerprint") == fingerprint and details.get("quantize", "none") == quantize
+    same = same and details.get("method", "mean_difference") == order.method
     return same and details.get("contrast", {}).get("digest") == order.contrast(kind).digest
 
 
 def _plan(kind: str, order: Order, loaded: Loaded) -> Cost:
-    return directions.cost(kind, loaded, order.contrast(kind), order.unrelated())
+    return directions.cost(kind, loaded, order.contrast(kind), order.unrelated(), order.method)
 
 
 def _run(kind: str, order: Order, loaded: Loaded) -> Learning[Sequence[str]]:
     examples, unrelated, path = order.contrast(kind), order.unrelated(), _path(kind, order)
-    notes = directions.notebook(kind, loaded, examples, unrelated)
-    direction = yield from directions.steps(kind, loaded, examples, unrelated, notes)
+    notes = directions.notebook(kind, loaded, examples, unrelated, order.method)
+    direction = yield from directions.steps(kind, loaded, examples, unrelated, notes, order.method)
     said = list(_compared(order, direction, path))
-    tensors = {"vectors": direction.vectors, "positive": direction.positive, "negative": direction.negative}
     try:
-        store.save_artefact(path, tensors, direction.card.details)
+        store.save_artefact(path, direction.tensors, direction.card.details)
     except StoreError as error:
         raise StoreError(f"{str(error).rstrip('.')}; started again, the work goes on from here.") from error
     notes.forget()
@@ -110,11 +112,12 @@ def _compared(order: Order, direction: Direction, path: Path) -> Iterator[str]:
         yield agreement.sentence(direction, other)
 
 
-def _direction(kind: str) -> Part:
+def direction(kind: str) -> Part:
+    """The part that learns a direction: refusal, truth, or a contrast that the order brings the examples of."""
     return Part(f"the {kind} direction", partial(_there, kind), partial(_plan, kind), partial(_run, kind))
 
 
-PARTS: dict[str, Part] = {kind: _direction(kind) for kind in directions.KINDS}
+PARTS: dict[str, Part] = {kind: direction(kind) for kind in directions.KINDS}
 
 
 # -------------------------------------------------------------------------------------------------------------- estimate
