@@ -1,9 +1,9 @@
-"""What chance alone does: intervals of rates, and the best of many places against a permuted maximum. No torch."""
+"""What chance alone does: intervals of rates and of means, and the best of many places against a permuted maximum. No torch."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,14 @@ def wilson(hits: float, n: int, z: float = 1.959964) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def mean(values: Sequence[float], seed: int) -> dict[str, Any]:
+    """A mean with its n and its 95 % bootstrap interval."""
+    own = np.asarray(values, np.float64)
+    drawn = np.random.default_rng(seed).integers(len(own), size=(PERMUTATIONS, len(own)))
+    low, high = np.quantile(own[drawn].mean(1), (0.025, 0.975))
+    return {"mean": float(own.mean()), "n": len(own), "interval": [float(low), float(high)]}
+
+
 def told_apart(above: Mapping[bool, Array], place: int, layer: int) -> dict[str, Any]:
     """How well held-out examples are told apart at one token and layer: balanced accuracy, hits, n and the interval of the rate.
 
@@ -40,7 +48,7 @@ def best_of_many(above: Mapping[bool, Array], seed: int) -> dict[str, Any]:
     """How often shuffled labels reach, at any token and layer, the best accuracy of the true ones.
 
     p = (1 + number of permutations whose maximum is at least the observed one) / (1 + permutations): the maximum over all places is
-    compared with the maximum, so that having looked at many of them is paid for [methods: Nichols & Holmes 2002].
+    compared with the maximum, so that having looked at many of them is paid for [Nichols & Holmes 2002].
     """
     whole = np.concatenate([above[True], above[False]]).reshape(len(above[True]) + len(above[False]), -1)
     positive = len(above[True])

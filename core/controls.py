@@ -16,10 +16,11 @@ import numpy as np
 import torch
 
 from core import chance, effects
+from core.answers import Answer
 from core.drafts import STRENGTHS, Measure, dose_response, reading_range, steer
 from core.edits import RowEdit
 from core.effects import Bystanders
-from core.generation import answer_all
+from core.generation import Speaker, Stream
 from core.loading import Loaded
 from core.notebook import Notebook
 from core.scoring import reply_logits
@@ -33,6 +34,8 @@ from core.values import Sampling
 CONTROLS = 20
 #: So often a direction is learnt again from resampled examples.
 RESAMPLED = 100
+#: So many of these between two looks at whether a chat waits.
+_TOGETHER = 10
 #: The strengths of the sample answers, and how long these may be.
 SAMPLED = (-1.0, 0.0, 1.0)
 SAMPLE_TOKENS = 40
@@ -40,12 +43,14 @@ SAMPLE_TOKENS = 40
 
 @dataclass(frozen=True)
 class Trial:
-    """What a direction is tried on. ``measure`` gives the effect of edits; ``asked`` the same figures, without any edit, when it is
-    asked for in words: ``wish`` with ``{message}`` for the message. ``message`` is what the sample answers answer."""
+    """What a direction is tried on. ``measure`` gives the effect of edits on the validation split, ``tested`` the same figures on the
+    test split, example by example; ``asked`` those of ``measure``, without any edit, when it is asked for in words: ``wish`` with
+    ``{message}`` for the message. ``message`` is what the sample answers answer."""
 
     loaded: Loaded
     by: Bystanders
     measure: Measure
+    tested: Callable[[effects.Edits], Slices[dict[str, list[float]]]]
     asked: Callable[[], Slices[dict[str, float]]]
     wish: str
     unrelated: Sequence[str]
@@ -76,21 +81,25 @@ def examined(chosen: Chosen, trial: Trial, rows: int, notes: Notebook) -> Learni
     asking = partial(_asked, trial)
     found["asked"] = yield from notes.once("asked", asking, "Asking for it in words.")
     found["samples"] = yield from notes.once("samples", partial(_samples, chosen, trial), "Answering three times.")
-    resampled = partial(_steadiness, chosen, states)
-    found["steadiness"] = yield from notes.once("steadiness", resampled, "Learning again from resampled examples.")
+    found["tested"] = yield from _tested(chosen, trial, notes)
+    found["steadiness"] = yield from _steadiness(chosen, states, notes)
     above = {
         split: {label: chosen.found.above[split, label] for label in (True, False)} for split in ("validation", "test")
     }
     found["best_of_many"] = chance.best_of_many(above["validation"], _seed(chosen))
     found["held_out"] = chance.told_apart(above["test"], chosen.offset, layer)
+    found["learnt_from"] = {
+        side: len(chosen.train["train", label]) for side, label in (("positive", True), ("negative", False))
+    }
     return found
 
 
-def cost(loaded: Loaded, train: Mapping[Key, Sequence[Ids]], rows: int, measured: Cost, by: Cost, asked: Cost) -> Cost:
+def cost(train: Mapping[Key, Sequence[Ids]], rows: int, measured: Cost, by: Cost, asked: Cost, tested: Cost) -> Cost:
     """What :func:`examined` takes: ``measured`` for one effect, ``by`` for one look at the unrelated replies, ``asked`` for one
-    effect when it is asked for. The sample answers, a hundred tokens, are left out."""
+    effect when it is asked for, ``tested`` for one on the test split. The sample answers, a hundred tokens, are left out."""
     again = reading({key: train[key] for key in train if key[0] == "train"}, rows)
-    return (measured + by).times(len(STRENGTHS) + 2 * CONTROLS) + by + again + asked + by
+    shown = (measured + by).times(len(STRENGTHS) + 2 * CONTROLS) + tested.times(len(SAMPLED))
+    return shown + by + again + asked + by
 
 
 def _seed(chosen: Chosen) -> int:
@@ -203,25 +212,52 @@ def _damage_of_words(trial: Trial) -> Slices[float]:
 def _samples(chosen: Chosen, trial: Trial) -> Slices[dict[str, Any]]:
     """Answers to one message against the direction, without it, and along it."""
     prompt = effects.chat(trial.loaded, [trial.message])[0].ids
-    answers = []
-    for strength in SAMPLED:
-        edits = steer(chosen.drafted, trial.loaded, strength, chosen.layer) if strength else ()
-        sampling = Sampling(max_new_tokens=SAMPLE_TOKENS)
-        answers.append(dict(answer_all(trial.loaded, [prompt], edits, sampling))[0].text)
+    sampling = Sampling(max_new_tokens=SAMPLE_TOKENS)
+    edits = [steer(chosen.drafted, trial.loaded, strength, chosen.layer) if strength else () for strength in SAMPLED]
+    stream = Stream(trial.loaded, [Speaker(row, prompt, each, sampling) for row, each in enumerate(edits)])
+    answers = {row: Answer() for row in range(len(SAMPLED))}
+    while not stream.done:
+        for event in stream.step():
+            assert event.column is not None
+            answers[event.column] = answers[event.column].apply(event)
         # A hundred tokens of a thousand times as many: not worth a place in the reckoning of what is left.
         yield 0
-    return {"message": trial.message, "strengths": list(SAMPLED), "answers": answers}
+    return {
+        "message": trial.message,
+        "strengths": list(SAMPLED),
+        "answers": [answers[row].text for row in range(len(SAMPLED))],
+    }
 
 
-# ------------------------------------------------------------------------------------------------------------ steadiness
+# ------------------------------------------------------------------------------------------------- tested, and how steady
 
 
-def _steadiness(chosen: Chosen, states: Mapping[bool, Means]) -> Slices[dict[str, Any]]:
+def _tested(chosen: Chosen, trial: Trial, notes: Notebook) -> Learning[dict[str, Any]]:
+    """The effect on the test split against the direction, without it, and along it, each with its n and its interval."""
+    rows = []
+    for strength in SAMPLED:
+        edits = steer(chosen.drafted, trial.loaded, strength, chosen.layer) if strength else ()
+        work = partial(trial.tested, edits)
+        rows.append((yield from notes.once(f"tested.{strength:g}", work, f"Testing strength {strength:g}.")))
+    figures = {key: [chance.mean(row[key], _seed(chosen)) for row in rows] for key in rows[0]}
+    return {"strengths": list(SAMPLED), **figures}
+
+
+def _steadiness(chosen: Chosen, states: Mapping[bool, Means], notes: Notebook) -> Learning[dict[str, Any]]:
     """The cosine of the direction with itself learnt from resampled examples: median and 95 % bootstrap interval."""
+    cosines: list[float] = []
+    for start in range(0, RESAMPLED, _TOGETHER):
+        work = partial(_resampled, chosen, states, range(start, start + _TOGETHER))
+        cosines += yield from notes.once(f"resampled.{start}", work, "Learning again from resampled examples.")
+    low, middle, high = np.quantile(cosines, (0.025, 0.5, 0.975))
+    return {"cosine": float(middle), "interval": [float(low), float(high)], "resampled": RESAMPLED}
+
+
+def _resampled(chosen: Chosen, states: Mapping[bool, Means], draws: range) -> Slices[list[float]]:
     positive, negative = states[True], states[False]
     own = chosen.drafted.vectors[chosen.layer].astype(np.float64)
     cosines = []
-    for index in range(RESAMPLED):
+    for index in draws:
         rng = np.random.default_rng([_seed(chosen), index, 2])
         first = rng.integers(len(positive), size=len(positive))
         # Examples that may be pairs are drawn together.
@@ -232,6 +268,5 @@ def _steadiness(chosen: Chosen, states: Mapping[bool, Means]) -> Slices[dict[str
         vector = how.learn(positive[first], negative[second]).vectors[0]
         lengths = float(np.linalg.norm(vector) * np.linalg.norm(own))
         cosines.append(float(vector @ own) / lengths if lengths else 0.0)
-        yield 0
-    low, middle, high = np.quantile(cosines, (0.025, 0.5, 0.975))
-    return {"cosine": float(middle), "interval": [float(low), float(high)], "resampled": RESAMPLED}
+    yield 0
+    return cosines

@@ -61,14 +61,19 @@ def steps(
     unrelated: Sequence[str],
     notes: Notebook,
     method: str = "mean_difference",
+    layer: int | None = None,
 ) -> Learning[Direction]:
-    """The same, a slice at a time, going on from what ``notes`` hold. ``method`` is one of :data:`core.methods.METHODS`.
+    """The same, a slice at a time, going on from what ``notes`` hold. ``method`` is one of :data:`core.methods.METHODS`; ``layer``
+    is one to take instead of the best.
 
     Raises:
         ContrastError: a method that these examples do not allow.
+        AnatomyError: a layer that the model has not.
     """
+    if layer is not None:
+        loaded.anatomy.check_layer(layer)
     learner = _LEARNERS.get(kind, learn_contrast)
-    direction = yield from learner(loaded, contrast, unrelated, notes, method)
+    direction = yield from learner(loaded, contrast, unrelated, notes, method, layer)
     return direction
 
 
@@ -81,12 +86,18 @@ def cost(
 
 
 def notebook(
-    kind: str, loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str], method: str = "mean_difference"
+    kind: str,
+    loaded: Loaded,
+    contrast: ContrastSet,
+    unrelated: Sequence[str],
+    method: str = "mean_difference",
+    layer: int | None = None,
 ) -> Notebook:
     """Where the notes of a learning lie: everything that they depend on chooses the folder."""
     return Notebook.of(
         kind=kind,
         method=method,
+        layer=layer,
         version=VERSION,
         family=loaded.family.name,
         checkpoint=loaded.checkpoint.name,

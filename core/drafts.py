@@ -28,6 +28,8 @@ STRENGTHS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 JUDGED = 32
 #: Layers from this part of the depth on are not chosen: what is added there acts on the next word alone.
 EARLY = 0.8
+#: Why a layer was chosen, where a person chose it.
+BY_HAND = "layer {layer} was chosen by hand"
 
 #: Measures one kind of effect of some edits: its figures by name.
 Measure = Callable[[effects.Edits], Slices[dict[str, float]]]

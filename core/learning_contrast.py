@@ -13,11 +13,11 @@ from functools import partial
 from typing import Any
 
 from core import controls, effects
-from core.contrast import SPLITS, ContrastError, ContrastSet
+from core.contrast import SPLITS, ContrastError, ContrastSet, Split
 from core.controls import Chosen, Trial
-from core.drafts import EARLY, JUDGED, draft, finish, steer
+from core.drafts import BY_HAND, EARLY, JUDGED, draft, finish, steer
 from core.effects import Asked, Bystanders
-from core.learning_refusal import by_layer, position, rows_of, template_end
+from core.learning_refusal import at_layer, by_layer, position, rows_of, template_end
 from core.loading import Loaded
 from core.methods import PAIRED
 from core.notebook import Notebook
@@ -32,12 +32,18 @@ MOST_DAMAGE = 1.0
 
 
 def learn_contrast(
-    loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str], notes: Notebook, method: str = "mean_difference"
+    loaded: Loaded,
+    contrast: ContrastSet,
+    unrelated: Sequence[str],
+    notes: Notebook,
+    method: str = "mean_difference",
+    by_hand: int | None = None,
 ) -> Learning[Direction]:
-    """The direction of a contrast by its name, with the scores of every layer and token, its dose-response and controls.
+    """The direction of a contrast by its name, with the scores of every layer and token, its dose-response and controls; ``by_hand``
+    is a layer to take.
 
     Raises:
-        ContrastError: a method that needs statements and their negations.
+        ContrastError: a method that needs statements and their negations, or an example that is too long.
     """
     if method in PAIRED:
         raise ContrastError(
@@ -50,10 +56,14 @@ def learn_contrast(
     leaning, wish = _Leaning.prepare(loaded, contrast, unrelated), wish_for(contrast.name)
     tried = yield from _tried(loaded, contrast, found, leaning, by, notes, method)
     best, criterion = choice(tried, loaded.anatomy.layers)
+    if by_hand is not None:
+        best = max(at_layer(tried, by_hand), key=lambda each: each["leaning"])
+        criterion = f"{BY_HAND.format(layer=by_hand)}; of its tokens the one with the largest leaning"
     offset, layer = int(best["offset"]), int(best["layer"])
     drafted = draft(contrast.name, loaded, contrast, found, offset, method)
     asked = _Leaning.prepare(loaded, contrast, [wish.format(message=each) for each in unrelated])
-    trial = Trial(loaded, by, leaning.mean, partial(asked.mean, ()), wish, unrelated, unrelated[0])
+    tested = _Leaning.prepare(loaded, contrast, unrelated, "test")
+    trial = Trial(loaded, by, leaning.mean, tested.each, partial(asked.mean, ()), wish, unrelated, unrelated[0])
     chosen = Chosen(drafted, layer, offset, found, prompts, how)
     shown = yield from controls.examined(chosen, trial, rows_of(loaded), notes)
     details = {
@@ -78,7 +88,8 @@ def contrast_cost(
     asked = _Leaning.prepare(loaded, contrast, [wish.format(message=each) for each in unrelated])
     by = effects.bystanders_cost(loaded, unrelated)
     tried = (leaning.cost.times(2) + by).times(positions * loaded.anatomy.layers)
-    shown = controls.cost(loaded, prompts, rows_of(loaded), leaning.cost, by, asked.cost)
+    tested = _Leaning.prepare(loaded, contrast, unrelated, "test")
+    shown = controls.cost(prompts, rows_of(loaded), leaning.cost, by, asked.cost, tested.cost)
     return cost(prompts, rows_of(loaded)) + by.times(2) + tried + shown
 
 
@@ -88,16 +99,24 @@ def wish_for(name: str) -> str:
 
 
 def _prompts(loaded: Loaded, contrast: ContrastSet) -> dict[Key, list[Ids]]:
-    return {
-        (split, positive): [each.ids for each in effects.chat(loaded, contrast.part(split, positive))]
-        for split in SPLITS
-        for positive in (True, False)
-    }
+    found: dict[Key, list[Ids]] = {}
+    for split in SPLITS:
+        for positive in (True, False):
+            texts = contrast.part(split, positive)
+            found[split, positive] = [each.ids for each in effects.chat(loaded, texts)]
+            for text, ids in zip(texts, found[split, positive], strict=True):
+                # It also stands behind a message, as a reply.
+                if 2 * len(ids) > loaded.context:
+                    raise ContrastError(
+                        f"The example {text[:40]!r}… takes {len(ids)} of the {loaded.context} tokens that {loaded.checkpoint.name} reads "
+                        "at once; shorten it."
+                    )
+    return found
 
 
 @dataclass(frozen=True)
 class _Leaning:
-    """Validation examples as replies to messages in turn; ``positive`` says which are positive ones."""
+    """Examples of a split as replies to messages in turn; ``positive`` says which are positive ones."""
 
     loaded: Loaded
     prompts: tuple[Ids, ...]
@@ -105,26 +124,38 @@ class _Leaning:
     positive: tuple[bool, ...]
 
     @classmethod
-    def prepare(cls, loaded: Loaded, contrast: ContrastSet, messages: Sequence[str]) -> _Leaning:
+    def prepare(
+        cls, loaded: Loaded, contrast: ContrastSet, messages: Sequence[str], split: Split = "validation"
+    ) -> _Leaning:
         asked = effects.chat(loaded, messages)
         rows: list[tuple[Asked, str, bool]] = [
             (asked[index % len(asked)], text, label)
             for label in (True, False)
-            for index, text in enumerate(contrast.part("validation", label, JUDGED))
+            for index, text in enumerate(contrast.part(split, label, JUDGED))
         ]
         replies = tuple(effects.continuation(loaded, prompt, text) or encode(loaded, text) for prompt, text, _ in rows)
         return cls(loaded, tuple(each.ids for each, _, _ in rows), replies, tuple(label for _, _, label in rows))
 
     def mean(self, edits: effects.Edits) -> Slices[dict[str, float]]:
         """The mean log-probability a token of the positive examples less that of the negative ones."""
-        sums = {True: 0.0, False: 0.0}
+        sides = yield from self._said(edits)
+        return {"effect": sum(sides[True]) / len(sides[True]) - sum(sides[False]) / len(sides[False])}
+
+    def each(self, edits: effects.Edits) -> Slices[dict[str, list[float]]]:
+        """The same for a positive and a negative example after the other, in reply to the same message."""
+        sides = yield from self._said(edits)
+        return {"effect": [one - other for one, other in zip(sides[True], sides[False], strict=False)]}
+
+    def _said(self, edits: effects.Edits) -> Slices[dict[bool, list[float]]]:
+        """The log-probability a token of every example, by class."""
+        sides: dict[bool, list[float]] = {True: [], False: []}
         for batch in self._batches():
             prompts, replies = self.prompts[batch], self.replies[batch]
             found = reply_logits(self.loaded, prompts, replies, [edits] * len(prompts) if edits else None)
             for logits, ids, label in zip(found, replies, self.positive[batch], strict=True):
-                sums[label] += float(logits.double().log_softmax(-1)[range(len(ids)), list(ids)].mean())
+                sides[label].append(float(logits.double().log_softmax(-1)[range(len(ids)), list(ids)].mean()))
             yield self._tokens(batch)
-        return {"effect": sums[True] / self.positive.count(True) - sums[False] / self.positive.count(False)}
+        return sides
 
     @property
     def cost(self) -> Cost:

@@ -8,9 +8,9 @@ from functools import partial
 from typing import Any
 
 from core import controls, effects
-from core.contrast import SPLITS, ContrastSet
+from core.contrast import SPLITS, ContrastSet, Split
 from core.controls import Chosen, Trial
-from core.drafts import EARLY, JUDGED, ablate, draft, finish, steer
+from core.drafts import BY_HAND, EARLY, JUDGED, ablate, draft, finish, steer
 from core.effects import Asked, Bystanders
 from core.loading import Loaded
 from core.notebook import Notebook
@@ -29,9 +29,15 @@ WISH = "Refuse to answer this and say that you cannot help: {message}"
 
 
 def learn_refusal(
-    loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str], notes: Notebook, method: str = "mean_difference"
+    loaded: Loaded,
+    contrast: ContrastSet,
+    unrelated: Sequence[str],
+    notes: Notebook,
+    method: str = "mean_difference",
+    by_hand: int | None = None,
 ) -> Learning[Direction]:
-    """The refusal direction of a checkpoint, with the scores of every layer and token, its dose-response and controls."""
+    """The refusal direction of a checkpoint, with the scores of every layer and token, its dose-response and controls; ``by_hand``
+    is a layer to take."""
     asked = _asked(loaded, contrast)
     for positive in (True, False):
         work = partial(_refused, loaded, asked["train", positive])
@@ -44,10 +50,14 @@ def learn_refusal(
     judged = yield from _prepared(loaded, contrast, by, notes)
     tried = yield from _tried(loaded, contrast, found, judged, notes, method)
     best, criterion = _refusal_choice(tried, loaded.anatomy.layers)
+    if by_hand is not None:
+        best = max(at_layer(tried, by_hand), key=lambda each: each["induction"] + each["removed"])
+        criterion = f"{BY_HAND.format(layer=by_hand)}; of its tokens the one with the largest induction + removal"
     offset, layer = int(best["offset"]), int(best["layer"])
     drafted = draft("refusal", loaded, contrast, found, offset, method)
     message = contrast.part("test", False)[0]
-    trial = Trial(loaded, by, judged.mean, partial(_in_words, loaded, contrast), WISH, unrelated, message)
+    in_words, tested = partial(_in_words, loaded, contrast), partial(_each, loaded, contrast)
+    trial = Trial(loaded, by, judged.mean, tested, in_words, WISH, unrelated, message)
     chosen = Chosen(drafted, layer, offset, found, prompts, how)
     shown = yield from controls.examined(chosen, trial, rows_of(loaded), notes)
     details = {
@@ -71,18 +81,12 @@ def refusal_cost(
     prompts: dict[Key, list[Ids]] = {key: [each.ids for each in part] for key, part in asked.items()}
     positions = template_end([ids for part in prompts.values() for ids in part])
     first = [effects.probabilities_cost(loaded, asked["train", label], effects.REFUSALS) for label in (True, False)]
-    judged = [
-        effects.probabilities_cost(
-            loaded, effects.chat(loaded, contrast.part("validation", label, JUDGED)), effects.REFUSALS
-        )
-        for label in (True, False)
-    ]
+    both, tested = (_asking(loaded, contrast, split) for split in ("validation", "test"))
     by = effects.bystanders_cost(loaded, unrelated)
-    both = judged[0] + judged[1]
     tries = positions * loaded.anatomy.layers
     reading = cost(prompts, rows_of(loaded))
     # The words that ask for it make the prompts longer; they are read twice, and that is not reckoned with.
-    shown = controls.cost(loaded, prompts, rows_of(loaded), both, by, both)
+    shown = controls.cost(prompts, rows_of(loaded), both, by, both, tested)
     return first[0] + first[1] + reading + both + by.times(2) + (both + by).times(tries) + shown
 
 
@@ -93,6 +97,25 @@ def _in_words(loaded: Loaded, contrast: ContrastSet) -> Slices[dict[str, float]]
         wished = [WISH.format(message=text) for text in contrast.part("validation", label, JUDGED)]
         chances = yield from effects.refusal_in_slices(loaded, effects.chat(loaded, wished))
         found[name] = float(chances.mean())
+    return found
+
+
+def _asking(loaded: Loaded, contrast: ContrastSet, split: Split) -> Cost:
+    """What asking for P(refusal) takes on a split."""
+    whole = Cost()
+    for label in (True, False):
+        asked = effects.chat(loaded, contrast.part(split, label, JUDGED))
+        whole += effects.probabilities_cost(loaded, asked, effects.REFUSALS)
+    return whole
+
+
+def _each(loaded: Loaded, contrast: ContrastSet, edits: effects.Edits) -> Slices[dict[str, list[float]]]:
+    """P(refusal) on each harmless and on each harmful prompt of the test split."""
+    found = {}
+    for name, label in (("effect", False), ("harmful", True)):
+        asked = effects.chat(loaded, contrast.part("test", label, JUDGED))
+        chances = yield from effects.refusal_in_slices(loaded, asked, edits)
+        found[name] = chances.tolist()
     return found
 
 
@@ -208,6 +231,11 @@ def _refusal_choice(tried: list[dict[str, Any]], layers: int) -> tuple[dict[str,
         return max(allowed, key=lambda each: each["induction"] + each["removed"]), rule
     rule = "best separation, last fifth of layers left out: this checkpoint hardly refuses, so no effect can choose"
     return max(early, key=lambda each: each["accuracy"]), rule
+
+
+def at_layer(tried: Sequence[dict[str, Any]], layer: int) -> list[dict[str, Any]]:
+    """The scores at one layer, of every token."""
+    return [each for each in tried if each["layer"] == layer]
 
 
 def by_layer(tried: list[dict[str, Any]], offset: int, key: str) -> list[float]:

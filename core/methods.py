@@ -12,10 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Array = NDArray[np.float64]
 #: (positive [n, layers, width], negative [m, layers, width], polarity [n] or None) -> vectors [layers, width].
@@ -203,18 +206,21 @@ def _consistent(affirmed: Array, denied: Array) -> Array:
 
 def _descend(affirmed: Array, denied: Array, start: Array) -> tuple[float, Array]:
     """The loss and the weights at the minimum below ``start``."""
+    # Front ends that list the methods paint before torch is there.
+    import torch
+
     yes, no = torch.from_numpy(affirmed), torch.from_numpy(denied)
     weights = torch.tensor(np.r_[start, 0.0], requires_grad=True)
     optimizer = torch.optim.LBFGS(
         [weights], max_iter=2_000, tolerance_grad=1e-11, tolerance_change=1e-15, history_size=50, line_search_fn="strong_wolfe"
     )  # fmt: skip
 
-    def loss() -> torch.Tensor:
+    def loss() -> Tensor:
         said, unsaid = ((side @ weights[:-1] + weights[-1]).sigmoid() for side in (yes, no))
         consistent, confident = (said + unsaid - 1) ** 2, torch.minimum(said, unsaid) ** 2
         return (consistent + confident).mean() + DECAY * (weights[:-1] ** 2).sum()
 
-    def closure() -> torch.Tensor:
+    def closure() -> Tensor:
         optimizer.zero_grad()
         value = loss()
         value.backward()  # type: ignore[no-untyped-call]
