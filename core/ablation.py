@@ -94,7 +94,10 @@ class Ablation:
     @property
     def plain(self) -> Plain:
         """The texts as they are."""
-        return Plain(self._by_text([each.entropy for each in self._batches]), self._by_text([each.loss for each in self._batches]))
+        return Plain(
+            self._by_text([each.entropy for each in self._batches]),
+            self._by_text([each.loss for each in self._batches]),
+        )
 
     def read(self, texts: Sequence[Ids]) -> Slices[None]:
         """Read the texts, each of two tokens and more behind the beginning-of-text token.
@@ -200,7 +203,9 @@ class Ablation:
         """The mean over each text's tokens [texts]."""
         owner = torch.cat([each.owner for each in self._batches])
         sums = torch.zeros(self._texts, dtype=torch.float64).index_add(0, owner, torch.cat(list(parts)))
-        counts = torch.zeros(self._texts, dtype=torch.float64).index_add(0, owner, torch.ones(len(owner), dtype=torch.float64))
+        counts = torch.zeros(self._texts, dtype=torch.float64).index_add(
+            0, owner, torch.ones(len(owner), dtype=torch.float64)
+        )
         if bool((counts == 0).any()):
             raise AnatomyError("A text has fewer than two tokens, so that nothing is predicted in it; leave it out.")
         return np.asarray((sums / counts).numpy())
