@@ -25,7 +25,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core.values core.events core.options core.typed core.environment core.checkpoints core.steps core.statements "
         "core.instructions",
         "core.arguments core.adhoc core.helping core.residual core.linear core.store core.families core.family_file core.hub "
-"core.agreement core.neurons core.answers core.lenses core.completion core.session core.scrubs core.notebook "
+        "core.agreement core.neurons core.answers core.lenses core.completion core.session core.scrubs core.notebook "
         "core.chance core.negations core.methods",
         "core.sources core.differences core.quantizing core.adapters core.shapes",
         "core.plan core.weights",
