@@ -186,7 +186,11 @@ class Steering:
         except TillerError as error:
             yield from self.chat.refuse(visit, error)
             return
-        yield from self._again(visit, column)
+        if visit.session.recorded:
+            # Beside recorded answers all are made anew, so that none passes for live.
+            yield from self.chat.answer(visit)
+        else:
+            yield from self._again(visit, column)
 
     def drop(self, event: gr.EventData, request: gr.Request) -> Told:
         """A column was closed."""
