@@ -181,7 +181,7 @@ class Stream:
         wanted = self._edits.gates
         closed = torch.zeros(len(self._rows), 1, 1, device=ids.device)
         actions = self._edits.actions(masks, {gate: self._opened.get(gate, closed) for gate in wanted})
-        actions = capture(actions, {each.layer for each in (*self.gauges, *wanted)}, caught)
+        actions = capture(actions, {*(each.layer for each in self.gauges), *(each.layer for each in wanted)}, caught)
         with hooked(self.loaded.anatomy, actions):
             output = self.loaded.model(
                 input_ids=ids,
