@@ -255,6 +255,12 @@ def _samples(card: Card) -> list[str]:
     return [f"to: {samples['message']}", *(f"{strength:+g}  {' '.join(answer.split())}" for strength, answer in rows)]
 
 
+def _figure(value: float) -> str:
+    """A number with three decimals; what is as good as nothing has no sign."""
+    said = f"{value:.3f}"
+    return said if float(said) else said.removeprefix("-")
+
+
 def _table(curves: Curves | None) -> list[str]:
     """Curves as lines of a table, a place on the axis a line."""
     if curves is None:
@@ -262,7 +268,7 @@ def _table(curves: Curves | None) -> list[str]:
     names = list(curves.lines)
     lines = [f"{curves.axis:>9}  " + "  ".join(names)]
     for index, place in enumerate(curves.places):
-        row = "  ".join(f"{curves.lines[name][index]:>{len(name)}.3f}" for name in names)
+        row = "  ".join(f"{_figure(curves.lines[name][index]):>{len(name)}}" for name in names)
         mark = "*" if place == curves.chosen else " "
         shown = f"{place:g}" if curves.axis == "layer" else f"{place:+g}"
         lines.append(f"{mark}{shown:>8}  {row}")

@@ -10,7 +10,8 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import DataTable, Static
 
-from tui.place import Place, how
+from core.tabs import tab
+from tui.place import Place
 
 if TYPE_CHECKING:
     from core.jobs import JobView
@@ -51,7 +52,8 @@ class LibraryScreen(Place):
 
     def body(self) -> ComposeResult:
         """What the screen is for, how far a learning is, the list."""
-        yield how(self.NAME)
+        about = f"{tab(self.NAME).about} "
+        yield Static(Content.assemble(about, ("Enter shows the card; n learns a new one.", "$quiet")))
         yield self.learning
         yield self.table
 
@@ -69,9 +71,11 @@ class LibraryScreen(Place):
         self.entries = library.entries(self.engine.family)
         shown = _SHORT if self.size.width < 120 else tuple(range(len(library.HEADINGS)))
         self.table.clear(columns=True)
-        self.table.add_columns(*(library.HEADINGS[index] for index in shown))
-        for entry in self.entries:
-            row = entry.row
+        rows = [entry.row for entry in self.entries]
+        for index in shown:
+            width = max(len(row[index]) for row in (library.HEADINGS, *rows))
+            self.table.add_column(library.HEADINGS[index], width=width)
+        for entry, row in zip(self.entries, rows, strict=True):
             self.table.add_row(*(Content(row[index]) for index in shown), key=entry.key)  # type: ignore[arg-type]
         self.table.move_cursor(row=min(at, max(0, len(self.entries) - 1)))
         self._watch()
