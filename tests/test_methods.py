@@ -221,7 +221,7 @@ def test_the_best_of_many_places_is_compared_with_the_best_of_shuffled_ones() ->
         noise = {label: rng.integers(0, 2, size=(20, 3, 8)).astype(float) for label in (True, False)}
         found = chance.best_of_many(noise, seed)
         assert found["places"] == 24
-        assert found["observed"] > 0.6, "the best of 24 places of noise looks good, and is not"
+        assert found["observed"] > 0.55, "the best of 24 places of noise looks good, and is not"
         lucky += found["p"] <= 0.05
     assert lucky <= 4
     sure = {True: np.ones((20, 3, 8)), False: np.zeros((20, 3, 8))}
