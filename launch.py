@@ -83,6 +83,9 @@ def run(argv: list[str]) -> int:
         "evaluate": evaluate,
         "precompute": precompute,
         "families": families,
+        "import": bring,
+        "export": take,
+        "bake": bake,
     }
     verbs.update({"test": test, "bench": bench})
     return verbs[command.verb](_together(command)) or 0
@@ -148,6 +151,27 @@ def precompute(command: "Command") -> int | None:
     from core.precompute import precompute
 
     return precompute(list(command.rest))
+
+
+def bring(command: "Command") -> int | None:
+    """A vector of another program becomes a direction."""
+    from core.exchanging import bring
+
+    return bring(list(command.rest))
+
+
+def take(command: "Command") -> int | None:
+    """A direction becomes a file for others."""
+    from core.exchanging import take
+
+    return take(list(command.rest))
+
+
+def bake(command: "Command") -> int | None:
+    """A recipe becomes a model folder."""
+    from core.exchanging import bake
+
+    return bake(list(command.rest))
 
 
 def test(command: "Command") -> int:

@@ -219,6 +219,30 @@ VERBS: dict[str, Verb] = {
         (("precompute --help", "its arguments"),),
         own=True,
     ),
+    "import": Verb(
+        "make a vector of another program a direction",
+        "import FILE --name NAME [ARGUMENTS]",
+        (
+            ("import happy.gguf --name happy", "a control vector of llama.cpp or repeng, for Skiff's final checkpoint"),
+            ("import mine.pt --name mine --layer 3", "one vector, and the layer that it belongs to"),
+        ),
+        own=True,
+    ),
+    "export": Verb(
+        "write a direction for llama.cpp or for another Tiller",
+        "export NAME --to FILE [ARGUMENTS]",
+        (
+            ("export refusal --to refusal.gguf", "a control vector, as llama.cpp and repeng read it"),
+            ("export truth --checkpoint base --to truth.safetensors", "with all that is known of it"),
+        ),
+        own=True,
+    ),
+    "bake": Verb(
+        "write a model folder that behaves as a recipe",
+        "bake --recipe RECIPE --out FOLDER [ARGUMENTS]",
+        (("bake --recipe '!refusal' --checkpoint dpo --out ./unrefusing", "transformers loads it without Tiller"),),
+        own=True,
+    ),
     "test": Verb(
         "install what the tests need and run them",
         "test [PYTEST ARGUMENTS]",
@@ -268,7 +292,7 @@ def for_the_process(command: Command) -> tuple[bool, tuple[str, ...]]:
     models whose own code may run."""
     if not VERBS[command.verb].own:
         return command.options.offline, command.options.trusted
-    if command.verb not in ("evaluate", "precompute", "bench"):
+    if command.verb not in ("evaluate", "precompute", "import", "export", "bake", "bench"):
         return False, ()
     key = "--trust-remote-code"
     words = command.rest

@@ -31,11 +31,12 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core.loading core.shelf core.edits",
         "core.generation core.layout core.gauges core.replies core.prompts core.scoring core.effects core.contrast core.threads "
         "core.tables core.states core.drafts",
-        "core.learning_truth core.learning_refusal core.directions core.parts core.lessons",
+        "core.controlvectors core.vectorfiles core.learning_truth core.learning_refusal core.directions core.parts core.lessons "
+        "core.exchange core.baking",
         "core.transfer core.knowledge core.confidence core.stages",
         "core.skiff",
         "core.engine core.active core.worker core.session",
-        "core.cli core.listing core.precompute",
+        "core.cli core.listing core.precompute core.exchanging",
         "app tui",
         "benchmarks",
         "launch",
