@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from core import adhoc
-from core.options import MODEL, Options, UsageError, check_sources
+from core.command_line import check_sources
+from core.options import MODEL, Options, UsageError
 
 
 class Arguments(argparse.ArgumentParser):

@@ -76,7 +76,7 @@ def bring(
         direction, more = _from_vectors(path, found, shape, layer, scale)
     details = {
         **direction.card.details,
-        **{"kind": "direction", "name": name, "family": family.name, "checkpoint": target.name},
+        "kind": "direction", "name": name, "family": family.name, "checkpoint": target.name,
         "fingerprint": fingerprint,
         "imported": _origin(path, found, scale),
         **more,
@@ -158,8 +158,8 @@ def _from_vectors(
         raise ExchangeError(f"{path.name} has no vector at layer {layer}; it has some at {layers_text(full)}.")
     chosen, why = _layer(found, full, layer)
     details = {
-        **{"layers": shape.layers, "width": shape.width, "layer": chosen, "quantize": "none"},
-        **{"method": "imported", "criterion": why, "unit": UNIT, "program": f"Tiller {VERSION}"},
+        "layers": shape.layers, "width": shape.width, "layer": chosen, "quantize": "none",
+        "method": "imported", "criterion": why, "unit": UNIT, "program": f"Tiller {VERSION}",
     }
     card = Card(path, "direction", "", "", "", details)
     return Direction(card, vectors, vectors, np.zeros_like(vectors)), details

@@ -22,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     for names in (
         "core core.errors",
         "core.recipes core.installing core.memory",
-        "core.values core.events core.options core.typed core.environment core.checkpoints core.steps core.statements "
+        "core.values core.events core.command_line core.options core.typed core.environment core.checkpoints core.steps core.statements "
         "core.instructions",
         "core.arguments core.adhoc core.helping core.residual core.linear core.store core.families core.family_file core.hub "
         "core.agreement core.answers core.lenses core.completion core.session core.scrubs core.notebook core.jobs",
