@@ -31,7 +31,7 @@ _KINDS = ("F32", "F16", "F64")
 
 @dataclass(frozen=True)
 class ControlVector:
-    """What a file holds: a vector [width] a layer, what kind of model it was made for, and what Tiller said of it (empty: it is not ours)."""
+    """What a file holds: a vector [width] a layer, what kind of model it was made for, and what Tiller said of it (empty: not ours)."""
 
     vectors: Mapping[int, Array]
     hint: str

@@ -1,8 +1,8 @@
 """Directions in and out: from a file of another program into a person's own artefacts, and from an artefact into a file for others.
 
-The unit of strength. A direction that Tiller learnt has class means, and 1.0 is the distance between them. A vector from elsewhere has none:
-there 1.0 is the vector as it is in the file (times the scale that is given on import), which is what llama.cpp adds at a scale of 1; a
-reading of 0 is a projection of 0, and 1 that of the vector itself. The artefact says so, as ``unit``.
+The unit of strength. A direction that Tiller learnt has class means, and 1.0 is the distance between them. A vector from elsewhere has
+none: there 1.0 is the vector as it is in the file (times the scale that is given on import), which is what llama.cpp adds at a scale
+of 1; a reading of 0 is a projection of 0, and 1 that of the vector itself. The artefact says so, as ``unit``.
 """
 
 from __future__ import annotations
@@ -45,9 +45,7 @@ class Done:
 # --------------------------------------------------------------------------------------------------------------------- in
 
 
-def bring(
-    family: Family, checkpoint: str, path: Path, name: str, layer: int | None = None, scale: float = 1.0
-) -> Done:
+def bring(family: Family, checkpoint: str, path: Path, name: str, layer: int | None = None, scale: float = 1.0) -> Done:
     """Make a file's vectors the direction ``name`` of a checkpoint, in the user's data folder.
 
     Args:
@@ -76,7 +74,10 @@ def bring(
         direction, more = _from_vectors(path, found, shape, layer, scale)
     details = {
         **direction.card.details,
-        "kind": "direction", "name": name, "family": family.name, "checkpoint": target.name,
+        "kind": "direction",
+        "name": name,
+        "family": family.name,
+        "checkpoint": target.name,
         "fingerprint": fingerprint,
         "imported": _origin(path, found, scale),
         **more,
@@ -102,7 +103,9 @@ def _target(family: Family, checkpoint: str, found: Vectors) -> Checkpoint:
     if checkpoint:
         return family.checkpoint(family.directions_of(checkpoint))
     said = found.whole.card.details if found.whole is not None else found.card
-    named = [each for each in family.checkpoints if (family.name, each.name) == (said.get("family"), said.get("checkpoint"))]
+    named = [
+        each for each in family.checkpoints if (family.name, each.name) == (said.get("family"), said.get("checkpoint"))
+    ]
     return named[0] if named else family.final
 
 
@@ -146,20 +149,30 @@ def _from_vectors(
 ) -> tuple[Direction, dict[str, Any]]:
     """A direction without class means, and what says how its layer and unit came about."""
     if not math.isfinite(scale) or scale == 0:
-        raise ExchangeError(f"--scale multiplies the vectors, and {scale:g} leaves nothing to steer by; give another number.")
+        raise ExchangeError(
+            f"--scale multiplies the vectors, and {scale:g} leaves nothing to steer by; give another number."
+        )
     if layer is not None and not 0 <= layer < shape.layers:
         raise ExchangeError(f"There is no layer {layer}; {_said(shape)}, from 0 to {shape.layers - 1}.")
     vectors = _placed(path, found, shape, layer)
     vectors *= np.float32(scale)
     if not np.isfinite(vectors).all():
-        raise ExchangeError(f"Times {scale:g} some numbers of {path.name} are too large for float32; take a smaller --scale.")
+        raise ExchangeError(
+            f"Times {scale:g} some numbers of {path.name} are too large for float32; take a smaller --scale."
+        )
     full = [at for at in range(shape.layers) if vectors[at].any()]
     if layer is not None and layer not in full:
         raise ExchangeError(f"{path.name} has no vector at layer {layer}; it has some at {layers_text(full)}.")
     chosen, why = _layer(found, full, layer)
     details = {
-        "layers": shape.layers, "width": shape.width, "layer": chosen, "quantize": "none",
-        "method": "imported", "criterion": why, "unit": UNIT, "program": f"Tiller {VERSION}",
+        "layers": shape.layers,
+        "width": shape.width,
+        "layer": chosen,
+        "quantize": "none",
+        "method": "imported",
+        "criterion": why,
+        "unit": UNIT,
+        "program": f"Tiller {VERSION}",
     }
     card = Card(path, "direction", "", "", "", details)
     return Direction(card, vectors, vectors, np.zeros_like(vectors)), details
@@ -176,7 +189,9 @@ def _placed(path: Path, found: Vectors, shape: shapes.Shape, layer: int | None) 
         by_layer = {layer: found.single}
     width = len(next(iter(by_layer.values())))
     if width != shape.width:
-        raise ExchangeError(f"{path.name} is {width} wide, and {_said(shape)}; import it for the model that it was made on.")
+        raise ExchangeError(
+            f"{path.name} is {width} wide, and {_said(shape)}; import it for the model that it was made on."
+        )
     if found.rows and len(by_layer) != shape.layers:
         raise ExchangeError(
             f"{path.name} has {len(by_layer)} rows, and {_said(shape)}; a direction has one row a layer, what leaves block 0 first "
@@ -238,7 +253,9 @@ def take(family: Family, checkpoint: str, name: str, to: Path) -> Done:
         ExchangeError, StoreError: one sentence; nothing was written.
     """
     if to.suffix not in KINDS:
-        raise ExchangeError(f"{to.name} should end in {KINDS[0]} (for llama.cpp and repeng) or {KINDS[1]} (for Tiller).")
+        raise ExchangeError(
+            f"{to.name} should end in {KINDS[0]} (for llama.cpp and repeng) or {KINDS[1]} (for Tiller)."
+        )
     if to.exists():
         raise ExchangeError(f"{to} is there already; choose another name, or delete it first.")
     target = family.checkpoint(family.directions_of(checkpoint or family.final.name))
@@ -255,7 +272,7 @@ def take(family: Family, checkpoint: str, name: str, to: Path) -> Done:
     return Done(
         to,
         (
-            f"{name} of {family.name}/{target.name} as a control vector of {direction.vectors.shape[0] - 1} layers.",
+            f"{name} of {family.name}/{target.name} as a control vector; llama.cpp acts at every layer that it is not told to leave out.",
             f"What the recipe 1*{name} does: llama-cli --control-vector {to} --control-vector-layer-range {layer} {layer}",
         ),
     )
@@ -275,7 +292,7 @@ def _control_vector(direction: Direction, target: Checkpoint) -> bytes:
         )
     names = ("name", "family", "checkpoint", "fingerprint", "layer", "method")
     kept = {name: card.details.get(name) for name in names}
-    vectors = {at: direction.vectors[at] for at in range(1, len(direction.vectors))}
+    vectors = {at: vector for at, vector in enumerate(direction.vectors) if at and vector.any()}
     return controlvectors.to_bytes(vectors, shape.kind, kept)
 
 

@@ -18,10 +18,10 @@ def bring(arguments: list[str]) -> int:
     """Make a vector of another program a direction of a checkpoint, in the user's data folder."""
     parser = Arguments(
         "launch.py import",
-        description="Make a vector of another program a direction. Read are GGUF control vectors (llama.cpp, repeng), safetensors with a "
-        "tensor direction.N (repeng) or layer_activations.N (steering-vectors) for each layer N, or with one tensor, a tensor of torch.save "
-        "(.pt) of shape [width] or [layers, width], and what `launch.py export` writes as safetensors. A strength of 1 adds the vector as "
-        "it is in the file.",
+        description="Make a vector of another program a direction. Read are GGUF control vectors (llama.cpp, repeng), safetensors with "
+        "a tensor direction.N (repeng) or layer_activations.N (steering-vectors) for each layer N, or with one tensor, a tensor of "
+        "torch.save (.pt) of shape [width] or [layers, width], and what `launch.py export` writes as safetensors. A strength of 1 adds "
+        "the vector as it is in the file.",
     )
     parser.add_argument("file", metavar="FILE", help="the vector's file; what it is follows from what it holds")
     parser.add_argument("--name", metavar="NAME", required=True, help="what recipes call it")
@@ -36,9 +36,7 @@ def bring(arguments: list[str]) -> int:
     parser.add_model(_WHOSE, checkpoint="whose direction it becomes (default: the family's final checkpoint)")
     options = parser.parse_args(arguments)
     family = families.load(options.family)
-    done = exchange.bring(
-        family, options.checkpoint, Path(options.file), options.name, options.layer, options.scale
-    )
+    done = exchange.bring(family, options.checkpoint, Path(options.file), options.name, options.layer, options.scale)
     return _say(done)
 
 
@@ -51,7 +49,10 @@ def take(arguments: list[str]) -> int:
     )
     parser.add_argument("name", metavar="NAME", help="the direction, such as refusal")
     parser.add_argument(
-        "--to", metavar="FILE", required=True, help="a file that is not there yet, with .gguf or .safetensors at its end"
+        "--to",
+        metavar="FILE",
+        required=True,
+        help="a file that is not there yet, with .gguf or .safetensors at its end",
     )
     parser.add_model(_WHOSE, checkpoint="whose direction (default: the family's final checkpoint)")
     options = parser.parse_args(arguments)
@@ -108,4 +109,3 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError as error:
         raise UsageError(f"--scale takes a number, not {text!r}.") from error
-

@@ -69,7 +69,9 @@ def changes(edits: Iterable[RowEdit]) -> Changes:
         elif edit.kind == "add" and kind == "leave" and edit.reach == "all":
             added[layer] = added[layer] + vector if layer in added else vector
         else:
-            raise BakingError("This recipe does more than remove or add directions at every token, which weights cannot do.")
+            raise BakingError(
+                "This recipe does more than remove or add directions at every token, which weights cannot do."
+            )
     return Changes(removed, added)
 
 
@@ -81,37 +83,44 @@ def operate(loaded: Loaded, wanted: Changes) -> Any:
         BakingError: with the reason why this architecture cannot hold them.
     """
     model = loaded.model
-    _check_weights(loaded)
-    if wanted.added:
-        _add(loaded, wanted.added)
-    if not wanted.removed:
-        return model
-    if any(_normed(loaded, layer) for layer in range(loaded.anatomy.layers)):
+    check_model(loaded, wanted)
+    if wanted.removed and any(_normed(loaded, layer) for layer in range(loaded.anatomy.layers)):
         _untie(model)
         return widened(loaded, wanted.removed)
-    if any(kind == "enter" for kind, _ in wanted.removed):
-        _untie(model)
-    for (kind, layer), units in wanted.removed.items():
+    _ablate(loaded, wanted.removed)
+    # Last, since what a recipe adds is not ablated in the layer that it is added at.
+    _add(loaded, wanted.added)
+    return model
+
+
+def _ablate(loaded: Loaded, removed: Mapping[Site, Sequence[Tensor]]) -> None:
+    if ("enter", 0) in removed:
+        _untie(loaded.model)
+    for (kind, layer), units in removed.items():
         if kind == "enter":
             for embedding in _embeddings(loaded):
                 _write(embedding.weight, _without(embedding.weight.double(), units, -1))
         else:
             _remove(loaded, kind, layer, units)
-    return model
 
 
-def _check_weights(loaded: Loaded) -> None:
-    kind = loaded.model.config.model_type
-    if loaded.quantize != "none" or any(weight.is_meta for weight in loaded.model.parameters()):
+def check_model(loaded: Loaded, wanted: Changes) -> None:
+    """Raise BakingError where it can be seen beforehand that a model cannot hold what is wanted."""
+    if any(weight.is_meta or not weight.is_floating_point() for weight in loaded.model.parameters()):
         raise BakingError(
-            f"{loaded.checkpoint.name} has to be in memory as a whole and in full precision to be baked; use --dtype bfloat16 if it "
-            "does not fit."
+            f"{loaded.checkpoint.name} has to be in memory as a whole and not quantized to be baked; take a checkpoint that was saved in "
+            "full precision, and --dtype bfloat16 if it does not fit."
         )
-    if any(hasattr(_body(loaded), name) for name in _EMBEDDING_NORMS):
+    if getattr(loaded.model.config, "auto_map", None):
         raise BakingError(
-            f"A {kind} model cannot be baked: a norm stands behind its embedding, and puts back what is removed from that; steer it with "
-            "the recipe instead."
+            f"{loaded.checkpoint.name} brings Python code of its own, which a baked folder does not carry; steer it with the recipe."
         )
+    if ("enter", 0) in wanted.removed and any(hasattr(_body(loaded), name) for name in _EMBEDDING_NORMS):
+        raise BakingError(
+            f"A {loaded.model.config.model_type} model cannot hold this ablation: a norm stands behind its embedding, and puts back "
+            "what is removed from that; name the layers, or steer it with the recipe."
+        )
+    _check_additions(loaded, wanted.added)
 
 
 def _body(loaded: Loaded) -> nn.Module:
@@ -146,12 +155,12 @@ def _untie(model: Any) -> None:
 def _remove(loaded: Loaded, kind: str, layer: int, units: Sequence[Tensor]) -> None:
     part = (loaded.anatomy.attention if kind == "attention" else loaded.anatomy.mlp)[layer]
     if kind == "mlp" and layer in loaded.anatomy.mixtures:
-        return _remove_from_experts(loaded, part, units)
+        _remove_from_experts(loaded, part, units)
+        return
     writer = writer_of(loaded, kind, layer)
     _write(writer.weight, _without(writer.weight.double(), units, -1 if isinstance(writer, Conv1D) else 0))
     if writer.bias is not None:
         _write(writer.bias, _without(writer.bias.double(), units, 0))
-    return None
 
 
 def writer_of(loaded: Loaded, kind: str, layer: int) -> Any:
@@ -199,8 +208,8 @@ def _write(weight: Tensor, new: Tensor) -> None:
 # -------------------------------------------------------------------------------------------------------------------- add
 
 
-def _add(loaded: Loaded, added: Mapping[int, Tensor]) -> None:
-    """Add to the biases behind the MLPs; a configuration that can have them gets them."""
+def _check_additions(loaded: Loaded, added: Mapping[int, Tensor]) -> None:
+    """Raise BakingError where an addition has no bias to go to, before anything is changed."""
     config, kind = loaded.model.config.get_text_config(), loaded.model.config.model_type
     for layer in added:
         if _normed(loaded, layer):
@@ -212,9 +221,13 @@ def _add(loaded: Loaded, added: Mapping[int, Tensor]) -> None:
                 f"A {kind} model cannot hold an addition: its MLP has no bias behind it, and its configuration none to switch on; bake an "
                 "ablation, or steer it with the recipe."
             )
+
+
+def _add(loaded: Loaded, added: Mapping[int, Tensor]) -> None:
+    """Add to the biases behind the MLPs; a configuration that can have them gets them."""
     if any(writer_of(loaded, "mlp", layer).bias is None for layer in added):
         _make_biases(loaded)
-        config.mlp_bias = True
+        loaded.model.config.get_text_config().mlp_bias = True
     for layer, vector in added.items():
         bias = writer_of(loaded, "mlp", layer).bias
         _write(bias, bias.double() + vector.to(bias.device))

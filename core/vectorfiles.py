@@ -153,4 +153,3 @@ def _checked(path: Path, found: Vectors) -> Vectors:
     if not any(vector.any() for vector in every.values()):
         raise StoreError(f"{path.name} holds nothing but zeros; make it again.")
     return found
-

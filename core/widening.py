@@ -1,8 +1,8 @@
 """Ablation where a norm stands behind what is written (Gemma 2 and 3, OLMo-2): the same model with a residual stream twice as wide.
 
 Such a block writes g∘x/rms(x), x = Wz, and the recipe makes P(g∘x)/rms(x) of it, P the projection that leaves the direction out. No
-matrix in W's place gives that: P changes rms(x) as well, and mixes what g scales one by one. With as many coordinates again it can be had
-exactly. With D = diag(g), take c = the largest eigenvalue of DPᵀPD, and B with BᵀB = c·I − DPᵀPD, so that ‖PDx‖² + ‖Bx‖² = c‖x‖² for every x:
+matrix in W's place gives that: P changes rms(x) as well, and mixes what g scales one by one. With as many coordinates again it can be
+had exactly. With D = diag(g), c the largest eigenvalue of DPᵀPD, and B with BᵀB = c·I − DPᵀPD, ‖PDx‖² + ‖Bx‖² = c‖x‖² for every x:
 
     W' = [PDW; BW]/√(c/2),    gain' = [√c, …; 0, …]
 
@@ -39,7 +39,7 @@ def widened(loaded: Loaded, removed: Mapping[Site, Sequence[Tensor]]) -> Any:
     Raises:
         WideningError: it is built otherwise than the architectures that are known here.
     """
-    old = loaded.model
+    old: Any = loaded.model
     config = _config(old, loaded.width)
     new: Any = type(old)(config).to(device=loaded.device, dtype=old.dtype)
     new.requires_grad_(False).eval()
@@ -110,7 +110,9 @@ def _block(
             None,
         )
         if writer is None or not _is_norm(norms[layer]):
-            raise WideningError(f"This model cannot be baked: what its {kind} writes by is not found; steer it with the recipe.")
+            raise WideningError(
+                f"This model cannot be baked: what its {kind} writes by is not found; steer it with the recipe."
+            )
         units = [unit for (at, where), each in removed.items() if (at, where) == (kind, layer) for unit in each]
         _writing(writer, norms[layer], wides[id(writer)], wides[id(norms[layer])], units, filled)
 
@@ -129,7 +131,9 @@ def _writing(
         change = torch.cat([scaled, rest]) / (most / 2).sqrt()
         new_gain = most.sqrt().expand(width)
     else:
-        change = torch.cat([torch.eye(width, dtype=gain.dtype, device=gain.device) * _ROOT, torch.zeros_like(gain).diag()])
+        change = torch.cat(
+            [torch.eye(width, dtype=gain.dtype, device=gain.device) * _ROOT, torch.zeros_like(gain).diag()]
+        )
         new_gain = gain
     filled[id(wide.weight)] = change @ writer.weight.double()
     if writer.bias is not None:

@@ -32,7 +32,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core.generation core.layout core.gauges core.replies core.prompts core.scoring core.effects core.contrast core.threads "
         "core.tables core.states core.drafts",
         "core.controlvectors core.vectorfiles core.learning_truth core.learning_refusal core.directions core.parts core.lessons "
-        "core.exchange core.baking",
+        "core.surgery core.widening core.exchange core.baked core.baking",
         "core.transfer core.knowledge core.confidence core.stages",
         "core.skiff",
         "core.engine core.active core.worker core.session",
