@@ -70,16 +70,19 @@ def bake(arguments: list[str]) -> int:
     )
     parser.add_argument("--out", metavar="FOLDER", required=True, help="where to; it is made, or empty")
     parser.add_model(
-        (*_WHOSE, "recipe", "device", "dtype", "threads", "max-memory"),
+        (*_WHOSE, "recipe", "device", "dtype", "quantize", "threads", "max-memory"),
         checkpoint="what to bake it into (default: the family's final checkpoint)",
         recipe="what the folder is to do, such as '!refusal'",
         dtype="of the weights that are written: float32, bfloat16 or float16 (default: float32)",
+        quantize="how you chat with it; whatever it is, what is baked is read in full precision",
     )
     options = parser.parse_args(arguments)
     if not options.recipe:
         raise UsageError("bake needs a recipe, such as --recipe '!refusal'.")
     family = families.load(options.family)
     torch.set_num_threads(options.threads or loading.threads())
+    if options.quantize != "none":
+        print("The weights are read in full precision, since quantized ones cannot be changed exactly.", flush=True)
     wish = baking.Wish(
         options.checkpoint or family.final.name,
         options.recipe,
