@@ -155,7 +155,9 @@ def _from_vectors(
     if layer is not None and not 0 <= layer < shape.layers:
         raise ExchangeError(f"There is no layer {layer}; {_said(shape)}, from 0 to {shape.layers - 1}.")
     vectors = _placed(path, found, shape, layer)
-    vectors *= np.float32(scale)
+    with np.errstate(over="ignore"):
+        # What overflows is refused in the next line.
+        vectors *= np.float32(scale)
     if not np.isfinite(vectors).all():
         raise ExchangeError(
             f"Times {scale:g} some numbers of {path.name} are too large for float32; take a smaller --scale."
@@ -276,6 +278,31 @@ def take(family: Family, checkpoint: str, name: str, to: Path) -> Done:
             f"What the recipe 1*{name} does: llama-cli --control-vector {to} --control-vector-layer-range {layer} {layer}",
         ),
     )
+
+
+def remove(family: Family, checkpoint: str, name: str) -> Done:
+    """Delete a direction from a person's own artefacts; a shipped one of the same name is there again then.
+
+    Raises:
+        ExchangeError: there is none, or it came with the family and stays.
+    """
+    target = family.checkpoint(family.directions_of(checkpoint or family.final.name))
+    path = store.artefact_path(store.user_folder(), family.name, target.name, "direction", name)
+    try:
+        path.unlink()
+    except FileNotFoundError as error:
+        if store.find(family.name, target.name, "direction", name, family.folder) is None:
+            raise ExchangeError(f"There is no direction {name} of {family.name}/{target.name}.") from error
+        raise ExchangeError(
+            f"{name} of {family.name}/{target.name} came with the family and stays; only what you learnt or imported can be deleted."
+        ) from error
+    except OSError as error:
+        raise ExchangeError(f"{path} cannot be deleted ({error.strerror}); check its permissions.") from error
+    below = store.find(family.name, target.name, "direction", name, family.folder)
+    sentences = [f"{name} of {family.name}/{target.name} is deleted."]
+    if below is not None:
+        sentences.append("The one that came with the family is used again.")
+    return Done(path, tuple(sentences))
 
 
 def _control_vector(direction: Direction, target: Checkpoint) -> bytes:
