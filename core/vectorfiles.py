@@ -20,6 +20,7 @@ What a file is follows from its first bytes, not from its name:
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,7 +85,10 @@ def read(path: Path) -> Vectors:
 def _unpacked(path: Path) -> torch.Tensor:
     """The tensor of a file that torch.save wrote."""
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # Of pickles that are no tensor, it warns before it refuses them.
+            warnings.simplefilter("ignore")
+            found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         # Whatever torch raises: it has a type of its own for every way in which such a file can be wrong.
         raise StoreError(
