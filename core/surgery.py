@@ -48,7 +48,9 @@ def check(recipe: Recipe) -> None:
     if not recipe:
         raise BakingError("There is nothing to bake in an empty recipe; give one such as '!refusal'.")
     for term in recipe.terms:
-        if term.kind not in ("ablate", "add"):
+        if term.kind == "neurons":
+            raise BakingError(f"{term} cannot be baked: only directions are; leave it out, or steer with the recipe.")
+        if term.kind not in ("ablate", "add") or term.gate:
             raise BakingError(
                 f"{term} cannot be baked: it depends on where the model stands at each token, which weights alone cannot do; bake an "
                 f"ablation (!{term.direction}) or an addition."
@@ -64,6 +66,8 @@ def changes(edits: Iterable[RowEdit]) -> Changes:
     for edit in edits:
         vector = torch.from_numpy(edit.vector).double()
         kind, layer = edit.site
+        if edit.gate is not None:
+            raise BakingError("This recipe acts at some tokens only, which weights cannot do.")
         if edit.kind == "set" and kind != "leave" and edit.reach == "all and BOS" and edit.target == 0:
             removed.setdefault(edit.site, []).append(vector)
         elif edit.kind == "add" and kind == "leave" and edit.reach == "all":

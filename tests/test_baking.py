@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -330,6 +331,8 @@ def test_an_addition_is_baked_in_another_dtype(whole: Path, tmp_path: Path) -> N
     [
         ("truth=0", "truth=0 cannot be baked"),
         ("!truth:reply", "leave out :reply"),
+        ("1*truth?refusal>0.5", "1*truth?refusal>0.5 cannot be baked"),
+        ("!neurons:entropy", "only directions are"),
         ("!kindness", "chat has no direction 'kindness'"),
         ("!truth[9]", "layers 0 to 3"),
         ("!truth@elsewhere", "has no checkpoint 'elsewhere'"),
@@ -338,7 +341,7 @@ def test_an_addition_is_baked_in_another_dtype(whole: Path, tmp_path: Path) -> N
 def test_what_cannot_be_baked_is_one_sentence_and_writes_nothing(
     recipe: str, sentence: str, whole: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(TillerError, match=sentence.replace("[", r"\[")):
+    with pytest.raises(TillerError, match=re.escape(sentence)):
         bake(order(whole, recipe, tmp_path / "out"))
     assert sorted(each.name for each in tmp_path.iterdir()) == ["llama"]
 
