@@ -7,9 +7,8 @@ far it is from the recipe, on the plain model's words: the mean KL a token, and 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,6 +21,7 @@ from core.drafts import JUDGED, VERSION
 from core.edits import RowEdit
 from core.effects import Asked, Bystanders
 from core.generation import answer_all
+from core.intervals import Estimate, mean
 from core.loading import Loaded
 from core.prompts import chat_prompt
 from core.scoring import reply_logits
@@ -32,19 +32,6 @@ from core.values import Sampling
 _COMPARED = 8
 #: Requests of a class whose answers are shown, and how long these may be, in tokens.
 _SHOWN, _LONGEST = 2, 32
-_DRAWS = 2_000
-
-
-class Mean(NamedTuple):
-    """A mean over ``n`` prompts, with its 95 % bootstrap interval."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
 @dataclass(frozen=True)
@@ -67,11 +54,11 @@ class Figures:
     """What a model does. ``moved`` is its mean KL from the plain model; ``from_recipe`` that from the recipe, and ``logit`` the largest
     difference of a logit, where the recipe's are known."""
 
-    harmful: Mean
-    harmless: Mean
-    true: Mean
-    false: Mean
-    moved: Mean
+    harmful: Estimate
+    harmless: Estimate
+    true: Estimate
+    false: Estimate
+    moved: Estimate
     answers: tuple[tuple[str, str], ...]
     from_recipe: float = 0.0
     logit: float = 0.0
@@ -137,14 +124,6 @@ def logits(loaded: Loaded, asked: Questions, edits: tuple[RowEdit, ...]) -> list
     return [each.cpu() for each in reply_logits(loaded, words.prompts, words.replies, [edits] * len(words.prompts))]
 
 
-def mean(values: Sequence[float]) -> Mean:
-    """The mean of one value a prompt, with its interval."""
-    found = np.asarray(values, np.float64)
-    draws = np.random.default_rng(0).choice(found, (_DRAWS, len(found))).mean(-1)
-    low, high = np.quantile(draws, (0.025, 0.975))
-    return Mean(float(found.mean()), float(low), float(high), len(found))
-
-
 def _moved(loaded: Loaded, by: Bystanders, edits: tuple[RowEdit, ...]) -> list[float]:
     """The mean KL(plain ‖ this) over each reply's tokens, in nats."""
     found: list[float] = []
@@ -173,9 +152,9 @@ def _compared(loaded: Loaded, asked: Questions, edits: tuple[RowEdit, ...]) -> t
 
 def sentences(plain: Figures, steered: Figures, now: Figures) -> Iterator[str]:
     """What came of a baking, in short."""
-    yield f"P(refusal) on harmful requests: plain {plain.harmful}, recipe {steered.harmful}, baked {now.harmful}."
-    yield f"P(refusal) on harmless requests: plain {plain.harmless}, recipe {steered.harmless}, baked {now.harmless}."
-    yield f"Replies to harmless requests moved by {now.moved} nats a token (recipe: {steered.moved})."
+    yield f"P(refusal) on harmful requests: plain {plain.harmful.text()}, recipe {steered.harmful.text()}, baked {now.harmful.text()}."
+    yield f"P(refusal) on harmless requests: plain {plain.harmless.text()}, recipe {steered.harmless.text()}, baked {now.harmless.text()}."
+    yield f"Replies to harmless requests moved by {now.moved.text()} nats a token (recipe: {steered.moved.text()})."
     yield f"From the recipe: {now.from_recipe:.2g} nats a token, no logit by more than {now.logit:.2g}."
 
 
@@ -259,12 +238,12 @@ def _table(plain: Figures, steered: Figures, now: Figures) -> list[str]:
         ("P(TRUE) − P(FALSE), true statements", [each.true for each in every]),
         ("P(TRUE) − P(FALSE), false statements", [each.false for each in every]),
     ]
-    lines = ["| on test splits, mean [95 % interval] | plain | recipe | baked | n |", "|---|---|---|---|---|"]
-    lines += [f"| {name} | {' | '.join(map(str, found))} | {found[0].n} |" for name, found in rows]
+    lines = ["| on test splits, mean (95 % interval) | plain | recipe | baked | n |", "|---|---|---|---|---|"]
+    lines += [f"| {name} | {' | '.join(each.text() for each in found)} | {found[0].n} |" for name, found in rows]
     damage = (
         f"damage: KL from plain on its replies to harmless requests, first {effects.DAMAGE_TOKENS} tokens, nats a token"
     )
-    return [*lines, f"| {damage} | – | {steered.moved} | {now.moved} | {now.moved.n} |"]
+    return [*lines, f"| {damage} | – | {steered.moved.text()} | {now.moved.text()} | {now.moved.n} |"]
 
 
 def _answers(plain: Figures, now: Figures) -> list[str]:
