@@ -86,6 +86,7 @@ def run(argv: list[str]) -> int:
         "import": bring,
         "export": take,
         "bake": bake,
+        "learn": learn,
     }
     verbs.update({"test": test, "bench": bench})
     return verbs[command.verb](_together(command)) or 0
@@ -172,6 +173,13 @@ def bake(command: "Command") -> int | None:
     from core.exchanging import bake
 
     return bake(list(command.rest))
+
+
+def learn(command: "Command") -> int | None:
+    """Learn one direction."""
+    from core.learn import learn
+
+    return learn(list(command.rest))
 
 
 def test(command: "Command") -> int:

@@ -10,7 +10,7 @@ from core.errors import TillerError
 from core.families import Family
 from core.jobs import Job
 from core.loading import Loaded
-from core.parts import PARTS, Order, seconds_a_token
+from core.parts import PARTS, Order, part, seconds_a_token
 from core.shelf import NoRoomNow
 from core.sources import LoadingCancelled
 from core.steps import Pace, Step
@@ -94,7 +94,7 @@ class Lesson:
             loaded = self._load(self.order.checkpoint, lambda: not self.job.cancelled.is_set())
             # Fetched for chats in the first place, a checkpoint may be there already: then this slice is only planning.
             self.job.publish("running", "Looking at the examples.")
-            tokens = {kind: PARTS[kind].plan(self.order, loaded).tokens for kind in self.job.view.kinds}
+            tokens = {kind: part(kind).plan(self.order, loaded).tokens for kind in self.job.view.kinds}
             self._pace = Pace(sum(tokens.values()))
             self._pace.done = sum(count for kind, count in tokens.items() if kind not in self._left)
             self._work = self._all(loaded)
@@ -110,7 +110,7 @@ class Lesson:
 
     def _all(self, loaded: Loaded) -> Generator[Step, None, None]:
         while self._left:
-            yield from PARTS[self._left[0]].run(self.order, loaded)
+            yield from part(self._left[0]).run(self.order, loaded)
             self._left.pop(0)
 
 

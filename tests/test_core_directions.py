@@ -25,7 +25,7 @@ from core.drafts import dose_response
 from core.edits import compile_recipe
 from core.engine import Engine
 from core.errors import TillerError
-from core.learning_refusal import MOST_POSITIONS, _followed, _refusal_choice, _template_end
+from core.learning_refusal import MOST_POSITIONS, _followed, _refusal_choice, template_end
 from core.learning_truth import _truth_layer
 from core.loading import Loaded
 from core.notebook import Notebook
@@ -242,10 +242,10 @@ def test_where_nothing_is_refused_separation_chooses_and_the_card_says_so() -> N
 
 def test_the_end_of_the_template_is_what_all_prompts_share(loaded: Loaded) -> None:
     prompts = [chat_prompt(loaded, text) for text in ("Hi", "Why not?", "A cake")]
-    same = _template_end(prompts)
+    same = template_end(prompts)
     assert loaded.tokenizer.decode(prompts[0][-same:]) == "<|end|>\n<|assistant|>\n"
-    assert _template_end([(1, 2), (3, 4)]) == 1
-    assert _template_end([tuple(range(20))] * 2) == MOST_POSITIONS
+    assert template_end([(1, 2), (3, 4)]) == 1
+    assert template_end([tuple(range(20))] * 2) == MOST_POSITIONS
 
 
 # --------------------------------------------------------------------------------------------------------- contrast sets
