@@ -9,24 +9,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core import examples
+from core import dose, examples
 from core.store import Card
 
 #: What the figures are called, by what was learnt; any other name is that of a person's own examples.
 _WORDS: dict[str, dict[str, str]] = {
-    "truth": {"effect": "P(TRUE) − P(FALSE)", "mass": "P(TRUE) + P(FALSE)", "flipped": "verdicts flipped"},
+    "truth": {"effect": "P(TRUE) − P(FALSE)", "mass": "P(TRUE) + P(FALSE)", "flipped": "flipped"},
     "refusal": {"effect": "P(refusal), harmless", "harmful": "P(refusal), harmful"},
-    "": {"effect": "leaning, nats a token"},
+    "": {"effect": "leaning (nats)"},
 }
-_DAMAGE = {"damage": "damage, nats a token"}
+_DAMAGE = {"damage": "damage (nats)"}
 _SCORES = {
     "held_out_category_accuracy": "accuracy on held-out categories",
     "intervention_effect": "effect of one strength",
     "accuracy": "accuracy",
     "induction": "refusal induced",
-    "ablated": "P(refusal) when ablated",
-    "damage": "damage, nats a token",
-    "leaning": "leaning, nats a token",
+    "ablated": "P(refusal) ablated",
+    "damage": "damage (nats)",
+    "leaning": "leaning (nats)",
 }
 #: With a p above this, as good an accuracy somewhere is what shuffled labels give, too.
 _CHANCE = 0.05
@@ -34,10 +34,11 @@ _CHANCE = 0.05
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a card: its title and its lines, in plain text."""
+    """A part of a card: its title and its lines, in plain text; those of a ``table`` stand under each other."""
 
     title: str
     lines: tuple[str, ...]
+    table: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,10 @@ def heading(card: Card) -> str:
 
 def text(card: Card) -> str:
     """The whole card for a terminal."""
-    parts = [f"{each.title}\n" + "\n".join(f"  {line}" for line in each.lines) for each in sections(card)]
+    parts = [
+        f"{each.title}\n" + "\n".join(line if each.table else f"  {line}" for line in each.lines)
+        for each in sections(card)
+    ]
     return "\n\n".join([heading(card), *parts])
 
 
@@ -72,8 +76,9 @@ def sections(card: Card) -> tuple[Section, ...]:
         Section("What to mind", tuple(cautions(card))),
         Section("How it was made", tuple(_made(card))),
         Section("Where it acts, and why", tuple(_where(card))),
-        Section("Layer scores (* the chosen layer)", tuple(_table(layer_scores(card)))),
-        Section("What each strength does (validation split)", tuple(_table(dose_response(card)))),
+        Section("Layer scores (* the chosen layer)", tuple(_table(layer_scores(card))), table=True),
+        Section("What each strength does (validation split)", tuple(_table(dose_response(card))), table=True),
+        Section("Which strengths are of use", (known.range_said(),) if (known := dose.of(card.details)) else ()),
         Section("On the test split", tuple(_tested(card))),
         Section("At strength 1, beside it", tuple(_beside(card))),
         Section("Three answers", tuple(_samples(card))),

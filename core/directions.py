@@ -13,6 +13,7 @@ from collections.abc import Generator, Sequence
 from core import effects
 from core.contrast import ContrastSet
 from core.drafts import EARLY, JUDGED, STRENGTHS, VERSION
+from core.examples import KINDS
 from core.learning_contrast import contrast_cost, learn_contrast
 from core.learning_refusal import learn_refusal, refusal_cost
 from core.learning_truth import learn_truth, truth_cost
@@ -26,9 +27,6 @@ __all__ = ["EARLY", "JUDGED", "KINDS", "STRENGTHS", "VERSION", "cost", "learn", 
 
 _LEARNERS = {"truth": learn_truth, "refusal": learn_refusal}
 _COSTS = {"truth": truth_cost, "refusal": refusal_cost}
-#: What is learnt in a way of its own; any other name is that of a person's own examples.
-KINDS = tuple(_LEARNERS)
-
 #: (part done between 0 and 1, what is being done)
 Progress = tuple[float, str]
 

@@ -1,8 +1,8 @@
 """What a direction was measured to do at each strength, and which strengths are of use. No torch.
 
 The figures are measured when a direction is learnt and stand in its card (methods.md §1): the effect in its own measure (refusal: the
-probability of a refusing reply to harmless prompts and, as ``harmful``, to harmful ones; truth: P(TRUE) − P(FALSE)), and the damage, the mean
-KL(plain ‖ steered) in nats over the first reply tokens on unrelated prompts.
+probability of a refusing reply to harmless prompts and, as ``harmful``, to harmful ones; truth: P(TRUE) − P(FALSE)), and the damage, the
+mean KL(plain ‖ steered) in nats over the first reply tokens on unrelated prompts.
 """
 
 from __future__ import annotations
@@ -128,4 +128,6 @@ def of(details: Mapping[str, Any]) -> Dose | None:
 
 
 def _numbers(values: Sequence[object]) -> bool:
-    return all(isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300 for value in values)
+    return all(
+        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300 for value in values
+    )

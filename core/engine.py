@@ -13,12 +13,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from core import answers, families, lenses, neurons, store
+from core import answers, asking, families, lenses, neurons, store
 from core.answers import Answer
 from core.errors import TillerError
 from core.events import Event, Failed, PromptView, Status
+from core.examples import Wish
 from core.families import Example, Family
 from core.jobs import Job, JobView, Offer, offered
 from core.plan import Placing
@@ -268,7 +269,7 @@ class Engine:
             base.recipe.with_strength(direction, value, self._source(base, direction)) for value in SCRUB_STRENGTHS
         ]
         turns = tuple(Turn(t.user, tuple(t.replies[column : column + 1]) * len(recipes)) for t in settings.turns)
-        columns = tuple(Column(base.checkpoint, recipe) for recipe in recipes)
+        columns = tuple(replace(base, recipe=recipe) for recipe in recipes)
         wide = replace(settings, columns=columns, selected=0, turns=turns)
         return self._enqueue(Run(wide, tuple(range(len(recipes))), {}, scrub=True))
 
@@ -298,6 +299,23 @@ class Engine:
             if present is not None and not present.view.over:
                 return present
             job = self._jobs[own] = Job(own, tuple(kinds) or offered(self.family, own))
+        self._send(Command(lambda worker: worker.learn(job), lambda sentence: job.publish("failed", sentence)))
+        return job
+
+    def learn_wish(self, checkpoint: str, wish: Wish) -> Job:
+        """Learn what a person wishes for, from their own examples or by another method, while nobody chats.
+
+        Raises:
+            FamilyError: there is no such checkpoint.
+            TillerError: the name is taken, or the checkpoint is being learnt on already; nothing has begun then.
+        """
+        own = self.family.directions_of(checkpoint)
+        wish.check_free(self.family, own)
+        with self._gate:
+            present = self._jobs.get(own)
+            if present is not None and not present.view.over:
+                raise TillerError(f"{own} learns {present.called} now; wait for its end, or cancel it.")
+            job = self._jobs[own] = Job(own, (wish.kind,), wish)
         self._send(Command(lambda worker: worker.learn(job), lambda sentence: job.publish("failed", sentence)))
         return job
 
@@ -369,6 +387,15 @@ class Engine:
             if path.is_file():
                 return answers.load(path.read_text(encoding="utf-8", errors="replace"))
         return None
+
+    def wish(self, column: Column) -> str:
+        """The words that ask for what a column's recipe does (:mod:`core.asking`). Raises TillerError when nothing can be asked for."""
+        own = self.family.directions_of(column.checkpoint)
+
+        def details(name: str, source: str | None) -> Mapping[str, Any]:
+            return next((card.details for card in self._learnt_on(source or own) if card.name == name), {})
+
+        return asking.wish(column.recipe, details)
 
     def directions(self, checkpoint: str) -> tuple[Card, ...]:
         """The directions that a recipe on a checkpoint means by their bare names; only headers are read."""

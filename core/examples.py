@@ -1,18 +1,25 @@
-"""A person's two boxes of examples, one a line, as a contrast set; and what a direction may be called. No torch."""
+"""What a person wishes to have learnt: by which name and method, and from which two boxes of examples, one a line. No torch."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from core import store
 from core.contrast import SPLITS, ContrastError, ContrastSet, Item
+from core.families import Family
+from core.methods import METHODS
+from core.store import StoreError
 from core.tables import SHARE
 
 #: A direction can be learnt from so many examples of each class: three to learn from, one to choose by, one to report on.
 FEWEST = 5
+#: What is learnt in a way of its own, from examples that ship; any other name is that of a person's own examples.
+KINDS = ("truth", "refusal")
 #: From so many of each class to learn from, nobody needs to be warned.
 PLENTY = 30
 #: What a name may be: a recipe can read it, and a file can be called so on every system.
@@ -21,6 +28,55 @@ _LONGEST_NAME = 60
 #: Words that mean something else in a recipe.
 _TAKEN = ("neurons",)
 _SIDES = {True: "positive", False: "negative"}
+_BOXES = ("The box of positive examples", "The box of negative examples")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A direction that somebody asks for. ``kind`` is truth, refusal, or any name where ``contrast`` brings the examples; ``name`` what
+    recipes will call it; ``layer`` one to take instead of the best; ``replace`` whether one's own of that name may go."""
+
+    kind: str
+    name: str
+    contrast: ContrastSet | None = None
+    method: str = "mean_difference"
+    layer: int | None = None
+    replace: bool = False
+
+    def check_free(self, family: Family, checkpoint: str) -> None:
+        """Raise StoreError where a person's own direction would be replaced that may not."""
+        path = store.artefact_path(store.user_folder(), family.name, checkpoint, "direction", self.name)
+        if path.exists() and not self.replace:
+            raise StoreError(
+                f"{checkpoint} has a direction {self.name!r} of your own already; give this one another name, or let it take that one's "
+                "place (--again on the command line)."
+            )
+
+
+def wish(
+    kind: str,
+    positive: str = "",
+    negative: str = "",
+    name: str = "",
+    method: str = "mean_difference",
+    layer: int | None = None,
+    replace: bool = False,
+    called: tuple[str, str] = _BOXES,
+) -> Wish:
+    """A wish out of what stands in a form: two boxes, or none for what brings its own examples.
+
+    Raises:
+        ContrastError: a name, a method or examples that cannot be used.
+    """
+    kind = check_name(kind)
+    name = check_name(name) if name.strip() else kind
+    if method not in METHODS:
+        raise ContrastError(f"There is no method {method!r}; there are {', '.join(METHODS)}.")
+    if layer is not None and layer < 0:
+        raise ContrastError(f"There is no layer {layer}; the first is layer 0.")
+    brought = kind in KINDS and called is _BOXES and not positive.strip() and not negative.strip()
+    contrast = None if brought else of_texts(kind, positive, negative, called)
+    return Wish(kind, name, contrast, method, layer, replace)
 
 
 def check_name(name: str) -> str:
@@ -36,12 +92,8 @@ def check_name(name: str) -> str:
     return name
 
 
-def of_files(name: str, positive: str, negative: str) -> ContrastSet:
-    """The contrast ``name`` from two files, one example a line. Raises ContrastError as :func:`of_texts`, and for a file."""
-    return of_texts(name, _read(positive), _read(negative), {True: positive, False: negative})
-
-
-def _read(source: str) -> str:
+def read(source: str) -> str:
+    """The text of a file of examples. Raises ContrastError."""
     path = Path(source).expanduser()
     try:
         return path.read_text(encoding="utf-8-sig")
@@ -53,23 +105,22 @@ def _read(source: str) -> str:
         ) from error
 
 
-def of_texts(name: str, positive: str, negative: str, called: Mapping[bool, str] | None = None) -> ContrastSet:
+def of_texts(name: str, positive: str, negative: str, called: tuple[str, str] = _BOXES) -> ContrastSet:
     """The contrast ``name`` from two texts, one example a line, empty lines left out; split always in the same way.
 
     Boxes of as many lines are taken for pairs, line by line: both of a pair go to the same split.
 
     Args:
-        called: how sentences call the boxes, by class.
+        called: what sentences call the two.
 
     Raises:
         ContrastError: an empty box, too few examples, or a text that stands in both.
     """
-    called = called or {label: f"The box of {side} examples" for label, side in _SIDES.items()}
     boxes = {True: _lines(positive), False: _lines(negative)}
     for label, texts in boxes.items():
         if not texts:
             raise ContrastError(
-                f"{called[label]} is empty; write at least {FEWEST} {_SIDES[label]} examples, one a line."
+                f"{called[not label]} is empty; write at least {FEWEST} {_SIDES[label]} examples, one a line."
             )
     both = [text for text in boxes[True] if text in set(boxes[False])]
     if both and set(boxes[True]) == set(boxes[False]):
@@ -81,7 +132,7 @@ def of_texts(name: str, positive: str, negative: str, called: Mapping[bool, str]
     for label, texts in boxes.items():
         if len(texts) < FEWEST:
             raise ContrastError(
-                f"{called[label]} has {len(texts)} example{'s' * (len(texts) != 1)}; at least {FEWEST} of each side are needed, one a line."
+                f"{called[not label]} has {len(texts)} example{'s' * (len(texts) != 1)}; each side needs at least {FEWEST}, one a line."
             )
     digest = hashlib.sha256(json.dumps([boxes[True], boxes[False]]).encode()).hexdigest()[:16]
     pairs = len(boxes[True]) == len(boxes[False])

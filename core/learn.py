@@ -9,8 +9,7 @@ import torch
 
 from core import direction_card, examples, families, loading, store
 from core.arguments import Arguments
-from core.contrast import ContrastSet
-from core.directions import KINDS
+from core.examples import KINDS, Wish
 from core.families import Family
 from core.methods import METHODS
 from core.options import UsageError
@@ -28,18 +27,15 @@ def learn(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     if options.recipe:
         raise UsageError("learn works on a checkpoint as it is; leave --recipe out and steer by what was learnt.")
-    kind = examples.check_name(options.what)
-    name = examples.check_name(options.name) if options.name is not None else kind
-    contrasts = _contrasts(kind, options)
+    wish = _wish(options)
     family = families.load(options.family)
     checkpoint = family.checkpoint(options.checkpoint).name if options.checkpoint else family.final.name
-    order = Order(family, checkpoint, store.user_folder(), contrasts, options.method, name, options.layer)
-    if not options.again:
-        order.check_free(kind)
+    wish.check_free(family, checkpoint)
+    order = Order.of(wish, family, checkpoint)
     torch.set_num_threads(options.threads or loading.threads())
-    said = _run(kind, order, _load(family, checkpoint, options))
-    print(direction_card.text(store.read_card(order.path(kind))), *said, sep="\n\n")
-    print(f'Steer by it: python launch.py chat "MESSAGE" --checkpoint {checkpoint} --recipe="{name}"')
+    said = _run(wish.kind, order, _load(family, checkpoint, options))
+    print(direction_card.text(store.read_card(order.path(wish.kind))), *said, sep="\n\n")
+    print(f'Steer by it: python launch.py chat "MESSAGE" --checkpoint {checkpoint} --recipe="{wish.name}"')
     return 0
 
 
@@ -67,18 +63,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _contrasts(kind: str, options: argparse.Namespace) -> dict[str, ContrastSet]:
-    """The person's own examples, by kind; none where the family brings them."""
+def _wish(options: argparse.Namespace) -> Wish:
+    """What the command line asks for."""
+    kind = examples.check_name(options.what)
     given = [options.positive, options.negative]
     if not any(given) and kind in KINDS:
-        return {}
+        return examples.wish(kind, "", "", options.name or "", options.method, options.layer, options.again)
     if not all(given):
         lacking = " and ".join(
             f"--{side} FILE" for side, file in zip(("positive", "negative"), given, strict=True) if not file
         )
         own = "" if kind in KINDS else f"; only {' and '.join(KINDS)} bring their own examples"
         raise UsageError(f"{kind} is learnt from two files, one example a line: add {lacking}{own}.")
-    return {kind: examples.of_files(kind, options.positive, options.negative)}
+    boxes = (examples.read(options.positive), examples.read(options.negative))
+    return examples.wish(kind, *boxes, options.name or "", options.method, options.layer, options.again, tuple(given))
 
 
 def _load(family: Family, name: str, options: argparse.Namespace) -> loading.Loaded:

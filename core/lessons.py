@@ -26,7 +26,10 @@ class Lesson:
 
     def __init__(self, job: Job, family: Family, load: Load) -> None:
         self.job = job
-        self.order = Order(family, job.view.checkpoint, store.user_folder())
+        checkpoint = job.view.checkpoint
+        self.order = (
+            Order.of(job.wish, family, checkpoint) if job.wish else Order(family, checkpoint, store.user_folder())
+        )
         self._load = load
         self._left = list(job.view.kinds)
         self._work: Generator[Step, None, None] | None = None
@@ -53,7 +56,7 @@ class Lesson:
             elif not self.job.view.kinds:
                 self.end("done", f"Nothing is lacking: {name} has its directions.")
             elif not self._advance():
-                self.end("done", f"Learnt {' and '.join(self.job.view.kinds)} on {name}.")
+                self.end("done", f"Learnt {self.job.called} on {name}.")
         except NoRoomNow:
             self.blocked = True
             self.suspend("Waiting for memory that a chat uses now.")

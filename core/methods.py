@@ -229,5 +229,5 @@ def _descend(affirmed: Array, denied: Array, start: Array) -> tuple[float, Array
     # The engine's thread computes without gradients; these few weights need theirs.
     with torch.inference_mode(False), torch.enable_grad():
         optimizer.step(closure)  # type: ignore[no-untyped-call]
-        reached = float(loss())
+        reached = float(loss().detach())
     return reached, weights.detach().numpy()[:-1]

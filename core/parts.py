@@ -13,6 +13,7 @@ from pathlib import Path
 
 from core import agreement, contrast, directions, effects, store
 from core.contrast import ContrastSet
+from core.examples import Wish
 from core.families import Family
 from core.loading import Loaded
 from core.steps import Cost, Learning
@@ -44,14 +45,11 @@ class Order:
         name = self.name or kind
         return store.artefact_path(self.root, self.family.name, self.checkpoint, "direction", name)
 
-    def check_free(self, kind: str) -> None:
-        """Raise StoreError where a person's own direction of that name would be replaced."""
-        path = self.path(kind)
-        if path.exists():
-            raise StoreError(
-                f"{self.checkpoint} has a direction {self.name or kind!r} of your own already; give this one another name, delete "
-                "that one, or let it be replaced (--again on the command line)."
-            )
+    @classmethod
+    def of(cls, wish: Wish, family: Family, checkpoint: str) -> Order:
+        """What a person wishes for, on a checkpoint."""
+        contrasts = {wish.kind: wish.contrast} if wish.contrast is not None else {}
+        return cls(family, checkpoint, store.user_folder(), contrasts, wish.method, wish.name, wish.layer)
 
     def contrast(self, kind: str) -> ContrastSet:
         """The examples that ``kind`` is learnt from. Raises ContrastError."""

@@ -21,12 +21,13 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
         "core core.errors",
-        "core.recipes core.tabs core.installing core.memory",
+        "core.recipes core.dose core.tabs core.installing core.memory",
+        "core.asking",
         "core.values core.events core.command_line core.options core.typed core.environment core.checkpoints core.steps core.statements "
         "core.instructions",
         "core.arguments core.adhoc core.helping core.residual core.linear core.store core.families core.family_file core.hub "
         "core.agreement core.neurons core.answers core.lenses core.completion core.session core.scrubs core.notebook "
-        "core.intervals core.verdicts core.calibration core.comparing core.confidence core.dose "
+        "core.intervals core.verdicts core.calibration core.comparing core.confidence "
         "core.chance core.negations core.methods",
         "core.sources core.differences core.quantizing core.adapters core.shapes",
         "core.plan core.weights",
