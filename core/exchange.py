@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from core import controlvectors, loading, shapes, store, vectorfiles
+from core import controlvectors, library, loading, shapes, store, vectorfiles
 from core.checkpoints import Checkpoint, Family
 from core.drafts import VERSION
 from core.errors import TillerError
@@ -254,55 +254,62 @@ def take(family: Family, checkpoint: str, name: str, to: Path) -> Done:
     Raises:
         ExchangeError, StoreError: one sentence; nothing was written.
     """
+    target = family.checkpoint(family.directions_of(checkpoint or family.final.name))
+    path = store.find(family.name, target.name, "direction", name, family.folder)
+    if path is None:
+        there = ", ".join(card.name for card in store.cards(family.name, target.name, folder=family.folder)) or "none"
+        raise ExchangeError(f"There is no direction {name} of {family.name}/{target.name}; there is {there}.")
+    return write(family, path, to)
+
+
+def write(family: Family, path: Path, to: Path) -> Done:
+    """The same for the direction of a file of the library."""
     if to.suffix not in KINDS:
         raise ExchangeError(
             f"{to.name} should end in {KINDS[0]} (for llama.cpp and repeng) or {KINDS[1]} (for Tiller)."
         )
     if to.exists():
         raise ExchangeError(f"{to} is there already; choose another name, or delete it first.")
-    target = family.checkpoint(family.directions_of(checkpoint or family.final.name))
-    path = store.find(family.name, target.name, "direction", name, family.folder)
-    if path is None:
-        there = ", ".join(card.name for card in store.cards(family.name, target.name, folder=family.folder)) or "none"
-        raise ExchangeError(f"There is no direction {name} of {family.name}/{target.name}; there is {there}.")
     direction = store.load_direction(path)
+    card = direction.card
+    whose = f"{card.name} of {card.family}/{card.checkpoint}"
     if to.suffix == KINDS[1]:
-        store.save_artefact(to, _tensors(direction), direction.card.details)
-        return Done(to, (f"{name} of {family.name}/{target.name}, with all that is known of it.",))
-    store.write_bytes(to, _control_vector(direction, target))
-    layer = direction.card.layer
+        store.save_artefact(to, _tensors(direction), card.details)
+        return Done(to, (f"{whose}, with all that is known of it.",))
+    store.write_bytes(to, _control_vector(direction, family.checkpoint(card.checkpoint)))
     return Done(
         to,
         (
-            f"{name} of {family.name}/{target.name} as a control vector; llama.cpp acts at every layer that it is not told to leave out.",
-            f"What the recipe 1*{name} does: llama-cli --control-vector {to} --control-vector-layer-range {layer} {layer}",
+            f"{whose} as a control vector; llama.cpp acts at every layer that it is not told to leave out.",
+            f"What the recipe 1*{card.name} does: llama-cli --control-vector {to.name} "
+            f"--control-vector-layer-range {card.layer} {card.layer}",
         ),
     )
 
 
-def remove(family: Family, checkpoint: str, name: str) -> Done:
-    """Delete a direction from a person's own artefacts; a shipped one of the same name is there again then.
+def remove(family: Family, key: str) -> Done:
+    """Delete a file of the library (:attr:`core.library.Entry.key`), one that can be read or not.
 
     Raises:
-        ExchangeError: there is none, or it came with the family and stays.
+        ExchangeError: it came with the family, and stays.
+        StoreError: it is not there any more.
     """
-    target = family.checkpoint(family.directions_of(checkpoint or family.final.name))
-    path = store.artefact_path(store.user_folder(), family.name, target.name, "direction", name)
-    try:
-        path.unlink()
-    except FileNotFoundError as error:
-        if store.find(family.name, target.name, "direction", name, family.folder) is None:
-            raise ExchangeError(f"There is no direction {name} of {family.name}/{target.name}.") from error
+    entry = library.find(family, key)
+    if not entry.own:
         raise ExchangeError(
-            f"{name} of {family.name}/{target.name} came with the family and stays; only what you learnt or imported can be deleted."
-        ) from error
+            f"{entry.title} came with the family and stays; only what you learnt or imported can be deleted."
+        )
+    try:
+        entry.path.unlink()
     except OSError as error:
-        raise ExchangeError(f"{path} cannot be deleted ({error.strerror}); check its permissions.") from error
-    below = store.find(family.name, target.name, "direction", name, family.folder)
-    sentences = [f"{name} of {family.name}/{target.name} is deleted."]
-    if below is not None:
+        raise ExchangeError(f"{entry.path} cannot be deleted ({error.strerror}); check its permissions.") from error
+    sentences = [f"{entry.name} ({entry.kind} of {entry.checkpoint}) is deleted."]
+    if any(
+        (each.kind, each.name, each.checkpoint) == (entry.kind, entry.name, entry.checkpoint)
+        for each in library.entries(family)
+    ):
         sentences.append("The one that came with the family is used again.")
-    return Done(path, tuple(sentences))
+    return Done(entry.path, tuple(sentences))
 
 
 def _control_vector(direction: Direction, target: Checkpoint) -> bytes:

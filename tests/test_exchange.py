@@ -187,7 +187,7 @@ def test_safetensors_of_ours_keep_all_that_is_known(family: Family, tmp_path: Pa
     path = store.artefact_path(store.user_folder(), family.name, "chat", "direction", "judged")
     store.save_artefact(path, exchange._tensors(before), {**before.card.details, "name": "judged", **details})
     exchange.take(family, "chat", "judged", tmp_path / "judged.safetensors")
-    exchange.remove(family, "chat", "judged")
+    exchange.remove(family, "own/chat/direction.judged")
     assert store.find(family.name, "chat", "direction", "judged", family.folder) is None
     exchange.bring(family, "", tmp_path / "judged.safetensors", "again")
     after = imported(family, "again")
@@ -220,7 +220,7 @@ def test_any_numbers_come_through_every_kind_of_file(
         save_file(rows, path)
     done = exchange.bring(family, "chat", path, "any")
     assert np.array_equal(store.load_direction(done.path).vectors, vectors)
-    exchange.remove(family, "chat", "any")
+    exchange.remove(family, "own/chat/direction.any")
 
 
 # ---------------------------------------------------------------------------------------------------------------- refused
@@ -365,11 +365,19 @@ def test_what_cannot_be_written_is_said_and_what_is_there_stays(family: Family, 
 def test_only_what_is_ones_own_is_deleted(family: Family, tmp_path: Path) -> None:
     exchange.bring(family, "chat", as_repeng_writes(tmp_path / "v.gguf", {1: numbers(WIDTH)}), "mine")
     path = imported(family, "mine").card.path
-    exchange.remove(family, "chat", "mine")
+    # One of one's own that hides a shipped one, and that cannot be read any more.
+    own = store.artefact_path(store.user_folder(), family.name, "chat", "direction", "truth")
+    own.write_bytes(b"spoilt")
+    assert "used again" not in " ".join(exchange.remove(family, "own/chat/direction.mine").sentences)
+    assert "used again" in " ".join(exchange.remove(family, "own/chat/direction.truth").sentences)
     assert not path.exists()
-    for name, said in (("mine", "There is no direction mine"), ("truth", "came with the family and stays")):
+    assert not own.exists()
+    for key, said in (
+        ("own/chat/direction.mine", "not in the library any more"),
+        ("shipped/chat/direction.truth", "came with"),
+    ):
         with pytest.raises(TillerError, match=said):
-            exchange.remove(family, "chat", name)
+            exchange.remove(family, key)
     assert by_hand_direction(family).card.name == "truth"
 
 

@@ -1,0 +1,139 @@
+"""The part of the Library that takes directions in and out: import a file, export the chosen direction, delete what is one's own."""
+
+from __future__ import annotations
+
+import html
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from app.pane import Pane, told
+from core import library
+from core.errors import TillerError
+
+if TYPE_CHECKING:
+    from app.library import Shelf
+
+_AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+#: What reads a file may take a moment, since weights are read for their fingerprint.
+_QUEUED: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+_ENDINGS = {"for llama.cpp and repeng (.gguf)": ".gguf", "for Tiller, with its card (.safetensors)": ".safetensors"}
+
+
+def build(pane: Pane, shelf: Shelf) -> None:
+    """Build what acts on the chosen entry, and the form that imports."""
+    _out(pane, shelf)
+    _in(pane, shelf)
+
+
+def _out(pane: Pane, shelf: Shelf) -> None:
+    """Export and delete. A deletion is asked for twice, on the page."""
+    folder = tempfile.TemporaryDirectory(prefix="tiller-export-")
+    told("<h3>Take it elsewhere</h3><p>The chosen direction as a file; what you learnt or imported can be deleted.</p>")
+    with gr.Row():
+        ending = gr.Dropdown(list(_ENDINGS), value=next(iter(_ENDINGS)), label="as a file")
+        export = gr.Button("Export")
+        delete = gr.Button("Delete …")
+        sure = gr.Button("Delete it for good", variant="stop", visible=False)
+        keep = gr.Button("Keep it", visible=False)
+    file = gr.File(label="The file", visible=False, interactive=False)
+    went = _went()
+
+    def exported(key: str | None, how: str) -> tuple[Any, Any]:
+        from core import exchange
+
+        def work() -> tuple[tuple[str, ...], str]:
+            entry = library.find(pane.engine.family, key or "")
+            # A folder of its own, so that the file has the name that a person expects.
+            to = Path(tempfile.mkdtemp(dir=folder.name)) / f"{entry.name}.{entry.checkpoint}{_ENDINGS[how]}"
+            done = exchange.write(pane.engine.family, entry.path, to)
+            return done.sentences, str(done.path)
+
+        said, path = _tried(work)
+        return said, gr.update(visible=path is not None, value=path)
+
+    def asked(key: str | None) -> tuple[Any, ...]:
+        own = bool(key) and str(key).startswith("own/")
+        sentence = (
+            "" if own else _line("What came with the family stays; choose one of your own to delete it.", wrong=True)
+        )
+        return sentence, *(gr.update(visible=own) for _ in range(2))
+
+    def deleted(key: str | None, request: gr.Request) -> tuple[Any, ...]:
+        from core import exchange
+
+        said, _ = _tried(lambda: (exchange.remove(pane.engine.family, key or "").sentences, None))
+        return said, *(gr.update(visible=False) for _ in range(2)), *shelf.again(None), *_chat(pane, request)
+
+    hidden = [sure, keep]
+    export.click(exported, [shelf.chosen, ending], [went, file], **_QUEUED)
+    delete.click(asked, shelf.chosen, [went, *hidden], **_AT_ONCE)
+    keep.click(lambda: ("", *(gr.update(visible=False) for _ in range(2))), None, [went, *hidden], **_AT_ONCE)
+    sure.click(deleted, shelf.chosen, [went, *hidden, *shelf.listed, *pane.told], **_AT_ONCE)
+    # What is asked holds for the entry that it was asked about.
+    shelf.chosen.change(lambda: (*(gr.update(visible=False) for _ in range(3)),), None, [*hidden, file], **_AT_ONCE)
+
+
+def _in(pane: Pane, shelf: Shelf) -> None:
+    """Import."""
+    family = pane.engine.family
+    told(
+        "<h3>Import a vector</h3><p>A GGUF control vector (llama.cpp, repeng), safetensors with direction.N (repeng) or "
+        "layer_activations.N (steering-vectors), a tensor of torch.save (.pt), or what was exported here. A strength of 1 adds it as it "
+        "is in the file.</p>"
+    )
+    with gr.Row():
+        file = gr.File(label="the file", type="filepath", height=140)
+        with gr.Column():
+            name = gr.Textbox(label="name, for recipes", placeholder="happy", max_lines=1)
+            checkpoint = gr.Dropdown(
+                [each.name for each in family.checkpoints], value=family.final.name, label="of the checkpoint"
+            )
+        with gr.Column():
+            layer = gr.Number(None, label="layer (empty: what the file says)", precision=0, minimum=0)
+            scale = gr.Number(1.0, label="times")
+    bring = gr.Button("Import")
+    went = _went()
+
+    def brought(path: str | None, called: str, where: str, at: int | None, times: float, request: gr.Request) -> Any:
+        from core import exchange
+
+        def work() -> tuple[tuple[str, ...], str]:
+            if not path:
+                raise TillerError("Choose a file first.")
+            own = (called or "").strip()
+            done = exchange.bring(family, where, Path(path), own, at, 1.0 if times is None else times)
+            return done.sentences, f"own/{where}/direction.{own}"
+
+        said, key = _tried(work)
+        if key is None:
+            return said, *(gr.skip() for _ in (*shelf.listed, *pane.told))
+        return said, *shelf.again(key), *_chat(pane, request)
+
+    bring.click(brought, [file, name, checkpoint, layer, scale], [went, *shelf.listed, *pane.told], **_QUEUED)
+
+
+def _tried(work: Callable[[], tuple[tuple[str, ...], str | None]]) -> tuple[str, str | None]:
+    """What there is to say of some work, and what came of it; nothing where it was refused, with the reason."""
+    try:
+        sentences, found = work()
+    except TillerError as error:
+        return _line(str(error), wrong=True), None
+    return "".join(map(_line, sentences)), found
+
+
+def _chat(pane: Pane, request: gr.Request) -> tuple[Any, Any]:
+    """Chat's sliders and lenses as they are now."""
+    visit = pane.chat.visits.get(str(request.session_hash))
+    return pane.chat.view(visit), gr.skip() if visit.running else pane.chat.everything(visit)
+
+
+def _went() -> gr.HTML:
+    return gr.HTML("", apply_default_css=False, elem_classes=["t-told", "t-went"])
+
+
+def _line(sentence: str, wrong: bool = False) -> str:
+    return f'<p role="status"{" class=wrong" if wrong else ""}>{html.escape(sentence)}</p>'
