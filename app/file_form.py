@@ -20,25 +20,21 @@ if TYPE_CHECKING:
 _AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 #: What reads a file may take a moment, since weights are read for their fingerprint.
 _QUEUED: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+_SMALL: dict[str, Any] = {"scale": 0, "min_width": 160, "size": "md"}
 _ENDINGS = {"for llama.cpp and repeng (.gguf)": ".gguf", "for Tiller, with its card (.safetensors)": ".safetensors"}
 
 
-def build(pane: Pane, shelf: Shelf) -> None:
-    """Build what acts on the chosen entry, and the form that imports."""
-    _out(pane, shelf)
-    _in(pane, shelf)
-
-
-def _out(pane: Pane, shelf: Shelf) -> None:
-    """Export and delete. A deletion is asked for twice, on the page."""
+def take(pane: Pane, shelf: Shelf) -> None:
+    """Build what exports and deletes the chosen entry. A deletion is asked for twice, on the page."""
     folder = tempfile.TemporaryDirectory(prefix="tiller-export-")
     told("<h3>Take it elsewhere</h3><p>The chosen direction as a file; what you learnt or imported can be deleted.</p>")
     with gr.Row():
         ending = gr.Dropdown(list(_ENDINGS), value=next(iter(_ENDINGS)), label="as a file")
-        export = gr.Button("Export")
-        delete = gr.Button("Delete …")
-        sure = gr.Button("Delete it for good", variant="stop", visible=False)
-        keep = gr.Button("Keep it", visible=False)
+    with gr.Row():
+        export = gr.Button("Export", **_SMALL)
+        delete = gr.Button("Delete …", **_SMALL)
+        sure = gr.Button("Delete it for good", variant="stop", visible=False, **_SMALL)
+        keep = gr.Button("Keep it", visible=False, **_SMALL)
     file = gr.File(label="The file", visible=False, interactive=False)
     went = _went()
 
@@ -46,7 +42,9 @@ def _out(pane: Pane, shelf: Shelf) -> None:
         from core import exchange
 
         def work() -> tuple[tuple[str, ...], str]:
-            entry = library.find(pane.engine.family, key or "")
+            if not key:
+                raise TillerError("There is nothing to export yet; learn a direction, or import one.")
+            entry = library.find(pane.engine.family, key)
             # A folder of its own, so that the file has the name that a person expects.
             to = Path(tempfile.mkdtemp(dir=folder.name)) / f"{entry.name}.{entry.checkpoint}{_ENDINGS[how]}"
             done = exchange.write(pane.engine.family, entry.path, to)
@@ -77,8 +75,8 @@ def _out(pane: Pane, shelf: Shelf) -> None:
     shelf.chosen.change(lambda: (*(gr.update(visible=False) for _ in range(3)),), None, [*hidden, file], **_AT_ONCE)
 
 
-def _in(pane: Pane, shelf: Shelf) -> None:
-    """Import."""
+def bring(pane: Pane, shelf: Shelf) -> None:
+    """Build the form that imports."""
     family = pane.engine.family
     told(
         "<h3>Import a vector</h3><p>A GGUF control vector (llama.cpp, repeng), safetensors with direction.N (repeng) or "
@@ -88,24 +86,25 @@ def _in(pane: Pane, shelf: Shelf) -> None:
     with gr.Row():
         file = gr.File(label="the file", type="filepath", height=140)
         with gr.Column():
-            name = gr.Textbox(label="name, for recipes", placeholder="happy", max_lines=1)
+            name = gr.Textbox(label="call it, in recipes", placeholder="happy", max_lines=1)
             checkpoint = gr.Dropdown(
                 [each.name for each in family.checkpoints], value=family.final.name, label="of the checkpoint"
             )
         with gr.Column():
-            layer = gr.Number(None, label="layer (empty: what the file says)", precision=0, minimum=0)
+            layer = gr.Textbox(label="layer (empty: what the file says)", placeholder="from 0", max_lines=1)
             scale = gr.Number(1.0, label="times")
-    bring = gr.Button("Import")
+    with gr.Row():
+        begin = gr.Button("Import", **_SMALL)
     went = _went()
 
-    def brought(path: str | None, called: str, where: str, at: int | None, times: float, request: gr.Request) -> Any:
+    def brought(path: str | None, called: str, where: str, at: str, times: float | None, request: gr.Request) -> Any:
         from core import exchange
 
         def work() -> tuple[tuple[str, ...], str]:
             if not path:
                 raise TillerError("Choose a file first.")
             own = (called or "").strip()
-            done = exchange.bring(family, where, Path(path), own, at, 1.0 if times is None else times)
+            done = exchange.bring(family, where, Path(path), own, _layer(at), 1.0 if times is None else times)
             return done.sentences, f"own/{where}/direction.{own}"
 
         said, key = _tried(work)
@@ -113,7 +112,7 @@ def _in(pane: Pane, shelf: Shelf) -> None:
             return said, *(gr.skip() for _ in (*shelf.listed, *pane.told))
         return said, *shelf.again(key), *_chat(pane, request)
 
-    bring.click(brought, [file, name, checkpoint, layer, scale], [went, *shelf.listed, *pane.told], **_QUEUED)
+    begin.click(brought, [file, name, checkpoint, layer, scale], [went, *shelf.listed, *pane.told], **_QUEUED)
 
 
 def _tried(work: Callable[[], tuple[tuple[str, ...], str | None]]) -> tuple[str, str | None]:
@@ -125,6 +124,13 @@ def _tried(work: Callable[[], tuple[tuple[str, ...], str | None]]) -> tuple[str,
     return "".join(map(_line, sentences)), found
 
 
+def _layer(text: str | None) -> int | None:
+    said = (text or "").strip()
+    if said and not (said.isascii() and said.isdigit()):
+        raise TillerError(f"The layer is a whole number from 0, or left empty, not {said!r}.")
+    return int(said) if said else None
+
+
 def _chat(pane: Pane, request: gr.Request) -> tuple[Any, Any]:
     """Chat's sliders and lenses as they are now."""
     visit = pane.chat.visits.get(str(request.session_hash))
@@ -132,7 +138,7 @@ def _chat(pane: Pane, request: gr.Request) -> tuple[Any, Any]:
 
 
 def _went() -> gr.HTML:
-    return gr.HTML("", apply_default_css=False, elem_classes=["t-told", "t-went"])
+    return gr.HTML("", apply_default_css=False, elem_classes=["t-told", "t-moved"])
 
 
 def _line(sentence: str, wrong: bool = False) -> str:
