@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 #: What reads a file may take a moment, since weights are read for their fingerprint.
 _QUEUED: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-_SMALL: dict[str, Any] = {"scale": 0, "min_width": 160, "size": "md"}
+_SMALL: dict[str, Any] = {"scale": 0, "min_width": 190, "size": "md"}
 _ENDINGS = {"for llama.cpp and repeng (.gguf)": ".gguf", "for Tiller, with its card (.safetensors)": ".safetensors"}
 
 

@@ -175,6 +175,7 @@ def _from_vectors(
         "criterion": why,
         "unit": UNIT,
         "program": f"Tiller {VERSION}",
+        "date": datetime.date.today().isoformat(),
     }
     card = Card(path, "direction", "", "", "", details)
     return Direction(card, vectors, vectors, np.zeros_like(vectors)), details

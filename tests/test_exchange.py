@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from safetensors.numpy import save_file
 
-from core import exchange, families, store
+from core import direction_card, exchange, families, store
 from core.edits import compile_recipe
 from core.errors import TillerError
 from core.exchanging import bring, take
@@ -86,6 +86,9 @@ def test_a_control_vector_of_repeng_becomes_a_direction(family: Family, tmp_path
     assert found.card.details["unit"] == exchange.UNIT
     assert found.card.details["imported"]["file"] == "happy.gguf"
     assert any("made for a mistral" in each for each in done.sentences)
+    text = direction_card.text(found.card)
+    assert "imported from happy.gguf, a GGUF control vector, on" in text
+    assert "because of" not in text
     reading = gauge(found)
     vector = torch.from_numpy(vectors[2])
     assert float((vector @ reading.unit - reading.offset) / reading.gap) == pytest.approx(1, abs=1e-5)

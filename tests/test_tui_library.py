@@ -12,7 +12,7 @@ from textual.widgets import DataTable, Input, TextArea
 
 from core import controls, learning_refusal, store
 from tests import tiny
-from tests.terminal import running, screen_text, shows, until
+from tests.terminal import running, shows, until
 from tests.test_tui import own_state  # noqa: F401  The fixture that gives every test its own state folder.
 from tui.dialogs import LineDialog, PickDialog, TextDialog
 from tui.file_dialogs import ImportDialog
@@ -57,7 +57,7 @@ async def test_a_direction_is_learnt_from_two_boxes(family: Path) -> None:
         await until(pilot, lambda: isinstance(app.screen, LibraryScreen))
         await until(pilot, lambda: len(app.screen.entries) == 2)
         await shows(app, pilot, "Learnt politeness on chat.")
-        assert "mean_difference" in screen_text(app)
+        await shows(app, pilot, "mean_difference")
         app.screen.query_one(DataTable).move_cursor(row=[each.name for each in app.screen.entries].index("politeness"))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, TextDialog))

@@ -12,8 +12,9 @@ from textual.content import Content
 from textual.widgets import DataTable, Static
 
 from core.errors import TillerError
+from core.tabs import tab
 from core.values import clean
-from tui.place import Place, how
+from tui.place import Place
 
 if TYPE_CHECKING:
     from core.jobs import JobView
@@ -36,11 +37,11 @@ class LibraryScreen(Place):
         "vector of another program, e writes the one under the cursor for llama.cpp or for another Tiller, d deletes one of your own."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "learn", "Learn a new one", id="library.learn"),
-        Binding("x", "cancel", "Cancel learning", id="library.cancel"),
+        Binding("n", "learn", "Learn", id="library.learn"),
         Binding("i", "bring", "Import", id="library.import"),
         Binding("e", "take", "Export", id="library.export"),
         Binding("d", "delete", "Delete", id="library.delete"),
+        Binding("x", "cancel", "Cancel learning", id="library.cancel"),
     ]
     DEFAULT_CSS = """
     LibraryScreen {
@@ -59,7 +60,8 @@ class LibraryScreen(Place):
 
     def body(self) -> ComposeResult:
         """What the screen is for, how far a learning is, the list."""
-        yield how(self.NAME)
+        about = f"{tab(self.NAME).about} "
+        yield Static(Content.assemble(about, ("Enter shows the card; n learns a new one.", "$quiet")))
         yield self.learning
         yield self.table
 
@@ -77,9 +79,11 @@ class LibraryScreen(Place):
         self.entries = library.entries(self.engine.family)
         shown = _SHORT if self.size.width < 120 else tuple(range(len(library.HEADINGS)))
         self.table.clear(columns=True)
-        self.table.add_columns(*(library.HEADINGS[index] for index in shown))
-        for entry in self.entries:
-            row = entry.row
+        rows = [entry.row for entry in self.entries]
+        for index in shown:
+            width = max(len(row[index]) for row in (library.HEADINGS, *rows))
+            self.table.add_column(library.HEADINGS[index], width=width)
+        for entry, row in zip(self.entries, rows, strict=True):
             self.table.add_row(*(Content(row[index]) for index in shown), key=entry.key)  # type: ignore[arg-type]
         self.table.move_cursor(row=min(at, max(0, len(self.entries) - 1)))
         self._watch()
