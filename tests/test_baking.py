@@ -274,6 +274,8 @@ def order(folder: Path, recipe: str, out: Path, *more: str) -> list[str]:
         "chat",
         "--device",
         "cpu",
+        "--threads",
+        "1",
         "--recipe",
         recipe,
         "--out",
