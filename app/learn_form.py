@@ -38,7 +38,7 @@ def build(pane: Pane, listed: Sequence[Any], again: Callable[[str | None], Told]
         kind = gr.Dropdown([*KINDS, _OWN], value=_OWN, label="what")
         name = gr.Textbox(label="name, for recipes", placeholder="politeness", max_lines=1)
         method = gr.Dropdown(list(METHODS), value="mean_difference", label="method")
-        layer = gr.Number(None, label="layer (empty: the best)", precision=0, minimum=0)
+        layer = gr.Textbox(label="layer", placeholder="the best one", max_lines=1)
     with gr.Row():
         positive, negative = (
             gr.Textbox(label=f"{side} examples, one a line", lines=6, max_lines=14, placeholder=f"at least {FEWEST}")
@@ -54,7 +54,9 @@ def build(pane: Pane, listed: Sequence[Any], again: Callable[[str | None], Told]
         where, what, called, how, at, ones, others, may = said
         own = called if what == _OWN else what
         try:
-            wish = examples.wish(str(own or ""), ones or "", others or "", called or "", how, at, may)
+            wish = examples.wish(
+                own or "", ones or "", others or "", called or "", how, examples.layer_of(at or ""), may
+            )
             pane.engine.learn_wish(where, wish)
         except TillerError as error:
             yield _line(str(error), wrong=True), *_same(listed)

@@ -94,12 +94,24 @@ def examined(chosen: Chosen, trial: Trial, rows: int, notes: Notebook) -> Learni
     return found
 
 
-def cost(train: Mapping[Key, Sequence[Ids]], rows: int, measured: Cost, by: Cost, asked: Cost, tested: Cost) -> Cost:
-    """What :func:`examined` takes: ``measured`` for one effect, ``by`` for one look at the unrelated replies, ``asked`` for one
-    effect when it is asked for, ``tested`` for one on the test split. The sample answers, a hundred tokens, are left out."""
+def cost(
+    loaded: Loaded,
+    train: Mapping[Key, Sequence[Ids]],
+    rows: int,
+    costs: Mapping[str, Cost],
+    wish: str,
+    unrelated: Sequence[str],
+) -> Cost:
+    """What :func:`examined` takes. The sample answers, a hundred tokens, are left out.
+
+    Args:
+        costs: what one effect takes: ``measured`` by edits, ``asked`` for in words, ``tested`` on the test split.
+    """
+    by = effects.bystanders_cost(loaded, unrelated)
+    worded = effects.bystanders_cost(loaded, [wish.format(message=each) for each in unrelated])
     again = reading({key: train[key] for key in train if key[0] == "train"}, rows)
-    shown = (measured + by).times(len(STRENGTHS) + 2 * CONTROLS) + tested.times(len(SAMPLED))
-    return shown + by + again + asked + by
+    shown = (costs["measured"] + by).times(len(STRENGTHS) + 2 * CONTROLS) + costs["tested"].times(len(SAMPLED))
+    return shown + by + again + costs["asked"] + worded
 
 
 def _seed(chosen: Chosen) -> int:
@@ -201,11 +213,12 @@ def _damage_of_words(trial: Trial) -> Slices[float]:
     wished = [each.ids for each in effects.chat(loaded, [trial.wish.format(message=plain[ids]) for ids in by.prompts])]
     parts: list[torch.Tensor] = []
     for chosen in effects.batches(loaded, by):
+        lengths = [len(prompt) + len(reply) for prompt, reply in zip(wished[chosen], by.replies[chosen], strict=True)]
         asked = reply_logits(loaded, wished[chosen], by.replies[chosen])
         parts += [
             (own.exp() * (own - new.log_softmax(-1))).sum(-1) for own, new in zip(by.plain[chosen], asked, strict=True)
         ]
-        yield effects.tokens(by, chosen)
+        yield len(lengths) * max(lengths)
     return float(torch.cat(parts).double().mean())
 
 

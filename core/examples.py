@@ -79,6 +79,17 @@ def wish(
     return Wish(kind, name, contrast, method, layer, replace)
 
 
+def layer_of(text: str) -> int | None:
+    """A layer as it stands in a form, None where nothing does. Raises ContrastError."""
+    if not text.strip():
+        return None
+    if not re.fullmatch(r"[0-9]{1,4}", text.strip()):
+        raise ContrastError(
+            f"The layer is a whole number from 0 on, or nothing for the best one, not {text.strip()[:40]!r}."
+        )
+    return int(text)
+
+
 def check_name(name: str) -> str:
     """The name of a direction, without spaces around it. Raises ContrastError for one that a recipe could not name."""
     name = name.strip()

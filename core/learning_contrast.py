@@ -89,7 +89,8 @@ def contrast_cost(
     by = effects.bystanders_cost(loaded, unrelated)
     tried = (leaning.cost.times(2) + by).times(positions * loaded.anatomy.layers)
     tested = _Leaning.prepare(loaded, contrast, unrelated, "test")
-    shown = controls.cost(prompts, rows_of(loaded), leaning.cost, by, asked.cost, tested.cost)
+    costs = {"measured": leaning.cost, "asked": asked.cost, "tested": tested.cost}
+    shown = controls.cost(loaded, prompts, rows_of(loaded), costs, wish, unrelated)
     return cost(prompts, rows_of(loaded)) + by.times(2) + tried + shown
 
 

@@ -85,8 +85,8 @@ def refusal_cost(
     by = effects.bystanders_cost(loaded, unrelated)
     tries = positions * loaded.anatomy.layers
     reading = cost(prompts, rows_of(loaded))
-    # The words that ask for it make the prompts longer; they are read twice, and that is not reckoned with.
-    shown = controls.cost(prompts, rows_of(loaded), both, by, both, tested)
+    costs = {"measured": both, "asked": _asking(loaded, contrast, "validation", WISH), "tested": tested}
+    shown = controls.cost(loaded, prompts, rows_of(loaded), costs, WISH, unrelated)
     return first[0] + first[1] + reading + both + by.times(2) + (both + by).times(tries) + shown
 
 
@@ -100,11 +100,11 @@ def _in_words(loaded: Loaded, contrast: ContrastSet) -> Slices[dict[str, float]]
     return found
 
 
-def _asking(loaded: Loaded, contrast: ContrastSet, split: Split) -> Cost:
-    """What asking for P(refusal) takes on a split."""
+def _asking(loaded: Loaded, contrast: ContrastSet, split: Split, wish: str = "{message}") -> Cost:
+    """What finding P(refusal) takes on a split."""
     whole = Cost()
     for label in (True, False):
-        asked = effects.chat(loaded, contrast.part(split, label, JUDGED))
+        asked = effects.chat(loaded, [wish.format(message=text) for text in contrast.part(split, label, JUDGED)])
         whole += effects.probabilities_cost(loaded, asked, effects.REFUSALS)
     return whole
 

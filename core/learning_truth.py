@@ -79,12 +79,15 @@ def truth_cost(
     judged, (prompts, _) = _Truth.prepare(loaded, contrast), _prompts(loaded, contrast, method)
     asked = effects.probabilities_cost(loaded, judged.true, effects.LABELS)
     asked += effects.probabilities_cost(loaded, judged.false, effects.LABELS)
-    together = effects.probabilities_cost(loaded, [*judged.true, *judged.false], effects.LABELS)
     by = effects.bystanders_cost(loaded, unrelated)
     tried = asked.times(1 + loaded.anatomy.layers)
     tested = _Truth.prepare(loaded, contrast, "test")
-    once = effects.probabilities_cost(loaded, [*tested.true, *tested.false], effects.LABELS)
-    shown = controls.cost(prompts, _rows(loaded), together, by, together, once)
+    worded = _Truth.prepare(loaded, contrast, wish=WISH)
+    costs = {
+        name: effects.probabilities_cost(loaded, [*each.true, *each.false], effects.LABELS)
+        for name, each in (("measured", judged), ("asked", worded), ("tested", tested))
+    }
+    shown = controls.cost(loaded, prompts, _rows(loaded), costs, WISH, unrelated)
     return cost(prompts, _rows(loaded)) + tried + by.times(2) + shown
 
 

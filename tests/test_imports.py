@@ -20,24 +20,23 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
-        "core core.errors",
+        "core core.errors core.intervals",
         "core.recipes core.dose core.tabs core.installing core.memory",
         "core.asking",
         "core.values core.events core.command_line core.options core.typed core.environment core.checkpoints core.steps core.statements "
         "core.instructions",
         "core.arguments core.adhoc core.helping core.residual core.linear core.store core.families core.family_file core.hub "
         "core.agreement core.neurons core.answers core.lenses core.completion core.session core.scrubs core.notebook "
-        "core.intervals core.verdicts core.calibration core.comparing core.confidence "
-        "core.chance core.negations core.methods",
+        "core.chance core.negations core.methods core.verdicts core.calibration core.confidence core.comparing",
         "core.sources core.differences core.quantizing core.adapters core.shapes",
         "core.plan core.weights",
         "core.loading core.shelf core.gates core.edits",
         "core.generation core.layout core.gauges core.replies core.prompts core.scoring core.effects core.contrast core.threads "
         "core.tables core.states core.drafts core.examples core.direction_card core.library core.jobs",
+        "core.readout core.logit_variance core.ablation core.measuring_confidence",
         "core.controls core.learning_truth core.learning_refusal core.learning_contrast core.directions core.parts core.lessons "
-        "core.readout core.logit_variance core.ablation core.measuring_confidence "
         "core.controlvectors core.vectorfiles core.surgery core.widening core.exchange core.baked core.baking",
-        "core.transfer core.knowledge core.confidence core.stages",
+        "core.transfer core.knowledge core.stages",
         "core.skiff",
         "core.engine core.active core.worker core.session",
         "core.cli core.listing core.precompute core.learn core.exchanging",

@@ -118,6 +118,13 @@ def test_names_that_they_cannot(name: str) -> None:
         check_name(name)
 
 
+def test_a_layer_as_it_is_written() -> None:
+    assert [examples.layer_of(text) for text in ("", " ", "0", " 12 ")] == [None, None, 0, 12]
+    for text in ("-1", "1.5", "first", "²"):
+        with pytest.raises(ContrastError, match="The layer is a whole number from 0 on"):
+            examples.layer_of(text)
+
+
 def test_a_wish_is_checked_before_anything_begins() -> None:
     assert wish("refusal") == Wish("refusal", "refusal")
     assert wish("refusal", name="mine", method="pca") == Wish("refusal", "mine", None, "pca")

@@ -49,7 +49,7 @@ async def test_a_direction_is_learnt_from_two_boxes(family: Path) -> None:
         await shows(app, pilot, "The box of negative examples is empty")
         dialog.query_one("#layer", Input).value = "first"
         await pilot.press("ctrl+s")
-        await shows(app, pilot, "layer takes a whole number")
+        await shows(app, pilot, "The layer is a whole number")
         assert dialog.query_one("#positive", TextArea).text == POLITE, "what was written stays"
         dialog.query_one("#layer", Input).value = ""
         dialog.query_one("#negative", TextArea).text = RUDE

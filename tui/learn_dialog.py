@@ -86,10 +86,7 @@ class LearnDialog(Dialog[None]):
 
     def _wish(self) -> Wish:
         boxes = [clean(self.query_one(f"#{name}", TextArea).text) for name in _BOXES]
-        layer = self._line("layer")
-        if layer and not layer.isdecimal():
-            raise TillerError(f"layer takes a whole number, or nothing for the best one, not {layer!r}.")
-        at, may = int(layer) if layer else None, self.query_one("#replace", Checkbox).value
+        at, may = examples.layer_of(self._line("layer")), self.query_one("#replace", Checkbox).value
         return examples.wish(self._line("what"), boxes[0], boxes[1], self._line("name"), self._line("method"), at, may)
 
     def _line(self, name: str) -> str:

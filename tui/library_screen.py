@@ -17,6 +17,7 @@ from core.values import clean
 from tui.place import Place
 
 if TYPE_CHECKING:
+    from core.examples import Wish
     from core.jobs import JobView
     from core.library import Entry
 
@@ -123,7 +124,13 @@ class LibraryScreen(Place):
             self.say("✗ The family is still being read; learn in a moment.", wrong=True)
             return
         names = [each.name for each in self.engine.family.checkpoints]
-        self.app.push_screen(LearnDialog(names, self._own(), self.engine.learn_wish))
+        self.app.push_screen(LearnDialog(names, self.board.own_checkpoint(), self._begin))
+
+    def _begin(self, checkpoint: str, wish: Wish) -> None:
+        """Begin, and follow it from now on: it may be over before anybody looks."""
+        assert self.engine is not None
+        self.engine.learn_wish(checkpoint, wish)
+        self._followed = self.engine.family.directions_of(checkpoint)
 
     def action_cancel(self) -> None:
         """Stop what is being learnt; what was found out so far is kept."""
