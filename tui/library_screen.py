@@ -145,7 +145,7 @@ class LibraryScreen(Place):
 
         if self._ready():
             names = [each.name for each in self.engine.family.checkpoints]  # type: ignore[union-attr]
-            self.app.push_screen(ImportDialog(names, self._own(), self._bring), self._changed)
+            self.app.push_screen(ImportDialog(names, self.board.own_checkpoint(), self._bring), self._changed)
 
     def action_take(self) -> None:
         """Ask where to, and write the direction under the cursor."""
@@ -218,9 +218,6 @@ class LibraryScreen(Place):
     def _told(self, said: str | None) -> None:
         if said is not None:
             self.say(said)
-
-    def _own(self) -> str:
-        return self.board.own_checkpoint()
 
     def _watch(self) -> None:
         """Show how far a learning is; once it has ended, what there is now."""
