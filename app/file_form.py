@@ -55,24 +55,25 @@ def take(pane: Pane, shelf: Shelf) -> None:
 
     def asked(key: str | None) -> tuple[Any, ...]:
         own = bool(key) and str(key).startswith("own/")
+        name = str(key).rpartition(".")[2]
         sentence = (
             "" if own else _line("What came with the family stays; choose one of your own to delete it.", wrong=True)
         )
-        return sentence, *(gr.update(visible=own) for _ in range(2))
+        return sentence, key, gr.update(visible=own, value=f"Delete {name} for good"), gr.update(visible=own)
 
     def deleted(key: str | None, request: gr.Request) -> tuple[Any, ...]:
         from core import exchange
 
         said, _ = _tried(lambda: (exchange.remove(pane.engine.family, key or "").sentences, None))
-        return said, *(gr.update(visible=False) for _ in range(2)), *shelf.again(None), *_chat(pane, request)
+        return said, *_hidden(2), *shelf.again(None), *_chat(pane, request)
 
-    hidden = [sure, keep]
+    # What is asked holds for the entry that it was asked about, whatever is chosen in the meantime.
+    about, hidden = gr.State(None), [sure, keep]
     export.click(exported, [shelf.chosen, ending], [went, file], **_QUEUED)
-    delete.click(asked, shelf.chosen, [went, *hidden], **_AT_ONCE)
-    keep.click(lambda: ("", *(gr.update(visible=False) for _ in range(2))), None, [went, *hidden], **_AT_ONCE)
-    sure.click(deleted, shelf.chosen, [went, *hidden, *shelf.listed, *pane.told], **_AT_ONCE)
-    # What is asked holds for the entry that it was asked about.
-    shelf.chosen.change(lambda: (*(gr.update(visible=False) for _ in range(3)),), None, [*hidden, file], **_AT_ONCE)
+    delete.click(asked, shelf.chosen, [went, about, *hidden], **_AT_ONCE)
+    keep.click(lambda: ("", *_hidden(2)), None, [went, *hidden], **_AT_ONCE)
+    sure.click(deleted, about, [went, *hidden, *shelf.listed, *pane.told], **_AT_ONCE)
+    shelf.chosen.input(lambda: _hidden(3), None, [*hidden, file], **_AT_ONCE)
 
 
 def bring(pane: Pane, shelf: Shelf) -> None:
@@ -129,6 +130,10 @@ def _layer(text: str | None) -> int | None:
     if said and not (said.isascii() and said.isdigit()):
         raise TillerError(f"The layer is a whole number from 0, or left empty, not {said!r}.")
     return int(said) if said else None
+
+
+def _hidden(count: int) -> tuple[Any, ...]:
+    return tuple(gr.update(visible=False) for _ in range(count))
 
 
 def _chat(pane: Pane, request: gr.Request) -> tuple[Any, Any]:

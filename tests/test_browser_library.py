@@ -144,7 +144,7 @@ def test_directions_are_taken_in_and_out(chromium: Browser, server: Served, tmp_
     # Away again, when asked twice.
     library = pane(screen)
     library.get_by_role("button", name="Delete …").click()
-    library.get_by_role("button", name="Delete it for good").click()
+    library.get_by_role("button", name="Delete happy for good").click()
     expect(said.first).to_contain_text("happy (direction of chat) is deleted.")
     expect(library.locator(".t-wide table")).not_to_contain_text("happy")
     assert store.find("shelf", "chat", "direction", "happy") is None
