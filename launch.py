@@ -56,9 +56,9 @@ def main(argv: list[str]) -> int:
 
 def run(argv: list[str]) -> int:
     """Read the command line, see to the environment, and hand over to the verb."""
+    from core.command_line import for_the_process, read
     from core.environment import prepare
     from core.helping import help_text
-    from core.options import for_the_process, read
 
     command = read(argv)
     if command.verb == "help":
@@ -83,6 +83,9 @@ def run(argv: list[str]) -> int:
         "evaluate": evaluate,
         "precompute": precompute,
         "families": families,
+        "import": bring,
+        "export": take,
+        "bake": bake,
         "learn": learn,
     }
     verbs.update({"test": test, "bench": bench})
@@ -149,6 +152,27 @@ def precompute(command: "Command") -> int | None:
     from core.precompute import precompute
 
     return precompute(list(command.rest))
+
+
+def bring(command: "Command") -> int | None:
+    """A vector of another program becomes a direction."""
+    from core.exchanging import bring
+
+    return bring(list(command.rest))
+
+
+def take(command: "Command") -> int | None:
+    """A direction becomes a file for others."""
+    from core.exchanging import take
+
+    return take(list(command.rest))
+
+
+def bake(command: "Command") -> int | None:
+    """A recipe becomes a model folder."""
+    from core.exchanging import bake
+
+    return bake(list(command.rest))
 
 
 def learn(command: "Command") -> int | None:

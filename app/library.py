@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from app import figures, learn_form
+from app import figures, file_form, learn_form
 from app.pane import Pane, told
 from core import direction_card, library
 from core.errors import TillerError
@@ -74,7 +74,9 @@ def build(pane: Pane) -> None:
     """Build the tab's blocks: the list, the chosen entry's card, the form that learns."""
     told(f"<p>{html.escape(pane.place.about)}</p>")
     shelf = _shelf(pane)
+    file_form.take(pane, shelf)
     learn_form.build(pane, shelf.listed, shelf.again)
+    file_form.bring(pane, shelf)
     shelf.chosen.input(shelf.show, shelf.chosen, shelf.shown, **AT_ONCE)
     pane.tab.select(shelf.again, shelf.chosen, shelf.listed, **AT_ONCE)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
 from core import adhoc
-from core.options import MODEL, Options, UsageError, check_sources
+from core.command_line import check_sources
+from core.options import MODEL, Options, UsageError
 
 
 class Arguments(argparse.ArgumentParser):
@@ -34,7 +35,7 @@ class Arguments(argparse.ArgumentParser):
             if getattr(found, name) is None:
                 setattr(found, name, "")
         check_sources(bool(found.family), found.base, found.post, found.stages or ())
-        found.stages, found.trusted = tuple(found.stages), tuple(found.trusted)
+        found.stages, found.trusted = tuple(found.stages or ()), tuple(found.trusted or ())
         found.family = self._family(found)
         return found
 
@@ -43,10 +44,11 @@ class Arguments(argparse.ArgumentParser):
         options = Options(base=found.base, post=found.post, stages=found.stages)
         return adhoc.family_of(replace(options, family=found.family or options.family))
 
-    def add_model(self, **helps: str) -> None:
+    def add_model(self, only: Collection[str] = (), **helps: str) -> None:
         """Add what says which model and where it runs: the same options, read in the same way, as for every other verb.
 
         Args:
+            only: these options, where not all mean something; the others keep their defaults.
             helps: what an option means here, where that is not what it means elsewhere.
         """
         defaults: dict[str, object] = {
@@ -58,6 +60,9 @@ class Arguments(argparse.ArgumentParser):
         for name, option in MODEL.items():
             said = helps.get(name.replace("-", "_"), option.help)
             to = option.to or name.replace("-", "_")
+            if only and name not in only:
+                self.set_defaults(**{to: defaults.get(name, () if option.many else None)})
+                continue
             if not option.value:
                 self.add_argument(f"--{name}", dest=to, action="store_true", help=said)
                 continue

@@ -171,12 +171,22 @@ def _made(card: Card) -> list[str]:
         said.append(
             f"learnt from {count['positive']} positive and {count['negative']} negative examples{_unsteady(card)}"
         )
+    if origin := details.get("imported"):
+        times = "" if origin.get("scale") == 1 else f", times {origin.get('scale')}"
+        said.append(f"imported from {origin.get('file')}, {origin.get('kind')}{times}, on {origin.get('date')}")
+    if unit := details.get("unit"):
+        said.append(f"strength: {unit}")
     quantize = details.get("quantize", "none")
     said.append(
         f"fingerprint {str(details.get('fingerprint', 'unknown'))[:16]}{'' if quantize == 'none' else f', read in {quantize}'}"
         + (f" · {details['program']}, {details['date']}" if {"program", "date"} <= set(details) else "")
     )
     return said
+
+
+def _unmeasured(details: Mapping[str, Any]) -> bool:
+    """Whether a person or a file has said where it acts."""
+    return details.get("method") == "imported" or "by hand" in details.get("criterion", "")
 
 
 def _where(card: Card) -> list[str]:
@@ -190,7 +200,7 @@ def _where(card: Card) -> list[str]:
             else ", read at the last token of the statement"
         )
     if criterion := details.get("criterion"):
-        said.append(f"because of the {criterion}" if "by hand" not in criterion else criterion)
+        said.append(criterion if _unmeasured(details) else f"because of the {criterion}")
     if held := details.get("held_out"):
         low, high = held["interval"]
         said.append(

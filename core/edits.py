@@ -122,6 +122,10 @@ def _direction_edits(term: Term, target: Loaded, fetch: Fetch) -> list[RowEdit]:
             raise EditError(
                 f"{term.place} names layer {layer}; {target.checkpoint.name} has layers 0 to {target.anatomy.layers - 1}."
             )
+        if term.kind != "ablate" and not direction.vectors[layer].any():
+            raise EditError(
+                f"{term.place} names layer {layer}, where this direction has no vector; leave that layer out."
+            )
     best = direction.card.layer
     if term.kind == "ablate":
         unit = direction.unit(best)

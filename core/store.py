@@ -147,11 +147,7 @@ def read_card(path: Path) -> Card:
     Raises:
         StoreError: missing, cut off, a Git LFS pointer, or not Tiller's.
     """
-    metadata = _header(path).get("__metadata__", {})
-    try:
-        details = json.loads(metadata.get("tiller", "null"))
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        details = None
+    details = read_metadata(path)
     if not isinstance(details, dict):
         raise StoreError(f"{path.name} is a safetensors file but not one of Tiller's; import it instead of copying it.")
     if details.get("format") != FORMAT:
@@ -164,6 +160,16 @@ def read_card(path: Path) -> Card:
             f"{path.name} does not say its kind, name, family and checkpoint; make it again with precompute."
         )
     return Card(path, kind, name, family, checkpoint, details)
+
+
+def read_metadata(path: Path) -> dict[str, Any] | None:
+    """What Tiller wrote into a safetensors file; None for one that others made. Raises StoreError for what is not whole."""
+    metadata = _header(path).get("__metadata__", {})
+    try:
+        details = json.loads(metadata.get("tiller", "null"))
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return None
+    return details if isinstance(details, dict) else None
 
 
 def _header(path: Path) -> dict[str, Any]:

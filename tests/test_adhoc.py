@@ -14,8 +14,9 @@ from transformers import AutoModelForCausalLM
 from core import adhoc, families, loading, store
 from core.arguments import Arguments
 from core.checkpoints import FamilyError, Source
+from core.command_line import read
 from core.engine import Engine
-from core.options import Options, UsageError, read
+from core.options import Options, UsageError
 from core.values import Settings
 
 

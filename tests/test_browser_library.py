@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
+import numpy as np
 import pytest
 import tiny
 from browser_page import Screen, browser
 from browser_server import Served, served, short
 from playwright.sync_api import Browser, Locator, expect
+from safetensors.numpy import save_file
 
-from core import controls, learning_refusal
+from core import controls, learning_refusal, store
 from core.engine import Engine
 from core.notebook import Notebook
 
@@ -101,5 +104,51 @@ def test_a_direction_is_learnt_from_two_boxes(
     expect(went).to_contain_text("chat has a direction 'politeness' of your own already; give this one another name")
     screen.page.get_by_role("tab", name="Chat").click()
     expect(screen.slider("politeness")).to_be_visible()
+    assert screen.outside == []
+    assert screen.faults == []
+
+
+def test_directions_are_taken_in_and_out(chromium: Browser, server: Served, tmp_path: Path) -> None:
+    file = tmp_path / "happy.safetensors"
+    save_file({"direction.1": np.ones(tiny.WIDTH, np.float32), "direction.2": np.ones(tiny.WIDTH, np.float32)}, file)
+    screen = Screen.open(chromium, f"{server.address}?{short(server.engine.settings(), 4).to_link()}").ready()
+    library = pane(screen)
+    said, chosen = library.locator(".t-moved"), library.get_by_label("Show the card of")
+    expect(chosen).to_have_value("truth (direction of chat)")
+    # Out: the chosen one, as others read it. What came with the family stays.
+    library.get_by_role("button", name="Export", exact=True).click()
+    expect(said.first).to_contain_text("truth of shelf/chat as a control vector")
+    with screen.page.expect_download() as download:
+        library.locator("a[download]").first.click()
+    assert download.value.path().read_bytes().startswith(b"GGUF")
+    assert download.value.suggested_filename == "truth.chat.gguf"
+    library.get_by_role("button", name="Delete …").click()
+    expect(said.first).to_contain_text("What came with the family stays")
+    # In: what is wrong is one sentence; what is right can be steered by at once.
+    bring = library.get_by_role("button", name="Import", exact=True)
+    bring.click()
+    expect(said.last).to_contain_text("Choose a file first.")
+    library.locator("input[type=file]").set_input_files(file)
+    expect(library.get_by_text("happy.safetensors").first).to_be_visible()
+    library.get_by_label("call it, in recipes").fill("truth")
+    bring.click()
+    expect(said.last).to_contain_text("There is a direction truth of shelf/chat already")
+    library.get_by_label("call it, in recipes").fill("happy")
+    library.get_by_label("layer (empty: what the file").fill("2")
+    bring.click()
+    expect(said.last).to_contain_text("happy is now a direction of shelf/chat, from repeng's safetensors.")
+    expect(library.locator(".t-wide table")).to_contain_text("happy")
+    expect(chosen).to_have_value("happy (direction of chat, yours)")
+    screen.page.get_by_role("tab", name="Chat").click()
+    expect(screen.slider("happy")).to_be_visible()
+    # Away again, when asked twice.
+    library = pane(screen)
+    library.get_by_role("button", name="Delete …").click()
+    library.get_by_role("button", name="Delete happy for good").click()
+    expect(said.first).to_contain_text("happy (direction of chat) is deleted.")
+    expect(library.locator(".t-wide table")).not_to_contain_text("happy")
+    assert store.find("shelf", "chat", "direction", "happy") is None
+    screen.page.get_by_role("tab", name="Chat").click()
+    expect(screen.slider("happy")).to_be_hidden()
     assert screen.outside == []
     assert screen.faults == []

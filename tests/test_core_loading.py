@@ -17,10 +17,10 @@ from torch import nn
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel
 
 from core import families, loading, prompts
+from core.command_line import read
 from core.engine import Engine
 from core.errors import TillerError
 from core.loading import Loaded, LoadError
-from core.options import read
 from core.residual import AnatomyError, hooked, locate
 from core.values import Column, Settings
 

@@ -23,7 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core core.errors core.intervals",
         "core.recipes core.dose core.tabs core.installing core.memory",
         "core.asking",
-        "core.values core.events core.options core.typed core.environment core.checkpoints core.steps core.statements "
+        "core.values core.events core.command_line core.options core.typed core.environment core.checkpoints core.steps core.statements "
         "core.instructions",
         "core.arguments core.adhoc core.helping core.residual core.linear core.store core.families core.family_file core.hub "
         "core.agreement core.neurons core.answers core.lenses core.completion core.session core.scrubs core.notebook "
@@ -34,11 +34,12 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core.generation core.layout core.gauges core.replies core.prompts core.scoring core.effects core.contrast core.threads "
         "core.tables core.states core.drafts core.examples core.direction_card core.library core.jobs",
         "core.readout core.logit_variance core.ablation core.measuring_confidence",
-        "core.controls core.learning_truth core.learning_refusal core.learning_contrast core.directions core.parts core.lessons",
+        "core.controls core.learning_truth core.learning_refusal core.learning_contrast core.directions core.parts core.lessons "
+        "core.controlvectors core.vectorfiles core.surgery core.widening core.exchange core.baked core.baking",
         "core.transfer core.knowledge core.stages",
         "core.skiff",
         "core.engine core.active core.worker core.session",
-        "core.cli core.listing core.precompute core.learn",
+        "core.cli core.listing core.precompute core.learn core.exchanging",
         "app tui",
         "benchmarks",
         "launch",

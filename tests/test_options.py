@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.arguments import Arguments
+from core.command_line import read
 from core.helping import help_text
-from core.options import CHAT, INSTALL, MODEL, SERVE, VERBS, Chat, Options, UsageError, read
+from core.options import CHAT, INSTALL, MODEL, SERVE, VERBS, Chat, Options, UsageError
 
 
 def test_nothing_typed_is_the_web_app_on_skiff() -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from gguf import GGUFReader
+from safetensors.numpy import save_file
 from textual.widgets import DataTable, Input, TextArea
 
 from core import controls, learning_refusal, store
 from tests import tiny
 from tests.terminal import running, shows, until
 from tests.test_tui import own_state  # noqa: F401  The fixture that gives every test its own state folder.
-from tui.dialogs import TextDialog
+from tui.dialogs import LineDialog, PickDialog, TextDialog
+from tui.file_dialogs import ImportDialog
 from tui.learn_dialog import LearnDialog
 from tui.library_screen import LibraryScreen
 
@@ -77,4 +81,55 @@ async def test_cancelling_leaves_nothing_and_a_layer_that_is_not_there_is_said(f
                 await shows(app, pilot, "x cancels")
                 await pilot.press("x")
             await shows(app, pilot, said)
+        assert list(store.user_folder().rglob("*.safetensors")) == []
+
+
+async def test_directions_are_taken_in_and_out(family: Path, tmp_path: Path) -> None:
+    file, out = tmp_path / "happy.safetensors", tmp_path / "happy.gguf"
+    vectors = {layer: np.full(tiny.WIDTH, layer, np.float32) for layer in (1, 2)}
+    save_file({f"direction.{layer}": vector for layer, vector in vectors.items()}, file)
+    async with running(family, size=(80, 24), tokens=4) as (app, pilot):
+        await pilot.press("f6")
+        await shows(app, pilot, "test accuracy")
+        assert isinstance(app.screen, LibraryScreen)
+        # What came with the family stays.
+        await pilot.press("d")
+        await shows(app, pilot, "truth (direction of chat) came with the family and stays.")
+        # In: what is wrong is said and what was written stays.
+        await pilot.press("i")
+        await until(pilot, lambda: isinstance(app.screen, ImportDialog))
+        dialog = app.screen
+        for field, value, said in (
+            ("layer", "first", "The path of a file"),
+            ("file", str(file), "layer takes a whole number"),
+            ("layer", "2", "'' cannot be the name of a direction"),
+            ("name", "truth", "There is a direction truth"),
+        ):
+            dialog.query_one(f"#{field}", Input).value = value
+            await pilot.press("ctrl+s")
+            await shows(app, pilot, said)
+        dialog.query_one("#name", Input).value = "happy"
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: isinstance(app.screen, LibraryScreen))
+        await shows(app, pilot, "happy is now a direction of shelf/chat")
+        assert "happy" in app.board.cards("chat")
+        # Out.
+        app.screen.query_one(DataTable).move_cursor(row=[each.name for each in app.screen.entries].index("happy"))
+        await pilot.press("e")
+        await until(pilot, lambda: isinstance(app.screen, LineDialog))
+        app.screen.query_one(Input).value = str(out)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, LibraryScreen))
+        assert {each.name: each.data.tolist() for each in GGUFReader(out).tensors} == {
+            f"direction.{layer}": vector.tolist() for layer, vector in vectors.items()
+        }
+        # Away again, when asked twice.
+        for keys, left in ((("enter",), 2), (("down", "enter"), 1)):
+            await pilot.press("d")
+            await until(pilot, lambda: isinstance(app.screen, PickDialog))
+            await pilot.press(*keys)
+            await until(pilot, lambda: isinstance(app.screen, LibraryScreen))
+            assert len(app.screen.entries) == left
+        await shows(app, pilot, "happy (direction of chat) is deleted.")
+        assert "happy" not in app.board.cards("chat")
         assert list(store.user_folder().rglob("*.safetensors")) == []

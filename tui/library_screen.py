@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult, SystemCommand
@@ -10,7 +11,9 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import DataTable, Static
 
+from core.errors import TillerError
 from core.tabs import tab
+from core.values import clean
 from tui.place import Place
 
 if TYPE_CHECKING:
@@ -31,10 +34,14 @@ class LibraryScreen(Place):
     AUTO_FOCUS = "DataTable"
     HELP = (
         "Every direction, map and score of this family. Enter shows the card of the one under the cursor; n learns a new one, from "
-        "examples of your own or by another method, while you chat; x cancels that, and what was found out so far is kept."
+        "examples of your own or by another method, while you chat; x cancels that, and what was found out so far is kept. i imports a "
+        "vector of another program, e writes the one under the cursor for llama.cpp or for another Tiller, d deletes one of your own."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "learn", "Learn a new one", id="library.learn"),
+        Binding("n", "learn", "Learn", id="library.learn"),
+        Binding("i", "bring", "Import", id="library.import"),
+        Binding("e", "take", "Export", id="library.export"),
+        Binding("d", "delete", "Delete", id="library.delete"),
         Binding("x", "cancel", "Cancel learning", id="library.cancel"),
     ]
     DEFAULT_CSS = """
@@ -50,6 +57,7 @@ class LibraryScreen(Place):
         self.learning = Static(id="learning")
         self.entries: tuple[Entry, ...] = ()
         self._followed: str | None = None
+        self._asked = ""
 
     def body(self) -> ComposeResult:
         """What the screen is for, how far a learning is, the list."""
@@ -85,6 +93,11 @@ class LibraryScreen(Place):
         """What the palette offers here."""
         yield SystemCommand("Learn a direction", "From two boxes of examples, by any method", self.action_learn)
         yield SystemCommand("Cancel learning", "What was found out so far is kept", self.action_cancel)
+        yield SystemCommand(
+            "Import a vector", "Of llama.cpp, repeng, steering-vectors or torch.save", self.action_bring
+        )
+        yield SystemCommand("Export a direction", "For llama.cpp and repeng, or for another Tiller", self.action_take)
+        yield SystemCommand("Delete a direction", "One that you learnt or imported", self.action_delete)
 
     # ----------------------------------------------------------------------------------------------------------- cards
 
@@ -123,6 +136,88 @@ class LibraryScreen(Place):
         """Stop what is being learnt; what was found out so far is kept."""
         if self.engine is not None and self._followed is not None:
             self.engine.cancel_learning(self._followed)
+
+    # -------------------------------------------------------------------------------------------------------- in and out
+
+    def action_bring(self) -> None:
+        """Ask for a file, and make it a direction."""
+        from tui.file_dialogs import ImportDialog
+
+        if self._ready():
+            names = [each.name for each in self.engine.family.checkpoints]  # type: ignore[union-attr]
+            self.app.push_screen(ImportDialog(names, self.board.own_checkpoint(), self._bring), self._changed)
+
+    def action_take(self) -> None:
+        """Ask where to, and write the direction under the cursor."""
+        from tui.dialogs import LineDialog
+
+        entry = self._entry()
+        if entry is not None and self._ready():
+            hint = "A file that is not there yet: .gguf for llama.cpp and repeng, .safetensors for another Tiller."
+            proposed = str(Path.cwd() / f"{entry.name}.{entry.checkpoint}.gguf")
+            self.app.push_screen(LineDialog(f"Export {entry.title}", proposed, hint, self._take), self._told)
+
+    def action_delete(self) -> None:
+        """Ask whether the one under the cursor is to be deleted."""
+        from tui.dialogs import PickDialog
+
+        entry = self._entry()
+        if entry is None or not self._ready():
+            return
+        if not entry.own:
+            self.say(f"✗ {entry.title} came with the family and stays.", wrong=True)
+            return
+        self._asked = entry.key
+        choices = [("keep", "it stays"), ("delete", "for good")]
+        self.app.push_screen(PickDialog(f"Delete {entry.title}?", choices, "keep"), self._delete)
+
+    def _entry(self) -> Entry | None:
+        at = self.table.cursor_row
+        return self.entries[at] if 0 <= at < len(self.entries) else None
+
+    def _ready(self) -> bool:
+        """Whether files can be read and written now; else says why not."""
+        if self.engine is None or self.engine.status.state == "starting":
+            self.say("✗ The program is still starting; try again in a moment.", wrong=True)
+            return False
+        return True
+
+    def _bring(self, path: Path, checkpoint: str, name: str, layer: int | None, scale: float) -> str:
+        from core import exchange
+
+        assert self.engine is not None
+        return " ".join(exchange.bring(self.engine.family, checkpoint, path, name, layer, scale).sentences)
+
+    def _take(self, text: str) -> str:
+        from core import exchange
+
+        entry = self._entry()
+        assert self.engine is not None
+        assert entry is not None
+        done = exchange.write(self.engine.family, entry.path, Path(clean(text).strip()).expanduser())
+        return f"Written to {done.path}"
+
+    def _delete(self, choice: str | None) -> None:
+        from core import exchange
+
+        if choice != "delete" or self.engine is None:
+            return
+        try:
+            self._changed(" ".join(exchange.remove(self.engine.family, self._asked).sentences))
+        except TillerError as error:
+            self.say(f"✗ {error}", wrong=True)
+
+    def _changed(self, said: str | None) -> None:
+        """The library is another now, and so are Chat's sliders."""
+        if said is not None:
+            self.opened()
+            self.board.forget_cards()
+            self.board.draw()
+            self._told(said)
+
+    def _told(self, said: str | None) -> None:
+        if said is not None:
+            self.say(said)
 
     def _watch(self) -> None:
         """Show how far a learning is; once it has ended, what there is now."""
