@@ -83,6 +83,7 @@ def run(argv: list[str]) -> int:
         "evaluate": evaluate,
         "precompute": precompute,
         "families": families,
+        "transfer": transfer,
     }
     verbs.update({"test": test, "bench": bench})
     return verbs[command.verb](_together(command)) or 0
@@ -148,6 +149,13 @@ def precompute(command: "Command") -> int | None:
     from core.precompute import precompute
 
     return precompute(list(command.rest))
+
+
+def transfer(command: "Command") -> int | None:
+    """Carry directions between checkpoints."""
+    from core.transferring import run
+
+    return run(list(command.rest))
 
 
 def test(command: "Command") -> int:

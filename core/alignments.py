@@ -36,7 +36,8 @@ NO_CEILING = 0.05
 
 @dataclass(frozen=True)
 class Texts:
-    """The examples of a contrast, in an order of their own: ``labels``, which ``learn`` a direction, and the ``fold`` each is left out with."""
+    """The examples of a contrast, in an order of their own: their ``labels``, which ``learn`` a direction, and the ``fold`` that each is
+    left out with."""
 
     texts: tuple[str, ...]
     labels: NDArray[np.bool_]
@@ -57,7 +58,8 @@ class Reading:
         return self.rows["full"][0]
 
     def mapped(self, maps: Floats, offsets: Floats, layers: Sequence[int]) -> Reading:
-        """The same in another model's space: rows of layer ``layers[l]`` through ``maps`` [l, width, own width]; means get ``offsets`` too."""
+        """The same in another model's space: what was read at ``layers[l]`` through ``maps`` [l, width, own width]; means get
+        ``offsets`` too."""
         found = {}
         for name, rows in self.rows.items():
             moved = np.einsum("lij,rlj->rli", maps, rows[:, list(layers)])
@@ -85,10 +87,10 @@ def weights(texts: Texts) -> dict[str, Floats]:
         shuffled.append(_difference(len(labels), mixed[: len(sides[0])], mixed[len(sides[0]) :]))
     for _ in range(DRAWINGS):
         drawn.append(_difference(len(labels), *(rng.choice(side, len(side)) for side in sides)))
-    means = {
-        name: np.stack([_mean(np.flatnonzero((texts.fold != fold) & (labels == label)), len(labels)) for fold in range(texts.fold.max() + 1)])
-        for name, label in (("positive", True), ("negative", False))
-    }  # fmt: skip
+    means = {}
+    for name, label in (("positive", True), ("negative", False)):
+        others = [np.flatnonzero((texts.fold != fold) & (labels == label)) for fold in range(int(texts.fold.max()) + 1)]
+        means[name] = np.stack([_mean(chosen, len(labels)) for chosen in others])
     every = {"full": [_difference(len(labels), *sides)], "halves": halves, "shuffled": shuffled, "drawn": drawn}
     return {**{name: np.stack(rows) for name, rows in every.items()}, **means}
 
@@ -103,7 +105,9 @@ def _mean(chosen: NDArray[np.int64], count: int) -> Floats:
     return found / max(1, len(chosen))
 
 
-def read(loaded: Loaded, prompts: Sequence[Ids], offset: int, wanted: Mapping[str, Floats], rows: int) -> Slices[Reading]:
+def read(
+    loaded: Loaded, prompts: Sequence[Ids], offset: int, wanted: Mapping[str, Floats], rows: int
+) -> Slices[Reading]:
     """Every row of weights times the states at token ``offset`` of the prompts, counted from the end (−1 is the last)."""
     matrix = np.concatenate(list(wanted.values()))
     total = torch.zeros(len(matrix), loaded.anatomy.layers, loaded.width, dtype=torch.float64)
@@ -163,19 +167,26 @@ def null(source: Reading, target: Reading) -> Floats:
     return np.asarray(np.quantile(found, 0.95, axis=0), dtype=np.float64)
 
 
-def interval(one: Reading, other: Reading, layer: int) -> tuple[float, float]:
-    """The 95 % interval of the cosine at a layer, by drawing the same texts anew for both (basic bootstrap, cut to −1…1)."""
+def interval(one: Reading, other: Reading, layer: int, found: float) -> tuple[float, float]:
+    """The 95 % interval round a cosine that was found at a layer, by drawing the same texts anew for both (basic bootstrap, cut to
+    −1…1)."""
     middle = float(cosine(one.vectors[layer], other.vectors[layer]))
     drawn = cosine(one.rows["drawn"][:, layer], other.rows["drawn"][:, layer])
     low, high = np.quantile(drawn, (0.025, 0.975))
-    return max(-1.0, 2 * middle - float(high)), min(1.0, 2 * middle - float(low))
+    return max(-1.0, found + middle - float(high)), min(1.0, found + middle - float(low))
 
 
 # ---------------------------------------------------------------------------------------------------------------- probes
 
 
 def probed(
-    loaded: Loaded, prompts: Sequence[Ids], offset: int, texts: Texts, sources: Sequence[Reading], own: Reading, rows: int
+    loaded: Loaded,
+    prompts: Sequence[Ids],
+    offset: int,
+    texts: Texts,
+    sources: Sequence[Reading],
+    own: Reading,
+    rows: int,
 ) -> Slices[tuple[Floats, Floats]]:
     """Probes of the sources tried on a checkpoint's states of the category that they have not seen: hits [sources, layers].
 

@@ -66,7 +66,9 @@ def prepare(loaded: Loaded, texts: Sequence[str], shots: Sequence[tuple[str, boo
     return found
 
 
-def verdicts(loaded: Loaded, asked: Sequence[Judged], edits: Sequence[tuple[RowEdit, ...]] | None = None) -> Slices[Verdicts]:
+def verdicts(
+    loaded: Loaded, asked: Sequence[Judged], edits: Sequence[tuple[RowEdit, ...]] | None = None
+) -> Slices[Verdicts]:
     """How each statement is judged, each row with its own edits, a forward pass at a time.
 
     An edit with the reach ``reply`` acts from the statement's last token on.

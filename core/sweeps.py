@@ -35,7 +35,8 @@ def rows(loaded: Loaded, tokens: int) -> int:
     config: Any = loaded.model.config.get_text_config()
     heads = int(config.num_attention_heads)
     shared = int(getattr(config, "num_key_value_heads", None) or heads)
-    kept = 2 * loaded.anatomy.layers * loaded.width * shared // heads * tokens * loaded.model.dtype.itemsize
+    size = int(getattr(config, "head_dim", None) or loaded.width // heads)
+    kept = 2 * loaded.anatomy.layers * shared * size * tokens * loaded.model.dtype.itemsize
     row = kept + 3 * 4 * int(config.vocab_size)
     free = memory.room(places(str(loaded.device), ""), {}).usable
     return max(1, min(effects.rows_of(loaded), int(_SHARE * free) // row))
