@@ -14,6 +14,7 @@ from app.visits import Visit, index, number, text
 from core.errors import TillerError
 from core.recipes import MAX_STRENGTH, Recipe, Term, parse
 from core.scrubs import scrub_key
+from core.tabs import TABS
 
 Said = Mapping[str, Any]
 
@@ -143,6 +144,14 @@ class Steering:
             settings = replace(settings, lens=text(said, "lens"))
         session.settings = settings
 
+    def tab(self, event: gr.EventData, request: gr.Request) -> Told:
+        """Another tab was opened; the page shows it already, and its link is to open it too."""
+        visit, said = self.chat.heard(event, request)
+        if said.get("tab") in [each.name for each in TABS]:
+            with visit.lock:
+                visit.session.settings = replace(visit.settings, tab=text(said, "tab"))
+        return self.chat.view(visit), gr.skip()
+
     def checkpoint(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:
         """A column was given another checkpoint: its last answer is made anew."""
         visit, said = self.chat.heard(event, request)
@@ -166,6 +175,22 @@ class Steering:
             yield from self.chat.refuse(visit, error)
             return
         yield from self._again(visit, column)
+
+    def ask_for_it(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:
+        """One more column beside the selected one: the same checkpoint without its recipe, asked in words for what that does."""
+        visit, _ = self.chat.heard(event, request)
+        self.chat.end(visit)
+        try:
+            chosen = visit.settings.column
+            column = visit.session.add_column(chosen.checkpoint, self.engine.wish(chosen))
+        except TillerError as error:
+            yield from self.chat.refuse(visit, error)
+            return
+        if visit.session.recorded:
+            # Beside recorded answers all are made anew, so that none passes for live.
+            yield from self.chat.answer(visit)
+        else:
+            yield from self._again(visit, column)
 
     def drop(self, event: gr.EventData, request: gr.Request) -> Told:
         """A column was closed."""

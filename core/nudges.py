@@ -14,7 +14,7 @@ import numpy as np
 
 from core import effects
 from core.edits import RowEdit
-from core.intervals import Rate
+from core.rates import Rate
 from core.loading import Loaded
 from core.prompts import encode
 from core.scoring import reply_logits

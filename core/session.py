@@ -75,8 +75,9 @@ class Session:
             raise SettingsError("There is nothing to undo yet.")
         last = self.past[-1]
         self.past = self.past[:-1]
-        lens = self.settings.lens
-        self.settings, self.answers, self.made = replace(last.settings, lens=lens), dict(last.answers), dict(last.made)
+        lens, tab = self.settings.lens, self.settings.tab
+        self.settings = replace(last.settings, lens=lens, tab=tab)
+        self.answers, self.made = dict(last.answers), dict(last.made)
         self.recorded = last.recorded
 
     def _begin_turn(self, settings: Settings) -> None:
@@ -115,9 +116,9 @@ class Session:
         self.remember()
         self.settings = self.settings.with_column(replace(self.settings.columns[column], checkpoint=checkpoint), column)
 
-    def add_column(self, checkpoint: str) -> int:
-        """Add a plain column; returns its index. Raises SettingsError when there are four."""
-        wider = self.settings.add_column(Column(checkpoint))
+    def add_column(self, checkpoint: str, asks: str = "") -> int:
+        """Add a column without a recipe, perhaps one that asks in words; returns its index. Raises SettingsError when there are four."""
+        wider = self.settings.add_column(Column(checkpoint, asks=asks))
         self.remember()
         self.settings = wider
         return wider.selected

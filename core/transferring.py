@@ -15,7 +15,7 @@ import torch
 from core import claims, families, loading, store, transfer
 from core.arguments import Arguments
 from core.families import Family
-from core.intervals import percentile, short
+from core.rates import percentile, short
 from core.loading import Loaded
 from core.options import UsageError
 from core.plan import Placing

@@ -20,16 +20,17 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
-        "core core.errors core.intervals",
-        "core.recipes core.installing core.memory",
+        "core core.errors core.rates",
+        "core.recipes core.dose core.tabs core.installing core.memory",
+        "core.asking",
         "core.values core.events core.options core.typed core.environment core.checkpoints core.steps core.statements "
         "core.instructions",
         "core.arguments core.adhoc core.helping core.residual core.linear core.store core.families core.family_file core.hub "
-        "core.agreement core.answers core.lenses core.completion core.session core.scrubs core.notebook core.jobs core.transfers "
-        "core.claims",
+        "core.agreement core.neurons core.answers core.lenses core.completion core.session core.scrubs core.notebook core.jobs "
+        "core.transfers core.claims",
         "core.sources core.differences core.quantizing core.adapters core.shapes",
         "core.plan core.weights",
-        "core.loading core.shelf core.edits",
+        "core.loading core.shelf core.gates core.edits",
         "core.generation core.layout core.gauges core.replies core.prompts core.scoring core.effects core.contrast core.threads "
         "core.tables core.states core.drafts core.sweeps core.nudges core.alignments",
         "core.learning_truth core.learning_refusal core.directions core.parts core.lessons",
