@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from core import answers, asking, families, lenses, neurons, store
 from core.answers import Answer
+from core.carrying import Carrying
 from core.errors import TillerError
 from core.events import Event, Failed, PromptView, Status
 from core.families import Example, Family
@@ -140,6 +141,8 @@ class Engine:
         self._cancel_loading = threading.Event()
         self._jobs: dict[str, Job] = {}
         self._seconds: dict[str, float] = {}
+        #: The transfer reports that are being made.
+        self.carrying = Carrying(self)
         self._status = Status("starting", "Starting.")
         self._changed = threading.Condition()
         self._commands: queue.Queue[Command | None] = queue.Queue()

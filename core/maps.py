@@ -195,7 +195,8 @@ def _procrustes(x: Floats, y: Floats) -> Floats:
 def _ridges(x: Floats, y: Floats) -> list[tuple[float, Floats]]:
     square, cross = x.T @ x, x.T @ y
     unit = float(np.trace(square)) / len(square)
-    return [(part, np.linalg.solve(square + part * unit * np.eye(len(square)), cross).T) for part in PENALTIES]
+    solved = {part: np.linalg.solve(square + part * unit * np.eye(len(square)), cross).T for part in PENALTIES}
+    return [(part, np.asarray(matrix, dtype=np.float64)) for part, matrix in solved.items()]
 
 
 def explains(source: Floats, target: Floats, matrix: Floats, offset: Floats) -> float:

@@ -12,17 +12,17 @@ from pathlib import Path
 
 import torch
 
-from core import claims, families, loading, store, transfer
+from core import claims, families, loading, store, tasks, transfer
 from core.arguments import Arguments
 from core.families import Family
-from core.rates import percentile, short
 from core.loading import Loaded
 from core.options import UsageError
 from core.plan import Placing
+from core.rates import percentile, short
 from core.shelf import Shelf
 from core.skiff.scorer import score
 from core.steps import Pace, duration
-from core.transfer import ABOUT, Task
+from core.tasks import ABOUT, Task
 from core.transfers import MEASURES, SCALINGS, Report
 
 _BAR = 20
@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _report(task: Task, shelves: dict[str, Shelf], again: bool) -> Report:
-    report = None if again else transfer.fresh(task)
+    report = None if again else tasks.fresh(task)
     if report is not None:
         print(f"{task.about}: there already, in {report.card.path}", flush=True)
         return report

@@ -32,10 +32,11 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core.plan core.weights",
         "core.loading core.shelf core.gates core.edits",
         "core.generation core.layout core.gauges core.replies core.prompts core.scoring core.effects core.contrast core.threads "
-        "core.tables core.states core.drafts core.sweeps core.nudges core.alignments",
+        "core.tables core.states core.drafts core.tasks core.sweeps core.nudges core.alignments",
         "core.learning_truth core.learning_refusal core.directions core.parts core.lessons",
         "core.transfer core.pushes core.maps core.knowledge core.confidence core.stages",
         "core.skiff",
+        "core.carrying",
         "core.engine core.active core.worker core.session",
         "core.cli core.listing core.precompute core.transferring",
         "app tui",
