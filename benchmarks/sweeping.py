@@ -22,7 +22,10 @@ _FEWEST = 3
 
 
 def sweeping(options: argparse.Namespace) -> bool:
-    """Whether the sweep is three times faster. One prompt at a time is timed on every strength once and counted as often as there are prompts."""
+    """Whether the sweep is three times faster.
+
+    One prompt at a time is timed on every strength once and counted as often as there are prompts.
+    """
     subject = Subject(options)
     loaded = subject.loaded
     texts = contrast.load(loaded.family, "refusal").part("test", False, PROMPTS)
