@@ -82,6 +82,7 @@ def run(argv: list[str]) -> int:
         "train-skiff": train_skiff,
         "evaluate": evaluate,
         "precompute": precompute,
+        "confidence": confidence,
         "families": families,
     }
     verbs.update({"test": test, "bench": bench})
@@ -148,6 +149,13 @@ def precompute(command: "Command") -> int | None:
     from core.precompute import precompute
 
     return precompute(list(command.rest))
+
+
+def confidence(command: "Command") -> int | None:
+    """Entropy neurons and calibration, in tables."""
+    from core.confidence_cli import show
+
+    return show(list(command.rest))
 
 
 def test(command: "Command") -> int:

@@ -219,6 +219,15 @@ VERBS: dict[str, Verb] = {
         (("precompute --help", "its arguments"),),
         own=True,
     ),
+    "confidence": Verb(
+        "entropy neurons and calibration, base against post-trained",
+        "confidence [ARGUMENTS]",
+        (
+            ("confidence", "Skiff's base and final checkpoint"),
+            ("confidence --checkpoint sft --format csv", "another one, as CSV"),
+        ),
+        own=True,
+    ),
     "test": Verb(
         "install what the tests need and run them",
         "test [PYTEST ARGUMENTS]",
@@ -268,7 +277,7 @@ def for_the_process(command: Command) -> tuple[bool, tuple[str, ...]]:
     models whose own code may run."""
     if not VERBS[command.verb].own:
         return command.options.offline, command.options.trusted
-    if command.verb not in ("evaluate", "precompute", "bench"):
+    if command.verb not in ("evaluate", "precompute", "confidence", "bench"):
         return False, ()
     key = "--trust-remote-code"
     words = command.rest

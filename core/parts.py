@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from core import agreement, contrast, directions, effects, store
+from core import agreement, confidence, contrast, directions, effects, measuring_confidence, store
 from core.contrast import ContrastSet
 from core.families import Family
 from core.loading import Loaded
+from core.neurons import KIND
 from core.steps import Cost, Learning
 from core.store import Direction, StoreError
 
@@ -114,7 +115,38 @@ def _direction(kind: str) -> Part:
     return Part(f"the {kind} direction", partial(_there, kind), partial(_plan, kind), partial(_run, kind))
 
 
-PARTS: dict[str, Part] = {kind: _direction(kind) for kind in directions.KINDS}
+# ------------------------------------------------------------------------------------------------------------ confidence
+
+
+def _neurons(order: Order) -> Path:
+    return store.artefact_path(order.root, order.family.name, order.checkpoint, KIND, confidence.NAME)
+
+
+def _confidence_there(order: Order, fingerprint: str, quantize: str) -> bool:
+    try:
+        details = confidence.load(_neurons(order)).details
+    except StoreError:
+        # What is not there, cut off or without figures is made (again).
+        return False
+    same = details.get("fingerprint") == fingerprint and details.get("quantize", "none") == quantize
+    return same and details.get("contrast", {}).get("digest") == order.contrast("truth").digest
+
+
+def _confidence_plan(order: Order, loaded: Loaded) -> Cost:
+    return measuring_confidence.cost(loaded, order.contrast("truth"))
+
+
+def _confidence_run(order: Order, loaded: Loaded) -> Learning[Sequence[str]]:
+    found = yield from measuring_confidence.measure(loaded, order.contrast("truth"))
+    path = _neurons(order)
+    confidence.save(found, path)
+    return [*confidence.lines(found), f"{order.checkpoint} confidence: written to {path}"]
+
+
+PARTS: dict[str, Part] = {
+    **{kind: _direction(kind) for kind in directions.KINDS},
+    "confidence": Part("entropy neurons and calibration", _confidence_there, _confidence_plan, _confidence_run),
+}
 
 
 # -------------------------------------------------------------------------------------------------------------- estimate
