@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from core.intervals import DRAWS, Estimate, draws, of, wilson
+from core.estimates import DRAWS, Estimate, draws, of, wilson
 
 BINS = 10
 #: An answer of two is at least this sure.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from core import comparing, intervals
+from core import comparing, estimates
 from core.comparing import Pair
 from core.confidence import Confidence
 from core.tabulated import Table
@@ -17,7 +17,7 @@ def candidates(of: Confidence) -> Table:
     blocks = {each.layer: each for each in of.blocks}
     for index, (layer, neuron) in enumerate(of.candidates.neurons):
         block = blocks[layer]
-        total = intervals.mean(of.candidates.total[index])
+        total = estimates.mean(of.candidates.total[index])
         rows.append(
             (
                 str(layer),
@@ -51,7 +51,7 @@ def calibrations(every: Sequence[Confidence]) -> Table:
     for of in every:
         own = of.calibration
         mean, most = own.by_chance
-        low, high = intervals.wilson(int(own.right.sum()), own.n)
+        low, high = estimates.wilson(int(own.right.sum()), own.n)
         rows.append(
             (
                 *(of.checkpoint, own.ece.text(), f"{mean:.3f}", f"{most:.3f}", f"{own.sureness:.3f}"),

@@ -24,7 +24,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core.recipes core.tabs core.installing core.memory",
         "core.values core.events core.options core.typed core.environment core.checkpoints core.steps core.statements "
         "core.instructions",
-        "core.tabulated core.intervals core.verdicts core.calibration core.neurons core.confidence core.comparing "
+        "core.tabulated core.estimates core.verdicts core.calibration core.neurons core.confidence core.comparing "
         "core.confidence_tables core.arguments core.adhoc core.helping core.residual core.linear core.store core.families "
         "core.family_file core.hub "
         "core.agreement core.answers core.lenses core.completion core.session core.scrubs core.notebook core.jobs",
