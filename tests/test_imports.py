@@ -21,24 +21,25 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
         "core core.errors",
-        "core.recipes core.tabs core.installing core.memory",
+        "core.recipes core.dose core.tabs core.installing core.memory",
+        "core.asking",
         "core.values core.events core.options core.typed core.environment core.checkpoints core.steps core.statements "
         "core.instructions",
-        "core.tabulated core.estimates core.verdicts core.calibration core.neurons core.confidence core.comparing "
-        "core.confidence_tables core.arguments core.adhoc core.helping core.residual core.linear core.store core.families "
-        "core.family_file core.hub "
-        "core.agreement core.answers core.lenses core.completion core.session core.scrubs core.notebook core.jobs",
+        "core.arguments core.adhoc core.helping core.residual core.linear core.store core.families core.family_file core.hub "
+        "core.agreement core.neurons core.answers core.lenses core.completion core.session core.scrubs core.notebook core.jobs",
+        "core.tabulated core.estimates core.verdicts core.calibration core.confidence core.comparing core.confidence_tables",
         "core.sources core.differences core.quantizing core.adapters core.shapes",
         "core.plan core.weights",
-        "core.loading core.shelf core.edits",
+        "core.loading core.shelf core.gates core.edits",
         "core.generation core.layout core.gauges core.replies core.prompts core.scoring core.effects core.contrast core.threads "
         "core.tables core.states core.drafts",
-        "core.readout core.logit_variance core.ablation core.measuring_confidence core.learning_truth core.learning_refusal "
-        "core.directions core.parts core.lessons",
+        "core.readout core.logit_variance core.ablation core.measuring_confidence",
+        "core.learning_truth core.learning_refusal core.directions core.parts core.lessons",
         "core.transfer core.knowledge core.stages",
         "core.skiff",
         "core.engine core.active core.worker core.session",
-        "core.cli core.listing core.precompute core.confidence_cli",
+        "core.cli core.listing core.precompute",
+        "core.confidence_cli",
         "app tui",
         "benchmarks",
         "launch",

@@ -71,10 +71,7 @@ class Place(Screen[None]):
     @property
     def board(self) -> ChatScreen:
         """The Chat screen: its ``chat`` is the session (settings, answers), its ``select`` and ``set_recipe`` change it."""
-        from tui.app import TillerApp
-
-        assert isinstance(self.app, TillerApp)
-        return self.app.board
+        return self.app.board  # type: ignore[attr-defined,no-any-return]
 
     @property
     def engine(self) -> Engine | None:
