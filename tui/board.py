@@ -11,7 +11,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from core.answers import Answer
-from core.events import Status, Token
+from core.events import Token
 from core.lenses import Lens, for_cards, usual
 from core.scrubs import Scrubs, scrub_key
 from core.session import Session
@@ -324,10 +324,6 @@ class Board(Screen[None]):
         """A column's last answer on the screen."""
         strips = self.transcript.last
         return strips[column] if column < len(strips) else None
-
-    def refresh_status(self, place: str) -> None:
-        """Show what the engine is doing."""
-        self.header.show(self.engine.status if self.engine else Status("starting", "Reading the family."), place)
 
     @property
     def writing_recipe(self) -> bool:
