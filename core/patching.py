@@ -175,18 +175,27 @@ def _groups(positions: Sequence[int], end: int) -> Iterator[list[int]]:
 # ------------------------------------------------------------------------------------------------------- forward passes
 
 
-def _forward(loaded: Loaded, ids: Tensor, start: int, cache: DynamicCache | None) -> Tensor:
+def _forward(loaded: Loaded, ids: Tensor, start: int, cache: DynamicCache) -> Tensor:
     """The logits behind the last token [rows, vocabulary], float32, of tokens that stand from position ``start`` on."""
     places = torch.arange(start, start + ids.shape[1])[None].expand(ids.shape[0], -1)
-    output = loaded.model(
-        input_ids=ids.to(loaded.device),
-        position_ids=places.to(loaded.device),
-        past_key_values=cache,
-        use_cache=cache is not None,
-        logits_to_keep=1,
-    )
+    handle = loaded.anatomy.unembedding.register_forward_pre_hook(_in_one_piece)
+    try:
+        output = loaded.model(
+            input_ids=ids.to(loaded.device),
+            position_ids=places.to(loaded.device),
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+    finally:
+        handle.remove()
     logits: Tensor = output.logits[:, -1]
     return logits.float()
+
+
+def _in_one_piece(_module: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    # The last position of many rows is a tensor with gaps, for which PyTorch multiplies by a copy of the unembedding for every row.
+    return (arguments[0].contiguous(), *arguments[1:])
 
 
 def _cache(past: KeysValues, upto: int, rows: int) -> DynamicCache:
