@@ -84,6 +84,7 @@ def run(argv: list[str]) -> int:
         "precompute": precompute,
         "confidence": confidence,
         "families": families,
+        "transfer": transfer,
     }
     verbs.update({"test": test, "bench": bench})
     return verbs[command.verb](_together(command)) or 0
@@ -156,6 +157,13 @@ def confidence(command: "Command") -> int | None:
     from core.confidence_cli import show
 
     return show(list(command.rest))
+
+
+def transfer(command: "Command") -> int | None:
+    """Carry directions between checkpoints."""
+    from core.transferring import run
+
+    return run(list(command.rest))
 
 
 def test(command: "Command") -> int:

@@ -228,6 +228,16 @@ VERBS: dict[str, Verb] = {
         ),
         own=True,
     ),
+    "transfer": Verb(
+        "carry directions from one checkpoint to another and measure what they do there",
+        "transfer [truth|refusal] [ARGUMENTS]",
+        (
+            ("transfer", "all checkpoints of Skiff to all of them"),
+            ("transfer --from ./other --family ./mine", "map another family's directions into this one"),
+            ("transfer --help", "its arguments"),
+        ),
+        own=True,
+    ),
     "test": Verb(
         "install what the tests need and run them",
         "test [PYTEST ARGUMENTS]",
@@ -277,7 +287,7 @@ def for_the_process(command: Command) -> tuple[bool, tuple[str, ...]]:
     models whose own code may run."""
     if not VERBS[command.verb].own:
         return command.options.offline, command.options.trusted
-    if command.verb not in ("evaluate", "precompute", "confidence", "bench"):
+    if command.verb not in ("evaluate", "precompute", "confidence", "transfer", "bench"):
         return False, ()
     key = "--trust-remote-code"
     words = command.rest

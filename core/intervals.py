@@ -1,0 +1,94 @@
+"""Counts with their intervals, and what an interval says of a claim. Pure Python, nothing imported."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Verdict = Literal["holds", "does not hold", "inconclusive"]
+
+#: The normal quantile of a 95 % interval.
+Z = 1.959964
+
+
+@dataclass(frozen=True)
+class Rate:
+    """``hits`` of ``n``."""
+
+    hits: int
+    n: int
+
+    @property
+    def value(self) -> float:
+        """hits / n; NaN when nothing was counted."""
+        return self.hits / self.n if self.n else math.nan
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % Wilson interval [Wilson 1927]; (0, 1) when nothing was counted."""
+        if not self.n:
+            return 0.0, 1.0
+        centre = (self.value + Z * Z / (2 * self.n)) / (1 + Z * Z / self.n)
+        spread = math.sqrt(self.value * (1 - self.value) / self.n + Z * Z / (4 * self.n * self.n))
+        half = Z / (1 + Z * Z / self.n) * spread
+        return max(0.0, centre - half), min(1.0, centre + half)
+
+    def __str__(self) -> str:
+        """``.83 (.71–.91)``, or a dash when nothing was counted."""
+        if not self.n:
+            return "–"
+        low, high = self.interval
+        return f"{short(self.value)} ({short(low)}–{short(high)})"
+
+
+def less(one: Rate, other: Rate) -> tuple[float, float, float]:
+    """one − other, and its 95 % interval by Newcombe's hybrid of two Wilson intervals [Newcombe 1998, method 10]."""
+    difference = one.value - other.value
+    if math.isnan(difference):
+        return math.nan, -1.0, 1.0
+    (low, high), (other_low, other_high) = one.interval, other.interval
+    down = math.hypot(one.value - low, other_high - other.value)
+    up = math.hypot(high - one.value, other.value - other_low)
+    return difference, difference - down, difference + up
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """A percentile, between the two nearest values where it falls between them; NaN without values."""
+    if not values:
+        return math.nan
+    ordered = sorted(values)
+    place = (len(ordered) - 1) * percent / 100
+    below = math.floor(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+
+
+def at_least(low: float, high: float, threshold: float) -> Verdict:
+    """What an interval says of "at least": all of it above, all of it below, or neither."""
+    if low >= threshold:
+        return "holds"
+    return "does not hold" if high < threshold else "inconclusive"
+
+
+def at_most(low: float, high: float, threshold: float) -> Verdict:
+    """What an interval says of "at most"."""
+    if high <= threshold:
+        return "holds"
+    return "does not hold" if low > threshold else "inconclusive"
+
+
+def together(verdicts: Sequence[Verdict]) -> Verdict:
+    """A claim of several parts holds when all do, and does not when one does not."""
+    if "does not hold" in verdicts:
+        return "does not hold"
+    return "holds" if verdicts and all(each == "holds" for each in verdicts) else "inconclusive"
+
+
+def short(value: float) -> str:
+    """A number with two decimals and no zero before the point: ``.83``, ``-.20``, ``1.00``; a dash for NaN."""
+    if math.isnan(value):
+        return "–"
+    text = f"{value:.2f}"
+    return "0" if text in ("0.00", "-0.00") else text.replace("0.", ".", 1) if abs(float(text)) < 1 else text
