@@ -17,6 +17,7 @@ from core import estimates
 from core.confidence import Confidence
 from core.errors import TillerError
 from core.estimates import Estimate
+from core.intervals import Rate
 from core.neurons import Overlap, overlap
 from core.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict
 
@@ -166,7 +167,7 @@ def exist_by_chance(of: Confidence) -> Verdict:
 
 def passing(checkpoint: str, found: tuple[bool, ...], what: str, by_chance: tuple[bool, ...]) -> Verdict:
     """The verdict on whether enough neurons of a kind are entropy neurons."""
-    low, high = estimates.wilson(sum(found), len(found))
+    low, high = Rate(sum(found), len(found)).interval
     state = HOLDS if low > BY_CHANCE else DOES_NOT if high < FEW else INCONCLUSIVE
     figures = (
         f"{sum(found)} of {len(found)} {what} (95 % {low:.2f} to {high:.2f}); of neurons of like norm {sum(by_chance)} of "

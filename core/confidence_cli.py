@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from core import confidence, confidence_tables, families, loading, memory, store
+from core import confidence, confidence_tables, families, loading, memory, store, verdicts
 from core.arguments import Arguments
 from core.comparing import Pair
 from core.confidence import Confidence
@@ -84,7 +84,7 @@ def _tables(every: Sequence[Confidence]) -> Iterator[Table]:
         pair = Pair(every[0], every[1])
         yield confidence_tables.shared(pair)
         yield confidence_tables.difference(pair)
-        yield confidence_tables.verdicts(list(confidence_tables.of_pair(pair)))
+        yield verdicts.table(list(confidence_tables.of_pair(pair)))
 
 
 def _measured(family: Family, name: str, options: argparse.Namespace) -> Confidence:

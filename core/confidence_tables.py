@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from core import comparing, estimates
 from core.comparing import Pair
 from core.confidence import Confidence
+from core.intervals import Rate
 from core.tabulated import Table
 from core.verdicts import Verdict
 
@@ -51,7 +52,7 @@ def calibrations(every: Sequence[Confidence]) -> Table:
     for of in every:
         own = of.calibration
         mean, most = own.by_chance
-        low, high = estimates.wilson(int(own.right.sum()), own.n)
+        low, high = Rate(int(own.right.sum()), own.n).interval
         rows.append(
             (
                 *(of.checkpoint, own.ece.text(), f"{mean:.3f}", f"{most:.3f}", f"{own.sureness:.3f}"),
@@ -117,12 +118,6 @@ def difference(pair: Pair) -> Table:
         rows,
         f"Over {len(pair.base.plain.entropy)} texts; each checkpoint's own candidates are set to their own means.",
     )
-
-
-def verdicts(found: Sequence[Verdict], title: str = "Verdicts") -> Table:
-    """Claims, what became of them, and by which thresholds."""
-    rows = tuple((each.claim, each.sentence, each.figures, each.threshold) for each in found)
-    return Table(title, ("claim", "verdict", "figures", "thresholds"), rows)
 
 
 def scatter(of: Confidence) -> Table:

@@ -43,7 +43,10 @@ class Axis:
         if self.log:
             first, last = math.ceil(math.log10(self.low)), math.floor(math.log10(self.high))
             found = [10.0**power for power in range(first, last + 1)]
-            return found if len(found) > 1 else [self.low, self.high]
+            if len(found) > 1:
+                return found
+            finer = [step * 10.0**power for power in range(first - 1, last + 2) for step in (1, 2, 5)]
+            return [each for each in finer if self.low <= each <= self.high]
         rough = (self.high - self.low) / 5
         step = 10.0 ** math.floor(math.log10(rough)) if rough > 0 else 1.0
         step *= next(each for each in (1, 2, 5, 10) if each * step >= rough * 0.999)
@@ -86,7 +89,9 @@ class Plot:
         path = " ".join(f"{self.x(x):.1f},{self.y(y):.1f}" for x, y in known)
         style = f' stroke-dasharray="{dash}"' if dash else ""
         title = f"<title>{escape(said)}</title>" if said else ""
-        self.marks.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{style}>{title}</polyline>')
+        self.marks.append(
+            f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{style}>{title}</polyline>'
+        )
 
     def bar(self, x: float, low: float, high: float, colour: str) -> None:
         """An upright interval."""
@@ -175,7 +180,9 @@ class Interval:
 
 def forest(title: str, intervals: Sequence[Interval]) -> str:
     """Figures below each other, each with its interval; a short stroke marks the threshold."""
-    ends = [end for each in intervals for end in (each.value, each.low, each.high, each.threshold) if math.isfinite(end)]
+    ends = [
+        end for each in intervals for end in (each.value, each.low, each.high, each.threshold) if math.isfinite(end)
+    ]
     low, high = min([0.0, *ends]), max([0.0, *ends])
     axis = Axis("", low - 0.03 * (high - low or 1), high + 0.03 * (high - low or 1))
     left, right, row = 330, _WIDTH - 30, 26
@@ -186,7 +193,9 @@ def forest(title: str, intervals: Sequence[Interval]) -> str:
     bottom = _TOP + row * len(intervals) + 6
     parts = []
     for value in axis.ticks:
-        parts.append(f'<line x1="{across(value):.1f}" x2="{across(value):.1f}" y1="{_TOP}" y2="{bottom}" stroke="{_GRID}"/>')
+        parts.append(
+            f'<line x1="{across(value):.1f}" x2="{across(value):.1f}" y1="{_TOP}" y2="{bottom}" stroke="{_GRID}"/>'
+        )
         parts.append(_text(across(value), bottom + 14, _tick(value), "middle"))
     for place, each in enumerate(intervals):
         parts += _forest_row(each, _TOP + row * place + row / 2, across, left)

@@ -1,10 +1,9 @@
-"""Intervals of means and rates, and whether a change is small enough to count as none. No torch."""
+"""Intervals of means, and whether a change is small enough to count as none. No torch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,13 +58,3 @@ def of(value: float, drawn: Figures, n: int) -> Estimate:
     """An estimate from the values that bootstrap samples gave."""
     low, inner_low, inner_high, high = np.percentile(drawn, (2.5, 5, 95, 97.5))
     return Estimate(value, float(low), float(high), float(inner_low), float(inner_high), n)
-
-
-def wilson(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
-    """The 95 % Wilson interval of a rate [Wilson 1927]; (0, 1) when nothing was counted."""
-    if n == 0:
-        return 0.0, 1.0
-    rate = hits / n
-    centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)

@@ -23,7 +23,6 @@ from core import (
     confidence_cli,
     confidence_tables,
     contrast,
-    estimates,
     families,
     loading,
     logit_variance,
@@ -34,6 +33,7 @@ from core import (
 from core.ablation import Ablation
 from core.comparing import Pair
 from core.confidence import Confidence, Effect, Measured, Plain
+from core.intervals import Rate
 from core.loading import Loaded, LoadError
 from core.neurons import Block
 from core.precompute import precompute
@@ -313,7 +313,7 @@ def test_calibration_error_is_the_mean_gap_of_the_bins() -> None:
     assert found.ece.value == pytest.approx(0.4 * 0.21 + 0.6 * 0.61)
     assert [(each.n, each.right) for each in found.bins] == [(6, 0.0), (4, 0.75)]
     assert found.bins[0].low == pytest.approx(0.6)
-    assert found.bins[1].interval == estimates.wilson(3, 4)
+    assert found.bins[1].interval == Rate(3, 4).interval
     assert found.brier == pytest.approx((6 * 0.61**2 + 3 * 0.04**2 + 0.96**2) / 10)
 
 
