@@ -83,6 +83,7 @@ def run(argv: list[str]) -> int:
         "evaluate": evaluate,
         "precompute": precompute,
         "confidence": confidence,
+        "report": report,
         "families": families,
         "transfer": transfer,
     }
@@ -157,6 +158,13 @@ def confidence(command: "Command") -> int | None:
     from core.confidence_cli import show
 
     return show(list(command.rest))
+
+
+def report(command: "Command") -> int | None:
+    """One page with the four findings on a model pair."""
+    from core.reporting import run
+
+    return run(list(command.rest))
 
 
 def transfer(command: "Command") -> int | None:

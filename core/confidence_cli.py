@@ -126,7 +126,7 @@ def _kept(order: Order, options: argparse.Namespace) -> Confidence | None:
     for root in (store.user_folder(), order.family.folder.parent):
         there = Order(order.family, order.checkpoint, root)
         if PARTS[WHAT].there(there, fingerprint, options.quantize):
-            return confidence.load(store.artefact_path(root, order.family.name, order.checkpoint, "neurons", "entropy"))
+            return confidence.load(there.artefact("neurons", "entropy"))
     return None
 
 

@@ -1,4 +1,4 @@
-"""Findings 2 and 3 of the report: truth directions are alike and transfer, refusal directions are not and do so in part. No torch.
+"""Findings 2 and 3 of the report: truth directions are alike and transfer, refusal directions are not and do so in part.
 
 The checks are those of :mod:`core.claims`; the controls are judged by the same thresholds.
 """

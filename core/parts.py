@@ -39,6 +39,10 @@ class Order:
         """The examples that ``kind`` is learnt from. Raises ContrastError."""
         return self.contrasts.get(kind) or contrast.load(self.family, kind)
 
+    def artefact(self, kind: str, name: str) -> Path:
+        """Where an artefact of the checkpoint lies, or will."""
+        return store.artefact_path(self.root, self.family.name, self.checkpoint, kind, name)
+
     def unrelated(self) -> list[str]:
         """Messages whose replies a direction should leave alone."""
         return self.contrast("refusal").part("validation", False, directions.JUDGED)
@@ -118,13 +122,9 @@ def _direction(kind: str) -> Part:
 # ------------------------------------------------------------------------------------------------------------ confidence
 
 
-def _neurons(order: Order) -> Path:
-    return store.artefact_path(order.root, order.family.name, order.checkpoint, KIND, confidence.NAME)
-
-
 def _confidence_there(order: Order, fingerprint: str, quantize: str) -> bool:
     try:
-        details = confidence.load(_neurons(order)).details
+        details = confidence.load(order.artefact(KIND, confidence.NAME)).details
     except StoreError:
         # What is not there, cut off or without figures is made (again).
         return False
@@ -138,7 +138,7 @@ def _confidence_plan(order: Order, loaded: Loaded) -> Cost:
 
 def _confidence_run(order: Order, loaded: Loaded) -> Learning[Sequence[str]]:
     found = yield from measuring_confidence.measure(loaded, order.contrast("truth"))
-    path = _neurons(order)
+    path = order.artefact(KIND, confidence.NAME)
     confidence.save(found, path)
     return [*confidence.lines(found), f"{order.checkpoint} confidence: written to {path}"]
 
