@@ -49,6 +49,15 @@ class Pair:
         return range(self.shared, len(self.true))
 
 
+@dataclass(frozen=True)
+class _Tokens:
+    """A prompt: its ids, how many of them stand before the statement, and where the others stand, from its start on."""
+
+    ids: tuple[int, ...]
+    shared: int
+    spans: tuple[Span, ...]
+
+
 class Pairing:
     """Makes pairs for a checkpoint: judged examples of ``contrast`` first, then the sentence, then the question if it is asked."""
 
@@ -77,54 +86,28 @@ class Pairing:
         true, false = " ".join(true.split()), " ".join(false.split())
         if true == false:
             raise PairError("The two sentences are the same; let them differ in one word.")
-        ids = [encode(self.loaded, self.start + self.form.format(statement=text)) for text in (true, false)]
-        shared, texts, spans = self._tokens(true, ids[0])
-        if sum(start < len(true) for start, _ in spans) < 2:
-            raise PairError(f"{true!r} is a single token; write a whole sentence.")
-        if max(map(len, ids)) >= self.loaded.context:
-            raise PairError(
-                f"With its examples the sentence takes {max(map(len, ids))} tokens and {self.loaded.checkpoint.name} reads "
-                f"{self.loaded.context - 1}; shorten it."
-            )
-        if len(ids[0]) != len(ids[1]):
+        one, other = self._read(true), self._read(false)
+        if len(one.ids) != len(other.ids):
             raise PairError(self._unequal(true, false, known))
-        roles = _roles(true, spans, subject, object_) if subject else ("",) * len(texts)
-        first = next(place for place, (a, b) in enumerate(zip(*ids, strict=True)) if a != b)
-        at = tuple(shared + place for place, span in enumerate(spans) if subject and _inside(span, subject))
-        return Pair(ids[0], ids[1], shared, max(first, shared), texts, roles, at, self.labels(true), (true, false))
+        first = next(place for place, (a, b) in enumerate(zip(one.ids, other.ids, strict=True)) if a != b)
+        if first < one.shared:
+            raise PairError("The examples and the sentences run into each other; begin both sentences with the same word.")
+        return self._pair(one, other.ids, first, (true, false), subject, object_)
 
-    def alone(self, true: str, subject: Span) -> Pair:
-        """A sentence whose subject noise is put on: its own false sentence. Raises PairError as :meth:`pair` does."""
-        # The pair's other half is never run; any other last character makes it different.
+    def alone(self, true: str, subject: Span, object_: Span | None = None) -> Pair:
+        """A sentence on whose subject noise is put: both runs have its tokens. Raises PairError as :meth:`pair` does."""
         true = " ".join(true.split())
-        ids = encode(self.loaded, self.start + self.form.format(statement=true))
-        shared, texts, spans = self._tokens(true, ids)
-        if sum(start < len(true) for start, _ in spans) < 2:
-            raise PairError(f"{true!r} is a single token; write a whole sentence.")
-        if len(ids) >= self.loaded.context:
-            raise PairError(
-                f"With its examples the sentence takes {len(ids)} tokens and {self.loaded.checkpoint.name} reads "
-                f"{self.loaded.context - 1}; shorten it."
-            )
-        at = tuple(shared + place for place, span in enumerate(spans) if _inside(span, subject))
-        roles = _roles(true, spans, subject, None)
-        return Pair(ids, ids, shared, at[0], texts, roles, at, self.labels(true), (true, true))
+        one = self._read(true)
+        found = self._pair(one, one.ids, one.shared, (true, true), subject, object_)
+        return replace(found, first=found.subject[0])
 
     def of_facts(self, true: Fact, false: Fact) -> Pair:
         """A pair of known facts. Raises PairError as :meth:`pair` does, and when a token has another role in the other sentence."""
         subject, object_ = true.spans()
         found = self.pair(true.text, false.text, (), subject, object_)
-        ids = encode(self.loaded, self.start + self.form.format(statement=false.text))
-        _, _, spans = self._tokens(false.text, ids)
-        if _roles(false.text, spans, *false.spans()) != found.roles:
+        if _roles(false.text, self._read(false.text).spans, *false.spans()) != found.roles:
             raise PairError("The two sentences do not line up; choose others.")
         return found
-
-    def noisy(self, true: Fact) -> Pair:
-        """A known fact on whose subject noise is put."""
-        found = self.alone(true.text, true.spans()[0])
-        _, _, spans = self._tokens(true.text, found.true)
-        return replace(found, roles=_roles(true.text, spans, *true.spans()))
 
     def labels(self, statement: str) -> tuple[int, int]:
         """The tokens by which the answers TRUE and FALSE begin. Raises PairError when they begin alike."""
@@ -137,15 +120,37 @@ class Pairing:
 
     # ------------------------------------------------------------------------------------------------------------ tokens
 
-    def _tokens(self, statement: str, ids: Sequence[int]) -> tuple[int, tuple[str, ...], list[Span]]:
-        """How many tokens stand before the statement, and for the others their texts and where they stand, from its start on."""
+    def _read(self, statement: str) -> _Tokens:
+        """A statement's prompt in tokens. Raises PairError for one token alone, and for more than the model reads."""
         text = self.start + self.form.format(statement=statement)
+        ids = encode(self.loaded, text)
+        if len(ids) >= self.loaded.context:
+            raise PairError(
+                f"With its examples the sentence takes {len(ids)} tokens and {self.loaded.checkpoint.name} reads "
+                f"{self.loaded.context - 1}; shorten it."
+            )
         offsets = self.loaded.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
         begin = len(self.start)
         spans = [_trimmed(text, start, end) for start, end in offsets]
-        shared = next(place for place, (_, end) in enumerate(spans) if end > begin)
+        shared = next((place for place, (_, end) in enumerate(spans) if end > begin), len(spans))
         found = [(start - begin, end - begin) for start, end in spans[shared:]]
-        return shared, tuple(token_text(self.loaded, token) for token in ids[shared:]), found
+        if sum(start < len(statement) for start, _ in found) < 2:
+            raise PairError(f"{statement!r} is a single token; write a whole sentence.")
+        return _Tokens(ids, shared, tuple(found))
+
+    def _pair(
+        self,
+        one: _Tokens,
+        other: tuple[int, ...],
+        first: int,
+        sentences: tuple[str, str],
+        subject: Span | None,
+        object_: Span | None,
+    ) -> Pair:
+        texts = tuple(token_text(self.loaded, token) for token in one.ids[one.shared :])
+        roles = _roles(sentences[0], one.spans, subject, object_) if subject else ("",) * len(texts)
+        at = tuple(one.shared + place for place, span in enumerate(one.spans) if subject and _inside(span, subject))
+        return Pair(one.ids, other, one.shared, first, texts, roles, at, self.labels(sentences[0]), sentences)
 
     def _unequal(self, true: str, false: str, known: Sequence[Fact]) -> str:
         """Which words differ in their number of tokens, and what would do instead."""
