@@ -82,6 +82,8 @@ def run(argv: list[str]) -> int:
         "train-skiff": train_skiff,
         "evaluate": evaluate,
         "precompute": precompute,
+        "confidence": confidence,
+        "report": report,
         "families": families,
         "transfer": transfer,
     }
@@ -149,6 +151,20 @@ def precompute(command: "Command") -> int | None:
     from core.precompute import precompute
 
     return precompute(list(command.rest))
+
+
+def confidence(command: "Command") -> int | None:
+    """Entropy neurons and calibration, in tables."""
+    from core.confidence_cli import show
+
+    return show(list(command.rest))
+
+
+def report(command: "Command") -> int | None:
+    """One page with the four findings on a model pair."""
+    from core.reporting import run
+
+    return run(list(command.rest))
 
 
 def transfer(command: "Command") -> int | None:

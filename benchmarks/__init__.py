@@ -15,6 +15,7 @@ NAMES = {
     "sweeping": "nine strengths of a direction on thirty-two prompts against one prompt at a time",
     "large": "steered decoding of one and of eight answers on random models of 100 M parameters, against generate",
     "learning": "a direction from 128 + 128 prompts on such models, against a plain loop over padded batches",
+    "tracing": "a knowledge map against one forward pass a cell, without and with common tokens before the sentences",
     "memory": "what loading pairs of quantized checkpoints takes at most, and whether switching between them grows",
     "starting": "from the start of the program to the page, to a steered token, to the terminal's first paint",
 }
@@ -44,6 +45,10 @@ def _benchmark(name: str) -> Callable[[argparse.Namespace], bool]:
         from benchmarks.sweeping import sweeping
 
         return sweeping
+    if name == "tracing":
+        from benchmarks.tracing import tracing
+
+        return tracing
     if name == "memory":
         from benchmarks.memory import memory
 

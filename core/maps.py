@@ -1,227 +1,256 @@
-"""A linear map from one model's residual stream to another's, learnt on the same texts (methods.md §2).
-
-Both models read the same texts; wherever a token of one and a token of the other end at the same character, their residuals are a pair.
-So are those at the end of the same instruction in each one's own chat template. Widths that agree get an orthogonal map with one scale
-[Schönemann 1966], others a ridge regression, its penalty chosen on validation texts. Layers are paired by relative depth, or with a
-neighbour of that where it fits better on validation texts. R² is told on test texts.
-"""
+"""Knowledge maps as values: what is asked for, layer × token maps, and how two of them compare. No torch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from core import effects, states
-from core.contrast import ContrastSet
 from core.errors import TillerError
-from core.loading import Loaded
-from core.prompts import encode
-from core.steps import Slices
+from core.lenses import Lens
 
-Floats = NDArray[np.float64]
+Corruption = Literal["false", "noise"]
+Differ = Literal["subject", "object"]
+#: Layers, the first one first, each a number for every column; NaN where there is none (yet).
+Cells = tuple[tuple[float, ...], ...]
 
-#: Pairs of residuals at most, evenly taken: what is kept of two models while a map is learnt.
-POINTS = 4_000
-#: Penalties that are tried, as parts of the mean variance of the source's coordinates.
-PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-#: Fewer pairs than this per split are no map.
-_FEWEST = 16
+#: What a token is to its statement, in the order in which maps show it.
+ROLES = (
+    "start", "subject first", "subject middle", "subject last", "relation", "object", "full stop", "suffix",
+)  # fmt: skip
+#: How many pairs a set is averaged over unless another number is given, and at most.
+PAIRS, MOST_PAIRS = 50, 2_000
+
+_EFFECT = Lens(
+    "effect", "effect", "How much of the true sentence's answer one replaced residual brings back: 0 none, 1 all of it.",
+    "magnitude", 0.0, 1.0, "",
+)  # fmt: skip
 
 
 class MapError(TillerError):
-    """Two models between which no map can be learnt."""
+    """A map that cannot be made as it was asked for."""
 
 
 @dataclass(frozen=True)
-class LayerMap:
-    """h_target ≈ matrix · h_source + offset, from the source's layer ``layer``; ``fit`` is R² on test texts, ``how`` names the method."""
+class MapOrder:
+    """What map is wanted.
 
-    layer: int
-    matrix: Floats
-    offset: Floats
-    fit: float
-    how: str
+    A pair of sentences (``true`` and ``false``), or a ``set`` (a category of facts) of ``pairs`` pairs that ``differ`` in their subject
+    or object. ``checkpoints`` are one or two; with two, ``across`` also puts the residuals of each into the other. ``corruption``: the
+    false sentence, or noise on the subject of the true one (whose words ``subject`` are). ``question``: with "This statement is:".
+
+    Raises:
+        MapError: for what does not go together.
+    """
+
+    checkpoints: tuple[str, ...]
+    set: str = ""
+    true: str = ""
+    false: str = ""
+    subject: str = ""
+    corruption: Corruption = "false"
+    differ: Differ = "subject"
+    question: bool = True
+    pairs: int = PAIRS
+    across: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.set and not self.true.strip():
+            raise MapError("Write a true sentence, and a false one of as many tokens, or choose a set.")
+        if not self.set and self.corruption == "false" and not self.false.strip():
+            raise MapError("Write the false sentence, too, or choose noise on the subject.")
+        if not 1 <= len(set(self.checkpoints)) == len(self.checkpoints) <= 2:
+            raise MapError("A map is of one checkpoint or of two different ones; name them.")
+        if self.across and len(self.checkpoints) != 2:
+            raise MapError("Residuals are put from one checkpoint into another; name two checkpoints.")
+        if self.across and self.corruption == "noise":
+            raise MapError("Residuals go across checkpoints with a false sentence, not with noise; choose one of the two.")
+        if not 1 <= self.pairs <= MOST_PAIRS:
+            raise MapError(f"A set is averaged over 1 to {MOST_PAIRS} pairs, not {self.pairs}.")
+
+    @property
+    def title(self) -> str:
+        """What is traced, in words."""
+        what = self.set if self.set else self.true
+        noise = ", noise on the subject" if self.corruption == "noise" else ""
+        return f"{what}{noise}{'' if self.question else ', without the question'}"
 
 
 @dataclass(frozen=True)
-class Point:
-    """A place in a text that both models have a token at: the text's split, and the token's index in each model's ids."""
+class Map:
+    """Layers × columns of effects: (metric − false run) / (true run − false run), where the metric is logit(TRUE) − logit(FALSE).
 
-    split: str
-    text: int
-    source: int
-    target: int
+    ``columns`` are tokens, or roles for an average over ``n`` pairs; ``half`` is half of each cell's 95 % interval, where there is one.
+    ``source`` is the checkpoint whose residuals are put into ``target``; the two are one unless a map goes across. ``minus`` is the
+    checkpoint whose map was taken away.
+    """
+
+    source: str
+    target: str
+    columns: tuple[str, ...]
+    cells: Cells
+    half: Cells | None = None
+    n: int = 1
+    minus: str = ""
+    note: str = ""
+
+    @property
+    def title(self) -> str:
+        """How the map is called."""
+        if self.minus:
+            return f"{self.target} − {self.minus}"
+        return self.target if self.source == self.target else f"{self.source} → {self.target}"
+
+    @property
+    def layers(self) -> int:
+        """The number of layers."""
+        return len(self.cells)
+
+    @property
+    def known(self) -> list[float]:
+        """Every cell that has a number."""
+        return [value for row in self.cells for value in row if not math.isnan(value)]
+
+    @property
+    def lens(self) -> Lens:
+        """How the map is coloured: from none to all of the effect, or on both sides of nothing."""
+        largest = max((abs(value) for value in self.known), default=0.0)
+        if self.minus:
+            return signed(max(largest, 0.05))
+        if min(self.known, default=0.0) < -0.1 or largest > 1.1:
+            return signed(max(largest, 1.0))
+        return _EFFECT
+
+    def described(self, layer: int, column: int) -> str:
+        """A cell in words."""
+        value = self.cells[layer][column]
+        where = f"layer {layer}, {self.columns[column].strip() or repr(self.columns[column])}"
+        if math.isnan(value):
+            return f"{where}: no number"
+        width = self.half[layer][column] if self.half else math.nan
+        more = "" if math.isnan(width) else f" ± {width:.3f}"
+        return f"{where}: {value:+.3f}{more}"
+
+
+def signed(largest: float) -> Lens:
+    """The colours of a map with values on both sides of nothing."""
+    return Lens("difference", "difference", "Above or below nothing.", "signed", -largest, largest, "")
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """The same texts in each model's ids, and the places to compare."""
+class Comparison:
+    """Two checkpoints' maps: Pearson's r over all cells, with what it can be at most and what unrelated maps have.
 
-    source: list[tuple[int, ...]]
-    target: list[tuple[int, ...]]
-    points: list[Point]
+    ``halves`` are the correlations of each map with itself between halves of the pairs, ``null`` the correlation with the other
+    checkpoint's map of another category (``null_set``); None where a single pair has none. ``largest`` is the cell with the largest
+    difference: layer, column, value, half of its 95 % interval.
+    """
 
+    r: float
+    low: float
+    high: float
+    halves: tuple[float, float] | None
+    null: float | None
+    null_set: str
+    largest: tuple[int, int, float, float]
+    n: int
 
-def pairs(source: Loaded, target: Loaded, contrasts: Sequence[ContrastSet]) -> Pairs:
-    """Where two models read the same. Raises MapError when they have too few places in common."""
-    found = Pairs([], [], [])
-    for contrast in contrasts:
-        for item in contrast.items:
-            ends = [_ends(loaded, item.text) for loaded in (source, target)]
-            _add(found, item.split, ends[0][0], ends[1][0], _common(ends[0][1], ends[1][1]))
-            # What refusal is read at stands behind the instruction, in whatever template.
-            asked = [effects.chat(loaded, [item.text])[0].ids for loaded in (source, target)]
-            _add(found, item.split, asked[0], asked[1], [(len(asked[0]) - 1, len(asked[1]) - 1)])
-    kept = Pairs(found.source, found.target, _thinned(found.points))
-    counts = {split: sum(each.split == split for each in kept.points) for split in ("train", "validation", "test")}
-    if min(counts.values()) < _FEWEST:
-        raise MapError(
-            f"{source.family.name} and {target.family.name} have only {min(counts.values())} places of the same texts in common; take "
-            f"contrast sets with more examples, at least {_FEWEST} a split."
-        )
-    return kept
+    @property
+    def ceiling(self) -> float | None:
+        """What r can be expected to reach at most: the geometric mean of the two split-half correlations."""
+        if self.halves is None or min(self.halves) <= 0:
+            return None
+        return math.sqrt(self.halves[0] * self.halves[1])
 
-
-def _add(
-    found: Pairs, split: str, source: tuple[int, ...], target: tuple[int, ...], places: list[tuple[int, int]]
-) -> None:
-    index = len(found.source)
-    found.source.append(source)
-    found.target.append(target)
-    found.points.extend(Point(split, index, at, other) for at, other in places)
-
-
-def _ends(loaded: Loaded, text: str) -> tuple[tuple[int, ...], dict[int, int]]:
-    """The ids of a text behind the beginning-of-text token, and at which character each token ends: character -> index."""
-    start = str(loaded.tokenizer.bos_token or "")
-    if not loaded.tokenizer.is_fast:
-        ids = encode(loaded, start + text)
-        return ids, {len(text): len(ids) - 1}
-    read = loaded.tokenizer(start + text, add_special_tokens=False, return_offsets_mapping=True)
-    ends = {int(end) - len(start): index for index, (_, end) in enumerate(read["offset_mapping"])}
-    return tuple(int(each) for each in read["input_ids"]), {end: index for end, index in ends.items() if end > 0}
+    def lines(self, of: Map) -> tuple[str, ...]:
+        """The comparison in words; ``of`` is the map of differences."""
+        layer, column, value, width = self.largest
+        interval = "" if math.isnan(self.low) else f" ({self.low:.3f} to {self.high:.3f})"
+        found = [f"Pearson correlation of the two maps: {self.r:.3f}{interval}, {self.n} pair{'s' * (self.n != 1)}."]
+        if self.halves is not None:
+            top = f"; ceiling {self.ceiling:.3f}" if self.ceiling is not None else "; no ceiling"
+            found.append(f"Halves of the pairs agree at {self.halves[0]:.3f} and {self.halves[1]:.3f}{top}.")
+        if self.null is not None:
+            found.append(f"Null, against the other's map of {self.null_set}: {self.null:.3f}.")
+        more = "" if math.isnan(width) else f" ± {width:.3f}"
+        found.append(f"Largest difference: {value:+.3f}{more} at layer {layer}, {of.columns[column].strip()}.")
+        return tuple(found)
 
 
-def _common(one: Mapping[int, int], other: Mapping[int, int]) -> list[tuple[int, int]]:
-    return [(one[end], other[end]) for end in sorted(set(one) & set(other))]
+@dataclass(frozen=True)
+class Traced:
+    """The maps so far: rows that are not computed yet are NaN. ``notes`` are sentences on what to know about them.
+
+    ``examples`` are the pairs, the first few of a set, as (true, false).
+    """
+
+    order: MapOrder
+    maps: tuple[Map, ...] = ()
+    comparison: Comparison | None = None
+    notes: tuple[str, ...] = ()
+    examples: tuple[tuple[str, str], ...] = ()
+    part: float = 0.0
+    sentence: str = "Waiting for the model."
+    left: float | None = None
+
+    def map(self, title: str) -> Map | None:
+        """The map of that title."""
+        return next((each for each in self.maps if each.title == title), None)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What the comparison and the notes say."""
+        compared = next((each for each in self.maps if each.minus), None)
+        told = self.comparison.lines(compared) if self.comparison and compared else ()
+        return (*told, *self.notes)
 
 
-def _thinned(points: list[Point]) -> list[Point]:
-    if len(points) <= POINTS:
-        return points
-    return [points[index * len(points) // POINTS] for index in range(POINTS)]
+@dataclass(frozen=True)
+class Words:
+    """What a residual would say if it were unembedded: the likeliest words with their probabilities, for each of ``titles``."""
+
+    titles: tuple[str, ...]
+    #: By title, by layer: (word, probability), the likeliest first.
+    rows: tuple[tuple[tuple[tuple[str, float], ...], ...], ...]
+    layers: tuple[int, ...]
+    said: str = ""
+    note: str = ""
 
 
-def residuals(
-    loaded: Loaded, prompts: Sequence[tuple[int, ...]], places: Sequence[tuple[int, int]]
-) -> Slices[NDArray[np.float32]]:
-    """The residual leaving every layer at the places (prompt, index of a token): [places, layers, width]."""
-    found = np.empty((len(places), loaded.anatomy.layers, loaded.width), np.float32)
-    by_text: dict[int, list[int]] = {}
-    for row, (text, _) in enumerate(places):
-        by_text.setdefault(text, []).append(row)
-    order = sorted(by_text, key=lambda text: len(prompts[text]))
-    size = effects.rows_of(loaded)
-    for start in range(0, len(order), size):
-        chosen = order[start : start + size]
-        longest = len(prompts[chosen[-1]])
-        batch = states.states(loaded, [prompts[text] for text in chosen], longest, size)
-        for place, text in enumerate(chosen):
-            for row in by_text[text]:
-                # States are aligned at the right end.
-                found[row] = batch[place, longest - len(prompts[text]) + places[row][1]].numpy()
-        yield len(chosen) * longest
-    return found
+@dataclass
+class Table:
+    """Rows of text under a head, for whoever reads numbers rather than colours."""
+
+    head: tuple[str, ...]
+    rows: list[tuple[str, ...]] = field(default_factory=list)
+
+    def text(self) -> str:
+        """The table in columns."""
+        widths = [max(len(row[place]) for row in (self.head, *self.rows)) for place in range(len(self.head))]
+        return "\n".join(_line(row, widths) for row in (self.head, *self.rows))
 
 
-def learn(source: Loaded, target: Loaded, contrasts: Sequence[ContrastSet]) -> Slices[list[LayerMap]]:
-    """A map for every layer of the target. Raises MapError."""
-    both = pairs(source, target, contrasts)
-    read = yield from residuals(source, both.source, [(each.text, each.source) for each in both.points])
-    seen = yield from residuals(target, both.target, [(each.text, each.target) for each in both.points])
-    parts = {
-        split: np.array([each.split == split for each in both.points]) for split in ("train", "validation", "test")
-    }
-    found = []
-    for layer in range(target.anatomy.layers):
-        tried = {
-            own: fit(read[:, own].astype(np.float64), seen[:, layer].astype(np.float64), parts)
-            for own in candidates(layer, target.anatomy.layers, source.anatomy.layers)
-        }
-        own = max(tried, key=lambda each: tried[each][3])
-        matrix, offset, how, _, told = tried[own]
-        found.append(LayerMap(own, matrix, offset, told, how))
-    return found
+def _line(row: Sequence[str], widths: Iterable[int]) -> str:
+    return "  ".join(each.rjust(width) for each, width in zip(row, widths, strict=True)).rstrip()
 
 
-def candidates(layer: int, layers: int, others: int) -> list[int]:
-    """The layers of the other model at about the same depth: the nearest by relative depth first, then its neighbours."""
-    middle = round(layer * (others - 1) / max(1, layers - 1))
-    return [each for each in (middle, middle - 1, middle + 1) if 0 <= each < others]
+def table(shown: Map) -> Table:
+    """A map as a table, the last layer first, as it is drawn."""
+    made = Table(("layer", *(each.strip() or repr(each) for each in shown.columns)))
+    for layer in reversed(range(shown.layers)):
+        made.rows.append((str(layer), *(number(value) for value in shown.cells[layer])))
+    return made
 
 
-Fit = tuple[Floats, Floats, str, float, float]
+def number(value: float) -> str:
+    """A cell as a table has it."""
+    return "·" if math.isnan(value) else f"{value:.2f}"
 
 
-def fit(source: Floats, target: Floats, parts: Mapping[str, NDArray[np.bool_]]) -> Fit:
-    """Matrix, offset, method, and R² on validation and on test pairs; ``source`` [pairs, width], ``target`` [pairs, its width]."""
-    train = parts["train"]
-    middle, goal = source[train].mean(0), target[train].mean(0)
-    x, y = source[train] - middle, target[train] - goal
-    if source.shape[1] == target.shape[1]:
-        tried = {"Procrustes": _procrustes(x, y)}
-    else:
-        tried = {f"ridge, penalty {part:g}": matrix for part, matrix in _ridges(x, y)}
-    scored = []
-    for how, matrix in tried.items():
-        offset = goal - matrix @ middle
-        explained = [
-            explains(source[parts[split]], target[parts[split]], matrix, offset) for split in ("validation", "test")
-        ]
-        scored.append((matrix, offset, how, explained[0], explained[1]))
-    return max(scored, key=lambda each: each[3])
-
-
-def _procrustes(x: Floats, y: Floats) -> Floats:
-    """The orthogonal matrix with one scale that minimises ‖y − x Mᵀ‖."""
-    left, sizes, right = np.linalg.svd(y.T @ x)
-    return np.asarray(left @ right * (sizes.sum() / max(float((x**2).sum()), 1e-30)), dtype=np.float64)
-
-
-def _ridges(x: Floats, y: Floats) -> list[tuple[float, Floats]]:
-    square, cross = x.T @ x, x.T @ y
-    unit = float(np.trace(square)) / len(square)
-    solved = {part: np.linalg.solve(square + part * unit * np.eye(len(square)), cross).T for part in PENALTIES}
-    return [(part, np.asarray(matrix, dtype=np.float64)) for part, matrix in solved.items()]
-
-
-def explains(source: Floats, target: Floats, matrix: Floats, offset: Floats) -> float:
-    """R²: one minus what is left of the target's variance round its mean."""
-    left = float(((target - source @ matrix.T - offset) ** 2).sum())
-    whole = float(((target - target.mean(0)) ** 2).sum())
-    return 1 - left / whole if whole > 0 else 0.0
-
-
-def as_arrays(found: Sequence[LayerMap]) -> dict[str, Floats]:
-    """A map as arrays, for notes."""
-    return {
-        "matrix": np.stack([each.matrix for each in found]),
-        "offset": np.stack([each.offset for each in found]),
-        "layer": np.array([each.layer for each in found], np.float64),
-        "fit": np.array([each.fit for each in found]),
-        "procrustes": np.array([float(each.how == "Procrustes") for each in found]),
-    }
-
-
-def from_arrays(arrays: Mapping[str, Any]) -> list[LayerMap]:
-    """The map of :func:`as_arrays`."""
-    return [
-        LayerMap(int(layer), matrix, offset, float(told), "Procrustes" if rotated else "ridge")
-        for layer, matrix, offset, told, rotated in zip(
-            arrays["layer"], arrays["matrix"], arrays["offset"], arrays["fit"], arrays["procrustes"], strict=True
-        )
-    ]
+def minus(one: Map, other: Map) -> Map:
+    """How much more of the effect ``one`` has, cell by cell."""
+    cells = tuple(
+        tuple(a - b for a, b in zip(row, taken, strict=True)) for row, taken in zip(one.cells, other.cells, strict=True)
+    )
+    return Map(one.source, one.target, one.columns, cells, None, min(one.n, other.n), minus=other.target)

@@ -18,10 +18,10 @@ from transformers import DynamicCache
 
 from core import effects
 from core.edits import BatchEdits, RowEdit
+from core.intervals import Rate
 from core.layout import lay_out
 from core.loading import Loaded
 from core.prompts import encode
-from core.rates import Rate
 from core.residual import hooked
 from core.scoring import reply_logits
 from core.steps import Slices

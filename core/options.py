@@ -219,6 +219,24 @@ VERBS: dict[str, Verb] = {
         (("precompute --help", "its arguments"),),
         own=True,
     ),
+    "confidence": Verb(
+        "entropy neurons and calibration, base against post-trained",
+        "confidence [ARGUMENTS]",
+        (
+            ("confidence", "Skiff's base and final checkpoint"),
+            ("confidence --checkpoint sft --format csv", "another one, as CSV"),
+        ),
+        own=True,
+    ),
+    "report": Verb(
+        "one page on a model pair: the four findings with figures, controls and verdicts",
+        "report [ARGUMENTS]",
+        (
+            ("report", "on Skiff's base and final checkpoint"),
+            ("report --family ./mine --out mine.html", "on a family of your own"),
+        ),
+        own=True,
+    ),
     "transfer": Verb(
         "carry directions from one checkpoint to another and measure what they do there",
         "transfer [truth|refusal] [ARGUMENTS]",
@@ -278,7 +296,7 @@ def for_the_process(command: Command) -> tuple[bool, tuple[str, ...]]:
     models whose own code may run."""
     if not VERBS[command.verb].own:
         return command.options.offline, command.options.trusted
-    if command.verb not in ("evaluate", "precompute", "bench", "transfer"):
+    if command.verb not in ("evaluate", "precompute", "confidence", "transfer", "report", "bench"):
         return False, ()
     key = "--trust-remote-code"
     words = command.rest

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from core import alignments, contrast, effects, maps, store, transfers
+from core import alignments, contrast, effects, layer_maps, store, transfers
 from core.alignments import Reading, Texts
 from core.contrast import ContrastSet
 from core.drafts import VERSION
@@ -66,7 +66,7 @@ class _Work:
         self.template, self.offset = str(final.get("template", "")), int(final["position"]["offset"])
         self.own: dict[str, Reading] = {}
         self.alike: dict[str, Reading] = {}
-        self.maps: dict[tuple[str, str], list[maps.LayerMap]] = {}
+        self.maps: dict[tuple[str, str], list[layer_maps.LayerMap]] = {}
 
     def report(self, now: dict[str, Any]) -> Learning[Report]:
         """All of it, in order."""
@@ -133,12 +133,12 @@ class _Work:
         kept = self.notes.recall_arrays(name)
         if kept is None:
             both = [contrast.load(self.task.family, about) for about in ABOUT]
-            learning = maps.learn(self._loaded(source), self._loaded(target), both)
+            learning = layer_maps.learn(self._loaded(source), self._loaded(target), both)
             found = yield from told(learning, sentence)
-            self.notes.keep_arrays(name, maps.as_arrays(found))
+            self.notes.keep_arrays(name, layer_maps.as_arrays(found))
         else:
             yield Step(0, sentence, remembered=True)
-            found = maps.from_arrays(kept)
+            found = layer_maps.from_arrays(kept)
         self.maps[source, target] = found
 
     # ------------------------------------------------------------------------------------------------------ comparisons
@@ -258,7 +258,7 @@ class _Work:
             self._keep_mapped(source, target, found)
         return transfers.load(task.path)
 
-    def _keep_mapped(self, source: str, target: str, found: list[maps.LayerMap]) -> None:
+    def _keep_mapped(self, source: str, target: str, found: list[layer_maps.LayerMap]) -> None:
         """The mapped direction as one of the target's, so that a recipe may name it."""
         carried, own = self.stored[source], self.stored[target]
         positive, negative = (
@@ -292,7 +292,7 @@ class _Work:
         store.save_artefact(path, {name: values.astype(np.float32) for name, values in tensors.items()}, details)
 
 
-def _map_told(found: Sequence[maps.LayerMap]) -> dict[str, Any]:
+def _map_told(found: Sequence[layer_maps.LayerMap]) -> dict[str, Any]:
     return {
         "r2": [each.fit for each in found],
         "from_layers": [each.layer for each in found],

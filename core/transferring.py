@@ -15,10 +15,10 @@ import torch
 from core import claims, families, loading, store, tasks, transfer
 from core.arguments import Arguments
 from core.families import Family
+from core.intervals import percentile, short
 from core.loading import Loaded
 from core.options import UsageError
 from core.plan import Placing
-from core.rates import percentile, short
 from core.shelf import Shelf
 from core.skiff.scorer import score
 from core.steps import Pace, duration

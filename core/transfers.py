@@ -19,7 +19,7 @@ from safetensors.numpy import load_file
 
 from core import store
 from core.families import Family
-from core.rates import Rate, short
+from core.intervals import Rate, short
 from core.store import Array, Card, StoreError
 
 KIND = "transfer"

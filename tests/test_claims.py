@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from core import claims
-from core.rates import Rate, at_least, at_most, less, percentile, short, together
+from core.intervals import Rate, at_least, at_most, less, percentile, short, together
 from core.store import Card
 from core.transfers import Report
 
@@ -67,12 +67,12 @@ def report(
     ("about", "cosine", "elsewhere", "own", "n", "verdict"),
     [
         ("truth", 0.9, 93, 95, 100, "holds"),
-        ("truth", 0.3, 93, 95, 100, "does not"),
-        ("truth", 0.9, 20, 95, 100, "does not"),
+        ("truth", 0.3, 93, 95, 100, "does not hold"),
+        ("truth", 0.9, 20, 95, 100, "does not hold"),
         ("truth", 0.9, 9, 10, 10, "inconclusive"),
         ("refusal", 0.3, 30, 95, 100, "holds"),
-        ("refusal", 0.95, 30, 95, 100, "does not"),
-        ("refusal", 0.3, 95, 95, 100, "does not"),
+        ("refusal", 0.95, 30, 95, 100, "does not hold"),
+        ("refusal", 0.3, 95, 95, 100, "does not hold"),
         ("refusal", 0.3, 7, 9, 10, "inconclusive"),
     ],
 )
@@ -97,7 +97,7 @@ def test_a_cosine_is_judged_by_its_ceiling() -> None:
 def test_a_direction_that_does_no_more_than_controls_transfers_nothing() -> None:
     (check,) = claims.checks(report("truth", 0.9, 2, 2, n=400))
     above = [part for part in check.parts if "controls" in part.what]
-    assert [part.verdict for part in above] == ["does not", "does not"]
+    assert [part.verdict for part in above] == ["does not hold", "does not hold"]
 
 
 def test_rates_and_their_differences() -> None:
@@ -125,13 +125,13 @@ def test_verdicts() -> None:
     assert [at_least(low, high, 0.5) for low, high in ((0.5, 0.6), (0.4, 0.6), (0.3, 0.4))] == [
         "holds",
         "inconclusive",
-        "does not",
+        "does not hold",
     ]
     assert [at_most(low, high, 0.5) for low, high in ((0.4, 0.5), (0.4, 0.6), (0.6, 0.7))] == [
         "holds",
         "inconclusive",
-        "does not",
+        "does not hold",
     ]
-    assert together(["holds", "inconclusive", "does not"]) == "does not"
+    assert together(["holds", "inconclusive", "does not hold"]) == "does not hold"
     assert together(["holds", "inconclusive"]) == "inconclusive"
     assert together([]) == "inconclusive"

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny
 import torch
 
 from core import (
@@ -16,8 +17,8 @@ from core import (
     contrast,
     effects,
     families,
+    layer_maps,
     loading,
-    maps,
     nudges,
     pushes,
     store,
@@ -48,7 +49,6 @@ from core.sweeps import Asking
 from core.tasks import Sizes, Task
 from core.transfers import Report
 from core.values import Sampling
-from tests import tiny
 
 SIZES = Sizes(statements=4, choosing=3, requests=3, reply=5, controls=2, control_statements=2, control_requests=2)
 SHOTS = [("Bread is food.", True), ("Bread is a metal.", False)]
@@ -62,7 +62,15 @@ def made(folder: Path, kind: str, names: tuple[str, ...]) -> Family:
         for about, offset, where in (("truth", -1, "statement"), ("refusal", -2, "prompt")):
             template = "" if about == "truth" else tiny.CHAT if seed else families.TEMPLATES["plain"][0]
             position = {"offset": offset, "of": where}
-            tiny.direction(folder, name, about, layer=1 + seed, seed=seed, position=position, template=template)
+            tiny.direction(
+                folder,
+                name,
+                about,
+                layer=min(1 + seed, tiny.LAYERS - 1),
+                seed=seed,
+                position=position,
+                template=template,
+            )
     return families.load(str(folder))
 
 
@@ -80,12 +88,15 @@ class Loader:
         return self.kept[family.name, name]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TILLER_DATA", str(tmp_path_factory.mktemp("data")))
-        patch.setenv("TILLER_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of these tests: reports are made once."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(autouse=True)
+def _at(data: Path, _by_themselves: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TILLER_DATA", str(data))
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +109,7 @@ def wider(tmp_path_factory: pytest.TempPathFactory) -> Family:
     """Another family, of another width and depth."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tiny, "WIDTH", 48)
-        patch.setattr(tiny, "LAYERS", 3)
+        patch.setattr(tiny, "LAYERS", 2)
         return made(tmp_path_factory.mktemp("other") / "wide", "llama", ("base", "chat"))
 
 
@@ -112,8 +123,11 @@ def task(family: Family, about: str, other: Family | None = None) -> Task:
 
 
 @pytest.fixture(scope="module")
-def reports(family: Family, load: Loader) -> dict[str, Report]:
-    return {about: finished(transfer.steps(task(family, about), load, score)) for about in tasks.ABOUT}  # type: ignore[arg-type]
+def reports(family: Family, load: Loader, data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Report]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TILLER_DATA", str(data))
+        patch.setenv("TILLER_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return {about: finished(transfer.steps(task(family, about), load, score)) for about in tasks.ABOUT}  # type: ignore[arg-type]
 
 
 # --------------------------------------------------------------------------------------------------------------- reading
@@ -177,6 +191,7 @@ def reading(vectors: np.ndarray[Any, Any], noise: float, seed: int = 0) -> align
 
 def test_the_ceiling_is_what_noise_leaves_and_the_null_what_chance_gives() -> None:
     vector = np.random.default_rng(1).standard_normal(400)
+    vector *= 20 / np.linalg.norm(vector)
     clear, blurred = reading(vector, 0.01), reading(vector, 1.0)
     assert alignments.ceiling(clear, clear)[0] == pytest.approx(1, abs=1e-3)
     # A vector of length 20 with noise of length 20: two of them have the cosine 1/2 in the mean.
@@ -398,14 +413,14 @@ def test_a_rotation_is_found_and_noise_is_not() -> None:
     source = rng.standard_normal((300, 12))
     turn = np.linalg.qr(rng.standard_normal((12, 12)))[0]
     parts = {name: np.arange(300) % 3 == place for place, name in enumerate(("train", "validation", "test"))}
-    matrix, offset, how, _, told = maps.fit(source, 2.5 * source @ turn.T + 7, parts)
+    matrix, offset, how, _, told = layer_maps.fit(source, 2.5 * source @ turn.T + 7, parts)
     assert how == "Procrustes"
     assert told == pytest.approx(1)
     np.testing.assert_allclose(matrix, 2.5 * turn, atol=1e-8)
     np.testing.assert_allclose(source @ matrix.T + offset, 2.5 * source @ turn.T + 7, atol=1e-8)
-    assert maps.fit(source, rng.standard_normal((300, 12)), parts)[4] < 0.1
+    assert layer_maps.fit(source, rng.standard_normal((300, 12)), parts)[4] < 0.1
     wide = rng.standard_normal((20, 12))
-    matrix, _, how, _, told = maps.fit(source, source @ wide.T, parts)
+    matrix, _, how, _, told = layer_maps.fit(source, source @ wide.T, parts)
     assert how.startswith("ridge")
     assert told > 0.999
     np.testing.assert_allclose(matrix, wide, atol=0.02)
@@ -413,7 +428,7 @@ def test_a_rotation_is_found_and_noise_is_not() -> None:
 
 def test_models_read_the_same_places_whatever_their_tokens(family: Family, wider: Family, load: Loader) -> None:
     one, other = load(family, "chat"), load(wider, "chat")
-    found = maps.pairs(one, other, [contrast.load(family, "truth")])
+    found = layer_maps.pairs(one, other, [contrast.load(family, "truth")])
     assert {each.split for each in found.points} == {"train", "validation", "test"}
     for each in found.points[:40]:
         texts = [
@@ -421,11 +436,11 @@ def test_models_read_the_same_places_whatever_their_tokens(family: Family, wider
             for loaded, ids, at in ((one, found.source, each.source), (other, found.target, each.target))
         ]
         assert texts[0] == texts[1]
-    read = finished(maps.residuals(one, found.source, [(each.text, each.source) for each in found.points[:9]]))
+    read = finished(layer_maps.residuals(one, found.source, [(each.text, each.source) for each in found.points[:9]]))
     for row, each in enumerate(found.points[:9]):
         alone = states(one, [found.source[each.text][: each.source + 1]], 1)[0, 0].numpy()
         np.testing.assert_allclose(read[row], alone, atol=1e-4)
-    assert [maps.candidates(layer, 4, 3) for layer in range(4)] == [[0, 1], [1, 0, 2], [1, 0, 2], [2, 1]]
+    assert [layer_maps.candidates(layer, 4, 3) for layer in range(4)] == [[0, 1], [1, 0, 2], [1, 0, 2], [2, 1]]
 
 
 def test_another_familys_direction_is_mapped_and_steers(family: Family, wider: Family, load: Loader) -> None:
@@ -484,7 +499,11 @@ def test_the_command_prints_measures_once_and_remembers(
         assert wanted in said
     documents = json.loads(file.read_text("utf-8"))
     assert [each["about"] for each in documents] == ["truth", "refusal"]
-    assert {check["verdict"] for each in documents for check in each["checks"]} <= {"holds", "does not", "inconclusive"}
+    assert {check["verdict"] for each in documents for check in each["checks"]} <= {
+        "holds",
+        "does not hold",
+        "inconclusive",
+    }
     assert len(documents[0]["cells"]) == 4
 
 

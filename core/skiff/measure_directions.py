@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from core import claims, contrast, directions, effects, intervals, store, tasks, transfer
+from core import claims, contrast, directions, effects, estimates, store, tasks, transfer
 from core.edits import RowEdit, compile_recipe
 from core.effects import Bystanders
-from core.rates import short
+from core.intervals import short
 from core.recipes import Recipe, Term, layers_text
 from core.scoring import reply_logits
 from core.skiff.card import number
@@ -248,7 +248,7 @@ def removed_figures(subjects: Subjects) -> Iterator[Figure]:
         for prompt, reply, before in zip(by.prompts, by.replies, by.plain, strict=True)
     ]
     moved = [effects.damage(loaded, each, edits) for each in single]
-    mean = intervals.mean(moved)
+    mean = estimates.mean(moved)
     note = (
         f"95 % interval of the mean {mean.low:.3f}–{mean.high:.3f}; {effects.DAMAGE_TOKENS} tokens, harmless requests"
     )
