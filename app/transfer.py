@@ -134,7 +134,7 @@ def build(pane: Pane) -> None:
     measuring.click(board.start, board.wanted, board.shown, **AT_ONCE)
     cancelling.click(board.cancel, board.wanted, board.shown, **AT_ONCE)
     timer.tick(board.tick, board.wanted, board.shown, **AT_ONCE)
-    use.click(board.in_chat, [about, source, target], pane.told, js="(...all) => (Tiller.go('chat'), all)", **AT_ONCE)
+    use.click(board.in_chat, [about, source, target], pane.told, **AT_ONCE)
 
 
 def _matrix(report: Report, measure: str, source: str, target: str) -> str:
