@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from transformers import LlamaConfig
 
 from core import (
     alignments,
@@ -107,7 +108,9 @@ def family(tmp_path_factory: pytest.TempPathFactory) -> Family:
 @pytest.fixture(scope="module")
 def wider(tmp_path_factory: pytest.TempPathFactory) -> Family:
     """Another family, of another width and depth."""
+    shape = {**tiny.configs()["llama"].to_dict(), "hidden_size": 48, "num_hidden_layers": 2, "head_dim": 12}
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tiny, "configs", lambda: {"llama": LlamaConfig(**shape)})
         patch.setattr(tiny, "WIDTH", 48)
         patch.setattr(tiny, "LAYERS", 2)
         return made(tmp_path_factory.mktemp("other") / "wide", "llama", ("base", "chat"))
