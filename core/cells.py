@@ -137,4 +137,4 @@ def chat(settings: Settings, report: Report, source: str, target: str) -> Settin
             f"The direction of {source} would have to be added more than ten times over to be as long as that of {target}; take another."
         )
     columns = (Column(target), Column(target, parse(recipe)))
-    return replace(settings, columns=columns, selected=1, turns=())
+    return replace(settings, columns=columns, selected=1, turns=(), tab="chat")
