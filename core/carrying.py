@@ -53,7 +53,7 @@ class Carrying:
 
     def task(self, about: str) -> Task:
         """What is made: every checkpoint to every other, written into the user's data folder."""
-        return Task(self._engine.family, about, store.user_folder())
+        return Task(self._engine.family, about, store.user_folder(), quantize=self._engine.placing.quantize)
 
     def _run(self, job: Job, about: str) -> None:
         work: Generator[Step, None, Report] | None = None

@@ -41,6 +41,7 @@ class Task:
     """Which direction is carried, from where to where, and below which folder the report is written.
 
     ``other`` is another family whose directions are mapped into this one; without it the sources are the targets themselves.
+    ``quantize`` is how the checkpoints are loaded.
     """
 
     family: Family
@@ -48,6 +49,7 @@ class Task:
     root: Path
     other: Family | None = None
     sizes: Sizes = field(default_factory=Sizes)
+    quantize: str = "none"
 
     @property
     def name(self) -> str:
@@ -109,6 +111,7 @@ def marks(task: Task) -> dict[str, Any]:
         "fingerprints": {source: each.card.details.get("fingerprint") for source, each in found.items()},
         "contrast": contrast.load(task.family, task.about).digest,
         "sizes": asdict(task.sizes),
+        "quantize": task.quantize,
         "version": VERSION,
     }
 

@@ -500,6 +500,8 @@ def test_the_command_prints_measures_once_and_remembers(
         finding,
     ):
         assert wanted in said
+    with pytest.raises(UsageError, match="--source takes base, chat, not 'sft'"):
+        transferring.run([*arguments, "--source", "sft"])
     documents = json.loads(file.read_text("utf-8"))
     assert [each["about"] for each in documents] == ["truth", "refusal"]
     assert {check["verdict"] for each in documents for check in each["checks"]} <= {
@@ -525,7 +527,7 @@ def _small(init: Any) -> Any:
         (["--recipe", "truth"], "leave --recipe out"),
         (["--quantize", "4bit"], "leave --quantize out"),
         (["--from", "skiff"], "another family than skiff"),
-        (["politeness"], "invalid choice"),
+        (["politeness"], "truth and refusal, not 'politeness'"),
     ],
 )
 def test_mistakes_on_the_command_line(arguments: list[str], sentence: str) -> None:
