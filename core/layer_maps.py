@@ -124,17 +124,16 @@ def residuals(
     by_text: dict[int, list[int]] = {}
     for row, (text, _) in enumerate(places):
         by_text.setdefault(text, []).append(row)
-    order = sorted(by_text, key=lambda text: len(prompts[text]))
     size = effects.rows_of(loaded)
-    for start in range(0, len(order), size):
-        chosen = order[start : start + size]
-        longest = len(prompts[chosen[-1]])
-        batch = states.states(loaded, [prompts[text] for text in chosen], longest, size)
-        for place, text in enumerate(chosen):
-            for row in by_text[text]:
-                # States are aligned at the right end.
-                found[row] = batch[place, longest - len(prompts[text]) + places[row][1]].numpy()
-        yield len(chosen) * longest
+    for length in sorted({len(prompts[text]) for text in by_text}):
+        same = [text for text in by_text if len(prompts[text]) == length]
+        for start in range(0, len(same), size):
+            chosen = same[start : start + size]
+            batch = states.states(loaded, [prompts[text] for text in chosen], length, size)
+            for place, text in enumerate(chosen):
+                for row in by_text[text]:
+                    found[row] = batch[place, places[row][1]].numpy()
+            yield len(chosen) * length
     return found
 
 

@@ -395,7 +395,7 @@ def test_work_goes_on_where_it_was_interrupted(reports: dict[str, Report], famil
         assert found.cell(source, "chat") == reports["truth"].cell(source, "chat")
 
 
-def test_what_cannot_be_carried_is_said(family: Family, tmp_path: Path) -> None:
+def test_what_cannot_be_carried_is_said(reports: dict[str, Report], family: Family, tmp_path: Path) -> None:
     bare = families.load(str(tiny.family(tmp_path / "bare", "llama", ("base", "chat"))))
     tiny.contrast(bare.folder)
     missing = r"base has no direction 'truth' to carry; run launch\.py precompute --family bare"
