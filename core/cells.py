@@ -90,6 +90,9 @@ def said(report: Report, source: str, target: str) -> list[tuple[str, str]]:
     if not math.isnan(cell.shared):
         rows.append(("at a shared template", short(cell.shared)))
     rows.append(("probe, category left out", f"{cell.probe}; with {target}'s own midpoint {cell.recentred}"))
+    if (told := report.maps().get(f"{source}>{target}")) is not None:
+        at = f"from layer {told['from_layers'][cell.layer]}, {told['methods'][cell.layer]}"
+        rows.append(("map", f"R² {short(told['r2'][cell.layer])} on held-out texts, {at}"))
     for how, pushed in cell.pushed.items():
         rows += [
             (

@@ -15,6 +15,7 @@ from transformers import LlamaConfig
 
 from core import (
     alignments,
+    cells,
     contrast,
     effects,
     families,
@@ -453,6 +454,7 @@ def test_another_familys_direction_is_mapped_and_steers(family: Family, wider: F
     told = report.maps()["wide/chat>chat"]
     assert len(told["r2"]) == tiny.LAYERS
     assert all(method.startswith("ridge") for method in told["methods"])
+    assert dict(cells.said(report, "wide/chat", "chat"))["map"].startswith("R² ")
     cell = report.cell("wide/chat", "chat")
     recipe = parse(cell.recipe)
     assert recipe.terms[0].source == "wide/chat"
