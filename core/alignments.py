@@ -153,7 +153,7 @@ def reliability(reading: Reading) -> Floats:
     """
     halves = reading.rows["halves"]
     found = np.maximum(cosine(halves[0::2], halves[1::2]).mean(0), 0)
-    return 2 * found / (1 + found)
+    return np.asarray(2 * found / (1 + found), dtype=np.float64)
 
 
 def ceiling(one: Reading, other: Reading) -> Floats:

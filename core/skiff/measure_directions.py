@@ -116,7 +116,7 @@ def _left_out(
     learn: np.ndarray,
     categories: np.ndarray,
     labels: np.ndarray,
-    tested: dict[str, None],  # type: ignore[type-arg]
+    tested: dict[str, None],
 ) -> list[bool]:
     """Probes learnt from the labels ``learn`` of all other categories, judged by ``labels`` on each tested one."""
     outcomes: list[bool] = []
@@ -128,7 +128,7 @@ def _left_out(
     return outcomes
 
 
-def _shuffled(labels: np.ndarray, categories: np.ndarray, rng: random.Random) -> np.ndarray:  # type: ignore[type-arg]
+def _shuffled(labels: np.ndarray, categories: np.ndarray, rng: random.Random) -> np.ndarray:
     new = labels.copy()
     for category in dict.fromkeys(categories.tolist()):
         places = np.flatnonzero(categories == category)
