@@ -191,6 +191,8 @@ class TransferScreen(Place):
         """Measure, while chats go on."""
         if self.engine is not None:
             self.engine.carrying.start(self.about)
+            # It may have ended before anybody looks: that is news all the same.
+            self._running = True
             self._watch()
 
     def action_cancel(self) -> None:
