@@ -14,11 +14,14 @@ from core.tabs import tab
 from tui.place import Place
 
 if TYPE_CHECKING:
+    from core.cells import Shade
     from core.jobs import JobView
     from core.transfers import Report
 
 _BAR = 10
 _WATCH_EVERY = 0.5
+#: From this width on there is room for intervals in the matrix.
+_WIDE = 100
 
 
 class TransferScreen(Place):
@@ -99,22 +102,25 @@ class TransferScreen(Place):
                 (f"{self.about}: {chosen.title}", "bold"), f"\n{chosen.sentence}", ("\nfrom ↓ to →", "$quiet")
             )
         )
-        self.table.add_column("")
-        for name in report.targets:
-            self.table.add_column(name)
-        for line in cells.matrix(report, self.measure):
-            row = [Content(line[0].source)]
-            for shade in line:
-                colours = shade.colours
-                plain = colours is None or self.app.ansi_color
-                text = f"{shade.glyph} {shade.text}" if plain else f" {shade.text} "
-                row.append(
-                    Content(text) if colours is None or plain else Content.styled(text, f"{colours[1]} on {colours[0]}")
-                )
-            self.table.add_row(*row)
+        rows = [[self._label(shade) for shade in line] for line in cells.matrix(report, self.measure)]
+        self.table.add_column("", width=max(len(name) for name in report.sources))
+        for column, name in enumerate(report.targets):
+            self.table.add_column(name, width=max(len(name), *(len(row[column].plain) for row in rows)))
+        for source, row in zip(report.sources, rows, strict=True):
+            self.table.add_row(Content(source), *row)
         at = report.targets.index(str(report.card.details["final"]))
         self.table.move_cursor(row=0, column=at + 1)
         self._tell()
+        # The cursor brings its own line into view; what the matrix shows stands above it.
+        self.call_after_refresh(self.query_one("#place").scroll_home, animate=False)
+
+    def _label(self, shade: Shade) -> Content:
+        """A cell's words, without its interval where there is little room, on its colour, or behind a block where there is none."""
+        words = shade.text if self.size.width >= _WIDE else shade.text.partition(" ")[0]
+        colours = shade.colours
+        if colours is None or self.app.ansi_color:
+            return Content(f"{shade.glyph} {words}")
+        return Content.styled(f" {words} ", f"{colours[1]} on {colours[0]}")
 
     def commands(self) -> Iterator[SystemCommand]:
         """What the palette offers here."""
