@@ -13,10 +13,10 @@ import gradio as gr
 
 from app import confidence_plots
 from app.pane import Pane, told
-from core import comparing, confidence, confidence_tables, drawings, verdicts
-from core.comparing import Pair
+from core import confidence, confidence_files
 from core.confidence import Confidence
 from core.errors import TillerError
+from core.tabulated import Table
 
 _AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 #: Measuring takes minutes; the engine does it between the steps of chats, and this only waits for what it says.
@@ -79,7 +79,7 @@ class Section:
         hidden = gr.update(visible=False, value=None)
         try:
             every = self._known(name)
-            tables = self._tables(every)
+            tables = _shown(confidence_files.tables(every))
             files = self._files(every)
         except TillerError as error:
             return _wrong(str(error)), hidden, hidden, "", hidden, *self._buttons(name, request)
@@ -142,41 +142,12 @@ class Section:
         on = confidence.ablates(self.pane.settings(request).column.recipe)
         return gr.update(visible=not running), gr.update(visible=running), on
 
-    def _tables(self, every: list[Confidence]) -> str:
-        if not every:
-            return ""
-        parts = []
-        if len(every) == 2:
-            pair = Pair(every[0], every[1])
-            judged = verdicts.table(list(confidence_tables.of_pair(pair)))
-            parts = [
-                _wide(judged.html()),
-                *(_folded(each) for each in (confidence_tables.difference(pair), confidence_tables.shared(pair))),
-            ]
-        else:
-            parts = [_wide(verdicts.table([comparing.exist(every[0])]).html())]
-        parts += [_folded(confidence_tables.candidates(each)) for each in every]
-        parts += [
-            _folded(confidence_tables.calibrations(every)),
-            *(_folded(confidence_tables.reliability(each)) for each in every),
-        ]
-        return "".join(parts)
-
     def _files(self, every: list[Confidence]) -> list[str]:
-        """The plots as SVG and the figures as CSV, in a folder of their own so that the names are the ones a person expects."""
-        if not every:
-            return []
-        to, name = Path(tempfile.mkdtemp(dir=self.folder.name)), every[-1].checkpoint
-        texts = {
-            f"neurons.{name}.svg": drawings.scatter(every[-1]),
-            "calibration.svg": drawings.reliability(every),
-            f"neurons.{name}.csv": confidence_tables.scatter(every[-1]).csv(),
-            f"candidates.{name}.csv": confidence_tables.candidates(every[-1]).csv(),
-            f"reliability.{name}.csv": confidence_tables.reliability(every[-1]).csv(),
-        }
-        for file, text in texts.items():
-            (to / file).write_text(text, encoding="utf-8")
-        return [str(to / file) for file in texts]
+        """The files to take away, in a folder of their own so that the names are the ones a person expects."""
+        to = Path(tempfile.mkdtemp(dir=self.folder.name))
+        for name, text in (confidence_files.files(every) if every else {}).items():
+            (to / name).write_text(text, encoding="utf-8")
+        return sorted(map(str, to.iterdir()))
 
 
 def build(pane: Pane) -> Section:
@@ -184,7 +155,12 @@ def build(pane: Pane) -> Section:
     return Section(pane)
 
 
-def _folded(table: Any) -> str:
+def _shown(tables: list[Table]) -> str:
+    """The first table open, the others folded up."""
+    return "".join([*(_wide(each.html()) for each in tables[:1]), *(_folded(each) for each in tables[1:])])
+
+
+def _folded(table: Table) -> str:
     return f"<details><summary>{html.escape(table.title)}</summary>{_wide(table.html())}</details>"
 
 

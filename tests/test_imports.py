@@ -29,7 +29,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core.agreement core.neurons core.answers core.lenses core.completion core.session core.scrubs core.notebook core.jobs",
         "core.tabulated core.estimates core.verdicts core.calibration core.confidence core.comparing core.confidence_tables "
         "core.drawings core.transfers core.claims core.maps core.map_files core.findings core.finding_knowledge core.finding_confidence "
-        "core.report core.report_pages",
+        "core.report core.report_pages core.confidence_files",
         "core.sources core.differences core.quantizing core.adapters core.shapes",
         "core.plan core.weights",
         "core.loading core.shelf core.gates core.edits",
