@@ -153,7 +153,9 @@ class _Single:
             loaded = self.load(target)
             pair = self._pair(Pairing(loaded, contrasted, self.order.question))
             if first is not None and first.true != pair.true:
-                raise MapError(f"{source} and {target} read the sentence as different tokens, so that their maps cannot be compared; choose one.")
+                raise MapError(
+                    f"{source} and {target} read the sentence as different tokens, so that their maps cannot be compared; choose one."
+                )
             first = first or pair
             given = Tracer(self.load(source)) if source != target else None
             for row, shown in self._rows(Tracer(loaded), given, pair):
@@ -290,7 +292,9 @@ class _Set:
             loaded = self.load(name)
             own = self._candidates(Pairing(loaded, contrasted, order.question), category)
             if candidates is not None and [each.true for each in own] != [each.true for each in candidates]:
-                raise MapError(f"{name} reads the sentences as other tokens than {order.checkpoints[0]}, so that maps cannot be compared; choose one.")
+                raise MapError(
+                    f"{name} reads the sentences as other tokens than {order.checkpoints[0]}, so that maps cannot be compared; choose one."
+                )
             candidates = own if candidates is None else candidates
         assert candidates is not None
         asked, right = len(candidates), candidates
@@ -299,7 +303,11 @@ class _Set:
             loaded = self.load(name)
             for start in range(0, len(right), _ROWS):
                 some = right[start : start + _ROWS]
-                kept += [pair for pair, good in zip(some, _judges(loaded, some, order.corruption == "noise"), strict=True) if good]
+                kept += [
+                    pair
+                    for pair, good in zip(some, _judges(loaded, some, order.corruption == "noise"), strict=True)
+                    if good
+                ]
                 yield self._step(0, found, f"Asking {name} about {category}.")
             right = kept
         if not right and category == order.set:
@@ -308,7 +316,9 @@ class _Set:
                 "so that there is nothing to trace; choose another set."
             )
         n = min(len(right), order.pairs)
-        return right[: order.pairs], f"{n} pairs of {category}, of {asked} asked about, {len(right)} of them judged rightly."
+        return right[
+            : order.pairs
+        ], f"{n} pairs of {category}, of {asked} asked about, {len(right)} of them judged rightly."
 
     def _candidates(self, pairing: Pairing, category: str) -> list[Pair]:
         """Pairs of a category that line up, more than are wanted."""
@@ -383,7 +393,9 @@ def _judges(loaded: Loaded, pairs: Sequence[Pair], alone: bool) -> list[bool]:
     size = effects.rows_of(loaded)
     for start in range(0, len(prompts), size):
         some = prompts[start : start + size]
-        for logits, (true, false) in zip(reply_logits(loaded, some, [(loaded.pad,)] * len(some)), labels[start:], strict=False):
+        for logits, (true, false) in zip(
+            reply_logits(loaded, some, [(loaded.pad,)] * len(some)), labels[start:], strict=False
+        ):
             values.append(float(logits[0, true] - logits[0, false]))
     trues, falses = values[::2], values[1::2]
     if alone:

@@ -40,7 +40,12 @@ def words(loaded: Loaded, states: Tensor, top: int = TOP) -> tuple[tuple[tuple[s
 
 @torch.inference_mode()
 def of_token(
-    loaded: Loaded, prompt: Sequence[int], reply: Sequence[int], index: int, edits: tuple[RowEdit, ...] = (), top: int = TOP
+    loaded: Loaded,
+    prompt: Sequence[int],
+    reply: Sequence[int],
+    index: int,
+    edits: tuple[RowEdit, ...] = (),
+    top: int = TOP,
 ) -> Words:
     """The lens on the position that says token ``index`` of a reply: every layer, plain and (with ``edits``) steered side by side.
 
@@ -57,7 +62,9 @@ def of_token(
         actions["leave", layer] = _keeping(layer, actions.get(("leave", layer)), states)
     with hooked(loaded.anatomy, actions):
         loaded.model(input_ids=sheet.ids, position_ids=sheet.positions, use_cache=False, logits_to_keep=1)
-    found = [words(loaded, torch.stack([states[layer][row] for layer in range(layers)]), top) for row in range(len(titles))]
+    found = [
+        words(loaded, torch.stack([states[layer][row] for layer in range(layers)]), top) for row in range(len(titles))
+    ]
     said = token_text(loaded, reply[index]) if index < len(reply) else ""
     return Words(titles, tuple(found), tuple(range(layers)), said)
 

@@ -21,7 +21,9 @@ def to_csv(traced: Traced) -> str:
     """Every cell of every map, a line each, with what it is a map of."""
     file = io.StringIO()
     rows = csv.writer(file, lineterminator="\n")
-    rows.writerow(("traced", "map", "source", "target", "minus", "layer", "column", "place", "effect", "half_interval", "pairs"))
+    rows.writerow(
+        ("traced", "map", "source", "target", "minus", "layer", "column", "place", "effect", "half_interval", "pairs")
+    )
     for each in traced.maps:
         for layer, row in enumerate(each.cells):
             for place, value in enumerate(row):
@@ -95,12 +97,8 @@ def _cell(each: Map, layer: int, place: int, line: int) -> str:
     return box + label
 
 
-def _text(
-    x: int, y: int, text: str, size: int, anchor: str = "start", fill: str = "#1a1a1a", weight: int = 400
-) -> str:
-    return (
-        f'<text x="{x}" y="{y}" font-size="{size}" text-anchor="{anchor}" fill="{fill}" font-weight="{weight}">{escape(text)}</text>'
-    )
+def _text(x: int, y: int, text: str, size: int, anchor: str = "start", fill: str = "#1a1a1a", weight: int = 400) -> str:
+    return f'<text x="{x}" y="{y}" font-size="{size}" text-anchor="{anchor}" fill="{fill}" font-weight="{weight}">{escape(text)}</text>'
 
 
 def halves(each: Map, rows: Sequence[int]) -> list[tuple[int, int | None]]:

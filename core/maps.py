@@ -65,7 +65,9 @@ class MapOrder:
         if self.across and len(self.checkpoints) != 2:
             raise MapError("Residuals are put from one checkpoint into another; name two checkpoints.")
         if self.across and self.corruption == "noise":
-            raise MapError("Residuals go across checkpoints with a false sentence, not with noise; choose one of the two.")
+            raise MapError(
+                "Residuals go across checkpoints with a false sentence, not with noise; choose one of the two."
+            )
         if not 1 <= self.pairs <= MOST_PAIRS:
             raise MapError(f"A set is averaged over 1 to {MOST_PAIRS} pairs, not {self.pairs}.")
 
@@ -245,7 +247,8 @@ def table(shown: Map) -> Table:
 
 def number(value: float) -> str:
     """A cell as a table has it."""
-    return "·" if math.isnan(value) else f"{value:.2f}"
+    # What rounds to nothing has no sign.
+    return "·" if math.isnan(value) else f"{round(value, 2) + 0.0:.2f}"
 
 
 def minus(one: Map, other: Map) -> Map:

@@ -149,7 +149,9 @@ def layer_of(
         plain = read(trail.logits[None])
         values = plain.expand(len(positions)).clone()
         if last in positions:
-            values[list(positions).index(last)] = read(replaced(loaded, trail, layer, [last], source.residual(layer, last)[None]))[0]
+            values[list(positions).index(last)] = read(
+                replaced(loaded, trail, layer, [last], source.residual(layer, last)[None])
+            )[0]
         yield 1
         return values.double().cpu()
     parts: list[Tensor] = []

@@ -25,17 +25,19 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core.values core.events core.options core.typed core.environment core.checkpoints core.steps core.statements "
         "core.instructions",
         "core.arguments core.adhoc core.helping core.residual core.linear core.store core.families core.family_file core.hub "
-        "core.agreement core.answers core.lenses core.completion core.session core.scrubs core.notebook core.jobs",
+        "core.agreement core.answers core.lenses core.completion core.session core.scrubs core.notebook core.jobs "
+        "core.maps core.map_files core.map_totals core.facts",
         "core.sources core.differences core.quantizing core.adapters core.shapes",
         "core.plan core.weights",
         "core.loading core.shelf core.edits",
         "core.generation core.layout core.gauges core.replies core.prompts core.scoring core.effects core.contrast core.threads "
         "core.tables core.states core.drafts",
         "core.learning_truth core.learning_refusal core.directions core.parts core.lessons",
+        "core.patching core.pairing core.logit_lens",
         "core.transfer core.knowledge core.confidence core.stages",
         "core.skiff",
         "core.engine core.active core.worker core.session",
-        "core.cli core.listing core.precompute",
+        "core.cli core.listing core.precompute core.tracing",
         "app tui",
         "benchmarks",
         "launch",
