@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from app import confidence
 from app.pane import Pane
 
 
 def build(pane: Pane) -> None:
     """Build the tab's blocks."""
     pane.say_how("Ask for it on the command line:")
+    confidence.build(pane)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,13 @@ import numpy as np
 from core import ablation, effects, tables
 from core.ablation import Ablation
 from core.calibration import of_margins
-from core.confidence import KIND, MATCHED, NAME, SETS, Confidence, Effect, Measured
+from core.confidence import MATCHED, NAME, SETS, Confidence, Effect, Measured
 from core.contrast import ContrastSet
 from core.drafts import VERSION
 from core.effects import Asked
 from core.loading import Loaded
 from core.logit_variance import block, last_blocks
-from core.neurons import BLOCKS, CANDIDATES, Block, Neuron
+from core.neurons import BLOCKS, CANDIDATES, KIND, Block, Neuron
 from core.prompts import encode
 from core.readout import Head
 from core.steps import Cost, Learning, told
@@ -95,7 +96,10 @@ def _one_by_one(probe: Ablation, neurons: Sequence[Neuron], what: str) -> Learni
     for index, neuron in enumerate(neurons):
         sentence = f"Ablating {what} ({index + 1} of {len(neurons)})."
         found.append((yield from told(probe.change([neuron]), sentence)))
-    total, frozen, loss = (np.array([getattr(each, part) for each in found]) for part in ("total", "frozen", "loss"))
+    texts = len(probe.plain.entropy)
+    total, frozen, loss = (
+        np.array([getattr(each, part) for each in found]).reshape(-1, texts) for part in ("total", "frozen", "loss")
+    )
     return Measured(tuple(neurons), total, frozen, loss)
 
 
@@ -105,7 +109,7 @@ def _matched(blocks: Sequence[Block]) -> list[Neuron]:
     for each in blocks:
         rng = np.random.default_rng([each.layer, 0])
         drawn: list[int] = []
-        for _ in range(MATCHED // CANDIDATES * 2):
+        for _ in range(2 * ceil(MATCHED / CANDIDATES)):
             drawn += [neuron for neuron in each.matched(rng) if neuron not in drawn]
         found += [(each.layer, neuron) for neuron in drawn[:MATCHED]]
     return found

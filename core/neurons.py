@@ -94,10 +94,7 @@ def overlap(one: Sequence[Block], other: Sequence[Block]) -> Overlap:
     """The agreement of two checkpoints on their candidates, over the same blocks."""
     pairs = [(mine, theirs) for mine in one for theirs in other if mine.layer == theirs.layer]
     shared = tuple(
-        (mine.layer, neuron)
-        for mine, theirs in pairs
-        for neuron in mine.candidates
-        if neuron in set(theirs.candidates)
+        (mine.layer, neuron) for mine, theirs in pairs for neuron in mine.candidates if neuron in set(theirs.candidates)
     )
     sizes = sum(len(mine.candidates) + len(theirs.candidates) for mine, theirs in pairs)
     by_chance = np.zeros(CHOICES)

@@ -232,6 +232,34 @@ VERBS: dict[str, Verb] = {
         ),
         own=True,
     ),
+    "confidence": Verb(
+        "entropy neurons and calibration, base against post-trained",
+        "confidence [ARGUMENTS]",
+        (
+            ("confidence", "Skiff's base and final checkpoint"),
+            ("confidence --checkpoint sft --format csv", "another one, as CSV"),
+        ),
+        own=True,
+    ),
+    "report": Verb(
+        "one page on a model pair: the four findings with figures, controls and verdicts",
+        "report [ARGUMENTS]",
+        (
+            ("report", "on Skiff's base and final checkpoint"),
+            ("report --family ./mine --out mine.html", "on a family of your own"),
+        ),
+        own=True,
+    ),
+    "transfer": Verb(
+        "carry directions from one checkpoint to another and measure what they do there",
+        "transfer [truth|refusal] [ARGUMENTS]",
+        (
+            ("transfer", "all checkpoints of Skiff to all of them"),
+            ("transfer --from ./other --family ./mine", "map another family's directions into this one"),
+            ("transfer --help", "its arguments"),
+        ),
+        own=True,
+    ),
     "test": Verb(
         "install what the tests need and run them",
         "test [PYTEST ARGUMENTS]",
@@ -281,7 +309,7 @@ def for_the_process(command: Command) -> tuple[bool, tuple[str, ...]]:
     models whose own code may run."""
     if not VERBS[command.verb].own:
         return command.options.offline, command.options.trusted
-    if command.verb not in ("evaluate", "precompute", "bench", "trace"):
+    if command.verb not in ("evaluate", "precompute", "confidence", "transfer", "report", "bench", "trace"):
         return False, ()
     key = "--trust-remote-code"
     words = command.rest

@@ -20,24 +20,29 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
-        "core core.errors",
-        "core.recipes core.tabs core.installing core.memory",
+        "core core.errors core.intervals",
+        "core.recipes core.dose core.tabs core.installing core.memory",
+        "core.asking",
         "core.values core.events core.options core.typed core.environment core.checkpoints core.steps core.statements "
         "core.instructions",
         "core.arguments core.adhoc core.helping core.residual core.linear core.store core.families core.family_file core.hub "
-        "core.agreement core.answers core.lenses core.completion core.session core.scrubs core.notebook core.jobs "
-        "core.maps core.map_files core.map_totals core.facts",
+        "core.agreement core.neurons core.answers core.lenses core.completion core.session core.scrubs core.notebook core.jobs",
+        "core.tabulated core.estimates core.verdicts core.calibration core.confidence core.comparing core.confidence_tables "
+        "core.drawings core.transfers core.claims core.maps core.map_files core.map_totals core.findings core.finding_knowledge core.finding_confidence "
+        "core.report core.report_pages core.confidence_files",
         "core.sources core.differences core.quantizing core.adapters core.shapes",
         "core.plan core.weights",
-        "core.loading core.shelf core.edits",
+        "core.loading core.shelf core.gates core.edits",
         "core.generation core.layout core.gauges core.replies core.prompts core.scoring core.effects core.contrast core.threads "
-        "core.tables core.states core.drafts",
+        "core.tables core.states core.drafts core.sweeps core.nudges core.alignments",
+        "core.readout core.logit_variance core.ablation core.measuring_confidence",
         "core.learning_truth core.learning_refusal core.directions core.parts core.lessons",
-        "core.patching core.pairing core.logit_lens",
-        "core.transfer core.knowledge core.confidence core.stages",
+        "core.facts core.pairing core.patching core.logit_lens",
+        "core.transfer core.pushes core.layer_maps core.knowledge core.stages core.truth_probe core.finding_directions",
         "core.skiff",
         "core.engine core.active core.worker core.session",
-        "core.cli core.listing core.precompute core.tracing",
+        "core.cli core.listing core.precompute core.transferring core.tracing",
+        "core.confidence_cli core.reporting",
         "app tui",
         "benchmarks",
         "launch",

@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
+from core import dose
 from core.answers import Answer
 from core.events import Token
 from core.lenses import Lens, for_cards, usual
@@ -22,7 +23,7 @@ from tui.learn_line import LearnLine
 from tui.legend import Legend
 from tui.prompt import Prompt
 from tui.recipe_line import RecipeInput, RecipeLine
-from tui.slider import Dose, Slider, SliderFace
+from tui.slider import Slider, SliderFace
 from tui.strip import AnswerStrip, Face
 from tui.token_panel import TokenPanel
 from tui.transcript import Transcript
@@ -88,6 +89,7 @@ class Board(Screen[None]):
         self.editing = False
         self.cursor: tuple[int, int | None] = (0, None)
         self._cards: dict[str, dict[str, Card]] = {}
+        self._sets: dict[str, tuple[str, ...]] = {}
         self.header, self.chips, self.transcript, self.legend = Header(), Chips(), Transcript(), Legend()
         self.recipe_line, self.token_panel, self.prompt = RecipeLine(), TokenPanel(), Prompt()
         self.learn_line = LearnLine()
@@ -144,7 +146,15 @@ class Board(Screen[None]):
 
     def forget_cards(self) -> None:
         """Read the directions again: there may be new ones."""
-        self._cards = {}
+        self._cards, self._sets = {}, {}
+
+    def neuron_sets(self) -> list[str]:
+        """Every set of neurons of the family, each name once."""
+        assert self.engine is not None
+        for each in self.engine.family.checkpoints:
+            if each.name not in self._sets:
+                self._sets[each.name] = self.engine.neuron_sets(each.name)
+        return list(dict.fromkeys(name for found in self._sets.values() for name in found))
 
     def direction_names(self) -> list[str]:
         """Every direction of the family, each once."""
@@ -230,7 +240,7 @@ class Board(Screen[None]):
 
     def _title(self, index: int, selected: bool) -> str:
         column = self.chat.settings.columns[index]
-        kind = "steered" if column.recipe else "plain"
+        kind = "steered" if column.recipe else "asked" if column.asks else "plain"
         recipe = f" · {column.recipe}" if column.recipe else ""
         return f"{'●' if selected else '○'} {kind} · {column.checkpoint}{recipe}"
 
@@ -253,7 +263,9 @@ class Board(Screen[None]):
             else f"recipe {settings.selected + 1}·{column.checkpoint}"
         )
         text = str(column.recipe) if self.typed is None else None
-        self.recipe_line.show(label, text, names, [each.name for each in self.engine.family.checkpoints])
+        self.recipe_line.show(
+            label, text, names, [each.name for each in self.engine.family.checkpoints], self.neuron_sets()
+        )
         present = {slider.direction: slider for slider in self.sliders.query(Slider)}
         if list(present) != names:
             self.sliders.remove_children()
@@ -278,12 +290,19 @@ class Board(Screen[None]):
         settings = self.chat.settings
         recipe, source = settings.column.recipe, self.source(name)
         card = self.cards_or_none(source or settings.column.checkpoint).get(name)
-        other = next((term for term in recipe.terms if term.kind != "add" and term.direction == name), None)
+        kinds = ("ablate", "hold")
+        other = next((term for term in recipe.terms if term.kind in kinds and term.direction == name), None)
         state = "" if other is None else "ablated" if other.kind == "ablate" else f"held at {other.value:g}"
         ready = self.scrubs.ready(scrub_key(settings, settings.selected, name, source)) if settings.turns else ()
         where = source or self.own_source(settings.column.checkpoint)
         return SliderFace(
-            recipe.strength(name), where, name == self.slider_chosen, state, dose_of(card), ready, card is None
+            recipe.strength(name),
+            where,
+            name == self.slider_chosen,
+            state,
+            dose.of(card.details) if card else None,
+            ready,
+            card is None,
         )
 
     def own_source(self, checkpoint: str) -> str:
@@ -329,16 +348,3 @@ class Board(Screen[None]):
     def writing_recipe(self) -> bool:
         """Whether the person is in the recipe line."""
         return isinstance(self.focused, RecipeInput)
-
-
-def dose_of(card: Card | None) -> Dose | None:
-    """A direction's dose-response, where it was measured."""
-    data = card.details.get("dose_response") if card is not None else None
-    if not isinstance(data, dict) or not data.get("strengths"):
-        return None
-    strengths, effect = data["strengths"], data.get("effect", [])
-    damage = data.get("damage", [])
-    whole = len(effect) == len(strengths)
-    return (
-        Dose(tuple(strengths), tuple(effect), tuple(damage) if len(damage) == len(strengths) else ()) if whole else None
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 
+from tui.confidence_panel import ConfidencePanel
 from tui.place import Place, how
 
 
@@ -13,5 +14,10 @@ class InspectScreen(Place):
     NAME = "inspect"
 
     def body(self) -> ComposeResult:
-        """What the screen is for."""
+        """What the screen is for, and its sections."""
         yield how(self.NAME)
+        yield ConfidencePanel()
+
+    def opened(self) -> None:
+        """Draw what is known now."""
+        self.query_one(ConfidencePanel).draw()
