@@ -429,7 +429,7 @@ class Engine:
                 f"{term.place} names no layer with a neuron of this set; it has them in {_layers(found.layers)}."
             )
         count = sum(len(found.at(layer)[0]) for layer in layers)
-        return f"{count} neurons of {_layers(layers)} at their means, {_SCOPE_WORDS[term.scope]}{borrowed}"
+        return f"{count} neuron{'s' * (count != 1)} of {_layers(layers)} at their means, {_SCOPE_WORDS[term.scope]}{borrowed}"
 
     def neuron_sets(self, checkpoint: str) -> tuple[str, ...]:
         """The names of the sets of neurons that were found on a checkpoint."""

@@ -40,6 +40,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core.facts core.pairing core.patching core.logit_lens",
         "core.transfer core.pushes core.layer_maps core.knowledge core.stages core.truth_probe core.finding_directions",
         "core.skiff",
+        "core.map_jobs core.map_work",
         "core.engine core.active core.worker core.session",
         "core.cli core.listing core.precompute core.transferring core.tracing",
         "core.confidence_cli core.reporting",
