@@ -20,9 +20,11 @@ from core.facts import Fact
 from core.families import Family
 from core.loading import Loaded
 from core.map_totals import Totals, cells
-from core.maps import Map, MapError, MapOrder, Traced, minus
+from core.logit_lens import words
+from core.maps import Map, MapError, MapOrder, Traced, Words, minus
 from core.pairing import Pair, PairError, Pairing, where
 from core.patching import Prefix, Trail
+from core.replies import token_text
 from core.scoring import reply_logits
 from core.steps import Slices, Step
 
@@ -403,9 +405,33 @@ def _judges(loaded: Loaded, pairs: Sequence[Pair], alone: bool) -> list[bool]:
     return [one > 0 > other and one - other >= LEAST_GAP for one, other in zip(trues, falses, strict=True)]
 
 
-def cell_residuals(loaded: Loaded, pair: Pair, layer: int, place: int) -> Tensor:
-    """The residuals of the true and the false run at a cell [2, width]: what the logit lens is put on."""
-    tracer = Tracer(loaded)
-    true, false = tracer.runs(pair)
-    position = pair.shared + place
-    return torch.stack([each.residual(layer, position) for each in (true, false)])
+def cell(family: Family, traced: Traced, shown: Map, layer: int, column: int, load: Load) -> Words:
+    """The logit lens on a cell: what the residual that was put in would say, and the one that stood there.
+
+    For an average it is that of its first example, at the last token of the role. Raises MapError where there is nothing to look at.
+    """
+    if not (traced.examples and 0 <= layer < shown.layers and 0 <= column < len(shown.columns)):
+        raise MapError("There is no such cell yet; wait until the map is there.")
+    order = traced.order
+    known, _ = facts.load(family)
+    true, false = traced.examples[0]
+    into, source = load(shown.target), load(shown.source)
+    pairing = Pairing(into, contrast.load(family, "truth"), order.question)
+    fact = next((each for each in known if each.text == true), None) if order.set else None
+    subject, object_ = fact.spans() if fact else (None, None)
+    if order.corruption == "noise":
+        pair = pairing.alone(true, subject or where(true, order.subject, known), object_)
+        clean, noisy = Tracer(into).noisy(pair, 1, seed=0)
+        trails, titles = (clean, noisy[0]), ("as it is", "under noise")
+    else:
+        pair = pairing.pair(true, false, known, subject, object_)
+        trails = (Tracer(source).runs(pair)[0], Tracer(into).runs(pair)[1])
+        titles = ("true sentence", "false sentence")
+    places = (
+        [place for place, role in enumerate(pair.roles) if role == shown.columns[column]] if order.set else [column]
+    )
+    position = pair.shared + places[-1] if places else pair.shared
+    states = (trails[0].residual(layer, position), trails[1].residual(layer, position))
+    rows = tuple(words(loaded, state[None]) for loaded, state in zip((source, into), states, strict=True))
+    note = f"Of {true!r}{'' if true == false else f' and {false!r}'}, one of {shown.n} pairs." if order.set else ""
+    return Words(titles, rows, (layer,), token_text(into, pair.true[position]), note)

@@ -163,7 +163,10 @@ def _takes_masks(loaded: Loaded, length: int) -> bool:
     It must take positions (BLOOM makes them, like Falcon's ALiBi, out of the mask), and have no window that the mask would have to show.
     """
     config = loaded.model.config.get_text_config()
-    if getattr(config, "alibi", False) or "position_ids" not in inspect.signature(loaded.model.base_model.forward).parameters:
+    if (
+        getattr(config, "alibi", False)
+        or "position_ids" not in inspect.signature(loaded.model.base_model.forward).parameters
+    ):
         return False
     window = getattr(config, "sliding_window", None)
     return window is None or window > length
