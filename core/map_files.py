@@ -92,7 +92,10 @@ def _cell(each: Map, layer: int, place: int, line: int) -> str:
     known = not math.isnan(value)
     paint = lenses.colour(each.lens, value) if known else _EMPTY
     left = _LEFT + place * _CELL
-    box = f'<rect x="{left}" y="{line}" width="{_CELL - 1}" height="{_ROW - 1}" fill="{paint}"><title>{escape(each.described(layer, place))}</title></rect>'
+    box = (
+        f'<rect x="{left}" y="{line}" width="{_CELL - 1}" height="{_ROW - 1}" fill="{paint}">'
+        f"<title>{escape(each.described(layer, place))}</title></rect>"
+    )
     label = _text(left + _CELL // 2, line + 17, f"{value:.2f}", 11, "middle", lenses.ink(paint)) if known else ""
     return box + label
 

@@ -10,13 +10,13 @@ from dataclasses import replace
 from core import knowledge
 from core.errors import TillerError
 from core.families import Family
-from core.knowledge import Tracing
 from core.loading import Loaded
 from core.map_jobs import MapJob
 from core.maps import Traced
 from core.shelf import NoRoomNow, Shelf
 from core.sources import LoadingCancelled
 from core.steps import Pace
+from core.tracer import Tracing
 
 _log = logging.getLogger(__name__)
 #: A whole, in the units in which the pace counts.

@@ -168,7 +168,10 @@ class Pairing:
         said, instead_of, before, after = _differing(true, false)
         fits: Callable[[str], bool] = lambda word: self.length(f"{before}{word}{after}") == self.length(true)  # noqa: E731
         counts = [len(encode(self.loaded, " " + words)) for words in (instead_of, said)]
-        told = f"{instead_of!r} has {counts[0]} token{'s' * (counts[0] != 1)} where {said!r} has {counts[1]}, so that the two sentences do not line up"
+        told = (
+            f"{instead_of!r} has {counts[0]} token{'s' * (counts[0] != 1)} where {said!r} has {counts[1]}, so that the two sentences do "
+            "not line up"
+        )
         other = facts.instead(known, instead_of, lambda word: word != said and fits(word))
         if other is None:
             other = facts.instead(known, said, fits)

@@ -2,9 +2,9 @@
 
 A cell of a map is a forward pass in which the residual leaving layer ``l`` at one token is another run's [Meng et al., "Locating and
 Editing Factual Associations in GPT"; methods.md §3]. What is below ``l`` or before that token stays as it was, so that only the
-blocks above are computed, from that token on, against the keys and values that the run has left behind. All tokens of a layer stand behind
-each other in one sequence, with a mask that lets each cell see its own tokens and what the run had before them; where a model cannot be given
-such a mask, cells are rows of a few batches. The rest of the forward pass is the model's own code (rotary embeddings, windows, mixtures of
+blocks above are computed, from that token on, against the keys and values that the run has left behind. All cells of a layer stand
+behind each other in one sequence, with a mask that lets each see its own tokens and what the run had before them; where a model cannot
+be given such a mask, cells are rows of a few batches. The rest of the forward pass is the model's own code (rotary embeddings, windows, mixtures of
 experts), so that it holds for every architecture.
 """
 
@@ -245,8 +245,8 @@ def _cache(past: KeysValues, upto: int, rows: int) -> DynamicCache:
     """
     cache = DynamicCache()
     for keys, values in past if upto else ():
-        layer = DynamicLayer()
-        layer.lazy_initialization(keys, values)  # type: ignore[no-untyped-call]
+        layer = DynamicLayer()  # type: ignore[no-untyped-call]
+        layer.lazy_initialization(keys, values)
         layer.keys = keys[:, :, :upto].expand(rows, -1, -1, -1)
         layer.values = values[:, :, :upto].expand(rows, -1, -1, -1)
         cache.layers.append(layer)
@@ -256,6 +256,7 @@ def _cache(past: KeysValues, upto: int, rows: int) -> DynamicCache:
 def _kept(cache: DynamicCache) -> KeysValues:
     found = []
     for layer in cache.layers:
+        assert isinstance(layer, DynamicLayer)
         keys, values = layer.keys, layer.values
         assert keys is not None
         assert values is not None
@@ -296,7 +297,7 @@ def _skipping(loaded: Loaded, returned: Sequence[int]) -> Iterator[None]:
     with ExitStack() as undo:
         for block, things in zip(loaded.anatomy.blocks, returned, strict=False):
             own = block.__dict__.get("forward")
-            block.forward = _handing_on(things)  # type: ignore[method-assign]
+            block.forward = _handing_on(things)
             undo.callback(_restore, block, own)
         yield
 
@@ -313,7 +314,7 @@ def _restore(block: nn.Module, own: Any) -> None:
     if own is None:
         del block.forward
     else:
-        block.forward = own  # type: ignore[method-assign]
+        block.forward = own
 
 
 def _adding(noise: Sequence[Tensor | None]) -> Action:
