@@ -87,7 +87,7 @@ def run(argv: list[str]) -> int:
         "families": families,
         "transfer": transfer,
     }
-    verbs.update({"test": test, "bench": bench})
+    verbs.update({"trace": trace, "test": test, "bench": bench})
     return verbs[command.verb](_together(command)) or 0
 
 
@@ -151,6 +151,13 @@ def precompute(command: "Command") -> int | None:
     from core.precompute import precompute
 
     return precompute(list(command.rest))
+
+
+def trace(command: "Command") -> int | None:
+    """Knowledge maps."""
+    from core.tracing import trace
+
+    return trace(list(command.rest))
 
 
 def confidence(command: "Command") -> int | None:

@@ -154,7 +154,8 @@ def _dose(card: Card | None, strength: float) -> dict[str, Any]:
     if found is None:
         return {}
     return {
-        "strengths": found.strengths, "effect": found.effect, "damage": found.damage, "useful": found.useful,
+        "strengths": found.strengths, "effect": found.effect, "damage": found.damage,
+        "others": [values for name, values in found.effects.items() if name != "effect"], "useful": found.useful,
         "said": found.said(strength), "range": found.range_said(),
     }  # fmt: skip
 

@@ -57,7 +57,10 @@ def _compared(loaded: Loaded, before: int, limit: float, pairs: int) -> bool:
     middle, low, high = (each / part for each in times["map"].over(times["cells"]))
     faster = f"{1 / middle:.1f} times faster; {times['map'].median:.2f} s; largest difference of a cell {off:.0e}"
     kept = report(
-        f"map of {layers} × {POSITIONS} cells, {before} common tokens, over one pass a cell", (middle, low, high), limit, faster
+        f"map of {layers} × {POSITIONS} cells, {before} common tokens, over one pass a cell",
+        (middle, low, high),
+        limit,
+        faster,
     )
     return kept and off < _SAME
 
@@ -88,7 +91,9 @@ def one_by_one(
         return new
 
     layers = sorted({layer for layer, _ in cells})
-    with hooked(loaded.anatomy, {("leave", layer): lambda states, layer=layer: keep(layer, states) for layer in layers}):  # type: ignore[misc]
+    with hooked(
+        loaded.anatomy, {("leave", layer): lambda states, layer=layer: keep(layer, states) for layer in layers}
+    ):  # type: ignore[misc]
         _logits(loaded, true)
     found = []
     for layer, position in cells:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
 
-from core import confidence, confidence_tables, families, loading, memory, store, verdicts
+from core import confidence, confidence_files, confidence_tables, families, loading, memory, store
 from core.arguments import Arguments
-from core.comparing import Pair
 from core.confidence import Confidence
 from core.errors import TillerError
 from core.families import Family
@@ -36,7 +34,7 @@ def show(arguments: list[str]) -> int:
     family = families.load(options.family)
     torch.set_num_threads(options.threads or loading.threads())
     every = [_measured(family, name, options) for name in _names(family, options)]
-    tables = [*_tables(every)]
+    tables = confidence_files.tables(every)
     if options.format == "json":
         print(json.dumps([_plain(each) for each in tables], ensure_ascii=False, indent=1))
     elif options.format == "csv":
@@ -72,19 +70,6 @@ def _names(family: Family, options: argparse.Namespace) -> list[str]:
     """The base and what it is compared with; the base alone where that is asked for, or is all there is."""
     post = family.checkpoint(options.checkpoint or family.final.name).name
     return list(dict.fromkeys((family.path(post)[0].name, post)))
-
-
-def _tables(every: Sequence[Confidence]) -> Iterator[Table]:
-    for each in every:
-        yield confidence_tables.candidates(each)
-    yield confidence_tables.calibrations(every)
-    for each in every:
-        yield confidence_tables.reliability(each)
-    if len(every) == 2:
-        pair = Pair(every[0], every[1])
-        yield confidence_tables.shared(pair)
-        yield confidence_tables.difference(pair)
-        yield verdicts.table(list(confidence_tables.of_pair(pair)))
 
 
 def _measured(family: Family, name: str, options: argparse.Namespace) -> Confidence:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -22,6 +22,8 @@ from core.errors import TillerError
 from core.events import Event, Failed, PromptView, Status
 from core.families import Example, Family
 from core.jobs import Job, JobView, Offer, offered
+from core.map_jobs import MapJob
+from core.maps import Map, MapOrder, Traced, Words
 from core.plan import Placing
 from core.recipes import Recipe, Term, layers_text, parse
 from core.store import Card
@@ -36,6 +38,9 @@ T = TypeVar("T")
 SCRUB_STRENGTHS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 #: A run that nobody reads stops computing when so many events wait; it goes on when they are read.
 MAX_WAITING = 2_048
+
+#: So many maps are kept, the latest, to be shown again without being computed again.
+MAX_MAPS = 16
 
 _CLOSING = "Tiller is closing; start it again to go on."
 _log = logging.getLogger(__name__)
@@ -140,6 +145,7 @@ class Engine:
         self.threads = threads
         self._cancel_loading = threading.Event()
         self._jobs: dict[str, Job] = {}
+        self._maps: OrderedDict[MapOrder, MapJob] = OrderedDict()
         self._seconds: dict[str, float] = {}
         #: The transfer reports that are being made.
         self.carrying = Carrying(self)
@@ -314,6 +320,36 @@ class Engine:
         if (job := self._jobs.get(self.family.directions_of(checkpoint))) is not None:
             job.cancel()
 
+    def trace(self, order: MapOrder) -> MapJob:
+        """Compute knowledge maps while nobody chats. What is being computed, or was, is given as it is.
+
+        What goes wrong is in the job's view.
+
+        Raises:
+            FamilyError: there is no such checkpoint.
+        """
+        for name in order.checkpoints:
+            self.family.checkpoint(name)
+        with self._gate:
+            present = self._maps.get(order)
+            if present is not None and present.view.state not in ("cancelled", "failed"):
+                self._maps.move_to_end(order)
+                return present
+            job = self._maps[order] = MapJob(order)
+            self._maps.move_to_end(order)
+            while len(self._maps) > MAX_MAPS:
+                self._maps.popitem(last=False)[1].cancel()
+        self._send(Command(lambda worker: worker.trace(job), lambda sentence: job.publish("failed", sentence)))
+        return job
+
+    def cell_words(self, traced: Traced, shown: Map, layer: int, column: int) -> Words:
+        """The words that a cell's residuals would say. Raises TillerError."""
+        return self.call(lambda worker: worker.cell(traced, shown, layer, column)).result()
+
+    def token_words(self, settings: Settings, column: int, reply: Sequence[int], index: int) -> Words:
+        """The words that every layer would say where token ``index`` of a column's answer was said. Raises TillerError."""
+        return self.call(lambda worker: worker.lens(settings, column, tuple(reply), index)).result()
+
     def offer(self, checkpoint: str) -> Offer | None:
         """What could be learnt on a checkpoint, and how long it would take; None where nothing is lacking."""
         own = self.family.directions_of(checkpoint)
@@ -432,7 +468,7 @@ class Engine:
                 f"{term.place} names no layer with a neuron of this set; it has them in {_layers(found.layers)}."
             )
         count = sum(len(found.at(layer)[0]) for layer in layers)
-        return f"{count} neurons of {_layers(layers)} at their means, {_SCOPE_WORDS[term.scope]}{borrowed}"
+        return f"{count} neuron{'s' * (count != 1)} of {_layers(layers)} at their means, {_SCOPE_WORDS[term.scope]}{borrowed}"
 
     def neuron_sets(self, checkpoint: str) -> tuple[str, ...]:
         """The names of the sets of neurons that were found on a checkpoint."""

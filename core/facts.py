@@ -95,7 +95,9 @@ def read(path: Path) -> tuple[tuple[Fact, ...], str]:
                 f"{path}, line {rows.line_num}: a category, a subject, an object and a wording with {{subject}} and {{object}} are needed."
             )
         if facts.setdefault((fact.category, fact.subject), fact) != fact:
-            raise FactsError(f"{path}, line {rows.line_num}: {fact.subject!r} stands twice in {fact.category}; leave one out.")
+            raise FactsError(
+                f"{path}, line {rows.line_num}: {fact.subject!r} stands twice in {fact.category}; leave one out."
+            )
     return tuple(facts.values()), hashlib.sha256(blob).hexdigest()[:16]
 
 
@@ -148,6 +150,8 @@ def subject_in(facts: Sequence[Fact], statement: str) -> Span | None:
             continue
         start = len(before)
         middle = rest.partition("{object}")[0]
-        if statement.startswith(before + fact.subject + middle) and (best is None or len(fact.subject) > best[1] - best[0]):
+        if statement.startswith(before + fact.subject + middle) and (
+            best is None or len(fact.subject) > best[1] - best[0]
+        ):
             best = (start, start + len(fact.subject))
     return best

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from core.edits import BatchEdits, RowEdit
-from core.layout import lay_out
+from core.edits import RowEdit
 from core.loading import Loaded
 from core.maps import Words
 from core.replies import token_text
-from core.residual import Action, hooked
+from core.scoring import reply_logits
 
 TOP = 5
 
@@ -40,32 +39,23 @@ def words(loaded: Loaded, states: Tensor, top: int = TOP) -> tuple[tuple[tuple[s
 
 @torch.inference_mode()
 def of_token(
-    loaded: Loaded, prompt: Sequence[int], reply: Sequence[int], index: int, edits: tuple[RowEdit, ...] = (), top: int = TOP
+    loaded: Loaded,
+    prompt: Sequence[int],
+    reply: Sequence[int],
+    index: int,
+    edits: tuple[RowEdit, ...] = (),
+    top: int = TOP,
 ) -> Words:
     """The lens on the position that says token ``index`` of a reply: every layer, plain and (with ``edits``) steered side by side.
 
     Both read the same tokens, so that the difference is the edits' alone.
     """
-    layers = loaded.anatomy.layers
     titles = ("plain", "steered") if edits else ("plain",)
-    given = reply[:index]
     rows: list[tuple[RowEdit, ...]] = [(), edits][: len(titles)]
-    sheet = lay_out(loaded, [prompt] * len(titles), [given] * len(titles))
-    actions = BatchEdits(rows, loaded.device).actions(sheet.masks)
-    states: dict[int, Tensor] = {}
-    for layer in range(layers):
-        actions["leave", layer] = _keeping(layer, actions.get(("leave", layer)), states)
-    with hooked(loaded.anatomy, actions):
-        loaded.model(input_ids=sheet.ids, position_ids=sheet.positions, use_cache=False, logits_to_keep=1)
-    found = [words(loaded, torch.stack([states[layer][row] for layer in range(layers)]), top) for row in range(len(titles))]
-    said = token_text(loaded, reply[index]) if index < len(reply) else ""
-    return Words(titles, tuple(found), tuple(range(layers)), said)
-
-
-def _keeping(layer: int, edit: Action | None, states: dict[int, Tensor]) -> Action:
-    def action(before: Tensor) -> Tensor | None:
-        new = edit(before) if edit else None
-        states[layer] = (before if new is None else new)[:, -1].clone()
-        return new
-
-    return action
+    states = {layer: torch.empty(0) for layer in range(loaded.anatomy.layers)}
+    given = tuple(reply[: index + 1])
+    reply_logits(loaded, [prompt] * len(titles), [given] * len(titles), rows, states)
+    # A token is said one position before it stands.
+    whole = torch.stack([states[layer][:, -2].to(loaded.device) for layer in states], dim=1)
+    found = tuple(words(loaded, whole[row], top) for row in range(len(titles)))
+    return Words(titles, found, tuple(states), token_text(loaded, given[-1]))

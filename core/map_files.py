@@ -21,7 +21,9 @@ def to_csv(traced: Traced) -> str:
     """Every cell of every map, a line each, with what it is a map of."""
     file = io.StringIO()
     rows = csv.writer(file, lineterminator="\n")
-    rows.writerow(("traced", "map", "source", "target", "minus", "layer", "column", "place", "effect", "half_interval", "pairs"))
+    rows.writerow(
+        ("traced", "map", "source", "target", "minus", "layer", "column", "place", "effect", "half_interval", "pairs")
+    )
     for each in traced.maps:
         for layer, row in enumerate(each.cells):
             for place, value in enumerate(row):
@@ -90,17 +92,16 @@ def _cell(each: Map, layer: int, place: int, line: int) -> str:
     known = not math.isnan(value)
     paint = lenses.colour(each.lens, value) if known else _EMPTY
     left = _LEFT + place * _CELL
-    box = f'<rect x="{left}" y="{line}" width="{_CELL - 1}" height="{_ROW - 1}" fill="{paint}"><title>{escape(each.described(layer, place))}</title></rect>'
+    box = (
+        f'<rect x="{left}" y="{line}" width="{_CELL - 1}" height="{_ROW - 1}" fill="{paint}">'
+        f"<title>{escape(each.described(layer, place))}</title></rect>"
+    )
     label = _text(left + _CELL // 2, line + 17, f"{value:.2f}", 11, "middle", lenses.ink(paint)) if known else ""
     return box + label
 
 
-def _text(
-    x: int, y: int, text: str, size: int, anchor: str = "start", fill: str = "#1a1a1a", weight: int = 400
-) -> str:
-    return (
-        f'<text x="{x}" y="{y}" font-size="{size}" text-anchor="{anchor}" fill="{fill}" font-weight="{weight}">{escape(text)}</text>'
-    )
+def _text(x: int, y: int, text: str, size: int, anchor: str = "start", fill: str = "#1a1a1a", weight: int = 400) -> str:
+    return f'<text x="{x}" y="{y}" font-size="{size}" text-anchor="{anchor}" fill="{fill}" font-weight="{weight}">{escape(text)}</text>'
 
 
 def halves(each: Map, rows: Sequence[int]) -> list[tuple[int, int | None]]:

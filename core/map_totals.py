@@ -122,7 +122,9 @@ def compared(one: Totals, other: Totals, nulls: tuple[Totals, Totals] | None = N
     layer, column = np.unravel_index(int(np.abs(difference).argmax()), difference.shape)
     largest = (int(layer), int(column), float(difference[layer, column]), float(width[layer, column]))
     known = None if any(math.isnan(each) for each in halves) else halves
-    return Comparison(pearson(first, second), float(low), float(high), known, null, null_set if nulls else "", largest, one.n)
+    return Comparison(
+        pearson(first, second), float(low), float(high), known, null, null_set if nulls else "", largest, one.n
+    )
 
 
 def compared_pair(one: Map, other: Map) -> Comparison:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from core.errors import TillerError
 from core.lenses import Lens
+from core.recipes import Recipe, Term
 
 Corruption = Literal["false", "noise"]
 Differ = Literal["subject", "object"]
@@ -65,7 +66,9 @@ class MapOrder:
         if self.across and len(self.checkpoints) != 2:
             raise MapError("Residuals are put from one checkpoint into another; name two checkpoints.")
         if self.across and self.corruption == "noise":
-            raise MapError("Residuals go across checkpoints with a false sentence, not with noise; choose one of the two.")
+            raise MapError(
+                "Residuals go across checkpoints with a false sentence, not with noise; choose one of the two."
+            )
         if not 1 <= self.pairs <= MOST_PAIRS:
             raise MapError(f"A set is averaged over 1 to {MOST_PAIRS} pairs, not {self.pairs}.")
 
@@ -245,7 +248,8 @@ def table(shown: Map) -> Table:
 
 def number(value: float) -> str:
     """A cell as a table has it."""
-    return "·" if math.isnan(value) else f"{value:.2f}"
+    # What rounds to nothing has no sign.
+    return "·" if math.isnan(value) else f"{round(value, 2) + 0.0:.2f}"
 
 
 def minus(one: Map, other: Map) -> Map:
@@ -254,3 +258,12 @@ def minus(one: Map, other: Map) -> Map:
         tuple(a - b for a, b in zip(row, taken, strict=True)) for row, taken in zip(one.cells, other.cells, strict=True)
     )
     return Map(one.source, one.target, one.columns, cells, None, min(one.n, other.n), minus=other.target)
+
+
+def steered_at(recipe: Recipe, layer: int, direction: str) -> Recipe:
+    """A recipe that acts at ``layer``: its first addition moved there, or one strength of ``direction`` added where it has none."""
+    first = next((term for term in recipe.terms if term.kind == "add"), None)
+    if first is None:
+        return Recipe((*recipe.terms, Term("add", direction, 1.0, None, (layer,))))
+    moved = replace(first, layers=(layer,))
+    return Recipe(tuple(moved if term is first else term for term in recipe.terms))

@@ -219,6 +219,19 @@ VERBS: dict[str, Verb] = {
         (("precompute --help", "its arguments"),),
         own=True,
     ),
+    "trace": Verb(
+        "where a model keeps what it knows: layer × token maps",
+        'trace --set NAME | "TRUE SENTENCE" "FALSE SENTENCE" [ARGUMENTS]',
+        (
+            ("trace --set cities", "averaged over a set, base and final checkpoint compared"),
+            (
+                'trace "The city of Paris is in France." "The city of Berlin is in France."',
+                "one pair; the two must have as many tokens",
+            ),
+            ("trace --help", "its arguments"),
+        ),
+        own=True,
+    ),
     "confidence": Verb(
         "entropy neurons and calibration, base against post-trained",
         "confidence [ARGUMENTS]",
@@ -296,7 +309,7 @@ def for_the_process(command: Command) -> tuple[bool, tuple[str, ...]]:
     models whose own code may run."""
     if not VERBS[command.verb].own:
         return command.options.offline, command.options.trusted
-    if command.verb not in ("evaluate", "precompute", "confidence", "transfer", "report", "bench"):
+    if command.verb not in ("evaluate", "precompute", "confidence", "transfer", "report", "bench", "trace"):
         return False, ()
     key = "--trust-remote-code"
     words = command.rest

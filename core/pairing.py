@@ -77,7 +77,14 @@ class Pairing:
         """How many tokens a prompt about a statement has."""
         return len(encode(self.loaded, self.start + self.form.format(statement=statement)))
 
-    def pair(self, true: str, false: str, known: Sequence[Fact] = (), subject: Span | None = None, object_: Span | None = None) -> Pair:
+    def pair(
+        self,
+        true: str,
+        false: str,
+        known: Sequence[Fact] = (),
+        subject: Span | None = None,
+        object_: Span | None = None,
+    ) -> Pair:
         """Two sentences as a pair. ``known`` are facts from which another word is offered where one does not fit.
 
         Raises:
@@ -91,7 +98,9 @@ class Pairing:
             raise PairError(self._unequal(true, false, known))
         first = next(place for place, (a, b) in enumerate(zip(one.ids, other.ids, strict=True)) if a != b)
         if first < one.shared:
-            raise PairError("The examples and the sentences run into each other; begin both sentences with the same word.")
+            raise PairError(
+                "The examples and the sentences run into each other; begin both sentences with the same word."
+            )
         return self._pair(one, other.ids, first, (true, false), subject, object_)
 
     def alone(self, true: str, subject: Span, object_: Span | None = None) -> Pair:
@@ -115,7 +124,9 @@ class Pairing:
         asked = Asked(text, encode(self.loaded, text))
         true, false = (effects.continuation(self.loaded, asked, label)[0] for label in LABELS)
         if true == false:
-            raise PairError(f"TRUE and FALSE begin with the same token for {self.loaded.checkpoint.name}, so that no logits tell them apart.")
+            raise PairError(
+                f"TRUE and FALSE begin with the same token for {self.loaded.checkpoint.name}, so that no logits tell them apart."
+            )
         return true, false
 
     # ------------------------------------------------------------------------------------------------------------ tokens
@@ -158,7 +169,8 @@ class Pairing:
         fits: Callable[[str], bool] = lambda word: self.length(f"{before}{word}{after}") == self.length(true)  # noqa: E731
         counts = [len(encode(self.loaded, " " + words)) for words in (instead_of, said)]
         told = (
-            f"{instead_of!r} has {counts[0]} token{'s' * (counts[0] != 1)} where {said!r} has {counts[1]}, so that the two sentences do not line up"
+            f"{instead_of!r} has {counts[0]} token{'s' * (counts[0] != 1)} where {said!r} has {counts[1]}, so that the two sentences do "
+            "not line up"
         )
         other = facts.instead(known, instead_of, lambda word: word != said and fits(word))
         if other is None:
@@ -233,5 +245,7 @@ def where(statement: str, words: str, known: Sequence[Fact]) -> Span:
         return start, start + len(words.strip())
     found = facts.subject_in(known, statement)
     if found is None:
-        raise PairError(f"What the subject of {statement!r} is, is not known here; say it, such as --subject \"{statement.split(' ')[0]}\".")
+        raise PairError(
+            f'What the subject of {statement!r} is, is not known here; say it, such as --subject "{statement.split(" ")[0]}".'
+        )
     return found

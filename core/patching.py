@@ -2,12 +2,15 @@
 
 A cell of a map is a forward pass in which the residual leaving layer ``l`` at one token is another run's [Meng et al., "Locating and
 Editing Factual Associations in GPT"; methods.md §3]. What is below ``l`` or before that token stays as it was, so that only the
-blocks above are computed, from that token on, against the keys and values that the run has left behind: all tokens of a layer in few
-batches. The rest of the forward pass is the model's own code (masks, rotary embeddings, windows), so that it holds for every architecture.
+blocks above are computed, from that token on, against the keys and values that the run has left behind. All cells of a layer stand
+behind each other in one sequence, with a mask that lets each see its own tokens and what the run had before them; where a model cannot
+be given such a mask, cells are rows of a few batches. The rest of the forward pass is the model's own code (rotary embeddings, windows, mixtures of
+experts), so that it holds for every architecture.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,10 +25,10 @@ from core.loading import Loaded
 from core.residual import Action, Site, caught, hooked
 from core.steps import Slices
 
-#: Positions that are computed together. Fewer leave out more of what is not changed, more make better use of the machine.
+#: Cells that are rows of one batch. Fewer leave out more of what is not changed, more make better use of the machine.
 GROUP = 8
-#: Tokens of one forward pass at most: it bounds the memory, whatever the length.
-MOST_TOKENS = 2_048
+#: Tokens of one forward pass at most: it bounds the memory, whatever the length of the sentences.
+MOST_TOKENS = 1_024
 
 #: Keys and values of every layer, [rows, heads, positions, head width].
 KeysValues = tuple[tuple[Tensor, Tensor], ...]
@@ -45,7 +48,8 @@ class Trail:
 
     ``states`` [layers, positions, width] are the residuals leaving every layer at the tokens after the prefix, ``start`` is the first of
     these in ``ids``; ``entered`` [positions, width] is what entered the first block there. ``past`` holds the keys and values of all
-    tokens, ``logits`` [vocabulary] what follows the last one (float32), ``returned`` how many things each block returned, 0 for a bare tensor.
+    tokens, ``logits`` [vocabulary] what follows the last one (float32), ``returned`` how many things each block
+    returned, 0 for a bare tensor.
     """
 
     ids: tuple[int, ...]
@@ -114,21 +118,58 @@ def replaced(loaded: Loaded, trail: Trail, layer: int, positions: Sequence[int],
     """What follows a run whose residual leaving ``layer`` at one token is another: a row for each, [rows, vocabulary] in float32.
 
     Args:
-        positions: the token of each row, all of them after the prefix.
+        positions: the token of each row, all of them after the prefix, in order.
         states: what stands there instead [rows, width].
     """
-    first = min(positions)
+    if _takes_masks(loaded, len(trail.ids)):
+        return _in_one_sequence(loaded, trail, layer, positions, states)
+    first = positions[0]
     rows, length = len(positions), len(trail.ids) - first
     new = trail.states[layer, first - trail.start :].expand(rows, -1, -1).clone()
     new[torch.arange(rows), torch.tensor(positions) - first] = states.to(new)
     ids = torch.tensor([trail.ids[first:]]).expand(rows, length)
-    cache = _cache(trail.past, first, rows)
+    with _from(loaded, trail, layer, new):
+        return _forward(loaded, ids, first, _cache(trail.past, first, rows))
 
-    def put(old: Tensor) -> Tensor:
-        return new.to(old)
 
-    with _skipping(loaded, trail.returned[: layer + 1]), hooked(loaded.anatomy, {("leave", layer): put}):
-        return _forward(loaded, ids, first, cache)
+def _in_one_sequence(loaded: Loaded, trail: Trail, layer: int, positions: Sequence[int], states: Tensor) -> Tensor:
+    """The same with the cells behind each other: of each only the tokens that change, from its own on."""
+    end, upto = len(trail.ids), positions[-1]
+    places = torch.cat([torch.arange(position, end) for position in positions])
+    cell = torch.cat([torch.full((end - position,), row) for row, position in enumerate(positions)])
+    starts = torch.tensor(positions)[cell]
+    new = trail.states[layer, places - trail.start].clone()
+    new[places == starts] = states.to(new)
+    past = torch.arange(upto)[None] < starts[:, None]
+    own = (cell[:, None] == cell[None]) & (places[None] <= places[:, None])
+    seen = torch.cat([past, own], dim=1)
+    mask = torch.zeros(seen.shape, dtype=loaded.model.dtype).masked_fill(~seen, torch.finfo(loaded.model.dtype).min)
+    with _from(loaded, trail, layer, new[None]):
+        output = loaded.model(
+            input_ids=torch.tensor(trail.ids)[None, places].to(loaded.device),
+            position_ids=places[None].to(loaded.device),
+            attention_mask=mask[None, None].to(loaded.device),
+            past_key_values=_cache(trail.past, upto, 1),
+            use_cache=True,
+            logits_to_keep=(places == end - 1).nonzero()[:, 0].to(loaded.device),
+        )
+    logits: Tensor = output.logits[0]
+    return logits.float()
+
+
+def _takes_masks(loaded: Loaded, length: int) -> bool:
+    """Whether a model can be told what every token sees.
+
+    It must take positions (BLOOM makes them, like Falcon's ALiBi, out of the mask), and have no window that the mask would have to show.
+    """
+    config = loaded.model.config.get_text_config()
+    if (
+        getattr(config, "alibi", False)
+        or "position_ids" not in inspect.signature(loaded.model.base_model.forward).parameters
+    ):
+        return False
+    window = getattr(config, "sliding_window", None)
+    return window is None or window > length
 
 
 def layer_of(
@@ -141,33 +182,32 @@ def layer_of(
 ) -> Slices[Tensor]:
     """One row of a map: ``read`` of what follows ``trail`` with the residual of ``source`` at each of the tokens, [positions] in float64.
 
-    Tokens come in order. A slice ends with every forward pass, and yields how many tokens it computed in how many blocks.
+    Tokens come in order. A slice ends with every forward pass, and yields how many tokens it computed.
     """
     last = len(trail.ids) - 1
+    changed = list(positions)
+    values = read(trail.logits[None]).expand(len(changed)).clone()
     if layer == loaded.anatomy.layers - 1:
         # Above the last block stand only the norm and the unembedding, which look at the last token alone.
-        plain = read(trail.logits[None])
-        values = plain.expand(len(positions)).clone()
-        if last in positions:
-            values[list(positions).index(last)] = read(replaced(loaded, trail, layer, [last], source.residual(layer, last)[None]))[0]
-        yield 1
-        return values.double().cpu()
-    parts: list[Tensor] = []
-    for group in _groups(positions, len(trail.ids)):
+        changed = [position for position in changed if position == last]
+    for group in _groups(changed, len(trail.ids), _takes_masks(loaded, len(trail.ids))):
         states = torch.stack([source.residual(layer, position) for position in group])
-        parts.append(read(replaced(loaded, trail, layer, group, states)))
-        yield len(group) * (len(trail.ids) - group[0])
-    return torch.cat(parts).double().cpu()
+        at = [position - positions[0] for position in group]
+        values[at] = read(replaced(loaded, trail, layer, group, states))
+        yield sum(len(trail.ids) - position for position in group)
+    return values.double().cpu()
 
 
-def _groups(positions: Sequence[int], end: int) -> Iterator[list[int]]:
-    """Tokens that share a forward pass, which begins at the first of them."""
+def _groups(positions: Sequence[int], end: int, one_sequence: bool) -> Iterator[list[int]]:
+    """Tokens that share a forward pass; in a batch it begins for all of them at the first."""
     group: list[int] = []
     for position in positions:
-        if group and (len(group) == GROUP or (len(group) + 1) * (end - group[0]) > MOST_TOKENS):
+        rows = [*group, position]
+        tokens = sum(end - each for each in rows) if one_sequence else len(rows) * (end - rows[0])
+        if group and (tokens > MOST_TOKENS or (len(rows) > GROUP and not one_sequence)):
             yield group
-            group = []
-        group.append(position)
+            rows = [position]
+        group = rows
     if group:
         yield group
 
@@ -205,8 +245,8 @@ def _cache(past: KeysValues, upto: int, rows: int) -> DynamicCache:
     """
     cache = DynamicCache()
     for keys, values in past if upto else ():
-        layer = DynamicLayer()
-        layer.lazy_initialization(keys, values)  # type: ignore[no-untyped-call]
+        layer = DynamicLayer()  # type: ignore[no-untyped-call]
+        layer.lazy_initialization(keys, values)
         layer.keys = keys[:, :, :upto].expand(rows, -1, -1, -1)
         layer.values = values[:, :, :upto].expand(rows, -1, -1, -1)
         cache.layers.append(layer)
@@ -216,8 +256,10 @@ def _cache(past: KeysValues, upto: int, rows: int) -> DynamicCache:
 def _kept(cache: DynamicCache) -> KeysValues:
     found = []
     for layer in cache.layers:
+        assert isinstance(layer, DynamicLayer)
         keys, values = layer.keys, layer.values
-        assert keys is not None and values is not None
+        assert keys is not None
+        assert values is not None
         found.append((keys, values))
     return tuple(found)
 
@@ -239,12 +281,23 @@ def _watched(loaded: Loaded) -> Iterator[list[int]]:
 
 
 @contextmanager
+def _from(loaded: Loaded, trail: Trail, layer: int, states: Tensor) -> Iterator[None]:
+    """Let forward passes begin above ``layer``, with ``states`` as what has left it."""
+
+    def put(old: Tensor) -> Tensor:
+        return states.to(old)
+
+    with _skipping(loaded, trail.returned[: layer + 1]), hooked(loaded.anatomy, {("leave", layer): put}):
+        yield
+
+
+@contextmanager
 def _skipping(loaded: Loaded, returned: Sequence[int]) -> Iterator[None]:
     """Make the first blocks hand on what they get, in the container that they return at other times."""
     with ExitStack() as undo:
         for block, things in zip(loaded.anatomy.blocks, returned, strict=False):
             own = block.__dict__.get("forward")
-            block.forward = _handing_on(things)  # type: ignore[method-assign]
+            block.forward = _handing_on(things)
             undo.callback(_restore, block, own)
         yield
 
@@ -261,7 +314,7 @@ def _restore(block: nn.Module, own: Any) -> None:
     if own is None:
         del block.forward
     else:
-        block.forward = own  # type: ignore[method-assign]
+        block.forward = own
 
 
 def _adding(noise: Sequence[Tensor | None]) -> Action:

@@ -11,15 +11,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of words and numbers that are written out already. ``note`` is one sentence beneath."""
+    """Rows of words and numbers that are written out already. ``note`` is one sentence beneath.
+
+    One of ``sentences`` has cells too long for columns: a terminal gets a row as lines below each other.
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
+    sentences: bool = False
 
     def text(self) -> str:
         """For a terminal: columns aligned, numbers to the right."""
+        if self.sentences:
+            rows = [f"{row[0]}\n" + "\n".join(_labelled(self.columns, row)) for row in self.rows]
+            return "\n".join([self.title, *rows, *([self.note] if self.note else [])])
         widths = [max(len(row[at]) for row in (self.columns, *self.rows)) for at in range(len(self.columns))]
         right = [all(_number(row[at]) for row in self.rows) for at in range(len(self.columns))]
         lines = [self.title]
@@ -54,6 +61,11 @@ class Table:
         rows.writerow(self.columns)
         rows.writerows([_plain(cell) for cell in row] for row in self.rows)
         return file.getvalue()
+
+
+def _labelled(columns: Sequence[str], row: Sequence[str]) -> list[str]:
+    """The cells behind the first one, each with its column's name."""
+    return [f"  {name}: {cell}" for name, cell in zip(columns[1:], row[1:], strict=True) if cell]
 
 
 def _bars(row: Sequence[str]) -> str:

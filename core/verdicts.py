@@ -41,4 +41,4 @@ def together(claim: str, parts: tuple[Verdict, ...]) -> Verdict:
 def table(found: Sequence[Verdict], title: str = "Verdicts") -> Table:
     """Claims, what became of them, and by which thresholds."""
     rows = tuple((each.claim, each.sentence, each.figures, each.threshold) for each in found)
-    return Table(title, ("claim", "verdict", "figures", "thresholds"), rows)
+    return Table(title, ("claim", "verdict", "figures", "thresholds"), rows, sentences=True)

@@ -39,6 +39,7 @@ def test_an_effect_that_no_longer_grows_ends_it() -> None:
 
 def test_the_effect_on_other_prompts_counts_too() -> None:
     assert of([0, 0, 0, 0, 1], [0] * 5, harmful=[0.1, 0.5, 0.9, 0.9, 0.9]).useful == pytest.approx((-1.9, 1.95))
+    assert of([0, 0, 0, 0, 1], [0] * 5, harmful=[0.1, 0.5, 0.9, 0.9, 0.9]).said(-1) == "harmful 0.5, damage 0"
     # How much of the answers is TRUE or FALSE at all is no effect.
     assert of([0, 0, 0, 0, 1], [0] * 5, mass=[0.1, 0.5, 0.9, 0.9, 0.9]).useful == pytest.approx((0.0, 1.95))
 

@@ -28,8 +28,9 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core.arguments core.adhoc core.helping core.residual core.linear core.store core.families core.family_file core.hub "
         "core.agreement core.neurons core.answers core.lenses core.completion core.session core.scrubs core.notebook core.jobs",
         "core.tabulated core.estimates core.verdicts core.calibration core.confidence core.comparing core.confidence_tables "
-        "core.drawings core.transfers core.claims core.maps core.map_files core.findings core.finding_knowledge core.finding_confidence "
-        "core.report core.report_pages",
+        "core.drawings core.transfers core.claims core.maps core.map_files core.map_totals core.findings core.finding_knowledge "
+        "core.finding_confidence "
+        "core.report core.report_pages core.confidence_files",
         "core.sources core.differences core.quantizing core.adapters core.shapes",
         "core.plan core.weights",
         "core.loading core.shelf core.gates core.edits",
@@ -38,11 +39,13 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core.readout core.logit_variance core.ablation core.measuring_confidence",
         "core.learning_truth core.learning_refusal core.directions core.parts core.lessons",
         "core.facts core.pairing core.patching core.logit_lens",
-        "core.transfer core.pushes core.layer_maps core.knowledge core.stages core.truth_probe core.finding_directions",
+        "core.transfer core.pushes core.layer_maps core.tracer core.averages core.knowledge core.stages core.truth_probe "
+        "core.finding_directions",
         "core.skiff",
         "core.carrying",
+        "core.map_jobs core.map_work",
         "core.engine core.active core.worker core.session",
-        "core.cli core.listing core.precompute core.transferring",
+        "core.cli core.listing core.precompute core.transferring core.tracing",
         "core.confidence_cli core.reporting",
         "app tui",
         "benchmarks",

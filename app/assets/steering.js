@@ -4,7 +4,7 @@
 (() => {
   const { el, fill, button, options, svg, state } = Tiller;
   const WIDE = 400, HIGH = 48;
-  const BEHIND = "Measured before on other prompts, at each strength: how much the push does (filled), and how much it changes answers it should leave alone (line). The bar beneath marks the strengths of use: beyond them the text breaks, or nothing more is gained.";
+  const BEHIND = "Measured before on other prompts, at each strength: how much the push does (filled; dashed on other prompts, such as harmful ones), and how much it changes answers it should leave alone (line). The bar beneath marks the strengths of use: beyond them the text breaks, or nothing more is gained.";
   const MAX_COLUMNS = 4;
   const KEY_PAUSE = 300;        // milliseconds
   const MOST_ASKED = 5;         // times; something that fails again and again is let be
@@ -209,10 +209,10 @@
 
     /* Behind the slider: how much the push does, and how much it damages, at each strength that was measured. */
     draw(slider) {
-      const key = `${slider.source}|${JSON.stringify(slider.dose)}`;
+      const key = `${slider.source}|${JSON.stringify([slider.dose.strengths, slider.dose.effect, slider.dose.damage])}`;
       if (this.plot.dataset.key === key) return;
       this.plot.dataset.key = key;
-      const { strengths = [], effect = [], damage = [] } = slider.dose;
+      const { strengths = [], effect = [], damage = [], others = [] } = slider.dose;
       const [first, last] = [Number(this.range.min), Number(this.range.max)];
       const across = (strength) => ((strength - first) / (last - first)) * WIDE;
       this.plot.replaceChildren();
@@ -221,8 +221,11 @@
         strengths.map((each, i) => [across(each), HIGH - 2 - ((values[i] - low) / (high - low)) * (HIGH - 6)]);
       const path = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
       if (effect.length === strengths.length) {
-        // An effect is a probability, or a difference of two.
-        const points = line(effect, Math.min(...effect) < 0 ? -1 : 0, Math.max(1, ...effect));
+        // An effect is a probability, or a difference of two; of a direction of one's own it may be in nats.
+        const every = [effect, ...others].flat();
+        const [least, most] = [Math.min(...every) < 0 ? Math.min(-1, ...every) : 0, Math.max(1, ...every)];
+        const points = line(effect, least, most);
+        for (const each of others) this.plot.append(svg("path", { class: "t-other", d: path(line(each, least, most)), fill: "none" }));
         this.plot.append(svg("path", { class: "t-effect", d: `${path(points)}L${points[points.length - 1][0]} ${HIGH}L${points[0][0]} ${HIGH}Z` }));
       }
       if (damage.length === strengths.length) this.plot.append(svg("path", { class: "t-damage", d: path(line(damage, 0, Math.max(MUCH_DAMAGE, ...damage))), fill: "none" }));
