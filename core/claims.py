@@ -125,9 +125,9 @@ def _falls_short(what: str, other: Rate, own: Rate) -> Part:
 
 
 def _stronger(report: Report, source: str, target: str, flips: Rate) -> Part:
-    """Flips beside the controls' mean: a direction that does no more than any other transfers nothing."""
+    """Flips beside the mean of the stronger kind of controls: a direction that does no more than any other transfers nothing."""
     known = report.target(target)
-    rates = [rate for rates in known.controls.values() for rate in rates]
+    rates = max(known.controls.values(), key=lambda each: sum(each) / len(each))
     trials = Rate(round(sum(rates) * known.control_n), len(rates) * known.control_n)
     value, low, high = less(flips, trials)
     return Part(

@@ -146,8 +146,6 @@ def truth_figures(subjects: Subjects, report: Report) -> Iterator[Figure]:
     pair = (subjects.base, subjects.final)
     for target in pair:
         known = report.target(target)
-        rates = [rate for made in known.controls.values() for rate in made]
-        trials = len(rates) * known.control_n
         for source in pair:
             cell = report.cell(source, target)
             pushed = cell.pushed["norm"]
@@ -156,12 +154,13 @@ def truth_figures(subjects: Subjects, report: Report) -> Iterator[Figure]:
                 yield Figure(
                     TRUTH, f"{what}, {way}: verdict turned", target, rate.hits, rate.n, at_least(0.6), None, note
                 )
-            nie = f"NIE {short(pushed.nie_down)} down, {short(pushed.nie_up)} up; controls' mean {short(sum(rates) / len(rates))}"
+            nie = f"NIE {short(pushed.nie_down)} down, {short(pushed.nie_up)} up"
             yield repeated(TRUTH, f"{what}: part of P(TRUE) + P(FALSE) left", target, [pushed.mass], at_least(0.8), nie)
-            # Where no control turned anything, as if half a trial had.
-            least = max(sum(rates) / len(rates), 0.5 / trials)
-            times = pushed.flips.value / least
-            yield repeated(TRUTH, f"{what}: flip rate over the controls'", target, [times], at_least(3), note)
+            for made, runs in known.controls.items():
+                # Where no control turned anything, as if half a trial had.
+                least = max(sum(runs) / len(runs), 0.5 / (len(runs) * known.control_n))
+                name = f"{what}: flip rate over that of {made} directions"
+                yield repeated(TRUTH, name, target, [pushed.flips.value / least], at_least(3), note)
         for made, runs in known.controls.items():
             note = f"{known.control_n} statements each; 95th percentile {percentile(runs, 95):.2f}"
             yield repeated(TRUTH, f"{len(runs)} directions, {made}: verdicts turned", target, runs, note=note)
@@ -312,7 +311,7 @@ def _reason(figure: Figure) -> str:
         return f"The interval ({number(low, 2)}–{number(high, 2)}) holds the aim: more trials would decide."
     reasons: dict[str, str] = {
         PROBES: "Categories of the test split are judged by what other categories share with them, which these weights do not do so far.",
-        TRUTH: "The vector that was learnt at the full stop does not reach the verdict of every statement at this strength.",
+        TRUTH: "Directions from shuffled labels turn verdicts too, where truth is the largest difference between states.",
         REFUSAL: "One direction at one layer does not carry all of refusing in these weights.",
     }
     return reasons[figure.section]
