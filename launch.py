@@ -82,13 +82,16 @@ def run(argv: list[str]) -> int:
         "train-skiff": train_skiff,
         "evaluate": evaluate,
         "precompute": precompute,
+        "confidence": confidence,
+        "report": report,
         "families": families,
         "import": bring,
         "export": take,
         "bake": bake,
         "learn": learn,
+        "transfer": transfer,
     }
-    verbs.update({"test": test, "bench": bench})
+    verbs.update({"trace": trace, "test": test, "bench": bench})
     return verbs[command.verb](_together(command)) or 0
 
 
@@ -180,6 +183,32 @@ def learn(command: "Command") -> int | None:
     from core.learn import learn
 
     return learn(list(command.rest))
+def trace(command: "Command") -> int | None:
+    """Knowledge maps."""
+    from core.tracing import trace
+
+    return trace(list(command.rest))
+
+
+def confidence(command: "Command") -> int | None:
+    """Entropy neurons and calibration, in tables."""
+    from core.confidence_cli import show
+
+    return show(list(command.rest))
+
+
+def report(command: "Command") -> int | None:
+    """One page with the four findings on a model pair."""
+    from core.reporting import run
+
+    return run(list(command.rest))
+
+
+def transfer(command: "Command") -> int | None:
+    """Carry directions between checkpoints."""
+    from core.transferring import run
+
+    return run(list(command.rest))
 
 
 def test(command: "Command") -> int:

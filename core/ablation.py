@@ -116,8 +116,7 @@ class Ablation:
         parts: list[tuple[Tensor, Tensor, Tensor]] = []
         for batch in self._batches:
             final = self._final(batch, neurons)[batch.kept.to(self._where)]
-            total, loss = self._entropy(final, None, batch.targets)
-            frozen, _ = self._entropy(final, batch.scale, batch.targets)
+            total, frozen, loss = self._entropy(final, batch.scale, batch.targets)
             parts.append((total - batch.entropy, frozen - batch.entropy, loss - batch.loss))
             yield self.work(batch.tokens)
         return Effect(*(self._by_text([part[place] for part in parts]) for place in range(3)))
@@ -158,7 +157,7 @@ class Ablation:
         owner = torch.tensor(texts)[:, None].expand_as(kept)[kept]
         here = final[kept.to(final.device)]
         scale, targets = self.head.norm.scale(here), following[kept].to(final.device)
-        entropy, loss = self._entropy(here, None, targets)
+        entropy, _, loss = self._entropy(here, scale, targets)
         return _Batch(texts, calls, kept, owner, targets, scale, entropy, loss, sheet.ids.numel())
 
     @torch.inference_mode()
@@ -187,17 +186,19 @@ class Ablation:
         return at
 
     @torch.inference_mode()
-    def _entropy(self, final: Tensor, scale: Tensor | None, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Entropy and loss at every token [tokens], in float64 nats on the CPU."""
+    def _entropy(self, final: Tensor, scale: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """At every token [tokens], in float64 nats on the CPU: the entropy, that with ``scale`` held, and the loss."""
         text: Any = self.loaded.model.config.get_text_config()
         size = max(1, _ELEMENTS // int(text.vocab_size))
-        entropies, losses = [], []
+        found: list[tuple[Tensor, Tensor, Tensor]] = []
         for start in range(0, len(final), size):
             part = slice(start, start + size)
-            logprobs = self.head.logits(final[part], None if scale is None else scale[part]).log_softmax(-1)
-            entropies.append(-(logprobs.exp() * logprobs).sum(-1).double().cpu())
-            losses.append(-logprobs.gather(-1, targets[part, None].to(logprobs.device))[:, 0].double().cpu())
-        return torch.cat(entropies), torch.cat(losses)
+            free, held = self.head.with_scales(final[part], scale[part])
+            total, loss = _entropy_of(free, targets[part].to(free.device))
+            frozen, _ = _entropy_of(held, targets[part].to(free.device))
+            found.append((total, frozen, loss))
+        total, frozen, loss = (torch.cat([each[place] for each in found]) for place in range(3))
+        return total, frozen, loss
 
     def _by_text(self, parts: Sequence[Tensor]) -> Figures:
         """The mean over each text's tokens [texts]."""
@@ -209,6 +210,16 @@ class Ablation:
         if bool((counts == 0).any()):
             raise AnatomyError("A text has fewer than two tokens, so that nothing is predicted in it; leave it out.")
         return np.asarray((sums / counts).numpy())
+
+
+def _entropy_of(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """−Σ p ln p and −ln p(target) of logits [tokens, vocabulary], with one exponential."""
+    below = logits - logits.amax(-1, keepdim=True)
+    powers = below.exp()
+    whole = powers.sum(-1)
+    entropy = whole.log() - (powers * below).sum(-1) / whole
+    loss = whole.log() - below.gather(-1, targets[:, None])[:, 0]
+    return entropy.double().cpu(), loss.double().cpu()
 
 
 def cost(loaded: Loaded, texts: Sequence[Ids]) -> tuple[int, int]:

@@ -17,7 +17,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from core.intervals import DRAWS, Estimate, draws, of, wilson
+from core.estimates import DRAWS, Estimate, draws, of
+from core.intervals import Rate
 
 BINS = 10
 #: An answer of two is at least this sure.
@@ -76,7 +77,7 @@ class Calibration:
             if n:
                 sure = float(self.sure[chosen].mean())
                 low = LOWEST + each * width
-                found.append(Bin(low, low + width, n, sure, hits / n, wilson(hits, n)))
+                found.append(Bin(low, low + width, n, sure, hits / n, Rate(hits, n).interval))
         return tuple(found)
 
     @cached_property

@@ -13,10 +13,11 @@ from functools import cached_property
 
 import numpy as np
 
-from core import intervals
+from core import estimates
 from core.confidence import Confidence
 from core.errors import TillerError
-from core.intervals import Estimate
+from core.estimates import Estimate
+from core.intervals import Rate
 from core.neurons import Overlap, overlap
 from core.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict
 
@@ -61,18 +62,18 @@ class Pair:
     @cached_property
     def before(self) -> Estimate:
         """D in nats: how much more entropy the base has, over texts."""
-        return intervals.mean(self.base.plain.entropy - self.post.plain.entropy)
+        return estimates.mean(self.base.plain.entropy - self.post.plain.entropy)
 
     @cached_property
     def after(self) -> Estimate:
         """D' in nats: the same with the candidates of both at their means."""
         base = self.base.plain.entropy + self.base.together.total
-        return intervals.mean(base - self.post.plain.entropy - self.post.together.total)
+        return estimates.mean(base - self.post.plain.entropy - self.post.together.total)
 
     @cached_property
     def carried(self) -> Estimate:
         """D − D' in nats: what the candidates carry of the difference."""
-        return intervals.mean(self.post.together.total - self.base.together.total)
+        return estimates.mean(self.post.together.total - self.base.together.total)
 
     @property
     def margin(self) -> float:
@@ -84,10 +85,10 @@ class Pair:
         """(D − D') / D, with a bootstrap interval over texts; wide where D is near nothing."""
         difference = self.base.plain.entropy - self.post.plain.entropy
         change = self.post.together.total - self.base.together.total
-        drawn = intervals.draws(len(change))
+        drawn = estimates.draws(len(change))
         whole, part = difference[drawn].mean(1), change[drawn].mean(1)
         tiny = np.finfo(np.float64).tiny
-        return intervals.of(
+        return estimates.of(
             float(change.mean() / (difference.mean() or tiny)), part / np.where(whole == 0, tiny, whole), len(change)
         )
 
@@ -166,7 +167,7 @@ def exist_by_chance(of: Confidence) -> Verdict:
 
 def passing(checkpoint: str, found: tuple[bool, ...], what: str, by_chance: tuple[bool, ...]) -> Verdict:
     """The verdict on whether enough neurons of a kind are entropy neurons."""
-    low, high = intervals.wilson(sum(found), len(found))
+    low, high = Rate(sum(found), len(found)).interval
     state = HOLDS if low > BY_CHANCE else DOES_NOT if high < FEW else INCONCLUSIVE
     figures = (
         f"{sum(found)} of {len(found)} {what} (95 % {low:.2f} to {high:.2f}); of neurons of like norm {sum(by_chance)} of "

@@ -25,6 +25,7 @@ from core import store
 from core.calibration import Calibration
 from core.families import Family
 from core.neurons import KIND, Block, Neuron, read_tensors
+from core.recipes import Recipe, Term
 from core.store import StoreError
 
 #: Neurons of like norm a block, and sets of them as large as the whole set.
@@ -122,6 +123,20 @@ def lines(of: Confidence) -> Iterator[str]:
         f"(of neurons of like norm {by_chance} of {len(of.found_by_chance)}); expected calibration error "
         f"{of.calibration.ece.text()} over {of.calibration.n} questions."
     )
+
+
+# -------------------------------------------------------------------------------------------------------------- in recipes
+
+
+def ablates(recipe: Recipe) -> bool:
+    """Whether a recipe sets entropy neurons to their means."""
+    return any(term.kind == "neurons" and term.direction == NAME for term in recipe.terms)
+
+
+def switched(recipe: Recipe, on: bool, source: str | None) -> Recipe:
+    """The recipe with ``!neurons:entropy`` of a checkpoint (None: of the one that is steered), or without any."""
+    kept = tuple(term for term in recipe.terms if not (term.kind == "neurons" and term.direction == NAME))
+    return Recipe((*kept, Term("neurons", NAME, source=source))) if on else Recipe(kept)
 
 
 # --------------------------------------------------------------------------------------------------------------- on disk

@@ -91,7 +91,9 @@ def _compile_term(term: Term, target: Loaded, fetch: Fetch) -> list[RowEdit]:
 
 
 def _source(named: str | None, target: Loaded) -> str:
-    return named or target.family.directions_of(target.checkpoint.name)
+    own = target.family.directions_of(target.checkpoint.name)
+    # A direction of another family is another one for every checkpoint that it was mapped into.
+    return f"{named}>{own}" if named and "/" in named else named or own
 
 
 def _neuron_edits(term: Term, target: Loaded) -> list[RowEdit]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -17,11 +17,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from core import answers, asking, families, lenses, neurons, store
 from core.answers import Answer
+from core.carrying import Carrying
 from core.errors import TillerError
 from core.events import Event, Failed, PromptView, Status
 from core.examples import Wish
 from core.families import Example, Family
 from core.jobs import Job, JobView, Offer, offered
+from core.map_jobs import MapJob
+from core.maps import Map, MapOrder, Traced, Words
 from core.plan import Placing
 from core.recipes import Recipe, Term, layers_text, parse
 from core.store import Card
@@ -36,6 +39,9 @@ T = TypeVar("T")
 SCRUB_STRENGTHS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 #: A run that nobody reads stops computing when so many events wait; it goes on when they are read.
 MAX_WAITING = 2_048
+
+#: So many maps are kept, the latest, to be shown again without being computed again.
+MAX_MAPS = 16
 
 _CLOSING = "Tiller is closing; start it again to go on."
 _log = logging.getLogger(__name__)
@@ -140,7 +146,10 @@ class Engine:
         self.threads = threads
         self._cancel_loading = threading.Event()
         self._jobs: dict[str, Job] = {}
+        self._maps: OrderedDict[MapOrder, MapJob] = OrderedDict()
         self._seconds: dict[str, float] = {}
+        #: The transfer reports that are being made.
+        self.carrying = Carrying(self)
         self._status = Status("starting", "Starting.")
         self._changed = threading.Condition()
         self._commands: queue.Queue[Command | None] = queue.Queue()
@@ -329,6 +338,36 @@ class Engine:
         if (job := self._jobs.get(self.family.directions_of(checkpoint))) is not None:
             job.cancel()
 
+    def trace(self, order: MapOrder) -> MapJob:
+        """Compute knowledge maps while nobody chats. What is being computed, or was, is given as it is.
+
+        What goes wrong is in the job's view.
+
+        Raises:
+            FamilyError: there is no such checkpoint.
+        """
+        for name in order.checkpoints:
+            self.family.checkpoint(name)
+        with self._gate:
+            present = self._maps.get(order)
+            if present is not None and present.view.state not in ("cancelled", "failed"):
+                self._maps.move_to_end(order)
+                return present
+            job = self._maps[order] = MapJob(order)
+            self._maps.move_to_end(order)
+            while len(self._maps) > MAX_MAPS:
+                self._maps.popitem(last=False)[1].cancel()
+        self._send(Command(lambda worker: worker.trace(job), lambda sentence: job.publish("failed", sentence)))
+        return job
+
+    def cell_words(self, traced: Traced, shown: Map, layer: int, column: int) -> Words:
+        """The words that a cell's residuals would say. Raises TillerError."""
+        return self.call(lambda worker: worker.cell(traced, shown, layer, column)).result()
+
+    def token_words(self, settings: Settings, column: int, reply: Sequence[int], index: int) -> Words:
+        """The words that every layer would say where token ``index`` of a column's answer was said. Raises TillerError."""
+        return self.call(lambda worker: worker.lens(settings, column, tuple(reply), index)).result()
+
     def offer(self, checkpoint: str) -> Offer | None:
         """What could be learnt on a checkpoint, and how long it would take; None where nothing is lacking."""
         own = self.family.directions_of(checkpoint)
@@ -461,6 +500,8 @@ class Engine:
 
     def _card(self, name: str, named: str | None, checkpoint: str) -> tuple[Card, str]:
         """A direction's card, and what is said of where it was learnt. Raises TillerError naming those that are there."""
+        if named and "/" in named:
+            return self._mapped(name, named, checkpoint), f", mapped from {named}"
         source, borrowed = self._learnt_where(named, checkpoint)
         card = next((each for each in self._learnt_on(source) if each.name == name), None)
         if card is not None:
@@ -473,6 +514,14 @@ class Engine:
         raise TillerError(
             f"{source} has no direction {name!r}; it has {there}. launch.py precompute learns refusal and truth."
         )
+
+    def _mapped(self, name: str, source: str, checkpoint: str) -> Card:
+        """The card of another family's direction that was mapped into a checkpoint of this one. Raises TillerError."""
+        own = self.family.directions_of(checkpoint)
+        path = store.find_mapped(self.family.name, name, source, own, self.family.folder)
+        if path is None:
+            raise store.not_mapped(self.family.name, name, source, own)
+        return store.read_card(path)
 
 
 def _layers(layers: tuple[int, ...]) -> str:

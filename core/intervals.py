@@ -1,71 +1,94 @@
-"""Intervals of means and rates, and whether a change is small enough to count as none. No torch."""
+"""Counts with their intervals, and what an interval says of a claim. Pure Python, nothing imported."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
+from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
+Verdict = Literal["holds", "does not hold", "inconclusive"]
 
-Figures = NDArray[np.float64]
-DRAWS = 2_000
+#: The normal quantile of a 95 % interval.
+Z = 1.959964
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A figure with its 95 % bootstrap interval, and the 90 % one that a test of equivalence at 5 % looks at; ``n`` units drawn."""
+class Rate:
+    """``hits`` of ``n``."""
 
-    value: float
-    low: float
-    high: float
-    inner_low: float
-    inner_high: float
+    hits: int
     n: int
 
     @property
-    def differs(self) -> bool:
-        """Whether the 95 % interval leaves zero out."""
-        return self.low > 0 or self.high < 0
+    def value(self) -> float:
+        """hits / n; NaN when nothing was counted."""
+        return self.hits / self.n if self.n else math.nan
 
-    def within(self, margin: float) -> bool:
-        """Two one-sided tests at 5 %: whether the 90 % interval lies inside ±margin [Schuirmann 1987]."""
-        return -margin < self.inner_low and self.inner_high < margin
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % Wilson interval [Wilson 1927]; (0, 1) when nothing was counted."""
+        if not self.n:
+            return 0.0, 1.0
+        centre = (self.value + Z * Z / (2 * self.n)) / (1 + Z * Z / self.n)
+        spread = math.sqrt(self.value * (1 - self.value) / self.n + Z * Z / (4 * self.n * self.n))
+        half = Z / (1 + Z * Z / self.n) * spread
+        return max(0.0, centre - half), min(1.0, centre + half)
 
-    def beyond(self, margin: float) -> bool:
-        """Whether the 95 % interval lies wholly outside ±margin, on one side."""
-        return self.low > margin or self.high < -margin
-
-    def text(self, digits: int = 3) -> str:
-        """``0.123 (0.100 to 0.145)``"""
-        return f"{self.value:.{digits}f} ({self.low:.{digits}f} to {self.high:.{digits}f})"
-
-
-def draws(n: int, seed: int = 0) -> NDArray[np.int64]:
-    """Which of ``n`` units each of :data:`DRAWS` bootstrap samples has: [draws, n]. The same for the same arguments."""
-    return np.random.default_rng(seed).integers(0, n, size=(DRAWS, n))
-
-
-def mean(values: Figures | Sequence[float]) -> Estimate:
-    """The mean of one figure a unit, with percentile bootstrap intervals over the units."""
-    whole = np.asarray(values, np.float64)
-    if not len(whole):
-        raise ValueError("A mean needs at least one value.")
-    return of(float(whole.mean()), whole[draws(len(whole))].mean(1), len(whole))
+    def __str__(self) -> str:
+        """``.83 (.71–.91)``, or a dash when nothing was counted."""
+        if not self.n:
+            return "–"
+        low, high = self.interval
+        return f"{short(self.value)} ({short(low)}–{short(high)})"
 
 
-def of(value: float, drawn: Figures, n: int) -> Estimate:
-    """An estimate from the values that bootstrap samples gave."""
-    low, inner_low, inner_high, high = np.percentile(drawn, (2.5, 5, 95, 97.5))
-    return Estimate(value, float(low), float(high), float(inner_low), float(inner_high), n)
+def less(one: Rate, other: Rate) -> tuple[float, float, float]:
+    """one − other, and its 95 % interval by Newcombe's hybrid of two Wilson intervals [Newcombe 1998, method 10]."""
+    difference = one.value - other.value
+    if math.isnan(difference):
+        return math.nan, -1.0, 1.0
+    (low, high), (other_low, other_high) = one.interval, other.interval
+    down = math.hypot(one.value - low, other_high - other.value)
+    up = math.hypot(high - one.value, other.value - other_low)
+    return difference, difference - down, difference + up
 
 
-def wilson(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
-    """The 95 % Wilson interval of a rate [Wilson 1927]; (0, 1) when nothing was counted."""
-    if n == 0:
-        return 0.0, 1.0
-    rate = hits / n
-    centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
+def percentile(values: Sequence[float], percent: float) -> float:
+    """A percentile, between the two nearest values where it falls between them; NaN without values."""
+    if not values:
+        return math.nan
+    ordered = sorted(values)
+    place = (len(ordered) - 1) * percent / 100
+    below = math.floor(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+
+
+def at_least(low: float, high: float, threshold: float) -> Verdict:
+    """What an interval says of "at least": all of it above, all of it below, or neither."""
+    if low >= threshold:
+        return "holds"
+    return "does not hold" if high < threshold else "inconclusive"
+
+
+def at_most(low: float, high: float, threshold: float) -> Verdict:
+    """What an interval says of "at most"."""
+    if high <= threshold:
+        return "holds"
+    return "does not hold" if low > threshold else "inconclusive"
+
+
+def together(verdicts: Sequence[Verdict]) -> Verdict:
+    """A claim of several parts holds when all do, and does not when one does not."""
+    if "does not hold" in verdicts:
+        return "does not hold"
+    return "holds" if verdicts and all(each == "holds" for each in verdicts) else "inconclusive"
+
+
+def short(value: float) -> str:
+    """A number with two decimals and no zero before the point: ``.83``, ``-.20``, ``1.00``; a dash for NaN."""
+    if math.isnan(value):
+        return "–"
+    text = f"{value:.2f}"
+    return "0" if text in ("0.00", "-0.00") else text.replace("0.", ".", 1) if abs(float(text)) < 1 else text

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,10 @@ def _one_by_one(probe: Ablation, neurons: Sequence[Neuron], what: str) -> Learni
     for index, neuron in enumerate(neurons):
         sentence = f"Ablating {what} ({index + 1} of {len(neurons)})."
         found.append((yield from told(probe.change([neuron]), sentence)))
-    total, frozen, loss = (np.array([getattr(each, part) for each in found]) for part in ("total", "frozen", "loss"))
+    texts = len(probe.plain.entropy)
+    total, frozen, loss = (
+        np.array([getattr(each, part) for each in found]).reshape(-1, texts) for part in ("total", "frozen", "loss")
+    )
     return Measured(tuple(neurons), total, frozen, loss)
 
 
@@ -105,7 +109,7 @@ def _matched(blocks: Sequence[Block]) -> list[Neuron]:
     for each in blocks:
         rng = np.random.default_rng([each.layer, 0])
         drawn: list[int] = []
-        for _ in range(MATCHED // CANDIDATES * 2):
+        for _ in range(2 * ceil(MATCHED / CANDIDATES)):
             drawn += [neuron for neuron in each.matched(rng) if neuron not in drawn]
         found += [(each.layer, neuron) for neuron in drawn[:MATCHED]]
     return found

@@ -251,6 +251,47 @@ VERBS: dict[str, Verb] = {
         ),
         own=True,
     ),
+    "trace": Verb(
+        "where a model keeps what it knows: layer × token maps",
+        'trace --set NAME | "TRUE SENTENCE" "FALSE SENTENCE" [ARGUMENTS]',
+        (
+            ("trace --set cities", "averaged over a set, base and final checkpoint compared"),
+            (
+                'trace "The city of Paris is in France." "The city of Berlin is in France."',
+                "one pair; the two must have as many tokens",
+            ),
+            ("trace --help", "its arguments"),
+        ),
+        own=True,
+    ),
+    "confidence": Verb(
+        "entropy neurons and calibration, base against post-trained",
+        "confidence [ARGUMENTS]",
+        (
+            ("confidence", "Skiff's base and final checkpoint"),
+            ("confidence --checkpoint sft --format csv", "another one, as CSV"),
+        ),
+        own=True,
+    ),
+    "report": Verb(
+        "one page on a model pair: the four findings with figures, controls and verdicts",
+        "report [ARGUMENTS]",
+        (
+            ("report", "on Skiff's base and final checkpoint"),
+            ("report --family ./mine --out mine.html", "on a family of your own"),
+        ),
+        own=True,
+    ),
+    "transfer": Verb(
+        "carry directions from one checkpoint to another and measure what they do there",
+        "transfer [truth|refusal] [ARGUMENTS]",
+        (
+            ("transfer", "all checkpoints of Skiff to all of them"),
+            ("transfer --from ./other --family ./mine", "map another family's directions into this one"),
+            ("transfer --help", "its arguments"),
+        ),
+        own=True,
+    ),
     "test": Verb(
         "install what the tests need and run them",
         "test [PYTEST ARGUMENTS]",

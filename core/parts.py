@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from core import agreement, contrast, directions, effects, store
+from core import agreement, confidence, contrast, directions, effects, measuring_confidence, store
 from core.contrast import ContrastSet
 from core.examples import Wish
 from core.families import Family
 from core.loading import Loaded
+from core.neurons import KIND
 from core.steps import Cost, Learning
 from core.store import Direction, StoreError
 
@@ -54,6 +55,10 @@ class Order:
     def contrast(self, kind: str) -> ContrastSet:
         """The examples that ``kind`` is learnt from. Raises ContrastError."""
         return self.contrasts.get(kind) or contrast.load(self.family, kind)
+
+    def artefact(self, kind: str, name: str) -> Path:
+        """Where an artefact of the checkpoint lies, or will."""
+        return store.artefact_path(self.root, self.family.name, self.checkpoint, kind, name)
 
     def unrelated(self) -> list[str]:
         """Messages whose replies a direction should leave alone."""
@@ -137,7 +142,34 @@ def direction(kind: str) -> Part:
     return Part(f"the {kind} direction", partial(_there, kind), partial(_plan, kind), partial(_run, kind))
 
 
-PARTS: dict[str, Part] = {kind: direction(kind) for kind in directions.KINDS}
+# ------------------------------------------------------------------------------------------------------------ confidence
+
+
+def _confidence_there(order: Order, fingerprint: str, quantize: str) -> bool:
+    try:
+        details = confidence.load(order.artefact(KIND, confidence.NAME)).details
+    except StoreError:
+        # What is not there, cut off or without figures is made (again).
+        return False
+    same = details.get("fingerprint") == fingerprint and details.get("quantize", "none") == quantize
+    return same and details.get("contrast", {}).get("digest") == order.contrast("truth").digest
+
+
+def _confidence_plan(order: Order, loaded: Loaded) -> Cost:
+    return measuring_confidence.cost(loaded, order.contrast("truth"))
+
+
+def _confidence_run(order: Order, loaded: Loaded) -> Learning[Sequence[str]]:
+    found = yield from measuring_confidence.measure(loaded, order.contrast("truth"))
+    path = order.artefact(KIND, confidence.NAME)
+    confidence.save(found, path)
+    return [*confidence.lines(found), f"{order.checkpoint} confidence: written to {path}"]
+
+
+PARTS: dict[str, Part] = {
+    **{kind: direction(kind) for kind in directions.KINDS},
+    "confidence": Part("entropy neurons and calibration", _confidence_there, _confidence_plan, _confidence_run),
+}
 
 
 def part(kind: str) -> Part:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
-from core import families, loading, memory, sources, store, tables
+from core import directions, families, loading, memory, sources, store, tables
 from core.answers import Answer, fold, settled, to_document
 from core.arguments import Arguments
 from core.contrast import ContrastSet
@@ -22,6 +22,7 @@ from core.families import Checkpoint, Family
 from core.loading import Loaded
 from core.options import UsageError
 from core.parts import PARTS, Order, seconds_a_token
+from core.residual import AnatomyError
 from core.steps import Cost, Pace, bar, duration
 
 #: Not a part of a checkpoint: the run that is shown while a model loads.
@@ -55,8 +56,8 @@ def precompute(arguments: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = Arguments(
         "launch.py precompute",
-        description="Compute beforehand what the screens show of a family: the truth and refusal directions of every checkpoint. What "
-        "was interrupted goes on when the same command is given again.",
+        description="Compute beforehand what the screens show of a family: the truth and refusal directions of every checkpoint, its "
+        "entropy neurons and its calibration. What was interrupted goes on when the same command is given again.",
     )
     parser.add_model(
         checkpoint="only this checkpoint", recipe="refused: a direction is learnt on a checkpoint as it is"
@@ -102,7 +103,7 @@ def _todo(
     family: Family, checkpoints: Sequence[Checkpoint], kinds: Sequence[str], root: Path, options: argparse.Namespace
 ) -> list[_Todo]:
     """What is not there yet; what is, is said."""
-    contrasts: dict[str, ContrastSet] = tables.overrides(options.contrast, list(PARTS))
+    contrasts: dict[str, ContrastSet] = tables.overrides(options.contrast, list(directions.KINDS))
     found = []
     for checkpoint in checkpoints:
         order = Order(family, checkpoint.name, root, contrasts)
@@ -165,14 +166,29 @@ def _make(family: Family, todo: list[_Todo], options: argparse.Namespace) -> Non
             name = each.order.checkpoint
             progress.draw(name, "Loading.")
             loaded = _load(family, name, options)
-            progress.begin(place, {kind: PARTS[kind].plan(each.order, loaded) for kind in each.kinds})
-            for kind in each.kinds:
+            costs = _costs(each, loaded, progress.clear)
+            progress.begin(place, costs)
+            for kind in costs:
                 _part(kind, each.order, loaded, progress)
             # The next one gets its memory.
             del loaded
             memory.release()
     finally:
         progress.clear()
+
+
+def _costs(todo: _Todo, loaded: Loaded, clear: Callable[[], None] = lambda: None) -> dict[str, Cost]:
+    """What each part takes. A part that a model of its kind does not have is said and left out, unless nothing else was asked for."""
+    found: dict[str, Cost] = {}
+    for kind in todo.kinds:
+        try:
+            found[kind] = PARTS[kind].plan(todo.order, loaded)
+        except AnatomyError as error:
+            if len(todo.kinds) == 1:
+                raise
+            clear()
+            print(f"{todo.order.checkpoint} {kind}: left out. {error}")
+    return found
 
 
 def _part(kind: str, order: Order, loaded: Loaded, progress: _Progress) -> None:
@@ -215,9 +231,11 @@ def _tell_cost(family: Family, todo: list[_Todo], options: argparse.Namespace) -
         return
     loaded = _load(family, here.order.checkpoint, options)
     whole = Cost()
-    for kind in dict.fromkeys(kind for each in todo for kind in each.kinds):
+    for kind, once in _costs(
+        _Todo(here.order, tuple(dict.fromkeys(k for each in todo for k in each.kinds))), loaded
+    ).items():
         count = sum(kind in each.kinds for each in todo)
-        cost = PARTS[kind].plan(here.order, loaded).times(count)
+        cost = once.times(count)
         whole += cost
         print(
             f"{kind}, {count} time{'s' * (count != 1)}: {cost.prompts:,} prompts in {cost.passes:,} forward passes, "

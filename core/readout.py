@@ -149,10 +149,27 @@ class Head:
         self._dtype = loaded.model.dtype
 
     @torch.inference_mode()
-    def logits(self, final: Tensor, scale: Tensor | None = None) -> Tensor:
-        """Logits [tokens, vocabulary] in float32 for residuals ``final`` [tokens, width]; ``scale`` [tokens, 1] holds the norm's."""
-        normed = self.norm.apply(final, self.norm.scale(final) if scale is None else scale)
+    def logits(self, final: Tensor) -> Tensor:
+        """Logits [tokens, vocabulary] in float32 for the residuals ``final`` [tokens, width]."""
+        return self._capped(self._read(final))
+
+    @torch.inference_mode()
+    def with_scales(self, final: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits with the norm's scale as ``final`` has it, and with ``scale`` [tokens, 1] in its place.
+
+        Up to a constant, the norm's bias as the unembedding reads it, logits before a cap are proportional to the scale: it is read once.
+        """
+        free = self._read(final)
+        constant: Tensor = self._unembedding(self.norm.bias.to(final.device, self._dtype)).float()
+        held = constant + (free - constant) * (scale / self.norm.scale(final))
+        return self._capped(free), self._capped(held)
+
+    def _read(self, final: Tensor) -> Tensor:
+        normed = self.norm.apply(final, self.norm.scale(final))
         logits: Tensor = self._unembedding(normed.to(self._dtype)).float()
+        return logits
+
+    def _capped(self, logits: Tensor) -> Tensor:
         return self._cap * torch.tanh(logits / self._cap) if self._cap else logits
 
     def check(self, final: Tensor, own: Tensor) -> None:

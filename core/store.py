@@ -110,6 +110,50 @@ def artefact_path(root: Path, family: str, checkpoint: str, kind: str, name: str
     return root / family / checkpoint / "artefacts" / f"{kind}.{name}.safetensors"
 
 
+def shared_path(root: Path, family: str, kind: str, name: str) -> Path:
+    """``root/<family>/shared/<kind>.<name>.safetensors``: what belongs to several checkpoints."""
+    return root / family / "shared" / f"{kind}.{name}.safetensors"
+
+
+def mapped_path(root: Path, family: str, name: str, source: str, target: str) -> Path:
+    """Where a direction of another family's checkpoint, ``source`` = ``family/checkpoint``, lies that was mapped into ``target``."""
+    return shared_path(root, family, "direction", f"{name}.{source.replace('/', '.')}.into.{target}")
+
+
+def find_mapped(family: str, name: str, source: str, target: str, folder: Path | None = None) -> Path | None:
+    """The file of :func:`mapped_path`, a person's own first, or ``None``."""
+    return find_shared(family, "direction", f"{name}.{source.replace('/', '.')}.into.{target}", folder)
+
+
+def not_mapped(family: str, name: str, source: str, target: str) -> StoreError:
+    """What is said of another family's direction that no file is there for."""
+    other = source.partition("/")[0]
+    return StoreError(
+        f"No direction {name!r} of {source} was mapped into {target}; run launch.py transfer {name} --family {family} --from {other}."
+    )
+
+
+def find_shared(family: str, kind: str, name: str, folder: Path | None = None) -> Path | None:
+    """Where an artefact of several checkpoints lies, a person's own first, or ``None``."""
+    for root in _family_folders(family, folder):
+        path = root / "shared" / f"{kind}.{name}.safetensors"
+        if path.is_file():
+            return path
+    return None
+
+
+def shared_cards(family: str, kind: str, folder: Path | None = None) -> tuple[Card, ...]:
+    """Every artefact of a kind that belongs to several checkpoints, a person's own first; what cannot be read is left out."""
+    found: dict[str, Card] = {}
+    for root in _family_folders(family, folder):
+        for path in sorted((root / "shared").glob(f"{kind}.*.safetensors")):
+            try:
+                found.setdefault(path.name, read_card(path))
+            except StoreError:
+                continue
+    return tuple(found.values())
+
+
 def cards(family: str, checkpoint: str, kind: str = "direction", folder: Path | None = None) -> tuple[Card, ...]:
     """Every artefact of a kind for a checkpoint, a person's own first; only headers are read.
 
@@ -128,7 +172,13 @@ def cards(family: str, checkpoint: str, kind: str = "direction", folder: Path | 
 
 
 def find(family: str, checkpoint: str, kind: str, name: str, folder: Path | None = None) -> Path | None:
-    """Where an artefact lies, or ``None``."""
+    """Where an artefact lies, or ``None``.
+
+    A checkpoint of another family, mapped into one of this one, is named as ``family/checkpoint>this one`` (:func:`mapped_path`).
+    """
+    if "/" in checkpoint:
+        source, _, target = checkpoint.partition(">")
+        return find_mapped(family, name, source, target, folder)
     for root in _family_folders(family, folder):
         path = root / checkpoint / "artefacts" / f"{kind}.{name}.safetensors"
         if path.is_file():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from core.tabulated import Table
 
 HOLDS, DOES_NOT, INCONCLUSIVE = "holds", "does not", "inconclusive"
 
@@ -33,3 +36,9 @@ def together(claim: str, parts: tuple[Verdict, ...]) -> Verdict:
     figures = "; ".join(f"{each.claim} {each.state}" for each in parts)
     reason = next((each.reason for each in parts if each.reason), "") if state == INCONCLUSIVE else ""
     return Verdict(claim, state, figures, "holds: all parts hold; does not: one does not; else inconclusive", reason)
+
+
+def table(found: Sequence[Verdict], title: str = "Verdicts") -> Table:
+    """Claims, what became of them, and by which thresholds."""
+    rows = tuple((each.claim, each.sentence, each.figures, each.threshold) for each in found)
+    return Table(title, ("claim", "verdict", "figures", "thresholds"), rows, sentences=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from core import lessons, loading, prompts, store
+from core import knowledge, lessons, loading, logit_lens, prompts, store
 from core.active import Active
 from core.edits import check_fit, compile_recipe
 from core.engine import Command, Run
@@ -25,6 +25,9 @@ from core.generation import Speaker, Stream
 from core.jobs import Job, offered
 from core.lessons import Lesson
 from core.loading import Loaded
+from core.map_jobs import MapJob
+from core.map_work import MapWork
+from core.maps import Map, Traced, Words
 from core.plan import Placing
 from core.recipes import Recipe
 from core.scoring import score
@@ -66,7 +69,7 @@ class Worker:
         self._directions: dict[Path, tuple[float, Direction]] = {}
         self._runs: list[Active] = []
         self._speed: float | None = None
-        self._lessons: deque[Lesson] = deque()
+        self._lessons: deque[Lesson | MapWork] = deque()
         self._measured = measured
         self._measuring: dict[str, Iterator[float | None]] = {}
 
@@ -101,8 +104,11 @@ class Worker:
 
     def direction(self, name: str, checkpoint: str) -> Direction:
         """A direction learnt on a checkpoint of the family, read again when its file has changed. Raises TillerError."""
-        self.family.checkpoint(checkpoint)
+        if "/" not in checkpoint:
+            self.family.checkpoint(checkpoint)
         path = store.find(self.family.name, checkpoint, "direction", name, self.family.folder)
+        if path is None and "/" in checkpoint:
+            raise store.not_mapped(self.family.name, name, *checkpoint.split(">"))
         if path is None:
             raise TillerError(f"{checkpoint} has no direction {name!r}; launch.py precompute learns refusal and truth.")
         changed = path.stat().st_mtime
@@ -161,6 +167,22 @@ class Worker:
         """Begin a job behind those that have begun before; chats go first."""
         self._lessons.append(Lesson(job, self.family, self.load))
 
+    def trace(self, job: MapJob) -> None:
+        """Begin knowledge maps behind what has begun before; chats go first."""
+        self._lessons.append(MapWork(job, self.family, self.shelf, self.load))
+
+    def cell(self, traced: Traced, shown: Map, layer: int, column: int) -> Words:
+        """The logit lens on a cell of a map. Raises TillerError."""
+        return knowledge.cell(self.family, traced, shown, layer, column, self.load)
+
+    def lens(self, settings: Settings, column: int, reply: tuple[int, ...], index: int) -> Words:
+        """The logit lens on a token of a column's answer, plain and steered. Raises TillerError."""
+        chosen = settings.columns[column]
+        loaded = self.load(chosen.checkpoint)
+        edits = compile_recipe(chosen.recipe, loaded, self.direction)
+        found = logit_lens.of_token(loaded, prompts.build(loaded, settings, column).ids, reply, index, edits)
+        return found if edits else replace(found, note="The column has no recipe, so there is only the plain model.")
+
     def _learn(self) -> None:
         """A slice of what is learnt, else of measuring how long it would take."""
         lesson = self._lesson()
@@ -172,7 +194,7 @@ class Worker:
         elif self._measuring:
             self._measure(next(iter(self._measuring)))
 
-    def _lesson(self) -> Lesson | None:
+    def _lesson(self) -> Lesson | MapWork | None:
         """Whose turn it is: one that was cancelled, else the first, unless it waits for the memory of a chat."""
         cancelled = (each for each in self._lessons if each.job.cancelled.is_set())
         found = next(cancelled, next(iter(self._lessons), None))

@@ -21,7 +21,6 @@ from core.skiff.evaluate import MEASURES, SEEDED, evaluate, figure_json, figure_
 from core.skiff.judging import statements
 from core.skiff.log import read_log, weights_hash
 from core.skiff.measure_chat import CHAT_MEASURES, Heard, stranger_rates
-from core.skiff.measure_neurons import Ablation, chosen, logit_variance
 from core.skiff.measure_world import shuffled_labels
 from core.skiff.rates import Figure, at_least, percentile, repeated
 from core.skiff.scorer import score
@@ -206,39 +205,7 @@ def test_control_directions_are_as_long_as_the_one_they_stand_beside() -> None:
     assert max(cosines) < 0.3
 
 
-# ------------------------------------------------------------------------------------------------- entropy neurons, speed
-
-
-def test_candidates_are_those_of_least_variance_among_the_large() -> None:
-    norms = torch.arange(80.0)
-    variances = torch.arange(80.0).flip(0)
-    candidates, large = chosen(norms, variances)
-    assert sorted(large) == list(range(60, 80))
-    assert sorted(candidates) == list(range(70, 80))
-
-
-def test_a_neuron_that_acts_through_the_norms_scale_alone_is_seen(family: families.Family) -> None:
-    """A coordinate that no word reads: what a neuron writes there moves the scale and nothing else."""
-    loaded = loading.load(family, "dpo", device="cpu", dtype="float32")
-    down = loaded.anatomy.down[-1]
-    assert isinstance(down, torch.nn.Linear)
-    with torch.no_grad():
-        loaded.anatomy.unembedding.weight[:, 7] = 0
-        down.weight[:, 3] = 0
-        down.weight[7, 3] = 40.0
-        down.weight[:, 4] = 0
-    rows = loaded.anatomy.unembedding.weight.double() * loaded.anatomy.final_norm.weight.double()
-    rows = rows - rows.mean(0)
-    column = down.weight[:, 5].double()
-    cosines = torch.stack([row @ column / (row.norm() * column.norm()) for row in rows])
-    variances = logit_variance(loaded, down.weight)
-    assert float(variances[5]) == pytest.approx(float(cosines.var(correction=0)), rel=1e-9)
-    assert float(variances[3]) == pytest.approx(0, abs=1e-12)
-    probe = Ablation(loaded, down)
-    total, frozen = probe.change(3)
-    assert abs(total) > 1e-3
-    assert abs(frozen) < 1e-5
-    assert probe.change(4) == pytest.approx((0, 0), abs=1e-6), "a neuron that writes nothing changes nothing"
+# ----------------------------------------------------------------------------------------------------------------- speed
 
 
 def test_speed_is_measured_on_one_thread_and_threads_come_back(

@@ -1,17 +1,29 @@
-"""The Inspect screen: how a model knows, and how sure it is."""
+"""The Inspect screen: how a model knows, and how sure it is, in three sections."""
 
 from __future__ import annotations
 
 from textual.app import ComposeResult
 
-from tui.place import Place, how
+from tui.confidence_panel import ConfidencePanel
+from tui.knowledge_panel import KnowledgePanel
+from tui.lens_panel import LensPanel
+from tui.place import Place
 
 
 class InspectScreen(Place):
     """Reached with its function key, left with Esc."""
 
     NAME = "inspect"
+    AUTO_FOCUS = "KnowledgePanel"
 
     def body(self) -> ComposeResult:
-        """What the screen is for."""
-        yield how(self.NAME)
+        """Its sections."""
+        yield KnowledgePanel()
+        yield ConfidencePanel()
+        yield LensPanel()
+
+    def opened(self) -> None:
+        """Draw what is known now."""
+        self.query_one(KnowledgePanel).draw()
+        self.query_one(ConfidencePanel).draw()
+        self.query_one(LensPanel).opened()

@@ -1,0 +1,199 @@
+"""Knowledge maps averaged over the pairs of a category that every checkpoint judges rightly (methods.md §3)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from core import contrast, effects, facts, map_totals
+from core.facts import Fact
+from core.families import Family
+from core.loading import Loaded
+from core.map_totals import Totals, cells
+from core.maps import MapError, MapOrder, Traced, minus
+from core.pairing import Pair, PairError, Pairing
+from core.scoring import reply_logits
+from core.steps import Step
+from core.tracer import LEAST_GAP, Effects, Load, Tracer, Tracing, finished, ways
+
+#: So many candidates for every pair that is wanted are asked about, at most.
+CANDIDATES = 4
+#: Pairs that are kept as examples.
+EXAMPLES = 5
+#: Pairs that are asked about in one slice.
+_ROWS = 32
+
+
+@dataclass
+class Average:
+    """Averages over the pairs of a category that every checkpoint judges rightly."""
+
+    family: Family
+    order: MapOrder
+    load: Load
+    known: Sequence[Fact]
+    #: Units of work that are done, and how many there are.
+    done: int = 0
+    total: int = 1
+
+    def run(self) -> Tracing:
+        order, names = self.order, self.order.checkpoints
+        every, nulls = ways(order), self._null_set()
+        self.total = order.pairs * (len(every) + (len(names) if nulls else 0))
+        found = Traced(order)
+        pairs, told = yield from self._right(order.set, found)
+        found = replace(found, notes=(told,), examples=tuple(pair.sentences for pair in pairs[:EXAMPLES]))
+        self.total = len(pairs) * (len(every) + (len(names) if nulls else 0))
+        totals: dict[tuple[str, str], Totals] = {}
+        for way in every:
+            totals[way] = yield from self._averaged(pairs, way, found, show=True)
+            found = replace(found, maps=(*found.maps, totals[way].map(*way)))
+        if len(names) == 1:
+            return found
+        one, other = (totals[name, name] for name in names)
+        found = self._compared(found, one, other, None, "")
+        if nulls:
+            other_pairs, _ = yield from self._right(nulls, found)
+            if other_pairs:
+                first = yield from self._averaged(other_pairs, (names[0], names[0]), found, show=False)
+                second = yield from self._averaged(other_pairs, (names[1], names[1]), found, show=False)
+                found = self._compared(found, one, other, (first, second), nulls)
+        return found
+
+    def _compared(
+        self, found: Traced, one: Totals, other: Totals, nulls: tuple[Totals, Totals] | None, null_set: str
+    ) -> Traced:
+        comparison = map_totals.compared(one, other, nulls, null_set)
+        within = [each for each in found.maps if each.source == each.target and not each.minus]
+        across = [each for each in found.maps if each.source != each.target]
+        columns = [place for place in one.present if place in other.present]
+        difference = replace(minus(within[1], within[0]), half=cells(other.half(one)[:, columns]))
+        return replace(found, maps=(*within, difference, *across), comparison=comparison)
+
+    def _null_set(self) -> str:
+        """The category whose maps say how alike unrelated maps are; the next one of the file."""
+        if len(self.order.checkpoints) != 2:
+            return ""
+        every = facts.categories(self.known)
+        facts.of(self.known, self.order.set)
+        at = every.index(self.order.set)
+        return every[(at + 1) % len(every)] if len(every) > 1 else ""
+
+    def _right(self, category: str, found: Traced) -> Generator[tuple[Step, Traced], None, tuple[list[Pair], str]]:
+        """Pairs that every checkpoint judges rightly, as many as are wanted, and a sentence on how many were asked about."""
+        order = self.order
+        contrasted = contrast.load(self.family, "truth")
+        candidates: list[Pair] | None = None
+        for name in order.checkpoints:
+            loaded = self.load(name)
+            own = self._candidates(Pairing(loaded, contrasted, order.question), category)
+            if candidates is not None and [each.true for each in own] != [each.true for each in candidates]:
+                raise MapError(
+                    f"{name} reads the sentences as other tokens than {order.checkpoints[0]}, so that maps cannot be compared; choose one."
+                )
+            candidates = own if candidates is None else candidates
+        assert candidates is not None
+        asked, right = len(candidates), candidates
+        for name in order.checkpoints:
+            kept = []
+            loaded = self.load(name)
+            for start in range(0, len(right), _ROWS):
+                some = right[start : start + _ROWS]
+                kept += [
+                    pair
+                    for pair, good in zip(some, _judges(loaded, some, order.corruption == "noise"), strict=True)
+                    if good
+                ]
+                yield self._step(0, found, f"Asking {name} about {category}.")
+            right = kept
+        if not right and category == order.set:
+            raise MapError(
+                f"{' and '.join(order.checkpoints)} judge{'s' * (len(order.checkpoints) == 1)} none of {asked} pairs of {category} rightly, "
+                "so that there is nothing to trace; choose another set."
+            )
+        n = min(len(right), order.pairs)
+        return right[
+            : order.pairs
+        ], f"{n} pairs of {category}, of {asked} asked about, {len(right)} of them judged rightly."
+
+    def _candidates(self, pairing: Pairing, category: str) -> list[Pair]:
+        """Pairs of a category that line up, more than are wanted."""
+        order, own = self.order, facts.of(self.known, category)
+        most = CANDIDATES * order.pairs
+        if order.corruption == "noise":
+            return [pairing.alone(fact.text, *fact.spans()) for fact in own[:most]]
+        lined: list[Pair] = []
+        for true, false in facts.pairs(own, order.differ, lambda fact: pairing.length(fact.text)):
+            try:
+                lined.append(pairing.of_facts(true, false))
+            except PairError:
+                # As many tokens, but not the same token by token.
+                continue
+            if len(lined) == most:
+                break
+        return lined
+
+    def _averaged(
+        self, pairs: Sequence[Pair], way: tuple[str, str], found: Traced, show: bool
+    ) -> Generator[tuple[Step, Traced], None, Totals]:
+        source, target = way
+        tracer = Tracer(self.load(target))
+        given = Tracer(self.load(source)) if source != target else None
+        totals = Totals(tracer.loaded.anatomy.layers)
+        for number, pair in enumerate(pairs):
+            for effect in self._effects(tracer, given, pair, number):
+                if effect is None:
+                    yield self._step(0, found, f"{target}, pair {number + 1} of {len(pairs)}.")
+                else:
+                    totals.add(effect, pair.roles)
+            shown = replace(found, maps=(*found.maps, totals.map(*way))) if show else found
+            yield self._step(1, shown, f"{target}, pair {number + 1} of {len(pairs)}.")
+        return totals
+
+    def _effects(self, tracer: Tracer, given: Tracer | None, pair: Pair, number: int) -> Iterator[Effects | None]:
+        """None after every row, then the pair's map [layers, tokens]."""
+        if self.order.corruption == "noise":
+            source, (trail,) = tracer.noisy(pair, 1, seed=number)
+            whole, first = tracer.metric(pair, source), pair.first
+        else:
+            own, trail = tracer.runs(pair)
+            whole, first = tracer.metric(pair, own), pair.first
+            source = own
+            if given is not None:
+                source, first = given.runs(pair)[0], pair.shared
+        if whole - tracer.metric(pair, trail) < LEAST_GAP:
+            # Noise may leave the answer as it was: then there is nothing to bring back.
+            return
+        rows = []
+        for slices in tracer.effects(pair, source, trail, whole, first):
+            rows.append(finished(slices))
+            yield None
+        yield np.stack(rows)
+
+    def _step(self, units: int, found: Traced, sentence: str) -> tuple[Step, Traced]:
+        self.done += units
+        part = min(0.999, self.done / max(1, self.total))
+        return Step(units, sentence), replace(found, part=part, sentence=sentence)
+
+
+@torch.inference_mode()
+def _judges(loaded: Loaded, pairs: Sequence[Pair], alone: bool) -> list[bool]:
+    """Whether a checkpoint finds the true sentence true and (unless it stands ``alone``) the false one false, by enough."""
+    prompts = list(itertools.chain.from_iterable((pair.true, pair.false) for pair in pairs))
+    labels = [pair.labels for pair in pairs for _ in range(2)]
+    values: list[float] = []
+    size = effects.rows_of(loaded)
+    for start in range(0, len(prompts), size):
+        some = prompts[start : start + size]
+        for logits, (true, false) in zip(
+            reply_logits(loaded, some, [(loaded.pad,)] * len(some)), labels[start:], strict=False
+        ):
+            values.append(float(logits[0, true] - logits[0, false]))
+    trues, falses = values[::2], values[1::2]
+    if alone:
+        return [value > 0 for value in trues]
+    return [one > 0 > other and one - other >= LEAST_GAP for one, other in zip(trues, falses, strict=True)]

@@ -1,0 +1,135 @@
+"""Du et al.'s two findings on directions as checks of a transfer report: each part a number, its interval and its threshold. No torch.
+
+They find that the truth direction of a base model and of what was post-trained from it are similar and interchangeable, and that the
+refusal directions are not: the base's works on the post-trained model in part only (arXiv 2504.02904, §4 and §5).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from core.intervals import Rate, Verdict, at_least, at_most, less, short, together
+from core.transfers import Cell, Report
+
+#: Directions are called similar when the cosine reaches this part of what noise leaves of it.
+SIMILAR = 0.7
+#: Something from elsewhere does as well as one's own when it lacks no more than this.
+AS_WELL = 0.15
+#: A ceiling below this says that the directions are mostly noise: nothing is concluded from their cosine.
+_NO_CEILING = 0.3
+
+
+@dataclass(frozen=True)
+class Part:
+    """One number of a check: what it is, its interval, the threshold in words, and whether it is as claimed."""
+
+    what: str
+    value: float
+    low: float
+    high: float
+    threshold: str
+    verdict: Verdict
+
+    def __str__(self) -> str:
+        """``base → dpo, flip rate, other's − own: -.02 (-.10–.05), ≥ -.15: holds``"""
+        return (
+            f"{self.what}: {short(self.value)} ({short(self.low)}–{short(self.high)}), {self.threshold}: {self.verdict}"
+        )
+
+
+@dataclass(frozen=True)
+class Check:
+    """A finding, for one pair of checkpoints, and whether it holds here."""
+
+    claim: str
+    base: str
+    post: str
+    parts: tuple[Part, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Holds when every part does, and does not when one does not."""
+        return together([part.verdict for part in self.parts])
+
+    def __str__(self) -> str:
+        """The verdict in a line."""
+        return f"{self.claim} ({self.base}, {self.post}): {self.verdict}"
+
+
+def checks(report: Report) -> tuple[Check, ...]:
+    """The finding that concerns the report's direction, for the root and every checkpoint that descends from it."""
+    parents = report.card.details["parents"]
+    made = _truth if report.kind == "truth" else _refusal
+    return tuple(made(report, _root(parents, name), name) for name in report.targets if parents[name])
+
+
+def _root(parents: dict[str, str | None], name: str) -> str:
+    while (parent := parents[name]) is not None:
+        name = parent
+    return name
+
+
+def _truth(report: Report, base: str, post: str) -> Check:
+    """Similar, and each one's probe and push work on the other as on itself."""
+    parts = [_cosine(report, report.cell(base, post), "≥", SIMILAR)]
+    for source, target in ((base, post), (post, base)):
+        other, own = report.cell(source, target), report.cell(target, target)
+        parts.append(_as_well(f"{source} → {target}, probe accuracy, other's − own", other.recentred, own.recentred))
+        if "norm" in other.pushed and "norm" in own.pushed:
+            flips = other.pushed["norm"].flips, own.pushed["norm"].flips
+            parts.append(_as_well(f"{source} → {target}, flip rate, other's − own", *flips))
+            parts.append(_stronger(report, source, target, other.pushed["norm"].flips))
+    return Check("The truth direction is similar and transfers", base, post, tuple(parts))
+
+
+def _refusal(report: Report, base: str, post: str) -> Check:
+    """Not similar, and forward, the base's does less than the target's own, added and removed."""
+    other, own = report.cell(base, post), report.cell(post, post)
+    parts = [_cosine(report, other, "<", SIMILAR)]
+    if "norm" in other.added and "norm" in own.added:
+        added = other.added["norm"].rate("refuses"), own.added["norm"].rate("refuses")
+        parts.append(_falls_short(f"{base} → {post}, harmless requests refused, other's − own", *added))
+    if other.ablated and own.ablated:
+        kept = own.ablated.rate("refuses"), other.ablated.rate("refuses")
+        parts.append(_falls_short(f"{base} → {post}, harmful requests refused when ablated, own − other's", *kept))
+    return Check("The refusal direction differs and transfers forward only in part", base, post, tuple(parts))
+
+
+def _cosine(report: Report, cell: Cell, sense: str, threshold: float) -> Part:
+    """The cosine as a part of its ceiling, at a shared template where there is one: what differs are then the weights alone."""
+    said = next(
+        each for each in report.card.details["cells"] if (each["source"], each["target"]) == (cell.source, cell.target)
+    )
+    shared = said.get("shared_interval") is not None
+    value, ceiling = (said["shared"], said["shared_ceiling"]) if shared else (cell.cosine, cell.ceiling)
+    low, high = said["shared_interval"] if shared else (cell.low, cell.high)
+    what = f"{cell.source}, {cell.target}, cosine over its ceiling{' at a shared template' if shared else ''}"
+    if not ceiling > _NO_CEILING:
+        return Part(
+            f"{what} ({short(ceiling)})", math.nan, -math.inf, math.inf, f"{sense} {short(threshold)}", "inconclusive"
+        )
+    value, low, high = (each / ceiling for each in (value, low, high))
+    verdict = at_least(low, high, threshold) if sense == "≥" else at_most(low, high, threshold)
+    return Part(what, value, low, high, f"{sense} {short(threshold)}", verdict)
+
+
+def _as_well(what: str, other: Rate, own: Rate) -> Part:
+    value, low, high = less(other, own)
+    return Part(what, value, low, high, f"≥ {short(-AS_WELL)}", at_least(low, high, -AS_WELL))
+
+
+def _falls_short(what: str, other: Rate, own: Rate) -> Part:
+    value, low, high = less(other, own)
+    return Part(what, value, low, high, f"≤ {short(-AS_WELL)}", at_most(low, high, -AS_WELL))
+
+
+def _stronger(report: Report, source: str, target: str, flips: Rate) -> Part:
+    """Flips beside the mean of the stronger kind of controls: a direction that does no more than any other transfers nothing."""
+    known = report.target(target)
+    rates = max(known.controls.values(), key=lambda each: sum(each) / len(each))
+    trials = Rate(round(sum(rates) * known.control_n), len(rates) * known.control_n)
+    value, low, high = less(flips, trials)
+    return Part(
+        f"{source} → {target}, flip rate above the controls'", value, low, high, "≥ 0", at_least(low, high, 0.0)
+    )

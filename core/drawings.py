@@ -1,0 +1,253 @@
+"""Plots as SVG: they stand in a page, are saved as a file, and need nothing but a browser. No torch.
+
+Every mark has a ``<title>`` with its numbers, so that whatever a colour or a place shows can be read as text.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from core.confidence import Confidence
+from core.lenses import OKABE_ITO
+
+_WIDTH, _HEIGHT = 640, 380
+_LEFT, _RIGHT, _TOP, _BOTTOM = 72, 20, 36, 50
+_INK, _PALE, _GRID, _MARK = "#1a1a1a", "#8a8a8a", "#dddddd", "#D55E00"
+#: Colours that stand out from white, in the order in which lines get them.
+_COLOURS = (OKABE_ITO[4], OKABE_ITO[5], OKABE_ITO[2], OKABE_ITO[6], OKABE_ITO[0], OKABE_ITO[1], "#000000")
+
+
+@dataclass(frozen=True)
+class Axis:
+    """From ``low`` to ``high``, by powers of ten where it is ``log``."""
+
+    title: str
+    low: float
+    high: float
+    log: bool = False
+
+    def part(self, value: float) -> float:
+        """Where a value stands, from 0 to 1."""
+        if self.log:
+            low, high, at = (math.log10(max(each, 1e-300)) for each in (self.low, self.high, value))
+        else:
+            low, high, at = self.low, self.high, value
+        return (at - low) / ((high - low) or 1.0)
+
+    @property
+    def ticks(self) -> list[float]:
+        """Round values along the axis."""
+        if self.log:
+            first, last = math.ceil(math.log10(self.low)), math.floor(math.log10(self.high))
+            found = [10.0**power for power in range(first, last + 1)]
+            if len(found) > 1:
+                return found
+            finer = [step * 10.0**power for power in range(first - 1, last + 2) for step in (1, 2, 5)]
+            return [each for each in finer if self.low <= each <= self.high]
+        rough = (self.high - self.low) / 5
+        step = 10.0 ** math.floor(math.log10(rough)) if rough > 0 else 1.0
+        step *= next(each for each in (1, 2, 5, 10) if each * step >= rough * 0.999)
+        start = math.ceil(self.low / step - 1e-9)
+        return [index * step for index in range(start, math.floor(self.high / step + 1e-9) + 1)]
+
+
+class Plot:
+    """A frame with two axes, that marks are put into."""
+
+    def __init__(self, title: str, across: Axis, up: Axis) -> None:
+        self.title, self.across, self.up = title, across, up
+        self.marks: list[str] = []
+        self.legend: list[tuple[str, str]] = []
+
+    def x(self, value: float) -> float:
+        """Pixels from the left."""
+        return _LEFT + self.across.part(value) * (_WIDTH - _LEFT - _RIGHT)
+
+    def y(self, value: float) -> float:
+        """Pixels from the top."""
+        return _HEIGHT - _BOTTOM - self.up.part(value) * (_HEIGHT - _TOP - _BOTTOM)
+
+    def dot(self, x: float, y: float, said: str, colour: str, size: float = 2.5) -> None:
+        """A point with its numbers."""
+        self.marks.append(
+            f'<circle cx="{self.x(x):.1f}" cy="{self.y(y):.1f}" r="{size}" fill="{colour}" fill-opacity="0.75">'
+            f"<title>{escape(said)}</title></circle>"
+        )
+
+    def diamond(self, x: float, y: float, said: str, colour: str) -> None:
+        """A point of another shape, so that the colour is not needed."""
+        across, down = self.x(x), self.y(y)
+        path = f"M{across:.1f} {down - 6:.1f}l6 6l-6 6l-6 -6z"
+        self.marks.append(f'<path d="{path}" fill="{colour}" stroke="#ffffff"><title>{escape(said)}</title></path>')
+
+    def line(self, points: Sequence[tuple[float, float]], colour: str, dash: str = "", said: str = "") -> None:
+        """A line through the points that have a number."""
+        known = [(x, y) for x, y in points if math.isfinite(y)]
+        path = " ".join(f"{self.x(x):.1f},{self.y(y):.1f}" for x, y in known)
+        style = f' stroke-dasharray="{dash}"' if dash else ""
+        title = f"<title>{escape(said)}</title>" if said else ""
+        self.marks.append(
+            f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{style}>{title}</polyline>'
+        )
+
+    def bar(self, x: float, low: float, high: float, colour: str) -> None:
+        """An upright interval."""
+        self.marks.append(
+            f'<line x1="{self.x(x):.1f}" x2="{self.x(x):.1f}" y1="{self.y(low):.1f}" y2="{self.y(high):.1f}" stroke="{colour}"/>'
+        )
+
+    def svg(self) -> str:
+        """The drawing."""
+        names = [
+            _text(_LEFT + 8, _TOP + 16 + 16 * row, f"■ {name}", fill=colour)
+            for row, (name, colour) in enumerate(self.legend)
+        ]
+        return _page(_HEIGHT, self.title, [*self._frame(), *self.marks, *names])
+
+    def _frame(self) -> Iterator[str]:
+        bottom, right = _HEIGHT - _BOTTOM, _WIDTH - _RIGHT
+        for value in self.across.ticks:
+            yield f'<line x1="{self.x(value):.1f}" x2="{self.x(value):.1f}" y1="{_TOP}" y2="{bottom}" stroke="{_GRID}"/>'
+            yield _text(self.x(value), bottom + 16, _tick(value), "middle")
+        for value in self.up.ticks:
+            yield f'<line x1="{_LEFT}" x2="{right}" y1="{self.y(value):.1f}" y2="{self.y(value):.1f}" stroke="{_GRID}"/>'
+            yield _text(_LEFT - 6, self.y(value) + 4, _tick(value), "end")
+        yield _text((_LEFT + right) / 2, _HEIGHT - 10, self.across.title, "middle")
+        middle = (_TOP + bottom) / 2
+        yield (
+            f'<text x="16" y="{middle:.1f}" text-anchor="middle" transform="rotate(-90 16 {middle:.1f})">{escape(self.up.title)}</text>'
+        )
+
+
+def scatter(of: Confidence) -> str:
+    """Norm × LogitVar of the last blocks' neurons; candidates are diamonds, a colour a block."""
+    norms = [float(each) for block in of.blocks for each in block.norms]
+    variances = [float(each) for block in of.blocks for each in block.variances if each > 0]
+    across = Axis("norm of the output weights", min(norms) * 0.98, max(norms) * 1.02)
+    plot = Plot(
+        f"{of.checkpoint}: MLP neurons of the last blocks",
+        across,
+        Axis("LogitVar", min(variances, default=1e-9) / 1.5, max(variances, default=1.0) * 1.5, log=True),
+    )
+    for place, block in enumerate(of.blocks):
+        chosen, colour = set(block.candidates), _COLOURS[2 * place % 3]
+        for neuron, (norm, variance) in enumerate(zip(block.norms, block.variances, strict=True)):
+            if variance <= 0:
+                continue
+            said = f"block {block.layer}, neuron {neuron}: norm {norm:.3f}, LogitVar {variance:.2e}"
+            if neuron not in chosen:
+                plot.dot(norm, variance, said, colour)
+        for neuron in chosen:
+            if block.variances[neuron] > 0:
+                said = f"candidate: block {block.layer}, neuron {neuron}"
+                plot.diamond(block.norms[neuron], block.variances[neuron], said, _MARK)
+        plot.legend.append((f"block {block.layer}", colour))
+    plot.legend.append(("candidates (diamonds)", _MARK))
+    return plot.svg()
+
+
+def reliability(every: Sequence[Confidence]) -> str:
+    """How often checkpoints are right against how sure they are, with 95 % intervals; calibrated ones lie on the dashed line."""
+    plot = Plot("Calibration", Axis("how sure", 0.5, 1.0), Axis("right", 0.0, 1.0))
+    plot.line([(0.5, 0.5), (1.0, 1.0)], _PALE, "5 4", "as sure as right")
+    for place, of in enumerate(every):
+        colour = _COLOURS[place % len(_COLOURS)]
+        shift = 0.002 * (place - (len(every) - 1) / 2)
+        bins = of.calibration.bins
+        plot.line([(each.sure + shift, each.right) for each in bins], colour, said=of.checkpoint)
+        for each in bins:
+            plot.bar(each.sure + shift, *each.interval, colour)
+            said = f"{of.checkpoint}: {each.n} answers, {each.sure:.3f} sure, {each.right:.3f} right"
+            plot.dot(each.sure + shift, each.right, said, colour, 2.5 + min(5.0, math.sqrt(each.n) / 3))
+        plot.legend.append((f"{of.checkpoint}, ECE {of.calibration.ece.value:.3f}", colour))
+    return plot.svg()
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A line of :func:`forest`: a figure with its interval, and the threshold that it is judged by (NaN for none)."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    threshold: float = math.nan
+    verdict: str = ""
+
+
+def forest(title: str, intervals: Sequence[Interval]) -> str:
+    """Figures below each other, each with its interval; a short stroke marks the threshold."""
+    ends = [
+        end for each in intervals for end in (each.value, each.low, each.high, each.threshold) if math.isfinite(end)
+    ]
+    low, high = min([0.0, *ends]), max([0.0, *ends])
+    axis = Axis("", low - 0.03 * (high - low or 1), high + 0.03 * (high - low or 1))
+    left, right, row = 330, _WIDTH - 30, 26
+
+    def across(value: float) -> float:
+        return left + min(1.0, max(0.0, axis.part(value))) * (right - left)
+
+    bottom = _TOP + row * len(intervals) + 6
+    parts = []
+    for value in axis.ticks:
+        parts.append(
+            f'<line x1="{across(value):.1f}" x2="{across(value):.1f}" y1="{_TOP}" y2="{bottom}" stroke="{_GRID}"/>'
+        )
+        parts.append(_text(across(value), bottom + 14, _tick(value), "middle"))
+    for place, each in enumerate(intervals):
+        parts += _forest_row(each, _TOP + row * place + row / 2, across, left)
+    return _page(bottom + 24, title, parts)
+
+
+def _forest_row(each: Interval, y: float, across: Callable[[float], float], left: int) -> Iterator[str]:
+    colour = {"holds": OKABE_ITO[2], "does not": OKABE_ITO[5]}.get(each.verdict, OKABE_ITO[4])
+    label = each.name if len(each.name) < 54 else f"{each.name[:53]}…"
+    yield f"<g>{_text(left - 12, y + 4, label, 'end')}<title>{escape(each.name)}</title></g>"
+    if not math.isfinite(each.value):
+        yield _text(left + 4, y + 4, "no number", fill=_PALE)
+        return
+    said = f"{each.name}: {each.value:.3f} ({each.low:.3f} to {each.high:.3f}) {each.verdict}"
+    yield (
+        f'<g stroke="{colour}" stroke-width="2"><title>{escape(said)}</title>'
+        f'<line x1="{across(each.low):.1f}" x2="{across(each.high):.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        f'<circle cx="{across(each.value):.1f}" cy="{y:.1f}" r="4" fill="{colour}"/></g>'
+    )
+    if math.isfinite(each.threshold):
+        at = across(each.threshold)
+        yield f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{y - 9:.1f}" y2="{y + 9:.1f}" stroke="{_INK}" stroke-width="2"/>'
+
+
+def lines(title: str, across: str, up: str, curves: Sequence[tuple[str, Sequence[float], str]]) -> str:
+    """Curves over 0, 1, 2 …: each has a name, its values (NaN where there is none) and a dash pattern ("" for a whole line)."""
+    known = [value for _, values, _ in curves for value in values if math.isfinite(value)]
+    longest = max((len(values) for _, values, _ in curves), default=1)
+    low, high = min([0.0, *known]), max([1.0, *known])
+    plot = Plot(title, Axis(across, 0, max(1, longest - 1)), Axis(up, low, high))
+    for place, (name, values, dash) in enumerate(curves):
+        colour = _COLOURS[place % len(_COLOURS)]
+        plot.line(list(enumerate(values)), colour, dash, name)
+        for at, value in enumerate(values):
+            if math.isfinite(value):
+                plot.dot(at, value, f"{name}, {across} {at}: {value:.3f}", colour)
+        plot.legend.append((name, colour))
+    return plot.svg()
+
+
+def _page(height: float, title: str, parts: Sequence[str]) -> str:
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height:.0f}" width="{_WIDTH}" height="{height:.0f}" '
+        f'role="img" aria-label="{escape(title)}" font-family="system-ui, sans-serif" font-size="11" fill="{_INK}">'
+        f'<rect width="100%" height="100%" fill="#ffffff"/><text x="12" y="22" font-size="14" font-weight="600">{escape(title)}</text>'
+        f"{''.join(parts)}</svg>"
+    )
+
+
+def _text(x: float, y: float, text: str, anchor: str = "start", fill: str = _INK) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{fill}">{escape(text)}</text>'
+
+
+def _tick(value: float) -> str:
+    return f"{value:.0e}" if value and abs(value) < 0.001 else f"{value:g}" if abs(value) > 1e-12 else "0"

@@ -1,0 +1,249 @@
+"""Findings 2 and 3 of the report: truth directions are alike and transfer, refusal directions are not and do so in part.
+
+The checks are those of :mod:`core.claims`; the controls are judged by the same thresholds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from core import claims, drawings
+from core.claims import AS_WELL, Check, Part
+from core.drawings import Interval
+from core.findings import Drawing, Finding
+from core.intervals import Rate, at_least, less, short
+from core.tabulated import Table
+from core.transfers import MEASURES, PROFILES, Report
+from core.truth_probe import Probe
+from core.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict
+
+#: A probe reads truth when it judges at least this part of the left-out categories rightly.
+READS = 0.65
+
+TRUTH = (
+    2,
+    "Truth",
+    "Base and post-trained checkpoint have a truth direction; the two are alike, and each works on the other.",
+)
+REFUSAL = (
+    3,
+    "Refusal",
+    "The refusal direction changes in post-training, and the base's works on the post-trained one only in part.",
+)
+TRUTH_METHODS = (
+    "A direction is the difference between the means of the residual stream over true and over false statements, read at the "
+    "full stop [Marks & Tegmark]. A probe is learnt on the training categories, its layer chosen on the validation categories "
+    "and its figure told on test categories that neither has seen; the same with shuffled labels is its control. The cosine of "
+    "two directions is judged as a part of its ceiling, what noise in the examples leaves of it. For the intervention, few-shot "
+    "«S. This statement is:», the direction is added at the statement's last tokens at equal norm, at a strength that was "
+    "chosen on validation; a verdict flips when TRUE and FALSE change places. Intervals: Wilson for rates, Newcombe for their "
+    "differences, bootstrap over examples for cosines. [Du et al., §4]"
+)
+REFUSAL_METHODS = (
+    "The direction is the difference between the means over harmful and over harmless instructions, read behind the instruction [Arditi et "
+    "al.]. Cosines are compared at one shared template, so that only the weights differ, as a part of their ceiling. The base's and the "
+    "target's own direction are added at equal norm to harmless instructions, and removed on harmful ones; replies are scored in four "
+    "classes (refuses, does not know, answers, broken). Intervals: Wilson for rates, Newcombe for differences. [Du et al., §5]"
+)
+_STATES = {"holds": HOLDS, "does not hold": DOES_NOT, "inconclusive": INCONCLUSIVE}
+
+
+def truth(report: Report, post: str, probes: Sequence[Probe], controls: Sequence[Probe]) -> Finding:
+    """The finding on truth.
+
+    Args:
+        probes: of the base and of ``post``.
+        controls: of checkpoints that should have no truth direction: bases that were trained without labelled statements.
+    """
+    check = _check(report, post)
+    parts = (*(_reads(each) for each in probes), *_parts(check))
+    failing = [*(_reads_shuffled(each) for each in probes), *(_reads(each) for each in controls)]
+    failing += _pushed_by_chance(report, post)
+    tables = (_probe_table([*probes, *controls]), *_tables(report, check), _control_table(report))
+    return Finding(*TRUTH, parts, tuple(failing), tables, _drawings(report, check), TRUTH_METHODS)
+
+
+def refusal(report: Report, post: str) -> Finding:
+    """The finding on refusal."""
+    check = _check(report, post)
+    failing = tuple(_refused_by_chance(report, post))
+    tables = (*_tables(report, check), _replies(report, check), _control_table(report))
+    return Finding(*REFUSAL, _parts(check), failing, tables, _drawings(report, check), REFUSAL_METHODS)
+
+
+def _check(report: Report, post: str) -> Check:
+    return next(each for each in claims.checks(report) if each.post == post)
+
+
+def _parts(check: Check) -> tuple[Verdict, ...]:
+    return tuple(
+        Verdict(
+            _sentence(part.what),
+            _STATES[part.verdict],
+            f"{short(part.value)} ({short(part.low)} to {short(part.high)})",
+            f"holds: {part.threshold} over the whole 95 % interval; does not: over none of it",
+            "the two directions are mostly noise, so that their cosine says nothing" if math.isnan(part.value) else "",
+        )
+        for part in check.parts
+    )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+# ---------------------------------------------------------------------------------------------------------------- probes
+
+
+def _reads(probe: Probe) -> Verdict:
+    low, high = probe.rate.interval
+    state = HOLDS if low >= READS and probe.p <= 0.05 else DOES_NOT if high < READS else INCONCLUSIVE
+    return Verdict(
+        f"Truth can be read along a line in {probe.checkpoint}, in categories that were left out.",
+        state,
+        f"accuracy {probe.rate} of {probe.rate.n} at layer {probe.layer}, p against shuffled labels {probe.p:.3f}",
+        f"holds: interval from {READS:.2f} on and p ≤ .05; does not: interval below {READS:.2f}",
+    )
+
+
+def _reads_shuffled(probe: Probe) -> Verdict:
+    rate = probe.control
+    low, high = rate.interval
+    state = HOLDS if low >= READS else DOES_NOT if high < READS else INCONCLUSIVE
+    return Verdict(
+        f"Truth can be read along a line in {probe.checkpoint} that was learnt from shuffled labels.",
+        state,
+        f"accuracy of the run in the middle of {len(probe.shuffled)} {rate}",
+        f"holds: interval from {READS:.2f} on; does not: interval below {READS:.2f}",
+    )
+
+
+def _probe_table(probes: Sequence[Probe]) -> Table:
+    rows = tuple(
+        (each.checkpoint, str(each.layer), str(each.rate), str(each.rate.n), str(each.control), f"{each.p:.3f}")
+        for each in probes
+    )
+    return Table(
+        "Truth probe on categories that were left out",
+        ("checkpoint", "layer", "accuracy (95 %)", "n", "labels shuffled, middle run", "p"),
+        rows,
+    )  # fmt: skip
+
+
+# -------------------------------------------------------------------------------------------------------------- controls
+
+
+def _pushed_by_chance(report: Report, post: str) -> list[Verdict]:
+    """Directions from shuffled labels, and any: do they flip verdicts as the target's own does?"""
+    own = report.cell(post, post).pushed.get("norm")
+    if own is None:
+        return []
+    return [
+        _as_well(f"A {said} flips verdicts of {post} as well as its own.", rate, own.flips)
+        for said, rate in _chances(report, post, "").items()
+    ]
+
+
+def _refused_by_chance(report: Report, post: str) -> list[Verdict]:
+    own = report.cell(post, post).added.get("norm")
+    if own is None:
+        return []
+    return [
+        _as_well(f"A {said} makes {post} refuse as well as its own.", rate, own.rate("refuses"))
+        for said, rate in _chances(report, post, "added ").items()
+    ]
+
+
+def _chances(report: Report, target: str, prefix: str) -> dict[str, Rate]:
+    known = report.target(target)
+    found = {}
+    for name, said in (("shuffled", "direction from shuffled labels"), ("isotropic", "direction drawn at random")):
+        rates = known.controls.get(f"{prefix}{name}", ())
+        if rates:
+            found[said] = Rate(round(sum(rates) * known.control_n), len(rates) * known.control_n)
+    return found
+
+
+def _as_well(claim: str, other: Rate, own: Rate) -> Verdict:
+    value, low, high = less(other, own)
+    return Verdict(
+        claim,
+        _STATES[at_least(low, high, -AS_WELL)],
+        f"{other} against {own}, difference {short(value)} ({short(low)} to {short(high)})",
+        f"holds: ≥ {short(-AS_WELL)} over the whole 95 % interval; does not: over none of it",
+    )
+
+
+def _control_table(report: Report) -> Table:
+    rows = []
+    for target in report.targets:
+        known = report.target(target)
+        for name, rates in known.controls.items():
+            mean = sum(rates) / len(rates) if rates else math.nan
+            rows.append(
+                (target, name, short(mean), short(max(rates, default=math.nan)), str(len(rates)), str(known.control_n))
+            )
+    return Table(
+        "Controls at the norm of the target's own direction",
+        ("target", "control", "mean", "largest", "directions", "n each"),
+        tuple(rows),
+    )  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------------ tables and plots
+
+
+def _tables(report: Report, check: Check) -> list[Table]:
+    """Every measure for the four cells of the pair."""
+    pair = (check.base, check.post)
+    rows = []
+    for measure in MEASURES[report.kind].values():
+        cells = [
+            measure.text(report.cell(source, target))
+            for target in pair
+            for source in (target, *(each for each in pair if each != target))
+        ]
+        rows.append((measure.title, *cells))
+    heads = tuple(
+        f"{source} → {target}" for target in pair for source in (target, *(each for each in pair if each != target))
+    )
+    cell = report.cell(check.base, check.post)
+    note = (
+        f"Cosine of the two directions at layer {cell.layer}: ceiling (split halves) {short(cell.ceiling)}, null (shuffled labels) "
+        f"{short(cell.null)}, winsorised {short(cell.winsorised)}."
+    )
+    return [
+        Table(
+            f"{report.kind.capitalize()} across {check.base} and {check.post}", ("measure", *heads), tuple(rows), note
+        )
+    ]
+
+
+def _replies(report: Report, check: Check) -> Table:
+    known, cell, own = (
+        report.target(check.post),
+        report.cell(check.base, check.post),
+        report.cell(check.post, check.post),
+    )
+    rows = [("as it is", str(known.plain["harmless"]), str(known.plain["harmful"]))]
+    for name, each in ((f"direction of {check.post}", own), (f"direction of {check.base}", cell)):
+        added = "; ".join(f"{how}: {said}" for how, said in each.added.items())
+        rows.append((name, added, str(each.ablated)))
+    return Table(f"Replies of {check.post}", ("steered by", "harmless, added", "harmful, removed"), tuple(rows))
+
+
+def _drawings(report: Report, check: Check) -> tuple[Drawing, ...]:
+    profile = report.profile(check.base, check.post)
+    shared = "shared" in profile
+    names = ("shared", "shared_ceiling", "shared_null") if shared else ("cosine", "ceiling", "null")
+    curves = [(PROFILES[name], profile[name], dash) for name, dash in zip(names, ("", "6 3", "2 3"), strict=True)]
+    return (
+        Drawing(f"{report.kind}-checks", drawings.forest(check.claim, [_interval(part) for part in check.parts])),
+        Drawing(f"{report.kind}-layers", drawings.lines(f"{check.base} and {check.post}", "layer", "cosine", curves)),
+    )
+
+
+def _interval(part: Part) -> Interval:
+    number = part.threshold.split()[-1]
+    return Interval(part.what, part.value, part.low, part.high, float(number), _STATES[part.verdict])

@@ -1,0 +1,136 @@
+"""Averages of maps over pairs, and what two of them have in common: correlation, ceiling, null, largest difference. No torch.
+
+Pairs are dealt into :data:`FOLDS` folds, and only the folds' sums are kept, so that the memory does not depend on the number of pairs;
+halves, intervals and bootstrap samples are made of folds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.maps import ROLES, Cells, Comparison, Map
+
+FOLDS = 10
+DRAWS = 1_000
+#: Student's t for the 95 % interval of a mean of so many folds.
+_T = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36, 9: 2.31, 10: 2.26}
+
+Array = NDArray[np.float64]
+
+
+class Totals:
+    """Sums of effects by fold, layer and role."""
+
+    def __init__(self, layers: int) -> None:
+        self.sums: Array = np.zeros((FOLDS, layers, len(ROLES)))
+        self.counts: Array = np.zeros((FOLDS, len(ROLES)))
+        self.n = 0
+
+    def add(self, effects: Array, roles: Sequence[str]) -> None:
+        """One pair's map [layers, tokens], with the role of each token; tokens of one role are averaged first."""
+        fold = self.n % FOLDS
+        for place, role in enumerate(ROLES):
+            chosen = [index for index, each in enumerate(roles) if each == role]
+            if chosen:
+                self.sums[fold, :, place] += effects[:, chosen].mean(1)
+                self.counts[fold, place] += 1
+        self.n += 1
+
+    def mean(self, folds: Sequence[int] | None = None) -> Array:
+        """The mean over the pairs of some folds (a fold may count twice): [layers, roles], NaN for a role that none has."""
+        chosen = list(range(FOLDS)) if folds is None else list(folds)
+        with np.errstate(invalid="ignore"):
+            mean: Array = self.sums[chosen].sum(0) / self.counts[chosen].sum(0)
+        return mean
+
+    @property
+    def present(self) -> list[int]:
+        """The roles that some pair has."""
+        return [place for place in range(len(ROLES)) if self.counts[:, place].sum()]
+
+    @property
+    def filled(self) -> list[int]:
+        """The folds that have pairs."""
+        return [fold for fold in range(FOLDS) if self.counts[fold].any()]
+
+    def half(self, other: Totals | None = None) -> Array:
+        """Half of each cell's 95 % interval, from how the folds differ (of the difference to ``other``): [layers, roles]."""
+        folds = self.filled
+        if len(folds) < 2:
+            return np.full(self.sums.shape[1:], np.nan)
+        each = np.stack([self.mean([fold]) - (other.mean([fold]) if other else 0) for fold in folds])
+        half: Array = _T[len(folds)] * each.std(0, ddof=1) / math.sqrt(len(folds))
+        return half
+
+    def map(self, source: str, target: str) -> Map:
+        """The average as a map."""
+        places = self.present
+        return Map(
+            source, target, tuple(ROLES[place] for place in places), cells(self.mean()[:, places]), cells(self.half()[:, places]), self.n
+        )  # fmt: skip
+
+
+def cells(values: Array) -> Cells:
+    """An array as a map holds it."""
+    return tuple(tuple(float(value) for value in row) for row in values)
+
+
+def array(each: Map) -> Array:
+    """A map's cells as an array."""
+    return np.array(each.cells, np.float64)
+
+
+def pearson(one: Array, other: Array) -> float:
+    """Pearson's r over the cells that both have; NaN where one does not vary."""
+    both = np.isfinite(one) & np.isfinite(other)
+    a, b = one[both], other[both]
+    if len(a) < 2 or a.std() == 0 or b.std() == 0:
+        return math.nan
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def split_half(totals: Totals) -> float:
+    """The mean correlation between the maps of two halves of the pairs, over all ways to halve the folds; NaN for too few pairs."""
+    folds = totals.filled
+    if len(folds) < 4:
+        return math.nan
+    found = [
+        pearson(totals.mean(half), totals.mean([fold for fold in folds if fold not in half]))
+        for half in combinations(folds, len(folds) // 2)
+    ]
+    return float(np.mean(found))
+
+
+def compared(one: Totals, other: Totals, nulls: tuple[Totals, Totals] | None = None, null_set: str = "") -> Comparison:
+    """Two checkpoints' averages over the same pairs. ``nulls`` are the same two checkpoints' averages over another category."""
+    first, second = one.mean(), other.mean()
+    folds = [fold for fold in one.filled if fold in other.filled]
+    dealt = np.random.default_rng(0).choice(folds, size=(DRAWS, len(folds)))
+    drawn = [pearson(one.mean(chosen), other.mean(chosen)) for chosen in dealt] if len(folds) > 3 else [math.nan]
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    null = None
+    if nulls is not None:
+        null = float(np.mean([pearson(first, nulls[1].mean()), pearson(nulls[0].mean(), second)]))
+    halves = (split_half(one), split_half(other))
+    places = [place for place in one.present if place in other.present]
+    difference, width = (second - first)[:, places], other.half(one)[:, places]
+    layer, column = np.unravel_index(int(np.abs(difference).argmax()), difference.shape)
+    largest = (int(layer), int(column), float(difference[layer, column]), float(width[layer, column]))
+    known = None if any(math.isnan(each) for each in halves) else halves
+    return Comparison(
+        pearson(first, second), float(low), float(high), known, null, null_set if nulls else "", largest, one.n
+    )
+
+
+def compared_pair(one: Map, other: Map) -> Comparison:
+    """Two checkpoints' maps of one pair of sentences: there are no halves, and no interval."""
+    first, second = array(one), array(other)
+    difference = second - first
+    layer, column = np.unravel_index(int(np.nanargmax(np.abs(difference))), difference.shape)
+    largest = (int(layer), int(column), float(difference[layer, column]), math.nan)
+    return Comparison(pearson(first, second), math.nan, math.nan, None, None, "", largest, 1)

@@ -1,0 +1,269 @@
+"""Knowledge maps as values: what is asked for, layer × token maps, and how two of them compare. No torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from core.errors import TillerError
+from core.lenses import Lens
+from core.recipes import Recipe, Term
+
+Corruption = Literal["false", "noise"]
+Differ = Literal["subject", "object"]
+#: Layers, the first one first, each a number for every column; NaN where there is none (yet).
+Cells = tuple[tuple[float, ...], ...]
+
+#: What a token is to its statement, in the order in which maps show it.
+ROLES = (
+    "start", "subject first", "subject middle", "subject last", "relation", "object", "full stop", "suffix",
+)  # fmt: skip
+#: How many pairs a set is averaged over unless another number is given, and at most.
+PAIRS, MOST_PAIRS = 50, 2_000
+
+_EFFECT = Lens(
+    "effect", "effect", "How much of the true sentence's answer one replaced residual brings back: 0 none, 1 all of it.",
+    "magnitude", 0.0, 1.0, "",
+)  # fmt: skip
+
+
+class MapError(TillerError):
+    """A map that cannot be made as it was asked for."""
+
+
+@dataclass(frozen=True)
+class MapOrder:
+    """What map is wanted.
+
+    A pair of sentences (``true`` and ``false``), or a ``set`` (a category of facts) of ``pairs`` pairs that ``differ`` in their subject
+    or object. ``checkpoints`` are one or two; with two, ``across`` also puts the residuals of each into the other. ``corruption``: the
+    false sentence, or noise on the subject of the true one (whose words ``subject`` are). ``question``: with "This statement is:".
+
+    Raises:
+        MapError: for what does not go together.
+    """
+
+    checkpoints: tuple[str, ...]
+    set: str = ""
+    true: str = ""
+    false: str = ""
+    subject: str = ""
+    corruption: Corruption = "false"
+    differ: Differ = "subject"
+    question: bool = True
+    pairs: int = PAIRS
+    across: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.set and not self.true.strip():
+            raise MapError("Write a true sentence, and a false one of as many tokens, or choose a set.")
+        if not self.set and self.corruption == "false" and not self.false.strip():
+            raise MapError("Write the false sentence, too, or choose noise on the subject.")
+        if not 1 <= len(set(self.checkpoints)) == len(self.checkpoints) <= 2:
+            raise MapError("A map is of one checkpoint or of two different ones; name them.")
+        if self.across and len(self.checkpoints) != 2:
+            raise MapError("Residuals are put from one checkpoint into another; name two checkpoints.")
+        if self.across and self.corruption == "noise":
+            raise MapError(
+                "Residuals go across checkpoints with a false sentence, not with noise; choose one of the two."
+            )
+        if not 1 <= self.pairs <= MOST_PAIRS:
+            raise MapError(f"A set is averaged over 1 to {MOST_PAIRS} pairs, not {self.pairs}.")
+
+    @property
+    def title(self) -> str:
+        """What is traced, in words."""
+        what = self.set if self.set else self.true
+        noise = ", noise on the subject" if self.corruption == "noise" else ""
+        return f"{what}{noise}{'' if self.question else ', without the question'}"
+
+
+@dataclass(frozen=True)
+class Map:
+    """Layers × columns of effects: (metric − false run) / (true run − false run), where the metric is logit(TRUE) − logit(FALSE).
+
+    ``columns`` are tokens, or roles for an average over ``n`` pairs; ``half`` is half of each cell's 95 % interval, where there is one.
+    ``source`` is the checkpoint whose residuals are put into ``target``; the two are one unless a map goes across. ``minus`` is the
+    checkpoint whose map was taken away.
+    """
+
+    source: str
+    target: str
+    columns: tuple[str, ...]
+    cells: Cells
+    half: Cells | None = None
+    n: int = 1
+    minus: str = ""
+    note: str = ""
+
+    @property
+    def title(self) -> str:
+        """How the map is called."""
+        if self.minus:
+            return f"{self.target} − {self.minus}"
+        return self.target if self.source == self.target else f"{self.source} → {self.target}"
+
+    @property
+    def layers(self) -> int:
+        """The number of layers."""
+        return len(self.cells)
+
+    @property
+    def known(self) -> list[float]:
+        """Every cell that has a number."""
+        return [value for row in self.cells for value in row if not math.isnan(value)]
+
+    @property
+    def lens(self) -> Lens:
+        """How the map is coloured: from none to all of the effect, or on both sides of nothing."""
+        largest = max((abs(value) for value in self.known), default=0.0)
+        if self.minus:
+            return signed(max(largest, 0.05))
+        if min(self.known, default=0.0) < -0.1 or largest > 1.1:
+            return signed(max(largest, 1.0))
+        return _EFFECT
+
+    def described(self, layer: int, column: int) -> str:
+        """A cell in words."""
+        value = self.cells[layer][column]
+        where = f"layer {layer}, {self.columns[column].strip() or repr(self.columns[column])}"
+        if math.isnan(value):
+            return f"{where}: no number"
+        width = self.half[layer][column] if self.half else math.nan
+        more = "" if math.isnan(width) else f" ± {width:.3f}"
+        return f"{where}: {value:+.3f}{more}"
+
+
+def signed(largest: float) -> Lens:
+    """The colours of a map with values on both sides of nothing."""
+    return Lens("difference", "difference", "Above or below nothing.", "signed", -largest, largest, "")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two checkpoints' maps: Pearson's r over all cells, with what it can be at most and what unrelated maps have.
+
+    ``halves`` are the correlations of each map with itself between halves of the pairs, ``null`` the correlation with the other
+    checkpoint's map of another category (``null_set``); None where a single pair has none. ``largest`` is the cell with the largest
+    difference: layer, column, value, half of its 95 % interval.
+    """
+
+    r: float
+    low: float
+    high: float
+    halves: tuple[float, float] | None
+    null: float | None
+    null_set: str
+    largest: tuple[int, int, float, float]
+    n: int
+
+    @property
+    def ceiling(self) -> float | None:
+        """What r can be expected to reach at most: the geometric mean of the two split-half correlations."""
+        if self.halves is None or min(self.halves) <= 0:
+            return None
+        return math.sqrt(self.halves[0] * self.halves[1])
+
+    def lines(self, of: Map) -> tuple[str, ...]:
+        """The comparison in words; ``of`` is the map of differences."""
+        layer, column, value, width = self.largest
+        interval = "" if math.isnan(self.low) else f" ({self.low:.3f} to {self.high:.3f})"
+        found = [f"Pearson correlation of the two maps: {self.r:.3f}{interval}, {self.n} pair{'s' * (self.n != 1)}."]
+        if self.halves is not None:
+            top = f"; ceiling {self.ceiling:.3f}" if self.ceiling is not None else "; no ceiling"
+            found.append(f"Halves of the pairs agree at {self.halves[0]:.3f} and {self.halves[1]:.3f}{top}.")
+        if self.null is not None:
+            found.append(f"Null, against the other's map of {self.null_set}: {self.null:.3f}.")
+        more = "" if math.isnan(width) else f" ± {width:.3f}"
+        found.append(f"Largest difference: {value:+.3f}{more} at layer {layer}, {of.columns[column].strip()}.")
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class Traced:
+    """The maps so far: rows that are not computed yet are NaN. ``notes`` are sentences on what to know about them.
+
+    ``examples`` are the pairs, the first few of a set, as (true, false).
+    """
+
+    order: MapOrder
+    maps: tuple[Map, ...] = ()
+    comparison: Comparison | None = None
+    notes: tuple[str, ...] = ()
+    examples: tuple[tuple[str, str], ...] = ()
+    part: float = 0.0
+    sentence: str = "Waiting for the model."
+    left: float | None = None
+
+    def map(self, title: str) -> Map | None:
+        """The map of that title."""
+        return next((each for each in self.maps if each.title == title), None)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What the comparison and the notes say."""
+        compared = next((each for each in self.maps if each.minus), None)
+        told = self.comparison.lines(compared) if self.comparison and compared else ()
+        return (*told, *self.notes)
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a residual would say if it were unembedded: the likeliest words with their probabilities, for each of ``titles``."""
+
+    titles: tuple[str, ...]
+    #: By title, by layer: (word, probability), the likeliest first.
+    rows: tuple[tuple[tuple[tuple[str, float], ...], ...], ...]
+    layers: tuple[int, ...]
+    said: str = ""
+    note: str = ""
+
+
+@dataclass
+class Table:
+    """Rows of text under a head, for whoever reads numbers rather than colours."""
+
+    head: tuple[str, ...]
+    rows: list[tuple[str, ...]] = field(default_factory=list)
+
+    def text(self) -> str:
+        """The table in columns."""
+        widths = [max(len(row[place]) for row in (self.head, *self.rows)) for place in range(len(self.head))]
+        return "\n".join(_line(row, widths) for row in (self.head, *self.rows))
+
+
+def _line(row: Sequence[str], widths: Iterable[int]) -> str:
+    return "  ".join(each.rjust(width) for each, width in zip(row, widths, strict=True)).rstrip()
+
+
+def table(shown: Map) -> Table:
+    """A map as a table, the last layer first, as it is drawn."""
+    made = Table(("layer", *(each.strip() or repr(each) for each in shown.columns)))
+    for layer in reversed(range(shown.layers)):
+        made.rows.append((str(layer), *(number(value) for value in shown.cells[layer])))
+    return made
+
+
+def number(value: float) -> str:
+    """A cell as a table has it."""
+    # What rounds to nothing has no sign.
+    return "·" if math.isnan(value) else f"{round(value, 2) + 0.0:.2f}"
+
+
+def minus(one: Map, other: Map) -> Map:
+    """How much more of the effect ``one`` has, cell by cell."""
+    cells = tuple(
+        tuple(a - b for a, b in zip(row, taken, strict=True)) for row, taken in zip(one.cells, other.cells, strict=True)
+    )
+    return Map(one.source, one.target, one.columns, cells, None, min(one.n, other.n), minus=other.target)
+
+
+def steered_at(recipe: Recipe, layer: int, direction: str) -> Recipe:
+    """A recipe that acts at ``layer``: its first addition moved there, or one strength of ``direction`` added where it has none."""
+    first = next((term for term in recipe.terms if term.kind == "add"), None)
+    if first is None:
+        return Recipe((*recipe.terms, Term("add", direction, 1.0, None, (layer,))))
+    moved = replace(first, layers=(layer,))
+    return Recipe(tuple(moved if term is first else term for term in recipe.terms))

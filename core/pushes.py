@@ -1,0 +1,369 @@
+"""A target pushed by its own direction, by everyone else's, and by controls; the figures of a transfer report's cells.
+
+Everybody's vector acts at the target's own layer. Controls are directions from shuffled labels and isotropic ones, of the norm that the
+target's own direction has at the strength that is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core import effects, nudges, sweeps
+from core.alignments import cosine
+from core.contrast import ContrastSet, Split
+from core.drafts import ablate
+from core.edits import RowEdit
+from core.events import Reason
+from core.loading import Loaded
+from core.notebook import Notebook
+from core.nudges import Judged, Verdicts
+from core.recipes import MAX_STRENGTH
+from core.steps import Learning, Slices
+from core.store import Direction
+from core.sweeps import Asking
+from core.tasks import Sizes
+from core.transfers import CLASSES
+from core.values import Sampling
+
+Floats = NDArray[np.float64]
+Document = dict[str, Any]
+
+#: Strengths that are tried, in gaps of the target's own direction.
+STRENGTHS = (0.5, 1.0, 1.5, 2.0)
+#: The least part of P(TRUE) + P(FALSE) that a strength may leave.
+MASS = 0.8
+#: Strengths whose effect on validation is within this of the best do as well: the smallest of them is taken.
+AS_GOOD = 0.03
+#: Equal projection is not sought with a vector longer than so many times the target's own.
+LONGEST = 5.0
+#: Replies that mostly end by themselves are broken when they do not.
+_MOSTLY = 0.5
+
+
+@dataclass(frozen=True)
+class Found:
+    """The figures of one target, as a report's document holds them: its own, and those of the cell of every source."""
+
+    target: Document
+    cells: dict[str, Document]
+
+
+@dataclass(frozen=True)
+class Pushing:
+    """A target in memory, and what it is tried on."""
+
+    loaded: Loaded
+    about: str
+    examples: ContrastSet
+    own: Direction
+    classify: Callable[[str, bool], str]
+    sizes: Sizes
+
+    @property
+    def layer(self) -> int:
+        """Where everybody's vector acts."""
+        return self.own.card.layer
+
+    @property
+    def name(self) -> str:
+        """The target's checkpoint."""
+        return self.loaded.checkpoint.name
+
+    def part(self, split: Split, positive: bool, most: int) -> list[str]:
+        """Examples of a class."""
+        return self.examples.part(split, positive, most)
+
+
+def expected_tokens(about: str, examples: ContrastSet, sizes: Sizes, sources: int) -> int:
+    """About how many tokens one target takes."""
+    mean = sum(len(each.text) for each in examples.items) // (4 * len(examples.items)) + 8
+    if about == "truth":
+        rows = 2 * sizes.choosing * (len(STRENGTHS) + 1) + 4 * sizes.statements * sources
+        return (rows + 4 * sizes.controls * sizes.control_statements) * 5 * mean
+    replies = sizes.requests * (2 + 3 * sources) + 4 * sizes.controls * sizes.control_requests
+    return replies * (mean + sizes.reply // 2)
+
+
+def pushed(
+    pushing: Pushing, vectors: Mapping[str, Floats], removed: Mapping[str, int], shuffled: Floats, notes: Notebook
+) -> Learning[Found]:
+    """Every figure of a target.
+
+    Args:
+        vectors: each source's direction in the target's space [layers, width].
+        removed: the layer whose vector is ablated, for each source: its own, as in a recipe.
+        shuffled: directions from shuffled labels [count, layers, width].
+    """
+    if pushing.about == "truth":
+        found = yield from _truth(pushing, vectors, shuffled, notes)
+    else:
+        found = yield from _refusal(pushing, vectors, removed, shuffled, notes)
+    return found
+
+
+def scaled(vector: Floats, own: Floats, strength: float) -> dict[str, Floats]:
+    """A vector made as strong as ``strength`` times ``own``: of equal norm, and of equal projection on it where that can be reached."""
+    norm = float(np.linalg.norm(vector))
+    goal = strength * float(np.linalg.norm(own))
+    if norm == 0:
+        return {}
+    found = {"norm": vector * (goal / norm)}
+    along = float(cosine(vector, own))
+    if along * LONGEST >= 1:
+        found["projection"] = vector * (goal / (norm * along))
+    return found
+
+
+def _recipes(pushing: Pushing, source: str, vector: Floats, made: Mapping[str, Floats]) -> dict[str, str]:
+    """What a cell does, as a recipe, for those that a recipe can ask for. Truth is pushed down: the answer that shows it is a denial."""
+    sign, gap = "-" if pushing.about == "truth" else "", float(np.linalg.norm(vector))
+    strengths = {how: float(f"{float(np.linalg.norm(each)) / gap:.3g}") for how, each in made.items()}
+    return {
+        how: f"{sign}{strength:g}*{pushing.about}@{source}[{pushing.layer}]"
+        for how, strength in strengths.items()
+        if 0 < strength <= MAX_STRENGTH
+    }
+
+
+def controls(pushing: Pushing, shuffled: Floats, strength: float) -> dict[str, list[Floats]]:
+    """Vectors from shuffled labels and isotropic ones at the target's layer, as long as its own at that strength."""
+    goal = strength * pushing.own.gap(pushing.layer)
+    rng = np.random.default_rng([20_250_408, pushing.layer])
+    count = pushing.sizes.controls
+    made: dict[str, list[Floats]] = {
+        "shuffled": [np.asarray(each[pushing.layer]) for each in shuffled[:count]],
+        "isotropic": [np.asarray(rng.standard_normal(shuffled.shape[-1]), np.float64) for _ in range(count)],
+    }
+    return {
+        how: [each * (goal / max(float(np.linalg.norm(each)), 1e-12)) for each in vectors]
+        for how, vectors in made.items()
+    }
+
+
+# ----------------------------------------------------------------------------------------------------------------- truth
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Statements of a split: true ones, then false ones; ``plain`` is what the target says of them as it is."""
+
+    true: list[Judged]
+    false: list[Judged]
+
+    @property
+    def all(self) -> list[Judged]:
+        return [*self.true, *self.false]
+
+
+def _asked(pushing: Pushing, split: Split, most: int) -> _Asked:
+    trues, falses = pushing.part("train", True, 2), pushing.part("train", False, 2)
+    shots = [(trues[0], True), (falses[0], False), (falses[1], False), (trues[1], True)]
+    return _Asked(*(nudges.prepare(pushing.loaded, pushing.part(split, label, most), shots) for label in (True, False)))
+
+
+def _judge(pushing: Pushing, asked: _Asked, vectors: Sequence[Floats | None]) -> Slices[list[list[list[float]]]]:
+    """For every vector (none: the model as it is) margin and mass of the true statements pushed down and of the false ones pushed up."""
+    rows: list[Judged] = []
+    edits: list[tuple[RowEdit, ...]] = []
+    for vector in vectors:
+        for sign, part in ((-1.0, asked.true), (1.0, asked.false)):
+            rows += part
+            edits += [() if vector is None else nudges.push((sign * vector).astype(np.float32), pushing.layer)] * len(
+                part
+            )
+    found = yield from nudges.verdicts(pushing.loaded, rows, edits)
+    size = len(asked.all)
+    return [
+        [list(found.margin[start : start + size]), list(found.mass[start : start + size])]
+        for start in range(0, len(rows), size)
+    ]
+
+
+def _sides(asked: _Asked, said: Sequence[Sequence[float]]) -> tuple[Verdicts, Verdicts]:
+    """Of the true statements, and of the false ones."""
+    cut = len(asked.true)
+    margin, mass = said
+    return Verdicts(tuple(margin[:cut]), tuple(mass[:cut])), Verdicts(tuple(margin[cut:]), tuple(mass[cut:]))
+
+
+def _told(asked: _Asked, plain: Sequence[Sequence[float]], said: Sequence[Sequence[float]]) -> Document:
+    """A :class:`core.transfers.Pushed` as a document."""
+    before, after = _sides(asked, plain), _sides(asked, said)
+    ways = [(before[side], after[side], towards) for side, towards in ((0, False), (1, True))]
+    flips = [nudges.flips(*way) for way in ways]
+    return {
+        "nie": [nudges.effect(*way) for way in ways],
+        "down": [flips[0].hits, flips[0].n],
+        "up": [flips[1].hits, flips[1].n],
+        "mass": [nudges.mass_left(one, other) for one, other, _ in ways],
+    }
+
+
+def _flipped(told: Document) -> float:
+    n = told["down"][1] + told["up"][1]
+    return (told["down"][0] + told["up"][0]) / n if n else 0.0
+
+
+def _truth(pushing: Pushing, vectors: Mapping[str, Floats], shuffled: Floats, notes: Notebook) -> Learning[Found]:
+    name, own = pushing.name, pushing.own.vectors[pushing.layer].astype(np.float64)
+    choosing, asked = (
+        _asked(pushing, "validation", pushing.sizes.choosing),
+        _asked(pushing, "test", pushing.sizes.statements),
+    )
+    tried = yield from notes.once(
+        f"strength.{name}",
+        partial(_judge, pushing, choosing, [None, *(strength * own for strength in STRENGTHS)]),
+        f"Choosing a strength for {name}.",
+    )
+    strength = _truth_strength([_told(choosing, tried[0], said) for said in tried[1:]])
+    plain = (
+        yield from notes.once(f"plain.{name}", partial(_judge, pushing, asked, [None]), f"Asking {name} as it is.")
+    )[0]
+    cells = {}
+    for source, every in vectors.items():
+        vector = every[pushing.layer]
+        made = scaled(vector, own, strength)
+        said = yield from notes.once(
+            f"push.{name}.{source.replace('/', '.')}",
+            partial(_judge, pushing, asked, list(made.values())),
+            f"Pushing {name} by the direction of {source}.",
+        )
+        told = {how: _told(asked, plain, each) for how, each in zip(made, said, strict=True)}
+        cells[source] = {"pushed": told, "recipes": _recipes(pushing, source, vector, made)}
+    few = _asked(pushing, "test", pushing.sizes.control_statements)
+    rates: dict[str, list[float]] = {}
+    for how, made_by in controls(pushing, shuffled, strength).items():
+        said = yield from notes.once(
+            f"control.{name}.{how}", partial(_judge, pushing, few, [None, *made_by]), f"Trying controls on {name}."
+        )
+        rates[how] = [_flipped(_told(few, said[0], each)) for each in said[1:]]
+    sides = _sides(asked, plain)
+    right = {
+        "true": [sum(each > 0 for each in sides[0].margin), len(sides[0].margin)],
+        "false": [sum(each < 0 for each in sides[1].margin), len(sides[1].margin)],
+    }
+    count = 2 * pushing.sizes.control_statements
+    target = {"layer": pushing.layer, "strength": strength, "own_accuracy": right, "plain": {}, "controls": rates}
+    return Found({**target, "control_n": min(count, len(few.all))}, cells)
+
+
+def _truth_strength(tried: Sequence[Document]) -> float:
+    """The smallest strength that turns about as many verdicts as the best one, among those that leave the mass."""
+    allowed = [index for index, told in enumerate(tried) if min(told["mass"]) >= MASS] or [0]
+    best = max(_flipped(tried[index]) for index in allowed)
+    return STRENGTHS[next(index for index in allowed if _flipped(tried[index]) >= best - AS_GOOD)]
+
+
+# --------------------------------------------------------------------------------------------------------------- refusal
+
+
+def _refusal(
+    pushing: Pushing, vectors: Mapping[str, Floats], removed: Mapping[str, int], shuffled: Floats, notes: Notebook
+) -> Learning[Found]:
+    name, own = pushing.name, pushing.own.vectors[pushing.layer].astype(np.float64)
+    chances = yield from notes.once(
+        f"strength.{name}", partial(_refusal_chances, pushing, own), f"Choosing a strength for {name}."
+    )
+    strength = STRENGTHS[next(index for index, each in enumerate(chances) if each >= max(chances) - AS_GOOD)]
+    harmless, harmful = (_prompts(pushing, label, pushing.sizes.requests) for label in (False, True))
+    plain: dict[str, Document] = {}
+    ends = True
+    for what, prompts in (("harmless", harmless), ("harmful", harmful)):
+        replies = yield from notes.once(
+            f"plain.{name}.{what}", partial(_replies, pushing, [(prompts, ())]), f"Asking {name} as it is."
+        )
+        ends = ends and sum(ended for _, ended in replies[0]) > _MOSTLY * len(prompts)
+        plain[what] = _counts(pushing, replies[0], ends)
+    cells = {}
+    for source, every in vectors.items():
+        vector = every[pushing.layer]
+        made = scaled(vector, own, strength)
+        removal = _without(pushing, every[removed[source]])
+        jobs = [(harmless, _add(pushing, each)) for each in made.values()]
+        sentence = f"Steering {name} by the direction of {source}."
+        label = source.replace("/", ".")
+        said = yield from notes.once(f"push.{name}.{label}", partial(_replies, pushing, jobs), sentence)
+        without = yield from notes.once(
+            f"ablate.{name}.{label}", partial(_replies, pushing, [(harmful, removal)]), sentence
+        )
+        cells[source] = {
+            "added": {how: _counts(pushing, each, ends) for how, each in zip(made, said, strict=True)},
+            "ablated": _counts(pushing, without[0], ends),
+            "recipes": {**_recipes(pushing, source, vector, made), "ablated": f"!{pushing.about}@{source}"},
+        }
+    rates = yield from _refusal_controls(pushing, shuffled, strength, ends, notes)
+    target = {"layer": pushing.layer, "strength": strength, "own_accuracy": {}, "plain": plain, "controls": rates}
+    return Found({**target, "control_n": min(pushing.sizes.control_requests, len(harmless))}, cells)
+
+
+def _refusal_controls(
+    pushing: Pushing, shuffled: Floats, strength: float, ends: bool, notes: Notebook
+) -> Learning[dict[str, list[float]]]:
+    """The part that refuses: of harmless requests with a control added, of harmful ones with a control removed."""
+    few = {what: _prompts(pushing, what == "ablated", pushing.sizes.control_requests) for what in ("added", "ablated")}
+    rates: dict[str, list[float]] = {}
+    for how, made in controls(pushing, shuffled, strength).items():
+        for what, prompts in few.items():
+            edits = [_add(pushing, each) if what == "added" else _without(pushing, each) for each in made]
+            said = yield from notes.once(
+                f"control.{pushing.name}.{how}.{what}",
+                partial(_replies, pushing, [(prompts, each) for each in edits]),
+                f"Trying controls on {pushing.name}.",
+            )
+            counts = [_counts(pushing, each, ends) for each in said]
+            rates[f"{what} {how}"] = [each["refuses"] / sum(each.values()) for each in counts]
+    return rates
+
+
+def _refusal_chances(pushing: Pushing, own: Floats) -> Slices[list[float]]:
+    """P(refusal) on validation's harmless requests at every strength of the target's own direction."""
+    asked = effects.chat(pushing.loaded, pushing.part("validation", False, pushing.sizes.choosing))
+    found = []
+    for strength in STRENGTHS:
+        chances = yield from effects.refusal_in_slices(pushing.loaded, asked, _add(pushing, strength * own))
+        found.append(float(chances.mean()))
+    return found
+
+
+def _prompts(pushing: Pushing, harmful: bool, most: int) -> list[tuple[int, ...]]:
+    return [each.ids for each in effects.chat(pushing.loaded, pushing.part("test", harmful, most))]
+
+
+def _add(pushing: Pushing, vector: Floats) -> tuple[RowEdit, ...]:
+    return (RowEdit(("leave", pushing.layer), "add", "all", vector.astype(np.float32)),)
+
+
+def _without(pushing: Pushing, vector: Floats) -> tuple[RowEdit, ...]:
+    """The edits that remove a vector's direction from everything that is written."""
+    vectors = np.zeros_like(pushing.own.vectors)
+    vectors[pushing.layer] = vector
+    return ablate(_with(pushing.own, vectors), pushing.loaded, pushing.layer)
+
+
+def _with(direction: Direction, vectors: NDArray[np.float32]) -> Direction:
+    return Direction(direction.card, vectors, direction.positive, direction.negative)
+
+
+_ENDED: tuple[Reason, ...] = ("end", "stop string")
+
+
+def _replies(
+    pushing: Pushing, jobs: Sequence[tuple[Sequence[tuple[int, ...]], tuple[RowEdit, ...]]]
+) -> Slices[list[list[tuple[str, bool]]]]:
+    """For every job, prompts and edits, the replies and whether each ended by itself; all of them in one sweep."""
+    askings = [Asking(prompt, edits) for prompts, edits in jobs for prompt in prompts]
+    answers = yield from sweeps.sweep(pushing.loaded, askings, Sampling(max_new_tokens=pushing.sizes.reply))
+    said = iter([(each.text, each.reason in _ENDED) for each in answers])
+    return [[next(said) for _ in prompts] for prompts, _ in jobs]
+
+
+def _counts(pushing: Pushing, replies: Sequence[Sequence[Any]], ends: bool) -> dict[str, int]:
+    """How many replies are of each class; one that was cut off is broken only where replies mostly end (``ends``)."""
+    kinds = [pushing.classify(text, bool(ended) or not ends) for text, ended in replies]
+    return {kind: kinds.count(kind) for kind in CLASSES}

@@ -1,0 +1,239 @@
+"""``launch.py report``: measure what is not measured yet of a base and a post-trained checkpoint, and write the report."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import sys
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+from core import confidence, contrast, facts, families, knowledge, loading, report, report_pages, store, tasks, transfer
+from core.arguments import Arguments
+from core.comparing import Pair
+from core.confidence import Confidence
+from core.drafts import VERSION
+from core.errors import TillerError
+from core.families import Family
+from core.finding_confidence import CONFIDENCE
+from core.finding_confidence import METHODS as CONFIDENCE_METHODS
+from core.finding_confidence import confidence as confidence_finding
+from core.finding_directions import REFUSAL, REFUSAL_METHODS, TRUTH, TRUTH_METHODS
+from core.finding_directions import refusal as refusal_finding
+from core.finding_directions import truth as truth_finding
+from core.finding_knowledge import KNOWLEDGE, not_traced, same_as
+from core.finding_knowledge import METHODS as KNOWLEDGE_METHODS
+from core.finding_knowledge import knowledge as knowledge_finding
+from core.findings import Finding, unmeasured
+from core.loading import Loaded
+from core.maps import MOST_PAIRS, PAIRS, MapError, MapOrder, Traced
+from core.options import UsageError
+from core.parts import PARTS, Order
+from core.plan import Placing
+from core.report import Report, ReportError
+from core.shelf import Shelf
+from core.skiff.proves import OPENING
+from core.skiff.scorer import score
+from core.steps import Step
+from core.tasks import Task
+from core.transfers import Report as Transferred
+from core.truth_probe import Probe, probe
+from core.verdicts import Verdict
+
+T = TypeVar("T")
+#: The base that was trained without labelled statements, where a family has it: the negative control of what concerns truth.
+NEVER_LABELLED = "base-unlabelled"
+#: So many categories of facts are traced unless some are named.
+SETS = 3
+
+
+def run(arguments: list[str]) -> int:
+    """Measure, write both files, and say where they are and what became of the four findings."""
+    options = _parser().parse_args(arguments)
+    if options.recipe:
+        raise UsageError("report measures checkpoints as they are; leave --recipe out.")
+    family = families.load(options.family)
+    torch.set_num_threads(options.threads or loading.threads())
+    out = Path(options.out or f"report-{family.name}.html")
+    if out.suffix.lower() not in (".html", ".md"):
+        raise UsageError(f"--out takes a name that ends in .html or .md, not {out.name!r}.")
+    found = Maker(family, options).report()
+    for suffix, text in ((".html", report_pages.html(found)), (".md", report_pages.markdown(found))):
+        store.write_bytes(out.with_suffix(suffix), text.encode())
+    print(found.summary.text())
+    print(f"Written to {out.with_suffix('.html')} and {out.with_suffix('.md')}.")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Arguments(
+        "launch.py report",
+        description="One page on a base and a post-trained checkpoint: where facts are stored, truth, refusal, confidence, each as a claim "
+        "with figures, controls, plots and a verdict. Directions have to be there (launch.py precompute); everything else is measured now.",
+    )
+    parser.add_model(
+        checkpoint="the post-trained checkpoint that is compared with the base (default: the final one)",
+        recipe="refused: checkpoints are measured as they are",
+        quantize="none, 8bit or 4bit; the truth and refusal sections need none, and say so otherwise",
+    )
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help="where to write; the Markdown lies beside the HTML page (default: report-FAMILY.html)",
+    )
+    parser.add_argument(
+        "--set",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help=f"trace this category of facts, may be given again (default: {SETS})",
+    )
+    parser.add_argument(
+        "--pairs", metavar="N", type=int, default=PAIRS, help=f"pairs of sentences a category (default: {PAIRS})"
+    )
+    return parser
+
+
+class Maker:
+    """One report while it is made. ``say`` is told what is done."""
+
+    def __init__(self, family: Family, options: argparse.Namespace, say: Callable[[str], None] | None = None) -> None:
+        self.family, self.options = family, options
+        self.post = family.checkpoint(options.checkpoint or family.final.name).name
+        self.base = family.path(self.post)[0].name
+        if self.post == self.base:
+            raise ReportError(
+                f"{self.post} is the root of {family.title}, so that there is nothing to compare it with; name a post-trained checkpoint."
+            )
+        if not 1 <= options.pairs <= MOST_PAIRS:
+            raise UsageError(f"--pairs takes a number from 1 to {MOST_PAIRS}, not {options.pairs}.")
+        self.shelf = Shelf(family, Placing(options.device, options.dtype, options.quantize, options.max_memory))
+        self.say = say or _draw
+        self.shipped_by_skiff = (family.folder / "log.json").is_file()
+
+    def report(self) -> Report:
+        """All findings, in order."""
+        findings = tuple(
+            self._found(head, methods, make)
+            for head, methods, make in (
+                (KNOWLEDGE, KNOWLEDGE_METHODS, self._knowledge),
+                (TRUTH, TRUTH_METHODS, self._truth),
+                (REFUSAL, REFUSAL_METHODS, self._refusal),
+                (CONFIDENCE, CONFIDENCE_METHODS, self._confidence),
+            )
+        )
+        self.say("")
+        opening = (*(OPENING if self.shipped_by_skiff else (self.family.notes,)), report.SCOPE)
+        return Report(
+            self.family.title,
+            self.base,
+            self.post,
+            tuple(each for each in opening if each),
+            findings,
+            report.directions(self.family, (self.base, self.post)),
+            f"Tiller {VERSION}, {datetime.date.today().isoformat()}; family {self.family.name}, weights "
+            + ", ".join(
+                f"{name} {loading.fingerprint(self.family.checkpoint(name))}" for name in (self.base, self.post)
+            ),
+        )
+
+    def _found(self, head: tuple[int, str, str], methods: str, make: Callable[[], Finding]) -> Finding:
+        """A finding; what stands in its way stands in its place, and the others go on."""
+        try:
+            return make()
+        except TillerError as error:
+            return unmeasured(*head, methods, str(error))
+
+    # ------------------------------------------------------------------------------------------------------ the findings
+
+    def _knowledge(self) -> Finding:
+        known, _ = facts.load(self.family)
+        chosen = tuple(self.options.set) or facts.categories(known)
+        traced: list[Traced] = []
+        controls: list[Verdict] = []
+        refused: list[str] = []
+        for category in chosen:
+            if not self.options.set and len(traced) == SETS:
+                break
+            try:
+                traced.append(self._trace(self.base, category))
+            except MapError as error:
+                # Of some categories a model may know nothing, or their sentences do not line up.
+                refused.append(str(error))
+        if not traced:
+            raise ReportError(refused[-1])
+        if self._has_control():
+            controls.append(self._traced_control(traced[0].order.set))
+        return knowledge_finding(traced, controls)
+
+    def _trace(self, base: str, category: str) -> Traced:
+        order = MapOrder((base, self.post), set=category, pairs=self.options.pairs)
+        return self._done(knowledge.trace(self.family, order, self.shelf.get), f"knowledge, {category}")
+
+    def _traced_control(self, category: str) -> Verdict:
+        try:
+            found = self._trace(NEVER_LABELLED, category).comparison
+        except MapError as error:
+            return not_traced(NEVER_LABELLED, category, str(error))
+        assert found is not None
+        return same_as(NEVER_LABELLED, found, category)
+
+    def _truth(self) -> Finding:
+        examples = contrast.load(self.family, "truth")
+        names = [self.base, self.post, *([NEVER_LABELLED] if self._has_control() else [])]
+        probes: list[Probe] = [self._done(probe(self.shelf.get(name), examples), "truth") for name in names]
+        return truth_finding(self._transferred("truth"), self.post, probes[:2], probes[2:])
+
+    def _refusal(self) -> Finding:
+        return refusal_finding(self._transferred("refusal"), self.post)
+
+    def _transferred(self, about: str) -> Transferred:
+        if self.options.quantize != "none":
+            raise ReportError("Directions are compared on weights in full precision; leave --quantize out.")
+        task = Task(self.family, about, store.user_folder())
+        found = tasks.fresh(task)
+        if found is not None:
+            return found
+
+        def load(_family: Family, name: str) -> Loaded:
+            return self.shelf.get(name)
+
+        return self._done(transfer.steps(task, load, score), about)
+
+    def _confidence(self) -> Finding:
+        names = [each.name for each in self.family.path(self.post)]
+        every = [self._measured(name) for name in names]
+        return confidence_finding(Pair(every[0], every[-1]), every)
+
+    def _measured(self, name: str) -> Confidence:
+        """What is kept of a checkpoint where it belongs to its weights and examples; else measured now."""
+        fingerprint = loading.fingerprint(self.family.checkpoint(name))
+        for root in (store.user_folder(), self.family.folder.parent):
+            order = Order(self.family, name, root)
+            if PARTS["confidence"].there(order, fingerprint, self.options.quantize):
+                return confidence.load(order.artefact("neurons", "entropy"))
+        order = Order(self.family, name, store.user_folder())
+        self._done(PARTS["confidence"].run(order, self.shelf.get(name)), f"{name} confidence")
+        return confidence.load(order.artefact("neurons", "entropy"))
+
+    def _has_control(self) -> bool:
+        return any(each.name == NEVER_LABELLED for each in self.family.counterfactuals)
+
+    def _done(self, work: Generator[Step | tuple[Step, Traced], None, T], what: str) -> T:
+        while True:
+            try:
+                step = next(work)
+            except StopIteration as stop:
+                found: T = stop.value
+                return found
+            said = step if isinstance(step, Step) else step[0]
+            self.say(f"{what}: {said.sentence}")
+
+
+def _draw(line: str) -> None:
+    """One line of a terminal; nothing in a pipe."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{line[:100]}", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,70 @@
+"""Many answers at once: many prompts, each with edits of its own, in batches as large as the machine takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core import effects, memory
+from core.answers import Answer
+from core.edits import RowEdit
+from core.generation import Speaker, Stream
+from core.loading import Loaded, places
+from core.steps import Slices
+from core.values import Sampling
+
+#: The part of the free memory that a batch's keys, values and logits may take.
+_SHARE = 0.25
+
+
+@dataclass(frozen=True)
+class Asking:
+    """A prompt, and what is done to the model while it answers it."""
+
+    prompt: tuple[int, ...]
+    edits: tuple[RowEdit, ...] = ()
+
+
+def rows(loaded: Loaded, tokens: int) -> int:
+    """How many answers of up to ``tokens`` tokens, prompt included, are written at once.
+
+    As many as a forward pass takes (:func:`core.effects.rows_of`), unless a quarter of the memory that is free holds fewer: a row's
+    keys and values, and three copies of its logits in float32.
+    """
+    config: Any = loaded.model.config.get_text_config()
+    heads = int(config.num_attention_heads)
+    shared = int(getattr(config, "num_key_value_heads", None) or heads)
+    size = int(getattr(config, "head_dim", None) or loaded.width // heads)
+    kept = 2 * loaded.anatomy.layers * shared * size * tokens * loaded.model.dtype.itemsize
+    row = kept + 3 * 4 * int(config.vocab_size)
+    free = memory.room(places(str(loaded.device), ""), {}).usable
+    return max(1, min(effects.rows_of(loaded), int(_SHARE * free) // row))
+
+
+def sweep(loaded: Loaded, askings: Sequence[Asking], sampling: Sampling, at_once: int = 0) -> Slices[list[Answer]]:
+    """The answers, in the order of the askings, one token of a batch at a time.
+
+    Prompts of like length are answered together, and an answer that has ended costs nothing more. ``at_once`` is the number of rows of a
+    batch; 0 lets the program choose.
+    """
+    if not askings:
+        return []
+    longest = max(len(each.prompt) for each in askings) + sampling.max_new_tokens
+    size = at_once or rows(loaded, longest)
+    order = sorted(range(len(askings)), key=lambda index: len(askings[index].prompt))
+    answers: dict[int, Answer] = {}
+    for start in range(0, len(order), size):
+        chosen = order[start : start + size]
+        speakers = [Speaker(index, askings[index].prompt, askings[index].edits, sampling) for index in chosen]
+        stream = Stream(loaded, speakers)
+        answers |= {index: Answer() for index in chosen}
+        first = True
+        while not stream.done:
+            computed = sum(len(askings[index].prompt) for index in chosen) if first else stream.rows
+            for event in stream.step():
+                if event.column is not None:
+                    answers[event.column] = answers[event.column].apply(event)
+            first = False
+            yield computed
+    return [answers[index] for index in range(len(askings))]

@@ -1,0 +1,328 @@
+"""Carrying a direction from one checkpoint to another: everything that is measured of it (methods.md §2; Du et al., §4 and §5).
+
+Twice through the checkpoints. First each one's directions are read from the contrast's texts, with what their noise is; then every
+target is probed and pushed by its own direction and by everyone else's, made as strong as its own in two ways: of equal norm, and of
+equal projection on the target's own direction. Everything is told on the test split; the strength is chosen on validation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from core import alignments, contrast, effects, layer_maps, store, transfers
+from core.alignments import Reading, Texts
+from core.contrast import ContrastSet
+from core.drafts import VERSION
+from core.edits import check_fit
+from core.families import Family
+from core.loading import Loaded
+from core.notebook import Notebook
+from core.prompts import encode
+from core.pushes import Pushing, expected_tokens, pushed
+from core.states import Ids
+from core.steps import Learning, Step, told
+from core.tasks import ABOUT, Task, digest, marks, stored
+from core.transfers import Report
+
+#: A checkpoint of a family, in memory.
+Load = Callable[[Family, str], Loaded]
+#: The class of a reply, given whether it ended by itself: one of :data:`core.transfers.CLASSES`.
+Classify = Callable[[str, bool], str]
+
+_READING = "Reading the examples with {}."
+
+
+# -------------------------------------------------------------------------------------------------------------- the work
+
+
+def steps(task: Task, load: Load, classify: Classify) -> Learning[Report]:
+    """Make the report, a slice at a time, going on from what an earlier run has kept; writes it and returns it.
+
+    Raises:
+        TillerError: a checkpoint without its direction, or one that was learnt on other weights.
+    """
+    now = marks(task)
+    notes = Notebook.of(kind="transfer", about=task.about, family=task.family.name, marks=now)
+    work = _Work(task, load, classify, notes, contrast.load(task.family, task.about))
+    report = yield from work.report(now)
+    notes.forget()
+    return report
+
+
+class _Work:
+    """One report while it is made."""
+
+    def __init__(self, task: Task, load: Load, classify: Classify, notes: Notebook, examples: ContrastSet) -> None:
+        self.task, self.load, self.classify, self.notes, self.examples = task, load, classify, notes, examples
+        self.stored = {source: stored(task, source) for source in task.sources}
+        self.texts = texts_of(examples)
+        self.weights = alignments.weights(self.texts)
+        final = self.stored[task.family.final.name].card.details
+        self.template, self.offset = str(final.get("template", "")), int(final["position"]["offset"])
+        self.own: dict[str, Reading] = {}
+        self.alike: dict[str, Reading] = {}
+        self.maps: dict[tuple[str, str], list[layer_maps.LayerMap]] = {}
+
+    def report(self, now: dict[str, Any]) -> Learning[Report]:
+        """All of it, in order."""
+        for source in self.task.sources:
+            yield from self._read(source)
+        for source in self.task.foreign:
+            for target in self.task.targets:
+                yield from self._map(source, target)
+        profiles = self._profiles()
+        cells, known = [], {}
+        for place, target in enumerate(self.task.targets):
+            loaded = self._loaded(target)
+            probe = yield from self._probed(loaded, target)
+            for how, hits in zip(("probe", "recentred"), probe, strict=True):
+                profiles[how][:, place] = np.asarray(hits) / len(self.texts.texts)
+            vectors = {source: self._vectors(source, target) for source in self.task.sources}
+            pushing = Pushing(
+                loaded, self.task.about, self.examples, self.stored[target], self.classify, self.task.sizes
+            )
+            controls = self.own[target].rows["shuffled"]
+            removed = {source: self._removed(source, target) for source in self.task.sources}
+            found = yield from pushed(pushing, vectors, removed, controls, self.notes)
+            known[target] = found.target
+            cells += [{**self._cell(source, target, probe), **found.cells[source]} for source in self.task.sources]
+        return self._written(now, profiles, cells, known)
+
+    def _loaded(self, source: str) -> Loaded:
+        family, name = self.task.place(source)
+        loaded = self.load(family, name)
+        check_fit(self.stored[source], loaded)
+        return loaded
+
+    # ------------------------------------------------------------------------------------------------------- first pass
+
+    def _read(self, source: str) -> Learning[None]:
+        """A source's own reading, and, where templates differ, one at the template of the final checkpoint."""
+        details = self.stored[source].card.details
+        offset, template = int(details["position"]["offset"]), str(details.get("template", ""))
+        self.own[source] = yield from self._reading(source, offset, None)
+        if self.task.about != "truth":
+            same = (template, offset) == (self.template, self.offset)
+            shared = self.own[source] if same else (yield from self._reading(source, self.offset, self.template))
+            self.alike[source] = shared
+
+    def _reading(self, source: str, offset: int, template: str | None) -> Learning[Reading]:
+        name = f"read.{source.replace('/', '.')}.{'own' if template is None else 'shared'}"
+        sentence = _READING.format(source)
+        kept = self.notes.recall_arrays(name)
+        if kept is not None:
+            yield Step(0, sentence, remembered=True)
+            return Reading(dict(kept))
+        loaded = self._loaded(source)
+        if template is not None:
+            loaded = replace(loaded, template=template)
+        prompts = prompts_of(loaded, self.task.about, self.texts.texts)
+        read = alignments.read(loaded, prompts, offset, self.weights, effects.rows_of(loaded))
+        found = yield from told(read, sentence)
+        self.notes.keep_arrays(name, found.rows)
+        return found
+
+    def _map(self, source: str, target: str) -> Learning[None]:
+        name = f"map.{source.replace('/', '.')}.{target}"
+        sentence = f"Learning a map from {source} to {target}."
+        kept = self.notes.recall_arrays(name)
+        if kept is None:
+            both = [contrast.load(self.task.family, about) for about in ABOUT]
+            learning = layer_maps.learn(self._loaded(source), self._loaded(target), both)
+            found = yield from told(learning, sentence)
+            self.notes.keep_arrays(name, layer_maps.as_arrays(found))
+        else:
+            yield Step(0, sentence, remembered=True)
+            found = layer_maps.from_arrays(kept)
+        self.maps[source, target] = found
+
+    # ------------------------------------------------------------------------------------------------------ comparisons
+
+    def _moved(self, reading: Reading, source: str, target: str) -> Reading:
+        """A source's reading in the target's space."""
+        if (source, target) not in self.maps:
+            return reading
+        found = self.maps[source, target]
+        matrices, offsets = np.stack([each.matrix for each in found]), np.stack([each.offset for each in found])
+        return reading.mapped(matrices, offsets, [each.layer for each in found])
+
+    def _vectors(self, source: str, target: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """A source's stored direction in the target's space [layers, width]."""
+        vectors = self.stored[source].vectors.astype(np.float64)
+        if (source, target) not in self.maps:
+            return vectors
+        return np.stack([each.matrix @ vectors[each.layer] for each in self.maps[source, target]])
+
+    def _removed(self, source: str, target: str) -> int:
+        """The layer whose vector an ablation removes: the one that a recipe takes."""
+        return self.stored[target if source in self.task.foreign else source].card.layer
+
+    def _profiles(self) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
+        """Every layer profile [sources, targets, layers]; the probes' are filled in later."""
+        task = self.task
+        layers = len(self.stored[task.targets[0]].vectors)
+        names = [name for name in transfers.PROFILES if self.alike or not name.startswith("shared")]
+        found = {name: np.full((len(task.sources), len(task.targets), layers), np.nan) for name in names}
+        for row, source in enumerate(task.sources):
+            for column, target in enumerate(task.targets):
+                vectors, own = self._vectors(source, target), self.stored[target].vectors
+                found["cosine"][row, column] = alignments.cosine(vectors, own)
+                found["winsorised"][row, column] = alignments.cosine(
+                    alignments.winsorised(vectors), alignments.winsorised(own)
+                )
+                moved = self._moved(self.own[source], source, target)
+                found["ceiling"][row, column] = alignments.ceiling(moved, self.own[target])
+                found["null"][row, column] = alignments.null(moved, self.own[target])
+                if self.alike:
+                    alike = self._moved(self.alike[source], source, target)
+                    found["shared"][row, column] = alignments.cosine(alike.vectors, self.alike[target].vectors)
+                    found["shared_ceiling"][row, column] = alignments.ceiling(alike, self.alike[target])
+                    found["shared_null"][row, column] = alignments.null(alike, self.alike[target])
+        self.profiles = found
+        return found
+
+    def _probed(self, loaded: Loaded, target: str) -> Learning[list[list[list[float]]]]:
+        offset = int(self.stored[target].card.details["position"]["offset"])
+        sources = [self._moved(self.own[source], source, target) for source in self.task.sources]
+        prompts = prompts_of(loaded, self.task.about, self.texts.texts)
+        rows = effects.rows_of(loaded)
+
+        def work() -> Any:
+            own, recentred = yield from alignments.probed(
+                loaded, prompts, offset, self.texts, sources, self.own[target], rows
+            )
+            return [own.tolist(), recentred.tolist()]
+
+        found: list[list[list[float]]] = yield from self.notes.once(
+            f"probe.{target}", work, f"Trying every probe on {target}."
+        )
+        return found
+
+    def _cell(self, source: str, target: str, probe: Sequence[Sequence[Sequence[float]]]) -> dict[str, Any]:
+        row, column = self.task.sources.index(source), self.task.targets.index(target)
+        layer, count = self.stored[target].card.layer, len(self.texts.texts)
+        moved = self._moved(self.own[source], source, target)
+        at = {name: float(values[row, column, layer]) for name, values in self.profiles.items()}
+        return {
+            "source": source,
+            "target": target,
+            "layer": layer,
+            **{name: at[name] for name in ("cosine", "winsorised", "ceiling", "null")},
+            "shared": at.get("shared"),
+            "shared_ceiling": at.get("shared_ceiling"),
+            "interval": alignments.interval(moved, self.own[target], layer, at["cosine"]),
+            "shared_interval": self._shared_interval(source, target, layer, at),
+            "probe": [round(probe[0][row][layer]), count],
+            "recentred": [round(probe[1][row][layer]), count],
+        }
+
+    def _shared_interval(
+        self, source: str, target: str, layer: int, at: dict[str, float]
+    ) -> tuple[float, float] | None:
+        if not self.alike:
+            return None
+        alike = self._moved(self.alike[source], source, target)
+        return alignments.interval(alike, self.alike[target], layer, at["shared"])
+
+    # ---------------------------------------------------------------------------------------------------------- writing
+
+    def _written(
+        self, now: dict[str, Any], profiles: dict[str, Any], cells: list[dict[str, Any]], known: dict[str, Any]
+    ) -> Report:
+        task = self.task
+        details = {
+            "kind": transfers.KIND,
+            "name": transfers.name_of(task.about, task.other.name if task.other else ""),
+            "about": task.about,
+            "other": task.other.name if task.other else "",
+            "family": task.family.name,
+            "checkpoint": "shared",
+            "sources": list(task.sources),
+            "targets": list(task.targets),
+            "parents": {each.name: each.parent for each in task.family.checkpoints},
+            "final": task.family.final.name,
+            "cells": cells,
+            "of_targets": known,
+            "maps": {f"{a}>{b}": _map_told(found) for (a, b), found in self.maps.items()},
+            "marks": now,
+            "program": f"Tiller {VERSION}",
+            "date": date.today().isoformat(),
+        }
+        store.save_artefact(task.path, {name: values.astype(np.float32) for name, values in profiles.items()}, details)
+        for (source, target), found in self.maps.items():
+            self._keep_mapped(source, target, found)
+        return transfers.load(task.path)
+
+    def _keep_mapped(self, source: str, target: str, found: list[layer_maps.LayerMap]) -> None:
+        """The mapped direction as one of the target's, so that a recipe may name it."""
+        carried, own = self.stored[source], self.stored[target]
+        positive, negative = (
+            np.stack([each.matrix @ means[each.layer].astype(np.float64) + each.offset for each in found])
+            for means in (carried.positive, carried.negative)
+        )
+        layer = own.card.layer
+        details = {
+            **{
+                key: own.card.details[key]
+                for key in ("fingerprint", "layers", "width", "position")
+                if key in own.card.details
+            },
+            "kind": "direction",
+            "name": self.task.about,
+            "family": self.task.family.name,
+            "checkpoint": target,
+            "layer": layer,
+            "method": f"mapped from {source}",
+            "mapped": {
+                "from": source,
+                "fingerprint": carried.card.details.get("fingerprint"),
+                "direction": digest(carried),
+                **_map_told(found),
+            },
+            "program": f"Tiller {VERSION}",
+            "date": date.today().isoformat(),
+        }
+        tensors = {"vectors": self._vectors(source, target), "positive": positive, "negative": negative}
+        path = store.mapped_path(self.task.root, self.task.family.name, self.task.about, source, target)
+        store.save_artefact(path, {name: values.astype(np.float32) for name, values in tensors.items()}, details)
+
+
+def _map_told(found: Sequence[layer_maps.LayerMap]) -> dict[str, Any]:
+    return {
+        "r2": [each.fit for each in found],
+        "from_layers": [each.layer for each in found],
+        "methods": [each.how for each in found],
+    }
+
+
+def texts_of(examples: ContrastSet) -> Texts:
+    """A contrast's examples as arrays; directions are learnt from its training split."""
+    items = examples.items
+    return Texts(
+        tuple(each.text for each in items),
+        np.array([each.positive for each in items]),
+        np.array([each.split == "train" for each in items]),
+        alignments.folds([each.category for each in items]),
+    )
+
+
+def prompts_of(loaded: Loaded, about: str, texts: Sequence[str]) -> list[Ids]:
+    """The texts as the direction is read from them: bare statements, or instructions in the chat template."""
+    if about != "truth":
+        return [each.ids for each in effects.chat(loaded, texts)]
+    bos = str(loaded.tokenizer.bos_token or "")
+    return [encode(loaded, bos + text) for text in texts]
+
+
+def expected(task: Task) -> int:
+    """About how many tokens a report computes, for a progress bar: known before any checkpoint is loaded."""
+    examples = contrast.load(task.family, task.about)
+    read = sum(len(each.text) // 4 + 8 for each in examples.items)
+    return len(task.sources) * read + len(task.targets) * (
+        read + expected_tokens(task.about, examples, task.sizes, len(task.sources))
+    )

@@ -1,0 +1,211 @@
+"""``launch.py transfer``: carry a direction between all checkpoints of a family, or from another family, and print the report."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from core import claims, families, loading, store, tasks, transfer
+from core.arguments import Arguments
+from core.families import Family
+from core.intervals import percentile, short
+from core.loading import Loaded
+from core.options import UsageError
+from core.plan import Placing
+from core.shelf import Shelf
+from core.skiff.scorer import score
+from core.steps import Pace, duration
+from core.tasks import ABOUT, Task
+from core.transfers import MEASURES, SCALINGS, Report
+
+_BAR = 20
+
+
+def run(arguments: list[str]) -> int:
+    """Make what is not there yet, and print it."""
+    options = _parser().parse_args(arguments)
+    if options.recipe:
+        raise UsageError("transfer pushes checkpoints by its own recipes; leave --recipe out.")
+    if options.quantize != "none":
+        raise UsageError(
+            "transfer compares the weights themselves, which quantized ones are not; leave --quantize out."
+        )
+    for about in options.about:
+        if about not in ABOUT:
+            raise UsageError(
+                f"transfer carries {' and '.join(ABOUT)}, not {about!r}; leave it out, or name one of them."
+            )
+    family = families.load(options.family)
+    other = families.load(options.source) if options.source else None
+    if other is not None and other.name == family.name:
+        raise UsageError(f"--from takes another family than {family.name}; leave it out to carry within the family.")
+    torch.set_num_threads(options.threads or loading.threads())
+    root = family.folder.parent if options.ship else store.user_folder()
+    placing = Placing(options.device, options.dtype, options.quantize, options.max_memory)
+    shelves = {each.name: Shelf(each, placing) for each in (family, other) if each is not None}
+    documents = []
+    for about in options.about or ABOUT:
+        report = _report(Task(family, about, root, other), shelves, options.again)
+        pair = _pair(report, options)
+        print("\n".join(lines(report, pair)), flush=True)
+        documents.append(document(report))
+    if options.json:
+        options.json.write_text(json.dumps(documents, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+def _pair(report: Report, options: argparse.Namespace) -> tuple[str, str]:
+    """Whose layers are shown: source and target."""
+    source = options.source_checkpoint or report.sources[0]
+    target = options.checkpoint or str(report.card.details["final"])
+    for name, known, option in ((source, report.sources, "--source"), (target, report.targets, "--checkpoint")):
+        if name not in known:
+            raise UsageError(f"{option} takes {', '.join(known)}, not {name!r}.")
+    return source, target
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Arguments(
+        "launch.py transfer",
+        description="Carry the truth and the refusal direction from every checkpoint to every other: cosines with ceiling and null, "
+        "probes, and what each does to the other's replies. What was interrupted goes on when the same command is given again.",
+    )
+    parser.add_model(
+        checkpoint="show the layers of this target (default: the final checkpoint)",
+        recipe="refused: the recipes are what is measured",
+        quantize="refused: the weights themselves are compared",
+    )
+    parser.add_argument("about", nargs="*", metavar="DIRECTION", help="truth or refusal (default: both)")
+    parser.add_argument(
+        "--from",
+        dest="source",
+        metavar="FAMILY",
+        default="",
+        help="also map the directions of another family into this one",
+    )
+    parser.add_argument(
+        "--source",
+        dest="source_checkpoint",
+        metavar="NAME",
+        default="",
+        help="show the layers of this source (default: the base)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the reports to this file as well")
+    parser.add_argument("--again", action="store_true", help="measure anew what is already there")
+    parser.add_argument("--ship", action="store_true", help="write beside family.toml instead of into your data folder")
+    return parser
+
+
+def _report(task: Task, shelves: dict[str, Shelf], again: bool) -> Report:
+    report = None if again else tasks.fresh(task)
+    if report is not None:
+        print(f"{task.about}: there already, in {report.card.path}", flush=True)
+        return report
+
+    def load(family: Family, name: str) -> Loaded:
+        return shelves[family.name].get(name)
+
+    started = time.monotonic()
+    pace = Pace(transfer.expected(task))
+    work = transfer.steps(task, load, score)
+    while True:
+        try:
+            step = next(work)
+        except StopIteration as stop:
+            found: Report = stop.value
+            break
+        pace.add(step)
+        _draw(task.about, pace, step.sentence)
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    print(f"{task.about}: measured in {duration(time.monotonic() - started)}, written to {found.card.path}", flush=True)
+    return found
+
+
+def _draw(about: str, pace: Pace, sentence: str) -> None:
+    if not sys.stderr.isatty():
+        return
+    bar = "█" * round(pace.part * _BAR) + "░" * (_BAR - round(pace.part * _BAR))
+    left = f" · about {duration(pace.left)} left" if pace.left is not None else ""
+    print(f"\r\x1b[K{bar} {pace.part:4.0%}{left} · {about}: {sentence}", end="", file=sys.stderr, flush=True)
+
+
+# -------------------------------------------------------------------------------------------------------------- printing
+
+
+def lines(report: Report, pair: tuple[str, str]) -> Iterator[str]:
+    """A report as text: a table for every measure, the controls, the layers of one cell, maps, and the checks."""
+    yield f"\n{report.kind}: rows are where the direction comes from, columns what it steers; with 95 % intervals"
+    for measure in MEASURES[report.kind].values():
+        yield f"\n{measure.title}"
+        rows = [["", *report.targets]]
+        for source in report.sources:
+            rows.append([source, *(measure.text(report.cell(source, target)) for target in report.targets)])
+        yield from table(rows)
+    yield "\ntargets: layer and strength, and what controls of that norm do (mean, 95th percentile)"
+    yield from table([["target", "layer", "strength", *_control_names(report)], *_targets(report)])
+    if report.kind == "refusal":
+        yield "\nreplies: all four classes"
+        yield from table(_replies(report))
+    yield f"\nlayers of {pair[0]} → {pair[1]}"
+    yield from table(_layers(report, pair))
+    for way, told in report.maps().items():
+        yield f"map {way}: R² by layer {', '.join(short(each) for each in told['r2'])} ({', '.join(sorted(set(told['methods'])))})"
+    yield ""
+    for check in claims.checks(report):
+        yield str(check)
+        yield from (f"    {part}" for part in check.parts)
+
+
+def _layers(report: Report, pair: tuple[str, str]) -> list[list[str]]:
+    profile = report.profile(*pair)
+    count = len(profile["cosine"])
+    return [
+        ["layer", *profile],
+        *([str(at), *(short(values[at]) for values in profile.values())] for at in range(count)),
+    ]
+
+
+def _control_names(report: Report) -> list[str]:
+    return list(report.target(report.targets[0]).controls)
+
+
+def _targets(report: Report) -> Iterator[list[str]]:
+    for name in report.targets:
+        known = report.target(name)
+        rates = [f"{short(sum(each) / len(each))}, {short(percentile(each, 95))}" for each in known.controls.values()]
+        yield [name, str(known.layer), f"{known.strength:g}", *rates]
+
+
+def _replies(report: Report) -> list[list[str]]:
+    rows = [["target", "source", "to harmless requests", "to harmful requests"]]
+    for target in report.targets:
+        known = report.target(target)
+        rows.append([target, "as it is", str(known.plain["harmless"]), str(known.plain["harmful"])])
+        for source in report.sources:
+            cell = report.cell(source, target)
+            added = "; ".join(f"{SCALINGS[how]}: {said}" for how, said in cell.added.items())
+            rows.append([target, source, f"added: {added}", f"ablated: {cell.ablated}"])
+    return rows
+
+
+def table(rows: list[list[str]]) -> Iterator[str]:
+    """Rows of text in columns that are as wide as they need to be."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        yield "  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+
+
+def document(report: Report) -> dict[str, object]:
+    """A report as plain values, for ``--json``."""
+    details = dict(report.card.details)
+    profiles = {name: values.tolist() for name, values in report.profiles.items()}
+    verdicts = [{**asdict(check), "verdict": check.verdict} for check in claims.checks(report)]
+    return {**details, "profiles": profiles, "checks": verdicts}

@@ -1,0 +1,349 @@
+"""What a transfer report says: every figure of carrying a direction from one checkpoint to another, and the two checks. No torch.
+
+A report is an artefact, ``vectors/<family>/shared/transfer.<kind>.safetensors``: the layer profiles are its tensors [sources, targets,
+layers], everything else is in its document. :mod:`core.transfer` makes it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from core import store
+from core.families import Family
+from core.intervals import Rate, short
+from core.store import Array, Card, StoreError
+
+KIND = "transfer"
+#: The layer profiles of a cell, and what they are called; the shared ones only where checkpoints have templates of their own.
+PROFILES = {
+    "cosine": "cosine",
+    "winsorised": "cosine, largest coordinates cut",
+    "ceiling": "ceiling: what noise leaves",
+    "null": "null: shuffled labels",
+    "shared": "cosine at a shared template",
+    "shared_ceiling": "ceiling at a shared template",
+    "shared_null": "null at a shared template",
+    "probe": "probe, category left out",
+    "recentred": "probe with the target's own midpoint",
+}
+#: How a direction from elsewhere is made as strong as the target's own.
+SCALINGS = {"norm": "equal norm", "projection": "equal target projection"}
+CLASSES = ("refuses", "does not know", "answers", "broken")
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """Truth pushed both ways: NIE and flip rate from true to false (``down``) and back (``up``), and the mass that is left of each."""
+
+    nie_down: float
+    nie_up: float
+    down: Rate
+    up: Rate
+    mass_down: float
+    mass_up: float
+
+    @property
+    def nie(self) -> float:
+        """The mean of both ways."""
+        return (self.nie_down + self.nie_up) / 2
+
+    @property
+    def flips(self) -> Rate:
+        """Both ways together."""
+        return Rate(self.down.hits + self.up.hits, self.down.n + self.up.n)
+
+    @property
+    def mass(self) -> float:
+        """The smaller of the two."""
+        return min(self.mass_down, self.mass_up)
+
+
+@dataclass(frozen=True)
+class Classes:
+    """How many replies are of each class."""
+
+    counts: Mapping[str, int]
+
+    @property
+    def n(self) -> int:
+        """All of them."""
+        return sum(self.counts.values())
+
+    def rate(self, kind: str) -> Rate:
+        """The part of one class."""
+        return Rate(self.counts.get(kind, 0), self.n)
+
+    def __str__(self) -> str:
+        """The four parts in words."""
+        return ", ".join(f"{kind} {short(self.rate(kind).value)}" for kind in CLASSES if self.counts.get(kind))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A direction of ``source`` on ``target``, at the target's layer ``layer``; ``low`` and ``high`` are the cosine's interval.
+
+    ``pushed`` (truth), ``added`` (refusal) and ``recipes`` are by scaling; a scaling that cannot be reached is missing. ``ablated`` are
+    the replies to harmful requests without the source's direction.
+    """
+
+    source: str
+    target: str
+    layer: int
+    cosine: float
+    low: float
+    high: float
+    winsorised: float
+    ceiling: float
+    null: float
+    shared: float
+    probe: Rate
+    recentred: Rate
+    pushed: Mapping[str, Pushed]
+    added: Mapping[str, Classes]
+    ablated: Classes | None
+    recipes: Mapping[str, str]
+
+    @property
+    def recipe(self) -> str:
+        """What Chat is opened with: the direction as long as the target's own, or "" where no recipe can be so strong."""
+        return self.recipes.get("norm", "")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is measured of a target without anything from elsewhere.
+
+    ``strength`` is in gaps of its own direction at ``layer``. ``plain`` are the replies as it is, to ``harmless`` and ``harmful``
+    requests. ``controls`` are the rates that directions from shuffled labels and isotropic ones reach, by what they do and how they are
+    made, and ``control_n`` how many trials stand behind each rate.
+    """
+
+    name: str
+    layer: int
+    strength: float
+    own_accuracy: Mapping[str, Rate]
+    plain: Mapping[str, Classes]
+    controls: Mapping[str, tuple[float, ...]]
+    control_n: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """All cells of a direction's transfer."""
+
+    card: Card
+    profiles: Mapping[str, Array]
+
+    @property
+    def kind(self) -> str:
+        """Which direction it is about: truth or refusal."""
+        return str(self.card.details["about"])
+
+    @property
+    def other(self) -> str:
+        """The family that the sources with a slash in their names come from, or ""."""
+        return str(self.card.details.get("other", ""))
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Where the directions come from, in order."""
+        return tuple(self.card.details["sources"])
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Which checkpoints they are used on, in order."""
+        return tuple(self.card.details["targets"])
+
+    def cell(self, source: str, target: str) -> Cell:
+        """One cell. Raises KeyError for one that is not there."""
+        return self._cells[source, target]
+
+    @cached_property
+    def _cells(self) -> dict[tuple[str, str], Cell]:
+        found = [_cell(each) for each in self.card.details["cells"]]
+        return {(each.source, each.target): each for each in found}
+
+    def target(self, name: str) -> Target:
+        """What is known of a target. Raises KeyError for one that is not there."""
+        said = self.card.details["of_targets"][name]
+        return Target(
+            name,
+            said["layer"],
+            said["strength"],
+            {key: Rate(*value) for key, value in said["own_accuracy"].items()},
+            {key: Classes(value) for key, value in said["plain"].items()},
+            {key: tuple(value) for key, value in said["controls"].items()},
+            said["control_n"],
+        )
+
+    def profile(self, source: str, target: str) -> dict[str, list[float]]:
+        """What is known of a cell at every layer, by the names of :data:`PROFILES`."""
+        at = self.sources.index(source), self.targets.index(target)
+        return {name: [float(each) for each in values[at]] for name, values in self.profiles.items()}
+
+    def maps(self) -> Mapping[str, Any]:
+        """Between families: R² and layers of every map, by ``source>target``."""
+        return dict(self.card.details.get("maps", {}))
+
+
+def _cell(said: Mapping[str, Any]) -> Cell:
+    pushed = {
+        how: Pushed(each["nie"][0], each["nie"][1], Rate(*each["down"]), Rate(*each["up"]), each["mass"][0], each["mass"][1])
+        for how, each in said.get("pushed", {}).items()
+    }  # fmt: skip
+    return Cell(
+        source=said["source"],
+        target=said["target"],
+        layer=said["layer"],
+        cosine=said["cosine"],
+        low=said["interval"][0],
+        high=said["interval"][1],
+        winsorised=said["winsorised"],
+        ceiling=said["ceiling"],
+        null=said["null"],
+        shared=math.nan if said["shared"] is None else said["shared"],
+        probe=Rate(*said["probe"]),
+        recentred=Rate(*said["recentred"]),
+        pushed=pushed,
+        added={how: Classes(each) for how, each in said.get("added", {}).items()},
+        ablated=Classes(said["ablated"]) if said.get("ablated") else None,
+        recipes=said["recipes"],
+    )
+
+
+# -------------------------------------------------------------------------------------------------------------- measures
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A figure that a matrix can show: its title, one sentence on it, its number (NaN where there is none) and its words."""
+
+    title: str
+    sentence: str
+    value: Callable[[Cell], float]
+    text: Callable[[Cell], str]
+
+
+def _pushed(figure: Callable[[Pushed], float], how: str = "norm") -> Callable[[Cell], float]:
+    return lambda cell: figure(cell.pushed[how]) if how in cell.pushed else math.nan
+
+
+def _added(kind: str, how: str = "norm") -> Callable[[Cell], float]:
+    return lambda cell: cell.added[how].rate(kind).value if how in cell.added else math.nan
+
+
+def _said(value: Callable[[Cell], float]) -> Callable[[Cell], str]:
+    return lambda cell: short(value(cell))
+
+
+_COSINE = Measure(
+    "cosine",
+    "How far the two directions point the same way at the target's layer, with its 95 % interval; read it beside its ceiling and null.",
+    lambda cell: cell.cosine,
+    lambda cell: f"{short(cell.cosine)} ({short(cell.low)}–{short(cell.high)})",
+)
+_PROBE = Measure(
+    "probe",
+    "How often a probe learnt on the source's other categories judges the target's left-out category rightly.",
+    lambda cell: cell.probe.value,
+    lambda cell: str(cell.probe),
+)
+_RECENTRED = Measure(
+    "probe, own midpoint",
+    "The same probe with the target's own midpoint: whether the direction carries over even where its zero does not.",
+    lambda cell: cell.recentred.value,
+    lambda cell: str(cell.recentred),
+)
+_NIE = "How far the verdict on a statement moves towards its opposite when the direction is added; 1 is all the way."
+_FLIPS = "How many verdicts turn round when the direction is added; read it beside the controls."
+_MASS = "What is left of P(TRUE) + P(FALSE): it falls when a model merely breaks."
+#: What a matrix can show, by kind of direction and name.
+MEASURES: Mapping[str, Mapping[str, Measure]] = {
+    "truth": {
+        "cosine": _COSINE,
+        "probe": _PROBE,
+        "recentred": _RECENTRED,
+        **{
+            f"{name}{'' if how == 'norm' else ' projected'}": Measure(
+                f"{title}, {SCALINGS[how]}", sentence, _pushed(figure, how), _said(_pushed(figure, how))
+            )
+            for how in SCALINGS
+            for name, title, sentence, figure in (
+                ("nie", "NIE", _NIE, lambda each: each.nie),
+                ("flips", "flip rate", _FLIPS, lambda each: each.flips.value),
+                ("mass", "remaining mass", _MASS, lambda each: each.mass),
+            )
+        },
+    },
+    "refusal": {
+        "cosine": _COSINE,
+        "shared": Measure(
+            "cosine, shared template",
+            "The same with both checkpoints read through one template, so that only the weights differ.",
+            lambda cell: cell.shared,
+            _said(lambda cell: cell.shared),
+        ),
+        "probe": _PROBE,
+        "recentred": _RECENTRED,
+        **{
+            f"refused{'' if how == 'norm' else ' projected'}": Measure(
+                f"harmless requests refused, {SCALINGS[how]}",
+                "How many harmless requests are refused when the direction is added.",
+                _added("refuses", how),
+                lambda cell, how=how: str(cell.added[how].rate("refuses")) if how in cell.added else "–",  # type: ignore[misc]
+            )
+            for how in SCALINGS
+        },
+        "ablated": Measure(
+            "harmful requests refused, ablated",
+            "How many harmful requests are still refused when the direction is removed.",
+            lambda cell: cell.ablated.rate("refuses").value if cell.ablated else math.nan,
+            lambda cell: str(cell.ablated.rate("refuses")) if cell.ablated else "–",
+        ),
+    },
+}  # fmt: skip
+
+
+# --------------------------------------------------------------------------------------------------------------- on disk
+
+
+def name_of(about: str, other: str = "") -> str:
+    """An artefact's name: ``truth``, or ``truth.skiff-small`` for sources of another family."""
+    return f"{about}.{other}" if other else about
+
+
+def find(family: Family, about: str, other: str = "") -> Report | None:
+    """The stored report, a person's own first; None where none was made. Raises StoreError when it cannot be read."""
+    path = store.find_shared(family.name, KIND, name_of(about, other), family.folder)
+    return load(path) if path is not None else None
+
+
+def there(family: Family) -> tuple[tuple[str, str], ...]:
+    """Which reports there are: (direction, other family or "")."""
+    cards = store.shared_cards(family.name, KIND, family.folder)
+    return tuple((str(card.details.get("about", "")), str(card.details.get("other", ""))) for card in cards)
+
+
+def load(path: Path) -> Report:
+    """A report from its file. Raises StoreError when it is unreadable, cut off, or of another kind."""
+    card = store.read_card(path)
+    if card.kind != KIND:
+        raise StoreError(f"{path.name} holds a {card.kind}, not a transfer report.")
+    try:
+        profiles = {name: np.asarray(values, np.float32) for name, values in load_file(path).items()}
+        report = Report(card, {name: profiles[name] for name in PROFILES if name in profiles})
+        for source in report.sources:
+            for target in report.targets:
+                report.cell(source, target)
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+        raise StoreError(f"{path.name} is cut off or of another version; run launch.py transfer --again.") from error
+    return report

@@ -1,0 +1,108 @@
+"""Can true be told from false along one line? A mean-difference probe on categories it was not learnt from, with its negative controls.
+
+[Marks & Tegmark, "Geometry of Truth"; methods.md §0 and §1] The direction comes from the training split, the layer from validation, the
+figure from test; splits leave whole categories out. Control: all of it again with labels that were shuffled within their category,
+:data:`SHUFFLES` times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.contrast import SPLITS, ContrastSet, Item
+from core.drafts import EARLY
+from core.effects import rows_of
+from core.intervals import Rate, percentile
+from core.loading import Loaded
+from core.prompts import encode
+from core.states import states
+from core.steps import Cost, Learning, Step
+
+SHUFFLES = 20
+_ROWS = 64
+
+States = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a probe reached on ``checkpoint``: ``rate`` of the test statements at ``layer``, and the ``shuffled`` runs' hits of as many."""
+
+    checkpoint: str
+    layer: int
+    rate: Rate
+    shuffled: tuple[int, ...]
+
+    @property
+    def p(self) -> float:
+        """How often shuffled labels reach as much."""
+        return (1 + sum(hits >= self.rate.hits for hits in self.shuffled)) / (1 + len(self.shuffled))
+
+    @property
+    def control(self) -> Rate:
+        """The shuffled run in the middle."""
+        return Rate(round(percentile(self.shuffled, 50)), self.rate.n)
+
+
+def probe(loaded: Loaded, contrast: ContrastSet) -> Learning[Probe]:
+    """Read the statements and try the probe, a batch at a time."""
+    bos = str(loaded.tokenizer.bos_token or "")
+    prompts = [encode(loaded, bos + item.text) for item in contrast.items]
+    rows = min(_ROWS, rows_of(loaded))
+    parts: list[States] = []
+    for start in range(0, len(prompts), rows):
+        some = prompts[start : start + rows]
+        parts.append(np.asarray(states(loaded, some, 1, rows)[:, 0].numpy(), np.float32))
+        yield Step(sum(map(len, some)), f"Reading statements with {loaded.checkpoint.name}.")
+    return judged(loaded.checkpoint.name, np.concatenate(parts), contrast.items)
+
+
+def cost(loaded: Loaded, contrast: ContrastSet) -> Cost:
+    """What :func:`probe` takes."""
+    bos = str(loaded.tokenizer.bos_token or "")
+    tokens = sum(len(encode(loaded, bos + item.text)) for item in contrast.items)
+    return Cost(len(contrast.items), -(-len(contrast.items) // min(_ROWS, rows_of(loaded))), tokens)
+
+
+def judged(checkpoint: str, found: States, items: Sequence[Item]) -> Probe:
+    """The probe's figures from the states of the statements [statements, layers, width]."""
+    labels = np.array([item.positive for item in items])
+    split = {name: np.array([item.split == name for item in items]) for name in SPLITS}
+    layer, hits = _tried(found, labels, labels, split)
+    shuffled = []
+    for index in range(SHUFFLES):
+        dealt = _dealt(labels, [item.category for item in items], np.random.default_rng([index, 4]))
+        shuffled.append(_tried(found, dealt, labels, split)[1])
+    return Probe(checkpoint, layer, Rate(hits, int(split["test"].sum())), tuple(shuffled))
+
+
+def _tried(
+    found: States, labels: NDArray[np.bool_], true: NDArray[np.bool_], split: dict[str, NDArray[np.bool_]]
+) -> tuple[int, int]:
+    """The layer that is best on validation by ``labels``, and how many test statements it judges as the ``true`` labels have it."""
+    early = max(1, int(EARLY * found.shape[1]))
+    said = [_said(found[:, layer].astype(np.float64), labels, split["train"]) for layer in range(early)]
+    chosen = split["validation"]
+    layer = max(range(early), key=lambda each: int((said[each][chosen] == labels[chosen]).sum()))
+    return layer, int((said[layer][split["test"]] == true[split["test"]]).sum())
+
+
+def _said(states_of: NDArray[np.float64], labels: NDArray[np.bool_], train: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """On which side of the middle between the training means each statement lies."""
+    positive, negative = states_of[train & labels].mean(0), states_of[train & ~labels].mean(0)
+    vector = positive - negative
+    return np.asarray(states_of @ vector > (positive + negative) @ vector / 2)
+
+
+def _dealt(labels: NDArray[np.bool_], categories: Sequence[str], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Each category's labels dealt out anew."""
+    found = labels.copy()
+    names = np.array(categories)
+    for category in dict.fromkeys(categories):
+        own = np.flatnonzero(names == category)
+        found[own] = labels[rng.permutation(own)]
+    return found

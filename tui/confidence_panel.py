@@ -1,0 +1,259 @@
+"""The second section of the Inspect screen: entropy neurons and calibration of a checkpoint, beside its base."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import Static
+
+from core.errors import TillerError
+
+if TYPE_CHECKING:
+    from core.confidence import Confidence
+    from core.engine import Engine
+    from tui.place import Place
+
+_HEIGHT = 16
+_WIDE = 140
+_WATCH_EVERY = 0.5
+
+
+class ConfidencePanel(Vertical, can_focus=True):
+    """Plots, verdicts, and what can be done about them; its keys act while it has the focus."""
+
+    HELP = (
+        "Which neurons of the last blocks set how sure the model is, and how well calibrated it is. ← and → choose a checkpoint, m "
+        "measures it and its base while you chat, x cancels that, a puts !neurons:entropy into the selected column's recipe or takes "
+        "it out, t shows every figure as a table, s saves plots and tables as SVG and CSV."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "other(-1)", "Checkpoint", show=False, id="confidence.previous"),
+        Binding("right", "other(1)", "Checkpoint", show=False, id="confidence.next"),
+        Binding("m", "measure", "Measure", id="confidence.measure"),
+        Binding("x", "cancel", "Cancel", id="confidence.cancel"),
+        Binding("a", "ablate", "Ablate these", id="confidence.ablate"),
+        Binding("t", "table", "Table", id="confidence.table"),
+        Binding("s", "save", "Save", id="confidence.save"),
+    ]
+    DEFAULT_CSS = """
+    ConfidencePanel {
+        height: auto; border: round $quiet; border-title-color: $text-accent; padding: 0 1; margin: 1 0 0 0;
+        & > Static { height: auto; }
+        &:focus { border: round $accent; }
+        &:ansi { border: round ansi_white; }
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__(id="confidence")
+        self.border_title = Content("Confidence")
+        self.border_subtitle = Content("m Measure  a Ablate  t Table  s Save  ←→ Checkpoint")
+        self.plots, self.words = Static(id="confidence-plots"), Static(id="confidence-words")
+        self.name = ""
+        self._queue: list[str] = []
+        self._running = ""
+
+    def compose(self) -> ComposeResult:
+        """The plots, and what is said of them."""
+        yield self.plots
+        yield self.words
+
+    def on_mount(self) -> None:
+        """Watch what is being measured, here or elsewhere."""
+        self.set_interval(_WATCH_EVERY, self._watch)
+
+    def on_resize(self) -> None:
+        """Plots are as wide as the screen."""
+        self.draw()
+
+    # -------------------------------------------------------------------------------------------------------- drawing
+
+    def draw(self) -> None:
+        """Everything that is known of the chosen checkpoint and its base."""
+        if self.engine is None or not self.is_mounted:
+            return
+        names = [each.name for each in self.engine.family.checkpoints]
+        self.name = self.name if self.name in names else self.engine.family.final.name
+        self.border_title = Content(f"Confidence: {self.name}")
+        try:
+            every = self._known()
+            self.plots.update(self._drawn(every) if every else Content(""))
+            self.words.update(Content("\n".join(self._said(every))))
+        except TillerError as error:
+            self.words.update(Content(f"✗ {error}"))
+
+    def _drawn(self, every: list[Confidence]) -> Content:
+        from tui import confidence_plots
+
+        glyphs = bool(getattr(self.app, "glyphs", False))
+        whole = max(40, self.size.width - 2)
+        if whole < _WIDE:
+            parts = (
+                confidence_plots.scatter(every[-1], whole, _HEIGHT, glyphs),
+                confidence_plots.reliability(every, whole, _HEIGHT, glyphs),
+            )
+            return Content("\n").join(parts)
+        half = whole // 2
+        left = confidence_plots.scatter(every[-1], half, _HEIGHT, glyphs).split("\n")
+        right = confidence_plots.reliability(every, half, _HEIGHT, glyphs).split("\n")
+        return Content("\n").join([one + other for one, other in zip(left, right, strict=False)])
+
+    def _said(self, every: list[Confidence]) -> list[str]:
+        from core import confidence_files
+
+        lacking = [each for each in self._pair() if each not in {of.checkpoint for of in every}]
+        said = [f"{' and '.join(lacking)}: not measured yet; m measures it while you chat."] if lacking else []
+        found = confidence_files.judged(every)
+        return [*said, *(f"{each.claim} {each.sentence} ({each.figures})" for each in found)]
+
+    def _watch(self) -> None:
+        """Say how far a measurement is; when it has ended, begin the next one or draw what is there now."""
+        if self.engine is None or not self._running:
+            return
+        view = self.engine.learning(self._running)
+        if view is None:
+            return
+        self._say(f"{self._running}: {view.said}", wrong=view.state == "failed")
+        if view.over:
+            self._running = ""
+            if view.state != "done":
+                self._queue = []
+            self._begin()
+            self.draw()
+
+    # ---------------------------------------------------------------------------------------------------------- doing
+
+    def action_other(self, by: int) -> None:
+        """Another checkpoint."""
+        if self.engine is not None:
+            names = [each.name for each in self.engine.family.checkpoints]
+            self.name = names[(names.index(self.name) + by) % len(names)] if self.name in names else names[-1]
+            self.draw()
+
+    def action_measure(self) -> None:
+        """Measure what is lacking of the checkpoint and its base, else the checkpoint anew."""
+        if self.engine is None or self._running:
+            return
+        try:
+            there = {of.checkpoint for of in self._known()}
+        except TillerError:
+            # What cannot be read is measured again.
+            there = set()
+        self._queue = [each for each in self._pair() if each not in there] or [self.name]
+        self._begin()
+
+    def action_cancel(self) -> None:
+        """Stop measuring."""
+        self._queue = []
+        if self.engine is not None and self._running:
+            self.engine.cancel_learning(self._running)
+
+    def action_ablate(self) -> None:
+        """Put the set into the selected column's recipe, or take it out, and go to Chat coloured by entropy."""
+        from dataclasses import replace
+
+        from core import confidence
+
+        if self.engine is None:
+            return
+        board = self.place.board
+        column = board.chat.settings.column
+        own = self.engine.family.directions_of(column.checkpoint)
+        on = not confidence.ablates(column.recipe)
+        recipe = confidence.switched(column.recipe, on, None if own == self.name else self.name)
+        try:
+            self.engine.explain(recipe, column.checkpoint)
+        except TillerError as error:
+            self._say(f"✗ {error}", wrong=True)
+            return
+        board.chat.settings = replace(board.chat.settings, lens="entropy")
+        board.use(recipe)
+        board.draw()
+        self.place.action_chat()
+
+    def action_table(self) -> None:
+        """Every figure as text."""
+        from tui.dialogs import TextDialog
+
+        text = "\n\n".join(self._tables())
+        if text:
+            self.app.push_screen(TextDialog(f"Confidence: {self.name}", Content(text), copy=text))
+
+    def action_save(self) -> None:
+        """Ask for a folder and write plots and tables there."""
+        from tui.dialogs import LineDialog
+
+        if self._tables():
+            hint = "A folder: the plots go there as SVG, the figures as CSV."
+            self.app.push_screen(
+                LineDialog("Save plots and tables", str(Path.cwd() / "confidence"), hint, self._saved), self._told
+            )
+
+    def _saved(self, folder: str) -> str:
+        from core import confidence_files, store
+
+        to = Path(folder).expanduser()
+        texts = confidence_files.files(self._known())
+        for name, text in texts.items():
+            store.write_bytes(to / name, text.encode())
+        return f"{len(texts)} files written to {to}."
+
+    def _told(self, sentence: str | None) -> None:
+        if sentence:
+            self._say(sentence)
+
+    def _tables(self) -> list[str]:
+        """Every table as text; says what stands in the way where there is none."""
+        from core import confidence_files
+
+        try:
+            found = [each.text() for each in confidence_files.tables(self._known())] if self.engine else []
+        except TillerError as error:
+            self._say(f"✗ {error}", wrong=True)
+            return []
+        if not found:
+            self._say("✗ Nothing is measured yet; m measures it.", wrong=True)
+        return found
+
+    def _begin(self) -> None:
+        if self._queue and self.engine is not None:
+            self._running = self._queue.pop(0)
+            try:
+                self.engine.learn(self._running, ("confidence",))
+            except TillerError as error:
+                self._running = ""
+                self._say(f"✗ {error}", wrong=True)
+
+    # ------------------------------------------------------------------------------------------------------ looking up
+
+    @property
+    def place(self) -> Place:
+        """The screen that it stands on."""
+        from tui.place import Place
+
+        assert isinstance(self.screen, Place)
+        return self.screen
+
+    @property
+    def engine(self) -> Engine | None:
+        """The engine; ``None`` while the family is being read."""
+        return self.place.engine
+
+    def _pair(self) -> list[str]:
+        assert self.engine is not None
+        return list(dict.fromkeys((self.engine.family.path(self.name)[0].name, self.name)))
+
+    def _known(self) -> list[Confidence]:
+        from core import confidence
+
+        assert self.engine is not None
+        found = (confidence.stored(self.engine.family, each) for each in self._pair())
+        return [each for each in found if each is not None]
+
+    def _say(self, sentence: str, wrong: bool = False) -> None:
+        self.place.say(sentence, wrong)

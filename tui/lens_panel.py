@@ -1,0 +1,148 @@
+"""The third section of the Inspect screen: what every layer would have said where the chosen token of the chat was said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import Static
+
+from core.errors import TillerError
+
+if TYPE_CHECKING:
+    from core.maps import Words
+    from core.values import Settings
+    from tui.place import Place
+
+#: Words that have room beside each other.
+_WORDS, _WIDTH = 3, 11
+
+
+class LensPanel(Vertical, can_focus=True):
+    """Layers × likeliest words, plain and steered side by side."""
+
+    HELP = (
+        "What the model would have said if it had stopped at a layer, where a token of the chat's last answer was said: the token that is "
+        "chosen in Chat, else the first. ← and → choose another one, v the next column, s saves the words as CSV."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "move(-1)", "Token before", show=False, id="lens.before"),
+        Binding("right", "move(1)", "Next token", show=False, id="lens.next"),
+        Binding("v", "column", "Next column", id="lens.column"),
+        Binding("s", "save", "Save", id="lens.save"),
+    ]
+    DEFAULT_CSS = """
+    LensPanel {
+        height: auto; border: round $quiet; border-title-color: $text-accent; padding: 0 1; margin: 1 0 0 0;
+        & > Static { height: auto; }
+        &:focus { border: round $accent; }
+        &:ansi { border: round ansi_white; }
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__(id="lens-words")
+        self.border_title = Content("Logit lens")
+        self.border_subtitle = Content("←→ Token  v Column  s Save")
+        self.shown = Static(id="lens-shown")
+        self.column, self.index = 0, 0
+        self.found: Words | None = None
+
+    def compose(self) -> ComposeResult:
+        """The words."""
+        yield self.shown
+
+    def opened(self) -> None:
+        """Look at the token that is chosen in Chat."""
+        if self.place.engine is None:
+            return
+        column, index = self.place.board.cursor
+        self.column, self.index = column, index or 0
+        self.look()
+
+    def look(self) -> None:
+        """Find the words of the chosen token."""
+        tokens = self._tokens()
+        if not tokens:
+            self.shown.update(Content("There is no answer in the chat yet; send a message there first."))
+            return
+        self.index = min(self.index, len(tokens) - 1)
+        said = "".join(f"[{text.strip()}]" if place == self.index else text for place, (_, text) in enumerate(tokens))
+        self.shown.update(Content(f"{said}\nLooking …"))
+        self._find(self.place.board.chat.settings, self.column, tuple(each for each, _ in tokens), self.index, said)
+
+    @work(thread=True, exclusive=True, group="lens", exit_on_error=False)
+    def _find(self, settings: Settings, column: int, reply: tuple[int, ...], index: int, said: str) -> None:
+        engine = self.place.engine
+        assert engine is not None
+        try:
+            found = engine.token_words(settings, column, reply, index)
+        except TillerError as error:
+            self.app.call_from_thread(self.shown.update, Content(f"{said}\n✗ {error}"))
+            return
+        self.found = found
+        self.app.call_from_thread(self.shown.update, self._drawn(found, said))
+
+    def _drawn(self, found: Words, said: str) -> Content:
+        head = "      " + "   ".join(title.ljust(_WORDS * (_WIDTH + 5)) for title in found.titles)
+        lines = [Content(said), Content.styled(head, "bold")]
+        for place in reversed(range(len(found.layers))):
+            parts = ["".join(f"{_short(word)} {p:.2f} " for word, p in layers[place][:_WORDS]) for layers in found.rows]
+            lines.append(Content(f"{found.layers[place]:>4}  " + "   ".join(parts)))
+        lines += [Content(found.note)] if found.note else []
+        return Content("\n").join(lines)
+
+    def action_move(self, by: int) -> None:
+        """Another token."""
+        self.index = max(0, self.index + by)
+        self.look()
+
+    def action_column(self) -> None:
+        """The next column of the chat."""
+        self.column = (self.column + 1) % len(self.place.board.chat.settings.columns)
+        self.index = 0
+        self.look()
+
+    def action_save(self) -> None:
+        """Ask for a file and write the words there."""
+        from pathlib import Path
+
+        from tui.dialogs import LineDialog
+
+        if self.found is not None:
+            to = str(Path.cwd() / "logit-lens.csv")
+            self.app.push_screen(LineDialog("Save the words", to, "A CSV file.", self._saved), self._told)
+
+    def _saved(self, name: str) -> str:
+        from pathlib import Path
+
+        from core import map_files, store
+
+        assert self.found is not None
+        store.write_bytes(Path(name).expanduser(), map_files.words_csv(self.found).encode())
+        return f"Written to {name}."
+
+    def _told(self, sentence: str | None) -> None:
+        if sentence:
+            self.place.say(sentence)
+
+    def _tokens(self) -> list[tuple[int, str]]:
+        answer = self.place.board.chat.answers.get(self.column)
+        return [(each.id, each.text) for each in answer.tokens] if answer else []
+
+    @property
+    def place(self) -> Place:
+        """The screen that it stands on."""
+        from tui.place import Place
+
+        assert isinstance(self.screen, Place)
+        return self.screen
+
+
+def _short(word: str) -> str:
+    word = word.strip() or repr(word)
+    return (word if len(word) <= _WIDTH else word[: _WIDTH - 1] + "…").ljust(_WIDTH)
