@@ -112,13 +112,11 @@ class Average:
             right = kept
         if not right and category == order.set:
             raise MapError(
-                f"{' and '.join(order.checkpoints)} judge{'s' * (len(order.checkpoints) == 1)} none of {asked} pairs of {category} rightly, "
-                "so that there is nothing to trace; choose another set."
+                f"{' and '.join(order.checkpoints)} judge{'s' * (len(order.checkpoints) == 1)} none of {asked} pairs of {category} "
+                "rightly, so that there is nothing to trace; choose another set."
             )
-        n = min(len(right), order.pairs)
-        return right[
-            : order.pairs
-        ], f"{n} pairs of {category}, of {asked} asked about, {len(right)} of them judged rightly."
+        kept = right[: order.pairs]
+        return kept, f"{len(kept)} pairs of {category}, of {asked} asked about, {len(right)} of them judged rightly."
 
     def _candidates(self, pairing: Pairing, category: str) -> list[Pair]:
         """Pairs of a category that line up, more than are wanted."""
@@ -150,8 +148,13 @@ class Average:
                     yield self._step(0, found, f"{target}, pair {number + 1} of {len(pairs)}.")
                 else:
                     totals.add(effect, pair.roles)
-            shown = replace(found, maps=(*found.maps, totals.map(*way))) if show else found
+            shown = replace(found, maps=(*found.maps, totals.map(*way))) if show and totals.n else found
             yield self._step(1, shown, f"{target}, pair {number + 1} of {len(pairs)}.")
+        if not totals.n:
+            raise MapError(
+                f"Noise on the subject leaves {target}'s answers about {self.order.set} as they are, so that there is nothing to bring back; "
+                "choose a false sentence instead, or another set."
+            )
         return totals
 
     def _effects(self, tracer: Tracer, given: Tracer | None, pair: Pair, number: int) -> Iterator[Effects | None]:
