@@ -39,7 +39,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core.readout core.logit_variance core.ablation core.measuring_confidence",
         "core.learning_truth core.learning_refusal core.directions core.parts core.lessons",
         "core.facts core.pairing core.patching core.logit_lens",
-        "core.transfer core.pushes core.layer_maps core.tracer core.averages core.knowledge core.stages core.truth_probe core.finding_directions",
+        "core.transfer core.pushes core.layer_maps core.tracer core.averages core.knowledge core.stages core.truth_probe "
+        "core.finding_directions",
         "core.skiff",
         "core.map_jobs core.map_work",
         "core.engine core.active core.worker core.session",
