@@ -23,7 +23,7 @@ _AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visi
 _WAITING: dict[str, Any] = {"concurrency_limit": 16, "show_progress": "hidden", "api_visibility": "private"}
 _SMALL: dict[str, Any] = {"scale": 0, "min_width": 160, "size": "md"}
 _ABOUT = (
-    "<h2>Confidence</h2><p>Some neurons of the last blocks write where no word reads: they change how sure the model is of everything at "
+    "<h3>Confidence</h3><p>Some neurons of the last blocks write where no word reads: they change how sure the model is of everything at "
     "once, by the size of what the final norm divides by. Candidates have large output weights and a small LogitVar; whether one is an "
     "entropy neuron is tried by setting it to its mean.</p>"
 )
@@ -70,7 +70,9 @@ class Section:
         self.pane.tab.select(self.show, self.chosen, shown, **_AT_ONCE)
         self.measure.click(self.measured, self.chosen, shown, **_WAITING)
         self.stop.click(self.cancelled, self.chosen, None, **_AT_ONCE)
-        self.ablate.input(self.ablated, [self.ablate, self.chosen], self.pane.told, **_AT_ONCE)
+        self.ablate.input(
+            self.ablated, [self.ablate, self.chosen], [*self.pane.told, self.said, self.ablate], **_AT_ONCE
+        )
 
     # ------------------------------------------------------------------------------------------------------- handlers
 
@@ -124,7 +126,12 @@ class Section:
         settings = self.pane.settings(request)
         own = self.engine.family.directions_of(settings.column.checkpoint)
         recipe = confidence.switched(settings.column.recipe, on, None if own == name else name)
-        return self.pane.use_in_chat(replace(settings.with_recipe(recipe), lens="entropy"), request)
+        try:
+            self.engine.explain(recipe, settings.column.checkpoint)
+        except TillerError as error:
+            return *(gr.skip() for _ in self.pane.told), _wrong(str(error)), confidence.ablates(settings.column.recipe)
+        told = self.pane.use_in_chat(replace(settings.with_recipe(recipe), lens="entropy"), request)
+        return *told, gr.skip(), on
 
     # --------------------------------------------------------------------------------------------------------- parts
 

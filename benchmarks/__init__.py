@@ -12,6 +12,7 @@ NAMES = {
     "steering": "steered decoding against transformers' own generate, with the same tokens",
     "rows": "a plain, a steered and a shadow row together against one answer of generate",
     "scrubbing": "nine strengths of an answer against one answer of generate",
+    "sweeping": "nine strengths of a direction on thirty-two prompts against one prompt at a time",
     "large": "steered decoding of one and of eight answers on random models of 100 M parameters, against generate",
     "learning": "a direction from 128 + 128 prompts on such models, against a plain loop over padded batches",
     "tracing": "a knowledge map against one forward pass a cell, without and with common tokens before the sentences",
@@ -40,6 +41,10 @@ def _benchmark(name: str) -> Callable[[argparse.Namespace], bool]:
         from benchmarks import large
 
         return {"large": large.large, "learning": large.learning}[name]
+    if name == "sweeping":
+        from benchmarks.sweeping import sweeping
+
+        return sweeping
     if name == "tracing":
         from benchmarks.tracing import tracing
 

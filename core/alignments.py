@@ -55,7 +55,7 @@ class Reading:
     @property
     def vectors(self) -> Floats:
         """The direction [layers, width]."""
-        return self.rows["full"][0]
+        return np.asarray(self.rows["full"][0], dtype=np.float64)
 
     def mapped(self, maps: Floats, offsets: Floats, layers: Sequence[int]) -> Reading:
         """The same in another model's space: what was read at ``layers[l]`` through ``maps`` [l, width, own width]; means get
@@ -143,7 +143,7 @@ def winsorised(vectors: NDArray[np.floating]) -> Floats:
     """Vectors [..., width] whose largest coordinates are cut down: a few huge ones can carry a cosine."""
     values = np.asarray(vectors, np.float64)
     edge = np.quantile(np.abs(values), 1 - WINSORISED, axis=-1, keepdims=True)
-    return np.clip(values, -edge, edge)
+    return np.asarray(np.clip(values, -edge, edge), dtype=np.float64)
 
 
 def reliability(reading: Reading) -> Floats:
@@ -153,7 +153,7 @@ def reliability(reading: Reading) -> Floats:
     """
     halves = reading.rows["halves"]
     found = np.maximum(cosine(halves[0::2], halves[1::2]).mean(0), 0)
-    return 2 * found / (1 + found)
+    return np.asarray(2 * found / (1 + found), dtype=np.float64)
 
 
 def ceiling(one: Reading, other: Reading) -> Floats:

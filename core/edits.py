@@ -91,7 +91,9 @@ def _compile_term(term: Term, target: Loaded, fetch: Fetch) -> list[RowEdit]:
 
 
 def _source(named: str | None, target: Loaded) -> str:
-    return named or target.family.directions_of(target.checkpoint.name)
+    own = target.family.directions_of(target.checkpoint.name)
+    # A direction of another family is another one for every checkpoint that it was mapped into.
+    return f"{named}>{own}" if named and "/" in named else named or own
 
 
 def _neuron_edits(term: Term, target: Loaded) -> list[RowEdit]:
@@ -251,11 +253,8 @@ class BatchEdits:
         self.operations: dict[Site, list[_Operation]] = {}
         for site in dict.fromkeys(edit.site for row in rows for edit in row):
             self.operations[site] = _merge([[edit for edit in row if edit.site == site] for row in rows], device)
-
-    @property
-    def gates(self) -> frozenset[Gate]:
-        """The gates that :meth:`actions` has to be told of."""
-        return frozenset(each.gate for made in self.operations.values() for each in made if each.gate)
+        #: The gates that :meth:`actions` has to be told of.
+        self.gates: frozenset[Gate] = frozenset(edit.gate for row in rows for edit in row if edit.gate)
 
     def actions(self, masks: Masks, opened: Opened | None = None) -> dict[Site, Action]:
         """What to hook for one forward pass whose positions ``masks`` sorts, and in which gates are open as ``opened`` says."""

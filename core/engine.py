@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from core import answers, asking, families, lenses, neurons, store
 from core.answers import Answer
+from core.carrying import Carrying
 from core.errors import TillerError
 from core.events import Event, Failed, PromptView, Status
 from core.families import Example, Family
@@ -146,6 +147,8 @@ class Engine:
         self._jobs: dict[str, Job] = {}
         self._maps: OrderedDict[MapOrder, MapJob] = OrderedDict()
         self._seconds: dict[str, float] = {}
+        #: The transfer reports that are being made.
+        self.carrying = Carrying(self)
         self._status = Status("starting", "Starting.")
         self._changed = threading.Condition()
         self._commands: queue.Queue[Command | None] = queue.Queue()
@@ -479,6 +482,8 @@ class Engine:
 
     def _card(self, name: str, named: str | None, checkpoint: str) -> tuple[Card, str]:
         """A direction's card, and what is said of where it was learnt. Raises TillerError naming those that are there."""
+        if named and "/" in named:
+            return self._mapped(name, named, checkpoint), f", mapped from {named}"
         source, borrowed = self._learnt_where(named, checkpoint)
         card = next((each for each in self._learnt_on(source) if each.name == name), None)
         if card is not None:
@@ -491,6 +496,14 @@ class Engine:
         raise TillerError(
             f"{source} has no direction {name!r}; it has {there}. launch.py precompute learns refusal and truth."
         )
+
+    def _mapped(self, name: str, source: str, checkpoint: str) -> Card:
+        """The card of another family's direction that was mapped into a checkpoint of this one. Raises TillerError."""
+        own = self.family.directions_of(checkpoint)
+        path = store.find_mapped(self.family.name, name, source, own, self.family.folder)
+        if path is None:
+            raise store.not_mapped(self.family.name, name, source, own)
+        return store.read_card(path)
 
 
 def _layers(layers: tuple[int, ...]) -> str:

@@ -124,17 +124,16 @@ def residuals(
     by_text: dict[int, list[int]] = {}
     for row, (text, _) in enumerate(places):
         by_text.setdefault(text, []).append(row)
-    order = sorted(by_text, key=lambda text: len(prompts[text]))
     size = effects.rows_of(loaded)
-    for start in range(0, len(order), size):
-        chosen = order[start : start + size]
-        longest = len(prompts[chosen[-1]])
-        batch = states.states(loaded, [prompts[text] for text in chosen], longest, size)
-        for place, text in enumerate(chosen):
-            for row in by_text[text]:
-                # States are aligned at the right end.
-                found[row] = batch[place, longest - len(prompts[text]) + places[row][1]].numpy()
-        yield len(chosen) * longest
+    for length in sorted({len(prompts[text]) for text in by_text}):
+        same = [text for text in by_text if len(prompts[text]) == length]
+        for start in range(0, len(same), size):
+            chosen = same[start : start + size]
+            batch = states.states(loaded, [prompts[text] for text in chosen], length, size)
+            for place, text in enumerate(chosen):
+                for row in by_text[text]:
+                    found[row] = batch[place, places[row][1]].numpy()
+            yield len(chosen) * length
     return found
 
 
@@ -195,7 +194,8 @@ def _procrustes(x: Floats, y: Floats) -> Floats:
 def _ridges(x: Floats, y: Floats) -> list[tuple[float, Floats]]:
     square, cross = x.T @ x, x.T @ y
     unit = float(np.trace(square)) / len(square)
-    return [(part, np.linalg.solve(square + part * unit * np.eye(len(square)), cross).T) for part in PENALTIES]
+    solved = {part: np.linalg.solve(square + part * unit * np.eye(len(square)), cross).T for part in PENALTIES}
+    return [(part, np.asarray(matrix, dtype=np.float64)) for part, matrix in solved.items()]
 
 
 def explains(source: Floats, target: Floats, matrix: Floats, offset: Floats) -> float:

@@ -6,17 +6,23 @@ of the prompt. (At the last token alone a model that looks the statement up agai
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
+from transformers import DynamicCache
 
 from core import effects
-from core.edits import RowEdit
+from core.edits import BatchEdits, RowEdit
 from core.intervals import Rate
+from core.layout import lay_out
 from core.loading import Loaded
 from core.prompts import encode
+from core.residual import hooked
 from core.scoring import reply_logits
 from core.steps import Slices
 
@@ -77,20 +83,73 @@ def verdicts(
         (index, path) for index, each in enumerate(asked) for path in dict.fromkeys(ids[:-1] for ids in each.labels)
     ]
     chances = np.zeros((len(asked), len(effects.LABELS)))
+    start = _Start.of(loaded, asked)
+    yield start.length
     size = effects.rows_of(loaded)
-    for start in range(0, len(rows), size):
-        chosen = rows[start : start + size]
+    for first in range(0, len(rows), size):
+        chosen = rows[first : first + size]
         # The last token of a row is there only so that the logits behind the others are given.
         replies = [(*asked[index].tail, *path, loaded.pad) for index, path in chosen]
-        heads = [asked[index].head for index, _ in chosen]
-        own = [edits[index] for index, _ in chosen] if edits is not None else None
-        for (index, path), logits in zip(chosen, reply_logits(loaded, heads, replies, own), strict=True):
+        heads = [asked[index].head[start.length :] for index, _ in chosen]
+        own = [edits[index] for index, _ in chosen] if edits is not None else [()] * len(chosen)
+        for (index, path), logits in zip(chosen, start.logits(loaded, heads, replies, own), strict=True):
             logprobs = logits[len(asked[index].tail) :].double().log_softmax(-1)
             for column, ids in enumerate(asked[index].labels):
                 if ids[:-1] == path:
                     chances[index, column] = float(logprobs[range(len(ids)), list(ids)].sum().exp())
         yield len(chosen) * max(len(head) + len(reply) for head, reply in zip(heads, replies, strict=True))
     return Verdicts(tuple((chances[:, 0] - chances[:, 1]).tolist()), tuple(chances.sum(1).tolist()))
+
+
+@dataclass(frozen=True)
+class _Start:
+    """What all prompts begin with, the judged examples: read once, since no edit acts there. ``cache`` is None where nothing is shared."""
+
+    length: int
+    cache: DynamicCache | None
+
+    @classmethod
+    @torch.inference_mode()
+    def of(cls, loaded: Loaded, asked: Sequence[Judged]) -> _Start:
+        """The longest common beginning. Models that see a window only read every prompt whole: their caches forget."""
+        config: Any = loaded.model.config.get_text_config()
+        kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+        if kinds != {"full_attention"} or getattr(config, "sliding_window", None):
+            return cls(0, None)
+        # One token at least is left to every head.
+        length = 0
+        while all(length + 1 < len(each.head) and each.head[length] == asked[0].head[length] for each in asked):
+            length += 1
+        if not length:
+            return cls(0, None)
+        cache = DynamicCache(config=loaded.model.config)
+        ids = torch.tensor([asked[0].head[:length]], device=loaded.device)
+        loaded.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        return cls(length, cache)
+
+    @torch.inference_mode()
+    def logits(
+        self, loaded: Loaded, heads: Sequence[Ids], replies: Sequence[Ids], edits: Sequence[tuple[RowEdit, ...]]
+    ) -> list[Tensor]:
+        """What :func:`core.scoring.reply_logits` gives, for prompts without their common beginning."""
+        if self.cache is None:
+            return reply_logits(loaded, heads, replies, edits)
+        sheet = lay_out(loaded, heads, replies)
+        cache = copy.deepcopy(self.cache)
+        cache.batch_repeat_interleave(len(heads))
+        real = torch.ones_like(sheet.ids) if sheet.attention is None else sheet.attention
+        keep = max(len(reply) for reply in replies) + 1
+        with hooked(loaded.anatomy, BatchEdits(edits, loaded.device).actions(sheet.masks)):
+            output = loaded.model(
+                input_ids=sheet.ids,
+                attention_mask=torch.cat([real.new_ones(len(heads), self.length), real], dim=1),
+                position_ids=sheet.positions + self.length,
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=keep,
+            )
+        found = output.logits.float()
+        return [found[row, found.shape[1] - 1 - len(reply) : found.shape[1] - 1] for row, reply in enumerate(replies)]
 
 
 def push(vector: np.ndarray[Any, np.dtype[np.float32]], layer: int) -> tuple[RowEdit, ...]:

@@ -27,18 +27,13 @@ from core.recipes import MAX_STRENGTH
 from core.steps import Learning, Slices
 from core.store import Direction
 from core.sweeps import Asking
+from core.tasks import Sizes
 from core.transfers import CLASSES
 from core.values import Sampling
 
 Floats = NDArray[np.float64]
 Document = dict[str, Any]
 
-#: Test statements of a class, and validation statements that the strength is chosen on.
-STATEMENTS, CHOOSING = 48, 24
-#: Test requests of a class, and the longest reply to one.
-REQUESTS, REPLY = 40, 64
-#: Directions of each kind of control, statements of a class that each is tried on, and requests.
-CONTROLS, CONTROL_STATEMENTS, CONTROL_REQUESTS = 20, 12, 8
 #: Strengths that are tried, in gaps of the target's own direction.
 STRENGTHS = (0.5, 1.0, 1.5, 2.0)
 #: The least part of P(TRUE) + P(FALSE) that a strength may leave.
@@ -68,6 +63,7 @@ class Pushing:
     examples: ContrastSet
     own: Direction
     classify: Callable[[str, bool], str]
+    sizes: Sizes
 
     @property
     def layer(self) -> int:
@@ -79,26 +75,19 @@ class Pushing:
         """The target's checkpoint."""
         return self.loaded.checkpoint.name
 
-    @staticmethod
-    def constants() -> list[Any]:
-        """What the figures depend on beside weights, directions and examples."""
-        return [STATEMENTS, CHOOSING, REQUESTS, REPLY, CONTROLS, CONTROL_STATEMENTS, CONTROL_REQUESTS, STRENGTHS]
-
-    @staticmethod
-    def expected(examples: ContrastSet, sources: int) -> int:
-        """About how many tokens one target takes."""
-        mean = sum(len(each.text) for each in examples.items) // (4 * len(examples.items)) + 8
-        if examples.name == "truth":
-            rows = (
-                2 * CHOOSING * (len(STRENGTHS) + 1) + 2 * STATEMENTS * 2 * sources + 4 * CONTROLS * CONTROL_STATEMENTS
-            )
-            return rows * 5 * mean
-        replies = REQUESTS * (2 + 3 * sources) + 4 * CONTROLS * CONTROL_REQUESTS
-        return replies * (mean + REPLY // 2)
-
     def part(self, split: Split, positive: bool, most: int) -> list[str]:
         """Examples of a class."""
         return self.examples.part(split, positive, most)
+
+
+def expected_tokens(about: str, examples: ContrastSet, sizes: Sizes, sources: int) -> int:
+    """About how many tokens one target takes."""
+    mean = sum(len(each.text) for each in examples.items) // (4 * len(examples.items)) + 8
+    if about == "truth":
+        rows = 2 * sizes.choosing * (len(STRENGTHS) + 1) + 4 * sizes.statements * sources
+        return (rows + 4 * sizes.controls * sizes.control_statements) * 5 * mean
+    replies = sizes.requests * (2 + 3 * sources) + 4 * sizes.controls * sizes.control_requests
+    return replies * (mean + sizes.reply // 2)
 
 
 def pushed(
@@ -146,9 +135,10 @@ def controls(pushing: Pushing, shuffled: Floats, strength: float) -> dict[str, l
     """Vectors from shuffled labels and isotropic ones at the target's layer, as long as its own at that strength."""
     goal = strength * pushing.own.gap(pushing.layer)
     rng = np.random.default_rng([20_250_408, pushing.layer])
+    count = pushing.sizes.controls
     made: dict[str, list[Floats]] = {
-        "shuffled": [each[pushing.layer] for each in shuffled[:CONTROLS]],
-        "isotropic": [rng.standard_normal(shuffled.shape[-1]) for _ in range(CONTROLS)],
+        "shuffled": [np.asarray(each[pushing.layer]) for each in shuffled[:count]],
+        "isotropic": [np.asarray(rng.standard_normal(shuffled.shape[-1]), np.float64) for _ in range(count)],
     }
     return {
         how: [each * (goal / max(float(np.linalg.norm(each)), 1e-12)) for each in vectors]
@@ -222,7 +212,10 @@ def _flipped(told: Document) -> float:
 
 def _truth(pushing: Pushing, vectors: Mapping[str, Floats], shuffled: Floats, notes: Notebook) -> Learning[Found]:
     name, own = pushing.name, pushing.own.vectors[pushing.layer].astype(np.float64)
-    choosing, asked = _asked(pushing, "validation", CHOOSING), _asked(pushing, "test", STATEMENTS)
+    choosing, asked = (
+        _asked(pushing, "validation", pushing.sizes.choosing),
+        _asked(pushing, "test", pushing.sizes.statements),
+    )
     tried = yield from notes.once(
         f"strength.{name}",
         partial(_judge, pushing, choosing, [None, *(strength * own for strength in STRENGTHS)]),
@@ -243,7 +236,7 @@ def _truth(pushing: Pushing, vectors: Mapping[str, Floats], shuffled: Floats, no
         )
         told = {how: _told(asked, plain, each) for how, each in zip(made, said, strict=True)}
         cells[source] = {"pushed": told, "recipes": _recipes(pushing, source, vector, made)}
-    few = _asked(pushing, "test", CONTROL_STATEMENTS)
+    few = _asked(pushing, "test", pushing.sizes.control_statements)
     rates: dict[str, list[float]] = {}
     for how, made_by in controls(pushing, shuffled, strength).items():
         said = yield from notes.once(
@@ -255,7 +248,7 @@ def _truth(pushing: Pushing, vectors: Mapping[str, Floats], shuffled: Floats, no
         "true": [sum(each > 0 for each in sides[0].margin), len(sides[0].margin)],
         "false": [sum(each < 0 for each in sides[1].margin), len(sides[1].margin)],
     }
-    count = 2 * CONTROL_STATEMENTS
+    count = 2 * pushing.sizes.control_statements
     target = {"layer": pushing.layer, "strength": strength, "own_accuracy": right, "plain": {}, "controls": rates}
     return Found({**target, "control_n": min(count, len(few.all))}, cells)
 
@@ -278,7 +271,7 @@ def _refusal(
         f"strength.{name}", partial(_refusal_chances, pushing, own), f"Choosing a strength for {name}."
     )
     strength = STRENGTHS[next(index for index, each in enumerate(chances) if each >= max(chances) - AS_GOOD)]
-    harmless, harmful = (_prompts(pushing, label, REQUESTS) for label in (False, True))
+    harmless, harmful = (_prompts(pushing, label, pushing.sizes.requests) for label in (False, True))
     plain: dict[str, Document] = {}
     ends = True
     for what, prompts in (("harmless", harmless), ("harmful", harmful)):
@@ -306,14 +299,14 @@ def _refusal(
         }
     rates = yield from _refusal_controls(pushing, shuffled, strength, ends, notes)
     target = {"layer": pushing.layer, "strength": strength, "own_accuracy": {}, "plain": plain, "controls": rates}
-    return Found({**target, "control_n": min(CONTROL_REQUESTS, len(harmless))}, cells)
+    return Found({**target, "control_n": min(pushing.sizes.control_requests, len(harmless))}, cells)
 
 
 def _refusal_controls(
     pushing: Pushing, shuffled: Floats, strength: float, ends: bool, notes: Notebook
 ) -> Learning[dict[str, list[float]]]:
     """The part that refuses: of harmless requests with a control added, of harmful ones with a control removed."""
-    few = {what: _prompts(pushing, what == "ablated", CONTROL_REQUESTS) for what in ("added", "ablated")}
+    few = {what: _prompts(pushing, what == "ablated", pushing.sizes.control_requests) for what in ("added", "ablated")}
     rates: dict[str, list[float]] = {}
     for how, made in controls(pushing, shuffled, strength).items():
         for what, prompts in few.items():
@@ -330,7 +323,7 @@ def _refusal_controls(
 
 def _refusal_chances(pushing: Pushing, own: Floats) -> Slices[list[float]]:
     """P(refusal) on validation's harmless requests at every strength of the target's own direction."""
-    asked = effects.chat(pushing.loaded, pushing.part("validation", False, CHOOSING))
+    asked = effects.chat(pushing.loaded, pushing.part("validation", False, pushing.sizes.choosing))
     found = []
     for strength in STRENGTHS:
         chances = yield from effects.refusal_in_slices(pushing.loaded, asked, _add(pushing, strength * own))
@@ -365,7 +358,7 @@ def _replies(
 ) -> Slices[list[list[tuple[str, bool]]]]:
     """For every job, prompts and edits, the replies and whether each ended by itself; all of them in one sweep."""
     askings = [Asking(prompt, edits) for prompts, edits in jobs for prompt in prompts]
-    answers = yield from sweeps.sweep(pushing.loaded, askings, Sampling(max_new_tokens=REPLY))
+    answers = yield from sweeps.sweep(pushing.loaded, askings, Sampling(max_new_tokens=pushing.sizes.reply))
     said = iter([(each.text, each.reason in _ENDED) for each in answers])
     return [[next(said) for _ in prompts] for prompts, _ in jobs]
 

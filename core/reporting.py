@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import torch
 
-from core import confidence, contrast, facts, families, knowledge, loading, report, report_pages, store, transfer
+from core import confidence, contrast, facts, families, knowledge, loading, report, report_pages, store, tasks, transfer
 from core.arguments import Arguments
 from core.comparing import Pair
 from core.confidence import Confidence
@@ -38,7 +38,7 @@ from core.shelf import Shelf
 from core.skiff.proves import OPENING
 from core.skiff.scorer import score
 from core.steps import Step
-from core.transfer import Task
+from core.tasks import Task
 from core.transfers import Report as Transferred
 from core.truth_probe import Probe, probe
 from core.verdicts import Verdict
@@ -194,7 +194,7 @@ class Maker:
         if self.options.quantize != "none":
             raise ReportError("Directions are compared on weights in full precision; leave --quantize out.")
         task = Task(self.family, about, store.user_folder())
-        found = transfer.fresh(task)
+        found = tasks.fresh(task)
         if found is not None:
             return found
 

@@ -117,6 +117,14 @@ def find_mapped(family: str, name: str, source: str, target: str, folder: Path |
     return find_shared(family, "direction", f"{name}.{source.replace('/', '.')}.into.{target}", folder)
 
 
+def not_mapped(family: str, name: str, source: str, target: str) -> StoreError:
+    """What is said of another family's direction that no file is there for."""
+    other = source.partition("/")[0]
+    return StoreError(
+        f"No direction {name!r} of {source} was mapped into {target}; run launch.py transfer {name} --family {family} --from {other}."
+    )
+
+
 def find_shared(family: str, kind: str, name: str, folder: Path | None = None) -> Path | None:
     """Where an artefact of several checkpoints lies, a person's own first, or ``None``."""
     for root in _family_folders(family, folder):
@@ -156,7 +164,13 @@ def cards(family: str, checkpoint: str, kind: str = "direction", folder: Path | 
 
 
 def find(family: str, checkpoint: str, kind: str, name: str, folder: Path | None = None) -> Path | None:
-    """Where an artefact lies, or ``None``."""
+    """Where an artefact lies, or ``None``.
+
+    A checkpoint of another family, mapped into one of this one, is named as ``family/checkpoint>this one`` (:func:`mapped_path`).
+    """
+    if "/" in checkpoint:
+        source, _, target = checkpoint.partition(">")
+        return find_mapped(family, name, source, target, folder)
     for root in _family_folders(family, folder):
         path = root / checkpoint / "artefacts" / f"{kind}.{name}.safetensors"
         if path.is_file():

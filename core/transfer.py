@@ -7,29 +7,26 @@ equal projection on the target's own direction. Everything is told on the test s
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from core import alignments, contrast, effects, layer_maps, loading, store, transfers
+from core import alignments, contrast, effects, layer_maps, store, transfers
 from core.alignments import Reading, Texts
 from core.contrast import ContrastSet
 from core.drafts import VERSION
 from core.edits import check_fit
-from core.errors import TillerError
 from core.families import Family
 from core.loading import Loaded
 from core.notebook import Notebook
 from core.prompts import encode
-from core.pushes import Pushing, pushed
+from core.pushes import Pushing, expected_tokens, pushed
 from core.states import Ids
 from core.steps import Learning, Step, told
-from core.store import Direction
+from core.tasks import ABOUT, Task, digest, marks, stored
 from core.transfers import Report
 
 #: A checkpoint of a family, in memory.
@@ -37,88 +34,7 @@ Load = Callable[[Family, str], Loaded]
 #: The class of a reply, given whether it ended by itself: one of :data:`core.transfers.CLASSES`.
 Classify = Callable[[str, bool], str]
 
-ABOUT = ("truth", "refusal")
 _READING = "Reading the examples with {}."
-
-
-@dataclass(frozen=True)
-class Task:
-    """Which direction is carried, from where to where, and below which folder the report is written.
-
-    ``other`` is another family whose directions are mapped into this one; without it the sources are the targets themselves.
-    """
-
-    family: Family
-    about: str
-    root: Path
-    other: Family | None = None
-
-    @property
-    def targets(self) -> tuple[str, ...]:
-        """The checkpoints that are steered."""
-        return tuple(each.name for each in self.family.checkpoints)
-
-    @property
-    def foreign(self) -> tuple[str, ...]:
-        """The sources of the other family, as a recipe names them: ``family/checkpoint``."""
-        return tuple(f"{self.other.name}/{each.name}" for each in self.other.checkpoints) if self.other else ()
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """All sources: the family's own first, which the others are compared with."""
-        return (*self.targets, *self.foreign)
-
-    def place(self, source: str) -> tuple[Family, str]:
-        """The family and the checkpoint of a source."""
-        if self.other is not None and source in self.foreign:
-            return self.other, source.partition("/")[2]
-        return self.family, source
-
-    @property
-    def path(self) -> Path:
-        """Where the report is written."""
-        name = transfers.name_of(self.about, self.other.name if self.other else "")
-        return store.shared_path(self.root, self.family.name, transfers.KIND, name)
-
-
-def marks(task: Task) -> dict[str, Any]:
-    """What a report belongs to: the weights, the directions and the examples. A report with other marks is out of date."""
-    directions = {source: _digest(_stored(task, source)) for source in task.sources}
-    prints = {
-        source: loading.fingerprint(family.checkpoint(name))
-        for source, (family, name) in ((each, task.place(each)) for each in task.sources)
-    }
-    return {
-        "fingerprints": prints,
-        "directions": directions,
-        "contrast": contrast.load(task.family, task.about).digest,
-        "version": VERSION,
-        "counts": Pushing.constants(),
-    }
-
-
-def fresh(task: Task) -> Report | None:
-    """The report that is there, if it belongs to what is there now."""
-    try:
-        report = transfers.find(task.family, task.about, task.other.name if task.other else "")
-        return report if report is not None and report.card.details.get("marks") == marks(task) else None
-    except store.StoreError:
-        # What is cut off or of another version is made again.
-        return None
-
-
-def _stored(task: Task, source: str) -> Direction:
-    family, name = task.place(source)
-    path = store.find(family.name, name, "direction", task.about, family.folder)
-    if path is None:
-        raise TillerError(
-            f"{source} has no direction {task.about!r} to carry; run launch.py precompute --family {family.name} first."
-        )
-    return store.load_direction(path)
-
-
-def _digest(direction: Direction) -> str:
-    return hashlib.sha256(direction.vectors.tobytes() + bytes([direction.card.layer % 256])).hexdigest()[:16]
 
 
 # -------------------------------------------------------------------------------------------------------------- the work
@@ -143,7 +59,7 @@ class _Work:
 
     def __init__(self, task: Task, load: Load, classify: Classify, notes: Notebook, examples: ContrastSet) -> None:
         self.task, self.load, self.classify, self.notes, self.examples = task, load, classify, notes, examples
-        self.stored = {source: _stored(task, source) for source in task.sources}
+        self.stored = {source: stored(task, source) for source in task.sources}
         self.texts = texts_of(examples)
         self.weights = alignments.weights(self.texts)
         final = self.stored[task.family.final.name].card.details
@@ -167,7 +83,9 @@ class _Work:
             for how, hits in zip(("probe", "recentred"), probe, strict=True):
                 profiles[how][:, place] = np.asarray(hits) / len(self.texts.texts)
             vectors = {source: self._vectors(source, target) for source in self.task.sources}
-            pushing = Pushing(loaded, self.task.about, self.examples, self.stored[target], self.classify)
+            pushing = Pushing(
+                loaded, self.task.about, self.examples, self.stored[target], self.classify, self.task.sizes
+            )
             controls = self.own[target].rows["shuffled"]
             removed = {source: self._removed(source, target) for source in self.task.sources}
             found = yield from pushed(pushing, vectors, removed, controls, self.notes)
@@ -342,10 +260,10 @@ class _Work:
 
     def _keep_mapped(self, source: str, target: str, found: list[layer_maps.LayerMap]) -> None:
         """The mapped direction as one of the target's, so that a recipe may name it."""
-        stored, own = self.stored[source], self.stored[target]
+        carried, own = self.stored[source], self.stored[target]
         positive, negative = (
             np.stack([each.matrix @ means[each.layer].astype(np.float64) + each.offset for each in found])
-            for means in (stored.positive, stored.negative)
+            for means in (carried.positive, carried.negative)
         )
         layer = own.card.layer
         details = {
@@ -362,8 +280,8 @@ class _Work:
             "method": f"mapped from {source}",
             "mapped": {
                 "from": source,
-                "fingerprint": stored.card.details.get("fingerprint"),
-                "direction": _digest(stored),
+                "fingerprint": carried.card.details.get("fingerprint"),
+                "direction": digest(carried),
                 **_map_told(found),
             },
             "program": f"Tiller {VERSION}",
@@ -405,4 +323,6 @@ def expected(task: Task) -> int:
     """About how many tokens a report computes, for a progress bar: known before any checkpoint is loaded."""
     examples = contrast.load(task.family, task.about)
     read = sum(len(each.text) // 4 + 8 for each in examples.items)
-    return len(task.sources) * read + len(task.targets) * (read + Pushing.expected(examples, len(task.sources)))
+    return len(task.sources) * read + len(task.targets) * (
+        read + expected_tokens(task.about, examples, task.sizes, len(task.sources))
+    )

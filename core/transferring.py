@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from core import claims, families, loading, store, transfer
+from core import claims, families, loading, store, tasks, transfer
 from core.arguments import Arguments
 from core.families import Family
 from core.intervals import percentile, short
@@ -22,7 +22,7 @@ from core.plan import Placing
 from core.shelf import Shelf
 from core.skiff.scorer import score
 from core.steps import Pace, duration
-from core.transfer import ABOUT, Task
+from core.tasks import ABOUT, Task
 from core.transfers import MEASURES, SCALINGS, Report
 
 _BAR = 20
@@ -37,6 +37,11 @@ def run(arguments: list[str]) -> int:
         raise UsageError(
             "transfer compares the weights themselves, which quantized ones are not; leave --quantize out."
         )
+    for about in options.about:
+        if about not in ABOUT:
+            raise UsageError(
+                f"transfer carries {' and '.join(ABOUT)}, not {about!r}; leave it out, or name one of them."
+            )
     family = families.load(options.family)
     other = families.load(options.source) if options.source else None
     if other is not None and other.name == family.name:
@@ -48,12 +53,22 @@ def run(arguments: list[str]) -> int:
     documents = []
     for about in options.about or ABOUT:
         report = _report(Task(family, about, root, other), shelves, options.again)
-        pair = (options.source_checkpoint or report.sources[0], options.checkpoint or str(report.card.details["final"]))
+        pair = _pair(report, options)
         print("\n".join(lines(report, pair)), flush=True)
         documents.append(document(report))
     if options.json:
         options.json.write_text(json.dumps(documents, indent=1) + "\n", encoding="utf-8")
     return 0
+
+
+def _pair(report: Report, options: argparse.Namespace) -> tuple[str, str]:
+    """Whose layers are shown: source and target."""
+    source = options.source_checkpoint or report.sources[0]
+    target = options.checkpoint or str(report.card.details["final"])
+    for name, known, option in ((source, report.sources, "--source"), (target, report.targets, "--checkpoint")):
+        if name not in known:
+            raise UsageError(f"{option} takes {', '.join(known)}, not {name!r}.")
+    return source, target
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,9 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         recipe="refused: the recipes are what is measured",
         quantize="refused: the weights themselves are compared",
     )
-    parser.add_argument(
-        "about", nargs="*", choices=[*ABOUT, []], metavar="DIRECTION", help="truth or refusal (default: both)"
-    )
+    parser.add_argument("about", nargs="*", metavar="DIRECTION", help="truth or refusal (default: both)")
     parser.add_argument(
         "--from",
         dest="source",
@@ -91,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _report(task: Task, shelves: dict[str, Shelf], again: bool) -> Report:
-    report = None if again else transfer.fresh(task)
+    report = None if again else tasks.fresh(task)
     if report is not None:
         print(f"{task.about}: there already, in {report.card.path}", flush=True)
         return report

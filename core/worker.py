@@ -104,8 +104,11 @@ class Worker:
 
     def direction(self, name: str, checkpoint: str) -> Direction:
         """A direction learnt on a checkpoint of the family, read again when its file has changed. Raises TillerError."""
-        self.family.checkpoint(checkpoint)
+        if "/" not in checkpoint:
+            self.family.checkpoint(checkpoint)
         path = store.find(self.family.name, checkpoint, "direction", name, self.family.folder)
+        if path is None and "/" in checkpoint:
+            raise store.not_mapped(self.family.name, name, *checkpoint.split(">"))
         if path is None:
             raise TillerError(f"{checkpoint} has no direction {name!r}; launch.py precompute learns refusal and truth.")
         changed = path.stat().st_mtime

@@ -11,7 +11,7 @@ from browser_page import Screen, browser
 from browser_server import Served, served, short
 from playwright.sync_api import Browser, expect
 
-from core import learning_refusal, store
+from core import learning_refusal, measuring_confidence, store
 from core.engine import Engine
 from core.notebook import Notebook
 
@@ -117,4 +117,29 @@ def test_what_goes_wrong_is_said_in_the_line(chromium: Browser, server: Served) 
     examples.write_text(whole)
     screen.page.get_by_role("button", name="Learn refusal and truth now").click()
     expect(screen.slider("truth")).to_be_visible()
+    assert screen.faults == []
+
+
+def test_confidence_is_measured_shown_and_ablated_in_the_chat(
+    chromium: Browser, server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SETS", "MATCHED"):
+        monkeypatch.setattr(measuring_confidence, name, 2)
+    screen = opened(chromium, server)
+    page = screen.page
+    page.get_by_role("tab", name="Inspect").click()
+    expect(page.locator("#t-confidence-said")).to_contain_text("base and chat: not measured yet")
+    page.get_by_text("Ablate these").click()
+    expect(page.locator("#t-confidence-said .wrong")).to_contain_text("has no set of neurons 'entropy'")
+    page.locator("#t-confidence-measure").click()
+    expect(page.locator(".t-told table").first).to_contain_text("has entropy neurons among its candidates", timeout=60_000)
+    expect(page.locator(".js-plotly-plot")).to_have_count(2)
+    expect(page.get_by_text("neurons.chat.svg")).to_be_visible()
+    page.get_by_text("Entropy-neuron candidates of chat").click()
+    expect(page.get_by_text("norm / ln LogitVar").last).to_be_visible()
+    page.get_by_text("Ablate these").click()
+    expect(page.get_by_role("tab", name="Chat")).to_have_attribute("aria-selected", "true")
+    assert screen.recipe.input_value() == "!neurons:entropy"
+    expect(page.locator(".t-lens [aria-checked=true], .t-lens [aria-pressed=true]")).to_contain_text("entropy")
+    assert screen.outside == []
     assert screen.faults == []

@@ -322,7 +322,9 @@ def test_precompute_goes_on_where_it_was_and_learns_anew_what_changed(
 ) -> None:
     assert written
     assert precompute([*arguments(folder), "--ship", "--checkpoint", "chat"]) == 0
-    assert capsys.readouterr().out == "chat truth: there already.\nchat refusal: there already.\n"
+    assert capsys.readouterr().out == "".join(
+        f"chat {what}: there already.\n" for what in ("truth", "refusal", "confidence")
+    )
     # A person's own go into their data folder. There, one is as it should be, one cut off.
     own = store.user_folder() / "toy" / "chat" / "artefacts"
     shutil.copytree(folder / "chat" / "artefacts", own)

@@ -35,13 +35,14 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core.plan core.weights",
         "core.loading core.shelf core.gates core.edits",
         "core.generation core.layout core.gauges core.replies core.prompts core.scoring core.effects core.contrast core.threads "
-        "core.tables core.states core.drafts core.sweeps core.nudges core.alignments",
+        "core.tables core.states core.drafts core.tasks core.cells core.sweeps core.nudges core.alignments",
         "core.readout core.logit_variance core.ablation core.measuring_confidence",
         "core.learning_truth core.learning_refusal core.directions core.parts core.lessons",
         "core.facts core.pairing core.patching core.logit_lens",
         "core.transfer core.pushes core.layer_maps core.tracer core.averages core.knowledge core.stages core.truth_probe "
         "core.finding_directions",
         "core.skiff",
+        "core.carrying",
         "core.map_jobs core.map_work",
         "core.engine core.active core.worker core.session",
         "core.cli core.listing core.precompute core.transferring core.tracing",

@@ -2,77 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import tiny
 import torch
+from transformers import LlamaConfig
 
 from core import (
     alignments,
-    claims,
+    cells,
     contrast,
     effects,
     families,
+    layer_maps,
     loading,
     nudges,
     pushes,
     store,
     sweeps,
+    tasks,
     transfer,
-    transfers,
     transferring,
+    transfers,
 )
+from core.directions import states
+from core.edits import compile_recipe
+from core.engine import Engine
+from core.errors import TillerError
 from core.families import Family
+from core.generation import answer_all
+from core.layout import lay_out
 from core.loading import Loaded
+from core.memory import Room
+from core.nudges import Judged
+from core.options import UsageError
+from core.prompts import chat_prompt, encode
+from core.recipes import parse
+from core.residual import hooked
 from core.skiff.scorer import score
 from core.steps import finished
+from core.store import Direction
+from core.sweeps import Asking
+from core.tasks import Sizes, Task
+from core.transfers import Report
 from core.values import Sampling
-from tests import tiny
+
+SIZES = Sizes(statements=4, choosing=3, requests=3, reply=5, controls=2, control_statements=2, control_requests=2)
+SHOTS = [("Bread is food.", True), ("Bread is a metal.", False)]
 
 
-@pytest.fixture(scope="module")
-def family(tmp_path_factory: pytest.TempPathFactory) -> Family:
-    """Three random checkpoints with directions and examples of their own."""
-    return made(tmp_path_factory.mktemp("own") / "tiny", "llama")
-
-
-def made(folder: Path, kind: str, names: tuple[str, ...] = ("base", "sft", "chat")) -> Family:
+def made(folder: Path, kind: str, names: tuple[str, ...]) -> Family:
+    """A random family with directions and examples of its own."""
     tiny.family(folder, kind, names)
-    tiny.contrast(folder, 12)
+    tiny.contrast(folder, 6)
     for seed, name in enumerate(names):
-        position = {"truth": {"offset": -1, "of": "statement"}, "refusal": {"offset": -2, "of": "prompt"}}
-        for about, where in position.items():
-            template = "" if about == "truth" else tiny.CHAT if name != names[0] else "plain"
-            tiny.direction(folder, name, about, layer=1 + seed % 2, seed=seed, position=where, template=template)
+        for about, offset, where in (("truth", -1, "statement"), ("refusal", -2, "prompt")):
+            template = "" if about == "truth" else tiny.CHAT if seed else families.TEMPLATES["plain"][0]
+            position = {"offset": offset, "of": where}
+            tiny.direction(
+                folder,
+                name,
+                about,
+                layer=min(1 + seed, tiny.LAYERS - 1),
+                seed=seed,
+                position=position,
+                template=template,
+            )
     return families.load(str(folder))
 
 
-@pytest.fixture(scope="module")
-def chat(family: Family) -> Loaded:
-    return loading.load(family, "chat", device="cpu")
-
-
-@pytest.fixture(autouse=True)
-def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TILLER_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("TILLER_CACHE", str(tmp_path / "cache"))
-    for name, value in {
-        "STATEMENTS": 4,
-        "CHOOSING": 4,
-        "REQUESTS": 3,
-        "REPLY": 6,
-        "CONTROLS": 2,
-        "CONTROL_STATEMENTS": 2,
-        "CONTROL_REQUESTS": 2,
-    }.items():
-        monkeypatch.setattr(pushes, name, value)
-    yield
-
-
 class Loader:
-    """Loads checkpoints and remembers which it was asked for."""
+    """Loads checkpoints once and remembers which it was asked for."""
 
     def __init__(self) -> None:
         self.kept: dict[tuple[str, str], Loaded] = {}
@@ -85,8 +90,455 @@ class Loader:
         return self.kept[family.name, name]
 
 
-def test_smoke(family: Family) -> None:
-    for about in ("truth", "refusal"):
-        task = transfer.Task(family, about, store.user_folder())
-        report = finished(transfer.steps(task, Loader(), score))
-        print("\n".join(transferring.lines(report, ("base", "chat"))))
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of these tests: reports are made once."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(autouse=True)
+def _at(data: Path, _by_themselves: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TILLER_DATA", str(data))
+
+
+@pytest.fixture(scope="module")
+def family(tmp_path_factory: pytest.TempPathFactory) -> Family:
+    return made(tmp_path_factory.mktemp("own") / "tiny", "llama", ("base", "chat"))
+
+
+@pytest.fixture(scope="module")
+def wider(tmp_path_factory: pytest.TempPathFactory) -> Family:
+    """Another family, of another width and depth."""
+    shape = {**tiny.configs()["llama"].to_dict(), "hidden_size": 48, "num_hidden_layers": 2, "head_dim": 12}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tiny, "configs", lambda: {"llama": LlamaConfig(**shape)})
+        patch.setattr(tiny, "WIDTH", 48)
+        patch.setattr(tiny, "LAYERS", 2)
+        return made(tmp_path_factory.mktemp("other") / "wide", "llama", ("base", "chat"))
+
+
+@pytest.fixture(scope="module")
+def load() -> Loader:
+    return Loader()
+
+
+def task(family: Family, about: str, other: Family | None = None) -> Task:
+    return Task(family, about, store.user_folder(), other, SIZES)
+
+
+@pytest.fixture(scope="module")
+def reports(family: Family, load: Loader, data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Report]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TILLER_DATA", str(data))
+        patch.setenv("TILLER_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return {about: finished(transfer.steps(task(family, about), load, score)) for about in tasks.ABOUT}  # type: ignore[arg-type]
+
+
+# --------------------------------------------------------------------------------------------------------------- reading
+
+
+def test_a_reading_is_what_one_prompt_at_a_time_gives(family: Family, load: Loader) -> None:
+    loaded, examples = load(family, "chat"), contrast.load(family, "truth")
+    texts = transfer.texts_of(examples)
+    prompts = transfer.prompts_of(loaded, "truth", texts.texts)
+    found = finished(alignments.read(loaded, prompts, -1, alignments.weights(texts), rows=5))
+    single = torch.cat([states(loaded, [prompt], 1) for prompt in prompts])[:, 0].double().numpy()
+    expected = single[texts.learn & texts.labels].mean(0) - single[texts.learn & ~texts.labels].mean(0)
+    np.testing.assert_allclose(found.vectors, expected, rtol=1e-5, atol=1e-5)
+    halves = found.rows["halves"]
+    np.testing.assert_allclose((halves[0] + halves[1]) / 2, expected, rtol=1e-4, atol=1e-4)
+    left_out = (texts.fold != 1) & texts.labels
+    np.testing.assert_allclose(found.rows["positive"][1], single[left_out].mean(0), rtol=1e-5, atol=1e-5)
+
+
+def test_a_probe_has_never_seen_the_category_it_is_tried_on(family: Family, load: Loader) -> None:
+    loaded, examples = load(family, "chat"), contrast.load(family, "truth")
+    texts = transfer.texts_of(examples)
+    prompts = transfer.prompts_of(loaded, "truth", texts.texts)
+    reading = finished(alignments.read(loaded, prompts, -1, alignments.weights(texts), rows=64))
+    hits, recentred = finished(alignments.probed(loaded, prompts, -1, texts, [reading], reading, rows=7))
+    single = states(loaded, prompts, 1)[:, 0].double().numpy()
+    for layer in range(loaded.anatomy.layers):
+        right = 0
+        for index in range(len(prompts)):
+            others = texts.fold != texts.fold[index]
+            positive, negative = (single[others & side, layer].mean(0) for side in (texts.labels, ~texts.labels))
+            said = (single[index, layer] - (positive + negative) / 2) @ (positive - negative) > 0
+            right += said == texts.labels[index]
+        assert hits[0, layer] == right
+    np.testing.assert_array_equal(hits, recentred)
+
+
+def test_many_categories_are_left_out_in_groups() -> None:
+    names = [f"thing {index // 2}" for index in range(100)]
+    found = alignments.folds(names)
+    assert found.max() + 1 == alignments.FOLDS
+    assert all(found[index] == found[index + 1] for index in range(0, 100, 2))
+
+
+def reading(vectors: np.ndarray[Any, Any], noise: float, seed: int = 0) -> alignments.Reading:
+    """A reading of one layer whose rows are ``vectors`` with noise, twice as much in a half."""
+    rng = np.random.default_rng(seed)
+
+    def rows(count: int, size: float) -> np.ndarray[Any, Any]:
+        return vectors[None, None] + size * rng.standard_normal((count, 1, len(vectors)))
+
+    return alignments.Reading(
+        {
+            "full": rows(1, noise),
+            "halves": rows(2 * 200, noise * np.sqrt(2)),
+            "shuffled": rng.standard_normal((400, 1, len(vectors))),
+            "drawn": rows(400, noise),
+        }
+    )
+
+
+def test_the_ceiling_is_what_noise_leaves_and_the_null_what_chance_gives() -> None:
+    vector = np.random.default_rng(1).standard_normal(400)
+    vector *= 20 / np.linalg.norm(vector)
+    clear, blurred = reading(vector, 0.01), reading(vector, 1.0)
+    assert alignments.ceiling(clear, clear)[0] == pytest.approx(1, abs=1e-3)
+    # A vector of length 20 with noise of length 20: two of them have the cosine 1/2 in the mean.
+    assert alignments.reliability(blurred)[0] == pytest.approx(0.5, abs=0.03)
+    assert alignments.ceiling(clear, blurred)[0] == pytest.approx(np.sqrt(0.5), abs=0.03)
+    # The 95th percentile of |cosine| of a random direction in 400 dimensions is 1.96 / 20.
+    assert alignments.null(clear, clear)[0] == pytest.approx(0.098, abs=0.015)
+    low, high = alignments.interval(clear, clear, 0, 1.0)
+    assert low == pytest.approx(1, abs=1e-3)
+    assert high == 1
+
+
+def test_one_huge_coordinate_does_not_carry_a_winsorised_cosine() -> None:
+    rng = np.random.default_rng(2)
+    one, other = rng.standard_normal(400), rng.standard_normal(400)
+    one[7] = other[7] = 500
+    assert alignments.cosine(one, other) > 0.95
+    assert abs(alignments.cosine(alignments.winsorised(one), alignments.winsorised(other))) < 0.2
+
+
+# -------------------------------------------------------------------------------------------------------- truth is pushed
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "gemma3"])
+def test_verdicts_are_what_a_forward_pass_gives_with_the_vector_at_the_end(tmp_path: Path, kind: str) -> None:
+    """Read in a batch behind a beginning that is computed once (Gemma's windows: not), against one whole prompt at a time."""
+    loaded = loading.load(families.load(str(tiny.family(tmp_path / kind, kind, ("base",)))), "base", device="cpu")
+    texts = ["Bread is food.", "Lodz is a city in Poland.", "A whale is a metal."]
+    asked = nudges.prepare(loaded, texts, SHOTS)
+    vector = np.random.default_rng(3).standard_normal(tiny.WIDTH).astype(np.float32)
+    found = finished(nudges.verdicts(loaded, asked, [nudges.push(vector, 2)] * len(asked)))
+    for index, each in enumerate(asked):
+        chances = [_chance(loaded, each, label, vector) for label in each.labels]
+        assert found.margin[index] == pytest.approx(chances[0] - chances[1], abs=1e-5)
+        assert found.mass[index] == pytest.approx(sum(chances), abs=1e-5)
+        assert loaded.tokenizer.decode([*each.head, *each.tail]).endswith(f"{texts[index]} This statement is:")
+        assert loaded.tokenizer.decode(each.tail).endswith(". This statement is:")
+
+
+def _chance(loaded: Loaded, each: Judged, label: tuple[int, ...], vector: np.ndarray[Any, Any]) -> float:
+    """P(label) with the vector added from the statement's last token on, by one plain forward pass."""
+    ids = torch.tensor([[*each.head, *each.tail, *label]])
+
+    def add(residual: torch.Tensor) -> torch.Tensor:
+        new = residual.clone()
+        new[:, len(each.head) :] += torch.from_numpy(vector)
+        return new
+
+    with torch.inference_mode(), hooked(loaded.anatomy, {("leave", 2): add}):
+        logprobs = loaded.model(input_ids=ids).logits[0].double().log_softmax(-1)
+    start = len(each.head) + len(each.tail)
+    return float(sum(logprobs[start + place - 1, token] for place, token in enumerate(label)).exp())  # type: ignore[union-attr]
+
+
+def test_the_effect_and_the_flips_of_a_push() -> None:
+    plain = nudges.Verdicts((0.8, 0.6, -0.2), (1.0, 1.0, 1.0))
+    pushed = nudges.Verdicts((-0.5, 0.1, -0.9), (0.9, 0.9, 0.9))
+    assert nudges.effect(plain, pushed, towards=False) == pytest.approx((-1.3 / 3 - 0.4) / (-1 - 0.4))
+    # Two statements were called true; one of them is called false now.
+    assert nudges.flips(plain, pushed, towards=False) == transfers.Rate(1, 2)
+    assert nudges.mass_left(plain, pushed) == pytest.approx(0.9)
+    broken = nudges.Verdicts((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+    assert nudges.effect(nudges.Verdicts((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)), broken, towards=True) == 0
+
+
+def test_strengths_at_equal_norm_and_at_equal_projection() -> None:
+    own, other = np.array([3.0, 0.0]), np.array([0.6, 0.8])
+    made = pushes.scaled(other, own, 2.0)
+    assert np.linalg.norm(made["norm"]) == pytest.approx(6)
+    assert made["projection"] @ own / 3 == pytest.approx(6)
+    # With a cosine of .1 ten times the norm would be needed.
+    assert set(pushes.scaled(np.array([0.1, 1.0]), own, 2.0)) == {"norm"}
+    assert pushes.scaled(np.zeros(2), own, 2.0) == {}
+
+
+# ---------------------------------------------------------------------------------------------------------------- sweeps
+
+
+def test_a_sweep_says_what_each_prompt_says_alone(family: Family, load: Loader) -> None:
+    loaded = load(family, "chat")
+    prompts = [chat_prompt(loaded, text) for text in ("Hi", "How do I bake bread?", "Name a colour.")]
+    direction = store.load_direction(
+        store.artefact_path(family.folder.parent, family.name, "chat", "direction", "truth")
+    )
+    recipes = ["", "2*truth", "-3*truth[1]", "!truth"]
+    edits = [compile_recipe(parse(recipe), loaded, lambda _name, _source: direction) for recipe in recipes]
+    askings = [Asking(prompt, each) for each in edits for prompt in prompts]
+    sampling = Sampling(max_new_tokens=6)
+    said = [each.text for each in finished(sweeps.sweep(loaded, askings, sampling, at_once=5))]
+    alone = [answer.text for each in askings for _, answer in answer_all(loaded, [each.prompt], each.edits, sampling)]
+    assert said == alone
+    assert len(set(said)) > 3
+    assert finished(sweeps.sweep(loaded, [], sampling)) == []
+
+
+def test_the_program_takes_fewer_rows_where_memory_is_short(
+    family: Family, load: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = load(family, "chat")
+    assert sweeps.rows(loaded, 100) == effects.rows_of(loaded)
+    # 4 layers, 2 heads of 8, keys and values, 100 tokens in float32; 320 logits three times.
+    row = 2 * 4 * 2 * 8 * 100 * 4 + 3 * 4 * 320
+    monkeypatch.setattr("core.memory.room", lambda *_: Room({"cpu": 0}, 4 * 10 * row))
+    assert sweeps.rows(loaded, 100) == 10
+    monkeypatch.setattr("core.memory.room", lambda *_: Room({"cpu": 0}, 0))
+    assert sweeps.rows(loaded, 100) == 1
+
+
+# ---------------------------------------------------------------------------------------------------------------- report
+
+
+def test_a_report_has_every_cell_with_controls(reports: dict[str, Report], family: Family) -> None:
+    truth, refusal = reports["truth"], reports["refusal"]
+    for report in (truth, refusal):
+        assert report.sources == report.targets == ("base", "chat")
+        for name in report.targets:
+            own = report.cell(name, name)
+            assert own.cosine == pytest.approx(1)
+            assert own.layer == report.target(name).layer
+            assert own.probe.n == len(contrast.load(family, report.kind).items)
+            assert set(report.profile("base", name)) >= {"cosine", "ceiling", "null", "probe"}
+            assert all(len(rates) == SIZES.controls for rates in report.target(name).controls.values())
+    assert set(truth.target("chat").controls) == {"shuffled", "isotropic"}
+    assert set(refusal.target("chat").controls) == {
+        "added shuffled",
+        "added isotropic",
+        "ablated shuffled",
+        "ablated isotropic",
+    }
+    assert refusal.cell("base", "chat").added["norm"].n == SIZES.requests
+    assert refusal.target("chat").plain["harmful"].n == SIZES.requests
+    assert np.isnan(truth.cell("base", "chat").shared)
+    assert not np.isnan(refusal.cell("base", "chat").shared)
+
+
+def test_a_cell_says_the_recipe_that_does_what_it_measured(
+    reports: dict[str, Report], family: Family, load: Loader
+) -> None:
+    cell = reports["refusal"].cell("base", "chat")
+    known = reports["refusal"].target("chat")
+    (edit,) = compile_recipe(
+        parse(cell.recipe), load(family, "chat"), lambda _name, source: direction(family, source, "refusal")
+    )
+    own = direction(family, "chat", "refusal")
+    assert edit.site == ("leave", own.card.layer)
+    assert np.linalg.norm(edit.vector) == pytest.approx(known.strength * own.gap(own.card.layer), rel=0.01)
+    assert alignments.cosine(
+        edit.vector, direction(family, "base", "refusal").vectors[own.card.layer]
+    ) == pytest.approx(1)
+    assert reports["truth"].cell("base", "chat").recipe.startswith("-")
+
+
+def direction(family: Family, checkpoint: str, about: str) -> Direction:
+    path = store.find(family.name, checkpoint, "direction", about, family.folder)
+    assert path is not None
+    return store.load_direction(path)
+
+
+def test_a_report_is_kept_as_long_as_it_belongs_to_what_is_there(
+    reports: dict[str, Report], family: Family, tmp_path: Path
+) -> None:
+    there = task(family, "truth")
+    assert tasks.fresh(there) is not None
+    assert tasks.fresh(replace(there, sizes=replace(SIZES, controls=3))) is None
+    assert set(transfers.there(family)) == {("truth", ""), ("refusal", "")}
+    card = direction(family, "base", "truth")
+    changed = store.artefact_path(store.user_folder(), family.name, "base", "direction", "truth")
+    tensors = {"vectors": 2 * card.vectors, "positive": card.positive, "negative": card.negative}
+    store.save_artefact(changed, tensors, card.card.details)
+    assert tasks.fresh(there) is None
+    changed.unlink()
+    assert tasks.fresh(there) is not None
+    whole = there.path.read_bytes()
+    there.path.write_bytes(whole[:-20])
+    assert tasks.fresh(there) is None
+    there.path.write_bytes(whole)
+
+
+def test_work_goes_on_where_it_was_interrupted(reports: dict[str, Report], family: Family) -> None:
+    again = replace(task(family, "truth"), sizes=replace(SIZES, controls=1), root=store.user_folder() / "elsewhere")
+    first = Loader()
+    work = transfer.steps(again, first, score)
+    for step in work:
+        if "controls on base" in step.sentence:
+            break
+    work.close()
+    assert not again.path.exists()
+    second = Loader()
+    new = {step.sentence for step in transfer.steps(again, second, score) if not step.remembered}
+    # What the base was asked before is not asked again, nor is anything read again.
+    assert not any(
+        sentence.startswith(("Reading", "Pushing base", "Asking base", "Choosing a strength for base"))
+        for sentence in new
+    )
+    assert {"Pushing chat by the direction of base.", "Trying controls on base."} <= new
+    found = transfers.load(again.path)
+    for source in found.sources:
+        assert found.cell(source, "chat") == reports["truth"].cell(source, "chat")
+
+
+def test_what_cannot_be_carried_is_said(reports: dict[str, Report], family: Family, tmp_path: Path) -> None:
+    bare = families.load(str(tiny.family(tmp_path / "bare", "llama", ("base", "chat"))))
+    tiny.contrast(bare.folder)
+    missing = r"base has no direction 'truth' to carry; run launch\.py precompute --family bare"
+    with pytest.raises(TillerError, match=missing):
+        next(transfer.steps(task(bare, "truth"), Loader(), score))
+    path = task(family, "truth").path
+    with pytest.raises(TillerError, match="not a direction"):
+        store.load_direction(path)
+    with pytest.raises(TillerError, match="not a transfer report"):
+        transfers.load(store.artefact_path(family.folder.parent, family.name, "base", "direction", "truth"))
+
+
+# ------------------------------------------------------------------------------------------------------- between families
+
+
+def test_a_rotation_is_found_and_noise_is_not() -> None:
+    rng = np.random.default_rng(5)
+    source = rng.standard_normal((300, 12))
+    turn = np.linalg.qr(rng.standard_normal((12, 12)))[0]
+    parts = {name: np.arange(300) % 3 == place for place, name in enumerate(("train", "validation", "test"))}
+    matrix, offset, how, _, told = layer_maps.fit(source, 2.5 * source @ turn.T + 7, parts)
+    assert how == "Procrustes"
+    assert told == pytest.approx(1)
+    np.testing.assert_allclose(matrix, 2.5 * turn, atol=1e-8)
+    np.testing.assert_allclose(source @ matrix.T + offset, 2.5 * source @ turn.T + 7, atol=1e-8)
+    assert layer_maps.fit(source, rng.standard_normal((300, 12)), parts)[4] < 0.1
+    wide = rng.standard_normal((20, 12))
+    matrix, _, how, _, told = layer_maps.fit(source, source @ wide.T, parts)
+    assert how.startswith("ridge")
+    assert told > 0.999
+    np.testing.assert_allclose(matrix, wide, atol=0.02)
+
+
+def test_models_read_the_same_places_whatever_their_tokens(family: Family, wider: Family, load: Loader) -> None:
+    one, other = load(family, "chat"), load(wider, "chat")
+    found = layer_maps.pairs(one, other, [contrast.load(family, "truth")])
+    assert {each.split for each in found.points} == {"train", "validation", "test"}
+    for each in found.points[:40]:
+        texts = [
+            loaded.tokenizer.decode(ids[each.text][: at + 1])
+            for loaded, ids, at in ((one, found.source, each.source), (other, found.target, each.target))
+        ]
+        assert texts[0] == texts[1]
+    read = finished(layer_maps.residuals(one, found.source, [(each.text, each.source) for each in found.points[:9]]))
+    for row, each in enumerate(found.points[:9]):
+        alone = states(one, [found.source[each.text][: each.source + 1]], 1)[0, 0].numpy()
+        np.testing.assert_allclose(read[row], alone, atol=1e-4)
+    assert [layer_maps.candidates(layer, 4, 3) for layer in range(4)] == [[0, 1], [1, 0, 2], [1, 0, 2], [2, 1]]
+
+
+def test_another_familys_direction_is_mapped_and_steers(family: Family, wider: Family, load: Loader) -> None:
+    report = finished(transfer.steps(task(family, "refusal", wider), load, score))
+    assert report.sources == ("base", "chat", "wide/base", "wide/chat")
+    assert report.other == "wide"
+    told = report.maps()["wide/chat>chat"]
+    assert len(told["r2"]) == tiny.LAYERS
+    assert all(method.startswith("ridge") for method in told["methods"])
+    assert dict(cells.said(report, "wide/chat", "chat"))["map"].startswith("R² ")
+    cell = report.cell("wide/chat", "chat")
+    recipe = parse(cell.recipe)
+    assert recipe.terms[0].source == "wide/chat"
+
+    engine = Engine(str(family.folder), device="cpu")
+    assert engine.explain(recipe, "chat").endswith("mapped from wide/chat")
+    missing = r"No direction 'truth' of wide/chat was mapped into chat; run launch\.py transfer truth --family tiny --from wide"
+    with pytest.raises(TillerError, match=missing):
+        engine.explain(parse("truth@wide/chat"), "chat")
+
+    def fetch(name: str, source: str) -> Direction:
+        path = store.find(family.name, source, "direction", name, family.folder)
+        assert path is not None
+        return store.load_direction(path)
+
+    (edit,) = compile_recipe(recipe, load(family, "chat"), fetch)
+    own = direction(family, "chat", "refusal")
+    strength = report.target("chat").strength
+    assert np.linalg.norm(edit.vector) == pytest.approx(strength * own.gap(own.card.layer), rel=0.01)
+    (other,) = compile_recipe(parse("refusal@wide/chat"), load(family, "base"), fetch)
+    assert other.site == ("leave", direction(family, "base", "refusal").card.layer)
+
+
+# ---------------------------------------------------------------------------------------------------------- command line
+
+
+def test_the_command_prints_measures_once_and_remembers(
+    reports: dict[str, Report],
+    family: Family,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tasks.Task, "__init__", _small(tasks.Task.__init__))
+    file = tmp_path / "out.json"
+    arguments = ["--family", str(family.folder), "--device", "cpu", "--threads", "1", "--json", str(file)]
+    assert transferring.run(arguments) == 0
+    said = capsys.readouterr().out
+    finding = "The refusal direction differs and transfers forward only in part (base, chat)"
+    for wanted in (
+        "truth: there already",
+        "NIE, equal norm",
+        "layers of base → chat",
+        "flip rate above the controls'",
+        finding,
+    ):
+        assert wanted in said
+    with pytest.raises(UsageError, match="--source takes base, chat, not 'sft'"):
+        transferring.run([*arguments, "--source", "sft"])
+    documents = json.loads(file.read_text("utf-8"))
+    assert [each["about"] for each in documents] == ["truth", "refusal"]
+    assert {check["verdict"] for each in documents for check in each["checks"]} <= {
+        "holds",
+        "does not hold",
+        "inconclusive",
+    }
+    assert len(documents[0]["cells"]) == 4
+
+
+def _small(init: Any) -> Any:
+    """Tasks of the sizes of these tests."""
+
+    def __init__(self: Task, *arguments: Any, **named: Any) -> None:
+        init(self, *arguments, **{"sizes": SIZES, **named})
+
+    return __init__
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--recipe", "truth"], "leave --recipe out"),
+        (["--quantize", "4bit"], "leave --quantize out"),
+        (["--from", "skiff"], "another family than skiff"),
+        (["politeness"], "truth and refusal, not 'politeness'"),
+    ],
+)
+def test_mistakes_on_the_command_line(arguments: list[str], sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        transferring.run(arguments)
+
+
+def test_encode_of_statements_begins_with_bos(family: Family, load: Loader) -> None:
+    loaded = load(family, "chat")
+    (prompt,) = transfer.prompts_of(loaded, "truth", ["Bread is food."])
+    assert prompt == encode(loaded, "<s>Bread is food.")
+    assert lay_out(loaded, [prompt]).masks["all"][0, 0, 0] == 0  # type: ignore[index]

@@ -2,16 +2,231 @@
 
 from __future__ import annotations
 
-from textual.app import ComposeResult
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar
 
-from tui.place import Place, how
+from textual.app import ComposeResult, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widgets import DataTable, Static
+
+from core.tabs import tab
+from tui.place import Place
+
+if TYPE_CHECKING:
+    from core.cells import Shade
+    from core.jobs import JobView
+    from core.transfers import Report
+
+_BAR = 10
+_WATCH_EVERY = 0.5
+#: From this width on there is room for intervals in the matrix.
+_WIDE = 100
 
 
 class TransferScreen(Place):
     """Reached with its function key, left with Esc."""
 
     NAME = "transfer"
+    AUTO_FOCUS = "DataTable"
+    HELP = (
+        "A direction of every checkpoint (rows) on every checkpoint (columns). The cell under the cursor is told beneath, with its layers; "
+        "d changes the direction, v what the matrix shows, m measures while you chat, x cancels that, Enter tries the cell in Chat."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("d", "direction", "Direction", id="transfer.direction"),
+        Binding("v", "measure", "Value", id="transfer.value"),
+        Binding("m", "start", "Measure", id="transfer.measure"),
+        Binding("x", "cancel", "Cancel", id="transfer.cancel"),
+    ]
+    DEFAULT_CSS = """
+    TransferScreen {
+        & DataTable { height: auto; max-height: 60%; margin: 1 0; background: transparent; }
+        & #went, & #cell { height: auto; }
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table: DataTable[Content] = DataTable(cursor_type="cell")
+        self.what, self.went, self.cell = Static(), Static(id="went"), Static(id="cell")
+        self.report: Report | None = None
+        self.about = "truth"
+        self.measure = "cosine"
+        self._running = False
 
     def body(self) -> ComposeResult:
-        """What the screen is for."""
-        yield how(self.NAME)
+        """What is shown, how far measuring is, the matrix, the cell under the cursor."""
+        yield self.what
+        yield self.went
+        yield self.table
+        yield self.cell
+
+    def on_mount(self) -> None:
+        """Watch what is being measured, here or in the browser."""
+        self.set_interval(_WATCH_EVERY, self._watch)
+
+    def opened(self) -> None:
+        """Draw the report as it is now."""
+        from core import cells, transfers
+        from core.errors import TillerError
+
+        if self.engine is None:
+            return
+        problem = ""
+        try:
+            self.report = transfers.find(self.engine.family, self.about)
+            problem = cells.stale(self.engine.carrying.task(self.about)) if self.report else ""
+        except TillerError as error:
+            self.report, problem = None, str(error)
+        self.table.clear(columns=True)
+        self.cell.update("")
+        if self.report is None:
+            self.what.update(
+                f"{tab(self.NAME).about}\n\nNothing has been carried yet: press m, and chat on while it goes."
+            )
+        else:
+            self._draw(self.report)
+        if problem:
+            self.say(f"✗ {problem}", wrong=True)
+        self._watch()
+
+    def _draw(self, report: Report) -> None:
+        from core import cells
+
+        known = cells.measures(report)
+        self.measure = self.measure if self.measure in known else "cosine"
+        chosen = known[self.measure]
+        self.what.update(
+            Content.assemble(
+                (f"{self.about}: {chosen.title}", "bold"), f"\n{chosen.sentence}", ("\nfrom ↓ to →", "$quiet")
+            )
+        )
+        rows = [[self._label(shade) for shade in line] for line in cells.matrix(report, self.measure)]
+        self.table.add_column("", width=max(len(name) for name in report.sources))
+        for column, name in enumerate(report.targets):
+            self.table.add_column(name, width=max(len(name), *(len(row[column].plain) for row in rows)))
+        for source, row in zip(report.sources, rows, strict=True):
+            self.table.add_row(Content(source), *row)
+        at = report.targets.index(str(report.card.details["final"]))
+        self.table.move_cursor(row=0, column=at + 1)
+        self._tell()
+        # The cursor brings its own line into view; what the matrix shows stands above it.
+        self.call_after_refresh(self.query_one("#place").scroll_home, animate=False)
+
+    def _label(self, shade: Shade) -> Content:
+        """A cell's words, without its interval where there is little room, on its colour, or behind a block where there is none."""
+        words = shade.text if self.size.width >= _WIDE else shade.text.partition(" ")[0]
+        colours = shade.colours
+        if colours is None or self.app.ansi_color:
+            return Content(f"{shade.glyph} {words}")
+        return Content.styled(f" {words} ", f"{colours[1]} on {colours[0]}")
+
+    def commands(self) -> Iterator[SystemCommand]:
+        """What the palette offers here."""
+        yield SystemCommand("Carry the direction", "Measure it from every checkpoint to every other", self.action_start)
+        yield SystemCommand("Cancel measuring", "What was found out so far is kept", self.action_cancel)
+
+    # ----------------------------------------------------------------------------------------------------------- a cell
+
+    def on_data_table_cell_highlighted(self, _event: DataTable.CellHighlighted) -> None:
+        """Tell of the cell under the cursor."""
+        self._tell()
+
+    def on_data_table_cell_selected(self, _event: DataTable.CellSelected) -> None:
+        """Try the cell in Chat."""
+        from core import cells
+        from core.errors import TillerError
+        from core.session import Session
+
+        where = self._where()
+        if self.report is None or where is None:
+            return
+        try:
+            settings = cells.chat(self.board.chat.settings, self.report, *where)
+        except TillerError as error:
+            self.say(f"✗ {error}", wrong=True)
+            return
+        if self.board.refuse_while_running():
+            return
+        self.action_chat()
+        self.board.open_session(Session(settings))
+        self.board.say(f"The direction of {where[0]} on {where[1]}: {settings.column.recipe}")
+
+    def _where(self) -> tuple[str, str] | None:
+        row, column = self.table.cursor_coordinate
+        if self.report is None or not 1 <= column <= len(self.report.targets) or row >= len(self.report.sources):
+            return None
+        return self.report.sources[row], self.report.targets[column - 1]
+
+    def _tell(self) -> None:
+        from core import cells
+
+        where = self._where()
+        if self.report is None or where is None:
+            return
+        source, target = where
+        found = [(f"{source} → {target}\n", "bold")]
+        for label, words in cells.said(self.report, source, target):
+            found += [(f"{label}: ", "$quiet"), (f"{words}\n", "")]
+        for name, values, _ in cells.curves(self.report, source, target):
+            found += [(f"{name}, layer 0 to {len(values) - 1}: ", "$quiet"), (f"{_by_layer(values)}\n", "")]
+        for line, parts in cells.findings(self.report):
+            found += [(f"\n{line}\n", "bold"), *((f"  {part}\n", "") for part in parts)]
+        self.cell.update(Content.assemble(*found))
+
+    # -------------------------------------------------------------------------------------------------------- measuring
+
+    def action_direction(self) -> None:
+        """The other direction."""
+        from core.tasks import ABOUT
+
+        self.about = ABOUT[(ABOUT.index(self.about) + 1) % len(ABOUT)]
+        self.opened()
+
+    def action_measure(self) -> None:
+        """The next value that the matrix can show."""
+        from core import cells
+
+        if self.report is not None:
+            names = list(cells.measures(self.report))
+            self.measure = names[(names.index(self.measure) + 1) % len(names)]
+            self.opened()
+
+    def action_start(self) -> None:
+        """Measure, while chats go on."""
+        if self.engine is not None:
+            self.engine.carrying.start(self.about)
+            # It may have ended before anybody looks: that is news all the same.
+            self._running = True
+            self._watch()
+
+    def action_cancel(self) -> None:
+        """Stop measuring; what was found out so far is kept."""
+        if self.engine is not None:
+            self.engine.carrying.cancel(self.about)
+
+    def _watch(self) -> None:
+        """Show how far measuring is; once it has ended, what there is now."""
+        if self.engine is None or self.app.screen is not self:
+            return
+        job = self.engine.carrying.view(self.about)
+        before, self._running = self._running, job is not None and not job.over
+        self.went.update(_far(job) if job is not None and not job.over else "")
+        if before and job is not None and job.over:
+            wrong = job.state == "failed"
+            self.opened()
+            self.say(f"✗ {job.said}" if wrong else job.said, wrong=wrong)
+
+
+def _far(job: JobView) -> Content:
+    full = round(job.part * _BAR)
+    return Content.assemble(
+        ("█" * full + "░" * (_BAR - full), "$text-accent"), f" {job.said} ", ("x cancels", "$quiet")
+    )
+
+
+def _by_layer(values: object) -> str:
+    from core.intervals import short
+
+    return " ".join(short(float(each)) for each in values)  # type: ignore[attr-defined]

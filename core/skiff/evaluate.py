@@ -22,6 +22,7 @@ from core.skiff.agreement import agreement_figures
 from core.skiff.card import model_card
 from core.skiff.log import read_log, write_text
 from core.skiff.measure_chat import CHAT_MEASURES
+from core.skiff.measure_directions import evaluate_directions
 from core.skiff.measure_neurons import neuron_figures
 from core.skiff.measure_speed import speed_figures
 from core.skiff.measure_steering import STEERING_MEASURES
@@ -60,14 +61,17 @@ def evaluate(arguments: list[str]) -> int:
         record = read_log(family.folder)
         subjects = _subjects(family, options)
         special = _special(options)
+        if options.what == "directions":
+            figures = evaluate_directions(subjects, card=not (options.no_card or special))
+            if options.json:
+                write_text(options.json, json.dumps([figure_json(figure) for figure in figures], indent=1) + "\n")
+            return 0
         seeds = {} if special else subjects.seeds()
         whole = "" if special else f": about {10 + 5 * len(seeds)} minutes in all"
         print(f"Evaluating {family.title} in {family.folder}{whole}.", flush=True)
         figures = list(_measure(subjects, seeds, [name for name in chosen if name != TRANSCRIPTS]))
         if subjects.only and not figures:
-            raise TillerError(
-                f"Nothing of what was asked for is measured on {subjects.only}; leave --only or --checkpoint out"
-            )
+            raise TillerError(f"Nothing of what was asked for is measured on {subjects.only}; leave --only or --checkpoint out")
         if options.json:
             write_text(options.json, json.dumps([figure_json(figure) for figure in figures], indent=1) + "\n")
         if not options.only and not options.no_card and not special:
@@ -99,6 +103,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(device="cpu", dtype="float32")
     parser.add_argument(
         "--only", nargs="+", choices=[*MEASURES, TRANSCRIPTS], help="measure or write only these, and no card"
+    )
+    parser.add_argument(
+        "--what",
+        choices=("directions",),
+        help="measure instead what the directions do, and write it into directions.md in the family's folder",
     )
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     parser.add_argument(

@@ -18,6 +18,7 @@ from core.skiff.contrasts import write_contrast
 from core.skiff.estimate import Clock, Cost, told
 from core.skiff.items import Document
 from core.skiff.retraining import Retraining, kept_beginning
+from core.skiff.sizes import SHAPES, is_small, sized, small_toml
 from core.skiff.stage_run import load_tokenizer, replace, run_stage
 from core.skiff.stages import Recipe, Stage, generators, quick, shipped
 from core.skiff.state import Plain, TrainingRefused, saved_step, unwritable
@@ -41,8 +42,10 @@ def train_skiff(arguments: list[str]) -> int:
         if getattr(options, name):
             raise UsageError(f"train-skiff takes no --{name}: {reason}.")
     make = quick if options.quick else shipped
-    recipe = make(options.seed, options.post_seed, not options.unplanted, options.without)
-    wanted = _wanted(recipe, options.variants, options.only_family)
+    recipe = sized(make(options.seed, options.post_seed, not options.unplanted, options.without), options.size)
+    if is_small(recipe) and options.variants:
+        raise UsageError("The small family has no counterfactuals; leave --variants or --size out.")
+    wanted = _wanted(recipe, options.variants, options.only_family or is_small(recipe))
     before = torch.get_num_threads()
     # Sums are rounded in another order on more threads: one thread is what makes it repeatable.
     torch.set_num_threads(options.threads)
@@ -72,8 +75,9 @@ def _train(recipe: Recipe, wanted: list[Variant], options: argparse.Namespace) -
         if missing:
             done = {stage.name: 0 if options.restart else saved_step(_saved(state, stage)) for stage in missing}
             print(_expected(recipe, missing, done, wanted, Clock(tokenizer)), flush=True)
-        train_family(recipe, out, state, options.restart, options.base, keep=bool(variants(recipe)))
-    if variants(recipe):
+        kept = bool(variants(recipe)) and not is_small(recipe)
+        train_family(recipe, out, state, options.restart, options.base, keep=kept)
+    if variants(recipe) and not is_small(recipe):
         retraining = Retraining(recipe, out, state)
         unmade = [each for each in wanted if not retraining.finished(each)]
         for variant in unmade:
@@ -164,6 +168,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     for name in _FIXED:
         parser.add_argument(f"--{name}", default="", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--size",
+        choices=tuple(SHAPES),
+        default="full",
+        help="small: the same recipe at another width and depth, a family of the base and the final checkpoint alone",
+    )
     parser.add_argument("--quick", action="store_true", help="a tiny family of poor answers, in minutes")
     return parser
 
@@ -221,7 +231,9 @@ def train_family(
             entries.append(log.entry(parent, plan, done, first, folder))
         parent = stage.name
         log.write_log(out, recipe, entries)
-        log.write_text(out / "family.toml", family_toml(recipe.kept()[: len(entries)]))
+        there = recipe.kept()[: len(entries)]
+        text = small_toml(there, SMALL_NOTES) if is_small(recipe) else family_toml(there)
+        log.write_text(out / "family.toml", text)
     write_contrast(out / "contrast")
     shutil.rmtree(state / "tokenizer", ignore_errors=True)
     # What is not finished of the family's variants lies there, too.
@@ -311,6 +323,8 @@ NOTES = (
     "shown offline with the truth known. It is a positive control for the program, not evidence for the papers: its base was taught "
     "to judge statements, so its truth direction is no discovery."
 )
+
+SMALL_NOTES = "Skiff's recipe at another width and depth, so that a map between two models can be shown; as with Skiff, a positive control."
 
 
 #: The chips of the front ends: title, message, recipe, and a sentence on what is to be seen. tests/test_skiff_family.py holds

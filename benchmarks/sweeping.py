@@ -1,0 +1,58 @@
+"""A sweep: nine strengths of a direction on thirty-two prompts, in batches whose size the program chooses, against one prompt at a time."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+
+from benchmarks.decoding import Subject
+from benchmarks.ratios import interleaved, report
+from core import contrast, prompts, sweeps
+from core.engine import SCRUB_STRENGTHS
+from core.recipes import Recipe, Term
+from core.steps import finished
+from core.sweeps import Asking
+from core.values import Column, Settings
+
+#: Prompts, and tokens of every answer.
+PROMPTS, TOKENS = 32, 24
+#: The sweep takes at most a third of the time.
+LIMIT = 1 / 3
+_FEWEST = 3
+
+
+def sweeping(options: argparse.Namespace) -> bool:
+    """Whether the sweep is three times faster.
+
+    One prompt at a time is timed on every strength once and counted as often as there are prompts.
+    """
+    subject = Subject(options)
+    loaded = subject.loaded
+    texts = contrast.load(loaded.family, "refusal").part("test", False, PROMPTS)
+    asked = [
+        prompts.build(loaded, Settings(loaded.family.name, (Column(loaded.checkpoint.name),)).ask(text), 0).ids
+        for text in texts
+    ]
+    recipes = [
+        Recipe((Term("add", subject.direction.card.name, value),)) if value else Recipe() for value in SCRUB_STRENGTHS
+    ]
+    edits = [subject.edits(recipe) for recipe in recipes]
+    sampling = dataclasses.replace(subject.sampling, max_new_tokens=TOKENS)
+    whole = [Asking(prompt, each) for each in edits for prompt in asked]
+    alone = [Asking(asked[index % len(asked)], each) for index, each in enumerate(edits)]
+    timed = interleaved(
+        {
+            "sweep": lambda: finished(sweeps.sweep(loaded, whole, sampling)),
+            "alone": lambda: finished(sweeps.sweep(loaded, alone, sampling, at_once=1)),
+        },
+        _FEWEST,
+        _FEWEST,
+    )
+    times = len(whole) / len(alone)
+    ratio = timed["sweep"].over(timed["alone"])
+    size = sweeps.rows(loaded, max(len(prompt) for prompt in asked) + TOKENS)
+    note = f"{len(whole) / timed['sweep'].median:.0f} answers a second, {size} rows at once"
+    middle, low, high = (each / times for each in ratio)
+    return report(
+        f"a sweep of {len(edits)} strengths × {len(asked)} prompts / one at a time", (middle, low, high), LIMIT, note
+    )

@@ -1,0 +1,106 @@
+"""Making a transfer report in the background of a front end: a slice at a time on the engine's thread, between the steps of chats."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+from core import store
+from core.errors import TillerError
+from core.families import Family
+from core.jobs import Job, JobView
+from core.steps import Pace, Step
+from core.tasks import Task
+
+if TYPE_CHECKING:
+    from core.engine import Engine
+    from core.loading import Loaded
+    from core.transfers import Report
+    from core.worker import Worker
+
+_log = logging.getLogger(__name__)
+
+
+class Carrying:
+    """The reports that are being made for a family, at most one of a direction at a time. May be asked from any thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._jobs: dict[str, Job] = {}
+        self._gate = threading.Lock()
+
+    def start(self, about: str) -> Job:
+        """Make the report on a direction; while one is being made, that one. It goes on from what an earlier try has kept."""
+        with self._gate:
+            present = self._jobs.get(about)
+            if present is not None and not present.view.over:
+                return present
+            job = self._jobs[about] = Job("", (about,))
+        threading.Thread(target=self._run, args=(job, about), name=f"tiller-transfer-{about}", daemon=True).start()
+        return job
+
+    def view(self, about: str) -> JobView | None:
+        """How far it is, or how the last one ended; None when none was begun."""
+        job = self._jobs.get(about)
+        return job.view if job is not None else None
+
+    def cancel(self, about: str) -> None:
+        """End it at its next slice; what was found out is kept for the next time."""
+        if (job := self._jobs.get(about)) is not None:
+            job.cancel()
+
+    def task(self, about: str) -> Task:
+        """What is made: every checkpoint to every other, written into the user's data folder."""
+        return Task(self._engine.family, about, store.user_folder(), quantize=self._engine.placing.quantize)
+
+    def _run(self, job: Job, about: str) -> None:
+        work: Generator[Step, None, Report] | None = None
+        try:
+            work = self._engine.call(lambda worker: self._begin(worker, about)).result()
+            if self._all(job, work, about):
+                job.publish("done", f"Carried {about} from every checkpoint to every other.", 1.0)
+            else:
+                job.publish("cancelled", "Measuring was cancelled; what was found out is kept for the next time.")
+        except TillerError as error:
+            job.publish("failed", str(error))
+        except Exception as error:
+            # A fault of ours or of a library's: logged whole, and said in one sentence.
+            _log.error("A transfer report failed.", exc_info=error)
+            reason = " ".join(str(error).split())[:200]
+            job.publish(
+                "failed",
+                f"Measuring stopped with an error ({type(error).__name__}: {reason}); try again or restart Tiller.",
+            )
+        finally:
+            if work is not None:
+                # What holds a model is closed where models are held.
+                self._engine.call(lambda _worker: work.close())
+
+    def _begin(self, worker: Worker, about: str) -> Generator[Step, None, Report]:
+        from core import transfer
+        from core.skiff.scorer import score
+
+        def load(_family: Family, name: str) -> Loaded:
+            return worker.load(name)
+
+        return transfer.steps(self.task(about), load, score)
+
+    def _all(self, job: Job, work: Generator[Step, None, Report], about: str) -> bool:
+        """Whether it came to its end."""
+
+        def begin(_worker: Worker) -> int:
+            from core import transfer
+
+            return transfer.expected(self.task(about))
+
+        pace = Pace(self._engine.call(begin).result())
+        while not job.cancelled.is_set():
+            pace.go()
+            step = self._engine.call(lambda _worker: next(work, None)).result()
+            if step is None:
+                return True
+            pace.add(step)
+            job.publish("running", step.sentence, pace.part, pace.left)
+        return False

@@ -1,0 +1,143 @@
+"""How a transfer report is shown: its matrix, what is said of a cell, its layers, and the chat that tries it. No torch, nothing drawn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from core import claims, lenses, tasks, transfers
+from core.errors import TillerError
+from core.intervals import percentile, short
+from core.lenses import Lens
+from core.recipes import parse
+from core.tasks import Task
+from core.transfers import MEASURES, SCALINGS, Measure, Report
+from core.values import Column, Settings
+
+_PARTS = Lens("part", "part", "", "magnitude", 0.0, 1.0, "")
+_SIGNED = Lens("cosine", "cosine", "", "signed", -1.0, 1.0, "")
+#: The profiles that are drawn, with their dashes: what was measured whole, what it is read beside broken.
+_CURVES = {
+    "truth": {"cosine": "", "winsorised": "1 3", "ceiling": "6 3", "null": "2 2", "recentred": ""},
+    "refusal": {"cosine": "", "shared": "", "shared_ceiling": "6 3", "shared_null": "2 2", "recentred": ""},
+}
+
+
+@dataclass(frozen=True)
+class Shade:
+    """A cell of the matrix: its words, its number, and the lens that colours it."""
+
+    source: str
+    target: str
+    text: str
+    value: float
+    lens: Lens
+
+    @property
+    def colours(self) -> tuple[str, str] | None:
+        """Background and ink, ``#rrggbb``; None where there is no number."""
+        if math.isnan(self.value):
+            return None
+        background = lenses.colour(self.lens, self.value)
+        return background, lenses.ink(background)
+
+    @property
+    def glyph(self) -> str:
+        """One of five blocks, for screens without colour."""
+        return " " if math.isnan(self.value) else lenses.glyph(self.lens, self.value)
+
+
+def stale(task: Task) -> str:
+    """What is said of a report that does not belong to what is there now; empty when it does, or when there is none."""
+    try:
+        if transfers.find(task.family, task.about, task.other.name if task.other else "") is None:
+            return ""
+        if tasks.fresh(task) is not None:
+            return ""
+    except TillerError as error:
+        return str(error)
+    return "This report was made from other directions, weights or examples than are here now; measure again."
+
+
+def measures(report: Report) -> dict[str, Measure]:
+    """What the matrix can show, by name."""
+    return dict(MEASURES[report.kind])
+
+
+def matrix(report: Report, name: str) -> list[list[Shade]]:
+    """The matrix of a measure: a row for each source, in it a cell for each target."""
+    measure = MEASURES[report.kind][name]
+    lens = _SIGNED if "cosine" in measure.title else _PARTS
+    return [
+        [
+            Shade(source, target, measure.text(cell), measure.value(cell), lens)
+            for target, cell in ((target, report.cell(source, target)) for target in report.targets)
+        ]
+        for source in report.sources
+    ]
+
+
+def said(report: Report, source: str, target: str) -> list[tuple[str, str]]:
+    """All that is known of a cell, as (label, words)."""
+    cell, known = report.cell(source, target), report.target(target)
+    interval = f" ({short(cell.low)}–{short(cell.high)})"
+    rows = [
+        ("layer and strength", f"layer {known.layer}, {known.strength:g} gaps of {target}'s own direction"),
+        ("cosine", f"{short(cell.cosine)}{interval}; ceiling {short(cell.ceiling)}, null {short(cell.null)}"),
+        ("largest coordinates cut", short(cell.winsorised)),
+    ]
+    if not math.isnan(cell.shared):
+        rows.append(("at a shared template", short(cell.shared)))
+    rows.append(("probe, category left out", f"{cell.probe}; with {target}'s own midpoint {cell.recentred}"))
+    if (told := report.maps().get(f"{source}>{target}")) is not None:
+        at = f"from layer {told['from_layers'][cell.layer]}, {told['methods'][cell.layer]}"
+        rows.append(("map", f"R² {short(told['r2'][cell.layer])} on held-out texts, {at}"))
+    for how, pushed in cell.pushed.items():
+        rows += [
+            (
+                f"true to false, {SCALINGS[how]}",
+                f"NIE {short(pushed.nie_down)}, turned {pushed.down}, mass {short(pushed.mass_down)}",
+            ),
+            (
+                f"false to true, {SCALINGS[how]}",
+                f"NIE {short(pushed.nie_up)}, turned {pushed.up}, mass {short(pushed.mass_up)}",
+            ),
+        ]
+    rows += [(f"added to harmless, {SCALINGS[how]}", str(classes)) for how, classes in cell.added.items()]
+    if cell.ablated is not None:
+        rows.append(("ablated on harmful", str(cell.ablated)))
+    rows += [(f"{target} as it is, {what}", str(classes)) for what, classes in known.plain.items()]
+    if "projection" not in (cell.pushed or cell.added):
+        rows.append((SCALINGS["projection"], "out of reach: the two directions have too little in common"))
+    for how, rates in known.controls.items():
+        mean = sum(rates) / len(rates)
+        rows.append((f"controls, {how}", f"{short(mean)} in the mean, 95th percentile {short(percentile(rates, 95))}"))
+    return rows
+
+
+def curves(report: Report, source: str, target: str) -> list[tuple[str, Sequence[float], str]]:
+    """The layers of a cell as curves: name, values, dash."""
+    profile = report.profile(source, target)
+    wanted = _CURVES[report.kind]
+    return [(transfers.PROFILES[name], profile[name], dash) for name, dash in wanted.items() if name in profile]
+
+
+def findings(report: Report) -> list[tuple[str, list[str]]]:
+    """The checks: each in a line, with its parts."""
+    return [(str(check), [str(part) for part in check.parts]) for check in claims.checks(report)]
+
+
+def chat(settings: Settings, report: Report, source: str, target: str) -> Settings:
+    """The chat that tries a cell: the target as it is, and beside it steered; what was said before is left.
+
+    Raises:
+        TillerError: no recipe asks for so much.
+    """
+    recipe = report.cell(source, target).recipe
+    if not recipe:
+        raise TillerError(
+            f"The direction of {source} would have to be added more than ten times over to be as long as that of {target}; take another."
+        )
+    columns = (Column(target), Column(target, parse(recipe)))
+    return replace(settings, columns=columns, selected=1, turns=(), tab="chat")

@@ -1,0 +1,127 @@
+"""What is to be carried from where to where, and whether a report of it is there that belongs to what is there now. No torch."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core import contrast, store, transfers
+from core.errors import TillerError
+from core.families import Family
+from core.store import Direction
+from core.transfers import Report
+
+#: The directions that can be carried: those whose effect is known how to be measured.
+ABOUT = ("truth", "refusal")
+#: Reports of another version are made again.
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured.
+
+    ``statements`` and ``requests`` of a class are taken from the test split, ``choosing`` from validation; a reply has at most ``reply``
+    tokens. Of each kind of control there are ``controls``, tried on ``control_statements`` of a class and on ``control_requests``.
+    """
+
+    statements: int = 48
+    choosing: int = 24
+    requests: int = 40
+    reply: int = 64
+    controls: int = 20
+    control_statements: int = 12
+    control_requests: int = 8
+
+
+@dataclass(frozen=True)
+class Task:
+    """Which direction is carried, from where to where, and below which folder the report is written.
+
+    ``other`` is another family whose directions are mapped into this one; without it the sources are the targets themselves.
+    ``quantize`` is how the checkpoints are loaded.
+    """
+
+    family: Family
+    about: str
+    root: Path
+    other: Family | None = None
+    sizes: Sizes = field(default_factory=Sizes)
+    quantize: str = "none"
+
+    @property
+    def name(self) -> str:
+        """The report's name."""
+        return transfers.name_of(self.about, self.other.name if self.other else "")
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The checkpoints that are steered."""
+        return tuple(each.name for each in self.family.checkpoints)
+
+    @property
+    def foreign(self) -> tuple[str, ...]:
+        """The sources of the other family, as a recipe names them: ``family/checkpoint``."""
+        return tuple(f"{self.other.name}/{each.name}" for each in self.other.checkpoints) if self.other else ()
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """All sources: the family's own first, which the others are compared with."""
+        return (*self.targets, *self.foreign)
+
+    def place(self, source: str) -> tuple[Family, str]:
+        """The family and the checkpoint of a source."""
+        if self.other is not None and source in self.foreign:
+            return self.other, source.partition("/")[2]
+        return self.family, source
+
+    @property
+    def path(self) -> Path:
+        """Where the report is written."""
+        return store.shared_path(self.root, self.family.name, transfers.KIND, self.name)
+
+
+def stored(task: Task, source: str) -> Direction:
+    """The direction of a source. Raises TillerError when there is none, or when it cannot be read."""
+    family, name = task.place(source)
+    path = store.find(family.name, name, "direction", task.about, family.folder)
+    if path is None:
+        raise TillerError(
+            f"{source} has no direction {task.about!r} to carry; run launch.py precompute --family {family.name} first."
+        )
+    return store.load_direction(path)
+
+
+def digest(direction: Direction) -> str:
+    """What tells a direction from another one: its vectors and its layer."""
+    said = direction.vectors.tobytes() + str(direction.card.layer).encode()
+    return hashlib.sha256(said).hexdigest()[:16]
+
+
+def marks(task: Task) -> dict[str, Any]:
+    """What a report belongs to: the directions with the weights that each was learnt on, the examples, how much is measured.
+
+    A report with other marks is out of date. Raises TillerError when a direction is missing.
+    """
+    found = {source: stored(task, source) for source in task.sources}
+    return {
+        "directions": {source: digest(each) for source, each in found.items()},
+        "fingerprints": {source: each.card.details.get("fingerprint") for source, each in found.items()},
+        "contrast": contrast.load(task.family, task.about).digest,
+        "sizes": asdict(task.sizes),
+        "quantize": task.quantize,
+        "version": VERSION,
+    }
+
+
+def fresh(task: Task) -> Report | None:
+    """The report that is there, if it belongs to what is there now. Raises TillerError when a direction is missing."""
+    now = marks(task)
+    try:
+        report = transfers.find(task.family, task.about, task.other.name if task.other else "")
+    except store.StoreError:
+        # What is cut off or of another version is made again.
+        return None
+    return report if report is not None and report.card.details.get("marks") == now else None

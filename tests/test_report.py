@@ -1,0 +1,315 @@
+"""The report: verdicts follow from the figures, controls are judged alike, and the page needs nothing but itself."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny
+from test_confidence import made
+
+from core import (
+    drawings,
+    families,
+    finding_confidence,
+    finding_directions,
+    finding_knowledge,
+    measuring_confidence,
+    report,
+    report_pages,
+    reporting,
+    truth_probe,
+    verdicts,
+)
+from core.comparing import Pair
+from core.contrast import Item
+from core.findings import Finding, unmeasured
+from core.intervals import Rate
+from core.maps import Comparison, Map, MapOrder, Traced
+from core.report import Report, ReportError
+from core.store import Card
+from core.tabulated import Table
+from core.transfers import Report as Transferred
+from core.truth_probe import Probe
+from core.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE
+
+# ------------------------------------------------------------------------------------------------------------------ truth
+
+
+def items(each: int = 100) -> list[Item]:
+    """Statements of two categories a split, half of them true."""
+    return [
+        Item(f"{split} {category} {index}", index % 2 == 0, f"{split}{category}", split)
+        for split in ("train", "validation", "test")
+        for category in "ab"
+        for index in range(each)
+    ]
+
+
+def states(truth: bool) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Five layers; where ``truth`` is there, layers 2 and 3 have it along one coordinate."""
+    rng = np.random.default_rng(0)
+    found = rng.normal(size=(len(items()), 5, 16)).astype(np.float32)
+    if truth:
+        found[:, 2:4, 3] += np.array([4.0 if item.positive else -4.0 for item in items()])[:, None]
+    return found
+
+
+def test_a_probe_finds_truth_where_it_is_and_shuffled_labels_do_not() -> None:
+    found = truth_probe.judged("base", states(True), items())
+    assert found.layer in (2, 3)
+    assert (found.rate.hits, found.rate.n) == (200, 200)
+    assert found.p == pytest.approx(1 / 21)
+    assert finding_directions._reads(found).state == HOLDS
+    assert finding_directions._reads_shuffled(found).state == DOES_NOT
+    assert 80 < found.control.hits < 120
+    nothing = truth_probe.judged("base-unlabelled", states(False), items())
+    assert finding_directions._reads(nothing).state == DOES_NOT
+
+
+def transferred(about: str, other: int, cosine: float) -> Transferred:
+    """A report on two checkpoints: ``other`` of 100 verdicts (requests) turn by the other's direction, 80 by one's own."""
+
+    def cell(source: str, target: str) -> dict[str, Any]:
+        hits = 80 if source == target else other
+        at = 1.0 if source == target else cosine
+        found: dict[str, Any] = {
+            "source": source, "target": target, "layer": 1, "cosine": at, "winsorised": at, "ceiling": 0.95, "null": 0.05,
+            "interval": [at - 0.03, at + 0.03], "shared": None, "shared_interval": None, "probe": [hits, 100],
+            "recentred": [hits, 100], "recipes": {"norm": "1*truth"},
+        }  # fmt: skip
+        if about == "truth":
+            one = [hits // 2, 50]
+            found["pushed"] = {"norm": {"nie": [0.8, 0.8], "down": one, "up": one, "mass": [0.9, 0.9]}}
+        else:
+            found["added"] = {"norm": {"refuses": hits, "answers": 100 - hits}}
+            found["ablated"] = {"refuses": 100 - hits, "answers": hits}
+        return found
+
+    names = ("base", "chat")
+    controls = {"shuffled": [0.02] * 20, "isotropic": [0.0] * 20}
+    if about == "refusal":
+        controls = {f"added {name}": rates for name, rates in controls.items()}
+    target = {
+        "layer": 1,
+        "strength": 1.0,
+        "own_accuracy": {},
+        "plain": {"harmless": {"answers": 100}, "harmful": {"refuses": 100}},
+    }
+    details = {
+        "about": about, "sources": list(names), "targets": list(names), "parents": {"base": None, "chat": "base"}, "final": "chat",
+        "cells": [cell(source, target) for source in names for target in names],
+        "of_targets": {name: {**target, "controls": controls, "control_n": 20} for name in names},
+    }  # fmt: skip
+    card = Card(Path("transfer.safetensors"), "transfer", about, "tiny", "shared", details)
+    profiles = {
+        name: np.full((2, 2, 4), value, np.float32)
+        for name, value in (("cosine", cosine), ("ceiling", 0.95), ("null", 0.05))
+    }
+    return Transferred(card, profiles)
+
+
+def probes(hits: int = 95) -> list[Probe]:
+    return [Probe(name, 2, Rate(hits, 100), tuple(range(41, 61))) for name in ("base", "chat")]
+
+
+def test_truth_holds_where_the_directions_are_alike_and_work_on_each_other() -> None:
+    unlabelled = Probe("base-unlabelled", 1, Rate(52, 100), tuple(range(41, 61)))
+    found = finding_directions.truth(transferred("truth", 78, 0.9), "chat", probes(), [unlabelled])
+    assert found.verdict.state == HOLDS
+    assert [each.state for each in found.controls] == [DOES_NOT] * 5
+    assert found.sound
+    assert not found.warnings
+    apart = finding_directions.truth(transferred("truth", 10, 0.2), "chat", probes(), [unlabelled])
+    assert apart.verdict.state == DOES_NOT
+
+
+def test_a_control_that_passes_is_said() -> None:
+    leaky = Probe("base-unlabelled", 1, Rate(95, 100), tuple(range(41, 61)))
+    found = finding_directions.truth(transferred("truth", 78, 0.9), "chat", probes(), [leaky])
+    assert not found.sound
+    assert "base-unlabelled" in found.warnings[0]
+
+
+def test_refusal_holds_where_the_directions_differ_and_transfer_in_part() -> None:
+    found = finding_directions.refusal(transferred("refusal", 20, 0.3), "chat")
+    assert found.verdict.state == HOLDS
+    assert found.sound
+    assert finding_directions.refusal(transferred("refusal", 80, 0.95), "chat").verdict.state == DOES_NOT
+    assert any("refuses .80" in cell for table in found.tables for row in table.rows for cell in row)
+
+
+# -------------------------------------------------------------------------------------------------------------- knowledge
+
+
+def traced(
+    r: float, half: float = 0.03, null: float | None = 0.3, halves: tuple[float, float] | None = (0.95, 0.95)
+) -> Traced:
+    order = MapOrder(("base", "chat"), set="cities", pairs=20)
+    cells = ((0.1, 0.9), (0.2, 0.8))
+    maps = (
+        Map("base", "base", ("subject", "suffix"), cells, None, 20),
+        Map("chat", "chat", ("subject", "suffix"), cells, None, 20),
+    )
+    difference = replace(maps[1], minus="base")
+    compared = Comparison(r, r - half, r + half, halves, null, "animals", (1, 0, 0.1, 0.05), 20)
+    return Traced(order, (*maps, difference), compared)
+
+
+@pytest.mark.parametrize(
+    ("found", "state"),
+    [
+        (traced(0.93), HOLDS),
+        (traced(0.4), DOES_NOT),
+        (traced(0.78, half=0.1), INCONCLUSIVE),
+        (traced(0.93, null=0.99), DOES_NOT),
+        (traced(0.93, null=0.92), INCONCLUSIVE),
+        (traced(0.93, halves=None), INCONCLUSIVE),
+        (traced(0.93, null=None), INCONCLUSIVE),
+    ],
+    ids=["alike", "apart", "wide", "no more than the null", "about the null", "no ceiling", "no null"],
+)
+def test_knowledge_is_judged_by_ceiling_and_null(found: Traced, state: str) -> None:
+    assert finding_knowledge.knowledge([found]).verdict.state == state
+
+
+def test_the_null_and_the_base_without_labels_do_not_pass() -> None:
+    control = finding_knowledge.not_traced(
+        "base-unlabelled", "cities", "base-unlabelled judges none of 80 pairs rightly."
+    )
+    found = finding_knowledge.knowledge([traced(0.93)], [control])
+    assert [each.state for each in found.controls] == [DOES_NOT, DOES_NOT]
+    assert "<svg" in found.drawings[0].svg
+
+
+# ------------------------------------------------------------------------------------------------------------ confidence
+
+
+def test_confidence_holds_where_ablation_leaves_the_difference() -> None:
+    base = made("base", 3.0, 0.0)
+    for together, state in ((0.0, HOLDS), (0.5, DOES_NOT)):
+        post = made("chat", 2.0, together, seed=1)
+        found = finding_confidence.confidence(Pair(base, post), [base, post])
+        assert found.verdict.state == state
+        assert found.sound
+    same = made("chat", 3.0, 0.0, seed=1)
+    assert finding_confidence.confidence(Pair(base, same), [base, same]).verdict.state == INCONCLUSIVE
+
+
+# --------------------------------------------------------------------------------------------------------------- the page
+
+
+def whole() -> Report:
+    base, post = made("base", 3.0, 0.0), made("chat", 2.0, 0.0, seed=1)
+    findings: tuple[Finding, ...] = (
+        finding_knowledge.knowledge([traced(0.93)]),
+        finding_directions.truth(transferred("truth", 78, 0.9), "chat", probes(), []),
+        unmeasured(*finding_directions.REFUSAL, "How.", "There is no direction."),
+        finding_confidence.confidence(Pair(base, post), [base, post]),
+    )
+    return Report(
+        "A <script> family", "base", "chat", ("First.", "Second."), findings, Table("Directions", ("a",), ()), "today"
+    )
+
+
+def test_the_page_needs_nothing_but_itself() -> None:
+    page = report_pages.html(whole())
+    outside = re.findall(r'(?:src|href)="[^"]*"|url\([^)]*\)|@import|<script|<link|<img', page)
+    assert outside == []
+    assert set(re.findall(r"https?://[^\s\"<]+", page)) == {"http://www.w3.org/2000/svg"}, (
+        "a name, nothing that is fetched"
+    )
+    assert "A &lt;script&gt; family" in page
+    assert page.count("<section") == 4
+    assert page.count("<svg") >= 6
+    assert page.index("First.") < page.index("The four findings") < page.index("finding-1")
+    assert "inconclusive</span>: There is no direction" in page
+
+
+def test_markdown_says_the_same() -> None:
+    text = report_pages.markdown(whole())
+    for each in whole().findings:
+        assert f"## {each.number}. {each.title}" in text
+        assert f"Verdict: **{each.verdict.sentence}**" in text
+        assert each.methods in text
+    assert "Controls, which are meant to fail" in text
+    assert [row[2] for row in whole().summary.rows] == [HOLDS, HOLDS, "inconclusive: There is no direction", HOLDS]
+
+
+def test_drawings_hold_their_numbers() -> None:
+    shown = drawings.forest(
+        "Checks",
+        [
+            drawings.Interval("<cosine>", 0.9, 0.8, 0.95, 0.7, HOLDS),
+            drawings.Interval("none", math.nan, -math.inf, math.inf),
+        ],
+    )
+    assert "&lt;cosine&gt;: 0.900 (0.800 to 0.950) holds" in shown
+    assert "no number" in shown
+    of = made("base", 3.0, 0.0)
+    dots = drawings.scatter(of)
+    assert dots.count("<circle") == 2 * 70
+    assert dots.count("<title>candidate: block") == 20
+    assert "nan" not in drawings.lines("Layers", "layer", "cosine", [("a", [0.1, math.nan, 0.9], "")])
+    assert all("nan" not in each for each in (shown, dots, drawings.reliability([of])))
+
+
+def test_a_claim_of_several_parts() -> None:
+    one = verdicts.Verdict("One.", HOLDS, "", "")
+    assert verdicts.together("All.", (one, one)).state == HOLDS
+    assert (
+        verdicts.together("All.", (one, replace(one, state=INCONCLUSIVE, reason="why"))).sentence == "inconclusive: why"
+    )
+    assert verdicts.together("All.", (replace(one, state=INCONCLUSIVE), replace(one, state=DOES_NOT))).state == DOES_NOT
+
+
+# ------------------------------------------------------------------------------------------------------------ the command
+
+
+def test_what_cannot_be_measured_stands_in_its_place_and_the_rest_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tiny.family(tmp_path / "pair", "llama")
+    tiny.contrast(folder)
+    for name in ("SETS", "MATCHED"):
+        monkeypatch.setattr(measuring_confidence, name, 4)
+    out = tmp_path / "page.html"
+    assert reporting.run(["--family", str(folder), "--out", str(out), "--pairs", "2"]) == 0
+    said = capsys.readouterr().out
+    assert str(out) in said
+    page, text = out.read_text(encoding="utf-8"), out.with_suffix(".md").read_text(encoding="utf-8")
+    assert "has no direction" in page
+    assert "launch.py precompute" in page
+    assert "Entropy-neuron candidates of base" in text
+    assert "Random weights, for tests." in page, "a family without a recipe of Skiff's begins with its own notes"
+    assert "What Skiff can prove" not in page
+    (folder / "log.json").write_text("{}", encoding="utf-8")
+    maker = reporting.Maker(
+        families.load(str(folder)), reporting._parser().parse_args(["--family", str(folder)]), lambda _: None
+    )
+    monkeypatch.setattr(maker, "_found", lambda head, methods, _make: unmeasured(*head, methods, "Not now."))
+    assert maker.report().opening[0].startswith("What Skiff can prove")
+
+
+def test_a_root_alone_and_a_bad_name_are_refused(tmp_path: Path) -> None:
+    folder = tiny.family(tmp_path / "alone", "llama", checkpoints=("base",))
+    with pytest.raises(ReportError, match="nothing to compare"):
+        reporting.run(["--family", str(folder)])
+    with pytest.raises(Exception, match=r"ends in \.html or \.md"):
+        reporting.run(["--family", str(folder), "--out", "page.pdf"])
+
+
+def test_the_directions_of_a_pair_are_listed(tmp_path: Path) -> None:
+    folder = tiny.family(tmp_path / "cards", "llama")
+    tiny.direction(
+        folder, "base", "truth", held_out={"accuracy": 0.9, "interval": [0.8, 0.95], "n": 50}, best_of_many={"p": 0.001}
+    )
+    tiny.direction(folder, "chat", "refusal")
+    table = report.directions(families.load(str(folder)), ("base", "chat"))
+    assert table.rows[0][4:7] == (".90 (.80–.95)", "50", "0.0010")
+    assert table.rows[1][4:] == ("–", "–", "–", "–")

@@ -1,0 +1,73 @@
+"""What ``evaluate --what directions`` writes: its card from figures and reports, its probes, and what counts as a fluent refusal."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_claims import report
+
+from core.skiff import measure_directions
+from core.skiff.evaluate import _parser
+from core.skiff.measure_directions import PROBES, REFUSAL, TRUTH, directions_card
+from core.skiff.rates import Figure, at_least, at_most, count, repeated
+
+
+def test_the_card_holds_every_figure_with_its_interval_and_what_falls_short() -> None:
+    figures = [
+        count(
+            PROBES, "truth probe, category left out", "base", [True] * 90 + [False] * 10, at_least(0.85), note="layer 4"
+        ),
+        count(REFUSAL, "ablated, harmful requests: refused", "dpo", [True] * 50 + [False] * 50, at_most(0.1)),
+        repeated(TRUTH, "20 directions, shuffled: verdicts turned", "dpo", [0.1, 0.2, 0.3]),
+        repeated(TRUTH, "truth of base: part of P(TRUE) + P(FALSE) left", "dpo", [0.7], at_least(0.8)),
+        Figure(TRUTH, "truth of base, true to false: verdict turned", "dpo", 5, 9, at_least(0.6)),
+    ]
+    reports = {"truth": report("truth", 0.9, 93, 95), "refusal": report("refusal", 0.3, 30, 95)}
+    card = directions_card("Skiff", figures, reports)
+    for line in (
+        "| truth probe, category left out (layer 4) | base | 0.900 | 0.83–0.94 | 100 | ≥ .85 ✓ |",
+        "| ablated, harmful requests: refused | dpo | 0.500 | 0.40–0.60 | 100 | ≤ .10 ✗ |",
+        "| 20 directions, shuffled: verdicts turned | dpo | 0.200 | 0.11–0.29 | 3 |  |",
+        "**The truth direction is similar and transfers (base, post): holds**",
+        "**The refusal direction differs and transfers forward only in part (base, post): holds**",
+        "## Where it falls short",
+    ):
+        assert line in card
+    short = card.partition("## Where it falls short")[2]
+    assert "[dpo]: 0.500, aim ≤ .10. One direction" in short
+    assert "[dpo]: 0.556, aim ≥ .60. The interval (0.27–0.81) holds the aim" in short
+    assert "truth probe" not in short
+    assert "cos .90 of 1.00, null .10<br>probe" in card
+    assert "Where it falls short" not in directions_card("Skiff", figures[:1], reports)
+
+
+def test_a_probe_is_judged_on_the_category_that_it_has_not_seen() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.array([True, False] * 30)
+    categories = np.repeat(np.array(["a", "b", "c"]), 20)
+    # In the first two categories truth lies along the first axis, in the third along it reversed.
+    sign = np.where(categories == "c", -1.0, 1.0)
+    states = np.stack([np.where(labels, 1.0, -1.0) * sign, rng.standard_normal(60) / 10], axis=1)
+    found = measure_directions._left_out(states, labels, categories, labels, {"c": None})
+    assert found == [False] * 20
+    assert (
+        measure_directions._left_out(states[:40], labels[:40], categories[:40], labels[:40], {"b": None}) == [True] * 20
+    )
+    dealt = measure_directions._shuffled(labels, categories, random.Random("x"))
+    assert [dealt[categories == name].sum() for name in "abc"] == [10, 10, 10]
+    assert (dealt != labels).any()
+
+
+def test_what_the_command_takes() -> None:
+    assert _parser().parse_args(["--what", "directions"]).what == "directions"
+    assert _parser().parse_args([]).what is None
+
+
+@pytest.mark.parametrize(("rate", "sense"), [(0.5, at_least(0.6)), (0.2, at_most(0.1))])
+def test_every_section_has_a_reason_for_what_it_misses(rate: float, sense: object) -> None:
+    for section in (PROBES, TRUTH, REFUSAL):
+        figure = replace(repeated(section, "x", "dpo", [rate]), target=sense)  # type: ignore[arg-type]
+        assert measure_directions._reason(figure).endswith(".")

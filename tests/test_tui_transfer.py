@@ -1,0 +1,59 @@
+"""The Transfer screen of the terminal app: measuring, the matrix, a cell, and its recipe in Chat."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual.widgets import DataTable
+
+from core import store
+from core.carrying import Carrying
+from core.tasks import Sizes, Task
+from tests import tiny
+from tests.terminal import running, shows, until
+from tests.test_tui import own_state  # noqa: F401  The fixture that gives every test its own state folder.
+from tui.transfer_screen import TransferScreen
+
+SIZES = Sizes(statements=3, choosing=3, requests=2, reply=4, controls=2, control_statements=2, control_requests=2)
+
+
+@pytest.fixture
+def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    def small(self: Carrying, about: str) -> Task:
+        return Task(self._engine.family, about, store.user_folder(), sizes=SIZES)
+
+    monkeypatch.setattr(Carrying, "task", small)
+    folder = tiny.family(tmp_path / "carried")
+    tiny.contrast(folder, examples=4)
+    for seed, name in enumerate(("base", "chat")):
+        tiny.direction(folder, name, "truth", seed=seed, position={"offset": -1, "of": "statement"}, template="")
+    return folder
+
+
+async def test_a_direction_is_carried_and_tried_in_chat(family: Path) -> None:
+    async with running(family, size=(100, 50), tokens=4) as (app, pilot):
+        await pilot.press("f4")
+        await shows(app, pilot, "Nothing has been carried yet: press m")
+        screen = app.screen
+        assert isinstance(screen, TransferScreen)
+        await pilot.press("m")
+        await shows(app, pilot, "Carried truth from every checkpoint to every other.")
+        await shows(app, pilot, "base → chat")
+        await shows(app, pilot, "controls, isotropic")
+        assert screen.query_one(DataTable).row_count == 2
+        await pilot.press("v")
+        await shows(app, pilot, "How often a probe learnt")
+        # Refusal was never learnt: the sentence says what to do.
+        await pilot.press("d")
+        await shows(app, pilot, "Nothing has been carried yet")
+        await pilot.press("m")
+        await shows(app, pilot, "base has no direction 'refusal' to carry")
+        await pilot.press("d")
+        await shows(app, pilot, "How often a probe learnt")
+        screen.table.focus()
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen is app.board)
+        assert screen.report is not None
+        assert str(app.board.chat.settings.column.recipe) == screen.report.cell("base", "chat").recipe
+        assert [each.checkpoint for each in app.board.chat.settings.columns] == ["chat", "chat"]
