@@ -56,7 +56,7 @@ class ConfidencePanel(Vertical, can_focus=True):
         self.plots, self.words = Static(id="confidence-plots"), Static(id="confidence-words")
         self.checkpoint = ""
         self._queue: list[str] = []
-        self._running = ""
+        self._measuring = ""
 
     def compose(self) -> ComposeResult:
         """The plots, and what is said of them."""
@@ -113,14 +113,14 @@ class ConfidencePanel(Vertical, can_focus=True):
 
     def _watch(self) -> None:
         """Say how far a measurement is; when it has ended, begin the next one or draw what is there now."""
-        if self.engine is None or not self._running:
+        if self.engine is None or not self._measuring:
             return
-        view = self.engine.learning(self._running)
+        view = self.engine.learning(self._measuring)
         if view is None:
             return
-        self._say(f"{self._running}: {view.said}", wrong=view.state == "failed")
+        self._say(f"{self._measuring}: {view.said}", wrong=view.state == "failed")
         if view.over:
-            self._running = ""
+            self._measuring = ""
             if view.state != "done":
                 self._queue = []
             self._begin()
@@ -137,7 +137,7 @@ class ConfidencePanel(Vertical, can_focus=True):
 
     def action_measure(self) -> None:
         """Measure what is lacking of the checkpoint and its base, else the checkpoint anew."""
-        if self.engine is None or self._running:
+        if self.engine is None or self._measuring:
             return
         try:
             there = {of.checkpoint for of in self._known()}
@@ -150,8 +150,8 @@ class ConfidencePanel(Vertical, can_focus=True):
     def action_cancel(self) -> None:
         """Stop measuring."""
         self._queue = []
-        if self.engine is not None and self._running:
-            self.engine.cancel_learning(self._running)
+        if self.engine is not None and self._measuring:
+            self.engine.cancel_learning(self._measuring)
 
     def action_ablate(self) -> None:
         """Put the set into the selected column's recipe, or take it out, and go to Chat coloured by entropy."""
@@ -222,11 +222,11 @@ class ConfidencePanel(Vertical, can_focus=True):
 
     def _begin(self) -> None:
         if self._queue and self.engine is not None:
-            self._running = self._queue.pop(0)
+            self._measuring = self._queue.pop(0)
             try:
-                self.engine.learn(self._running, ("confidence",))
+                self.engine.learn(self._measuring, ("confidence",))
             except TillerError as error:
-                self._running = ""
+                self._measuring = ""
                 self._say(f"✗ {error}", wrong=True)
 
     # ------------------------------------------------------------------------------------------------------ looking up
