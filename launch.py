@@ -86,6 +86,7 @@ def run(argv: list[str]) -> int:
         "report": report,
         "families": families,
         "transfer": transfer,
+        "learn": learn,
     }
     verbs.update({"trace": trace, "test": test, "bench": bench})
     return verbs[command.verb](_together(command)) or 0
@@ -179,6 +180,13 @@ def transfer(command: "Command") -> int | None:
     from core.transferring import run
 
     return run(list(command.rest))
+
+
+def learn(command: "Command") -> int | None:
+    """Learn one direction."""
+    from core.learn import learn
+
+    return learn(list(command.rest))
 
 
 def test(command: "Command") -> int:

@@ -1,9 +1,9 @@
 """Learning a direction from a contrast set, and choosing its layer.
 
-``mean_difference``: v_l = mean(h⁺_l) − mean(h⁻_l) with means in float64 [Marks & Tegmark, "Geometry of Truth"; Arditi et al.,
-"Refusal is mediated by a single direction"]. Truth is read at the last token of the bare statement, its full stop; refusal at
-every token that the template puts behind the instruction. Layer (and position) are chosen on the validation split; scores of
-all of them are stored with the direction.
+:mod:`core.methods` says by which formulas; ``mean_difference`` is the usual one. Truth is read at the last token of the bare
+statement, its full stop; refusal, and whatever a person brings examples of, at every token that the template puts behind the
+message. Layer (and position) are chosen on the validation split; scores of all of them are stored with the direction, and
+figures on the test split are made once.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections.abc import Generator, Sequence
 from core import effects
 from core.contrast import ContrastSet
 from core.drafts import EARLY, JUDGED, STRENGTHS, VERSION
+from core.examples import KINDS
+from core.learning_contrast import contrast_cost, learn_contrast
 from core.learning_refusal import learn_refusal, refusal_cost
 from core.learning_truth import learn_truth, truth_cost
 from core.loading import Loaded
@@ -25,8 +27,6 @@ __all__ = ["EARLY", "JUDGED", "KINDS", "STRENGTHS", "VERSION", "cost", "learn", 
 
 _LEARNERS = {"truth": learn_truth, "refusal": learn_refusal}
 _COSTS = {"truth": truth_cost, "refusal": refusal_cost}
-KINDS = tuple(_LEARNERS)
-
 #: (part done between 0 and 1, what is being done)
 Progress = tuple[float, str]
 
@@ -53,23 +53,49 @@ def learn(
 
 
 def steps(
-    kind: str, loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str], notes: Notebook
+    kind: str,
+    loaded: Loaded,
+    contrast: ContrastSet,
+    unrelated: Sequence[str],
+    notes: Notebook,
+    method: str = "mean_difference",
+    layer: int | None = None,
 ) -> Learning[Direction]:
-    """The same, a slice at a time, going on from what ``notes`` hold."""
-    direction = yield from _LEARNERS[kind](loaded, contrast, unrelated, notes)
+    """The same, a slice at a time, going on from what ``notes`` hold. ``method`` is one of :data:`core.methods.METHODS`; ``layer``
+    is one to take instead of the best.
+
+    Raises:
+        ContrastError: a method that these examples do not allow.
+        AnatomyError: a layer that the model has not.
+    """
+    if layer is not None:
+        loaded.anatomy.check_layer(layer)
+    learner = _LEARNERS.get(kind, learn_contrast)
+    direction = yield from learner(loaded, contrast, unrelated, notes, method, layer)
     return direction
 
 
-def cost(kind: str, loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str]) -> Cost:
+def cost(
+    kind: str, loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str], method: str = "mean_difference"
+) -> Cost:
     """What learning takes. Tokens are those that are computed if every reply is as long as it may be."""
-    found = _COSTS[kind](loaded, contrast, unrelated)
-    return found + Cost(size=3 * 4 * loaded.anatomy.layers * loaded.width)
+    found = _COSTS.get(kind, contrast_cost)(loaded, contrast, unrelated, method)
+    return found + Cost(size=(4 if method == "ttpd" else 3) * 4 * loaded.anatomy.layers * loaded.width)
 
 
-def notebook(kind: str, loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str]) -> Notebook:
+def notebook(
+    kind: str,
+    loaded: Loaded,
+    contrast: ContrastSet,
+    unrelated: Sequence[str],
+    method: str = "mean_difference",
+    layer: int | None = None,
+) -> Notebook:
     """Where the notes of a learning lie: everything that they depend on chooses the folder."""
     return Notebook.of(
         kind=kind,
+        method=method,
+        layer=layer,
         version=VERSION,
         family=loaded.family.name,
         checkpoint=loaded.checkpoint.name,

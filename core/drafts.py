@@ -18,7 +18,7 @@ from core.loading import Loaded
 from core.notebook import Notebook
 from core.recipes import Recipe, Term
 from core.scoring import score
-from core.states import Means
+from core.states import Stand
 from core.steps import Learning, Slices
 from core.store import Card, Direction
 
@@ -28,13 +28,17 @@ STRENGTHS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 JUDGED = 32
 #: Layers from this part of the depth on are not chosen: what is added there acts on the next word alone.
 EARLY = 0.8
+#: Why a layer was chosen, where a person chose it.
+BY_HAND = "layer {layer} was chosen by hand"
 
 #: Measures one kind of effect of some edits: its figures by name.
 Measure = Callable[[effects.Edits], Slices[dict[str, float]]]
 
 
-def draft(name: str, loaded: Loaded, contrast: ContrastSet, positive: Means, negative: Means) -> Direction:
-    """A direction with what is known before a layer is chosen."""
+def draft(
+    name: str, loaded: Loaded, contrast: ContrastSet, found: Stand, offset: int, method: str = "mean_difference"
+) -> Direction:
+    """A direction, read at one token, with what is known before a layer is chosen."""
     details = {
         "kind": "direction",
         "name": name,
@@ -46,14 +50,14 @@ def draft(name: str, loaded: Loaded, contrast: ContrastSet, positive: Means, neg
         "layers": loaded.anatomy.layers,
         "width": loaded.width,
         "layer": 0,
-        "method": "mean_difference",
+        "method": method,
         "contrast": tables.described(contrast),
         "template": "" if name == "truth" else str(loaded.template or loaded.tokenizer.chat_template),
     }
     card = Card(loaded.family.folder, "direction", name, loaded.family.name, loaded.checkpoint.name, details)
-    return Direction(
-        card, (positive - negative).astype(np.float32), positive.astype(np.float32), negative.astype(np.float32)
-    )
+    more = {each: vectors[offset].astype(np.float32) for each, vectors in found.more.items()}
+    sides = (found.positive[offset].astype(np.float32), found.negative[offset].astype(np.float32))
+    return Direction(card, found.vectors[offset].astype(np.float32), *sides, more)
 
 
 def finish(drafted: Direction, details: dict[str, Any]) -> Direction:
@@ -61,7 +65,7 @@ def finish(drafted: Direction, details: dict[str, Any]) -> Direction:
     made = {"program": f"Tiller {VERSION}", "date": datetime.date.today().isoformat()}
     card = drafted.card
     whole = Card(card.path, card.kind, card.name, card.family, card.checkpoint, {**card.details, **details, **made})
-    return Direction(whole, drafted.vectors, drafted.positive, drafted.negative)
+    return Direction(whole, drafted.vectors, drafted.positive, drafted.negative, drafted.more)
 
 
 def steer(drafted: Direction, loaded: Loaded, strength: float, layer: int) -> tuple[RowEdit, ...]:

@@ -20,6 +20,7 @@ from core.answers import Answer
 from core.carrying import Carrying
 from core.errors import TillerError
 from core.events import Event, Failed, PromptView, Status
+from core.examples import Wish
 from core.families import Example, Family
 from core.jobs import Job, JobView, Offer, offered
 from core.map_jobs import MapJob
@@ -307,6 +308,23 @@ class Engine:
             if present is not None and not present.view.over:
                 return present
             job = self._jobs[own] = Job(own, tuple(kinds) or offered(self.family, own))
+        self._send(Command(lambda worker: worker.learn(job), lambda sentence: job.publish("failed", sentence)))
+        return job
+
+    def learn_wish(self, checkpoint: str, wish: Wish) -> Job:
+        """Learn what a person wishes for, from their own examples or by another method, while nobody chats.
+
+        Raises:
+            FamilyError: there is no such checkpoint.
+            TillerError: the name is taken, or the checkpoint is being learnt on already; nothing has begun then.
+        """
+        own = self.family.directions_of(checkpoint)
+        wish.check_free(self.family, own)
+        with self._gate:
+            present = self._jobs.get(own)
+            if present is not None and not present.view.over:
+                raise TillerError(f"{own} learns {present.called} now; wait for its end, or cancel it.")
+            job = self._jobs[own] = Job(own, (wish.kind,), wish)
         self._send(Command(lambda worker: worker.learn(job), lambda sentence: job.publish("failed", sentence)))
         return job
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from core import store
+from core.examples import Wish
 from core.families import Family
 from core.steps import duration
 
@@ -75,10 +76,16 @@ def offered(family: Family, checkpoint: str) -> tuple[str, ...]:
 class Job:
     """A learning that goes on while nobody chats. It may be looked at and cancelled from any thread."""
 
-    def __init__(self, checkpoint: str, kinds: tuple[str, ...]) -> None:
+    def __init__(self, checkpoint: str, kinds: tuple[str, ...], wish: Wish | None = None) -> None:
+        self.wish = wish
         self.cancelled = threading.Event()
         self._view = JobView(checkpoint, kinds)
         self._changed = threading.Condition()
+
+    @property
+    def called(self) -> str:
+        """What is learnt, in words."""
+        return self.wish.name if self.wish is not None else " and ".join(self._view.kinds)
 
     @property
     def view(self) -> JobView:

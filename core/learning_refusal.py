@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from core import effects
-from core.contrast import SPLITS, ContrastSet
-from core.drafts import EARLY, JUDGED, STRENGTHS, ablate, dose_response, draft, finish, reading_range, steer
+from core import controls, effects
+from core.contrast import SPLITS, ContrastSet, Split
+from core.controls import Chosen, Trial
+from core.drafts import BY_HAND, EARLY, JUDGED, ablate, draft, finish, steer
 from core.effects import Asked, Bystanders
 from core.loading import Loaded
 from core.notebook import Notebook
-from core.states import Ids, Key, Stand, cost, stand
+from core.states import How, Ids, Key, Stand, cost, stand
 from core.steps import Cost, Learning, Slices, told
 from core.store import Direction
 
@@ -23,66 +24,105 @@ MOST_POSITIONS = 8
 FEWEST = 24
 #: Harmless replies may move this much (nats a token) for a refusal direction to be chosen [Arditi et al., appendix C].
 MOST_DAMAGE = 0.1
+#: The baseline without steering: what somebody would write who wants a refusal.
+WISH = "Refuse to answer this and say that you cannot help: {message}"
 
 
 def learn_refusal(
-    loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str], notes: Notebook
+    loaded: Loaded,
+    contrast: ContrastSet,
+    unrelated: Sequence[str],
+    notes: Notebook,
+    method: str = "mean_difference",
+    by_hand: int | None = None,
 ) -> Learning[Direction]:
-    """The refusal direction of a checkpoint, with the scores of every layer and token and its dose-response."""
+    """The refusal direction of a checkpoint, with the scores of every layer and token, its dose-response and controls; ``by_hand``
+    is a layer to take."""
     asked = _asked(loaded, contrast)
     for positive in (True, False):
         work = partial(_refused, loaded, asked["train", positive])
         refused = yield from notes.once(f"refused.{int(positive)}", work, "Asking what is refused.")
         asked["train", positive] = _followed(asked["train", positive], refused, positive)
     prompts: dict[Key, list[Ids]] = {key: [each.ids for each in part] for key, part in asked.items()}
-    positions = _template_end([ids for part in prompts.values() for ids in part])
-    found = yield from stand(loaded, prompts, positions, _rows(loaded), notes, "Reading the instructions.")
+    positions, how = template_end([ids for part in prompts.values() for ids in part]), How(method)
+    found = yield from stand(loaded, prompts, positions, rows_of(loaded), notes, "Reading the instructions.", how)
     by = yield from told(effects.bystanders_in_slices(loaded, unrelated), "Listening to unrelated replies.")
     judged = yield from _prepared(loaded, contrast, by, notes)
-    tried = yield from _tried(loaded, contrast, found, judged, notes)
+    tried = yield from _tried(loaded, contrast, found, judged, notes, method)
     best, criterion = _refusal_choice(tried, loaded.anatomy.layers)
+    if by_hand is not None:
+        best = max(at_layer(tried, by_hand), key=lambda each: each["induction"] + each["removed"])
+        criterion = f"{BY_HAND.format(layer=by_hand)}; of its tokens the one with the largest induction + removal"
     offset, layer = int(best["offset"]), int(best["layer"])
-    drafted = draft("refusal", loaded, contrast, found.positive[offset], found.negative[offset])
-    response = yield from dose_response(drafted, loaded, layer, by, judged.mean, notes)
-    work_left = partial(reading_range, drafted, loaded, layer, by)
-    readings = yield from notes.once("readings", work_left, "Listening to unrelated replies.")
-    token = prompts["train", True][0][offset]
+    drafted = draft("refusal", loaded, contrast, found, offset, method)
+    message = contrast.part("test", False)[0]
+    in_words, tested = partial(_in_words, loaded, contrast), partial(_each, loaded, contrast)
+    trial = Trial(loaded, by, judged.mean, tested, in_words, WISH, unrelated, message)
+    chosen = Chosen(drafted, layer, offset, found, prompts, how)
+    shown = yield from controls.examined(chosen, trial, rows_of(loaded), notes)
     details = {
         "layer": layer,
-        "position": {
-            "offset": offset,
-            "of": "prompt",
-            "token": str(loaded.tokenizer.decode([token])),
-            "token_id": token,
-        },
-        "layer_scores": {key: _by_layer(tried, offset, key) for key in ("accuracy", "induction", "ablated", "damage")},
+        "position": position(loaded, prompts["train", True][0], offset),
+        "layer_scores": {key: by_layer(tried, offset, key) for key in ("accuracy", "induction", "ablated", "damage")},
         "all_scores": tried,
         "criterion": criterion,
         "followed": {"harmful": len(asked["train", True]), "harmless": len(asked["train", False])},
         "test": {"accuracy": float(found.accuracy["test"][offset, layer])},
-        "dose_response": response,
-        "reading_range": readings,
+        **shown,
     }
     return finish(drafted, details)
 
 
-def refusal_cost(loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str]) -> Cost:
+def refusal_cost(
+    loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str], method: str = "mean_difference"
+) -> Cost:
     """What :func:`learn_refusal` takes."""
     asked = _asked(loaded, contrast)
     prompts: dict[Key, list[Ids]] = {key: [each.ids for each in part] for key, part in asked.items()}
-    positions = _template_end([ids for part in prompts.values() for ids in part])
+    positions = template_end([ids for part in prompts.values() for ids in part])
     first = [effects.probabilities_cost(loaded, asked["train", label], effects.REFUSALS) for label in (True, False)]
-    judged = [
-        effects.probabilities_cost(
-            loaded, effects.chat(loaded, contrast.part("validation", label, JUDGED)), effects.REFUSALS
-        )
-        for label in (True, False)
-    ]
+    both, tested = (_asking(loaded, contrast, split) for split in ("validation", "test"))
     by = effects.bystanders_cost(loaded, unrelated)
-    both = judged[0] + judged[1]
     tries = positions * loaded.anatomy.layers
-    reading = cost(prompts, _rows(loaded))
-    return first[0] + first[1] + reading + both + by.times(3) + (both + by).times(tries + len(STRENGTHS))
+    reading = cost(prompts, rows_of(loaded))
+    costs = {"measured": both, "asked": _asking(loaded, contrast, "validation", WISH), "tested": tested}
+    shown = controls.cost(loaded, prompts, rows_of(loaded), costs, WISH, unrelated)
+    return first[0] + first[1] + reading + both + by.times(2) + (both + by).times(tries) + shown
+
+
+def _in_words(loaded: Loaded, contrast: ContrastSet) -> Slices[dict[str, float]]:
+    """P(refusal) when it is asked for, on harmless and on harmful prompts."""
+    found = {}
+    for name, label in (("effect", False), ("harmful", True)):
+        wished = [WISH.format(message=text) for text in contrast.part("validation", label, JUDGED)]
+        chances = yield from effects.refusal_in_slices(loaded, effects.chat(loaded, wished))
+        found[name] = float(chances.mean())
+    return found
+
+
+def _asking(loaded: Loaded, contrast: ContrastSet, split: Split, wish: str = "{message}") -> Cost:
+    """What finding P(refusal) takes on a split."""
+    whole = Cost()
+    for label in (True, False):
+        asked = effects.chat(loaded, [wish.format(message=text) for text in contrast.part(split, label, JUDGED)])
+        whole += effects.probabilities_cost(loaded, asked, effects.REFUSALS)
+    return whole
+
+
+def _each(loaded: Loaded, contrast: ContrastSet, edits: effects.Edits) -> Slices[dict[str, list[float]]]:
+    """P(refusal) on each harmless and on each harmful prompt of the test split."""
+    found = {}
+    for name, label in (("effect", False), ("harmful", True)):
+        asked = effects.chat(loaded, contrast.part("test", label, JUDGED))
+        chances = yield from effects.refusal_in_slices(loaded, asked, edits)
+        found[name] = chances.tolist()
+    return found
+
+
+def position(loaded: Loaded, prompt: Ids, offset: int) -> dict[str, Any]:
+    """What a card says of the token that is read, counted from the prompt's end."""
+    token = prompt[offset]
+    return {"offset": offset, "of": "prompt", "token": str(loaded.tokenizer.decode([token])), "token_id": token}
 
 
 def _asked(loaded: Loaded, contrast: ContrastSet) -> dict[Key, list[Asked]]:
@@ -93,7 +133,8 @@ def _asked(loaded: Loaded, contrast: ContrastSet) -> dict[Key, list[Asked]]:
     }
 
 
-def _rows(loaded: Loaded) -> int:
+def rows_of(loaded: Loaded) -> int:
+    """Rows of a forward pass that reads states."""
     return min(64, effects.rows_of(loaded))
 
 
@@ -111,7 +152,7 @@ def _followed(asked: list[Asked], refused: Sequence[float], harmful: bool) -> li
     return kept if len(kept) >= FEWEST else asked
 
 
-def _template_end(prompts: Sequence[tuple[int, ...]]) -> int:
+def template_end(prompts: Sequence[tuple[int, ...]]) -> int:
     """How many tokens all prompts end with: what the template puts behind the instruction, at most :data:`MOST_POSITIONS`."""
     shortest = min(len(ids) for ids in prompts)
     same = 0
@@ -165,12 +206,12 @@ def _plain(loaded: Loaded, harmful: list[Asked], harmless: list[Asked]) -> Slice
 
 
 def _tried(
-    loaded: Loaded, contrast: ContrastSet, found: Stand, judged: _Refusal, notes: Notebook
+    loaded: Loaded, contrast: ContrastSet, found: Stand, judged: _Refusal, notes: Notebook, method: str
 ) -> Learning[list[dict[str, Any]]]:
     """The scores of every layer at every token behind the instruction."""
     tried: list[dict[str, Any]] = []
     for offset in range(-len(found.positive), 0):
-        drafted = draft("refusal", loaded, contrast, found.positive[offset], found.negative[offset])
+        drafted = draft("refusal", loaded, contrast, found, offset, method)
         for layer in range(loaded.anatomy.layers):
             addition = steer(drafted, loaded, 1.0, layer)
             work = partial(judged.scores, ablate(drafted, loaded, layer), addition)
@@ -192,5 +233,11 @@ def _refusal_choice(tried: list[dict[str, Any]], layers: int) -> tuple[dict[str,
     return max(early, key=lambda each: each["accuracy"]), rule
 
 
-def _by_layer(tried: list[dict[str, Any]], offset: int, key: str) -> list[float]:
+def at_layer(tried: Sequence[dict[str, Any]], layer: int) -> list[dict[str, Any]]:
+    """The scores at one layer, of every token."""
+    return [each for each in tried if each["layer"] == layer]
+
+
+def by_layer(tried: list[dict[str, Any]], offset: int, key: str) -> list[float]:
+    """A score of every layer at one token."""
     return [each[key] for each in tried if each["offset"] == offset]

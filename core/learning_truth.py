@@ -8,71 +8,130 @@ from functools import partial
 
 import torch
 
-from core import effects
-from core.contrast import SPLITS, ContrastSet
-from core.drafts import EARLY, JUDGED, STRENGTHS, dose_response, draft, finish, reading_range, steer
+from core import controls, effects, negations
+from core.contrast import SPLITS, ContrastError, ContrastSet, Split
+from core.controls import Chosen, Trial
+from core.drafts import BY_HAND, EARLY, JUDGED, draft, finish, steer
 from core.effects import Asked
 from core.loading import Loaded
+from core.methods import PAIRED
 from core.notebook import Notebook
 from core.prompts import encode
-from core.states import Ids, Key, cost, stand
+from core.states import How, Ids, Key, cost, stand
 from core.steps import Cost, Learning, Slices, told
 from core.store import Direction
 
+#: The baseline without steering: what somebody would write who wants every statement called true.
+WISH = "Call this true, whatever it says: {message}"
+_RULE = (
+    "largest effect of one gap among the layers whose held-out-category accuracy is within .05 of the best, "
+    "last fifth of layers left out"
+)
+
 
 def learn_truth(
-    loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str], notes: Notebook
+    loaded: Loaded,
+    contrast: ContrastSet,
+    unrelated: Sequence[str],
+    notes: Notebook,
+    method: str = "mean_difference",
+    by_hand: int | None = None,
 ) -> Learning[Direction]:
-    """The truth direction of a checkpoint, with all scores and its dose-response."""
-    prompts = _prompts(loaded, contrast)
-    found = yield from stand(loaded, prompts, 1, _rows(loaded), notes, "Reading the statements.")
+    """The truth direction of a checkpoint, with all scores, its dose-response and controls; ``by_hand`` is a layer to take."""
+    prompts, how = _prompts(loaded, contrast, method)
+    found = yield from stand(loaded, prompts, 1, _rows(loaded), notes, "Reading the statements.", how)
     accuracy = found.accuracy["validation"][0].tolist()
-    drafted = draft("truth", loaded, contrast, found.positive[0], found.negative[0])
+    drafted = draft("truth", loaded, contrast, found, -1, method)
     judged = _Truth.prepare(loaded, contrast)
-    plain = yield from notes.once("plain", judged.plain, "Asking about statements.")
+    margins = yield from notes.once("margins", judged.margins, "Asking about statements.")
+    plain = [sum(part) / len(part) for part in margins]
+    measure = partial(judged.mean, [each for part in margins for each in part])
     effect: list[float] = []
     for layer in range(loaded.anatomy.layers):
         plus, minus = (steer(drafted, loaded, strength, layer) for strength in (1.0, -1.0))
         work = partial(judged.effect, plain, plus, minus)
         effect.append((yield from notes.once(f"layer.{layer}", work, f"Trying layer {layer}.")))
-    layer = _truth_layer(accuracy, effect)
-    sentence = "Listening to unrelated replies."
-    by = yield from told(effects.bystanders_in_slices(loaded, unrelated), sentence)
-    response = yield from dose_response(drafted, loaded, layer, by, judged.mean, notes)
-    readings = yield from notes.once("readings", partial(reading_range, drafted, loaded, layer, by), sentence)
+    layer = _truth_layer(accuracy, effect) if by_hand is None else by_hand
+    by = yield from told(effects.bystanders_in_slices(loaded, unrelated), "Listening to unrelated replies.")
+    message = f"True or false: {contrast.part('test', False)[0]}"
+    in_words = partial(_in_words, loaded, contrast, margins)
+    trial = Trial(
+        loaded, by, measure, _Truth.prepare(loaded, contrast, "test").each, in_words, WISH, unrelated, message
+    )
+    shown = yield from controls.examined(Chosen(drafted, layer, -1, found, prompts, how), trial, _rows(loaded), notes)
     tested = len(prompts["test", True]) + len(prompts["test", False])
     details = {
         "layer": layer,
         "position": {"offset": -1, "of": "statement", "token": "the last token of the statement"},
         "layer_scores": {"held_out_category_accuracy": accuracy, "intervention_effect": effect},
-        "criterion": "largest effect of one gap among the layers whose held-out-category accuracy is within .05 of the best, "
-        "last fifth of layers left out",
+        "criterion": _RULE if by_hand is None else BY_HAND.format(layer=layer),
+        "label_cosine": _label_cosine(loaded, drafted, layer),
         "test": {"held_out_category_accuracy": float(found.accuracy["test"][0, layer]), "n": tested},
-        "dose_response": response,
-        "reading_range": readings,
+        **shown,
     }
     return finish(drafted, details)
 
 
-def truth_cost(loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str]) -> Cost:
+def truth_cost(
+    loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str], method: str = "mean_difference"
+) -> Cost:
     """What :func:`learn_truth` takes."""
-    judged = _Truth.prepare(loaded, contrast)
+    judged, (prompts, _) = _Truth.prepare(loaded, contrast), _prompts(loaded, contrast, method)
     asked = effects.probabilities_cost(loaded, judged.true, effects.LABELS)
     asked += effects.probabilities_cost(loaded, judged.false, effects.LABELS)
-    together = effects.probabilities_cost(loaded, [*judged.true, *judged.false], effects.LABELS)
     by = effects.bystanders_cost(loaded, unrelated)
     tried = asked.times(1 + loaded.anatomy.layers)
-    dosed = (together + by).times(len(STRENGTHS))
-    return cost(_prompts(loaded, contrast), _rows(loaded)) + tried + dosed + by.times(3)
-
-
-def _prompts(loaded: Loaded, contrast: ContrastSet) -> dict[Key, list[Ids]]:
-    bos = str(loaded.tokenizer.bos_token or "")
-    return {
-        (split, positive): [encode(loaded, bos + text) for text in contrast.part(split, positive)]
-        for split in SPLITS
-        for positive in (True, False)
+    tested = _Truth.prepare(loaded, contrast, "test")
+    worded = _Truth.prepare(loaded, contrast, wish=WISH)
+    costs = {
+        name: effects.probabilities_cost(loaded, [*each.true, *each.false], effects.LABELS)
+        for name, each in (("measured", judged), ("asked", worded), ("tested", tested))
     }
+    shown = controls.cost(loaded, prompts, _rows(loaded), costs, WISH, unrelated)
+    return cost(prompts, _rows(loaded)) + tried + by.times(2) + shown
+
+
+def _prompts(loaded: Loaded, contrast: ContrastSet, method: str) -> tuple[dict[Key, list[Ids]], How]:
+    """What is read; for the methods that need it the training statements stand beside their negations.
+
+    Raises:
+        ContrastError: such a method, and no affirmed statement to negate.
+    """
+    bos = str(loaded.tokenizer.bos_token or "")
+    texts: dict[Key, list[str]] = {
+        (split, positive): contrast.part(split, positive) for split in SPLITS for positive in (True, False)
+    }
+    how = How(method)
+    if method in PAIRED:
+        texts["train", True], texts["train", False], polarity = negations.paired(
+            texts["train", True], texts["train", False]
+        )
+        # Only where some affirmed statements are true and others false is truth something else than affirming.
+        if len(set(polarity)) < 2:
+            raise ContrastError(
+                f"{method} learns from true and from false statements and their negations, and {contrast.name} has affirmed "
+                "statements of one class only; add others, or use --method mean_difference."
+            )
+        how = How(method, tuple(polarity))
+    return {key: [encode(loaded, bos + text) for text in part] for key, part in texts.items()}, how
+
+
+def _in_words(loaded: Loaded, contrast: ContrastSet, margins: list[list[float]]) -> Slices[dict[str, float]]:
+    """The effect when it is asked for: the wish stands before the statement, in the same question."""
+    asked = _Truth.prepare(loaded, contrast, wish=WISH)
+    return (yield from asked.mean([each for part in margins for each in part], ()))
+
+
+def _label_cosine(loaded: Loaded, drafted: Direction, layer: int) -> float | None:
+    """The cosine with U(TRUE) − U(FALSE): near 1, the direction would be no more than the two words. None where the unembedding
+    is quantized, or not in memory."""
+    rows = loaded.anatomy.unembedding.weight
+    assert isinstance(rows, torch.Tensor)
+    if rows.is_meta or not rows.is_floating_point():
+        return None
+    true, false = (rows[encode(loaded, label)[0]].double().cpu() for label in effects.LABELS)
+    own = torch.from_numpy(drafted.vectors[layer]).double()
+    return float(torch.nn.functional.cosine_similarity(own, true - false, dim=0))
 
 
 def _rows(loaded: Loaded) -> int:
@@ -81,26 +140,28 @@ def _rows(loaded: Loaded) -> int:
 
 @dataclass(frozen=True)
 class _Truth:
-    """Validation statements asked about, true ones and false ones."""
+    """Statements of a split asked about, true ones and false ones."""
 
     loaded: Loaded
     true: list[Asked]
     false: list[Asked]
 
     @classmethod
-    def prepare(cls, loaded: Loaded, contrast: ContrastSet) -> _Truth:
+    def prepare(
+        cls, loaded: Loaded, contrast: ContrastSet, split: Split = "validation", wish: str = "{message}"
+    ) -> _Truth:
+        """The statements, with four judged ones before each, and with a wish before them where there is one."""
         trues, falses = contrast.part("train", True, 2), contrast.part("train", False, 2)
         shots = [(trues[0], True), (falses[0], False), (falses[1], False), (trues[1], True)]
-        parts = [
-            effects.statements(loaded, contrast.part("validation", label, JUDGED), shots) for label in (True, False)
-        ]
+        said = [[wish.format(message=text) for text in contrast.part(split, label, JUDGED)] for label in (True, False)]
+        parts = [effects.statements(loaded, texts, shots) for texts in said]
         return cls(loaded, parts[0], parts[1])
 
-    def plain(self) -> Slices[list[float]]:
-        """The mean of P(TRUE) − P(FALSE) over true and over false statements, without any edit."""
+    def margins(self) -> Slices[list[list[float]]]:
+        """P(TRUE) − P(FALSE) of each true and of each false statement, without any edit."""
         true = yield from effects.truth_in_slices(self.loaded, self.true)
         false = yield from effects.truth_in_slices(self.loaded, self.false)
-        return [float(true[0].mean()), float(false[0].mean())]
+        return [true[0].tolist(), false[0].tolist()]
 
     def effect(self, plain: list[float], plus: effects.Edits, minus: effects.Edits) -> Slices[float]:
         """How far one gap moves P(TRUE) − P(FALSE): up for false, down for true statements, averaged (at most 2)."""
@@ -108,10 +169,18 @@ class _Truth:
         down = yield from effects.truth_in_slices(self.loaded, self.true, minus)
         return ((float(up[0].mean()) - plain[1]) + (plain[0] - float(down[0].mean()))) / 2
 
-    def mean(self, edits: effects.Edits) -> Slices[dict[str, float]]:
-        """P(TRUE) − P(FALSE) and what is left of P(TRUE) + P(FALSE), over both classes."""
+    def mean(self, plain: list[float], edits: effects.Edits) -> Slices[dict[str, float]]:
+        """P(TRUE) − P(FALSE), what is left of P(TRUE) + P(FALSE), and the part of verdicts that differ from the ``plain`` margins',
+        over both classes."""
         margin, mass = yield from effects.truth_in_slices(self.loaded, [*self.true, *self.false], edits)
-        return {"effect": float(torch.mean(margin)), "mass": float(torch.mean(mass))}
+        flipped = (margin > 0) != (torch.tensor(plain, dtype=margin.dtype) > 0)
+        means = {"effect": margin, "mass": mass, "flipped": flipped.double()}
+        return {key: float(torch.mean(values)) for key, values in means.items()}
+
+    def each(self, edits: effects.Edits) -> Slices[dict[str, list[float]]]:
+        """P(TRUE) − P(FALSE) and P(TRUE) + P(FALSE) of every statement."""
+        margin, mass = yield from effects.truth_in_slices(self.loaded, [*self.true, *self.false], edits)
+        return {"effect": margin.tolist(), "mass": mass.tolist()}
 
 
 def _truth_layer(accuracy: list[float], effect: list[float]) -> int:

@@ -10,7 +10,7 @@ from core.errors import TillerError
 from core.families import Family
 from core.jobs import Job
 from core.loading import Loaded
-from core.parts import PARTS, Order, seconds_a_token
+from core.parts import PARTS, Order, part, seconds_a_token
 from core.shelf import NoRoomNow
 from core.sources import LoadingCancelled
 from core.steps import Pace, Step
@@ -26,7 +26,10 @@ class Lesson:
 
     def __init__(self, job: Job, family: Family, load: Load) -> None:
         self.job = job
-        self.order = Order(family, job.view.checkpoint, store.user_folder())
+        checkpoint = job.view.checkpoint
+        self.order = (
+            Order.of(job.wish, family, checkpoint) if job.wish else Order(family, checkpoint, store.user_folder())
+        )
         self._load = load
         self._left = list(job.view.kinds)
         self._work: Generator[Step, None, None] | None = None
@@ -53,7 +56,7 @@ class Lesson:
             elif not self.job.view.kinds:
                 self.end("done", f"Nothing is lacking: {name} has its directions.")
             elif not self._advance():
-                self.end("done", f"Learnt {' and '.join(self.job.view.kinds)} on {name}.")
+                self.end("done", f"Learnt {self.job.called} on {name}.")
         except NoRoomNow:
             self.blocked = True
             self.suspend("Waiting for memory that a chat uses now.")
@@ -94,7 +97,7 @@ class Lesson:
             loaded = self._load(self.order.checkpoint, lambda: not self.job.cancelled.is_set())
             # Fetched for chats in the first place, a checkpoint may be there already: then this slice is only planning.
             self.job.publish("running", "Looking at the examples.")
-            tokens = {kind: PARTS[kind].plan(self.order, loaded).tokens for kind in self.job.view.kinds}
+            tokens = {kind: part(kind).plan(self.order, loaded).tokens for kind in self.job.view.kinds}
             self._pace = Pace(sum(tokens.values()))
             self._pace.done = sum(count for kind, count in tokens.items() if kind not in self._left)
             self._work = self._all(loaded)
@@ -110,7 +113,7 @@ class Lesson:
 
     def _all(self, loaded: Loaded) -> Generator[Step, None, None]:
         while self._left:
-            yield from PARTS[self._left[0]].run(self.order, loaded)
+            yield from part(self._left[0]).run(self.order, loaded)
             self._left.pop(0)
 
 

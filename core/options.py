@@ -260,6 +260,16 @@ VERBS: dict[str, Verb] = {
         ),
         own=True,
     ),
+    "learn": Verb(
+        "learn one direction, and print its card",
+        "learn WHAT [ARGUMENTS]",
+        (
+            ("learn refusal --checkpoint dpo", "refusal and truth bring their own examples"),
+            ("learn politeness --positive a.txt --negative b.txt", "from two files, one example a line"),
+            ("learn --help", "its arguments"),
+        ),
+        own=True,
+    ),
     "test": Verb(
         "install what the tests need and run them",
         "test [PYTEST ARGUMENTS]",

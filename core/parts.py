@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from core import agreement, confidence, contrast, directions, effects, measuring_confidence, store
 from core.contrast import ContrastSet
+from core.examples import Wish
 from core.families import Family
 from core.loading import Loaded
 from core.neurons import KIND
@@ -27,13 +28,29 @@ _LONG = 0.2
 class Order:
     """What is wanted: for which checkpoint, written below which folder (in the layout of ``vectors/``).
 
-    ``contrasts`` are a person's own examples, by kind, in the place of the family's.
+    ``contrasts`` are a person's own examples, by kind, in the place of the family's; ``method`` is one of
+    :data:`core.methods.METHODS`. ``name`` is what the direction will be called, where that is not its kind; ``layer`` one to take
+    instead of the best.
     """
 
     family: Family
     checkpoint: str
     root: Path
     contrasts: Mapping[str, ContrastSet] = field(default_factory=dict)
+    method: str = "mean_difference"
+    name: str = ""
+    layer: int | None = None
+
+    def path(self, kind: str) -> Path:
+        """Where what is learnt is written."""
+        name = self.name or kind
+        return store.artefact_path(self.root, self.family.name, self.checkpoint, "direction", name)
+
+    @classmethod
+    def of(cls, wish: Wish, family: Family, checkpoint: str) -> Order:
+        """What a person wishes for, on a checkpoint."""
+        contrasts = {wish.kind: wish.contrast} if wish.contrast is not None else {}
+        return cls(family, checkpoint, store.user_folder(), contrasts, wish.method, wish.name, wish.layer)
 
     def contrast(self, kind: str) -> ContrastSet:
         """The examples that ``kind`` is learnt from. Raises ContrastError."""
@@ -65,36 +82,41 @@ class Part:
 # ------------------------------------------------------------------------------------------------------------ directions
 
 
-def _path(kind: str, order: Order) -> Path:
-    return store.artefact_path(order.root, order.family.name, order.checkpoint, "direction", kind)
-
-
 def _there(kind: str, order: Order, fingerprint: str, quantize: str) -> bool:
     try:
-        details = store.load_direction(_path(kind, order)).card.details
+        details = store.load_direction(order.path(kind)).card.details
     except StoreError:
         # What is not there, cut off or of another format is made (again).
         return False
     same = details.get("fingerprint") == fingerprint and details.get("quantize", "none") == quantize
+    same = same and details.get("method", "mean_difference") == order.method
     return same and details.get("contrast", {}).get("digest") == order.contrast(kind).digest
 
 
 def _plan(kind: str, order: Order, loaded: Loaded) -> Cost:
-    return directions.cost(kind, loaded, order.contrast(kind), order.unrelated())
+    if order.layer is not None:
+        loaded.anatomy.check_layer(order.layer)
+    return directions.cost(kind, loaded, order.contrast(kind), order.unrelated(), order.method)
 
 
 def _run(kind: str, order: Order, loaded: Loaded) -> Learning[Sequence[str]]:
-    examples, unrelated, path = order.contrast(kind), order.unrelated(), _path(kind, order)
-    notes = directions.notebook(kind, loaded, examples, unrelated)
-    direction = yield from directions.steps(kind, loaded, examples, unrelated, notes)
+    examples, unrelated, path = order.contrast(kind), order.unrelated(), order.path(kind)
+    notes = directions.notebook(kind, loaded, examples, unrelated, order.method, order.layer)
+    direction = yield from directions.steps(kind, loaded, examples, unrelated, notes, order.method, order.layer)
+    direction = _named(direction, kind, order.name or kind)
     said = list(_compared(order, direction, path))
-    tensors = {"vectors": direction.vectors, "positive": direction.positive, "negative": direction.negative}
     try:
-        store.save_artefact(path, tensors, direction.card.details)
+        store.save_artefact(path, direction.tensors, direction.card.details)
     except StoreError as error:
         raise StoreError(f"{str(error).rstrip('.')}; started again, the work goes on from here.") from error
     notes.forget()
-    return [*said, f"{order.checkpoint} {kind}: layer {direction.card.layer}, written to {path}"]
+    return [*said, f"{order.checkpoint} {direction.card.name}: layer {direction.card.layer}, written to {path}"]
+
+
+def _named(direction: Direction, kind: str, name: str) -> Direction:
+    """A direction by the name it was ordered by; its card says of what kind it is."""
+    card = replace(direction.card, name=name, details={**direction.card.details, "name": name, "learns": kind})
+    return replace(direction, card=card)
 
 
 def _compared(order: Order, direction: Direction, path: Path) -> Iterator[str]:
@@ -115,7 +137,8 @@ def _compared(order: Order, direction: Direction, path: Path) -> Iterator[str]:
         yield agreement.sentence(direction, other)
 
 
-def _direction(kind: str) -> Part:
+def direction(kind: str) -> Part:
+    """The part that learns a direction: refusal, truth, or a contrast that the order brings the examples of."""
     return Part(f"the {kind} direction", partial(_there, kind), partial(_plan, kind), partial(_run, kind))
 
 
@@ -144,9 +167,14 @@ def _confidence_run(order: Order, loaded: Loaded) -> Learning[Sequence[str]]:
 
 
 PARTS: dict[str, Part] = {
-    **{kind: _direction(kind) for kind in directions.KINDS},
+    **{kind: direction(kind) for kind in directions.KINDS},
     "confidence": Part("entropy neurons and calibration", _confidence_there, _confidence_plan, _confidence_run),
 }
+
+
+def part(kind: str) -> Part:
+    """A part by its name; any name but those of :data:`PARTS` is that of a direction learnt from a person's own examples."""
+    return PARTS.get(kind) or direction(kind)
 
 
 # -------------------------------------------------------------------------------------------------------------- estimate

@@ -23,11 +23,10 @@ from core.loading import Loaded
 from core.options import UsageError
 from core.parts import PARTS, Order, seconds_a_token
 from core.residual import AnatomyError
-from core.steps import Cost, Pace, duration
+from core.steps import Cost, Pace, bar, duration
 
 #: Not a part of a checkpoint: the run that is shown while a model loads.
 RECORDED = "recorded"
-_BAR = 20
 
 
 def precompute(arguments: list[str]) -> int:
@@ -152,10 +151,7 @@ class _Progress:
         """One line of a terminal; nothing in a pipe."""
         if not sys.stderr.isatty():
             return
-        part, left = self.pace.part, self.pace.left
-        bar = "█" * round(part * _BAR) + "░" * (_BAR - round(part * _BAR))
-        rest = f" · about {duration(left)} left" if left is not None else ""
-        print(f"\r\x1b[K{bar} {part:4.0%}{rest} · {title}: {sentence}", end="", file=sys.stderr, flush=True)
+        print(f"\r\x1b[K{bar(self.pace, f'{title}: {sentence}')}", end="", file=sys.stderr, flush=True)
 
     def clear(self) -> None:
         """Make room for a sentence."""

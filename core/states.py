@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from core import methods
 from core.layout import lay_out
 from core.loading import Loaded
 from core.notebook import Notebook
 from core.residual import Action, hooked
-from core.steps import Cost, Learning, Step
+from core.steps import Cost, Learning, Slices, Step
 
 #: The part of a batch that may be padding when states are read: more costs time, less makes batches of few rows.
 PADDING = 0.1
@@ -79,26 +80,76 @@ def _catch(layer: int, positions: int, caught: dict[int, Tensor]) -> Action:
 class Stand:
     """Where two classes of prompts stand, from the training split, and how well they are told apart there.
 
-    ``positive`` and ``negative`` [positions, layers, width] are the class means in float64; ``accuracy`` gives for a split the balanced
-    accuracy of the midpoint between them [positions, layers].
+    ``vectors``, ``positive`` and ``negative`` [positions, layers, width] are what the method found and the class means, in float64;
+    ``above`` says for a split and class which of its prompts lie on the positive side of the midpoint, 1 or 0
+    [prompts, positions, layers]. ``more`` are further vectors of the method, by name.
     """
 
+    vectors: Means
     positive: Means
     negative: Means
-    accuracy: Mapping[str, Means]
+    above: Mapping[Key, Means]
+    more: Mapping[str, Means] = field(default_factory=dict)
+
+    @property
+    def accuracy(self) -> dict[str, Means]:
+        """The balanced accuracy of the midpoint, by split: [positions, layers]."""
+        return {
+            split: (self.above[split, True].mean(0) + 1 - self.above[split, False].mean(0)) / 2
+            for split in ("validation", "test")
+        }
+
+
+@dataclass(frozen=True)
+class How:
+    """By which method of :mod:`core.methods` a direction is learnt; ``polarity`` is that of each positive training prompt."""
+
+    method: str = "mean_difference"
+    polarity: tuple[int, ...] | None = None
+
+    def learn(self, positive: Means, negative: Means) -> methods.Learnt:
+        """The vectors for states [examples, layers, width]."""
+        signs = None if self.polarity is None else np.asarray(self.polarity, np.float64)
+        return methods.learn(self.method, positive, negative, signs)
 
 
 def stand(
-    loaded: Loaded, prompts: Mapping[Key, Sequence[Ids]], positions: int, rows: int, notes: Notebook, sentence: str
+    loaded: Loaded,
+    prompts: Mapping[Key, Sequence[Ids]],
+    positions: int,
+    rows: int,
+    notes: Notebook,
+    sentence: str,
+    how: How | None = None,
 ) -> Learning[Stand]:
-    """Read the prompts of every split and class at their last ``positions`` tokens; no state is kept longer than its batch.
+    """Read the prompts of every split and class at their last ``positions`` tokens.
 
-    The splits other than train are read last, when it is known along which line they are to be told apart.
+    The splits other than train are read last, when it is known along which line they are to be told apart. For class means no state is
+    kept longer than its batch; other methods need those of the training split together: 4 bytes × prompts × positions × layers × width.
     """
     kept = notes.recall_arrays("stand")
     if kept is not None:
         yield Step(cost(prompts, rows).tokens, sentence, remembered=True)
         return _of_arrays(kept)
+    if how is None or how.method == "mean_difference":
+        found = yield from _means(loaded, prompts, positions, rows, sentence)
+    else:
+        found = yield from _learnt(loaded, prompts, positions, rows, sentence, how)
+    for split in ("validation", "test"):
+        for label in (True, False):
+            side: list[Tensor] = []
+            for tokens, batch in _read(loaded, prompts[split, label], positions, rows):
+                side.append(_above(batch, found))
+                yield Step(tokens, sentence)
+            found[f"{split}.{int(label)}"] = torch.cat(side).double().numpy()
+    notes.keep_arrays("stand", found)
+    return _of_arrays(found)
+
+
+def _means(
+    loaded: Loaded, prompts: Mapping[Key, Sequence[Ids]], positions: int, rows: int, sentence: str
+) -> Learning[dict[str, Means]]:
+    """The class means and their difference, summed batch by batch."""
     means: dict[bool, Means] = {}
     for label in (True, False):
         total = torch.zeros(positions, loaded.anatomy.layers, loaded.width, dtype=torch.float64)
@@ -106,18 +157,40 @@ def stand(
             total += batch.double().sum(0)
             yield Step(tokens, sentence)
         means[label] = (total / len(prompts["train", label])).numpy()
-    found = {"positive": means[True], "negative": means[False]}
-    for split in ("validation", "test"):
-        sides = []
-        for label in (True, False):
-            side: list[Tensor] = []
-            for tokens, batch in _read(loaded, prompts[split, label], positions, rows):
-                side.append(_above(batch, means))
-                yield Step(tokens, sentence)
-            sides.append(torch.cat(side).double().mean(0).numpy())
-        found[split] = (sides[0] + 1 - sides[1]) / 2
-    notes.keep_arrays("stand", found)
-    return _of_arrays(found)
+    return {"vectors": means[True] - means[False], "positive": means[True], "negative": means[False]}
+
+
+def _learnt(
+    loaded: Loaded, prompts: Mapping[Key, Sequence[Ids]], positions: int, rows: int, sentence: str, how: How
+) -> Learning[dict[str, Means]]:
+    """What a method finds, a layer of a position at a time: some take a second for one."""
+    sides: dict[bool, Tensor] = {}
+    for label in (True, False):
+        own = prompts["train", label]
+        sides[label] = torch.empty(len(own), positions, loaded.anatomy.layers, loaded.width)
+        for chosen in _alike([len(ids) for ids in own], rows):
+            sides[label][chosen] = states(loaded, [own[index] for index in chosen], positions, rows)
+            yield Step(len(chosen) * len(own[chosen[-1]]), sentence)
+    found: dict[str, Means] = {}
+    for place in range(positions):
+        for layer in range(loaded.anatomy.layers):
+            one = how.learn(*(sides[label][:, place, layer : layer + 1].double().numpy() for label in (True, False)))
+            for name, vectors in {**vars(one), **one.more}.items():
+                if name != "more":
+                    whole = found.setdefault(name, np.zeros((positions, loaded.anatomy.layers, loaded.width)))
+                    whole[place, layer] = vectors[0]
+            yield Step(0, f"Fitting layer {layer} at token {place - positions}.")
+    return found
+
+
+def gather(loaded: Loaded, prompts: Sequence[Ids], offset: int, layer: int, rows: int) -> Slices[Means]:
+    """The states of prompts at one token and layer, in their order: [prompts, 1, width], float64."""
+    found = torch.empty(len(prompts), 1, loaded.width)
+    for chosen in _alike([len(ids) for ids in prompts], rows):
+        found[chosen] = states(loaded, [prompts[index] for index in chosen], -offset, rows)[:, 0, layer : layer + 1]
+        yield len(chosen) * len(prompts[chosen[-1]])
+    whole: Means = found.double().numpy()
+    return whole
 
 
 def cost(prompts: Mapping[Key, Sequence[Ids]], rows: int) -> Cost:
@@ -130,7 +203,11 @@ def cost(prompts: Mapping[Key, Sequence[Ids]], rows: int) -> Cost:
 
 
 def _of_arrays(found: Mapping[str, Means]) -> Stand:
-    return Stand(found["positive"], found["negative"], {split: found[split] for split in ("validation", "test")})
+    above = {
+        (split, label): found[f"{split}.{int(label)}"] for split in ("validation", "test") for label in (True, False)
+    }
+    more = {name: found[name] for name in found if name == "polarity"}
+    return Stand(found["vectors"], found["positive"], found["negative"], above, more)
 
 
 def _read(loaded: Loaded, prompts: Sequence[Ids], positions: int, rows: int) -> Iterator[tuple[int, Tensor]]:
@@ -140,10 +217,9 @@ def _read(loaded: Loaded, prompts: Sequence[Ids], positions: int, rows: int) -> 
         yield tokens, states(loaded, [prompts[index] for index in chosen], positions, rows)
 
 
-def _above(batch: Tensor, means: Mapping[bool, Means]) -> Tensor:
+def _above(batch: Tensor, found: Mapping[str, Means]) -> Tensor:
     """Which states lie on the positive side of the midpoint: [batch, positions, layers]."""
-    positive, negative = torch.from_numpy(means[True]), torch.from_numpy(means[False])
-    vector, middle = positive - negative, (positive + negative) / 2
+    vector, middle = torch.from_numpy(found["vectors"]), torch.from_numpy((found["positive"] + found["negative"]) / 2)
     # A position at a time: in float64 all of them together may take gigabytes.
     return torch.stack(
         [((batch[:, place].double() - middle[place]) * vector[place]).sum(-1) > 0 for place in range(batch.shape[1])],

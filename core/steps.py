@@ -108,6 +108,13 @@ class Pace:
         return max(0, self.total - self.done) * self._seconds / self._computed
 
 
+def bar(pace: Pace, sentence: str, width: int = 20) -> str:
+    """How far it is, on one line of a terminal."""
+    full = round(pace.part * width)
+    rest = f" · about {duration(pace.left)} left" if pace.left is not None else ""
+    return f"{'█' * full}{'░' * (width - full)} {pace.part:4.0%}{rest} · {sentence}"
+
+
 def duration(seconds: float) -> str:
     """A length of time as a person says it: 20 s, 4 min, 3 h."""
     if seconds < 60:

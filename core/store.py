@@ -15,7 +15,7 @@ import os
 import struct
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from core.errors import TillerError
 FORMAT = 1
 SHIPPED = Path(__file__).resolve().parent.parent / "vectors"
 _MAX_HEADER = 100_000_000
+_OWN = ("vectors", "positive", "negative")
 
 Array = NDArray[np.float32]
 
@@ -65,13 +66,20 @@ class Direction:
     """One vector per layer, learnt from a contrast.
 
     ``vectors`` [layers, width] is the difference of the class means at every layer (fp32); ``positive`` and ``negative``
-    [layers, width] are the means themselves. ``gap(l)`` = ‖vectors[l]‖ is the unit of strength.
+    [layers, width] are the means themselves. ``gap(l)`` = ‖vectors[l]‖ is the unit of strength. ``more`` are further vectors of the
+    method that found it, by name [layers, width].
     """
 
     card: Card
     vectors: Array
     positive: Array
     negative: Array
+    more: Mapping[str, Array] = field(default_factory=dict)
+
+    @property
+    def tensors(self) -> dict[str, Array]:
+        """Everything that its file holds."""
+        return {"vectors": self.vectors, "positive": self.positive, "negative": self.negative, **self.more}
 
     def gap(self, layer: int) -> float:
         """The distance between the class means at a layer."""
@@ -242,19 +250,18 @@ def load_direction(path: Path) -> Direction:
         raise StoreError(f"{path.name} holds a {card.kind}, not a direction.")
     try:
         tensors = load_file(path)
-        vectors, positive, negative = (
-            np.asarray(tensors[key], np.float32) for key in ("vectors", "positive", "negative")
-        )
+        vectors, positive, negative = (np.asarray(tensors[key], np.float32) for key in _OWN)
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise StoreError(f"{path.name} is cut off or lacks a tensor; copy or make it again.") from error
     if vectors.ndim != 2 or vectors.shape != positive.shape or vectors.shape != negative.shape:
         raise StoreError(f"{path.name} has tensors of unequal shape; make it again.")
-    if not all(np.isfinite(part).all() for part in (vectors, positive, negative)):
+    if not all(np.isfinite(part).all() for part in tensors.values()):
         raise StoreError(f"{path.name} holds values that are not finite; make it again, in float32 or bfloat16.")
     layer = card.details.get("layer")
     if not isinstance(layer, int) or not 0 <= layer < len(vectors) or not vectors[layer].any():
         raise StoreError(f"{path.name} names no layer at which its two classes differ; make it again with precompute.")
-    return Direction(card, vectors, positive, negative)
+    more = {key: np.asarray(value, np.float32) for key, value in tensors.items() if key not in _OWN}
+    return Direction(card, vectors, positive, negative, more)
 
 
 def save_artefact(path: Path, tensors: Mapping[str, Array], details: Mapping[str, Any]) -> Card:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -18,14 +19,14 @@ import torch
 from torch import Tensor
 
 import core.states
-from core import answers, contrast, effects, families, loading, store
+from core import answers, contrast, controls, effects, families, loading, store
 from core.contrast import ContrastError, ContrastSet
 from core.directions import STRENGTHS, learn, states
 from core.drafts import dose_response
 from core.edits import compile_recipe
 from core.engine import Engine
 from core.errors import TillerError
-from core.learning_refusal import MOST_POSITIONS, _followed, _refusal_choice, _template_end
+from core.learning_refusal import MOST_POSITIONS, _followed, _refusal_choice, template_end
 from core.learning_truth import _truth_layer
 from core.loading import Loaded
 from core.notebook import Notebook
@@ -39,6 +40,14 @@ from core.store import Direction
 
 T = TypeVar("T")
 UNRELATED = ("Hello", "What is bread?")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quickly() -> Iterator[None]:
+    """Fewer controls; what they are is tested in test_learn."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(controls, "CONTROLS", 2)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +180,7 @@ def test_a_card_says_how_it_was_made(loaded: Loaded, learnt: dict[str, Direction
         assert all(len(values) == len(STRENGTHS) for values in details["dose_response"].values())
         assert details["dose_response"]["damage"][STRENGTHS.index(0.0)] == pytest.approx(0, abs=1e-6)
         assert min(details["dose_response"]["damage"]) > -1e-6
-    assert set(learnt["truth"].card.details["dose_response"]) == {"strengths", "effect", "mass", "damage"}
+    assert set(learnt["truth"].card.details["dose_response"]) == {"strengths", "effect", "mass", "flipped", "damage"}
     assert set(learnt["refusal"].card.details["dose_response"]) == {"strengths", "effect", "harmful", "damage"}
     position = learnt["refusal"].card.details["position"]
     prompt = chat_prompt(loaded, "Anything")
@@ -242,10 +251,10 @@ def test_where_nothing_is_refused_separation_chooses_and_the_card_says_so() -> N
 
 def test_the_end_of_the_template_is_what_all_prompts_share(loaded: Loaded) -> None:
     prompts = [chat_prompt(loaded, text) for text in ("Hi", "Why not?", "A cake")]
-    same = _template_end(prompts)
+    same = template_end(prompts)
     assert loaded.tokenizer.decode(prompts[0][-same:]) == "<|end|>\n<|assistant|>\n"
-    assert _template_end([(1, 2), (3, 4)]) == 1
-    assert _template_end([tuple(range(20))] * 2) == MOST_POSITIONS
+    assert template_end([(1, 2), (3, 4)]) == 1
+    assert template_end([tuple(range(20))] * 2) == MOST_POSITIONS
 
 
 # --------------------------------------------------------------------------------------------------------- contrast sets

@@ -26,18 +26,18 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core.values core.events core.options core.typed core.environment core.checkpoints core.steps core.statements "
         "core.instructions",
         "core.arguments core.adhoc core.helping core.residual core.linear core.store core.families core.family_file core.hub "
-        "core.agreement core.neurons core.answers core.lenses core.completion core.session core.scrubs core.notebook core.jobs",
-        "core.tabulated core.estimates core.verdicts core.calibration core.confidence core.comparing core.confidence_tables "
-        "core.drawings core.transfers core.claims core.maps core.map_files core.map_totals core.findings core.finding_knowledge "
-        "core.finding_confidence "
-        "core.report core.report_pages core.confidence_files",
+        "core.agreement core.neurons core.answers core.lenses core.completion core.session core.scrubs core.notebook "
+        "core.chance core.negations core.methods core.tabulated core.estimates core.verdicts core.calibration core.confidence core.comparing",
+        "core.confidence_tables core.drawings core.transfers core.claims core.maps core.map_files core.map_totals core.findings "
+        "core.finding_knowledge core.finding_confidence core.report core.report_pages core.confidence_files",
         "core.sources core.differences core.quantizing core.adapters core.shapes",
         "core.plan core.weights",
         "core.loading core.shelf core.gates core.edits",
         "core.generation core.layout core.gauges core.replies core.prompts core.scoring core.effects core.contrast core.threads "
-        "core.tables core.states core.drafts core.tasks core.cells core.sweeps core.nudges core.alignments",
+        "core.tables core.states core.drafts core.examples core.direction_card core.library core.jobs core.tasks core.cells core.sweeps "
+        "core.nudges core.alignments",
         "core.readout core.logit_variance core.ablation core.measuring_confidence",
-        "core.learning_truth core.learning_refusal core.directions core.parts core.lessons",
+        "core.controls core.learning_truth core.learning_refusal core.learning_contrast core.directions core.parts core.lessons",
         "core.facts core.pairing core.patching core.logit_lens",
         "core.transfer core.pushes core.layer_maps core.tracer core.averages core.knowledge core.stages core.truth_probe "
         "core.finding_directions",
@@ -45,7 +45,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core.carrying",
         "core.map_jobs core.map_work",
         "core.engine core.active core.worker core.session",
-        "core.cli core.listing core.precompute core.transferring core.tracing",
+        "core.cli core.listing core.precompute core.transferring core.tracing core.learn",
         "core.confidence_cli core.reporting",
         "app tui",
         "benchmarks",
@@ -193,7 +193,9 @@ def third_party(*packages: str) -> set[str]:
 def test_requirements_are_what_is_imported() -> None:
     listed = {name for name, _ in requirements(ROOT / "requirements.txt")}
     # transformers imports accelerate when it is asked to quantize, or to spread a model over devices, and does not require it.
-    assert third_party("launch", "core", "app", "tui") | {"accelerate"} == listed
+    named = {"sklearn": "scikit-learn"}
+    imported = {named.get(name, name) for name in third_party("launch", "core", "app", "tui")}
+    assert imported | {"accelerate"} == listed
 
 
 def test_every_requirement_is_bounded_above() -> None:

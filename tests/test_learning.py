@@ -14,7 +14,19 @@ import pytest
 import tiny
 import torch
 
-from core import contrast, directions, effects, families, jobs, learning_refusal, loading, notebook, parts, store
+from core import (
+    contrast,
+    controls,
+    directions,
+    effects,
+    families,
+    jobs,
+    learning_refusal,
+    loading,
+    notebook,
+    parts,
+    store,
+)
 from core.engine import Engine
 from core.errors import TillerError
 from core.events import Done, Failed, Token
@@ -46,8 +58,11 @@ def loaded(folder: Path) -> Loaded:
 
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fewer tokens to read refusal at: every one of them is tried at every layer."""
+    """Fewer tokens to read refusal at, every one of which is tried at every layer, and fewer controls."""
     monkeypatch.setattr(learning_refusal, "MOST_POSITIONS", 2)
+    monkeypatch.setattr(controls, "CONTROLS", 2)
+    # An answer is written as a whole: one that was interrupted is begun anew.
+    monkeypatch.setattr(controls, "SAMPLE_TOKENS", 4)
 
 
 @pytest.fixture(scope="module")

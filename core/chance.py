@@ -1,0 +1,68 @@
+"""What chance alone does: intervals of rates and of means, and the best of many places against a permuted maximum. No torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+PERMUTATIONS = 1_000
+
+
+def wilson(hits: float, n: int, z: float = 1.959964) -> tuple[float, float]:
+    """The 95 % interval of a rate [Wilson 1927]; (0, 1) when nothing was counted."""
+    if n == 0:
+        return 0.0, 1.0
+    rate = hits / n
+    centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def mean(values: Sequence[float], seed: int) -> dict[str, Any]:
+    """A mean with its n and its 95 % bootstrap interval."""
+    own = np.asarray(values, np.float64)
+    drawn = np.random.default_rng(seed).integers(len(own), size=(PERMUTATIONS, len(own)))
+    low, high = np.quantile(own[drawn].mean(1), (0.025, 0.975))
+    return {"mean": float(own.mean()), "n": len(own), "interval": [float(low), float(high)]}
+
+
+def told_apart(above: Mapping[bool, Array], place: int, layer: int) -> dict[str, Any]:
+    """How well held-out examples are told apart at one token and layer: balanced accuracy, hits, n and the interval of the rate.
+
+    Args:
+        above: for each class 1 or 0, on the positive side or not [examples, positions, layers].
+    """
+    right = float(above[True][:, place, layer].sum() + (1 - above[False][:, place, layer]).sum())
+    n = len(above[True]) + len(above[False])
+    balanced = (above[True][:, place, layer].mean() + 1 - above[False][:, place, layer].mean()) / 2
+    return {"accuracy": float(balanced), "hits": int(right), "n": n, "interval": list(wilson(right, n))}
+
+
+def best_of_many(above: Mapping[bool, Array], seed: int) -> dict[str, Any]:
+    """How often shuffled labels reach, at any token and layer, the best accuracy of the true ones.
+
+    p = (1 + number of permutations whose maximum is at least the observed one) / (1 + permutations): the maximum over all places is
+    compared with the maximum, so that having looked at many of them is paid for [Nichols & Holmes 2002].
+    """
+    whole = np.concatenate([above[True], above[False]]).reshape(len(above[True]) + len(above[False]), -1)
+    positive = len(above[True])
+    rng = np.random.default_rng(seed)
+    labels = np.zeros((PERMUTATIONS + 1, len(whole)))
+    labels[:, :positive] = 1
+    labels[1:] = rng.permuted(labels[1:], axis=1)
+    hit, missed = labels @ whole / positive, (1 - labels) @ whole / (len(whole) - positive)
+    best = ((hit + 1 - missed) / 2).max(axis=1)
+    # Sums of the same numbers in another order may differ in their last digit.
+    reached = int((best[1:] >= best[0] - 1e-12).sum())
+    return {
+        "observed": float(best[0]),
+        "p": (1 + reached) / (1 + PERMUTATIONS),
+        "permutations": PERMUTATIONS,
+        "places": whole.shape[1],
+    }

@@ -1,0 +1,285 @@
+"""What stands beside a direction in its card: strengths and damage, controls, asking for it in words, three answers, and how steady it is.
+
+Controls, at the chosen layer and as long as the direction: twenty directions learnt in the same way from shuffled labels, and twenty
+in which every direction is as likely as any other. What they do at strength 1 is what a push of that length does by itself.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from core import chance, effects
+from core.answers import Answer
+from core.drafts import STRENGTHS, Measure, dose_response, reading_range, steer
+from core.edits import RowEdit
+from core.effects import Bystanders
+from core.generation import Speaker, Stream
+from core.loading import Loaded
+from core.notebook import Notebook
+from core.scoring import reply_logits
+from core.states import How, Ids, Key, Means, Stand, gather
+from core.states import cost as reading
+from core.steps import Cost, Learning, Slices, Step
+from core.store import Direction
+from core.values import Sampling
+
+#: Of each kind.
+CONTROLS = 20
+#: So often a direction is learnt again from resampled examples.
+RESAMPLED = 100
+#: So many of these between two looks at whether a chat waits.
+_TOGETHER = 10
+#: The strengths of the sample answers, and how long these may be.
+SAMPLED = (-1.0, 0.0, 1.0)
+SAMPLE_TOKENS = 40
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a direction is tried on. ``measure`` gives the effect of edits on the validation split, ``tested`` the same figures on the
+    test split, example by example; ``asked`` those of ``measure``, without any edit, when it is asked for in words: ``wish`` with
+    ``{message}`` for the message. ``message`` is what the sample answers answer."""
+
+    loaded: Loaded
+    by: Bystanders
+    measure: Measure
+    tested: Callable[[effects.Edits], Slices[dict[str, list[float]]]]
+    asked: Callable[[], Slices[dict[str, float]]]
+    wish: str
+    unrelated: Sequence[str]
+    message: str
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Where a direction acts, and what it was learnt from. ``offset`` counts tokens from the prompt's end, −1 is the last."""
+
+    drafted: Direction
+    layer: int
+    offset: int
+    found: Stand
+    train: Mapping[Key, Sequence[Ids]]
+    how: How
+
+
+def examined(chosen: Chosen, trial: Trial, rows: int, notes: Notebook) -> Learning[dict[str, Any]]:
+    """Everything that a card says of a direction once its layer and token are chosen, by name."""
+    loaded, layer = trial.loaded, chosen.layer
+    response = yield from dose_response(chosen.drafted, loaded, layer, trial.by, trial.measure, notes)
+    readings = partial(reading_range, chosen.drafted, loaded, layer, trial.by)
+    found: dict[str, Any] = {"dose_response": response}
+    found["reading_range"] = yield from notes.once("readings", readings, "Listening to unrelated replies.")
+    states = yield from _again(chosen, loaded, rows, notes)
+    found["controls"] = yield from _controls(chosen, trial, states, notes)
+    asking = partial(_asked, trial)
+    found["asked"] = yield from notes.once("asked", asking, "Asking for it in words.")
+    found["samples"] = yield from notes.once("samples", partial(_samples, chosen, trial), "Answering three times.")
+    found["tested"] = yield from _tested(chosen, trial, notes)
+    found["steadiness"] = yield from _steadiness(chosen, states, notes)
+    above = {
+        split: {label: chosen.found.above[split, label] for label in (True, False)} for split in ("validation", "test")
+    }
+    found["best_of_many"] = chance.best_of_many(above["validation"], _seed(chosen))
+    found["held_out"] = chance.told_apart(above["test"], chosen.offset, layer)
+    found["learnt_from"] = {
+        side: len(chosen.train["train", label]) for side, label in (("positive", True), ("negative", False))
+    }
+    return found
+
+
+def cost(
+    loaded: Loaded,
+    train: Mapping[Key, Sequence[Ids]],
+    rows: int,
+    costs: Mapping[str, Cost],
+    wish: str,
+    unrelated: Sequence[str],
+) -> Cost:
+    """What :func:`examined` takes. The sample answers, a hundred tokens, are left out.
+
+    Args:
+        costs: what one effect takes: ``measured`` by edits, ``asked`` for in words, ``tested`` on the test split.
+    """
+    by = effects.bystanders_cost(loaded, unrelated)
+    worded = effects.bystanders_cost(loaded, [wish.format(message=each) for each in unrelated])
+    again = reading({key: train[key] for key in train if key[0] == "train"}, rows)
+    shown = (costs["measured"] + by).times(len(STRENGTHS) + 2 * CONTROLS) + costs["tested"].times(len(SAMPLED))
+    return shown + by + again + costs["asked"] + worded
+
+
+def _seed(chosen: Chosen) -> int:
+    return zlib.crc32(chosen.drafted.card.name.encode())
+
+
+# -------------------------------------------------------------------------------------------------------------- controls
+
+
+def _again(chosen: Chosen, loaded: Loaded, rows: int, notes: Notebook) -> Learning[dict[bool, Means]]:
+    """The states of the training prompts at the chosen place [prompts, 1, width], by class."""
+    found: dict[bool, Means] = {}
+    sentence = "Reading the examples at the chosen place."
+    for label in (True, False):
+        prompts = chosen.train["train", label]
+        kept = notes.recall_arrays(f"again.{int(label)}")
+        if kept is None:
+            work = partial(gather, loaded, prompts, chosen.offset, chosen.layer, rows)
+            found[label] = yield from _keeping(work, notes, f"again.{int(label)}", sentence)
+        else:
+            note = notes.recall(f"again.{int(label)}")
+            yield Step(int(note["tokens"]) if note else 0, sentence, True)
+            found[label] = kept["states"]
+    return found
+
+
+def _keeping(work: Callable[[], Slices[Means]], notes: Notebook, name: str, sentence: str) -> Learning[Means]:
+    slices, tokens = work(), 0
+    while True:
+        try:
+            count = next(slices)
+        except StopIteration as stop:
+            states: Means = stop.value
+            notes.keep(name, {"tokens": tokens, "value": None})
+            notes.keep_arrays(name, {"states": states})
+            return states
+        tokens += count
+        yield Step(count, sentence, False)
+
+
+def _controls(chosen: Chosen, trial: Trial, states: Mapping[bool, Means], notes: Notebook) -> Learning[dict[str, Any]]:
+    """The effect and the damage of every control at strength 1, by kind."""
+    found: dict[str, Any] = {"strength": 1.0, "n": CONTROLS}
+    for kind, vectors in (("shuffled", _shuffled(chosen, states)), ("isotropic", _isotropic(chosen))):
+        rows = []
+        for index, vector in enumerate(vectors):
+            work = partial(_pushed, trial, chosen.layer, vector)
+            sentence = f"Measuring a control ({kind}, {index + 1} of {CONTROLS})."
+            rows.append((yield from notes.once(f"{kind}.{index}", work, sentence)))
+        found[kind] = {key: [row[key] for row in rows] for key in rows[0]}
+    return found
+
+
+def _shuffled(chosen: Chosen, states: Mapping[bool, Means]) -> Iterator[Means]:
+    """Directions from the same states with their labels dealt out anew, as long as the real one."""
+    whole, positive = np.concatenate([states[True], states[False]]), len(states[True])
+    for index in range(CONTROLS):
+        dealt = whole[np.random.default_rng([_seed(chosen), index]).permutation(len(whole))]
+        vector = chosen.how.learn(dealt[:positive], dealt[positive:]).vectors[0]
+        yield _as_long(vector, chosen)
+
+
+def _isotropic(chosen: Chosen) -> Iterator[Means]:
+    width = chosen.drafted.vectors.shape[1]
+    for index in range(CONTROLS):
+        drawn: Means = np.asarray(np.random.default_rng([_seed(chosen), index, 1]).standard_normal(width))
+        yield _as_long(drawn, chosen)
+
+
+def _as_long(vector: Means, chosen: Chosen) -> Means:
+    length = float(np.linalg.norm(vector))
+    scaled: Means = vector * (chosen.drafted.gap(chosen.layer) / length if length else 0.0)
+    return scaled
+
+
+def _pushed(trial: Trial, layer: int, vector: Means) -> Slices[dict[str, float]]:
+    edits = (RowEdit(("leave", layer), "add", "all", vector.astype(np.float32)),)
+    found = yield from trial.measure(edits)
+    damage = yield from effects.damage_in_slices(trial.loaded, trial.by, edits)
+    return {**found, "damage": damage}
+
+
+# ----------------------------------------------------------------------------------------------------- asking, answering
+
+
+def _asked(trial: Trial) -> Slices[dict[str, Any]]:
+    """The baseline without any steering: the same model, asked for it in words, with its effect and its damage."""
+    found = yield from trial.asked()
+    damage = yield from _damage_of_words(trial)
+    return {"wish": trial.wish, **found, "damage": damage}
+
+
+def _damage_of_words(trial: Trial) -> Slices[float]:
+    """Mean KL(plain ‖ asked) in nats over the tokens of the plain replies, as :func:`core.effects.damage` has it for edits."""
+    loaded, by = trial.loaded, trial.by
+    plain = {
+        each.ids: message for each, message in zip(effects.chat(loaded, trial.unrelated), trial.unrelated, strict=True)
+    }
+    wished = [each.ids for each in effects.chat(loaded, [trial.wish.format(message=plain[ids]) for ids in by.prompts])]
+    parts: list[torch.Tensor] = []
+    for chosen in effects.batches(loaded, by):
+        lengths = [len(prompt) + len(reply) for prompt, reply in zip(wished[chosen], by.replies[chosen], strict=True)]
+        asked = reply_logits(loaded, wished[chosen], by.replies[chosen])
+        parts += [
+            (own.exp() * (own - new.log_softmax(-1))).sum(-1) for own, new in zip(by.plain[chosen], asked, strict=True)
+        ]
+        yield len(lengths) * max(lengths)
+    return float(torch.cat(parts).double().mean())
+
+
+def _samples(chosen: Chosen, trial: Trial) -> Slices[dict[str, Any]]:
+    """Answers to one message against the direction, without it, and along it."""
+    prompt = effects.chat(trial.loaded, [trial.message])[0].ids
+    sampling = Sampling(max_new_tokens=SAMPLE_TOKENS)
+    edits = [steer(chosen.drafted, trial.loaded, strength, chosen.layer) if strength else () for strength in SAMPLED]
+    stream = Stream(trial.loaded, [Speaker(row, prompt, each, sampling) for row, each in enumerate(edits)])
+    answers = {row: Answer() for row in range(len(SAMPLED))}
+    while not stream.done:
+        for event in stream.step():
+            assert event.column is not None
+            answers[event.column] = answers[event.column].apply(event)
+        # A hundred tokens of a thousand times as many: not worth a place in the reckoning of what is left.
+        yield 0
+    return {
+        "message": trial.message,
+        "strengths": list(SAMPLED),
+        "answers": [answers[row].text for row in range(len(SAMPLED))],
+    }
+
+
+# ------------------------------------------------------------------------------------------------- tested, and how steady
+
+
+def _tested(chosen: Chosen, trial: Trial, notes: Notebook) -> Learning[dict[str, Any]]:
+    """The effect on the test split against the direction, without it, and along it, each with its n and its interval."""
+    rows = []
+    for strength in SAMPLED:
+        edits = steer(chosen.drafted, trial.loaded, strength, chosen.layer) if strength else ()
+        work = partial(trial.tested, edits)
+        rows.append((yield from notes.once(f"tested.{strength:g}", work, f"Testing strength {strength:g}.")))
+    figures = {key: [chance.mean(row[key], _seed(chosen)) for row in rows] for key in rows[0]}
+    return {"strengths": list(SAMPLED), **figures}
+
+
+def _steadiness(chosen: Chosen, states: Mapping[bool, Means], notes: Notebook) -> Learning[dict[str, Any]]:
+    """The cosine of the direction with itself learnt from resampled examples: median and 95 % bootstrap interval."""
+    cosines: list[float] = []
+    for start in range(0, RESAMPLED, _TOGETHER):
+        work = partial(_resampled, chosen, states, range(start, start + _TOGETHER))
+        cosines += yield from notes.once(f"resampled.{start}", work, "Learning again from resampled examples.")
+    low, middle, high = np.quantile(cosines, (0.025, 0.5, 0.975))
+    return {"cosine": float(middle), "interval": [float(low), float(high)], "resampled": RESAMPLED}
+
+
+def _resampled(chosen: Chosen, states: Mapping[bool, Means], draws: range) -> Slices[list[float]]:
+    positive, negative = states[True], states[False]
+    own = chosen.drafted.vectors[chosen.layer].astype(np.float64)
+    cosines = []
+    for index in draws:
+        rng = np.random.default_rng([_seed(chosen), index, 2])
+        first = rng.integers(len(positive), size=len(positive))
+        # Examples that may be pairs are drawn together.
+        second = first if len(positive) == len(negative) else rng.integers(len(negative), size=len(negative))
+        how = chosen.how
+        if how.polarity is not None:
+            how = How(how.method, tuple(how.polarity[each] for each in first))
+        vector = how.learn(positive[first], negative[second]).vectors[0]
+        lengths = float(np.linalg.norm(vector) * np.linalg.norm(own))
+        cosines.append(float(vector @ own) / lengths if lengths else 0.0)
+    yield 0
+    return cosines

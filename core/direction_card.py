@@ -1,0 +1,275 @@
+"""A direction's card in words and curves, for whoever draws it: where it acts and why, what each strength does, what chance does. No torch.
+
+A card that was made by an earlier version, or elsewhere, lacks parts; what it lacks is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core import dose, examples
+from core.store import Card
+
+#: What the figures are called, by what was learnt; any other name is that of a person's own examples.
+_WORDS: dict[str, dict[str, str]] = {
+    "truth": {"effect": "P(TRUE) − P(FALSE)", "mass": "P(TRUE) + P(FALSE)", "flipped": "flipped"},
+    "refusal": {"effect": "P(refusal), harmless", "harmful": "P(refusal), harmful"},
+    "": {"effect": "leaning (nats)"},
+}
+_DAMAGE = {"damage": "damage (nats)"}
+_SCORES = {
+    "held_out_category_accuracy": "accuracy on held-out categories",
+    "intervention_effect": "effect of one strength",
+    "accuracy": "accuracy",
+    "induction": "refusal induced",
+    "ablated": "P(refusal) ablated",
+    "damage": "damage (nats)",
+    "leaning": "leaning (nats)",
+}
+#: With a p above this, as good an accuracy somewhere is what shuffled labels give, too.
+_CHANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a card: its title and its lines, in plain text; those of a ``table`` stand under each other."""
+
+    title: str
+    lines: tuple[str, ...]
+    table: bool = False
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Lines over one axis, by name; ``chosen`` is the place on the axis that was taken."""
+
+    axis: str
+    places: tuple[float, ...]
+    lines: Mapping[str, tuple[float, ...]]
+    chosen: float | None = None
+
+
+def learns(card: Card) -> str:
+    """What a direction was learnt as: truth, refusal, or the name of a person's own examples."""
+    return str(card.details.get("learns", card.name))
+
+
+def heading(card: Card) -> str:
+    """What it is, in one line."""
+    return f"{card.name} of {card.family} {card.checkpoint}"
+
+
+def text(card: Card) -> str:
+    """The whole card for a terminal."""
+    parts = [
+        f"{each.title}\n" + "\n".join(line if each.table else f"  {line}" for line in each.lines)
+        for each in sections(card)
+    ]
+    return "\n\n".join([heading(card), *parts])
+
+
+def sections(card: Card) -> tuple[Section, ...]:
+    """What the card says, part by part, those that it lacks left out."""
+    found = (
+        Section("What to mind", tuple(cautions(card))),
+        Section("How it was made", tuple(_made(card))),
+        Section("Where it acts, and why", tuple(_where(card))),
+        Section("Layer scores (* the chosen layer)", tuple(_table(layer_scores(card))), table=True),
+        Section("What each strength does (validation split)", tuple(_table(dose_response(card))), table=True),
+        Section("Which strengths are of use", (known.range_said(),) if (known := dose.of(card.details)) else ()),
+        Section("On the test split", tuple(_tested(card))),
+        Section("At strength 1, beside it", tuple(_beside(card))),
+        Section("Three answers", tuple(_samples(card))),
+    )
+    return tuple(each for each in found if each.lines)
+
+
+def cautions(card: Card) -> list[str]:
+    """What somebody should know before relying on it, each a sentence; empty where there is nothing."""
+    details, found = card.details, []
+    count = details.get("learnt_from")
+    if count and min(count.values()) < examples.PLENTY:
+        found.append(
+            f"Learnt from only {count['positive']} positive and {count['negative']} negative examples{_unsteady(card)}; "
+            f"with {examples.PLENTY} of each it would be steadier."
+        )
+    best = details.get("best_of_many")
+    if best and best["p"] > _CHANCE:
+        found.append(
+            f"Shuffled labels reach its accuracy at the best of {best['places']} places with p = {best['p']:.2g}: it may be chance; "
+            "bring more examples."
+        )
+    controls, response = details.get("controls"), details.get("dose_response")
+    if controls and response and (own := _at(response, 1.0)):
+        plain = _at(response, 0.0)["effect"]
+        pushed = [abs(each - plain) for kind in ("shuffled", "isotropic") for each in controls[kind]["effect"]]
+        stronger = sum(each >= abs(own["effect"] - plain) for each in pushed)
+        if stronger > _CHANCE * len(pushed):
+            found.append(
+                f"{stronger} of {len(pushed)} control directions of the same length move the effect as far at strength 1: what it does may "
+                "be what any push does."
+            )
+    return found
+
+
+def layer_scores(card: Card) -> Curves | None:
+    """The scores of every layer at the chosen token."""
+    scores = card.details.get("layer_scores")
+    if not scores:
+        return None
+    lines = {_SCORES.get(key, key): tuple(values) for key, values in scores.items()}
+    return Curves("layer", tuple(range(len(next(iter(scores.values()))))), lines, card.layer)
+
+
+def dose_response(card: Card) -> Curves | None:
+    """What each strength does: the effect, what goes with it, and the damage."""
+    response = card.details.get("dose_response")
+    if not response:
+        return None
+    words = _words(card)
+    lines = {words.get(key, key): tuple(values) for key, values in response.items() if key != "strengths"}
+    return Curves("strength", tuple(response["strengths"]), lines)
+
+
+# ---------------------------------------------------------------------------------------------------------------- parts
+
+
+def _words(card: Card) -> dict[str, str]:
+    return {**_WORDS.get(learns(card), _WORDS[""]), **_DAMAGE}
+
+
+def _at(response: Mapping[str, Sequence[float]], strength: float) -> dict[str, float]:
+    """The row of a dose-response, empty where that strength was not measured."""
+    if strength not in response["strengths"]:
+        return {}
+    index = list(response["strengths"]).index(strength)
+    return {key: values[index] for key, values in response.items() if key != "strengths"}
+
+
+def _unsteady(card: Card) -> str:
+    steadiness = card.details.get("steadiness")
+    if not steadiness:
+        return ""
+    low, high = steadiness["interval"]
+    return f" (learnt again from resampled ones: cosine with itself {steadiness['cosine']:.2f}, 95 % {low:.2f} to {high:.2f})"
+
+
+def _made(card: Card) -> list[str]:
+    details = card.details
+    said = []
+    if method := details.get("method"):
+        contrast = details.get("contrast") or {}
+        split = f", split {contrast['split']}" if contrast.get("split") else ""
+        source = (
+            f" from the contrast {contrast['name']} ({contrast.get('n', '?')} to learn from{split})" if contrast else ""
+        )
+        said.append(f"{method}{source}")
+    count = details.get("learnt_from")
+    if count:
+        said.append(
+            f"learnt from {count['positive']} positive and {count['negative']} negative examples{_unsteady(card)}"
+        )
+    quantize = details.get("quantize", "none")
+    said.append(
+        f"fingerprint {str(details.get('fingerprint', 'unknown'))[:16]}{'' if quantize == 'none' else f', read in {quantize}'}"
+        + (f" · {details['program']}, {details['date']}" if {"program", "date"} <= set(details) else "")
+    )
+    return said
+
+
+def _where(card: Card) -> list[str]:
+    details = card.details
+    layers = int(details.get("layers", 0))
+    said = [f"layer {card.layer}" + (f" of 0 to {layers - 1}" if layers else "")]
+    if position := details.get("position"):
+        said[0] += (
+            f", read at token {position['offset']} of the prompt ({position['token']!r})"
+            if position.get("of") == "prompt"
+            else ", read at the last token of the statement"
+        )
+    if criterion := details.get("criterion"):
+        said.append(f"because of the {criterion}" if "by hand" not in criterion else criterion)
+    if held := details.get("held_out"):
+        low, high = held["interval"]
+        said.append(
+            f"accuracy on the test split {held['accuracy']:.2f} (rate of right ones {low:.2f} to {high:.2f}, 95 %, n = {held['n']})"
+        )
+    if best := details.get("best_of_many"):
+        said.append(
+            f"best accuracy of {best['places']} layers and tokens: {best['observed']:.2f}, p = {best['p']:.2g} by shuffled labels"
+        )
+    if (cosine := details.get("label_cosine")) is not None:
+        said.append(f"cosine with the words TRUE − FALSE in the unembedding {cosine:.2f}")
+    return said
+
+
+def _tested(card: Card) -> list[str]:
+    tested = card.details.get("tested")
+    if not tested:
+        return []
+    words = _words(card)
+    return [
+        f"{words.get(key, key)} at strength {strength:+g}: {_between(figure)}"
+        for key, figures in tested.items()
+        if key != "strengths"
+        for strength, figure in zip(tested["strengths"], figures, strict=True)
+    ]
+
+
+def _between(figure: Mapping[str, Any]) -> str:
+    low, high = figure["interval"]
+    return f"{figure['mean']:.3f} ({low:.3f} to {high:.3f}, 95 %, n = {figure['n']})"
+
+
+def _beside(card: Card) -> list[str]:
+    """The direction, its controls, and the words, at strength 1."""
+    controls, response = card.details.get("controls"), card.details.get("dose_response")
+    if not controls or not response:
+        return []
+    words = _words(card)
+    own, plain, asked = _at(response, 1.0), _at(response, 0.0), card.details.get("asked") or {}
+    said = []
+    for key in controls["shuffled"]:
+        figures = [f"unsteered {plain[key]:.3f}", f"this direction {own[key]:.3f}"]
+        for kind, called in (("shuffled", "shuffled labels"), ("isotropic", "any direction")):
+            values = controls[kind][key]
+            figures.append(f"{called} {sum(values) / len(values):.3f} ({min(values):.3f} to {max(values):.3f})")
+        if key in asked:
+            figures.append(f"asked for in words {asked[key]:.3f}")
+        said.append(f"{words.get(key, key)}: {' · '.join(figures)}")
+    said.append(
+        f"controls: {controls['n']} directions from shuffled labels and {controls['n']} of any direction, as long as this one"
+    )
+    if asked:
+        said.append(f"asked for in words: {asked['wish']}")
+    return said
+
+
+def _samples(card: Card) -> list[str]:
+    samples = card.details.get("samples")
+    if not samples:
+        return []
+    rows = zip(samples["strengths"], samples["answers"], strict=True)
+    return [f"to: {samples['message']}", *(f"{strength:+g}  {' '.join(answer.split())}" for strength, answer in rows)]
+
+
+def _figure(value: float) -> str:
+    """A number with three decimals; what is as good as nothing has no sign."""
+    said = f"{value:.3f}"
+    return said if float(said) else said.removeprefix("-")
+
+
+def _table(curves: Curves | None) -> list[str]:
+    """Curves as lines of a table, a place on the axis a line."""
+    if curves is None:
+        return []
+    names = list(curves.lines)
+    lines = [f"{curves.axis:>9}  " + "  ".join(names)]
+    for index, place in enumerate(curves.places):
+        row = "  ".join(f"{_figure(curves.lines[name][index]):>{len(name)}}" for name in names)
+        mark = "*" if place == curves.chosen else " "
+        shown = f"{place:g}" if curves.axis == "layer" else f"{place:+g}"
+        lines.append(f"{mark}{shown:>8}  {row}")
+    return lines

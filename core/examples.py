@@ -1,0 +1,174 @@
+"""What a person wishes to have learnt: by which name and method, and from which two boxes of examples, one a line. No torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core import store
+from core.contrast import SPLITS, ContrastError, ContrastSet, Item
+from core.families import Family
+from core.methods import METHODS
+from core.store import StoreError
+from core.tables import SHARE
+
+#: A direction can be learnt from so many examples of each class: three to learn from, one to choose by, one to report on.
+FEWEST = 5
+#: What is learnt in a way of its own, from examples that ship; any other name is that of a person's own examples.
+KINDS = ("truth", "refusal")
+#: From so many of each class to learn from, nobody needs to be warned.
+PLENTY = 30
+#: What a name may be: a recipe can read it, and a file can be called so on every system.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*(?:-[A-Za-z_][A-Za-z0-9_.]*)*")
+_LONGEST_NAME = 60
+#: Words that mean something else in a recipe.
+_TAKEN = ("neurons",)
+_SIDES = {True: "positive", False: "negative"}
+_BOXES = ("The box of positive examples", "The box of negative examples")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A direction that somebody asks for. ``kind`` is truth, refusal, or any name where ``contrast`` brings the examples; ``name`` what
+    recipes will call it; ``layer`` one to take instead of the best; ``replace`` whether one's own of that name may go."""
+
+    kind: str
+    name: str
+    contrast: ContrastSet | None = None
+    method: str = "mean_difference"
+    layer: int | None = None
+    replace: bool = False
+
+    def check_free(self, family: Family, checkpoint: str) -> None:
+        """Raise StoreError where a person's own direction would be replaced that may not."""
+        path = store.artefact_path(store.user_folder(), family.name, checkpoint, "direction", self.name)
+        if path.exists() and not self.replace:
+            raise StoreError(
+                f"{checkpoint} has a direction {self.name!r} of your own already; give this one another name, or let it take that one's "
+                "place (--again on the command line)."
+            )
+
+
+def wish(
+    kind: str,
+    positive: str = "",
+    negative: str = "",
+    name: str = "",
+    method: str = "mean_difference",
+    layer: int | None = None,
+    replace: bool = False,
+    called: tuple[str, str] = _BOXES,
+) -> Wish:
+    """A wish out of what stands in a form: two boxes, or none for what brings its own examples.
+
+    Raises:
+        ContrastError: a name, a method or examples that cannot be used.
+    """
+    kind = check_name(kind)
+    name = check_name(name) if name.strip() else kind
+    if method not in METHODS:
+        raise ContrastError(f"There is no method {method!r}; there are {', '.join(METHODS)}.")
+    if layer is not None and layer < 0:
+        raise ContrastError(f"There is no layer {layer}; the first is layer 0.")
+    brought = kind in KINDS and called is _BOXES and not positive.strip() and not negative.strip()
+    contrast = None if brought else of_texts(kind, positive, negative, called)
+    return Wish(kind, name, contrast, method, layer, replace)
+
+
+def layer_of(text: str) -> int | None:
+    """A layer as it stands in a form, None where nothing does. Raises ContrastError."""
+    if not text.strip():
+        return None
+    if not re.fullmatch(r"[0-9]{1,4}", text.strip()):
+        raise ContrastError(
+            f"The layer is a whole number from 0 on, or nothing for the best one, not {text.strip()[:40]!r}."
+        )
+    return int(text)
+
+
+def check_name(name: str) -> str:
+    """The name of a direction, without spaces around it. Raises ContrastError for one that a recipe could not name."""
+    name = name.strip()
+    if not name:
+        raise ContrastError("The direction needs a name, such as politeness; recipes call it by that.")
+    if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME or name.endswith(".") or name.lower() in _TAKEN:
+        raise ContrastError(
+            f"{name[:80]!r} cannot be the name of a direction; take a word of letters, digits and _, such as politeness, which recipes "
+            "can name."
+        )
+    return name
+
+
+def read(source: str) -> str:
+    """The text of a file of examples. Raises ContrastError."""
+    path = Path(source).expanduser()
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ContrastError(f"{source} is not UTF-8 text; save it in UTF-8, one example a line.") from error
+    except OSError as error:
+        raise ContrastError(
+            f"{source} cannot be read ({error.strerror}); give a text file with one example a line."
+        ) from error
+
+
+def of_texts(name: str, positive: str, negative: str, called: tuple[str, str] = _BOXES) -> ContrastSet:
+    """The contrast ``name`` from two texts, one example a line, empty lines left out; split always in the same way.
+
+    Boxes of as many lines are taken for pairs, line by line: both of a pair go to the same split.
+
+    Args:
+        called: what sentences call the two.
+
+    Raises:
+        ContrastError: an empty box, too few examples, or a text that stands in both.
+    """
+    boxes = {True: _lines(positive), False: _lines(negative)}
+    for label, texts in boxes.items():
+        if not texts:
+            raise ContrastError(
+                f"{called[not label]} is empty; write at least {FEWEST} {_SIDES[label]} examples, one a line."
+            )
+    both = [text for text in boxes[True] if text in set(boxes[False])]
+    if both and set(boxes[True]) == set(boxes[False]):
+        raise ContrastError(
+            "Both sides hold the same examples, so that there is nothing to tell apart; change one of them."
+        )
+    if both:
+        raise ContrastError(f"{both[0][:60]!r} stands on both sides; leave it out of one of them.")
+    for label, texts in boxes.items():
+        if len(texts) < FEWEST:
+            raise ContrastError(
+                f"{called[not label]} has {len(texts)} example{'s' * (len(texts) != 1)}; each side needs at least {FEWEST}, one a line."
+            )
+    digest = hashlib.sha256(json.dumps([boxes[True], boxes[False]]).encode()).hexdigest()[:16]
+    pairs = len(boxes[True]) == len(boxes[False])
+    split = _split(boxes[True])
+    items = [
+        Item(text, label, "", (split if pairs else _split(texts))[index])
+        for label, texts in boxes.items()
+        for index, text in enumerate(texts)
+    ]
+    return ContrastSet(name, tuple(items), digest, "pairs, by hash" if pairs else "by hash")
+
+
+def _lines(text: str) -> list[str]:
+    """Every example once, in the order of the box."""
+    return list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
+
+
+def _split(texts: Sequence[str]) -> list[str]:
+    """For each text its split: in the order of their hashes, a fifth each to validate and to test, at least one."""
+    order = sorted(range(len(texts)), key=lambda index: hashlib.sha256(texts[index].encode()).hexdigest())
+    found = ["train"] * len(texts)
+    rest = order
+    for split in SPLITS[1:]:
+        count = max(1, round(len(texts) * SHARE[split]))
+        rest, held = rest[:-count], rest[-count:]
+        for index in held:
+            found[index] = split
+    return found

@@ -1,0 +1,115 @@
+"""The library: every direction, map and score that is here for a family, one's own and shipped ones. Only headers are read; no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from core import store
+from core.families import Family
+from core.store import Card, StoreError
+
+#: What :attr:`Entry.row` says, in its order.
+HEADINGS = ("name", "kind", "learnt on", "method", "layer", "test accuracy", "examples", "made", "weights", "whose")
+_NOTHING = "–"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file. ``card`` is ``None`` where it cannot be read, and ``problem`` says why; ``own`` are a person's own, which hide shipped
+    ones of the same name (``hidden``)."""
+
+    path: Path
+    checkpoint: str
+    kind: str
+    name: str
+    own: bool
+    card: Card | None = None
+    problem: str = ""
+    hidden: bool = False
+
+    @property
+    def key(self) -> str:
+        """What tells it from every other entry of its family."""
+        return f"{'own' if self.own else 'shipped'}/{self.checkpoint}/{self.kind}.{self.name}"
+
+    @property
+    def title(self) -> str:
+        """What a list of choices calls it."""
+        remark = ", hidden by your own" if self.hidden else ", yours" if self.own else ""
+        return f"{self.name} ({self.kind} of {self.checkpoint}{remark})"
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        """What the library's table says of it, by :data:`HEADINGS`."""
+        whose = "yours" if self.own else "shipped, hidden by yours" if self.hidden else "shipped"
+        if self.card is None:
+            return (self.name, self.kind, self.checkpoint, self.problem, *[_NOTHING] * 5, whose)
+        said = self.card.details
+        layer = f"{said['layer']} of {said['layers']}" if {"layer", "layers"} <= set(said) else _NOTHING
+        made = " · ".join(str(said[key]) for key in ("date", "program") if said.get(key))
+        return (
+            self.name,
+            self.kind,
+            self.checkpoint,
+            str(said.get("method") or _NOTHING),
+            layer,
+            _score(self.card),
+            _examples(self.card),
+            made or _NOTHING,
+            str(said.get("fingerprint") or _NOTHING)[:12],
+            whose,
+        )
+
+
+def entries(family: Family) -> tuple[Entry, ...]:
+    """Everything there is for a family, by checkpoint in the family's order, then by kind and name."""
+    own = store.user_folder() / family.name
+    places = [(own, True)] + ([(family.folder, False)] if family.folder.resolve() != own.resolve() else [])
+    found: list[Entry] = []
+    for checkpoint in (*(each.name for each in family.choices), "shared"):
+        mine: set[tuple[str, str]] = set()
+        for folder, is_own in places:
+            there = [_entry(path, checkpoint, is_own, mine) for path in _files(folder, checkpoint)]
+            mine |= {(each.kind, each.name) for each in there}
+            found += there
+    return tuple(found)
+
+
+def find(family: Family, key: str) -> Entry:
+    """An entry by its key. Raises StoreError when it is not there any more."""
+    for entry in entries(family):
+        if entry.key == key:
+            return entry
+    raise StoreError(f"{key.rpartition('/')[2]} is not in the library any more; choose another.")
+
+
+def _files(folder: Path, checkpoint: str) -> list[Path]:
+    inner = folder / checkpoint if checkpoint == "shared" else folder / checkpoint / "artefacts"
+    return sorted(inner.glob("*.*.safetensors"))
+
+
+def _entry(path: Path, checkpoint: str, own: bool, mine: set[tuple[str, str]]) -> Entry:
+    kind, _, name = path.name.removesuffix(".safetensors").partition(".")
+    hidden = not own and (kind, name) in mine
+    try:
+        return Entry(path, checkpoint, kind, name, own, store.read_card(path), hidden=hidden)
+    except StoreError as error:
+        return Entry(path, checkpoint, kind, name, own, None, str(error), hidden)
+
+
+def _score(card: Card) -> str:
+    """The accuracy on the test split, with its interval where the card has one."""
+    held, test = card.details.get("held_out"), card.details.get("test") or {}
+    if held:
+        low, high = held["interval"]
+        return f"{held['accuracy']:.2f} ({low:.2f}–{high:.2f})"
+    known = test.get("held_out_category_accuracy", test.get("accuracy"))
+    return f"{known:.2f}" if isinstance(known, float) else _NOTHING
+
+
+def _examples(card: Card) -> str:
+    contrast = card.details.get("contrast")
+    if not isinstance(contrast, dict) or "name" not in contrast:
+        return _NOTHING
+    return f"{contrast['name']}, {contrast['n']}" if "n" in contrast else str(contrast["name"])

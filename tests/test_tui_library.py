@@ -1,0 +1,80 @@
+"""The Library screen of the terminal app: the list, a card, and a direction learnt from two boxes of examples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual.widgets import DataTable, Input, TextArea
+
+from core import controls, learning_refusal, store
+from tests import tiny
+from tests.terminal import running, shows, until
+from tests.test_tui import own_state  # noqa: F401  The fixture that gives every test its own state folder.
+from tui.dialogs import TextDialog
+from tui.learn_dialog import LearnDialog
+from tui.library_screen import LibraryScreen
+
+POLITE = "\n".join(f"Could you please say {index}?" for index in range(5))
+RUDE = "\n".join(f"Say {index} now." for index in range(5))
+
+
+@pytest.fixture
+def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(learning_refusal, "MOST_POSITIONS", 1)
+    monkeypatch.setattr(controls, "CONTROLS", 2)
+    folder = tiny.family(tmp_path / "shelf", checkpoints=("chat",), plain_base=False)
+    tiny.contrast(folder, examples=2)
+    tiny.direction(folder, "chat", "truth")
+    return folder
+
+
+async def test_a_direction_is_learnt_from_two_boxes(family: Path) -> None:
+    async with running(family, size=(80, 24), tokens=4) as (app, pilot):
+        await pilot.press("f6")
+        await shows(app, pilot, "test accuracy")
+        assert isinstance(app.screen, LibraryScreen)
+        assert app.screen.query_one(DataTable).row_count == 1
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, LearnDialog))
+        await shows(app, pilot, "may take the place")
+        dialog = app.screen
+        dialog.query_one("#what", Input).value = "politeness"
+        dialog.query_one("#positive", TextArea).text = POLITE
+        await pilot.press("ctrl+s")
+        await shows(app, pilot, "The box of negative examples is empty")
+        dialog.query_one("#layer", Input).value = "first"
+        await pilot.press("ctrl+s")
+        await shows(app, pilot, "The layer is a whole number")
+        assert dialog.query_one("#positive", TextArea).text == POLITE, "what was written stays"
+        dialog.query_one("#layer", Input).value = ""
+        dialog.query_one("#negative", TextArea).text = RUDE
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: isinstance(app.screen, LibraryScreen))
+        await until(pilot, lambda: len(app.screen.entries) == 2)
+        await shows(app, pilot, "Learnt politeness on chat.")
+        await shows(app, pilot, "mean_difference")
+        app.screen.query_one(DataTable).move_cursor(row=[each.name for each in app.screen.entries].index("politeness"))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, TextDialog))
+        await shows(app, pilot, "politeness of shelf chat")
+        await shows(app, pilot, "only 3 positive and 3 negative")
+        await pilot.press("escape", "escape")
+        assert "politeness" in {card.name for card in app.engine.directions("chat")}  # type: ignore[union-attr]
+
+
+async def test_cancelling_leaves_nothing_and_a_layer_that_is_not_there_is_said(family: Path) -> None:
+    async with running(family, size=(100, 30), tokens=4) as (app, pilot):
+        await pilot.press("f6")
+        await shows(app, pilot, "test accuracy")
+        for layer, said in (("9", "There is no layer 9; this model has layers 0 to 3"), ("", "Learning was cancelled")):
+            await pilot.press("n")
+            await until(pilot, lambda: isinstance(app.screen, LearnDialog))
+            app.screen.query_one("#what", Input).value = "refusal"
+            app.screen.query_one("#layer", Input).value = layer
+            await pilot.press("ctrl+s")
+            if not layer:
+                await shows(app, pilot, "x cancels")
+                await pilot.press("x")
+            await shows(app, pilot, said)
+        assert list(store.user_folder().rglob("*.safetensors")) == []
