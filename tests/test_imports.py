@@ -27,7 +27,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core.instructions",
         "core.arguments core.adhoc core.helping core.residual core.linear core.store core.families core.family_file core.hub "
         "core.agreement core.neurons core.answers core.lenses core.completion core.session core.scrubs core.notebook "
-        "core.chance core.negations core.methods core.tabulated core.estimates core.verdicts core.calibration core.confidence core.comparing",
+        "core.chance core.negations core.methods core.tabulated core.estimates core.verdicts core.calibration core.confidence "
+        "core.comparing",
         "core.confidence_tables core.drawings core.transfers core.claims core.maps core.map_files core.map_totals core.findings "
         "core.finding_knowledge core.finding_confidence core.report core.report_pages core.confidence_files",
         "core.sources core.differences core.quantizing core.adapters core.shapes",
@@ -42,9 +43,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core.transfer core.pushes core.layer_maps core.tracer core.averages core.knowledge core.stages core.truth_probe "
         "core.finding_directions",
         "core.skiff",
-        "core.carrying",
         "core.map_jobs core.map_work",
-        "core.engine core.active core.worker core.session",
+        "core.engine core.active core.worker core.session core.carrying",
         "core.cli core.listing core.precompute core.transferring core.tracing core.learn",
         "core.confidence_cli core.reporting",
         "app tui",
