@@ -66,7 +66,8 @@ async def test_a_map_in_the_terminal(tmp_path: Path) -> None:
         panel.focus()
         await pilot.press("h")
         assert app.screen is app.board
-        assert str(app.board.chat.settings.column.recipe) == f"1*truth[{shown.layers - 1}]"
+        # The column's own addition has moved there.
+        assert str(app.board.chat.settings.column.recipe) == f"1*refusal[{shown.layers - 1}]"
 
 
 async def test_sentences_that_do_not_line_up_are_said_in_the_terminal() -> None:
@@ -113,7 +114,7 @@ def test_a_map_in_the_browser(chromium: Browser) -> None:
         plot = shown.locator("#t-maps .js-plotly-plot")
         plot.wait_for()
         expect(shown.locator("#t-maps-tables")).to_contain_text("base as a table")
-        expect(shown.get_by_text("maps.svg")).to_be_visible()
+        expect(shown.get_by_role("row", name="maps.svg")).to_be_visible()
         # The plot listens within a moment of being drawn.
         shown.wait_for_timeout(1_000)
         box = plot.locator(".nsewdrag").first.bounding_box()
