@@ -104,9 +104,8 @@ def one_by_one(
 
 
 def _logits(loaded: Loaded, ids: Sequence[int]) -> Tensor:
-    logits: Tensor = loaded.model(
-        input_ids=torch.tensor([list(ids)], device=loaded.device), use_cache=False, logits_to_keep=1
-    ).logits[:, -1]
+    """A plain forward pass, as transformers' models are called."""
+    logits: Tensor = loaded.model(torch.tensor([list(ids)], device=loaded.device)).logits[:, -1]
     return logits.float()
 
 

@@ -1,7 +1,7 @@
 """Can true be told from false along one line? A mean-difference probe on categories it was not learnt from, with its negative controls.
 
 [Marks & Tegmark, "Geometry of Truth"; methods.md §0 and §1] The direction comes from the training split, the layer from validation, the
-figure from test; splits leave whole categories out. Control: all of it again with labels that were shuffled within their category,
+figure from test; splits leave whole categories out. Control: all of it again with labels that were dealt out anew and say nothing of truth,
 :data:`SHUFFLES` times.
 """
 
@@ -99,10 +99,16 @@ def _said(states_of: NDArray[np.float64], labels: NDArray[np.bool_], train: NDAr
 
 
 def _dealt(labels: NDArray[np.bool_], categories: Sequence[str], rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Each category's labels dealt out anew."""
+    """Labels that say nothing of truth: in each category half of the true statements get each label, and half of the false ones.
+
+    Dealt without this balance, labels agree a little with the truth, or disagree; where truth is what statements differ in most, the
+    direction would then be the true one or its opposite, half of the time each.
+    """
     found = labels.copy()
     names = np.array(categories)
     for category in dict.fromkeys(categories):
-        own = np.flatnonzero(names == category)
-        found[own] = labels[rng.permutation(own)]
+        for label in (True, False):
+            own = rng.permutation(np.flatnonzero((names == category) & (labels == label)))
+            half = len(own) // 2 + (int(rng.integers(2)) if len(own) % 2 else 0)
+            found[own[:half]], found[own[half:]] = True, False
     return found

@@ -36,7 +36,7 @@ async def test_confidence_is_measured_drawn_and_ablated(
         await pilot.press("a")
         await shows(app, pilot, "has no set of neurons 'entropy'")
         await pilot.press("m")
-        await until(pilot, lambda: len(panel._known()) == 2 and not panel._running)
+        await until(pilot, lambda: len(panel._known()) == 2 and not panel._measuring)
         panel.scroll_visible(animate=False)
         await shows(app, pilot, "chat: MLP neurons, norm × LogitVar")
         assert "◆" in screen_text(app)
@@ -49,7 +49,7 @@ async def test_confidence_is_measured_drawn_and_ablated(
         assert panel._saved(str(tmp_path)) == f"5 files written to {tmp_path}."
         assert (tmp_path / "neurons.chat.svg").read_text(encoding="utf-8").startswith("<svg")
         await pilot.press("left")
-        assert panel.name == "base"
+        assert panel.checkpoint == "base"
         assert "calibration" in str(panel.plots.render())
         await pilot.press("right", "a")
         await until(pilot, lambda: app.screen is app.board)
