@@ -42,9 +42,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core.transfer core.pushes core.layer_maps core.tracer core.averages core.knowledge core.stages core.truth_probe "
         "core.finding_directions",
         "core.skiff",
-        "core.carrying",
         "core.map_jobs core.map_work",
-        "core.engine core.active core.worker core.session",
+        "core.engine core.active core.worker core.session core.carrying",
         "core.cli core.listing core.precompute core.transferring core.tracing",
         "core.confidence_cli core.reporting",
         "app tui",
