@@ -18,8 +18,8 @@ from core.maps import Words
 _AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _WAITING: dict[str, Any] = {"concurrency_limit": 16, "show_progress": "hidden", "api_visibility": "private"}
 _ABOUT = (
-    "<h2>Logit lens</h2><p>What the model would have said if it had stopped at a layer: for a token of the chat's last answer, the likeliest "
-    "words of every layer, of the plain and of the steered model on the same tokens.</p>"
+    "<h2>Logit lens</h2><p>What the model would have said if it had stopped at a layer: for a token of the chat's last answer, the "
+    "likeliest words of every layer, of the plain and of the steered model on the same tokens.</p>"
 )
 
 

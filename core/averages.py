@@ -25,7 +25,7 @@ CANDIDATES = 4
 #: Pairs that are kept as examples.
 EXAMPLES = 5
 #: Pairs that are asked about in one slice.
-_ROWS = 32
+_ROWS = 16
 
 
 @dataclass
@@ -87,55 +87,53 @@ class Average:
         """Pairs that every checkpoint judges rightly, as many as are wanted, and a sentence on how many were asked about."""
         order = self.order
         contrasted = contrast.load(self.family, "truth")
-        candidates: list[Pair] | None = None
-        for name in order.checkpoints:
-            loaded = self.load(name)
-            own = self._candidates(Pairing(loaded, contrasted, order.question), category)
-            if candidates is not None and [each.true for each in own] != [each.true for each in candidates]:
-                raise MapError(
-                    f"{name} reads the sentences as other tokens than {order.checkpoints[0]}, so that maps cannot be compared; choose one."
-                )
-            candidates = own if candidates is None else candidates
-        assert candidates is not None
-        asked, right = len(candidates), candidates
-        for name in order.checkpoints:
-            kept = []
-            loaded = self.load(name)
-            for start in range(0, len(right), _ROWS):
-                some = right[start : start + _ROWS]
-                kept += [
-                    pair
-                    for pair, good in zip(some, _judges(loaded, some, order.corruption == "noise"), strict=True)
-                    if good
-                ]
-                yield self._step(0, found, f"Asking {name} about {category}.")
-            right = kept
+        every = [Pairing(self.load(name), contrasted, order.question) for name in order.checkpoints]
+        right: list[Pair] = []
+        asked = 0
+        for some in _batches(self._candidates(every[0], category), _ROWS):
+            for pairing in every:
+                if any(pairing.length(pair.sentences[0]) != len(pair.true) for pair in some):
+                    raise MapError(
+                        f"{' and '.join(order.checkpoints)} read the sentences as different tokens, so that their maps cannot be compared; "
+                        "choose one of them."
+                    )
+            asked, kept = asked + len(some), some
+            for pairing in every:
+                good = _judges(pairing.loaded, kept, order.corruption == "noise") if kept else []
+                kept = [pair for pair, known in zip(kept, good, strict=True) if known]
+                yield self._step(0, found, f"Asking {pairing.loaded.checkpoint.name} about {category}.")
+            right += kept
+            if len(right) >= order.pairs:
+                break
         if not right and category == order.set:
             raise MapError(
-                f"{' and '.join(order.checkpoints)} judge{'s' * (len(order.checkpoints) == 1)} none of {asked} pairs of {category} rightly, "
-                "so that there is nothing to trace; choose another set."
+                f"{' and '.join(order.checkpoints)} judge{'s' * (len(order.checkpoints) == 1)} none of {asked} pairs of {category} "
+                "rightly, so that there is nothing to trace; choose another set."
             )
-        n = min(len(right), order.pairs)
-        return right[
-            : order.pairs
-        ], f"{n} pairs of {category}, of {asked} asked about, {len(right)} of them judged rightly."
+        kept = right[: order.pairs]
+        return (
+            kept,
+            f"{len(kept)} pairs of {category}; of {asked} that were asked about, {len(right)} were judged rightly.",
+        )
 
-    def _candidates(self, pairing: Pairing, category: str) -> list[Pair]:
-        """Pairs of a category that line up, more than are wanted."""
+    def _candidates(self, pairing: Pairing, category: str) -> Iterator[Pair]:
+        """Pairs of a category that line up, at most :data:`CANDIDATES` for each that is wanted."""
         order, own = self.order, facts.of(self.known, category)
         most = CANDIDATES * order.pairs
         if order.corruption == "noise":
-            return [pairing.alone(fact.text, *fact.spans()) for fact in own[:most]]
-        lined: list[Pair] = []
+            yield from (pairing.alone(fact.text, *fact.spans()) for fact in own[:most])
+            return
+        lined = 0
         for true, false in facts.pairs(own, order.differ, lambda fact: pairing.length(fact.text)):
             try:
-                lined.append(pairing.of_facts(true, false))
+                pair = pairing.of_facts(true, false)
             except PairError:
                 # As many tokens, but not the same token by token.
                 continue
-            if len(lined) == most:
-                break
-        return lined
+            yield pair
+            lined += 1
+            if lined == most:
+                return
 
     def _averaged(
         self, pairs: Sequence[Pair], way: tuple[str, str], found: Traced, show: bool
@@ -144,14 +142,22 @@ class Average:
         tracer = Tracer(self.load(target))
         given = Tracer(self.load(source)) if source != target else None
         totals = Totals(tracer.loaded.anatomy.layers)
+        shown = found
         for number, pair in enumerate(pairs):
+            sentence = f"{target}, pair {number + 1} of {len(pairs)}."
             for effect in self._effects(tracer, given, pair, number):
                 if effect is None:
-                    yield self._step(0, found, f"{target}, pair {number + 1} of {len(pairs)}.")
+                    yield self._step(0, shown, sentence)
                 else:
                     totals.add(effect, pair.roles)
-            shown = replace(found, maps=(*found.maps, totals.map(*way))) if show else found
-            yield self._step(1, shown, f"{target}, pair {number + 1} of {len(pairs)}.")
+            if show and totals.n:
+                shown = replace(found, maps=(*found.maps, totals.map(*way)))
+            yield self._step(1, shown, sentence)
+        if not totals.n:
+            raise MapError(
+                f"Noise on the subject leaves {target}'s answers about {self.order.set} as they are, so that there is nothing to bring "
+                "back; choose a false sentence instead, or another set."
+            )
         return totals
 
     def _effects(self, tracer: Tracer, given: Tracer | None, pair: Pair, number: int) -> Iterator[Effects | None]:
@@ -178,6 +184,11 @@ class Average:
         self.done += units
         part = min(0.999, self.done / max(1, self.total))
         return Step(units, sentence), replace(found, part=part, sentence=sentence)
+
+
+def _batches(pairs: Iterator[Pair], size: int) -> Iterator[list[Pair]]:
+    while some := list(itertools.islice(pairs, size)):
+        yield some
 
 
 @torch.inference_mode()

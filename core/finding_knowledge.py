@@ -26,7 +26,7 @@ METHODS = (
     "Pairs of a true and a false statement of equal token lengths that both checkpoints judge rightly. The residual of the true "
     "run is put into the false run at one layer and token; the effect is how much of logit(TRUE) − logit(FALSE) at the last "
     "token that brings back, 0 none, 1 all [Meng et al.; Du et al., §3]. Maps are averaged over pairs by the token's role. Two "
-    "checkpoints' maps are compared by Pearson's correlation over layers × roles, with a bootstrap interval over folds of "
+    "checkpoints' maps are compared by Pearson's correlation over layers × roles, with a jackknife interval over folds of "
     "pairs, as a part of its ceiling (how well halves of the pairs agree), and beside its null: the other checkpoint's map of "
     "another category, since cells near 0 and 1 inflate any correlation."
 )

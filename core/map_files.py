@@ -104,7 +104,7 @@ def _text(x: int, y: int, text: str, size: int, anchor: str = "start", fill: str
     return f'<text x="{x}" y="{y}" font-size="{size}" text-anchor="{anchor}" fill="{fill}" font-weight="{weight}">{escape(text)}</text>'
 
 
-def halves(each: Map, rows: Sequence[int]) -> list[tuple[int, int | None]]:
+def halves(rows: Sequence[int]) -> list[tuple[int, int | None]]:
     """Layers in twos, the last one first, as a terminal draws them with half blocks: (upper, lower), no lower one at an odd end."""
     ordered = sorted(rows, reverse=True)
     return [(ordered[at], ordered[at + 1] if at + 1 < len(ordered) else None) for at in range(0, len(ordered), 2)]

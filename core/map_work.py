@@ -104,7 +104,8 @@ class MapWork:
             self.job.publish("running", whole.sentence, whole)
             self.end("done", "Done.")
             return
-        self._pace.add(step._replace(tokens=round(traced.part * _WHOLE) - self._pace.done))
+        if traced.part:
+            self._pace.add(step._replace(tokens=round(traced.part * _WHOLE) - self._pace.done))
         self.job.publish("running", traced.sentence, replace(traced, left=self._pace.left))
 
     def _hold(self, name: str) -> Loaded:

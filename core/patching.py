@@ -4,8 +4,8 @@ A cell of a map is a forward pass in which the residual leaving layer ``l`` at o
 Editing Factual Associations in GPT"; methods.md §3]. What is below ``l`` or before that token stays as it was, so that only the
 blocks above are computed, from that token on, against the keys and values that the run has left behind. All cells of a layer stand
 behind each other in one sequence, with a mask that lets each see its own tokens and what the run had before them; where a model cannot
-be given such a mask, cells are rows of a few batches. The rest of the forward pass is the model's own code (rotary embeddings, windows, mixtures of
-experts), so that it holds for every architecture.
+be given such a mask, cells are rows of a few batches. The rest of the forward pass is the model's own code (rotary embeddings, windows,
+mixtures of experts), so that it holds for every architecture.
 """
 
 from __future__ import annotations

@@ -130,7 +130,11 @@ def _follow(family: Family, order: MapOrder, options: argparse.Namespace) -> Tra
     try:
         while True:
             step, traced = next(work)
-            pace.add(step._replace(tokens=round(traced.part * 1_000) - pace.done))
+            if traced.part:
+                pace.add(step._replace(tokens=round(traced.part * 1_000) - pace.done))
+            else:
+                # Loading, and asking which pairs are known, say nothing of how long a map takes.
+                pace.go()
             _draw(traced, pace)
     except StopIteration as stop:
         result: Traced = stop.value

@@ -49,7 +49,7 @@ async def test_confidence_is_measured_drawn_and_ablated(
         assert panel._saved(str(tmp_path)) == f"5 files written to {tmp_path}."
         assert (tmp_path / "neurons.chat.svg").read_text(encoding="utf-8").startswith("<svg")
         await pilot.press("left")
-        assert panel.name == "base"
+        assert panel.checkpoint == "base"
         assert "calibration" in str(panel.plots.render())
         await pilot.press("right", "a")
         await until(pilot, lambda: app.screen is app.board)

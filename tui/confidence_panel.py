@@ -54,7 +54,7 @@ class ConfidencePanel(Vertical, can_focus=True):
         self.border_title = Content("Confidence")
         self.border_subtitle = Content("m Measure  a Ablate  t Table  s Save  ←→ Checkpoint")
         self.plots, self.words = Static(id="confidence-plots"), Static(id="confidence-words")
-        self.name = ""
+        self.checkpoint = ""
         self._queue: list[str] = []
         self._running = ""
 
@@ -78,8 +78,8 @@ class ConfidencePanel(Vertical, can_focus=True):
         if self.engine is None or not self.is_mounted:
             return
         names = [each.name for each in self.engine.family.checkpoints]
-        self.name = self.name if self.name in names else self.engine.family.final.name
-        self.border_title = Content(f"Confidence: {self.name}")
+        self.checkpoint = self.checkpoint if self.checkpoint in names else self.engine.family.final.name
+        self.border_title = Content(f"Confidence: {self.checkpoint}")
         try:
             every = self._known()
             self.plots.update(self._drawn(every) if every else Content(""))
@@ -132,7 +132,7 @@ class ConfidencePanel(Vertical, can_focus=True):
         """Another checkpoint."""
         if self.engine is not None:
             names = [each.name for each in self.engine.family.checkpoints]
-            self.name = names[(names.index(self.name) + by) % len(names)] if self.name in names else names[-1]
+            self.checkpoint = names[(names.index(self.checkpoint) + by) % len(names)] if self.checkpoint in names else names[-1]
             self.draw()
 
     def action_measure(self) -> None:
@@ -144,7 +144,7 @@ class ConfidencePanel(Vertical, can_focus=True):
         except TillerError:
             # What cannot be read is measured again.
             there = set()
-        self._queue = [each for each in self._pair() if each not in there] or [self.name]
+        self._queue = [each for each in self._pair() if each not in there] or [self.checkpoint]
         self._begin()
 
     def action_cancel(self) -> None:
@@ -165,7 +165,7 @@ class ConfidencePanel(Vertical, can_focus=True):
         column = board.chat.settings.column
         own = self.engine.family.directions_of(column.checkpoint)
         on = not confidence.ablates(column.recipe)
-        recipe = confidence.switched(column.recipe, on, None if own == self.name else self.name)
+        recipe = confidence.switched(column.recipe, on, None if own == self.checkpoint else self.checkpoint)
         try:
             self.engine.explain(recipe, column.checkpoint)
         except TillerError as error:
@@ -182,7 +182,7 @@ class ConfidencePanel(Vertical, can_focus=True):
 
         text = "\n\n".join(self._tables())
         if text:
-            self.app.push_screen(TextDialog(f"Confidence: {self.name}", Content(text), copy=text))
+            self.app.push_screen(TextDialog(f"Confidence: {self.checkpoint}", Content(text), copy=text))
 
     def action_save(self) -> None:
         """Ask for a folder and write plots and tables there."""
@@ -246,7 +246,7 @@ class ConfidencePanel(Vertical, can_focus=True):
 
     def _pair(self) -> list[str]:
         assert self.engine is not None
-        return list(dict.fromkeys((self.engine.family.path(self.name)[0].name, self.name)))
+        return list(dict.fromkeys((self.engine.family.path(self.checkpoint)[0].name, self.checkpoint)))
 
     def _known(self) -> list[Confidence]:
         from core import confidence

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
+from textual.content import Content
+from textual.widgets import Static
 
+from core.tabs import tab
 from tui.confidence_panel import ConfidencePanel
 from tui.knowledge_panel import KnowledgePanel
 from tui.lens_panel import LensPanel
@@ -17,7 +20,8 @@ class InspectScreen(Place):
     AUTO_FOCUS = "KnowledgePanel"
 
     def body(self) -> ComposeResult:
-        """Its sections."""
+        """What the screen is for, and its sections."""
+        yield Static(Content(tab(self.NAME).about))
         yield KnowledgePanel()
         yield ConfidencePanel()
         yield LensPanel()

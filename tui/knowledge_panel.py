@@ -30,8 +30,8 @@ class KnowledgePanel(Vertical, can_focus=True):
     """A map with a cursor, and what is asked for; its keys act while it has the focus."""
 
     HELP = (
-        "Where the model keeps what tells a true from a false sentence. [ and ] choose a set, e writes two sentences of your own, c chooses "
-        "the checkpoints, d what differs, n noise instead of a false sentence, u leaves out the question, o goes across the two "
+        "Where the model keeps what tells a true from a false sentence. [ and ] choose a set, e writes two sentences of your own, c "
+        "chooses the checkpoints, d what differs, n noise instead of a false sentence, u leaves out the question, o goes across the two "
         "checkpoints; g computes the maps while you chat, x cancels. Arrows move in the map, m shows the next one, Enter says what the "
         "residual there would say, h steers at its layer, t is the map as a table, s saves it as SVG and CSV."
     )
