@@ -37,7 +37,7 @@ async def test_confidence_is_measured_drawn_and_ablated(
         await pilot.press("a")
         await shows(app, pilot, "has no set of neurons 'entropy'")
         await pilot.press("m")
-        await until(pilot, lambda: len(panel._known()) == 2 and not panel._running)
+        await until(pilot, lambda: len(panel._known()) == 2 and not panel.measuring)
         panel.scroll_visible(animate=False)
         await shows(app, pilot, "chat: MLP neurons, norm × LogitVar")
         assert "◆" in screen_text(app)
