@@ -10,6 +10,7 @@ from core import confidence, measuring_confidence
 from tests import tiny
 from tests.terminal import running, screen_text, shows, steerable, until
 from tests.test_tui import own_state  # noqa: F401  The fixture that gives every test its own state folder.
+from tui.app import TillerApp
 from tui.confidence_panel import ConfidencePanel
 from tui.dialogs import TextDialog
 
@@ -25,10 +26,10 @@ def family(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def test_confidence_is_measured_drawn_and_ablated(
     family: Path, glyphs: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setattr(TillerApp, "glyphs", property(lambda _app: glyphs))
     for name in ("SETS", "MATCHED"):
         monkeypatch.setattr(measuring_confidence, name, 2)
     async with running(family, size=(80, 60)) as (app, pilot):
-        app.glyphs = glyphs
         await pilot.press("f5")
         panel = app.screen.query_one(ConfidencePanel)
         panel.focus()
@@ -36,7 +37,7 @@ async def test_confidence_is_measured_drawn_and_ablated(
         await pilot.press("a")
         await shows(app, pilot, "has no set of neurons 'entropy'")
         await pilot.press("m")
-        await until(pilot, lambda: len(panel._known()) == 2 and not panel._measuring)
+        await until(pilot, lambda: len(panel._known()) == 2 and not panel.measuring)
         panel.scroll_visible(animate=False)
         await shows(app, pilot, "chat: MLP neurons, norm × LogitVar")
         assert "◆" in screen_text(app)

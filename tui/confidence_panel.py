@@ -55,8 +55,8 @@ class ConfidencePanel(Vertical, can_focus=True):
         self.border_subtitle = Content("m Measure  a Ablate  t Table  s Save  ←→ Checkpoint")
         self.plots, self.words = Static(id="confidence-plots"), Static(id="confidence-words")
         self.checkpoint = ""
-        self._queue: list[str] = []
-        self._measuring = ""
+        self.waiting: list[str] = []
+        self.measuring = ""
 
     def compose(self) -> ComposeResult:
         """The plots, and what is said of them."""
@@ -113,16 +113,16 @@ class ConfidencePanel(Vertical, can_focus=True):
 
     def _watch(self) -> None:
         """Say how far a measurement is; when it has ended, begin the next one or draw what is there now."""
-        if self.engine is None or not self._measuring:
+        if self.engine is None or not self.measuring:
             return
-        view = self.engine.learning(self._measuring)
+        view = self.engine.learning(self.measuring)
         if view is None:
             return
-        self._say(f"{self._measuring}: {view.said}", wrong=view.state == "failed")
+        self._say(f"{self.measuring}: {view.said}", wrong=view.state == "failed")
         if view.over:
-            self._measuring = ""
+            self.measuring = ""
             if view.state != "done":
-                self._queue = []
+                self.waiting = []
             self._begin()
             self.draw()
 
@@ -137,21 +137,21 @@ class ConfidencePanel(Vertical, can_focus=True):
 
     def action_measure(self) -> None:
         """Measure what is lacking of the checkpoint and its base, else the checkpoint anew."""
-        if self.engine is None or self._measuring:
+        if self.engine is None or self.measuring:
             return
         try:
             there = {of.checkpoint for of in self._known()}
         except TillerError:
             # What cannot be read is measured again.
             there = set()
-        self._queue = [each for each in self._pair() if each not in there] or [self.checkpoint]
+        self.waiting = [each for each in self._pair() if each not in there] or [self.checkpoint]
         self._begin()
 
     def action_cancel(self) -> None:
         """Stop measuring."""
-        self._queue = []
-        if self.engine is not None and self._measuring:
-            self.engine.cancel_learning(self._measuring)
+        self.waiting = []
+        if self.engine is not None and self.measuring:
+            self.engine.cancel_learning(self.measuring)
 
     def action_ablate(self) -> None:
         """Put the set into the selected column's recipe, or take it out, and go to Chat coloured by entropy."""
@@ -221,12 +221,12 @@ class ConfidencePanel(Vertical, can_focus=True):
         return found
 
     def _begin(self) -> None:
-        if self._queue and self.engine is not None:
-            self._measuring = self._queue.pop(0)
+        if self.waiting and self.engine is not None:
+            self.measuring = self.waiting.pop(0)
             try:
-                self.engine.learn(self._measuring, ("confidence",))
+                self.engine.learn(self.measuring, ("confidence",))
             except TillerError as error:
-                self._measuring = ""
+                self.measuring = ""
                 self._say(f"✗ {error}", wrong=True)
 
     # ------------------------------------------------------------------------------------------------------ looking up
