@@ -21,7 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
         "core core.errors",
-        "core.recipes core.installing core.memory",
+        "core.recipes core.installing core.memory core.first_order core.readouts",
         "core.values core.events core.options core.typed core.environment core.checkpoints core.steps core.statements "
         "core.instructions",
         "core.arguments core.adhoc core.helping core.residual core.linear core.store core.families core.family_file core.hub "
