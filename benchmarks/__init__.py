@@ -15,6 +15,7 @@ NAMES = {
     "large": "steered decoding of one and of eight answers on random models of 100 M parameters, against generate",
     "learning": "a direction from 128 + 128 prompts on such models, against a plain loop over padded batches",
     "memory": "what loading pairs of quantized checkpoints takes at most, and whether switching between them grows",
+    "accountability-classifiers": "first-order stage effects of small classifiers against retraining; writes docs/",
     "starting": "from the start of the program to the page, to a steered token, to the terminal's first paint",
 }
 
@@ -39,6 +40,10 @@ def _benchmark(name: str) -> Callable[[argparse.Namespace], bool]:
         from benchmarks import large
 
         return {"large": large.large, "learning": large.learning}[name]
+    if name == "accountability-classifiers":
+        from benchmarks.accountability_classifiers import accountability
+
+        return accountability
     if name == "memory":
         from benchmarks.memory import memory
 

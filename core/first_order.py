@@ -74,15 +74,17 @@ class Carrier:
     Args:
         parameters: the model's, by name; each is read, none is written.
         mean_rate: what stands for every step's learning rate where the rung has no schedule.
-        inside: whether a stage's steps are also carried through the later steps of the stage itself, as the paper's sum does. Without,
-            a stage begins with its exact difference, θ_S − θ_parent, which is then carried through later stages.
+        inside: whether a stage's steps are also carried through the later steps of the stage itself, as the sum above says. Without,
+            a stage's part begins with what it is exactly at its end, θ_S − θ_parent and the change of the optimizer's state, and is
+            carried through later stages: exact for the last stage, and nearer to retraining for those before
+            (benchmarks/accountability_classifiers.py).
 
     Raises:
         FirstOrderError: a rung without schedule that needs rates, and no ``mean_rate``.
     """
 
     def __init__(
-        self, parameters: Mapping[str, Tensor], rung: Rung, mean_rate: float | None = None, inside: bool = True
+        self, parameters: Mapping[str, Tensor], rung: Rung, mean_rate: float | None = None, inside: bool = False
     ) -> None:
         uses_rates = rung.decay or rung.curvature
         if uses_rates and not rung.schedule and mean_rate is None:
