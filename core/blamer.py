@@ -97,7 +97,13 @@ class Blamer:
                 # A fault of ours or of a library's: the answer itself is not to suffer from it.
                 _log.error("Blame failed.", exc_info=error)
                 reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-                events = [Scores(column, "blame", note=f"The stages could not be told apart ({reason}); try again or restart Tiller.")]
+                events = [
+                    Scores(
+                        column,
+                        "blame",
+                        note=f"The stages could not be told apart ({reason}); try again or restart Tiller.",
+                    )
+                ]
                 blaming.over = True
             if events is not None:
                 return events

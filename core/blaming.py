@@ -93,7 +93,7 @@ class Blaming:
     def _in_turn(self) -> Iterator[None]:
         for name in self._names:
             # Nothing else happens between taking a model and giving it back: it may be one that wears another's weights.
-            with self._models(name) as loaded:
+            with self._models.get(name) as loaded:
                 slices = logprobs_in_slices(loaded, [self._prompt], [self.tokens], self._unknown(name))
                 while True:
                     try:
@@ -111,7 +111,9 @@ class Blaming:
     def _news(self) -> list[Event]:
         events: list[Event] = []
         for key, start in self._told.items():
-            needed = [self._found.get(name, []) for name in self.path.models(key)] + [self._found.get(self.path.base.checkpoint, [])]
+            needed = [self._found.get(name, []) for name in self.path.models(key)] + [
+                self._found.get(self.path.base.checkpoint, [])
+            ]
             end = min(map(len, needed))
             blames = [each for at in range(start, end) if (each := self._blame(key, at)) is not None]
             if blames:
@@ -120,6 +122,9 @@ class Blaming:
         return events
 
     def _blame(self, key: str, at: int) -> Blame | None:
-        return blame(self.path, key, {name: values[at] for name, values in self._found.items() if at < len(values)}, self._noise())
-
-
+        return blame(
+            self.path,
+            key,
+            {name: values[at] for name, values in self._found.items() if at < len(values)},
+            self._noise(),
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,7 +180,7 @@ class Family:
 
     def _estimates_of(self, whole: Checkpoint) -> tuple[Subtracted, ...]:
         chain = self.path(whole.name)
-        return tuple(subtracted(whole, after, before) for before, after in zip(chain, chain[1:], strict=False))
+        return tuple(subtracted(whole, after, before) for before, after in itertools.pairwise(chain))
 
     def directions_of(self, name: str) -> str:
         """The checkpoint whose directions a recipe means that steers ``name`` and names no other.

@@ -291,7 +291,9 @@ class Engine:
 
         The models that are asked are unsteered, whatever recipe an answer was written with.
         """
-        given = {column: tuple(token.id for token in answer.tokens) for column, answer in answers.items() if answer.tokens}
+        given = {
+            column: tuple(token.id for token in answer.tokens) for column, answer in answers.items() if answer.tokens
+        }
         return self._enqueue(Run(settings, tuple(given), {}, scrub=False, given=given))
 
     def stages(self, checkpoint: str = "") -> Path:

@@ -70,7 +70,11 @@ class Follower:
         past = self._length + self.read - len(self._waiting)
         positions = torch.arange(past, past + ids.shape[1], device=ids.device)[None]
         output = self.loaded.model(
-            input_ids=ids, position_ids=positions, past_key_values=self._cache, use_cache=True, logits_to_keep=len(tokens) + 1
+            input_ids=ids,
+            position_ids=positions,
+            past_key_values=self._cache,
+            use_cache=True,
+            logits_to_keep=len(tokens) + 1,
         )
         logits = output.logits[0].float()
         # The first pass also predicts the first token; later on that was done by the pass before.
@@ -119,7 +123,9 @@ def logprobs_in_slices(
 
 def _batches(loaded: Loaded, prompts: Sequence[Ids], replies: Sequence[Ids]) -> list[list[int]]:
     """Which replies share a forward pass: neighbours in length."""
-    order = sorted((at for at in range(len(replies)) if replies[at]), key=lambda at: len(prompts[at]) + len(replies[at]))
+    order = sorted(
+        (at for at in range(len(replies)) if replies[at]), key=lambda at: len(prompts[at]) + len(replies[at])
+    )
     batches: list[list[int]] = []
     width = 4 * vocabulary(loaded)
     for at in order:

@@ -224,8 +224,9 @@ def shades(chosen: Lens, ground: str) -> tuple[str, ...]:
     if chosen.kind == "stages":
         hues = (_NEUTRAL, *OKABE_ITO)
         # The palest shade of a stage still shows its hue: there is an effect beyond the noise.
-        full = [(hue, step / (STAGE_SHADES - 1), 0.0 if hue == _NEUTRAL else 0.2) for hue in hues for step in range(STAGE_SHADES)]
-        return tuple(_mix(ground, hue, least + (0.85 - least) * part) for hue, part, least in full)
+        least = {hue: 0.0 if hue == _NEUTRAL else 0.2 for hue in hues}
+        steps = [step / (STAGE_SHADES - 1) for step in range(STAGE_SHADES)]
+        return tuple(_mix(ground, hue, least[hue] + (0.85 - least[hue]) * part) for hue in hues for part in steps)
     parts = [step / (SHADES - 1) for step in range(SHADES)]
     if chosen.kind == "signed":
         return tuple(colour(chosen, chosen.low + (chosen.high - chosen.low) * part, ground) for part in parts)
@@ -250,7 +251,10 @@ def legend(chosen: Lens, middle: str = "#ffffff") -> tuple[tuple[str, str], ...]
     """Five (colour, label) steps from the low to the high end, or the stages' hues; ``middle`` as for :func:`colour`."""
     if chosen.kind == "stages":
         every = shades(chosen, middle)
-        hues = [every[(1 + (place - 1) % len(OKABE_ITO)) * STAGE_SHADES + STAGE_SHADES - 1] for place in range(1, len(chosen.stages))]
+        hues = [
+            every[(1 + (place - 1) % len(OKABE_ITO)) * STAGE_SHADES + STAGE_SHADES - 1]
+            for place in range(1, len(chosen.stages))
+        ]
         hues.insert(0, every[STAGE_SHADES - 1])
         return tuple((hue, f"{mark} {name}") for hue, (mark, name) in zip(hues, chosen.stages, strict=True))
     steps = (chosen.low + (chosen.high - chosen.low) * part / 4 for part in range(5))
@@ -275,7 +279,8 @@ def describe(token: Token) -> tuple[tuple[str, str], ...]:
 def said(blame: Blame) -> str:
     """A token's blame in words: every stage in probability and in nats."""
     parts = [
-        f"{each.letter} {each.probability:+.2f} ({'new token' if each.nats is None else f'{each.nats:+.1f} nats'})" for each in blame.effects
+        f"{each.letter} {each.probability:+.2f} ({'new token' if each.nats is None else f'{each.nats:+.1f} nats'})"
+        for each in blame.effects
     ]
     # Of "came with" the first stage's share is among them.
     base = "" if blame.effects[0].place == 0 else f", base alone {blame.base:.2f}"

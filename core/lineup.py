@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from core import loading, worn
 from core.checkpoints import Family
@@ -16,9 +17,38 @@ from core.loading import Loaded
 from core.plan import Placing
 from core.shelf import Shelf
 from core.stages import Path, StageError
+from core.steps import Learning, Step
 
-#: A model by the name of its checkpoint, for as long as it is needed.
-Models = Callable[[str], AbstractContextManager[Loaded]]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Models:
+    """Gives a model by the name of its checkpoint, for as long as a ``with`` lasts.
+
+    ``exclusive`` says that chats use the same model, so that nothing else may happen inside the ``with``: see :meth:`during`.
+    """
+
+    get: Callable[[str], AbstractContextManager[Loaded]]
+    exclusive: bool = False
+
+    def during(self, name: str, work: Callable[[Loaded], Learning[T]]) -> Learning[T]:
+        """Some work with a model, in slices; in one where nothing may come between them."""
+        with self.get(name) as loaded:
+            slices = work(loaded)
+            if not self.exclusive:
+                return (yield from slices)
+            tokens, sentence = 0, ""
+            while True:
+                try:
+                    step = next(slices)
+                except StopIteration as stop:
+                    found: T = stop.value
+                    break
+                tokens, sentence = tokens + step.tokens, step.sentence
+        yield Step(tokens, sentence)
+        return found
+
 
 #: Ids that are compared to see whether two tokenizers are one.
 _COMPARED = 997
@@ -26,10 +56,10 @@ _COMPARED = 997
 
 def shelved(shelf: Shelf, final: str) -> Models:
     """Models from the engine's shelf, which keeps as many as there is room for; of a quantized family the final one wears the others."""
+    quantized = shelf.placing.quantize != "none"
 
     @contextmanager
     def models(name: str) -> Iterator[Loaded]:
-        quantized = shelf.placing.quantize != "none"
         with shelf.held(final if quantized else name) as loaded:
             if quantized:
                 with worn.wearing(loaded, name) as other:
@@ -38,7 +68,7 @@ def shelved(shelf: Shelf, final: str) -> Models:
                 with reading(loaded) as other:
                     yield other
 
-    return models
+    return Models(models, exclusive=quantized)
 
 
 def alone(loaded: Loaded, placing: Placing) -> Models:
@@ -51,12 +81,17 @@ def alone(loaded: Loaded, placing: Placing) -> Models:
                 yield other
         else:
             beside = loading.load(
-                loaded.family, name, device=placing.device, dtype=placing.dtype, quantize=placing.quantize, max_memory=placing.max_memory
+                loaded.family,
+                name,
+                device=placing.device,
+                dtype=placing.dtype,
+                quantize=placing.quantize,
+                max_memory=placing.max_memory,
             )
             with reading(beside) as other:
                 yield other
 
-    return models
+    return Models(models)
 
 
 @dataclass
@@ -84,7 +119,10 @@ class Vocabularies:
 
     def _size(self, name: str) -> int:
         if not self._known:
-            tokenizers = {each.checkpoint: loading.tokenizer_of(self.family.checkpoint(each.checkpoint)) for each in self.path.stages}
+            tokenizers = {
+                each.checkpoint: loading.tokenizer_of(self.family.checkpoint(each.checkpoint))
+                for each in self.path.stages
+            }
             final = tokenizers[self.path.final]
             for other, tokenizer in tokenizers.items():
                 shared = range(0, min(len(tokenizer), len(final)), max(1, len(final) // _COMPARED))

@@ -6,7 +6,8 @@ token [methods, 5]. It is measured once for a family's weights and kept: ``<fami
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import combinations
 from math import exp
 from pathlib import Path as File
@@ -18,8 +19,9 @@ from core.checkpoints import Family
 from core.forcing import logprobs_in_slices
 from core.generation import answer_all
 from core.lineup import Models, Vocabularies
+from core.loading import Loaded
 from core.stages import NOWHERE, Noise, Path, noise_of
-from core.steps import Learning, Step, told
+from core.steps import Learning, Slices, Step, told
 from core.values import Sampling
 
 #: Messages of each class whose answers are looked at, and how much of an answer is.
@@ -48,21 +50,38 @@ def measure(family: Family, path: Path, models: Models) -> Learning[Noise]:
         TillerError: a checkpoint cannot be loaded, or there are no messages.
     """
     sentence = "Measuring how far chance alone goes."
-    with models(path.final) as final:
-        asked = [each.ids for each in effects.chat(final, messages(family))]
-        answers = dict(answer_all(final, asked, sampling=Sampling(max_new_tokens=TOKENS), rows=effects.rows_of(final)))
-    replies = [tuple(token.id for token in answers[at].tokens) for at in range(len(asked))]
-    yield Step(sum(map(len, replies)), sentence)
+    asked, replies = yield from models.during(path.final, lambda final: _answers(family, final, sentence))
     vocabularies = Vocabularies(family, path)
     found: list[list[float]] = []
     for name in (path.final, *path.nulls):
-        with models(name) as loaded:
-            each = yield from told(logprobs_in_slices(loaded, asked, replies, vocabularies.unknown(name)), sentence)
+        score = partial(logprobs_in_slices, prompts=asked, replies=replies, unknown=vocabularies.unknown(name))
+        each = yield from models.during(name, partial(_score, score=score, sentence=sentence))
         found.append([0.0 if value <= NOWHERE else exp(value) for reply in each for value in reply])
     differences = [abs(a - b) for one, other in combinations(found, 2) for a, b in zip(one, other, strict=True)]
     noise = noise_of(differences)
     _keep(family, path, noise, differences)
     return noise
+
+
+def _score(
+    loaded: Loaded, score: Callable[[Loaded], Slices[list[list[float]]]], sentence: str
+) -> Learning[list[list[float]]]:
+    return told(score(loaded), sentence)
+
+
+def _answers(
+    family: Family, final: Loaded, sentence: str
+) -> Learning[tuple[list[tuple[int, ...]], list[tuple[int, ...]]]]:
+    """The prompts, and what the final checkpoint says to them."""
+    asked = [each.ids for each in effects.chat(final, messages(family))]
+    size = effects.rows_of(final)
+    replies: list[tuple[int, ...]] = []
+    for start in range(0, len(asked), size):
+        some = asked[start : start + size]
+        answers = dict(answer_all(final, some, sampling=Sampling(max_new_tokens=TOKENS), rows=size))
+        replies += [tuple(token.id for token in answers[at].tokens) for at in range(len(some))]
+        yield Step(sum(map(len, replies[start:])), sentence)
+    return asked, replies
 
 
 def messages(family: Family) -> list[str]:

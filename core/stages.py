@@ -15,6 +15,7 @@ Every model that a question needs is a checkpoint of the family, by its name (:m
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -138,7 +139,9 @@ class Path:
         for each in self.stages:
             if name in (each.name, each.checkpoint):
                 return each
-        raise StageError(f"There is no stage {name!r} on the path to {self.final}; there is {', '.join(s.name for s in self.stages)}.")
+        raise StageError(
+            f"There is no stage {name!r} on the path to {self.final}; there is {', '.join(s.name for s in self.stages)}."
+        )
 
     def models(self, key: str = "") -> tuple[str, ...]:
         """The checkpoints that a question needs (all questions, without one), each once, the final one first."""
@@ -171,11 +174,15 @@ def path(family: Family, checkpoint: str = "", names: Sequence[str] = ()) -> Pat
         )
     final = chain[-1]
     if isinstance(final, Subtracted):
-        raise StageError(f"{final.name} is an estimate from which a stage was taken; ask what the stages of {final.of} did.")
+        raise StageError(
+            f"{final.name} is an estimate from which a stage was taken; ask what the stages of {final.of} did."
+        )
     stages = []
     for at, (each, name, letter) in enumerate(zip(chain, _stage_names(chain), _letters(chain), strict=True)):
         parent = chain[at - 1].name if at else None
-        retrained = next((cf.name for cf in family.counterfactuals if cf.of == final.name and cf.without == each.stage), None)
+        retrained = next(
+            (cf.name for cf in family.counterfactuals if cf.of == final.name and cf.without == each.stage), None
+        )
         # Without the last stage's difference a model is its parent; of a retrained one nothing earlier is known.
         known = at and not isinstance(final, Counterfactual)
         without = parent if at == len(chain) - 1 else f"{final.name}-minus-{each.name}" if known else None
@@ -189,12 +196,14 @@ def path(family: Family, checkpoint: str = "", names: Sequence[str] = ()) -> Pat
 def _chain(family: Family, names: Sequence[str]) -> tuple[Checkpoint, ...]:
     chain = tuple(family.checkpoint(name) for name in names)
     if chain[0].parent is not None:
-        raise StageError(f"The path begins with {chain[0].name}, whose parent is {chain[0].parent}; begin with {family.path(names[0])[0].name}.")
-    for before, after in zip(chain, chain[1:], strict=False):
+        raise StageError(
+            f"The path begins with {chain[0].name}, whose parent is {chain[0].parent}; begin with {family.path(names[0])[0].name}."
+        )
+    for before, after in itertools.pairwise(chain):
         if after.parent != before.name:
             raise StageError(
-                f"{' → '.join(names)} is no chain: {after.name} was trained from {after.parent or 'random weights'}, not from {before.name}; "
-                f"the path to it is {','.join(each.name for each in family.path(after.name))}."
+                f"{' → '.join(names)} is no chain: {after.name} was trained from {after.parent or 'random weights'}, not from "
+                f"{before.name}; the path to it is {','.join(each.name for each in family.path(after.name))}."
             )
     return chain
 
@@ -246,7 +255,7 @@ def effects(path: Path, key: str, found: LogProbs) -> dict[str, Effect]:
     for stage in path.stages:
         after = stage.checkpoint if key == "introduced_at" else path.final
         before = (stage.parent or UNIFORM) if key == "introduced_at" else stage.without(key)
-        if before in found and after in found:
+        if before is not None and before in found and after in found:
             answers[stage.name] = effect(found[after], found[before])
     return answers
 
@@ -316,6 +325,6 @@ def blame(path: Path, key: str, found: LogProbs, noise: Noise) -> Blame | None:
 def _brought(path: Path, found: LogProbs) -> Stage | None:
     """The stage that brought a token into the vocabulary, if one after the first did."""
     for stage in path.post:
-        if stage.parent in found and found[stage.parent] <= NOWHERE < found.get(stage.checkpoint, NOWHERE):
+        if found.get(stage.parent or UNIFORM, 0.0) <= NOWHERE < found.get(stage.checkpoint, NOWHERE):
             return stage
     return None

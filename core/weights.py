@@ -81,6 +81,27 @@ class Weights(Mapping[str, Tensor]):
         return alike[0]
 
 
+def distance(checkpoint: Checkpoint, before: Checkpoint) -> float:
+    """‖θ − θ_before‖ / ‖θ_before‖ over all tensors that both store, one at a time; rows that only one has are left out.
+
+    Raises:
+        LoadError: a checkpoint has no whole weights, or other shapes.
+    """
+    new, old = of(checkpoint), of(before)
+    moved = whole = 0.0
+    for name in old:
+        if name not in new.stored:
+            continue
+        one, other = new.full(name), old.full(name)
+        rows = min(len(one), len(other)) if one.ndim else None
+        if one.shape[1:] != other.shape[1:]:
+            raise _unlike(before.name, name, tuple(other.shape), tuple(one.shape))
+        one, other = (one[:rows], other[:rows]) if rows is not None else (one, other)
+        moved += float((one - other).norm()) ** 2
+        whole += float(other.norm()) ** 2
+    return float((moved / whole) ** 0.5) if whole else 0.0
+
+
 def of(checkpoint: Checkpoint) -> Weights:
     """The weights of a checkpoint in full precision, from its files, however it was loaded.
 
@@ -123,6 +144,13 @@ def holds(weights: Weights, name: str) -> bool:
     except LoadError:
         return False
     return True
+
+
+def untied(weights: Weights) -> bool:
+    """Whether a checkpoint has an output matrix of its own: it stores one, and its configuration does not tie it to the input's."""
+    config = sources.config(weights.checkpoint, sources.small_files(weights.checkpoint))
+    tied = config.get("tie_word_embeddings", (config.get("text_config") or {}).get("tie_word_embeddings", False))
+    return not tied and any(name.endswith(_OUTPUTS) for name in weights.stored)
 
 
 def _stored_as(weights: Weights, name: str) -> str:

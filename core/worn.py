@@ -51,8 +51,11 @@ def wearing(loaded: Loaded, name: str) -> Iterator[Loaded]:
 
 
 def fits(loaded: Loaded, name: str) -> bool:
-    """Whether every tensor of a model is stored by its own name in another checkpoint: a mixture's experts are joined while loading."""
+    """Whether a model can wear another checkpoint: it cannot where tensors are joined while loading, as a mixture's experts are, or where
+    one matrix serves both ends of the model and the other checkpoint has two."""
     own, other = weights.of(loaded.checkpoint), weights.of(loaded.family.checkpoint(name))
+    if weights.untied(other) and not weights.untied(own):
+        return False
     packed = _packed(loaded.model)
     places = [*_plain(loaded.model, packed), *(f"{place}.weight" for place in packed)]
     return all(weights.holds(each, place) for each in (own, other) for place in places)
@@ -67,7 +70,8 @@ def _packed(model: nn.Module) -> dict[str, nn.Module]:
 def _plain(model: nn.Module, packed: dict[str, nn.Module]) -> dict[str, Tensor]:
     """Every weight of a model that is not packed, by its name; tied ones once."""
     inside = tuple(f"{name}.weight" for name in packed)
-    return {name: weight.data for name, weight in model.named_parameters() if name not in inside}
+    # The parameters themselves, not their data: what is written is then counted, and packed copies of it are known to be out of date.
+    return {name: weight for name, weight in model.named_parameters() if name not in inside}
 
 
 @torch.no_grad()
@@ -88,6 +92,7 @@ def _beside(module: nn.Module, own: Weights, other: Weights, name: str) -> Any:
     def add(_module: nn.Module, arguments: tuple[Any, ...], output: Tensor) -> Tensor:
         states = arguments[0]
         more = (states @ steps.to(states.dtype).T).float() * scale
-        return (output.float() + more).to(output.dtype)
+        found: Tensor = (output.float() + more).to(output.dtype)
+        return found
 
     return module.register_forward_hook(add)
