@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from core import answers, families, lenses, store
+from core import answers, families, lenses, neurons, store
 from core.answers import Answer
 from core.errors import TillerError
 from core.events import Event, Failed, PromptView, Status
@@ -447,21 +447,67 @@ class Engine:
         return "; ".join(self._explain_term(term, checkpoint) for term in recipe.terms)
 
     def _explain_term(self, term: Term, checkpoint: str) -> str:
-        source = self.family.checkpoint(term.source or self.family.directions_of(checkpoint)).name
-        card = next((each for each in self._learnt_on(source) if each.name == term.direction), None)
-        if card is None:
-            path = store.find(self.family.name, source, "direction", term.direction, self.family.folder)
-            if path is not None:
-                # It is there but left out of the list: reading it says what is wrong with it.
-                store.read_card(path)
-            there = ", ".join(each.name for each in self._learnt_on(source)) or "none"
+        if term.kind == "neurons":
+            said = self._explain_neurons(term, checkpoint)
+        else:
+            card, borrowed = self._card(term.direction, term.source, checkpoint)
+            _check_layers(term, checkpoint, int(card.details.get("layers", 0)))
+            best = "every layer" if term.kind == "ablate" else f"layer {card.layer}"
+            said = f"{_layers(term.layers) if term.layers else best}, {_SCOPE_WORDS[term.scope]}{borrowed}"
+        if term.gate is None:
+            return said
+        _, borrowed = self._card(term.gate.direction, term.gate.source, checkpoint)
+        side = "above" if term.gate.above else "below"
+        return f"{said}, only after {term.gate.direction} read {side} {term.gate.threshold:g}{borrowed}"
+
+    def _explain_neurons(self, term: Term, checkpoint: str) -> str:
+        source, borrowed = self._learnt_where(term.source, checkpoint)
+        path = store.find(self.family.name, source, neurons.KIND, term.direction, self.family.folder)
+        if path is None:
+            there = ", ".join(self.neuron_sets(source)) or "none"
             raise TillerError(
-                f"{source} has no direction {term.direction!r}; it has {there}. launch.py precompute learns refusal and truth."
+                f"{source} has no set of neurons {term.direction!r}; it has {there}. "
+                "launch.py precompute --what confidence finds entropy neurons."
             )
-        layers = int(card.details.get("layers", 0))
-        if layers and term.layers and term.layers[-1] >= layers:
-            raise TillerError(f"{term.place} names layer {term.layers[-1]}; {checkpoint} has layers 0 to {layers - 1}.")
-        best = "every layer" if term.kind == "ablate" else f"layer {card.layer}"
-        named = f"layer{'s' if len(term.layers) > 1 else ''} {layers_text(term.layers)}" if term.layers else best
-        borrowed = "" if term.source or source == checkpoint else f", the direction of {source}"
-        return f"{named}, {_SCOPE_WORDS[term.scope]}{borrowed}"
+        found = neurons.load_set(path)
+        layers = tuple(each for each in found.layers if term.layers is None or each in term.layers)
+        if not layers:
+            raise TillerError(
+                f"{term.place} names no layer with a neuron of this set; it has them in {_layers(found.layers)}."
+            )
+        count = sum(len(found.at(layer)[0]) for layer in layers)
+        return f"{count} neurons of {_layers(layers)} at their means, {_SCOPE_WORDS[term.scope]}{borrowed}"
+
+    def neuron_sets(self, checkpoint: str) -> tuple[str, ...]:
+        """The names of the sets of neurons that were found on a checkpoint."""
+        own = self.family.directions_of(checkpoint)
+        return tuple(card.name for card in store.cards(self.family.name, own, neurons.KIND, self.family.folder))
+
+    def _learnt_where(self, named: str | None, checkpoint: str) -> tuple[str, str]:
+        """The checkpoint that a term means, and what is said of it where the term does not name it and it is another one."""
+        source = self.family.checkpoint(named or self.family.directions_of(checkpoint)).name
+        return source, "" if named or source == checkpoint else f", the direction of {source}"
+
+    def _card(self, name: str, named: str | None, checkpoint: str) -> tuple[Card, str]:
+        """A direction's card, and what is said of where it was learnt. Raises TillerError naming those that are there."""
+        source, borrowed = self._learnt_where(named, checkpoint)
+        card = next((each for each in self._learnt_on(source) if each.name == name), None)
+        if card is not None:
+            return card, borrowed
+        path = store.find(self.family.name, source, "direction", name, self.family.folder)
+        if path is not None:
+            # It is there but left out of the list: reading it says what is wrong with it.
+            store.read_card(path)
+        there = ", ".join(each.name for each in self._learnt_on(source)) or "none"
+        raise TillerError(
+            f"{source} has no direction {name!r}; it has {there}. launch.py precompute learns refusal and truth."
+        )
+
+
+def _layers(layers: tuple[int, ...]) -> str:
+    return f"layer{'s' if len(layers) > 1 else ''} {layers_text(layers)}"
+
+
+def _check_layers(term: Term, checkpoint: str, layers: int) -> None:
+    if layers and term.layers and term.layers[-1] >= layers:
+        raise TillerError(f"{term.place} names layer {term.layers[-1]}; {checkpoint} has layers 0 to {layers - 1}.")
