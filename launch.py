@@ -83,6 +83,7 @@ def run(argv: list[str]) -> int:
         "evaluate": evaluate,
         "precompute": precompute,
         "families": families,
+        "blame": blame,
     }
     verbs.update({"test": test, "bench": bench})
     return verbs[command.verb](_together(command)) or 0
@@ -148,6 +149,13 @@ def precompute(command: "Command") -> int | None:
     from core.precompute import precompute
 
     return precompute(list(command.rest))
+
+
+def blame(command: "Command") -> int | None:
+    """Which training stage made it say that."""
+    from core.blame import blame
+
+    return blame(list(command.rest))
 
 
 def test(command: "Command") -> int:

@@ -8,16 +8,23 @@ from typing import Any
 import gradio as gr
 from gradio.events import api
 
+from app import blame, inspection, library, transfer
 from app.api import chat_endpoint
 from app.chat import Chat
 from app.learning import Learning
+from app.pane import Pane
 from app.parts import head, part, wire
 from app.steering import Steering
 from app.visits import Visits
 from core.engine import Engine
 from core.options import Options
 from core.session import Session
+from core.tabs import CHAT, TABS, Tab
 
+#: What builds each tab beside Chat, by its name.
+PANES: dict[str, Callable[[Pane], None]] = {
+    "blame": blame.build, "transfer": transfer.build, "inspect": inspection.build, "library": library.build,
+}  # fmt: skip
 _FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Ubuntu", "Cantarell", "sans-serif"]
 _MONO = ["ui-monospace", "SF Mono", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace"]
 #: A handler that streams: the engine schedules, so that many may run at once. Nothing dims or spins while it does.
@@ -40,17 +47,25 @@ def build(engine: Engine, options: Options) -> gr.Blocks:
     chat = Chat(engine, Visits(engine, fresh(engine, options)))
     steering, learning = Steering(chat), Learning(chat)
     with gr.Blocks(title=f"Tiller · {engine.family.title}", analytics_enabled=False, fill_width=True) as page:
-        with gr.Column(elem_id="t-chat"):
-            header = part("header", "export clear cancel_loading", "Tiller")
-            chips = part("chips", "example", "Examples")
-            columns = part("columns", "select checkpoint add_column close_column edit retry", "Conversation")
-            lens = part("lens", "colouring", "Colouring")
-            panel = part("steering", "slide typing revise scrub learn cancel_learning learnt", "Steering of the selected column")
-            reading = part("reading", "follow", "The token under the pointer")
-            composer = part("composer", "send stop again undo details prompt", "Your message")
+        header = part("header", "export clear cancel_loading tab", "Tiller")
         view, answers, sheet, status, paper, file = map(wire, ("view", "answers", "sheet", "status", "paper", "file"))
-
         told = [view, answers]
+        with gr.Tabs(elem_id="t-tabs", overflow_behavior="wrap"):
+            with _tab(CHAT), gr.Column(elem_id="t-chat"):
+                chips = part("chips", "example", "Examples")
+                columns = part("columns", "select checkpoint add_column close_column edit retry", "Conversation")
+                lens = part("lens", "colouring", "Colouring")
+                panel = part(
+                    "steering",
+                    "slide typing revise scrub learn cancel_learning learnt",
+                    "Steering of the selected column",
+                )
+                reading = part("reading", "follow", "The token under the pointer")
+                composer = part("composer", "send stop again undo details prompt", "Your message")
+            for each in TABS[1:]:
+                with _tab(each) as tab, gr.Column(elem_classes=["t-pane"]):
+                    PANES[each.name](Pane(each, tab, chat, told))
+
         composer.send(chat.send, None, told, **STREAM)
         composer.again(chat.retry, None, told, **STREAM)
         composer.stop(chat.stop, None, None, **AT_ONCE)
@@ -75,6 +90,7 @@ def build(engine: Engine, options: Options) -> gr.Blocks:
         reading.follow(chat.follow, None, told, **STREAM)
         header.export(chat.export, None, file, **AT_ONCE)
         header.clear(chat.clear, None, told, **AT_ONCE)
+        header.tab(steering.tab, None, told, **AT_ONCE)
         header.cancel_loading(chat.cancel_loading, None, None, **AT_ONCE)
 
         page.load(chat.open, None, told, **AT_ONCE)
@@ -83,6 +99,13 @@ def build(engine: Engine, options: Options) -> gr.Blocks:
         page.unload(chat.close)
         api(chat_endpoint(engine), api_name="chat", concurrency_limit=32)
     return page
+
+
+def _tab(place: Tab) -> gr.Tab:
+    """One tab. Opening it is told to the server, so that the page's link opens it too."""
+    tab = gr.Tab(place.title, id=place.name, elem_id=f"t-tab-{place.name}")
+    tab.select(None, None, None, js=f"() => Tiller.opened('{place.name}')", api_visibility="private")
+    return tab
 
 
 def fresh(engine: Engine, options: Options) -> Callable[[], Session]:

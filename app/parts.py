@@ -12,8 +12,20 @@ import gradio as gr
 
 ASSETS = Path(__file__).parent / "assets"
 #: In the order in which they are loaded: the store first, the parts after what they draw with.
-SCRIPTS = ("store", "draw", "tokens", "dialogs", "header", "columns", "lens", "learning", "steering", "reading", "composer")
-STYLES = ("base", "steering", "chat")
+SCRIPTS = (
+    "store",
+    "draw",
+    "tokens",
+    "dialogs",
+    "header",
+    "columns",
+    "lens",
+    "learning",
+    "steering",
+    "reading",
+    "composer",
+)
+STYLES = ("base", "steering", "chat", "panes")
 
 
 def part(name: str, events: str, label: str) -> gr.HTML:

@@ -14,6 +14,7 @@ from app.visits import Visit, index, number, text
 from core.errors import TillerError
 from core.recipes import MAX_STRENGTH, Recipe, Term, parse
 from core.scrubs import scrub_key
+from core.tabs import TABS
 
 Said = Mapping[str, Any]
 
@@ -142,6 +143,14 @@ class Steering:
         if said.get("lens") in [each.name for each in self.chat.lenses()]:
             settings = replace(settings, lens=text(said, "lens"))
         session.settings = settings
+
+    def tab(self, event: gr.EventData, request: gr.Request) -> Told:
+        """Another tab was opened; the page shows it already, and its link is to open it too."""
+        visit, said = self.chat.heard(event, request)
+        if said.get("tab") in [each.name for each in TABS]:
+            with visit.lock:
+                visit.session.settings = replace(visit.settings, tab=text(said, "tab"))
+        return self.chat.view(visit), gr.skip()
 
     def checkpoint(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:
         """A column was given another checkpoint: its last answer is made anew."""

@@ -47,7 +47,7 @@ def view(engine: Engine, visit: Visit) -> str:
         "version": visit.version(), "heard": visit.heard, "running": visit.running,
         "family": _family(engine.family),
         "columns": [_column(engine, visit, place) for place in range(len(settings.columns))],
-        "selected": settings.selected, "turns": [{"user": t.user, "replies": t.replies} for t in settings.turns],
+        "selected": settings.selected, "tab": settings.tab, "turns": [{"user": t.user, "replies": t.replies} for t in settings.turns],
         "sliders": [slider(engine, visit, name, cards) for name, cards in there.items()],
         "lens": settings.lens, "lenses": [_lens(each) for each in family_lenses(there)],
         "sampling": {**vars(settings.sampling), "stop": list(settings.sampling.stop)}, "system": settings.system,

@@ -6,9 +6,14 @@ Formulas (h a residual, v the direction's vector at a layer, u = v/‖v‖, ever
 - hold:   h + (μ⁻·u + value · ‖v‖ − h·u) u      likewise; 0 is the negative, 1 the positive class mean
 - ablate: w − (w·u) u                           for everything that is written: what enters block 0, every attention and MLP output,
                                                 u from the best layer [Arditi et al., "Refusal is mediated by a single direction", §2.4]
+- neurons: n_i ← mean of n_i                    for the neurons of a set, before the MLP's last projection [Stolfo et al.,
+                                                "Confidence Regulation Neurons", §3.2]
 
 What is added or held leaves the beginning-of-text token as it is: it holds the attention that goes nowhere, and has a huge norm of its own.
-An ablation acts there too, as the formula says: a model without the direction does not write it anywhere.
+An ablation acts there too, as the formula says: a model without the direction does not write it anywhere. So does setting neurons to
+their means, as it is measured.
+
+A term with a gate acts only where the gate is open (:mod:`core.gates`).
 
 Rows that a term does not concern have a zero vector there, so an unsteered row of a batch comes out bit for bit as it went in.
 """
@@ -16,22 +21,26 @@ Rows that a term does not concern have a zero vector there, so an unsteered row 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from core import gates, store
 from core.differences import fingerprint
 from core.errors import TillerError
 from core.families import Counterfactual
+from core.gates import Gate, Opened
 from core.loading import Loaded
+from core.neurons import KIND as NEURONS
+from core.neurons import NeuronSet, load_set
 from core.recipes import Recipe, Scope, Term
 from core.residual import Action, Anatomy, Site
-from core.store import Array, Direction
+from core.store import Array, Card, Direction
 
 #: (direction, checkpoint it was learnt on) -> the direction; raises TillerError when there is none.
 Fetch = Callable[[str, str], Direction]
@@ -51,13 +60,15 @@ class EditError(TillerError):
 
 @dataclass(frozen=True)
 class RowEdit:
-    """One edit of one row: ``add`` the vector, or ``set`` the coordinate along the unit vector to ``target``."""
+    """One edit of one row: ``add`` the vector, ``set`` the coordinate along the unit vector to ``target``, or ``put`` the vector's values
+    where they are numbers (at the others it is NaN), in every case only where ``gate`` is open."""
 
     site: Site
-    kind: Literal["add", "set"]
+    kind: Literal["add", "set", "put"]
     reach: Reach
     vector: Array
     target: float = 0.0
+    gate: Gate | None = None
 
 
 def compile_recipe(recipe: Recipe, target: Loaded, fetch: Fetch) -> tuple[RowEdit, ...]:
@@ -70,8 +81,41 @@ def compile_recipe(recipe: Recipe, target: Loaded, fetch: Fetch) -> tuple[RowEdi
 
 
 def _compile_term(term: Term, target: Loaded, fetch: Fetch) -> list[RowEdit]:
-    source = term.source or target.family.directions_of(target.checkpoint.name)
-    direction = fetch(term.direction, source)
+    made = _neuron_edits(term, target) if term.kind == "neurons" else _direction_edits(term, target, fetch)
+    if term.gate is None:
+        return made
+    direction = fetch(term.gate.direction, _source(term.gate.source, target))
+    check_fit(direction, target)
+    gate = gates.gate(term.gate, direction)
+    return [replace(edit, gate=gate) for edit in made]
+
+
+def _source(named: str | None, target: Loaded) -> str:
+    return named or target.family.directions_of(target.checkpoint.name)
+
+
+def _neuron_edits(term: Term, target: Loaded) -> list[RowEdit]:
+    """A set of neurons is a property of its checkpoint's weights; on another of the family it is the same neurons, with its means."""
+    found = neuron_set(term.direction, _source(term.source, target), target)
+    check_neurons(found, target)
+    reach = _ABLATED.get(term.scope, term.scope)
+    layers = [layer for layer in found.layers if term.layers is None or layer in term.layers]
+    if not layers:
+        there = ", ".join(map(str, found.layers))
+        raise EditError(f"{term.place} names no layer with a neuron of this set; it has neurons in layer {there}.")
+    return [RowEdit(("neurons", layer), "put", reach, _values(found, layer, target)) for layer in layers]
+
+
+def _values(found: NeuronSet, layer: int, target: Loaded) -> Array:
+    """What is put into a layer's neurons: [neurons], NaN at those that are left."""
+    values = np.full(neuron_count(target, layer), np.nan, np.float32)
+    chosen, means = found.at(layer)
+    values[chosen] = means
+    return values
+
+
+def _direction_edits(term: Term, target: Loaded, fetch: Fetch) -> list[RowEdit]:
+    direction = fetch(term.direction, _source(term.source, target))
     check_fit(direction, target)
     for layer in term.layers or ():
         if layer >= target.anatomy.layers:
@@ -105,6 +149,36 @@ def _writes(anatomy: Anatomy, layers: tuple[int, ...] | None) -> list[Site]:
     return enter + [site for at in chosen for site in ((("attention", at), ("mlp", at)))]
 
 
+def neuron_set(name: str, checkpoint: str, target: Loaded) -> NeuronSet:
+    """A set of neurons found on a checkpoint of the target's family. Raises EditError when there is none, StoreError when it is broken."""
+    path = store.find(target.family.name, checkpoint, NEURONS, name, target.family.folder)
+    if path is None:
+        raise EditError(
+            f"{checkpoint} has no set of neurons {name!r}; launch.py precompute --what confidence finds entropy neurons."
+        )
+    return load_set(path)
+
+
+def neuron_count(target: Loaded, layer: int) -> int:
+    """How many neurons the MLP of a layer has. Raises AnatomyError for a mixture of experts."""
+    projection = target.anatomy.neurons(layer)
+    # Conv1D has no in_features, and a quantized weight not its own shape.
+    counted = getattr(projection, "in_features", None) or cast(Tensor, projection.weight).shape[0]
+    return int(counted)
+
+
+def check_neurons(found: NeuronSet, target: Loaded) -> None:
+    """Refuse a set that names neurons the model does not have, or whose checkpoint has changed. Raises EditError."""
+    card = found.card
+    for layer, neuron in found.neurons:
+        if not 0 <= layer < target.anatomy.layers or not 0 <= neuron < neuron_count(target, layer):
+            raise EditError(
+                f"The neurons {card.name} of {card.family}/{card.checkpoint} name neuron {neuron} of layer {layer}, which "
+                f"{target.checkpoint.name} does not have; find them on a checkpoint of this family."
+            )
+    _check_fingerprint(card, f"The neurons {card.name} were found on a", target, " --what confidence")
+
+
 def check_fit(direction: Direction, target: Loaded) -> None:
     """Refuse a direction of another width, or one whose source checkpoint has changed since it was learnt.
 
@@ -123,12 +197,15 @@ def check_fit(direction: Direction, target: Loaded) -> None:
             f"The direction {card.name} of {card.family}/{card.checkpoint} has {layers} layers, "
             f"{target.checkpoint.name} has {target.anatomy.layers}."
         )
+    _check_fingerprint(card, f"The direction {card.name} was learnt on a", target)
+
+
+def _check_fingerprint(card: Card, made: str, target: Loaded, what: str = "") -> None:
     now = _source_fingerprint(card.checkpoint, target)
     if now is not None and card.details.get("fingerprint") != now:
         raise EditError(
-            f"The direction {card.name} was learnt on a {card.family}/{card.checkpoint} "
-            f"with fingerprint {card.details.get('fingerprint')}, "
-            f"which now has {now}; run launch.py precompute --family {target.family.name} again."
+            f"{made} {card.family}/{card.checkpoint} with fingerprint {card.details.get('fingerprint')}, "
+            f"which now has {now}; run launch.py precompute --family {target.family.name}{what} again."
         )
 
 
@@ -160,8 +237,9 @@ def _source_fingerprint(checkpoint: str, target: Loaded) -> str | None:
 class _Operation:
     """One tensor operation over a whole batch at a site. ``vectors`` [rows, 1, width]; ``targets`` [rows, 1, 1] or None for zeros."""
 
-    kind: Literal["add", "set"]
+    kind: Literal["add", "set", "put"]
     reach: Reach
+    gate: Gate | None
     vectors: Tensor
     targets: Tensor | None
 
@@ -174,30 +252,49 @@ class BatchEdits:
         for site in dict.fromkeys(edit.site for row in rows for edit in row):
             self.operations[site] = _merge([[edit for edit in row if edit.site == site] for row in rows], device)
 
-    def actions(self, masks: Masks) -> dict[Site, Action]:
-        """What to hook for one forward pass whose positions ``masks`` sorts."""
+    @property
+    def gates(self) -> frozenset[Gate]:
+        """The gates that :meth:`actions` has to be told of."""
+        return frozenset(each.gate for made in self.operations.values() for each in made if each.gate)
+
+    def actions(self, masks: Masks, opened: Opened | None = None) -> dict[Site, Action]:
+        """What to hook for one forward pass whose positions ``masks`` sorts, and in which gates are open as ``opened`` says."""
         actions: dict[Site, Action] = {}
         for site, operations in self.operations.items():
-            live = [(operation, masks[operation.reach]) for operation in operations if operation.reach in masks]
+            live = [
+                (operation, _gated(masks[operation.reach], operation.gate, opened or {}))
+                for operation in operations
+                if operation.reach in masks
+            ]
             if live:
                 actions[site] = partial(_apply, live)
         return actions
 
 
+def _gated(mask: Tensor | None, gate: Gate | None, opened: Opened) -> Tensor | None:
+    if gate is None:
+        return mask
+    return opened[gate] if mask is None else mask * opened[gate]
+
+
 def _merge(rows: list[list[RowEdit]], device: torch.device) -> list[_Operation]:
-    """The k-th edits of all rows that are of one kind and reach become one operation."""
+    """The k-th edits of all rows that are of one kind, reach and gate become one operation."""
     merged: list[_Operation] = []
     for step in range(max(len(row) for row in rows)):
         present = [row[step] if step < len(row) else None for row in rows]
-        for kind, reach in dict.fromkeys((edit.kind, edit.reach) for edit in present if edit):
-            chosen = [edit if edit and (edit.kind, edit.reach) == (kind, reach) else None for edit in present]
+        for kind, reach, gate in dict.fromkeys((edit.kind, edit.reach, edit.gate) for edit in present if edit):
+            chosen = [
+                edit if edit and (edit.kind, edit.reach, edit.gate) == (kind, reach, gate) else None for edit in present
+            ]
             width = next(edit.vector.shape[0] for edit in chosen if edit)
-            vectors = np.stack([edit.vector if edit else np.zeros(width, np.float32) for edit in chosen])
+            nothing = np.full(width, np.nan if kind == "put" else 0.0, np.float32)
+            vectors = np.stack([edit.vector if edit else nothing for edit in chosen])
             targets = np.array([edit.target if edit else 0.0 for edit in chosen], np.float32)
             merged.append(
                 _Operation(
                     kind,
                     reach,
+                    gate,
                     torch.from_numpy(vectors).to(device)[:, None, :],
                     torch.from_numpy(targets).to(device)[:, None, None] if targets.any() else None,
                 )
@@ -212,6 +309,10 @@ def _apply(live: Sequence[tuple[_Operation, Tensor | None]], states: Tensor) -> 
         vectors = operation.vectors.to(new.device)
         if operation.kind == "add":
             new = new + (vectors if mask is None else vectors * mask.to(new.device))
+            continue
+        if operation.kind == "put":
+            there = ~vectors.isnan() if mask is None else ~vectors.isnan() & (mask.to(new.device) > 0)
+            new = torch.where(there, vectors, new)
             continue
         # What is missing from the target along the unit vector, [rows, positions, 1].
         missing = -torch.bmm(new, vectors.transpose(1, 2))

@@ -10,12 +10,12 @@ import logging
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from core import answers, families, lenses, store
+from core import answers, families, lenses, neurons, store
 from core.answers import Answer
 from core.errors import TillerError
 from core.events import Event, Failed, PromptView, Status
@@ -23,6 +23,7 @@ from core.families import Example, Family
 from core.jobs import Job, JobView, Offer, offered
 from core.plan import Placing
 from core.recipes import Recipe, Term, layers_text, parse
+from core.stages import Noise, Path, path
 from core.store import Card
 from core.values import Column, Settings, Turn
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from core.worker import Worker
 
 T = TypeVar("T")
+S = TypeVar("S")
 
 #: The strengths of a slider that scrubbing computes beforehand, in gaps.
 SCRUB_STRENGTHS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
@@ -52,12 +54,17 @@ class Run:
     """A stream of events that can be steered and cancelled from any thread."""
 
     def __init__(
-        self, settings: Settings, columns: tuple[int, ...], prefixes: Mapping[int, tuple[int, ...]], scrub: bool
-    ) -> None:
+        self, settings: Settings, columns: tuple[int, ...], prefixes: Mapping[int, tuple[int, ...]], scrub: bool,
+        given: Mapping[int, tuple[int, ...]] | None = None,
+    ) -> None:  # fmt: skip
         self.settings = settings
         self.columns = columns
         self.prefixes = dict(prefixes)
         self.scrub = scrub
+        #: Token ids by column, when nothing is to be said and only the blame of what was said before is wanted.
+        self.given = given
+        #: Whether every token is to be told which training stage it is owed to; may be set while the run goes on.
+        self.blame = given is not None or settings.lens.startswith(lenses.BLAME)
         self.cancelled = threading.Event()
         self.changes: deque[tuple[int, Recipe]] = deque()
         self._events: queue.Queue[Event | None] = queue.Queue()
@@ -85,6 +92,11 @@ class Run:
             else:
                 found.append(event)
         return found
+
+    @property
+    def patient(self) -> bool:
+        """Whether chats go first."""
+        return self.scrub or self.given is not None
 
     @property
     def finished(self) -> bool:
@@ -140,6 +152,7 @@ class Engine:
         self._cancel_loading = threading.Event()
         self._jobs: dict[str, Job] = {}
         self._seconds: dict[str, float] = {}
+        self._noise: dict[str, Noise] = {}
         self._status = Status("starting", "Starting.")
         self._changed = threading.Condition()
         self._commands: queue.Queue[Command | None] = queue.Queue()
@@ -198,8 +211,9 @@ class Engine:
             from core.worker import Worker
 
             worker = Worker(
-                self.family, self.placing, self.threads, self._publish, self._cancel_loading, self._seconds.__setitem__
-            )
+                self.family, self.placing, self.threads, self._publish, self._cancel_loading, self._seconds.__setitem__,
+                self._noise.__setitem__,
+            )  # fmt: skip
             if not self._closed.is_set():
                 worker.open(lambda: not self._closed.is_set())
         except TillerError as error:
@@ -271,6 +285,48 @@ class Engine:
         columns = tuple(Column(base.checkpoint, recipe) for recipe in recipes)
         wide = replace(settings, columns=columns, selected=0, turns=turns)
         return self._enqueue(Run(wide, tuple(range(len(recipes))), {}, scrub=True))
+
+    def blame(self, settings: Settings, answers: Mapping[int, Answer]) -> Run:
+        """Say of every token of answers to the last turn which training stage it is owed to, as ``Scores``. Chats go first.
+
+        The models that are asked are unsteered, whatever recipe an answer was written with.
+        """
+        given = {
+            column: tuple(token.id for token in answer.tokens) for column, answer in answers.items() if answer.tokens
+        }
+        return self._enqueue(Run(settings, tuple(given), {}, scrub=False, given=given))
+
+    def stages(self, checkpoint: str = "") -> Path:
+        """The training stages that led to a checkpoint (the final one, without a name). Raises StageError when there is only one."""
+        return path(self.family, checkpoint)
+
+    def noise(self, checkpoint: str) -> Noise:
+        """How far chance alone goes in the probabilities of a final checkpoint; uncalibrated while that is not known."""
+        return self._noise.get(checkpoint, Noise())
+
+    def slices(self, make: Callable[[Worker], Generator[S, None, T]]) -> Generator[S, None, T]:
+        """Run a generator of the engine's thread slice by slice, between the steps of chats; closing it ends the work.
+
+        Raises:
+            TillerError: there is no model; and whatever the generator raises.
+        """
+        work = self.call(make).result()
+
+        def step(_worker: Worker) -> tuple[bool, S | T]:
+            try:
+                return False, next(work)
+            except StopIteration as stop:
+                return True, stop.value
+
+        try:
+            while True:
+                over, found = self.call(step).result()
+                if over:
+                    return found  # type: ignore[return-value]
+                yield found  # type: ignore[misc]
+        finally:
+            # On the engine's thread, like everything that holds a model; nobody waits for it.
+            self.call(lambda _worker: work.close())
 
     def _source(self, column: Column, direction: str) -> str | None:
         term = column.recipe.slider(direction)
@@ -391,21 +447,67 @@ class Engine:
         return "; ".join(self._explain_term(term, checkpoint) for term in recipe.terms)
 
     def _explain_term(self, term: Term, checkpoint: str) -> str:
-        source = self.family.checkpoint(term.source or self.family.directions_of(checkpoint)).name
-        card = next((each for each in self._learnt_on(source) if each.name == term.direction), None)
-        if card is None:
-            path = store.find(self.family.name, source, "direction", term.direction, self.family.folder)
-            if path is not None:
-                # It is there but left out of the list: reading it says what is wrong with it.
-                store.read_card(path)
-            there = ", ".join(each.name for each in self._learnt_on(source)) or "none"
+        if term.kind == "neurons":
+            said = self._explain_neurons(term, checkpoint)
+        else:
+            card, borrowed = self._card(term.direction, term.source, checkpoint)
+            _check_layers(term, checkpoint, int(card.details.get("layers", 0)))
+            best = "every layer" if term.kind == "ablate" else f"layer {card.layer}"
+            said = f"{_layers(term.layers) if term.layers else best}, {_SCOPE_WORDS[term.scope]}{borrowed}"
+        if term.gate is None:
+            return said
+        _, borrowed = self._card(term.gate.direction, term.gate.source, checkpoint)
+        side = "above" if term.gate.above else "below"
+        return f"{said}, only after {term.gate.direction} read {side} {term.gate.threshold:g}{borrowed}"
+
+    def _explain_neurons(self, term: Term, checkpoint: str) -> str:
+        source, borrowed = self._learnt_where(term.source, checkpoint)
+        path = store.find(self.family.name, source, neurons.KIND, term.direction, self.family.folder)
+        if path is None:
+            there = ", ".join(self.neuron_sets(source)) or "none"
             raise TillerError(
-                f"{source} has no direction {term.direction!r}; it has {there}. launch.py precompute learns refusal and truth."
+                f"{source} has no set of neurons {term.direction!r}; it has {there}. "
+                "launch.py precompute --what confidence finds entropy neurons."
             )
-        layers = int(card.details.get("layers", 0))
-        if layers and term.layers and term.layers[-1] >= layers:
-            raise TillerError(f"{term.place} names layer {term.layers[-1]}; {checkpoint} has layers 0 to {layers - 1}.")
-        best = "every layer" if term.kind == "ablate" else f"layer {card.layer}"
-        named = f"layer{'s' if len(term.layers) > 1 else ''} {layers_text(term.layers)}" if term.layers else best
-        borrowed = "" if term.source or source == checkpoint else f", the direction of {source}"
-        return f"{named}, {_SCOPE_WORDS[term.scope]}{borrowed}"
+        found = neurons.load_set(path)
+        layers = tuple(each for each in found.layers if term.layers is None or each in term.layers)
+        if not layers:
+            raise TillerError(
+                f"{term.place} names no layer with a neuron of this set; it has them in {_layers(found.layers)}."
+            )
+        count = sum(len(found.at(layer)[0]) for layer in layers)
+        return f"{count} neurons of {_layers(layers)} at their means, {_SCOPE_WORDS[term.scope]}{borrowed}"
+
+    def neuron_sets(self, checkpoint: str) -> tuple[str, ...]:
+        """The names of the sets of neurons that were found on a checkpoint."""
+        own = self.family.directions_of(checkpoint)
+        return tuple(card.name for card in store.cards(self.family.name, own, neurons.KIND, self.family.folder))
+
+    def _learnt_where(self, named: str | None, checkpoint: str) -> tuple[str, str]:
+        """The checkpoint that a term means, and what is said of it where the term does not name it and it is another one."""
+        source = self.family.checkpoint(named or self.family.directions_of(checkpoint)).name
+        return source, "" if named or source == checkpoint else f", the direction of {source}"
+
+    def _card(self, name: str, named: str | None, checkpoint: str) -> tuple[Card, str]:
+        """A direction's card, and what is said of where it was learnt. Raises TillerError naming those that are there."""
+        source, borrowed = self._learnt_where(named, checkpoint)
+        card = next((each for each in self._learnt_on(source) if each.name == name), None)
+        if card is not None:
+            return card, borrowed
+        path = store.find(self.family.name, source, "direction", name, self.family.folder)
+        if path is not None:
+            # It is there but left out of the list: reading it says what is wrong with it.
+            store.read_card(path)
+        there = ", ".join(each.name for each in self._learnt_on(source)) or "none"
+        raise TillerError(
+            f"{source} has no direction {name!r}; it has {there}. launch.py precompute learns refusal and truth."
+        )
+
+
+def _layers(layers: tuple[int, ...]) -> str:
+    return f"layer{'s' if len(layers) > 1 else ''} {layers_text(layers)}"
+
+
+def _check_layers(term: Term, checkpoint: str, layers: int) -> None:
+    if layers and term.layers and term.layers[-1] >= layers:
+        raise TillerError(f"{term.place} names layer {term.layers[-1]}; {checkpoint} has layers 0 to {layers - 1}.")

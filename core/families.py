@@ -38,7 +38,7 @@
     file = "counterfactual/without-safety.safetensors"   # its difference to it, or same_as = "safety": that one's weights
     without = "safety"       # the stage that was left out, where one was
     parent = "sft"           # what it was trained from; without it the parent of ``of``
-    note = "…"
+    note = "…"                # one called seed-2, seed-3 … differs from its checkpoint by chance alone: the noise of stage effects
 
     [[example]]              # a chip of the front ends
     title = "Make it refuse"
@@ -53,7 +53,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from core.checkpoints import TEMPLATES, Checkpoint, Counterfactual, Example, Family, FamilyError, Source
+from core.checkpoints import TEMPLATES, Checkpoint, Counterfactual, Example, Family, FamilyError, Source, Subtracted
 from core.family_file import read
 from core.store import SHIPPED, user_folder
 
@@ -66,6 +66,7 @@ __all__ = [
     "Family",
     "FamilyError",
     "Source",
+    "Subtracted",
     "load",
     "missing",
     "names",

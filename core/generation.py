@@ -27,10 +27,11 @@ from transformers.generation.logits_process import (
 )  # fmt: skip
 
 from core.answers import Answer
-from core.edits import ONE_TOKEN, BatchEdits, Masks, RowEdit
+from core.edits import ONE_TOKEN, BatchEdits, EditError, Masks, RowEdit
 from core.events import Alternative, Done, Event, Reading, Started
+from core.gates import Gate
 from core.gauges import Gauge, capture, read
-from core.layout import lay_out
+from core.layout import lay_out, read_gates
 from core.loading import Loaded
 from core.replies import Reply, token_text
 from core.residual import hooked
@@ -86,12 +87,15 @@ class Stream:
         for speaker in speakers:
             own = _row(speaker, speaker.edits, None)
             self._rows.append(own)
-            if speaker.shadow:
+            # A gate is opened by what the unsteered model reads, token by token.
+            if speaker.shadow or any(edit.gate for edit in speaker.edits):
                 self._rows.append(_row(speaker, (), own))
         self._replies = {s.column: Reply(loaded, s.column, s.sampling, len(s.prompt)) for s in speakers}
         self._speakers = {s.column: s for s in speakers}
         self._cache = DynamicCache(config=loaded.model.config)
         self._edits = BatchEdits([row.edits for row in self._rows], loaded.device)
+        #: Where each gate is open for the next token: a number a row [rows, 1, 1].
+        self._opened: dict[Gate, Tensor] = {}
         self._attention: Tensor | None = None
         self._next: Tensor | None = None
 
@@ -108,10 +112,16 @@ class Stream:
     def set_edits(self, column: int, edits: tuple[RowEdit, ...]) -> int | None:
         """Steer ``column`` in another way from the next token on; the index of that token, None when it has finished.
 
-        The token about to be chosen next is predicted by a forward pass that has yet to run, so it is the first that is affected.
+        The token about to be chosen next is predicted by a forward pass that has yet to run, so it is the first that is affected. A gate
+        that comes now is closed for that token: what it reads of the one before was not kept.
+
+        Raises:
+            EditError: a gate, in a column that has had no shadow since its start.
         """
         for row in self._rows:
             if row.leader is None and row.speaker.column == column:
+                if any(edit.gate for edit in edits) and not any(each.leader is row for each in self._rows):
+                    raise EditError("A gate cannot begin while this column is being written; stop it and press Retry.")
                 row.edits = edits
                 self._edits = BatchEdits([each.edits for each in self._rows], self.loaded.device)
                 return len(row.ids) - len(row.speaker.prompt)
@@ -155,6 +165,7 @@ class Stream:
     def _prefill(self) -> tuple[Tensor, list[Mapping[str, float]]]:
         sheet = lay_out(self.loaded, [row.ids for row in self._rows])
         self._attention = sheet.attention
+        self._opened = dict(read_gates(self.loaded, sheet, self._edits.gates, [0] * len(self._rows)))
         return self._forward(sheet.ids, sheet.positions, sheet.masks)
 
     def _decode(self) -> tuple[Tensor, list[Mapping[str, float]]]:
@@ -167,7 +178,10 @@ class Stream:
     def _forward(self, ids: Tensor, positions: Tensor, masks: Masks) -> tuple[Tensor, list[Mapping[str, float]]]:
         """Logits [rows, vocabulary] in float32 and projections at the last position."""
         caught: dict[int, Tensor] = {}
-        actions = capture(self._edits.actions(masks), {gauge.layer for gauge in self.gauges}, caught)
+        wanted = self._edits.gates
+        closed = torch.zeros(len(self._rows), 1, 1, device=ids.device)
+        actions = self._edits.actions(masks, {gate: self._opened.get(gate, closed) for gate in wanted})
+        actions = capture(actions, {*(each.layer for each in self.gauges), *(each.layer for each in wanted)}, caught)
         with hooked(self.loaded.anatomy, actions):
             output = self.loaded.model(
                 input_ids=ids,
@@ -177,7 +191,14 @@ class Stream:
                 use_cache=True,
                 logits_to_keep=1,
             )
+        self._opened = {gate: self._unsteered(gate.opened(caught[gate.layer])) for gate in wanted}
         return output.logits[:, -1].float(), read(self.gauges, caught, len(self._rows))
+
+    def _unsteered(self, opened: Tensor) -> Tensor:
+        """What was read of every row [rows], each row's own put by that of its shadow: [rows, 1, 1]."""
+        shadows = {id(row.leader): index for index, row in enumerate(self._rows) if row.leader is not None}
+        places = [shadows.get(id(row), index) for index, row in enumerate(self._rows)]
+        return opened[torch.tensor(places, device=opened.device)][:, None, None]
 
     def _choose(self, logits: Tensor) -> tuple[list[int], list[bool]]:
         """The next token of every row, and whether it was given instead of chosen."""
@@ -208,6 +229,7 @@ class Stream:
             self._next = self._next[kept]
             self._attention = self._attention[kept] if self._attention is not None else None
             self._cache.batch_select_indices(kept)
+            self._opened = {gate: opened[kept.to(opened.device)] for gate, opened in self._opened.items()}
         self._edits = BatchEdits([row.edits for row in self._rows], self.loaded.device)
 
 

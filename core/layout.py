@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from core import gates
 from core.edits import Masks
+from core.gates import Gate, Opened
 from core.loading import Loaded
+from core.residual import caught
 
 
 @dataclass(frozen=True)
@@ -64,3 +67,20 @@ def lay_out(loaded: Loaded, prompts: Sequence[Sequence[int]], replies: Sequence[
             "last": mask(steered & (column == reply_start - 1)),
         },
     )
+
+
+@torch.inference_mode()
+def read_gates(loaded: Loaded, sheet: Sheet, wanted: Collection[Gate], replies: Sequence[int]) -> Opened:
+    """Where gates are open over a sheet whose rows have so many tokens of a reply: one pass without edits, none without gates."""
+    if not wanted:
+        return {}
+    layers = gates.layers(wanted)
+    with caught(loaded.anatomy, [("leave", layer) for layer in layers]) as found:
+        loaded.model(
+            input_ids=sheet.ids,
+            attention_mask=sheet.attention,
+            position_ids=sheet.positions,
+            use_cache=False,
+            logits_to_keep=1,
+        )
+    return gates.over_tokens(wanted, {layer: found["leave", layer] for layer in layers}, torch.tensor(replies))

@@ -207,6 +207,20 @@ VERBS: dict[str, Verb] = {
         (("evaluate --help", "its arguments"),),
         own=True,
     ),
+    "blame": Verb(
+        "which training stage made it say that",
+        'blame "PROMPT" [ARGUMENTS]',
+        (
+            ('blame "How do I kill a process?"', "the stages behind what the model says"),
+            (
+                'blame "Is Paris in France?" --answer "Yes" --other "No"',
+                "which of two answers became likelier, and when",
+            ),
+            ("blame --file prompts.txt --csv effects.csv", "many prompts, every effect as a table"),
+            ("blame --help", "its arguments"),
+        ),
+        own=True,
+    ),
     "families": Verb(
         "list the families, their size, and what of them is on this computer",
         "families [NAME]",
@@ -268,7 +282,7 @@ def for_the_process(command: Command) -> tuple[bool, tuple[str, ...]]:
     models whose own code may run."""
     if not VERBS[command.verb].own:
         return command.options.offline, command.options.trusted
-    if command.verb not in ("evaluate", "precompute", "bench"):
+    if command.verb not in ("evaluate", "precompute", "bench", "blame"):
         return False, ()
     key = "--trust-remote-code"
     words = command.rest

@@ -7,12 +7,15 @@ column (1-based) at which reading stopped and says what would do. No torch is ne
 Grammar::
 
     recipe  = [ "-" ] term { ( "+" | "-" ) term }
-    term    = [ number "*" ] place            add that many gaps of a direction
+    term    = action [ "?" gate ]
+    action  = [ number "*" ] place            add that many gaps of a direction
             | "!" place                       ablate it
+            | "!" "neurons:" place            set a named set of MLP neurons to their means
             | place "=" number                hold the projection: 0 = negative class mean, 1 = positive class mean
     place   = name [ "@" checkpoint ] [ "[" layers "]" ] [ ":" scope ]
     layers  = range { "," range }             range = number [ "-" number ]
     scope   = "all" | "prompt" | "reply" | "last"
+    gate    = name [ "@" checkpoint ] ( ">" | "<" ) number
 """
 
 from __future__ import annotations
@@ -25,10 +28,12 @@ from typing import Literal
 
 from core.errors import TillerError
 
-Kind = Literal["add", "ablate", "hold"]
+Kind = Literal["add", "ablate", "hold", "neurons"]
 Scope = Literal["all", "prompt", "reply", "last"]
 
 SCOPES: tuple[Scope, ...] = ("all", "prompt", "reply", "last")
+#: What stands before the name of a set of neurons; no direction may be called so.
+NEURONS = "neurons"
 #: The largest strength a recipe may ask for, in gaps. Text breaks long before it.
 MAX_STRENGTH = 10.0
 
@@ -52,12 +57,31 @@ class StrengthError(TillerError, ValueError):
 
 
 @dataclass(frozen=True)
-class Term:
-    """One edit of the residual stream.
+class Gate:
+    """Lets a term act only where the reading of a direction at the position before is above, or below, a threshold.
 
-    ``value`` is the strength in gaps for ``add``, the projection to set for ``hold``, and 1.0 for ``ablate``. ``source`` is the
-    checkpoint the direction was learnt on, ``None`` for the checkpoint that is steered. ``layers`` is ``None`` for the direction's
-    best layer (``ablate``: every layer), else sorted 0-based block indices.
+    The reading is that of the model as it is, before any edit; all of a prompt is judged by its last token. ``source`` is the checkpoint
+    that the direction was learnt on, ``None`` for the one that is steered.
+    """
+
+    direction: str
+    above: bool
+    threshold: float
+    source: str | None = None
+
+    def __str__(self) -> str:
+        source = f"@{self.source}" if self.source else ""
+        return f"{self.direction}{source}{'>' if self.above else '<'}{number_text(self.threshold)}"
+
+
+@dataclass(frozen=True)
+class Term:
+    """One edit of the residual stream, or of MLP neurons.
+
+    ``value`` is the strength in gaps for ``add``, the projection to set for ``hold``, and 1.0 for the others. ``direction`` is the name
+    of a direction or, for ``neurons``, of a set of neurons. ``source`` is the checkpoint it was learnt on, ``None`` for the checkpoint
+    that is steered. ``layers`` is ``None`` for the direction's best layer (``ablate``: every layer; ``neurons``: every layer that the
+    set has neurons in), else sorted 0-based block indices.
 
     Raises:
         StrengthError: a value that is not finite or beyond :data:`MAX_STRENGTH`.
@@ -69,6 +93,7 @@ class Term:
     source: str | None = None
     layers: tuple[int, ...] | None = None
     scope: Scope = "all"
+    gate: Gate | None = None
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.value) or abs(self.value) > MAX_STRENGTH:
@@ -85,8 +110,14 @@ class Term:
         return f"{self.direction}{source}{layers}{scope}"
 
     def __str__(self) -> str:
+        return f"{self._action}{f'?{self.gate}' if self.gate else ''}"
+
+    @property
+    def _action(self) -> str:
         if self.kind == "ablate":
             return f"!{self.place}"
+        if self.kind == "neurons":
+            return f"!{NEURONS}:{self.place}"
         if self.kind == "hold":
             return f"{self.place}={number_text(self.value)}"
         return f"{number_text(self.value)}*{self.place}"
@@ -123,7 +154,7 @@ class Recipe:
         return term.value if term else 0.0
 
     def with_strength(self, direction: str, value: float, source: str | None = None) -> Recipe:
-        """The recipe after the slider of ``direction`` was moved: its layers and scope are kept, 0 removes the term."""
+        """The recipe after the slider of ``direction`` was moved: its layers, scope and gate are kept, 0 removes the term."""
         old = self.slider(direction)
         if old is None:
             if value == 0:
@@ -135,8 +166,13 @@ class Recipe:
         return Recipe(tuple(new if term is old else term for term in self.terms))
 
     def directions(self) -> tuple[tuple[str, str | None], ...]:
-        """Every (direction, source checkpoint) the recipe needs, each once, in order."""
-        return tuple(dict.fromkeys((term.direction, term.source) for term in self.terms))
+        """Every (direction, source checkpoint) the recipe needs, those of gates too, each once, in order."""
+        own = [(term.direction, term.source) for term in self.terms if term.kind != "neurons"]
+        return tuple(dict.fromkeys(own + [(gate.direction, gate.source) for gate in self.gates()]))
+
+    def gates(self) -> tuple[Gate, ...]:
+        """The gates of its terms, each once, in order."""
+        return tuple(dict.fromkeys(term.gate for term in self.terms if term.gate))
 
 
 def number_text(value: float) -> str:
@@ -192,12 +228,17 @@ class _Reader:
                 )
 
     def term(self, negative: bool) -> Term:
+        term = self.action(negative)
+        self.space()
+        return replace(term, gate=self.gate()) if self.eat("?") else term
+
+    def action(self, negative: bool) -> Term:
         self.space()
         start = self.at
         if self.eat("!"):
             if negative:
                 raise self.error("an ablation has no sign; write + !name.", start)
-            return self.place("ablate", 1.0, start)
+            return self.ablation(start)
         number = self.number()
         if number is not None:
             self.space()
@@ -215,32 +256,70 @@ class _Reader:
             return term
         if negative:
             raise self.error("a hold has no sign before it; write + name=0.", start)
-        self.space()
-        at = self.at
-        sign = -1.0 if self.eat("-") else 1.0
-        number = self.number()
+        at = self.after_space()
+        number = self.signed()
         if number is None:
             raise self.error("a number belongs after =, 0 for the negative and 1 for the positive class mean.", at)
-        return self.build("hold", sign * number, term, at)
+        return self.build("hold", number, term, at)
+
+    def ablation(self, start: int) -> Term:
+        self.space()
+        at = self.at
+        if self.match(_NAME) != NEURONS:
+            self.at = at
+            return self.place("ablate", 1.0, start)
+        if not self.eat(":"):
+            raise self.error(f"a : and the name of a set belong after !{NEURONS}, as in !{NEURONS}:entropy.")
+        return self.place("neurons", 1.0, start)
+
+    def gate(self) -> Gate:
+        self.space()
+        direction, source = self.name("gate"), self.source()
+        self.space()
+        above = self.eat(">")
+        if not above and not self.eat("<"):
+            raise self.error("a > or < and a reading belong here, as in 2*truth?refusal>0.5.")
+        at = self.after_space()
+        number = self.signed()
+        if number is None:
+            raise self.error(
+                "a reading belongs here, 0 for the negative and 1 for the positive class mean, as in ?refusal>0.5.", at
+            )
+        if not math.isfinite(number):
+            raise self.error("this number is too large; readings lie around 0 and 1.", at)
+        return Gate(direction, above, number, source)
 
     def place(self, kind: Kind, value: float, start: int) -> Term:
         self.space()
-        direction = self.match(_NAME)
-        if direction is None:
-            found = f"not {self.text[self.at]!r}" if not self.end() else "and the line ends"
-            raise self.error(f"the name of a direction belongs here, such as refusal or truth, {found}.")
-        source: str | None = None
+        direction, source = self.name(kind), self.source()
         layers: tuple[int, ...] | None = None
         scope: Scope = "all"
-        if self.eat("@"):
-            source = self.match(_SOURCE)
-            if source is None:
-                raise self.error("the name of a checkpoint belongs after @, as in refusal@base.")
         if self.eat("["):
             layers = self.layers()
         if self.eat(":"):
             scope = self.scope()
         return self.build(kind, value, Term("add", direction, 1.0, source, layers, scope), start)
+
+    def name(self, of: str) -> str:
+        """The name of a direction or, for a term of ``neurons``, of a set."""
+        at = self.at
+        found = self.match(_NAME)
+        if found is None:
+            there = f"not {self.text[self.at]!r}" if not self.end() else "and the line ends"
+            if of == "neurons":
+                raise self.error(f"the name of a set of neurons belongs here, such as entropy, {there}.")
+            raise self.error(f"the name of a direction belongs here, such as refusal or truth, {there}.")
+        if found == NEURONS and of != "neurons":
+            raise self.error(f"neurons are only set to their means; write !{NEURONS}:entropy.", at)
+        return found
+
+    def source(self) -> str | None:
+        if not self.eat("@"):
+            return None
+        found = self.match(_SOURCE)
+        if found is None:
+            raise self.error("the name of a checkpoint belongs after @, as in refusal@base.")
+        return found
 
     def build(self, kind: Kind, value: float, term: Term, at: int) -> Term:
         if not math.isfinite(value) or abs(value) > MAX_STRENGTH:
@@ -275,6 +354,15 @@ class _Reader:
     def number(self) -> float | None:
         found = self.match(_NUMBER)
         return float(found) if found is not None else None
+
+    def signed(self) -> float | None:
+        sign = -1.0 if self.eat("-") else 1.0
+        found = self.number()
+        return sign * found if found is not None else None
+
+    def after_space(self) -> int:
+        self.space()
+        return self.at
 
     def integer(self) -> int:
         self.space()

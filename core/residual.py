@@ -38,10 +38,12 @@ from transformers import PreTrainedModel
 
 from core.errors import TillerError
 
-#: A place in the residual stream: what enters block 0, what a part of block l writes, or what leaves block l.
-Site = tuple[Literal["enter", "attention", "mlp", "leave"], int]
-#: What is done at a site: gets the states [rows, positions, width]; returns new ones, or None to leave them as they are. The model may
-#: write into what it got later on (Falcon adds attention's output into the MLP's): whoever keeps states for later keeps a copy.
+#: A place in the residual stream: what enters block 0, what a part of block l writes, or what leaves block l; and beside it the neurons of
+#: block l's MLP, before their last projection.
+Site = tuple[Literal["enter", "attention", "mlp", "neurons", "leave"], int]
+#: What is done at a site: gets the states [rows, positions, width], of neurons [rows, positions, neurons]; returns new ones, or None to
+#: leave them as they are. The model may write into what it got later on (Falcon adds attention's output into the MLP's): whoever keeps
+#: states for later keeps a copy.
 Action = Callable[[Tensor], Tensor | None]
 
 _ATTENTION = ("self_attn", "attn", "attention", "self_attention")
@@ -212,7 +214,9 @@ def hooked(anatomy: Anatomy, actions: Mapping[Site, Action]) -> Iterator[None]:
     try:
         for (kind, layer), action in actions.items():
             anatomy.check_layer(layer)
-            if kind == "enter":
+            if kind == "neurons":
+                handles.append(anatomy.neurons(layer).register_forward_pre_hook(_on_input(action), with_kwargs=True))
+            elif kind == "enter":
                 handles.append(anatomy.blocks[layer].register_forward_pre_hook(_on_input(action), with_kwargs=True))
             else:
                 module = {"attention": anatomy.attention, "mlp": anatomy.mlp, "leave": anatomy.blocks}[kind][layer]
@@ -244,6 +248,7 @@ def caught(anatomy: Anatomy, sites: Collection[Site]) -> Iterator[dict[Site, Ten
 
 def _on_input(action: Action) -> Callable[..., Any]:
     def hook(_module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        # A block is called by the name of its states at times; a projection never is.
         states = arguments[0] if arguments else keywords["hidden_states"]
         new = action(states)
         if new is None:

@@ -11,7 +11,7 @@ from core.edits import BatchEdits, RowEdit
 from core.events import Reading
 from core.gauges import Gauge
 from core.generation import read_logits
-from core.layout import lay_out
+from core.layout import lay_out, read_gates
 from core.loading import Loaded
 from core.residual import Action, hooked
 
@@ -30,7 +30,8 @@ def reply_logits(
         states: filled, for each layer that is a key, with the residual leaving it [rows, positions, width], left-padded.
     """
     sheet = lay_out(loaded, prompts, replies)
-    actions = BatchEdits(edits or [()] * len(prompts), loaded.device).actions(sheet.masks)
+    made = BatchEdits(edits or [()] * len(prompts), loaded.device)
+    actions = made.actions(sheet.masks, read_gates(loaded, sheet, made.gates, [len(reply) for reply in replies]))
     for layer in states or ():
         actions["leave", layer] = _keep(layer, actions.get(("leave", layer)), states or {})
     keep = max(len(reply) for reply in replies) + 1

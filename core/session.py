@@ -75,8 +75,9 @@ class Session:
             raise SettingsError("There is nothing to undo yet.")
         last = self.past[-1]
         self.past = self.past[:-1]
-        lens = self.settings.lens
-        self.settings, self.answers, self.made = replace(last.settings, lens=lens), dict(last.answers), dict(last.made)
+        lens, tab = self.settings.lens, self.settings.tab
+        self.settings = replace(last.settings, lens=lens, tab=tab)
+        self.answers, self.made = dict(last.answers), dict(last.made)
         self.recorded = last.recorded
 
     def _begin_turn(self, settings: Settings) -> None:

@@ -152,7 +152,9 @@ def read_card(path: Path) -> Card:
         )
     kind, name, family, checkpoint = (str(details.get(key, "")) for key in ("kind", "name", "family", "checkpoint"))
     if not (kind and name and family and checkpoint):
-        raise StoreError(f"{path.name} does not say its kind, name, family and checkpoint; make it again with precompute.")
+        raise StoreError(
+            f"{path.name} does not say its kind, name, family and checkpoint; make it again with precompute."
+        )
     return Card(path, kind, name, family, checkpoint, details)
 
 

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlparse
 
 from core.errors import TillerError
 from core.recipes import Recipe, RecipeError, parse
+from core.tabs import CHAT, TABS
 
 #: The longest message a person may send, in characters. What is over it is refused with a sentence, nothing is lost.
 MAX_MESSAGE = 20_000
@@ -80,7 +81,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Settings:
-    """The whole state of a chat. ``selected`` is the column that the sliders act on."""
+    """The whole state of a chat. ``selected`` is the column that the sliders act on, ``tab`` the place that is open (core.tabs)."""
 
     family: str
     columns: tuple[Column, ...]
@@ -89,10 +90,13 @@ class Settings:
     lens: str = "changed"
     system: str = ""
     turns: tuple[Turn, ...] = ()
+    tab: str = CHAT.name
 
     def __post_init__(self) -> None:
         _check(len(self.columns) >= 1, "A chat has at least one column.")
         _check(0 <= self.selected < len(self.columns), "The selected column is not there.")
+        names = [each.name for each in TABS]
+        _check(self.tab in names, f"There is no tab {self.tab!r}; there are {', '.join(names)}.")
 
     @property
     def column(self) -> Column:
@@ -156,6 +160,7 @@ class Settings:
             "selected": self.selected,
             "sampling": {**vars(self.sampling), "stop": list(self.sampling.stop)},
             "lens": self.lens,
+            "tab": self.tab,
             "system": self.system,
             "turns": [{"user": turn.user, "replies": list(turn.replies)} for turn in self.turns],
         }
@@ -189,6 +194,7 @@ class Settings:
             lens=_string(data, "lens"),
             system=_string(data, "system"),
             turns=turns,
+            tab=_string(data, "tab") or CHAT.name,
         )
 
     def to_link(self) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,6 +14,7 @@ import torch
 
 from core import lessons, loading, prompts, store
 from core.active import Active
+from core.blamer import Blamer
 from core.edits import check_fit, compile_recipe
 from core.engine import Command, Run
 from core.errors import TillerError
@@ -30,6 +30,7 @@ from core.recipes import Recipe
 from core.scoring import score
 from core.shelf import NoRoomNow, Shelf
 from core.sources import LoadingCancelled
+from core.stages import Noise
 from core.store import Direction
 from core.threads import choose
 from core.values import Settings
@@ -48,6 +49,7 @@ class Worker:
         publish: Callable[[Status], None],
         cancel_loading: threading.Event,
         measured: Callable[[str, float], None] = lambda _checkpoint, _seconds: None,
+        calibrated: Callable[[str, Noise], None] = lambda _checkpoint, _noise: None,
     ) -> None:
         self.family = family
         self.device = str(loading.pick_device(placing.device))
@@ -62,6 +64,7 @@ class Worker:
             say=lambda sentence, part: self._say("loading", sentence, part),
             cancel=cancel_loading,
         )
+        self.blamer = Blamer(family, self.shelf, calibrated)
         self._plan = ""
         self._directions: dict[Path, tuple[float, Direction]] = {}
         self._runs: list[Active] = []
@@ -81,6 +84,7 @@ class Worker:
         except LoadingCancelled as error:
             self._say("ready", str(error))
         else:
+            self.blamer.expect()
             self._say_now()
 
     def load(self, name: str, wanted: Callable[[], bool] = lambda: True) -> Loaded:
@@ -97,6 +101,7 @@ class Worker:
     def _busy(self) -> set[str]:
         """The checkpoints that something is computing with."""
         answering = {name for active in self._runs for name in active.streams}
+        answering |= {name for active in self._runs for each in active.blaming.values() for name in each.names}
         return answering.union(*(lesson.busy for lesson in self._lessons))
 
     def direction(self, name: str, checkpoint: str) -> Direction:
@@ -136,7 +141,7 @@ class Worker:
         """Take commands and step runs until the engine is closed."""
         while not closed.is_set():
             steppable = self._steppable()
-            idle = not (steppable or self._lesson() or self._measuring)
+            idle = not (steppable or self._lesson() or self._measuring or self.blamer.waiting)
             for command in _waiting(commands, wait=idle, paused=bool(self._runs)):
                 if command is None:
                     continue
@@ -171,6 +176,8 @@ class Worker:
                 self._say_now()
         elif self._measuring:
             self._measure(next(iter(self._measuring)))
+        elif self.blamer.waiting:
+            self.blamer.measure()
 
     def _lesson(self) -> Lesson | None:
         """Whose turn it is: one that was cancelled, else the first, unless it waits for the memory of a chat."""
@@ -227,6 +234,10 @@ class Worker:
 
     def _activate(self, active: Active) -> None:
         settings = active.run.settings
+        if active.run.given is not None:
+            for note in self.blamer.give(active):
+                active.run.publish(note)
+            return
         active.waiting = list(dict.fromkeys(settings.columns[column].checkpoint for column in active.run.columns))
         self._fill(active)
 
@@ -285,7 +296,7 @@ class Worker:
             if active.run.cancelled.is_set()
             or not (active.run.crowded or (not active.streams and active.blocked == held))
         ]
-        first = [active for active in alive if not active.run.scrub or active.run.cancelled.is_set()]
+        first = [active for active in alive if not active.run.patient or active.run.cancelled.is_set()]
         return first or alive
 
     def _step(self, active: Active) -> None:
@@ -301,12 +312,14 @@ class Worker:
             events = self._change_recipes(active)
             events += [event for stream in active.streams.values() if not stream.done for event in stream.step()]
             active.publish(events)
+            for event in (*self.blamer.hear(active, events), *self.blamer.step(active)):
+                active.run.publish(event)
         if all(stream.done for stream in active.streams.values()):
             if active.waiting:
                 # Their memory goes to the checkpoints that have waited for it.
                 active.streams.clear()
                 self._fill(active)
-            else:
+            elif not self.blamer.pending(active):
                 self._finish(active)
 
     def _forget(self, active: Active) -> None:
@@ -342,7 +355,7 @@ class Worker:
         self._forget(active)
         if active.run.scrub:
             self._score_shadows(active)
-        seconds = time.perf_counter() - active.started
+        seconds = active.answered - active.started
         if active.tokens and not active.run.scrub:
             self._speed = active.tokens / seconds
         active.run.end()

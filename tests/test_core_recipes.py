@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import TillerError
-from core.recipes import MAX_STRENGTH, SCOPES, Recipe, RecipeError, StrengthError, Term, layers_text, parse
+from core.recipes import MAX_STRENGTH, SCOPES, Gate, Recipe, RecipeError, StrengthError, Term, layers_text, parse
 
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.]{0,5}([-/][A-Za-z_][A-Za-z0-9_.]{0,3}){0,2}", fullmatch=True)
 SOURCES = st.none() | st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.]{0,5}([-/][A-Za-z0-9_]{1,3}){0,2}", fullmatch=True)
@@ -19,11 +19,13 @@ STRENGTHS = st.floats(-MAX_STRENGTH, MAX_STRENGTH)
 
 @st.composite
 def terms(draw: st.DrawFn) -> Term:
-    kind = draw(st.sampled_from(["add", "ablate", "hold"]))
-    value = 1.0 if kind == "ablate" else draw(STRENGTHS)
-    return Term(kind, draw(NAMES), value, draw(SOURCES), draw(LAYERS), draw(st.sampled_from(SCOPES)))
+    kind = draw(st.sampled_from(["add", "ablate", "hold", "neurons"]))
+    value = draw(STRENGTHS) if kind in ("add", "hold") else 1.0
+    gate = draw(st.none() | st.builds(Gate, NAMES, st.booleans(), st.floats(-1e6, 1e6), SOURCES))
+    return Term(kind, draw(NAMES), value, draw(SOURCES), draw(LAYERS), draw(st.sampled_from(SCOPES)), gate)
 
 
+PIECES = '1.5e-+*!=@[]:?<>, truthx09é\n"²'
 RECIPES = st.lists(terms(), max_size=5).map(lambda found: Recipe(tuple(found)))
 
 
@@ -48,14 +50,15 @@ def test_a_slider_sets_one_term_and_leaves_the_others(
         assert moved.strength(name) == value
         assert moved.slider(name).source == source
         if shown:
-            assert (moved.slider(name).layers, moved.slider(name).scope) == (shown.layers, shown.scope)
+            kept, old = moved.slider(name), shown
+            assert (kept.layers, kept.scope, kept.gate) == (old.layers, old.scope, old.gate)
             assert len(moved.terms) == len(recipe.terms)
     else:
         assert len(moved.terms) == len(recipe.terms) - (shown is not None)
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.text(st.sampled_from(list('1.5e-+*!=@[]:, truthx09é\n"²')), max_size=24) | st.text(max_size=12))
+@given(st.lists(st.sampled_from([*PIECES, "neurons:"]), max_size=24).map("".join) | st.text(max_size=12))
 def test_any_text_is_read_or_refused_at_a_column_of_it(text: str) -> None:
     try:
         recipe = parse(text)
@@ -85,6 +88,11 @@ def test_any_text_is_read_or_refused_at_a_column_of_it(text: str) -> None:
         ("1.5*refusal@base - 0.5*truth + !refusal@sft", "1.5*refusal@base - 0.5*truth + !refusal@sft"),
         ("1e0*a:all", "1*a"),
         (".5*a", "0.5*a"),
+        ("2*truth ? refusal > .5", "2*truth?refusal>0.5"),
+        ("-truth[4]:reply?refusal@base<-1 + !a?b>0", "-1*truth[4]:reply?refusal@base<-1 + !a?b>0"),
+        ("refusal=0?truth<1e-1", "refusal=0?truth<0.1"),
+        ("! neurons:entropy@base[5]:reply", "!neurons:entropy@base[5]:reply"),
+        ("1*a - 2*b?a>0 + !neurons:entropy?a<1", "1*a - 2*b?a>0 + !neurons:entropy?a<1"),
     ],
 )
 def test_canonical_text(text: str, canonical: str) -> None:
@@ -119,6 +127,20 @@ def test_canonical_text(text: str, canonical: str) -> None:
         ("a=1e400", 3, "-10 and 10"),
         ("1*a ☃", 5, "put + or -"),
         ("?", 1, "name of a direction"),
+        ("1*a?", 5, "name of a direction"),
+        ("1*a?b", 6, "a > or <"),
+        ("1*a?b=1", 6, "a > or <"),
+        ("1*a?b>", 7, "reading belongs here"),
+        ("1*a?b>x", 7, "reading belongs here"),
+        ("1*a?b>1e999", 7, "too large"),
+        ("1*a?b>0?c>1", 8, "put + or -"),
+        ("1*a?b@>1", 7, "refusal@base"),
+        ("1*neurons", 3, "write !neurons:entropy"),
+        ("neurons:entropy", 1, "write !neurons:entropy"),
+        ("!neurons", 9, "!neurons:entropy"),
+        ("!neurons:", 10, "name of a set of neurons"),
+        ("!neurons:a=1", 11, "put + or -"),
+        ("1*a?neurons>1", 5, "write !neurons:entropy"),
     ],
 )
 def test_every_error_points_at_its_column_and_names_the_fix(text: str, column: int, fix: str) -> None:
@@ -148,7 +170,9 @@ def test_a_slider_keeps_its_place_among_the_terms() -> None:
 
 
 def test_directions_each_once_with_their_sources() -> None:
-    assert parse("a + a@base - 2*a + !b").directions() == (("a", None), ("a", "base"), ("b", None))
+    recipe = parse("a + a@base - 2*a + !b + !neurons:n?c@sft>1")
+    assert recipe.directions() == (("a", None), ("a", "base"), ("b", None), ("c", "sft"))
+    assert recipe.gates() == (Gate("c", True, 1.0, "sft"),)
 
 
 def test_layers_text() -> None:

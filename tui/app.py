@@ -7,11 +7,12 @@ import os
 import signal
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 from core.errors import TillerError
 from core.session import Session
@@ -19,6 +20,7 @@ from core.values import Settings
 from tui import state
 from tui.chat import ChatScreen
 from tui.messages import EngineOpened
+from tui.place import Place
 from tui.themes import CHOICES, DARK, LIGHT
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ def start(options: Options, link: str | None) -> int:
 
 
 class TillerApp(App[None]):
-    """One engine, one Chat screen."""
+    """One engine, the Chat screen, and the screens beside it."""
 
     TITLE = "Tiller"
     ENABLE_COMMAND_PALETTE = True
@@ -60,6 +62,11 @@ class TillerApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+p", "command_palette", "Menu", priority=True, id="app.commands"),
         Binding("f1", "help", "Help", key_display="F1", priority=True, id="app.help"),
+        Binding("f2", "go('chat')", "Screens", key_display="F2-F6", priority=True, id="app.chat"),
+        Binding("f3", "go('blame')", "Blame", key_display="F3", show=False, priority=True, id="app.blame"),
+        Binding("f4", "go('transfer')", "Transfer", key_display="F4", show=False, priority=True, id="app.transfer"),
+        Binding("f5", "go('inspect')", "Inspect", key_display="F5", show=False, priority=True, id="app.inspect"),
+        Binding("f6", "go('library')", "Library", key_display="F6", show=False, priority=True, id="app.library"),
         Binding("ctrl+c", "interrupt", "Quit", key_display="^c", priority=True, id="app.interrupt"),
         Binding("ctrl+q", "leave", "Quit", show=False, priority=True, id="app.quit"),
     ]
@@ -77,6 +84,7 @@ class TillerApp(App[None]):
         self.complaint = ""
         self.planned = False
         self.board = ChatScreen()
+        self.places: dict[str, Place] = {}
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self._put_on(self._looks())
@@ -140,6 +148,7 @@ class TillerApp(App[None]):
         board.choose_slider()
         board.say(self.complaint, wrong=True)
         board.draw()
+        self._reopen()
         engine.start()
         self._watch()
         self.set_interval(_STATUS_EVERY, self._watch)
@@ -184,7 +193,10 @@ class TillerApp(App[None]):
         """Show what the engine is doing; once the model is there, say so and compute ahead."""
         assert self.engine is not None
         before = self.board.header.status.state
-        self.board.refresh_status(f"{self.engine.family.title} · {self.board.chat.settings.column.checkpoint}")
+        for screen in (self.board, *self.places.values()):
+            screen.header.show(
+                self.engine.status, f"{self.engine.family.title} · {self.board.chat.settings.column.checkpoint}"
+            )
         self.board.watch_learning()
         now = self.board.header.status.state
         if self.engine.status.plan and not self.planned:
@@ -195,6 +207,36 @@ class TillerApp(App[None]):
         if before != now and now in ("ready", "failed"):
             self.board.draw()
             self.board.scrub_soon()
+
+    # --------------------------------------------------------------------------------------------------------- screens
+
+    def action_go(self, name: str) -> None:
+        """Open a screen by its key, unless a window is open over the present one."""
+        if not isinstance(self.screen, ModalScreen):
+            self.go(name)
+
+    def go(self, name: str) -> None:
+        """Put a screen on top; the chat goes on beneath it, and its link opens this screen too."""
+        from tui.places import place
+
+        if self.board.session is not None:
+            self.board.chat.settings = replace(self.board.chat.settings, tab=name)
+        while self.screen is not self.board and not (isinstance(self.screen, Place) and name == self.screen.NAME):
+            self.pop_screen()
+        if name == "chat" or self.screen is not self.board:
+            return
+        if name not in self.places:
+            self.places[name] = place(name)
+            self.install_screen(self.places[name], name)
+        self.push_screen(name)
+
+    def _reopen(self) -> None:
+        """Open the screen that the chat's state names, unless the person has opened another one before the family was read."""
+        if isinstance(self.screen, Place):
+            self.board.chat.settings = replace(self.board.chat.settings, tab=self.screen.NAME)
+            self.screen.opened()
+        else:
+            self.go(self.board.chat.settings.tab)
 
     # --------------------------------------------------------------------------------------------------------- leaving
 

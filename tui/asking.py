@@ -82,6 +82,7 @@ class Asking(Steering):
         self.choose_slider()
         self.draw()
         self.prompt.focus()
+        self.app.go(settings.tab)  # type: ignore[attr-defined]
         if settings.turns and not any(settings.turns[-1].replies):
             self.answer()
         else:

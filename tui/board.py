@@ -11,7 +11,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from core.answers import Answer
-from core.events import Status, Token
+from core.events import Token
 from core.lenses import Lens, for_cards, usual
 from core.scrubs import Scrubs, scrub_key
 from core.session import Session
@@ -88,6 +88,7 @@ class Board(Screen[None]):
         self.editing = False
         self.cursor: tuple[int, int | None] = (0, None)
         self._cards: dict[str, dict[str, Card]] = {}
+        self._sets: dict[str, tuple[str, ...]] = {}
         self.header, self.chips, self.transcript, self.legend = Header(), Chips(), Transcript(), Legend()
         self.recipe_line, self.token_panel, self.prompt = RecipeLine(), TokenPanel(), Prompt()
         self.learn_line = LearnLine()
@@ -144,7 +145,15 @@ class Board(Screen[None]):
 
     def forget_cards(self) -> None:
         """Read the directions again: there may be new ones."""
-        self._cards = {}
+        self._cards, self._sets = {}, {}
+
+    def neuron_sets(self) -> list[str]:
+        """Every set of neurons of the family, each name once."""
+        assert self.engine is not None
+        for each in self.engine.family.checkpoints:
+            if each.name not in self._sets:
+                self._sets[each.name] = self.engine.neuron_sets(each.name)
+        return list(dict.fromkeys(name for found in self._sets.values() for name in found))
 
     def direction_names(self) -> list[str]:
         """Every direction of the family, each once."""
@@ -253,7 +262,9 @@ class Board(Screen[None]):
             else f"recipe {settings.selected + 1}·{column.checkpoint}"
         )
         text = str(column.recipe) if self.typed is None else None
-        self.recipe_line.show(label, text, names, [each.name for each in self.engine.family.checkpoints])
+        self.recipe_line.show(
+            label, text, names, [each.name for each in self.engine.family.checkpoints], self.neuron_sets()
+        )
         present = {slider.direction: slider for slider in self.sliders.query(Slider)}
         if list(present) != names:
             self.sliders.remove_children()
@@ -278,7 +289,8 @@ class Board(Screen[None]):
         settings = self.chat.settings
         recipe, source = settings.column.recipe, self.source(name)
         card = self.cards_or_none(source or settings.column.checkpoint).get(name)
-        other = next((term for term in recipe.terms if term.kind != "add" and term.direction == name), None)
+        kinds = ("ablate", "hold")
+        other = next((term for term in recipe.terms if term.kind in kinds and term.direction == name), None)
         state = "" if other is None else "ablated" if other.kind == "ablate" else f"held at {other.value:g}"
         ready = self.scrubs.ready(scrub_key(settings, settings.selected, name, source)) if settings.turns else ()
         where = source or self.own_source(settings.column.checkpoint)
@@ -324,10 +336,6 @@ class Board(Screen[None]):
         """A column's last answer on the screen."""
         strips = self.transcript.last
         return strips[column] if column < len(strips) else None
-
-    def refresh_status(self, place: str) -> None:
-        """Show what the engine is doing."""
-        self.header.show(self.engine.status if self.engine else Status("starting", "Reading the family."), place)
 
     @property
     def writing_recipe(self) -> bool:

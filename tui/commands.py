@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from textual.app import SystemCommand
 from textual.markup import escape
 
+from core.tabs import TABS
 from tui.messages import ExampleChosen
+from tui.place import Place
 from tui.themes import CHOICES
 
 if TYPE_CHECKING:
@@ -18,6 +20,20 @@ if TYPE_CHECKING:
 
 def commands(app: TillerApp) -> Iterator[SystemCommand]:
     """Name, explanation and callback of every command."""
+    for each in TABS:
+        yield SystemCommand(each.title, f"{each.about} ({each.key.upper()})", partial(app.go, each.name))
+    if isinstance(app.screen, Place):
+        yield from app.screen.commands()
+    else:
+        yield from chat_commands(app)
+    for name, theme in CHOICES.items():
+        yield SystemCommand(f"Theme: {name}", "change the colours", partial(app.wear, theme))
+    yield SystemCommand("Help", "for what has the focus (F1)", app.action_help)
+    yield SystemCommand("Quit", "keeps this chat for the next time (Ctrl+Q, Ctrl+C)", app.action_leave)
+
+
+def chat_commands(app: TillerApp) -> Iterator[SystemCommand]:
+    """What can be done on the Chat screen."""
     board = app.board
     yield SystemCommand("Retry", "answer the last message again (Ctrl+R)", board.action_retry)
     yield SystemCommand("Undo", "one step back (F9)", board.action_undo)
@@ -47,7 +63,3 @@ def commands(app: TillerApp) -> Iterator[SystemCommand]:
             yield SystemCommand(title, message, partial(board.post_message, ExampleChosen(example)))
         for index, lens in enumerate(board.lenses()):
             yield SystemCommand(f"Colour by {lens.title}", lens.tooltip, partial(board.choose_lens, index))
-    for name, theme in CHOICES.items():
-        yield SystemCommand(f"Theme: {name}", "change the colours", partial(app.wear, theme))
-    yield SystemCommand("Help", "for what has the focus (F1)", app.action_help)
-    yield SystemCommand("Quit", "keeps this chat for the next time (Ctrl+Q, Ctrl+C)", app.action_leave)

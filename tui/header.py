@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.content import Content
 from textual.widget import Widget
 
 from core.events import Status
+from core.tabs import CHAT, TABS
 from tui.text import clipped
+
+if TYPE_CHECKING:
+    from textual.events import Click
 
 _DOTS = {"starting": ("◌", "$text-warning"), "loading": ("◐", "$text-warning"), "ready": ("●", "$text-success"),
          "busy": ("●", "$text-accent"), "failed": ("✗", "$text-error")}  # fmt: skip
+#: So many cells name every screen and leave some for the engine.
+_ROOM = sum(len(each.title) + 2 for each in TABS) + 12
 
 
 class Header(Widget):
@@ -20,10 +28,12 @@ class Header(Widget):
     Header:ansi { background: ansi_default; color: ansi_default; }
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tab: str = CHAT.name) -> None:
         super().__init__()
+        self.tab = tab
         self.status = Status("starting", "Starting.")
         self.place = ""
+        self._spots: list[tuple[int, int, str]] = []
 
     def show(self, status: Status, place: str) -> None:
         """Draw this status; ``place`` names the family."""
@@ -32,13 +42,33 @@ class Header(Widget):
             self.refresh()
 
     def render(self) -> Content:
-        """Name and family on the left, the engine on the right."""
-        left = Content.assemble(("Tiller", "bold $text-accent"), (f"  {self.place}", ""))
+        """Name and family on the left, then the screens, the engine on the right."""
+        left = Content.assemble(("Tiller", "bold $text-accent"), (f"  {self.place}  ", ""))
+        screens = self._screens(len(left.plain), self.content_size.width - len(left.plain))
+        left = Content.assemble(left, *screens)
         dot, style = _DOTS[self.status.state]
-        room = self.content_size.width - len(left.plain) - 5
+        room = self.content_size.width - len(left.plain) - 3
         words = clipped(self.sentence(), max(0, room))
         gap = self.content_size.width - len(left.plain) - len(words) - 2
         return Content.assemble(left, " " * max(1, gap), (dot, style), f" {words}")
+
+    def _screens(self, at: int, room: int) -> list[tuple[str, str]]:
+        """The screens, the open one marked; only that one where there is no room to name them all."""
+        self._spots = []
+        wanted = [each for each in TABS if each.name == self.tab or room >= _ROOM]
+        parts: list[tuple[str, str]] = []
+        for each in wanted:
+            words = f" {each.title} "
+            parts.append((words, "bold reverse" if each.name == self.tab else "$quiet"))
+            self._spots.append((at, at + len(words), each.name))
+            at += len(words)
+        return parts
+
+    def on_click(self, event: Click) -> None:
+        """Open the screen whose name was clicked."""
+        name = next((name for a, b, name in self._spots if a <= event.x - 1 < b), None)
+        if name is not None:
+            self.app.go(name)  # type: ignore[attr-defined]
 
     def sentence(self) -> str:
         """What the engine is doing, in words."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
 
-_ALWAYS = ("ctrl+p", "f1", "ctrl+c")
+_ALWAYS = ("f2", "ctrl+p", "f1", "ctrl+c")
 
 
 class KeyLine(Widget):

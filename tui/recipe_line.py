@@ -21,17 +21,18 @@ if TYPE_CHECKING:
 
 
 class _Names(Suggester):
-    """Completes the names of directions, checkpoints and scopes at the end of the line."""
+    """Completes the names of directions, checkpoints, scopes and sets of neurons at the end of the line."""
 
     def __init__(self) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
         self.directions: Sequence[str] = ()
         self.checkpoints: Sequence[str] = ()
+        self.sets: Sequence[str] = ()
 
     async def get_suggestion(self, value: str) -> str | None:
         """The line with the first fitting name in its place; nothing where nothing was begun."""
-        found = complete(value, self.directions, self.checkpoints)
-        begun = value[found.start :] or value[-1:] in ("@", "!", "*", ":")
+        found = complete(value, self.directions, self.checkpoints, self.sets)
+        begun = value[found.start :] or value[-1:] in ("@", "!", "*", ":", "?")
         return value[: found.start] + found.names[0] if found.names and begun else None
 
 
@@ -56,6 +57,8 @@ class RecipeInput(Input):
         "  -1.2*truth@base       against truth, with the direction learned on the checkpoint base\n"
         "  truth[5-8]:reply      only at layers 5 to 8, only on the answer's tokens\n"
         "  !refusal              take refusal out everywhere        refusal=0    hold it\n"
+        "  2*truth?refusal>0.5   only where refusal read above 0.5 at the token before\n"
+        "  !neurons:entropy      set the neurons of that set to their means\n"
         "Join terms with + and -. Tab or → accepts a completion, Enter answers again with the recipe."
     )
     DEFAULT_CSS = """
@@ -119,13 +122,20 @@ class RecipeLine(Vertical):
         yield self.input
         yield self.verdict
 
-    def show(self, label: str, text: str | None, directions: Sequence[str], checkpoints: Sequence[str]) -> None:
+    def show(
+        self,
+        label: str,
+        text: str | None,
+        directions: Sequence[str],
+        checkpoints: Sequence[str],
+        sets: Sequence[str] = (),
+    ) -> None:
         """Name the column; put ``text`` into the line unless it is ``None`` (the person is typing there).
 
         A text that stands there already is not put again: what was typed since, and is still on its way here, would be lost.
         """
         self.head.update(Content(label))
-        self.names.directions, self.names.checkpoints = directions, checkpoints
+        self.names.directions, self.names.checkpoints, self.names.sets = directions, checkpoints, sets
         if text is not None and text != self._put:
             with self.input.prevent(Input.Changed):
                 self.input.value = text

@@ -24,6 +24,7 @@
         button("New chat", "Begin anew with the same columns; Undo brings this chat back.", () => Tiller.act("clear")),
         button("Share", "A link that opens this chat as it is.", () => Tiller.share()), menu,
         button("?", "What the words and the keys mean.", () => Tiller.help(), { "aria-label": "Help" })));
+    Tiller.on("view", show);
     Tiller.on("view", () => { fill(family, state.view.family.title); family.title = state.view.family.notes; });
     Tiller.on("status", () => {
       const now = state.status;
@@ -34,6 +35,17 @@
       fill(words, summary(now));
     });
   };
+
+  /* Gradio draws the tabs; which one is open is said by the chat's settings, so that a link opens it. */
+  const present = () => document.querySelector('#t-tabs [role="tab"][aria-selected="true"]');
+  const wanted = (name) => document.getElementById(`t-tab-${name}-button`);
+
+  function show() {
+    const button = wanted(state.view.tab);
+    if (button && button !== present()) button.click();
+  }
+
+  Tiller.opened = (name) => { if (state.view && state.view.tab !== name) { state.view.tab = name; Tiller.act("tab", { tab: name }); } };
 
   function summary(now) {
     if (now.state === "failed") return now.detail;

@@ -1,0 +1,205 @@
+"""Confidence: entropy neurons and calibration of one checkpoint, measured whole and kept as an artefact (methods.md §4).
+
+The artefact, kind ``neurons``, name ``entropy``, holds the set that ``!neurons:entropy`` sets to its means, the scatter of norm ×
+LogitVar, and every effect text by text, so that checkpoints are compared without loading one again (:mod:`core.comparing`).
+
+No torch here: :mod:`core.measuring_confidence` measures.
+
+Texts are the true statements of the family's truth set: means from its training split, effects and calibration on its test split. All
+checkpoints read the same texts without a template, so that what differs is the checkpoint.
+
+Controls: twenty neurons of like norm for each block, one by one; twenty sets of neurons of like norm, as large as the set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core import store
+from core.calibration import Calibration
+from core.families import Family
+from core.neurons import KIND, Block, Neuron, read_tensors
+from core.store import StoreError
+
+#: Neurons of like norm a block, and sets of them as large as the whole set.
+MATCHED = 20
+SETS = 20
+NAME = "entropy"
+
+Figures = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What an ablation changes, a number a text [texts]: entropy in nats in ``total`` and with the scale ``frozen``, and the ``loss``."""
+
+    total: Figures
+    frozen: Figures
+    loss: Figures
+
+
+@dataclass(frozen=True)
+class Plain:
+    """Mean entropy and loss of a text's tokens in nats, as the model is: [texts] each."""
+
+    entropy: Figures
+    loss: Figures
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Neurons ablated one by one, with what each changed text by text.
+
+    ``neurons`` has (block, neuron) pairs; ``total`` and ``frozen`` [neurons, texts] are changes of entropy in nats, ``loss`` of loss.
+    """
+
+    neurons: tuple[Neuron, ...]
+    total: Figures
+    frozen: Figures
+    loss: Figures
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """All that is known of a checkpoint's confidence.
+
+    ``means`` [candidates] are the values that the candidates are set to; ``together`` is the effect of setting all of them, ``sets``
+    [:data:`SETS`, texts] the change of entropy by sets of like size and norm. ``details`` is the artefact's metadata.
+    """
+
+    blocks: tuple[Block, ...]
+    candidates: Measured
+    matched: Measured
+    means: Figures
+    plain: Plain
+    together: Effect
+    sets: Figures
+    calibration: Calibration
+    details: Mapping[str, Any]
+
+    @property
+    def checkpoint(self) -> str:
+        """Whose it is."""
+        return str(self.details["checkpoint"])
+
+    def bar(self, layer: int) -> float:
+        """What 95 of 100 neurons of like norm in that block do not reach, in nats."""
+        own = [index for index, (at, _) in enumerate(self.matched.neurons) if at == layer]
+        return float(np.percentile(np.abs(self.matched.total[own].mean(1)), 95)) if own else 0.0
+
+    @property
+    def found(self) -> tuple[bool, ...]:
+        """Of each candidate, whether it is an entropy neuron: it changes the entropy more than 95 of 100 neurons of like norm, and less
+        than half as much with the scale held."""
+        return entropy_neurons(self, self.candidates)
+
+    @property
+    def found_by_chance(self) -> tuple[bool, ...]:
+        """The same of the neurons of like norm: the negative control, of which one in twenty passes the first condition."""
+        return entropy_neurons(self, self.matched)
+
+
+def entropy_neurons(of: Confidence, measured: Measured) -> tuple[bool, ...]:
+    """Whether each neuron that was measured is an entropy neuron, by the bar of its block."""
+    total, frozen = measured.total.mean(1), measured.frozen.mean(1)
+    return tuple(
+        bool(abs(moved) > of.bar(layer) and abs(held) < abs(moved) / 2)
+        for (layer, _), moved, held in zip(measured.neurons, total, frozen, strict=True)
+    )
+
+
+def lines(of: Confidence) -> Iterator[str]:
+    """What is said of a checkpoint in sentences, where it is kept."""
+    passed, by_chance = sum(of.found), sum(of.found_by_chance)
+    yield (
+        f"{of.checkpoint} confidence: {passed} of {len(of.found)} candidates are entropy neurons "
+        f"(of neurons of like norm {by_chance} of {len(of.found_by_chance)}); expected calibration error "
+        f"{of.calibration.ece.text()} over {of.calibration.n} questions."
+    )
+
+
+# --------------------------------------------------------------------------------------------------------------- on disk
+
+
+def tensors(of: Confidence) -> dict[str, Figures]:
+    """Everything but the metadata, by the names that the artefact has."""
+    found: dict[str, Figures] = {
+        "neurons": np.array(of.candidates.neurons, np.float64).reshape(-1, 2),
+        "means": of.means,
+        "norms": np.array([each.norms for each in of.blocks]),
+        "variances": np.array([each.variances for each in of.blocks]),
+        "matched": np.array(of.matched.neurons, np.float64).reshape(-1, 2),
+        "sets": of.sets,
+        "sure": of.calibration.sure,
+        "right": of.calibration.right.astype(np.float64),
+        "plain.entropy": of.plain.entropy,
+        "plain.loss": of.plain.loss,
+    }
+    for name in _PARTS:
+        found[f"neurons.{name}"] = getattr(of.candidates, name)
+        found[f"matched.{name}"] = getattr(of.matched, name)
+        found[f"together.{name}"] = getattr(of.together, name)
+    return found
+
+
+def save(of: Confidence, path: Path) -> None:
+    """Write the artefact. Raises StoreError when it cannot be written."""
+    summary = {
+        "entropy_neurons": sum(of.found),
+        "candidates": len(of.found),
+        "ece": of.calibration.ece.value,
+        "mass": of.calibration.mass,
+        "questions": of.calibration.n,
+    }
+    whole = {name: value.astype(np.float32) for name, value in tensors(of).items()}
+    store.save_artefact(path, whole, {**of.details, "calibration": summary})
+
+
+def load(path: Path) -> Confidence:
+    """A checkpoint's confidence from its artefact.
+
+    Raises:
+        StoreError: unreadable, of another kind, or without what a measurement leaves (a set that was imported has none).
+    """
+    card = store.read_card(path)
+    if card.kind != KIND:
+        raise StoreError(f"{path.name} holds a {card.kind}, not a set of neurons.")
+    found = {name: value.astype(np.float64) for name, value in read_tensors(path).items()}
+    try:
+        layers = [int(each) for each in card.details["blocks"]]
+        mass = float(card.details["calibration"]["mass"])
+        return Confidence(
+            tuple(Block(*each) for each in zip(layers, found["norms"], found["variances"], strict=True)),
+            _measured(found, "neurons"),
+            _measured(found, "matched"),
+            found["means"],
+            Plain(found["plain.entropy"], found["plain.loss"]),
+            Effect(*(found[f"together.{name}"] for name in _PARTS)),
+            found["sets"],
+            Calibration(found["sure"], found["right"] > 0.5, mass),
+            card.details,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(
+            f"{path.name} has no figures of its neurons' effects; make it again with precompute --what confidence."
+        ) from error
+
+
+def stored(family: Family, checkpoint: str) -> Confidence | None:
+    """What was measured on a checkpoint of a family, None where nothing was. Raises StoreError for a file that cannot be used."""
+    path = store.find(family.name, checkpoint, KIND, NAME, family.folder)
+    return load(path) if path is not None else None
+
+
+def _measured(found: Mapping[str, Figures], name: str) -> Measured:
+    neurons = tuple((int(layer), int(neuron)) for layer, neuron in found[name])
+    return Measured(neurons, *(found[f"{name}.{part}"] for part in _PARTS))
+
+
+_PARTS = ("total", "frozen", "loss")

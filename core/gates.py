@@ -1,0 +1,85 @@
+"""Gates: where a term of a recipe acts, by what a direction reads at the position before in the model as it is.
+
+reading = (h·u − μ⁻·u) / gap at the direction's best layer, as of a gauge, but of a run without any edit: a shadow row where a reply
+is being written, a pass beforehand where all tokens are given. The reading at a prompt's last token decides for all of the prompt, and for
+the first token of the reply; from then on each token's own position decides for the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from core import recipes
+from core.store import Array, Direction
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A gate with what it reads. Two of the same recipe term are equal, so that rows that share it share an operation."""
+
+    text: str
+    layer: int
+    above: bool
+    threshold: float
+    fingerprint: str
+    unit: Array = field(compare=False, repr=False)
+    offset: float = field(compare=False)
+    gap: float = field(compare=False)
+
+    def readings(self, states: Tensor) -> Tensor:
+        """``states`` [..., width] leaving the layer -> readings [...] in float32."""
+        unit = torch.from_numpy(self.unit).to(states.device)
+        return (states.float() @ unit - self.offset) / self.gap
+
+    def opened(self, states: Tensor) -> Tensor:
+        """1.0 where the gate is open, 0.0 elsewhere; ``states`` as for :meth:`readings`."""
+        found = self.readings(states)
+        return (found > self.threshold if self.above else found < self.threshold).float()
+
+
+#: For each gate where it is open: [rows, positions, 1] of a pass.
+Opened = Mapping[Gate, Tensor]
+
+
+def gate(wanted: recipes.Gate, direction: Direction) -> Gate:
+    """A recipe's gate on a direction."""
+    layer = direction.card.layer
+    unit = direction.unit(layer)
+    return Gate(
+        f"{wanted} on {direction.card.checkpoint}",
+        layer,
+        wanted.above,
+        wanted.threshold,
+        str(direction.card.details.get("fingerprint")),
+        unit,
+        float(direction.negative[layer].astype("float64") @ unit),
+        direction.gap(layer),
+    )
+
+
+def layers(gates: Collection[Gate]) -> tuple[int, ...]:
+    """The layers that have to be read for these gates."""
+    return tuple(sorted({each.layer for each in gates}))
+
+
+def over_tokens(gates: Collection[Gate], states: Mapping[int, Tensor], replies: Tensor) -> Opened:
+    """Where gates are open over a pass of given tokens.
+
+    Args:
+        states: the unedited residual leaving each layer [rows, positions, width], rows aligned at the right end.
+        replies: how many tokens of each row are its reply [rows].
+    """
+    found: dict[Gate, Tensor] = {}
+    for each in gates:
+        own = states[each.layer]
+        width = own.shape[1]
+        # The position whose reading decides: the one before, or, in the prompt, the prompt's last one.
+        column = torch.arange(width, device=own.device)[None, :]
+        last = (width - replies.to(own.device) - 1)[:, None]
+        deciding = torch.maximum(column - 1, last)
+        found[each] = each.opened(own).gather(1, deciding)[:, :, None]
+    return found

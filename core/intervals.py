@@ -1,0 +1,71 @@
+"""Intervals of means and rates, and whether a change is small enough to count as none. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+Figures = NDArray[np.float64]
+DRAWS = 2_000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its 95 % bootstrap interval, and the 90 % one that a test of equivalence at 5 % looks at; ``n`` units drawn."""
+
+    value: float
+    low: float
+    high: float
+    inner_low: float
+    inner_high: float
+    n: int
+
+    @property
+    def differs(self) -> bool:
+        """Whether the 95 % interval leaves zero out."""
+        return self.low > 0 or self.high < 0
+
+    def within(self, margin: float) -> bool:
+        """Two one-sided tests at 5 %: whether the 90 % interval lies inside ±margin [Schuirmann 1987]."""
+        return -margin < self.inner_low and self.inner_high < margin
+
+    def beyond(self, margin: float) -> bool:
+        """Whether the 95 % interval lies wholly outside ±margin, on one side."""
+        return self.low > margin or self.high < -margin
+
+    def text(self, digits: int = 3) -> str:
+        """``0.123 (0.100 to 0.145)``"""
+        return f"{self.value:.{digits}f} ({self.low:.{digits}f} to {self.high:.{digits}f})"
+
+
+def draws(n: int, seed: int = 0) -> NDArray[np.int64]:
+    """Which of ``n`` units each of :data:`DRAWS` bootstrap samples has: [draws, n]. The same for the same arguments."""
+    return np.random.default_rng(seed).integers(0, n, size=(DRAWS, n))
+
+
+def mean(values: Figures | Sequence[float]) -> Estimate:
+    """The mean of one figure a unit, with percentile bootstrap intervals over the units."""
+    whole = np.asarray(values, np.float64)
+    if not len(whole):
+        raise ValueError("A mean needs at least one value.")
+    return of(float(whole.mean()), whole[draws(len(whole))].mean(1), len(whole))
+
+
+def of(value: float, drawn: Figures, n: int) -> Estimate:
+    """An estimate from the values that bootstrap samples gave."""
+    low, inner_low, inner_high, high = np.percentile(drawn, (2.5, 5, 95, 97.5))
+    return Estimate(value, float(low), float(high), float(inner_low), float(inner_high), n)
+
+
+def wilson(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
+    """The 95 % Wilson interval of a rate [Wilson 1927]; (0, 1) when nothing was counted."""
+    if n == 0:
+        return 0.0, 1.0
+    rate = hits / n
+    centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
