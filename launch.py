@@ -84,6 +84,7 @@ def run(argv: list[str]) -> int:
         "precompute": precompute,
         "families": families,
         "blame": blame,
+        "undo": undo,
     }
     verbs.update({"test": test, "bench": bench})
     return verbs[command.verb](_together(command)) or 0
@@ -156,6 +157,13 @@ def blame(command: "Command") -> int | None:
     from core.blame import blame
 
     return blame(list(command.rest))
+
+
+def undo(command: "Command") -> int | None:
+    """Remove a stage's part."""
+    from core.undo import undo
+
+    return undo(list(command.rest))
 
 
 def test(command: "Command") -> int:

@@ -1,8 +1,9 @@
 """First-order stage effects of small classifiers against true retraining: the second paper's own kind of experiment, in small.
 
 Two tasks (:mod:`benchmarks.classifier_data`), each trained by SGD with momentum, weight decay and a schedule in stages, one of which
-teaches a spurious cue [Zhang et al., "Who Gets Credit or Blame?", arXiv 2506.00175, §5]. For every stage: the effect on the probability of each
-test item's true class, by every rung of the estimator and by training again without the stage. Then the stage that the estimator blames is
+teaches a spurious cue [Zhang et al., "Who Gets Credit or Blame?", arXiv 2506.00175, §5]. For every stage: the effect on the
+probability of each test item's true class, by every rung of the estimator and by training again without the stage. Then the
+stage that the estimator blames is
 taken back, as far as validation items allow.
 """
 

@@ -54,6 +54,7 @@ import re
 from pathlib import Path
 
 from core.checkpoints import TEMPLATES, Checkpoint, Counterfactual, Example, Family, FamilyError, Source, Subtracted
+from core.edited import with_edited
 from core.family_file import read
 from core.store import SHIPPED, user_folder
 
@@ -102,7 +103,7 @@ def load(name: str) -> Family:
             # A name that is too long for a file is no family's either.
             there = False
         if there:
-            return read(folder / "family.toml")
+            return with_edited(read(folder / "family.toml"))
     raise FamilyError(missing(name))
 
 

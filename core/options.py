@@ -233,6 +233,16 @@ VERBS: dict[str, Verb] = {
         (("precompute --help", "its arguments"),),
         own=True,
     ),
+    "undo": Verb(
+        "remove a training stage's part from the final model",
+        "undo STAGE [ARGUMENTS]",
+        (
+            ("undo safety", "Skiff's planted over-refusal, with its own prompts"),
+            ("undo safety --lose a.txt --keep b.txt --out ./mended", "with your own prompts; writes a model folder"),
+            ("undo --help", "its arguments"),
+        ),
+        own=True,
+    ),
     "test": Verb(
         "install what the tests need and run them",
         "test [PYTEST ARGUMENTS]",
@@ -282,7 +292,7 @@ def for_the_process(command: Command) -> tuple[bool, tuple[str, ...]]:
     models whose own code may run."""
     if not VERBS[command.verb].own:
         return command.options.offline, command.options.trusted
-    if command.verb not in ("evaluate", "precompute", "bench", "blame"):
+    if command.verb not in ("evaluate", "precompute", "bench", "blame", "undo"):
         return False, ()
     key = "--trust-remote-code"
     words = command.rest

@@ -1,8 +1,8 @@
 """What a stage embedding says of a metric, read out in two ways, for any prompts at once.
 
 ``linear`` is γ'(θ)·E, the estimate of the paper; ``point`` is γ(θ) − γ(θ − E), one more forward pass and far better where a stage is
-larger than a small step [Zhang et al., arXiv 2506.00175, §4; methods, 5]. With E = θ_S − θ_parent, ``point`` is the question "without S (weights
-subtracted)".
+larger than a small step [Zhang et al., arXiv 2506.00175, §4; methods, 5]. With E = θ_S − θ_parent, ``point`` is the question
+"without S (weights subtracted)".
 """
 
 from __future__ import annotations
