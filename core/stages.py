@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from core.checkpoints import Checkpoint, Counterfactual, Family, Subtracted, stage_word
 from core.errors import TillerError
 from core.events import Blame, StageEffect
+from core.training_log import TrainingLog as TrainingLog
 
 #: What the distribution before all training is called where models are named: every token has the probability 1 / vocabulary.
 UNIFORM = "uniform"
