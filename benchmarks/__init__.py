@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
 from core.arguments import Arguments
 from core.errors import TillerError
@@ -16,6 +17,7 @@ NAMES = {
     "learning": "a direction from 128 + 128 prompts on such models, against a plain loop over padded batches",
     "memory": "what loading pairs of quantized checkpoints takes at most, and whether switching between them grows",
     "accountability-classifiers": "first-order stage effects of small classifiers against retraining; writes docs/",
+    "stage-effects": "estimators of stage effects against retraining, on Skiff and its counterfactuals; writes docs/",
     "starting": "from the start of the program to the page, to a steered token, to the terminal's first paint",
 }
 
@@ -40,6 +42,10 @@ def _benchmark(name: str) -> Callable[[argparse.Namespace], bool]:
         from benchmarks import large
 
         return {"large": large.large, "learning": large.learning}[name]
+    if name == "stage-effects":
+        from benchmarks.stage_effects import stage_effects
+
+        return stage_effects
     if name == "accountability-classifiers":
         from benchmarks.accountability_classifiers import accountability
 
@@ -66,4 +72,11 @@ def _parser() -> argparse.ArgumentParser:
         threads="CPU threads (default: as many as there are cores)",
     )
     parser.add_argument("--pairs", type=int, default=40, help="how often each is timed (default: 40, at least 15)")
+    parser.add_argument("--state", type=Path, metavar="FOLDER", help="where stage-effects keeps what it has computed")
+    parser.add_argument(
+        "--seeds", action="store_true", help="stage-effects: train other seeds without each stage (hours)"
+    )
+    parser.add_argument(
+        "--curvature", action="store_true", help="stage-effects: take later stages' steps again (an hour)"
+    )
     return parser

@@ -111,6 +111,12 @@ class Carrier:
         self._tangents[stage], self._current = _Tangent(zeros), stage
         self._known = self._copy()
 
+    def given(self, stage: str, embedding: Mapping[str, Tensor]) -> None:
+        """A stage that is over, with its part of the weights as they are now; nothing of it is in the optimizer's state."""
+        if stage in self._tangents:
+            raise FirstOrderError(f"The stage {stage!r} comes twice in this training; give one of them another name.")
+        self._tangents[stage] = _Tangent({name: part.detach().clone() for name, part in embedding.items()})
+
     def reset(self) -> None:
         """The optimizer starts anew: nothing of an earlier step is left in its state."""
         for tangent in self._tangents.values():
