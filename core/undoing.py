@@ -27,9 +27,9 @@ from core.undo_examples import Example, Examples, UndoError, rest
 #: Steps of the fit, prompts of each kind in one, and the learning rate of Adam on strengths.
 STEPS, ROWS, RATE = 40, 16, 0.08
 #: How much a prompt to keep weighs against one to lose.
-KEEP = 5.0
+KEEP = 8.0
 #: Between what a strength may be: a row may also be moved a little further along what the stage did.
-LEAST, MOST = -0.5, 1.5
+LEAST, MOST = -1.0, 2.0
 #: The norm that a step's gradient may have.
 _CLIP = 1.0
 

@@ -113,7 +113,15 @@ def test_a_replay_with_curvature_bends_what_it_carries(folder: Path, tmp_path: P
     name = "model.layers.0.mlp.up_proj.weight"
     bent, straight = found.embeddings["sft"][name], flat.embeddings["sft"][name]
     assert bool(torch.isfinite(bent).all())
-    assert 1e-4 < float((bent - straight).norm() / straight.norm()) < 1
+    # Adam's first steps are steep, so that curvature does not merely bend what is carried a little.
+    assert float((bent - straight).norm() / straight.norm()) > 1e-2
+    # Four steps of safety at most at the rate .001 with decay .05; DPO has none.
+    assert 1 - 4 * 1e-3 * 0.05 < float(straight.norm() / _moved(folder, name).norm()) < 1
+
+
+def _moved(folder: Path, name: str) -> Tensor:
+    ends = [dict(replaying.load_checkpoint(folder / each).named_parameters())[name] for each in ("sft", "base")]
+    return (ends[0] - ends[1]).detach()
 
 
 def test_a_family_of_another_recipe_is_not_replayed(folder: Path, tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 """Takes Skiff's logged steps again, to carry stage embeddings through them: Adam's moments are regenerated, none is stored.
 
 Every stage starts from its parent's shipped weights with a new optimizer, so that a stage's part at its end is exactly
-θ_S − θ_parent, and only the steps of later stages are taken again. Trains nothing new: the weights at the end are those of the checkpoint, to rounding.
+θ_S − θ_parent, and only the steps of later stages are taken again. Trains nothing new: the weights at the end are those of the
+checkpoint, to rounding.
 """
 
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -36,7 +38,8 @@ Watch = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Replayed:
-    """What a replay gives: E_S by the stage's name, and how far each replayed stage ended from its checkpoint, relative to what it moved."""
+    """What a replay gives: E_S by the stage's name, and how far each stage that was taken again ended from its checkpoint, relative to
+    what it moved."""
 
     embeddings: Mapping[str, Embedding]
     drift: Mapping[str, float]
@@ -61,7 +64,7 @@ def replay(
     vocabulary = log.text_hash(tokenizer.backend_tokenizer.to_str())
     embeddings: dict[str, Embedding] = {}
     drift: dict[str, float] = {}
-    for before, stage in zip(stages[:-1], stages[1:], strict=True):
+    for before, stage in itertools.pairwise(stages):
         parent, end = load_checkpoint(out / before.name), load_checkpoint(out / stage.name)
         difference = _difference(end, parent)
         if embeddings:
