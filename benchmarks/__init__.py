@@ -18,6 +18,7 @@ NAMES = {
     "memory": "what loading pairs of quantized checkpoints takes at most, and whether switching between them grows",
     "accountability-classifiers": "first-order stage effects of small classifiers against retraining; writes docs/",
     "stage-effects": "estimators of stage effects against retraining, on Skiff and its counterfactuals; writes docs/",
+    "undoing": "Skiff's planted over-refusal removed: what is promised of it, beside the controls",
     "starting": "from the start of the program to the page, to a steered token, to the terminal's first paint",
 }
 
@@ -42,6 +43,10 @@ def _benchmark(name: str) -> Callable[[argparse.Namespace], bool]:
         from benchmarks import large
 
         return {"large": large.large, "learning": large.learning}[name]
+    if name == "undoing":
+        from benchmarks.undoing import undoing
+
+        return undoing
     if name == "stage-effects":
         from benchmarks.stage_effects import stage_effects
 

@@ -241,12 +241,12 @@ def judge(study: Study, replayed: Mapping[str, Embedding] | None = None) -> list
 def interval(guess: Tensor, truth: Tensor) -> tuple[float, float]:
     """The bootstrap 95 % interval of Pearson's r over prompts."""
     made = torch.Generator().manual_seed(0)
-    found = []
-    for _ in range(_RESAMPLES):
-        chosen = torch.randint(len(truth), (len(truth),), generator=made)
-        found.append(Judged.of(guess[chosen], truth[chosen]).r)
-    ordered = sorted(found)
-    return ordered[int(0.025 * _RESAMPLES)], ordered[int(0.975 * _RESAMPLES) - 1]
+    chosen = torch.randint(len(truth), (_RESAMPLES, len(truth)), generator=made)
+    one, other = (each[chosen] - each[chosen].mean(-1, keepdim=True) for each in (guess, truth))
+    below = one.norm(dim=-1) * other.norm(dim=-1)
+    found = torch.where(below > 0, (one * other).sum(-1) / below.clamp_min(torch.finfo(below.dtype).tiny), 0.0)
+    low, high = found.quantile(torch.tensor([0.025, 0.975], dtype=found.dtype)).tolist()
+    return low, high
 
 
 def ceilings(study: Study) -> dict[tuple[str, str, str], float]:
