@@ -246,7 +246,9 @@ class Report:
         said.append(f"{noise.said[:1].upper()}{noise.said[1:]}.")
         if lacking := [each.word for each in self.path.post if each.retrained is None]:
             pronoun = "them" if len(lacking) > 1 else "it"
-            said.append(f"There is no retraining without {' or '.join(lacking)}: only the other questions can be asked of {pronoun}.")
+            said.append(
+                f"There is no retraining without {' or '.join(lacking)}: only the other questions can be asked of {pronoun}."
+            )
         said.append(
             "Every checkpoint was asked with its own chat template."
             if self.ask.own_templates

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tiny
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoModelForCausalLM
 
 from core import differences, store
 
@@ -56,15 +56,3 @@ def whole(folder: Path) -> Path:
         file.write('\n[[counterfactual]]\nname = "without-dpo"\nof = "dpo"\nsame_as = "safety"\nwithout = "dpo"\n')
     tiny.contrast(folder)
     return folder
-
-
-def grown(folder: Path, rows: int) -> None:
-    """A family whose base knows fewer tokens than its child: the last ones came with the chat."""
-    tiny.family(folder, "llama", ("base", "sft", "dpo"), plain_base=True)
-    config = AutoConfig.from_pretrained(folder / "base")
-    config.vocab_size = rows
-    torch.manual_seed(3)
-    model = AutoModelForCausalLM.from_config(config)
-    model.save_pretrained(folder / "base")
-    tokenizer = tiny.tokenizer(chat=False)
-    tokenizer.save_pretrained(folder / "base")

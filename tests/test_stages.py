@@ -73,7 +73,9 @@ QUIET = Noise(0.02, 100)
 
 
 def family(folder: Path, twins: bool = True, letter: str = "Y") -> Family:
-    (folder / "family.toml").write_text(FAMILY.format(more="", letter=letter) + (TWINS if twins else ""), encoding="utf-8")
+    (folder / "family.toml").write_text(
+        FAMILY.format(more="", letter=letter) + (TWINS if twins else ""), encoding="utf-8"
+    )
     return families.load(str(folder) + "/")
 
 
@@ -95,7 +97,16 @@ def test_a_path_names_every_model_that_a_question_needs(tmp_path: Path) -> None:
     assert path.models("retrained_without") == ("dpo", "without-sft", "without-dpo")
     # Without its last stage's difference a model is its parent, which is asked instead.
     assert path.models("subtracted") == ("dpo", "dpo-minus-sft", "dpo-minus-safety", "safety")
-    assert path.models() == ("dpo", "base", "sft", "safety", "without-sft", "without-dpo", "dpo-minus-sft", "dpo-minus-safety")
+    assert path.models() == (
+        "dpo",
+        "base",
+        "sft",
+        "safety",
+        "without-sft",
+        "without-dpo",
+        "dpo-minus-sft",
+        "dpo-minus-safety",
+    )
     assert path.counterfactual == {"sft": "without-sft", "safety": "dpo-minus-safety", "dpo": "without-dpo"}
 
 
@@ -122,11 +133,17 @@ def test_letters_of_a_path_are_told_apart(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "sentence"),
     [
-        (("base", "other", "dpo"), "is no chain: dpo was trained from safety, not from other; the path to it is base,sft,safety,dpo"),
+        (
+            ("base", "other", "dpo"),
+            "is no chain: dpo was trained from safety, not from other; the path to it is base,sft,safety,dpo",
+        ),
         (("sft", "safety"), "begins with sft, whose parent is base; begin with base"),
         (("base",), "base has no checkpoint before it"),
         (("base", "nobody"), "has no checkpoint 'nobody'"),
-        (("base", "sft", "safety", "dpo-minus-sft"), "is an estimate from which a stage was taken; ask what the stages of dpo did"),
+        (
+            ("base", "sft", "safety", "dpo-minus-sft"),
+            "is an estimate from which a stage was taken; ask what the stages of dpo did",
+        ),
     ],
 )
 def test_what_is_no_path_is_refused_in_a_sentence(names: tuple[str, ...], sentence: str, tmp_path: Path) -> None:
@@ -159,7 +176,9 @@ def test_what_came_with_the_stages_adds_up_to_the_whole(values: list[float]) -> 
     )
     found = dict(zip((UNIFORM, "a", "b", "c", "d"), values, strict=True))
     every = stages.effects(path, "introduced_at", found)
-    assert sum(each.probability for each in every.values()) == pytest.approx(math.exp(values[4]) - math.exp(values[0]), abs=1e-12)
+    assert sum(each.probability for each in every.values()) == pytest.approx(
+        math.exp(values[4]) - math.exp(values[0]), abs=1e-12
+    )
     assert sum(each.nats or 0 for each in every.values()) == pytest.approx(values[4] - values[0], abs=1e-9)
     assert stages.remainder(path, "introduced_at", found) == pytest.approx(0, abs=1e-12)
 
@@ -168,7 +187,10 @@ def test_each_question_compares_with_its_own_model(tmp_path: Path) -> None:
     path = stages.path(family(tmp_path))
     found = nats(uniform=0.01, base=0.1, sft=0.2, safety=0.7, dpo=0.9, without_sft=0.6, without_dpo=0.7)
     found |= nats(**{"dpo-minus-sft": 0.5, "dpo-minus-safety": 0.3})
-    effect = {key: {n: round(e.probability, 9) for n, e in stages.effects(path, key, found).items()} for key in stages.QUESTIONS}
+    effect = {
+        key: {n: round(e.probability, 9) for n, e in stages.effects(path, key, found).items()}
+        for key in stages.QUESTIONS
+    }
     assert effect["introduced_at"] == {"pretrain": 0.09, "sft": 0.1, "safety": 0.5, "dpo": 0.2}
     assert effect["retrained_without"] == {"sft": 0.3, "dpo": 0.2}
     assert effect["subtracted"] == {"sft": 0.4, "safety": 0.6, "dpo": 0.2}
@@ -228,7 +250,11 @@ def test_the_noise_level_is_the_95th_percentile() -> None:
 
 BLAMED = Blame(
     2,
-    (StageEffect(0, "pretrain", "B", 0.1, 1.0), StageEffect(1, "sft", "S", -0.2, -1.5), StageEffect(2, "safety", "Y", 0.6, None)),
+    (
+        StageEffect(0, "pretrain", "B", 0.1, 1.0),
+        StageEffect(1, "sft", "S", -0.2, -1.5),
+        StageEffect(2, "safety", "Y", 0.6, None),
+    ),
     0.1,
     0.05,
 )
@@ -251,7 +277,13 @@ def test_blame_survives_an_export_and_stands_in_events() -> None:
     document = json.loads(json.dumps(to_document(settings, answers)))
     assert from_document(document) == (settings, answers)
     event = json.loads(json.dumps(event_json(Scores(0, "introduced_at", blames=(BLAMED,)))))
-    assert event["blames"][0]["effects"][2] == {"place": 2, "stage": "safety", "letter": "Y", "probability": 0.6, "nats": None}
+    assert event["blames"][0]["effects"][2] == {
+        "place": 2,
+        "stage": "safety",
+        "letter": "Y",
+        "probability": 0.6,
+        "nats": None,
+    }
     del document["answers"]["0"]["tokens"][0]["blame"]
     assert from_document(document)[1][0].tokens[0].blame == {}
 
@@ -282,7 +314,9 @@ def test_a_lens_for_each_question_with_letter_hue_and_words(tmp_path: Path) -> N
 
 
 def said(text: str, **logprobs: tuple[float, ...]) -> Said:
-    return Said(text, (text[:2], text[2:]), (1, 2), "", {name.replace("_", "-"): value for name, value in logprobs.items()})
+    return Said(
+        text, (text[:2], text[2:]), (1, 2), "", {name.replace("_", "-"): value for name, value in logprobs.items()}
+    )
 
 
 def report(folder: Path) -> Report:
@@ -290,10 +324,10 @@ def report(folder: Path) -> Report:
     models = ("uniform", "base", "sft", "safety", "dpo", "without_sft", "without_dpo", "seed_2")
     values = (-8.0, -4.0, -3.0, -0.5, -0.2, -0.3, -0.5, -0.25)
     one = said("Yes, sir", **{name: (value, 0.0) for name, value in zip(models, values, strict=True)})
-    other = said("No", **{name: (-1.0, 0.0) for name in models})
+    other = said("No", **dict.fromkeys(models, (-1.0, 0.0)))
     minus = {"dpo-minus-sft": (-6.0, 0.0), "dpo-minus-safety": (-2.0, 0.0)}
     one, other = replace(one, logprobs={**one.logprobs, **minus}), replace(other, logprobs={**other.logprobs, **minus})
-    refusing = {name: -3.0 for name in one.logprobs}
+    refusing = dict.fromkeys(one.logprobs, -3.0)
     case = Case("=1+1", one, other, {"safety": other}, {}, refusing)
     return Report(Ask(("=1+1",)), path, (case,), {"sft": 0.4, "safety": 0.1, "dpo": 0.01}, {})
 
@@ -302,8 +336,13 @@ def test_a_report_names_the_largest_stage_first_and_says_where_questions_disagre
     found = report(tmp_path)
     # Not every stage has a retraining, so that the first line is about what came with the stages.
     assert found.question.key == "introduced_at"
-    p = {name: 1 / (1 + math.exp(-1 - value)) for name, value in (("sft", -3.0), ("safety", -0.5), ("dpo", -0.2), ("seed", -0.25))}
-    assert found.headline.startswith(f"safety has the largest effect: {p['safety'] - p['sft']:+.2f} on the probability of answering")
+    p = {
+        name: 1 / (1 + math.exp(-1 - value))
+        for name, value in (("sft", -3.0), ("safety", -0.5), ("dpo", -0.2), ("seed", -0.25))
+    }
+    assert found.headline.startswith(
+        f"safety has the largest effect: {p['safety'] - p['sft']:+.2f} on the probability of answering"
+    )
     assert "(came with safety)" in found.headline
     assert any("names safety" in each and "names SFT" in each for each in found.remarks)
     assert any("no retraining without safety:" in each for each in found.remarks)
