@@ -57,7 +57,7 @@ def build(engine: Engine, options: Options) -> gr.Blocks:
                 lens = part("lens", "colouring", "Colouring")
                 panel = part(
                     "steering",
-                    "slide typing revise scrub learn cancel_learning learnt",
+                    "slide typing revise scrub ask_for_it learn cancel_learning learnt",
                     "Steering of the selected column",
                 )
                 reading = part("reading", "follow", "The token under the pointer")
@@ -83,6 +83,7 @@ def build(engine: Engine, options: Options) -> gr.Blocks:
         panel.slide(steering.slide, None, told, **AT_ONCE)
         panel.typing(steering.typing, None, told, **AT_ONCE)
         panel.revise(steering.revise, None, told, **STREAM)
+        panel.ask_for_it(steering.ask_for_it, None, told, **STREAM)
         panel.scrub(chat.scrub, None, sheet, **STREAM)
         panel.learn(learning.learn, None, status, **AT_ONCE)
         panel.cancel_learning(learning.cancel, None, status, **AT_ONCE)

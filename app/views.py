@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from app.visits import Visit
-from core import lenses
+from core import dose, lenses
 from core.answers import Answer
 from core.engine import Engine
 from core.errors import TillerError
@@ -84,7 +84,7 @@ def _column(engine: Engine, visit: Visit, place: int) -> dict[str, Any]:
         explained, error = "", str(problem)
     return {
         "checkpoint": column.checkpoint, "own": _own(engine.family, column.checkpoint),
-        "recipe": str(column.recipe), "explained": explained, "error": error,
+        "recipe": str(column.recipe), "does": column.does, "asks": column.asks, "explained": explained, "error": error,
         "stale": session.stale(place), "made": session.made.get(place, ""),
     }  # fmt: skip
 
@@ -142,9 +142,21 @@ def slider(engine: Engine, visit: Visit, name: str, there: Mapping[str, Card]) -
     return {
         "name": name, "strength": recipe.strength(name), "source": source, "sources": list(there),
         "ablated": any(term.kind == "ablate" and term.direction == name for term in recipe.terms),
-        "dose": dict(card.details.get("dose_response") or {}) if card else {}, "layer": card.layer if card else None,
+        "dose": _dose(card, recipe.strength(name)), "layer": card.layer if card else None,
         "strengths": list(engine.SCRUB_STRENGTHS), "key": short_key(key),
         "ready": visit.scrubs.complete(key),
+    }  # fmt: skip
+
+
+def _dose(card: Card | None, strength: float) -> dict[str, Any]:
+    """What was measured at each strength, the useful range, and both in words; empty where nothing was measured."""
+    found = dose.of(card.details) if card else None
+    if found is None:
+        return {}
+    return {
+        "strengths": found.strengths, "effect": found.effect, "damage": found.damage,
+        "others": [values for name, values in found.effects.items() if name != "effect"], "useful": found.useful,
+        "said": found.said(strength), "range": found.range_said(),
     }  # fmt: skip
 
 

@@ -13,9 +13,9 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from core import answers, families, lenses, neurons, store
+from core import answers, asking, families, lenses, neurons, store
 from core.answers import Answer
 from core.errors import TillerError
 from core.events import Event, Failed, PromptView, Status
@@ -282,7 +282,7 @@ class Engine:
             base.recipe.with_strength(direction, value, self._source(base, direction)) for value in SCRUB_STRENGTHS
         ]
         turns = tuple(Turn(t.user, tuple(t.replies[column : column + 1]) * len(recipes)) for t in settings.turns)
-        columns = tuple(Column(base.checkpoint, recipe) for recipe in recipes)
+        columns = tuple(replace(base, recipe=recipe) for recipe in recipes)
         wide = replace(settings, columns=columns, selected=0, turns=turns)
         return self._enqueue(Run(wide, tuple(range(len(recipes))), {}, scrub=True))
 
@@ -426,6 +426,15 @@ class Engine:
                 return answers.load(path.read_text(encoding="utf-8", errors="replace"))
         return None
 
+    def wish(self, column: Column) -> str:
+        """The words that ask for what a column's recipe does (:mod:`core.asking`). Raises TillerError when nothing can be asked for."""
+        own = self.family.directions_of(column.checkpoint)
+
+        def details(name: str, source: str | None) -> Mapping[str, Any]:
+            return next((card.details for card in self._learnt_on(source or own) if card.name == name), {})
+
+        return asking.wish(column.recipe, details)
+
     def directions(self, checkpoint: str) -> tuple[Card, ...]:
         """The directions that a recipe on a checkpoint means by their bare names; only headers are read."""
         return self._learnt_on(self.family.directions_of(checkpoint))
@@ -476,7 +485,7 @@ class Engine:
                 f"{term.place} names no layer with a neuron of this set; it has them in {_layers(found.layers)}."
             )
         count = sum(len(found.at(layer)[0]) for layer in layers)
-        return f"{count} neurons of {_layers(layers)} at their means, {_SCOPE_WORDS[term.scope]}{borrowed}"
+        return f"{count} neuron{'s' * (count != 1)} of {_layers(layers)} at their means, {_SCOPE_WORDS[term.scope]}{borrowed}"
 
     def neuron_sets(self, checkpoint: str) -> tuple[str, ...]:
         """The names of the sets of neurons that were found on a checkpoint."""

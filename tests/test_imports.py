@@ -21,7 +21,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
         "core core.errors",
-        "core.recipes core.tabs core.installing core.memory",
+        "core.recipes core.dose core.tabs core.installing core.memory",
+        "core.asking",
         "core.values core.events core.options core.typed core.environment core.checkpoints core.steps core.statements "
         "core.instructions",
         "core.arguments core.adhoc core.helping core.residual core.linear core.store core.families core.family_file core.hub core.stages "

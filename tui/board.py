@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
+from core import dose
 from core.answers import Answer
 from core.events import Token
 from core.lenses import Lens, for_cards, usual
@@ -22,7 +23,7 @@ from tui.learn_line import LearnLine
 from tui.legend import Legend
 from tui.prompt import Prompt
 from tui.recipe_line import RecipeInput, RecipeLine
-from tui.slider import Dose, Slider, SliderFace
+from tui.slider import Slider, SliderFace
 from tui.strip import AnswerStrip, Face
 from tui.token_panel import TokenPanel
 from tui.transcript import Transcript
@@ -239,7 +240,7 @@ class Board(Screen[None]):
 
     def _title(self, index: int, selected: bool) -> str:
         column = self.chat.settings.columns[index]
-        kind = "steered" if column.recipe else "plain"
+        kind = "steered" if column.recipe else "asked" if column.asks else "plain"
         recipe = f" · {column.recipe}" if column.recipe else ""
         return f"{'●' if selected else '○'} {kind} · {column.checkpoint}{recipe}"
 
@@ -295,7 +296,13 @@ class Board(Screen[None]):
         ready = self.scrubs.ready(scrub_key(settings, settings.selected, name, source)) if settings.turns else ()
         where = source or self.own_source(settings.column.checkpoint)
         return SliderFace(
-            recipe.strength(name), where, name == self.slider_chosen, state, dose_of(card), ready, card is None
+            recipe.strength(name),
+            where,
+            name == self.slider_chosen,
+            state,
+            dose.of(card.details) if card else None,
+            ready,
+            card is None,
         )
 
     def own_source(self, checkpoint: str) -> str:
@@ -341,16 +348,3 @@ class Board(Screen[None]):
     def writing_recipe(self) -> bool:
         """Whether the person is in the recipe line."""
         return isinstance(self.focused, RecipeInput)
-
-
-def dose_of(card: Card | None) -> Dose | None:
-    """A direction's dose-response, where it was measured."""
-    data = card.details.get("dose_response") if card is not None else None
-    if not isinstance(data, dict) or not data.get("strengths"):
-        return None
-    strengths, effect = data["strengths"], data.get("effect", [])
-    damage = data.get("damage", [])
-    whole = len(effect) == len(strengths)
-    return (
-        Dose(tuple(strengths), tuple(effect), tuple(damage) if len(damage) == len(strengths) else ()) if whole else None
-    )

@@ -45,6 +45,7 @@ class ChatScreen(Asking):
         Binding("f8", "column", "Next column", key_display="F8", show=False, id="chat.column"),
         Binding("f9", "undo", "Undo", key_display="F9", show=False, id="chat.undo"),
         Binding("f10", "checkpoint", "Checkpoint", key_display="F10", show=False, id="chat.checkpoint"),
+        Binding("f12", "ask_for_it", "The same by asking", key_display="F12", show=False, id="chat.ask_for_it"),
         Binding("pageup", "page(-1)", "Scroll up", show=False, priority=True, id="chat.page_up"),
         Binding("pagedown", "page(1)", "Scroll down", show=False, priority=True, id="chat.page_down"),
         Binding("ctrl+o", "sampling", "System prompt and sampling", show=False, id="chat.sampling"),
