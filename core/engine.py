@@ -21,6 +21,7 @@ from core.errors import TillerError
 from core.events import Event, Failed, PromptView, Status
 from core.families import Example, Family
 from core.jobs import Job, JobView, Offer, offered
+from core.lenses import Lens
 from core.plan import Placing
 from core.recipes import Recipe, Term, layers_text, parse
 from core.stages import Noise, Path, path
@@ -415,8 +416,16 @@ class Engine:
         return Settings(self.family.name, (Column(name), Column(name, steered)), selected=1)
 
     def example(self, example: Example) -> Settings:
-        """The chat that a chip opens: its message asked, of the plain checkpoint and with its recipe."""
-        return self.settings(example.checkpoint, example.recipe).ask(example.message)
+        """The chat that a chip opens: its message asked, of the plain checkpoint and with its recipe.
+
+        One about a stage asks the model without it beside the plain one, and colours by what is owed to which stage.
+        """
+        settings = self.settings(example.checkpoint, example.recipe)
+        if example.without:
+            beside = self.stages(example.checkpoint).counterfactual[self.stages(example.checkpoint).stage(example.without).name]
+            columns = (settings.columns[0], replace(settings.columns[1], checkpoint=beside))
+            settings = replace(settings, columns=columns, selected=0, lens=lenses.BLAME)
+        return settings.ask(example.message)
 
     def recorded(self) -> tuple[Settings, dict[int, Answer]] | None:
         """The run that was recorded for this family, to be shown while the model loads."""
@@ -444,7 +453,16 @@ class Engine:
 
     def lenses(self, settings: Settings) -> tuple[lenses.Lens, ...]:
         """The lenses for the selected column."""
-        return lenses.for_cards(self.directions(settings.column.checkpoint))
+        checkpoint = settings.column.checkpoint
+        return (*lenses.for_cards(self.directions(checkpoint)), *self.stage_lenses(checkpoint))
+
+    def stage_lenses(self, checkpoint: str = "") -> tuple[Lens, ...]:
+        """The lenses for the training stages that led to a checkpoint (the final one, without a name); none where there is one stage."""
+        try:
+            return lenses.of_stages(self.stages(checkpoint))
+        except TillerError:
+            # One checkpoint alone, or one of another family: there is nothing to colour by.
+            return ()
 
     def explain(self, recipe: Recipe, checkpoint: str) -> str:
         """What a recipe does to ``checkpoint``, in words: ``layer 3, all tokens``; empty for the empty recipe.

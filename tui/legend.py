@@ -62,6 +62,8 @@ class Legend(Widget):
 
     def _scale(self, lens: Lens) -> list[tuple[str, str]]:
         steps = legend(lens, self.middle)
+        if lens.kind == "stages":
+            return [(f" {label} ", "" if self.glyphs else f"{ink(tint)} on {tint}") for tint, label in steps]
         if self.glyphs:
             numbers = [lens.low + (lens.high - lens.low) * part / 4 for part in range(5)]
             return [
@@ -70,8 +72,10 @@ class Legend(Widget):
         return [(f" {label} ", f"{ink(tint)} on {tint}") for tint, label in steps] + [(f" {lens.unit}", "$quiet")]
 
     def _short_scale(self, lens: Lens) -> list[tuple[str, str]]:
-        """Only the ends have their numbers."""
+        """Only the ends have their numbers, and stages their letters."""
         steps = legend(lens, self.middle)
+        if lens.kind == "stages":
+            return [(f" {label[:1]} ", "" if self.glyphs else f"{ink(tint)} on {tint}") for tint, label in steps]
         if self.glyphs:
             marks = "".join(glyph(lens, lens.low + (lens.high - lens.low) * part / 4) for part in range(5))
             return [(f"{steps[0][1]} {marks} {steps[-1][1]} {lens.unit}", "")]
