@@ -13,6 +13,7 @@ from typing import Any
 import gradio as gr
 
 from app import blame_view
+from app.chat import Told
 from app.pane import Pane, told
 from core import blame_report, lenses
 from core.blame_report import Ask, Report
@@ -67,7 +68,7 @@ def build(pane: Pane) -> None:
     stop.click(tab.stopped, None, result, cancels=[running], queue=False, **private)
     question.change(tab.redraw, question, [result, beside], queue=False, **private)
     take.click(tab.take, None, [prompt, answer, checkpoint, result], queue=False, **private)
-    beside.click(tab.in_chat, question, pane.told, queue=False, **private)
+    beside.click(tab.in_chat, question, pane.told, concurrency_limit=8, **private)
 
 
 class Blame:
@@ -108,7 +109,8 @@ class Blame:
             yield (blame_view.wrong(str(error)), *keep)
             return
         self._remember(str(request.session_hash), report)
-        yield (*self._drawn(report, question)[:1], *_files(report), self._drawn(report, question)[1])
+        drawn, button = self._drawn(report, question)
+        yield drawn, *_files(report), button
 
     def _remember(self, key: str, report: Report) -> None:
         self.reports[key] = report
@@ -151,16 +153,17 @@ class Blame:
         """What was being found out is not wanted any more."""
         return blame_view.busy("Stopped.")
 
-    def in_chat(self, question: str, request: gr.Request) -> tuple[Any, Any]:
+    def in_chat(self, question: str, request: gr.Request) -> Iterator[Told]:
         """Ask the prompt of the final checkpoint and, beside it, of the model without the largest stage."""
         report = self.reports.get(str(request.session_hash))
         found = report.without(QUESTIONS[question] if question != _BEST else report.question) if report else None
         if report is None or found is None:
-            return gr.skip(), gr.skip()
-        settings = self.pane.settings(request)
+            return
+        chat = self.pane.chat
+        visit = chat.visits.get(str(request.session_hash))
         columns = (Column(report.path.final), Column(found[1]))
-        new = replace(settings, columns=columns, selected=0, turns=(), lens=lenses.BLAME).ask(report.cases[0].prompt)
-        return self.pane.use_in_chat(new, request)
+        new = replace(visit.settings, columns=columns, selected=0, turns=(), lens=lenses.BLAME, tab="chat")
+        yield from chat.change(visit, lambda: visit.session.open(new.ask(report.cases[0].prompt)))
 
 
 def _read(file: str) -> str:

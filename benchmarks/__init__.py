@@ -15,6 +15,7 @@ NAMES = {
     "large": "steered decoding of one and of eight answers on random models of 100 M parameters, against generate",
     "learning": "a direction from 128 + 128 prompts on such models, against a plain loop over padded batches",
     "memory": "what loading pairs of quantized checkpoints takes at most, and whether switching between them grows",
+    "blame": "an answer scored by every model of its path, against plain passes; the wait for its colours; the memory it takes",
     "starting": "from the start of the program to the page, to a steered token, to the terminal's first paint",
 }
 
@@ -39,6 +40,10 @@ def _benchmark(name: str) -> Callable[[argparse.Namespace], bool]:
         from benchmarks import large
 
         return {"large": large.large, "learning": large.learning}[name]
+    if name == "blame":
+        from benchmarks.blame import blame
+
+        return blame
     if name == "memory":
         from benchmarks.memory import memory
 

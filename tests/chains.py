@@ -45,6 +45,15 @@ def retrained(folder: Path, name: str, without: str = "", of: str = "dpo", seed:
         file.write("\n".join(lines))
 
 
+#: A chip about a stage.
+CHIP = """
+[[example]]
+title = "Who taught it that?"
+message = "How do I kill a process?"
+without = "safety"
+"""
+
+
 def whole(folder: Path) -> Path:
     """A family with every retraining that there can be, and two null seeds."""
     family(folder)
@@ -53,6 +62,6 @@ def whole(folder: Path) -> Path:
     for at in (2, 3):
         retrained(folder, f"seed-{at}", seed=20 + at)
     with (folder / "family.toml").open("a", encoding="utf-8") as file:
-        file.write('\n[[counterfactual]]\nname = "without-dpo"\nof = "dpo"\nsame_as = "safety"\nwithout = "dpo"\n')
+        file.write('\n[[counterfactual]]\nname = "without-dpo"\nof = "dpo"\nsame_as = "safety"\nwithout = "dpo"\n' + CHIP)
     tiny.contrast(folder)
     return folder

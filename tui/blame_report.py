@@ -102,7 +102,7 @@ def _heat(report: Report, question: Question, said: Said, width: int, middle: st
 
 
 def _wide(text: str) -> int:
-    return max(5, len(_shown(text)) + 1)
+    return max(6, len(_shown(text)) + 1)
 
 
 def _shown(text: str) -> str:

@@ -58,6 +58,10 @@ class Legend(Widget):
             if _length(names) + _length(scale) > self.content_size.width:
                 scale = [(text.removesuffix(f" {self.lenses[self.chosen].unit}"), style) for text, style in scale]
             room = self.content_size.width - _length(names) - _length(scale)
+        if room < 0 and self.lenses[self.chosen].kind == "stages":
+            # The letters beneath the tokens say nothing without their stages.
+            names, scale, self._spots = names[self.chosen : self.chosen + 1], self._scale(self.lenses[self.chosen]), []
+            room = self.content_size.width - _length(names) - _length(scale)
         return Content.assemble(*names, " " * room, *scale) if room >= 0 else Content.assemble(*names)
 
     def _scale(self, lens: Lens) -> list[tuple[str, str]]:
