@@ -104,7 +104,8 @@ def _bar(place: int, found: Effect | None) -> str:
         return "<span class='t-quiet'>cannot be asked</span>"
     width = min(50.0, abs(found.probability) * 50)
     side = "left:50%" if found.probability >= 0 else f"left:{50 - width:.1f}%"
-    return f"<div class='t-signed' role='img' aria-label='{found.probability:+.3f}'><i style='{side};width:{width:.1f}%;background:{_hue(place)}'></i></div>"
+    bar = f"<i style='{side};width:{width:.1f}%;background:{_hue(place)}'></i>"
+    return f"<div class='t-signed' role='img' aria-label='{found.probability:+.3f}'>{bar}</div>"
 
 
 def _heat(found: Report, question: Question, said: Said, title: str) -> str:

@@ -34,7 +34,9 @@ def blame(options: argparse.Namespace) -> bool:
     good = _scoring(options)
     good &= _waiting(options)
     with tempfile.TemporaryDirectory(prefix="tiller-blame-") as made:
-        return all([_resident(Path(made) / kind, kind) for kind in ("llama", "olmo2")]) and good
+        for kind in ("llama", "olmo2"):
+            good &= _resident(Path(made) / kind, kind)
+    return good
 
 
 def _scoring(options: argparse.Namespace) -> bool:
@@ -96,7 +98,10 @@ def _waiting(options: argparse.Namespace) -> bool:
     # The first answers load the models.
     middle = sorted(waits[3:])[len(waits[3:]) // 2]
     kept = middle <= WAIT
-    print(f"  colours complete {middle * 1000:.0f} ms after the last token; limit {WAIT * 1000:.0f} ms: {'kept' if kept else 'MISSED'}", flush=True)
+    print(
+        f"  colours complete {middle * 1000:.0f} ms after the last token; limit {WAIT * 1000:.0f} ms: {'kept' if kept else 'MISSED'}",
+        flush=True,
+    )
     return kept
 
 
@@ -114,7 +119,9 @@ def _resident(folder: Path, kind: str) -> bool:
 
 
 def _in_a_process(*words: str) -> dict[str, float]:
-    done = subprocess.run([sys.executable, "-m", "benchmarks.blame", *words], cwd=_ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.blame", *words], cwd=_ROOT, stdout=subprocess.PIPE, text=True, check=True
+    )
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -133,7 +140,9 @@ def save(kind: str, folder: str) -> dict[str, float]:
     lines = [f'title = "Random {kind}"']
     for seed, name in enumerate(("base", "sft", "dpo")):
         torch.manual_seed(seed)
-        AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).save_pretrained(Path(folder) / name, max_shard_size=SHARD)
+        AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).save_pretrained(
+            Path(folder) / name, max_shard_size=SHARD
+        )
         tokenizer.save_pretrained(Path(folder) / name)
         lines += ["[[checkpoint]]", f'name = "{name}"', f'path = "{name}"', 'template = "plain"']
         lines += [f'parent = "{("base", "sft")[seed - 1]}"'] if seed else []
@@ -142,7 +151,7 @@ def save(kind: str, folder: str) -> dict[str, float]:
 
 
 def ask(folder: str) -> dict[str, float]:
-    """Ask about an answer; the peak of the resident set over what it was after imports, and the bytes of the model and its largest tensor."""
+    """Ask about an answer; the peak of the resident set over what it was after imports, the model's bytes and its largest tensor's."""
     from core import blame_study, families, lineup, loading, quantizing
     from core.blame_report import Ask
     from core.plan import Placing

@@ -62,6 +62,8 @@ def whole(folder: Path) -> Path:
     for at in (2, 3):
         retrained(folder, f"seed-{at}", seed=20 + at)
     with (folder / "family.toml").open("a", encoding="utf-8") as file:
-        file.write('\n[[counterfactual]]\nname = "without-dpo"\nof = "dpo"\nsame_as = "safety"\nwithout = "dpo"\n' + CHIP)
+        file.write(
+            '\n[[counterfactual]]\nname = "without-dpo"\nof = "dpo"\nsame_as = "safety"\nwithout = "dpo"\n' + CHIP
+        )
     tiny.contrast(folder)
     return folder

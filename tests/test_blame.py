@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import chains
 import pytest
@@ -30,9 +31,10 @@ from core.plan import Placing
 from core.scoring import reply_logits
 from core.shelf import Shelf
 from core.stages import NOWHERE
-from core.steps import Learning
+from core.steps import Learning, Step, finished
 from core.values import Column, Settings
 
+T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 PROMPT = tuple(range(40, 60))
 REPLY = tuple(70 + 3 * at for at in range(40))
@@ -43,13 +45,9 @@ def load(folder: Path, name: str, **options: object) -> Loaded:
     return loading.load(families.load(str(folder)), name, device="cpu", **options)  # type: ignore[arg-type]
 
 
-def all_of(learning: Learning[Report]) -> Report:
-    while True:
-        try:
-            next(learning)
-        except StopIteration as stop:
-            found: Report = stop.value
-            return found
+def all_of(learning: Learning[T]) -> T:
+    found: T = finished(learning)  # type: ignore[arg-type]
+    return found
 
 
 def ask(folder: Path, question: Ask, placing: Placing = CPU) -> Report:
@@ -101,10 +99,7 @@ def test_replies_that_share_a_pass_are_scored_as_each_alone(tiny_loaded: Callabl
     loaded = tiny_loaded("llama")
     prompts, replies = [PROMPT, PROMPT[:5], PROMPT[:9]], [REPLY[:4], REPLY[:11], ()]
     slices = forcing.logprobs_in_slices(loaded, prompts, replies)
-    with pytest.raises(StopIteration) as stop:
-        while True:
-            next(slices)
-    for prompt, reply, found in zip(prompts, replies, stop.value.value, strict=True):
+    for prompt, reply, found in zip(prompts, replies, finished(slices), strict=True):
         assert found == pytest.approx(forcing.Follower(loaded, prompt).follow(reply) if reply else [], abs=1e-4)
 
 
@@ -393,10 +388,7 @@ def test_a_noise_level_is_kept_for_its_weights_and_no_others(whole: Path, tmp_pa
     path = stages.path(family)
     shelf = Shelf(family, CPU)
     work = noise.measure(family, path, lineup.shelved(shelf, path.final))
-    with pytest.raises(StopIteration) as stop:
-        while True:
-            next(work)
-    assert noise.kept(family, path) == stop.value.value
+    assert noise.kept(family, path) == all_of(work)
     shutil.rmtree(folder / "counterfactual")
     chains.retrained(folder, "seed-4", seed=99)
     text = (
@@ -448,13 +440,8 @@ def test_the_engine_studies_in_slices_what_the_command_line_does_at_once(engine:
     question = Ask(("How do I kill a process?",), tokens=8)
     family = engine.family
     work = engine.slices(lambda worker: blame_study.study(family, question, lineup.shelved(worker.shelf, "dpo")))
-    steps = 0
-    with pytest.raises(StopIteration) as stop:
-        while True:
-            next(work)
-            steps += 1
-    assert steps > 20
-    found: Report = stop.value.value
+    assert isinstance(next(work), Step)
+    found = all_of(work)
     expected = ask(whole, question)
     assert found.cases[0].answer.text == expected.cases[0].answer.text
     for name in found.path.models():

@@ -85,7 +85,8 @@ def test_the_tab_finds_out_and_exports_and_asks_beside(chromium: Browser, server
     page.locator("#t-blame-answer textarea").fill("With <i>care</i>")
     page.locator("#t-blame-find").click()
     headline = page.locator(".t-headline")
-    expect(headline).to_contain_text(re.compile(r"has the largest effect: [+-][.\d]+ on the probability of answering .With <i>care</i>. rather"))
+    expect(headline).to_contain_text(re.compile(r"has the largest effect: [+-][.\d]+ on the probability of answering"))
+    expect(headline).to_contain_text("“With <i>care</i>” rather than")
     expect(headline).to_contain_text("(without ")
     assert result.locator("b, i:not([style])").count() == 0
     assert page.locator(".t-heat").count() == 2
@@ -122,6 +123,11 @@ def test_a_chip_asks_the_model_without_a_stage_beside_the_plain_one(chromium: Br
     with screen.told():
         screen.page.get_by_role("button", name="Who taught it that?").click()
     screen.idle()
-    assert screen.state("Tiller.state.view.columns.map(c => [c.checkpoint, c.recipe])") == [["dpo", ""], ["without-safety", ""]]
+    assert screen.state("Tiller.state.view.columns.map(c => [c.checkpoint, c.recipe])") == [
+        ["dpo", ""],
+        ["without-safety", ""],
+    ]
     assert screen.state("Tiller.state.view.lens") == "blame"
-    screen.wait("[0, 1].every(c => Tiller.state.answers[c].tokens.length && Tiller.state.answers[c].tokens.every(t => t[6].some(Boolean)))")
+    screen.wait(
+        "[0, 1].every(c => Tiller.state.answers[c].tokens.length && Tiller.state.answers[c].tokens.every(t => t[6].some(Boolean)))"
+    )

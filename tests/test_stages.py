@@ -208,7 +208,9 @@ def test_a_token_is_the_stage_s_with_the_largest_change_of_probability(tmp_path:
     assert [each.letter for each in whose.effects] == ["B", "S", "Y", "D"]
     # Nats would blame the stage that made the impossible very unlikely.
     rare = nats(uniform=0.01, base=1e-12, sft=1e-4, safety=0.5, dpo=0.5)
-    assert (rarest := stages.blame(path, "introduced_at", rare, QUIET)) and rarest.largest
+    rarest = stages.blame(path, "introduced_at", rare, QUIET)
+    assert rarest is not None
+    assert rarest.largest is not None
     assert rarest.largest.stage == "safety"
     assert rarest.largest.nats is not None
     assert rarest.largest.nats < 10

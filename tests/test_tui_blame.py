@@ -28,7 +28,9 @@ async def test_from_the_colours_of_an_answer_to_its_stages(
         names = [lens.name for lens in board.lenses()]
         assert [name for name in names if name.startswith("blame")] == ["blame", "blame:retrained", "blame:subtracted"]
         board.choose_lens(names.index("blame"))
-        await until(pilot, lambda: all(token.blame for answer in board.chat.answers.values() for token in answer.tokens))
+        await until(
+            pilot, lambda: all(token.blame for answer in board.chat.answers.values() for token in answer.tokens)
+        )
         await until(pilot, lambda: board.blame_now is None)
         await pilot.press("ctrl+g")
         await pilot.pause()
@@ -79,5 +81,7 @@ async def test_a_chip_asks_the_model_without_a_stage(folder: Path) -> None:
 
         app.board.post_message(ExampleChosen(chip))
         await until(pilot, lambda: app.board.run_now is None and len(app.board.chat.answers) == 2)
-        await until(pilot, lambda: all(token.blame for answer in app.board.chat.answers.values() for token in answer.tokens))
+        await until(
+            pilot, lambda: all(token.blame for answer in app.board.chat.answers.values() for token in answer.tokens)
+        )
         assert [column.checkpoint for column in app.board.chat.settings.columns] == ["dpo", "without-safety"]
