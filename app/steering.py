@@ -176,6 +176,22 @@ class Steering:
             return
         yield from self._again(visit, column)
 
+    def ask_for_it(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:
+        """One more column beside the selected one: the same checkpoint without its recipe, asked in words for what that does."""
+        visit, _ = self.chat.heard(event, request)
+        self.chat.end(visit)
+        try:
+            chosen = visit.settings.column
+            column = visit.session.add_column(chosen.checkpoint, self.engine.wish(chosen))
+        except TillerError as error:
+            yield from self.chat.refuse(visit, error)
+            return
+        if visit.session.recorded:
+            # Beside recorded answers all are made anew, so that none passes for live.
+            yield from self.chat.answer(visit)
+        else:
+            yield from self._again(visit, column)
+
     def drop(self, event: gr.EventData, request: gr.Request) -> Told:
         """A column was closed."""
         visit, said = self.chat.heard(event, request)

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from app.visits import Visit
-from core import lenses
+from core import dose, lenses
 from core.answers import Answer
 from core.engine import Engine
 from core.errors import TillerError
@@ -49,11 +49,11 @@ def view(engine: Engine, visit: Visit) -> str:
         "columns": [_column(engine, visit, place) for place in range(len(settings.columns))],
         "selected": settings.selected, "tab": settings.tab, "turns": [{"user": t.user, "replies": t.replies} for t in settings.turns],
         "sliders": [slider(engine, visit, name, cards) for name, cards in there.items()],
-        "lens": settings.lens, "lenses": [_lens(each) for each in family_lenses(there)],
+        "lens": settings.lens, "lenses": [_lens(each) for each in family_lenses(engine, there)],
         "sampling": {**vars(settings.sampling), "stop": list(settings.sampling.stop)}, "system": settings.system,
         "recorded": visit.session.recorded, "unread": bool(settings.turns) and not visit.session.answers,
         "back": bool(visit.session.past or settings.turns), "recipeError": visit.recipe_error,
-        "notice": visit.notice, "draft": visit.draft, **_links(settings),
+        "noise": engine.noise(settings.column.checkpoint).said, "notice": visit.notice, "draft": visit.draft, **_links(settings),
     }  # fmt: skip
     visit.notice = visit.draft = ""
     return dump(document)
@@ -84,7 +84,7 @@ def _column(engine: Engine, visit: Visit, place: int) -> dict[str, Any]:
         explained, error = "", str(problem)
     return {
         "checkpoint": column.checkpoint, "own": _own(engine.family, column.checkpoint),
-        "recipe": str(column.recipe), "explained": explained, "error": error,
+        "recipe": str(column.recipe), "does": column.does, "asks": column.asks, "explained": explained, "error": error,
         "stale": session.stale(place), "made": session.made.get(place, ""),
     }  # fmt: skip
 
@@ -98,7 +98,9 @@ def _own(family: Family, checkpoint: str) -> str:
 @lru_cache(maxsize=64)
 def _lens(chosen: Lens) -> dict[str, Any]:
     light, dark = lenses.shades(chosen, PAPER), lenses.shades(chosen, NIGHT)
+    hues = zip(lenses.legend(chosen, PAPER), lenses.legend(chosen, NIGHT), strict=True)
     return {
+        "stages": [[day, night, label] for (day, label), (night, _) in hues] if chosen.kind == "stages" else [],
         "name": chosen.name, "title": chosen.title, "tooltip": chosen.tooltip, "unit": chosen.unit,
         "light": [[each, lenses.ink(each)] for each in light], "dark": [[each, lenses.ink(each)] for each in dark],
         "labels": [label for _, label in lenses.legend(chosen)],
@@ -118,9 +120,9 @@ def catalogue(engine: Engine) -> dict[str, dict[str, Card]]:
     return dict(sorted(found.items(), reverse=True))
 
 
-def family_lenses(there: Iterable[str]) -> tuple[Lens, ...]:
-    """The lenses for the directions of any checkpoint: a token without the reading of one stays uncoloured."""
-    return lenses.lenses(tuple(there))
+def family_lenses(engine: Engine, there: Iterable[str]) -> tuple[Lens, ...]:
+    """The lenses for the directions of any checkpoint, and for the stages: a token without the reading of one stays uncoloured."""
+    return (*lenses.lenses(tuple(there)), *engine.stage_lenses())
 
 
 def slider_term(engine: Engine, visit: Visit, name: str, there: Mapping[str, Card]) -> Term:
@@ -142,9 +144,21 @@ def slider(engine: Engine, visit: Visit, name: str, there: Mapping[str, Card]) -
     return {
         "name": name, "strength": recipe.strength(name), "source": source, "sources": list(there),
         "ablated": any(term.kind == "ablate" and term.direction == name for term in recipe.terms),
-        "dose": dict(card.details.get("dose_response") or {}) if card else {}, "layer": card.layer if card else None,
+        "dose": _dose(card, recipe.strength(name)), "layer": card.layer if card else None,
         "strengths": list(engine.SCRUB_STRENGTHS), "key": short_key(key),
         "ready": visit.scrubs.complete(key),
+    }  # fmt: skip
+
+
+def _dose(card: Card | None, strength: float) -> dict[str, Any]:
+    """What was measured at each strength, the useful range, and both in words; empty where nothing was measured."""
+    found = dose.of(card.details) if card else None
+    if found is None:
+        return {}
+    return {
+        "strengths": found.strengths, "effect": found.effect, "damage": found.damage,
+        "others": [values for name, values in found.effects.items() if name != "effect"], "useful": found.useful,
+        "said": found.said(strength), "range": found.range_said(),
     }  # fmt: skip
 
 
@@ -169,8 +183,11 @@ def moved(recipe: Recipe, term: Term, strength: float) -> Recipe:
 
 
 def lines(events: Iterable[Event], names: Sequence[Lens], answers: Mapping[int, Answer]) -> list[str]:
-    """Events as lines; ``answers`` are those after the events, from which late scores are told."""
-    return [line for event in events if (line := _line(event, names, answers))]
+    """Events as lines; ``answers`` are those after the events: an answer that was scored is told anew, with all that it is by now."""
+    events = list(events)
+    scored = {event.column for event in events if isinstance(event, Scores)}
+    told = [line for event in events if event.column not in scored and (line := _line(event, names, answers))]
+    return told + [dump({"c": c, "again": True, **answer_document(answers[c], names)}) for c in sorted(scored)]
 
 
 def whole(stream: str, answers: Mapping[int, Answer], names: Sequence[Lens]) -> str:
@@ -184,15 +201,17 @@ def answer_document(answer: Answer, names: Sequence[Lens]) -> dict[str, Any]:
     return {
         "t": [token_document(token, names) for token in answer.tokens], "joins": answer.joins, "note": answer.note,
         "done": answer.finished, "reason": reason(answer.reason), "seconds": answer.seconds, "error": answer.error,
+        "unblamed": answer.unblamed,
     }  # fmt: skip
 
 
 def token_document(token: Token, names: Sequence[Lens]) -> list[Any]:
-    """A token: text, shade by lens, readings in words, alternatives as (id, text, probability), id, whether it was given."""
-    values = [(each, lenses.value(each, token)) for each in names]
-    shades = [None if number is None else lenses.shade(each, number) for each, number in values]
+    """A token: text, shade by lens, readings in words, alternatives as (id, text, probability), id, whether it was given, and the
+    letters of the stages it is owed to, by lens."""
+    shades = [lenses.shade_of(each, token) for each in names]
+    letters = [lenses.letter(each, token) for each in names] if token.blame else []
     top = [(each.id, each.text, round(each.probability, 4)) for each in token.reading.top]
-    return [token.text, shades, lenses.describe(token), top, token.id, int(token.forced)]
+    return [token.text, shades, lenses.describe(token), top, token.id, int(token.forced), letters]
 
 
 def reason(key: str | None) -> str:
@@ -209,7 +228,7 @@ def _line(event: Event, names: Sequence[Lens], answers: Mapping[int, Answer]) ->
         case RecipeChanged():
             return dump({"c": event.column, "joins": [[event.index, event.recipe]]})
         case Scores():
-            return dump({"c": event.column, "again": True, **answer_document(answers[event.column], names)})
+            return ""
         case Done():
             return dump({"c": event.column, "done": True, "reason": reason(event.reason), "seconds": event.seconds})
         case Failed():

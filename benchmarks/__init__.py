@@ -19,6 +19,7 @@ NAMES = {
     "accountability-classifiers": "first-order stage effects of small classifiers against retraining; writes docs/",
     "stage-effects": "estimators of stage effects against retraining, on Skiff and its counterfactuals; writes docs/",
     "undoing": "Skiff's planted over-refusal removed: what is promised of it, beside the controls",
+    "blame": "an answer scored by every model of its path, against plain passes; the wait for its colours; the memory it takes",
     "starting": "from the start of the program to the page, to a steered token, to the terminal's first paint",
 }
 
@@ -55,6 +56,10 @@ def _benchmark(name: str) -> Callable[[argparse.Namespace], bool]:
         from benchmarks.accountability_classifiers import accountability
 
         return accountability
+    if name == "blame":
+        from benchmarks.blame import blame
+
+        return blame
     if name == "memory":
         from benchmarks.memory import memory
 

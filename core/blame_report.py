@@ -185,6 +185,17 @@ class Report:
         found = {stage.name: each for stage in self.path.post if (each := self.effects(key, measure).get(stage.name))}
         return max(found.items(), key=lambda item: abs(item[1].probability)) if found else None
 
+    def without(self, question: Question) -> tuple[str, str] | None:
+        """The model without the largest stage that a question names, as a person says it and by its checkpoint's name; for one that came
+        with a stage, the best model without that stage. None where there is none."""
+        found = self.largest(question.key, self.measures[0])
+        if found is None:
+            return None
+        stage = self.path.stage(found[0])
+        key = question.key if question.key != "introduced_at" else "retrained_without" if stage.retrained else "subtracted"
+        model = stage.without(key)
+        return (stage.asked(key), model) if model else None
+
     def remainder(self, key: str, measure: str) -> float | None:
         """What the effects leave over of the whole change since the first stage, the mean over the prompts."""
         each = [remainder(self.path, key, case.found(measure)) for case in self._cases(measure)]

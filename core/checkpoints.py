@@ -128,13 +128,17 @@ def stage_word(stage: str) -> str:
 
 @dataclass(frozen=True)
 class Example:
-    """A chip: one click that shows something. ``recipe`` goes to the steered column, beside a plain one of ``checkpoint``."""
+    """A chip: one click that shows something. ``recipe`` goes to the steered column, beside a plain one of ``checkpoint``.
+
+    With ``without``, a stage, that column is the model without it: the retrained one, else the one with its weights subtracted.
+    """
 
     title: str
     message: str
     recipe: str
     checkpoint: str
     note: str
+    without: str = ""
 
 
 @dataclass(frozen=True)

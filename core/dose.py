@@ -1,8 +1,8 @@
 """What a direction was measured to do at each strength, and which strengths are of use. No torch.
 
 The figures are measured when a direction is learnt and stand in its card (methods.md §1): the effect in its own measure (refusal: the
-probability of a refusing reply to harmless prompts and, as ``harmful``, to harmful ones; truth: P(TRUE) − P(FALSE)), and the damage, the mean
-KL(plain ‖ steered) in nats over the first reply tokens on unrelated prompts.
+probability of a refusing reply to harmless prompts and, as ``harmful``, to harmful ones; truth: P(TRUE) − P(FALSE)), and the damage, the
+mean KL(plain ‖ steered) in nats over the first reply tokens on unrelated prompts.
 """
 
 from __future__ import annotations
@@ -73,6 +73,16 @@ class Dose:
                 return round(near + (far - near) * (wanted - a) / (b - a), 4)
         return reach
 
+    def _leading(self, strength: float) -> str:
+        """The name of the effect that changes most on one side of 0; of 0 itself the one that is drawn first."""
+        marks = self._outwards(1 if strength > 0 else -1) if strength else []
+
+        def most(name: str) -> float:
+            values = self.effects[name]
+            return max((abs(self.at(values, mark) - self.at(values, 0.0)) for mark in marks), default=0.0)
+
+        return max(("effect", *self.effects), key=most)
+
     def _outwards(self, side: int) -> list[float]:
         return sorted((each for each in self.strengths if each * side > 0), key=abs)
 
@@ -88,8 +98,9 @@ class Dose:
         return marks[-1]
 
     def said(self, strength: float) -> str:
-        """What was measured at a strength, in words: ``effect 0.73, damage 0.12, within the useful range``."""
-        parts = [f"effect {self.at(self.effect, strength):.2g}"]
+        """What was measured at a strength, in words: ``effect 0.73, damage 0.12``, of the effect that changes most on its side of 0."""
+        name = self._leading(strength)
+        parts = [f"{name} {self.at(self.effects[name], strength):.2g}"]
         if self.damage:
             parts.append(f"damage {self.at(self.damage, strength):.2g}")
         useful = self.useful
@@ -128,4 +139,6 @@ def of(details: Mapping[str, Any]) -> Dose | None:
 
 
 def _numbers(values: Sequence[object]) -> bool:
-    return all(isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300 for value in values)
+    return all(
+        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300 for value in values
+    )

@@ -13,14 +13,15 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from core import answers, families, lenses, neurons, store
+from core import answers, asking, families, lenses, neurons, store
 from core.answers import Answer
 from core.errors import TillerError
 from core.events import Event, Failed, PromptView, Status
 from core.families import Example, Family
 from core.jobs import Job, JobView, Offer, offered
+from core.lenses import Lens
 from core.plan import Placing
 from core.recipes import Recipe, Term, layers_text, parse
 from core.stages import Noise, Path, path
@@ -282,7 +283,7 @@ class Engine:
             base.recipe.with_strength(direction, value, self._source(base, direction)) for value in SCRUB_STRENGTHS
         ]
         turns = tuple(Turn(t.user, tuple(t.replies[column : column + 1]) * len(recipes)) for t in settings.turns)
-        columns = tuple(Column(base.checkpoint, recipe) for recipe in recipes)
+        columns = tuple(replace(base, recipe=recipe) for recipe in recipes)
         wide = replace(settings, columns=columns, selected=0, turns=turns)
         return self._enqueue(Run(wide, tuple(range(len(recipes))), {}, scrub=True))
 
@@ -415,8 +416,16 @@ class Engine:
         return Settings(self.family.name, (Column(name), Column(name, steered)), selected=1)
 
     def example(self, example: Example) -> Settings:
-        """The chat that a chip opens: its message asked, of the plain checkpoint and with its recipe."""
-        return self.settings(example.checkpoint, example.recipe).ask(example.message)
+        """The chat that a chip opens: its message asked, of the plain checkpoint and with its recipe.
+
+        One about a stage asks the model without it beside the plain one, and colours by what is owed to which stage.
+        """
+        settings = self.settings(example.checkpoint, example.recipe)
+        if example.without:
+            beside = self.stages(example.checkpoint).counterfactual[self.stages(example.checkpoint).stage(example.without).name]
+            columns = (settings.columns[0], replace(settings.columns[1], checkpoint=beside))
+            settings = replace(settings, columns=columns, selected=0, lens=lenses.BLAME)
+        return settings.ask(example.message)
 
     def recorded(self) -> tuple[Settings, dict[int, Answer]] | None:
         """The run that was recorded for this family, to be shown while the model loads."""
@@ -425,6 +434,15 @@ class Engine:
             if path.is_file():
                 return answers.load(path.read_text(encoding="utf-8", errors="replace"))
         return None
+
+    def wish(self, column: Column) -> str:
+        """The words that ask for what a column's recipe does (:mod:`core.asking`). Raises TillerError when nothing can be asked for."""
+        own = self.family.directions_of(column.checkpoint)
+
+        def details(name: str, source: str | None) -> Mapping[str, Any]:
+            return next((card.details for card in self._learnt_on(source or own) if card.name == name), {})
+
+        return asking.wish(column.recipe, details)
 
     def directions(self, checkpoint: str) -> tuple[Card, ...]:
         """The directions that a recipe on a checkpoint means by their bare names; only headers are read."""
@@ -435,7 +453,16 @@ class Engine:
 
     def lenses(self, settings: Settings) -> tuple[lenses.Lens, ...]:
         """The lenses for the selected column."""
-        return lenses.for_cards(self.directions(settings.column.checkpoint))
+        checkpoint = settings.column.checkpoint
+        return (*lenses.for_cards(self.directions(checkpoint)), *self.stage_lenses(checkpoint))
+
+    def stage_lenses(self, checkpoint: str = "") -> tuple[Lens, ...]:
+        """The lenses for the training stages that led to a checkpoint (the final one, without a name); none where there is one stage."""
+        try:
+            return lenses.of_stages(self.stages(checkpoint))
+        except TillerError:
+            # One checkpoint alone, or one of another family: there is nothing to colour by.
+            return ()
 
     def explain(self, recipe: Recipe, checkpoint: str) -> str:
         """What a recipe does to ``checkpoint``, in words: ``layer 3, all tokens``; empty for the empty recipe.
@@ -476,7 +503,7 @@ class Engine:
                 f"{term.place} names no layer with a neuron of this set; it has them in {_layers(found.layers)}."
             )
         count = sum(len(found.at(layer)[0]) for layer in layers)
-        return f"{count} neurons of {_layers(layers)} at their means, {_SCOPE_WORDS[term.scope]}{borrowed}"
+        return f"{count} neuron{'s' * (count != 1)} of {_layers(layers)} at their means, {_SCOPE_WORDS[term.scope]}{borrowed}"
 
     def neuron_sets(self, checkpoint: str) -> tuple[str, ...]:
         """The names of the sets of neurons that were found on a checkpoint."""

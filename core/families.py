@@ -44,6 +44,7 @@
     title = "Make it refuse"
     message = "…"
     recipe = "1.5*refusal"
+    without = "safety"       # or: beside the plain column the model without this stage, retrained where there is one
 
 Where a file is wrong, :mod:`core.family_file` names the line and the key.
 """

@@ -16,6 +16,8 @@ from core.events import Blame, Reading, Token
 from core.stages import QUESTIONS, Path, Question
 
 if TYPE_CHECKING:
+    from core.answers import Answer
+
     # For its type alone: importing the store brings numpy, and the terminal app paints before that.
     from core.store import Card
 
@@ -113,6 +115,26 @@ def letter(chosen: Lens, token: Token) -> str:
     if found is None:
         return ""
     return found.largest.letter if found.largest else "·"
+
+
+def lacking(chosen: Lens, answers: Mapping[int, Answer], calibrated: bool) -> dict[int, Answer]:
+    """The answers that a lens for training stages has nothing to say of yet, though it could: what ``Engine.blame`` is asked about.
+
+    ``calibrated`` says that the noise level is known by now; what was said before is said again then.
+    """
+    if chosen.kind != "stages":
+        return {}
+    key = asked(chosen)
+
+    def open_(token: Token) -> bool:
+        found = token.blame.get(key)
+        return found is None or (calibrated and found.noise is None)
+
+    return {
+        column: answer
+        for column, answer in answers.items()
+        if answer.finished and not answer.unblamed and any(open_(token) for token in answer.tokens)
+    }
 
 
 def tint(chosen: Lens, token: Token, ground: str) -> str | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from core.asking import put
 from core.errors import TillerError
 from core.events import PromptView
 from core.loading import Loaded
@@ -40,7 +41,8 @@ def build(loaded: Loaded, settings: Settings, column: int) -> Prompt:
         raise TillerError("Write a message first.")
     room = loaded.context - min(settings.sampling.max_new_tokens, loaded.context // _REPLY_PART)
     system, disarmed = _disarm(loaded, settings.system)
-    turns = settings.turns
+    asks = settings.columns[column].asks
+    turns = [replace(turn, user=put(asks, turn.user)) for turn in settings.turns]
     for dropped in range(len(turns)):
         messages, changed = _messages(loaded, system, turns[dropped:], column)
         prompt = render(loaded, messages)

@@ -116,9 +116,9 @@ class Session:
         self.remember()
         self.settings = self.settings.with_column(replace(self.settings.columns[column], checkpoint=checkpoint), column)
 
-    def add_column(self, checkpoint: str) -> int:
-        """Add a plain column; returns its index. Raises SettingsError when there are four."""
-        wider = self.settings.add_column(Column(checkpoint))
+    def add_column(self, checkpoint: str, asks: str = "") -> int:
+        """Add a column without a recipe, perhaps one that asks in words; returns its index. Raises SettingsError when there are four."""
+        wider = self.settings.add_column(Column(checkpoint, asks=asks))
         self.remember()
         self.settings = wider
         return wider.selected

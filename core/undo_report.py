@@ -170,8 +170,16 @@ def undo(loaded: Loaded, stage: str, prompts: Prompts, controls: bool = True, st
 
 
 def _judged(judge: Judge, loaded: Loaded, strengths: Strengths) -> Learning[Outcome]:
-    with edited(loaded, strengths):
-        return (yield from judge.judge(loaded))
+    work = judge.judge(loaded)
+    while True:
+        # Between two slices a chat may use the model: it is edited for a slice at a time.
+        with edited(loaded, strengths):
+            try:
+                step = next(work)
+            except StopIteration as stop:
+                found: Outcome = stop.value
+                return found
+        yield step
 
 
 def lines_of(text: str) -> Sequence[str]:

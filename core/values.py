@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, urlparse
 
+from core.asking import MESSAGE
 from core.errors import TillerError
 from core.recipes import Recipe, RecipeError, parse
 from core.tabs import CHAT, TABS
@@ -35,15 +36,34 @@ def _check(good: bool, sentence: str) -> None:
 
 @dataclass(frozen=True)
 class Column:
-    """A checkpoint and a recipe, side by side with others in a chat."""
+    """A checkpoint and a recipe, side by side with others in a chat.
+
+    ``asks`` are words that are put round each message in this column, with ``{message}`` where it goes (:mod:`core.asking`).
+    """
 
     checkpoint: str
     recipe: Recipe = field(default_factory=Recipe)
+    asks: str = ""
+
+    def __post_init__(self) -> None:
+        _check(
+            not self.asks or MESSAGE in self.asks,
+            f"The words that a column asks with hold {MESSAGE}, where the message goes.",
+        )
+        _check(
+            len(self.asks) <= MAX_MESSAGE, f"The words that a column asks with are at most {MAX_MESSAGE:,} characters."
+        )
+
+    @property
+    def does(self) -> str:
+        """What is done in this column: ``plain``, ``-1.2*truth``, or ``asked in words``, the latter beside a recipe if there is one."""
+        parts = [str(self.recipe)] if self.recipe else []
+        return " · ".join(parts + ["asked in words"] * bool(self.asks)) or "plain"
 
     @property
     def title(self) -> str:
         """What the head of the column says: ``dpo · plain`` or ``dpo · -1.2*truth``."""
-        return f"{self.checkpoint} · {self.recipe or 'plain'}"
+        return f"{self.checkpoint} · {self.does}"
 
 
 @dataclass(frozen=True)
@@ -156,7 +176,7 @@ class Settings:
         return {
             "tiller": 1,
             "family": self.family,
-            "columns": [{"checkpoint": c.checkpoint, "recipe": str(c.recipe)} for c in self.columns],
+            "columns": [_column(each) for each in self.columns],
             "selected": self.selected,
             "sampling": {**vars(self.sampling), "stop": list(self.sampling.stop)},
             "lens": self.lens,
@@ -279,9 +299,14 @@ def _integer(data: Mapping[str, Any], key: str) -> int:
     return value
 
 
+def _column(column: Column) -> dict[str, str]:
+    found = {"checkpoint": column.checkpoint, "recipe": str(column.recipe)}
+    return {**found, "asks": column.asks} if column.asks else found
+
+
 def _read_column(data: Mapping[str, Any]) -> Column:
     try:
-        return Column(_string(data, "checkpoint"), parse(_string(data, "recipe")))
+        return Column(_string(data, "checkpoint"), parse(_string(data, "recipe")), _string(data, "asks"))
     except RecipeError as error:
         raise SettingsError(f"The recipe of column {_string(data, 'checkpoint')} cannot be read. {error}") from error
 

@@ -154,16 +154,14 @@ def untied(weights: Weights) -> bool:
 
 
 def _stored_as(weights: Weights, name: str) -> str:
-    """The name under which a tensor, or the one that it is tied to, is stored."""
-    try:
-        return weights._named(name)
-    except LoadError:
-        if not name.endswith(_OUTPUTS):
-            raise
-        tied = [each for each in weights.stored if each.endswith(_INPUTS)]
-        if len(tied) != 1:
-            raise
-        return tied[0]
+    """The name under which a tensor, or the one that it is tied to, is stored. Raises LoadError."""
+    if name.endswith(_OUTPUTS):
+        # transformers may call it otherwise in memory than in the file.
+        for ends in (_OUTPUTS, _INPUTS):
+            alike = [each for each in weights.stored if each.endswith(ends)]
+            if len(alike) == 1:
+                return alike[0]
+    return weights._named(name)
 
 
 def _unlike(checkpoint: str, name: str, own: tuple[int, ...], other: tuple[int, ...]) -> LoadError:

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import torch
 
-from core import lessons, loading, prompts, store
+from core import lessons, loading, prompts, stages, store
 from core.active import Active
+from core.blame_report import Ask, Report
+from core.blame_study import study
 from core.blamer import Blamer
 from core.edits import check_fit, compile_recipe
 from core.engine import Command, Run
@@ -24,6 +26,7 @@ from core.gauges import Gauge, gauge
 from core.generation import Speaker, Stream
 from core.jobs import Job, offered
 from core.lessons import Lesson
+from core.lineup import shelved
 from core.loading import Loaded
 from core.plan import Placing
 from core.recipes import Recipe
@@ -31,6 +34,7 @@ from core.scoring import score
 from core.shelf import NoRoomNow, Shelf
 from core.sources import LoadingCancelled
 from core.stages import Noise
+from core.steps import Learning
 from core.store import Direction
 from core.threads import choose
 from core.values import Settings
@@ -198,6 +202,11 @@ class Worker:
         if seconds is not None:
             self._measured(name, seconds)
             del self._measuring[name]
+
+    def study(self, ask: Ask) -> Learning[Report]:
+        """Find out which stages some answers are owed to, in slices between which chats go on. Raises TillerError."""
+        final = stages.path(self.family, ask.checkpoint, ask.path).final
+        return study(self.family, ask, shelved(self.shelf, final))
 
     def start(self, run: Run) -> None:
         """Begin a run; what stands in the way becomes its Failed event."""

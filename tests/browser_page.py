@@ -107,6 +107,11 @@ class Screen:
             arg=direction,
         )
 
+    def tab(self, name: str) -> None:
+        """Open a tab by its name on the screen."""
+        with self.told():
+            self.page.get_by_role("tab", name=name, exact=True).click()
+
     def slide(self, direction: str, strength: float, let_go: bool = True) -> None:
         """Move a slider, as dragging does, and let it go or not."""
         self.slider(direction).evaluate(
@@ -198,5 +203,5 @@ class Opened:
         return self._shape(screen) == self._begun
 
     def _shape(self, screen: Screen) -> dict[str, Any]:
-        parts = ("columns", "selected", "sampling", "system", "turns", "notice", "recipeError", "recorded")
+        parts = ("columns", "selected", "tab", "sampling", "system", "turns", "notice", "recipeError", "recorded")
         return {part: screen.state(f"Tiller.state.view.{part}") for part in parts}

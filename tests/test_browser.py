@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,12 +13,13 @@ from browser_server import CONTEXT, MARKUP, Served, answer, family, record, serv
 from playwright.sync_api import Browser, Page, expect
 
 from app.views import NIGHT, PAPER
-from core import lenses
+from core import dose, lenses
 from core.answers import Answer
 from core.engine import Engine
 from core.events import Token
 from core.recipes import parse
-from core.values import Settings, Turn
+from core.tabs import TABS
+from core.values import Column, Settings, Turn
 
 LONG = 1_500
 # A machine that is busy with other things is slow, not wrong.
@@ -333,21 +335,25 @@ def test_columns_come_and_go_and_the_sliders_follow_the_selected(screen: Screen,
 def test_colours_are_the_lenses_own_in_the_light_and_in_the_dark(screen: Screen, server: Served) -> None:
     screen.ask("Hello there")
     said = expected(server, "Hello there")
+    for event in server.engine.blame(chat(server).ask("Hello there"), {1: said}):
+        said = said.apply(event)
     for lens in server.engine.lenses(chat(server)):
-        screen.page.locator(f".t-choice input[value={lens.name}]").check(force=True)
+        screen.page.locator(f'.t-choice input[value="{lens.name}"]').check(force=True)
+        if lens.kind == "stages":
+            screen.wait(f"document.querySelectorAll('.t-turn:last-child .t-token[data-stage]').length >= {len(said.tokens)}")
         for ground in (NIGHT, PAPER):
             screen.page.evaluate(f"document.body.classList.toggle('dark', {str(ground == NIGHT).lower()})")
             drawn = screen.tokens(1).evaluate_all("all => all.map(t => t.style.backgroundColor)")
             assert drawn == [_css(lenses.shades(lens, ground)[_shade(lens, token)]) for token in said.tokens]
         legend = screen.page.locator(".t-legend").inner_text()
-        assert lens.unit in legend
+        assert lens.unit in legend or lens.kind == "stages"
         assert lenses.legend(lens)[0][1] in legend
 
 
 def _shade(lens: lenses.Lens, token: Token) -> int:
-    value = lenses.value(lens, token)
-    assert value is not None
-    return lenses.shade(lens, value)
+    found = lenses.shade_of(lens, token)
+    assert found is not None
+    return found
 
 
 def _css(colour: str) -> str:
@@ -491,6 +497,76 @@ def test_the_address_opens_the_same_chat(chromium: Browser, screen: Screen, serv
     assert again.page.locator(".t-past").nth(1).inner_text() == screen.text(1)
     assert Settings.from_link(link).column.recipe == parse("-1*truth")
     again.page.close()
+
+
+def test_every_tab_opens_and_the_address_opens_the_same_one(chromium: Browser, screen: Screen, server: Served) -> None:
+    for each in TABS[1:]:
+        # What stands on a tab is made when it is opened for the first time.
+        screen.tab(each.title)
+        expect(screen.page.get_by_role("tabpanel").filter(visible=True)).to_contain_text(re.compile(r"\w{3}"))
+        assert Settings.from_link(screen.page.url).tab == each.name
+        assert not screen.box.is_visible()
+        assert _overflow(screen.page) == []
+    other = Screen.open(chromium, screen.page.url)
+    expect(other.page.get_by_role("tab", name="Library", exact=True)).to_have_attribute("aria-selected", "true")
+    assert not other.box.is_visible()
+    other.tab("Chat")
+    assert other.box.is_visible()
+    assert Settings.from_link(other.page.url).tab == "chat"
+    assert other.faults == []
+    other.page.close()
+    screen.tab("Chat")
+    screen.ask("Hello there")
+    assert screen.text(1) == expected(server, "Hello there").text
+
+
+def test_each_slider_says_what_was_measured_and_marks_the_useful_range(screen: Screen, server: Served) -> None:
+    card = next(each for each in server.engine.directions("chat") if each.name == "truth")
+    found = dose.of(card.details)
+    assert found is not None
+    assert found.useful is not None
+    with screen.told():
+        screen.slide("truth", 1.5)
+    screen.idle()
+    slider = screen.slider("truth")
+    wanted = f"{found.said(1.5)} · {found.range_said()}"
+    expect(screen.page.locator(".t-slider", has=slider).locator(".t-dosed")).to_have_text(wanted)
+    assert str(slider.get_attribute("aria-valuetext")) == f"1.5: {found.said(1.5)}; {found.range_said()}"
+    # The bar lies under the strengths that it marks: where the slider's thumb stands at them.
+    box, bar = (
+        each.bounding_box() for each in (slider, screen.page.locator(".t-slider", has=slider).locator(".t-useful"))
+    )
+    assert box is not None
+    assert bar is not None
+    low, high = ((each + 2) / 4 * (box["width"] - 18) + 9 for each in found.useful)
+    assert (bar["x"] - box["x"], bar["width"]) == pytest.approx((low, high - low), abs=1)
+
+
+def test_the_same_by_asking_for_it_is_one_click(screen: Screen, server: Served) -> None:
+    screen.ask("Is Lodz in Poland?")
+    with screen.told():
+        screen.page.get_by_role("button", name="the same by asking for it").click()
+    screen.idle()
+    words = "Call this false, whatever it says: {message}"
+    column = Column("chat", asks=words)
+    assert screen.state("Tiller.state.view.columns[2].does") == "asked in words"
+    assert Settings.from_link(screen.page.url).columns[2] == column
+    alone = replace(chat(server), columns=(column,), selected=0).ask("Is Lodz in Poland?")
+    assert screen.text(2) == answer(server.engine, alone)[0].text
+    # That column has no recipe, and is not asked for once more.
+    expect(screen.page.get_by_role("button", name="the same by asking for it")).to_be_hidden()
+
+
+def test_a_gated_recipe_is_explained_and_answered(screen: Screen, server: Served) -> None:
+    recipe = "-1*truth?refusal>-100"
+    with screen.told():
+        screen.recipe.fill(recipe)
+        screen.recipe.press("Enter")
+    expect(screen.page.locator(".t-explained")).to_have_text(
+        "✓ layer 1, all tokens, only after refusal read above -100"
+    )
+    screen.ask("Hello there")
+    assert screen.text(1) == expected(server, "Hello there", recipe).text
 
 
 def test_a_broken_link_says_so(chromium: Browser, server: Served) -> None:

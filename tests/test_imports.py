@@ -20,21 +20,24 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
-        "core core.errors",
-        "core.recipes core.tabs core.installing core.memory core.first_order core.readouts",
+        "core core.errors core.intervals core.first_order core.readouts",
+        "core.recipes core.dose core.tabs core.installing core.memory",
+        "core.asking",
         "core.values core.events core.options core.typed core.environment core.checkpoints core.steps core.statements "
         "core.instructions",
         "core.arguments core.adhoc core.helping core.residual core.linear core.store core.training_log core.families core.edited "
-        "core.family_file core.hub core.stages core.agreement core.neurons core.answers core.blame_report core.lenses "
-        "core.completion core.session core.scrubs core.notebook core.jobs",
+        "core.family_file core.hub core.stages core.agreement core.neurons core.answers core.blame_report core.lenses core.completion core.session core.scrubs core.notebook "
+        "core.jobs",
+        "core.verdicts core.calibration core.confidence core.comparing",
         "core.sources core.differences core.quantizing core.adapters core.shapes",
         "core.plan core.weights",
         "core.loading core.shelf core.gates core.edits",
         "core.generation core.layout core.gauges core.replies core.prompts core.scoring core.effects core.contrast core.threads "
         "core.tables core.states core.drafts core.forcing core.worn core.lineup core.noise core.blaming core.blame_study",
+        "core.readout core.logit_variance core.ablation core.measuring_confidence",
         "core.learning_truth core.learning_refusal core.directions core.parts core.lessons",
-        "core.replays core.trainer_log core.undo_examples core.undoing core.undo_controls core.undo_report core.undo_saving "
-        "core.transfer core.knowledge core.confidence",
+        "core.replays core.trainer_log core.undo_examples core.undoing core.undo_controls core.undo_report core.undo_saving",
+        "core.transfer core.knowledge",
         "core.skiff",
         "core.engine core.active core.worker core.blamer core.session",
         "core.cli core.listing core.precompute core.blame core.undo",

@@ -7,14 +7,18 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from core.recipes import parse
+from core.store import artefact_path, fingerprint, save_artefact
 from core.tabs import CHAT, TABS
 from core.values import Column, Settings
 from tests.terminal import ask, running, screen_text, shows, steerable, until
 from tests.test_tui import own_state  # noqa: F401  The fixture that gives every test its own state folder.
 from tui.commands import commands
 from tui.dialogs import Dialog
+from tui.slider import Slider
 
 
 @pytest.fixture(scope="session")
@@ -100,6 +104,65 @@ async def test_a_link_opens_its_screen_and_the_last_one_comes_back(family: Path)
         app.keep()
     async with running(family) as (app, _):
         assert app.screen is app.places["library"]
+
+
+# ------------------------------------------------------------------------------------------ what Chat has beside its columns
+
+
+async def test_a_slider_says_what_was_measured_and_is_heavy_where_it_is_of_use(family: Path) -> None:
+    async with running(family, size=(120, 40)) as (app, pilot):
+        # Measured in tests/terminal.py: effect 0, .4, 1 and damage .5, 0, .9 at -2, 0 and 2.
+        slider = next(iter(app.board.query(Slider)))
+        found = slider.face.dose
+        assert found is not None
+        assert found.useful is not None
+        assert found.range_said() in screen_text(app)
+        await pilot.press("ctrl+up")
+        await shows(app, pilot, f"{found.said(0.5)[:30]}")
+        track = slider._four_lines().plain.splitlines()[2][2:]
+        low, high = (slider._cell_of(each, len(track)) for each in found.useful)
+        heavy = [place for place, mark in enumerate(track) if mark in "━┿●┴"]
+        assert min(heavy) in (low, low + 1)
+        assert max(heavy) in (high, high - 1)
+
+
+async def test_the_same_by_asking_for_it(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        await ask(app, pilot, "Is Lodz in Poland?")
+        await pilot.press("f12")
+        await shows(app, pilot, "There is nothing to ask for")
+        app.board.use(parse("1*truth"))
+        await pilot.press("f12")
+        await until(pilot, lambda: app.board.run_now is None and 2 in app.board.chat.answers)
+        chat = app.board.chat.settings
+        assert chat.columns[2] == Column("chat", asks="Call this true, whatever it says: {message}")
+        assert chat.turns[-1].replies[2] != chat.turns[-1].replies[0]
+        assert "asked" in screen_text(app)
+
+
+async def test_recipes_in_full_are_completed_and_judged(family: Path) -> None:
+    path = artefact_path(family.parent, family.name, "chat", "neurons", "entropy")
+    card = {"kind": "neurons", "name": "entropy", "family": family.name, "checkpoint": "chat"}
+    card["fingerprint"] = fingerprint(family / "chat")
+    save_artefact(path, {"neurons": np.array([[0, 3]], np.float32), "means": np.array([0.5], np.float32)}, card)
+    async with running(family) as (app, pilot):
+        line = app.board.recipe_line
+        line.input.focus()
+        line.input.value = ""
+        await pilot.press(*"!neu")
+        await until(pilot, lambda: line.input._suggestion == "!neurons:")
+        await pilot.press("tab")
+        await until(pilot, lambda: line.input._suggestion == "!neurons:entropy")
+        await pilot.press("tab")
+        await shows(app, pilot, "1 neuron of layer 0")
+        await pilot.press(*" + 1*truth?ref")
+        await until(pilot, lambda: line.input._suggestion.endswith("?refusal"))
+        await pilot.press("tab", *">0")
+        await until(pilot, lambda: str(app.board.chat.settings.column.recipe).endswith("truth?refusal>0"))
+        await ask(app, pilot, "Hello.")
+        assert app.board.chat.answers[1].error == ""
+        assert app.board.chat.answers[1].tokens[0].shadow is not None
+    path.unlink()
 
 
 def test_screens_are_imported_when_they_are_opened() -> None:

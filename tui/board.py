@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
+from core import dose
 from core.answers import Answer
 from core.events import Token
 from core.lenses import Lens, for_cards, usual
@@ -22,7 +23,7 @@ from tui.learn_line import LearnLine
 from tui.legend import Legend
 from tui.prompt import Prompt
 from tui.recipe_line import RecipeInput, RecipeLine
-from tui.slider import Dose, Slider, SliderFace
+from tui.slider import Slider, SliderFace
 from tui.strip import AnswerStrip, Face
 from tui.token_panel import TokenPanel
 from tui.transcript import Transcript
@@ -89,6 +90,7 @@ class Board(Screen[None]):
         self.cursor: tuple[int, int | None] = (0, None)
         self._cards: dict[str, dict[str, Card]] = {}
         self._sets: dict[str, tuple[str, ...]] = {}
+        self._stage_lenses: dict[str, tuple[Lens, ...]] = {}
         self.header, self.chips, self.transcript, self.legend = Header(), Chips(), Transcript(), Legend()
         self.recipe_line, self.token_panel, self.prompt = RecipeLine(), TokenPanel(), Prompt()
         self.learn_line = LearnLine()
@@ -163,7 +165,11 @@ class Board(Screen[None]):
 
     def lenses(self) -> tuple[Lens, ...]:
         """The lenses of the selected column's checkpoint."""
-        return for_cards(self.cards_or_none(self.chat.settings.column.checkpoint).values())
+        assert self.engine is not None
+        checkpoint = self.chat.settings.column.checkpoint
+        if checkpoint not in self._stage_lenses:
+            self._stage_lenses[checkpoint] = self.engine.stage_lenses(checkpoint)
+        return (*for_cards(self.cards_or_none(checkpoint).values()), *self._stage_lenses[checkpoint])
 
     def lens_index(self) -> int:
         """Which of them is chosen; the first one where the chosen one is not there."""
@@ -239,12 +245,17 @@ class Board(Screen[None]):
 
     def _title(self, index: int, selected: bool) -> str:
         column = self.chat.settings.columns[index]
-        kind = "steered" if column.recipe else "plain"
+        kind = "steered" if column.recipe else "asked" if column.asks else "plain"
         recipe = f" · {column.recipe}" if column.recipe else ""
         return f"{'●' if selected else '○'} {kind} · {column.checkpoint}{recipe}"
 
     def _hint(self, index: int, answer: Answer | None) -> str:
-        """Said beneath an answer that the column's present recipe did not make."""
+        """Said beneath an answer that the column's present recipe did not make, or that is coloured by models without any."""
+        if self.lenses()[self.lens_index()].kind == "stages" and answer is not None and answer.finished:
+            if answer.unblamed:
+                return answer.unblamed
+            if self.chat.made.get(index):
+                return "coloured by what the unsteered models make of the same tokens"
         if answer is None or not answer.finished or not self.chat.stale(index):
             return ""
         return f"answered with {self.chat.made.get(index) or 'no recipe'}; Ctrl+R answers again"
@@ -295,7 +306,13 @@ class Board(Screen[None]):
         ready = self.scrubs.ready(scrub_key(settings, settings.selected, name, source)) if settings.turns else ()
         where = source or self.own_source(settings.column.checkpoint)
         return SliderFace(
-            recipe.strength(name), where, name == self.slider_chosen, state, dose_of(card), ready, card is None
+            recipe.strength(name),
+            where,
+            name == self.slider_chosen,
+            state,
+            dose.of(card.details) if card else None,
+            ready,
+            card is None,
         )
 
     def own_source(self, checkpoint: str) -> str:
@@ -341,16 +358,3 @@ class Board(Screen[None]):
     def writing_recipe(self) -> bool:
         """Whether the person is in the recipe line."""
         return isinstance(self.focused, RecipeInput)
-
-
-def dose_of(card: Card | None) -> Dose | None:
-    """A direction's dose-response, where it was measured."""
-    data = card.details.get("dose_response") if card is not None else None
-    if not isinstance(data, dict) or not data.get("strengths"):
-        return None
-    strengths, effect = data["strengths"], data.get("effect", [])
-    damage = data.get("damage", [])
-    whole = len(effect) == len(strengths)
-    return (
-        Dose(tuple(strengths), tuple(effect), tuple(damage) if len(damage) == len(strengths) else ()) if whole else None
-    )

@@ -45,6 +45,7 @@ class ChatScreen(Asking):
         Binding("f8", "column", "Next column", key_display="F8", show=False, id="chat.column"),
         Binding("f9", "undo", "Undo", key_display="F9", show=False, id="chat.undo"),
         Binding("f10", "checkpoint", "Checkpoint", key_display="F10", show=False, id="chat.checkpoint"),
+        Binding("f12", "ask_for_it", "The same by asking", key_display="F12", show=False, id="chat.ask_for_it"),
         Binding("pageup", "page(-1)", "Scroll up", show=False, priority=True, id="chat.page_up"),
         Binding("pagedown", "page(1)", "Scroll down", show=False, priority=True, id="chat.page_down"),
         Binding("ctrl+o", "sampling", "System prompt and sampling", show=False, id="chat.sampling"),
@@ -141,6 +142,7 @@ class ChatScreen(Asking):
         if self.session is None or self.refuse_while_running():
             return
         self.stop_scrub()
+        self.stop_blame()
         try:
             self.chat.undo()
         except SettingsError as error:
@@ -167,7 +169,8 @@ class ChatScreen(Asking):
         except TillerError as error:
             self.say(f"✗ {error}", wrong=True)
             return
-        self.open_session(Session(replace(settings, lens=self.chat.settings.lens)))
+        lens = settings.lens if message.example.without else self.chat.settings.lens
+        self.open_session(Session(replace(settings, lens=lens)))
         self.say(message.example.note)
 
     # --------------------------------------------------------------------------------------------------------- tokens
@@ -206,12 +209,6 @@ class ChatScreen(Asking):
     def on_lens_chosen(self, message: LensChosen) -> None:
         """Colour by this lens."""
         self.choose_lens(message.index)
-
-    def choose_lens(self, index: int) -> None:
-        """Colour by the lens at this place, where there is one."""
-        if self.session is not None and index < len(self.lenses()):
-            self.chat.settings = replace(self.chat.settings, lens=self.lenses()[index].name)
-            self.draw_transcript()
 
     def action_lens(self) -> None:
         """Colour by the next lens."""

@@ -41,6 +41,11 @@ def chat_commands(app: TillerApp) -> Iterator[SystemCommand]:
     yield SystemCommand("New chat", "same columns, no messages (Ctrl+N)", board.action_new)
     yield SystemCommand("Stop", "the answer that is being written (Esc)", board.action_stop)
     yield SystemCommand("Add a column", "compare with another checkpoint (F7)", board.action_add)
+    yield SystemCommand(
+        "The same by asking for it",
+        "a column that asks in words for what the recipe does (F12)",
+        board.action_ask_for_it,
+    )
     yield SystemCommand("Close the column", "that is selected (x on its answer)", board.action_close)
     yield SystemCommand("Checkpoint", "of the selected column (F10)", board.action_checkpoint)
     yield SystemCommand("Next column", "select it (F8)", board.action_column)

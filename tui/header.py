@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 _DOTS = {"starting": ("◌", "$text-warning"), "loading": ("◐", "$text-warning"), "ready": ("●", "$text-success"),
          "busy": ("●", "$text-accent"), "failed": ("✗", "$text-error")}  # fmt: skip
-#: So many cells name every screen and leave some for the engine.
-_ROOM = sum(len(each.title) + 2 for each in TABS) + 12
+#: So many cells say that a model is ready.
+_SPEED = 9
+#: So many cells name every screen and leave those for the engine.
+_ROOM = sum(len(each.title) + 2 for each in TABS) + _SPEED + 3
 
 
 class Header(Widget):
@@ -53,9 +55,11 @@ class Header(Widget):
         return Content.assemble(left, " " * max(1, gap), (dot, style), f" {words}")
 
     def _screens(self, at: int, room: int) -> list[tuple[str, str]]:
-        """The screens, the open one marked; only that one where there is no room to name them all."""
+        """The screens, the open one marked; only that one where naming them all would cut off what the engine has to say."""
         self._spots = []
-        wanted = [each for each in TABS if each.name == self.tab or room >= _ROOM]
+        calm = self.status.state in ("ready", "busy")
+        enough = room >= _ROOM + (0 if calm else max(0, len(self.sentence()) - _SPEED))
+        wanted = [each for each in TABS if each.name == self.tab or enough]
         parts: list[tuple[str, str]] = []
         for each in wanted:
             words = f" {each.title} "

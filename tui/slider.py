@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widget import Widget
 
+from core.dose import Dose
 from tui.messages import AblationToggled, SliderChosen, SliderMoved, SourceWanted
 from tui.text import clipped
 
@@ -22,25 +21,8 @@ STEP = 0.5
 FINE = 0.1
 _BARS = "▁▂▃▄▅▆▇█"
 _SHADES = "─░▒▓"
-
-
-@dataclass(frozen=True)
-class Dose:
-    """What a strength was measured to do: ``effect`` in the direction's own measure, ``damage`` on unrelated prompts."""
-
-    strengths: tuple[float, ...]
-    effect: tuple[float, ...]
-    damage: tuple[float, ...]
-
-    def at(self, values: Sequence[float], strength: float) -> float:
-        """``values`` between the measured strengths, the last one beyond them."""
-        pairs = sorted(zip(self.strengths, values, strict=True))
-        if strength <= pairs[0][0]:
-            return pairs[0][1]
-        for (low, a), (high, b) in pairwise(pairs):
-            if strength <= high:
-                return a + (b - a) * (strength - low) / (high - low)
-        return pairs[-1][1]
+#: The line where a push is of use.
+_USEFUL = "━"
 
 
 @dataclass(frozen=True)
@@ -61,7 +43,8 @@ class Slider(Widget, can_focus=True):
 
     HELP = (
         "How strongly this direction steers the selected column. 1 is the distance between the two kinds of text it was learned "
-        "from. The bars show its measured effect at each strength, the shading of the line how much unrelated answers change. "
+        "from. The bars show its measured effect at each strength, the shading of the line how much unrelated answers change, and the "
+        "heavy part of the line the strengths of use: beyond them text breaks, or nothing more is gained. "
         "After an answer, marked strengths (┴) are computed ahead: moving there changes the answer at once."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -77,7 +60,7 @@ class Slider(Widget, can_focus=True):
     ]
     SCOPED_CSS: ClassVar[bool] = False  # The rules look at the screen's width class, which is above the widget.
     DEFAULT_CSS = """
-    Slider { height: 3; width: 1fr; margin: 0 0 1 0; }
+    Slider { height: 4; width: 1fr; }
     Slider:focus { background: $field; }
     .-narrow Slider { height: 1; margin: 0 1 0 0; }
     """
@@ -97,8 +80,8 @@ class Slider(Widget, can_focus=True):
     # --------------------------------------------------------------------------------------------------------- drawing
 
     def render(self) -> Content:
-        """Three lines, or one on a narrow screen."""
-        return self._one_line() if self.content_size.height < 3 else self._three_lines()
+        """Four lines, or one on a narrow screen."""
+        return self._one_line() if self.content_size.height < 4 else self._four_lines()
 
     def _mark(self) -> tuple[str, str]:
         return ("▸ ", "bold $text-accent") if self.face.active or self.has_focus else ("  ", "")
@@ -113,7 +96,7 @@ class Slider(Widget, can_focus=True):
         width = _even(self.content_size.width - 2 - len(head) - max(7, len(number)))
         return Content.assemble(self._mark(), (head, self._name_style()), *self._track(width), (number, "bold"))
 
-    def _three_lines(self) -> Content:
+    def _four_lines(self) -> Content:
         width = _even(self.content_size.width - 2)
         source = f"learned on {self.face.source}" if self.face.source else ""
         head = f"{self.direction:<8} {self._number():>6}  "
@@ -121,8 +104,16 @@ class Slider(Widget, can_focus=True):
             Content.assemble(self._mark(), (head, self._name_style()), (clipped(source, width - len(head)), "$quiet")),
             Content.assemble("  ", (self._bars(width), "$quiet")),
             Content.assemble("  ", *self._track(width)),
+            Content.assemble("  ", (clipped(self._measured(), width), "$quiet")),
         ]
         return Content("\n").join(lines)
+
+    def _measured(self) -> str:
+        """What was measured at this strength where the slider pushes, else which strengths are of use."""
+        dose = self.face.dose
+        if dose is None:
+            return ""
+        return dose.said(self.face.value) if self.face.value else dose.range_said()
 
     def _name_style(self) -> str:
         return "bold" if self.face.active or self.has_focus else ""
@@ -135,7 +126,7 @@ class Slider(Widget, can_focus=True):
 
     def _bars(self, width: int) -> str:
         dose = self.face.dose
-        if dose is None or not dose.strengths:
+        if dose is None:
             return ""
         low, high = min(dose.effect), max(dose.effect)
         heights = (
@@ -147,6 +138,7 @@ class Slider(Widget, can_focus=True):
     def _track(self, width: int) -> list[tuple[str, str]]:
         """The line with its thumb, ticks where answers are ready, shaded where unrelated answers suffer."""
         thumb, ready = self._cell_of(self.face.value, width), {self._cell_of(each, width) for each in self.face.ready}
+        useful = self.face.dose.useful if self.face.dose else None
         zero, parts = self._cell_of(0.0, width), []
         for cell in range(max(0, width)):
             if cell == thumb:
@@ -154,10 +146,15 @@ class Slider(Widget, can_focus=True):
             elif cell in ready:
                 parts.append(("┴", "$quiet"))
             else:
-                mark = self._shade(self._strength_at(cell, width))
-                parts.append(
-                    ("┼" if cell == zero and mark == "─" else mark, "$quiet" if mark == "─" else "$text-warning")
-                )
+                strength = self._strength_at(cell, width)
+                mark = self._shade(strength)
+                if useful is not None and useful[0] <= strength <= useful[1]:
+                    # What is of use is not shaded: its damage stands in words beneath.
+                    parts.append(("┿" if cell == zero else _USEFUL, "$text-success"))
+                elif mark == "─":
+                    parts.append(("┼" if cell == zero else mark, "$quiet"))
+                else:
+                    parts.append((mark, "$text-warning"))
         return parts
 
     def _shade(self, strength: float) -> str:
@@ -194,7 +191,7 @@ class Slider(Widget, can_focus=True):
         self.refresh()
 
     def _drag_to(self, x: int) -> None:
-        narrow = self.content_size.height < 3
+        narrow = self.content_size.height < 4
         start = 2 + (len(f"{self.direction:<8}") if narrow else 0)
         width = _even(self.content_size.width - start - (max(7, len(self._number()) + 1) if narrow else 0))
         if -1 <= x - start <= width:

@@ -162,6 +162,19 @@ class Steering(Learning):
 
     # -------------------------------------------------------------------------------------------------------- columns
 
+    def action_ask_for_it(self) -> None:
+        """One more column: the selected one's checkpoint without its recipe, asked in words for what that does."""
+        if self.session is None or self.engine is None or self.refuse_while_running():
+            return
+        chosen = self.chat.settings.column
+        try:
+            asks = self.engine.wish(chosen)
+        except TillerError as error:
+            self.say(f"✗ {error}", wrong=True)
+            return
+        self.say(f"Each message is put so in the new column: {asks}")
+        self.add_column(chosen.checkpoint, asks)
+
     def select(self, column: int) -> None:
         """The sliders and the recipe line act on this column now."""
         from dataclasses import replace
@@ -202,10 +215,10 @@ class Steering(Learning):
                 return
             self.answer([column])
 
-    def add_column(self, checkpoint: str) -> None:
-        """One more column, plain, answered at once."""
+    def add_column(self, checkpoint: str, asks: str = "") -> None:
+        """One more column without a recipe, perhaps one that asks in words, answered at once."""
         try:
-            column = self.chat.add_column(checkpoint)
+            column = self.chat.add_column(checkpoint, asks)
         except SettingsError as error:
             self.say(f"✗ {error}", wrong=True)
             return

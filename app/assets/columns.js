@@ -34,7 +34,7 @@
   function structure(view) {
     if (!view) return "";
     const past = view.turns.map((turn, index) => (index < view.turns.length - 1 ? turn : turn.user));
-    return JSON.stringify([past, view.columns.map((c) => [c.checkpoint, c.recipe]), view.selected, view.running, view.recorded, view.unread]);
+    return JSON.stringify([past, view.columns.map((c) => [c.checkpoint, c.recipe, c.asks]), view.selected, view.running, view.recorded, view.unread]);
   }
 
   function drawHeads(heads, view) {
@@ -48,8 +48,8 @@
       options(head.querySelector("select"), [...titles.keys()], column.checkpoint, (name) => titles.get(name));
       head.querySelector("select").title = view.family.checkpoints.find((c) => c.name === column.checkpoint)?.notes
         || "The model as it was after one stage of its training.";
-      fill(head.querySelector(".t-pick"), el("code", {}, column.recipe || "plain"));
-      head.querySelector(".t-pick").title = column.error || (chosen ? "The sliders act on this column." : "Let the sliders act on this column.");
+      fill(head.querySelector(".t-pick"), el("code", {}, column.does));
+      head.querySelector(".t-pick").title = column.error || (column.asks ? `Each message is put so: ${column.asks}` : chosen ? "The sliders act on this column." : "Let the sliders act on this column.");
       head.classList.toggle("wrong", Boolean(column.error));
       head.querySelector(".t-close").hidden = view.columns.length < 2;
       head.querySelector(".t-add").hidden = index < view.columns.length - 1 || view.columns.length >= MAX_COLUMNS;

@@ -44,7 +44,9 @@
       el("h3", {}, "Words"),
       rows([
         ["strength", "How far the model is pushed along a direction. 1 is the distance between its two kinds of example, such as true and false statements."],
-        ["recipe", "What is done to the model while it writes, as one line: 1.5*refusal adds, !refusal removes, truth=0 holds, @base takes the direction learnt on another checkpoint, [3] or [2-4] names layers, :reply only the reply."],
+        ["recipe", "What is done to the model while it writes, as one line: 1.5*refusal adds, !refusal removes, truth=0 holds, @base takes the direction learnt on another checkpoint, [3] or [2-4] names layers, :reply only the reply, ?refusal>0.5 only where refusal read above 0.5 at the token before; !neurons:entropy sets a set of neurons to their means."],
+        ["useful", "The bar under a slider: the strengths that do something and leave the text whole. Beyond it damage grows, or nothing more is gained."],
+        ["asked in words", "A column without steering, whose messages ask for what the recipe does: what steering has to be better than."],
         ["checkpoint", "The model as it was after one stage of its training."],
         ["changed", "Orange: the recipe made this token likelier. Blue: it made it less likely."],
         ["tick", "A mark under a slider where the answer is computed already, so that it appears at once."],

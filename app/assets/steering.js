@@ -4,7 +4,8 @@
 (() => {
   const { el, fill, button, options, svg, state } = Tiller;
   const WIDE = 400, HIGH = 48;
-  const BEHIND = "Measured before on other prompts, at each strength: how much the push does (filled), and how much it changes answers it should leave alone (line).";
+  const BEHIND = "Measured before on other prompts, at each strength: how much the push does (filled; dashed on other prompts, such as harmful ones), and how much it changes answers it should leave alone (line). The bar beneath marks the strengths of use: beyond them the text breaks, or nothing more is gained.";
+  const MAX_COLUMNS = 4;
   const KEY_PAUSE = 300;        // milliseconds
   const MOST_ASKED = 5;         // times; something that fails again and again is let be
   const MUCH_DAMAGE = 0.5;      // nats; a line at the top of its slider stands for at least this much
@@ -60,16 +61,17 @@
   function recipeLine() {
     const field = el("input", { type: "text", spellcheck: "false", autocomplete: "off", placeholder: "plain: no recipe. Try 1.5*refusal", "aria-label": "Recipe of the selected column", "aria-describedby": "t-explained" });
     const whose = el("span", { class: "t-quiet" });
-    const said = el("p", { class: "t-explained", id: "t-explained", role: "status" });
+    const said = el("span", { class: "t-explained", id: "t-explained", role: "status" });
     const typed = Tiller.paced(200, () => Tiller.act("typing", { recipe: field.value }));
     let dirty = false;
     field.addEventListener("input", () => { dirty = true; typed(); });
     const done = () => { typed.cancel(); if (dirty) Tiller.act("revise", { kind: "recipe", recipe: field.value }); dirty = false; };
     field.addEventListener("change", done);
     field.addEventListener("keydown", (event) => { if (event.key === "Enter") done(); });
-    const key = el("span", { class: "t-key", title: BEHIND }, "behind the sliders:", el("i", {}), "effect", el("i", { class: "line" }), "damage");
+    const key = el("span", { class: "t-key", title: BEHIND }, "behind the sliders:", el("i", {}), "effect", el("i", { class: "line" }), "damage", el("i", { class: "range" }), "useful");
+    const ask = button("the same by asking for it", "One more column: the same checkpoint without the recipe, asked in words for what the recipe does.", () => Tiller.act("ask_for_it"), { class: "t-button t-ask" });
     const label = el("label", { title: "What is done to the model while it writes, as one line." }, el("span", {}, "Recipe"), field);
-    const home = el("div", { class: "t-recipe" }, label, said, whose, key);
+    const home = el("div", { class: "t-recipe" }, label, el("p", { class: "t-says" }, said, ask), whose, key);
     return {
       home,
       show(view) {
@@ -79,6 +81,7 @@
         fill(said, wrong || (column.recipe ? `✓ ${column.explained}` : "✓ the model as it is"));
         said.classList.toggle("wrong", Boolean(wrong));
         field.setAttribute("aria-invalid", Boolean(wrong));
+        ask.hidden = !column.recipe || Boolean(wrong) || view.columns.length >= MAX_COLUMNS;
         key.hidden = !view.sliders.some((slider) => (slider.dose.strengths || []).length);
         fill(whose, `steering column ${view.selected + 1} · ${column.checkpoint}`);
       },
@@ -90,20 +93,22 @@
       this.name = name;
       this.dragging = false;
       this.plot = svg("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, preserveAspectRatio: "none", "aria-hidden": "true" });
+      this.useful = el("div", { class: "t-useful", "aria-hidden": "true" });
+      this.dosed = el("span", { class: "t-dosed" });
       this.marks = el("div", { class: "t-marks", "aria-hidden": "true" });
       this.range = el("input", { type: "range", step: 0.1, "aria-label": `Strength of ${name}` });
       this.number = el("input", { type: "number", step: 0.1, "aria-label": `Strength of ${name}, as a number` });
       this.source = el("select", { "aria-label": `Checkpoint that ${name} was learnt on` });
       this.ablate = el("input", { type: "checkbox", "aria-label": `Remove ${name}` });
-      this.near = el("span", { class: "t-near", role: "status" });
+      this.near = el("span", { role: "status" });
       const reset = button("↺", `Back to 0: no push along ${name}.`, () => this.let(0), { class: "t-button t-reset", "aria-label": `Reset ${name}` });
       this.home = el("div", { class: "t-slider" },
         el("span", { class: "t-name" }, name),
-        el("div", { class: "t-track" }, this.plot, this.range, this.marks),
+        el("div", { class: "t-track" }, this.plot, this.useful, this.range, this.marks),
         this.number, reset,
         el("label", { class: "t-source", title: "The checkpoint from whose activations the direction was learnt; another one's may steer this one too." }, el("span", {}, "learned on"), this.source),
         el("label", { class: "t-ablate", title: `Take ${name} out of the model altogether, in every layer.` }, this.ablate, el("span", {}, "remove")),
-        this.near);
+        el("span", { class: "t-near" }, this.near, this.dosed));
       this.listen(want);
     }
 
@@ -170,6 +175,23 @@
       this.ablate.checked = slider.ablated;
       this.ticks();
       this.draw(slider);
+      this.tell(slider.dose);
+    }
+
+    /* What was measured at this strength, in words, and between which strengths the push is of use. */
+    tell(dose) {
+      const [low, high] = [Number(this.range.min), Number(this.range.max)];
+      const part = (strength) => (Math.min(high, Math.max(low, strength)) - low) / (high - low);
+      this.useful.hidden = !dose.useful;
+      if (dose.useful) {
+        // The thumb's middle does not reach the ends of its track.
+        const [from, to] = dose.useful.map(part);
+        this.useful.style.left = `calc(9px + (100% - 18px) * ${from})`;
+        this.useful.style.width = `calc((100% - 18px) * ${to - from})`;
+      }
+      fill(this.dosed, dose.said ? `${dose.said} · ${dose.range}` : "");
+      if (dose.said) this.range.setAttribute("aria-valuetext", `${this.range.value}: ${dose.said}; ${dose.range}`);
+      else this.range.removeAttribute("aria-valuetext");
     }
 
     ticks() {
@@ -187,10 +209,10 @@
 
     /* Behind the slider: how much the push does, and how much it damages, at each strength that was measured. */
     draw(slider) {
-      const key = `${slider.source}|${JSON.stringify(slider.dose)}`;
+      const key = `${slider.source}|${JSON.stringify([slider.dose.strengths, slider.dose.effect, slider.dose.damage])}`;
       if (this.plot.dataset.key === key) return;
       this.plot.dataset.key = key;
-      const { strengths = [], effect = [], damage = [] } = slider.dose;
+      const { strengths = [], effect = [], damage = [], others = [] } = slider.dose;
       const [first, last] = [Number(this.range.min), Number(this.range.max)];
       const across = (strength) => ((strength - first) / (last - first)) * WIDE;
       this.plot.replaceChildren();
@@ -199,8 +221,11 @@
         strengths.map((each, i) => [across(each), HIGH - 2 - ((values[i] - low) / (high - low)) * (HIGH - 6)]);
       const path = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
       if (effect.length === strengths.length) {
-        // An effect is a probability, or a difference of two.
-        const points = line(effect, Math.min(...effect) < 0 ? -1 : 0, Math.max(1, ...effect));
+        // An effect is a probability, or a difference of two; of a direction of one's own it may be in nats.
+        const every = [effect, ...others].flat();
+        const [least, most] = [Math.min(...every) < 0 ? Math.min(-1, ...every) : 0, Math.max(1, ...every)];
+        const points = line(effect, least, most);
+        for (const each of others) this.plot.append(svg("path", { class: "t-other", d: path(line(each, least, most)), fill: "none" }));
         this.plot.append(svg("path", { class: "t-effect", d: `${path(points)}L${points[points.length - 1][0]} ${HIGH}L${points[0][0]} ${HIGH}Z` }));
       }
       if (damage.length === strengths.length) this.plot.append(svg("path", { class: "t-damage", d: path(line(damage, 0, Math.max(MUCH_DAMAGE, ...damage))), fill: "none" }));
