@@ -12,7 +12,7 @@ from typing import Any
 
 import gradio as gr
 
-from app import blame_view
+from app import blame_view, undoing
 from app.chat import Told
 from app.pane import Pane, told
 from core import blame_report, lenses
@@ -60,6 +60,8 @@ def build(pane: Pane) -> None:
         table = gr.DownloadButton("Export as CSV", interactive=False, elem_id="t-blame-csv")
         document = gr.DownloadButton("Export as JSON", interactive=False, elem_id="t-blame-json")
         beside = gr.Button("Ask the model without this stage in Chat", interactive=False, elem_id="t-blame-chat")
+
+    undoing.section(pane)
 
     shown = [result, table, document, beside]
     private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}

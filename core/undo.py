@@ -35,11 +35,7 @@ def undo(arguments: list[str]) -> int:
         quantize=options.quantize, max_memory=options.max_memory, differentiable=True,
     )  # fmt: skip
     undone = _shown(undo_report.undo(loaded, options.stage, prompts, not options.no_controls, options.steps))
-    print(
-        f"Fitted on {len(prompts.lose)} prompts to lose ({undone.alike} of them answered alike before {undone.stage.stage}, and left out) "
-        f"and {len(prompts.keep)} to keep; judged on {len(prompts.lose_held_out)} and {len(prompts.keep_held_out)} held-out ones. "
-        f"Mean strength {undone.strengths.mean:.2f}."
-    )
+    print(undone.how)
     print(*undone.table(), undone.verdict, sep="\n", flush=True)
     if options.name:
         path = undo_saving.save_checkpoint(loaded, undone, options.name)

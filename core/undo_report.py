@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from core import undo_controls, undoing
 from core.checkpoints import Checkpoint
@@ -15,6 +16,8 @@ from core.undo_controls import Judge, Outcome
 from core.undo_examples import Prompts, UndoError, examples
 from core.undoing import STEPS, Strengths, edited
 
+#: Gives a checkpoint by its name.
+Load = Callable[[str], Loaded]
 #: Controls that lose as much and keep as much, to this, do as well.
 _AS_WELL = 0.05
 _HEADS = (
@@ -81,6 +84,28 @@ class Undone:
             lines.append(f"{row.title:<{width}}  {cells}  {'' if row.seconds is None else f'{row.seconds:.0f} s'}")
         return lines
 
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """What the columns of the table are."""
+        return (*_HEADS, "time")
+
+    def cells(self) -> list[tuple[str, list[str]]]:
+        """The rows of the table: a title, and a text for each column."""
+        return [
+            (row.title, [*_cells(row.outcome), "" if row.seconds is None else f"{row.seconds:.0f} s"])
+            for row in self.rows
+        ]
+
+    @property
+    def how(self) -> str:
+        """What was fitted on and judged by, and what the columns mean."""
+        prompts = self.prompts
+        return (
+            f"Fitted on {len(prompts.lose)} prompts to lose ({self.alike} of them answered alike before {self.stage.stage}, and left out) "
+            f"and {len(prompts.keep)} to keep; judged on {len(prompts.lose_held_out)} and {len(prompts.keep_held_out)} held-out ones. Mean "
+            f"strength {self.strengths.mean:.2f}. Every figure is a part of the held-out prompts; the change is KL in nats a token."
+        )
+
     def document(self) -> dict[str, object]:
         """The same for JSON."""
         rows = [
@@ -130,8 +155,12 @@ def chosen(loaded: Loaded, name: str) -> tuple[Checkpoint, Checkpoint]:
     raise UndoError(f"There is no stage {name!r} on the path to {loaded.checkpoint.name}; there is {there}.")
 
 
-def undo(loaded: Loaded, stage: str, prompts: Prompts, controls: bool = True, steps: int = STEPS) -> Learning[Undone]:
-    """Fit, judge, and compare. Closing the generator cancels; the model is as it was after every slice that is not a judgement.
+def undo(
+    loaded: Loaded, stage: str, prompts: Prompts, controls: bool = True, steps: int = STEPS, load: Load | None = None
+) -> Learning[Undone]:
+    """Fit, judge, and compare. Closing the generator cancels; after every slice the model is as it was, so that others may use it.
+
+    ``load`` gives other checkpoints of the family by name; without it they are loaded for this work alone.
 
     Raises:
         UndoError: no such stage, one that is not to blame, or a quantized model.
@@ -142,7 +171,8 @@ def undo(loaded: Loaded, stage: str, prompts: Prompts, controls: bool = True, st
     rows = [Row(f"{loaded.checkpoint.name} as it is", (yield from judge.judge(loaded)))]
     started = time.perf_counter()
     change = undoing.difference(loaded, after, before)
-    parent = undo_controls.load_like(loaded, before.name)
+    load = load or partial(undo_controls.load_like, loaded)
+    parent = load(before.name)
     learnt = yield from examples(loaded, parent, prompts)
     del parent
     strengths = yield from undoing.fit(loaded, change, learnt, steps)
@@ -164,8 +194,9 @@ def undo(loaded: Loaded, stage: str, prompts: Prompts, controls: bool = True, st
         rows.append(Row("LoRA on the same prompts", outcome, time.perf_counter() - started, control=True))
         del adapted
         for each in undo_controls.retrained(loaded.family, loaded.checkpoint.name, after):
-            twin = undo_controls.load_like(loaded, each.name)
+            twin = load(each.name)
             rows.append(Row(each.title, (yield from judge.judge(twin)), control=True))
+    undoing.repack(loaded)
     return Undone(after, loaded.checkpoint.name, prompts, learnt.alike, strengths, tuple(rows))
 
 

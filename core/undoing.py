@@ -20,6 +20,7 @@ from torch import Tensor
 from core import weights
 from core.checkpoints import Checkpoint
 from core.layout import lay_out
+from core.linear import FewRows
 from core.loading import Loaded
 from core.steps import Learning, Step
 from core.undo_examples import Example, Examples, UndoError, rest
@@ -104,6 +105,13 @@ def edited(loaded: Loaded, strengths: Strengths) -> Iterator[Loaded]:
         with torch.no_grad():
             for name, weight in kept.items():
                 parameters[name].copy_(weight)
+
+
+def repack(loaded: Loaded) -> None:
+    """Make the quick copies of the weights again that are out of date since the model was edited (:mod:`core.linear`)."""
+    for layer in loaded.model.modules():
+        if isinstance(layer, FewRows):
+            layer.pack()
 
 
 def fit(loaded: Loaded, change: Parts, examples: Examples, steps: int = STEPS, seed: int = 0) -> Learning[Strengths]:

@@ -24,6 +24,7 @@ from core.stages import QUESTIONS, Question
 from core.values import Column
 from tui.blame_report import drawn
 from tui.place import Place
+from tui.undoing import UndoFields
 
 if TYPE_CHECKING:
     from core.engine import Engine
@@ -71,6 +72,7 @@ class BlameScreen(Place):
         for name, field in self.fields.items():
             yield Horizontal(Static({"other": "or rather"}.get(name, name)), field, classes="ask")
         yield self.result
+        yield UndoFields()
 
     def opened(self) -> None:
         """To the prompt."""
