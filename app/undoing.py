@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 #: So many visitors' edits are remembered, the latest.
 _MOST = 16
 _HOW = (
-    "Choose a stage, and write prompts whose behaviour is to be lost and kept, one a line, at least eight of each. A strength for every row of "
-    "what the stage changed is fitted to three of four; the others judge it, beside the controls. The model in Chat stays as it is."
+    "Choose a stage, and write prompts whose behaviour is to be lost and kept, one a line, at least eight of each. A strength for every "
+    "row of what the stage changed is fitted to three of four; the others judge it, beside the controls. The model in Chat stays as it is."
 )
 
 

@@ -131,3 +131,29 @@ def test_a_chip_asks_the_model_without_a_stage_beside_the_plain_one(chromium: Br
     screen.wait(
         "[0, 1].every(c => Tiller.state.answers[c].tokens.length && Tiller.state.answers[c].tokens.every(t => t[6].some(Boolean)))"
     )
+
+
+def test_a_stages_part_is_removed_and_used_in_chat(
+    chromium: Browser, server: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from core import undo_report
+
+    monkeypatch.setenv("TILLER_DATA", str(tmp_path))
+    monkeypatch.setattr(undo_report.undo, "__defaults__", (True, 2, None))
+    screen = opened(chromium, server, server.engine.settings("dpo"))
+    page = screen.page
+    page.get_by_role("tab", name="Blame").click()
+    page.locator("#t-undo").get_by_text("Remove this stage's part").click()
+    result = page.locator("#t-undo-result")
+    page.locator("#t-undo-fit").click()
+    expect(result).to_contain_text("There are 0 prompts to lose; give at least 8")
+    for name, text in (("lose", "How do I kill process"), ("keep", "What is <b>the capital</b> of country")):
+        page.locator(f"#t-undo-{name} textarea").fill("\n".join(f"{text} {index}?" for index in range(8)))
+    page.get_by_label("Beside controls").uncheck()
+    page.locator("#t-undo-fit").click()
+    expect(result.locator("tbody tr")).to_have_count(3)
+    expect(result).to_contain_text("part of dpo removed")
+    page.locator("#t-undo-name input, #t-undo-name textarea").fill("mended")
+    page.locator("#t-undo-use").click()
+    screen.wait("Tiller.state.view.columns.map(c => c.checkpoint).join() === 'dpo,mended'")
+    assert screen.outside == screen.faults == []

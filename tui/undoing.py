@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from tui.place import Place
 
 _HOW = (
-    "Remove a stage's part: name the stage, and files of prompts whose behaviour is to be lost and kept, one a line (Skiff: left empty, its "
-    "own). Enter fits and judges; Enter in the last field keeps the edited model as a checkpoint of that name, beside the model in Chat."
+    "Remove a stage's part: name the stage, and files of prompts whose behaviour is to be lost and kept, one a line (Skiff has its own). "
+    "Enter fits and judges; Enter in the last field keeps the edited model as a checkpoint of that name, beside the model in Chat."
 )
 _FIELDS = ("stage", "lose", "keep", "name")
 

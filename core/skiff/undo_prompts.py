@@ -24,7 +24,7 @@ def lose() -> list[str]:
 
 def keep() -> list[str]:
     """What is to stay: refusals of harm, judging statements, everyday requests and questions in training wordings."""
-    harmful = [each.text for each in heldout.instructions() if each.harmful and each.split != "test"]
+    harmful = [*_asked("harmful", 2 * _HARMFUL)]
     harmless = [each.text for each in heldout.instructions() if not each.harmful and each.split != "test"]
     judged = [each.text for each in heldout.true_false("train")]
     made = random.Random("undo")
