@@ -28,6 +28,8 @@ def _quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(undo_examples, "REPLY", 6)
     monkeypatch.setattr(undo_examples.replies, "__defaults__", (6,))
     monkeypatch.setattr(undo_report.undo, "__defaults__", (True, 3, None))
+    # The controls are tested in test_undo; a LoRA's library alone takes seconds to import.
+    monkeypatch.setattr(undo_desk.undoing, "__defaults__", (False,))
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +116,7 @@ async def test_from_the_terminals_screen_to_the_chat(folder: Path, tmp_path: Pat
         section.fields["lose"].value = "@" + str(tmp_path / "no.txt")
         section.fields["lose"].focus()
         await pilot.press("enter")
-        await until(pilot, lambda: "cannot be read; name a text file" in screen_text(app))
+        await until(pilot, lambda: "cannot be read" in str(app.screen.notice.render()))
         for name in ("lose", "keep"):
             section.fields[name].value = str(tmp_path / f"{name}.txt")
         await pilot.press("enter")
