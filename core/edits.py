@@ -251,11 +251,8 @@ class BatchEdits:
         self.operations: dict[Site, list[_Operation]] = {}
         for site in dict.fromkeys(edit.site for row in rows for edit in row):
             self.operations[site] = _merge([[edit for edit in row if edit.site == site] for row in rows], device)
-
-    @property
-    def gates(self) -> frozenset[Gate]:
-        """The gates that :meth:`actions` has to be told of."""
-        return frozenset(each.gate for made in self.operations.values() for each in made if each.gate)
+        #: The gates that :meth:`actions` has to be told of.
+        self.gates: frozenset[Gate] = frozenset(edit.gate for row in rows for edit in row if edit.gate)
 
     def actions(self, masks: Masks, opened: Opened | None = None) -> dict[Site, Action]:
         """What to hook for one forward pass whose positions ``masks`` sorts, and in which gates are open as ``opened`` says."""

@@ -179,8 +179,9 @@ class Stream:
         """Logits [rows, vocabulary] in float32 and projections at the last position."""
         caught: dict[int, Tensor] = {}
         wanted = self._edits.gates
-        closed = torch.zeros(len(self._rows), 1, 1, device=ids.device)
-        actions = self._edits.actions(masks, {gate: self._opened.get(gate, closed) for gate in wanted})
+        closed = torch.zeros(len(self._rows), 1, 1, device=ids.device) if wanted else None
+        opened = {gate: found for gate in wanted if (found := self._opened.get(gate, closed)) is not None}
+        actions = self._edits.actions(masks, opened)
         actions = capture(actions, {*(each.layer for each in self.gauges), *(each.layer for each in wanted)}, caught)
         with hooked(self.loaded.anatomy, actions):
             output = self.loaded.model(

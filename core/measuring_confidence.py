@@ -14,13 +14,13 @@ import numpy as np
 from core import ablation, effects, tables
 from core.ablation import Ablation
 from core.calibration import of_margins
-from core.confidence import KIND, MATCHED, NAME, SETS, Confidence, Effect, Measured
+from core.confidence import MATCHED, NAME, SETS, Confidence, Effect, Measured
 from core.contrast import ContrastSet
 from core.drafts import VERSION
 from core.effects import Asked
 from core.loading import Loaded
 from core.logit_variance import block, last_blocks
-from core.neurons import BLOCKS, CANDIDATES, Block, Neuron
+from core.neurons import BLOCKS, CANDIDATES, KIND, Block, Neuron
 from core.prompts import encode
 from core.readout import Head
 from core.steps import Cost, Learning, told

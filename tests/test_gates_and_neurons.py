@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from core import families, loading, store
@@ -22,7 +24,7 @@ from core.gauges import gauge
 from core.generation import Speaker, Stream
 from core.loading import Loaded
 from core.prompts import chat_prompt
-from core.recipes import parse
+from core.recipes import SCOPES, Gate, Recipe, Term, parse
 from core.scoring import reply_logits
 from core.store import Direction
 from core.values import Sampling
@@ -228,6 +230,43 @@ def test_a_gate_given_while_an_answer_is_written_acts_from_the_token_after_next(
     bare.step()
     with pytest.raises(EditError, match="press Retry"):
         bare.set_edits(0, edits(loaded, "3*truth?refusal>0"))
+
+
+# -------------------------------------------------------------------------------------------------- whatever is beside it
+
+STRENGTHS = st.floats(-3, 3).map(lambda value: round(value, 3))
+GATES = st.none() | st.builds(
+    Gate, st.sampled_from(["truth", "refusal"]), st.booleans(), STRENGTHS, st.sampled_from([None, "base"])
+)
+
+
+@st.composite
+def terms(draw: st.DrawFn) -> Term:
+    kind = draw(st.sampled_from(["add", "ablate", "hold", "neurons"]))
+    name = "entropy" if kind == "neurons" else draw(st.sampled_from(["truth", "refusal"]))
+    value = draw(STRENGTHS) if kind in ("add", "hold") else 1.0
+    # The set has neurons in layers 0 and 2.
+    layers = draw(st.none() | st.sets(st.integers(0, 3), max_size=3).map(lambda found: tuple(sorted({0, *found}))))
+    source, scope = draw(st.sampled_from([None, "base"])), draw(st.sampled_from(SCOPES))
+    return Term(kind, name, value, source, layers, scope, draw(GATES))
+
+
+RECIPES = st.lists(terms(), max_size=3).map(lambda found: str(Recipe(tuple(found))))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(RECIPES, min_size=3, max_size=3), st.integers(1, len(REPLY)), st.integers(1, 5))
+def test_a_row_says_the_same_whatever_stands_beside_it_before_it_or_behind_it(
+    loaded: Loaded, recipes: list[str], length: int, more: int
+) -> None:
+    prompts = [chat_prompt(loaded, text) for text in PROMPTS]
+    made = [edits(loaded, recipe) for recipe in recipes]
+    replies = [REPLY[:length], REPLY, REPLY[: length + more]]
+    # Prompts of unequal length are padded on the left, in front of other rows' recipes; longer replies stand to the right.
+    together = reply_logits(loaded, prompts, replies, made)
+    for prompt, edit, own in zip(prompts, made, together, strict=True):
+        alone = reply_logits(loaded, [prompt], [REPLY[:length]], [edit])[0]
+        assert (alone - own[:length]).abs().max() < 2e-3 * max(1.0, float(alone.abs().max()))
 
 
 # ------------------------------------------------------------------------------------------------- what the screens are told

@@ -26,9 +26,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core.values core.events core.options core.typed core.environment core.checkpoints core.steps core.statements "
         "core.instructions",
         "core.arguments core.adhoc core.helping core.residual core.linear core.store core.training_log core.families core.edited "
-        "core.family_file core.hub core.stages "
-        "core.agreement core.neurons core.answers core.blame_report core.lenses core.completion core.session core.scrubs core.notebook "
-        "core.jobs",
+        "core.family_file core.hub core.stages core.agreement core.neurons core.answers core.blame_report core.lenses "
+        "core.completion core.session core.scrubs core.notebook core.jobs",
         "core.verdicts core.calibration core.confidence core.comparing",
         "core.sources core.differences core.quantizing core.adapters core.shapes",
         "core.plan core.weights",

@@ -65,9 +65,7 @@ def evaluate(arguments: list[str]) -> int:
         print(f"Evaluating {family.title} in {family.folder}{whole}.", flush=True)
         figures = list(_measure(subjects, seeds, [name for name in chosen if name != TRANSCRIPTS]))
         if subjects.only and not figures:
-            raise TillerError(
-                f"Nothing of what was asked for is measured on {subjects.only}; leave --only or --checkpoint out"
-            )
+            raise TillerError(f"Nothing of what was asked for is measured on {subjects.only}; leave --only or --checkpoint out")
         if options.json:
             write_text(options.json, json.dumps([figure_json(figure) for figure in figures], indent=1) + "\n")
         if not options.only and not options.no_card and not special:
