@@ -14,7 +14,7 @@ from core.undo_report import Undone
 from core.values import Column
 from tests import chains
 from tests.browser_server import answer, short
-from tests.terminal import running, screen_text, until
+from tests.terminal import running, until
 from tui.blame_screen import BlameScreen
 from tui.undoing import UndoFields
 
@@ -107,22 +107,20 @@ async def test_from_the_terminals_screen_to_the_chat(folder: Path, tmp_path: Pat
         await until(pilot, lambda: app.board.ready)
         await pilot.press("f3")
         assert isinstance(app.screen, BlameScreen)
-        section = app.screen.query_one(UndoFields)
+        screen = app.screen
+        section = screen.query_one(UndoFields)
         section.fields["name"].value = "mended"
-        section.fields["name"].focus()
-        await pilot.press("enter")
-        assert "Remove a stage's part first" in screen_text(app)
+        await section.fields["name"].action_submit()
+        await until(pilot, lambda: "Remove a stage's part first" in str(screen.notice.render()))
         section.fields["stage"].value = "dpo"
         section.fields["lose"].value = "@" + str(tmp_path / "no.txt")
-        section.fields["lose"].focus()
-        await pilot.press("enter")
-        await until(pilot, lambda: "cannot be read" in str(app.screen.notice.render()))
+        await section.fields["lose"].action_submit()
+        await until(pilot, lambda: "cannot be read" in str(screen.notice.render()))
         for name in ("lose", "keep"):
             section.fields[name].value = str(tmp_path / f"{name}.txt")
-        await pilot.press("enter")
+        await section.fields["keep"].action_submit()
         await until(pilot, lambda: section.found is not None)
         assert "part of dpo removed" in str(section.result.render())
-        section.fields["name"].focus()
-        await pilot.press("enter")
+        await section.fields["name"].action_submit()
         await until(pilot, lambda: app.screen is app.board)
         assert [column.checkpoint for column in app.board.chat.settings.columns] == ["dpo", "mended"]
