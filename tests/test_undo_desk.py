@@ -110,22 +110,17 @@ async def test_from_the_terminals_screen_to_the_chat(folder: Path, tmp_path: Pat
         screen = app.screen
         section = screen.query_one(UndoFields)
         section.fields["name"].value = "mended"
-        # The engine loads retrainings to measure the noise level meanwhile, and is not ready then.
-        await until(pilot, lambda: app.board.ready)
         await section.fields["name"].action_submit()
         await until(pilot, lambda: "Remove a stage's part first" in str(screen.notice.render()))
         section.fields["stage"].value = "dpo"
         section.fields["lose"].value = "@" + str(tmp_path / "no.txt")
-        await until(pilot, lambda: app.board.ready)
         await section.fields["lose"].action_submit()
         await until(pilot, lambda: "cannot be read" in str(screen.notice.render()))
         for name in ("lose", "keep"):
             section.fields[name].value = str(tmp_path / f"{name}.txt")
-        await until(pilot, lambda: app.board.ready)
         await section.fields["keep"].action_submit()
         await until(pilot, lambda: section.found is not None)
         assert "part of dpo removed" in str(section.result.render())
-        await until(pilot, lambda: app.board.ready)
         await section.fields["name"].action_submit()
         await until(pilot, lambda: app.screen is app.board)
         assert [column.checkpoint for column in app.board.chat.settings.columns] == ["dpo", "mended"]

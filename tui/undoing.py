@@ -56,7 +56,7 @@ class UndoFields(Vertical):
         """Enter: in the last field keep what was found, in the others find it."""
         message.stop()
         engine = self.place.engine
-        if engine is None or not self.place.board.ready:
+        if engine is None:
             self.place.say("✗ The model is still loading; ask when it is ready.", wrong=True)
         elif message.input is self.fields["name"]:
             self._keep(engine)
