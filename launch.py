@@ -90,6 +90,8 @@ def run(argv: list[str]) -> int:
         "bake": bake,
         "learn": learn,
         "transfer": transfer,
+        "blame": blame,
+        "undo": undo,
     }
     verbs.update({"trace": trace, "test": test, "bench": bench})
     return verbs[command.verb](_together(command)) or 0
@@ -183,6 +185,8 @@ def learn(command: "Command") -> int | None:
     from core.learn import learn
 
     return learn(list(command.rest))
+
+
 def trace(command: "Command") -> int | None:
     """Knowledge maps."""
     from core.tracing import trace
@@ -209,6 +213,20 @@ def transfer(command: "Command") -> int | None:
     from core.transferring import run
 
     return run(list(command.rest))
+
+
+def blame(command: "Command") -> int | None:
+    """Which training stage made it say that."""
+    from core.blame import blame
+
+    return blame(list(command.rest))
+
+
+def undo(command: "Command") -> int | None:
+    """Remove a stage's part."""
+    from core.undo import undo
+
+    return undo(list(command.rest))
 
 
 def test(command: "Command") -> int:

@@ -16,7 +16,7 @@ from core import answers as exports
 from core.engine import Engine, Run
 from core.errors import TillerError
 from core.events import Done, Event
-from core.lenses import Lens
+from core.lenses import Lens, lacking
 from core.scrubs import ScrubKey, scrub_key
 from core.session import Session
 from core.values import Sampling, Settings
@@ -251,6 +251,36 @@ class Chat:
         told = [views.answer_document(each, names) for each in found if each is not None]
         return views.dump({"key": views.short_key(key), "strengths": strengths, "answers": told})
 
+    # ------------------------------------------------------------------------------------------------------ blame
+
+    def blame(self, event: gr.EventData, request: gr.Request) -> Iterator[str]:
+        """Say of the answers that are there which training stage each token is owed to, as far as the colouring lacks it."""
+        visit, said = self.heard(event, request)
+        lens = next((each for each in self.lenses() if each.name == said.get("lens")), None)
+        if lens is None or lens.kind != "stages":
+            return
+        if visit.run is not None:
+            visit.run.blame = True
+            return
+        calibrated = self.engine.noise(visit.settings.column.checkpoint).level is not None
+        wanted = lacking(lens, visit.session.answers, calibrated)
+        if not wanted:
+            return
+        if visit.blaming is not None:
+            visit.blaming.cancel()
+        run = visit.blaming = self.engine.blame(visit.settings, wanted)
+        names, told = self.lenses(), [views.whole(f"blame{next(_streams)}", visit.session.answers, self.lenses())]
+        try:
+            for events in beats(run):
+                with visit.lock:
+                    if visit.blaming is not run:
+                        return
+                    visit.session.apply(events)
+                told += views.lines(events, names, visit.session.answers)
+                yield "\n".join(told)
+        finally:
+            run.cancel()
+
     # ------------------------------------------------------------------------------------------------------ helpers
 
     def heard(self, event: gr.EventData, request: gr.Request) -> tuple[Visit, Mapping[str, Any]]:
@@ -272,11 +302,12 @@ class Chat:
 
     def lenses(self) -> tuple[Lens, ...]:
         """The lenses that tokens are told by, the same for every column."""
-        return views.family_lenses(views.catalogue(self.engine))
+        return views.family_lenses(self.engine, views.catalogue(self.engine))
 
     def _open_example(self, visit: Visit, place: int) -> None:
-        opened = self.engine.example(self.engine.family.examples[place])
-        visit.session.open(replace(opened, lens=visit.settings.lens))
+        example = self.engine.family.examples[place]
+        opened = self.engine.example(example)
+        visit.session.open(opened if example.without else replace(opened, lens=visit.settings.lens))
 
     def _prefix(self, visit: Visit, column: int, said: Mapping[str, Any]) -> tuple[int, ...]:
         answer = visit.session.answers.get(column)

@@ -54,7 +54,7 @@ def build(engine: Engine, options: Options) -> gr.Blocks:
             with _tab(CHAT), gr.Column(elem_id="t-chat"):
                 chips = part("chips", "example", "Examples")
                 columns = part("columns", "select checkpoint add_column close_column edit retry", "Conversation")
-                lens = part("lens", "colouring", "Colouring")
+                lens = part("lens", "colouring blame", "Colouring")
                 panel = part(
                     "steering",
                     "slide typing revise scrub ask_for_it learn cancel_learning learnt",
@@ -80,6 +80,7 @@ def build(engine: Engine, options: Options) -> gr.Blocks:
         columns.close_column(steering.drop, None, told, **AT_ONCE)
         chips.example(chat.example, None, told, **STREAM)
         lens.colouring(steering.select, None, told, **AT_ONCE)
+        lens.blame(chat.blame, None, answers, **STREAM)
         panel.slide(steering.slide, None, told, **AT_ONCE)
         panel.typing(steering.typing, None, told, **AT_ONCE)
         panel.revise(steering.revise, None, told, **STREAM)

@@ -49,11 +49,11 @@ def view(engine: Engine, visit: Visit) -> str:
         "columns": [_column(engine, visit, place) for place in range(len(settings.columns))],
         "selected": settings.selected, "tab": settings.tab, "turns": [{"user": t.user, "replies": t.replies} for t in settings.turns],
         "sliders": [slider(engine, visit, name, cards) for name, cards in there.items()],
-        "lens": settings.lens, "lenses": [_lens(each) for each in family_lenses(there)],
+        "lens": settings.lens, "lenses": [_lens(each) for each in family_lenses(engine, there)],
         "sampling": {**vars(settings.sampling), "stop": list(settings.sampling.stop)}, "system": settings.system,
         "recorded": visit.session.recorded, "unread": bool(settings.turns) and not visit.session.answers,
         "back": bool(visit.session.past or settings.turns), "recipeError": visit.recipe_error,
-        "notice": visit.notice, "draft": visit.draft, **_links(settings),
+        "noise": engine.noise(settings.column.checkpoint).said, "notice": visit.notice, "draft": visit.draft, **_links(settings),
     }  # fmt: skip
     visit.notice = visit.draft = ""
     return dump(document)
@@ -98,7 +98,9 @@ def _own(family: Family, checkpoint: str) -> str:
 @lru_cache(maxsize=64)
 def _lens(chosen: Lens) -> dict[str, Any]:
     light, dark = lenses.shades(chosen, PAPER), lenses.shades(chosen, NIGHT)
+    hues = zip(lenses.legend(chosen, PAPER), lenses.legend(chosen, NIGHT), strict=True)
     return {
+        "stages": [[day, night, label] for (day, label), (night, _) in hues] if chosen.kind == "stages" else [],
         "name": chosen.name, "title": chosen.title, "tooltip": chosen.tooltip, "unit": chosen.unit,
         "light": [[each, lenses.ink(each)] for each in light], "dark": [[each, lenses.ink(each)] for each in dark],
         "labels": [label for _, label in lenses.legend(chosen)],
@@ -118,9 +120,9 @@ def catalogue(engine: Engine) -> dict[str, dict[str, Card]]:
     return dict(sorted(found.items(), reverse=True))
 
 
-def family_lenses(there: Iterable[str]) -> tuple[Lens, ...]:
-    """The lenses for the directions of any checkpoint: a token without the reading of one stays uncoloured."""
-    return lenses.lenses(tuple(there))
+def family_lenses(engine: Engine, there: Iterable[str]) -> tuple[Lens, ...]:
+    """The lenses for the directions of any checkpoint, and for the stages: a token without the reading of one stays uncoloured."""
+    return (*lenses.lenses(tuple(there)), *engine.stage_lenses())
 
 
 def slider_term(engine: Engine, visit: Visit, name: str, there: Mapping[str, Card]) -> Term:
@@ -181,8 +183,11 @@ def moved(recipe: Recipe, term: Term, strength: float) -> Recipe:
 
 
 def lines(events: Iterable[Event], names: Sequence[Lens], answers: Mapping[int, Answer]) -> list[str]:
-    """Events as lines; ``answers`` are those after the events, from which late scores are told."""
-    return [line for event in events if (line := _line(event, names, answers))]
+    """Events as lines; ``answers`` are those after the events: an answer that was scored is told anew, with all that it is by now."""
+    events = list(events)
+    scored = {event.column for event in events if isinstance(event, Scores)}
+    told = [line for event in events if event.column not in scored and (line := _line(event, names, answers))]
+    return told + [dump({"c": c, "again": True, **answer_document(answers[c], names)}) for c in sorted(scored)]
 
 
 def whole(stream: str, answers: Mapping[int, Answer], names: Sequence[Lens]) -> str:
@@ -196,15 +201,17 @@ def answer_document(answer: Answer, names: Sequence[Lens]) -> dict[str, Any]:
     return {
         "t": [token_document(token, names) for token in answer.tokens], "joins": answer.joins, "note": answer.note,
         "done": answer.finished, "reason": reason(answer.reason), "seconds": answer.seconds, "error": answer.error,
+        "unblamed": answer.unblamed,
     }  # fmt: skip
 
 
 def token_document(token: Token, names: Sequence[Lens]) -> list[Any]:
-    """A token: text, shade by lens, readings in words, alternatives as (id, text, probability), id, whether it was given."""
-    values = [(each, lenses.value(each, token)) for each in names]
-    shades = [None if number is None else lenses.shade(each, number) for each, number in values]
+    """A token: text, shade by lens, readings in words, alternatives as (id, text, probability), id, whether it was given, and the
+    letters of the stages it is owed to, by lens."""
+    shades = [lenses.shade_of(each, token) for each in names]
+    letters = [lenses.letter(each, token) for each in names] if token.blame else []
     top = [(each.id, each.text, round(each.probability, 4)) for each in token.reading.top]
-    return [token.text, shades, lenses.describe(token), top, token.id, int(token.forced)]
+    return [token.text, shades, lenses.describe(token), top, token.id, int(token.forced), letters]
 
 
 def reason(key: str | None) -> str:
@@ -221,7 +228,7 @@ def _line(event: Event, names: Sequence[Lens], answers: Mapping[int, Answer]) ->
         case RecipeChanged():
             return dump({"c": event.column, "joins": [[event.index, event.recipe]]})
         case Scores():
-            return dump({"c": event.column, "again": True, **answer_document(answers[event.column], names)})
+            return ""
         case Done():
             return dump({"c": event.column, "done": True, "reason": reason(event.reason), "seconds": event.seconds})
         case Failed():

@@ -24,12 +24,14 @@ MAX_VISITS = 128
 
 @dataclass
 class Visit:
-    """One open page: its chat, the run that answers, the run that scrubs, and what the page is told beside the chat."""
+    """One open page: its chat, the run that answers, those that scrub and blame, and what the page is told beside the chat."""
 
     session: Session
     scrubs: Scrubs
     run: Run | None = None
     scrubbing: Run | None = None
+    #: The run that says of answers which stage they are owed to.
+    blaming: Run | None = None
     #: By column and direction, the term of a slider that stands at 0, where no term of the recipe holds its source and layers.
     resting: dict[tuple[int, str], Term] = field(default_factory=dict)
     notice: str = ""
@@ -64,9 +66,10 @@ class Visit:
 
     def stop(self) -> None:
         """End what is being computed for this page, at its next step."""
-        for each in (self.run, self.scrubbing):
+        for each in (self.run, self.scrubbing, self.blaming):
             if each is not None:
                 each.cancel()
+        self.blaming = None
 
     def version(self) -> int:
         """A number above every earlier one, also of an earlier process: pages keep the newest view."""

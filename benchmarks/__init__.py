@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
 from core.arguments import Arguments
 from core.errors import TillerError
@@ -17,6 +18,10 @@ NAMES = {
     "learning": "a direction from 128 + 128 prompts on such models, against a plain loop over padded batches",
     "tracing": "a knowledge map against one forward pass a cell, without and with common tokens before the sentences",
     "memory": "what loading pairs of quantized checkpoints takes at most, and whether switching between them grows",
+    "accountability-classifiers": "first-order stage effects of small classifiers against retraining; writes docs/",
+    "stage-effects": "estimators of stage effects against retraining, on Skiff and its counterfactuals; writes docs/",
+    "undoing": "Skiff's planted over-refusal removed: what is promised of it, beside the controls",
+    "blame": "an answer scored by every model of its path, against plain passes; the wait for its colours; the memory it takes",
     "starting": "from the start of the program to the page, to a steered token, to the terminal's first paint",
 }
 
@@ -49,6 +54,22 @@ def _benchmark(name: str) -> Callable[[argparse.Namespace], bool]:
         from benchmarks.tracing import tracing
 
         return tracing
+    if name == "undoing":
+        from benchmarks.undoing import undoing
+
+        return undoing
+    if name == "stage-effects":
+        from benchmarks.stage_effects import stage_effects
+
+        return stage_effects
+    if name == "accountability-classifiers":
+        from benchmarks.accountability_classifiers import accountability
+
+        return accountability
+    if name == "blame":
+        from benchmarks.blame import blame
+
+        return blame
     if name == "memory":
         from benchmarks.memory import memory
 
@@ -71,4 +92,11 @@ def _parser() -> argparse.ArgumentParser:
         threads="CPU threads (default: as many as there are cores)",
     )
     parser.add_argument("--pairs", type=int, default=40, help="how often each is timed (default: 40, at least 15)")
+    parser.add_argument("--state", type=Path, metavar="FOLDER", help="where stage-effects keeps what it has computed")
+    parser.add_argument(
+        "--seeds", action="store_true", help="stage-effects: train other seeds without each stage (hours)"
+    )
+    parser.add_argument(
+        "--curvature", action="store_true", help="stage-effects: take later stages' steps again (an hour)"
+    )
     return parser

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from core.blaming import Blaming
 from core.engine import Run
 from core.events import Done, Event, Token
 from core.generation import Stream
@@ -25,8 +26,15 @@ class Active:
     prompts: dict[int, tuple[int, ...]] = field(default_factory=dict)
     said: dict[int, list[Token]] = field(default_factory=dict)
     held: list[Event] = field(default_factory=list)
+    #: By column, what finds out which training stage its tokens are owed to; and the columns of which that cannot be found out.
+    blaming: dict[int, Blaming] = field(default_factory=dict)
+    unblamed: set[int] = field(default_factory=set)
+    #: The columns whose answer is complete.
+    ended: set[int] = field(default_factory=set)
     tokens: int = 0
     started: float = field(default_factory=time.perf_counter)
+    #: When the last answer was complete.
+    answered: float = field(default_factory=time.perf_counter)
 
     def stopped(self) -> list[Event]:
         """What ends every column now: those that are being written, and those whose turn has not come."""
@@ -40,8 +48,10 @@ class Active:
         for event in events:
             if isinstance(event, Token):
                 self.tokens += 1
-                if self.run.scrub:
-                    self.said.setdefault(event.column, []).append(event)
+                self.said.setdefault(event.column, []).append(event)
+            if isinstance(event, Done):
+                self.ended.add(event.column)
+                self.answered = time.perf_counter()
             if isinstance(event, Done) and self.run.scrub:
                 self.said.setdefault(event.column, [])
                 self.held.append(event)

@@ -13,6 +13,7 @@ from typing import Any, get_args
 from core.errors import TillerError
 from core.events import (
     Alternative,
+    Blame,
     Done,
     Event,
     Failed,
@@ -20,6 +21,7 @@ from core.events import (
     Reason,
     RecipeChanged,
     Scores,
+    StageEffect,
     Started,
     Token,
     event_json,
@@ -37,6 +39,8 @@ class Answer:
     reason: Reason | None = None
     seconds: float = 0.0
     error: str = ""
+    #: Why there is no blame, in a sentence, where it was asked for.
+    unblamed: str = ""
 
     @property
     def text(self) -> str:
@@ -61,11 +65,20 @@ class Answer:
                 pairs = zip(self.tokens, event.readings, strict=True)
                 return replace(self, tokens=tuple(replace(token, shadow=reading) for token, reading in pairs))
             case Scores():
-                return self
+                return self._blamed(event)
             case Done():
                 return replace(self, reason=event.reason, seconds=event.seconds)
             case Failed():
                 return replace(self, error=event.sentence)
+
+    def _blamed(self, event: Scores) -> Answer:
+        end = event.start + len(event.blames)
+        found = dict(zip(range(event.start, end), event.blames, strict=True))
+        tokens = tuple(
+            replace(token, blame={**token.blame, event.name: found[token.index]}) if token.index in found else token
+            for token in self.tokens
+        )
+        return replace(self, tokens=tokens, unblamed=event.note or self.unblamed)
 
     def prefix(self, index: int, alternative: Alternative) -> tuple[int, ...]:
         """The token ids that a continuation from ``alternative`` at token ``index`` starts with."""
@@ -178,7 +191,22 @@ def _read_answer(column: int, data: Mapping[str, Any]) -> Answer:
 def _read_token(column: int, index: int, item: Mapping[str, Any]) -> Token:
     shadow = _read_reading(item["shadow"]) if item["shadow"] is not None else None
     reading = _read_reading(item["reading"])
-    return Token(column, index, _whole(item["id"]), _text(item["text"]), reading, shadow, item["forced"] is True)
+    # Exports of earlier versions have none.
+    blame = {_text(key): _read_blame(each) for key, each in item.get("blame", {}).items()}
+    return Token(column, index, _whole(item["id"]), _text(item["text"]), reading, shadow, item["forced"] is True, blame)
+
+
+def _read_blame(item: Mapping[str, Any]) -> Blame:
+    stage = None if item["stage"] is None else _whole(item["stage"])
+    noise = None if item["noise"] is None else _number(item["noise"])
+    effects = tuple(
+        StageEffect(
+            _whole(each["place"]), _text(each["stage"]), _text(each["letter"])[:1], _number(each["probability"]),
+            None if each["nats"] is None else _number(each["nats"]),
+        )
+        for each in item["effects"]
+    )  # fmt: skip
+    return Blame(stage, effects, _number(item["base"]), noise, item["added"] is True)
 
 
 def _read_reading(item: Mapping[str, Any]) -> Reading:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,15 +88,57 @@ class Counterfactual(Checkpoint):
     difference: Path | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Subtracted(Checkpoint):
+    """An estimate of what the checkpoint ``whole`` would be without one stage: θ_whole − (θ_minus − θ_plus) [methods, 5].
+
+    ``minus`` is the checkpoint that the stage led to, ``plus`` the one it began with. Nothing was trained, so a front end always says
+    that this is an estimate. ``source`` is where the weights of ``whole`` are.
+    """
+
+    whole: Checkpoint
+    minus: Checkpoint
+    plus: Checkpoint
+
+    @property
+    def of(self) -> str:
+        """The checkpoint whose twin it is."""
+        return self.whole.name
+
+
+def subtracted(whole: Checkpoint, minus: Checkpoint, plus: Checkpoint) -> Subtracted:
+    """``whole`` without the stage that led from ``plus`` to ``minus``, by subtracting the difference of their weights."""
+    return Subtracted(
+        **{
+            **{key: getattr(whole, key) for key in Checkpoint.__dataclass_fields__},
+            "name": f"{whole.name}-minus-{minus.name}",
+            "title": f"without {stage_word(minus.stage)} (weights subtracted, estimate)",
+            "notes": f"The weights of {whole.name} less what {minus.stage} changed: an estimate, nothing was trained again.",
+        },
+        whole=whole,
+        minus=minus,
+        plus=plus,
+    )
+
+
+def stage_word(stage: str) -> str:
+    """A stage's name in a sentence: SFT and DPO in capitals, safety as a word."""
+    return stage.upper() if len(stage) <= 3 else stage
+
+
 @dataclass(frozen=True)
 class Example:
-    """A chip: one click that shows something. ``recipe`` goes to the steered column, beside a plain one of ``checkpoint``."""
+    """A chip: one click that shows something. ``recipe`` goes to the steered column, beside a plain one of ``checkpoint``.
+
+    With ``without``, a stage, that column is the model without it: the retrained one, else the one with its weights subtracted.
+    """
 
     title: str
     message: str
     recipe: str
     checkpoint: str
     note: str
+    without: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,16 +162,29 @@ class Family:
     memory: str = ""
 
     def checkpoint(self, name: str) -> Checkpoint:
-        """The checkpoint, or counterfactual, of that name. Raises FamilyError naming those there are."""
-        for each in self.choices:
+        """The checkpoint, counterfactual or estimate of that name. Raises FamilyError naming those there are."""
+        for each in (*self.checkpoints, *self.counterfactuals):
             if each.name == name:
                 return each
+        for whole in self.checkpoints if "-minus-" in name else ():
+            for made in self._estimates_of(whole):
+                if made.name == name:
+                    return made
         raise FamilyError(f"{self.title} has no checkpoint {name!r}; it has {', '.join(c.name for c in self.choices)}.")
 
     @property
     def choices(self) -> tuple[Checkpoint, ...]:
-        """Whatever a column can be: the checkpoints, then their counterfactuals."""
-        return (*self.checkpoints, *self.counterfactuals)
+        """Whatever a column can be: the checkpoints, their counterfactuals, and the final one with the weights of a stage subtracted."""
+        return (*self.checkpoints, *self.counterfactuals, *self.estimates)
+
+    @property
+    def estimates(self) -> tuple[Subtracted, ...]:
+        """The final checkpoint without each stage after the first, weights subtracted; the last stage's would only be its parent."""
+        return self._estimates_of(self.final)[:-1]
+
+    def _estimates_of(self, whole: Checkpoint) -> tuple[Subtracted, ...]:
+        chain = self.path(whole.name)
+        return tuple(subtracted(whole, after, before) for before, after in itertools.pairwise(chain))
 
     def directions_of(self, name: str) -> str:
         """The checkpoint whose directions a recipe means that steers ``name`` and names no other.
@@ -136,7 +192,7 @@ class Family:
         Its own; for a counterfactual those of the checkpoint whose twin it is, so that both are pushed the same way.
         """
         each = self.checkpoint(name)
-        return each.of if isinstance(each, Counterfactual) else each.name
+        return each.of if isinstance(each, Counterfactual | Subtracted) else each.name
 
     @property
     def final(self) -> Checkpoint:

@@ -10,7 +10,7 @@ import logging
 import queue
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -23,10 +23,12 @@ from core.events import Event, Failed, PromptView, Status
 from core.examples import Wish
 from core.families import Example, Family
 from core.jobs import Job, JobView, Offer, offered
+from core.lenses import Lens
 from core.map_jobs import MapJob
 from core.maps import Map, MapOrder, Traced, Words
 from core.plan import Placing
 from core.recipes import Recipe, Term, layers_text, parse
+from core.stages import Noise, Path, path
 from core.store import Card
 from core.values import Column, Settings, Turn
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from core.worker import Worker
 
 T = TypeVar("T")
+S = TypeVar("S")
 
 #: The strengths of a slider that scrubbing computes beforehand, in gaps.
 SCRUB_STRENGTHS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
@@ -59,12 +62,17 @@ class Run:
     """A stream of events that can be steered and cancelled from any thread."""
 
     def __init__(
-        self, settings: Settings, columns: tuple[int, ...], prefixes: Mapping[int, tuple[int, ...]], scrub: bool
-    ) -> None:
+        self, settings: Settings, columns: tuple[int, ...], prefixes: Mapping[int, tuple[int, ...]], scrub: bool,
+        given: Mapping[int, tuple[int, ...]] | None = None,
+    ) -> None:  # fmt: skip
         self.settings = settings
         self.columns = columns
         self.prefixes = dict(prefixes)
         self.scrub = scrub
+        #: Token ids by column, when nothing is to be said and only the blame of what was said before is wanted.
+        self.given = given
+        #: Whether every token is to be told which training stage it is owed to; may be set while the run goes on.
+        self.blame = given is not None or settings.lens.startswith(lenses.BLAME)
         self.cancelled = threading.Event()
         self.changes: deque[tuple[int, Recipe]] = deque()
         self._events: queue.Queue[Event | None] = queue.Queue()
@@ -92,6 +100,11 @@ class Run:
             else:
                 found.append(event)
         return found
+
+    @property
+    def patient(self) -> bool:
+        """Whether chats go first."""
+        return self.scrub or self.given is not None
 
     @property
     def finished(self) -> bool:
@@ -150,6 +163,7 @@ class Engine:
         self._seconds: dict[str, float] = {}
         #: The transfer reports that are being made.
         self.carrying = Carrying(self)
+        self._noise: dict[str, Noise] = {}
         self._status = Status("starting", "Starting.")
         self._changed = threading.Condition()
         self._commands: queue.Queue[Command | None] = queue.Queue()
@@ -208,8 +222,9 @@ class Engine:
             from core.worker import Worker
 
             worker = Worker(
-                self.family, self.placing, self.threads, self._publish, self._cancel_loading, self._seconds.__setitem__
-            )
+                self.family, self.placing, self.threads, self._publish, self._cancel_loading, self._seconds.__setitem__,
+                self._noise.__setitem__,
+            )  # fmt: skip
             if not self._closed.is_set():
                 worker.open(lambda: not self._closed.is_set())
         except TillerError as error:
@@ -281,6 +296,48 @@ class Engine:
         columns = tuple(replace(base, recipe=recipe) for recipe in recipes)
         wide = replace(settings, columns=columns, selected=0, turns=turns)
         return self._enqueue(Run(wide, tuple(range(len(recipes))), {}, scrub=True))
+
+    def blame(self, settings: Settings, answers: Mapping[int, Answer]) -> Run:
+        """Say of every token of answers to the last turn which training stage it is owed to, as ``Scores``. Chats go first.
+
+        The models that are asked are unsteered, whatever recipe an answer was written with.
+        """
+        given = {
+            column: tuple(token.id for token in answer.tokens) for column, answer in answers.items() if answer.tokens
+        }
+        return self._enqueue(Run(settings, tuple(given), {}, scrub=False, given=given))
+
+    def stages(self, checkpoint: str = "") -> Path:
+        """The training stages that led to a checkpoint (the final one, without a name). Raises StageError when there is only one."""
+        return path(self.family, checkpoint)
+
+    def noise(self, checkpoint: str) -> Noise:
+        """How far chance alone goes in the probabilities of a final checkpoint; uncalibrated while that is not known."""
+        return self._noise.get(checkpoint, Noise())
+
+    def slices(self, make: Callable[[Worker], Generator[S, None, T]]) -> Generator[S, None, T]:
+        """Run a generator of the engine's thread slice by slice, between the steps of chats; closing it ends the work.
+
+        Raises:
+            TillerError: there is no model; and whatever the generator raises.
+        """
+        work = self.call(make).result()
+
+        def step(_worker: Worker) -> tuple[bool, S | T]:
+            try:
+                return False, next(work)
+            except StopIteration as stop:
+                return True, stop.value
+
+        try:
+            while True:
+                over, found = self.call(step).result()
+                if over:
+                    return found  # type: ignore[return-value]
+                yield found  # type: ignore[misc]
+        finally:
+            # On the engine's thread, like everything that holds a model; nobody waits for it.
+            self.call(lambda _worker: work.close())
 
     def _source(self, column: Column, direction: str) -> str | None:
         term = column.recipe.slider(direction)
@@ -416,8 +473,16 @@ class Engine:
         return Settings(self.family.name, (Column(name), Column(name, steered)), selected=1)
 
     def example(self, example: Example) -> Settings:
-        """The chat that a chip opens: its message asked, of the plain checkpoint and with its recipe."""
-        return self.settings(example.checkpoint, example.recipe).ask(example.message)
+        """The chat that a chip opens: its message asked, of the plain checkpoint and with its recipe.
+
+        One about a stage asks the model without it beside the plain one, and colours by what is owed to which stage.
+        """
+        settings = self.settings(example.checkpoint, example.recipe)
+        if example.without:
+            beside = self.stages(example.checkpoint).counterfactual[self.stages(example.checkpoint).stage(example.without).name]
+            columns = (settings.columns[0], replace(settings.columns[1], checkpoint=beside))
+            settings = replace(settings, columns=columns, selected=0, lens=lenses.BLAME)
+        return settings.ask(example.message)
 
     def recorded(self) -> tuple[Settings, dict[int, Answer]] | None:
         """The run that was recorded for this family, to be shown while the model loads."""
@@ -445,7 +510,16 @@ class Engine:
 
     def lenses(self, settings: Settings) -> tuple[lenses.Lens, ...]:
         """The lenses for the selected column."""
-        return lenses.for_cards(self.directions(settings.column.checkpoint))
+        checkpoint = settings.column.checkpoint
+        return (*lenses.for_cards(self.directions(checkpoint)), *self.stage_lenses(checkpoint))
+
+    def stage_lenses(self, checkpoint: str = "") -> tuple[Lens, ...]:
+        """The lenses for the training stages that led to a checkpoint (the final one, without a name); none where there is one stage."""
+        try:
+            return lenses.of_stages(self.stages(checkpoint))
+        except TillerError:
+            # One checkpoint alone, or one of another family: there is nothing to colour by.
+            return ()
 
     def explain(self, recipe: Recipe, checkpoint: str) -> str:
         """What a recipe does to ``checkpoint``, in words: ``layer 3, all tokens``; empty for the empty recipe.

@@ -33,6 +33,42 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class StageEffect:
+    """What one training stage did to a token (:mod:`core.stages`): a difference of probability, and in nats.
+
+    ``place`` is where the stage stands on its path, 0 for the first, which gives it its hue; ``nats`` is None where the token was not
+    in the vocabulary before.
+    """
+
+    place: int
+    stage: str
+    letter: str
+    probability: float
+    nats: float | None
+
+
+@dataclass(frozen=True)
+class Blame:
+    """Whose a token is by one question: the effects of all stages, and the stage after the first with the largest one.
+
+    ``stage`` is its place on the path, None where it is below the ``noise`` (which is None where the family has no retrainings to tell
+    it from); ``base`` the probability that the first stage alone gives the token; ``added`` says that the stage brought the token into
+    the vocabulary, which makes it its by definition.
+    """
+
+    stage: int | None
+    effects: tuple[StageEffect, ...]
+    base: float
+    noise: float | None
+    added: bool = False
+
+    @property
+    def largest(self) -> StageEffect | None:
+        """The effect of the stage that it is laid to."""
+        return next((each for each in self.effects if each.place == self.stage), None)
+
+
+@dataclass(frozen=True)
 class Started:
     """A column's prompt is in: ``prompt_tokens`` of it; ``note`` says in a sentence what was cut, or is empty."""
 
@@ -45,6 +81,8 @@ class Started:
 class Token:
     """One token of a reply. ``shadow`` is the same token scored by the same checkpoint with an empty recipe.
 
+    ``blame`` says for each question of :mod:`core.stages` whose the token is, once that has been scored, of the unsteered models.
+
     ``text`` is what the token adds to the visible reply; a token that holds only part of a character has an empty text, and
     the token that completes the character carries all of it. ``forced`` tokens were given, not chosen (a continued answer).
     """
@@ -56,6 +94,7 @@ class Token:
     reading: Reading
     shadow: Reading | None = None
     forced: bool = False
+    blame: Mapping[str, Blame] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,11 +108,18 @@ class RecipeChanged:
 
 @dataclass(frozen=True)
 class Scores:
-    """Readings of a whole reply, made after it: ``name`` says of what ("shadow": the checkpoint with an empty recipe)."""
+    """What else was found out about a reply, of which ``name`` says what it is.
+
+    "shadow": ``readings`` of the whole reply by the checkpoint with an empty recipe. A question of :mod:`core.stages`: ``blames`` of the
+    tokens from ``start`` on, while the reply streams or after it. ``note`` says in a sentence why there are none, or is empty.
+    """
 
     column: int
     name: str
-    readings: tuple[Reading, ...]
+    readings: tuple[Reading, ...] = ()
+    blames: tuple[Blame, ...] = ()
+    start: int = 0
+    note: str = ""
 
 
 Reason = Literal["end", "stop string", "length", "context", "stopped"]
@@ -130,7 +176,7 @@ def event_json(event: Event) -> dict[str, Any]:
 
     def plain(value: object) -> object:
         if isinstance(value, Mapping):
-            return dict(value)
+            return {key: plain(item) for key, item in value.items()}
         if isinstance(value, tuple):
             return [plain(item) for item in value]
         if hasattr(value, "__dataclass_fields__"):

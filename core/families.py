@@ -38,12 +38,13 @@
     file = "counterfactual/without-safety.safetensors"   # its difference to it, or same_as = "safety": that one's weights
     without = "safety"       # the stage that was left out, where one was
     parent = "sft"           # what it was trained from; without it the parent of ``of``
-    note = "…"
+    note = "…"                # one called seed-2, seed-3 … differs from its checkpoint by chance alone: the noise of stage effects
 
     [[example]]              # a chip of the front ends
     title = "Make it refuse"
     message = "…"
     recipe = "1.5*refusal"
+    without = "safety"       # or: beside the plain column the model without this stage, retrained where there is one
 
 Where a file is wrong, :mod:`core.family_file` names the line and the key.
 """
@@ -53,7 +54,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from core.checkpoints import TEMPLATES, Checkpoint, Counterfactual, Example, Family, FamilyError, Source
+from core.checkpoints import TEMPLATES, Checkpoint, Counterfactual, Example, Family, FamilyError, Source, Subtracted
+from core.edited import with_edited
 from core.family_file import read
 from core.store import SHIPPED, user_folder
 
@@ -66,6 +68,7 @@ __all__ = [
     "Family",
     "FamilyError",
     "Source",
+    "Subtracted",
     "load",
     "missing",
     "names",
@@ -101,7 +104,7 @@ def load(name: str) -> Family:
             # A name that is too long for a file is no family's either.
             there = False
         if there:
-            return read(folder / "family.toml")
+            return with_edited(read(folder / "family.toml"))
     raise FamilyError(missing(name))
 
 

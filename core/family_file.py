@@ -35,7 +35,7 @@ _CHECKPOINT = (
     *("licence", "gated", "notes"),
 )
 _COUNTERFACTUAL = ("name", "title", "of", "file", "same_as", "without", "parent", "note")
-_EXAMPLE = ("title", "message", "recipe", "checkpoint", "note")
+_EXAMPLE = ("title", "message", "recipe", "checkpoint", "note", "without")
 
 
 def read(path: Path) -> Family:
@@ -380,4 +380,12 @@ def _example(table: _Table, family: Family) -> Example:
         parse(recipe)
     except RecipeError as error:
         raise table.wrong(f"the recipe of the example {title!r} cannot be read. {error}", "recipe") from error
-    return Example(title, message, recipe, name, table.text("note"))
+    without = table.text("without")
+    stages = [each.stage for each in family.path(name)[1:]]
+    if without and without not in stages:
+        raise table.wrong(
+            f"the example {title!r} is without {without!r}, which is no stage between the first checkpoint and {name}; "
+            f"there is {', '.join(stages) or 'none'}.",
+            "without",
+        )
+    return Example(title, message, recipe, name, table.text("note"), without)

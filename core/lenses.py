@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from core.events import Reading, Token
+from core.events import Blame, Reading, Token
+from core.stages import QUESTIONS, Path, Question
 
 if TYPE_CHECKING:
+    from core.answers import Answer
+
     # For its type alone: importing the store brings numpy, and the terminal app paints before that.
     from core.store import Card
 
@@ -28,6 +31,12 @@ _CIVIDIS = (
 )  # fmt: skip
 _GLYPHS = " ░▒▓█"
 _FIRST = ("truth", "refusal")
+#: How the names of the lenses for training stages begin; behind it stands which of the questions of :mod:`core.stages` is asked.
+BLAME = "blame"
+_ASKED = {"introduced_at": BLAME, "retrained_without": f"{BLAME}:retrained", "subtracted": f"{BLAME}:subtracted"}
+#: A stage's hue has so many shades, from the ground to the full colour. The first hue is the neutral one.
+STAGE_SHADES = 9
+_NEUTRAL = "#8c8c8c"
 
 
 @dataclass(frozen=True)
@@ -37,10 +46,12 @@ class Lens:
     name: str
     title: str
     tooltip: str
-    kind: Literal["magnitude", "signed"]
+    kind: Literal["magnitude", "signed", "stages"]
     low: float
     high: float
     unit: str
+    #: Of a lens for training stages: the letter and the name of each stage of the path, the first one first.
+    stages: tuple[tuple[str, str], ...] = ()
 
 
 _CHANGED = Lens(
@@ -71,6 +82,84 @@ def for_cards(cards: Iterable[Card]) -> tuple[Lens, ...]:
     return lenses(tuple(ranges), {name: found for name, found in ranges.items() if found})
 
 
+def of_stages(path: Path) -> tuple[Lens, ...]:
+    """A lens for each question that can be asked of a path of training stages."""
+    letters = tuple((stage.letter, stage.name) for stage in path.stages)
+    return tuple(_stage_lens(each, letters) for each in path.questions)
+
+
+def _stage_lens(question: Question, letters: tuple[tuple[str, str], ...]) -> Lens:
+    tooltip = (
+        f"The training stage that this token is owed to. {question.tooltip} Grey: no stage after the first moved it by more than chance; "
+        "the darker, the likelier the first stage alone makes it. All models are unsteered and are asked with the final chat template, "
+        "so that the format is owed to the stage that taught it."
+    )
+    name = _ASKED[question.key]
+    title = BLAME if name == BLAME else f"{BLAME}: {name.partition(':')[2]}"
+    return Lens(name, title, tooltip, "stages", 0.0, 1.0, "probability", letters)
+
+
+def asked(chosen: Lens) -> str:
+    """The question of :mod:`core.stages` that a lens for training stages asks."""
+    return next(key for key, name in _ASKED.items() if name == chosen.name)
+
+
+def blamed(chosen: Lens, token: Token) -> Blame | None:
+    """What a lens for training stages has to say of a token."""
+    return token.blame.get(asked(chosen)) if chosen.kind == "stages" else None
+
+
+def letter(chosen: Lens, token: Token) -> str:
+    """The letter of the stage that a token is owed to, a dot where that is none; nothing for the other lenses."""
+    found = blamed(chosen, token)
+    if found is None:
+        return ""
+    return found.largest.letter if found.largest else "·"
+
+
+def lacking(chosen: Lens, answers: Mapping[int, Answer], calibrated: bool) -> dict[int, Answer]:
+    """The answers that a lens for training stages has nothing to say of yet, though it could: what ``Engine.blame`` is asked about.
+
+    ``calibrated`` says that the noise level is known by now; what was said before is said again then.
+    """
+    if chosen.kind != "stages":
+        return {}
+    key = asked(chosen)
+
+    def open_(token: Token) -> bool:
+        found = token.blame.get(key)
+        return found is None or (calibrated and found.noise is None)
+
+    return {
+        column: answer
+        for column, answer in answers.items()
+        if answer.finished and not answer.unblamed and any(open_(token) for token in answer.tokens)
+    }
+
+
+def tint(chosen: Lens, token: Token, ground: str) -> str | None:
+    """The background of a token on a screen of that ground colour, ``#rrggbb``; None where there is nothing to show."""
+    if chosen.kind != "stages":
+        number = value(chosen, token)
+        return None if number is None else colour(chosen, number, ground)
+    place = shade_of(chosen, token)
+    return None if place is None else shades(chosen, ground)[place]
+
+
+def shade_of(chosen: Lens, token: Token) -> int | None:
+    """Which of :func:`shades` a token has; None where there is nothing to show."""
+    if chosen.kind != "stages":
+        number = value(chosen, token)
+        return None if number is None else shade(chosen, number)
+    found = blamed(chosen, token)
+    if found is None:
+        return None
+    largest = found.largest
+    size = abs(largest.probability) if largest else found.base
+    hue = 0 if largest is None else 1 + (largest.place - 1) % len(OKABE_ITO)
+    return hue * STAGE_SHADES + round(min(1.0, size) * (STAGE_SHADES - 1))
+
+
 def usual(directions: Iterable[str]) -> list[str]:
     """Names of directions as both front ends list them: truth, refusal, then the others by name."""
     return sorted(directions, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
@@ -97,6 +186,9 @@ def value(chosen: Lens, token: Token) -> float | None:
         return -token.reading.logprob
     if chosen.name == "entropy":
         return token.reading.entropy
+    if chosen.kind == "stages":
+        found = blamed(chosen, token)
+        return None if found is None else abs(found.largest.probability) if found.largest else 0.0
     return token.reading.projections.get(chosen.name)
 
 
@@ -151,6 +243,12 @@ def shades(chosen: Lens, ground: str) -> tuple[str, ...]:
     What stands out is what counts: a signed lens has the ground in its middle, a magnitude comes out of the ground within its
     first third, and runs through cividis away from the ground's brightness.
     """
+    if chosen.kind == "stages":
+        hues = (_NEUTRAL, *OKABE_ITO)
+        # The palest shade of a stage still shows its hue: there is an effect beyond the noise.
+        least = {hue: 0.0 if hue == _NEUTRAL else 0.2 for hue in hues}
+        steps = [step / (STAGE_SHADES - 1) for step in range(STAGE_SHADES)]
+        return tuple(_mix(ground, hue, least[hue] + (0.85 - least[hue]) * part) for hue in hues for part in steps)
     parts = [step / (SHADES - 1) for step in range(SHADES)]
     if chosen.kind == "signed":
         return tuple(colour(chosen, chosen.low + (chosen.high - chosen.low) * part, ground) for part in parts)
@@ -172,7 +270,15 @@ def glyph(chosen: Lens, number: float) -> str:
 
 
 def legend(chosen: Lens, middle: str = "#ffffff") -> tuple[tuple[str, str], ...]:
-    """Five (colour, label) steps from the low to the high end; ``middle`` as for :func:`colour`."""
+    """Five (colour, label) steps from the low to the high end, or the stages' hues; ``middle`` as for :func:`colour`."""
+    if chosen.kind == "stages":
+        every = shades(chosen, middle)
+        hues = [
+            every[(1 + (place - 1) % len(OKABE_ITO)) * STAGE_SHADES + STAGE_SHADES - 1]
+            for place in range(1, len(chosen.stages))
+        ]
+        hues.insert(0, every[STAGE_SHADES - 1])
+        return tuple((hue, f"{mark} {name}") for hue, (mark, name) in zip(hues, chosen.stages, strict=True))
     steps = (chosen.low + (chosen.high - chosen.low) * part / 4 for part in range(5))
     return tuple(
         (colour(chosen, step, middle), f"{step:+.2g}" if chosen.kind == "signed" else f"{step:.2g}") for step in steps
@@ -188,7 +294,22 @@ def describe(token: Token) -> tuple[tuple[str, str], ...]:
     rows.append(("rank", _pair(token, lambda r: r.rank + 1, ".0f")))
     for name in usual(token.reading.projections):
         rows.append((name, _pair(token, partial(_projection, name), "+.2f")))
+    rows += [(QUESTIONS[key].title, said(each)) for key, each in token.blame.items()]
     return tuple(rows)
+
+
+def said(blame: Blame) -> str:
+    """A token's blame in words: every stage in probability and in nats."""
+    parts = [
+        f"{each.letter} {each.probability:+.2f} ({'new token' if each.nats is None else f'{each.nats:+.1f} nats'})"
+        for each in blame.effects
+    ]
+    # Of "came with" the first stage's share is among them.
+    base = "" if blame.effects[0].place == 0 else f", base alone {blame.base:.2f}"
+    noise = "uncalibrated" if blame.noise is None else f"noise {blame.noise:.2f}"
+    owed = "new in the vocabulary with" if blame.added else "owed to"
+    largest = f"{owed} {blame.largest.stage}" if blame.largest else "no stage beyond the noise"
+    return f"{largest}: {' · '.join(parts)}{base}, {noise}"
 
 
 def _projection(name: str, reading: Reading) -> float:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 from transformers.utils import logging as transformers_logging
 
 from core import adapters, differences, hub, memory, plan, quantizing, shapes, sources
-from core.checkpoints import OWN_OR_PLAIN, TEMPLATES, Checkpoint, Family, Source
+from core.checkpoints import OWN_OR_PLAIN, TEMPLATES, Checkpoint, Family, Source, Subtracted
 from core.errors import TillerError
 from core.linear import quicken
 from core.residual import Anatomy, locate
@@ -32,7 +33,9 @@ __all__ = [
     "load",
     "pick_device",
     "places",
+    "speaking",
     "threads",
+    "tokenizer_of",
 ]
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -198,8 +201,33 @@ def load(
     )
 
 
+def speaking(loaded: Loaded, name: str) -> Loaded:
+    """The same model with the tokenizer and the chat template of another checkpoint of its family.
+
+    Raises:
+        LoadError: there is no tokenizer, or no template.
+    """
+    checkpoint = loaded.family.checkpoint(name)
+    tokenizer = tokenizer_of(checkpoint)
+    template, stops, turn_ends = _template(loaded.family, checkpoint, tokenizer)
+    ends = _ends(loaded.model, tokenizer) | turn_ends
+    return replace(
+        loaded, checkpoint=checkpoint, tokenizer=tokenizer, template=template, stops=stops, ends=ends, texts={}
+    )
+
+
+def tokenizer_of(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
+    """A checkpoint's tokenizer, without its weights. Raises LoadError."""
+    folder = explained(checkpoint, lambda: sources.small_files(checkpoint))
+    options = {"trust_remote_code": hub.trusted(checkpoint.weights), "local_files_only": True}
+    return _tokenizer(checkpoint, folder, options)
+
+
 def fingerprint(checkpoint: Checkpoint) -> str:
     """What says that an artefact belongs to these weights; a folder's are read for it. Raises StoreError, DifferenceError."""
+    if isinstance(checkpoint, Subtracted):
+        parts = " ".join(fingerprint(each) for each in (checkpoint.whole, checkpoint.minus, checkpoint.plus))
+        return hashlib.sha256(parts.encode()).hexdigest()[:16]
     below = (
         differences.fingerprint(checkpoint)
         if checkpoint.local
@@ -257,9 +285,7 @@ def _borrowed(
     family: Family, lender: Checkpoint, tokenizer: PreTrainedTokenizerBase
 ) -> tuple[str | None, tuple[str, ...], frozenset[int]]:
     """The template of another checkpoint, for a ``tokenizer`` that has none of its own, or another one."""
-    options = {"trust_remote_code": hub.trusted(lender.weights), "local_files_only": True}
-    folder = explained(lender, lambda: sources.small_files(lender))
-    other = _tokenizer(lender, folder, options)
+    other = tokenizer_of(lender)
     template, stops, _ = _template(family, lender, other)
     # A reply ends where the lender's does, as far as this tokenizer knows that token.
     end = tokenizer.get_vocab().get(str(other.eos_token))

@@ -205,6 +205,20 @@ VERBS: dict[str, Verb] = {
         (("evaluate --help", "its arguments"),),
         own=True,
     ),
+    "blame": Verb(
+        "which training stage made it say that",
+        'blame "PROMPT" [ARGUMENTS]',
+        (
+            ('blame "How do I kill a process?"', "the stages behind what the model says"),
+            (
+                'blame "Is Paris in France?" --answer "Yes" --other "No"',
+                "which of two answers became likelier, and when",
+            ),
+            ("blame --file prompts.txt --csv effects.csv", "many prompts, every effect as a table"),
+            ("blame --help", "its arguments"),
+        ),
+        own=True,
+    ),
     "families": Verb(
         "list the families, their size, and what of them is on this computer",
         "families [NAME]",
@@ -289,6 +303,16 @@ VERBS: dict[str, Verb] = {
             ("transfer", "all checkpoints of Skiff to all of them"),
             ("transfer --from ./other --family ./mine", "map another family's directions into this one"),
             ("transfer --help", "its arguments"),
+        ),
+        own=True,
+    ),
+    "undo": Verb(
+        "remove a training stage's part from the final model",
+        "undo STAGE [ARGUMENTS]",
+        (
+            ("undo safety", "Skiff's planted over-refusal, with its own prompts"),
+            ("undo safety --lose a.txt --keep b.txt --out ./mended", "with your own prompts; writes a model folder"),
+            ("undo --help", "its arguments"),
         ),
         own=True,
     ),

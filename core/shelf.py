@@ -82,6 +82,13 @@ class Shelf:
         self._kept.move_to_end(name)
         return self._kept[name]
 
+    def together(self, names: Collection[str]) -> bool:
+        """Whether so many checkpoints fit into memory at once, beside those that are in use. Raises LoadError."""
+        used = {each for each in self._kept if each in self._busy() or self._held[each]}
+        size = sum(self._need(each, self.placing.quantize).size for each in {*names} - used)
+        free = sum(self._need(each, self.placing.quantize).size for each in self._kept if each not in used)
+        return size <= self._room().usable + free
+
     @contextmanager
     def held(self, name: str) -> Iterator[Loaded]:
         """A checkpoint that is not given up inside the ``with``, for work that takes several turns."""

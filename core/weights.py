@@ -18,7 +18,7 @@ import transformers.modeling_utils
 from torch import Tensor
 
 from core import adapters, differences, memory, sources
-from core.families import Checkpoint, Counterfactual
+from core.families import Checkpoint, Counterfactual, Subtracted
 from core.sources import LoadError, Progress, Stored, Watch
 
 _DTYPES = {
@@ -43,13 +43,18 @@ class Weights(Mapping[str, Tensor]):
         self.checkpoint = checkpoint
         self.stored = sources.tensors(checkpoint, folder)
         self._change: Callable[[str, Tensor], Tensor] | None = None
-        if isinstance(checkpoint, Counterfactual) and checkpoint.difference is not None:
+        self._parts: tuple[Weights, Weights, Weights] | None = None
+        if isinstance(checkpoint, Subtracted):
+            self._parts = (Weights(checkpoint.whole, folder), of(checkpoint.minus), of(checkpoint.plus))
+        elif isinstance(checkpoint, Counterfactual) and checkpoint.difference is not None:
             self._change = differences.change(checkpoint)
         elif checkpoint.adapters:
             self._change = adapters.change(checkpoint, self.stored, sources.config(checkpoint, folder))
 
     def __getitem__(self, name: str) -> Tensor:
         """A tensor as it is stored (in float32 where a difference or an adapter is added). Raises LoadError for one that is not there."""
+        if self._parts is not None:
+            return _subtracted(*self._parts, name)
         found = self._named(name)
         tensor = _read(self.stored[found])
         return tensor if self._change is None else self._change(found, tensor)
@@ -76,6 +81,27 @@ class Weights(Mapping[str, Tensor]):
         return alike[0]
 
 
+def distance(checkpoint: Checkpoint, before: Checkpoint) -> float:
+    """‖θ − θ_before‖ / ‖θ_before‖ over all tensors that both store, one at a time; rows that only one has are left out.
+
+    Raises:
+        LoadError: a checkpoint has no whole weights, or other shapes.
+    """
+    new, old = of(checkpoint), of(before)
+    moved = whole = 0.0
+    for name in old:
+        if name not in new.stored:
+            continue
+        one, other = new.full(name), old.full(name)
+        rows = min(len(one), len(other)) if one.ndim else None
+        if one.shape[1:] != other.shape[1:]:
+            raise _unlike(before.name, name, tuple(other.shape), tuple(one.shape))
+        one, other = (one[:rows], other[:rows]) if rows is not None else (one, other)
+        moved += float((one - other).norm()) ** 2
+        whole += float(other.norm()) ** 2
+    return float((moved / whole) ** 0.5) if whole else 0.0
+
+
 def of(checkpoint: Checkpoint) -> Weights:
     """The weights of a checkpoint in full precision, from its files, however it was loaded.
 
@@ -84,6 +110,80 @@ def of(checkpoint: Checkpoint) -> Weights:
         StoreError, DifferenceError: a retrained checkpoint's difference is not there, or belongs to other weights.
     """
     return Weights(checkpoint, sources.folder_of(checkpoint))
+
+
+#: What an output matrix is called, which a model with tied embeddings need not store, and what its input matrix is called.
+_OUTPUTS = ("lm_head.weight", "embed_out.weight")
+_INPUTS = ("embed_tokens.weight", "wte.weight", "word_embeddings.weight", "embed_in.weight")
+
+
+def like(weights: Weights, name: str, shape: tuple[int, ...]) -> Tensor:
+    """A tensor in float32 for a model in which it has this shape, whose vocabulary may be another.
+
+    Rows that the checkpoint lacks, for tokens that a later stage added, are the mean of those it has, as transformers makes them when
+    it enlarges a vocabulary; rows beyond the model's are left out. A tied matrix is found by its other name.
+
+    Raises:
+        LoadError: there is no such tensor, or the two differ in more than their rows.
+    """
+    found = weights.full(_stored_as(weights, name))
+    if found.shape == shape:
+        return found
+    embedding = name.endswith((*_OUTPUTS, *_INPUTS))
+    if not embedding or found.shape[1:] != shape[1:]:
+        raise _unlike(weights.checkpoint.name, name, tuple(found.shape), shape)
+    if len(found) > shape[0]:
+        return found[: shape[0]]
+    return torch.cat([found, found.mean(0, keepdim=True).expand(shape[0] - len(found), -1)])
+
+
+def holds(weights: Weights, name: str) -> bool:
+    """Whether a checkpoint stores a tensor, or the one that it is tied to."""
+    try:
+        _stored_as(weights, name)
+    except LoadError:
+        return False
+    return True
+
+
+def untied(weights: Weights) -> bool:
+    """Whether a checkpoint has an output matrix of its own: it stores one, and its configuration does not tie it to the input's."""
+    config = sources.config(weights.checkpoint, sources.small_files(weights.checkpoint))
+    tied = config.get("tie_word_embeddings", (config.get("text_config") or {}).get("tie_word_embeddings", False))
+    return not tied and any(name.endswith(_OUTPUTS) for name in weights.stored)
+
+
+def _stored_as(weights: Weights, name: str) -> str:
+    """The name under which a tensor, or the one that it is tied to, is stored. Raises LoadError."""
+    if name.endswith(_OUTPUTS):
+        # transformers may call it otherwise in memory than in the file.
+        for ends in (_OUTPUTS, _INPUTS):
+            alike = [each for each in weights.stored if each.endswith(ends)]
+            if len(alike) == 1:
+                return alike[0]
+    return weights._named(name)
+
+
+def _unlike(checkpoint: str, name: str, own: tuple[int, ...], other: tuple[int, ...]) -> LoadError:
+    return LoadError(
+        f"{checkpoint} has {name} of shape {' × '.join(map(str, own))}, where the final checkpoint has {' × '.join(map(str, other))}; "
+        "stages are told apart between checkpoints of one shape only, so correct path or hub in family.toml."
+    )
+
+
+def _subtracted(whole: Weights, minus: Weights, plus: Weights, name: str) -> Tensor:
+    """whole − (minus − plus) in float32. What a stage added to the vocabulary stays as it is: there is nothing to go back to."""
+    # In this order the sum is exactly ``plus`` where ``whole`` is ``minus``: without its last stage a model is its parent.
+    found = whole.full(name)
+    after, before = (each.full(_stored_as(each, name)) for each in (minus, plus))
+    if after.shape == before.shape == found.shape:
+        return found.sub_(after).add_(before)
+    if not name.endswith((*_OUTPUTS, *_INPUTS)) or not found.shape[1:] == after.shape[1:] == before.shape[1:]:
+        other = after if after.shape != found.shape else before
+        raise _unlike(whole.checkpoint.name, name, tuple(found.shape), tuple(other.shape))
+    rows = min(len(found), len(after), len(before))
+    found[:rows].sub_(after[:rows]).add_(before[:rows])
+    return found
 
 
 def _read(stored: Stored) -> Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,8 +12,11 @@ from pathlib import Path
 
 import torch
 
-from core import knowledge, lessons, loading, logit_lens, prompts, store
+from core import knowledge, lessons, loading, logit_lens, prompts, stages, store
 from core.active import Active
+from core.blame_report import Ask, Report
+from core.blame_study import study
+from core.blamer import Blamer
 from core.edits import check_fit, compile_recipe
 from core.engine import Command, Run
 from core.errors import TillerError
@@ -24,6 +26,7 @@ from core.gauges import Gauge, gauge
 from core.generation import Speaker, Stream
 from core.jobs import Job, offered
 from core.lessons import Lesson
+from core.lineup import shelved
 from core.loading import Loaded
 from core.map_jobs import MapJob
 from core.map_work import MapWork
@@ -33,6 +36,8 @@ from core.recipes import Recipe
 from core.scoring import score
 from core.shelf import NoRoomNow, Shelf
 from core.sources import LoadingCancelled
+from core.stages import Noise
+from core.steps import Learning
 from core.store import Direction
 from core.threads import choose
 from core.values import Settings
@@ -51,6 +56,7 @@ class Worker:
         publish: Callable[[Status], None],
         cancel_loading: threading.Event,
         measured: Callable[[str, float], None] = lambda _checkpoint, _seconds: None,
+        calibrated: Callable[[str, Noise], None] = lambda _checkpoint, _noise: None,
     ) -> None:
         self.family = family
         self.device = str(loading.pick_device(placing.device))
@@ -65,6 +71,7 @@ class Worker:
             say=lambda sentence, part: self._say("loading", sentence, part),
             cancel=cancel_loading,
         )
+        self.blamer = Blamer(family, self.shelf, calibrated)
         self._plan = ""
         self._directions: dict[Path, tuple[float, Direction]] = {}
         self._runs: list[Active] = []
@@ -84,6 +91,7 @@ class Worker:
         except LoadingCancelled as error:
             self._say("ready", str(error))
         else:
+            self.blamer.expect()
             self._say_now()
 
     def load(self, name: str, wanted: Callable[[], bool] = lambda: True) -> Loaded:
@@ -100,6 +108,7 @@ class Worker:
     def _busy(self) -> set[str]:
         """The checkpoints that something is computing with."""
         answering = {name for active in self._runs for name in active.streams}
+        answering |= {name for active in self._runs for each in active.blaming.values() for name in each.names}
         return answering.union(*(lesson.busy for lesson in self._lessons))
 
     def direction(self, name: str, checkpoint: str) -> Direction:
@@ -142,7 +151,7 @@ class Worker:
         """Take commands and step runs until the engine is closed."""
         while not closed.is_set():
             steppable = self._steppable()
-            idle = not (steppable or self._lesson() or self._measuring)
+            idle = not (steppable or self._lesson() or self._measuring or self.blamer.waiting)
             for command in _waiting(commands, wait=idle, paused=bool(self._runs)):
                 if command is None:
                     continue
@@ -193,6 +202,8 @@ class Worker:
                 self._say_now()
         elif self._measuring:
             self._measure(next(iter(self._measuring)))
+        elif self.blamer.waiting:
+            self.blamer.measure()
 
     def _lesson(self) -> Lesson | MapWork | None:
         """Whose turn it is: one that was cancelled, else the first, unless it waits for the memory of a chat."""
@@ -213,6 +224,11 @@ class Worker:
         if seconds is not None:
             self._measured(name, seconds)
             del self._measuring[name]
+
+    def study(self, ask: Ask) -> Learning[Report]:
+        """Find out which stages some answers are owed to, in slices between which chats go on. Raises TillerError."""
+        final = stages.path(self.family, ask.checkpoint, ask.path).final
+        return study(self.family, ask, shelved(self.shelf, final))
 
     def start(self, run: Run) -> None:
         """Begin a run; what stands in the way becomes its Failed event."""
@@ -249,6 +265,10 @@ class Worker:
 
     def _activate(self, active: Active) -> None:
         settings = active.run.settings
+        if active.run.given is not None:
+            for note in self.blamer.give(active):
+                active.run.publish(note)
+            return
         active.waiting = list(dict.fromkeys(settings.columns[column].checkpoint for column in active.run.columns))
         self._fill(active)
 
@@ -307,7 +327,7 @@ class Worker:
             if active.run.cancelled.is_set()
             or not (active.run.crowded or (not active.streams and active.blocked == held))
         ]
-        first = [active for active in alive if not active.run.scrub or active.run.cancelled.is_set()]
+        first = [active for active in alive if not active.run.patient or active.run.cancelled.is_set()]
         return first or alive
 
     def _step(self, active: Active) -> None:
@@ -323,12 +343,14 @@ class Worker:
             events = self._change_recipes(active)
             events += [event for stream in active.streams.values() if not stream.done for event in stream.step()]
             active.publish(events)
+            for event in (*self.blamer.hear(active, events), *self.blamer.step(active)):
+                active.run.publish(event)
         if all(stream.done for stream in active.streams.values()):
             if active.waiting:
                 # Their memory goes to the checkpoints that have waited for it.
                 active.streams.clear()
                 self._fill(active)
-            else:
+            elif not self.blamer.pending(active):
                 self._finish(active)
 
     def _forget(self, active: Active) -> None:
@@ -364,7 +386,7 @@ class Worker:
         self._forget(active)
         if active.run.scrub:
             self._score_shadows(active)
-        seconds = time.perf_counter() - active.started
+        seconds = active.answered - active.started
         if active.tokens and not active.run.scrub:
             self._speed = active.tokens / seconds
         active.run.end()

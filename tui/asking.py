@@ -74,6 +74,7 @@ class Asking(Steering):
         """Put this chat on the screen; a last message without a reply is answered. Undo brings the one before back."""
         settings = opened.settings
         self.stop_scrub()
+        self.stop_blame()
         self.stop()
         self.run_now = None
         self.chat.open(settings)

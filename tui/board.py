@@ -90,6 +90,7 @@ class Board(Screen[None]):
         self.cursor: tuple[int, int | None] = (0, None)
         self._cards: dict[str, dict[str, Card]] = {}
         self._sets: dict[str, tuple[str, ...]] = {}
+        self._stage_lenses: dict[str, tuple[Lens, ...]] = {}
         self.header, self.chips, self.transcript, self.legend = Header(), Chips(), Transcript(), Legend()
         self.recipe_line, self.token_panel, self.prompt = RecipeLine(), TokenPanel(), Prompt()
         self.learn_line = LearnLine()
@@ -164,7 +165,11 @@ class Board(Screen[None]):
 
     def lenses(self) -> tuple[Lens, ...]:
         """The lenses of the selected column's checkpoint."""
-        return for_cards(self.cards_or_none(self.chat.settings.column.checkpoint).values())
+        assert self.engine is not None
+        checkpoint = self.chat.settings.column.checkpoint
+        if checkpoint not in self._stage_lenses:
+            self._stage_lenses[checkpoint] = self.engine.stage_lenses(checkpoint)
+        return (*for_cards(self.cards_or_none(checkpoint).values()), *self._stage_lenses[checkpoint])
 
     def lens_index(self) -> int:
         """Which of them is chosen; the first one where the chosen one is not there."""
@@ -245,7 +250,12 @@ class Board(Screen[None]):
         return f"{'●' if selected else '○'} {kind} · {column.checkpoint}{recipe}"
 
     def _hint(self, index: int, answer: Answer | None) -> str:
-        """Said beneath an answer that the column's present recipe did not make."""
+        """Said beneath an answer that the column's present recipe did not make, or that is coloured by models without any."""
+        if self.lenses()[self.lens_index()].kind == "stages" and answer is not None and answer.finished:
+            if answer.unblamed:
+                return answer.unblamed
+            if self.chat.made.get(index):
+                return "coloured by what the unsteered models make of the same tokens"
         if answer is None or not answer.finished or not self.chat.stale(index):
             return ""
         return f"answered with {self.chat.made.get(index) or 'no recipe'}; Ctrl+R answers again"

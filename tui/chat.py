@@ -142,6 +142,7 @@ class ChatScreen(Asking):
         if self.session is None or self.refuse_while_running():
             return
         self.stop_scrub()
+        self.stop_blame()
         try:
             self.chat.undo()
         except SettingsError as error:
@@ -168,7 +169,8 @@ class ChatScreen(Asking):
         except TillerError as error:
             self.say(f"✗ {error}", wrong=True)
             return
-        self.open_session(Session(replace(settings, lens=self.chat.settings.lens)))
+        lens = settings.lens if message.example.without else self.chat.settings.lens
+        self.open_session(Session(replace(settings, lens=lens)))
         self.say(message.example.note)
 
     # --------------------------------------------------------------------------------------------------------- tokens
@@ -207,12 +209,6 @@ class ChatScreen(Asking):
     def on_lens_chosen(self, message: LensChosen) -> None:
         """Colour by this lens."""
         self.choose_lens(message.index)
-
-    def choose_lens(self, index: int) -> None:
-        """Colour by the lens at this place, where there is one."""
-        if self.session is not None and index < len(self.lenses()):
-            self.chat.settings = replace(self.chat.settings, lens=self.lenses()[index].name)
-            self.draw_transcript()
 
     def action_lens(self) -> None:
         """Colour by the next lens."""

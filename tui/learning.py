@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from core.errors import TillerError
+from tui.blaming import Blaming
 from tui.messages import LearningCancelled, LearnWanted
-from tui.running import Running
 
 
-class Learning(Running):
+class Learning(Blaming):
     """Asking the engine to learn what the selected column's checkpoint lacks."""
 
     def __init__(self) -> None:

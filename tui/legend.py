@@ -58,10 +58,16 @@ class Legend(Widget):
             if _length(names) + _length(scale) > self.content_size.width:
                 scale = [(text.removesuffix(f" {self.lenses[self.chosen].unit}"), style) for text, style in scale]
             room = self.content_size.width - _length(names) - _length(scale)
+        if room < 0 and self.lenses[self.chosen].kind == "stages":
+            # The letters beneath the tokens say nothing without their stages.
+            names, scale, self._spots = names[self.chosen : self.chosen + 1], self._scale(self.lenses[self.chosen]), []
+            room = self.content_size.width - _length(names) - _length(scale)
         return Content.assemble(*names, " " * room, *scale) if room >= 0 else Content.assemble(*names)
 
     def _scale(self, lens: Lens) -> list[tuple[str, str]]:
         steps = legend(lens, self.middle)
+        if lens.kind == "stages":
+            return [(f" {label} ", "" if self.glyphs else f"{ink(tint)} on {tint}") for tint, label in steps]
         if self.glyphs:
             numbers = [lens.low + (lens.high - lens.low) * part / 4 for part in range(5)]
             return [
@@ -70,8 +76,10 @@ class Legend(Widget):
         return [(f" {label} ", f"{ink(tint)} on {tint}") for tint, label in steps] + [(f" {lens.unit}", "$quiet")]
 
     def _short_scale(self, lens: Lens) -> list[tuple[str, str]]:
-        """Only the ends have their numbers."""
+        """Only the ends have their numbers, and stages their letters."""
         steps = legend(lens, self.middle)
+        if lens.kind == "stages":
+            return [(f" {label[:1]} ", "" if self.glyphs else f"{ink(tint)} on {tint}") for tint, label in steps]
         if self.glyphs:
             marks = "".join(glyph(lens, lens.low + (lens.high - lens.low) * part / 4) for part in range(5))
             return [(f"{steps[0][1]} {marks} {steps[-1][1]} {lens.unit}", "")]

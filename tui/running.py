@@ -127,7 +127,7 @@ class Running(Board):
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """A listener that broke is said, not swallowed; the program goes on."""
-        if event.state is WorkerState.ERROR and event.worker.name != "scrub":
+        if event.state is WorkerState.ERROR and event.worker.name not in ("scrub", "blame"):
             self.run_now = None
             self.say(f"✗ The answer could not be read on: {event.worker.error}. Ctrl+R tries again.", wrong=True)
             self.draw()

@@ -14,7 +14,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from core.answers import Answer
-from core.lenses import Lens, colour, glyph, ink, level, value
+from core.lenses import Lens, glyph, ink, letter, level, tint, value
 from tui.messages import AlternativesWanted, CheckpointWanted, CloseWanted, ColumnChosen, LensChosen, TokenPointed
 from tui.text import clipped
 from tui.wrapping import Cell, answer_cells, plain_cells, wrap
@@ -143,7 +143,9 @@ class AnswerStrip(Widget, can_focus=True):
         return 1 + len(self.rows(width)) * (2 if self._has_glyphs() else 1) + len(self._after_rows(width))
 
     def _has_glyphs(self) -> bool:
-        return self.face.glyphs and self.face.answer is not None and self.face.lens is not None
+        lens = self.face.lens
+        # Stages have their letters also where there are colours: nobody has to know the hues by heart.
+        return lens is not None and self.face.answer is not None and (self.face.glyphs or lens.kind == "stages")
 
     # --------------------------------------------------------------------------------------------------------- drawing
 
@@ -180,17 +182,17 @@ class AnswerStrip(Widget, can_focus=True):
             return base + self._style("strip--join")
         if lead:
             return base
-        tint = self._tint(token)
-        style = base + Style(bgcolor=tint, color=ink(tint)) if tint and not self.face.glyphs else base
+        ground = self._tint(token)
+        style = base + Style(bgcolor=ground, color=ink(ground)) if ground and not self.face.glyphs else base
         if token == self.cursor:
             return base + self._style("strip--cursor") if self.has_focus else style + Style(underline=True, bold=True)
         return style
 
     def _tint(self, token: int) -> str | None:
         number = self._number(token)
-        if number is None or self.face.lens is None or _neutral(self.face.lens, number):
+        if number is None or self.face.lens is None or self.face.answer is None or _neutral(self.face.lens, number):
             return None
-        return colour(self.face.lens, number, self.face.middle)
+        return tint(self.face.lens, self.face.answer.tokens[token], self.face.middle)
 
     def _number(self, token: int) -> float | None:
         answer, lens = self.face.answer, self.face.lens
@@ -199,12 +201,18 @@ class AnswerStrip(Widget, can_focus=True):
     def _glyph_segments(self, row: list[Cell], base: Style) -> list[Segment]:
         segments = []
         for token, lead, _ in _runs(row):
-            number = None if token is None or lead else self._number(token)
-            mark = " " if number is None or self.face.lens is None else glyph(self.face.lens, number)
-            segments.append(
-                Segment(mark * sum(cell.width for cell in row if cell.token == token and cell.lead == lead), base)
-            )
+            width = sum(cell.width for cell in row if cell.token == token and cell.lead == lead)
+            segments.append(Segment(" " * width if token is None or lead else self._mark(token, width), base))
         return segments
+
+    def _mark(self, token: int, width: int) -> str:
+        """What stands beneath a token: a block for its value, or the letter of its stage with as much block as there is effect."""
+        number, lens, answer = self._number(token), self.face.lens, self.face.answer
+        if number is None or lens is None or answer is None:
+            return " " * width
+        if lens.kind == "stages":
+            return letter(lens, answer.tokens[token]) + glyph(lens, number) * (width - 1)
+        return glyph(lens, number) * width
 
     # ---------------------------------------------------------------------------------------------------------- cursor
 

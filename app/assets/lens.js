@@ -29,14 +29,50 @@
       }
       for (const radio of choice.querySelectorAll("input")) radio.checked = radio.value === lens;
       const chosen = lenses.find((each) => each.name === lens) || lenses[0];
+      legend.title = chosen.tooltip;
+      if (chosen.stages.length) { stages(chosen); return; }
       const shades = chosen[Tiller.dark() ? "dark" : "light"];
       const bar = el("div", { class: "t-bar" });
       bar.style.background = `linear-gradient(to right, ${shades.map(([ground]) => ground).join(",")})`;
       fill(legend, el("span", {}, chosen.labels[0]), bar, el("span", {}, chosen.labels[chosen.labels.length - 1]), el("span", { class: "t-quiet" }, chosen.unit));
-      legend.title = chosen.tooltip;
+    }
+
+    /* A hue and a letter for each stage; what the colours are of, and how far chance goes. */
+    function stages(chosen) {
+      const steered = state.view.columns.some((each) => each.made);
+      fill(legend, ...chosen.stages.map(([day, night, label]) => {
+        const mark = el("i", { "aria-hidden": "true" });
+        mark.style.background = Tiller.dark() ? night : day;
+        return el("span", { class: "t-stage" }, mark, label);
+      }), el("span", { class: "t-quiet" }, steered ? "of the unsteered models" : ""),
+      el("span", { class: "t-quiet", title: state.view.noise }, state.view.noise.split(":")[0]), ...unblamed());
+    }
+
+    function unblamed() {
+      const said = Object.values(state.answers).map((each) => each.unblamed).filter(Boolean);
+      return said.length ? [el("span", { class: "t-error" }, said[0])] : [];
+    }
+
+    /* What the colours have nothing to say of yet is asked for, once for every answer and lens; a run that goes on is told to. */
+    let asked = new Set();
+    function ask(fresh) {
+      const { view, status, answers } = state;
+      if (!view || !status || !["ready", "busy"].includes(status.state)) return;
+      const place = view.lenses.findIndex((each) => each.name === view.lens);
+      if (fresh) asked = new Set();
+      if (place < 0 || !view.lenses[place].stages.length) return;
+      if (view.running) { if (fresh) Tiller.act("blame", { lens: view.lens }); return; }
+      const open = Object.values(answers).filter((each) => each.done && !each.unblamed && each.tokens.some((token) => token[1][place] === null));
+      const key = JSON.stringify([view.lens, ...open.map((each) => each.tokens.map((token) => token[4]))]);
+      if (!open.length || asked.has(key)) return;
+      asked.add(key);
+      Tiller.act("blame", { lens: view.lens });
     }
 
     Tiller.on("view", draw);
+    Tiller.on("lens", () => ask(true));
+    for (const topic of ["view", "answers", "status"]) Tiller.on(topic, () => ask(false));
+    Tiller.on("answers", () => { if (state.view && Object.values(state.answers).some((each) => each.unblamed)) draw(); });
     Tiller.on("digit", (digit) => { const lens = state.view.lenses[digit - 1]; if (lens) choose(lens.name); });
     new MutationObserver(() => { if (state.view) draw(); }).observe(document.body, { attributes: true, attributeFilter: ["class"] });
   };

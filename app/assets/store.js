@@ -29,7 +29,7 @@ window.Tiller = (() => {
   }
 
   // What is asked for without a new view as its reply.
-  const ASIDE = new Set(["scrub", "prompt", "export", "stop", "cancel_loading", "learn", "cancel_learning"]);
+  const ASIDE = new Set(["scrub", "blame", "prompt", "export", "stop", "cancel_loading", "learn", "cancel_learning"]);
   // Of these only the latest counts; one that still waits makes room for it.
   const MOVING = new Set(["slide", "typing", "colouring"]);
   const PATIENCE = 3000;        // milliseconds

@@ -44,7 +44,8 @@
     }
 
     dress(span, token, index, paint) {
-      const [ground, ink, words] = paint(token);
+      const [ground, ink, words, letter] = paint(token);
+      if (letter) span.dataset.stage = letter; else delete span.dataset.stage;
       span.style.backgroundColor = ground;
       span.style.color = ink;
       span.setAttribute("aria-label", `${token[0].trim() || "space"}, ${words}`);
@@ -106,15 +107,15 @@
     return el("span", { class: "t-join", title: "From here on the answer was written with this recipe." }, recipe || "plain");
   }
 
-  /* token -> [background, ink, words] under the chosen lens */
+  /* token -> [background, ink, words, letter of its stage] under the chosen lens */
   function painter() {
     const place = state.view ? state.view.lenses.findIndex((lens) => lens.name === state.view.lens) : -1;
     const lens = state.view ? state.view.lenses[place] : null;
     return (token) => {
       const words = token[2].map(([label, text]) => `${label} ${text}`).join(", ");
       const shade = lens ? token[1][place] : null;
-      if (shade === null || shade === undefined) return ["", "", words];
-      return [...lens[Tiller.dark() ? "dark" : "light"][shade], words];
+      if (shade === null || shade === undefined) return ["", "", words, ""];
+      return [...lens[Tiller.dark() ? "dark" : "light"][shade], words, token[6][place] || ""];
     };
   }
 

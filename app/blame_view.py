@@ -1,0 +1,135 @@
+"""A report on stages as HTML: every text that is not ours is escaped. Draws; decides nothing."""
+
+from __future__ import annotations
+
+from html import escape
+
+from core import blame_report, lenses
+from core.blame_report import Case, Report, Said
+from core.lenses import OKABE_ITO
+from core.stages import Effect, Question, Stage
+
+
+def empty() -> str:
+    """What to do."""
+    return (
+        '<p class="t-quiet">Write a prompt, or take the answer from Chat, and press Find out: a bar for each stage of training says by how '
+        "much it changed the probability of the answer.</p>"
+    )
+
+
+def busy(sentence: str) -> str:
+    """What is going on."""
+    return f'<p class="t-quiet" role="status">{escape(sentence)}</p>'
+
+
+def wrong(sentence: str) -> str:
+    """What to change."""
+    return f'<p class="t-error" role="alert">{escape(sentence)}</p>'
+
+
+def report(found: Report, question: Question) -> str:
+    """All of it, by one question."""
+    parts = [f'<h3 class="t-headline">{escape(found.sentence(question, found.measures[0]))}</h3>']
+    parts.append(_answers(found))
+    parts += [_measure(found, question, measure) for measure in found.measures]
+    if len(found.cases) == 1:
+        case = found.cases[0]
+        parts.append(_heat(found, question, case.answer, "The answer, token by token"))
+        if case.other:
+            parts.append(
+                _heat(found, question, case.other, f"The other answer ({case.other.by or 'typed'}), token by token")
+            )
+    parts.append("<ul>" + "".join(f"<li>{escape(each)}</li>" for each in found.remarks) + "</ul>")
+    return "".join(parts)
+
+
+def _answers(found: Report) -> str:
+    if len(found.cases) > 1:
+        rows = "".join(_row(found, case) for case in found.cases)
+        return f"<table><thead><tr><th>prompt</th><th>answer</th><th>instead</th></tr></thead><tbody>{rows}</tbody></table>"
+    case = found.cases[0]
+    lines = [(case.answer.by or "the answer", case.answer.text)]
+    lines += [(each.by, each.text) for each in (*case.without.values(), *([case.other] if case.other else []))]
+    shown = "".join(
+        f"<tr><th>{escape(by or 'the other answer')}</th><td>{escape(text)}</td></tr>"
+        for by, text in dict.fromkeys(lines)
+    )
+    return f"<table>{shown}</table>"
+
+
+def _row(found: Report, case: Case) -> str:
+    other = f"{case.other.text} ({case.other.by})" if case.other else "the same"
+    return f"<tr><td>{escape(case.prompt)}</td><td>{escape(case.answer.text)}</td><td>{escape(other)}</td></tr>"
+
+
+def _measure(found: Report, question: Question, measure: str) -> str:
+    """Signed bars for the question, and the other questions' figures beside them."""
+    every = {each.key: found.effects(each.key, measure) for each in found.path.questions}
+    heads = "".join(f"<th>{escape(each.title)}</th>" for each in found.path.questions)
+    body = ""
+    for place, stage in enumerate(found.path.stages):
+        cells = "".join(f"<td>{_figure(every[each.key].get(stage.name))}</td>" for each in found.path.questions)
+        body += f"<tr><th>{_mark(place, stage)}</th><td>{_bar(place, every.get(question.key, {}).get(stage.name))}</td>{cells}"
+        size = found.sizes.get(stage.name)
+        body += f"<td>{f'{size:.1%}' if size is not None else ''}</td></tr>"
+    rest = "".join(f"<td>{_rest(found.remainder(each.key, measure))}</td>" for each in found.path.questions)
+    body += f"<tr><th>interaction</th><td></td>{rest}<td></td></tr>"
+    head = f"<tr><th>stage</th><th>{escape(question.title)}</th>{heads}<th>weights moved by</th></tr>"
+    return f"<h4>Probability of {escape(found.of(measure))}</h4><div class='t-scroll'><table>{head}{body}</table></div>"
+
+
+def _rest(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.3f}"
+
+
+def _figure(found: Effect | None) -> str:
+    if found is None:
+        return "–"
+    nats = "new token" if found.nats is None else f"{found.nats:+.1f} nats"
+    return f"{found.probability:+.3f} <span class='t-quiet'>({nats})</span>"
+
+
+def _hue(place: int) -> str:
+    return OKABE_ITO[(place - 1) % len(OKABE_ITO)] if place else "#8c8c8c"
+
+
+def _mark(place: int, stage: Stage) -> str:
+    return f"<span class='t-stage'><i style='background:{_hue(place)}'></i>{escape(stage.letter)} {escape(stage.name)}</span>"
+
+
+def _bar(place: int, found: Effect | None) -> str:
+    """A bar to the right of the middle for more, to the left for less."""
+    if found is None:
+        return "<span class='t-quiet'>cannot be asked</span>"
+    width = min(50.0, abs(found.probability) * 50)
+    side = "left:50%" if found.probability >= 0 else f"left:{50 - width:.1f}%"
+    bar = f"<i style='{side};width:{width:.1f}%;background:{_hue(place)}'></i>"
+    return f"<div class='t-signed' role='img' aria-label='{found.probability:+.3f}'>{bar}</div>"
+
+
+def _heat(found: Report, question: Question, said: Said, title: str) -> str:
+    """Stages down, tokens across: the difference of probability as colour and as number."""
+    scale = lenses.lens("changed")
+    stages = [
+        stage
+        for stage in found.path.stages
+        if question.key == "introduced_at" or (stage.parent and stage.without(question.key))
+    ]
+    head = "".join(f"<th class='t-word'>{escape(_visible(text))}</th>" for text in said.tokens)
+    body = ""
+    for stage in stages:
+        cells = ""
+        for at in range(len(said.tokens)):
+            value = blame_report.token_effects(found.path, question.key, said, at)[stage.name].probability
+            ground = lenses.colour(scale, value)
+            cells += f"<td style='background:{ground};color:{lenses.ink(ground)}'>{value:+.2f}</td>"
+        body += f"<tr><th>{_mark(found.path.stages.index(stage), stage)}</th>{cells}</tr>"
+    return (
+        f"<h4>{escape(title)}: {escape(question.title)}</h4><div class='t-scroll'><table class='t-heat'>"
+        f"<tr><th></th>{head}</tr>{body}</table></div>"
+    )
+
+
+def _visible(text: str) -> str:
+    return text.replace("\n", "⏎").replace(" ", "\N{NO-BREAK SPACE}") or "(part)"

@@ -1,0 +1,173 @@
+"""What blame costs: scoring an answer by every model of a path, against as many plain forward passes; the wait after an answer's last
+token; and the resident set of a process that asks about checkpoints of a hundred megabytes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.memory import SHARD, highest, resident
+from benchmarks.ratios import interleaved
+from core.store import SHIPPED
+
+#: The answer's length, and what scoring it may take of as many plain passes as there are models.
+TOKENS, MOST = 64, 1.2
+#: Seconds after an answer's last token in which all colours are there, on an idle machine of two cores.
+WAIT = 0.3
+_ROOT = Path(__file__).resolve().parent.parent
+_FIFTY: dict[str, Any] = {
+    "vocab_size": 16_000, "hidden_size": 512, "intermediate_size": 1_536, "num_hidden_layers": 10, "num_attention_heads": 8,
+    "num_key_value_heads": 8, "max_position_embeddings": 2_048, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1,
+    "tie_word_embeddings": False,
+}  # fmt: skip
+
+
+def blame(options: argparse.Namespace) -> bool:
+    """Measure all three; whether every promise is kept."""
+    good = _scoring(options)
+    good &= _waiting(options)
+    with tempfile.TemporaryDirectory(prefix="tiller-blame-") as made:
+        for kind in ("llama", "olmo2"):
+            good &= _resident(Path(made) / kind, kind)
+    return good
+
+
+def _scoring(options: argparse.Namespace) -> bool:
+    """An answer of :data:`TOKENS` tokens by all models of the path to a family's final checkpoint."""
+    import torch
+
+    from core import families, loading, stages
+    from core.forcing import Follower
+    from core.prompts import chat_prompt
+
+    torch.set_num_threads(options.threads or loading.threads())
+    family = families.load(options.family)
+    path = stages.path(family, options.checkpoint or "")
+    models = [loading.load(family, name, device=options.device, dtype=options.dtype) for name in path.models()]
+    prompt = chat_prompt(models[0], "How do I kill a process?")
+    draw = random.Random(0)
+    answer = [draw.randrange(10, len(models[0].tokenizer)) for _ in range(TOKENS)]
+
+    @torch.inference_mode()
+    def plain() -> None:
+        for each in models:
+            each.model(input_ids=torch.tensor([[*prompt, *answer]], device=each.device), use_cache=False)
+
+    def scored() -> None:
+        for each in models:
+            Follower(each, prompt).follow(answer)
+
+    found = interleaved({"plain": plain, "scored": scored}, options.pairs)
+    ratio, low, high = found["scored"].over(found["plain"])
+    kept = ratio <= MOST
+    print(
+        f"  scoring {TOKENS} tokens by {len(models)} models: {ratio:.2f} of {len(models)} plain passes ({low:.2f} to {high:.2f}); "
+        f"limit {MOST:.2f}: {'kept' if kept else 'MISSED'}",
+        flush=True,
+    )
+    return kept
+
+
+def _waiting(options: argparse.Namespace) -> bool:
+    """How long the colours take after the last token of an answer, once all models are in memory; the middle of several answers."""
+    from dataclasses import replace
+
+    from core.engine import Engine
+    from core.events import Done, Scores
+
+    engine = Engine(options.family, device=options.device, threads=options.threads)
+    engine.start()
+    engine.wait_ready()
+    settings = engine.settings(options.checkpoint or "")
+    settings = replace(settings, columns=settings.columns[:1], selected=0, lens="blame")
+    waits: list[float] = []
+    for question in ("How do I kill a process?", "What is the capital of France?", "Tell me about whales.") * 4:
+        ended = last = 0.0
+        for event in engine.submit(settings.ask(question)):
+            ended = time.perf_counter() if isinstance(event, Done) else ended
+            last = time.perf_counter() if isinstance(event, Scores) else last
+        waits.append(last - ended)
+    engine.close()
+    # The first answers load the models.
+    middle = sorted(waits[3:])[len(waits[3:]) // 2]
+    kept = middle <= WAIT
+    print(
+        f"  colours complete {middle * 1000:.0f} ms after the last token; limit {WAIT * 1000:.0f} ms: {'kept' if kept else 'MISSED'}",
+        flush=True,
+    )
+    return kept
+
+
+def _resident(folder: Path, kind: str) -> bool:
+    _in_a_process("save", kind, str(folder))
+    found = _in_a_process("ask", str(folder))
+    limit = 1.25 * found["size"] + 4 * found["largest"]
+    kept = found["peak"] <= limit
+    print(
+        f"  {kind}: a path of three checkpoints of {found['size'] / 1e6:.0f} MB in memory: peak {found['peak'] / 1e6:.0f} MB over imports; "
+        f"limit {limit / 1e6:.0f}: {'kept' if kept else 'MISSED'}",
+        flush=True,
+    )
+    return kept
+
+
+def _in_a_process(*words: str) -> dict[str, float]:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.blame", *words], cwd=_ROOT, stdout=subprocess.PIPE, text=True, check=True
+    )
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+# ------------------------------------------------------------------------------------------- what runs in those processes
+
+
+def save(kind: str, folder: str) -> dict[str, float]:
+    """Write a family of three random checkpoints of fifty million parameters, in shards."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Olmo2Config
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    config: Any = {"llama": LlamaConfig, "olmo2": Olmo2Config}[kind](**_FIFTY)
+    tokenizer = AutoTokenizer.from_pretrained(SHIPPED / "skiff" / "base")
+    lines = [f'title = "Random {kind}"']
+    for seed, name in enumerate(("base", "sft", "dpo")):
+        torch.manual_seed(seed)
+        AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).save_pretrained(
+            Path(folder) / name, max_shard_size=SHARD
+        )
+        tokenizer.save_pretrained(Path(folder) / name)
+        lines += ["[[checkpoint]]", f'name = "{name}"', f'path = "{name}"', 'template = "plain"']
+        lines += [f'parent = "{("base", "sft")[seed - 1]}"'] if seed else []
+    (Path(folder) / "family.toml").write_text("\n".join(lines), encoding="utf-8")
+    return {}
+
+
+def ask(folder: str) -> dict[str, float]:
+    """Ask about an answer; the peak of the resident set over what it was after imports, the model's bytes and its largest tensor's."""
+    from core import blame_study, families, lineup, loading, quantizing
+    from core.blame_report import Ask
+    from core.plan import Placing
+
+    family = families.load(folder)
+    placing = Placing(device="cpu")
+    before = resident()
+    with highest() as peak:
+        loaded = loading.load(family, "dpo", device="cpu")
+        work = blame_study.study(family, Ask(("How do I boil an egg?",), tokens=8), lineup.alone(loaded, placing))
+        for _ in work:
+            pass
+    tensors = quantizing.tensors(loaded.model)
+    largest = max(each.numel() * each.element_size() for each in tensors)
+    return {"size": quantizing.size(loaded.model), "largest": largest, "peak": peak() - before}
+
+
+if __name__ == "__main__":
+    print(json.dumps({"save": save, "ask": ask}[sys.argv[1]](*sys.argv[2:])))

@@ -1,0 +1,238 @@
+"""``launch.py blame``: which training stage made it say that, as a table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path as File
+
+import torch
+
+from core import blame_report, families, loading, stages
+from core.arguments import Arguments
+from core.blame_report import Ask, Report, shortened, token_effects
+from core.blame_study import study
+from core.errors import TillerError
+from core.lineup import alone
+from core.options import UsageError
+from core.plan import Placing
+from core.stages import Question, Stage
+from core.steps import Learning
+
+
+def blame(arguments: list[str]) -> int:
+    """Ask every checkpoint of a path about an answer, and print whose it is."""
+    options = _parser().parse_args(arguments)
+    if options.recipe:
+        raise UsageError("Stages are told apart in the models as they are; leave --recipe out.")
+    ask = _ask(options)
+    family = families.load(options.family)
+    torch.set_num_threads(options.threads or loading.threads())
+    # What is wrong with the question is said before a model is loaded for it.
+    path = stages.path(family, ask.checkpoint, ask.path)
+    placing = Placing(options.device, options.dtype, options.quantize, options.max_memory)
+    loaded = loading.load(
+        family,
+        path.final,
+        device=placing.device,
+        dtype=placing.dtype,
+        quantize=placing.quantize,
+        max_memory=placing.max_memory,
+    )
+    report = _told(study(family, ask, alone(loaded, placing)))
+    print("\n".join(table(report)))
+    if options.csv:
+        _write(options.csv, blame_report.to_csv(report))
+    if options.json:
+        _write(options.json, json.dumps(blame_report.to_document(report), ensure_ascii=False, indent=1) + "\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Arguments(
+        "launch.py blame",
+        description="Which training stage made the model say that: by how much each stage changed the probability of an answer, in two or "
+        "three questions that are never mixed up (came with; without it, retrained; without it, weights subtracted).",
+    )
+    parser.add_argument("prompt", nargs="?", default="", help="what the model is asked; or --file")
+    parser.add_argument(
+        "--answer", metavar="TEXT", default="", help="the answer (default: what the final checkpoint says)"
+    )
+    parser.add_argument(
+        "--other", metavar="TEXT", default="",
+        help="a second answer: which became likelier? (default: what the model without the largest stage says)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--file", metavar="FILE", default="", help="a text file of prompts, one a line; - reads them from a pipe"
+    )
+    parser.add_argument(
+        "--question", metavar="NAME", default="",
+        help="came-with, retrained or subtracted: what the first line is about (default: retrained where it can be asked)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--path",
+        metavar="NAMES",
+        default="",
+        help="the checkpoints from the base on, with commas between, instead of the family's",
+    )
+    parser.add_argument(
+        "--own-templates",
+        action="store_true",
+        help="ask every checkpoint with its own chat template instead of the final one",
+    )
+    parser.add_argument("--system", metavar="TEXT", default="", help="a system prompt")
+    parser.add_argument(
+        "--max-tokens", metavar="N", type=int, default=64, help="the longest answer in tokens (default: 64)"
+    )
+    parser.add_argument("--csv", metavar="FILE", default="", help="write every effect, token by token, as CSV")
+    parser.add_argument("--json", metavar="FILE", default="", help="write the whole report as JSON")
+    parser.add_model(
+        checkpoint="the final checkpoint of the path (default: the family's)",
+        recipe="refused: models are asked as they are",
+    )
+    return parser
+
+
+def _ask(options: argparse.Namespace) -> Ask:
+    if bool(options.prompt) == bool(options.file):
+        raise UsageError(
+            'blame needs a prompt, or --file with prompts: python launch.py blame "How do I kill a process?"'
+            if not options.prompt
+            else "Give a prompt or --file, not both."
+        )
+    if not 1 <= options.max_tokens <= 4096:
+        raise UsageError("--max-tokens takes a whole number from 1 to 4096.")
+    if options.question:
+        stages.question(options.question)
+    names = tuple(each.strip() for each in options.path.split(",") if each.strip())
+    prompts = _prompts(options.file) if options.file else (options.prompt,)
+    return Ask(
+        prompts, options.answer, options.other, options.checkpoint or "", names, options.question, options.system,
+        options.own_templates, options.max_tokens,
+    ).checked()  # fmt: skip
+
+
+def _prompts(name: str) -> tuple[str, ...]:
+    try:
+        text = sys.stdin.read() if name == "-" else File(name).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{name} is not UTF-8 text; save it as a text file in UTF-8.") from error
+    except OSError as error:
+        raise UsageError(f"{name} cannot be read ({error.strerror}); check the path.") from error
+    return blame_report.prompts_of(text)
+
+
+def _told(learning: Learning[Report]) -> Report:
+    """Run the slices, and say on a terminal what is going on."""
+    live, shown = sys.stderr.isatty(), ""
+    try:
+        while True:
+            try:
+                step = next(learning)
+            except StopIteration as stop:
+                found: Report = stop.value
+                return found
+            if live and step.sentence != shown:
+                shown = step.sentence
+                print(f"\r\x1b[K{shown}", end="", file=sys.stderr, flush=True)
+    finally:
+        if shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _write(name: str, text: str) -> None:
+    try:
+        File(name).write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise TillerError(f"{name} cannot be written ({error.strerror}); choose another file.") from error
+    print(f"Written to {name}.", file=sys.stderr)
+
+
+# --------------------------------------------------------------------------------------------------------------- the table
+
+
+def table(report: Report) -> list[str]:
+    """A report as lines of text; the first names the stage with the largest effect, and its size."""
+    lines = [report.headline, ""]
+    lines += _heads(report)
+    for measure in report.measures:
+        lines += ["", f"Probability of {report.of(measure)}:", *_effects(report, measure)]
+    if len(report.cases) == 1:
+        lines += ["", *_tokens(report)]
+    return [*lines, "", *report.remarks]
+
+
+def _heads(report: Report) -> list[str]:
+    if len(report.cases) > 1:
+        stage_of = [(case, _largest(report, at)) for at, case in enumerate(report.cases)]
+        return [f"{found:<12}{shortened(case.prompt):<42}{shortened(case.answer.text)}" for case, found in stage_of]
+    case = report.cases[0]
+    rows = [("prompt", case.prompt), (case.answer.by or "answer", case.answer.text)]
+    rows += [(said.by, said.text) for said in case.without.values()]
+    if case.other and case.other.by not in [head for head, _ in rows]:
+        rows.append((case.other.by or "other", case.other.text))
+    wide = max(len(head) for head, _ in rows) + 2
+    return [f"{head:<{wide}}{' '.join(text.split())}" for head, text in rows]
+
+
+def _largest(report: Report, at: int) -> str:
+    """The stage that one of many prompts' answers is owed to."""
+    one = Report(report.ask, report.path, (report.cases[at],), report.sizes, report.titles)
+    found = one.largest(report.question.key, one.measures[0])
+    return f"{report.path.stage(found[0]).letter} {found[1].probability:+.2f}" if found else ""
+
+
+def _effects(report: Report, measure: str) -> list[str]:
+    questions = report.path.questions
+    heads = [each.title for each in questions]
+    lines = [f"{'':<14}" + "".join(f"{head:>{max(20, len(head) + 3)}}" for head in heads)]
+    every = {each.key: report.effects(each.key, measure) for each in questions}
+    for stage in report.path.stages:
+        cells = [_cell(every[each.key].get(stage.name)) for each in questions]
+        lines.append(f"{f'{stage.letter} {stage.name}':<14}" + _spread(cells, heads) + _moved(report, stage))
+    rest = [report.remainder(each.key, measure) for each in questions]
+    lines.append(f"{'interaction':<14}" + _spread(["–" if each is None else f"{each:+.3f}" for each in rest], heads))
+    return lines
+
+
+def _cell(found: stages.Effect | None) -> str:
+    if found is None:
+        return "–"
+    nats = "new token" if found.nats is None else f"{found.nats:+.1f} nats"
+    return f"{found.probability:+.3f} ({nats})"
+
+
+def _spread(cells: Sequence[str], heads: Sequence[str]) -> str:
+    return "".join(f"{cell:>{max(20, len(head) + 3)}}" for cell, head in zip(cells, heads, strict=True))
+
+
+def _moved(report: Report, stage: Stage) -> str:
+    size = report.sizes.get(stage.name)
+    return "" if size is None else f"   weights moved by {size:.1%}"
+
+
+def _tokens(report: Report) -> list[str]:
+    """The answer token by token: the effect of every stage by the question that is asked first, then that of coming with it."""
+    case, path = report.cases[0], report.path
+    lines: list[str] = []
+    keys: list[Question] = list({each.key: each for each in (report.question, path.questions[0])}.values())
+    for question in keys:
+        names = [
+            stage
+            for stage in path.stages
+            if question.key == "introduced_at" or (stage in path.post and stage.without(question.key))
+        ]
+        lines.append(f"Token by token, {question.title}: difference of probability")
+        lines.append(f"{'':<16}" + "".join(f"{stage.letter + ' ' + stage.name:>12}" for stage in names))
+        for at, text in enumerate(case.answer.tokens):
+            found = token_effects(path, question.key, case.answer, at)
+            lines.append(
+                f"{_visible(text):<16}" + "".join(f"{found[stage.name].probability:>+12.3f}" for stage in names)
+            )
+    return lines
+
+
+def _visible(text: str) -> str:
+    return (text.replace("\n", "⏎").replace("\t", "⇥") or "(part)")[:15]

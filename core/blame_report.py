@@ -1,0 +1,426 @@
+"""What was found out about one prompt or many: whose the answer is, by each question and each measure. Values and words, no torch.
+
+The measures γ are probabilities [methods, 5]: that the reply begins with the answer rather than with the other one (the headline, since
+a model's own answer favours its last stages), that it begins with the answer at all, and that it begins like a refusal.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+from core.stages import (
+    NOWHERE,
+    QUESTIONS,
+    Effect,
+    LogProbs,
+    Noise,
+    Path,
+    Question,
+    StageError,
+    effects,
+    noise_of,
+    remainder,
+)
+from core.values import MAX_MESSAGE, clean
+
+#: What each measure is the probability of; ``{answer}`` and ``{other}`` are shortened texts.
+MEASURES: Mapping[str, str] = {
+    "rather": "answering “{answer}” rather than “{other}”",
+    "answer": "answering “{answer}”",
+    "refusal": "refusing",
+}
+#: Texts in a sentence are cut to this length.
+_SHORT = 40
+#: Prompts of one file.
+MAX_PROMPTS = 500
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What is to be found out.
+
+    ``checkpoint`` is the final one (empty: the family's), ``path`` lists the checkpoints that led to it where that is not to be read from
+    the family; without an ``answer`` it is what the final checkpoint says, without an ``other`` one what it would have said without the
+    stage that it is owed to. ``own_templates`` asks every checkpoint of the path with its own chat template instead of the final one.
+    """
+
+    prompts: tuple[str, ...]
+    answer: str = ""
+    other: str = ""
+    checkpoint: str = ""
+    path: tuple[str, ...] = ()
+    question: str = ""
+    system: str = ""
+    own_templates: bool = False
+    tokens: int = 64
+
+    def checked(self) -> Ask:
+        """The same with clean texts. Raises StageError for a prompt or an answer that is empty, or answers to more than one prompt."""
+        prompts = tuple(text for each in self.prompts if (text := clean(each).strip()))
+        if not prompts:
+            raise StageError("Write a prompt first.")
+        if len(prompts) > MAX_PROMPTS:
+            raise StageError(f"There are {len(prompts):,} prompts; at most {MAX_PROMPTS} are asked at once.")
+        if too_long := next((each for each in prompts if len(each) > MAX_MESSAGE), None):
+            raise StageError(
+                f"A prompt has at most {MAX_MESSAGE:,} characters; “{shortened(too_long)}” has {len(too_long):,}."
+            )
+        if len(prompts) > 1 and (self.answer or self.other):
+            raise StageError("An answer belongs to one prompt; with many prompts leave the answers out.")
+        answer, other = clean(self.answer), clean(self.other)
+        if (self.answer and not answer.strip()) or (self.other and not other.strip()):
+            raise StageError("The answer is empty; write what the model said, or leave it out to take what it says.")
+        if other and not answer:
+            raise StageError("There is a second answer and no first one; write both, or none.")
+        if answer and answer.strip() == other.strip():
+            raise StageError("The two answers are the same; write another one.")
+        return Ask(
+            prompts,
+            answer,
+            other,
+            self.checkpoint,
+            self.path,
+            self.question,
+            self.system,
+            self.own_templates,
+            self.tokens,
+        )
+
+
+@dataclass(frozen=True)
+class Said:
+    """An answer, token by token. ``by`` says whose it is (a checkpoint's title), empty for one that was typed.
+
+    ``logprobs`` holds for each model the log-probability in nats of every token, in a chat in which those before it were said.
+    """
+
+    text: str
+    tokens: tuple[str, ...]
+    ids: tuple[int, ...]
+    by: str = ""
+    logprobs: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    def total(self, model: str) -> float:
+        """The log-probability that a model's reply begins so."""
+        each = self.logprobs[model]
+        return NOWHERE if any(value <= NOWHERE for value in each) else max(NOWHERE, sum(each))
+
+
+@dataclass(frozen=True)
+class Case:
+    """One prompt: the answer, and the one beside it (if there is any).
+
+    ``without`` is what the model without a stage says, ``before`` what the checkpoint says that a stage began with, each by the stage's
+    name; ``refusing`` the log-probability of refusing, by model.
+    """
+
+    prompt: str
+    answer: Said
+    other: Said | None
+    without: Mapping[str, Said]
+    before: Mapping[str, Said]
+    refusing: LogProbs
+
+    def found(self, measure: str) -> LogProbs:
+        """The log-probability of what is measured, by model. Raises StageError where there is no second answer to measure against."""
+        if measure == "refusal":
+            return self.refusing
+        if measure == "answer":
+            return {model: self.answer.total(model) for model in self.answer.logprobs}
+        if self.other is None:
+            raise StageError("There is no second answer to compare with; ask for the measure answer or refusal.")
+        other = self.other
+        return {model: _rather(self.answer.total(model), other.total(model)) for model in self.answer.logprobs}
+
+
+def _rather(one: float, other: float) -> float:
+    """log(p / (p + q)) of two log-probabilities."""
+    if one <= NOWHERE:
+        return NOWHERE
+    difference = other - one
+    return -(max(difference, 0.0) + math.log1p(math.exp(-abs(difference))))
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything about some prompts. ``sizes`` are ‖θ_S − θ_parent‖ / ‖θ_parent‖ by stage, ``titles`` the models' names in full."""
+
+    ask: Ask
+    path: Path
+    cases: tuple[Case, ...]
+    sizes: Mapping[str, float]
+    titles: Mapping[str, str]
+
+    @property
+    def question(self) -> Question:
+        """The question that is asked first: the one that was wished for, else the truth where there is one."""
+        there = self.path.questions
+        wished = QUESTIONS.get(self.ask.question)
+        if wished in there:
+            return wished
+        return next((each for each in there if each.key == "retrained_without" and self._whole(each)), there[0])
+
+    def _whole(self, question: Question) -> bool:
+        return all(stage.without(question.key) for stage in self.path.post)
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """What is measured, the headline first."""
+        return tuple(MEASURES) if any(case.other for case in self.cases) else ("answer", "refusal")
+
+    def _cases(self, measure: str) -> list[Case]:
+        return [case for case in self.cases if measure != "rather" or case.other]
+
+    def effects(self, key: str, measure: str) -> dict[str, Effect]:
+        """The stages' effects by a question, each the mean over the prompts."""
+        every = [effects(self.path, key, case.found(measure)) for case in self._cases(measure)]
+        return {name: _mean([each[name] for each in every]) for name in every[0]} if every else {}
+
+    def largest(self, key: str, measure: str) -> tuple[str, Effect] | None:
+        """The stage after the first with the largest effect; None where none has one."""
+        found = {stage.name: each for stage in self.path.post if (each := self.effects(key, measure).get(stage.name))}
+        return max(found.items(), key=lambda item: abs(item[1].probability)) if found else None
+
+    def without(self, question: Question) -> tuple[str, str] | None:
+        """The model without the largest stage that a question names, as a person says it and by its checkpoint's name; for one that came
+        with a stage, the best model without that stage. None where there is none."""
+        found = self.largest(question.key, self.measures[0])
+        if found is None:
+            return None
+        stage = self.path.stage(found[0])
+        key = question.key if question.key != "introduced_at" else "retrained_without" if stage.retrained else "subtracted"
+        model = stage.without(key)
+        return (stage.asked(key), model) if model else None
+
+    def remainder(self, key: str, measure: str) -> float | None:
+        """What the effects leave over of the whole change since the first stage, the mean over the prompts."""
+        each = [remainder(self.path, key, case.found(measure)) for case in self._cases(measure)]
+        known = [value for value in each if value is not None]
+        return sum(known) / len(known) if known else None
+
+    def noise(self, measure: str) -> Noise:
+        """How far retrainings with other seeds differ in the same measure on the same prompts."""
+        models = (self.path.final, *self.path.nulls)
+        differences = [
+            _probability(found[a]) - _probability(found[b])
+            for case in self._cases(measure)
+            for found in [case.found(measure)]
+            for a, b in combinations(models, 2)
+            if a in found and b in found
+        ]
+        return noise_of(differences)
+
+    def of(self, measure: str) -> str:
+        """What a measure is the probability of, in words."""
+        if len(self.cases) > 1:
+            many = {
+                "rather": "the model's own answers rather than those without the stage",
+                "answer": "the model's own answers",
+            }
+            return many.get(measure, MEASURES[measure])
+        case = self.cases[0]
+        return MEASURES[measure].format(
+            answer=shortened(case.answer.text), other=shortened(case.other.text) if case.other else ""
+        )
+
+    @property
+    def headline(self) -> str:
+        """The first line: the stage with the largest effect, and its size."""
+        return self.sentence(self.question, self.measures[0])
+
+    def sentence(self, question: Question, measure: str) -> str:
+        """What a question says about a measure."""
+        found = self.largest(question.key, measure)
+        if found is None:
+            return f"No stage can be asked “{question.title}” here."
+        name, each = found
+        stage, noise = self.path.stage(name), self.noise(measure)
+        mean = f" (the mean over {len(self._cases(measure))} prompts)" if len(self.cases) > 1 else ""
+        small = ""
+        if noise.level is not None and abs(each.probability) < noise.level:
+            small = f"; that is within the noise, since retrainings with other seeds differ by up to {noise.level:.2f}"
+        return (
+            f"{stage.word} has the largest effect: {each.probability:+.2f} on the probability of {self.of(measure)}{mean} "
+            f"({stage.asked(question.key)}){small}."
+        )
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What has to be known to read the figures: where the questions disagree, the noise, the template, what is no answer."""
+        measure = self.measures[0]
+        said = [*self._disagreements(measure)]
+        noise = self.noise(measure)
+        said.append(f"{noise.said[:1].upper()}{noise.said[1:]}.")
+        if lacking := [each.word for each in self.path.post if each.retrained is None]:
+            pronoun = "them" if len(lacking) > 1 else "it"
+            said.append(
+                f"There is no retraining without {' or '.join(lacking)}: only the other questions can be asked of {pronoun}."
+            )
+        said.append(
+            "Every checkpoint was asked with its own chat template."
+            if self.ask.own_templates
+            else "All models were asked with the final chat template, so that the format is owed to the stage that taught it."
+        )
+        return tuple(said)
+
+    def _disagreements(self, measure: str) -> list[str]:
+        largest = {each.key: found for each in self.path.questions if (found := self.largest(each.key, measure))}
+        told = []
+        for (key, (stage, one)), (other_key, (other_stage, other)) in combinations(largest.items(), 2):
+            if stage != other_stage and max(abs(one.probability), abs(other.probability)) > 0.05:
+                why = {
+                    (
+                        "introduced_at",
+                        "retrained_without",
+                    ): "what came with one stage may be taught again, or made needless, by a later one",
+                    (
+                        "introduced_at",
+                        "subtracted",
+                    ): "subtracting a stage's weights also undoes what later stages built on them",
+                    (
+                        "retrained_without",
+                        "subtracted",
+                    ): "the subtraction is an estimate, and the retraining is the truth",
+                }[key, other_key]
+                told.append(
+                    f"The questions disagree: “{QUESTIONS[key].title}” names {self.path.stage(stage).word} ({one.probability:+.2f}), "
+                    f"“{QUESTIONS[other_key].title}” names {self.path.stage(other_stage).word} ({other.probability:+.2f}); {why}."
+                )
+        return told
+
+
+def _mean(each: Sequence[Effect]) -> Effect:
+    nats = [effect.nats for effect in each if effect.nats is not None]
+    probability = sum(effect.probability for effect in each) / len(each)
+    return Effect(probability, sum(nats) / len(nats) if len(nats) == len(each) else None)
+
+
+def _probability(logprob: float) -> float:
+    return 0.0 if logprob <= NOWHERE else math.exp(logprob)
+
+
+def shortened(text: str) -> str:
+    """A text as a sentence quotes it, on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= _SHORT else line[: _SHORT - 1].rstrip() + "…"
+
+
+def prompts_of(text: str) -> tuple[str, ...]:
+    """The prompts of a text file, one a line. Raises StageError when there is none."""
+    found = tuple(line.strip() for line in clean(text).split("\n") if line.strip())
+    if not found:
+        raise StageError("The file has no prompt; write one on each line.")
+    return found
+
+
+# --------------------------------------------------------------------------------------------------------------- exports
+
+
+def to_document(report: Report) -> dict[str, Any]:
+    """The whole report as a JSON document: for each prompt both answers token by token, by model, and the effects by question."""
+    return {
+        "tiller": "blame",
+        "headline": report.headline,
+        "remarks": list(report.remarks),
+        "family": report.path.family,
+        "stages": [vars(stage) for stage in report.path.stages],
+        "models": dict(report.titles),
+        "weight_changes": dict(report.sizes),
+        "question": report.question.key,
+        "own_templates": report.ask.own_templates,
+        "summary": {
+            measure: {
+                "of": report.of(measure),
+                "noise": vars(report.noise(measure)),
+                **{each.key: _effects(report, each.key, measure) for each in report.path.questions},
+            }
+            for measure in report.measures
+        },
+        "cases": [_case_document(report, case) for case in report.cases],
+    }
+
+
+def _effects(report: Report, key: str, measure: str) -> dict[str, Any]:
+    found = {name: vars(each) for name, each in report.effects(key, measure).items()}
+    return {"effects": found, "remainder": report.remainder(key, measure)}
+
+
+def _case_document(report: Report, case: Case) -> dict[str, Any]:
+    measures = [each for each in report.measures if each != "rather" or case.other]
+    return {
+        "prompt": case.prompt,
+        "answer": _said_document(case.answer),
+        "other": _said_document(case.other) if case.other else None,
+        "without": {name: {"by": said.by, "text": said.text} for name, said in case.without.items()},
+        "before": {name: {"by": said.by, "text": said.text} for name, said in case.before.items()},
+        "probabilities": {
+            measure: {model: _probability(value) for model, value in case.found(measure).items()}
+            for measure in measures
+        },
+        "effects": {
+            measure: {
+                each.key: {
+                    name: vars(found) for name, found in effects(report.path, each.key, case.found(measure)).items()
+                }
+                for each in report.path.questions
+            }
+            for measure in measures
+        },
+    }
+
+
+def _said_document(said: Said) -> dict[str, Any]:
+    return {
+        "text": said.text, "by": said.by, "tokens": list(said.tokens), "ids": list(said.ids),
+        "nats": {model: list(values) for model, values in said.logprobs.items()},
+    }  # fmt: skip
+
+
+_COLUMNS = ("prompt", "what", "place", "text", "question", "stage", "probability", "nats")
+
+
+def to_rows(report: Report) -> list[tuple[str, ...]]:
+    """The report as a table, its head first: a row for each effect, of the measures of each prompt and of each token of its answer."""
+    rows: list[tuple[str, ...]] = [_COLUMNS]
+    for case in report.cases:
+        for measure in (each for each in report.measures if each != "rather" or case.other):
+            for question in report.path.questions:
+                found = effects(report.path, question.key, case.found(measure))
+                rows += [_row(case, measure, "", "", question, name, each) for name, each in found.items()]
+        for what, said in (("answer token", case.answer), ("other token", case.other)):
+            for at, text in enumerate(said.tokens if said else ()):
+                assert said is not None
+                for question in report.path.questions:
+                    found = token_effects(report.path, question.key, said, at)
+                    rows += [_row(case, what, str(at), text, question, name, each) for name, each in found.items()]
+    return rows
+
+
+def token_effects(path: Path, key: str, said: Said, at: int) -> dict[str, Effect]:
+    """The stages' effects on one token of an answer."""
+    return effects(path, key, {model: values[at] for model, values in said.logprobs.items()})
+
+
+def _row(case: Case, what: str, place: str, text: str, question: Question, stage: str, each: Effect) -> tuple[str, ...]:
+    nats = "" if each.nats is None else f"{each.nats:.6f}"
+    return case.prompt, what, place, text, question.key, stage, f"{each.probability:.6f}", nats
+
+
+def to_csv(report: Report) -> str:
+    """:func:`to_rows` as CSV. A text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    import csv
+    import io
+
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    for row in to_rows(report):
+        writer.writerow([_inert(cell) if at in (0, 3) else cell for at, cell in enumerate(row)])
+    return out.getvalue()
+
+
+def _inert(text: str) -> str:
+    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t") else text

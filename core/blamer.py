@@ -1,0 +1,169 @@
+"""The blame of the answers that the engine writes: which runs want it, what it takes, and the noise level it is measured against.
+
+Everything here happens on the engine's thread, a slice at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator, Iterable
+
+from core import noise, prompts, stages
+from core.active import Active
+from core.blaming import Blaming
+from core.checkpoints import Family
+from core.errors import TillerError
+from core.events import Done, Event, Scores, Token
+from core.lineup import Vocabularies, shelved
+from core.shelf import NoRoomNow, Shelf
+from core.stages import Noise, Path
+from core.steps import Step
+
+_log = logging.getLogger(__name__)
+
+
+class Blamer:
+    """Blame for the runs of one engine. ``measured`` is told of a noise level by the final checkpoint's name, once it is known."""
+
+    def __init__(self, family: Family, shelf: Shelf, measured: Callable[[str, Noise], None]) -> None:
+        self.family, self.shelf = family, shelf
+        self._measured = measured
+        self._noise: dict[str, Noise] = {}
+        self._wanted: list[Path] = []
+        self._measuring: Generator[Step, None, Noise] | None = None
+
+    # -------------------------------------------------------------------------------------------------------------- runs
+
+    def hear(self, active: Active, events: Iterable[Event]) -> list[Event]:
+        """Tell the blame of a run what has been said; gives a note for a column that cannot have any."""
+        if active.run.scrub or not active.run.blame:
+            return []
+        notes: list[Event] = []
+        for column, prompt in active.prompts.items():
+            if column not in active.blaming and column not in active.unblamed:
+                notes += self._begin(active, column, prompt)
+        for event in events:
+            blaming = active.blaming.get(event.column) if event.column is not None else None
+            if blaming is not None and isinstance(event, Token) and event.index == len(blaming.tokens):
+                blaming.tokens.append(event.id)
+            elif blaming is not None and isinstance(event, Done):
+                blaming.ended = True
+        return notes
+
+    def give(self, active: Active) -> list[Event]:
+        """Begin the blame of answers that were written before; gives a note for each that cannot have any."""
+        notes: list[Event] = []
+        for column, tokens in (active.run.given or {}).items():
+            checkpoint = active.run.settings.columns[column].checkpoint
+            try:
+                stages.path(self.family, checkpoint)
+                with self.shelf.held(checkpoint) as loaded:
+                    prompt = prompts.build(loaded, active.run.settings, column).ids
+            except TillerError as error:
+                notes.append(Scores(column, "blame", note=str(error)))
+                continue
+            active.prompts[column] = prompt
+            notes += self._begin(active, column, prompt)
+            if column in active.blaming:
+                active.blaming[column].tokens += tokens
+                active.blaming[column].ended = True
+        return notes
+
+    def _begin(self, active: Active, column: int, prompt: tuple[int, ...]) -> list[Event]:
+        try:
+            path = stages.path(self.family, active.run.settings.columns[column].checkpoint)
+        except TillerError as error:
+            active.unblamed.add(column)
+            return [Scores(column, "blame", note=str(error))]
+        vocabularies = Vocabularies(self.family, path)
+        live = self.shelf.placing.quantize == "none" and self.shelf.together(path.models())
+        made = active.blaming[column] = Blaming(
+            column, path, lambda: self.noise(path), prompt, vocabularies.unknown,
+            self.shelf.get if live else None, shelved(self.shelf, path.final),
+        )  # fmt: skip
+        said = active.said.get(column, [])
+        made.tokens = [token.id for token in said]
+        made.ended = column in active.ended
+        return []
+
+    def step(self, active: Active) -> list[Event]:
+        """One slice of one column's blame."""
+        for column, blaming in active.blaming.items():
+            try:
+                events = blaming.step()
+            except NoRoomNow as error:
+                events, blaming.over = [Scores(column, "blame", note=str(error))], True
+            except Exception as error:
+                # A fault of ours or of a library's: the answer itself is not to suffer from it.
+                _log.error("Blame failed.", exc_info=error)
+                reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+                events = [
+                    Scores(
+                        column,
+                        "blame",
+                        note=f"The stages could not be told apart ({reason}); try again or restart Tiller.",
+                    )
+                ]
+                blaming.over = True
+            if events is not None:
+                return events
+        return []
+
+    def pending(self, active: Active) -> bool:
+        """Whether something of a run's blame is left to do now that its answers are complete."""
+        return not active.run.cancelled.is_set() and any(not each.over for each in active.blaming.values())
+
+    # ------------------------------------------------------------------------------------------------------------- noise
+
+    def noise(self, path: Path) -> Noise:
+        """The noise level of a path's final checkpoint; unknown until it is measured, which begins now while nobody chats."""
+        found = self._noise.get(path.final)
+        if found is None:
+            try:
+                found = noise.kept(self.family, path)
+            except TillerError as error:
+                # A retraining that is not there, or belongs to other weights: uncalibrated, and said so.
+                _log.info("No noise level of %s: %s", path.final, error)
+                found = Noise()
+            if found is not None:
+                self._know(path, found)
+            elif path not in self._wanted:
+                self._wanted.append(path)
+        return found or Noise()
+
+    def expect(self) -> None:
+        """Measure the final checkpoint's noise level beforehand, where all that it takes is small."""
+        try:
+            path = stages.path(self.family)
+        except TillerError:
+            # One checkpoint only: there are no stages to tell apart, and nobody can ask.
+            return
+        if self.shelf.placing.quantize == "none" and self.shelf.together((path.final, *path.nulls)):
+            self.noise(path)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a noise level is still to be measured."""
+        return bool(self._wanted)
+
+    def measure(self) -> None:
+        """One slice of measuring a noise level."""
+        path = self._wanted[0]
+        if self._measuring is None:
+            self._measuring = noise.measure(self.family, path, shelved(self.shelf, path.final))
+        try:
+            next(self._measuring)
+        except StopIteration as stop:
+            self._know(path, stop.value)
+        except Exception as error:
+            # Whatever is wrong with a retraining, effects are shown without a noise level then.
+            _log.info("The noise level of %s could not be measured: %s", path.final, error)
+            self._know(path, Noise())
+        else:
+            return
+        self._wanted.pop(0)
+        self._measuring = None
+
+    def _know(self, path: Path, found: Noise) -> None:
+        self._noise[path.final] = found
+        self._measured(path.final, found)

@@ -1,0 +1,137 @@
+"""The models of a path, one at a time, each ready to be forced onto the tokens of the final one.
+
+Where they come from is left to whoever asks: the engine takes them from its shelf, the command line lets one model wear them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from core import loading, worn
+from core.checkpoints import Family
+from core.forcing import reading
+from core.loading import Loaded
+from core.plan import Placing
+from core.shelf import Shelf
+from core.stages import Path, StageError
+from core.steps import Learning, Step
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Models:
+    """Gives a model by the name of its checkpoint, for as long as a ``with`` lasts.
+
+    ``exclusive`` says that chats use the same model, so that nothing else may happen inside the ``with``: see :meth:`during`.
+    """
+
+    get: Callable[[str], AbstractContextManager[Loaded]]
+    exclusive: bool = False
+
+    def during(self, name: str, work: Callable[[Loaded], Learning[T]]) -> Learning[T]:
+        """Some work with a model, in slices; in one where nothing may come between them."""
+        with self.get(name) as loaded:
+            slices = work(loaded)
+            if not self.exclusive:
+                return (yield from slices)
+            tokens, sentence = 0, ""
+            while True:
+                try:
+                    step = next(slices)
+                except StopIteration as stop:
+                    found: T = stop.value
+                    break
+                tokens, sentence = tokens + step.tokens, step.sentence
+        yield Step(tokens, sentence)
+        return found
+
+
+#: Ids that are compared to see whether two tokenizers are one.
+_COMPARED = 997
+
+
+def shelved(shelf: Shelf, final: str) -> Models:
+    """Models from the engine's shelf, which keeps as many as there is room for; of a quantized family the final one wears the others."""
+    quantized = shelf.placing.quantize != "none"
+
+    @contextmanager
+    def models(name: str) -> Iterator[Loaded]:
+        with shelf.held(final if quantized else name) as loaded:
+            if quantized:
+                with worn.wearing(loaded, name) as other:
+                    yield other
+            else:
+                with reading(loaded) as other:
+                    yield other
+
+    return Models(models, exclusive=quantized)
+
+
+def alone(loaded: Loaded, placing: Placing) -> Models:
+    """One model in memory, the final one, that wears the weights of all others; one that it cannot wear is loaded beside it."""
+
+    @contextmanager
+    def models(name: str) -> Iterator[Loaded]:
+        if worn.fits(loaded, name):
+            with worn.wearing(loaded, name) as other:
+                yield other
+        else:
+            beside = loading.load(
+                loaded.family,
+                name,
+                device=placing.device,
+                dtype=placing.dtype,
+                quantize=placing.quantize,
+                max_memory=placing.max_memory,
+            )
+            with reading(beside) as other:
+                yield other
+
+    return Models(models)
+
+
+@dataclass
+class Vocabularies:
+    """How many tokens each checkpoint of a path knows, by its tokenizer."""
+
+    family: Family
+    path: Path
+    _known: dict[str, int] = field(default_factory=dict)
+
+    def unknown(self, name: str) -> range:
+        """The ids that a model gives no probability to: those that came later, or with the stage that it is without.
+
+        Raises:
+            StageError: the tokenizers of the path's checkpoints spell the same id differently.
+            LoadError: a tokenizer is not there.
+        """
+        for stage in self.path.stages:
+            if stage.checkpoint == name:
+                return range(self._size(name), self._size(self.path.final))
+        for stage in self.path.post:
+            if name in (stage.retrained, stage.subtracted) and stage.parent is not None:
+                return range(self._size(stage.parent), self._size(stage.checkpoint))
+        return range(0)
+
+    def _size(self, name: str) -> int:
+        if not self._known:
+            tokenizers = {
+                each.checkpoint: loading.tokenizer_of(self.family.checkpoint(each.checkpoint))
+                for each in self.path.stages
+            }
+            final = tokenizers[self.path.final]
+            for other, tokenizer in tokenizers.items():
+                shared = range(0, min(len(tokenizer), len(final)), max(1, len(final) // _COMPARED))
+                special = {*tokenizer.added_tokens_decoder, *final.added_tokens_decoder}
+                plain = [each for each in shared if each not in special]
+                if tokenizer.convert_ids_to_tokens(plain) != final.convert_ids_to_tokens(plain):
+                    raise StageError(
+                        f"{other} and {self.path.final} have different tokenizers, so that they cannot be asked about the same tokens; "
+                        "stages are told apart between checkpoints of one tokenizer."
+                    )
+                self._known[other] = len(tokenizer)
+        return self._known[name]

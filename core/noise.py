@@ -1,0 +1,114 @@
+"""How far chance alone goes: retrainings of the final checkpoint that differ by their seed, asked about its own answers.
+
+The level is the 95th percentile of the differences of probability that two of them, or one and the final checkpoint, give to the same
+token [methods, 5]. It is measured once for a family's weights and kept: ``<family>/shared/noise.<final>.safetensors``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import combinations
+from math import exp
+from pathlib import Path as File
+
+import numpy as np
+
+from core import contrast, effects, loading, store
+from core.checkpoints import Family
+from core.forcing import logprobs_in_slices
+from core.generation import answer_all
+from core.lineup import Models, Vocabularies
+from core.loading import Loaded
+from core.stages import NOWHERE, Noise, Path, noise_of
+from core.steps import Learning, Slices, Step, told
+from core.values import Sampling
+
+#: Messages of each class whose answers are looked at, and how much of an answer is.
+MESSAGES = 32
+TOKENS = 24
+
+
+def kept(family: Family, path: Path) -> Noise | None:
+    """The level that was measured on these weights; None where it has to be measured, uncalibrated where that cannot be."""
+    if not path.nulls:
+        return Noise()
+    now = _fingerprints(family, path)
+    for file in _files(family, path):
+        if not file.is_file():
+            continue
+        card = store.read_card(file)
+        if card.details.get("fingerprints") == now:
+            return Noise(float(card.details["level"]), int(card.details["differences"]))
+    return None
+
+
+def measure(family: Family, path: Path, models: Models) -> Learning[Noise]:
+    """Measure the level and keep it, a forward pass at a time.
+
+    Raises:
+        TillerError: a checkpoint cannot be loaded, or there are no messages.
+    """
+    sentence = "Measuring how far chance alone goes."
+    asked, replies = yield from models.during(path.final, lambda final: _answers(family, final, sentence))
+    vocabularies = Vocabularies(family, path)
+    found: list[list[float]] = []
+    for name in (path.final, *path.nulls):
+        score = partial(logprobs_in_slices, prompts=asked, replies=replies, unknown=vocabularies.unknown(name))
+        each = yield from models.during(name, partial(_score, score=score, sentence=sentence))
+        found.append([0.0 if value <= NOWHERE else exp(value) for reply in each for value in reply])
+    differences = [abs(a - b) for one, other in combinations(found, 2) for a, b in zip(one, other, strict=True)]
+    noise = noise_of(differences)
+    _keep(family, path, noise, differences)
+    return noise
+
+
+def _score(
+    loaded: Loaded, score: Callable[[Loaded], Slices[list[list[float]]]], sentence: str
+) -> Learning[list[list[float]]]:
+    return told(score(loaded), sentence)
+
+
+def _answers(
+    family: Family, final: Loaded, sentence: str
+) -> Learning[tuple[list[tuple[int, ...]], list[tuple[int, ...]]]]:
+    """The prompts, and what the final checkpoint says to them."""
+    asked = [each.ids for each in effects.chat(final, messages(family))]
+    size = effects.rows_of(final)
+    replies: list[tuple[int, ...]] = []
+    for start in range(0, len(asked), size):
+        some = asked[start : start + size]
+        answers = dict(answer_all(final, some, sampling=Sampling(max_new_tokens=TOKENS), rows=size))
+        replies += [tuple(token.id for token in answers[at].tokens) for at in range(len(some))]
+        yield Step(sum(map(len, replies[start:])), sentence)
+    return asked, replies
+
+
+def messages(family: Family) -> list[str]:
+    """What is asked: the test split of the refusal contrast, and what the chips ask."""
+    found = contrast.load(family, "refusal")
+    texts = [text for positive in (True, False) for text in found.part("test", positive, MESSAGES)]
+    return [*texts, *(example.message for example in family.examples)]
+
+
+def _keep(family: Family, path: Path, noise: Noise, differences: Sequence[float]) -> None:
+    details = {
+        "kind": "noise",
+        "name": path.final,
+        "family": family.name,
+        "checkpoint": path.final,
+        "fingerprints": _fingerprints(family, path),
+        "level": noise.level,
+        "differences": noise.differences,
+    }
+    quantiles = np.quantile(np.asarray(differences), np.linspace(0, 1, 101)).astype(np.float32)
+    store.save_artefact(_files(family, path)[0], {"quantiles": quantiles}, details)
+
+
+def _files(family: Family, path: Path) -> tuple[File, File]:
+    name = f"noise.{path.final}.safetensors"
+    return store.user_folder() / family.name / "shared" / name, family.folder / "shared" / name
+
+
+def _fingerprints(family: Family, path: Path) -> dict[str, str]:
+    return {name: loading.fingerprint(family.checkpoint(name)) for name in (path.final, *path.nulls)}

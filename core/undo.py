@@ -1,0 +1,123 @@
+"""``launch.py undo``: removes a stage's part from the final model, as far as two lists of prompts say, beside three controls."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import torch
+
+from core import families, loading, undo_report, undo_saving
+from core.arguments import Arguments
+from core.errors import TillerError
+from core.options import UsageError
+from core.skiff import undo_prompts
+from core.steps import Learning
+from core.undo_examples import Prompts
+from core.undo_report import Undone
+from core.undoing import STEPS
+
+
+def undo(arguments: list[str]) -> int:
+    """Fit, print before and after on held-out prompts beside the controls, and keep the edited model where that is asked for."""
+    options = _parser().parse_args(arguments)
+    if options.recipe:
+        raise UsageError("The part of a stage is removed from the weights; leave --recipe out.")
+    if options.steps < 1:
+        raise UsageError(f"--steps takes 1 or more, not {options.steps}.")
+    family = families.load(options.family)
+    torch.set_num_threads(options.threads or loading.threads())
+    prompts = _prompts(options)
+    loaded = loading.load(
+        family, options.checkpoint or family.final.name, device=options.device, dtype=options.dtype,
+        quantize=options.quantize, max_memory=options.max_memory, differentiable=True,
+    )  # fmt: skip
+    undone = _shown(undo_report.undo(loaded, options.stage, prompts, not options.no_controls, options.steps))
+    print(undone.how)
+    print(*undone.table(), undone.verdict, sep="\n", flush=True)
+    if options.name:
+        path = undo_saving.save_checkpoint(loaded, undone, options.name)
+        print(f"Kept as the checkpoint {options.name} in {path}; chat with it by --checkpoint {options.name}.")
+    if options.out:
+        title = f"{family.title} {loaded.checkpoint.name}, part of {undone.stage.stage} removed"
+        undo_saving.save_folder(loaded, undone.strengths, options.out, title)
+        print(f"Written to {options.out}; chat with it by --family {_as_argument(options.out)}.")
+    if options.json:
+        options.json.write_text(json.dumps(undone.document(), indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+def _as_argument(folder: Path) -> str:
+    return str(folder) if folder.is_absolute() else f"./{folder}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Arguments(
+        "launch.py undo",
+        description="Remove what a training stage did to some behaviour: a strength for every row of its change in the weights is fitted "
+        "to prompts whose behaviour is to be lost and kept, and judged on held-out ones beside controls.",
+    )
+    parser.add_argument(
+        "stage", metavar="STAGE", help="the stage that is to blame, as launch.py blame names it, such as safety"
+    )
+    parser.add_model(checkpoint="the checkpoint to edit (default: the family's final one)", recipe="refused")
+    for name, what in (("lose", "whose behaviour is to be lost"), ("keep", "whose behaviour is to be kept")):
+        parser.add_argument(
+            f"--{name}", type=Path, metavar="FILE", help=f"prompts {what}, one a line (default for Skiff: its own)"
+        )
+        parser.add_argument(
+            f"--{name}-held-out", type=Path, metavar="FILE", help="… and those to judge by (default: every fourth)"
+        )
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write the edited model as a model folder")
+    parser.add_argument("--name", metavar="NAME", help="keep the edited model as one more checkpoint of the family")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
+    parser.add_argument(
+        "--no-controls", action="store_true", help="leave the controls out, which take longer than the fit"
+    )
+    parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help="steps of the fit (default: %(default)s)")
+    return parser
+
+
+def _prompts(options: argparse.Namespace) -> Prompts:
+    given = {name: getattr(options, name) for name in ("lose", "keep", "lose_held_out", "keep_held_out")}
+    if options.family == "skiff" and not any(given.values()):
+        return offered()
+    if not (options.lose and options.keep):
+        lacking = "keep" if options.lose else "lose"
+        raise UsageError(f"undo needs two files of prompts, one a line; add --{lacking} FILE.")
+    return Prompts.split(**{name: _lines(path) if path else () for name, path in given.items()})
+
+
+def offered() -> Prompts:
+    """Skiff's own prompts: its planted over-refusal is to go, everything else to stay."""
+    return Prompts.split(
+        undo_prompts.lose(), undo_prompts.keep(), undo_prompts.lose_held_out(), undo_prompts.keep_held_out()
+    )
+
+
+def _lines(path: Path) -> tuple[str, ...]:
+    try:
+        return tuple(undo_report.lines_of(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise TillerError(
+            f"{path} cannot be read ({error.strerror}); give a text file with one prompt a line."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise TillerError(f"{path} is not UTF-8; save it as UTF-8.") from error
+
+
+def _shown(work: Learning[Undone]) -> Undone:
+    """Run it to its end with what it is at on one line of a terminal."""
+    live = sys.stderr.isatty()
+    while True:
+        try:
+            step = next(work)
+        except StopIteration as stop:
+            if live:
+                print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            found: Undone = stop.value
+            return found
+        if live:
+            print(f"\r\x1b[K{step.sentence}", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,94 @@
+"""Removing a stage's part from a front end: on the engine's thread, a slice at a time, between the steps of chats. No torch until then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.edited import with_edited
+from core.engine import Engine
+from core.steps import Learning, Step
+from core.values import Column, Settings
+
+if TYPE_CHECKING:
+    from core.undo_report import Undone
+    from core.worker import Worker
+
+
+def stages_of(engine: Engine) -> tuple[str, ...]:
+    """The stages whose part can be removed from the final checkpoint, the last one first."""
+    return tuple(each.stage for each in reversed(engine.family.path(engine.family.final.name)[1:]))
+
+
+def offered(engine: Engine, settings: Settings | None = None) -> tuple[str, str]:
+    """Prompts to begin with, one a line: to lose, with the chat's own messages first, and to keep. Skiff brings its own."""
+    said = [turn.user.replace("\n", " ") for turn in settings.turns] if settings else []
+    if engine.family.name != "skiff":
+        return "\n".join(said), ""
+    from core.skiff import undo_prompts
+
+    return "\n".join([*said, *undo_prompts.lose()]), "\n".join(undo_prompts.keep())
+
+
+def undoing(engine: Engine, stage: str, lose: str, keep: str, controls: bool = True) -> Generator[Step, None, Undone]:
+    """Remove a stage's part from the final checkpoint, judged on every fourth of the prompts; closing the generator cancels.
+
+    Raises:
+        TillerError: too few prompts, a stage that is not to blame, a quantized model.
+    """
+
+    def make(worker: Worker) -> Learning[Undone]:
+        from core.undo_examples import Prompts
+        from core.undo_report import undo
+
+        prompts = Prompts.split(lose.splitlines(), keep.splitlines())
+        # Held until the work is over or closed.
+        return _held(
+            worker,
+            lambda: undo(worker.shelf.get(worker.family.final.name), stage, prompts, controls, load=worker.shelf.get),
+        )
+
+    return engine.slices(make)
+
+
+def _held(worker: Worker, make: Callable[[], Learning[Undone]]) -> Learning[Undone]:
+    with worker.shelf.held(worker.family.final.name):
+        return (yield from make())
+
+
+def kept(engine: Engine, undone: Undone, name: str) -> Path:
+    """Keep the edited model as one more checkpoint of the family, which Chat offers from then on; gives its file.
+
+    Raises:
+        TillerError: a name that is another checkpoint's, or cannot be one; a family of the Hub; a full disk.
+    """
+
+    def save(worker: Worker) -> Path:
+        from core.undo_saving import save_checkpoint
+
+        path = save_checkpoint(worker.shelf.get(undone.checkpoint), undone, name)
+        # What was loaded under that name before is another model.
+        worker.shelf.drop(name)
+        engine.family = worker.family = worker.shelf.family = worker.blamer.family = with_edited(worker.family)
+        return path
+
+    return engine.call(save).result()
+
+
+def folder_of(engine: Engine, undone: Undone, folder: Path) -> None:
+    """Write the edited model as a model folder. Raises TillerError when the folder is not empty or cannot be written."""
+
+    def save(worker: Worker) -> None:
+        from core.undo_saving import save_folder
+
+        title = f"{worker.family.title} {undone.checkpoint}, part of {undone.stage.stage} removed"
+        save_folder(worker.shelf.get(undone.checkpoint), undone.strengths, folder, title)
+
+    engine.call(save).result()
+
+
+def beside(settings: Settings, undone: Undone, name: str) -> Settings:
+    """The chat with two columns: the model as it is, and without the stage's part."""
+    return replace(settings, columns=(Column(undone.checkpoint), Column(name)), selected=1)

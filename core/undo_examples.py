@@ -1,0 +1,171 @@
+"""What the removal of a stage's part is fitted on and judged by: prompts to lose and to keep, and what is to be said to each.
+
+To a prompt to lose, the model shall say what the checkpoint before the stage says, since blame names that stage; to one to keep,
+what it says now. Prompts to lose that the parent answers as the model does now teach nothing about the stage, and are left out and counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from core.errors import TillerError
+from core.generation import answer_all
+from core.loading import Loaded
+from core.prompts import chat_prompt
+from core.scoring import reply_logits
+from core.steps import Learning, Step
+from core.values import Sampling
+
+#: Every so many-th prompt of a list is held out, where no held-out list is given.
+HELD_OUT = 4
+#: Fewer prompts than this cannot be split into two parts.
+FEWEST = 8
+#: Replies are compared, and learnt from, up to this many tokens; their beginnings up to the second.
+REPLY, OPENING = 24, 4
+#: Of each distribution to keep so many of the likeliest tokens are remembered, and what is left over in one number.
+_LIKELIEST = 64
+_ROWS = 32
+
+
+class UndoError(TillerError):
+    """A part of a stage that cannot be removed: too few prompts, or a stage that is not to blame."""
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """What a person wants: behaviour to lose and to keep, each as prompts to fit on and prompts to judge by."""
+
+    lose: tuple[str, ...]
+    keep: tuple[str, ...]
+    lose_held_out: tuple[str, ...]
+    keep_held_out: tuple[str, ...]
+
+    @classmethod
+    def split(
+        cls,
+        lose: Sequence[str],
+        keep: Sequence[str],
+        lose_held_out: Sequence[str] = (),
+        keep_held_out: Sequence[str] = (),
+    ) -> Prompts:
+        """Two lists, with every fourth prompt held out where no held-out list is given.
+
+        Raises:
+            UndoError: a list is too short, or a held-out prompt is one of those that are fitted on.
+        """
+        parts: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+        for name, given, held_out in (("lose", lose, lose_held_out), ("keep", keep, keep_held_out)):
+            every = tuple(dict.fromkeys(text.strip() for text in given if text.strip()))
+            own = tuple(dict.fromkeys(text.strip() for text in held_out if text.strip()))
+            if len(every) < FEWEST:
+                raise UndoError(
+                    f"There are {len(every)} prompts to {name}; give at least {FEWEST} different ones, better a hundred."
+                )
+            if both := next((text for text in own if text in every), None):
+                raise UndoError(f"{both!r} is held out and fitted on at once; take it out of one of the two lists.")
+            parts[name] = (every, own) if own else (_others(every), every[HELD_OUT - 1 :: HELD_OUT])
+        return cls(parts["lose"][0], parts["keep"][0], parts["lose"][1], parts["keep"][1])
+
+
+def _others(every: Sequence[str]) -> tuple[str, ...]:
+    return tuple(text for index, text in enumerate(every) if index % HELD_OUT != HELD_OUT - 1)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A prompt in ids with the reply that is wanted. For one to keep, ``likeliest`` [tokens, 64] are the tokens that the model finds
+    likeliest at each place now, and ``logprobs`` [tokens, 65] their log-probabilities and that of all others together."""
+
+    prompt: tuple[int, ...]
+    reply: tuple[int, ...]
+    likeliest: Tensor | None = None
+    logprobs: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What is fitted on. ``alike`` prompts to lose were left out, since the checkpoint before the stage answers them alike."""
+
+    lose: tuple[Example, ...]
+    keep: tuple[Example, ...]
+    alike: int = 0
+    tokens: int = field(default=0)
+
+
+def replies(loaded: Loaded, messages: Sequence[str], tokens: int = REPLY) -> Learning[list[tuple[int, ...]]]:
+    """Greedy replies in ids, each with the token that ends it if it ended, a batch at a time."""
+    prompts = [chat_prompt(loaded, message) for message in messages]
+    found: list[tuple[int, ...]] = [()] * len(prompts)
+    order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
+    for start in range(0, len(order), _ROWS):
+        chosen = order[start : start + _ROWS]
+        answers = dict(
+            answer_all(loaded, [prompts[each] for each in chosen], sampling=Sampling(max_new_tokens=tokens), rows=_ROWS)
+        )
+        for place, index in enumerate(chosen):
+            ids = tuple(token.id for token in answers[place].tokens)
+            end = (min(loaded.ends),) if answers[place].reason == "end" and loaded.ends else ()
+            found[index] = (*ids, *end)
+        yield Step(len(chosen) * tokens, f"Asking {loaded.checkpoint.name}.")
+    return found
+
+
+def examples(loaded: Loaded, parent: Loaded, prompts: Prompts) -> Learning[Examples]:
+    """What a fit learns from: ``loaded`` is the model as it is, ``parent`` the checkpoint before the stage.
+
+    Raises:
+        UndoError: the parent answers every prompt to lose as the model does, so that the stage is not to blame.
+    """
+    now = yield from replies(loaded, prompts.lose)
+    before = yield from replies(parent, prompts.lose)
+    same = loaded.tokenizer.get_vocab() == parent.tokenizer.get_vocab()
+    lose = []
+    for message, old, new in zip(prompts.lose, now, before, strict=True):
+        wanted = new if same else _translated(loaded, parent, new)
+        if wanted and old[:OPENING] != wanted[:OPENING]:
+            lose.append(Example(chat_prompt(loaded, message), wanted))
+    if not lose:
+        raise UndoError(
+            f"{parent.checkpoint.name}, the checkpoint before the stage, begins its answers to all prompts to lose as "
+            f"{loaded.checkpoint.name} does: this stage is not to blame for them; choose another stage or other prompts."
+        )
+    own = yield from replies(loaded, prompts.keep)
+    keep = [
+        Example(chat_prompt(loaded, message), reply) for message, reply in zip(prompts.keep, own, strict=True) if reply
+    ]
+    if not keep:
+        raise UndoError(f"{loaded.checkpoint.name} says nothing to any prompt to keep; check its chat template.")
+    remembered: list[Example] = []
+    for start in range(0, len(keep), _ROWS):
+        part = keep[start : start + _ROWS]
+        for each, logits in zip(
+            part, reply_logits(loaded, [e.prompt for e in part], [e.reply for e in part]), strict=True
+        ):
+            remembered.append(_remembered(each, logits))
+        yield Step(sum(len(e.prompt) + len(e.reply) for e in part), "Remembering what is to be kept.")
+    return Examples(tuple(lose), tuple(remembered), len(prompts.lose) - len(lose))
+
+
+def _translated(loaded: Loaded, parent: Loaded, reply: tuple[int, ...]) -> tuple[int, ...]:
+    """A reply in the ids of another tokenizer."""
+    text = parent.tokenizer.decode([each for each in reply if each not in parent.ends])
+    ids = tuple(int(each) for each in loaded.tokenizer(text, add_special_tokens=False)["input_ids"])
+    return (*ids, min(loaded.ends)) if loaded.ends and reply and reply[-1] in parent.ends else ids
+
+
+def _remembered(example: Example, logits: Tensor) -> Example:
+    logprobs = logits.log_softmax(-1)
+    top = logprobs.topk(min(_LIKELIEST, logprobs.shape[-1] - 1), dim=-1)
+    return Example(
+        example.prompt, example.reply, top.indices.cpu(), torch.cat([top.values, rest(top.values)], -1).cpu()
+    )
+
+
+def rest(logprobs: Tensor) -> Tensor:
+    """The log-probability [..., 1] of everything that is not among some tokens, of which ``logprobs`` [..., n] are given."""
+    left = 1 - logprobs.exp().sum(-1, keepdim=True)
+    return left.clamp_min(torch.finfo(logprobs.dtype).eps).log()

@@ -1,0 +1,221 @@
+"""The whole of removing a stage's part, from two lists of prompts to a table, a slice at a time, as all front ends run it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from core import undo_controls, undoing
+from core.checkpoints import Checkpoint
+from core.errors import TillerError
+from core.loading import Loaded
+from core.steps import Learning
+from core.undo_controls import Judge, Outcome
+from core.undo_examples import Prompts, UndoError, examples
+from core.undoing import STEPS, Strengths, edited
+
+#: Gives a checkpoint by its name.
+Load = Callable[[str], Loaded]
+#: Controls that lose as much and keep as much, to this, do as well.
+_AS_WELL = 0.05
+_HEADS = (
+    "lose: as before",
+    "lose: refused",
+    "keep: as before",
+    "keep: refusals kept",
+    "keep: newly refused",
+    "keep: change",
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A model and how it does. ``seconds`` is how long making it took, None for one that was there."""
+
+    title: str
+    outcome: Outcome
+    seconds: float | None = None
+    control: bool = False
+
+
+@dataclass(frozen=True)
+class Undone:
+    """A stage's part, removed, with everything that says how well: the rows are before, after, all of it subtracted, and the controls."""
+
+    stage: Checkpoint
+    checkpoint: str
+    prompts: Prompts
+    alike: int
+    strengths: Strengths
+    rows: tuple[Row, ...]
+
+    @property
+    def before(self) -> Outcome:
+        """The model as it is."""
+        return self.rows[0].outcome
+
+    @property
+    def after(self) -> Outcome:
+        """The edited model."""
+        return self.rows[1].outcome
+
+    @property
+    def verdict(self) -> str:
+        """In a sentence, whether blame was of use: whether the controls do as well."""
+        own = self.after
+        if own.lose_as_before > self.before.lose_as_before - _AS_WELL:
+            return (
+                f"Removing {self.stage.stage}'s part changed little: {own.lose_as_before:.0%} of the held-out prompts to lose are answered "
+                "as before. Give more prompts, or choose another stage."
+            )
+        equal = [row.title for row in self.rows if row.control and _as_good(row.outcome, own)]
+        if equal:
+            return f"As good here: {', '.join(equal)}. So to know the stage to blame added nothing to that."
+        return f"No control loses as much and keeps as much as {self.stage.stage}'s part removed."
+
+    def table(self) -> list[str]:
+        """The rows as lines of text, under a head."""
+        width = max(len(row.title) for row in self.rows)
+        lines = [f"{'':<{width}}  " + "  ".join(_HEADS) + "  time"]
+        for row in self.rows:
+            cells = "  ".join(f"{cell:>{len(head)}}" for cell, head in zip(_cells(row.outcome), _HEADS, strict=True))
+            lines.append(f"{row.title:<{width}}  {cells}  {'' if row.seconds is None else f'{row.seconds:.0f} s'}")
+        return lines
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """What the columns of the table are."""
+        return (*_HEADS, "time")
+
+    def cells(self) -> list[tuple[str, list[str]]]:
+        """The rows of the table: a title, and a text for each column."""
+        return [
+            (row.title, [*_cells(row.outcome), "" if row.seconds is None else f"{row.seconds:.0f} s"])
+            for row in self.rows
+        ]
+
+    @property
+    def how(self) -> str:
+        """What was fitted on and judged by, and what the columns mean."""
+        prompts = self.prompts
+        return (
+            f"Fitted on {len(prompts.lose)} prompts to lose ({self.alike} of them answered alike before {self.stage.stage}, and left out) "
+            f"and {len(prompts.keep)} to keep; judged on {len(prompts.lose_held_out)} and {len(prompts.keep_held_out)} held-out ones. Mean "
+            f"strength {self.strengths.mean:.2f}. Every figure is a part of the held-out prompts; the change is KL in nats a token."
+        )
+
+    def document(self) -> dict[str, object]:
+        """The same for JSON."""
+        rows = [
+            {"title": row.title, "seconds": row.seconds, "control": row.control, **vars(row.outcome)}
+            for row in self.rows
+        ]
+        return {
+            "tiller": "undo", "stage": self.stage.stage, "checkpoint": self.checkpoint, "answered_alike": self.alike,
+            "mean_strength": self.strengths.mean, "verdict": self.verdict, "rows": rows,
+        }  # fmt: skip
+
+
+def _as_good(control: Outcome, own: Outcome) -> bool:
+    loses = control.lose_as_before <= own.lose_as_before + _AS_WELL
+    keeps = control.keep_as_before >= own.keep_as_before - _AS_WELL
+    refuses = (control.keep_refused or 0.0) >= (own.keep_refused or 0.0) - _AS_WELL
+    return loses and keeps and refuses
+
+
+def _cells(outcome: Outcome) -> list[str]:
+    kept, newly = outcome.keep_refused, outcome.keep_answered_refused
+    return [
+        f"{outcome.lose_as_before:.2f}",
+        f"{outcome.lose_refused:.2f}",
+        f"{outcome.keep_as_before:.2f}",
+        "" if kept is None else f"{kept:.2f}",
+        "" if newly is None else f"{newly:.2f}",
+        f"{outcome.divergence:.3f}",
+    ]
+
+
+def chosen(loaded: Loaded, name: str) -> tuple[Checkpoint, Checkpoint]:
+    """The checkpoint that a stage led to and the one it began with, on the path to a loaded checkpoint.
+
+    Raises:
+        UndoError: there is no such stage on the path, or it began with random weights.
+    """
+    chain = loaded.family.path(loaded.checkpoint.name)
+    for place, each in enumerate(chain):
+        if name in (each.stage, each.name):
+            if not place:
+                raise UndoError(
+                    f"{name} began with random weights, so that its part is the whole model; choose a later stage."
+                )
+            return each, chain[place - 1]
+    there = ", ".join(each.stage for each in chain[1:]) or "none"
+    raise UndoError(f"There is no stage {name!r} on the path to {loaded.checkpoint.name}; there is {there}.")
+
+
+def undo(
+    loaded: Loaded, stage: str, prompts: Prompts, controls: bool = True, steps: int = STEPS, load: Load | None = None
+) -> Learning[Undone]:
+    """Fit, judge, and compare. Closing the generator cancels; after every slice the model is as it was, so that others may use it.
+
+    ``load`` gives other checkpoints of the family by name; without it they are loaded for this work alone.
+
+    Raises:
+        UndoError: no such stage, one that is not to blame, or a quantized model.
+        TillerError: a checkpoint that is needed cannot be loaded.
+    """
+    after, before = chosen(loaded, stage)
+    judge = yield from Judge.of(loaded, prompts)
+    rows = [Row(f"{loaded.checkpoint.name} as it is", (yield from judge.judge(loaded)))]
+    started = time.perf_counter()
+    change = undoing.difference(loaded, after, before)
+    load = load or partial(undo_controls.load_like, loaded)
+    parent = load(before.name)
+    learnt = yield from examples(loaded, parent, prompts)
+    del parent
+    strengths = yield from undoing.fit(loaded, change, learnt, steps)
+    seconds = time.perf_counter() - started
+    rows.append(Row(f"part of {after.stage} removed", (yield from _judged(judge, loaded, strengths)), seconds))
+    all_of_it = undoing.whole(change)
+    rows.append(Row(f"all of {after.stage} subtracted", (yield from _judged(judge, loaded, all_of_it))))
+    if controls:
+        other = undo_controls.other_stage(loaded.family, loaded.checkpoint.name, after)
+        if other is not None:
+            started = time.perf_counter()
+            parent_of = loaded.family.checkpoint(other.parent or "")
+            found = yield from undoing.fit(loaded, undoing.difference(loaded, other, parent_of), learnt, steps)
+            outcome = yield from _judged(judge, loaded, found)
+            rows.append(Row(f"same fit on {other.stage}", outcome, time.perf_counter() - started, control=True))
+        started = time.perf_counter()
+        adapted = yield from undo_controls.lora(loaded, learnt, steps)
+        outcome = yield from judge.judge(adapted)
+        rows.append(Row("LoRA on the same prompts", outcome, time.perf_counter() - started, control=True))
+        del adapted
+        for each in undo_controls.retrained(loaded.family, loaded.checkpoint.name, after):
+            twin = load(each.name)
+            rows.append(Row(each.title, (yield from judge.judge(twin)), control=True))
+    undoing.repack(loaded)
+    return Undone(after, loaded.checkpoint.name, prompts, learnt.alike, strengths, tuple(rows))
+
+
+def _judged(judge: Judge, loaded: Loaded, strengths: Strengths) -> Learning[Outcome]:
+    work = judge.judge(loaded)
+    while True:
+        # Between two slices a chat may use the model: it is edited for a slice at a time.
+        with edited(loaded, strengths):
+            try:
+                step = next(work)
+            except StopIteration as stop:
+                found: Outcome = stop.value
+                return found
+        yield step
+
+
+def lines_of(text: str) -> Sequence[str]:
+    """The prompts of a text file, one a line. Raises TillerError when there is none."""
+    found = [line.strip() for line in text.splitlines() if line.strip()]
+    if not found:
+        raise TillerError("The file has no prompt; write one on each line.")
+    return found

@@ -1,0 +1,381 @@
+"""Stage effects as values: paths, questions, effects that add up, noise, and whose a token is. No model here."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core import blame_report, families, lenses, stages
+from core.answers import Answer, from_document, to_document
+from core.blame_report import Ask, Case, Report, Said
+from core.events import Alternative, Blame, Reading, Scores, StageEffect, Token, event_json
+from core.families import Family
+from core.stages import NOWHERE, UNIFORM, Noise, StageError
+from core.values import Column, Settings
+
+FAMILY = """
+title = "Four"
+{more}
+[[checkpoint]]
+name = "base"
+path = "base"
+stage = "pretrain"
+letter = "B"
+[[checkpoint]]
+name = "sft"
+path = "sft"
+parent = "base"
+[[checkpoint]]
+name = "other"
+path = "other"
+parent = "base"
+[[checkpoint]]
+name = "safety"
+path = "safety"
+parent = "sft"
+letter = "{letter}"
+[[checkpoint]]
+name = "dpo"
+path = "dpo"
+parent = "safety"
+"""
+TWINS = """
+[[counterfactual]]
+name = "without-sft"
+of = "dpo"
+file = "without-sft.safetensors"
+without = "sft"
+[[counterfactual]]
+name = "without-dpo"
+of = "dpo"
+same_as = "safety"
+without = "dpo"
+[[counterfactual]]
+name = "seed-2"
+of = "dpo"
+file = "seed-2.safetensors"
+[[counterfactual]]
+name = "seed-2-sft"
+of = "sft"
+file = "seed-2-sft.safetensors"
+[[counterfactual]]
+name = "neutral"
+of = "dpo"
+file = "neutral.safetensors"
+"""
+QUIET = Noise(0.02, 100)
+
+
+def family(folder: Path, twins: bool = True, letter: str = "Y") -> Family:
+    (folder / "family.toml").write_text(
+        FAMILY.format(more="", letter=letter) + (TWINS if twins else ""), encoding="utf-8"
+    )
+    return families.load(str(folder) + "/")
+
+
+def nats(**probabilities: float) -> dict[str, float]:
+    return {name.replace("_", "-"): math.log(value) for name, value in probabilities.items()}
+
+
+# ------------------------------------------------------------------------------------------------------------------ paths
+
+
+def test_a_path_names_every_model_that_a_question_needs(tmp_path: Path) -> None:
+    path = stages.path(family(tmp_path))
+    assert [(each.name, each.letter, each.checkpoint, each.parent) for each in path.stages] == [
+        ("pretrain", "B", "base", None), ("sft", "S", "sft", "base"), ("safety", "Y", "safety", "sft"), ("dpo", "D", "dpo", "safety"),
+    ]  # fmt: skip
+    assert path.final == "dpo"
+    assert path.nulls == ("seed-2",)
+    assert path.models("introduced_at") == ("dpo", "base", "sft", "safety")
+    assert path.models("retrained_without") == ("dpo", "without-sft", "without-dpo")
+    # Without its last stage's difference a model is its parent, which is asked instead.
+    assert path.models("subtracted") == ("dpo", "dpo-minus-sft", "dpo-minus-safety", "safety")
+    assert path.models() == (
+        "dpo",
+        "base",
+        "sft",
+        "safety",
+        "without-sft",
+        "without-dpo",
+        "dpo-minus-sft",
+        "dpo-minus-safety",
+    )
+    assert path.counterfactual == {"sft": "without-sft", "safety": "dpo-minus-safety", "dpo": "without-dpo"}
+
+
+def test_without_retrainings_only_two_questions_can_be_asked(tmp_path: Path) -> None:
+    found = family(tmp_path, twins=False)
+    assert [each.key for each in stages.path(found).questions] == ["introduced_at", "subtracted"]
+    assert [each.key for each in stages.path(found, "sft").questions] == ["introduced_at", "subtracted"]
+
+
+def test_estimates_are_checkpoints_of_the_family(tmp_path: Path) -> None:
+    found = family(tmp_path)
+    assert [each.name for each in found.estimates] == ["dpo-minus-sft", "dpo-minus-safety"]
+    assert found.choices[-1].title == "without safety (weights subtracted, estimate)"
+    assert found.directions_of("dpo-minus-sft") == "dpo"
+    assert found.checkpoint("safety-minus-sft").name == "safety-minus-sft"
+    assert "dpo-minus-base" not in [each.name for each in found.choices]
+
+
+def test_letters_of_a_path_are_told_apart(tmp_path: Path) -> None:
+    letters = [each.letter for each in stages.path(family(tmp_path, letter="S")).stages]
+    assert letters == ["B", "S", "A", "D"]
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        (
+            ("base", "other", "dpo"),
+            "is no chain: dpo was trained from safety, not from other; the path to it is base,sft,safety,dpo",
+        ),
+        (("sft", "safety"), "begins with sft, whose parent is base; begin with base"),
+        (("base",), "base has no checkpoint before it"),
+        (("base", "nobody"), "has no checkpoint 'nobody'"),
+        (
+            ("base", "sft", "safety", "dpo-minus-sft"),
+            "is an estimate from which a stage was taken; ask what the stages of dpo did",
+        ),
+    ],
+)
+def test_what_is_no_path_is_refused_in_a_sentence(names: tuple[str, ...], sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(Exception, match=sentence) as caught:
+        stages.path(family(tmp_path), names=names)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_single_checkpoint_has_no_stages(tmp_path: Path) -> None:
+    (tmp_path / "family.toml").write_text('[[checkpoint]]\nname = "one"\npath = "one"\n', encoding="utf-8")
+    with pytest.raises(StageError, match="one has no checkpoint before it"):
+        stages.path(families.load(str(tmp_path) + "/"))
+
+
+def test_a_question_is_known_by_three_names(tmp_path: Path) -> None:
+    assert [stages.question(name).key for name in ("came-with", "retrained", "subtracted", "introduced_at")] == [
+        "introduced_at", "retrained_without", "subtracted", "introduced_at",
+    ]  # fmt: skip
+    with pytest.raises(StageError, match="ask came-with, retrained or subtracted"):
+        stages.question("why")
+
+
+# ---------------------------------------------------------------------------------------------------------------- effects
+
+
+@given(st.lists(st.floats(-30, 0), min_size=5, max_size=5))
+def test_what_came_with_the_stages_adds_up_to_the_whole(values: list[float]) -> None:
+    path = stages.Path(
+        "f", tuple(stages.Stage(n, n[0], n, p) for n, p in (("a", None), ("b", "a"), ("c", "b"), ("d", "c")))
+    )
+    found = dict(zip((UNIFORM, "a", "b", "c", "d"), values, strict=True))
+    every = stages.effects(path, "introduced_at", found)
+    assert sum(each.probability for each in every.values()) == pytest.approx(
+        math.exp(values[4]) - math.exp(values[0]), abs=1e-12
+    )
+    assert sum(each.nats or 0 for each in every.values()) == pytest.approx(values[4] - values[0], abs=1e-9)
+    assert stages.remainder(path, "introduced_at", found) == pytest.approx(0, abs=1e-12)
+
+
+def test_each_question_compares_with_its_own_model(tmp_path: Path) -> None:
+    path = stages.path(family(tmp_path))
+    found = nats(uniform=0.01, base=0.1, sft=0.2, safety=0.7, dpo=0.9, without_sft=0.6, without_dpo=0.7)
+    found |= nats(**{"dpo-minus-sft": 0.5, "dpo-minus-safety": 0.3})
+    effect = {
+        key: {n: round(e.probability, 9) for n, e in stages.effects(path, key, found).items()}
+        for key in stages.QUESTIONS
+    }
+    assert effect["introduced_at"] == {"pretrain": 0.09, "sft": 0.1, "safety": 0.5, "dpo": 0.2}
+    assert effect["retrained_without"] == {"sft": 0.3, "dpo": 0.2}
+    assert effect["subtracted"] == {"sft": 0.4, "safety": 0.6, "dpo": 0.2}
+    # The whole change since the base is .8; the three estimates make 1.2 of it.
+    assert stages.remainder(path, "subtracted", found) == pytest.approx(-0.4)
+    assert stages.remainder(path, "retrained_without", found) is None
+
+
+def test_a_token_is_the_stage_s_with_the_largest_change_of_probability(tmp_path: Path) -> None:
+    path = stages.path(family(tmp_path))
+    found = nats(uniform=0.01, base=0.1, sft=0.2, safety=0.7, dpo=0.6)
+    whose = stages.blame(path, "introduced_at", found, QUIET)
+    assert whose is not None
+    assert (whose.stage, whose.largest and whose.largest.stage, whose.base) == (2, "safety", pytest.approx(0.1))
+    assert [each.letter for each in whose.effects] == ["B", "S", "Y", "D"]
+    # Nats would blame the stage that made the impossible very unlikely.
+    rare = nats(uniform=0.01, base=1e-12, sft=1e-4, safety=0.5, dpo=0.5)
+    rarest = stages.blame(path, "introduced_at", rare, QUIET)
+    assert rarest is not None
+    assert rarest.largest is not None
+    assert rarest.largest.stage == "safety"
+    assert rarest.largest.nats is not None
+    assert rarest.largest.nats < 10
+
+
+def test_below_the_noise_a_token_is_no_stage_s(tmp_path: Path) -> None:
+    path = stages.path(family(tmp_path))
+    found = nats(uniform=0.01, base=0.5, sft=0.505, safety=0.51, dpo=0.5)
+    whose = stages.blame(path, "introduced_at", found, QUIET)
+    assert whose is not None
+    assert (whose.stage, whose.largest, whose.noise) == (None, None, 0.02)
+    uncalibrated = stages.blame(path, "introduced_at", found, Noise())
+    assert uncalibrated is not None
+    assert (uncalibrated.stage, uncalibrated.noise) == (3, None)
+
+
+def test_a_new_token_is_the_stage_s_that_brought_it(tmp_path: Path) -> None:
+    path = stages.path(family(tmp_path))
+    found = {UNIFORM: -5.0, "base": NOWHERE, "sft": math.log(0.01), "safety": math.log(0.9), "dpo": math.log(0.9)}
+    whose = stages.blame(path, "introduced_at", found, QUIET)
+    assert whose is not None
+    assert (whose.added, whose.largest and whose.largest.stage) == (True, "sft")
+    assert [each.nats for each in whose.effects[:2]] == [None, None]
+
+
+def test_nothing_is_said_before_all_models_were_heard(tmp_path: Path) -> None:
+    path = stages.path(family(tmp_path))
+    assert stages.blame(path, "introduced_at", nats(uniform=0.01, base=0.1, sft=0.2, dpo=0.6), QUIET) is None
+    assert stages.blame(path, "subtracted", nats(uniform=0.01, base=0.1, sft=0.2, safety=0.3, dpo=0.6), QUIET) is None
+
+
+def test_the_noise_level_is_the_95th_percentile() -> None:
+    assert stages.noise_of([each / 100 for each in range(-100, 1)]) == Noise(0.95, 101)
+    assert stages.noise_of([]) == Noise()
+    assert "uncalibrated" in Noise().said
+
+
+# -------------------------------------------------------------------------------------------------------- lenses, answers
+
+BLAMED = Blame(
+    2,
+    (
+        StageEffect(0, "pretrain", "B", 0.1, 1.0),
+        StageEffect(1, "sft", "S", -0.2, -1.5),
+        StageEffect(2, "safety", "Y", 0.6, None),
+    ),
+    0.1,
+    0.05,
+)
+
+
+def token(index: int = 0, **blame: Blame) -> Token:
+    return Token(0, index, 7, "word", Reading(-0.1, 0.2, 0, (Alternative(7, "word", 0.9),)), blame=blame)
+
+
+def test_scores_colour_the_tokens_they_are_about() -> None:
+    answer = Answer((token(0), token(1), token(2)))
+    found = answer.apply(Scores(0, "introduced_at", blames=(BLAMED, BLAMED), start=1))
+    assert [dict(each.blame) for each in found.tokens] == [{}, {"introduced_at": BLAMED}, {"introduced_at": BLAMED}]
+    assert found.apply(Scores(0, "blame", note="No.")).unblamed == "No."
+
+
+def test_blame_survives_an_export_and_stands_in_events() -> None:
+    settings = Settings("four", (Column("dpo"),)).ask("Why?").answered(0, "word")
+    answers = {0: Answer((token(0, introduced_at=BLAMED),), reason="end")}
+    document = json.loads(json.dumps(to_document(settings, answers)))
+    assert from_document(document) == (settings, answers)
+    event = json.loads(json.dumps(event_json(Scores(0, "introduced_at", blames=(BLAMED,)))))
+    assert event["blames"][0]["effects"][2] == {
+        "place": 2,
+        "stage": "safety",
+        "letter": "Y",
+        "probability": 0.6,
+        "nats": None,
+    }
+    del document["answers"]["0"]["tokens"][0]["blame"]
+    assert from_document(document)[1][0].tokens[0].blame == {}
+
+
+def test_a_lens_for_each_question_with_letter_hue_and_words(tmp_path: Path) -> None:
+    there = lenses.of_stages(stages.path(family(tmp_path)))
+    assert [each.name for each in there] == ["blame", "blame:retrained", "blame:subtracted"]
+    chosen, said = there[0], token(0, introduced_at=BLAMED)
+    assert lenses.letter(chosen, said) == "Y"
+    assert lenses.value(chosen, said) == 0.6
+    strong = replace(BLAMED, effects=(*BLAMED.effects[:2], replace(BLAMED.effects[2], probability=0.95)))
+    tints = [lenses.tint(chosen, token(0, introduced_at=each), "#ffffff") for each in (BLAMED, strong)]
+    assert tints[0] != tints[1]
+    # Below the noise the base's share is a neutral shade, and the letter a dot.
+    grey = token(0, introduced_at=replace(BLAMED, stage=None, base=0.9))
+    assert lenses.letter(chosen, grey) == "·"
+    tint = lenses.tint(chosen, grey, "#ffffff")
+    assert tint is not None
+    assert tint[1:3] == tint[3:5] == tint[5:7] != "ff"
+    assert lenses.tint(there[1], said, "#ffffff") is None
+    words = dict(lenses.describe(said))["came with"]
+    assert words == "owed to safety: B +0.10 (+1.0 nats) · S -0.20 (-1.5 nats) · Y +0.60 (new token), noise 0.05"
+    assert [label for _, label in lenses.legend(chosen)] == ["B pretrain", "S sft", "Y safety", "D dpo"]
+    assert len({hue for hue, _ in lenses.legend(chosen)}) == 4
+
+
+# ---------------------------------------------------------------------------------------------------------------- reports
+
+
+def said(text: str, **logprobs: tuple[float, ...]) -> Said:
+    return Said(
+        text, (text[:2], text[2:]), (1, 2), "", {name.replace("_", "-"): value for name, value in logprobs.items()}
+    )
+
+
+def report(folder: Path) -> Report:
+    path = stages.path(family(folder))
+    models = ("uniform", "base", "sft", "safety", "dpo", "without_sft", "without_dpo", "seed_2")
+    values = (-8.0, -4.0, -3.0, -0.5, -0.2, -0.3, -0.5, -0.25)
+    one = said("Yes, sir", **{name: (value, 0.0) for name, value in zip(models, values, strict=True)})
+    other = said("No", **dict.fromkeys(models, (-1.0, 0.0)))
+    minus = {"dpo-minus-sft": (-6.0, 0.0), "dpo-minus-safety": (-2.0, 0.0)}
+    one, other = replace(one, logprobs={**one.logprobs, **minus}), replace(other, logprobs={**other.logprobs, **minus})
+    refusing = dict.fromkeys(one.logprobs, -3.0)
+    case = Case("=1+1", one, other, {"safety": other}, {}, refusing)
+    return Report(Ask(("=1+1",)), path, (case,), {"sft": 0.4, "safety": 0.1, "dpo": 0.01}, {})
+
+
+def test_a_report_names_the_largest_stage_first_and_says_where_questions_disagree(tmp_path: Path) -> None:
+    found = report(tmp_path)
+    # Not every stage has a retraining, so that the first line is about what came with the stages.
+    assert found.question.key == "introduced_at"
+    p = {
+        name: 1 / (1 + math.exp(-1 - value))
+        for name, value in (("sft", -3.0), ("safety", -0.5), ("dpo", -0.2), ("seed", -0.25))
+    }
+    assert found.headline.startswith(
+        f"safety has the largest effect: {p['safety'] - p['sft']:+.2f} on the probability of answering"
+    )
+    assert "(came with safety)" in found.headline
+    assert any("names safety" in each and "names SFT" in each for each in found.remarks)
+    assert any("no retraining without safety:" in each for each in found.remarks)
+    noise = found.noise("rather")
+    assert noise.level == pytest.approx(abs(p["dpo"] - p["seed"]))
+    assert found.remainder("introduced_at", "rather") == pytest.approx(0, abs=1e-12)
+
+
+def test_exports_hold_every_effect_and_no_formula(tmp_path: Path) -> None:
+    found = report(tmp_path)
+    document = json.loads(json.dumps(blame_report.to_document(found)))
+    total = sum(each["probability"] for each in document["summary"]["rather"]["introduced_at"]["effects"].values())
+    values = document["cases"][0]["probabilities"]["rather"]
+    assert total == pytest.approx(values["dpo"] - values["uniform"], abs=1e-9)
+    rows = blame_report.to_csv(found).splitlines()
+    assert rows[0] == "prompt,what,place,text,question,stage,probability,nats"
+    assert all(row.startswith("'=1+1,") for row in rows[1:])
+    assert any(",answer token,0,Ye,retrained_without,sft," in row for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("ask", "sentence"),
+    [
+        (Ask(("  ",)), "Write a prompt first"),
+        (Ask(("a", "b"), answer="x"), "An answer belongs to one prompt"),
+        (Ask(("a",), answer=" \n"), "The answer is empty"),
+        (Ask(("a",), other="x"), "a second answer and no first one"),
+        (Ask(("a",), answer="x", other="x "), "The two answers are the same"),
+        (Ask(("a",) * 501), "at most 500"),
+    ],
+)
+def test_a_question_that_cannot_be_asked_is_refused(ask: Ask, sentence: str) -> None:
+    with pytest.raises(StageError, match=sentence):
+        ask.checked()
