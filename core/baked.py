@@ -21,7 +21,7 @@ from core.drafts import JUDGED, VERSION
 from core.edits import RowEdit
 from core.effects import Asked, Bystanders
 from core.generation import answer_all
-from core.intervals import Estimate, mean
+from core.estimates import Estimate, mean
 from core.loading import Loaded
 from core.prompts import chat_prompt
 from core.scoring import reply_logits

@@ -71,7 +71,7 @@ def cost(loaded: Loaded, contrast: ContrastSet) -> Cost:
 def judged(checkpoint: str, found: States, items: Sequence[Item]) -> Probe:
     """The probe's figures from the states of the statements [statements, layers, width]."""
     labels = np.array([item.positive for item in items])
-    split = {name: np.array([item.split == name for item in items]) for name in SPLITS}
+    split: dict[str, NDArray[np.bool_]] = {name: np.array([item.split == name for item in items]) for name in SPLITS}
     layer, hits = _tried(found, labels, labels, split)
     shuffled = []
     for index in range(SHUFFLES):
