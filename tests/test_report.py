@@ -166,13 +166,13 @@ def traced(
     [
         (traced(0.93), HOLDS),
         (traced(0.4), DOES_NOT),
-        (traced(0.78, half=0.1), INCONCLUSIVE),
-        (traced(0.93, null=0.99), DOES_NOT),
+        (traced(0.78, half=0.2), INCONCLUSIVE),
+        (traced(0.5, null=0.6), DOES_NOT),
         (traced(0.93, null=0.92), INCONCLUSIVE),
         (traced(0.93, halves=None), INCONCLUSIVE),
         (traced(0.93, null=None), INCONCLUSIVE),
     ],
-    ids=["alike", "apart", "wide", "no more than the null", "about the null", "no ceiling", "no null"],
+    ids=["alike", "apart", "wide", "less than the null", "ceiling and null too close", "no ceiling", "no null"],
 )
 def test_knowledge_is_judged_by_ceiling_and_null(found: Traced, state: str) -> None:
     assert finding_knowledge.knowledge([found]).verdict.state == state
