@@ -313,3 +313,9 @@ def test_the_directions_of_a_pair_are_listed(tmp_path: Path) -> None:
     table = report.directions(families.load(str(folder)), ("base", "chat"))
     assert table.rows[0][4:7] == (".90 (.80–.95)", "50", "0.0010")
     assert table.rows[1][4:] == ("–", "–", "–", "–")
+
+
+def test_the_probe_may_choose_every_layer_that_a_direction_may() -> None:
+    """Of six layers the last fifth begins behind the fifth one, which learning may choose, too."""
+    found = states(True)[:, [0, 0, 0, 1, 2, 4]]
+    assert truth_probe.judged("base", found, items()).layer == 4
