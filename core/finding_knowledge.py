@@ -1,7 +1,7 @@
 """Finding 1 of the report: post-training leaves facts where they are. No torch.
 
 Maps of causal tracing of base and post-trained checkpoint, averaged over pairs of a category: their correlation is judged as a part of
-what halves of the pairs leave of it, and against the map of another category.
+the way from what maps of different categories have to what halves of the pairs leave of it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from core.maps import Comparison, Traced
 from core.tabulated import Table
 from core.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict
 
-#: Maps are the same when their correlation reaches this part of its ceiling.
-SAME = 0.8
-#: Below this, halves of the pairs agree so little that nothing is concluded.
+#: Maps are the same when their correlation is at least so far on the way from the null to the ceiling.
+SAME = 0.5
+#: Where null and ceiling are closer than this, or halves of the pairs agree less than that, a correlation says nothing.
+_NO_WAY = 0.05
 _NO_CEILING = 0.3
 
 KNOWLEDGE = (1, "Knowledge", "Post-training does not change where in the model facts are stored.")
@@ -27,8 +28,8 @@ METHODS = (
     "run is put into the false run at one layer and token; the effect is how much of logit(TRUE) − logit(FALSE) at the last "
     "token that brings back, 0 none, 1 all [Meng et al.; Du et al., §3]. Maps are averaged over pairs by the token's role. Two "
     "checkpoints' maps are compared by Pearson's correlation over layers × roles, with a jackknife interval over folds of "
-    "pairs, as a part of its ceiling (how well halves of the pairs agree), and beside its null: the other checkpoint's map of "
-    "another category, since cells near 0 and 1 inflate any correlation."
+    "pairs, judged by how far it is on the way from its null (the other checkpoint's map of another category, since cells near 0 "
+    "and 1 inflate any correlation) to its ceiling (how well halves of the pairs agree)."
 )
 _STATES = {"holds": HOLDS, "does not hold": DOES_NOT, "inconclusive": INCONCLUSIVE}
 
@@ -39,7 +40,7 @@ def knowledge(traced: Sequence[Traced], controls: Sequence[Verdict] = ()) -> Fin
     failing = list(controls)
     for each in traced:
         if each.comparison is not None:
-            parts += [_same(each, each.comparison), _specific(each, each.comparison)]
+            parts.append(_same(each, each.comparison))
             failing += _null(each, each.comparison)
     tables = (_table(traced), *(_map_table(each) for each in traced))
     drawn = tuple(Drawing(f"knowledge-{each.order.set or 'pair'}", map_files.to_svg(each)) for each in traced)
@@ -56,48 +57,54 @@ def not_traced(name: str, category: str, reason: str) -> Verdict:
 
 def same_as(name: str, found: Comparison, category: str) -> Verdict:
     """The negative control that could be traced, judged as the real pair is."""
-    state, figures = _judged(found.r, found.low, found.high, found)
-    return Verdict(f"{name} stores {category} where the post-trained checkpoint does.", state, figures, _THRESHOLD)
+    state, figures, reason = _judged(found.r, found.low, found.high, found)
+    return Verdict(
+        f"{name} stores {category} where the post-trained checkpoint does.", state, figures, _THRESHOLD, reason
+    )
 
 
 _THRESHOLD = (
-    f"holds: at least {SAME:.2f} of the ceiling over the whole 95 % interval; does not: over none of it; inconclusive: else, or without a "
-    "ceiling"
+    f"holds: the whole 95 % interval at least {SAME:.2f} of the way from the null to the ceiling; does not: all of it less; inconclusive: "
+    "else, or where the two are too close"
 )
 
 
-def _judged(r: float, low: float, high: float, found: Comparison) -> tuple[str, str]:
-    ceiling = found.ceiling
+def _judged(r: float, low: float, high: float, found: Comparison) -> tuple[str, str, str]:
+    """The state, the figures, and why nothing can be said, where that is so."""
+    ceiling, null = found.ceiling, found.null
+    figures = f"r {r:.3f} ({low:.3f} to {high:.3f})"
     if ceiling is None or ceiling < _NO_CEILING:
-        return INCONCLUSIVE, f"r {r:.3f}, no ceiling"
-    figures = f"r {r:.3f} ({low:.3f} to {high:.3f}), ceiling {ceiling:.3f}, ratio {r / ceiling:.3f}"
-    return _STATES[at_least(low / ceiling, high / ceiling, SAME)], figures
+        return INCONCLUSIVE, f"{figures}, no ceiling", "halves of the pairs do not agree"
+    if null is None or math.isnan(null):
+        return (
+            INCONCLUSIVE,
+            f"{figures}, ceiling {ceiling:.3f}, no null",
+            "no pairs of another category are judged rightly",
+        )
+    figures += f", ceiling {ceiling:.3f}, null {null:.3f}"
+    whole = ceiling - null
+    if whole < _NO_WAY:
+        return INCONCLUSIVE, figures, "maps of different categories are as alike as halves of one"
+    way, near, far = ((each - null) / whole for each in (r, low, high))
+    return _STATES[at_least(near, far, SAME)], f"{figures}, on the way {way:.2f} ({near:.2f} to {far:.2f})", ""
 
 
 def _same(traced: Traced, found: Comparison) -> Verdict:
-    state, figures = _judged(found.r, found.low, found.high, found)
+    state, figures, reason = _judged(found.r, found.low, found.high, found)
     claim = f"The maps of {traced.order.title} in {' and '.join(traced.order.checkpoints)} are the same."
-    reason = "" if found.ceiling and found.ceiling >= _NO_CEILING else "halves of the pairs do not agree"
     return Verdict(claim, state, figures, _THRESHOLD, reason)
 
 
-def _specific(traced: Traced, found: Comparison) -> Verdict:
-    """More alike than maps of different categories are."""
-    claim = f"They are more alike than maps of different categories ({traced.order.set}, {found.null_set or 'none'})."
-    threshold = "holds: the whole 95 % interval above the null; does not: all of it below"
-    if found.null is None or math.isnan(found.null):
-        return Verdict(claim, INCONCLUSIVE, "no null", threshold, "no pairs of another category are judged rightly")
-    figures = f"r {found.r:.3f} ({found.low:.3f} to {found.high:.3f}), null {found.null:.3f}"
-    state = HOLDS if found.low > found.null else DOES_NOT if found.high < found.null else INCONCLUSIVE
-    return Verdict(claim, state, figures, threshold)
-
-
 def _null(traced: Traced, found: Comparison) -> list[Verdict]:
-    """The null judged as the real maps are: it ought to fail."""
+    """Maps of different categories, judged as the real ones are: they ought to fail."""
     if found.null is None or math.isnan(found.null):
         return []
-    state, figures = _judged(found.null, found.null, found.null, found)
-    return [Verdict(f"The maps of {traced.order.set} and {found.null_set} are the same.", state, figures, _THRESHOLD)]
+    state, figures, reason = _judged(found.null, found.null, found.null, found)
+    return [
+        Verdict(
+            f"The maps of {traced.order.set} and {found.null_set} are the same.", state, figures, _THRESHOLD, reason
+        )
+    ]
 
 
 def _table(traced: Sequence[Traced]) -> Table:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +85,7 @@ def _tried(
     found: States, labels: NDArray[np.bool_], true: NDArray[np.bool_], split: dict[str, NDArray[np.bool_]]
 ) -> tuple[int, int]:
     """The layer that is best on validation by ``labels``, and how many test statements it judges as the ``true`` labels have it."""
-    early = max(1, int(EARLY * found.shape[1]))
+    early = max(1, ceil(EARLY * found.shape[1]))
     said = [_said(found[:, layer].astype(np.float64), labels, split["train"]) for layer in range(early)]
     chosen = split["validation"]
     layer = max(range(early), key=lambda each: int((said[each][chosen] == labels[chosen]).sum()))

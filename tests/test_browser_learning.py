@@ -133,14 +133,16 @@ def test_confidence_is_measured_shown_and_ablated_in_the_chat(
     page.get_by_text("Ablate these").click()
     expect(page.locator("#t-confidence-said .wrong")).to_contain_text("has no set of neurons 'entropy'")
     page.locator("#t-confidence-measure").click()
-    expect(page.locator(".t-told table").first).to_contain_text("has entropy neurons among its candidates", timeout=60_000)
-    expect(page.locator(".js-plotly-plot")).to_have_count(2)
-    expect(page.get_by_text("neurons.chat.svg")).to_be_visible()
-    page.get_by_text("Entropy-neuron candidates of chat").click()
+    expect(page.locator("#t-confidence-tables table").first).to_contain_text(
+        "has entropy neurons among its candidates", timeout=60_000
+    )
+    expect(page.locator(".js-plotly-plot:visible")).to_have_count(2)
+    expect(page.get_by_text("neurons.chat").first).to_be_visible()
+    page.locator("summary", has_text="Entropy-neuron candidates of chat").click()
     expect(page.get_by_text("norm / ln LogitVar").last).to_be_visible()
     page.get_by_text("Ablate these").click()
     expect(page.get_by_role("tab", name="Chat")).to_have_attribute("aria-selected", "true")
     assert screen.recipe.input_value() == "!neurons:entropy"
-    expect(page.locator(".t-lens [aria-checked=true], .t-lens [aria-pressed=true]")).to_contain_text("entropy")
+    expect(page.locator(".t-lens input:checked")).to_have_value("entropy")
     assert screen.outside == []
     assert screen.faults == []

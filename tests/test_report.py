@@ -166,13 +166,13 @@ def traced(
     [
         (traced(0.93), HOLDS),
         (traced(0.4), DOES_NOT),
-        (traced(0.78, half=0.1), INCONCLUSIVE),
-        (traced(0.93, null=0.99), DOES_NOT),
+        (traced(0.78, half=0.2), INCONCLUSIVE),
+        (traced(0.5, null=0.6), DOES_NOT),
         (traced(0.93, null=0.92), INCONCLUSIVE),
         (traced(0.93, halves=None), INCONCLUSIVE),
         (traced(0.93, null=None), INCONCLUSIVE),
     ],
-    ids=["alike", "apart", "wide", "no more than the null", "about the null", "no ceiling", "no null"],
+    ids=["alike", "apart", "wide", "less than the null", "ceiling and null too close", "no ceiling", "no null"],
 )
 def test_knowledge_is_judged_by_ceiling_and_null(found: Traced, state: str) -> None:
     assert finding_knowledge.knowledge([found]).verdict.state == state
@@ -313,3 +313,9 @@ def test_the_directions_of_a_pair_are_listed(tmp_path: Path) -> None:
     table = report.directions(families.load(str(folder)), ("base", "chat"))
     assert table.rows[0][4:7] == (".90 (.80–.95)", "50", "0.0010")
     assert table.rows[1][4:] == ("–", "–", "–", "–")
+
+
+def test_the_probe_may_choose_every_layer_that_a_direction_may() -> None:
+    """Of six layers the last fifth begins behind the fifth one, which learning may choose, too."""
+    found = states(True)[:, [0, 0, 0, 1, 2, 4]]
+    assert truth_probe.judged("base", found, items()).layer == 4
