@@ -20,8 +20,8 @@ from core.contrast import ContrastSet
 from core.drafts import JUDGED, VERSION
 from core.edits import RowEdit
 from core.effects import Asked, Bystanders
-from core.generation import answer_all
 from core.estimates import Estimate, mean
+from core.generation import answer_all
 from core.loading import Loaded
 from core.prompts import chat_prompt
 from core.scoring import reply_logits
