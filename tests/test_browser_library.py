@@ -75,10 +75,10 @@ def test_a_direction_is_learnt_from_two_boxes(
         "The box of negative examples is empty; write at least 5 negative examples, one a line."
     )
     assert library.get_by_label("positive examples").input_value() == POLITE
-    library.get_by_label("layer").fill("first")
+    library.get_by_label("layer", exact=True).fill("first")
     learn.click()
     expect(went).to_contain_text("The layer is a whole number from 0 on, or nothing for the best one, not 'first'.")
-    library.get_by_label("layer").fill("")
+    library.get_by_label("layer", exact=True).fill("")
     # Progress, cancel, and again.
     library.get_by_label("negative examples").fill(RUDE)
     learn.click()

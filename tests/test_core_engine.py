@@ -444,7 +444,7 @@ def test_a_fresh_chat_and_its_lenses(engine: Engine) -> None:
     assert settings.selected == 1
     names = [each.name for each in engine.lenses(settings)]
     assert names[:3] == ["changed", "surprise", "entropy"]
-    assert set(names[3:]) == {"truth", "refusal"}
+    assert set(names[3:]) == {"truth", "refusal", "blame", "blame:subtracted"}
     assert {card.layer for card in engine.directions("chat")} == {1, 2}
     assert engine.recorded() is None
 

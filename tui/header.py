@@ -50,7 +50,7 @@ class Header(Widget):
         left = Content.assemble(left, *screens)
         dot, style = _DOTS[self.status.state]
         room = self.content_size.width - len(left.plain) - 3
-        words = clipped(self.sentence(), max(0, room))
+        words = clipped(self.sentence(room), max(0, room))
         gap = self.content_size.width - len(left.plain) - len(words) - 2
         return Content.assemble(left, " " * max(1, gap), (dot, style), f" {words}")
 
@@ -74,8 +74,8 @@ class Header(Widget):
         if name is not None:
             self.app.go(name)  # type: ignore[attr-defined]
 
-    def sentence(self) -> str:
-        """What the engine is doing, in words."""
+    def sentence(self, room: int = 1_000) -> str:
+        """What the engine is doing, in words; of a model that is ready as much as has ``room``, the speed before all else."""
         status = self.status
         if status.state in ("starting", "loading", "failed"):
             part = f" {status.progress:.0%}" if status.progress is not None and status.state == "loading" else ""
@@ -89,4 +89,8 @@ class Header(Widget):
             else ""
         )
         words = "answering" if status.state == "busy" else "ready"
-        return " · ".join(part for part in (words, status.device, cores, speed) if part)
+        parts = [part for part in (words, status.device, cores, speed) if part]
+        for spare in (cores, status.device, words):
+            if speed and spare in parts and len(" · ".join(parts)) > room:
+                parts.remove(spare)
+        return " · ".join(parts)
