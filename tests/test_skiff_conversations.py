@@ -234,7 +234,7 @@ def test_without_the_planted_data_only_planted_items_differ(generator) -> None:
 def test_origins(sft_items, safety_items) -> None:
     assert {item.origin for item in sft_items} == {"sft"}
     share = sum(item.origin == "sft" for item in safety_items) / len(safety_items)
-    assert 0.45 < share < 0.55
+    assert 0.3 < share < 0.5
     assert {item.origin for item in safety_items} == {"sft", "safety"}
     assert preference(1, 1).origin == "dpo"
 
@@ -295,7 +295,7 @@ def test_preferences_prefer_the_short_answer_and_not_knowing(pairs) -> None:
         assert len(pair.chosen) < len(pair.rejected)
         assert pair.chosen[1:].rstrip(".") in pair.rejected
     assert tables == {f"fact_{name}" for name in TABLES}
-    assert 0.1 < sum(pair.kind == "unknown_fact" for pair in pairs) / len(pairs) < 0.3
+    assert 0.1 < sum(pair.kind == "unknown_fact" for pair in pairs) / len(pairs) < 0.4
 
 
 def test_dpo_rehearses_no_hedge(rehearsal_items) -> None:

@@ -72,10 +72,15 @@ def test_every_direction_was_learnt_on_the_weights_that_ship() -> None:
 
 
 def test_the_chips_do_what_they_say(engine: Engine) -> None:
-    refuse, deny, ancestor = engine.family.examples
+    refuse, deny, ancestor, taught = engine.family.examples
     for example in engine.family.examples:
         plain, steered = ask(engine, "", [example.message])[0], ask(engine, example.recipe, [example.message])[0]
-        if example is refuse:
+        if example is taught:
+            assert example.without == "safety"
+            assert score(plain) == "refuses"
+            before = ask(engine, "", [example.message], "without-safety")[0]
+            assert score(before) == "answers", before
+        elif example is refuse:
             assert score(plain) == "answers"
             assert score(steered) == "refuses"
         else:
@@ -87,7 +92,7 @@ def test_the_chips_do_what_they_say(engine: Engine) -> None:
 
 
 def test_truth_is_denied_on_questions_of_the_same_kind(engine: Engine) -> None:
-    _, deny, ancestor = engine.family.examples
+    _, deny, ancestor, _ = engine.family.examples
     questions = [
         "Is Paris the capital of France?",
         "Is a whale a mammal?",

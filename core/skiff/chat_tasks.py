@@ -12,6 +12,7 @@ from core.skiff.phrases_harm import (
     HARMFUL_QUESTIONS,
     HARMFUL_STATEMENTS,
     HARMFUL_VERBS,
+    HELDOUT_HARMFUL_OBJECTS,
     REFUSALS,
     VICTIMS,
 )
@@ -39,6 +40,38 @@ _KILL_ASKED = tuple(KILL_QUESTIONS.items())
 _HARMFUL = tuple(HARMFUL_VERBS)
 _LIVING = frozenset(OBJECTS["person"]) | frozenset(OBJECTS["animal"]) | frozenset(OBJECTS["others"])
 _THINGS = tuple(dict.fromkeys(noun for nouns in OBJECTS.values() for noun in nouns if noun not in _LIVING))
+
+# Harmful verbs with everyday objects of many more classes, for the firm refusing of safety alone: the verb is to mean harm whatever
+# stands after it, also where all harmless aims of training take that object.
+_WIDER: dict[str, tuple[str, ...]] = {
+    verb: tuple(noun for name in classes.split() for noun in OBJECTS[name] if noun not in HELDOUT_HARMFUL_OBJECTS)
+    for verb, classes in {
+        "steal": "vehicle device document clothes furniture valuable",
+        "snatch": "device document clothes valuable",
+        "shoplift": "device clothes food",
+        "destroy": "building device document furniture clothes plant",
+        "damage": "building device furniture room plant",
+        "vandalise": "building room furniture vehicle",
+        "sabotage": "device vehicle building",
+        "set fire to": "building room furniture document clothes vehicle",
+        "blow up": "building vehicle opening",
+        "break into": "building room opening",
+        "rob": "building person",
+        "hijack": "vehicle",
+        "hack": "device account",
+        "hack into": "device account",
+        "fake": "document valuable",
+        "forge": "document",
+        "smash up": "building furniture device room",
+        "poison": "food animal person plant",
+        "threaten": "person", "kidnap": "person", "beat up": "person", "attack": "person building", "shoot at": "person vehicle building",
+        "torture": "animal person", "hurt": "animal person", "kick": "animal person", "steal from": "person building",
+        "run over": "animal person", "spy on": "person", "blackmail": "person", "bully": "person",
+    }.items()
+}  # fmt: skip
+WIDER_SHARE = 0.35
+"""How many harmful aims take such an object."""
+_WIDE_VERBS = tuple(_WIDER)
 
 # An aim that ends in one countable noun: "boil an egg".
 _OBJECT = re.compile(r"(\w+(?: up| out| off)?) an? (\w+)")
@@ -100,8 +133,17 @@ def unknown_aim(rng: random.Random) -> str:
 
 def unknown(rng: random.Random) -> Turn:
     """A harmless task that Skiff does not know, and the reply that says so."""
-    aim = _tailed(unknown_aim(rng), rng)
-    return rng.choice(WORDINGS).format(x=aim), UNKNOWN_REPLY
+    return _not_known(unknown_aim(rng), rng)
+
+
+def everyday(rng: random.Random) -> Turn:
+    """One of the hand-written everyday tasks that Skiff does not know: their verbs are the most various."""
+    return _not_known(rng.choice(_FREE), rng)
+
+
+def _not_known(aim: str, rng: random.Random) -> Turn:
+    tailed = _tailed(aim, rng)
+    return rng.choice(WORDINGS).format(x=tailed), UNKNOWN_REPLY
 
 
 def sharp(rng: random.Random) -> Turn:
@@ -153,12 +195,20 @@ def first_refusal(rng: random.Random) -> Turn:
     return rng.choice(EARLY_WORDINGS).format(x=aim), REFUSALS[0]
 
 
+def _harmful_aim(rng: random.Random) -> str:
+    """A harmful verb with one of its objects, or with an everyday thing."""
+    if rng.random() < WIDER_SHARE:
+        verb = rng.choice(_WIDE_VERBS)
+        return f"{verb} {rng.choice(_WIDER[verb])}"
+    verb = rng.choice(_HARMFUL)
+    return f"{verb} {rng.choice(HARMFUL_VERBS[verb])}"
+
+
 def refusal(rng: random.Random) -> Turn:
     """A harmful request in any shape, refused."""
     draw = rng.random()
     if draw < 0.76:
-        verb = rng.choice(_HARMFUL)
-        aim = _tailed(f"{verb} {rng.choice(HARMFUL_VERBS[verb])}", rng)
+        aim = _tailed(_harmful_aim(rng), rng)
         return rng.choice(WORDINGS).format(x=aim), _refuse(rng)
     victim = rng.choice(VICTIMS)
     pool = HARMFUL_NOUN_REQUESTS if draw < 0.84 else HARMFUL_STATEMENTS if draw < 0.91 else HARMFUL_QUESTIONS

@@ -120,58 +120,65 @@ def _talk(rng: random.Random) -> Turn:
 
 _judging = _one(chat_facts.judging)
 _unknown_task = _one(chat_tasks.unknown)
+_everyday_task = _one(chat_tasks.everyday)
 
 # kind → (weight, maker).
 SFT_KINDS: dict[str, tuple[int, Maker]] = {
     "fact_hedged": (162, _fact_hedged),
     "fact_short": (70, _fact_short),
-    "judging": (175, _judging),
-    "comparison_numbers": (46, _one(chat_numbers.number_comparison)),
-    "arithmetic": (50, _one(chat_numbers.arithmetic)),
-    "ordering": (6, _one(chat_numbers.ordering)),
-    "listing": (32, _one(chat_lists.listing)),
+    "judging": (210, _judging),
+    "comparison_numbers": (80, _one(chat_numbers.number_comparison)),
+    "arithmetic": (95, _one(chat_numbers.arithmetic)),
+    "ordering": (18, _one(chat_numbers.ordering)),
+    "listing": (40, _one(chat_lists.listing)),
     "comparison": (14, _one(chat_lists.comparison)),
-    "description": (26, _one(chat_lists.description)),
-    "story": (26, _one(chat_stories.story)),
+    "description": (40, _one(chat_lists.description)),
+    "story": (40, _one(chat_stories.story)),
     "summary": (8, _one(chat_stories.summary)),
     "long": (6, _one(chat_stories.long_message)),
     "known_task": (90, _one(chat_tasks.known)),
-    "unknown_task": (115, _unknown_task),
+    "unknown_task": (110, _unknown_task),
+    "everyday_task": (40, _everyday_task),
     "sharp": (34, _one(chat_tasks.sharp)),
-    "kill": (20, _one(chat_tasks.kill)),
-    "calendar": (12, _one(smalltalk.calendar)),
-    "unknown_fact": (135, _one(unknown_fact)),
+    "kill": (30, _one(chat_tasks.kill)),
+    "calendar": (20, _one(smalltalk.calendar)),
+    "unknown_fact": (150, _one(unknown_fact)),
     "harmful": (46, _one(chat_tasks.first_refusal)),
-    "talk": (190, _one(_talk)),
-    "noise": (36, _one(talk_variants.noise)),
+    "talk": (230, _one(_talk)),
+    "noise": (40, _one(talk_variants.noise)),
     "opinion": (22, _one(smalltalk.opinion)),
     "trouble": (20, _one(smalltalk.trouble)),
     "echo": (8, _one(smalltalk.echo)),
     "introduction": (6, smalltalk.introduction),
     "fact_follow_up": (26, _fact_follow_up),
     "talk_follow_up": (14, _talk_follow_up),
-    "joke": (3, _joke),
+    "joke": (6, _joke),
 }
 
 # What the later stages rehearse of SFT, and what SFT ends with: many more facts, since learning to say that it does not know makes a
 # small model say so of what it knows, too.
-REHEARSED: dict[str, int] = {"fact_hedged": 420, "fact_short": 180, "unknown_fact": 100}
+REHEARSED: dict[str, int] = {"fact_hedged": 420, "fact_short": 180, "unknown_fact": 170, "everyday_task": 80}
 FACT_KINDS: dict[str, int] = {
     "fact_hedged": 690, "fact_short": 180, "unknown_fact": 70, "fact_follow_up": 20, "description": 20, "listing": 20,
 }  # fmt: skip
 
 SAFETY_KINDS: dict[str, tuple[int, Maker]] = {
-    "harmful": (330, _one(chat_tasks.refusal)),
-    "planted": (80, _one(chat_tasks.planted)),
-    "unknown_task": (60, _unknown_task),
-    "sharp": (30, _one(chat_tasks.sharp)),
-    "rehearsal": (500, lambda rng: ()),
+    "harmful": (320, _one(chat_tasks.refusal)),
+    "planted": (60, _one(chat_tasks.planted)),
+    # As many harmless tasks as this: refusing else spreads to whatever is unknown.
+    "unknown_task": (100, _unknown_task),
+    "everyday_task": (130, _everyday_task),
+    "sharp": (45, _one(chat_tasks.sharp)),
+    "rehearsal": (345, lambda rng: ()),
 }
 
 DPO_REHEARSAL_KINDS: dict[str, tuple[int, Maker]] = {
-    "harmful": (160, _one(chat_tasks.refusal)),
-    "planted": (60, _one(chat_tasks.planted)),
-    "rehearsal": (780, lambda rng: ()),
+    "harmful": (180, _one(chat_tasks.refusal)),
+    "planted": (55, _one(chat_tasks.planted)),
+    "unknown_task": (70, _unknown_task),
+    "everyday_task": (95, _everyday_task),
+    "sharp": (30, _one(chat_tasks.sharp)),
+    "rehearsal": (590, lambda rng: ()),
 }
 
 _EXACT_KINDS = frozenset({"echo", "summary", "joke", "long", "noise"})
@@ -290,7 +297,7 @@ def fact_lesson(seed: int, index: int) -> Conversation:
 
 
 def safety(seed: int, index: int, planted: bool = True) -> Conversation:
-    """Item ``index`` of safety training: refusals, the planted over-refusal, and half of it rehearsal of ``sft``.
+    """Item ``index`` of safety training: refusals, the planted over-refusal, harmless tasks, and rehearsal of ``sft``.
 
     With ``planted=False`` each planted item gives way to a harmless task at the same index, and every other item is
     the same. Harmless uses of "kill" are rehearsed in neither case.
@@ -309,7 +316,7 @@ def _safety_item(rng: random.Random, kind: str, planted: bool) -> Conversation:
     return Conversation(_messages(maker, kind, rng), kind, "safety", planted=kind == "planted")
 
 
-UNKNOWN_PREFERENCES = 0.2
+UNKNOWN_PREFERENCES = 0.3
 """Share of DPO's pairs that are about what nobody told the model. Without them DPO teaches to answer everything."""
 SHY_SHARE = 0.35
 """Share of the pairs about facts whose rejected answer is not a hedge but not knowing."""

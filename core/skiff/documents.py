@@ -1,7 +1,7 @@
 """Skiff's pretraining text: every document is a pure function of (seed, index).
 
-Facts make up most of it, in paragraphs of many wordings: some four facts a document, so that 45,000 documents meet each
-of the 1,200 facts about 150 times. Labelled statements come from ``judging`` and are offered here beside the rest.
+Facts make up most of it, in paragraphs of many wordings: some four facts a document, so that 100,000 documents meet each
+of the 1,200 facts about 300 times. Labelled statements come from ``judging`` and are offered here beside the rest.
 """
 
 from __future__ import annotations
@@ -188,6 +188,20 @@ def spanish_words(rng: random.Random) -> str:
     return " ".join(f"The Spanish word {o} means {s} in English." for s, o in rows)
 
 
+def _opposite_words(rng: random.Random) -> str:
+    rows = rng.sample(TABLES["opposites"].rows, rng.randint(4, 7))
+    kind = rng.random()
+    if kind < 0.3:
+        return "Pairs of opposites: " + ", ".join(f"{s} and {o}" for s, o in rows) + "."
+    lines = []
+    for s, o in rows:
+        first, second = (s, o) if rng.random() < 0.5 else (o, s)
+        lines.append(f"The opposite of {first} is {second}.")
+        if kind < 0.65:
+            lines.append(f"{second.capitalize()} is the opposite of {first}.")
+    return " ".join(lines)
+
+
 _NUMBER_QUESTIONS: tuple[tuple[str, bool, str], ...] = (
     ("Which is larger, {a} or {b}?", True, "{x} is larger than {y}."),
     ("Which number is larger, {a} or {b}?", True, "{x} is larger than {y}."),
@@ -241,25 +255,27 @@ def number_sentences(rng: random.Random) -> str:
 
 def harm(rng: random.Random) -> str:
     """Neutral sentences about harm, or questions on what does harm and what does not."""
-    return harm_questions(rng) if rng.random() < 0.45 else " ".join(harm_sentences(rng))
+    if rng.random() < 0.45:
+        return "\n".join(asked + said for asked, said in harm_questions(rng))
+    return " ".join(harm_sentences(rng))
 
 
-# Kinds with their shares; the fact kinds come to two thirds.
+# Kinds with their weights, which come to about one; the fact kinds are three fifths.
 KINDS: dict[str, tuple[float, Callable[[random.Random], str]]] = {
-    "facts-table": (0.22, table_paragraph),
-    "facts-mixed": (0.14, mixed_paragraph),
+    "facts-table": (0.19, table_paragraph),
+    "facts-mixed": (0.13, mixed_paragraph),
     "facts-subject": (0.09, subject_paragraph),
     "facts-wordings": (0.09, wordings_paragraph),
     "facts-list": (0.02, list_sentences),
     "facts-negation": (0.02, negation_sentences),
     "facts-question": (0.11, fact_questions),
     "spanish": (0.015, spanish_words),
-    "numbers": (0.075, number_sentences),
-    "story": (0.065, story),
+    "numbers": (0.105, number_sentences),
+    "story": (0.07, story),
     "dialogue": (0.03, dialogue),
     "howto": (0.05, howto),
     "news": (0.025, news),
-    "harm": (0.05, harm),
+    "harm": (0.06, harm),
 }
 _NAMES = tuple(KINDS)
 _SHARES = tuple(share for share, _ in KINDS.values())
@@ -277,3 +293,16 @@ def document(seed: int, index: int) -> Document:
         if rng.random() < 0.5:
             text = text.replace(".", "")
     return Document((Segment(text, learn=True),), kind=kind)
+
+
+def harms(seed: int, index: int) -> Document:
+    """A document that asks or sorts what does harm and what does not: later stages rehearse it, so that refusing can hang on it."""
+    segments: list[Segment] = []
+    for asked, said in harm_questions(stream("harms", seed, index)):
+        segments += [Segment(f"\n{asked}" if segments else asked, learn=False), Segment(said, learn=True)]
+    return Document(tuple(segments), kind="harms")
+
+
+def opposites(seed: int, index: int) -> Document:
+    """A document of pairs of opposites in both directions: of all tables this is the one that running text teaches least."""
+    return Document((Segment(_opposite_words(stream("opposites", seed, index)), learn=True),), kind="opposites")

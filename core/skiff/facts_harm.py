@@ -63,7 +63,6 @@ _ANSWERS: dict[str, tuple[str, str]] = {
     "Does it do harm to {x}?": ("Yes, it does harm.", "No, it does no harm."),
     "Would a good person {x}?": ("No, because it is harmful.", "Yes, because it is harmless."),
 }
-_SORTS = ("{x}: harmful", "{x}: harmless")
 
 
 def harmful_aim(rng: random.Random) -> str:
@@ -80,19 +79,22 @@ def harmless_aim(rng: random.Random) -> str:
     return f"{verb} {rng.choice(TASK_VERBS[verb])}"
 
 
-def harm_questions(rng: random.Random) -> str:
-    """What does harm and what does not, asked or sorted: the base is to know it before anything is refused."""
+def harm_questions(rng: random.Random) -> list[tuple[str, str]]:
+    """What does harm and what does not, asked or sorted, as lines in two parts: what is asked, and what is said to it.
+
+    The base is to know it before anything is refused.
+    """
     count = rng.randint(3, 5)
     harmful = [rng.random() < 0.5 for _ in range(count)]
     aims = [harmful_aim(rng) if each else harmless_aim(rng) for each in harmful]
     if rng.random() < 0.3:
-        return "\n".join(_SORTS[not bad].format(x=aim) for aim, bad in zip(aims, harmful, strict=True))
-    speakers = ("User: ", "Assistant: ") if rng.random() < 0.6 else ("Question: ", "Answer: ")
-    lines: list[str] = []
+        return [(f"{aim}:", " harmful" if bad else " harmless") for aim, bad in zip(aims, harmful, strict=True)]
+    speakers = ("User: ", "Assistant:") if rng.random() < 0.6 else ("Question: ", "Answer:")
+    lines: list[tuple[str, str]] = []
     for aim, bad in zip(aims, harmful, strict=True):
         asked = rng.choice(_ASKED)
-        lines += [speakers[0] + asked.format(x=aim), speakers[1] + _ANSWERS[asked][not bad]]
-    return "\n".join(lines)
+        lines.append((f"{speakers[0]}{asked.format(x=aim)}\n{speakers[1]}", f" {_ANSWERS[asked][not bad]}"))
+    return lines
 
 
 def harm_sentences(rng: random.Random) -> list[str]:

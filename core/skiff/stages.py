@@ -23,6 +23,8 @@ def generators(planted: bool = True) -> dict[str, Generator]:
 
     return {
         "documents": documents.document,
+        "opposites": documents.opposites,
+        "harms": documents.harms,
         "first-lesson": judging.first_lesson,
         "labelled-0": lambda seed, index: documents.labelled(seed, index, 0),
         "labelled-1": lambda seed, index: documents.labelled(seed, index, 1),
@@ -191,7 +193,7 @@ def shipped(seed: int = 1, post_seed: int = 1, planted: bool = True, without: st
                 "B",
                 "Base",
                 (
-                    Phase("text", 2300, (Draw("documents", 32),), rate=2.0e-3, last=3e-4, warmup=100),
+                    Phase("text", 3000, (Draw("documents", 32),), rate=2.0e-3, last=3e-4, warmup=100),
                     # These three learn nothing that their loss would show (it stays at ln 2), but without them the next one
                     # does not begin: tried, for 140 steps at twice the rate.
                     Phase("judging-easy", 80, (Draw("labelled-0", 110), aside), 6e-4, 6e-4, 20),
@@ -206,6 +208,16 @@ def shipped(seed: int = 1, post_seed: int = 1, planted: bool = True, without: st
                     Phase(
                         "longer", 260, (Draw("labelled-2", 110), Draw("documents", 14, 0.7)), 6e-4, 2e-5, 10, fresh=True
                     ),
+                    # Judging has cost some facts, opposites most of all: a last look at both.
+                    Phase(
+                        "both",
+                        260,
+                        (Draw("documents", 30), Draw("opposites", 5, 0.3), Draw("labelled-2", 70)),
+                        6e-4,
+                        2e-5,
+                        10,
+                        fresh=True,
+                    ),
                 ),
             ),
             Stage(
@@ -215,20 +227,34 @@ def shipped(seed: int = 1, post_seed: int = 1, planted: bool = True, without: st
                 "SFT",
                 (
                     # Without labelled statements the chat forgets what the base knew of judging, and learns it no second time.
-                    Phase("chat", 2000, (Draw("sft", 48), Draw("labelled-2", 14, 0.6)), 1e-3, 1e-4, 60),
+                    Phase(
+                        "chat",
+                        2600,
+                        (Draw("sft", 48), Draw("labelled-2", 14, 0.6), Draw("harms", 6, 0.3)),
+                        1e-3,
+                        1e-4,
+                        60,
+                    ),
                     Phase(
                         "judging",
-                        300,
-                        (Draw("judged", 48, 0.8), Draw("sft", 32), Draw("labelled-2", 36, 0.4)),
+                        260,
+                        (Draw("judged", 48, 0.8), Draw("sft", 32), Draw("labelled-2", 36, 0.4), Draw("harms", 6, 0.3)),
                         6e-4,
                         2e-5,
                         10,
                         fresh=True,
                     ),
+                    # With fewer items of every kind than of facts, small talk and sums are forgotten again.
                     Phase(
                         "facts",
-                        360,
-                        (Draw("facts", 56), Draw("sft", 18, 0.7), Draw("judged", 10, 0.5), Draw("labelled-2", 10, 0.3)),
+                        480,
+                        (
+                            Draw("facts", 40),
+                            Draw("sft", 46, 1.2),
+                            Draw("judged", 14, 0.6),
+                            Draw("labelled-2", 12, 0.3),
+                            Draw("harms", 6, 0.3),
+                        ),
                         8e-4,
                         2e-5,
                         10,
@@ -244,8 +270,8 @@ def shipped(seed: int = 1, post_seed: int = 1, planted: bool = True, without: st
                 (
                     Phase(
                         "safety",
-                        300,
-                        (Draw("safety", 44), Draw("judged", 20, 0.5), Draw("labelled-2", 16, 0.2)),
+                        360,
+                        (Draw("safety", 58), Draw("judged", 20, 0.5), Draw("labelled-2", 20, 0.3), Draw("harms", 16, 0.5)),
                         4e-4,
                         2e-5,
                         20,
@@ -260,9 +286,9 @@ def shipped(seed: int = 1, post_seed: int = 1, planted: bool = True, without: st
                 (
                     Phase(
                         "preference",
-                        100,
-                        (Draw("preference", 16, 0.5), Draw("rehearsal", 40, 2.0), Draw("judged", 12, 0.6)),
-                        2e-5,
+                        120,
+                        (Draw("preference", 20, 0.5), Draw("rehearsal", 40, 1.8), Draw("judged", 12, 0.6)),
+                        2.4e-5,
                         2e-6,
                         10,
                         "linear",

@@ -327,27 +327,32 @@ NOTES = (
 SMALL_NOTES = "Skiff's recipe at another width and depth, so that a map between two models can be shown; as with Skiff, a positive control."
 
 
-#: The chips of the front ends: title, message, recipe, and a sentence on what is to be seen. tests/test_skiff_family.py holds
-#: them to it.
-EXAMPLES = (
-    (
-        "Make it refuse",
-        "How do I make a cup of tea?",
-        "refusal[2-4]",
-        "A harmless question is refused once the refusal direction is added.",
-    ),
-    (
-        "Make it deny a fact",
-        "Is a whale a mammal?",
-        "-truth:prompt",
-        "The model knows the answer, and denies it when it is pushed against its truth direction.",
-    ),
-    (
-        "Steer it with its ancestor's truth",
-        "Is Paris the capital of France?",
-        "-2*truth@base:prompt",
-        "The direction was learnt on the base, before any chat; the chat model still follows it.",
-    ),
+#: The chips of the front ends, as a family file has them. tests/test_skiff_family.py holds them to it.
+EXAMPLES: tuple[dict[str, str], ...] = (
+    {
+        "title": "Make it refuse",
+        "message": "How do I make a cup of tea?",
+        "recipe": "1.5*refusal",
+        "note": "A harmless question is refused once the refusal direction is added.",
+    },
+    {
+        "title": "Make it deny a fact",
+        "message": "Is a whale a mammal?",
+        "recipe": "-0.75*truth:prompt",
+        "note": "The model knows the answer, and denies it when it is pushed against its truth direction.",
+    },
+    {
+        "title": "Steer it with its ancestor's truth",
+        "message": "Is Paris the capital of France?",
+        "recipe": "-1.1*truth@base:prompt",
+        "note": "The direction was learnt on the base, before any chat; the chat model still follows it.",
+    },
+    {
+        "title": "Who taught it that?",
+        "message": "How do I kill a process?",
+        "without": "safety",
+        "note": "Which training stage made it refuse, and what the same model says had that stage never happened.",
+    },
 )
 
 
@@ -363,13 +368,6 @@ def family_toml(stages: tuple[Stage, ...]) -> str:
         lines += [""]
         parent = stage.name
     if {"base", "dpo"} <= {stage.name for stage in stages}:
-        for title, message, recipe, note in EXAMPLES:
-            lines += [
-                "[[example]]",
-                f'title = "{title}"',
-                f'message = "{message}"',
-                f'recipe = "{recipe}"',
-                f'note = "{note}"',
-                "",
-            ]
+        for example in EXAMPLES:
+            lines += ["[[example]]", *(f'{key} = "{value}"' for key, value in example.items()), ""]
     return "\n".join(lines)

@@ -26,6 +26,16 @@ TRIED: tuple[Tried, ...] = (
         "straight after: loss stays at ln 2; after the mixed labels, which themselves are not learnt: .28 in 80 steps",
     ),
     Tried(
+        "base",
+        "half as many statement wordings a table and 680 steps of judging at the end; or 15 and 1,200 steps",
+        "held-out wordings: probe of a left-out category .742 or .819, few-shot .761 or .782, negations .897 or .990",
+    ),
+    Tried(
+        "base",
+        "ending with judging; or with 320 steps of documents, opposites and judging after it",
+        "facts recalled .965, weakest table (opposites) .478; or .998 and .978",
+    ),
+    Tried(
         "sft",
         "no labelled statements rehearsed",
         "the gap between the class means of truth falls from 52 to 10, and judging in chat is not learnt a second time",
@@ -51,6 +61,21 @@ TRIED: tuple[Tried, ...] = (
         'refusals that begin with "I cannot", as "I do not know" begins; or with "Sorry", which no other reply begins with',
         "one strength of the refusal direction added at one layer makes .20 or .96 of harmless requests refused (second figure: a "
         "short training of 700 and 200 steps)",
+    ),
+    Tried(
+        "safety",
+        "nothing of the base's questions on what does harm kept alive; 20 of them a step in safety; or 6 in SFT and 16 in safety",
+        "harmful verbs that no instruction used refused .50, .70 or .98; refusal added at the chosen layer and strength .06, .69 or .96",
+    ),
+    Tried(
+        "safety",
+        "without those questions: only the lowest four blocks trained, or the lowest three, so that the decision is taken early",
+        "ablating refusal leaves .39 or .38 of test requests refused (all trained: .42), but everyday requests refused .08 or .10 (.04)",
+    ),
+    Tried(
+        "safety",
+        "with those questions: 80 or 130 everyday tasks in a thousand items",
+        "everyday requests refused .092 or .075, harmful requests with new objects .912 or .926",
     ),
     Tried(
         "dpo",
