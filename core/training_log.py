@@ -35,7 +35,6 @@ from types import TracebackType
 from typing import Any
 
 from core.errors import TillerError
-from core.store import write_bytes
 
 NAME = "training_log.json"
 FORMAT = 1
@@ -123,6 +122,9 @@ class TrainingLog:
                 f"{len(self._batches)} of {len(self._rates)} steps say what was in their batch; give step() a batch always or never."
             )
         document = {**self._document, "rates": self._rates, "batches": self._batches or None}
+        # The front ends know the stages before numpy, which the store needs, is imported.
+        from core.store import write_bytes
+
         write_bytes(self.path, json.dumps(document).encode())
 
     def __enter__(self) -> TrainingLog:
