@@ -91,6 +91,6 @@ class Header(Widget):
         words = "answering" if status.state == "busy" else "ready"
         parts = [part for part in (words, status.device, cores, speed) if part]
         for spare in (cores, status.device, words):
-            if speed and spare in parts and len(" · ".join(parts)) > room:
+            if (speed or spare != words) and spare in parts and len(" · ".join(parts)) > room:
                 parts.remove(spare)
         return " · ".join(parts)
