@@ -67,7 +67,8 @@ async def test_a_map_in_the_terminal(tmp_path: Path) -> None:
         await pilot.press("h")
         assert app.screen is app.board
         # The column's own addition has moved there.
-        assert str(app.board.chat.settings.column.recipe) == f"1*refusal[{shown.layers - 1}]"
+        steered = app.board.chat.engine.family.examples[0].recipe
+        assert str(app.board.chat.settings.column.recipe) == f"{steered}[{shown.layers - 1}]"
 
 
 async def test_sentences_that_do_not_line_up_are_said_in_the_terminal() -> None:
