@@ -72,7 +72,7 @@ class Worker:
             cancel=cancel_loading,
         )
         self.blamer = Blamer(family, self.shelf, calibrated)
-        self._plan = ""
+        self._plan = self._said = ""
         self._directions: dict[Path, tuple[float, Direction]] = {}
         self._runs: list[Active] = []
         self._speed: float | None = None
@@ -165,6 +165,7 @@ class Worker:
                     self._step(active)
             if not chats and not closed.is_set():
                 self._learn()
+            self._settle()
         for active in self._runs:
             self._end_early(active)
         for lesson in self._lessons:
@@ -421,8 +422,14 @@ class Worker:
     def _say_now(self) -> None:
         self._say("busy" if self._runs else "ready", "Answering." if self._runs else "Ready.")
 
+    def _settle(self) -> None:
+        """What was loaded in this turn is there, for whatever it was: nothing is loading between turns."""
+        if self._said == "loading":
+            self._say_now()
+
     def _say(self, state: str, detail: str, progress: float | None = None) -> None:
         assert state in ("loading", "ready", "busy")
+        self._said = state
         self._publish(Status(state, detail, progress, self._speed, self.device, self.threads, self._plan))  # type: ignore[arg-type]
 
 

@@ -468,6 +468,17 @@ def test_errors_of_a_call_reach_the_caller_and_leave_the_engine_running(engine: 
     assert alone(engine, "")
 
 
+def test_what_was_loaded_for_no_run_is_not_said_to_be_loading_still(folder: Path) -> None:
+    made = opened(folder)
+    try:
+        loaded = made.call(lambda worker: worker.load("base")).result(PATIENCE)
+        assert loaded.checkpoint.name == "base"
+        # The next turn begins when the one before is over.
+        assert made.call(lambda _: made.status.state).result(PATIENCE) == "ready"
+    finally:
+        made.close()
+
+
 def test_a_fault_inside_a_run_is_one_sentence_and_the_next_run_works(engine: Engine) -> None:
     run = engine.submit(chat(engine, ""), columns=[7])
     assert "The model stopped with an error (IndexError" in failure(until_end(run))

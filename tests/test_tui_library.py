@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 from textual.widgets import DataTable, Input, TextArea
 
 from core import controls, learning_refusal, store
+from core.lessons import Lesson
 from tests import tiny
 from tests.terminal import running, shows, until
 from tests.test_tui import own_state  # noqa: F401  The fixture that gives every test its own state folder.
@@ -67,7 +68,18 @@ async def test_a_direction_is_learnt_from_two_boxes(family: Path) -> None:
         assert "politeness" in {card.name for card in app.engine.directions("chat")}  # type: ignore[union-attr]
 
 
-async def test_cancelling_leaves_nothing_and_a_layer_that_is_not_there_is_said(family: Path) -> None:
+async def test_cancelling_leaves_nothing_and_a_layer_that_is_not_there_is_said(
+    family: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = Lesson.step
+
+    def until_cancelled(lesson: Lesson) -> None:
+        """A tiny model learns faster than a key can be pressed: once it has begun, it waits for that."""
+        step(lesson)
+        if lesson.job.wish is not None and lesson.job.wish.layer is None and not lesson.over:
+            lesson.job.cancelled.wait(60)
+
+    monkeypatch.setattr(Lesson, "step", until_cancelled)
     async with running(family, size=(100, 30), tokens=4) as (app, pilot):
         await pilot.press("f6")
         await shows(app, pilot, "test accuracy")
