@@ -67,7 +67,7 @@ async def test_a_map_in_the_terminal(tmp_path: Path) -> None:
         await pilot.press("h")
         assert app.screen is app.board
         # The column's own addition has moved there.
-        steered = app.board.chat.engine.family.examples[0].recipe
+        steered = app.engine.family.examples[0].recipe
         assert str(app.board.chat.settings.column.recipe) == f"{steered}[{shown.layers - 1}]"
 
 
