@@ -69,6 +69,8 @@ async def test_the_header_names_the_open_screen_and_can_be_clicked_where_there_i
         await pilot.press("f5")
         await shows(app, pilot, "Inspect")
         place = app.places["inspect"]
+        # At once, not when the engine is next looked at: else the names move before they are clicked.
+        assert place.header.place == app.board.header.place == "Tiny · chat"
         x = next(a for a, _, name in place.header._spots if name == "inspect") + 2
         assert screen_text(app).splitlines()[0][x:].startswith("Inspect")
         chat = [a for a, _, name in place.header._spots if name == "chat"]

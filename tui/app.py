@@ -194,9 +194,7 @@ class TillerApp(App[None]):
         assert self.engine is not None
         before = self.board.header.status.state
         for screen in (self.board, *self.places.values()):
-            screen.header.show(
-                self.engine.status, f"{self.engine.family.title} · {self.board.chat.settings.column.checkpoint}"
-            )
+            self._head(screen)
         self.board.watch_learning()
         now = self.board.header.status.state
         if self.engine.status.plan and not self.planned:
@@ -207,6 +205,12 @@ class TillerApp(App[None]):
         if before != now and now in ("ready", "failed"):
             self.board.draw()
             self.board.scrub_soon()
+
+    def _head(self, screen: ChatScreen | Place) -> None:
+        """Say on a screen's top line of what family it is, and what the engine is doing."""
+        if self.engine is not None:
+            column = self.board.chat.settings.column
+            screen.header.show(self.engine.status, f"{self.engine.family.title} · {column.checkpoint}")
 
     # --------------------------------------------------------------------------------------------------------- screens
 
@@ -228,6 +232,8 @@ class TillerApp(App[None]):
         if name not in self.places:
             self.places[name] = place(name)
             self.install_screen(self.places[name], name)
+            # Not only when it is next looked at: its names would jump aside beneath the pointer.
+            self._head(self.places[name])
         self.push_screen(name)
 
     def _reopen(self) -> None:

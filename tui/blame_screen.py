@@ -21,6 +21,7 @@ from core.blame_report import Ask, Report
 from core.errors import TillerError
 from core.session import Session
 from core.stages import QUESTIONS, Question
+from core.tabs import tab
 from core.values import Column
 from tui.blame_report import drawn
 from tui.place import Place
@@ -68,7 +69,8 @@ class BlameScreen(Place):
         self.asked: Question | None = None
 
     def body(self) -> ComposeResult:
-        """Three fields, and what was found out."""
+        """What the screen is for, three fields, and what was found out."""
+        yield Static(Content(tab(self.NAME).about))
         for name, field in self.fields.items():
             yield Horizontal(Static({"other": "or rather"}.get(name, name)), field, classes="ask")
         yield self.result
