@@ -46,7 +46,7 @@ ESTIMATORS: dict[str, Rung] = {
 INSIDE = "everything, from each step on"
 #: The estimator that finds the culprit and guides the intervention.
 GUIDE = "+ curvature (everything)"
-DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "accountability_classifiers.md"
+DOCUMENT = Path(__file__).resolve().parent / "figures" / "accountability_classifiers.md"
 
 
 def rates(stage: StageData) -> list[float]:
@@ -249,7 +249,7 @@ def told(name: str, task: Task, results: Sequence[Result]) -> list[str]:
 
 
 def accountability(options: argparse.Namespace) -> bool:
-    """Both tasks on every seed; prints the tables and writes them to the docs. Whether every culprit was found and taken back."""
+    """Both tasks on every seed; prints the tables and writes them to benchmarks/figures. Whether every culprit was found and taken back."""
     torch.set_num_threads(options.threads or 1)
     lines = [
         "# Accountability of small classifiers",

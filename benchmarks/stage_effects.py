@@ -32,7 +32,7 @@ from core.first_order import Embedding
 from core.loading import Loaded
 from core.readouts import READOUTS
 
-DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "stage_effects.md"
+DOCUMENT = Path(__file__).resolve().parent / "figures" / "stage_effects.md"
 #: Kinds of prompts on which the truth hardly varies say nothing of an estimator.
 LEAST_SPREAD = 0.01
 #: Resamples of the bootstrap interval.
@@ -355,7 +355,7 @@ def _details(lines: Sequence[Line], known: Mapping[tuple[str, str, str], float])
 
 
 def stage_effects(options: argparse.Namespace) -> bool:
-    """Judge every estimator on a family (Skiff), print the tables and write them to the docs."""
+    """Judge every estimator on a family (Skiff), print the tables and write them to benchmarks/figures."""
     from benchmarks import stage_trainings
 
     torch.set_num_threads(options.threads or 1)
