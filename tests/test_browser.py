@@ -332,6 +332,11 @@ def test_columns_come_and_go_and_the_sliders_follow_the_selected(screen: Screen,
 # ----------------------------------------------------------------------------------------------------- colours and readings
 
 
+def _backgrounds(screen: Screen) -> list[str]:
+    """The colour of each token of the steered answer as the page has it."""
+    return screen.tokens(1).evaluate_all("all => all.map(t => t.style.backgroundColor)")
+
+
 def test_colours_are_the_lenses_own_in_the_light_and_in_the_dark(screen: Screen, server: Served) -> None:
     screen.ask("Hello there")
     said = expected(server, "Hello there")
@@ -339,12 +344,14 @@ def test_colours_are_the_lenses_own_in_the_light_and_in_the_dark(screen: Screen,
         said = said.apply(event)
     for lens in server.engine.lenses(chat(server)):
         screen.page.locator(f'.t-choice input[value="{lens.name}"]').check(force=True)
-        if lens.kind == "stages":
-            screen.wait(f"document.querySelectorAll('.t-turn:last-child .t-token[data-stage]').length >= {len(said.tokens)}")
         for ground in (NIGHT, PAPER):
             screen.page.evaluate(f"document.body.classList.toggle('dark', {str(ground == NIGHT).lower()})")
-            drawn = screen.tokens(1).evaluate_all("all => all.map(t => t.style.backgroundColor)")
-            assert drawn == [_css(lenses.shades(lens, ground)[_shade(lens, token)]) for token in said.tokens]
+            wanted = [_css(lenses.shades(lens, ground)[_shade(lens, token)]) for token in said.tokens]
+            # The stages' colours are there once every model has read the answer.
+            end = time.monotonic() + (60 if lens.kind == "stages" else 0)
+            while (drawn := _backgrounds(screen)) != wanted and time.monotonic() < end:
+                time.sleep(0.1)
+            assert drawn == wanted, lens.name
         legend = screen.page.locator(".t-legend").inner_text()
         assert lens.unit in legend or lens.kind == "stages"
         assert lenses.legend(lens)[0][1] in legend
