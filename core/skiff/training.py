@@ -368,6 +368,7 @@ def family_toml(stages: tuple[Stage, ...]) -> str:
         lines += [""]
         parent = stage.name
     if {"base", "dpo"} <= {stage.name for stage in stages}:
-        for example in EXAMPLES:
+        there = {stage.name for stage in stages}
+        for example in (each for each in EXAMPLES if each.get("without", "dpo") in there):
             lines += ["[[example]]", *(f'{key} = "{value}"' for key, value in example.items()), ""]
     return "\n".join(lines)
