@@ -50,7 +50,7 @@ def build(pane: Pane) -> None:
         take = gr.Button("Take the answer from Chat", elem_id="t-blame-take")
         stop = gr.Button("Stop", elem_id="t-blame-stop")
     question = gr.Radio(
-        [("best there is", _BEST), *((each.title, key) for key, each in QUESTIONS.items())],
+        [("best available", _BEST), *((each.title, key) for key, each in QUESTIONS.items())],
         value=_BEST,
         label="Question",
         elem_id="t-blame-question",

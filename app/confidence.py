@@ -49,8 +49,8 @@ class Section:
             )
         self.said = gr.HTML("", apply_default_css=False, elem_classes=["t-told"], elem_id="t-confidence-said")
         with gr.Row():
-            self.scatter = gr.Plot(visible=False, show_label=False, elem_classes=["t-plot"])
-            self.reliability = gr.Plot(visible=False, show_label=False, elem_classes=["t-plot"])
+            self.scatter = gr.Plot(visible=False, show_label=False, min_width=320, elem_classes=["t-plot"])
+            self.reliability = gr.Plot(visible=False, show_label=False, min_width=320, elem_classes=["t-plot"])
         self.tables = gr.HTML("", apply_default_css=False, elem_classes=["t-told"], elem_id="t-confidence-tables")
         self.files = gr.File(label="To take away", visible=False, interactive=False, file_count="multiple")
         self._wire()

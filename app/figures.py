@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _MARKS = ("circle", "square", "diamond", "cross", "x")
+#: Lines that differ by less are drawn flat: an axis of millionths would make much of nothing.
+_FLAT = 0.1
 #: Readable on the light and on the dark page.
 _INK, _GRID = "#7d8590", "rgba(125,133,144,0.25)"
 
@@ -29,11 +31,14 @@ def curves(shown: Curves, title: str) -> Any:
         )  # fmt: skip
     if shown.chosen is not None:
         figure.add_vline(x=shown.chosen, line_color=_INK, line_dash="dot", annotation_text=f"chosen: {shown.chosen:g}")
+    left = [value for name, values in shown.lines.items() if not _apart(name) for value in values]
+    low, high = (min(left), max(left)) if left else (0.0, 0.0)
+    flat = {"range": [low - _FLAT / 2, high + _FLAT / 2]} if high - low < _FLAT else {}
     axis = {"gridcolor": _GRID, "zerolinecolor": _GRID, "linecolor": _INK}
     figure.update_layout(
         title=title, height=320, font={"color": _INK, "size": 13}, paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
         margin={"l": 48, "r": 48, "t": 48, "b": 88}, legend={"orientation": "h", "y": -0.28}, xaxis={**axis, "title": shown.axis},
-        yaxis=axis, yaxis2={**axis, "overlaying": "y", "side": "right", "showgrid": False, "rangemode": "tozero"},
+        yaxis={**axis, **flat}, yaxis2={**axis, "overlaying": "y", "side": "right", "showgrid": False, "rangemode": "tozero"},
     )  # fmt: skip
     return figure
 

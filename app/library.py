@@ -43,10 +43,10 @@ class Shelf:
         return [self.card, self.scores, self.doses]
 
     def again(self, key: str | None) -> tuple[Any, ...]:
-        """The list as it is now, with ``key`` chosen where that is still there, else the first; and its card."""
+        """The list as it is now, with ``key`` chosen where that is still there; and its card."""
         found = library.entries(self.pane.engine.family)
-        keys = [each.key for each in found]
-        chosen = key if key in keys else next(iter(keys), None)
+        first = library.first(self.pane.engine.family, found)
+        chosen = key if key in [each.key for each in found] else first and first.key
         choices = [(each.title, each.key) for each in found]
         return table(found), gr.update(choices=choices, value=chosen), *self.show(chosen)
 
@@ -86,7 +86,9 @@ def _shelf(pane: Pane) -> Shelf:
     chosen = gr.Dropdown([], label="Show the card of", elem_id="t-library-chosen")
     shown = gr.HTML("", apply_default_css=False, elem_classes=["t-told", "t-card"])
     with gr.Row():
-        scores, doses = (gr.Plot(visible=False, show_label=False, elem_classes=["t-plot"]) for _ in range(2))
+        scores, doses = (
+            gr.Plot(visible=False, show_label=False, min_width=320, elem_classes=["t-plot"]) for _ in range(2)
+        )
     return Shelf(pane, listed, chosen, shown, scores, doses)
 
 

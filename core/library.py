@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +75,12 @@ def entries(family: Family) -> tuple[Entry, ...]:
             mine |= {(each.kind, each.name) for each in there}
             found += there
     return tuple(found)
+
+
+def first(family: Family, found: Sequence[Entry]) -> Entry | None:
+    """What is shown before anything is chosen: a direction of the final checkpoint, the one that is chatted with."""
+    own = (each for each in found if each.checkpoint == family.final.name and each.kind == "direction")
+    return next(own, next(iter(found), None))
 
 
 def find(family: Family, key: str) -> Entry:
