@@ -15,13 +15,15 @@ import torch
 from markdown_it import MarkdownIt
 
 from core import families, loading, store
+from core.errors import TillerError
 from core.skiff import heldout, measure_speed, measure_steering, subjects, transcripts, tried
 from core.skiff.card import model_card, number, seeds_sentence
-from core.skiff.evaluate import MEASURES, SEEDED, evaluate, figure_json, figure_line, with_seeds
+from core.skiff.evaluate import evaluate, figure_json, figure_line, with_seeds
 from core.skiff.judging import statements
 from core.skiff.log import read_log, weights_hash
 from core.skiff.measure_chat import CHAT_MEASURES, Heard, stranger_rates
 from core.skiff.measure_world import shuffled_labels
+from core.skiff.measuring import MEASURES, SEEDED, Task, measured, tasks
 from core.skiff.rates import Figure, at_least, percentile, repeated
 from core.skiff.scorer import score
 from core.skiff.subjects import Said, Subjects
@@ -121,6 +123,23 @@ def test_what_is_measured_on_other_seeds_is_all_of_chat_and_steering() -> None:
     assert {"refusal", "questions", "strangers", "refusal-steering", "truth-steering"} <= SEEDED
     assert not SEEDED & {"facts", "judging", "probe", "speed", "scoring"}
     assert set(MEASURES) >= SEEDED
+
+
+def test_measures_shared_among_processes_find_what_one_finds(family: families.Family) -> None:
+    wanted = tasks(["unknown", "scoring"], [2])
+    assert wanted == [Task("unknown"), Task("unknown", 2), Task("scoring")]
+    one, several = ([*measured(Subjects(family), wanted, processes)] for processes in (1, 2))
+    assert [each.task for each in several] == wanted
+    assert [each.figures for each in several] == [each.figures for each in one]
+    assert all(each.figures for each in one)
+
+
+def test_what_goes_wrong_in_a_process_is_its_sentence(tmp_path: Path) -> None:
+    made = tiny.family(tmp_path, checkpoints=("base", "dpo"))
+    (made / "dpo" / "model.safetensors").unlink()
+    broken = Subjects(families.read(made / "family.toml"))
+    with pytest.raises(TillerError, match="dpo"):
+        list(measured(broken, [Task("scoring"), Task("unknown")], 2))
 
 
 def test_the_planted_word_is_also_asked_of_the_family_without_it(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,30 +18,14 @@ from core.families import Family
 from core.options import UsageError
 from core.recipes import parse
 from core.skiff import transcripts
-from core.skiff.agreement import agreement_figures
 from core.skiff.card import model_card
 from core.skiff.log import read_log, write_text
 from core.skiff.measure_chat import CHAT_MEASURES
 from core.skiff.measure_directions import evaluate_directions
-from core.skiff.measure_neurons import neuron_figures
-from core.skiff.measure_speed import speed_figures
-from core.skiff.measure_steering import STEERING_MEASURES
-from core.skiff.measure_world import fact_figures, judging_figures, probe_figures
+from core.skiff.measuring import MEASURES, SEEDED, measured, tasks
 from core.skiff.rates import Figure, Target
 from core.skiff.subjects import Subjects
 
-MEASURES: dict[str, Callable[[Subjects], Iterator[Figure]]] = {
-    "facts": fact_figures,
-    "judging": judging_figures,
-    "probe": probe_figures,
-    **CHAT_MEASURES,
-    **STEERING_MEASURES,
-    "neurons": neuron_figures,
-    "speed": speed_figures,
-    "scoring": lambda _subjects: agreement_figures(),
-}
-#: What is also measured on the other seeds of the stages after the base, where the family has them.
-SEEDED = frozenset({*CHAT_MEASURES, *STEERING_MEASURES})
 TRANSCRIPTS = "transcripts"
 
 
@@ -55,7 +39,8 @@ def evaluate(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     chosen = _chosen(options)
     before = torch.get_num_threads()
-    torch.set_num_threads(options.threads or loading.threads())
+    threads = options.threads or loading.threads()
+    torch.set_num_threads(threads)
     try:
         family = families.load(options.family)
         record = read_log(family.folder)
@@ -66,17 +51,21 @@ def evaluate(arguments: list[str]) -> int:
             if options.json:
                 write_text(options.json, json.dumps([figure_json(figure) for figure in figures], indent=1) + "\n")
             return 0
-        seeds = {} if special else subjects.seeds()
-        whole = "" if special else f": about {10 + 5 * len(seeds)} minutes in all"
+        seeds = () if special else tuple(subjects.seeds())
+        # On another device than the CPU one process has it all.
+        processes = threads if options.device == "cpu" else 1
+        whole = "" if special else f": about {_minutes(len(seeds), processes)} minutes in all"
         print(f"Evaluating {family.title} in {family.folder}{whole}.", flush=True)
-        figures = list(_measure(subjects, seeds, [name for name in chosen if name != TRANSCRIPTS]))
+        figures = list(_measure(subjects, seeds, [name for name in chosen if name != TRANSCRIPTS], processes))
         if subjects.only and not figures:
-            raise TillerError(f"Nothing of what was asked for is measured on {subjects.only}; leave --only or --checkpoint out")
+            raise TillerError(
+                f"Nothing of what was asked for is measured on {subjects.only}; leave --only or --checkpoint out"
+            )
         if options.json:
             write_text(options.json, json.dumps([figure_json(figure) for figure in figures], indent=1) + "\n")
         if not options.only and not options.no_card and not special:
             card = family.folder / "README.md"
-            write_text(card, model_card(figures, record, tuple(seeds)))
+            write_text(card, model_card(figures, record, seeds))
             print(f"Model card written to {card}.")
         if TRANSCRIPTS in chosen and not options.no_card and not special:
             page = family.folder / transcripts.NAME
@@ -97,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         recipe="measure the replies of that checkpoint (default: the final one) steered so, and write no card",
         device="where to compute; on another device than the CPU no card is written (default: cpu)",
         dtype="in which numbers; in others than float32 no card is written (default: float32)",
-        threads="processor threads (default: as many as this process may use)",
+        threads="processor threads; so many measures are made at once (default: as many as this process may use)",
         quantize="refused: what is measured reads the weights themselves",
     )
     parser.set_defaults(device="cpu", dtype="float32")
@@ -142,12 +131,12 @@ def _chosen(options: argparse.Namespace) -> list[str]:
     return options.only or list(CHAT_MEASURES)
 
 
-def _measure(subjects: Subjects, seeds: Mapping[int, Subjects], chosen: list[str]) -> Iterator[Figure]:
+def _measure(subjects: Subjects, seeds: Sequence[int], chosen: Sequence[str], processes: int) -> Iterator[Figure]:
+    """Every figure of what is chosen, printed when it is there; each with the rates of the other seeds."""
+    found = measured(subjects, tasks(chosen, seeds), processes)
     for name in chosen:
-        started = time.monotonic()
-        shipped = MEASURES[name](subjects)
-        others = [list(MEASURES[name](view)) for view in seeds.values()] if name in SEEDED else []
-        for figure in with_seeds(shipped, others):
+        done = [next(found) for _ in range(1 + len(seeds) * (name in SEEDED))]
+        for figure in with_seeds(done[0].figures, [each.figures for each in done[1:]]):
             if subjects.only not in ("", figure.checkpoint):
                 continue
             if subjects.only and (subjects.recipe or subjects.only != subjects.family.final.name):
@@ -155,7 +144,12 @@ def _measure(subjects: Subjects, seeds: Mapping[int, Subjects], chosen: list[str
                 figure = replace(figure, target=None, first=None)
             print(figure_line(figure), flush=True)
             yield figure
-        print(f"  ({name}: {time.monotonic() - started:.0f} s)", flush=True)
+        print(f"  ({name}: {sum(each.seconds for each in done):.0f} s)", flush=True)
+
+
+def _minutes(seeds: int, processes: int) -> int:
+    """About how long a whole run takes, by one on a slow machine: twenty minutes of one core, and ten for every other seed."""
+    return math.ceil((20 + 10 * seeds) / processes)
 
 
 def with_seeds(shipped: Iterable[Figure], others: Sequence[Sequence[Figure]]) -> Iterator[Figure]:
