@@ -230,10 +230,15 @@ def undo(command: "Command") -> int | None:
 
 
 def test(command: "Command") -> int:
-    """pytest, in a process of its own, so that nothing of this one is in the tests' way."""
+    """pytest, in processes of its own, so that nothing of this one is in the tests' way.
+
+    The whole suite is shared among the cores, file by file. What is asked for by arguments runs in one process, where ``--pdb`` works.
+    """
     import subprocess
 
-    pytest = subprocess.Popen([sys.executable, "-m", "pytest", *command.rest], cwd=ROOT)
+    # More than four share the memory and the browser badly.
+    shared = ["--numprocesses", str(min(4, os.cpu_count() or 1)), "--dist", "loadfile"]
+    pytest = subprocess.Popen([sys.executable, "-m", "pytest", *(command.rest or shared)], cwd=ROOT)
     while True:
         try:
             return pytest.wait()
