@@ -7,6 +7,7 @@ import datetime
 import json
 import random
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -128,10 +129,43 @@ def test_what_is_measured_on_other_seeds_is_all_of_chat_and_steering() -> None:
 def test_measures_shared_among_processes_find_what_one_finds(family: families.Family) -> None:
     wanted = tasks(["unknown", "scoring"], [2])
     assert wanted == [Task("unknown"), Task("unknown", 2), Task("scoring")]
-    one, several = ([*measured(Subjects(family), wanted, processes)] for processes in (1, 2))
+    one = [*measured(Subjects(family), wanted, 1)]
+    (store.user_folder() / family.name / "evaluation.json").unlink()
+    several = [*measured(Subjects(family), wanted, 2)]
     assert [each.task for each in several] == wanted
     assert [each.figures for each in several] == [each.figures for each in one]
     assert all(each.figures for each in one)
+
+
+def test_what_was_measured_is_kept_until_something_it_may_depend_on_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = tiny.family(tmp_path, checkpoints=("base", "dpo"))
+    with (made / "family.toml").open("a", encoding="utf-8") as file:
+        file.write('[[counterfactual]]\nname = "seed-2"\nof = "dpo"\nsame_as = "base"\n')
+    counted: list[str] = []
+
+    def counting(subjects: Subjects) -> Iterator[Figure]:
+        counted.append(subjects.twins.get("dpo", "shipped"))
+        yield Figure("Chat", "a", "dpo", 1, 2, at_least(0.5), note="n")
+
+    monkeypatch.setitem(MEASURES, "unknown", counting)
+
+    def measure() -> list[tuple[Figure, ...]]:
+        counted.clear()
+        wanted = tasks(["unknown"], [2])
+        return [each.figures for each in measured(Subjects(families.read(made / "family.toml")), wanted, 1)]
+
+    first = measure()
+    assert counted == ["shipped", "seed-2"]
+    assert (measure(), counted) == (first, [])
+    (made / "counterfactual").mkdir()
+    (made / "counterfactual" / "seed-2.safetensors").write_bytes(b"other weights")
+    assert (measure(), counted) == (first, ["seed-2"]), "another seed's weights are nothing to the shipped one"
+    (made / "README.md").write_text("What was found.")
+    assert (measure(), counted) == (first, [])
+    (made / "dpo" / "config.json").write_text((made / "dpo" / "config.json").read_text() + " ")
+    assert (measure(), counted) == (first, ["shipped", "seed-2"])
 
 
 def test_what_goes_wrong_in_a_process_is_its_sentence(tmp_path: Path) -> None:
