@@ -26,7 +26,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core.values core.events core.command_line core.options core.typed core.environment core.checkpoints core.steps core.statements "
         "core.instructions",
         "core.arguments core.adhoc core.helping core.residual core.linear core.store core.training_log core.families core.edited "
-        "core.family_file core.hub core.stages core.agreement core.neurons core.answers core.blame_report core.lenses "
+        "core.family_file core.hub core.stages core.agreement core.neurons core.answers core.blame_report core.blame_files core.lenses "
         "core.completion core.session core.scrubs core.notebook",
         "core.chance core.negations core.methods",
         "core.tabulated core.estimates core.verdicts core.calibration core.confidence core.comparing core.confidence_tables "
