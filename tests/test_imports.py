@@ -32,8 +32,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core.tabulated core.estimates core.verdicts core.calibration core.confidence core.comparing core.confidence_tables "
         "core.drawings core.transfers core.claims core.maps core.map_files core.map_totals core.findings core.finding_knowledge "
         "core.finding_confidence core.report core.report_pages core.confidence_files",
-        "core.sources core.differences core.quantizing core.adapters core.shapes",
-        "core.plan core.weights",
+        "core.sources core.load_errors core.differences core.quantizing core.adapters core.shapes",
+        "core.plan core.weights core.tokenizers",
         "core.loading core.shelf core.gates core.edits",
         "core.generation core.layout core.gauges core.replies core.prompts core.scoring core.effects core.contrast core.threads "
         "core.tables core.states core.drafts core.examples core.direction_card core.library core.jobs core.tasks core.cells core.sweeps "
