@@ -9,11 +9,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from core import knowledge, lessons, loading, logit_lens, prompts, stages, store
 from core.active import Active
+from core.background import Background
 from core.blame_report import Ask, Report
 from core.blame_study import study
 from core.blamer import Blamer
@@ -76,7 +78,7 @@ class Worker:
         self._directions: dict[Path, tuple[float, Direction]] = {}
         self._runs: list[Active] = []
         self._speed: float | None = None
-        self._lessons: deque[Lesson | MapWork] = deque()
+        self._lessons: deque[Background[Any]] = deque()
         self._measured = measured
         self._measuring: dict[str, Iterator[float | None]] = {}
 
@@ -206,11 +208,11 @@ class Worker:
         elif self.blamer.waiting:
             self.blamer.measure()
 
-    def _lesson(self) -> Lesson | MapWork | None:
+    def _lesson(self) -> Background[Any] | None:
         """Whose turn it is: one that was cancelled, else the first, unless it waits for the memory of a chat."""
-        cancelled = (each for each in self._lessons if each.job.cancelled.is_set())
+        cancelled = (each for each in self._lessons if each.cancelled)
         found = next(cancelled, next(iter(self._lessons), None))
-        waits = found is not None and found.blocked and self._runs and not found.job.cancelled.is_set()
+        waits = found is not None and found.blocked and self._runs and not found.cancelled
         return None if waits else found
 
     def _measure(self, name: str) -> None:

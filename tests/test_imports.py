@@ -36,11 +36,11 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core.plan core.weights core.tokenizers",
         "core.loading core.shelf core.gates core.edits",
         "core.generation core.layout core.gauges core.replies core.prompts core.scoring core.effects core.contrast core.threads "
-        "core.tables core.states core.drafts core.examples core.direction_card core.library core.jobs core.tasks core.cells core.sweeps "
-        "core.nudges core.alignments core.forcing core.worn core.lineup core.noise core.blaming core.blame_study",
+        "core.tables core.states core.drafts core.examples core.direction_card core.library core.watching core.jobs core.tasks core.cells "
+        "core.sweeps core.nudges core.alignments core.forcing core.worn core.lineup core.noise core.blaming core.blame_study",
         "core.readout core.logit_variance core.ablation core.measuring_confidence",
-        "core.controls core.learning_truth core.learning_refusal core.learning_contrast core.directions core.parts core.lessons "
-        "core.controlvectors core.vectorfiles core.surgery core.widening core.exchange core.baked core.baking",
+        "core.controls core.learning_truth core.learning_refusal core.learning_contrast core.directions core.parts core.background "
+        "core.lessons core.controlvectors core.vectorfiles core.surgery core.widening core.exchange core.baked core.baking",
         "core.facts core.pairing core.patching core.logit_lens",
         "core.replays core.trainer_log core.undo_examples core.undoing core.undo_controls core.undo_report core.undo_saving",
         "core.transfer core.pushes core.layer_maps core.tracer core.averages core.knowledge core.truth_probe core.finding_directions",
