@@ -13,10 +13,11 @@ import gradio as gr
 from app import views
 from app.visits import Visit, Visits, index, number, text, whole
 from core import answers as exports
-from core.engine import Engine, Run
+from core.engine import Engine
 from core.errors import TillerError
 from core.events import Done, Event
 from core.lenses import Lens, lacking
+from core.runs import Run
 from core.scrubs import ScrubKey, scrub_key
 from core.session import Session
 from core.values import Sampling, Settings

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core import families
-from core.engine import Engine, Run
+from core.engine import Engine
 from core.errors import TillerError
 from core.recipes import Term
+from core.runs import Run
 from core.scrubs import Scrubs
 from core.session import Session
 from core.values import Settings

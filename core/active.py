@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass, field
 
 from core.blaming import Blaming
-from core.engine import Run
 from core.events import Done, Event, Token
 from core.generation import Stream
+from core.runs import Run
 
 
 @dataclass(eq=False)

@@ -10,7 +10,7 @@ from pathlib import Path as File
 
 import torch
 
-from core import blame_report, families, loading, stages
+from core import blame_files, blame_report, families, loading, stages
 from core.arguments import Arguments
 from core.blame_report import Ask, Report, shortened, token_effects
 from core.blame_study import study
@@ -44,9 +44,9 @@ def blame(arguments: list[str]) -> int:
     report = _told(study(family, ask, alone(loaded, placing)))
     print("\n".join(table(report)))
     if options.csv:
-        _write(options.csv, blame_report.to_csv(report))
+        _write(options.csv, blame_files.to_csv(report))
     if options.json:
-        _write(options.json, json.dumps(blame_report.to_document(report), ensure_ascii=False, indent=1) + "\n")
+        _write(options.json, json.dumps(blame_files.to_document(report), ensure_ascii=False, indent=1) + "\n")
     return 0
 
 

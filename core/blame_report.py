@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any
 
 from core.stages import (
     NOWHERE,
@@ -206,7 +205,7 @@ class Report:
         """How far retrainings with other seeds differ in the same measure on the same prompts."""
         models = (self.path.final, *self.path.nulls)
         differences = [
-            _probability(found[a]) - _probability(found[b])
+            probability(found[a]) - probability(found[b])
             for case in self._cases(measure)
             for found in [case.found(measure)]
             for a, b in combinations(models, 2)
@@ -299,8 +298,14 @@ def _mean(each: Sequence[Effect]) -> Effect:
     return Effect(probability, sum(nats) / len(nats) if len(nats) == len(each) else None)
 
 
-def _probability(logprob: float) -> float:
+def probability(logprob: float) -> float:
+    """The probability that a log-probability in nats stands for; 0 where something cannot be said at all."""
     return 0.0 if logprob <= NOWHERE else math.exp(logprob)
+
+
+def token_effects(path: Path, key: str, said: Said, at: int) -> dict[str, Effect]:
+    """The stages' effects on one token of an answer."""
+    return effects(path, key, {model: values[at] for model, values in said.logprobs.items()})
 
 
 def shortened(text: str) -> str:
@@ -315,112 +320,3 @@ def prompts_of(text: str) -> tuple[str, ...]:
     if not found:
         raise StageError("The file has no prompt; write one on each line.")
     return found
-
-
-# --------------------------------------------------------------------------------------------------------------- exports
-
-
-def to_document(report: Report) -> dict[str, Any]:
-    """The whole report as a JSON document: for each prompt both answers token by token, by model, and the effects by question."""
-    return {
-        "tiller": "blame",
-        "headline": report.headline,
-        "remarks": list(report.remarks),
-        "family": report.path.family,
-        "stages": [vars(stage) for stage in report.path.stages],
-        "models": dict(report.titles),
-        "weight_changes": dict(report.sizes),
-        "question": report.question.key,
-        "own_templates": report.ask.own_templates,
-        "summary": {
-            measure: {
-                "of": report.of(measure),
-                "noise": vars(report.noise(measure)),
-                **{each.key: _effects(report, each.key, measure) for each in report.path.questions},
-            }
-            for measure in report.measures
-        },
-        "cases": [_case_document(report, case) for case in report.cases],
-    }
-
-
-def _effects(report: Report, key: str, measure: str) -> dict[str, Any]:
-    found = {name: vars(each) for name, each in report.effects(key, measure).items()}
-    return {"effects": found, "remainder": report.remainder(key, measure)}
-
-
-def _case_document(report: Report, case: Case) -> dict[str, Any]:
-    measures = [each for each in report.measures if each != "rather" or case.other]
-    return {
-        "prompt": case.prompt,
-        "answer": _said_document(case.answer),
-        "other": _said_document(case.other) if case.other else None,
-        "without": {name: {"by": said.by, "text": said.text} for name, said in case.without.items()},
-        "before": {name: {"by": said.by, "text": said.text} for name, said in case.before.items()},
-        "probabilities": {
-            measure: {model: _probability(value) for model, value in case.found(measure).items()}
-            for measure in measures
-        },
-        "effects": {
-            measure: {
-                each.key: {
-                    name: vars(found) for name, found in effects(report.path, each.key, case.found(measure)).items()
-                }
-                for each in report.path.questions
-            }
-            for measure in measures
-        },
-    }
-
-
-def _said_document(said: Said) -> dict[str, Any]:
-    return {
-        "text": said.text, "by": said.by, "tokens": list(said.tokens), "ids": list(said.ids),
-        "nats": {model: list(values) for model, values in said.logprobs.items()},
-    }  # fmt: skip
-
-
-_COLUMNS = ("prompt", "what", "place", "text", "question", "stage", "probability", "nats")
-
-
-def to_rows(report: Report) -> list[tuple[str, ...]]:
-    """The report as a table, its head first: a row for each effect, of the measures of each prompt and of each token of its answer."""
-    rows: list[tuple[str, ...]] = [_COLUMNS]
-    for case in report.cases:
-        for measure in (each for each in report.measures if each != "rather" or case.other):
-            for question in report.path.questions:
-                found = effects(report.path, question.key, case.found(measure))
-                rows += [_row(case, measure, "", "", question, name, each) for name, each in found.items()]
-        for what, said in (("answer token", case.answer), ("other token", case.other)):
-            for at, text in enumerate(said.tokens if said else ()):
-                assert said is not None
-                for question in report.path.questions:
-                    found = token_effects(report.path, question.key, said, at)
-                    rows += [_row(case, what, str(at), text, question, name, each) for name, each in found.items()]
-    return rows
-
-
-def token_effects(path: Path, key: str, said: Said, at: int) -> dict[str, Effect]:
-    """The stages' effects on one token of an answer."""
-    return effects(path, key, {model: values[at] for model, values in said.logprobs.items()})
-
-
-def _row(case: Case, what: str, place: str, text: str, question: Question, stage: str, each: Effect) -> tuple[str, ...]:
-    nats = "" if each.nats is None else f"{each.nats:.6f}"
-    return case.prompt, what, place, text, question.key, stage, f"{each.probability:.6f}", nats
-
-
-def to_csv(report: Report) -> str:
-    """:func:`to_rows` as CSV. A text that a spreadsheet would take for a formula gets an apostrophe in front."""
-    import csv
-    import io
-
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    for row in to_rows(report):
-        writer.writerow([_inert(cell) if at in (0, 3) else cell for at, cell in enumerate(row)])
-    return out.getvalue()
-
-
-def _inert(text: str) -> str:
-    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t") else text

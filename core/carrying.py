@@ -60,7 +60,7 @@ class Carrying:
         try:
             work = self._engine.call(lambda worker: self._begin(worker, about)).result()
             if self._all(job, work, about):
-                job.publish("done", f"Carried {about} from every checkpoint to every other.", 1.0)
+                job.publish("done", f"Carried {about} from every checkpoint to every other.")
             else:
                 job.publish("cancelled", "Measuring was cancelled; what was found out is kept for the next time.")
         except TillerError as error:

@@ -8,10 +8,11 @@ import sys
 from dataclasses import replace
 from typing import TextIO
 
-from core.engine import Engine, Run
+from core.engine import Engine
 from core.errors import TillerError
 from core.events import Done, Event, Failed, Started, Token, event_json
 from core.options import Chat, Options, UsageError
+from core.runs import Run
 from core.values import Sampling, Settings
 
 

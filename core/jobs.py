@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
 
 from core import store
 from core.examples import Wish
 from core.families import Family
 from core.steps import duration
+from core.watching import State, View, Watched
 
 #: What Chat offers to learn where a checkpoint has no directions yet.
 OFFERED = ("refusal", "truth")
-
-State = Literal["waiting", "running", "done", "cancelled", "failed"]
 
 
 @dataclass(frozen=True)
@@ -39,23 +35,13 @@ class Offer:
 
 
 @dataclass(frozen=True)
-class JobView:
-    """How far a job is: ``part`` from 0 to 1, what it does in a ``sentence``, ``left`` seconds to go, None before that is measured.
-
-    Once the state is "failed", the sentence says what to do.
-    """
+class JobView(View):
+    """How far a job is: ``part`` from 0 to 1, ``left`` seconds to go, None before that is measured."""
 
     checkpoint: str
     kinds: tuple[str, ...]
-    state: State = "waiting"
     part: float = 0.0
-    sentence: str = "Waiting for the model."
     left: float | None = None
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing more will come."""
-        return self.state in ("done", "cancelled", "failed")
 
     @property
     def said(self) -> str:
@@ -73,50 +59,19 @@ def offered(family: Family, checkpoint: str) -> tuple[str, ...]:
     return tuple(kind for kind in OFFERED if kind not in there)
 
 
-class Job:
-    """A learning that goes on while nobody chats. It may be looked at and cancelled from any thread."""
+class Job(Watched[JobView]):
+    """A learning. What was learnt whole before it was cancelled stays; what was found out so far is kept for another time."""
 
     def __init__(self, checkpoint: str, kinds: tuple[str, ...], wish: Wish | None = None) -> None:
+        super().__init__(JobView(checkpoint, kinds))
         self.wish = wish
-        self.cancelled = threading.Event()
-        self._view = JobView(checkpoint, kinds)
-        self._changed = threading.Condition()
 
     @property
     def called(self) -> str:
         """What is learnt, in words."""
-        return self.wish.name if self.wish is not None else " and ".join(self._view.kinds)
-
-    @property
-    def view(self) -> JobView:
-        """How far it is now."""
-        return self._view
-
-    def __iter__(self) -> Iterator[JobView]:
-        """Every view that is news when it is asked for, the last one included."""
-        seen: JobView | None = None
-        while seen is None or not seen.over:
-            with self._changed:
-                self._changed.wait_for(lambda before=seen: self._view is not before)  # type: ignore[misc]
-                seen = self._view
-            yield seen
-
-    def wait(self, timeout: float | None = None) -> JobView:
-        """Wait for the end."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._view.over, timeout)
-        return self._view
-
-    def cancel(self) -> None:
-        """End it at its next slice. What was learnt whole stays; what was found out so far is kept for another time."""
-        self.cancelled.set()
-
-    # The engine's thread alone calls what follows.
+        return self.wish.name if self.wish is not None else " and ".join(self.view.kinds)
 
     def publish(self, state: State, sentence: str, part: float | None = None, left: float | None = None) -> None:
-        """Say how far it is; the part stays as it was where none is given. What is over stays so."""
-        with self._changed:
-            if not self._view.over:
-                known = self._view.part if part is None else part
-                self._view = replace(self._view, state=state, sentence=sentence, part=known, left=left)
-                self._changed.notify_all()
+        """Say how far it is; the part stays as it was where none is given, and what is done is whole."""
+        whole = 1.0 if state == "done" else self.view.part if part is None else part
+        self._show(state=state, sentence=sentence, part=whole, left=left)

@@ -18,6 +18,7 @@ from core.plan import Placing
 from core.shelf import Shelf
 from core.stages import Path, StageError
 from core.steps import Learning, Step
+from core.tokenizers import tokenizer_of
 
 T = TypeVar("T")
 
@@ -120,8 +121,7 @@ class Vocabularies:
     def _size(self, name: str) -> int:
         if not self._known:
             tokenizers = {
-                each.checkpoint: loading.tokenizer_of(self.family.checkpoint(each.checkpoint))
-                for each in self.path.stages
+                each.checkpoint: tokenizer_of(self.family.checkpoint(each.checkpoint)) for each in self.path.stages
             }
             final = tokenizers[self.path.final]
             for other, tokenizer in tokenizers.items():

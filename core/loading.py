@@ -5,22 +5,23 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from core import adapters, differences, hub, memory, plan, quantizing, shapes, sources
-from core.checkpoints import OWN_OR_PLAIN, TEMPLATES, Checkpoint, Family, Source, Subtracted
-from core.errors import TillerError
+from core.checkpoints import Checkpoint, Family, Subtracted
 from core.linear import quicken
+from core.load_errors import explained, remedy
 from core.residual import Anatomy, locate
 from core.sources import LoadError, Watch
+from core.tokenizers import ends_of, template_of, tokenizer_in, tokenizer_of
 from core.weights import Weights, read_by
 
 __all__ = [
@@ -28,14 +29,12 @@ __all__ = [
     "ONE_LOAD_AT_A_TIME",
     "LoadError",
     "Loaded",
-    "explained",
     "fingerprint",
     "load",
     "pick_device",
     "places",
     "speaking",
     "threads",
-    "tokenizer_of",
 ]
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -169,7 +168,7 @@ def load(
     folder = explained(checkpoint, lambda: sources.folder_of(checkpoint, watch, ("*.py",) if trusted else ()))
     options: dict[str, Any] = {"trust_remote_code": trusted, "local_files_only": True}
     config = explained(checkpoint, lambda: AutoConfig.from_pretrained(folder, **options))
-    tokenizer = _tokenizer(checkpoint, folder, options)
+    tokenizer = tokenizer_in(checkpoint, folder, options)
     model = _model(
         checkpoint,
         folder,
@@ -185,7 +184,7 @@ def load(
     model = model.eval().requires_grad_(False)
     quantizing.steady(model, differentiable)
     quicken(model)
-    template, stops, turn_ends = _template(family, checkpoint, tokenizer)
+    template, stops, turn_ends = template_of(family, checkpoint, tokenizer)
     return Loaded(
         family=family,
         checkpoint=checkpoint,
@@ -194,7 +193,7 @@ def load(
         anatomy=locate(model),
         template=template,
         stops=stops,
-        ends=_ends(model, tokenizer) | turn_ends,
+        ends=ends_of(model, tokenizer) | turn_ends,
         context=_context(model.config.get_text_config()),
         fingerprint=fingerprint(checkpoint),
         quantize=quantize,
@@ -209,18 +208,11 @@ def speaking(loaded: Loaded, name: str) -> Loaded:
     """
     checkpoint = loaded.family.checkpoint(name)
     tokenizer = tokenizer_of(checkpoint)
-    template, stops, turn_ends = _template(loaded.family, checkpoint, tokenizer)
-    ends = _ends(loaded.model, tokenizer) | turn_ends
+    template, stops, turn_ends = template_of(loaded.family, checkpoint, tokenizer)
+    ends = ends_of(loaded.model, tokenizer) | turn_ends
     return replace(
         loaded, checkpoint=checkpoint, tokenizer=tokenizer, template=template, stops=stops, ends=ends, texts={}
     )
-
-
-def tokenizer_of(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
-    """A checkpoint's tokenizer, without its weights. Raises LoadError."""
-    folder = explained(checkpoint, lambda: sources.small_files(checkpoint))
-    options = {"trust_remote_code": hub.trusted(checkpoint.weights), "local_files_only": True}
-    return _tokenizer(checkpoint, folder, options)
 
 
 def fingerprint(checkpoint: Checkpoint) -> str:
@@ -246,50 +238,6 @@ def _checked(
         return found
 
     return plan.make(family, [checkpoint.name], room, need, quantize).needs[0].dtype
-
-
-def _tokenizer(checkpoint: Checkpoint, folder: Path, options: Mapping[str, Any]) -> PreTrainedTokenizerBase:
-    """A checkpoint's tokenizer: its adapter's where that brings one, else that of its weights in ``folder``. Raises LoadError."""
-    for source in reversed(checkpoint.adapters):
-        own = explained(checkpoint, partial(adapters.folder_of, source), source)
-        if sources.has_tokenizer(own):
-            folder = own
-            break
-    sources.check_tokenizer(checkpoint, folder)
-    found: PreTrainedTokenizerBase = explained(checkpoint, lambda: AutoTokenizer.from_pretrained(folder, **options))
-    return found
-
-
-def _template(
-    family: Family, checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerBase
-) -> tuple[str | None, tuple[str, ...], frozenset[int]]:
-    """The template that a checkpoint does not have from its own tokenizer, and the strings and further ids at which its replies end.
-
-    Raises:
-        LoadError: there is no template, neither its own nor one from elsewhere.
-    """
-    if checkpoint.template == OWN_OR_PLAIN:
-        return (None, (), frozenset()) if tokenizer.chat_template else (*TEMPLATES["plain"], frozenset())
-    if checkpoint.template:
-        return (*TEMPLATES[checkpoint.template], frozenset())
-    if checkpoint.template_from:
-        return _borrowed(family, family.checkpoint(checkpoint.template_from), tokenizer)
-    if not tokenizer.chat_template:
-        raise LoadError(
-            f'{checkpoint.name} has no chat template; give it template = "plain" in {family.folder / "family.toml"}.'
-        )
-    return None, (), frozenset()
-
-
-def _borrowed(
-    family: Family, lender: Checkpoint, tokenizer: PreTrainedTokenizerBase
-) -> tuple[str | None, tuple[str, ...], frozenset[int]]:
-    """The template of another checkpoint, for a ``tokenizer`` that has none of its own, or another one."""
-    other = tokenizer_of(lender)
-    template, stops, _ = _template(family, lender, other)
-    # A reply ends where the lender's does, as far as this tokenizer knows that token.
-    end = tokenizer.get_vocab().get(str(other.eos_token))
-    return template or str(other.chat_template), stops, frozenset(() if end is None else (end,))
 
 
 def _model(
@@ -323,7 +271,7 @@ def _model(
         # transformers fills what is missing with random numbers and goes on.
         raise LoadError(
             f"The weights of checkpoint {checkpoint.name!r} lack {missing[0]}{' and more' if len(missing) > 1 else ''}; "
-            f"{_remedy(checkpoint)}."
+            f"{remedy(checkpoint)}."
         )
     return model
 
@@ -354,39 +302,6 @@ def _map(
     return {"device_map": {"": str(place)}}
 
 
-def explained(checkpoint: Checkpoint, call: Callable[[], Any], source: Source | None = None) -> Any:
-    """Run what transformers or the Hub's client does for a checkpoint, and turn its many errors into one sentence.
-
-    ``source`` is what the call is about: the checkpoint's weights, unless it is one of its adapters.
-    """
-    about = source or checkpoint.weights
-    try:
-        return call()
-    except TillerError:
-        raise
-    except MemoryError as error:
-        raise LoadError(
-            f"{checkpoint.name} does not fit into memory; use --quantize 4bit or a smaller family."
-        ) from error
-    except Exception as error:
-        # transformers, safetensors and the Hub's client raise a dozen unrelated types here; all mean "cannot be loaded".
-        if known := hub.needs_code(about, error) or (None if about.local else hub.sentence(checkpoint, about, error)):
-            raise LoadError(known) from error
-        reason = " ".join(str(error).split())[:300]
-        raise LoadError(
-            f"Checkpoint {checkpoint.name!r} cannot be loaded from {about}: {_remedy(checkpoint)}. "
-            f"({type(error).__name__}: {reason})"
-        ) from error
-
-
-def _remedy(checkpoint: Checkpoint) -> str:
-    return (
-        "copy its folder again"
-        if checkpoint.local
-        else f"fetch it again with `hf download {checkpoint.source}`, or take another revision"
-    )
-
-
 def _context(text: Any) -> int:
     """The longest sequence in tokens, for a text model's configuration."""
     longest = int(getattr(text, "max_position_embeddings", 2048))
@@ -397,18 +312,3 @@ def _context(text: Any) -> int:
         first = rope.get("original_max_position_embeddings", getattr(text, "original_max_position_embeddings", None))
         longest = min(longest, int(first)) if first else longest
     return longest
-
-
-def _ends(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-    """Every id that ends a reply: the generation config's, the model config's and the tokenizer's."""
-    found: set[int] = set()
-    for value in (
-        getattr(model.generation_config, "eos_token_id", None),
-        # A configuration for pictures and text keeps it with its text, or has one of its own as well.
-        getattr(model.config, "eos_token_id", None),
-        getattr(model.config.get_text_config(), "eos_token_id", None),
-        tokenizer.eos_token_id,
-    ):
-        if value is not None:
-            found.update(value if isinstance(value, list) else [int(value)])
-    return frozenset(found)

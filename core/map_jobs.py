@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
 
 from core.maps import MapOrder, Traced
 from core.steps import duration
-
-State = Literal["waiting", "running", "done", "cancelled", "failed"]
+from core.watching import State, View, Watched
 
 
 @dataclass(frozen=True)
-class MapView:
-    """How far maps are: everything that is computed so far, and in ``sentence`` what is being done, or why it failed."""
+class MapView(View):
+    """How far maps are, and everything that is computed so far."""
 
     traced: Traced
-    state: State = "waiting"
-    sentence: str = "Waiting for the model."
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing more will come."""
-        return self.state in ("done", "cancelled", "failed")
 
     @property
     def said(self) -> str:
@@ -35,45 +24,13 @@ class MapView:
         return f"{self.traced.part:.0%}{left} · {self.sentence}"
 
 
-class MapJob:
-    """Maps that are computed while nobody chats. It may be looked at and cancelled from any thread."""
+class MapJob(Watched[MapView]):
+    """Maps that are computed while nobody chats. The rows that were there before it was cancelled stay."""
 
     def __init__(self, order: MapOrder) -> None:
+        super().__init__(MapView(Traced(order)))
         self.order = order
-        self.cancelled = threading.Event()
-        self._view = MapView(Traced(order))
-        self._changed = threading.Condition()
-
-    @property
-    def view(self) -> MapView:
-        """How far they are now."""
-        return self._view
-
-    def __iter__(self) -> Iterator[MapView]:
-        """Every view that is news when it is asked for, the last one included."""
-        seen: MapView | None = None
-        while seen is None or not seen.over:
-            with self._changed:
-                self._changed.wait_for(lambda before=seen: self._view is not before)  # type: ignore[misc]
-                seen = self._view
-            yield seen
-
-    def wait(self, timeout: float | None = None) -> MapView:
-        """Wait for the end."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._view.over, timeout)
-        return self._view
-
-    def cancel(self) -> None:
-        """End it at its next slice; the rows that are there stay."""
-        self.cancelled.set()
-
-    # The engine's thread alone calls what follows.
 
     def publish(self, state: State, sentence: str, traced: Traced | None = None) -> None:
-        """Say how far it is; the maps stay as they were where none are given. What is over stays so."""
-        with self._changed:
-            if not self._view.over:
-                known = self._view.traced if traced is None else traced
-                self._view = replace(self._view, state=state, sentence=sentence, traced=known)
-                self._changed.notify_all()
+        """Say how far it is; the maps stay as they were where none are given."""
+        self._show(state=state, sentence=sentence, traced=self.view.traced if traced is None else traced)

@@ -12,6 +12,7 @@ from functools import partial
 from core import loading, memory, plan
 from core.errors import TillerError
 from core.families import Family
+from core.load_errors import explained
 from core.loading import Loaded
 from core.memory import Room
 from core.plan import DoesNotFit, Need, Placing, Plan
@@ -159,7 +160,7 @@ class Shelf:
             find = partial(
                 plan.need, self.family.checkpoint(name), self._places[0].partition(":")[0], self.placing.dtype, quantize
             )
-            self._needs[name, quantize] = loading.explained(self.family.checkpoint(name), find)
+            self._needs[name, quantize] = explained(self.family.checkpoint(name), find)
         return self._needs[name, quantize]
 
     def _alike(self, name: str, quantize: str) -> Need:

@@ -9,21 +9,23 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from core import knowledge, lessons, loading, logit_lens, prompts, stages, store
 from core.active import Active
+from core.answering import Answering
+from core.background import Background
 from core.blame_report import Ask, Report
 from core.blame_study import study
 from core.blamer import Blamer
 from core.edits import check_fit, compile_recipe
-from core.engine import Command, Run
+from core.engine_thread import CLOSING, Command
 from core.errors import TillerError
-from core.events import Done, Event, Failed, PromptView, RecipeChanged, Scores, Status
+from core.events import PromptView, Status
 from core.families import Family
 from core.gauges import Gauge, gauge
-from core.generation import Speaker, Stream
 from core.jobs import Job, offered
 from core.lessons import Lesson
 from core.lineup import shelved
@@ -32,9 +34,8 @@ from core.map_jobs import MapJob
 from core.map_work import MapWork
 from core.maps import Map, Traced, Words
 from core.plan import Placing
-from core.recipes import Recipe
-from core.scoring import score
-from core.shelf import NoRoomNow, Shelf
+from core.runs import Run
+from core.shelf import Shelf
 from core.sources import LoadingCancelled
 from core.stages import Noise
 from core.steps import Learning
@@ -74,9 +75,8 @@ class Worker:
         self.blamer = Blamer(family, self.shelf, calibrated)
         self._plan = self._said = ""
         self._directions: dict[Path, tuple[float, Direction]] = {}
-        self._runs: list[Active] = []
-        self._speed: float | None = None
-        self._lessons: deque[Lesson | MapWork] = deque()
+        self.answering = Answering(self.load, self.direction, self.gauges, self.blamer, self._make_room)
+        self._lessons: deque[Background[Any]] = deque()
         self._measured = measured
         self._measuring: dict[str, Iterator[float | None]] = {}
 
@@ -107,9 +107,11 @@ class Worker:
 
     def _busy(self) -> set[str]:
         """The checkpoints that something is computing with."""
-        answering = {name for active in self._runs for name in active.streams}
-        answering |= {name for active in self._runs for each in active.blaming.values() for name in each.names}
-        return answering.union(*(lesson.busy for lesson in self._lessons))
+        return self.answering.busy.union(*(lesson.busy for lesson in self._lessons))
+
+    def _make_room(self) -> bool:
+        """Take memory from what goes on in the background, for a chat: whether there was any to take."""
+        return any(lesson.suspend("Waiting for memory that a chat uses now.") for lesson in self._lessons)
 
     def direction(self, name: str, checkpoint: str) -> Direction:
         """A direction learnt on a checkpoint of the family, read again when its file has changed. Raises TillerError."""
@@ -150,28 +152,36 @@ class Worker:
     def serve(self, commands: queue.Queue[Command | None], closed: threading.Event) -> None:
         """Take commands and step runs until the engine is closed."""
         while not closed.is_set():
-            steppable = self._steppable()
-            idle = not (steppable or self._lesson() or self._measuring or self.blamer.waiting)
-            for command in _waiting(commands, wait=idle, paused=bool(self._runs)):
+            idle = not (self.answering.steppable() or self._lesson() or self._measuring or self.blamer.waiting)
+            for command in _waiting(commands, wait=idle, paused=bool(self.answering.runs)):
                 if command is None:
                     continue
                 if closed.is_set():
-                    command.refuse("Tiller is closing; start it again to go on.")
+                    command.refuse(CLOSING)
                 else:
                     command.act(self)
-            chats = self._steppable()
+            chats = self.answering.steppable()
             for active in chats:
                 if not closed.is_set():
                     self._step(active)
             if not chats and not closed.is_set():
                 self._learn()
             self._settle()
-        for active in self._runs:
-            self._end_early(active)
+        self.answering.close()
         for lesson in self._lessons:
             lesson.end("cancelled", "Tiller was closed; what was found out is kept for the next time.")
 
-    # ------------------------------------------------------------------------------------------------------- learning
+    def start(self, run: Run) -> None:
+        """Begin a run; what stands in the way becomes its Failed event."""
+        self.answering.start(run)
+        self._say_now()
+
+    def _step(self, active: Active) -> None:
+        self.answering.step(active)
+        if active not in self.answering.runs:
+            self._say_now()
+
+    # ------------------------------------------------------------------------------------------------- in the background
 
     def learn(self, job: Job) -> None:
         """Begin a job behind those that have begun before; chats go first."""
@@ -206,11 +216,11 @@ class Worker:
         elif self.blamer.waiting:
             self.blamer.measure()
 
-    def _lesson(self) -> Lesson | MapWork | None:
+    def _lesson(self) -> Background[Any] | None:
         """Whose turn it is: one that was cancelled, else the first, unless it waits for the memory of a chat."""
-        cancelled = (each for each in self._lessons if each.job.cancelled.is_set())
+        cancelled = (each for each in self._lessons if each.cancelled)
         found = next(cancelled, next(iter(self._lessons), None))
-        waits = found is not None and found.blocked and self._runs and not found.job.cancelled.is_set()
+        waits = found is not None and found.blocked and self.answering.runs and not found.cancelled
         return None if waits else found
 
     def _measure(self, name: str) -> None:
@@ -231,196 +241,8 @@ class Worker:
         final = stages.path(self.family, ask.checkpoint, ask.path).final
         return study(self.family, ask, shelved(self.shelf, final))
 
-    def start(self, run: Run) -> None:
-        """Begin a run; what stands in the way becomes its Failed event."""
-        if run.cancelled.is_set():
-            # Nobody wants it any more: no checkpoint is loaded for it.
-            for column in run.columns:
-                run.publish(Done(column, "stopped", 0, 0.0))
-            run.end()
-            return
-        active = Active(run)
-        self._runs.append(active)
-        self._tried(active, lambda: self._activate(active))
-        self._say_now()
-
-    def _tried(self, active: Active, work: Callable[[], object]) -> None:
-        """Do a part of a run; what stands in its way becomes its Failed event."""
-        run = active.run
-        try:
-            work()
-        except LoadingCancelled as error:
-            self._forget(active)
-            if run.cancelled.is_set():
-                self._end_early(active)
-            else:
-                run.publish(Failed(str(error)))
-                run.end()
-        except TillerError as error:
-            self._forget(active)
-            run.publish(Failed(str(error)))
-            run.end()
-        except Exception as error:
-            self._forget(active)
-            self._broken(run, error)
-
-    def _activate(self, active: Active) -> None:
-        settings = active.run.settings
-        if active.run.given is not None:
-            for note in self.blamer.give(active):
-                active.run.publish(note)
-            return
-        active.waiting = list(dict.fromkeys(settings.columns[column].checkpoint for column in active.run.columns))
-        self._fill(active)
-
-    def _fill(self, active: Active) -> None:
-        """Start the streams of a run's checkpoints: of all that there is room for, and of the next ones when these are done."""
-        run = active.run
-        while active.waiting:
-            checkpoint = active.waiting[0]
-            try:
-                loaded = self.load(checkpoint, lambda: not run.cancelled.is_set())
-            except NoRoomNow:
-                if any(lesson.suspend("Waiting for memory that a chat uses now.") for lesson in self._lessons):
-                    continue
-                others = [each for each in self._runs if each is not active and each.streams]
-                if not active.streams and not others:
-                    raise
-                active.blocked = frozenset(name for each in self._runs for name in each.streams)
-                active.note = "There is no room for all checkpoints at once, so that they answer in turn."
-                return
-            active.blocked = None
-            self._begin(active, checkpoint, loaded)
-            active.waiting.pop(0)
-
-    def _begin(self, active: Active, checkpoint: str, loaded: Loaded) -> None:
-        run = active.run
-        gauges, refused = self.gauges(loaded)
-        notes = " ".join(part for part in (active.note, refused) if part)
-        speakers = [
-            self._speaker(run, column, loaded, notes)
-            for column in run.columns
-            if run.settings.columns[column].checkpoint == checkpoint
-        ]
-        active.streams[checkpoint] = Stream(loaded, speakers, gauges)
-        active.prompts |= {speaker.column: speaker.prompt for speaker in speakers}
-
-    def _speaker(self, run: Run, column: int, loaded: Loaded, refused: str) -> Speaker:
-        recipe = run.settings.columns[column].recipe
-        built = prompts.build(loaded, run.settings, column)
-        # The selected column may be steered while it runs, so its shadow starts with it; scrubbed answers get theirs afterwards.
-        shadow = not run.scrub and (bool(recipe) or column == run.settings.selected)
-        edits = compile_recipe(recipe, loaded, self.direction)
-        prefix = run.prefixes.get(column, ())
-        if not all(0 <= token < int(loaded.model.config.get_text_config().vocab_size) for token in prefix):
-            raise TillerError(
-                f"{loaded.checkpoint.name} does not know this answer's tokens; retry it instead of continuing it."
-            )
-        note = " ".join(part for part in (built.note, refused) if part)
-        return Speaker(column, built.ids, edits, run.settings.sampling, shadow, prefix, note)
-
-    def _steppable(self) -> list[Active]:
-        """The runs whose turn it is: those that somebody reads, chats before scrubbing; a cancelled one always, to be freed."""
-        held = frozenset(name for each in self._runs for name in each.streams)
-        alive = [
-            active
-            for active in self._runs
-            if active.run.cancelled.is_set()
-            or not (active.run.crowded or (not active.streams and active.blocked == held))
-        ]
-        first = [active for active in alive if not active.run.patient or active.run.cancelled.is_set()]
-        return first or alive
-
-    def _step(self, active: Active) -> None:
-        self._tried(active, lambda: self._advance(active))
-        if active not in self._runs:
-            self._say_now()
-
-    def _advance(self, active: Active) -> None:
-        if active.run.cancelled.is_set():
-            active.publish(active.stopped())
-            active.waiting.clear()
-        else:
-            events = self._change_recipes(active)
-            events += [event for stream in active.streams.values() if not stream.done for event in stream.step()]
-            active.publish(events)
-            for event in (*self.blamer.hear(active, events), *self.blamer.step(active)):
-                active.run.publish(event)
-        if all(stream.done for stream in active.streams.values()):
-            if active.waiting:
-                # Their memory goes to the checkpoints that have waited for it.
-                active.streams.clear()
-                self._fill(active)
-            elif not self.blamer.pending(active):
-                self._finish(active)
-
-    def _forget(self, active: Active) -> None:
-        self._runs = [each for each in self._runs if each is not active]
-
-    def _end_early(self, active: Active) -> None:
-        """Stop a run because the engine closes or nobody waits for it: what was said stays, every unfinished column is done."""
-        active.publish(active.stopped())
-        for event in active.held:
-            active.run.publish(event)
-        active.run.end()
-
-    def _change_recipes(self, active: Active) -> list[Event]:
-        events: list[Event] = []
-        while active.run.changes:
-            column, recipe = active.run.changes.popleft()
-            events += self._change_recipe(active, column, recipe)
-        return events
-
-    def _change_recipe(self, active: Active, column: int, recipe: Recipe) -> list[Event]:
-        stream = active.streams.get(active.run.settings.columns[column].checkpoint)
-        if stream is None:
-            # Its checkpoint waits for its turn, and will start with this recipe; or has had it.
-            settings = active.run.settings
-            active.run.settings = settings.with_column(replace(settings.columns[column], recipe=recipe), column)
-            return (
-                [RecipeChanged(column, 0, str(recipe))] if settings.columns[column].checkpoint in active.waiting else []
-            )
-        index = stream.set_edits(column, compile_recipe(recipe, stream.loaded, self.direction))
-        return [] if index is None else [RecipeChanged(column, index, str(recipe))]
-
-    def _finish(self, active: Active) -> None:
-        self._forget(active)
-        if active.run.scrub:
-            self._score_shadows(active)
-        seconds = active.answered - active.started
-        if active.tokens and not active.run.scrub:
-            self._speed = active.tokens / seconds
-        active.run.end()
-        self._say_now()
-
-    def _score_shadows(self, active: Active) -> None:
-        """The unsteered checkpoint's readings of every scrubbed answer, in one forward pass, then the events held back.
-
-        Answers that were stopped are not scored: nobody will look at them.
-        """
-        for stream in active.streams.values() if not active.run.cancelled.is_set() else ():
-            columns = sorted(active.said)
-            replies = [[token.id for token in active.said[column]] for column in columns]
-            asked = [active.prompts[column] for column in columns]
-            readings = score(stream.loaded, asked, replies, gauges=stream.gauges)
-            for column, own in zip(columns, readings, strict=True):
-                active.run.publish(Scores(column, "shadow", own))
-        for event in active.held:
-            active.run.publish(event)
-
-    def _broken(self, run: Run, error: Exception) -> None:
-        """A fault of ours or of a library's: logged whole, and said in one sentence."""
-        _log.error("A run failed.", exc_info=error)
-        reason = " ".join(str(error).split())[:200]
-        run.publish(
-            Failed(
-                f"The model stopped with an error ({type(error).__name__}: {reason}); the chat is kept, try again or restart Tiller."
-            )
-        )
-        run.end()
-
     def _say_now(self) -> None:
-        self._say("busy" if self._runs else "ready", "Answering." if self._runs else "Ready.")
+        self._say("busy" if self.answering.runs else "ready", "Answering." if self.answering.runs else "Ready.")
 
     def _settle(self) -> None:
         """What was loaded in this turn is there, for whatever it was: nothing is loading between turns."""
@@ -430,7 +252,7 @@ class Worker:
     def _say(self, state: str, detail: str, progress: float | None = None) -> None:
         assert state in ("loading", "ready", "busy")
         self._said = state
-        self._publish(Status(state, detail, progress, self._speed, self.device, self.threads, self._plan))  # type: ignore[arg-type]
+        self._publish(Status(state, detail, progress, self.answering.speed, self.device, self.threads, self._plan))  # type: ignore[arg-type]
 
 
 def _waiting(commands: queue.Queue[Command | None], wait: bool, paused: bool) -> list[Command | None]:

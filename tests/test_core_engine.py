@@ -15,14 +15,14 @@ import pytest
 import tiny
 from safetensors.numpy import load_file
 
-from core import engine as engine_module
 from core import store
 from core.answers import Answer, fold
-from core.engine import SCRUB_STRENGTHS, Engine, Run
+from core.engine import SCRUB_STRENGTHS, Engine
 from core.errors import TillerError
 from core.events import Done, Event, Failed, RecipeChanged, Scores, Started, Token
 from core.families import FamilyError
 from core.recipes import parse
+from core.runs import MAX_WAITING, Run
 from core.values import Column, Sampling, Settings, SettingsError
 
 NEW = 12
@@ -188,7 +188,7 @@ def test_a_prefix_goes_on_from_an_alternative(engine: Engine) -> None:
 
 
 def active(engine: Engine) -> int:
-    return engine.call(lambda worker: len(worker._runs)).result(PATIENCE)
+    return engine.call(lambda worker: len(worker.answering.runs)).result(PATIENCE)
 
 
 def test_cancelling_frees_at_the_next_step(engine: Engine) -> None:
@@ -239,7 +239,7 @@ def test_a_run_that_nobody_reads_pauses_and_others_go_on(engine: Engine) -> None
     waiting = unread._events.qsize()
     assert alone(engine, "2*truth")
     assert unread._events.qsize() == waiting, "it went on although nobody reads it"
-    assert waiting <= engine_module.MAX_WAITING + 4 * len(crowd)
+    assert waiting <= MAX_WAITING + 4 * len(crowd)
     # Read, it goes on.
     read = unread.poll()
     assert len(read) == waiting

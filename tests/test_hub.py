@@ -19,7 +19,7 @@ from huggingface_hub.utils import hf_raise_for_status
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
-from core import families, hub, listing, loading, memory
+from core import families, hub, listing, load_errors, loading, memory
 from core.checkpoints import Checkpoint, Source
 from core.sources import LoadError
 
@@ -53,10 +53,10 @@ def said(error: BaseException, gated: str = "") -> str:
             raise OSError("We couldn't connect to 'https://huggingface.co' to load the files.") from cause
 
     with pytest.raises(LoadError) as caught:
-        loading.explained(each, fail)
+        load_errors.explained(each, fail)
     sentence = str(caught.value)
     with pytest.raises(LoadError) as caught:
-        loading.explained(each, lambda: (_ for _ in ()).throw(error))
+        load_errors.explained(each, lambda: (_ for _ in ()).throw(error))
     assert str(caught.value) == sentence
     assert "\n" not in sentence
     return sentence
@@ -156,14 +156,14 @@ def test_offline_is_said_to_be_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_no_error_of_the_hub_keeps_its_reason() -> None:
     with pytest.raises(LoadError, match=r"hf download maker/model`, or take another revision\. \(ValueError: odd\)"):
-        loading.explained(checkpoint(), lambda: (_ for _ in ()).throw(ValueError("odd")))
+        load_errors.explained(checkpoint(), lambda: (_ for _ in ()).throw(ValueError("odd")))
     assert hub.sentence(checkpoint(), Source("a/b", False), KeyError("x")) is None
 
 
 def test_the_hubs_adapter_is_named_and_not_the_weights_below_it() -> None:
     error = answered(404, X_Error_Code="RevisionNotFound")
     with pytest.raises(LoadError, match="me/lora has no revision 'v2'"):
-        loading.explained(checkpoint(), lambda: (_ for _ in ()).throw(error), Source("me/lora", False, "v2"))
+        load_errors.explained(checkpoint(), lambda: (_ for _ in ()).throw(error), Source("me/lora", False, "v2"))
 
 
 # --------------------------------------------------------------------------------------------------------- code of its own

@@ -456,7 +456,7 @@ def test_an_offers_words() -> None:
     assert Offer("chat", ("truth",)).sentence == "Learn truth now"
     assert Offer("chat", KINDS).lacking == "directions for refusal and truth"
     assert (
-        JobView("chat", KINDS, "running", 0.25, "Trying layer 3.", 61).said
+        JobView("chat", KINDS, 0.25, 61, state="running", sentence="Trying layer 3.").said
         == "25% · about 1 min left · Trying layer 3."
     )
     assert set(jobs.OFFERED) < set(PARTS)

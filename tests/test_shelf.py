@@ -15,12 +15,13 @@ import tiny
 import torch
 
 from core import cli, families, loading, memory, plan
-from core.engine import Engine, Run
+from core.engine import Engine
 from core.events import Done, Event, Failed, RecipeChanged, Started, Status, Token
 from core.memory import MemoryTextError, Room
 from core.options import Chat, Options
 from core.plan import DoesNotFit, Need, Placing, Plan
 from core.recipes import parse
+from core.runs import Run
 from core.shelf import NoRoomNow, Shelf
 from core.sources import LoadError, LoadingCancelled, Progress
 from core.values import Column, Sampling, Settings

@@ -16,7 +16,7 @@ from textual.content import Content
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
-from core import blame_report, lenses
+from core import blame_files, blame_report, lenses
 from core.blame_report import Ask, Report
 from core.errors import TillerError
 from core.session import Session
@@ -207,9 +207,9 @@ class BlameScreen(Place):
             return
         table, document = Path("tiller-blame.csv").absolute(), Path("tiller-blame.json").absolute()
         try:
-            table.write_text(blame_report.to_csv(self.report), encoding="utf-8", newline="")
+            table.write_text(blame_files.to_csv(self.report), encoding="utf-8", newline="")
             document.write_text(
-                json.dumps(blame_report.to_document(self.report), ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+                json.dumps(blame_files.to_document(self.report), ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
             )
         except OSError as error:
             self.say(

@@ -7,23 +7,21 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
 from core.errors import TillerError
+from tui.panel import Panel
 
 if TYPE_CHECKING:
     from core.confidence import Confidence
-    from core.engine import Engine
-    from tui.place import Place
 
 _HEIGHT = 16
 _WIDE = 140
 _WATCH_EVERY = 0.5
 
 
-class ConfidencePanel(Vertical, can_focus=True):
+class ConfidencePanel(Panel):
     """Plots, verdicts, and what can be done about them; its keys act while it has the focus."""
 
     HELP = (
@@ -31,6 +29,8 @@ class ConfidencePanel(Vertical, can_focus=True):
         "measures it and its base while you chat, x cancels that, a puts !neurons:entropy into the selected column's recipe or takes "
         "it out, t shows every figure as a table, s saves plots and tables as SVG and CSV."
     )
+    ID, TITLE = "confidence", "Confidence"
+    KEYS = "m Measure  a Ablate  t Table  s Save  ←→ Checkpoint"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "other(-1)", "Checkpoint", show=False, id="confidence.previous"),
         Binding("right", "other(1)", "Checkpoint", show=False, id="confidence.next"),
@@ -40,19 +40,9 @@ class ConfidencePanel(Vertical, can_focus=True):
         Binding("t", "table", "Table", id="confidence.table"),
         Binding("s", "save", "Save", id="confidence.save"),
     ]
-    DEFAULT_CSS = """
-    ConfidencePanel {
-        height: auto; border: round $quiet; border-title-color: $text-accent; padding: 0 1; margin: 1 0 0 0;
-        & > Static { height: auto; }
-        &:focus { border: round $accent; }
-        &:ansi { border: round ansi_white; }
-    }
-    """
 
     def __init__(self) -> None:
-        super().__init__(id="confidence")
-        self.border_title = Content("Confidence")
-        self.border_subtitle = Content("m Measure  a Ablate  t Table  s Save  ←→ Checkpoint")
+        super().__init__()
         self.plots, self.words = Static(id="confidence-plots"), Static(id="confidence-words")
         self.checkpoint = ""
         self.waiting: list[str] = []
@@ -118,7 +108,7 @@ class ConfidencePanel(Vertical, can_focus=True):
         view = self.engine.learning(self.measuring)
         if view is None:
             return
-        self._say(f"{self.measuring}: {view.said}", wrong=view.state == "failed")
+        self.say(f"{self.measuring}: {view.said}", wrong=view.state == "failed")
         if view.over:
             self.measuring = ""
             if view.state != "done":
@@ -169,7 +159,7 @@ class ConfidencePanel(Vertical, can_focus=True):
         try:
             self.engine.explain(recipe, column.checkpoint)
         except TillerError as error:
-            self._say(f"✗ {error}", wrong=True)
+            self.say(f"✗ {error}", wrong=True)
             return
         board.chat.settings = replace(board.chat.settings, lens="entropy")
         board.use(recipe)
@@ -186,13 +176,9 @@ class ConfidencePanel(Vertical, can_focus=True):
 
     def action_save(self) -> None:
         """Ask for a folder and write plots and tables there."""
-        from tui.dialogs import LineDialog
-
         if self._tables():
             hint = "A folder: the plots go there as SVG, the figures as CSV."
-            self.app.push_screen(
-                LineDialog("Save plots and tables", str(Path.cwd() / "confidence"), hint, self._saved), self._told
-            )
+            self.ask_where("Save plots and tables", "confidence", hint, self._saved)
 
     def _saved(self, folder: str) -> str:
         from core import confidence_files, store
@@ -203,10 +189,6 @@ class ConfidencePanel(Vertical, can_focus=True):
             store.write_bytes(to / name, text.encode())
         return f"{len(texts)} files written to {to}."
 
-    def _told(self, sentence: str | None) -> None:
-        if sentence:
-            self._say(sentence)
-
     def _tables(self) -> list[str]:
         """Every table as text; says what stands in the way where there is none."""
         from core import confidence_files
@@ -214,10 +196,10 @@ class ConfidencePanel(Vertical, can_focus=True):
         try:
             found = [each.text() for each in confidence_files.tables(self._known())] if self.engine else []
         except TillerError as error:
-            self._say(f"✗ {error}", wrong=True)
+            self.say(f"✗ {error}", wrong=True)
             return []
         if not found:
-            self._say("✗ Nothing is measured yet; m measures it.", wrong=True)
+            self.say("✗ Nothing is measured yet; m measures it.", wrong=True)
         return found
 
     def _begin(self) -> None:
@@ -227,22 +209,9 @@ class ConfidencePanel(Vertical, can_focus=True):
                 self.engine.learn(self.measuring, ("confidence",))
             except TillerError as error:
                 self.measuring = ""
-                self._say(f"✗ {error}", wrong=True)
+                self.say(f"✗ {error}", wrong=True)
 
     # ------------------------------------------------------------------------------------------------------ looking up
-
-    @property
-    def place(self) -> Place:
-        """The screen that it stands on."""
-        from tui.place import Place
-
-        assert isinstance(self.screen, Place)
-        return self.screen
-
-    @property
-    def engine(self) -> Engine | None:
-        """The engine; ``None`` while the family is being read."""
-        return self.place.engine
 
     def _pair(self) -> list[str]:
         assert self.engine is not None
@@ -254,6 +223,3 @@ class ConfidencePanel(Vertical, can_focus=True):
         assert self.engine is not None
         found = (confidence.stored(self.engine.family, each) for each in self._pair())
         return [each for each in found if each is not None]
-
-    def _say(self, sentence: str, wrong: bool = False) -> None:
-        self.place.say(sentence, wrong)

@@ -9,24 +9,22 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
 from core.errors import TillerError
 from core.maps import MapOrder, Traced, steered_at, table
+from tui.panel import Panel
 
 if TYPE_CHECKING:
-    from core.engine import Engine
     from core.map_jobs import MapJob
     from core.maps import Map
-    from tui.place import Place
 
 _WATCH_EVERY = 0.5
 _SEPARATOR = "|"
 
 
-class KnowledgePanel(Vertical, can_focus=True):
+class KnowledgePanel(Panel):
     """A map with a cursor, and what is asked for; its keys act while it has the focus."""
 
     HELP = (
@@ -35,6 +33,8 @@ class KnowledgePanel(Vertical, can_focus=True):
         "checkpoints; g computes the maps while you chat, x cancels. Arrows move in the map, m shows the next one, Enter says what the "
         "residual there would say, h steers at its layer, t is the map as a table, s saves it as SVG and CSV."
     )
+    ID, TITLE = "knowledge", "Knowledge maps"
+    KEYS = "g Trace  m Map  ↵ Words  h Steer  t Table  s Save"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "move(1, 0)", "Layer up", show=False, id="maps.up"),
         Binding("down", "move(-1, 0)", "Layer down", show=False, id="maps.down"),
@@ -56,19 +56,10 @@ class KnowledgePanel(Vertical, can_focus=True):
         Binding("t", "table", "Table", id="maps.table"),
         Binding("s", "save", "Save", id="maps.save"),
     ]
-    DEFAULT_CSS = """
-    KnowledgePanel {
-        height: auto; border: round $quiet; border-title-color: $text-accent; padding: 0 1;
-        & > Static { height: auto; }
-        &:focus { border: round $accent; }
-        &:ansi { border: round ansi_white; }
-    }
-    """
+    DEFAULT_CSS = "KnowledgePanel { margin: 0; }"
 
     def __init__(self) -> None:
-        super().__init__(id="knowledge")
-        self.border_title = Content("Knowledge maps")
-        self.border_subtitle = Content("g Trace  m Map  ↵ Words  h Steer  t Table  s Save")
+        super().__init__()
         self.asked, self.heat, self.words = Static(id="maps-asked"), Static(id="maps-heat"), Static(id="maps-words")
         self.order: MapOrder | None = None
         self.job: MapJob | None = None
@@ -142,7 +133,7 @@ class KnowledgePanel(Vertical, can_focus=True):
             self._drawn = self.job.view
             self._draw_map()
             if self.job.view.state == "failed":
-                self._say(f"✗ {self.job.view.sentence}", wrong=True)
+                self.say(f"✗ {self.job.view.sentence}", wrong=True)
 
     # ------------------------------------------------------------------------------------------------- what is asked for
 
@@ -160,7 +151,7 @@ class KnowledgePanel(Vertical, can_focus=True):
         order = self._order()
         value = f"{order.true} {_SEPARATOR} {order.false}" if order.true else ""
         hint = f"A true sentence, {_SEPARATOR}, and a false one of as many tokens; with noise: the true one, {_SEPARATOR}, its subject."
-        self.app.push_screen(LineDialog("Your own sentences", value, hint, self._taken), self._told)
+        self.app.push_screen(LineDialog("Your own sentences", value, hint, self._taken), self.told)
 
     def _taken(self, line: str) -> str:
         first, _, second = (part.strip() for part in line.partition(_SEPARATOR))
@@ -192,7 +183,7 @@ class KnowledgePanel(Vertical, can_focus=True):
         try:
             self._ask(replace(order, corruption="noise" if noise else "false", false=false, across=False))
         except TillerError as error:
-            self._say(f"✗ {error}", wrong=True)
+            self.say(f"✗ {error}", wrong=True)
 
     def action_question(self) -> None:
         """With or without "This statement is:"."""
@@ -205,13 +196,13 @@ class KnowledgePanel(Vertical, can_focus=True):
         try:
             self._ask(replace(order, across=not order.across))
         except TillerError as error:
-            self._say(f"✗ {error}", wrong=True)
+            self.say(f"✗ {error}", wrong=True)
 
     def _ask(self, order: MapOrder) -> None:
         """Something else is asked for; what was computed for it already is shown."""
         self.order, self.job, self._drawn = order, None, None
         self.words.update("")
-        self._say("")
+        self.say("")
         self.draw()
 
     # ---------------------------------------------------------------------------------------------------------- doing
@@ -223,7 +214,7 @@ class KnowledgePanel(Vertical, can_focus=True):
         try:
             self.job = self.engine.trace(self._order())
         except TillerError as error:
-            self._say(f"✗ {error}", wrong=True)
+            self.say(f"✗ {error}", wrong=True)
             return
         self.place_of_map = 0
         self.draw()
@@ -279,7 +270,7 @@ class KnowledgePanel(Vertical, can_focus=True):
         column = board.chat.settings.column
         names = [card.name for card in self.engine.directions(column.checkpoint)]
         if not names and not column.recipe:
-            self._say("✗ This checkpoint has no directions to steer by yet; Chat learns them.", wrong=True)
+            self.say("✗ This checkpoint has no directions to steer by yet; Chat learns them.", wrong=True)
             return
         direction = "truth" if "truth" in names or not names else names[0]
         board.use(steered_at(column.recipe, self.at[0], direction))
@@ -297,11 +288,10 @@ class KnowledgePanel(Vertical, can_focus=True):
 
     def action_save(self) -> None:
         """Ask for a folder and write the maps there."""
-        from tui.dialogs import LineDialog
-
         if self._maps():
-            hint = "A folder: the maps go there as maps.svg and maps.csv."
-            self.app.push_screen(LineDialog("Save the maps", str(Path.cwd() / "maps"), hint, self._saved), self._told)
+            self.ask_where(
+                "Save the maps", "maps", "A folder: the maps go there as maps.svg and maps.csv.", self._saved
+            )
 
     def _saved(self, folder: str) -> str:
         from core import map_files, store
@@ -311,24 +301,7 @@ class KnowledgePanel(Vertical, can_focus=True):
         store.write_bytes(to / "maps.csv", map_files.to_csv(self._traced()).encode())
         return f"maps.svg and maps.csv written to {to}."
 
-    def _told(self, sentence: str | None) -> None:
-        if sentence:
-            self._say(sentence)
-
     # ------------------------------------------------------------------------------------------------------ looking up
-
-    @property
-    def place(self) -> Place:
-        """The screen that it stands on."""
-        from tui.place import Place
-
-        assert isinstance(self.screen, Place)
-        return self.screen
-
-    @property
-    def engine(self) -> Engine | None:
-        """The engine; ``None`` while the family is being read."""
-        return self.place.engine
 
     def _order(self) -> MapOrder:
         """What is asked for; in the beginning the first set, of the base and the final checkpoint."""
@@ -354,6 +327,3 @@ class KnowledgePanel(Vertical, can_focus=True):
     def _map(self) -> Map | None:
         maps = self._maps()
         return maps[self.place_of_map % len(maps)] if maps else None
-
-    def _say(self, sentence: str, wrong: bool = False) -> None:
-        self.place.say(sentence, wrong)

@@ -2,52 +2,44 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
 from core.errors import TillerError
+from tui.panel import Panel
 
 if TYPE_CHECKING:
     from core.maps import Words
     from core.values import Settings
-    from tui.place import Place
 
 #: Words that have room beside each other.
 _WORDS, _WIDTH = 3, 11
 
 
-class LensPanel(Vertical, can_focus=True):
+class LensPanel(Panel):
     """Layers × likeliest words, plain and steered side by side."""
 
     HELP = (
         "What the model would have said if it had stopped at a layer, where a token of the chat's last answer was said: the token that is "
         "chosen in Chat, else the first. ← and → choose another one, v the next column, s saves the words as CSV."
     )
+    ID, TITLE = "lens-words", "Logit lens"
+    KEYS = "←→ Token  v Column  s Save"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "move(-1)", "Token before", show=False, id="lens.before"),
         Binding("right", "move(1)", "Next token", show=False, id="lens.next"),
         Binding("v", "column", "Next column", id="lens.column"),
         Binding("s", "save", "Save", id="lens.save"),
     ]
-    DEFAULT_CSS = """
-    LensPanel {
-        height: auto; border: round $quiet; border-title-color: $text-accent; padding: 0 1; margin: 1 0 0 0;
-        & > Static { height: auto; }
-        &:focus { border: round $accent; }
-        &:ansi { border: round ansi_white; }
-    }
-    """
 
     def __init__(self) -> None:
-        super().__init__(id="lens-words")
-        self.border_title = Content("Logit lens")
-        self.border_subtitle = Content("←→ Token  v Column  s Save")
+        super().__init__()
         self.shown = Static(id="lens-shown")
         self.column, self.index = 0, 0
         self.found: Words | None = None
@@ -58,7 +50,7 @@ class LensPanel(Vertical, can_focus=True):
 
     def opened(self) -> None:
         """Look at the token that is chosen in Chat."""
-        if self.place.engine is None:
+        if self.engine is None:
             return
         column, index = self.place.board.cursor
         self.column, self.index = column, index or 0
@@ -77,7 +69,7 @@ class LensPanel(Vertical, can_focus=True):
 
     @work(thread=True, exclusive=True, group="lens", exit_on_error=False)
     def _find(self, settings: Settings, column: int, reply: tuple[int, ...], index: int, said: str) -> None:
-        engine = self.place.engine
+        engine = self.engine
         assert engine is not None
         try:
             found = engine.token_words(settings, column, reply, index)
@@ -109,38 +101,19 @@ class LensPanel(Vertical, can_focus=True):
 
     def action_save(self) -> None:
         """Ask for a file and write the words there."""
-        from pathlib import Path
-
-        from tui.dialogs import LineDialog
-
         if self.found is not None:
-            to = str(Path.cwd() / "logit-lens.csv")
-            self.app.push_screen(LineDialog("Save the words", to, "A CSV file.", self._saved), self._told)
+            self.ask_where("Save the words", "logit-lens.csv", "A CSV file.", self._saved)
 
     def _saved(self, name: str) -> str:
-        from pathlib import Path
-
         from core import map_files, store
 
         assert self.found is not None
         store.write_bytes(Path(name).expanduser(), map_files.words_csv(self.found).encode())
         return f"Written to {name}."
 
-    def _told(self, sentence: str | None) -> None:
-        if sentence:
-            self.place.say(sentence)
-
     def _tokens(self) -> list[tuple[int, str]]:
         answer = self.place.board.chat.answers.get(self.column)
         return [(each.id, each.text) for each in answer.tokens] if answer else []
-
-    @property
-    def place(self) -> Place:
-        """The screen that it stands on."""
-        from tui.place import Place
-
-        assert isinstance(self.screen, Place)
-        return self.screen
 
 
 def _short(word: str) -> str:

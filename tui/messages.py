@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
-    from core.engine import Engine, Run
+    from core.engine import Engine
     from core.events import Alternative, Event, PromptView
     from core.families import Example
+    from core.runs import Run
 
 
 @dataclass

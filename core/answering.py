@@ -1,0 +1,242 @@
+"""The runs that are being answered, on the engine's thread: begun, given one step in turn, steered on the way, and ended."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from core import prompts
+from core.active import Active
+from core.blamer import Blamer
+from core.edits import Fetch, compile_recipe
+from core.errors import TillerError
+from core.events import Done, Event, Failed, RecipeChanged, Scores
+from core.gauges import Gauge
+from core.generation import Speaker, Stream
+from core.loading import Loaded
+from core.recipes import Recipe
+from core.runs import Run
+from core.scoring import score
+from core.shelf import NoRoomNow
+from core.sources import LoadingCancelled
+
+_log = logging.getLogger(__name__)
+
+
+class Answering:
+    """The runs of one engine.
+
+    ``load`` gives a checkpoint as long as it is wanted, ``direction`` and ``gauges`` what recipes and readings need, and ``make_room``
+    takes memory from what goes on in the background: whether there was any to take.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[str, Callable[[], bool]], Loaded],
+        direction: Fetch,
+        gauges: Callable[[Loaded], tuple[tuple[Gauge, ...], str]],
+        blamer: Blamer,
+        make_room: Callable[[], bool],
+    ) -> None:
+        self._load, self._direction, self._gauges = load, direction, gauges
+        self._blamer, self._make_room = blamer, make_room
+        self.runs: list[Active] = []
+        #: Tokens a second of the last answer.
+        self.speed: float | None = None
+
+    @property
+    def busy(self) -> set[str]:
+        """The checkpoints that a run is computing with, which must not be given up."""
+        answering = {name for active in self.runs for name in active.streams}
+        return answering | {name for active in self.runs for each in active.blaming.values() for name in each.names}
+
+    def start(self, run: Run) -> None:
+        """Begin a run; what stands in the way becomes its Failed event."""
+        if run.cancelled.is_set():
+            # Nobody wants it any more: no checkpoint is loaded for it.
+            for column in run.columns:
+                run.publish(Done(column, "stopped", 0, 0.0))
+            run.end()
+            return
+        active = Active(run)
+        self.runs.append(active)
+        self._tried(active, lambda: self._activate(active))
+
+    def steppable(self) -> list[Active]:
+        """The runs whose turn it is: those that somebody reads, chats before scrubbing; a cancelled one always, to be freed."""
+        held = frozenset(name for each in self.runs for name in each.streams)
+        alive = [
+            active
+            for active in self.runs
+            if active.run.cancelled.is_set()
+            or not (active.run.crowded or (not active.streams and active.blocked == held))
+        ]
+        first = [active for active in alive if not active.run.patient or active.run.cancelled.is_set()]
+        return first or alive
+
+    def step(self, active: Active) -> None:
+        """One forward pass of each checkpoint that a run needs; a run that is complete, or cannot go on, is none of :attr:`runs` then."""
+        self._tried(active, lambda: self._advance(active))
+
+    def close(self) -> None:
+        """End every run because the engine closes."""
+        for active in self.runs:
+            self._end_early(active)
+
+    def _tried(self, active: Active, work: Callable[[], object]) -> None:
+        """Do a part of a run; what stands in its way becomes its Failed event."""
+        run = active.run
+        try:
+            work()
+        except LoadingCancelled as error:
+            self._forget(active)
+            if run.cancelled.is_set():
+                self._end_early(active)
+            else:
+                run.publish(Failed(str(error)))
+                run.end()
+        except TillerError as error:
+            self._forget(active)
+            run.publish(Failed(str(error)))
+            run.end()
+        except Exception as error:
+            self._forget(active)
+            self._broken(run, error)
+
+    def _activate(self, active: Active) -> None:
+        settings = active.run.settings
+        if active.run.given is not None:
+            for note in self._blamer.give(active):
+                active.run.publish(note)
+            return
+        active.waiting = list(dict.fromkeys(settings.columns[column].checkpoint for column in active.run.columns))
+        self._fill(active)
+
+    def _fill(self, active: Active) -> None:
+        """Start the streams of a run's checkpoints: of all that there is room for, and of the next ones when these are done."""
+        run = active.run
+        while active.waiting:
+            checkpoint = active.waiting[0]
+            try:
+                loaded = self._load(checkpoint, lambda: not run.cancelled.is_set())
+            except NoRoomNow:
+                if self._make_room():
+                    continue
+                others = [each for each in self.runs if each is not active and each.streams]
+                if not active.streams and not others:
+                    raise
+                active.blocked = frozenset(name for each in self.runs for name in each.streams)
+                active.note = "There is no room for all checkpoints at once, so that they answer in turn."
+                return
+            active.blocked = None
+            self._begin(active, checkpoint, loaded)
+            active.waiting.pop(0)
+
+    def _begin(self, active: Active, checkpoint: str, loaded: Loaded) -> None:
+        run = active.run
+        gauges, refused = self._gauges(loaded)
+        notes = " ".join(part for part in (active.note, refused) if part)
+        speakers = [
+            self._speaker(run, column, loaded, notes)
+            for column in run.columns
+            if run.settings.columns[column].checkpoint == checkpoint
+        ]
+        active.streams[checkpoint] = Stream(loaded, speakers, gauges)
+        active.prompts |= {speaker.column: speaker.prompt for speaker in speakers}
+
+    def _speaker(self, run: Run, column: int, loaded: Loaded, refused: str) -> Speaker:
+        recipe = run.settings.columns[column].recipe
+        built = prompts.build(loaded, run.settings, column)
+        # The selected column may be steered while it runs, so its shadow starts with it; scrubbed answers get theirs afterwards.
+        shadow = not run.scrub and (bool(recipe) or column == run.settings.selected)
+        edits = compile_recipe(recipe, loaded, self._direction)
+        prefix = run.prefixes.get(column, ())
+        if not all(0 <= token < int(loaded.model.config.get_text_config().vocab_size) for token in prefix):
+            raise TillerError(
+                f"{loaded.checkpoint.name} does not know this answer's tokens; retry it instead of continuing it."
+            )
+        note = " ".join(part for part in (built.note, refused) if part)
+        return Speaker(column, built.ids, edits, run.settings.sampling, shadow, prefix, note)
+
+    def _advance(self, active: Active) -> None:
+        if active.run.cancelled.is_set():
+            active.publish(active.stopped())
+            active.waiting.clear()
+        else:
+            events = self._change_recipes(active)
+            events += [event for stream in active.streams.values() if not stream.done for event in stream.step()]
+            active.publish(events)
+            for event in (*self._blamer.hear(active, events), *self._blamer.step(active)):
+                active.run.publish(event)
+        if all(stream.done for stream in active.streams.values()):
+            if active.waiting:
+                # Their memory goes to the checkpoints that have waited for it.
+                active.streams.clear()
+                self._fill(active)
+            elif not self._blamer.pending(active):
+                self._finish(active)
+
+    def _forget(self, active: Active) -> None:
+        self.runs = [each for each in self.runs if each is not active]
+
+    def _end_early(self, active: Active) -> None:
+        """Stop a run because the engine closes or nobody waits for it: what was said stays, every unfinished column is done."""
+        active.publish(active.stopped())
+        for event in active.held:
+            active.run.publish(event)
+        active.run.end()
+
+    def _change_recipes(self, active: Active) -> list[Event]:
+        events: list[Event] = []
+        while active.run.changes:
+            column, recipe = active.run.changes.popleft()
+            events += self._change_recipe(active, column, recipe)
+        return events
+
+    def _change_recipe(self, active: Active, column: int, recipe: Recipe) -> list[Event]:
+        stream = active.streams.get(active.run.settings.columns[column].checkpoint)
+        if stream is None:
+            # Its checkpoint waits for its turn, and will start with this recipe; or has had it.
+            settings = active.run.settings
+            active.run.settings = settings.with_column(replace(settings.columns[column], recipe=recipe), column)
+            return (
+                [RecipeChanged(column, 0, str(recipe))] if settings.columns[column].checkpoint in active.waiting else []
+            )
+        index = stream.set_edits(column, compile_recipe(recipe, stream.loaded, self._direction))
+        return [] if index is None else [RecipeChanged(column, index, str(recipe))]
+
+    def _finish(self, active: Active) -> None:
+        self._forget(active)
+        if active.run.scrub:
+            self._score_shadows(active)
+        seconds = active.answered - active.started
+        if active.tokens and not active.run.scrub:
+            self.speed = active.tokens / seconds
+        active.run.end()
+
+    def _score_shadows(self, active: Active) -> None:
+        """The unsteered checkpoint's readings of every scrubbed answer, in one forward pass, then the events held back.
+
+        Answers that were stopped are not scored: nobody will look at them.
+        """
+        for stream in active.streams.values() if not active.run.cancelled.is_set() else ():
+            columns = sorted(active.said)
+            replies = [[token.id for token in active.said[column]] for column in columns]
+            asked = [active.prompts[column] for column in columns]
+            readings = score(stream.loaded, asked, replies, gauges=stream.gauges)
+            for column, own in zip(columns, readings, strict=True):
+                active.run.publish(Scores(column, "shadow", own))
+        for event in active.held:
+            active.run.publish(event)
+
+    def _broken(self, run: Run, error: Exception) -> None:
+        """A fault of ours or of a library's: logged whole, and said in one sentence."""
+        _log.error("A run failed.", exc_info=error)
+        reason = " ".join(str(error).split())[:200]
+        run.publish(
+            Failed(
+                f"The model stopped with an error ({type(error).__name__}: {reason}); the chat is kept, try again or restart Tiller."
+            )
+        )
+        run.end()
