@@ -134,7 +134,9 @@ class Kept:
         if self._found is None or task.measure in ALONE:
             return None
         found = self._found.get(self._key(task))
-        return found and Done(task, tuple(_figure(each) for each in found["figures"]), float(found["seconds"]))
+        if found is None:
+            return None
+        return Done(task, tuple(_figure(each) for each in found["figures"]), float(found["seconds"]))
 
     def add(self, done: Done) -> None:
         """Keep what a task found."""
