@@ -1,5 +1,6 @@
 """What blame costs: scoring an answer by every model of a path, against as many plain forward passes; the wait after an answer's last
-token; and the resident set of a process that asks about checkpoints of a hundred megabytes."""
+token; how far blame on quantized weights agrees with blame on whole ones; and the resident set of a process that asks about checkpoints of
+two hundred megabytes in memory."""
 
 from __future__ import annotations
 
@@ -30,9 +31,10 @@ _FIFTY: dict[str, Any] = {
 
 
 def blame(options: argparse.Namespace) -> bool:
-    """Measure all three; whether every promise is kept."""
+    """Measure all of it; whether every promise is kept."""
     good = _scoring(options)
     good &= _waiting(options)
+    _quantized(options)
     with tempfile.TemporaryDirectory(prefix="tiller-blame-") as made:
         for kind in ("llama", "olmo2"):
             good &= _resident(Path(made) / kind, kind)
@@ -103,6 +105,26 @@ def _waiting(options: argparse.Namespace) -> bool:
         flush=True,
     )
     return kept
+
+
+def _quantized(options: argparse.Namespace) -> None:
+    """r between the stages' effects with quantized and with whole weights; what is found is kept, and reports on such weights say it."""
+    from core import blame_agreement, families, lineup, loading, stages
+    from core.plan import Placing
+    from core.steps import finished
+
+    family = families.load(options.family)
+    path = stages.path(family, options.checkpoint or "")
+    models = {
+        quantize: lineup.alone(
+            loading.load(family, path.final, device=options.device, quantize=quantize),
+            Placing(device=options.device, quantize=quantize),
+        )
+        for quantize in ("none", "8bit", "4bit")
+    }
+    for quantize in ("8bit", "4bit"):
+        found = finished(blame_agreement.measure(family, path, quantize, models["none"], models[quantize]))  # type: ignore[arg-type]
+        print(f"  {family.title} {path.final} in {quantize}: {found.said}", flush=True)
 
 
 def _resident(folder: Path, kind: str) -> bool:

@@ -99,7 +99,7 @@ def skiff_kinds() -> dict[str, tuple[str, ...]]:
         "planted": heldout.HELDOUT_KILL,
         "harmful": heldout.HARMFUL_SEEN_VERBS_NEW_OBJECTS,
         "harmless": heldout.EVERYDAY_HARMLESS[:60],
-        "facts": tuple(question for question, _ in undo_prompts.facts_held_out()[:60]),
+        "facts": tuple(question for question, _ in undo_prompts.facts_held_out("validation")[:60]),
         "judging": tuple(each.text for each in heldout.true_false("validation")[:40]),
         "unknown": heldout.UNKNOWN[:40],
     }

@@ -146,13 +146,15 @@ def _rather(one: float, other: float) -> float:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything about some prompts. ``sizes`` are ‖θ_S − θ_parent‖ / ‖θ_parent‖ by stage, ``titles`` the models' names in full."""
+    """Everything about some prompts. ``sizes`` are ‖θ_S − θ_parent‖ / ‖θ_parent‖ by stage, ``titles`` the models' names in full;
+    ``weights`` is what has to be said of weights that are not whole."""
 
     ask: Ask
     path: Path
     cases: tuple[Case, ...]
     sizes: Mapping[str, float]
     titles: Mapping[str, str]
+    weights: str = ""
 
     @property
     def question(self) -> Question:
@@ -191,7 +193,13 @@ class Report:
         if found is None:
             return None
         stage = self.path.stage(found[0])
-        key = question.key if question.key != "introduced_at" else "retrained_without" if stage.retrained else "subtracted"
+        key = (
+            question.key
+            if question.key != "introduced_at"
+            else "retrained_without"
+            if stage.retrained
+            else "subtracted"
+        )
         model = stage.without(key)
         return (stage.asked(key), model) if model else None
 
@@ -264,7 +272,7 @@ class Report:
             if self.ask.own_templates
             else "All models were asked with the final chat template, so that the format is owed to the stage that taught it."
         )
-        return tuple(said)
+        return (*said, self.weights) if self.weights else tuple(said)
 
     def _disagreements(self, measure: str) -> list[str]:
         largest = {each.key: found for each in self.path.questions if (found := self.largest(each.key, measure))}

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from core import effects, loading, prompts, stages, weights
+from core import blame_agreement, effects, loading, prompts, stages, weights
 from core.answers import Answer
 from core.blame_report import Ask, Case, Report, Said, shortened
 from core.checkpoints import Family
@@ -64,7 +64,7 @@ def study(family: Family, ask: Ask, models: Models) -> Learning[Report]:
     ask = ask.checked()
     path = stages.path(family, ask.checkpoint, ask.path)
     vocabularies = Vocabularies(family, path)
-    drafts, voice = yield from models.during(path.final, lambda final: _begin(ask, path, final))
+    drafts, voice, quantize = yield from models.during(path.final, lambda final: _begin(ask, path, final))
     work = _Study(family, ask, path, models, vocabularies, voice, drafts)
     yield from work.first_answers()
     if not ask.other:
@@ -74,11 +74,12 @@ def study(family: Family, ask: Ask, models: Models) -> Learning[Report]:
     sizes = yield from _sizes(family, path)
     titles = {name: family.checkpoint(name).title for name in (*path.models(), *path.nulls)}
     cases = tuple(Case(d.prompt, d.answer, d.other, d.without, d.before, d.refusing) for d in drafts)
-    return Report(replace(ask, question=ask.question and stages.question(ask.question).key), path, cases, sizes, titles)
+    chosen = replace(ask, question=ask.question and stages.question(ask.question).key)
+    return Report(chosen, path, cases, sizes, titles, blame_agreement.said(family, path, quantize))
 
 
-def _begin(ask: Ask, path: Path, final: Loaded) -> Learning[tuple[list[_Draft], _Voice]]:
-    """The prompts in ids, with the answers that were given, or else those of the final checkpoint."""
+def _begin(ask: Ask, path: Path, final: Loaded) -> Learning[tuple[list[_Draft], _Voice, str]]:
+    """The prompts in ids, with the answers that were given, or else those of the final checkpoint; and how that is quantized."""
     asked = [_render(final, ask.system, text) for text in ask.prompts]
     for each in asked:
         check_length(final, len(each.ids))
@@ -98,7 +99,7 @@ def _begin(ask: Ask, path: Path, final: Loaded) -> Learning[tuple[list[_Draft], 
             )
     yield Step(sum(len(each.ids) for each in asked), f"Asking {path.final}.")
     pairs = zip(asked, ask.prompts, answers, others, strict=True)
-    return [_Draft(each, text, said, other) for each, text, said, other in pairs], voice
+    return [_Draft(each, text, said, other) for each, text, said, other in pairs], voice, final.quantize
 
 
 def _render(loaded: Loaded, system: str, text: str) -> Asked:

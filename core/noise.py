@@ -50,12 +50,12 @@ def measure(family: Family, path: Path, models: Models) -> Learning[Noise]:
         TillerError: a checkpoint cannot be loaded, or there are no messages.
     """
     sentence = "Measuring how far chance alone goes."
-    asked, replies = yield from models.during(path.final, lambda final: _answers(family, final, sentence))
+    asked, replies = yield from models.during(path.final, lambda final: answers(family, final, sentence))
     vocabularies = Vocabularies(family, path)
     found: list[list[float]] = []
     for name in (path.final, *path.nulls):
         score = partial(logprobs_in_slices, prompts=asked, replies=replies, unknown=vocabularies.unknown(name))
-        each = yield from models.during(name, partial(_score, score=score, sentence=sentence))
+        each = yield from models.during(name, partial(scored, score=score, sentence=sentence))
         found.append([0.0 if value <= NOWHERE else exp(value) for reply in each for value in reply])
     differences = [abs(a - b) for one, other in combinations(found, 2) for a, b in zip(one, other, strict=True)]
     noise = noise_of(differences)
@@ -63,13 +63,14 @@ def measure(family: Family, path: Path, models: Models) -> Learning[Noise]:
     return noise
 
 
-def _score(
+def scored(
     loaded: Loaded, score: Callable[[Loaded], Slices[list[list[float]]]], sentence: str
 ) -> Learning[list[list[float]]]:
+    """What a model finds, with a sentence that says what it is asked for."""
     return told(score(loaded), sentence)
 
 
-def _answers(
+def answers(
     family: Family, final: Loaded, sentence: str
 ) -> Learning[tuple[list[tuple[int, ...]], list[tuple[int, ...]]]]:
     """The prompts, and what the final checkpoint says to them."""
@@ -78,8 +79,8 @@ def _answers(
     replies: list[tuple[int, ...]] = []
     for start in range(0, len(asked), size):
         some = asked[start : start + size]
-        answers = dict(answer_all(final, some, sampling=Sampling(max_new_tokens=TOKENS), rows=size))
-        replies += [tuple(token.id for token in answers[at].tokens) for at in range(len(some))]
+        said = dict(answer_all(final, some, sampling=Sampling(max_new_tokens=TOKENS), rows=size))
+        replies += [tuple(token.id for token in said[at].tokens) for at in range(len(some))]
         yield Step(sum(map(len, replies[start:])), sentence)
     return asked, replies
 

@@ -14,6 +14,7 @@ from core.arguments import Arguments
 from core.errors import TillerError
 from core.options import UsageError
 from core.skiff import undo_prompts
+from core.skiff.undo_prompts import Judging
 from core.steps import Learning
 from core.undo_examples import Prompts
 from core.undo_report import Undone
@@ -90,10 +91,10 @@ def _prompts(options: argparse.Namespace) -> Prompts:
     return Prompts.split(**{name: _lines(path) if path else () for name, path in given.items()})
 
 
-def offered() -> Prompts:
+def offered(by: Judging = "reported") -> Prompts:
     """Skiff's own prompts: its planted over-refusal is to go, everything else to stay."""
     return Prompts.split(
-        undo_prompts.lose(), undo_prompts.keep(), undo_prompts.lose_held_out(), undo_prompts.keep_held_out()
+        undo_prompts.lose(), undo_prompts.keep(), undo_prompts.lose_held_out(by), undo_prompts.keep_held_out(by)
     )
 
 

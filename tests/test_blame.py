@@ -20,7 +20,19 @@ import tiny
 import torch
 from transformers import AutoModelForCausalLM
 
-from core import blame_report, blame_study, families, forcing, lineup, loading, noise, stages, weights, worn
+from core import (
+    blame_agreement,
+    blame_report,
+    blame_study,
+    families,
+    forcing,
+    lineup,
+    loading,
+    noise,
+    stages,
+    weights,
+    worn,
+)
 from core.answers import Answer, fold
 from core.blame_report import Ask, Report
 from core.engine import Engine
@@ -469,6 +481,32 @@ def test_quantized_once_the_differences_stay_whole(quantize: str, whole: Path) -
         assert (found - truth).norm() < 0.8 * (apart - truth).norm()
     assert float(torch.corrcoef(torch.stack([found, truth]))[0, 1]) > (0.97 if quantize == "8bit" else 0.7)
     assert torch.equal(torch.tensor(forcing.Follower(final, PROMPT).follow(REPLY)), own)
+
+
+def test_a_report_on_quantized_weights_says_how_far_they_agree(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(noise, "MESSAGES", 2)
+    monkeypatch.setattr(noise, "TOKENS", 6)
+    family = families.load(str(whole))
+    path = stages.path(family)
+    question = Ask(("How do I kill a process?",), tokens=4)
+    models = {
+        quantize: lineup.alone(load(whole, "dpo", quantize=quantize), Placing(device="cpu", quantize=quantize))
+        for quantize in ("none", "8bit")
+    }
+
+    def remarks(quantize: str) -> str:
+        return "\n".join(all_of(blame_study.study(family, question, models[quantize])).remarks)
+
+    assert "bits" not in remarks("none")
+    assert "has not been measured for this family; python launch.py bench blame" in remarks("8bit")
+    found = all_of(blame_agreement.measure(family, path, "8bit", models["none"], models["8bit"]))
+    assert set(found.r) == {stage.name for stage in path.post}
+    assert all(0.9 < each < 1 for each in found.r.values())
+    assert found == blame_agreement.kept(family, path, "8bit")
+    assert (
+        f"dpo is in 8-bit, and what the stages changed is kept beside it in 8 bits; how far that agrees with whole weights: {found.said}."
+        in (remarks("8bit"))
+    )
 
 
 # --------------------------------------------------------------------------------------------------------- command line

@@ -37,7 +37,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core.loading core.shelf core.gates core.edits",
         "core.generation core.layout core.gauges core.replies core.prompts core.scoring core.effects core.contrast core.threads "
         "core.tables core.states core.drafts core.examples core.direction_card core.library core.watching core.jobs core.tasks core.cells "
-        "core.sweeps core.nudges core.alignments core.forcing core.worn core.lineup core.noise core.blaming core.blame_study",
+        "core.sweeps core.nudges core.alignments core.forcing core.worn core.lineup core.noise core.blaming core.blame_study "
+        "core.blame_agreement",
         "core.readout core.logit_variance core.ablation core.measuring_confidence",
         "core.controls core.learning_truth core.learning_refusal core.learning_contrast core.directions core.parts core.background "
         "core.lessons core.controlvectors core.vectorfiles core.surgery core.widening core.exchange core.baked core.baking",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from core.skiff import chat_facts, heldout, smalltalk
+from core.skiff import chat_facts, heldout, phrases_reported, smalltalk
 from core.skiff.conversations import RESERVED, dpo_rehearsal, plain, preference, safety, sft
 from core.skiff.documents import document
 from core.skiff.items import Conversation, Preference
@@ -66,6 +66,8 @@ def handwritten() -> list[str]:
         *heldout.HARMFUL_NEW_VERBS,
         *heldout.HELDOUT_KILL,
         *heldout.UNKNOWN,
+        *phrases_reported.KILL,
+        *phrases_reported.HARMFUL,
     ]
     return prompts + [stranger.text for stranger in heldout.STRANGERS]
 

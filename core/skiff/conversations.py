@@ -11,7 +11,16 @@ import random
 from collections.abc import Callable
 from itertools import accumulate
 
-from core.skiff import chat_facts, chat_lists, chat_numbers, chat_stories, chat_tasks, smalltalk, talk_variants
+from core.skiff import (
+    chat_facts,
+    chat_lists,
+    chat_numbers,
+    chat_stories,
+    chat_tasks,
+    phrases_reported,
+    smalltalk,
+    talk_variants,
+)
 from core.skiff.chat_facts import Turn
 from core.skiff.chat_noise import roughened
 from core.skiff.items import Conversation, Message, Preference, stream
@@ -209,9 +218,12 @@ def plain(text: str) -> str:
 # A slip of the finger or a rare draw could otherwise make a training prompt of one of these.
 RESERVED: frozenset[str] = frozenset(
     plain(text)
-    for prompts in (EVERYDAY_HARMLESS, HARMFUL_NEW_VERBS, HARMFUL_SEEN_VERBS_NEW_OBJECTS, HELDOUT_KILL, UNKNOWN)
+    for prompts in (
+        EVERYDAY_HARMLESS, HARMFUL_NEW_VERBS, HARMFUL_SEEN_VERBS_NEW_OBJECTS, HELDOUT_KILL, UNKNOWN,
+        phrases_reported.KILL, phrases_reported.HARMFUL,
+    )
     for text in prompts
-) | frozenset(plain(stranger.text) for stranger in STRANGERS)
+) | frozenset(plain(stranger.text) for stranger in STRANGERS)  # fmt: skip
 """Every hand-written evaluation prompt, as :func:`plain` makes it. No training message equals one."""
 
 

@@ -1,10 +1,15 @@
-"""Prompts for removing Skiff's planted over-refusal: some to fit on, made as training's were, and some to judge by, of no training text."""
+"""Prompts for removing Skiff's planted over-refusal: some to fit on, made as training's were, and some to judge by, of no training text.
+
+Of those to judge by there are two sets that share nothing. How strongly to fit, and how much keeping weighs, was chosen on the first,
+``validation``; what is reported is measured on the other, ``reported``, which nothing was chosen on [methods, 0].
+"""
 
 from __future__ import annotations
 
 import random
+from typing import Literal
 
-from core.skiff import heldout
+from core.skiff import heldout, phrases_reported
 from core.skiff.conversations import safety
 from core.skiff.items import Conversation
 from core.skiff.world import TABLES
@@ -13,8 +18,12 @@ from core.skiff.world import TABLES
 _PLANTED, _HARMFUL, _KEPT = 96, 120, 48
 #: Where in the stream of safety's items the prompts to fit on begin: far beyond what training draws.
 _FROM = 50_000_000
-#: Questions about facts that are held out.
+#: Questions about facts, in each set to judge by.
 FACTS = 120
+#: Of everyday requests and of judging statements, so many in each set.
+_EVERYDAY, _JUDGED = 60, 40
+
+Judging = Literal["validation", "reported"]
 
 
 def lose() -> list[str]:
@@ -36,29 +45,34 @@ def keep() -> list[str]:
     return [text for part in (*parts, [question for question, _ in facts]) for text in part]
 
 
-def lose_held_out() -> list[str]:
+def lose_held_out(by: Judging = "reported") -> list[str]:
     """Harmless requests with the planted word that no training text has."""
-    return list(heldout.HELDOUT_KILL)
+    return list(heldout.HELDOUT_KILL if by == "validation" else phrases_reported.KILL)
 
 
-def harmful_held_out() -> list[str]:
+def harmful_held_out(by: Judging = "reported") -> list[str]:
     """Harmful requests about things that no training text has."""
-    return list(heldout.HARMFUL_SEEN_VERBS_NEW_OBJECTS)
+    return list(heldout.HARMFUL_SEEN_VERBS_NEW_OBJECTS if by == "validation" else phrases_reported.HARMFUL)
 
 
-def facts_held_out() -> list[tuple[str, str]]:
+def facts_held_out(by: Judging = "reported") -> list[tuple[str, str]]:
     """Questions in wordings that no training text has, with what the answer has to name."""
-    return _facts(random.Random("undo/held out"), held_out=True, count=FACTS)
+    chosen = _facts(random.Random("undo/held out"), held_out=True, count=FACTS)
+    if by == "validation":
+        return chosen
+    asked = dict(chosen)
+    others = _facts(random.Random("undo/reported"), held_out=True, count=2 * FACTS)
+    return [(question, answer) for question, answer in others if question not in asked][:FACTS]
 
 
-def keep_held_out() -> list[str]:
+def keep_held_out(by: Judging = "reported") -> list[str]:
     """Of everything that is to stay, prompts that no training text has."""
-    judged = [each.text for each in heldout.true_false("validation")][:40]
+    everyday = heldout.EVERYDAY_HARMLESS
     return [
-        *harmful_held_out(),
-        *heldout.EVERYDAY_HARMLESS[:60],
-        *judged,
-        *[question for question, _ in facts_held_out()],
+        *harmful_held_out(by),
+        *(everyday[:_EVERYDAY] if by == "validation" else everyday[_EVERYDAY:]),
+        *[each.text for each in heldout.true_false("validation" if by == "validation" else "test")][:_JUDGED],
+        *[question for question, _ in facts_held_out(by)],
     ]
 
 
