@@ -505,7 +505,7 @@ def test_a_report_on_quantized_weights_says_how_far_they_agree(whole: Path, monk
     assert found == blame_agreement.kept(family, path, "8bit")
     assert (
         f"dpo is in 8-bit, and what the stages changed is kept beside it in 8 bits; how far that agrees with whole weights: {found.said}."
-        in (remarks("8bit"))
+        in remarks("8bit")
     )
 
 

@@ -48,7 +48,11 @@
       options(head.querySelector("select"), [...titles.keys()], column.checkpoint, (name) => titles.get(name));
       head.querySelector("select").title = view.family.checkpoints.find((c) => c.name === column.checkpoint)?.notes
         || "The model as it was after one stage of its training.";
-      fill(head.querySelector(".t-pick"), el("code", {}, column.does));
+      // On a phone another column shows nothing but this: its name, where that is not the selected one's.
+      const other = column.checkpoint !== view.columns[view.selected].checkpoint;
+      const name = other ? el("span", { class: "t-whose" }, titles.get(column.checkpoint)) : null;
+      head.classList.toggle("named", other && !column.recipe && !column.asks);
+      fill(head.querySelector(".t-pick"), name, el("code", {}, column.does));
       head.querySelector(".t-pick").title = column.error || (column.asks ? `Each message is put so: ${column.asks}` : chosen ? "The sliders act on this column." : "Let the sliders act on this column.");
       head.classList.toggle("wrong", Boolean(column.error));
       head.querySelector(".t-close").hidden = view.columns.length < 2;
