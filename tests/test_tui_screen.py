@@ -23,6 +23,7 @@ from core.events import Reading, Token
 from tests.terminal import ask, running, screen_text, shows, steerable, until
 from tests.test_tui import own_state  # noqa: F401  The fixture that gives every test its own state folder.
 from tui import state
+from tui.chips import Chip
 from tui.dialogs import TextDialog
 from tui.slider import stepped
 from tui.text import one_line, shown
@@ -67,6 +68,24 @@ async def test_nothing_overlaps_and_nothing_is_cut_off(family: Path, size: tuple
         assert "Tiller" in lines[0]
         assert "Help" in lines[-1]
         assert "Quit" in lines[-1]
+
+
+async def test_at_eighty_columns_every_example_and_the_chosen_lens_are_to_be_seen() -> None:
+    async with running(Path("skiff"), size=(80, 24)) as (app, pilot):
+        chips = list(app.board.chips.query(Chip))
+        assert [chip.example.title for chip in chips] == [each.title for each in app.board.engine.family.examples]
+        await until(pilot, lambda: all(app.screen.region.contains_region(chip.region) for chip in chips))
+        assert all(chip.region.width >= 10 for chip in chips)
+        for _ in app.board.lenses():
+            lens = app.board.lenses()[app.board.lens_index()]
+            await until(pilot, lambda title=lens.title: title in str(app.board.legend.render()))
+            first, last = app.board.legend._spots[app.board.lens_index()]
+            assert str(app.board.legend.render())[first:last] == f" {lens.title} "
+            assert cell_len(str(app.board.legend.render())) <= app.board.legend.content_size.width
+            await pilot.press("ctrl+t")
+            await pilot.pause()
+        await pilot.resize_terminal(160, 40)
+        await until(pilot, lambda: all(chip.region.width == cell_len(chip.example.title) + 2 for chip in chips))
 
 
 async def test_columns_stand_side_by_side_where_there_is_room(family: Path) -> None:

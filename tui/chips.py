@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -12,6 +13,11 @@ from textual.content import Content
 from textual.widgets import Static
 
 from tui.messages import ExampleChosen
+
+#: The cells of the word before the chips, with the blank behind it.
+_WORD = 4
+#: A chip is never cut to fewer cells than this.
+_SHORTEST = 10
 
 if TYPE_CHECKING:
     from core.families import Example
@@ -26,7 +32,6 @@ class Chip(Static, can_focus=True):
         Binding("left", "go(-1)", "Before", show=False, id="chip.before"),
         Binding("right", "go(1)", "After", show=False, id="chip.after"),
     ]
-    SCOPED_CSS: ClassVar[bool] = False  # The rules look at the screen's width class, which is above the widget.
     DEFAULT_CSS = """
     Chip {
         width: auto; height: 1; margin: 0 1 0 0; padding: 0 1;
@@ -36,7 +41,6 @@ class Chip(Static, can_focus=True):
         &:ansi { background: ansi_default; color: ansi_blue; text-style: underline; }
         &:ansi:focus { text-style: reverse; }
     }
-    .-narrow Chip { width: auto; max-width: 24; }
     """
 
     def __init__(self, example: Example) -> None:
@@ -61,7 +65,7 @@ class Chip(Static, can_focus=True):
 
 
 class Chips(Horizontal):
-    """A row of examples."""
+    """A row of examples. Where they do not fit, the longest are cut first, so that every one is to be seen and pressed."""
 
     DEFAULT_CSS = """
     Chips {
@@ -85,4 +89,18 @@ class Chips(Horizontal):
             self._shown = examples
             self.query(Chip).remove()
             self.mount_all(Chip(example) for example in examples)
+            self.call_after_refresh(self._fit)
         self.display = bool(examples)
+
+    def on_resize(self) -> None:
+        """Give the chips the room that there is now."""
+        self._fit()
+
+    def _fit(self) -> None:
+        chips = list(self.query(Chip))
+        room = self.content_size.width - _WORD - len(chips)
+        widths = [cell_len(chip.example.title) + 2 for chip in chips]
+        while sum(widths) > room and max(widths, default=0) > _SHORTEST:
+            widths[widths.index(max(widths))] -= 1
+        for chip, width in zip(chips, widths, strict=True):
+            chip.styles.width = width

@@ -58,11 +58,33 @@ class Legend(Widget):
             if _length(names) + _length(scale) > self.content_size.width:
                 scale = [(text.removesuffix(f" {self.lenses[self.chosen].unit}"), style) for text, style in scale]
             room = self.content_size.width - _length(names) - _length(scale)
-        if room < 0 and self.lenses[self.chosen].kind == "stages":
-            # The letters beneath the tokens say nothing without their stages.
-            names, scale, self._spots = names[self.chosen : self.chosen + 1], self._scale(self.lenses[self.chosen]), []
+        if room < 0:
+            if self.lenses[self.chosen].kind == "stages":
+                # The letters beneath the tokens say nothing without their stages.
+                scale = self._scale(self.lenses[self.chosen])
+            names = self._around_chosen(self.content_size.width - _length(scale))
             room = self.content_size.width - _length(names) - _length(scale)
         return Content.assemble(*names, " " * room, *scale) if room >= 0 else Content.assemble(*names)
+
+    def _around_chosen(self, width: int) -> list[tuple[str, str]]:
+        """The chosen name with as many of its neighbours as fit, a mark on either side where there are more."""
+        texts = [f" {lens.title} " for lens in self.lenses]
+        first = last = self.chosen
+        while True:
+            wider = [(first, last + 1)] if last + 1 < len(texts) else []
+            wider += [(first - 1, last)] if first > 0 else []
+            fits = [(a, b) for a, b in wider if sum(map(len, texts[a : b + 1])) + 2 <= width]
+            if not fits:
+                break
+            first, last = fits[0]
+        self._spots = [(-1, -1)] * len(texts)
+        names = [("‹" if first else " ", "$quiet")]
+        at = 1
+        for index in range(first, last + 1):
+            names.append((texts[index], "reverse bold" if index == self.chosen else ""))
+            self._spots[index] = (at, at + len(texts[index]))
+            at += len(texts[index])
+        return [*names, ("›" if last + 1 < len(texts) else " ", "$quiet")]
 
     def _scale(self, lens: Lens) -> list[tuple[str, str]]:
         steps = legend(lens, self.middle)
