@@ -43,8 +43,8 @@ def kept(family: Family, path: Path) -> Noise | None:
     return None
 
 
-def measure(family: Family, path: Path, models: Models) -> Learning[Noise]:
-    """Measure the level and keep it, a forward pass at a time.
+def measure(family: Family, path: Path, models: Models, root: File | None = None) -> Learning[Noise]:
+    """Measure the level and keep it, a forward pass at a time; below ``root`` instead of the data folder, in the layout of ``vectors/``.
 
     Raises:
         TillerError: a checkpoint cannot be loaded, or there are no messages.
@@ -59,7 +59,7 @@ def measure(family: Family, path: Path, models: Models) -> Learning[Noise]:
         found.append([0.0 if value <= NOWHERE else exp(value) for reply in each for value in reply])
     differences = [abs(a - b) for one, other in combinations(found, 2) for a, b in zip(one, other, strict=True)]
     noise = noise_of(differences)
-    _keep(family, path, noise, differences)
+    _keep(family, path, noise, differences, root or store.user_folder())
     return noise
 
 
@@ -92,7 +92,7 @@ def messages(family: Family) -> list[str]:
     return [*texts, *(example.message for example in family.examples)]
 
 
-def _keep(family: Family, path: Path, noise: Noise, differences: Sequence[float]) -> None:
+def _keep(family: Family, path: Path, noise: Noise, differences: Sequence[float], root: File) -> None:
     details = {
         "kind": "noise",
         "name": path.final,
@@ -103,12 +103,16 @@ def _keep(family: Family, path: Path, noise: Noise, differences: Sequence[float]
         "differences": noise.differences,
     }
     quantiles = np.quantile(np.asarray(differences), np.linspace(0, 1, 101)).astype(np.float32)
-    store.save_artefact(_files(family, path)[0], {"quantiles": quantiles}, details)
+    store.save_artefact(root / family.name / "shared" / _name(path), {"quantiles": quantiles}, details)
 
 
 def _files(family: Family, path: Path) -> tuple[File, File]:
-    name = f"noise.{path.final}.safetensors"
+    name = _name(path)
     return store.user_folder() / family.name / "shared" / name, family.folder / "shared" / name
+
+
+def _name(path: Path) -> str:
+    return f"noise.{path.final}.safetensors"
 
 
 def _fingerprints(family: Family, path: Path) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from core import directions, families, loading, memory, sources, store, tables
+from core import directions, families, loading, memory, noise, sources, stages, store, tables
 from core.answers import Answer, fold, settled, to_document
 from core.arguments import Arguments
 from core.contrast import ContrastSet
@@ -19,14 +19,17 @@ from core.engine import Engine
 from core.errors import TillerError
 from core.events import Failed
 from core.families import Checkpoint, Family
+from core.lineup import alone
 from core.loading import Loaded
 from core.options import UsageError
 from core.parts import PARTS, Order, seconds_a_token
+from core.plan import Placing
 from core.residual import AnatomyError
-from core.steps import Cost, Pace, bar, duration
+from core.stages import StageError
+from core.steps import Cost, Pace, bar, duration, finished
 
-#: Not a part of a checkpoint: the run that is shown while a model loads.
-RECORDED = "recorded"
+#: No parts of a checkpoint: the run that is shown while a model loads, and how far retrainings with other seeds differ.
+RECORDED, NOISE = "recorded", "noise"
 
 
 def precompute(arguments: list[str]) -> int:
@@ -48,6 +51,8 @@ def precompute(arguments: list[str]) -> int:
         _tell_cost(family, todo, options)
         return 0
     _make(family, todo, options)
+    if NOISE in what and not options.checkpoint:
+        _noise(family, root, options)
     if RECORDED in what and family.examples and not options.checkpoint:
         _record(family, root / family.name / "recorded.json", options)
     return 0
@@ -57,12 +62,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = Arguments(
         "launch.py precompute",
         description="Compute beforehand what the screens show of a family: the truth and refusal directions of every checkpoint, its "
-        "entropy neurons and its calibration. What was interrupted goes on when the same command is given again.",
+        "entropy neurons and its calibration, and how far retrainings with other seeds differ. What was interrupted goes on when "
+        "the same command is given again.",
     )
     parser.add_model(
         checkpoint="only this checkpoint", recipe="refused: a direction is learnt on a checkpoint as it is"
     )
-    every = ",".join([*PARTS, RECORDED])
+    every = ",".join([*PARTS, NOISE, RECORDED])
     parser.add_argument(
         "--what", metavar="KINDS", default=every, help=f"only these, with commas between (default: {every})"
     )
@@ -83,8 +89,8 @@ def _parser() -> argparse.ArgumentParser:
 def _what(text: str) -> list[str]:
     found = [each.strip() for each in text.split(",") if each.strip()]
     for each in found:
-        if each not in PARTS and each != RECORDED:
-            raise UsageError(f"--what takes {', '.join([*PARTS, RECORDED])}, with commas between, not {each!r}.")
+        if each not in PARTS and each not in (NOISE, RECORDED):
+            raise UsageError(f"--what takes {', '.join([*PARTS, NOISE, RECORDED])}, with commas between, not {each!r}.")
     return found
 
 
@@ -264,7 +270,24 @@ def _local(checkpoint: Checkpoint) -> bool:
     return True
 
 
-# ------------------------------------------------------------------------------------------------------ the recorded run
+# ------------------------------------------------------------------------------------------------ of the whole family
+
+
+def _noise(family: Family, root: Path, options: argparse.Namespace) -> None:
+    """Measure the level below which an effect is chance, where the family has retrainings with other seeds."""
+    try:
+        path = stages.path(family)
+    except StageError:
+        # One checkpoint only: there are no stages to tell apart.
+        return
+    if not path.nulls:
+        return
+    if not options.again and noise.kept(family, path) is not None:
+        print("noise: there already.")
+        return
+    placing = Placing(options.device, options.dtype, options.quantize, options.max_memory)
+    found = finished(noise.measure(family, path, alone(_load(family, path.final, options), placing), root))
+    print(f"noise: {found.said}")
 
 
 def _record(family: Family, path: Path, options: argparse.Namespace) -> None:

@@ -30,6 +30,7 @@ from core import (
     loading,
     noise,
     stages,
+    store,
     weights,
     worn,
 )
@@ -40,6 +41,7 @@ from core.errors import TillerError
 from core.events import Done, Scores
 from core.loading import Loaded
 from core.plan import Placing
+from core.precompute import precompute
 from core.scoring import reply_logits
 from core.shelf import Shelf
 from core.stages import NOWHERE
@@ -402,6 +404,11 @@ def test_a_noise_level_is_kept_for_its_weights_and_no_others(whole: Path, tmp_pa
     work = noise.measure(family, path, lineup.shelved(shelf, path.final))
     found = all_of(work)
     assert noise.kept(family, path) == found
+    assert not (folder / "shared").exists()
+    precompute(["--family", str(folder), "--what", "noise", "--ship", "--again", "--device", "cpu"])
+    shipped = store.read_card(folder / "shared" / "noise.dpo.safetensors").details
+    # One model that wears the others' weights instead of each by itself.
+    assert shipped["level"] == pytest.approx(found.level, abs=1e-4)
     shutil.rmtree(folder / "counterfactual")
     chains.retrained(folder, "seed-4", seed=99)
     text = (
