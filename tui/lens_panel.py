@@ -27,7 +27,7 @@ class LensPanel(Panel):
 
     HELP = (
         "What the model would have said if it had stopped at a layer, where a token of the chat's last answer was said: the token that is "
-        "chosen in Chat, else the first. ← and → choose another one, v the next column, s saves the words as CSV."
+        "chosen in Chat, else the first. ← and → choose another one, v the next column, s saves the words as SVG and CSV."
     )
     ID, TITLE = "lens-words", "Logit lens"
     KEYS = "←→ Token  v Column  s Save"
@@ -102,14 +102,19 @@ class LensPanel(Panel):
     def action_save(self) -> None:
         """Ask for a file and write the words there."""
         if self.found is not None:
-            self.ask_where("Save the words", "logit-lens.csv", "A CSV file.", self._saved)
+            hint = "A folder: the words go there as logit-lens.svg and logit-lens.csv."
+            self.ask_where("Save the words", "lens", hint, self._saved)
 
-    def _saved(self, name: str) -> str:
+    def _saved(self, folder: str) -> str:
+        from pathlib import Path
+
         from core import map_files, store
 
         assert self.found is not None
-        store.write_bytes(Path(name).expanduser(), map_files.words_csv(self.found).encode())
-        return f"Written to {name}."
+        to = Path(folder).expanduser()
+        store.write_bytes(to / "logit-lens.svg", map_files.words_svg(self.found).encode())
+        store.write_bytes(to / "logit-lens.csv", map_files.words_csv(self.found).encode())
+        return f"logit-lens.svg and logit-lens.csv written to {to}."
 
     def _tokens(self) -> list[tuple[int, str]]:
         answer = self.place.board.chat.answers.get(self.column)
