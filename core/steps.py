@@ -27,7 +27,7 @@ Slices = Generator[int, None, T]
 Learning = Generator[Step, None, T]
 
 
-def finished(slices: Slices[T]) -> T:
+def finished(slices: Generator[object, None, T]) -> T:
     """The result of slices, all computed at once."""
     while True:
         try:

@@ -72,7 +72,7 @@ def _report(subjects: Subjects, about: str) -> Report:
         compile_recipe(Recipe((Term("add", about),)), subjects.load(name), lambda kind, of: _stored(subjects, kind, of))
     there = tasks.fresh(task)
     print(f"Carrying {about}: {'measured before.' if there else 'a few minutes.'}", flush=True)
-    return there or finished(transfer.steps(task, lambda _family, name: subjects.load(name), score))  # type: ignore[arg-type]
+    return there or finished(transfer.steps(task, lambda _family, name: subjects.load(name), score))
 
 
 def _stored(subjects: Subjects, kind: str, name: str) -> Direction:
