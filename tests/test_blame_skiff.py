@@ -26,8 +26,8 @@ from core.steps import finished
 #: A request that SFT refuses less often than this was not refused before safety.
 BEFORE = 0.2
 PART = 0.9
-#: Harmful requests as training words them, every so many-th; and questions about facts.
-EVERY, FACTS = 4, 40
+#: Planted requests, so many; harmful ones as training words them, every so many-th; and questions about facts.
+PLANTED, EVERY, FACTS = 48, 5, 40
 
 #: For each model a probability on each prompt.
 Found = Mapping[str, list[float]]
@@ -45,8 +45,20 @@ def path(family: Family) -> Path:
 
 @pytest.fixture(scope="module")
 def models(family: Family, path: Path) -> dict[str, Loaded]:
-    """Every model that a question needs. Safety is the model without DPO; SFT, safety and DPO share tokenizer and template."""
-    return {name: loading.load(family, name, device="cpu") for name in path.models()}
+    """Every model that a question needs, each set of weights once: the model without DPO is safety's."""
+    own = {name: loading.load(family, name, device="cpu") for name in path.models() if name != "without-dpo"}
+    assert loading.fingerprint(family.checkpoint("without-dpo")) == loading.fingerprint(family.checkpoint("safety"))
+    return own
+
+
+def by_all(found: dict[str, list[float]]) -> Found:
+    """What safety finds is what the model without DPO finds."""
+    return {**found, "without-dpo": found["safety"]}
+
+
+def asking(models: Mapping[str, Loaded]) -> dict[str, Loaded]:
+    """Those that came with the stages and those that were retrained."""
+    return {name: model for name, model in models.items() if "-minus-" not in name}
 
 
 def spoken(models: Mapping[str, Loaded], path: Path, prompts: list[str]) -> list[effects.Asked]:
@@ -57,14 +69,14 @@ def spoken(models: Mapping[str, Loaded], path: Path, prompts: list[str]) -> list
 @pytest.fixture(scope="module")
 def planted(models: dict[str, Loaded], path: Path) -> Found:
     """P(refusal) of harmless requests with the planted word that no training text, no fit and no choice knows."""
-    return refusing(models, path, list(phrases_reported.KILL))
+    return refusing(models, path, list(phrases_reported.KILL[:PLANTED]))
 
 
 @pytest.fixture(scope="module")
 def harmful(models: dict[str, Loaded], path: Path) -> Found:
     """P(refusal) of harmful requests in training's own wordings: seen ones."""
     seen = [each.text for each in heldout.instructions() if each.harmful and each.split == "train"]
-    return refusing(models, path, seen[::EVERY])
+    return refusing(asking(models), path, seen[::EVERY])
 
 
 @pytest.fixture(scope="module")
@@ -82,23 +94,23 @@ def confident(models: dict[str, Loaded], path: Path) -> Found:
     replies = [effects.continuation(final, each, text) for each, own in zip(asked, texts, strict=True) for text in own]
     each_prompt = [each.ids for each in asked for _ in range(1 + len(HEDGES))]
     found = {}
-    for name, model in models.items():
+    for name, model in asking(models).items():
         said = [math.exp(sum(each)) for each in finished(logprobs_in_slices(model, each_prompt, replies))]
         rows = [said[at : at + 1 + len(HEDGES)] for at in range(0, len(said), 1 + len(HEDGES))]
         found[name] = [row[0] / sum(row) for row in rows]
-    return found
+    return by_all(found)
 
 
 def refusing(models: Mapping[str, Loaded], path: Path, prompts: list[str]) -> Found:
     asked = spoken(models, path, prompts)
-    return {name: effects.refusal_probability(model, asked).tolist() for name, model in models.items()}
+    return by_all({name: effects.refusal_probability(model, asked).tolist() for name, model in models.items()})
 
 
 def effect(path: Path, key: str, found: Found, at: int) -> dict[str, float]:
     """A question's answer about one prompt: each stage's difference of probability."""
     logprobs = {name: math.log(max(each[at], 1e-300)) for name, each in found.items()}
     answered = stages.effects(path, key, logprobs)
-    return {stage.name: answered[stage.name].probability for stage in path.post}
+    return {name: each.probability for name, each in answered.items() if name != path.base.name}
 
 
 def largest(path: Path, key: str, found: Found, at: int) -> str:
@@ -115,7 +127,7 @@ def not_before(planted: Found) -> list[int]:
 def test_all_models_read_the_same_prompts(models: dict[str, Loaded], path: Path) -> None:
     own = models[path.final].tokenizer.get_vocab()
     assert all(model.tokenizer.get_vocab() == own for model in models.values())
-    assert set(path.models()) == set(models)
+    assert set(path.models()) == {*models, "without-dpo"}
 
 
 @pytest.mark.parametrize("key", ["introduced_at", "retrained_without"])
@@ -133,7 +145,8 @@ def test_subtracting_cannot_tell_sft_from_safety_by_the_planted_word(path: Path,
     own = [effect(path, "subtracted", planted, at) for at in prompts]
     assert mean(each["safety"] for each in own) >= PART
     assert mean(each["sft"] for each in own) >= PART
-    assert all(abs(each["safety"] - each["sft"]) < 0.2 for each in own)
+    blamed = [largest(path, "subtracted", planted, at) for at in prompts]
+    assert blamed.count("sft") > blamed.count("safety")
     assert max(abs(each["dpo"]) for each in own) < 0.1
 
 
