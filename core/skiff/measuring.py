@@ -118,7 +118,8 @@ class Kept:
 
     def __init__(self, subjects: Subjects) -> None:
         self._family = subjects.family
-        self._path = store.user_folder() / subjects.family.name / "evaluation.json"
+        self._own = store.user_folder() / subjects.family.name
+        self._path = self._own / "evaluation.json"
         usual = (subjects.only, str(subjects.recipe), subjects.device, subjects.dtype) == ("", "", "cpu", "float32")
         self._found: dict[str, dict[str, Any]] | None = {} if usual else None
         self._prints: dict[Path, str] = {}
@@ -149,18 +150,20 @@ class Kept:
         """A hash of the task and of every file that it may depend on; of other seeds' weights only its own seed's."""
         program = Path(__file__).parents[1]
         files = [(program, each) for each in program.rglob("*.py")]
-        for folder in (self._family.folder, store.user_folder() / self._family.name):
+        for folder in (self._family.folder, self._own):
             files += [
                 (folder, each) for each in folder.rglob("*") if each.is_file() and self._matters(task, folder, each)
             ]
         prints = sorted((each.relative_to(folder).as_posix(), self._print(each)) for folder, each in files)
         return hashlib.sha256(json.dumps([task.measure, task.seed, prints]).encode()).hexdigest()
 
-    @staticmethod
-    def _matters(task: Task, folder: Path, file: Path) -> bool:
-        """Whether a measure may read a file: not what lies at the top, which says what was found, nor reports and other seeds."""
+    def _matters(self, task: Task, folder: Path, file: Path) -> bool:
+        """Whether a measure may read a file: not what lies at the top, which says what was found, nor reports and other seeds; of the
+        user's own folder only artefacts."""
         parts = file.relative_to(folder).parts
         if len(parts) < 2 or parts[0] == "shared" or any(part.startswith(".") for part in parts):
+            return False
+        if folder == self._own and "artefacts" not in parts:
             return False
         seed = re.match(r"seed-(\d+)", file.name)
         return seed is None or int(seed[1]) == task.seed
