@@ -45,8 +45,16 @@ class Average:
         every, nulls = ways(order), self._null_set()
         self.total = order.pairs * (len(every) + (len(names) if nulls else 0))
         found = Traced(order)
-        pairs, told = yield from self._right(order.set, found)
-        found = replace(found, notes=(told,), examples=tuple(pair.sentences for pair in pairs[:EXAMPLES]))
+        pairs, asked, right = yield from self._right(order.set, found)
+        found = replace(
+            found,
+            notes=(
+                f"{len(pairs)} pairs of {order.set}; of {asked} that were asked about, {right} were judged rightly.",
+            ),
+            examples=tuple(pair.sentences for pair in pairs[:EXAMPLES]),
+            asked=asked,
+            right=right,
+        )
         self.total = len(pairs) * (len(every) + (len(names) if nulls else 0))
         totals: dict[tuple[str, str], Totals] = {}
         for way in every:
@@ -57,7 +65,7 @@ class Average:
         one, other = (totals[name, name] for name in names)
         found = self._compared(found, one, other, None, "")
         if nulls:
-            other_pairs, _ = yield from self._right(nulls, found)
+            other_pairs, _, _ = yield from self._right(nulls, found)
             if other_pairs:
                 first = yield from self._averaged(other_pairs, (names[0], names[0]), found, show=False)
                 second = yield from self._averaged(other_pairs, (names[1], names[1]), found, show=False)
@@ -83,8 +91,8 @@ class Average:
         at = every.index(self.order.set)
         return every[(at + 1) % len(every)] if len(every) > 1 else ""
 
-    def _right(self, category: str, found: Traced) -> Generator[tuple[Step, Traced], None, tuple[list[Pair], str]]:
-        """Pairs that every checkpoint judges rightly, as many as are wanted, and a sentence on how many were asked about."""
+    def _right(self, category: str, found: Traced) -> Generator[tuple[Step, Traced], None, tuple[list[Pair], int, int]]:
+        """Pairs that every checkpoint judges rightly, as many as are wanted; how many were asked about, and how many judged rightly."""
         order = self.order
         contrasted = contrast.load(self.family, "truth")
         every = [Pairing(self.load(name), contrasted, order.question) for name in order.checkpoints]
@@ -110,11 +118,7 @@ class Average:
                 f"{' and '.join(order.checkpoints)} judge{'s' * (len(order.checkpoints) == 1)} none of {asked} pairs of {category} "
                 "rightly, so that there is nothing to trace; choose another set."
             )
-        kept = right[: order.pairs]
-        return (
-            kept,
-            f"{len(kept)} pairs of {category}; of {asked} that were asked about, {len(right)} were judged rightly.",
-        )
+        return right[: order.pairs], asked, len(right)
 
     def _candidates(self, pairing: Pairing, category: str) -> Iterator[Pair]:
         """Pairs of a category that line up, at most :data:`CANDIDATES` for each that is wanted."""

@@ -82,6 +82,13 @@ def reliability(of: Confidence) -> Table:
     return Table(f"Reliability of {of.checkpoint}", ("how sure", "n", "mean", "right", "95 %"), rows)
 
 
+def reliabilities(every: Sequence[Confidence]) -> Table:
+    """The reliability diagrams of some checkpoints as one table."""
+    tables = [reliability(of) for of in every]
+    rows = tuple((of.checkpoint, *row) for of, table in zip(every, tables, strict=True) for row in table.rows)
+    return Table("Reliability", ("checkpoint", *tables[0].columns), rows)
+
+
 def shared(pair: Pair) -> Table:
     """The candidates that both have, with the ratio of the study in each."""
     base, post = ({each.layer: each for each in of.blocks} for of in (pair.base, pair.post))

@@ -9,12 +9,16 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
+from textwrap import wrap
 
 from core.confidence import Confidence
 from core.lenses import OKABE_ITO
+from core.tabulated import Table
 
 _WIDTH, _HEIGHT = 640, 380
 _LEFT, _RIGHT, _TOP, _BOTTOM = 72, 20, 36, 50
+#: Letters that have room in a line before an interval.
+_LETTERS = 54
 _INK, _PALE, _GRID, _MARK = "#1a1a1a", "#8a8a8a", "#dddddd", "#D55E00"
 #: Colours that stand out from white, in the order in which lines get them.
 _COLOURS = (OKABE_ITO[4], OKABE_ITO[5], OKABE_ITO[2], OKABE_ITO[6], OKABE_ITO[0], OKABE_ITO[1], "#000000")
@@ -100,12 +104,12 @@ class Plot:
         )
 
     def svg(self) -> str:
-        """The drawing."""
+        """The drawing, with what its colours mean beneath it, where nothing is hidden."""
         names = [
-            _text(_LEFT + 8, _TOP + 16 + 16 * row, f"■ {name}", fill=colour)
+            _text(_LEFT, _HEIGHT + 8 + 16 * row, f"■ {name}", fill=colour)
             for row, (name, colour) in enumerate(self.legend)
         ]
-        return _page(_HEIGHT, self.title, [*self._frame(), *self.marks, *names])
+        return _page(_HEIGHT + 16 * len(names), self.title, [*self._frame(), *self.marks, *names])
 
     def _frame(self) -> Iterator[str]:
         bottom, right = _HEIGHT - _BOTTOM, _WIDTH - _RIGHT
@@ -185,7 +189,8 @@ def forest(title: str, intervals: Sequence[Interval]) -> str:
     ]
     low, high = min([0.0, *ends]), max([0.0, *ends])
     axis = Axis("", low - 0.03 * (high - low or 1), high + 0.03 * (high - low or 1))
-    left, right, row = 330, _WIDTH - 30, 26
+    left, right = 330, _WIDTH - 30
+    row = 14 + 12 * max((len(wrap(each.name, _LETTERS)) for each in intervals), default=1)
 
     def across(value: float) -> float:
         return left + min(1.0, max(0.0, axis.part(value))) * (right - left)
@@ -204,8 +209,10 @@ def forest(title: str, intervals: Sequence[Interval]) -> str:
 
 def _forest_row(each: Interval, y: float, across: Callable[[float], float], left: int) -> Iterator[str]:
     colour = {"holds": OKABE_ITO[2], "does not": OKABE_ITO[5]}.get(each.verdict, OKABE_ITO[4])
-    label = each.name if len(each.name) < 54 else f"{each.name[:53]}…"
-    yield f"<g>{_text(left - 12, y + 4, label, 'end')}<title>{escape(each.name)}</title></g>"
+    label = wrap(each.name, _LETTERS)
+    top = y + 4 - 6 * (len(label) - 1)
+    words = "".join(_text(left - 12, top + 12 * line, part, "end") for line, part in enumerate(label))
+    yield f"<g>{words}<title>{escape(each.name)}</title></g>"
     if not math.isfinite(each.value):
         yield _text(left + 4, y + 4, "no number", fill=_PALE)
         return
@@ -218,6 +225,30 @@ def _forest_row(each: Interval, y: float, across: Callable[[float], float], left
     if math.isfinite(each.threshold):
         at = across(each.threshold)
         yield f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{y - 9:.1f}" y2="{y + 9:.1f}" stroke="{_INK}" stroke-width="2"/>'
+
+
+def intervals_csv(intervals: Sequence[Interval]) -> str:
+    """What :func:`forest` shows as CSV; what has no number is empty."""
+    columns = ("figure", "value", "low", "high", "threshold", "verdict")
+    rows = (
+        (each.name, *map(_figure, (each.value, each.low, each.high, each.threshold)), each.verdict)
+        for each in intervals
+    )
+    return Table("", columns, tuple(rows)).csv()
+
+
+def lines_csv(across: str, curves: Sequence[tuple[str, Sequence[float], str]]) -> str:
+    """What :func:`lines` shows as CSV; what has no number is empty."""
+    longest = max((len(values) for _, values, _ in curves), default=0)
+    rows = (
+        (str(at), *(_figure(values[at]) if at < len(values) else "" for _, values, _ in curves))
+        for at in range(longest)
+    )
+    return Table("", (across, *(name for name, _, _ in curves)), tuple(rows)).csv()
+
+
+def _figure(value: float) -> str:
+    return f"{value:.6g}" if math.isfinite(value) else ""
 
 
 def lines(title: str, across: str, up: str, curves: Sequence[tuple[str, Sequence[float], str]]) -> str:

@@ -61,7 +61,16 @@ def _drawings(pair: Pair, every: Sequence[Confidence]) -> tuple[Drawing, ...]:
         Interval("carried, 90 % interval", carried.value, carried.inner_low, carried.inner_high, -margin),
     ]
     return (
-        Drawing("confidence-gap", drawings.forest("Entropy, nats; strokes: the margin", gaps)),
-        *(Drawing(f"confidence-neurons-{each.checkpoint}", drawings.scatter(each)) for each in (pair.base, pair.post)),
-        Drawing("confidence-calibration", drawings.reliability(every)),
+        Drawing(
+            "confidence-gap",
+            drawings.forest("Differences in entropy, nats; upright strokes: the margin", gaps),
+            drawings.intervals_csv(gaps),
+        ),
+        *(
+            Drawing(
+                f"confidence-neurons-{each.checkpoint}", drawings.scatter(each), confidence_tables.scatter(each).csv()
+            )
+            for each in (pair.base, pair.post)
+        ),
+        Drawing("confidence-calibration", drawings.reliability(every), confidence_tables.reliabilities(every).csv()),
     )

@@ -6,15 +6,17 @@ The checks are those of :mod:`core.claims`; the controls are judged by the same 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 from core import claims, drawings
-from core.claims import AS_WELL, Check, Part
+from core.claims import AS_WELL, SIMILAR, Check, Part
 from core.drawings import Interval
 from core.findings import Drawing, Finding
-from core.intervals import Rate, at_least, less, short
+from core.intervals import Rate, at_least, at_most, less, short
+from core.store import Card
 from core.tabulated import Table
-from core.transfers import MEASURES, PROFILES, Report
+from core.transfers import MEASURES, PROFILES, SCALINGS, Classes, Report
 from core.truth_probe import Probe
 from core.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict
 
@@ -57,40 +59,91 @@ def truth(report: Report, post: str, probes: Sequence[Probe], controls: Sequence
         controls: of checkpoints that should have no truth direction: bases that were trained without labelled statements.
     """
     check = _check(report, post)
-    parts = (*(_reads(each) for each in probes), *_parts(check))
+    cosine, *others = _parts(report, check)
+    parts = (*(_reads(each) for each in probes), cosine, _above_null(report, check), *others)
     failing = [*(_reads_shuffled(each) for each in probes), *(_reads(each) for each in controls)]
     failing += _pushed_by_chance(report, post)
     tables = (_probe_table([*probes, *controls]), *_tables(report, check), _control_table(report))
     return Finding(*TRUTH, parts, tuple(failing), tables, _drawings(report, check), TRUTH_METHODS)
 
 
-def refusal(report: Report, post: str) -> Finding:
-    """The finding on refusal."""
+def refusal(report: Report, post: str, cards: Sequence[Card]) -> Finding:
+    """The finding on refusal. ``cards`` are those of the pair's directions: how like itself each is when it is learnt again is the control
+    of a claim that two differ."""
     check = _check(report, post)
-    failing = tuple(_refused_by_chance(report, post))
+    failing = (
+        *_refused_by_chance(report, post),
+        *(_unlike_itself(each) for each in cards if each.details.get("steadiness")),
+    )
     tables = (*_tables(report, check), _replies(report, check), _control_table(report))
-    return Finding(*REFUSAL, _parts(check), failing, tables, _drawings(report, check), REFUSAL_METHODS)
+    return Finding(*REFUSAL, _parts(report, check), failing, tables, _drawings(report, check), REFUSAL_METHODS)
 
 
 def _check(report: Report, post: str) -> Check:
     return next(each for each in claims.checks(report) if each.post == post)
 
 
-def _parts(check: Check) -> tuple[Verdict, ...]:
+def _parts(report: Report, check: Check) -> tuple[Verdict, ...]:
+    cosine, ceiling, null = _cosines(report, check)
+    beside = f"; cosine {short(cosine[0])}, ceiling {short(ceiling)}, null {short(null)}"
     return tuple(
         Verdict(
             _sentence(part.what),
             _STATES[part.verdict],
-            f"{short(part.value)} ({short(part.low)} to {short(part.high)})",
+            f"{short(part.value)} ({short(part.low)} to {short(part.high)}){beside if place == 0 else ''}",
             f"holds: {part.threshold} over the whole 95 % interval; does not: over none of it",
             "the two directions are mostly noise, so that their cosine says nothing" if math.isnan(part.value) else "",
         )
-        for part in check.parts
+        for place, part in enumerate(check.parts)
     )
 
 
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
+def _sentence(what: str) -> str:
+    """A part of a check in words for whoever has not seen the matrix of transfers."""
+    if found := re.fullmatch(r"(\S+), (\S+), cosine over its ceiling(.*)", what):
+        return f"Cosine of the directions of {found[1]} and {found[2]}{found[3]}, as a part of its ceiling."
+    if found := re.fullmatch(r"(\S+) → (\S+), (.+)", what):
+        rest = found[3].replace(", other's − own", f": with the direction of {found[1]} less with its own")
+        rest = rest.replace(", own − other's", f": with its own direction less with that of {found[1]}")
+        rest = rest.replace(" above the controls'", f": with the direction of {found[1]} less with controls")
+        return f"On {found[2]}, {rest}."
+    return f"{what}."
+
+
+def _cosines(report: Report, check: Check) -> tuple[tuple[float, float, float], float, float]:
+    """The cosine of the pair with its interval, its ceiling and its null, at a shared template where there is one."""
+    cell = report.cell(check.base, check.post)
+    said = next(
+        each for each in report.card.details["cells"] if (each["source"], each["target"]) == (check.base, check.post)
+    )
+    if said.get("shared_interval") is None:
+        return (cell.cosine, cell.low, cell.high), cell.ceiling, cell.null
+    null = report.profile(check.base, check.post)["shared_null"][cell.layer]
+    low, high = said["shared_interval"]
+    return (cell.shared, low, high), said["shared_ceiling"], null
+
+
+def _above_null(report: Report, check: Check) -> Verdict:
+    (value, low, high), _, null = _cosines(report, check)
+    state = _STATES[at_least(low, high, null)]
+    return Verdict(
+        f"The directions of {check.base} and {check.post} are more alike than with directions from shuffled labels.",
+        state,
+        f"cosine {short(value)} ({short(low)} to {short(high)}), null {short(null)}",
+        "holds: all of the 95 % interval from the null on, the 95th percentile of shuffled labels; does not: none of it",
+    )
+
+
+def _unlike_itself(card: Card) -> Verdict:
+    """The control of a claim that two directions differ: one direction, learnt twice."""
+    steady = card.details["steadiness"]
+    value, low, high = (float(each) for each in (steady["cosine"], *steady["interval"]))
+    return Verdict(
+        f"The refusal direction of {card.checkpoint} differs from itself when it is learnt again from examples drawn anew.",
+        _STATES[at_most(low, high, SIMILAR)],
+        f"cosine {short(value)} ({short(low)} to {short(high)})",
+        f"holds: < {short(SIMILAR)} over the whole 95 % interval; does not: over none of it",
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------- probes
@@ -197,14 +250,14 @@ def _control_table(report: Report) -> Table:
 def _tables(report: Report, check: Check) -> list[Table]:
     """Every measure for the four cells of the pair."""
     pair = (check.base, check.post)
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for measure in MEASURES[report.kind].values():
         cells = [
             measure.text(report.cell(source, target))
             for target in pair
             for source in (target, *(each for each in pair if each != target))
         ]
-        rows.append((measure.title, *cells))
+        rows.append((measure.title, *cells, measure.sentence))
     heads = tuple(
         f"{source} → {target}" for target in pair for source in (target, *(each for each in pair if each != target))
     )
@@ -215,7 +268,10 @@ def _tables(report: Report, check: Check) -> list[Table]:
     )
     return [
         Table(
-            f"{report.kind.capitalize()} across {check.base} and {check.post}", ("measure", *heads), tuple(rows), note
+            f"{report.kind.capitalize()} across {check.base} and {check.post}",
+            ("measure", *heads, "what it says"),
+            tuple(rows),
+            note,
         )
     ]
 
@@ -226,11 +282,15 @@ def _replies(report: Report, check: Check) -> Table:
         report.cell(check.base, check.post),
         report.cell(check.post, check.post),
     )
-    rows = [("as it is", str(known.plain["harmless"]), str(known.plain["harmful"]))]
+    rows = [("as it is", _counted(known.plain["harmless"]), _counted(known.plain["harmful"]))]
     for name, each in ((f"direction of {check.post}", own), (f"direction of {check.base}", cell)):
-        added = "; ".join(f"{how}: {said}" for how, said in each.added.items())
-        rows.append((name, added, str(each.ablated)))
+        added = "; ".join(f"{SCALINGS[how]}: {_counted(said)}" for how, said in each.added.items())
+        rows.append((name, added, _counted(each.ablated)))
     return Table(f"Replies of {check.post}", ("steered by", "harmless, added", "harmful, removed"), tuple(rows))
+
+
+def _counted(classes: Classes | None) -> str:
+    return "–" if classes is None else f"{classes} of {classes.n}"
 
 
 def _drawings(report: Report, check: Check) -> tuple[Drawing, ...]:
@@ -238,12 +298,22 @@ def _drawings(report: Report, check: Check) -> tuple[Drawing, ...]:
     shared = "shared" in profile
     names = ("shared", "shared_ceiling", "shared_null") if shared else ("cosine", "ceiling", "null")
     curves = [(PROFILES[name], profile[name], dash) for name, dash in zip(names, ("", "6 3", "2 3"), strict=True)]
+    intervals = [_interval(part) for part in check.parts]
+    title = f"{report.kind.capitalize()} directions of {check.base} and {check.post}, by layer"
     return (
-        Drawing(f"{report.kind}-checks", drawings.forest(check.claim, [_interval(part) for part in check.parts])),
-        Drawing(f"{report.kind}-layers", drawings.lines(f"{check.base} and {check.post}", "layer", "cosine", curves)),
+        Drawing(
+            f"{report.kind}-checks",
+            drawings.forest(f"{check.claim}; upright strokes: thresholds", intervals),
+            drawings.intervals_csv(intervals),
+        ),
+        Drawing(
+            f"{report.kind}-layers",
+            drawings.lines(title, "layer", "cosine", curves),
+            drawings.lines_csv("layer", curves),
+        ),
     )
 
 
 def _interval(part: Part) -> Interval:
     number = part.threshold.split()[-1]
-    return Interval(part.what, part.value, part.low, part.high, float(number), _STATES[part.verdict])
+    return Interval(_sentence(part.what)[:-1], part.value, part.low, part.high, float(number), _STATES[part.verdict])

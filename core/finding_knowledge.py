@@ -1,7 +1,20 @@
 """Finding 1 of the report: post-training leaves facts where they are. No torch.
 
-Maps of causal tracing of base and post-trained checkpoint, averaged over pairs of a category: their correlation is judged as a part of
-the way from what maps of different categories have to what halves of the pairs leave of it.
+Maps of causal tracing of base and post-trained checkpoint, averaged over pairs of a category, are judged by three figures [methods.md §3;
+Du et al., §3: they correlate strongly and differ little]:
+
+- the correlation lies above its null, which is that of maps of different categories: cells near 0 and 1 inflate any correlation;
+- it reaches :data:`STRONG` of its ceiling, which is what halves of the pairs leave of it;
+- no cell differs by more than :data:`SMALL` of the whole effect.
+
+And before them both checkpoints must judge the pairs rightly more often than one that guesses: else there is nothing to look for.
+
+Neither the null nor a control is 0 or 1 by construction, each could have come out otherwise. The controls go through the same three
+figures: the base's own map with the roles of its tokens dealt anew in each layer (which keeps how much each layer does), or with its layers
+dealt anew for each role (which keeps how much each role does), and the map of a base that was never taught to judge statements. One that
+passes says that the correlation comes from a profile that any map of this model has. The thresholds were written down before they were
+tried on the weights that ship: ``STRONG`` is what is called a strong correlation, ``SMALL`` a change that does not turn a cell that
+brings back most of the answer into one that brings back half of it.
 """
 
 from __future__ import annotations
@@ -9,18 +22,26 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from core import map_files, maps
+import numpy as np
+
+from core import map_files, map_totals, maps, verdicts
 from core.findings import Drawing, Finding
-from core.intervals import at_least
-from core.maps import Comparison, Traced
+from core.intervals import Rate, at_least, at_most
+from core.map_totals import Array
+from core.maps import Map, Traced
 from core.tabulated import Table
 from core.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict
 
-#: Maps are the same when their correlation is at least so far on the way from the null to the ceiling.
-SAME = 0.5
-#: Where null and ceiling are closer than this, or halves of the pairs agree less than that, a correlation says nothing.
-_NO_WAY = 0.05
+#: Maps correlate strongly when they reach this part of what halves of the pairs leave of a correlation.
+STRONG = 0.9
+#: Two maps differ little when no cell differs by more than this part of the whole effect.
+SMALL = 0.25
+#: One that guesses judges both sentences of a pair rightly this often.
+GUESSED = 0.25
+#: Where halves of the pairs agree less than that, a correlation says nothing.
 _NO_CEILING = 0.3
+#: So often roles or layers are dealt anew.
+SHUFFLES = 1_000
 
 KNOWLEDGE = (1, "Knowledge", "Post-training does not change where in the model facts are stored.")
 METHODS = (
@@ -28,24 +49,76 @@ METHODS = (
     "run is put into the false run at one layer and token; the effect is how much of logit(TRUE) − logit(FALSE) at the last "
     "token that brings back, 0 none, 1 all [Meng et al.; Du et al., §3]. Maps are averaged over pairs by the token's role. Two "
     "checkpoints' maps are compared by Pearson's correlation over layers × roles, with a jackknife interval over folds of "
-    "pairs, judged by how far it is on the way from its null (the other checkpoint's map of another category, since cells near 0 "
-    "and 1 inflate any correlation) to its ceiling (how well halves of the pairs agree)."
+    "pairs, beside its null (the other checkpoint's map of another category, since cells near 0 and 1 inflate any correlation) and "
+    "its ceiling (how well halves of the pairs agree), and by the cell that differs most. Controls go through the same figures: the "
+    f"base's own map with the roles of its tokens, or its layers, dealt anew {SHUFFLES:,} times (told are the median and the middle 95 %), "
+    "and where there is one a base that was never taught to judge statements."
 )
 _STATES = {"holds": HOLDS, "does not hold": DOES_NOT, "inconclusive": INCONCLUSIVE}
+#: A figure with its interval.
+_Figure = tuple[float, float, float]
 
 
 def knowledge(traced: Sequence[Traced], controls: Sequence[Verdict] = ()) -> Finding:
-    """The finding on knowledge, from maps of two checkpoints each."""
+    """The finding on knowledge, from maps of two checkpoints each. ``controls`` are added to those that the maps themselves give."""
     parts: list[Verdict] = []
-    failing = list(controls)
+    failing: list[Verdict] = []
     for each in traced:
-        if each.comparison is not None:
-            parts.append(_same(each, each.comparison))
-            failing += _null(each, each.comparison)
+        parts += judged(each)
+        failing += shuffled(each)
     tables = (_table(traced), *(_map_table(each) for each in traced))
-    drawn = tuple(Drawing(f"knowledge-{each.order.set or 'pair'}", map_files.to_svg(each)) for each in traced)
+    drawn = tuple(
+        Drawing(f"knowledge-{each.order.set or 'pair'}", map_files.to_svg(each), map_files.to_csv(each))
+        for each in traced
+    )
     notes = tuple(f"{each.order.title}: {line}" for each in traced for line in each.notes)
-    return Finding(*KNOWLEDGE, tuple(parts), tuple(failing), tables, drawn, METHODS, notes)
+    return Finding(*KNOWLEDGE, tuple(parts), (*failing, *controls), tables, drawn, METHODS, notes)
+
+
+def judged(traced: Traced) -> tuple[Verdict, ...]:
+    """The parts of the claim, for one category."""
+    found = traced.comparison
+    if found is None:
+        return ()
+    category, names = traced.order.set, " and ".join(traced.order.checkpoints)
+    rate = Rate(traced.right, traced.asked)
+    low, high = rate.interval
+    above = found.above or (math.nan, math.nan, math.nan)
+    return (
+        Verdict(
+            f"{names} judge pairs of {category} rightly.",
+            _STATES[at_least(low, high, GUESSED)],
+            f"{rate} of {rate.n} pairs that were asked about, by both",
+            f"holds: all of the 95 % interval at least {GUESSED:.2f}, what guessing gives; does not: all of it less",
+        ),
+        _over(f"The maps of {category} in {names} are more alike than maps of different categories.", above, found.null, found.null_set),
+        _strong(f"The maps of {category} in {names} correlate strongly.", (found.r, found.low, found.high), found.ceiling),
+        _small(f"The maps of {category} in {names} differ little.", _most(traced)),
+    )  # fmt: skip
+
+
+def shuffled(traced: Traced) -> tuple[Verdict, ...]:
+    """The controls that the maps of one category give: the base's map with its cells dealt anew, judged as it was itself."""
+    found, maps_of = traced.comparison, _within(traced)
+    if found is None or found.null is None or len(maps_of) != 2:
+        return ()
+    base, post = (map_totals.array(each) for each in maps_of)
+    names = traced.order.checkpoints
+    made = (("the roles of its tokens", 1), ("its layers", 0))
+    return tuple(
+        _control(
+            f"The map of {traced.order.set} in {names[0]} with {said} dealt anew is that of {names[1]}.",
+            *_dealt(base, post, axis),
+            traced,
+        )
+        for said, axis in made
+    )
+
+
+def never_taught(name: str, traced: Traced) -> Verdict:
+    """The negative control that could be traced, by the parts that the real pair is judged by."""
+    category, post = traced.order.set, traced.order.checkpoints[-1]
+    return _joined(f"{name} stores {category} where {post} does.", judged(traced))
 
 
 def not_traced(name: str, category: str, reason: str) -> Verdict:
@@ -55,56 +128,95 @@ def not_traced(name: str, category: str, reason: str) -> Verdict:
     )
 
 
-def same_as(name: str, found: Comparison, category: str) -> Verdict:
-    """The negative control that could be traced, judged as the real pair is."""
-    state, figures, reason = _judged(found.r, found.low, found.high, found)
+# ------------------------------------------------------------------------------------------------------------ the figures
+
+
+def _over(claim: str, above: _Figure, null: float | None, null_set: str) -> Verdict:
+    value, low, high = above
+    threshold = "holds: all of the 95 % interval above the null; does not: all of it below; else inconclusive"
+    if null is None or math.isnan(value):
+        return Verdict(
+            claim, INCONCLUSIVE, "no null", threshold, "no pairs of another category are judged rightly by both"
+        )
+    figures = f"{value:+.3f} ({low:+.3f} to {high:+.3f}) above the null, {null:.3f} with maps of {null_set}"
+    if math.isnan(low):
+        return Verdict(claim, INCONCLUSIVE, f"{value:+.3f}, null {null:.3f}", threshold, "too few pairs")
+    return Verdict(claim, _STATES[at_least(low, high, 0.0)], figures, threshold)
+
+
+def _strong(claim: str, r: _Figure, ceiling: float | None) -> Verdict:
+    threshold = f"holds: all of the 95 % interval at least {STRONG:.2f} of the ceiling; does not: all of it less; else inconclusive"
+    figures = f"r {r[0]:.3f} ({r[1]:.3f} to {r[2]:.3f})"
+    if ceiling is None or ceiling < _NO_CEILING:
+        return Verdict(claim, INCONCLUSIVE, f"{figures}, no ceiling", threshold, "halves of the pairs do not agree")
+    value, low, high = (each / ceiling for each in r)
+    told = f"{figures}, ceiling {ceiling:.3f}: {value:.2f} ({low:.2f} to {high:.2f}) of it"
+    return Verdict(claim, _STATES[at_least(low, high, STRONG)], told, threshold)
+
+
+def _small(claim: str, most: _Figure) -> Verdict:
+    value, low, high = most
+    threshold = (
+        f"holds: every cell's 95 % interval within ±{SMALL:.2f}; does not: some cell's wholly beyond; else inconclusive"
+    )
+    if math.isnan(high):
+        return Verdict(claim, INCONCLUSIVE, f"largest difference {value:.3f}", threshold, "too few pairs")
+    figures = f"largest difference {value:.3f}; intervals of the cells reach {high:.3f}"
+    return Verdict(claim, _STATES[at_most(low, high, SMALL)], figures, threshold)
+
+
+def _most(traced: Traced) -> _Figure:
+    """The largest difference of a cell, how much some cell surely differs, and how much one may differ at most."""
+    difference = next((each for each in traced.maps if each.minus), None)
+    if difference is None:
+        return math.nan, math.nan, math.nan
+    cells = np.abs(map_totals.array(difference))
+    half = np.array(difference.half) if difference.half else np.full(cells.shape, math.nan)
+    return float(cells.max()), float((cells - half).max()), float((cells + half).max())
+
+
+def _within(traced: Traced) -> list[Map]:
+    return [each for each in traced.maps if each.source == each.target and not each.minus]
+
+
+def _joined(claim: str, parts: Sequence[Verdict]) -> Verdict:
+    """Parts as one line of a table: it passes where all of them do."""
+    whole = verdicts.together(claim, tuple(parts))
+    figures = "; ".join(each.figures for each in parts)
     return Verdict(
-        f"{name} stores {category} where the post-trained checkpoint does.", state, figures, _THRESHOLD, reason
+        claim, whole.state, figures, "those of the parts above, all of which would have to hold", whole.reason
     )
 
 
-_THRESHOLD = (
-    f"holds: the whole 95 % interval at least {SAME:.2f} of the way from the null to the ceiling; does not: all of it less; inconclusive: "
-    "else, or where the two are too close"
-)
+def _control(claim: str, r: Array, most: Array, traced: Traced) -> Verdict:
+    found = traced.comparison
+    assert found is not None
+    assert found.null is not None
+    value, low, high = _middle(r)
+    parts = (
+        _over("", (value - found.null, low - found.null, high - found.null), found.null, found.null_set),
+        _strong("", (value, low, high), found.ceiling),
+        _small("", _middle(most)),
+    )
+    return _joined(claim, parts)
 
 
-def _judged(r: float, low: float, high: float, found: Comparison) -> tuple[str, str, str]:
-    """The state, the figures, and why nothing can be said, where that is so."""
-    ceiling, null = found.ceiling, found.null
-    figures = f"r {r:.3f} ({low:.3f} to {high:.3f})"
-    if ceiling is None or ceiling < _NO_CEILING:
-        return INCONCLUSIVE, f"{figures}, no ceiling", "halves of the pairs do not agree"
-    if null is None or math.isnan(null):
-        return (
-            INCONCLUSIVE,
-            f"{figures}, ceiling {ceiling:.3f}, no null",
-            "no pairs of another category are judged rightly",
-        )
-    figures += f", ceiling {ceiling:.3f}, null {null:.3f}"
-    whole = ceiling - null
-    if whole < _NO_WAY:
-        return INCONCLUSIVE, figures, "maps of different categories are as alike as halves of one"
-    way, near, far = ((each - null) / whole for each in (r, low, high))
-    return _STATES[at_least(near, far, SAME)], f"{figures}, on the way {way:.2f} ({near:.2f} to {far:.2f})", ""
+def _middle(values: Array) -> _Figure:
+    low, value, high = np.percentile(values, (2.5, 50, 97.5))
+    return float(value), float(low), float(high)
 
 
-def _same(traced: Traced, found: Comparison) -> Verdict:
-    state, figures, reason = _judged(found.r, found.low, found.high, found)
-    claim = f"The maps of {traced.order.title} in {' and '.join(traced.order.checkpoints)} are the same."
-    return Verdict(claim, state, figures, _THRESHOLD, reason)
+def _dealt(base: Array, post: Array, axis: int) -> tuple[Array, Array]:
+    """The correlation and the largest difference of ``post`` and every ``base`` dealt anew along an axis: [SHUFFLES] each."""
+    many = np.broadcast_to(base, (SHUFFLES, *base.shape))
+    made = np.random.default_rng(7).permuted(many, axis=1 + axis)
+    apart = [each - each.mean((-2, -1), keepdims=True) for each in (made, post)]
+    lengths = [np.sqrt((each**2).sum((-2, -1))) for each in apart]
+    correlations: Array = (apart[0] * apart[1]).sum((-2, -1)) / (lengths[0] * lengths[1])
+    return correlations, np.abs(made - post).max((-2, -1))
 
 
-def _null(traced: Traced, found: Comparison) -> list[Verdict]:
-    """Maps of different categories, judged as the real ones are: they ought to fail."""
-    if found.null is None or math.isnan(found.null):
-        return []
-    state, figures, reason = _judged(found.null, found.null, found.null, found)
-    return [
-        Verdict(
-            f"The maps of {traced.order.set} and {found.null_set} are the same.", state, figures, _THRESHOLD, reason
-        )
-    ]
+# ------------------------------------------------------------------------------------------------------------- the tables
 
 
 def _table(traced: Sequence[Traced]) -> Table:
@@ -117,7 +229,7 @@ def _table(traced: Sequence[Traced]) -> Table:
         rows.append(
             (
                 each.order.title,
-                str(found.n),
+                f"{found.n} of {each.right} right of {each.asked}",
                 f"{found.r:.3f} ({found.low:.3f} to {found.high:.3f})",
                 "–" if found.ceiling is None else f"{found.ceiling:.3f}",
                 "–" if found.null is None else f"{found.null:.3f} ({found.null_set})",
@@ -126,14 +238,21 @@ def _table(traced: Sequence[Traced]) -> Table:
         )
     return Table(
         "Maps compared",
-        ("set", "pairs", "Pearson's r (95 %)", "ceiling", "null", "largest difference (95 %)"),
+        (
+            "set",
+            "pairs traced, judged rightly, asked about",
+            "Pearson's r (95 %)",
+            "ceiling",
+            "null",
+            "largest difference (95 %)",
+        ),
         tuple(rows),
     )
 
 
 def _map_table(traced: Traced) -> Table:
     """The maps of one set below each other."""
-    shown = [each for each in traced.maps if each.source == each.target or each.minus]
+    shown = [*_within(traced), *(each for each in traced.maps if each.minus)]
     columns = shown[0].columns if shown else ()
     rows = [
         (each.title, str(layer), *(maps.number(value) for value in each.cells[layer]))

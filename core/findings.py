@@ -14,10 +14,11 @@ from core.verdicts import DOES_NOT, INCONCLUSIVE, Verdict, together
 
 @dataclass(frozen=True)
 class Drawing:
-    """A plot with the name of its file, without an ending."""
+    """A plot with the name of its file, without an ending, and what it shows as ``csv``."""
 
     name: str
     svg: str
+    csv: str
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,20 @@ class Finding:
         return together(self.claim, self.parts)
 
     @property
-    def sound(self) -> bool:
-        """Whether every control failed, as it should."""
-        return all(each.state == DOES_NOT for each in self.controls)
+    def decided_by(self) -> str:
+        """The first part that made the verdict, with its figures; of a finding that holds simply the first."""
+        if not self.parts:
+            return ""
+        state = self.verdict.state
+        part = next(each for each in self.parts if each.state == state)
+        return f"{part.claim} {part.figures}"
+
+    @property
+    def failed(self) -> str:
+        """How many controls failed, as they should."""
+        if not self.controls:
+            return "none"
+        return f"{sum(each.state == DOES_NOT for each in self.controls)} of {len(self.controls)}"
 
     @property
     def warnings(self) -> tuple[str, ...]:

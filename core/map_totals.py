@@ -110,18 +110,58 @@ def compared(one: Totals, other: Totals, nulls: tuple[Totals, Totals] | None = N
     first, second = one.mean(), other.mean()
     r = pearson(first, second)
     low, high = _interval(one, other, r)
-    null = None
+    null, above = None, None
     if nulls is not None:
-        null = float(np.mean([pearson(first, nulls[1].mean()), pearson(nulls[0].mean(), second)]))
+        null = _crosswise(first, second, nulls[0].mean(), nulls[1].mean())
+        above = _above(one, other, nulls)
     halves = (split_half(one), split_half(other))
     places = [place for place in one.present if place in other.present]
     difference, width = (second - first)[:, places], other.half(one)[:, places]
     layer, column = np.unravel_index(int(np.abs(difference).argmax()), difference.shape)
     largest = (int(layer), int(column), float(difference[layer, column]), float(width[layer, column]))
     known = None if any(math.isnan(each) for each in halves) else halves
-    return Comparison(
-        pearson(first, second), float(low), float(high), known, null, null_set if nulls else "", largest, one.n
+    return Comparison(r, float(low), float(high), known, null, null_set if nulls else "", largest, one.n, above)
+
+
+def _crosswise(first: Array, second: Array, null_first: Array, null_second: Array) -> float:
+    """How alike maps of two checkpoints are where they are of different categories, the mean of both ways."""
+    return float(np.mean([pearson(first, null_second), pearson(null_first, second)]))
+
+
+def _above(one: Totals, other: Totals, nulls: tuple[Totals, Totals]) -> tuple[float, float, float]:
+    """How far the correlation lies above its null, with a 95 % interval: NaN for too few pairs.
+
+    The pairs of the two categories are two samples; the variances of a jackknife over the folds of each add up.
+    """
+
+    def found(folds: Sequence[int] | None, null_folds: Sequence[int] | None) -> float:
+        first, second = one.mean(folds), other.mean(folds)
+        return pearson(first, second) - _crosswise(first, second, nulls[0].mean(null_folds), nulls[1].mean(null_folds))
+
+    value = found(None, None)
+    samples = [_shared_folds(one, other), _shared_folds(*nulls)]
+    if min(map(len, samples)) < 4:
+        return value, math.nan, math.nan
+    spread = math.hypot(
+        _jackknife([found(rest, None) for rest in _leaving_one_out(samples[0])]),
+        _jackknife([found(None, rest) for rest in _leaving_one_out(samples[1])]),
     )
+    half = _T[min(map(len, samples))] * spread
+    return value, value - half, value + half
+
+
+def _shared_folds(one: Totals, other: Totals) -> list[int]:
+    return [fold for fold in one.filled if fold in other.filled]
+
+
+def _leaving_one_out(folds: Sequence[int]) -> list[list[int]]:
+    return [[each for each in folds if each != fold] for fold in folds]
+
+
+def _jackknife(values: Sequence[float]) -> float:
+    """The standard error of a figure, from what it is with each fold left out."""
+    drawn = np.array(values)
+    return math.sqrt((len(drawn) - 1) / len(drawn) * float(((drawn - drawn.mean()) ** 2).sum()))
 
 
 def _interval(one: Totals, other: Totals, r: float) -> tuple[float, float]:
@@ -129,12 +169,10 @@ def _interval(one: Totals, other: Totals, r: float) -> tuple[float, float]:
 
     (Bootstrap samples of folds have some twice and are noisier than the whole: their correlations lie below it.)
     """
-    folds = [fold for fold in one.filled if fold in other.filled]
+    folds = _shared_folds(one, other)
     if len(folds) < 4 or not abs(r) < 1:
         return math.nan, math.nan
-    left_out = [[each for each in folds if each != fold] for fold in folds]
-    drawn = np.arctanh([pearson(one.mean(rest), other.mean(rest)) for rest in left_out])
-    spread = math.sqrt((len(folds) - 1) / len(folds) * float(((drawn - drawn.mean()) ** 2).sum()))
+    spread = _jackknife([math.atanh(pearson(one.mean(rest), other.mean(rest))) for rest in _leaving_one_out(folds)])
     middle, half = math.atanh(r), _T[len(folds)] * spread
     return math.tanh(middle - half), math.tanh(middle + half)
 

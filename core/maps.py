@@ -147,7 +147,7 @@ class Comparison:
 
     ``halves`` are the correlations of each map with itself between halves of the pairs, ``null`` the correlation with the other
     checkpoint's map of another category (``null_set``); None where a single pair has none. ``largest`` is the cell with the largest
-    difference: layer, column, value, half of its 95 % interval.
+    difference: layer, column, value, half of its 95 % interval. ``above`` is how far r lies above the null, with the 95 % interval.
     """
 
     r: float
@@ -158,6 +158,7 @@ class Comparison:
     null_set: str
     largest: tuple[int, int, float, float]
     n: int
+    above: tuple[float, float, float] | None = None
 
     @property
     def ceiling(self) -> float | None:
@@ -175,7 +176,9 @@ class Comparison:
             top = f"; ceiling {self.ceiling:.3f}" if self.ceiling is not None else "; no ceiling"
             found.append(f"Halves of the pairs agree at {self.halves[0]:.3f} and {self.halves[1]:.3f}{top}.")
         if self.null is not None:
-            found.append(f"Null, against the other's map of {self.null_set}: {self.null:.3f}.")
+            value, low, high = self.above or (math.nan, math.nan, math.nan)
+            over = f"; r lies {value:+.3f} ({low:+.3f} to {high:+.3f}) above it" if not math.isnan(low) else ""
+            found.append(f"Null, against the other's map of {self.null_set}: {self.null:.3f}{over}.")
         more = "" if math.isnan(width) else f" ± {width:.3f}"
         found.append(f"Largest difference: {value:+.3f}{more} at layer {layer}, {of.columns[column].strip()}.")
         return tuple(found)
@@ -185,7 +188,8 @@ class Comparison:
 class Traced:
     """The maps so far: rows that are not computed yet are NaN. ``notes`` are sentences on what to know about them.
 
-    ``examples`` are the pairs, the first few of a set, as (true, false).
+    ``examples`` are the pairs, the first few of a set, as (true, false). Of a set, ``asked`` pairs were asked about, of which every
+    checkpoint judged ``right`` rightly.
     """
 
     order: MapOrder
@@ -196,6 +200,8 @@ class Traced:
     part: float = 0.0
     sentence: str = "Waiting for the model."
     left: float | None = None
+    asked: int = 0
+    right: int = 0
 
     def map(self, title: str) -> Map | None:
         """The map of that title."""

@@ -15,6 +15,7 @@ from core.findings import Finding
 from core.intervals import short
 from core.store import Card
 from core.tabulated import Table
+from core.verdicts import HOLDS
 
 
 class ReportError(TillerError):
@@ -45,18 +46,20 @@ class Report:
             (
                 str(each.number),
                 each.title,
-                each.verdict.sentence,
-                f"{sum(part.state == 'holds' for part in each.parts)} of {len(each.parts)}",
-                "as they should" if each.sound else "not all",
                 each.claim,
+                each.verdict.sentence,
+                each.decided_by,
+                f"{sum(part.state == HOLDS for part in each.parts)} of {len(each.parts)}",
+                each.failed,
             )
             for each in self.findings
         )
         return Table(
             "The four findings",
-            ("", "finding", "verdict", "parts that hold", "controls fail", "claim"),
+            ("", "finding", "claim", "verdict", "decided by", "parts that hold", "controls that fail, as they should"),
             rows,
             "A finding holds where all its parts do, and does not where one does not; thresholds stand beside each part.",
+            sentences=True,
         )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Iterator
 from html import escape
 
 from core import verdicts
-from core.findings import Finding
+from core.findings import Drawing, Finding
 from core.report import Report
 from core.tabulated import Table
 from core.verdicts import DOES_NOT, HOLDS
@@ -24,16 +25,25 @@ caption { text-align: left; font-weight: 600; padding: .3rem 0; }
 th, td { border: 1px solid var(--line); padding: .25rem .5rem; text-align: left;
   vertical-align: top; }
 th { background: var(--soft); } td { font-variant-numeric: tabular-nums; }
-figure { margin: 1rem 0; } figure svg { max-width: 100%; height: auto; border: 1px solid var(--line); }
+figure { margin: 1rem 0; overflow-x: auto; } figure svg { width: 100%; min-width: 34rem; max-width: 48rem; height: auto;
+  border: 1px solid var(--line); box-sizing: border-box; }
+figcaption { font-size: .85rem; color: var(--pale); } a { color: inherit; }
 .state { display: inline-block; padding: .1rem .6rem; border: 2px solid currentColor; border-radius: 1rem; font-weight: 600; }
 .holds { color: #00805f; } .does-not { color: #c04c00; } .inconclusive { color: var(--pale); }
 @media (prefers-color-scheme: dark) { .holds { color: #2fc79b; } .does-not { color: #ff8a3c; } }
 .warning { border-left: 4px solid #D55E00; padding-left: .8rem; } details { margin: .6rem 0; } summary { cursor: pointer; }
+@media (max-width: 46rem) {
+  .sentences thead { display: none; } .sentences, .sentences tbody, .sentences caption { display: block; }
+  .sentences tr { display: block; border: 1px solid var(--line); margin-bottom: .6rem; }
+  .sentences td { display: block; border: 0; } .sentences td:empty { display: none; }
+  .sentences td::before { content: attr(data-column); display: block; color: var(--pale); font-size: .75rem; }
+  table:not(.sentences) { min-width: 34rem; }
+}
 """
 
 
 def html(report: Report) -> str:
-    """The whole page: no script, no picture or style from anywhere else."""
+    """The whole page: no script, and nothing from anywhere else."""
     body = [
         f"<h1>{escape(report.title)}</h1>",
         f'<p class="pale">{escape(report.made)}</p>',
@@ -51,7 +61,7 @@ def html(report: Report) -> str:
 def _section(each: Finding) -> str:
     verdict = each.verdict
     state = {HOLDS: "holds", DOES_NOT: "does-not"}.get(verdict.state, "inconclusive")
-    said = f": {escape(verdict.reason)}" if verdict.reason else ""
+    said = f": {escape(verdict.reason or each.decided_by)}" if verdict.reason or each.decided_by else ""
     parts = [
         f'<section id="finding-{each.number}"><h2>{each.number}. {escape(each.title)}</h2>',
         f"<p><strong>{escape(each.claim)}</strong></p>",
@@ -63,14 +73,24 @@ def _section(each: Finding) -> str:
         parts.append(_scroll(verdicts.table(each.parts, "Parts of the claim")))
     if each.controls:
         parts.append(_scroll(verdicts.table(each.controls, "Controls, which are meant to fail")))
-    parts += [f"<figure>{drawing.svg}</figure>" for drawing in each.drawings]
+    parts += [_figure(drawing) for drawing in each.drawings]
     parts += [f"<details><summary>{escape(table.title)}</summary>{_scroll(table)}</details>" for table in each.tables]
     parts.append(f"<h3>Methods</h3><p>{escape(each.methods)}</p></section>")
     return "\n".join(parts)
 
 
+def _figure(drawing: Drawing) -> str:
+    """A plot, and beneath it the plot and its figures as files, which lie in the page itself."""
+    kinds = (("SVG", "svg", "image/svg+xml", drawing.svg), ("CSV", "csv", "text/csv;charset=utf-8", drawing.csv))
+    links = " · ".join(
+        f'<a download="{escape(drawing.name)}.{ending}" href="data:{media};base64,{b64encode(text.encode()).decode()}">{title}</a>'
+        for title, ending, media, text in kinds
+    )
+    return f"<figure>{drawing.svg}<figcaption>Save as {links}</figcaption></figure>"
+
+
 def _scroll(table: Table) -> str:
-    return f'<div class="scroll">{table.html()}</div>'
+    return f'<div class="scroll" tabindex="0">{table.html()}</div>'
 
 
 def markdown(report: Report) -> str:
@@ -90,7 +110,7 @@ def _chapter(each: Finding) -> Iterator[str]:
         "",
         f"**{each.claim}**",
         "",
-        f"Verdict: **{each.verdict.sentence}**",
+        f"Verdict: **{each.verdict.sentence}**{'' if each.verdict.reason or not each.decided_by else f': {each.decided_by}'}",
         "",
     )
     for sentence in (*each.warnings, *each.notes):

@@ -24,7 +24,7 @@ from core.finding_confidence import confidence as confidence_finding
 from core.finding_directions import REFUSAL, REFUSAL_METHODS, TRUTH, TRUTH_METHODS
 from core.finding_directions import refusal as refusal_finding
 from core.finding_directions import truth as truth_finding
-from core.finding_knowledge import KNOWLEDGE, not_traced, same_as
+from core.finding_knowledge import KNOWLEDGE, never_taught, not_traced
 from core.finding_knowledge import METHODS as KNOWLEDGE_METHODS
 from core.finding_knowledge import knowledge as knowledge_finding
 from core.findings import Finding, unmeasured
@@ -166,7 +166,7 @@ class Maker:
         if not traced:
             raise ReportError(refused[-1])
         if self._has_control():
-            controls.append(self._traced_control(traced[0].order.set))
+            controls += [self._traced_control(each.order.set) for each in traced]
         return knowledge_finding(traced, controls)
 
     def _trace(self, base: str, category: str) -> Traced:
@@ -175,11 +175,9 @@ class Maker:
 
     def _traced_control(self, category: str) -> Verdict:
         try:
-            found = self._trace(NEVER_LABELLED, category).comparison
+            return never_taught(NEVER_LABELLED, self._trace(NEVER_LABELLED, category))
         except MapError as error:
             return not_traced(NEVER_LABELLED, category, str(error))
-        assert found is not None
-        return same_as(NEVER_LABELLED, found, category)
 
     def _truth(self) -> Finding:
         examples = contrast.load(self.family, "truth")
@@ -188,7 +186,9 @@ class Maker:
         return truth_finding(self._transferred("truth"), self.post, probes[:2], probes[2:])
 
     def _refusal(self) -> Finding:
-        return refusal_finding(self._transferred("refusal"), self.post)
+        every = [store.cards(self.family.name, name, folder=self.family.folder) for name in (self.base, self.post)]
+        cards = [card for cards in every for card in cards if card.name == "refusal"]
+        return refusal_finding(self._transferred("refusal"), self.post, cards)
 
     def _transferred(self, about: str) -> Transferred:
         if self.options.quantize != "none":

@@ -47,12 +47,20 @@ class Table:
     def html(self) -> str:
         """A ``<table>`` with a caption; everything is escaped."""
         heads = "".join(f"<th>{html.escape(each)}</th>" for each in self.columns)
-        body = "".join(f"<tr>{''.join(f'<td>{html.escape(each)}</td>' for each in row)}</tr>" for row in self.rows)
+        body = "".join(f"<tr>{self._cells(row)}</tr>" for row in self.rows)
         note = f"<p>{html.escape(self.note)}</p>" if self.note else ""
+        kind = ' class="sentences"' if self.sentences else ""
         return (
-            f"<table><caption>{html.escape(self.title)}</caption><thead><tr>{heads}</tr></thead><tbody>{body}</tbody>"
+            f"<table{kind}><caption>{html.escape(self.title)}</caption><thead><tr>{heads}</tr></thead><tbody>{body}</tbody>"
             f"</table>{note}"
         )
+
+    def _cells(self, row: Sequence[str]) -> str:
+        """Cells of sentences carry their column's name, so that a narrow page can set them below each other."""
+        if not self.sentences:
+            return "".join(f"<td>{html.escape(each)}</td>" for each in row)
+        named = zip(self.columns, row, strict=True)
+        return "".join(f'<td data-column="{html.escape(name)}">{html.escape(each)}</td>' for name, each in named)
 
     def csv(self) -> str:
         """Column names and rows; a cell that a spreadsheet would take for a formula begins with a quote."""

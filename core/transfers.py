@@ -245,6 +245,10 @@ def _said(value: Callable[[Cell], float]) -> Callable[[Cell], str]:
     return lambda cell: short(value(cell))
 
 
+def _flipped(how: str) -> Callable[[Cell], str]:
+    return lambda cell: str(cell.pushed[how].flips) if how in cell.pushed else "–"
+
+
 _COSINE = Measure(
     "cosine",
     "How far the two directions point the same way at the target's layer, with its 95 % interval; read it beside its ceiling and null.",
@@ -274,7 +278,8 @@ MEASURES: Mapping[str, Mapping[str, Measure]] = {
         "recentred": _RECENTRED,
         **{
             f"{name}{'' if how == 'norm' else ' projected'}": Measure(
-                f"{title}, {SCALINGS[how]}", sentence, _pushed(figure, how), _said(_pushed(figure, how))
+                f"{title}, {SCALINGS[how]}", sentence, _pushed(figure, how),
+                _flipped(how) if name == "flips" else _said(_pushed(figure, how)),
             )
             for how in SCALINGS
             for name, title, sentence, figure in (

@@ -23,7 +23,7 @@ from core.prompts import encode
 from core.states import states
 from core.steps import Cost, Learning, Step
 
-SHUFFLES = 20
+SHUFFLES = 200
 _ROWS = 64
 
 States = NDArray[np.float32]
@@ -73,30 +73,39 @@ def judged(checkpoint: str, found: States, items: Sequence[Item]) -> Probe:
     """The probe's figures from the states of the statements [statements, layers, width]."""
     labels = np.array([item.positive for item in items])
     split: dict[str, NDArray[np.bool_]] = {name: np.array([item.split == name for item in items]) for name in SPLITS}
-    layer, hits = _tried(found, labels, labels, split)
-    shuffled = []
-    for index in range(SHUFFLES):
-        dealt = _dealt(labels, [item.category for item in items], np.random.default_rng([index, 4]))
-        shuffled.append(_tried(found, dealt, labels, split)[1])
+    categories = [item.category for item in items]
+    dealt = [_dealt(labels, categories, np.random.default_rng([index, 4])) for index in range(SHUFFLES)]
+    (layer, *_), (hits, *shuffled) = _tried(found, np.stack([labels, *dealt]), labels, split)
     return Probe(checkpoint, layer, Rate(hits, int(split["test"].sum())), tuple(shuffled))
 
 
 def _tried(
     found: States, labels: NDArray[np.bool_], true: NDArray[np.bool_], split: dict[str, NDArray[np.bool_]]
-) -> tuple[int, int]:
-    """The layer that is best on validation by ``labels``, and how many test statements it judges as the ``true`` labels have it."""
+) -> tuple[list[int], list[int]]:
+    """For each way of labelling [ways, statements]: the layer that is best on validation by these labels, and how many test statements
+    it judges as the ``true`` labels have it."""
     early = max(1, ceil(EARLY * found.shape[1]))
-    said = [_said(found[:, layer].astype(np.float64), labels, split["train"]) for layer in range(early)]
-    chosen = split["validation"]
-    layer = max(range(early), key=lambda each: int((said[each][chosen] == labels[chosen]).sum()))
-    return layer, int((said[layer][split["test"]] == true[split["test"]]).sum())
+    validation, test = split["validation"], split["test"]
+    right, hits = [], []
+    for layer in range(early):
+        said = _said(found[:, layer].astype(np.float64), labels, split["train"])
+        right.append((said[:, validation] == labels[:, validation]).sum(1))
+        hits.append((said[:, test] == true[test]).sum(1))
+    layers = np.argmax(right, axis=0)
+    return [int(each) for each in layers], [int(hits[layer][way]) for way, layer in enumerate(layers)]
 
 
 def _said(states_of: NDArray[np.float64], labels: NDArray[np.bool_], train: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """On which side of the middle between the training means each statement lies."""
-    positive, negative = states_of[train & labels].mean(0), states_of[train & ~labels].mean(0)
-    vector = positive - negative
-    return np.asarray(states_of @ vector > (positive + negative) @ vector / 2)
+    """On which side of the middle between the training means each statement lies, for each way of labelling [ways, statements]."""
+    positive, negative = (_means(states_of, chosen & train) for chosen in (labels, ~labels))
+    vectors = positive - negative
+    middles = ((positive + negative) * vectors).sum(1) / 2
+    return np.asarray(vectors @ states_of.T > middles[:, None])
+
+
+def _means(states_of: NDArray[np.float64], chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The mean state of those that each way chooses [ways, width]."""
+    return np.asarray(chosen.astype(np.float64) @ states_of / chosen.sum(1, keepdims=True))
 
 
 def _dealt(labels: NDArray[np.bool_], categories: Sequence[str], rng: np.random.Generator) -> NDArray[np.bool_]:

@@ -272,6 +272,9 @@ def test_the_average_over_a_set(skiff: Family, checkpoint: Load) -> None:
     assert told.null_set == "capitals"
     assert told.halves is not None
     assert told.null is not None
+    assert told.above is not None
+    assert f"{found.asked} that were asked about, {found.right} were judged rightly" in " ".join(found.lines)
+    assert 12 <= found.right <= found.asked
     assert -1 <= told.low <= told.r <= told.high <= 1
     assert re.search(
         r"12 pairs of cities; of \d+ that were asked about, \d+ were judged rightly", " ".join(found.lines)
@@ -324,6 +327,13 @@ def test_two_maps_compared() -> None:
     assert same.low < same.r < same.high
     assert same.r > 0.95
     assert same.null < 0.5
+    assert same.above is not None
+    value, low, high = same.above
+    assert value == pytest.approx(same.r - same.null)
+    assert 0 < low < value < high
+    alike = compared(made(0.3, 1, here), made(0.3, 2, here), (made(0.3, 3, here), made(0.3, 4, here)), "others")
+    assert alike.above is not None
+    assert alike.above[1] < 0 < alike.above[2], "where categories do not differ, nothing lies above the null"
     other = compared(made(0.3, 1, here), made(0.3, 2, moved))
     assert other.largest[:2] == (2, 3)
     assert abs(other.largest[2] - 0.8) < 3 * other.largest[3]
@@ -337,6 +347,11 @@ def test_too_few_pairs_have_no_halves() -> None:
     assert found.halves is None
     assert found.ceiling is None
     assert math.isnan(found.low)
+    few = compared(
+        *(made(0.1, seed, base, n=3) for seed in (1, 2)), tuple(made(0.1, seed, base) for seed in (3, 4)), "others"
+    )
+    assert few.above is not None
+    assert math.isnan(few.above[1])
 
 
 def test_pearson_of_what_does_not_vary() -> None:
