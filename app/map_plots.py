@@ -8,6 +8,7 @@ from typing import Any
 
 from core import lenses
 from core.lenses import Lens
+from core.map_files import PROBABILITY
 from core.maps import Map, Traced, Words
 
 #: Readable on the light and on the dark page.
@@ -83,7 +84,7 @@ def words(found: Words) -> Any:
                 hovertemplate="layer %{y}, rank %{x}: %{text}<br>probability %{z:.3f}<extra></extra>",
                 zmin=0,
                 zmax=1,
-                colorscale=scale(_PROBABILITY),
+                colorscale=scale(PROBABILITY),
                 showscale=column == len(found.titles),
                 xgap=1,
                 ygap=1,
@@ -93,9 +94,6 @@ def words(found: Words) -> Any:
         )
     figure.update_yaxes(title="layer", dtick=1, row=1, col=1)
     return _laid_out(figure, len(found.layers) * 30 + _ROUND)
-
-
-_PROBABILITY = Lens("probability", "probability", "", "magnitude", 0.0, 1.0, "")
 
 
 def scale(chosen: Lens) -> list[list[Any]]:

@@ -77,9 +77,11 @@ class Section:
         return [(each.id, each.text) for each in found.tokens] if found else []
 
     def _files(self, words: Words) -> list[str]:
-        to = Path(tempfile.mkdtemp(dir=self.folder.name)) / "logit-lens.csv"
-        to.write_text(map_files.words_csv(words), encoding="utf-8")
-        return [str(to)]
+        to = Path(tempfile.mkdtemp(dir=self.folder.name)) / "logit-lens"
+        made = {".csv": map_files.words_csv(words), ".svg": map_files.words_svg(words)}
+        for ending, text in made.items():
+            to.with_suffix(ending).write_text(text, encoding="utf-8")
+        return [str(to.with_suffix(ending)) for ending in made]
 
 
 def build(pane: Pane) -> Section:

@@ -16,7 +16,7 @@ NAMES = {
     "sweeping": "nine strengths of a direction on thirty-two prompts against one prompt at a time",
     "large": "steered decoding of one and of eight answers on random models of 100 M parameters, against generate",
     "learning": "a direction from 128 + 128 prompts on such models, against a plain loop over padded batches",
-    "tracing": "a knowledge map against one forward pass a cell, without and with common tokens before the sentences",
+    "tracing": "a knowledge map against one forward pass a cell, without and with common tokens before it; maps of Skiff, and their memory",
     "memory": "what loading pairs of quantized checkpoints takes at most, and whether switching between them grows",
     "accountability-classifiers": "first-order stage effects of small classifiers against retraining; writes benchmarks/figures/",
     "stage-effects": "estimators of stage effects against retraining, on Skiff and its counterfactuals; writes benchmarks/figures/",

@@ -204,6 +204,8 @@ def forest(title: str, intervals: Sequence[Interval]) -> str:
         parts.append(_text(across(value), bottom + 14, _tick(value), "middle"))
     for place, each in enumerate(intervals):
         parts += _forest_row(each, _TOP + row * place + row / 2, across, left)
+    if any(math.isfinite(each.threshold) for each in intervals):
+        parts.append(_text(12, bottom + 14, "upright strokes: thresholds", fill=_PALE))
     return _page(bottom + 24, title, parts)
 
 

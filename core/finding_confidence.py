@@ -63,7 +63,7 @@ def _drawings(pair: Pair, every: Sequence[Confidence]) -> tuple[Drawing, ...]:
     return (
         Drawing(
             "confidence-gap",
-            drawings.forest("Differences in entropy, nats; upright strokes: the margin", gaps),
+            drawings.forest("Differences in entropy, nats", gaps),
             drawings.intervals_csv(gaps),
         ),
         *(

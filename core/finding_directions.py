@@ -303,7 +303,7 @@ def _drawings(report: Report, check: Check) -> tuple[Drawing, ...]:
     return (
         Drawing(
             f"{report.kind}-checks",
-            drawings.forest(f"{check.claim}; upright strokes: thresholds", intervals),
+            drawings.forest(check.claim, intervals),
             drawings.intervals_csv(intervals),
         ),
         Drawing(

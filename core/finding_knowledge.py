@@ -71,7 +71,7 @@ def knowledge(traced: Sequence[Traced], controls: Sequence[Verdict] = ()) -> Fin
         Drawing(f"knowledge-{each.order.set or 'pair'}", map_files.to_svg(each), map_files.to_csv(each))
         for each in traced
     )
-    notes = tuple(f"{each.order.title}: {line}" for each in traced for line in each.notes)
+    notes = tuple(line for each in traced for line in each.notes)
     return Finding(*KNOWLEDGE, tuple(parts), (*failing, *controls), tables, drawn, METHODS, notes)
 
 
@@ -161,7 +161,7 @@ def _small(claim: str, most: _Figure) -> Verdict:
     )
     if math.isnan(high):
         return Verdict(claim, INCONCLUSIVE, f"largest difference {value:.3f}", threshold, "too few pairs")
-    figures = f"largest difference {value:.3f}; intervals of the cells reach {high:.3f}"
+    figures = f"largest difference {value:.3f}, at most {high:.3f}"
     return Verdict(claim, _STATES[at_most(low, high, SMALL)], figures, threshold)
 
 
@@ -172,7 +172,11 @@ def _most(traced: Traced) -> _Figure:
         return math.nan, math.nan, math.nan
     cells = np.abs(map_totals.array(difference))
     half = np.array(difference.half) if difference.half else np.full(cells.shape, math.nan)
-    return float(cells.max()), float((cells - half).max()), float((cells + half).max())
+    # Of a role that a fold or none has there is no interval; its cells count as the others do in the correlation.
+    known = np.isfinite(half)
+    if not known.any():
+        return float(cells.max()), math.nan, math.nan
+    return float(cells.max()), float((cells - half)[known].max()), float((cells + half)[known].max())
 
 
 def _within(traced: Traced) -> list[Map]:

@@ -50,7 +50,7 @@ class Finding:
             return ""
         state = self.verdict.state
         part = next(each for each in self.parts if each.state == state)
-        return f"{part.claim} {part.figures}"
+        return f"{part.claim} {part.figures}{f' ({part.reason})' if part.reason else ''}"
 
     @property
     def failed(self) -> str:

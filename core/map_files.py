@@ -9,12 +9,17 @@ from collections.abc import Sequence
 from html import escape
 
 from core import lenses
-from core.maps import Map, Traced, Words
+from core.lenses import Lens
+from core.maps import Map, Traced, Words, number
 
 #: Sizes of a drawing in pixels.
 _CELL, _ROW, _LEFT, _TOP, _GAP, _FOOT = 56, 26, 48, 34, 30, 92
 _FONT = "system-ui, sans-serif"
 _EMPTY = "#e4e4e4"
+#: Pixels of a word of a logit lens, and the letters that have room beside its probability.
+_WORD, _LETTERS = 110, 11
+#: How a logit lens is coloured.
+PROBABILITY = Lens("probability", "probability", "", "magnitude", 0.0, 1.0, "")
 
 
 def to_csv(traced: Traced) -> str:
@@ -46,6 +51,35 @@ def words_csv(words: Words) -> str:
     return file.getvalue()
 
 
+def words_svg(words: Words) -> str:
+    """A logit lens as a picture: the likeliest words of every layer, the last one above, beside each other for all that is compared."""
+    most = max((len(top) for layers in words.rows for top in layers), default=0)
+    block = most * _WORD + _GAP
+    width = _LEFT + max(len(words.titles) * block, 300)
+    height = _TOP + _GAP + len(words.layers) * _ROW + 40
+    drawn = [_text(12, 22, f"Tiller: logit lens where {words.said.strip()!r} stands", 15, weight=600)]
+    for place, (title, layers) in enumerate(zip(words.titles, words.rows, strict=True)):
+        left = _LEFT + place * block
+        drawn.append(_text(left, _TOP + 18, title, 13, weight=600))
+        for row, (layer, top) in enumerate(reversed(list(zip(words.layers, layers, strict=True)))):
+            line = _TOP + _GAP + row * _ROW
+            drawn += [_text(_LEFT - 8, line + 17, str(layer), 11, "end")] if place == 0 else []
+            drawn += [_word(word, p, left + rank * _WORD, line) for rank, (word, p) in enumerate(top)]
+    drawn += [_text(12, height - 16, words.note, 11)] if words.note else []
+    return _page(width, height, drawn)
+
+
+def _word(word: str, p: float, left: int, line: int) -> str:
+    paint = lenses.colour(PROBABILITY, p)
+    said = word.strip() or repr(word)
+    cut = said if len(said) <= _LETTERS else f"{said[: _LETTERS - 1]}…"
+    box = (
+        f'<rect x="{left}" y="{line}" width="{_WORD - 1}" height="{_ROW - 1}" fill="{paint}">'
+        f"<title>{escape(said)}: {p:.3f}</title></rect>"
+    )
+    return box + _text(left + 6, line + 17, f"{cut} {p:.2f}", 11, fill=lenses.ink(paint))
+
+
 def _number(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.6f}"
 
@@ -64,9 +98,13 @@ def to_svg(traced: Traced) -> str:
         drawn.append(_text(12, top, line, 12))
         top += 18
     title = _text(12, 22, f"Tiller: {traced.order.title}", 15, weight=600)
+    return _page(width, top + 10, [title, *drawn])
+
+
+def _page(width: int, height: int, parts: Sequence[str]) -> str:
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{top + 10}" viewBox="0 0 {width} {top + 10}" '
-        f'font-family="{_FONT}" fill="#1a1a1a"><rect width="100%" height="100%" fill="#ffffff"/>{title}{"".join(drawn)}</svg>\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
+        f'font-family="{_FONT}" fill="#1a1a1a"><rect width="100%" height="100%" fill="#ffffff"/>{"".join(parts)}</svg>\n'
     )
 
 
@@ -96,7 +134,7 @@ def _cell(each: Map, layer: int, place: int, line: int) -> str:
         f'<rect x="{left}" y="{line}" width="{_CELL - 1}" height="{_ROW - 1}" fill="{paint}">'
         f"<title>{escape(each.described(layer, place))}</title></rect>"
     )
-    label = _text(left + _CELL // 2, line + 17, f"{value:.2f}", 11, "middle", lenses.ink(paint)) if known else ""
+    label = _text(left + _CELL // 2, line + 17, number(value), 11, "middle", lenses.ink(paint)) if known else ""
     return box + label
 
 

@@ -59,11 +59,17 @@ class Totals:
 
     def half(self, other: Totals | None = None) -> Array:
         """Half of each cell's 95 % interval, from how the folds differ (of the difference to ``other``): [layers, roles]."""
-        folds = self.filled
-        if len(folds) < 2:
-            return np.full(self.sums.shape[1:], np.nan)
-        each = np.stack([self.mean([fold]) - (other.mean([fold]) if other else 0) for fold in folds])
-        half: Array = _T[len(folds)] * each.std(0, ddof=1) / math.sqrt(len(folds))
+        half: Array = np.full(self.sums.shape[1:], np.nan)
+        for place in self.present:
+            # A role that few pairs have may be missing from some folds.
+            folds = [
+                fold for fold in self.filled if self.counts[fold, place] and (not other or other.counts[fold, place])
+            ]
+            if len(folds) > 1:
+                each = np.stack(
+                    [(self.mean([fold]) - (other.mean([fold]) if other else 0))[:, place] for fold in folds]
+                )
+                half[:, place] = _T[len(folds)] * each.std(0, ddof=1) / math.sqrt(len(folds))
         return half
 
     def map(self, source: str, target: str) -> Map:

@@ -176,8 +176,8 @@ class Comparison:
             top = f"; ceiling {self.ceiling:.3f}" if self.ceiling is not None else "; no ceiling"
             found.append(f"Halves of the pairs agree at {self.halves[0]:.3f} and {self.halves[1]:.3f}{top}.")
         if self.null is not None:
-            value, low, high = self.above or (math.nan, math.nan, math.nan)
-            over = f"; r lies {value:+.3f} ({low:+.3f} to {high:+.3f}) above it" if not math.isnan(low) else ""
+            gain, low, high = self.above or (math.nan, math.nan, math.nan)
+            over = f"; r lies {gain:+.3f} ({low:+.3f} to {high:+.3f}) above it" if not math.isnan(low) else ""
             found.append(f"Null, against the other's map of {self.null_set}: {self.null:.3f}{over}.")
         more = "" if math.isnan(width) else f" ± {width:.3f}"
         found.append(f"Largest difference: {value:+.3f}{more} at layer {layer}, {of.columns[column].strip()}.")

@@ -144,14 +144,15 @@ def _in_one_sequence(loaded: Loaded, trail: Trail, layer: int, positions: Sequen
     own = (cell[:, None] == cell[None]) & (places[None] <= places[:, None])
     seen = torch.cat([past, own], dim=1)
     mask = torch.zeros(seen.shape, dtype=loaded.model.dtype).masked_fill(~seen, torch.finfo(loaded.model.dtype).min)
-    with _from(loaded, trail, layer, new[None]):
+    kept = (places == end - 1).nonzero()[:, 0].to(loaded.device)
+    with _from(loaded, trail, layer, new[None]), _read_at(loaded, kept):
         output = loaded.model(
             input_ids=torch.tensor(trail.ids)[None, places].to(loaded.device),
             position_ids=places[None].to(loaded.device),
             attention_mask=mask[None, None].to(loaded.device),
             past_key_values=_cache(trail.past, upto, 1),
             use_cache=True,
-            logits_to_keep=(places == end - 1).nonzero()[:, 0].to(loaded.device),
+            logits_to_keep=kept,
         )
     logits: Tensor = output.logits[0]
     return logits.float()
@@ -292,6 +293,28 @@ def _from(loaded: Loaded, trail: Trail, layer: int, states: Tensor) -> Iterator[
 
 
 @contextmanager
+def _read_at(loaded: Loaded, kept: Tensor) -> Iterator[None]:
+    """Let the last block's MLP look at the ``kept`` tokens only: nothing reads what it writes at the others.
+
+    It is the larger part of a block, and works on each token by itself.
+    """
+    module = loaded.anatomy.mlp[-1]
+    whole, own = module.forward, module.__dict__.get("forward")
+
+    def forward(states: Tensor, *arguments: Any, **keywords: Any) -> Any:
+        output = whole(states[:, kept], *arguments, **keywords)
+        written = output.new_zeros(*states.shape[:2], output.shape[-1])
+        written[:, kept] = output
+        return written
+
+    module.forward = forward
+    try:
+        yield
+    finally:
+        _restore(module, own)
+
+
+@contextmanager
 def _skipping(loaded: Loaded, returned: Sequence[int]) -> Iterator[None]:
     """Make the first blocks hand on what they get, in the container that they return at other times."""
     with ExitStack() as undo:
@@ -309,12 +332,12 @@ def _handing_on(things: int) -> Callable[..., Any]:
     return forward
 
 
-def _restore(block: nn.Module, own: Any) -> None:
-    # A forward of its own is one that accelerate has wrapped, to bring the block's weights when it is called.
+def _restore(module: nn.Module, own: Any) -> None:
+    # A forward of its own is one that accelerate has wrapped, to bring the module's weights when it is called.
     if own is None:
-        del block.forward
+        del module.forward
     else:
-        block.forward = own
+        module.forward = own
 
 
 def _adding(noise: Sequence[Tensor | None]) -> Action:

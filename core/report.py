@@ -47,8 +47,8 @@ class Report:
                 str(each.number),
                 each.title,
                 each.claim,
-                each.verdict.sentence,
-                each.decided_by,
+                each.verdict.state,
+                each.decided_by or each.verdict.reason,
                 f"{sum(part.state == HOLDS for part in each.parts)} of {len(each.parts)}",
                 each.failed,
             )

@@ -61,7 +61,7 @@ def html(report: Report) -> str:
 def _section(each: Finding) -> str:
     verdict = each.verdict
     state = {HOLDS: "holds", DOES_NOT: "does-not"}.get(verdict.state, "inconclusive")
-    said = f": {escape(verdict.reason or each.decided_by)}" if verdict.reason or each.decided_by else ""
+    said = f": {escape(each.decided_by or verdict.reason)}" if each.decided_by or verdict.reason else ""
     parts = [
         f'<section id="finding-{each.number}"><h2>{each.number}. {escape(each.title)}</h2>',
         f"<p><strong>{escape(each.claim)}</strong></p>",
@@ -105,12 +105,13 @@ def markdown(report: Report) -> str:
 
 
 def _chapter(each: Finding) -> Iterator[str]:
+    said = each.decided_by or each.verdict.reason
     yield from (
         f"## {each.number}. {each.title}",
         "",
         f"**{each.claim}**",
         "",
-        f"Verdict: **{each.verdict.sentence}**{'' if each.verdict.reason or not each.decided_by else f': {each.decided_by}'}",
+        f"Verdict: **{each.verdict.state}**{f': {said}' if said else ''}",
         "",
     )
     for sentence in (*each.warnings, *each.notes):

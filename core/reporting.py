@@ -177,7 +177,7 @@ class Maker:
         try:
             return never_taught(NEVER_LABELLED, self._trace(NEVER_LABELLED, category))
         except MapError as error:
-            return not_traced(NEVER_LABELLED, category, str(error))
+            return not_traced(NEVER_LABELLED, category, f"{str(error).partition(';')[0].rstrip('.')}.")
 
     def _truth(self) -> Finding:
         examples = contrast.load(self.family, "truth")

@@ -23,7 +23,8 @@ from core.prompts import encode
 from core.states import states
 from core.steps import Cost, Learning, Step
 
-SHUFFLES = 200
+#: As many as the cards of directions have: fewer would leave a p near .05 to chance.
+SHUFFLES = 1_000
 _ROWS = 64
 
 States = NDArray[np.float32]

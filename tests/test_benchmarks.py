@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import large
+from benchmarks import large, tracing
 from benchmarks.ratios import Timed, interleaved
 
 OPTIONS = argparse.Namespace(threads=1, dtype="auto", device="cpu", pairs=1)
@@ -60,6 +60,22 @@ def test_learning_gives_the_direction_of_the_plain_loop(quick: dict[str, float],
     quick |= {"ours": 0.81}
     assert not large.learning(OPTIONS)
     assert "limit 0.80: MISSED" in capsys.readouterr().out
+
+
+def test_a_map_has_the_numbers_of_one_pass_a_cell_and_keeps_its_limits(
+    quick: dict[str, float], monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr(tracing, "interleaved", large.interleaved)
+    monkeypatch.setattr(tracing, "PAIRS", 20)
+    # A sample of 16 cells and the pass that reads stand for all 4 × 16 of them and that pass.
+    quick["map"] = 65 / 17 / 12.1
+    assert tracing.tracing(OPTIONS)
+    said = capsys.readouterr().out
+    assert said.count("12.1 times faster") == 4
+    assert said.count("kept") == 5
+    quick["map"] = 65 / 17 / 11.9
+    assert not tracing.tracing(OPTIONS)
+    assert capsys.readouterr().out.count("MISSED") == 1
 
 
 def test_things_are_timed_in_turn_and_each_once_unmeasured() -> None:

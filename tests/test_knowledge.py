@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from core.facts import Fact, FactsError, categories, load, of, pairs, read
 from core.families import Family
 from core.loading import Loaded
 from core.map_totals import Totals, compared, pearson
-from core.maps import ROLES, Map, MapError, MapOrder, Traced, steered_at, table
+from core.maps import ROLES, Map, MapError, MapOrder, Traced, Words, steered_at, table
 from core.pairing import PairError, Pairing, where
 from core.recipes import parse
 from core.residual import hooked
@@ -334,6 +335,9 @@ def test_two_maps_compared() -> None:
     alike = compared(made(0.3, 1, here), made(0.3, 2, here), (made(0.3, 3, here), made(0.3, 4, here)), "others")
     assert alike.above is not None
     assert alike.above[1] < 0 < alike.above[2], "where categories do not differ, nothing lies above the null"
+    told = Map("one", "other", ROLES, map_totals.cells(here))
+    assert f"Largest difference: {same.largest[2]:+.3f}" in " ".join(same.lines(told))
+    assert f"r lies {value:+.3f} ({low:+.3f} to {high:+.3f}) above it" in " ".join(same.lines(told))
     other = compared(made(0.3, 1, here), made(0.3, 2, moved))
     assert other.largest[:2] == (2, 3)
     assert abs(other.largest[2] - 0.8) < 3 * other.largest[3]
@@ -352,6 +356,19 @@ def test_too_few_pairs_have_no_halves() -> None:
     )
     assert few.above is not None
     assert math.isnan(few.above[1])
+
+
+def test_a_role_that_few_pairs_have_keeps_its_interval() -> None:
+    draw, totals = np.random.default_rng(0), Totals(2)
+    for number in range(40):
+        roles = ("subject last", "subject middle") if number in (0, 11, 23) else ("subject last",)
+        totals.add(draw.standard_normal((2, len(roles))), roles)
+    half = totals.half()
+    assert np.isfinite(half[:, ROLES.index("subject last")]).all()
+    assert np.isfinite(half[:, ROLES.index("subject middle")]).all()
+    assert np.isnan(half[:, ROLES.index("object")]).all()
+    rare = half[:, ROLES.index("subject middle")].mean() / half[:, ROLES.index("subject last")].mean()
+    assert rare > 2, "three pairs say less than forty"
 
 
 def test_pearson_of_what_does_not_vary() -> None:
@@ -379,6 +396,18 @@ def test_tables_csv_and_svg_hold_every_cell() -> None:
     assert "<b>" not in svg
     assert "&lt;b&gt;" in svg
     assert map_files.halves(range(5)) == [(4, 3), (2, 1), (0, None)]
+
+
+def test_a_logit_lens_is_a_picture_and_a_table() -> None:
+    rows = (((("<Paris>", 0.75), ("Rome", 0.2)), (("Bern", 0.5), (" a very long word", 0.1))),) * 2
+    found = Words(("plain", "steered"), rows, (0, 1), " Lyon")
+    picture = map_files.words_svg(found)
+    ElementTree.fromstring(picture)
+    assert picture.count("<rect") == 1 + 2 * 2 * 2
+    assert "&lt;Paris&gt;: 0.750" in picture
+    assert "a very lon… 0.10" in picture
+    assert picture.index(">Bern 0.50<") < picture.index(">&lt;Paris&gt; 0.75<"), "the last layer stands above"
+    assert len(map_files.words_csv(found).splitlines()) == 1 + 8
 
 
 def test_steering_at_a_layer() -> None:

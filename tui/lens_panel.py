@@ -27,7 +27,7 @@ class LensPanel(Vertical, can_focus=True):
 
     HELP = (
         "What the model would have said if it had stopped at a layer, where a token of the chat's last answer was said: the token that is "
-        "chosen in Chat, else the first. ← and → choose another one, v the next column, s saves the words as CSV."
+        "chosen in Chat, else the first. ← and → choose another one, v the next column, s saves the words as SVG and CSV."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "move(-1)", "Token before", show=False, id="lens.before"),
@@ -114,17 +114,19 @@ class LensPanel(Vertical, can_focus=True):
         from tui.dialogs import LineDialog
 
         if self.found is not None:
-            to = str(Path.cwd() / "logit-lens.csv")
-            self.app.push_screen(LineDialog("Save the words", to, "A CSV file.", self._saved), self._told)
+            hint = "A folder: the words go there as logit-lens.svg and logit-lens.csv."
+            self.app.push_screen(LineDialog("Save the words", str(Path.cwd() / "lens"), hint, self._saved), self._told)
 
-    def _saved(self, name: str) -> str:
+    def _saved(self, folder: str) -> str:
         from pathlib import Path
 
         from core import map_files, store
 
         assert self.found is not None
-        store.write_bytes(Path(name).expanduser(), map_files.words_csv(self.found).encode())
-        return f"Written to {name}."
+        to = Path(folder).expanduser()
+        store.write_bytes(to / "logit-lens.svg", map_files.words_svg(self.found).encode())
+        store.write_bytes(to / "logit-lens.csv", map_files.words_csv(self.found).encode())
+        return f"logit-lens.svg and logit-lens.csv written to {to}."
 
     def _told(self, sentence: str | None) -> None:
         if sentence:
