@@ -351,9 +351,8 @@ def test_too_few_pairs_have_no_halves() -> None:
     assert found.halves is None
     assert found.ceiling is None
     assert math.isnan(found.low)
-    few = compared(
-        *(made(0.1, seed, base, n=3) for seed in (1, 2)), tuple(made(0.1, seed, base) for seed in (3, 4)), "others"
-    )
+    nulls = made(0.1, 3, base), made(0.1, 4, base)
+    few = compared(made(0.1, 1, base, n=3), made(0.1, 2, base, n=3), nulls, "others")
     assert few.above is not None
     assert math.isnan(few.above[1])
 
