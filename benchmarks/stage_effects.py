@@ -281,8 +281,10 @@ def _mean(lines: Sequence[Line], key: Callable[[Line], float]) -> float:
 
 
 def chosen(lines: Sequence[Line], stage: str) -> str:
-    """The estimator with the highest mean r on a stage of the first seed."""
-    names = dict.fromkeys(each.estimator for each in lines)
+    """The estimator with the highest mean r on a stage of the first seed, of those that are known for other seeds, if there are any."""
+    elsewhere = {each.estimator for each in lines if each.seed != 1}
+    # One that no other seed can be asked by would have nothing to be reported on.
+    names = dict.fromkeys(each.estimator for each in lines if not elsewhere or each.estimator in elsewhere)
     own = {
         name: [each for each in lines if (each.estimator, each.stage, each.seed) == (name, stage, 1)] for name in names
     }

@@ -3,7 +3,7 @@
 A product of a few rows with a weight does hardly any arithmetic; it waits for the weight to come out of memory, and PyTorch's float32
 product takes twice as long for three rows as for one. FBGEMM, which PyTorch's x86 builds contain, has kernels for just this shape: the
 weight is kept in float16 in the order in which it is read, everything is computed in float32, and a row's result does not depend
-on the rows beside it.
+on the rows beside it: bit for bit where the processor has AVX-512, elsewhere to float32's rounding.
 
 Float16 holds every bfloat16 number of ordinary size exactly, so a checkpoint that was saved in bfloat16 loses nothing. A weight that
 would lose more than float32's own rounding (one trained in float32, or one with numbers beyond float16's range) stays as it is.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ recipe = "-1.5*truth@base"
 STRENGTHS = [-2.0, -1.0, 0.0, 1.0, 2.0]
 DOSE = {"strengths": STRENGTHS, "effect": [0.1, 0.2, 0.4, 0.8, 0.9], "damage": [0.3, 0.1, 0.0, 0.1, 0.4]}
 CONTEXT = 4096
+_PORT = 8200
 MARKUP = "<img src=x onerror=window.hurt=1>"
 
 
@@ -93,7 +95,9 @@ class Served:
 @contextmanager
 def served(engine: Engine) -> Iterator[Served]:
     """The browser app of an engine, which may not be started yet."""
-    host, port = place(None, None)
+    # Each process of the suite looks for a free port of its own: two that found the same one would both try to open it.
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    host, port = place(None, _PORT + 100 * worker)
     page = launch(engine, Options(family=str(engine.family.folder), threads=1), host, port)
     try:
         yield Served(page.local_url, engine)

@@ -512,7 +512,7 @@ def test_only_what_was_asked_for(folder: Path, capsys: pytest.CaptureFixture[str
     assert precompute(arguments(folder, "--what", "truth", "--checkpoint", "chat")) == 0
     assert capsys.readouterr().out.endswith("chat truth: there already.\n")
     with pytest.raises(
-        UsageError, match="--what takes truth, refusal, confidence, recorded, with commas between, not 'blame'"
+        UsageError, match="--what takes truth, refusal, confidence, noise, recorded, with commas between, not 'blame'"
     ):
         precompute(arguments(folder, "--what", "truth,blame"))
 

@@ -106,7 +106,6 @@ class LensPanel(Panel):
             self.ask_where("Save the words", "lens", hint, self._saved)
 
     def _saved(self, folder: str) -> str:
-
         from core import map_files, store
 
         assert self.found is not None
