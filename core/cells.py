@@ -82,8 +82,9 @@ def said(report: Report, source: str, target: str) -> list[tuple[str, str]]:
     """All that is known of a cell, as (label, words)."""
     cell, known = report.cell(source, target), report.target(target)
     interval = f" ({short(cell.low)}–{short(cell.high)})"
+    gaps = f"{known.strength:g} gap{'s' * (known.strength != 1)}"
     rows = [
-        ("layer and strength", f"layer {known.layer}, {known.strength:g} gaps of {target}'s own direction"),
+        ("layer and strength", f"layer {known.layer}, {gaps} of {target}'s own direction"),
         ("cosine", f"{short(cell.cosine)}{interval}; ceiling {short(cell.ceiling)}, null {short(cell.null)}"),
         ("largest coordinates cut", short(cell.winsorised)),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from textual.widgets import DataTable, Input, TextArea
 from core import controls, learning_refusal, store
 from core.lessons import Lesson
 from tests import tiny
-from tests.terminal import running, shows, until
+from tests.terminal import running, screen_text, shows, until
 from tests.test_tui import own_state  # noqa: F401  The fixture that gives every test its own state folder.
 from tui.dialogs import LineDialog, PickDialog, TextDialog
 from tui.file_dialogs import ImportDialog
@@ -66,6 +67,31 @@ async def test_a_direction_is_learnt_from_two_boxes(family: Path) -> None:
         await shows(app, pilot, "only 3 positive and 3 negative")
         await pilot.press("escape", "escape")
         assert "politeness" in {card.name for card in app.engine.directions("chat")}  # type: ignore[union-attr]
+
+
+async def test_at_eighty_columns_the_library_is_whole_and_other_screens_can_be_read_to_their_end() -> None:
+    async with running(Path("skiff"), size=(80, 24)) as (app, pilot):
+        await pilot.press("f6")
+        await shows(app, pilot, "test accuracy")
+        table = app.screen.query_one(DataTable)
+        await until(pilot, lambda: table.row_count > 0 and table.virtual_size.width <= table.content_size.width)
+        await shows(app, pilot, "whose")
+        await shows(app, pilot, "mean ablation of")
+        await pilot.press("f5")
+        await shows(app, pilot, "goes to the next section.")
+        # The logit lens of a steered column: plain and steered words of a layer stand on one line, two of each.
+        await pilot.press("shift+tab", "v")
+        await shows(app, pilot, "steered")
+        layers = [line for line in screen_text(app).splitlines() if re.search(r"│ +[0-5]  ", line)]
+        assert [len(re.findall(r"[01]\.\d\d", line)) for line in layers] == [4] * 6
+        await pilot.press("f4")
+        await shows(app, pilot, "from ↓ to →")
+        await pilot.pause()
+        assert "holds" not in screen_text(app)
+        await pilot.press("pagedown", "pagedown")
+        await shows(app, pilot, "holds")
+        await pilot.press("pageup", "pageup")
+        await shows(app, pilot, "from ↓ to →")
 
 
 async def test_cancelling_leaves_nothing_and_a_layer_that_is_not_there_is_said(

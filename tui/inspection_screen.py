@@ -21,7 +21,7 @@ class InspectScreen(Place):
 
     def body(self) -> ComposeResult:
         """What the screen is for, and its sections."""
-        yield Static(Content(tab(self.NAME).about))
+        yield Static(Content.assemble(f"{tab(self.NAME).about} ", ("Tab goes to the next section.", "$quiet")))
         yield KnowledgePanel()
         yield ConfidencePanel()
         yield LensPanel()
@@ -31,3 +31,6 @@ class InspectScreen(Place):
         self.query_one(KnowledgePanel).draw()
         self.query_one(ConfidencePanel).draw()
         self.query_one(LensPanel).opened()
+        if isinstance(self.focused, KnowledgePanel):
+            # The focus brings its own section into view; what the screen is for stands above it.
+            self.call_after_refresh(self.query_one("#place").scroll_home, animate=False)

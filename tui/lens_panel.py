@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from core.maps import Words
     from core.values import Settings
 
-#: Words that have room beside each other.
-_WORDS, _WIDTH = 3, 11
+#: At most so many words of a layer stand beside each other, each so wide, with its probability behind it.
+_WORDS, _WIDTH = 3, 9
+_WORD = _WIDTH + len(" 0.00 ")
 
 
 class LensPanel(Panel):
@@ -77,13 +78,21 @@ class LensPanel(Panel):
             self.app.call_from_thread(self.shown.update, Content(f"{said}\n✗ {error}"))
             return
         self.found = found
-        self.app.call_from_thread(self.shown.update, self._drawn(found, said))
+        self.app.call_from_thread(self._show, found, said)
+
+    def _show(self, found: Words, said: str) -> None:
+        self.shown.update(self._drawn(found, said))
+        if self.has_focus:
+            # It was shorter while it looked, and what stands above it has moved down meanwhile.
+            self.call_after_refresh(self.scroll_visible, animate=False)
 
     def _drawn(self, found: Words, said: str) -> Content:
-        head = "      " + "   ".join(title.ljust(_WORDS * (_WIDTH + 5)) for title in found.titles)
+        count = len(found.titles)
+        words = min(_WORDS, max(1, (self.shown.size.width - 6 - 3 * (count - 1)) // count // _WORD))
+        head = "      " + "   ".join(title.ljust(words * _WORD) for title in found.titles)
         lines = [Content(said), Content.styled(head, "bold")]
         for place in reversed(range(len(found.layers))):
-            parts = ["".join(f"{_short(word)} {p:.2f} " for word, p in layers[place][:_WORDS]) for layers in found.rows]
+            parts = ["".join(f"{_short(word)} {p:.2f} " for word, p in layers[place][:words]) for layers in found.rows]
             lines.append(Content(f"{found.layers[place]:>4}  " + "   ".join(parts)))
         lines += [Content(found.note)] if found.note else []
         return Content("\n").join(lines)

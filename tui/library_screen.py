@@ -15,6 +15,7 @@ from core.errors import TillerError
 from core.tabs import tab
 from core.values import clean
 from tui.place import Place
+from tui.text import clipped
 
 if TYPE_CHECKING:
     from core.examples import Wish
@@ -23,8 +24,12 @@ if TYPE_CHECKING:
 
 _BAR = 10
 _WATCH_EVERY = 0.25
-#: Of the library's columns, those that are worth their room in 80.
+#: Of the library's columns, those that are worth their room where there is not enough for all.
 _SHORT = (0, 2, 3, 4, 5, 9)
+#: The column that gives way where the others have no room beside it, and what stays of it; the card has it whole.
+_METHOD, _LEAST = 3, 16
+#: Cells of a row that are no column's: the screen's margins and the scroll bar.
+_AROUND = 6
 
 
 class LibraryScreen(Place):
@@ -78,16 +83,23 @@ class LibraryScreen(Place):
             return
         at = self.table.cursor_row
         self.entries = library.entries(self.engine.family)
-        shown = _SHORT if self.size.width < 120 else tuple(range(len(library.HEADINGS)))
         self.table.clear(columns=True)
         rows = [entry.row for entry in self.entries]
-        for index in shown:
-            width = max(len(row[index]) for row in (library.HEADINGS, *rows))
+        widths = {index: max(map(len, each)) for index, each in enumerate(zip(library.HEADINGS, *rows, strict=True))}
+        if self._over(widths) > widths[_METHOD] - _LEAST:
+            widths = {index: widths[index] for index in _SHORT}
+        widths[_METHOD] = max(min(_LEAST, widths[_METHOD]), widths[_METHOD] - max(0, self._over(widths)))
+        for index, width in widths.items():
             self.table.add_column(library.HEADINGS[index], width=width)
         for entry, row in zip(self.entries, rows, strict=True):
-            self.table.add_row(*(Content(row[index]) for index in shown), key=entry.key)  # type: ignore[arg-type]
+            cells = (Content(clipped(row[index], width)) for index, width in widths.items())
+            self.table.add_row(*cells, key=entry.key)  # type: ignore[arg-type]
         self.table.move_cursor(row=min(at, max(0, len(self.entries) - 1)))
         self._watch()
+
+    def _over(self, widths: dict[int, int]) -> int:
+        """By how many cells columns of such widths are wider than the screen."""
+        return sum(width + 2 * self.table.cell_padding for width in widths.values()) + _AROUND - self.size.width
 
     def commands(self) -> Iterator[SystemCommand]:
         """What the palette offers here."""

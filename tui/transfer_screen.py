@@ -31,13 +31,17 @@ class TransferScreen(Place):
     AUTO_FOCUS = "DataTable"
     HELP = (
         "A direction of every checkpoint (rows) on every checkpoint (columns). The cell under the cursor is told beneath, with its layers; "
-        "d changes the direction, v what the matrix shows, m measures while you chat, x cancels that, Enter tries the cell in Chat."
+        "d changes the direction, v what the matrix shows, m measures while you chat, x cancels that, Enter tries the cell in Chat. "
+        "Page Down and Page Up scroll."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("d", "direction", "Direction", id="transfer.direction"),
         Binding("v", "measure", "Value", id="transfer.value"),
         Binding("m", "start", "Measure", id="transfer.measure"),
         Binding("x", "cancel", "Cancel", id="transfer.cancel"),
+        # A matrix has few rows, and what is told of a cell is longer than the screen.
+        Binding("pagedown", "page(1)", "Further down", show=False, priority=True, id="transfer.down"),
+        Binding("pageup", "page(-1)", "Further up", show=False, priority=True, id="transfer.up"),
     ]
     DEFAULT_CSS = """
     TransferScreen {
@@ -99,7 +103,9 @@ class TransferScreen(Place):
         chosen = known[self.measure]
         self.what.update(
             Content.assemble(
-                (f"{self.about}: {chosen.title}", "bold"), f"\n{chosen.sentence}", ("\nfrom ↓ to →", "$quiet")
+                (f"{self.about}: {chosen.title}", "bold"),
+                f"\n{chosen.sentence}",
+                ("\nfrom ↓ to → · PgDn and PgUp scroll", "$quiet"),
             )
         )
         rows = [[self._label(shade) for shade in line] for line in cells.matrix(report, self.measure)]
@@ -121,6 +127,11 @@ class TransferScreen(Place):
         if colours is None or self.app.ansi_color:
             return Content(f"{shade.glyph} {words}")
         return Content.styled(f" {words} ", f"{colours[1]} on {colours[0]}")
+
+    def action_page(self, by: int) -> None:
+        """Scroll by a screenful."""
+        place = self.query_one("#place")
+        place.scroll_relative(y=by * max(1, place.size.height - 2), animate=False)
 
     def commands(self) -> Iterator[SystemCommand]:
         """What the palette offers here."""
