@@ -233,7 +233,7 @@ class LibraryScreen(Place):
 
     def _watch(self) -> None:
         """Show how far a learning is; once it has ended, what there is now."""
-        if self.engine is None or self.app.screen is not self:
+        if self.engine is None or not self.is_active:
             return
         jobs = {each.name: self.engine.learning(each.name) for each in self.engine.family.checkpoints}
         now = next((name for name, job in jobs.items() if job is not None and not job.over), None)

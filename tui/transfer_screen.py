@@ -219,7 +219,7 @@ class TransferScreen(Place):
 
     def _watch(self) -> None:
         """Show how far measuring is; once it has ended, what there is now."""
-        if self.engine is None or self.app.screen is not self:
+        if self.engine is None or not self.is_active:
             return
         job = self.engine.carrying.view(self.about)
         before, self._running = self._running, job is not None and not job.over
