@@ -26,6 +26,8 @@ from core import memory
 MOST_ROWS = 32
 #: Models with more parameters are read faster by all threads together than by the one that FBGEMM's product runs on.
 _SMALL = 60_000_000
+#: After a weight of more numbers is packed, what that took is given back to the system.
+_LARGE = 10**6
 #: Rows of a weight that are looked at together: in double precision a whole vocabulary's would take more than the model's other parts.
 _LOOKED_AT = 256
 #: What rounding to float32 may lose of a number, relative to it: a weight may lose no more in being packed, in the mean square.
@@ -102,8 +104,9 @@ def quicken(model: nn.Module) -> int:
             layer.__class__ = FewRows
             assert isinstance(layer, FewRows)
             packed += layer.pack()
-    # Packing frees a float16 copy of every weight, which glibc would keep.
-    memory.trim()
+            if layer.weight.numel() > _LARGE:
+                # Packing frees a float16 copy of the weight, which glibc would keep.
+                memory.trim()
     return packed
 
 
