@@ -11,6 +11,7 @@ would lose more than float32's own rounding (one trained in float32, or one with
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -19,10 +20,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from core import memory
+
 #: Rows (of a batch, times positions) up to which the packed weight is used; above, PyTorch's threads make up for it.
 MOST_ROWS = 32
 #: Models with more parameters are read faster by all threads together than by the one that FBGEMM's product runs on.
 _SMALL = 60_000_000
+#: After a weight of more numbers is packed, what that took is given back to the system.
+_LARGE = 10**6
+#: Rows of a weight that are looked at together: in double precision a whole vocabulary's would take more than the model's other parts.
+_LOOKED_AT = 256
 #: What rounding to float32 may lose of a number, relative to it: a weight may lose no more in being packed, in the mean square.
 _ROUNDING = 2.0**-24
 
@@ -97,7 +104,17 @@ def quicken(model: nn.Module) -> int:
             layer.__class__ = FewRows
             assert isinstance(layer, FewRows)
             packed += layer.pack()
+            if layer.weight.numel() > _LARGE:
+                # Packing frees a float16 copy of the weight, which glibc would keep.
+                memory.trim()
     return packed
+
+
+def forget(model: nn.Module) -> None:
+    """Give up the packed copies of a model whose weights are about to be written to: they would be out of date, and take half as much."""
+    for layer in model.modules():
+        if isinstance(layer, FewRows):
+            layer._packed = None
 
 
 def _pack(weight: Tensor) -> Tensor | None:
@@ -119,6 +136,11 @@ def _pack(weight: Tensor) -> Tensor | None:
 
 
 def _lost(weight: Tensor) -> float:
-    """The relative error of a weight that is kept in float16, in the mean square."""
-    exact = weight.double()
-    return float((weight.half().double() - exact).norm() / exact.norm())
+    """The relative error of a weight that is kept in float16, in the mean square; not a number for a weight of zeros."""
+    lost = whole = 0.0
+    for start in range(0, len(weight), _LOOKED_AT):
+        rows = weight[start : start + _LOOKED_AT]
+        exact = rows.double()
+        lost += float((rows.half().double() - exact).square().sum())
+        whole += float(exact.square().sum())
+    return math.sqrt(lost / whole) if whole else math.nan

@@ -97,8 +97,12 @@ def distance(checkpoint: Checkpoint, before: Checkpoint) -> float:
         if one.shape[1:] != other.shape[1:]:
             raise _unlike(before.name, name, tuple(other.shape), tuple(one.shape))
         one, other = (one[:rows], other[:rows]) if rows is not None else (one, other)
-        moved += float((one - other).norm()) ** 2
         whole += float(other.norm()) ** 2
+        # In place, since both were read for this alone.
+        moved += float(one.sub_(other).norm()) ** 2
+        if one.numel() > _LARGE:
+            del one, other
+            memory.trim()
     return float((moved / whole) ** 0.5) if whole else 0.0
 
 
@@ -175,9 +179,11 @@ def _subtracted(whole: Weights, minus: Weights, plus: Weights, name: str) -> Ten
     """whole − (minus − plus) in float32. What a stage added to the vocabulary stays as it is: there is nothing to go back to."""
     # In this order the sum is exactly ``plus`` where ``whole`` is ``minus``: without its last stage a model is its parent.
     found = whole.full(name)
+    if _added(found, -1, minus, name) and _added(found, 1, plus, name):
+        return found
+    # A vocabulary that grew: only here are all three in memory at once.
+    found = whole.full(name)
     after, before = (each.full(_stored_as(each, name)) for each in (minus, plus))
-    if after.shape == before.shape == found.shape:
-        return found.sub_(after).add_(before)
     if not name.endswith((*_OUTPUTS, *_INPUTS)) or not found.shape[1:] == after.shape[1:] == before.shape[1:]:
         other = after if after.shape != found.shape else before
         raise _unlike(whole.checkpoint.name, name, tuple(found.shape), tuple(other.shape))
@@ -201,6 +207,15 @@ def _read(stored: Stored) -> Tensor:
                 raise LoadError(f"{stored.file} became shorter while it was read; copy it again.")
             view = view[count:]
     return buffer.view(_DTYPES[stored.dtype]).reshape(stored.shape)
+
+
+def _added(found: Tensor, sign: int, other: Weights, name: str) -> bool:
+    """Add a tensor of other weights to one in place, where the shapes agree; whether they do."""
+    more = other.full(_stored_as(other, name))
+    if more.shape != found.shape:
+        return False
+    found.add_(more, alpha=sign)
+    return True
 
 
 @contextmanager

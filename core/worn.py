@@ -16,10 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from core import memory, quantizing, weights
+from core import linear, memory, quantizing, weights
 from core.differences import LEVELS
 from core.loading import Loaded
 from core.weights import Weights
+
+#: After a tensor of more numbers is written, what reading it took is given back before the next is read.
+_LARGE = 10**6
 
 
 @contextmanager
@@ -40,6 +43,8 @@ def wearing(loaded: Loaded, name: str) -> Iterator[Loaded]:
     plain = _plain(loaded.model, packed)
     # What differs in more than its vocabulary is found before anything is written.
     handles = [_beside(module, own, other, f"{place}.weight") for place, module in packed.items()]
+    linear.forget(loaded.model)
+    memory.trim()
     try:
         _write(plain, other)
         yield replace(loaded, checkpoint=checkpoint)
@@ -78,6 +83,8 @@ def _plain(model: nn.Module, packed: dict[str, nn.Module]) -> dict[str, Tensor]:
 def _write(plain: dict[str, Tensor], source: Weights) -> None:
     for name, weight in plain.items():
         weight.copy_(weights.like(source, name, tuple(weight.shape)))
+        if weight.numel() > _LARGE:
+            memory.trim()
 
 
 def _beside(module: nn.Module, own: Weights, other: Weights, name: str) -> Any:
