@@ -23,7 +23,8 @@ from core.prompts import encode
 from core.states import states
 from core.steps import Cost, Learning, Step
 
-#: As many as the cards of directions have: fewer would leave a p near .05 to chance.
+#: As many as the cards of directions have: fewer would leave a p near .05 to chance. (They were twenty until a first report on Skiff was
+#: inconclusive for that p, and became as many after it was seen: whoever reads a p close to .05 there should know.)
 SHUFFLES = 1_000
 _ROWS = 64
 

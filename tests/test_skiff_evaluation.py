@@ -159,6 +159,10 @@ def test_what_was_measured_is_kept_until_something_it_may_depend_on_changes(
     first = measure()
     assert counted == ["shipped", "seed-2"]
     assert (measure(), counted) == (first, [])
+    kept = store.user_folder() / made.name / "evaluation.json"
+    for useless in ("", "null", "[]", kept.read_text()[:-9], kept.read_text().replace("seconds", "minutes")):
+        kept.write_text(useless)
+        assert (measure(), counted) == (first, ["shipped", "seed-2"]), "what cannot be read is measured again"
     (made / "counterfactual").mkdir()
     (made / "counterfactual" / "seed-2.safetensors").write_bytes(b"other weights")
     assert (measure(), counted) == (first, ["seed-2"]), "another seed's weights are nothing to the shipped one"

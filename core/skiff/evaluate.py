@@ -148,8 +148,8 @@ def _measure(subjects: Subjects, seeds: Sequence[int], chosen: Sequence[str], pr
 
 
 def _minutes(seeds: int, processes: int) -> int:
-    """About how long a whole run takes, by one on a slow machine: twenty minutes of one core, and ten for every other seed."""
-    return math.ceil((20 + 10 * seeds) / processes)
+    """About how long a whole run takes, on a processor without AVX-512: ten minutes of one core, and seven for every other seed."""
+    return math.ceil((10 + 7 * seeds) / processes)
 
 
 def with_seeds(shipped: Iterable[Figure], others: Sequence[Sequence[Figure]]) -> Iterator[Figure]:

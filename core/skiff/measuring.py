@@ -10,9 +10,11 @@ import hashlib
 import json
 import multiprocessing
 import re
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -81,73 +83,94 @@ def measured(subjects: Subjects, wanted: Sequence[Task], processes: int) -> Iter
     known = {task: found for task in wanted if (found := kept.get(task)) is not None}
     fresh = _measured(subjects, [task for task in wanted if task not in known], processes)
     for task in wanted:
-        if task in known:
-            yield known[task]
-        else:
+        while task not in known:
             done = next(fresh)
+            if done.problem:
+                raise TillerError(done.problem)
             kept.add(done)
-            yield done
+            known[done.task] = done
+        yield known[task]
 
 
 def _measured(subjects: Subjects, wanted: Sequence[Task], processes: int) -> Iterator[Done]:
-    if processes <= 1 or len(wanted) <= 1:
-        for task in wanted:
-            yield _whole(_carry_out(subjects, task))
-        return
+    """What is done, as soon as it is: what has to be alone comes last."""
+    shared = [task for task in wanted if task.measure not in ALONE]
+    if processes <= 1 or len(shared) <= 1:
+        yield from (_carry_out(subjects, task) for task in shared)
+    else:
+        yield from _at_once(subjects, shared, processes)
+    yield from (_carry_out(subjects, task) for task in wanted if task.measure in ALONE)
+
+
+def _at_once(subjects: Subjects, wanted: Sequence[Task], processes: int) -> Iterator[Done]:
     # Spawned and not forked, for a fork copies torch's threads' locks without the threads.
     context = multiprocessing.get_context("spawn")
     begun = (replace(subjects, _loaded={}),)
+    before = multiprocessing.active_children()
     pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin, initargs=begun)
     try:
-        running: dict[Task, Future[Done]] = {
-            task: pool.submit(_in_process, task) for task in wanted if task.measure not in ALONE
-        }
-        for task in wanted:
-            if task.measure in ALONE:
-                wait(running.values())
-                yield _whole(_carry_out(subjects, task))
-            else:
-                yield _whole(running[task].result())
+        for future in as_completed([pool.submit(_in_process, task) for task in wanted]):
+            yield future.result()
+    except BrokenProcessPool as error:
+        raise TillerError(
+            "A process that measured was ended from outside, most likely for want of memory; --threads 1 measures in one process, and "
+            "what was found so far is kept."
+        ) from error
     finally:
-        # Whoever stops listening, or an error, ends what has not begun.
-        pool.shutdown(cancel_futures=True)
+        # Whoever stops listening, Ctrl-C or an error ends what is running, too, which may take minutes.
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in multiprocessing.active_children():
+            if child not in before:
+                child.terminate()
 
 
 class Kept:
-    """What measures found, in a file of the user's own; nothing is kept of a steered family, or of one on another device."""
+    """What measures found, in a file of the user's own; nothing is kept of a steered family, or of one on another device.
+
+    Speed is of the day, and never kept.
+    """
 
     def __init__(self, subjects: Subjects) -> None:
         self._family = subjects.family
         self._own = store.user_folder() / subjects.family.name
         self._path = self._own / "evaluation.json"
-        usual = (subjects.only, str(subjects.recipe), subjects.device, subjects.dtype) == ("", "", "cpu", "float32")
-        self._found: dict[str, dict[str, Any]] | None = {} if usual else None
         self._prints: dict[Path, str] = {}
-        if usual:
-            try:
-                self._found = dict(json.loads(self._path.read_text(encoding="utf-8")))
-            except (OSError, ValueError):
-                # There is none yet, or it is of no use: everything is measured.
-                self._found = {}
+        usual = (subjects.only, str(subjects.recipe), subjects.device, subjects.dtype) == ("", "", "cpu", "float32")
+        every = tasks([name for name in MEASURES if name not in ALONE], tuple(subjects.seeds())) if usual else []
+        self._keys = {task: self._key(task) for task in every}
+        self._found = self._read()
+
+    def _read(self) -> dict[Task, Done]:
+        """What there is of these weights and this program; of others nothing stays when something is added."""
+        try:
+            document = json.loads(self._path.read_text(encoding="utf-8"))
+            return {
+                task: Done(
+                    task, tuple(_figure(each) for each in document[key]["figures"]), float(document[key]["seconds"])
+                )
+                for task, key in self._keys.items()
+                if key in document
+            }
+        except (OSError, ValueError, TypeError, KeyError):
+            # There is none yet, or it is of no use: everything is measured.
+            return {}
 
     def get(self, task: Task) -> Done | None:
-        """What a task found; None where it has to be carried out. Speed is of the day, and never kept."""
-        if self._found is None or task.measure in ALONE:
-            return None
-        found = self._found.get(self._key(task))
-        if found is None:
-            return None
-        return Done(task, tuple(_figure(each) for each in found["figures"]), float(found["seconds"]))
+        """What a task found; None where it has to be carried out."""
+        return self._found.get(task)
 
     def add(self, done: Done) -> None:
         """Keep what a task found."""
-        if self._found is not None and done.task.measure not in ALONE:
-            figures = [asdict(each) for each in done.figures]
-            self._found[self._key(done.task)] = {"figures": figures, "seconds": done.seconds}
-            store.write_bytes(self._path, json.dumps(self._found).encode())
+        if done.task in self._keys:
+            self._found[done.task] = done
+            document = {
+                self._keys[task]: {"figures": [asdict(each) for each in found.figures], "seconds": found.seconds}
+                for task, found in self._found.items()
+            }
+            store.write_bytes(self._path, json.dumps(document).encode())
 
     def _key(self, task: Task) -> str:
-        """A hash of the task and of every file that it may depend on; of other seeds' weights only its own seed's."""
+        """A hash of the task, of what the family is made of, and of every file that it may depend on; of other seeds only its own."""
         program = Path(__file__).parents[1]
         files = [(program, each) for each in program.rglob("*.py")]
         for folder in (self._family.folder, self._own):
@@ -155,7 +178,9 @@ class Kept:
                 (folder, each) for each in folder.rglob("*") if each.is_file() and self._matters(task, folder, each)
             ]
         prints = sorted((each.relative_to(folder).as_posix(), self._print(each)) for folder, each in files)
-        return hashlib.sha256(json.dumps([task.measure, task.seed, prints]).encode()).hexdigest()
+        made_of = [repr(each) for each in self._family.choices if _seed(each.name) in (None, task.seed)]
+        whole = [task.measure, task.seed, torch.__version__, made_of, prints]
+        return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
 
     def _matters(self, task: Task, folder: Path, file: Path) -> bool:
         """Whether a measure may read a file: not what lies at the top, which says what was found, nor reports and other seeds; of the
@@ -165,13 +190,18 @@ class Kept:
             return False
         if folder == self._own and "artefacts" not in parts:
             return False
-        seed = re.match(r"seed-(\d+)", file.name)
-        return seed is None or int(seed[1]) == task.seed
+        return _seed(file.name) in (None, task.seed)
 
     def _print(self, path: Path) -> str:
         if path not in self._prints:
             self._prints[path] = hashlib.sha256(path.read_bytes()).hexdigest()
         return self._prints[path]
+
+
+def _seed(name: str) -> int | None:
+    """The other seed that a checkpoint or its file is of."""
+    found = re.match(r"seed-(\d+)", name)
+    return int(found[1]) if found else None
 
 
 def _figure(data: dict[str, Any]) -> Figure:
@@ -189,17 +219,13 @@ def _carry_out(subjects: Subjects, task: Task) -> Done:
         return Done(task, problem=str(error))
 
 
-def _whole(done: Done) -> Done:
-    if done.problem:
-        raise TillerError(done.problem)
-    return done
-
-
 #: What a process of the pool measures.
 _mine: list[Subjects] = []
 
 
 def _begin(subjects: Subjects) -> None:
+    # Ctrl-C reaches every process of a terminal; the first one ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     _mine[:] = [subjects]
 
