@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from core.chance import dealt
 from core.loading import Loaded
 from core.states import Ids, states
 from core.steps import Slices
@@ -22,7 +23,7 @@ Floats = NDArray[np.float64]
 
 #: Random halves of the texts, of which a ceiling is the mean.
 HALVES = 10
-#: Shuffles of the labels, of which a null is the 95th percentile.
+#: Shuffles of the labels, each of which says nothing of the true ones (:func:`core.chance.dealt`), of which a null is the 95th percentile.
 SHUFFLES = 40
 #: Drawings of the texts with replacement, of which an interval is made.
 DRAWINGS = 100
@@ -83,8 +84,8 @@ def weights(texts: Texts) -> dict[str, Floats]:
         cut = [np.split(rng.permutation(side), [len(side) // 2]) for side in sides]
         halves += [_difference(len(labels), cut[0][half], cut[1][half]) for half in (0, 1)]
     for _ in range(SHUFFLES):
-        mixed = rng.permutation(learn)
-        shuffled.append(_difference(len(labels), mixed[: len(sides[0])], mixed[len(sides[0]) :]))
+        mixed = dealt(labels[learn], [int(each) for each in texts.fold[learn]], rng)
+        shuffled.append(_difference(len(labels), learn[mixed], learn[~mixed]))
     for _ in range(DRAWINGS):
         drawn.append(_difference(len(labels), *(rng.choice(side, len(side)) for side in sides)))
     means = {}

@@ -80,12 +80,11 @@ class Carrying:
 
     def _begin(self, worker: Worker, about: str) -> Generator[Step, None, Report]:
         from core import transfer
-        from core.skiff.scorer import score
 
         def load(_family: Family, name: str) -> Loaded:
             return worker.load(name)
 
-        return transfer.steps(self.task(about), load, score)
+        return transfer.steps(self.task(about), load)
 
     def _all(self, job: Job, work: Generator[Step, None, Report], about: str) -> bool:
         """Whether it came to its end."""

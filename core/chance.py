@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,3 +66,20 @@ def best_of_many(above: Mapping[bool, Array], seed: int) -> dict[str, Any]:
         "permutations": PERMUTATIONS,
         "places": whole.shape[1],
     }
+
+
+def dealt(labels: NDArray[np.bool_], groups: Sequence[Hashable], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Labels that say nothing of the true ones: in each group half of the positive examples get each label, and half of the negative ones.
+
+    Dealt without this balance, labels agree a little with the true ones, or disagree; where the classes are what examples differ in
+    most, a direction learnt from them would then be the true one or its opposite, half of the time each.
+    """
+    found = labels.copy()
+    order = {group: index for index, group in enumerate(dict.fromkeys(groups))}
+    places = np.array([order[group] for group in groups])
+    for place in range(len(order)):
+        for label in (True, False):
+            own = rng.permutation(np.flatnonzero((places == place) & (labels == label)))
+            half = len(own) // 2 + (int(rng.integers(2)) if len(own) % 2 else 0)
+            found[own[:half]], found[own[half:]] = True, False
+    return found

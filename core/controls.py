@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
-from core import chance, effects
+from core import chance, effects, reply_rates
 from core.answers import Answer
 from core.drafts import STRENGTHS, Measure, dose_response, reading_range, steer
 from core.edits import RowEdit
@@ -55,6 +55,20 @@ class Trial:
     wish: str
     unrelated: Sequence[str]
     message: str
+    #: Prompts whose replies are counted by their class at every strength, by name; unrelated ones are counted in any case.
+    asked_too: Mapping[str, Sequence[Ids]] = field(default_factory=dict)
+
+    @property
+    def heard(self) -> dict[str, Sequence[Ids]]:
+        """All prompts whose replies are counted, by name."""
+        return heard(self.loaded, self.unrelated, self.asked_too)
+
+
+def heard(
+    loaded: Loaded, unrelated: Sequence[str], too: Mapping[str, Sequence[Ids]] | None = None
+) -> dict[str, Sequence[Ids]]:
+    """The prompts whose replies are counted: those of ``too``, and the unrelated messages."""
+    return {**(too or {}), "unrelated": [each.ids for each in effects.chat(loaded, unrelated)]}
 
 
 @dataclass(frozen=True)
@@ -74,7 +88,10 @@ def examined(chosen: Chosen, trial: Trial, rows: int, notes: Notebook) -> Learni
     loaded, layer = trial.loaded, chosen.layer
     response = yield from dose_response(chosen.drafted, loaded, layer, trial.by, trial.measure, notes)
     readings = partial(reading_range, chosen.drafted, loaded, layer, trial.by)
-    found: dict[str, Any] = {"dose_response": response}
+    replies = yield from reply_rates.at_every_strength(chosen.drafted, loaded, layer, trial.heard, notes)
+    unrelated = replies["groups"]["unrelated"]
+    broken = [count / unrelated["n"] for count in unrelated["broken"]]
+    found: dict[str, Any] = {"dose_response": {**response, "broken": broken}, "replies": replies}
     found["reading_range"] = yield from notes.once("readings", readings, "Listening to unrelated replies.")
     states = yield from _again(chosen, loaded, rows, notes)
     found["controls"] = yield from _controls(chosen, trial, states, notes)
@@ -101,6 +118,7 @@ def cost(
     costs: Mapping[str, Cost],
     wish: str,
     unrelated: Sequence[str],
+    asked_too: Mapping[str, Sequence[Ids]] | None = None,
 ) -> Cost:
     """What :func:`examined` takes. The sample answers, a hundred tokens, are left out.
 
@@ -111,7 +129,8 @@ def cost(
     worded = effects.bystanders_cost(loaded, [wish.format(message=each) for each in unrelated])
     again = reading({key: train[key] for key in train if key[0] == "train"}, rows)
     shown = (costs["measured"] + by).times(len(STRENGTHS) + 2 * CONTROLS) + costs["tested"].times(len(SAMPLED))
-    return shown + by + again + costs["asked"] + worded
+    replies = reply_rates.cost(loaded, heard(loaded, unrelated, asked_too))
+    return shown + by + again + costs["asked"] + worded + replies
 
 
 def _seed(chosen: Chosen) -> int:
@@ -166,11 +185,19 @@ def _controls(chosen: Chosen, trial: Trial, states: Mapping[bool, Means], notes:
 
 
 def _shuffled(chosen: Chosen, states: Mapping[bool, Means]) -> Iterator[Means]:
-    """Directions from the same states with their labels dealt out anew, as long as the real one."""
-    whole, positive = np.concatenate([states[True], states[False]]), len(states[True])
+    """Directions from the same states with their labels dealt out anew, as long as the real one.
+
+    As many examples as were positive come to the positive side, from both classes in proportion, so that the labels say nothing of the
+    true ones (:func:`core.chance.dealt` tells why).
+    """
+    count = {label: len(states[label]) for label in (True, False)}
+    kept = round(count[True] ** 2 / (count[True] + count[False]))
     for index in range(CONTROLS):
-        dealt = whole[np.random.default_rng([_seed(chosen), index]).permutation(len(whole))]
-        vector = chosen.how.learn(dealt[:positive], dealt[positive:]).vectors[0]
+        rng = np.random.default_rng([_seed(chosen), index])
+        positive, negative = (rng.permutation(states[label]) for label in (True, False))
+        first = np.concatenate([positive[:kept], negative[: count[True] - kept]])
+        second = np.concatenate([positive[kept:], negative[count[True] - kept :]])
+        vector = chosen.how.learn(rng.permutation(first), rng.permutation(second)).vectors[0]
         yield _as_long(vector, chosen)
 
 

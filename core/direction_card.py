@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core import dose, examples
+from core.reply_classes import CLASSES
 from core.store import Card
 
 #: What the figures are called, by what was learnt; any other name is that of a person's own examples.
@@ -18,7 +19,7 @@ _WORDS: dict[str, dict[str, str]] = {
     "refusal": {"effect": "P(refusal), harmless", "harmful": "P(refusal), harmful"},
     "": {"effect": "leaning (nats)"},
 }
-_DAMAGE = {"damage": "damage (nats)"}
+_DAMAGE = {"damage": "damage (nats)", "broken": "broken replies"}
 _SCORES = {
     "held_out_category_accuracy": "accuracy on held-out categories",
     "intervention_effect": "effect of one strength",
@@ -79,6 +80,7 @@ def sections(card: Card) -> tuple[Section, ...]:
         Section("Layer scores (* the chosen layer)", tuple(_table(layer_scores(card))), table=True),
         Section("What each strength does (validation split)", tuple(_table(dose_response(card))), table=True),
         Section("Which strengths are of use", (known.range_said(),) if (known := dose.of(card.details)) else ()),
+        Section("Replies at each strength", tuple(_replies(card)), table=True),
         Section("On the test split", tuple(_tested(card))),
         Section("At strength 1, beside it", tuple(_beside(card))),
         Section("Three answers", tuple(_samples(card))),
@@ -131,6 +133,21 @@ def dose_response(card: Card) -> Curves | None:
     words = _words(card)
     lines = {words.get(key, key): tuple(values) for key, values in response.items() if key != "strengths"}
     return Curves("strength", tuple(response["strengths"]), lines)
+
+
+def _replies(card: Card) -> list[str]:
+    """How many replies are of each class at every strength, a table for each group of prompts."""
+    replies = card.details.get("replies")
+    if not replies:
+        return []
+    lines: list[str] = []
+    for name, group in replies["groups"].items():
+        kinds = [kind for kind in CLASSES if kind in group]
+        lines += [f"  to {group['n']} {name} prompts", f"{'strength':>9}  {'  '.join(kinds)}"]
+        for index, strength in enumerate(replies["strengths"]):
+            row = "  ".join(f"{group[kind][index]:>{len(kind)}}" for kind in kinds)
+            lines.append(f"{f'{strength:+g}':>9}  {row}")
+    return lines
 
 
 # ---------------------------------------------------------------------------------------------------------------- parts

@@ -12,7 +12,7 @@ from collections.abc import Generator, Sequence
 
 from core import effects
 from core.contrast import ContrastSet
-from core.drafts import EARLY, JUDGED, STRENGTHS, VERSION
+from core.drafts import EARLY, JUDGED, MEASURED, STRENGTHS, VERSION
 from core.examples import KINDS
 from core.learning_contrast import contrast_cost, learn_contrast
 from core.learning_refusal import learn_refusal, refusal_cost
@@ -96,7 +96,7 @@ def notebook(
         kind=kind,
         method=method,
         layer=layer,
-        version=VERSION,
+        version=[VERSION, MEASURED],
         family=loaded.family.name,
         checkpoint=loaded.checkpoint.name,
         fingerprint=loaded.fingerprint,

@@ -1,8 +1,8 @@
 """What a direction was measured to do at each strength, and which strengths are of use. No torch.
 
 The figures are measured when a direction is learnt and stand in its card (methods.md §1): the effect in its own measure (refusal: the
-probability of a refusing reply to harmless prompts and, as ``harmful``, to harmful ones; truth: P(TRUE) − P(FALSE)), and the damage, the
-mean KL(plain ‖ steered) in nats over the first reply tokens on unrelated prompts.
+probability of a refusing reply to harmless prompts and, as ``harmful``, to harmful ones; truth: P(TRUE) − P(FALSE)), and the damage: the
+mean KL(plain ‖ steered) in nats over the first reply tokens on unrelated prompts, and the part of the replies to these that are broken.
 """
 
 from __future__ import annotations
@@ -15,24 +15,27 @@ from typing import Any
 #: In nats a token: what stands beyond it changes answers that it should leave alone so much that a token which the model would have chosen
 #: is on average less than two thirds as likely (e^−0.5 = .61).
 MOST_DAMAGE = 0.5
+#: So much larger a part of the replies may be broken than without steering.
+MOST_BROKEN = 0.1
 #: An effect that changes by less than this, a probability or a difference of two, is none.
 LEAST_EFFECT = 0.1
 #: From here on a stronger push does no more: this part of the largest change that is to be had without too much damage.
 SATURATED = 0.95
 #: What of a card's dose-response is no effect: the strengths, the damage, and how much of the answers is one of those asked for.
-_OTHER = ("strengths", "damage", "mass")
+_OTHER = ("strengths", "damage", "broken", "mass")
 
 
 @dataclass(frozen=True)
 class Dose:
     """A dose-response. ``strengths`` rise; ``effects`` has the measured effect by name, ``effect`` the one that is drawn first.
 
-    ``damage`` is empty where it was not measured.
+    ``damage`` and ``broken`` are empty where they were not measured.
     """
 
     strengths: tuple[float, ...]
     effects: Mapping[str, tuple[float, ...]]
     damage: tuple[float, ...] = ()
+    broken: tuple[float, ...] = ()
 
     @property
     def effect(self) -> tuple[float, ...]:
@@ -52,9 +55,9 @@ class Dose:
     def useful(self) -> tuple[float, float] | None:
         """From which to which strength a push is of use; None where no strength does anything.
 
-        On each side of 0 as far as damage stays at or below :data:`MOST_DAMAGE`, and no further than to where the effect that changes
-        most has made :data:`SATURATED` of the change that it makes within that. A side on which nothing changes by
-        :data:`LEAST_EFFECT` ends at 0.
+        On each side of 0 as far as damage stays at or below :data:`MOST_DAMAGE` and no more than :data:`MOST_BROKEN` more replies are
+        broken than without steering, and no further than to where the effect that changes most has made :data:`SATURATED` of the change
+        that it makes within that. A side on which nothing changes by :data:`LEAST_EFFECT` ends at 0.
         """
         low, high = self._end(-1), self._end(1)
         return (low, high) if low < high else None
@@ -87,14 +90,19 @@ class Dose:
         return sorted((each for each in self.strengths if each * side > 0), key=abs)
 
     def _within(self, side: int) -> float:
-        """How far on one side damage stays at or below the limit, between the measured strengths by a straight line."""
+        """How far on one side damage and broken replies stay at or below their limits."""
+        reaches = [self._below(self.damage, MOST_DAMAGE, side)] if self.damage else []
+        if self.broken:
+            reaches.append(self._below(self.broken, self.at(self.broken, 0.0) + MOST_BROKEN, side))
+        return min(reaches, key=abs, default=max(self._outwards(side), key=abs, default=0.0))
+
+    def _below(self, values: Sequence[float], limit: float, side: int) -> float:
+        """How far on one side values stay at or below a limit, between the measured strengths by a straight line."""
         marks = [0.0, *self._outwards(side)]
-        if not self.damage:
-            return marks[-1]
         for near, far in pairwise(marks):
-            a, b = self.at(self.damage, near), self.at(self.damage, far)
-            if b > MOST_DAMAGE:
-                return near + (far - near) * max(0.0, MOST_DAMAGE - a) / (b - a) if b > a else near
+            a, b = self.at(values, near), self.at(values, far)
+            if b > limit:
+                return near + (far - near) * max(0.0, limit - a) / (b - a) if b > a else near
         return marks[-1]
 
     def said(self, strength: float) -> str:
@@ -103,6 +111,8 @@ class Dose:
         parts = [f"{name} {self.at(self.effects[name], strength):.2g}"]
         if self.damage:
             parts.append(f"damage {self.at(self.damage, strength):.2g}")
+        if self.broken and (broken := self.at(self.broken, strength)) > 0:
+            parts.append(f"{100 * broken:.2g} % of replies broken")
         useful = self.useful
         if useful is None:
             parts.append("no strength has an effect")
@@ -135,7 +145,7 @@ def of(details: Mapping[str, Any]) -> Dose | None:
     effects = {name: values for name, values in whole.items() if name not in _OTHER}
     if "effect" not in effects:
         return None
-    return Dose(whole["strengths"], effects, whole.get("damage", ()))
+    return Dose(whole["strengths"], effects, whole.get("damage", ()), whole.get("broken", ()))
 
 
 def _numbers(values: Sequence[object]) -> bool:

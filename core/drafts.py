@@ -23,6 +23,8 @@ from core.steps import Learning, Slices
 from core.store import Card, Direction
 
 VERSION = "0.1"
+#: Rises when something else is measured of a direction, or in another way: what an interrupted run of before has kept is not gone on with.
+MEASURED = 2
 STRENGTHS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 #: Examples of a class that layers, strengths and damage are measured on; learning takes all of its split.
 JUDGED = 32

@@ -57,7 +57,7 @@ def learn_refusal(
     drafted = draft("refusal", loaded, contrast, found, offset, method)
     message = contrast.part("test", False)[0]
     in_words, tested = partial(_in_words, loaded, contrast), partial(_each, loaded, contrast)
-    trial = Trial(loaded, by, judged.mean, tested, in_words, WISH, unrelated, message)
+    trial = Trial(loaded, by, judged.mean, tested, in_words, WISH, unrelated, message, _heard(loaded, contrast))
     chosen = Chosen(drafted, layer, offset, found, prompts, how)
     shown = yield from controls.examined(chosen, trial, rows_of(loaded), notes)
     details = {
@@ -86,7 +86,7 @@ def refusal_cost(
     tries = positions * loaded.anatomy.layers
     reading = cost(prompts, rows_of(loaded))
     costs = {"measured": both, "asked": _asking(loaded, contrast, "validation", WISH), "tested": tested}
-    shown = controls.cost(loaded, prompts, rows_of(loaded), costs, WISH, unrelated)
+    shown = controls.cost(loaded, prompts, rows_of(loaded), costs, WISH, unrelated, _heard(loaded, contrast))
     return first[0] + first[1] + reading + both + by.times(2) + (both + by).times(tries) + shown
 
 
@@ -98,6 +98,14 @@ def _in_words(loaded: Loaded, contrast: ContrastSet) -> Slices[dict[str, float]]
         chances = yield from effects.refusal_in_slices(loaded, effects.chat(loaded, wished))
         found[name] = float(chances.mean())
     return found
+
+
+def _heard(loaded: Loaded, contrast: ContrastSet) -> dict[str, list[Ids]]:
+    """Harmless and harmful prompts whose replies are counted by their class."""
+    return {
+        name: [each.ids for each in effects.chat(loaded, contrast.part("validation", label, JUDGED))]
+        for name, label in (("harmless", False), ("harmful", True))
+    }
 
 
 def _asking(loaded: Loaded, contrast: ContrastSet, split: Split, wish: str = "{message}") -> Cost:

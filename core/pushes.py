@@ -6,7 +6,7 @@ target's own direction has at the strength that is used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,22 +14,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core import effects, nudges, sweeps
+from core import effects, nudges
 from core.alignments import cosine
 from core.contrast import ContrastSet, Split
 from core.drafts import ablate
 from core.edits import RowEdit
-from core.events import Reason
 from core.loading import Loaded
 from core.notebook import Notebook
 from core.nudges import Judged, Verdicts
 from core.recipes import MAX_STRENGTH
+from core.reply_rates import counts, mostly_end, replies
 from core.steps import Learning, Slices
 from core.store import Direction
-from core.sweeps import Asking
 from core.tasks import Sizes
-from core.transfers import CLASSES
-from core.values import Sampling
 
 Floats = NDArray[np.float64]
 Document = dict[str, Any]
@@ -42,8 +39,6 @@ MASS = 0.8
 AS_GOOD = 0.03
 #: Equal projection is not sought with a vector longer than so many times the target's own.
 LONGEST = 5.0
-#: Replies that mostly end by themselves are broken when they do not.
-_MOSTLY = 0.5
 
 
 @dataclass(frozen=True)
@@ -62,7 +57,6 @@ class Pushing:
     about: str
     examples: ContrastSet
     own: Direction
-    classify: Callable[[str, bool], str]
     sizes: Sizes
 
     @property
@@ -275,11 +269,11 @@ def _refusal(
     plain: dict[str, Document] = {}
     ends = True
     for what, prompts in (("harmless", harmless), ("harmful", harmful)):
-        replies = yield from notes.once(
+        said = yield from notes.once(
             f"plain.{name}.{what}", partial(_replies, pushing, [(prompts, ())]), f"Asking {name} as it is."
         )
-        ends = ends and sum(ended for _, ended in replies[0]) > _MOSTLY * len(prompts)
-        plain[what] = _counts(pushing, replies[0], ends)
+        ends = ends and mostly_end(said[0])
+        plain[what] = counts(said[0], ends)
     cells = {}
     for source, every in vectors.items():
         vector = every[pushing.layer]
@@ -293,8 +287,8 @@ def _refusal(
             f"ablate.{name}.{label}", partial(_replies, pushing, [(harmful, removal)]), sentence
         )
         cells[source] = {
-            "added": {how: _counts(pushing, each, ends) for how, each in zip(made, said, strict=True)},
-            "ablated": _counts(pushing, without[0], ends),
+            "added": {how: counts(each, ends) for how, each in zip(made, said, strict=True)},
+            "ablated": counts(without[0], ends),
             "recipes": {**_recipes(pushing, source, vector, made), "ablated": f"!{pushing.about}@{source}"},
         }
     rates = yield from _refusal_controls(pushing, shuffled, strength, ends, notes)
@@ -316,8 +310,8 @@ def _refusal_controls(
                 partial(_replies, pushing, [(prompts, each) for each in edits]),
                 f"Trying controls on {pushing.name}.",
             )
-            counts = [_counts(pushing, each, ends) for each in said]
-            rates[f"{what} {how}"] = [each["refuses"] / sum(each.values()) for each in counts]
+            kinds = [counts(each, ends) for each in said]
+            rates[f"{what} {how}"] = [each["refuses"] / sum(each.values()) for each in kinds]
     return rates
 
 
@@ -350,20 +344,7 @@ def _with(direction: Direction, vectors: NDArray[np.float32]) -> Direction:
     return Direction(direction.card, vectors, direction.positive, direction.negative)
 
 
-_ENDED: tuple[Reason, ...] = ("end", "stop string")
-
-
 def _replies(
     pushing: Pushing, jobs: Sequence[tuple[Sequence[tuple[int, ...]], tuple[RowEdit, ...]]]
 ) -> Slices[list[list[tuple[str, bool]]]]:
-    """For every job, prompts and edits, the replies and whether each ended by itself; all of them in one sweep."""
-    askings = [Asking(prompt, edits) for prompts, edits in jobs for prompt in prompts]
-    answers = yield from sweeps.sweep(pushing.loaded, askings, Sampling(max_new_tokens=pushing.sizes.reply))
-    said = iter([(each.text, each.reason in _ENDED) for each in answers])
-    return [[next(said) for _ in prompts] for prompts, _ in jobs]
-
-
-def _counts(pushing: Pushing, replies: Sequence[Sequence[Any]], ends: bool) -> dict[str, int]:
-    """How many replies are of each class; one that was cut off is broken only where replies mostly end (``ends``)."""
-    kinds = [pushing.classify(text, bool(ended) or not ends) for text, ended in replies]
-    return {kind: kinds.count(kind) for kind in CLASSES}
+    return replies(pushing.loaded, jobs, pushing.sizes.reply)

@@ -36,7 +36,6 @@ from core.plan import Placing
 from core.report import Report, ReportError
 from core.shelf import Shelf
 from core.skiff.proves import OPENING
-from core.skiff.scorer import score
 from core.steps import Step
 from core.tasks import Task
 from core.transfers import Report as Transferred
@@ -201,7 +200,7 @@ class Maker:
         def load(_family: Family, name: str) -> Loaded:
             return self.shelf.get(name)
 
-        return self._done(transfer.steps(task, load, score), about)
+        return self._done(transfer.steps(task, load), about)
 
     def _confidence(self) -> Finding:
         names = [each.name for each in self.family.path(self.post)]

@@ -16,7 +16,7 @@ from core.transfers import Report
 #: The directions that can be carried: those whose effect is known how to be measured.
 ABOUT = ("truth", "refusal")
 #: Reports of another version are made again.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,6 @@ from core.transfers import Report
 
 #: A checkpoint of a family, in memory.
 Load = Callable[[Family, str], Loaded]
-#: The class of a reply, given whether it ended by itself: one of :data:`core.transfers.CLASSES`.
-Classify = Callable[[str, bool], str]
 
 _READING = "Reading the examples with {}."
 
@@ -40,7 +38,7 @@ _READING = "Reading the examples with {}."
 # -------------------------------------------------------------------------------------------------------------- the work
 
 
-def steps(task: Task, load: Load, classify: Classify) -> Learning[Report]:
+def steps(task: Task, load: Load) -> Learning[Report]:
     """Make the report, a slice at a time, going on from what an earlier run has kept; writes it and returns it.
 
     Raises:
@@ -48,7 +46,7 @@ def steps(task: Task, load: Load, classify: Classify) -> Learning[Report]:
     """
     now = marks(task)
     notes = Notebook.of(kind="transfer", about=task.about, family=task.family.name, marks=now)
-    work = _Work(task, load, classify, notes, contrast.load(task.family, task.about))
+    work = _Work(task, load, notes, contrast.load(task.family, task.about))
     report = yield from work.report(now)
     notes.forget()
     return report
@@ -57,8 +55,8 @@ def steps(task: Task, load: Load, classify: Classify) -> Learning[Report]:
 class _Work:
     """One report while it is made."""
 
-    def __init__(self, task: Task, load: Load, classify: Classify, notes: Notebook, examples: ContrastSet) -> None:
-        self.task, self.load, self.classify, self.notes, self.examples = task, load, classify, notes, examples
+    def __init__(self, task: Task, load: Load, notes: Notebook, examples: ContrastSet) -> None:
+        self.task, self.load, self.notes, self.examples = task, load, notes, examples
         self.stored = {source: stored(task, source) for source in task.sources}
         self.texts = texts_of(examples)
         self.weights = alignments.weights(self.texts)
@@ -83,9 +81,7 @@ class _Work:
             for how, hits in zip(("probe", "recentred"), probe, strict=True):
                 profiles[how][:, place] = np.asarray(hits) / len(self.texts.texts)
             vectors = {source: self._vectors(source, target) for source in self.task.sources}
-            pushing = Pushing(
-                loaded, self.task.about, self.examples, self.stored[target], self.classify, self.task.sizes
-            )
+            pushing = Pushing(loaded, self.task.about, self.examples, self.stored[target], self.task.sizes)
             controls = self.own[target].rows["shuffled"]
             removed = {source: self._removed(source, target) for source in self.task.sources}
             found = yield from pushed(pushing, vectors, removed, controls, self.notes)

@@ -20,7 +20,6 @@ from core.loading import Loaded
 from core.options import UsageError
 from core.plan import Placing
 from core.shelf import Shelf
-from core.skiff.scorer import score
 from core.steps import Pace, duration
 from core.tasks import ABOUT, Task
 from core.transfers import MEASURES, SCALINGS, Report
@@ -114,7 +113,7 @@ def _report(task: Task, shelves: dict[str, Shelf], again: bool) -> Report:
 
     started = time.monotonic()
     pace = Pace(transfer.expected(task))
-    work = transfer.steps(task, load, score)
+    work = transfer.steps(task, load)
     while True:
         try:
             step = next(work)

@@ -20,6 +20,7 @@ from safetensors.numpy import load_file
 from core import store
 from core.families import Family
 from core.intervals import Rate, short
+from core.reply_classes import CLASSES
 from core.store import Array, Card, StoreError
 
 KIND = "transfer"
@@ -37,7 +38,6 @@ PROFILES = {
 }
 #: How a direction from elsewhere is made as strong as the target's own.
 SCALINGS = {"norm": "equal norm", "projection": "equal target projection"}
-CLASSES = ("refuses", "does not know", "answers", "broken")
 
 
 @dataclass(frozen=True)

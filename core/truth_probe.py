@@ -14,6 +14,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
+from core import chance
 from core.contrast import SPLITS, ContrastSet, Item
 from core.drafts import EARLY
 from core.effects import rows_of
@@ -76,7 +77,7 @@ def judged(checkpoint: str, found: States, items: Sequence[Item]) -> Probe:
     labels = np.array([item.positive for item in items])
     split: dict[str, NDArray[np.bool_]] = {name: np.array([item.split == name for item in items]) for name in SPLITS}
     categories = [item.category for item in items]
-    dealt = [_dealt(labels, categories, np.random.default_rng([index, 4])) for index in range(SHUFFLES)]
+    dealt = [chance.dealt(labels, categories, np.random.default_rng([index, 4])) for index in range(SHUFFLES)]
     (layer, *_), (hits, *shuffled) = _tried(found, np.stack([labels, *dealt]), labels, split)
     return Probe(checkpoint, layer, Rate(hits, int(split["test"].sum())), tuple(shuffled))
 
@@ -108,19 +109,3 @@ def _said(states_of: NDArray[np.float64], labels: NDArray[np.bool_], train: NDAr
 def _means(states_of: NDArray[np.float64], chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
     """The mean state of those that each way chooses [ways, width]."""
     return np.asarray(chosen.astype(np.float64) @ states_of / chosen.sum(1, keepdims=True))
-
-
-def _dealt(labels: NDArray[np.bool_], categories: Sequence[str], rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Labels that say nothing of truth: in each category half of the true statements get each label, and half of the false ones.
-
-    Dealt without this balance, labels agree a little with the truth, or disagree; where truth is what statements differ in most, the
-    direction would then be the true one or its opposite, half of the time each.
-    """
-    found = labels.copy()
-    names = np.array(categories)
-    for category in dict.fromkeys(categories):
-        for label in (True, False):
-            own = rng.permutation(np.flatnonzero((names == category) & (labels == label)))
-            half = len(own) // 2 + (int(rng.integers(2)) if len(own) % 2 else 0)
-            found[own[:half]], found[own[half:]] = True, False
-    return found

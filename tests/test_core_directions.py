@@ -180,8 +180,10 @@ def test_a_card_says_how_it_was_made(loaded: Loaded, learnt: dict[str, Direction
         assert all(len(values) == len(STRENGTHS) for values in details["dose_response"].values())
         assert details["dose_response"]["damage"][STRENGTHS.index(0.0)] == pytest.approx(0, abs=1e-6)
         assert min(details["dose_response"]["damage"]) > -1e-6
-    assert set(learnt["truth"].card.details["dose_response"]) == {"strengths", "effect", "mass", "flipped", "damage"}
-    assert set(learnt["refusal"].card.details["dose_response"]) == {"strengths", "effect", "harmful", "damage"}
+    common = {"strengths", "effect", "damage", "broken"}
+    assert set(learnt["truth"].card.details["dose_response"]) == {*common, "mass", "flipped"}
+    assert set(learnt["refusal"].card.details["dose_response"]) == {*common, "harmful"}
+    assert set(learnt["refusal"].card.details["replies"]["groups"]) == {"harmless", "harmful", "unrelated"}
     position = learnt["refusal"].card.details["position"]
     prompt = chat_prompt(loaded, "Anything")
     assert prompt[position["offset"]] == position["token_id"]

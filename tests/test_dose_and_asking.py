@@ -33,6 +33,16 @@ def test_damage_ends_the_useful_range_between_two_measured_strengths() -> None:
     assert of([0, 0.2, 0.4, 0.6, 0.8], [0.2, 0.1, 0, 0.25, 0.75]).useful == pytest.approx((-1.9, 1.425))
 
 
+def test_broken_replies_end_it_too_counted_from_those_without_steering() -> None:
+    effect, calm = [0, 0.2, 0.4, 0.6, 0.8], [0.0] * 5
+    assert of(effect, calm, broken=[0.1] * 5).useful == of(effect, calm).useful
+    found = of([0, 0.2, 0.4, 0.8, 0.8], calm, broken=[0.1, 0.1, 0.1, 0.3, 0.9])
+    # A tenth more than without steering is reached half way to 1; 95 % of the effect up to there is reached at .475.
+    assert found.useful == pytest.approx((-1.9, 0.475))
+    assert found.said(1.0) == "effect 0.8, damage 0, 30 % of replies broken, beyond the useful range"
+    assert of(effect, [], broken=[0.0, 0.0, 0.0, 0.0, 0.2]).useful == pytest.approx((-1.9, 1.425))
+
+
 def test_an_effect_that_no_longer_grows_ends_it() -> None:
     assert of([0.1, 0.1, 0.1, 0.9, 0.9], [0, 0, 0, 0, 0]).useful == pytest.approx((0.0, 0.95))
 

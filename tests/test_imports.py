@@ -22,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     for names in (
         "core core.errors core.intervals core.first_order core.readouts",
         "core.recipes core.dose core.tabs core.installing core.memory",
-        "core.asking",
+        "core.asking core.reply_classes",
         "core.values core.events core.command_line core.options core.typed core.environment core.checkpoints core.steps core.statements "
         "core.instructions",
         "core.arguments core.adhoc core.helping core.residual core.linear core.store core.training_log core.families core.edited "
@@ -38,7 +38,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core.generation core.layout core.gauges core.replies core.prompts core.scoring core.effects core.contrast core.threads "
         "core.tables core.states core.drafts core.examples core.direction_card core.library core.watching core.jobs core.tasks core.cells "
         "core.sweeps core.nudges core.alignments core.forcing core.worn core.lineup core.noise core.blaming core.blame_study "
-        "core.blame_agreement",
+        "core.blame_agreement core.reply_rates",
         "core.readout core.logit_variance core.ablation core.measuring_confidence",
         "core.controls core.learning_truth core.learning_refusal core.learning_contrast core.directions core.parts core.background "
         "core.lessons core.controlvectors core.vectorfiles core.surgery core.widening core.exchange core.baked core.baking",

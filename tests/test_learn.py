@@ -158,6 +158,12 @@ def test_ten_examples_are_learnt_from_and_the_card_warns(
     assert details["learns"] == "politeness"
     for kind in ("shuffled", "isotropic"):
         assert [len(values) for values in details["controls"][kind].values()] == [3, 3]
+    replies = details["replies"]
+    assert list(replies["groups"]) == ["unrelated"]
+    unrelated = replies["groups"]["unrelated"]
+    kinds = ("refuses", "does not know", "answers", "broken")
+    assert [sum(row) for row in zip(*(unrelated[kind] for kind in kinds), strict=True)] == [unrelated["n"]] * 9
+    assert details["dose_response"]["broken"] == [count / unrelated["n"] for count in unrelated["broken"]]
     assert [len(details["tested"]["effect"]), details["tested"]["effect"][0]["n"]] == [3, 1]
     assert details["samples"]["strengths"] == [-1, 0, 1]
     assert details["asked"]["wish"] == "Answer this with politeness: {message}"
@@ -173,6 +179,7 @@ def test_ten_examples_are_learnt_from_and_the_card_warns(
     for title in (
         "Layer scores",
         "What each strength does",
+        "Replies at each strength",
         "At strength 1, beside it",
         "Three answers",
         "On the test split",

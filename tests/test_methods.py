@@ -244,3 +244,16 @@ def test_a_means_interval_holds_it() -> None:
     assert (found["mean"], found["n"]) == (pytest.approx(values.mean()), 200)
     half = 1.96 * values.std() / np.sqrt(200)
     assert found["interval"] == pytest.approx([values.mean() - half, values.mean() + half], abs=0.05)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 3)), min_size=1, max_size=60), st.integers(0, 9))
+def test_labels_dealt_anew_say_nothing_of_the_true_ones_in_any_group(
+    examples: list[tuple[bool, int]], seed: int
+) -> None:
+    labels, groups = np.array([label for label, _ in examples]), [group for _, group in examples]
+    found = chance.dealt(labels, groups, np.random.default_rng(seed))
+    for group in set(groups):
+        for label in (True, False):
+            own = found[(np.array(groups) == group) & (labels == label)]
+            assert abs(2 * own.sum() - len(own)) <= 1

@@ -17,6 +17,7 @@ from markdown_it import MarkdownIt
 
 from core import families, loading, store
 from core.errors import TillerError
+from core.reply_classes import score
 from core.skiff import heldout, measure_speed, measure_steering, subjects, transcripts, tried
 from core.skiff.card import model_card, number, seeds_sentence
 from core.skiff.evaluate import evaluate, figure_json, figure_line, with_seeds
@@ -26,7 +27,6 @@ from core.skiff.measure_chat import CHAT_MEASURES, Heard, stranger_rates
 from core.skiff.measure_world import shuffled_labels
 from core.skiff.measuring import MEASURES, SEEDED, Task, measured, tasks
 from core.skiff.rates import Figure, at_least, percentile, repeated
-from core.skiff.scorer import score
 from core.skiff.subjects import Said, Subjects
 from core.store import Direction
 

@@ -12,8 +12,8 @@ from core import families, store
 from core.answers import Answer, fold
 from core.engine import Engine
 from core.recipes import parse
+from core.reply_classes import score
 from core.skiff import heldout
-from core.skiff.scorer import score
 from core.values import Column, Sampling, Settings
 
 SKIFF = store.SHIPPED / "skiff"

@@ -44,7 +44,6 @@ from core.options import UsageError
 from core.prompts import chat_prompt, encode
 from core.recipes import parse
 from core.residual import hooked
-from core.skiff.scorer import score
 from core.steps import finished
 from core.store import Direction
 from core.sweeps import Asking
@@ -131,7 +130,7 @@ def reports(family: Family, load: Loader, data: Path, tmp_path_factory: pytest.T
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TILLER_DATA", str(data))
         patch.setenv("TILLER_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return {about: finished(transfer.steps(task(family, about), load, score)) for about in tasks.ABOUT}  # type: ignore[arg-type]
+        return {about: finished(transfer.steps(task(family, about), load)) for about in tasks.ABOUT}  # type: ignore[arg-type]
 
 
 # --------------------------------------------------------------------------------------------------------------- reading
@@ -149,6 +148,18 @@ def test_a_reading_is_what_one_prompt_at_a_time_gives(family: Family, load: Load
     np.testing.assert_allclose((halves[0] + halves[1]) / 2, expected, rtol=1e-4, atol=1e-4)
     left_out = (texts.fold != 1) & texts.labels
     np.testing.assert_allclose(found.rows["positive"][1], single[left_out].mean(0), rtol=1e-5, atol=1e-5)
+
+
+def test_shuffled_labels_say_nothing_of_the_true_ones(family: Family) -> None:
+    texts = transfer.texts_of(contrast.load(family, "truth"))
+    shuffled = alignments.weights(texts)["shuffled"]
+    assert (shuffled[:, ~texts.learn] == 0).all()
+    np.testing.assert_allclose([rows[rows > 0].sum() for rows in shuffled], 1)
+    # In states of which nothing is known but the class, such a direction sees next to nothing, whichever way it was dealt.
+    told = shuffled @ np.where(texts.labels, 1.0, -1.0)
+    most = 2 * len(np.unique(texts.fold)) / texts.learn.sum()
+    assert np.abs(told).max() <= 2 * most
+    assert len({rows.tobytes() for rows in shuffled}) > 1
 
 
 def test_a_probe_has_never_seen_the_category_it_is_tried_on(family: Family, load: Loader) -> None:
@@ -377,14 +388,14 @@ def test_a_report_is_kept_as_long_as_it_belongs_to_what_is_there(
 def test_work_goes_on_where_it_was_interrupted(reports: dict[str, Report], family: Family) -> None:
     again = replace(task(family, "truth"), sizes=replace(SIZES, controls=1), root=store.user_folder() / "elsewhere")
     first = Loader()
-    work = transfer.steps(again, first, score)
+    work = transfer.steps(again, first)
     for step in work:
         if "controls on base" in step.sentence:
             break
     work.close()
     assert not again.path.exists()
     second = Loader()
-    new = {step.sentence for step in transfer.steps(again, second, score) if not step.remembered}
+    new = {step.sentence for step in transfer.steps(again, second) if not step.remembered}
     # What the base was asked before is not asked again, nor is anything read again.
     assert not any(
         sentence.startswith(("Reading", "Pushing base", "Asking base", "Choosing a strength for base"))
@@ -401,7 +412,7 @@ def test_what_cannot_be_carried_is_said(reports: dict[str, Report], family: Fami
     tiny.contrast(bare.folder)
     missing = r"base has no direction 'truth' to carry; run launch\.py precompute --family bare"
     with pytest.raises(TillerError, match=missing):
-        next(transfer.steps(task(bare, "truth"), Loader(), score))
+        next(transfer.steps(task(bare, "truth"), Loader()))
     path = task(family, "truth").path
     with pytest.raises(TillerError, match="not a direction"):
         store.load_direction(path)
@@ -448,7 +459,7 @@ def test_models_read_the_same_places_whatever_their_tokens(family: Family, wider
 
 
 def test_another_familys_direction_is_mapped_and_steers(family: Family, wider: Family, load: Loader) -> None:
-    report = finished(transfer.steps(task(family, "refusal", wider), load, score))
+    report = finished(transfer.steps(task(family, "refusal", wider), load))
     assert report.sources == ("base", "chat", "wide/base", "wide/chat")
     assert report.other == "wide"
     told = report.maps()["wide/chat>chat"]

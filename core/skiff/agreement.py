@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from core.reply_classes import CLASSES, Score, score, substring_refusal
 from core.skiff.hand_labels import HAND_LABELS, Labelled
 from core.skiff.rates import Figure, count
-from core.skiff.scorer import CLASSES, Score, score, substring_refusal
 
 SECTION = "Scoring"
 SCORER = "the scorer"

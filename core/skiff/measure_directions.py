@@ -23,7 +23,6 @@ from core.skiff.log import write_text
 from core.skiff.measure_chat import _questions, names_answer
 from core.skiff.measure_steering import direction
 from core.skiff.rates import Figure, at_least, at_most, count, percentile, repeated
-from core.skiff.scorer import score
 from core.skiff.subjects import Said, Subjects
 from core.steps import finished
 from core.store import Direction
@@ -72,7 +71,7 @@ def _report(subjects: Subjects, about: str) -> Report:
         compile_recipe(Recipe((Term("add", about),)), subjects.load(name), lambda kind, of: _stored(subjects, kind, of))
     there = tasks.fresh(task)
     print(f"Carrying {about}: {'measured before.' if there else 'a few minutes.'}", flush=True)
-    return there or finished(transfer.steps(task, lambda _family, name: subjects.load(name), score))
+    return there or finished(transfer.steps(task, lambda _family, name: subjects.load(name)))
 
 
 def _stored(subjects: Subjects, kind: str, name: str) -> Direction:
