@@ -58,17 +58,17 @@ class Trial:
     #: Prompts whose replies are counted by their class at every strength, by name; unrelated ones are counted in any case.
     asked_too: Mapping[str, Sequence[Ids]] = field(default_factory=dict)
 
-    @property
-    def heard(self) -> dict[str, Sequence[Ids]]:
-        """All prompts whose replies are counted, by name."""
-        return heard(self.loaded, self.unrelated, self.asked_too)
-
 
 def heard(
-    loaded: Loaded, unrelated: Sequence[str], too: Mapping[str, Sequence[Ids]] | None = None
-) -> dict[str, Sequence[Ids]]:
-    """The prompts whose replies are counted: those of ``too``, and the unrelated messages."""
-    return {**(too or {}), "unrelated": [each.ids for each in effects.chat(loaded, unrelated)]}
+    loaded: Loaded, unrelated: Sequence[str], too: Mapping[str, Sequence[Ids]]
+) -> tuple[dict[str, Sequence[Ids]], str]:
+    """The prompts whose replies are counted, those of ``too`` and the unrelated messages, and the name of these.
+
+    Where ``too`` has them already, they keep the name that they have there, and are not answered twice.
+    """
+    own = [each.ids for each in effects.chat(loaded, unrelated)]
+    name = next((name for name, prompts in too.items() if list(prompts) == own), "unrelated")
+    return {**too, name: own}, name
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,9 @@ def examined(chosen: Chosen, trial: Trial, rows: int, notes: Notebook) -> Learni
     loaded, layer = trial.loaded, chosen.layer
     response = yield from dose_response(chosen.drafted, loaded, layer, trial.by, trial.measure, notes)
     readings = partial(reading_range, chosen.drafted, loaded, layer, trial.by)
-    replies = yield from reply_rates.at_every_strength(chosen.drafted, loaded, layer, trial.heard, notes)
-    unrelated = replies["groups"]["unrelated"]
+    groups, name = heard(loaded, trial.unrelated, trial.asked_too)
+    replies = yield from reply_rates.at_every_strength(chosen.drafted, loaded, layer, groups, notes)
+    unrelated = replies["groups"][name]
     broken = [count / unrelated["n"] for count in unrelated["broken"]]
     found: dict[str, Any] = {"dose_response": {**response, "broken": broken}, "replies": replies}
     found["reading_range"] = yield from notes.once("readings", readings, "Listening to unrelated replies.")
@@ -129,7 +130,7 @@ def cost(
     worded = effects.bystanders_cost(loaded, [wish.format(message=each) for each in unrelated])
     again = reading({key: train[key] for key in train if key[0] == "train"}, rows)
     shown = (costs["measured"] + by).times(len(STRENGTHS) + 2 * CONTROLS) + costs["tested"].times(len(SAMPLED))
-    replies = reply_rates.cost(loaded, heard(loaded, unrelated, asked_too))
+    replies = reply_rates.cost(loaded, heard(loaded, unrelated, asked_too or {})[0])
     return shown + by + again + costs["asked"] + worded + replies
 
 

@@ -183,7 +183,9 @@ def test_a_card_says_how_it_was_made(loaded: Loaded, learnt: dict[str, Direction
     common = {"strengths", "effect", "damage", "broken"}
     assert set(learnt["truth"].card.details["dose_response"]) == {*common, "mass", "flipped"}
     assert set(learnt["refusal"].card.details["dose_response"]) == {*common, "harmful"}
-    assert set(learnt["refusal"].card.details["replies"]["groups"]) == {"harmless", "harmful", "unrelated"}
+    # The unrelated messages are the harmless ones, and are not answered twice.
+    assert set(learnt["refusal"].card.details["replies"]["groups"]) == {"harmless", "harmful"}
+    assert set(learnt["truth"].card.details["replies"]["groups"]) == {"unrelated"}
     position = learnt["refusal"].card.details["position"]
     prompt = chat_prompt(loaded, "Anything")
     assert prompt[position["offset"]] == position["token_id"]
