@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from test_claims import report
 
+from core.skiff import directions_card as cards
 from core.skiff import measure_directions
+from core.skiff.directions_card import PROBES, REFUSAL, TRUTH, directions_card
 from core.skiff.evaluate import _parser
-from core.skiff.measure_directions import PROBES, REFUSAL, TRUTH, directions_card
 from core.skiff.rates import Figure, at_least, at_most, count, repeated
 
 
@@ -44,6 +44,21 @@ def test_the_card_holds_every_figure_with_its_interval_and_what_falls_short() ->
     assert "Where it falls short" not in directions_card("Skiff", figures[:1], reports)
 
 
+def test_the_card_tells_what_maps_from_another_family_explain_and_what_their_directions_do() -> None:
+    own = report("refusal", 0.3, 30, 95)
+    details = {**own.card.details, "other": "small", "sources": ["base", "post", "small/post"]}
+    cells = [cell for cell in details["cells"] if cell["source"] == "base"]
+    details["cells"] = [*details["cells"], *({**cell, "source": "small/post"} for cell in cells)]
+    details["maps"] = {"small/post>post": {"r2": [0.91, 0.7], "from_layers": [0, 1], "methods": ["ridge", "ridge"]}}
+    mapped = replace(own, card=replace(own.card, details=details))
+    card = directions_card("Skiff", [], {}, [mapped])
+    part = card.partition("## Carrying refusal from small")[2]
+    assert "- small/post → post: .91, .70 (ridge)" in part
+    rows = [line for line in part.splitlines() if line.startswith("| ")]
+    assert [row.split(" | ")[0] for row in rows] == ["| from ↓ to →", "| small/post"], "one's own are told above"
+    assert "cos .30 of 1.00" in rows[1]
+
+
 def test_a_probe_is_judged_on_the_category_that_it_has_not_seen() -> None:
     rng = np.random.default_rng(0)
     labels = np.array([True, False] * 30)
@@ -56,9 +71,6 @@ def test_a_probe_is_judged_on_the_category_that_it_has_not_seen() -> None:
     assert (
         measure_directions._left_out(states[:40], labels[:40], categories[:40], labels[:40], {"b": None}) == [True] * 20
     )
-    dealt = measure_directions._shuffled(labels, categories, random.Random("x"))
-    assert [dealt[categories == name].sum() for name in "abc"] == [10, 10, 10]
-    assert (dealt != labels).any()
 
 
 def test_what_the_command_takes() -> None:
@@ -70,4 +82,4 @@ def test_what_the_command_takes() -> None:
 def test_every_section_has_a_reason_for_what_it_misses(rate: float, sense: object) -> None:
     for section in (PROBES, TRUTH, REFUSAL):
         figure = replace(repeated(section, "x", "dpo", [rate]), target=sense)  # type: ignore[arg-type]
-        assert measure_directions._reason(figure).endswith(".")
+        assert cards._reason(figure).endswith(".")

@@ -6,19 +6,18 @@ weights. Everything is told on test splits; strengths and layers are chosen on v
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from core import claims, contrast, directions, effects, estimates, store, tasks, transfer
+from core import chance, claims, contrast, directions, effects, estimates, families, store, tasks, transfer, transfers
 from core.edits import RowEdit, compile_recipe
 from core.effects import Bystanders
 from core.intervals import short
 from core.recipes import Recipe, Term, layers_text
 from core.scoring import reply_logits
-from core.skiff.card import number
+from core.skiff.directions_card import PROBES, REFUSAL, TRUTH, directions_card
 from core.skiff.log import write_text
 from core.skiff.measure_chat import _questions, names_answer
 from core.skiff.measure_steering import direction
@@ -27,10 +26,9 @@ from core.skiff.subjects import Said, Subjects
 from core.steps import finished
 from core.store import Direction
 from core.tasks import Task
-from core.transfers import Cell, Report
+from core.transfers import Report
 
 NAME = "directions.md"
-PROBES, TRUTH, REFUSAL = "Probes", "Truth, carried", "Refusal, added and removed"
 STRENGTHS = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
 SHUFFLES = 20
 #: Test requests of a class, and unrelated messages whose replies must stay.
@@ -38,13 +36,6 @@ REQUESTS, UNRELATED = 100, 40
 #: A refusal is fluent when the unsteered model finds it no more surprising than this (nats a token), behind a request that it refuses
 #: by itself.
 FLUENT = 1.0
-
-INTRODUCTION = (
-    "What the directions of Skiff do, measured by `python launch.py evaluate --what directions` on test splits: categories, statements and "
-    "requests that nothing was learnt from or chosen by. Every rate stands with its 95 % interval and the number of trials; what is a mean "
-    "of repetitions stands with their 2.5th and 97.5th percentile. Controls are directions from shuffled labels and isotropic ones, of the "
-    "same norm at the same layer."
-)
 
 
 def evaluate_directions(subjects: Subjects, card: bool) -> list[Figure]:
@@ -59,7 +50,7 @@ def evaluate_directions(subjects: Subjects, card: bool) -> list[Figure]:
             print(check, flush=True)
     if card:
         path = subjects.family.folder / NAME
-        write_text(path, directions_card(subjects.family.title, figures, reports))
+        write_text(path, directions_card(subjects.family.title, figures, reports, _mapped(subjects)))
         print(f"Card written to {path}.")
     return figures
 
@@ -72,6 +63,20 @@ def _report(subjects: Subjects, about: str) -> Report:
     there = tasks.fresh(task)
     print(f"Carrying {about}: {'measured before.' if there else 'a few minutes.'}", flush=True)
     return there or finished(transfer.steps(task, lambda _family, name: subjects.load(name)))
+
+
+def _mapped(subjects: Subjects) -> list[Report]:
+    """The reports with directions of other families, of those that belong to the directions that are there."""
+    found = []
+    for about, other in transfers.there(subjects.family):
+        if not other:
+            continue
+        report = tasks.fresh(Task(subjects.family, about, store.user_folder(), families.load(other)))
+        if report is None:
+            print(f"What was carried from {other} is out of date; run launch.py transfer --from {other}.", flush=True)
+        else:
+            found.append(report)
+    return found
 
 
 def _stored(subjects: Subjects, kind: str, name: str) -> Direction:
@@ -104,10 +109,10 @@ def probe_figures(subjects: Subjects) -> Iterator[Figure]:
         yield count(PROBES, "truth probe, category left out", each.name, outcomes, at_least(0.85), note=rate)
         runs = []
         for shuffle in range(SHUFFLES):
-            wrong = _shuffled(labels, categories, random.Random(f"directions {shuffle}"))
+            wrong = chance.dealt(labels, categories.tolist(), np.random.default_rng([shuffle, 5]))
             found = _left_out(states, wrong, categories, labels, tested)
             runs.append(sum(found) / len(found))
-        yield repeated(PROBES, "the same, labels shuffled within each category", each.name, runs)
+        yield repeated(PROBES, "the same, labels that say nothing of truth", each.name, runs)
 
 
 def _left_out(
@@ -125,16 +130,6 @@ def _left_out(
         said = (states[~inside] - (positive + negative) / 2) @ (positive - negative) > 0
         outcomes += [bool(each) for each in said == labels[~inside]]
     return outcomes
-
-
-def _shuffled(labels: np.ndarray, categories: np.ndarray, rng: random.Random) -> np.ndarray:
-    new = labels.copy()
-    for category in dict.fromkeys(categories.tolist()):
-        places = np.flatnonzero(categories == category)
-        dealt = labels[places].tolist()
-        rng.shuffle(dealt)
-        new[places] = dealt
-    return new
 
 
 # ----------------------------------------------------------------------------------------------------------------- truth
@@ -277,82 +272,6 @@ def control_figures(subjects: Subjects, report: Report) -> Iterator[Figure]:
         yield repeated(
             REFUSAL, f"{len(runs)} {made} directions {what}, {requests} requests: refused", known.name, runs, note=note
         )
-
-
-# ------------------------------------------------------------------------------------------------------------------ card
-
-
-def directions_card(title: str, figures: list[Figure], reports: dict[str, Report]) -> str:
-    """The card as Markdown."""
-    lines = [f"# Directions of {title}", "", INTRODUCTION, ""]
-    for section in dict.fromkeys(figure.section for figure in figures):
-        lines += [f"## {section}", "", *_table([figure for figure in figures if figure.section == section]), ""]
-    for report in reports.values():
-        lines += [f"## Carrying {report.kind}", "", *_matrix(report), ""]
-        for check in claims.checks(report):
-            lines += [f"**{check}**", "", *(f"- {part}" for part in check.parts), ""]
-    missed = [
-        f"- {figure.name} [{figure.checkpoint}]: {number(figure.rate, 3)}, aim {figure.target}. {_reason(figure)}"
-        for figure in figures
-        if figure.mark(figure.target) == "✗"
-    ]
-    return "\n".join([*lines, *(["## Where it falls short", "", *missed, ""] if missed else [])])
-
-
-def _reason(figure: Figure) -> str:
-    """Why a threshold is missed, as far as the figure itself says it."""
-    low, high = figure.interval
-    if (
-        figure.target is not None
-        and not figure.runs
-        and figure.target.met(high if figure.target.sense == ">=" else low)
-    ):
-        return f"The interval ({number(low, 2)}–{number(high, 2)}) holds the aim: more trials would decide."
-    reasons: dict[str, str] = {
-        PROBES: "Categories of the test split are judged by what other categories share with them, which these weights do not do so far.",
-        TRUTH: "Directions from shuffled labels turn verdicts too, where truth is the largest difference between states.",
-        REFUSAL: "One direction at one layer does not carry all of refusing in these weights.",
-    }
-    return reasons[figure.section]
-
-
-def _matrix(report: Report) -> list[str]:
-    """A cell in a few figures, sources down and targets across."""
-    lines = [f"| from ↓ to → | {' | '.join(report.targets)} |", f"|---|{'---|' * len(report.targets)}"]
-    for source in report.sources:
-        cells = [_cell(report.cell(source, target)) for target in report.targets]
-        lines.append(f"| {source} | {' | '.join(cells)} |")
-    return lines
-
-
-def _cell(cell: Cell) -> str:
-    parts: list[tuple[str, Callable[[], str]]] = [
-        ("cos", lambda: f"{short(cell.cosine)} of {short(cell.ceiling)}, null {short(cell.null)}"),
-        ("probe", lambda: str(cell.probe)),
-    ]
-    if "norm" in cell.pushed:
-        pushed = cell.pushed["norm"]
-        parts += [
-            ("flips", lambda: str(pushed.flips)),
-            ("NIE", lambda: short(pushed.nie)),
-            ("mass", lambda: short(pushed.mass)),
-        ]
-    if "norm" in cell.added:
-        parts.append(("added", lambda: str(cell.added["norm"])))
-    if cell.ablated is not None:
-        ablated = cell.ablated
-        parts.append(("ablated", lambda: str(ablated)))
-    return "<br>".join(f"{name} {text()}" for name, text in parts)
-
-
-def _table(figures: list[Figure]) -> list[str]:
-    lines = ["| figure | checkpoint | value | 95 % | n | aim |", "|---|---|---|---|---|---|"]
-    for each in figures:
-        ends = "" if len(each.runs) == 1 else "–".join(number(end, 2) for end in each.interval)
-        aim = f"{each.target} {each.mark(each.target)}" if each.target else ""
-        note = f" ({each.note})" if each.note else ""
-        lines.append(f"| {each.name}{note} | {each.checkpoint} | {number(each.rate, 3)} | {ends} | {each.n} | {aim} |")
-    return lines
 
 
 def _line(figure: Figure) -> str:
