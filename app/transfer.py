@@ -12,7 +12,7 @@ from app.pane import Pane, told
 from core import cells, drawings, transfers
 from core.errors import TillerError
 from core.jobs import JobView
-from core.tasks import ABOUT
+from core.tasks import choices, parted
 from core.transfers import MEASURES, Report
 
 #: A handler that answers at once, and is no part of the API.
@@ -64,7 +64,7 @@ class Board:
         target = target if target in report.targets else str(report.card.details["final"])
         known = cells.measures(report)[measure]
         drawn = drawings.lines(f"{source} → {target}", "layer", "value", cells.curves(report, source, target))
-        old = cells.stale(self.pane.engine.carrying.task(about)) if not report.other else ""
+        old = self.pane.engine.carrying.stale(about)
         return [
             gr.update(choices=[(each.title, name) for name, each in cells.measures(report).items()], value=measure),
             gr.update(choices=list(report.sources), value=source),
@@ -79,18 +79,17 @@ class Board:
         ]
 
     def _report(self, about: str) -> Report | None:
-        kind, _, other = about.partition(" ")
-        return transfers.find(self.pane.engine.family, kind, other.removeprefix("from "))
+        return transfers.find(self.pane.engine.family, *parted(about))
 
     def _nothing(self, went: str, about: str, running: bool) -> list[Any]:
-        known = MEASURES[about.partition(" ")[0]]
+        known = MEASURES[parted(about)[0]]
         choices = gr.update(choices=[(each.title, name) for name, each in known.items()], value="cosine")
         nobody = gr.update(choices=[], value=None)
         return [choices, nobody, nobody, went, "", "", "", "", gr.update(interactive=False), gr.Timer(active=running)]
 
     def start(self, about: str, *chosen: str | None) -> list[Any]:
         """Measure, in the background."""
-        self.pane.engine.carrying.start(about.partition(" ")[0])
+        self.pane.engine.carrying.start(about)
         return self.show(about, *chosen)  # type: ignore[arg-type]
 
     def cancel(self, about: str, *chosen: str | None) -> list[Any]:
@@ -116,9 +115,9 @@ class Board:
 def build(pane: Pane) -> None:
     """Build the tab's blocks: what is chosen, the matrix, the chosen cell with its layers, the checks."""
     told(f"<p>{html.escape(pane.place.about)} Rows are where the direction comes from, columns what it steers.</p>")
-    others = [f"{about} from {other}" for about, other in transfers.there(pane.engine.family) if other]
     with gr.Row():
-        about = gr.Dropdown([*ABOUT, *others], value=ABOUT[0], label="direction", elem_id="t-transfer-about")
+        offered = list(choices(pane.engine.family))
+        about = gr.Dropdown(offered, value=offered[0], label="direction", elem_id="t-transfer-about")
         measure = gr.Dropdown([], label="what the matrix shows", elem_id="t-transfer-measure")
         source, target = (gr.Dropdown([], label=label) for label in ("from", "to"))
     with gr.Row():

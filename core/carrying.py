@@ -7,12 +7,12 @@ import threading
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from core import store
+from core import cells, families, store
 from core.errors import TillerError
 from core.families import Family
 from core.jobs import Job, JobView
 from core.steps import Pace, Step
-from core.tasks import Task
+from core.tasks import Task, parted
 
 if TYPE_CHECKING:
     from core.engine import Engine
@@ -32,7 +32,7 @@ class Carrying:
         self._gate = threading.Lock()
 
     def start(self, about: str) -> Job:
-        """Make the report on a direction; while one is being made, that one. It goes on from what an earlier try has kept."""
+        """Make the report on one of :func:`core.tasks.choices`; while it is being made, that one. It goes on from an earlier try."""
         with self._gate:
             present = self._jobs.get(about)
             if present is not None and not present.view.over:
@@ -52,8 +52,23 @@ class Carrying:
             job.cancel()
 
     def task(self, about: str) -> Task:
-        """What is made: every checkpoint to every other, written into the user's data folder."""
-        return Task(self._engine.family, about, store.user_folder(), quantize=self._engine.placing.quantize)
+        """What is made: every checkpoint to every other, and from the other family that is named; into the user's data folder.
+
+        Raises:
+            TillerError: another family that is not found by its name.
+        """
+        kind, other = parted(about)
+        source = families.load(other) if other else None
+        return Task(self._engine.family, kind, store.user_folder(), source, quantize=self._engine.placing.quantize)
+
+    def stale(self, about: str) -> str:
+        """What is said of a report that belongs to other directions, weights or examples than are there now; else empty."""
+        try:
+            task = self.task(about)
+        except TillerError:
+            # A family that was named by its folder is not found by its name: nothing is known of it.
+            return ""
+        return cells.stale(task)
 
     def _run(self, job: Job, about: str) -> None:
         work: Generator[Step, None, Report] | None = None
@@ -80,11 +95,15 @@ class Carrying:
 
     def _begin(self, worker: Worker, about: str) -> Generator[Step, None, Report]:
         from core import transfer
+        from core.shelf import Shelf
 
-        def load(_family: Family, name: str) -> Loaded:
-            return worker.load(name)
+        task = self.task(about)
+        beside = Shelf(task.other, self._engine.placing) if task.other is not None else None
 
-        return transfer.steps(self.task(about), load)
+        def load(family: Family, name: str) -> Loaded:
+            return beside.get(name) if beside is not None and family == task.other else worker.load(name)
+
+        return transfer.steps(task, load)
 
     def _all(self, job: Job, work: Generator[Step, None, Report], about: str) -> bool:
         """Whether it came to its end."""

@@ -17,6 +17,7 @@ from core.transfers import Report
 ABOUT = ("truth", "refusal")
 #: Reports of another version are made again.
 VERSION = 2
+_FROM = " from "
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,18 @@ class Task:
     def path(self) -> Path:
         """Where the report is written."""
         return store.shared_path(self.root, self.family.name, transfers.KIND, self.name)
+
+
+def choices(family: Family) -> tuple[str, ...]:
+    """What the screens offer: the directions within the family, and what was carried from others (``truth from other``)."""
+    there = transfers.there(family)
+    return (*ABOUT, *(f"{about}{_FROM}{other}" for about, other in there if other and about in ABOUT))
+
+
+def parted(choice: str) -> tuple[str, str]:
+    """The direction and the other family, or "", of one of :func:`choices`."""
+    about, _, other = choice.partition(_FROM)
+    return about, other
 
 
 def stored(task: Task, source: str) -> Direction:

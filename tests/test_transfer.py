@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,12 +31,14 @@ from core import (
     transferring,
     transfers,
 )
+from core.carrying import Carrying
 from core.directions import states
 from core.edits import compile_recipe
 from core.engine import Engine
 from core.errors import TillerError
 from core.families import Family
 from core.generation import answer_all
+from core.jobs import JobView
 from core.layout import lay_out
 from core.loading import Loaded
 from core.memory import Room
@@ -487,6 +490,56 @@ def test_another_familys_direction_is_mapped_and_steers(family: Family, wider: F
     assert np.linalg.norm(edit.vector) == pytest.approx(strength * own.gap(own.card.layer), rel=0.01)
     (other,) = compile_recipe(parse("refusal@wide/chat"), load(family, "base"), fetch)
     assert other.site == ("leave", direction(family, "base", "refusal").card.layer)
+
+
+def test_what_came_from_another_family_is_offered_told_stale_and_measured_again(
+    family: Family,
+    wider: Family,
+    load: Loader,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    monkeypatch.setenv("TILLER_DATA", str(tmp_path))
+    assert tasks.choices(family) == ("truth", "refusal")
+    finished(transfer.steps(task(family, "truth", wider), load))
+    assert tasks.choices(family) == ("truth", "refusal", "truth from wide")
+    assert tasks.parted("truth from wide") == ("truth", "wide")
+    assert tasks.parted("truth") == ("truth", "")
+
+    monkeypatch.setattr(tasks.Task, "__init__", _small(tasks.Task.__init__))
+    engine = Engine(str(family.folder), device="cpu")
+    engine.start()
+    request.addfinalizer(engine.close)
+    carrying = engine.carrying
+    # A family that was named by its folder is not found by its name: nothing is said of its report, and a wish to measure says what to do.
+    assert carrying.stale("truth from wide") == ""
+    assert settled(carrying, "truth from wide").said.startswith("There is no family 'wide'")
+    known = families.load
+    monkeypatch.setattr(families, "load", lambda name: wider if name == "wide" else known(name))
+    assert carrying.stale("truth from wide") == ""
+    monkeypatch.setattr(tasks, "VERSION", tasks.VERSION + 1)
+    assert "measure again" in carrying.stale("truth from wide")
+    before = transfers.find(family, "truth", "wide")
+    assert settled(carrying, "truth from wide").state == "done"
+    after = transfers.find(family, "truth", "wide")
+    assert before is not None
+    assert after is not None
+    assert after.sources == before.sources
+    np.testing.assert_allclose(after.profiles["cosine"], before.profiles["cosine"], atol=1e-4)
+    assert carrying.stale("truth from wide") == ""
+
+
+def settled(carrying: Carrying, choice: str) -> JobView:
+    """How measuring one of the choices ends."""
+    carrying.start(choice)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        view = carrying.view(choice)
+        if view is not None and view.over:
+            return view
+        time.sleep(0.02)
+    raise AssertionError("it has not ended")
 
 
 # ---------------------------------------------------------------------------------------------------------- command line

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 from textual.widgets import DataTable
+from transformers import LlamaConfig
 
-from core import store
+from core import families, loading, store, transfer
 from core.carrying import Carrying
+from core.steps import finished
 from core.tasks import Sizes, Task
 from tests import tiny
 from tests.terminal import running, shows, until
@@ -29,6 +31,34 @@ def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for seed, name in enumerate(("base", "chat")):
         tiny.direction(folder, name, "truth", seed=seed, position={"offset": -1, "of": "statement"}, template="")
     return folder
+
+
+async def test_what_came_from_another_family_is_one_of_the_directions(
+    family: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy, shape = families.load(str(family)), {**tiny.configs()["llama"].to_dict(), "num_hidden_layers": 2}
+    with monkeypatch.context() as patch:
+        patch.setattr(tiny, "configs", lambda: {"llama": LlamaConfig(**shape)})
+        patch.setattr(tiny, "LAYERS", 2)
+        folder = tiny.family(family.parent / "flat")
+        for seed, name in enumerate(("base", "chat")):
+            tiny.direction(folder, name, "truth", seed=seed, position={"offset": -1, "of": "statement"}, template="")
+    flat = families.load(str(folder))
+    task = Task(toy, "truth", store.user_folder(), flat, sizes=SIZES)
+    finished(transfer.steps(task, lambda whose, name: loading.load(whose, name, device="cpu")))
+    async with running(family, size=(100, 50), tokens=4) as (app, pilot):
+        await pilot.press("f4", "d", "d")
+        await shows(app, pilot, "truth from flat: cosine")
+        await shows(app, pilot, "flat/base")
+        screen = app.screen
+        assert isinstance(screen, TransferScreen)
+        assert screen.query_one(DataTable).row_count == 4
+        screen.table.focus()
+        await pilot.press("down", "down", "down")
+        await shows(app, pilot, "flat/chat → chat")
+        await shows(app, pilot, "map: R² ")
+        await pilot.press("d")
+        await shows(app, pilot, "Nothing has been carried yet")
 
 
 async def test_a_direction_is_carried_and_tried_in_chat(family: Path) -> None:

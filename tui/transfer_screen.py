@@ -72,15 +72,16 @@ class TransferScreen(Place):
 
     def opened(self) -> None:
         """Draw the report as it is now."""
-        from core import cells, transfers
+        from core import transfers
         from core.errors import TillerError
+        from core.tasks import parted
 
         if self.engine is None:
             return
         problem = ""
         try:
-            self.report = transfers.find(self.engine.family, self.about)
-            problem = cells.stale(self.engine.carrying.task(self.about)) if self.report else ""
+            self.report = transfers.find(self.engine.family, *parted(self.about))
+            problem = self.engine.carrying.stale(self.about) if self.report else ""
         except TillerError as error:
             self.report, problem = None, str(error)
         self.table.clear(columns=True)
@@ -189,11 +190,13 @@ class TransferScreen(Place):
     # -------------------------------------------------------------------------------------------------------- measuring
 
     def action_direction(self) -> None:
-        """The other direction."""
-        from core.tasks import ABOUT
+        """The next direction, those that were carried from other families after one's own."""
+        from core.tasks import choices
 
-        self.about = ABOUT[(ABOUT.index(self.about) + 1) % len(ABOUT)]
-        self.opened()
+        if self.engine is not None:
+            offered = choices(self.engine.family)
+            self.about = offered[(offered.index(self.about) + 1) % len(offered)] if self.about in offered else offered[0]
+            self.opened()
 
     def action_measure(self) -> None:
         """The next value that the matrix can show."""
