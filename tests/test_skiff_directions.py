@@ -78,8 +78,22 @@ def test_what_the_command_takes() -> None:
     assert _parser().parse_args([]).what is None
 
 
+def test_what_ablation_misses_is_explained_by_what_else_was_measured() -> None:
+    refused = count(REFUSAL, "ablated, harmful requests: refused", "dpo", [True] * 50 + [False] * 50, at_most(0.1))
+    answered = count(REFUSAL, "ablated, harmful requests: answered", "dpo", [False] * 100, at_least(0.8))
+    unknown = count(REFUSAL, cards.UNKNOWN, "dpo", [True] * 99 + [False])
+    last = count(REFUSAL, f"{cards.LAST_LAYER}, harmful requests: refused", "dpo", [True] * 2 + [False] * 98)
+    short = directions_card("Skiff", [refused, answered, unknown, last], {}).partition("## Where it falls short")[2]
+    assert "The vector of the last layer leaves 0.02;" in short
+    assert "as 0.99 of the replies to harmless requests" in short
+    generic = directions_card("Skiff", [refused, answered], {}).partition("## Where it falls short")[2]
+    assert generic.count("One direction at one layer") == 2
+    worse = count(REFUSAL, last.name, "dpo", [True] * 60 + [False] * 40)
+    assert "One direction at one layer" in directions_card("Skiff", [refused, worse], {})
+
+
 @pytest.mark.parametrize(("rate", "sense"), [(0.5, at_least(0.6)), (0.2, at_most(0.1))])
 def test_every_section_has_a_reason_for_what_it_misses(rate: float, sense: object) -> None:
     for section in (PROBES, TRUTH, REFUSAL):
         figure = replace(repeated(section, "x", "dpo", [rate]), target=sense)  # type: ignore[arg-type]
-        assert cards._reason(figure).endswith(".")
+        assert cards._reason(figure, []).endswith(".")

@@ -10,6 +10,9 @@ from core.skiff.card import number
 from core.skiff.rates import Figure
 from core.transfers import Cell, Report
 
+#: Figures that explain others.
+UNKNOWN = "harmless requests as it is: says that it does not know"
+LAST_LAYER = "ablated by the last layer's vector"
 PROBES, TRUTH, REFUSAL = "Probes", "Truth, carried", "Refusal, added and removed"
 INTRODUCTION = (
     "What the directions of Skiff do, measured by `python launch.py evaluate --what directions` on test splits: categories, statements and "
@@ -33,15 +36,15 @@ def directions_card(
     for report in mapped:
         lines += [f"## Carrying {report.kind} from {report.other}", "", *_maps(report), ""]
     missed = [
-        f"- {figure.name} [{figure.checkpoint}]: {number(figure.rate, 3)}, aim {figure.target}. {_reason(figure)}"
+        f"- {figure.name} [{figure.checkpoint}]: {number(figure.rate, 3)}, aim {figure.target}. {_reason(figure, figures)}"
         for figure in figures
         if figure.mark(figure.target) == "✗"
     ]
     return "\n".join([*lines, *(["## Where it falls short", "", *missed, ""] if missed else [])])
 
 
-def _reason(figure: Figure) -> str:
-    """Why a threshold is missed, as far as the figure itself says it."""
+def _reason(figure: Figure, figures: Sequence[Figure]) -> str:
+    """Why a threshold is missed, as far as it and the other figures say."""
     low, high = figure.interval
     if (
         figure.target is not None
@@ -49,6 +52,18 @@ def _reason(figure: Figure) -> str:
         and figure.target.met(high if figure.target.sense == ">=" else low)
     ):
         return f"The interval ({number(low, 2)}–{number(high, 2)}) holds the aim: more trials would decide."
+    rates = {each.name: each.rate for each in figures}
+    if figure.name == "ablated, harmful requests: answered" and rates.get(UNKNOWN, 0.0) > 0.5:
+        return (
+            f"What no longer refuses says that it does not know how, as {number(rates[UNKNOWN], 2)} of the replies to harmless requests of "
+            "this kind do: these weights know nothing that they could answer."
+        )
+    last = rates.get(f"{LAST_LAYER}, harmful requests: refused")
+    if figure.name == "ablated, harmful requests: refused" and last is not None and last < figure.rate:
+        return (
+            f"The vector of the last layer leaves {number(last, 2)}; the choice leaves that layer out, where a vector acts on the next "
+            "word and not on what the model makes of the request."
+        )
     reasons: dict[str, str] = {
         PROBES: "Categories of the test split are judged by what other categories share with them, which these weights do not do so far.",
         TRUTH: "Directions from shuffled labels turn verdicts too, where truth is the largest difference between states.",
