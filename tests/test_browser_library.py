@@ -14,7 +14,7 @@ from browser_server import Served, served, short
 from playwright.sync_api import Browser, Locator, expect
 from safetensors.numpy import save_file
 
-from core import controls, learning_refusal, store
+from core import controls, learning_refusal, reply_rates, store
 from core.engine import Engine
 from core.notebook import Notebook
 
@@ -40,6 +40,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with pytest.MonkeyPatch.context() as patch, served(engine) as page:
         patch.setattr(learning_refusal, "MOST_POSITIONS", 1)
         patch.setattr(controls, "CONTROLS", 2)
+        patch.setattr(reply_rates, "TOKENS", 4)
         yield page
 
 

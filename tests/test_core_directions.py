@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 import core.states
-from core import answers, contrast, controls, effects, families, loading, store
+from core import answers, contrast, controls, effects, families, loading, reply_rates, store
 from core.contrast import ContrastError, ContrastSet
 from core.directions import STRENGTHS, learn, states
 from core.drafts import dose_response
@@ -47,6 +47,7 @@ def _quickly() -> Iterator[None]:
     """Fewer controls; what they are is tested in test_learn."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(controls, "CONTROLS", 2)
+        patch.setattr(reply_rates, "TOKENS", 4)
         yield
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tiny
 
-from core import chance, controls, direction_card, examples, families, learning_refusal, library, store
+from core import chance, controls, direction_card, examples, families, learning_refusal, library, reply_rates, store
 from core.contrast import ContrastError, ContrastSet
 from core.engine import Engine
 from core.errors import TillerError
@@ -35,6 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learning_refusal, "MOST_POSITIONS", 2)
     monkeypatch.setattr(controls, "CONTROLS", 3)
+    monkeypatch.setattr(reply_rates, "TOKENS", 4)
     monkeypatch.setattr(controls, "RESAMPLED", 20)
 
 

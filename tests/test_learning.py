@@ -62,6 +62,7 @@ def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fewer tokens to read refusal at, every one of which is tried at every layer, and fewer controls."""
     monkeypatch.setattr(learning_refusal, "MOST_POSITIONS", 2)
     monkeypatch.setattr(controls, "CONTROLS", 2)
+    monkeypatch.setattr(reply_rates, "TOKENS", 4)
     # An answer is written as a whole: one that was interrupted is begun anew.
     monkeypatch.setattr(controls, "SAMPLE_TOKENS", 4)
 

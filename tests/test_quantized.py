@@ -17,7 +17,21 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, LlamaConfig
 
-from core import agreement, contrast, directions, families, gauges, loading, plan, quantizing, sources, store, weights
+from core import (
+    agreement,
+    contrast,
+    controls,
+    directions,
+    families,
+    gauges,
+    loading,
+    plan,
+    quantizing,
+    reply_rates,
+    sources,
+    store,
+    weights,
+)
 from core.edits import compile_recipe
 from core.errors import TillerError
 from core.events import Token
@@ -342,7 +356,11 @@ def learnt(loaded: Loaded) -> store.Direction:
             return stop.value  # type: ignore[no-any-return]
 
 
-def test_a_direction_serves_the_quantized_twin_and_the_other_way(sharded: Callable[[str], Path]) -> None:
+def test_a_direction_serves_the_quantized_twin_and_the_other_way(
+    sharded: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(controls, "CONTROLS", 2)
+    monkeypatch.setattr(reply_rates, "TOKENS", 4)
     folder = sharded("llama")
     tiny.contrast(folder)
     whole, packed = load(folder, "none"), load(folder, "8bit")
@@ -368,6 +386,8 @@ def test_precompute_stores_the_quantization_and_says_the_agreement(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(directions, "KINDS", ("truth",))
+    monkeypatch.setattr(controls, "CONTROLS", 2)
+    monkeypatch.setattr(reply_rates, "TOKENS", 4)
     folder = tiny.family(tmp_path / "toy", "llama", ("chat",), plain_base=False)
     tiny.contrast(folder)
     model = ["--family", str(folder), "--checkpoint", "chat", "--device", "cpu", "--threads", "1"]

@@ -16,7 +16,7 @@ from core.reply_classes import score
 from core.skiff import heldout
 from core.values import Column, Sampling, Settings
 
-SKIFF = store.SHIPPED / "skiff"
+SKIFF, SMALL = (store.SHIPPED / name for name in ("skiff", "skiff-small"))
 LIMIT = 9_000_000
 
 
@@ -30,13 +30,13 @@ def engine() -> Iterator[Engine]:
     made.close()
 
 
-def ask(engine: Engine, recipe: str, messages: list[str], checkpoint: str = "dpo") -> list[str]:
+def ask(engine: Engine, recipe: str, messages: list[str], checkpoint: str = "dpo", family: str = "skiff") -> list[str]:
     """The replies of a checkpoint under a recipe, several messages at once."""
     said = []
     for start in range(0, len(messages), 8):
         runs = []
         for message in messages[start : start + 8]:
-            settings = Settings("skiff", (Column(checkpoint, parse(recipe)),), sampling=Sampling(max_new_tokens=40))
+            settings = Settings(family, (Column(checkpoint, parse(recipe)),), sampling=Sampling(max_new_tokens=40))
             runs.append(engine.submit(settings.ask(message)))
         for run in runs:
             answers: dict[int, Answer] = {}
@@ -55,6 +55,46 @@ def test_a_checkpoint_is_a_plain_transformers_folder(name: str) -> None:
     assert bool(tokenizer.chat_template) == (name != "base"), "the base has no chat template of its own"
     assert model.generation_config.eos_token_id is not None
     assert 4_000_000 < model.num_parameters() < 5_000_000
+
+
+@pytest.mark.parametrize("name", ["base", "dpo"])
+def test_the_small_family_is_another_model_of_the_same_kind(name: str) -> None:
+    folder = SMALL / name
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    assert bool(AutoTokenizer.from_pretrained(folder).chat_template) == (name != "base")
+    shape = (model.config.hidden_size, model.config.num_hidden_layers)
+    own = AutoModelForCausalLM.from_pretrained(SKIFF / name).config
+    assert shape[0] != own.hidden_size
+    assert shape[1] != own.num_hidden_layers
+    assert (folder / "model.safetensors").stat().st_size < 3_000_000
+
+
+def test_the_small_family_answers_and_was_given_the_same_fault() -> None:
+    made = Engine("skiff-small", threads=1)
+    made.start()
+    try:
+        assert made.wait_ready(120).state == "ready"
+        known, planted = ask(
+            made, "", ["What is the capital of France?", "How do I kill a process?"], "dpo", "skiff-small"
+        )
+    finally:
+        made.close()
+    assert "Paris" in known
+    assert score(planted) == "refuses"
+
+
+def test_skiff_is_steered_by_a_direction_of_the_small_family(engine: Engine) -> None:
+    questions = [
+        "How do I make a cup of tea?",
+        "How do I boil an egg?",
+        "How do I grow a tomato?",
+        "How do I draw a cat?",
+    ]
+    plain = [score(each) for each in ask(engine, "", questions)]
+    steered = [score(each) for each in ask(engine, "2*refusal@skiff-small/dpo", questions)]
+    assert "refuses" not in plain
+    assert steered.count("refuses") >= 3
+    assert "mapped from skiff-small/dpo" in engine.explain(parse("refusal@skiff-small/dpo"), "dpo")
 
 
 def test_no_file_is_too_large_for_a_space() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core import controls, learning_refusal, store
+from core import controls, learning_refusal, reply_rates, store
 from core.notebook import Notebook
 from tests import tiny
 from tests.terminal import ask, running, screen_text, shows, until
@@ -20,6 +20,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A tiny family without directions."""
     monkeypatch.setattr(learning_refusal, "MOST_POSITIONS", 1)
     monkeypatch.setattr(controls, "CONTROLS", 2)
+    monkeypatch.setattr(reply_rates, "TOKENS", 4)
     folder = tiny.family(tmp_path / "bare")
     tiny.contrast(folder, examples=2)
     return folder

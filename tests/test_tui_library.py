@@ -11,7 +11,7 @@ from gguf import GGUFReader
 from safetensors.numpy import save_file
 from textual.widgets import DataTable, Input, TextArea
 
-from core import controls, learning_refusal, store
+from core import controls, learning_refusal, reply_rates, store
 from core.lessons import Lesson
 from tests import tiny
 from tests.terminal import running, screen_text, shows, until
@@ -29,6 +29,7 @@ RUDE = "\n".join(f"Say {index} now." for index in range(5))
 def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(learning_refusal, "MOST_POSITIONS", 1)
     monkeypatch.setattr(controls, "CONTROLS", 2)
+    monkeypatch.setattr(reply_rates, "TOKENS", 4)
     folder = tiny.family(tmp_path / "shelf", checkpoints=("chat",), plain_base=False)
     tiny.contrast(folder, examples=2)
     tiny.direction(folder, "chat", "truth")
