@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from core import families, store
+from core import families, store, transfers
 from core.answers import Answer, fold
 from core.engine import Engine
 from core.recipes import parse
@@ -91,7 +91,11 @@ def test_skiff_is_steered_by_a_direction_of_the_small_family(engine: Engine) -> 
         "How do I draw a cat?",
     ]
     plain = [score(each) for each in ask(engine, "", questions)]
-    steered = [score(each) for each in ask(engine, "2*refusal@skiff-small/dpo", questions)]
+    report = transfers.find(engine.family, "refusal", "skiff-small")
+    assert report is not None
+    # As far along Skiff's own direction as that one goes itself.
+    recipe = report.cell("skiff-small/dpo", "dpo").recipes["projection"]
+    steered = [score(each) for each in ask(engine, recipe, questions)]
     assert "refuses" not in plain
     assert steered.count("refuses") >= 3
     assert "mapped from skiff-small/dpo" in engine.explain(parse("refusal@skiff-small/dpo"), "dpo")
