@@ -38,7 +38,29 @@ class Entry:
     def title(self) -> str:
         """What a list of choices calls it."""
         remark = ", hidden by your own" if self.hidden else ", yours" if self.own else ""
-        return f"{self.name} ({self.kind} of {self.checkpoint}{remark})"
+        source, target = self.mapped
+        whose = f"{source} for {target}" if source else f"from {self._other}" if self._other else self.checkpoint
+        return f"{self.called} ({self.kind} {'' if whose.startswith('from ') else 'of '}{whose}{remark})"
+
+    @property
+    def mapped(self) -> tuple[str, str]:
+        """Where a direction of another family comes from, and the checkpoint that it was mapped into; two empty strings of any other."""
+        details = self.card.details if self.card is not None else {}
+        origin = details.get("mapped")
+        return (str(origin.get("from", "")), str(details.get("checkpoint", ""))) if isinstance(origin, dict) else ("", "")
+
+    @property
+    def called(self) -> str:
+        """What a recipe or a screen calls it; where another family has a part in it, its file name says more."""
+        if self.card is not None and self._other:
+            return str(self.card.details.get("about", self.card.name))
+        return self.name
+
+    @property
+    def _other(self) -> str:
+        """The other family, or its checkpoint, that it comes from."""
+        details = self.card.details if self.card is not None else {}
+        return self.mapped[0] or str(details.get("other") or "")
 
     @property
     def row(self) -> tuple[str, ...]:
@@ -49,11 +71,12 @@ class Entry:
         said = self.card.details
         layer = f"{said['layer']} of {said['layers']}" if {"layer", "layers"} <= set(said) else _NOTHING
         made = " · ".join(str(said[key]) for key in ("date", "program") if said.get(key))
+        target = self.mapped[1]
         return (
-            self.name,
+            self.called,
             self.kind,
-            self.checkpoint,
-            str(said.get("method") or _NOTHING),
+            f"→ {target}" if target else self.checkpoint,
+            str(said.get("method") or (f"from {self._other}" if self._other else _NOTHING)),
             layer,
             _score(self.card),
             _examples(self.card),
