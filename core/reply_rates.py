@@ -8,7 +8,7 @@ from typing import Any
 
 from core import effects, sweeps
 from core.drafts import STRENGTHS, steer
-from core.edits import RowEdit
+from core.effects import Edits
 from core.events import Reason
 from core.loading import Loaded
 from core.notebook import Notebook
@@ -27,7 +27,6 @@ _ENDED: tuple[Reason, ...] = ("end", "stop string")
 
 #: A reply, and whether it ended by itself; a list, once it has been kept.
 Said = Sequence[Any]
-Edits = tuple[RowEdit, ...]
 
 
 def replies(

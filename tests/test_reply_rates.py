@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core import families, loading, reply_rates, store
+from core import effects, families, loading, reply_rates, store
 from core.answers import Answer
 from core.drafts import STRENGTHS, steer
 from core.generation import Speaker, Stream
@@ -55,7 +55,7 @@ def test_every_reply_is_the_one_that_its_prompt_gets_by_itself(loaded: Loaded, d
             }
 
 
-def alone(loaded: Loaded, ids: tuple[int, ...], edits: reply_rates.Edits) -> tuple[str, bool]:
+def alone(loaded: Loaded, ids: tuple[int, ...], edits: effects.Edits) -> tuple[str, bool]:
     stream, answer = Stream(loaded, [Speaker(0, ids, edits, Sampling(max_new_tokens=reply_rates.TOKENS))]), Answer()
     while not stream.done:
         for event in stream.step():

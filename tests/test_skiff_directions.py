@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from test_claims import report
 
+from core import families, tasks, transfers
 from core.skiff import directions_card as cards
 from core.skiff import measure_directions
 from core.skiff.directions_card import PROBES, REFUSAL, TRUTH, directions_card
 from core.skiff.evaluate import _parser
 from core.skiff.rates import Figure, at_least, at_most, count, repeated
+from core.skiff.subjects import Subjects
 
 
 def test_the_card_holds_every_figure_with_its_interval_and_what_falls_short() -> None:
@@ -57,6 +59,20 @@ def test_the_card_tells_what_maps_from_another_family_explain_and_what_their_dir
     rows = [line for line in part.splitlines() if line.startswith("| ")]
     assert [row.split(" | ")[0] for row in rows] == ["| from ↓ to →", "| small/post"], "one's own are told above"
     assert "cos .30 of 1.00" in rows[1]
+
+
+def test_what_was_carried_from_a_family_that_is_not_there_is_left_out_and_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    skiff = families.load("skiff")
+    shipped = transfers.there(skiff)
+    monkeypatch.setattr(transfers, "there", lambda _family: (*shipped, ("truth", "nowhere")))
+    found = measure_directions._mapped(Subjects(skiff))
+    assert {(each.kind, each.other) for each in found} == {("truth", "skiff-small"), ("refusal", "skiff-small")}
+    assert "truth from nowhere is left out of the card: There is no family 'nowhere'" in capsys.readouterr().out
+    monkeypatch.setattr(tasks, "VERSION", tasks.VERSION + 1)
+    assert measure_directions._mapped(Subjects(skiff)) == []
+    assert "run launch.py transfer --from skiff-small again" in capsys.readouterr().out
 
 
 def test_a_probe_is_judged_on_the_category_that_it_has_not_seen() -> None:

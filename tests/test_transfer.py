@@ -21,6 +21,7 @@ from core import (
     effects,
     families,
     layer_maps,
+    library,
     loading,
     nudges,
     pushes,
@@ -504,6 +505,10 @@ def test_what_came_from_another_family_is_offered_told_stale_and_measured_again(
     assert tasks.choices(family) == ("truth", "refusal")
     finished(transfer.steps(task(family, "truth", wider), load))
     assert tasks.choices(family) == ("truth", "refusal", "truth from wide")
+    listed = {each.title: each.row[:4] for each in library.entries(family) if each.checkpoint == "shared"}
+    assert listed["truth (transfer from wide, yours)"] == ("truth", "transfer", "shared", "from wide")
+    mapped = ("truth", "direction", "→ base", "mapped from wide/chat")
+    assert listed["truth (direction of wide/chat for base, yours)"] == mapped
     assert tasks.parted("truth from wide") == ("truth", "wide")
     assert tasks.parted("truth") == ("truth", "")
 

@@ -15,6 +15,7 @@ from core import chance, claims, contrast, directions, effects, estimates, famil
 from core.drafts import ablate
 from core.edits import RowEdit, compile_recipe
 from core.effects import Bystanders
+from core.errors import TillerError
 from core.intervals import short
 from core.recipes import Recipe, Term, layers_text
 from core.scoring import reply_logits
@@ -72,9 +73,14 @@ def _mapped(subjects: Subjects) -> list[Report]:
     for about, other in transfers.there(subjects.family):
         if not other:
             continue
-        report = tasks.fresh(Task(subjects.family, about, store.user_folder(), families.load(other)))
+        try:
+            report = tasks.fresh(Task(subjects.family, about, store.user_folder(), families.load(other)))
+        except TillerError as problem:
+            # A family that was named by its folder, or that lost a direction: its figures cannot be told to be of what is there now.
+            print(f"{about} from {other} is left out of the card: {problem}", flush=True)
+            continue
         if report is None:
-            print(f"What was carried from {other} is out of date; run launch.py transfer --from {other}.", flush=True)
+            print(f"{about} from {other} is left out of the card: run launch.py transfer --from {other} again.", flush=True)
         else:
             found.append(report)
     return found
