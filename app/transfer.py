@@ -60,8 +60,8 @@ class Board:
         if report is None:
             return self._nothing(_progress(job) or f"<p>{_EMPTY}</p>", about, running)
         measure = measure if measure in MEASURES[report.kind] else "cosine"
-        source = source if source in report.sources else report.sources[0]
-        target = target if target in report.targets else str(report.card.details["final"])
+        first = cells.opening(report)
+        source, target = source if source in report.sources else first[0], target if target in report.targets else first[1]
         known = cells.measures(report)[measure]
         drawn = drawings.lines(f"{source} → {target}", "layer", "value", cells.curves(report, source, target))
         old = self.pane.engine.carrying.stale(about)
@@ -77,6 +77,10 @@ class Board:
             gr.update(interactive=bool(report.cell(source, target).recipe)),
             gr.Timer(active=running),
         ]
+
+    def turn(self, about: str, measure: str | None, source: str | None, target: str | None) -> list[Any]:
+        """Another direction was chosen; one that came from another family is told of that family first."""
+        return self.show(about, measure, None if parted(about)[1] else source, target)
 
     def _report(self, about: str) -> Report | None:
         return transfers.find(self.pane.engine.family, *parted(about))
@@ -127,7 +131,8 @@ def build(pane: Pane) -> None:
     went, table, cell, profile, checks = (told("") for _ in range(5))
     timer = gr.Timer(_EVERY, active=False)
     board = Board(pane, about, measure, source, target, went, table, cell, profile, checks, use, timer)
-    for each in board.wanted:
+    about.input(board.turn, board.wanted, board.shown, **AT_ONCE)
+    for each in board.wanted[1:]:
         each.input(board.show, board.wanted, board.shown, **AT_ONCE)
     pane.tab.select(board.show, board.wanted, board.shown, **AT_ONCE)
     measuring.click(board.start, board.wanted, board.shown, **AT_ONCE)

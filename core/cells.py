@@ -48,6 +48,11 @@ class Shade:
         return " " if math.isnan(self.value) else lenses.glyph(self.lens, self.value)
 
 
+def opening(report: Report) -> tuple[str, str]:
+    """The cell that is told before anybody chooses, source and target: the ancestor's direction, or the other model's, on the final one."""
+    return report.sources[-1 if report.other else 0], str(report.card.details["final"])
+
+
 def stale(task: Task) -> str:
     """What is said of a report that does not belong to what is there now; empty when it does, or when there is none."""
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from core import claims, families, loading, store, tasks, transfer
+from core import cells, claims, families, loading, store, tasks, transfer
 from core.arguments import Arguments
 from core.families import Family
 from core.intervals import percentile, short
@@ -62,8 +62,8 @@ def run(arguments: list[str]) -> int:
 
 def _pair(report: Report, options: argparse.Namespace) -> tuple[str, str]:
     """Whose layers are shown: source and target."""
-    source = options.source_checkpoint or report.sources[0]
-    target = options.checkpoint or str(report.card.details["final"])
+    first = cells.opening(report)
+    source, target = options.source_checkpoint or first[0], options.checkpoint or first[1]
     for name, known, option in ((source, report.sources, "--source"), (target, report.targets, "--checkpoint")):
         if name not in known:
             raise UsageError(f"{option} takes {', '.join(known)}, not {name!r}.")
@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         dest="source_checkpoint",
         metavar="NAME",
         default="",
-        help="show the layers of this source (default: the base)",
+        help="show the layers of this source (default: the base, with --from the other family's final one)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the reports to this file as well")
     parser.add_argument("--again", action="store_true", help="measure anew what is already there")

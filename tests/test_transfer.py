@@ -466,6 +466,7 @@ def test_another_familys_direction_is_mapped_and_steers(family: Family, wider: F
     report = finished(transfer.steps(task(family, "refusal", wider), load))
     assert report.sources == ("base", "chat", "wide/base", "wide/chat")
     assert report.other == "wide"
+    assert cells.opening(report) == ("wide/chat", "chat")
     told = report.maps()["wide/chat>chat"]
     assert len(told["r2"]) == tiny.LAYERS
     assert all(method.startswith("ridge") for method in told["methods"])

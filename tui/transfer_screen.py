@@ -115,8 +115,8 @@ class TransferScreen(Place):
             self.table.add_column(name, width=max(len(name), *(len(row[column].plain) for row in rows)))
         for source, row in zip(report.sources, rows, strict=True):
             self.table.add_row(Content(source), *row)
-        at = report.targets.index(str(report.card.details["final"]))
-        self.table.move_cursor(row=0, column=at + 1)
+        source, target = cells.opening(report)
+        self.table.move_cursor(row=report.sources.index(source), column=report.targets.index(target) + 1)
         self._tell()
         # The cursor brings its own line into view; what the matrix shows stands above it.
         self.call_after_refresh(self.query_one("#place").scroll_home, animate=False)
