@@ -23,6 +23,7 @@ TOKENS, MOST = 64, 1.2
 #: Seconds after an answer's last token in which all colours are there, on an idle machine of two cores.
 WAIT = 0.3
 _ROOT = Path(__file__).resolve().parent.parent
+_STAGES = ("base", "sft", "safety", "dpo")
 _FIFTY: dict[str, Any] = {
     "vocab_size": 16_000, "hidden_size": 512, "intermediate_size": 1_536, "num_hidden_layers": 10, "num_attention_heads": 8,
     "num_key_value_heads": 8, "max_position_embeddings": 2_048, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1,
@@ -133,7 +134,7 @@ def _resident(folder: Path, kind: str) -> bool:
     limit = 1.25 * found["size"] + 4 * found["largest"]
     kept = found["peak"] <= limit
     print(
-        f"  {kind}: a path of three checkpoints of {found['size'] / 1e6:.0f} MB in memory: peak {found['peak'] / 1e6:.0f} MB over imports; "
+        f"  {kind}: a path of {len(_STAGES)} checkpoints of {found['size'] / 1e6:.0f} MB in memory: peak {found['peak'] / 1e6:.0f} MB over imports; "
         f"limit {limit / 1e6:.0f}: {'kept' if kept else 'MISSED'}",
         flush=True,
     )
@@ -151,7 +152,7 @@ def _in_a_process(*words: str) -> dict[str, float]:
 
 
 def save(kind: str, folder: str) -> dict[str, float]:
-    """Write a family of three random checkpoints of fifty million parameters, in shards."""
+    """Write a family of four random checkpoints of fifty million parameters, in shards."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Olmo2Config
     from transformers.utils import logging
@@ -160,14 +161,14 @@ def save(kind: str, folder: str) -> dict[str, float]:
     config: Any = {"llama": LlamaConfig, "olmo2": Olmo2Config}[kind](**_FIFTY)
     tokenizer = AutoTokenizer.from_pretrained(SHIPPED / "skiff" / "base")
     lines = [f'title = "Random {kind}"']
-    for seed, name in enumerate(("base", "sft", "dpo")):
+    for seed, name in enumerate(_STAGES):
         torch.manual_seed(seed)
         AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).save_pretrained(
             Path(folder) / name, max_shard_size=SHARD
         )
         tokenizer.save_pretrained(Path(folder) / name)
         lines += ["[[checkpoint]]", f'name = "{name}"', f'path = "{name}"', 'template = "plain"']
-        lines += [f'parent = "{("base", "sft")[seed - 1]}"'] if seed else []
+        lines += [f'parent = "{_STAGES[seed - 1]}"'] if seed else []
     (Path(folder) / "family.toml").write_text("\n".join(lines), encoding="utf-8")
     return {}
 

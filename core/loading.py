@@ -267,6 +267,8 @@ def _model(
                 **options,
             ),
         )
+    # What transformers' threads read last is given back too.
+    memory.trim()
     if missing := sorted(report["missing_keys"]):
         # transformers fills what is missing with random numbers and goes on.
         raise LoadError(

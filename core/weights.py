@@ -92,16 +92,17 @@ def distance(checkpoint: Checkpoint, before: Checkpoint) -> float:
     for name in old:
         if name not in new.stored:
             continue
-        one, other = new.full(name), old.full(name)
-        rows = min(len(one), len(other)) if one.ndim else None
+        one, other = new[name], old[name]
         if one.shape[1:] != other.shape[1:]:
             raise _unlike(before.name, name, tuple(other.shape), tuple(one.shape))
-        one, other = (one[:rows], other[:rows]) if rows is not None else (one, other)
-        whole += float(other.norm()) ** 2
-        # In place, since both were read for this alone.
-        moved += float(one.sub_(other).norm()) ** 2
-        if one.numel() > _LARGE:
-            del one, other
+        # Some rows at a time in float32: whole matrices would take several times what is stored.
+        step = max(1, _LARGE * len(other) // max(1, other.numel())) if other.ndim else 1
+        for some, kept in zip(torch.atleast_1d(one).split(step), torch.atleast_1d(other).split(step), strict=False):
+            rows = min(len(some), len(kept))
+            moved += float((some[:rows].float() - kept[:rows].float()).norm()) ** 2
+            whole += float(kept[:rows].float().norm()) ** 2
+        if other.numel() > _LARGE:
+            del one, other, some, kept
             memory.trim()
     return float((moved / whole) ** 0.5) if whole else 0.0
 
