@@ -134,8 +134,8 @@ def _resident(folder: Path, kind: str) -> bool:
     limit = 1.25 * found["size"] + 4 * found["largest"]
     kept = found["peak"] <= limit
     print(
-        f"  {kind}: a path of {len(_STAGES)} checkpoints of {found['size'] / 1e6:.0f} MB in memory: peak {found['peak'] / 1e6:.0f} MB over imports; "
-        f"limit {limit / 1e6:.0f}: {'kept' if kept else 'MISSED'}",
+        f"  {kind}: a path of {len(_STAGES)} checkpoints of {found['size'] / 1e6:.0f} MB in memory: "
+        f"peak {found['peak'] / 1e6:.0f} MB over imports; limit {limit / 1e6:.0f}: {'kept' if kept else 'MISSED'}",
         flush=True,
     )
     return kept

@@ -95,7 +95,7 @@ def random_model(kind: str, options: argparse.Namespace) -> Iterator[Loaded]:
         yield dataclasses.replace(loaded, ends=frozenset(), stops=())
 
 
-def _prompts(loaded: Loaded, count: int, lengths: tuple[int, int]) -> list[tuple[int, ...]]:
+def prompts(loaded: Loaded, count: int, lengths: tuple[int, int]) -> list[tuple[int, ...]]:
     """Prompts of as many different lengths as there are between the two, in no order, each with a beginning of text."""
     ids = encode(loaded, _TEXT)
     made = np.random.default_rng(0)
@@ -108,7 +108,7 @@ class Crowd:
 
     def __init__(self, loaded: Loaded, rows: int) -> None:
         self.loaded = loaded
-        self.prompts = _prompts(loaded, rows, (16, 40))
+        self.prompts = prompts(loaded, rows, (16, 40))
         self.sheet = lay_out(loaded, self.prompts)
         self.direction = self._random()
 
@@ -141,7 +141,7 @@ class Crowd:
     def generate(self) -> list[list[int]]:
         """What transformers' own ``generate`` says, greedily."""
         wanted = GenerationConfig(  # type: ignore[no-untyped-call]
-            do_sample=False, max_new_tokens=TOKENS, eos_token_id=_SHAPE["vocab_size"], pad_token_id=self.loaded.pad
+            do_sample=False, max_new_tokens=TOKENS, eos_token_id=self.loaded.model.config.vocab_size, pad_token_id=self.loaded.pad
         )
         attention = self.sheet.attention if self.sheet.attention is not None else torch.ones_like(self.sheet.ids)
         made: Any = self.loaded.model.generate(self.sheet.ids, attention_mask=attention, generation_config=wanted)  # type: ignore[operator]
@@ -219,7 +219,7 @@ def _decoding(crowd: Crowd, rows: int, pairs: int) -> bool:
 def learning(options: argparse.Namespace) -> bool:
     """Reading all layers at the last token of 128 + 128 prompts, against a plain loop over left-padded batches."""
     with random_model("llama", options) as loaded:
-        both = _prompts(loaded, 2 * LEARNT, LENGTHS)
+        both = prompts(loaded, 2 * LEARNT, LENGTHS)
         classes = both[:LEARNT], both[LEARNT:]
 
         def ours() -> Tensor:

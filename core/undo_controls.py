@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
+
 from core import loading
 from core.checkpoints import Checkpoint, Counterfactual, Family
 from core.effects import REFUSALS
@@ -127,9 +129,13 @@ def lora(loaded: Loaded, examples: Examples, steps: int, seed: int = 0) -> Learn
 
     yield Step(1, "Copying the model for a LoRA.")
     model: Any = copy.deepcopy(loaded.model).requires_grad_(False)
-    wrapped: Any = get_peft_model(
-        model, LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules="all-linear", task_type="CAUSAL_LM")
-    )
+    # Its first matrices are random: the same ones each time, and nobody else's random numbers are touched.
+    gpus = [loaded.device] if loaded.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=gpus):
+        torch.manual_seed(seed)
+        wrapped: Any = get_peft_model(
+            model, LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules="all-linear", task_type="CAUSAL_LM")
+        )
     trained = [parameter for parameter in wrapped.parameters() if parameter.requires_grad]
     yield from descend(loaded, wrapped, trained, examples, LORA_RATE, steps, seed)
     merged = wrapped.merge_and_unload()

@@ -96,13 +96,14 @@ def distance(checkpoint: Checkpoint, before: Checkpoint) -> float:
         if one.shape[1:] != other.shape[1:]:
             raise _unlike(before.name, name, tuple(other.shape), tuple(one.shape))
         # Some rows at a time in float32: whole matrices would take several times what is stored.
-        step = max(1, _LARGE * len(other) // max(1, other.numel())) if other.ndim else 1
-        for some, kept in zip(torch.atleast_1d(one).split(step), torch.atleast_1d(other).split(step), strict=False):
-            rows = min(len(some), len(kept))
-            moved += float((some[:rows].float() - kept[:rows].float()).norm()) ** 2
-            whole += float(kept[:rows].float().norm()) ** 2
+        one, other = (each if each.ndim else each[None] for each in (one, other))
+        rows, step = min(len(one), len(other)), max(1, _LARGE * len(other) // max(1, other.numel()))
+        for start in range(0, rows, step):
+            these = slice(start, min(start + step, rows))
+            moved += float((one[these].float() - other[these].float()).norm()) ** 2
+            whole += float(other[these].float().norm()) ** 2
         if other.numel() > _LARGE:
-            del one, other, some, kept
+            del one, other
             memory.trim()
     return float((moved / whole) ** 0.5) if whole else 0.0
 

@@ -144,6 +144,16 @@ def test_a_model_that_did_not_change_is_judged_as_it_was(loaded: Loaded, prompts
     assert other.keep_as_before < 1
 
 
+def test_a_lora_is_the_same_every_time_and_leaves_the_random_numbers_alone(loaded: Loaded, learnt: Examples) -> None:
+    state, found = torch.get_rng_state(), []
+    for _ in range(2):
+        made = run(undo_controls.lora(loaded, learnt, 2)).model
+        found.append({name: weight.detach() for name, weight in made.named_parameters()})
+    assert all(torch.equal(weight, found[1][name]) for name, weight in found[0].items())
+    assert any(not torch.equal(weight, found[0][name]) for name, weight in loaded.model.named_parameters())
+    assert torch.equal(state, torch.get_rng_state())
+
+
 def test_the_whole_of_it_with_its_controls(folder: Path, prompts: Prompts, tmp_path: Path) -> None:
     own = tiny.family(tmp_path / "tiny", checkpoints=("base", "chat"), plain_base=False)
     twin(own)
