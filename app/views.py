@@ -201,7 +201,7 @@ def answer_document(answer: Answer, names: Sequence[Lens]) -> dict[str, Any]:
     return {
         "t": [token_document(token, names) for token in answer.tokens], "joins": answer.joins, "note": answer.note,
         "done": answer.finished, "reason": reason(answer.reason), "seconds": answer.seconds, "error": answer.error,
-        "unblamed": answer.unblamed,
+        "unblamed": answer.unblamed, "awaited": answer.awaited,
     }  # fmt: skip
 
 

@@ -213,6 +213,10 @@ class Answering:
         seconds = active.answered - active.started
         if active.tokens and not active.run.scrub:
             self.speed = active.tokens / seconds
+        for column, blaming in active.blaming.items():
+            if not blaming.over:
+                # It was stopped: nothing more is to be waited for.
+                active.run.publish(Scores(column, "blame"))
         active.run.end()
 
     def _score_shadows(self, active: Active) -> None:

@@ -41,6 +41,8 @@ class Answer:
     error: str = ""
     #: Why there is no blame, in a sentence, where it was asked for.
     unblamed: str = ""
+    #: What blame that is still to come waits for, in a sentence, where that takes long.
+    awaited: str = ""
 
     @property
     def text(self) -> str:
@@ -78,7 +80,7 @@ class Answer:
             replace(token, blame={**token.blame, event.name: found[token.index]}) if token.index in found else token
             for token in self.tokens
         )
-        return replace(self, tokens=tokens, unblamed=event.note or self.unblamed)
+        return replace(self, tokens=tokens, unblamed=event.note or self.unblamed, awaited=event.awaited)
 
     def prefix(self, index: int, alternative: Alternative) -> tuple[int, ...]:
         """The token ids that a continuation from ``alternative`` at token ``index`` starts with."""

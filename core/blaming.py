@@ -56,11 +56,13 @@ class Blaming:
             self.over = self.over or (self.ended and self._complete)
             return None
         try:
-            next(self._slices, None)
+            awaited = next(self._slices, None)
         except TillerError as error:
             self.over = True
             return [Scores(self.column, "blame", note=str(error))]
         events = self._news()
+        if awaited is not None:
+            events.append(Scores(self.column, "blame", awaited=awaited))
         self.over = self.ended and self._complete
         return events
 
@@ -79,7 +81,7 @@ class Blaming:
         behind = self._behind(name)
         return behind > 0 and (self.ended or behind >= max(FIRST, len(self._found.get(name, ()))))
 
-    def _live(self) -> Iterator[None]:
+    def _live(self) -> Iterator[str | None]:
         assert self._get is not None
         while True:
             name = next(each for each in self._names if self._waits(each))
@@ -88,10 +90,17 @@ class Blaming:
             follower = self._followers[name]
             with reading(follower.loaded):
                 self._hear(follower.loaded, name, follower.follow(self.tokens[follower.read :]))
-            yield
+            yield None
 
-    def _in_turn(self) -> Iterator[None]:
+    def _in_turn(self) -> Iterator[str | None]:
+        """Gives a sentence when something begins that takes long, and an empty one when that is over."""
         for name in self._names:
+            preparing = False
+            for _ in self._models.prepare(name):
+                yield None if preparing else f"Reading the weights of {name}, once; the colours come then."
+                preparing = True
+            if preparing:
+                yield ""
             # Nothing else happens between taking a model and giving it back: it may be one that wears another's weights.
             with self._models.get(name) as loaded:
                 slices = logprobs_in_slices(loaded, [self._prompt], [self.tokens], self._unknown(name))
@@ -101,7 +110,7 @@ class Blaming:
                     except StopIteration as stop:
                         self._hear(loaded, name, stop.value[0])
                         break
-            yield
+            yield None
 
     def _hear(self, loaded: Loaded, name: str, values: Sequence[float]) -> None:
         self._found.setdefault(name, []).extend(values)

@@ -111,7 +111,8 @@ class Scores:
     """What else was found out about a reply, of which ``name`` says what it is.
 
     "shadow": ``readings`` of the whole reply by the checkpoint with an empty recipe. A question of :mod:`core.stages`: ``blames`` of the
-    tokens from ``start`` on, while the reply streams or after it. ``note`` says in a sentence why there are none, or is empty.
+    tokens from ``start`` on, while the reply streams or after it. ``note`` says in a sentence why there are none, ``awaited`` what they
+    wait for; both are else empty.
     """
 
     column: int
@@ -120,6 +121,7 @@ class Scores:
     blames: tuple[Blame, ...] = ()
     start: int = 0
     note: str = ""
+    awaited: str = ""
 
 
 Reason = Literal["end", "stop string", "length", "context", "stopped"]

@@ -5,9 +5,10 @@ Where they come from is left to whoever asks: the engine takes them from its she
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from core import loading, worn
@@ -27,14 +28,18 @@ T = TypeVar("T")
 class Models:
     """Gives a model by the name of its checkpoint, for as long as a ``with`` lasts.
 
-    ``exclusive`` says that chats use the same model, so that nothing else may happen inside the ``with``: see :meth:`during`.
+    ``exclusive`` says that chats use the same model, so that nothing else may happen inside the ``with``: see :meth:`during`. What can
+    be done for a model before that ``with`` is in the slices of ``prepare``.
     """
 
     get: Callable[[str], AbstractContextManager[Loaded]]
     exclusive: bool = False
+    prepare: Callable[[str], Iterable[None]] = lambda _name: ()
 
     def during(self, name: str, work: Callable[[Loaded], Learning[T]]) -> Learning[T]:
         """Some work with a model, in slices; in one where nothing may come between them."""
+        for _ in self.prepare(name):
+            yield Step(0, f"Reading the weights of {name}.")
         with self.get(name) as loaded:
             slices = work(loaded)
             if not self.exclusive:
@@ -61,15 +66,14 @@ def shelved(shelf: Shelf, final: str) -> Models:
 
     @contextmanager
     def models(name: str) -> Iterator[Loaded]:
-        with shelf.held(final if quantized else name) as loaded:
-            if quantized:
-                with worn.wearing(loaded, name) as other:
-                    yield other
-            else:
-                with reading(loaded) as other:
-                    yield other
+        if quantized:
+            with shelf.wearing(final, name) as other:
+                yield other
+        else:
+            with shelf.held(name) as loaded, reading(loaded) as other:
+                yield other
 
-    return Models(models, exclusive=quantized)
+    return Models(models, quantized, partial(shelf.prepare, final)) if quantized else Models(models)
 
 
 def alone(loaded: Loaded, placing: Placing) -> Models:

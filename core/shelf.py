@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
-from core import loading, memory, plan
+from core import loading, memory, plan, worn
 from core.errors import TillerError
 from core.families import Family
 from core.load_errors import explained
@@ -17,6 +17,8 @@ from core.loading import Loaded
 from core.memory import Room
 from core.plan import DoesNotFit, Need, Placing, Plan
 from core.sources import LoadingCancelled, Progress
+from core.steps import finished
+from core.worn import Difference
 
 #: Told what is being loaded, in a sentence, and how much of it is there, from 0 to 1.
 Say = Callable[[str, float | None], None]
@@ -46,6 +48,9 @@ class Shelf:
         self._busy, self._say = busy, say
         self._kept: OrderedDict[str, Loaded] = OrderedDict()
         self._held: Counter[str] = Counter()
+        # Of a quantized checkpoint to others, by both names; and what each takes, from when its making is begun.
+        self._differences: OrderedDict[tuple[str, str], Difference] = OrderedDict()
+        self._beside: dict[tuple[str, str], int] = {}
         self._needs: dict[tuple[str, str], Need] = {}
         self._places = loading.places(placing.device, placing.max_memory)
         self._limits = memory.parse(placing.max_memory)
@@ -78,7 +83,7 @@ class Shelf:
         """
         if name not in self._kept:
             self.cancel.clear()
-            self._make_room(name)
+            self._make_room(self._need(name, self.placing.quantize))
             self._kept[name] = self._load(name, wanted)
         self._kept.move_to_end(name)
         return self._kept[name]
@@ -103,7 +108,46 @@ class Shelf:
     def drop(self, name: str) -> None:
         """Give a checkpoint up, and its memory back."""
         self._kept.pop(name, None)
+        for key in [key for key in self._differences if key[0] == name]:
+            self._forget(key)
         memory.release()
+
+    def prepare(self, own: str, name: str) -> Generator[None, None, None]:
+        """Read what the quantized checkpoint ``own`` needs to be ``name``, a tensor at a time; it is kept while memory allows.
+
+        Raises:
+            NoRoomNow: what is in use leaves no room for it.
+            DoesNotFit, LoadError: it never fits, or the weights cannot be read.
+        """
+        key = (own, worn.alike(self.family, name))
+        if key[1] == own:
+            return
+        if key in self._differences:
+            self._differences.move_to_end(key)
+            return
+        with self.held(own) as loaded:
+            # In int8 with a scale a row, as weights of 8 bits are.
+            need = replace(self._need(key[1], "8bit"), name=f"Asking {key[1]} beside {own}")
+            self._make_room(need, own)
+            self._beside[key] = need.size
+            try:
+                self._differences[key] = yield from worn.between(loaded, key[1])
+            finally:
+                if key not in self._differences:
+                    self._forget(key)
+
+    @contextmanager
+    def wearing(self, own: str, name: str) -> Iterator[Loaded]:
+        """The quantized checkpoint ``own`` with what makes it ``name``, prepared now where it was not before. Raises as :meth:`prepare`."""
+        finished(self.prepare(own, name))
+        with self.held(own) as loaded:
+            difference = self._differences.get((own, worn.alike(self.family, name)))
+            with worn.wearing(loaded, name, difference) as found:
+                yield found
+
+    def _forget(self, key: tuple[str, str]) -> None:
+        self._differences.pop(key, None)
+        self._beside.pop(key, None)
 
     # ---------------------------------------------------------------------------------------------------------- loading
 
@@ -133,27 +177,41 @@ class Shelf:
         memory.release()
         raise LoadingCancelled(ended)
 
-    def _make_room(self, name: str) -> None:
-        need = self._need(name, self.placing.quantize)
+    def _make_room(self, need: Need, beside: str = "") -> None:
+        """Give up what is not in use until there is room; ``beside`` is a checkpoint without which what is needed is of no use."""
         while (room := self._room()).usable < need.size:
-            free = [each for each in self._kept if each not in self._busy() and not self._held[each]]
-            if room.usable + sum(self._need(each, self.placing.quantize).size for each in free) >= need.size:
+            others = [each for each in self._kept if each != beside]
+            free = [each for each in others if each not in self._busy() and not self._held[each]]
+            if self._differences:
+                # Sooner read again than a checkpoint.
+                self._forget(next(iter(self._differences)))
+                memory.release()
+            elif room.usable + sum(self._need(each, self.placing.quantize).size for each in free) >= need.size:
                 self.drop(free[0])
-            elif len(free) < len(self._kept):
+            elif len(free) < len(others):
                 raise NoRoomNow(
-                    f"{name} needs {memory.said(need.size)}, and what is answering now leaves {memory.said(room.usable)}; wait for it."
+                    f"{need.name} needs {memory.said(need.size)}, and what is answering now leaves {memory.said(room.usable)}; wait for it."
+                )
+            elif beside:
+                raise DoesNotFit(
+                    f"{need.name} needs {memory.said(need.size)}, and {memory.said(room.usable)} can be used on {room.where}; free some "
+                    f"memory or take a smaller family than {self.family.title}."
                 )
             else:
                 # Says what would fit.
-                plan.make(self.family, [name], self._with_all(room), self._need, self.placing.quantize)
+                plan.make(self.family, [need.name], self._with_all(room), self._need, self.placing.quantize)
 
     def _with_all(self, room: Room) -> Room:
-        held = sum(self._need(each, self.placing.quantize).size for each in self._kept)
-        return replace(room, usable=room.usable + held)
+        return replace(room, usable=room.usable + self._size)
 
     def _room(self) -> Room:
+        return memory.room(self._places, self._limits, self._size)
+
+    @property
+    def _size(self) -> int:
+        """The bytes of all that is in memory."""
         held = sum(self._need(each, self.placing.quantize).size for each in self._kept)
-        return memory.room(self._places, self._limits, held)
+        return held + sum(self._beside.values())
 
     def _need(self, name: str, quantize: str) -> Need:
         if (name, quantize) not in self._needs:

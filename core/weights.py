@@ -28,6 +28,7 @@ _DTYPES = {
 }  # fmt: skip
 #: The module that opens the files of a checkpoint, by a name of its own.
 _TRANSFORMERS: Any = transformers.modeling_utils
+_CPU = torch.device("cpu")
 #: Before a tensor of more bytes is read, what the last one left is given back: quantizing a matrix frees ten times what it keeps.
 _LARGE = 10**6
 
@@ -36,16 +37,19 @@ class Weights(Mapping[str, Tensor]):
     """A checkpoint's tensors by name, each read from disk, as it is stored, whenever it is asked for; a retrained one with its
     difference, and one of adapters with these.
 
-    ``weights["model.layers.0.mlp.down_proj.weight"]`` also finds what is stored without the ``model.`` in front, or with it.
+    They are on ``device``. ``weights["model.layers.0.mlp.down_proj.weight"]`` also finds what is stored without the ``model.`` in
+    front, or with it.
     """
 
-    def __init__(self, checkpoint: Checkpoint, folder: Path) -> None:
-        self.checkpoint = checkpoint
+    def __init__(self, checkpoint: Checkpoint, folder: Path, device: torch.device = _CPU) -> None:
+        self.checkpoint, self._device = checkpoint, device
         self.stored = sources.tensors(checkpoint, folder)
         self._change: Callable[[str, Tensor], Tensor] | None = None
         self._parts: tuple[Weights, Weights, Weights] | None = None
         if isinstance(checkpoint, Subtracted):
-            self._parts = (Weights(checkpoint.whole, folder), of(checkpoint.minus), of(checkpoint.plus))
+            self._parts = (
+                Weights(checkpoint.whole, folder, device), of(checkpoint.minus, device), of(checkpoint.plus, device),
+            )  # fmt: skip
         elif isinstance(checkpoint, Counterfactual) and checkpoint.difference is not None:
             self._change = differences.change(checkpoint)
         elif checkpoint.adapters:
@@ -57,7 +61,7 @@ class Weights(Mapping[str, Tensor]):
             return _subtracted(*self._parts, name)
         found = self._named(name)
         tensor = _read(self.stored[found])
-        return tensor if self._change is None else self._change(found, tensor)
+        return (tensor if self._change is None else self._change(found, tensor)).to(self._device)
 
     def full(self, name: str) -> Tensor:
         """A tensor in float32, whatever it is stored in. Raises LoadError for one that is not there."""
@@ -108,14 +112,14 @@ def distance(checkpoint: Checkpoint, before: Checkpoint) -> float:
     return float((moved / whole) ** 0.5) if whole else 0.0
 
 
-def of(checkpoint: Checkpoint) -> Weights:
-    """The weights of a checkpoint in full precision, from its files, however it was loaded.
+def of(checkpoint: Checkpoint, device: torch.device = _CPU) -> Weights:
+    """The weights of a checkpoint in full precision, from its files, however it was loaded; each is read to ``device``.
 
     Raises:
         LoadError: there are no whole safetensors files.
         StoreError, DifferenceError: a retrained checkpoint's difference is not there, or belongs to other weights.
     """
-    return Weights(checkpoint, sources.folder_of(checkpoint))
+    return Weights(checkpoint, sources.folder_of(checkpoint), device)
 
 
 #: What an output matrix is called, which a model with tied embeddings need not store, and what its input matrix is called.

@@ -3,54 +3,122 @@
 Tensors are read one at a time from the checkpoints' safetensors files, made in float32, and written into the model; at the end its
 own are read again. A quantized model keeps its packed matrices, and the *difference* of the other checkpoint to its own is added
 beside them, in int8 with one scale a row: two checkpoints that are quantized each by itself differ more by rounding than by a small
-stage of training [methods, 5].
+stage of training [methods, 5]. Reading both takes as long as loading them, so that such a difference can be kept (:func:`between`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from core import linear, memory, quantizing, weights
+from core.checkpoints import Checkpoint, Counterfactual, Family, Subtracted
 from core.differences import LEVELS
 from core.loading import Loaded
+from core.steps import finished
 from core.weights import Weights
 
 #: After a tensor of more numbers is written, what reading it took is given back before the next is read.
 _LARGE = 10**6
 
 
+@dataclass(frozen=True)
+class Difference:
+    """What a quantized model wears to be another checkpoint: of every packed layer, by its name, the difference [rows, columns] in int8
+    and its scales [rows]; of every other weight the other checkpoint's own, in the model's dtype. All on the model's device."""
+
+    checkpoint: Checkpoint
+    packed: Mapping[str, tuple[Tensor, Tensor]]
+    plain: Mapping[str, Tensor]
+
+
 @contextmanager
-def wearing(loaded: Loaded, name: str) -> Iterator[Loaded]:
+def wearing(loaded: Loaded, name: str, difference: Difference | None = None) -> Iterator[Loaded]:
     """The model of ``loaded`` with the weights of another checkpoint of its family, until the end of the ``with``.
 
-    Nothing else may use the model meanwhile.
+    Nothing else may use the model meanwhile. ``difference`` is what :func:`between` found, where it was kept.
 
     Raises:
         LoadError: the checkpoint has no whole weights, or other shapes.
     """
     if name == loaded.checkpoint.name:
         yield loaded
-        return
+    elif quantizing.layers(loaded.model):
+        if difference is None:
+            difference = finished(between(loaded, name))
+        with _put_on(loaded, difference):
+            yield replace(loaded, checkpoint=loaded.family.checkpoint(name))
+    else:
+        with _written(loaded, name):
+            yield replace(loaded, checkpoint=loaded.family.checkpoint(name))
+
+
+def between(loaded: Loaded, name: str) -> Generator[None, None, Difference]:
+    """What a quantized model differs by from another checkpoint, a tensor at a time; both are read in full precision for it.
+
+    Raises:
+        LoadError: the checkpoint has no whole weights, or other shapes.
+    """
     checkpoint = loaded.family.checkpoint(name)
-    own, other = weights.of(loaded.checkpoint), weights.of(checkpoint)
+    own, other = (weights.of(each, loaded.device) for each in (loaded.checkpoint, checkpoint))
+    found, kept = {}, {}
     packed = _packed(loaded.model)
-    plain = _plain(loaded.model, packed)
-    # What differs in more than its vocabulary is found before anything is written.
-    handles = [_beside(module, own, other, f"{place}.weight") for place, module in packed.items()]
+    for place, module in packed.items():
+        found[place] = _beside(module, own, other, f"{place}.weight")
+        yield
+    # The largest are among these, and in float32 they need not be where the model is.
+    other = weights.of(checkpoint)
+    for place, weight in _plain(loaded.model, packed).items():
+        kept[place] = weights.like(other, place, tuple(weight.shape)).to(weight.dtype).to(weight.device)
+        yield
+    memory.release()
+    return Difference(checkpoint, found, kept)
+
+
+def alike(family: Family, name: str) -> str:
+    """The name of a checkpoint whose weights these are, too: without its last stage a model is its parent, retrained or subtracted."""
+    found = family.checkpoint(name)
+    if isinstance(found, Subtracted) and found.whole == found.minus:
+        return found.plus.name
+    if isinstance(found, Counterfactual) and found.difference is None:
+        same = (each for each in family.checkpoints if (each.weights, each.adapters) == (found.weights, found.adapters))
+        return next(same, found).name
+    return found.name
+
+
+@contextmanager
+def _put_on(loaded: Loaded, difference: Difference) -> Iterator[None]:
+    packed, plain = _packed(loaded.model), dict(loaded.model.named_parameters())
+    linear.forget(loaded.model)
+    own = {name: plain[name].data for name in difference.plain}
+    handles = [packed[name].register_forward_hook(_adding(*each)) for name, each in difference.packed.items()]
+    try:
+        for name, weight in difference.plain.items():
+            plain[name].data = weight
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+        for name, weight in own.items():
+            plain[name].data = weight
+        linear.forget(loaded.model)
+
+
+@contextmanager
+def _written(loaded: Loaded, name: str) -> Iterator[None]:
+    own, other = weights.of(loaded.checkpoint), weights.of(loaded.family.checkpoint(name))
+    plain = _plain(loaded.model, {})
     linear.forget(loaded.model)
     memory.trim()
     try:
         _write(plain, other)
-        yield replace(loaded, checkpoint=checkpoint)
+        yield
     finally:
-        for handle in handles:
-            handle.remove()
         _write(plain, own)
         memory.trim()
 
@@ -87,14 +155,18 @@ def _write(plain: dict[str, Tensor], source: Weights) -> None:
             memory.trim()
 
 
-def _beside(module: nn.Module, own: Weights, other: Weights, name: str) -> Any:
-    """Add what another checkpoint differs by to what a packed layer computes; gives what takes it away again."""
+def _beside(module: nn.Module, own: Weights, other: Weights, name: str) -> tuple[Tensor, Tensor]:
+    """What another checkpoint differs by at a packed layer, in int8, and the scale of each row."""
     before = own.full(name)
     difference = weights.like(other, name, tuple(before.shape)) - before
     scale = difference.abs().amax(dim=1).clamp_min(torch.finfo(torch.float32).tiny) / LEVELS
     steps = (difference / scale[:, None]).round().to(torch.int8)
-    device = module.weight.device
-    steps, scale = steps.to(device), scale.to(device)  # type: ignore[arg-type]
+    device: Any = module.weight.device
+    return steps.to(device), scale.to(device)
+
+
+def _adding(steps: Tensor, scale: Tensor) -> Any:
+    """A hook that adds a difference to what a packed layer computes."""
 
     def add(_module: nn.Module, arguments: tuple[Any, ...], output: Tensor) -> Tensor:
         states = arguments[0]
@@ -102,4 +174,4 @@ def _beside(module: nn.Module, own: Weights, other: Weights, name: str) -> Any:
         found: Tensor = (output.float() + more).to(output.dtype)
         return found
 
-    return module.register_forward_hook(add)
+    return add

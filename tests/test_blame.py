@@ -372,6 +372,35 @@ def test_a_column_without_stages_says_why_and_answers_all_the_same(engine: Engin
     assert set(answers[0].tokens[0].blame) == {"introduced_at", "subtracted"}
 
 
+def test_a_quantized_family_says_what_its_colours_wait_for(whole: Path) -> None:
+    opened = Engine(str(whole), device="cpu", threads=1, quantize="8bit")
+    opened.start()
+    try:
+        assert opened.wait_ready(60).state == "ready"
+        answers, events = live(opened, asked(opened))
+        said = [event.awaited for event in events if isinstance(event, Scores) and event.awaited]
+        # Without its last stage, retrained or subtracted, dpo is safety, whose weights have been read already.
+        names = ["base", "sft", "safety", "without-sft", "without-safety", "dpo-minus-sft", "dpo-minus-safety"]
+        assert sorted(said) == sorted(f"Reading the weights of {name}, once; the colours come then." for name in names)
+        assert answers[0].awaited == ""
+        assert set(answers[0].tokens[0].blame) == {"introduced_at", "retrained_without", "subtracted"}
+        # The second time all of it is there.
+        again, events = live(opened, asked(opened))
+        assert not any(event.awaited for event in events if isinstance(event, Scores))
+        assert same(probabilities(again[0], "subtracted"), probabilities(answers[0], "subtracted"))
+        # Stopped while weights are read, nothing is waited for any longer.
+        opened.call(lambda worker: worker.shelf.drop("dpo")).result()
+        run, folded = opened.submit(asked(opened)), {0: Answer()}
+        for event in run:
+            folded = fold(folded, event)
+            if folded[0].awaited:
+                run.cancel()
+        assert folded[0].finished
+        assert not folded[0].awaited
+    finally:
+        opened.close()
+
+
 def test_a_run_that_is_stopped_is_not_held_up(engine: Engine) -> None:
     run = engine.submit(asked(engine, tokens=200))
     for event in run:

@@ -34,10 +34,10 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core.finding_confidence core.report core.report_pages core.confidence_files",
         "core.sources core.load_errors core.differences core.quantizing core.adapters core.shapes",
         "core.plan core.weights core.tokenizers",
-        "core.loading core.shelf core.gates core.edits",
+        "core.loading core.worn core.shelf core.gates core.edits",
         "core.generation core.layout core.gauges core.replies core.prompts core.scoring core.effects core.contrast core.threads "
         "core.tables core.states core.drafts core.examples core.direction_card core.library core.watching core.jobs core.tasks core.cells "
-        "core.sweeps core.nudges core.alignments core.forcing core.worn core.lineup core.noise core.blaming core.blame_study "
+        "core.sweeps core.nudges core.alignments core.forcing core.lineup core.noise core.blaming core.blame_study "
         "core.blame_agreement core.reply_rates",
         "core.readout core.logit_variance core.ablation core.measuring_confidence",
         "core.controls core.learning_truth core.learning_refusal core.learning_contrast core.directions core.parts core.background "

@@ -277,7 +277,8 @@ def wide(folder: Path) -> Path:
 
 def gradient(model: torch.nn.Module) -> torch.Tensor:
     """Of the likelihood of a token, by the embeddings of the prompt."""
-    embedded = model.get_input_embeddings()(torch.tensor([IDS])).detach().requires_grad_(True)  # type: ignore[operator]
+    ids = torch.tensor([IDS], device=next(model.parameters()).device)
+    embedded = model.get_input_embeddings()(ids).detach().requires_grad_(True)  # type: ignore[operator]
     model(inputs_embeds=embedded).logits[0, -1].log_softmax(-1)[7].float().backward()
     assert embedded.grad is not None
     return embedded.grad.float().flatten()

@@ -14,7 +14,7 @@ import pytest
 import tiny
 import torch
 
-from core import cli, families, loading, memory, plan
+from core import cli, families, loading, memory, plan, worn
 from core.engine import Engine
 from core.events import Done, Event, Failed, RecipeChanged, Started, Status, Token
 from core.memory import MemoryTextError, Room
@@ -447,3 +447,66 @@ def test_a_family_that_never_fits_says_so_at_once(folder: Path, engines: list[En
     engines.append(engine)
     assert engine.status.state == "failed"
     assert "use --quantize 8bit, which needs 82 kB" in engine.status.detail
+
+
+# -------------------------------------------------------------------- quantized: one checkpoint that becomes the others
+
+
+def quantized(folder: Path, limit: str = "", **options: object) -> Shelf:
+    return Shelf(families.load(str(folder)), Placing("cpu", quantize="8bit", max_memory=limit), **options)  # type: ignore[arg-type]
+
+
+@torch.inference_mode()
+def test_what_makes_a_quantized_checkpoint_another_is_read_once(folder: Path) -> None:
+    shelf, ids = quantized(folder), torch.tensor([[0, 40, 41, 42]])
+    own = shelf.get("chat").model(ids).logits
+    # A slice for every matrix, so that a chat goes on meanwhile.
+    assert len(list(shelf.prepare("chat", "dpo"))) > 7 * tiny.LAYERS
+    assert list(shelf.prepare("chat", "dpo")) == []
+    # Without its last stage a checkpoint is its parent, of which all is known.
+    assert list(shelf.prepare("chat", "chat-minus-chat")) == []
+    assert list(shelf.prepare("chat", "chat")) == []
+    found = {}
+    for name in ("dpo", "chat-minus-chat", "sft"):
+        with shelf.wearing("chat", name) as other:
+            assert other.checkpoint.name == name
+            found[name] = other.model(ids).logits
+        with worn.wearing(loading.load(shelf.family, "chat", device="cpu", quantize="8bit"), name) as other:
+            assert torch.equal(found[name], other.model(ids).logits)
+        assert torch.equal(shelf.get("chat").model(ids).logits, own)
+    assert torch.equal(found["dpo"], found["chat-minus-chat"])
+    assert not torch.equal(found["dpo"], found["sft"])
+    shelf.drop("chat")
+    assert len(list(shelf.prepare("chat", "dpo"))) > 7 * tiny.LAYERS
+
+
+def test_there_is_room_for_what_is_in_use_first(folder: Path) -> None:
+    # Two checkpoints and one difference: the second difference takes the place of the first, a third checkpoint takes all there is.
+    shelf = quantized(folder, f"{3 * EIGHT}")
+    shelf.get("base")
+    for name in ("dpo", "sft", "dpo"):
+        assert list(shelf.prepare("chat", name))
+    assert shelf.names == ("base", "chat")
+    shelf.get("sft")
+    assert list(shelf.prepare("chat", "dpo"))
+    assert shelf.names == ("sft", "chat")
+
+
+def test_a_difference_that_does_not_fit_is_a_sentence(folder: Path) -> None:
+    with pytest.raises(
+        DoesNotFit, match=r"Asking dpo beside chat needs 82 kB, and \d+ kB can be used on cpu; free some memory or"
+    ):
+        list(quantized(folder, f"{EIGHT + EIGHT // 2}").prepare("chat", "dpo"))
+    shelf = quantized(folder, f"{5 * EIGHT // 2}", busy=lambda: ("base",))
+    shelf.get("base")
+    with pytest.raises(NoRoomNow, match="Asking dpo beside chat needs 82 kB, and what is answering now leaves"):
+        list(shelf.prepare("chat", "dpo"))
+
+
+def test_reading_a_difference_can_be_given_up(folder: Path) -> None:
+    shelf = quantized(folder, f"{2 * EIGHT}")
+    work = shelf.prepare("chat", "dpo")
+    next(work)
+    work.close()
+    # Nothing of it is left to take room.
+    assert list(shelf.prepare("chat", "sft"))

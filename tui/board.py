@@ -255,6 +255,8 @@ class Board(Screen[None]):
         if self.lenses()[self.lens_index()].kind == "stages" and answer is not None and answer.finished:
             if answer.unblamed:
                 return answer.unblamed
+            if answer.awaited:
+                return answer.awaited
             if self.chat.made.get(index):
                 return "coloured by what the unsteered models make of the same tokens"
         if answer is None or not answer.finished or not self.chat.stale(index):

@@ -49,8 +49,9 @@
     }
 
     function unblamed() {
-      const said = Object.values(state.answers).map((each) => each.unblamed).filter(Boolean);
-      return said.length ? [el("span", { class: "t-error" }, said[0])] : [];
+      const [said, awaited] = ["unblamed", "awaited"].map((key) => Object.values(state.answers).map((each) => each[key]).find(Boolean));
+      if (said) return [el("span", { class: "t-error" }, said)];
+      return awaited ? [el("span", { class: "t-quiet", role: "status" }, awaited)] : [];
     }
 
     /* What the colours have nothing to say of yet is asked for, once for every answer and lens; a run that goes on is told to. */
@@ -72,7 +73,13 @@
     Tiller.on("view", draw);
     Tiller.on("lens", () => ask(true));
     for (const topic of ["view", "answers", "status"]) Tiller.on(topic, () => ask(false));
-    Tiller.on("answers", () => { if (state.view && Object.values(state.answers).some((each) => each.unblamed)) draw(); });
+    /* Also once more when nothing is awaited any longer. */
+    let said = false;
+    Tiller.on("answers", () => {
+      const says = Object.values(state.answers).some((each) => each.unblamed || each.awaited);
+      if (state.view && (says || said)) draw();
+      said = says;
+    });
     Tiller.on("digit", (digit) => { const lens = state.view.lenses[digit - 1]; if (lens) choose(lens.name); });
     new MutationObserver(() => { if (state.view) draw(); }).observe(document.body, { attributes: true, attributeFilter: ["class"] });
   };
