@@ -10,11 +10,10 @@ from pathlib import Path as File
 
 import torch
 
-from core import blame_files, blame_report, families, loading, stages
+from core import blame_files, blame_report, families, loading, stages, store, typed
 from core.arguments import Arguments
 from core.blame_report import Ask, Report, shortened, token_effects
 from core.blame_study import study
-from core.errors import TillerError
 from core.lineup import alone
 from core.options import UsageError
 from core.plan import Placing
@@ -57,11 +56,9 @@ def _parser() -> argparse.ArgumentParser:
         "three questions that are never mixed up (came with; without it, retrained; without it, weights subtracted).",
     )
     parser.add_argument("prompt", nargs="?", default="", help="what the model is asked; or --file")
+    parser.add_argument("--answer", metavar="TEXT", help="the answer (default: what the final checkpoint says)")
     parser.add_argument(
-        "--answer", metavar="TEXT", default="", help="the answer (default: what the final checkpoint says)"
-    )
-    parser.add_argument(
-        "--other", metavar="TEXT", default="",
+        "--other", metavar="TEXT",
         help="a second answer: which became likelier? (default: what the model without the largest stage says)",
     )  # fmt: skip
     parser.add_argument(
@@ -86,8 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--max-tokens", metavar="N", type=int, default=64, help="the longest answer in tokens (default: 64)"
     )
-    parser.add_argument("--csv", metavar="FILE", default="", help="write every effect, token by token, as CSV")
-    parser.add_argument("--json", metavar="FILE", default="", help="write the whole report as JSON")
+    parser.add_argument("--csv", type=typed.file, metavar="FILE", help="write every effect, token by token, as CSV")
+    parser.add_argument("--json", type=typed.file, metavar="FILE", help="write the whole report as JSON")
     parser.add_model(
         checkpoint="the final checkpoint of the path (default: the family's)",
         recipe="refused: models are asked as they are",
@@ -102,6 +99,8 @@ def _ask(options: argparse.Namespace) -> Ask:
             if not options.prompt
             else "Give a prompt or --file, not both."
         )
+    if "" in (options.answer, options.other):
+        raise UsageError("The answer is empty; write what the model said, or leave it out to take what it says.")
     if not 1 <= options.max_tokens <= 4096:
         raise UsageError("--max-tokens takes a whole number from 1 to 4096.")
     if options.question:
@@ -109,7 +108,7 @@ def _ask(options: argparse.Namespace) -> Ask:
     names = tuple(each.strip() for each in options.path.split(",") if each.strip())
     prompts = _prompts(options.file) if options.file else (options.prompt,)
     return Ask(
-        prompts, options.answer, options.other, options.checkpoint or "", names, options.question, options.system,
+        prompts, options.answer or "", options.other or "", options.checkpoint or "", names, options.question, options.system,
         options.own_templates, options.max_tokens,
     ).checked()  # fmt: skip
 
@@ -142,12 +141,9 @@ def _told(learning: Learning[Report]) -> Report:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-def _write(name: str, text: str) -> None:
-    try:
-        File(name).write_text(text, encoding="utf-8", newline="")
-    except OSError as error:
-        raise TillerError(f"{name} cannot be written ({error.strerror}); choose another file.") from error
-    print(f"Written to {name}.", file=sys.stderr)
+def _write(file: File, text: str) -> None:
+    store.write_bytes(file, text.encode())
+    print(f"Written to {file}.", file=sys.stderr)
 
 
 # --------------------------------------------------------------------------------------------------------------- the table

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from core import confidence, confidence_files, confidence_tables, families, loading, memory, store
+from core import confidence, confidence_files, confidence_tables, families, loading, memory, store, typed
 from core.arguments import Arguments
 from core.confidence import Confidence
 from core.errors import TillerError
@@ -42,7 +42,7 @@ def show(arguments: list[str]) -> int:
     else:
         print("\n\n".join(each.text() for each in tables))
     if options.neurons:
-        _write(Path(options.neurons), confidence_tables.scatter(every[-1]).csv())
+        _write(options.neurons, confidence_tables.scatter(every[-1]).csv())
     return 0
 
 
@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--format", choices=_FORMATS, default="text", help="how the tables are printed (default: text)")
     parser.add_argument(
         "--neurons",
+        type=typed.file,
         metavar="FILE",
         help="also write norm and LogitVar of every neuron of the last blocks to this CSV file",
     )

@@ -101,7 +101,7 @@ def _ends(loaded: Loaded, text: str) -> tuple[tuple[int, ...], dict[int, int]]:
     if not loaded.tokenizer.is_fast:
         ids = encode(loaded, start + text)
         return ids, {len(text): len(ids) - 1}
-    read = loaded.tokenizer(start + text, add_special_tokens=False, return_offsets_mapping=True)
+    read = loaded.tokenizer(start + text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     ends = {int(end) - len(start): index for index, (_, end) in enumerate(read["offset_mapping"])}
     return tuple(int(each) for each in read["input_ids"]), {end: index for end, index in ends.items() if end > 0}
 

@@ -140,7 +140,7 @@ class Pairing:
                 f"With its examples the sentence takes {len(ids)} tokens and {self.loaded.checkpoint.name} reads "
                 f"{self.loaded.context - 1}; shorten it."
             )
-        offsets = self.loaded.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        offsets = self.loaded.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)["offset_mapping"]
         begin = len(self.start)
         spans = [_trimmed(text, start, end) for start, end in offsets]
         shared = next((place for place, (_, end) in enumerate(spans) if end > begin), len(spans))

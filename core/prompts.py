@@ -74,7 +74,8 @@ def render(loaded: Loaded, messages: Sequence[dict[str, str]]) -> Prompt:
 
 def encode(loaded: Loaded, text: str) -> tuple[int, ...]:
     """Text to ids as it stands: a template has put BOS where it belongs."""
-    return tuple(int(i) for i in loaded.tokenizer(text, add_special_tokens=False)["input_ids"])
+    # How long it may be is checked where it is used, in words that a person understands.
+    return tuple(int(i) for i in loaded.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
 
 def chat_prompt(loaded: Loaded, message: str) -> tuple[int, ...]:

@@ -11,7 +11,20 @@ from typing import TypeVar
 
 import torch
 
-from core import confidence, contrast, facts, families, knowledge, loading, report, report_pages, store, tasks, transfer
+from core import (
+    confidence,
+    contrast,
+    facts,
+    families,
+    knowledge,
+    loading,
+    report,
+    report_pages,
+    store,
+    tasks,
+    transfer,
+    typed,
+)
 from core.arguments import Arguments
 from core.comparing import Pair
 from core.confidence import Confidence
@@ -80,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--out",
+        type=typed.file,
         metavar="FILE",
         help="where to write; the Markdown lies beside the HTML page (default: report-FAMILY.html)",
     )

@@ -7,12 +7,11 @@ import dataclasses
 import json
 import math
 import sys
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from core import facts, families, knowledge, loading, map_files, store
+from core import facts, families, knowledge, loading, map_files, store, typed
 from core.arguments import Arguments
 from core.families import Family
 from core.loading import Loaded
@@ -79,8 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--across", action="store_true", help="also put the residuals of each checkpoint into the other"
     )
-    parser.add_argument("--csv", metavar="FILE", help="write every cell")
-    parser.add_argument("--svg", metavar="FILE", help="write a picture")
+    parser.add_argument("--csv", type=typed.file, metavar="FILE", help="write every cell")
+    parser.add_argument("--svg", type=typed.file, metavar="FILE", help="write a picture")
     parser.add_argument("--json", action="store_true", help="print everything as one JSON document")
     return parser
 
@@ -155,9 +154,9 @@ def _draw(traced: Traced, pace: Pace) -> None:
 
 def _show(traced: Traced, options: argparse.Namespace) -> None:
     if options.csv:
-        store.write_bytes(Path(options.csv), map_files.to_csv(traced).encode())
+        store.write_bytes(options.csv, map_files.to_csv(traced).encode())
     if options.svg:
-        store.write_bytes(Path(options.svg), map_files.to_svg(traced).encode())
+        store.write_bytes(options.svg, map_files.to_svg(traced).encode())
     if options.json:
         print(json.dumps(document(traced), ensure_ascii=False))
         return

@@ -8,11 +8,10 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 
 import torch
 
-from core import cells, claims, families, loading, store, tasks, transfer
+from core import cells, claims, families, loading, store, tasks, transfer, typed
 from core.arguments import Arguments
 from core.families import Family
 from core.intervals import percentile, short
@@ -56,7 +55,7 @@ def run(arguments: list[str]) -> int:
         print("\n".join(lines(report, pair)), flush=True)
         documents.append(document(report))
     if options.json:
-        options.json.write_text(json.dumps(documents, indent=1) + "\n", encoding="utf-8")
+        store.write_bytes(options.json, (json.dumps(documents, indent=1) + "\n").encode())
     return 0
 
 
@@ -96,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         default="",
         help="show the layers of this source (default: the base, with --from the other family's final one)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the reports to this file as well")
+    parser.add_argument("--json", type=typed.file, metavar="FILE", help="write the reports to this file as well")
     parser.add_argument("--again", action="store_true", help="measure anew what is already there")
     parser.add_argument("--ship", action="store_true", help="write beside family.toml instead of into your data folder")
     return parser

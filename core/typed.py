@@ -6,7 +6,9 @@ Standard library only: a typing mistake answers at once, on a machine where noth
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 from core import memory
 from core.errors import TillerError
@@ -25,6 +27,20 @@ def text(value: str, name: str) -> str:
     if not value.strip():
         raise UsageError(f"{name} is empty; give it a value or leave it out.")
     return value
+
+
+def file(value: str) -> Path:
+    """A file that is written once everything is computed: that it can be is known before. Raises UsageError."""
+    path = Path(value)
+    if not value.strip() or path.is_dir():
+        raise UsageError(f"{value!r} is no name for a file; give one that can be written.")
+    folder = next(each for each in path.absolute().parents if each.exists())
+    try:
+        # What a system says that one may do, and what it lets one do, are not the same.
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written ({folder}: {error.strerror}); choose another folder.") from error
+    return path
 
 
 def whole(low: int, high: int) -> Callable[[str, str], int]:

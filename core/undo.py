@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from core import families, loading, undo_report, undo_saving
+from core import families, loading, store, typed, undo_report, undo_saving
 from core.arguments import Arguments
 from core.errors import TillerError
 from core.options import UsageError
@@ -31,6 +31,11 @@ def undo(arguments: list[str]) -> int:
     family = families.load(options.family)
     torch.set_num_threads(options.threads or loading.threads())
     prompts = _prompts(options)
+    # What the fit would be lost for is refused before it.
+    if options.name:
+        undo_saving.check_name(family, options.checkpoint or family.final.name, options.name)
+    if options.out:
+        undo_saving.check_folder(options.out)
     loaded = loading.load(
         family, options.checkpoint or family.final.name, device=options.device, dtype=options.dtype,
         quantize=options.quantize, max_memory=options.max_memory, differentiable=True,
@@ -46,7 +51,7 @@ def undo(arguments: list[str]) -> int:
         undo_saving.save_folder(loaded, undone.strengths, options.out, title)
         print(f"Written to {options.out}; chat with it by --family {_as_argument(options.out)}.")
     if options.json:
-        options.json.write_text(json.dumps(undone.document(), indent=1) + "\n", encoding="utf-8")
+        store.write_bytes(options.json, (json.dumps(undone.document(), indent=1) + "\n").encode())
     return 0
 
 
@@ -73,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="write the edited model as a model folder")
     parser.add_argument("--name", metavar="NAME", help="keep the edited model as one more checkpoint of the family")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
+    parser.add_argument("--json", type=typed.file, metavar="FILE", help="write the figures as JSON")
     parser.add_argument(
         "--no-controls", action="store_true", help="leave the controls out, which take longer than the fit"
     )

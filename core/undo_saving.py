@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from core import differences, edited, store, weights
+from core.checkpoints import Family
 from core.errors import TillerError
 from core.loading import Loaded
 from core.undo_report import Undone
@@ -26,11 +27,7 @@ def save_checkpoint(loaded: Loaded, undone: Undone, name: str) -> Path:
         StoreError: it cannot be written.
     """
     of = loaded.checkpoint
-    if not of.local or of.adapters:
-        raise TillerError(
-            f"{of.name} is no folder on this computer; save the edited model as a folder with --out instead."
-        )
-    path = edited.path(loaded.family, name)
+    path = check_name(loaded.family, of.name, name)
     whole, now = {}, {}
     parameters = dict(loaded.model.named_parameters())
     with torch.no_grad():
@@ -43,14 +40,27 @@ def save_checkpoint(loaded: Loaded, undone: Undone, name: str) -> Path:
     return path
 
 
+def check_name(family: Family, of: str, name: str) -> Path:
+    """Where an edited checkpoint would be kept. Raises FamilyError and TillerError as :func:`save_checkpoint`."""
+    checkpoint = family.checkpoint(of)
+    if not checkpoint.local or checkpoint.adapters:
+        raise TillerError(f"{of} is no folder on this computer; save the edited model as a folder with --out instead.")
+    return edited.path(family, name)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise TillerError for a folder that is there and not empty."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise TillerError(f"{folder} is there already; give --out a folder that is not, or empty it.")
+
+
 def save_folder(loaded: Loaded, strengths: Strengths, folder: Path, title: str) -> None:
     """Write the edited model with its tokenizer and a family.toml, in the numbers that its weights are stored in.
 
     Raises:
         TillerError: the folder is there and not empty, or cannot be written.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise TillerError(f"{folder} is there already; give --out a folder that is not, or empty it.")
+    check_folder(folder)
     temporary = folder.with_name(f".{folder.name}.new")
     try:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -597,6 +597,7 @@ def test_the_first_line_names_the_stage_and_its_size(
         (("--file", "no-such-file"), "cannot be read"),
         (("Hi", "--question", "why"), "ask came-with, retrained or subtracted"),
         (("Hi", "--answer", " "), "The answer is empty"),
+        (("Hi", "--answer", ""), "The answer is empty"),
         (("Hi", "--path", "base,dpo"), "is no chain"),
         (("Hi", "--checkpoint", "base"), "no checkpoint before it"),
         (("Hi", "--recipe", "refusal"), "leave --recipe out"),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core import typed
 from core.arguments import Arguments
 from core.command_line import read
 from core.helping import help_text
@@ -191,3 +193,12 @@ def test_the_examples_of_the_help_can_be_typed() -> None:
         for arguments, _ in verb.examples:
             line = arguments.rpartition("launch.py")[2]
             read(shlex.split(line))
+
+
+@pytest.mark.parametrize("name", ["", " ", "{there}", "/dev/null/figures.csv", "/proc/figures.csv"])
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_computed(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"is no name for a file|cannot be written \(/"):
+        typed.file(name.format(there=tmp_path))
+    # A folder that is not there yet is made when the file is written.
+    assert typed.file(str(tmp_path / "new" / "figures.csv")) == tmp_path / "new" / "figures.csv"
+    assert not list(tmp_path.iterdir())

@@ -256,6 +256,11 @@ def test_the_verb(
     ]
     assert families.load(str(tmp_path / "out")).final.name == "edited"
     assert families.load(str(folder)).checkpoint("mended")
+    # Refused before anything is fitted.
+    with pytest.raises(FamilyError, match="has a checkpoint 'sft' already"):
+        command(["sft", "--family", str(folder), *files, "--name", "sft"])
+    with pytest.raises(TillerError, match="is there already"):
+        command(["sft", "--family", str(folder), *files, "--out", str(tmp_path / "out")])
     with pytest.raises(UsageError, match="add --keep FILE"):
         command(["sft", "--family", str(folder), *files[:2]])
     with pytest.raises(TillerError, match="cannot be read"):
