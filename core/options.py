@@ -185,8 +185,8 @@ VERBS: dict[str, Verb] = {
         "one answer on the command line, streamed",
         'chat "MESSAGE" [OPTIONS]',
         (
-            ('chat "What is the capital of France?"', "the model as it is"),
-            ('chat "What is the capital of France?" --recipe "1.5*refusal"', "steered"),
+            ('chat "How do I make a cup of tea?"', "the model as it is"),
+            ('chat "How do I make a cup of tea?" --recipe "1.5*refusal"', "steered"),
             ('chat "Is Paris in France?" --json', "every event of the stream, one a line"),
             ('echo "Tell me about whales." | python launch.py chat', "the message from a pipe"),
         ),
