@@ -114,9 +114,11 @@ def _left_in(folder: Path, limit: str, used: str) -> Iterator[int]:
         yield max(0, int(most) - taken + int(stat.get("total_inactive_file", stat.get("inactive_file", "0"))))
 
 
-def release() -> None:
-    """Give what nobody holds any more back to the system, so that it is free for the next checkpoint."""
-    gc.collect()
+def release(circles: bool = True) -> None:
+    """Give what nobody holds any more back to the system, so that it is free for the next checkpoint; a model is held by ``circles`` of
+    its own parts, which take a while to be found."""
+    if circles:
+        gc.collect()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from core import effects, facts
 from core.contrast import ContrastSet
@@ -18,6 +19,8 @@ from core.replies import token_text
 PLAIN = "{statement}"
 #: Judged examples before every sentence, of each class.
 SHOTS = 2
+#: Prompts of which it is remembered how they are tokenized.
+_KEPT = 4096
 
 
 class PairError(TillerError):
@@ -72,10 +75,13 @@ class Pairing:
         shots = [(trues[0], True), (falses[0], False), (falses[-1], False), (trues[-1], True)]
         said = (f"{self.form.format(statement=text)}{LABELS[0] if true else LABELS[1]}\n" for text, true in shots)
         self.start = str(loaded.tokenizer.bos_token or "") + "".join(said)
+        # A set's statements are each looked at with many others.
+        self._tokens = lru_cache(_KEPT)(self._tokenized)
+        self._labels = lru_cache(_KEPT)(self.labels)
 
     def length(self, statement: str) -> int:
         """How many tokens a prompt about a statement has."""
-        return len(encode(self.loaded, self.start + self.form.format(statement=statement)))
+        return len(self._tokens(statement)[0])
 
     def pair(
         self,
@@ -120,8 +126,7 @@ class Pairing:
 
     def labels(self, statement: str) -> tuple[int, int]:
         """The tokens by which the answers TRUE and FALSE begin. Raises PairError when they begin alike."""
-        text = self.start + self.form.format(statement=statement)
-        asked = Asked(text, encode(self.loaded, text))
+        asked = Asked(self._text(statement), self._tokens(statement)[0])
         true, false = (effects.continuation(self.loaded, asked, label)[0] for label in LABELS)
         if true == false:
             raise PairError(
@@ -131,16 +136,24 @@ class Pairing:
 
     # ------------------------------------------------------------------------------------------------------------ tokens
 
+    def _text(self, statement: str) -> str:
+        return self.start + self.form.format(statement=statement)
+
+    def _tokenized(self, statement: str) -> tuple[tuple[int, ...], list[Span]]:
+        """A statement's prompt: its ids, and where in the text each stands."""
+        tokenizer = self.loaded.tokenizer
+        # How long it may be is checked where it is used, in words that a person understands.
+        found = tokenizer(self._text(statement), add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        return tuple(int(each) for each in found["input_ids"]), found["offset_mapping"]
+
     def _read(self, statement: str) -> _Tokens:
         """A statement's prompt in tokens. Raises PairError for one token alone, and for more than the model reads."""
-        text = self.start + self.form.format(statement=statement)
-        ids = encode(self.loaded, text)
+        text, (ids, offsets) = self._text(statement), self._tokens(statement)
         if len(ids) >= self.loaded.context:
             raise PairError(
                 f"With its examples the sentence takes {len(ids)} tokens and {self.loaded.checkpoint.name} reads "
                 f"{self.loaded.context - 1}; shorten it."
             )
-        offsets = self.loaded.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)["offset_mapping"]
         begin = len(self.start)
         spans = [_trimmed(text, start, end) for start, end in offsets]
         shared = next((place for place, (_, end) in enumerate(spans) if end > begin), len(spans))
@@ -161,7 +174,7 @@ class Pairing:
         texts = tuple(token_text(self.loaded, token) for token in one.ids[one.shared :])
         roles = _roles(sentences[0], one.spans, subject, object_) if subject else ("",) * len(texts)
         at = tuple(one.shared + place for place, span in enumerate(one.spans) if subject and _inside(span, subject))
-        return Pair(one.ids, other, one.shared, first, texts, roles, at, self.labels(sentences[0]), sentences)
+        return Pair(one.ids, other, one.shared, first, texts, roles, at, self._labels(sentences[0]), sentences)
 
     def _unequal(self, true: str, false: str, known: Sequence[Fact]) -> str:
         """Which words differ in their number of tokens, and what would do instead."""

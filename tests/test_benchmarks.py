@@ -66,7 +66,7 @@ def test_a_map_has_the_numbers_of_one_pass_a_cell_and_keeps_its_limits(
     quick: dict[str, float], monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.setattr(tracing, "interleaved", large.interleaved)
-    monkeypatch.setattr(tracing, "PAIRS", 20)
+    monkeypatch.setattr(tracing, "PAIRS", 10)
     # A sample of 16 cells and the pass that reads stand for all 4 × 16 of them and that pass.
     quick["map"] = 65 / 17 / 12.1
     assert tracing.tracing(OPTIONS)

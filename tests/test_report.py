@@ -357,7 +357,7 @@ def test_what_cannot_be_measured_stands_in_its_place_and_the_rest_goes_on(
     for name in ("SETS", "MATCHED"):
         monkeypatch.setattr(measuring_confidence, name, 4)
     out = tmp_path / "page.html"
-    assert reporting.run(["--family", str(folder), "--out", str(out), "--pairs", "2"]) == 0
+    assert reporting.run(["--family", str(folder), "--out", str(out), "--pairs", "2", "--set", "cities"]) == 0
     said = capsys.readouterr().out
     assert str(out) in said
     page, text = out.read_text(encoding="utf-8"), out.with_suffix(".md").read_text(encoding="utf-8")
