@@ -236,8 +236,8 @@ def test(command: "Command") -> int:
     """
     import subprocess
 
-    # More than four share the memory and the browser badly.
-    shared = ["--numprocesses", str(min(4, os.cpu_count() or 1)), "--dist", "loadfile"]
+    # One more than there are cores, since tests also wait for a browser, a terminal or a process; more than four share these badly.
+    shared = ["--numprocesses", str(min(4, 1 + (os.cpu_count() or 1))), "--dist", "loadfile"]
     pytest = subprocess.Popen([sys.executable, "-m", "pytest", *(command.rest or shared)], cwd=ROOT)
     while True:
         try:

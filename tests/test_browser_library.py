@@ -130,7 +130,7 @@ def test_directions_are_taken_in_and_out(chromium: Browser, server: Served, tmp_
     bring.click()
     expect(said.last).to_contain_text("Choose a file first.")
     library.locator("input[type=file]").set_input_files(file)
-    expect(library.get_by_text("happy.safetensors").first).to_be_visible()
+    expect(library.get_by_role("row", name="happy.safetensors")).to_be_visible()
     library.get_by_label("call it, in recipes").fill("truth")
     bring.click()
     expect(said.last).to_contain_text("There is a direction truth of shelf/chat already")
