@@ -237,7 +237,8 @@ def test(command: "Command") -> int:
     import subprocess
 
     # One more than there are cores, since tests also wait for a browser, a terminal or a process; more than four share these badly.
-    shared = ["--numprocesses", str(min(4, 1 + (os.cpu_count() or 1))), "--dist", "loadfile"]
+    # In their own order: those of the browser, few and slow, would else come last, and one process would have them all.
+    shared = ["--numprocesses", str(min(4, 1 + (os.cpu_count() or 1))), "--dist", "loadfile", "--no-loadscope-reorder"]
     pytest = subprocess.Popen([sys.executable, "-m", "pytest", *(command.rest or shared)], cwd=ROOT)
     while True:
         try:
