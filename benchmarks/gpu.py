@@ -1,7 +1,7 @@
 """A pair of models of an 8B model's shape on one GPU: what loading takes there, what steering, colouring by stages, maps and learning cost.
 
-Weights are random, in the shape of Llama 3.1 8B (with Skiff's small vocabulary repeated to its size, since a tokenizer cannot be made up);
-no figure here depends on what a model says.
+Weights are random, in the shape of Llama 3.1 8B. The tokenizer is Skiff's, which knows a small part of so many ids; no figure here
+depends on what a model says.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def _colours(family: Family, quantize: str) -> None:
     try:
         status = engine.wait_ready(300)
         if status.state != "ready":
-            raise TillerError(str(status))
+            raise TillerError(status.detail)
         settings = engine.settings("post", "")
         sampling = dataclasses.replace(settings.sampling, max_new_tokens=64)
         settings = replace(settings, columns=settings.columns[:1], selected=0, lens="blame", sampling=sampling)

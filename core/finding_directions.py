@@ -17,7 +17,7 @@ from core.intervals import Rate, at_least, at_most, less, short
 from core.store import Card
 from core.tabulated import Table
 from core.transfers import MEASURES, PROFILES, SCALINGS, Classes, Report
-from core.truth_probe import Probe
+from core.truth_probe import SHUFFLES, Probe
 from core.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict
 
 #: A probe reads truth when it judges at least this part of the left-out categories rightly.
@@ -36,7 +36,8 @@ REFUSAL = (
 TRUTH_METHODS = (
     "A direction is the difference between the means of the residual stream over true and over false statements, read at the "
     "full stop [Marks & Tegmark]. A probe is learnt on the training categories, its layer chosen on the validation categories "
-    "and its figure told on test categories that neither has seen; the same with labels shuffled 1,000 times is its control. The cosine of "
+    f"and its figure told on test categories that neither has seen; the same with labels shuffled {SHUFFLES:,} times is its "
+    "control. The cosine of "
     "two directions is judged as a part of its ceiling, what noise in the examples leaves of it. For the intervention, few-shot "
     "«S. This statement is:», the direction is added at the statement's last tokens at equal norm, at a strength that was "
     "chosen on validation; a verdict flips when TRUE and FALSE change places. Intervals: Wilson for rates, Newcombe for their "

@@ -18,7 +18,7 @@ import tiny
 import torch
 from test_blame import live
 from test_core_engine import answers, chat, ids, until_end
-from test_quantized import IDS, KINDS, gradient, wide
+from test_quantized import IDS, KINDS, gradient, unpack, wide
 
 from core import (
     blame_study,
@@ -215,15 +215,10 @@ def test_quantized_weights_are_nearly_the_whole_ones(quantize: str) -> None:
 
 
 def test_gradients_through_4_bits_are_right_on_a_gpu_too(tmp_path: Path) -> None:
-    import bitsandbytes as bnb
-
     family = families.load(str(wide(tmp_path / "wide")))
     loaded = loading.load(family, "chat", device=GPU, quantize="4bit", differentiable=True)
     twin = loading.load(family, "chat", device=GPU, dtype="bfloat16").model
-    for name, module in loaded.model.named_modules():
-        if type(module).__name__ == "Linear4bit":
-            unpacked = bnb.functional.dequantize_4bit(module.weight.data, module.weight.quant_state)  # type: ignore[arg-type]
-            twin.get_submodule(name).weight.data.copy_(unpacked)  # type: ignore[union-attr, operator]
+    unpack(loaded.model, twin)
     ours, theirs = gradient(loaded.model), gradient(twin)
     assert float(torch.cosine_similarity(ours, theirs, dim=0)) > 0.995
 

@@ -284,20 +284,25 @@ def gradient(model: torch.nn.Module) -> torch.Tensor:
     return embedded.grad.float().flatten()
 
 
+def unpack(model: torch.nn.Module, twin: torch.nn.Module) -> None:
+    """Give a twin in full precision every quantized matrix of a 4-bit model as it is when it is unpacked."""
+    import bitsandbytes as bnb
+
+    for name, module in model.named_modules():
+        if type(module).__name__ == "Linear4bit":
+            unpacked = bnb.functional.dequantize_4bit(module.weight.data, module.weight.quant_state)  # type: ignore[arg-type]
+            twin.get_submodule(name).weight.data.copy_(unpacked)  # type: ignore[union-attr, operator]
+
+
 def test_gradients_through_4_bits_are_right_or_refused(tmp_path: Path) -> None:
     folder = wide(tmp_path / "wide")
     loaded = load(folder, "4bit", differentiable=True)
     with torch.inference_mode():
         loaded.model(torch.tensor([IDS]))
     quantizing.check_differentiable(loaded.model)
-    # The same function in full precision: every quantized matrix as it is when it is unpacked.
-    import bitsandbytes as bnb
-
+    # The same function in full precision.
     twin = load(folder, "none", dtype="bfloat16").model
-    for name, module in loaded.model.named_modules():
-        if type(module).__name__ == "Linear4bit":
-            unpacked = bnb.functional.dequantize_4bit(module.weight.data, module.weight.quant_state)  # type: ignore[arg-type]
-            twin.get_submodule(name).weight.data.copy_(unpacked)  # type: ignore[union-attr, operator]
+    unpack(loaded.model, twin)
     ours, theirs = gradient(loaded.model), gradient(twin)
     assert float(torch.cosine_similarity(ours, theirs, dim=0)) > 0.995
     # Packed, as a CPU with AVX512-BF16 does it, or as if it had: refused in a sentence.
