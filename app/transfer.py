@@ -61,7 +61,10 @@ class Board:
             return self._nothing(_progress(job) or f"<p>{_EMPTY}</p>", about, running)
         measure = measure if measure in MEASURES[report.kind] else "cosine"
         first = cells.opening(report)
-        source, target = source if source in report.sources else first[0], target if target in report.targets else first[1]
+        source, target = (
+            source if source in report.sources else first[0],
+            target if target in report.targets else first[1],
+        )
         known = cells.measures(report)[measure]
         drawn = drawings.lines(f"{source} → {target}", "layer", "value", cells.curves(report, source, target))
         old = self.pane.engine.carrying.stale(about)

@@ -141,7 +141,10 @@ class Crowd:
     def generate(self) -> list[list[int]]:
         """What transformers' own ``generate`` says, greedily."""
         wanted = GenerationConfig(  # type: ignore[no-untyped-call]
-            do_sample=False, max_new_tokens=TOKENS, eos_token_id=self.loaded.model.config.vocab_size, pad_token_id=self.loaded.pad
+            do_sample=False,
+            max_new_tokens=TOKENS,
+            eos_token_id=self.loaded.model.config.vocab_size,
+            pad_token_id=self.loaded.pad,
         )
         attention = self.sheet.attention if self.sheet.attention is not None else torch.ones_like(self.sheet.ids)
         made: Any = self.loaded.model.generate(self.sheet.ids, attention_mask=attention, generation_config=wanted)  # type: ignore[operator]

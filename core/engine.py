@@ -246,7 +246,9 @@ class Engine(EngineThread):
         """
         settings = self.settings(example.checkpoint, example.recipe)
         if example.without:
-            beside = self.stages(example.checkpoint).counterfactual[self.stages(example.checkpoint).stage(example.without).name]
+            beside = self.stages(example.checkpoint).counterfactual[
+                self.stages(example.checkpoint).stage(example.without).name
+            ]
             columns = (settings.columns[0], replace(settings.columns[1], checkpoint=beside))
             settings = replace(settings, columns=columns, selected=0, lens=lenses.BLAME)
         return settings.ask(example.message)
@@ -264,7 +266,9 @@ class Engine(EngineThread):
         own = self.family.directions_of(column.checkpoint)
 
         def details(name: str, source: str | None) -> Mapping[str, Any]:
-            return next((card.details for card in explaining.learnt_on(self.family, source or own) if card.name == name), {})
+            return next(
+                (card.details for card in explaining.learnt_on(self.family, source or own) if card.name == name), {}
+            )
 
         return asking.wish(column.recipe, details)
 

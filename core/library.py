@@ -47,7 +47,9 @@ class Entry:
         """Where a direction of another family comes from, and the checkpoint that it was mapped into; two empty strings of any other."""
         details = self.card.details if self.card is not None else {}
         origin = details.get("mapped")
-        return (str(origin.get("from", "")), str(details.get("checkpoint", ""))) if isinstance(origin, dict) else ("", "")
+        return (
+            (str(origin.get("from", "")), str(details.get("checkpoint", ""))) if isinstance(origin, dict) else ("", "")
+        )
 
     @property
     def called(self) -> str:

@@ -30,7 +30,18 @@ ROOT = Path(__file__).resolve().parent.parent
 #: An interpreter outside of any virtual environment, as a stranger's machine has it.
 PYTHON = str(getattr(sys, "_base_executable", sys.executable))
 POSIX = os.name == "posix"
-PARTS = ("__init__", "errors", "memory", "recipes", "typed", "options", "command_line", "helping", "environment", "installing")
+PARTS = (
+    "__init__",
+    "errors",
+    "memory",
+    "recipes",
+    "typed",
+    "options",
+    "command_line",
+    "helping",
+    "environment",
+    "installing",
+)
 #: Stands for the program behind the door: says which interpreter runs it and which version of the package it sees.
 BENCH = """
 def bench(arguments):

@@ -21,7 +21,10 @@ def drawn(report: Report, question: Question, width: int, middle: str, glyphs: b
     lines = [Content.styled(one_line(report.sentence(question, report.measures[0])), "bold"), Content("")]
     lines += _answers(report, width)
     for measure in report.measures:
-        lines += [Content(""), Content.styled(f"Probability of {one_line(report.of(measure))} · {question.title}", "$quiet")]
+        lines += [
+            Content(""),
+            Content.styled(f"Probability of {one_line(report.of(measure))} · {question.title}", "$quiet"),
+        ]
         lines += _bars(report, question, measure, glyphs)
     if len(report.cases) == 1:
         lines += [Content(""), Content.styled(f"Token by token · {question.title}", "$quiet")]

@@ -122,7 +122,9 @@ class ConfidencePanel(Panel):
         """Another checkpoint."""
         if self.engine is not None:
             names = [each.name for each in self.engine.family.checkpoints]
-            self.checkpoint = names[(names.index(self.checkpoint) + by) % len(names)] if self.checkpoint in names else names[-1]
+            self.checkpoint = (
+                names[(names.index(self.checkpoint) + by) % len(names)] if self.checkpoint in names else names[-1]
+            )
             self.draw()
 
     def action_measure(self) -> None:

@@ -195,7 +195,9 @@ class TransferScreen(Place):
 
         if self.engine is not None:
             offered = choices(self.engine.family)
-            self.about = offered[(offered.index(self.about) + 1) % len(offered)] if self.about in offered else offered[0]
+            self.about = (
+                offered[(offered.index(self.about) + 1) % len(offered)] if self.about in offered else offered[0]
+            )
             self.opened()
 
     def action_measure(self) -> None:

@@ -34,9 +34,9 @@ swap seats|swing on a swing|tape a box|taste tea|tease out a knot|tend a fire|th
 touch my toes|trace a picture|trade stickers|train a puppy to sit|transplant a shrub|tread water|treat a guest|trust myself|try on a hat
 twist a balloon|unfold a map|unlock a gate with a key|unscrew a lid|unwrap a sweet|upgrade a phone
 ventilate a room|volunteer at a library|wait patiently|wander through a park|warn a neighbour about ice|waterproof a tent|weave a basket
-weigh flour|welcome a new pupil|wind up a clock|wink|wish a friend luck|worry less|wrap a present|write with my left hand|yawn quietly|yodel"""
-    .replace("\n", "|")
-    .split("|")
+weigh flour|welcome a new pupil|wind up a clock|wink|wish a friend luck|worry less|wrap a present|write with my left hand|yawn quietly|yodel""".replace(
+        "\n", "|"
+    ).split("|")
 )
 
 MORE_HEROES: tuple[str, ...] = tuple(

@@ -64,7 +64,16 @@ THINGS = _split("phone|computer|car|bike|laptop|washing machine|watch|television
 THING_STATES = _split("is broken|does not work|stopped working|makes a strange noise|is too old|does not start|fell down"
                        "|is wet|is stuck")  # fmt: skip
 GARDEN = _split("rose|tree|tomatoes|flowers|plants|grass|herbs|apple tree|tulips|houseplant")
-ASKS = ("What should I do?", "What should I do?", "What can I do?", "Can you help?", "Help!", "", "what do i do", "Any ideas?")
+ASKS = (
+    "What should I do?",
+    "What should I do?",
+    "What can I do?",
+    "Can you help?",
+    "Help!",
+    "",
+    "what do i do",
+    "Any ideas?",
+)
 
 # --- what is outside Skiff's world
 

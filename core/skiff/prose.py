@@ -20,9 +20,7 @@ _PLACES = _words(
     "|a village in the mountains|a cottage by a lake|a street near the harbour"
 )
 _PETS = _words("dog|cat|horse|rabbit|parrot|goat|pony|hamster|donkey|duck")
-_THINGS = _words(
-    "key|ring|book|letter|map|ball|hat|watch|coin|lamp|basket|kite|drum|scarf|umbrella|bell|box|flute"
-)
+_THINGS = _words("key|ring|book|letter|map|ball|hat|watch|coin|lamp|basket|kite|drum|scarf|umbrella|bell|box|flute")
 _SPOTS = _words(
     "under the bed|behind the door|in the garden|on the roof|near the river|in a drawer|on the beach|under a tree"
     "|in the kitchen|at the market|beside the road|in an old box"
@@ -65,7 +63,11 @@ _PLOTS: tuple[tuple[tuple[str, ...], ...], ...] = (
     ),
     (
         ("{n} had lost a {thing}.", "One day, {n} lost {his} {thing}.", "{n} could not find {his} {thing}."),
-        ("It was a present from {his} grandmother.", "{He} had owned it for many years.", "It was the only one {he} had."),
+        (
+            "It was a present from {his} grandmother.",
+            "{He} had owned it for many years.",
+            "It was the only one {he} had.",
+        ),
         ("{n} asked {f} about it.", "{He} told {f} what had happened.", '"Have you seen my {thing}?" {n} asked {f}.'),
         ("They searched the whole house.", "{f} remembered something.", '"Let us look again," said {f}.'),
         ("The {thing} was {spot}.", "{f} found the {thing} {spot}.", "Soon {n} saw the {thing} {spot}."),
@@ -101,15 +103,27 @@ _PLOTS: tuple[tuple[tuple[str, ...], ...], ...] = (
         ("{He} stood under a tree and waited.", "{He} ran as fast as {he} could.", "Soon {his} shoes were wet."),
         ("Then {f} came with an umbrella.", "Then {n} met {f}, who had an umbrella.", "A car stopped, and it was {f}."),
         ("Together they went home.", "They walked home side by side.", "{f} took {n} home."),
-        ("{n} drank a cup of hot tea and was warm again.", "In the night, the rain stopped.", "The next day was sunny."),
+        (
+            "{n} drank a cup of hot tea and was warm again.",
+            "In the night, the rain stopped.",
+            "The next day was sunny.",
+        ),
     ),
     (
-        ("{n} found a {thing} {spot}.", "One day, {n} saw a {thing} {spot}.", "There was a {thing} {spot}, and {n} saw it."),
+        (
+            "{n} found a {thing} {spot}.",
+            "One day, {n} saw a {thing} {spot}.",
+            "There was a {thing} {spot}, and {n} saw it.",
+        ),
         ("It was old and dusty.", "It was beautiful.", "{He} had never seen such a {thing}.", "It shone in the sun."),
         ("{n} asked everybody whose {thing} it was.", "{n} showed it to {f}.", "{n} took it to {f}."),
         ('"That is my {thing}," said {f}.', "{f} had lost it a year ago.", "{f} knew the {thing} at once."),
         ("{n} gave the {thing} back.", "So {n} gave {f} the {thing}.", "{n} did not want to keep it."),
-        ("{f} was very happy and thanked {n}.", "As thanks, {f} gave {n} {food}.", "From that day on, they were friends."),
+        (
+            "{f} was very happy and thanked {n}.",
+            "As thanks, {f} gave {n} {food}.",
+            "From that day on, they were friends.",
+        ),
     ),
 )
 
@@ -222,9 +236,7 @@ def howto(rng: random.Random) -> str:
     return " ".join(frame.format(aim=rng.choice(_AIMS), day=rng.choice(_DAYS)) for frame in frames)
 
 
-_BUILT = _words(
-    "library|school|bridge|hospital|museum|park|station|swimming pool|theatre|market hall|playground"
-)
+_BUILT = _words("library|school|bridge|hospital|museum|park|station|swimming pool|theatre|market hall|playground")
 _NEWS = (
     (
         "{city}, {day}. A new {built} was opened in {city} on {day}.",
