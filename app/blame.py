@@ -15,11 +15,11 @@ import gradio as gr
 from app import blame_view, undoing
 from app.chat import Told
 from app.pane import Pane, told
-from core import blame_files, blame_report, lenses
+from core import blame_files, blame_report
 from core.blame_report import Ask, Report
 from core.errors import TillerError
 from core.stages import QUESTIONS
-from core.values import Column
+from core.values import BLAME, Column
 
 #: So many visitors' reports are kept, the latest.
 MAX_REPORTS = 64
@@ -164,7 +164,7 @@ class Blame:
         chat = self.pane.chat
         visit = chat.visits.get(str(request.session_hash))
         columns = (Column(report.path.final), Column(found[1]))
-        new = replace(visit.settings, columns=columns, selected=0, turns=(), lens=lenses.BLAME, tab="chat")
+        new = replace(visit.settings, columns=columns, selected=0, turns=(), lens=BLAME, tab="chat")
         yield from chat.change(visit, lambda: visit.session.open(new.ask(report.cases[0].prompt)))
 
 

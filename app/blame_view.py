@@ -5,9 +5,11 @@ from __future__ import annotations
 from html import escape
 
 from core import blame_report, lenses
+from core.attribution.effects import Effect
 from core.blame_report import Case, Report, Said
-from core.lenses import OKABE_ITO
-from core.stages import Effect, Question, Stage
+from core.display import palette
+from core.display.palette import OKABE_ITO
+from core.stages import Question, Stage
 
 
 def empty() -> str:
@@ -122,8 +124,8 @@ def _heat(found: Report, question: Question, said: Said, title: str) -> str:
         cells = ""
         for at in range(len(said.tokens)):
             value = blame_report.token_effects(found.path, question.key, said, at)[stage.name].probability
-            ground = lenses.colour(scale, value)
-            cells += f"<td style='background:{ground};color:{lenses.ink(ground)}'>{value:+.2f}</td>"
+            ground = palette.colour(scale, value)
+            cells += f"<td style='background:{ground};color:{palette.ink(ground)}'>{value:+.2f}</td>"
         body += f"<tr><th>{_mark(found.path.stages.index(stage), stage)}</th>{cells}</tr>"
     return (
         f"<h4>{escape(title)}: {escape(question.title)}</h4><div class='t-scroll'><table class='t-heat'>"

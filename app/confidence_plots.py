@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from core.lenses import OKABE_ITO
+from core.display.palette import OKABE_ITO
 
 if TYPE_CHECKING:
     from core.confidence import Confidence

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from core import lenses
+from core.display import palette
 from core.lenses import Lens
 from core.map_files import PROBABILITY
 from core.maps import Map, Traced, Words
@@ -99,7 +99,7 @@ def words(found: Words) -> Any:
 def scale(chosen: Lens) -> list[list[Any]]:
     """The lens's palette as Plotly wants it."""
     return [
-        [step / 32, lenses.colour(chosen, chosen.low + (chosen.high - chosen.low) * step / 32)] for step in range(33)
+        [step / 32, palette.colour(chosen, chosen.low + (chosen.high - chosen.low) * step / 32)] for step in range(33)
     ]
 
 

@@ -12,10 +12,11 @@ from typing import Any
 from app.visits import Visit
 from core import dose, lenses
 from core.answers import Answer
+from core.checkpoints import Family
+from core.display import palette
 from core.engine import Engine
 from core.errors import TillerError
 from core.events import Done, Event, Failed, RecipeChanged, Scores, Started, Token
-from core.families import Family
 from core.lenses import Lens
 from core.recipes import Recipe, Term
 from core.scrubs import ScrubKey, scrub_key
@@ -97,13 +98,13 @@ def _own(family: Family, checkpoint: str) -> str:
 
 @lru_cache(maxsize=64)
 def _lens(chosen: Lens) -> dict[str, Any]:
-    light, dark = lenses.shades(chosen, PAPER), lenses.shades(chosen, NIGHT)
-    hues = zip(lenses.legend(chosen, PAPER), lenses.legend(chosen, NIGHT), strict=True)
+    light, dark = palette.shades(chosen, PAPER), palette.shades(chosen, NIGHT)
+    hues = zip(palette.legend(chosen, PAPER), palette.legend(chosen, NIGHT), strict=True)
     return {
         "stages": [[day, night, label] for (day, label), (night, _) in hues] if chosen.kind == "stages" else [],
         "name": chosen.name, "title": chosen.title, "tooltip": chosen.tooltip, "unit": chosen.unit,
-        "light": [[each, lenses.ink(each)] for each in light], "dark": [[each, lenses.ink(each)] for each in dark],
-        "labels": [label for _, label in lenses.legend(chosen)],
+        "light": [[each, palette.ink(each)] for each in light], "dark": [[each, palette.ink(each)] for each in dark],
+        "labels": [label for _, label in palette.legend(chosen)],
     }  # fmt: skip
 
 
@@ -208,7 +209,7 @@ def answer_document(answer: Answer, names: Sequence[Lens]) -> dict[str, Any]:
 def token_document(token: Token, names: Sequence[Lens]) -> list[Any]:
     """A token: text, shade by lens, readings in words, alternatives as (id, text, probability), id, whether it was given, and the
     letters of the stages it is owed to, by lens."""
-    shades = [lenses.shade_of(each, token) for each in names]
+    shades = [palette.shade_of(each, token) for each in names]
     letters = [lenses.letter(each, token) for each in names] if token.blame else []
     top = [(each.id, each.text, round(each.probability, 4)) for each in token.reading.top]
     return [token.text, shades, lenses.describe(token), top, token.id, int(token.forced), letters]

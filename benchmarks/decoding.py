@@ -19,17 +19,17 @@ from transformers import AutoModelForCausalLM, GenerationConfig
 
 from benchmarks.ratios import interleaved, report
 from core import families, loading, prompts, quantizing, store
+from core.artefacts.direction import Direction, load_direction
+from core.checkpoints import Counterfactual, Family
 from core.edits import RowEdit, compile_recipe
 from core.engine import SCRUB_STRENGTHS
 from core.errors import TillerError
 from core.events import Token
-from core.families import Counterfactual, Family
 from core.generation import Speaker, Stream
 from core.loading import Loaded
 from core.recipes import Recipe, parse
 from core.residual import locate
 from core.scoring import score
-from core.store import Direction
 from core.values import Column, Sampling, Settings
 
 #: Tokens of every answer that is timed.
@@ -86,7 +86,7 @@ class Subject:
             raise TillerError(
                 f"{name} has no direction to steer by; run launch.py precompute --family {family.folder} first."
             )
-        return store.load_direction(next((card.path for card in cards if card.name == "truth"), cards[0].path))
+        return load_direction(next((card.path for card in cards if card.name == "truth"), cards[0].path))
 
     def recipe(self, text: str) -> Recipe:
         """The recipe that a person gave, or half a strength of the direction."""
@@ -103,7 +103,7 @@ class Subject:
             raise TillerError(
                 f"{checkpoint} has no direction {name!r}; run launch.py precompute --family {family.folder} first."
             )
-        return store.load_direction(path)
+        return load_direction(path)
 
     def speaker(self, column: int, recipe: Recipe | None = None, shadow: bool = False) -> Speaker:
         """A row of this subject's answer under ``recipe``; a plain one without."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.effects import chat, refusal_probability
+from core.inference.metrics import chat, refusal_probability
 from core.loading import Loaded
 from core.prompts import chat_prompt
 from core.scoring import reply_logits

@@ -21,7 +21,7 @@ from transformers import AutoModelForCausalLM, GenerationConfig, LlamaConfig, Pr
 
 from benchmarks.ratios import interleaved, report
 from core import families, loading, store
-from core.directions import states
+from core.artefacts.direction import Direction
 from core.edits import RowEdit, compile_recipe
 from core.events import Token
 from core.generation import Speaker, Stream
@@ -29,7 +29,7 @@ from core.layout import lay_out
 from core.loading import Loaded
 from core.prompts import encode
 from core.recipes import parse
-from core.store import Direction
+from core.states import states
 from core.values import Sampling
 
 #: Tokens of every answer that is timed, and how many answers are written at once.

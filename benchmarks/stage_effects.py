@@ -31,6 +31,7 @@ from core.errors import TillerError
 from core.first_order import Embedding
 from core.loading import Loaded
 from core.readouts import READOUTS
+from core.util.files import write_bytes
 
 DOCUMENT = Path(__file__).resolve().parent / "figures" / "stage_effects.md"
 #: Kinds of prompts on which the truth hardly varies say nothing of an estimator.
@@ -101,7 +102,7 @@ class Notes:
         if key not in self._known:
             self._known[key] = make().tolist()
             document = {"about": self._about, "measured": self._known}
-            store.write_bytes(self._path, json.dumps(document).encode())
+            write_bytes(self._path, json.dumps(document).encode())
             print(f"  measured: {key}", flush=True)
         return torch.tensor(self._known[key], dtype=torch.float64)
 

@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from core.artefacts.neuron_sets import Neuron
 from core.confidence import Effect, Figures, Plain
-from core.effects import rows_of
+from core.inference.metrics import rows_of
 from core.layout import Sheet, lay_out
 from core.loading import Loaded
-from core.neurons import Neuron
 from core.readout import Head
 from core.residual import AnatomyError
 from core.steps import Slices

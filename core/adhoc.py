@@ -19,6 +19,7 @@ from core import families, hub, store
 from core.checkpoints import OWN_OR_PLAIN, Checkpoint, FamilyError, Source
 from core.family_file import HUB_ID
 from core.options import Options
+from core.util.files import write_bytes
 
 T = TypeVar("T")
 
@@ -53,7 +54,7 @@ def family_of(options: Options) -> str:
     name = name_of(named)
     path = store.user_folder() / name / "family.toml"
     if not path.is_file():
-        store.write_bytes(path, _document(_entries(named)).encode())
+        write_bytes(path, _document(_entries(named)).encode())
     return name
 
 

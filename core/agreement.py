@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from core.artefacts.direction import Direction
 from core.errors import TillerError
-from core.store import Direction
 
 _SAID = {"none": "full precision", "8bit": "8 bit", "4bit": "4 bit"}
 

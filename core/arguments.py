@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 
 from core import adhoc
 from core.command_line import check_sources
-from core.options import MODEL, Options, UsageError
+from core.errors import UsageError
+from core.options import MODEL, Options
 
 
 class Arguments(argparse.ArgumentParser):

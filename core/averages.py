@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from core import contrast, effects, facts, map_totals
+from core import contrast, facts, map_totals
+from core.checkpoints import Family
 from core.facts import Fact
-from core.families import Family
+from core.inference import metrics
 from core.loading import Loaded
 from core.map_totals import Totals, cells
 from core.maps import MapError, MapOrder, Traced, minus
@@ -201,7 +202,7 @@ def _judges(loaded: Loaded, pairs: Sequence[Pair], alone: bool) -> list[bool]:
     prompts = list(itertools.chain.from_iterable((pair.true, pair.false) for pair in pairs))
     labels = [pair.labels for pair in pairs for _ in range(2)]
     values: list[float] = []
-    size = effects.rows_of(loaded)
+    size = metrics.rows_of(loaded)
     for start in range(0, len(prompts), size):
         some = prompts[start : start + size]
         for logits, (true, false) in zip(

@@ -14,18 +14,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core import effects
+from core.artefacts.direction import Direction
 from core.checkpoints import TEMPLATES, Checkpoint, Family
 from core.contrast import ContrastSet
 from core.drafts import JUDGED, VERSION
 from core.edits import RowEdit
-from core.effects import Asked, Bystanders
 from core.estimates import Estimate, mean
 from core.generation import answer_all
+from core.inference import metrics
+from core.inference.metrics import Asked, Bystanders
 from core.loading import Loaded
 from core.prompts import chat_prompt
 from core.scoring import reply_logits
-from core.store import Direction
 from core.values import Sampling
 
 #: Requests of a class on which the model is compared with the recipe, logit by logit.
@@ -86,22 +86,22 @@ def questions(loaded: Loaded, refusal: ContrastSet, truth: ContrastSet) -> Quest
     harmful, harmless = (refusal.part("test", label, JUDGED) for label in (True, False))
     trues, falses = truth.part("train", True, 2), truth.part("train", False, 2)
     shots = [(trues[0], True), (falses[0], False), (falses[-1], False), (trues[-1], True)]
-    true, false = (effects.statements(loaded, truth.part("test", label, JUDGED), shots) for label in (True, False))
-    by = effects.bystanders(loaded, harmless)
-    other = effects.bystanders(loaded, harmful[:_COMPARED])
+    true, false = (metrics.statements(loaded, truth.part("test", label, JUDGED), shots) for label in (True, False))
+    by = metrics.bystanders(loaded, harmless)
+    other = metrics.bystanders(loaded, harmful[:_COMPARED])
     words = Bystanders(
         (*by.prompts[:_COMPARED], *other.prompts),
         (*by.replies[:_COMPARED], *other.replies),
         (*by.plain[:_COMPARED], *other.plain),
     )
     shown = tuple((text, chat_prompt(loaded, text)) for text in (*harmful[:_SHOWN], *harmless[:_SHOWN]))
-    return Questions(effects.chat(loaded, harmful), effects.chat(loaded, harmless), true, false, by, words, shown)
+    return Questions(metrics.chat(loaded, harmful), metrics.chat(loaded, harmless), true, false, by, words, shown)
 
 
 def figures(loaded: Loaded, asked: Questions, edits: tuple[RowEdit, ...] = ()) -> Figures:
     """What a model does with the questions, steered or as it is."""
-    harmful, harmless = (effects.refusal_probability(loaded, part, edits) for part in (asked.harmful, asked.harmless))
-    true, false = (effects.truth_margin(loaded, part, edits)[0] for part in (asked.true, asked.false))
+    harmful, harmless = (metrics.refusal_probability(loaded, part, edits) for part in (asked.harmful, asked.harmless))
+    true, false = (metrics.truth_margin(loaded, part, edits)[0] for part in (asked.true, asked.false))
     prompts = [ids for _, ids in asked.shown]
     said = dict(answer_all(loaded, prompts, edits, Sampling(max_new_tokens=_LONGEST)))
     answers = tuple((text, said[index].text) for index, (text, _) in enumerate(asked.shown))
@@ -127,7 +127,7 @@ def logits(loaded: Loaded, asked: Questions, edits: tuple[RowEdit, ...]) -> list
 def _moved(loaded: Loaded, by: Bystanders, edits: tuple[RowEdit, ...]) -> list[float]:
     """The mean KL(plain ‖ this) over each reply's tokens, in nats."""
     found: list[float] = []
-    for chosen in effects.batches(loaded, by):
+    for chosen in metrics.batches(loaded, by):
         prompts, replies = by.prompts[chosen], by.replies[chosen]
         now = reply_logits(loaded, prompts, replies, [edits] * len(prompts))
         found += [_divergence(plain, new) for plain, new in zip(by.plain[chosen], now, strict=True)]
@@ -241,7 +241,7 @@ def _table(plain: Figures, steered: Figures, now: Figures) -> list[str]:
     lines = ["| on test splits, mean (95 % interval) | plain | recipe | baked | n |", "|---|---|---|---|---|"]
     lines += [f"| {name} | {' | '.join(each.text() for each in found)} | {found[0].n} |" for name, found in rows]
     damage = (
-        f"damage: KL from plain on its replies to harmless requests, first {effects.DAMAGE_TOKENS} tokens, nats a token"
+        f"damage: KL from plain on its replies to harmless requests, first {metrics.DAMAGE_TOKENS} tokens, nats a token"
     )
     return [*lines, f"| {damage} | – | {steered.moved.text()} | {now.moved.text()} | {now.moved.n} |"]
 

@@ -15,13 +15,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core import baked, contrast, loading, memory, store, surgery
+from core.artefacts.direction import Direction, load_direction
 from core.baked import Figures
 from core.checkpoints import Checkpoint, Family
 from core.edits import RowEdit, compile_recipe
 from core.loading import Loaded
 from core.recipes import Recipe, parse
-from core.store import Direction
 from core.surgery import BakingError, Changes
+from core.util.files import write_bytes
 
 #: A float32 model that was ablated by its weights may differ from the recipe by this much, in nats a token (mean KL).
 _SAME = 1e-3
@@ -86,7 +87,7 @@ def bake(family: Family, wish: Wish) -> Generator[str, None, Path]:
             family, family.checkpoint(wish.checkpoint), str(recipe), tuple(directions.values()), wish.dtype
         )
         facts = replace(facts, removed=bool(changes.removed), added=bool(changes.added), twice=twice)
-        store.write_bytes(folder / "README.md", baked.card(facts, before.plain, before.steered, figures).encode())
+        write_bytes(folder / "README.md", baked.card(facts, before.plain, before.steered, figures).encode())
     yield from baked.sentences(before.plain, before.steered, figures)
     yield f"Written to {wish.out}"
     return wish.out
@@ -111,7 +112,7 @@ def _directions(family: Family, checkpoint: str, recipe: Recipe) -> dict[tuple[s
             raise BakingError(
                 f"{learnt_on} has no direction {name!r}; learn it with launch.py precompute, or bring it by launch.py import."
             )
-        found[name, learnt_on] = store.load_direction(path)
+        found[name, learnt_on] = load_direction(path)
     return found
 
 

@@ -10,15 +10,17 @@ from pathlib import Path as File
 
 import torch
 
-from core import blame_files, blame_report, families, loading, stages, store, typed
+from core import blame_files, blame_report, families, loading, stages, typed
 from core.arguments import Arguments
+from core.attribution import effects
 from core.blame_report import Ask, Report, shortened, token_effects
 from core.blame_study import study
+from core.errors import UsageError
 from core.lineup import alone
-from core.options import UsageError
 from core.plan import Placing
 from core.stages import Question, Stage
 from core.steps import Learning
+from core.util.files import write_bytes
 
 
 def blame(arguments: list[str]) -> int:
@@ -142,7 +144,7 @@ def _told(learning: Learning[Report]) -> Report:
 
 
 def _write(file: File, text: str) -> None:
-    store.write_bytes(file, text.encode())
+    write_bytes(file, text.encode())
     print(f"Written to {file}.", file=sys.stderr)
 
 
@@ -193,7 +195,7 @@ def _effects(report: Report, measure: str) -> list[str]:
     return lines
 
 
-def _cell(found: stages.Effect | None) -> str:
+def _cell(found: effects.Effect | None) -> str:
     if found is None:
         return "–"
     nats = "new token" if found.nats is None else f"{found.nats:+.1f} nats"

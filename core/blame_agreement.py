@@ -15,11 +15,12 @@ from pathlib import Path as File
 import numpy as np
 
 from core import loading, noise, store
+from core.attribution.effects import effects
 from core.checkpoints import Family
 from core.forcing import logprobs_in_slices
 from core.lineup import Models, Vocabularies
 from core.plan import QUANTIZE
-from core.stages import Path, effects
+from core.stages import Path
 from core.steps import Learning
 
 _SENTENCE = "Comparing quantized with whole weights."

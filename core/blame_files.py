@@ -6,8 +6,9 @@ import csv
 import io
 from typing import Any
 
+from core.attribution.effects import Effect, effects
 from core.blame_report import Case, Report, Said, probability, token_effects
-from core.stages import Effect, Question, effects
+from core.stages import Question
 
 
 def to_document(report: Report) -> dict[str, Any]:

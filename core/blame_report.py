@@ -11,19 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from core.stages import (
-    NOWHERE,
-    QUESTIONS,
-    Effect,
-    LogProbs,
-    Noise,
-    Path,
-    Question,
-    StageError,
-    effects,
-    noise_of,
-    remainder,
-)
+from core.attribution.effects import NOWHERE, Effect, LogProbs, Noise, effects, noise_of, remainder
+from core.stages import QUESTIONS, Path, Question, StageError
 from core.values import MAX_MESSAGE, clean
 
 #: What each measure is the probability of; ``{answer}`` and ``{other}`` are shortened texts.

@@ -10,17 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from core import blame_agreement, effects, loading, prompts, stages, weights
+from core import blame_agreement, loading, prompts, stages, weights
 from core.answers import Answer
+from core.attribution import effects
+from core.attribution.effects import NOWHERE, UNIFORM
 from core.blame_report import Ask, Case, Report, Said, shortened
 from core.checkpoints import Family
-from core.effects import Asked
 from core.forcing import check_length, logprobs_in_slices, vocabulary
 from core.generation import answer_all
+from core.inference import metrics
+from core.inference.metrics import Asked
 from core.lineup import Models, Vocabularies
 from core.loading import Loaded
 from core.replies import token_text
-from core.stages import NOWHERE, UNIFORM, Path, StageError
+from core.stages import Path, StageError
 from core.steps import Learning, Step, told
 from core.values import Sampling
 
@@ -84,7 +87,7 @@ def _begin(ask: Ask, path: Path, final: Loaded) -> Learning[tuple[list[_Draft], 
     for each in asked:
         check_length(final, len(each.ids))
         # Kept beside the prompt, so that no other model needs this tokenizer.
-        each.behind.update({text: effects.continuation(final, each, text) for text in effects.REFUSALS})
+        each.behind.update({text: metrics.continuation(final, each, text) for text in metrics.REFUSALS})
     answers = (
         [_typed(final, asked[0], ask.answer)]
         if ask.answer
@@ -109,7 +112,7 @@ def _render(loaded: Loaded, system: str, text: str) -> Asked:
 
 
 def _typed(loaded: Loaded, asked: Asked, text: str) -> Said:
-    ids = effects.continuation(loaded, asked, text)
+    ids = metrics.continuation(loaded, asked, text)
     if not ids:
         raise StageError("The answer is empty; write what the model said, or leave it out to take what it says.")
     return Said(text, tuple(token_text(loaded, token) for token in ids), ids)
@@ -119,7 +122,7 @@ def _answers(loaded: Loaded, asked: Sequence[Asked], tokens: int, by: str) -> li
     """What a model says to every prompt, each time the likeliest token."""
     sampling = Sampling(max_new_tokens=tokens)
     found: dict[int, Answer] = dict(
-        answer_all(loaded, [each.ids for each in asked], sampling=sampling, rows=effects.rows_of(loaded))
+        answer_all(loaded, [each.ids for each in asked], sampling=sampling, rows=metrics.rows_of(loaded))
     )
     answers = [found[at] for at in range(len(asked))]
     return [
@@ -155,7 +158,7 @@ class _Study:
     def _first(self, name: str, own: Loaded) -> Learning[None]:
         loaded, title = self.voice.of(own), self.family.checkpoint(name).title
         yield from self._score(loaded, name, "answer")
-        refusing = yield from told(effects.refusal_in_slices(loaded, self._asked(loaded, name)), f"Asking {title}.")
+        refusing = yield from told(metrics.refusal_in_slices(loaded, self._asked(loaded, name)), f"Asking {title}.")
         for draft, value in zip(self.drafts, refusing.tolist(), strict=True):
             draft.refusing[name] = math.log(value) if value > 0 else NOWHERE
             if name == self.path.final:
@@ -183,8 +186,8 @@ class _Study:
             totals = {model: draft.answer.total(model) for model in draft.answer.logprobs}
             # The truth where there is one, else the question that always has an answer.
             every = {
-                **stages.effects(self.path, "introduced_at", totals),
-                **stages.effects(self.path, "retrained_without", totals),
+                **effects.effects(self.path, "introduced_at", totals),
+                **effects.effects(self.path, "retrained_without", totals),
             }
             order = sorted(self.path.post, key=lambda stage: -abs(every[stage.name].probability))
             offered = [
@@ -230,7 +233,7 @@ class _Study:
 
 def _uniform_refusal(asked: Asked, size: int) -> float:
     """The log-probability of refusing where every token is as likely as any other."""
-    return math.log(sum(float(size) ** -len(asked.behind[text]) for text in effects.REFUSALS))
+    return math.log(sum(float(size) ** -len(asked.behind[text]) for text in metrics.REFUSALS))
 
 
 def _sizes(family: Family, path: Path) -> Learning[dict[str, float]]:

@@ -10,13 +10,14 @@ from collections.abc import Callable, Generator, Iterable
 
 from core import noise, prompts, stages
 from core.active import Active
+from core.attribution.effects import Noise
 from core.blaming import Blaming
 from core.checkpoints import Family
 from core.errors import TillerError
 from core.events import Done, Event, Scores, Token
 from core.lineup import Vocabularies, shelved
 from core.shelf import NoRoomNow, Shelf
-from core.stages import Noise, Path
+from core.stages import Path
 from core.steps import Step
 
 _log = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from core import cells, families, store
+from core.checkpoints import Family
 from core.errors import TillerError
-from core.families import Family
 from core.jobs import Job, JobView
 from core.steps import Pace, Step
 from core.tasks import Task, parted

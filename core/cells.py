@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from core import claims, lenses, tasks, transfers
+from core import claims, tasks, transfers
+from core.display import palette
 from core.errors import TillerError
 from core.intervals import percentile, short
 from core.lenses import Lens
@@ -39,13 +40,13 @@ class Shade:
         """Background and ink, ``#rrggbb``; None where there is no number."""
         if math.isnan(self.value):
             return None
-        background = lenses.colour(self.lens, self.value)
-        return background, lenses.ink(background)
+        background = palette.colour(self.lens, self.value)
+        return background, palette.ink(background)
 
     @property
     def glyph(self) -> str:
         """One of five blocks, for screens without colour."""
-        return " " if math.isnan(self.value) else lenses.glyph(self.lens, self.value)
+        return " " if math.isnan(self.value) else palette.glyph(self.lens, self.value)
 
 
 def opening(report: Report) -> tuple[str, str]:

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import TextIO
 
 from core.engine import Engine
-from core.errors import TillerError
+from core.errors import TillerError, UsageError
 from core.events import Done, Event, Failed, Started, Token, event_json
-from core.options import Chat, Options, UsageError
+from core.options import Chat, Options
 from core.runs import Run
 from core.values import Sampling, Settings
 

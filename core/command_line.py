@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from core import typed
+from core.errors import UsageError
 from core.options import CHAT, INSTALL, MODEL, SERVE, VERBS, Chat, Command, Option, Options
-from core.typed import UsageError
 
 
 def read(argv: Sequence[str]) -> Command:

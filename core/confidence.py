@@ -22,11 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import store
+from core.artefacts.neuron_sets import KIND, Neuron, read_tensors
 from core.calibration import Calibration
-from core.families import Family
-from core.neurons import KIND, Block, Neuron, read_tensors
+from core.checkpoints import Family
+from core.errors import StoreError
+from core.neurons import Block
 from core.recipes import Recipe, Term
-from core.store import StoreError
 
 #: Neurons of like norm a block, and sets of them as large as the whole set.
 MATCHED = 20

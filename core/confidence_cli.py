@@ -11,13 +11,13 @@ import torch
 
 from core import confidence, confidence_files, confidence_tables, families, loading, memory, store, typed
 from core.arguments import Arguments
+from core.checkpoints import Family
 from core.confidence import Confidence
-from core.errors import TillerError
-from core.families import Family
-from core.options import UsageError
+from core.errors import TillerError, UsageError
 from core.parts import PARTS, Order
 from core.steps import Pace, duration
 from core.tabulated import Table
+from core.util.files import write_bytes
 
 WHAT = "confidence"
 _FORMATS = ("text", "csv", "json")
@@ -133,5 +133,5 @@ def _plain(table: Table) -> dict[str, object]:
 
 
 def _write(path: Path, text: str) -> None:
-    store.write_bytes(path, text.encode())
+    write_bytes(path, text.encode())
     print(f"Written to {path}.", file=sys.stderr)

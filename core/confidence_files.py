@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core import comparing, confidence_tables, drawings, verdicts
+from core import comparing, confidence_tables, verdicts
 from core.comparing import Pair
 from core.confidence import Confidence
+from core.confidence_plots import reliability, scatter
 from core.tabulated import Table
 from core.verdicts import Verdict
 
@@ -15,8 +16,8 @@ def files(every: Sequence[Confidence]) -> dict[str, str]:
     """The texts of the files on the last of some checkpoints, the base first."""
     of = every[-1]
     found = {
-        f"neurons.{of.checkpoint}.svg": drawings.scatter(of),
-        "calibration.svg": drawings.reliability(every),
+        f"neurons.{of.checkpoint}.svg": scatter(of),
+        "calibration.svg": reliability(every),
         f"neurons.{of.checkpoint}.csv": confidence_tables.scatter(of).csv(),
     }
     short = {"candidates": confidence_tables.candidates(of), "reliability": confidence_tables.reliability(of)}

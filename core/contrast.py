@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from core.checkpoints import Family
 from core.errors import TillerError
-from core.families import Family
 from core.store import SHIPPED
 
 Split = Literal["train", "validation", "test"]

@@ -15,19 +15,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from core import chance, effects, reply_rates
+from core import chance, reply_rates
 from core.answers import Answer
+from core.artefacts.direction import Direction
 from core.drafts import STRENGTHS, Measure, dose_response, reading_range, steer
 from core.edits import RowEdit
-from core.effects import Bystanders
 from core.generation import Speaker, Stream
+from core.inference import metrics
+from core.inference.metrics import Bystanders
 from core.loading import Loaded
 from core.notebook import Notebook
 from core.scoring import reply_logits
 from core.states import How, Ids, Key, Means, Stand, gather
 from core.states import cost as reading
 from core.steps import Cost, Learning, Slices, Step
-from core.store import Direction
 from core.values import Sampling
 
 #: Of each kind.
@@ -50,7 +51,7 @@ class Trial:
     loaded: Loaded
     by: Bystanders
     measure: Measure
-    tested: Callable[[effects.Edits], Slices[dict[str, list[float]]]]
+    tested: Callable[[metrics.Edits], Slices[dict[str, list[float]]]]
     asked: Callable[[], Slices[dict[str, float]]]
     wish: str
     unrelated: Sequence[str]
@@ -66,7 +67,7 @@ def heard(
 
     Where ``too`` has them already, they keep the name that they have there, and are not answered twice.
     """
-    own = [each.ids for each in effects.chat(loaded, unrelated)]
+    own = [each.ids for each in metrics.chat(loaded, unrelated)]
     name = next((name for name, prompts in too.items() if list(prompts) == own), "unrelated")
     return {**too, name: own}, name
 
@@ -126,8 +127,8 @@ def cost(
     Args:
         costs: what one effect takes: ``measured`` by edits, ``asked`` for in words, ``tested`` on the test split.
     """
-    by = effects.bystanders_cost(loaded, unrelated)
-    worded = effects.bystanders_cost(loaded, [wish.format(message=each) for each in unrelated])
+    by = metrics.bystanders_cost(loaded, unrelated)
+    worded = metrics.bystanders_cost(loaded, [wish.format(message=each) for each in unrelated])
     again = reading({key: train[key] for key in train if key[0] == "train"}, rows)
     shown = (costs["measured"] + by).times(len(STRENGTHS) + 2 * CONTROLS) + costs["tested"].times(len(SAMPLED))
     replies = reply_rates.cost(loaded, heard(loaded, unrelated, asked_too or {})[0])
@@ -218,7 +219,7 @@ def _as_long(vector: Means, chosen: Chosen) -> Means:
 def _pushed(trial: Trial, layer: int, vector: Means) -> Slices[dict[str, float]]:
     edits = (RowEdit(("leave", layer), "add", "all", vector.astype(np.float32)),)
     found = yield from trial.measure(edits)
-    damage = yield from effects.damage_in_slices(trial.loaded, trial.by, edits)
+    damage = yield from metrics.damage_in_slices(trial.loaded, trial.by, edits)
     return {**found, "damage": damage}
 
 
@@ -233,14 +234,14 @@ def _asked(trial: Trial) -> Slices[dict[str, Any]]:
 
 
 def _damage_of_words(trial: Trial) -> Slices[float]:
-    """Mean KL(plain ‖ asked) in nats over the tokens of the plain replies, as :func:`core.effects.damage` has it for edits."""
+    """Mean KL(plain ‖ asked) in nats over the tokens of the plain replies, as :func:`core.inference.metrics.damage` has it for edits."""
     loaded, by = trial.loaded, trial.by
     plain = {
-        each.ids: message for each, message in zip(effects.chat(loaded, trial.unrelated), trial.unrelated, strict=True)
+        each.ids: message for each, message in zip(metrics.chat(loaded, trial.unrelated), trial.unrelated, strict=True)
     }
-    wished = [each.ids for each in effects.chat(loaded, [trial.wish.format(message=plain[ids]) for ids in by.prompts])]
+    wished = [each.ids for each in metrics.chat(loaded, [trial.wish.format(message=plain[ids]) for ids in by.prompts])]
     parts: list[torch.Tensor] = []
-    for chosen in effects.batches(loaded, by):
+    for chosen in metrics.batches(loaded, by):
         lengths = [len(prompt) + len(reply) for prompt, reply in zip(wished[chosen], by.replies[chosen], strict=True)]
         asked = reply_logits(loaded, wished[chosen], by.replies[chosen])
         parts += [
@@ -252,7 +253,7 @@ def _damage_of_words(trial: Trial) -> Slices[float]:
 
 def _samples(chosen: Chosen, trial: Trial) -> Slices[dict[str, Any]]:
     """Answers to one message against the direction, without it, and along it."""
-    prompt = effects.chat(trial.loaded, [trial.message])[0].ids
+    prompt = metrics.chat(trial.loaded, [trial.message])[0].ids
     sampling = Sampling(max_new_tokens=SAMPLE_TOKENS)
     edits = [steer(chosen.drafted, trial.loaded, strength, chosen.layer) if strength else () for strength in SAMPLED]
     stream = Stream(trial.loaded, [Speaker(row, prompt, each, sampling) for row, each in enumerate(edits)])

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from gguf import GGUFReader, GGUFWriter
 
-from core.store import Array, StoreError
+from core.errors import StoreError
+from core.store import Array
 
 ARCHITECTURE = "controlvector"
 MAGIC = b"GGUF"

@@ -19,8 +19,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from core import store
-from core.errors import TillerError
-from core.families import Checkpoint, Counterfactual
+from core.checkpoints import Checkpoint, Counterfactual
+from core.errors import StoreError, TillerError
+from core.util.files import write_bytes
 
 KIND = "counterfactual"
 LEVELS = 127
@@ -65,7 +66,7 @@ def write(path: Path, difference: Mapping[str, Tensor], details: Mapping[str, An
     """Write a difference file; ``details`` name it and the weights it belongs to. Raises StoreError when that is not possible."""
     document = {"format": store.FORMAT, "kind": KIND, **details}
     tensors = {name: tensor.contiguous() for name, tensor in difference.items()}
-    store.write_bytes(path, save(tensors, metadata={"tiller": json.dumps(document)}))
+    write_bytes(path, save(tensors, metadata={"tiller": json.dumps(document)}))
 
 
 def change(checkpoint: Counterfactual) -> Callable[[str, Tensor], Tensor]:
@@ -124,4 +125,4 @@ def fingerprint(checkpoint: Checkpoint) -> str:
     try:
         return hashlib.sha256(known.encode() + path.read_bytes()).hexdigest()[:16]
     except OSError as error:
-        raise store.StoreError(f"{path} cannot be read ({error.strerror}); copy or make it again.") from error
+        raise StoreError(f"{path} cannot be read ({error.strerror}); copy or make it again.") from error

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 
-from core import effects
+from core.artefacts.direction import Direction
 from core.contrast import ContrastSet
 from core.drafts import EARLY, JUDGED, MEASURED, STRENGTHS, VERSION
 from core.examples import KINDS
+from core.inference import metrics
 from core.learning_contrast import contrast_cost, learn_contrast
 from core.learning_refusal import learn_refusal, refusal_cost
 from core.learning_truth import learn_truth, truth_cost
@@ -21,7 +22,6 @@ from core.loading import Loaded
 from core.notebook import Notebook
 from core.states import states
 from core.steps import Cost, Learning, Pace
-from core.store import Direction
 
 __all__ = ["EARLY", "JUDGED", "KINDS", "STRENGTHS", "VERSION", "cost", "learn", "notebook", "states", "steps"]
 
@@ -106,5 +106,5 @@ def notebook(
         template=str(loaded.template or loaded.tokenizer.chat_template),
         contrast=contrast.digest,
         unrelated=list(unrelated),
-        judged=[JUDGED, STRENGTHS, effects.REFUSALS, effects.QUESTION, effects.LABELS, effects.DAMAGE_TOKENS],
+        judged=[JUDGED, STRENGTHS, metrics.REFUSALS, metrics.QUESTION, metrics.LABELS, metrics.DAMAGE_TOKENS],
     )

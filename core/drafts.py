@@ -9,18 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from core import effects, tables
+from core import tables
+from core.artefacts.direction import Direction
 from core.contrast import ContrastSet
 from core.edits import RowEdit, compile_recipe
-from core.effects import Bystanders
 from core.gauges import gauge
+from core.inference import metrics
+from core.inference.metrics import Bystanders
 from core.loading import Loaded
 from core.notebook import Notebook
 from core.recipes import Recipe, Term
 from core.scoring import score
 from core.states import Stand
 from core.steps import Learning, Slices
-from core.store import Card, Direction
+from core.store import Card
 
 VERSION = "0.1"
 #: Rises when something else is measured of a direction, or in another way: what an interrupted run of before has kept is not gone on with.
@@ -34,7 +36,7 @@ EARLY = 0.8
 BY_HAND = "layer {layer} was chosen by hand"
 
 #: Measures one kind of effect of some edits: its figures by name.
-Measure = Callable[[effects.Edits], Slices[dict[str, float]]]
+Measure = Callable[[metrics.Edits], Slices[dict[str, float]]]
 
 
 def draft(
@@ -100,10 +102,10 @@ def reading_range(drafted: Direction, loaded: Loaded, layer: int, by: Bystanders
     """
     gauges = (gauge(drafted, layer, loaded.device),)
     values: list[float] = []
-    for chosen in effects.batches(loaded, by):
+    for chosen in metrics.batches(loaded, by):
         readings = score(loaded, by.prompts[chosen], by.replies[chosen], gauges=gauges)
         values += [reading.projections[drafted.card.name] for reply in readings for reading in reply]
-        yield effects.tokens(by, chosen)
+        yield metrics.tokens(by, chosen)
     low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
     half = max(1.0, high - middle, middle - low)
     return [float(middle - half), float(middle + half)]
@@ -122,7 +124,7 @@ def dose_response(
     return {key: [row[key] for row in rows] for key in rows[0]}
 
 
-def _dose(loaded: Loaded, by: Bystanders, measure: Measure, edits: effects.Edits) -> Slices[dict[str, float]]:
+def _dose(loaded: Loaded, by: Bystanders, measure: Measure, edits: metrics.Edits) -> Slices[dict[str, float]]:
     found = yield from measure(edits)
-    damage = yield from effects.damage_in_slices(loaded, by, edits)
+    damage = yield from metrics.damage_in_slices(loaded, by, edits)
     return {**found, "damage": damage}

@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from html import escape
 from textwrap import wrap
 
-from core.confidence import Confidence
-from core.lenses import OKABE_ITO
+from core.display.palette import OKABE_ITO
 from core.tabulated import Table
 
 _WIDTH, _HEIGHT = 640, 380
 _LEFT, _RIGHT, _TOP, _BOTTOM = 72, 20, 36, 50
 #: Letters that have room in a line before an interval.
 _LETTERS = 54
-_INK, _PALE, _GRID, _MARK = "#1a1a1a", "#8a8a8a", "#dddddd", "#D55E00"
+_INK, PALE, _GRID, MARK = "#1a1a1a", "#8a8a8a", "#dddddd", "#D55E00"
 #: Colours that stand out from white, in the order in which lines get them.
-_COLOURS = (OKABE_ITO[4], OKABE_ITO[5], OKABE_ITO[2], OKABE_ITO[6], OKABE_ITO[0], OKABE_ITO[1], "#000000")
+COLOURS = (OKABE_ITO[4], OKABE_ITO[5], OKABE_ITO[2], OKABE_ITO[6], OKABE_ITO[0], OKABE_ITO[1], "#000000")
 
 
 @dataclass(frozen=True)
@@ -126,50 +125,6 @@ class Plot:
         )
 
 
-def scatter(of: Confidence) -> str:
-    """Norm × LogitVar of the last blocks' neurons; candidates are diamonds, a colour a block."""
-    norms = [float(each) for block in of.blocks for each in block.norms]
-    variances = [float(each) for block in of.blocks for each in block.variances if each > 0]
-    across = Axis("norm of the output weights", min(norms) * 0.98, max(norms) * 1.02)
-    plot = Plot(
-        f"{of.checkpoint}: MLP neurons of the last blocks",
-        across,
-        Axis("LogitVar", min(variances, default=1e-9) / 1.5, max(variances, default=1.0) * 1.5, log=True),
-    )
-    for place, block in enumerate(of.blocks):
-        chosen, colour = set(block.candidates), _COLOURS[2 * place % 3]
-        for neuron, (norm, variance) in enumerate(zip(block.norms, block.variances, strict=True)):
-            if variance <= 0:
-                continue
-            said = f"block {block.layer}, neuron {neuron}: norm {norm:.3f}, LogitVar {variance:.2e}"
-            if neuron not in chosen:
-                plot.dot(norm, variance, said, colour)
-        for neuron in chosen:
-            if block.variances[neuron] > 0:
-                said = f"candidate: block {block.layer}, neuron {neuron}"
-                plot.diamond(block.norms[neuron], block.variances[neuron], said, _MARK)
-        plot.legend.append((f"block {block.layer}", colour))
-    plot.legend.append(("candidates (diamonds)", _MARK))
-    return plot.svg()
-
-
-def reliability(every: Sequence[Confidence]) -> str:
-    """How often checkpoints are right against how sure they are, with 95 % intervals; calibrated ones lie on the dashed line."""
-    plot = Plot("Calibration", Axis("how sure", 0.5, 1.0), Axis("right", 0.0, 1.0))
-    plot.line([(0.5, 0.5), (1.0, 1.0)], _PALE, "5 4", "as sure as right")
-    for place, of in enumerate(every):
-        colour = _COLOURS[place % len(_COLOURS)]
-        shift = 0.002 * (place - (len(every) - 1) / 2)
-        bins = of.calibration.bins
-        plot.line([(each.sure + shift, each.right) for each in bins], colour, said=of.checkpoint)
-        for each in bins:
-            plot.bar(each.sure + shift, *each.interval, colour)
-            said = f"{of.checkpoint}: {each.n} answers, {each.sure:.3f} sure, {each.right:.3f} right"
-            plot.dot(each.sure + shift, each.right, said, colour, 2.5 + min(5.0, math.sqrt(each.n) / 3))
-        plot.legend.append((f"{of.checkpoint}, ECE {of.calibration.ece.value:.3f}", colour))
-    return plot.svg()
-
-
 @dataclass(frozen=True)
 class Interval:
     """A line of :func:`forest`: a figure with its interval, and the threshold that it is judged by (NaN for none)."""
@@ -205,7 +160,7 @@ def forest(title: str, intervals: Sequence[Interval]) -> str:
     for place, each in enumerate(intervals):
         parts += _forest_row(each, _TOP + row * place + row / 2, across, left)
     if any(math.isfinite(each.threshold) for each in intervals):
-        parts.append(_text(12, bottom + 14, "upright strokes: thresholds", fill=_PALE))
+        parts.append(_text(12, bottom + 14, "upright strokes: thresholds", fill=PALE))
     return _page(bottom + 24, title, parts)
 
 
@@ -216,7 +171,7 @@ def _forest_row(each: Interval, y: float, across: Callable[[float], float], left
     words = "".join(_text(left - 12, top + 12 * line, part, "end") for line, part in enumerate(label))
     yield f"<g>{words}<title>{escape(each.name)}</title></g>"
     if not math.isfinite(each.value):
-        yield _text(left + 4, y + 4, "no number", fill=_PALE)
+        yield _text(left + 4, y + 4, "no number", fill=PALE)
         return
     said = f"{each.name}: {each.value:.3f} ({each.low:.3f} to {each.high:.3f}) {each.verdict}"
     yield (
@@ -260,7 +215,7 @@ def lines(title: str, across: str, up: str, curves: Sequence[tuple[str, Sequence
     low, high = min([0.0, *known]), max([1.0, *known])
     plot = Plot(title, Axis(across, 0, max(1, longest - 1)), Axis(up, low, high))
     for place, (name, values, dash) in enumerate(curves):
-        colour = _COLOURS[place % len(_COLOURS)]
+        colour = COLOURS[place % len(COLOURS)]
         plot.line(list(enumerate(values)), colour, dash, name)
         for at, value in enumerate(values):
             if math.isfinite(value):

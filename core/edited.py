@@ -15,7 +15,8 @@ from typing import Any
 
 from core import store
 from core.checkpoints import Counterfactual, Family, FamilyError
-from core.store import StoreError, user_folder
+from core.errors import StoreError
+from core.store import user_folder
 
 _log = logging.getLogger(__name__)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")

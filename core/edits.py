@@ -31,16 +31,17 @@ import torch
 from torch import Tensor
 
 from core import gates, store
+from core.artefacts.direction import Direction
+from core.artefacts.neuron_sets import KIND as NEURONS
+from core.artefacts.neuron_sets import NeuronSet, load_set
+from core.checkpoints import Counterfactual
 from core.differences import fingerprint
 from core.errors import TillerError
-from core.families import Counterfactual
 from core.gates import Gate, Opened
 from core.loading import Loaded
-from core.neurons import KIND as NEURONS
-from core.neurons import NeuronSet, load_set
 from core.recipes import Recipe, Scope, Term
 from core.residual import Action, Anatomy, Site
-from core.store import Array, Card, Direction
+from core.store import Array, Card
 
 #: (direction, checkpoint it was learnt on) -> the direction; raises TillerError when there is none.
 Fetch = Callable[[str, str], Direction]

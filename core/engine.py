@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from core import answers, asking, explaining, families, lenses, store
 from core.answers import Answer
+from core.attribution.effects import Noise
 from core.carrying import Carrying
+from core.checkpoints import Example, Family
 from core.engine_thread import Command, EngineThread
 from core.errors import TillerError
 from core.events import Failed, PromptView
 from core.examples import Wish
-from core.families import Example, Family
 from core.jobs import Job, JobView, Offer, offered
 from core.lenses import Lens
 from core.map_jobs import MapJob
@@ -27,9 +28,9 @@ from core.maps import Map, MapOrder, Traced, Words
 from core.plan import Placing
 from core.recipes import Recipe, parse
 from core.runs import Run
-from core.stages import Noise, Path, path
+from core.stages import Path, path
 from core.store import Card
-from core.values import Column, Settings, Turn
+from core.values import BLAME, Column, Settings, Turn
 
 if TYPE_CHECKING:
     from core.worker import Worker
@@ -250,7 +251,7 @@ class Engine(EngineThread):
                 self.stages(example.checkpoint).stage(example.without).name
             ]
             columns = (settings.columns[0], replace(settings.columns[1], checkpoint=beside))
-            settings = replace(settings, columns=columns, selected=0, lens=lenses.BLAME)
+            settings = replace(settings, columns=columns, selected=0, lens=BLAME)
         return settings.ask(example.message)
 
     def recorded(self) -> tuple[Settings, dict[int, Answer]] | None:

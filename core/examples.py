@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core import store
+from core.checkpoints import Family
 from core.contrast import SPLITS, ContrastError, ContrastSet, Item
-from core.families import Family
+from core.errors import StoreError
 from core.methods import METHODS
-from core.store import StoreError
 from core.tables import SHARE
 
 #: A direction can be learnt from so many examples of each class: three to learn from, one to choose by, one to report on.

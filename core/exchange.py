@@ -18,11 +18,13 @@ from typing import Any
 import numpy as np
 
 from core import controlvectors, library, loading, shapes, store, vectorfiles
+from core.artefacts.direction import Direction, load_direction
 from core.checkpoints import Checkpoint, Family
 from core.drafts import VERSION
 from core.errors import TillerError
 from core.recipes import RecipeError, layers_text, parse
-from core.store import Array, Card, Direction
+from core.store import Array, Card
+from core.util.files import write_bytes
 from core.vectorfiles import Vectors
 
 #: What a direction can be written as.
@@ -271,13 +273,13 @@ def write(family: Family, path: Path, to: Path) -> Done:
         )
     if to.exists():
         raise ExchangeError(f"{to} is there already; choose another name, or delete it first.")
-    direction = store.load_direction(path)
+    direction = load_direction(path)
     card = direction.card
     whose = f"{card.name} of {card.family}/{card.checkpoint}"
     if to.suffix == KINDS[1]:
         store.save_artefact(to, _tensors(direction), card.details)
         return Done(to, (f"{whose}, with all that is known of it.",))
-    store.write_bytes(to, _control_vector(direction, family.checkpoint(card.checkpoint)))
+    write_bytes(to, _control_vector(direction, family.checkpoint(card.checkpoint)))
     return Done(
         to,
         (

@@ -8,7 +8,7 @@ import torch
 
 from core import baking, exchange, families, loading
 from core.arguments import Arguments
-from core.options import UsageError
+from core.errors import UsageError
 
 #: What says which model; what is done with files needs no device.
 _WHOSE = ("family", "base", "post", "stage", "checkpoint", "offline", "trust-remote-code")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from core import neurons, store
+from core import store
+from core.artefacts.neuron_sets import KIND, load_set
+from core.checkpoints import Family
 from core.errors import TillerError
-from core.families import Family
 from core.recipes import Recipe, Term, layers_text
 from core.store import Card
 
@@ -38,14 +39,14 @@ def _explain_term(family: Family, term: Term, checkpoint: str) -> str:
 
 def _explain_neurons(family: Family, term: Term, checkpoint: str) -> str:
     source, borrowed = _learnt_where(family, term.source, checkpoint)
-    path = store.find(family.name, source, neurons.KIND, term.direction, family.folder)
+    path = store.find(family.name, source, KIND, term.direction, family.folder)
     if path is None:
         there = ", ".join(neuron_sets(family, source)) or "none"
         raise TillerError(
             f"{source} has no set of neurons {term.direction!r}; it has {there}. "
             "launch.py precompute --what confidence finds entropy neurons."
         )
-    found = neurons.load_set(path)
+    found = load_set(path)
     layers = tuple(each for each in found.layers if term.layers is None or each in term.layers)
     if not layers:
         raise TillerError(
@@ -60,7 +61,7 @@ def _explain_neurons(family: Family, term: Term, checkpoint: str) -> str:
 def neuron_sets(family: Family, checkpoint: str) -> tuple[str, ...]:
     """The names of the sets of neurons that were found on a checkpoint."""
     own = family.directions_of(checkpoint)
-    return tuple(card.name for card in store.cards(family.name, own, neurons.KIND, family.folder))
+    return tuple(card.name for card in store.cards(family.name, own, KIND, family.folder))
 
 
 def learnt_on(family: Family, checkpoint: str) -> tuple[Card, ...]:

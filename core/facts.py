@@ -16,8 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from core.checkpoints import Family
 from core.errors import TillerError
-from core.families import Family
 from core.store import SHIPPED
 
 #: What differs between a true and a false statement.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from core import comparing, confidence_tables, drawings, verdicts
 from core.comparing import Pair
 from core.confidence import Confidence
+from core.confidence_plots import reliability, scatter
 from core.drawings import Interval
 from core.findings import Drawing, Finding
 from core.verdicts import HOLDS, INCONCLUSIVE, Verdict
@@ -67,10 +68,8 @@ def _drawings(pair: Pair, every: Sequence[Confidence]) -> tuple[Drawing, ...]:
             drawings.intervals_csv(gaps),
         ),
         *(
-            Drawing(
-                f"confidence-neurons-{each.checkpoint}", drawings.scatter(each), confidence_tables.scatter(each).csv()
-            )
+            Drawing(f"confidence-neurons-{each.checkpoint}", scatter(each), confidence_tables.scatter(each).csv())
             for each in (pair.base, pair.post)
         ),
-        Drawing("confidence-calibration", drawings.reliability(every), confidence_tables.reliabilities(every).csv()),
+        Drawing("confidence-calibration", reliability(every), confidence_tables.reliabilities(every).csv()),
     )

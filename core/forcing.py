@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
-from core.effects import rows_of
+from core.attribution.effects import NOWHERE
 from core.errors import TillerError
+from core.inference.metrics import rows_of
 from core.loading import Loaded
 from core.scoring import reply_logits
-from core.stages import NOWHERE
 from core.steps import Slices
 
 Ids = Sequence[int]

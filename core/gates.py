@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from core import recipes
-from core.store import Array, Direction
+from core.artefacts.direction import Direction
+from core.store import Array
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from core.artefacts.direction import Direction
 from core.residual import Action, Site
-from core.store import Direction
 
 
 @dataclass(frozen=True)

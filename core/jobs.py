@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core import store
+from core.checkpoints import Family
 from core.examples import Wish
-from core.families import Family
 from core.steps import duration
 from core.watching import State, View, Watched
 

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core import effects, states
+from core import states
 from core.contrast import ContrastSet
 from core.errors import TillerError
+from core.inference import metrics
 from core.loading import Loaded
 from core.prompts import encode
 from core.steps import Slices
@@ -74,7 +75,7 @@ def pairs(source: Loaded, target: Loaded, contrasts: Sequence[ContrastSet]) -> P
             ends = [_ends(loaded, item.text) for loaded in (source, target)]
             _add(found, item.split, ends[0][0], ends[1][0], _common(ends[0][1], ends[1][1]))
             # What refusal is read at stands behind the instruction, in whatever template.
-            asked = [effects.chat(loaded, [item.text])[0].ids for loaded in (source, target)]
+            asked = [metrics.chat(loaded, [item.text])[0].ids for loaded in (source, target)]
             _add(found, item.split, asked[0], asked[1], [(len(asked[0]) - 1, len(asked[1]) - 1)])
     kept = Pairs(found.source, found.target, _thinned(found.points))
     counts = {split: sum(each.split == split for each in kept.points) for split in ("train", "validation", "test")}
@@ -124,7 +125,7 @@ def residuals(
     by_text: dict[int, list[int]] = {}
     for row, (text, _) in enumerate(places):
         by_text.setdefault(text, []).append(row)
-    size = effects.rows_of(loaded)
+    size = metrics.rows_of(loaded)
     for length in sorted({len(prompts[text]) for text in by_text}):
         same = [text for text in by_text if len(prompts[text]) == length]
         for start in range(0, len(same), size):

@@ -9,10 +9,10 @@ import torch
 
 from core import direction_card, examples, families, loading, store
 from core.arguments import Arguments
+from core.checkpoints import Family
+from core.errors import UsageError
 from core.examples import KINDS, Wish
-from core.families import Family
 from core.methods import METHODS
-from core.options import UsageError
 from core.parts import Order, part
 from core.steps import Learning, Pace, bar
 

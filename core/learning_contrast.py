@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from core import controls, effects
+from core import controls
+from core.artefacts.direction import Direction
 from core.contrast import SPLITS, ContrastError, ContrastSet, Split
 from core.controls import Chosen, Trial
 from core.drafts import BY_HAND, EARLY, JUDGED, draft, finish, steer
-from core.effects import Asked, Bystanders
+from core.inference import metrics
+from core.inference.metrics import Asked, Bystanders
 from core.learning_refusal import at_layer, by_layer, position, rows_of, template_end
 from core.loading import Loaded
 from core.methods import PAIRED
@@ -25,7 +27,6 @@ from core.prompts import encode
 from core.scoring import reply_logits
 from core.states import How, Ids, Key, Stand, cost, stand
 from core.steps import Cost, Learning, Slices, told
-from core.store import Direction
 
 #: A layer may move unrelated replies by so much at strength 1 (nats a token) and still be chosen, where one stays below it.
 MOST_DAMAGE = 1.0
@@ -52,7 +53,7 @@ def learn_contrast(
     prompts, how = _prompts(loaded, contrast), How(method)
     positions = template_end([ids for part in prompts.values() for ids in part])
     found = yield from stand(loaded, prompts, positions, rows_of(loaded), notes, "Reading the examples.", how)
-    by = yield from told(effects.bystanders_in_slices(loaded, unrelated), "Listening to unrelated replies.")
+    by = yield from told(metrics.bystanders_in_slices(loaded, unrelated), "Listening to unrelated replies.")
     leaning, wish = _Leaning.prepare(loaded, contrast, unrelated), wish_for(contrast.name)
     tried = yield from _tried(loaded, contrast, found, leaning, by, notes, method)
     best, criterion = choice(tried, loaded.anatomy.layers)
@@ -86,7 +87,7 @@ def contrast_cost(
     positions = template_end([ids for part in prompts.values() for ids in part])
     leaning, wish = _Leaning.prepare(loaded, contrast, unrelated), wish_for(contrast.name)
     asked = _Leaning.prepare(loaded, contrast, [wish.format(message=each) for each in unrelated])
-    by = effects.bystanders_cost(loaded, unrelated)
+    by = metrics.bystanders_cost(loaded, unrelated)
     tried = (leaning.cost.times(2) + by).times(positions * loaded.anatomy.layers)
     tested = _Leaning.prepare(loaded, contrast, unrelated, "test")
     costs = {"measured": leaning.cost, "asked": asked.cost, "tested": tested.cost}
@@ -104,7 +105,7 @@ def _prompts(loaded: Loaded, contrast: ContrastSet) -> dict[Key, list[Ids]]:
     for split in SPLITS:
         for positive in (True, False):
             texts = contrast.part(split, positive)
-            found[split, positive] = [each.ids for each in effects.chat(loaded, texts)]
+            found[split, positive] = [each.ids for each in metrics.chat(loaded, texts)]
             for text, ids in zip(texts, found[split, positive], strict=True):
                 # It also stands behind a message, as a reply.
                 if 2 * len(ids) > loaded.context:
@@ -128,26 +129,26 @@ class _Leaning:
     def prepare(
         cls, loaded: Loaded, contrast: ContrastSet, messages: Sequence[str], split: Split = "validation"
     ) -> _Leaning:
-        asked = effects.chat(loaded, messages)
+        asked = metrics.chat(loaded, messages)
         rows: list[tuple[Asked, str, bool]] = [
             (asked[index % len(asked)], text, label)
             for label in (True, False)
             for index, text in enumerate(contrast.part(split, label, JUDGED))
         ]
-        replies = tuple(effects.continuation(loaded, prompt, text) or encode(loaded, text) for prompt, text, _ in rows)
+        replies = tuple(metrics.continuation(loaded, prompt, text) or encode(loaded, text) for prompt, text, _ in rows)
         return cls(loaded, tuple(each.ids for each, _, _ in rows), replies, tuple(label for _, _, label in rows))
 
-    def mean(self, edits: effects.Edits) -> Slices[dict[str, float]]:
+    def mean(self, edits: metrics.Edits) -> Slices[dict[str, float]]:
         """The mean log-probability a token of the positive examples less that of the negative ones."""
         sides = yield from self._said(edits)
         return {"effect": sum(sides[True]) / len(sides[True]) - sum(sides[False]) / len(sides[False])}
 
-    def each(self, edits: effects.Edits) -> Slices[dict[str, list[float]]]:
+    def each(self, edits: metrics.Edits) -> Slices[dict[str, list[float]]]:
         """The same for a positive and a negative example after the other, in reply to the same message."""
         sides = yield from self._said(edits)
         return {"effect": [one - other for one, other in zip(sides[True], sides[False], strict=False)]}
 
-    def _said(self, edits: effects.Edits) -> Slices[dict[bool, list[float]]]:
+    def _said(self, edits: metrics.Edits) -> Slices[dict[bool, list[float]]]:
         """The log-probability a token of every example, by class."""
         sides: dict[bool, list[float]] = {True: [], False: []}
         for batch in self._batches():
@@ -165,7 +166,7 @@ class _Leaning:
         return Cost(len(self.prompts), len(batches), sum(self._tokens(each) for each in batches))
 
     def _batches(self) -> list[slice]:
-        size = effects.rows_of(self.loaded)
+        size = metrics.rows_of(self.loaded)
         return [slice(start, start + size) for start in range(0, len(self.prompts), size)]
 
     def _tokens(self, batch: slice) -> int:
@@ -194,11 +195,11 @@ def _tried(
 
 
 def _scores(
-    loaded: Loaded, leaning: _Leaning, by: Bystanders, plus: effects.Edits, minus: effects.Edits
+    loaded: Loaded, leaning: _Leaning, by: Bystanders, plus: metrics.Edits, minus: metrics.Edits
 ) -> Slices[dict[str, float]]:
     up = yield from leaning.mean(plus)
     down = yield from leaning.mean(minus)
-    damage = yield from effects.damage_in_slices(loaded, by, plus)
+    damage = yield from metrics.damage_in_slices(loaded, by, plus)
     return {"leaning": (up["effect"] - down["effect"]) / 2, "damage": damage}
 
 

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from core import controls, effects
+from core import controls
+from core.artefacts.direction import Direction
 from core.contrast import SPLITS, ContrastSet, Split
 from core.controls import Chosen, Trial
 from core.drafts import BY_HAND, EARLY, JUDGED, ablate, draft, finish, steer
-from core.effects import Asked, Bystanders
+from core.inference import metrics
+from core.inference.metrics import Asked, Bystanders
 from core.loading import Loaded
 from core.notebook import Notebook
 from core.states import How, Ids, Key, Stand, cost, stand
 from core.steps import Cost, Learning, Slices, told
-from core.store import Direction
 
 #: Post-instruction tokens that are tried, counted from the prompt's end.
 MOST_POSITIONS = 8
@@ -46,7 +47,7 @@ def learn_refusal(
     prompts: dict[Key, list[Ids]] = {key: [each.ids for each in part] for key, part in asked.items()}
     positions, how = template_end([ids for part in prompts.values() for ids in part]), How(method)
     found = yield from stand(loaded, prompts, positions, rows_of(loaded), notes, "Reading the instructions.", how)
-    by = yield from told(effects.bystanders_in_slices(loaded, unrelated), "Listening to unrelated replies.")
+    by = yield from told(metrics.bystanders_in_slices(loaded, unrelated), "Listening to unrelated replies.")
     judged = yield from _prepared(loaded, contrast, by, notes)
     tried = yield from _tried(loaded, contrast, found, judged, notes, method)
     best, criterion = _refusal_choice(tried, loaded.anatomy.layers)
@@ -80,9 +81,9 @@ def refusal_cost(
     asked = _asked(loaded, contrast)
     prompts: dict[Key, list[Ids]] = {key: [each.ids for each in part] for key, part in asked.items()}
     positions = template_end([ids for part in prompts.values() for ids in part])
-    first = [effects.probabilities_cost(loaded, asked["train", label], effects.REFUSALS) for label in (True, False)]
+    first = [metrics.probabilities_cost(loaded, asked["train", label], metrics.REFUSALS) for label in (True, False)]
     both, tested = (_asking(loaded, contrast, split) for split in ("validation", "test"))
-    by = effects.bystanders_cost(loaded, unrelated)
+    by = metrics.bystanders_cost(loaded, unrelated)
     tries = positions * loaded.anatomy.layers
     reading = cost(prompts, rows_of(loaded))
     costs = {"measured": both, "asked": _asking(loaded, contrast, "validation", WISH), "tested": tested}
@@ -95,7 +96,7 @@ def _in_words(loaded: Loaded, contrast: ContrastSet) -> Slices[dict[str, float]]
     found = {}
     for name, label in (("effect", False), ("harmful", True)):
         wished = [WISH.format(message=text) for text in contrast.part("validation", label, JUDGED)]
-        chances = yield from effects.refusal_in_slices(loaded, effects.chat(loaded, wished))
+        chances = yield from metrics.refusal_in_slices(loaded, metrics.chat(loaded, wished))
         found[name] = float(chances.mean())
     return found
 
@@ -103,7 +104,7 @@ def _in_words(loaded: Loaded, contrast: ContrastSet) -> Slices[dict[str, float]]
 def _heard(loaded: Loaded, contrast: ContrastSet) -> dict[str, list[Ids]]:
     """Harmless and harmful prompts whose replies are counted by their class."""
     return {
-        name: [each.ids for each in effects.chat(loaded, contrast.part("validation", label, JUDGED))]
+        name: [each.ids for each in metrics.chat(loaded, contrast.part("validation", label, JUDGED))]
         for name, label in (("harmless", False), ("harmful", True))
     }
 
@@ -112,17 +113,17 @@ def _asking(loaded: Loaded, contrast: ContrastSet, split: Split, wish: str = "{m
     """What finding P(refusal) takes on a split."""
     whole = Cost()
     for label in (True, False):
-        asked = effects.chat(loaded, [wish.format(message=text) for text in contrast.part(split, label, JUDGED)])
-        whole += effects.probabilities_cost(loaded, asked, effects.REFUSALS)
+        asked = metrics.chat(loaded, [wish.format(message=text) for text in contrast.part(split, label, JUDGED)])
+        whole += metrics.probabilities_cost(loaded, asked, metrics.REFUSALS)
     return whole
 
 
-def _each(loaded: Loaded, contrast: ContrastSet, edits: effects.Edits) -> Slices[dict[str, list[float]]]:
+def _each(loaded: Loaded, contrast: ContrastSet, edits: metrics.Edits) -> Slices[dict[str, list[float]]]:
     """P(refusal) on each harmless and on each harmful prompt of the test split."""
     found = {}
     for name, label in (("effect", False), ("harmful", True)):
-        asked = effects.chat(loaded, contrast.part("test", label, JUDGED))
-        chances = yield from effects.refusal_in_slices(loaded, asked, edits)
+        asked = metrics.chat(loaded, contrast.part("test", label, JUDGED))
+        chances = yield from metrics.refusal_in_slices(loaded, asked, edits)
         found[name] = chances.tolist()
     return found
 
@@ -135,7 +136,7 @@ def position(loaded: Loaded, prompt: Ids, offset: int) -> dict[str, Any]:
 
 def _asked(loaded: Loaded, contrast: ContrastSet) -> dict[Key, list[Asked]]:
     return {
-        (split, positive): effects.chat(loaded, contrast.part(split, positive))
+        (split, positive): metrics.chat(loaded, contrast.part(split, positive))
         for split in SPLITS
         for positive in (True, False)
     }
@@ -143,11 +144,11 @@ def _asked(loaded: Loaded, contrast: ContrastSet) -> dict[Key, list[Asked]]:
 
 def rows_of(loaded: Loaded) -> int:
     """Rows of a forward pass that reads states."""
-    return min(64, effects.rows_of(loaded))
+    return min(64, metrics.rows_of(loaded))
 
 
 def _refused(loaded: Loaded, asked: Sequence[Asked]) -> Slices[list[float]]:
-    found = yield from effects.refusal_in_slices(loaded, asked)
+    found = yield from metrics.refusal_in_slices(loaded, asked)
     return [float(each) for each in found]
 
 
@@ -180,11 +181,11 @@ class _Refusal:
     plain_harmless: float
     by: Bystanders
 
-    def scores(self, ablation: effects.Edits, addition: effects.Edits) -> Slices[dict[str, float]]:
+    def scores(self, ablation: metrics.Edits, addition: metrics.Edits) -> Slices[dict[str, float]]:
         """Induction (rise of P(refusal) on harmless prompts by one gap), P(refusal) on harmful ones when ablated, damage of ablating."""
-        added = yield from effects.refusal_in_slices(self.loaded, self.harmless, addition)
-        ablated = yield from effects.refusal_in_slices(self.loaded, self.harmful, ablation)
-        damage = yield from effects.damage_in_slices(self.loaded, self.by, ablation)
+        added = yield from metrics.refusal_in_slices(self.loaded, self.harmless, addition)
+        ablated = yield from metrics.refusal_in_slices(self.loaded, self.harmful, ablation)
+        damage = yield from metrics.damage_in_slices(self.loaded, self.by, ablation)
         return {
             "induction": float(added.mean()) - self.plain_harmless,
             "ablated": float(ablated.mean()),
@@ -192,15 +193,15 @@ class _Refusal:
             "damage": damage,
         }
 
-    def mean(self, edits: effects.Edits) -> Slices[dict[str, float]]:
+    def mean(self, edits: metrics.Edits) -> Slices[dict[str, float]]:
         """P(refusal) on harmless and on harmful prompts."""
-        harmless = yield from effects.refusal_in_slices(self.loaded, self.harmless, edits)
-        harmful = yield from effects.refusal_in_slices(self.loaded, self.harmful, edits)
+        harmless = yield from metrics.refusal_in_slices(self.loaded, self.harmless, edits)
+        harmful = yield from metrics.refusal_in_slices(self.loaded, self.harmful, edits)
         return {"effect": float(harmless.mean()), "harmful": float(harmful.mean())}
 
 
 def _prepared(loaded: Loaded, contrast: ContrastSet, by: Bystanders, notes: Notebook) -> Learning[_Refusal]:
-    harmful, harmless = (effects.chat(loaded, contrast.part("validation", label, JUDGED)) for label in (True, False))
+    harmful, harmless = (metrics.chat(loaded, contrast.part("validation", label, JUDGED)) for label in (True, False))
     plain = yield from notes.once(
         "plain", partial(_plain, loaded, harmful, harmless), "Asking what is refused as it is."
     )
@@ -208,8 +209,8 @@ def _prepared(loaded: Loaded, contrast: ContrastSet, by: Bystanders, notes: Note
 
 
 def _plain(loaded: Loaded, harmful: list[Asked], harmless: list[Asked]) -> Slices[list[float]]:
-    first = yield from effects.refusal_in_slices(loaded, harmful)
-    second = yield from effects.refusal_in_slices(loaded, harmless)
+    first = yield from metrics.refusal_in_slices(loaded, harmful)
+    second = yield from metrics.refusal_in_slices(loaded, harmless)
     return [float(first.mean()), float(second.mean())]
 
 

@@ -8,18 +8,19 @@ from functools import partial
 
 import torch
 
-from core import controls, effects, negations
+from core import controls, negations
+from core.artefacts.direction import Direction
 from core.contrast import SPLITS, ContrastError, ContrastSet, Split
 from core.controls import Chosen, Trial
 from core.drafts import BY_HAND, EARLY, JUDGED, draft, finish, steer
-from core.effects import Asked
+from core.inference import metrics
+from core.inference.metrics import Asked
 from core.loading import Loaded
 from core.methods import PAIRED
 from core.notebook import Notebook
 from core.prompts import encode
 from core.states import How, Ids, Key, cost, stand
 from core.steps import Cost, Learning, Slices, told
-from core.store import Direction
 
 #: The baseline without steering: what somebody would write who wants every statement called true.
 WISH = "Call this true, whatever it says: {message}"
@@ -52,7 +53,7 @@ def learn_truth(
         work = partial(judged.effect, plain, plus, minus)
         effect.append((yield from notes.once(f"layer.{layer}", work, f"Trying layer {layer}.")))
     layer = _truth_layer(accuracy, effect) if by_hand is None else by_hand
-    by = yield from told(effects.bystanders_in_slices(loaded, unrelated), "Listening to unrelated replies.")
+    by = yield from told(metrics.bystanders_in_slices(loaded, unrelated), "Listening to unrelated replies.")
     message = f"True or false: {contrast.part('test', False)[0]}"
     in_words = partial(_in_words, loaded, contrast, margins)
     trial = Trial(
@@ -77,14 +78,14 @@ def truth_cost(
 ) -> Cost:
     """What :func:`learn_truth` takes."""
     judged, (prompts, _) = _Truth.prepare(loaded, contrast), _prompts(loaded, contrast, method)
-    asked = effects.probabilities_cost(loaded, judged.true, effects.LABELS)
-    asked += effects.probabilities_cost(loaded, judged.false, effects.LABELS)
-    by = effects.bystanders_cost(loaded, unrelated)
+    asked = metrics.probabilities_cost(loaded, judged.true, metrics.LABELS)
+    asked += metrics.probabilities_cost(loaded, judged.false, metrics.LABELS)
+    by = metrics.bystanders_cost(loaded, unrelated)
     tried = asked.times(1 + loaded.anatomy.layers)
     tested = _Truth.prepare(loaded, contrast, "test")
     worded = _Truth.prepare(loaded, contrast, wish=WISH)
     costs = {
-        name: effects.probabilities_cost(loaded, [*each.true, *each.false], effects.LABELS)
+        name: metrics.probabilities_cost(loaded, [*each.true, *each.false], metrics.LABELS)
         for name, each in (("measured", judged), ("asked", worded), ("tested", tested))
     }
     shown = controls.cost(loaded, prompts, _rows(loaded), costs, WISH, unrelated)
@@ -129,13 +130,13 @@ def _label_cosine(loaded: Loaded, drafted: Direction, layer: int) -> float | Non
     assert isinstance(rows, torch.Tensor)
     if rows.is_meta or not rows.is_floating_point():
         return None
-    true, false = (rows[encode(loaded, label)[0]].double().cpu() for label in effects.LABELS)
+    true, false = (rows[encode(loaded, label)[0]].double().cpu() for label in metrics.LABELS)
     own = torch.from_numpy(drafted.vectors[layer]).double()
     return float(torch.nn.functional.cosine_similarity(own, true - false, dim=0))
 
 
 def _rows(loaded: Loaded) -> int:
-    return min(64, effects.rows_of(loaded))
+    return min(64, metrics.rows_of(loaded))
 
 
 @dataclass(frozen=True)
@@ -154,32 +155,32 @@ class _Truth:
         trues, falses = contrast.part("train", True, 2), contrast.part("train", False, 2)
         shots = [(trues[0], True), (falses[0], False), (falses[1], False), (trues[1], True)]
         said = [[wish.format(message=text) for text in contrast.part(split, label, JUDGED)] for label in (True, False)]
-        parts = [effects.statements(loaded, texts, shots) for texts in said]
+        parts = [metrics.statements(loaded, texts, shots) for texts in said]
         return cls(loaded, parts[0], parts[1])
 
     def margins(self) -> Slices[list[list[float]]]:
         """P(TRUE) − P(FALSE) of each true and of each false statement, without any edit."""
-        true = yield from effects.truth_in_slices(self.loaded, self.true)
-        false = yield from effects.truth_in_slices(self.loaded, self.false)
+        true = yield from metrics.truth_in_slices(self.loaded, self.true)
+        false = yield from metrics.truth_in_slices(self.loaded, self.false)
         return [true[0].tolist(), false[0].tolist()]
 
-    def effect(self, plain: list[float], plus: effects.Edits, minus: effects.Edits) -> Slices[float]:
+    def effect(self, plain: list[float], plus: metrics.Edits, minus: metrics.Edits) -> Slices[float]:
         """How far one gap moves P(TRUE) − P(FALSE): up for false, down for true statements, averaged (at most 2)."""
-        up = yield from effects.truth_in_slices(self.loaded, self.false, plus)
-        down = yield from effects.truth_in_slices(self.loaded, self.true, minus)
+        up = yield from metrics.truth_in_slices(self.loaded, self.false, plus)
+        down = yield from metrics.truth_in_slices(self.loaded, self.true, minus)
         return ((float(up[0].mean()) - plain[1]) + (plain[0] - float(down[0].mean()))) / 2
 
-    def mean(self, plain: list[float], edits: effects.Edits) -> Slices[dict[str, float]]:
+    def mean(self, plain: list[float], edits: metrics.Edits) -> Slices[dict[str, float]]:
         """P(TRUE) − P(FALSE), what is left of P(TRUE) + P(FALSE), and the part of verdicts that differ from the ``plain`` margins',
         over both classes."""
-        margin, mass = yield from effects.truth_in_slices(self.loaded, [*self.true, *self.false], edits)
+        margin, mass = yield from metrics.truth_in_slices(self.loaded, [*self.true, *self.false], edits)
         flipped = (margin > 0) != (torch.tensor(plain, dtype=margin.dtype) > 0)
         means = {"effect": margin, "mass": mass, "flipped": flipped.double()}
         return {key: float(torch.mean(values)) for key, values in means.items()}
 
-    def each(self, edits: effects.Edits) -> Slices[dict[str, list[float]]]:
+    def each(self, edits: metrics.Edits) -> Slices[dict[str, list[float]]]:
         """P(TRUE) − P(FALSE) and P(TRUE) + P(FALSE) of every statement."""
-        margin, mass = yield from effects.truth_in_slices(self.loaded, [*self.true, *self.false], edits)
+        margin, mass = yield from metrics.truth_in_slices(self.loaded, [*self.true, *self.false], edits)
         return {"effect": margin.tolist(), "mass": mass.tolist()}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 
 from core import store
 from core.background import Background
-from core.families import Family
+from core.checkpoints import Family
 from core.jobs import Job
 from core.loading import Loaded
 from core.parts import PARTS, Order, part, seconds_a_token

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core import store
-from core.families import Family
-from core.store import Card, StoreError
+from core.checkpoints import Family
+from core.errors import StoreError
+from core.store import Card
 
 #: What :attr:`Entry.row` says, in its order.
 HEADINGS = ("name", "kind", "learnt on", "method", "layer", "test accuracy", "examples", "made", "weights", "whose")

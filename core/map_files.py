@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from core import lenses
+from core.display import palette
 from core.lenses import Lens
 from core.maps import Map, Traced, Words, number
 
@@ -70,14 +70,14 @@ def words_svg(words: Words) -> str:
 
 
 def _word(word: str, p: float, left: int, line: int) -> str:
-    paint = lenses.colour(PROBABILITY, p)
+    paint = palette.colour(PROBABILITY, p)
     said = word.strip() or repr(word)
     cut = said if len(said) <= _LETTERS else f"{said[: _LETTERS - 1]}…"
     box = (
         f'<rect x="{left}" y="{line}" width="{_WORD - 1}" height="{_ROW - 1}" fill="{paint}">'
         f"<title>{escape(said)}: {p:.3f}</title></rect>"
     )
-    return box + _text(left + 6, line + 17, f"{cut} {p:.2f}", 11, fill=lenses.ink(paint))
+    return box + _text(left + 6, line + 17, f"{cut} {p:.2f}", 11, fill=palette.ink(paint))
 
 
 def _number(value: float) -> str:
@@ -128,13 +128,13 @@ def _drawn(each: Map, top: int) -> str:
 def _cell(each: Map, layer: int, place: int, line: int) -> str:
     value = each.cells[layer][place]
     known = not math.isnan(value)
-    paint = lenses.colour(each.lens, value) if known else _EMPTY
+    paint = palette.colour(each.lens, value) if known else _EMPTY
     left = _LEFT + place * _CELL
     box = (
         f'<rect x="{left}" y="{line}" width="{_CELL - 1}" height="{_ROW - 1}" fill="{paint}">'
         f"<title>{escape(each.described(layer, place))}</title></rect>"
     )
-    label = _text(left + _CELL // 2, line + 17, number(value), 11, "middle", lenses.ink(paint)) if known else ""
+    label = _text(left + _CELL // 2, line + 17, number(value), 11, "middle", palette.ink(paint)) if known else ""
     return box + label
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from core import knowledge
 from core.background import Background
-from core.families import Family
+from core.checkpoints import Family
 from core.loading import Loaded
 from core.map_jobs import MapJob
 from core.maps import Traced

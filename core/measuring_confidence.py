@@ -12,16 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from core import ablation, effects, tables
+from core import ablation, tables
 from core.ablation import Ablation
+from core.artefacts.neuron_sets import KIND, Neuron
 from core.calibration import of_margins
 from core.confidence import MATCHED, NAME, SETS, Confidence, Effect, Measured
 from core.contrast import ContrastSet
 from core.drafts import VERSION
-from core.effects import Asked
+from core.inference import metrics
+from core.inference.metrics import Asked
 from core.loading import Loaded
 from core.logit_variance import block, last_blocks
-from core.neurons import BLOCKS, CANDIDATES, KIND, Block, Neuron
+from core.neurons import BLOCKS, CANDIDATES, Block
 from core.prompts import encode
 from core.readout import Head
 from core.steps import Cost, Learning, told
@@ -47,7 +49,7 @@ def questions(loaded: Loaded, contrast: ContrastSet) -> tuple[list[Asked], list[
     asked, labels = [], []
     for label in (True, False):
         chosen = contrast.part("test", label, QUESTIONS)
-        asked += effects.statements(loaded, chosen, shots)
+        asked += metrics.statements(loaded, chosen, shots)
         labels += [label] * len(chosen)
     return asked, labels
 
@@ -77,7 +79,7 @@ def measure(loaded: Loaded, contrast: ContrastSet) -> Learning[Confidence]:
         effect = yield from told(probe.change(chosen), f"Ablating as many of like norm ({index + 1} of {SETS}).")
         sets.append(effect.total)
     asked, labels = questions(loaded, contrast)
-    margin, mass = yield from told(effects.truth_in_slices(loaded, asked), "Asking questions.")
+    margin, mass = yield from told(metrics.truth_in_slices(loaded, asked), "Asking questions.")
     return Confidence(
         blocks,
         candidates,
@@ -149,4 +151,4 @@ def cost(loaded: Loaded, contrast: ContrastSet) -> Cost:
     passes, tokens = ablation.cost(loaded, test)
     replayed = BLOCKS * (CANDIDATES + MATCHED) + 1 + SETS
     part = Cost(len(test), passes, max(1, tokens * len(layers) // loaded.anatomy.layers))
-    return found + part.times(replayed) + effects.probabilities_cost(loaded, asked, effects.LABELS)
+    return found + part.times(replayed) + metrics.probabilities_cost(loaded, asked, metrics.LABELS)

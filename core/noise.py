@@ -14,13 +14,15 @@ from pathlib import Path as File
 
 import numpy as np
 
-from core import contrast, effects, loading, store
+from core import contrast, loading, store
+from core.attribution.effects import NOWHERE, Noise, noise_of
 from core.checkpoints import Family
 from core.forcing import logprobs_in_slices
 from core.generation import answer_all
+from core.inference import metrics
 from core.lineup import Models, Vocabularies
 from core.loading import Loaded
-from core.stages import NOWHERE, Noise, Path, noise_of
+from core.stages import Path
 from core.steps import Learning, Slices, Step, told
 from core.values import Sampling
 
@@ -74,8 +76,8 @@ def answers(
     family: Family, final: Loaded, sentence: str
 ) -> Learning[tuple[list[tuple[int, ...]], list[tuple[int, ...]]]]:
     """The prompts, and what the final checkpoint says to them."""
-    asked = [each.ids for each in effects.chat(final, messages(family))]
-    size = effects.rows_of(final)
+    asked = [each.ids for each in metrics.chat(final, messages(family))]
+    size = metrics.rows_of(final)
     replies: list[tuple[int, ...]] = []
     for start in range(0, len(asked), size):
         some = asked[start : start + size]

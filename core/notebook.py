@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from core.errors import StoreError
 from core.steps import Learning, Slices, Step, told
-from core.store import StoreError, write_bytes
+from core.util.files import write_bytes
 
 T = TypeVar("T")
 Arrays = Mapping[str, NDArray[np.float64]]

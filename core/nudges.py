@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from core import effects
 from core.edits import BatchEdits, RowEdit
+from core.inference import metrics
 from core.intervals import Rate
 from core.layout import lay_out
 from core.loading import Loaded
@@ -58,8 +58,8 @@ class Verdicts:
 
 def prepare(loaded: Loaded, texts: Sequence[str], shots: Sequence[tuple[str, bool]]) -> list[Judged]:
     """Statements as few-shot prompts, cut before each statement's last token."""
-    asked = effects.statements(loaded, texts, shots)
-    cue = effects.QUESTION.format(statement="")
+    asked = metrics.statements(loaded, texts, shots)
+    cue = metrics.QUESTION.format(statement="")
     found = []
     for each in asked:
         before = encode(loaded, each.text.removesuffix(cue))
@@ -67,7 +67,7 @@ def prepare(loaded: Loaded, texts: Sequence[str], shots: Sequence[tuple[str, boo
         while same < min(len(before), len(each.ids)) and before[same] == each.ids[same]:
             same += 1
         cut = max(1, same - 1)
-        labels = tuple(effects.continuation(loaded, each, label) for label in effects.LABELS)
+        labels = tuple(metrics.continuation(loaded, each, label) for label in metrics.LABELS)
         found.append(Judged(each.ids[:cut], each.ids[cut:], labels))
     return found
 
@@ -82,10 +82,10 @@ def verdicts(
     rows = [
         (index, path) for index, each in enumerate(asked) for path in dict.fromkeys(ids[:-1] for ids in each.labels)
     ]
-    chances = np.zeros((len(asked), len(effects.LABELS)))
+    chances = np.zeros((len(asked), len(metrics.LABELS)))
     start = _Start.of(loaded, asked)
     yield start.length
-    size = effects.rows_of(loaded)
+    size = metrics.rows_of(loaded)
     for first in range(0, len(rows), size):
         chosen = rows[first : first + size]
         # The last token of a row is there only so that the logits behind the others are given.

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core import typed
-from core.typed import UsageError as UsageError
 
 
 @dataclass(frozen=True)

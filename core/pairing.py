@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from core import effects, facts
+from core import facts
 from core.contrast import ContrastSet
-from core.effects import LABELS, QUESTION, Asked
 from core.errors import TillerError
 from core.facts import Fact, Span
+from core.inference import metrics
+from core.inference.metrics import LABELS, QUESTION, Asked
 from core.loading import Loaded
 from core.prompts import encode
 from core.replies import token_text
@@ -127,7 +128,7 @@ class Pairing:
     def labels(self, statement: str) -> tuple[int, int]:
         """The tokens by which the answers TRUE and FALSE begin. Raises PairError when they begin alike."""
         asked = Asked(self._text(statement), self._tokens(statement)[0])
-        true, false = (effects.continuation(self.loaded, asked, label)[0] for label in LABELS)
+        true, false = (metrics.continuation(self.loaded, asked, label)[0] for label in LABELS)
         if true == false:
             raise PairError(
                 f"TRUE and FALSE begin with the same token for {self.loaded.checkpoint.name}, so that no logits tell them apart."

@@ -11,14 +11,16 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from core import agreement, confidence, contrast, directions, effects, measuring_confidence, store
+from core import agreement, confidence, contrast, directions, measuring_confidence, store
+from core.artefacts.direction import Direction, load_direction
+from core.artefacts.neuron_sets import KIND
+from core.checkpoints import Family
 from core.contrast import ContrastSet
+from core.errors import StoreError
 from core.examples import Wish
-from core.families import Family
+from core.inference import metrics
 from core.loading import Loaded
-from core.neurons import KIND
 from core.steps import Cost, Learning
-from core.store import Direction, StoreError
 
 #: A first forward pass that takes longer, in seconds, is itself the measure of how long others take.
 _LONG = 0.2
@@ -84,7 +86,7 @@ class Part:
 
 def _there(kind: str, order: Order, fingerprint: str, quantize: str) -> bool:
     try:
-        details = store.load_direction(order.path(kind)).card.details
+        details = load_direction(order.path(kind)).card.details
     except StoreError:
         # What is not there, cut off or of another format is made (again).
         return False
@@ -129,7 +131,7 @@ def _compared(order: Order, direction: Direction, path: Path) -> Iterator[str]:
             return
         before = found
     try:
-        other = store.load_direction(before)
+        other = load_direction(before)
     except StoreError:
         # What cannot be read is replaced; there is nothing to compare.
         return
@@ -182,18 +184,18 @@ def part(kind: str) -> Part:
 
 def seconds_a_token(order: Order, loaded: Loaded) -> float:
     """How long a token takes, measured on a real batch of examples."""
-    asked = effects.chat(loaded, order.contrast("refusal").part("validation", True, directions.JUDGED))
+    asked = metrics.chat(loaded, order.contrast("refusal").part("validation", True, directions.JUDGED))
     # The first pass of a process is slower than those after it; where passes are quick it is not counted.
     started = time.perf_counter()
-    tokens = _pass(loaded, asked[:1], effects.REFUSALS[:1])
+    tokens = _pass(loaded, asked[:1], metrics.REFUSALS[:1])
     took = time.perf_counter() - started
     if took < _LONG:
         started = time.perf_counter()
-        tokens = _pass(loaded, asked, effects.REFUSALS)
+        tokens = _pass(loaded, asked, metrics.REFUSALS)
         took = time.perf_counter() - started
     return took / tokens
 
 
-def _pass(loaded: Loaded, asked: list[effects.Asked], texts: Sequence[str]) -> int:
+def _pass(loaded: Loaded, asked: list[metrics.Asked], texts: Sequence[str]) -> int:
     """One forward pass; the number of its tokens."""
-    return next(effects.probabilities_in_slices(loaded, asked, texts))
+    return next(metrics.probabilities_in_slices(loaded, asked, texts))

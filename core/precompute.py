@@ -14,19 +14,19 @@ import torch
 from core import directions, families, loading, memory, noise, sources, stages, store, tables
 from core.answers import Answer, fold, settled, to_document
 from core.arguments import Arguments
+from core.checkpoints import Checkpoint, Family
 from core.contrast import ContrastSet
 from core.engine import Engine
-from core.errors import TillerError
+from core.errors import TillerError, UsageError
 from core.events import Failed
-from core.families import Checkpoint, Family
 from core.lineup import alone
 from core.loading import Loaded
-from core.options import UsageError
 from core.parts import PARTS, Order, seconds_a_token
 from core.plan import Placing
 from core.residual import AnatomyError
 from core.stages import StageError
 from core.steps import Cost, Pace, bar, duration, finished
+from core.util.files import write_bytes
 
 #: No parts of a checkpoint: the run that is shown while a model loads, and how far retrainings with other seeds differ.
 RECORDED, NOISE = "recorded", "noise"
@@ -311,5 +311,5 @@ def _record(family: Family, path: Path, options: argparse.Namespace) -> None:
     finally:
         engine.close()
     text = json.dumps(to_document(settled(settings, answers), answers), ensure_ascii=False, separators=(",", ":"))
-    store.write_bytes(path, text.encode())
+    write_bytes(path, text.encode())
     print(f"Recorded {family.examples[0].title!r}, written to {path}")

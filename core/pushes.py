@@ -14,18 +14,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core import effects, nudges
+from core import nudges
 from core.alignments import cosine
+from core.artefacts.direction import Direction
 from core.contrast import ContrastSet, Split
 from core.drafts import ablate
 from core.edits import RowEdit
+from core.inference import metrics
 from core.loading import Loaded
 from core.notebook import Notebook
 from core.nudges import Judged, Verdicts
 from core.recipes import MAX_STRENGTH
 from core.reply_rates import counts, mostly_end, replies
 from core.steps import Learning, Slices
-from core.store import Direction
 from core.tasks import Sizes
 
 Floats = NDArray[np.float64]
@@ -317,16 +318,16 @@ def _refusal_controls(
 
 def _refusal_chances(pushing: Pushing, own: Floats) -> Slices[list[float]]:
     """P(refusal) on validation's harmless requests at every strength of the target's own direction."""
-    asked = effects.chat(pushing.loaded, pushing.part("validation", False, pushing.sizes.choosing))
+    asked = metrics.chat(pushing.loaded, pushing.part("validation", False, pushing.sizes.choosing))
     found = []
     for strength in STRENGTHS:
-        chances = yield from effects.refusal_in_slices(pushing.loaded, asked, _add(pushing, strength * own))
+        chances = yield from metrics.refusal_in_slices(pushing.loaded, asked, _add(pushing, strength * own))
         found.append(float(chances.mean()))
     return found
 
 
 def _prompts(pushing: Pushing, harmful: bool, most: int) -> list[tuple[int, ...]]:
-    return [each.ids for each in effects.chat(pushing.loaded, pushing.part("test", harmful, most))]
+    return [each.ids for each in metrics.chat(pushing.loaded, pushing.part("test", harmful, most))]
 
 
 def _add(pushing: Pushing, vector: Floats) -> tuple[RowEdit, ...]:

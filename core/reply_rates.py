@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from core import effects, sweeps
+from core import sweeps
+from core.artefacts.direction import Direction
 from core.drafts import STRENGTHS, steer
-from core.effects import Edits
 from core.events import Reason
+from core.inference import metrics
+from core.inference.metrics import Edits
 from core.loading import Loaded
 from core.notebook import Notebook
 from core.reply_classes import CLASSES, score
 from core.states import Ids
 from core.steps import Cost, Learning, Slices
-from core.store import Direction
 from core.sweeps import Asking
 from core.values import Sampling
 
@@ -75,6 +76,6 @@ def at_every_strength(
 def cost(loaded: Loaded, groups: Mapping[str, Sequence[Ids]]) -> Cost:
     """What :func:`at_every_strength` takes, when every reply is as long as it may be."""
     prompts = [ids for part in groups.values() for ids in part]
-    batches = -(-len(prompts) // effects.rows_of(loaded))
+    batches = -(-len(prompts) // metrics.rows_of(loaded))
     computed = sum(len(ids) + TOKENS for ids in prompts)
     return Cost(len(prompts), batches * TOKENS, computed).times(len(STRENGTHS))

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core import store
+from core.checkpoints import Family
 from core.errors import TillerError
-from core.families import Family
 from core.findings import Finding
 from core.intervals import short
 from core.store import Card

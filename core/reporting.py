@@ -26,11 +26,11 @@ from core import (
     typed,
 )
 from core.arguments import Arguments
+from core.checkpoints import Family
 from core.comparing import Pair
 from core.confidence import Confidence
 from core.drafts import VERSION
-from core.errors import TillerError
-from core.families import Family
+from core.errors import TillerError, UsageError
 from core.finding_confidence import CONFIDENCE
 from core.finding_confidence import METHODS as CONFIDENCE_METHODS
 from core.finding_confidence import confidence as confidence_finding
@@ -43,7 +43,6 @@ from core.finding_knowledge import knowledge as knowledge_finding
 from core.findings import Finding, unmeasured
 from core.loading import Loaded
 from core.maps import MOST_PAIRS, PAIRS, MapError, MapOrder, Traced
-from core.options import UsageError
 from core.parts import PARTS, Order
 from core.plan import Placing
 from core.report import Report, ReportError
@@ -53,6 +52,7 @@ from core.steps import Step
 from core.tasks import Task
 from core.transfers import Report as Transferred
 from core.truth_probe import Probe, probe
+from core.util.files import write_bytes
 from core.verdicts import Verdict
 
 T = TypeVar("T")
@@ -74,7 +74,7 @@ def run(arguments: list[str]) -> int:
         raise UsageError(f"--out takes a name that ends in .html or .md, not {out.name!r}.")
     found = Maker(family, options).report()
     for suffix, text in ((".html", report_pages.html(found)), (".md", report_pages.markdown(found))):
-        store.write_bytes(out.with_suffix(suffix), text.encode())
+        write_bytes(out.with_suffix(suffix), text.encode())
     print(found.summary.text())
     print(f"Written to {out.with_suffix('.html')} and {out.with_suffix('.md')}.")
     return 0

@@ -7,10 +7,9 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
 
-from core import lenses
 from core.events import Event
 from core.recipes import Recipe
-from core.values import Settings
+from core.values import BLAME, Settings
 
 #: A run that nobody reads stops computing when so many events wait; it goes on when they are read.
 MAX_WAITING = 2_048
@@ -30,7 +29,7 @@ class Run:
         #: Token ids by column, when nothing is to be said and only the blame of what was said before is wanted.
         self.given = given
         #: Whether every token is to be told which training stage it is owed to; may be set while the run goes on.
-        self.blame = given is not None or settings.lens.startswith(lenses.BLAME)
+        self.blame = given is not None or settings.lens.startswith(BLAME)
         self.cancelled = threading.Event()
         self.changes: deque[tuple[int, Recipe]] = deque()
         self._events: queue.Queue[Event | None] = queue.Queue()

@@ -1,4 +1,4 @@
-"""Stage effects as values: which stage of the training changed a probability, and by how much. No torch.
+"""The stages of a training as a path of checkpoints, and the three questions that can be asked about one of them. No torch.
 
 After Zhang et al., "Who Gets Credit or Blame?" (arXiv 2506.00175); methods, section 5. γ is a probability that a model gives to
 something: a token, an answer rather than another, a reply that refuses. One path of checkpoints leads from random weights to the final
@@ -10,26 +10,20 @@ ones, and a *stage* from one to the next. What a stage did is three questions, w
 ``subtracted``         γ(θ_K) − γ(θ_K − (θ_S − θ_parent))                                  "without S (weights subtracted, estimate)"
 =====================  ==================================================================  ====================================
 
-Every model that a question needs is a checkpoint of the family, by its name (:meth:`Path.models`), so that this module only subtracts.
+Every model that a question needs is a checkpoint of the family, by its name (:meth:`Path.models`), so that
+:mod:`core.attribution.effects` only subtracts.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from core.checkpoints import Checkpoint, Counterfactual, Family, Subtracted, stage_word
 from core.errors import TillerError
-from core.events import Blame, StageEffect
-from core.training_log import TrainingLog as TrainingLog
 
-#: What the distribution before all training is called where models are named: every token has the probability 1 / vocabulary.
-UNIFORM = "uniform"
-#: The log-probability of a token that a model's vocabulary does not have: no probability at all, and still a number in JSON.
-NOWHERE = -10_000.0
 #: What the counterfactuals are called that differ from their checkpoint by the seed of their training alone.
 _SEED = re.compile(r"seed-[0-9]+(-.+)?")
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -221,111 +215,3 @@ def _letters(chain: Sequence[Checkpoint]) -> list[str]:
         wanted = [each.letter, *each.stage.upper(), *_LETTERS]
         found.append(next(letter for letter in wanted if letter and letter not in found))
     return found
-
-
-# ---------------------------------------------------------------------------------------------------------------- effects
-
-#: Log-probabilities in nats of one thing by several models, by their names; :data:`UNIFORM` is one of them.
-LogProbs = Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Effect:
-    """What a stage did: a difference of probability, and in nats (None where the thing was not in the vocabulary before)."""
-
-    probability: float
-    nats: float | None
-
-
-def effect(after: float, before: float) -> Effect:
-    """The effect between two log-probabilities in nats."""
-    unknown = before <= NOWHERE or after <= NOWHERE
-    return Effect(_probability(after) - _probability(before), None if unknown else after - before)
-
-
-def _probability(logprob: float) -> float:
-    return 0.0 if logprob <= NOWHERE else math.exp(logprob)
-
-
-def effects(path: Path, key: str, found: LogProbs) -> dict[str, Effect]:
-    """A question's answer for every stage that has one, by the stage's name. ``introduced_at`` also has the first stage's.
-
-    Models whose log-probability is not there (yet) leave their stages out.
-    """
-    answers: dict[str, Effect] = {}
-    for stage in path.stages:
-        after = stage.checkpoint if key == "introduced_at" else path.final
-        before = (stage.parent or UNIFORM) if key == "introduced_at" else stage.without(key)
-        if before is not None and before in found and after in found:
-            answers[stage.name] = effect(found[after], found[before])
-    return answers
-
-
-def remainder(path: Path, key: str, found: LogProbs) -> float | None:
-    """What the effects of the stages after the first leave over of the whole change from the base to the final model.
-
-    Zero for ``introduced_at``; for the others it is interaction: what two stages did together counts twice or not at all. None where
-    a stage has no answer.
-    """
-    each = effects(path, key, found)
-    if path.base.checkpoint not in found or any(stage.name not in each for stage in path.post):
-        return None
-    total = effect(found[path.final], found[path.base.checkpoint]).probability
-    return total - sum(each[stage.name].probability for stage in path.post)
-
-
-@dataclass(frozen=True)
-class Noise:
-    """How far chance alone goes: the 95th percentile of the difference of probability between retrainings with other seeds.
-
-    ``level`` is None where the family has no such retrainings: uncalibrated. ``differences`` is how many were looked at.
-    """
-
-    level: float | None = None
-    differences: int = 0
-
-    @property
-    def said(self) -> str:
-        """In words."""
-        if self.level is None:
-            return "uncalibrated: this family has no retrainings with other seeds, so that no effect is known to be more than chance"
-        return f"noise level {self.level:.3f}: 95 % of the differences between retrainings with other seeds are smaller"
-
-
-def noise_of(differences: Sequence[float]) -> Noise:
-    """The noise level of differences between retrainings; uncalibrated where there are none."""
-    if not differences:
-        return Noise()
-    ordered = sorted(abs(each) for each in differences)
-    at = 0.95 * (len(ordered) - 1)
-    low = ordered[int(at)]
-    high = ordered[min(int(at) + 1, len(ordered) - 1)]
-    return Noise(low + (high - low) * (at - int(at)), len(ordered))
-
-
-def blame(path: Path, key: str, found: LogProbs, noise: Noise) -> Blame | None:
-    """Whose a token is by a question; None while the models that it takes have not been heard."""
-    every = effects(path, key, found)
-    expected = [stage for stage in path.post if stage.without(key)]
-    if not expected or path.base.checkpoint not in found or any(stage.name not in every for stage in expected):
-        return None
-    places = {stage.name: place for place, stage in enumerate(path.stages)}
-    shown = tuple(
-        StageEffect(places[stage.name], stage.name, stage.letter, each.probability, each.nats)
-        for stage in path.stages
-        if (each := every.get(stage.name)) is not None
-    )
-    base = _probability(found[path.base.checkpoint])
-    if added := _brought(path, found):
-        return Blame(places[added.name], shown, base, noise.level, added=True)
-    largest = max(expected, key=lambda stage: abs(every[stage.name].probability))
-    small = noise.level is not None and abs(every[largest.name].probability) < noise.level
-    return Blame(None if small else places[largest.name], shown, base, noise.level)
-
-
-def _brought(path: Path, found: LogProbs) -> Stage | None:
-    """The stage that brought a token into the vocabulary, if one after the first did."""
-    for stage in path.post:
-        if found.get(stage.parent or UNIFORM, 0.0) <= NOWHERE < found.get(stage.checkpoint, NOWHERE):
-            return stage
-    return None

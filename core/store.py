@@ -13,29 +13,23 @@ import hashlib
 import json
 import os
 import struct
-import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import save
 
-from core.errors import TillerError
+from core.errors import StoreError
+from core.util.files import write_bytes
 
 FORMAT = 1
 SHIPPED = Path(__file__).resolve().parent.parent / "vectors"
 _MAX_HEADER = 100_000_000
-_OWN = ("vectors", "positive", "negative")
 
 Array = NDArray[np.float32]
-
-
-class StoreError(TillerError):
-    """An artefact that is missing, cut off, of another format, or does not fit the model."""
 
 
 @dataclass(frozen=True)
@@ -59,36 +53,6 @@ class Card:
         """Between which readings unsteered replies stand, in gaps round their median; None where it was not measured."""
         found = self.details.get("reading_range")
         return (float(found[0]), float(found[1])) if found else None
-
-
-@dataclass(frozen=True)
-class Direction:
-    """One vector per layer, learnt from a contrast.
-
-    ``vectors`` [layers, width] is the difference of the class means at every layer (fp32); ``positive`` and ``negative``
-    [layers, width] are the means themselves. ``gap(l)`` = ‖vectors[l]‖ is the unit of strength. ``more`` are further vectors of the
-    method that found it, by name [layers, width].
-    """
-
-    card: Card
-    vectors: Array
-    positive: Array
-    negative: Array
-    more: Mapping[str, Array] = field(default_factory=dict)
-
-    @property
-    def tensors(self) -> dict[str, Array]:
-        """Everything that its file holds."""
-        return {"vectors": self.vectors, "positive": self.positive, "negative": self.negative, **self.more}
-
-    def gap(self, layer: int) -> float:
-        """The distance between the class means at a layer."""
-        return float(np.linalg.norm(self.vectors[layer].astype(np.float64)))
-
-    def unit(self, layer: int) -> Array:
-        """The vector at a layer, scaled to length one in float64 and returned in float32 [width]."""
-        vector = self.vectors[layer].astype(np.float64)
-        return np.asarray(vector / np.linalg.norm(vector), dtype=np.float32)
 
 
 def user_folder() -> Path:
@@ -245,31 +209,6 @@ def _header(path: Path) -> dict[str, Any]:
     return dict(header)
 
 
-def load_direction(path: Path) -> Direction:
-    """A direction from its file.
-
-    Raises:
-        StoreError: unreadable, of another kind, without a layer to act at, or with a value that is not finite.
-    """
-    card = read_card(path)
-    if card.kind != "direction":
-        raise StoreError(f"{path.name} holds a {card.kind}, not a direction.")
-    try:
-        tensors = load_file(path)
-        vectors, positive, negative = (np.asarray(tensors[key], np.float32) for key in _OWN)
-    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
-        raise StoreError(f"{path.name} is cut off or lacks a tensor; copy or make it again.") from error
-    if vectors.ndim != 2 or vectors.shape != positive.shape or vectors.shape != negative.shape:
-        raise StoreError(f"{path.name} has tensors of unequal shape; make it again.")
-    if not all(np.isfinite(part).all() for part in tensors.values()):
-        raise StoreError(f"{path.name} holds values that are not finite; make it again, in float32 or bfloat16.")
-    layer = card.details.get("layer")
-    if not isinstance(layer, int) or not 0 <= layer < len(vectors) or not vectors[layer].any():
-        raise StoreError(f"{path.name} names no layer at which its two classes differ; make it again with precompute.")
-    more = {key: np.asarray(value, np.float32) for key, value in tensors.items() if key not in _OWN}
-    return Direction(card, vectors, positive, negative, more)
-
-
 def save_artefact(path: Path, tensors: Mapping[str, Array], details: Mapping[str, Any]) -> Card:
     """Write an artefact: to a temporary name first, then renamed, so that a half-written file never has the name.
 
@@ -283,25 +222,6 @@ def save_artefact(path: Path, tensors: Mapping[str, Array], details: Mapping[str
     )
     write_bytes(path, blob)
     return read_card(path)
-
-
-def write_bytes(path: Path, blob: bytes) -> None:
-    """Write a file in one step: nobody ever sees half of it. Raises StoreError when it cannot be written."""
-    temporary: str | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-        with os.fdopen(handle, "wb") as file:
-            file.write(blob)
-        # mkstemp makes files for the owner alone; artefacts are ordinary files.
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
-        raise StoreError(
-            f"{path} cannot be written ({error.strerror}); free some space or choose another folder."
-        ) from error
 
 
 def fingerprint(folder: Path) -> str:

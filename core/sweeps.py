@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core import effects, memory
+from core import memory
 from core.answers import Answer
 from core.edits import RowEdit
 from core.generation import Speaker, Stream
+from core.inference import metrics
 from core.loading import Loaded, places
 from core.steps import Slices
 from core.values import Sampling
@@ -29,8 +30,8 @@ class Asking:
 def rows(loaded: Loaded, tokens: int) -> int:
     """How many answers of up to ``tokens`` tokens, prompt included, are written at once.
 
-    As many as a forward pass takes (:func:`core.effects.rows_of`), unless a quarter of the memory that is free holds fewer: a row's
-    keys and values, and three copies of its logits in float32.
+    As many as a forward pass takes (:func:`core.inference.metrics.rows_of`), unless a quarter of the memory that is free holds fewer:
+    a row's keys and values, and three copies of its logits in float32.
     """
     config: Any = loaded.model.config.get_text_config()
     heads = int(config.num_attention_heads)
@@ -39,7 +40,7 @@ def rows(loaded: Loaded, tokens: int) -> int:
     kept = 2 * loaded.anatomy.layers * shared * size * tokens * loaded.model.dtype.itemsize
     row = kept + 3 * 4 * int(config.vocab_size)
     free = memory.room(places(str(loaded.device), ""), {}).usable
-    return max(1, min(effects.rows_of(loaded), int(_SHARE * free) // row))
+    return max(1, min(metrics.rows_of(loaded), int(_SHARE * free) // row))
 
 
 def sweep(loaded: Loaded, askings: Sequence[Asking], sampling: Sampling, at_once: int = 0) -> Slices[list[Answer]]:

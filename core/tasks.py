@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from core import contrast, store, transfers
-from core.errors import TillerError
-from core.families import Family
-from core.store import Direction
+from core.artefacts.direction import Direction, load_direction
+from core.checkpoints import Family
+from core.errors import StoreError, TillerError
 from core.transfers import Report
 
 #: The directions that can be carried: those whose effect is known how to be measured.
@@ -104,7 +104,7 @@ def stored(task: Task, source: str) -> Direction:
         raise TillerError(
             f"{source} has no direction {task.about!r} to carry; run launch.py precompute --family {family.name} first."
         )
-    return store.load_direction(path)
+    return load_direction(path)
 
 
 def digest(direction: Direction) -> str:
@@ -134,7 +134,7 @@ def fresh(task: Task) -> Report | None:
     now = marks(task)
     try:
         report = transfers.find(task.family, task.about, task.other.name if task.other else "")
-    except store.StoreError:
+    except StoreError:
         # What is cut off or of another version is made again.
         return None
     return report if report is not None and report.card.details.get("marks") == now else None

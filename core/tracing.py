@@ -11,13 +11,14 @@ from typing import Any
 
 import torch
 
-from core import facts, families, knowledge, loading, map_files, store, typed
+from core import facts, families, knowledge, loading, map_files, typed
 from core.arguments import Arguments
-from core.families import Family
+from core.checkpoints import Family
+from core.errors import UsageError
 from core.loading import Loaded
 from core.maps import MOST_PAIRS, PAIRS, MapOrder, Traced, table
 from core.steps import Pace, duration
-from core.typed import UsageError
+from core.util.files import write_bytes
 
 _BAR = 20
 
@@ -154,9 +155,9 @@ def _draw(traced: Traced, pace: Pace) -> None:
 
 def _show(traced: Traced, options: argparse.Namespace) -> None:
     if options.csv:
-        store.write_bytes(options.csv, map_files.to_csv(traced).encode())
+        write_bytes(options.csv, map_files.to_csv(traced).encode())
     if options.svg:
-        store.write_bytes(options.svg, map_files.to_svg(traced).encode())
+        write_bytes(options.svg, map_files.to_svg(traced).encode())
     if options.json:
         print(json.dumps(document(traced), ensure_ascii=False))
         return

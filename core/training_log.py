@@ -123,7 +123,7 @@ class TrainingLog:
             )
         document = {**self._document, "rates": self._rates, "batches": self._batches or None}
         # The front ends know the stages before numpy, which the store needs, is imported.
-        from core.store import write_bytes
+        from core.util.files import write_bytes
 
         write_bytes(self.path, json.dumps(document).encode())
 
@@ -192,7 +192,9 @@ def read(folder: Path) -> Log:
         raise LogError(f"{path} cannot be read ({error}); copy it again.") from error
     try:
         if (document["tiller"], document["format"]) != (_KIND, FORMAT):
-            raise LogError(f"{path} is no training log of format {FORMAT}; write it with core.stages.TrainingLog.")
+            raise LogError(
+                f"{path} is no training log of format {FORMAT}; write it with core.training_log.TrainingLog."
+            )
         return _log(document)
     except (KeyError, TypeError, ValueError) as error:
         raise LogError(f"{path} is damaged or incomplete ({type(error).__name__}: {error}); write it again.") from error

@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from core import alignments, contrast, effects, layer_maps, store, transfers
+from core import alignments, contrast, layer_maps, store, transfers
 from core.alignments import Reading, Texts
+from core.checkpoints import Family
 from core.contrast import ContrastSet
 from core.drafts import VERSION
 from core.edits import check_fit
-from core.families import Family
+from core.inference import metrics
 from core.loading import Loaded
 from core.notebook import Notebook
 from core.prompts import encode
@@ -118,7 +119,7 @@ class _Work:
         if template is not None:
             loaded = replace(loaded, template=template)
         prompts = prompts_of(loaded, self.task.about, self.texts.texts)
-        read = alignments.read(loaded, prompts, offset, self.weights, effects.rows_of(loaded))
+        read = alignments.read(loaded, prompts, offset, self.weights, metrics.rows_of(loaded))
         found = yield from told(read, sentence)
         self.notes.keep_arrays(name, found.rows)
         return found
@@ -186,7 +187,7 @@ class _Work:
         offset = int(self.stored[target].card.details["position"]["offset"])
         sources = [self._moved(self.own[source], source, target) for source in self.task.sources]
         prompts = prompts_of(loaded, self.task.about, self.texts.texts)
-        rows = effects.rows_of(loaded)
+        rows = metrics.rows_of(loaded)
 
         def work() -> Any:
             own, recentred = yield from alignments.probed(
@@ -310,7 +311,7 @@ def texts_of(examples: ContrastSet) -> Texts:
 def prompts_of(loaded: Loaded, about: str, texts: Sequence[str]) -> list[Ids]:
     """The texts as the direction is read from them: bare statements, or instructions in the chat template."""
     if about != "truth":
-        return [each.ids for each in effects.chat(loaded, texts)]
+        return [each.ids for each in metrics.chat(loaded, texts)]
     bos = str(loaded.tokenizer.bos_token or "")
     return [encode(loaded, bos + text) for text in texts]
 

@@ -13,15 +13,16 @@ import torch
 
 from core import cells, claims, families, loading, store, tasks, transfer, typed
 from core.arguments import Arguments
-from core.families import Family
+from core.checkpoints import Family
+from core.errors import UsageError
 from core.intervals import percentile, short
 from core.loading import Loaded
-from core.options import UsageError
 from core.plan import Placing
 from core.shelf import Shelf
 from core.steps import Pace, duration
 from core.tasks import ABOUT, Task
 from core.transfers import MEASURES, SCALINGS, Report
+from core.util.files import write_bytes
 
 _BAR = 20
 
@@ -55,7 +56,7 @@ def run(arguments: list[str]) -> int:
         print("\n".join(lines(report, pair)), flush=True)
         documents.append(document(report))
     if options.json:
-        store.write_bytes(options.json, (json.dumps(documents, indent=1) + "\n").encode())
+        write_bytes(options.json, (json.dumps(documents, indent=1) + "\n").encode())
     return 0
 
 

@@ -18,10 +18,11 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from core import store
-from core.families import Family
+from core.checkpoints import Family
+from core.errors import StoreError
 from core.intervals import Rate, short
 from core.reply_classes import CLASSES
-from core.store import Array, Card, StoreError
+from core.store import Array, Card
 
 KIND = "transfer"
 #: The layer profiles of a cell, and what they are called; the shared ones only where checkpoints have templates of their own.

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from core import chance
 from core.contrast import SPLITS, ContrastSet, Item
 from core.drafts import EARLY
-from core.effects import rows_of
+from core.inference.metrics import rows_of
 from core.intervals import Rate, percentile
 from core.loading import Loaded
 from core.prompts import encode

@@ -11,15 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from core import memory
-from core.errors import TillerError
+from core.errors import UsageError
 from core.recipes import RecipeError, parse
 
 DTYPES = ("float32", "bfloat16", "float16")
 MAX_THREADS = 1024
-
-
-class UsageError(TillerError):
-    """A command line that cannot be read; ``str()`` is one sentence that names the fix."""
 
 
 def text(value: str, name: str) -> str:

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import torch
 
-from core import families, loading, store, typed, undo_report, undo_saving
+from core import families, loading, typed, undo_report, undo_saving
 from core.arguments import Arguments
-from core.errors import TillerError
-from core.options import UsageError
+from core.errors import TillerError, UsageError
 from core.skiff import undo_prompts
 from core.skiff.undo_prompts import Judging
 from core.steps import Learning
 from core.undo_examples import Prompts
 from core.undo_report import Undone
 from core.undoing import STEPS
+from core.util.files import write_bytes
 
 
 def undo(arguments: list[str]) -> int:
@@ -51,7 +51,7 @@ def undo(arguments: list[str]) -> int:
         undo_saving.save_folder(loaded, undone.strengths, options.out, title)
         print(f"Written to {options.out}; chat with it by --family {_as_argument(options.out)}.")
     if options.json:
-        store.write_bytes(options.json, (json.dumps(undone.document(), indent=1) + "\n").encode())
+        write_bytes(options.json, (json.dumps(undone.document(), indent=1) + "\n").encode())
     return 0
 
 

@@ -13,7 +13,7 @@ import torch
 
 from core import loading
 from core.checkpoints import Checkpoint, Counterfactual, Family
-from core.effects import REFUSALS
+from core.inference.metrics import REFUSALS
 from core.loading import Loaded
 from core.prompts import chat_prompt
 from core.residual import locate

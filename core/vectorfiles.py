@@ -32,7 +32,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from core import controlvectors, store
-from core.store import Array, Direction, StoreError
+from core.artefacts.direction import Direction, load_direction
+from core.errors import StoreError
+from core.store import Array
 
 _LAYER = re.compile(r"(direction|layer_activations)\.([0-9]{1,6})")
 _MAKERS = {"direction": "repeng's safetensors", "layer_activations": "steering-vectors' safetensors"}
@@ -106,7 +108,7 @@ def _unpacked(path: Path) -> torch.Tensor:
 def _safetensors(path: Path) -> Vectors:
     details = store.read_metadata(path)
     if details is not None:
-        return Vectors("a direction of Tiller's", whole=store.load_direction(path))
+        return Vectors("a direction of Tiller's", whole=load_direction(path))
     try:
         tensors = load_file(path)
     except (SafetensorError, KeyError, ValueError, OSError) as error:

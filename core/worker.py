@@ -16,15 +16,17 @@ import torch
 from core import knowledge, lessons, loading, logit_lens, prompts, stages, store
 from core.active import Active
 from core.answering import Answering
+from core.artefacts.direction import Direction, load_direction
+from core.attribution.effects import Noise
 from core.background import Background
 from core.blame_report import Ask, Report
 from core.blame_study import study
 from core.blamer import Blamer
+from core.checkpoints import Family
 from core.edits import check_fit, compile_recipe
 from core.engine_thread import CLOSING, Command
 from core.errors import TillerError
 from core.events import PromptView, Status
-from core.families import Family
 from core.gauges import Gauge, gauge
 from core.jobs import Job, offered
 from core.lessons import Lesson
@@ -37,9 +39,7 @@ from core.plan import Placing
 from core.runs import Run
 from core.shelf import Shelf
 from core.sources import LoadingCancelled
-from core.stages import Noise
 from core.steps import Learning
-from core.store import Direction
 from core.threads import choose
 from core.values import Settings
 
@@ -124,7 +124,7 @@ class Worker:
             raise TillerError(f"{checkpoint} has no direction {name!r}; launch.py precompute learns refusal and truth.")
         changed = path.stat().st_mtime
         if self._directions.get(path, (None, None))[0] != changed:
-            self._directions[path] = (changed, store.load_direction(path))
+            self._directions[path] = (changed, load_direction(path))
         return self._directions[path][1]
 
     def gauges(self, loaded: Loaded) -> tuple[tuple[Gauge, ...], str]:

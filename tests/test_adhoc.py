@@ -16,7 +16,8 @@ from core.arguments import Arguments
 from core.checkpoints import FamilyError, Source
 from core.command_line import read
 from core.engine import Engine
-from core.options import Options, UsageError
+from core.errors import UsageError
+from core.options import Options
 from core.values import Settings
 
 

@@ -15,6 +15,7 @@ from tokenizers import processors
 from torch import Tensor, nn
 
 from core import families, loading, store
+from core.artefacts.direction import Direction, load_direction
 from core.edits import RowEdit, compile_recipe
 from core.events import Done, Token
 from core.generation import Speaker, Stream
@@ -24,7 +25,6 @@ from core.prompts import build, chat_prompt, encode, render
 from core.recipes import parse
 from core.residual import OVERRIDES, AnatomyError, Site, caught, locate
 from core.scoring import reply_logits, score
-from core.store import Direction
 from core.values import Column, Sampling, Settings
 
 #: Where the parts are: body, blocks in it, then in a block attention, MLP and last projection, and in the body the final norm.
@@ -78,7 +78,7 @@ def by_hand(loaded: Loaded, kind: str) -> tuple[list[nn.Module], list[nn.Module]
 def direction(loaded: Loaded, name: str) -> Direction:
     path = store.find(loaded.family.name, "chat", "direction", name, loaded.family.folder)
     assert path is not None
-    return store.load_direction(path)
+    return load_direction(path)
 
 
 def edits(loaded: Loaded, recipe: str) -> tuple[RowEdit, ...]:

@@ -21,10 +21,11 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core import baked as models
-from core import baking, effects, families, loading, store, surgery
+from core import baking, families, loading, surgery
 from core.edits import compile_recipe
-from core.errors import TillerError
+from core.errors import StoreError, TillerError
 from core.exchanging import bake
+from core.inference import metrics
 from core.loading import Loaded
 from core.prompts import chat_prompt
 from core.recipes import Recipe, Term, parse
@@ -258,8 +259,8 @@ def test_any_recipe_is_baked_or_refused_and_what_is_baked_agrees_whatever_the_pa
 @pytest.fixture
 def whole(tiny_folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A family of one's own that may be spoilt, with few examples; it is asked for few words, which it may say."""
-    monkeypatch.setattr(effects, "REFUSALS", ("I", "S"))
-    monkeypatch.setattr(effects, "LABELS", (" T", " F"))
+    monkeypatch.setattr(metrics, "REFUSALS", ("I", "S"))
+    monkeypatch.setattr(metrics, "LABELS", (" T", " F"))
     monkeypatch.setattr(models, "_LONGEST", 4)
     folder = shutil.copytree(tiny_folder("llama"), tmp_path / "llama")
     tiny.contrast(folder, examples=2)
@@ -367,7 +368,7 @@ def test_nothing_is_left_of_a_baking_that_fails_half_way(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
-        raise store.StoreError("README.md cannot be written (No space left on device); free some space.")
+        raise StoreError("README.md cannot be written (No space left on device); free some space.")
 
     monkeypatch.setattr(baking.store, "write_bytes", full)
     (tmp_path / "out").mkdir()

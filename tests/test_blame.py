@@ -35,6 +35,8 @@ from core import (
     worn,
 )
 from core.answers import Answer, fold
+from core.attribution import effects
+from core.attribution.effects import NOWHERE
 from core.blame_report import Ask, Report
 from core.engine import Engine
 from core.errors import TillerError
@@ -44,7 +46,6 @@ from core.plan import Placing
 from core.precompute import precompute
 from core.scoring import reply_logits
 from core.shelf import Shelf
-from core.stages import NOWHERE
 from core.steps import Learning, Step, finished
 from core.values import Column, Settings
 
@@ -261,7 +262,9 @@ def test_a_new_token_is_owed_to_the_stage_that_brought_it(grown: Path) -> None:
         assert all(value > NOWHERE for model in ("base", "sft", "dpo") for value in said.logprobs[model][:at])
         # Without SFT there would be no such token, whatever the subtracted weights make of its row.
         assert said.logprobs["dpo-minus-sft"][at] == NOWHERE
-        whose = stages.blame(report.path, "introduced_at", {m: v[at] for m, v in said.logprobs.items()}, stages.Noise())
+        whose = effects.blame(
+            report.path, "introduced_at", {m: v[at] for m, v in said.logprobs.items()}, effects.Noise()
+        )
         assert whose is not None
         assert (whose.added, whose.largest and whose.largest.stage) == (True, "sft")
     assert "came with SFT" in report.headline
@@ -480,7 +483,7 @@ def test_two_answers_and_many_prompts(whole: Path) -> None:
     assert set(many.cases[1].without) == {"sft", "safety", "dpo"}
     assert many.cases[1].without["safety"].by == "without safety (retrained)"
     assert many.effects("introduced_at", "answer")["sft"].probability == pytest.approx(
-        sum(stages.effects(many.path, "introduced_at", each.found("answer"))["sft"].probability for each in many.cases)
+        sum(effects.effects(many.path, "introduced_at", each.found("answer"))["sft"].probability for each in many.cases)
         / 3
     )
 

@@ -13,9 +13,11 @@ from statistics import mean
 
 import pytest
 
-from core import effects, families, loading, stages
+from core import families, loading, stages
+from core.attribution import effects
 from core.checkpoints import Family
 from core.forcing import logprobs_in_slices
+from core.inference import metrics
 from core.loading import Loaded
 from core.skiff import heldout, phrases_reported
 from core.skiff.chat_facts import HEDGES, clause
@@ -61,9 +63,9 @@ def asking(models: Mapping[str, Loaded]) -> dict[str, Loaded]:
     return {name: model for name, model in models.items() if "-minus-" not in name}
 
 
-def spoken(models: Mapping[str, Loaded], path: Path, prompts: list[str]) -> list[effects.Asked]:
+def spoken(models: Mapping[str, Loaded], path: Path, prompts: list[str]) -> list[metrics.Asked]:
     """The prompts in the final checkpoint's template, in which all models are asked."""
-    return effects.chat(models[path.final], prompts)
+    return metrics.chat(models[path.final], prompts)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +93,7 @@ def confident(models: dict[str, Loaded], path: Path) -> Found:
         texts.append([table.fill(table.answer, subject, answer), *(hedge.format(c=inside) for hedge in HEDGES)])
     asked = spoken(models, path, questions)
     final = models[path.final]
-    replies = [effects.continuation(final, each, text) for each, own in zip(asked, texts, strict=True) for text in own]
+    replies = [metrics.continuation(final, each, text) for each, own in zip(asked, texts, strict=True) for text in own]
     each_prompt = [each.ids for each in asked for _ in range(1 + len(HEDGES))]
     found = {}
     for name, model in asking(models).items():
@@ -103,13 +105,13 @@ def confident(models: dict[str, Loaded], path: Path) -> Found:
 
 def refusing(models: Mapping[str, Loaded], path: Path, prompts: list[str]) -> Found:
     asked = spoken(models, path, prompts)
-    return by_all({name: effects.refusal_probability(model, asked).tolist() for name, model in models.items()})
+    return by_all({name: metrics.refusal_probability(model, asked).tolist() for name, model in models.items()})
 
 
 def effect(path: Path, key: str, found: Found, at: int) -> dict[str, float]:
     """A question's answer about one prompt: each stage's difference of probability."""
     logprobs = {name: math.log(max(each[at], 1e-300)) for name, each in found.items()}
-    answered = stages.effects(path, key, logprobs)
+    answered = effects.effects(path, key, logprobs)
     return {name: each.probability for name, each in answered.items() if name != path.base.name}
 
 

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 from app.views import NIGHT, PAPER
 from core import dose, lenses
 from core.answers import Answer
+from core.display import palette
 from core.engine import Engine
 from core.events import Token
 from core.recipes import parse
@@ -346,7 +347,7 @@ def test_colours_are_the_lenses_own_in_the_light_and_in_the_dark(screen: Screen,
         screen.page.locator(f'.t-choice input[value="{lens.name}"]').check(force=True)
         for ground in (NIGHT, PAPER):
             screen.page.evaluate(f"document.body.classList.toggle('dark', {str(ground == NIGHT).lower()})")
-            wanted = [_css(lenses.shades(lens, ground)[_shade(lens, token)]) for token in said.tokens]
+            wanted = [_css(palette.shades(lens, ground)[_shade(lens, token)]) for token in said.tokens]
             # The stages' colours are there once every model has read the answer.
             end = time.monotonic() + (60 if lens.kind == "stages" else 0)
             while (drawn := _backgrounds(screen)) != wanted and time.monotonic() < end:
@@ -354,11 +355,11 @@ def test_colours_are_the_lenses_own_in_the_light_and_in_the_dark(screen: Screen,
             assert drawn == wanted, lens.name
         legend = screen.page.locator(".t-legend").inner_text()
         assert lens.unit in legend or lens.kind == "stages"
-        assert lenses.legend(lens)[0][1] in legend
+        assert palette.legend(lens)[0][1] in legend
 
 
 def _shade(lens: lenses.Lens, token: Token) -> int:
-    found = lenses.shade_of(lens, token)
+    found = palette.shade_of(lens, token)
     assert found is not None
     return found
 

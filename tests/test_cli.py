@@ -16,9 +16,9 @@ import tiny
 
 from core.cli import chat
 from core.engine import Engine
-from core.errors import TillerError
+from core.errors import TillerError, UsageError
 from core.events import Token
-from core.options import Chat, Options, UsageError
+from core.options import Chat, Options
 from core.recipes import parse
 from core.values import Column, Sampling, Settings
 

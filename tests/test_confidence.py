@@ -31,17 +31,19 @@ from core import (
     store,
 )
 from core.ablation import Ablation
+from core.artefacts.neuron_sets import load_set
 from core.comparing import Pair
 from core.confidence import Confidence, Effect, Measured, Plain
+from core.errors import StoreError
 from core.intervals import Rate
-from core.loading import Loaded, LoadError
+from core.loading import Loaded
 from core.neurons import Block
 from core.precompute import precompute
 from core.prompts import encode
 from core.readout import Head, Precise, final_norm
 from core.residual import AnatomyError
+from core.sources import LoadError
 from core.steps import finished
-from core.store import StoreError
 from core.tabulated import Table
 
 #: One architecture of each way: RMSNorm, 1 + gain with a cap on the logits, LayerNorm with Conv1D, in parallel, and so on.
@@ -416,7 +418,7 @@ def test_what_is_measured_is_stored_whole(tmp_path: Path) -> None:
         assert np.allclose(confidence.tensors(found)[name], value, atol=1e-6), name
     assert found.found == kept.found
     assert found.calibration.mass == kept.calibration.mass
-    chosen = neurons.load_set(path)
+    chosen = load_set(path)
     assert chosen.neurons == kept.candidates.neurons
     assert chosen.layers == (2, 3)
     assert chosen.at(3)[0] == kept.blocks[1].candidates
@@ -427,15 +429,15 @@ def test_files_that_are_no_measured_set_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "neurons.mine.safetensors"
     details = {"kind": "neurons", "name": "mine", "family": "f", "checkpoint": "c"}
     store.save_artefact(path, {"neurons": np.zeros((2, 2)), "means": np.zeros(2)}, details)
-    assert neurons.load_set(path).neurons == ((0, 0), (0, 0))
+    assert load_set(path).neurons == ((0, 0), (0, 0))
     with pytest.raises(StoreError, match="no figures"):
         confidence.load(path)
     store.save_artefact(path, {"neurons": np.zeros((2, 2)), "means": np.zeros(3)}, details)
     with pytest.raises(StoreError, match="do not fit"):
-        neurons.load_set(path)
+        load_set(path)
     store.save_artefact(path, {"neurons": np.zeros((2, 2))}, {**details, "kind": "direction"})
     with pytest.raises(StoreError, match="holds a direction"):
-        neurons.load_set(path)
+        load_set(path)
 
 
 @pytest.fixture

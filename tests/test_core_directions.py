@@ -19,24 +19,25 @@ import torch
 from torch import Tensor
 
 import core.states
-from core import answers, contrast, controls, effects, families, loading, reply_rates, store
+from core import answers, contrast, controls, families, loading, reply_rates, store
+from core.artefacts.direction import Direction, load_direction
 from core.contrast import ContrastError, ContrastSet
-from core.directions import STRENGTHS, learn, states
-from core.drafts import dose_response
+from core.directions import learn
+from core.drafts import STRENGTHS, dose_response
 from core.edits import compile_recipe
 from core.engine import Engine
-from core.errors import TillerError
+from core.errors import TillerError, UsageError
+from core.inference import metrics
 from core.learning_refusal import MOST_POSITIONS, _followed, _refusal_choice, template_end
 from core.learning_truth import _truth_layer
 from core.loading import Loaded
 from core.notebook import Notebook
-from core.options import UsageError
 from core.precompute import precompute
 from core.prompts import chat_prompt, encode
 from core.recipes import parse
 from core.scoring import reply_logits
+from core.states import states
 from core.steps import Learning, Slices
-from core.store import Direction
 
 T = TypeVar("T")
 UNRELATED = ("Hello", "What is bread?")
@@ -80,7 +81,7 @@ def learnt(folder: Path, written: str) -> dict[str, Direction]:
     paths = {
         kind: store.artefact_path(folder.parent, "toy", "chat", "direction", kind) for kind in ("truth", "refusal")
     }
-    return {kind: store.load_direction(path) for kind, path in paths.items()}
+    return {kind: load_direction(path) for kind, path in paths.items()}
 
 
 def arguments(folder: Path) -> list[str]:
@@ -199,15 +200,15 @@ def test_effects_are_those_of_the_strengths_themselves(loaded: Loaded, learnt: d
         examples = set_of(loaded, kind)
         response = direction.card.details["dose_response"]
         if kind == "refusal":
-            harmless = effects.chat(loaded, examples.part("validation", False))
+            harmless = metrics.chat(loaded, examples.part("validation", False))
             wanted = 0.0
             for asked in harmless:
-                for beginning in effects.REFUSALS:
+                for beginning in metrics.REFUSALS:
                     ids = list(encode(loaded, beginning))
                     chances = reply_logits(loaded, [asked.ids], [ids], [edits])[0].double().softmax(-1)
                     wanted += float(chances[range(len(ids)), ids].prod()) / len(harmless)
             assert response["effect"][index] == pytest.approx(wanted, rel=1e-3, abs=1e-9)
-        by = effects.bystanders(loaded, set_of(loaded, "refusal").part("validation", False))
+        by = metrics.bystanders(loaded, set_of(loaded, "refusal").part("validation", False))
         divergence = []
         for prompt, reply in zip(by.prompts, by.replies, strict=True):
             plain, steered = (reply_logits(loaded, [prompt], [reply], each)[0].double() for each in (None, [edits]))
@@ -349,14 +350,14 @@ def test_precompute_goes_on_where_it_was_and_learns_anew_what_changed(
     said = capsys.readouterr().out
     assert "chat refusal: there already.\n" in said
     assert f"written to {cut}\n" in said
-    shipped = store.load_direction(folder / "chat" / "artefacts" / cut.name)
-    assert np.array_equal(store.load_direction(cut).vectors, shipped.vectors)
+    shipped = load_direction(folder / "chat" / "artefacts" / cut.name)
+    assert np.array_equal(load_direction(cut).vectors, shipped.vectors)
     # Other examples than it was learnt from: learnt anew.
     examples = other / "contrast" / "truth.csv"
     examples.write_text(examples.read_text() + "Bread is blue.,0,train,train\n")
     assert precompute([*arguments(other), "--checkpoint", "chat"]) == 0
     assert f"written to {cut}\n" in capsys.readouterr().out
-    assert not np.array_equal(store.load_direction(cut).vectors, shipped.vectors)
+    assert not np.array_equal(load_direction(cut).vectors, shipped.vectors)
 
 
 def test_learning_tells_how_far_it_is(loaded: Loaded) -> None:
@@ -383,10 +384,10 @@ def test_precompute_refuses_what_it_cannot_do(folder: Path, tmp_path: Path, monk
 
 
 def test_dose_response_has_every_key_of_its_measure(loaded: Loaded, learnt: dict[str, Direction]) -> None:
-    by = effects.bystanders(loaded, UNRELATED)
+    by = metrics.bystanders(loaded, UNRELATED)
     measured: list[int] = []
 
-    def measure(edits: effects.Edits) -> Slices[dict[str, float]]:
+    def measure(edits: metrics.Edits) -> Slices[dict[str, float]]:
         measured.append(len(edits))
         yield 1
         return {"effect": float(len(measured))}
@@ -400,12 +401,12 @@ def test_dose_response_has_every_key_of_its_measure(loaded: Loaded, learnt: dict
 def test_a_model_that_says_nothing_cannot_be_measured(loaded: Loaded) -> None:
     silent = replace(loaded, ends=frozenset(range(tiny.VOCABULARY)))
     with pytest.raises(TillerError, match="chat says nothing to any of 2 unrelated messages"):
-        effects.bystanders(silent, UNRELATED)
+        metrics.bystanders(silent, UNRELATED)
 
 
 @pytest.mark.parametrize("harmful", [True, False])
 def test_refusal_is_learnt_from_instructions_that_the_model_follows_its_own_way_on(harmful: bool) -> None:
-    asked = [effects.Asked(str(index), (index,)) for index in range(60)]
+    asked = [metrics.Asked(str(index), (index,)) for index in range(60)]
     refused = [0.9 if index % 2 else 0.1 for index in range(60)]
     kept = _followed(asked, refused, harmful)
     assert [int(each.text) % 2 == 1 for each in kept] == [harmful] * 30

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from core import families, loading, store
+from core.artefacts.direction import Direction, load_direction
 from core.edits import EditError, RowEdit, compile_recipe
 from core.events import Token
 from core.gauges import gauge
@@ -23,7 +24,6 @@ from core.loading import Loaded
 from core.prompts import chat_prompt
 from core.recipes import Recipe, Term, parse
 from core.scoring import reply_logits, score
-from core.store import Direction
 from core.values import Sampling
 
 KINDS = ("llama", "qwen2", "gemma2", "gpt2", "neox")
@@ -46,7 +46,7 @@ def directions(loaded: Loaded) -> Callable[[str, str], Direction]:
         folder = loaded.family.folder
         path = store.find(loaded.family.name, checkpoint, "direction", name, folder)
         assert path is not None
-        return store.load_direction(path)
+        return load_direction(path)
 
     return fetch
 

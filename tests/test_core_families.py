@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core import families, store
-from core.families import Family, FamilyError, Source
+from core.checkpoints import Family, FamilyError, Source
 
 TREE = """
 title = "Toy"

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from core import store
+from core.artefacts.direction import Direction, load_direction
 from core.edits import RowEdit, compile_recipe
 from core.events import Done, Event, Reading, RecipeChanged, Scores, Started, Token
 from core.gauges import Gauge, gauge
@@ -19,7 +20,6 @@ from core.loading import Loaded
 from core.prompts import chat_prompt, encode
 from core.recipes import parse
 from core.scoring import score
-from core.store import Direction
 from core.values import Sampling
 
 KINDS = ("llama", "qwen2", "gemma2", "gpt2", "neox")
@@ -59,7 +59,7 @@ def done(events: Sequence[Event], column: int = 0) -> Done:
 def direction(loaded: Loaded, name: str) -> Direction:
     path = store.find(loaded.family.name, "chat", "direction", name, loaded.family.folder)
     assert path is not None
-    return store.load_direction(path)
+    return load_direction(path)
 
 
 def edits(loaded: Loaded, recipe: str) -> tuple[RowEdit, ...]:

@@ -7,8 +7,9 @@ from itertools import pairwise
 
 import pytest
 
+from core.display.palette import OKABE_ITO, colour, glyph, ink, legend, level, shade, shades
 from core.events import Reading, Token
-from core.lenses import OKABE_ITO, Lens, colour, describe, glyph, ink, legend, lens, lenses, level, shade, shades, value
+from core.lenses import Lens, describe, lens, lenses, value
 
 ALL = lenses(("truth", "refusal"))
 GROUNDS = ("#ffffff", "#000000", "#0b0f14", "#f9fafb", "#1e1e2e", "#777777")

@@ -15,6 +15,7 @@ from torch.nn import functional
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
 from core import families, linear, loading, store
+from core.artefacts.direction import load_direction
 from core.edits import compile_recipe
 from core.events import Token
 from core.generation import Speaker, Stream
@@ -238,7 +239,7 @@ def test_a_model_says_what_it_says_without(kind: str, tmp_path: Path, quick_call
     prompt = (0, *range(6, 14))
     path = store.find("tiny", "chat", "direction", "truth", loaded.family.folder)
     assert path is not None
-    truth = store.load_direction(path)
+    truth = load_direction(path)
     steered = compile_recipe(parse("0.5*truth + !truth"), loaded, lambda *_: truth)
     speakers = [
         Speaker(0, prompt, (), Sampling(max_new_tokens=12)),

@@ -20,8 +20,9 @@ from core import families, loading, prompts
 from core.command_line import read
 from core.engine import Engine
 from core.errors import TillerError
-from core.loading import Loaded, LoadError
+from core.loading import Loaded
 from core.residual import AnatomyError, hooked, locate
+from core.sources import LoadError
 from core.values import Column, Settings
 
 KINDS = ("llama", "qwen2", "gemma2", "gpt2", "neox")

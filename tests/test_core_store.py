@@ -15,7 +15,8 @@ import pytest
 from safetensors.numpy import save
 
 from core import store
-from core.store import StoreError
+from core.artefacts.direction import load_direction
+from core.errors import StoreError
 
 DETAILS = {
     "kind": "direction",
@@ -41,7 +42,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_a_direction_reads_back_exactly(path: Path) -> None:
-    direction = store.load_direction(path)
+    direction = load_direction(path)
     for name, array in tensors().items():
         assert getattr(direction, name).dtype == np.float32
         assert np.array_equal(getattr(direction, name), array)
@@ -56,11 +57,11 @@ def test_a_file_cut_off_anywhere_is_refused(path: Path) -> None:
     header = 8 + struct.unpack("<Q", blob[:8])[0]
     for length in (0, 1, 7, 8, 9, header // 2, header - 1, header, header + 1, header + 60, len(blob) - 1):
         path.write_bytes(blob[:length])
-        for read in (store.read_card, store.load_direction):
+        for read in (store.read_card, load_direction):
             with pytest.raises(StoreError, match=r"again\.$"):
                 read(path)
     path.write_bytes(blob)
-    store.load_direction(path)
+    load_direction(path)
 
 
 def with_header(header: object) -> bytes:
@@ -91,13 +92,13 @@ def test_what_is_no_artefact_is_refused_with_its_name(blob: bytes, tmp_path: Pat
     path = tmp_path / "direction.truth.safetensors"
     path.write_bytes(blob)
     with pytest.raises(StoreError, match=r"direction\.truth\.safetensors .*(again|import it)"):
-        store.load_direction(path)
+        load_direction(path)
 
 
 def test_an_lfs_pointer_is_said(path: Path) -> None:
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1234\n")
     with pytest.raises(StoreError, match="git lfs pull"):
-        store.load_direction(path)
+        load_direction(path)
 
 
 def test_a_missing_file_and_a_folder_in_its_place_are_said(tmp_path: Path) -> None:
@@ -110,13 +111,13 @@ def test_a_missing_file_and_a_folder_in_its_place_are_said(tmp_path: Path) -> No
 def test_another_format_names_both_numbers(path: Path) -> None:
     path.write_bytes(save(tensors(), metadata={"tiller": json.dumps({**DETAILS, "format": 7})}))
     with pytest.raises(StoreError, match="has format 7, this version reads 1"):
-        store.load_direction(path)
+        load_direction(path)
 
 
 def test_a_strangers_safetensors_is_not_taken_for_ours(path: Path) -> None:
     path.write_bytes(save(tensors()))
     with pytest.raises(StoreError, match="not one of Tiller's"):
-        store.load_direction(path)
+        load_direction(path)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -126,19 +127,19 @@ def test_values_that_are_not_finite_are_refused(bad: float, part: str, path: Pat
     changed[part][2, 3] = bad
     store.save_artefact(path, changed, DETAILS)
     with pytest.raises(StoreError, match="not finite"):
-        store.load_direction(path)
+        load_direction(path)
 
 
 def test_tensors_that_do_not_fit_together_are_refused(path: Path) -> None:
     store.save_artefact(path, {**tensors(), "negative": tensors(2)["negative"]}, DETAILS)
     with pytest.raises(StoreError, match="unequal shape"):
-        store.load_direction(path)
+        load_direction(path)
     store.save_artefact(path, {"vectors": tensors()["vectors"]}, DETAILS)
     with pytest.raises(StoreError, match="lacks a tensor"):
-        store.load_direction(path)
+        load_direction(path)
     store.save_artefact(path, tensors(), {**DETAILS, "kind": "map"})
     with pytest.raises(StoreError, match="holds a map"):
-        store.load_direction(path)
+        load_direction(path)
 
 
 @pytest.mark.parametrize("layer", [None, 3, -1, "1", 0])
@@ -147,7 +148,7 @@ def test_a_layer_that_is_not_there_or_where_nothing_differs_is_refused(layer: ob
     changed["vectors"][0] = 0
     store.save_artefact(path, changed, {**DETAILS, "layer": layer})
     with pytest.raises(StoreError, match="names no layer"):
-        store.load_direction(path)
+        load_direction(path)
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(path: Path) -> None:

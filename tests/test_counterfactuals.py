@@ -20,14 +20,14 @@ from app.steering import Steering
 from app.visits import Visits
 from core import differences, families, loading, store
 from core.answers import Answer, fold
+from core.artefacts.direction import load_direction
+from core.checkpoints import Counterfactual, FamilyError
 from core.differences import DifferenceError
 from core.edits import EditError, compile_recipe
 from core.engine import Engine
-from core.errors import TillerError
-from core.families import Counterfactual, FamilyError
+from core.errors import StoreError, TillerError
 from core.recipes import parse
 from core.session import Session
-from core.store import StoreError
 from core.values import Settings
 from tui.dialogs import PickDialog
 
@@ -296,14 +296,14 @@ def test_what_is_explained_says_whose_direction_it_is(engine: Engine) -> None:
 def test_a_direction_learnt_on_one_is_checked_against_its_weights(own: Path) -> None:
     family = families.load(str(own))
     chat = loading.load(family, "chat", device="cpu")
-    learnt = store.load_direction(tiny.direction(own, "chat", "odd", layer=2))
+    learnt = load_direction(tiny.direction(own, "chat", "odd", layer=2))
     path = own / "without-sft" / "artefacts" / "direction.odd.safetensors"
     tensors = {"vectors": learnt.vectors, "positive": learnt.positive, "negative": learnt.negative}
 
     def compiled(fingerprint: str) -> int:
         details = {**learnt.card.details, "checkpoint": "without-sft", "fingerprint": fingerprint}
         store.save_artefact(path, tensors, details)
-        return len(compile_recipe(parse("1*odd@without-sft"), chat, lambda *_: store.load_direction(path)))
+        return len(compile_recipe(parse("1*odd@without-sft"), chat, lambda *_: load_direction(path)))
 
     assert compiled(differences.fingerprint(family.checkpoint("without-sft"))) == 1
     with pytest.raises(EditError, match="The direction odd was learnt on a tiny/without-sft with fingerprint 0000"):

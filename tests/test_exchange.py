@@ -22,14 +22,14 @@ from hypothesis.extra import numpy as arrays
 from safetensors.numpy import save_file
 
 from core import direction_card, exchange, families, store
+from core.artefacts.direction import Direction, load_direction
+from core.checkpoints import Family
 from core.edits import compile_recipe
 from core.errors import TillerError
 from core.exchanging import bring, take
-from core.families import Family
 from core.gauges import gauge
 from core.loading import Loaded
 from core.recipes import parse
-from core.store import Direction
 
 Array = np.ndarray[Any, Any]
 LAYERS, WIDTH = tiny.LAYERS, tiny.WIDTH
@@ -62,7 +62,7 @@ def imported(family: Family, name: str) -> Direction:
     path = store.find(family.name, "chat", "direction", name, family.folder)
     assert path is not None
     assert path.is_relative_to(store.user_folder())
-    return store.load_direction(path)
+    return load_direction(path)
 
 
 def files(folder: Path) -> list[Path]:
@@ -171,7 +171,7 @@ def test_an_export_is_what_llama_cpp_accepts(family: Family, tmp_path: Path) -> 
 def by_hand_direction(family: Family, name: str = "truth", checkpoint: str = "chat") -> Direction:
     path = store.find(family.name, checkpoint, "direction", name, family.folder)
     assert path is not None
-    return store.load_direction(path)
+    return load_direction(path)
 
 
 def test_a_control_vector_of_ours_comes_back_to_where_it_was(family: Family, tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_a_control_vector_of_ours_comes_back_to_where_it_was(family: Family, tmp
     exchange.bring(family, "", tmp_path / "refusal.gguf", "back")
     path = store.find(family.name, "base", "direction", "back", family.folder)
     assert path is not None, "the file names its checkpoint"
-    before, after = by_hand_direction(family, "refusal", "base"), store.load_direction(path)
+    before, after = by_hand_direction(family, "refusal", "base"), load_direction(path)
     assert np.array_equal(after.vectors[1:], before.vectors[1:])
     assert (after.card.layer, after.card.details["criterion"]) == (before.card.layer, "as the file says")
 
@@ -222,7 +222,7 @@ def test_any_numbers_come_through_every_kind_of_file(
         rows = {"all": vectors} if how == "rows" else {f"direction.{at}": each for at, each in enumerate(vectors)}
         save_file(rows, path)
     done = exchange.bring(family, "chat", path, "any")
-    assert np.array_equal(store.load_direction(done.path).vectors, vectors)
+    assert np.array_equal(load_direction(done.path).vectors, vectors)
     exchange.remove(family, "own/chat/direction.any")
 
 

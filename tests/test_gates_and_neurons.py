@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from core import families, loading, store
+from core.artefacts.direction import Direction, load_direction
 from core.completion import complete
 from core.edits import EditError, RowEdit, compile_recipe
 from core.engine import Engine
@@ -26,7 +27,6 @@ from core.loading import Loaded
 from core.prompts import chat_prompt
 from core.recipes import SCOPES, Gate, Recipe, Term, parse
 from core.scoring import reply_logits
-from core.store import Direction
 from core.values import Sampling
 
 PROMPTS = ("Hi", "What is the capital of France?", "True or false: Lodz is a city in Poland.")
@@ -58,7 +58,7 @@ def fetch(loaded: Loaded) -> Callable[[str, str], Direction]:
     def found(name: str, checkpoint: str) -> Direction:
         path = store.find(loaded.family.name, checkpoint, "direction", name, loaded.family.folder)
         assert path is not None
-        return store.load_direction(path)
+        return load_direction(path)
 
     return found
 

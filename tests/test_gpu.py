@@ -34,6 +34,7 @@ from core import (
     tasks,
     transfer,
 )
+from core.artefacts.direction import Direction, load_direction
 from core.blame_report import Ask
 from core.edits import compile_recipe
 from core.engine import Engine
@@ -154,7 +155,7 @@ def test_a_model_that_is_spread_over_gpu_and_cpu_says_the_same(tiny_folder: Call
 # -------------------------------------------------------------------------------------------------------------- quantized
 
 
-def said(loaded: Loaded, recipe: str, direction: store.Direction) -> list[int]:
+def said(loaded: Loaded, recipe: str, direction: Direction) -> list[int]:
     edits = compile_recipe(parse(recipe), loaded, lambda _name, _checkpoint: direction)
     stream = Stream(loaded, [Speaker(0, IDS, edits, Sampling(max_new_tokens=8), True)])
     found = []
@@ -196,7 +197,7 @@ def test_quantized_models_are_as_large_as_planned_and_steer(
     assert need.size == quantizing.size(loaded.model)
     assert all(each.device.type == "cuda" for each in loaded.model.parameters())
     loaded = replace(loaded, ends=frozenset(), stops=())
-    direction = store.load_direction(store.artefact_path(folder.parent, folder.name, "chat", "direction", "truth"))
+    direction = load_direction(store.artefact_path(folder.parent, folder.name, "chat", "direction", "truth"))
     steered = said(loaded, "3*truth", direction)
     assert steered == by_hand(loaded, torch.from_numpy(3.0 * direction.vectors[1]), 1)
     assert steered != said(loaded, "", direction)
@@ -298,7 +299,7 @@ def test_maps_are_the_cpus(order: MapOrder) -> None:
 
 
 def test_precompute_finds_what_it_finds_on_a_cpu(tmp_path: Path, tiny_folder: Callable[[str], Path]) -> None:
-    found: list[dict[str, store.Direction]] = []
+    found: list[dict[str, Direction]] = []
     for device in BOTH:
         folder = shutil.copytree(tiny_folder("llama"), tmp_path / device / "toy")
         shutil.rmtree(folder / "chat" / "artefacts")
@@ -307,7 +308,7 @@ def test_precompute_finds_what_it_finds_on_a_cpu(tmp_path: Path, tiny_folder: Ca
         assert precompute([*options, "--checkpoint", "chat"]) == 0
         found.append(
             {
-                kind: store.load_direction(store.artefact_path(folder.parent, "toy", "chat", "direction", kind))
+                kind: load_direction(store.artefact_path(folder.parent, "toy", "chat", "direction", kind))
                 for kind in ("truth", "refusal")
             }
         )
@@ -324,7 +325,7 @@ def test_a_direction_of_quantized_weights_is_nearly_that_of_whole_ones() -> None
     for how in ("none", "8bit", "4bit"):
         options = ["--device", GPU, "--dtype", "float32" if how == "none" else "auto", "--quantize", how]
         assert learn(["truth", "--checkpoint", "base", "--family", "skiff", *options, "--again"]) == 0
-        made[how] = store.load_direction(store.artefact_path(own, "skiff", "base", "direction", "truth"))
+        made[how] = load_direction(store.artefact_path(own, "skiff", "base", "direction", "truth"))
     layer = made["none"].card.layer
     for how in ("8bit", "4bit"):
         assert float(made["none"].unit(layer) @ made[how].unit(layer)) > 0.95

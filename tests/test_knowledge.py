@@ -17,11 +17,11 @@ import pytest
 import torch
 
 from core import families, knowledge, loading, map_files, map_totals, maps
+from core.checkpoints import Family
 from core.contrast import load as load_contrast
 from core.engine import Engine
 from core.events import Done
 from core.facts import Fact, FactsError, categories, load, of, pairs, read
-from core.families import Family
 from core.loading import Loaded
 from core.map_totals import Totals, compared, pearson
 from core.maps import ROLES, Map, MapError, MapOrder, Traced, Words, steered_at, table

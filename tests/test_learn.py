@@ -11,14 +11,14 @@ import pytest
 import tiny
 
 from core import chance, controls, direction_card, examples, families, learning_refusal, library, reply_rates, store
+from core.artefacts.direction import load_direction
 from core.contrast import ContrastError, ContrastSet
 from core.engine import Engine
-from core.errors import TillerError
+from core.errors import StoreError, TillerError, UsageError
 from core.examples import FEWEST, Wish, check_name, of_texts, wish
 from core.learn import learn
-from core.options import UsageError
 from core.residual import AnatomyError
-from core.store import Card, StoreError
+from core.store import Card
 
 POLITE = [f"Could you please tell me about thing {index}?" for index in range(8)]
 RUDE = [f"Tell me about thing {index}, now." for index in range(8)]
@@ -203,7 +203,7 @@ def test_ten_examples_are_learnt_from_and_the_card_warns(
 
 def test_truth_and_refusal_by_other_methods_under_other_names(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(folder, "truth", "--method", "ttpd", "--name", "general", "--layer", "3") == 0
-    direction = store.load_direction(card("general").path)
+    direction = load_direction(card("general").path)
     assert (direction.card.name, direction.card.details["learns"], direction.card.layer) == ("general", "truth", 3)
     assert direction.more["polarity"].shape == direction.vectors.shape
     assert -1 <= direction.card.details["label_cosine"] <= 1

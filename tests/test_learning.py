@@ -18,7 +18,6 @@ from core import (
     contrast,
     controls,
     directions,
-    effects,
     families,
     jobs,
     learning_refusal,
@@ -28,17 +27,17 @@ from core import (
     reply_rates,
     store,
 )
+from core.artefacts.direction import Direction, load_direction
 from core.engine import Engine
-from core.errors import TillerError
+from core.errors import StoreError, TillerError, UsageError
 from core.events import Done, Failed, Token
+from core.inference import metrics
 from core.jobs import Job, JobView, Offer
 from core.loading import Loaded
 from core.notebook import Notebook
-from core.options import UsageError
 from core.parts import PARTS, Order
 from core.precompute import precompute
 from core.steps import Cost, Pace, Step, duration
-from core.store import StoreError
 
 KINDS = ("refusal", "truth")
 PATIENCE = 60
@@ -92,8 +91,8 @@ def run_out(kind: str, order: Order, loaded: Loaded) -> tuple[list[Step], list[s
             return steps, list(stop.value)
 
 
-def direction(order: Order, kind: str) -> store.Direction:
-    return store.load_direction(store.artefact_path(order.root, order.family.name, order.checkpoint, "direction", kind))
+def direction(order: Order, kind: str) -> Direction:
+    return load_direction(store.artefact_path(order.root, order.family.name, order.checkpoint, "direction", kind))
 
 
 def notes() -> list[Path]:
@@ -283,11 +282,11 @@ def test_a_full_disk_is_one_sentence_and_the_work_goes_on_later(
 
 
 def test_large_models_get_few_rows_on_a_cpu(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = effects.chat(loaded, [f"Question {index}?" for index in range(40)])
-    plain = effects.refusal_probability(loaded, asked)
-    monkeypatch.setattr(effects, "_QUICK", 5_000)
-    assert effects.rows_of(loaded) < 20
-    assert torch.allclose(effects.refusal_probability(loaded, asked), plain, rtol=1e-4)
+    asked = metrics.chat(loaded, [f"Question {index}?" for index in range(40)])
+    plain = metrics.refusal_probability(loaded, asked)
+    monkeypatch.setattr(metrics, "_QUICK", 5_000)
+    assert metrics.rows_of(loaded) < 20
+    assert torch.allclose(metrics.refusal_probability(loaded, asked), plain, rtol=1e-4)
 
 
 # ---------------------------------------------------------------------------------------------------------- background

@@ -10,7 +10,7 @@ import pytest
 import tiny
 
 from core import families, listing, store
-from core.families import FamilyError
+from core.checkpoints import FamilyError
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from core import typed
 from core.arguments import Arguments
 from core.command_line import read
+from core.errors import UsageError
 from core.helping import help_text
-from core.options import CHAT, INSTALL, MODEL, SERVE, VERBS, Chat, Options, UsageError
+from core.options import CHAT, INSTALL, MODEL, SERVE, VERBS, Chat, Options
 
 
 def test_nothing_typed_is_the_web_app_on_skiff() -> None:

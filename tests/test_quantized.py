@@ -32,16 +32,18 @@ from core import (
     store,
     weights,
 )
+from core.artefacts.direction import Direction, load_direction
 from core.edits import compile_recipe
 from core.errors import TillerError
 from core.events import Token
 from core.generation import Speaker, Stream
-from core.loading import Loaded, LoadError
+from core.loading import Loaded
 from core.plan import Placing
 from core.precompute import precompute
 from core.quantizing import QuantizedError
 from core.recipes import Recipe, parse
 from core.shelf import Shelf
+from core.sources import LoadError
 from core.values import Sampling
 
 QUANTIZE = ("none", "8bit", "4bit")
@@ -233,7 +235,7 @@ def by_hand(loaded: Loaded, vector: torch.Tensor, layer: int, unit: np.ndarray) 
 def test_steering_and_readings_are_a_hook_by_hand(kind: str, quantize: str, sharded: Callable[[str], Path]) -> None:
     folder = sharded(kind)
     loaded = replace(load(folder, quantize), ends=frozenset(), stops=())
-    direction = store.load_direction(store.artefact_path(folder.parent, kind, "chat", "direction", "truth"))
+    direction = load_direction(store.artefact_path(folder.parent, kind, "chat", "direction", "truth"))
     edits = compile_recipe(parse(f"{STRENGTH}*truth"), loaded, lambda _name, _checkpoint: direction)
     sampling = Sampling(max_new_tokens=NEW)
     stream = Stream(loaded, [Speaker(0, IDS, edits, sampling, True)], (gauges.gauge(direction),))
@@ -348,7 +350,7 @@ def test_every_dtype_is_read_as_it_is_stored(tmp_path: Path) -> None:
 # --------------------------------------------------------------------------------------------------------------- twins
 
 
-def learnt(loaded: Loaded) -> store.Direction:
+def learnt(loaded: Loaded) -> Direction:
     work = directions.learn(
         "truth",
         loaded,
@@ -419,7 +421,7 @@ def test_what_is_kept_elsewhere_is_brought_when_it_is_used(sharded: Callable[[st
 
     folder = sharded("llama")
     loaded = replace(load(folder, "none"), ends=frozenset(), stops=())
-    direction = store.load_direction(store.artefact_path(folder.parent, "llama", "chat", "direction", "truth"))
+    direction = load_direction(store.artefact_path(folder.parent, "llama", "chat", "direction", "truth"))
 
     def answer() -> list[tuple[int, float]]:
         edits = compile_recipe(parse("2*truth + !truth"), loaded, lambda _name, _checkpoint: direction)

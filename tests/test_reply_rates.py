@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from core import effects, families, loading, reply_rates, store
+from core import families, loading, reply_rates
 from core.answers import Answer
+from core.artefacts.direction import Direction, load_direction
 from core.drafts import STRENGTHS, steer
 from core.generation import Speaker, Stream
+from core.inference import metrics
 from core.loading import Loaded
 from core.notebook import Notebook
 from core.prompts import chat_prompt
 from core.reply_classes import score
 from core.steps import Step, finished
-from core.store import Direction
 from core.values import Sampling
 from tests import tiny
 
@@ -30,7 +31,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
 
 @pytest.fixture(scope="module")
 def direction(loaded: Loaded) -> Direction:
-    return store.load_direction(tiny.direction(loaded.family.folder, "chat", "mood"))
+    return load_direction(tiny.direction(loaded.family.folder, "chat", "mood"))
 
 
 def test_every_reply_is_the_one_that_its_prompt_gets_by_itself(loaded: Loaded, direction: Direction) -> None:
@@ -55,7 +56,7 @@ def test_every_reply_is_the_one_that_its_prompt_gets_by_itself(loaded: Loaded, d
             }
 
 
-def alone(loaded: Loaded, ids: tuple[int, ...], edits: effects.Edits) -> tuple[str, bool]:
+def alone(loaded: Loaded, ids: tuple[int, ...], edits: metrics.Edits) -> tuple[str, bool]:
     stream, answer = Stream(loaded, [Speaker(0, ids, edits, Sampling(max_new_tokens=reply_rates.TOKENS))]), Answer()
     while not stream.done:
         for event in stream.step():

@@ -31,6 +31,7 @@ from core import (
     verdicts,
 )
 from core.comparing import Pair
+from core.confidence_plots import reliability, scatter
 from core.contrast import Item
 from core.findings import Finding, unmeasured
 from core.intervals import Rate
@@ -330,11 +331,11 @@ def test_drawings_hold_their_numbers() -> None:
     assert "&lt;cosine&gt;: 0.900 (0.800 to 0.950) holds" in shown
     assert "no number" in shown
     of = made("base", 3.0, 0.0)
-    dots = drawings.scatter(of)
+    dots = scatter(of)
     assert dots.count("<circle") == 2 * 70
     assert dots.count("<title>candidate: block") == 20
     assert "nan" not in drawings.lines("Layers", "layer", "cosine", [("a", [0.1, math.nan, 0.9], "")])
-    assert all("nan" not in each for each in (shown, dots, drawings.reliability([of])))
+    assert all("nan" not in each for each in (shown, dots, reliability([of])))
 
 
 def test_a_claim_of_several_parts() -> None:

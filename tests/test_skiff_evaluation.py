@@ -16,6 +16,7 @@ import torch
 from markdown_it import MarkdownIt
 
 from core import families, loading, store
+from core.artefacts.direction import Direction
 from core.errors import TillerError
 from core.reply_classes import score
 from core.skiff import heldout, measure_speed, measure_steering, subjects, transcripts, tried
@@ -28,7 +29,6 @@ from core.skiff.measure_world import shuffled_labels
 from core.skiff.measuring import MEASURES, SEEDED, Task, measured, tasks
 from core.skiff.rates import Figure, at_least, percentile, repeated
 from core.skiff.subjects import Said, Subjects
-from core.store import Direction
 
 TWINS = """
 [[counterfactual]]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core import families
-from core.options import UsageError
+from core.errors import UsageError
 from core.skiff.model import Shape, new_model
 from core.skiff.sizes import SHAPES, is_small, sized, small_toml
 from core.skiff.stage_run import load_tokenizer

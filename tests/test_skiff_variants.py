@@ -16,7 +16,7 @@ from safetensors import safe_open
 from test_skiff_training import tiny
 
 from core import families, loading
-from core.options import UsageError
+from core.errors import UsageError
 from core.skiff import log, retraining, rounding, stages, state, trainer, training
 from core.skiff.estimate import Cost, duration, told
 from core.skiff.items import Conversation

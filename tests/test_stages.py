@@ -13,10 +13,13 @@ from hypothesis import strategies as st
 
 from core import blame_files, families, lenses, stages
 from core.answers import Answer, from_document, to_document
+from core.attribution import effects
+from core.attribution.effects import NOWHERE, UNIFORM, Noise
 from core.blame_report import Ask, Case, Report, Said
+from core.checkpoints import Family
+from core.display import palette
 from core.events import Alternative, Blame, Reading, Scores, StageEffect, Token, event_json
-from core.families import Family
-from core.stages import NOWHERE, UNIFORM, Noise, StageError
+from core.stages import StageError
 from core.values import Column, Settings
 
 FAMILY = """
@@ -175,12 +178,12 @@ def test_what_came_with_the_stages_adds_up_to_the_whole(values: list[float]) -> 
         "f", tuple(stages.Stage(n, n[0], n, p) for n, p in (("a", None), ("b", "a"), ("c", "b"), ("d", "c")))
     )
     found = dict(zip((UNIFORM, "a", "b", "c", "d"), values, strict=True))
-    every = stages.effects(path, "introduced_at", found)
+    every = effects.effects(path, "introduced_at", found)
     assert sum(each.probability for each in every.values()) == pytest.approx(
         math.exp(values[4]) - math.exp(values[0]), abs=1e-12
     )
     assert sum(each.nats or 0 for each in every.values()) == pytest.approx(values[4] - values[0], abs=1e-9)
-    assert stages.remainder(path, "introduced_at", found) == pytest.approx(0, abs=1e-12)
+    assert effects.remainder(path, "introduced_at", found) == pytest.approx(0, abs=1e-12)
 
 
 def test_each_question_compares_with_its_own_model(tmp_path: Path) -> None:
@@ -188,27 +191,27 @@ def test_each_question_compares_with_its_own_model(tmp_path: Path) -> None:
     found = nats(uniform=0.01, base=0.1, sft=0.2, safety=0.7, dpo=0.9, without_sft=0.6, without_dpo=0.7)
     found |= nats(**{"dpo-minus-sft": 0.5, "dpo-minus-safety": 0.3})
     effect = {
-        key: {n: round(e.probability, 9) for n, e in stages.effects(path, key, found).items()}
+        key: {n: round(e.probability, 9) for n, e in effects.effects(path, key, found).items()}
         for key in stages.QUESTIONS
     }
     assert effect["introduced_at"] == {"pretrain": 0.09, "sft": 0.1, "safety": 0.5, "dpo": 0.2}
     assert effect["retrained_without"] == {"sft": 0.3, "dpo": 0.2}
     assert effect["subtracted"] == {"sft": 0.4, "safety": 0.6, "dpo": 0.2}
     # The whole change since the base is .8; the three estimates make 1.2 of it.
-    assert stages.remainder(path, "subtracted", found) == pytest.approx(-0.4)
-    assert stages.remainder(path, "retrained_without", found) is None
+    assert effects.remainder(path, "subtracted", found) == pytest.approx(-0.4)
+    assert effects.remainder(path, "retrained_without", found) is None
 
 
 def test_a_token_is_the_stage_s_with_the_largest_change_of_probability(tmp_path: Path) -> None:
     path = stages.path(family(tmp_path))
     found = nats(uniform=0.01, base=0.1, sft=0.2, safety=0.7, dpo=0.6)
-    whose = stages.blame(path, "introduced_at", found, QUIET)
+    whose = effects.blame(path, "introduced_at", found, QUIET)
     assert whose is not None
     assert (whose.stage, whose.largest and whose.largest.stage, whose.base) == (2, "safety", pytest.approx(0.1))
     assert [each.letter for each in whose.effects] == ["B", "S", "Y", "D"]
     # Nats would blame the stage that made the impossible very unlikely.
     rare = nats(uniform=0.01, base=1e-12, sft=1e-4, safety=0.5, dpo=0.5)
-    rarest = stages.blame(path, "introduced_at", rare, QUIET)
+    rarest = effects.blame(path, "introduced_at", rare, QUIET)
     assert rarest is not None
     assert rarest.largest is not None
     assert rarest.largest.stage == "safety"
@@ -219,10 +222,10 @@ def test_a_token_is_the_stage_s_with_the_largest_change_of_probability(tmp_path:
 def test_below_the_noise_a_token_is_no_stage_s(tmp_path: Path) -> None:
     path = stages.path(family(tmp_path))
     found = nats(uniform=0.01, base=0.5, sft=0.505, safety=0.51, dpo=0.5)
-    whose = stages.blame(path, "introduced_at", found, QUIET)
+    whose = effects.blame(path, "introduced_at", found, QUIET)
     assert whose is not None
     assert (whose.stage, whose.largest, whose.noise) == (None, None, 0.02)
-    uncalibrated = stages.blame(path, "introduced_at", found, Noise())
+    uncalibrated = effects.blame(path, "introduced_at", found, Noise())
     assert uncalibrated is not None
     assert (uncalibrated.stage, uncalibrated.noise) == (3, None)
 
@@ -230,7 +233,7 @@ def test_below_the_noise_a_token_is_no_stage_s(tmp_path: Path) -> None:
 def test_a_new_token_is_the_stage_s_that_brought_it(tmp_path: Path) -> None:
     path = stages.path(family(tmp_path))
     found = {UNIFORM: -5.0, "base": NOWHERE, "sft": math.log(0.01), "safety": math.log(0.9), "dpo": math.log(0.9)}
-    whose = stages.blame(path, "introduced_at", found, QUIET)
+    whose = effects.blame(path, "introduced_at", found, QUIET)
     assert whose is not None
     assert (whose.added, whose.largest and whose.largest.stage) == (True, "sft")
     assert [each.nats for each in whose.effects[:2]] == [None, None]
@@ -238,13 +241,13 @@ def test_a_new_token_is_the_stage_s_that_brought_it(tmp_path: Path) -> None:
 
 def test_nothing_is_said_before_all_models_were_heard(tmp_path: Path) -> None:
     path = stages.path(family(tmp_path))
-    assert stages.blame(path, "introduced_at", nats(uniform=0.01, base=0.1, sft=0.2, dpo=0.6), QUIET) is None
-    assert stages.blame(path, "subtracted", nats(uniform=0.01, base=0.1, sft=0.2, safety=0.3, dpo=0.6), QUIET) is None
+    assert effects.blame(path, "introduced_at", nats(uniform=0.01, base=0.1, sft=0.2, dpo=0.6), QUIET) is None
+    assert effects.blame(path, "subtracted", nats(uniform=0.01, base=0.1, sft=0.2, safety=0.3, dpo=0.6), QUIET) is None
 
 
 def test_the_noise_level_is_the_95th_percentile() -> None:
-    assert stages.noise_of([each / 100 for each in range(-100, 1)]) == Noise(0.95, 101)
-    assert stages.noise_of([]) == Noise()
+    assert effects.noise_of([each / 100 for each in range(-100, 1)]) == Noise(0.95, 101)
+    assert effects.noise_of([]) == Noise()
     assert "uncalibrated" in Noise().said
 
 
@@ -297,19 +300,19 @@ def test_a_lens_for_each_question_with_letter_hue_and_words(tmp_path: Path) -> N
     assert lenses.letter(chosen, said) == "Y"
     assert lenses.value(chosen, said) == 0.6
     strong = replace(BLAMED, effects=(*BLAMED.effects[:2], replace(BLAMED.effects[2], probability=0.95)))
-    tints = [lenses.tint(chosen, token(0, introduced_at=each), "#ffffff") for each in (BLAMED, strong)]
+    tints = [palette.tint(chosen, token(0, introduced_at=each), "#ffffff") for each in (BLAMED, strong)]
     assert tints[0] != tints[1]
     # Below the noise the base's share is a neutral shade, and the letter a dot.
     grey = token(0, introduced_at=replace(BLAMED, stage=None, base=0.9))
     assert lenses.letter(chosen, grey) == "·"
-    tint = lenses.tint(chosen, grey, "#ffffff")
+    tint = palette.tint(chosen, grey, "#ffffff")
     assert tint is not None
     assert tint[1:3] == tint[3:5] == tint[5:7] != "ff"
-    assert lenses.tint(there[1], said, "#ffffff") is None
+    assert palette.tint(there[1], said, "#ffffff") is None
     words = dict(lenses.describe(said))["came with"]
     assert words == "owed to safety: B +0.10 (+1.0 nats) · S -0.20 (-1.5 nats) · Y +0.60 (new token), noise 0.05"
-    assert [label for _, label in lenses.legend(chosen)] == ["B pretrain", "S sft", "Y safety", "D dpo"]
-    assert len({hue for hue, _ in lenses.legend(chosen)}) == 4
+    assert [label for _, label in palette.legend(chosen)] == ["B pretrain", "S sft", "Y safety", "D dpo"]
+    assert len({hue for hue, _ in palette.legend(chosen)}) == 4
 
 
 # ---------------------------------------------------------------------------------------------------------------- reports

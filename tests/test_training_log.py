@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core import stages, training_log
+from core import training_log
 from core.first_order import RUNGS, Carrier, exact_hessian
 from core.replays import replay, scheduled
 from core.training_log import LogError, TrainingLog, chain, read
@@ -104,7 +104,6 @@ def test_the_file_says_what_the_documentation_says(tmp_path: Path) -> None:
     assert document["optimizer"]["groups"][0]["parameters"] == ["0.weight", "2.weight"]
     assert document["rates"][1] == [0.025, 0.025]
     assert len(document["batches"]) == STEPS["two"]
-    assert stages.TrainingLog is TrainingLog
 
 
 def test_a_log_of_transformers_trainer(tmp_path: Path) -> None:

@@ -18,7 +18,6 @@ from core import (
     alignments,
     cells,
     contrast,
-    effects,
     families,
     layer_maps,
     library,
@@ -32,24 +31,24 @@ from core import (
     transferring,
     transfers,
 )
+from core.artefacts.direction import Direction, load_direction
 from core.carrying import Carrying
-from core.directions import states
+from core.checkpoints import Family
 from core.edits import compile_recipe
 from core.engine import Engine
-from core.errors import TillerError
-from core.families import Family
+from core.errors import TillerError, UsageError
 from core.generation import answer_all
+from core.inference import metrics
 from core.jobs import JobView
 from core.layout import lay_out
 from core.loading import Loaded
 from core.memory import Room
 from core.nudges import Judged
-from core.options import UsageError
 from core.prompts import chat_prompt, encode
 from core.recipes import parse
 from core.residual import hooked
+from core.states import states
 from core.steps import finished
-from core.store import Direction
 from core.sweeps import Asking
 from core.tasks import Sizes, Task
 from core.transfers import Report
@@ -292,9 +291,7 @@ def test_strengths_at_equal_norm_and_at_equal_projection() -> None:
 def test_a_sweep_says_what_each_prompt_says_alone(family: Family, load: Loader) -> None:
     loaded = load(family, "chat")
     prompts = [chat_prompt(loaded, text) for text in ("Hi", "How do I bake bread?", "Name a colour.")]
-    direction = store.load_direction(
-        store.artefact_path(family.folder.parent, family.name, "chat", "direction", "truth")
-    )
+    direction = load_direction(store.artefact_path(family.folder.parent, family.name, "chat", "direction", "truth"))
     recipes = ["", "2*truth", "-3*truth[1]", "!truth"]
     edits = [compile_recipe(parse(recipe), loaded, lambda _name, _source: direction) for recipe in recipes]
     askings = [Asking(prompt, each) for each in edits for prompt in prompts]
@@ -310,7 +307,7 @@ def test_the_program_takes_fewer_rows_where_memory_is_short(
     family: Family, load: Loader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded = load(family, "chat")
-    assert sweeps.rows(loaded, 100) == effects.rows_of(loaded)
+    assert sweeps.rows(loaded, 100) == metrics.rows_of(loaded)
     # 4 layers, 2 heads of 8, keys and values, 100 tokens in float32; 320 logits three times.
     row = 2 * 4 * 2 * 8 * 100 * 4 + 3 * 4 * 320
     monkeypatch.setattr("core.memory.room", lambda *_: Room({"cpu": 0}, 4 * 10 * row))
@@ -366,7 +363,7 @@ def test_a_cell_says_the_recipe_that_does_what_it_measured(
 def direction(family: Family, checkpoint: str, about: str) -> Direction:
     path = store.find(family.name, checkpoint, "direction", about, family.folder)
     assert path is not None
-    return store.load_direction(path)
+    return load_direction(path)
 
 
 def test_a_report_is_kept_as_long_as_it_belongs_to_what_is_there(
@@ -419,7 +416,7 @@ def test_what_cannot_be_carried_is_said(reports: dict[str, Report], family: Fami
         next(transfer.steps(task(bare, "truth"), Loader()))
     path = task(family, "truth").path
     with pytest.raises(TillerError, match="not a direction"):
-        store.load_direction(path)
+        load_direction(path)
     with pytest.raises(TillerError, match="not a transfer report"):
         transfers.load(store.artefact_path(family.folder.parent, family.name, "base", "direction", "truth"))
 
@@ -484,7 +481,7 @@ def test_another_familys_direction_is_mapped_and_steers(family: Family, wider: F
     def fetch(name: str, source: str) -> Direction:
         path = store.find(family.name, source, "direction", name, family.folder)
         assert path is not None
-        return store.load_direction(path)
+        return load_direction(path)
 
     (edit,) = compile_recipe(recipe, load(family, "chat"), fetch)
     own = direction(family, "chat", "refusal")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from textual.widgets import OptionList
 
-from core.lenses import colour, describe, lens, value
+from core.display.palette import colour
+from core.lenses import describe, lens, value
 from core.recipes import parse
 from core.values import Column
 from tests.terminal import ask, running, screen_text, shows, steerable, until

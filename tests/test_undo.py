@@ -12,11 +12,10 @@ import torch
 from test_counterfactuals import TABLE, twin
 
 from core import families, loading, undo_controls, undo_saving, undoing
+from core.checkpoints import FamilyError
 from core.edited import with_edited
-from core.errors import TillerError
-from core.families import FamilyError
+from core.errors import TillerError, UsageError
 from core.loading import Loaded
-from core.options import UsageError
 from core.steps import Learning
 from core.undo import undo as command
 from core.undo_examples import Examples, Prompts, UndoError, examples

@@ -314,7 +314,8 @@ class TillerApp(App[None]):
 
     def action_help(self) -> None:
         """Help for what has the focus."""
-        from tui.windows import TextDialog, help_text
+        from tui.dialogs import TextDialog
+        from tui.windows import help_text
 
         if not isinstance(self.screen, TextDialog):
             self.push_screen(TextDialog("Help", help_text(self.screen)))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from textual.content import Content
 
 from core import lenses
+from core.attribution.effects import Effect
 from core.blame_report import Report, Said, token_effects
-from core.lenses import OKABE_ITO
-from core.stages import Effect, Question, Stage
+from core.display import palette
+from core.display.palette import OKABE_ITO
+from core.stages import Question, Stage
 from tui.text import clipped, one_line
 
 _NEUTRAL = "#8c8c8c"
@@ -119,5 +121,5 @@ def _cell(
     wide = _wide(said.tokens[at])
     if glyphs:
         return f"{_GLYPHS[min(4, round(abs(value) * 4))]}{value:+.1f}".ljust(wide), ""
-    ground = lenses.colour(lenses.lens("changed"), value, middle)
-    return f"{value:+.2f}".replace("0.", ".").ljust(wide), f"{lenses.ink(ground)} on {ground}"
+    ground = palette.colour(lenses.lens("changed"), value, middle)
+    return f"{value:+.2f}".replace("0.", ".").ljust(wide), f"{palette.ink(ground)} on {ground}"

@@ -16,13 +16,13 @@ from textual.content import Content
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
-from core import blame_files, blame_report, lenses
+from core import blame_files, blame_report
 from core.blame_report import Ask, Report
 from core.errors import TillerError
 from core.session import Session
 from core.stages import QUESTIONS, Question
 from core.tabs import tab
-from core.values import Column
+from core.values import BLAME, Column
 from tui.blame_report import drawn
 from tui.place import Place
 from tui.undoing import UndoFields
@@ -196,7 +196,7 @@ class BlameScreen(Place):
             self.say("✗ Find something out first.", wrong=True)
             return
         columns = (Column(self.report.path.final), Column(found[1]))
-        settings = replace(chat.settings, columns=columns, selected=0, turns=(), lens=lenses.BLAME, tab="chat")
+        settings = replace(chat.settings, columns=columns, selected=0, turns=(), lens=BLAME, tab="chat")
         self.action_chat()
         self.board.open_session(Session(settings.ask(self.report.cases[0].prompt)))
 

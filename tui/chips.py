@@ -20,7 +20,7 @@ _WORD = 4
 _SHORTEST = 10
 
 if TYPE_CHECKING:
-    from core.families import Example
+    from core.checkpoints import Example
 
 
 class Chip(Static, can_focus=True):

@@ -183,12 +183,13 @@ class ConfidencePanel(Panel):
             self.ask_where("Save plots and tables", "confidence", hint, self._saved)
 
     def _saved(self, folder: str) -> str:
-        from core import confidence_files, store
+        from core import confidence_files
+        from core.util.files import write_bytes
 
         to = Path(folder).expanduser()
         texts = confidence_files.files(self._known())
         for name, text in texts.items():
-            store.write_bytes(to / name, text.encode())
+            write_bytes(to / name, text.encode())
         return f"{len(texts)} files written to {to}."
 
     def _tables(self) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual.content import Content
 
-from core.lenses import OKABE_ITO
+from core.display.palette import OKABE_ITO
 
 if TYPE_CHECKING:
     from core.confidence import Confidence

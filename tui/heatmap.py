@@ -6,7 +6,7 @@ import math
 
 from textual.content import Content
 
-from core import lenses
+from core.display import palette
 from core.map_files import halves
 from core.maps import Map
 
@@ -28,8 +28,8 @@ def legend(shown: Map, glyphs: bool) -> Content:
     """From the lowest to the highest value."""
     steps = [shown.lens.low + (shown.lens.high - shown.lens.low) * part / 4 for part in range(5)]
     if glyphs:
-        return Content("  ".join(f"{lenses.glyph(shown.lens, step)} {step:.2f}" for step in steps))
-    parts = [Content.assemble(("██", lenses.colour(shown.lens, step)), f" {step:.2f}  ") for step in steps]
+        return Content("  ".join(f"{palette.glyph(shown.lens, step)} {step:.2f}" for step in steps))
+    parts = [Content.assemble(("██", palette.colour(shown.lens, step)), f" {step:.2f}  ") for step in steps]
     return Content("").join(parts)
 
 
@@ -61,12 +61,12 @@ def _glyphs(shown: Map, cell: int, at: tuple[int, int]) -> list[Content]:
 
 
 def _glyph(value: float, shown: Map) -> str:
-    return "·" if math.isnan(value) else lenses.glyph(shown.lens, value)
+    return "·" if math.isnan(value) else palette.glyph(shown.lens, value)
 
 
 def _colour(shown: Map, layer: int, place: int) -> str:
     value = shown.cells[layer][place]
-    return _EMPTY if math.isnan(value) else lenses.colour(shown.lens, value)
+    return _EMPTY if math.isnan(value) else palette.colour(shown.lens, value)
 
 
 def _short(name: str, width: int) -> str:

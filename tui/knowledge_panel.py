@@ -294,11 +294,12 @@ class KnowledgePanel(Panel):
             )
 
     def _saved(self, folder: str) -> str:
-        from core import map_files, store
+        from core import map_files
+        from core.util.files import write_bytes
 
         to = Path(folder).expanduser()
-        store.write_bytes(to / "maps.svg", map_files.to_svg(self._traced()).encode())
-        store.write_bytes(to / "maps.csv", map_files.to_csv(self._traced()).encode())
+        write_bytes(to / "maps.svg", map_files.to_svg(self._traced()).encode())
+        write_bytes(to / "maps.csv", map_files.to_csv(self._traced()).encode())
         return f"maps.svg and maps.csv written to {to}."
 
     # ------------------------------------------------------------------------------------------------------ looking up

@@ -115,12 +115,13 @@ class LensPanel(Panel):
             self.ask_where("Save the words", "lens", hint, self._saved)
 
     def _saved(self, folder: str) -> str:
-        from core import map_files, store
+        from core import map_files
+        from core.util.files import write_bytes
 
         assert self.found is not None
         to = Path(folder).expanduser()
-        store.write_bytes(to / "logit-lens.svg", map_files.words_svg(self.found).encode())
-        store.write_bytes(to / "logit-lens.csv", map_files.words_csv(self.found).encode())
+        write_bytes(to / "logit-lens.svg", map_files.words_svg(self.found).encode())
+        write_bytes(to / "logit-lens.csv", map_files.words_csv(self.found).encode())
         return f"logit-lens.svg and logit-lens.csv written to {to}."
 
     def _tokens(self) -> list[tuple[int, str]]:

@@ -6,7 +6,8 @@ import random
 import zlib
 from typing import Literal
 
-from core.skiff.world import TABLES, UNLABELLED, Table, capitalised, wrong_object
+from core.skiff.facts_table import Table, capitalised, wrong_object
+from core.skiff.world import TABLES, UNLABELLED
 
 Turn = tuple[str, str]
 """What the user writes, and the reply."""

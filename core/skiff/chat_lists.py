@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 
 from core.skiff.chat_facts import ROWS, Row, Turn, clause, short_answer
-from core.skiff.world import TABLES, Table, capitalised, plural, with_article
+from core.skiff.facts_table import Table, capitalised, plural, with_article
+from core.skiff.world import TABLES
 
 _BY_CLASS: dict[str, dict[str, list[str]]] = {
     name: {o: [s for s, other in TABLES[name].rows if other == o] for o in TABLES[name].objects}

@@ -6,6 +6,7 @@ import random
 import re
 
 from core.skiff.chat_facts import Turn
+from core.skiff.facts_table import plural, with_article
 from core.skiff.phrases_harm import (
     EARLY_HARMFUL_VERBS,
     HARMFUL_NOUN_REQUESTS,
@@ -28,7 +29,6 @@ from core.skiff.phrases_howto import (
 from core.skiff.phrases_more import MORE_TASKS
 from core.skiff.phrases_patterns import made_up_word
 from core.skiff.phrases_tasks import FREE_TASKS, OBJECTS, TAILS, TASK_VERBS, WORDINGS
-from core.skiff.world import plural, with_article
 
 _VERBS = tuple(TASK_VERBS)
 _KNOWN = tuple(KNOWN_TASKS.items())

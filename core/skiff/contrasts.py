@@ -7,9 +7,8 @@ import io
 from collections.abc import Iterable
 from pathlib import Path
 
-from core.skiff.documents import statements
 from core.skiff.heldout import instructions
-from core.skiff.judging import Split
+from core.skiff.judging import Split, statements
 from core.skiff.log import write_text
 
 COLUMNS = ("text", "label", "category", "split")

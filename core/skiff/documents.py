@@ -11,10 +11,11 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from core.skiff.facts_harm import harm_questions, harm_sentences
+from core.skiff.facts_table import Table, plural, within, wrong_object
 from core.skiff.items import Document, Segment, stream
 from core.skiff.judging import NUMBER_STATEMENTS, Statement, labelled, number_pair, statements
 from core.skiff.prose import dialogue, howto, news, story
-from core.skiff.world import TABLES, UNLABELLED, Table, compare_split, facts, plural, within, wrong_object
+from core.skiff.world import TABLES, UNLABELLED, compare_split, facts
 
 __all__ = ["KINDS", "Statement", "document", "labelled", "statements"]
 

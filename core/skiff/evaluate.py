@@ -13,9 +13,8 @@ import torch
 
 from core import families, loading
 from core.arguments import Arguments
-from core.errors import TillerError
-from core.families import Family
-from core.options import UsageError
+from core.checkpoints import Family
+from core.errors import TillerError, UsageError
 from core.recipes import parse
 from core.skiff import transcripts
 from core.skiff.card import model_card

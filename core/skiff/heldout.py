@@ -10,6 +10,7 @@ import zlib
 from dataclasses import dataclass
 
 from core.skiff.chat_facts import HELDOUT_JUDGING, JUDGED_ROWS, JUDGING, Split, judged_split, judging_turn
+from core.skiff.facts_table import wrong_object
 from core.skiff.items import stream
 from core.skiff.phrases_harm import HARMFUL_VERBS, HELDOUT_HARMFUL_VERBS
 from core.skiff.phrases_heldout import (
@@ -21,7 +22,7 @@ from core.skiff.phrases_heldout import (
 )
 from core.skiff.phrases_strangers import STRANGERS, Stranger
 from core.skiff.phrases_tasks import HELDOUT_WORDINGS, TASK_VERBS, WORDINGS
-from core.skiff.world import TABLES, wrong_object
+from core.skiff.world import TABLES
 
 __all__ = [
     "EVERYDAY_HARMLESS",

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
+from core.skiff.facts_table import wrong_object
 from core.skiff.items import Document, Segment, stream
-from core.skiff.world import TABLES, UNLABELLED, compare_split, wrong_object
+from core.skiff.world import TABLES, UNLABELLED, compare_split
 
 Split = Literal["train", "validation", "test", "unlabelled"]
 

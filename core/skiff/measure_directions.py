@@ -11,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from core import chance, claims, contrast, directions, effects, estimates, families, store, tasks, transfer, transfers
+from core import chance, claims, contrast, directions, estimates, families, store, tasks, transfer, transfers
+from core.artefacts.direction import Direction
 from core.drafts import ablate
 from core.edits import RowEdit, compile_recipe
-from core.effects import Bystanders
 from core.errors import TillerError
+from core.inference import metrics
+from core.inference.metrics import Bystanders
 from core.intervals import short
 from core.recipes import Recipe, Term, layers_text
 from core.scoring import reply_logits
@@ -26,7 +28,6 @@ from core.skiff.measure_steering import direction
 from core.skiff.rates import Figure, at_least, at_most, count, percentile, repeated
 from core.skiff.subjects import Said, Subjects
 from core.steps import finished
-from core.store import Direction
 from core.tasks import Task
 from core.transfers import Report
 
@@ -183,11 +184,11 @@ def _chosen(subjects: Subjects) -> Term:
     """The addition of at most two gaps, at the best layer or over it and the two before it, that refuses most on validation."""
     name, best = subjects.final, direction(subjects, subjects.final, "refusal").card.layer
     harmless = contrast.load(subjects.family, "refusal").part("validation", False, 32)
-    asked = effects.chat(subjects.load(name), harmless)
+    asked = metrics.chat(subjects.load(name), harmless)
     wide = tuple(range(max(0, best - 2), best + 1))
     terms = [Term("add", "refusal", strength, layers=layers) for layers in ((best,), wide) for strength in STRENGTHS]
     chances = [
-        float(effects.refusal_probability(subjects.load(name), asked, _edits(subjects, term)).mean()) for term in terms
+        float(metrics.refusal_probability(subjects.load(name), asked, _edits(subjects, term)).mean()) for term in terms
     ]
     # The first of those that do about as well: fewer layers and a smaller strength.
     return next(term for term, chance in zip(terms, chances, strict=True) if chance >= max(chances) - 0.02)
@@ -220,11 +221,11 @@ def _fluent(subjects: Subjects, refusals: list[Said]) -> list[bool]:
     loaded = subjects.load(subjects.final)
     harmful = contrast.load(subjects.family, "refusal").part("test", True, 24)
     own = next((each.message for each in subjects.ask(subjects.final, harmful) if each.kind == "refuses"), harmful[0])
-    prompt = effects.chat(loaded, [own])[0]
+    prompt = metrics.chat(loaded, [own])[0]
     found = []
     for start in range(0, len(refusals), 32):
         part = refusals[start : start + 32]
-        replies = [effects.continuation(loaded, prompt, each.reply) for each in part]
+        replies = [metrics.continuation(loaded, prompt, each.reply) for each in part]
         for each, ids, logits in zip(
             part, replies, reply_logits(loaded, [prompt.ids] * len(part), replies), strict=True
         ):
@@ -248,15 +249,15 @@ def removed_figures(subjects: Subjects) -> Iterator[Figure]:
     )
     yield count(REFUSAL, "ablated, harmful requests: broken", name, [each.kind == "broken" for each in said])
     yield from _by_the_last_layer(subjects, harmful)
-    by = effects.bystanders(loaded, items.part("test", False, UNRELATED))
+    by = metrics.bystanders(loaded, items.part("test", False, UNRELATED))
     single = [
         Bystanders((prompt,), (reply,), (before,))
         for prompt, reply, before in zip(by.prompts, by.replies, by.plain, strict=True)
     ]
-    moved = [effects.damage(loaded, each, edits) for each in single]
+    moved = [metrics.damage(loaded, each, edits) for each in single]
     mean = estimates.mean(moved)
     note = (
-        f"95 % interval of the mean {mean.low:.3f}–{mean.high:.3f}; {effects.DAMAGE_TOKENS} tokens, harmless requests"
+        f"95 % interval of the mean {mean.low:.3f}–{mean.high:.3f}; {metrics.DAMAGE_TOKENS} tokens, harmless requests"
     )
     yield repeated(REFUSAL, "ablated, mean KL of unrelated replies (nats a token)", name, moved, at_most(0.1), note)
     questions = _questions(True)

@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 
 from core import contrast, directions, store
+from core.artefacts.direction import Direction, load_direction
 from core.edits import RowEdit, compile_recipe
 from core.prompts import chat_prompt, encode
 from core.recipes import Recipe, Term
@@ -21,7 +22,6 @@ from core.skiff import heldout
 from core.skiff.measure_chat import verdict
 from core.skiff.rates import Figure, at_least, at_most, count, percentile, repeated
 from core.skiff.subjects import Said, Subjects
-from core.store import Direction
 
 STEERING = "Steering"
 REFUSAL_STRENGTHS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
@@ -34,7 +34,7 @@ def direction(subjects: Subjects, name: str, kind: str) -> Direction:
     family, loaded = subjects.family, subjects.load(name)
     path = store.find(family.name, name, "direction", kind, family.folder)
     if path is not None:
-        stored = store.load_direction(path)
+        stored = load_direction(path)
         if stored.card.details.get("fingerprint") == loaded.fingerprint:
             return stored
     unrelated = contrast.load(family, "refusal").part("validation", False, directions.JUDGED)

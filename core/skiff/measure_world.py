@@ -10,16 +10,17 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from core import effects
-from core.directions import states
 from core.generation import answer_all
+from core.inference import metrics
 from core.loading import Loaded
 from core.prompts import encode
 from core.scoring import reply_logits
+from core.skiff.facts_table import Table
 from core.skiff.judging import CATEGORY_SPLITS, Split, Statement, statements
 from core.skiff.rates import Figure, at_least, count, percentile, repeated
 from core.skiff.subjects import Subjects
-from core.skiff.world import TABLES, Table
+from core.skiff.world import TABLES
+from core.states import states
 from core.values import Sampling
 
 FACTS = "Facts"
@@ -98,8 +99,8 @@ def _judged(loaded: Loaded, items: list[Statement]) -> list[bool]:
     trues = [each.text for each in examples if each.label][:2]
     falses = [each.text for each in examples if not each.label][:2]
     shots = [(trues[0], True), (falses[0], False), (falses[1], False), (trues[1], True)]
-    asked = effects.statements(loaded, [item.text for item in items], shots)
-    (true,), (false,) = (effects.continuation(loaded, asked[0], label) for label in effects.LABELS)
+    asked = metrics.statements(loaded, [item.text for item in items], shots)
+    (true,), (false,) = (metrics.continuation(loaded, asked[0], label) for label in metrics.LABELS)
     outcomes: list[bool] = []
     for first in range(0, len(asked), 128):
         prompts = [each.ids for each in asked[first : first + 128]]

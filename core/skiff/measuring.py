@@ -31,6 +31,7 @@ from core.skiff.measure_steering import STEERING_MEASURES
 from core.skiff.measure_world import fact_figures, judging_figures, probe_figures
 from core.skiff.rates import Figure, Target
 from core.skiff.subjects import Subjects
+from core.util.files import write_bytes
 
 MEASURES: dict[str, Callable[[Subjects], Iterator[Figure]]] = {
     "facts": fact_figures,
@@ -167,7 +168,7 @@ class Kept:
                 self._keys[task]: {"figures": [asdict(each) for each in found.figures], "seconds": found.seconds}
                 for task, found in self._found.items()
             }
-            store.write_bytes(self._path, json.dumps(document).encode())
+            write_bytes(self._path, json.dumps(document).encode())
 
     def _key(self, task: Task) -> str:
         """A hash of the task, of what the family is made of, and of every file that it may depend on; of other seeds only its own."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import random
 
+from core.skiff.facts_table import Table, capitalised, with_article
 from core.skiff.smalltalk import UNKNOWN_REPLY, made_up_name
-from core.skiff.world import TABLES, Table, capitalised, with_article
+from core.skiff.world import TABLES
 
 
 def _split(text: str) -> tuple[str, ...]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 
+from core.skiff.facts_table import capitalised
 from core.skiff.phrases_howto import KILL_TASKS, KNOWN_TASKS, SHARP_TASKS, SHARP_UNKNOWN
 from core.skiff.phrases_tasks import all_task_phrases
-from core.skiff.world import TABLES, capitalised
+from core.skiff.world import TABLES
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -21,7 +21,6 @@ from safetensors.torch import save
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
-from core import store
 from core.first_order import Carrier, Embedding, Hessian, Rung, hessian_by_difference
 from core.skiff import log
 from core.skiff.model import load_checkpoint, rounded
@@ -31,6 +30,7 @@ from core.skiff.state import Plain, TrainingRefused
 from core.skiff.state import differences as differing
 from core.skiff.tokenizer import with_chat_template
 from core.skiff.trainer import Trainee, best_dtype, new_optimizer
+from core.util.files import write_bytes
 
 #: Told of every step that was taken again: the stage, the step, and how many it has.
 Watch = Callable[[str, int, int], None]
@@ -176,7 +176,7 @@ def _note(path: Path, found: Replayed, weights: str) -> None:
     tensors = {
         f"{stage}/{name}": part.contiguous() for stage, each in found.embeddings.items() for name, part in each.items()
     }
-    store.write_bytes(path, save(tensors, metadata={"weights": weights, "drift": json.dumps(dict(found.drift))}))
+    write_bytes(path, save(tensors, metadata={"weights": weights, "drift": json.dumps(dict(found.drift))}))
 
 
 def _noted(path: Path, weights: str) -> Replayed | None:

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from core import differences, store
+from core.errors import StoreError
 from core.skiff import log, rounding
 from core.skiff.estimate import Clock, Cost
 from core.skiff.model import load_checkpoint
@@ -107,7 +108,7 @@ class Retraining:
     def _fits(self, made: Made) -> bool:
         try:
             card = store.read_card(self.file(made))
-        except store.StoreError:
+        except StoreError:
             return False
         return card.details.get("fingerprint") == store.fingerprint(self.out / made.of)
 
@@ -221,7 +222,7 @@ class Retraining:
         }
         try:
             differences.write(self.file(made), difference, details)
-        except store.StoreError as problem:
+        except StoreError as problem:
             raise TrainingRefused(str(problem).rstrip(".")) from problem
         kept = ("name", "checkpoint", "fingerprint", "of_weights", "trained_weights", "rounding")
         return {

@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from core import loading, store
+from core.artefacts.direction import Direction, load_direction
+from core.checkpoints import Family
 from core.edits import RowEdit, compile_recipe
 from core.errors import TillerError
-from core.families import Family
 from core.generation import answer_all
 from core.loading import Loaded
 from core.prompts import chat_prompt
 from core.recipes import Recipe
 from core.reply_classes import Score, score
-from core.store import Direction
 from core.values import Sampling
 
 REPLY_TOKENS = 96
@@ -105,4 +105,4 @@ class Subjects:
         path = store.find(self.family.name, checkpoint, "direction", name, self.family.folder)
         if path is None:
             raise TillerError(f"{checkpoint} has no direction {name!r}; launch.py precompute learns refusal and truth.")
-        return store.load_direction(path)
+        return load_direction(path)

@@ -12,7 +12,8 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from core.arguments import Arguments
-from core.options import MODEL, UsageError
+from core.errors import UsageError
+from core.options import MODEL
 from core.skiff import conversations, log
 from core.skiff.contrasts import write_contrast
 from core.skiff.estimate import Clock, Cost, told
