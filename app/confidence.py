@@ -13,7 +13,7 @@ import gradio as gr
 
 from app import confidence_plots
 from app.pane import Pane, told
-from core import confidence, confidence_files
+from core import confidence, confidence_tables
 from core.confidence import Confidence
 from core.errors import TillerError
 from core.tabulated import Table
@@ -81,7 +81,7 @@ class Section:
         hidden = gr.update(visible=False, value=None)
         try:
             every = self._known(name)
-            tables = _shown(confidence_files.tables(every))
+            tables = _shown(confidence_tables.tables(every))
             files = self._files(every)
         except TillerError as error:
             return _wrong(str(error)), hidden, hidden, "", hidden, *self._buttons(name, request)
@@ -152,7 +152,7 @@ class Section:
     def _files(self, every: list[Confidence]) -> list[str]:
         """The files to take away, in a folder of their own so that the names are the ones a person expects."""
         to = Path(tempfile.mkdtemp(dir=self.folder.name))
-        for name, text in (confidence_files.files(every) if every else {}).items():
+        for name, text in (confidence_tables.files(every) if every else {}).items():
             (to / name).write_text(text, encoding="utf-8")
         return sorted(map(str, to.iterdir()))
 

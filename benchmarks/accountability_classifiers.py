@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from benchmarks.classifier_data import TASKS, Data, StageData, Task
 from core.first_order import RUNGS, Carrier, Embedding, Rung, exact_hessian
-from core.readouts import READOUTS, shifted
+from core.replays import READOUTS, shifted
 
 SEEDS = (1, 2, 3, 4, 5)
 MOMENTUM, DECAY = 0.9, 0.002

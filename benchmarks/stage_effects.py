@@ -30,7 +30,7 @@ from core.checkpoints import Checkpoint, Family
 from core.errors import TillerError
 from core.first_order import Embedding
 from core.loading import Loaded
-from core.readouts import READOUTS
+from core.replays import READOUTS
 from core.util.files import write_bytes
 
 DOCUMENT = Path(__file__).resolve().parent / "figures" / "stage_effects.md"

@@ -12,7 +12,7 @@ from core.blamer import Blamer
 from core.edits import Fetch, compile_recipe
 from core.errors import TillerError
 from core.events import Done, Event, Failed, RecipeChanged, Scores
-from core.gauges import Gauge
+from core.gates import Gauge
 from core.generation import Speaker, Stream
 from core.loading import Loaded
 from core.recipes import Recipe

@@ -1,15 +1,25 @@
-"""Something long on the engine's thread: a slice at a time, between the steps of chats, which go first."""
+"""Something long on the engine's thread (learning, knowledge maps): a slice at a time, between the steps of chats, which go first."""
 
 from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any, ClassVar, Generic, TypeVar
 
+from core import knowledge, store
+from core.checkpoints import Family
 from core.errors import TillerError
-from core.shelf import NoRoomNow
+from core.jobs import Job, MapJob, State, View, Watched
+from core.loading import Loaded
+from core.maps import Traced
+from core.parts import PARTS, Order, part, seconds_a_token
+from core.shelf import NoRoomNow, Shelf
 from core.sources import LoadingCancelled
-from core.watching import State, View, Watched
+from core.steps import Pace, Step
+from core.tracer import Tracing
 
 _log = logging.getLogger(__name__)
 
@@ -88,3 +98,137 @@ class Background(ABC, Generic[J]):
         """The job is over: done, cancelled or failed."""
         self.let_go()
         self.job.publish(state, sentence)
+
+
+#: Gives a checkpoint, from memory or from disk, as long as it is wanted.
+Load = Callable[[str, Callable[[], bool]], Loaded]
+
+
+class Lesson(Background[Job]):
+    """A job in progress. It may be suspended when a chat needs its memory: it goes on from its notes later."""
+
+    DOING = "Learning"
+    CANCELLED = "Learning was cancelled; what was found out is kept for the next time."
+
+    def __init__(self, job: Job, family: Family, load: Load) -> None:
+        super().__init__(job)
+        checkpoint = job.view.checkpoint
+        self.order = (
+            Order.of(job.wish, family, checkpoint) if job.wish else Order(family, checkpoint, store.user_folder())
+        )
+        self._load = load
+        self._left = list(job.view.kinds)
+        self._work: Generator[Step, None, None] | None = None
+        self._pace: Pace | None = None
+
+    @property
+    def busy(self) -> set[str]:
+        """The checkpoint it is computing with, which must not be given up."""
+        return {self.order.checkpoint} if self._work is not None else set()
+
+    def advance(self) -> None:
+        """Learn some more; the end is said."""
+        if not self.job.view.kinds:
+            self.end("done", f"Nothing is lacking: {self.order.checkpoint} has its directions.")
+        elif not self._learn():
+            self.end("done", f"Learnt {self.job.called} on {self.order.checkpoint}.")
+
+    def let_go(self) -> None:
+        """Close what computes; its notes are kept."""
+        if self._work is not None:
+            self._work.close()
+        self._work = self._pace = None
+
+    def _learn(self) -> bool:
+        """Whether there was something left to do."""
+        if self._work is None:
+            loaded = self._load(self.order.checkpoint, lambda: not self.cancelled)
+            # Fetched for chats in the first place, a checkpoint may be there already: then this slice is only planning.
+            self.job.publish("running", "Looking at the examples.")
+            tokens = {kind: part(kind).plan(self.order, loaded).tokens for kind in self.job.view.kinds}
+            self._pace = Pace(sum(tokens.values()))
+            self._pace.done = sum(count for kind, count in tokens.items() if kind not in self._left)
+            self._work = self._all(loaded)
+            return True
+        assert self._pace is not None
+        self._pace.go()
+        step = next(self._work, None)
+        if step is None:
+            return False
+        self._pace.add(step)
+        self.job.publish("running", step.sentence, self._pace.part, self._pace.left)
+        return True
+
+    def _all(self, loaded: Loaded) -> Generator[Step, None, None]:
+        while self._left:
+            yield from part(self._left[0]).run(self.order, loaded)
+            self._left.pop(0)
+
+
+def estimate(family: Family, loaded: Loaded, kinds: tuple[str, ...]) -> Iterator[float | None]:
+    """How many seconds learning ``kinds`` on a checkpoint takes, measured on a real batch: after a few slices (None), the number."""
+    order = Order(family, loaded.checkpoint.name, store.user_folder())
+    tokens = 0
+    for kind in kinds:
+        tokens += PARTS[kind].plan(order, loaded).tokens
+        yield None
+    yield tokens * seconds_a_token(order, loaded)
+
+
+#: A whole, in the units in which the pace counts.
+_WHOLE = 1_000
+
+
+class MapWork(Background[MapJob]):
+    """A map job in progress. When a chat needs its memory it lets go of its checkpoints, and begins anew later."""
+
+    DOING = "Tracing"
+    CANCELLED = "Cancelled; the rows that were computed stay."
+
+    def __init__(
+        self, job: MapJob, family: Family, shelf: Shelf, load: Callable[[str, Callable[[], bool]], Loaded]
+    ) -> None:
+        super().__init__(job)
+        self._family, self._shelf, self._load = family, shelf, load
+        self._work: Tracing | None = None
+        self._holding = ExitStack()
+        self._held: set[str] = set()
+        self._pace = Pace(_WHOLE)
+
+    @property
+    def busy(self) -> set[str]:
+        """The checkpoints it is computing with, which must not be given up."""
+        return set(self._held)
+
+    def let_go(self) -> None:
+        """Close what computes, and let others have the checkpoints."""
+        if self._work is not None:
+            self._work.close()
+        self._work = None
+        self._holding.close()
+        self._held.clear()
+
+    def advance(self) -> None:
+        """Compute some more, and show it; the end is said."""
+        if self._work is None:
+            self._work = knowledge.trace(self._family, self.job.order, self._hold)
+            self._pace = Pace(_WHOLE)
+        self._pace.go()
+        try:
+            step, traced = next(self._work)
+        except StopIteration as stop:
+            whole: Traced = stop.value
+            self.job.publish("running", whole.sentence, whole)
+            self.end("done", "Done.")
+            return
+        if traced.part:
+            self._pace.add(step._replace(tokens=round(traced.part * _WHOLE) - self._pace.done))
+        self.job.publish("running", traced.sentence, replace(traced, left=self._pace.left))
+
+    def _hold(self, name: str) -> Loaded:
+        """A checkpoint that stays in memory until the job is over or suspended."""
+        if name not in self._held:
+            self._load(name, lambda: not self.cancelled)
+            self._holding.enter_context(self._shelf.held(name))
+            self._held.add(name)
+        return self._shelf.get(name)

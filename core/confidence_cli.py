@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from core import confidence, confidence_files, confidence_tables, families, loading, memory, store, typed
+from core import confidence, confidence_tables, families, loading, memory, store, typed
 from core.arguments import Arguments
 from core.checkpoints import Family
 from core.confidence import Confidence
@@ -34,7 +34,7 @@ def show(arguments: list[str]) -> int:
     family = families.load(options.family)
     torch.set_num_threads(options.threads or loading.threads())
     every = [_measured(family, name, options) for name in _names(family, options)]
-    tables = confidence_files.tables(every)
+    tables = confidence_tables.tables(every)
     if options.format == "json":
         print(json.dumps([_plain(each) for each in tables], ensure_ascii=False, indent=1))
     elif options.format == "csv":

@@ -1,10 +1,10 @@
-"""What was measured of confidence, as tables: the same in the command line, on both screens and in the report. No torch."""
+"""What was measured of confidence, as tables and files: the same in the command line, on both screens and in the report. No torch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from core import comparing, estimates
+from core import comparing, confidence_plots, estimates, verdicts
 from core.comparing import Pair
 from core.confidence import Confidence
 from core.intervals import Rate
@@ -150,3 +150,34 @@ def of_pair(pair: Pair) -> Iterator[Verdict]:
     yield comparing.exist(pair.post)
     yield pair.shared
     yield pair.carried_by_none
+
+
+def files(every: Sequence[Confidence]) -> dict[str, str]:
+    """The texts of the files on the last of some checkpoints, the base first."""
+    of = every[-1]
+    found = {
+        f"neurons.{of.checkpoint}.svg": confidence_plots.scatter(of),
+        "calibration.svg": confidence_plots.reliability(every),
+        f"neurons.{of.checkpoint}.csv": scatter(of).csv(),
+    }
+    short = {"candidates": candidates(of), "reliability": reliability(of)}
+    return {**found, **{f"{name}.{of.checkpoint}.csv": table.csv() for name, table in short.items()}}
+
+
+def judged(every: Sequence[Confidence]) -> list[Verdict]:
+    """What is judged of a base and a post-trained checkpoint, or of one alone. Raises ComparisonError."""
+    if len(every) == 2:
+        return list(of_pair(Pair(every[0], every[1])))
+    return [comparing.exist(each) for each in every]
+
+
+def tables(every: Sequence[Confidence]) -> list[Table]:
+    """Every table, the verdicts first; none where nothing is known. Raises ComparisonError."""
+    if not every:
+        return []
+    found = [verdicts.table(judged(every))]
+    if len(every) == 2:
+        pair = Pair(every[0], every[1])
+        found += [difference(pair), shared(pair)]
+    found += [candidates(each) for each in every]
+    return [*found, calibrations(every), *(reliability(each) for each in every)]

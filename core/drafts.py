@@ -13,7 +13,7 @@ from core import tables
 from core.artefacts.direction import Direction
 from core.contrast import ContrastSet
 from core.edits import RowEdit, compile_recipe
-from core.gauges import gauge
+from core.gates import gauge
 from core.inference import metrics
 from core.inference.metrics import Bystanders
 from core.loading import Loaded

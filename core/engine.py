@@ -21,9 +21,8 @@ from core.engine_thread import Command, EngineThread
 from core.errors import TillerError
 from core.events import Failed, PromptView
 from core.examples import Wish
-from core.jobs import Job, JobView, Offer, offered
+from core.jobs import Job, JobView, MapJob, Offer, offered
 from core.lenses import Lens
-from core.map_jobs import MapJob
 from core.maps import Map, MapOrder, Traced, Words
 from core.plan import Placing
 from core.recipes import Recipe, parse

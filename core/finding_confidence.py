@@ -9,7 +9,7 @@ from core.comparing import Pair
 from core.confidence import Confidence
 from core.confidence_plots import reliability, scatter
 from core.drawings import Interval
-from core.findings import Drawing, Finding
+from core.report import Drawing, Finding
 from core.verdicts import HOLDS, INCONCLUSIVE, Verdict
 
 CONFIDENCE = (

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from core import claims, drawings
 from core.claims import AS_WELL, SIMILAR, Check, Part
 from core.drawings import Interval
-from core.findings import Drawing, Finding
 from core.intervals import Rate, at_least, at_most, less, short
+from core.report import Drawing, Finding
 from core.store import Card
 from core.tabulated import Table
 from core.transfers import MEASURES, PROFILES, SCALINGS, Classes, Report

@@ -25,10 +25,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from core import map_files, map_totals, maps, verdicts
-from core.findings import Drawing, Finding
 from core.intervals import Rate, at_least, at_most
 from core.map_totals import Array
 from core.maps import Map, Traced
+from core.report import Drawing, Finding
 from core.tabulated import Table
 from core.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict
 

@@ -29,8 +29,7 @@ from transformers.generation.logits_process import (
 from core.answers import Answer
 from core.edits import ONE_TOKEN, BatchEdits, EditError, Masks, RowEdit
 from core.events import Alternative, Done, Event, Reading, Started
-from core.gates import Gate
-from core.gauges import Gauge, capture, read
+from core.gates import Gate, Gauge, capture, read
 from core.layout import lay_out, read_gates
 from core.loading import Loaded
 from core.replies import Reply, token_text
@@ -75,7 +74,7 @@ class Stream:
     """Replies of one checkpoint to several prompts, streaming together.
 
     Args:
-        gauges: what to read the projection of at every token, see :mod:`core.gauges`.
+        gauges: what to read the projection of at every token, see :mod:`core.gates`.
     """
 
     def __init__(self, loaded: Loaded, speakers: Sequence[Speaker], gauges: Sequence[Gauge] = ()) -> None:

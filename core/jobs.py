@@ -1,14 +1,84 @@
-"""Learning in the background: what a front end sees of it, and how it ends it. No torch."""
+"""What goes on in the background (learning, knowledge maps) as a front end sees it: looked at, waited for and cancelled from any
+thread. No torch.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Literal, TypeVar
 
 from core import store
 from core.checkpoints import Family
 from core.examples import Wish
+from core.maps import MapOrder, Traced
 from core.steps import duration
-from core.watching import State, View, Watched
+
+State = Literal["waiting", "running", "done", "cancelled", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """How far it is: in a ``sentence`` what is being done, or, once the state is "failed", what to do."""
+
+    state: State = "waiting"
+    sentence: str = "Waiting for the model."
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come."""
+        return self.state in ("done", "cancelled", "failed")
+
+
+V = TypeVar("V", bound=View)
+
+
+class Watched(Generic[V]):
+    """Something that goes on while nobody chats."""
+
+    def __init__(self, view: V) -> None:
+        self.cancelled = threading.Event()
+        self._view = view
+        self._changed = threading.Condition()
+
+    @property
+    def view(self) -> V:
+        """How far it is now."""
+        return self._view
+
+    def __iter__(self) -> Iterator[V]:
+        """Every view that is news when it is asked for, the last one included."""
+        seen: V | None = None
+        while seen is None or not seen.over:
+            with self._changed:
+                self._changed.wait_for(lambda before=seen: self._view is not before)  # type: ignore[misc]
+                seen = self._view
+            yield seen
+
+    def wait(self, timeout: float | None = None) -> V:
+        """Wait for the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._view.over, timeout)
+        return self._view
+
+    def cancel(self) -> None:
+        """End it at its next slice; what is there stays."""
+        self.cancelled.set()
+
+    def publish(self, state: State, sentence: str) -> None:
+        """Say how far it is, for whoever does it. What is over stays so."""
+        self._show(state=state, sentence=sentence)
+
+    def _show(self, **fields: Any) -> None:
+        """Change fields of the view, unless it is over."""
+        with self._changed:
+            if not self._view.over:
+                self._view = replace(self._view, **fields)
+                self._changed.notify_all()
+
+
+# --------------------------------------------------------------------------------------------------------------- learning
 
 #: What Chat offers to learn where a checkpoint has no directions yet.
 OFFERED = ("refusal", "truth")
@@ -75,3 +145,33 @@ class Job(Watched[JobView]):
         """Say how far it is; the part stays as it was where none is given, and what is done is whole."""
         whole = 1.0 if state == "done" else self.view.part if part is None else part
         self._show(state=state, sentence=sentence, part=whole, left=left)
+
+
+# ------------------------------------------------------------------------------------------------------------ knowledge maps
+
+
+@dataclass(frozen=True)
+class MapView(View):
+    """How far maps are, and everything that is computed so far."""
+
+    traced: Traced
+
+    @property
+    def said(self) -> str:
+        """All of it in words."""
+        if self.state != "running":
+            return self.sentence
+        left = f" · about {duration(self.traced.left)} left" if self.traced.left is not None else ""
+        return f"{self.traced.part:.0%}{left} · {self.sentence}"
+
+
+class MapJob(Watched[MapView]):
+    """Maps that are computed while nobody chats. The rows that were there before it was cancelled stay."""
+
+    def __init__(self, order: MapOrder) -> None:
+        super().__init__(MapView(Traced(order)))
+        self.order = order
+
+    def publish(self, state: State, sentence: str, traced: Traced | None = None) -> None:
+        """Say how far it is; the maps stay as they were where none are given."""
+        self._show(state=state, sentence=sentence, traced=self.view.traced if traced is None else traced)

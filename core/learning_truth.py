@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import torch
 
-from core import controls, negations
+from core import controls
 from core.artefacts.direction import Direction
 from core.contrast import SPLITS, ContrastError, ContrastSet, Split
 from core.controls import Chosen, Trial
@@ -104,9 +105,7 @@ def _prompts(loaded: Loaded, contrast: ContrastSet, method: str) -> tuple[dict[K
     }
     how = How(method)
     if method in PAIRED:
-        texts["train", True], texts["train", False], polarity = negations.paired(
-            texts["train", True], texts["train", False]
-        )
+        texts["train", True], texts["train", False], polarity = paired(texts["train", True], texts["train", False])
         # Only where some affirmed statements are true and others false is truth something else than affirming.
         if len(set(polarity)) < 2:
             raise ContrastError(
@@ -192,3 +191,41 @@ def _truth_layer(accuracy: list[float], effect: list[float]) -> int:
     early = [layer for layer in range(len(accuracy)) if layer < EARLY * len(accuracy)]
     most = max(accuracy[layer] for layer in early)
     return max((layer for layer in early if accuracy[layer] >= most - 0.05), key=lambda layer: effect[layer])
+
+
+_DENIAL = re.compile(r"\b(not|never|cannot|no|n't)\b|n't\b", re.IGNORECASE)
+#: Behind the first of these a "not" stands; where several are in a sentence, it is the one that comes first.
+_AUXILIARY = re.compile(r"(?<= )(is|are|was|were|can|could|will|would|may|must|should)(?= )")
+
+
+def denied(text: str) -> bool:
+    """Whether a statement is a denial: its polarity is then −1."""
+    return bool(_DENIAL.search(text))
+
+
+def negated(text: str) -> str:
+    """The negation of an affirmed statement, with the same last token: "Paris is not in France.", or "It is not true that …"."""
+    found = _AUXILIARY.search(text)
+    if found:
+        return f"{text[: found.end()]} not{text[found.end() :]}"
+    return f"It is not true that {_joined(text)}"
+
+
+def _joined(text: str) -> str:
+    """A sentence behind "that": an article at its start is written small, a name is not."""
+    first = text.partition(" ")[0]
+    return text[:1].lower() + text[1:] if first in ("The", "A", "An", "All", "Some", "It", "This", "In") else text
+
+
+def paired(true: list[str], false: list[str]) -> tuple[list[str], list[str], list[int]]:
+    """True and false statements, one the negation of the other at each index, and the polarity of the true one.
+
+    The affirmed statements of both classes are taken, each with its negation, which has the other truth value. Where all are
+    denials nothing is found.
+    """
+    affirmed = [(text, True) for text in true if not denied(text)] + [
+        (text, False) for text in false if not denied(text)
+    ]
+    ones = [text if right else negated(text) for text, right in affirmed]
+    others = [negated(text) if right else text for text, right in affirmed]
+    return ones, others, [1 if right else -1 for _, right in affirmed]

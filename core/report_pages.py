@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from html import escape
 
 from core import verdicts
-from core.findings import Drawing, Finding
-from core.report import Report
+from core.report import Drawing, Finding, Report
 from core.tabulated import Table
 from core.verdicts import DOES_NOT, HOLDS
 

@@ -40,12 +40,11 @@ from core.finding_directions import truth as truth_finding
 from core.finding_knowledge import KNOWLEDGE, never_taught, not_traced
 from core.finding_knowledge import METHODS as KNOWLEDGE_METHODS
 from core.finding_knowledge import knowledge as knowledge_finding
-from core.findings import Finding, unmeasured
 from core.loading import Loaded
 from core.maps import MOST_PAIRS, PAIRS, MapError, MapOrder, Traced
 from core.parts import PARTS, Order
 from core.plan import Placing
-from core.report import Report, ReportError
+from core.report import Finding, Report, ReportError, unmeasured
 from core.shelf import Shelf
 from core.skiff.proves import OPENING
 from core.steps import Step

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from core.edits import BatchEdits, RowEdit
 from core.events import Reading
-from core.gauges import Gauge
+from core.gates import Gauge
 from core.generation import read_logits
 from core.layout import lay_out, read_gates
 from core.loading import Loaded

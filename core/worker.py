@@ -13,12 +13,12 @@ from typing import Any
 
 import torch
 
-from core import knowledge, lessons, loading, logit_lens, prompts, stages, store
+from core import background, knowledge, loading, logit_lens, prompts, stages, store
 from core.active import Active
 from core.answering import Answering
 from core.artefacts.direction import Direction, load_direction
 from core.attribution.effects import Noise
-from core.background import Background
+from core.background import Background, Lesson, MapWork
 from core.blame_report import Ask, Report
 from core.blame_study import study
 from core.blamer import Blamer
@@ -27,13 +27,10 @@ from core.edits import check_fit, compile_recipe
 from core.engine_thread import CLOSING, Command
 from core.errors import TillerError
 from core.events import PromptView, Status
-from core.gauges import Gauge, gauge
-from core.jobs import Job, offered
-from core.lessons import Lesson
+from core.gates import Gauge, gauge
+from core.jobs import Job, MapJob, offered
 from core.lineup import shelved
 from core.loading import Loaded
-from core.map_jobs import MapJob
-from core.map_work import MapWork
 from core.maps import Map, Traced, Words
 from core.plan import Placing
 from core.runs import Run
@@ -102,7 +99,7 @@ class Worker:
             self._measure_threads = False
             self.threads = choose(loaded)
         if new and (kinds := offered(self.family, name)):
-            self._measuring[name] = lessons.estimate(self.family, loaded, kinds)
+            self._measuring[name] = background.estimate(self.family, loaded, kinds)
         return loaded
 
     def _busy(self) -> set[str]:

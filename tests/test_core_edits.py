@@ -18,7 +18,7 @@ from core import families, loading, store
 from core.artefacts.direction import Direction, load_direction
 from core.edits import EditError, RowEdit, compile_recipe
 from core.events import Token
-from core.gauges import gauge
+from core.gates import gauge
 from core.generation import Speaker, Stream
 from core.loading import Loaded
 from core.prompts import chat_prompt

@@ -13,7 +13,7 @@ from core import store
 from core.artefacts.direction import Direction, load_direction
 from core.edits import RowEdit, compile_recipe
 from core.events import Done, Event, Reading, RecipeChanged, Scores, Started, Token
-from core.gauges import Gauge, gauge
+from core.gates import Gauge, gauge
 from core.generation import Speaker, Stream, answer_all
 from core.layout import lay_out
 from core.loading import Loaded

@@ -27,7 +27,7 @@ from core.checkpoints import Family
 from core.edits import compile_recipe
 from core.errors import TillerError
 from core.exchanging import bring, take
-from core.gauges import gauge
+from core.gates import gauge
 from core.loading import Loaded
 from core.recipes import parse
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from core.errors import TillerError
 from core.first_order import RUNGS, Carrier, Embedding, FirstOrderError, Rung, exact_hessian, hessian_by_difference
-from core.readouts import linear, point, shifted
+from core.replays import linear, point, shifted
 
 STEPS = {"one": 4, "two": 5, "three": 6}
 Make = Callable[[list[nn.Parameter]], torch.optim.Optimizer]

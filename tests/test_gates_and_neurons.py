@@ -21,7 +21,7 @@ from core.edits import EditError, RowEdit, compile_recipe
 from core.engine import Engine
 from core.errors import TillerError
 from core.events import Token
-from core.gauges import gauge
+from core.gates import gauge
 from core.generation import Speaker, Stream
 from core.loading import Loaded
 from core.prompts import chat_prompt

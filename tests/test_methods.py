@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 import core.states
-from core import chance, methods, negations
+from core import chance, learning_truth, methods
 from core.loading import Loaded
 from core.methods import METHODS, PAIRED
 from core.notebook import Notebook
@@ -194,13 +194,13 @@ def test_batches_learn_what_one_prompt_after_the_other_does(
     ],
 )
 def test_a_negation_ends_as_the_statement_does(text: str, wanted: str) -> None:
-    assert negations.negated(text) == wanted
-    assert negations.denied(wanted)
-    assert not negations.denied(text)
+    assert learning_truth.negated(text) == wanted
+    assert learning_truth.denied(wanted)
+    assert not learning_truth.denied(text)
 
 
 def test_pairs_have_one_true_side_each() -> None:
-    true, false, polarity = negations.paired(["Ice is cold.", "Ice is not hot."], ["Ice is hot."])
+    true, false, polarity = learning_truth.paired(["Ice is cold.", "Ice is not hot."], ["Ice is hot."])
     assert true == ["Ice is cold.", "Ice is not hot."]
     assert false == ["Ice is not cold.", "Ice is hot."]
     assert polarity == [1, -1]

@@ -23,7 +23,7 @@ from core import (
     controls,
     directions,
     families,
-    gauges,
+    gates,
     loading,
     plan,
     quantizing,
@@ -238,7 +238,7 @@ def test_steering_and_readings_are_a_hook_by_hand(kind: str, quantize: str, shar
     direction = load_direction(store.artefact_path(folder.parent, kind, "chat", "direction", "truth"))
     edits = compile_recipe(parse(f"{STRENGTH}*truth"), loaded, lambda _name, _checkpoint: direction)
     sampling = Sampling(max_new_tokens=NEW)
-    stream = Stream(loaded, [Speaker(0, IDS, edits, sampling, True)], (gauges.gauge(direction),))
+    stream = Stream(loaded, [Speaker(0, IDS, edits, sampling, True)], (gates.gauge(direction),))
     tokens = []
     while not stream.done:
         tokens += [event for event in stream.step() if isinstance(event, Token)]
@@ -425,9 +425,7 @@ def test_what_is_kept_elsewhere_is_brought_when_it_is_used(sharded: Callable[[st
 
     def answer() -> list[tuple[int, float]]:
         edits = compile_recipe(parse("2*truth + !truth"), loaded, lambda _name, _checkpoint: direction)
-        stream = Stream(
-            loaded, [Speaker(0, IDS, edits, Sampling(max_new_tokens=NEW), True)], (gauges.gauge(direction),)
-        )
+        stream = Stream(loaded, [Speaker(0, IDS, edits, Sampling(max_new_tokens=NEW), True)], (gates.gauge(direction),))
         events = []
         while not stream.done:
             events += [event for event in stream.step() if isinstance(event, Token)]

@@ -33,10 +33,9 @@ from core import (
 from core.comparing import Pair
 from core.confidence_plots import reliability, scatter
 from core.contrast import Item
-from core.findings import Finding, unmeasured
 from core.intervals import Rate
 from core.maps import Comparison, Map, MapOrder, Traced
-from core.report import Report, ReportError
+from core.report import Finding, Report, ReportError, unmeasured
 from core.store import Card
 from core.tabulated import Table
 from core.transfers import Report as Transferred

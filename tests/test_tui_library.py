@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 from textual.widgets import DataTable, Input, TextArea
 
 from core import controls, learning_refusal, reply_rates, store
-from core.lessons import Lesson
+from core.background import Lesson
 from tests import tiny
 from tests.terminal import running, screen_text, shows, until
 from tests.test_tui import own_state  # noqa: F401  The fixture that gives every test its own state folder.

@@ -17,7 +17,7 @@ from core.maps import MapOrder, Traced, steered_at, table
 from tui.panel import Panel
 
 if TYPE_CHECKING:
-    from core.map_jobs import MapJob
+    from core.jobs import MapJob
     from core.maps import Map
 
 _WATCH_EVERY = 0.5
