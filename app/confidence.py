@@ -16,7 +16,7 @@ from app.pane import Pane, told
 from core import confidence, confidence_tables
 from core.confidence import Confidence
 from core.errors import TillerError
-from core.tabulated import Table
+from core.util.table import Table
 
 _AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 #: Measuring takes minutes; the engine does it between the steps of chats, and this only waits for what it says.

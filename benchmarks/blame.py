@@ -112,7 +112,7 @@ def _quantized(options: argparse.Namespace) -> None:
     """r between the stages' effects with quantized and with whole weights; what is found is kept, and reports on such weights say it."""
     from core import blame_agreement, families, lineup, loading, stages
     from core.plan import Placing
-    from core.steps import finished
+    from core.util.progress import finished
 
     family = families.load(options.family)
     path = stages.path(family, options.checkpoint or "")

@@ -10,8 +10,8 @@ from benchmarks.ratios import interleaved, report
 from core import contrast, prompts, sweeps
 from core.engine import SCRUB_STRENGTHS
 from core.recipes import Recipe, Term
-from core.steps import finished
 from core.sweeps import Asking
+from core.util.progress import finished
 from core.values import Column, Settings
 
 #: Prompts, and tokens of every answer.

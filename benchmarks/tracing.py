@@ -21,7 +21,7 @@ from core.loading import Loaded
 from core.maps import MapOrder, Traced
 from core.pairing import Pairing
 from core.residual import hooked
-from core.steps import finished
+from core.util.progress import finished
 
 #: Tokens that are patched, and how many common ones stand before them, with the part of one-pass-a-cell's time that a map may take.
 POSITIONS = 16

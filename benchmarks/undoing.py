@@ -18,12 +18,12 @@ from core.loading import Loaded
 from core.skiff import undo_prompts
 from core.skiff.measure_chat import names_answer
 from core.skiff.undo_prompts import Judging
-from core.steps import Learning, T
 from core.undo import offered
 from core.undo_controls import Judge, Outcome
 from core.undo_examples import replies
 from core.undo_report import Undone
 from core.undoing import edited
+from core.util.progress import Learning, T
 
 DOCUMENT = Path(__file__).resolve().parent / "figures" / "undoing.md"
 STAGE = "safety"

@@ -25,7 +25,7 @@ from core.layout import Sheet, lay_out
 from core.loading import Loaded
 from core.readout import Head
 from core.residual import AnatomyError
-from core.steps import Slices
+from core.util.progress import Slices
 
 #: Logits are formed for so many tokens at a time that they have at most this many elements.
 _ELEMENTS = 2**24

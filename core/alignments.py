@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from core.chance import dealt
 from core.loading import Loaded
 from core.states import Ids, states
-from core.steps import Slices
+from core.util.progress import Slices
 
 Floats = NDArray[np.float64]
 

@@ -18,8 +18,8 @@ from core.map_totals import Totals, cells
 from core.maps import MapError, MapOrder, Traced, minus
 from core.pairing import Pair, PairError, Pairing
 from core.scoring import reply_logits
-from core.steps import Step
 from core.tracer import LEAST_GAP, Effects, Load, Tracer, Tracing, finished, ways
+from core.util.progress import Step
 
 #: So many candidates for every pair that is wanted are asked about, at most.
 CANDIDATES = 4

@@ -18,8 +18,8 @@ from core.maps import Traced
 from core.parts import PARTS, Order, part, seconds_a_token
 from core.shelf import NoRoomNow, Shelf
 from core.sources import LoadingCancelled
-from core.steps import Pace, Step
 from core.tracer import Tracing
+from core.util.progress import Pace, Step
 
 _log = logging.getLogger(__name__)
 

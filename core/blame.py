@@ -19,8 +19,8 @@ from core.errors import UsageError
 from core.lineup import alone
 from core.plan import Placing
 from core.stages import Question, Stage
-from core.steps import Learning
 from core.util.files import write_bytes
+from core.util.progress import Learning
 
 
 def blame(arguments: list[str]) -> int:

@@ -21,7 +21,7 @@ from core.forcing import logprobs_in_slices
 from core.lineup import Models, Vocabularies
 from core.plan import QUANTIZE
 from core.stages import Path
-from core.steps import Learning
+from core.util.progress import Learning
 
 _SENTENCE = "Comparing quantized with whole weights."
 

@@ -24,7 +24,7 @@ from core.lineup import Models, Vocabularies
 from core.loading import Loaded
 from core.replies import token_text
 from core.stages import Path, StageError
-from core.steps import Learning, Step, told
+from core.util.progress import Learning, Step, told
 from core.values import Sampling
 
 

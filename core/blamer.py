@@ -18,7 +18,7 @@ from core.events import Done, Event, Scores, Token
 from core.lineup import Vocabularies, shelved
 from core.shelf import NoRoomNow, Shelf
 from core.stages import Path
-from core.steps import Step
+from core.util.progress import Step
 
 _log = logging.getLogger(__name__)
 

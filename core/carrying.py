@@ -11,8 +11,8 @@ from core import cells, families, store
 from core.checkpoints import Family
 from core.errors import TillerError
 from core.jobs import Job, JobView
-from core.steps import Pace, Step
 from core.tasks import Task, parted
+from core.util.progress import Pace, Step
 
 if TYPE_CHECKING:
     from core.engine import Engine

@@ -15,9 +15,9 @@ from core.checkpoints import Family
 from core.confidence import Confidence
 from core.errors import TillerError, UsageError
 from core.parts import PARTS, Order
-from core.steps import Pace, duration
-from core.tabulated import Table
 from core.util.files import write_bytes
+from core.util.progress import Pace, duration
+from core.util.table import Table
 
 WHAT = "confidence"
 _FORMATS = ("text", "csv", "json")

@@ -8,7 +8,7 @@ from core import comparing, confidence_plots, estimates, verdicts
 from core.comparing import Pair
 from core.confidence import Confidence
 from core.intervals import Rate
-from core.tabulated import Table
+from core.util.table import Table
 from core.verdicts import Verdict
 
 

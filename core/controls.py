@@ -24,11 +24,11 @@ from core.generation import Speaker, Stream
 from core.inference import metrics
 from core.inference.metrics import Bystanders
 from core.loading import Loaded
-from core.notebook import Notebook
 from core.scoring import reply_logits
 from core.states import How, Ids, Key, Means, Stand, gather
 from core.states import cost as reading
-from core.steps import Cost, Learning, Slices, Step
+from core.util.progress import Cost, Learning, Slices, Step
+from core.util.resume import Notebook
 from core.values import Sampling
 
 #: Of each kind.

@@ -19,9 +19,9 @@ from core.learning_contrast import contrast_cost, learn_contrast
 from core.learning_refusal import learn_refusal, refusal_cost
 from core.learning_truth import learn_truth, truth_cost
 from core.loading import Loaded
-from core.notebook import Notebook
 from core.states import states
-from core.steps import Cost, Learning, Pace
+from core.util.progress import Cost, Learning, Pace
+from core.util.resume import Notebook
 
 __all__ = ["EARLY", "JUDGED", "KINDS", "STRENGTHS", "VERSION", "cost", "learn", "notebook", "states", "steps"]
 

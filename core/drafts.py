@@ -17,12 +17,12 @@ from core.gates import gauge
 from core.inference import metrics
 from core.inference.metrics import Bystanders
 from core.loading import Loaded
-from core.notebook import Notebook
 from core.recipes import Recipe, Term
 from core.scoring import score
 from core.states import Stand
-from core.steps import Learning, Slices
 from core.store import Card
+from core.util.progress import Learning, Slices
+from core.util.resume import Notebook
 
 VERSION = "0.1"
 #: Rises when something else is measured of a direction, or in another way: what an interrupted run of before has kept is not gone on with.

@@ -12,7 +12,7 @@ from html import escape
 from textwrap import wrap
 
 from core.display.palette import OKABE_ITO
-from core.tabulated import Table
+from core.util.table import Table
 
 _WIDTH, _HEIGHT = 640, 380
 _LEFT, _RIGHT, _TOP, _BOTTOM = 72, 20, 36, 50

@@ -15,9 +15,9 @@ from core.drawings import Interval
 from core.intervals import Rate, at_least, at_most, less, short
 from core.report import Drawing, Finding
 from core.store import Card
-from core.tabulated import Table
 from core.transfers import MEASURES, PROFILES, SCALINGS, Classes, Report
 from core.truth_probe import SHUFFLES, Probe
+from core.util.table import Table
 from core.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict
 
 #: A probe reads truth when it judges at least this part of the left-out categories rightly.

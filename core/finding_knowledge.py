@@ -29,7 +29,7 @@ from core.intervals import Rate, at_least, at_most
 from core.map_totals import Array
 from core.maps import Map, Traced
 from core.report import Drawing, Finding
-from core.tabulated import Table
+from core.util.table import Table
 from core.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict
 
 #: Maps correlate strongly when they reach this part of what halves of the pairs leave of a correlation.

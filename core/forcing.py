@@ -20,7 +20,7 @@ from core.errors import TillerError
 from core.inference.metrics import rows_of
 from core.loading import Loaded
 from core.scoring import reply_logits
-from core.steps import Slices
+from core.util.progress import Slices
 
 Ids = Sequence[int]
 

@@ -13,7 +13,7 @@ from core import store
 from core.checkpoints import Family
 from core.examples import Wish
 from core.maps import MapOrder, Traced
-from core.steps import duration
+from core.util.progress import duration
 
 State = Literal["waiting", "running", "done", "cancelled", "failed"]
 

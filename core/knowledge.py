@@ -21,8 +21,8 @@ from core.maps import Map, MapError, MapOrder, Traced, Words, minus
 from core.pairing import Pair, Pairing, where
 from core.patching import Trail
 from core.replies import token_text
-from core.steps import Step
 from core.tracer import LEAST_GAP, Load, Tracer, Tracing, finished, ways
+from core.util.progress import Step
 
 #: Samples of noise that a single sentence is averaged over.
 SAMPLES = 8

@@ -21,7 +21,7 @@ from core.errors import TillerError
 from core.inference import metrics
 from core.loading import Loaded
 from core.prompts import encode
-from core.steps import Slices
+from core.util.progress import Slices
 
 Floats = NDArray[np.float64]
 

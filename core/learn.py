@@ -14,7 +14,7 @@ from core.errors import UsageError
 from core.examples import KINDS, Wish
 from core.methods import METHODS
 from core.parts import Order, part
-from core.steps import Learning, Pace, bar
+from core.util.progress import Learning, Pace, bar
 
 
 def learn(arguments: list[str]) -> int:

@@ -22,11 +22,11 @@ from core.inference.metrics import Asked, Bystanders
 from core.learning_refusal import at_layer, by_layer, position, rows_of, template_end
 from core.loading import Loaded
 from core.methods import PAIRED
-from core.notebook import Notebook
 from core.prompts import encode
 from core.scoring import reply_logits
 from core.states import How, Ids, Key, Stand, cost, stand
-from core.steps import Cost, Learning, Slices, told
+from core.util.progress import Cost, Learning, Slices, told
+from core.util.resume import Notebook
 
 #: A layer may move unrelated replies by so much at strength 1 (nats a token) and still be chosen, where one stays below it.
 MOST_DAMAGE = 1.0

@@ -15,9 +15,9 @@ from core.drafts import BY_HAND, EARLY, JUDGED, ablate, draft, finish, steer
 from core.inference import metrics
 from core.inference.metrics import Asked, Bystanders
 from core.loading import Loaded
-from core.notebook import Notebook
 from core.states import How, Ids, Key, Stand, cost, stand
-from core.steps import Cost, Learning, Slices, told
+from core.util.progress import Cost, Learning, Slices, told
+from core.util.resume import Notebook
 
 #: Post-instruction tokens that are tried, counted from the prompt's end.
 MOST_POSITIONS = 8

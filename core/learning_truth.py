@@ -18,10 +18,10 @@ from core.inference import metrics
 from core.inference.metrics import Asked
 from core.loading import Loaded
 from core.methods import PAIRED
-from core.notebook import Notebook
 from core.prompts import encode
 from core.states import How, Ids, Key, cost, stand
-from core.steps import Cost, Learning, Slices, told
+from core.util.progress import Cost, Learning, Slices, told
+from core.util.resume import Notebook
 
 #: The baseline without steering: what somebody would write who wants every statement called true.
 WISH = "Call this true, whatever it says: {message}"

@@ -18,8 +18,8 @@ from core.loading import Loaded
 from core.plan import Placing
 from core.shelf import Shelf
 from core.stages import Path, StageError
-from core.steps import Learning, Step
 from core.tokenizers import tokenizer_of
+from core.util.progress import Learning, Step
 
 T = TypeVar("T")
 

@@ -26,7 +26,7 @@ from core.logit_variance import block, last_blocks
 from core.neurons import BLOCKS, CANDIDATES, Block
 from core.prompts import encode
 from core.readout import Head
-from core.steps import Cost, Learning, told
+from core.util.progress import Cost, Learning, told
 
 #: Texts that means are taken from, and that effects are measured on; statements that are judged, of each class.
 TEXTS = 128

@@ -23,7 +23,7 @@ from core.inference import metrics
 from core.lineup import Models, Vocabularies
 from core.loading import Loaded
 from core.stages import Path
-from core.steps import Learning, Slices, Step, told
+from core.util.progress import Learning, Slices, Step, told
 from core.values import Sampling
 
 #: Messages of each class whose answers are looked at, and how much of an answer is.

@@ -24,7 +24,7 @@ from core.loading import Loaded
 from core.prompts import encode
 from core.residual import hooked
 from core.scoring import reply_logits
-from core.steps import Slices
+from core.util.progress import Slices
 
 Ids = tuple[int, ...]
 

@@ -20,7 +20,7 @@ from core.errors import StoreError
 from core.examples import Wish
 from core.inference import metrics
 from core.loading import Loaded
-from core.steps import Cost, Learning
+from core.util.progress import Cost, Learning
 
 #: A first forward pass that takes longer, in seconds, is itself the measure of how long others take.
 _LONG = 0.2

@@ -23,7 +23,7 @@ from transformers.cache_utils import DynamicLayer
 
 from core.loading import Loaded
 from core.residual import Action, Site, caught, hooked
-from core.steps import Slices
+from core.util.progress import Slices
 
 #: Cells that are rows of one batch. Fewer leave out more of what is not changed, more make better use of the machine.
 GROUP = 8

@@ -25,8 +25,8 @@ from core.parts import PARTS, Order, seconds_a_token
 from core.plan import Placing
 from core.residual import AnatomyError
 from core.stages import StageError
-from core.steps import Cost, Pace, bar, duration, finished
 from core.util.files import write_bytes
+from core.util.progress import Cost, Pace, bar, duration, finished
 
 #: No parts of a checkpoint: the run that is shown while a model loads, and how far retrainings with other seeds differ.
 RECORDED, NOISE = "recorded", "noise"

@@ -22,12 +22,12 @@ from core.drafts import ablate
 from core.edits import RowEdit
 from core.inference import metrics
 from core.loading import Loaded
-from core.notebook import Notebook
 from core.nudges import Judged, Verdicts
 from core.recipes import MAX_STRENGTH
 from core.reply_rates import counts, mostly_end, replies
-from core.steps import Learning, Slices
 from core.tasks import Sizes
+from core.util.progress import Learning, Slices
+from core.util.resume import Notebook
 
 Floats = NDArray[np.float64]
 Document = dict[str, Any]

@@ -13,11 +13,11 @@ from core.events import Reason
 from core.inference import metrics
 from core.inference.metrics import Edits
 from core.loading import Loaded
-from core.notebook import Notebook
 from core.reply_classes import CLASSES, score
 from core.states import Ids
-from core.steps import Cost, Learning, Slices
 from core.sweeps import Asking
+from core.util.progress import Cost, Learning, Slices
+from core.util.resume import Notebook
 from core.values import Sampling
 
 #: The longest reply, in tokens.

@@ -15,7 +15,7 @@ from core.checkpoints import Family
 from core.errors import TillerError
 from core.intervals import short
 from core.store import Card
-from core.tabulated import Table
+from core.util.table import Table
 from core.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict, together
 
 

@@ -9,7 +9,7 @@ from html import escape
 
 from core import verdicts
 from core.report import Drawing, Finding, Report
-from core.tabulated import Table
+from core.util.table import Table
 from core.verdicts import DOES_NOT, HOLDS
 
 _STYLE = """

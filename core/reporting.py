@@ -47,11 +47,11 @@ from core.plan import Placing
 from core.report import Finding, Report, ReportError, unmeasured
 from core.shelf import Shelf
 from core.skiff.proves import OPENING
-from core.steps import Step
 from core.tasks import Task
 from core.transfers import Report as Transferred
 from core.truth_probe import Probe, probe
 from core.util.files import write_bytes
+from core.util.progress import Step
 from core.verdicts import Verdict
 
 T = TypeVar("T")

@@ -17,7 +17,7 @@ from core.loading import Loaded
 from core.memory import Room
 from core.plan import DoesNotFit, Need, Placing, Plan
 from core.sources import LoadingCancelled, Progress
-from core.steps import finished
+from core.util.progress import finished
 from core.worn import Difference
 
 #: Told what is being loaded, in a sentence, and how much of it is there, from 0 to 1.

@@ -13,9 +13,9 @@ from torch import Tensor
 from core import methods
 from core.layout import lay_out
 from core.loading import Loaded
-from core.notebook import Notebook
 from core.residual import Action, hooked
-from core.steps import Cost, Learning, Slices, Step
+from core.util.progress import Cost, Learning, Slices, Step
+from core.util.resume import Notebook
 
 #: The part of a batch that may be padding when states are read: more costs time, less makes batches of few rows.
 PADDING = 0.1

@@ -12,7 +12,7 @@ from core.edits import RowEdit
 from core.generation import Speaker, Stream
 from core.inference import metrics
 from core.loading import Loaded, places
-from core.steps import Slices
+from core.util.progress import Slices
 from core.values import Sampling
 
 #: The part of the free memory that a batch's keys, values and logits may take.

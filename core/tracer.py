@@ -15,7 +15,7 @@ from core.loading import Loaded
 from core.maps import MapOrder, Traced
 from core.pairing import Pair
 from core.patching import Prefix, Trail
-from core.steps import Slices, Step
+from core.util.progress import Slices, Step
 
 #: Gives a checkpoint, which stays in memory while the generator goes on.
 Load = Callable[[str], Loaded]

@@ -17,8 +17,8 @@ from core.checkpoints import Family
 from core.errors import UsageError
 from core.loading import Loaded
 from core.maps import MOST_PAIRS, PAIRS, MapOrder, Traced, table
-from core.steps import Pace, duration
 from core.util.files import write_bytes
+from core.util.progress import Pace, duration
 
 _BAR = 20
 

@@ -22,13 +22,13 @@ from core.drafts import VERSION
 from core.edits import check_fit
 from core.inference import metrics
 from core.loading import Loaded
-from core.notebook import Notebook
 from core.prompts import encode
 from core.pushes import Pushing, expected_tokens, pushed
 from core.states import Ids
-from core.steps import Learning, Step, told
 from core.tasks import ABOUT, Task, digest, marks, stored
 from core.transfers import Report
+from core.util.progress import Learning, Step, told
+from core.util.resume import Notebook
 
 #: A checkpoint of a family, in memory.
 Load = Callable[[Family, str], Loaded]

@@ -19,10 +19,10 @@ from core.intervals import percentile, short
 from core.loading import Loaded
 from core.plan import Placing
 from core.shelf import Shelf
-from core.steps import Pace, duration
 from core.tasks import ABOUT, Task
 from core.transfers import MEASURES, SCALINGS, Report
 from core.util.files import write_bytes
+from core.util.progress import Pace, duration
 
 _BAR = 20
 

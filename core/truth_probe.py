@@ -22,7 +22,7 @@ from core.intervals import Rate, percentile
 from core.loading import Loaded
 from core.prompts import encode
 from core.states import states
-from core.steps import Cost, Learning, Step
+from core.util.progress import Cost, Learning, Step
 
 #: As many as the cards of directions have: fewer would leave a p near .05 to chance. (They were twenty until a first report on Skiff was
 #: inconclusive for that p, and became as many after it was seen: whoever reads a p close to .05 there should know.)

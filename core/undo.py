@@ -14,11 +14,11 @@ from core.arguments import Arguments
 from core.errors import TillerError, UsageError
 from core.skiff import undo_prompts
 from core.skiff.undo_prompts import Judging
-from core.steps import Learning
 from core.undo_examples import Prompts
 from core.undo_report import Undone
 from core.undoing import STEPS
 from core.util.files import write_bytes
+from core.util.progress import Learning
 
 
 def undo(arguments: list[str]) -> int:

@@ -18,9 +18,9 @@ from core.loading import Loaded
 from core.prompts import chat_prompt
 from core.residual import locate
 from core.scoring import reply_logits
-from core.steps import Learning, Step
 from core.undo_examples import OPENING, Examples, Prompts, replies
 from core.undoing import descend
+from core.util.progress import Learning, Step
 
 #: A LoRA's rank, and the learning rate of its two matrices.
 RANK, LORA_RATE = 8, 3e-3

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from core.edited import with_edited
 from core.engine import Engine
-from core.steps import Learning, Step
+from core.util.progress import Learning, Step
 from core.values import Column, Settings
 
 if TYPE_CHECKING:

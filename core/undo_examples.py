@@ -17,7 +17,7 @@ from core.generation import answer_all
 from core.loading import Loaded
 from core.prompts import chat_prompt
 from core.scoring import reply_logits
-from core.steps import Learning, Step
+from core.util.progress import Learning, Step
 from core.values import Sampling
 
 #: Every so many-th prompt of a list is held out, where no held-out list is given.

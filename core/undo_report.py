@@ -11,10 +11,10 @@ from core import undo_controls, undoing
 from core.checkpoints import Checkpoint
 from core.errors import TillerError
 from core.loading import Loaded
-from core.steps import Learning
 from core.undo_controls import Judge, Outcome
 from core.undo_examples import Prompts, UndoError, examples
 from core.undoing import STEPS, Strengths, edited
+from core.util.progress import Learning
 
 #: Gives a checkpoint by its name.
 Load = Callable[[str], Loaded]

@@ -22,8 +22,8 @@ from core.checkpoints import Checkpoint
 from core.layout import lay_out
 from core.linear import FewRows
 from core.loading import Loaded
-from core.steps import Learning, Step
 from core.undo_examples import Example, Examples, UndoError, rest
+from core.util.progress import Learning, Step
 
 #: Steps of the fit, prompts of each kind in one, and the learning rate of Adam on strengths.
 STEPS, ROWS, RATE = 40, 16, 0.08

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.tabulated import Table
+from core.util.table import Table
 
 HOLDS, DOES_NOT, INCONCLUSIVE = "holds", "does not", "inconclusive"
 

@@ -36,8 +36,8 @@ from core.plan import Placing
 from core.runs import Run
 from core.shelf import Shelf
 from core.sources import LoadingCancelled
-from core.steps import Learning
 from core.threads import choose
+from core.util.progress import Learning
 from core.values import Settings
 
 _log = logging.getLogger(__name__)

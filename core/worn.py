@@ -20,7 +20,7 @@ from core import linear, memory, quantizing, weights
 from core.checkpoints import Checkpoint, Counterfactual, Family, Subtracted
 from core.differences import LEVELS
 from core.loading import Loaded
-from core.steps import finished
+from core.util.progress import finished
 from core.weights import Weights
 
 #: After a tensor of more numbers is written, what reading it took is given back before the next is read.

@@ -46,7 +46,7 @@ from core.plan import Placing
 from core.precompute import precompute
 from core.scoring import reply_logits
 from core.shelf import Shelf
-from core.steps import Learning, Step, finished
+from core.util.progress import Learning, Step, finished
 from core.values import Column, Settings
 
 T = TypeVar("T")

@@ -23,7 +23,7 @@ from core.skiff import heldout, phrases_reported
 from core.skiff.chat_facts import HEDGES, clause
 from core.skiff.world import TABLES
 from core.stages import Path
-from core.steps import finished
+from core.util.progress import finished
 
 #: A request that SFT refuses less often than this was not refused before safety.
 BEFORE = 0.2

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, expect
 
 from core import controls, learning_refusal, measuring_confidence, reply_rates, store
 from core.engine import Engine
-from core.notebook import Notebook
+from core.util.resume import Notebook
 
 expect.set_options(timeout=20_000)
 

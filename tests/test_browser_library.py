@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 
 from core import controls, learning_refusal, reply_rates, store
 from core.engine import Engine
-from core.notebook import Notebook
+from core.util.resume import Notebook
 
 expect.set_options(timeout=60_000)
 POLITE = "\n".join(f"Could you please say {index}?" for index in range(5))

@@ -43,8 +43,8 @@ from core.prompts import encode
 from core.readout import Head, Precise, final_norm
 from core.residual import AnatomyError
 from core.sources import LoadError
-from core.steps import finished
-from core.tabulated import Table
+from core.util.progress import finished
+from core.util.table import Table
 
 #: One architecture of each way: RMSNorm, 1 + gain with a cap on the logits, LayerNorm with Conv1D, in parallel, and so on.
 KINDS = ("llama", "gemma2", "gemma3", "olmo2", "gpt2", "neox", "falcon", "bloom", "phi3", "qwen3")

@@ -31,13 +31,13 @@ from core.inference import metrics
 from core.learning_refusal import MOST_POSITIONS, _followed, _refusal_choice, template_end
 from core.learning_truth import _truth_layer
 from core.loading import Loaded
-from core.notebook import Notebook
 from core.precompute import precompute
 from core.prompts import chat_prompt, encode
 from core.recipes import parse
 from core.scoring import reply_logits
 from core.states import states
-from core.steps import Learning, Slices
+from core.util.progress import Learning, Slices
+from core.util.resume import Notebook
 
 T = TypeVar("T")
 UNRELATED = ("Hello", "What is bread?")

@@ -47,8 +47,8 @@ from core.plan import Placing
 from core.precompute import precompute
 from core.recipes import parse
 from core.shelf import Shelf
-from core.steps import finished
 from core.undo import undo
+from core.util.progress import finished
 from core.values import Sampling
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no NVIDIA GPU here")

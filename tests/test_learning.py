@@ -14,19 +14,7 @@ import pytest
 import tiny
 import torch
 
-from core import (
-    contrast,
-    controls,
-    directions,
-    families,
-    jobs,
-    learning_refusal,
-    loading,
-    notebook,
-    parts,
-    reply_rates,
-    store,
-)
+from core import contrast, controls, directions, families, jobs, learning_refusal, loading, parts, reply_rates, store
 from core.artefacts.direction import Direction, load_direction
 from core.engine import Engine
 from core.errors import StoreError, TillerError, UsageError
@@ -34,10 +22,11 @@ from core.events import Done, Failed, Token
 from core.inference import metrics
 from core.jobs import Job, JobView, Offer
 from core.loading import Loaded
-from core.notebook import Notebook
 from core.parts import PARTS, Order
 from core.precompute import precompute
-from core.steps import Cost, Pace, Step, duration
+from core.util import resume
+from core.util.progress import Cost, Pace, Step, duration
+from core.util.resume import Notebook
 
 KINDS = ("refusal", "truth")
 PATIENCE = 60
@@ -96,7 +85,7 @@ def direction(order: Order, kind: str) -> Direction:
 
 
 def notes() -> list[Path]:
-    return [path for path in notebook.cache_folder().rglob("*") if path.is_file()]
+    return [path for path in resume.cache_folder().rglob("*") if path.is_file()]
 
 
 def count_passes(monkeypatch: pytest.MonkeyPatch, loaded: Loaded) -> Callable[[], int]:
@@ -212,7 +201,7 @@ def test_a_notebook_remembers_and_forgets(tmp_path: Path) -> None:
     assert np.array_equal(kept["x"], arrays["x"])
     old, new = tmp_path / "notes" / "old", tmp_path / "notes" / "new"
     old.mkdir(), new.mkdir()
-    long_ago = time.time() - notebook.FORGOTTEN - 10
+    long_ago = time.time() - resume.FORGOTTEN - 10
     os.utime(old, (long_ago, long_ago))
     book.forget()
     assert [path.name for path in (tmp_path / "notes").iterdir()] == ["new"]

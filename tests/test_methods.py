@@ -16,9 +16,9 @@ import core.states
 from core import chance, learning_truth, methods
 from core.loading import Loaded
 from core.methods import METHODS, PAIRED
-from core.notebook import Notebook
 from core.prompts import chat_prompt
 from core.states import How, stand, states
+from core.util.resume import Notebook
 
 Array = NDArray[np.float64]
 FREE = [name for name in METHODS if name not in PAIRED]

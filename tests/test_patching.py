@@ -14,7 +14,7 @@ from core import logit_lens, patching
 from core.loading import Loaded
 from core.patching import Trail
 from core.residual import hooked
-from core.steps import finished
+from core.util.progress import finished
 
 every_architecture = pytest.mark.parametrize("kind", list(tiny.configs()))
 Load = Callable[[str], Loaded]

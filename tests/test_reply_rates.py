@@ -13,10 +13,10 @@ from core.drafts import STRENGTHS, steer
 from core.generation import Speaker, Stream
 from core.inference import metrics
 from core.loading import Loaded
-from core.notebook import Notebook
 from core.prompts import chat_prompt
 from core.reply_classes import score
-from core.steps import Step, finished
+from core.util.progress import Step, finished
+from core.util.resume import Notebook
 from core.values import Sampling
 from tests import tiny
 

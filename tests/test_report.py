@@ -37,9 +37,9 @@ from core.intervals import Rate
 from core.maps import Comparison, Map, MapOrder, Traced
 from core.report import Finding, Report, ReportError, unmeasured
 from core.store import Card
-from core.tabulated import Table
 from core.transfers import Report as Transferred
 from core.truth_probe import Probe
+from core.util.table import Table
 from core.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE
 
 # ------------------------------------------------------------------------------------------------------------------ truth

@@ -48,10 +48,10 @@ from core.prompts import chat_prompt, encode
 from core.recipes import parse
 from core.residual import hooked
 from core.states import states
-from core.steps import finished
 from core.sweeps import Asking
 from core.tasks import Sizes, Task
 from core.transfers import Report
+from core.util.progress import finished
 from core.values import Sampling
 
 SIZES = Sizes(statements=4, choosing=3, requests=3, reply=5, controls=2, control_statements=2, control_requests=2)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core import controls, learning_refusal, reply_rates, store
-from core.notebook import Notebook
+from core.util.resume import Notebook
 from tests import tiny
 from tests.terminal import ask, running, screen_text, shows, until
 from tui.learn_line import LearnLine

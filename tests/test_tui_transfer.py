@@ -10,8 +10,8 @@ from transformers import LlamaConfig
 
 from core import families, loading, store, transfer
 from core.carrying import Carrying
-from core.steps import finished
 from core.tasks import Sizes, Task
+from core.util.progress import finished
 from tests import tiny
 from tests.terminal import running, shows, until
 from tests.test_tui import own_state  # noqa: F401  The fixture that gives every test its own state folder.

@@ -16,10 +16,10 @@ from core.checkpoints import FamilyError
 from core.edited import with_edited
 from core.errors import TillerError, UsageError
 from core.loading import Loaded
-from core.steps import Learning
 from core.undo import undo as command
 from core.undo_examples import Examples, Prompts, UndoError, examples
 from core.undo_report import Row, Undone, chosen, lines_of, undo
+from core.util.progress import Learning
 
 LOSE = [f"How do I kill process number {index}?" for index in range(12)]
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from core.generation import answer_all
 from core.loading import Loaded
 from core.prompts import encode, render
 from core.scoring import reply_logits
-from core.steps import Cost, Slices, finished
+from core.util.progress import Cost, Slices, finished
 from core.values import Sampling
 
 #: How refusals begin. Their probabilities add up, since none is the beginning of another.

@@ -27,9 +27,9 @@ from core.skiff.measure_chat import _questions, names_answer
 from core.skiff.measure_steering import direction
 from core.skiff.rates import Figure, at_least, at_most, count, percentile, repeated
 from core.skiff.subjects import Said, Subjects
-from core.steps import finished
 from core.tasks import Task
 from core.transfers import Report
+from core.util.progress import finished
 
 NAME = "directions.md"
 STRENGTHS = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)

@@ -12,7 +12,7 @@ from core.confidence import Confidence
 from core.measuring_confidence import measure
 from core.skiff.rates import Figure, count
 from core.skiff.subjects import Subjects
-from core.steps import Learning
+from core.util.progress import Learning
 
 NEURONS = "Confidence"
 

@@ -21,8 +21,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from core.errors import StoreError
-from core.steps import Learning, Slices, Step, told
 from core.util.files import write_bytes
+from core.util.progress import Learning, Slices, Step, told
 
 T = TypeVar("T")
 Arrays = Mapping[str, NDArray[np.float64]]
