@@ -14,16 +14,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.chance import dealt
 from core.loading import Loaded
 from core.states import Ids, states
+from core.stats.permutation import dealt
 from core.util.progress import Slices
 
 Floats = NDArray[np.float64]
 
 #: Random halves of the texts, of which a ceiling is the mean.
 HALVES = 10
-#: Shuffles of the labels, each of which says nothing of the true ones (:func:`core.chance.dealt`), of which a null is the 95th percentile.
+#: Shuffles of the labels, each of which says nothing of the true ones (:func:`core.stats.permutation.dealt`), of which a null is the 95th percentile.
 SHUFFLES = 40
 #: Drawings of the texts with replacement, of which an interval is made.
 DRAWINGS = 100

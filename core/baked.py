@@ -19,13 +19,13 @@ from core.checkpoints import TEMPLATES, Checkpoint, Family
 from core.contrast import ContrastSet
 from core.drafts import JUDGED, VERSION
 from core.edits import RowEdit
-from core.estimates import Estimate, mean
 from core.generation import answer_all
 from core.inference import metrics
 from core.inference.metrics import Asked, Bystanders
 from core.loading import Loaded
 from core.prompts import chat_prompt
 from core.scoring import reply_logits
+from core.stats.bootstrap import Estimate, mean
 from core.values import Sampling
 
 #: Requests of a class on which the model is compared with the recipe, logit by logit.

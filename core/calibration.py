@@ -17,8 +17,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from core.estimates import DRAWS, Estimate, draws, of
-from core.intervals import Rate
+from core.stats.bootstrap import DRAWS, Estimate, draws, of
+from core.stats.rates import Rate
 
 BINS = 10
 #: An answer of two is at least this sure.

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from core import claims, tasks, transfers
 from core.display import palette
 from core.errors import TillerError
-from core.intervals import percentile, short
 from core.lenses import Lens
 from core.recipes import parse
+from core.stats.rates import percentile, short
 from core.tasks import Task
 from core.transfers import MEASURES, SCALINGS, Measure, Report
 from core.values import Column, Settings

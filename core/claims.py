@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from core.intervals import Rate, Verdict, at_least, at_most, less, short, together
+from core.stats.rates import Rate, Verdict, at_least, at_most, less, short, together
 from core.transfers import Cell, Report
 
 #: Directions are called similar when the cosine reaches this part of what noise leaves of it.

@@ -13,13 +13,13 @@ from functools import cached_property
 
 import numpy as np
 
-from core import estimates
 from core.confidence import Confidence
 from core.errors import TillerError
-from core.estimates import Estimate
-from core.intervals import Rate
 from core.neurons import Overlap, overlap
-from core.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict
+from core.stats import bootstrap
+from core.stats.bootstrap import Estimate
+from core.stats.rates import Rate
+from core.stats.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict
 
 #: The part of the difference below which a change of it counts as none.
 MARGIN = 0.1
@@ -62,18 +62,18 @@ class Pair:
     @cached_property
     def before(self) -> Estimate:
         """D in nats: how much more entropy the base has, over texts."""
-        return estimates.mean(self.base.plain.entropy - self.post.plain.entropy)
+        return bootstrap.mean(self.base.plain.entropy - self.post.plain.entropy)
 
     @cached_property
     def after(self) -> Estimate:
         """D' in nats: the same with the candidates of both at their means."""
         base = self.base.plain.entropy + self.base.together.total
-        return estimates.mean(base - self.post.plain.entropy - self.post.together.total)
+        return bootstrap.mean(base - self.post.plain.entropy - self.post.together.total)
 
     @cached_property
     def carried(self) -> Estimate:
         """D − D' in nats: what the candidates carry of the difference."""
-        return estimates.mean(self.post.together.total - self.base.together.total)
+        return bootstrap.mean(self.post.together.total - self.base.together.total)
 
     @property
     def margin(self) -> float:
@@ -85,10 +85,10 @@ class Pair:
         """(D − D') / D, with a bootstrap interval over texts; wide where D is near nothing."""
         difference = self.base.plain.entropy - self.post.plain.entropy
         change = self.post.together.total - self.base.together.total
-        drawn = estimates.draws(len(change))
+        drawn = bootstrap.draws(len(change))
         whole, part = difference[drawn].mean(1), change[drawn].mean(1)
         tiny = np.finfo(np.float64).tiny
-        return estimates.of(
+        return bootstrap.of(
             float(change.mean() / (difference.mean() or tiny)), part / np.where(whole == 0, tiny, whole), len(change)
         )
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from core import comparing, confidence_plots, estimates, verdicts
+from core import comparing, confidence_plots
 from core.comparing import Pair
 from core.confidence import Confidence
-from core.intervals import Rate
+from core.stats import bootstrap, verdicts
+from core.stats.rates import Rate
+from core.stats.verdicts import Verdict
 from core.util.table import Table
-from core.verdicts import Verdict
 
 
 def candidates(of: Confidence) -> Table:
@@ -18,7 +19,7 @@ def candidates(of: Confidence) -> Table:
     blocks = {each.layer: each for each in of.blocks}
     for index, (layer, neuron) in enumerate(of.candidates.neurons):
         block = blocks[layer]
-        total = estimates.mean(of.candidates.total[index])
+        total = bootstrap.mean(of.candidates.total[index])
         rows.append(
             (
                 str(layer),

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from core import chance, reply_rates
+from core import reply_rates
 from core.answers import Answer
 from core.artefacts.direction import Direction
 from core.drafts import STRENGTHS, Measure, dose_response, reading_range, steer
@@ -27,6 +27,7 @@ from core.loading import Loaded
 from core.scoring import reply_logits
 from core.states import How, Ids, Key, Means, Stand, gather
 from core.states import cost as reading
+from core.stats import permutation
 from core.util.progress import Cost, Learning, Slices, Step
 from core.util.resume import Notebook
 from core.values import Sampling
@@ -105,8 +106,8 @@ def examined(chosen: Chosen, trial: Trial, rows: int, notes: Notebook) -> Learni
     above = {
         split: {label: chosen.found.above[split, label] for label in (True, False)} for split in ("validation", "test")
     }
-    found["best_of_many"] = chance.best_of_many(above["validation"], _seed(chosen))
-    found["held_out"] = chance.told_apart(above["test"], chosen.offset, layer)
+    found["best_of_many"] = permutation.best_of_many(above["validation"], _seed(chosen))
+    found["held_out"] = permutation.told_apart(above["test"], chosen.offset, layer)
     found["learnt_from"] = {
         side: len(chosen.train["train", label]) for side, label in (("positive", True), ("negative", False))
     }
@@ -190,7 +191,7 @@ def _shuffled(chosen: Chosen, states: Mapping[bool, Means]) -> Iterator[Means]:
     """Directions from the same states with their labels dealt out anew, as long as the real one.
 
     As many examples as were positive come to the positive side, from both classes in proportion, so that the labels say nothing of the
-    true ones (:func:`core.chance.dealt` tells why).
+    true ones (:func:`core.stats.permutation.dealt` tells why).
     """
     count = {label: len(states[label]) for label in (True, False)}
     kept = round(count[True] ** 2 / (count[True] + count[False]))
@@ -281,7 +282,7 @@ def _tested(chosen: Chosen, trial: Trial, notes: Notebook) -> Learning[dict[str,
         edits = steer(chosen.drafted, trial.loaded, strength, chosen.layer) if strength else ()
         work = partial(trial.tested, edits)
         rows.append((yield from notes.once(f"tested.{strength:g}", work, f"Testing strength {strength:g}.")))
-    figures = {key: [chance.mean(row[key], _seed(chosen)) for row in rows] for key in rows[0]}
+    figures = {key: [permutation.mean(row[key], _seed(chosen)) for row in rows] for key in rows[0]}
     return {"strengths": list(SAMPLED), **figures}
 
 

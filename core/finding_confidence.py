@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core import comparing, confidence_tables, drawings, verdicts
+from core import comparing, confidence_tables, drawings
 from core.comparing import Pair
 from core.confidence import Confidence
 from core.confidence_plots import reliability, scatter
 from core.drawings import Interval
 from core.report import Drawing, Finding
-from core.verdicts import HOLDS, INCONCLUSIVE, Verdict
+from core.stats import verdicts
+from core.stats.verdicts import HOLDS, INCONCLUSIVE, Verdict
 
 CONFIDENCE = (
     *(4, "Confidence"),

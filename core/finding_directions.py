@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from core import claims, drawings
 from core.claims import AS_WELL, SIMILAR, Check, Part
 from core.drawings import Interval
-from core.intervals import Rate, at_least, at_most, less, short
 from core.report import Drawing, Finding
+from core.stats.rates import Rate, at_least, at_most, less, short
+from core.stats.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict
 from core.store import Card
 from core.transfers import MEASURES, PROFILES, SCALINGS, Classes, Report
 from core.truth_probe import SHUFFLES, Probe
 from core.util.table import Table
-from core.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict
 
 #: A probe reads truth when it judges at least this part of the left-out categories rightly.
 READS = 0.65

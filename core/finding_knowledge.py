@@ -24,13 +24,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core import map_files, map_totals, maps, verdicts
-from core.intervals import Rate, at_least, at_most
+from core import map_files, map_totals, maps
 from core.map_totals import Array
 from core.maps import Map, Traced
 from core.report import Drawing, Finding
+from core.stats import verdicts
+from core.stats.rates import Rate, at_least, at_most
+from core.stats.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict
 from core.util.table import Table
-from core.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict
 
 #: Maps correlate strongly when they reach this part of what halves of the pairs leave of a correlation.
 STRONG = 0.9

@@ -1,7 +1,7 @@
 """The report on a model pair: the four findings of Du et al., "How Post-Training Reshapes LLMs", each with figures and a verdict. No torch.
 
 It is what a researcher would attach to a paper about their own models: one HTML page that needs nothing else, or Markdown. A finding
-holds where all its parts hold, and does not where one does not (:mod:`core.verdicts`). Controls are judged by the same thresholds as
+holds where all its parts hold, and does not where one does not (:mod:`core.stats.verdicts`). Controls are judged by the same thresholds as
 the real thing and are meant to fail: one that passes says that the figures prove nothing.
 """
 
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from core import store
 from core.checkpoints import Family
 from core.errors import TillerError
-from core.intervals import short
+from core.stats.rates import short
+from core.stats.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict, together
 from core.store import Card
 from core.util.table import Table
-from core.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict, together
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from base64 import b64encode
 from collections.abc import Iterator
 from html import escape
 
-from core import verdicts
 from core.report import Drawing, Finding, Report
+from core.stats import verdicts
+from core.stats.verdicts import DOES_NOT, HOLDS
 from core.util.table import Table
-from core.verdicts import DOES_NOT, HOLDS
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1a1a1a; --paper: #ffffff; --pale: #666; --line: #d5d5d5; --soft: #f5f5f3; }

@@ -47,12 +47,12 @@ from core.plan import Placing
 from core.report import Finding, Report, ReportError, unmeasured
 from core.shelf import Shelf
 from core.skiff.proves import OPENING
+from core.stats.verdicts import Verdict
 from core.tasks import Task
 from core.transfers import Report as Transferred
 from core.truth_probe import Probe, probe
 from core.util.files import write_bytes
 from core.util.progress import Step
-from core.verdicts import Verdict
 
 T = TypeVar("T")
 #: The base that was trained without labelled statements, where a family has it: the negative control of what concerns truth.

@@ -15,10 +15,10 @@ from core import cells, claims, families, loading, store, tasks, transfer, typed
 from core.arguments import Arguments
 from core.checkpoints import Family
 from core.errors import UsageError
-from core.intervals import percentile, short
 from core.loading import Loaded
 from core.plan import Placing
 from core.shelf import Shelf
+from core.stats.rates import percentile, short
 from core.tasks import ABOUT, Task
 from core.transfers import MEASURES, SCALINGS, Report
 from core.util.files import write_bytes

@@ -20,8 +20,8 @@ from safetensors.numpy import load_file
 from core import store
 from core.checkpoints import Family
 from core.errors import StoreError
-from core.intervals import Rate, short
 from core.reply_classes import CLASSES
+from core.stats.rates import Rate, short
 from core.store import Array, Card
 
 KIND = "transfer"

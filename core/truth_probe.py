@@ -14,14 +14,14 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from core import chance
 from core.contrast import SPLITS, ContrastSet, Item
 from core.drafts import EARLY
 from core.inference.metrics import rows_of
-from core.intervals import Rate, percentile
 from core.loading import Loaded
 from core.prompts import encode
 from core.states import states
+from core.stats import permutation
+from core.stats.rates import Rate, percentile
 from core.util.progress import Cost, Learning, Step
 
 #: As many as the cards of directions have: fewer would leave a p near .05 to chance. (They were twenty until a first report on Skiff was
@@ -77,7 +77,7 @@ def judged(checkpoint: str, found: States, items: Sequence[Item]) -> Probe:
     labels = np.array([item.positive for item in items])
     split: dict[str, NDArray[np.bool_]] = {name: np.array([item.split == name for item in items]) for name in SPLITS}
     categories = [item.category for item in items]
-    dealt = [chance.dealt(labels, categories, np.random.default_rng([index, 4])) for index in range(SHUFFLES)]
+    dealt = [permutation.dealt(labels, categories, np.random.default_rng([index, 4])) for index in range(SHUFFLES)]
     (layer, *_), (hits, *shuffled) = _tried(found, np.stack([labels, *dealt]), labels, split)
     return Probe(checkpoint, layer, Rate(hits, int(split["test"].sum())), tuple(shuffled))
 

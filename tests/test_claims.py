@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from core import claims
-from core.intervals import Rate, at_least, at_most, less, percentile, short, together
+from core.stats.rates import Rate, at_least, at_most, less, percentile, short, together
 from core.store import Card
 from core.transfers import Report
 

@@ -35,7 +35,6 @@ from core.artefacts.neuron_sets import load_set
 from core.comparing import Pair
 from core.confidence import Confidence, Effect, Measured, Plain
 from core.errors import StoreError
-from core.intervals import Rate
 from core.loading import Loaded
 from core.neurons import Block
 from core.precompute import precompute
@@ -43,6 +42,7 @@ from core.prompts import encode
 from core.readout import Head, Precise, final_norm
 from core.residual import AnatomyError
 from core.sources import LoadError
+from core.stats.rates import Rate
 from core.util.progress import finished
 from core.util.table import Table
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tiny
 
-from core import chance, controls, direction_card, examples, families, learning_refusal, library, reply_rates, store
+from core import controls, direction_card, examples, families, learning_refusal, library, reply_rates, store
 from core.artefacts.direction import load_direction
 from core.contrast import ContrastError, ContrastSet
 from core.engine import Engine
@@ -18,6 +18,7 @@ from core.errors import StoreError, TillerError, UsageError
 from core.examples import FEWEST, Wish, check_name, of_texts, wish
 from core.learn import learn
 from core.residual import AnatomyError
+from core.stats import permutation
 from core.store import Card
 
 POLITE = [f"Could you please tell me about thing {index}?" for index in range(8)]
@@ -367,7 +368,7 @@ def test_the_library_shows_ones_own_before_what_it_hides_and_what_is_broken(tmp_
 
 def test_the_figures_that_a_card_prints_are_those_it_holds() -> None:
     values = np.array([0.25, 0.5])
-    tested = {"strengths": [0.0], "effect": [chance.mean(list(values), 0)]}
+    tested = {"strengths": [0.0], "effect": [permutation.mean(list(values), 0)]}
     text = direction_card.text(made(tested=tested, learns="refusal"))
     low, high = tested["effect"][0]["interval"]  # type: ignore[index]
     assert f"P(refusal), harmless at strength +0: 0.375 ({low:.3f} to {high:.3f}, 95 %, n = 2)" in text

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 import core.states
-from core import chance, learning_truth, methods
+from core import learning_truth, methods
 from core.loading import Loaded
 from core.methods import METHODS, PAIRED
 from core.prompts import chat_prompt
 from core.states import How, stand, states
+from core.stats import permutation
 from core.util.resume import Notebook
 
 Array = NDArray[np.float64]
@@ -210,8 +211,8 @@ def test_pairs_have_one_true_side_each() -> None:
 
 
 def test_wilson_is_the_published_interval() -> None:
-    assert chance.wilson(0, 0) == (0.0, 1.0)
-    assert chance.wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    assert permutation.wilson(0, 0) == (0.0, 1.0)
+    assert permutation.wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
 
 
 def test_the_best_of_many_places_is_compared_with_the_best_of_shuffled_ones() -> None:
@@ -219,28 +220,28 @@ def test_the_best_of_many_places_is_compared_with_the_best_of_shuffled_ones() ->
     for seed in range(20):
         rng = np.random.default_rng(seed)
         noise = {label: rng.integers(0, 2, size=(20, 3, 8)).astype(float) for label in (True, False)}
-        found = chance.best_of_many(noise, seed)
+        found = permutation.best_of_many(noise, seed)
         assert found["places"] == 24
         assert found["observed"] > 0.55, "the best of 24 places of noise looks good, and is not"
         lucky += found["p"] <= 0.05
     assert lucky <= 4
     sure = {True: np.ones((20, 3, 8)), False: np.zeros((20, 3, 8))}
-    assert chance.best_of_many(sure, 0) == {**found, "observed": 1.0, "p": 1 / 1001}
+    assert permutation.best_of_many(sure, 0) == {**found, "observed": 1.0, "p": 1 / 1001}
 
 
 def test_held_out_examples_are_counted_at_their_place() -> None:
     above = {True: np.zeros((4, 1, 2)), False: np.zeros((6, 1, 2))}
     above[True][:3, 0, 1] = 1
     above[False][0, 0, 1] = 1
-    found = chance.told_apart(above, 0, 1)
+    found = permutation.told_apart(above, 0, 1)
     assert found["accuracy"] == pytest.approx((3 / 4 + 5 / 6) / 2)
     assert (found["hits"], found["n"]) == (8, 10)
-    assert found["interval"] == pytest.approx(chance.wilson(8, 10))
+    assert found["interval"] == pytest.approx(permutation.wilson(8, 10))
 
 
 def test_a_means_interval_holds_it() -> None:
     values = np.random.default_rng(1).normal(2.0, 1.0, size=200)
-    found = chance.mean(list(values), 0)
+    found = permutation.mean(list(values), 0)
     assert (found["mean"], found["n"]) == (pytest.approx(values.mean()), 200)
     half = 1.96 * values.std() / np.sqrt(200)
     assert found["interval"] == pytest.approx([values.mean() - half, values.mean() + half], abs=0.05)
@@ -252,7 +253,7 @@ def test_labels_dealt_anew_say_nothing_of_the_true_ones_in_any_group(
     examples: list[tuple[bool, int]], seed: int
 ) -> None:
     labels, groups = np.array([label for label, _ in examples]), [group for _, group in examples]
-    found = chance.dealt(labels, groups, np.random.default_rng(seed))
+    found = permutation.dealt(labels, groups, np.random.default_rng(seed))
     for group in set(groups):
         for label in (True, False):
             own = found[(np.array(groups) == group) & (labels == label)]

@@ -28,19 +28,19 @@ from core import (
     report_pages,
     reporting,
     truth_probe,
-    verdicts,
 )
 from core.comparing import Pair
 from core.confidence_plots import reliability, scatter
 from core.contrast import Item
-from core.intervals import Rate
 from core.maps import Comparison, Map, MapOrder, Traced
 from core.report import Finding, Report, ReportError, unmeasured
+from core.stats import verdicts
+from core.stats.rates import Rate
+from core.stats.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE
 from core.store import Card
 from core.transfers import Report as Transferred
 from core.truth_probe import Probe
 from core.util.table import Table
-from core.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE
 
 # ------------------------------------------------------------------------------------------------------------------ truth
 

@@ -243,6 +243,6 @@ def _far(job: JobView) -> Content:
 
 
 def _by_layer(values: object) -> str:
-    from core.intervals import short
+    from core.stats.rates import short
 
     return " ".join(short(float(each)) for each in values)  # type: ignore[attr-defined]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from core import claims
-from core.intervals import short
 from core.skiff.card import number
 from core.skiff.rates import Figure
+from core.stats.rates import short
 from core.transfers import Cell, Report
 
 #: Figures that explain others.

@@ -11,14 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from core import chance, claims, contrast, directions, estimates, families, store, tasks, transfer, transfers
+from core import claims, contrast, directions, families, store, tasks, transfer, transfers
 from core.artefacts.direction import Direction
 from core.drafts import ablate
 from core.edits import RowEdit, compile_recipe
 from core.errors import TillerError
 from core.inference import metrics
 from core.inference.metrics import Bystanders
-from core.intervals import short
 from core.recipes import Recipe, Term, layers_text
 from core.scoring import reply_logits
 from core.skiff.directions_card import LAST_LAYER, PROBES, REFUSAL, TRUTH, UNKNOWN, directions_card
@@ -27,6 +26,8 @@ from core.skiff.measure_chat import _questions, names_answer
 from core.skiff.measure_steering import direction
 from core.skiff.rates import Figure, at_least, at_most, count, percentile, repeated
 from core.skiff.subjects import Said, Subjects
+from core.stats import bootstrap, permutation
+from core.stats.rates import short
 from core.tasks import Task
 from core.transfers import Report
 from core.util.progress import finished
@@ -120,7 +121,7 @@ def probe_figures(subjects: Subjects) -> Iterator[Figure]:
         yield count(PROBES, "truth probe, category left out", each.name, outcomes, at_least(0.85), note=rate)
         runs = []
         for shuffle in range(SHUFFLES):
-            wrong = chance.dealt(labels, categories.tolist(), np.random.default_rng([shuffle, 5]))
+            wrong = permutation.dealt(labels, categories.tolist(), np.random.default_rng([shuffle, 5]))
             found = _left_out(states, wrong, categories, labels, tested)
             runs.append(sum(found) / len(found))
         yield repeated(PROBES, "the same, labels that say nothing of truth", each.name, runs)
@@ -255,7 +256,7 @@ def removed_figures(subjects: Subjects) -> Iterator[Figure]:
         for prompt, reply, before in zip(by.prompts, by.replies, by.plain, strict=True)
     ]
     moved = [metrics.damage(loaded, each, edits) for each in single]
-    mean = estimates.mean(moved)
+    mean = bootstrap.mean(moved)
     note = (
         f"95 % interval of the mean {mean.low:.3f}–{mean.high:.3f}; {metrics.DAMAGE_TOKENS} tokens, harmless requests"
     )

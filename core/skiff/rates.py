@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from core.chance import wilson as wilson
+from core.stats.permutation import wilson
 
 Sense = Literal[">=", "<="]
 
