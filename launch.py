@@ -57,8 +57,8 @@ def main(argv: list[str]) -> int:
 def run(argv: list[str]) -> int:
     """Read the command line, see to the environment, and hand over to the verb."""
     from core.command_line import for_the_process, read
-    from core.environment import prepare
     from core.helping import help_text
+    from core.install.environment import prepare
 
     command = read(argv)
     if command.verb == "help":

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from core.environment import requirements
+from core.install.environment import requirements
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -133,7 +133,7 @@ def loaded_by(code: str) -> set[str]:
         ("core.values", set()),
         ("core.recipes", set()),
         ("core.options", set()),
-        ("core.environment", set()),
+        ("core.install.environment", set()),
         ("core.families", {"numpy"}),
         ("core.store", {"numpy"}),
         ("core.engine", {"numpy"}),

@@ -23,8 +23,9 @@ from pathlib import Path
 
 import pytest
 
-from core import environment, installing
-from core.environment import EnvironmentProblem, missing, requirements, satisfies
+from core.install import environment
+from core.install import pip as installing
+from core.install.environment import EnvironmentProblem, missing, requirements, satisfies
 
 ROOT = Path(__file__).resolve().parent.parent
 #: An interpreter outside of any virtual environment, as a stranger's machine has it.

@@ -217,7 +217,7 @@ def _write_stamp(folder: Path, stamp: dict[str, object]) -> None:
 
 def _make(folder: Path, wanted: dict[str, Path], torch_index: str | None, anew: bool) -> None:
     """Create ``.venv`` where it is not there or broken, and install the requirements files into it."""
-    from core.installing import install
+    from core.install.pip import install
 
     if anew or examine(folder, wanted) == "absent":
         _create(folder, anew)
