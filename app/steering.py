@@ -12,7 +12,7 @@ from app import views
 from app.chat import Chat, Told
 from app.visits import Visit, index, number, text
 from core.errors import TillerError
-from core.recipes import MAX_STRENGTH, Recipe, Term, parse
+from core.recipes.language import MAX_STRENGTH, Recipe, Term, parse
 from core.scrubs import scrub_key
 from core.tabs import TABS
 

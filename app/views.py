@@ -18,7 +18,7 @@ from core.engine import Engine
 from core.errors import TillerError
 from core.events import Done, Event, Failed, RecipeChanged, Scores, Started, Token
 from core.lenses import Lens
-from core.recipes import Recipe, Term
+from core.recipes.language import Recipe, Term
 from core.scrubs import ScrubKey, scrub_key
 from core.store import Card
 from core.values import Settings

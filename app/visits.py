@@ -13,7 +13,7 @@ from typing import Any
 from core import families
 from core.engine import Engine
 from core.errors import TillerError
-from core.recipes import Term
+from core.recipes.language import Term
 from core.runs import Run
 from core.scrubs import Scrubs
 from core.session import Session

@@ -27,7 +27,7 @@ from core.errors import TillerError
 from core.events import Token
 from core.generation import Speaker, Stream
 from core.loading import Loaded
-from core.recipes import Recipe, parse
+from core.recipes.language import Recipe, parse
 from core.residual import locate
 from core.scoring import score
 from core.values import Column, Sampling, Settings

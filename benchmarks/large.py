@@ -28,7 +28,7 @@ from core.generation import Speaker, Stream
 from core.layout import lay_out
 from core.loading import Loaded
 from core.prompts import encode
-from core.recipes import parse
+from core.recipes.language import parse
 from core.states import states
 from core.values import Sampling
 

@@ -9,7 +9,7 @@ from benchmarks.decoding import Subject
 from benchmarks.ratios import interleaved, report
 from core import contrast, prompts, sweeps
 from core.engine import SCRUB_STRENGTHS
-from core.recipes import Recipe, Term
+from core.recipes.language import Recipe, Term
 from core.sweeps import Asking
 from core.util.progress import finished
 from core.values import Column, Settings

@@ -15,7 +15,7 @@ from core.events import Done, Event, Failed, RecipeChanged, Scores
 from core.gates import Gauge
 from core.generation import Speaker, Stream
 from core.loading import Loaded
-from core.recipes import Recipe
+from core.recipes.language import Recipe
 from core.runs import Run
 from core.scoring import score
 from core.shelf import NoRoomNow

@@ -20,7 +20,7 @@ from core.baked import Figures
 from core.checkpoints import Checkpoint, Family
 from core.edits import RowEdit, compile_recipe
 from core.loading import Loaded
-from core.recipes import Recipe, parse
+from core.recipes.language import Recipe, parse
 from core.surgery import BakingError, Changes
 from core.util.files import write_bytes
 

@@ -10,7 +10,7 @@ from core import claims, tasks, transfers
 from core.display import palette
 from core.errors import TillerError
 from core.lenses import Lens
-from core.recipes import parse
+from core.recipes.language import parse
 from core.stats.rates import percentile, short
 from core.tasks import Task
 from core.transfers import MEASURES, SCALINGS, Measure, Report

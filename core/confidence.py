@@ -27,7 +27,7 @@ from core.calibration import Calibration
 from core.checkpoints import Family
 from core.errors import StoreError
 from core.neurons import Block
-from core.recipes import Recipe, Term
+from core.recipes.language import Recipe, Term
 
 #: Neurons of like norm a block, and sets of them as large as the whole set.
 MATCHED = 20

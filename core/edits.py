@@ -39,7 +39,7 @@ from core.differences import fingerprint
 from core.errors import TillerError
 from core.gates import Gate, Opened
 from core.loading import Loaded
-from core.recipes import Recipe, Scope, Term
+from core.recipes.language import Recipe, Scope, Term
 from core.residual import Action, Anatomy, Site
 from core.store import Array, Card
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from core import answers, asking, explaining, families, lenses, store
+from core import answers, explaining, families, lenses, store
 from core.answers import Answer
 from core.attribution.effects import Noise
 from core.carrying import Carrying
@@ -25,7 +25,8 @@ from core.jobs import Job, JobView, MapJob, Offer, offered
 from core.lenses import Lens
 from core.maps import Map, MapOrder, Traced, Words
 from core.plan import Placing
-from core.recipes import Recipe, parse
+from core.recipes import in_words
+from core.recipes.language import Recipe, parse
 from core.runs import Run
 from core.stages import Path, path
 from core.store import Card
@@ -262,7 +263,7 @@ class Engine(EngineThread):
         return None
 
     def wish(self, column: Column) -> str:
-        """The words that ask for what a column's recipe does (:mod:`core.asking`). Raises TillerError when nothing can be asked for."""
+        """The words that ask for what a column's recipe does (:mod:`core.recipes.in_words`). Raises TillerError when nothing can be asked for."""
         own = self.family.directions_of(column.checkpoint)
 
         def details(name: str, source: str | None) -> Mapping[str, Any]:
@@ -270,7 +271,7 @@ class Engine(EngineThread):
                 (card.details for card in explaining.learnt_on(self.family, source or own) if card.name == name), {}
             )
 
-        return asking.wish(column.recipe, details)
+        return in_words.wish(column.recipe, details)
 
     def directions(self, checkpoint: str) -> tuple[Card, ...]:
         """The directions that a recipe on a checkpoint means by their bare names; only headers are read."""

@@ -22,7 +22,7 @@ from core.artefacts.direction import Direction, load_direction
 from core.checkpoints import Checkpoint, Family
 from core.drafts import VERSION
 from core.errors import TillerError
-from core.recipes import RecipeError, layers_text, parse
+from core.recipes.language import RecipeError, layers_text, parse
 from core.store import Array, Card
 from core.util.files import write_bytes
 from core.vectorfiles import Vectors

@@ -20,7 +20,7 @@ from core.checkpoints import (
     FamilyError,
     Source,
 )
-from core.recipes import RecipeError, parse
+from core.recipes.language import RecipeError, parse
 
 #: What a checkpoint may be called: a recipe must be able to name it, and a folder too.
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.]*(?:-[A-Za-z0-9_][A-Za-z0-9_.]*)*")

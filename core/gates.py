@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from core import recipes
 from core.artefacts.direction import Direction
+from core.recipes import language
 from core.residual import Action, Site
 from core.store import Array
 
@@ -49,7 +49,7 @@ class Gate:
 Opened = Mapping[Gate, Tensor]
 
 
-def gate(wanted: recipes.Gate, direction: Direction) -> Gate:
+def gate(wanted: language.Gate, direction: Direction) -> Gate:
     """A recipe's gate on a direction."""
     layer = direction.card.layer
     unit = direction.unit(layer)

@@ -9,7 +9,7 @@ from typing import Literal
 
 from core.errors import TillerError
 from core.lenses import Lens
-from core.recipes import Recipe, Term
+from core.recipes.language import Recipe, Term
 
 Corruption = Literal["false", "noise"]
 Differ = Literal["subject", "object"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from core.asking import put
 from core.errors import TillerError
 from core.events import PromptView
 from core.loading import Loaded
+from core.recipes.in_words import put
 from core.replies import token_text
 from core.values import Settings, Turn
 

@@ -23,7 +23,7 @@ from core.edits import RowEdit
 from core.inference import metrics
 from core.loading import Loaded
 from core.nudges import Judged, Verdicts
-from core.recipes import MAX_STRENGTH
+from core.recipes.language import MAX_STRENGTH
 from core.reply_rates import counts, mostly_end, replies
 from core.tasks import Sizes
 from core.util.progress import Learning, Slices

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 
 from core.events import Event
-from core.recipes import Recipe
+from core.recipes.language import Recipe
 from core.values import BLAME, Settings
 
 #: A run that nobody reads stops computing when so many events wait; it goes on when they are read.

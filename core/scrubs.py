@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from core.answers import Answer, fold
 from core.events import Event
-from core.recipes import Term
+from core.recipes.language import Term
 from core.values import Settings
 
 _MAX_KEPT = 8

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from core.answers import Answer, fold, settled
 from core.events import Event, RecipeChanged
-from core.recipes import Recipe
+from core.recipes.language import Recipe
 from core.values import Column, Settings, SettingsError
 
 _MAX_PAST = 100

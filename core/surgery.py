@@ -21,7 +21,7 @@ from transformers.pytorch_utils import Conv1D
 from core.edits import RowEdit
 from core.errors import TillerError
 from core.loading import Loaded
-from core.recipes import Recipe
+from core.recipes.language import Recipe
 from core.residual import Site
 from core.widening import widened
 

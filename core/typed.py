@@ -12,7 +12,7 @@ from pathlib import Path
 
 from core import memory
 from core.errors import UsageError
-from core.recipes import RecipeError, parse
+from core.recipes.language import RecipeError, parse
 
 DTYPES = ("float32", "bfloat16", "float16")
 MAX_THREADS = 1024

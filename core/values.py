@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, urlparse
 
-from core.asking import MESSAGE
 from core.errors import TillerError
-from core.recipes import Recipe, RecipeError, parse
+from core.recipes.in_words import MESSAGE
+from core.recipes.language import Recipe, RecipeError, parse
 from core.tabs import CHAT, TABS
 
 #: The longest message a person may send, in characters. What is over it is refused with a sentence, nothing is lost.
@@ -40,7 +40,7 @@ def _check(good: bool, sentence: str) -> None:
 class Column:
     """A checkpoint and a recipe, side by side with others in a chat.
 
-    ``asks`` are words that are put round each message in this column, with ``{message}`` where it goes (:mod:`core.asking`).
+    ``asks`` are words that are put round each message in this column, with ``{message}`` where it goes (:mod:`core.recipes.in_words`).
     """
 
     checkpoint: str

@@ -131,7 +131,7 @@ def loaded_by(code: str) -> set[str]:
     [
         ("core", set()),
         ("core.values", set()),
-        ("core.recipes", set()),
+        ("core.recipes.language", set()),
         ("core.options", set()),
         ("core.install.environment", set()),
         ("core.families", {"numpy"}),

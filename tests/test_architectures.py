@@ -22,7 +22,7 @@ from core.generation import Speaker, Stream
 from core.layout import lay_out
 from core.loading import Loaded
 from core.prompts import build, chat_prompt, encode, render
-from core.recipes import parse
+from core.recipes.language import parse
 from core.residual import OVERRIDES, AnatomyError, Site, caught, locate
 from core.scoring import reply_logits, score
 from core.values import Column, Sampling, Settings

@@ -28,7 +28,7 @@ from core.exchanging import bake
 from core.inference import metrics
 from core.loading import Loaded
 from core.prompts import chat_prompt
-from core.recipes import Recipe, Term, parse
+from core.recipes.language import Recipe, Term, parse
 from core.residual import hooked, locate
 from core.scoring import reply_logits
 

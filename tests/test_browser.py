@@ -18,7 +18,7 @@ from core.answers import Answer
 from core.display import palette
 from core.engine import Engine
 from core.events import Token
-from core.recipes import parse
+from core.recipes.language import parse
 from core.tabs import TABS
 from core.values import Column, Settings, Turn
 

@@ -19,7 +19,7 @@ from core.engine import Engine
 from core.errors import TillerError, UsageError
 from core.events import Token
 from core.options import Chat, Options
-from core.recipes import parse
+from core.recipes.language import parse
 from core.values import Column, Sampling, Settings
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -33,7 +33,7 @@ from core.learning_truth import _truth_layer
 from core.loading import Loaded
 from core.precompute import precompute
 from core.prompts import chat_prompt, encode
-from core.recipes import parse
+from core.recipes.language import parse
 from core.scoring import reply_logits
 from core.states import states
 from core.util.progress import Learning, Slices

@@ -22,7 +22,7 @@ from core.gates import gauge
 from core.generation import Speaker, Stream
 from core.loading import Loaded
 from core.prompts import chat_prompt
-from core.recipes import Recipe, Term, parse
+from core.recipes.language import Recipe, Term, parse
 from core.scoring import reply_logits, score
 from core.values import Sampling
 

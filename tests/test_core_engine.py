@@ -21,7 +21,7 @@ from core.checkpoints import FamilyError
 from core.engine import SCRUB_STRENGTHS, Engine
 from core.errors import TillerError
 from core.events import Done, Event, Failed, RecipeChanged, Scores, Started, Token
-from core.recipes import parse
+from core.recipes.language import parse
 from core.runs import MAX_WAITING, Run
 from core.values import Column, Sampling, Settings, SettingsError
 

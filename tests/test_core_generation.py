@@ -18,7 +18,7 @@ from core.generation import Speaker, Stream, answer_all
 from core.layout import lay_out
 from core.loading import Loaded
 from core.prompts import chat_prompt, encode
-from core.recipes import parse
+from core.recipes.language import parse
 from core.scoring import score
 from core.values import Sampling
 

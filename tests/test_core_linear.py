@@ -21,7 +21,7 @@ from core.events import Token
 from core.generation import Speaker, Stream
 from core.linear import MOST_ROWS, FewRows, quicken
 from core.loading import Loaded
-from core.recipes import parse
+from core.recipes.language import parse
 from core.scoring import reply_logits
 from core.values import Sampling
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from core.answers import Answer
 from core.events import Done, Failed, Reading, RecipeChanged, Started, Token
-from core.recipes import parse
+from core.recipes.language import parse
 from core.scrubs import Scrubs, scrub_key
 from core.session import Session
 from core.values import Column, Settings, SettingsError

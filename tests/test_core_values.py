@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from core.events import Alternative, Done, Failed, Reading, RecipeChanged, Scores, Started, Token, event_json
-from core.recipes import parse
+from core.recipes.language import parse
 from core.values import MAX_COLUMNS, MAX_MESSAGE, Column, Sampling, Settings, SettingsError, Turn, clean
 
 QUICK = settings(max_examples=50, deadline=None)

@@ -26,7 +26,7 @@ from core.differences import DifferenceError
 from core.edits import EditError, compile_recipe
 from core.engine import Engine
 from core.errors import StoreError, TillerError
-from core.recipes import parse
+from core.recipes.language import parse
 from core.session import Session
 from core.values import Settings
 from tui.dialogs import PickDialog

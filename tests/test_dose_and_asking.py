@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import asking, dose, prompts
+from core import dose, prompts
 from core.dose import LEAST_EFFECT, MOST_DAMAGE, Dose
 from core.engine import Engine
 from core.errors import TillerError
 from core.loading import Loaded
-from core.recipes import parse
+from core.recipes import in_words
+from core.recipes.language import parse
 from core.values import Column, Settings, SettingsError
 
 MARKS = (-2.0, -1.0, 0.0, 1.0, 2.0)
@@ -123,27 +124,27 @@ def nothing(_name: str, _source: str | None) -> dict[str, Any]:
     ],
 )
 def test_a_recipe_in_words(recipe: str, words: str) -> None:
-    assert asking.wish(parse(recipe), nothing) == words
+    assert in_words.wish(parse(recipe), nothing) == words
 
 
 def test_a_card_says_with_which_words_its_direction_was_compared() -> None:
     def details(name: str, source: str | None) -> dict[str, Any]:
         return {"asked": {"wish": "Be polite. {message}"}} if (name, source) == ("mood", "base") else {}
 
-    assert asking.wish(parse("mood@base"), details) == "Be polite. {message}"
-    assert asking.wish(parse("-1*mood@base"), details) == "Answer this without mood: {message}"
-    assert asking.wish(parse("mood"), details) == "Answer this with mood: {message}"
+    assert in_words.wish(parse("mood@base"), details) == "Be polite. {message}"
+    assert in_words.wish(parse("-1*mood@base"), details) == "Answer this without mood: {message}"
+    assert in_words.wish(parse("mood"), details) == "Answer this with mood: {message}"
 
 
 @pytest.mark.parametrize("recipe", ["", "!neurons:entropy"])
 def test_what_cannot_be_asked_for_is_said(recipe: str) -> None:
     with pytest.raises(TillerError, match=r"1\.5\*refusal"):
-        asking.wish(parse(recipe), nothing)
+        in_words.wish(parse(recipe), nothing)
 
 
 def test_braces_in_a_message_stay_as_they_are() -> None:
-    assert asking.put("Be brief: {message}", "print({x}, {message})") == "Be brief: print({x}, {message})"
-    assert asking.put("", "{0}") == "{0}"
+    assert in_words.put("Be brief: {message}", "print({x}, {message})") == "Be brief: print({x}, {message})"
+    assert in_words.put("", "{0}") == "{0}"
 
 
 def test_a_column_that_asks_is_carried_by_links_and_checked() -> None:

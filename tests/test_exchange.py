@@ -29,7 +29,7 @@ from core.errors import TillerError
 from core.exchanging import bring, take
 from core.gates import gauge
 from core.loading import Loaded
-from core.recipes import parse
+from core.recipes.language import parse
 
 Array = np.ndarray[Any, Any]
 LAYERS, WIDTH = tiny.LAYERS, tiny.WIDTH

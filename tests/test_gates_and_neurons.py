@@ -16,7 +16,6 @@ from torch import Tensor
 
 from core import families, loading, store
 from core.artefacts.direction import Direction, load_direction
-from core.completion import complete
 from core.edits import EditError, RowEdit, compile_recipe
 from core.engine import Engine
 from core.errors import TillerError
@@ -25,7 +24,8 @@ from core.gates import gauge
 from core.generation import Speaker, Stream
 from core.loading import Loaded
 from core.prompts import chat_prompt
-from core.recipes import SCOPES, Gate, Recipe, Term, parse
+from core.recipes.completion import complete
+from core.recipes.language import SCOPES, Gate, Recipe, Term, parse
 from core.scoring import reply_logits
 from core.values import Sampling
 

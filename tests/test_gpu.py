@@ -45,7 +45,7 @@ from core.loading import Loaded
 from core.maps import MapOrder
 from core.plan import Placing
 from core.precompute import precompute
-from core.recipes import parse
+from core.recipes.language import parse
 from core.shelf import Shelf
 from core.undo import undo
 from core.util.progress import finished

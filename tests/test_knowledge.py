@@ -26,7 +26,7 @@ from core.loading import Loaded
 from core.map_totals import Totals, compared, pearson
 from core.maps import ROLES, Map, MapError, MapOrder, Traced, Words, steered_at, table
 from core.pairing import PairError, Pairing, where
-from core.recipes import parse
+from core.recipes.language import parse
 from core.residual import hooked
 from core.skiff.world import TABLES
 from core.tracer import Tracer

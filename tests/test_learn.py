@@ -104,7 +104,7 @@ def test_boxes_of_unequal_length_are_split_each_by_itself() -> None:
 
 @pytest.mark.parametrize("name", ["politeness", "my-politeness", "a_1.b", " spaced "])
 def test_names_that_recipes_can_read(name: str) -> None:
-    from core.recipes import parse
+    from core.recipes.language import parse
 
     assert parse(check_name(name)).terms[0].direction == name.strip()
 

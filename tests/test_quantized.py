@@ -41,7 +41,7 @@ from core.loading import Loaded
 from core.plan import Placing
 from core.precompute import precompute
 from core.quantizing import QuantizedError
-from core.recipes import Recipe, parse
+from core.recipes.language import Recipe, parse
 from core.shelf import Shelf
 from core.sources import LoadError
 from core.values import Sampling

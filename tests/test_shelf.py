@@ -20,7 +20,7 @@ from core.events import Done, Event, Failed, RecipeChanged, Started, Status, Tok
 from core.memory import MemoryTextError, Room
 from core.options import Chat, Options
 from core.plan import DoesNotFit, Need, Placing, Plan
-from core.recipes import parse
+from core.recipes.language import parse
 from core.runs import Run
 from core.shelf import NoRoomNow, Shelf
 from core.sources import LoadError, LoadingCancelled, Progress

@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from core import families, store, transfers
 from core.answers import Answer, fold
 from core.engine import Engine
-from core.recipes import parse
+from core.recipes.language import parse
 from core.reply_classes import score
 from core.skiff import heldout
 from core.values import Column, Sampling, Settings

@@ -45,7 +45,7 @@ from core.loading import Loaded
 from core.memory import Room
 from core.nudges import Judged
 from core.prompts import chat_prompt, encode
-from core.recipes import parse
+from core.recipes.language import parse
 from core.residual import hooked
 from core.states import states
 from core.sweeps import Asking

@@ -10,7 +10,7 @@ from textual.widgets import OptionList
 
 from core.display.palette import colour
 from core.lenses import describe, lens, value
-from core.recipes import parse
+from core.recipes.language import parse
 from core.values import Column
 from tests.terminal import ask, running, screen_text, shows, steerable, until
 from tui.alternatives import Alternatives

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.recipes import parse
+from core.recipes.language import parse
 from core.store import artefact_path, fingerprint, save_artefact
 from core.tabs import CHAT, TABS
 from core.values import Column, Settings

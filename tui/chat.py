@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from core.errors import TillerError
-from core.recipes import RecipeError
+from core.recipes.language import RecipeError
 from core.session import Session
 from core.values import MAX_COLUMNS, SettingsError
 from tui.alternatives import Alternatives

@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.suggester import Suggester
 from textual.widgets import Input, Static
 
-from core.completion import complete
+from core.recipes.completion import complete
 from tui.messages import RecipeTyped
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.errors import TillerError
-from core.recipes import Recipe, RecipeError, Term, parse
+from core.recipes.language import Recipe, RecipeError, Term, parse
 from core.values import SettingsError
 from tui.learning import Learning
 from tui.messages import AblationToggled, ColumnChosen, RecipeTyped, SliderChosen, SliderMoved, SourceWanted

@@ -15,7 +15,7 @@ from core import families, loading
 from core.arguments import Arguments
 from core.checkpoints import Family
 from core.errors import TillerError, UsageError
-from core.recipes import parse
+from core.recipes.language import parse
 from core.skiff import transcripts
 from core.skiff.card import model_card
 from core.skiff.log import read_log, write_text

@@ -18,7 +18,7 @@ from core.edits import RowEdit, compile_recipe
 from core.errors import TillerError
 from core.inference import metrics
 from core.inference.metrics import Bystanders
-from core.recipes import Recipe, Term, layers_text
+from core.recipes.language import Recipe, Term, layers_text
 from core.scoring import reply_logits
 from core.skiff.directions_card import LAST_LAYER, PROBES, REFUSAL, TRUTH, UNKNOWN, directions_card
 from core.skiff.log import write_text

@@ -17,7 +17,7 @@ from core import contrast, directions, store
 from core.artefacts.direction import Direction, load_direction
 from core.edits import RowEdit, compile_recipe
 from core.prompts import chat_prompt, encode
-from core.recipes import Recipe, Term
+from core.recipes.language import Recipe, Term
 from core.skiff import heldout
 from core.skiff.measure_chat import verdict
 from core.skiff.rates import Figure, at_least, at_most, count, percentile, repeated

@@ -14,7 +14,7 @@ from core.errors import TillerError
 from core.generation import answer_all
 from core.loading import Loaded
 from core.prompts import chat_prompt
-from core.recipes import Recipe
+from core.recipes.language import Recipe
 from core.reply_classes import Score, score
 from core.values import Sampling
 

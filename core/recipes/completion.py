@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from core.recipes import NEURONS, SCOPES
+from core.recipes.language import NEURONS, SCOPES
 
 _SET = re.compile(rf"!\s*{NEURONS}:([A-Za-z0-9_./-]*)$")
 _ABLATED = re.compile(r"!\s*([A-Za-z_][A-Za-z0-9_.]*)$")

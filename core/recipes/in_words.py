@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from core.errors import TillerError
-from core.recipes import Recipe, Term
+from core.recipes.language import Recipe, Term
 
 #: Where the person's own message goes.
 MESSAGE = "{message}"
