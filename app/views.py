@@ -12,6 +12,7 @@ from typing import Any
 from app.visits import Visit
 from core import dose, lenses
 from core.answers import Answer
+from core.artefacts.store import Card
 from core.checkpoints import Family
 from core.display import palette
 from core.engine import Engine
@@ -20,7 +21,6 @@ from core.events import Done, Event, Failed, RecipeChanged, Scores, Started, Tok
 from core.lenses import Lens
 from core.recipes.language import Recipe, Term
 from core.scrubs import ScrubKey, scrub_key
-from core.store import Card
 from core.values import Settings
 
 #: The grounds that tokens are drawn on, in the light and in the dark page; base.css has the same.

@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.memory import SHARD, highest, resident
 from benchmarks.ratios import interleaved
-from core.store import SHIPPED
+from core.artefacts.store import SHIPPED
 
 #: The answer's length, and what scoring it may take of as many plain passes as there are models.
 TOKENS, MOST = 64, 1.2

@@ -18,7 +18,8 @@ import torch
 from transformers import AutoModelForCausalLM, GenerationConfig
 
 from benchmarks.ratios import interleaved, report
-from core import families, loading, prompts, quantizing, store
+from core import families, loading, prompts, quantizing
+from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.checkpoints import Counterfactual, Family
 from core.edits import RowEdit, compile_recipe

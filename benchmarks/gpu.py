@@ -23,13 +23,13 @@ from benchmarks.large import LEARNT, LENGTHS, TOKENS, Crowd, prompts
 from benchmarks.ratios import interleaved, report
 from benchmarks.tracing import POSITIONS, one_by_one, whole_map
 from core import families, loading, memory, plan
+from core.artefacts.store import SHIPPED
 from core.checkpoints import Family
 from core.engine import Engine
 from core.errors import TillerError
 from core.events import Done, Scores
 from core.loading import Loaded
 from core.states import states
-from core.store import SHIPPED
 
 #: Llama 3.1 8B's config.json, as far as shapes go.
 EIGHT: dict[str, Any] = {

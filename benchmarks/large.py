@@ -20,7 +20,8 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, GenerationConfig, LlamaConfig, PretrainedConfig, Qwen3Config
 
 from benchmarks.ratios import interleaved, report
-from core import families, loading, store
+from core import families, loading
+from core.artefacts import store
 from core.artefacts.direction import Direction
 from core.edits import RowEdit, compile_recipe
 from core.events import Token

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from core.store import SHIPPED
+from core.artefacts.store import SHIPPED
 
 #: What a shard of the saved models may hold.
 SHARD = 50 * 10**6

@@ -25,7 +25,8 @@ from torch import Tensor
 
 from benchmarks.accountability_classifiers import Judged
 from benchmarks.effect_metrics import METRICS, Scene, measure, scene, skiff_kinds
-from core import families, loading, store, undoing
+from core import families, loading, undoing
+from core.artefacts import store
 from core.checkpoints import Checkpoint, Family
 from core.errors import TillerError
 from core.first_order import Embedding

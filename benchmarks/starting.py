@@ -22,7 +22,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.ratios import Timed
-from core import families, store
+from core import families
+from core.artefacts import store
 from core.errors import TillerError
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from core import families, hub, store
+from core import families, hub
+from core.artefacts import store
 from core.checkpoints import OWN_OR_PLAIN, Checkpoint, FamilyError, Source
 from core.family_file import HUB_ID
 from core.options import Options

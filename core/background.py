@@ -9,7 +9,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, ClassVar, Generic, TypeVar
 
-from core import knowledge, store
+from core import knowledge
+from core.artefacts import store
 from core.checkpoints import Family
 from core.errors import TillerError
 from core.jobs import Job, MapJob, State, View, Watched

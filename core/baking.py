@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core import baked, contrast, loading, memory, store, surgery
+from core import baked, contrast, loading, memory, surgery
+from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.baked import Figures
 from core.checkpoints import Checkpoint, Family

@@ -14,7 +14,8 @@ from pathlib import Path as File
 
 import numpy as np
 
-from core import loading, noise, store
+from core import loading, noise
+from core.artefacts import store
 from core.attribution.effects import effects
 from core.checkpoints import Family
 from core.forcing import logprobs_in_slices

@@ -7,7 +7,8 @@ import threading
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from core import cells, families, store
+from core import cells, families
+from core.artefacts import store
 from core.checkpoints import Family
 from core.errors import TillerError
 from core.jobs import Job, JobView

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core import store
+from core.artefacts import store
 from core.artefacts.neuron_sets import KIND, Neuron, read_tensors
 from core.calibration import Calibration
 from core.checkpoints import Family

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import torch
 
-from core import confidence, confidence_tables, families, loading, memory, store, typed
+from core import confidence, confidence_tables, families, loading, memory, typed
 from core.arguments import Arguments
+from core.artefacts import store
 from core.checkpoints import Family
 from core.confidence import Confidence
 from core.errors import TillerError, UsageError

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from core.artefacts.store import SHIPPED
 from core.checkpoints import Family
 from core.errors import TillerError
-from core.store import SHIPPED
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")

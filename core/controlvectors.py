@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from gguf import GGUFReader, GGUFWriter
 
+from core.artefacts.store import Array
 from core.errors import StoreError
-from core.store import Array
 
 ARCHITECTURE = "controlvector"
 MAGIC = b"GGUF"

@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from core import store
+from core.artefacts import store
 from core.checkpoints import Checkpoint, Counterfactual
 from core.errors import StoreError, TillerError
 from core.util.files import write_bytes

@@ -11,6 +11,7 @@ import numpy as np
 
 from core import tables
 from core.artefacts.direction import Direction
+from core.artefacts.store import Card
 from core.contrast import ContrastSet
 from core.edits import RowEdit, compile_recipe
 from core.gates import gauge
@@ -20,7 +21,6 @@ from core.loading import Loaded
 from core.recipes.language import Recipe, Term
 from core.scoring import score
 from core.states import Stand
-from core.store import Card
 from core.util.progress import Learning, Slices
 from core.util.resume import Notebook
 

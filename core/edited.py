@@ -13,10 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from core import store
+from core.artefacts import store
+from core.artefacts.store import user_folder
 from core.checkpoints import Counterfactual, Family, FamilyError
 from core.errors import StoreError
-from core.store import user_folder
 
 _log = logging.getLogger(__name__)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")

@@ -30,10 +30,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core import gates, store
+from core import gates
+from core.artefacts import store
 from core.artefacts.direction import Direction
 from core.artefacts.neuron_sets import KIND as NEURONS
 from core.artefacts.neuron_sets import NeuronSet, load_set
+from core.artefacts.store import Array, Card
 from core.checkpoints import Counterfactual
 from core.differences import fingerprint
 from core.errors import TillerError
@@ -41,7 +43,6 @@ from core.gates import Gate, Opened
 from core.loading import Loaded
 from core.recipes.language import Recipe, Scope, Term
 from core.residual import Action, Anatomy, Site
-from core.store import Array, Card
 
 #: (direction, checkpoint it was learnt on) -> the direction; raises TillerError when there is none.
 Fetch = Callable[[str, str], Direction]

@@ -12,8 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from core import answers, explaining, families, lenses, store
+from core import answers, explaining, families, lenses
 from core.answers import Answer
+from core.artefacts import store
+from core.artefacts.store import Card
 from core.attribution.effects import Noise
 from core.carrying import Carrying
 from core.checkpoints import Example, Family
@@ -29,7 +31,6 @@ from core.recipes import in_words
 from core.recipes.language import Recipe, parse
 from core.runs import Run
 from core.stages import Path, path
-from core.store import Card
 from core.values import BLAME, Column, Settings, Turn
 
 if TYPE_CHECKING:

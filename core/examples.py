@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core import store
+from core.artefacts import store
 from core.checkpoints import Family
 from core.contrast import SPLITS, ContrastError, ContrastSet, Item
 from core.errors import StoreError

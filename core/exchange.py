@@ -17,13 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from core import controlvectors, library, loading, shapes, store, vectorfiles
+from core import controlvectors, library, loading, shapes, vectorfiles
+from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
+from core.artefacts.store import Array, Card
 from core.checkpoints import Checkpoint, Family
 from core.drafts import VERSION
 from core.errors import TillerError
 from core.recipes.language import RecipeError, layers_text, parse
-from core.store import Array, Card
 from core.util.files import write_bytes
 from core.vectorfiles import Vectors
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from core import store
+from core.artefacts import store
 from core.artefacts.neuron_sets import KIND, load_set
+from core.artefacts.store import Card
 from core.checkpoints import Family
 from core.errors import TillerError
 from core.recipes.language import Recipe, Term, layers_text
-from core.store import Card
 
 _SCOPE_WORDS = {"all": "all tokens", "prompt": "the prompt", "reply": "the reply", "last": "the prompt's last token"}
 

@@ -16,9 +16,9 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from core.artefacts.store import SHIPPED
 from core.checkpoints import Family
 from core.errors import TillerError
-from core.store import SHIPPED
 
 #: What differs between a true and a false statement.
 Differ = Literal["subject", "object"]

@@ -54,10 +54,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from core.artefacts.store import SHIPPED, user_folder
 from core.checkpoints import TEMPLATES, Checkpoint, Counterfactual, Example, Family, FamilyError, Source, Subtracted
 from core.edited import with_edited
 from core.family_file import read
-from core.store import SHIPPED, user_folder
 
 __all__ = [
     "TEMPLATES",

@@ -10,12 +10,12 @@ import re
 from collections.abc import Sequence
 
 from core import claims, drawings
+from core.artefacts.store import Card
 from core.claims import AS_WELL, SIMILAR, Check, Part
 from core.drawings import Interval
 from core.report import Drawing, Finding
 from core.stats.rates import Rate, at_least, at_most, less, short
 from core.stats.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict
-from core.store import Card
 from core.transfers import MEASURES, PROFILES, SCALINGS, Classes, Report
 from core.truth_probe import SHUFFLES, Probe
 from core.util.table import Table

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from core.artefacts.direction import Direction
+from core.artefacts.store import Array
 from core.recipes import language
 from core.residual import Action, Site
-from core.store import Array
 
 
 @dataclass(frozen=True)

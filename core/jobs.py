@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
 
-from core import store
+from core.artefacts import store
 from core.checkpoints import Family
 from core.examples import Wish
 from core.maps import MapOrder, Traced

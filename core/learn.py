@@ -7,8 +7,9 @@ import sys
 
 import torch
 
-from core import direction_card, examples, families, loading, store
+from core import direction_card, examples, families, loading
 from core.arguments import Arguments
+from core.artefacts import store
 from core.checkpoints import Family
 from core.errors import UsageError
 from core.examples import KINDS, Wish

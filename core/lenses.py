@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from core.answers import Answer
 
     # For its type alone: importing the store brings numpy, and the terminal app paints before that.
-    from core.store import Card
+    from core.artefacts.store import Card
 
 _FIRST = ("truth", "refusal")
 _ASKED = {"introduced_at": BLAME, "retrained_without": f"{BLAME}:retrained", "subtracted": f"{BLAME}:subtracted"}

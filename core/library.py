@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core import store
+from core.artefacts import store
+from core.artefacts.store import Card
 from core.checkpoints import Family
 from core.errors import StoreError
-from core.store import Card
 
 #: What :attr:`Entry.row` says, in its order.
 HEADINGS = ("name", "kind", "learnt on", "method", "layer", "test accuracy", "examples", "made", "weights", "whose")

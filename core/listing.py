@@ -7,7 +7,8 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
-from core import families, hub, memory, sources, store
+from core import families, hub, memory, sources
+from core.artefacts import store
 from core.checkpoints import OWN_OR_PLAIN, Checkpoint, Family
 from core.errors import TillerError
 

@@ -14,7 +14,8 @@ from pathlib import Path as File
 
 import numpy as np
 
-from core import contrast, loading, store
+from core import contrast, loading
+from core.artefacts import store
 from core.attribution.effects import NOWHERE, Noise, noise_of
 from core.checkpoints import Family
 from core.forcing import logprobs_in_slices

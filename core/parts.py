@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from core import agreement, confidence, contrast, directions, measuring_confidence, store
+from core import agreement, confidence, contrast, directions, measuring_confidence
+from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.artefacts.neuron_sets import KIND
 from core.checkpoints import Family

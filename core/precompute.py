@@ -11,9 +11,10 @@ from pathlib import Path
 
 import torch
 
-from core import directions, families, loading, memory, noise, sources, stages, store, tables
+from core import directions, families, loading, memory, noise, sources, stages, tables
 from core.answers import Answer, fold, settled, to_document
 from core.arguments import Arguments
+from core.artefacts import store
 from core.checkpoints import Checkpoint, Family
 from core.contrast import ContrastSet
 from core.engine import Engine

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core import store
+from core.artefacts import store
+from core.artefacts.store import Card
 from core.checkpoints import Family
 from core.errors import TillerError
 from core.stats.rates import short
 from core.stats.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict, together
-from core.store import Card
 from core.util.table import Table
 
 

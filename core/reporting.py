@@ -11,21 +11,9 @@ from typing import TypeVar
 
 import torch
 
-from core import (
-    confidence,
-    contrast,
-    facts,
-    families,
-    knowledge,
-    loading,
-    report,
-    report_pages,
-    store,
-    tasks,
-    transfer,
-    typed,
-)
+from core import confidence, contrast, facts, families, knowledge, loading, report, report_pages, tasks, transfer, typed
 from core.arguments import Arguments
+from core.artefacts import store
 from core.checkpoints import Family
 from core.comparing import Pair
 from core.confidence import Confidence

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core import contrast, store, transfers
+from core import contrast, transfers
+from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.checkpoints import Family
 from core.errors import StoreError, TillerError

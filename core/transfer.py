@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from core import alignments, contrast, layer_maps, store, transfers
+from core import alignments, contrast, layer_maps, transfers
 from core.alignments import Reading, Texts
+from core.artefacts import store
 from core.checkpoints import Family
 from core.contrast import ContrastSet
 from core.drafts import VERSION

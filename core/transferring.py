@@ -11,8 +11,9 @@ from dataclasses import asdict
 
 import torch
 
-from core import cells, claims, families, loading, store, tasks, transfer, typed
+from core import cells, claims, families, loading, tasks, transfer, typed
 from core.arguments import Arguments
+from core.artefacts import store
 from core.checkpoints import Family
 from core.errors import UsageError
 from core.loading import Loaded

@@ -17,12 +17,12 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from core import store
+from core.artefacts import store
+from core.artefacts.store import Array, Card
 from core.checkpoints import Family
 from core.errors import StoreError
 from core.reply_classes import CLASSES
 from core.stats.rates import Rate, short
-from core.store import Array, Card
 
 KIND = "transfer"
 #: The layer profiles of a cell, and what they are called; the shared ones only where checkpoints have templates of their own.

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from core import differences, edited, store, weights
+from core import differences, edited, weights
+from core.artefacts import store
 from core.checkpoints import Family
 from core.errors import TillerError
 from core.loading import Loaded

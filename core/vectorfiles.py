@@ -2,7 +2,7 @@
 
 What a file is follows from its first bytes, not from its name:
 
-- Tiller's own artefacts (:mod:`core.store`), with class means and all that was measured;
+- Tiller's own artefacts (:mod:`core.artefacts.store`), with class means and all that was measured;
 - GGUF control vectors (:mod:`core.controlvectors`);
 - safetensors with ``direction.N`` [width] (repeng's ``ControlVector.directions``) or ``layer_activations.N`` [width] (steering-vectors'
   ``SteeringVector.layer_activations``), or with one tensor, [width] or [layers, width]. Layer N is what leaves block N, counted from 0,
@@ -31,10 +31,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from core import controlvectors, store
+from core import controlvectors
+from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
+from core.artefacts.store import Array
 from core.errors import StoreError
-from core.store import Array
 
 _LAYER = re.compile(r"(direction|layer_activations)\.([0-9]{1,6})")
 _MAKERS = {"direction": "repeng's safetensors", "layer_activations": "steering-vectors' safetensors"}

@@ -13,9 +13,10 @@ from typing import Any
 
 import torch
 
-from core import background, knowledge, loading, logit_lens, prompts, stages, store
+from core import background, knowledge, loading, logit_lens, prompts, stages
 from core.active import Active
 from core.answering import Answering
+from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.attribution.effects import Noise
 from core.background import Background, Lesson, MapWork

@@ -8,7 +8,8 @@ import tiny
 import torch
 from transformers import AutoModelForCausalLM
 
-from core import differences, store
+from core import differences
+from core.artefacts import store
 
 STAGES = ("base", "sft", "safety", "dpo")
 

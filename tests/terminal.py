@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from textual.pilot import Pilot
 
-from core import store
+from core.artefacts import store
 from core.options import Options
 from core.values import Settings
 from tests import tiny

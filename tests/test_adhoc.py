@@ -11,8 +11,9 @@ from huggingface_hub import errors
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
-from core import adhoc, families, loading, store
+from core import adhoc, families, loading
 from core.arguments import Arguments
+from core.artefacts import store
 from core.checkpoints import FamilyError, Source
 from core.command_line import read
 from core.engine import Engine

@@ -135,7 +135,7 @@ def loaded_by(code: str) -> set[str]:
         ("core.options", set()),
         ("core.install.environment", set()),
         ("core.families", {"numpy"}),
-        ("core.store", {"numpy"}),
+        ("core.artefacts.store", {"numpy"}),
         ("core.engine", {"numpy"}),
         ("core.cli", {"numpy"}),
         ("tui", {"numpy", "textual"}),

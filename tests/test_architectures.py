@@ -14,7 +14,8 @@ import torch
 from tokenizers import processors
 from torch import Tensor, nn
 
-from core import families, loading, store
+from core import families, loading
+from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.edits import RowEdit, compile_recipe
 from core.events import Done, Token

@@ -30,11 +30,11 @@ from core import (
     loading,
     noise,
     stages,
-    store,
     weights,
     worn,
 )
 from core.answers import Answer, fold
+from core.artefacts import store
 from core.attribution import effects
 from core.attribution.effects import NOWHERE
 from core.blame_report import Ask, Report

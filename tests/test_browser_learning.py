@@ -11,7 +11,8 @@ from browser_page import Screen, browser
 from browser_server import Served, served, short
 from playwright.sync_api import Browser, expect
 
-from core import controls, learning_refusal, measuring_confidence, reply_rates, store
+from core import controls, learning_refusal, measuring_confidence, reply_rates
+from core.artefacts import store
 from core.engine import Engine
 from core.util.resume import Notebook
 

@@ -14,7 +14,8 @@ from browser_server import Served, served, short
 from playwright.sync_api import Browser, Locator, expect
 from safetensors.numpy import save_file
 
-from core import controls, learning_refusal, reply_rates, store
+from core import controls, learning_refusal, reply_rates
+from core.artefacts import store
 from core.engine import Engine
 from core.util.resume import Notebook
 

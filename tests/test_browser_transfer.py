@@ -10,7 +10,7 @@ from browser_page import Screen, browser
 from browser_server import Served, served
 from playwright.sync_api import Browser, Locator, expect
 
-from core import store
+from core.artefacts import store
 from core.carrying import Carrying
 from core.engine import Engine
 from core.tasks import Sizes, Task

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from core import claims
+from core.artefacts.store import Card
 from core.stats.rates import Rate, at_least, at_most, less, percentile, short, together
-from core.store import Card
 from core.transfers import Report
 
 

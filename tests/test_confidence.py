@@ -28,9 +28,9 @@ from core import (
     logit_variance,
     measuring_confidence,
     neurons,
-    store,
 )
 from core.ablation import Ablation
+from core.artefacts import store
 from core.artefacts.neuron_sets import load_set
 from core.comparing import Pair
 from core.confidence import Confidence, Effect, Measured, Plain

@@ -7,8 +7,8 @@ from collections import Counter, defaultdict
 import pytest
 
 from core import contrast, instructions, statements
+from core.artefacts.store import SHIPPED
 from core.contrast import SPLITS, ContrastSet, Item
-from core.store import SHIPPED
 
 FOLDER = SHIPPED / "contrast"
 LONGEST = 90

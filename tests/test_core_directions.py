@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 import core.states
-from core import answers, contrast, controls, families, loading, reply_rates, store
+from core import answers, contrast, controls, families, loading, reply_rates
+from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.contrast import ContrastError, ContrastSet
 from core.directions import learn

@@ -15,8 +15,8 @@ import pytest
 import tiny
 from safetensors.numpy import load_file
 
-from core import store
 from core.answers import Answer, fold
+from core.artefacts import store
 from core.checkpoints import FamilyError
 from core.engine import SCRUB_STRENGTHS, Engine
 from core.errors import TillerError

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from core import families, store
+from core import families
+from core.artefacts import store
 from core.checkpoints import Family, FamilyError, Source
 
 TREE = """

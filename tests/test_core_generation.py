@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from core import store
+from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.edits import RowEdit, compile_recipe
 from core.events import Done, Event, Reading, RecipeChanged, Scores, Started, Token

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
-from core import families, linear, loading, store
+from core import families, linear, loading
+from core.artefacts import store
 from core.artefacts.direction import load_direction
 from core.edits import compile_recipe
 from core.events import Token

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from core import store
+from core.artefacts import store
 from core.artefacts.direction import load_direction
 from core.errors import StoreError
 

@@ -18,8 +18,9 @@ from textual.widgets import OptionList
 from app.chat import Chat
 from app.steering import Steering
 from app.visits import Visits
-from core import differences, families, loading, store
+from core import differences, families, loading
 from core.answers import Answer, fold
+from core.artefacts import store
 from core.artefacts.direction import load_direction
 from core.checkpoints import Counterfactual, FamilyError
 from core.differences import DifferenceError

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from safetensors.numpy import save_file
 
-from core import direction_card, exchange, families, store
+from core import direction_card, exchange, families
+from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.checkpoints import Family
 from core.edits import compile_recipe

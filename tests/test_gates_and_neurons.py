@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from core import families, loading, store
+from core import families, loading
+from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.edits import EditError, RowEdit, compile_recipe
 from core.engine import Engine

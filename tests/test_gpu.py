@@ -30,10 +30,10 @@ from core import (
     memory,
     plan,
     quantizing,
-    store,
     tasks,
     transfer,
 )
+from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.blame_report import Ask
 from core.edits import compile_recipe

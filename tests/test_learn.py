@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import tiny
 
-from core import controls, direction_card, examples, families, learning_refusal, library, reply_rates, store
+from core import controls, direction_card, examples, families, learning_refusal, library, reply_rates
+from core.artefacts import store
 from core.artefacts.direction import load_direction
+from core.artefacts.store import Card
 from core.contrast import ContrastError, ContrastSet
 from core.engine import Engine
 from core.errors import StoreError, TillerError, UsageError
@@ -19,7 +21,6 @@ from core.examples import FEWEST, Wish, check_name, of_texts, wish
 from core.learn import learn
 from core.residual import AnatomyError
 from core.stats import permutation
-from core.store import Card
 
 POLITE = [f"Could you please tell me about thing {index}?" for index in range(8)]
 RUDE = [f"Tell me about thing {index}, now." for index in range(8)]

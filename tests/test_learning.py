@@ -14,7 +14,8 @@ import pytest
 import tiny
 import torch
 
-from core import contrast, controls, directions, families, jobs, learning_refusal, loading, parts, reply_rates, store
+from core import contrast, controls, directions, families, jobs, learning_refusal, loading, parts, reply_rates
+from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.engine import Engine
 from core.errors import StoreError, TillerError, UsageError

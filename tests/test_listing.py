@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import tiny
 
-from core import families, listing, store
+from core import families, listing
+from core.artefacts import store
 from core.checkpoints import FamilyError
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -29,9 +29,9 @@ from core import (
     quantizing,
     reply_rates,
     sources,
-    store,
     weights,
 )
+from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.edits import compile_recipe
 from core.errors import TillerError

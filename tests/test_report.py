@@ -29,6 +29,7 @@ from core import (
     reporting,
     truth_probe,
 )
+from core.artefacts.store import Card
 from core.comparing import Pair
 from core.confidence_plots import reliability, scatter
 from core.contrast import Item
@@ -37,7 +38,6 @@ from core.report import Finding, Report, ReportError, unmeasured
 from core.stats import verdicts
 from core.stats.rates import Rate
 from core.stats.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE
-from core.store import Card
 from core.transfers import Report as Transferred
 from core.truth_probe import Probe
 from core.util.table import Table

@@ -15,7 +15,8 @@ import tiny
 import torch
 from markdown_it import MarkdownIt
 
-from core import families, loading, store
+from core import families, loading
+from core.artefacts import store
 from core.artefacts.direction import Direction
 from core.errors import TillerError
 from core.reply_classes import score

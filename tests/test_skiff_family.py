@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from core import families, store, transfers
+from core import families, transfers
 from core.answers import Answer, fold
+from core.artefacts import store
 from core.engine import Engine
 from core.recipes.language import parse
 from core.reply_classes import score

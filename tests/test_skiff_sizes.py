@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from core import families
+from core.artefacts.store import SHIPPED
 from core.errors import UsageError
 from core.skiff.model import Shape, new_model
 from core.skiff.sizes import SHAPES, is_small, sized, small_toml
 from core.skiff.stage_run import load_tokenizer
 from core.skiff.stages import quick, shipped
 from core.skiff.training import train_skiff
-from core.store import SHIPPED
 
 
 def test_full_is_the_recipe_as_it_is() -> None:

@@ -24,13 +24,13 @@ from core import (
     loading,
     nudges,
     pushes,
-    store,
     sweeps,
     tasks,
     transfer,
     transferring,
     transfers,
 )
+from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.carrying import Carrying
 from core.checkpoints import Family

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from core import controls, learning_refusal, reply_rates, store
+from core import controls, learning_refusal, reply_rates
+from core.artefacts import store
 from core.util.resume import Notebook
 from tests import tiny
 from tests.terminal import ask, running, screen_text, shows, until

@@ -11,7 +11,8 @@ from gguf import GGUFReader
 from safetensors.numpy import save_file
 from textual.widgets import DataTable, Input, TextArea
 
-from core import controls, learning_refusal, reply_rates, store
+from core import controls, learning_refusal, reply_rates
+from core.artefacts import store
 from core.background import Lesson
 from tests import tiny
 from tests.terminal import running, screen_text, shows, until

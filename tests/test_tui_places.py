@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.artefacts.store import artefact_path, fingerprint, save_artefact
 from core.recipes.language import parse
-from core.store import artefact_path, fingerprint, save_artefact
 from core.tabs import CHAT, TABS
 from core.values import Column, Settings
 from tests.terminal import ask, running, screen_text, shows, steerable, until

@@ -8,7 +8,8 @@ import pytest
 from textual.widgets import DataTable
 from transformers import LlamaConfig
 
-from core import families, loading, store, transfer
+from core import families, loading, transfer
+from core.artefacts import store
 from core.carrying import Carrying
 from core.tasks import Sizes, Task
 from core.util.progress import finished

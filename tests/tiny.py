@@ -29,7 +29,7 @@ from transformers import (
     SmolLM3Config,
 )  # fmt: skip
 
-from core import store
+from core.artefacts import store
 
 VOCABULARY = 320
 WIDTH = 32

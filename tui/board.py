@@ -29,9 +29,9 @@ from tui.token_panel import TokenPanel
 from tui.transcript import Transcript
 
 if TYPE_CHECKING:
+    from core.artefacts.store import Card
     from core.engine import Engine
     from core.runs import Run
-    from core.store import Card
 
 _RECORDED = "recorded · this was answered earlier; {when}Ctrl+R lets the model answer it now."
 _EMPTY = (

@@ -10,8 +10,8 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from core.artefacts.store import Array, Card, read_card
 from core.errors import StoreError
-from core.store import Array, Card, read_card
 
 _OWN = ("vectors", "positive", "negative")
 

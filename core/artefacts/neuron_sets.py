@@ -9,9 +9,9 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from core import store
+from core.artefacts import store
+from core.artefacts.store import Array, Card
 from core.errors import StoreError
-from core.store import Array, Card
 
 #: A block and a neuron in it.
 Neuron = tuple[int, int]

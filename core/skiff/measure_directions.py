@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core import claims, contrast, directions, families, store, tasks, transfer, transfers
+from core import claims, contrast, directions, families, tasks, transfer, transfers
+from core.artefacts import store
 from core.artefacts.direction import Direction
 from core.drafts import ablate
 from core.edits import RowEdit, compile_recipe

@@ -13,7 +13,8 @@ from functools import partial
 
 import numpy as np
 
-from core import contrast, directions, store
+from core import contrast, directions
+from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.edits import RowEdit, compile_recipe
 from core.prompts import chat_prompt, encode

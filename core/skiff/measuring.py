@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from core import store
+from core.artefacts import store
 from core.errors import TillerError
 from core.skiff.agreement import agreement_figures
 from core.skiff.measure_chat import CHAT_MEASURES

@@ -13,7 +13,8 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from core import differences, store
+from core import differences
+from core.artefacts import store
 from core.errors import StoreError
 from core.skiff import log, rounding
 from core.skiff.estimate import Clock, Cost

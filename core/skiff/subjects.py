@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from core import loading, store
+from core import loading
+from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.checkpoints import Family
 from core.edits import RowEdit, compile_recipe

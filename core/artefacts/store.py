@@ -26,7 +26,7 @@ from core.errors import StoreError
 from core.util.files import write_bytes
 
 FORMAT = 1
-SHIPPED = Path(__file__).resolve().parent.parent / "vectors"
+SHIPPED = Path(__file__).resolve().parents[2] / "vectors"
 _MAX_HEADER = 100_000_000
 
 Array = NDArray[np.float32]
