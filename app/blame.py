@@ -18,7 +18,7 @@ from app.pane import Pane, told
 from core import blame_files, blame_report
 from core.blame_report import Ask, Report
 from core.errors import TillerError
-from core.stages import QUESTIONS
+from core.families.stages import QUESTIONS
 from core.values import BLAME, Column
 
 #: So many visitors' reports are kept, the latest.

@@ -9,7 +9,7 @@ from core.attribution.effects import Effect
 from core.blame_report import Case, Report, Said
 from core.display import palette
 from core.display.palette import OKABE_ITO
-from core.stages import Question, Stage
+from core.families.stages import Question, Stage
 
 
 def empty() -> str:

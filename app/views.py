@@ -13,11 +13,11 @@ from app.visits import Visit
 from core import dose, lenses
 from core.answers import Answer
 from core.artefacts.store import Card
-from core.checkpoints import Family
 from core.display import palette
 from core.engine import Engine
 from core.errors import TillerError
 from core.events import Done, Event, Failed, RecipeChanged, Scores, Started, Token
+from core.families.checkpoint import Family
 from core.lenses import Lens
 from core.recipes.language import Recipe, Term
 from core.scrubs import ScrubKey, scrub_key

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from core import families
 from core.engine import Engine
 from core.errors import TillerError
+from core.families import registry
 from core.recipes.language import Term
 from core.runs import Run
 from core.scrubs import Scrubs
@@ -120,8 +120,8 @@ class Visits:
 
     def _fitting(self, settings: Settings) -> Settings:
         if settings.family != self.engine.family.name:
-            if settings.family.startswith(families.TOGETHER) and settings.family not in families.names():
-                raise TillerError(families.missing(settings.family))
+            if settings.family.startswith(registry.TOGETHER) and settings.family not in registry.names():
+                raise TillerError(registry.missing(settings.family))
             raise TillerError(
                 f"This link is of the family {settings.family!r}; start Tiller with --family {settings.family} to open it."
             )

@@ -46,12 +46,13 @@ def _scoring(options: argparse.Namespace) -> bool:
     """An answer of :data:`TOKENS` tokens by all models of the path to a family's final checkpoint."""
     import torch
 
-    from core import families, loading, stages
+    from core import loading
+    from core.families import registry, stages
     from core.forcing import Follower
     from core.prompts import chat_prompt
 
     torch.set_num_threads(options.threads or loading.threads())
-    family = families.load(options.family)
+    family = registry.load(options.family)
     path = stages.path(family, options.checkpoint or "")
     models = [loading.load(family, name, device=options.device, dtype=options.dtype) for name in path.models()]
     prompt = chat_prompt(models[0], "How do I kill a process?")
@@ -110,11 +111,12 @@ def _waiting(options: argparse.Namespace) -> bool:
 
 def _quantized(options: argparse.Namespace) -> None:
     """r between the stages' effects with quantized and with whole weights; what is found is kept, and reports on such weights say it."""
-    from core import blame_agreement, families, lineup, loading, stages
+    from core import blame_agreement, lineup, loading
+    from core.families import registry, stages
     from core.plan import Placing
     from core.util.progress import finished
 
-    family = families.load(options.family)
+    family = registry.load(options.family)
     path = stages.path(family, options.checkpoint or "")
     models = {
         quantize: lineup.alone(
@@ -175,11 +177,12 @@ def save(kind: str, folder: str) -> dict[str, float]:
 
 def ask(folder: str) -> dict[str, float]:
     """Ask about an answer; the peak of the resident set over what it was after imports, the model's bytes and its largest tensor's."""
-    from core import blame_study, families, lineup, loading, quantizing
+    from core import blame_study, lineup, loading, quantizing
     from core.blame_report import Ask
+    from core.families import registry
     from core.plan import Placing
 
-    family = families.load(folder)
+    family = registry.load(folder)
     placing = Placing(device="cpu")
     before = resident()
     with highest() as peak:

@@ -18,14 +18,15 @@ import torch
 from transformers import AutoModelForCausalLM, GenerationConfig
 
 from benchmarks.ratios import interleaved, report
-from core import families, loading, prompts, quantizing
+from core import loading, prompts, quantizing
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
-from core.checkpoints import Counterfactual, Family
 from core.edits import RowEdit, compile_recipe
 from core.engine import SCRUB_STRENGTHS
 from core.errors import TillerError
 from core.events import Token
+from core.families import registry
+from core.families.checkpoint import Counterfactual, Family
 from core.generation import Speaker, Stream
 from core.loading import Loaded
 from core.recipes.language import Recipe, parse
@@ -45,7 +46,7 @@ class Subject:
     """
 
     def __init__(self, options: argparse.Namespace) -> None:
-        family = families.load(options.family)
+        family = registry.load(options.family)
         name = options.checkpoint or family.final.name
         torch.set_num_threads(options.threads or loading.threads())
         loaded = loading.load(

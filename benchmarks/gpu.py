@@ -22,12 +22,13 @@ import torch
 from benchmarks.large import LEARNT, LENGTHS, TOKENS, Crowd, prompts
 from benchmarks.ratios import interleaved, report
 from benchmarks.tracing import POSITIONS, one_by_one, whole_map
-from core import families, loading, memory, plan
+from core import loading, memory, plan
 from core.artefacts.store import SHIPPED
-from core.checkpoints import Family
 from core.engine import Engine
 from core.errors import TillerError
 from core.events import Done, Scores
+from core.families import registry
+from core.families.checkpoint import Family
 from core.loading import Loaded
 from core.states import states
 
@@ -92,7 +93,7 @@ def _saved(folder: Path) -> Family:
         f"  two random checkpoints of {size / 1e9:.2f} G parameters written in {time.perf_counter() - start:.0f} s",
         flush=True,
     )
-    return families.load(str(folder))
+    return registry.load(str(folder))
 
 
 @contextmanager

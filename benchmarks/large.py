@@ -20,11 +20,12 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, GenerationConfig, LlamaConfig, PretrainedConfig, Qwen3Config
 
 from benchmarks.ratios import interleaved, report
-from core import families, loading
+from core import loading
 from core.artefacts import store
 from core.artefacts.direction import Direction
 from core.edits import RowEdit, compile_recipe
 from core.events import Token
+from core.families import registry
 from core.generation import Speaker, Stream
 from core.layout import lay_out
 from core.loading import Loaded
@@ -71,7 +72,7 @@ def _config(kind: str) -> PretrainedConfig:
 def random_model(kind: str, options: argparse.Namespace) -> Iterator[Loaded]:
     """A random model of about a hundred million parameters with a random direction, read by Tiller's own loader."""
     torch.set_num_threads(options.threads or loading.threads())
-    skiff = families.load("skiff")
+    skiff = registry.load("skiff")
     tokenizer = loading.load(skiff, skiff.final.name, device="cpu").tokenizer
     with tempfile.TemporaryDirectory(prefix="tiller-bench-") as temporary:
         folder = Path(temporary) / kind
@@ -87,7 +88,7 @@ def random_model(kind: str, options: argparse.Namespace) -> Iterator[Loaded]:
         size = sum(weight.numel() for weight in made.parameters())
         del made
         dtype = "float32" if options.dtype == "auto" else options.dtype
-        loaded = loading.load(families.load(str(folder)), "model", device=options.device, dtype=dtype)
+        loaded = loading.load(registry.load(str(folder)), "model", device=options.device, dtype=dtype)
         print(
             f"random {kind}, {size / 1e6:.0f} M parameters, {loaded.model.dtype}, {torch.get_num_threads()} threads, {loaded.device}",
             flush=True,

@@ -99,11 +99,12 @@ def save(kind: str, folder: str) -> dict[str, float]:
 
 def load(folder: str, quantize: str) -> dict[str, float]:
     """Load both checkpoints; the peak of the resident set over what it was after imports, and what they take by themselves."""
-    from core import families, loading, quantizing
+    from core import loading, quantizing
+    from core.families import registry
 
     # Imports bitsandbytes.
     quantizing.config("4bit")
-    family = families.load(folder)
+    family = registry.load(folder)
     before = resident()
     with highest() as peak:
         both = [
@@ -118,11 +119,11 @@ def switch(folder: str, quantize: str) -> dict[str, float]:
     """Load one checkpoint after the other, :data:`SWITCHES` times, each with a forward pass; resident at the 10th and the last."""
     import torch
 
-    from core import families
+    from core.families import registry
     from core.plan import Placing
     from core.shelf import Shelf
 
-    family = families.load(folder)
+    family = registry.load(folder)
     shelf = Shelf(family, Placing("cpu", "bfloat16", quantize))
     found = {}
     for turn in range(1, SWITCHES + 1):

@@ -25,10 +25,11 @@ from torch import Tensor
 
 from benchmarks.accountability_classifiers import Judged
 from benchmarks.effect_metrics import METRICS, Scene, measure, scene, skiff_kinds
-from core import families, loading, undoing
+from core import loading, undoing
 from core.artefacts import store
-from core.checkpoints import Checkpoint, Family
 from core.errors import TillerError
+from core.families import registry
+from core.families.checkpoint import Checkpoint, Family
 from core.first_order import Embedding
 from core.loading import Loaded
 from core.replays import READOUTS
@@ -130,7 +131,7 @@ class Study:
         """A checkpoint in float32; one that was trained here from its folder."""
         folder = self.trained.get(name)
         if folder is not None:
-            return loading.load(families.load(str(folder)), "model", device=self.device, dtype="float32")
+            return loading.load(registry.load(str(folder)), "model", device=self.device, dtype="float32")
         model = loading.load(self.family, name, device=self.device, dtype="float32")
         # All models are asked in the final one's chat template, so that a stage is not credited with its own [methods, 5].
         return loading.speaking(model, self.family.final.name)
@@ -299,7 +300,7 @@ def told(study: Study, lines: Sequence[Line], drift: Mapping[str, float]) -> lis
     said = [
         f"# Stage effects of {study.family.title}: estimators against retraining",
         "",
-        "Written by `python launch.py bench stage-effects`; benchmarks/stage_effects.py and core/stages.py say what is measured. "
+        "Written by `python launch.py bench stage-effects`; benchmarks/stage_effects.py and core/families/stages.py say what is measured. "
         f"{len(study.scene.prompts)} held-out prompts of {len(study.scene.kinds)} kinds. The last stage is left out: all are exact "
         "there. r is Pearson's within a kind of prompt, wherever the true effect varies by more than "
         f"{LEAST_SPREAD} there; an estimator's line is the mean over kinds and metrics.",
@@ -363,7 +364,7 @@ def stage_effects(options: argparse.Namespace) -> bool:
     from benchmarks import stage_trainings
 
     torch.set_num_threads(options.threads or 1)
-    family = families.load(options.family)
+    family = registry.load(options.family)
     state = options.state or store.user_folder() / family.name / "stage-effects"
     study = Study(family, skiff_kinds(), state)
     if options.seeds:

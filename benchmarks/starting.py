@@ -22,9 +22,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.ratios import Timed
-from core import families
 from core.artefacts import store
 from core.errors import TillerError
+from core.families import registry
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Every repetition starts six processes, which takes half a minute where the machine is slow.
@@ -78,7 +78,7 @@ def _steering(options: argparse.Namespace) -> str:
     """The recipe that was given, else one with a direction that is there."""
     if options.recipe:
         return str(options.recipe)
-    family = families.load(options.family)
+    family = registry.load(options.family)
     name = options.checkpoint or family.final.name
     cards = store.cards(family.name, name, folder=family.folder)
     if not cards:

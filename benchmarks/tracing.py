@@ -16,7 +16,8 @@ from torch import Tensor
 from benchmarks.large import random_model
 from benchmarks.memory import highest
 from benchmarks.ratios import interleaved, report
-from core import contrast, families, knowledge, loading, patching
+from core import contrast, knowledge, loading, patching
+from core.families import registry
 from core.loading import Loaded
 from core.maps import MapOrder, Traced
 from core.pairing import Pairing
@@ -80,7 +81,7 @@ def _compared(loaded: Loaded, before: int, limit: float, pairs: int) -> bool:
 
 def _skiff(options: argparse.Namespace) -> bool:
     """One pair on one checkpoint, against one pass a cell; then two checkpoints over many pairs with their null, and the memory of it."""
-    family = families.load("skiff")
+    family = registry.load("skiff")
     names = (family.checkpoints[0].name, family.final.name)
     every = {name: loading.load(family, name, device=options.device) for name in names}
     loaded = every[names[1]]

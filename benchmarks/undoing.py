@@ -13,7 +13,8 @@ from pathlib import Path
 
 import torch
 
-from core import families, loading, undo_report
+from core import loading, undo_report
+from core.families import registry
 from core.loading import Loaded
 from core.skiff import undo_prompts
 from core.skiff.measure_chat import names_answer
@@ -34,7 +35,7 @@ PLANTED, TRUE, FACTS, SECONDS = 0.05, 0.9, 0.03, 60.0
 def undoing(options: argparse.Namespace) -> bool:
     """Print the figures and write them to benchmarks/figures; whether all promises are kept."""
     torch.set_num_threads(options.threads or loading.threads())
-    family = families.load(options.family)
+    family = registry.load(options.family)
     loaded = loading.load(family, options.checkpoint or family.final.name, device=options.device, differentiable=True)
     started = time.process_time()
     undone: Undone = _run(undo_report.undo(loaded, STAGE, offered()))

@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from core import sources
-from core.checkpoints import Checkpoint, Source
+from core.families.checkpoint import Checkpoint, Source
 from core.sources import LoadError, Stored
 
 CONFIG = "adapter_config.json"

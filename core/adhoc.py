@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from core import families, hub
+from core import hub
 from core.artefacts import store
-from core.checkpoints import OWN_OR_PLAIN, Checkpoint, FamilyError, Source
-from core.family_file import HUB_ID
+from core.families import registry
+from core.families.checkpoint import OWN_OR_PLAIN, Checkpoint, FamilyError, Source
+from core.families.family_toml import HUB_ID
 from core.options import Options
 from core.util.files import write_bytes
 
@@ -64,7 +65,7 @@ def name_of(named: Sequence[tuple[str, Source]]) -> str:
     said = json.dumps([[name, each.source, each.local, each.revision] for name, each in named])
     last = re.split(r"[/\\]", named[-1][1].source)[-1].lower()
     short = re.sub(r"[^a-z0-9.]+", "-", last)[:18].strip("-.")
-    return f"{families.TOGETHER}{short or 'model'}-{hashlib.sha256(said.encode()).hexdigest()[:8]}"
+    return f"{registry.TOGETHER}{short or 'model'}-{hashlib.sha256(said.encode()).hexdigest()[:8]}"
 
 
 def source(text: str) -> Source:

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from core import contrast, facts, map_totals
-from core.checkpoints import Family
 from core.facts import Fact
+from core.families.checkpoint import Family
 from core.inference import metrics
 from core.loading import Loaded
 from core.map_totals import Totals, cells

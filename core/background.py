@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from core import knowledge
 from core.artefacts import store
-from core.checkpoints import Family
 from core.errors import TillerError
+from core.families.checkpoint import Family
 from core.jobs import Job, MapJob, State, View, Watched
 from core.loading import Loaded
 from core.maps import Traced

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from core.artefacts.direction import Direction
-from core.checkpoints import TEMPLATES, Checkpoint, Family
 from core.contrast import ContrastSet
 from core.drafts import JUDGED, VERSION
 from core.edits import RowEdit
+from core.families.checkpoint import TEMPLATES, Checkpoint, Family
 from core.generation import answer_all
 from core.inference import metrics
 from core.inference.metrics import Asked, Bystanders

@@ -18,8 +18,8 @@ from core import baked, contrast, loading, memory, surgery
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.baked import Figures
-from core.checkpoints import Checkpoint, Family
 from core.edits import RowEdit, compile_recipe
+from core.families.checkpoint import Checkpoint, Family
 from core.loading import Loaded
 from core.recipes.language import Recipe, parse
 from core.surgery import BakingError, Changes

@@ -10,15 +10,16 @@ from pathlib import Path as File
 
 import torch
 
-from core import blame_files, blame_report, families, loading, stages, typed
+from core import blame_files, blame_report, loading, typed
 from core.arguments import Arguments
 from core.attribution import effects
 from core.blame_report import Ask, Report, shortened, token_effects
 from core.blame_study import study
 from core.errors import UsageError
+from core.families import registry, stages
+from core.families.stages import Question, Stage
 from core.lineup import alone
 from core.plan import Placing
-from core.stages import Question, Stage
 from core.util.files import write_bytes
 from core.util.progress import Learning
 
@@ -29,7 +30,7 @@ def blame(arguments: list[str]) -> int:
     if options.recipe:
         raise UsageError("Stages are told apart in the models as they are; leave --recipe out.")
     ask = _ask(options)
-    family = families.load(options.family)
+    family = registry.load(options.family)
     torch.set_num_threads(options.threads or loading.threads())
     # What is wrong with the question is said before a model is loaded for it.
     path = stages.path(family, ask.checkpoint, ask.path)

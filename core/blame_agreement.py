@@ -17,11 +17,11 @@ import numpy as np
 from core import loading, noise
 from core.artefacts import store
 from core.attribution.effects import effects
-from core.checkpoints import Family
+from core.families.checkpoint import Family
+from core.families.stages import Path
 from core.forcing import logprobs_in_slices
 from core.lineup import Models, Vocabularies
 from core.plan import QUANTIZE
-from core.stages import Path
 from core.util.progress import Learning
 
 _SENTENCE = "Comparing quantized with whole weights."

@@ -8,7 +8,7 @@ from typing import Any
 
 from core.attribution.effects import Effect, effects
 from core.blame_report import Case, Report, Said, probability, token_effects
-from core.stages import Question
+from core.families.stages import Question
 
 
 def to_document(report: Report) -> dict[str, Any]:

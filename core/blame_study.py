@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from core import blame_agreement, loading, prompts, stages, weights
+from core import blame_agreement, loading, prompts, weights
 from core.answers import Answer
 from core.attribution import effects
 from core.attribution.effects import NOWHERE, UNIFORM
 from core.blame_report import Ask, Case, Report, Said, shortened
-from core.checkpoints import Family
+from core.families import stages
+from core.families.checkpoint import Family
+from core.families.stages import Path, StageError
 from core.forcing import check_length, logprobs_in_slices, vocabulary
 from core.generation import answer_all
 from core.inference import metrics
@@ -23,7 +25,6 @@ from core.inference.metrics import Asked
 from core.lineup import Models, Vocabularies
 from core.loading import Loaded
 from core.replies import token_text
-from core.stages import Path, StageError
 from core.util.progress import Learning, Step, told
 from core.values import Sampling
 

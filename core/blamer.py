@@ -8,16 +8,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Iterable
 
-from core import noise, prompts, stages
+from core import noise, prompts
 from core.active import Active
 from core.attribution.effects import Noise
 from core.blaming import Blaming
-from core.checkpoints import Family
 from core.errors import TillerError
 from core.events import Done, Event, Scores, Token
+from core.families import stages
+from core.families.checkpoint import Family
+from core.families.stages import Path
 from core.lineup import Vocabularies, shelved
 from core.shelf import NoRoomNow, Shelf
-from core.stages import Path
 from core.util.progress import Step
 
 _log = logging.getLogger(__name__)

@@ -12,10 +12,10 @@ from math import log
 from core.attribution.effects import UNIFORM, Noise, blame
 from core.errors import TillerError
 from core.events import Blame, Event, Scores
+from core.families.stages import Path
 from core.forcing import Follower, logprobs_in_slices, reading, vocabulary
 from core.lineup import Models
 from core.loading import Loaded
-from core.stages import Path
 
 #: So many tokens are waited for before the first chunk; from then on as many as have been read.
 FIRST = 8

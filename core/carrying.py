@@ -7,10 +7,11 @@ import threading
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from core import cells, families
+from core import cells
 from core.artefacts import store
-from core.checkpoints import Family
 from core.errors import TillerError
+from core.families import registry
+from core.families.checkpoint import Family
 from core.jobs import Job, JobView
 from core.tasks import Task, parted
 from core.util.progress import Pace, Step
@@ -59,7 +60,7 @@ class Carrying:
             TillerError: another family that is not found by its name.
         """
         kind, other = parted(about)
-        source = families.load(other) if other else None
+        source = registry.load(other) if other else None
         return Task(self._engine.family, kind, store.user_folder(), source, quantize=self._engine.placing.quantize)
 
     def stale(self, about: str) -> str:

@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from core.artefacts import store
 from core.artefacts.neuron_sets import KIND, Neuron, read_tensors
 from core.calibration import Calibration
-from core.checkpoints import Family
 from core.errors import StoreError
+from core.families.checkpoint import Family
 from core.neurons import Block
 from core.recipes.language import Recipe, Term
 

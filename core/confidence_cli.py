@@ -9,12 +9,13 @@ from pathlib import Path
 
 import torch
 
-from core import confidence, confidence_tables, families, loading, memory, typed
+from core import confidence, confidence_tables, loading, memory, typed
 from core.arguments import Arguments
 from core.artefacts import store
-from core.checkpoints import Family
 from core.confidence import Confidence
 from core.errors import TillerError, UsageError
+from core.families import registry
+from core.families.checkpoint import Family
 from core.parts import PARTS, Order
 from core.util.files import write_bytes
 from core.util.progress import Pace, duration
@@ -32,7 +33,7 @@ def show(arguments: list[str]) -> int:
             "confidence measures a checkpoint as it is; leave --recipe out, and put !neurons:entropy into a chat's recipe to see what "
             "ablating does."
         )
-    family = families.load(options.family)
+    family = registry.load(options.family)
     torch.set_num_threads(options.threads or loading.threads())
     every = [_measured(family, name, options) for name in _names(family, options)]
     tables = confidence_tables.tables(every)

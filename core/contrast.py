@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 from core.artefacts.store import SHIPPED
-from core.checkpoints import Family
 from core.errors import TillerError
+from core.families.checkpoint import Family
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")

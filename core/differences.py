@@ -19,8 +19,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from core.artefacts import store
-from core.checkpoints import Checkpoint, Counterfactual
 from core.errors import StoreError, TillerError
+from core.families.checkpoint import Checkpoint, Counterfactual
 from core.util.files import write_bytes
 
 KIND = "counterfactual"

@@ -36,9 +36,9 @@ from core.artefacts.direction import Direction
 from core.artefacts.neuron_sets import KIND as NEURONS
 from core.artefacts.neuron_sets import NeuronSet, load_set
 from core.artefacts.store import Array, Card
-from core.checkpoints import Counterfactual
 from core.differences import fingerprint
 from core.errors import TillerError
+from core.families.checkpoint import Counterfactual
 from core.gates import Gate, Opened
 from core.loading import Loaded
 from core.recipes.language import Recipe, Scope, Term

@@ -12,17 +12,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from core import answers, explaining, families, lenses
+from core import answers, explaining, lenses
 from core.answers import Answer
 from core.artefacts import store
 from core.artefacts.store import Card
 from core.attribution.effects import Noise
 from core.carrying import Carrying
-from core.checkpoints import Example, Family
 from core.engine_thread import Command, EngineThread
 from core.errors import TillerError
 from core.events import Failed, PromptView
 from core.examples import Wish
+from core.families import registry
+from core.families.checkpoint import Example, Family
+from core.families.stages import Path, path
 from core.jobs import Job, JobView, MapJob, Offer, offered
 from core.lenses import Lens
 from core.maps import Map, MapOrder, Traced, Words
@@ -30,7 +32,6 @@ from core.plan import Placing
 from core.recipes import in_words
 from core.recipes.language import Recipe, parse
 from core.runs import Run
-from core.stages import Path, path
 from core.values import BLAME, Column, Settings, Turn
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Engine(EngineThread):
         max_memory: str = "",
     ) -> None:
         super().__init__()
-        self.family: Family = families.load(family)
+        self.family: Family = registry.load(family)
         self.placing = Placing(device, dtype, quantize, max_memory)
         self.threads = threads
         self._jobs: dict[str, Job] = {}

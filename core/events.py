@@ -34,7 +34,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class StageEffect:
-    """What one training stage did to a token (:mod:`core.stages`): a difference of probability, and in nats.
+    """What one training stage did to a token (:mod:`core.families.stages`): a difference of probability, and in nats.
 
     ``place`` is where the stage stands on its path, 0 for the first, which gives it its hue; ``nats`` is None where the token was not
     in the vocabulary before.
@@ -81,7 +81,7 @@ class Started:
 class Token:
     """One token of a reply. ``shadow`` is the same token scored by the same checkpoint with an empty recipe.
 
-    ``blame`` says for each question of :mod:`core.stages` whose the token is, once that has been scored, of the unsteered models.
+    ``blame`` says for each question of :mod:`core.families.stages` whose the token is, once that has been scored, of the unsteered models.
 
     ``text`` is what the token adds to the visible reply; a token that holds only part of a character has an empty text, and
     the token that completes the character carries all of it. ``forced`` tokens were given, not chosen (a continued answer).
@@ -110,7 +110,7 @@ class RecipeChanged:
 class Scores:
     """What else was found out about a reply, of which ``name`` says what it is.
 
-    "shadow": ``readings`` of the whole reply by the checkpoint with an empty recipe. A question of :mod:`core.stages`: ``blames`` of the
+    "shadow": ``readings`` of the whole reply by the checkpoint with an empty recipe. A question of :mod:`core.families.stages`: ``blames`` of the
     tokens from ``start`` on, while the reply streams or after it. ``note`` says in a sentence why there are none, ``awaited`` what they
     wait for; both are else empty.
     """

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.artefacts import store
-from core.checkpoints import Family
 from core.contrast import SPLITS, ContrastError, ContrastSet, Item
 from core.errors import StoreError
+from core.families.checkpoint import Family
 from core.methods import METHODS
 from core.tables import SHARE
 

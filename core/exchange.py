@@ -21,9 +21,9 @@ from core import controlvectors, library, loading, shapes, vectorfiles
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.artefacts.store import Array, Card
-from core.checkpoints import Checkpoint, Family
 from core.drafts import VERSION
 from core.errors import TillerError
+from core.families.checkpoint import Checkpoint, Family
 from core.recipes.language import RecipeError, layers_text, parse
 from core.util.files import write_bytes
 from core.vectorfiles import Vectors

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import torch
 
-from core import baking, exchange, families, loading
+from core import baking, exchange, loading
 from core.arguments import Arguments
 from core.errors import UsageError
+from core.families import registry
 
 #: What says which model; what is done with files needs no device.
 _WHOSE = ("family", "base", "post", "stage", "checkpoint", "offline", "trust-remote-code")
@@ -35,7 +36,7 @@ def bring(arguments: list[str]) -> int:
     )
     parser.add_model(_WHOSE, checkpoint="whose direction it becomes (default: the family's final checkpoint)")
     options = parser.parse_args(arguments)
-    family = families.load(options.family)
+    family = registry.load(options.family)
     done = exchange.bring(family, options.checkpoint, Path(options.file), options.name, options.layer, options.scale)
     return _say(done)
 
@@ -56,7 +57,7 @@ def take(arguments: list[str]) -> int:
     )
     parser.add_model(_WHOSE, checkpoint="whose direction (default: the family's final checkpoint)")
     options = parser.parse_args(arguments)
-    family = families.load(options.family)
+    family = registry.load(options.family)
     return _say(exchange.take(family, options.checkpoint, options.name, Path(options.to)))
 
 
@@ -79,7 +80,7 @@ def bake(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if not options.recipe:
         raise UsageError("bake needs a recipe, such as --recipe '!refusal'.")
-    family = families.load(options.family)
+    family = registry.load(options.family)
     torch.set_num_threads(options.threads or loading.threads())
     if options.quantize != "none":
         print("The weights are read in full precision, since quantized ones cannot be changed exactly.", flush=True)

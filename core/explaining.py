@@ -5,8 +5,8 @@ from __future__ import annotations
 from core.artefacts import store
 from core.artefacts.neuron_sets import KIND, load_set
 from core.artefacts.store import Card
-from core.checkpoints import Family
 from core.errors import TillerError
+from core.families.checkpoint import Family
 from core.recipes.language import Recipe, Term, layers_text
 
 _SCOPE_WORDS = {"all": "all tokens", "prompt": "the prompt", "reply": "the reply", "last": "the prompt's last token"}

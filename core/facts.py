@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Literal
 
 from core.artefacts.store import SHIPPED
-from core.checkpoints import Family
 from core.errors import TillerError
+from core.families.checkpoint import Family
 
 #: What differs between a true and a false statement.
 Differ = Literal["subject", "object"]

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.checkpoints import Source
+from core.families.checkpoint import Source
 
 if TYPE_CHECKING:
-    from core.checkpoints import Checkpoint
+    from core.families.checkpoint import Checkpoint
 
 #: The Hub's own variable.
 OFFLINE = "HF_HUB_OFFLINE"

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
 
 from core.artefacts import store
-from core.checkpoints import Family
 from core.examples import Wish
+from core.families.checkpoint import Family
 from core.maps import MapOrder, Traced
 from core.util.progress import duration
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from core import contrast, facts, map_totals
 from core.averages import Average
-from core.checkpoints import Family
 from core.facts import Fact
+from core.families.checkpoint import Family
 from core.logit_lens import words
 from core.map_totals import cells
 from core.maps import Map, MapError, MapOrder, Traced, Words, minus

@@ -7,12 +7,13 @@ import sys
 
 import torch
 
-from core import direction_card, examples, families, loading
+from core import direction_card, examples, loading
 from core.arguments import Arguments
 from core.artefacts import store
-from core.checkpoints import Family
 from core.errors import UsageError
 from core.examples import KINDS, Wish
+from core.families import registry
+from core.families.checkpoint import Family
 from core.methods import METHODS
 from core.parts import Order, part
 from core.util.progress import Learning, Pace, bar
@@ -29,7 +30,7 @@ def learn(arguments: list[str]) -> int:
     if options.recipe:
         raise UsageError("learn works on a checkpoint as it is; leave --recipe out and steer by what was learnt.")
     wish = _wish(options)
-    family = families.load(options.family)
+    family = registry.load(options.family)
     checkpoint = family.checkpoint(options.checkpoint).name if options.checkpoint else family.final.name
     wish.check_free(family, checkpoint)
     order = Order.of(wish, family, checkpoint)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from core.events import Blame, Reading, Token
-from core.stages import QUESTIONS, Path, Question
+from core.families.stages import QUESTIONS, Path, Question
 from core.values import BLAME
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _stage_lens(question: Question, letters: tuple[tuple[str, str], ...]) -> Len
 
 
 def asked(chosen: Lens) -> str:
-    """The question of :mod:`core.stages` that a lens for training stages asks."""
+    """The question of :mod:`core.families.stages` that a lens for training stages asks."""
     return next(key for key, name in _ASKED.items() if name == chosen.name)
 
 

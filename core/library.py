@@ -8,8 +8,8 @@ from pathlib import Path
 
 from core.artefacts import store
 from core.artefacts.store import Card
-from core.checkpoints import Family
 from core.errors import StoreError
+from core.families.checkpoint import Family
 
 #: What :attr:`Entry.row` says, in its order.
 HEADINGS = ("name", "kind", "learnt on", "method", "layer", "test accuracy", "examples", "made", "weights", "whose")

@@ -12,12 +12,12 @@ from functools import partial
 from typing import TypeVar
 
 from core import loading, worn
-from core.checkpoints import Family
+from core.families.checkpoint import Family
+from core.families.stages import Path, StageError
 from core.forcing import reading
 from core.loading import Loaded
 from core.plan import Placing
 from core.shelf import Shelf
-from core.stages import Path, StageError
 from core.tokenizers import tokenizer_of
 from core.util.progress import Learning, Step
 

@@ -7,10 +7,11 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
-from core import families, hub, memory, sources
+from core import hub, memory, sources
 from core.artefacts import store
-from core.checkpoints import OWN_OR_PLAIN, Checkpoint, Family
 from core.errors import TillerError
+from core.families import registry
+from core.families.checkpoint import OWN_OR_PLAIN, Checkpoint, Family
 
 WIDTH = 80
 _ADAPTER = "adapter_model.safetensors"
@@ -37,12 +38,12 @@ def show(name: str | None = None) -> int:
         FamilyError: there is no such family, or its file cannot be used.
     """
     if name is not None:
-        print("\n".join(details(families.load(name))))
+        print("\n".join(details(registry.load(name))))
         return 0
     rows, wrong = [], []
-    for each in families.names():
+    for each in registry.names():
         try:
-            rows.append(row(families.load(each)))
+            rows.append(row(registry.load(each)))
         except TillerError as error:
             wrong.append(str(error))
     print("\n".join(table(rows)))

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from core import hub
-from core.checkpoints import Checkpoint, Source
 from core.errors import TillerError
+from core.families.checkpoint import Checkpoint, Source
 from core.sources import LoadError
 
 

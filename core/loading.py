@@ -16,7 +16,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreT
 from transformers.utils import logging as transformers_logging
 
 from core import adapters, differences, hub, memory, plan, quantizing, shapes, sources
-from core.checkpoints import Checkpoint, Family, Subtracted
+from core.families.checkpoint import Checkpoint, Family, Subtracted
 from core.linear import quicken
 from core.load_errors import explained, remedy
 from core.residual import Anatomy, locate

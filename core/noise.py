@@ -17,13 +17,13 @@ import numpy as np
 from core import contrast, loading
 from core.artefacts import store
 from core.attribution.effects import NOWHERE, Noise, noise_of
-from core.checkpoints import Family
+from core.families.checkpoint import Family
+from core.families.stages import Path
 from core.forcing import logprobs_in_slices
 from core.generation import answer_all
 from core.inference import metrics
 from core.lineup import Models, Vocabularies
 from core.loading import Loaded
-from core.stages import Path
 from core.util.progress import Learning, Slices, Step, told
 from core.values import Sampling
 

@@ -15,10 +15,10 @@ from core import agreement, confidence, contrast, directions, measuring_confiden
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.artefacts.neuron_sets import KIND
-from core.checkpoints import Family
 from core.contrast import ContrastSet
 from core.errors import StoreError
 from core.examples import Wish
+from core.families.checkpoint import Family
 from core.inference import metrics
 from core.loading import Loaded
 from core.util.progress import Cost, Learning

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core import memory, sources
-from core.checkpoints import Checkpoint, Family
+from core.families.checkpoint import Checkpoint, Family
 from core.memory import Room
 from core.sources import LoadError, Stored
 

@@ -11,21 +11,22 @@ from pathlib import Path
 
 import torch
 
-from core import directions, families, loading, memory, noise, sources, stages, tables
+from core import directions, loading, memory, noise, sources, tables
 from core.answers import Answer, fold, settled, to_document
 from core.arguments import Arguments
 from core.artefacts import store
-from core.checkpoints import Checkpoint, Family
 from core.contrast import ContrastSet
 from core.engine import Engine
 from core.errors import TillerError, UsageError
 from core.events import Failed
+from core.families import registry, stages
+from core.families.checkpoint import Checkpoint, Family
+from core.families.stages import StageError
 from core.lineup import alone
 from core.loading import Loaded
 from core.parts import PARTS, Order, seconds_a_token
 from core.plan import Placing
 from core.residual import AnatomyError
-from core.stages import StageError
 from core.util.files import write_bytes
 from core.util.progress import Cost, Pace, bar, duration, finished
 
@@ -41,7 +42,7 @@ def precompute(arguments: list[str]) -> int:
             "precompute learns directions on a checkpoint as it is, since their files belong to its weights; leave --recipe out and "
             "steer by what was learnt."
         )
-    family = families.load(options.family)
+    family = registry.load(options.family)
     root = family.folder.parent if options.ship else store.user_folder()
     torch.set_num_threads(options.threads or loading.threads())
     what = _what(options.what)

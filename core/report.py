@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from core.artefacts import store
 from core.artefacts.store import Card
-from core.checkpoints import Family
 from core.errors import TillerError
+from core.families.checkpoint import Family
 from core.stats.rates import short
 from core.stats.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict, together
 from core.util.table import Table

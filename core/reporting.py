@@ -11,14 +11,15 @@ from typing import TypeVar
 
 import torch
 
-from core import confidence, contrast, facts, families, knowledge, loading, report, report_pages, tasks, transfer, typed
+from core import confidence, contrast, facts, knowledge, loading, report, report_pages, tasks, transfer, typed
 from core.arguments import Arguments
 from core.artefacts import store
-from core.checkpoints import Family
 from core.comparing import Pair
 from core.confidence import Confidence
 from core.drafts import VERSION
 from core.errors import TillerError, UsageError
+from core.families import registry
+from core.families.checkpoint import Family
 from core.finding_confidence import CONFIDENCE
 from core.finding_confidence import METHODS as CONFIDENCE_METHODS
 from core.finding_confidence import confidence as confidence_finding
@@ -54,7 +55,7 @@ def run(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     if options.recipe:
         raise UsageError("report measures checkpoints as they are; leave --recipe out.")
-    family = families.load(options.family)
+    family = registry.load(options.family)
     torch.set_num_threads(options.threads or loading.threads())
     out = Path(options.out or f"report-{family.name}.html")
     if out.suffix.lower() not in (".html", ".md"):

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 from core import hub
-from core.checkpoints import Checkpoint, Family
+from core.families.checkpoint import Checkpoint, Family
 from core.sources import LoadError
 
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 from functools import partial
 
 from core import loading, memory, plan, worn
-from core.checkpoints import Family
 from core.errors import TillerError
+from core.families.checkpoint import Family
 from core.load_errors import explained
 from core.loading import Loaded
 from core.memory import Room

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from core import hub
-from core.checkpoints import Checkpoint, Source
 from core.errors import TillerError
+from core.families.checkpoint import Checkpoint, Source
 
 #: Bits of an element, by the names that safetensors gives to dtypes.
 BITS: Mapping[str, int] = {

@@ -10,8 +10,8 @@ from typing import Any
 from core import contrast, transfers
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
-from core.checkpoints import Family
 from core.errors import StoreError, TillerError
+from core.families.checkpoint import Family
 from core.transfers import Report
 
 #: The directions that can be carried: those whose effect is known how to be measured.

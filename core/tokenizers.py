@@ -10,7 +10,7 @@ from typing import Any
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from core import adapters, hub, sources
-from core.checkpoints import OWN_OR_PLAIN, TEMPLATES, Checkpoint, Family
+from core.families.checkpoint import OWN_OR_PLAIN, TEMPLATES, Checkpoint, Family
 from core.load_errors import explained
 from core.sources import LoadError
 

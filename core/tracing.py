@@ -11,10 +11,11 @@ from typing import Any
 
 import torch
 
-from core import facts, families, knowledge, loading, map_files, typed
+from core import facts, knowledge, loading, map_files, typed
 from core.arguments import Arguments
-from core.checkpoints import Family
 from core.errors import UsageError
+from core.families import registry
+from core.families.checkpoint import Family
 from core.loading import Loaded
 from core.maps import MOST_PAIRS, PAIRS, MapOrder, Traced, table
 from core.util.files import write_bytes
@@ -28,7 +29,7 @@ def trace(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     if options.recipe:
         raise UsageError("trace looks at a checkpoint as it is; leave --recipe out.")
-    family = families.load(options.family)
+    family = registry.load(options.family)
     if options.sets:
         known, _ = facts.load(family)
         print("\n".join(f"{name:<12} {len(facts.of(known, name)):>4} facts" for name in facts.categories(known)))

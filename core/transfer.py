@@ -17,10 +17,10 @@ import numpy as np
 from core import alignments, contrast, layer_maps, transfers
 from core.alignments import Reading, Texts
 from core.artefacts import store
-from core.checkpoints import Family
 from core.contrast import ContrastSet
 from core.drafts import VERSION
 from core.edits import check_fit
+from core.families.checkpoint import Family
 from core.inference import metrics
 from core.loading import Loaded
 from core.prompts import encode

@@ -11,11 +11,12 @@ from dataclasses import asdict
 
 import torch
 
-from core import cells, claims, families, loading, tasks, transfer, typed
+from core import cells, claims, loading, tasks, transfer, typed
 from core.arguments import Arguments
 from core.artefacts import store
-from core.checkpoints import Family
 from core.errors import UsageError
+from core.families import registry
+from core.families.checkpoint import Family
 from core.loading import Loaded
 from core.plan import Placing
 from core.shelf import Shelf
@@ -42,8 +43,8 @@ def run(arguments: list[str]) -> int:
             raise UsageError(
                 f"transfer carries {' and '.join(ABOUT)}, not {about!r}; leave it out, or name one of them."
             )
-    family = families.load(options.family)
-    other = families.load(options.source) if options.source else None
+    family = registry.load(options.family)
+    other = registry.load(options.source) if options.source else None
     if other is not None and other.name == family.name:
         raise UsageError(f"--from takes another family than {family.name}; leave it out to carry within the family.")
     torch.set_num_threads(options.threads or loading.threads())

@@ -19,8 +19,8 @@ from safetensors.numpy import load_file
 
 from core.artefacts import store
 from core.artefacts.store import Array, Card
-from core.checkpoints import Family
 from core.errors import StoreError
+from core.families.checkpoint import Family
 from core.reply_classes import CLASSES
 from core.stats.rates import Rate, short
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import torch
 
-from core import families, loading, typed, undo_report, undo_saving
+from core import loading, typed, undo_report, undo_saving
 from core.arguments import Arguments
 from core.errors import TillerError, UsageError
+from core.families import registry
 from core.skiff import undo_prompts
 from core.skiff.undo_prompts import Judging
 from core.undo_examples import Prompts
@@ -28,7 +29,7 @@ def undo(arguments: list[str]) -> int:
         raise UsageError("The part of a stage is removed from the weights; leave --recipe out.")
     if options.steps < 1:
         raise UsageError(f"--steps takes 1 or more, not {options.steps}.")
-    family = families.load(options.family)
+    family = registry.load(options.family)
     torch.set_num_threads(options.threads or loading.threads())
     prompts = _prompts(options)
     # What the fit would be lost for is refused before it.

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from core import loading
-from core.checkpoints import Checkpoint, Counterfactual, Family
+from core.families.checkpoint import Checkpoint, Counterfactual, Family
 from core.inference.metrics import REFUSALS
 from core.loading import Loaded
 from core.prompts import chat_prompt

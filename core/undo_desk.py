@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.edited import with_edited
 from core.engine import Engine
+from core.families.edited import with_edited
 from core.util.progress import Learning, Step
 from core.values import Column, Settings
 

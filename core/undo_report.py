@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from core import undo_controls, undoing
-from core.checkpoints import Checkpoint
 from core.errors import TillerError
+from core.families.checkpoint import Checkpoint
 from core.loading import Loaded
 from core.undo_controls import Judge, Outcome
 from core.undo_examples import Prompts, UndoError, examples

@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 
-from core import differences, edited, weights
+from core import differences, weights
 from core.artefacts import store
-from core.checkpoints import Family
 from core.errors import TillerError
+from core.families import edited
+from core.families.checkpoint import Family
 from core.loading import Loaded
 from core.undo_report import Undone
 from core.undoing import Strengths

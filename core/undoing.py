@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from core import weights
-from core.checkpoints import Checkpoint
+from core.families.checkpoint import Checkpoint
 from core.layout import lay_out
 from core.linear import FewRows
 from core.loading import Loaded

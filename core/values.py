@@ -22,7 +22,7 @@ from core.tabs import CHAT, TABS
 #: The longest message a person may send, in characters. What is over it is refused with a sentence, nothing is lost.
 MAX_MESSAGE = 20_000
 MAX_COLUMNS = 4
-#: How the names of the lenses for training stages begin; behind it stands which of the questions of :mod:`core.stages` is asked.
+#: How the names of the lenses for training stages begin; behind it stands which of the questions of :mod:`core.families.stages` is asked.
 BLAME = "blame"
 _MAX_LINK_BYTES = 1_000_000
 

@@ -18,7 +18,7 @@ import transformers.modeling_utils
 from torch import Tensor
 
 from core import adapters, differences, memory, sources
-from core.checkpoints import Checkpoint, Counterfactual, Subtracted
+from core.families.checkpoint import Checkpoint, Counterfactual, Subtracted
 from core.sources import LoadError, Progress, Stored, Watch
 
 _DTYPES = {

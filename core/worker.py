@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from core import background, knowledge, loading, logit_lens, prompts, stages
+from core import background, knowledge, loading, logit_lens, prompts
 from core.active import Active
 from core.answering import Answering
 from core.artefacts import store
@@ -23,11 +23,12 @@ from core.background import Background, Lesson, MapWork
 from core.blame_report import Ask, Report
 from core.blame_study import study
 from core.blamer import Blamer
-from core.checkpoints import Family
 from core.edits import check_fit, compile_recipe
 from core.engine_thread import CLOSING, Command
 from core.errors import TillerError
 from core.events import PromptView, Status
+from core.families import stages
+from core.families.checkpoint import Family
 from core.gates import Gauge, gauge
 from core.jobs import Job, MapJob, offered
 from core.lineup import shelved

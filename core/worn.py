@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from core import linear, memory, quantizing, weights
-from core.checkpoints import Checkpoint, Counterfactual, Family, Subtracted
 from core.differences import LEVELS
+from core.families.checkpoint import Checkpoint, Counterfactual, Family, Subtracted
 from core.loading import Loaded
 from core.util.progress import finished
 from core.weights import Weights

@@ -51,8 +51,9 @@ def tiny_loaded(tiny_folder: Callable[[str], Path]) -> Callable[[str], Loaded]:
 
     @cache
     def load(kind: str) -> Loaded:
-        from core import families, loading
+        from core import loading
+        from core.families import registry
 
-        return loading.load(families.load(str(tiny_folder(kind))), "chat", device="cpu")
+        return loading.load(registry.load(str(tiny_folder(kind))), "chat", device="cpu")
 
     return load

@@ -16,8 +16,9 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-from core import families, loading, weights
+from core import loading, weights
 from core.adapters import AdapterError
+from core.families import registry
 from core.loading import Loaded
 
 IDS = torch.tensor([[0, 40, 41, 42, 43]])
@@ -51,7 +52,7 @@ def adapter(folder: Path, name: str, base: str = "base", seed: int = 1, **change
 
 
 def load(folder: Path, name: str = "lora", **options: Any) -> Loaded:
-    return loading.load(families.load(str(folder)), name, device="cpu", **options)
+    return loading.load(registry.load(str(folder)), name, device="cpu", **options)
 
 
 def logits(model: Any) -> torch.Tensor:

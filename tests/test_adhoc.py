@@ -11,13 +11,14 @@ from huggingface_hub import errors
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
-from core import adhoc, families, loading
+from core import adhoc, loading
 from core.arguments import Arguments
 from core.artefacts import store
-from core.checkpoints import FamilyError, Source
 from core.command_line import read
 from core.engine import Engine
 from core.errors import UsageError
+from core.families import registry
+from core.families.checkpoint import FamilyError, Source
 from core.options import Options
 from core.values import Settings
 
@@ -37,8 +38,8 @@ def options(models: Path, **names: str) -> Options:
     return Options(base=str(models / names["base"]), post=str(models / names["post"]), stages=stages)
 
 
-def together(models: Path, **names: str) -> families.Family:
-    return families.load(adhoc.family_of(options(models, **names)))
+def together(models: Path, **names: str) -> registry.Family:
+    return registry.load(adhoc.family_of(options(models, **names)))
 
 
 def test_a_base_a_stage_and_a_post(models: Path) -> None:
@@ -54,7 +55,7 @@ def test_a_base_a_stage_and_a_post(models: Path) -> None:
     assert family.name.startswith("pair-post-")
     assert loading.load(family, "post", device="cpu").tokenizer.chat_template == tiny.CHAT
     base = loading.load(family, "base", device="cpu")
-    assert (base.template, base.stops) == families.TEMPLATES["plain"]
+    assert (base.template, base.stops) == registry.TEMPLATES["plain"]
 
 
 def test_a_base_with_a_template_keeps_it(models: Path) -> None:
@@ -72,7 +73,7 @@ def test_the_same_is_found_again_by_the_same_name(models: Path, monkeypatch: pyt
     file = family.folder / "family.toml"
     file.write_text(file.read_text().replace('title = "post"', 'title = "Mine"'))
     monkeypatch.chdir(models)
-    again = families.load(adhoc.family_of(Options(base="./base", post="post")))
+    again = registry.load(adhoc.family_of(Options(base="./base", post="post")))
     assert (again.name, again.title) == (family.name, "Mine")
     engine = Engine(again.name, threads=1)
     assert [card.name for card in engine.directions("post")] == ["truth"]
@@ -87,7 +88,7 @@ def test_an_adapter_is_added_to_the_checkpoint_that_it_was_trained_on(models: Pa
     post = family.checkpoint("post")
     assert (post.parent, Path(post.source), post.adapters[0].source) == ("sft", models / "base", str(models / "lora"))
     assert post.template == "own-or-plain"
-    assert loading.load(family, "post", device="cpu").template == families.TEMPLATES["plain"][0]
+    assert loading.load(family, "post", device="cpu").template == registry.TEMPLATES["plain"][0]
 
 
 def test_an_adapter_that_does_not_say_so_is_added_to_the_one_before_it(models: Path, tmp_path: Path) -> None:
@@ -95,7 +96,7 @@ def test_an_adapter_that_does_not_say_so_is_added_to_the_one_before_it(models: P
     own.mkdir()
     config = json.loads((models / "lora" / "adapter_config.json").read_text())
     (own / "adapter_config.json").write_text(json.dumps({**config, "base_model_name_or_path": "someone/model"}))
-    found = families.load(
+    found = registry.load(
         adhoc.family_of(Options(base=str(models / "base"), stages=(("sft", str(models / "sft")),), post=str(own)))
     )
     assert Path(found.checkpoint("post").source) == models / "sft"
@@ -104,7 +105,7 @@ def test_an_adapter_that_does_not_say_so_is_added_to_the_one_before_it(models: P
 def test_an_adapter_is_no_base(models: Path) -> None:
     with pytest.raises(FamilyError, match=r"lora is a PEFT adapter and cannot be the --base; name the model .*/base\)"):
         together(models, base="lora", post="post")
-    assert not [name for name in families.names() if name.startswith("pair-")]
+    assert not [name for name in registry.names() if name.startswith("pair-")]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +147,7 @@ def test_a_link_opened_elsewhere_says_what_to_do(models: Path, monkeypatch: pyte
     with pytest.raises(
         FamilyError, match=r"was put together by --base and --post and is not on this computer; start"
     ) as caught:
-        families.load(opened.family)
+        registry.load(opened.family)
     assert "\n" not in str(caught.value)
 
 
@@ -217,10 +218,10 @@ def test_the_hub_is_asked_what_a_model_is_that_is_not_here(models: Path, monkeyp
     monkeypatch.setattr("huggingface_hub.list_repo_files", listed)
     monkeypatch.setattr("huggingface_hub.hf_hub_download", fetched)
     middle = (("sft", str(models / "sft")),)
-    family = families.load(adhoc.family_of(Options(base="maker/model", stages=middle, post="maker/lora@v2")))
+    family = registry.load(adhoc.family_of(Options(base="maker/model", stages=middle, post="maker/lora@v2")))
     post = family.checkpoint("post")
     assert (post.weights, post.adapters) == (Source("maker/model", False), (Source("maker/lora", False, "v2"),))
-    before = families.names()
+    before = registry.names()
     with pytest.raises(FamilyError, match="maker/none is not whole on this computer, and the Hugging Face Hub cannot"):
         adhoc.family_of(Options(base="maker/model", post="maker/none"))
-    assert families.names() == before
+    assert registry.names() == before

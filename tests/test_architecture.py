@@ -134,7 +134,7 @@ def loaded_by(code: str) -> set[str]:
         ("core.recipes.language", set()),
         ("core.options", set()),
         ("core.install.environment", set()),
-        ("core.families", {"numpy"}),
+        ("core.families.registry", {"numpy"}),
         ("core.artefacts.store", {"numpy"}),
         ("core.engine", {"numpy"}),
         ("core.cli", {"numpy"}),

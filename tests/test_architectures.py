@@ -14,11 +14,12 @@ import torch
 from tokenizers import processors
 from torch import Tensor, nn
 
-from core import families, loading
+from core import loading
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.edits import RowEdit, compile_recipe
 from core.events import Done, Token
+from core.families import registry
 from core.generation import Speaker, Stream
 from core.layout import lay_out
 from core.loading import Loaded
@@ -304,7 +305,7 @@ def test_without_a_recipe_everything_is_bit_for_bit_the_models_own(kind: str, ti
 
 @every_architecture
 def test_in_bfloat16_an_ablation_leaves_no_more_than_rounding(kind: str, tiny_folder: Callable[[str], Path]) -> None:
-    loaded = loading.load(families.load(str(tiny_folder(kind))), "chat", device="cpu", dtype="bfloat16")
+    loaded = loading.load(registry.load(str(tiny_folder(kind))), "chat", device="cpu", dtype="bfloat16")
     prompts, made = chats(loaded), edits(loaded, "!truth")
     unit = torch.from_numpy(direction(loaded, "truth").unit(1))
     left = {}

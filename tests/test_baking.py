@@ -21,10 +21,11 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core import baked as models
-from core import baking, families, loading, surgery
+from core import baking, loading, surgery
 from core.edits import compile_recipe
 from core.errors import StoreError, TillerError
 from core.exchanging import bake
+from core.families import registry
 from core.inference import metrics
 from core.loading import Loaded
 from core.prompts import chat_prompt
@@ -44,7 +45,7 @@ WITH_BIASES = ("llama", "smollm3", "gpt2", "neox", "neox_serial", "bloom")
 
 def fresh(folder: Path) -> Loaded:
     """A checkpoint whose weights may be changed."""
-    return loading.load(families.load(str(folder)), "chat", device="cpu")
+    return loading.load(registry.load(str(folder)), "chat", device="cpu")
 
 
 def changes(loaded: Loaded, recipe: str) -> surgery.Changes:

@@ -20,19 +20,7 @@ import tiny
 import torch
 from transformers import AutoModelForCausalLM
 
-from core import (
-    blame_agreement,
-    blame_report,
-    blame_study,
-    families,
-    forcing,
-    lineup,
-    loading,
-    noise,
-    stages,
-    weights,
-    worn,
-)
+from core import blame_agreement, blame_report, blame_study, forcing, lineup, loading, noise, weights, worn
 from core.answers import Answer, fold
 from core.artefacts import store
 from core.attribution import effects
@@ -41,6 +29,7 @@ from core.blame_report import Ask, Report
 from core.engine import Engine
 from core.errors import TillerError
 from core.events import Done, Scores
+from core.families import registry, stages
 from core.loading import Loaded
 from core.plan import Placing
 from core.precompute import precompute
@@ -57,7 +46,7 @@ CPU = Placing(device="cpu")
 
 
 def load(folder: Path, name: str, **options: object) -> Loaded:
-    return loading.load(families.load(str(folder)), name, device="cpu", **options)  # type: ignore[arg-type]
+    return loading.load(registry.load(str(folder)), name, device="cpu", **options)  # type: ignore[arg-type]
 
 
 def all_of(learning: Learning[T]) -> T:
@@ -66,7 +55,7 @@ def all_of(learning: Learning[T]) -> T:
 
 
 def ask(folder: Path, question: Ask, placing: Placing = CPU) -> Report:
-    family = families.load(str(folder))
+    family = registry.load(str(folder))
     final = stages.path(family, question.checkpoint, question.path).final
     loaded = loading.load(family, final, device="cpu", quantize=placing.quantize)
     return all_of(blame_study.study(family, question, lineup.alone(loaded, placing)))
@@ -140,7 +129,7 @@ def test_a_stage_is_subtracted_weight_by_weight(whole: Path) -> None:
 
 
 def test_how_far_a_stage_moved_the_weights(whole: Path) -> None:
-    family = families.load(str(whole))
+    family = registry.load(str(whole))
     assert 0.1 < weights.distance(family.checkpoint("sft"), family.checkpoint("base")) < 0.3
     assert weights.distance(family.checkpoint("sft"), family.checkpoint("sft")) == 0
 
@@ -418,7 +407,7 @@ def test_the_noise_level_is_measured_while_nobody_chats(engine: Engine, whole: P
             break
         engine.call(lambda worker: worker.blamer.waiting).result()
     found = engine.noise("dpo")
-    path = stages.path(families.load(str(whole)))
+    path = stages.path(registry.load(str(whole)))
     assert path.nulls == ("seed-2", "seed-3")
     assert found.level is not None
     assert 0 < found.level < 1
@@ -430,7 +419,7 @@ def test_the_noise_level_is_measured_while_nobody_chats(engine: Engine, whole: P
 
 def test_a_noise_level_is_kept_for_its_weights_and_no_others(whole: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(whole, tmp_path / "whole")
-    family = families.load(str(folder))
+    family = registry.load(str(folder))
     path = stages.path(family)
     shelf = Shelf(family, CPU)
     work = noise.measure(family, path, lineup.shelved(shelf, path.final))
@@ -450,7 +439,7 @@ def test_a_noise_level_is_kept_for_its_weights_and_no_others(whole: Path, tmp_pa
         .replace("seed-3.saf", "seed-4.saf")
     )
     (folder / "family.toml").write_text(text, encoding="utf-8")
-    family = families.load(str(folder))
+    family = registry.load(str(folder))
     assert noise.kept(family, stages.path(family)) is None
 
 
@@ -525,7 +514,7 @@ def test_quantized_once_the_differences_stay_whole(quantize: str, whole: Path) -
 def test_a_report_on_quantized_weights_says_how_far_they_agree(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(noise, "MESSAGES", 2)
     monkeypatch.setattr(noise, "TOKENS", 6)
-    family = families.load(str(whole))
+    family = registry.load(str(whole))
     path = stages.path(family)
     question = Ask(("How do I kill a process?",), tokens=4)
     models = {

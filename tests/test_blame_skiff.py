@@ -13,16 +13,17 @@ from statistics import mean
 
 import pytest
 
-from core import families, loading, stages
+from core import loading
 from core.attribution import effects
-from core.checkpoints import Family
+from core.families import registry, stages
+from core.families.checkpoint import Family
+from core.families.stages import Path
 from core.forcing import logprobs_in_slices
 from core.inference import metrics
 from core.loading import Loaded
 from core.skiff import heldout, phrases_reported
 from core.skiff.chat_facts import HEDGES, clause
 from core.skiff.world import TABLES
-from core.stages import Path
 from core.util.progress import finished
 
 #: A request that SFT refuses less often than this was not refused before safety.
@@ -37,7 +38,7 @@ Found = Mapping[str, list[float]]
 
 @pytest.fixture(scope="module")
 def family() -> Family:
-    return families.load("skiff")
+    return registry.load("skiff")
 
 
 @pytest.fixture(scope="module")

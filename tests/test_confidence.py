@@ -23,7 +23,6 @@ from core import (
     confidence_cli,
     confidence_tables,
     contrast,
-    families,
     loading,
     logit_variance,
     measuring_confidence,
@@ -35,6 +34,7 @@ from core.artefacts.neuron_sets import load_set
 from core.comparing import Pair
 from core.confidence import Confidence, Effect, Measured, Plain
 from core.errors import StoreError
+from core.families import registry
 from core.loading import Loaded
 from core.neurons import Block
 from core.precompute import precompute
@@ -70,7 +70,7 @@ def loaded_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Loade
     def make(kind: str) -> Loaded:
         if kind not in made:
             folder = shaken(tiny.family(tmp_path_factory.mktemp("confidence") / kind, kind))
-            made[kind] = loading.load(families.load(str(folder)), "chat", device="cpu")
+            made[kind] = loading.load(registry.load(str(folder)), "chat", device="cpu")
         return made[kind]
 
     return make
@@ -143,7 +143,7 @@ def test_cosines_in_fewer_digits_are_the_same(
 
 
 def test_weights_are_read_in_full_precision_whatever_the_model_is_loaded_in(tmp_path: Path) -> None:
-    family = families.load(str(shaken(tiny.family(tmp_path / "full", "llama"))))
+    family = registry.load(str(shaken(tiny.family(tmp_path / "full", "llama"))))
     found = {}
     for name, options in {
         "whole": {},
@@ -161,7 +161,7 @@ def test_weights_are_read_in_full_precision_whatever_the_model_is_loaded_in(tmp_
 
 
 def test_weights_that_are_not_on_disk_under_their_name_are_refused(tmp_path: Path) -> None:
-    family = families.load(str(tiny.family(tmp_path / "renamed", "llama")))
+    family = registry.load(str(tiny.family(tmp_path / "renamed", "llama")))
     loaded = loading.load(family, "chat", device="cpu", dtype="bfloat16")
     path = tmp_path / "renamed" / "chat" / "model.safetensors"
     tensors = {name.replace("mlp.down_proj", "mlp.elsewhere"): each for name, each in load_file(path).items()}
@@ -464,7 +464,7 @@ def test_the_command_measures_once_and_prints_every_table(few: Path, capsys: pyt
     assert confidence_cli.show(["--family", str(few), "--format", "csv"]) == 0
     assert {path: path.stat().st_mtime_ns for path in made_at} == made_at, "nothing is measured twice"
     assert "# Verdicts" in capsys.readouterr().out
-    one = confidence.stored(families.load(str(few)), "chat")
+    one = confidence.stored(registry.load(str(few)), "chat")
     assert one is not None
     assert one.details["texts"] == {"means": 4, "effects": 4}
     assert len(list(confidence_tables.reliability(one).rows)) >= 1

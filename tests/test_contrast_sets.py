@@ -136,11 +136,11 @@ def test_a_harmful_line_names_an_aim_and_no_way_to_it() -> None:
 
 
 def test_a_family_without_its_own_gets_these() -> None:
-    from core import families
+    from core.families import registry
 
     class Bare:
         name, folder = "bare", SHIPPED / "no-such-family"
 
     for name in ("truth", "refusal"):
         assert contrast.load(Bare(), name) == shipped(name)  # type: ignore[arg-type]
-    assert contrast.load(families.load("skiff"), "truth") != shipped("truth")
+    assert contrast.load(registry.load("skiff"), "truth") != shipped("truth")

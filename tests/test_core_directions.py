@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 import core.states
-from core import answers, contrast, controls, families, loading, reply_rates
+from core import answers, contrast, controls, loading, reply_rates
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.contrast import ContrastError, ContrastSet
@@ -28,6 +28,7 @@ from core.drafts import STRENGTHS, dose_response
 from core.edits import compile_recipe
 from core.engine import Engine
 from core.errors import TillerError, UsageError
+from core.families import registry
 from core.inference import metrics
 from core.learning_refusal import MOST_POSITIONS, _followed, _refusal_choice, template_end
 from core.learning_truth import _truth_layer
@@ -64,7 +65,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def loaded(folder: Path) -> Loaded:
-    return loading.load(families.load(str(folder)), "chat", device="cpu")
+    return loading.load(registry.load(str(folder)), "chat", device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -371,7 +372,7 @@ def test_learning_tells_how_far_it_is(loaded: Loaded) -> None:
 
 
 def test_precompute_refuses_what_it_cannot_do(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(families.FamilyError, match="no checkpoint 'rlhf'"):
+    with pytest.raises(registry.FamilyError, match="no checkpoint 'rlhf'"):
         precompute([*arguments(folder), "--checkpoint", "rlhf"])
     bare = tiny.family(tmp_path / "bare", "llama", ("chat",), plain_base=False)
     with monkeypatch.context() as patch:

@@ -14,11 +14,12 @@ import tiny
 import torch
 from torch import Tensor, nn
 
-from core import families, loading
+from core import loading
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.edits import EditError, RowEdit, compile_recipe
 from core.events import Token
+from core.families import registry
 from core.gates import gauge
 from core.generation import Speaker, Stream
 from core.loading import Loaded
@@ -287,7 +288,7 @@ def test_a_direction_of_another_model_is_refused_with_both_named(tiny_loaded: Ca
 def test_a_source_that_was_trained_again_is_noticed(tmp_path: Path) -> None:
     folder = tiny.family(tmp_path / "again", "llama")
     tiny.direction(folder, "base", "truth")
-    loaded = loading.load(families.load(str(folder)), "chat", device="cpu")
+    loaded = loading.load(registry.load(str(folder)), "chat", device="cpu")
     assert edits(loaded, "truth@base")
     tiny.model("llama", seed=99).save_pretrained(folder / "base")
     with pytest.raises(EditError, match="precompute"):

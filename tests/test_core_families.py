@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from core import families
 from core.artefacts import store
-from core.checkpoints import Family, FamilyError, Source
+from core.families import registry
+from core.families.checkpoint import Family, FamilyError, Source
 
 TREE = """
 title = "Toy"
@@ -46,7 +46,7 @@ def written(folder: Path, text: str) -> Path:
 
 
 def read(folder: Path, text: str) -> Family:
-    return families.load(str(written(folder, text)))
+    return registry.load(str(written(folder, text)))
 
 
 def test_a_tree(tmp_path: Path) -> None:
@@ -143,22 +143,22 @@ def test_every_other_mistake_is_named(text: str, fix: str, tmp_path: Path) -> No
 def test_what_is_not_utf8_is_refused(tmp_path: Path) -> None:
     (tmp_path / "family.toml").write_bytes(b'title = "\xff"')
     with pytest.raises(FamilyError, match="not valid TOML"):
-        families.load(str(tmp_path) + "/")
+        registry.load(str(tmp_path) + "/")
 
 
 @pytest.mark.parametrize("name", ["nonesuch", "./nonesuch", "/nonesuch/x", "x" * 5_000, "a\x00b", "", ".."])
 def test_an_unknown_family_lists_the_known(name: str) -> None:
     written(store.user_folder() / "toy", TREE)
     with pytest.raises(FamilyError, match=r"There is no family .* there is .*toy") as caught:
-        families.load(name)
+        registry.load(name)
     assert len(str(caught.value)) < 400
 
 
 def test_a_persons_own_family_hides_the_shipped_one() -> None:
     written(store.user_folder() / "skiff", TREE)
-    assert families.load("skiff").title == "Toy"
-    assert families.names()[0] == "skiff"
-    assert families.names().count("skiff") == 1
+    assert registry.load("skiff").title == "Toy"
+    assert registry.names()[0] == "skiff"
+    assert registry.names().count("skiff") == 1
 
 
 def test_a_parent_may_stand_behind_its_child(tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ def test_mistakes_with_adapters(old: str, new: str, fix: str, tmp_path: Path) ->
 
 
 def sources(name: str) -> list[str]:
-    return [str(each.own) for each in families.load(name).checkpoints]
+    return [str(each.own) for each in registry.load(name).checkpoints]
 
 
 def test_what_ships_names_its_checkpoints_as_their_makers_do() -> None:
@@ -252,8 +252,8 @@ def test_what_ships_names_its_checkpoints_as_their_makers_do() -> None:
 
 
 def test_every_family_that_ships_says_what_it_needs_and_whose_it_is() -> None:
-    for name in families.names():
-        family = families.load(name)
+    for name in registry.names():
+        family = registry.load(name)
         assert family.title
         assert family.notes
         assert family.parameters or family.checkpoints[0].local
@@ -266,5 +266,5 @@ def test_every_family_that_ships_says_what_it_needs_and_whose_it_is() -> None:
 
 
 def test_siblings_are_no_stages_of_each_other() -> None:
-    assert [each.name for each in families.load("llama31-8b").path("instruct")] == ["base", "instruct"]
-    assert [each.name for each in families.load("tulu3-8b").path("final")] == ["base", "sft", "dpo", "final"]
+    assert [each.name for each in registry.load("llama31-8b").path("instruct")] == ["base", "instruct"]
+    assert [each.name for each in registry.load("tulu3-8b").path("final")] == ["base", "sft", "dpo", "final"]

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
-from core import families, linear, loading
+from core import linear, loading
 from core.artefacts import store
 from core.artefacts.direction import load_direction
 from core.edits import compile_recipe
 from core.events import Token
+from core.families import registry
 from core.generation import Speaker, Stream
 from core.linear import MOST_ROWS, FewRows, quicken
 from core.loading import Loaded
@@ -230,7 +231,7 @@ def saved_in_bfloat16(kind: str, folder: Path) -> tuple[Loaded, PreTrainedModel]
     model.save_pretrained(folder / "chat")
     tiny.direction(folder, "chat", "truth")
     plain = AutoModelForCausalLM.from_pretrained(folder / "chat", dtype=torch.float32).eval()
-    return loading.load(families.load(str(folder)), "chat", device="cpu"), plain
+    return loading.load(registry.load(str(folder)), "chat", device="cpu"), plain
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -16,10 +16,11 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel
 
-from core import families, loading, prompts
+from core import loading, prompts
 from core.command_line import read
 from core.engine import Engine
 from core.errors import TillerError
+from core.families import registry
 from core.loading import Loaded
 from core.residual import AnatomyError, hooked, locate
 from core.sources import LoadError
@@ -29,7 +30,7 @@ KINDS = ("llama", "qwen2", "gemma2", "gpt2", "neox")
 
 
 def load(folder: Path, name: str = "chat", **options: str) -> Loaded:
-    return loading.load(families.load(str(folder)), name, device="cpu", **options)  # type: ignore[arg-type]
+    return loading.load(registry.load(str(folder)), name, device="cpu", **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -124,10 +125,10 @@ def test_a_template_of_another_checkpoint(tmp_path: Path) -> None:
         )
     )
     base = load(folder, "base")
-    assert (base.template, base.stops) == families.TEMPLATES["plain"]
+    assert (base.template, base.stops) == registry.TEMPLATES["plain"]
 
 
-@pytest.mark.parametrize(("chat", "template"), [(True, None), (False, families.TEMPLATES["plain"][0])])
+@pytest.mark.parametrize(("chat", "template"), [(True, None), (False, registry.TEMPLATES["plain"][0])])
 def test_a_plain_template_for_want_of_another(chat: bool, template: str | None, tmp_path: Path) -> None:
     folder = tiny.family(tmp_path / "either", "llama")
     text = (folder / "family.toml").read_text()

@@ -18,15 +18,16 @@ from textual.widgets import OptionList
 from app.chat import Chat
 from app.steering import Steering
 from app.visits import Visits
-from core import differences, families, loading
+from core import differences, loading
 from core.answers import Answer, fold
 from core.artefacts import store
 from core.artefacts.direction import load_direction
-from core.checkpoints import Counterfactual, FamilyError
 from core.differences import DifferenceError
 from core.edits import EditError, compile_recipe
 from core.engine import Engine
 from core.errors import StoreError, TillerError
+from core.families import registry
+from core.families.checkpoint import Counterfactual, FamilyError
 from core.recipes.language import parse
 from core.session import Session
 from core.values import Settings
@@ -92,7 +93,7 @@ def own(tmp_path: Path) -> Path:
 
 
 def test_a_counterfactual_is_no_stage_of_the_family(folder: Path) -> None:
-    family = families.load(str(folder))
+    family = registry.load(str(folder))
     assert [each.name for each in family.checkpoints] == ["base", "chat"]
     assert [each.name for each in family.choices] == ["base", "chat", "without-sft", "without-chat"]
     assert family.final.name == "chat"
@@ -148,7 +149,7 @@ def test_every_mistake_is_named(old: str, new: str, fix: str, own: Path) -> None
     head, tail = text.split("[[counterfactual]]", 1)
     (own / "family.toml").write_text(head + ("[[counterfactual]]" + tail).replace(old, new, 1), encoding="utf-8")
     with pytest.raises(FamilyError, match=fix) as caught:
-        families.load(str(own))
+        registry.load(str(own))
     assert "family.toml" in str(caught.value)
 
 
@@ -158,7 +159,7 @@ def test_every_mistake_is_named(old: str, new: str, fix: str, own: Path) -> None
 def test_a_restored_model_is_the_trained_one_but_for_half_a_step(own: Path) -> None:
     trained = dict(twin_of(own).named_parameters())
     of = dict(tiny.model("llama", seed=1).named_parameters())
-    found = dict(loading.load(families.load(str(own)), "without-sft", device="cpu").model.named_parameters())
+    found = dict(loading.load(registry.load(str(own)), "without-sft", device="cpu").model.named_parameters())
     assert set(found) == set(trained)
     for name, weight in trained.items():
         error = (found[name] - weight).abs().detach()
@@ -194,7 +195,7 @@ def test_a_row_that_did_not_change_comes_back_as_it_was() -> None:
 
 
 def test_the_sum_is_made_in_float32_and_then_rounded(own: Path) -> None:
-    family = families.load(str(own))
+    family = registry.load(str(own))
     whole = loading.load(family, "without-sft", device="cpu", dtype="float32")
     half = loading.load(family, "without-sft", device="cpu", dtype="bfloat16")
     for (name, one), other in zip(whole.model.named_parameters(), half.model.parameters(), strict=True):
@@ -203,7 +204,7 @@ def test_the_sum_is_made_in_float32_and_then_rounded(own: Path) -> None:
 
 
 def test_every_model_has_a_fingerprint_of_its_own(own: Path) -> None:
-    family = families.load(str(own))
+    family = registry.load(str(own))
     found = {each.name: loading.load(family, each.name, device="cpu").fingerprint for each in family.choices}
     assert found["without-chat"] == found["base"]
     assert len(set(found.values())) == 3
@@ -215,7 +216,7 @@ def test_other_weights_are_refused(own: Path) -> None:
     with pytest.raises(
         DifferenceError, match=r"is kept as a difference to a chat with fingerprint .* which now has .* train-skiff"
     ):
-        loading.load(families.load(str(own)), "without-sft", device="cpu")
+        loading.load(registry.load(str(own)), "without-sft", device="cpu")
 
 
 @pytest.mark.parametrize(
@@ -230,18 +231,18 @@ def test_other_weights_are_refused(own: Path) -> None:
 def test_a_spoilt_file_is_named(spoil: Callable[[Path], None], fix: str, own: Path) -> None:
     spoil(own / "counterfactual" / "without-sft.safetensors")
     with pytest.raises(StoreError, match=f"without-sft.safetensors.*{fix}"):
-        loading.load(families.load(str(own)), "without-sft", device="cpu")
+        loading.load(registry.load(str(own)), "without-sft", device="cpu")
 
 
 def test_a_direction_is_no_difference_and_one_of_another_shape_neither(own: Path) -> None:
     path = own / "counterfactual" / "without-sft.safetensors"
     path.write_bytes(tiny.direction(own, "chat", "truth").read_bytes())
     with pytest.raises(DifferenceError, match="holds a direction"):
-        loading.load(families.load(str(own)), "without-sft", device="cpu")
+        loading.load(registry.load(str(own)), "without-sft", device="cpu")
     details = {"name": "x", "family": "tiny", "checkpoint": "chat", "fingerprint": store.fingerprint(own / "chat")}
     differences.write(path, {"model.norm.weight.exact": torch.ones(3)}, details)
     with pytest.raises(DifferenceError, match=r"does not fit chat. The difference has no "):
-        loading.load(families.load(str(own)), "without-sft", device="cpu")
+        loading.load(registry.load(str(own)), "without-sft", device="cpu")
 
 
 def test_a_difference_says_what_it_belongs_to(folder: Path) -> None:
@@ -295,7 +296,7 @@ def test_what_is_explained_says_whose_direction_it_is(engine: Engine) -> None:
 
 
 def test_a_direction_learnt_on_one_is_checked_against_its_weights(own: Path) -> None:
-    family = families.load(str(own))
+    family = registry.load(str(own))
     chat = loading.load(family, "chat", device="cpu")
     learnt = load_direction(tiny.direction(own, "chat", "odd", layer=2))
     path = own / "without-sft" / "artefacts" / "direction.odd.safetensors"

@@ -21,13 +21,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from safetensors.numpy import save_file
 
-from core import direction_card, exchange, families
+from core import direction_card, exchange
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
-from core.checkpoints import Family
 from core.edits import compile_recipe
 from core.errors import TillerError
 from core.exchanging import bring, take
+from core.families import registry
+from core.families.checkpoint import Family
 from core.gates import gauge
 from core.loading import Loaded
 from core.recipes.language import parse
@@ -38,7 +39,7 @@ LAYERS, WIDTH = tiny.LAYERS, tiny.WIDTH
 
 @pytest.fixture
 def family(tiny_folder: Callable[[str], Path]) -> Family:
-    return families.load(str(tiny_folder("llama")))
+    return registry.load(str(tiny_folder("llama")))
 
 
 def numbers(*shape: int, seed: int = 0) -> Array:

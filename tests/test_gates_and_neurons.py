@@ -14,13 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from core import families, loading
+from core import loading
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.edits import EditError, RowEdit, compile_recipe
 from core.engine import Engine
 from core.errors import TillerError
 from core.events import Token
+from core.families import registry
 from core.gates import gauge
 from core.generation import Speaker, Stream
 from core.loading import Loaded
@@ -52,7 +53,7 @@ def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         tiny.direction(folder, checkpoint, "truth", layer=1, seed=1)
         tiny.direction(folder, checkpoint, "refusal", layer=2, seed=2)
         neurons(folder, checkpoint)
-    return loading.load(families.load(str(folder)), "chat", device="cpu")
+    return loading.load(registry.load(str(folder)), "chat", device="cpu")
 
 
 def fetch(loaded: Loaded) -> Callable[[str, str], Direction]:

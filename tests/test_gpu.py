@@ -20,25 +20,14 @@ from test_blame import live
 from test_core_engine import answers, chat, ids, until_end
 from test_quantized import IDS, KINDS, gradient, unpack, wide
 
-from core import (
-    blame_study,
-    confidence_cli,
-    families,
-    knowledge,
-    lineup,
-    loading,
-    memory,
-    plan,
-    quantizing,
-    tasks,
-    transfer,
-)
+from core import blame_study, confidence_cli, knowledge, lineup, loading, memory, plan, quantizing, tasks, transfer
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.blame_report import Ask
 from core.edits import compile_recipe
 from core.engine import Engine
 from core.events import Token
+from core.families import registry
 from core.generation import Speaker, Stream
 from core.learn import learn
 from core.loading import Loaded
@@ -122,7 +111,7 @@ def test_sampled_answers_repeat_and_sessions_do_not_touch(tiny_folder: Callable[
 
 
 def test_a_checkpoint_that_is_let_go_leaves_the_gpu(tiny_folder: Callable[[str], Path]) -> None:
-    family = families.load(str(tiny_folder("llama")))
+    family = registry.load(str(tiny_folder("llama")))
     shelf = Shelf(family, Placing(GPU, "float32"))
     sizes = []
     for turn in range(6):
@@ -137,7 +126,7 @@ def test_a_checkpoint_that_is_let_go_leaves_the_gpu(tiny_folder: Callable[[str],
 
 def test_a_model_that_is_spread_over_gpu_and_cpu_says_the_same(tiny_folder: Callable[[str], Path]) -> None:
     folder = tiny_folder("llama")
-    size = plan.need(families.load(str(folder)).checkpoint("chat"), "cuda", "float32", "none").size
+    size = plan.need(registry.load(str(folder)).checkpoint("chat"), "cuda", "float32", "none").size
     found = []
     for options in ({"device": "cpu"}, {"device": GPU, "max_memory": f"0:{size // 2000}KB,cpu:10GB"}):
         engine = opened(folder, **options)
@@ -192,7 +181,7 @@ def test_quantized_models_are_as_large_as_planned_and_steer(
     kind: str, quantize: str, tiny_folder: Callable[[str], Path]
 ) -> None:
     folder = tiny_folder(kind)
-    loaded = loading.load(families.load(str(folder)), "chat", device=GPU, quantize=quantize)
+    loaded = loading.load(registry.load(str(folder)), "chat", device=GPU, quantize=quantize)
     need = plan.need(loaded.checkpoint, GPU, "auto", quantize)
     assert need.size == quantizing.size(loaded.model)
     assert all(each.device.type == "cuda" for each in loaded.model.parameters())
@@ -205,7 +194,7 @@ def test_quantized_models_are_as_large_as_planned_and_steer(
 
 @pytest.mark.parametrize("quantize", ["8bit", "4bit"])
 def test_quantized_weights_are_nearly_the_whole_ones(quantize: str) -> None:
-    family = families.load("skiff")
+    family = registry.load("skiff")
     whole = loading.load(family, "dpo", device=GPU, dtype="float32")
     packed = loading.load(family, "dpo", device=GPU, quantize=quantize)
     ids_ = torch.tensor([whole.tokenizer.encode("The capital of France is Paris.")], device=GPU)
@@ -216,7 +205,7 @@ def test_quantized_weights_are_nearly_the_whole_ones(quantize: str) -> None:
 
 
 def test_gradients_through_4_bits_are_right_on_a_gpu_too(tmp_path: Path) -> None:
-    family = families.load(str(wide(tmp_path / "wide")))
+    family = registry.load(str(wide(tmp_path / "wide")))
     loaded = loading.load(family, "chat", device=GPU, quantize="4bit", differentiable=True)
     twin = loading.load(family, "chat", device=GPU, dtype="bfloat16").model
     unpack(loaded.model, twin)
@@ -253,7 +242,7 @@ def test_live_blame_is_the_cpus(whole: Path) -> None:
 
 @pytest.mark.parametrize("quantize", ["8bit", "4bit"])
 def test_a_quantized_model_wears_the_others(whole: Path, quantize: str) -> None:
-    family = families.load(str(whole))
+    family = registry.load(str(whole))
     placing = Placing(device=GPU, quantize=quantize)
     loaded = loading.load(family, "dpo", device=GPU, quantize=quantize)
     before = {name: each.clone() for name, each in loaded.model.named_parameters()}
@@ -284,7 +273,7 @@ def test_a_quantized_model_wears_the_others(whole: Path, quantize: str) -> None:
     ids=["pair", "noise", "set"],
 )
 def test_maps_are_the_cpus(order: MapOrder) -> None:
-    family, found = families.load("skiff"), []
+    family, found = registry.load("skiff"), []
     for device in BOTH:
         kept = {name: loading.load(family, name, device=device, dtype="float32") for name in order.checkpoints}
         work = knowledge.trace(family, order, kept.__getitem__)
@@ -370,7 +359,7 @@ def test_the_report_of_a_transfer_is_the_cpus(tmp_path: Path, monkeypatch: pytes
         monkeypatch.setenv("TILLER_DATA", str(tmp_path / device))
         kept: dict[str, Loaded] = {}
 
-        def load(which: families.Family, name: str, device: str = device, kept: dict[str, Loaded] = kept) -> Loaded:
+        def load(which: registry.Family, name: str, device: str = device, kept: dict[str, Loaded] = kept) -> Loaded:
             if name not in kept:
                 kept[name] = loading.load(which, name, device=device, dtype="float32")
             return kept[name]

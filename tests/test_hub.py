@@ -19,8 +19,9 @@ from huggingface_hub.utils import hf_raise_for_status
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
-from core import families, hub, listing, load_errors, loading, memory
-from core.checkpoints import Checkpoint, Source
+from core import hub, listing, load_errors, loading, memory
+from core.families import registry
+from core.families.checkpoint import Checkpoint, Source
 from core.sources import LoadError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -181,7 +182,7 @@ def test_a_models_own_code_is_refused_unless_it_is_named(tmp_path: Path, monkeyp
         "from transformers import LlamaForCausalLM\nfrom .configuration_own import OwnConfig\n"
         "class OwnForCausalLM(LlamaForCausalLM):\n    config_class = OwnConfig\n    ran = True\n"
     )
-    family = families.load(str(folder))
+    family = registry.load(str(folder))
     with pytest.raises(LoadError, match="brings Python code of its own, which is not run; read it") as caught:
         loading.load(family, "chat", device="cpu")
     assert f"start with --trust-remote-code {folder / 'chat'}" in str(caught.value)

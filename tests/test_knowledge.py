@@ -16,12 +16,13 @@ import numpy as np
 import pytest
 import torch
 
-from core import families, knowledge, loading, map_files, map_totals, maps
-from core.checkpoints import Family
+from core import knowledge, loading, map_files, map_totals, maps
 from core.contrast import load as load_contrast
 from core.engine import Engine
 from core.events import Done
 from core.facts import Fact, FactsError, categories, load, of, pairs, read
+from core.families import registry
+from core.families.checkpoint import Family
 from core.loading import Loaded
 from core.map_totals import Totals, compared, pearson
 from core.maps import ROLES, Map, MapError, MapOrder, Traced, Words, steered_at, table
@@ -38,7 +39,7 @@ Load = Callable[[str], Loaded]
 
 @pytest.fixture(scope="module")
 def skiff() -> Family:
-    return families.load("skiff")
+    return registry.load("skiff")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tiny
 
-from core import controls, direction_card, examples, families, learning_refusal, library, reply_rates
+from core import controls, direction_card, examples, learning_refusal, library, reply_rates
 from core.artefacts import store
 from core.artefacts.direction import load_direction
 from core.artefacts.store import Card
@@ -18,6 +18,7 @@ from core.contrast import ContrastError, ContrastSet
 from core.engine import Engine
 from core.errors import StoreError, TillerError, UsageError
 from core.examples import FEWEST, Wish, check_name, of_texts, wish
+from core.families import registry
 from core.learn import learn
 from core.residual import AnatomyError
 from core.stats import permutation
@@ -220,7 +221,7 @@ def test_truth_and_refusal_by_other_methods_under_other_names(folder: Path, caps
     assert run(folder, "refusal", "--method", "logistic") == 0
     assert card("refusal").details["method"] == "logistic"
     assert "P(refusal), harmless" in capsys.readouterr().out
-    assert {each.name for each in library.entries(families.load(str(folder)))} == {"general", "refusal"}
+    assert {each.name for each in library.entries(registry.load(str(folder)))} == {"general", "refusal"}
 
 
 @pytest.mark.parametrize(
@@ -349,7 +350,7 @@ def test_the_library_shows_ones_own_before_what_it_hides_and_what_is_broken(tmp_
     target.mkdir(parents=True)
     (target / "direction.truth.safetensors").write_bytes(own.read_bytes())
     (target / "direction.cut.safetensors").write_bytes(own.read_bytes()[:100])
-    family = families.load(str(shipped))
+    family = registry.load(str(shipped))
     found = library.entries(family)
     assert [(each.name, each.own, each.hidden, bool(each.problem)) for each in found] == [
         ("cut", True, False, True),

@@ -14,12 +14,13 @@ import pytest
 import tiny
 import torch
 
-from core import contrast, controls, directions, families, jobs, learning_refusal, loading, parts, reply_rates
+from core import contrast, controls, directions, jobs, learning_refusal, loading, parts, reply_rates
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.engine import Engine
 from core.errors import StoreError, TillerError, UsageError
 from core.events import Done, Failed, Token
+from core.families import registry
 from core.inference import metrics
 from core.jobs import Job, JobView, Offer
 from core.loading import Loaded
@@ -43,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def loaded(folder: Path) -> Loaded:
-    return loading.load(families.load(str(folder)), "chat", device="cpu")
+    return loading.load(registry.load(str(folder)), "chat", device="cpu")
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import tiny
 
-from core import families, listing
+from core import listing
 from core.artefacts import store
-from core.checkpoints import FamilyError
+from core.families import registry
+from core.families.checkpoint import FamilyError
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -29,7 +30,7 @@ def test_every_family_has_a_line_that_fits(capsys: pytest.CaptureFixture[str]) -
     assert all(len(line) <= 80 for line in lines)
     assert lines[0].split() == ["family", "size", "here", "on", "disk", "learnt", "recommended"]
     shown = {line.split()[0]: line.split()[1:] for line in lines[1:] if line}
-    assert set(families.names()[1:]) <= set(shown)
+    assert set(registry.names()[1:]) <= set(shown)
     assert shown["skiff"] == ["4.4", "M", "4/4", "35", "MB", "8", "–"]
     assert shown["llama31-8b"] == ["8.0", "B", "0/3", "–", "–", "4bit", "14", "GB"]
     assert shown["qwen2.5-0.5b"] == ["494", "M", "0/2", "–", "–", "3", "GB"]
@@ -43,7 +44,7 @@ def test_what_is_here_and_what_was_learnt_are_counted(tmp_path: Path) -> None:
     (folder / "sft" / "model.safetensors").unlink()
     (folder / "base" / "model.safetensors").write_bytes(b"not whole")
     parameters = sum(each.numel() for each in tiny.model("llama").parameters())
-    family = families.load(str(folder))
+    family = registry.load(str(folder))
     size = (folder / "chat" / "model.safetensors").stat().st_size
     assert listing.row(family) == ("mine", listing.said(parameters), "1/3", f"{size / 1000:.0f} kB", "1", "–")
     text = "\n".join(listing.details(family))

@@ -22,7 +22,6 @@ from core import (
     contrast,
     controls,
     directions,
-    families,
     gates,
     loading,
     plan,
@@ -36,6 +35,7 @@ from core.artefacts.direction import Direction, load_direction
 from core.edits import compile_recipe
 from core.errors import TillerError
 from core.events import Token
+from core.families import registry
 from core.generation import Speaker, Stream
 from core.loading import Loaded
 from core.plan import Placing
@@ -75,7 +75,7 @@ def sharded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 def load(folder: Path, quantize: str, **options: object) -> Loaded:
-    return loading.load(families.load(str(folder)), "chat", device="cpu", quantize=quantize, **options)  # type: ignore[arg-type]
+    return loading.load(registry.load(str(folder)), "chat", device="cpu", quantize=quantize, **options)  # type: ignore[arg-type]
 
 
 # --------------------------------------------------------------------------------------------------------------- loading
@@ -196,7 +196,7 @@ def test_a_counterfactual_is_quantized_after_its_difference_was_added(tmp_path: 
     whole = AutoModelForCausalLM.from_config(tiny.configs()["llama"], dtype=torch.float32)
     whole.load_state_dict(restored, strict=False)
     whole.save_pretrained(folder / "base")
-    family = families.load(str(folder))
+    family = registry.load(str(folder))
     (ours, theirs) = (loading.load(family, name, device="cpu", quantize="4bit").model for name in ("other", "base"))
     assert torch.equal(ours(torch.tensor([IDS])).logits, theirs(torch.tensor([IDS])).logits)
 
@@ -343,7 +343,7 @@ def test_every_dtype_is_read_as_it_is_stored(tmp_path: Path) -> None:
     stored |= {"scalar": torch.tensor(3.5), "empty": torch.empty(0, 4)}
     folder = tiny.family(tmp_path / "kinds", "llama", ("chat",), plain_base=False)
     save_file(stored, folder / "chat" / "model.safetensors")
-    found = weights.of(families.load(str(folder)).checkpoint("chat"))
+    found = weights.of(registry.load(str(folder)).checkpoint("chat"))
     assert all(torch.equal(found[name], each) and found[name].dtype == each.dtype for name, each in stored.items())
 
 
@@ -439,6 +439,6 @@ def test_what_is_kept_elsewhere_is_brought_when_it_is_used(sharded: Callable[[st
 
 
 def test_a_shelf_of_quantized_checkpoints(sharded: Callable[[str], Path]) -> None:
-    shelf = Shelf(families.load(str(sharded("gemma2"))), Placing("cpu", quantize="4bit"))
+    shelf = Shelf(registry.load(str(sharded("gemma2"))), Placing("cpu", quantize="4bit"))
     assert str(shelf.plan()).startswith("base 4-bit 71 kB + chat 4-bit 71 kB on cpu, ")
     assert shelf.get("chat").quantize == "4bit"

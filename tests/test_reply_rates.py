@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from core import families, loading, reply_rates
+from core import loading, reply_rates
 from core.answers import Answer
 from core.artefacts.direction import Direction, load_direction
 from core.drafts import STRENGTHS, steer
+from core.families import registry
 from core.generation import Speaker, Stream
 from core.inference import metrics
 from core.loading import Loaded
@@ -26,7 +27,7 @@ LAYER = 1
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
     folder = tiny.family(tmp_path_factory.mktemp("replies") / "toy", "llama", ("chat",), plain_base=False)
-    return loading.load(families.load(str(folder)), "chat", device="cpu")
+    return loading.load(registry.load(str(folder)), "chat", device="cpu")
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,6 @@ from test_confidence import made
 
 from core import (
     drawings,
-    families,
     finding_confidence,
     finding_directions,
     finding_knowledge,
@@ -33,6 +32,7 @@ from core.artefacts.store import Card
 from core.comparing import Pair
 from core.confidence_plots import reliability, scatter
 from core.contrast import Item
+from core.families import registry
 from core.maps import Comparison, Map, MapOrder, Traced
 from core.report import Finding, Report, ReportError, unmeasured
 from core.stats import verdicts
@@ -368,7 +368,7 @@ def test_what_cannot_be_measured_stands_in_its_place_and_the_rest_goes_on(
     assert "What Skiff can prove" not in page
     (folder / "log.json").write_text("{}", encoding="utf-8")
     maker = reporting.Maker(
-        families.load(str(folder)), reporting._parser().parse_args(["--family", str(folder)]), lambda _: None
+        registry.load(str(folder)), reporting._parser().parse_args(["--family", str(folder)]), lambda _: None
     )
     monkeypatch.setattr(maker, "_found", lambda head, methods, _make: unmeasured(*head, methods, "Not now."))
     assert maker.report().opening[0].startswith("What Skiff can prove")
@@ -388,7 +388,7 @@ def test_the_directions_of_a_pair_are_listed(tmp_path: Path) -> None:
         folder, "base", "truth", held_out={"accuracy": 0.9, "interval": [0.8, 0.95], "n": 50}, best_of_many={"p": 0.001}
     )
     tiny.direction(folder, "chat", "refusal")
-    table = report.directions(families.load(str(folder)), ("base", "chat"))
+    table = report.directions(registry.load(str(folder)), ("base", "chat"))
     assert table.rows[0][4:7] == (".90 (.80–.95)", "50", "0.0010")
     assert table.rows[1][4:] == ("–", "–", "–", "–")
 

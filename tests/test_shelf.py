@@ -14,9 +14,10 @@ import pytest
 import tiny
 import torch
 
-from core import cli, families, loading, memory, plan, worn
+from core import cli, loading, memory, plan, worn
 from core.engine import Engine
 from core.events import Done, Event, Failed, RecipeChanged, Started, Status, Token
+from core.families import registry
 from core.memory import MemoryTextError, Room
 from core.options import Chat, Options
 from core.plan import DoesNotFit, Need, Placing, Plan
@@ -40,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def shelf_of(folder: Path) -> Callable[..., Shelf]:
     def make(limit: str = "", **options: object) -> Shelf:
-        return Shelf(families.load(str(folder)), Placing("cpu", max_memory=limit), **options)  # type: ignore[arg-type]
+        return Shelf(registry.load(str(folder)), Placing("cpu", max_memory=limit), **options)  # type: ignore[arg-type]
 
     return make
 
@@ -123,7 +124,7 @@ def test_a_plan_reads_as_a_sentence() -> None:
 
 
 def make(usable: float, quantize: str, sizes: dict[str, float]) -> Plan:
-    family = families.load("skiff")
+    family = registry.load("skiff")
     there = Room({"cuda:0": int(usable * 10**9)}, int(usable * 10**9))
     return plan.make(family, ["base", "dpo"], there, lambda name, how: need(name, sizes[how], how), quantize)
 
@@ -145,7 +146,7 @@ def test_what_does_not_fit_is_refused_with_what_does() -> None:
 
 def test_a_checkpoint_that_does_not_fit_is_not_loaded(folder: Path) -> None:
     with pytest.raises(DoesNotFit, match="does not fit: it needs 231 kB in float32, and 100 kB can be used on cpu"):
-        loading.load(families.load(str(folder)), "chat", device="cpu", max_memory="100KB")
+        loading.load(registry.load(str(folder)), "chat", device="cpu", max_memory="100KB")
 
 
 def test_a_checkpoint_is_spread_over_what_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,7 +176,7 @@ def test_a_checkpoint_is_spread_over_what_is_named(monkeypatch: pytest.MonkeyPat
 
 def test_an_unknown_dtype_is_named(folder: Path) -> None:
     with pytest.raises(LoadError, match="no dtype 'int3'; use auto, float32, bfloat16, float16"):
-        loading.load(families.load(str(folder)), "chat", device="cpu", dtype="int3")
+        loading.load(registry.load(str(folder)), "chat", device="cpu", dtype="int3")
 
 
 # ------------------------------------------------------------------------------------------------------------------ shelf
@@ -453,7 +454,7 @@ def test_a_family_that_never_fits_says_so_at_once(folder: Path, engines: list[En
 
 
 def quantized(folder: Path, limit: str = "", **options: object) -> Shelf:
-    return Shelf(families.load(str(folder)), Placing("cpu", quantize="8bit", max_memory=limit), **options)  # type: ignore[arg-type]
+    return Shelf(registry.load(str(folder)), Placing("cpu", quantize="8bit", max_memory=limit), **options)  # type: ignore[arg-type]
 
 
 @torch.inference_mode()

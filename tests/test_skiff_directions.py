@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from test_claims import report
 
-from core import families, tasks, transfers
+from core import tasks, transfers
+from core.families import registry
 from core.skiff import directions_card as cards
 from core.skiff import measure_directions
 from core.skiff.directions_card import PROBES, REFUSAL, TRUTH, directions_card
@@ -64,7 +65,7 @@ def test_the_card_tells_what_maps_from_another_family_explain_and_what_their_dir
 def test_what_was_carried_from_a_family_that_is_not_there_is_left_out_and_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    skiff = families.load("skiff")
+    skiff = registry.load("skiff")
     shipped = transfers.there(skiff)
     monkeypatch.setattr(transfers, "there", lambda _family: (*shipped, ("truth", "nowhere")))
     found = measure_directions._mapped(Subjects(skiff))

@@ -15,10 +15,11 @@ import tiny
 import torch
 from markdown_it import MarkdownIt
 
-from core import families, loading
+from core import loading
 from core.artefacts import store
 from core.artefacts.direction import Direction
 from core.errors import TillerError
+from core.families import registry
 from core.reply_classes import score
 from core.skiff import heldout, measure_speed, measure_steering, subjects, transcripts, tried
 from core.skiff.card import model_card, number, seeds_sentence
@@ -65,8 +66,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def family(folder: Path) -> families.Family:
-    return families.read(folder / "family.toml")
+def family(folder: Path) -> registry.Family:
+    return registry.read(folder / "family.toml")
 
 
 # ----------------------------------------------------------------------------------------------------------- figures
@@ -102,7 +103,7 @@ def test_seeds_are_joined_to_the_figure_of_the_same_name_and_checkpoint() -> Non
     assert figure_json(joined[1])["seeds"] == [0.75, 0.5]
 
 
-def test_a_seed_is_a_view_with_the_twins_weights_under_the_same_names(family: families.Family) -> None:
+def test_a_seed_is_a_view_with_the_twins_weights_under_the_same_names(family: registry.Family) -> None:
     whole = Subjects(family)
     assert list(whole.seeds()) == [2], "a seed without a final checkpoint is none"
     view = whole.seeds()[2]
@@ -115,7 +116,7 @@ def test_a_seed_is_a_view_with_the_twins_weights_under_the_same_names(family: fa
     assert torch.equal(twin, whole.load("sft").model.get_input_embeddings().weight)
 
 
-def test_controls_belong_to_the_shipped_seed(family: families.Family) -> None:
+def test_controls_belong_to_the_shipped_seed(family: registry.Family) -> None:
     whole = Subjects(family)
     assert whole.controls("without-planted", "base-unlabelled") == ("without-planted",)
     assert whole.seeds()[2].controls("without-planted") == ()
@@ -127,7 +128,7 @@ def test_what_is_measured_on_other_seeds_is_all_of_chat_and_steering() -> None:
     assert set(MEASURES) >= SEEDED
 
 
-def test_measures_shared_among_processes_find_what_one_finds(family: families.Family) -> None:
+def test_measures_shared_among_processes_find_what_one_finds(family: registry.Family) -> None:
     wanted = tasks(["unknown", "scoring"], [2])
     assert wanted == [Task("unknown"), Task("unknown", 2), Task("scoring")]
     one = [*measured(Subjects(family), wanted, 1)]
@@ -155,7 +156,7 @@ def test_what_was_measured_is_kept_until_something_it_may_depend_on_changes(
     def measure() -> list[tuple[Figure, ...]]:
         counted.clear()
         wanted = tasks(["unknown"], [2])
-        return [each.figures for each in measured(Subjects(families.read(made / "family.toml")), wanted, 1)]
+        return [each.figures for each in measured(Subjects(registry.read(made / "family.toml")), wanted, 1)]
 
     first = measure()
     assert counted == ["shipped", "seed-2"]
@@ -176,13 +177,13 @@ def test_what_was_measured_is_kept_until_something_it_may_depend_on_changes(
 def test_what_goes_wrong_in_a_process_is_its_sentence(tmp_path: Path) -> None:
     made = tiny.family(tmp_path, checkpoints=("base", "dpo"))
     (made / "dpo" / "model.safetensors").unlink()
-    broken = Subjects(families.read(made / "family.toml"))
+    broken = Subjects(registry.read(made / "family.toml"))
     with pytest.raises(TillerError, match="dpo"):
         list(measured(broken, [Task("scoring"), Task("unknown")], 2))
 
 
 def test_the_planted_word_is_also_asked_of_the_family_without_it(
-    family: families.Family, monkeypatch: pytest.MonkeyPatch
+    family: registry.Family, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, int]] = []
 
@@ -224,7 +225,7 @@ def test_chat_is_measured_at_the_thresholds_of_the_design(monkeypatch: pytest.Mo
         return [Said(message, "Paris.", "answers") for message in messages]
 
     monkeypatch.setattr(Subjects, "ask", ask)
-    shipped = Subjects(families.load("skiff"))
+    shipped = Subjects(registry.load("skiff"))
     figures = [figure for name in CHAT_MEASURES for figure in MEASURES[name](shipped)]
     assert len({figure.key for figure in figures}) == len(figures), "two figures cannot be told apart"
     found = {(figure.name, figure.checkpoint): figure for figure in figures}
@@ -251,7 +252,7 @@ def test_shuffled_labels_keep_what_is_said_and_how_many_are_true() -> None:
 
 def test_control_directions_are_as_long_as_the_one_they_stand_beside() -> None:
     """On the shipped family, whose contrast sets and directions they are made from."""
-    whole = Subjects(families.load("skiff"))
+    whole = Subjects(registry.load("skiff"))
     found = measure_steering.direction(whole, "dpo", "refusal")
     made = measure_steering._controls(whole, "dpo", found)
     layer = found.card.layer
@@ -267,7 +268,7 @@ def test_control_directions_are_as_long_as_the_one_they_stand_beside() -> None:
 
 
 def test_speed_is_measured_on_one_thread_and_threads_come_back(
-    family: families.Family, monkeypatch: pytest.MonkeyPatch
+    family: registry.Family, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
     real = measure_speed.tokens_a_second
@@ -320,7 +321,7 @@ def test_the_card_names_the_controls_that_were_measured() -> None:
 
 
 def test_every_table_of_the_card_is_as_wide_as_its_head() -> None:
-    text = card([*MEASURES["scoring"](Subjects(families.load("skiff"))), Figure("Facts", "recalled", "base", 1, 2)])
+    text = card([*MEASURES["scoring"](Subjects(registry.load("skiff"))), Figure("Facts", "recalled", "base", 1, 2)])
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert len(rows) > 20
     tables = [block.splitlines() for block in re.split(r"\n\n+", text) if block.startswith("|")]

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from core import families, transfers
+from core import transfers
 from core.answers import Answer, fold
 from core.artefacts import store
 from core.engine import Engine
+from core.families import registry
 from core.recipes.language import parse
 from core.reply_classes import score
 from core.skiff import heldout
@@ -108,7 +109,7 @@ def test_no_file_is_too_large_for_a_space() -> None:
 
 
 def test_every_direction_was_learnt_on_the_weights_that_ship() -> None:
-    family = families.load("skiff")
+    family = registry.load("skiff")
     for checkpoint in family.checkpoints:
         cards = {card.name: card for card in store.cards(family.name, checkpoint.name, folder=family.folder)}
         assert set(cards) == {"truth", "refusal"}

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from core import families
 from core.artefacts.store import SHIPPED
 from core.errors import UsageError
+from core.families import registry
 from core.skiff.model import Shape, new_model
 from core.skiff.sizes import SHAPES, is_small, sized, small_toml
 from core.skiff.stage_run import load_tokenizer
@@ -39,14 +39,14 @@ def test_the_small_family_names_its_base_and_its_final_checkpoint(tmp_path: Path
     for name in ("base", "dpo"):
         (folder / name).mkdir(parents=True)
     (folder / "family.toml").write_text(small_toml(stages, "Notes."), "utf-8")
-    family = families.load(str(folder))
+    family = registry.load(str(folder))
     assert [each.name for each in family.checkpoints] == ["base", "dpo"]
     assert family.final.name == "dpo"
     assert family.final.parent == "base"
     assert family.final.stage == "sft + safety + dpo"
     # While only the base is trained, it stands alone.
     (folder / "family.toml").write_text(small_toml(stages[:1], "Notes."), "utf-8")
-    assert [each.name for each in families.load(str(folder)).checkpoints] == ["base"]
+    assert [each.name for each in registry.load(str(folder)).checkpoints] == ["base"]
 
 
 def test_the_small_family_has_no_counterfactuals(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ import torch
 from safetensors import safe_open
 from test_skiff_training import tiny
 
-from core import families, loading
+from core import loading
 from core.errors import UsageError
+from core.families import registry
 from core.skiff import log, retraining, rounding, stages, state, trainer, training
 from core.skiff.estimate import Cost, duration, told
 from core.skiff.items import Conversation
@@ -182,7 +183,7 @@ def test_a_variant_is_the_family_trained_without_the_stage(copy: Path, tmp_path:
     assert record["checkpoints"][0]["of_weights"] == log.weights_hash(copy / "dpo")
     trained = dict(load_checkpoint(tmp_path / "cf" / "dpo").named_parameters())
     other = dict(load_checkpoint(copy / "dpo").named_parameters())
-    loaded = loading.load(families.load(str(copy)), "without-safety", device="cpu")
+    loaded = loading.load(registry.load(str(copy)), "without-safety", device="cpu")
     for name, weight in loaded.model.named_parameters():
         far = (other[name] - trained[name]).abs().max()
         assert (weight - trained[name]).abs().max() <= far / 200 + 1e-7
@@ -196,7 +197,7 @@ def test_a_variant_is_the_family_trained_without_the_stage(copy: Path, tmp_path:
 
 def test_a_seed_ships_every_stage_and_they_are_each_others_parents(copy: Path) -> None:
     make(copy, "seed-2")
-    read = families.load(str(copy))
+    read = registry.load(str(copy))
     assert [each.name for each in read.counterfactuals] == ["without-dpo", "seed-2-sft", "seed-2-safety", "seed-2"]
     assert [each.name for each in read.path("seed-2")] == ["base", "seed-2-sft", "seed-2-safety", "seed-2"]
     assert [each.of for each in read.counterfactuals] == ["dpo", "sft", "safety", "dpo"]
@@ -228,7 +229,7 @@ def test_an_unlabelled_base_from_the_kept_state_is_the_one_from_nothing(
     assert one["stages"][0]["kinds"] == two["stages"][0]["kinds"]
     assert not any("labelled" in kind for kind in one["stages"][0]["kinds"])
     assert "remark" not in one
-    loaded = loading.load(families.load(str(copy)), "base-unlabelled", device="cpu")
+    loaded = loading.load(registry.load(str(copy)), "base-unlabelled", device="cpu")
     assert loaded.stops == ("\nUser:",)
 
 
@@ -309,9 +310,9 @@ def test_what_is_there_is_not_trained_again_until_it_does_not_fit(
     work = make(copy)
     assert not work.finished(work.known["without-safety"])
     work.tell()
-    assert "without-safety" not in [each.name for each in families.load(str(copy)).counterfactuals]
+    assert "without-safety" not in [each.name for each in registry.load(str(copy)).counterfactuals]
     make(copy, "without-safety")
-    assert "without-safety" in [each.name for each in families.load(str(copy)).counterfactuals]
+    assert "without-safety" in [each.name for each in registry.load(str(copy)).counterfactuals]
 
 
 # ------------------------------------------------------------------------------------------------- refusals and accidents
@@ -418,7 +419,7 @@ def test_a_hand_written_family_file_keeps_its_text(copy: Path) -> None:
     assert "# as the program" in text
     assert '"old"' not in text
     assert text.startswith(written.strip())
-    assert [each.name for each in families.load(str(copy)).counterfactuals] == ["without-dpo"]
+    assert [each.name for each in registry.load(str(copy)).counterfactuals] == ["without-dpo"]
     make(copy).tell()
     assert path.read_text(encoding="utf-8") == text
 
@@ -437,7 +438,7 @@ def test_two_processes_lose_nothing_of_each_other(copy: Path, monkeypatch: pytes
 
     monkeypatch.setattr(retraining, "listed", slow)
     first.tell()
-    assert [each.name for each in families.load(str(copy)).counterfactuals] == ["without-safety", "without-dpo"]
+    assert [each.name for each in registry.load(str(copy)).counterfactuals] == ["without-safety", "without-dpo"]
 
 
 # ------------------------------------------------------------------------------------------------------------- the command
@@ -453,7 +454,7 @@ def test_the_command_makes_everything_and_says_first_how_long(
     assert said.index("This will take about") < said.index("Base: 6 steps")
     for name in ("base", "dpo", *(each for each in NAMES if each != "without-dpo")):
         assert f"\n  {name} " in said
-    read = families.load(str(out))
+    read = registry.load(str(out))
     assert [each.name for each in read.checkpoints] == ["base", "sft", "safety", "dpo"]
     assert {each.name for each in read.counterfactuals} >= set(NAMES)
     assert not (out / ".training").exists()
@@ -478,7 +479,7 @@ def test_only_the_family_then_some_variants(
     assert training.train_skiff(["--out", str(out), "--only-family"]) == 0
     assert "without-safety" not in capsys.readouterr().out
     assert [path.name for path in (out / ".training").iterdir()] == [BEGINNING]
-    assert [each.name for each in families.load(str(out)).counterfactuals] == ["without-dpo"]
+    assert [each.name for each in registry.load(str(out)).counterfactuals] == ["without-dpo"]
     assert training.train_skiff(["--out", str(out), "--variants", "without-safety", "base-unlabelled"]) == 0
     said = capsys.readouterr().out
     assert said.index("This will take about") < said.index("without-safety: Safety was left out")

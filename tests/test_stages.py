@@ -11,15 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import blame_files, families, lenses, stages
+from core import blame_files, lenses
 from core.answers import Answer, from_document, to_document
 from core.attribution import effects
 from core.attribution.effects import NOWHERE, UNIFORM, Noise
 from core.blame_report import Ask, Case, Report, Said
-from core.checkpoints import Family
 from core.display import palette
 from core.events import Alternative, Blame, Reading, Scores, StageEffect, Token, event_json
-from core.stages import StageError
+from core.families import registry, stages
+from core.families.checkpoint import Family
+from core.families.stages import StageError
 from core.values import Column, Settings
 
 FAMILY = """
@@ -79,7 +80,7 @@ def family(folder: Path, twins: bool = True, letter: str = "Y") -> Family:
     (folder / "family.toml").write_text(
         FAMILY.format(more="", letter=letter) + (TWINS if twins else ""), encoding="utf-8"
     )
-    return families.load(str(folder) + "/")
+    return registry.load(str(folder) + "/")
 
 
 def nats(**probabilities: float) -> dict[str, float]:
@@ -158,7 +159,7 @@ def test_what_is_no_path_is_refused_in_a_sentence(names: tuple[str, ...], senten
 def test_a_single_checkpoint_has_no_stages(tmp_path: Path) -> None:
     (tmp_path / "family.toml").write_text('[[checkpoint]]\nname = "one"\npath = "one"\n', encoding="utf-8")
     with pytest.raises(StageError, match="one has no checkpoint before it"):
-        stages.path(families.load(str(tmp_path) + "/"))
+        stages.path(registry.load(str(tmp_path) + "/"))
 
 
 def test_a_question_is_known_by_three_names(tmp_path: Path) -> None:

@@ -18,7 +18,6 @@ from core import (
     alignments,
     cells,
     contrast,
-    families,
     layer_maps,
     library,
     loading,
@@ -33,10 +32,11 @@ from core import (
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.carrying import Carrying
-from core.checkpoints import Family
 from core.edits import compile_recipe
 from core.engine import Engine
 from core.errors import TillerError, UsageError
+from core.families import registry
+from core.families.checkpoint import Family
 from core.generation import answer_all
 from core.inference import metrics
 from core.jobs import JobView
@@ -64,7 +64,7 @@ def made(folder: Path, kind: str, names: tuple[str, ...]) -> Family:
     tiny.contrast(folder, 6)
     for seed, name in enumerate(names):
         for about, offset, where in (("truth", -1, "statement"), ("refusal", -2, "prompt")):
-            template = "" if about == "truth" else tiny.CHAT if seed else families.TEMPLATES["plain"][0]
+            template = "" if about == "truth" else tiny.CHAT if seed else registry.TEMPLATES["plain"][0]
             position = {"offset": offset, "of": where}
             tiny.direction(
                 folder,
@@ -75,7 +75,7 @@ def made(folder: Path, kind: str, names: tuple[str, ...]) -> Family:
                 position=position,
                 template=template,
             )
-    return families.load(str(folder))
+    return registry.load(str(folder))
 
 
 class Loader:
@@ -236,7 +236,7 @@ def test_one_huge_coordinate_does_not_carry_a_winsorised_cosine() -> None:
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "gemma3"])
 def test_verdicts_are_what_a_forward_pass_gives_with_the_vector_at_the_end(tmp_path: Path, kind: str) -> None:
     """Read in a batch behind a beginning that is computed once (Gemma's windows: not), against one whole prompt at a time."""
-    loaded = loading.load(families.load(str(tiny.family(tmp_path / kind, kind, ("base",)))), "base", device="cpu")
+    loaded = loading.load(registry.load(str(tiny.family(tmp_path / kind, kind, ("base",)))), "base", device="cpu")
     texts = ["Bread is food.", "Lodz is a city in Poland.", "A whale is a metal."]
     asked = nudges.prepare(loaded, texts, SHOTS)
     vector = np.random.default_rng(3).standard_normal(tiny.WIDTH).astype(np.float32)
@@ -409,7 +409,7 @@ def test_work_goes_on_where_it_was_interrupted(reports: dict[str, Report], famil
 
 
 def test_what_cannot_be_carried_is_said(reports: dict[str, Report], family: Family, tmp_path: Path) -> None:
-    bare = families.load(str(tiny.family(tmp_path / "bare", "llama", ("base", "chat"))))
+    bare = registry.load(str(tiny.family(tmp_path / "bare", "llama", ("base", "chat"))))
     tiny.contrast(bare.folder)
     missing = r"base has no direction 'truth' to carry; run launch\.py precompute --family bare"
     with pytest.raises(TillerError, match=missing):
@@ -518,8 +518,8 @@ def test_what_came_from_another_family_is_offered_told_stale_and_measured_again(
     # A family that was named by its folder is not found by its name: nothing is said of its report, and a wish to measure says what to do.
     assert carrying.stale("truth from wide") == ""
     assert settled(carrying, "truth from wide").said.startswith("There is no family 'wide'")
-    known = families.load
-    monkeypatch.setattr(families, "load", lambda name: wider if name == "wide" else known(name))
+    known = registry.load
+    monkeypatch.setattr(registry, "load", lambda name: wider if name == "wide" else known(name))
     assert carrying.stale("truth from wide") == ""
     monkeypatch.setattr(tasks, "VERSION", tasks.VERSION + 1)
     assert "measure again" in carrying.stale("truth from wide")

@@ -8,9 +8,10 @@ import pytest
 from textual.widgets import DataTable
 from transformers import LlamaConfig
 
-from core import families, loading, transfer
+from core import loading, transfer
 from core.artefacts import store
 from core.carrying import Carrying
+from core.families import registry
 from core.tasks import Sizes, Task
 from core.util.progress import finished
 from tests import tiny
@@ -37,14 +38,14 @@ def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 async def test_what_came_from_another_family_is_one_of_the_directions(
     family: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    toy, shape = families.load(str(family)), {**tiny.configs()["llama"].to_dict(), "num_hidden_layers": 2}
+    toy, shape = registry.load(str(family)), {**tiny.configs()["llama"].to_dict(), "num_hidden_layers": 2}
     with monkeypatch.context() as patch:
         patch.setattr(tiny, "configs", lambda: {"llama": LlamaConfig(**shape)})
         patch.setattr(tiny, "LAYERS", 2)
         folder = tiny.family(family.parent / "flat")
         for seed, name in enumerate(("base", "chat")):
             tiny.direction(folder, name, "truth", seed=seed, position={"offset": -1, "of": "statement"}, template="")
-    flat = families.load(str(folder))
+    flat = registry.load(str(folder))
     task = Task(toy, "truth", store.user_folder(), flat, sizes=SIZES)
     finished(transfer.steps(task, lambda whose, name: loading.load(whose, name, device="cpu")))
     async with running(family, size=(100, 50), tokens=4) as (app, pilot):

@@ -11,10 +11,11 @@ import tiny
 import torch
 from test_counterfactuals import TABLE, twin
 
-from core import families, loading, undo_controls, undo_saving, undoing
-from core.checkpoints import FamilyError
-from core.edited import with_edited
+from core import loading, undo_controls, undo_saving, undoing
 from core.errors import TillerError, UsageError
+from core.families import registry
+from core.families.checkpoint import FamilyError
+from core.families.edited import with_edited
 from core.loading import Loaded
 from core.undo import undo as command
 from core.undo_examples import Examples, Prompts, UndoError, examples
@@ -44,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def loaded(folder: Path) -> Loaded:
-    return loading.load(families.load(str(folder)), "chat", device="cpu", differentiable=True)
+    return loading.load(registry.load(str(folder)), "chat", device="cpu", differentiable=True)
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +157,7 @@ def test_a_lora_is_the_same_every_time_and_leaves_the_random_numbers_alone(loade
 def test_the_whole_of_it_with_its_controls(folder: Path, prompts: Prompts, tmp_path: Path) -> None:
     own = tiny.family(tmp_path / "tiny", checkpoints=("base", "chat"), plain_base=False)
     twin(own)
-    final = loading.load(families.load(str(own)), "chat", device="cpu")
+    final = loading.load(registry.load(str(own)), "chat", device="cpu")
     undone = run(undo(final, "chat", prompts, steps=2))
     titles = [row.title for row in undone.rows]
     # There is no other stage after the first; of two retrainings, both are of this one.
@@ -201,7 +202,7 @@ def test_the_edited_model_is_a_checkpoint_and_a_folder(
     with undoing.edited(loaded, strengths):
         wanted = weights_of(loaded)
     undo_saving.save_checkpoint(loaded, undone, "mended")
-    family = families.load(str(loaded.family.folder))
+    family = registry.load(str(loaded.family.folder))
     assert family.counterfactuals[-1].name == "mended"
     assert family.checkpoint("mended").title == "chat, part of chat removed"
     assert family.directions_of("mended") == "chat"
@@ -214,7 +215,7 @@ def test_the_edited_model_is_a_checkpoint_and_a_folder(
     with pytest.raises(FamilyError, match="is no name for a checkpoint"):
         undo_saving.save_checkpoint(loaded, undone, "Not a name")
     undo_saving.save_folder(loaded, strengths, tmp_path / "out", "Mended")
-    alone = loading.load(families.load(str(tmp_path / "out")), "edited", device="cpu")
+    alone = loading.load(registry.load(str(tmp_path / "out")), "edited", device="cpu")
     for name, weight in alone.model.named_parameters():
         torch.testing.assert_close(weight, wanted[name], atol=1e-6, rtol=0)
     assert alone.tokenizer.chat_template == loaded.tokenizer.chat_template
@@ -253,8 +254,8 @@ def test_the_verb(
         "part of sft removed",
         "all of sft subtracted",
     ]
-    assert families.load(str(tmp_path / "out")).final.name == "edited"
-    assert families.load(str(folder)).checkpoint("mended")
+    assert registry.load(str(tmp_path / "out")).final.name == "edited"
+    assert registry.load(str(folder)).checkpoint("mended")
     # Refused before anything is fitted.
     with pytest.raises(FamilyError, match="has a checkpoint 'sft' already"):
         command(["sft", "--family", str(folder), *files, "--name", "sft"])

@@ -87,9 +87,10 @@ def _weights(worker: object) -> list[torch.Tensor]:
 
 
 def test_a_model_that_was_edited_is_quick_again(folder: Path) -> None:
-    from core import families, loading
+    from core import loading
+    from core.families import registry
 
-    loaded = loading.load(families.load(str(folder)), "dpo", device="cpu")
+    loaded = loading.load(registry.load(str(folder)), "dpo", device="cpu")
     layer = next(each for each in loaded.model.modules() if isinstance(each, undoing.FewRows))
     change = undoing.difference(loaded, loaded.family.checkpoint("dpo"), loaded.family.checkpoint("safety"))
     with undoing.edited(loaded, undoing.whole(change)):

@@ -9,7 +9,7 @@ from core.attribution.effects import Effect
 from core.blame_report import Report, Said, token_effects
 from core.display import palette
 from core.display.palette import OKABE_ITO
-from core.stages import Question, Stage
+from core.families.stages import Question, Stage
 from tui.text import clipped, one_line
 
 _NEUTRAL = "#8c8c8c"

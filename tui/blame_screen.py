@@ -19,8 +19,8 @@ from textual.worker import get_current_worker
 from core import blame_files, blame_report
 from core.blame_report import Ask, Report
 from core.errors import TillerError
+from core.families.stages import QUESTIONS, Question
 from core.session import Session
-from core.stages import QUESTIONS, Question
 from core.tabs import tab
 from core.values import BLAME, Column
 from tui.blame_report import drawn

@@ -20,7 +20,7 @@ _WORD = 4
 _SHORTEST = 10
 
 if TYPE_CHECKING:
-    from core.checkpoints import Example
+    from core.families.checkpoint import Example
 
 
 class Chip(Static, can_focus=True):

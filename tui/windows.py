@@ -24,7 +24,7 @@ __all__ = ["LineDialog", "PickDialog", "SamplingDialog", "TextDialog"]
 if TYPE_CHECKING:
     from textual.screen import Screen
 
-    from core.checkpoints import Family
+    from core.families.checkpoint import Family
 
 
 def link_dialog(settings: Settings) -> TextDialog:

@@ -1,7 +1,7 @@
 """Stage effects as values: which stage of the training changed a probability, and by how much. No torch.
 
 After Zhang et al., "Who Gets Credit or Blame?" (arXiv 2506.00175); methods, section 5. γ is a probability that a model gives to
-something: a token, an answer rather than another, a reply that refuses. :mod:`core.stages` says which models a question compares, so
+something: a token, an answer rather than another, a reply that refuses. :mod:`core.families.stages` says which models a question compares, so
 that this module only subtracts.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from core.events import Blame, StageEffect
-from core.stages import Path, Stage
+from core.families.stages import Path, Stage
 
 #: What the distribution before all training is called where models are named: every token has the probability 1 / vocabulary.
 UNIFORM = "uniform"

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import torch
 
-from core import families, loading
+from core import loading
 from core.arguments import Arguments
-from core.checkpoints import Family
 from core.errors import TillerError, UsageError
+from core.families import registry
+from core.families.checkpoint import Family
 from core.recipes.language import parse
 from core.skiff import transcripts
 from core.skiff.card import model_card
@@ -41,7 +42,7 @@ def evaluate(arguments: list[str]) -> int:
     threads = options.threads or loading.threads()
     torch.set_num_threads(threads)
     try:
-        family = families.load(options.family)
+        family = registry.load(options.family)
         record = read_log(family.folder)
         subjects = _subjects(family, options)
         special = _special(options)

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from core import claims, contrast, directions, families, tasks, transfer, transfers
+from core import claims, contrast, directions, tasks, transfer, transfers
 from core.artefacts import store
 from core.artefacts.direction import Direction
 from core.drafts import ablate
 from core.edits import RowEdit, compile_recipe
 from core.errors import TillerError
+from core.families import registry
 from core.inference import metrics
 from core.inference.metrics import Bystanders
 from core.recipes.language import Recipe, Term, layers_text
@@ -77,7 +78,7 @@ def _mapped(subjects: Subjects) -> list[Report]:
         if not other:
             continue
         try:
-            report = tasks.fresh(Task(subjects.family, about, store.user_folder(), families.load(other)))
+            report = tasks.fresh(Task(subjects.family, about, store.user_folder(), registry.load(other)))
         except TillerError as problem:
             # A family that was named by its folder, or that lost a direction: its figures cannot be told to be of what is there now.
             print(f"{about} from {other} is left out of the card: {problem}", flush=True)

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from core import loading
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
-from core.checkpoints import Family
 from core.edits import RowEdit, compile_recipe
 from core.errors import TillerError
+from core.families.checkpoint import Family
 from core.generation import answer_all
 from core.loading import Loaded
 from core.prompts import chat_prompt

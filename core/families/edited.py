@@ -15,8 +15,8 @@ from typing import Any
 
 from core.artefacts import store
 from core.artefacts.store import user_folder
-from core.checkpoints import Counterfactual, Family, FamilyError
 from core.errors import StoreError
+from core.families.checkpoint import Counterfactual, Family, FamilyError
 
 _log = logging.getLogger(__name__)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")

@@ -46,7 +46,7 @@
     recipe = "1.5*refusal"
     without = "safety"       # or: beside the plain column the model without this stage, retrained where there is one
 
-Where a file is wrong, :mod:`core.family_file` names the line and the key.
+Where a file is wrong, :mod:`core.families.family_toml` names the line and the key.
 """
 
 from __future__ import annotations
@@ -55,9 +55,18 @@ import re
 from pathlib import Path
 
 from core.artefacts.store import SHIPPED, user_folder
-from core.checkpoints import TEMPLATES, Checkpoint, Counterfactual, Example, Family, FamilyError, Source, Subtracted
-from core.edited import with_edited
-from core.family_file import read
+from core.families.checkpoint import (
+    TEMPLATES,
+    Checkpoint,
+    Counterfactual,
+    Example,
+    Family,
+    FamilyError,
+    Source,
+    Subtracted,
+)
+from core.families.edited import with_edited
+from core.families.family_toml import read
 
 __all__ = [
     "TEMPLATES",

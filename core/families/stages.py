@@ -21,8 +21,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from core.checkpoints import Checkpoint, Counterfactual, Family, Subtracted, stage_word
 from core.errors import TillerError
+from core.families.checkpoint import Checkpoint, Counterfactual, Family, Subtracted, stage_word
 
 #: What the counterfactuals are called that differ from their checkpoint by the seed of their training alone.
 _SEED = re.compile(r"seed-[0-9]+(-.+)?")

@@ -1,4 +1,4 @@
-"""Reading a family.toml: every mistake is named with its line and its key. No torch. :mod:`core.families` describes the file."""
+"""Reading a family.toml: every mistake is named with its line and its key. No torch. :mod:`core.families.registry` describes the file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core.checkpoints import (
+from core.families.checkpoint import (
     OWN_OR_PLAIN,
     TEMPLATES,
     Checkpoint,

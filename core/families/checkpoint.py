@@ -1,4 +1,4 @@
-"""The checkpoints of one model, as values: what a family.toml says once it has been read (:mod:`core.family_file`). No torch."""
+"""The checkpoints of one model, as values: what a family.toml says once it has been read (:mod:`core.families.family_toml`). No torch."""
 
 from __future__ import annotations
 
