@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import gradio as gr
 
 from app.chat import beats
-from core.answers import Answer, fold
+from core.chat.answers import Answer, fold
 from core.engine import Engine
 from core.errors import TillerError
 

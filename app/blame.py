@@ -17,9 +17,9 @@ from app.chat import Told
 from app.pane import Pane, told
 from core import blame_files, blame_report
 from core.blame_report import Ask, Report
+from core.chat.settings import BLAME, Column
 from core.errors import TillerError
 from core.families.stages import QUESTIONS
-from core.values import BLAME, Column
 
 #: So many visitors' reports are kept, the latest.
 MAX_REPORTS = 64

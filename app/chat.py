@@ -12,15 +12,15 @@ import gradio as gr
 
 from app import views
 from app.visits import Visit, Visits, index, number, text, whole
-from core import answers as exports
+from core.chat import answers as exports
+from core.chat.events import Done, Event
+from core.chat.session import Session
+from core.chat.settings import Sampling, Settings
+from core.chat.slider_cache import ScrubKey, scrub_key
 from core.engine import Engine
 from core.errors import TillerError
-from core.events import Done, Event
 from core.lenses import Lens, lacking
 from core.runs import Run
-from core.scrubs import ScrubKey, scrub_key
-from core.session import Session
-from core.values import Sampling, Settings
 
 #: What a handler yields: the view and the lines of the answers, for the two wires of those names.
 Told = tuple[Any, Any]

@@ -16,10 +16,10 @@ from app.pane import Pane
 from app.parts import head, part, wire
 from app.steering import Steering
 from app.visits import Visits
+from core.chat.screens import CHAT, TABS, Tab
+from core.chat.session import Session
 from core.engine import Engine
 from core.options import Options
-from core.session import Session
-from core.tabs import CHAT, TABS, Tab
 
 #: What builds each tab beside Chat, by its name.
 PANES: dict[str, Callable[[Pane], None]] = {

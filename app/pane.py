@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
-from core.tabs import Tab
+from core.chat.screens import Tab
 
 if TYPE_CHECKING:
     from app.chat import Chat, Told
+    from core.chat.settings import Settings
     from core.engine import Engine
-    from core.values import Settings
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ import gradio as gr
 from app import views
 from app.chat import Chat, Told
 from app.visits import Visit, index, number, text
+from core.chat.screens import TABS
+from core.chat.slider_cache import scrub_key
 from core.errors import TillerError
 from core.recipes.language import MAX_STRENGTH, Recipe, Term, parse
-from core.scrubs import scrub_key
-from core.tabs import TABS
 
 Said = Mapping[str, Any]
 

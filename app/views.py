@@ -11,17 +11,17 @@ from typing import Any
 
 from app.visits import Visit
 from core import dose, lenses
-from core.answers import Answer
 from core.artefacts.store import Card
+from core.chat.answers import Answer
+from core.chat.events import Done, Event, Failed, RecipeChanged, Scores, Started, Token
+from core.chat.settings import Settings
+from core.chat.slider_cache import ScrubKey, scrub_key
 from core.display import palette
 from core.engine import Engine
 from core.errors import TillerError
-from core.events import Done, Event, Failed, RecipeChanged, Scores, Started, Token
 from core.families.checkpoint import Family
 from core.lenses import Lens
 from core.recipes.language import Recipe, Term
-from core.scrubs import ScrubKey, scrub_key
-from core.values import Settings
 
 #: The grounds that tokens are drawn on, in the light and in the dark page; base.css has the same.
 PAPER, NIGHT = "#ffffff", "#181c23"

@@ -83,8 +83,8 @@ def _waiting(options: argparse.Namespace) -> bool:
     """How long the colours take after the last token of an answer, once all models are in memory; the middle of several answers."""
     from dataclasses import replace
 
+    from core.chat.events import Done, Scores
     from core.engine import Engine
-    from core.events import Done, Scores
 
     engine = Engine(options.family, device=options.device, threads=options.threads)
     engine.start()

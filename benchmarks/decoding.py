@@ -21,10 +21,11 @@ from benchmarks.ratios import interleaved, report
 from core import loading, prompts, quantizing
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
+from core.chat.events import Token
+from core.chat.settings import Column, Sampling, Settings
 from core.edits import RowEdit, compile_recipe
 from core.engine import SCRUB_STRENGTHS
 from core.errors import TillerError
-from core.events import Token
 from core.families import registry
 from core.families.checkpoint import Counterfactual, Family
 from core.generation import Speaker, Stream
@@ -32,7 +33,6 @@ from core.loading import Loaded
 from core.recipes.language import Recipe, parse
 from core.residual import locate
 from core.scoring import score
-from core.values import Column, Sampling, Settings
 
 #: Tokens of every answer that is timed.
 TOKENS = 48

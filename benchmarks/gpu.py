@@ -24,9 +24,9 @@ from benchmarks.ratios import interleaved, report
 from benchmarks.tracing import POSITIONS, one_by_one, whole_map
 from core import loading, memory, plan
 from core.artefacts.store import SHIPPED
+from core.chat.events import Done, Scores
 from core.engine import Engine
 from core.errors import TillerError
-from core.events import Done, Scores
 from core.families import registry
 from core.families.checkpoint import Family
 from core.loading import Loaded

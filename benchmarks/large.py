@@ -23,8 +23,9 @@ from benchmarks.ratios import interleaved, report
 from core import loading
 from core.artefacts import store
 from core.artefacts.direction import Direction
+from core.chat.events import Token
+from core.chat.settings import Sampling
 from core.edits import RowEdit, compile_recipe
-from core.events import Token
 from core.families import registry
 from core.generation import Speaker, Stream
 from core.layout import lay_out
@@ -32,7 +33,6 @@ from core.loading import Loaded
 from core.prompts import encode
 from core.recipes.language import parse
 from core.states import states
-from core.values import Sampling
 
 #: Tokens of every answer that is timed, and how many answers are written at once.
 TOKENS = 24

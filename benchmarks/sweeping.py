@@ -8,11 +8,11 @@ import dataclasses
 from benchmarks.decoding import Subject
 from benchmarks.ratios import interleaved, report
 from core import contrast, prompts, sweeps
+from core.chat.settings import Column, Settings
 from core.engine import SCRUB_STRENGTHS
 from core.recipes.language import Recipe, Term
 from core.sweeps import Asking
 from core.util.progress import finished
-from core.values import Column, Settings
 
 #: Prompts, and tokens of every answer.
 PROMPTS, TOKENS = 32, 24

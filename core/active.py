@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from core.blaming import Blaming
-from core.events import Done, Event, Token
+from core.chat.events import Done, Event, Token
 from core.generation import Stream
 from core.runs import Run
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 from core import prompts
 from core.active import Active
 from core.blamer import Blamer
+from core.chat.events import Done, Event, Failed, RecipeChanged, Scores
 from core.edits import Fetch, compile_recipe
 from core.errors import TillerError
-from core.events import Done, Event, Failed, RecipeChanged, Scores
 from core.gates import Gauge
 from core.generation import Speaker, Stream
 from core.loading import Loaded

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from core.artefacts.direction import Direction
+from core.chat.settings import Sampling
 from core.contrast import ContrastSet
 from core.drafts import JUDGED, VERSION
 from core.edits import RowEdit
@@ -26,7 +27,6 @@ from core.loading import Loaded
 from core.prompts import chat_prompt
 from core.scoring import reply_logits
 from core.stats.bootstrap import Estimate, mean
-from core.values import Sampling
 
 #: Requests of a class on which the model is compared with the recipe, logit by logit.
 _COMPARED = 8

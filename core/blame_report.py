@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from core.attribution.effects import NOWHERE, Effect, LogProbs, Noise, effects, noise_of, remainder
+from core.chat.settings import MAX_MESSAGE, clean
 from core.families.stages import QUESTIONS, Path, Question, StageError
-from core.values import MAX_MESSAGE, clean
 
 #: What each measure is the probability of; ``{answer}`` and ``{other}`` are shortened texts.
 MEASURES: Mapping[str, str] = {

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from core import blame_agreement, loading, prompts, weights
-from core.answers import Answer
 from core.attribution import effects
 from core.attribution.effects import NOWHERE, UNIFORM
 from core.blame_report import Ask, Case, Report, Said, shortened
+from core.chat.answers import Answer
+from core.chat.settings import Sampling
 from core.families import stages
 from core.families.checkpoint import Family
 from core.families.stages import Path, StageError
@@ -26,7 +27,6 @@ from core.lineup import Models, Vocabularies
 from core.loading import Loaded
 from core.replies import token_text
 from core.util.progress import Learning, Step, told
-from core.values import Sampling
 
 
 @dataclass(frozen=True)

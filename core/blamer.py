@@ -12,8 +12,8 @@ from core import noise, prompts
 from core.active import Active
 from core.attribution.effects import Noise
 from core.blaming import Blaming
+from core.chat.events import Done, Event, Scores, Token
 from core.errors import TillerError
-from core.events import Done, Event, Scores, Token
 from core.families import stages
 from core.families.checkpoint import Family
 from core.families.stages import Path

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from math import log
 
 from core.attribution.effects import UNIFORM, Noise, blame
+from core.chat.events import Blame, Event, Scores
 from core.errors import TillerError
-from core.events import Blame, Event, Scores
 from core.families.stages import Path
 from core.forcing import Follower, logprobs_in_slices, reading, vocabulary
 from core.lineup import Models

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from core import claims, tasks, transfers
+from core.chat.settings import Column, Settings
 from core.display import palette
 from core.errors import TillerError
 from core.lenses import Lens
@@ -14,7 +15,6 @@ from core.recipes.language import parse
 from core.stats.rates import percentile, short
 from core.tasks import Task
 from core.transfers import MEASURES, SCALINGS, Measure, Report
-from core.values import Column, Settings
 
 _PARTS = Lens("part", "part", "", "magnitude", 0.0, 1.0, "")
 _SIGNED = Lens("cosine", "cosine", "", "signed", -1.0, 1.0, "")

@@ -8,12 +8,12 @@ import sys
 from dataclasses import replace
 from typing import TextIO
 
+from core.chat.events import Done, Event, Failed, Started, Token, event_json
+from core.chat.settings import Sampling, Settings
 from core.engine import Engine
 from core.errors import TillerError, UsageError
-from core.events import Done, Event, Failed, Started, Token, event_json
 from core.options import Chat, Options
 from core.runs import Run
-from core.values import Sampling, Settings
 
 
 def chat(options: Options, wish: Chat) -> int:

@@ -16,8 +16,9 @@ import numpy as np
 import torch
 
 from core import reply_rates
-from core.answers import Answer
 from core.artefacts.direction import Direction
+from core.chat.answers import Answer
+from core.chat.settings import Sampling
 from core.drafts import STRENGTHS, Measure, dose_response, reading_range, steer
 from core.edits import RowEdit
 from core.generation import Speaker, Stream
@@ -30,7 +31,6 @@ from core.states import cost as reading
 from core.stats import permutation
 from core.util.progress import Cost, Learning, Slices, Step
 from core.util.resume import Notebook
-from core.values import Sampling
 
 #: Of each kind.
 CONTROLS = 20

@@ -12,15 +12,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from core import answers, explaining, lenses
-from core.answers import Answer
+from core import explaining, lenses
 from core.artefacts import store
 from core.artefacts.store import Card
 from core.attribution.effects import Noise
 from core.carrying import Carrying
+from core.chat import answers
+from core.chat.answers import Answer
+from core.chat.events import Failed, PromptView
+from core.chat.settings import BLAME, Column, Settings, Turn
 from core.engine_thread import Command, EngineThread
 from core.errors import TillerError
-from core.events import Failed, PromptView
 from core.examples import Wish
 from core.families import registry
 from core.families.checkpoint import Example, Family
@@ -32,7 +34,6 @@ from core.plan import Placing
 from core.recipes import in_words
 from core.recipes.language import Recipe, parse
 from core.runs import Run
-from core.values import BLAME, Column, Settings, Turn
 
 if TYPE_CHECKING:
     from core.worker import Worker

@@ -10,8 +10,8 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from core.chat.events import Status
 from core.errors import TillerError
-from core.events import Status
 
 if TYPE_CHECKING:
     from core.worker import Worker

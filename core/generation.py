@@ -26,15 +26,15 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )  # fmt: skip
 
-from core.answers import Answer
+from core.chat.answers import Answer
+from core.chat.events import Alternative, Done, Event, Reading, Started
+from core.chat.settings import Sampling
 from core.edits import ONE_TOKEN, BatchEdits, EditError, Masks, RowEdit
-from core.events import Alternative, Done, Event, Reading, Started
 from core.gates import Gate, Gauge, capture, read
 from core.layout import lay_out, read_gates
 from core.loading import Loaded
 from core.replies import Reply, token_text
 from core.residual import hooked
-from core.values import Sampling
 
 #: How many alternatives a reading names.
 TOP = 5

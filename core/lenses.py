@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from core.events import Blame, Reading, Token
+from core.chat.events import Blame, Reading, Token
+from core.chat.settings import BLAME
 from core.families.stages import QUESTIONS, Path, Question
-from core.values import BLAME
 
 if TYPE_CHECKING:
-    from core.answers import Answer
-
     # For its type alone: importing the store brings numpy, and the terminal app paints before that.
     from core.artefacts.store import Card
+    from core.chat.answers import Answer
 
 _FIRST = ("truth", "refusal")
 _ASKED = {"introduced_at": BLAME, "retrained_without": f"{BLAME}:retrained", "subtracted": f"{BLAME}:subtracted"}

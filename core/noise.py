@@ -17,6 +17,7 @@ import numpy as np
 from core import contrast, loading
 from core.artefacts import store
 from core.attribution.effects import NOWHERE, Noise, noise_of
+from core.chat.settings import Sampling
 from core.families.checkpoint import Family
 from core.families.stages import Path
 from core.forcing import logprobs_in_slices
@@ -25,7 +26,6 @@ from core.inference import metrics
 from core.lineup import Models, Vocabularies
 from core.loading import Loaded
 from core.util.progress import Learning, Slices, Step, told
-from core.values import Sampling
 
 #: Messages of each class whose answers are looked at, and how much of an answer is.
 MESSAGES = 32

@@ -12,13 +12,13 @@ from pathlib import Path
 import torch
 
 from core import directions, loading, memory, noise, sources, tables
-from core.answers import Answer, fold, settled, to_document
 from core.arguments import Arguments
 from core.artefacts import store
+from core.chat.answers import Answer, fold, settled, to_document
+from core.chat.events import Failed
 from core.contrast import ContrastSet
 from core.engine import Engine
 from core.errors import TillerError, UsageError
-from core.events import Failed
 from core.families import registry, stages
 from core.families.checkpoint import Checkpoint, Family
 from core.families.stages import StageError

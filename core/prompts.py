@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from core.chat.events import PromptView
+from core.chat.settings import Settings, Turn
 from core.errors import TillerError
-from core.events import PromptView
 from core.loading import Loaded
 from core.recipes.in_words import put
 from core.replies import token_text
-from core.values import Settings, Turn
 
 #: At least this part of the context is left for the reply.
 _REPLY_PART = 4

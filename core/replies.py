@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.events import Reading, Reason, Token
+from core.chat.events import Reading, Reason, Token
+from core.chat.settings import Sampling, clean
 from core.loading import Loaded
-from core.values import Sampling, clean
 
 _UNFINISHED = "�"
 

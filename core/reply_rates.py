@@ -8,8 +8,9 @@ from typing import Any
 
 from core import sweeps
 from core.artefacts.direction import Direction
+from core.chat.events import Reason
+from core.chat.settings import Sampling
 from core.drafts import STRENGTHS, steer
-from core.events import Reason
 from core.inference import metrics
 from core.inference.metrics import Edits
 from core.loading import Loaded
@@ -18,7 +19,6 @@ from core.states import Ids
 from core.sweeps import Asking
 from core.util.progress import Cost, Learning, Slices
 from core.util.resume import Notebook
-from core.values import Sampling
 
 #: The longest reply, in tokens.
 TOKENS = 48

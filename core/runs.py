@@ -7,9 +7,9 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
 
-from core.events import Event
+from core.chat.events import Event
+from core.chat.settings import BLAME, Settings
 from core.recipes.language import Recipe
-from core.values import BLAME, Settings
 
 #: A run that nobody reads stops computing when so many events wait; it goes on when they are read.
 MAX_WAITING = 2_048

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from core.chat.events import Reading
 from core.edits import BatchEdits, RowEdit
-from core.events import Reading
 from core.gates import Gauge
 from core.generation import read_logits
 from core.layout import lay_out, read_gates

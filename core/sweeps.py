@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from core import memory
-from core.answers import Answer
+from core.chat.answers import Answer
+from core.chat.settings import Sampling
 from core.edits import RowEdit
 from core.generation import Speaker, Stream
 from core.inference import metrics
 from core.loading import Loaded, places
 from core.util.progress import Slices
-from core.values import Sampling
 
 #: The part of the free memory that a batch's keys, values and logits may take.
 _SHARE = 0.25

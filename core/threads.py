@@ -6,9 +6,9 @@ import time
 
 import torch
 
+from core.chat.settings import Sampling
 from core.generation import Speaker, Stream
 from core.loading import Loaded, threads
-from core.values import Sampling
 
 _STEPS = 10
 _PROMPT = 24

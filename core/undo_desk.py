@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.chat.settings import Column, Settings
 from core.engine import Engine
 from core.families.edited import with_edited
 from core.util.progress import Learning, Step
-from core.values import Column, Settings
 
 if TYPE_CHECKING:
     from core.undo_report import Undone

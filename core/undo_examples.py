@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from core.chat.settings import Sampling
 from core.errors import TillerError
 from core.generation import answer_all
 from core.loading import Loaded
 from core.prompts import chat_prompt
 from core.scoring import reply_logits
 from core.util.progress import Learning, Step
-from core.values import Sampling
 
 #: Every so many-th prompt of a list is held out, where no held-out list is given.
 HELD_OUT = 4

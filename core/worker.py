@@ -23,10 +23,11 @@ from core.background import Background, Lesson, MapWork
 from core.blame_report import Ask, Report
 from core.blame_study import study
 from core.blamer import Blamer
+from core.chat.events import PromptView, Status
+from core.chat.settings import Settings
 from core.edits import check_fit, compile_recipe
 from core.engine_thread import CLOSING, Command
 from core.errors import TillerError
-from core.events import PromptView, Status
 from core.families import stages
 from core.families.checkpoint import Family
 from core.gates import Gauge, gauge
@@ -40,7 +41,6 @@ from core.shelf import Shelf
 from core.sources import LoadingCancelled
 from core.threads import choose
 from core.util.progress import Learning
-from core.values import Settings
 
 _log = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ import tiny
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from app.main import launch, place
-from core.answers import Answer, fold, settled, to_document
+from core.chat.answers import Answer, fold, settled, to_document
+from core.chat.settings import Settings
 from core.engine import Engine
 from core.options import Options
-from core.values import Settings
 
 EXAMPLES = """
 [[example]]

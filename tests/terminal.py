@@ -13,8 +13,8 @@ import numpy as np
 from textual.pilot import Pilot
 
 from core.artefacts import store
+from core.chat.settings import Settings
 from core.options import Options
-from core.values import Settings
 from tests import tiny
 from tui.app import TillerApp
 

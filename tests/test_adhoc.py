@@ -14,13 +14,13 @@ from transformers import AutoModelForCausalLM
 from core import adhoc, loading
 from core.arguments import Arguments
 from core.artefacts import store
+from core.chat.settings import Settings
 from core.command_line import read
 from core.engine import Engine
 from core.errors import UsageError
 from core.families import registry
 from core.families.checkpoint import FamilyError, Source
 from core.options import Options
-from core.values import Settings
 
 
 @pytest.fixture(scope="module")

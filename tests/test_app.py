@@ -23,11 +23,11 @@ from app.chat import Chat, Told, beats
 from app.main import place
 from app.steering import Steering
 from app.visits import MAX_VISITS, Visits
+from core.chat.events import Failed
+from core.chat.session import Session
+from core.chat.settings import Settings
 from core.engine import Engine
 from core.errors import TillerError
-from core.events import Failed
-from core.session import Session
-from core.values import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 

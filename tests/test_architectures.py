@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from core import loading
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
+from core.chat.events import Done, Token
+from core.chat.settings import Column, Sampling, Settings
 from core.edits import RowEdit, compile_recipe
-from core.events import Done, Token
 from core.families import registry
 from core.generation import Speaker, Stream
 from core.layout import lay_out
@@ -27,7 +28,6 @@ from core.prompts import build, chat_prompt, encode, render
 from core.recipes.language import parse
 from core.residual import OVERRIDES, AnatomyError, Site, caught, locate
 from core.scoring import reply_logits, score
-from core.values import Column, Sampling, Settings
 
 #: Where the parts are: body, blocks in it, then in a block attention, MLP and last projection, and in the body the final norm.
 LLAMA = ("model", "layers", "self_attn", "mlp", "mlp.down_proj", "norm")

@@ -21,14 +21,15 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from core import blame_agreement, blame_report, blame_study, forcing, lineup, loading, noise, weights, worn
-from core.answers import Answer, fold
 from core.artefacts import store
 from core.attribution import effects
 from core.attribution.effects import NOWHERE
 from core.blame_report import Ask, Report
+from core.chat.answers import Answer, fold
+from core.chat.events import Done, Scores
+from core.chat.settings import Column, Settings
 from core.engine import Engine
 from core.errors import TillerError
-from core.events import Done, Scores
 from core.families import registry, stages
 from core.loading import Loaded
 from core.plan import Placing
@@ -36,7 +37,6 @@ from core.precompute import precompute
 from core.scoring import reply_logits
 from core.shelf import Shelf
 from core.util.progress import Learning, Step, finished
-from core.values import Column, Settings
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent

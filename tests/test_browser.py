@@ -14,13 +14,13 @@ from playwright.sync_api import Browser, Page, expect
 
 from app.views import NIGHT, PAPER
 from core import dose, lenses
-from core.answers import Answer
+from core.chat.answers import Answer
+from core.chat.events import Token
+from core.chat.screens import TABS
+from core.chat.settings import Column, Settings, Turn
 from core.display import palette
 from core.engine import Engine
-from core.events import Token
 from core.recipes.language import parse
-from core.tabs import TABS
-from core.values import Column, Settings, Turn
 
 LONG = 1_500
 # A machine that is busy with other things is slow, not wrong.

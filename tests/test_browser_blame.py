@@ -16,8 +16,8 @@ from browser_server import Served, answer, served, short
 from playwright.sync_api import Browser, expect
 
 from core import lenses
+from core.chat.settings import Settings
 from core.engine import Engine
-from core.values import Settings
 
 expect.set_options(timeout=60_000)
 

@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 import tiny
 
+from core.chat.events import Token
+from core.chat.settings import Column, Sampling, Settings
 from core.cli import chat
 from core.engine import Engine
 from core.errors import TillerError, UsageError
-from core.events import Token
 from core.options import Chat, Options
 from core.recipes.language import parse
-from core.values import Column, Sampling, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from core.answers import Answer, fold, from_document, load, settled, to_document, to_markdown
+from core.chat.answers import Answer, fold, from_document, load, settled, to_document, to_markdown
+from core.chat.events import Alternative, Done, Event, Failed, Reading, RecipeChanged, Scores, Started, Token
+from core.chat.settings import Column, Settings, clean
 from core.errors import TillerError
-from core.events import Alternative, Done, Event, Failed, Reading, RecipeChanged, Scores, Started, Token
 from core.recipes.language import parse
-from core.values import Column, Settings, clean
 
 CHAT = Settings("skiff", (Column("dpo"), Column("dpo", parse("1.5*refusal"))), selected=1).ask("Hello")
 

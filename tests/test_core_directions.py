@@ -19,9 +19,10 @@ import torch
 from torch import Tensor
 
 import core.states
-from core import answers, contrast, controls, loading, reply_rates
+from core import contrast, controls, loading, reply_rates
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
+from core.chat import answers
 from core.contrast import ContrastError, ContrastSet
 from core.directions import learn
 from core.drafts import STRENGTHS, dose_response

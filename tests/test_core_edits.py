@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from core import loading
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
+from core.chat.events import Token
+from core.chat.settings import Sampling
 from core.edits import EditError, RowEdit, compile_recipe
-from core.events import Token
 from core.families import registry
 from core.gates import gauge
 from core.generation import Speaker, Stream
@@ -26,7 +27,6 @@ from core.loading import Loaded
 from core.prompts import chat_prompt
 from core.recipes.language import Recipe, Term, parse
 from core.scoring import reply_logits, score
-from core.values import Sampling
 
 KINDS = ("llama", "qwen2", "gemma2", "gpt2", "neox")
 RECIPES = (

@@ -15,15 +15,15 @@ import pytest
 import tiny
 from safetensors.numpy import load_file
 
-from core.answers import Answer, fold
 from core.artefacts import store
+from core.chat.answers import Answer, fold
+from core.chat.events import Done, Event, Failed, RecipeChanged, Scores, Started, Token
+from core.chat.settings import Column, Sampling, Settings, SettingsError
 from core.engine import SCRUB_STRENGTHS, Engine
 from core.errors import TillerError
-from core.events import Done, Event, Failed, RecipeChanged, Scores, Started, Token
 from core.families.checkpoint import FamilyError
 from core.recipes.language import parse
 from core.runs import MAX_WAITING, Run
-from core.values import Column, Sampling, Settings, SettingsError
 
 NEW = 12
 PATIENCE = 60.0

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import pytest
 
+from core.chat.events import Reading, Token
 from core.display.palette import OKABE_ITO, colour, glyph, ink, legend, level, shade, shades
-from core.events import Reading, Token
 from core.lenses import Lens, describe, lens, lenses, value
 
 ALL = lenses(("truth", "refusal"))

@@ -17,15 +17,15 @@ from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 from core import linear, loading
 from core.artefacts import store
 from core.artefacts.direction import load_direction
+from core.chat.events import Token
+from core.chat.settings import Sampling
 from core.edits import compile_recipe
-from core.events import Token
 from core.families import registry
 from core.generation import Speaker, Stream
 from core.linear import MOST_ROWS, FewRows, quicken
 from core.loading import Loaded
 from core.recipes.language import parse
 from core.scoring import reply_logits
-from core.values import Sampling
 
 KINDS = ("llama", "qwen2", "gemma2", "neox")
 

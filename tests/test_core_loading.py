@@ -17,6 +17,7 @@ from torch import nn
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel
 
 from core import loading, prompts
+from core.chat.settings import Column, Settings
 from core.command_line import read
 from core.engine import Engine
 from core.errors import TillerError
@@ -24,7 +25,6 @@ from core.families import registry
 from core.loading import Loaded
 from core.residual import AnatomyError, hooked, locate
 from core.sources import LoadError
-from core.values import Column, Settings
 
 KINDS = ("llama", "qwen2", "gemma2", "gpt2", "neox")
 

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.answers import Answer
-from core.events import Done, Failed, Reading, RecipeChanged, Started, Token
+from core.chat.answers import Answer
+from core.chat.events import Done, Failed, Reading, RecipeChanged, Started, Token
+from core.chat.session import Session
+from core.chat.settings import Column, Settings, SettingsError
+from core.chat.slider_cache import Scrubs, scrub_key
 from core.recipes.language import parse
-from core.scrubs import Scrubs, scrub_key
-from core.session import Session
-from core.values import Column, Settings, SettingsError
 
 
 def token(column: int, index: int, text: str) -> Token:

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from core.events import Alternative, Done, Failed, Reading, RecipeChanged, Scores, Started, Token, event_json
+from core.chat.events import Alternative, Done, Failed, Reading, RecipeChanged, Scores, Started, Token, event_json
+from core.chat.settings import MAX_COLUMNS, MAX_MESSAGE, Column, Sampling, Settings, SettingsError, Turn, clean
 from core.recipes.language import parse
-from core.values import MAX_COLUMNS, MAX_MESSAGE, Column, Sampling, Settings, SettingsError, Turn, clean
 
 QUICK = settings(max_examples=50, deadline=None)
 #: Any text at all, lone surrogates and control characters among it.

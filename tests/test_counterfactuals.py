@@ -19,9 +19,11 @@ from app.chat import Chat
 from app.steering import Steering
 from app.visits import Visits
 from core import differences, loading
-from core.answers import Answer, fold
 from core.artefacts import store
 from core.artefacts.direction import load_direction
+from core.chat.answers import Answer, fold
+from core.chat.session import Session
+from core.chat.settings import Settings
 from core.differences import DifferenceError
 from core.edits import EditError, compile_recipe
 from core.engine import Engine
@@ -29,8 +31,6 @@ from core.errors import StoreError, TillerError
 from core.families import registry
 from core.families.checkpoint import Counterfactual, FamilyError
 from core.recipes.language import parse
-from core.session import Session
-from core.values import Settings
 from tui.dialogs import PickDialog
 
 TABLE = """

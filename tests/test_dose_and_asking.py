@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import dose, prompts
+from core.chat.settings import Column, Settings, SettingsError
 from core.dose import LEAST_EFFECT, MOST_DAMAGE, Dose
 from core.engine import Engine
 from core.errors import TillerError
 from core.loading import Loaded
 from core.recipes import in_words
 from core.recipes.language import parse
-from core.values import Column, Settings, SettingsError
 
 MARKS = (-2.0, -1.0, 0.0, 1.0, 2.0)
 

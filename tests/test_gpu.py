@@ -24,9 +24,10 @@ from core import blame_study, confidence_cli, knowledge, lineup, loading, memory
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.blame_report import Ask
+from core.chat.events import Token
+from core.chat.settings import Sampling
 from core.edits import compile_recipe
 from core.engine import Engine
-from core.events import Token
 from core.families import registry
 from core.generation import Speaker, Stream
 from core.learn import learn
@@ -38,7 +39,6 @@ from core.recipes.language import parse
 from core.shelf import Shelf
 from core.undo import undo
 from core.util.progress import finished
-from core.values import Sampling
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no NVIDIA GPU here")
 

@@ -17,9 +17,9 @@ import pytest
 import torch
 
 from core import knowledge, loading, map_files, map_totals, maps
+from core.chat.events import Done
 from core.contrast import load as load_contrast
 from core.engine import Engine
-from core.events import Done
 from core.facts import Fact, FactsError, categories, load, of, pairs, read
 from core.families import registry
 from core.families.checkpoint import Family

@@ -17,9 +17,9 @@ import torch
 from core import contrast, controls, directions, jobs, learning_refusal, loading, parts, reply_rates
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
+from core.chat.events import Done, Failed, Token
 from core.engine import Engine
 from core.errors import StoreError, TillerError, UsageError
-from core.events import Done, Failed, Token
 from core.families import registry
 from core.inference import metrics
 from core.jobs import Job, JobView, Offer

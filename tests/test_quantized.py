@@ -32,9 +32,10 @@ from core import (
 )
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
+from core.chat.events import Token
+from core.chat.settings import Sampling
 from core.edits import compile_recipe
 from core.errors import TillerError
-from core.events import Token
 from core.families import registry
 from core.generation import Speaker, Stream
 from core.loading import Loaded
@@ -44,7 +45,6 @@ from core.quantizing import QuantizedError
 from core.recipes.language import Recipe, parse
 from core.shelf import Shelf
 from core.sources import LoadError
-from core.values import Sampling
 
 QUANTIZE = ("none", "8bit", "4bit")
 KINDS = ("llama", "qwen3", "gemma2")

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from core import loading, reply_rates
-from core.answers import Answer
 from core.artefacts.direction import Direction, load_direction
+from core.chat.answers import Answer
+from core.chat.settings import Sampling
 from core.drafts import STRENGTHS, steer
 from core.families import registry
 from core.generation import Speaker, Stream
@@ -18,7 +19,6 @@ from core.prompts import chat_prompt
 from core.reply_classes import score
 from core.util.progress import Step, finished
 from core.util.resume import Notebook
-from core.values import Sampling
 from tests import tiny
 
 LAYER = 1

@@ -15,8 +15,9 @@ import tiny
 import torch
 
 from core import cli, loading, memory, plan, worn
+from core.chat.events import Done, Event, Failed, RecipeChanged, Started, Status, Token
+from core.chat.settings import Column, Sampling, Settings
 from core.engine import Engine
-from core.events import Done, Event, Failed, RecipeChanged, Started, Status, Token
 from core.families import registry
 from core.memory import MemoryTextError, Room
 from core.options import Chat, Options
@@ -25,7 +26,6 @@ from core.recipes.language import parse
 from core.runs import Run
 from core.shelf import NoRoomNow, Shelf
 from core.sources import LoadError, LoadingCancelled, Progress
-from core.values import Column, Sampling, Settings
 from tui.header import Header
 
 PATIENCE = 60.0

@@ -9,14 +9,14 @@ import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core import transfers
-from core.answers import Answer, fold
 from core.artefacts import store
+from core.chat.answers import Answer, fold
+from core.chat.settings import Column, Sampling, Settings
 from core.engine import Engine
 from core.families import registry
 from core.recipes.language import parse
 from core.reply_classes import score
 from core.skiff import heldout
-from core.values import Column, Sampling, Settings
 
 SKIFF, SMALL = (store.SHIPPED / name for name in ("skiff", "skiff-small"))
 LIMIT = 9_000_000

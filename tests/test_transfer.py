@@ -32,6 +32,7 @@ from core import (
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.carrying import Carrying
+from core.chat.settings import Sampling
 from core.edits import compile_recipe
 from core.engine import Engine
 from core.errors import TillerError, UsageError
@@ -52,7 +53,6 @@ from core.sweeps import Asking
 from core.tasks import Sizes, Task
 from core.transfers import Report
 from core.util.progress import finished
-from core.values import Sampling
 
 SIZES = Sizes(statements=4, choosing=3, requests=3, reply=5, controls=2, control_statements=2, control_requests=2)
 SHOTS = [("Bread is food.", True), ("Bread is a metal.", False)]

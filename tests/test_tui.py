@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from textual.widgets import OptionList
 
+from core.chat.settings import Column
 from core.display.palette import colour
 from core.lenses import describe, lens, value
 from core.recipes.language import parse
-from core.values import Column
 from tests.terminal import ask, running, screen_text, shows, steerable, until
 from tui.alternatives import Alternatives
 from tui.dialogs import PickDialog, TextDialog

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from core.artefacts.store import artefact_path, fingerprint, save_artefact
+from core.chat.screens import CHAT, TABS
+from core.chat.settings import Column, Settings
 from core.recipes.language import parse
-from core.tabs import CHAT, TABS
-from core.values import Column, Settings
 from tests.terminal import ask, running, screen_text, shows, steerable, until
 from tests.test_tui import own_state  # noqa: F401  The fixture that gives every test its own state folder.
 from tui.commands import commands

@@ -17,8 +17,8 @@ from textual.binding import Binding
 from textual.events import Paste
 from textual.widget import Widget
 
-from core.answers import Answer
-from core.events import Reading, Token
+from core.chat.answers import Answer
+from core.chat.events import Reading, Token
 from core.recipes.completion import complete
 from tests.terminal import ask, running, screen_text, shows, steerable, until
 from tests.test_tui import own_state  # noqa: F401  The fixture that gives every test its own state folder.

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input, Static
 
-from core.answers import to_document
-from core.values import Column, Settings, Turn
+from core.chat.answers import to_document
+from core.chat.settings import Column, Settings, Turn
 from tests.terminal import ask, running, screen_text, shows, steerable, until
 from tests.test_tui import own_state  # noqa: F401  The fixture that gives every test its own state folder.
 from tui.chips import Chip

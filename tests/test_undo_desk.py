@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from core import undo_desk, undo_examples, undo_report, undoing
+from core.chat.settings import Column
 from core.engine import Engine
 from core.errors import TillerError
 from core.undo_report import Undone
-from core.values import Column
 from tests import chains
 from tests.browser_server import answer, short
 from tests.terminal import running, until

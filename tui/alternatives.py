@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widget import Widget
 
-from core.events import Alternative, Token
+from core.chat.events import Alternative, Token
 from tui.messages import AlternativeChosen
 from tui.text import clipped, one_line
 

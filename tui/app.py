@@ -14,9 +14,9 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
 
+from core.chat.session import Session
+from core.chat.settings import Settings
 from core.errors import TillerError
-from core.session import Session
-from core.values import Settings
 from tui import state
 from tui.chat import ChatScreen
 from tui.messages import EngineOpened

@@ -6,9 +6,9 @@ from dataclasses import replace
 from functools import partial
 from types import ModuleType
 
+from core.chat.session import Session
+from core.chat.settings import Sampling, Settings
 from core.errors import TillerError
-from core.session import Session
-from core.values import Sampling, Settings
 from tui.messages import PromptShown
 from tui.steering import Steering
 

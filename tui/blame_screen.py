@@ -18,11 +18,11 @@ from textual.worker import get_current_worker
 
 from core import blame_files, blame_report
 from core.blame_report import Ask, Report
+from core.chat.screens import tab
+from core.chat.session import Session
+from core.chat.settings import BLAME, Column
 from core.errors import TillerError
 from core.families.stages import QUESTIONS, Question
-from core.session import Session
-from core.tabs import tab
-from core.values import BLAME, Column
 from tui.blame_report import drawn
 from tui.place import Place
 from tui.undoing import UndoFields

@@ -11,11 +11,11 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from core import dose
-from core.answers import Answer
-from core.events import Token
+from core.chat.answers import Answer
+from core.chat.events import Token
+from core.chat.session import Session
+from core.chat.slider_cache import Scrubs, scrub_key
 from core.lenses import Lens, for_cards, usual
-from core.scrubs import Scrubs, scrub_key
-from core.session import Session
 from tui.chips import Chips
 from tui.header import Header
 from tui.key_line import KeyLine

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
+from core.chat.session import Session
+from core.chat.settings import MAX_COLUMNS, SettingsError
 from core.errors import TillerError
 from core.recipes.language import RecipeError
-from core.session import Session
-from core.values import MAX_COLUMNS, SettingsError
 from tui.alternatives import Alternatives
 from tui.asking import Asking, windows
 from tui.messages import (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from textual.app import SystemCommand
 from textual.markup import escape
 
-from core.tabs import TABS
+from core.chat.screens import TABS
 from tui.messages import ExampleChosen
 from tui.place import Place
 from tui.themes import CHOICES

@@ -13,8 +13,8 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Input, Static
 
+from core.chat.settings import clean
 from core.errors import TillerError
-from core.values import clean
 from tui.dialogs import Dialog
 
 #: Takes file, checkpoint, name, layer and scale; what it returns is said. It raises TillerError, and runs in a thread.

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 from textual.widget import Widget
 
-from core.events import Status
-from core.tabs import CHAT, TABS
+from core.chat.events import Status
+from core.chat.screens import CHAT, TABS
 from tui.text import clipped
 
 if TYPE_CHECKING:

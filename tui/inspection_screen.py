@@ -6,7 +6,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Static
 
-from core.tabs import tab
+from core.chat.screens import tab
 from tui.confidence_panel import ConfidencePanel
 from tui.knowledge_panel import KnowledgePanel
 from tui.lens_panel import LensPanel

@@ -12,10 +12,10 @@ from textual.content import Content
 from textual.widgets import Checkbox, Input, Static, TextArea
 
 from core import examples
+from core.chat.settings import clean
 from core.errors import TillerError
 from core.examples import FEWEST, KINDS, Wish
 from core.methods import METHODS
-from core.values import clean
 from tui.dialogs import Dialog
 
 _FIELDS = (

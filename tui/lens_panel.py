@@ -15,8 +15,8 @@ from core.errors import TillerError
 from tui.panel import Panel
 
 if TYPE_CHECKING:
+    from core.chat.settings import Settings
     from core.maps import Words
-    from core.values import Settings
 
 #: At most so many words of a layer stand beside each other, each so wide, with its probability behind it.
 _WORDS, _WIDTH = 3, 9

@@ -11,9 +11,9 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import DataTable, Static
 
+from core.chat.screens import tab
+from core.chat.settings import clean
 from core.errors import TillerError
-from core.tabs import tab
-from core.values import clean
 from tui.place import Place
 from tui.text import clipped
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
+    from core.chat.events import Alternative, Event, PromptView
     from core.engine import Engine
-    from core.events import Alternative, Event, PromptView
     from core.families.checkpoint import Example
     from core.runs import Run
 

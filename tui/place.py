@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from core.tabs import tab
+from core.chat.screens import tab
 from tui.header import Header
 from tui.key_line import KeyLine
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from textual.worker import Worker, WorkerState, get_current_worker
 
-from core.events import Done, Failed
-from core.scrubs import ScrubKey, scrub_key
+from core.chat.events import Done, Failed
+from core.chat.slider_cache import ScrubKey, scrub_key
 from tui.board import Board
 from tui.messages import Arrived, KeepWanted, RunOver
 

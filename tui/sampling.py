@@ -10,7 +10,7 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Input, Static, TextArea
 
-from core.values import Sampling, SettingsError, clean
+from core.chat.settings import Sampling, SettingsError, clean
 from tui.dialogs import Dialog
 
 _FIELDS = (

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.answers import Answer, from_document, to_document
+from core.chat.answers import Answer, from_document, to_document
+from core.chat.settings import Settings, clean
 from core.errors import TillerError
-from core.values import Settings, clean
 
 
 class StateError(TillerError):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from core.chat.settings import SettingsError
 from core.errors import TillerError
 from core.recipes.language import Recipe, RecipeError, Term, parse
-from core.values import SettingsError
 from tui.learning import Learning
 from tui.messages import AblationToggled, ColumnChosen, RecipeTyped, SliderChosen, SliderMoved, SourceWanted
 from tui.slider import STEP, Slider, stepped

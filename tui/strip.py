@@ -13,7 +13,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from core.answers import Answer
+from core.chat.answers import Answer
 from core.display.palette import glyph, ink, level, tint
 from core.lenses import Lens, letter, value
 from tui.messages import AlternativesWanted, CheckpointWanted, CloseWanted, ColumnChosen, LensChosen, TokenPointed

@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from core.events import Token
+from core.chat.events import Token
 from core.lenses import describe
 from tui.alternatives import Alternatives
 from tui.text import clipped, one_line

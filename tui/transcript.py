@@ -10,7 +10,7 @@ from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from core.values import Turn
+from core.chat.settings import Turn
 from tui.strip import AnswerStrip, Face
 from tui.text import shown
 

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import DataTable, Static
 
-from core.tabs import tab
+from core.chat.screens import tab
 from tui.place import Place
 
 if TYPE_CHECKING:
@@ -148,8 +148,8 @@ class TransferScreen(Place):
     def on_data_table_cell_selected(self, _event: DataTable.CellSelected) -> None:
         """Try the cell in Chat."""
         from core import cells
+        from core.chat.session import Session
         from core.errors import TillerError
-        from core.session import Session
 
         where = self._where()
         if self.report is None or where is None:

@@ -115,7 +115,7 @@ class UndoFields(Vertical):
         except TillerError as error:
             self.place.say(f"✗ {error}", wrong=True)
             return
-        from core.session import Session
+        from core.chat.session import Session
 
         self.place.action_chat()
         self.place.board.open_session(Session(undo_desk.beside(chat.settings, self.found, name)))

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from core.answers import Answer, load, to_document, to_markdown
+from core.chat.answers import Answer, load, to_document, to_markdown
+from core.chat.events import PromptView
+from core.chat.session import Session
+from core.chat.settings import Settings, clean
 from core.errors import TillerError
-from core.events import PromptView
-from core.session import Session
-from core.values import Settings, clean
 from tui.dialogs import LineDialog, PickDialog, TextDialog
 from tui.sampling import SamplingDialog
 from tui.text import one_line, shown

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from rich.cells import cell_len
 
-from core.answers import Answer
+from core.chat.answers import Answer
 from tui.text import shown
 
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from core.events import Blame, StageEffect
+from core.chat.events import Blame, StageEffect
 from core.families.stages import Path, Stage
 
 #: What the distribution before all training is called where models are named: every token has the probability 1 / vocabulary.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from core.events import Token
+from core.chat.events import Token
 from core.lenses import Lens, blamed, value
 
 #: Okabe and Ito's colours, for stages; each is shown with the stage's letter.

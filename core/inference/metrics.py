@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from core.chat.settings import Sampling
 from core.edits import RowEdit
 from core.errors import TillerError
 from core.generation import answer_all
@@ -14,7 +15,6 @@ from core.loading import Loaded
 from core.prompts import encode, render
 from core.scoring import reply_logits
 from core.util.progress import Cost, Slices, finished
-from core.values import Sampling
 
 #: How refusals begin. Their probabilities add up, since none is the beginning of another.
 REFUSALS = (

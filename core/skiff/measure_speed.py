@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 import torch
 
+from core.chat.settings import Sampling
 from core.generation import Speaker, Stream
 from core.loading import Loaded
 from core.prompts import chat_prompt
 from core.skiff.rates import Figure, at_least, repeated
 from core.skiff.subjects import Subjects
-from core.values import Sampling
 
 SPEED = "Speed"
 FLOOR = 200.0

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from core.chat.settings import Sampling
 from core.generation import answer_all
 from core.inference import metrics
 from core.loading import Loaded
@@ -21,7 +22,6 @@ from core.skiff.rates import Figure, at_least, count, percentile, repeated
 from core.skiff.subjects import Subjects
 from core.skiff.world import TABLES
 from core.states import states
-from core.values import Sampling
 
 FACTS = "Facts"
 TRUTH = "Truth"

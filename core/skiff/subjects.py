@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from core import loading
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
+from core.chat.settings import Sampling
 from core.edits import RowEdit, compile_recipe
 from core.errors import TillerError
 from core.families.checkpoint import Family
@@ -17,7 +18,6 @@ from core.loading import Loaded
 from core.prompts import chat_prompt
 from core.recipes.language import Recipe
 from core.reply_classes import Score, score
-from core.values import Sampling
 
 REPLY_TOKENS = 96
 _SEED = re.compile(r"seed-(\d+)(?:-.+)?")

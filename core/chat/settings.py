@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, urlparse
 
+from core.chat.screens import CHAT, TABS
 from core.errors import TillerError
 from core.recipes.in_words import MESSAGE
 from core.recipes.language import Recipe, RecipeError, parse
-from core.tabs import CHAT, TABS
 
 #: The longest message a person may send, in characters. What is over it is refused with a sentence, nothing is lost.
 MAX_MESSAGE = 20_000
@@ -103,7 +103,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Settings:
-    """The whole state of a chat. ``selected`` is the column that the sliders act on, ``tab`` the place that is open (core.tabs)."""
+    """The whole state of a chat. ``selected`` is the column that the sliders act on, ``tab`` the place that is open (core.chat.screens)."""
 
     family: str
     columns: tuple[Column, ...]

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
-from core.errors import TillerError
-from core.events import (
+from core.chat.events import (
     Alternative,
     Blame,
     Done,
@@ -26,7 +25,8 @@ from core.events import (
     Token,
     event_json,
 )
-from core.values import Settings, clean
+from core.chat.settings import Settings, clean
+from core.errors import TillerError
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from core.answers import Answer, fold
-from core.events import Event
+from core.chat.answers import Answer, fold
+from core.chat.events import Event
+from core.chat.settings import Settings
 from core.recipes.language import Term
-from core.values import Settings
 
 _MAX_KEPT = 8
 

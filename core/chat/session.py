@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from core.answers import Answer, fold, settled
-from core.events import Event, RecipeChanged
+from core.chat.answers import Answer, fold, settled
+from core.chat.events import Event, RecipeChanged
+from core.chat.settings import Column, Settings, SettingsError
 from core.recipes.language import Recipe
-from core.values import Column, Settings, SettingsError
 
 _MAX_PAST = 100
 
