@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from html import escape
 
-from core import blame_report, lenses
+from core import blame_report
 from core.attribution.effects import Effect
 from core.blame_report import Case, Report, Said
-from core.display import palette
+from core.display import lenses, palette
 from core.display.palette import OKABE_ITO
 from core.families.stages import Question, Stage
 

@@ -17,9 +17,9 @@ from core.chat.events import Done, Event
 from core.chat.session import Session
 from core.chat.settings import Sampling, Settings
 from core.chat.slider_cache import ScrubKey, scrub_key
+from core.display.lenses import Lens, lacking
 from core.engine import Engine
 from core.errors import TillerError
-from core.lenses import Lens, lacking
 from core.runs import Run
 
 #: What a handler yields: the view and the lines of the answers, for the two wires of those names.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.display import palette
-from core.lenses import Lens
+from core.display.lenses import Lens
 from core.map_files import PROBABILITY
 from core.maps import Map, Traced, Words
 

@@ -9,7 +9,8 @@ from typing import Any
 import gradio as gr
 
 from app.pane import Pane, told
-from core import cells, drawings, transfers
+from core import cells, transfers
+from core.display import svg
 from core.errors import TillerError
 from core.jobs import JobView
 from core.tasks import choices, parted
@@ -66,7 +67,7 @@ class Board:
             target if target in report.targets else first[1],
         )
         known = cells.measures(report)[measure]
-        drawn = drawings.lines(f"{source} → {target}", "layer", "value", cells.curves(report, source, target))
+        drawn = svg.lines(f"{source} → {target}", "layer", "value", cells.curves(report, source, target))
         old = self.pane.engine.carrying.stale(about)
         return [
             gr.update(choices=[(each.title, name) for name, each in cells.measures(report).items()], value=measure),

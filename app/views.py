@@ -10,17 +10,17 @@ from functools import lru_cache
 from typing import Any
 
 from app.visits import Visit
-from core import dose, lenses
+from core import dose
 from core.artefacts.store import Card
 from core.chat.answers import Answer
 from core.chat.events import Done, Event, Failed, RecipeChanged, Scores, Started, Token
 from core.chat.settings import Settings
 from core.chat.slider_cache import ScrubKey, scrub_key
-from core.display import palette
+from core.display import lenses, palette
+from core.display.lenses import Lens
 from core.engine import Engine
 from core.errors import TillerError
 from core.families.checkpoint import Family
-from core.lenses import Lens
 from core.recipes.language import Recipe, Term
 
 #: The grounds that tokens are drawn on, in the light and in the dark page; base.css has the same.

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from core import claims, tasks, transfers
 from core.chat.settings import Column, Settings
 from core.display import palette
+from core.display.lenses import Lens
 from core.errors import TillerError
-from core.lenses import Lens
 from core.recipes.language import parse
 from core.stats.rates import percentile, short
 from core.tasks import Task

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from core.confidence import Confidence
-from core.drawings import COLOURS, MARK, PALE, Axis, Plot
+from core.display.svg import COLOURS, MARK, PALE, Axis, Plot
 
 
 def scatter(of: Confidence) -> str:

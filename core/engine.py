@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from core import explaining, lenses
+from core import explaining
 from core.artefacts import store
 from core.artefacts.store import Card
 from core.attribution.effects import Noise
@@ -21,6 +21,8 @@ from core.chat import answers
 from core.chat.answers import Answer
 from core.chat.events import Failed, PromptView
 from core.chat.settings import BLAME, Column, Settings, Turn
+from core.display import lenses
+from core.display.lenses import Lens
 from core.engine_thread import Command, EngineThread
 from core.errors import TillerError
 from core.examples import Wish
@@ -28,7 +30,6 @@ from core.families import registry
 from core.families.checkpoint import Example, Family
 from core.families.stages import Path, path
 from core.jobs import Job, JobView, MapJob, Offer, offered
-from core.lenses import Lens
 from core.maps import Map, MapOrder, Traced, Words
 from core.plan import Placing
 from core.recipes import in_words

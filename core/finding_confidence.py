@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core import comparing, confidence_tables, drawings
+from core import comparing, confidence_tables
 from core.comparing import Pair
 from core.confidence import Confidence
 from core.confidence_plots import reliability, scatter
-from core.drawings import Interval
+from core.display import svg
+from core.display.svg import Interval
 from core.report import Drawing, Finding
 from core.stats import verdicts
 from core.stats.verdicts import HOLDS, INCONCLUSIVE, Verdict
@@ -65,8 +66,8 @@ def _drawings(pair: Pair, every: Sequence[Confidence]) -> tuple[Drawing, ...]:
     return (
         Drawing(
             "confidence-gap",
-            drawings.forest("Differences in entropy, nats", gaps),
-            drawings.intervals_csv(gaps),
+            svg.forest("Differences in entropy, nats", gaps),
+            svg.intervals_csv(gaps),
         ),
         *(
             Drawing(f"confidence-neurons-{each.checkpoint}", scatter(each), confidence_tables.scatter(each).csv())

@@ -9,10 +9,11 @@ import math
 import re
 from collections.abc import Sequence
 
-from core import claims, drawings
+from core import claims
 from core.artefacts.store import Card
 from core.claims import AS_WELL, SIMILAR, Check, Part
-from core.drawings import Interval
+from core.display import svg
+from core.display.svg import Interval
 from core.report import Drawing, Finding
 from core.stats.rates import Rate, at_least, at_most, less, short
 from core.stats.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict
@@ -304,13 +305,13 @@ def _drawings(report: Report, check: Check) -> tuple[Drawing, ...]:
     return (
         Drawing(
             f"{report.kind}-checks",
-            drawings.forest(check.claim, intervals),
-            drawings.intervals_csv(intervals),
+            svg.forest(check.claim, intervals),
+            svg.intervals_csv(intervals),
         ),
         Drawing(
             f"{report.kind}-layers",
-            drawings.lines(title, "layer", "cosine", curves),
-            drawings.lines_csv("layer", curves),
+            svg.lines(title, "layer", "cosine", curves),
+            svg.lines_csv("layer", curves),
         ),
     )
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from html import escape
 
 from core.display import palette
-from core.lenses import Lens
+from core.display.lenses import Lens
 from core.maps import Map, Traced, Words, number
 
 #: Sizes of a drawing in pixels.

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from core.display.lenses import Lens
 from core.errors import TillerError
-from core.lenses import Lens
 from core.recipes.language import Recipe, Term
 
 Corruption = Literal["false", "noise"]

@@ -13,12 +13,12 @@ from browser_server import CONTEXT, MARKUP, Served, answer, family, record, serv
 from playwright.sync_api import Browser, Page, expect
 
 from app.views import NIGHT, PAPER
-from core import dose, lenses
+from core import dose
 from core.chat.answers import Answer
 from core.chat.events import Token
 from core.chat.screens import TABS
 from core.chat.settings import Column, Settings, Turn
-from core.display import palette
+from core.display import lenses, palette
 from core.engine import Engine
 from core.recipes.language import parse
 

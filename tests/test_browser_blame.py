@@ -15,8 +15,8 @@ from browser_page import Screen, browser
 from browser_server import Served, answer, served, short
 from playwright.sync_api import Browser, expect
 
-from core import lenses
 from core.chat.settings import Settings
+from core.display import lenses
 from core.engine import Engine
 
 expect.set_options(timeout=60_000)

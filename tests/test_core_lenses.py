@@ -8,8 +8,8 @@ from itertools import pairwise
 import pytest
 
 from core.chat.events import Reading, Token
+from core.display.lenses import Lens, describe, lens, lenses, value
 from core.display.palette import OKABE_ITO, colour, glyph, ink, legend, level, shade, shades
-from core.lenses import Lens, describe, lens, lenses, value
 
 ALL = lenses(("truth", "refusal"))
 GROUNDS = ("#ffffff", "#000000", "#0b0f14", "#f9fafb", "#1e1e2e", "#777777")

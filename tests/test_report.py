@@ -17,7 +17,6 @@ import tiny
 from test_confidence import made
 
 from core import (
-    drawings,
     finding_confidence,
     finding_directions,
     finding_knowledge,
@@ -32,6 +31,7 @@ from core.artefacts.store import Card
 from core.comparing import Pair
 from core.confidence_plots import reliability, scatter
 from core.contrast import Item
+from core.display import svg
 from core.families import registry
 from core.maps import Comparison, Map, MapOrder, Traced
 from core.report import Finding, Report, ReportError, unmeasured
@@ -320,11 +320,11 @@ def test_every_plot_is_in_the_page_as_files() -> None:
 
 
 def test_drawings_hold_their_numbers() -> None:
-    shown = drawings.forest(
+    shown = svg.forest(
         "Checks",
         [
-            drawings.Interval("<cosine>", 0.9, 0.8, 0.95, 0.7, HOLDS),
-            drawings.Interval("none", math.nan, -math.inf, math.inf),
+            svg.Interval("<cosine>", 0.9, 0.8, 0.95, 0.7, HOLDS),
+            svg.Interval("none", math.nan, -math.inf, math.inf),
         ],
     )
     assert "&lt;cosine&gt;: 0.900 (0.800 to 0.950) holds" in shown
@@ -333,7 +333,7 @@ def test_drawings_hold_their_numbers() -> None:
     dots = scatter(of)
     assert dots.count("<circle") == 2 * 70
     assert dots.count("<title>candidate: block") == 20
-    assert "nan" not in drawings.lines("Layers", "layer", "cosine", [("a", [0.1, math.nan, 0.9], "")])
+    assert "nan" not in svg.lines("Layers", "layer", "cosine", [("a", [0.1, math.nan, 0.9], "")])
     assert all("nan" not in each for each in (shown, dots, reliability([of])))
 
 

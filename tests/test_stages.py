@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import blame_files, lenses
+from core import blame_files
 from core.attribution import effects
 from core.attribution.effects import NOWHERE, UNIFORM, Noise
 from core.blame_report import Ask, Case, Report, Said
 from core.chat.answers import Answer, from_document, to_document
 from core.chat.events import Alternative, Blame, Reading, Scores, StageEffect, Token, event_json
 from core.chat.settings import Column, Settings
-from core.display import palette
+from core.display import lenses, palette
 from core.families import registry, stages
 from core.families.checkpoint import Family
 from core.families.stages import StageError

@@ -9,8 +9,8 @@ import pytest
 from textual.widgets import OptionList
 
 from core.chat.settings import Column
+from core.display.lenses import describe, lens, value
 from core.display.palette import colour
-from core.lenses import describe, lens, value
 from core.recipes.language import parse
 from tests.terminal import ask, running, screen_text, shows, steerable, until
 from tui.alternatives import Alternatives

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from core import lenses
 from core.attribution.effects import Effect
 from core.blame_report import Report, Said, token_effects
-from core.display import palette
+from core.display import lenses, palette
 from core.display.palette import OKABE_ITO
 from core.families.stages import Question, Stage
 from tui.text import clipped, one_line

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from core.lenses import lacking
+from core.display.lenses import lacking
 from tui.messages import Arrived, RunOver
 from tui.running import Running
 

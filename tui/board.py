@@ -15,7 +15,7 @@ from core.chat.answers import Answer
 from core.chat.events import Token
 from core.chat.session import Session
 from core.chat.slider_cache import Scrubs, scrub_key
-from core.lenses import Lens, for_cards, usual
+from core.display.lenses import Lens, for_cards, usual
 from tui.chips import Chips
 from tui.header import Header
 from tui.key_line import KeyLine

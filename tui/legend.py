@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 from textual.widget import Widget
 
+from core.display.lenses import Lens
 from core.display.palette import glyph, ink, legend
-from core.lenses import Lens
 from tui.messages import LensChosen
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from core.chat.answers import Answer
+from core.display.lenses import Lens, letter, value
 from core.display.palette import glyph, ink, level, tint
-from core.lenses import Lens, letter, value
 from tui.messages import AlternativesWanted, CheckpointWanted, CloseWanted, ColumnChosen, LensChosen, TokenPointed
 from tui.text import clipped
 from tui.wrapping import Cell, answer_cells, plain_cells, wrap

@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from core.chat.events import Token
-from core.lenses import describe
+from core.display.lenses import describe
 from tui.alternatives import Alternatives
 from tui.text import clipped, one_line
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from core.chat.events import Token
-from core.lenses import Lens, blamed, value
+from core.display.lenses import Lens, blamed, value
 
 #: Okabe and Ito's colours, for stages; each is shown with the stage's letter.
 OKABE_ITO = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999")
