@@ -69,7 +69,7 @@ def run(argv: list[str]) -> int:
         return code
     offline, trusted = for_the_process(command)
     if offline or trusted:
-        from core import hub
+        from core.models import hub
 
         # Before any library is imported that reads it.
         if offline:

@@ -46,9 +46,9 @@ def _scoring(options: argparse.Namespace) -> bool:
     """An answer of :data:`TOKENS` tokens by all models of the path to a family's final checkpoint."""
     import torch
 
-    from core import loading
     from core.families import registry, stages
     from core.forcing import Follower
+    from core.models import loading
     from core.prompts import chat_prompt
 
     torch.set_num_threads(options.threads or loading.threads())
@@ -111,9 +111,10 @@ def _waiting(options: argparse.Namespace) -> bool:
 
 def _quantized(options: argparse.Namespace) -> None:
     """r between the stages' effects with quantized and with whole weights; what is found is kept, and reports on such weights say it."""
-    from core import blame_agreement, lineup, loading
+    from core import blame_agreement, lineup
     from core.families import registry, stages
-    from core.plan import Placing
+    from core.models import loading
+    from core.models.placement import Placing
     from core.util.progress import finished
 
     family = registry.load(options.family)
@@ -177,10 +178,11 @@ def save(kind: str, folder: str) -> dict[str, float]:
 
 def ask(folder: str) -> dict[str, float]:
     """Ask about an answer; the peak of the resident set over what it was after imports, the model's bytes and its largest tensor's."""
-    from core import blame_study, lineup, loading, quantizing
+    from core import blame_study, lineup
     from core.blame_report import Ask
     from core.families import registry
-    from core.plan import Placing
+    from core.models import loading, quantization
+    from core.models.placement import Placing
 
     family = registry.load(folder)
     placing = Placing(device="cpu")
@@ -190,9 +192,9 @@ def ask(folder: str) -> dict[str, float]:
         work = blame_study.study(family, Ask(("How do I boil an egg?",), tokens=8), lineup.alone(loaded, placing))
         for _ in work:
             pass
-    tensors = quantizing.tensors(loaded.model)
+    tensors = quantization.tensors(loaded.model)
     largest = max(each.numel() * each.element_size() for each in tensors)
-    return {"size": quantizing.size(loaded.model), "largest": largest, "peak": peak() - before}
+    return {"size": quantization.size(loaded.model), "largest": largest, "peak": peak() - before}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What steering costs while a model writes, as ratios to transformers' own ``generate``.
 
 The model that ``generate`` runs on is the checkpoint as transformers loads it; Tiller packs the weights of small ones
-(:mod:`core.linear`), so that its answers are compared with what a person without Tiller has.
+(:mod:`core.models.fast_linear`), so that its answers are compared with what a person without Tiller has.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 from transformers import AutoModelForCausalLM, GenerationConfig
 
 from benchmarks.ratios import interleaved, report
-from core import loading, prompts, quantizing
+from core import prompts
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Token
@@ -29,9 +29,11 @@ from core.errors import TillerError
 from core.families import registry
 from core.families.checkpoint import Counterfactual, Family
 from core.generation import Speaker, Stream
-from core.loading import Loaded
+from core.models import loading
+from core.models import quantization as quantizing
+from core.models.hooks import locate
+from core.models.loading import Loaded
 from core.recipes.language import Recipe, parse
-from core.residual import locate
 from core.scoring import score
 
 #: Tokens of every answer that is timed.

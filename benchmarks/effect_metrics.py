@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from core.inference.metrics import chat, refusal_probability
-from core.loading import Loaded
+from core.models.loading import Loaded
 from core.prompts import chat_prompt
 from core.scoring import reply_logits
 from core.undo_examples import OPENING, replies

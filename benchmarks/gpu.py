@@ -22,14 +22,14 @@ import torch
 from benchmarks.large import LEARNT, LENGTHS, TOKENS, Crowd, prompts
 from benchmarks.ratios import interleaved, report
 from benchmarks.tracing import POSITIONS, one_by_one, whole_map
-from core import loading, memory, plan
 from core.artefacts.store import SHIPPED
 from core.chat.events import Done, Scores
 from core.engine import Engine
 from core.errors import TillerError
 from core.families import registry
 from core.families.checkpoint import Family
-from core.loading import Loaded
+from core.models import loading, memory, placement
+from core.models.loading import Loaded
 from core.states import states
 
 #: Llama 3.1 8B's config.json, as far as shapes go.
@@ -104,7 +104,7 @@ def _loaded(family: Family, quantize: str) -> Iterator[tuple[list[Loaded], bool]
     before, start = torch.cuda.memory_allocated(), time.perf_counter()
     both = [loading.load(family, each.name, device="cuda", quantize=quantize) for each in family.checkpoints]
     seconds = time.perf_counter() - start
-    planned = sum(plan.need(each, "cuda", "auto", quantize).size for each in family.checkpoints)
+    planned = sum(placement.need(each, "cuda", "auto", quantize).size for each in family.checkpoints)
     taken, peak = torch.cuda.memory_allocated() - before, torch.cuda.max_memory_allocated() - before
     kept = peak <= _MOST * planned and abs(taken / planned - 1) < 0.05
     print(

@@ -20,7 +20,6 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, GenerationConfig, LlamaConfig, PretrainedConfig, Qwen3Config
 
 from benchmarks.ratios import interleaved, report
-from core import loading
 from core.artefacts import store
 from core.artefacts.direction import Direction
 from core.chat.events import Token
@@ -29,7 +28,8 @@ from core.edits import RowEdit, compile_recipe
 from core.families import registry
 from core.generation import Speaker, Stream
 from core.layout import lay_out
-from core.loading import Loaded
+from core.models import loading
+from core.models.loading import Loaded
 from core.prompts import encode
 from core.recipes.language import parse
 from core.states import states

@@ -99,11 +99,11 @@ def save(kind: str, folder: str) -> dict[str, float]:
 
 def load(folder: str, quantize: str) -> dict[str, float]:
     """Load both checkpoints; the peak of the resident set over what it was after imports, and what they take by themselves."""
-    from core import loading, quantizing
     from core.families import registry
+    from core.models import loading, quantization
 
     # Imports bitsandbytes.
-    quantizing.config("4bit")
+    quantization.config("4bit")
     family = registry.load(folder)
     before = resident()
     with highest() as peak:
@@ -111,7 +111,7 @@ def load(folder: str, quantize: str) -> dict[str, float]:
             loading.load(family, each.name, device="cpu", dtype="bfloat16", quantize=quantize)
             for each in family.checkpoints
         ]
-    size = sum(quantizing.size(each.model) for each in both)
+    size = sum(quantization.size(each.model) for each in both)
     return {"size": size, "peak": peak() - before, "after": resident() - before}
 
 
@@ -120,8 +120,8 @@ def switch(folder: str, quantize: str) -> dict[str, float]:
     import torch
 
     from core.families import registry
-    from core.plan import Placing
-    from core.shelf import Shelf
+    from core.models.placement import Placing
+    from core.models.pool import Shelf
 
     family = registry.load(folder)
     shelf = Shelf(family, Placing("cpu", "bfloat16", quantize))

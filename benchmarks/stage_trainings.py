@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core import loading
 from core.first_order import RUNGS, Embedding
+from core.models import loading
 from core.skiff import log
 from core.skiff.model import save_checkpoint
 from core.skiff.replaying import replay

@@ -16,12 +16,13 @@ from torch import Tensor
 from benchmarks.large import random_model
 from benchmarks.memory import highest
 from benchmarks.ratios import interleaved, report
-from core import contrast, knowledge, loading, patching
+from core import contrast, knowledge, patching
 from core.families import registry
-from core.loading import Loaded
 from core.maps import MapOrder, Traced
+from core.models import loading
+from core.models.hooks import hooked
+from core.models.loading import Loaded
 from core.pairing import Pairing
-from core.residual import hooked
 from core.util.progress import finished
 
 #: Tokens that are patched, and how many common ones stand before them, with the part of one-pass-a-cell's time that a map may take.

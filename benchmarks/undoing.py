@@ -13,9 +13,10 @@ from pathlib import Path
 
 import torch
 
-from core import loading, undo_report
+from core import undo_report
 from core.families import registry
-from core.loading import Loaded
+from core.models import loading
+from core.models.loading import Loaded
 from core.skiff import undo_prompts
 from core.skiff.measure_chat import names_answer
 from core.skiff.undo_prompts import Judging

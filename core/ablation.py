@@ -22,9 +22,9 @@ from core.artefacts.neuron_sets import Neuron
 from core.confidence import Effect, Figures, Plain
 from core.inference.metrics import rows_of
 from core.layout import Sheet, lay_out
-from core.loading import Loaded
+from core.models.hooks import AnatomyError
+from core.models.loading import Loaded
 from core.readout import Head
-from core.residual import AnatomyError
 from core.util.progress import Slices
 
 #: Logits are formed for so many tokens at a time that they have at most this many elements.

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.loading import Loaded
+from core.models.loading import Loaded
 from core.states import Ids, states
 from core.stats.permutation import dealt
 from core.util.progress import Slices

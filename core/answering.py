@@ -14,12 +14,12 @@ from core.edits import Fetch, compile_recipe
 from core.errors import TillerError
 from core.gates import Gauge
 from core.generation import Speaker, Stream
-from core.loading import Loaded
+from core.models.files import LoadingCancelled
+from core.models.loading import Loaded
+from core.models.pool import NoRoomNow
 from core.recipes.language import Recipe
 from core.runs import Run
 from core.scoring import score
-from core.shelf import NoRoomNow
-from core.sources import LoadingCancelled
 
 _log = logging.getLogger(__name__)
 

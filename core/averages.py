@@ -13,9 +13,9 @@ from core import contrast, facts, map_totals
 from core.facts import Fact
 from core.families.checkpoint import Family
 from core.inference import metrics
-from core.loading import Loaded
 from core.map_totals import Totals, cells
 from core.maps import MapError, MapOrder, Traced, minus
+from core.models.loading import Loaded
 from core.pairing import Pair, PairError, Pairing
 from core.scoring import reply_logits
 from core.tracer import LEAST_GAP, Effects, Load, Tracer, Tracing, finished, ways

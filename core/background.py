@@ -14,11 +14,11 @@ from core.artefacts import store
 from core.errors import TillerError
 from core.families.checkpoint import Family
 from core.jobs import Job, MapJob, State, View, Watched
-from core.loading import Loaded
 from core.maps import Traced
+from core.models.files import LoadingCancelled
+from core.models.loading import Loaded
+from core.models.pool import NoRoomNow, Shelf
 from core.parts import PARTS, Order, part, seconds_a_token
-from core.shelf import NoRoomNow, Shelf
-from core.sources import LoadingCancelled
 from core.tracer import Tracing
 from core.util.progress import Pace, Step
 

@@ -23,7 +23,7 @@ from core.families.checkpoint import TEMPLATES, Checkpoint, Family
 from core.generation import answer_all
 from core.inference import metrics
 from core.inference.metrics import Asked, Bystanders
-from core.loading import Loaded
+from core.models.loading import Loaded
 from core.prompts import chat_prompt
 from core.scoring import reply_logits
 from core.stats.bootstrap import Estimate, mean

@@ -14,13 +14,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core import baked, contrast, loading, memory, surgery
+from core import baked, contrast, surgery
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.baked import Figures
 from core.edits import RowEdit, compile_recipe
 from core.families.checkpoint import Checkpoint, Family
-from core.loading import Loaded
+from core.models import loading, memory
+from core.models.loading import Loaded
 from core.recipes.language import Recipe, parse
 from core.surgery import BakingError, Changes
 from core.util.files import write_bytes
@@ -33,7 +34,7 @@ _SAME = 1e-3
 class Wish:
     """What is to be baked: a recipe into a checkpoint, written to a folder that is not there yet, or empty.
 
-    ``dtype`` is that of the weights that are written; ``device`` and ``max_memory`` as for :func:`core.loading.load`.
+    ``dtype`` is that of the weights that are written; ``device`` and ``max_memory`` as for :func:`core.models.loading.load`.
     """
 
     checkpoint: str

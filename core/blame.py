@@ -10,7 +10,7 @@ from pathlib import Path as File
 
 import torch
 
-from core import blame_files, blame_report, loading, typed
+from core import blame_files, blame_report, typed
 from core.arguments import Arguments
 from core.attribution import effects
 from core.blame_report import Ask, Report, shortened, token_effects
@@ -19,7 +19,8 @@ from core.errors import UsageError
 from core.families import registry, stages
 from core.families.stages import Question, Stage
 from core.lineup import alone
-from core.plan import Placing
+from core.models import loading
+from core.models.placement import Placing
 from core.util.files import write_bytes
 from core.util.progress import Learning
 

@@ -1,6 +1,6 @@
 """How far a quantized family's blame agrees with that of its whole weights: r between the two, stage by stage, measured and kept.
 
-The final checkpoint is quantized once, and what the stages changed is kept beside it (:mod:`core.worn`) [methods, 5]. To know what that
+The final checkpoint is quantized once, and what the stages changed is kept beside it (:mod:`core.models.weight_swap`) [methods, 5]. To know what that
 costs, the same answers are scored with whole weights too, which takes the memory that quantizing saves: ``launch.py bench blame`` does
 it, and what it found is kept as ``<family>/shared/quantized.<final>.<4bit or 8bit>.safetensors``.
 """
@@ -14,14 +14,15 @@ from pathlib import Path as File
 
 import numpy as np
 
-from core import loading, noise
+from core import noise
 from core.artefacts import store
 from core.attribution.effects import effects
 from core.families.checkpoint import Family
 from core.families.stages import Path
 from core.forcing import logprobs_in_slices
 from core.lineup import Models, Vocabularies
-from core.plan import QUANTIZE
+from core.models import loading
+from core.models.placement import QUANTIZE
 from core.util.progress import Learning
 
 _SENTENCE = "Comparing quantized with whole weights."

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from core import blame_agreement, loading, prompts, weights
+from core import blame_agreement, prompts
 from core.attribution import effects
 from core.attribution.effects import NOWHERE, UNIFORM
 from core.blame_report import Ask, Case, Report, Said, shortened
@@ -24,7 +24,8 @@ from core.generation import answer_all
 from core.inference import metrics
 from core.inference.metrics import Asked
 from core.lineup import Models, Vocabularies
-from core.loading import Loaded
+from core.models import loading, weights
+from core.models.loading import Loaded
 from core.replies import token_text
 from core.util.progress import Learning, Step, told
 

@@ -18,7 +18,7 @@ from core.families import stages
 from core.families.checkpoint import Family
 from core.families.stages import Path
 from core.lineup import Vocabularies, shelved
-from core.shelf import NoRoomNow, Shelf
+from core.models.pool import NoRoomNow, Shelf
 from core.util.progress import Step
 
 _log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from core.errors import TillerError
 from core.families.stages import Path
 from core.forcing import Follower, logprobs_in_slices, reading, vocabulary
 from core.lineup import Models
-from core.loading import Loaded
+from core.models.loading import Loaded
 
 #: So many tokens are waited for before the first chunk; from then on as many as have been read.
 FIRST = 8

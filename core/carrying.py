@@ -18,7 +18,7 @@ from core.util.progress import Pace, Step
 
 if TYPE_CHECKING:
     from core.engine import Engine
-    from core.loading import Loaded
+    from core.models.loading import Loaded
     from core.transfers import Report
     from core.worker import Worker
 
@@ -97,7 +97,7 @@ class Carrying:
 
     def _begin(self, worker: Worker, about: str) -> Generator[Step, None, Report]:
         from core import transfer
-        from core.shelf import Shelf
+        from core.models.pool import Shelf
 
         task = self.task(about)
         beside = Shelf(task.other, self._engine.placing) if task.other is not None else None

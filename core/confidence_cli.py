@@ -9,13 +9,14 @@ from pathlib import Path
 
 import torch
 
-from core import confidence, confidence_tables, loading, memory, typed
+from core import confidence, confidence_tables, typed
 from core.arguments import Arguments
 from core.artefacts import store
 from core.confidence import Confidence
 from core.errors import TillerError, UsageError
 from core.families import registry
 from core.families.checkpoint import Family
+from core.models import loading, memory
 from core.parts import PARTS, Order
 from core.util.files import write_bytes
 from core.util.progress import Pace, duration

@@ -24,7 +24,7 @@ from core.edits import RowEdit
 from core.generation import Speaker, Stream
 from core.inference import metrics
 from core.inference.metrics import Bystanders
-from core.loading import Loaded
+from core.models.loading import Loaded
 from core.scoring import reply_logits
 from core.states import How, Ids, Key, Means, Stand, gather
 from core.states import cost as reading

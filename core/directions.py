@@ -18,7 +18,7 @@ from core.inference import metrics
 from core.learning_contrast import contrast_cost, learn_contrast
 from core.learning_refusal import learn_refusal, refusal_cost
 from core.learning_truth import learn_truth, truth_cost
-from core.loading import Loaded
+from core.models.loading import Loaded
 from core.states import states
 from core.util.progress import Cost, Learning, Pace
 from core.util.resume import Notebook

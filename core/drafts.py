@@ -17,7 +17,7 @@ from core.edits import RowEdit, compile_recipe
 from core.gates import gauge
 from core.inference import metrics
 from core.inference.metrics import Bystanders
-from core.loading import Loaded
+from core.models.loading import Loaded
 from core.recipes.language import Recipe, Term
 from core.scoring import score
 from core.states import Stand

@@ -36,13 +36,13 @@ from core.artefacts.direction import Direction
 from core.artefacts.neuron_sets import KIND as NEURONS
 from core.artefacts.neuron_sets import NeuronSet, load_set
 from core.artefacts.store import Array, Card
-from core.differences import fingerprint
 from core.errors import TillerError
 from core.families.checkpoint import Counterfactual
 from core.gates import Gate, Opened
-from core.loading import Loaded
+from core.models.deltas import fingerprint
+from core.models.hooks import Action, Anatomy, Site
+from core.models.loading import Loaded
 from core.recipes.language import Recipe, Scope, Term
-from core.residual import Action, Anatomy, Site
 
 #: (direction, checkpoint it was learnt on) -> the direction; raises TillerError when there is none.
 Fetch = Callable[[str, str], Direction]

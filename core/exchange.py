@@ -17,13 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from core import controlvectors, library, loading, shapes, vectorfiles
+from core import controlvectors, library, vectorfiles
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.artefacts.store import Array, Card
 from core.drafts import VERSION
 from core.errors import TillerError
 from core.families.checkpoint import Checkpoint, Family
+from core.models import loading, shapes
 from core.recipes.language import RecipeError, layers_text, parse
 from core.util.files import write_bytes
 from core.vectorfiles import Vectors

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import torch
 
-from core import baking, exchange, loading
+from core import baking, exchange
 from core.arguments import Arguments
 from core.errors import UsageError
 from core.families import registry
+from core.models import loading
 
 #: What says which model; what is done with files needs no device.
 _WHOSE = ("family", "base", "post", "stage", "checkpoint", "offline", "trust-remote-code")

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from core.artefacts.direction import Direction
 from core.artefacts.store import Array
+from core.models.hooks import Action, Site
 from core.recipes import language
-from core.residual import Action, Site
 
 
 @dataclass(frozen=True)

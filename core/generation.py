@@ -32,9 +32,9 @@ from core.chat.settings import Sampling
 from core.edits import ONE_TOKEN, BatchEdits, EditError, Masks, RowEdit
 from core.gates import Gate, Gauge, capture, read
 from core.layout import lay_out, read_gates
-from core.loading import Loaded
+from core.models.hooks import hooked
+from core.models.loading import Loaded
 from core.replies import Reply, token_text
-from core.residual import hooked
 
 #: How many alternatives a reading names.
 TOP = 5

@@ -19,7 +19,7 @@ from core import states
 from core.contrast import ContrastSet
 from core.errors import TillerError
 from core.inference import metrics
-from core.loading import Loaded
+from core.models.loading import Loaded
 from core.prompts import encode
 from core.util.progress import Slices
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from core import gates
 from core.edits import Masks
 from core.gates import Gate, Opened
-from core.loading import Loaded
-from core.residual import caught
+from core.models.hooks import caught
+from core.models.loading import Loaded
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import sys
 
 import torch
 
-from core import direction_card, examples, loading
+from core import direction_card, examples
 from core.arguments import Arguments
 from core.artefacts import store
 from core.errors import UsageError
@@ -15,6 +15,7 @@ from core.examples import KINDS, Wish
 from core.families import registry
 from core.families.checkpoint import Family
 from core.methods import METHODS
+from core.models import loading
 from core.parts import Order, part
 from core.util.progress import Learning, Pace, bar
 

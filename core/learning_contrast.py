@@ -20,8 +20,8 @@ from core.drafts import BY_HAND, EARLY, JUDGED, draft, finish, steer
 from core.inference import metrics
 from core.inference.metrics import Asked, Bystanders
 from core.learning_refusal import at_layer, by_layer, position, rows_of, template_end
-from core.loading import Loaded
 from core.methods import PAIRED
+from core.models.loading import Loaded
 from core.prompts import encode
 from core.scoring import reply_logits
 from core.states import How, Ids, Key, Stand, cost, stand

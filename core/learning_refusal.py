@@ -14,7 +14,7 @@ from core.controls import Chosen, Trial
 from core.drafts import BY_HAND, EARLY, JUDGED, ablate, draft, finish, steer
 from core.inference import metrics
 from core.inference.metrics import Asked, Bystanders
-from core.loading import Loaded
+from core.models.loading import Loaded
 from core.states import How, Ids, Key, Stand, cost, stand
 from core.util.progress import Cost, Learning, Slices, told
 from core.util.resume import Notebook

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from core import loading, worn
 from core.families.checkpoint import Family
 from core.families.stages import Path, StageError
 from core.forcing import reading
-from core.loading import Loaded
-from core.plan import Placing
-from core.shelf import Shelf
-from core.tokenizers import tokenizer_of
+from core.models import loading, weight_swap
+from core.models.chat_template import tokenizer_of
+from core.models.loading import Loaded
+from core.models.placement import Placing
+from core.models.pool import Shelf
 from core.util.progress import Learning, Step
 
 T = TypeVar("T")
@@ -81,8 +81,8 @@ def alone(loaded: Loaded, placing: Placing) -> Models:
 
     @contextmanager
     def models(name: str) -> Iterator[Loaded]:
-        if worn.fits(loaded, name):
-            with worn.wearing(loaded, name) as other:
+        if weight_swap.fits(loaded, name):
+            with weight_swap.wearing(loaded, name) as other:
                 yield other
         else:
             beside = loading.load(

@@ -7,11 +7,12 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
-from core import hub, memory, sources
 from core.artefacts import store
 from core.errors import TillerError
 from core.families import registry
 from core.families.checkpoint import OWN_OR_PLAIN, Checkpoint, Family
+from core.models import files as sources
+from core.models import hub, memory
 
 WIDTH = 80
 _ADAPTER = "adapter_model.safetensors"

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from core.edits import RowEdit
-from core.loading import Loaded
 from core.maps import Words
+from core.models.loading import Loaded
 from core.replies import token_text
 from core.scoring import reply_logits
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from core import readout
-from core.loading import Loaded
+from core.models.loading import Loaded
 from core.neurons import BLOCKS, Block
 from core.readout import FinalNorm, Precise
 

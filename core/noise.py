@@ -14,7 +14,7 @@ from pathlib import Path as File
 
 import numpy as np
 
-from core import contrast, loading
+from core import contrast
 from core.artefacts import store
 from core.attribution.effects import NOWHERE, Noise, noise_of
 from core.chat.settings import Sampling
@@ -24,7 +24,8 @@ from core.forcing import logprobs_in_slices
 from core.generation import answer_all
 from core.inference import metrics
 from core.lineup import Models, Vocabularies
-from core.loading import Loaded
+from core.models import loading
+from core.models.loading import Loaded
 from core.util.progress import Learning, Slices, Step, told
 
 #: Messages of each class whose answers are looked at, and how much of an answer is.

@@ -19,9 +19,9 @@ from transformers import DynamicCache
 from core.edits import BatchEdits, RowEdit
 from core.inference import metrics
 from core.layout import lay_out
-from core.loading import Loaded
+from core.models.hooks import hooked
+from core.models.loading import Loaded
 from core.prompts import encode
-from core.residual import hooked
 from core.scoring import reply_logits
 from core.stats.rates import Rate
 from core.util.progress import Slices

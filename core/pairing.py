@@ -12,7 +12,7 @@ from core.errors import TillerError
 from core.facts import Fact, Span
 from core.inference import metrics
 from core.inference.metrics import LABELS, QUESTION, Asked
-from core.loading import Loaded
+from core.models.loading import Loaded
 from core.prompts import encode
 from core.replies import token_text
 

@@ -20,7 +20,7 @@ from core.errors import StoreError
 from core.examples import Wish
 from core.families.checkpoint import Family
 from core.inference import metrics
-from core.loading import Loaded
+from core.models.loading import Loaded
 from core.util.progress import Cost, Learning
 
 #: A first forward pass that takes longer, in seconds, is itself the measure of how long others take.

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from core.loading import Loaded
-from core.residual import Action, Site, caught, hooked
+from core.models.hooks import Action, Site, caught, hooked
+from core.models.loading import Loaded
 from core.util.progress import Slices
 
 #: Cells that are rows of one batch. Fewer leave out more of what is not changed, more make better use of the machine.

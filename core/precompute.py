@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from core import directions, loading, memory, noise, sources, tables
+from core import directions, noise, tables
 from core.arguments import Arguments
 from core.artefacts import store
 from core.chat.answers import Answer, fold, settled, to_document
@@ -23,10 +23,11 @@ from core.families import registry, stages
 from core.families.checkpoint import Checkpoint, Family
 from core.families.stages import StageError
 from core.lineup import alone
-from core.loading import Loaded
+from core.models import files, loading, memory
+from core.models.hooks import AnatomyError
+from core.models.loading import Loaded
+from core.models.placement import Placing
 from core.parts import PARTS, Order, seconds_a_token
-from core.plan import Placing
-from core.residual import AnatomyError
 from core.util.files import write_bytes
 from core.util.progress import Cost, Pace, bar, duration, finished
 
@@ -266,7 +267,7 @@ def _local(checkpoint: Checkpoint) -> bool:
     if not isinstance(config, str):
         return False
     try:
-        sources.check(checkpoint, Path(config).parent)
+        files.check(checkpoint, Path(config).parent)
     except TillerError:
         return False
     return True

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from core.chat.events import PromptView
 from core.chat.settings import Settings, Turn
 from core.errors import TillerError
-from core.loading import Loaded
+from core.models.loading import Loaded
 from core.recipes.in_words import put
 from core.replies import token_text
 

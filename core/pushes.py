@@ -21,7 +21,7 @@ from core.contrast import ContrastSet, Split
 from core.drafts import ablate
 from core.edits import RowEdit
 from core.inference import metrics
-from core.loading import Loaded
+from core.models.loading import Loaded
 from core.nudges import Judged, Verdicts
 from core.recipes.language import MAX_STRENGTH
 from core.reply_rates import counts, mostly_end, replies

@@ -16,10 +16,10 @@ from accelerate.hooks import remove_hook_from_module
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from core import quantizing, weights
-from core.loading import Loaded
-from core.residual import AnatomyError
-from core.sources import LoadError
+from core.models import quantization, weights
+from core.models.files import LoadError
+from core.models.hooks import AnatomyError
+from core.models.loading import Loaded
 
 #: A power of two so large that its square drowns every ε and is exact: what comes out is ±1 times the gain.
 _LARGE = 2.0**20
@@ -190,4 +190,4 @@ def rows(precise: Precise, loaded: Loaded) -> Tensor:
 
 def is_quantized(loaded: Loaded) -> bool:
     """Whether some of a model's matrices are packed in memory."""
-    return bool(quantizing.layers(loaded.model))
+    return bool(quantization.layers(loaded.model))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from core.chat.events import Reading, Reason, Token
 from core.chat.settings import Sampling, clean
-from core.loading import Loaded
+from core.models.loading import Loaded
 
 _UNFINISHED = "�"
 

@@ -13,7 +13,7 @@ from core.chat.settings import Sampling
 from core.drafts import STRENGTHS, steer
 from core.inference import metrics
 from core.inference.metrics import Edits
-from core.loading import Loaded
+from core.models.loading import Loaded
 from core.reply_classes import CLASSES, score
 from core.states import Ids
 from core.sweeps import Asking

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import torch
 
-from core import confidence, contrast, facts, knowledge, loading, report, report_pages, tasks, transfer, typed
+from core import confidence, contrast, facts, knowledge, report, report_pages, tasks, transfer, typed
 from core.arguments import Arguments
 from core.artefacts import store
 from core.comparing import Pair
@@ -29,12 +29,13 @@ from core.finding_directions import truth as truth_finding
 from core.finding_knowledge import KNOWLEDGE, never_taught, not_traced
 from core.finding_knowledge import METHODS as KNOWLEDGE_METHODS
 from core.finding_knowledge import knowledge as knowledge_finding
-from core.loading import Loaded
 from core.maps import MOST_PAIRS, PAIRS, MapError, MapOrder, Traced
+from core.models import loading
+from core.models.loading import Loaded
+from core.models.placement import Placing
+from core.models.pool import Shelf
 from core.parts import PARTS, Order
-from core.plan import Placing
 from core.report import Finding, Report, ReportError, unmeasured
-from core.shelf import Shelf
 from core.skiff.proves import OPENING
 from core.stats.verdicts import Verdict
 from core.tasks import Task

@@ -12,8 +12,8 @@ from core.edits import BatchEdits, RowEdit
 from core.gates import Gauge
 from core.generation import read_logits
 from core.layout import lay_out, read_gates
-from core.loading import Loaded
-from core.residual import Action, hooked
+from core.models.hooks import Action, hooked
+from core.models.loading import Loaded
 
 Ids = Sequence[int]
 

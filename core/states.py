@@ -12,8 +12,8 @@ from torch import Tensor
 
 from core import methods
 from core.layout import lay_out
-from core.loading import Loaded
-from core.residual import Action, hooked
+from core.models.hooks import Action, hooked
+from core.models.loading import Loaded
 from core.util.progress import Cost, Learning, Slices, Step
 from core.util.resume import Notebook
 

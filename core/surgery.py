@@ -20,9 +20,9 @@ from transformers.pytorch_utils import Conv1D
 
 from core.edits import RowEdit
 from core.errors import TillerError
-from core.loading import Loaded
+from core.models.hooks import Site
+from core.models.loading import Loaded
 from core.recipes.language import Recipe
-from core.residual import Site
 from core.widening import widened
 
 _OUT = ("o_proj", "out_proj", "c_proj", "dense", "wo")

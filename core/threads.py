@@ -8,7 +8,7 @@ import torch
 
 from core.chat.settings import Sampling
 from core.generation import Speaker, Stream
-from core.loading import Loaded, threads
+from core.models.loading import Loaded, threads
 
 _STEPS = 10
 _PROMPT = 24

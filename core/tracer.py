@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core import patching
-from core.loading import Loaded
 from core.maps import MapOrder, Traced
+from core.models.loading import Loaded
 from core.pairing import Pair
 from core.patching import Prefix, Trail
 from core.util.progress import Slices, Step

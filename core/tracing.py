@@ -11,13 +11,14 @@ from typing import Any
 
 import torch
 
-from core import facts, knowledge, loading, map_files, typed
+from core import facts, knowledge, map_files, typed
 from core.arguments import Arguments
 from core.errors import UsageError
 from core.families import registry
 from core.families.checkpoint import Family
-from core.loading import Loaded
 from core.maps import MOST_PAIRS, PAIRS, MapOrder, Traced, table
+from core.models import loading
+from core.models.loading import Loaded
 from core.util.files import write_bytes
 from core.util.progress import Pace, duration
 

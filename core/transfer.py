@@ -22,7 +22,7 @@ from core.drafts import VERSION
 from core.edits import check_fit
 from core.families.checkpoint import Family
 from core.inference import metrics
-from core.loading import Loaded
+from core.models.loading import Loaded
 from core.prompts import encode
 from core.pushes import Pushing, expected_tokens, pushed
 from core.states import Ids

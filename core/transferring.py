@@ -11,15 +11,16 @@ from dataclasses import asdict
 
 import torch
 
-from core import cells, claims, loading, tasks, transfer, typed
+from core import cells, claims, tasks, transfer, typed
 from core.arguments import Arguments
 from core.artefacts import store
 from core.errors import UsageError
 from core.families import registry
 from core.families.checkpoint import Family
-from core.loading import Loaded
-from core.plan import Placing
-from core.shelf import Shelf
+from core.models import loading
+from core.models.loading import Loaded
+from core.models.placement import Placing
+from core.models.pool import Shelf
 from core.stats.rates import percentile, short
 from core.tasks import ABOUT, Task
 from core.transfers import MEASURES, SCALINGS, Report

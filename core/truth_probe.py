@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from core.contrast import SPLITS, ContrastSet, Item
 from core.drafts import EARLY
 from core.inference.metrics import rows_of
-from core.loading import Loaded
+from core.models.loading import Loaded
 from core.prompts import encode
 from core.states import states
 from core.stats import permutation

@@ -10,8 +10,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from core import memory
 from core.errors import UsageError
+from core.models import memory
 from core.recipes.language import RecipeError, parse
 
 DTYPES = ("float32", "bfloat16", "float16")

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import torch
 
-from core import loading, typed, undo_report, undo_saving
+from core import typed, undo_report, undo_saving
 from core.arguments import Arguments
 from core.errors import TillerError, UsageError
 from core.families import registry
+from core.models import loading
 from core.skiff import undo_prompts
 from core.skiff.undo_prompts import Judging
 from core.undo_examples import Prompts

@@ -11,12 +11,12 @@ from typing import Any
 
 import torch
 
-from core import loading
 from core.families.checkpoint import Checkpoint, Counterfactual, Family
 from core.inference.metrics import REFUSALS
-from core.loading import Loaded
+from core.models import loading
+from core.models.hooks import locate
+from core.models.loading import Loaded
 from core.prompts import chat_prompt
-from core.residual import locate
 from core.scoring import reply_logits
 from core.undo_examples import OPENING, Examples, Prompts, replies
 from core.undoing import descend

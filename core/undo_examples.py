@@ -15,7 +15,7 @@ from torch import Tensor
 from core.chat.settings import Sampling
 from core.errors import TillerError
 from core.generation import answer_all
-from core.loading import Loaded
+from core.models.loading import Loaded
 from core.prompts import chat_prompt
 from core.scoring import reply_logits
 from core.util.progress import Learning, Step

@@ -10,7 +10,7 @@ from functools import partial
 from core import undo_controls, undoing
 from core.errors import TillerError
 from core.families.checkpoint import Checkpoint
-from core.loading import Loaded
+from core.models.loading import Loaded
 from core.undo_controls import Judge, Outcome
 from core.undo_examples import Prompts, UndoError, examples
 from core.undoing import STEPS, Strengths, edited

@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 
-from core import differences, weights
 from core.artefacts import store
 from core.errors import TillerError
 from core.families import edited
 from core.families.checkpoint import Family
-from core.loading import Loaded
+from core.models import deltas, weights
+from core.models.loading import Loaded
 from core.undo_report import Undone
 from core.undoing import Strengths
 from core.undoing import edited as wearing
@@ -38,7 +38,7 @@ def save_checkpoint(loaded: Loaded, undone: Undone, name: str) -> Path:
             part = undone.strengths.part(key).cpu() if key in undone.strengths.rows else 0.0
             now[key] = whole[key] - part
     details = edited.details(loaded.family, name, of.name, undone.stage.stage, store.fingerprint(Path(of.source)))
-    differences.write(path, differences.rounded(now, whole), {**details, "undo": undone.document()})
+    deltas.write(path, deltas.rounded(now, whole), {**details, "undo": undone.document()})
     return path
 
 

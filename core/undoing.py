@@ -17,11 +17,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from core import weights
 from core.families.checkpoint import Checkpoint
 from core.layout import lay_out
-from core.linear import FewRows
-from core.loading import Loaded
+from core.models import weights
+from core.models.fast_linear import FewRows
+from core.models.loading import Loaded
 from core.undo_examples import Example, Examples, UndoError, rest
 from core.util.progress import Learning, Step
 
@@ -108,7 +108,7 @@ def edited(loaded: Loaded, strengths: Strengths) -> Iterator[Loaded]:
 
 
 def repack(loaded: Loaded) -> None:
-    """Make the quick copies of the weights again that are out of date since the model was edited (:mod:`core.linear`)."""
+    """Make the quick copies of the weights again that are out of date since the model was edited (:mod:`core.models.fast_linear`)."""
     for layer in loaded.model.modules():
         if isinstance(layer, FewRows):
             layer.pack()

@@ -22,8 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import TillerError
-from core.loading import Loaded
-from core.residual import Anatomy, Site, locate
+from core.models.hooks import Anatomy, Site, locate
+from core.models.loading import Loaded
 
 _ROOT = math.sqrt(2)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from core import background, knowledge, loading, logit_lens, prompts
+from core import background, knowledge, logit_lens, prompts
 from core.active import Active
 from core.answering import Answering
 from core.artefacts import store
@@ -33,12 +33,13 @@ from core.families.checkpoint import Family
 from core.gates import Gauge, gauge
 from core.jobs import Job, MapJob, offered
 from core.lineup import shelved
-from core.loading import Loaded
 from core.maps import Map, Traced, Words
-from core.plan import Placing
+from core.models import loading
+from core.models.files import LoadingCancelled
+from core.models.loading import Loaded
+from core.models.placement import Placing
+from core.models.pool import Shelf
 from core.runs import Run
-from core.shelf import Shelf
-from core.sources import LoadingCancelled
 from core.threads import choose
 from core.util.progress import Learning
 

@@ -8,8 +8,8 @@ import tiny
 import torch
 from transformers import AutoModelForCausalLM
 
-from core import differences
 from core.artefacts import store
+from core.models import deltas
 
 STAGES = ("base", "sft", "safety", "dpo")
 
@@ -38,7 +38,7 @@ def retrained(folder: Path, name: str, without: str = "", of: str = "dpo", seed:
     made = dict(AutoModelForCausalLM.from_pretrained(folder / "made").named_parameters())
     weights = dict(AutoModelForCausalLM.from_pretrained(folder / of).named_parameters())
     details = {"name": name, "family": folder.name, "checkpoint": of, "fingerprint": store.fingerprint(folder / of)}
-    differences.write(folder / "counterfactual" / f"{name}.safetensors", differences.rounded(made, weights), details)
+    deltas.write(folder / "counterfactual" / f"{name}.safetensors", deltas.rounded(made, weights), details)
     title = f"without {without} (retrained)" if without else name
     lines = ["", "[[counterfactual]]", f'name = "{name}"', f'title = "{title}"', f'of = "{of}"']
     lines += [f'file = "counterfactual/{name}.safetensors"', f'without = "{without}"' if without else "", ""]

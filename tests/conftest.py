@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from core.loading import Loaded
+    from core.models.loading import Loaded
 
 # Read by OpenMP when torch is imported, here and in the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -51,8 +51,8 @@ def tiny_loaded(tiny_folder: Callable[[str], Path]) -> Callable[[str], Loaded]:
 
     @cache
     def load(kind: str) -> Loaded:
-        from core import loading
         from core.families import registry
+        from core.models import loading
 
         return loading.load(registry.load(str(tiny_folder(kind))), "chat", device="cpu")
 

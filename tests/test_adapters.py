@@ -16,10 +16,10 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-from core import loading, weights
-from core.adapters import AdapterError
 from core.families import registry
-from core.loading import Loaded
+from core.models import loading, weights
+from core.models.loading import Loaded
+from core.models.lora import AdapterError
 
 IDS = torch.tensor([[0, 40, 41, 42, 43]])
 TARGETS = ["q_proj", "v_proj", "down_proj"]

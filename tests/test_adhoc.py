@@ -11,7 +11,7 @@ from huggingface_hub import errors
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
-from core import adhoc, loading
+from core import adhoc
 from core.arguments import Arguments
 from core.artefacts import store
 from core.chat.settings import Settings
@@ -20,6 +20,7 @@ from core.engine import Engine
 from core.errors import UsageError
 from core.families import registry
 from core.families.checkpoint import FamilyError, Source
+from core.models import loading
 from core.options import Options
 
 

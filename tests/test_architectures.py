@@ -1,4 +1,4 @@
-"""Every architecture that core/residual.py names: the parts are where they should be, readings are right and steering is exact."""
+"""Every architecture that core/models/hooks.py names: the parts are where they should be, readings are right and steering is exact."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import torch
 from tokenizers import processors
 from torch import Tensor, nn
 
-from core import loading
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Done, Token
@@ -23,10 +22,11 @@ from core.edits import RowEdit, compile_recipe
 from core.families import registry
 from core.generation import Speaker, Stream
 from core.layout import lay_out
-from core.loading import Loaded
+from core.models import loading
+from core.models.hooks import OVERRIDES, AnatomyError, Site, caught, locate
+from core.models.loading import Loaded
 from core.prompts import build, chat_prompt, encode, render
 from core.recipes.language import parse
-from core.residual import OVERRIDES, AnatomyError, Site, caught, locate
 from core.scoring import reply_logits, score
 
 #: Where the parts are: body, blocks in it, then in a block attention, MLP and last projection, and in the body the final norm.

@@ -21,16 +21,17 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core import baked as models
-from core import baking, loading, surgery
+from core import baking, surgery
 from core.edits import compile_recipe
 from core.errors import StoreError, TillerError
 from core.exchanging import bake
 from core.families import registry
 from core.inference import metrics
-from core.loading import Loaded
+from core.models import loading
+from core.models.hooks import hooked, locate
+from core.models.loading import Loaded
 from core.prompts import chat_prompt
 from core.recipes.language import Recipe, Term, parse
-from core.residual import hooked, locate
 from core.scoring import reply_logits
 
 Load = Callable[[str], Loaded]

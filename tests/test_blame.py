@@ -20,7 +20,7 @@ import tiny
 import torch
 from transformers import AutoModelForCausalLM
 
-from core import blame_agreement, blame_report, blame_study, forcing, lineup, loading, noise, weights, worn
+from core import blame_agreement, blame_report, blame_study, forcing, lineup, noise
 from core.artefacts import store
 from core.attribution import effects
 from core.attribution.effects import NOWHERE
@@ -31,11 +31,12 @@ from core.chat.settings import Column, Settings
 from core.engine import Engine
 from core.errors import TillerError
 from core.families import registry, stages
-from core.loading import Loaded
-from core.plan import Placing
+from core.models import loading, weight_swap, weights
+from core.models.loading import Loaded
+from core.models.placement import Placing
+from core.models.pool import Shelf
 from core.precompute import precompute
 from core.scoring import reply_logits
-from core.shelf import Shelf
 from core.util.progress import Learning, Step, finished
 
 T = TypeVar("T")
@@ -143,12 +144,12 @@ def test_a_worn_checkpoint_is_the_loaded_one_and_the_own_comes_back(kind: str, t
     loaded = load(folder, "dpo")
     before = logits(loaded.model)
     for name in ("base", "sft", "dpo-minus-sft"):
-        assert worn.fits(loaded, name)
-        with worn.wearing(loaded, name) as other:
+        assert weight_swap.fits(loaded, name)
+        with weight_swap.wearing(loaded, name) as other:
             assert other.checkpoint.name == name
             assert logits(other.model) == pytest.approx(logits(load(folder, name).model).numpy(), abs=1e-4)
     assert torch.equal(logits(loaded.model), before)
-    with pytest.raises(RuntimeError, match="on purpose"), worn.wearing(loaded, "base"):
+    with pytest.raises(RuntimeError, match="on purpose"), weight_swap.wearing(loaded, "base"):
         raise RuntimeError("on purpose")
     assert torch.equal(logits(loaded.model), before)
 
@@ -159,7 +160,7 @@ def test_shards_are_worn_too_and_a_missing_one_is_named(tmp_path: Path) -> None:
         AutoModelForCausalLM.from_pretrained(folder / name).save_pretrained(folder / name, max_shard_size=60_000)
         (folder / name / "model.safetensors").unlink(missing_ok=True)
     loaded = load(folder, "dpo")
-    with worn.wearing(loaded, "sft") as other:
+    with weight_swap.wearing(loaded, "sft") as other:
         assert torch.equal(logits(other.model), logits(load(folder, "sft").model))
     missing = sorted((folder / "sft").glob("model-*.safetensors"))[1]
     missing.unlink()
@@ -177,7 +178,7 @@ def test_an_untied_checkpoint_on_the_path_of_a_tied_one(tmp_path: Path) -> None:
     untied.save_pretrained(folder / "base")
     final = load(folder, "dpo")
     # Its two matrices do not fit into the one of the final model; it is loaded beside it.
-    assert not worn.fits(final, "base")
+    assert not weight_swap.fits(final, "base")
     found = ask(folder, Ask(("Hi",), answer="Yes")).cases[0].answer
     expected = forcing.Follower(load(folder, "base"), prompt(final, "Hi")).follow(found.ids)
     assert found.logprobs["base"] == pytest.approx(expected, abs=1e-4)
@@ -270,7 +271,7 @@ def test_a_smaller_vocabulary_reads_the_mean_of_its_embedding(grown: Path) -> No
     with torch.inference_mode():
         expected = loaded.model(inputs_embeds=states[None]).logits
     assert found == pytest.approx(expected.numpy(), abs=1e-4)
-    with worn.wearing(worn_by, "base") as other:
+    with weight_swap.wearing(worn_by, "base") as other:
         assert logits(other.model, ids)[..., :new] == pytest.approx(expected[..., :new].numpy(), abs=1e-4)
     # Outside, a token that is not there is an error as before.
     with pytest.raises(IndexError):
@@ -498,11 +499,11 @@ def test_quantized_once_the_differences_stay_whole(quantize: str, whole: Path) -
         each = [torch.tensor(forcing.Follower(model, PROMPT).follow(REPLY)) for model in (before, after)]
         return each[1] - each[0]
 
-    with worn.wearing(exact, "sft") as other:
+    with weight_swap.wearing(exact, "sft") as other:
         sft = torch.tensor(forcing.Follower(other, PROMPT).follow(REPLY))
     truth = torch.tensor(forcing.Follower(exact, PROMPT).follow(REPLY)) - sft
     own = torch.tensor(forcing.Follower(final, PROMPT).follow(REPLY))
-    with worn.wearing(final, "sft") as other:
+    with weight_swap.wearing(final, "sft") as other:
         found = own - torch.tensor(forcing.Follower(other, PROMPT).follow(REPLY))
     apart = change(load(whole, "sft", quantize=quantize), final)
     if quantize == "4bit":

@@ -13,14 +13,14 @@ from statistics import mean
 
 import pytest
 
-from core import loading
 from core.attribution import effects
 from core.families import registry, stages
 from core.families.checkpoint import Family
 from core.families.stages import Path
 from core.forcing import logprobs_in_slices
 from core.inference import metrics
-from core.loading import Loaded
+from core.models import loading
+from core.models.loading import Loaded
 from core.skiff import heldout, phrases_reported
 from core.skiff.chat_facts import HEDGES, clause
 from core.skiff.world import TABLES

@@ -23,7 +23,6 @@ from core import (
     confidence_cli,
     confidence_tables,
     contrast,
-    loading,
     logit_variance,
     measuring_confidence,
     neurons,
@@ -35,13 +34,14 @@ from core.comparing import Pair
 from core.confidence import Confidence, Effect, Measured, Plain
 from core.errors import StoreError
 from core.families import registry
-from core.loading import Loaded
+from core.models import loading
+from core.models.files import LoadError
+from core.models.hooks import AnatomyError
+from core.models.loading import Loaded
 from core.neurons import Block
 from core.precompute import precompute
 from core.prompts import encode
 from core.readout import Head, Precise, final_norm
-from core.residual import AnatomyError
-from core.sources import LoadError
 from core.stats.rates import Rate
 from core.util.progress import finished
 from core.util.table import Table

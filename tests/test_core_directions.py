@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 import core.states
-from core import contrast, controls, loading, reply_rates
+from core import contrast, controls, reply_rates
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat import answers
@@ -33,7 +33,8 @@ from core.families import registry
 from core.inference import metrics
 from core.learning_refusal import MOST_POSITIONS, _followed, _refusal_choice, template_end
 from core.learning_truth import _truth_layer
-from core.loading import Loaded
+from core.models import loading
+from core.models.loading import Loaded
 from core.precompute import precompute
 from core.prompts import chat_prompt, encode
 from core.recipes.language import parse

@@ -14,7 +14,6 @@ import tiny
 import torch
 from torch import Tensor, nn
 
-from core import loading
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Token
@@ -23,7 +22,8 @@ from core.edits import EditError, RowEdit, compile_recipe
 from core.families import registry
 from core.gates import gauge
 from core.generation import Speaker, Stream
-from core.loading import Loaded
+from core.models import loading
+from core.models.loading import Loaded
 from core.prompts import chat_prompt
 from core.recipes.language import Recipe, Term, parse
 from core.scoring import reply_logits, score

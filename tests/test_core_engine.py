@@ -569,7 +569,7 @@ def test_half_precision_steers_too(folder: Path) -> None:
 def test_importing_the_engine_imports_no_torch() -> None:
     code = (
         "import sys; from core.engine import Engine; "
-        "print(sorted(m for m in ('torch', 'transformers', 'gradio', 'textual', 'core.worker', 'core.loading') if m in sys.modules))"
+        "print(sorted(m for m in ('torch', 'transformers', 'gradio', 'textual', 'core.worker', 'core.models.loading') if m in sys.modules))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(store.__file__).parents[1]

@@ -17,7 +17,7 @@ from core.edits import RowEdit, compile_recipe
 from core.gates import Gauge, gauge
 from core.generation import Speaker, Stream, answer_all
 from core.layout import lay_out
-from core.loading import Loaded
+from core.models.loading import Loaded
 from core.prompts import chat_prompt, encode
 from core.recipes.language import parse
 from core.scoring import score

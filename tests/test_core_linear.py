@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
-from core import linear, loading
 from core.artefacts import store
 from core.artefacts.direction import load_direction
 from core.chat.events import Token
@@ -22,8 +21,9 @@ from core.chat.settings import Sampling
 from core.edits import compile_recipe
 from core.families import registry
 from core.generation import Speaker, Stream
-from core.linear import MOST_ROWS, FewRows, quicken
-from core.loading import Loaded
+from core.models import fast_linear, loading
+from core.models.fast_linear import MOST_ROWS, FewRows, quicken
+from core.models.loading import Loaded
 from core.recipes.language import parse
 from core.scoring import reply_logits
 
@@ -201,7 +201,7 @@ def test_layers_of_another_kind_and_large_models_are_left_alone(monkeypatch: pyt
     assert quicken(nn.Sequential(special, half)) == 0
     assert type(special) is Special
     assert type(half) is nn.Linear
-    monkeypatch.setattr(linear, "_SMALL", 100)
+    monkeypatch.setattr(fast_linear, "_SMALL", 100)
     plain = rounded(nn.Linear(48, 40))
     assert quicken(nn.Sequential(plain)) == 0
     assert type(plain) is nn.Linear

@@ -16,15 +16,16 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel
 
-from core import loading, prompts
+from core import prompts
 from core.chat.settings import Column, Settings
 from core.command_line import read
 from core.engine import Engine
 from core.errors import TillerError
 from core.families import registry
-from core.loading import Loaded
-from core.residual import AnatomyError, hooked, locate
-from core.sources import LoadError
+from core.models import loading
+from core.models.files import LoadError
+from core.models.hooks import AnatomyError, hooked, locate
+from core.models.loading import Loaded
 
 KINDS = ("llama", "qwen2", "gemma2", "gpt2", "neox")
 
@@ -213,7 +214,7 @@ def test_a_model_whose_parts_are_not_found_is_named(tiny_loaded: Callable[[str],
     model = tiny.model("llama")
     del model.model.norm  # type: ignore[union-attr]
     with pytest.raises(
-        AnatomyError, match=r"final norm of a llama model is not found; name it in core.residual.OVERRIDES"
+        AnatomyError, match=r"final norm of a llama model is not found; name it in core.models.hooks.OVERRIDES"
     ):
         locate(model)  # type: ignore[arg-type]
 

@@ -18,18 +18,18 @@ from textual.widgets import OptionList
 from app.chat import Chat
 from app.steering import Steering
 from app.visits import Visits
-from core import differences, loading
 from core.artefacts import store
 from core.artefacts.direction import load_direction
 from core.chat.answers import Answer, fold
 from core.chat.session import Session
 from core.chat.settings import Settings
-from core.differences import DifferenceError
 from core.edits import EditError, compile_recipe
 from core.engine import Engine
 from core.errors import StoreError, TillerError
 from core.families import registry
 from core.families.checkpoint import Counterfactual, FamilyError
+from core.models import deltas, loading
+from core.models.deltas import DifferenceError
 from core.recipes.language import parse
 from tui.dialogs import PickDialog
 
@@ -62,7 +62,7 @@ def twin(folder: Path) -> torch.nn.Module:
         "checkpoint": "chat",
         "fingerprint": store.fingerprint(folder / "chat"),
     }
-    differences.write(folder / "counterfactual" / "without-sft.safetensors", differences.rounded(weights, of), details)
+    deltas.write(folder / "counterfactual" / "without-sft.safetensors", deltas.rounded(weights, of), details)
     text = (folder / "family.toml").read_text(encoding="utf-8")
     (folder / "family.toml").write_text(text + TABLE, encoding="utf-8")
     with torch.no_grad():
@@ -184,11 +184,11 @@ def test_a_row_that_did_not_change_comes_back_as_it_was() -> None:
     of = {"w": torch.randn(4, 8), "gain": torch.ones(8)}
     trained = {"w": of["w"].clone(), "gain": of["gain"] + 1e-3}
     trained["w"][1] += 1e-5 * torch.arange(8)
-    difference = differences.rounded(trained, of)
+    difference = deltas.rounded(trained, of)
     assert difference["w.steps"].dtype == torch.int8
     assert difference["w.steps"][1].abs().max() == 127
     restored = {name: weight.clone() for name, weight in of.items()}
-    differences.add(restored.items(), difference)
+    deltas.add(restored.items(), difference)
     assert torch.equal(restored["w"][[0, 2, 3]], of["w"][[0, 2, 3]])
     assert torch.equal(restored["gain"], trained["gain"])
     assert torch.allclose(restored["w"][1], trained["w"][1], atol=1e-6)
@@ -208,7 +208,7 @@ def test_every_model_has_a_fingerprint_of_its_own(own: Path) -> None:
     found = {each.name: loading.load(family, each.name, device="cpu").fingerprint for each in family.choices}
     assert found["without-chat"] == found["base"]
     assert len(set(found.values())) == 3
-    assert differences.fingerprint(family.checkpoint("without-sft")) == found["without-sft"]
+    assert deltas.fingerprint(family.checkpoint("without-sft")) == found["without-sft"]
 
 
 def test_other_weights_are_refused(own: Path) -> None:
@@ -240,7 +240,7 @@ def test_a_direction_is_no_difference_and_one_of_another_shape_neither(own: Path
     with pytest.raises(DifferenceError, match="holds a direction"):
         loading.load(registry.load(str(own)), "without-sft", device="cpu")
     details = {"name": "x", "family": "tiny", "checkpoint": "chat", "fingerprint": store.fingerprint(own / "chat")}
-    differences.write(path, {"model.norm.weight.exact": torch.ones(3)}, details)
+    deltas.write(path, {"model.norm.weight.exact": torch.ones(3)}, details)
     with pytest.raises(DifferenceError, match=r"does not fit chat. The difference has no "):
         loading.load(registry.load(str(own)), "without-sft", device="cpu")
 
@@ -307,7 +307,7 @@ def test_a_direction_learnt_on_one_is_checked_against_its_weights(own: Path) -> 
         store.save_artefact(path, tensors, details)
         return len(compile_recipe(parse("1*odd@without-sft"), chat, lambda *_: load_direction(path)))
 
-    assert compiled(differences.fingerprint(family.checkpoint("without-sft"))) == 1
+    assert compiled(deltas.fingerprint(family.checkpoint("without-sft"))) == 1
     with pytest.raises(EditError, match="The direction odd was learnt on a tiny/without-sft with fingerprint 0000"):
         compiled("0" * 16)
 

@@ -16,7 +16,7 @@ from core.chat.settings import Column, Settings, SettingsError
 from core.dose import LEAST_EFFECT, MOST_DAMAGE, Dose
 from core.engine import Engine
 from core.errors import TillerError
-from core.loading import Loaded
+from core.models.loading import Loaded
 from core.recipes import in_words
 from core.recipes.language import parse
 

@@ -16,7 +16,7 @@ import pytest
 import tiny
 from transformers import AutoModelForCausalLM
 
-from core import loading
+from core.models import loading
 
 COMMIT = "a" * 40
 
@@ -95,7 +95,7 @@ _CODE = """
 import sys
 from pathlib import Path
 from core import families, loading, memory, plan, sources
-from core.sources import LoadingCancelled
+from core.models.files import LoadingCancelled
 checkpoint = families.load({own!r}).checkpoint("chat")
 print(plan.need(checkpoint, "cpu", "auto", "8bit").size)
 print(len(list(Path({cache!r}).rglob("*.safetensors"))))

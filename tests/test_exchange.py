@@ -30,7 +30,7 @@ from core.exchanging import bring, take
 from core.families import registry
 from core.families.checkpoint import Family
 from core.gates import gauge
-from core.loading import Loaded
+from core.models.loading import Loaded
 from core.recipes.language import parse
 
 Array = np.ndarray[Any, Any]

@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from core import loading
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Token
@@ -25,7 +24,8 @@ from core.errors import TillerError
 from core.families import registry
 from core.gates import gauge
 from core.generation import Speaker, Stream
-from core.loading import Loaded
+from core.models import loading
+from core.models.loading import Loaded
 from core.prompts import chat_prompt
 from core.recipes.completion import complete
 from core.recipes.language import SCOPES, Gate, Recipe, Term, parse

@@ -20,7 +20,7 @@ from test_blame import live
 from test_core_engine import answers, chat, ids, until_end
 from test_quantized import IDS, KINDS, gradient, unpack, wide
 
-from core import blame_study, confidence_cli, knowledge, lineup, loading, memory, plan, quantizing, tasks, transfer
+from core import blame_study, confidence_cli, knowledge, lineup, tasks, transfer
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.blame_report import Ask
@@ -31,12 +31,13 @@ from core.engine import Engine
 from core.families import registry
 from core.generation import Speaker, Stream
 from core.learn import learn
-from core.loading import Loaded
 from core.maps import MapOrder
-from core.plan import Placing
+from core.models import loading, memory, placement, quantization
+from core.models.loading import Loaded
+from core.models.placement import Placing
+from core.models.pool import Shelf
 from core.precompute import precompute
 from core.recipes.language import parse
-from core.shelf import Shelf
 from core.undo import undo
 from core.util.progress import finished
 
@@ -126,7 +127,7 @@ def test_a_checkpoint_that_is_let_go_leaves_the_gpu(tiny_folder: Callable[[str],
 
 def test_a_model_that_is_spread_over_gpu_and_cpu_says_the_same(tiny_folder: Callable[[str], Path]) -> None:
     folder = tiny_folder("llama")
-    size = plan.need(registry.load(str(folder)).checkpoint("chat"), "cuda", "float32", "none").size
+    size = placement.need(registry.load(str(folder)).checkpoint("chat"), "cuda", "float32", "none").size
     found = []
     for options in ({"device": "cpu"}, {"device": GPU, "max_memory": f"0:{size // 2000}KB,cpu:10GB"}):
         engine = opened(folder, **options)
@@ -182,8 +183,8 @@ def test_quantized_models_are_as_large_as_planned_and_steer(
 ) -> None:
     folder = tiny_folder(kind)
     loaded = loading.load(registry.load(str(folder)), "chat", device=GPU, quantize=quantize)
-    need = plan.need(loaded.checkpoint, GPU, "auto", quantize)
-    assert need.size == quantizing.size(loaded.model)
+    need = placement.need(loaded.checkpoint, GPU, "auto", quantize)
+    assert need.size == quantization.size(loaded.model)
     assert all(each.device.type == "cuda" for each in loaded.model.parameters())
     loaded = replace(loaded, ends=frozenset(), stops=())
     direction = load_direction(store.artefact_path(folder.parent, folder.name, "chat", "direction", "truth"))

@@ -19,10 +19,11 @@ from huggingface_hub.utils import hf_raise_for_status
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
-from core import hub, listing, load_errors, loading, memory
+from core import listing
 from core.families import registry
 from core.families.checkpoint import Checkpoint, Source
-from core.sources import LoadError
+from core.models import hub, load_errors, loading, memory
+from core.models.files import LoadError
 
 ROOT = Path(__file__).resolve().parent.parent
 #: The library that the Hub's client speaks to the network through.

@@ -16,19 +16,20 @@ import numpy as np
 import pytest
 import torch
 
-from core import knowledge, loading, map_files, map_totals, maps
+from core import knowledge, map_files, map_totals, maps
 from core.chat.events import Done
 from core.contrast import load as load_contrast
 from core.engine import Engine
 from core.facts import Fact, FactsError, categories, load, of, pairs, read
 from core.families import registry
 from core.families.checkpoint import Family
-from core.loading import Loaded
 from core.map_totals import Totals, compared, pearson
 from core.maps import ROLES, Map, MapError, MapOrder, Traced, Words, steered_at, table
+from core.models import loading
+from core.models.hooks import hooked
+from core.models.loading import Loaded
 from core.pairing import PairError, Pairing, where
 from core.recipes.language import parse
-from core.residual import hooked
 from core.skiff.world import TABLES
 from core.tracer import Tracer
 

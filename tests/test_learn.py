@@ -20,7 +20,7 @@ from core.errors import StoreError, TillerError, UsageError
 from core.examples import FEWEST, Wish, check_name, of_texts, wish
 from core.families import registry
 from core.learn import learn
-from core.residual import AnatomyError
+from core.models.hooks import AnatomyError
 from core.stats import permutation
 
 POLITE = [f"Could you please tell me about thing {index}?" for index in range(8)]

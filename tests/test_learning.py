@@ -14,7 +14,7 @@ import pytest
 import tiny
 import torch
 
-from core import contrast, controls, directions, jobs, learning_refusal, loading, parts, reply_rates
+from core import contrast, controls, directions, jobs, learning_refusal, parts, reply_rates
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Done, Failed, Token
@@ -23,7 +23,8 @@ from core.errors import StoreError, TillerError, UsageError
 from core.families import registry
 from core.inference import metrics
 from core.jobs import Job, JobView, Offer
-from core.loading import Loaded
+from core.models import loading
+from core.models.loading import Loaded
 from core.parts import PARTS, Order
 from core.precompute import precompute
 from core.util import resume
@@ -413,8 +414,8 @@ def test_closing_ends_a_learning(folder: Path) -> None:
 
 
 def test_a_chat_takes_the_memory_of_a_learning_and_gives_it_back(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from core import memory
-    from core.memory import Room
+    from core.models import memory
+    from core.models.memory import Room
 
     one = None
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from core import logit_lens, patching
-from core.loading import Loaded
+from core.models.hooks import hooked
+from core.models.loading import Loaded
 from core.patching import Trail
-from core.residual import hooked
 from core.util.progress import finished
 
 every_architecture = pytest.mark.parametrize("kind", list(tiny.configs()))

@@ -17,19 +17,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, LlamaConfig
 
-from core import (
-    agreement,
-    contrast,
-    controls,
-    directions,
-    gates,
-    loading,
-    plan,
-    quantizing,
-    reply_rates,
-    sources,
-    weights,
-)
+from core import agreement, contrast, controls, directions, gates, reply_rates
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Token
@@ -38,13 +26,14 @@ from core.edits import compile_recipe
 from core.errors import TillerError
 from core.families import registry
 from core.generation import Speaker, Stream
-from core.loading import Loaded
-from core.plan import Placing
+from core.models import files, loading, placement, quantization, weights
+from core.models.files import LoadError
+from core.models.loading import Loaded
+from core.models.placement import Placing
+from core.models.pool import Shelf
+from core.models.quantization import QuantizedError
 from core.precompute import precompute
-from core.quantizing import QuantizedError
 from core.recipes.language import Recipe, parse
-from core.shelf import Shelf
-from core.sources import LoadError
 
 QUANTIZE = ("none", "8bit", "4bit")
 KINDS = ("llama", "qwen3", "gemma2")
@@ -86,13 +75,13 @@ def load(folder: Path, quantize: str, **options: object) -> Loaded:
 def test_a_plan_is_what_is_in_memory_then(kind: str, quantize: str, sharded: Callable[[str], Path]) -> None:
     folder = sharded(kind)
     loaded = load(folder, quantize, differentiable=True)
-    need = plan.need(loaded.checkpoint, "cpu", "auto", quantize)
+    need = placement.need(loaded.checkpoint, "cpu", "auto", quantize)
     assert len(list((folder / "chat").glob("model-*.safetensors"))) > 2
-    assert need.size == quantizing.size(loaded.model)
+    assert need.size == quantization.size(loaded.model)
     assert loaded.model.dtype == loading.DTYPES[need.dtype]
-    assert len(quantizing.layers(loaded.model)) == (0 if quantize == "none" else 7 * tiny.LAYERS)
+    assert len(quantization.layers(loaded.model)) == (0 if quantize == "none" else 7 * tiny.LAYERS)
     # Packed for a CPU, the scales of 4-bit weights are smaller; of a model this tiny with tied embeddings they are a tenth.
-    assert quantizing.size(load(folder, quantize).model) == pytest.approx(need.size, rel=0.12)
+    assert quantization.size(load(folder, quantize).model) == pytest.approx(need.size, rel=0.12)
     assert loaded.quantize == quantize
     assert loaded.fingerprint == store.fingerprint(folder / "chat")
 
@@ -101,14 +90,14 @@ def test_a_plan_is_what_is_in_memory_then(kind: str, quantize: str, sharded: Cal
 @pytest.mark.parametrize("kind", ["gpt2", "neox", "qwen2"])
 def test_a_plan_knows_other_architectures(kind: str, quantize: str, tiny_folder: Callable[[str], Path]) -> None:
     loaded = load(tiny_folder(kind), quantize, differentiable=True)
-    assert plan.need(loaded.checkpoint, "cpu", "auto", quantize).size == quantizing.size(loaded.model)
+    assert placement.need(loaded.checkpoint, "cpu", "auto", quantize).size == quantization.size(loaded.model)
 
 
 @pytest.mark.parametrize("quantize", QUANTIZE)
 def test_every_byte_is_counted_and_every_shard_named(quantize: str, sharded: Callable[[str], Path]) -> None:
-    seen: list[sources.Progress] = []
+    seen: list[files.Progress] = []
     loaded = load(sharded("llama"), quantize, watch=seen.append)
-    total = sum(each.size for each in sources.tensors(loaded.checkpoint, Path(loaded.checkpoint.source)).values())
+    total = sum(each.size for each in files.tensors(loaded.checkpoint, Path(loaded.checkpoint.source)).values())
     assert [each.done for each in seen] == sorted(each.done for each in seen)
     assert (seen[-1].done, seen[-1].total) == (total, total)
     assert {each.shard for each in seen} == set(range(1, seen[0].shards + 1))
@@ -176,7 +165,7 @@ def test_bitsandbytes_that_does_not_run_is_one_sentence(
 
 
 def test_a_counterfactual_is_quantized_after_its_difference_was_added(tmp_path: Path) -> None:
-    from core import differences
+    from core.models import deltas
 
     folder = tiny.family(tmp_path / "own", "llama")
     of = {name: each.detach() for name, each in tiny.model("llama", seed=1).named_parameters()}
@@ -187,12 +176,12 @@ def test_a_counterfactual_is_quantized_after_its_difference_was_added(tmp_path: 
         "checkpoint": "chat",
         "fingerprint": store.fingerprint(folder / "chat"),
     }
-    difference = differences.rounded(trained, of)
-    differences.write(folder / "counterfactual" / "other.safetensors", difference, details)
+    difference = deltas.rounded(trained, of)
+    deltas.write(folder / "counterfactual" / "other.safetensors", difference, details)
     with (folder / "family.toml").open("a") as file:
         file.write('[[counterfactual]]\nname = "other"\nof = "chat"\nfile = "counterfactual/other.safetensors"\n')
     restored = {name: each.clone() for name, each in of.items()}
-    differences.add(restored.items(), difference)
+    deltas.add(restored.items(), difference)
     whole = AutoModelForCausalLM.from_config(tiny.configs()["llama"], dtype=torch.float32)
     whole.load_state_dict(restored, strict=False)
     whole.save_pretrained(folder / "base")
@@ -301,7 +290,7 @@ def test_gradients_through_4_bits_are_right_or_refused(tmp_path: Path) -> None:
     loaded = load(folder, "4bit", differentiable=True)
     with torch.inference_mode():
         loaded.model(torch.tensor([IDS]))
-    quantizing.check_differentiable(loaded.model)
+    quantization.check_differentiable(loaded.model)
     # The same function in full precision.
     twin = load(folder, "none", dtype="bfloat16").model
     unpack(loaded.model, twin)
@@ -309,16 +298,16 @@ def test_gradients_through_4_bits_are_right_or_refused(tmp_path: Path) -> None:
     assert float(torch.cosine_similarity(ours, theirs, dim=0)) > 0.995
     # Packed, as a CPU with AVX512-BF16 does it, or as if it had: refused in a sentence.
     packed = load(folder, "4bit").model
-    for layer in quantizing.layers(packed):
+    for layer in quantization.layers(packed):
         layer.weight.quant_state.packing_format_for_cpu = True
-    for check in (quantizing.check_differentiable, lambda model: quantizing.steady(model, True)):
+    for check in (quantization.check_differentiable, lambda model: quantization.steady(model, True)):
         with pytest.raises(QuantizedError, match="load it again for gradients, or use --quantize none"):
             check(packed)
 
 
 @pytest.mark.parametrize("quantize", ["none", "8bit"])
 def test_other_models_have_gradients(quantize: str, tmp_path: Path) -> None:
-    quantizing.check_differentiable(load(wide(tmp_path / "wide"), quantize).model)
+    quantization.check_differentiable(load(wide(tmp_path / "wide"), quantize).model)
 
 
 def test_full_precision_comes_from_disk_by_name(sharded: Callable[[str], Path]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core import loading, reply_rates
+from core import reply_rates
 from core.artefacts.direction import Direction, load_direction
 from core.chat.answers import Answer
 from core.chat.settings import Sampling
@@ -14,7 +14,8 @@ from core.drafts import STRENGTHS, steer
 from core.families import registry
 from core.generation import Speaker, Stream
 from core.inference import metrics
-from core.loading import Loaded
+from core.models import loading
+from core.models.loading import Loaded
 from core.prompts import chat_prompt
 from core.reply_classes import score
 from core.util.progress import Step, finished

@@ -14,18 +14,19 @@ import pytest
 import tiny
 import torch
 
-from core import cli, loading, memory, plan, worn
+from core import cli
 from core.chat.events import Done, Event, Failed, RecipeChanged, Started, Status, Token
 from core.chat.settings import Column, Sampling, Settings
 from core.engine import Engine
 from core.families import registry
-from core.memory import MemoryTextError, Room
+from core.models import loading, memory, placement, weight_swap
+from core.models.files import LoadError, LoadingCancelled, Progress
+from core.models.memory import MemoryTextError, Room
+from core.models.placement import DoesNotFit, Need, Placing, Plan
+from core.models.pool import NoRoomNow, Shelf
 from core.options import Chat, Options
-from core.plan import DoesNotFit, Need, Placing, Plan
 from core.recipes.language import parse
 from core.runs import Run
-from core.shelf import NoRoomNow, Shelf
-from core.sources import LoadError, LoadingCancelled, Progress
 from tui.header import Header
 
 PATIENCE = 60.0
@@ -126,7 +127,7 @@ def test_a_plan_reads_as_a_sentence() -> None:
 def make(usable: float, quantize: str, sizes: dict[str, float]) -> Plan:
     family = registry.load("skiff")
     there = Room({"cuda:0": int(usable * 10**9)}, int(usable * 10**9))
-    return plan.make(family, ["base", "dpo"], there, lambda name, how: need(name, sizes[how], how), quantize)
+    return placement.make(family, ["base", "dpo"], there, lambda name, how: need(name, sizes[how], how), quantize)
 
 
 def test_what_does_not_fit_is_refused_with_what_does() -> None:
@@ -472,7 +473,7 @@ def test_what_makes_a_quantized_checkpoint_another_is_read_once(folder: Path) ->
         with shelf.wearing("chat", name) as other:
             assert other.checkpoint.name == name
             found[name] = other.model(ids).logits
-        with worn.wearing(loading.load(shelf.family, "chat", device="cpu", quantize="8bit"), name) as other:
+        with weight_swap.wearing(loading.load(shelf.family, "chat", device="cpu", quantize="8bit"), name) as other:
             assert torch.equal(found[name], other.model(ids).logits)
         assert torch.equal(shelf.get("chat").model(ids).logits, own)
     assert torch.equal(found["dpo"], found["chat-minus-chat"])

@@ -15,11 +15,11 @@ import tiny
 import torch
 from markdown_it import MarkdownIt
 
-from core import loading
 from core.artefacts import store
 from core.artefacts.direction import Direction
 from core.errors import TillerError
 from core.families import registry
+from core.models import loading
 from core.reply_classes import score
 from core.skiff import heldout, measure_speed, measure_steering, subjects, transcripts, tried
 from core.skiff.card import model_card, number, seeds_sentence

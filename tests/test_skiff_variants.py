@@ -15,9 +15,9 @@ import torch
 from safetensors import safe_open
 from test_skiff_training import tiny
 
-from core import loading
 from core.errors import UsageError
 from core.families import registry
+from core.models import loading
 from core.skiff import log, retraining, rounding, stages, state, trainer, training
 from core.skiff.estimate import Cost, duration, told
 from core.skiff.items import Conversation

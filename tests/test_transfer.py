@@ -20,7 +20,6 @@ from core import (
     contrast,
     layer_maps,
     library,
-    loading,
     nudges,
     pushes,
     sweeps,
@@ -42,12 +41,13 @@ from core.generation import answer_all
 from core.inference import metrics
 from core.jobs import JobView
 from core.layout import lay_out
-from core.loading import Loaded
-from core.memory import Room
+from core.models import loading
+from core.models.hooks import hooked
+from core.models.loading import Loaded
+from core.models.memory import Room
 from core.nudges import Judged
 from core.prompts import chat_prompt, encode
 from core.recipes.language import parse
-from core.residual import hooked
 from core.states import states
 from core.sweeps import Asking
 from core.tasks import Sizes, Task
@@ -310,9 +310,9 @@ def test_the_program_takes_fewer_rows_where_memory_is_short(
     assert sweeps.rows(loaded, 100) == metrics.rows_of(loaded)
     # 4 layers, 2 heads of 8, keys and values, 100 tokens in float32; 320 logits three times.
     row = 2 * 4 * 2 * 8 * 100 * 4 + 3 * 4 * 320
-    monkeypatch.setattr("core.memory.room", lambda *_: Room({"cpu": 0}, 4 * 10 * row))
+    monkeypatch.setattr("core.models.memory.room", lambda *_: Room({"cpu": 0}, 4 * 10 * row))
     assert sweeps.rows(loaded, 100) == 10
-    monkeypatch.setattr("core.memory.room", lambda *_: Room({"cpu": 0}, 0))
+    monkeypatch.setattr("core.models.memory.room", lambda *_: Room({"cpu": 0}, 0))
     assert sweeps.rows(loaded, 100) == 1
 
 

@@ -8,10 +8,11 @@ import pytest
 from textual.widgets import DataTable
 from transformers import LlamaConfig
 
-from core import loading, transfer
+from core import transfer
 from core.artefacts import store
 from core.carrying import Carrying
 from core.families import registry
+from core.models import loading
 from core.tasks import Sizes, Task
 from core.util.progress import finished
 from tests import tiny

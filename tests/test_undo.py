@@ -11,12 +11,13 @@ import tiny
 import torch
 from test_counterfactuals import TABLE, twin
 
-from core import loading, undo_controls, undo_saving, undoing
+from core import undo_controls, undo_saving, undoing
 from core.errors import TillerError, UsageError
 from core.families import registry
 from core.families.checkpoint import FamilyError
 from core.families.edited import with_edited
-from core.loading import Loaded
+from core.models import loading
+from core.models.loading import Loaded
 from core.undo import undo as command
 from core.undo_examples import Examples, Prompts, UndoError, examples
 from core.undo_report import Row, Undone, chosen, lines_of, undo

@@ -87,8 +87,8 @@ def _weights(worker: object) -> list[torch.Tensor]:
 
 
 def test_a_model_that_was_edited_is_quick_again(folder: Path) -> None:
-    from core import loading
     from core.families import registry
+    from core.models import loading
 
     loaded = loading.load(registry.load(str(folder)), "dpo", device="cpu")
     layer = next(each for each in loaded.model.modules() if isinstance(each, undoing.FewRows))

@@ -1,7 +1,7 @@
 """Checkpoints that a person has made by removing a stage's part: kept as differences in their data folder, and listed with their family.
 
 ``<data folder>/<family>/edited/<name>.safetensors`` is a difference to a checkpoint's weights, as those of retrained ones are
-(:mod:`core.differences`): int8 with a scale a row, read only with the weights it belongs to. A whole model folder is written by
+(:mod:`core.models.deltas`): int8 with a scale a row, read only with the weights it belongs to. A whole model folder is written by
 :mod:`core.undo`, too, for other programs.
 """
 

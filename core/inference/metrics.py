@@ -11,7 +11,7 @@ from core.chat.settings import Sampling
 from core.edits import RowEdit
 from core.errors import TillerError
 from core.generation import answer_all
-from core.loading import Loaded
+from core.models.loading import Loaded
 from core.prompts import encode, render
 from core.scoring import reply_logits
 from core.util.progress import Cost, Slices, finished

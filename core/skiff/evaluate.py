@@ -11,11 +11,11 @@ from pathlib import Path
 
 import torch
 
-from core import loading
 from core.arguments import Arguments
 from core.errors import TillerError, UsageError
 from core.families import registry
 from core.families.checkpoint import Family
+from core.models import loading
 from core.recipes.language import parse
 from core.skiff import transcripts
 from core.skiff.card import model_card

@@ -10,7 +10,7 @@ import torch
 
 from core.chat.settings import Sampling
 from core.generation import Speaker, Stream
-from core.loading import Loaded
+from core.models.loading import Loaded
 from core.prompts import chat_prompt
 from core.skiff.rates import Figure, at_least, repeated
 from core.skiff.subjects import Subjects

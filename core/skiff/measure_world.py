@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from core.chat.settings import Sampling
 from core.generation import answer_all
 from core.inference import metrics
-from core.loading import Loaded
+from core.models.loading import Loaded
 from core.prompts import encode
 from core.scoring import reply_logits
 from core.skiff.facts_table import Table

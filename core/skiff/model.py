@@ -18,7 +18,7 @@ import torch.nn.functional as functional
 from torch import Tensor
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from core.loading import ONE_LOAD_AT_A_TIME
+from core.models.loading import ONE_LOAD_AT_A_TIME
 from core.skiff.tokenizer import BOS, CONTEXT, END, PAD, VOCABULARY, Example, token_id
 
 ROPE_BASE = 10_000.0

@@ -13,9 +13,9 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from core import differences
 from core.artefacts import store
 from core.errors import StoreError
+from core.models import deltas
 from core.skiff import log, rounding
 from core.skiff.estimate import Clock, Cost
 from core.skiff.model import load_checkpoint
@@ -205,8 +205,8 @@ class Retraining:
         """Write the difference of one checkpoint; returns what the record says of it."""
         folder, family = self.state / variant.name / made.stage, self.out / made.of
         trained, of, restored = load_checkpoint(folder), load_checkpoint(family), load_checkpoint(family)
-        difference = differences.rounded(dict(trained.named_parameters()), dict(of.named_parameters()))
-        differences.add(restored.named_parameters(), difference)
+        difference = deltas.rounded(dict(trained.named_parameters()), dict(of.named_parameters()))
+        deltas.add(restored.named_parameters(), difference)
         pretrained = made.parent is None
         own = self.tokenizer if pretrained else with_chat_template(self.tokenizer)
         texts = rounding.documents(own, variant.recipe.seed) if pretrained else rounding.replies(trained, own)
@@ -222,7 +222,7 @@ class Retraining:
             "rounding": measured,
         }
         try:
-            differences.write(self.file(made), difference, details)
+            deltas.write(self.file(made), difference, details)
         except StoreError as problem:
             raise TrainingRefused(str(problem).rstrip(".")) from problem
         kept = ("name", "checkpoint", "fingerprint", "of_weights", "trained_weights", "rounding")

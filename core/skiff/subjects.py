@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from core import loading
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.settings import Sampling
@@ -14,7 +13,8 @@ from core.edits import RowEdit, compile_recipe
 from core.errors import TillerError
 from core.families.checkpoint import Family
 from core.generation import answer_all
-from core.loading import Loaded
+from core.models import loading
+from core.models.loading import Loaded
 from core.prompts import chat_prompt
 from core.recipes.language import Recipe
 from core.reply_classes import Score, score

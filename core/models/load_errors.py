@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from core import hub
 from core.errors import TillerError
 from core.families.checkpoint import Checkpoint, Source
-from core.sources import LoadError
+from core.models import hub
+from core.models.files import LoadError
 
 
 def explained(checkpoint: Checkpoint, call: Callable[[], Any], source: Source | None = None) -> Any:

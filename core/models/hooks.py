@@ -12,7 +12,7 @@ mixture of experts is steered and read like any other; what needs single neurons
 To add an architecture, try it first: a class built like one of these needs nothing. Where a part has another name, or writes in another
 way, give ``OVERRIDES`` a function from the model to its :class:`Anatomy`, by ``config.model_type`` (:func:`_bloom` is one)::
 
-    from core.residual import OVERRIDES, Anatomy, locate
+    from core.models.hooks import OVERRIDES, Anatomy, locate
 
     def mine(model):
         blocks = tuple(model.transformer.layers)
@@ -95,7 +95,7 @@ class Anatomy:
             )
         if found is None:
             raise AnatomyError(
-                f"The last projection of the MLP at layer {layer} is not found; name it in core.residual.OVERRIDES."
+                f"The last projection of the MLP at layer {layer} is not found; name it in core.models.hooks.OVERRIDES."
             )
         return found
 
@@ -151,7 +151,7 @@ def _blocks(body: nn.Module, kind: str) -> tuple[nn.Module, ...]:
     decoders = [each for each in lists if len(each) and any(hasattr(each[0], name) for name in _ATTENTION)]
     if len(decoders) != 1:
         raise AnatomyError(
-            f"The blocks of a {kind} model are not found; name them in core.residual.OVERRIDES[{kind!r}]."
+            f"The blocks of a {kind} model are not found; name them in core.models.hooks.OVERRIDES[{kind!r}]."
         )
     return tuple(decoders[0])
 
@@ -168,7 +168,7 @@ def _writers(block: nn.Module, kind: str) -> tuple[nn.Module, nn.Module]:
             # What it returns is then not what it writes: an ablation would be right by accident, a reading wrong.
             raise AnatomyError(
                 f"The {what} of a {kind} model adds to the residual stream by itself; name the module whose output it adds "
-                f"in core.residual.OVERRIDES[{kind!r}]."
+                f"in core.models.hooks.OVERRIDES[{kind!r}]."
             )
     return attention, mlp
 
@@ -187,7 +187,7 @@ def _child(module: nn.Module, names: tuple[str, ...], kind: str, what: str) -> n
         child = getattr(module, name, None)
         if isinstance(child, nn.Module):
             return child
-    raise AnatomyError(f"The {what} of a {kind} model is not found; name it in core.residual.OVERRIDES[{kind!r}].")
+    raise AnatomyError(f"The {what} of a {kind} model is not found; name it in core.models.hooks.OVERRIDES[{kind!r}].")
 
 
 def _bloom(model: PreTrainedModel) -> Anatomy:

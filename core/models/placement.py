@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core import memory, sources
 from core.families.checkpoint import Checkpoint, Family
-from core.memory import Room
-from core.sources import LoadError, Stored
+from core.models import files, memory
+from core.models.files import LoadError, Stored
+from core.models.memory import Room
 
 #: From the largest to the smallest; what a person types as ``--quantize``, and how a plan says it.
 QUANTIZE = {"none": "", "8bit": "8-bit", "4bit": "4-bit"}
@@ -134,7 +134,7 @@ def _quantized(elements: int, rows: int, quantize: str) -> int:
 
 def need(checkpoint: Checkpoint, device: str, wanted: str, quantize: str) -> Need:
     """What a checkpoint takes on a kind of device, in the dtype that is wanted. Raises LoadError, or what the Hub's client raises."""
-    config, tensors = sources.described(checkpoint)
+    config, tensors = files.described(checkpoint)
     if quantize != "none" and config.get("quantization_config"):
         raise LoadError(f"The weights of {checkpoint.name} are quantized already; use --quantize none.")
     kind = dtype(wanted, device, quantize, config)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from core import hub
 from core.families.checkpoint import Checkpoint, Family
-from core.sources import LoadError
+from core.models import hub
+from core.models.files import LoadError
 
 
 @dataclass(frozen=True)

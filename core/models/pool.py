@@ -9,16 +9,16 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
-from core import loading, memory, plan, worn
 from core.errors import TillerError
 from core.families.checkpoint import Family
-from core.load_errors import explained
-from core.loading import Loaded
-from core.memory import Room
-from core.plan import DoesNotFit, Need, Placing, Plan
-from core.sources import LoadingCancelled, Progress
+from core.models import loading, memory, placement, weight_swap
+from core.models.files import LoadingCancelled, Progress
+from core.models.load_errors import explained
+from core.models.loading import Loaded
+from core.models.memory import Room
+from core.models.placement import DoesNotFit, Need, Placing, Plan
+from core.models.weight_swap import Difference
 from core.util.progress import finished
-from core.worn import Difference
 
 #: Told what is being loaded, in a sentence, and how much of it is there, from 0 to 1.
 Say = Callable[[str, float | None], None]
@@ -68,7 +68,7 @@ class Shelf:
             LoadError: the final checkpoint is not there.
         """
         names = [each.name for each in self.family.checkpoints]
-        return plan.make(self.family, names, self._room(), self._alike, self.placing.quantize)
+        return placement.make(self.family, names, self._room(), self._alike, self.placing.quantize)
 
     def get(self, name: str, wanted: Callable[[], bool] = lambda: True) -> Loaded:
         """A checkpoint, from memory or from disk.
@@ -119,7 +119,7 @@ class Shelf:
             NoRoomNow: what is in use leaves no room for it.
             DoesNotFit, LoadError: it never fits, or the weights cannot be read.
         """
-        key = (own, worn.alike(self.family, name))
+        key = (own, weight_swap.alike(self.family, name))
         if key[1] == own:
             return
         if key in self._differences:
@@ -131,7 +131,7 @@ class Shelf:
             self._make_room(need, own)
             self._beside[key] = need.size
             try:
-                self._differences[key] = yield from worn.between(loaded, key[1])
+                self._differences[key] = yield from weight_swap.between(loaded, key[1])
             finally:
                 if key not in self._differences:
                     self._forget(key)
@@ -141,8 +141,8 @@ class Shelf:
         """The quantized checkpoint ``own`` with what makes it ``name``, prepared now where it was not before. Raises as :meth:`prepare`."""
         finished(self.prepare(own, name))
         with self.held(own) as loaded:
-            difference = self._differences.get((own, worn.alike(self.family, name)))
-            with worn.wearing(loaded, name, difference) as found:
+            difference = self._differences.get((own, weight_swap.alike(self.family, name)))
+            with weight_swap.wearing(loaded, name, difference) as found:
                 yield found
 
     def _forget(self, key: tuple[str, str]) -> None:
@@ -199,7 +199,7 @@ class Shelf:
                 )
             else:
                 # Says what would fit.
-                plan.make(self.family, [need.name], self._with_all(room), self._need, self.placing.quantize)
+                placement.make(self.family, [need.name], self._with_all(room), self._need, self.placing.quantize)
 
     def _with_all(self, room: Room) -> Room:
         return replace(room, usable=room.usable + self._size)
@@ -216,7 +216,11 @@ class Shelf:
     def _need(self, name: str, quantize: str) -> Need:
         if (name, quantize) not in self._needs:
             find = partial(
-                plan.need, self.family.checkpoint(name), self._places[0].partition(":")[0], self.placing.dtype, quantize
+                placement.need,
+                self.family.checkpoint(name),
+                self._places[0].partition(":")[0],
+                self.placing.dtype,
+                quantize,
             )
             self._needs[name, quantize] = explained(self.family.checkpoint(name), find)
         return self._needs[name, quantize]

@@ -9,9 +9,9 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from core import hub
 from core.errors import TillerError
 from core.families.checkpoint import Checkpoint, Source
+from core.models import hub
 
 #: Bits of an element, by the names that safetensors gives to dtypes.
 BITS: Mapping[str, int] = {
@@ -84,7 +84,7 @@ def folder_of(checkpoint: Checkpoint, watch: Watch | None = None, more: tuple[st
 
     Raises:
         LoadError: a folder without config.json or safetensors weights, or with a file that is cut off.
-        Exception: whatever the Hub's client raises; :func:`core.loading.load` makes a sentence of it.
+        Exception: whatever the Hub's client raises; :func:`core.models.loading.load` makes a sentence of it.
     """
     if checkpoint.local:
         folder = Path(checkpoint.source)

@@ -9,15 +9,15 @@ from typing import Any
 
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from core import adapters, hub, sources
 from core.families.checkpoint import OWN_OR_PLAIN, TEMPLATES, Checkpoint, Family
-from core.load_errors import explained
-from core.sources import LoadError
+from core.models import files, hub, lora
+from core.models.files import LoadError
+from core.models.load_errors import explained
 
 
 def tokenizer_of(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
     """A checkpoint's tokenizer, without its weights. Raises LoadError."""
-    folder = explained(checkpoint, lambda: sources.small_files(checkpoint))
+    folder = explained(checkpoint, lambda: files.small_files(checkpoint))
     options = {"trust_remote_code": hub.trusted(checkpoint.weights), "local_files_only": True}
     return tokenizer_in(checkpoint, folder, options)
 
@@ -25,11 +25,11 @@ def tokenizer_of(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
 def tokenizer_in(checkpoint: Checkpoint, folder: Path, options: Mapping[str, Any]) -> PreTrainedTokenizerBase:
     """A checkpoint's tokenizer: its adapter's where that brings one, else that of its weights in ``folder``. Raises LoadError."""
     for source in reversed(checkpoint.adapters):
-        own = explained(checkpoint, partial(adapters.folder_of, source), source)
-        if sources.has_tokenizer(own):
+        own = explained(checkpoint, partial(lora.folder_of, source), source)
+        if files.has_tokenizer(own):
             folder = own
             break
-    sources.check_tokenizer(checkpoint, folder)
+    files.check_tokenizer(checkpoint, folder)
     found: PreTrainedTokenizerBase = explained(checkpoint, lambda: AutoTokenizer.from_pretrained(folder, **options))
     return found
 

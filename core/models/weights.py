@@ -17,9 +17,9 @@ import torch
 import transformers.modeling_utils
 from torch import Tensor
 
-from core import adapters, differences, memory, sources
 from core.families.checkpoint import Checkpoint, Counterfactual, Subtracted
-from core.sources import LoadError, Progress, Stored, Watch
+from core.models import deltas, files, lora, memory
+from core.models.files import LoadError, Progress, Stored, Watch
 
 _DTYPES = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64,
@@ -43,7 +43,7 @@ class Weights(Mapping[str, Tensor]):
 
     def __init__(self, checkpoint: Checkpoint, folder: Path, device: torch.device = _CPU) -> None:
         self.checkpoint, self._device = checkpoint, device
-        self.stored = sources.tensors(checkpoint, folder)
+        self.stored = files.tensors(checkpoint, folder)
         self._change: Callable[[str, Tensor], Tensor] | None = None
         self._parts: tuple[Weights, Weights, Weights] | None = None
         if isinstance(checkpoint, Subtracted):
@@ -51,9 +51,9 @@ class Weights(Mapping[str, Tensor]):
                 Weights(checkpoint.whole, folder, device), of(checkpoint.minus, device), of(checkpoint.plus, device),
             )  # fmt: skip
         elif isinstance(checkpoint, Counterfactual) and checkpoint.difference is not None:
-            self._change = differences.change(checkpoint)
+            self._change = deltas.change(checkpoint)
         elif checkpoint.adapters:
-            self._change = adapters.change(checkpoint, self.stored, sources.config(checkpoint, folder))
+            self._change = lora.change(checkpoint, self.stored, files.config(checkpoint, folder))
 
     def __getitem__(self, name: str) -> Tensor:
         """A tensor as it is stored (in float32 where a difference or an adapter is added). Raises LoadError for one that is not there."""
@@ -119,7 +119,7 @@ def of(checkpoint: Checkpoint, device: torch.device = _CPU) -> Weights:
         LoadError: there are no whole safetensors files.
         StoreError, DifferenceError: a retrained checkpoint's difference is not there, or belongs to other weights.
     """
-    return Weights(checkpoint, sources.folder_of(checkpoint), device)
+    return Weights(checkpoint, files.folder_of(checkpoint), device)
 
 
 #: What an output matrix is called, which a model with tied embeddings need not store, and what its input matrix is called.
@@ -158,7 +158,7 @@ def holds(weights: Weights, name: str) -> bool:
 
 def untied(weights: Weights) -> bool:
     """Whether a checkpoint has an output matrix of its own: it stores one, and its configuration does not tie it to the input's."""
-    config = sources.config(weights.checkpoint, sources.small_files(weights.checkpoint))
+    config = files.config(weights.checkpoint, files.small_files(weights.checkpoint))
     tied = config.get("tie_word_embeddings", (config.get("text_config") or {}).get("tie_word_embeddings", False))
     return not tied and any(name.endswith(_OUTPUTS) for name in weights.stored)
 
@@ -229,7 +229,7 @@ def read_by(weights: Weights, watch: Watch | None) -> Iterator[None]:
     """Inside, transformers takes a checkpoint's tensors from ``weights``, and ``watch`` is told of every one.
 
     transformers opens files through a name of its own module, which is another one inside: hold
-    :data:`core.loading.ONE_LOAD_AT_A_TIME` round it.
+    :data:`core.models.loading.ONE_LOAD_AT_A_TIME` round it.
     """
     count = _Count(weights, watch)
     before = _TRANSFORMERS.safe_open

@@ -20,9 +20,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from core import sources
 from core.families.checkpoint import Checkpoint, Source
-from core.sources import LoadError, Stored
+from core.models import files
+from core.models.files import LoadError, Stored
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
@@ -94,7 +94,7 @@ def folder_of(source: Source) -> Path:
     """
     if source.local:
         return Path(source.source)
-    return sources.fetched(source, (*sources.SMALL_FILES, WEIGHTS))
+    return files.fetched(source, (*files.SMALL_FILES, WEIGHTS))
 
 
 def fingerprint(checkpoint: Checkpoint, below: str) -> str:
@@ -117,7 +117,7 @@ def _read(checkpoint: Checkpoint, source: Source) -> _Adapter:
         raise empty.wrong(f"has no {CONFIG} in {folder}; restore the folder, or correct family.toml.")
     if not (folder / WEIGHTS).is_file():
         raise empty.wrong(_without_weights(folder))
-    sources.whole(checkpoint, folder / WEIGHTS)
+    files.whole(checkpoint, folder / WEIGHTS)
     config = _config(empty, folder)
     try:
         tensors = load_file(folder / WEIGHTS)

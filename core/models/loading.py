@@ -15,14 +15,15 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from core import adapters, differences, hub, memory, plan, quantizing, shapes, sources
 from core.families.checkpoint import Checkpoint, Family, Subtracted
-from core.linear import quicken
-from core.load_errors import explained, remedy
-from core.residual import Anatomy, locate
-from core.sources import LoadError, Watch
-from core.tokenizers import ends_of, template_of, tokenizer_in, tokenizer_of
-from core.weights import Weights, read_by
+from core.models import deltas, files, hub, lora, memory, placement, shapes
+from core.models import quantization as quantizing
+from core.models.chat_template import ends_of, template_of, tokenizer_in, tokenizer_of
+from core.models.fast_linear import quicken
+from core.models.files import LoadError, Watch
+from core.models.hooks import Anatomy, locate
+from core.models.load_errors import explained, remedy
+from core.models.weights import Weights, read_by
 
 __all__ = [
     "DTYPES",
@@ -148,7 +149,7 @@ def load(
 
     Args:
         dtype: ``auto`` (float32 for small models on a CPU, else bfloat16), or a name of :data:`DTYPES`; of what is not quantized.
-        quantize: ``none``, ``8bit`` or ``4bit`` (:mod:`core.quantizing`).
+        quantize: ``none``, ``8bit`` or ``4bit`` (:mod:`core.models.quantization`).
         max_memory: what may be used, as in ``20GB`` or ``0:20GB,cpu:30GB``; several places share a checkpoint that is not quantized.
         differentiable: whether gradients will be taken; a 4-bit model then answers more slowly on a CPU.
         watch: told of every tensor that was read; what it raises ends the loading, and nothing is left in memory.
@@ -165,7 +166,7 @@ def load(
     kind = _checked(family, checkpoint, place, room, dtype, quantize)
     shapes.check(family, checkpoint)
     trusted = trust_remote_code or hub.trusted(checkpoint.weights)
-    folder = explained(checkpoint, lambda: sources.folder_of(checkpoint, watch, ("*.py",) if trusted else ()))
+    folder = explained(checkpoint, lambda: files.folder_of(checkpoint, watch, ("*.py",) if trusted else ()))
     options: dict[str, Any] = {"trust_remote_code": trusted, "local_files_only": True}
     config = explained(checkpoint, lambda: AutoConfig.from_pretrained(folder, **options))
     tokenizer = tokenizer_in(checkpoint, folder, options)
@@ -221,11 +222,9 @@ def fingerprint(checkpoint: Checkpoint) -> str:
         parts = " ".join(fingerprint(each) for each in (checkpoint.whole, checkpoint.minus, checkpoint.plus))
         return hashlib.sha256(parts.encode()).hexdigest()[:16]
     below = (
-        differences.fingerprint(checkpoint)
-        if checkpoint.local
-        else f"{checkpoint.source}@{checkpoint.revision or 'main'}"
+        deltas.fingerprint(checkpoint) if checkpoint.local else f"{checkpoint.source}@{checkpoint.revision or 'main'}"
     )
-    return adapters.fingerprint(checkpoint, below) if checkpoint.adapters else below
+    return lora.fingerprint(checkpoint, below) if checkpoint.adapters else below
 
 
 def _checked(
@@ -233,11 +232,11 @@ def _checked(
 ) -> str:
     """The dtype of what is not quantized, once the checkpoint is known to fit. Raises LoadError with what would fit."""
 
-    def need(_name: str, how: str) -> plan.Need:
-        found: plan.Need = explained(checkpoint, lambda: plan.need(checkpoint, place.type, dtype, how))
+    def need(_name: str, how: str) -> placement.Need:
+        found: placement.Need = explained(checkpoint, lambda: placement.need(checkpoint, place.type, dtype, how))
         return found
 
-    return plan.make(family, [checkpoint.name], room, need, quantize).needs[0].dtype
+    return placement.make(family, [checkpoint.name], room, need, quantize).needs[0].dtype
 
 
 def _model(

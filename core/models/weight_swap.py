@@ -16,12 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from core import linear, memory, quantizing, weights
-from core.differences import LEVELS
 from core.families.checkpoint import Checkpoint, Counterfactual, Family, Subtracted
-from core.loading import Loaded
+from core.models import fast_linear, memory, quantization, weights
+from core.models.deltas import LEVELS
+from core.models.loading import Loaded
+from core.models.weights import Weights
 from core.util.progress import finished
-from core.weights import Weights
 
 #: After a tensor of more numbers is written, what reading it took is given back before the next is read.
 _LARGE = 10**6
@@ -48,7 +48,7 @@ def wearing(loaded: Loaded, name: str, difference: Difference | None = None) -> 
     """
     if name == loaded.checkpoint.name:
         yield loaded
-    elif quantizing.layers(loaded.model):
+    elif quantization.layers(loaded.model):
         if difference is None:
             difference = finished(between(loaded, name))
         with _put_on(loaded, difference):
@@ -94,7 +94,7 @@ def alike(family: Family, name: str) -> str:
 @contextmanager
 def _put_on(loaded: Loaded, difference: Difference) -> Iterator[None]:
     packed, plain = _packed(loaded.model), dict(loaded.model.named_parameters())
-    linear.forget(loaded.model)
+    fast_linear.forget(loaded.model)
     own = {name: plain[name].data for name in difference.plain}
     handles = [packed[name].register_forward_hook(_adding(*each)) for name, each in difference.packed.items()]
     try:
@@ -106,14 +106,14 @@ def _put_on(loaded: Loaded, difference: Difference) -> Iterator[None]:
             handle.remove()
         for name, weight in own.items():
             plain[name].data = weight
-        linear.forget(loaded.model)
+        fast_linear.forget(loaded.model)
 
 
 @contextmanager
 def _written(loaded: Loaded, name: str) -> Iterator[None]:
     own, other = weights.of(loaded.checkpoint), weights.of(loaded.family.checkpoint(name))
     plain = _plain(loaded.model, {})
-    linear.forget(loaded.model)
+    fast_linear.forget(loaded.model)
     memory.trim()
     try:
         _write(plain, other)
@@ -136,7 +136,7 @@ def fits(loaded: Loaded, name: str) -> bool:
 
 def _packed(model: nn.Module) -> dict[str, nn.Module]:
     """The quantized linear layers of a model, by their names."""
-    found = {id(layer) for layer in quantizing.layers(model)}
+    found = {id(layer) for layer in quantization.layers(model)}
     return {name: module for name, module in model.named_modules() if id(module) in found}
 
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core import memory
+from core.models import memory
 
 #: Rows (of a batch, times positions) up to which the packed weight is used; above, PyTorch's threads make up for it.
 MOST_ROWS = 32

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from core import memory
 from core.errors import TillerError
+from core.models import memory
 
 #: bitsandbytes packs matrices for the CPU whose columns and rows are multiples of these, and fails at others.
 _COLUMNS, _ROWS = 64, 32
