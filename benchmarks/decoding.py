@@ -23,7 +23,6 @@ from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Token
 from core.chat.settings import Column, Sampling, Settings
-from core.edits import RowEdit, compile_recipe
 from core.engine import SCRUB_STRENGTHS
 from core.errors import TillerError
 from core.families import registry
@@ -35,6 +34,7 @@ from core.models.hooks import locate
 from core.models.loading import Loaded
 from core.recipes.language import Recipe, parse
 from core.scoring import score
+from core.steering.interventions import RowEdit, compile_recipe
 
 #: Tokens of every answer that is timed.
 TOKENS = 48

@@ -24,7 +24,6 @@ from core.artefacts import store
 from core.artefacts.direction import Direction
 from core.chat.events import Token
 from core.chat.settings import Sampling
-from core.edits import RowEdit, compile_recipe
 from core.families import registry
 from core.generation import Speaker, Stream
 from core.layout import lay_out
@@ -33,6 +32,7 @@ from core.models.loading import Loaded
 from core.prompts import encode
 from core.recipes.language import parse
 from core.states import states
+from core.steering.interventions import RowEdit, compile_recipe
 
 #: Tokens of every answer that is timed, and how many answers are written at once.
 TOKENS = 24

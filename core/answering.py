@@ -10,9 +10,7 @@ from core import prompts
 from core.active import Active
 from core.blamer import Blamer
 from core.chat.events import Done, Event, Failed, RecipeChanged, Scores
-from core.edits import Fetch, compile_recipe
 from core.errors import TillerError
-from core.gates import Gauge
 from core.generation import Speaker, Stream
 from core.models.files import LoadingCancelled
 from core.models.loading import Loaded
@@ -20,6 +18,8 @@ from core.models.pool import NoRoomNow
 from core.recipes.language import Recipe
 from core.runs import Run
 from core.scoring import score
+from core.steering.interventions import Fetch, compile_recipe
+from core.steering.readings import Gauge
 
 _log = logging.getLogger(__name__)
 

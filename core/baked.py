@@ -18,7 +18,6 @@ from core.artefacts.direction import Direction
 from core.chat.settings import Sampling
 from core.contrast import ContrastSet
 from core.drafts import JUDGED, VERSION
-from core.edits import RowEdit
 from core.families.checkpoint import TEMPLATES, Checkpoint, Family
 from core.generation import answer_all
 from core.inference import metrics
@@ -27,6 +26,7 @@ from core.models.loading import Loaded
 from core.prompts import chat_prompt
 from core.scoring import reply_logits
 from core.stats.bootstrap import Estimate, mean
+from core.steering.interventions import RowEdit
 
 #: Requests of a class on which the model is compared with the recipe, logit by logit.
 _COMPARED = 8

@@ -18,11 +18,11 @@ from core import baked, contrast, surgery
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.baked import Figures
-from core.edits import RowEdit, compile_recipe
 from core.families.checkpoint import Checkpoint, Family
 from core.models import loading, memory
 from core.models.loading import Loaded
 from core.recipes.language import Recipe, parse
+from core.steering.interventions import RowEdit, compile_recipe
 from core.surgery import BakingError, Changes
 from core.util.files import write_bytes
 

@@ -20,7 +20,6 @@ from core.artefacts.direction import Direction
 from core.chat.answers import Answer
 from core.chat.settings import Sampling
 from core.drafts import STRENGTHS, Measure, dose_response, reading_range, steer
-from core.edits import RowEdit
 from core.generation import Speaker, Stream
 from core.inference import metrics
 from core.inference.metrics import Bystanders
@@ -29,6 +28,7 @@ from core.scoring import reply_logits
 from core.states import How, Ids, Key, Means, Stand, gather
 from core.states import cost as reading
 from core.stats import permutation
+from core.steering.interventions import RowEdit
 from core.util.progress import Cost, Learning, Slices, Step
 from core.util.resume import Notebook
 

@@ -13,14 +13,14 @@ from core import tables
 from core.artefacts.direction import Direction
 from core.artefacts.store import Card
 from core.contrast import ContrastSet
-from core.edits import RowEdit, compile_recipe
-from core.gates import gauge
 from core.inference import metrics
 from core.inference.metrics import Bystanders
 from core.models.loading import Loaded
 from core.recipes.language import Recipe, Term
 from core.scoring import score
 from core.states import Stand
+from core.steering.interventions import RowEdit, compile_recipe
+from core.steering.readings import gauge
 from core.util.progress import Learning, Slices
 from core.util.resume import Notebook
 

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from core import explaining
 from core.artefacts import store
 from core.artefacts.store import Card
 from core.attribution.effects import Noise
@@ -35,6 +34,7 @@ from core.models.placement import Placing
 from core.recipes import in_words
 from core.recipes.language import Recipe, parse
 from core.runs import Run
+from core.steering import describe
 
 if TYPE_CHECKING:
     from core.worker import Worker
@@ -272,14 +272,14 @@ class Engine(EngineThread):
 
         def details(name: str, source: str | None) -> Mapping[str, Any]:
             return next(
-                (card.details for card in explaining.learnt_on(self.family, source or own) if card.name == name), {}
+                (card.details for card in describe.learnt_on(self.family, source or own) if card.name == name), {}
             )
 
         return in_words.wish(column.recipe, details)
 
     def directions(self, checkpoint: str) -> tuple[Card, ...]:
         """The directions that a recipe on a checkpoint means by their bare names; only headers are read."""
-        return explaining.learnt_on(self.family, self.family.directions_of(checkpoint))
+        return describe.learnt_on(self.family, self.family.directions_of(checkpoint))
 
     def lenses(self, settings: Settings) -> tuple[lenses.Lens, ...]:
         """The lenses for the selected column."""
@@ -295,9 +295,9 @@ class Engine(EngineThread):
             return ()
 
     def explain(self, recipe: Recipe, checkpoint: str) -> str:
-        """What a recipe does to ``checkpoint``, in words. Raises TillerError as :func:`core.explaining.explain` does."""
-        return explaining.explain(self.family, recipe, checkpoint)
+        """What a recipe does to ``checkpoint``, in words. Raises TillerError as :func:`core.steering.describe.explain` does."""
+        return describe.explain(self.family, recipe, checkpoint)
 
     def neuron_sets(self, checkpoint: str) -> tuple[str, ...]:
         """The names of the sets of neurons that were found on a checkpoint."""
-        return explaining.neuron_sets(self.family, checkpoint)
+        return describe.neuron_sets(self.family, checkpoint)

@@ -29,12 +29,12 @@ from transformers.generation.logits_process import (
 from core.chat.answers import Answer
 from core.chat.events import Alternative, Done, Event, Reading, Started
 from core.chat.settings import Sampling
-from core.edits import ONE_TOKEN, BatchEdits, EditError, Masks, RowEdit
-from core.gates import Gate, Gauge, capture, read
 from core.layout import lay_out, read_gates
 from core.models.hooks import hooked
 from core.models.loading import Loaded
 from core.replies import Reply, token_text
+from core.steering.interventions import ONE_TOKEN, BatchEdits, EditError, Masks, RowEdit
+from core.steering.readings import Gate, Gauge, capture, read
 
 #: How many alternatives a reading names.
 TOP = 5
@@ -74,7 +74,7 @@ class Stream:
     """Replies of one checkpoint to several prompts, streaming together.
 
     Args:
-        gauges: what to read the projection of at every token, see :mod:`core.gates`.
+        gauges: what to read the projection of at every token, see :mod:`core.steering.readings`.
     """
 
     def __init__(self, loaded: Loaded, speakers: Sequence[Speaker], gauges: Sequence[Gauge] = ()) -> None:

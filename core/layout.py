@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core import gates
-from core.edits import Masks
-from core.gates import Gate, Opened
 from core.models.hooks import caught
 from core.models.loading import Loaded
+from core.steering import readings
+from core.steering.interventions import Masks
+from core.steering.readings import Gate, Opened
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def read_gates(loaded: Loaded, sheet: Sheet, wanted: Collection[Gate], replies: 
     """Where gates are open over a sheet whose rows have so many tokens of a reply: one pass without edits, none without gates."""
     if not wanted:
         return {}
-    layers = gates.layers(wanted)
+    layers = readings.layers(wanted)
     with caught(loaded.anatomy, [("leave", layer) for layer in layers]) as found:
         loaded.model(
             input_ids=sheet.ids,
@@ -83,4 +83,4 @@ def read_gates(loaded: Loaded, sheet: Sheet, wanted: Collection[Gate], replies: 
             use_cache=False,
             logits_to_keep=1,
         )
-    return gates.over_tokens(wanted, {layer: found["leave", layer] for layer in layers}, torch.tensor(replies))
+    return readings.over_tokens(wanted, {layer: found["leave", layer] for layer in layers}, torch.tensor(replies))

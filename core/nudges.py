@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from core.edits import BatchEdits, RowEdit
 from core.inference import metrics
 from core.layout import lay_out
 from core.models.hooks import hooked
@@ -24,6 +23,7 @@ from core.models.loading import Loaded
 from core.prompts import encode
 from core.scoring import reply_logits
 from core.stats.rates import Rate
+from core.steering.interventions import BatchEdits, RowEdit
 from core.util.progress import Slices
 
 Ids = tuple[int, ...]

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from core.chat.events import Reading
-from core.edits import BatchEdits, RowEdit
-from core.gates import Gauge
 from core.generation import read_logits
 from core.layout import lay_out, read_gates
 from core.models.hooks import Action, hooked
 from core.models.loading import Loaded
+from core.steering.interventions import BatchEdits, RowEdit
+from core.steering.readings import Gauge
 
 Ids = Sequence[int]
 

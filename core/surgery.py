@@ -18,11 +18,11 @@ import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from core.edits import RowEdit
 from core.errors import TillerError
 from core.models.hooks import Site
 from core.models.loading import Loaded
 from core.recipes.language import Recipe
+from core.steering.interventions import RowEdit
 from core.widening import widened
 
 _OUT = ("o_proj", "out_proj", "c_proj", "dense", "wo")

@@ -8,11 +8,11 @@ from typing import Any
 
 from core.chat.answers import Answer
 from core.chat.settings import Sampling
-from core.edits import RowEdit
 from core.generation import Speaker, Stream
 from core.inference import metrics
 from core.models import memory
 from core.models.loading import Loaded, places
+from core.steering.interventions import RowEdit
 from core.util.progress import Slices
 
 #: The part of the free memory that a batch's keys, values and logits may take.

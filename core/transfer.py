@@ -19,13 +19,13 @@ from core.alignments import Reading, Texts
 from core.artefacts import store
 from core.contrast import ContrastSet
 from core.drafts import VERSION
-from core.edits import check_fit
 from core.families.checkpoint import Family
 from core.inference import metrics
 from core.models.loading import Loaded
 from core.prompts import encode
 from core.pushes import Pushing, expected_tokens, pushed
 from core.states import Ids
+from core.steering.interventions import check_fit
 from core.tasks import ABOUT, Task, digest, marks, stored
 from core.transfers import Report
 from core.util.progress import Learning, Step, told

@@ -25,12 +25,10 @@ from core.blame_study import study
 from core.blamer import Blamer
 from core.chat.events import PromptView, Status
 from core.chat.settings import Settings
-from core.edits import check_fit, compile_recipe
 from core.engine_thread import CLOSING, Command
 from core.errors import TillerError
 from core.families import stages
 from core.families.checkpoint import Family
-from core.gates import Gauge, gauge
 from core.jobs import Job, MapJob, offered
 from core.lineup import shelved
 from core.maps import Map, Traced, Words
@@ -40,6 +38,8 @@ from core.models.loading import Loaded
 from core.models.placement import Placing
 from core.models.pool import Shelf
 from core.runs import Run
+from core.steering.interventions import check_fit, compile_recipe
+from core.steering.readings import Gauge, gauge
 from core.threads import choose
 from core.util.progress import Learning
 

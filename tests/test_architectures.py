@@ -18,7 +18,6 @@ from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Done, Token
 from core.chat.settings import Column, Sampling, Settings
-from core.edits import RowEdit, compile_recipe
 from core.families import registry
 from core.generation import Speaker, Stream
 from core.layout import lay_out
@@ -28,6 +27,7 @@ from core.models.loading import Loaded
 from core.prompts import build, chat_prompt, encode, render
 from core.recipes.language import parse
 from core.scoring import reply_logits, score
+from core.steering.interventions import RowEdit, compile_recipe
 
 #: Where the parts are: body, blocks in it, then in a block attention, MLP and last projection, and in the body the final norm.
 LLAMA = ("model", "layers", "self_attn", "mlp", "mlp.down_proj", "norm")

@@ -22,7 +22,6 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core import baked as models
 from core import baking, surgery
-from core.edits import compile_recipe
 from core.errors import StoreError, TillerError
 from core.exchanging import bake
 from core.families import registry
@@ -33,6 +32,7 @@ from core.models.loading import Loaded
 from core.prompts import chat_prompt
 from core.recipes.language import Recipe, Term, parse
 from core.scoring import reply_logits
+from core.steering.interventions import compile_recipe
 
 Load = Callable[[str], Loaded]
 Folder = Callable[[str], Path]

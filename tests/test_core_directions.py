@@ -26,7 +26,6 @@ from core.chat import answers
 from core.contrast import ContrastError, ContrastSet
 from core.directions import learn
 from core.drafts import STRENGTHS, dose_response
-from core.edits import compile_recipe
 from core.engine import Engine
 from core.errors import TillerError, UsageError
 from core.families import registry
@@ -40,6 +39,7 @@ from core.prompts import chat_prompt, encode
 from core.recipes.language import parse
 from core.scoring import reply_logits
 from core.states import states
+from core.steering.interventions import compile_recipe
 from core.util.progress import Learning, Slices
 from core.util.resume import Notebook
 

@@ -18,15 +18,15 @@ from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Token
 from core.chat.settings import Sampling
-from core.edits import EditError, RowEdit, compile_recipe
 from core.families import registry
-from core.gates import gauge
 from core.generation import Speaker, Stream
 from core.models import loading
 from core.models.loading import Loaded
 from core.prompts import chat_prompt
 from core.recipes.language import Recipe, Term, parse
 from core.scoring import reply_logits, score
+from core.steering.interventions import EditError, RowEdit, compile_recipe
+from core.steering.readings import gauge
 
 KINDS = ("llama", "qwen2", "gemma2", "gpt2", "neox")
 RECIPES = (

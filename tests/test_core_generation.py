@@ -13,14 +13,14 @@ from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Done, Event, Reading, RecipeChanged, Scores, Started, Token
 from core.chat.settings import Sampling
-from core.edits import RowEdit, compile_recipe
-from core.gates import Gauge, gauge
 from core.generation import Speaker, Stream, answer_all
 from core.layout import lay_out
 from core.models.loading import Loaded
 from core.prompts import chat_prompt, encode
 from core.recipes.language import parse
 from core.scoring import score
+from core.steering.interventions import RowEdit, compile_recipe
+from core.steering.readings import Gauge, gauge
 
 KINDS = ("llama", "qwen2", "gemma2", "gpt2", "neox")
 PROMPTS = ("Hi", "What is the capital of France?", "True or false: Lodz is a city in Poland.")

@@ -23,7 +23,6 @@ from core.artefacts.direction import load_direction
 from core.chat.answers import Answer, fold
 from core.chat.session import Session
 from core.chat.settings import Settings
-from core.edits import EditError, compile_recipe
 from core.engine import Engine
 from core.errors import StoreError, TillerError
 from core.families import registry
@@ -31,6 +30,7 @@ from core.families.checkpoint import Counterfactual, FamilyError
 from core.models import deltas, loading
 from core.models.deltas import DifferenceError
 from core.recipes.language import parse
+from core.steering.interventions import EditError, compile_recipe
 from tui.dialogs import PickDialog
 
 TABLE = """

@@ -24,14 +24,14 @@ from safetensors.numpy import save_file
 from core import direction_card, exchange
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
-from core.edits import compile_recipe
 from core.errors import TillerError
 from core.exchanging import bring, take
 from core.families import registry
 from core.families.checkpoint import Family
-from core.gates import gauge
 from core.models.loading import Loaded
 from core.recipes.language import parse
+from core.steering.interventions import compile_recipe
+from core.steering.readings import gauge
 
 Array = np.ndarray[Any, Any]
 LAYERS, WIDTH = tiny.LAYERS, tiny.WIDTH

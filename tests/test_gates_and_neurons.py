@@ -18,11 +18,9 @@ from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Token
 from core.chat.settings import Sampling
-from core.edits import EditError, RowEdit, compile_recipe
 from core.engine import Engine
 from core.errors import TillerError
 from core.families import registry
-from core.gates import gauge
 from core.generation import Speaker, Stream
 from core.models import loading
 from core.models.loading import Loaded
@@ -30,6 +28,8 @@ from core.prompts import chat_prompt
 from core.recipes.completion import complete
 from core.recipes.language import SCOPES, Gate, Recipe, Term, parse
 from core.scoring import reply_logits
+from core.steering.interventions import EditError, RowEdit, compile_recipe
+from core.steering.readings import gauge
 
 PROMPTS = ("Hi", "What is the capital of France?", "True or false: Lodz is a city in Poland.")
 REPLY = (7, 8, 9, 10, 11, 12)

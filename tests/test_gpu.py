@@ -26,7 +26,6 @@ from core.artefacts.direction import Direction, load_direction
 from core.blame_report import Ask
 from core.chat.events import Token
 from core.chat.settings import Sampling
-from core.edits import compile_recipe
 from core.engine import Engine
 from core.families import registry
 from core.generation import Speaker, Stream
@@ -38,6 +37,7 @@ from core.models.placement import Placing
 from core.models.pool import Shelf
 from core.precompute import precompute
 from core.recipes.language import parse
+from core.steering.interventions import compile_recipe
 from core.undo import undo
 from core.util.progress import finished
 

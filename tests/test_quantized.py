@@ -17,12 +17,11 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, LlamaConfig
 
-from core import agreement, contrast, controls, directions, gates, reply_rates
+from core import agreement, contrast, controls, directions, reply_rates
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Token
 from core.chat.settings import Sampling
-from core.edits import compile_recipe
 from core.errors import TillerError
 from core.families import registry
 from core.generation import Speaker, Stream
@@ -34,6 +33,8 @@ from core.models.pool import Shelf
 from core.models.quantization import QuantizedError
 from core.precompute import precompute
 from core.recipes.language import Recipe, parse
+from core.steering import readings
+from core.steering.interventions import compile_recipe
 
 QUANTIZE = ("none", "8bit", "4bit")
 KINDS = ("llama", "qwen3", "gemma2")
@@ -227,7 +228,7 @@ def test_steering_and_readings_are_a_hook_by_hand(kind: str, quantize: str, shar
     direction = load_direction(store.artefact_path(folder.parent, kind, "chat", "direction", "truth"))
     edits = compile_recipe(parse(f"{STRENGTH}*truth"), loaded, lambda _name, _checkpoint: direction)
     sampling = Sampling(max_new_tokens=NEW)
-    stream = Stream(loaded, [Speaker(0, IDS, edits, sampling, True)], (gates.gauge(direction),))
+    stream = Stream(loaded, [Speaker(0, IDS, edits, sampling, True)], (readings.gauge(direction),))
     tokens = []
     while not stream.done:
         tokens += [event for event in stream.step() if isinstance(event, Token)]
@@ -414,7 +415,9 @@ def test_what_is_kept_elsewhere_is_brought_when_it_is_used(sharded: Callable[[st
 
     def answer() -> list[tuple[int, float]]:
         edits = compile_recipe(parse("2*truth + !truth"), loaded, lambda _name, _checkpoint: direction)
-        stream = Stream(loaded, [Speaker(0, IDS, edits, Sampling(max_new_tokens=NEW), True)], (gates.gauge(direction),))
+        stream = Stream(
+            loaded, [Speaker(0, IDS, edits, Sampling(max_new_tokens=NEW), True)], (readings.gauge(direction),)
+        )
         events = []
         while not stream.done:
             events += [event for event in stream.step() if isinstance(event, Token)]

@@ -32,7 +32,6 @@ from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.carrying import Carrying
 from core.chat.settings import Sampling
-from core.edits import compile_recipe
 from core.engine import Engine
 from core.errors import TillerError, UsageError
 from core.families import registry
@@ -49,6 +48,7 @@ from core.nudges import Judged
 from core.prompts import chat_prompt, encode
 from core.recipes.language import parse
 from core.states import states
+from core.steering.interventions import compile_recipe
 from core.sweeps import Asking
 from core.tasks import Sizes, Task
 from core.transfers import Report

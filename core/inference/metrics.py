@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import torch
 
 from core.chat.settings import Sampling
-from core.edits import RowEdit
 from core.errors import TillerError
 from core.generation import answer_all
 from core.models.loading import Loaded
 from core.prompts import encode, render
 from core.scoring import reply_logits
+from core.steering.interventions import RowEdit
 from core.util.progress import Cost, Slices, finished
 
 #: How refusals begin. Their probabilities add up, since none is the beginning of another.

@@ -15,7 +15,6 @@ from core import claims, contrast, directions, tasks, transfer, transfers
 from core.artefacts import store
 from core.artefacts.direction import Direction
 from core.drafts import ablate
-from core.edits import RowEdit, compile_recipe
 from core.errors import TillerError
 from core.families import registry
 from core.inference import metrics
@@ -30,6 +29,7 @@ from core.skiff.rates import Figure, at_least, at_most, count, percentile, repea
 from core.skiff.subjects import Said, Subjects
 from core.stats import bootstrap, permutation
 from core.stats.rates import short
+from core.steering.interventions import RowEdit, compile_recipe
 from core.tasks import Task
 from core.transfers import Report
 from core.util.progress import finished

@@ -16,13 +16,13 @@ import numpy as np
 from core import contrast, directions
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
-from core.edits import RowEdit, compile_recipe
 from core.prompts import chat_prompt, encode
 from core.recipes.language import Recipe, Term
 from core.skiff import heldout
 from core.skiff.measure_chat import verdict
 from core.skiff.rates import Figure, at_least, at_most, count, percentile, repeated
 from core.skiff.subjects import Said, Subjects
+from core.steering.interventions import RowEdit, compile_recipe
 
 STEERING = "Steering"
 REFUSAL_STRENGTHS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)

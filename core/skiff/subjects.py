@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.settings import Sampling
-from core.edits import RowEdit, compile_recipe
 from core.errors import TillerError
 from core.families.checkpoint import Family
 from core.generation import answer_all
@@ -18,6 +17,7 @@ from core.models.loading import Loaded
 from core.prompts import chat_prompt
 from core.recipes.language import Recipe
 from core.reply_classes import Score, score
+from core.steering.interventions import RowEdit, compile_recipe
 
 REPLY_TOKENS = 96
 _SEED = re.compile(r"seed-(\d+)(?:-.+)?")

@@ -13,7 +13,7 @@ What is added or held leaves the beginning-of-text token as it is: it holds the 
 An ablation acts there too, as the formula says: a model without the direction does not write it anywhere. So does setting neurons to
 their means, as it is measured.
 
-A term with a gate acts only where the gate is open (:mod:`core.gates`).
+A term with a gate acts only where the gate is open (:mod:`core.steering.readings`).
 
 Rows that a term does not concern have a zero vector there, so an unsteered row of a batch comes out bit for bit as it went in.
 """
@@ -30,7 +30,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core import gates
 from core.artefacts import store
 from core.artefacts.direction import Direction
 from core.artefacts.neuron_sets import KIND as NEURONS
@@ -38,11 +37,12 @@ from core.artefacts.neuron_sets import NeuronSet, load_set
 from core.artefacts.store import Array, Card
 from core.errors import TillerError
 from core.families.checkpoint import Counterfactual
-from core.gates import Gate, Opened
 from core.models.deltas import fingerprint
 from core.models.hooks import Action, Anatomy, Site
 from core.models.loading import Loaded
 from core.recipes.language import Recipe, Scope, Term
+from core.steering import readings
+from core.steering.readings import Gate, Opened
 
 #: (direction, checkpoint it was learnt on) -> the direction; raises TillerError when there is none.
 Fetch = Callable[[str, str], Direction]
@@ -88,7 +88,7 @@ def _compile_term(term: Term, target: Loaded, fetch: Fetch) -> list[RowEdit]:
         return made
     direction = fetch(term.gate.direction, _source(term.gate.source, target))
     check_fit(direction, target)
-    gate = gates.gate(term.gate, direction)
+    gate = readings.gate(term.gate, direction)
     return [replace(edit, gate=gate) for edit in made]
 
 

@@ -1,0 +1,1 @@
+"""Recipe + directions -> interventions on the residual stream, and readings along a direction."""
