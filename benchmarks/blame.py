@@ -48,8 +48,8 @@ def _scoring(options: argparse.Namespace) -> bool:
 
     from core.families import registry, stages
     from core.forcing import Follower
+    from core.inference.prompts import chat_prompt
     from core.models import loading
-    from core.prompts import chat_prompt
 
     torch.set_num_threads(options.threads or loading.threads())
     family = registry.load(options.family)

@@ -18,7 +18,6 @@ import torch
 from transformers import AutoModelForCausalLM, GenerationConfig
 
 from benchmarks.ratios import interleaved, report
-from core import prompts
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Token
@@ -27,13 +26,14 @@ from core.engine import SCRUB_STRENGTHS
 from core.errors import TillerError
 from core.families import registry
 from core.families.checkpoint import Counterfactual, Family
-from core.generation import Speaker, Stream
+from core.inference import prompts
+from core.inference.decoding import Speaker, Stream
+from core.inference.teacher_forcing import score
 from core.models import loading
 from core.models import quantization as quantizing
 from core.models.hooks import locate
 from core.models.loading import Loaded
 from core.recipes.language import Recipe, parse
-from core.scoring import score
 from core.steering.interventions import RowEdit, compile_recipe
 
 #: Tokens of every answer that is timed.

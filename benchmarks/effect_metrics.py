@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from core.inference.metrics import chat, refusal_probability
+from core.inference.prompts import chat_prompt
+from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
-from core.prompts import chat_prompt
-from core.scoring import reply_logits
 from core.undo_examples import OPENING, replies
 
 METRICS = {

@@ -25,11 +25,11 @@ from core.artefacts.direction import Direction
 from core.chat.events import Token
 from core.chat.settings import Sampling
 from core.families import registry
-from core.generation import Speaker, Stream
-from core.layout import lay_out
+from core.inference.batch import lay_out
+from core.inference.decoding import Speaker, Stream
+from core.inference.prompts import encode
 from core.models import loading
 from core.models.loading import Loaded
-from core.prompts import encode
 from core.recipes.language import parse
 from core.states import states
 from core.steering.interventions import RowEdit, compile_recipe

@@ -7,11 +7,12 @@ import dataclasses
 
 from benchmarks.decoding import Subject
 from benchmarks.ratios import interleaved, report
-from core import contrast, prompts, sweeps
+from core import contrast
 from core.chat.settings import Column, Settings
 from core.engine import SCRUB_STRENGTHS
+from core.inference import decoding_batches, prompts
+from core.inference.decoding_batches import Asking
 from core.recipes.language import Recipe, Term
-from core.sweeps import Asking
 from core.util.progress import finished
 
 #: Prompts, and tokens of every answer.
@@ -42,15 +43,15 @@ def sweeping(options: argparse.Namespace) -> bool:
     alone = [Asking(asked[index % len(asked)], each) for index, each in enumerate(edits)]
     timed = interleaved(
         {
-            "sweep": lambda: finished(sweeps.sweep(loaded, whole, sampling)),
-            "alone": lambda: finished(sweeps.sweep(loaded, alone, sampling, at_once=1)),
+            "sweep": lambda: finished(decoding_batches.sweep(loaded, whole, sampling)),
+            "alone": lambda: finished(decoding_batches.sweep(loaded, alone, sampling, at_once=1)),
         },
         _FEWEST,
         _FEWEST,
     )
     times = len(whole) / len(alone)
     ratio = timed["sweep"].over(timed["alone"])
-    size = sweeps.rows(loaded, max(len(prompt) for prompt in asked) + TOKENS)
+    size = decoding_batches.rows(loaded, max(len(prompt) for prompt in asked) + TOKENS)
     note = f"{len(whole) / timed['sweep'].median:.0f} answers a second, {size} rows at once"
     middle, low, high = (each / times for each in ratio)
     return report(

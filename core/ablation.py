@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from core.artefacts.neuron_sets import Neuron
 from core.confidence import Effect, Figures, Plain
+from core.inference.batch import Sheet, lay_out
 from core.inference.metrics import rows_of
-from core.layout import Sheet, lay_out
 from core.models.hooks import AnatomyError
 from core.models.loading import Loaded
 from core.readout import Head

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from core.blaming import Blaming
 from core.chat.events import Done, Event, Token
-from core.generation import Stream
+from core.inference.decoding import Stream
 from core.runs import Run
 
 

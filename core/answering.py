@@ -6,18 +6,18 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
-from core import prompts
 from core.active import Active
 from core.blamer import Blamer
 from core.chat.events import Done, Event, Failed, RecipeChanged, Scores
 from core.errors import TillerError
-from core.generation import Speaker, Stream
+from core.inference import prompts
+from core.inference.decoding import Speaker, Stream
+from core.inference.teacher_forcing import score
 from core.models.files import LoadingCancelled
 from core.models.loading import Loaded
 from core.models.pool import NoRoomNow
 from core.recipes.language import Recipe
 from core.runs import Run
-from core.scoring import score
 from core.steering.interventions import Fetch, compile_recipe
 from core.steering.readings import Gauge
 

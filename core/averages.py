@@ -13,11 +13,11 @@ from core import contrast, facts, map_totals
 from core.facts import Fact
 from core.families.checkpoint import Family
 from core.inference import metrics
+from core.inference.teacher_forcing import reply_logits
 from core.map_totals import Totals, cells
 from core.maps import MapError, MapOrder, Traced, minus
 from core.models.loading import Loaded
 from core.pairing import Pair, PairError, Pairing
-from core.scoring import reply_logits
 from core.tracer import LEAST_GAP, Effects, Load, Tracer, Tracing, finished, ways
 from core.util.progress import Step
 

@@ -19,12 +19,12 @@ from core.chat.settings import Sampling
 from core.contrast import ContrastSet
 from core.drafts import JUDGED, VERSION
 from core.families.checkpoint import TEMPLATES, Checkpoint, Family
-from core.generation import answer_all
 from core.inference import metrics
+from core.inference.decoding import answer_all
 from core.inference.metrics import Asked, Bystanders
+from core.inference.prompts import chat_prompt
+from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
-from core.prompts import chat_prompt
-from core.scoring import reply_logits
 from core.stats.bootstrap import Estimate, mean
 from core.steering.interventions import RowEdit
 

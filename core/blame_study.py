@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from core import blame_agreement, prompts
+from core import blame_agreement
 from core.attribution import effects
 from core.attribution.effects import NOWHERE, UNIFORM
 from core.blame_report import Ask, Case, Report, Said, shortened
@@ -20,13 +20,13 @@ from core.families import stages
 from core.families.checkpoint import Family
 from core.families.stages import Path, StageError
 from core.forcing import check_length, logprobs_in_slices, vocabulary
-from core.generation import answer_all
-from core.inference import metrics
+from core.inference import metrics, prompts
+from core.inference.decoding import answer_all
+from core.inference.detokenizer import token_text
 from core.inference.metrics import Asked
 from core.lineup import Models, Vocabularies
 from core.models import loading, weights
 from core.models.loading import Loaded
-from core.replies import token_text
 from core.util.progress import Learning, Step, told
 
 

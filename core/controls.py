@@ -20,11 +20,11 @@ from core.artefacts.direction import Direction
 from core.chat.answers import Answer
 from core.chat.settings import Sampling
 from core.drafts import STRENGTHS, Measure, dose_response, reading_range, steer
-from core.generation import Speaker, Stream
 from core.inference import metrics
+from core.inference.decoding import Speaker, Stream
 from core.inference.metrics import Bystanders
+from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
-from core.scoring import reply_logits
 from core.states import How, Ids, Key, Means, Stand, gather
 from core.states import cost as reading
 from core.stats import permutation

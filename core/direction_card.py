@@ -11,7 +11,7 @@ from typing import Any
 
 from core import dose, examples
 from core.artefacts.store import Card
-from core.reply_classes import CLASSES
+from core.inference.reply_classes import CLASSES
 
 #: What the figures are called, by what was learnt; any other name is that of a person's own examples.
 _WORDS: dict[str, dict[str, str]] = {

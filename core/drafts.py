@@ -15,9 +15,9 @@ from core.artefacts.store import Card
 from core.contrast import ContrastSet
 from core.inference import metrics
 from core.inference.metrics import Bystanders
+from core.inference.teacher_forcing import score
 from core.models.loading import Loaded
 from core.recipes.language import Recipe, Term
-from core.scoring import score
 from core.states import Stand
 from core.steering.interventions import RowEdit, compile_recipe
 from core.steering.readings import gauge

@@ -18,8 +18,8 @@ from transformers import DynamicCache
 from core.attribution.effects import NOWHERE
 from core.errors import TillerError
 from core.inference.metrics import rows_of
+from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
-from core.scoring import reply_logits
 from core.util.progress import Slices
 
 Ids = Sequence[int]

@@ -15,12 +15,12 @@ from core import contrast, facts, map_totals
 from core.averages import Average
 from core.facts import Fact
 from core.families.checkpoint import Family
+from core.inference.detokenizer import token_text
 from core.logit_lens import words
 from core.map_totals import cells
 from core.maps import Map, MapError, MapOrder, Traced, Words, minus
 from core.pairing import Pair, Pairing, where
 from core.patching import Trail
-from core.replies import token_text
 from core.tracer import LEAST_GAP, Load, Tracer, Tracing, finished, ways
 from core.util.progress import Step
 

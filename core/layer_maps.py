@@ -19,8 +19,8 @@ from core import states
 from core.contrast import ContrastSet
 from core.errors import TillerError
 from core.inference import metrics
+from core.inference.prompts import encode
 from core.models.loading import Loaded
-from core.prompts import encode
 from core.util.progress import Slices
 
 Floats = NDArray[np.float64]

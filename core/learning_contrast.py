@@ -19,11 +19,11 @@ from core.controls import Chosen, Trial
 from core.drafts import BY_HAND, EARLY, JUDGED, draft, finish, steer
 from core.inference import metrics
 from core.inference.metrics import Asked, Bystanders
+from core.inference.prompts import encode
+from core.inference.teacher_forcing import reply_logits
 from core.learning_refusal import at_layer, by_layer, position, rows_of, template_end
 from core.methods import PAIRED
 from core.models.loading import Loaded
-from core.prompts import encode
-from core.scoring import reply_logits
 from core.states import How, Ids, Key, Stand, cost, stand
 from core.util.progress import Cost, Learning, Slices, told
 from core.util.resume import Notebook

@@ -16,9 +16,9 @@ from core.controls import Chosen, Trial
 from core.drafts import BY_HAND, EARLY, JUDGED, draft, finish, steer
 from core.inference import metrics
 from core.inference.metrics import Asked
+from core.inference.prompts import encode
 from core.methods import PAIRED
 from core.models.loading import Loaded
-from core.prompts import encode
 from core.states import How, Ids, Key, cost, stand
 from core.util.progress import Cost, Learning, Slices, told
 from core.util.resume import Notebook

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from core.inference.detokenizer import token_text
+from core.inference.teacher_forcing import reply_logits
 from core.maps import Words
 from core.models.loading import Loaded
-from core.replies import token_text
-from core.scoring import reply_logits
 from core.steering.interventions import RowEdit
 
 TOP = 5

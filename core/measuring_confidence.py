@@ -21,10 +21,10 @@ from core.contrast import ContrastSet
 from core.drafts import VERSION
 from core.inference import metrics
 from core.inference.metrics import Asked
+from core.inference.prompts import encode
 from core.logit_variance import block, last_blocks
 from core.models.loading import Loaded
 from core.neurons import BLOCKS, CANDIDATES, Block
-from core.prompts import encode
 from core.readout import Head
 from core.util.progress import Cost, Learning, told
 

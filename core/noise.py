@@ -21,8 +21,8 @@ from core.chat.settings import Sampling
 from core.families.checkpoint import Family
 from core.families.stages import Path
 from core.forcing import logprobs_in_slices
-from core.generation import answer_all
 from core.inference import metrics
+from core.inference.decoding import answer_all
 from core.lineup import Models, Vocabularies
 from core.models import loading
 from core.models.loading import Loaded

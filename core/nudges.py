@@ -17,11 +17,11 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from core.inference import metrics
-from core.layout import lay_out
+from core.inference.batch import lay_out
+from core.inference.prompts import encode
+from core.inference.teacher_forcing import reply_logits
 from core.models.hooks import hooked
 from core.models.loading import Loaded
-from core.prompts import encode
-from core.scoring import reply_logits
 from core.stats.rates import Rate
 from core.steering.interventions import BatchEdits, RowEdit
 from core.util.progress import Slices
@@ -131,7 +131,7 @@ class _Start:
     def logits(
         self, loaded: Loaded, heads: Sequence[Ids], replies: Sequence[Ids], edits: Sequence[tuple[RowEdit, ...]]
     ) -> list[Tensor]:
-        """What :func:`core.scoring.reply_logits` gives, for prompts without their common beginning."""
+        """What :func:`core.inference.teacher_forcing.reply_logits` gives, for prompts without their common beginning."""
         if self.cache is None:
             return reply_logits(loaded, heads, replies, edits)
         sheet = lay_out(loaded, heads, replies)

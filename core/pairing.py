@@ -11,10 +11,10 @@ from core.contrast import ContrastSet
 from core.errors import TillerError
 from core.facts import Fact, Span
 from core.inference import metrics
+from core.inference.detokenizer import token_text
 from core.inference.metrics import LABELS, QUESTION, Asked
+from core.inference.prompts import encode
 from core.models.loading import Loaded
-from core.prompts import encode
-from core.replies import token_text
 
 #: How a statement is judged without the question: the label follows at once.
 PLAIN = "{statement}"

@@ -6,17 +6,16 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from core import sweeps
 from core.artefacts.direction import Direction
 from core.chat.events import Reason
 from core.chat.settings import Sampling
 from core.drafts import STRENGTHS, steer
-from core.inference import metrics
+from core.inference import decoding_batches, metrics
+from core.inference.decoding_batches import Asking
 from core.inference.metrics import Edits
+from core.inference.reply_classes import CLASSES, score
 from core.models.loading import Loaded
-from core.reply_classes import CLASSES, score
 from core.states import Ids
-from core.sweeps import Asking
 from core.util.progress import Cost, Learning, Slices
 from core.util.resume import Notebook
 
@@ -35,7 +34,7 @@ def replies(
 ) -> Slices[list[list[tuple[str, bool]]]]:
     """For every job, prompts and edits, the replies of at most ``most`` tokens, and whether each ended by itself; all in one sweep."""
     askings = [Asking(tuple(prompt), edits) for prompts, edits in jobs for prompt in prompts]
-    answers = yield from sweeps.sweep(loaded, askings, Sampling(max_new_tokens=most))
+    answers = yield from decoding_batches.sweep(loaded, askings, Sampling(max_new_tokens=most))
     said = iter([(each.text, each.reason in _ENDED) for each in answers])
     return [[next(said) for _ in prompts] for prompts, _ in jobs]
 

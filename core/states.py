@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core import methods
-from core.layout import lay_out
+from core.inference.batch import lay_out
 from core.models.hooks import Action, hooked
 from core.models.loading import Loaded
 from core.util.progress import Cost, Learning, Slices, Step

@@ -7,7 +7,7 @@ import time
 import torch
 
 from core.chat.settings import Sampling
-from core.generation import Speaker, Stream
+from core.inference.decoding import Speaker, Stream
 from core.models.loading import Loaded, threads
 
 _STEPS = 10

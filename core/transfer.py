@@ -21,8 +21,8 @@ from core.contrast import ContrastSet
 from core.drafts import VERSION
 from core.families.checkpoint import Family
 from core.inference import metrics
+from core.inference.prompts import encode
 from core.models.loading import Loaded
-from core.prompts import encode
 from core.pushes import Pushing, expected_tokens, pushed
 from core.states import Ids
 from core.steering.interventions import check_fit

@@ -21,7 +21,7 @@ from core.artefacts import store
 from core.artefacts.store import Array, Card
 from core.errors import StoreError
 from core.families.checkpoint import Family
-from core.reply_classes import CLASSES
+from core.inference.reply_classes import CLASSES
 from core.stats.rates import Rate, short
 
 KIND = "transfer"

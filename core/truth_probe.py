@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from core.contrast import SPLITS, ContrastSet, Item
 from core.drafts import EARLY
 from core.inference.metrics import rows_of
+from core.inference.prompts import encode
 from core.models.loading import Loaded
-from core.prompts import encode
 from core.states import states
 from core.stats import permutation
 from core.stats.rates import Rate, percentile

@@ -13,11 +13,11 @@ import torch
 
 from core.families.checkpoint import Checkpoint, Counterfactual, Family
 from core.inference.metrics import REFUSALS
+from core.inference.prompts import chat_prompt
+from core.inference.teacher_forcing import reply_logits
 from core.models import loading
 from core.models.hooks import locate
 from core.models.loading import Loaded
-from core.prompts import chat_prompt
-from core.scoring import reply_logits
 from core.undo_examples import OPENING, Examples, Prompts, replies
 from core.undoing import descend
 from core.util.progress import Learning, Step

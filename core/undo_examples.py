@@ -14,10 +14,10 @@ from torch import Tensor
 
 from core.chat.settings import Sampling
 from core.errors import TillerError
-from core.generation import answer_all
+from core.inference.decoding import answer_all
+from core.inference.prompts import chat_prompt
+from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
-from core.prompts import chat_prompt
-from core.scoring import reply_logits
 from core.util.progress import Learning, Step
 
 #: Every so many-th prompt of a list is held out, where no held-out list is given.

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from core.families.checkpoint import Checkpoint
-from core.layout import lay_out
+from core.inference.batch import lay_out
 from core.models import weights
 from core.models.fast_linear import FewRows
 from core.models.loading import Loaded

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from core import background, knowledge, logit_lens, prompts
+from core import background, knowledge, logit_lens
 from core.active import Active
 from core.answering import Answering
 from core.artefacts import store
@@ -29,6 +29,7 @@ from core.engine_thread import CLOSING, Command
 from core.errors import TillerError
 from core.families import stages
 from core.families.checkpoint import Family
+from core.inference import prompts
 from core.jobs import Job, MapJob, offered
 from core.lineup import shelved
 from core.maps import Map, Traced, Words

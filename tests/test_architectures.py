@@ -19,14 +19,14 @@ from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Done, Token
 from core.chat.settings import Column, Sampling, Settings
 from core.families import registry
-from core.generation import Speaker, Stream
-from core.layout import lay_out
+from core.inference.batch import lay_out
+from core.inference.decoding import Speaker, Stream
+from core.inference.prompts import build, chat_prompt, encode, render
+from core.inference.teacher_forcing import reply_logits, score
 from core.models import loading
 from core.models.hooks import OVERRIDES, AnatomyError, Site, caught, locate
 from core.models.loading import Loaded
-from core.prompts import build, chat_prompt, encode, render
 from core.recipes.language import parse
-from core.scoring import reply_logits, score
 from core.steering.interventions import RowEdit, compile_recipe
 
 #: Where the parts are: body, blocks in it, then in a block attention, MLP and last projection, and in the body the final norm.

@@ -26,12 +26,12 @@ from core.errors import StoreError, TillerError
 from core.exchanging import bake
 from core.families import registry
 from core.inference import metrics
+from core.inference.prompts import chat_prompt
+from core.inference.teacher_forcing import reply_logits
 from core.models import loading
 from core.models.hooks import hooked, locate
 from core.models.loading import Loaded
-from core.prompts import chat_prompt
 from core.recipes.language import Recipe, Term, parse
-from core.scoring import reply_logits
 from core.steering.interventions import compile_recipe
 
 Load = Callable[[str], Loaded]

@@ -31,12 +31,12 @@ from core.chat.settings import Column, Settings
 from core.engine import Engine
 from core.errors import TillerError
 from core.families import registry, stages
+from core.inference.teacher_forcing import reply_logits
 from core.models import loading, weight_swap, weights
 from core.models.loading import Loaded
 from core.models.placement import Placing
 from core.models.pool import Shelf
 from core.precompute import precompute
-from core.scoring import reply_logits
 from core.util.progress import Learning, Step, finished
 
 T = TypeVar("T")
@@ -185,7 +185,7 @@ def test_an_untied_checkpoint_on_the_path_of_a_tied_one(tmp_path: Path) -> None:
 
 
 def prompt(loaded: Loaded, text: str) -> tuple[int, ...]:
-    from core.prompts import chat_prompt
+    from core.inference.prompts import chat_prompt
 
     return chat_prompt(loaded, text)
 

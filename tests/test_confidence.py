@@ -34,13 +34,13 @@ from core.comparing import Pair
 from core.confidence import Confidence, Effect, Measured, Plain
 from core.errors import StoreError
 from core.families import registry
+from core.inference.prompts import encode
 from core.models import loading
 from core.models.files import LoadError
 from core.models.hooks import AnatomyError
 from core.models.loading import Loaded
 from core.neurons import Block
 from core.precompute import precompute
-from core.prompts import encode
 from core.readout import Head, Precise, final_norm
 from core.stats.rates import Rate
 from core.util.progress import finished

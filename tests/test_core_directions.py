@@ -30,14 +30,14 @@ from core.engine import Engine
 from core.errors import TillerError, UsageError
 from core.families import registry
 from core.inference import metrics
+from core.inference.prompts import chat_prompt, encode
+from core.inference.teacher_forcing import reply_logits
 from core.learning_refusal import MOST_POSITIONS, _followed, _refusal_choice, template_end
 from core.learning_truth import _truth_layer
 from core.models import loading
 from core.models.loading import Loaded
 from core.precompute import precompute
-from core.prompts import chat_prompt, encode
 from core.recipes.language import parse
-from core.scoring import reply_logits
 from core.states import states
 from core.steering.interventions import compile_recipe
 from core.util.progress import Learning, Slices

@@ -19,12 +19,12 @@ from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Token
 from core.chat.settings import Sampling
 from core.families import registry
-from core.generation import Speaker, Stream
+from core.inference.decoding import Speaker, Stream
+from core.inference.prompts import chat_prompt
+from core.inference.teacher_forcing import reply_logits, score
 from core.models import loading
 from core.models.loading import Loaded
-from core.prompts import chat_prompt
 from core.recipes.language import Recipe, Term, parse
-from core.scoring import reply_logits, score
 from core.steering.interventions import EditError, RowEdit, compile_recipe
 from core.steering.readings import gauge
 

@@ -13,12 +13,12 @@ from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Done, Event, Reading, RecipeChanged, Scores, Started, Token
 from core.chat.settings import Sampling
-from core.generation import Speaker, Stream, answer_all
-from core.layout import lay_out
+from core.inference.batch import lay_out
+from core.inference.decoding import Speaker, Stream, answer_all
+from core.inference.prompts import chat_prompt, encode
+from core.inference.teacher_forcing import score
 from core.models.loading import Loaded
-from core.prompts import chat_prompt, encode
 from core.recipes.language import parse
-from core.scoring import score
 from core.steering.interventions import RowEdit, compile_recipe
 from core.steering.readings import Gauge, gauge
 

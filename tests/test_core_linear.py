@@ -19,12 +19,12 @@ from core.artefacts.direction import load_direction
 from core.chat.events import Token
 from core.chat.settings import Sampling
 from core.families import registry
-from core.generation import Speaker, Stream
+from core.inference.decoding import Speaker, Stream
+from core.inference.teacher_forcing import reply_logits
 from core.models import fast_linear, loading
 from core.models.fast_linear import MOST_ROWS, FewRows, quicken
 from core.models.loading import Loaded
 from core.recipes.language import parse
-from core.scoring import reply_logits
 from core.steering.interventions import compile_recipe
 
 KINDS = ("llama", "qwen2", "gemma2", "neox")

@@ -16,12 +16,12 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel
 
-from core import prompts
 from core.chat.settings import Column, Settings
 from core.command_line import read
 from core.engine import Engine
 from core.errors import TillerError
 from core.families import registry
+from core.inference import prompts
 from core.models import loading
 from core.models.files import LoadError
 from core.models.hooks import AnatomyError, hooked, locate

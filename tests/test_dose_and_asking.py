@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import dose, prompts
+from core import dose
 from core.chat.settings import Column, Settings, SettingsError
 from core.dose import LEAST_EFFECT, MOST_DAMAGE, Dose
 from core.engine import Engine
 from core.errors import TillerError
+from core.inference import prompts
 from core.models.loading import Loaded
 from core.recipes import in_words
 from core.recipes.language import parse

@@ -21,13 +21,13 @@ from core.chat.settings import Sampling
 from core.engine import Engine
 from core.errors import TillerError
 from core.families import registry
-from core.generation import Speaker, Stream
+from core.inference.decoding import Speaker, Stream
+from core.inference.prompts import chat_prompt
+from core.inference.teacher_forcing import reply_logits
 from core.models import loading
 from core.models.loading import Loaded
-from core.prompts import chat_prompt
 from core.recipes.completion import complete
 from core.recipes.language import SCOPES, Gate, Recipe, Term, parse
-from core.scoring import reply_logits
 from core.steering.interventions import EditError, RowEdit, compile_recipe
 from core.steering.readings import gauge
 

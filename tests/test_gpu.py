@@ -28,7 +28,7 @@ from core.chat.events import Token
 from core.chat.settings import Sampling
 from core.engine import Engine
 from core.families import registry
-from core.generation import Speaker, Stream
+from core.inference.decoding import Speaker, Stream
 from core.learn import learn
 from core.maps import MapOrder
 from core.models import loading, memory, placement, quantization

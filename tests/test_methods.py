@@ -14,9 +14,9 @@ from sklearn.linear_model import LogisticRegression
 
 import core.states
 from core import learning_truth, methods
+from core.inference.prompts import chat_prompt
 from core.methods import METHODS, PAIRED
 from core.models.loading import Loaded
-from core.prompts import chat_prompt
 from core.states import How, stand, states
 from core.stats import permutation
 from core.util.resume import Notebook

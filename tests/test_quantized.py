@@ -24,7 +24,7 @@ from core.chat.events import Token
 from core.chat.settings import Sampling
 from core.errors import TillerError
 from core.families import registry
-from core.generation import Speaker, Stream
+from core.inference.decoding import Speaker, Stream
 from core.models import files, loading, placement, quantization, weights
 from core.models.files import LoadError
 from core.models.loading import Loaded

@@ -12,12 +12,12 @@ from core.chat.answers import Answer
 from core.chat.settings import Sampling
 from core.drafts import STRENGTHS, steer
 from core.families import registry
-from core.generation import Speaker, Stream
 from core.inference import metrics
+from core.inference.decoding import Speaker, Stream
+from core.inference.prompts import chat_prompt
+from core.inference.reply_classes import score
 from core.models import loading
 from core.models.loading import Loaded
-from core.prompts import chat_prompt
-from core.reply_classes import score
 from core.util.progress import Step, finished
 from core.util.resume import Notebook
 from tests import tiny

@@ -19,8 +19,8 @@ from core.artefacts import store
 from core.artefacts.direction import Direction
 from core.errors import TillerError
 from core.families import registry
+from core.inference.reply_classes import score
 from core.models import loading
-from core.reply_classes import score
 from core.skiff import heldout, measure_speed, measure_steering, subjects, transcripts, tried
 from core.skiff.card import model_card, number, seeds_sentence
 from core.skiff.evaluate import evaluate, figure_json, figure_line, with_seeds

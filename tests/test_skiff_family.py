@@ -14,8 +14,8 @@ from core.chat.answers import Answer, fold
 from core.chat.settings import Column, Sampling, Settings
 from core.engine import Engine
 from core.families import registry
+from core.inference.reply_classes import score
 from core.recipes.language import parse
-from core.reply_classes import score
 from core.skiff import heldout
 
 SKIFF, SMALL = (store.SHIPPED / name for name in ("skiff", "skiff-small"))

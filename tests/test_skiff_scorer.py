@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.reply_classes import CLASSES, Score, loops, score, substring_refusal
+from core.inference.reply_classes import CLASSES, Score, loops, score, substring_refusal
 from core.skiff.agreement import agreement_figures, confusion, confusion_lines, kappa
 from core.skiff.hand_labels import HAND_LABELS, Labelled
 from core.skiff.rates import Figure, at_least, at_most

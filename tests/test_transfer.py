@@ -22,7 +22,6 @@ from core import (
     library,
     nudges,
     pushes,
-    sweeps,
     tasks,
     transfer,
     transferring,
@@ -36,20 +35,20 @@ from core.engine import Engine
 from core.errors import TillerError, UsageError
 from core.families import registry
 from core.families.checkpoint import Family
-from core.generation import answer_all
-from core.inference import metrics
+from core.inference import decoding_batches, metrics
+from core.inference.batch import lay_out
+from core.inference.decoding import answer_all
+from core.inference.decoding_batches import Asking
+from core.inference.prompts import chat_prompt, encode
 from core.jobs import JobView
-from core.layout import lay_out
 from core.models import loading
 from core.models.hooks import hooked
 from core.models.loading import Loaded
 from core.models.memory import Room
 from core.nudges import Judged
-from core.prompts import chat_prompt, encode
 from core.recipes.language import parse
 from core.states import states
 from core.steering.interventions import compile_recipe
-from core.sweeps import Asking
 from core.tasks import Sizes, Task
 from core.transfers import Report
 from core.util.progress import finished
@@ -296,24 +295,24 @@ def test_a_sweep_says_what_each_prompt_says_alone(family: Family, load: Loader) 
     edits = [compile_recipe(parse(recipe), loaded, lambda _name, _source: direction) for recipe in recipes]
     askings = [Asking(prompt, each) for each in edits for prompt in prompts]
     sampling = Sampling(max_new_tokens=6)
-    said = [each.text for each in finished(sweeps.sweep(loaded, askings, sampling, at_once=5))]
+    said = [each.text for each in finished(decoding_batches.sweep(loaded, askings, sampling, at_once=5))]
     alone = [answer.text for each in askings for _, answer in answer_all(loaded, [each.prompt], each.edits, sampling)]
     assert said == alone
     assert len(set(said)) > 3
-    assert finished(sweeps.sweep(loaded, [], sampling)) == []
+    assert finished(decoding_batches.sweep(loaded, [], sampling)) == []
 
 
 def test_the_program_takes_fewer_rows_where_memory_is_short(
     family: Family, load: Loader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded = load(family, "chat")
-    assert sweeps.rows(loaded, 100) == metrics.rows_of(loaded)
+    assert decoding_batches.rows(loaded, 100) == metrics.rows_of(loaded)
     # 4 layers, 2 heads of 8, keys and values, 100 tokens in float32; 320 logits three times.
     row = 2 * 4 * 2 * 8 * 100 * 4 + 3 * 4 * 320
     monkeypatch.setattr("core.models.memory.room", lambda *_: Room({"cpu": 0}, 4 * 10 * row))
-    assert sweeps.rows(loaded, 100) == 10
+    assert decoding_batches.rows(loaded, 100) == 10
     monkeypatch.setattr("core.models.memory.room", lambda *_: Room({"cpu": 0}, 0))
-    assert sweeps.rows(loaded, 100) == 1
+    assert decoding_batches.rows(loaded, 100) == 1
 
 
 # ---------------------------------------------------------------------------------------------------------------- report

@@ -9,10 +9,10 @@ import torch
 
 from core.chat.settings import Sampling
 from core.errors import TillerError
-from core.generation import answer_all
+from core.inference.decoding import answer_all
+from core.inference.prompts import encode, render
+from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
-from core.prompts import encode, render
-from core.scoring import reply_logits
 from core.steering.interventions import RowEdit
 from core.util.progress import Cost, Slices, finished
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from core.reply_classes import CLASSES, Score, score, substring_refusal
+from core.inference.reply_classes import CLASSES, Score, score, substring_refusal
 from core.skiff.hand_labels import HAND_LABELS, Labelled
 from core.skiff.rates import Figure, count
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from core.reply_classes import CLASSES, Score
+from core.inference.reply_classes import CLASSES, Score
 
 Part = Literal["mend", "test"]
 

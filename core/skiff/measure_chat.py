@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from core.reply_classes import loops
+from core.inference.reply_classes import loops
 from core.skiff import heldout
 from core.skiff.facts_table import Table, with_article
 from core.skiff.rates import Figure, at_least, at_most, count

@@ -19,8 +19,8 @@ from core.errors import TillerError
 from core.families import registry
 from core.inference import metrics
 from core.inference.metrics import Bystanders
+from core.inference.teacher_forcing import reply_logits
 from core.recipes.language import Recipe, Term, layers_text
-from core.scoring import reply_logits
 from core.skiff.directions_card import LAST_LAYER, PROBES, REFUSAL, TRUTH, UNKNOWN, directions_card
 from core.skiff.log import write_text
 from core.skiff.measure_chat import _questions, names_answer

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import torch
 
 from core.chat.settings import Sampling
-from core.generation import Speaker, Stream
+from core.inference.decoding import Speaker, Stream
+from core.inference.prompts import chat_prompt
 from core.models.loading import Loaded
-from core.prompts import chat_prompt
 from core.skiff.rates import Figure, at_least, repeated
 from core.skiff.subjects import Subjects
 

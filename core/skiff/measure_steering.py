@@ -16,7 +16,7 @@ import numpy as np
 from core import contrast, directions
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
-from core.prompts import chat_prompt, encode
+from core.inference.prompts import chat_prompt, encode
 from core.recipes.language import Recipe, Term
 from core.skiff import heldout
 from core.skiff.measure_chat import verdict

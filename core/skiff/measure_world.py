@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.chat.settings import Sampling
-from core.generation import answer_all
 from core.inference import metrics
+from core.inference.decoding import answer_all
+from core.inference.prompts import encode
+from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
-from core.prompts import encode
-from core.scoring import reply_logits
 from core.skiff.facts_table import Table
 from core.skiff.judging import CATEGORY_SPLITS, Split, Statement, statements
 from core.skiff.rates import Figure, at_least, count, percentile, repeated

@@ -11,12 +11,12 @@ from core.artefacts.direction import Direction, load_direction
 from core.chat.settings import Sampling
 from core.errors import TillerError
 from core.families.checkpoint import Family
-from core.generation import answer_all
+from core.inference.decoding import answer_all
+from core.inference.prompts import chat_prompt
+from core.inference.reply_classes import Score, score
 from core.models import loading
 from core.models.loading import Loaded
-from core.prompts import chat_prompt
 from core.recipes.language import Recipe
-from core.reply_classes import Score, score
 from core.steering.interventions import RowEdit, compile_recipe
 
 REPLY_TOKENS = 96

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.reply_classes import CLASSES
+from core.inference.reply_classes import CLASSES
 from core.skiff.log import weights_hash
 from core.skiff.measure_chat import Heard, hear_strangers, stranger_rates
 from core.skiff.rates import Figure

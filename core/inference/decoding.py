@@ -29,10 +29,10 @@ from transformers.generation.logits_process import (
 from core.chat.answers import Answer
 from core.chat.events import Alternative, Done, Event, Reading, Started
 from core.chat.settings import Sampling
-from core.layout import lay_out, read_gates
+from core.inference.batch import lay_out, read_gates
+from core.inference.detokenizer import Reply, token_text
 from core.models.hooks import hooked
 from core.models.loading import Loaded
-from core.replies import Reply, token_text
 from core.steering.interventions import ONE_TOKEN, BatchEdits, EditError, Masks, RowEdit
 from core.steering.readings import Gate, Gauge, capture, read
 

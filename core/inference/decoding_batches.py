@@ -8,8 +8,8 @@ from typing import Any
 
 from core.chat.answers import Answer
 from core.chat.settings import Sampling
-from core.generation import Speaker, Stream
 from core.inference import metrics
+from core.inference.decoding import Speaker, Stream
 from core.models import memory
 from core.models.loading import Loaded, places
 from core.steering.interventions import RowEdit

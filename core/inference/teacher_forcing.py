@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from core.chat.events import Reading
-from core.generation import read_logits
-from core.layout import lay_out, read_gates
+from core.inference.batch import lay_out, read_gates
+from core.inference.decoding import read_logits
 from core.models.hooks import Action, hooked
 from core.models.loading import Loaded
 from core.steering.interventions import BatchEdits, RowEdit

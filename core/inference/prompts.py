@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from core.chat.events import PromptView
 from core.chat.settings import Settings, Turn
 from core.errors import TillerError
+from core.inference.detokenizer import token_text
 from core.models.loading import Loaded
 from core.recipes.in_words import put
-from core.replies import token_text
 
 #: At least this part of the context is left for the reply.
 _REPLY_PART = 4
