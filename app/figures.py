@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from core.direction_card import Curves
+    from core.directions.card import Curves
 
 #: Okabe and Ito's, that can be told apart in every kind of colour vision; each line has a dash and a mark of its own, too.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from app.pane import Pane, told
-from core import library
+from core.directions import library
 from core.errors import TillerError
 
 if TYPE_CHECKING:

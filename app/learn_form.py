@@ -10,11 +10,11 @@ from typing import Any
 import gradio as gr
 
 from app.pane import Pane, told
-from core import examples
+from core.directions import request
+from core.directions.methods import METHODS
+from core.directions.request import FEWEST, KINDS
 from core.errors import TillerError
-from core.examples import FEWEST, KINDS
 from core.jobs import JobView
-from core.methods import METHODS
 
 _AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _STREAM: dict[str, Any] = {"concurrency_limit": 32, "show_progress": "hidden", "api_visibility": "private"}
@@ -54,9 +54,7 @@ def build(pane: Pane, listed: Sequence[Any], again: Callable[[str | None], Told]
         where, what, called, how, at, ones, others, may = said
         own = called if what == _OWN else what
         try:
-            wish = examples.wish(
-                own or "", ones or "", others or "", called or "", how, examples.layer_of(at or ""), may
-            )
+            wish = request.wish(own or "", ones or "", others or "", called or "", how, request.layer_of(at or ""), may)
             pane.engine.learn_wish(where, wish)
         except TillerError as error:
             yield _line(str(error), wrong=True), *_same(listed)

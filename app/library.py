@@ -10,9 +10,10 @@ import gradio as gr
 
 from app import figures, file_form, learn_form
 from app.pane import Pane, told
-from core import direction_card, library
+from core.directions import card as direction_card
+from core.directions import library
+from core.directions.library import Entry
 from core.errors import TillerError
-from core.library import Entry
 
 #: A handler that answers at once, and is no part of the API.
 AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}

@@ -10,12 +10,12 @@ from functools import lru_cache
 from typing import Any
 
 from app.visits import Visit
-from core import dose
 from core.artefacts.store import Card
 from core.chat.answers import Answer
 from core.chat.events import Done, Event, Failed, RecipeChanged, Scores, Started, Token
 from core.chat.settings import Settings
 from core.chat.slider_cache import ScrubKey, scrub_key
+from core.directions import dose_response
 from core.display import lenses, palette
 from core.display.lenses import Lens
 from core.engine import Engine
@@ -153,7 +153,7 @@ def slider(engine: Engine, visit: Visit, name: str, there: Mapping[str, Card]) -
 
 def _dose(card: Card | None, strength: float) -> dict[str, Any]:
     """What was measured at each strength, the useful range, and both in words; empty where nothing was measured."""
-    found = dose.of(card.details) if card else None
+    found = dose_response.of(card.details) if card else None
     if found is None:
         return {}
     return {

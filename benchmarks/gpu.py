@@ -24,13 +24,13 @@ from benchmarks.ratios import interleaved, report
 from benchmarks.tracing import POSITIONS, one_by_one, whole_map
 from core.artefacts.store import SHIPPED
 from core.chat.events import Done, Scores
+from core.directions.activations import states
 from core.engine import Engine
 from core.errors import TillerError
 from core.families import registry
 from core.families.checkpoint import Family
 from core.models import loading, memory, placement
 from core.models.loading import Loaded
-from core.states import states
 
 #: Llama 3.1 8B's config.json, as far as shapes go.
 EIGHT: dict[str, Any] = {

@@ -24,6 +24,7 @@ from core.artefacts import store
 from core.artefacts.direction import Direction
 from core.chat.events import Token
 from core.chat.settings import Sampling
+from core.directions.activations import states
 from core.families import registry
 from core.inference.batch import lay_out
 from core.inference.decoding import Speaker, Stream
@@ -31,7 +32,6 @@ from core.inference.prompts import encode
 from core.models import loading
 from core.models.loading import Loaded
 from core.recipes.language import parse
-from core.states import states
 from core.steering.interventions import RowEdit, compile_recipe
 
 #: Tokens of every answer that is timed, and how many answers are written at once.

@@ -16,7 +16,8 @@ from torch import Tensor
 from benchmarks.large import random_model
 from benchmarks.memory import highest
 from benchmarks.ratios import interleaved, report
-from core import contrast, knowledge, patching
+from core import knowledge, patching
+from core.directions import contrast
 from core.families import registry
 from core.maps import MapOrder, Traced
 from core.models import loading

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from core.directions.activations import Ids, states
 from core.models.loading import Loaded
-from core.states import Ids, states
 from core.stats.permutation import dealt
 from core.util.progress import Slices
 

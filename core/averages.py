@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from core import contrast, facts, map_totals
+from core import facts, map_totals
+from core.directions import contrast
 from core.facts import Fact
 from core.families.checkpoint import Family
 from core.inference import metrics

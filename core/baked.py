@@ -16,8 +16,8 @@ from torch import Tensor
 
 from core.artefacts.direction import Direction
 from core.chat.settings import Sampling
-from core.contrast import ContrastSet
-from core.drafts import JUDGED, VERSION
+from core.directions.candidate import JUDGED, VERSION
+from core.directions.contrast import ContrastSet
 from core.families.checkpoint import TEMPLATES, Checkpoint, Family
 from core.inference import metrics
 from core.inference.decoding import answer_all

@@ -14,10 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core import baked, contrast, surgery
+from core import baked, surgery
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.baked import Figures
+from core.directions import contrast
 from core.families.checkpoint import Checkpoint, Family
 from core.models import loading, memory
 from core.models.loading import Loaded

@@ -20,11 +20,11 @@ from core.chat import answers
 from core.chat.answers import Answer
 from core.chat.events import Failed, PromptView
 from core.chat.settings import BLAME, Column, Settings, Turn
+from core.directions.request import Wish
 from core.display import lenses
 from core.display.lenses import Lens
 from core.engine_thread import Command, EngineThread
 from core.errors import TillerError
-from core.examples import Wish
 from core.families import registry
 from core.families.checkpoint import Example, Family
 from core.families.stages import Path, path

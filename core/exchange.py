@@ -17,11 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from core import controlvectors, library, vectorfiles
+from core import controlvectors, vectorfiles
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.artefacts.store import Array, Card
-from core.drafts import VERSION
+from core.directions import library
+from core.directions.candidate import VERSION
 from core.errors import TillerError
 from core.families.checkpoint import Checkpoint, Family
 from core.models import loading, shapes
@@ -293,7 +294,7 @@ def write(family: Family, path: Path, to: Path) -> Done:
 
 
 def remove(family: Family, key: str) -> Done:
-    """Delete a file of the library (:attr:`core.library.Entry.key`), one that can be read or not.
+    """Delete a file of the library (:attr:`core.directions.library.Entry.key`), one that can be read or not.
 
     Raises:
         ExchangeError: it came with the family, and stays.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
 
 from core.artefacts import store
-from core.examples import Wish
+from core.directions.request import Wish
 from core.families.checkpoint import Family
 from core.maps import MapOrder, Traced
 from core.util.progress import duration

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core import contrast, facts, map_totals
+from core import facts, map_totals
 from core.averages import Average
+from core.directions import contrast
 from core.facts import Fact
 from core.families.checkpoint import Family
 from core.inference.detokenizer import token_text

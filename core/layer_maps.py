@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core import states
-from core.contrast import ContrastSet
+from core.directions import activations
+from core.directions.contrast import ContrastSet
 from core.errors import TillerError
 from core.inference import metrics
 from core.inference.prompts import encode
@@ -130,7 +130,7 @@ def residuals(
         same = [text for text in by_text if len(prompts[text]) == length]
         for start in range(0, len(same), size):
             chosen = same[start : start + size]
-            batch = states.states(loaded, [prompts[text] for text in chosen], length, size)
+            batch = activations.states(loaded, [prompts[text] for text in chosen], length, size)
             for place, text in enumerate(chosen):
                 for row in by_text[text]:
                     found[row] = batch[place, places[row][1]].numpy()

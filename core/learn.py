@@ -7,14 +7,14 @@ import sys
 
 import torch
 
-from core import direction_card, examples
 from core.arguments import Arguments
 from core.artefacts import store
+from core.directions import card, request
+from core.directions.methods import METHODS
+from core.directions.request import KINDS, Wish
 from core.errors import UsageError
-from core.examples import KINDS, Wish
 from core.families import registry
 from core.families.checkpoint import Family
-from core.methods import METHODS
 from core.models import loading
 from core.parts import Order, part
 from core.util.progress import Learning, Pace, bar
@@ -37,7 +37,7 @@ def learn(arguments: list[str]) -> int:
     order = Order.of(wish, family, checkpoint)
     torch.set_num_threads(options.threads or loading.threads())
     said = _run(wish.kind, order, _load(family, checkpoint, options))
-    print(direction_card.text(store.read_card(order.path(wish.kind))), *said, sep="\n\n")
+    print(card.text(store.read_card(order.path(wish.kind))), *said, sep="\n\n")
     print(f'Steer by it: python launch.py chat "MESSAGE" --checkpoint {checkpoint} --recipe="{wish.name}"')
     return 0
 
@@ -68,18 +68,18 @@ def _parser() -> argparse.ArgumentParser:
 
 def _wish(options: argparse.Namespace) -> Wish:
     """What the command line asks for."""
-    kind = examples.check_name(options.what)
+    kind = request.check_name(options.what)
     given = [options.positive, options.negative]
     if not any(given) and kind in KINDS:
-        return examples.wish(kind, "", "", options.name or "", options.method, options.layer, options.again)
+        return request.wish(kind, "", "", options.name or "", options.method, options.layer, options.again)
     if not all(given):
         lacking = " and ".join(
             f"--{side} FILE" for side, file in zip(("positive", "negative"), given, strict=True) if not file
         )
         own = "" if kind in KINDS else f"; only {' and '.join(KINDS)} bring their own examples"
         raise UsageError(f"{kind} is learnt from two files, one example a line: add {lacking}{own}.")
-    boxes = (examples.read(options.positive), examples.read(options.negative))
-    return examples.wish(kind, *boxes, options.name or "", options.method, options.layer, options.again, tuple(given))
+    boxes = (request.read(options.positive), request.read(options.negative))
+    return request.wish(kind, *boxes, options.name or "", options.method, options.layer, options.again, tuple(given))
 
 
 def _load(family: Family, name: str, options: argparse.Namespace) -> loading.Loaded:

@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from core import ablation, tables
+from core import ablation
 from core.ablation import Ablation
 from core.artefacts.neuron_sets import KIND, Neuron
 from core.calibration import of_margins
 from core.confidence import MATCHED, NAME, SETS, Confidence, Effect, Measured
-from core.contrast import ContrastSet
-from core.drafts import VERSION
+from core.directions import contrast_files
+from core.directions.candidate import VERSION
+from core.directions.contrast import ContrastSet
 from core.inference import metrics
 from core.inference.metrics import Asked
 from core.inference.prompts import encode
@@ -132,7 +133,7 @@ def _details(
         "width": loaded.width,
         "blocks": list(layers),
         "method": f"mean ablation of the {CANDIDATES} neurons of lowest LogitVar among the quarter of largest norm, a block",
-        "contrast": tables.described(contrast),
+        "contrast": contrast_files.described(contrast),
         "texts": {"means": train, "effects": test},
         "program": f"Tiller {VERSION}",
         "date": datetime.date.today().isoformat(),

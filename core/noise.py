@@ -14,10 +14,10 @@ from pathlib import Path as File
 
 import numpy as np
 
-from core import contrast
 from core.artefacts import store
 from core.attribution.effects import NOWHERE, Noise, noise_of
 from core.chat.settings import Sampling
+from core.directions import contrast
 from core.families.checkpoint import Family
 from core.families.stages import Path
 from core.forcing import logprobs_in_slices

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from core import facts
-from core.contrast import ContrastSet
+from core.directions.contrast import ContrastSet
 from core.errors import TillerError
 from core.facts import Fact, Span
 from core.inference import metrics

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from core import agreement, confidence, contrast, directions, measuring_confidence
+from core import confidence, measuring_confidence
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.artefacts.neuron_sets import KIND
-from core.contrast import ContrastSet
+from core.directions import contrast, learn, quantized_twins
+from core.directions.contrast import ContrastSet
+from core.directions.request import Wish
 from core.errors import StoreError
-from core.examples import Wish
 from core.families.checkpoint import Family
 from core.inference import metrics
 from core.models.loading import Loaded
@@ -32,7 +33,7 @@ class Order:
     """What is wanted: for which checkpoint, written below which folder (in the layout of ``vectors/``).
 
     ``contrasts`` are a person's own examples, by kind, in the place of the family's; ``method`` is one of
-    :data:`core.methods.METHODS`. ``name`` is what the direction will be called, where that is not its kind; ``layer`` one to take
+    :data:`core.directions.methods.METHODS`. ``name`` is what the direction will be called, where that is not its kind; ``layer`` one to take
     instead of the best.
     """
 
@@ -65,7 +66,7 @@ class Order:
 
     def unrelated(self) -> list[str]:
         """Messages whose replies a direction should leave alone."""
-        return self.contrast("refusal").part("validation", False, directions.JUDGED)
+        return self.contrast("refusal").part("validation", False, learn.JUDGED)
 
 
 @dataclass(frozen=True)
@@ -99,13 +100,13 @@ def _there(kind: str, order: Order, fingerprint: str, quantize: str) -> bool:
 def _plan(kind: str, order: Order, loaded: Loaded) -> Cost:
     if order.layer is not None:
         loaded.anatomy.check_layer(order.layer)
-    return directions.cost(kind, loaded, order.contrast(kind), order.unrelated(), order.method)
+    return learn.cost(kind, loaded, order.contrast(kind), order.unrelated(), order.method)
 
 
 def _run(kind: str, order: Order, loaded: Loaded) -> Learning[Sequence[str]]:
     examples, unrelated, path = order.contrast(kind), order.unrelated(), order.path(kind)
-    notes = directions.notebook(kind, loaded, examples, unrelated, order.method, order.layer)
-    direction = yield from directions.steps(kind, loaded, examples, unrelated, notes, order.method, order.layer)
+    notes = learn.notebook(kind, loaded, examples, unrelated, order.method, order.layer)
+    direction = yield from learn.steps(kind, loaded, examples, unrelated, notes, order.method, order.layer)
     direction = _named(direction, kind, order.name or kind)
     said = list(_compared(order, direction, path))
     try:
@@ -136,8 +137,8 @@ def _compared(order: Order, direction: Direction, path: Path) -> Iterator[str]:
     except StoreError:
         # What cannot be read is replaced; there is nothing to compare.
         return
-    if agreement.twins(direction, other):
-        yield agreement.sentence(direction, other)
+    if quantized_twins.twins(direction, other):
+        yield quantized_twins.sentence(direction, other)
 
 
 def direction(kind: str) -> Part:
@@ -170,7 +171,7 @@ def _confidence_run(order: Order, loaded: Loaded) -> Learning[Sequence[str]]:
 
 
 PARTS: dict[str, Part] = {
-    **{kind: direction(kind) for kind in directions.KINDS},
+    **{kind: direction(kind) for kind in learn.KINDS},
     "confidence": Part("entropy neurons and calibration", _confidence_there, _confidence_plan, _confidence_run),
 }
 
@@ -185,7 +186,7 @@ def part(kind: str) -> Part:
 
 def seconds_a_token(order: Order, loaded: Loaded) -> float:
     """How long a token takes, measured on a real batch of examples."""
-    asked = metrics.chat(loaded, order.contrast("refusal").part("validation", True, directions.JUDGED))
+    asked = metrics.chat(loaded, order.contrast("refusal").part("validation", True, learn.JUDGED))
     # The first pass of a process is slower than those after it; where passes are quick it is not counted.
     started = time.perf_counter()
     tokens = _pass(loaded, asked[:1], metrics.REFUSALS[:1])

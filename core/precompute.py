@@ -11,12 +11,13 @@ from pathlib import Path
 
 import torch
 
-from core import directions, noise, tables
+from core import noise
 from core.arguments import Arguments
 from core.artefacts import store
 from core.chat.answers import Answer, fold, settled, to_document
 from core.chat.events import Failed
-from core.contrast import ContrastSet
+from core.directions import contrast_files, learn
+from core.directions.contrast import ContrastSet
 from core.engine import Engine
 from core.errors import TillerError, UsageError
 from core.families import registry, stages
@@ -112,7 +113,7 @@ def _todo(
     family: Family, checkpoints: Sequence[Checkpoint], kinds: Sequence[str], root: Path, options: argparse.Namespace
 ) -> list[_Todo]:
     """What is not there yet; what is, is said."""
-    contrasts: dict[str, ContrastSet] = tables.overrides(options.contrast, list(directions.KINDS))
+    contrasts: dict[str, ContrastSet] = contrast_files.overrides(options.contrast, list(learn.KINDS))
     found = []
     for checkpoint in checkpoints:
         order = Order(family, checkpoint.name, root, contrasts)

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from core import nudges
 from core.alignments import cosine
 from core.artefacts.direction import Direction
-from core.contrast import ContrastSet, Split
-from core.drafts import ablate
+from core.directions.candidate import ablate
+from core.directions.contrast import ContrastSet, Split
+from core.directions.reply_rates import counts, mostly_end, replies
 from core.inference import metrics
 from core.models.loading import Loaded
 from core.nudges import Judged, Verdicts
 from core.recipes.language import MAX_STRENGTH
-from core.reply_rates import counts, mostly_end, replies
 from core.steering.interventions import RowEdit
 from core.tasks import Sizes
 from core.util.progress import Learning, Slices

@@ -11,12 +11,13 @@ from typing import TypeVar
 
 import torch
 
-from core import confidence, contrast, facts, knowledge, report, report_pages, tasks, transfer, typed
+from core import confidence, facts, knowledge, report, report_pages, tasks, transfer, typed
 from core.arguments import Arguments
 from core.artefacts import store
 from core.comparing import Pair
 from core.confidence import Confidence
-from core.drafts import VERSION
+from core.directions import contrast
+from core.directions.candidate import VERSION
 from core.errors import TillerError, UsageError
 from core.families import registry
 from core.families.checkpoint import Family

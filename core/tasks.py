@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core import contrast, transfers
+from core import transfers
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
+from core.directions import contrast
 from core.errors import StoreError, TillerError
 from core.families.checkpoint import Family
 from core.transfers import Report

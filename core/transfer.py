@@ -14,17 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from core import alignments, contrast, layer_maps, transfers
+from core import alignments, layer_maps, transfers
 from core.alignments import Reading, Texts
 from core.artefacts import store
-from core.contrast import ContrastSet
-from core.drafts import VERSION
+from core.directions import contrast
+from core.directions.activations import Ids
+from core.directions.candidate import VERSION
+from core.directions.contrast import ContrastSet
 from core.families.checkpoint import Family
 from core.inference import metrics
 from core.inference.prompts import encode
 from core.models.loading import Loaded
 from core.pushes import Pushing, expected_tokens, pushed
-from core.states import Ids
 from core.steering.interventions import check_fit
 from core.tasks import ABOUT, Task, digest, marks, stored
 from core.transfers import Report

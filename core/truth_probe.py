@@ -14,12 +14,12 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from core.contrast import SPLITS, ContrastSet, Item
-from core.drafts import EARLY
+from core.directions.activations import states
+from core.directions.candidate import EARLY
+from core.directions.contrast import SPLITS, ContrastSet, Item
 from core.inference.metrics import rows_of
 from core.inference.prompts import encode
 from core.models.loading import Loaded
-from core.states import states
 from core.stats import permutation
 from core.stats.rates import Rate, percentile
 from core.util.progress import Cost, Learning, Step

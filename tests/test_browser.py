@@ -13,11 +13,11 @@ from browser_server import CONTEXT, MARKUP, Served, answer, family, record, serv
 from playwright.sync_api import Browser, Page, expect
 
 from app.views import NIGHT, PAPER
-from core import dose
 from core.chat.answers import Answer
 from core.chat.events import Token
 from core.chat.screens import TABS
 from core.chat.settings import Column, Settings, Turn
+from core.directions import dose_response
 from core.display import lenses, palette
 from core.engine import Engine
 from core.recipes.language import parse
@@ -530,7 +530,7 @@ def test_every_tab_opens_and_the_address_opens_the_same_one(chromium: Browser, s
 
 def test_each_slider_says_what_was_measured_and_marks_the_useful_range(screen: Screen, server: Served) -> None:
     card = next(each for each in server.engine.directions("chat") if each.name == "truth")
-    found = dose.of(card.details)
+    found = dose_response.of(card.details)
     assert found is not None
     assert found.useful is not None
     with screen.told():

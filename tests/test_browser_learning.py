@@ -11,8 +11,9 @@ from browser_page import Screen, browser
 from browser_server import Served, served, short
 from playwright.sync_api import Browser, expect
 
-from core import controls, learning_refusal, measuring_confidence, reply_rates
+from core import measuring_confidence
 from core.artefacts import store
+from core.directions import controls, learn_refusal, reply_rates
 from core.engine import Engine
 from core.util.resume import Notebook
 
@@ -34,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     engine.start()
     assert engine.wait_ready(60).state == "ready"
     with pytest.MonkeyPatch.context() as patch, served(engine) as page:
-        patch.setattr(learning_refusal, "MOST_POSITIONS", 1)
+        patch.setattr(learn_refusal, "MOST_POSITIONS", 1)
         patch.setattr(controls, "CONTROLS", 2)
         patch.setattr(reply_rates, "TOKENS", 4)
         yield page

@@ -14,8 +14,8 @@ from browser_server import Served, served, short
 from playwright.sync_api import Browser, Locator, expect
 from safetensors.numpy import save_file
 
-from core import controls, learning_refusal, reply_rates
 from core.artefacts import store
+from core.directions import controls, learn_refusal, reply_rates
 from core.engine import Engine
 from core.util.resume import Notebook
 
@@ -39,7 +39,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     engine.start()
     assert engine.wait_ready(60).state == "ready"
     with pytest.MonkeyPatch.context() as patch, served(engine) as page:
-        patch.setattr(learning_refusal, "MOST_POSITIONS", 1)
+        patch.setattr(learn_refusal, "MOST_POSITIONS", 1)
         patch.setattr(controls, "CONTROLS", 2)
         patch.setattr(reply_rates, "TOKENS", 4)
         yield page

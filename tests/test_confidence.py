@@ -22,7 +22,6 @@ from core import (
     confidence,
     confidence_cli,
     confidence_tables,
-    contrast,
     logit_variance,
     measuring_confidence,
     neurons,
@@ -32,6 +31,7 @@ from core.artefacts import store
 from core.artefacts.neuron_sets import load_set
 from core.comparing import Pair
 from core.confidence import Confidence, Effect, Measured, Plain
+from core.directions import contrast
 from core.errors import StoreError
 from core.families import registry
 from core.inference.prompts import encode

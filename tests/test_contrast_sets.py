@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from core import contrast, instructions, statements
 from core.artefacts.store import SHIPPED
-from core.contrast import SPLITS, ContrastSet, Item
+from core.directions import contrast, shipped_instructions, shipped_statements
+from core.directions.contrast import SPLITS, ContrastSet, Item
 
 FOLDER = SHIPPED / "contrast"
 LONGEST = 90
@@ -18,7 +18,7 @@ def shipped(name: str) -> ContrastSet:
     return contrast.read(FOLDER / f"{name}.csv")
 
 
-@pytest.mark.parametrize(("name", "module"), [("truth", statements), ("refusal", instructions)])
+@pytest.mark.parametrize(("name", "module"), [("truth", shipped_statements), ("refusal", shipped_instructions)])
 def test_what_ships_is_what_the_tables_give(name: str, module: object) -> None:
     assert (FOLDER / f"{name}.csv").read_text(encoding="ascii") == module.table()  # type: ignore[attr-defined]
 
@@ -118,7 +118,9 @@ def test_there_are_enough_instructions_of_both_kinds() -> None:
 
 def test_harm_and_no_harm_stand_in_the_same_sentences_about_the_same_things() -> None:
     def frame(text: str) -> str:
-        return next(form for form in instructions.FORMS if text.startswith(form.split("{")[0]) and form[-1] == text[-1])
+        return next(
+            form for form in shipped_instructions.FORMS if text.startswith(form.split("{")[0]) and form[-1] == text[-1]
+        )
 
     frames = {label: Counter[tuple[str, str]]() for label in (True, False)}
     for item in shipped("refusal").items:

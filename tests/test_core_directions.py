@@ -12,33 +12,33 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import core.states
 import numpy as np
 import pytest
 import tiny
 import torch
 from torch import Tensor
 
-import core.states
-from core import contrast, controls, reply_rates
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat import answers
-from core.contrast import ContrastError, ContrastSet
-from core.directions import learn
-from core.drafts import STRENGTHS, dose_response
+from core.directions import contrast, controls, reply_rates
+from core.directions.activations import states
+from core.directions.candidate import STRENGTHS, dose_response
+from core.directions.contrast import ContrastError, ContrastSet
+from core.directions.learn import learn
+from core.directions.learn_refusal import MOST_POSITIONS, _followed, _refusal_choice, template_end
+from core.directions.learn_truth import _truth_layer
 from core.engine import Engine
 from core.errors import TillerError, UsageError
 from core.families import registry
 from core.inference import metrics
 from core.inference.prompts import chat_prompt, encode
 from core.inference.teacher_forcing import reply_logits
-from core.learning_refusal import MOST_POSITIONS, _followed, _refusal_choice, template_end
-from core.learning_truth import _truth_layer
 from core.models import loading
 from core.models.loading import Loaded
 from core.precompute import precompute
 from core.recipes.language import parse
-from core.states import states
 from core.steering.interventions import compile_recipe
 from core.util.progress import Learning, Slices
 from core.util.resume import Notebook

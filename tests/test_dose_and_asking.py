@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import dose
 from core.chat.settings import Column, Settings, SettingsError
-from core.dose import LEAST_EFFECT, MOST_DAMAGE, Dose
+from core.directions import dose_response
+from core.directions.dose_response import LEAST_EFFECT, MOST_DAMAGE, Dose
 from core.engine import Engine
 from core.errors import TillerError
 from core.inference import prompts
@@ -25,7 +25,7 @@ MARKS = (-2.0, -1.0, 0.0, 1.0, 2.0)
 
 
 def of(effect: list[float], damage: list[float], **more: list[float]) -> Dose:
-    found = dose.of({"dose_response": {"strengths": list(MARKS), "effect": effect, "damage": damage, **more}})
+    found = dose_response.of({"dose_response": {"strengths": list(MARKS), "effect": effect, "damage": damage, **more}})
     assert found is not None
     return found
 
@@ -95,11 +95,11 @@ def test_within_the_useful_range_damage_is_small_and_something_happens(
     ],
 )  # fmt: skip
 def test_a_card_without_a_whole_curve_has_none(data: Any) -> None:
-    assert dose.of({"dose_response": data}) is None
+    assert dose_response.of({"dose_response": data}) is None
 
 
 def test_strengths_in_any_order_are_sorted_with_their_figures() -> None:
-    found = dose.of({"dose_response": {"strengths": [1, -1, 0], "effect": [3, 1, 2]}})
+    found = dose_response.of({"dose_response": {"strengths": [1, -1, 0], "effect": [3, 1, 2]}})
     assert found is not None
     assert (found.strengths, found.effect, found.damage) == ((-1.0, 0.0, 1.0), (1.0, 2.0, 3.0), ())
 

@@ -21,9 +21,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from safetensors.numpy import save_file
 
-from core import direction_card, exchange
+from core import exchange
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
+from core.directions import card
 from core.errors import TillerError
 from core.exchanging import bring, take
 from core.families import registry
@@ -88,7 +89,7 @@ def test_a_control_vector_of_repeng_becomes_a_direction(family: Family, tmp_path
     assert found.card.details["unit"] == exchange.UNIT
     assert found.card.details["imported"]["file"] == "happy.gguf"
     assert any("made for a mistral" in each for each in done.sentences)
-    text = direction_card.text(found.card)
+    text = card.text(found.card)
     assert "imported from happy.gguf, a GGUF control vector, on" in text
     assert "because of" not in text
     reading = gauge(found)

@@ -18,7 +18,7 @@ import torch
 
 from core import knowledge, map_files, map_totals, maps
 from core.chat.events import Done
-from core.contrast import load as load_contrast
+from core.directions.contrast import load as load_contrast
 from core.engine import Engine
 from core.facts import Fact, FactsError, categories, load, of, pairs, read
 from core.families import registry

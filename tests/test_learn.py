@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 import tiny
 
-from core import controls, direction_card, examples, learning_refusal, library, reply_rates
 from core.artefacts import store
 from core.artefacts.direction import load_direction
 from core.artefacts.store import Card
-from core.contrast import ContrastError, ContrastSet
+from core.directions import card as direction_card
+from core.directions import controls, learn_refusal, library, reply_rates, request
+from core.directions.contrast import ContrastError, ContrastSet
+from core.directions.request import FEWEST, Wish, check_name, of_texts, wish
 from core.engine import Engine
 from core.errors import StoreError, TillerError, UsageError
-from core.examples import FEWEST, Wish, check_name, of_texts, wish
 from core.families import registry
 from core.learn import learn
 from core.models.hooks import AnatomyError
@@ -36,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learning_refusal, "MOST_POSITIONS", 2)
+    monkeypatch.setattr(learn_refusal, "MOST_POSITIONS", 2)
     monkeypatch.setattr(controls, "CONTROLS", 3)
     monkeypatch.setattr(reply_rates, "TOKENS", 4)
     monkeypatch.setattr(controls, "RESAMPLED", 20)
@@ -123,10 +124,10 @@ def test_names_that_they_cannot(name: str) -> None:
 
 
 def test_a_layer_as_it_is_written() -> None:
-    assert [examples.layer_of(text) for text in ("", " ", "0", " 12 ")] == [None, None, 0, 12]
+    assert [request.layer_of(text) for text in ("", " ", "0", " 12 ")] == [None, None, 0, 12]
     for text in ("-1", "1.5", "first", "²"):
         with pytest.raises(ContrastError, match="The layer is a whole number from 0 on"):
-            examples.layer_of(text)
+            request.layer_of(text)
 
 
 def test_a_wish_is_checked_before_anything_begins() -> None:
@@ -374,4 +375,4 @@ def test_the_figures_that_a_card_prints_are_those_it_holds() -> None:
     text = direction_card.text(made(tested=tested, learns="refusal"))
     low, high = tested["effect"][0]["interval"]  # type: ignore[index]
     assert f"P(refusal), harmless at strength +0: 0.375 ({low:.3f} to {high:.3f}, 95 %, n = 2)" in text
-    assert examples.PLENTY > FEWEST
+    assert request.PLENTY > FEWEST

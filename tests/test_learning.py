@@ -14,10 +14,11 @@ import pytest
 import tiny
 import torch
 
-from core import contrast, controls, directions, jobs, learning_refusal, parts, reply_rates
+from core import jobs, parts
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Done, Failed, Token
+from core.directions import contrast, controls, learn, learn_refusal, reply_rates
 from core.engine import Engine
 from core.errors import StoreError, TillerError, UsageError
 from core.families import registry
@@ -51,7 +52,7 @@ def loaded(folder: Path) -> Loaded:
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fewer tokens to read refusal at, every one of which is tried at every layer, and fewer controls."""
-    monkeypatch.setattr(learning_refusal, "MOST_POSITIONS", 2)
+    monkeypatch.setattr(learn_refusal, "MOST_POSITIONS", 2)
     monkeypatch.setattr(controls, "CONTROLS", 2)
     monkeypatch.setattr(reply_rates, "TOKENS", 4)
     # An answer is written as a whole: one that was interrupted is begun anew.
@@ -214,7 +215,7 @@ def test_notes_depend_on_everything_that_they_were_made_from(loaded: Loaded) -> 
     examples = contrast.load(loaded.family, "truth")
     other = contrast.ContrastSet("truth", examples.items, "other")
     places = {
-        directions.notebook(kind, loaded, made, unrelated).folder
+        learn.notebook(kind, loaded, made, unrelated).folder
         for kind in KINDS
         for made in (examples, other)
         for unrelated in ([], ["Hello"])

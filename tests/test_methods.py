@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import core.states
 import numpy as np
 import pytest
 import torch
@@ -12,12 +13,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-import core.states
-from core import learning_truth, methods
+from core.directions import learn_truth, methods
+from core.directions.activations import How, stand, states
+from core.directions.methods import METHODS, PAIRED
 from core.inference.prompts import chat_prompt
-from core.methods import METHODS, PAIRED
 from core.models.loading import Loaded
-from core.states import How, stand, states
 from core.stats import permutation
 from core.util.resume import Notebook
 
@@ -195,13 +195,13 @@ def test_batches_learn_what_one_prompt_after_the_other_does(
     ],
 )
 def test_a_negation_ends_as_the_statement_does(text: str, wanted: str) -> None:
-    assert learning_truth.negated(text) == wanted
-    assert learning_truth.denied(wanted)
-    assert not learning_truth.denied(text)
+    assert learn_truth.negated(text) == wanted
+    assert learn_truth.denied(wanted)
+    assert not learn_truth.denied(text)
 
 
 def test_pairs_have_one_true_side_each() -> None:
-    true, false, polarity = learning_truth.paired(["Ice is cold.", "Ice is not hot."], ["Ice is hot."])
+    true, false, polarity = learn_truth.paired(["Ice is cold.", "Ice is not hot."], ["Ice is hot."])
     assert true == ["Ice is cold.", "Ice is not hot."]
     assert false == ["Ice is not cold.", "Ice is hot."]
     assert polarity == [1, -1]

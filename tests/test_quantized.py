@@ -17,11 +17,11 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, LlamaConfig
 
-from core import agreement, contrast, controls, directions, reply_rates
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Token
 from core.chat.settings import Sampling
+from core.directions import contrast, controls, learn, quantized_twins, reply_rates
 from core.errors import TillerError
 from core.families import registry
 from core.inference.decoding import Speaker, Stream
@@ -341,7 +341,7 @@ def test_every_dtype_is_read_as_it_is_stored(tmp_path: Path) -> None:
 
 
 def learnt(loaded: Loaded) -> Direction:
-    work = directions.learn(
+    work = learn.learn(
         "truth",
         loaded,
         contrast.load(loaded.family, "truth"),
@@ -367,23 +367,23 @@ def test_a_direction_serves_the_quantized_twin_and_the_other_way(
     assert one.card.details["fingerprint"] == other.card.details["fingerprint"] == store.fingerprint(folder / "chat")
     for direction, target in ((one, packed), (other, whole)):
         assert compile_recipe(parse("1*truth"), target, lambda _name, _checkpoint, it=direction: it)
-    found = agreement.agreement(one, other)
+    found = quantized_twins.agreement(one, other)
     assert len(found) == tiny.LAYERS
     assert min(found) > 0.9
     by_hand = [float(np.dot(one.unit(at), other.unit(at))) for at in range(tiny.LAYERS)]
     assert found == pytest.approx(by_hand, abs=1e-5)
-    assert agreement.agreement(one, one) == pytest.approx([1.0] * tiny.LAYERS)
-    assert agreement.twins(one, other)
-    assert not agreement.twins(one, one)
-    assert f"cosine {found[one.card.layer]:.3f} at layer {one.card.layer}" in agreement.sentence(one, other)
+    assert quantized_twins.agreement(one, one) == pytest.approx([1.0] * tiny.LAYERS)
+    assert quantized_twins.twins(one, other)
+    assert not quantized_twins.twins(one, one)
+    assert f"cosine {found[one.card.layer]:.3f} at layer {one.card.layer}" in quantized_twins.sentence(one, other)
     with pytest.raises(TillerError, match="of different shape"):
-        agreement.agreement(one, replace(other, vectors=other.vectors[:-1]))
+        quantized_twins.agreement(one, replace(other, vectors=other.vectors[:-1]))
 
 
 def test_precompute_stores_the_quantization_and_says_the_agreement(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(directions, "KINDS", ("truth",))
+    monkeypatch.setattr(learn, "KINDS", ("truth",))
     monkeypatch.setattr(controls, "CONTROLS", 2)
     monkeypatch.setattr(reply_rates, "TOKENS", 4)
     folder = tiny.family(tmp_path / "toy", "llama", ("chat",), plain_base=False)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from core import reply_rates
 from core.artefacts.direction import Direction, load_direction
 from core.chat.answers import Answer
 from core.chat.settings import Sampling
-from core.drafts import STRENGTHS, steer
+from core.directions import reply_rates
+from core.directions.candidate import STRENGTHS, steer
 from core.families import registry
 from core.inference import metrics
 from core.inference.decoding import Speaker, Stream

@@ -30,7 +30,7 @@ from core import (
 from core.artefacts.store import Card
 from core.comparing import Pair
 from core.confidence_plots import reliability, scatter
-from core.contrast import Item
+from core.directions.contrast import Item
 from core.display import svg
 from core.families import registry
 from core.maps import Comparison, Map, MapOrder, Traced

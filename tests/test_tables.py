@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from core import tables
-from core.contrast import SPLITS, ContrastError, ContrastSet
-from core.tables import FLOOR, of_rows, overrides, read
+from core.directions import contrast_files
+from core.directions.contrast import SPLITS, ContrastError, ContrastSet
+from core.directions.contrast_files import FLOOR, of_rows, overrides, read
 
 COMMIT = "c" * 40
 
@@ -228,6 +228,6 @@ def test_contrast_options(tmp_path: Path) -> None:
 
 def test_a_card_says_how_the_examples_were_split() -> None:
     made = of_rows(rows(), "truth", "x", "digest")
-    assert tables.described(made) == {"name": "truth", "digest": "digest", "n": 48, "split": "whole categories"}
+    assert contrast_files.described(made) == {"name": "truth", "digest": "digest", "n": 48, "split": "whole categories"}
     given = ContrastSet("truth", made.items, "digest")
-    assert "split" not in tables.described(given)
+    assert "split" not in contrast_files.described(given)

@@ -14,23 +14,13 @@ import tiny
 import torch
 from transformers import LlamaConfig
 
-from core import (
-    alignments,
-    cells,
-    contrast,
-    layer_maps,
-    library,
-    nudges,
-    pushes,
-    tasks,
-    transfer,
-    transferring,
-    transfers,
-)
+from core import alignments, cells, layer_maps, nudges, pushes, tasks, transfer, transferring, transfers
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.carrying import Carrying
 from core.chat.settings import Sampling
+from core.directions import contrast, library
+from core.directions.activations import states
 from core.engine import Engine
 from core.errors import TillerError, UsageError
 from core.families import registry
@@ -47,7 +37,6 @@ from core.models.loading import Loaded
 from core.models.memory import Room
 from core.nudges import Judged
 from core.recipes.language import parse
-from core.states import states
 from core.steering.interventions import compile_recipe
 from core.tasks import Sizes, Task
 from core.transfers import Report

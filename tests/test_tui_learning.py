@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from core import controls, learning_refusal, reply_rates
 from core.artefacts import store
+from core.directions import controls, learn_refusal, reply_rates
 from core.util.resume import Notebook
 from tests import tiny
 from tests.terminal import ask, running, screen_text, shows, until
@@ -19,7 +19,7 @@ from tui.slider import Slider
 @pytest.fixture
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A tiny family without directions."""
-    monkeypatch.setattr(learning_refusal, "MOST_POSITIONS", 1)
+    monkeypatch.setattr(learn_refusal, "MOST_POSITIONS", 1)
     monkeypatch.setattr(controls, "CONTROLS", 2)
     monkeypatch.setattr(reply_rates, "TOKENS", 4)
     folder = tiny.family(tmp_path / "bare")

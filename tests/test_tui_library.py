@@ -11,9 +11,9 @@ from gguf import GGUFReader
 from safetensors.numpy import save_file
 from textual.widgets import DataTable, Input, TextArea
 
-from core import controls, learning_refusal, reply_rates
 from core.artefacts import store
 from core.background import Lesson
+from core.directions import controls, learn_refusal, reply_rates
 from tests import tiny
 from tests.terminal import running, screen_text, shows, until
 from tests.test_tui import own_state  # noqa: F401  The fixture that gives every test its own state folder.
@@ -28,7 +28,7 @@ RUDE = "\n".join(f"Say {index} now." for index in range(5))
 
 @pytest.fixture
 def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(learning_refusal, "MOST_POSITIONS", 1)
+    monkeypatch.setattr(learn_refusal, "MOST_POSITIONS", 1)
     monkeypatch.setattr(controls, "CONTROLS", 2)
     monkeypatch.setattr(reply_rates, "TOKENS", 4)
     folder = tiny.family(tmp_path / "shelf", checkpoints=("chat",), plain_base=False)

@@ -10,11 +10,11 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from core import dose
 from core.chat.answers import Answer
 from core.chat.events import Token
 from core.chat.session import Session
 from core.chat.slider_cache import Scrubs, scrub_key
+from core.directions import dose_response
 from core.display.lenses import Lens, for_cards, usual
 from tui.chips import Chips
 from tui.header import Header
@@ -313,7 +313,7 @@ class Board(Screen[None]):
             where,
             name == self.slider_chosen,
             state,
-            dose.of(card.details) if card else None,
+            dose_response.of(card.details) if card else None,
             ready,
             card is None,
         )

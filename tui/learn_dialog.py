@@ -11,11 +11,11 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Checkbox, Input, Static, TextArea
 
-from core import examples
 from core.chat.settings import clean
+from core.directions import request
+from core.directions.methods import METHODS
+from core.directions.request import FEWEST, KINDS, Wish
 from core.errors import TillerError
-from core.examples import FEWEST, KINDS, Wish
-from core.methods import METHODS
 from tui.dialogs import Dialog
 
 _FIELDS = (
@@ -86,8 +86,8 @@ class LearnDialog(Dialog[None]):
 
     def _wish(self) -> Wish:
         boxes = [clean(self.query_one(f"#{name}", TextArea).text) for name in _BOXES]
-        at, may = examples.layer_of(self._line("layer")), self.query_one("#replace", Checkbox).value
-        return examples.wish(self._line("what"), boxes[0], boxes[1], self._line("name"), self._line("method"), at, may)
+        at, may = request.layer_of(self._line("layer")), self.query_one("#replace", Checkbox).value
+        return request.wish(self._line("what"), boxes[0], boxes[1], self._line("name"), self._line("method"), at, may)
 
     def _line(self, name: str) -> str:
         return clean(self.query_one(f"#{name}", Input).value).strip()

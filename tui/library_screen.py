@@ -18,9 +18,9 @@ from tui.place import Place
 from tui.text import clipped
 
 if TYPE_CHECKING:
-    from core.examples import Wish
+    from core.directions.library import Entry
+    from core.directions.request import Wish
     from core.jobs import JobView
-    from core.library import Entry
 
 _BAR = 10
 _WATCH_EVERY = 0.25
@@ -77,7 +77,7 @@ class LibraryScreen(Place):
 
     def opened(self) -> None:
         """Draw the list as it is now."""
-        from core import library
+        from core.directions import library
 
         if self.engine is None:
             return
@@ -115,7 +115,7 @@ class LibraryScreen(Place):
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         """Show the card of an entry, or what is wrong with it."""
-        from core import direction_card
+        from core.directions import card
         from tui.dialogs import TextDialog
         from tui.text import shown
 
@@ -123,7 +123,7 @@ class LibraryScreen(Place):
         if entry.card is None:
             self.say(f"✗ {entry.problem}", wrong=True)
             return
-        text = direction_card.text(entry.card)
+        text = card.text(entry.card)
         self.app.push_screen(TextDialog(entry.title, Content(shown(text)), copy=text))
 
     # -------------------------------------------------------------------------------------------------------- learning

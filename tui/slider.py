@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widget import Widget
 
-from core.dose import Dose
+from core.directions.dose_response import Dose
 from tui.messages import AblationToggled, SliderChosen, SliderMoved, SourceWanted
 from tui.text import clipped
 

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from core import claims, contrast, directions, tasks, transfer, transfers
+from core import claims, tasks, transfer, transfers
 from core.artefacts import store
 from core.artefacts.direction import Direction
-from core.drafts import ablate
+from core.directions import contrast
+from core.directions import learn as directions
+from core.directions.candidate import ablate
 from core.errors import TillerError
 from core.families import registry
 from core.inference import metrics

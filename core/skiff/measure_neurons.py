@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from core import contrast
 from core.confidence import Confidence
+from core.directions import contrast
 from core.measuring_confidence import measure
 from core.skiff.rates import Figure, count
 from core.skiff.subjects import Subjects

@@ -13,9 +13,9 @@ from functools import partial
 
 import numpy as np
 
-from core import contrast, directions
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
+from core.directions import contrast, learn
 from core.inference.prompts import chat_prompt, encode
 from core.recipes.language import Recipe, Term
 from core.skiff import heldout
@@ -38,8 +38,8 @@ def direction(subjects: Subjects, name: str, kind: str) -> Direction:
         stored = load_direction(path)
         if stored.card.details.get("fingerprint") == loaded.fingerprint:
             return stored
-    unrelated = contrast.load(family, "refusal").part("validation", False, directions.JUDGED)
-    learning = directions.learn(kind, loaded, contrast.load(family, kind), unrelated)
+    unrelated = contrast.load(family, "refusal").part("validation", False, learn.JUDGED)
+    learning = learn.learn(kind, loaded, contrast.load(family, kind), unrelated)
     while True:
         try:
             next(learning)
@@ -60,7 +60,7 @@ def _controls(subjects: Subjects, name: str, found: Direction) -> dict[str, list
     bos = str(loaded.tokenizer.bos_token or "")
     prompts = [chat_prompt(loaded, text) if kind == "refusal" else encode(loaded, bos + text) for text, _ in texts]
     offset = int(found.card.details["position"]["offset"])
-    read = directions.states(loaded, prompts, -offset)[:, offset, layer].double().numpy()
+    read = learn.states(loaded, prompts, -offset)[:, offset, layer].double().numpy()
     labels = np.array([label for _, label in texts])
     made: dict[str, list[Direction]] = {"from shuffled labels": [], "at random": []}
     for index in range(CONTROLS):

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.chat.settings import Sampling
+from core.directions.activations import states
 from core.inference import metrics
 from core.inference.decoding import answer_all
 from core.inference.prompts import encode
@@ -21,7 +22,6 @@ from core.skiff.judging import CATEGORY_SPLITS, Split, Statement, statements
 from core.skiff.rates import Figure, at_least, count, percentile, repeated
 from core.skiff.subjects import Subjects
 from core.skiff.world import TABLES
-from core.states import states
 
 FACTS = "Facts"
 TRUTH = "Truth"

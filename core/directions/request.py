@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.artefacts import store
-from core.contrast import SPLITS, ContrastError, ContrastSet, Item
+from core.directions.contrast import SPLITS, ContrastError, ContrastSet, Item
+from core.directions.contrast_files import SHARE
+from core.directions.methods import METHODS
 from core.errors import StoreError
 from core.families.checkpoint import Family
-from core.methods import METHODS
-from core.tables import SHARE
 
 #: A direction can be learnt from so many examples of each class: three to learn from, one to choose by, one to report on.
 FEWEST = 5

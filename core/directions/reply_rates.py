@@ -9,13 +9,13 @@ from typing import Any
 from core.artefacts.direction import Direction
 from core.chat.events import Reason
 from core.chat.settings import Sampling
-from core.drafts import STRENGTHS, steer
+from core.directions.activations import Ids
+from core.directions.candidate import STRENGTHS, steer
 from core.inference import decoding_batches, metrics
 from core.inference.decoding_batches import Asking
 from core.inference.metrics import Edits
 from core.inference.reply_classes import CLASSES, score
 from core.models.loading import Loaded
-from core.states import Ids
 from core.util.progress import Cost, Learning, Slices
 from core.util.resume import Notebook
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from core import controls
 from core.artefacts.direction import Direction
-from core.contrast import SPLITS, ContrastSet, Split
-from core.controls import Chosen, Trial
-from core.drafts import BY_HAND, EARLY, JUDGED, ablate, draft, finish, steer
+from core.directions import controls
+from core.directions.activations import How, Ids, Key, Stand, cost, stand
+from core.directions.candidate import BY_HAND, EARLY, JUDGED, ablate, draft, finish, steer
+from core.directions.contrast import SPLITS, ContrastSet, Split
+from core.directions.controls import Chosen, Trial
 from core.inference import metrics
 from core.inference.metrics import Asked, Bystanders
 from core.models.loading import Loaded
-from core.states import How, Ids, Key, Stand, cost, stand
 from core.util.progress import Cost, Learning, Slices, told
 from core.util.resume import Notebook
 

@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from core import reply_rates
 from core.artefacts.direction import Direction
 from core.chat.answers import Answer
 from core.chat.settings import Sampling
-from core.drafts import STRENGTHS, Measure, dose_response, reading_range, steer
+from core.directions import reply_rates
+from core.directions.activations import How, Ids, Key, Means, Stand, gather
+from core.directions.activations import cost as reading
+from core.directions.candidate import STRENGTHS, Measure, dose_response, reading_range, steer
 from core.inference import metrics
 from core.inference.decoding import Speaker, Stream
 from core.inference.metrics import Bystanders
 from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
-from core.states import How, Ids, Key, Means, Stand, gather
-from core.states import cost as reading
 from core.stats import permutation
 from core.steering.interventions import RowEdit
 from core.util.progress import Cost, Learning, Slices, Step

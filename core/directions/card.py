@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core import dose, examples
 from core.artefacts.store import Card
+from core.directions import dose_response as dose
+from core.directions import request
 from core.inference.reply_classes import CLASSES
 
 #: What the figures are called, by what was learnt; any other name is that of a person's own examples.
@@ -92,10 +93,10 @@ def cautions(card: Card) -> list[str]:
     """What somebody should know before relying on it, each a sentence; empty where there is nothing."""
     details, found = card.details, []
     count = details.get("learnt_from")
-    if count and min(count.values()) < examples.PLENTY:
+    if count and min(count.values()) < request.PLENTY:
         found.append(
             f"Learnt from only {count['positive']} positive and {count['negative']} negative examples{_unsteady(card)}; "
-            f"with {examples.PLENTY} of each it would be steadier."
+            f"with {request.PLENTY} of each it would be steadier."
         )
     best = details.get("best_of_many")
     if best and best["p"] > _CHANCE:

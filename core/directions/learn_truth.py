@@ -9,17 +9,17 @@ from functools import partial
 
 import torch
 
-from core import controls
 from core.artefacts.direction import Direction
-from core.contrast import SPLITS, ContrastError, ContrastSet, Split
-from core.controls import Chosen, Trial
-from core.drafts import BY_HAND, EARLY, JUDGED, draft, finish, steer
+from core.directions import controls
+from core.directions.activations import How, Ids, Key, cost, stand
+from core.directions.candidate import BY_HAND, EARLY, JUDGED, draft, finish, steer
+from core.directions.contrast import SPLITS, ContrastError, ContrastSet, Split
+from core.directions.controls import Chosen, Trial
+from core.directions.methods import PAIRED
 from core.inference import metrics
 from core.inference.metrics import Asked
 from core.inference.prompts import encode
-from core.methods import PAIRED
 from core.models.loading import Loaded
-from core.states import How, Ids, Key, cost, stand
 from core.util.progress import Cost, Learning, Slices, told
 from core.util.resume import Notebook
 

@@ -12,19 +12,19 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from core import controls
 from core.artefacts.direction import Direction
-from core.contrast import SPLITS, ContrastError, ContrastSet, Split
-from core.controls import Chosen, Trial
-from core.drafts import BY_HAND, EARLY, JUDGED, draft, finish, steer
+from core.directions import controls
+from core.directions.activations import How, Ids, Key, Stand, cost, stand
+from core.directions.candidate import BY_HAND, EARLY, JUDGED, draft, finish, steer
+from core.directions.contrast import SPLITS, ContrastError, ContrastSet, Split
+from core.directions.controls import Chosen, Trial
+from core.directions.learn_refusal import at_layer, by_layer, position, rows_of, template_end
+from core.directions.methods import PAIRED
 from core.inference import metrics
 from core.inference.metrics import Asked, Bystanders
 from core.inference.prompts import encode
 from core.inference.teacher_forcing import reply_logits
-from core.learning_refusal import at_layer, by_layer, position, rows_of, template_end
-from core.methods import PAIRED
 from core.models.loading import Loaded
-from core.states import How, Ids, Key, Stand, cost, stand
 from core.util.progress import Cost, Learning, Slices, told
 from core.util.resume import Notebook
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core import methods
+from core.directions import methods
 from core.inference.batch import lay_out
 from core.models.hooks import Action, hooked
 from core.models.loading import Loaded
@@ -102,7 +102,7 @@ class Stand:
 
 @dataclass(frozen=True)
 class How:
-    """By which method of :mod:`core.methods` a direction is learnt; ``polarity`` is that of each positive training prompt."""
+    """By which method of :mod:`core.directions.methods` a direction is learnt; ``polarity`` is that of each positive training prompt."""
 
     method: str = "mean_difference"
     polarity: tuple[int, ...] | None = None

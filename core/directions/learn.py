@@ -1,6 +1,6 @@
 """Learning a direction from a contrast set, and choosing its layer.
 
-:mod:`core.methods` says by which formulas; ``mean_difference`` is the usual one. Truth is read at the last token of the bare
+:mod:`core.directions.methods` says by which formulas; ``mean_difference`` is the usual one. Truth is read at the last token of the bare
 statement, its full stop; refusal, and whatever a person brings examples of, at every token that the template puts behind the
 message. Layer (and position) are chosen on the validation split; scores of all of them are stored with the direction, and
 figures on the test split are made once.
@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 
 from core.artefacts.direction import Direction
-from core.contrast import ContrastSet
-from core.drafts import EARLY, JUDGED, MEASURED, STRENGTHS, VERSION
-from core.examples import KINDS
+from core.directions.activations import states
+from core.directions.candidate import EARLY, JUDGED, MEASURED, STRENGTHS, VERSION
+from core.directions.contrast import ContrastSet
+from core.directions.learn_contrast import contrast_cost, learn_contrast
+from core.directions.learn_refusal import learn_refusal, refusal_cost
+from core.directions.learn_truth import learn_truth, truth_cost
+from core.directions.request import KINDS
 from core.inference import metrics
-from core.learning_contrast import contrast_cost, learn_contrast
-from core.learning_refusal import learn_refusal, refusal_cost
-from core.learning_truth import learn_truth, truth_cost
 from core.models.loading import Loaded
-from core.states import states
 from core.util.progress import Cost, Learning, Pace
 from core.util.resume import Notebook
 
@@ -61,7 +61,7 @@ def steps(
     method: str = "mean_difference",
     layer: int | None = None,
 ) -> Learning[Direction]:
-    """The same, a slice at a time, going on from what ``notes`` hold. ``method`` is one of :data:`core.methods.METHODS`; ``layer``
+    """The same, a slice at a time, going on from what ``notes`` hold. ``method`` is one of :data:`core.directions.methods.METHODS`; ``layer``
     is one to take instead of the best.
 
     Raises:

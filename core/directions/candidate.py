@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from core import tables
 from core.artefacts.direction import Direction
 from core.artefacts.store import Card
-from core.contrast import ContrastSet
+from core.directions import contrast_files
+from core.directions.activations import Stand
+from core.directions.contrast import ContrastSet
 from core.inference import metrics
 from core.inference.metrics import Bystanders
 from core.inference.teacher_forcing import score
 from core.models.loading import Loaded
 from core.recipes.language import Recipe, Term
-from core.states import Stand
 from core.steering.interventions import RowEdit, compile_recipe
 from core.steering.readings import gauge
 from core.util.progress import Learning, Slices
@@ -55,7 +55,7 @@ def draft(
         "width": loaded.width,
         "layer": 0,
         "method": method,
-        "contrast": tables.described(contrast),
+        "contrast": contrast_files.described(contrast),
         "template": "" if name == "truth" else str(loaded.template or loaded.tokenizer.chat_template),
     }
     card = Card(loaded.family.folder, "direction", name, loaded.family.name, loaded.checkpoint.name, details)

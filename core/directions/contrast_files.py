@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from core.contrast import SPLITS, ContrastError, ContrastSet, Item
+from core.directions.contrast import SPLITS, ContrastError, ContrastSet, Item
 
 #: What the column of the examples may be called, the first one found is taken.
 TEXTS = ("text", "statement", "instruction", "prompt")

@@ -1,0 +1,1 @@
+"""Learning a direction from a contrast: examples, methods, layer choice, controls, dose-response, its card."""
