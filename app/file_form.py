@@ -39,7 +39,7 @@ def take(pane: Pane, shelf: Shelf) -> None:
     went = _went()
 
     def exported(key: str | None, how: str) -> tuple[Any, Any]:
-        from core import exchange
+        from core.exchange import exchange
 
         def work() -> tuple[tuple[str, ...], str]:
             if not key:
@@ -62,7 +62,7 @@ def take(pane: Pane, shelf: Shelf) -> None:
         return sentence, key, gr.update(visible=own, value=f"Delete {name} for good"), gr.update(visible=own)
 
     def deleted(key: str | None, request: gr.Request) -> tuple[Any, ...]:
-        from core import exchange
+        from core.exchange import exchange
 
         said, _ = _tried(lambda: (exchange.remove(pane.engine.family, key or "").sentences, None))
         return said, *_hidden(2), *shelf.again(None), *_chat(pane, request)
@@ -99,7 +99,7 @@ def bring(pane: Pane, shelf: Shelf) -> None:
     went = _went()
 
     def brought(path: str | None, called: str, where: str, at: str, times: float | None, request: gr.Request) -> Any:
-        from core import exchange
+        from core.exchange import exchange
 
         def work() -> tuple[tuple[str, ...], str]:
             if not path:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import torch
 
-from core import baking, exchange
+from core import baking
 from core.arguments import Arguments
 from core.errors import UsageError
+from core.exchange import exchange
 from core.families import registry
 from core.models import loading
 

@@ -21,11 +21,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from safetensors.numpy import save_file
 
-from core import exchange
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.directions import card
 from core.errors import TillerError
+from core.exchange import exchange
 from core.exchanging import bring, take
 from core.families import registry
 from core.families.checkpoint import Family

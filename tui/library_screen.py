@@ -195,13 +195,13 @@ class LibraryScreen(Place):
         return True
 
     def _bring(self, path: Path, checkpoint: str, name: str, layer: int | None, scale: float) -> str:
-        from core import exchange
+        from core.exchange import exchange
 
         assert self.engine is not None
         return " ".join(exchange.bring(self.engine.family, checkpoint, path, name, layer, scale).sentences)
 
     def _take(self, text: str) -> str:
-        from core import exchange
+        from core.exchange import exchange
 
         entry = self._entry()
         assert self.engine is not None
@@ -210,7 +210,7 @@ class LibraryScreen(Place):
         return f"Written to {done.path}"
 
     def _delete(self, choice: str | None) -> None:
-        from core import exchange
+        from core.exchange import exchange
 
         if choice != "delete" or self.engine is None:
             return

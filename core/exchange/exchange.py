@@ -17,18 +17,18 @@ from typing import Any
 
 import numpy as np
 
-from core import controlvectors, vectorfiles
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.artefacts.store import Array, Card
 from core.directions import library
 from core.directions.candidate import VERSION
 from core.errors import TillerError
+from core.exchange import gguf, vector_files
+from core.exchange.vector_files import Vectors
 from core.families.checkpoint import Checkpoint, Family
 from core.models import loading, shapes
 from core.recipes.language import RecipeError, layers_text, parse
 from core.util.files import write_bytes
-from core.vectorfiles import Vectors
 
 #: What a direction can be written as.
 KINDS = (".gguf", ".safetensors")
@@ -62,7 +62,7 @@ def bring(family: Family, checkpoint: str, path: Path, name: str, layer: int | N
         ExchangeError, StoreError: one sentence; nothing was written.
     """
     _check_name(name)
-    found = vectorfiles.read(path)
+    found = vector_files.read(path)
     target = _target(family, checkpoint, found)
     existing = store.find(family.name, target.name, "direction", name, family.folder)
     if existing is not None:
@@ -333,7 +333,7 @@ def _control_vector(direction: Direction, target: Checkpoint) -> bytes:
     names = ("name", "family", "checkpoint", "fingerprint", "layer", "method")
     kept = {name: card.details.get(name) for name in names}
     vectors = {at: vector for at, vector in enumerate(direction.vectors) if at and vector.any()}
-    return controlvectors.to_bytes(vectors, shape.kind, kept)
+    return gguf.to_bytes(vectors, shape.kind, kept)
 
 
 def _tensors(direction: Direction) -> dict[str, Array]:

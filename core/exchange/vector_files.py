@@ -3,7 +3,7 @@
 What a file is follows from its first bytes, not from its name:
 
 - Tiller's own artefacts (:mod:`core.artefacts.store`), with class means and all that was measured;
-- GGUF control vectors (:mod:`core.controlvectors`);
+- GGUF control vectors (:mod:`core.exchange.gguf`);
 - safetensors with ``direction.N`` [width] (repeng's ``ControlVector.directions``) or ``layer_activations.N`` [width] (steering-vectors'
   ``SteeringVector.layer_activations``), or with one tensor, [width] or [layers, width]. Layer N is what leaves block N, counted from 0,
   in both libraries and here. They keep such vectors in pickles; this is how to write one where it was made::
@@ -31,11 +31,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from core import controlvectors
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.artefacts.store import Array
 from core.errors import StoreError
+from core.exchange import gguf
 
 _LAYER = re.compile(r"(direction|layer_activations)\.([0-9]{1,6})")
 _MAKERS = {"direction": "repeng's safetensors", "layer_activations": "steering-vectors' safetensors"}
@@ -75,8 +75,8 @@ def read(path: Path) -> Vectors:
         raise StoreError(f"{path} cannot be read ({error.strerror}); check its name.") from error
     if start == _POINTER:
         raise StoreError(f"{path.name} is a Git LFS pointer, not the file itself; run git lfs pull.")
-    if start.startswith(controlvectors.MAGIC):
-        control = controlvectors.read(path)
+    if start.startswith(gguf.MAGIC):
+        control = gguf.read(path)
         found = Vectors("a GGUF control vector", control.vectors, hint=control.hint, card=control.card)
     elif start.startswith(_TORCH):
         found = _rows(path, _unpacked(path), "a tensor of torch.save")

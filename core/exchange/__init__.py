@@ -1,0 +1,1 @@
+"""Directions in and out of other programs' files (GGUF, safetensors, torch.save)."""
