@@ -9,12 +9,13 @@ from typing import Any
 import gradio as gr
 
 from app.pane import Pane, told
-from core import cells, transfers
 from core.display import svg
 from core.errors import TillerError
 from core.jobs import JobView
-from core.tasks import choices, parted
-from core.transfers import MEASURES, Report
+from core.transfer import matrix
+from core.transfer import report as transfers
+from core.transfer.report import MEASURES, Report
+from core.transfer.task import choices, parted
 
 #: A handler that answers at once, and is no part of the API.
 AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
@@ -61,16 +62,16 @@ class Board:
         if report is None:
             return self._nothing(_progress(job) or f"<p>{_EMPTY}</p>", about, running)
         measure = measure if measure in MEASURES[report.kind] else "cosine"
-        first = cells.opening(report)
+        first = matrix.opening(report)
         source, target = (
             source if source in report.sources else first[0],
             target if target in report.targets else first[1],
         )
-        known = cells.measures(report)[measure]
-        drawn = svg.lines(f"{source} → {target}", "layer", "value", cells.curves(report, source, target))
+        known = matrix.measures(report)[measure]
+        drawn = svg.lines(f"{source} → {target}", "layer", "value", matrix.curves(report, source, target))
         old = self.pane.engine.carrying.stale(about)
         return [
-            gr.update(choices=[(each.title, name) for name, each in cells.measures(report).items()], value=measure),
+            gr.update(choices=[(each.title, name) for name, each in matrix.measures(report).items()], value=measure),
             gr.update(choices=list(report.sources), value=source),
             gr.update(choices=list(report.targets), value=target),
             _progress(job) + (_wrong(old) if old else ""),
@@ -117,7 +118,7 @@ class Board:
         report = self._report(about)
         if report is None or source is None or target is None:
             return gr.skip(), gr.skip()
-        return self.pane.use_in_chat(cells.chat(self.pane.settings(request), report, source, target), request)
+        return self.pane.use_in_chat(matrix.chat(self.pane.settings(request), report, source, target), request)
 
 
 def build(pane: Pane) -> None:
@@ -149,7 +150,7 @@ def _matrix(report: Report, measure: str, source: str, target: str) -> str:
     """The matrix; every value stands in its cell as text, the chosen one has a frame."""
     head = "".join(f"<th>{html.escape(name)}</th>" for name in report.targets)
     rows = []
-    for line in cells.matrix(report, measure):
+    for line in matrix.matrix(report, measure):
         found = []
         for shade in line:
             colours = shade.colours
@@ -166,7 +167,7 @@ def _matrix(report: Report, measure: str, source: str, target: str) -> str:
 def _cell(report: Report, source: str, target: str) -> str:
     rows = "".join(
         f"<tr><th>{html.escape(label)}</th><td>{html.escape(words)}</td></tr>"
-        for label, words in cells.said(report, source, target)
+        for label, words in matrix.said(report, source, target)
     )
     recipe = html.escape(
         report.cell(source, target).recipe or "none: it would have to be added more than ten times over"
@@ -179,7 +180,7 @@ def _cell(report: Report, source: str, target: str) -> str:
 
 def _checks(report: Report) -> str:
     found = []
-    for line, parts in cells.findings(report):
+    for line, parts in matrix.findings(report):
         listed = "".join(f"<li>{html.escape(part)}</li>" for part in parts)
         found.append(f"<details><summary>{html.escape(line)}</summary><ul>{listed}</ul></details>")
     return f"<h3>The paper's finding</h3>{''.join(found)}"

@@ -7,19 +7,19 @@ import threading
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from core import cells
 from core.artefacts import store
 from core.errors import TillerError
 from core.families import registry
 from core.families.checkpoint import Family
 from core.jobs import Job, JobView
-from core.tasks import Task, parted
+from core.transfer import matrix
+from core.transfer.task import Task, parted
 from core.util.progress import Pace, Step
 
 if TYPE_CHECKING:
     from core.engine import Engine
     from core.models.loading import Loaded
-    from core.transfers import Report
+    from core.transfer.report import Report
     from core.worker import Worker
 
 _log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class Carrying:
         self._gate = threading.Lock()
 
     def start(self, about: str) -> Job:
-        """Make the report on one of :func:`core.tasks.choices`; while it is being made, that one. It goes on from an earlier try."""
+        """Make the report on one of :func:`core.transfer.task.choices`; while it is being made, that one. It goes on from an earlier try."""
         with self._gate:
             present = self._jobs.get(about)
             if present is not None and not present.view.over:
@@ -70,7 +70,7 @@ class Carrying:
         except TillerError:
             # A family that was named by its folder is not found by its name: nothing is known of it.
             return ""
-        return cells.stale(task)
+        return matrix.stale(task)
 
     def _run(self, job: Job, about: str) -> None:
         work: Generator[Step, None, Report] | None = None
@@ -96,8 +96,8 @@ class Carrying:
                 self._engine.call(lambda _worker: work.close())
 
     def _begin(self, worker: Worker, about: str) -> Generator[Step, None, Report]:
-        from core import transfer
         from core.models.pool import Shelf
+        from core.transfer import measure
 
         task = self.task(about)
         beside = Shelf(task.other, self._engine.placing) if task.other is not None else None
@@ -105,15 +105,15 @@ class Carrying:
         def load(family: Family, name: str) -> Loaded:
             return beside.get(name) if beside is not None and family == task.other else worker.load(name)
 
-        return transfer.steps(task, load)
+        return measure.steps(task, load)
 
     def _all(self, job: Job, work: Generator[Step, None, Report], about: str) -> bool:
         """Whether it came to its end."""
 
         def begin(_worker: Worker) -> int:
-            from core import transfer
+            from core.transfer import measure
 
-            return transfer.expected(self.task(about))
+            return measure.expected(self.task(about))
 
         pace = Pace(self._engine.call(begin).result())
         while not job.cancelled.is_set():

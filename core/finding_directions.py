@@ -1,6 +1,6 @@
 """Findings 2 and 3 of the report: truth directions are alike and transfer, refusal directions are not and do so in part.
 
-The checks are those of :mod:`core.claims`; the controls are judged by the same thresholds.
+The checks are those of :mod:`core.transfer.checks`; the controls are judged by the same thresholds.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ import math
 import re
 from collections.abc import Sequence
 
-from core import claims
 from core.artefacts.store import Card
-from core.claims import AS_WELL, SIMILAR, Check, Part
 from core.display import svg
 from core.display.svg import Interval
 from core.report import Drawing, Finding
 from core.stats.rates import Rate, at_least, at_most, less, short
 from core.stats.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict
-from core.transfers import MEASURES, PROFILES, SCALINGS, Classes, Report
+from core.transfer import checks
+from core.transfer.checks import AS_WELL, SIMILAR, Check, Part
+from core.transfer.report import MEASURES, PROFILES, SCALINGS, Classes, Report
 from core.truth_probe import SHUFFLES, Probe
 from core.util.table import Table
 
@@ -82,7 +82,7 @@ def refusal(report: Report, post: str, cards: Sequence[Card]) -> Finding:
 
 
 def _check(report: Report, post: str) -> Check:
-    return next(each for each in claims.checks(report) if each.post == post)
+    return next(each for each in checks.checks(report) if each.post == post)
 
 
 def _parts(report: Report, check: Check) -> tuple[Verdict, ...]:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import torch
 
-from core import confidence, facts, knowledge, report, report_pages, tasks, transfer, typed
+from core import confidence, facts, knowledge, report, report_pages, typed
 from core.arguments import Arguments
 from core.artefacts import store
 from core.comparing import Pair
@@ -39,8 +39,10 @@ from core.parts import PARTS, Order
 from core.report import Finding, Report, ReportError, unmeasured
 from core.skiff.proves import OPENING
 from core.stats.verdicts import Verdict
-from core.tasks import Task
-from core.transfers import Report as Transferred
+from core.transfer import measure
+from core.transfer import task as tasks
+from core.transfer.report import Report as Transferred
+from core.transfer.task import Task
 from core.truth_probe import Probe, probe
 from core.util.files import write_bytes
 from core.util.progress import Step
@@ -204,7 +206,7 @@ class Maker:
         def load(_family: Family, name: str) -> Loaded:
             return self.shelf.get(name)
 
-        return self._done(transfer.steps(task, load), about)
+        return self._done(measure.steps(task, load), about)
 
     def _confidence(self) -> Finding:
         names = [each.name for each in self.family.path(self.post)]

@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 import torch
 
-from core import cells, claims, tasks, transfer, typed
+from core import typed
 from core.arguments import Arguments
 from core.artefacts import store
 from core.errors import UsageError
@@ -22,8 +22,11 @@ from core.models.loading import Loaded
 from core.models.placement import Placing
 from core.models.pool import Shelf
 from core.stats.rates import percentile, short
-from core.tasks import ABOUT, Task
-from core.transfers import MEASURES, SCALINGS, Report
+from core.transfer import checks, matrix
+from core.transfer import measure as transfer
+from core.transfer import task as tasks
+from core.transfer.report import MEASURES, SCALINGS, Report
+from core.transfer.task import ABOUT, Task
 from core.util.files import write_bytes
 from core.util.progress import Pace, duration
 
@@ -65,7 +68,7 @@ def run(arguments: list[str]) -> int:
 
 def _pair(report: Report, options: argparse.Namespace) -> tuple[str, str]:
     """Whose layers are shown: source and target."""
-    first = cells.opening(report)
+    first = matrix.opening(report)
     source, target = options.source_checkpoint or first[0], options.checkpoint or first[1]
     for name, known, option in ((source, report.sources, "--source"), (target, report.targets, "--checkpoint")):
         if name not in known:
@@ -161,7 +164,7 @@ def lines(report: Report, pair: tuple[str, str]) -> Iterator[str]:
     for way, told in report.maps().items():
         yield f"map {way}: R² by layer {', '.join(short(each) for each in told['r2'])} ({', '.join(sorted(set(told['methods'])))})"
     yield ""
-    for check in claims.checks(report):
+    for check in checks.checks(report):
         yield str(check)
         yield from (f"    {part}" for part in check.parts)
 
@@ -209,5 +212,5 @@ def document(report: Report) -> dict[str, object]:
     """A report as plain values, for ``--json``."""
     details = dict(report.card.details)
     profiles = {name: values.tolist() for name, values in report.profiles.items()}
-    verdicts = [{**asdict(check), "verdict": check.verdict} for check in claims.checks(report)]
+    verdicts = [{**asdict(check), "verdict": check.verdict} for check in checks.checks(report)]
     return {**details, "profiles": profiles, "checks": verdicts}

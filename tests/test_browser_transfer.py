@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, expect
 from core.artefacts import store
 from core.carrying import Carrying
 from core.engine import Engine
-from core.tasks import Sizes, Task
+from core.transfer.task import Sizes, Task
 
 expect.set_options(timeout=60_000)
 SIZES = Sizes(statements=3, choosing=3, requests=2, reply=4, controls=2, control_statements=2, control_requests=2)
@@ -80,7 +80,7 @@ def test_a_direction_is_carried_and_tried_in_chat(chromium: Browser, server: Ser
 
 
 def _recipe(server: Served) -> str:
-    from core import transfers
+    from core.transfer import report as transfers
 
     report = transfers.find(server.engine.family, "truth")
     assert report is not None

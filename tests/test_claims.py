@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core import claims
 from core.artefacts.store import Card
 from core.stats.rates import Rate, at_least, at_most, less, percentile, short, together
-from core.transfers import Report
+from core.transfer import checks
+from core.transfer.report import Report
 
 
 def report(
@@ -79,7 +79,7 @@ def report(
 def test_a_finding_holds_does_not_or_is_inconclusive(
     about: str, cosine: float, elsewhere: int, own: int, n: int, verdict: str
 ) -> None:
-    (check,) = claims.checks(report(about, cosine, elsewhere, own, n))
+    (check,) = checks.checks(report(about, cosine, elsewhere, own, n))
     assert check.verdict == verdict
     assert (check.base, check.post) == ("base", "post")
     assert str(check).endswith(verdict)
@@ -87,15 +87,15 @@ def test_a_finding_holds_does_not_or_is_inconclusive(
 
 
 def test_a_cosine_is_judged_by_its_ceiling() -> None:
-    (check,) = claims.checks(report("truth", 0.5, 95, 95, ceiling=0.6))
+    (check,) = checks.checks(report("truth", 0.5, 95, 95, ceiling=0.6))
     assert check.parts[0].value == pytest.approx(0.5 / 0.6)
     assert check.parts[0].verdict == "holds"
-    (check,) = claims.checks(report("truth", 0.1, 95, 95, ceiling=0.2))
+    (check,) = checks.checks(report("truth", 0.1, 95, 95, ceiling=0.2))
     assert check.parts[0].verdict == check.verdict == "inconclusive"
 
 
 def test_a_direction_that_does_no_more_than_controls_transfers_nothing() -> None:
-    (check,) = claims.checks(report("truth", 0.9, 2, 2, n=400))
+    (check,) = checks.checks(report("truth", 0.9, 2, 2, n=400))
     above = [part for part in check.parts if "controls" in part.what]
     assert [part.verdict for part in above] == ["does not hold", "does not hold"]
 

@@ -20,7 +20,7 @@ from test_blame import live
 from test_core_engine import answers, chat, ids, until_end
 from test_quantized import IDS, KINDS, gradient, unpack, wide
 
-from core import blame_study, confidence_cli, knowledge, lineup, tasks, transfer
+from core import blame_study, confidence_cli, knowledge, lineup
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.blame_report import Ask
@@ -38,6 +38,8 @@ from core.models.pool import Shelf
 from core.precompute import precompute
 from core.recipes.language import parse
 from core.steering.interventions import compile_recipe
+from core.transfer import measure
+from core.transfer import task as tasks
 from core.undo import undo
 from core.util.progress import finished
 
@@ -366,7 +368,7 @@ def test_the_report_of_a_transfer_is_the_cpus(tmp_path: Path, monkeypatch: pytes
             return kept[name]
 
         task = tasks.Task(family, "truth", store.user_folder(), None, test_transfer.SIZES)
-        found.append(finished(transfer.steps(task, load)))  # type: ignore[arg-type]
+        found.append(finished(measure.steps(task, load)))  # type: ignore[arg-type]
     one, other = found
     assert set(one.profiles) == set(other.profiles)
     for name, values in one.profiles.items():

@@ -38,7 +38,7 @@ from core.report import Finding, Report, ReportError, unmeasured
 from core.stats import verdicts
 from core.stats.rates import Rate
 from core.stats.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE
-from core.transfers import Report as Transferred
+from core.transfer.report import Report as Transferred
 from core.truth_probe import Probe
 from core.util.table import Table
 

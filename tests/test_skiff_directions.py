@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from test_claims import report
 
-from core import tasks, transfers
 from core.families import registry
 from core.skiff import directions_card as cards
 from core.skiff import measure_directions
@@ -16,6 +15,8 @@ from core.skiff.directions_card import PROBES, REFUSAL, TRUTH, directions_card
 from core.skiff.evaluate import _parser
 from core.skiff.rates import Figure, at_least, at_most, count, repeated
 from core.skiff.subjects import Subjects
+from core.transfer import report as transfers
+from core.transfer import task
 
 
 def test_the_card_holds_every_figure_with_its_interval_and_what_falls_short() -> None:
@@ -71,7 +72,7 @@ def test_what_was_carried_from_a_family_that_is_not_there_is_left_out_and_said(
     found = measure_directions._mapped(Subjects(skiff))
     assert {(each.kind, each.other) for each in found} == {("truth", "skiff-small"), ("refusal", "skiff-small")}
     assert "truth from nowhere is left out of the card: There is no family 'nowhere'" in capsys.readouterr().out
-    monkeypatch.setattr(tasks, "VERSION", tasks.VERSION + 1)
+    monkeypatch.setattr(task, "VERSION", task.VERSION + 1)
     assert measure_directions._mapped(Subjects(skiff)) == []
     assert "run launch.py transfer --from skiff-small again" in capsys.readouterr().out
 

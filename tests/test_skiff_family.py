@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from core import transfers
 from core.artefacts import store
 from core.chat.answers import Answer, fold
 from core.chat.settings import Column, Sampling, Settings
@@ -17,6 +16,7 @@ from core.families import registry
 from core.inference.reply_classes import score
 from core.recipes.language import parse
 from core.skiff import heldout
+from core.transfer import report as transfers
 
 SKIFF, SMALL = (store.SHIPPED / name for name in ("skiff", "skiff-small"))
 LIMIT = 9_000_000

@@ -14,7 +14,7 @@ import tiny
 import torch
 from transformers import LlamaConfig
 
-from core import alignments, cells, layer_maps, nudges, pushes, tasks, transfer, transferring, transfers
+from core import transferring
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.carrying import Carrying
@@ -35,11 +35,15 @@ from core.models import loading
 from core.models.hooks import hooked
 from core.models.loading import Loaded
 from core.models.memory import Room
-from core.nudges import Judged
 from core.recipes.language import parse
 from core.steering.interventions import compile_recipe
-from core.tasks import Sizes, Task
-from core.transfers import Report
+from core.transfer import alignment, cross_steering, layer_maps, measure, truth_intervention
+from core.transfer import matrix as cells
+from core.transfer import report as transfers
+from core.transfer import task as tasks
+from core.transfer.report import Report
+from core.transfer.task import Sizes, Task
+from core.transfer.truth_intervention import Judged
 from core.util.progress import finished
 
 SIZES = Sizes(statements=4, choosing=3, requests=3, reply=5, controls=2, control_statements=2, control_requests=2)
@@ -121,7 +125,7 @@ def reports(family: Family, load: Loader, data: Path, tmp_path_factory: pytest.T
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TILLER_DATA", str(data))
         patch.setenv("TILLER_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return {about: finished(transfer.steps(task(family, about), load)) for about in tasks.ABOUT}  # type: ignore[arg-type]
+        return {about: finished(measure.steps(task(family, about), load)) for about in tasks.ABOUT}  # type: ignore[arg-type]
 
 
 # --------------------------------------------------------------------------------------------------------------- reading
@@ -129,9 +133,9 @@ def reports(family: Family, load: Loader, data: Path, tmp_path_factory: pytest.T
 
 def test_a_reading_is_what_one_prompt_at_a_time_gives(family: Family, load: Loader) -> None:
     loaded, examples = load(family, "chat"), contrast.load(family, "truth")
-    texts = transfer.texts_of(examples)
-    prompts = transfer.prompts_of(loaded, "truth", texts.texts)
-    found = finished(alignments.read(loaded, prompts, -1, alignments.weights(texts), rows=5))
+    texts = measure.texts_of(examples)
+    prompts = measure.prompts_of(loaded, "truth", texts.texts)
+    found = finished(alignment.read(loaded, prompts, -1, alignment.weights(texts), rows=5))
     single = torch.cat([states(loaded, [prompt], 1) for prompt in prompts])[:, 0].double().numpy()
     expected = single[texts.learn & texts.labels].mean(0) - single[texts.learn & ~texts.labels].mean(0)
     np.testing.assert_allclose(found.vectors, expected, rtol=1e-5, atol=1e-5)
@@ -142,8 +146,8 @@ def test_a_reading_is_what_one_prompt_at_a_time_gives(family: Family, load: Load
 
 
 def test_shuffled_labels_say_nothing_of_the_true_ones(family: Family) -> None:
-    texts = transfer.texts_of(contrast.load(family, "truth"))
-    shuffled = alignments.weights(texts)["shuffled"]
+    texts = measure.texts_of(contrast.load(family, "truth"))
+    shuffled = alignment.weights(texts)["shuffled"]
     assert (shuffled[:, ~texts.learn] == 0).all()
     np.testing.assert_allclose([rows[rows > 0].sum() for rows in shuffled], 1)
     # In states of which nothing is known but the class, such a direction sees next to nothing, whichever way it was dealt.
@@ -155,10 +159,10 @@ def test_shuffled_labels_say_nothing_of_the_true_ones(family: Family) -> None:
 
 def test_a_probe_has_never_seen_the_category_it_is_tried_on(family: Family, load: Loader) -> None:
     loaded, examples = load(family, "chat"), contrast.load(family, "truth")
-    texts = transfer.texts_of(examples)
-    prompts = transfer.prompts_of(loaded, "truth", texts.texts)
-    reading = finished(alignments.read(loaded, prompts, -1, alignments.weights(texts), rows=64))
-    hits, recentred = finished(alignments.probed(loaded, prompts, -1, texts, [reading], reading, rows=7))
+    texts = measure.texts_of(examples)
+    prompts = measure.prompts_of(loaded, "truth", texts.texts)
+    reading = finished(alignment.read(loaded, prompts, -1, alignment.weights(texts), rows=64))
+    hits, recentred = finished(alignment.probed(loaded, prompts, -1, texts, [reading], reading, rows=7))
     single = states(loaded, prompts, 1)[:, 0].double().numpy()
     for layer in range(loaded.anatomy.layers):
         right = 0
@@ -173,19 +177,19 @@ def test_a_probe_has_never_seen_the_category_it_is_tried_on(family: Family, load
 
 def test_many_categories_are_left_out_in_groups() -> None:
     names = [f"thing {index // 2}" for index in range(100)]
-    found = alignments.folds(names)
-    assert found.max() + 1 == alignments.FOLDS
+    found = alignment.folds(names)
+    assert found.max() + 1 == alignment.FOLDS
     assert all(found[index] == found[index + 1] for index in range(0, 100, 2))
 
 
-def reading(vectors: np.ndarray[Any, Any], noise: float, seed: int = 0) -> alignments.Reading:
+def reading(vectors: np.ndarray[Any, Any], noise: float, seed: int = 0) -> alignment.Reading:
     """A reading of one layer whose rows are ``vectors`` with noise, twice as much in a half."""
     rng = np.random.default_rng(seed)
 
     def rows(count: int, size: float) -> np.ndarray[Any, Any]:
         return vectors[None, None] + size * rng.standard_normal((count, 1, len(vectors)))
 
-    return alignments.Reading(
+    return alignment.Reading(
         {
             "full": rows(1, noise),
             "halves": rows(2 * 200, noise * np.sqrt(2)),
@@ -199,13 +203,13 @@ def test_the_ceiling_is_what_noise_leaves_and_the_null_what_chance_gives() -> No
     vector = np.random.default_rng(1).standard_normal(400)
     vector *= 20 / np.linalg.norm(vector)
     clear, blurred = reading(vector, 0.01), reading(vector, 1.0)
-    assert alignments.ceiling(clear, clear)[0] == pytest.approx(1, abs=1e-3)
+    assert alignment.ceiling(clear, clear)[0] == pytest.approx(1, abs=1e-3)
     # A vector of length 20 with noise of length 20: two of them have the cosine 1/2 in the mean.
-    assert alignments.reliability(blurred)[0] == pytest.approx(0.5, abs=0.03)
-    assert alignments.ceiling(clear, blurred)[0] == pytest.approx(np.sqrt(0.5), abs=0.03)
+    assert alignment.reliability(blurred)[0] == pytest.approx(0.5, abs=0.03)
+    assert alignment.ceiling(clear, blurred)[0] == pytest.approx(np.sqrt(0.5), abs=0.03)
     # The 95th percentile of |cosine| of a random direction in 400 dimensions is 1.96 / 20.
-    assert alignments.null(clear, clear)[0] == pytest.approx(0.098, abs=0.015)
-    low, high = alignments.interval(clear, clear, 0, 1.0)
+    assert alignment.null(clear, clear)[0] == pytest.approx(0.098, abs=0.015)
+    low, high = alignment.interval(clear, clear, 0, 1.0)
     assert low == pytest.approx(1, abs=1e-3)
     assert high == 1
 
@@ -214,8 +218,8 @@ def test_one_huge_coordinate_does_not_carry_a_winsorised_cosine() -> None:
     rng = np.random.default_rng(2)
     one, other = rng.standard_normal(400), rng.standard_normal(400)
     one[7] = other[7] = 500
-    assert alignments.cosine(one, other) > 0.95
-    assert abs(alignments.cosine(alignments.winsorised(one), alignments.winsorised(other))) < 0.2
+    assert alignment.cosine(one, other) > 0.95
+    assert abs(alignment.cosine(alignment.winsorised(one), alignment.winsorised(other))) < 0.2
 
 
 # -------------------------------------------------------------------------------------------------------- truth is pushed
@@ -226,9 +230,9 @@ def test_verdicts_are_what_a_forward_pass_gives_with_the_vector_at_the_end(tmp_p
     """Read in a batch behind a beginning that is computed once (Gemma's windows: not), against one whole prompt at a time."""
     loaded = loading.load(registry.load(str(tiny.family(tmp_path / kind, kind, ("base",)))), "base", device="cpu")
     texts = ["Bread is food.", "Lodz is a city in Poland.", "A whale is a metal."]
-    asked = nudges.prepare(loaded, texts, SHOTS)
+    asked = truth_intervention.prepare(loaded, texts, SHOTS)
     vector = np.random.default_rng(3).standard_normal(tiny.WIDTH).astype(np.float32)
-    found = finished(nudges.verdicts(loaded, asked, [nudges.push(vector, 2)] * len(asked)))
+    found = finished(truth_intervention.verdicts(loaded, asked, [truth_intervention.push(vector, 2)] * len(asked)))
     for index, each in enumerate(asked):
         chances = [_chance(loaded, each, label, vector) for label in each.labels]
         assert found.margin[index] == pytest.approx(chances[0] - chances[1], abs=1e-5)
@@ -253,24 +257,27 @@ def _chance(loaded: Loaded, each: Judged, label: tuple[int, ...], vector: np.nda
 
 
 def test_the_effect_and_the_flips_of_a_push() -> None:
-    plain = nudges.Verdicts((0.8, 0.6, -0.2), (1.0, 1.0, 1.0))
-    pushed = nudges.Verdicts((-0.5, 0.1, -0.9), (0.9, 0.9, 0.9))
-    assert nudges.effect(plain, pushed, towards=False) == pytest.approx((-1.3 / 3 - 0.4) / (-1 - 0.4))
+    plain = truth_intervention.Verdicts((0.8, 0.6, -0.2), (1.0, 1.0, 1.0))
+    pushed = truth_intervention.Verdicts((-0.5, 0.1, -0.9), (0.9, 0.9, 0.9))
+    assert truth_intervention.effect(plain, pushed, towards=False) == pytest.approx((-1.3 / 3 - 0.4) / (-1 - 0.4))
     # Two statements were called true; one of them is called false now.
-    assert nudges.flips(plain, pushed, towards=False) == transfers.Rate(1, 2)
-    assert nudges.mass_left(plain, pushed) == pytest.approx(0.9)
-    broken = nudges.Verdicts((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
-    assert nudges.effect(nudges.Verdicts((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)), broken, towards=True) == 0
+    assert truth_intervention.flips(plain, pushed, towards=False) == transfers.Rate(1, 2)
+    assert truth_intervention.mass_left(plain, pushed) == pytest.approx(0.9)
+    broken = truth_intervention.Verdicts((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+    assert (
+        truth_intervention.effect(truth_intervention.Verdicts((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)), broken, towards=True)
+        == 0
+    )
 
 
 def test_strengths_at_equal_norm_and_at_equal_projection() -> None:
     own, other = np.array([3.0, 0.0]), np.array([0.6, 0.8])
-    made = pushes.scaled(other, own, 2.0)
+    made = cross_steering.scaled(other, own, 2.0)
     assert np.linalg.norm(made["norm"]) == pytest.approx(6)
     assert made["projection"] @ own / 3 == pytest.approx(6)
     # With a cosine of .1 ten times the norm would be needed.
-    assert set(pushes.scaled(np.array([0.1, 1.0]), own, 2.0)) == {"norm"}
-    assert pushes.scaled(np.zeros(2), own, 2.0) == {}
+    assert set(cross_steering.scaled(np.array([0.1, 1.0]), own, 2.0)) == {"norm"}
+    assert cross_steering.scaled(np.zeros(2), own, 2.0) == {}
 
 
 # ---------------------------------------------------------------------------------------------------------------- sweeps
@@ -342,9 +349,9 @@ def test_a_cell_says_the_recipe_that_does_what_it_measured(
     own = direction(family, "chat", "refusal")
     assert edit.site == ("leave", own.card.layer)
     assert np.linalg.norm(edit.vector) == pytest.approx(known.strength * own.gap(own.card.layer), rel=0.01)
-    assert alignments.cosine(
-        edit.vector, direction(family, "base", "refusal").vectors[own.card.layer]
-    ) == pytest.approx(1)
+    assert alignment.cosine(edit.vector, direction(family, "base", "refusal").vectors[own.card.layer]) == pytest.approx(
+        1
+    )
     assert reports["truth"].cell("base", "chat").recipe.startswith("-")
 
 
@@ -377,14 +384,14 @@ def test_a_report_is_kept_as_long_as_it_belongs_to_what_is_there(
 def test_work_goes_on_where_it_was_interrupted(reports: dict[str, Report], family: Family) -> None:
     again = replace(task(family, "truth"), sizes=replace(SIZES, controls=1), root=store.user_folder() / "elsewhere")
     first = Loader()
-    work = transfer.steps(again, first)
+    work = measure.steps(again, first)
     for step in work:
         if "controls on base" in step.sentence:
             break
     work.close()
     assert not again.path.exists()
     second = Loader()
-    new = {step.sentence for step in transfer.steps(again, second) if not step.remembered}
+    new = {step.sentence for step in measure.steps(again, second) if not step.remembered}
     # What the base was asked before is not asked again, nor is anything read again.
     assert not any(
         sentence.startswith(("Reading", "Pushing base", "Asking base", "Choosing a strength for base"))
@@ -401,7 +408,7 @@ def test_what_cannot_be_carried_is_said(reports: dict[str, Report], family: Fami
     tiny.contrast(bare.folder)
     missing = r"base has no direction 'truth' to carry; run launch\.py precompute --family bare"
     with pytest.raises(TillerError, match=missing):
-        next(transfer.steps(task(bare, "truth"), Loader()))
+        next(measure.steps(task(bare, "truth"), Loader()))
     path = task(family, "truth").path
     with pytest.raises(TillerError, match="not a direction"):
         load_direction(path)
@@ -448,7 +455,7 @@ def test_models_read_the_same_places_whatever_their_tokens(family: Family, wider
 
 
 def test_another_familys_direction_is_mapped_and_steers(family: Family, wider: Family, load: Loader) -> None:
-    report = finished(transfer.steps(task(family, "refusal", wider), load))
+    report = finished(measure.steps(task(family, "refusal", wider), load))
     assert report.sources == ("base", "chat", "wide/base", "wide/chat")
     assert report.other == "wide"
     assert cells.opening(report) == ("wide/chat", "chat")
@@ -489,7 +496,7 @@ def test_what_came_from_another_family_is_offered_told_stale_and_measured_again(
 ) -> None:
     monkeypatch.setenv("TILLER_DATA", str(tmp_path))
     assert tasks.choices(family) == ("truth", "refusal")
-    finished(transfer.steps(task(family, "truth", wider), load))
+    finished(measure.steps(task(family, "truth", wider), load))
     assert tasks.choices(family) == ("truth", "refusal", "truth from wide")
     listed = {each.title: each.row[:4] for each in library.entries(family) if each.checkpoint == "shared"}
     assert listed["truth (transfer from wide, yours)"] == ("truth", "transfer", "shared", "from wide")
@@ -594,6 +601,6 @@ def test_mistakes_on_the_command_line(arguments: list[str], sentence: str) -> No
 
 def test_encode_of_statements_begins_with_bos(family: Family, load: Loader) -> None:
     loaded = load(family, "chat")
-    (prompt,) = transfer.prompts_of(loaded, "truth", ["Bread is food."])
+    (prompt,) = measure.prompts_of(loaded, "truth", ["Bread is food."])
     assert prompt == encode(loaded, "<s>Bread is food.")
     assert lay_out(loaded, [prompt]).masks["all"][0, 0, 0] == 0  # type: ignore[index]

@@ -8,12 +8,12 @@ import pytest
 from textual.widgets import DataTable
 from transformers import LlamaConfig
 
-from core import transfer
 from core.artefacts import store
 from core.carrying import Carrying
 from core.families import registry
 from core.models import loading
-from core.tasks import Sizes, Task
+from core.transfer import measure
+from core.transfer.task import Sizes, Task
 from core.util.progress import finished
 from tests import tiny
 from tests.terminal import running, shows, until
@@ -48,7 +48,7 @@ async def test_what_came_from_another_family_is_one_of_the_directions(
             tiny.direction(folder, name, "truth", seed=seed, position={"offset": -1, "of": "statement"}, template="")
     flat = registry.load(str(folder))
     task = Task(toy, "truth", store.user_folder(), flat, sizes=SIZES)
-    finished(transfer.steps(task, lambda whose, name: loading.load(whose, name, device="cpu")))
+    finished(measure.steps(task, lambda whose, name: loading.load(whose, name, device="cpu")))
     async with running(family, size=(100, 50), tokens=4) as (app, pilot):
         await pilot.press("f4", "d", "d")
         await shows(app, pilot, "truth from flat: cosine")

@@ -14,9 +14,9 @@ from core.chat.screens import tab
 from tui.place import Place
 
 if TYPE_CHECKING:
-    from core.cells import Shade
     from core.jobs import JobView
-    from core.transfers import Report
+    from core.transfer.matrix import Shade
+    from core.transfer.report import Report
 
 _BAR = 10
 _WATCH_EVERY = 0.5
@@ -72,15 +72,15 @@ class TransferScreen(Place):
 
     def opened(self) -> None:
         """Draw the report as it is now."""
-        from core import transfers
         from core.errors import TillerError
-        from core.tasks import parted
+        from core.transfer import report
+        from core.transfer.task import parted
 
         if self.engine is None:
             return
         problem = ""
         try:
-            self.report = transfers.find(self.engine.family, *parted(self.about))
+            self.report = report.find(self.engine.family, *parted(self.about))
             problem = self.engine.carrying.stale(self.about) if self.report else ""
         except TillerError as error:
             self.report, problem = None, str(error)
@@ -97,9 +97,9 @@ class TransferScreen(Place):
         self._watch()
 
     def _draw(self, report: Report) -> None:
-        from core import cells
+        from core.transfer import matrix
 
-        known = cells.measures(report)
+        known = matrix.measures(report)
         self.measure = self.measure if self.measure in known else "cosine"
         chosen = known[self.measure]
         self.what.update(
@@ -109,13 +109,13 @@ class TransferScreen(Place):
                 ("\nfrom ↓ to → · PgDn and PgUp scroll", "$quiet"),
             )
         )
-        rows = [[self._label(shade) for shade in line] for line in cells.matrix(report, self.measure)]
+        rows = [[self._label(shade) for shade in line] for line in matrix.matrix(report, self.measure)]
         self.table.add_column("", width=max(len(name) for name in report.sources))
         for column, name in enumerate(report.targets):
             self.table.add_column(name, width=max(len(name), *(len(row[column].plain) for row in rows)))
         for source, row in zip(report.sources, rows, strict=True):
             self.table.add_row(Content(source), *row)
-        source, target = cells.opening(report)
+        source, target = matrix.opening(report)
         self.table.move_cursor(row=report.sources.index(source), column=report.targets.index(target) + 1)
         self._tell()
         # The cursor brings its own line into view; what the matrix shows stands above it.
@@ -147,15 +147,15 @@ class TransferScreen(Place):
 
     def on_data_table_cell_selected(self, _event: DataTable.CellSelected) -> None:
         """Try the cell in Chat."""
-        from core import cells
         from core.chat.session import Session
         from core.errors import TillerError
+        from core.transfer import matrix
 
         where = self._where()
         if self.report is None or where is None:
             return
         try:
-            settings = cells.chat(self.board.chat.settings, self.report, *where)
+            settings = matrix.chat(self.board.chat.settings, self.report, *where)
         except TillerError as error:
             self.say(f"✗ {error}", wrong=True)
             return
@@ -172,18 +172,18 @@ class TransferScreen(Place):
         return self.report.sources[row], self.report.targets[column - 1]
 
     def _tell(self) -> None:
-        from core import cells
+        from core.transfer import matrix
 
         where = self._where()
         if self.report is None or where is None:
             return
         source, target = where
         found = [(f"{source} → {target}\n", "bold")]
-        for label, words in cells.said(self.report, source, target):
+        for label, words in matrix.said(self.report, source, target):
             found += [(f"{label}: ", "$quiet"), (f"{words}\n", "")]
-        for name, values, _ in cells.curves(self.report, source, target):
+        for name, values, _ in matrix.curves(self.report, source, target):
             found += [(f"{name}, layer 0 to {len(values) - 1}: ", "$quiet"), (f"{_by_layer(values)}\n", "")]
-        for line, parts in cells.findings(self.report):
+        for line, parts in matrix.findings(self.report):
             found += [(f"\n{line}\n", "bold"), *((f"  {part}\n", "") for part in parts)]
         self.cell.update(Content.assemble(*found))
 
@@ -191,7 +191,7 @@ class TransferScreen(Place):
 
     def action_direction(self) -> None:
         """The next direction, those that were carried from other families after one's own."""
-        from core.tasks import choices
+        from core.transfer.task import choices
 
         if self.engine is not None:
             offered = choices(self.engine.family)
@@ -202,10 +202,10 @@ class TransferScreen(Place):
 
     def action_measure(self) -> None:
         """The next value that the matrix can show."""
-        from core import cells
+        from core.transfer import matrix
 
         if self.report is not None:
-            names = list(cells.measures(self.report))
+            names = list(matrix.measures(self.report))
             self.measure = names[(names.index(self.measure) + 1) % len(names)]
             self.opened()
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from core import claims
 from core.skiff.card import number
 from core.skiff.rates import Figure
 from core.stats.rates import short
-from core.transfers import Cell, Report
+from core.transfer import checks
+from core.transfer.report import Cell, Report
 
 #: Figures that explain others.
 UNKNOWN = "harmless requests as it is: says that it does not know"
@@ -31,7 +31,7 @@ def directions_card(
         lines += [f"## {section}", "", *_table([figure for figure in figures if figure.section == section]), ""]
     for report in reports.values():
         lines += [f"## Carrying {report.kind}", "", *_matrix(report), ""]
-        for check in claims.checks(report):
+        for check in checks.checks(report):
             lines += [f"**{check}**", "", *(f"- {part}" for part in check.parts), ""]
     for report in mapped:
         lines += [f"## Carrying {report.kind} from {report.other}", "", *_maps(report), ""]

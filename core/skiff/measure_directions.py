@@ -1,6 +1,6 @@
 """``launch.py evaluate --what directions``: what truth and refusal do when they are probed, added, removed and carried, with controls.
 
-The figures of carrying come from the transfer reports (:mod:`core.transfer`), which are made where they are not there or belong to other
+The figures of carrying come from the transfer reports (:mod:`core.transfer.measure`), which are made where they are not there or belong to other
 weights. Everything is told on test splits; strengths and layers are chosen on validation.
 """
 
@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from core import claims, tasks, transfer, transfers
 from core.artefacts import store
 from core.artefacts.direction import Direction
 from core.directions import contrast
@@ -32,8 +31,11 @@ from core.skiff.subjects import Said, Subjects
 from core.stats import bootstrap, permutation
 from core.stats.rates import short
 from core.steering.interventions import RowEdit, compile_recipe
-from core.tasks import Task
-from core.transfers import Report
+from core.transfer import checks, measure
+from core.transfer import report as transfers
+from core.transfer import task as tasks
+from core.transfer.report import Report
+from core.transfer.task import Task
 from core.util.progress import finished
 
 NAME = "directions.md"
@@ -54,7 +56,7 @@ def evaluate_directions(subjects: Subjects, card: bool) -> list[Figure]:
         print(_line(figure), flush=True)
         figures.append(figure)
     for report in reports.values():
-        for check in claims.checks(report):
+        for check in checks.checks(report):
             print(check, flush=True)
     if card:
         path = subjects.family.folder / NAME
@@ -70,7 +72,7 @@ def _report(subjects: Subjects, about: str) -> Report:
         compile_recipe(Recipe((Term("add", about),)), subjects.load(name), lambda kind, of: _stored(subjects, kind, of))
     there = tasks.fresh(task)
     print(f"Carrying {about}: {'measured before.' if there else 'a few minutes.'}", flush=True)
-    return there or finished(transfer.steps(task, lambda _family, name: subjects.load(name)))
+    return there or finished(measure.steps(task, lambda _family, name: subjects.load(name)))
 
 
 def _mapped(subjects: Subjects) -> list[Report]:
@@ -118,7 +120,7 @@ def probe_figures(subjects: Subjects) -> Iterator[Figure]:
     tested = dict.fromkeys(item.category for item in items if item.split == "test")
     for each in subjects.family.checkpoints:
         loaded, layer = subjects.load(each.name), direction(subjects, each.name, "truth").card.layer
-        prompts = transfer.prompts_of(loaded, "truth", [item.text for item in items])
+        prompts = measure.prompts_of(loaded, "truth", [item.text for item in items])
         states = directions.states(loaded, prompts, 1)[:, 0, layer].double().numpy()
         outcomes = _left_out(states, labels, categories, labels, tested)
         rate = f"layer {layer}, {len(tested)} categories"

@@ -1,7 +1,7 @@
 """What a transfer report says: every figure of carrying a direction from one checkpoint to another, and the two checks. No torch.
 
 A report is an artefact, ``vectors/<family>/shared/transfer.<kind>.safetensors``: the layer profiles are its tensors [sources, targets,
-layers], everything else is in its document. :mod:`core.transfer` makes it.
+layers], everything else is in its document. :mod:`core.transfer.measure` makes it.
 """
 
 from __future__ import annotations

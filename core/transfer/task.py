@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core import transfers
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.directions import contrast
 from core.errors import StoreError, TillerError
 from core.families.checkpoint import Family
-from core.transfers import Report
+from core.transfer import report as transfers
+from core.transfer.report import Report
 
 #: The directions that can be carried: those whose effect is known how to be measured.
 ABOUT = ("truth", "refusal")

@@ -6,15 +6,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from core import claims, tasks, transfers
 from core.chat.settings import Column, Settings
 from core.display import palette
 from core.display.lenses import Lens
 from core.errors import TillerError
 from core.recipes.language import parse
 from core.stats.rates import percentile, short
-from core.tasks import Task
-from core.transfers import MEASURES, SCALINGS, Measure, Report
+from core.transfer import checks
+from core.transfer import report as transfers
+from core.transfer import task as tasks
+from core.transfer.report import MEASURES, SCALINGS, Measure, Report
+from core.transfer.task import Task
 
 _PARTS = Lens("part", "part", "", "magnitude", 0.0, 1.0, "")
 _SIGNED = Lens("cosine", "cosine", "", "signed", -1.0, 1.0, "")
@@ -132,7 +134,7 @@ def curves(report: Report, source: str, target: str) -> list[tuple[str, Sequence
 
 def findings(report: Report) -> list[tuple[str, list[str]]]:
     """The checks: each in a line, with its parts."""
-    return [(str(check), [str(part) for part in check.parts]) for check in claims.checks(report)]
+    return [(str(check), [str(part) for part in check.parts]) for check in checks.checks(report)]
 
 
 def chat(settings: Settings, report: Report, source: str, target: str) -> Settings:

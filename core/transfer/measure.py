@@ -14,8 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from core import alignments, layer_maps, transfers
-from core.alignments import Reading, Texts
 from core.artefacts import store
 from core.directions import contrast
 from core.directions.activations import Ids
@@ -25,10 +23,13 @@ from core.families.checkpoint import Family
 from core.inference import metrics
 from core.inference.prompts import encode
 from core.models.loading import Loaded
-from core.pushes import Pushing, expected_tokens, pushed
 from core.steering.interventions import check_fit
-from core.tasks import ABOUT, Task, digest, marks, stored
-from core.transfers import Report
+from core.transfer import alignment, layer_maps
+from core.transfer import report as transfers
+from core.transfer.alignment import Reading, Texts
+from core.transfer.cross_steering import Pushing, expected_tokens, pushed
+from core.transfer.report import Report
+from core.transfer.task import ABOUT, Task, digest, marks, stored
 from core.util.progress import Learning, Step, told
 from core.util.resume import Notebook
 
@@ -62,7 +63,7 @@ class _Work:
         self.task, self.load, self.notes, self.examples = task, load, notes, examples
         self.stored = {source: stored(task, source) for source in task.sources}
         self.texts = texts_of(examples)
-        self.weights = alignments.weights(self.texts)
+        self.weights = alignment.weights(self.texts)
         final = self.stored[task.family.final.name].card.details
         self.template, self.offset = str(final.get("template", "")), int(final["position"]["offset"])
         self.own: dict[str, Reading] = {}
@@ -121,7 +122,7 @@ class _Work:
         if template is not None:
             loaded = replace(loaded, template=template)
         prompts = prompts_of(loaded, self.task.about, self.texts.texts)
-        read = alignments.read(loaded, prompts, offset, self.weights, metrics.rows_of(loaded))
+        read = alignment.read(loaded, prompts, offset, self.weights, metrics.rows_of(loaded))
         found = yield from told(read, sentence)
         self.notes.keep_arrays(name, found.rows)
         return found
@@ -170,18 +171,18 @@ class _Work:
         for row, source in enumerate(task.sources):
             for column, target in enumerate(task.targets):
                 vectors, own = self._vectors(source, target), self.stored[target].vectors
-                found["cosine"][row, column] = alignments.cosine(vectors, own)
-                found["winsorised"][row, column] = alignments.cosine(
-                    alignments.winsorised(vectors), alignments.winsorised(own)
+                found["cosine"][row, column] = alignment.cosine(vectors, own)
+                found["winsorised"][row, column] = alignment.cosine(
+                    alignment.winsorised(vectors), alignment.winsorised(own)
                 )
                 moved = self._moved(self.own[source], source, target)
-                found["ceiling"][row, column] = alignments.ceiling(moved, self.own[target])
-                found["null"][row, column] = alignments.null(moved, self.own[target])
+                found["ceiling"][row, column] = alignment.ceiling(moved, self.own[target])
+                found["null"][row, column] = alignment.null(moved, self.own[target])
                 if self.alike:
                     alike = self._moved(self.alike[source], source, target)
-                    found["shared"][row, column] = alignments.cosine(alike.vectors, self.alike[target].vectors)
-                    found["shared_ceiling"][row, column] = alignments.ceiling(alike, self.alike[target])
-                    found["shared_null"][row, column] = alignments.null(alike, self.alike[target])
+                    found["shared"][row, column] = alignment.cosine(alike.vectors, self.alike[target].vectors)
+                    found["shared_ceiling"][row, column] = alignment.ceiling(alike, self.alike[target])
+                    found["shared_null"][row, column] = alignment.null(alike, self.alike[target])
         self.profiles = found
         return found
 
@@ -192,7 +193,7 @@ class _Work:
         rows = metrics.rows_of(loaded)
 
         def work() -> Any:
-            own, recentred = yield from alignments.probed(
+            own, recentred = yield from alignment.probed(
                 loaded, prompts, offset, self.texts, sources, self.own[target], rows
             )
             return [own.tolist(), recentred.tolist()]
@@ -214,7 +215,7 @@ class _Work:
             **{name: at[name] for name in ("cosine", "winsorised", "ceiling", "null")},
             "shared": at.get("shared"),
             "shared_ceiling": at.get("shared_ceiling"),
-            "interval": alignments.interval(moved, self.own[target], layer, at["cosine"]),
+            "interval": alignment.interval(moved, self.own[target], layer, at["cosine"]),
             "shared_interval": self._shared_interval(source, target, layer, at),
             "probe": [round(probe[0][row][layer]), count],
             "recentred": [round(probe[1][row][layer]), count],
@@ -226,7 +227,7 @@ class _Work:
         if not self.alike:
             return None
         alike = self._moved(self.alike[source], source, target)
-        return alignments.interval(alike, self.alike[target], layer, at["shared"])
+        return alignment.interval(alike, self.alike[target], layer, at["shared"])
 
     # ---------------------------------------------------------------------------------------------------------- writing
 
@@ -306,7 +307,7 @@ def texts_of(examples: ContrastSet) -> Texts:
         tuple(each.text for each in items),
         np.array([each.positive for each in items]),
         np.array([each.split == "train" for each in items]),
-        alignments.folds([each.category for each in items]),
+        alignment.folds([each.category for each in items]),
     )
 
 

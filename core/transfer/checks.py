@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 from core.stats.rates import Rate, Verdict, at_least, at_most, less, short, together
-from core.transfers import Cell, Report
+from core.transfer.report import Cell, Report
 
 #: Directions are called similar when the cosine reaches this part of what noise leaves of it.
 SIMILAR = 0.7

@@ -14,18 +14,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core import nudges
-from core.alignments import cosine
 from core.artefacts.direction import Direction
 from core.directions.candidate import ablate
 from core.directions.contrast import ContrastSet, Split
 from core.directions.reply_rates import counts, mostly_end, replies
 from core.inference import metrics
 from core.models.loading import Loaded
-from core.nudges import Judged, Verdicts
 from core.recipes.language import MAX_STRENGTH
 from core.steering.interventions import RowEdit
-from core.tasks import Sizes
+from core.transfer import truth_intervention
+from core.transfer.alignment import cosine
+from core.transfer.task import Sizes
+from core.transfer.truth_intervention import Judged, Verdicts
 from core.util.progress import Learning, Slices
 from core.util.resume import Notebook
 
@@ -159,7 +159,12 @@ class _Asked:
 def _asked(pushing: Pushing, split: Split, most: int) -> _Asked:
     trues, falses = pushing.part("train", True, 2), pushing.part("train", False, 2)
     shots = [(trues[0], True), (falses[0], False), (falses[1], False), (trues[1], True)]
-    return _Asked(*(nudges.prepare(pushing.loaded, pushing.part(split, label, most), shots) for label in (True, False)))
+    return _Asked(
+        *(
+            truth_intervention.prepare(pushing.loaded, pushing.part(split, label, most), shots)
+            for label in (True, False)
+        )
+    )
 
 
 def _judge(pushing: Pushing, asked: _Asked, vectors: Sequence[Floats | None]) -> Slices[list[list[list[float]]]]:
@@ -169,10 +174,10 @@ def _judge(pushing: Pushing, asked: _Asked, vectors: Sequence[Floats | None]) ->
     for vector in vectors:
         for sign, part in ((-1.0, asked.true), (1.0, asked.false)):
             rows += part
-            edits += [() if vector is None else nudges.push((sign * vector).astype(np.float32), pushing.layer)] * len(
-                part
-            )
-    found = yield from nudges.verdicts(pushing.loaded, rows, edits)
+            edits += [
+                () if vector is None else truth_intervention.push((sign * vector).astype(np.float32), pushing.layer)
+            ] * len(part)
+    found = yield from truth_intervention.verdicts(pushing.loaded, rows, edits)
     size = len(asked.all)
     return [
         [list(found.margin[start : start + size]), list(found.mass[start : start + size])]
@@ -188,15 +193,15 @@ def _sides(asked: _Asked, said: Sequence[Sequence[float]]) -> tuple[Verdicts, Ve
 
 
 def _told(asked: _Asked, plain: Sequence[Sequence[float]], said: Sequence[Sequence[float]]) -> Document:
-    """A :class:`core.transfers.Pushed` as a document."""
+    """A :class:`core.transfer.report.Pushed` as a document."""
     before, after = _sides(asked, plain), _sides(asked, said)
     ways = [(before[side], after[side], towards) for side, towards in ((0, False), (1, True))]
-    flips = [nudges.flips(*way) for way in ways]
+    flips = [truth_intervention.flips(*way) for way in ways]
     return {
-        "nie": [nudges.effect(*way) for way in ways],
+        "nie": [truth_intervention.effect(*way) for way in ways],
         "down": [flips[0].hits, flips[0].n],
         "up": [flips[1].hits, flips[1].n],
-        "mass": [nudges.mass_left(one, other) for one, other, _ in ways],
+        "mass": [truth_intervention.mass_left(one, other) for one, other, _ in ways],
     }
 
 
