@@ -15,9 +15,9 @@ import gradio as gr
 from app import map_plots
 from app.pane import Pane, told
 from app.visits import whole
-from core import facts, map_files, maps
 from core.errors import TillerError
-from core.maps import PAIRS, MapOrder, Traced
+from core.knowledge import facts, map_export, maps
+from core.knowledge.maps import PAIRS, MapOrder, Traced
 
 _AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 #: The engine computes between the steps of chats; this only waits for what it says.
@@ -246,8 +246,8 @@ class Section:
     def _files(self, traced: Traced) -> list[str]:
         """The files to take away, in a folder of their own so that the names are the ones a person expects."""
         to = Path(tempfile.mkdtemp(dir=self.folder.name))
-        (to / "maps.csv").write_text(map_files.to_csv(traced), encoding="utf-8")
-        (to / "maps.svg").write_text(map_files.to_svg(traced), encoding="utf-8")
+        (to / "maps.csv").write_text(map_export.to_csv(traced), encoding="utf-8")
+        (to / "maps.svg").write_text(map_export.to_svg(traced), encoding="utf-8")
         return [str(to / "maps.csv"), str(to / "maps.svg")]
 
 

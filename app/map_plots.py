@@ -8,8 +8,8 @@ from typing import Any
 
 from core.display import palette
 from core.display.lenses import Lens
-from core.map_files import PROBABILITY
-from core.maps import Map, Traced, Words
+from core.knowledge.map_export import PROBABILITY
+from core.knowledge.maps import Map, Traced, Words
 
 #: Readable on the light and on the dark page.
 _INK = "#7d8590"

@@ -11,9 +11,9 @@ import gradio as gr
 
 from app import map_plots
 from app.pane import Pane, told
-from core import map_files
 from core.errors import TillerError
-from core.maps import Words
+from core.knowledge import map_export
+from core.knowledge.maps import Words
 
 _AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _WAITING: dict[str, Any] = {"concurrency_limit": 16, "show_progress": "hidden", "api_visibility": "private"}
@@ -78,7 +78,7 @@ class Section:
 
     def _files(self, words: Words) -> list[str]:
         to = Path(tempfile.mkdtemp(dir=self.folder.name)) / "logit-lens"
-        made = {".csv": map_files.words_csv(words), ".svg": map_files.words_svg(words)}
+        made = {".csv": map_export.words_csv(words), ".svg": map_export.words_svg(words)}
         for ending, text in made.items():
             to.with_suffix(ending).write_text(text, encoding="utf-8")
         return [str(to.with_suffix(ending)) for ending in made]

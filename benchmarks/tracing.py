@@ -16,14 +16,15 @@ from torch import Tensor
 from benchmarks.large import random_model
 from benchmarks.memory import highest
 from benchmarks.ratios import interleaved, report
-from core import knowledge, patching
 from core.directions import contrast
 from core.families import registry
-from core.maps import MapOrder, Traced
+from core.knowledge import patching
+from core.knowledge import tracing as knowledge
+from core.knowledge.maps import MapOrder, Traced
+from core.knowledge.pairs import Pairing
 from core.models import loading
 from core.models.hooks import hooked
 from core.models.loading import Loaded
-from core.pairing import Pairing
 from core.util.progress import finished
 
 #: Tokens that are patched, and how many common ones stand before them, with the part of one-pass-a-cell's time that a map may take.

@@ -9,17 +9,17 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, ClassVar, Generic, TypeVar
 
-from core import knowledge
 from core.artefacts import store
 from core.errors import TillerError
 from core.families.checkpoint import Family
 from core.jobs import Job, MapJob, State, View, Watched
-from core.maps import Traced
+from core.knowledge import tracing
+from core.knowledge.maps import Traced
+from core.knowledge.tracer import Tracing
 from core.models.files import LoadingCancelled
 from core.models.loading import Loaded
 from core.models.pool import NoRoomNow, Shelf
 from core.parts import PARTS, Order, part, seconds_a_token
-from core.tracer import Tracing
 from core.util.progress import Pace, Step
 
 _log = logging.getLogger(__name__)
@@ -212,7 +212,7 @@ class MapWork(Background[MapJob]):
     def advance(self) -> None:
         """Compute some more, and show it; the end is said."""
         if self._work is None:
-            self._work = knowledge.trace(self._family, self.job.order, self._hold)
+            self._work = tracing.trace(self._family, self.job.order, self._hold)
             self._pace = Pace(_WHOLE)
         self._pace.go()
         try:

@@ -29,7 +29,7 @@ from core.families import registry
 from core.families.checkpoint import Example, Family
 from core.families.stages import Path, path
 from core.jobs import Job, JobView, MapJob, Offer, offered
-from core.maps import Map, MapOrder, Traced, Words
+from core.knowledge.maps import Map, MapOrder, Traced, Words
 from core.models.placement import Placing
 from core.recipes import in_words
 from core.recipes.language import Recipe, parse

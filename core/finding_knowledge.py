@@ -24,9 +24,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core import map_files, map_totals, maps
-from core.map_totals import Array
-from core.maps import Map, Traced
+from core.knowledge import map_export, map_statistics, maps
+from core.knowledge.map_statistics import Array
+from core.knowledge.maps import Map, Traced
 from core.report import Drawing, Finding
 from core.stats import verdicts
 from core.stats.rates import Rate, at_least, at_most
@@ -69,7 +69,7 @@ def knowledge(traced: Sequence[Traced], controls: Sequence[Verdict] = ()) -> Fin
         failing += shuffled(each)
     tables = (_table(traced), *(_map_table(each) for each in traced))
     drawn = tuple(
-        Drawing(f"knowledge-{each.order.set or 'pair'}", map_files.to_svg(each), map_files.to_csv(each))
+        Drawing(f"knowledge-{each.order.set or 'pair'}", map_export.to_svg(each), map_export.to_csv(each))
         for each in traced
     )
     notes = tuple(line for each in traced for line in each.notes)
@@ -103,7 +103,7 @@ def shuffled(traced: Traced) -> tuple[Verdict, ...]:
     found, maps_of = traced.comparison, _within(traced)
     if found is None or found.null is None or len(maps_of) != 2:
         return ()
-    base, post = (map_totals.array(each) for each in maps_of)
+    base, post = (map_statistics.array(each) for each in maps_of)
     names = traced.order.checkpoints
     made = (("the roles of its tokens", 1), ("its layers", 0))
     return tuple(
@@ -171,7 +171,7 @@ def _most(traced: Traced) -> _Figure:
     difference = next((each for each in traced.maps if each.minus), None)
     if difference is None:
         return math.nan, math.nan, math.nan
-    cells = np.abs(map_totals.array(difference))
+    cells = np.abs(map_statistics.array(difference))
     half = np.array(difference.half) if difference.half else np.full(cells.shape, math.nan)
     # Of a role that a fold or none has there is no interval; its cells count as the others do in the correlation.
     known = np.isfinite(half)

@@ -12,7 +12,7 @@ from typing import Any, Generic, Literal, TypeVar
 from core.artefacts import store
 from core.directions.request import Wish
 from core.families.checkpoint import Family
-from core.maps import MapOrder, Traced
+from core.knowledge.maps import MapOrder, Traced
 from core.util.progress import duration
 
 State = Literal["waiting", "running", "done", "cancelled", "failed"]

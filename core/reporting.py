@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import torch
 
-from core import confidence, facts, knowledge, report, report_pages, typed
+from core import confidence, report, report_pages, typed
 from core.arguments import Arguments
 from core.artefacts import store
 from core.comparing import Pair
@@ -30,7 +30,8 @@ from core.finding_directions import truth as truth_finding
 from core.finding_knowledge import KNOWLEDGE, never_taught, not_traced
 from core.finding_knowledge import METHODS as KNOWLEDGE_METHODS
 from core.finding_knowledge import knowledge as knowledge_finding
-from core.maps import MOST_PAIRS, PAIRS, MapError, MapOrder, Traced
+from core.knowledge import facts, tracing
+from core.knowledge.maps import MOST_PAIRS, PAIRS, MapError, MapOrder, Traced
 from core.models import loading
 from core.models.loading import Loaded
 from core.models.placement import Placing
@@ -176,7 +177,7 @@ class Maker:
 
     def _trace(self, base: str, category: str) -> Traced:
         order = MapOrder((base, self.post), set=category, pairs=self.options.pairs)
-        return self._done(knowledge.trace(self.family, order, self.shelf.get), f"knowledge, {category}")
+        return self._done(tracing.trace(self.family, order, self.shelf.get), f"knowledge, {category}")
 
     def _traced_control(self, category: str) -> Verdict:
         try:

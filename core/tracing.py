@@ -11,12 +11,13 @@ from typing import Any
 
 import torch
 
-from core import facts, knowledge, map_files, typed
+from core import typed
 from core.arguments import Arguments
 from core.errors import UsageError
 from core.families import registry
 from core.families.checkpoint import Family
-from core.maps import MOST_PAIRS, PAIRS, MapOrder, Traced, table
+from core.knowledge import facts, map_export, tracing
+from core.knowledge.maps import MOST_PAIRS, PAIRS, MapOrder, Traced, table
 from core.models import loading
 from core.models.loading import Loaded
 from core.util.files import write_bytes
@@ -127,7 +128,7 @@ def _follow(family: Family, order: MapOrder, options: argparse.Namespace) -> Tra
             )
         return kept[name]
 
-    work = knowledge.trace(family, order, load)
+    work = tracing.trace(family, order, load)
     pace = Pace(1_000)
     try:
         while True:
@@ -157,9 +158,9 @@ def _draw(traced: Traced, pace: Pace) -> None:
 
 def _show(traced: Traced, options: argparse.Namespace) -> None:
     if options.csv:
-        write_bytes(options.csv, map_files.to_csv(traced).encode())
+        write_bytes(options.csv, map_export.to_csv(traced).encode())
     if options.svg:
-        write_bytes(options.svg, map_files.to_svg(traced).encode())
+        write_bytes(options.svg, map_export.to_svg(traced).encode())
     if options.json:
         print(json.dumps(document(traced), ensure_ascii=False))
         return

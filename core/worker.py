@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from core import background, knowledge, logit_lens
+from core import background
 from core.active import Active
 from core.answering import Answering
 from core.artefacts import store
@@ -31,8 +31,9 @@ from core.families import stages
 from core.families.checkpoint import Family
 from core.inference import prompts
 from core.jobs import Job, MapJob, offered
+from core.knowledge import logit_lens, tracing
+from core.knowledge.maps import Map, Traced, Words
 from core.lineup import shelved
-from core.maps import Map, Traced, Words
 from core.models import loading
 from core.models.files import LoadingCancelled
 from core.models.loading import Loaded
@@ -194,7 +195,7 @@ class Worker:
 
     def cell(self, traced: Traced, shown: Map, layer: int, column: int) -> Words:
         """The logit lens on a cell of a map. Raises TillerError."""
-        return knowledge.cell(self.family, traced, shown, layer, column, self.load)
+        return tracing.cell(self.family, traced, shown, layer, column, self.load)
 
     def lens(self, settings: Settings, column: int, reply: tuple[int, ...], index: int) -> Words:
         """The logit lens on a token of a column's answer, plain and steered. Raises TillerError."""

@@ -20,7 +20,7 @@ from test_blame import live
 from test_core_engine import answers, chat, ids, until_end
 from test_quantized import IDS, KINDS, gradient, unpack, wide
 
-from core import blame_study, confidence_cli, knowledge, lineup
+from core import blame_study, confidence_cli, lineup
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.blame_report import Ask
@@ -29,8 +29,9 @@ from core.chat.settings import Sampling
 from core.engine import Engine
 from core.families import registry
 from core.inference.decoding import Speaker, Stream
+from core.knowledge import tracing
+from core.knowledge.maps import MapOrder
 from core.learn import learn
-from core.maps import MapOrder
 from core.models import loading, memory, placement, quantization
 from core.models.loading import Loaded
 from core.models.placement import Placing
@@ -279,7 +280,7 @@ def test_maps_are_the_cpus(order: MapOrder) -> None:
     family, found = registry.load("skiff"), []
     for device in BOTH:
         kept = {name: loading.load(family, name, device=device, dtype="float32") for name in order.checkpoints}
-        work = knowledge.trace(family, order, kept.__getitem__)
+        work = tracing.trace(family, order, kept.__getitem__)
         while True:
             try:
                 next(work)

@@ -16,22 +16,22 @@ import numpy as np
 import pytest
 import torch
 
-from core import knowledge, map_files, map_totals, maps
 from core.chat.events import Done
 from core.directions.contrast import load as load_contrast
 from core.engine import Engine
-from core.facts import Fact, FactsError, categories, load, of, pairs, read
 from core.families import registry
 from core.families.checkpoint import Family
-from core.map_totals import Totals, compared, pearson
-from core.maps import ROLES, Map, MapError, MapOrder, Traced, Words, steered_at, table
+from core.knowledge import map_export, map_statistics, maps, tracing
+from core.knowledge.facts import Fact, FactsError, categories, load, of, pairs, read
+from core.knowledge.map_statistics import Totals, compared, pearson
+from core.knowledge.maps import ROLES, Map, MapError, MapOrder, Traced, Words, steered_at, table
+from core.knowledge.pairs import PairError, Pairing, where
+from core.knowledge.tracer import Tracer
 from core.models import loading
 from core.models.hooks import hooked
 from core.models.loading import Loaded
-from core.pairing import PairError, Pairing, where
 from core.recipes.language import parse
 from core.skiff.world import TABLES
-from core.tracer import Tracer
 
 ROOT = Path(__file__).resolve().parent.parent
 TRUE, FALSE = "The city of Lyon is in France.", "The city of Berlin is in France."
@@ -62,7 +62,7 @@ def pairing(skiff: Family, checkpoint: Load) -> Pairing:
 
 def traced(family: Family, order: MapOrder, get: Load) -> tuple[Traced, list[Traced]]:
     """The result, and everything that was shown before it."""
-    work, shown = knowledge.trace(family, order, get), []
+    work, shown = tracing.trace(family, order, get), []
     while True:
         try:
             shown.append(next(work)[1])
@@ -217,10 +217,10 @@ def test_the_map_of_a_pair(skiff: Family, checkpoint: Load) -> None:
     # Before the first word that differs, both runs are the same.
     assert all(row[:3] == (0.0, 0.0, 0.0) for row in base.cells)
     assert max(base.known) > 0.3
-    difference = map_totals.array(found.maps[1]) - map_totals.array(base)
-    np.testing.assert_allclose(map_totals.array(found.maps[2]), difference)
+    difference = map_statistics.array(found.maps[1]) - map_statistics.array(base)
+    np.testing.assert_allclose(map_statistics.array(found.maps[2]), difference)
     assert found.comparison is not None
-    assert found.comparison.r == pytest.approx(pearson(map_totals.array(base), map_totals.array(found.maps[1])))
+    assert found.comparison.r == pytest.approx(pearson(map_statistics.array(base), map_statistics.array(found.maps[1])))
     # Rows came one after the other.
     growing = [sum(not math.isnan(value) for value in each.maps[0].known) for each in shown if len(each.maps) == 1]
     assert growing == sorted(growing)
@@ -337,7 +337,7 @@ def test_two_maps_compared() -> None:
     alike = compared(made(0.3, 1, here), made(0.3, 2, here), (made(0.3, 3, here), made(0.3, 4, here)), "others")
     assert alike.above is not None
     assert alike.above[1] < 0 < alike.above[2], "where categories do not differ, nothing lies above the null"
-    told = Map("one", "other", ROLES, map_totals.cells(here))
+    told = Map("one", "other", ROLES, map_statistics.cells(here))
     assert f"Largest difference: {same.largest[2]:+.3f}" in " ".join(same.lines(told))
     assert f"r lies {value:+.3f} ({low:+.3f} to {high:+.3f}) above it" in " ".join(same.lines(told))
     other = compared(made(0.3, 1, here), made(0.3, 2, moved))
@@ -389,27 +389,27 @@ def test_tables_csv_and_svg_hold_every_cell() -> None:
         "    1  1.00  0.00  0.50",
         "    0  0.00  0.25     ·",
     ]
-    lines = map_files.to_csv(whole).splitlines()
+    lines = map_export.to_csv(whole).splitlines()
     assert len(lines) == 1 + 6
     assert lines[2].split(",")[5:9] == ["0", " a", "1", "0.250000"]
     assert lines[3].split(",")[8] == ""
-    svg = map_files.to_svg(whole)
+    svg = map_export.to_svg(whole)
     assert svg.count("<rect") == 1 + 6
     assert "<b>" not in svg
     assert "&lt;b&gt;" in svg
-    assert map_files.halves(range(5)) == [(4, 3), (2, 1), (0, None)]
+    assert map_export.halves(range(5)) == [(4, 3), (2, 1), (0, None)]
 
 
 def test_a_logit_lens_is_a_picture_and_a_table() -> None:
     rows = (((("<Paris>", 0.75), ("Rome", 0.2)), (("Bern", 0.5), (" a very long word", 0.1))),) * 2
     found = Words(("plain", "steered"), rows, (0, 1), " Lyon")
-    picture = map_files.words_svg(found)
+    picture = map_export.words_svg(found)
     ElementTree.fromstring(picture)
     assert picture.count("<rect") == 1 + 2 * 2 * 2
     assert "&lt;Paris&gt;: 0.750" in picture
     assert "a very lon… 0.10" in picture
     assert picture.index(">Bern 0.50<") < picture.index(">&lt;Paris&gt; 0.75<"), "the last layer stands above"
-    assert len(map_files.words_csv(found).splitlines()) == 1 + 8
+    assert len(map_export.words_csv(found).splitlines()) == 1 + 8
 
 
 def test_steering_at_a_layer() -> None:

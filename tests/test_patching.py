@@ -10,10 +10,10 @@ import tiny
 import torch
 from torch import Tensor
 
-from core import logit_lens, patching
+from core.knowledge import logit_lens, patching
+from core.knowledge.patching import Trail
 from core.models.hooks import hooked
 from core.models.loading import Loaded
-from core.patching import Trail
 from core.util.progress import finished
 
 every_architecture = pytest.mark.parametrize("kind", list(tiny.configs()))

@@ -20,7 +20,6 @@ from core import (
     finding_confidence,
     finding_directions,
     finding_knowledge,
-    map_totals,
     measuring_confidence,
     report,
     report_pages,
@@ -33,7 +32,8 @@ from core.confidence_plots import reliability, scatter
 from core.directions.contrast import Item
 from core.display import svg
 from core.families import registry
-from core.maps import Comparison, Map, MapOrder, Traced
+from core.knowledge import map_statistics
+from core.knowledge.maps import Comparison, Map, MapOrder, Traced
 from core.report import Finding, Report, ReportError, unmeasured
 from core.stats import verdicts
 from core.stats.rates import Rate
@@ -186,11 +186,11 @@ def traced(
     other[0, 0] += moved
     names = tuple("abcdef")
     maps = tuple(
-        Map(name, name, names, map_totals.cells(values), None, 20)
+        Map(name, name, names, map_statistics.cells(values), None, 20)
         for name, values in (("base", cells), ("chat", other))
     )
-    width = map_totals.cells(np.full(cells.shape, sure))
-    difference = replace(maps[1], cells=map_totals.cells(other - cells), half=width, minus="base")
+    width = map_statistics.cells(np.full(cells.shape, sure))
+    difference = replace(maps[1], cells=map_statistics.cells(other - cells), half=width, minus="base")
     above = None if null is None else (r - null, r - null - half, r - null + half)
     compared = Comparison(r, r - half, r + half, halves, null, "animals", (0, 0, moved, sure), 20, above)
     order = MapOrder(("base", "chat"), set="cities", pairs=20)

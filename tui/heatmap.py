@@ -7,8 +7,8 @@ import math
 from textual.content import Content
 
 from core.display import palette
-from core.map_files import halves
-from core.maps import Map
+from core.knowledge.map_export import halves
+from core.knowledge.maps import Map
 
 #: What stands left of a line: a mark and a layer.
 _LEFT = 6

@@ -13,12 +13,12 @@ from textual.content import Content
 from textual.widgets import Static
 
 from core.errors import TillerError
-from core.maps import MapOrder, Traced, steered_at, table
+from core.knowledge.maps import MapOrder, Traced, steered_at, table
 from tui.panel import Panel
 
 if TYPE_CHECKING:
     from core.jobs import MapJob
-    from core.maps import Map
+    from core.knowledge.maps import Map
 
 _WATCH_EVERY = 0.5
 _SEPARATOR = "|"
@@ -294,12 +294,12 @@ class KnowledgePanel(Panel):
             )
 
     def _saved(self, folder: str) -> str:
-        from core import map_files
+        from core.knowledge import map_export
         from core.util.files import write_bytes
 
         to = Path(folder).expanduser()
-        write_bytes(to / "maps.svg", map_files.to_svg(self._traced()).encode())
-        write_bytes(to / "maps.csv", map_files.to_csv(self._traced()).encode())
+        write_bytes(to / "maps.svg", map_export.to_svg(self._traced()).encode())
+        write_bytes(to / "maps.csv", map_export.to_csv(self._traced()).encode())
         return f"maps.svg and maps.csv written to {to}."
 
     # ------------------------------------------------------------------------------------------------------ looking up
@@ -314,7 +314,7 @@ class KnowledgePanel(Panel):
         return self.order
 
     def _sets(self) -> list[str]:
-        from core import facts
+        from core.knowledge import facts
 
         assert self.engine is not None
         return list(facts.categories(facts.load(self.engine.family)[0]))

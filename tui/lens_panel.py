@@ -16,7 +16,7 @@ from tui.panel import Panel
 
 if TYPE_CHECKING:
     from core.chat.settings import Settings
-    from core.maps import Words
+    from core.knowledge.maps import Words
 
 #: At most so many words of a layer stand beside each other, each so wide, with its probability behind it.
 _WORDS, _WIDTH = 3, 9
@@ -115,13 +115,13 @@ class LensPanel(Panel):
             self.ask_where("Save the words", "lens", hint, self._saved)
 
     def _saved(self, folder: str) -> str:
-        from core import map_files
+        from core.knowledge import map_export
         from core.util.files import write_bytes
 
         assert self.found is not None
         to = Path(folder).expanduser()
-        write_bytes(to / "logit-lens.svg", map_files.words_svg(self.found).encode())
-        write_bytes(to / "logit-lens.csv", map_files.words_csv(self.found).encode())
+        write_bytes(to / "logit-lens.svg", map_export.words_svg(self.found).encode())
+        write_bytes(to / "logit-lens.csv", map_export.words_csv(self.found).encode())
         return f"logit-lens.svg and logit-lens.csv written to {to}."
 
     def _tokens(self) -> list[tuple[int, str]]:

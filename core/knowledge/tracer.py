@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core import patching
-from core.maps import MapOrder, Traced
+from core.knowledge import patching
+from core.knowledge.maps import MapOrder, Traced
+from core.knowledge.pairs import Pair
+from core.knowledge.patching import Prefix, Trail
 from core.models.loading import Loaded
-from core.pairing import Pair
-from core.patching import Prefix, Trail
 from core.util.progress import Slices, Step
 
 #: Gives a checkpoint, which stays in memory while the generator goes on.

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from core.inference.detokenizer import token_text
 from core.inference.teacher_forcing import reply_logits
-from core.maps import Words
+from core.knowledge.maps import Words
 from core.models.loading import Loaded
 from core.steering.interventions import RowEdit
 

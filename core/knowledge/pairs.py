@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from core import facts
 from core.directions.contrast import ContrastSet
 from core.errors import TillerError
-from core.facts import Fact, Span
 from core.inference import metrics
 from core.inference.detokenizer import token_text
 from core.inference.metrics import LABELS, QUESTION, Asked
 from core.inference.prompts import encode
+from core.knowledge import facts
+from core.knowledge.facts import Fact, Span
 from core.models.loading import Loaded
 
 #: How a statement is judged without the question: the label follows at once.

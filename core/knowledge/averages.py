@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from core import facts, map_totals
 from core.directions import contrast
-from core.facts import Fact
 from core.families.checkpoint import Family
 from core.inference import metrics
 from core.inference.teacher_forcing import reply_logits
-from core.map_totals import Totals, cells
-from core.maps import MapError, MapOrder, Traced, minus
+from core.knowledge import facts, map_statistics
+from core.knowledge.facts import Fact
+from core.knowledge.map_statistics import Totals, cells
+from core.knowledge.maps import MapError, MapOrder, Traced, minus
+from core.knowledge.pairs import Pair, PairError, Pairing
+from core.knowledge.tracer import LEAST_GAP, Effects, Load, Tracer, Tracing, finished, ways
 from core.models.loading import Loaded
-from core.pairing import Pair, PairError, Pairing
-from core.tracer import LEAST_GAP, Effects, Load, Tracer, Tracing, finished, ways
 from core.util.progress import Step
 
 #: So many candidates for every pair that is wanted are asked about, at most.
@@ -77,7 +77,7 @@ class Average:
     def _compared(
         self, found: Traced, one: Totals, other: Totals, nulls: tuple[Totals, Totals] | None, null_set: str
     ) -> Traced:
-        comparison = map_totals.compared(one, other, nulls, null_set)
+        comparison = map_statistics.compared(one, other, nulls, null_set)
         within = [each for each in found.maps if each.source == each.target and not each.minus]
         across = [each for each in found.maps if each.source != each.target]
         columns = [place for place in one.present if place in other.present]

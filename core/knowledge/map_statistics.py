@@ -13,7 +13,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from core.maps import ROLES, Cells, Comparison, Map
+from core.knowledge.maps import ROLES, Cells, Comparison, Map
 
 FOLDS = 10
 #: Student's t for the 95 % interval of a mean of so many folds.

@@ -10,7 +10,7 @@ from html import escape
 
 from core.display import palette
 from core.display.lenses import Lens
-from core.maps import Map, Traced, Words, number
+from core.knowledge.maps import Map, Traced, Words, number
 
 #: Sizes of a drawing in pixels.
 _CELL, _ROW, _LEFT, _TOP, _GAP, _FOOT = 56, 26, 48, 34, 30, 92

@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core import facts, map_totals
-from core.averages import Average
 from core.directions import contrast
-from core.facts import Fact
 from core.families.checkpoint import Family
 from core.inference.detokenizer import token_text
-from core.logit_lens import words
-from core.map_totals import cells
-from core.maps import Map, MapError, MapOrder, Traced, Words, minus
-from core.pairing import Pair, Pairing, where
-from core.patching import Trail
-from core.tracer import LEAST_GAP, Load, Tracer, Tracing, finished, ways
+from core.knowledge import facts, map_statistics
+from core.knowledge.averages import Average
+from core.knowledge.facts import Fact
+from core.knowledge.logit_lens import words
+from core.knowledge.map_statistics import cells
+from core.knowledge.maps import Map, MapError, MapOrder, Traced, Words, minus
+from core.knowledge.pairs import Pair, Pairing, where
+from core.knowledge.patching import Trail
+from core.knowledge.tracer import LEAST_GAP, Load, Tracer, Tracing, finished, ways
 from core.util.progress import Step
 
 #: Samples of noise that a single sentence is averaged over.
@@ -124,7 +124,7 @@ def _with_difference(found: Traced) -> Traced:
         return found
     one, other = found.maps[:2]
     maps = (one, other, minus(other, one), *found.maps[2:])
-    return replace(found, maps=maps, comparison=map_totals.compared_pair(one, other))
+    return replace(found, maps=maps, comparison=map_statistics.compared_pair(one, other))
 
 
 def cell(family: Family, traced: Traced, shown: Map, layer: int, column: int, load: Load) -> Words:
