@@ -13,8 +13,9 @@ import gradio as gr
 
 from app import confidence_plots
 from app.pane import Pane, told
-from core import confidence, confidence_tables
-from core.confidence import Confidence
+from core.confidence import confidence
+from core.confidence import tables as confidence_tables
+from core.confidence.confidence import Confidence
 from core.errors import TillerError
 from core.util.table import Table
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from core.display.palette import OKABE_ITO
 
 if TYPE_CHECKING:
-    from core.confidence import Confidence
+    from core.confidence.confidence import Confidence
 
 #: Readable on the light and on the dark page.
 _INK, _GRID = "#7d8590", "rgba(125,133,144,0.25)"

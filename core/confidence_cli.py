@@ -9,10 +9,12 @@ from pathlib import Path
 
 import torch
 
-from core import confidence, confidence_tables, typed
+from core import typed
 from core.arguments import Arguments
 from core.artefacts import store
-from core.confidence import Confidence
+from core.confidence import confidence
+from core.confidence import tables as confidence_tables
+from core.confidence.confidence import Confidence
 from core.errors import TillerError, UsageError
 from core.families import registry
 from core.families.checkpoint import Family

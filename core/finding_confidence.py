@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core import comparing, confidence_tables
-from core.comparing import Pair
-from core.confidence import Confidence
-from core.confidence_plots import reliability, scatter
+from core.confidence import compare
+from core.confidence import tables as confidence_tables
+from core.confidence.compare import Pair
+from core.confidence.confidence import Confidence
+from core.confidence.plots import reliability, scatter
 from core.display import svg
 from core.display.svg import Interval
 from core.report import Drawing, Finding
@@ -36,11 +37,11 @@ def confidence(pair: Pair, every: Sequence[Confidence]) -> Finding:
     tables = (
         *(confidence_tables.calibrations(every), confidence_tables.difference(pair), confidence_tables.shared(pair)),
         verdicts.table(
-            (comparing.exist(pair.base), comparing.exist(pair.post), pair.shared), "What was found of entropy neurons"
+            (compare.exist(pair.base), compare.exist(pair.post), pair.shared), "What was found of entropy neurons"
         ),
         *(confidence_tables.candidates(each) for each in (pair.base, pair.post)),
     )
-    controls = tuple(comparing.exist_by_chance(each) for each in (pair.base, pair.post))
+    controls = tuple(compare.exist_by_chance(each) for each in (pair.base, pair.post))
     notes = () if any(pair.base.found) or any(pair.post.found) else (pair.carried_by_none.sentence.capitalize() + ".",)
     return Finding(*CONFIDENCE, parts, controls, tables, _drawings(pair, every), METHODS, notes)
 

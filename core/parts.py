@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from core import confidence, measuring_confidence
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.artefacts.neuron_sets import KIND
+from core.confidence import confidence, measure
 from core.directions import contrast, learn, quantized_twins
 from core.directions.contrast import ContrastSet
 from core.directions.request import Wish
@@ -160,11 +160,11 @@ def _confidence_there(order: Order, fingerprint: str, quantize: str) -> bool:
 
 
 def _confidence_plan(order: Order, loaded: Loaded) -> Cost:
-    return measuring_confidence.cost(loaded, order.contrast("truth"))
+    return measure.cost(loaded, order.contrast("truth"))
 
 
 def _confidence_run(order: Order, loaded: Loaded) -> Learning[Sequence[str]]:
-    found = yield from measuring_confidence.measure(loaded, order.contrast("truth"))
+    found = yield from measure.measure(loaded, order.contrast("truth"))
     path = order.artefact(KIND, confidence.NAME)
     confidence.save(found, path)
     return [*confidence.lines(found), f"{order.checkpoint} confidence: written to {path}"]

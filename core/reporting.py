@@ -11,11 +11,12 @@ from typing import TypeVar
 
 import torch
 
-from core import confidence, report, report_pages, typed
+from core import report, report_pages, typed
 from core.arguments import Arguments
 from core.artefacts import store
-from core.comparing import Pair
-from core.confidence import Confidence
+from core.confidence import confidence
+from core.confidence.compare import Pair
+from core.confidence.confidence import Confidence
 from core.directions import contrast
 from core.directions.candidate import VERSION
 from core.errors import TillerError, UsageError

@@ -11,8 +11,8 @@ from browser_page import Screen, browser
 from browser_server import Served, served, short
 from playwright.sync_api import Browser, expect
 
-from core import measuring_confidence
 from core.artefacts import store
+from core.confidence import measure
 from core.directions import controls, learn_refusal, reply_rates
 from core.engine import Engine
 from core.util.resume import Notebook
@@ -128,7 +128,7 @@ def test_confidence_is_measured_shown_and_ablated_in_the_chat(
     chromium: Browser, server: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("SETS", "MATCHED"):
-        monkeypatch.setattr(measuring_confidence, name, 2)
+        monkeypatch.setattr(measure, name, 2)
     screen = opened(chromium, server)
     page = screen.page
     page.get_by_role("tab", name="Inspect").click()

@@ -15,22 +15,15 @@ import tiny
 import torch
 from safetensors.torch import load_file, save_file
 
-from core import (
-    ablation,
-    calibration,
-    comparing,
-    confidence,
-    confidence_cli,
-    confidence_tables,
-    logit_variance,
-    measuring_confidence,
-    neurons,
-)
-from core.ablation import Ablation
+from core import confidence_cli
 from core.artefacts import store
 from core.artefacts.neuron_sets import load_set
-from core.comparing import Pair
-from core.confidence import Confidence, Effect, Measured, Plain
+from core.confidence import ablation, calibration, compare, confidence, logit_variance, measure, neurons, tables
+from core.confidence.ablation import Ablation
+from core.confidence.compare import Pair
+from core.confidence.confidence import Confidence, Effect, Measured, Plain
+from core.confidence.neurons import Block
+from core.confidence.unembedding import Head, Precise, final_norm
 from core.directions import contrast
 from core.errors import StoreError
 from core.families import registry
@@ -39,9 +32,7 @@ from core.models import loading
 from core.models.files import LoadError
 from core.models.hooks import AnatomyError
 from core.models.loading import Loaded
-from core.neurons import Block
 from core.precompute import precompute
-from core.readout import Head, Precise, final_norm
 from core.stats.rates import Rate
 from core.util.progress import finished
 from core.util.table import Table
@@ -176,7 +167,7 @@ def test_weights_that_are_not_on_disk_under_their_name_are_refused(tmp_path: Pat
 def test_a_mixture_of_experts_is_refused(kind: str, tiny_loaded: Callable[[str], Loaded]) -> None:
     loaded = tiny_loaded(kind)
     with pytest.raises(AnatomyError, match="mixture of experts"):
-        next(measuring_confidence.measure(loaded, contrast.load(loaded.family, "truth")))
+        next(measure.measure(loaded, contrast.load(loaded.family, "truth")))
 
 
 def test_a_norm_of_another_kind_is_refused(loaded_of: Callable[[str], Loaded]) -> None:
@@ -392,17 +383,17 @@ def test_without_an_entropy_neuron_nothing_is_concluded_and_controls_do_not_pass
     none = Pair(made("base", 3.0, 0.0, through=False), made("chat", 2.0, 0.0, through=False, seed=1))
     assert none.carried_by_none.state == "inconclusive"
     assert "no entropy neuron" in none.carried_by_none.sentence
-    assert comparing.exist(none.base).state == "does not"
+    assert compare.exist(none.base).state == "does not"
     some = made("base", 3.0, 0.0)
-    assert comparing.exist(some).state == "holds"
-    assert comparing.exist_by_chance(some).state == "does not"
+    assert compare.exist(some).state == "holds"
+    assert compare.exist_by_chance(some).state == "does not"
     assert Pair(some, some).shared.state == "holds"
 
 
 def test_other_texts_are_not_compared() -> None:
     post = made("chat", 2.0, 0.0)
     other = replace(post, details={**post.details, "contrast": {"digest": "other"}})
-    with pytest.raises(comparing.ComparisonError, match="other texts"):
+    with pytest.raises(compare.ComparisonError, match="other texts"):
         Pair(made("base", 3.0, 0.0), other)
 
 
@@ -446,7 +437,7 @@ def few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tiny.family(tmp_path / "few", "llama")
     tiny.contrast(folder)
     for name in ("SETS", "MATCHED"):
-        monkeypatch.setattr(measuring_confidence, name, 4)
+        monkeypatch.setattr(measure, name, 4)
     return folder
 
 
@@ -467,7 +458,7 @@ def test_the_command_measures_once_and_prints_every_table(few: Path, capsys: pyt
     one = confidence.stored(registry.load(str(few)), "chat")
     assert one is not None
     assert one.details["texts"] == {"means": 4, "effects": 4}
-    assert len(list(confidence_tables.reliability(one).rows)) >= 1
+    assert len(list(tables.reliability(one).rows)) >= 1
 
 
 def test_precompute_leaves_out_what_a_mixture_of_experts_does_not_have(

@@ -16,19 +16,11 @@ import pytest
 import tiny
 from test_confidence import made
 
-from core import (
-    finding_confidence,
-    finding_directions,
-    finding_knowledge,
-    measuring_confidence,
-    report,
-    report_pages,
-    reporting,
-    truth_probe,
-)
+from core import finding_confidence, finding_directions, finding_knowledge, report, report_pages, reporting, truth_probe
 from core.artefacts.store import Card
-from core.comparing import Pair
-from core.confidence_plots import reliability, scatter
+from core.confidence import measure
+from core.confidence.compare import Pair
+from core.confidence.plots import reliability, scatter
 from core.directions.contrast import Item
 from core.display import svg
 from core.families import registry
@@ -355,7 +347,7 @@ def test_what_cannot_be_measured_stands_in_its_place_and_the_rest_goes_on(
     folder = tiny.family(tmp_path / "pair", "llama")
     tiny.contrast(folder)
     for name in ("SETS", "MATCHED"):
-        monkeypatch.setattr(measuring_confidence, name, 4)
+        monkeypatch.setattr(measure, name, 4)
     out = tmp_path / "page.html"
     assert reporting.run(["--family", str(folder), "--out", str(out), "--pairs", "2", "--set", "cities"]) == 0
     said = capsys.readouterr().out

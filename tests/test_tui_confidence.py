@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core import confidence, measuring_confidence
+from core.confidence import confidence, measure
 from tests import tiny
 from tests.terminal import running, screen_text, shows, steerable, until
 from tests.test_tui import own_state  # noqa: F401  The fixture that gives every test its own state folder.
@@ -28,7 +28,7 @@ async def test_confidence_is_measured_drawn_and_ablated(
 ) -> None:
     monkeypatch.setattr(TillerApp, "glyphs", property(lambda _app: glyphs))
     for name in ("SETS", "MATCHED"):
-        monkeypatch.setattr(measuring_confidence, name, 2)
+        monkeypatch.setattr(measure, name, 2)
     async with running(family, size=(80, 60)) as (app, pilot):
         await pilot.press("f5")
         panel = app.screen.query_one(ConfidencePanel)

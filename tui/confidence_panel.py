@@ -14,7 +14,7 @@ from core.errors import TillerError
 from tui.panel import Panel
 
 if TYPE_CHECKING:
-    from core.confidence import Confidence
+    from core.confidence.confidence import Confidence
 
 _HEIGHT = 16
 _WIDE = 140
@@ -94,11 +94,11 @@ class ConfidencePanel(Panel):
         return Content("\n").join([one + other for one, other in zip(left, right, strict=False)])
 
     def _said(self, every: list[Confidence]) -> list[str]:
-        from core import confidence_tables
+        from core.confidence import tables
 
         lacking = [each for each in self._pair() if each not in {of.checkpoint for of in every}]
         said = [f"{' and '.join(lacking)}: not measured yet; m measures it while you chat."] if lacking else []
-        found = confidence_tables.judged(every)
+        found = tables.judged(every)
         return [*said, *(f"{each.claim} {each.sentence} ({each.figures})" for each in found)]
 
     def _watch(self) -> None:
@@ -149,7 +149,7 @@ class ConfidencePanel(Panel):
         """Put the set into the selected column's recipe, or take it out, and go to Chat coloured by entropy."""
         from dataclasses import replace
 
-        from core import confidence
+        from core.confidence import confidence
 
         if self.engine is None:
             return
@@ -183,21 +183,21 @@ class ConfidencePanel(Panel):
             self.ask_where("Save plots and tables", "confidence", hint, self._saved)
 
     def _saved(self, folder: str) -> str:
-        from core import confidence_tables
+        from core.confidence import tables
         from core.util.files import write_bytes
 
         to = Path(folder).expanduser()
-        texts = confidence_tables.files(self._known())
+        texts = tables.files(self._known())
         for name, text in texts.items():
             write_bytes(to / name, text.encode())
         return f"{len(texts)} files written to {to}."
 
     def _tables(self) -> list[str]:
         """Every table as text; says what stands in the way where there is none."""
-        from core import confidence_tables
+        from core.confidence import tables
 
         try:
-            found = [each.text() for each in confidence_tables.tables(self._known())] if self.engine else []
+            found = [each.text() for each in tables.tables(self._known())] if self.engine else []
         except TillerError as error:
             self.say(f"✗ {error}", wrong=True)
             return []
@@ -221,7 +221,7 @@ class ConfidencePanel(Panel):
         return list(dict.fromkeys((self.engine.family.path(self.checkpoint)[0].name, self.checkpoint)))
 
     def _known(self) -> list[Confidence]:
-        from core import confidence
+        from core.confidence import confidence
 
         assert self.engine is not None
         found = (confidence.stored(self.engine.family, each) for each in self._pair())

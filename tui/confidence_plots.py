@@ -12,7 +12,7 @@ from textual.content import Content
 from core.display.palette import OKABE_ITO
 
 if TYPE_CHECKING:
-    from core.confidence import Confidence
+    from core.confidence.confidence import Confidence
 
 _MARKS = ("·", "+", "x", "*")
 _CANDIDATE = "◆"

@@ -1,15 +1,15 @@
 """Confidence in the card: how many candidates of the last two blocks are entropy neurons, and how well calibrated judging is.
 
-What is measured, and how, stands in :mod:`core.confidence`; the controls are neurons of like norm.
+What is measured, and how, stands in :mod:`core.confidence.confidence`; the controls are neurons of like norm.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from core.confidence import Confidence
+from core.confidence.confidence import Confidence
+from core.confidence.measure import measure
 from core.directions import contrast
-from core.measuring_confidence import measure
 from core.skiff.rates import Figure, count
 from core.skiff.subjects import Subjects
 from core.util.progress import Learning

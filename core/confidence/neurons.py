@@ -9,7 +9,7 @@ methods.md §4. For neuron i with output weight w_i, a column of the MLP's down 
 - candidates: among the quarter with the largest norms, the :data:`CANDIDATES` lowest LogitVar [Du et al., "How Post-Training Reshapes
   LLMs", §6]; the ratio of that paper is ‖w_i‖ / ln LogitVar.
 
-No torch here: :mod:`core.logit_variance` computes LogitVar.
+No torch here: :mod:`core.confidence.logit_variance` computes LogitVar.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Confidence: entropy neurons and calibration of one checkpoint, measured whole and kept as an artefact (methods.md §4).
 
 The artefact, kind ``neurons``, name ``entropy``, holds the set that ``!neurons:entropy`` sets to its means, the scatter of norm ×
-LogitVar, and every effect text by text, so that checkpoints are compared without loading one again (:mod:`core.comparing`).
+LogitVar, and every effect text by text, so that checkpoints are compared without loading one again (:mod:`core.confidence.compare`).
 
-No torch here: :mod:`core.measuring_confidence` measures.
+No torch here: :mod:`core.confidence.measure` measures.
 
 Texts are the true statements of the family's truth set: means from its training split, effects and calibration on its test split. All
 checkpoints read the same texts without a template, so that what differs is the checkpoint.
@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 
 from core.artefacts import store
 from core.artefacts.neuron_sets import KIND, Neuron, read_tensors
-from core.calibration import Calibration
+from core.confidence.calibration import Calibration
+from core.confidence.neurons import Block
 from core.errors import StoreError
 from core.families.checkpoint import Family
-from core.neurons import Block
 from core.recipes.language import Recipe, Term
 
 #: Neurons of like norm a block, and sets of them as large as the whole set.

@@ -19,12 +19,12 @@ import torch
 from torch import Tensor, nn
 
 from core.artefacts.neuron_sets import Neuron
-from core.confidence import Effect, Figures, Plain
+from core.confidence.confidence import Effect, Figures, Plain
+from core.confidence.unembedding import Head
 from core.inference.batch import Sheet, lay_out
 from core.inference.metrics import rows_of
 from core.models.hooks import AnatomyError
 from core.models.loading import Loaded
-from core.readout import Head
 from core.util.progress import Slices
 
 #: Logits are formed for so many tokens at a time that they have at most this many elements.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from core.confidence import Confidence
+from core.confidence.confidence import Confidence
 from core.display.svg import COLOURS, MARK, PALE, Axis, Plot
 
 

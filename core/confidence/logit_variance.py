@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core import readout
+from core.confidence import unembedding as readout
+from core.confidence.neurons import BLOCKS, Block
+from core.confidence.unembedding import FinalNorm, Precise
 from core.models.loading import Loaded
-from core.neurons import BLOCKS, Block
-from core.readout import FinalNorm, Precise
 
 #: Above so many products of float64, cosines are computed in float32; their sums over the vocabulary stay in float64.
 _MUCH = 10**11

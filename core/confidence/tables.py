@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from core import comparing, confidence_plots
-from core.comparing import Pair
-from core.confidence import Confidence
+from core.confidence import compare, plots
+from core.confidence.compare import Pair
+from core.confidence.confidence import Confidence
 from core.stats import bootstrap, verdicts
 from core.stats.rates import Rate
 from core.stats.verdicts import Verdict
@@ -147,8 +147,8 @@ def scatter(of: Confidence) -> Table:
 
 def of_pair(pair: Pair) -> Iterator[Verdict]:
     """Everything that is judged of a base and a post-trained checkpoint."""
-    yield comparing.exist(pair.base)
-    yield comparing.exist(pair.post)
+    yield compare.exist(pair.base)
+    yield compare.exist(pair.post)
     yield pair.shared
     yield pair.carried_by_none
 
@@ -157,8 +157,8 @@ def files(every: Sequence[Confidence]) -> dict[str, str]:
     """The texts of the files on the last of some checkpoints, the base first."""
     of = every[-1]
     found = {
-        f"neurons.{of.checkpoint}.svg": confidence_plots.scatter(of),
-        "calibration.svg": confidence_plots.reliability(every),
+        f"neurons.{of.checkpoint}.svg": plots.scatter(of),
+        "calibration.svg": plots.reliability(every),
         f"neurons.{of.checkpoint}.csv": scatter(of).csv(),
     }
     short = {"candidates": candidates(of), "reliability": reliability(of)}
@@ -169,7 +169,7 @@ def judged(every: Sequence[Confidence]) -> list[Verdict]:
     """What is judged of a base and a post-trained checkpoint, or of one alone. Raises ComparisonError."""
     if len(every) == 2:
         return list(of_pair(Pair(every[0], every[1])))
-    return [comparing.exist(each) for each in every]
+    return [compare.exist(each) for each in every]
 
 
 def tables(every: Sequence[Confidence]) -> list[Table]:

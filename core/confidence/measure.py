@@ -1,6 +1,6 @@
 """Measuring a checkpoint's confidence: what its entropy neurons do, one by one and together, and how well it is calibrated.
 
-What is found is a :class:`core.confidence.Confidence`, which says what it is made of.
+What is found is a :class:`core.confidence.confidence.Confidence`, which says what it is made of.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from core import ablation
-from core.ablation import Ablation
 from core.artefacts.neuron_sets import KIND, Neuron
-from core.calibration import of_margins
-from core.confidence import MATCHED, NAME, SETS, Confidence, Effect, Measured
+from core.confidence import ablation
+from core.confidence.ablation import Ablation
+from core.confidence.calibration import of_margins
+from core.confidence.confidence import MATCHED, NAME, SETS, Confidence, Effect, Measured
+from core.confidence.logit_variance import block, last_blocks
+from core.confidence.neurons import BLOCKS, CANDIDATES, Block
+from core.confidence.unembedding import Head
 from core.directions import contrast_files
 from core.directions.candidate import VERSION
 from core.directions.contrast import ContrastSet
 from core.inference import metrics
 from core.inference.metrics import Asked
 from core.inference.prompts import encode
-from core.logit_variance import block, last_blocks
 from core.models.loading import Loaded
-from core.neurons import BLOCKS, CANDIDATES, Block
-from core.readout import Head
 from core.util.progress import Cost, Learning, told
 
 #: Texts that means are taken from, and that effects are measured on; statements that are judged, of each class.

@@ -13,9 +13,9 @@ from functools import cached_property
 
 import numpy as np
 
-from core.confidence import Confidence
+from core.confidence.confidence import Confidence
+from core.confidence.neurons import Overlap, overlap
 from core.errors import TillerError
-from core.neurons import Overlap, overlap
 from core.stats import bootstrap
 from core.stats.bootstrap import Estimate
 from core.stats.rates import Rate

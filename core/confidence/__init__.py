@@ -1,0 +1,1 @@
+"""Entropy neurons and calibration of a checkpoint."""
