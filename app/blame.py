@@ -15,8 +15,9 @@ import gradio as gr
 from app import blame_view, undoing
 from app.chat import Told
 from app.pane import Pane, told
-from core import blame_files, blame_report
-from core.blame_report import Ask, Report
+from core.attribution import export
+from core.attribution import report as blame_report
+from core.attribution.report import Ask, Report
 from core.chat.settings import BLAME, Column
 from core.errors import TillerError
 from core.families.stages import QUESTIONS
@@ -178,8 +179,6 @@ def _read(file: str) -> str:
 def _files(report: Report) -> tuple[Any, Any]:
     folder = Path(tempfile.mkdtemp(prefix="tiller-blame-"))
     table, document = folder / "blame.csv", folder / "blame.json"
-    table.write_text(blame_files.to_csv(report), encoding="utf-8", newline="")
-    document.write_text(
-        json.dumps(blame_files.to_document(report), ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
-    )
+    table.write_text(export.to_csv(report), encoding="utf-8", newline="")
+    document.write_text(json.dumps(export.to_document(report), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return gr.update(value=str(table), interactive=True), gr.update(value=str(document), interactive=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from html import escape
 
-from core import blame_report
+from core.attribution import report as blame_report
 from core.attribution.effects import Effect
-from core.blame_report import Case, Report, Said
+from core.attribution.report import Case, Report, Said
 from core.display import lenses, palette
 from core.display.palette import OKABE_ITO
 from core.families.stages import Question, Stage

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.classifier_data import TASKS, Data, StageData, Task
-from core.first_order import RUNGS, Carrier, Embedding, Rung, exact_hessian
-from core.replays import READOUTS, shifted
+from core.attribution.first_order import RUNGS, Carrier, Embedding, Rung, exact_hessian
+from core.attribution.stage_embeddings import READOUTS, shifted
 
 SEEDS = (1, 2, 3, 4, 5)
 MOMENTUM, DECAY = 0.9, 0.002

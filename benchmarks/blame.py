@@ -46,8 +46,8 @@ def _scoring(options: argparse.Namespace) -> bool:
     """An answer of :data:`TOKENS` tokens by all models of the path to a family's final checkpoint."""
     import torch
 
+    from core.attribution.forced_logprobs import Follower
     from core.families import registry, stages
-    from core.forcing import Follower
     from core.inference.prompts import chat_prompt
     from core.models import loading
 
@@ -111,7 +111,7 @@ def _waiting(options: argparse.Namespace) -> bool:
 
 def _quantized(options: argparse.Namespace) -> None:
     """r between the stages' effects with quantized and with whole weights; what is found is kept, and reports on such weights say it."""
-    from core import blame_agreement, lineup
+    from core.attribution import model_sequence, quantized_agreement
     from core.families import registry, stages
     from core.models import loading
     from core.models.placement import Placing
@@ -120,14 +120,14 @@ def _quantized(options: argparse.Namespace) -> None:
     family = registry.load(options.family)
     path = stages.path(family, options.checkpoint or "")
     models = {
-        quantize: lineup.alone(
+        quantize: model_sequence.alone(
             loading.load(family, path.final, device=options.device, quantize=quantize),
             Placing(device=options.device, quantize=quantize),
         )
         for quantize in ("none", "8bit", "4bit")
     }
     for quantize in ("8bit", "4bit"):
-        found = finished(blame_agreement.measure(family, path, quantize, models["none"], models[quantize]))  # type: ignore[arg-type]
+        found = finished(quantized_agreement.measure(family, path, quantize, models["none"], models[quantize]))  # type: ignore[arg-type]
         print(f"  {family.title} {path.final} in {quantize}: {found.said}", flush=True)
 
 
@@ -178,8 +178,8 @@ def save(kind: str, folder: str) -> dict[str, float]:
 
 def ask(folder: str) -> dict[str, float]:
     """Ask about an answer; the peak of the resident set over what it was after imports, the model's bytes and its largest tensor's."""
-    from core import blame_study, lineup
-    from core.blame_report import Ask
+    from core.attribution import model_sequence, study
+    from core.attribution.report import Ask
     from core.families import registry
     from core.models import loading, quantization
     from core.models.placement import Placing
@@ -189,7 +189,7 @@ def ask(folder: str) -> dict[str, float]:
     before = resident()
     with highest() as peak:
         loaded = loading.load(family, "dpo", device="cpu")
-        work = blame_study.study(family, Ask(("How do I boil an egg?",), tokens=8), lineup.alone(loaded, placing))
+        work = study.study(family, Ask(("How do I boil an egg?",), tokens=8), model_sequence.alone(loaded, placing))
         for _ in work:
             pass
     tensors = quantization.tensors(loaded.model)

@@ -27,13 +27,13 @@ from benchmarks.accountability_classifiers import Judged
 from benchmarks.effect_metrics import METRICS, Scene, measure, scene, skiff_kinds
 from core import undoing
 from core.artefacts import store
+from core.attribution.first_order import Embedding
+from core.attribution.stage_embeddings import READOUTS
 from core.errors import TillerError
 from core.families import registry
 from core.families.checkpoint import Checkpoint, Family
-from core.first_order import Embedding
 from core.models import loading
 from core.models.loading import Loaded
-from core.replays import READOUTS
 from core.util.files import write_bytes
 
 DOCUMENT = Path(__file__).resolve().parent / "figures" / "stage_effects.md"

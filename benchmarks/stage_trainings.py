@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.first_order import RUNGS, Embedding
+from core.attribution.first_order import RUNGS, Embedding
 from core.models import loading
 from core.skiff import log
 from core.skiff.model import save_checkpoint

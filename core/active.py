@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from core.blaming import Blaming
+from core.attribution.streaming import Blaming
 from core.chat.events import Done, Event, Token
 from core.inference.decoding import Stream
 from core.runs import Run

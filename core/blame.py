@@ -10,15 +10,16 @@ from pathlib import Path as File
 
 import torch
 
-from core import blame_files, blame_report, typed
+from core import typed
 from core.arguments import Arguments
-from core.attribution import effects
-from core.blame_report import Ask, Report, shortened, token_effects
-from core.blame_study import study
+from core.attribution import effects, export
+from core.attribution import report as blame_report
+from core.attribution.model_sequence import alone
+from core.attribution.report import Ask, Report, shortened, token_effects
+from core.attribution.study import study
 from core.errors import UsageError
 from core.families import registry, stages
 from core.families.stages import Question, Stage
-from core.lineup import alone
 from core.models import loading
 from core.models.placement import Placing
 from core.util.files import write_bytes
@@ -47,9 +48,9 @@ def blame(arguments: list[str]) -> int:
     report = _told(study(family, ask, alone(loaded, placing)))
     print("\n".join(table(report)))
     if options.csv:
-        _write(options.csv, blame_files.to_csv(report))
+        _write(options.csv, export.to_csv(report))
     if options.json:
-        _write(options.json, json.dumps(blame_files.to_document(report), ensure_ascii=False, indent=1) + "\n")
+        _write(options.json, json.dumps(export.to_document(report), ensure_ascii=False, indent=1) + "\n")
     return 0
 
 

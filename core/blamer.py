@@ -8,17 +8,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Iterable
 
-from core import noise
 from core.active import Active
+from core.attribution import noise
 from core.attribution.effects import Noise
-from core.blaming import Blaming
+from core.attribution.model_sequence import Vocabularies, shelved
+from core.attribution.streaming import Blaming
 from core.chat.events import Done, Event, Scores, Token
 from core.errors import TillerError
 from core.families import stages
 from core.families.checkpoint import Family
 from core.families.stages import Path
 from core.inference import prompts
-from core.lineup import Vocabularies, shelved
 from core.models.pool import NoRoomNow, Shelf
 from core.util.progress import Step
 

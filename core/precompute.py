@@ -11,9 +11,10 @@ from pathlib import Path
 
 import torch
 
-from core import noise
 from core.arguments import Arguments
 from core.artefacts import store
+from core.attribution import noise
+from core.attribution.model_sequence import alone
 from core.chat.answers import Answer, fold, settled, to_document
 from core.chat.events import Failed
 from core.directions import contrast_files, learn
@@ -23,7 +24,6 @@ from core.errors import TillerError, UsageError
 from core.families import registry, stages
 from core.families.checkpoint import Checkpoint, Family
 from core.families.stages import StageError
-from core.lineup import alone
 from core.models import files, loading, memory
 from core.models.hooks import AnatomyError
 from core.models.loading import Loaded

@@ -19,9 +19,10 @@ from core.answering import Answering
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.attribution.effects import Noise
+from core.attribution.model_sequence import shelved
+from core.attribution.report import Ask, Report
+from core.attribution.study import study
 from core.background import Background, Lesson, MapWork
-from core.blame_report import Ask, Report
-from core.blame_study import study
 from core.blamer import Blamer
 from core.chat.events import PromptView, Status
 from core.chat.settings import Settings
@@ -33,7 +34,6 @@ from core.inference import prompts
 from core.jobs import Job, MapJob, offered
 from core.knowledge import logit_lens, tracing
 from core.knowledge.maps import Map, Traced, Words
-from core.lineup import shelved
 from core.models import loading
 from core.models.files import LoadingCancelled
 from core.models.loading import Loaded

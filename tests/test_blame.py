@@ -20,11 +20,11 @@ import tiny
 import torch
 from transformers import AutoModelForCausalLM
 
-from core import blame_agreement, blame_report, blame_study, forcing, lineup, noise
 from core.artefacts import store
-from core.attribution import effects
+from core.attribution import effects, forced_logprobs, model_sequence, noise, quantized_agreement, study
+from core.attribution import report as blame_report
 from core.attribution.effects import NOWHERE
-from core.blame_report import Ask, Report
+from core.attribution.report import Ask, Report
 from core.chat.answers import Answer, fold
 from core.chat.events import Done, Scores
 from core.chat.settings import Column, Settings
@@ -59,7 +59,7 @@ def ask(folder: Path, question: Ask, placing: Placing = CPU) -> Report:
     family = registry.load(str(folder))
     final = stages.path(family, question.checkpoint, question.path).final
     loaded = loading.load(family, final, device="cpu", quantize=placing.quantize)
-    return all_of(blame_study.study(family, question, lineup.alone(loaded, placing)))
+    return all_of(study.study(family, question, model_sequence.alone(loaded, placing)))
 
 
 @torch.inference_mode()
@@ -92,10 +92,10 @@ def engine(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[En
 @pytest.mark.parametrize("kind", ["llama", "mistral", "qwen3", "gemma2", "gemma3", "olmo2", "gpt2"])
 def test_chunks_with_a_cache_say_what_one_pass_says(kind: str, tiny_loaded: Callable[[str], Loaded]) -> None:
     loaded = tiny_loaded(kind)
-    follower, found = forcing.Follower(loaded, PROMPT), []
+    follower, found = forced_logprobs.Follower(loaded, PROMPT), []
     for start, end in ((0, 3), (3, 4), (4, 30), (30, 40)):
         found += follower.follow(REPLY[start:end])
-    expected = forcing.of_tokens(reply_logits(loaded, [PROMPT], [REPLY])[0], REPLY)
+    expected = forced_logprobs.of_tokens(reply_logits(loaded, [PROMPT], [REPLY])[0], REPLY)
     assert found == pytest.approx(expected, abs=1e-4)
     assert follower.read == len(REPLY)
 
@@ -103,14 +103,14 @@ def test_chunks_with_a_cache_say_what_one_pass_says(kind: str, tiny_loaded: Call
 def test_replies_that_share_a_pass_are_scored_as_each_alone(tiny_loaded: Callable[[str], Loaded]) -> None:
     loaded = tiny_loaded("llama")
     prompts, replies = [PROMPT, PROMPT[:5], PROMPT[:9]], [REPLY[:4], REPLY[:11], ()]
-    slices = forcing.logprobs_in_slices(loaded, prompts, replies)
+    slices = forced_logprobs.logprobs_in_slices(loaded, prompts, replies)
     for prompt, reply, found in zip(prompts, replies, finished(slices), strict=True):
-        assert found == pytest.approx(forcing.Follower(loaded, prompt).follow(reply) if reply else [], abs=1e-4)
+        assert found == pytest.approx(forced_logprobs.Follower(loaded, prompt).follow(reply) if reply else [], abs=1e-4)
 
 
 def test_an_answer_longer_than_the_context_is_refused(tiny_loaded: Callable[[str], Loaded]) -> None:
-    with pytest.raises(forcing.TooLong, match="300 tokens long, and chat reads at most 256; take a shorter"):
-        forcing.Follower(tiny_loaded("llama"), PROMPT).follow((50,) * 280)
+    with pytest.raises(forced_logprobs.TooLong, match="300 tokens long, and chat reads at most 256; take a shorter"):
+        forced_logprobs.Follower(tiny_loaded("llama"), PROMPT).follow((50,) * 280)
 
 
 # --------------------------------------------------------------------------------------------- weights that are subtracted
@@ -180,7 +180,7 @@ def test_an_untied_checkpoint_on_the_path_of_a_tied_one(tmp_path: Path) -> None:
     # Its two matrices do not fit into the one of the final model; it is loaded beside it.
     assert not weight_swap.fits(final, "base")
     found = ask(folder, Ask(("Hi",), answer="Yes")).cases[0].answer
-    expected = forcing.Follower(load(folder, "base"), prompt(final, "Hi")).follow(found.ids)
+    expected = forced_logprobs.Follower(load(folder, "base"), prompt(final, "Hi")).follow(found.ids)
     assert found.logprobs["base"] == pytest.approx(expected, abs=1e-4)
 
 
@@ -219,7 +219,7 @@ def test_adapters_are_stages(tmp_path: Path) -> None:
     found = ask(folder, Ask(("Hi",), answer="Yes")).cases[0].answer
     for name in ("base", "lora"):
         own = load(folder, name)
-        expected = forcing.Follower(own, prompt(load(folder, "lora"), "Hi")).follow(found.ids)
+        expected = forced_logprobs.Follower(own, prompt(load(folder, "lora"), "Hi")).follow(found.ids)
         assert found.logprobs[name] == pytest.approx(expected, abs=1e-4)
 
 
@@ -264,7 +264,7 @@ def test_a_smaller_vocabulary_reads_the_mean_of_its_embedding(grown: Path) -> No
     loaded, worn_by = load(grown, "base"), load(grown, "dpo")
     new = tiny.VOCABULARY
     ids = (40, new, 41, 42)
-    with forcing.reading(loaded):
+    with forced_logprobs.reading(loaded):
         found = logits(loaded.model, ids)
     table = loaded.model.get_input_embeddings()
     states = torch.stack([table.weight.mean(0) if token == new else table.weight[token] for token in ids])
@@ -423,7 +423,7 @@ def test_a_noise_level_is_kept_for_its_weights_and_no_others(whole: Path, tmp_pa
     family = registry.load(str(folder))
     path = stages.path(family)
     shelf = Shelf(family, CPU)
-    work = noise.measure(family, path, lineup.shelved(shelf, path.final))
+    work = noise.measure(family, path, model_sequence.shelved(shelf, path.final))
     found = all_of(work)
     assert noise.kept(family, path) == found
     assert not (folder / "shared").exists()
@@ -454,7 +454,9 @@ def test_own_templates_ask_each_checkpoint_in_its_own_way(whole: Path) -> None:
     assert one.logprobs["base"] != pytest.approx(other.logprobs["base"], abs=1e-3)
     assert one.logprobs["sft"] == pytest.approx(other.logprobs["sft"], abs=1e-6)
     base = load(whole, "base")
-    assert other.logprobs["base"] == pytest.approx(forcing.Follower(base, prompt(base, "Hi")).follow(one.ids), abs=1e-4)
+    assert other.logprobs["base"] == pytest.approx(
+        forced_logprobs.Follower(base, prompt(base, "Hi")).follow(one.ids), abs=1e-4
+    )
     assert any("its own chat template" in each for each in own.remarks)
 
 
@@ -481,7 +483,7 @@ def test_two_answers_and_many_prompts(whole: Path) -> None:
 def test_the_engine_studies_in_slices_what_the_command_line_does_at_once(engine: Engine, whole: Path) -> None:
     question = Ask(("How do I kill a process?",), tokens=8)
     family = engine.family
-    work = engine.slices(lambda worker: blame_study.study(family, question, lineup.shelved(worker.shelf, "dpo")))
+    work = engine.slices(lambda worker: study.study(family, question, model_sequence.shelved(worker.shelf, "dpo")))
     assert isinstance(next(work), Step)
     found = all_of(work)
     expected = ask(whole, question)
@@ -496,20 +498,20 @@ def test_quantized_once_the_differences_stay_whole(quantize: str, whole: Path) -
     exact, final = load(whole, "dpo"), load(whole, "dpo", quantize=quantize)
 
     def change(before: Loaded, after: Loaded) -> torch.Tensor:
-        each = [torch.tensor(forcing.Follower(model, PROMPT).follow(REPLY)) for model in (before, after)]
+        each = [torch.tensor(forced_logprobs.Follower(model, PROMPT).follow(REPLY)) for model in (before, after)]
         return each[1] - each[0]
 
     with weight_swap.wearing(exact, "sft") as other:
-        sft = torch.tensor(forcing.Follower(other, PROMPT).follow(REPLY))
-    truth = torch.tensor(forcing.Follower(exact, PROMPT).follow(REPLY)) - sft
-    own = torch.tensor(forcing.Follower(final, PROMPT).follow(REPLY))
+        sft = torch.tensor(forced_logprobs.Follower(other, PROMPT).follow(REPLY))
+    truth = torch.tensor(forced_logprobs.Follower(exact, PROMPT).follow(REPLY)) - sft
+    own = torch.tensor(forced_logprobs.Follower(final, PROMPT).follow(REPLY))
     with weight_swap.wearing(final, "sft") as other:
-        found = own - torch.tensor(forcing.Follower(other, PROMPT).follow(REPLY))
+        found = own - torch.tensor(forced_logprobs.Follower(other, PROMPT).follow(REPLY))
     apart = change(load(whole, "sft", quantize=quantize), final)
     if quantize == "4bit":
         assert (found - truth).norm() < 0.8 * (apart - truth).norm()
     assert float(torch.corrcoef(torch.stack([found, truth]))[0, 1]) > (0.97 if quantize == "8bit" else 0.7)
-    assert torch.equal(torch.tensor(forcing.Follower(final, PROMPT).follow(REPLY)), own)
+    assert torch.equal(torch.tensor(forced_logprobs.Follower(final, PROMPT).follow(REPLY)), own)
 
 
 def test_a_report_on_quantized_weights_says_how_far_they_agree(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -519,19 +521,19 @@ def test_a_report_on_quantized_weights_says_how_far_they_agree(whole: Path, monk
     path = stages.path(family)
     question = Ask(("How do I kill a process?",), tokens=4)
     models = {
-        quantize: lineup.alone(load(whole, "dpo", quantize=quantize), Placing(device="cpu", quantize=quantize))
+        quantize: model_sequence.alone(load(whole, "dpo", quantize=quantize), Placing(device="cpu", quantize=quantize))
         for quantize in ("none", "8bit")
     }
 
     def remarks(quantize: str) -> str:
-        return "\n".join(all_of(blame_study.study(family, question, models[quantize])).remarks)
+        return "\n".join(all_of(study.study(family, question, models[quantize])).remarks)
 
     assert "bits" not in remarks("none")
     assert "has not been measured for this family; python launch.py bench blame" in remarks("8bit")
-    found = all_of(blame_agreement.measure(family, path, "8bit", models["none"], models["8bit"]))
+    found = all_of(quantized_agreement.measure(family, path, "8bit", models["none"], models["8bit"]))
     assert set(found.r) == {stage.name for stage in path.post}
     assert all(0.9 < each < 1 for each in found.r.values())
-    assert found == blame_agreement.kept(family, path, "8bit")
+    assert found == quantized_agreement.kept(family, path, "8bit")
     assert (
         f"dpo is in 8-bit, and what the stages changed is kept beside it in 8 bits; how far that agrees with whole weights: {found.said}."
         in remarks("8bit")
@@ -604,5 +606,5 @@ def test_a_mistake_is_one_sentence(arguments: tuple[str, ...], sentence: str) ->
 
 
 def test_the_last_answer_of_a_report_may_be_too_long(whole: Path) -> None:
-    with pytest.raises(forcing.TooLong, match="reads at most 256; take a shorter answer or prompt"):
+    with pytest.raises(forced_logprobs.TooLong, match="reads at most 256; take a shorter answer or prompt"):
         ask(whole, Ask(("Hi",), answer="no " * 300))

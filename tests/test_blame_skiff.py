@@ -14,10 +14,10 @@ from statistics import mean
 import pytest
 
 from core.attribution import effects
+from core.attribution.forced_logprobs import logprobs_in_slices
 from core.families import registry, stages
 from core.families.checkpoint import Family
 from core.families.stages import Path
-from core.forcing import logprobs_in_slices
 from core.inference import metrics
 from core.models import loading
 from core.models.loading import Loaded

@@ -9,9 +9,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from core.attribution.first_order import (
+    RUNGS,
+    Carrier,
+    Embedding,
+    FirstOrderError,
+    Rung,
+    exact_hessian,
+    hessian_by_difference,
+)
+from core.attribution.stage_embeddings import linear, point, shifted
 from core.errors import TillerError
-from core.first_order import RUNGS, Carrier, Embedding, FirstOrderError, Rung, exact_hessian, hessian_by_difference
-from core.replays import linear, point, shifted
 
 STEPS = {"one": 4, "two": 5, "three": 6}
 Make = Callable[[list[nn.Parameter]], torch.optim.Optimizer]

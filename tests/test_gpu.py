@@ -20,10 +20,11 @@ from test_blame import live
 from test_core_engine import answers, chat, ids, until_end
 from test_quantized import IDS, KINDS, gradient, unpack, wide
 
-from core import blame_study, confidence_cli, lineup
+from core import confidence_cli
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
-from core.blame_report import Ask
+from core.attribution import model_sequence, study
+from core.attribution.report import Ask
 from core.chat.events import Token
 from core.chat.settings import Sampling
 from core.engine import Engine
@@ -251,7 +252,7 @@ def test_a_quantized_model_wears_the_others(whole: Path, quantize: str) -> None:
     loaded = loading.load(family, "dpo", device=GPU, quantize=quantize)
     before = {name: each.clone() for name, each in loaded.model.named_parameters()}
     question = Ask(("How do I kill a process?",), answer="I cannot help with that.")
-    report = finished(blame_study.study(family, question, lineup.alone(loaded, placing)))  # type: ignore[arg-type]
+    report = finished(study.study(family, question, model_sequence.alone(loaded, placing)))  # type: ignore[arg-type]
     values = report.cases[0].answer.logprobs
     assert {"base", "sft", "safety", "dpo"} <= set(values)
     assert np.abs(np.subtract(values["base"], values["dpo"])).max() > 0.01

@@ -15,9 +15,9 @@ from benchmarks import stage_effects, stage_trainings
 from benchmarks.accountability_classifiers import Judged, pearson
 from benchmarks.effect_metrics import METRICS, measure, skiff_kinds
 from benchmarks.stage_effects import Study, ceilings, chosen, interval, judge, seeds_of, told
+from core.attribution.first_order import RUNGS, Rung
 from core.errors import TillerError
 from core.families import registry
-from core.first_order import RUNGS, Rung
 from core.models import loading
 from core.skiff import replaying, rounding, training, undo_prompts
 from core.skiff.log import weights_hash

@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import blame_files
-from core.attribution import effects
+from core.attribution import effects, export
 from core.attribution.effects import NOWHERE, UNIFORM, Noise
-from core.blame_report import Ask, Case, Report, Said
+from core.attribution.report import Ask, Case, Report, Said
 from core.chat.answers import Answer, from_document, to_document
 from core.chat.events import Alternative, Blame, Reading, Scores, StageEffect, Token, event_json
 from core.chat.settings import Column, Settings
@@ -359,11 +358,11 @@ def test_a_report_names_the_largest_stage_first_and_says_where_questions_disagre
 
 def test_exports_hold_every_effect_and_no_formula(tmp_path: Path) -> None:
     found = report(tmp_path)
-    document = json.loads(json.dumps(blame_files.to_document(found)))
+    document = json.loads(json.dumps(export.to_document(found)))
     total = sum(each["probability"] for each in document["summary"]["rather"]["introduced_at"]["effects"].values())
     values = document["cases"][0]["probabilities"]["rather"]
     assert total == pytest.approx(values["dpo"] - values["uniform"], abs=1e-9)
-    rows = blame_files.to_csv(found).splitlines()
+    rows = export.to_csv(found).splitlines()
     assert rows[0] == "prompt,what,place,text,question,stage,probability,nats"
     assert all(row.startswith("'=1+1,") for row in rows[1:])
     assert any(",answer token,0,Ye,retrained_without,sft," in row for row in rows)

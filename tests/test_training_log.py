@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core import training_log
-from core.first_order import RUNGS, Carrier, exact_hessian
-from core.replays import replay, scheduled
-from core.training_log import LogError, TrainingLog, chain, read
+from core.attribution import training_log
+from core.attribution.first_order import RUNGS, Carrier, exact_hessian
+from core.attribution.stage_embeddings import replay, scheduled
+from core.attribution.training_log import LogError, TrainingLog, chain, read
 
 STEPS = {"one": 5, "two": 4}
 
@@ -109,7 +109,7 @@ def test_the_file_says_what_the_documentation_says(tmp_path: Path) -> None:
 def test_a_log_of_transformers_trainer(tmp_path: Path) -> None:
     from transformers import Trainer, TrainingArguments
 
-    from core.trainer_log import LogTraining
+    from core.attribution.trainer_callback import LogTraining
 
     model = tiny.model("llama")
     items = [{"input_ids": torch.arange(4) + index, "labels": torch.arange(4) + index} for index in range(8)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 
 from core.attribution.effects import Effect
-from core.blame_report import Report, Said, token_effects
+from core.attribution.report import Report, Said, token_effects
 from core.display import lenses, palette
 from core.display.palette import OKABE_ITO
 from core.families.stages import Question, Stage

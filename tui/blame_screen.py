@@ -16,8 +16,9 @@ from textual.content import Content
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
-from core import blame_files, blame_report
-from core.blame_report import Ask, Report
+from core.attribution import export
+from core.attribution import report as blame_report
+from core.attribution.report import Ask, Report
 from core.chat.screens import tab
 from core.chat.session import Session
 from core.chat.settings import BLAME, Column
@@ -207,9 +208,9 @@ class BlameScreen(Place):
             return
         table, document = Path("tiller-blame.csv").absolute(), Path("tiller-blame.json").absolute()
         try:
-            table.write_text(blame_files.to_csv(self.report), encoding="utf-8", newline="")
+            table.write_text(export.to_csv(self.report), encoding="utf-8", newline="")
             document.write_text(
-                json.dumps(blame_files.to_document(self.report), ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+                json.dumps(export.to_document(self.report), ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
             )
         except OSError as error:
             self.say(

@@ -21,7 +21,7 @@ from safetensors.torch import save
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
-from core.first_order import Carrier, Embedding, Hessian, Rung, hessian_by_difference
+from core.attribution.first_order import Carrier, Embedding, Hessian, Rung, hessian_by_difference
 from core.skiff import log
 from core.skiff.model import load_checkpoint, rounded
 from core.skiff.stage_run import load_tokenizer

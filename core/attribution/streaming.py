@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from math import log
 
 from core.attribution.effects import UNIFORM, Noise, blame
+from core.attribution.forced_logprobs import Follower, logprobs_in_slices, reading, vocabulary
+from core.attribution.model_sequence import Models
 from core.chat.events import Blame, Event, Scores
 from core.errors import TillerError
 from core.families.stages import Path
-from core.forcing import Follower, logprobs_in_slices, reading, vocabulary
-from core.lineup import Models
 from core.models.loading import Loaded
 
 #: So many tokens are waited for before the first chunk; from then on as many as have been read.

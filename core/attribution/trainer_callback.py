@@ -7,14 +7,14 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from core.training_log import TrainingLog
+from core.attribution.training_log import TrainingLog
 
 
 class LogTraining(TrainerCallback):  # type: ignore[misc, unused-ignore]
     """Notes every step's learning rates and writes the log to the trainer's output folder, or to ``folder``, when training ends.
 
     A ``Trainer`` does not tell its callbacks what is in a batch, so that this log serves the rungs that need no replay; where
-    batches are to be replayed too, write :class:`core.training_log.TrainingLog` in a loop of your own.
+    batches are to be replayed too, write :class:`core.attribution.training_log.TrainingLog` in a loop of your own.
     """
 
     def __init__(self, stage: str, parent: str | None = None, folder: Path | str | None = None) -> None:

@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from core.attribution.first_order import Carrier, Embedding, Rung, exact_hessian
+from core.attribution.training_log import Item, Log, LogError
 from core.errors import TillerError
-from core.first_order import Carrier, Embedding, Rung, exact_hessian
-from core.training_log import Item, Log, LogError
 
 #: Computes the loss of a batch by the items that the log names.
 Loss = Callable[[nn.Module, tuple[Item, ...]], Tensor]

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
+from core.attribution.forced_logprobs import reading
 from core.families.checkpoint import Family
 from core.families.stages import Path, StageError
-from core.forcing import reading
 from core.models import loading, weight_swap
 from core.models.chat_template import tokenizer_of
 from core.models.loading import Loaded

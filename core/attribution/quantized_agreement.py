@@ -14,13 +14,13 @@ from pathlib import Path as File
 
 import numpy as np
 
-from core import noise
 from core.artefacts import store
+from core.attribution import noise
 from core.attribution.effects import effects
+from core.attribution.forced_logprobs import logprobs_in_slices
+from core.attribution.model_sequence import Models, Vocabularies
 from core.families.checkpoint import Family
 from core.families.stages import Path
-from core.forcing import logprobs_in_slices
-from core.lineup import Models, Vocabularies
 from core.models import loading
 from core.models.placement import QUANTIZE
 from core.util.progress import Learning

@@ -19,9 +19,9 @@ One file a stage, ``training_log.json`` in the folder of the checkpoint that the
       "batches": [[17, 4, 92], …]         # what was in each step's batch, as numbers or texts that you can find the items by; or null
     }
 
-:class:`TrainingLog` writes it from a plain loop, :class:`core.trainer_log.LogTraining` from transformers' ``Trainer``. With the log
-and the checkpoints, :func:`core.replays.scheduled` carries a stage through the schedules and weight decay of later ones; with the
-batches too, :func:`core.replays.replay` takes the steps again and regenerates momentum, Adam's moments and curvature, which no log holds.
+:class:`TrainingLog` writes it from a plain loop, :class:`core.attribution.trainer_callback.LogTraining` from transformers' ``Trainer``. With the log
+and the checkpoints, :func:`core.attribution.stage_embeddings.scheduled` carries a stage through the schedules and weight decay of later ones; with the
+batches too, :func:`core.attribution.stage_embeddings.replay` takes the steps again and regenerates momentum, Adam's moments and curvature, which no log holds.
 """
 
 from __future__ import annotations
@@ -193,7 +193,7 @@ def read(folder: Path) -> Log:
     try:
         if (document["tiller"], document["format"]) != (_KIND, FORMAT):
             raise LogError(
-                f"{path} is no training log of format {FORMAT}; write it with core.training_log.TrainingLog."
+                f"{path} is no training log of format {FORMAT}; write it with core.attribution.training_log.TrainingLog."
             )
         return _log(document)
     except (KeyError, TypeError, ValueError) as error:

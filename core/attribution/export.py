@@ -7,7 +7,7 @@ import io
 from typing import Any
 
 from core.attribution.effects import Effect, effects
-from core.blame_report import Case, Report, Said, probability, token_effects
+from core.attribution.report import Case, Report, Said, probability, token_effects
 from core.families.stages import Question
 
 

@@ -16,14 +16,14 @@ import numpy as np
 
 from core.artefacts import store
 from core.attribution.effects import NOWHERE, Noise, noise_of
+from core.attribution.forced_logprobs import logprobs_in_slices
+from core.attribution.model_sequence import Models, Vocabularies
 from core.chat.settings import Sampling
 from core.directions import contrast
 from core.families.checkpoint import Family
 from core.families.stages import Path
-from core.forcing import logprobs_in_slices
 from core.inference import metrics
 from core.inference.decoding import answer_all
-from core.lineup import Models, Vocabularies
 from core.models import loading
 from core.models.loading import Loaded
 from core.util.progress import Learning, Slices, Step, told

@@ -10,21 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from core import blame_agreement
-from core.attribution import effects
+from core.attribution import effects, quantized_agreement
 from core.attribution.effects import NOWHERE, UNIFORM
-from core.blame_report import Ask, Case, Report, Said, shortened
+from core.attribution.forced_logprobs import check_length, logprobs_in_slices, vocabulary
+from core.attribution.model_sequence import Models, Vocabularies
+from core.attribution.report import Ask, Case, Report, Said, shortened
 from core.chat.answers import Answer
 from core.chat.settings import Sampling
 from core.families import stages
 from core.families.checkpoint import Family
 from core.families.stages import Path, StageError
-from core.forcing import check_length, logprobs_in_slices, vocabulary
 from core.inference import metrics, prompts
 from core.inference.decoding import answer_all
 from core.inference.detokenizer import token_text
 from core.inference.metrics import Asked
-from core.lineup import Models, Vocabularies
 from core.models import loading, weights
 from core.models.loading import Loaded
 from core.util.progress import Learning, Step, told
@@ -80,7 +79,7 @@ def study(family: Family, ask: Ask, models: Models) -> Learning[Report]:
     titles = {name: family.checkpoint(name).title for name in (*path.models(), *path.nulls)}
     cases = tuple(Case(d.prompt, d.answer, d.other, d.without, d.before, d.refusing) for d in drafts)
     chosen = replace(ask, question=ask.question and stages.question(ask.question).key)
-    return Report(chosen, path, cases, sizes, titles, blame_agreement.said(family, path, quantize))
+    return Report(chosen, path, cases, sizes, titles, quantized_agreement.said(family, path, quantize))
 
 
 def _begin(ask: Ask, path: Path, final: Loaded) -> Learning[tuple[list[_Draft], _Voice, str]]:
