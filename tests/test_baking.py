@@ -20,8 +20,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from core import baked as models
-from core import baking, surgery
+from core.baking import bake as baking
+from core.baking import evaluation as models
+from core.baking import weight_edits
 from core.errors import StoreError, TillerError
 from core.exchanging import bake
 from core.families import registry
@@ -49,16 +50,16 @@ def fresh(folder: Path) -> Loaded:
     return loading.load(registry.load(str(folder)), "chat", device="cpu")
 
 
-def changes(loaded: Loaded, recipe: str) -> surgery.Changes:
+def changes(loaded: Loaded, recipe: str) -> weight_edits.Changes:
     wanted = parse(recipe)
-    surgery.check(wanted)
-    return surgery.changes(compile_recipe(wanted, loaded, by_hand.directions(loaded)))
+    weight_edits.check(wanted)
+    return weight_edits.changes(compile_recipe(wanted, loaded, by_hand.directions(loaded)))
 
 
 def baked(folder: Path, recipe: str, to: Path) -> Any:
     """The model that transformers loads once a recipe was baked."""
     loaded = fresh(folder)
-    surgery.operate(loaded, changes(loaded, recipe)).save_pretrained(to)
+    weight_edits.operate(loaded, changes(loaded, recipe)).save_pretrained(to)
     model, report = AutoModelForCausalLM.from_pretrained(to, output_loading_info=True)
     assert not any(report.values())
     return model.eval()
@@ -142,7 +143,7 @@ def test_a_tied_embedding_is_untied_first(tiny_folder: Folder, tiny_loaded: Load
 def test_an_architecture_that_cannot_hold_it_is_refused_with_the_reason(kind: str, tiny_folder: Folder) -> None:
     loaded = fresh(tiny_folder(kind))
     with pytest.raises(TillerError, match=REFUSED[kind]):
-        surgery.operate(loaded, changes(loaded, "!truth"))
+        weight_edits.operate(loaded, changes(loaded, "!truth"))
 
 
 # ---------------------------------------------------------------------------------------------------------------- addition
@@ -193,7 +194,7 @@ def test_an_addition_without_a_place_for_it_is_refused(kind: str, reason: str, t
     loaded = fresh(tiny_folder(kind))
     before = {name: weight.clone() for name, weight in loaded.model.state_dict().items()}
     with pytest.raises(TillerError, match=reason):
-        surgery.operate(loaded, changes(loaded, "!truth + 1*truth"))
+        weight_edits.operate(loaded, changes(loaded, "!truth + 1*truth"))
     assert all(torch.equal(weight, before[name]) for name, weight in loaded.model.state_dict().items())
 
 
@@ -239,8 +240,8 @@ def test_any_recipe_is_baked_or_refused_and_what_is_baked_agrees_whatever_the_pa
 ) -> None:
     possible = all(term.scope == "all" and term.kind != "hold" for term in recipe.terms)
     try:
-        surgery.check(recipe)
-    except surgery.BakingError as refused:
+        weight_edits.check(recipe)
+    except weight_edits.BakingError as refused:
         assert not possible
         assert any(str(term) in str(refused) for term in recipe.terms)
         # The same without what is in the way.
@@ -250,7 +251,7 @@ def test_any_recipe_is_baked_or_refused_and_what_is_baked_agrees_whatever_the_pa
     else:
         assert possible
     loaded, own = tiny_loaded("llama"), fresh(tiny_folder("llama"))
-    model = surgery.operate(own, changes(own, str(recipe)))
+    model = weight_edits.operate(own, changes(own, str(recipe)))
     for found, wanted in zip(plainly(model, rows, left), by_recipe(loaded, rows, str(recipe)), strict=True):
         assert (found - wanted).abs().max() < SAME * max(1.0, float(wanted.abs().max()) / 10)
 

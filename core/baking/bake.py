@@ -1,7 +1,7 @@
 """Baking: a recipe becomes a model folder, which plain transformers loads and which does by itself what the recipe does.
 
-The weights are read in full precision, changed (:mod:`core.surgery`), saved beside the folder that was asked for, and loaded again from
-there; what the loaded folder does is compared with the plain model and with the recipe (:mod:`core.baked`), and written in its README.md.
+The weights are read in full precision, changed (:mod:`core.baking.weight_edits`), saved beside the folder that was asked for, and loaded again from
+there; what the loaded folder does is compared with the plain model and with the recipe (:mod:`core.baking.evaluation`), and written in its README.md.
 Only then does the folder get its name: there is never half a one.
 """
 
@@ -14,17 +14,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core import baked, surgery
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
-from core.baked import Figures
+from core.baking import evaluation, weight_edits
+from core.baking.evaluation import Figures
+from core.baking.weight_edits import BakingError, Changes
 from core.directions import contrast
 from core.families.checkpoint import Checkpoint, Family
 from core.models import loading, memory
 from core.models.loading import Loaded
 from core.recipes.language import Recipe, parse
 from core.steering.interventions import RowEdit, compile_recipe
-from core.surgery import BakingError, Changes
 from core.util.files import write_bytes
 
 #: A float32 model that was ablated by its weights may differ from the recipe by this much, in nats a token (mean KL).
@@ -50,7 +50,7 @@ class Wish:
 class _Before:
     """What is known before the weights are changed: the questions, what the plain model does with them, and what the recipe does."""
 
-    questions: baked.Questions
+    questions: evaluation.Questions
     plain: Figures
     steered: Figures
 
@@ -63,7 +63,7 @@ def bake(family: Family, wish: Wish) -> Generator[str, None, Path]:
         TillerError: no such checkpoint or direction, or too little memory. Nothing is written in either case.
     """
     recipe = parse(wish.recipe)
-    surgery.check(recipe)
+    weight_edits.check(recipe)
     _check_folder(wish.out)
     directions = _directions(family, wish.checkpoint, recipe)
     if loading.pick_device(wish.device).type == "mps":
@@ -74,8 +74,8 @@ def bake(family: Family, wish: Wish) -> Generator[str, None, Path]:
         family, wish.checkpoint, device=wish.device, dtype=wish.dtype, quantize="none", max_memory=wish.max_memory
     )
     edits = compile_recipe(recipe, loaded, lambda name, checkpoint: directions[name, checkpoint])
-    changes = surgery.changes(edits)
-    surgery.check_model(loaded, changes)
+    changes = weight_edits.changes(edits)
+    weight_edits.check_model(loaded, changes)
     yield "Asking the plain model, and the same model with the recipe."
     before = _before(loaded, edits)
     with _beside(wish.out) as folder:
@@ -86,12 +86,12 @@ def bake(family: Family, wish: Wish) -> Generator[str, None, Path]:
         yield "Asking the model that was saved."
         figures = _again(family, wish, folder, before)
         _check_same(wish, changes, figures)
-        facts = baked.Facts(
+        facts = evaluation.Facts(
             family, family.checkpoint(wish.checkpoint), str(recipe), tuple(directions.values()), wish.dtype
         )
         facts = replace(facts, removed=bool(changes.removed), added=bool(changes.added), twice=twice)
-        write_bytes(folder / "README.md", baked.card(facts, before.plain, before.steered, figures).encode())
-    yield from baked.sentences(before.plain, before.steered, figures)
+        write_bytes(folder / "README.md", evaluation.card(facts, before.plain, before.steered, figures).encode())
+    yield from evaluation.sentences(before.plain, before.steered, figures)
     yield f"Written to {wish.out}"
     return wish.out
 
@@ -120,10 +120,12 @@ def _directions(family: Family, checkpoint: str, recipe: Recipe) -> dict[tuple[s
 
 
 def _before(loaded: Loaded, edits: tuple[RowEdit, ...]) -> _Before:
-    questions = baked.questions(loaded, contrast.load(loaded.family, "refusal"), contrast.load(loaded.family, "truth"))
-    plain = baked.figures(loaded, questions)
-    steered = baked.figures(loaded, questions, edits)
-    return _Before(replace(questions, steered=tuple(baked.logits(loaded, questions, edits))), plain, steered)
+    questions = evaluation.questions(
+        loaded, contrast.load(loaded.family, "refusal"), contrast.load(loaded.family, "truth")
+    )
+    plain = evaluation.figures(loaded, questions)
+    steered = evaluation.figures(loaded, questions, edits)
+    return _Before(replace(questions, steered=tuple(evaluation.logits(loaded, questions, edits))), plain, steered)
 
 
 @contextmanager
@@ -154,7 +156,7 @@ def _beside(out: Path) -> Iterator[Path]:
 
 def _save(loaded: Loaded, changes: Changes, folder: Path) -> bool:
     """Write the changed model with its tokenizer; whether it is twice as wide as before."""
-    model = surgery.operate(loaded, changes)
+    model = weight_edits.operate(loaded, changes)
     wide = int(model.config.get_text_config().hidden_size) != loaded.width
     try:
         model.save_pretrained(folder)
@@ -190,7 +192,7 @@ def _again(family: Family, wish: Wish, folder: Path, before: _Before) -> Figures
         quantize="none",
         max_memory=wish.max_memory,
     )
-    return baked.figures(loaded, before.questions)
+    return evaluation.figures(loaded, before.questions)
 
 
 def _check_same(wish: Wish, changes: Changes, figures: Figures) -> None:

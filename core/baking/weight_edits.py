@@ -18,12 +18,12 @@ import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
+from core.baking.widening import widened
 from core.errors import TillerError
 from core.models.hooks import Site
 from core.models.loading import Loaded
 from core.recipes.language import Recipe
 from core.steering.interventions import RowEdit
-from core.widening import widened
 
 _OUT = ("o_proj", "out_proj", "c_proj", "dense", "wo")
 #: A norm between the embedding and block 0, by the names it has.
