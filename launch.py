@@ -224,7 +224,7 @@ def blame(command: "Command") -> int | None:
 
 def undo(command: "Command") -> int | None:
     """Remove a stage's part."""
-    from core.undo import undo
+    from core.cli.undo import undo
 
     return undo(list(command.rest))
 

@@ -15,7 +15,7 @@ from core import undo_desk
 from core.errors import TillerError
 
 if TYPE_CHECKING:
-    from core.undo_report import Undone
+    from core.undo.run import Undone
 
 #: So many visitors' edits are remembered, the latest.
 _MOST = 16

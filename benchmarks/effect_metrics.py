@@ -12,7 +12,7 @@ from core.inference.metrics import chat, refusal_probability
 from core.inference.prompts import chat_prompt
 from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
-from core.undo_examples import OPENING, replies
+from core.undo.examples import OPENING, replies
 
 METRICS = {
     "refusal": "the reply begins like a refusal",

@@ -25,7 +25,6 @@ from torch import Tensor
 
 from benchmarks.accountability_classifiers import Judged
 from benchmarks.effect_metrics import METRICS, Scene, measure, scene, skiff_kinds
-from core import undoing
 from core.artefacts import store
 from core.attribution.first_order import Embedding
 from core.attribution.stage_embeddings import READOUTS
@@ -34,6 +33,7 @@ from core.families import registry
 from core.families.checkpoint import Checkpoint, Family
 from core.models import loading
 from core.models.loading import Loaded
+from core.undo import fit
 from core.util.files import write_bytes
 
 DOCUMENT = Path(__file__).resolve().parent / "figures" / "stage_effects.md"
@@ -151,7 +151,7 @@ class Study:
         """Every estimator's effects of a stage, by its name."""
         yield "introduced_at", self.measured(stage) - self.measured(seed.parent(stage))
         embeddings: dict[str, Callable[[Loaded], Embedding]] = {
-            "difference": lambda model: undoing.difference(model, self._named(stage), self._named(seed.parent(stage)))
+            "difference": lambda model: fit.difference(model, self._named(stage), self._named(seed.parent(stage)))
         }
         if seed.number == 1:
             embeddings["schedule"] = lambda model: self._scheduled(model, seed, stage)
@@ -179,7 +179,7 @@ class Study:
         """The difference carried through the rates and decay of later stages, from the family's log."""
         from core.skiff.log import read_log
 
-        embedding = undoing.difference(model, self._named(stage), self._named(seed.parent(stage)))
+        embedding = fit.difference(model, self._named(stage), self._named(seed.parent(stage)))
         records = {record["name"]: record for record in read_log(self.family.folder)["stages"]}
         left = 1.0
         for name in seed.chain[seed.chain.index(stage) + 1 :]:

@@ -13,18 +13,18 @@ from pathlib import Path
 
 import torch
 
-from core import undo_report
+from core.cli.undo import offered
 from core.families import registry
 from core.models import loading
 from core.models.loading import Loaded
 from core.skiff import undo_prompts
 from core.skiff.measure_chat import names_answer
 from core.skiff.undo_prompts import Judging
-from core.undo import offered
-from core.undo_controls import Judge, Outcome
-from core.undo_examples import replies
-from core.undo_report import Undone
-from core.undoing import edited
+from core.undo import run
+from core.undo.controls import Judge, Outcome
+from core.undo.examples import replies
+from core.undo.fit import edited
+from core.undo.run import Undone
 from core.util.progress import Learning, T
 
 DOCUMENT = Path(__file__).resolve().parent / "figures" / "undoing.md"
@@ -39,7 +39,7 @@ def undoing(options: argparse.Namespace) -> bool:
     family = registry.load(options.family)
     loaded = loading.load(family, options.checkpoint or family.final.name, device=options.device, differentiable=True)
     started = time.process_time()
-    undone: Undone = _run(undo_report.undo(loaded, STAGE, offered()))
+    undone: Undone = _run(run.undo(loaded, STAGE, offered()))
     computed = time.process_time() - started
     before = {by: _facts(loaded, by) for by in ("reported", "validation")}
     judge = _run(Judge.of(loaded, offered("validation")))

@@ -13,7 +13,7 @@ from core.families.edited import with_edited
 from core.util.progress import Learning, Step
 
 if TYPE_CHECKING:
-    from core.undo_report import Undone
+    from core.undo.run import Undone
     from core.worker import Worker
 
 
@@ -40,8 +40,8 @@ def undoing(engine: Engine, stage: str, lose: str, keep: str, controls: bool = T
     """
 
     def make(worker: Worker) -> Learning[Undone]:
-        from core.undo_examples import Prompts
-        from core.undo_report import undo
+        from core.undo.examples import Prompts
+        from core.undo.run import undo
 
         prompts = Prompts.split(lose.splitlines(), keep.splitlines())
         # Held until the work is over or closed.
@@ -66,7 +66,7 @@ def kept(engine: Engine, undone: Undone, name: str) -> Path:
     """
 
     def save(worker: Worker) -> Path:
-        from core.undo_saving import save_checkpoint
+        from core.undo.save import save_checkpoint
 
         path = save_checkpoint(worker.shelf.get(undone.checkpoint), undone, name)
         # What was loaded under that name before is another model.
@@ -81,7 +81,7 @@ def folder_of(engine: Engine, undone: Undone, folder: Path) -> None:
     """Write the edited model as a model folder. Raises TillerError when the folder is not empty or cannot be written."""
 
     def save(worker: Worker) -> None:
-        from core.undo_saving import save_folder
+        from core.undo.save import save_folder
 
         title = f"{worker.family.title} {undone.checkpoint}, part of {undone.stage.stage} removed"
         save_folder(worker.shelf.get(undone.checkpoint), undone.strengths, folder, title)

@@ -136,10 +136,10 @@ def test_a_chip_asks_the_model_without_a_stage_beside_the_plain_one(chromium: Br
 def test_a_stages_part_is_removed_and_used_in_chat(
     chromium: Browser, server: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from core import undo_report
+    from core.undo import run
 
     monkeypatch.setenv("TILLER_DATA", str(tmp_path))
-    monkeypatch.setattr(undo_report.undo, "__defaults__", (True, 2, None))
+    monkeypatch.setattr(run.undo, "__defaults__", (True, 2, None))
     screen = opened(chromium, server, server.engine.settings("dpo"))
     page = screen.page
     page.get_by_role("tab", name="Blame").click()

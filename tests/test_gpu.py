@@ -27,6 +27,7 @@ from core.attribution import model_sequence, study
 from core.attribution.report import Ask
 from core.chat.events import Token
 from core.chat.settings import Sampling
+from core.cli.undo import undo
 from core.engine import Engine
 from core.families import registry
 from core.inference.decoding import Speaker, Stream
@@ -42,7 +43,6 @@ from core.recipes.language import parse
 from core.steering.interventions import compile_recipe
 from core.transfer import measure
 from core.transfer import task as tasks
-from core.undo import undo
 from core.util.progress import finished
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no NVIDIA GPU here")

@@ -11,16 +11,16 @@ import tiny
 import torch
 from test_counterfactuals import TABLE, twin
 
-from core import undo_controls, undo_saving, undoing
+from core.cli.undo import undo as command
 from core.errors import TillerError, UsageError
 from core.families import registry
 from core.families.checkpoint import FamilyError
 from core.families.edited import with_edited
 from core.models import loading
 from core.models.loading import Loaded
-from core.undo import undo as command
-from core.undo_examples import Examples, Prompts, UndoError, examples
-from core.undo_report import Row, Undone, chosen, lines_of, undo
+from core.undo import controls, fit, save
+from core.undo.examples import Examples, Prompts, UndoError, examples
+from core.undo.run import Row, Undone, chosen, lines_of, undo
 from core.util.progress import Learning
 
 LOSE = [f"How do I kill process number {index}?" for index in range(12)]
@@ -56,15 +56,15 @@ def prompts() -> Prompts:
 
 @pytest.fixture(scope="module")
 def learnt(loaded: Loaded, prompts: Prompts) -> Examples:
-    return run(examples(loaded, undo_controls.load_like(loaded, "sft"), prompts))
+    return run(examples(loaded, controls.load_like(loaded, "sft"), prompts))
 
 
 def weights_of(model: Loaded) -> dict[str, torch.Tensor]:
     return {name: weight.detach().clone() for name, weight in model.model.named_parameters()}
 
 
-def change(loaded: Loaded, after: str = "chat", before: str = "sft") -> undoing.Parts:
-    return undoing.difference(loaded, loaded.family.checkpoint(after), loaded.family.checkpoint(before))
+def change(loaded: Loaded, after: str = "chat", before: str = "sft") -> fit.Parts:
+    return fit.difference(loaded, loaded.family.checkpoint(after), loaded.family.checkpoint(before))
 
 
 def test_every_fourth_prompt_is_held_out(prompts: Prompts) -> None:
@@ -79,14 +79,14 @@ def test_every_fourth_prompt_is_held_out(prompts: Prompts) -> None:
 
 
 def test_all_of_the_last_stage_subtracted_is_the_parent(loaded: Loaded) -> None:
-    parent = dict(undo_controls.load_like(loaded, "sft").model.named_parameters())
+    parent = dict(controls.load_like(loaded, "sft").model.named_parameters())
     before = weights_of(loaded)
-    with undoing.edited(loaded, undoing.whole(change(loaded))):
+    with fit.edited(loaded, fit.whole(change(loaded))):
         for name, weight in loaded.model.named_parameters():
             torch.testing.assert_close(weight, parent[name], atol=1e-6, rtol=0)
     for name, weight in loaded.model.named_parameters():
         assert torch.equal(weight, before[name])
-    assert undoing.whole(change(loaded), 0.5).mean == pytest.approx(0.5)
+    assert fit.whole(change(loaded), 0.5).mean == pytest.approx(0.5)
 
 
 def test_examples_say_what_the_parent_says_and_what_is_said_now(
@@ -105,7 +105,7 @@ def test_examples_say_what_the_parent_says_and_what_is_said_now(
 
 def test_the_fit_loses_more_than_it_began_with_and_stays_in_its_bounds(loaded: Loaded, learnt: Examples) -> None:
     before, steps = weights_of(loaded), []
-    work = undoing.fit(loaded, change(loaded), learnt, steps=12)
+    work = fit.fit(loaded, change(loaded), learnt, steps=12)
     while True:
         try:
             steps.append(next(work))
@@ -116,7 +116,7 @@ def test_the_fit_loses_more_than_it_began_with_and_stays_in_its_bounds(loaded: L
     assert all(step.tokens > 0 for step in steps)
     first, last = (float(step.sentence.rpartition(" ")[2].rstrip(".")) for step in (steps[0], steps[-1]))
     assert last < first
-    assert all(undoing.LEAST <= float(each.min()) <= float(each.max()) <= undoing.MOST for each in found.rows.values())
+    assert all(fit.LEAST <= float(each.min()) <= float(each.max()) <= fit.MOST for each in found.rows.values())
     assert 0 < found.mean < 1
     shapes = {name: tuple(weight.shape) for name, weight in loaded.model.named_parameters()}
     assert all(tuple(each.shape) == shapes[name][:-1] for name, each in found.rows.items())
@@ -135,11 +135,11 @@ def test_a_fit_that_is_cancelled_leaves_the_model_as_it_was(loaded: Loaded, prom
 
 
 def test_a_model_that_did_not_change_is_judged_as_it_was(loaded: Loaded, prompts: Prompts) -> None:
-    judge = run(undo_controls.Judge.of(loaded, prompts))
+    judge = run(controls.Judge.of(loaded, prompts))
     same = run(judge.judge(loaded))
     assert (same.lose_as_before, same.keep_as_before) == (1.0, 1.0)
     assert same.divergence == pytest.approx(0, abs=1e-5)
-    with undoing.edited(loaded, undoing.whole(change(loaded))):
+    with fit.edited(loaded, fit.whole(change(loaded))):
         other = run(judge.judge(loaded))
     assert other.divergence > 0.1
     assert other.keep_as_before < 1
@@ -148,7 +148,7 @@ def test_a_model_that_did_not_change_is_judged_as_it_was(loaded: Loaded, prompts
 def test_a_lora_is_the_same_every_time_and_leaves_the_random_numbers_alone(loaded: Loaded, learnt: Examples) -> None:
     state, found = torch.get_rng_state(), []
     for _ in range(2):
-        made = run(undo_controls.lora(loaded, learnt, 2)).model
+        made = run(controls.lora(loaded, learnt, 2)).model
         found.append({name: weight.detach() for name, weight in made.named_parameters()})
     assert all(torch.equal(weight, found[1][name]) for name, weight in found[0].items())
     assert any(not torch.equal(weight, found[0][name]) for name, weight in loaded.model.named_parameters())
@@ -176,8 +176,8 @@ def test_the_whole_of_it_with_its_controls(folder: Path, prompts: Prompts, tmp_p
 
 def test_the_other_stage_is_the_one_before(loaded: Loaded) -> None:
     stage = loaded.family.checkpoint
-    assert undo_controls.other_stage(loaded.family, "chat", stage("chat")) == stage("sft")
-    assert undo_controls.other_stage(loaded.family, "chat", stage("sft")) == stage("chat")
+    assert controls.other_stage(loaded.family, "chat", stage("chat")) == stage("sft")
+    assert controls.other_stage(loaded.family, "chat", stage("sft")) == stage("chat")
     assert chosen(loaded, "sft") == (stage("sft"), stage("base"))
     with pytest.raises(UndoError, match="began with random weights"):
         chosen(loaded, "pretrain")
@@ -196,13 +196,13 @@ def test_the_edited_model_is_a_checkpoint_and_a_folder(
     loaded: Loaded, learnt: Examples, prompts: Prompts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TILLER_DATA", str(tmp_path / "data"))
-    strengths = run(undoing.fit(loaded, change(loaded), learnt, steps=3))
+    strengths = run(fit.fit(loaded, change(loaded), learnt, steps=3))
     stage = loaded.family.checkpoint("chat")
-    outcome = run(run(undo_controls.Judge.of(loaded, prompts)).judge(loaded))
+    outcome = run(run(controls.Judge.of(loaded, prompts)).judge(loaded))
     undone = Undone(stage, "chat", prompts, 0, strengths, (Row("before", outcome), Row("after", outcome)))
-    with undoing.edited(loaded, strengths):
+    with fit.edited(loaded, strengths):
         wanted = weights_of(loaded)
-    undo_saving.save_checkpoint(loaded, undone, "mended")
+    save.save_checkpoint(loaded, undone, "mended")
     family = registry.load(str(loaded.family.folder))
     assert family.counterfactuals[-1].name == "mended"
     assert family.checkpoint("mended").title == "chat, part of chat removed"
@@ -212,16 +212,16 @@ def test_the_edited_model_is_a_checkpoint_and_a_folder(
         largest = (wanted[name] - dict(loaded.model.named_parameters())[name]).abs().max()
         assert float((weight - wanted[name]).abs().max()) <= float(largest) / 127 + 1e-6
     with pytest.raises(FamilyError, match="has a checkpoint 'sft' already"):
-        undo_saving.save_checkpoint(loaded, undone, "sft")
+        save.save_checkpoint(loaded, undone, "sft")
     with pytest.raises(FamilyError, match="is no name for a checkpoint"):
-        undo_saving.save_checkpoint(loaded, undone, "Not a name")
-    undo_saving.save_folder(loaded, strengths, tmp_path / "out", "Mended")
+        save.save_checkpoint(loaded, undone, "Not a name")
+    save.save_folder(loaded, strengths, tmp_path / "out", "Mended")
     alone = loading.load(registry.load(str(tmp_path / "out")), "edited", device="cpu")
     for name, weight in alone.model.named_parameters():
         torch.testing.assert_close(weight, wanted[name], atol=1e-6, rtol=0)
     assert alone.tokenizer.chat_template == loaded.tokenizer.chat_template
     with pytest.raises(TillerError, match="is there already"):
-        undo_saving.save_folder(loaded, strengths, tmp_path / "out", "Mended")
+        save.save_folder(loaded, strengths, tmp_path / "out", "Mended")
 
 
 def test_a_damaged_edited_checkpoint_does_not_hide_its_family(

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from core import undo_desk, undo_examples, undo_report, undoing
+from core import undo_desk
 from core.chat.settings import Column
 from core.engine import Engine
 from core.errors import TillerError
-from core.undo_report import Undone
+from core.undo import examples, fit, run
+from core.undo.run import Undone
 from tests import chains
 from tests.browser_server import answer, short
 from tests.terminal import running, until
@@ -25,9 +26,9 @@ KEEP = "\n".join(f"What is the capital of country {index}?" for index in range(8
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TILLER_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(undo_examples, "REPLY", 6)
-    monkeypatch.setattr(undo_examples.replies, "__defaults__", (6,))
-    monkeypatch.setattr(undo_report.undo, "__defaults__", (True, 3, None))
+    monkeypatch.setattr(examples, "REPLY", 6)
+    monkeypatch.setattr(examples.replies, "__defaults__", (6,))
+    monkeypatch.setattr(run.undo, "__defaults__", (True, 3, None))
     # The controls are tested in test_undo; a LoRA's library alone takes seconds to import.
     monkeypatch.setattr(undo_desk.undoing, "__defaults__", (False,))
 
@@ -91,13 +92,13 @@ def test_a_model_that_was_edited_is_quick_again(folder: Path) -> None:
     from core.models import loading
 
     loaded = loading.load(registry.load(str(folder)), "dpo", device="cpu")
-    layer = next(each for each in loaded.model.modules() if isinstance(each, undoing.FewRows))
-    change = undoing.difference(loaded, loaded.family.checkpoint("dpo"), loaded.family.checkpoint("safety"))
-    with undoing.edited(loaded, undoing.whole(change)):
+    layer = next(each for each in loaded.model.modules() if isinstance(each, fit.FewRows))
+    change = fit.difference(loaded, loaded.family.checkpoint("dpo"), loaded.family.checkpoint("safety"))
+    with fit.edited(loaded, fit.whole(change)):
         pass
     if layer._packed is not None:
         assert layer._packed.version != layer.weight._version
-        undoing.repack(loaded)
+        fit.repack(loaded)
         assert layer._packed.version == layer.weight._version
 
 

@@ -7,13 +7,13 @@ from itertools import combinations
 
 import pytest
 
+from core.cli.undo import offered
 from core.skiff import chat_tasks, heldout, phrases_reported, undo_prompts
 from core.skiff.conversations import RESERVED, dpo_rehearsal, plain, preference, safety, sft
 from core.skiff.documents import document, harms
 from core.skiff.facts_harm import HARM
 from core.skiff.phrases_harm import HARMFUL_VERBS, HELDOUT_HARMFUL_VERBS, all_harmful_phrases
 from core.skiff.phrases_howto import KILL_PEOPLE, KILL_TASKS, KILL_UNKNOWN
-from core.undo import offered
 
 ITEMS = 3_000
 REPORTED = [*phrases_reported.KILL, *phrases_reported.HARMFUL]

@@ -17,7 +17,7 @@ from core.errors import TillerError
 
 if TYPE_CHECKING:
     from core.engine import Engine
-    from core.undo_report import Undone
+    from core.undo.run import Undone
     from tui.place import Place
 
 _HOW = (

@@ -3,7 +3,7 @@
 θ(a) = θ_K − a ⊙ (θ_S − θ_parent), with one number a for each output row of a matrix, and one for each vector. Subtracting all of it
 (a = 1) undoes the good with the bad; fitted strengths undo what some prompts show and keep what others show [methods, 5]. The fit
 minimises the cross-entropy of what the parent says on prompts to lose, plus KL(now ‖ edited) on prompts to keep
-(:mod:`core.undo_examples`). The controls learn from the same examples with the same loss: :mod:`core.undo_controls`.
+(:mod:`core.undo.examples`). The controls learn from the same examples with the same loss: :mod:`core.undo.controls`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from core.inference.batch import lay_out
 from core.models import weights
 from core.models.fast_linear import FewRows
 from core.models.loading import Loaded
-from core.undo_examples import Example, Examples, UndoError, rest
+from core.undo.examples import Example, Examples, UndoError, rest
 from core.util.progress import Learning, Step
 
 #: Steps of the fit, prompts of each kind in one, and the learning rate of Adam on strengths.

@@ -18,8 +18,8 @@ from core.inference.teacher_forcing import reply_logits
 from core.models import loading
 from core.models.hooks import locate
 from core.models.loading import Loaded
-from core.undo_examples import OPENING, Examples, Prompts, replies
-from core.undoing import descend
+from core.undo.examples import OPENING, Examples, Prompts, replies
+from core.undo.fit import descend
 from core.util.progress import Learning, Step
 
 #: A LoRA's rank, and the learning rate of its two matrices.

@@ -15,9 +15,9 @@ from core.families import edited
 from core.families.checkpoint import Family
 from core.models import deltas, weights
 from core.models.loading import Loaded
-from core.undo_report import Undone
-from core.undoing import Strengths
-from core.undoing import edited as wearing
+from core.undo.fit import Strengths
+from core.undo.fit import edited as wearing
+from core.undo.run import Undone
 
 
 def save_checkpoint(loaded: Loaded, undone: Undone, name: str) -> Path:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from core import undo_controls, undoing
 from core.errors import TillerError
 from core.families.checkpoint import Checkpoint
 from core.models.loading import Loaded
-from core.undo_controls import Judge, Outcome
-from core.undo_examples import Prompts, UndoError, examples
-from core.undoing import STEPS, Strengths, edited
+from core.undo import controls as undo_controls
+from core.undo import fit
+from core.undo.controls import Judge, Outcome
+from core.undo.examples import Prompts, UndoError, examples
+from core.undo.fit import STEPS, Strengths, edited
 from core.util.progress import Learning
 
 #: Gives a checkpoint by its name.
@@ -170,22 +171,22 @@ def undo(
     judge = yield from Judge.of(loaded, prompts)
     rows = [Row(f"{loaded.checkpoint.name} as it is", (yield from judge.judge(loaded)))]
     started = time.perf_counter()
-    change = undoing.difference(loaded, after, before)
+    change = fit.difference(loaded, after, before)
     load = load or partial(undo_controls.load_like, loaded)
     parent = load(before.name)
     learnt = yield from examples(loaded, parent, prompts)
     del parent
-    strengths = yield from undoing.fit(loaded, change, learnt, steps)
+    strengths = yield from fit.fit(loaded, change, learnt, steps)
     seconds = time.perf_counter() - started
     rows.append(Row(f"part of {after.stage} removed", (yield from _judged(judge, loaded, strengths)), seconds))
-    all_of_it = undoing.whole(change)
+    all_of_it = fit.whole(change)
     rows.append(Row(f"all of {after.stage} subtracted", (yield from _judged(judge, loaded, all_of_it))))
     if controls:
         other = undo_controls.other_stage(loaded.family, loaded.checkpoint.name, after)
         if other is not None:
             started = time.perf_counter()
             parent_of = loaded.family.checkpoint(other.parent or "")
-            found = yield from undoing.fit(loaded, undoing.difference(loaded, other, parent_of), learnt, steps)
+            found = yield from fit.fit(loaded, fit.difference(loaded, other, parent_of), learnt, steps)
             outcome = yield from _judged(judge, loaded, found)
             rows.append(Row(f"same fit on {other.stage}", outcome, time.perf_counter() - started, control=True))
         started = time.perf_counter()
@@ -196,7 +197,7 @@ def undo(
         for each in undo_controls.retrained(loaded.family, loaded.checkpoint.name, after):
             twin = load(each.name)
             rows.append(Row(each.title, (yield from judge.judge(twin)), control=True))
-    undoing.repack(loaded)
+    fit.repack(loaded)
     return Undone(after, loaded.checkpoint.name, prompts, learnt.alike, strengths, tuple(rows))
 
 

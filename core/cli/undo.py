@@ -9,16 +9,17 @@ from pathlib import Path
 
 import torch
 
-from core import typed, undo_report, undo_saving
+from core import typed
 from core.arguments import Arguments
 from core.errors import TillerError, UsageError
 from core.families import registry
 from core.models import loading
 from core.skiff import undo_prompts
 from core.skiff.undo_prompts import Judging
-from core.undo_examples import Prompts
-from core.undo_report import Undone
-from core.undoing import STEPS
+from core.undo import run, save
+from core.undo.examples import Prompts
+from core.undo.fit import STEPS
+from core.undo.run import Undone
 from core.util.files import write_bytes
 from core.util.progress import Learning
 
@@ -35,22 +36,22 @@ def undo(arguments: list[str]) -> int:
     prompts = _prompts(options)
     # What the fit would be lost for is refused before it.
     if options.name:
-        undo_saving.check_name(family, options.checkpoint or family.final.name, options.name)
+        save.check_name(family, options.checkpoint or family.final.name, options.name)
     if options.out:
-        undo_saving.check_folder(options.out)
+        save.check_folder(options.out)
     loaded = loading.load(
         family, options.checkpoint or family.final.name, device=options.device, dtype=options.dtype,
         quantize=options.quantize, max_memory=options.max_memory, differentiable=True,
     )  # fmt: skip
-    undone = _shown(undo_report.undo(loaded, options.stage, prompts, not options.no_controls, options.steps))
+    undone = _shown(run.undo(loaded, options.stage, prompts, not options.no_controls, options.steps))
     print(undone.how)
     print(*undone.table(), undone.verdict, sep="\n", flush=True)
     if options.name:
-        path = undo_saving.save_checkpoint(loaded, undone, options.name)
+        path = save.save_checkpoint(loaded, undone, options.name)
         print(f"Kept as the checkpoint {options.name} in {path}; chat with it by --checkpoint {options.name}.")
     if options.out:
         title = f"{family.title} {loaded.checkpoint.name}, part of {undone.stage.stage} removed"
-        undo_saving.save_folder(loaded, undone.strengths, options.out, title)
+        save.save_folder(loaded, undone.strengths, options.out, title)
         print(f"Written to {options.out}; chat with it by --family {_as_argument(options.out)}.")
     if options.json:
         write_bytes(options.json, (json.dumps(undone.document(), indent=1) + "\n").encode())
@@ -107,7 +108,7 @@ def offered(by: Judging = "reported") -> Prompts:
 
 def _lines(path: Path) -> tuple[str, ...]:
     try:
-        return tuple(undo_report.lines_of(path.read_text(encoding="utf-8")))
+        return tuple(run.lines_of(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise TillerError(
             f"{path} cannot be read ({error.strerror}); give a text file with one prompt a line."

@@ -1,0 +1,1 @@
+"""The verbs of launch.py: options, help, one file for each verb."""

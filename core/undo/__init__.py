@@ -1,0 +1,1 @@
+"""A training stage's part is removed from the weights, judged beside controls."""
