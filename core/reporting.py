@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import torch
 
-from core import report, report_pages, typed
+from core import typed
 from core.arguments import Arguments
 from core.artefacts import store
 from core.confidence import confidence
@@ -22,15 +22,6 @@ from core.directions.candidate import VERSION
 from core.errors import TillerError, UsageError
 from core.families import registry
 from core.families.checkpoint import Family
-from core.finding_confidence import CONFIDENCE
-from core.finding_confidence import METHODS as CONFIDENCE_METHODS
-from core.finding_confidence import confidence as confidence_finding
-from core.finding_directions import REFUSAL, REFUSAL_METHODS, TRUTH, TRUTH_METHODS
-from core.finding_directions import refusal as refusal_finding
-from core.finding_directions import truth as truth_finding
-from core.finding_knowledge import KNOWLEDGE, never_taught, not_traced
-from core.finding_knowledge import METHODS as KNOWLEDGE_METHODS
-from core.finding_knowledge import knowledge as knowledge_finding
 from core.knowledge import facts, tracing
 from core.knowledge.maps import MOST_PAIRS, PAIRS, MapError, MapOrder, Traced
 from core.models import loading
@@ -38,14 +29,24 @@ from core.models.loading import Loaded
 from core.models.placement import Placing
 from core.models.pool import Shelf
 from core.parts import PARTS, Order
-from core.report import Finding, Report, ReportError, unmeasured
+from core.report import pages, report
+from core.report.confidence import CONFIDENCE
+from core.report.confidence import METHODS as CONFIDENCE_METHODS
+from core.report.confidence import confidence as confidence_finding
+from core.report.directions import REFUSAL, REFUSAL_METHODS, TRUTH, TRUTH_METHODS
+from core.report.directions import refusal as refusal_finding
+from core.report.directions import truth as truth_finding
+from core.report.knowledge import KNOWLEDGE, never_taught, not_traced
+from core.report.knowledge import METHODS as KNOWLEDGE_METHODS
+from core.report.knowledge import knowledge as knowledge_finding
+from core.report.report import Finding, Report, ReportError, unmeasured
+from core.report.truth_probe import Probe, probe
 from core.skiff.proves import OPENING
 from core.stats.verdicts import Verdict
 from core.transfer import measure
 from core.transfer import task as tasks
 from core.transfer.report import Report as Transferred
 from core.transfer.task import Task
-from core.truth_probe import Probe, probe
 from core.util.files import write_bytes
 from core.util.progress import Step
 
@@ -67,7 +68,7 @@ def run(arguments: list[str]) -> int:
     if out.suffix.lower() not in (".html", ".md"):
         raise UsageError(f"--out takes a name that ends in .html or .md, not {out.name!r}.")
     found = Maker(family, options).report()
-    for suffix, text in ((".html", report_pages.html(found)), (".md", report_pages.markdown(found))):
+    for suffix, text in ((".html", pages.html(found)), (".md", pages.markdown(found))):
         write_bytes(out.with_suffix(suffix), text.encode())
     print(found.summary.text())
     print(f"Written to {out.with_suffix('.html')} and {out.with_suffix('.md')}.")

@@ -16,7 +16,7 @@ import pytest
 import tiny
 from test_confidence import made
 
-from core import finding_confidence, finding_directions, finding_knowledge, report, report_pages, reporting, truth_probe
+from core import reporting
 from core.artefacts.store import Card
 from core.confidence import measure
 from core.confidence.compare import Pair
@@ -26,12 +26,13 @@ from core.display import svg
 from core.families import registry
 from core.knowledge import map_statistics
 from core.knowledge.maps import Comparison, Map, MapOrder, Traced
-from core.report import Finding, Report, ReportError, unmeasured
+from core.report import confidence, directions, knowledge, pages, report, truth_probe
+from core.report.report import Finding, Report, ReportError, unmeasured
+from core.report.truth_probe import Probe
 from core.stats import verdicts
 from core.stats.rates import Rate
 from core.stats.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE
 from core.transfer.report import Report as Transferred
-from core.truth_probe import Probe
 from core.util.table import Table
 
 # ------------------------------------------------------------------------------------------------------------------ truth
@@ -61,11 +62,11 @@ def test_a_probe_finds_truth_where_it_is_and_shuffled_labels_do_not() -> None:
     assert found.layer in (2, 3)
     assert (found.rate.hits, found.rate.n) == (200, 200)
     assert found.p < 0.01
-    assert finding_directions._reads(found).state == HOLDS
-    assert finding_directions._reads_shuffled(found).state == DOES_NOT
+    assert directions._reads(found).state == HOLDS
+    assert directions._reads_shuffled(found).state == DOES_NOT
     assert 80 < found.control.hits < 120
     nothing = truth_probe.judged("base-unlabelled", states(False), items())
-    assert finding_directions._reads(nothing).state == DOES_NOT
+    assert directions._reads(nothing).state == DOES_NOT
 
 
 def transferred(about: str, other: int, cosine: float, null: float = 0.05) -> Transferred:
@@ -116,7 +117,7 @@ def probes(hits: int = 95) -> list[Probe]:
 
 def test_truth_holds_where_the_directions_are_alike_and_work_on_each_other() -> None:
     unlabelled = Probe("base-unlabelled", 1, Rate(52, 100), tuple(range(41, 61)))
-    found = finding_directions.truth(transferred("truth", 78, 0.9), "chat", probes(), [unlabelled])
+    found = directions.truth(transferred("truth", 78, 0.9), "chat", probes(), [unlabelled])
     assert found.verdict.state == HOLDS
     assert [each.state for each in found.controls] == [DOES_NOT] * 5
     assert [each.claim for each in found.parts[2:5]] == [
@@ -127,16 +128,16 @@ def test_truth_holds_where_the_directions_are_alike_and_work_on_each_other() -> 
     assert "cosine .90, ceiling .95, null .05" in found.parts[2].figures
     assert not found.warnings
     assert not found.warnings
-    apart = finding_directions.truth(transferred("truth", 10, 0.2), "chat", probes(), [unlabelled])
+    apart = directions.truth(transferred("truth", 10, 0.2), "chat", probes(), [unlabelled])
     assert apart.verdict.state == DOES_NOT
     assert apart.decided_by.startswith("Cosine of the directions of base and chat"), "the first part that does not"
     like_chance = transferred("truth", 78, 0.9, null=0.92)
-    assert finding_directions.truth(like_chance, "chat", probes(), []).verdict.state == INCONCLUSIVE
+    assert directions.truth(like_chance, "chat", probes(), []).verdict.state == INCONCLUSIVE
 
 
 def test_a_control_that_passes_is_said() -> None:
     leaky = Probe("base-unlabelled", 1, Rate(95, 100), tuple(range(41, 61)))
-    found = finding_directions.truth(transferred("truth", 78, 0.9), "chat", probes(), [leaky])
+    found = directions.truth(transferred("truth", 78, 0.9), "chat", probes(), [leaky])
     assert found.warnings
     assert "base-unlabelled" in found.warnings[0]
 
@@ -148,12 +149,12 @@ def card(*steadiness: float) -> Card:
 
 
 def test_refusal_holds_where_the_directions_differ_and_transfer_in_part() -> None:
-    found = finding_directions.refusal(transferred("refusal", 20, 0.3), "chat", [card(0.98, 0.96, 0.99), card()])
+    found = directions.refusal(transferred("refusal", 20, 0.3), "chat", [card(0.98, 0.96, 0.99), card()])
     assert found.verdict.state == HOLDS
     assert [each.state for each in found.controls] == [DOES_NOT] * 3
     assert not found.warnings
-    assert finding_directions.refusal(transferred("refusal", 80, 0.95), "chat", []).verdict.state == DOES_NOT
-    noise = finding_directions.refusal(transferred("refusal", 20, 0.3), "chat", [card(0.4, 0.2, 0.6)])
+    assert directions.refusal(transferred("refusal", 80, 0.95), "chat", []).verdict.state == DOES_NOT
+    noise = directions.refusal(transferred("refusal", 20, 0.3), "chat", [card(0.4, 0.2, 0.6)])
     assert "differs from itself" in noise.warnings[0]
     assert any("refuses .80" in cell for table in found.tables for row in table.rows for cell in row)
 
@@ -213,31 +214,31 @@ def traced(
 def test_knowledge_is_judged_by_null_ceiling_and_the_cell_that_differs_most(
     found: Traced, states: tuple[str, ...]
 ) -> None:
-    assert tuple(each.state for each in finding_knowledge.judged(found)) == states
-    whole = finding_knowledge.knowledge([found]).verdict.state
+    assert tuple(each.state for each in knowledge.judged(found)) == states
+    whole = knowledge.knowledge([found]).verdict.state
     assert whole == next((each for each in (DOES_NOT, INCONCLUSIVE) if each in states), HOLDS)
 
 
 def test_maps_with_their_cells_dealt_anew_fail_unless_a_profile_is_all_there_is() -> None:
-    roles, layers = finding_knowledge.shuffled(traced())
+    roles, layers = knowledge.shuffled(traced())
     assert (roles.state, layers.state) == (DOES_NOT, DOES_NOT)
-    roles, layers = finding_knowledge.shuffled(traced(profile=True))
+    roles, layers = knowledge.shuffled(traced(profile=True))
     assert roles.state == HOLDS, (
         "where every role does the same, dealing them anew changes nothing: the control says so"
     )
     assert layers.state == DOES_NOT
-    found = finding_knowledge.knowledge([traced(profile=True)])
+    found = knowledge.knowledge([traced(profile=True)])
     assert found.warnings
     assert found.failed == "1 of 2"
     assert "roles of its tokens" in found.warnings[0]
 
 
 def test_a_base_that_was_never_taught_is_judged_by_the_same_parts() -> None:
-    untraced = finding_knowledge.not_traced("base-unlabelled", "cities", "judges none of 80 pairs rightly")
-    guessing = finding_knowledge.never_taught("base-unlabelled", traced(right=6, halves=None))
+    untraced = knowledge.not_traced("base-unlabelled", "cities", "judges none of 80 pairs rightly")
+    guessing = knowledge.never_taught("base-unlabelled", traced(right=6, halves=None))
     assert (untraced.state, guessing.state) == (DOES_NOT, DOES_NOT)
-    assert finding_knowledge.never_taught("base-unlabelled", traced()).state == HOLDS, "it could have passed"
-    found = finding_knowledge.knowledge([traced()], [untraced, guessing])
+    assert knowledge.never_taught("base-unlabelled", traced()).state == HOLDS, "it could have passed"
+    found = knowledge.knowledge([traced()], [untraced, guessing])
     assert not found.warnings
     assert found.failed == "4 of 4"
     assert "<svg" in found.drawings[0].svg
@@ -250,11 +251,11 @@ def test_confidence_holds_where_ablation_leaves_the_difference() -> None:
     base = made("base", 3.0, 0.0)
     for together, state in ((0.0, HOLDS), (0.5, DOES_NOT)):
         post = made("chat", 2.0, together, seed=1)
-        found = finding_confidence.confidence(Pair(base, post), [base, post])
+        found = confidence.confidence(Pair(base, post), [base, post])
         assert found.verdict.state == state
         assert not found.warnings
     same = made("chat", 3.0, 0.0, seed=1)
-    assert finding_confidence.confidence(Pair(base, same), [base, same]).verdict.state == INCONCLUSIVE
+    assert confidence.confidence(Pair(base, same), [base, same]).verdict.state == INCONCLUSIVE
 
 
 # --------------------------------------------------------------------------------------------------------------- the page
@@ -263,10 +264,10 @@ def test_confidence_holds_where_ablation_leaves_the_difference() -> None:
 def whole() -> Report:
     base, post = made("base", 3.0, 0.0), made("chat", 2.0, 0.0, seed=1)
     findings: tuple[Finding, ...] = (
-        finding_knowledge.knowledge([traced(0.93)]),
-        finding_directions.truth(transferred("truth", 78, 0.9), "chat", probes(), []),
-        unmeasured(*finding_directions.REFUSAL, "How.", "There is no direction."),
-        finding_confidence.confidence(Pair(base, post), [base, post]),
+        knowledge.knowledge([traced(0.93)]),
+        directions.truth(transferred("truth", 78, 0.9), "chat", probes(), []),
+        unmeasured(*directions.REFUSAL, "How.", "There is no direction."),
+        confidence.confidence(Pair(base, post), [base, post]),
     )
     return Report(
         "A <script> family", "base", "chat", ("First.", "Second."), findings, Table("Directions", ("a",), ()), "today"
@@ -274,7 +275,7 @@ def whole() -> Report:
 
 
 def test_the_page_needs_nothing_but_itself() -> None:
-    page = report_pages.html(whole())
+    page = pages.html(whole())
     outside = re.findall(r'(?:src|href)="(?!data:)[^"]*"|url\([^)]*\)|@import|<script|<link|<img', page)
     assert outside == []
     assert set(re.findall(r"https?://[^\s\"<]+", page)) == {"http://www.w3.org/2000/svg"}, (
@@ -288,7 +289,7 @@ def test_the_page_needs_nothing_but_itself() -> None:
 
 
 def test_markdown_says_the_same() -> None:
-    text = report_pages.markdown(whole())
+    text = pages.markdown(whole())
     for each in whole().findings:
         assert f"## {each.number}. {each.title}" in text
         assert f"Verdict: **{each.verdict.state}**: {each.decided_by or each.verdict.reason}" in text
@@ -299,7 +300,7 @@ def test_markdown_says_the_same() -> None:
 
 
 def test_every_plot_is_in_the_page_as_files() -> None:
-    page = report_pages.html(whole())
+    page = pages.html(whole())
     files = re.findall(r'<a download="([^"]+)" href="data:[^"]+;base64,([^"]+)"', page)
     drawn = [each for finding in whole().findings for each in finding.drawings]
     texts = {name: b64decode(text).decode() for name, text in files}

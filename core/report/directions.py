@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from core.artefacts.store import Card
 from core.display import svg
 from core.display.svg import Interval
-from core.report import Drawing, Finding
+from core.report.report import Drawing, Finding
+from core.report.truth_probe import SHUFFLES, Probe
 from core.stats.rates import Rate, at_least, at_most, less, short
 from core.stats.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict
 from core.transfer import checks
 from core.transfer.checks import AS_WELL, SIMILAR, Check, Part
 from core.transfer.report import MEASURES, PROFILES, SCALINGS, Classes, Report
-from core.truth_probe import SHUFFLES, Probe
 from core.util.table import Table
 
 #: A probe reads truth when it judges at least this part of the left-out categories rightly.

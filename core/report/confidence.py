@@ -11,7 +11,7 @@ from core.confidence.confidence import Confidence
 from core.confidence.plots import reliability, scatter
 from core.display import svg
 from core.display.svg import Interval
-from core.report import Drawing, Finding
+from core.report.report import Drawing, Finding
 from core.stats import verdicts
 from core.stats.verdicts import HOLDS, INCONCLUSIVE, Verdict
 

@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from html import escape
 
-from core.report import Drawing, Finding, Report
+from core.report.report import Drawing, Finding, Report
 from core.stats import verdicts
 from core.stats.verdicts import DOES_NOT, HOLDS
 from core.util.table import Table

@@ -27,7 +27,7 @@ import numpy as np
 from core.knowledge import map_export, map_statistics, maps
 from core.knowledge.map_statistics import Array
 from core.knowledge.maps import Map, Traced
-from core.report import Drawing, Finding
+from core.report.report import Drawing, Finding
 from core.stats import verdicts
 from core.stats.rates import Rate, at_least, at_most
 from core.stats.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict
