@@ -8,7 +8,7 @@ import gradio as gr
 
 from app.chat import beats
 from core.chat.answers import Answer, fold
-from core.engine import Engine
+from core.engine.engine import Engine
 from core.errors import TillerError
 
 

@@ -18,9 +18,9 @@ from core.chat.session import Session
 from core.chat.settings import Sampling, Settings
 from core.chat.slider_cache import ScrubKey, scrub_key
 from core.display.lenses import Lens, lacking
-from core.engine import Engine
+from core.engine.engine import Engine
+from core.engine.run import Run
 from core.errors import TillerError
-from core.runs import Run
 
 #: What a handler yields: the view and the lines of the answers, for the two wires of those names.
 Told = tuple[Any, Any]

@@ -13,8 +13,8 @@ from app.pane import Pane, told
 from core.directions import request
 from core.directions.methods import METHODS
 from core.directions.request import FEWEST, KINDS
+from core.engine.jobs import JobView
 from core.errors import TillerError
-from core.jobs import JobView
 
 _AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _STREAM: dict[str, Any] = {"concurrency_limit": 32, "show_progress": "hidden", "api_visibility": "private"}

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.engine import Engine
+from core.engine.engine import Engine
 from core.errors import TillerError
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from app.steering import Steering
 from app.visits import Visits
 from core.chat.screens import CHAT, TABS, Tab
 from core.chat.session import Session
-from core.engine import Engine
+from core.engine.engine import Engine
 from core.options import Options
 
 #: What builds each tab beside Chat, by its name.

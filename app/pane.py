@@ -13,7 +13,7 @@ from core.chat.screens import Tab
 if TYPE_CHECKING:
     from app.chat import Chat, Told
     from core.chat.settings import Settings
-    from core.engine import Engine
+    from core.engine.engine import Engine
 
 
 @dataclass(frozen=True)

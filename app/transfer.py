@@ -10,8 +10,8 @@ import gradio as gr
 
 from app.pane import Pane, told
 from core.display import svg
+from core.engine.jobs import JobView
 from core.errors import TillerError
-from core.jobs import JobView
 from core.transfer import matrix
 from core.transfer import report as transfers
 from core.transfer.report import MEASURES, Report

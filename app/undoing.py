@@ -11,7 +11,7 @@ import gradio as gr
 
 from app import blame_view
 from app.pane import Pane
-from core import undo_desk
+from core.engine import undo
 from core.errors import TillerError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def section(pane: Pane) -> None:
     desk = Desk(pane)
     with gr.Accordion("Remove this stage's part", open=False, elem_id="t-undo"):
         gr.HTML(f'<p class="t-quiet">{escape(_HOW)}</p>', apply_default_css=False)
-        stages = undo_desk.stages_of(pane.engine)
+        stages = undo.stages_of(pane.engine)
         stage = gr.Dropdown(list(stages), value=stages[0] if stages else None, label="Stage", elem_id="t-undo-stage")
         with gr.Row():
             lose = gr.Textbox(
@@ -66,11 +66,11 @@ class Desk:
 
     def offered(self, request: gr.Request) -> tuple[str, str]:
         """Prompts to begin with, the chat's own first."""
-        return undo_desk.offered(self.pane.engine, self.pane.settings(request))
+        return undo.offered(self.pane.engine, self.pane.settings(request))
 
     def fit(self, stage: str, lose: str, keep: str, controls: bool, request: gr.Request) -> Iterator[tuple[Any, Any]]:
         """Fit and judge, and say how far it is meanwhile."""
-        work = undo_desk.undoing(self.pane.engine, stage, lose, keep, controls)
+        work = undo.undoing(self.pane.engine, stage, lose, keep, controls)
         said = ""
         try:
             while True:
@@ -97,10 +97,10 @@ class Desk:
         if found is None:
             return blame_view.wrong("Remove a stage's part first."), *nothing
         try:
-            undo_desk.kept(self.pane.engine, found, name.strip())
+            undo.kept(self.pane.engine, found, name.strip())
         except TillerError as error:
             return blame_view.wrong(str(error)), *nothing
-        settings = undo_desk.beside(self.pane.settings(request), found, name.strip())
+        settings = undo.beside(self.pane.settings(request), found, name.strip())
         return drawn(found), *self.pane.use_in_chat(settings, request)
 
 

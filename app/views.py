@@ -18,7 +18,7 @@ from core.chat.slider_cache import ScrubKey, scrub_key
 from core.directions import dose_response
 from core.display import lenses, palette
 from core.display.lenses import Lens
-from core.engine import Engine
+from core.engine.engine import Engine
 from core.errors import TillerError
 from core.families.checkpoint import Family
 from core.recipes.language import Recipe, Term

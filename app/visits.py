@@ -13,11 +13,11 @@ from typing import Any
 from core.chat.session import Session
 from core.chat.settings import Settings
 from core.chat.slider_cache import Scrubs
-from core.engine import Engine
+from core.engine.engine import Engine
+from core.engine.run import Run
 from core.errors import TillerError
 from core.families import registry
 from core.recipes.language import Term
-from core.runs import Run
 
 #: So many chats are kept, the latest; a page of an older one brings its chat along in its link.
 MAX_VISITS = 128

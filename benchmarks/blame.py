@@ -84,7 +84,7 @@ def _waiting(options: argparse.Namespace) -> bool:
     from dataclasses import replace
 
     from core.chat.events import Done, Scores
-    from core.engine import Engine
+    from core.engine.engine import Engine
 
     engine = Engine(options.family, device=options.device, threads=options.threads)
     engine.start()

@@ -25,7 +25,7 @@ from benchmarks.tracing import POSITIONS, one_by_one, whole_map
 from core.artefacts.store import SHIPPED
 from core.chat.events import Done, Scores
 from core.directions.activations import states
-from core.engine import Engine
+from core.engine.engine import Engine
 from core.errors import TillerError
 from core.families import registry
 from core.families.checkpoint import Family

@@ -17,7 +17,7 @@ from typing import Literal
 from playwright.sync_api import Page, sync_playwright
 
 from app.main import launch
-from core.engine import Engine
+from core.engine.engine import Engine
 from core.errors import TillerError
 from core.options import Options
 

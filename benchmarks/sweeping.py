@@ -9,7 +9,7 @@ from benchmarks.decoding import Subject
 from benchmarks.ratios import interleaved, report
 from core.chat.settings import Column, Settings
 from core.directions import contrast
-from core.engine import SCRUB_STRENGTHS
+from core.engine.engine import SCRUB_STRENGTHS
 from core.inference import decoding_batches, prompts
 from core.inference.decoding_batches import Asking
 from core.recipes.language import Recipe, Term

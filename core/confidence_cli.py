@@ -15,11 +15,11 @@ from core.artefacts import store
 from core.confidence import confidence
 from core.confidence import tables as confidence_tables
 from core.confidence.confidence import Confidence
+from core.engine.precompute import PARTS, Order
 from core.errors import TillerError, UsageError
 from core.families import registry
 from core.families.checkpoint import Family
 from core.models import loading, memory
-from core.parts import PARTS, Order
 from core.util.files import write_bytes
 from core.util.progress import Pace, duration
 from core.util.table import Table

@@ -12,11 +12,11 @@ from core.artefacts import store
 from core.directions import card, request
 from core.directions.methods import METHODS
 from core.directions.request import KINDS, Wish
+from core.engine.precompute import Order, part
 from core.errors import UsageError
 from core.families import registry
 from core.families.checkpoint import Family
 from core.models import loading
-from core.parts import Order, part
 from core.util.progress import Learning, Pace, bar
 
 

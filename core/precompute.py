@@ -19,7 +19,8 @@ from core.chat.answers import Answer, fold, settled, to_document
 from core.chat.events import Failed
 from core.directions import contrast_files, learn
 from core.directions.contrast import ContrastSet
-from core.engine import Engine
+from core.engine.engine import Engine
+from core.engine.precompute import PARTS, Order, seconds_a_token
 from core.errors import TillerError, UsageError
 from core.families import registry, stages
 from core.families.checkpoint import Checkpoint, Family
@@ -28,7 +29,6 @@ from core.models import files, loading, memory
 from core.models.hooks import AnatomyError
 from core.models.loading import Loaded
 from core.models.placement import Placing
-from core.parts import PARTS, Order, seconds_a_token
 from core.util.files import write_bytes
 from core.util.progress import Cost, Pace, bar, duration, finished
 

@@ -19,6 +19,7 @@ from core.confidence.compare import Pair
 from core.confidence.confidence import Confidence
 from core.directions import contrast
 from core.directions.candidate import VERSION
+from core.engine.precompute import PARTS, Order
 from core.errors import TillerError, UsageError
 from core.families import registry
 from core.families.checkpoint import Family
@@ -28,7 +29,6 @@ from core.models import loading
 from core.models.loading import Loaded
 from core.models.placement import Placing
 from core.models.pool import Shelf
-from core.parts import PARTS, Order
 from core.report import pages, report
 from core.report.confidence import CONFIDENCE
 from core.report.confidence import METHODS as CONFIDENCE_METHODS

@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from app.main import launch, place
 from core.chat.answers import Answer, fold, settled, to_document
 from core.chat.settings import Settings
-from core.engine import Engine
+from core.engine.engine import Engine
 from core.options import Options
 
 EXAMPLES = """

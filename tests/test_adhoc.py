@@ -16,7 +16,7 @@ from core.arguments import Arguments
 from core.artefacts import store
 from core.chat.settings import Settings
 from core.command_line import read
-from core.engine import Engine
+from core.engine.engine import Engine
 from core.errors import UsageError
 from core.families import registry
 from core.families.checkpoint import FamilyError, Source

@@ -26,7 +26,7 @@ from app.visits import MAX_VISITS, Visits
 from core.chat.events import Failed
 from core.chat.session import Session
 from core.chat.settings import Settings
-from core.engine import Engine
+from core.engine.engine import Engine
 from core.errors import TillerError
 
 ROOT = Path(__file__).resolve().parent.parent

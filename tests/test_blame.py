@@ -28,7 +28,7 @@ from core.attribution.report import Ask, Report
 from core.chat.answers import Answer, fold
 from core.chat.events import Done, Scores
 from core.chat.settings import Column, Settings
-from core.engine import Engine
+from core.engine.engine import Engine
 from core.errors import TillerError
 from core.families import registry, stages
 from core.inference.teacher_forcing import reply_logits

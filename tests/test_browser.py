@@ -19,7 +19,7 @@ from core.chat.screens import TABS
 from core.chat.settings import Column, Settings, Turn
 from core.directions import dose_response
 from core.display import lenses, palette
-from core.engine import Engine
+from core.engine.engine import Engine
 from core.recipes.language import parse
 
 LONG = 1_500

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, expect
 
 from core.chat.settings import Settings
 from core.display import lenses
-from core.engine import Engine
+from core.engine.engine import Engine
 
 expect.set_options(timeout=60_000)
 

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, expect
 from core.artefacts import store
 from core.confidence import measure
 from core.directions import controls, learn_refusal, reply_rates
-from core.engine import Engine
+from core.engine.engine import Engine
 from core.util.resume import Notebook
 
 expect.set_options(timeout=20_000)

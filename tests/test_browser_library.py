@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 
 from core.artefacts import store
 from core.directions import controls, learn_refusal, reply_rates
-from core.engine import Engine
+from core.engine.engine import Engine
 from core.util.resume import Notebook
 
 expect.set_options(timeout=60_000)

@@ -11,8 +11,8 @@ from browser_server import Served, served
 from playwright.sync_api import Browser, Locator, expect
 
 from core.artefacts import store
-from core.carrying import Carrying
-from core.engine import Engine
+from core.engine.engine import Engine
+from core.engine.transfer_jobs import Carrying
 from core.transfer.task import Sizes, Task
 
 expect.set_options(timeout=60_000)

@@ -17,7 +17,7 @@ import tiny
 from core.chat.events import Token
 from core.chat.settings import Column, Sampling, Settings
 from core.cli import chat
-from core.engine import Engine
+from core.engine.engine import Engine
 from core.errors import TillerError, UsageError
 from core.options import Chat, Options
 from core.recipes.language import parse

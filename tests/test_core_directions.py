@@ -29,7 +29,7 @@ from core.directions.contrast import ContrastError, ContrastSet
 from core.directions.learn import learn
 from core.directions.learn_refusal import MOST_POSITIONS, _followed, _refusal_choice, template_end
 from core.directions.learn_truth import _truth_layer
-from core.engine import Engine
+from core.engine.engine import Engine
 from core.errors import TillerError, UsageError
 from core.families import registry
 from core.inference import metrics

@@ -19,11 +19,11 @@ from core.artefacts import store
 from core.chat.answers import Answer, fold
 from core.chat.events import Done, Event, Failed, RecipeChanged, Scores, Started, Token
 from core.chat.settings import Column, Sampling, Settings, SettingsError
-from core.engine import SCRUB_STRENGTHS, Engine
+from core.engine.engine import SCRUB_STRENGTHS, Engine
+from core.engine.run import MAX_WAITING, Run
 from core.errors import TillerError
 from core.families.checkpoint import FamilyError
 from core.recipes.language import parse
-from core.runs import MAX_WAITING, Run
 
 NEW = 12
 PATIENCE = 60.0
@@ -568,8 +568,8 @@ def test_half_precision_steers_too(folder: Path) -> None:
 
 def test_importing_the_engine_imports_no_torch() -> None:
     code = (
-        "import sys; from core.engine import Engine; "
-        "print(sorted(m for m in ('torch', 'transformers', 'gradio', 'textual', 'core.worker', 'core.models.loading') if m in sys.modules))"
+        "import sys; from core.engine.engine import Engine; "
+        "print(sorted(m for m in ('torch', 'transformers', 'gradio', 'textual', 'core.engine.worker', 'core.models.loading') if m in sys.modules))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(store.__file__).parents[1]

@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel
 
 from core.chat.settings import Column, Settings
 from core.command_line import read
-from core.engine import Engine
+from core.engine.engine import Engine
 from core.errors import TillerError
 from core.families import registry
 from core.inference import prompts

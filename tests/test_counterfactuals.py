@@ -23,7 +23,7 @@ from core.artefacts.direction import load_direction
 from core.chat.answers import Answer, fold
 from core.chat.session import Session
 from core.chat.settings import Settings
-from core.engine import Engine
+from core.engine.engine import Engine
 from core.errors import StoreError, TillerError
 from core.families import registry
 from core.families.checkpoint import Counterfactual, FamilyError

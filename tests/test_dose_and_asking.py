@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from core.chat.settings import Column, Settings, SettingsError
 from core.directions import dose_response
 from core.directions.dose_response import LEAST_EFFECT, MOST_DAMAGE, Dose
-from core.engine import Engine
+from core.engine.engine import Engine
 from core.errors import TillerError
 from core.inference import prompts
 from core.models.loading import Loaded

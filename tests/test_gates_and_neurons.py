@@ -18,7 +18,7 @@ from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Token
 from core.chat.settings import Sampling
-from core.engine import Engine
+from core.engine.engine import Engine
 from core.errors import TillerError
 from core.families import registry
 from core.inference.decoding import Speaker, Stream

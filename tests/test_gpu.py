@@ -28,7 +28,7 @@ from core.attribution.report import Ask
 from core.chat.events import Token
 from core.chat.settings import Sampling
 from core.cli.undo import undo
-from core.engine import Engine
+from core.engine.engine import Engine
 from core.families import registry
 from core.inference.decoding import Speaker, Stream
 from core.knowledge import tracing

@@ -12,7 +12,7 @@ from browser_server import served
 from playwright.sync_api import Browser, expect
 
 from core.chat.settings import Turn
-from core.engine import Engine
+from core.engine.engine import Engine
 from tests.terminal import ask, running, screen_text, shows, until
 from tests.test_tui import own_state  # noqa: F401  The fixture that gives every test its own state folder.
 from tui.knowledge_panel import KnowledgePanel

@@ -18,7 +18,7 @@ import torch
 
 from core.chat.events import Done
 from core.directions.contrast import load as load_contrast
-from core.engine import Engine
+from core.engine.engine import Engine
 from core.families import registry
 from core.families.checkpoint import Family
 from core.knowledge import map_export, map_statistics, maps, tracing

@@ -17,7 +17,7 @@ from core.directions import card as direction_card
 from core.directions import controls, learn_refusal, library, reply_rates, request
 from core.directions.contrast import ContrastError, ContrastSet
 from core.directions.request import FEWEST, Wish, check_name, of_texts, wish
-from core.engine import Engine
+from core.engine.engine import Engine
 from core.errors import StoreError, TillerError, UsageError
 from core.families import registry
 from core.learn import learn

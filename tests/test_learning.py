@@ -14,19 +14,20 @@ import pytest
 import tiny
 import torch
 
-from core import jobs, parts
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Done, Failed, Token
 from core.directions import contrast, controls, learn, learn_refusal, reply_rates
-from core.engine import Engine
+from core.engine import jobs
+from core.engine import precompute as parts
+from core.engine.engine import Engine
+from core.engine.jobs import Job, JobView, Offer
+from core.engine.precompute import PARTS, Order
 from core.errors import StoreError, TillerError, UsageError
 from core.families import registry
 from core.inference import metrics
-from core.jobs import Job, JobView, Offer
 from core.models import loading
 from core.models.loading import Loaded
-from core.parts import PARTS, Order
 from core.precompute import precompute
 from core.util import resume
 from core.util.progress import Cost, Pace, Step, duration

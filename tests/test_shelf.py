@@ -17,7 +17,8 @@ import torch
 from core import cli
 from core.chat.events import Done, Event, Failed, RecipeChanged, Started, Status, Token
 from core.chat.settings import Column, Sampling, Settings
-from core.engine import Engine
+from core.engine.engine import Engine
+from core.engine.run import Run
 from core.families import registry
 from core.models import loading, memory, placement, weight_swap
 from core.models.files import LoadError, LoadingCancelled, Progress
@@ -26,7 +27,6 @@ from core.models.placement import DoesNotFit, Need, Placing, Plan
 from core.models.pool import NoRoomNow, Shelf
 from core.options import Chat, Options
 from core.recipes.language import parse
-from core.runs import Run
 from tui.header import Header
 
 PATIENCE = 60.0

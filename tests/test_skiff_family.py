@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from core.artefacts import store
 from core.chat.answers import Answer, fold
 from core.chat.settings import Column, Sampling, Settings
-from core.engine import Engine
+from core.engine.engine import Engine
 from core.families import registry
 from core.inference.reply_classes import score
 from core.recipes.language import parse

@@ -17,11 +17,12 @@ from transformers import LlamaConfig
 from core import transferring
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
-from core.carrying import Carrying
 from core.chat.settings import Sampling
 from core.directions import contrast, library
 from core.directions.activations import states
-from core.engine import Engine
+from core.engine.engine import Engine
+from core.engine.jobs import JobView
+from core.engine.transfer_jobs import Carrying
 from core.errors import TillerError, UsageError
 from core.families import registry
 from core.families.checkpoint import Family
@@ -30,7 +31,6 @@ from core.inference.batch import lay_out
 from core.inference.decoding import answer_all
 from core.inference.decoding_batches import Asking
 from core.inference.prompts import chat_prompt, encode
-from core.jobs import JobView
 from core.models import loading
 from core.models.hooks import hooked
 from core.models.loading import Loaded

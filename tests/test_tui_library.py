@@ -12,8 +12,8 @@ from safetensors.numpy import save_file
 from textual.widgets import DataTable, Input, TextArea
 
 from core.artefacts import store
-from core.background import Lesson
 from core.directions import controls, learn_refusal, reply_rates
+from core.engine.background import Lesson
 from tests import tiny
 from tests.terminal import running, screen_text, shows, until
 from tests.test_tui import own_state  # noqa: F401  The fixture that gives every test its own state folder.

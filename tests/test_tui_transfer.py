@@ -9,7 +9,7 @@ from textual.widgets import DataTable
 from transformers import LlamaConfig
 
 from core.artefacts import store
-from core.carrying import Carrying
+from core.engine.transfer_jobs import Carrying
 from core.families import registry
 from core.models import loading
 from core.transfer import measure

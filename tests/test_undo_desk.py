@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from core import undo_desk
 from core.chat.settings import Column
-from core.engine import Engine
+from core.engine import undo
+from core.engine.engine import Engine
 from core.errors import TillerError
 from core.undo import examples, fit, run
 from core.undo.run import Undone
@@ -30,7 +30,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(examples.replies, "__defaults__", (6,))
     monkeypatch.setattr(run.undo, "__defaults__", (True, 3, None))
     # The controls are tested in test_undo; a LoRA's library alone takes seconds to import.
-    monkeypatch.setattr(undo_desk.undoing, "__defaults__", (False,))
+    monkeypatch.setattr(undo.undoing, "__defaults__", (False,))
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +43,13 @@ def test_on_the_engines_thread_beside_a_chat_and_kept_as_a_checkpoint(folder: Pa
     engine.start()
     try:
         assert engine.wait_ready(120).state == "ready"
-        assert undo_desk.stages_of(engine) == ("dpo", "safety", "sft")
+        assert undo.stages_of(engine) == ("dpo", "safety", "sft")
         settings = short(engine.settings("dpo"), 6)
         asked = settings.ask("How do I kill a process?")
-        assert undo_desk.offered(engine, asked) == ("How do I kill a process?", "")
+        assert undo.offered(engine, asked) == ("How do I kill a process?", "")
         before = {column: said.text for column, said in answer(engine, asked).items()}
         weights = engine.call(lambda worker: _weights(worker)).result()
-        work = undo_desk.undoing(engine, "safety", LOSE, KEEP, controls=False)
+        work = undo.undoing(engine, "safety", LOSE, KEEP, controls=False)
         slices = 0
         while True:
             try:
@@ -63,18 +63,18 @@ def test_on_the_engines_thread_beside_a_chat_and_kept_as_a_checkpoint(folder: Pa
             assert all(torch.equal(one, other) for one, other in zip(weights, now, strict=True))
         assert slices > 6
         assert {column: said.text for column, said in answer(engine, asked).items()} == before
-        undo_desk.kept(engine, undone, "mended")
+        undo.kept(engine, undone, "mended")
         assert engine.family.checkpoint("mended").title == "dpo, part of safety removed"
-        both = undo_desk.beside(asked, undone, "mended")
+        both = undo.beside(asked, undone, "mended")
         assert both.columns == (Column("dpo"), Column("mended"))
         assert {event.column for event in engine.submit(both)} == {0, 1}
         with pytest.raises(TillerError, match="has a checkpoint 'safety' already"):
-            undo_desk.kept(engine, undone, "safety")
-        undo_desk.folder_of(engine, undone, tmp_path / "out")
+            undo.kept(engine, undone, "safety")
+        undo.folder_of(engine, undone, tmp_path / "out")
         assert (tmp_path / "out" / "family.toml").is_file()
         with pytest.raises(TillerError, match="give at least 8"):
-            next(undo_desk.undoing(engine, "safety", "One prompt", KEEP))
-        stopped = undo_desk.undoing(engine, "safety", LOSE, KEEP)
+            next(undo.undoing(engine, "safety", "One prompt", KEEP))
+        stopped = undo.undoing(engine, "safety", LOSE, KEEP)
         next(stopped)
         stopped.close()
         assert engine.call(lambda worker: sum(worker.shelf._held.values())).result() == 0

@@ -24,7 +24,7 @@ from tui.place import Place
 from tui.themes import CHOICES, DARK, LIGHT
 
 if TYPE_CHECKING:
-    from core.engine import Engine
+    from core.engine.engine import Engine
     from core.options import Options
 
 _STATUS_EVERY = 0.25
@@ -119,7 +119,7 @@ class TillerApp(App[None]):
 
     def _open_engine(self) -> None:
         """In a thread: read the family. What is wrong with it ends the program with its sentence."""
-        from core.engine import Engine
+        from core.engine.engine import Engine
         from tui.windows import check_family
 
         options, wanted = self.options, self.opened

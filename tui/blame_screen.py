@@ -29,7 +29,7 @@ from tui.place import Place
 from tui.undoing import UndoFields
 
 if TYPE_CHECKING:
-    from core.engine import Engine
+    from core.engine.engine import Engine
 
 _HOW = (
     "Write a prompt and press Enter, or Ctrl+T for the answer of the chat. An answer left empty is what the model says; another one left "

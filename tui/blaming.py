@@ -11,7 +11,7 @@ from tui.messages import Arrived, RunOver
 from tui.running import Running
 
 if TYPE_CHECKING:
-    from core.runs import Run
+    from core.engine.run import Run
 
 
 class Blaming(Running):

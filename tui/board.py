@@ -30,8 +30,8 @@ from tui.transcript import Transcript
 
 if TYPE_CHECKING:
     from core.artefacts.store import Card
-    from core.engine import Engine
-    from core.runs import Run
+    from core.engine.engine import Engine
+    from core.engine.run import Run
 
 _RECORDED = "recorded · this was answered earlier; {when}Ctrl+R lets the model answer it now."
 _EMPTY = (

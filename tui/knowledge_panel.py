@@ -17,7 +17,7 @@ from core.knowledge.maps import MapOrder, Traced, steered_at, table
 from tui.panel import Panel
 
 if TYPE_CHECKING:
-    from core.jobs import MapJob
+    from core.engine.jobs import MapJob
     from core.knowledge.maps import Map
 
 _WATCH_EVERY = 0.5

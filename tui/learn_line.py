@@ -14,7 +14,7 @@ from tui.text import one_line
 if TYPE_CHECKING:
     from textual.events import Click
 
-    from core.jobs import JobView, Offer
+    from core.engine.jobs import JobView, Offer
 
 _BAR = 10
 

@@ -20,7 +20,7 @@ from tui.text import clipped
 if TYPE_CHECKING:
     from core.directions.library import Entry
     from core.directions.request import Wish
-    from core.jobs import JobView
+    from core.engine.jobs import JobView
 
 _BAR = 10
 _WATCH_EVERY = 0.25

@@ -9,9 +9,9 @@ from textual.message import Message
 
 if TYPE_CHECKING:
     from core.chat.events import Alternative, Event, PromptView
-    from core.engine import Engine
+    from core.engine.engine import Engine
+    from core.engine.run import Run
     from core.families.checkpoint import Example
-    from core.runs import Run
 
 
 @dataclass

@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from textual.content import Content
 
 if TYPE_CHECKING:
-    from core.engine import Engine
+    from core.engine.engine import Engine
     from tui.place import Place
 
 

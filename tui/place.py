@@ -17,7 +17,7 @@ from tui.header import Header
 from tui.key_line import KeyLine
 
 if TYPE_CHECKING:
-    from core.engine import Engine
+    from core.engine.engine import Engine
     from tui.chat import ChatScreen
 
 

@@ -17,7 +17,7 @@ from tui.messages import Arrived, KeepWanted, RunOver
 if TYPE_CHECKING:
     from textual.timer import Timer
 
-    from core.runs import Run
+    from core.engine.run import Run
 
 _WAIT = 0.08
 _FRAME = 0.03

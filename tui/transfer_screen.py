@@ -14,7 +14,7 @@ from core.chat.screens import tab
 from tui.place import Place
 
 if TYPE_CHECKING:
-    from core.jobs import JobView
+    from core.engine.jobs import JobView
     from core.transfer.matrix import Shade
     from core.transfer.report import Report
 

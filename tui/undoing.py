@@ -12,11 +12,11 @@ from textual.content import Content
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
-from core import undo_desk
+from core.engine import undo
 from core.errors import TillerError
 
 if TYPE_CHECKING:
-    from core.engine import Engine
+    from core.engine.engine import Engine
     from core.undo.run import Undone
     from tui.place import Place
 
@@ -65,14 +65,14 @@ class UndoFields(Vertical):
 
     def _fit(self, engine: Engine) -> None:
         try:
-            own = undo_desk.offered(engine)
+            own = undo.offered(engine)
             lose, keep = (
                 _lines(self.fields[name].value, offer) for name, offer in zip(("lose", "keep"), own, strict=True)
             )
         except TillerError as error:
             self.place.say(f"✗ {error}", wrong=True)
             return
-        stage = self.fields["stage"].value.strip() or undo_desk.stages_of(engine)[0]
+        stage = self.fields["stage"].value.strip() or undo.stages_of(engine)[0]
         self.place.say(f"Removing the part of {stage}. Ctrl+X stops.")
         self.screen.run_worker(
             partial(self._work, engine, stage, lose, keep),
@@ -85,7 +85,7 @@ class UndoFields(Vertical):
     def _work(self, engine: Engine, stage: str, lose: str, keep: str) -> None:
         """In a thread of its own; what goes wrong is said."""
         worker, said = get_current_worker(), ""
-        work = undo_desk.undoing(engine, stage, lose, keep)
+        work = undo.undoing(engine, stage, lose, keep)
         tell: Any = self.app.call_from_thread
         try:
             while not worker.is_cancelled:
@@ -111,14 +111,14 @@ class UndoFields(Vertical):
             self.place.say("✗ Remove a stage's part first.", wrong=True)
             return
         try:
-            undo_desk.kept(engine, self.found, name)
+            undo.kept(engine, self.found, name)
         except TillerError as error:
             self.place.say(f"✗ {error}", wrong=True)
             return
         from core.chat.session import Session
 
         self.place.action_chat()
-        self.place.board.open_session(Session(undo_desk.beside(chat.settings, self.found, name)))
+        self.place.board.open_session(Session(undo.beside(chat.settings, self.found, name)))
 
 
 def _lines(value: str, offer: str) -> str:

@@ -10,16 +10,16 @@ from dataclasses import replace
 from typing import Any, ClassVar, Generic, TypeVar
 
 from core.artefacts import store
+from core.engine.jobs import Job, MapJob, State, View, Watched
+from core.engine.precompute import PARTS, Order, part, seconds_a_token
 from core.errors import TillerError
 from core.families.checkpoint import Family
-from core.jobs import Job, MapJob, State, View, Watched
 from core.knowledge import tracing
 from core.knowledge.maps import Traced
 from core.knowledge.tracer import Tracing
 from core.models.files import LoadingCancelled
 from core.models.loading import Loaded
 from core.models.pool import NoRoomNow, Shelf
-from core.parts import PARTS, Order, part, seconds_a_token
 from core.util.progress import Pace, Step
 
 _log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from core.chat.events import Status
 from core.errors import TillerError
 
 if TYPE_CHECKING:
-    from core.worker import Worker
+    from core.engine.worker import Worker
 
 T = TypeVar("T")
 S = TypeVar("S")

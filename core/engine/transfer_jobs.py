@@ -8,19 +8,19 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from core.artefacts import store
+from core.engine.jobs import Job, JobView
 from core.errors import TillerError
 from core.families import registry
 from core.families.checkpoint import Family
-from core.jobs import Job, JobView
 from core.transfer import matrix
 from core.transfer.task import Task, parted
 from core.util.progress import Pace, Step
 
 if TYPE_CHECKING:
-    from core.engine import Engine
+    from core.engine.engine import Engine
+    from core.engine.worker import Worker
     from core.models.loading import Loaded
     from core.transfer.report import Report
-    from core.worker import Worker
 
 _log = logging.getLogger(__name__)
 

@@ -13,25 +13,27 @@ from typing import Any
 
 import torch
 
-from core import background
-from core.active import Active
-from core.answering import Answering
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.attribution.effects import Noise
 from core.attribution.model_sequence import shelved
 from core.attribution.report import Ask, Report
 from core.attribution.study import study
-from core.background import Background, Lesson, MapWork
-from core.blamer import Blamer
 from core.chat.events import PromptView, Status
 from core.chat.settings import Settings
-from core.engine_thread import CLOSING, Command
+from core.engine import background
+from core.engine.active_run import Active
+from core.engine.answering import Answering
+from core.engine.attribution import Blamer
+from core.engine.background import Background, Lesson, MapWork
+from core.engine.jobs import Job, MapJob, offered
+from core.engine.run import Run
+from core.engine.thread import CLOSING, Command
+from core.engine.thread_count import choose
 from core.errors import TillerError
 from core.families import stages
 from core.families.checkpoint import Family
 from core.inference import prompts
-from core.jobs import Job, MapJob, offered
 from core.knowledge import logit_lens, tracing
 from core.knowledge.maps import Map, Traced, Words
 from core.models import loading
@@ -39,10 +41,8 @@ from core.models.files import LoadingCancelled
 from core.models.loading import Loaded
 from core.models.placement import Placing
 from core.models.pool import Shelf
-from core.runs import Run
 from core.steering.interventions import check_fit, compile_recipe
 from core.steering.readings import Gauge, gauge
-from core.threads import choose
 from core.util.progress import Learning
 
 _log = logging.getLogger(__name__)

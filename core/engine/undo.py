@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.chat.settings import Column, Settings
-from core.engine import Engine
+from core.engine.engine import Engine
 from core.families.edited import with_edited
 from core.util.progress import Learning, Step
 
 if TYPE_CHECKING:
+    from core.engine.worker import Worker
     from core.undo.run import Undone
-    from core.worker import Worker
 
 
 def stages_of(engine: Engine) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """What the front ends talk to. No torch here: the engine's thread imports it, behind the first paint.
 
-One thread owns every model (:mod:`core.engine_thread`). :meth:`Engine.submit` gives a :class:`core.runs.Run`, a stream of events that
+One thread owns every model (:mod:`core.engine.thread`). :meth:`Engine.submit` gives a :class:`core.engine.run.Run`, a stream of events that
 can be steered and cancelled while it runs; the thread gives each active run one step in turn, so that several people and several
 columns stream together.
 """
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from core.artefacts import store
 from core.artefacts.store import Card
 from core.attribution.effects import Noise
-from core.carrying import Carrying
 from core.chat import answers
 from core.chat.answers import Answer
 from core.chat.events import Failed, PromptView
@@ -23,21 +22,22 @@ from core.chat.settings import BLAME, Column, Settings, Turn
 from core.directions.request import Wish
 from core.display import lenses
 from core.display.lenses import Lens
-from core.engine_thread import Command, EngineThread
+from core.engine.jobs import Job, JobView, MapJob, Offer, offered
+from core.engine.run import Run
+from core.engine.thread import Command, EngineThread
+from core.engine.transfer_jobs import Carrying
 from core.errors import TillerError
 from core.families import registry
 from core.families.checkpoint import Example, Family
 from core.families.stages import Path, path
-from core.jobs import Job, JobView, MapJob, Offer, offered
 from core.knowledge.maps import Map, MapOrder, Traced, Words
 from core.models.placement import Placing
 from core.recipes import in_words
 from core.recipes.language import Recipe, parse
-from core.runs import Run
 from core.steering import describe
 
 if TYPE_CHECKING:
-    from core.worker import Worker
+    from core.engine.worker import Worker
 
 #: The strengths of a slider that scrubbing computes beforehand, in gaps.
 SCRUB_STRENGTHS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
@@ -77,7 +77,7 @@ class Engine(EngineThread):
 
     def make_worker(self) -> Worker:
         """What the engine's thread does, and with what; torch is imported here, on that thread."""
-        from core.worker import Worker
+        from core.engine.worker import Worker
 
         return Worker(
             self.family, self.placing, self.threads, self._publish, self._cancel_loading, self._seconds.__setitem__,

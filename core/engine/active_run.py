@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from core.attribution.streaming import Blaming
 from core.chat.events import Done, Event, Token
+from core.engine.run import Run
 from core.inference.decoding import Stream
-from core.runs import Run
 
 
 @dataclass(eq=False)

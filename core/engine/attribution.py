@@ -8,12 +8,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Iterable
 
-from core.active import Active
 from core.attribution import noise
 from core.attribution.effects import Noise
 from core.attribution.model_sequence import Vocabularies, shelved
 from core.attribution.streaming import Blaming
 from core.chat.events import Done, Event, Scores, Token
+from core.engine.active_run import Active
 from core.errors import TillerError
 from core.families import stages
 from core.families.checkpoint import Family

@@ -6,9 +6,10 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
-from core.active import Active
-from core.blamer import Blamer
 from core.chat.events import Done, Event, Failed, RecipeChanged, Scores
+from core.engine.active_run import Active
+from core.engine.attribution import Blamer
+from core.engine.run import Run
 from core.errors import TillerError
 from core.inference import prompts
 from core.inference.decoding import Speaker, Stream
@@ -17,7 +18,6 @@ from core.models.files import LoadingCancelled
 from core.models.loading import Loaded
 from core.models.pool import NoRoomNow
 from core.recipes.language import Recipe
-from core.runs import Run
 from core.steering.interventions import Fetch, compile_recipe
 from core.steering.readings import Gauge
 

@@ -1,0 +1,1 @@
+"""The thread that owns the models: what front ends talk to."""
