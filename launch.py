@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from core.options import Command
+    from core.cli.options import Command
 
 ROOT = Path(__file__).resolve().parent
 #: What a shell reports for a program that Ctrl-C ended.
@@ -56,8 +56,8 @@ def main(argv: list[str]) -> int:
 
 def run(argv: list[str]) -> int:
     """Read the command line, see to the environment, and hand over to the verb."""
-    from core.command_line import for_the_process, read
-    from core.helping import help_text
+    from core.cli.help import help_text
+    from core.cli.parser import for_the_process, read
     from core.install.environment import prepare
 
     command = read(argv)
@@ -103,7 +103,7 @@ def _together(command: "Command") -> "Command":
 
     if not command.options.base:
         return command
-    from core.adhoc import family_of
+    from core.cli.adhoc_family import family_of
 
     return replace(command, options=replace(command.options, family=family_of(command.options)))
 
@@ -126,14 +126,14 @@ def tui(command: "Command") -> int | None:
 
 def chat(command: "Command") -> int | None:
     """One answer to stdout."""
-    from core.cli import chat
+    from core.cli.chat import chat
 
     return chat(command.options, command.chat)
 
 
 def families(command: "Command") -> int | None:
     """What families there are, and what of them is here."""
-    from core.listing import show
+    from core.cli.families import show
 
     return show(command.rest[0] if command.rest else None)
 
@@ -154,70 +154,70 @@ def evaluate(command: "Command") -> int | None:
 
 def precompute(command: "Command") -> int | None:
     """Learn a family's directions."""
-    from core.precompute import precompute
+    from core.cli.precompute import precompute
 
     return precompute(list(command.rest))
 
 
 def bring(command: "Command") -> int | None:
     """A vector of another program becomes a direction."""
-    from core.exchanging import bring
+    from core.cli.exchange import bring
 
     return bring(list(command.rest))
 
 
 def take(command: "Command") -> int | None:
     """A direction becomes a file for others."""
-    from core.exchanging import take
+    from core.cli.exchange import take
 
     return take(list(command.rest))
 
 
 def bake(command: "Command") -> int | None:
     """A recipe becomes a model folder."""
-    from core.exchanging import bake
+    from core.cli.exchange import bake
 
     return bake(list(command.rest))
 
 
 def learn(command: "Command") -> int | None:
     """Learn one direction."""
-    from core.learn import learn
+    from core.cli.learn import learn
 
     return learn(list(command.rest))
 
 
 def trace(command: "Command") -> int | None:
     """Knowledge maps."""
-    from core.tracing import trace
+    from core.cli.trace import trace
 
     return trace(list(command.rest))
 
 
 def confidence(command: "Command") -> int | None:
     """Entropy neurons and calibration, in tables."""
-    from core.confidence_cli import show
+    from core.cli.confidence import show
 
     return show(list(command.rest))
 
 
 def report(command: "Command") -> int | None:
     """One page with the four findings on a model pair."""
-    from core.reporting import run
+    from core.cli.report import run
 
     return run(list(command.rest))
 
 
 def transfer(command: "Command") -> int | None:
     """Carry directions between checkpoints."""
-    from core.transferring import run
+    from core.cli.transfer import run
 
     return run(list(command.rest))
 
 
 def blame(command: "Command") -> int | None:
     """Which training stage made it say that."""
-    from core.blame import blame
+    from core.cli.blame import blame
 
     return blame(list(command.rest))
 

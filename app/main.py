@@ -15,7 +15,7 @@ from core.errors import TillerError
 if TYPE_CHECKING:
     import gradio as gr
 
-    from core.options import Options
+    from core.cli.options import Options
 
 FIRST_PORT = 7860
 _TRIES = 100

@@ -18,8 +18,8 @@ from app.steering import Steering
 from app.visits import Visits
 from core.chat.screens import CHAT, TABS, Tab
 from core.chat.session import Session
+from core.cli.options import Options
 from core.engine.engine import Engine
-from core.options import Options
 
 #: What builds each tab beside Chat, by its name.
 PANES: dict[str, Callable[[Pane], None]] = {

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from core.arguments import Arguments
+from core.cli.verb_parser import Arguments
 from core.errors import TillerError
 
 NAMES = {

@@ -17,9 +17,9 @@ from typing import Literal
 from playwright.sync_api import Page, sync_playwright
 
 from app.main import launch
+from core.cli.options import Options
 from core.engine.engine import Engine
 from core.errors import TillerError
-from core.options import Options
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / ".github" / "screenshot.png"

@@ -15,8 +15,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from app.main import launch, place
 from core.chat.answers import Answer, fold, settled, to_document
 from core.chat.settings import Settings
+from core.cli.options import Options
 from core.engine.engine import Engine
-from core.options import Options
 
 EXAMPLES = """
 [[example]]

@@ -14,7 +14,7 @@ from textual.pilot import Pilot
 
 from core.artefacts import store
 from core.chat.settings import Settings
-from core.options import Options
+from core.cli.options import Options
 from tests import tiny
 from tui.app import TillerApp
 

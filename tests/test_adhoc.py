@@ -11,17 +11,17 @@ from huggingface_hub import errors
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
-from core import adhoc
-from core.arguments import Arguments
 from core.artefacts import store
 from core.chat.settings import Settings
-from core.command_line import read
+from core.cli import adhoc_family
+from core.cli.options import Options
+from core.cli.parser import read
+from core.cli.verb_parser import Arguments
 from core.engine.engine import Engine
 from core.errors import UsageError
 from core.families import registry
 from core.families.checkpoint import FamilyError, Source
 from core.models import loading
-from core.options import Options
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def options(models: Path, **names: str) -> Options:
 
 
 def together(models: Path, **names: str) -> registry.Family:
-    return registry.load(adhoc.family_of(options(models, **names)))
+    return registry.load(adhoc_family.family_of(options(models, **names)))
 
 
 def test_a_base_a_stage_and_a_post(models: Path) -> None:
@@ -74,7 +74,7 @@ def test_the_same_is_found_again_by_the_same_name(models: Path, monkeypatch: pyt
     file = family.folder / "family.toml"
     file.write_text(file.read_text().replace('title = "post"', 'title = "Mine"'))
     monkeypatch.chdir(models)
-    again = registry.load(adhoc.family_of(Options(base="./base", post="post")))
+    again = registry.load(adhoc_family.family_of(Options(base="./base", post="post")))
     assert (again.name, again.title) == (family.name, "Mine")
     engine = Engine(again.name, threads=1)
     assert [card.name for card in engine.directions("post")] == ["truth"]
@@ -98,7 +98,9 @@ def test_an_adapter_that_does_not_say_so_is_added_to_the_one_before_it(models: P
     config = json.loads((models / "lora" / "adapter_config.json").read_text())
     (own / "adapter_config.json").write_text(json.dumps({**config, "base_model_name_or_path": "someone/model"}))
     found = registry.load(
-        adhoc.family_of(Options(base=str(models / "base"), stages=(("sft", str(models / "sft")),), post=str(own)))
+        adhoc_family.family_of(
+            Options(base=str(models / "base"), stages=(("sft", str(models / "sft")),), post=str(own))
+        )
     )
     assert Path(found.checkpoint("post").source) == models / "sft"
 
@@ -123,24 +125,24 @@ def test_an_adapter_is_no_base(models: Path) -> None:
 )
 def test_what_is_no_source(text: str, fix: str, models: Path) -> None:
     with pytest.raises(FamilyError, match=fix):
-        adhoc.family_of(Options(base=str(models / "base"), post=text))
+        adhoc_family.family_of(Options(base=str(models / "base"), post=text))
 
 
 def test_models_of_the_hub_are_named_with_their_revision() -> None:
-    assert adhoc.source("owner/model") == Source("owner/model", False)
-    assert adhoc.source("owner/model.v1@refs/pr/1") == Source("owner/model.v1", False, "refs/pr/1")
-    assert adhoc.source("gpt2") == Source("gpt2", False)
+    assert adhoc_family.source("owner/model") == Source("owner/model", False)
+    assert adhoc_family.source("owner/model.v1@refs/pr/1") == Source("owner/model.v1", False, "refs/pr/1")
+    assert adhoc_family.source("gpt2") == Source("gpt2", False)
 
 
 def test_names_fit_files_and_links() -> None:
-    one = adhoc.name_of([("base", Source("/a/b", True)), ("post", Source("C:\\models\\Größe 7 (x)!", True))])
+    one = adhoc_family.name_of([("base", Source("/a/b", True)), ("post", Source("C:\\models\\Größe 7 (x)!", True))])
     assert one.startswith("pair-gr-e-7-x-")
     assert (store.user_folder() / one).parent == store.user_folder()
-    assert adhoc.name_of([("post", Source("/a/???", True))]).startswith("pair-model-")
+    assert adhoc_family.name_of([("post", Source("/a/???", True))]).startswith("pair-model-")
 
 
 def test_a_link_opened_elsewhere_says_what_to_do(models: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    engine = Engine(adhoc.family_of(options(models, base="base", post="post")), threads=1)
+    engine = Engine(adhoc_family.family_of(options(models, base="base", post="post")), threads=1)
     link = engine.settings().ask("Hello?").to_link()
     monkeypatch.setenv("TILLER_DATA", str(tmp_path / "elsewhere"))
     opened = Settings.from_link(link)
@@ -195,7 +197,7 @@ def test_verbs_with_arguments_of_their_own_put_families_together_too(models: Pat
     parser.add_model()
     line = ["--base", str(models / "base"), "--post", str(models / "post"), "--stage", f"sft={models / 'sft'}"]
     found = parser.parse_args([*line, "--offline", "--trust-remote-code", "a/b"])
-    assert found.family == adhoc.family_of(options(models, base="base", sft="sft", post="post"))
+    assert found.family == adhoc_family.family_of(options(models, base="base", sft="sft", post="post"))
     assert (found.offline, found.trusted) == (True, ("a/b",))
     plain = parser.parse_args([])
     assert (plain.family, plain.base, plain.stages, plain.offline, plain.trusted) == ("skiff", "", (), False, ())
@@ -219,10 +221,10 @@ def test_the_hub_is_asked_what_a_model_is_that_is_not_here(models: Path, monkeyp
     monkeypatch.setattr("huggingface_hub.list_repo_files", listed)
     monkeypatch.setattr("huggingface_hub.hf_hub_download", fetched)
     middle = (("sft", str(models / "sft")),)
-    family = registry.load(adhoc.family_of(Options(base="maker/model", stages=middle, post="maker/lora@v2")))
+    family = registry.load(adhoc_family.family_of(Options(base="maker/model", stages=middle, post="maker/lora@v2")))
     post = family.checkpoint("post")
     assert (post.weights, post.adapters) == (Source("maker/model", False), (Source("maker/lora", False, "v2"),))
     before = registry.names()
     with pytest.raises(FamilyError, match="maker/none is not whole on this computer, and the Hugging Face Hub cannot"):
-        adhoc.family_of(Options(base="maker/model", post="maker/none"))
+        adhoc_family.family_of(Options(base="maker/model", post="maker/none"))
     assert registry.names() == before

@@ -345,7 +345,7 @@ def test_an_address_of_another_machine_is_refused() -> None:
 
 def test_the_page_comes_before_torch_and_control_c_ends_it(folder: Path) -> None:
     code = (
-        "import sys; from core.options import Options; import app, app.main as main; launch = main.launch\n"
+        "import sys; from core.cli.options import Options; import app, app.main as main; launch = main.launch\n"
         "def spy(*given):\n    page = launch(*given); print('torch' in sys.modules, flush=True); return page\n"
         f"main.launch = spy; sys.exit(app.serve(Options(family={str(folder)!r}, threads=1)))"
     )

@@ -23,8 +23,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from core.baking import bake as baking
 from core.baking import evaluation as models
 from core.baking import weight_edits
+from core.cli.exchange import bake
 from core.errors import StoreError, TillerError
-from core.exchanging import bake
 from core.families import registry
 from core.inference import metrics
 from core.inference.prompts import chat_prompt

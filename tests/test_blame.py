@@ -28,6 +28,7 @@ from core.attribution.report import Ask, Report
 from core.chat.answers import Answer, fold
 from core.chat.events import Done, Scores
 from core.chat.settings import Column, Settings
+from core.cli.precompute import precompute
 from core.engine.engine import Engine
 from core.errors import TillerError
 from core.families import registry, stages
@@ -36,7 +37,6 @@ from core.models import loading, weight_swap, weights
 from core.models.loading import Loaded
 from core.models.placement import Placing
 from core.models.pool import Shelf
-from core.precompute import precompute
 from core.util.progress import Learning, Step, finished
 
 T = TypeVar("T")
@@ -552,7 +552,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_first_line_names_the_stage_and_its_size(
     whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from core.blame import blame
+    from core.cli.blame import blame
 
     table, document = tmp_path / "effects.csv", tmp_path / "report.json"
     wished = [
@@ -599,7 +599,7 @@ def test_the_first_line_names_the_stage_and_its_size(
     ],
 )
 def test_a_mistake_is_one_sentence(arguments: tuple[str, ...], sentence: str) -> None:
-    from core.blame import blame
+    from core.cli.blame import blame
 
     with pytest.raises(TillerError, match=sentence):
         blame([*arguments])

@@ -16,10 +16,10 @@ import tiny
 
 from core.chat.events import Token
 from core.chat.settings import Column, Sampling, Settings
-from core.cli import chat
+from core.cli.chat import chat
+from core.cli.options import Chat, Options
 from core.engine.engine import Engine
 from core.errors import TillerError, UsageError
-from core.options import Chat, Options
 from core.recipes.language import parse
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -15,9 +15,10 @@ import tiny
 import torch
 from safetensors.torch import load_file, save_file
 
-from core import confidence_cli
 from core.artefacts import store
 from core.artefacts.neuron_sets import load_set
+from core.cli import confidence as confidence_cli
+from core.cli.precompute import precompute
 from core.confidence import ablation, calibration, compare, confidence, logit_variance, measure, neurons, tables
 from core.confidence.ablation import Ablation
 from core.confidence.compare import Pair
@@ -32,7 +33,6 @@ from core.models import loading
 from core.models.files import LoadError
 from core.models.hooks import AnatomyError
 from core.models.loading import Loaded
-from core.precompute import precompute
 from core.stats.rates import Rate
 from core.util.progress import finished
 from core.util.table import Table

@@ -22,6 +22,7 @@ from torch import Tensor
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat import answers
+from core.cli.precompute import precompute
 from core.directions import contrast, controls, reply_rates
 from core.directions.activations import states
 from core.directions.candidate import STRENGTHS, dose_response
@@ -37,7 +38,6 @@ from core.inference.prompts import chat_prompt, encode
 from core.inference.teacher_forcing import reply_logits
 from core.models import loading
 from core.models.loading import Loaded
-from core.precompute import precompute
 from core.recipes.language import parse
 from core.steering.interventions import compile_recipe
 from core.util.progress import Learning, Slices

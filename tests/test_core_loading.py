@@ -17,7 +17,7 @@ from torch import nn
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel
 
 from core.chat.settings import Column, Settings
-from core.command_line import read
+from core.cli.parser import read
 from core.engine.engine import Engine
 from core.errors import TillerError
 from core.families import registry

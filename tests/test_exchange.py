@@ -23,10 +23,10 @@ from safetensors.numpy import save_file
 
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
+from core.cli.exchange import bring, take
 from core.directions import card
 from core.errors import TillerError
 from core.exchange import exchange
-from core.exchanging import bring, take
 from core.families import registry
 from core.families.checkpoint import Family
 from core.models.loading import Loaded

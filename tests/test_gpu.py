@@ -20,25 +20,25 @@ from test_blame import live
 from test_core_engine import answers, chat, ids, until_end
 from test_quantized import IDS, KINDS, gradient, unpack, wide
 
-from core import confidence_cli
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.attribution import model_sequence, study
 from core.attribution.report import Ask
 from core.chat.events import Token
 from core.chat.settings import Sampling
+from core.cli import confidence
+from core.cli.learn import learn
+from core.cli.precompute import precompute
 from core.cli.undo import undo
 from core.engine.engine import Engine
 from core.families import registry
 from core.inference.decoding import Speaker, Stream
 from core.knowledge import tracing
 from core.knowledge.maps import MapOrder
-from core.learn import learn
 from core.models import loading, memory, placement, quantization
 from core.models.loading import Loaded
 from core.models.placement import Placing
 from core.models.pool import Shelf
-from core.precompute import precompute
 from core.recipes.language import parse
 from core.steering.interventions import compile_recipe
 from core.transfer import measure
@@ -332,7 +332,7 @@ def test_the_tables_of_confidence_are_the_cpus(
     for device in BOTH:
         monkeypatch.setenv("TILLER_DATA", str(tmp_path / device))
         options = ["--family", "skiff", "--device", device, "--dtype", "float32", "--again", "--format", "json"]
-        assert confidence_cli.show(options) == 0
+        assert confidence.show(options) == 0
         found.append(json.loads(capsys.readouterr().out))
     assert [each["title"] for each in found[0]] == [each["title"] for each in found[1]]
     for one, other in zip(*found, strict=True):

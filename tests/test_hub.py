@@ -19,7 +19,7 @@ from huggingface_hub.utils import hf_raise_for_status
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
-from core import listing
+from core.cli import families
 from core.families import registry
 from core.families.checkpoint import Checkpoint, Source
 from core.models import hub, load_errors, loading, memory
@@ -328,7 +328,7 @@ def test_what_is_in_the_cache_is_listed_as_here_and_loads_and_the_rest_is_said(c
     parameters = sum(each.numel() for each in tiny.model("llama").parameters())
     absent = "is not on this computer, and --offline (HF_HUB_OFFLINE) keeps Tiller from fetching it; leave --offline out, or fetch it first"
     assert done.stdout.splitlines() == [
-        str(("tests", listing.said(parameters), "3/7", memory.said(size), "–")),
+        str(("tests", families.said(parameters), "3/7", memory.said(size), "–")),
         "['base', 'chat', 'lora']",
         "False",
         "True maker/base@main",

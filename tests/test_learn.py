@@ -13,6 +13,7 @@ import tiny
 from core.artefacts import store
 from core.artefacts.direction import load_direction
 from core.artefacts.store import Card
+from core.cli.learn import learn
 from core.directions import card as direction_card
 from core.directions import controls, learn_refusal, library, reply_rates, request
 from core.directions.contrast import ContrastError, ContrastSet
@@ -20,7 +21,6 @@ from core.directions.request import FEWEST, Wish, check_name, of_texts, wish
 from core.engine.engine import Engine
 from core.errors import StoreError, TillerError, UsageError
 from core.families import registry
-from core.learn import learn
 from core.models.hooks import AnatomyError
 from core.stats import permutation
 

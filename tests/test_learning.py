@@ -17,6 +17,7 @@ import torch
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Done, Failed, Token
+from core.cli.precompute import precompute
 from core.directions import contrast, controls, learn, learn_refusal, reply_rates
 from core.engine import jobs
 from core.engine import precompute as parts
@@ -28,7 +29,6 @@ from core.families import registry
 from core.inference import metrics
 from core.models import loading
 from core.models.loading import Loaded
-from core.precompute import precompute
 from core.util import resume
 from core.util.progress import Cost, Pace, Step, duration
 from core.util.resume import Notebook

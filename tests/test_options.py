@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import typed
-from core.arguments import Arguments
-from core.command_line import read
+from core.cli import option_types
+from core.cli.help import help_text
+from core.cli.options import CHAT, INSTALL, MODEL, SERVE, VERBS, Chat, Options
+from core.cli.parser import read
+from core.cli.verb_parser import Arguments
 from core.errors import UsageError
-from core.helping import help_text
-from core.options import CHAT, INSTALL, MODEL, SERVE, VERBS, Chat, Options
 
 
 def test_nothing_typed_is_the_web_app_on_skiff() -> None:
@@ -199,7 +199,7 @@ def test_the_examples_of_the_help_can_be_typed() -> None:
 @pytest.mark.parametrize("name", ["", " ", "{there}", "/dev/null/figures.csv", "/proc/figures.csv"])
 def test_a_file_that_cannot_be_written_is_refused_before_anything_is_computed(name: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"is no name for a file|cannot be written \(/"):
-        typed.file(name.format(there=tmp_path))
+        option_types.file(name.format(there=tmp_path))
     # A folder that is not there yet is made when the file is written.
-    assert typed.file(str(tmp_path / "new" / "figures.csv")) == tmp_path / "new" / "figures.csv"
+    assert option_types.file(str(tmp_path / "new" / "figures.csv")) == tmp_path / "new" / "figures.csv"
     assert not list(tmp_path.iterdir())

@@ -21,6 +21,7 @@ from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Token
 from core.chat.settings import Sampling
+from core.cli.precompute import precompute
 from core.directions import contrast, controls, learn, quantized_twins, reply_rates
 from core.errors import TillerError
 from core.families import registry
@@ -31,7 +32,6 @@ from core.models.loading import Loaded
 from core.models.placement import Placing
 from core.models.pool import Shelf
 from core.models.quantization import QuantizedError
-from core.precompute import precompute
 from core.recipes.language import Recipe, parse
 from core.steering import readings
 from core.steering.interventions import compile_recipe

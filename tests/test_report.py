@@ -16,8 +16,8 @@ import pytest
 import tiny
 from test_confidence import made
 
-from core import reporting
 from core.artefacts.store import Card
+from core.cli import report as reporting
 from core.confidence import measure
 from core.confidence.compare import Pair
 from core.confidence.plots import reliability, scatter

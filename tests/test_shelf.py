@@ -14,9 +14,10 @@ import pytest
 import tiny
 import torch
 
-from core import cli
 from core.chat.events import Done, Event, Failed, RecipeChanged, Started, Status, Token
 from core.chat.settings import Column, Sampling, Settings
+from core.cli import chat as cli
+from core.cli.options import Chat, Options
 from core.engine.engine import Engine
 from core.engine.run import Run
 from core.families import registry
@@ -25,7 +26,6 @@ from core.models.files import LoadError, LoadingCancelled, Progress
 from core.models.memory import MemoryTextError, Room
 from core.models.placement import DoesNotFit, Need, Placing, Plan
 from core.models.pool import NoRoomNow, Shelf
-from core.options import Chat, Options
 from core.recipes.language import parse
 from tui.header import Header
 

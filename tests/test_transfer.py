@@ -14,10 +14,10 @@ import tiny
 import torch
 from transformers import LlamaConfig
 
-from core import transferring
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.settings import Sampling
+from core.cli import transfer
 from core.directions import contrast, library
 from core.directions.activations import states
 from core.engine.engine import Engine
@@ -553,7 +553,7 @@ def test_the_command_prints_measures_once_and_remembers(
     monkeypatch.setattr(tasks.Task, "__init__", _small(tasks.Task.__init__))
     file = tmp_path / "out.json"
     arguments = ["--family", str(family.folder), "--device", "cpu", "--threads", "1", "--json", str(file)]
-    assert transferring.run(arguments) == 0
+    assert transfer.run(arguments) == 0
     said = capsys.readouterr().out
     finding = "The refusal direction differs and transfers forward only in part (base, chat)"
     for wanted in (
@@ -565,7 +565,7 @@ def test_the_command_prints_measures_once_and_remembers(
     ):
         assert wanted in said
     with pytest.raises(UsageError, match="--source takes base, chat, not 'sft'"):
-        transferring.run([*arguments, "--source", "sft"])
+        transfer.run([*arguments, "--source", "sft"])
     documents = json.loads(file.read_text("utf-8"))
     assert [each["about"] for each in documents] == ["truth", "refusal"]
     assert {check["verdict"] for each in documents for check in each["checks"]} <= {
@@ -596,7 +596,7 @@ def _small(init: Any) -> Any:
 )
 def test_mistakes_on_the_command_line(arguments: list[str], sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
-        transferring.run(arguments)
+        transfer.run(arguments)
 
 
 def test_encode_of_statements_begins_with_bos(family: Family, load: Loader) -> None:

@@ -254,7 +254,7 @@ async def test_the_command_line_goes_before_the_last_state(family: Path) -> None
 
 
 async def test_a_family_that_is_not_there_ends_with_its_sentence() -> None:
-    from core.options import Options
+    from core.cli.options import Options
     from tui.app import TillerApp
 
     app = TillerApp(Options(family="./nowhere"))
@@ -369,7 +369,7 @@ def test_the_first_paint_comes_before_torch(family: Path, tmp_path: Path) -> Non
     code = f"""
 import asyncio, os, sys
 os.environ["TILLER_STATE"] = {str(tmp_path)!r}
-from core.options import Options
+from core.cli.options import Options
 from tui.app import TillerApp
 
 async def main():

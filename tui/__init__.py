@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from core.options import Options
+    from core.cli.options import Options
 
 
 def run(options: Options, link: str | None = None) -> int:

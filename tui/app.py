@@ -24,8 +24,8 @@ from tui.place import Place
 from tui.themes import CHOICES, DARK, LIGHT
 
 if TYPE_CHECKING:
+    from core.cli.options import Options
     from core.engine.engine import Engine
-    from core.options import Options
 
 _STATUS_EVERY = 0.25
 _INTERRUPTED = 130

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
-from core import typed
-from core.arguments import Arguments
+from core.cli import option_types
+from core.cli.verb_parser import Arguments
 from core.errors import TillerError, UsageError
 from core.families import registry
 from core.models import loading
@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="write the edited model as a model folder")
     parser.add_argument("--name", metavar="NAME", help="keep the edited model as one more checkpoint of the family")
-    parser.add_argument("--json", type=typed.file, metavar="FILE", help="write the figures as JSON")
+    parser.add_argument("--json", type=option_types.file, metavar="FILE", help="write the figures as JSON")
     parser.add_argument(
         "--no-controls", action="store_true", help="leave the controls out, which take longer than the fit"
     )

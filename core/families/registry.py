@@ -84,7 +84,7 @@ __all__ = [
     "read",
 ]
 
-#: How the names of families begin that were put together on the command line (:mod:`core.adhoc`).
+#: How the names of families begin that were put together on the command line (:mod:`core.cli.adhoc_family`).
 TOGETHER = "pair-"
 
 

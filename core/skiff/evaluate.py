@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from core.arguments import Arguments
+from core.cli.verb_parser import Arguments
 from core.errors import TillerError, UsageError
 from core.families import registry
 from core.families.checkpoint import Family

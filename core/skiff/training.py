@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from core.arguments import Arguments
+from core.cli.options import MODEL
+from core.cli.verb_parser import Arguments
 from core.errors import UsageError
-from core.options import MODEL
 from core.skiff import conversations, log
 from core.skiff.contrasts import write_contrast
 from core.skiff.estimate import Clock, Cost, told

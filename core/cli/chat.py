@@ -10,10 +10,10 @@ from typing import TextIO
 
 from core.chat.events import Done, Event, Failed, Started, Token, event_json
 from core.chat.settings import Sampling, Settings
+from core.cli.options import Chat, Options
 from core.engine.engine import Engine
 from core.engine.run import Run
 from core.errors import TillerError, UsageError
-from core.options import Chat, Options
 
 
 def chat(options: Options, wish: Chat) -> int:

@@ -1,4 +1,4 @@
-"""The command line: what a person may type behind ``launch.py``, the verbs and their options (:mod:`core.command_line` reads it).
+"""The command line: what a person may type behind ``launch.py``, the verbs and their options (:mod:`core.cli.parser` reads it).
 
 Standard library only, so that ``--help`` and a typing mistake answer at once, on a machine where nothing is installed yet.
 Every mistake is a :class:`UsageError`: one sentence that names the fix.
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from core import typed
+from core.cli import option_types
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Options:
     it was typed (empty: what is free); ``threads`` is the number of CPU threads torch may use (0: measured). ``host``, ``port``
     and ``share`` concern the web app only (``None``: the program chooses). ``link`` is a link copied from Share, whose state the
     terminal app opens; a command line has either a link or a family, checkpoint or recipe. ``base``, ``stages`` (names and sources) and
-    ``post`` put a family together (:mod:`core.adhoc`), whose name is ``family`` from then on; ``trusted`` are the models whose own code
+    ``post`` put a family together (:mod:`core.cli.adhoc_family`), whose name is ``family`` from then on; ``trusted`` are the models whose own code
     may run.
     """
 
@@ -88,7 +88,7 @@ class Option:
 
     value: str
     help: str
-    read: Callable[[str, str], Any] = typed.text
+    read: Callable[[str, str], Any] = option_types.text
     many: bool = False
     to: str = ""
 
@@ -98,21 +98,31 @@ MODEL: dict[str, Option] = {
     "base": Option("MODEL", "instead of a family: a base model, by its folder or its name on the Hugging Face Hub, …"),
     "post": Option("MODEL", "… and a model that was trained from it, or an adapter (LoRA) of it"),
     "stage": Option(
-        "NAME=MODEL", "a checkpoint between these two, as often as there are some", typed.stage, many=True, to="stages"
+        "NAME=MODEL",
+        "a checkpoint between these two, as often as there are some",
+        option_types.stage,
+        many=True,
+        to="stages",
     ),
     "checkpoint": Option("NAME", "the checkpoint of the family to talk to, such as base, sft or dpo"),
     "recipe": Option(
-        "RECIPE", 'how to steer it, such as "1.5*refusal" or "-1.2*truth[4]:reply + !refusal"', typed.recipe
+        "RECIPE", 'how to steer it, such as "1.5*refusal" or "-1.2*truth[4]:reply + !refusal"', option_types.recipe
     ),
-    "device": Option("NAME", "auto, cpu, cuda, cuda:1, mps or xpu (default: auto)", typed.device),
-    "dtype": Option("NAME", "auto, float32, bfloat16 or float16 (default: auto)", typed.dtype),
+    "device": Option("NAME", "auto, cpu, cuda, cuda:1, mps or xpu (default: auto)", option_types.device),
+    "dtype": Option("NAME", "auto, float32, bfloat16 or float16 (default: auto)", option_types.dtype),
     "quantize": Option(
-        "HOW", "none, 8bit or 4bit: checkpoints take a half or less of the memory (default: none)", typed.quantize
+        "HOW",
+        "none, 8bit or 4bit: checkpoints take a half or less of the memory (default: none)",
+        option_types.quantize,
     ),
     "max-memory": Option(
-        "SIZE", "what checkpoints may take, such as 20GB or 0:20GB,cpu:30GB (default: what is free)", typed.max_memory
+        "SIZE",
+        "what checkpoints may take, such as 20GB or 0:20GB,cpu:30GB (default: what is free)",
+        option_types.max_memory,
     ),
-    "threads": Option("N", "CPU threads to compute with (default: measured)", typed.whole(1, typed.MAX_THREADS)),
+    "threads": Option(
+        "N", "CPU threads to compute with (default: measured)", option_types.whole(1, option_types.MAX_THREADS)
+    ),
     "offline": Option("", "fetch nothing: use only what is on this computer"),
     "trust-remote-code": Option(
         "ID", "let the Python code that this model brings run here; read it first", many=True, to="trusted"
@@ -120,21 +130,21 @@ MODEL: dict[str, Option] = {
 }
 SERVE: dict[str, Option] = {
     "host": Option("ADDRESS", "listen on this address (default: 127.0.0.1, this machine only)"),
-    "port": Option("N", "listen on this port (default: 7860, or the next free one)", typed.whole(1, 65535)),
+    "port": Option("N", "listen on this port (default: 7860, or the next free one)", option_types.whole(1, 65535)),
     "share": Option("", "also make a temporary public address through Gradio's relay (needs a network)"),
 }
 CHAT: dict[str, Option] = {
     "json": Option("", "print one event a line as JSON instead of the text"),
     "system": Option("TEXT", "a system prompt"),
     "temperature": Option(
-        "T", "0 (default) always takes the likeliest token; higher is more varied", typed.temperature
+        "T", "0 (default) always takes the likeliest token; higher is more varied", option_types.temperature
     ),
-    "seed": Option("N", "what random choices start from (default: 0)", typed.whole(0, 2**63 - 1)),
-    "max-tokens": Option("N", "the longest answer, in tokens", typed.whole(1, 4096)),
+    "seed": Option("N", "what random choices start from (default: 0)", option_types.whole(0, 2**63 - 1)),
+    "max-tokens": Option("N", "the longest answer, in tokens", option_types.whole(1, 4096)),
 }
 INSTALL: dict[str, Option] = {
     "torch-index": Option(
-        "URL", "at the first start, install PyTorch from this index (README: the smaller CPU build)", typed.url
+        "URL", "at the first start, install PyTorch from this index (README: the smaller CPU build)", option_types.url
     ),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from core.options import CHAT, INSTALL, MODEL, SERVE, VERBS, Option
+from core.cli.options import CHAT, INSTALL, MODEL, SERVE, VERBS, Option
 
 
 def help_text(topic: str | None = None) -> str:

@@ -7,8 +7,8 @@ import sys
 
 import torch
 
-from core.arguments import Arguments
 from core.artefacts import store
+from core.cli.verb_parser import Arguments
 from core.directions import card, request
 from core.directions.methods import METHODS
 from core.directions.request import KINDS, Wish

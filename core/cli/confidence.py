@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 
-from core import typed
-from core.arguments import Arguments
 from core.artefacts import store
+from core.cli import option_types
+from core.cli.verb_parser import Arguments
 from core.confidence import confidence
 from core.confidence import tables as confidence_tables
 from core.confidence.confidence import Confidence
@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--format", choices=_FORMATS, default="text", help="how the tables are printed (default: text)")
     parser.add_argument(
         "--neurons",
-        type=typed.file,
+        type=option_types.file,
         metavar="FILE",
         help="also write norm and LogitVar of every neuron of the last blocks to this CSV file",
     )

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import torch
 
-from core.arguments import Arguments
 from core.artefacts import store
 from core.attribution import noise
 from core.attribution.model_sequence import alone
 from core.chat.answers import Answer, fold, settled, to_document
 from core.chat.events import Failed
+from core.cli.verb_parser import Arguments
 from core.directions import contrast_files, learn
 from core.directions.contrast import ContrastSet
 from core.engine.engine import Engine

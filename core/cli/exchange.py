@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from core.arguments import Arguments
 from core.baking import bake as baking
+from core.cli.verb_parser import Arguments
 from core.errors import UsageError
 from core.exchange import exchange
 from core.families import registry

@@ -7,10 +7,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
-from core import adhoc
-from core.command_line import check_sources
+from core.cli import adhoc_family
+from core.cli.options import MODEL, Options
+from core.cli.parser import check_sources
 from core.errors import UsageError
-from core.options import MODEL, Options
 
 
 class Arguments(argparse.ArgumentParser):
@@ -43,7 +43,7 @@ class Arguments(argparse.ArgumentParser):
     def _family(self, found: argparse.Namespace) -> str:
         """The family that is meant; one that the command line puts together is written first."""
         options = Options(base=found.base, post=found.post, stages=found.stages)
-        return adhoc.family_of(replace(options, family=found.family or options.family))
+        return adhoc_family.family_of(replace(options, family=found.family or options.family))
 
     def add_model(self, only: Collection[str] = (), **helps: str) -> None:
         """Add what says which model and where it runs: the same options, read in the same way, as for every other verb.

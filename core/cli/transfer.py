@@ -11,9 +11,9 @@ from dataclasses import asdict
 
 import torch
 
-from core import typed
-from core.arguments import Arguments
 from core.artefacts import store
+from core.cli import option_types
+from core.cli.verb_parser import Arguments
 from core.errors import UsageError
 from core.families import registry
 from core.families.checkpoint import Family
@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         default="",
         help="show the layers of this source (default: the base, with --from the other family's final one)",
     )
-    parser.add_argument("--json", type=typed.file, metavar="FILE", help="write the reports to this file as well")
+    parser.add_argument("--json", type=option_types.file, metavar="FILE", help="write the reports to this file as well")
     parser.add_argument("--again", action="store_true", help="measure anew what is already there")
     parser.add_argument("--ship", action="store_true", help="write beside family.toml instead of into your data folder")
     return parser

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from core import typed
-from core.arguments import Arguments
+from core.cli import option_types
+from core.cli.verb_parser import Arguments
 from core.errors import UsageError
 from core.families import registry
 from core.families.checkpoint import Family
@@ -82,8 +82,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--across", action="store_true", help="also put the residuals of each checkpoint into the other"
     )
-    parser.add_argument("--csv", type=typed.file, metavar="FILE", help="write every cell")
-    parser.add_argument("--svg", type=typed.file, metavar="FILE", help="write a picture")
+    parser.add_argument("--csv", type=option_types.file, metavar="FILE", help="write every cell")
+    parser.add_argument("--svg", type=option_types.file, metavar="FILE", help="write a picture")
     parser.add_argument("--json", action="store_true", help="print everything as one JSON document")
     return parser
 

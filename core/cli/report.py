@@ -11,9 +11,9 @@ from typing import TypeVar
 
 import torch
 
-from core import typed
-from core.arguments import Arguments
 from core.artefacts import store
+from core.cli import option_types
+from core.cli.verb_parser import Arguments
 from core.confidence import confidence
 from core.confidence.compare import Pair
 from core.confidence.confidence import Confidence
@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--out",
-        type=typed.file,
+        type=option_types.file,
         metavar="FILE",
         help="where to write; the Markdown lies beside the HTML page (default: report-FAMILY.html)",
     )

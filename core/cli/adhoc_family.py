@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from core.artefacts import store
+from core.cli.options import Options
 from core.families import registry
 from core.families.checkpoint import OWN_OR_PLAIN, Checkpoint, FamilyError, Source
 from core.families.family_toml import HUB_ID
 from core.models import hub
-from core.options import Options
 from core.util.files import write_bytes
 
 T = TypeVar("T")

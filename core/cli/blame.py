@@ -10,13 +10,13 @@ from pathlib import Path as File
 
 import torch
 
-from core import typed
-from core.arguments import Arguments
 from core.attribution import effects, export
 from core.attribution import report as blame_report
 from core.attribution.model_sequence import alone
 from core.attribution.report import Ask, Report, shortened, token_effects
 from core.attribution.study import study
+from core.cli import option_types
+from core.cli.verb_parser import Arguments
 from core.errors import UsageError
 from core.families import registry, stages
 from core.families.stages import Question, Stage
@@ -88,8 +88,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--max-tokens", metavar="N", type=int, default=64, help="the longest answer in tokens (default: 64)"
     )
-    parser.add_argument("--csv", type=typed.file, metavar="FILE", help="write every effect, token by token, as CSV")
-    parser.add_argument("--json", type=typed.file, metavar="FILE", help="write the whole report as JSON")
+    parser.add_argument(
+        "--csv", type=option_types.file, metavar="FILE", help="write every effect, token by token, as CSV"
+    )
+    parser.add_argument("--json", type=option_types.file, metavar="FILE", help="write the whole report as JSON")
     parser.add_model(
         checkpoint="the final checkpoint of the path (default: the family's)",
         recipe="refused: models are asked as they are",

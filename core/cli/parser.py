@@ -1,4 +1,4 @@
-"""Reading a command line by the tables of :mod:`core.options`, before anything heavy starts.
+"""Reading a command line by the tables of :mod:`core.cli.options`, before anything heavy starts.
 
 Standard library only, as there: a mistake answers at once, in one sentence that names the fix.
 """
@@ -10,9 +10,9 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from core import typed
+from core.cli import option_types
+from core.cli.options import CHAT, INSTALL, MODEL, SERVE, VERBS, Chat, Command, Option, Options
 from core.errors import UsageError
-from core.options import CHAT, INSTALL, MODEL, SERVE, VERBS, Chat, Command, Option, Options
 
 
 def read(argv: Sequence[str]) -> Command:
@@ -94,7 +94,7 @@ def _own(verb: str, rest: Sequence[str]) -> Command:
             continue
         if not equals:
             value = next(arguments, "")
-        index_url = typed.url(value, name)
+        index_url = option_types.url(value, name)
     return Command(verb, rest=tuple(kept), torch_index=index_url)
 
 
