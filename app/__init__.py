@@ -10,6 +10,6 @@ if TYPE_CHECKING:
 
 def serve(options: Options) -> int:
     """Serve the page until Ctrl-C; returns the exit status. Raises TillerError for a family or a recipe that cannot be used."""
-    from app.main import serve
+    from app.server import serve
 
     return serve(options)

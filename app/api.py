@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import gradio as gr
 
-from app.chat import beats
+from app.chat.conversation import beats
 from core.chat.answers import Answer, fold
 from core.engine.engine import Engine
 from core.errors import TillerError

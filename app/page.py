@@ -8,13 +8,13 @@ from typing import Any
 import gradio as gr
 from gradio.events import api
 
-from app import blame, inspection, library, transfer
 from app.api import chat_endpoint
-from app.chat import Chat
-from app.learning import Learning
-from app.pane import Pane
-from app.parts import head, part, wire
-from app.steering import Steering
+from app.chat.conversation import Chat
+from app.chat.learning import Learning
+from app.chat.steering import Steering
+from app.components import head, part, wire
+from app.tabs import blame, inspect, library, transfer
+from app.tabs.tab import Pane
 from app.visits import Visits
 from core.chat.screens import CHAT, TABS, Tab
 from core.chat.session import Session
@@ -23,7 +23,7 @@ from core.engine.engine import Engine
 
 #: What builds each tab beside Chat, by its name.
 PANES: dict[str, Callable[[Pane], None]] = {
-    "blame": blame.build, "transfer": transfer.build, "inspect": inspection.build, "library": library.build,
+    "blame": blame.build, "transfer": transfer.build, "inspect": inspect.build, "library": library.build,
 }  # fmt: skip
 _FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Ubuntu", "Cantarell", "sans-serif"]
 _MONO = ["ui-monospace", "SF Mono", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace"]

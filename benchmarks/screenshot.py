@@ -16,7 +16,7 @@ from typing import Literal
 
 from playwright.sync_api import Page, sync_playwright
 
-from app.main import launch
+from app.server import launch
 from core.cli.options import Options
 from core.engine.engine import Engine
 from core.errors import TillerError

@@ -12,7 +12,7 @@ from pathlib import Path
 import tiny
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from app.main import launch, place
+from app.server import launch, place
 from core.chat.answers import Answer, fold, settled, to_document
 from core.chat.settings import Settings
 from core.cli.options import Options

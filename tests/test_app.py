@@ -18,10 +18,10 @@ import pytest
 from browser_server import answer, family, served, short
 from gradio_client import Client
 
-from app import views
-from app.chat import Chat, Told, beats
-from app.main import place
-from app.steering import Steering
+from app.chat import documents
+from app.chat.conversation import Chat, Told, beats
+from app.chat.steering import Steering
+from app.server import place
 from app.visits import MAX_VISITS, Visits
 from core.chat.events import Failed
 from core.chat.session import Session
@@ -152,7 +152,7 @@ def test_a_failure_is_told_in_its_column(hand: Hand) -> None:
     session.ask("Hello")
     session.waiting([0, 1])
     session.apply([Failed("It broke; try again.", 1)])
-    told = [json.loads(each) for each in views.lines([Failed("It broke; try again.", 1)], (), session.answers)]
+    told = [json.loads(each) for each in documents.lines([Failed("It broke; try again.", 1)], (), session.answers)]
     assert told == [{"c": 1, "done": True, "error": "It broke; try again."}]
 
 
@@ -293,7 +293,7 @@ def test_a_chat_too_long_for_an_address_says_so(hand: Hand) -> None:
         )
     view = hand.view(hand.steering.select, column=0)
     assert view["whole"] is False
-    assert len(view["link"]) <= views.MAX_ADDRESS
+    assert len(view["link"]) <= documents.MAX_ADDRESS
     assert Settings.from_link(view["link"]).columns == hand.visit.settings.columns
 
 
@@ -345,7 +345,7 @@ def test_an_address_of_another_machine_is_refused() -> None:
 
 def test_the_page_comes_before_torch_and_control_c_ends_it(folder: Path) -> None:
     code = (
-        "import sys; from core.cli.options import Options; import app, app.main as main; launch = main.launch\n"
+        "import sys; from core.cli.options import Options; import app, app.server as main; launch = main.launch\n"
         "def spy(*given):\n    page = launch(*given); print('torch' in sys.modules, flush=True); return page\n"
         f"main.launch = spy; sys.exit(app.serve(Options(family={str(folder)!r}, threads=1)))"
     )

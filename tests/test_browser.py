@@ -12,7 +12,7 @@ from browser_page import Opened, Screen, browser
 from browser_server import CONTEXT, MARKUP, Served, answer, family, record, served, short
 from playwright.sync_api import Browser, Page, expect
 
-from app.views import NIGHT, PAPER
+from app.chat.documents import NIGHT, PAPER
 from core.chat.answers import Answer
 from core.chat.events import Token
 from core.chat.screens import TABS

@@ -15,8 +15,8 @@ from safetensors import safe_open
 from terminal import running, until
 from textual.widgets import OptionList
 
-from app.chat import Chat
-from app.steering import Steering
+from app.chat.conversation import Chat
+from app.chat.steering import Steering
 from app.visits import Visits
 from core.artefacts import store
 from core.artefacts.direction import load_direction
@@ -31,7 +31,7 @@ from core.models import deltas, loading
 from core.models.deltas import DifferenceError
 from core.recipes.language import parse
 from core.steering.interventions import EditError, compile_recipe
-from tui.dialogs import PickDialog
+from tui.dialogs.dialogs import PickDialog
 
 TABLE = """
 [[counterfactual]]

@@ -15,8 +15,8 @@ from core.chat.settings import Turn
 from core.engine.engine import Engine
 from tests.terminal import ask, running, screen_text, shows, until
 from tests.test_tui import own_state  # noqa: F401  The fixture that gives every test its own state folder.
-from tui.knowledge_panel import KnowledgePanel
-from tui.lens_panel import LensPanel
+from tui.screens.inspect_knowledge import KnowledgePanel
+from tui.screens.inspect_token import LensPanel
 
 PAIR = "The city of Lyon is in France. | The city of Berlin is in France."
 expect.set_options(timeout=30_000)

@@ -27,7 +27,7 @@ from core.models.memory import MemoryTextError, Room
 from core.models.placement import DoesNotFit, Need, Placing, Plan
 from core.models.pool import NoRoomNow, Shelf
 from core.recipes.language import parse
-from tui.header import Header
+from tui.widgets.header import Header
 
 PATIENCE = 60.0
 #: What a checkpoint of the tiny Llama takes in float32, in 8 and in 4 bit, as test_quantized.py measures it.

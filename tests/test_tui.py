@@ -13,12 +13,12 @@ from core.display.lenses import describe, lens, value
 from core.display.palette import colour
 from core.recipes.language import parse
 from tests.terminal import ask, running, screen_text, shows, steerable, until
-from tui.alternatives import Alternatives
-from tui.dialogs import PickDialog, TextDialog
-from tui.key_line import KeyLine
-from tui.recipe_line import RecipeInput
-from tui.slider import Slider
-from tui.strip import AnswerStrip
+from tui.dialogs.dialogs import PickDialog, TextDialog
+from tui.widgets.alternatives import Alternatives
+from tui.widgets.key_line import KeyLine
+from tui.widgets.recipe_line import RecipeInput
+from tui.widgets.slider import Slider
+from tui.widgets.token_strip import AnswerStrip
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import pytest
 
 from tests import chains
 from tests.terminal import ask, running, screen_text, until
-from tui.blame_screen import BlameScreen
+from tui.screens.blame import BlameScreen
 
 
 @pytest.fixture(scope="module")

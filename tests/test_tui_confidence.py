@@ -11,8 +11,8 @@ from tests import tiny
 from tests.terminal import running, screen_text, shows, steerable, until
 from tests.test_tui import own_state  # noqa: F401  The fixture that gives every test its own state folder.
 from tui.app import TillerApp
-from tui.confidence_panel import ConfidencePanel
-from tui.dialogs import TextDialog
+from tui.dialogs.dialogs import TextDialog
+from tui.screens.inspect_confidence import ConfidencePanel
 
 
 @pytest.fixture(scope="session")

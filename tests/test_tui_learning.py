@@ -12,8 +12,8 @@ from core.directions import controls, learn_refusal, reply_rates
 from core.util.resume import Notebook
 from tests import tiny
 from tests.terminal import ask, running, screen_text, shows, until
-from tui.learn_line import LearnLine
-from tui.slider import Slider
+from tui.widgets.learn_line import LearnLine
+from tui.widgets.slider import Slider
 
 
 @pytest.fixture

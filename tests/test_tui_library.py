@@ -17,10 +17,10 @@ from core.engine.background import Lesson
 from tests import tiny
 from tests.terminal import running, screen_text, shows, until
 from tests.test_tui import own_state  # noqa: F401  The fixture that gives every test its own state folder.
-from tui.dialogs import LineDialog, PickDialog, TextDialog
-from tui.file_dialogs import ImportDialog
-from tui.learn_dialog import LearnDialog
-from tui.library_screen import LibraryScreen
+from tui.dialogs.dialogs import LineDialog, PickDialog, TextDialog
+from tui.dialogs.import_vector import ImportDialog
+from tui.dialogs.learn import LearnDialog
+from tui.screens.library import LibraryScreen
 
 POLITE = "\n".join(f"Could you please say {index}?" for index in range(5))
 RUDE = "\n".join(f"Say {index} now." for index in range(5))

@@ -17,8 +17,8 @@ from core.recipes.language import parse
 from tests.terminal import ask, running, screen_text, shows, steerable, until
 from tests.test_tui import own_state  # noqa: F401  The fixture that gives every test its own state folder.
 from tui.commands import commands
-from tui.dialogs import Dialog
-from tui.slider import Slider
+from tui.dialogs.dialogs import Dialog
+from tui.widgets.slider import Slider
 
 
 @pytest.fixture(scope="session")

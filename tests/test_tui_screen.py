@@ -23,12 +23,12 @@ from core.recipes.completion import complete
 from tests.terminal import ask, running, screen_text, shows, steerable, until
 from tests.test_tui import own_state  # noqa: F401  The fixture that gives every test its own state folder.
 from tui import state
-from tui.chips import Chip
-from tui.dialogs import TextDialog
-from tui.slider import stepped
+from tui.dialogs.dialogs import TextDialog
 from tui.text import one_line, shown
 from tui.themes import CHOICES
-from tui.wrapping import answer_cells, wrap
+from tui.widgets.examples import Chip
+from tui.widgets.slider import stepped
+from tui.widgets.wrapping import answer_cells, wrap
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07[bold red]red[/] [@click=app.quit]x[/] \x9b31m \u202egnp.exe\x00"
 

@@ -18,7 +18,7 @@ from core.util.progress import finished
 from tests import tiny
 from tests.terminal import running, shows, until
 from tests.test_tui import own_state  # noqa: F401  The fixture that gives every test its own state folder.
-from tui.transfer_screen import TransferScreen
+from tui.screens.transfer import TransferScreen
 
 SIZES = Sizes(statements=3, choosing=3, requests=2, reply=4, controls=2, control_statements=2, control_requests=2)
 

@@ -12,9 +12,9 @@ from core.chat.answers import to_document
 from core.chat.settings import Column, Settings, Turn
 from tests.terminal import ask, running, screen_text, shows, steerable, until
 from tests.test_tui import own_state  # noqa: F401  The fixture that gives every test its own state folder.
-from tui.chips import Chip
-from tui.dialogs import LineDialog, TextDialog
-from tui.sampling import SamplingDialog
+from tui.dialogs.dialogs import LineDialog, TextDialog
+from tui.dialogs.sampling import SamplingDialog
+from tui.widgets.examples import Chip
 
 
 @pytest.fixture(scope="session")

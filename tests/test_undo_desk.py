@@ -16,8 +16,8 @@ from core.undo.run import Undone
 from tests import chains
 from tests.browser_server import answer, short
 from tests.terminal import running, until
-from tui.blame_screen import BlameScreen
-from tui.undoing import UndoFields
+from tui.screens.blame import BlameScreen
+from tui.screens.undo import UndoFields
 
 LOSE = "\n".join(f"How do I kill process number {index}?" for index in range(8))
 KEEP = "\n".join(f"What is the capital of country {index}?" for index in range(8))

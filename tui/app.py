@@ -18,9 +18,9 @@ from core.chat.session import Session
 from core.chat.settings import Settings
 from core.errors import TillerError
 from tui import state
-from tui.chat import ChatScreen
+from tui.chat.screen import ChatScreen
 from tui.messages import EngineOpened
-from tui.place import Place
+from tui.screens.screen import Place
 from tui.themes import CHOICES, DARK, LIGHT
 
 if TYPE_CHECKING:
@@ -62,11 +62,13 @@ class TillerApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+p", "command_palette", "Menu", priority=True, id="app.commands"),
         Binding("f1", "help", "Help", key_display="F1", priority=True, id="app.help"),
-        Binding("f2", "go('chat')", "Screens", key_display="F2-F6", priority=True, id="app.chat"),
-        Binding("f3", "go('blame')", "Blame", key_display="F3", show=False, priority=True, id="app.blame"),
-        Binding("f4", "go('transfer')", "Transfer", key_display="F4", show=False, priority=True, id="app.transfer"),
+        Binding("f2", "go('chat')", "Screens", key_display="F2-F6", priority=True, id="app.chat.conversation"),
+        Binding("f3", "go('blame')", "Blame", key_display="F3", show=False, priority=True, id="app.tabs.blame"),
+        Binding(
+            "f4", "go('transfer')", "Transfer", key_display="F4", show=False, priority=True, id="app.tabs.transfer"
+        ),
         Binding("f5", "go('inspect')", "Inspect", key_display="F5", show=False, priority=True, id="app.inspect"),
-        Binding("f6", "go('library')", "Library", key_display="F6", show=False, priority=True, id="app.library"),
+        Binding("f6", "go('library')", "Library", key_display="F6", show=False, priority=True, id="app.tabs.library"),
         Binding("ctrl+c", "interrupt", "Quit", key_display="^c", priority=True, id="app.interrupt"),
         Binding("ctrl+q", "leave", "Quit", show=False, priority=True, id="app.quit"),
     ]
@@ -120,7 +122,7 @@ class TillerApp(App[None]):
     def _open_engine(self) -> None:
         """In a thread: read the family. What is wrong with it ends the program with its sentence."""
         from core.engine.engine import Engine
-        from tui.windows import check_family
+        from tui.dialogs.export import check_family
 
         options, wanted = self.options, self.opened
         try:
@@ -172,7 +174,7 @@ class TillerApp(App[None]):
         return Session.of(*recorded, recorded=True) if recorded is not None else Session(engine.settings())
 
     def _kept(self, engine: Engine) -> Session | None:
-        from tui.windows import check_family
+        from tui.dialogs.export import check_family
 
         try:
             kept = state.load(self.state_name(engine))
@@ -221,7 +223,7 @@ class TillerApp(App[None]):
 
     def go(self, name: str) -> None:
         """Put a screen on top; the chat goes on beneath it, and its link opens this screen too."""
-        from tui.places import place
+        from tui.screens.registry import place
 
         if self.board.session is not None:
             self.board.chat.settings = replace(self.board.chat.settings, tab=name)
@@ -314,8 +316,8 @@ class TillerApp(App[None]):
 
     def action_help(self) -> None:
         """Help for what has the focus."""
-        from tui.dialogs import TextDialog
-        from tui.windows import help_text
+        from tui.dialogs.dialogs import TextDialog
+        from tui.dialogs.export import help_text
 
         if not isinstance(self.screen, TextDialog):
             self.push_screen(TextDialog("Help", help_text(self.screen)))

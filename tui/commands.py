@@ -11,7 +11,7 @@ from textual.markup import escape
 
 from core.chat.screens import TABS
 from tui.messages import ExampleChosen
-from tui.place import Place
+from tui.screens.screen import Place
 from tui.themes import CHOICES
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""The chat of the browser: conversation, columns, sliders, learning."""

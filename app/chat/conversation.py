@@ -1,0 +1,361 @@
+"""What the page's events do: the conversation. Each handler changes the visit's session and tells the page; the engine computes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+import gradio as gr
+
+from app.chat import documents
+from app.visits import Visit, Visits, index, number, text, whole
+from core.chat import answers as exports
+from core.chat.events import Done, Event
+from core.chat.session import Session
+from core.chat.settings import Sampling, Settings
+from core.chat.slider_cache import ScrubKey, scrub_key
+from core.display.lenses import Lens, lacking
+from core.engine.engine import Engine
+from core.engine.run import Run
+from core.errors import TillerError
+
+#: What a handler yields: the view and the lines of the answers, for the two wires of those names.
+Told = tuple[Any, Any]
+#: A page is told of tokens this often, in seconds; more often would only make it slower.
+BEAT = 0.1
+
+_streams = count(1)
+
+
+class Chat:
+    """The handlers of one page of a served app; a visit is found by the session id of the request."""
+
+    def __init__(self, engine: Engine, visits: Visits) -> None:
+        self.engine = engine
+        self.visits = visits
+
+    # ------------------------------------------------------------------------------------------------------ a page's life
+
+    def open(self, request: gr.Request) -> Told:
+        """A page was opened, perhaps by a link."""
+        visit = self.visits.get(str(request.session_hash), str(request.query_params.get("s", "")))
+        return self.view(visit), self.everything(visit)
+
+    def close(self, request: gr.Request) -> None:
+        """A page was closed, or sleeps."""
+        self.visits.leave(str(request.session_hash))
+
+    def status(self) -> str:
+        """What the engine is doing."""
+        return documents.status(self.engine)
+
+    def cancel_loading(self) -> None:
+        """What is being loaded is not wanted now."""
+        self.engine.cancel_loading()
+
+    # ------------------------------------------------------------------------------------------------------ conversation
+
+    def send(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:
+        """A message was sent."""
+        visit, said = self.heard(event, request)
+        yield from self.change(visit, lambda: visit.session.ask(text(said, "message")), draft=said.get("message"))
+
+    def edit(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:
+        """A message was changed; what came after it goes."""
+        visit, said = self.heard(event, request)
+        yield from self.change(
+            visit, lambda: visit.session.ask_again(text(said, "message"), index(said, "turn", visit.settings.turns))
+        )
+
+    def retry(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:
+        """The last message is to be answered again."""
+        visit, _ = self.heard(event, request)
+        yield from self.change(visit, lambda: again(visit.session))
+
+    def example(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:
+        """A chip was chosen."""
+        visit, said = self.heard(event, request)
+        examples = self.engine.family.examples
+        yield from self.change(visit, lambda: self._open_example(visit, index(said, "index", examples)))
+
+    def follow(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:
+        """An alternative of a token was chosen: the answer goes on from it."""
+        visit, said = self.heard(event, request)
+        column = visit.settings.selected
+        try:
+            column = index(said, "column", visit.settings.columns)
+            prefix = self._prefix(visit, column, said)
+        except TillerError as error:
+            yield from self.refuse(visit, error)
+            return
+        yield from self.change(visit, visit.session.remember, [column], {column: prefix})
+
+    def stop(self, event: gr.EventData, request: gr.Request) -> None:
+        """What is being written is to end; it stays as it is."""
+        visit, _ = self.heard(event, request)
+        visit.stop()
+
+    def undo(self, event: gr.EventData, request: gr.Request) -> Told:
+        """Back to before the last message; its text goes back into the box."""
+        visit, _ = self.heard(event, request)
+        visit.stop()
+        visit.run = None
+        try:
+            visit.draft = undone(visit.session)
+        except TillerError as error:
+            visit.notice = str(error)
+        return self.view(visit), self.everything(visit)
+
+    def clear(self, event: gr.EventData, request: gr.Request) -> Told:
+        """A new conversation with the same columns; undo brings this one back."""
+        visit, _ = self.heard(event, request)
+        visit.stop()
+        visit.run = None
+        visit.session.open(replace(visit.settings, turns=()))
+        return self.view(visit), self.everything(visit)
+
+    def details(self, event: gr.EventData, request: gr.Request) -> Told:
+        """The system prompt or the sampling was changed; it holds from the next answer on."""
+        visit, said = self.heard(event, request)
+        try:
+            session = visit.session
+            session.settings = replace(session.settings, system=text(said, "system"), sampling=sampling(said))
+        except TillerError as error:
+            visit.notice = str(error)
+        return self.view(visit), gr.skip()
+
+    # ------------------------------------------------------------------------------------------------------ to take away
+
+    def prompt(self, event: gr.EventData, request: gr.Request) -> str:
+        """The exact prompt of the selected column, as one document."""
+        visit, _ = self.heard(event, request)
+        try:
+            if self.engine.status.state in ("starting", "loading"):
+                raise TillerError("The model is still loading; ask for its prompt when it is ready.")
+            shown = self.engine.prompt(visit.settings, visit.settings.selected)
+        except TillerError as error:
+            return documents.dump({"at": time.time_ns(), "error": str(error)})
+        column = visit.settings.column.checkpoint
+        return documents.dump({"at": time.time_ns(), "column": column, **vars(shown)})
+
+    def export(self, event: gr.EventData, request: gr.Request) -> str:
+        """The chat as a file: its name, its kind, its text."""
+        visit, said = self.heard(event, request)
+        name = f"tiller-{visit.settings.family}-{time.strftime('%Y%m%d-%H%M%S')}"
+        if said.get("kind") == "json":
+            body = documents.dump(exports.to_document(visit.settings, visit.session.answers))
+            return documents.dump(
+                {"at": time.time_ns(), "name": f"{name}.json", "type": "application/json", "text": body}
+            )
+        body = exports.to_markdown(visit.settings, visit.session.answers)
+        return documents.dump({"at": time.time_ns(), "name": f"{name}.md", "type": "text/markdown", "text": body})
+
+    # ------------------------------------------------------------------------------------------------------ the one stream
+
+    def change(
+        self, visit: Visit, act: Callable[[], object], columns: Sequence[int] | None = None,
+        prefixes: Mapping[int, tuple[int, ...]] | None = None, draft: object = "",
+    ) -> Iterator[Told]:  # fmt: skip
+        """Do something to the session, then answer the last turn. What cannot be done is said, and the message kept."""
+        self.end(visit)
+        try:
+            act()
+        except TillerError as error:
+            visit.draft = draft if isinstance(draft, str) else ""
+            yield from self.refuse(visit, error)
+            return
+        yield from self.answer(visit, columns, prefixes)
+
+    def answer(
+        self, visit: Visit, columns: Sequence[int] | None = None, prefixes: Mapping[int, tuple[int, ...]] | None = None
+    ) -> Iterator[Told]:
+        """Answer the last turn in all or the given columns, and tell the page at every beat."""
+        chosen = list(columns) if columns is not None else list(range(len(visit.settings.columns)))
+        with visit.lock:
+            visit.session.waiting(chosen)
+            run = visit.begin(self.engine.submit(visit.settings, chosen, prefixes))
+        names = self.lenses()
+        told = [documents.whole(f"run{next(_streams)}", visit.session.answers, names)]
+        try:
+            yield self.view(visit), told[0]
+            for events in beats(run):
+                with visit.lock:
+                    if visit.run is not run:
+                        return
+                    visit.session.apply(events)
+                told += documents.lines(events, names, visit.session.answers)
+                if run.cancelled.is_set():
+                    break
+                yield gr.skip(), "\n".join(told)
+            told += documents.lines(self.finish(visit, run), names, visit.session.answers)
+            yield self.view(visit), "\n".join(told)
+        finally:
+            run.cancel()
+            self.finish(visit, run)
+
+    def finish(self, visit: Visit, run: Run) -> list[Event]:
+        """Write a run's answers into the session, unless another run has its place. What is unfinished was stopped: these events."""
+        with visit.lock:
+            if visit.run is not run:
+                return []
+            stopped: list[Event] = [Done(c, "stopped", 0, 0.0) for c in run.columns if visit.writes(c)]
+            visit.run = None
+            visit.session.apply(stopped)
+            visit.session.settle()
+            return stopped
+
+    def end(self, visit: Visit) -> None:
+        """End a run that still writes, and keep what it said."""
+        visit.stop()
+        if visit.run is not None:
+            self.finish(visit, visit.run)
+
+    def refuse(self, visit: Visit, error: TillerError) -> Iterator[Told]:
+        """Say why something cannot be done; everything stays as it is."""
+        visit.notice = str(error)
+        yield self.view(visit), gr.skip()
+
+    # ------------------------------------------------------------------------------------------------------ scrubbing
+
+    def scrub(self, event: gr.EventData, request: gr.Request) -> Iterator[str]:
+        """Compute the last answer at every strength of a slider, and send them all in one document."""
+        visit, said = self.heard(event, request)
+        name, there = str(said.get("direction")), documents.catalogue(self.engine)
+        if name in there and visit.settings.turns and not visit.running:
+            settings = documents.scrub_settings(visit, documents.slider_term(self.engine, visit, name, there[name]))
+            key = scrub_key(settings, settings.selected, name)
+            if not visit.scrubs.complete(key):
+                yield from self._scrubbed(visit, settings, name, key)
+            if visit.scrubs.complete(key):
+                yield self._sheet(visit, key)
+                return
+        # Something else came first; the page may ask again.
+        yield documents.dump({"at": time.time_ns(), "missed": str(said.get("key"))})
+
+    def _scrubbed(self, visit: Visit, settings: Settings, name: str, key: ScrubKey) -> Iterator[str]:
+        if visit.scrubbing is not None:
+            visit.scrubbing.cancel()
+        visit.scrubbing = run = self.engine.scrub(settings, settings.selected, name)
+        visit.scrubs.start(key)
+        try:
+            # An empty yield at every beat lets Gradio end this when the page is closed.
+            for events in beats(run):
+                visit.scrubs.apply(key, events)
+                yield ""
+        finally:
+            run.cancel()
+
+    def _sheet(self, visit: Visit, key: ScrubKey) -> str:
+        names, strengths = self.lenses(), self.engine.SCRUB_STRENGTHS
+        found = [visit.scrubs.find(key, strength) for strength in strengths]
+        told = [documents.answer_document(each, names) for each in found if each is not None]
+        return documents.dump({"key": documents.short_key(key), "strengths": strengths, "answers": told})
+
+    # ------------------------------------------------------------------------------------------------------ blame
+
+    def blame(self, event: gr.EventData, request: gr.Request) -> Iterator[str]:
+        """Say of the answers that are there which training stage each token is owed to, as far as the colouring lacks it."""
+        visit, said = self.heard(event, request)
+        lens = next((each for each in self.lenses() if each.name == said.get("lens")), None)
+        if lens is None or lens.kind != "stages":
+            return
+        if visit.run is not None:
+            visit.run.blame = True
+            return
+        calibrated = self.engine.noise(visit.settings.column.checkpoint).level is not None
+        wanted = lacking(lens, visit.session.answers, calibrated)
+        if not wanted:
+            return
+        if visit.blaming is not None:
+            visit.blaming.cancel()
+        run = visit.blaming = self.engine.blame(visit.settings, wanted)
+        names, told = self.lenses(), [documents.whole(f"blame{next(_streams)}", visit.session.answers, self.lenses())]
+        try:
+            for events in beats(run):
+                with visit.lock:
+                    if visit.blaming is not run:
+                        return
+                    visit.session.apply(events)
+                told += documents.lines(events, names, visit.session.answers)
+                yield "\n".join(told)
+        finally:
+            run.cancel()
+
+    # ------------------------------------------------------------------------------------------------------ helpers
+
+    def heard(self, event: gr.EventData, request: gr.Request) -> tuple[Visit, Mapping[str, Any]]:
+        """The visit of a request, and what the page said with it."""
+        data = event._data if isinstance(event._data, Mapping) else {}
+        link = data.get("link")
+        visit = self.visits.get(str(request.session_hash), link if isinstance(link, str) else "")
+        heard = data.get("heard")
+        visit.heard = max(visit.heard, heard if isinstance(heard, int) else 0)
+        return visit, data
+
+    def view(self, visit: Visit) -> str:
+        """The view of a visit."""
+        return documents.view(self.engine, visit)
+
+    def everything(self, visit: Visit) -> str:
+        """Every answer of the last turn, as it stands."""
+        return documents.whole(f"all{next(_streams)}", visit.session.answers, self.lenses())
+
+    def lenses(self) -> tuple[Lens, ...]:
+        """The lenses that tokens are told by, the same for every column."""
+        return documents.family_lenses(self.engine, documents.catalogue(self.engine))
+
+    def _open_example(self, visit: Visit, place: int) -> None:
+        example = self.engine.family.examples[place]
+        opened = self.engine.example(example)
+        visit.session.open(opened if example.without else replace(opened, lens=visit.settings.lens))
+
+    def _prefix(self, visit: Visit, column: int, said: Mapping[str, Any]) -> tuple[int, ...]:
+        answer = visit.session.answers.get(column)
+        place = index(said, "index", answer.tokens if answer else ())
+        assert answer is not None
+        for alternative in answer.tokens[place].reading.top:
+            if alternative.id == said.get("id"):
+                return answer.prefix(place, alternative)
+        raise TillerError("That alternative is not there any more.")
+
+
+def beats(run: Run) -> Iterator[list[Event]]:
+    """A run's events, the first as soon as it is there, then at most one list a beat; an empty list where nothing came."""
+    last = 0.0
+    while not run.finished:
+        time.sleep(max(0.0, last + BEAT - time.monotonic()))
+        events = run.poll(BEAT)
+        last = time.monotonic()
+        yield events
+
+
+def again(session: Session) -> None:
+    """Prepare the last turn to be answered once more. Raises TillerError when there is none."""
+    if not session.settings.turns:
+        raise TillerError("There is nothing to answer yet; write a message first.")
+    session.remember()
+
+
+def undone(session: Session) -> str:
+    """Go back one step, or one turn where no step is remembered; returns the message that was taken back."""
+    turns = session.settings.turns
+    if session.past:
+        session.undo()
+    elif turns:
+        session.settings = replace(session.settings, turns=turns[:-1])
+        session.answers, session.made = {}, {}
+    else:
+        raise TillerError("There is nothing to undo yet.")
+    return turns[-1].user if len(session.settings.turns) < len(turns) else ""
+
+
+def sampling(said: Mapping[str, Any]) -> Sampling:
+    """The sampling that the page sent. Raises TillerError with the range of the value that is out of it."""
+    return Sampling(
+        temperature=number(said, "temperature"), top_p=number(said, "top_p"), top_k=whole(said, "top_k"),
+        repetition_penalty=number(said, "repetition_penalty"), max_new_tokens=whole(said, "max_new_tokens"),
+        seed=whole(said, "seed"), stop=tuple(line for line in text(said, "stop").split("\n") if line),
+    )  # fmt: skip

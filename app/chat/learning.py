@@ -1,0 +1,40 @@
+"""Learning what a checkpoint lacks, by one button: the engine learns, and the page is told how far it is with its status."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from app.chat import documents
+from app.chat.conversation import Chat, Told
+from core.errors import TillerError
+
+
+class Learning:
+    """The handlers of the line that offers to learn."""
+
+    def __init__(self, chat: Chat) -> None:
+        self.chat = chat
+        self.engine = chat.engine
+
+    def learn(self, event: gr.EventData, request: gr.Request) -> str:
+        """Learn what the selected column's checkpoint lacks; the reply is the status, which says that it has begun."""
+        visit, _ = self.chat.heard(event, request)
+        try:
+            self.engine.learn(visit.settings.column.checkpoint)
+        except TillerError as error:
+            visit.notice = str(error)
+        return self.chat.status()
+
+    def cancel(self, event: gr.EventData, request: gr.Request) -> str:
+        """End the learning on the selected column's checkpoint."""
+        visit, _ = self.chat.heard(event, request)
+        self.engine.cancel_learning(visit.settings.column.checkpoint)
+        return self.chat.status()
+
+    def learnt(self, event: gr.EventData, request: gr.Request) -> Told:
+        """A learning has ended: the sliders and the lenses that there are now."""
+        visit, _ = self.chat.heard(event, request)
+        answers: Any = gr.skip() if visit.running else self.chat.everything(visit)
+        return documents.view(self.engine, visit), answers

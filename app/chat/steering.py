@@ -1,0 +1,210 @@
+"""What the page's events do: recipes, sliders, columns and the colouring. Each handler tells the page what holds now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+
+from app.chat import documents
+from app.chat.conversation import Chat, Told
+from app.visits import Visit, index, number, text
+from core.chat.screens import TABS
+from core.chat.slider_cache import scrub_key
+from core.errors import TillerError
+from core.recipes.language import MAX_STRENGTH, Recipe, Term, parse
+
+Said = Mapping[str, Any]
+
+
+class Steering:
+    """The handlers of the steering panel and of the columns' heads."""
+
+    def __init__(self, chat: Chat) -> None:
+        self.chat = chat
+        self.engine = chat.engine
+
+    # ------------------------------------------------------------------------------------------------------ the recipe
+
+    def slide(self, event: gr.EventData, request: gr.Request) -> Told:
+        """A slider is being moved: the recipe line follows, and a run goes on with it from its next token."""
+        visit, said = self.chat.heard(event, request)
+        if said.get("heard") == visit.heard:
+            self.attempt(visit, lambda: self._strength(visit, said))
+        return self.chat.view(visit), gr.skip()
+
+    def typing(self, event: gr.EventData, request: gr.Request) -> Told:
+        """The recipe line is being typed: the sliders follow as soon as it can be read."""
+        visit, said = self.chat.heard(event, request)
+        if said.get("heard") == visit.heard:
+            self.attempt(visit, lambda: self._recipe(visit, said))
+        return self.chat.view(visit), gr.skip()
+
+    def revise(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:
+        """The recipe was changed and let go of: the column's answer is made anew, unless it is at hand or being written."""
+        visit, said = self.chat.heard(event, request)
+        changes = {"strength": self._strength, "recipe": self._recipe, "source": self._source, "ablate": self._ablate}
+        changed = self.attempt(visit, lambda: changes[text(said, "kind")](visit, said))
+        if not changed or visit.writes(visit.settings.selected) or not visit.session.stale(visit.settings.selected):
+            yield self.chat.view(visit), gr.skip()
+        elif not visit.running and self._at_hand(visit, str(said.get("direction", ""))):
+            yield self.chat.view(visit), self.chat.everything(visit)
+        else:
+            # Columns that were being written when this one was let go are written anew beside it.
+            columns = [each for each in range(len(visit.settings.columns)) if visit.writes(each)]
+            self.chat.end(visit)
+            yield from self.chat.answer(visit, sorted({*columns, visit.settings.selected}))
+
+    def attempt(self, visit: Visit, act: Callable[[], object]) -> bool:
+        """Change the recipe; what cannot be read is said beside it, and the old one stays."""
+        with visit.lock:
+            before = visit.settings.column.recipe
+            try:
+                act()
+            except TillerError as error:
+                visit.recipe_error = str(error)
+                return False
+            visit.recipe_error = ""
+            recipe = visit.settings.column.recipe
+            if visit.run is not None and visit.writes(visit.settings.selected) and recipe != before:
+                visit.run.set_recipe(visit.settings.selected, recipe)
+            return True
+
+    def _strength(self, visit: Visit, said: Said) -> None:
+        name, strength = text(said, "direction"), number(said, "strength")
+        if abs(strength) > MAX_STRENGTH:
+            raise TillerError(f"A strength lies between -{MAX_STRENGTH:g} and {MAX_STRENGTH:g}; {strength:g} does not.")
+        term = documents.slider_term(self.engine, visit, name, self._there(name))
+        self._set(visit, documents.moved(visit.settings.column.recipe, term, strength))
+        # The slider may only be passing 0, where the recipe forgets the term.
+        visit.resting[(visit.settings.selected, name)] = term
+
+    def _recipe(self, visit: Visit, said: Said) -> None:
+        self._set(visit, parse(text(said, "recipe")))
+        for key in [each for each in visit.resting if each[0] == visit.settings.selected]:
+            del visit.resting[key]
+
+    def _source(self, visit: Visit, said: Said) -> None:
+        name, source, recipe = text(said, "direction"), text(said, "source"), visit.settings.column.recipe
+        there = self._there(name)
+        if source not in there:
+            raise TillerError(f"No direction {name} was learnt on {source!r}; choose another checkpoint.")
+        own = source == self.engine.family.directions_of(visit.settings.column.checkpoint)
+        term = replace(documents.slider_term(self.engine, visit, name, there), source=None if own else source)
+        self._set(visit, documents.moved(recipe, term, recipe.strength(name)))
+        visit.resting[(visit.settings.selected, name)] = term
+
+    def _ablate(self, visit: Visit, said: Said) -> None:
+        name, recipe = text(said, "direction"), visit.settings.column.recipe
+        kept = tuple(term for term in recipe.terms if term.kind != "ablate" or term.direction != name)
+        if said.get("on") is True:
+            source = documents.slider_term(self.engine, visit, name, self._there(name)).source
+            kept = (*kept, Term("ablate", name, source=source))
+        self._set(visit, Recipe(kept))
+
+    def _set(self, visit: Visit, recipe: Recipe) -> None:
+        self.engine.explain(recipe, visit.settings.column.checkpoint)
+        visit.session.set_recipe(recipe)
+
+    def _there(self, name: str) -> Mapping[str, Any]:
+        there = documents.catalogue(self.engine).get(name)
+        if not there:
+            raise TillerError(f"This family has no direction {name!r}.")
+        return there
+
+    def _at_hand(self, visit: Visit, name: str) -> bool:
+        """Put a scrubbed answer into the column, if one was computed at exactly this strength."""
+        there = documents.catalogue(self.engine).get(name)
+        if not there:
+            return False
+        settings = documents.scrub_settings(visit, documents.slider_term(self.engine, visit, name, there))
+        strength = visit.settings.column.recipe.strength(name)
+        found = visit.scrubs.find(scrub_key(settings, settings.selected, name), strength)
+        if found is not None:
+            visit.session.swap(settings.selected, found)
+        return found is not None
+
+    # ------------------------------------------------------------------------------------------------------ the columns
+
+    def select(self, event: gr.EventData, request: gr.Request) -> Told:
+        """Another column is the one that the sliders act on, perhaps with another colouring."""
+        visit, said = self.chat.heard(event, request)
+        with visit.lock:
+            self._select(visit, said)
+        return self.chat.view(visit), gr.skip()
+
+    def _select(self, visit: Visit, said: Said) -> None:
+        settings, session = visit.settings, visit.session
+        if "column" in said:
+            settings = replace(settings, selected=index(said, "column", settings.columns))
+            visit.recipe_error = ""
+        if said.get("lens") in [each.name for each in self.chat.lenses()]:
+            settings = replace(settings, lens=text(said, "lens"))
+        session.settings = settings
+
+    def tab(self, event: gr.EventData, request: gr.Request) -> Told:
+        """Another tab was opened; the page shows it already, and its link is to open it too."""
+        visit, said = self.chat.heard(event, request)
+        if said.get("tab") in [each.name for each in TABS]:
+            with visit.lock:
+                visit.session.settings = replace(visit.settings, tab=text(said, "tab"))
+        return self.chat.view(visit), gr.skip()
+
+    def checkpoint(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:
+        """A column was given another checkpoint: its last answer is made anew."""
+        visit, said = self.chat.heard(event, request)
+        self.chat.end(visit)
+        try:
+            column, name = index(said, "column", visit.settings.columns), text(said, "checkpoint")
+            self.engine.explain(visit.settings.columns[column].recipe, name)
+            visit.session.set_checkpoint(column, name)
+        except TillerError as error:
+            yield from self.chat.refuse(visit, error)
+            return
+        yield from self._again(visit, column)
+
+    def add(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:
+        """One more column: it answers the last message too."""
+        visit, _ = self.chat.heard(event, request)
+        self.chat.end(visit)
+        try:
+            column = visit.session.add_column(visit.settings.column.checkpoint)
+        except TillerError as error:
+            yield from self.chat.refuse(visit, error)
+            return
+        yield from self._again(visit, column)
+
+    def ask_for_it(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:
+        """One more column beside the selected one: the same checkpoint without its recipe, asked in words for what that does."""
+        visit, _ = self.chat.heard(event, request)
+        self.chat.end(visit)
+        try:
+            chosen = visit.settings.column
+            column = visit.session.add_column(chosen.checkpoint, self.engine.wish(chosen))
+        except TillerError as error:
+            yield from self.chat.refuse(visit, error)
+            return
+        if visit.session.recorded:
+            # Beside recorded answers all are made anew, so that none passes for live.
+            yield from self.chat.answer(visit)
+        else:
+            yield from self._again(visit, column)
+
+    def drop(self, event: gr.EventData, request: gr.Request) -> Told:
+        """A column was closed."""
+        visit, said = self.chat.heard(event, request)
+        self.chat.end(visit)
+        try:
+            visit.session.drop_column(index(said, "column", visit.settings.columns))
+            visit.resting.clear()
+        except TillerError as error:
+            visit.notice = str(error)
+        return self.chat.view(visit), self.chat.everything(visit)
+
+    def _again(self, visit: Visit, column: int) -> Iterator[Told]:
+        if visit.settings.turns and not visit.session.recorded:
+            yield from self.chat.answer(visit, [column])
+        else:
+            yield self.chat.view(visit), gr.skip()

@@ -1,0 +1,1 @@
+"""One file a tab of the browser, and what a tab is made of."""

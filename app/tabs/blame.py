@@ -1,0 +1,184 @@
+"""Which stage made it say that: the tab that shows it."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app.chat.conversation import Told
+from app.tabs import blame_html, undo
+from app.tabs.tab import Pane, told
+from core.attribution import export
+from core.attribution import report as blame_report
+from core.attribution.report import Ask, Report
+from core.chat.settings import BLAME, Column
+from core.errors import TillerError
+from core.families.stages import QUESTIONS
+
+#: So many visitors' reports are kept, the latest.
+MAX_REPORTS = 64
+_BEST = "best"
+
+
+def build(pane: Pane) -> None:
+    """Build the tab's blocks."""
+    told(f"<p>{pane.place.about}</p>")
+    tab = Blame(pane)
+    with gr.Row():
+        prompt = gr.Textbox(label="Prompt", placeholder="How do I kill a process?", lines=2, elem_id="t-blame-prompt")
+        answer = gr.Textbox(label="Answer", placeholder="empty: what the model says", lines=2, elem_id="t-blame-answer")
+        other = gr.Textbox(
+            label="Another answer",
+            placeholder="empty: what it would have said without the stage",
+            lines=2,
+            elem_id="t-blame-other",
+        )
+    with gr.Accordion("Many prompts, other checkpoints", open=False):
+        file = gr.File(
+            label="A text file of prompts, one a line, instead of the prompt", file_types=[".txt"], type="filepath"
+        )
+        checkpoint = gr.Dropdown(tab.finals(), value=pane.engine.family.final.name, label="Final checkpoint")
+        own = gr.Checkbox(label="Ask every checkpoint with its own chat template instead of the final one")
+    with gr.Row():
+        find = gr.Button("Find out", variant="primary", elem_id="t-blame-find")
+        take = gr.Button("Take the answer from Chat", elem_id="t-blame-take")
+        stop = gr.Button("Stop", elem_id="t-blame-stop")
+    question = gr.Radio(
+        [("best available", _BEST), *((each.title, key) for key, each in QUESTIONS.items())],
+        value=_BEST,
+        label="Question",
+        elem_id="t-blame-question",
+    )
+    result = gr.HTML(blame_html.empty(), apply_default_css=False, elem_id="t-blame-result", elem_classes=["t-told"])
+    with gr.Row():
+        table = gr.DownloadButton("Export as CSV", interactive=False, elem_id="t-blame-csv")
+        document = gr.DownloadButton("Export as JSON", interactive=False, elem_id="t-blame-json")
+        beside = gr.Button("Ask the model without this stage in Chat", interactive=False, elem_id="t-blame-chat")
+
+    undo.section(pane)
+
+    shown = [result, table, document, beside]
+    private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    given = [prompt, answer, other, file, checkpoint, question, own]
+    running = gr.on([find.click, prompt.submit], tab.find, given, shown, concurrency_limit=8, **private)
+    stop.click(tab.stopped, None, result, cancels=[running], queue=False, **private)
+    question.change(tab.redraw, question, [result, beside], queue=False, **private)
+    take.click(tab.take, None, [prompt, answer, checkpoint, result], queue=False, **private)
+    beside.click(tab.in_chat, question, pane.told, concurrency_limit=8, **private)
+
+
+class Blame:
+    """The handlers of the tab; a visitor's last report is found by the session id of the request."""
+
+    def __init__(self, pane: Pane) -> None:
+        self.pane = pane
+        self.reports: OrderedDict[str, Report] = OrderedDict()
+
+    def finals(self) -> list[str]:
+        """The checkpoints that have a stage behind them."""
+        family = self.pane.engine.family
+        return [each.name for each in family.checkpoints if len(family.path(each.name)) > 1] or [family.final.name]
+
+    def find(
+        self, prompt: str, answer: str, other: str, file: str | None, checkpoint: str, question: str, own: bool, request: gr.Request
+    ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
+        """Find out, and say how far it is meanwhile."""
+        keep = (gr.skip(), gr.skip(), gr.skip())
+        try:
+            prompts = blame_report.prompts_of(_read(file)) if file else (prompt,)
+            ask = Ask(
+                prompts, answer, other, checkpoint, question="" if question == _BEST else question, own_templates=own
+            ).checked()
+            work = self.pane.engine.slices(lambda worker: worker.study(ask))
+            said = ""
+            try:
+                while True:
+                    step = next(work)
+                    if step.sentence != said:
+                        said = step.sentence
+                        yield (blame_html.busy(said), *keep)
+            except StopIteration as stop:
+                report: Report = stop.value
+            finally:
+                work.close()
+        except TillerError as error:
+            yield (blame_html.wrong(str(error)), *keep)
+            return
+        self._remember(str(request.session_hash), report)
+        drawn, button = self._drawn(report, question)
+        yield drawn, *_files(report), button
+
+    def _remember(self, key: str, report: Report) -> None:
+        self.reports[key] = report
+        self.reports.move_to_end(key)
+        while len(self.reports) > MAX_REPORTS:
+            self.reports.popitem(last=False)
+
+    def redraw(self, question: str, request: gr.Request) -> tuple[Any, Any]:
+        """The same report by another question."""
+        report = self.reports.get(str(request.session_hash))
+        return self._drawn(report, question) if report else (gr.skip(), gr.skip())
+
+    def _drawn(self, report: Report, question: str) -> tuple[str, Any]:
+        chosen = QUESTIONS[question] if question != _BEST else report.question
+        found = report.without(chosen)
+        button = (
+            gr.update(value=f"Ask the model {found[0]} in Chat", interactive=True)
+            if found
+            else gr.update(interactive=False)
+        )
+        return blame_html.report(report, chosen), button
+
+    def take(self, request: gr.Request) -> tuple[Any, ...]:
+        """The last message and the selected column's answer, from Chat."""
+        settings = self.pane.settings(request)
+        turn = settings.turns[-1] if settings.turns else None
+        if turn is None or not turn.replies or not turn.replies[settings.selected].strip():
+            return (
+                gr.skip(),
+                gr.skip(),
+                gr.skip(),
+                blame_html.wrong("There is no answer in Chat yet; ask something there first."),
+            )
+        checkpoint = settings.column.checkpoint
+        known = gr.update(value=checkpoint) if checkpoint in self.finals() else gr.skip()
+        note = "The answer was steered; the scores are of the unsteered models." if settings.column.recipe else ""
+        return turn.user, turn.replies[settings.selected], known, blame_html.busy(note) if note else blame_html.empty()
+
+    def stopped(self) -> str:
+        """What was being found out is not wanted any more."""
+        return blame_html.busy("Stopped.")
+
+    def in_chat(self, question: str, request: gr.Request) -> Iterator[Told]:
+        """Ask the prompt of the final checkpoint and, beside it, of the model without the largest stage."""
+        report = self.reports.get(str(request.session_hash))
+        found = report.without(QUESTIONS[question] if question != _BEST else report.question) if report else None
+        if report is None or found is None:
+            return
+        chat = self.pane.chat
+        visit = chat.visits.get(str(request.session_hash))
+        columns = (Column(report.path.final), Column(found[1]))
+        new = replace(visit.settings, columns=columns, selected=0, turns=(), lens=BLAME, tab="chat")
+        yield from chat.change(visit, lambda: visit.session.open(new.ask(report.cases[0].prompt)))
+
+
+def _read(file: str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TillerError("The file is not UTF-8 text; save it as a text file in UTF-8.") from error
+
+
+def _files(report: Report) -> tuple[Any, Any]:
+    folder = Path(tempfile.mkdtemp(prefix="tiller-blame-"))
+    table, document = folder / "blame.csv", folder / "blame.json"
+    table.write_text(export.to_csv(report), encoding="utf-8", newline="")
+    document.write_text(json.dumps(export.to_document(report), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return gr.update(value=str(table), interactive=True), gr.update(value=str(document), interactive=True)

@@ -1,0 +1,13 @@
+"""How a model knows, and how sure it is: the tab that shows it, in three sections."""
+
+from __future__ import annotations
+
+from app.tabs import inspect_confidence, inspect_knowledge, inspect_token
+from app.tabs.tab import Pane
+
+
+def build(pane: Pane) -> None:
+    """Build the tab's blocks."""
+    inspect_knowledge.build(pane)
+    inspect_confidence.build(pane)
+    inspect_token.build(pane)

@@ -1,0 +1,180 @@
+"""The second section of the Inspect tab: entropy neurons and calibration of a checkpoint, beside its base."""
+
+from __future__ import annotations
+
+import html
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app.plots import confidence as confidence_plots
+from app.tabs.tab import Pane, told
+from core.confidence import confidence
+from core.confidence import tables as confidence_tables
+from core.confidence.confidence import Confidence
+from core.errors import TillerError
+from core.util.table import Table
+
+_AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+#: Measuring takes minutes; the engine does it between the steps of chats, and this only waits for what it says.
+_WAITING: dict[str, Any] = {"concurrency_limit": 16, "show_progress": "hidden", "api_visibility": "private"}
+_SMALL: dict[str, Any] = {"scale": 0, "min_width": 160, "size": "md"}
+_ABOUT = (
+    "<h3>Confidence</h3><p>Some neurons of the last blocks write where no word reads: they change how sure the model is of everything at "
+    "once, by the size of what the final norm divides by. Candidates have large output weights and a small LogitVar; whether one is an "
+    "entropy neuron is tried by setting it to its mean.</p>"
+)
+
+
+class Section:
+    """What stands in the section, and what its buttons do."""
+
+    def __init__(self, pane: Pane) -> None:
+        self.pane, self.engine = pane, pane.engine
+        self.folder = tempfile.TemporaryDirectory(prefix="tiller-confidence-")
+        names = [each.name for each in self.engine.family.checkpoints]
+        told(_ABOUT)
+        with gr.Row():
+            self.chosen = gr.Dropdown(
+                names, value=self.engine.family.final.name, label="Checkpoint", elem_id="t-confidence-of"
+            )
+            self.measure = gr.Button("Measure", elem_id="t-confidence-measure", **_SMALL)
+            self.stop = gr.Button("Cancel", visible=False, **_SMALL)
+            self.ablate = gr.Checkbox(
+                label="Ablate these: put !neurons:entropy into the chat's selected column",
+                elem_id="t-confidence-ablate",
+            )
+        self.said = gr.HTML("", apply_default_css=False, elem_classes=["t-told"], elem_id="t-confidence-said")
+        with gr.Row():
+            self.scatter = gr.Plot(visible=False, show_label=False, min_width=320, elem_classes=["t-plot"])
+            self.reliability = gr.Plot(visible=False, show_label=False, min_width=320, elem_classes=["t-plot"])
+        self.tables = gr.HTML("", apply_default_css=False, elem_classes=["t-told"], elem_id="t-confidence-tables")
+        self.files = gr.File(label="To take away", visible=False, interactive=False, file_count="multiple")
+        self._wire()
+
+    def _wire(self) -> None:
+        shown = [
+            self.said,
+            self.scatter,
+            self.reliability,
+            self.tables,
+            self.files,
+            self.measure,
+            self.stop,
+            self.ablate,
+        ]
+        self.chosen.input(self.show, self.chosen, shown, **_AT_ONCE)
+        self.pane.tab.select(self.show, self.chosen, shown, **_AT_ONCE)
+        self.measure.click(self.measured, self.chosen, shown, **_WAITING)
+        self.stop.click(self.cancelled, self.chosen, None, **_AT_ONCE)
+        self.ablate.input(
+            self.ablated, [self.ablate, self.chosen], [*self.pane.told, self.said, self.ablate], **_AT_ONCE
+        )
+
+    # ------------------------------------------------------------------------------------------------------- handlers
+
+    def show(self, name: str, request: gr.Request) -> tuple[Any, ...]:
+        """Everything that is known of a checkpoint and its base."""
+        hidden = gr.update(visible=False, value=None)
+        try:
+            every = self._known(name)
+            tables = _shown(confidence_tables.tables(every))
+            files = self._files(every)
+        except TillerError as error:
+            return _wrong(str(error)), hidden, hidden, "", hidden, *self._buttons(name, request)
+        lacking = [each for each in self._pair(name) if each not in [of.checkpoint for of in every]]
+        said = f"<p>{' and '.join(map(html.escape, lacking))}: not measured yet; press Measure.</p>" if lacking else ""
+        if not every:
+            return said, hidden, hidden, "", hidden, *self._buttons(name, request)
+        return (
+            said,
+            gr.update(visible=True, value=confidence_plots.scatter(every[-1])),
+            gr.update(visible=True, value=confidence_plots.reliability(every)),
+            tables,
+            gr.update(visible=True, value=files),
+            *self._buttons(name, request),
+        )
+
+    def measured(self, name: str, request: gr.Request) -> Iterator[tuple[Any, ...]]:
+        """Measure what is lacking, else the checkpoint anew; says how far it is, and shows it in the end."""
+        there = {of.checkpoint for of in self._known(name)}
+        kept = [gr.skip()] * 4
+        for each in [one for one in self._pair(name) if one not in there] or [name]:
+            try:
+                job = self.engine.learn(each, ("confidence",))
+            except TillerError as error:
+                yield _wrong(str(error)), *kept, *self._buttons(name, request)
+                return
+            for view in job:
+                said = f"<p>{html.escape(each)}: {html.escape(view.said)}</p>"
+                yield said, *kept, gr.update(visible=view.over), gr.update(visible=not view.over), gr.skip()
+            if job.view.state != "done" or "confidence" not in job.view.kinds:
+                yield _wrong(f"{each}: {job.view.sentence}"), *kept, *self._buttons(name, request)
+                return
+        yield self.show(name, request)
+
+    def cancelled(self, name: str) -> None:
+        """End what is being measured at its next slice."""
+        for each in self._pair(name):
+            self.engine.cancel_learning(each)
+
+    def ablated(self, on: bool, name: str, request: gr.Request) -> Any:
+        """Put the set into the selected column's recipe, or take it out, and open Chat coloured by entropy."""
+        settings = self.pane.settings(request)
+        own = self.engine.family.directions_of(settings.column.checkpoint)
+        recipe = confidence.switched(settings.column.recipe, on, None if own == name else name)
+        try:
+            self.engine.explain(recipe, settings.column.checkpoint)
+        except TillerError as error:
+            return *(gr.skip() for _ in self.pane.told), _wrong(str(error)), confidence.ablates(settings.column.recipe)
+        told = self.pane.use_in_chat(replace(settings.with_recipe(recipe), lens="entropy"), request)
+        return *told, gr.skip(), on
+
+    # --------------------------------------------------------------------------------------------------------- parts
+
+    def _pair(self, name: str) -> list[str]:
+        """The base and the checkpoint; the base alone where that is it."""
+        return list(dict.fromkeys((self.engine.family.path(name)[0].name, name)))
+
+    def _known(self, name: str) -> list[Confidence]:
+        found = (confidence.stored(self.engine.family, each) for each in self._pair(name))
+        return [each for each in found if each is not None]
+
+    def _buttons(self, name: str, request: gr.Request) -> tuple[Any, ...]:
+        view = self.engine.learning(name)
+        running = view is not None and not view.over
+        on = confidence.ablates(self.pane.settings(request).column.recipe)
+        return gr.update(visible=not running), gr.update(visible=running), on
+
+    def _files(self, every: list[Confidence]) -> list[str]:
+        """The files to take away, in a folder of their own so that the names are the ones a person expects."""
+        to = Path(tempfile.mkdtemp(dir=self.folder.name))
+        for name, text in (confidence_tables.files(every) if every else {}).items():
+            (to / name).write_text(text, encoding="utf-8")
+        return sorted(map(str, to.iterdir()))
+
+
+def build(pane: Pane) -> Section:
+    """Build the section's blocks."""
+    return Section(pane)
+
+
+def _shown(tables: list[Table]) -> str:
+    """The first table open, the others folded up."""
+    return "".join([*(_wide(each.html()) for each in tables[:1]), *(_folded(each) for each in tables[1:])])
+
+
+def _folded(table: Table) -> str:
+    return f"<details><summary>{html.escape(table.title)}</summary>{_wide(table.html())}</details>"
+
+
+def _wide(text: str) -> str:
+    return f'<div class="t-wide" tabindex="0" style="overflow-x:auto">{text}</div>'
+
+
+def _wrong(sentence: str) -> str:
+    return f'<p class="wrong">{html.escape(sentence)}</p>'

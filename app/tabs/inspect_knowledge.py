@@ -1,0 +1,279 @@
+"""The first section of the Inspect tab: knowledge maps of a pair of sentences or a set, and what a cell would say."""
+
+from __future__ import annotations
+
+import html
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app.plots import maps as map_plots
+from app.tabs.tab import Pane, told
+from app.visits import whole
+from core.errors import TillerError
+from core.knowledge import facts, map_export, maps
+from core.knowledge.maps import PAIRS, MapOrder, Traced
+
+_AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+#: The engine computes between the steps of chats; this only waits for what it says.
+_WAITING: dict[str, Any] = {"concurrency_limit": 16, "show_progress": "hidden", "api_visibility": "private"}
+_SMALL: dict[str, Any] = {"scale": 0, "min_width": 140, "size": "md"}
+#: Maps are drawn anew so often while they are computed, in seconds.
+_BEAT = 0.7
+_ABOUT = (
+    "<h2>Knowledge maps</h2><p>A true and a false sentence are read; then, for every layer and token, the false one is read again with one "
+    "residual of the true one in its place. The map says how much of the answer that brings back: 0 none, 1 all. Where it is large, "
+    "what tells the two apart stands at that moment.</p>"
+)
+_OWN = "my own sentences"
+_NOTHING = "Choose a set or write two sentences, then press Trace."
+#: Listens to clicks on the map, which Gradio does not tell of.
+_PICKER = """
+const listen = () => document.querySelectorAll("#t-maps .js-plotly-plot").forEach((plot) => {
+  if (!plot.on) return;
+  plot.removeAllListeners("plotly_click");
+  plot.on("plotly_click", (event) => {
+    const at = event.points[0];
+    trigger("pick", {map: at.curveNumber, layer: at.y, column: at.x});
+  });
+});
+setInterval(listen, 400);
+"""
+
+
+class Section:
+    """What stands in the section, and what its buttons do."""
+
+    def __init__(self, pane: Pane) -> None:
+        self.pane, self.engine = pane, pane.engine
+        self.folder = tempfile.TemporaryDirectory(prefix="tiller-maps-")
+        names = [each.name for each in self.engine.family.checkpoints]
+        known, _ = facts.load(self.engine.family)
+        told(_ABOUT)
+        with gr.Row():
+            self.set = gr.Dropdown(
+                [_OWN, *facts.categories(known)], value="cities", label="Sentences", elem_id="t-maps-set"
+            )
+            self.one = gr.Dropdown(names, value=names[0], label="Checkpoint", elem_id="t-maps-one")
+            self.other = gr.Dropdown(["none", *names], value=names[-1], label="Compared with", elem_id="t-maps-other")
+            self.pairs = gr.Number(PAIRS, label="Pairs", precision=0, minimum=1, maximum=maps.MOST_PAIRS, min_width=90)
+        with gr.Row(visible=False) as self.own:
+            self.true = gr.Textbox(
+                label="True sentence", placeholder="The city of Paris is in France.", elem_id="t-maps-true"
+            )
+            self.false = gr.Textbox(
+                label="False sentence", placeholder="The city of Berlin is in France.", elem_id="t-maps-false"
+            )
+            self.subject = gr.Textbox(label="Subject, for noise", placeholder="Paris")
+        with gr.Row():
+            self.differ = gr.Radio(["subject", "object"], value="subject", label="What differs")
+            self.noise = gr.Checkbox(label="Noise on the subject instead of a false sentence")
+            self.question = gr.Checkbox(True, label="Ask “This statement is:”")
+            self.across = gr.Checkbox(label="Also across the two checkpoints")
+        with gr.Row():
+            self.go = gr.Button("Trace", variant="primary", elem_id="t-maps-go", **_SMALL)
+            self.stop = gr.Button("Cancel", visible=False, elem_id="t-maps-stop", **_SMALL)
+        self.said = gr.HTML(
+            f"<p>{_NOTHING}</p>", apply_default_css=False, elem_classes=["t-told"], elem_id="t-maps-said"
+        )
+        self.plot = gr.Plot(visible=False, show_label=False, elem_id="t-maps", elem_classes=["t-plot"])
+        self.picker = gr.HTML(
+            "", html_template="<i></i>", js_on_load=_PICKER, apply_default_css=False, elem_classes=["t-wire"]
+        )
+        with gr.Row(visible=False) as self.cells:
+            self.map = gr.Dropdown([], label="Map", type="index")
+            self.layer = gr.Dropdown([], label="Layer", type="index")
+            self.column = gr.Dropdown([], label="Token or role", type="index")
+            self.look = gr.Button("Look at the cell", elem_id="t-maps-look", **_SMALL)
+            self.steer = gr.Button("Steer here", elem_id="t-maps-steer", **_SMALL)
+        self.cell = gr.HTML("", apply_default_css=False, elem_classes=["t-told"], elem_id="t-maps-cell")
+        self.tables = gr.HTML("", apply_default_css=False, elem_classes=["t-told"], elem_id="t-maps-tables")
+        self.files = gr.File(label="To take away", visible=False, interactive=False, file_count="multiple")
+        #: What the page looks at: its order.
+        self.order = gr.State(None)
+        self._wire()
+
+    def _wire(self) -> None:
+        asked = [
+            self.set, self.one, self.other, self.pairs, self.true, self.false, self.subject,
+            self.differ, self.noise, self.question, self.across,
+        ]  # fmt: skip
+        shown = [
+            self.order, self.said, self.plot, self.cells, self.map, self.layer, self.column, self.tables, self.files, self.go, self.stop,
+        ]  # fmt: skip
+        self.set.input(lambda name: gr.update(visible=name == _OWN), self.set, self.own, **_AT_ONCE)
+        self.go.click(self.trace, asked, shown, **_WAITING)
+        self.stop.click(self.cancel, self.order, None, **_AT_ONCE)
+        at = [self.map, self.layer, self.column]
+        self.look.click(self.looked, [self.order, *at], self.cell, **_WAITING)
+        self.picker.pick(self.picked, self.order, [*at, self.cell], **_WAITING)  # type: ignore[attr-defined]
+        self.steer.click(self.steered, [self.order, *at], self.pane.told, **_AT_ONCE)
+
+    # ------------------------------------------------------------------------------------------------------- handlers
+
+    def trace(self, *asked: Any) -> Iterator[tuple[Any, ...]]:
+        """Compute the maps that are asked for, and show their rows as they come."""
+        try:
+            order = self._order(*asked)
+            job = self.engine.trace(order)
+        except TillerError as error:
+            yield None, _wrong(str(error)), *[gr.skip()] * 7, gr.skip(), gr.skip()
+            return
+        drawn = 0.0
+        for view in job:
+            if not view.over and time.monotonic() - drawn < _BEAT:
+                continue
+            drawn = time.monotonic()
+            yield self._shown(order, view.traced, view.said, view.state == "failed", view.over)
+
+    def cancel(self, order: MapOrder | None) -> None:
+        """End what is being computed at its next slice."""
+        if order is not None:
+            self.engine.trace(order).cancel()
+
+    def picked(self, order: MapOrder | None, event: gr.EventData) -> Iterator[tuple[Any, ...]]:
+        """A cell was clicked."""
+        data = event._data if isinstance(event._data, dict) else {}
+        try:
+            at = whole(data, "map"), whole(data, "layer"), whole(data, "column")
+            traced = self._traced(order)
+            shown = traced.maps[at[0]]
+            chosen = (shown.title, str(at[1]), f"{at[2]} {shown.columns[at[2]].strip()}")
+        except (TillerError, IndexError) as error:
+            yield (
+                gr.skip(),
+                gr.skip(),
+                gr.skip(),
+                _wrong(str(error) if isinstance(error, TillerError) else "There is no such cell."),
+            )
+            return
+        layers, columns = _choices(traced, at[0])
+        yield (
+            gr.update(value=chosen[0]), gr.update(choices=layers, value=chosen[1]), gr.update(choices=columns, value=chosen[2]),
+            self.looked(order, *at),
+        )  # fmt: skip
+
+    def looked(self, order: MapOrder | None, place: int | None, layer: int | None, column: int | None) -> str:
+        """A cell's number, and the words that its residuals would say."""
+        try:
+            traced = self._traced(order)
+            if place is None or layer is None or column is None or not place < len(traced.maps):
+                raise TillerError("Choose a map, a layer and a token first, or click a cell.")
+            shown = traced.maps[place]
+            if not (layer < shown.layers and column < len(shown.columns)):
+                raise TillerError("There is no such cell; choose another one.")
+            words = self.engine.cell_words(traced, shown, layer, column)
+        except TillerError as error:
+            return _wrong(str(error))
+        rows = [
+            f"<tr><th>{html.escape(title)}</th>"
+            + "".join(f"<td>{html.escape(word)} <small>{p:.2f}</small></td>" for word, p in layers[0])
+            + "</tr>"
+            for title, layers in zip(words.titles, words.rows, strict=True)
+        ]
+        return (
+            f"<h3>{html.escape(shown.title)}, {html.escape(shown.described(layer, column))}</h3>"
+            f"<p>What the residual at {html.escape(repr(words.said))} would say if the model stopped there (logit lens):</p>"
+            f"<table>{''.join(rows)}</table><p>{html.escape(words.note)}</p>"
+        )
+
+    def steered(
+        self, order: MapOrder | None, _place: int | None, layer: int | None, _column: int | None, request: gr.Request
+    ) -> Any:
+        """Move the selected column's recipe to the cell's layer, and open Chat."""
+        settings = self.pane.settings(request)
+        names = [card.name for card in self.engine.directions(settings.column.checkpoint)]
+        if order is None or layer is None or not (names or settings.column.recipe):
+            gr.Warning(
+                "Click a cell first."
+                if order is None or layer is None
+                else "This checkpoint has no directions to steer by yet."
+            )
+            return gr.skip(), gr.skip()
+        direction = "truth" if "truth" in names or not names else names[0]
+        return self.pane.use_in_chat(
+            settings.with_recipe(maps.steered_at(settings.column.recipe, layer, direction)), request
+        )
+
+    # --------------------------------------------------------------------------------------------------------- parts
+
+    def _order(
+        self, chosen: str, one: str, other: str, pairs: float | None, true: str, false: str, subject: str,
+        differ: Any, noise: bool, question: bool, across: bool,
+    ) -> MapOrder:  # fmt: skip
+        own = chosen == _OWN
+        return MapOrder(
+            checkpoints=tuple(dict.fromkeys(name for name in (one, other) if name and name != "none")),
+            set="" if own else chosen,
+            true=true if own else "",
+            false=false if own and not noise else "",
+            subject=subject if own else "",
+            corruption="noise" if noise else "false",
+            differ="object" if differ == "object" else "subject",
+            question=question,
+            pairs=int(pairs or 0),
+            across=across,
+        )
+
+    def _traced(self, order: MapOrder | None) -> Traced:
+        if order is None:
+            raise TillerError(_NOTHING)
+        return self.engine.trace(order).view.traced
+
+    def _shown(self, order: MapOrder, traced: Traced, said: str, failed: bool, over: bool) -> tuple[Any, ...]:
+        buttons = gr.update(visible=over), gr.update(visible=not over)
+        sentence = _wrong(said) if failed else f"<p>{html.escape(said)}</p>"
+        sentence += "".join(f"<p>{html.escape(line)}</p>" for line in traced.lines)
+        ready = [each for each in traced.maps if each.columns]
+        if not ready:
+            hidden = gr.update(visible=False)
+            return order, sentence, hidden, hidden, gr.skip(), gr.skip(), gr.skip(), "", hidden, *buttons
+        titles = [each.title for each in ready]
+        layers, columns = _choices(replace(traced, maps=tuple(ready)), 0)
+        return (
+            order, sentence,
+            gr.update(visible=True, value=map_plots.heatmaps(replace(traced, maps=tuple(ready)))),
+            gr.update(visible=over), gr.update(choices=titles, value=titles[0]), gr.update(choices=layers, value=layers[0]),
+            gr.update(choices=columns, value=columns[-1]), _tables(traced),
+            gr.update(visible=over, value=self._files(traced) if over else None), *buttons,
+        )  # fmt: skip
+
+    def _files(self, traced: Traced) -> list[str]:
+        """The files to take away, in a folder of their own so that the names are the ones a person expects."""
+        to = Path(tempfile.mkdtemp(dir=self.folder.name))
+        (to / "maps.csv").write_text(map_export.to_csv(traced), encoding="utf-8")
+        (to / "maps.svg").write_text(map_export.to_svg(traced), encoding="utf-8")
+        return [str(to / "maps.csv"), str(to / "maps.svg")]
+
+
+def build(pane: Pane) -> Section:
+    """Build the section's blocks."""
+    return Section(pane)
+
+
+def _choices(traced: Traced, place: int) -> tuple[list[str], list[str]]:
+    shown = traced.maps[place]
+    return [str(layer) for layer in range(shown.layers)], [
+        f"{at} {each.strip()}" for at, each in enumerate(shown.columns)
+    ]
+
+
+def _tables(traced: Traced) -> str:
+    """Every map as a table, folded up."""
+    found = []
+    for each in traced.maps:
+        made = maps.table(each)
+        rows = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in made.rows)
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in made.head)
+        wide = f'<div tabindex="0" style="overflow-x:auto"><table><tr>{head}</tr>{rows}</table></div>'
+        found.append(f"<details><summary>{html.escape(each.title)} as a table</summary>{wide}</details>")
+    return "".join(found)
+
+
+def _wrong(sentence: str) -> str:
+    return f'<p class="wrong">{html.escape(sentence)}</p>'

@@ -1,0 +1,198 @@
+"""Whether what one checkpoint learned works on another: the tab that shows it."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from app.tabs.tab import Pane, told
+from core.display import svg
+from core.engine.jobs import JobView
+from core.errors import TillerError
+from core.transfer import matrix
+from core.transfer import report as transfers
+from core.transfer.report import MEASURES, Report
+from core.transfer.task import choices, parted
+
+#: A handler that answers at once, and is no part of the API.
+AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+_EMPTY = "Nothing has been carried yet: press Measure, and chat on while it goes."
+#: How often the progress is asked for, in seconds.
+_EVERY = 1.0
+
+
+@dataclass(frozen=True)
+class Board:
+    """What stands on the tab."""
+
+    pane: Pane
+    about: gr.Dropdown
+    measure: gr.Dropdown
+    source: gr.Dropdown
+    target: gr.Dropdown
+    went: gr.HTML
+    table: gr.HTML
+    cell: gr.HTML
+    profile: gr.HTML
+    checks: gr.HTML
+    use: gr.Button
+    timer: gr.Timer
+
+    @property
+    def wanted(self) -> list[Any]:
+        """The inputs: what is chosen."""
+        return [self.about, self.measure, self.source, self.target]
+
+    @property
+    def shown(self) -> list[Any]:
+        """The outputs of :meth:`show`."""
+        return [*self.wanted[1:], self.went, self.table, self.cell, self.profile, self.checks, self.use, self.timer]
+
+    def show(self, about: str, measure: str | None, source: str | None, target: str | None) -> list[Any]:
+        """The whole tab for what is chosen; what does not exist for this direction falls back to the first that does."""
+        job = self.pane.engine.carrying.view(about)
+        running = job is not None and not job.over
+        try:
+            report = self._report(about)
+        except TillerError as error:
+            return self._nothing(_wrong(str(error)) + _progress(job), about, running)
+        if report is None:
+            return self._nothing(_progress(job) or f"<p>{_EMPTY}</p>", about, running)
+        measure = measure if measure in MEASURES[report.kind] else "cosine"
+        first = matrix.opening(report)
+        source, target = (
+            source if source in report.sources else first[0],
+            target if target in report.targets else first[1],
+        )
+        known = matrix.measures(report)[measure]
+        drawn = svg.lines(f"{source} → {target}", "layer", "value", matrix.curves(report, source, target))
+        old = self.pane.engine.carrying.stale(about)
+        return [
+            gr.update(choices=[(each.title, name) for name, each in matrix.measures(report).items()], value=measure),
+            gr.update(choices=list(report.sources), value=source),
+            gr.update(choices=list(report.targets), value=target),
+            _progress(job) + (_wrong(old) if old else ""),
+            f"<p>{html.escape(known.sentence)}</p>{_matrix(report, measure, source, target)}",
+            _cell(report, source, target),
+            f'<div class="t-wide" tabindex="0">{drawn}</div>',
+            _checks(report),
+            gr.update(interactive=bool(report.cell(source, target).recipe)),
+            gr.Timer(active=running),
+        ]
+
+    def turn(self, about: str, measure: str | None, source: str | None, target: str | None) -> list[Any]:
+        """Another direction was chosen; one that came from another family is told of that family first."""
+        return self.show(about, measure, None if parted(about)[1] else source, target)
+
+    def _report(self, about: str) -> Report | None:
+        return transfers.find(self.pane.engine.family, *parted(about))
+
+    def _nothing(self, went: str, about: str, running: bool) -> list[Any]:
+        known = MEASURES[parted(about)[0]]
+        choices = gr.update(choices=[(each.title, name) for name, each in known.items()], value="cosine")
+        nobody = gr.update(choices=[], value=None)
+        return [choices, nobody, nobody, went, "", "", "", "", gr.update(interactive=False), gr.Timer(active=running)]
+
+    def start(self, about: str, *chosen: str | None) -> list[Any]:
+        """Measure, in the background."""
+        self.pane.engine.carrying.start(about)
+        return self.show(about, *chosen)  # type: ignore[arg-type]
+
+    def cancel(self, about: str, *chosen: str | None) -> list[Any]:
+        """End the measuring."""
+        self.pane.engine.carrying.cancel(about)
+        return self.show(about, *chosen)  # type: ignore[arg-type]
+
+    def tick(self, about: str, *chosen: str | None) -> list[Any]:
+        """How far it is; once it has ended, what there is now."""
+        job = self.pane.engine.carrying.view(about)
+        if job is not None and not job.over:
+            return [*[gr.skip()] * 3, _progress(job), *[gr.skip()] * 6]
+        return self.show(about, *chosen)  # type: ignore[arg-type]
+
+    def in_chat(self, about: str, source: str | None, target: str | None, request: gr.Request) -> Any:
+        """Open Chat with the chosen cell's recipe."""
+        report = self._report(about)
+        if report is None or source is None or target is None:
+            return gr.skip(), gr.skip()
+        return self.pane.use_in_chat(matrix.chat(self.pane.settings(request), report, source, target), request)
+
+
+def build(pane: Pane) -> None:
+    """Build the tab's blocks: what is chosen, the matrix, the chosen cell with its layers, the checks."""
+    told(f"<p>{html.escape(pane.place.about)} Rows are where the direction comes from, columns what it steers.</p>")
+    with gr.Row():
+        offered = list(choices(pane.engine.family))
+        about = gr.Dropdown(offered, value=offered[0], label="direction", elem_id="t-transfer-about")
+        measure = gr.Dropdown([], label="what the matrix shows", elem_id="t-transfer-measure")
+        source, target = (gr.Dropdown([], label=label) for label in ("from", "to"))
+    with gr.Row():
+        measuring = gr.Button("Measure", size="sm")
+        cancelling = gr.Button("Cancel", size="sm")
+        use = gr.Button("Use in Chat", size="sm", variant="primary", interactive=False)
+    went, table, cell, profile, checks = (told("") for _ in range(5))
+    timer = gr.Timer(_EVERY, active=False)
+    board = Board(pane, about, measure, source, target, went, table, cell, profile, checks, use, timer)
+    about.input(board.turn, board.wanted, board.shown, **AT_ONCE)
+    for each in board.wanted[1:]:
+        each.input(board.show, board.wanted, board.shown, **AT_ONCE)
+    pane.tab.select(board.show, board.wanted, board.shown, **AT_ONCE)
+    measuring.click(board.start, board.wanted, board.shown, **AT_ONCE)
+    cancelling.click(board.cancel, board.wanted, board.shown, **AT_ONCE)
+    timer.tick(board.tick, board.wanted, board.shown, **AT_ONCE)
+    use.click(board.in_chat, [about, source, target], pane.told, **AT_ONCE)
+
+
+def _matrix(report: Report, measure: str, source: str, target: str) -> str:
+    """The matrix; every value stands in its cell as text, the chosen one has a frame."""
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in report.targets)
+    rows = []
+    for line in matrix.matrix(report, measure):
+        found = []
+        for shade in line:
+            colours = shade.colours
+            style = f' style="background:{colours[0]};color:{colours[1]}"' if colours else ""
+            chosen = ' class="chosen"' if (shade.source, shade.target) == (source, target) else ""
+            found.append(f"<td{style}{chosen}>{html.escape(shade.text)}</td>")
+        rows.append(f"<tr><th>{html.escape(line[0].source)}</th>{''.join(found)}</tr>")
+    return (
+        f'<div class="t-wide" tabindex="0"><table class="t-matrix"><thead><tr><th>from ↓ to →</th>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _cell(report: Report, source: str, target: str) -> str:
+    rows = "".join(
+        f"<tr><th>{html.escape(label)}</th><td>{html.escape(words)}</td></tr>"
+        for label, words in matrix.said(report, source, target)
+    )
+    recipe = html.escape(
+        report.cell(source, target).recipe or "none: it would have to be added more than ten times over"
+    )
+    return (
+        f"<h3>{html.escape(source)} → {html.escape(target)}</h3>"
+        f'<div class="t-wide" tabindex="0"><table>{rows}<tr><th>recipe</th><td><code>{recipe}</code></td></tr></table></div>'
+    )
+
+
+def _checks(report: Report) -> str:
+    found = []
+    for line, parts in matrix.findings(report):
+        listed = "".join(f"<li>{html.escape(part)}</li>" for part in parts)
+        found.append(f"<details><summary>{html.escape(line)}</summary><ul>{listed}</ul></details>")
+    return f"<h3>The paper's finding</h3>{''.join(found)}"
+
+
+def _progress(job: JobView | None) -> str:
+    if job is None:
+        return ""
+    if job.over:
+        return _wrong(job.said) if job.state == "failed" else f"<p>{html.escape(job.said)}</p>"
+    return f'<p><progress max="1" value="{job.part:.3f}"></progress> {html.escape(job.said)}</p>'
+
+
+def _wrong(sentence: str) -> str:
+    return f'<p class="wrong">{html.escape(sentence)}</p>'

@@ -1,0 +1,1 @@
+"""The terminal's chat: its screen and the parts that it owns."""

@@ -1,0 +1,120 @@
+"""What the chat's windows show and take: links, exports, the exact prompt, help."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+
+from core.chat.answers import Answer, load, to_document, to_markdown
+from core.chat.events import PromptView
+from core.chat.session import Session
+from core.chat.settings import Settings, clean
+from core.errors import TillerError
+from tui.dialogs.dialogs import LineDialog, PickDialog, TextDialog
+from tui.dialogs.sampling import SamplingDialog
+from tui.text import one_line, shown
+
+__all__ = ["LineDialog", "PickDialog", "SamplingDialog", "TextDialog"]
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+
+    from core.families.checkpoint import Family
+
+
+def link_dialog(settings: Settings) -> TextDialog:
+    """The link that opens this state, here and in the browser."""
+    link = settings.to_link()
+    command = f"python launch.py tui '{link}'"
+    text = Content.assemble(
+        ("In a terminal\n", "bold"), command, ("\n\nIn the browser, behind the address of its page\n", "bold"), f"/?{link}",
+        ("\n\nA link carries the whole conversation, the columns and their recipes. Nothing is uploaded anywhere.", "$quiet"),
+    )  # fmt: skip
+    return TextDialog("A link to this state", text, copy=command)
+
+
+def proposed_path() -> str:
+    """A file that is not there yet, in the present folder or, where that cannot be written, in the person's own."""
+    folder = Path.cwd() if os.access(Path.cwd(), os.W_OK) else Path.home()
+    return str(folder / f"tiller-chat-{datetime.now():%Y%m%d-%H%M%S}.md")
+
+
+def export(settings: Settings, answers: dict[int, Answer], path: str) -> str:
+    """Write the chat; returns the path. Raises TillerError when it cannot, or when a file of that name is there."""
+    target = Path(clean(path).strip()).expanduser()
+    if target.suffix not in (".md", ".json"):
+        raise TillerError("The name ends in .md (Markdown) or .json (every token with its readings).")
+    text = (
+        to_markdown(settings, answers)
+        if target.suffix == ".md"
+        else json.dumps(to_document(settings, answers), ensure_ascii=False, indent=1)
+    )
+    try:
+        with target.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise TillerError(f"There is a file {target} already; choose another name.") from None
+    except OSError as error:
+        raise TillerError(f"{target} cannot be written ({error.strerror}); choose another folder.") from error
+    return str(target.resolve())
+
+
+def read_source(family: Family, found: list[Session], text: str) -> str:
+    """A chat out of a link or an exported file, put into ``found``. Raises TillerError when it cannot be opened here."""
+    text = clean(text).strip()
+    if text.endswith(".json"):
+        try:
+            settings, answers = load(Path(text).expanduser().read_text(encoding="utf-8"))
+        except (OSError, UnicodeError) as error:
+            raise TillerError(f"{text} cannot be read; check the path.") from error
+    else:
+        settings, answers = Settings.from_link(text), {}
+    check_family(settings, family)
+    found.append(Session.of(settings, answers))
+    return text
+
+
+def check_family(settings: Settings, family: Family) -> None:
+    """Raise TillerError when settings are of another family, or name a checkpoint this one does not have."""
+    if settings.family != family.name:
+        raise TillerError(
+            f"This is a chat with the family {settings.family}; open it with `launch.py tui LINK`, which loads that family."
+        )
+    for column in settings.columns:
+        family.checkpoint(column.checkpoint)
+
+
+def prompt_dialog(column: int, view: PromptView) -> TextDialog:
+    """The exact prompt of a column, as text and as tokens."""
+    note = [Content.styled(f"{view.note}\n\n", "$text-warning")] if view.note else []
+    tokens: list[Content] = []
+    for number, text in view.tokens:
+        tokens.append(Content.assemble((f"{one_line(text) or '·'}", "reverse"), (f"{number} ", "$quiet")))
+    body = Content.assemble(
+        *note, Content.styled(f"{len(view.tokens)} tokens, as the model gets them\n", "bold"), shown(view.text).rstrip("\n"),
+        Content.styled("\n\nToken by token, each with its number\n", "bold"), *tokens,
+    )  # fmt: skip
+    return TextDialog(f"The exact prompt of column {column + 1}", body, copy=view.text)
+
+
+def help_text(screen: Screen[object]) -> Content:
+    """The help of the focused widget (else of the nearest one around it that has some), and the keys that work there."""
+    node = screen.focused
+    while node is not None and not getattr(node, "HELP", None):
+        node = node.parent  # type: ignore[assignment]
+    said = (getattr(node, "HELP", None) or screen.HELP or "").strip()
+    parts: list[Content | tuple[str, str]] = [(f"{said}\n", ""), ("\nKeys\n", "bold")]
+    rows: dict[str, list[str]] = {}
+    for active in screen.active_bindings.values():
+        binding = active.binding
+        if binding.description and binding.id and active.enabled:
+            rows.setdefault(binding.description, []).append(screen.app.get_key_display(binding))
+    for description, keys in rows.items():
+        parts += [(f"{' '.join(dict.fromkeys(keys)):<12}", "bold $text-accent"), (f" {description}\n", "")]
+    parts.append(("\nEvery action, also those without a key, is in the commands (Ctrl+P).", "$quiet"))
+    return Content.assemble(*parts)

@@ -1,0 +1,1 @@
+"""One file a screen of the terminal, and what a screen is made of."""

@@ -1,0 +1,230 @@
+"""The Blame screen: which stage made it say that."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.widgets import Input, Static
+from textual.worker import get_current_worker
+
+from core.attribution import export
+from core.attribution import report as blame_report
+from core.attribution.report import Ask, Report
+from core.chat.screens import tab
+from core.chat.session import Session
+from core.chat.settings import BLAME, Column
+from core.errors import TillerError
+from core.families.stages import QUESTIONS, Question
+from tui.screens.blame_report import drawn
+from tui.screens.screen import Place
+from tui.screens.undo import UndoFields
+
+if TYPE_CHECKING:
+    from core.engine.engine import Engine
+
+_HOW = (
+    "Write a prompt and press Enter, or Ctrl+T for the answer of the chat. An answer left empty is what the model says; another one left "
+    "empty is what it would have said without the stage."
+)
+
+
+class BlameScreen(Place):
+    """Reached with its function key, left with Esc."""
+
+    NAME = "blame"
+    HELP = (
+        "A bar for each stage of training says by how much it changed the probability of the answer. Three questions can be asked, which "
+        "are never the same: Ctrl+N asks the next one. A file of prompts is named as @file in the prompt."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "find", "Find out", key_display="⏎", id="blame.find"),
+        Binding("ctrl+t", "take", "From chat", id="blame.take", priority=True),
+        Binding("ctrl+n", "question", "Question", id="blame.question", priority=True),
+        Binding("ctrl+g", "beside", "Ask in Chat", id="blame.beside", priority=True),
+        Binding("ctrl+s", "export", "Export", id="blame.export", priority=True),
+        Binding("ctrl+x", "stop", "Stop", id="blame.stop", priority=True),
+    ]
+    DEFAULT_CSS = """
+    BlameScreen {
+        & .ask { height: 1; margin: 0; }
+        & .ask > Static { width: 10; color: $quiet; }
+        & .ask > Input { height: 1; border: none; padding: 0; background: $field; width: 1fr; }
+        & #blame-report { margin: 1 0 0 0; }
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fields = {name: Input(id=f"blame-{name}", compact=True) for name in ("prompt", "answer", "other")}
+        self.result = Static(Content.styled(_HOW, "$quiet"), id="blame-report")
+        self.report: Report | None = None
+        self.asked: Question | None = None
+
+    def body(self) -> ComposeResult:
+        """What the screen is for, three fields, and what was found out."""
+        yield Static(Content(tab(self.NAME).about))
+        for name, field in self.fields.items():
+            yield Horizontal(Static({"other": "or rather"}.get(name, name)), field, classes="ask")
+        yield self.result
+        yield UndoFields()
+
+    def opened(self) -> None:
+        """To the prompt."""
+        if not self.report:
+            self.fields["prompt"].focus()
+
+    # ---------------------------------------------------------------------------------------------------------- asking
+
+    def on_input_submitted(self, _message: Input.Submitted) -> None:
+        """Enter in any field asks."""
+        self.action_find()
+
+    def action_take(self) -> None:
+        """The last message and the selected column's answer, from Chat."""
+        chat = self.board.session
+        turns = chat.settings.turns if chat is not None else ()
+        place = chat.settings.selected if chat is not None else 0
+        if chat is None or not turns or place >= len(turns[-1].replies) or not turns[-1].replies[place].strip():
+            self.say("✗ There is no answer in Chat yet; ask something there first.", wrong=True)
+            return
+        for name, text in (("prompt", turns[-1].user), ("answer", turns[-1].replies[place]), ("other", "")):
+            self.fields[name].value = " ".join(text.split())
+        self.say(
+            "The answer was steered; the scores are of the unsteered models." if chat.settings.column.recipe else ""
+        )
+        self.action_find()
+
+    def action_find(self) -> None:
+        """Ask every model of the path, in the background."""
+        engine = self.engine
+        if engine is None or not self.board.ready:
+            self.say("✗ The model is still loading; ask when it is ready.", wrong=True)
+            return
+        try:
+            ask = self._ask()
+        except TillerError as error:
+            self.say(f"✗ {error}", wrong=True)
+            return
+        self.say("Asking the models of the path. Ctrl+X stops.")
+        self.run_worker(
+            partial(self._work, engine, ask), thread=True, exclusive=True, group="blame", exit_on_error=False
+        )
+
+    def _ask(self) -> Ask:
+        prompt = self.fields["prompt"].value
+        if prompt.startswith("@"):
+            try:
+                prompts = blame_report.prompts_of(Path(prompt[1:]).expanduser().read_text(encoding="utf-8"))
+            except (OSError, UnicodeDecodeError) as error:
+                raise TillerError(
+                    f"{prompt[1:]} cannot be read; name a text file in UTF-8, one prompt a line."
+                ) from error
+        else:
+            prompts = (prompt,)
+        return Ask(prompts, self.fields["answer"].value, self.fields["other"].value, self._final()).checked()
+
+    def _final(self) -> str:
+        """The checkpoint of the selected column, where it has stages; else the family's final one."""
+        engine, chat = self.engine, self.board.session
+        if engine is None or chat is None:
+            return ""
+        name = chat.settings.column.checkpoint
+        return name if engine.stage_lenses(name) else ""
+
+    def _work(self, engine: Engine, ask: Ask) -> None:
+        """In a thread of its own; what goes wrong is said."""
+        worker, said = get_current_worker(), ""
+        work = engine.slices(lambda engines: engines.study(ask))
+        try:
+            while not worker.is_cancelled:
+                step = next(work)
+                if step.sentence != said:
+                    said = step.sentence
+                    self.app.call_from_thread(self.say, f"{said} Ctrl+X stops.")
+        except StopIteration as stop:
+            self.app.call_from_thread(self._found, stop.value)
+        except TillerError as error:
+            self.app.call_from_thread(self.say, f"✗ {error}", True)
+        finally:
+            work.close()
+
+    def action_stop(self) -> None:
+        """What is being found out is not wanted any more."""
+        self.workers.cancel_group(self, "blame")
+        self.say("Stopped.")
+
+    def _found(self, report: Report) -> None:
+        self.report, self.asked = report, report.question
+        self.say("")
+        self._draw()
+
+    # --------------------------------------------------------------------------------------------------------- showing
+
+    def _draw(self) -> None:
+        if self.report is not None and self.asked is not None:
+            glyphs = bool(getattr(self.app, "glyphs", False))
+            self.result.update(
+                drawn(self.report, self.asked, max(40, self.size.width - 6), self.board.middle(), glyphs)
+            )
+
+    def on_resize(self) -> None:
+        """Another width wants other bars."""
+        self._draw()
+
+    def action_question(self) -> None:
+        """The same report by the next question."""
+        if self.report is None or self.asked is None:
+            self.say("Find something out first; then this asks the next of the questions.")
+            return
+        there = self.report.path.questions
+        self.asked = there[(there.index(self.asked) + 1) % len(there)]
+        self._draw()
+
+    def action_beside(self) -> None:
+        """Ask the prompt of the final checkpoint and, beside it, of the model without the largest stage."""
+        found = self.report.without(self.asked) if self.report is not None and self.asked is not None else None
+        chat = self.board.session
+        if self.report is None or found is None or chat is None or self.board.refuse_while_running():
+            self.say("✗ Find something out first.", wrong=True)
+            return
+        columns = (Column(self.report.path.final), Column(found[1]))
+        settings = replace(chat.settings, columns=columns, selected=0, turns=(), lens=BLAME, tab="chat")
+        self.action_chat()
+        self.board.open_session(Session(settings.ask(self.report.cases[0].prompt)))
+
+    def action_export(self) -> None:
+        """Write the report beside where the program was started, as CSV and as JSON."""
+        if self.report is None:
+            self.say("✗ Find something out first.", wrong=True)
+            return
+        table, document = Path("tiller-blame.csv").absolute(), Path("tiller-blame.json").absolute()
+        try:
+            table.write_text(export.to_csv(self.report), encoding="utf-8", newline="")
+            document.write_text(
+                json.dumps(export.to_document(self.report), ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+            )
+        except OSError as error:
+            self.say(
+                f"✗ {table.parent} cannot be written to ({error.strerror}); start Tiller in another folder.", wrong=True
+            )
+            return
+        self.say(f"Written: {table} and {document.name}.")
+
+    def commands(self) -> Iterator[SystemCommand]:
+        """The questions by name."""
+        for question in QUESTIONS.values():
+            yield SystemCommand(f"Ask “{question.title}”", question.tooltip, partial(self._choose, question))
+
+    def _choose(self, question: Question) -> None:
+        if self.report is not None and question in self.report.path.questions:
+            self.asked = question
+            self._draw()

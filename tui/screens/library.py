@@ -1,0 +1,254 @@
+"""The Library screen: every direction that is here, its card, and learning a new one from two boxes of examples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widgets import DataTable, Static
+
+from core.chat.screens import tab
+from core.chat.settings import clean
+from core.errors import TillerError
+from tui.screens.screen import Place
+from tui.text import clipped
+
+if TYPE_CHECKING:
+    from core.directions.library import Entry
+    from core.directions.request import Wish
+    from core.engine.jobs import JobView
+
+_BAR = 10
+_WATCH_EVERY = 0.25
+#: Of the library's columns, those that are worth their room where there is not enough for all.
+_SHORT = (0, 2, 3, 4, 5, 9)
+#: The column that gives way where the others have no room beside it, and what stays of it; the card has it whole.
+_METHOD, _LEAST = 3, 16
+#: Cells of a row that are no column's: the screen's margins and the scroll bar.
+_AROUND = 6
+
+
+class LibraryScreen(Place):
+    """Reached with its function key, left with Esc."""
+
+    NAME = "library"
+    AUTO_FOCUS = "DataTable"
+    HELP = (
+        "Every direction, map and score of this family. Enter shows the card of the one under the cursor; n learns a new one, from "
+        "examples of your own or by another method, while you chat; x cancels that, and what was found out so far is kept. i imports a "
+        "vector of another program, e writes the one under the cursor for llama.cpp or for another Tiller, d deletes one of your own."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "learn", "Learn", id="library.learn"),
+        Binding("i", "bring", "Import", id="library.import"),
+        Binding("e", "take", "Export", id="library.export"),
+        Binding("d", "delete", "Delete", id="library.delete"),
+        Binding("x", "cancel", "Cancel learning", id="library.cancel"),
+    ]
+    DEFAULT_CSS = """
+    LibraryScreen {
+        & DataTable { height: auto; max-height: 100%; margin: 1 0; background: transparent; }
+        & #learning { height: auto; }
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table: DataTable[str] = DataTable(cursor_type="row", zebra_stripes=True)
+        self.learning = Static(id="learning")
+        self.entries: tuple[Entry, ...] = ()
+        self._followed: str | None = None
+        self._asked = ""
+
+    def body(self) -> ComposeResult:
+        """What the screen is for, how far a learning is, the list."""
+        about = f"{tab(self.NAME).about} "
+        yield Static(Content.assemble(about, ("Enter shows the card; n learns a new one.", "$quiet")))
+        yield self.learning
+        yield self.table
+
+    def on_mount(self) -> None:
+        """Watch what is being learnt, here or in Chat."""
+        self.set_interval(_WATCH_EVERY, self._watch)
+
+    def opened(self) -> None:
+        """Draw the list as it is now."""
+        from core.directions import library
+
+        if self.engine is None:
+            return
+        at = self.table.cursor_row
+        self.entries = library.entries(self.engine.family)
+        self.table.clear(columns=True)
+        rows = [entry.row for entry in self.entries]
+        widths = {index: max(map(len, each)) for index, each in enumerate(zip(library.HEADINGS, *rows, strict=True))}
+        if self._over(widths) > widths[_METHOD] - _LEAST:
+            widths = {index: widths[index] for index in _SHORT}
+        widths[_METHOD] = max(min(_LEAST, widths[_METHOD]), widths[_METHOD] - max(0, self._over(widths)))
+        for index, width in widths.items():
+            self.table.add_column(library.HEADINGS[index], width=width)
+        for entry, row in zip(self.entries, rows, strict=True):
+            cells = (Content(clipped(row[index], width)) for index, width in widths.items())
+            self.table.add_row(*cells, key=entry.key)  # type: ignore[arg-type]
+        self.table.move_cursor(row=min(at, max(0, len(self.entries) - 1)))
+        self._watch()
+
+    def _over(self, widths: dict[int, int]) -> int:
+        """By how many cells columns of such widths are wider than the screen."""
+        return sum(width + 2 * self.table.cell_padding for width in widths.values()) + _AROUND - self.size.width
+
+    def commands(self) -> Iterator[SystemCommand]:
+        """What the palette offers here."""
+        yield SystemCommand("Learn a direction", "From two boxes of examples, by any method", self.action_learn)
+        yield SystemCommand("Cancel learning", "What was found out so far is kept", self.action_cancel)
+        yield SystemCommand(
+            "Import a vector", "Of llama.cpp, repeng, steering-vectors or torch.save", self.action_bring
+        )
+        yield SystemCommand("Export a direction", "For llama.cpp and repeng, or for another Tiller", self.action_take)
+        yield SystemCommand("Delete a direction", "One that you learnt or imported", self.action_delete)
+
+    # ----------------------------------------------------------------------------------------------------------- cards
+
+    def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
+        """Show the card of an entry, or what is wrong with it."""
+        from core.directions import card
+        from tui.dialogs.dialogs import TextDialog
+        from tui.text import shown
+
+        entry = self.entries[event.cursor_row]
+        if entry.card is None:
+            self.say(f"✗ {entry.problem}", wrong=True)
+            return
+        text = card.text(entry.card)
+        self.app.push_screen(TextDialog(entry.title, Content(shown(text)), copy=text))
+
+    # -------------------------------------------------------------------------------------------------------- learning
+
+    def action_learn(self) -> None:
+        """Ask what to learn, and begin."""
+        from tui.dialogs.learn import LearnDialog
+
+        if self.engine is None:
+            self.say("✗ The family is still being read; learn in a moment.", wrong=True)
+            return
+        names = [each.name for each in self.engine.family.checkpoints]
+        self.app.push_screen(LearnDialog(names, self.board.own_checkpoint(), self._begin))
+
+    def _begin(self, checkpoint: str, wish: Wish) -> None:
+        """Begin, and follow it from now on: it may be over before anybody looks."""
+        assert self.engine is not None
+        self.engine.learn_wish(checkpoint, wish)
+        self._followed = self.engine.family.directions_of(checkpoint)
+
+    def action_cancel(self) -> None:
+        """Stop what is being learnt; what was found out so far is kept."""
+        if self.engine is not None and self._followed is not None:
+            self.engine.cancel_learning(self._followed)
+
+    # -------------------------------------------------------------------------------------------------------- in and out
+
+    def action_bring(self) -> None:
+        """Ask for a file, and make it a direction."""
+        from tui.dialogs.import_vector import ImportDialog
+
+        if self._ready():
+            names = [each.name for each in self.engine.family.checkpoints]  # type: ignore[union-attr]
+            self.app.push_screen(ImportDialog(names, self.board.own_checkpoint(), self._bring), self._changed)
+
+    def action_take(self) -> None:
+        """Ask where to, and write the direction under the cursor."""
+        from tui.dialogs.dialogs import LineDialog
+
+        entry = self._entry()
+        if entry is not None and self._ready():
+            hint = "A file that is not there yet: .gguf for llama.cpp and repeng, .safetensors for another Tiller."
+            proposed = str(Path.cwd() / f"{entry.name}.{entry.checkpoint}.gguf")
+            self.app.push_screen(LineDialog(f"Export {entry.title}", proposed, hint, self._take), self._told)
+
+    def action_delete(self) -> None:
+        """Ask whether the one under the cursor is to be deleted."""
+        from tui.dialogs.dialogs import PickDialog
+
+        entry = self._entry()
+        if entry is None or not self._ready():
+            return
+        if not entry.own:
+            self.say(f"✗ {entry.title} came with the family and stays.", wrong=True)
+            return
+        self._asked = entry.key
+        choices = [("keep", "it stays"), ("delete", "for good")]
+        self.app.push_screen(PickDialog(f"Delete {entry.title}?", choices, "keep"), self._delete)
+
+    def _entry(self) -> Entry | None:
+        at = self.table.cursor_row
+        return self.entries[at] if 0 <= at < len(self.entries) else None
+
+    def _ready(self) -> bool:
+        """Whether files can be read and written now; else says why not."""
+        if self.engine is None or self.engine.status.state == "starting":
+            self.say("✗ The program is still starting; try again in a moment.", wrong=True)
+            return False
+        return True
+
+    def _bring(self, path: Path, checkpoint: str, name: str, layer: int | None, scale: float) -> str:
+        from core.exchange import exchange
+
+        assert self.engine is not None
+        return " ".join(exchange.bring(self.engine.family, checkpoint, path, name, layer, scale).sentences)
+
+    def _take(self, text: str) -> str:
+        from core.exchange import exchange
+
+        entry = self._entry()
+        assert self.engine is not None
+        assert entry is not None
+        done = exchange.write(self.engine.family, entry.path, Path(clean(text).strip()).expanduser())
+        return f"Written to {done.path}"
+
+    def _delete(self, choice: str | None) -> None:
+        from core.exchange import exchange
+
+        if choice != "delete" or self.engine is None:
+            return
+        try:
+            self._changed(" ".join(exchange.remove(self.engine.family, self._asked).sentences))
+        except TillerError as error:
+            self.say(f"✗ {error}", wrong=True)
+
+    def _changed(self, said: str | None) -> None:
+        """The library is another now, and so are Chat's sliders."""
+        if said is not None:
+            self.opened()
+            self.board.forget_cards()
+            self.board.draw()
+            self._told(said)
+
+    def _told(self, said: str | None) -> None:
+        if said is not None:
+            self.say(said)
+
+    def _watch(self) -> None:
+        """Show how far a learning is; once it has ended, what there is now."""
+        if self.engine is None or not self.is_active:
+            return
+        jobs = {each.name: self.engine.learning(each.name) for each in self.engine.family.checkpoints}
+        now = next((name for name, job in jobs.items() if job is not None and not job.over), None)
+        before, self._followed = self._followed, now
+        if now is not None and (job := jobs[now]) is not None:
+            self.learning.update(_far(now, job))
+        elif before is not None and (ended := jobs.get(before)) is not None:
+            self.learning.update("")
+            self.say(
+                f"✗ {ended.sentence}" if ended.state == "failed" else ended.sentence, wrong=ended.state == "failed"
+            )
+            self.opened()
+
+
+def _far(checkpoint: str, job: JobView) -> Content:
+    full = round(job.part * _BAR)
+    bar = ("█" * full + "░" * (_BAR - full), "$text-accent")
+    return Content.assemble(bar, f" {checkpoint}: {job.said} ", ("x cancels", "$quiet"))

@@ -1,0 +1,248 @@
+"""The Transfer screen: whether what one checkpoint learned works on another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widgets import DataTable, Static
+
+from core.chat.screens import tab
+from tui.screens.screen import Place
+
+if TYPE_CHECKING:
+    from core.engine.jobs import JobView
+    from core.transfer.matrix import Shade
+    from core.transfer.report import Report
+
+_BAR = 10
+_WATCH_EVERY = 0.5
+#: From this width on there is room for intervals in the matrix.
+_WIDE = 100
+
+
+class TransferScreen(Place):
+    """Reached with its function key, left with Esc."""
+
+    NAME = "transfer"
+    AUTO_FOCUS = "DataTable"
+    HELP = (
+        "A direction of every checkpoint (rows) on every checkpoint (columns). The cell under the cursor is told beneath, with its layers; "
+        "d changes the direction, v what the matrix shows, m measures while you chat, x cancels that, Enter tries the cell in Chat. "
+        "Page Down and Page Up scroll."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("d", "direction", "Direction", id="transfer.direction"),
+        Binding("v", "measure", "Value", id="transfer.value"),
+        Binding("m", "start", "Measure", id="transfer.measure"),
+        Binding("x", "cancel", "Cancel", id="transfer.cancel"),
+        # A matrix has few rows, and what is told of a cell is longer than the screen.
+        Binding("pagedown", "page(1)", "Further down", show=False, priority=True, id="transfer.down"),
+        Binding("pageup", "page(-1)", "Further up", show=False, priority=True, id="transfer.up"),
+    ]
+    DEFAULT_CSS = """
+    TransferScreen {
+        & DataTable { height: auto; max-height: 60%; margin: 1 0; background: transparent; }
+        & #went, & #cell { height: auto; }
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table: DataTable[Content] = DataTable(cursor_type="cell")
+        self.what, self.went, self.cell = Static(), Static(id="went"), Static(id="cell")
+        self.report: Report | None = None
+        self.about = "truth"
+        self.measure = "cosine"
+        self._running = False
+
+    def body(self) -> ComposeResult:
+        """What is shown, how far measuring is, the matrix, the cell under the cursor."""
+        yield self.what
+        yield self.went
+        yield self.table
+        yield self.cell
+
+    def on_mount(self) -> None:
+        """Watch what is being measured, here or in the browser."""
+        self.set_interval(_WATCH_EVERY, self._watch)
+
+    def opened(self) -> None:
+        """Draw the report as it is now."""
+        from core.errors import TillerError
+        from core.transfer import report
+        from core.transfer.task import parted
+
+        if self.engine is None:
+            return
+        problem = ""
+        try:
+            self.report = report.find(self.engine.family, *parted(self.about))
+            problem = self.engine.carrying.stale(self.about) if self.report else ""
+        except TillerError as error:
+            self.report, problem = None, str(error)
+        self.table.clear(columns=True)
+        self.cell.update("")
+        if self.report is None:
+            self.what.update(
+                f"{tab(self.NAME).about}\n\nNothing has been carried yet: press m, and chat on while it goes."
+            )
+        else:
+            self._draw(self.report)
+        if problem:
+            self.say(f"✗ {problem}", wrong=True)
+        self._watch()
+
+    def _draw(self, report: Report) -> None:
+        from core.transfer import matrix
+
+        known = matrix.measures(report)
+        self.measure = self.measure if self.measure in known else "cosine"
+        chosen = known[self.measure]
+        self.what.update(
+            Content.assemble(
+                (f"{self.about}: {chosen.title}", "bold"),
+                f"\n{chosen.sentence}",
+                ("\nfrom ↓ to → · PgDn and PgUp scroll", "$quiet"),
+            )
+        )
+        rows = [[self._label(shade) for shade in line] for line in matrix.matrix(report, self.measure)]
+        self.table.add_column("", width=max(len(name) for name in report.sources))
+        for column, name in enumerate(report.targets):
+            self.table.add_column(name, width=max(len(name), *(len(row[column].plain) for row in rows)))
+        for source, row in zip(report.sources, rows, strict=True):
+            self.table.add_row(Content(source), *row)
+        source, target = matrix.opening(report)
+        self.table.move_cursor(row=report.sources.index(source), column=report.targets.index(target) + 1)
+        self._tell()
+        # The cursor brings its own line into view; what the matrix shows stands above it.
+        self.call_after_refresh(self.query_one("#place").scroll_home, animate=False)
+
+    def _label(self, shade: Shade) -> Content:
+        """A cell's words, without its interval where there is little room, on its colour, or behind a block where there is none."""
+        words = shade.text if self.size.width >= _WIDE else shade.text.partition(" ")[0]
+        colours = shade.colours
+        if colours is None or self.app.ansi_color:
+            return Content(f"{shade.glyph} {words}")
+        return Content.styled(f" {words} ", f"{colours[1]} on {colours[0]}")
+
+    def action_page(self, by: int) -> None:
+        """Scroll by a screenful."""
+        place = self.query_one("#place")
+        place.scroll_relative(y=by * max(1, place.size.height - 2), animate=False)
+
+    def commands(self) -> Iterator[SystemCommand]:
+        """What the palette offers here."""
+        yield SystemCommand("Carry the direction", "Measure it from every checkpoint to every other", self.action_start)
+        yield SystemCommand("Cancel measuring", "What was found out so far is kept", self.action_cancel)
+
+    # ----------------------------------------------------------------------------------------------------------- a cell
+
+    def on_data_table_cell_highlighted(self, _event: DataTable.CellHighlighted) -> None:
+        """Tell of the cell under the cursor."""
+        self._tell()
+
+    def on_data_table_cell_selected(self, _event: DataTable.CellSelected) -> None:
+        """Try the cell in Chat."""
+        from core.chat.session import Session
+        from core.errors import TillerError
+        from core.transfer import matrix
+
+        where = self._where()
+        if self.report is None or where is None:
+            return
+        try:
+            settings = matrix.chat(self.board.chat.settings, self.report, *where)
+        except TillerError as error:
+            self.say(f"✗ {error}", wrong=True)
+            return
+        if self.board.refuse_while_running():
+            return
+        self.action_chat()
+        self.board.open_session(Session(settings))
+        self.board.say(f"The direction of {where[0]} on {where[1]}: {settings.column.recipe}")
+
+    def _where(self) -> tuple[str, str] | None:
+        row, column = self.table.cursor_coordinate
+        if self.report is None or not 1 <= column <= len(self.report.targets) or row >= len(self.report.sources):
+            return None
+        return self.report.sources[row], self.report.targets[column - 1]
+
+    def _tell(self) -> None:
+        from core.transfer import matrix
+
+        where = self._where()
+        if self.report is None or where is None:
+            return
+        source, target = where
+        found = [(f"{source} → {target}\n", "bold")]
+        for label, words in matrix.said(self.report, source, target):
+            found += [(f"{label}: ", "$quiet"), (f"{words}\n", "")]
+        for name, values, _ in matrix.curves(self.report, source, target):
+            found += [(f"{name}, layer 0 to {len(values) - 1}: ", "$quiet"), (f"{_by_layer(values)}\n", "")]
+        for line, parts in matrix.findings(self.report):
+            found += [(f"\n{line}\n", "bold"), *((f"  {part}\n", "") for part in parts)]
+        self.cell.update(Content.assemble(*found))
+
+    # -------------------------------------------------------------------------------------------------------- measuring
+
+    def action_direction(self) -> None:
+        """The next direction, those that were carried from other families after one's own."""
+        from core.transfer.task import choices
+
+        if self.engine is not None:
+            offered = choices(self.engine.family)
+            self.about = (
+                offered[(offered.index(self.about) + 1) % len(offered)] if self.about in offered else offered[0]
+            )
+            self.opened()
+
+    def action_measure(self) -> None:
+        """The next value that the matrix can show."""
+        from core.transfer import matrix
+
+        if self.report is not None:
+            names = list(matrix.measures(self.report))
+            self.measure = names[(names.index(self.measure) + 1) % len(names)]
+            self.opened()
+
+    def action_start(self) -> None:
+        """Measure, while chats go on."""
+        if self.engine is not None:
+            self.engine.carrying.start(self.about)
+            # It may have ended before anybody looks: that is news all the same.
+            self._running = True
+            self._watch()
+
+    def action_cancel(self) -> None:
+        """Stop measuring; what was found out so far is kept."""
+        if self.engine is not None:
+            self.engine.carrying.cancel(self.about)
+
+    def _watch(self) -> None:
+        """Show how far measuring is; once it has ended, what there is now."""
+        if self.engine is None or not self.is_active:
+            return
+        job = self.engine.carrying.view(self.about)
+        before, self._running = self._running, job is not None and not job.over
+        self.went.update(_far(job) if job is not None and not job.over else "")
+        if before and job is not None and job.over:
+            wrong = job.state == "failed"
+            self.opened()
+            self.say(f"✗ {job.said}" if wrong else job.said, wrong=wrong)
+
+
+def _far(job: JobView) -> Content:
+    full = round(job.part * _BAR)
+    return Content.assemble(
+        ("█" * full + "░" * (_BAR - full), "$text-accent"), f" {job.said} ", ("x cancels", "$quiet")
+    )
+
+
+def _by_layer(values: object) -> str:
+    from core.stats.rates import short
+
+    return " ".join(short(float(each)) for each in values)  # type: ignore[attr-defined]

@@ -1,0 +1,1 @@
+"""What the screens of the terminal are put together from."""

@@ -1,0 +1,357 @@
+"""An answer as a strip of tokens: coloured by a lens, with a cursor that explains whichever token it stands on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.binding import Binding, BindingType
+from textual.containers import ScrollableContainer
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from core.chat.answers import Answer
+from core.display.lenses import Lens, letter, value
+from core.display.palette import glyph, ink, level, tint
+from tui.messages import AlternativesWanted, CheckpointWanted, CloseWanted, ColumnChosen, LensChosen, TokenPointed
+from tui.text import clipped
+from tui.widgets.wrapping import Cell, answer_cells, plain_cells, wrap
+
+if TYPE_CHECKING:
+    from textual.events import Click, Leave, MouseMove
+
+_ENDINGS = {"stopped": "stopped", "length": "reached the longest answer (Ctrl+O)", "context": "the context is full"}
+
+_NEUTRAL = 0.03
+
+
+@dataclass(frozen=True)
+class Face:
+    """All that a strip draws. ``answer`` is ``None`` for a reply of which only the text is known."""
+
+    title: str
+    answer: Answer | None
+    text: str = ""
+    lens: Lens | None = None
+    middle: str = "#ffffff"
+    glyphs: bool = False
+    selected: bool = False
+    running: bool = False
+    hint: str = ""
+
+
+class AnswerStrip(Widget, can_focus=True):
+    """One column's reply, a title above it. Tokens only where readings are known; then it can take the focus."""
+
+    HELP = (
+        "One column's answer. Each word piece is a token, coloured by the lens. Move with the arrow keys: the token under the "
+        "cursor is explained, with the tokens the model might have said instead. Enter chooses among those; "
+        "1 to 9 choose what the colours show."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "move(-1)", "Token before", show=False, id="strip.left"),
+        Binding("right", "move(1)", "Token after", show=False, id="strip.right"),
+        Binding("up", "line(-1)", "Line above", show=False, id="strip.up"),
+        Binding("down", "line(1)", "Line below", show=False, id="strip.down"),
+        Binding("home", "edge(0)", "First token", show=False, id="strip.home"),
+        Binding("end", "edge(-1)", "Last token", show=False, id="strip.end"),
+        Binding("enter", "instead", "Say another token", key_display="⏎", id="strip.instead"),
+        *(Binding(str(n), f"lens({n - 1})", f"Lens {n}", show=False, id=f"strip.lens{n}") for n in range(1, 10)),
+        Binding("c", "checkpoint", "Checkpoint", id="strip.checkpoint"),
+        Binding("x", "close", "Close column", id="strip.close"),
+    ]
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "strip--title",
+        "strip--chosen",
+        "strip--dim",
+        "strip--cursor",
+        "strip--error",
+        "strip--join",
+    }
+    DEFAULT_CSS = """
+    AnswerStrip {
+        height: auto; width: 1fr; padding: 0 1 0 1; margin: 0 0 1 0; border-left: outer $quiet 40%;
+        & .strip--title { color: $quiet; }
+        & .strip--chosen { color: $text-accent; text-style: bold; }
+        & .strip--dim { color: $quiet; text-style: italic; }
+        & .strip--error { color: $text-error; }
+        & .strip--join { color: $text-warning; text-style: bold; }
+        & .strip--cursor { background: $foreground; color: $background; text-style: bold; }
+        &.-selected { border-left: outer $accent; }
+        &:focus { background: $field; }
+        &:ansi:focus { background: ansi_default; }
+        &:ansi {
+            border-left: outer ansi_bright_black;
+            &.-selected { border-left: outer ansi_cyan; }
+            & .strip--title, & .strip--dim { color: ansi_default; text-style: dim; }
+            & .strip--chosen { color: ansi_cyan; text-style: bold; }
+            & .strip--error { color: ansi_red; }
+            & .strip--join { color: ansi_yellow; }
+            & .strip--cursor { background: ansi_default; color: ansi_default; text-style: reverse bold; }
+        }
+    }
+    """
+
+    def __init__(self, column: int) -> None:
+        super().__init__()
+        self.column = column
+        self.face = Face("", None)
+        self.cursor: int | None = None
+        self._rows: list[list[Cell]] = []
+        self._wrapped_for: tuple[Answer | str | None, int] = (None, -1)
+        self.can_focus = False
+
+    # --------------------------------------------------------------------------------------------------------- showing
+
+    def show(self, face: Face) -> None:
+        """Draw this from now on. The cursor stays where it is as long as its token is there."""
+        if face == self.face:
+            return
+        self.face = face
+        self.can_focus = face.answer is not None and bool(face.answer.tokens)
+        if face.answer is None or (self.cursor is not None and self.cursor >= len(face.answer.tokens)):
+            self.cursor = None
+        self.set_class(face.selected, "-selected")
+        self.refresh(layout=True)
+
+    def rows(self, width: int) -> list[list[Cell]]:
+        """The text as rows of cells for a width, kept until either changes."""
+        source: Answer | str = self.face.answer if self.face.answer is not None else self.face.text
+        if self._wrapped_for[1] != width or self._wrapped_for[0] is not source:
+            cells = answer_cells(source) if isinstance(source, Answer) else plain_cells(source)
+            self._rows, self._wrapped_for = wrap(cells, max(1, width)), (source, width)
+        return self._rows
+
+    def _after(self) -> tuple[str, str]:
+        """What stands below the text, and its component class."""
+        answer = self.face.answer
+        if answer is None:
+            return "", ""
+        if answer.error:
+            return f"✗ {answer.error}", "strip--error"
+        said = [_ENDINGS.get(answer.reason or "", ""), answer.note, self.face.hint]
+        return " · ".join(part for part in said if part), "strip--dim"
+
+    def _after_rows(self, width: int) -> list[list[Cell]]:
+        text, _ = self._after()
+        return wrap(plain_cells(text), max(1, width)) if text else []
+
+    def get_content_height(self, container: object, viewport: object, width: int) -> int:
+        """Title, text, a glyph row beneath each text row where there is no colour, and what is said after it."""
+        return 1 + len(self.rows(width)) * (2 if self._has_glyphs() else 1) + len(self._after_rows(width))
+
+    def _has_glyphs(self) -> bool:
+        lens = self.face.lens
+        # Stages have their letters also where there are colours: nobody has to know the hues by heart.
+        return lens is not None and self.face.answer is not None and (self.face.glyphs or lens.kind == "stages")
+
+    # --------------------------------------------------------------------------------------------------------- drawing
+
+    def render_line(self, y: int) -> Strip:
+        """One line: the title, text or glyphs, or what is said after the answer."""
+        width, base = self.content_size.width, self.rich_style
+        if y == 0:
+            name = "strip--chosen" if self.face.selected else "strip--title"
+            return Strip([Segment(clipped(self.face.title, width), base + self._style(name))]).adjust_cell_length(
+                width, base
+            )
+        rows, step = self.rows(width), 2 if self._has_glyphs() else 1
+        line, part = divmod(y - 1, step)
+        if line < len(rows):
+            segments = self._glyph_segments(rows[line], base) if part else self._text_segments(rows[line], base)
+            if not part and line == len(rows) - 1 and self.face.running:
+                segments = [*segments, Segment("▌", base + self._style("strip--chosen"))]
+        else:
+            _, name = self._after()
+            after, at = self._after_rows(width), y - 1 - len(rows) * step
+            segments = (
+                [Segment("".join(cell.text for cell in after[at]), base + self._style(name))] if at < len(after) else []
+            )
+        return Strip(segments).adjust_cell_length(width, base)
+
+    def _style(self, name: str) -> Style:
+        return self.get_component_rich_style(name, partial=True)
+
+    def _text_segments(self, row: list[Cell], base: Style) -> list[Segment]:
+        return [Segment(text, self._token_style(token, lead, base)) for token, lead, text in _runs(row)]
+
+    def _token_style(self, token: int | None, lead: bool, base: Style) -> Style:
+        if token is None:
+            return base + self._style("strip--join")
+        if lead:
+            return base
+        ground = self._tint(token)
+        style = base + Style(bgcolor=ground, color=ink(ground)) if ground and not self.face.glyphs else base
+        if token == self.cursor:
+            return base + self._style("strip--cursor") if self.has_focus else style + Style(underline=True, bold=True)
+        return style
+
+    def _tint(self, token: int) -> str | None:
+        number = self._number(token)
+        if number is None or self.face.lens is None or self.face.answer is None or _neutral(self.face.lens, number):
+            return None
+        return tint(self.face.lens, self.face.answer.tokens[token], self.face.middle)
+
+    def _number(self, token: int) -> float | None:
+        answer, lens = self.face.answer, self.face.lens
+        return value(lens, answer.tokens[token]) if answer is not None and lens is not None else None
+
+    def _glyph_segments(self, row: list[Cell], base: Style) -> list[Segment]:
+        segments = []
+        for token, lead, _ in _runs(row):
+            width = sum(cell.width for cell in row if cell.token == token and cell.lead == lead)
+            segments.append(Segment(" " * width if token is None or lead else self._mark(token, width), base))
+        return segments
+
+    def _mark(self, token: int, width: int) -> str:
+        """What stands beneath a token: a block for its value, or the letter of its stage with as much block as there is effect."""
+        number, lens, answer = self._number(token), self.face.lens, self.face.answer
+        if number is None or lens is None or answer is None:
+            return " " * width
+        if lens.kind == "stages":
+            return letter(lens, answer.tokens[token]) + glyph(lens, number) * (width - 1)
+        return glyph(lens, number) * width
+
+    # ---------------------------------------------------------------------------------------------------------- cursor
+
+    def point(self, index: int | None) -> None:
+        """Put the cursor on a token, tell the screen and bring the line into view."""
+        answer = self.face.answer
+        if answer is None or not answer.tokens:
+            return
+        self.cursor = None if index is None else max(0, min(index, len(answer.tokens) - 1))
+        self.post_message(TokenPointed(self.column, self.cursor))
+        self.refresh()
+        self._reveal()
+
+    def _reveal(self) -> None:
+        """Scroll the line under the cursor into view."""
+        place = self._place()
+        scroller = next((node for node in self.ancestors if isinstance(node, ScrollableContainer)), None)
+        if place is not None and scroller is not None:
+            step = 2 if self._has_glyphs() else 1
+            top = self.region.y - scroller.region.y + scroller.scroll_offset.y
+            scroller.scroll_to_region(Region(0, top + place[0] * step, 1, 1 + step), animate=False, force=True)
+
+    def _place(self) -> tuple[int, int] | None:
+        """Row and middle column (in cells) of the token under the cursor."""
+        for number, row in enumerate(self.rows(self.content_size.width)):
+            at, spots = 0, []
+            for cell in row:
+                if cell.token == self.cursor and not cell.lead:
+                    spots.append(at)
+                at += cell.width
+            if spots:
+                return number, spots[len(spots) // 2]
+        return None
+
+    def token_at(self, x: int, y: int) -> int | None:
+        """The token at a place within the content, in cells."""
+        rows, step = self.rows(self.content_size.width), 2 if self._has_glyphs() else 1
+        line = (y - 1) // step
+        if y < 1 or not 0 <= line < len(rows):
+            return None
+        at = 0
+        for cell in rows[line]:
+            if at <= x < at + cell.width:
+                return cell.token
+            at += cell.width
+        return None
+
+    def action_move(self, by: int) -> None:
+        """Go to the token before or after."""
+        self.point((self.cursor if self.cursor is not None else -1) + by)
+
+    def action_line(self, by: int) -> None:
+        """Go to the nearest token of the line above or below; beyond the last line, on to the next column."""
+        place = self._place()
+        if place is None:
+            self.point(0)
+            return
+        rows = self.rows(self.content_size.width)
+        line = place[0] + by
+        while 0 <= line < len(rows):
+            at, found = 0, []
+            for cell in rows[line]:
+                if cell.token is not None and not cell.lead:
+                    found.append((abs(at - place[1]), cell.token))
+                at += cell.width
+            if found:
+                self.point(min(found)[1])
+                return
+            line += by
+        if by > 0:
+            self.screen.focus_next(AnswerStrip)
+        else:
+            self.screen.focus_previous(AnswerStrip)
+
+    def action_edge(self, at: int) -> None:
+        """Go to the first or the last token."""
+        if self.face.answer is not None:
+            self.point(at if at >= 0 else len(self.face.answer.tokens) + at)
+
+    def action_instead(self) -> None:
+        """Choose among the alternatives of the token under the cursor."""
+        if self.cursor is None:
+            self.point(0)
+        self.post_message(AlternativesWanted(self.column))
+
+    def action_lens(self, index: int) -> None:
+        """Colour by the lens at this place."""
+        self.post_message(LensChosen(index))
+
+    def action_checkpoint(self) -> None:
+        """Choose another checkpoint for this column."""
+        self.post_message(CheckpointWanted(self.column))
+
+    def action_close(self) -> None:
+        """Close this column."""
+        self.post_message(CloseWanted(self.column))
+
+    def on_focus(self) -> None:
+        """The focused column is the selected one; its cursor starts at the first token."""
+        self.post_message(ColumnChosen(self.column))
+        self.point(self.cursor if self.cursor is not None else 0)
+
+    def on_click(self, event: Click) -> None:
+        """A click on the title asks for another checkpoint, a click on a token puts the cursor there."""
+        self.post_message(ColumnChosen(self.column))
+        at = event.get_content_offset(self)
+        if at is None or self.face.answer is None:
+            return
+        token = self.token_at(at.x, at.y)
+        if token is not None:
+            self.point(token)
+        elif at.y == 0:
+            self.post_message(CheckpointWanted(self.column))
+
+    def on_mouse_move(self, event: MouseMove) -> None:
+        """The token under the mouse is explained while it is there."""
+        at = event.get_content_offset(self)
+        token = self.token_at(at.x, at.y) if at is not None else None
+        if token is not None:
+            self.post_message(TokenPointed(self.column, token))
+
+    def on_leave(self, event: Leave) -> None:
+        """Back to the token under the cursor."""
+        if self.cursor is not None:
+            self.post_message(TokenPointed(self.column, self.cursor))
+
+
+def _runs(row: list[Cell]) -> list[tuple[int | None, bool, str]]:
+    """Neighbouring cells of one token (its leading space apart) as (token, leading, text)."""
+    runs: list[tuple[int | None, bool, str]] = []
+    for cell in row:
+        if runs and runs[-1][:2] == (cell.token, cell.lead):
+            runs[-1] = (cell.token, cell.lead, runs[-1][2] + cell.text)
+        else:
+            runs.append((cell.token, cell.lead, cell.text))
+    return runs
+
+
+def _neutral(lens: Lens, number: float) -> bool:
+    """Whether a signed value is so near the middle that it has no colour worth the name."""
+    return lens.kind == "signed" and abs(level(lens, number) - 0.5) < _NEUTRAL
