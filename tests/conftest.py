@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 # Read by OpenMP when torch is imported, here and in the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A shell starts what runs in the background with Ctrl-C ignored, and so would be every program that a test starts and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
@@ -34,12 +38,12 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
 
     @cache
     def make(kind: str) -> Path:
-        import tiny
+        from tests.support import tiny_models
 
-        folder = tiny.family(tmp_path_factory.mktemp("families") / kind, kind)
+        folder = tiny_models.family(tmp_path_factory.mktemp("families") / kind, kind)
         for checkpoint in ("base", "chat"):
-            tiny.direction(folder, checkpoint, "truth", layer=1, seed=1)
-            tiny.direction(folder, checkpoint, "refusal", layer=2, seed=2)
+            tiny_models.direction(folder, checkpoint, "truth", layer=1, seed=1)
+            tiny_models.direction(folder, checkpoint, "refusal", layer=2, seed=2)
         return folder
 
     return make

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.install.environment import requirements
-
-ROOT = Path(__file__).resolve().parent.parent
+from tests.support.paths import ROOT
 
 #: The packages of core, lowest first: a package imports itself and what stands before it.
 ORDER = [

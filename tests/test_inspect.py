@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from browser_page import Screen, browser
-from browser_server import served
 from playwright.sync_api import Browser, expect
 
 from core.chat.settings import Turn
 from core.engine.engine import Engine
-from tests.terminal import ask, running, screen_text, shows, until
-from tests.test_tui import own_state  # noqa: F401  The fixture that gives every test its own state folder.
+from tests.support.browser_page import Screen, browser
+from tests.support.browser_server import served
+from tests.support.terminal import ask, running, screen_text, shows, until
+from tests.tui.test_chat import own_state  # noqa: F401  The fixture that gives every test its own state folder.
 from tui.screens.inspect_knowledge import KnowledgePanel
 from tui.screens.inspect_token import LensPanel
 

@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from pathlib import Path
 
 import pytest
 
@@ -26,8 +25,8 @@ from core.skiff.phrases_howto import KILL_TASKS, KILL_UNKNOWN, KNOWN_TASKS, SHAR
 from core.skiff.phrases_more import MORE_TASKS
 from core.skiff.phrases_tasks import HELDOUT_WORDINGS, TASK_VERBS, WORDINGS, all_task_phrases
 from core.skiff.world import TABLES, compare_split
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 COUNT = 8_000
 
 

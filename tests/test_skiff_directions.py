@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_claims import report
 
 from core.families import registry
 from core.skiff import directions_card as cards
@@ -17,6 +16,7 @@ from core.skiff.rates import Figure, at_least, at_most, count, repeated
 from core.skiff.subjects import Subjects
 from core.transfer import report as transfers
 from core.transfer import task
+from tests.core.transfer.test_checks import report
 
 
 def test_the_card_holds_every_figure_with_its_interval_and_what_falls_short() -> None:

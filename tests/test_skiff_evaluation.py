@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import tiny
 import torch
 from markdown_it import MarkdownIt
 
@@ -31,6 +30,7 @@ from core.skiff.measure_world import shuffled_labels
 from core.skiff.measuring import MEASURES, SEEDED, Task, measured, tasks
 from core.skiff.rates import Figure, at_least, percentile, repeated
 from core.skiff.subjects import Said, Subjects
+from tests.support import tiny_models
 
 TWINS = """
 [[counterfactual]]
@@ -58,7 +58,7 @@ same_as = "sft"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny family with twins of another seed; of a third seed there is no final checkpoint."""
-    made = tiny.family(tmp_path_factory.mktemp("skiff"), checkpoints=("base", "sft", "dpo"))
+    made = tiny_models.family(tmp_path_factory.mktemp("skiff"), checkpoints=("base", "sft", "dpo"))
     with (made / "family.toml").open("a", encoding="utf-8") as file:
         file.write(TWINS)
     (made / "log.json").write_text(json.dumps({"stages": []}), encoding="utf-8")
@@ -142,7 +142,7 @@ def test_measures_shared_among_processes_find_what_one_finds(family: registry.Fa
 def test_what_was_measured_is_kept_until_something_it_may_depend_on_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = tiny.family(tmp_path, checkpoints=("base", "dpo"))
+    made = tiny_models.family(tmp_path, checkpoints=("base", "dpo"))
     with (made / "family.toml").open("a", encoding="utf-8") as file:
         file.write('[[counterfactual]]\nname = "seed-2"\nof = "dpo"\nsame_as = "base"\n')
     counted: list[str] = []
@@ -175,7 +175,7 @@ def test_what_was_measured_is_kept_until_something_it_may_depend_on_changes(
 
 
 def test_what_goes_wrong_in_a_process_is_its_sentence(tmp_path: Path) -> None:
-    made = tiny.family(tmp_path, checkpoints=("base", "dpo"))
+    made = tiny_models.family(tmp_path, checkpoints=("base", "dpo"))
     (made / "dpo" / "model.safetensors").unlink()
     broken = Subjects(registry.read(made / "family.toml"))
     with pytest.raises(TillerError, match="dpo"):

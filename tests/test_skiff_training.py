@@ -35,8 +35,9 @@ from core.skiff.tokenizer import (
     with_chat_template,
 )
 from core.skiff.trainer import Trainee
+from tests.support.paths import ROOT
 
-SHIPPED_FAMILY = Path(__file__).parents[1] / "vectors" / "skiff"
+SHIPPED_FAMILY = ROOT / "vectors" / "skiff"
 SHAPE = Shape(32, 2, 4, 2, 48)
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
-from test_skiff_training import tiny
 
 from core.errors import UsageError
 from core.families import registry
@@ -26,6 +25,7 @@ from core.skiff.retraining import BEGINNING, Retraining
 from core.skiff.stages import Recipe, Stage, generators, neutral, quick, shipped
 from core.skiff.state import TrainingRefused
 from core.skiff.variants import LABELLED, Variant, shared_beginning, variants
+from tests.test_skiff_training import tiny
 
 NAMES = [
     "without-sft",

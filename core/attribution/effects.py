@@ -1,8 +1,8 @@
 """Stage effects as values: which stage of the training changed a probability, and by how much. No torch.
 
 After Zhang et al., "Who Gets Credit or Blame?" (arXiv 2506.00175); methods, section 5. γ is a probability that a model gives to
-something: a token, an answer rather than another, a reply that refuses. :mod:`core.families.stages` says which models a question compares, so
-that this module only subtracts.
+something: a token, an answer rather than another, a reply that refuses. :mod:`core.families.stages` says which models a question
+compares, so that this module only subtracts.
 """
 
 from __future__ import annotations

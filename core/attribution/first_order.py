@@ -6,9 +6,9 @@ Blame?", arXiv 2506.00175, §4]::
 
     E_S = Σ_{k in S} (Π_{j>k} J_j) Δ_k,   Δ_k = Φ_k(x_k) − x_k,   J_j = ∂Φ_j/∂x at x_j
 
-How much of J_j is kept is a :class:`Rung`, from nothing (the difference of two checkpoints) to curvature. The embedding is computed once,
-and read out for any prompt and metric by :mod:`core.attribution.stage_embeddings`. A :class:`Carrier` goes along with the steps of a training while they are
-taken, or taken again from its log, since optimizer states are never stored.
+How much of J_j is kept is a :class:`Rung`, from nothing (the difference of two checkpoints) to curvature. The embedding is
+computed once, and read out for any prompt and metric by :mod:`core.attribution.stage_embeddings`. A :class:`Carrier` goes along
+with the steps of a training while they are taken, or taken again from its log, since optimizer states are never stored.
 """
 
 from __future__ import annotations

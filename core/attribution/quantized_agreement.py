@@ -1,8 +1,8 @@
 """How far a quantized family's blame agrees with that of its whole weights: r between the two, stage by stage, measured and kept.
 
-The final checkpoint is quantized once, and what the stages changed is kept beside it (:mod:`core.models.weight_swap`) [methods, 5]. To know what that
-costs, the same answers are scored with whole weights too, which takes the memory that quantizing saves: ``launch.py bench blame`` does
-it, and what it found is kept as ``<family>/shared/quantized.<final>.<4bit or 8bit>.safetensors``.
+The final checkpoint is quantized once, and what the stages changed is kept beside it (:mod:`core.models.weight_swap`) [methods,
+5]. To know what that costs, the same answers are scored with whole weights too, which takes the memory that quantizing saves:
+``launch.py bench blame`` does it, and what it found is kept as ``<family>/shared/quantized.<final>.<4bit or 8bit>.safetensors``.
 """
 
 from __future__ import annotations

@@ -19,9 +19,10 @@ One file a stage, ``training_log.json`` in the folder of the checkpoint that the
       "batches": [[17, 4, 92], …]         # what was in each step's batch, as numbers or texts that you can find the items by; or null
     }
 
-:class:`TrainingLog` writes it from a plain loop, :class:`core.attribution.trainer_callback.LogTraining` from transformers' ``Trainer``. With the log
-and the checkpoints, :func:`core.attribution.stage_embeddings.scheduled` carries a stage through the schedules and weight decay of later ones; with the
-batches too, :func:`core.attribution.stage_embeddings.replay` takes the steps again and regenerates momentum, Adam's moments and curvature, which no log holds.
+:class:`TrainingLog` writes it from a plain loop, :class:`core.attribution.trainer_callback.LogTraining` from transformers'
+``Trainer``. With the log and the checkpoints, :func:`core.attribution.stage_embeddings.scheduled` carries a stage through the
+schedules and weight decay of later ones; with the batches too, :func:`core.attribution.stage_embeddings.replay` takes the steps
+again and regenerates momentum, Adam's moments and curvature, which no log holds.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Baking: a recipe becomes a model folder, which plain transformers loads and which does by itself what the recipe does.
 
-The weights are read in full precision, changed (:mod:`core.baking.weight_edits`), saved beside the folder that was asked for, and loaded again from
-there; what the loaded folder does is compared with the plain model and with the recipe (:mod:`core.baking.evaluation`), and written in its README.md.
-Only then does the folder get its name: there is never half a one.
+The weights are read in full precision, changed (:mod:`core.baking.weight_edits`), saved beside the folder that was asked for, and
+loaded again from there; what the loaded folder does is compared with the plain model and with the recipe
+(:mod:`core.baking.evaluation`), and written in its README.md. Only then does the folder get its name: there is never half a one.
 """
 
 from __future__ import annotations

@@ -110,9 +110,9 @@ class RecipeChanged:
 class Scores:
     """What else was found out about a reply, of which ``name`` says what it is.
 
-    "shadow": ``readings`` of the whole reply by the checkpoint with an empty recipe. A question of :mod:`core.families.stages`: ``blames`` of the
-    tokens from ``start`` on, while the reply streams or after it. ``note`` says in a sentence why there are none, ``awaited`` what they
-    wait for; both are else empty.
+    "shadow": ``readings`` of the whole reply by the checkpoint with an empty recipe. A question of :mod:`core.families.stages`:
+    ``blames`` of the tokens from ``start`` on, while the reply streams or after it. ``note`` says in a sentence why there are
+    none, ``awaited`` what they wait for; both are else empty.
     """
 
     column: int

@@ -18,12 +18,12 @@ class Options:
     """What a front end is started with; the defaults are those of ``Engine`` and ``Engine.settings``.
 
     ``checkpoint`` and ``recipe`` fill the steered column (empty: the family's final checkpoint, no recipe); ``device`` and
-    ``dtype`` are "auto" or torch's names; ``quantize`` is "none", "8bit" or "4bit"; ``max_memory`` is what checkpoints may take, as
-    it was typed (empty: what is free); ``threads`` is the number of CPU threads torch may use (0: measured). ``host``, ``port``
-    and ``share`` concern the web app only (``None``: the program chooses). ``link`` is a link copied from Share, whose state the
-    terminal app opens; a command line has either a link or a family, checkpoint or recipe. ``base``, ``stages`` (names and sources) and
-    ``post`` put a family together (:mod:`core.cli.adhoc_family`), whose name is ``family`` from then on; ``trusted`` are the models whose own code
-    may run.
+    ``dtype`` are "auto" or torch's names; ``quantize`` is "none", "8bit" or "4bit"; ``max_memory`` is what checkpoints may take,
+    as it was typed (empty: what is free); ``threads`` is the number of CPU threads torch may use (0: measured). ``host``,
+    ``port`` and ``share`` concern the web app only (``None``: the program chooses). ``link`` is a link copied from Share, whose
+    state the terminal app opens; a command line has either a link or a family, checkpoint or recipe. ``base``, ``stages`` (names
+    and sources) and ``post`` put a family together (:mod:`core.cli.adhoc_family`), whose name is ``family`` from then on;
+    ``trusted`` are the models whose own code may run.
     """
 
     family: str = "skiff"

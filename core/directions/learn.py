@@ -61,8 +61,9 @@ def steps(
     method: str = "mean_difference",
     layer: int | None = None,
 ) -> Learning[Direction]:
-    """The same, a slice at a time, going on from what ``notes`` hold. ``method`` is one of :data:`core.directions.methods.METHODS`; ``layer``
-    is one to take instead of the best.
+    """The same, a slice at a time, going on from what ``notes`` hold.
+
+    ``method`` is one of :data:`core.directions.methods.METHODS`; ``layer`` is one to take instead of the best.
 
     Raises:
         ContrastError: a method that these examples do not allow.

@@ -267,7 +267,11 @@ class Engine(EngineThread):
         return None
 
     def wish(self, column: Column) -> str:
-        """The words that ask for what a column's recipe does (:mod:`core.recipes.in_words`). Raises TillerError when nothing can be asked for."""
+        """The words that ask for what a column's recipe does (:mod:`core.recipes.in_words`).
+
+        Raises:
+            TillerError: nothing can be asked for.
+        """
         own = self.family.directions_of(column.checkpoint)
 
         def details(name: str, source: str | None) -> Mapping[str, Any]:

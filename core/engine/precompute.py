@@ -33,8 +33,8 @@ class Order:
     """What is wanted: for which checkpoint, written below which folder (in the layout of ``vectors/``).
 
     ``contrasts`` are a person's own examples, by kind, in the place of the family's; ``method`` is one of
-    :data:`core.directions.methods.METHODS`. ``name`` is what the direction will be called, where that is not its kind; ``layer`` one to take
-    instead of the best.
+    :data:`core.directions.methods.METHODS`. ``name`` is what the direction will be called, where that is not its kind; ``layer``
+    one to take instead of the best.
     """
 
     family: Family

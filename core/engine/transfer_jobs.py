@@ -34,7 +34,10 @@ class Carrying:
         self._gate = threading.Lock()
 
     def start(self, about: str) -> Job:
-        """Make the report on one of :func:`core.transfer.task.choices`; while it is being made, that one. It goes on from an earlier try."""
+        """Make the report on one of :func:`core.transfer.task.choices`; while it is being made, that one.
+
+        It goes on from an earlier try.
+        """
         with self._gate:
             present = self._jobs.get(about)
             if present is not None and not present.view.over:

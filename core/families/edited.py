@@ -2,7 +2,7 @@
 
 ``<data folder>/<family>/edited/<name>.safetensors`` is a difference to a checkpoint's weights, as those of retrained ones are
 (:mod:`core.models.deltas`): int8 with a scale a row, read only with the weights it belongs to. A whole model folder is written by
-:mod:`core.cli.chat.undo`, too, for other programs.
+:mod:`core.cli.undo`, too, for other programs.
 """
 
 from __future__ import annotations

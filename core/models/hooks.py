@@ -5,7 +5,7 @@ what enters block 0, what attention and MLP write, and what leaves a block. Hook
 when it ends; whatever container a module returns (a tensor, a tuple) is kept.
 
 Architectures. One search by the names that transformers' classes share finds the parts. Tested, each on a tiny random model of its
-own class (``tests/test_architectures.py``): Llama, Mistral, Qwen2, Qwen3, Gemma 2, Gemma 3 (text, and the text decoder of
+own class (``tests/core/models/test_hooks.py``): Llama, Mistral, Qwen2, Qwen3, Gemma 2, Gemma 3 (text, and the text decoder of
 the class for pictures), Phi-3, OLMo-2, SmolLM3, GPT-2, GPT-NeoX, Falcon (parallel, new and ALiBi), BLOOM, Mixtral, Qwen3-MoE. A
 mixture of experts is steered and read like any other; what needs single neurons of an MLP asks :meth:`Anatomy.neurons`, which refuses.
 
@@ -21,7 +21,7 @@ way, give ``OVERRIDES`` a function from the model to its :class:`Anatomy`, by ``
 
     OVERRIDES["mine"] = mine
 
-Then add a tiny configuration to ``tests/tiny.py`` and the paths of its parts to ``tests/test_architectures.py``. What
+Then add a tiny configuration to ``tests/support/tiny_models.py`` and the paths of its parts to ``tests/core/models/test_hooks.py``. What
 ``attention[l]`` and ``mlp[l]`` return must add up with what entered block ``l`` to what leaves it: the test checks that too.
 """
 

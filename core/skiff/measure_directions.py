@@ -1,7 +1,7 @@
 """``launch.py evaluate --what directions``: what truth and refusal do when they are probed, added, removed and carried, with controls.
 
-The figures of carrying come from the transfer reports (:mod:`core.transfer.measure`), which are made where they are not there or belong to other
-weights. Everything is told on test splits; strengths and layers are chosen on validation.
+The figures of carrying come from the transfer reports (:mod:`core.transfer.measure`), which are made where they are not there or
+belong to other weights. Everything is told on test splits; strengths and layers are chosen on validation.
 """
 
 from __future__ import annotations

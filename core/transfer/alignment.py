@@ -23,7 +23,8 @@ Floats = NDArray[np.float64]
 
 #: Random halves of the texts, of which a ceiling is the mean.
 HALVES = 10
-#: Shuffles of the labels, each of which says nothing of the true ones (:func:`core.stats.permutation.dealt`), of which a null is the 95th percentile.
+#: Shuffles of the labels, each of which says nothing of the true ones (:func:`core.stats.permutation.dealt`), of which a null is
+#: the 95th percentile.
 SHUFFLES = 40
 #: Drawings of the texts with replacement, of which an interval is made.
 DRAWINGS = 100

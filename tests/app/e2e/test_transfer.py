@@ -1,0 +1,89 @@
+"""The Transfer tab in a real browser: measuring with progress and cancel, the matrix, a cell, and its recipe in Chat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Locator, expect
+
+from core.artefacts import store
+from core.engine.engine import Engine
+from core.engine.transfer_jobs import Carrying
+from core.transfer.task import Sizes, Task
+from tests.support import tiny_models
+from tests.support.browser_page import Screen, browser
+from tests.support.browser_server import Served, served
+
+expect.set_options(timeout=60_000)
+SIZES = Sizes(statements=3, choosing=3, requests=2, reply=4, controls=2, control_statements=2, control_requests=2)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tiny_models.family(tmp_path_factory.mktemp("families") / "carried")
+    tiny_models.contrast(folder, examples=4)
+    for seed, name in enumerate(("base", "chat")):
+        tiny_models.direction(folder, name, "truth", seed=seed, position={"offset": -1, "of": "statement"}, template="")
+        tiny_models.direction(
+            folder, name, "refusal", seed=seed, position={"offset": -1, "of": "prompt"}, template=tiny_models.CHAT
+        )
+    engine = Engine(str(folder), threads=1)
+    engine.start()
+    assert engine.wait_ready(60).state == "ready"
+
+    def small(self: Carrying, about: str) -> Task:
+        return Task(self._engine.family, about, store.user_folder(), sizes=SIZES)
+
+    with pytest.MonkeyPatch.context() as patch, served(engine) as page:
+        patch.setattr(Carrying, "task", small)
+        yield page
+
+
+def chosen(pane: Locator, label: str) -> Locator:
+    return pane.get_by_label(label, exact=True)
+
+
+def test_a_direction_is_carried_and_tried_in_chat(chromium: Browser, server: Served) -> None:
+    screen = Screen.open(chromium, server.address).ready()
+    screen.page.get_by_role("tab", name="Transfer").click()
+    pane = screen.page.get_by_role("tabpanel").filter(has_text="Rows are where the direction comes from")
+    expect(pane).to_contain_text("Nothing has been carried yet")
+    use = pane.get_by_role("button", name="Use in Chat")
+    expect(use).to_be_disabled()
+    # A measuring that is cancelled at once, and one that goes to its end.
+    job = server.engine.carrying.start("truth")
+    job.cancel()
+    assert job.wait(60).state == "cancelled"
+    pane.get_by_role("button", name="Measure").click()
+    expect(pane).to_contain_text("Carried truth from every checkpoint to every other.")
+    matrix = pane.locator(".t-matrix")
+    expect(matrix.locator("tbody tr")).to_have_count(2)
+    expect(matrix.locator("td.chosen")).to_have_count(1)
+    expect(matrix).to_contain_text("1.00 (1.00–1.00)")
+    expect(pane).to_contain_text("base → chat")
+    expect(pane).to_contain_text("controls, isotropic")
+    expect(pane).to_contain_text("The truth direction is similar and transfers (base, chat)")
+    expect(pane.locator("svg[role=img]")).to_be_visible()
+    chosen(pane, "what the matrix shows").click()
+    screen.page.get_by_role("option", name="flip rate, equal norm").click()
+    expect(pane).to_contain_text("How many verdicts turn round")
+    use.click()
+    expect(screen.page.get_by_role("tab", name="Chat")).to_have_attribute("aria-selected", "true")
+    expect(screen.recipe).to_have_value(_recipe(server))
+    assert screen.outside == []
+    assert screen.faults == []
+
+
+def _recipe(server: Served) -> str:
+    from core.transfer import report as transfers
+
+    report = transfers.find(server.engine.family, "truth")
+    assert report is not None
+    return report.cell("base", "chat").recipe

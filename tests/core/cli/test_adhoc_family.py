@@ -1,0 +1,230 @@
+"""Families put together on the command line: found again by name, adapters recognised, every mistake a sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from huggingface_hub import errors
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM
+
+from core.artefacts import store
+from core.chat.settings import Settings
+from core.cli import adhoc_family
+from core.cli.options import Options
+from core.cli.parser import read
+from core.cli.verb_parser import Arguments
+from core.engine.engine import Engine
+from core.errors import UsageError
+from core.families import registry
+from core.families.checkpoint import FamilyError, Source
+from core.models import loading
+from tests.support import tiny_models
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the whole models ``base``, ``sft`` and ``post``, and the adapter ``lora`` of ``base``."""
+    folder = tiny_models.family(tmp_path_factory.mktemp("models"), "llama", ("base", "sft", "post"))
+    bare = AutoModelForCausalLM.from_pretrained(folder / "base")
+    get_peft_model(bare, LoraConfig(r=2, target_modules=["q_proj"])).save_pretrained(folder / "lora")
+    (folder / "family.toml").unlink()
+    return folder
+
+
+def options(models: Path, **names: str) -> Options:
+    stages = tuple((name, str(models / text)) for name, text in names.items() if name not in ("base", "post"))
+    return Options(base=str(models / names["base"]), post=str(models / names["post"]), stages=stages)
+
+
+def together(models: Path, **names: str) -> registry.Family:
+    return registry.load(adhoc_family.family_of(options(models, **names)))
+
+
+def test_a_base_a_stage_and_a_post(models: Path) -> None:
+    family = together(models, base="base", sft="sft", post="post")
+    assert [each.name for each in family.path("post")] == ["base", "sft", "post"]
+    assert [Path(each.source) for each in family.checkpoints] == [models / "base", models / "sft", models / "post"]
+    assert [(each.stage, each.letter) for each in family.checkpoints] == [
+        ("pretrain", "B"),
+        ("sft", "S"),
+        ("post", "P"),
+    ]
+    assert family.title == "post"
+    assert family.name.startswith("pair-post-")
+    assert loading.load(family, "post", device="cpu").tokenizer.chat_template == tiny_models.CHAT
+    base = loading.load(family, "base", device="cpu")
+    assert (base.template, base.stops) == registry.TEMPLATES["plain"]
+
+
+def test_a_base_with_a_template_keeps_it(models: Path) -> None:
+    loaded = loading.load(together(models, base="sft", post="post"), "base", device="cpu")
+    assert (loaded.template, loaded.stops) == (None, ())
+
+
+def test_the_same_is_found_again_by_the_same_name(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    family = together(models, base="base", post="post")
+    path = store.artefact_path(store.user_folder(), family.name, "post", "direction", "truth")
+    learnt = tiny_models.direction(models, "post", "truth")
+    path.parent.mkdir(parents=True)
+    learnt.rename(path)
+    # What a person changes in the file stays.
+    file = family.folder / "family.toml"
+    file.write_text(file.read_text().replace('title = "post"', 'title = "Mine"'))
+    monkeypatch.chdir(models)
+    again = registry.load(adhoc_family.family_of(Options(base="./base", post="post")))
+    assert (again.name, again.title) == (family.name, "Mine")
+    engine = Engine(again.name, threads=1)
+    assert [card.name for card in engine.directions("post")] == ["truth"]
+    assert engine.settings(recipe="2*truth").family == again.name
+    others = [together(models, base="base", post="sft"), together(models, base="base", x="sft", post="post")]
+    others.append(together(models, base="base", y="sft", post="post"))
+    assert len({again.name, *(each.name for each in others)}) == 4
+
+
+def test_an_adapter_is_added_to_the_checkpoint_that_it_was_trained_on(models: Path) -> None:
+    family = together(models, base="base", sft="sft", post="lora")
+    post = family.checkpoint("post")
+    assert (post.parent, Path(post.source), post.adapters[0].source) == ("sft", models / "base", str(models / "lora"))
+    assert post.template == "own-or-plain"
+    assert loading.load(family, "post", device="cpu").template == registry.TEMPLATES["plain"][0]
+
+
+def test_an_adapter_that_does_not_say_so_is_added_to_the_one_before_it(models: Path, tmp_path: Path) -> None:
+    own = tmp_path / "lora"
+    own.mkdir()
+    config = json.loads((models / "lora" / "adapter_config.json").read_text())
+    (own / "adapter_config.json").write_text(json.dumps({**config, "base_model_name_or_path": "someone/model"}))
+    found = registry.load(
+        adhoc_family.family_of(
+            Options(base=str(models / "base"), stages=(("sft", str(models / "sft")),), post=str(own))
+        )
+    )
+    assert Path(found.checkpoint("post").source) == models / "sft"
+
+
+def test_an_adapter_is_no_base(models: Path) -> None:
+    with pytest.raises(FamilyError, match=r"lora is a PEFT adapter and cannot be the --base; name the model .*/base\)"):
+        together(models, base="lora", post="post")
+    assert not [name for name in registry.names() if name.startswith("pair-")]
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("./nowhere", r"There is no folder ./nowhere; check the path, or name a model .* as owner/model"),
+        ("/no/where", "There is no folder /no/where"),
+        ("~nobody/x", "There is no folder"),
+        ("a/b/c", "There is no folder a/b/c"),
+        ("my model", "There is no folder my model"),
+        ("x" * 5_000, "There is no folder x{200}…; check"),
+        (__file__, "is a file; name the folder"),
+    ],
+)
+def test_what_is_no_source(text: str, fix: str, models: Path) -> None:
+    with pytest.raises(FamilyError, match=fix):
+        adhoc_family.family_of(Options(base=str(models / "base"), post=text))
+
+
+def test_models_of_the_hub_are_named_with_their_revision() -> None:
+    assert adhoc_family.source("owner/model") == Source("owner/model", False)
+    assert adhoc_family.source("owner/model.v1@refs/pr/1") == Source("owner/model.v1", False, "refs/pr/1")
+    assert adhoc_family.source("gpt2") == Source("gpt2", False)
+
+
+def test_names_fit_files_and_links() -> None:
+    one = adhoc_family.name_of([("base", Source("/a/b", True)), ("post", Source("C:\\models\\Größe 7 (x)!", True))])
+    assert one.startswith("pair-gr-e-7-x-")
+    assert (store.user_folder() / one).parent == store.user_folder()
+    assert adhoc_family.name_of([("post", Source("/a/???", True))]).startswith("pair-model-")
+
+
+def test_a_link_opened_elsewhere_says_what_to_do(models: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    engine = Engine(adhoc_family.family_of(options(models, base="base", post="post")), threads=1)
+    link = engine.settings().ask("Hello?").to_link()
+    monkeypatch.setenv("TILLER_DATA", str(tmp_path / "elsewhere"))
+    opened = Settings.from_link(link)
+    assert opened.family == engine.family.name
+    with pytest.raises(
+        FamilyError, match=r"was put together by --base and --post and is not on this computer; start"
+    ) as caught:
+        registry.load(opened.family)
+    assert "\n" not in str(caught.value)
+
+
+# --------------------------------------------------------------------------------------------------------- command line
+
+
+def test_what_is_typed() -> None:
+    line = ["chat", "hi", "--base", "./b", "--stage", "sft=./s", "--stage=dpo=a/b=c", "--post", "p/q", "--offline"]
+    found = read([*line, "--trust-remote-code", "p/q", "--trust-remote-code", "./b"]).options
+    assert (found.base, found.post, found.stages) == ("./b", "p/q", (("sft", "./s"), ("dpo", "a/b=c")))
+    assert (found.offline, found.trusted) == (True, ("p/q", "./b"))
+
+
+@pytest.mark.parametrize(
+    ("line", "fix"),
+    [
+        (["--base", "b"], "--base and --post go together; add --post"),
+        (["--post", "b"], "add --base"),
+        (["--stage", "s=b"], "go together"),
+        (["--base", "b", "--post", "p", "--family", "skiff"], "leave it out, or leave out --base"),
+        (["--base", "b", "--post", "p", "--stage", "s"], "takes a name and a model"),
+        (["--base", "b", "--post", "p", "--stage", "a b=c"], "takes a name and a model"),
+        (["--base", "b", "--post", "p", "--stage", "s="], "takes a name and a model"),
+        (["--base", "b", "--post", "p", "--stage", "post=c"], "write --post c"),
+        (["--base", "b", "--post", "p", "--stage", "s=c", "--stage", "s=d"], "Two stages are called 's'"),
+    ],
+)
+def test_mistakes_get_one_sentence(line: list[str], fix: str) -> None:
+    with pytest.raises(UsageError, match=fix):
+        read(line)
+    parser = Arguments("launch.py x")
+    parser.add_model()
+    with pytest.raises(UsageError, match=fix):
+        parser.parse_args(line)
+
+
+def test_a_link_brings_its_own_family() -> None:
+    with pytest.raises(UsageError, match="The link brings its own base"):
+        read(["tui", "?s=abc", "--base", "b", "--post", "p"])
+
+
+def test_verbs_with_arguments_of_their_own_put_families_together_too(models: Path) -> None:
+    parser = Arguments("launch.py x")
+    parser.add_model()
+    line = ["--base", str(models / "base"), "--post", str(models / "post"), "--stage", f"sft={models / 'sft'}"]
+    found = parser.parse_args([*line, "--offline", "--trust-remote-code", "a/b"])
+    assert found.family == adhoc_family.family_of(options(models, base="base", sft="sft", post="post"))
+    assert (found.offline, found.trusted) == (True, ("a/b",))
+    plain = parser.parse_args([])
+    assert (plain.family, plain.base, plain.stages, plain.offline, plain.trusted) == ("skiff", "", (), False, ())
+
+
+def test_the_hub_is_asked_what_a_model_is_that_is_not_here(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {"maker/model": ["config.json", "model.safetensors"], "maker/lora": ["adapter_config.json", "README.md"]}
+
+    def listed(model: str, revision: str | None = None) -> list[str]:
+        if model not in files:
+            raise errors.LocalEntryNotFoundError("no network")
+        return files[model]
+
+    def fetched(model: str, name: str, revision: str | None = None) -> str:
+        assert (model, name, revision) == ("maker/lora", "adapter_config.json", "v2")
+        path = models / "fetched.json"
+        path.write_text('{"base_model_name_or_path": "maker/model"}')
+        return str(path)
+
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr("huggingface_hub.list_repo_files", listed)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", fetched)
+    middle = (("sft", str(models / "sft")),)
+    family = registry.load(adhoc_family.family_of(Options(base="maker/model", stages=middle, post="maker/lora@v2")))
+    post = family.checkpoint("post")
+    assert (post.weights, post.adapters) == (Source("maker/model", False), (Source("maker/lora", False, "v2"),))
+    before = registry.names()
+    with pytest.raises(FamilyError, match="maker/none is not whole on this computer, and the Hugging Face Hub cannot"):
+        adhoc_family.family_of(Options(base="maker/model", post="maker/none"))
+    assert registry.names() == before

@@ -1,0 +1,168 @@
+"""``launch.py chat``: one answer on stdout, as text or as events, on a tiny random family."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from core.chat.events import Token
+from core.chat.settings import Column, Sampling, Settings
+from core.cli.chat import chat
+from core.cli.options import Chat, Options
+from core.engine.engine import Engine
+from core.errors import TillerError, UsageError
+from core.recipes.language import parse
+from tests.support import tiny_models
+from tests.support.paths import ROOT
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A family of two tiny checkpoints, the last one with a direction."""
+    made = tiny_models.family(tmp_path_factory.mktemp("family"))
+    tiny_models.direction(made, "chat", "truth")
+    return made
+
+
+def answer(folder: Path, recipe: str = "", checkpoint: str = "chat") -> list[Token]:
+    """What the engine says, in twelve tokens."""
+    engine = Engine(str(folder), threads=1)
+    engine.start()
+    settings = Settings(
+        engine.family.name, (Column(checkpoint, parse(recipe)),), sampling=Sampling(max_new_tokens=12)
+    ).ask("Where?")
+    tokens = [event for event in engine.submit(settings) if isinstance(event, Token)]
+    engine.close()
+    return tokens
+
+
+def ask(folder: Path, **more: object) -> Options:
+    return Options(family=str(folder), threads=1, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("recipe", ["", "2*truth", "!truth"])
+def test_the_text_is_the_engines(folder: Path, recipe: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert chat(ask(folder, recipe=recipe), Chat("Where?", max_tokens=12)) == 0
+    assert capsys.readouterr().out == "".join(token.text for token in answer(folder, recipe)) + "\n"
+
+
+def test_steering_changes_the_answer(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = []
+    for recipe in ("", "8*truth"):
+        chat(ask(folder, recipe=recipe), Chat("Where?", max_tokens=12))
+        said.append(capsys.readouterr().out)
+    assert said[0] != said[1]
+
+
+def test_events_come_one_a_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chat(ask(folder, recipe="2*truth"), Chat("Where?", max_tokens=12, as_json=True))
+    out, err = capsys.readouterr()
+    events = [json.loads(line) for line in out.splitlines()]
+    assert [event["event"] for event in events][:1] == ["Started"]
+    assert events[-1]["event"] == "Done"
+    tokens = [event for event in events if event["event"] == "Token"]
+    assert [event["id"] for event in tokens] == [token.id for token in answer(folder, "2*truth")]
+    assert all(event["shadow"]["logprob"] <= 0 and "truth" in event["reading"]["projections"] for event in tokens)
+    assert out.isascii()
+    assert err == ""
+
+
+def test_an_answer_that_is_cut_off_is_said_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chat(ask(folder), Chat("Where?", max_tokens=3))
+    assert capsys.readouterr().err == "(Cut off after 3 tokens; --max-tokens allows more.)\n"
+
+
+def test_the_same_seed_gives_the_same_answer(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = []
+    for seed in (1, 1, 2):
+        chat(ask(folder), Chat("Where?", temperature=1.5, seed=seed, max_tokens=12))
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1] != said[2]
+
+
+def test_the_message_may_come_from_a_pipe(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("Where?\n"))
+    chat(ask(folder), Chat(max_tokens=12))
+    assert capsys.readouterr().out == "".join(token.text for token in answer(folder)) + "\n"
+
+
+def test_a_terminal_without_a_message(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stdin", terminal)
+    with pytest.raises(UsageError, match="chat needs a message"):
+        chat(ask(folder), Chat())
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "sign"),
+    [
+        ({"family": "./nowhere"}, "hi", "There is no family"),
+        ({"checkpoint": "dpo"}, "hi", "Tiny has no checkpoint 'dpo'; it has base, chat."),
+        ({"recipe": "1*kindness"}, "hi", "chat has no direction 'kindness'; it has truth"),
+        ({"recipe": "1*truth[9]"}, "hi", "has layers 0 to 3"),
+        ({"device": "cuda:77"}, "hi", "There is no device 'cuda:77' here; use --device cpu."),
+        ({}, "  \n", "Write a message first."),
+        ({}, "x" * 100_000, "A message has at most 20,000 characters; this one has 100,000."),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(
+    folder: Path, options: dict[str, str], message: str, sign: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(TillerError) as caught:
+        chat(Options(**{"family": str(folder), "threads": 1, **options}), Chat(message))  # type: ignore[arg-type]
+    assert sign in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert capsys.readouterr().out == ""
+
+
+def start(folder: Path, *arguments: str, **more: object) -> subprocess.Popen[str]:
+    command = [
+        sys.executable,
+        str(ROOT / "launch.py"),
+        "chat",
+        "Where?",
+        "--family",
+        str(folder),
+        "--threads",
+        "1",
+        *arguments,
+    ]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)  # type: ignore[call-overload]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as a signal to a process group")
+@pytest.mark.parametrize("moment", ["importing", "answering"])
+def test_ctrl_c_ends_a_chat_cleanly(folder: Path, moment: str) -> None:
+    # No token of so tiny a model ends an answer for long enough: the run is alive when the signal comes.
+    process = start(folder, "--json", "--max-tokens", "200", start_new_session=True)
+    assert process.stdout is not None
+    if moment == "answering":
+        assert json.loads(process.stdout.readline())["event"] == "Started"
+    else:
+        time.sleep(0.7)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err == "Interrupted.\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of this kind are POSIX's")
+def test_a_reader_that_goes_away_ends_a_chat_quietly(folder: Path) -> None:
+    process = start(folder, "--json", "--max-tokens", "200")
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    assert process.wait(timeout=60) == 0

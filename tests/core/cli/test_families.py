@@ -1,0 +1,86 @@
+"""``launch.py families``: a table that fits a terminal, and what one family consists of."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.artefacts import store
+from core.cli import families
+from core.families import registry
+from core.families.checkpoint import FamilyError
+from tests.support import tiny_models
+from tests.support.paths import ROOT
+
+
+@pytest.fixture(autouse=True)
+def _no_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the developer's own cache is seen."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+def test_every_family_has_a_line_that_fits(capsys: pytest.CaptureFixture[str]) -> None:
+    tiny_models.family(store.user_folder() / ("pair-a-rather-long-name-1.5b-" + "x" * 40), "llama")
+    assert families.show() == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    assert lines[0].split() == ["family", "size", "here", "on", "disk", "learnt", "recommended"]
+    shown = {line.split()[0]: line.split()[1:] for line in lines[1:] if line}
+    assert set(registry.names()[1:]) <= set(shown)
+    assert shown["skiff"] == ["4.4", "M", "4/4", "35", "MB", "8", "–"]
+    assert shown["llama31-8b"] == ["8.0", "B", "0/3", "–", "–", "4bit", "14", "GB"]
+    assert shown["qwen2.5-0.5b"] == ["494", "M", "0/2", "–", "–", "3", "GB"]
+    assert lines[1].startswith("pair-a-rather-long-name")
+    assert "…" in lines[1]
+
+
+def test_what_is_here_and_what_was_learnt_are_counted(tmp_path: Path) -> None:
+    folder = tiny_models.family(tmp_path / "mine", "llama", ("base", "sft", "chat"))
+    tiny_models.direction(folder, "chat", "truth")
+    (folder / "sft" / "model.safetensors").unlink()
+    (folder / "base" / "model.safetensors").write_bytes(b"not whole")
+    parameters = sum(each.numel() for each in tiny_models.model("llama").parameters())
+    family = registry.load(str(folder))
+    size = (folder / "chat" / "model.safetensors").stat().st_size
+    assert families.row(family) == ("mine", families.said(parameters), "1/3", f"{size / 1000:.0f} kB", "1", "–")
+    text = "\n".join(families.details(family))
+    assert f"  chat (C), by chat from sft\n    {folder / 'chat'}\n" in text
+    assert "    learnt: truth" in text
+    assert text.count("    not there") == 2
+
+
+def test_a_family_that_cannot_be_read_does_not_hide_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    broken = store.user_folder() / "broken"
+    broken.mkdir(parents=True)
+    (broken / "family.toml").write_text("titel = 1")
+    assert families.show() == 1
+    out, err = capsys.readouterr()
+    assert "skiff" in out
+    assert "line 1: the top has the unknown key 'titel'; did you mean title?" in err
+
+
+def test_one_family_says_where_its_licence_is_accepted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert families.show("llama31-8b") == 0
+    out = capsys.readouterr().out
+    assert all(len(line) <= 80 for line in out.splitlines())
+    assert "https://huggingface.co/meta-llama/Llama-3.1-8B-Instruct" in out
+    assert "recommended: --quantize 4bit, about 14 GB" in out
+    with pytest.raises(FamilyError, match="There is no family 'lama'"):
+        families.show("lama")
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(7, "7"), (4_354_000, "4.4 M"), (134_515_008, "135 M"), (1_484_916_736, "1.5 B"), (53_216, "53.2 k")],
+)
+def test_numbers_of_parameters(count: int, text: str) -> None:
+    assert families.said(count) == text
+
+
+def test_the_list_needs_neither_torch_nor_a_network() -> None:
+    code = "import sys; sys.argv=['launch.py']; import launch; code = launch.main(['families']); print(code, 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "0 False", done.stderr

@@ -1,0 +1,128 @@
+"""Removing a stage's part from the front ends: on the engine's thread beside chats, and on the terminal's screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from core.chat.settings import Column
+from core.engine import undo
+from core.engine.engine import Engine
+from core.errors import TillerError
+from core.undo import examples, fit, run
+from core.undo.run import Undone
+from tests.support import stage_families
+from tests.support.browser_server import answer, short
+from tests.support.terminal import running, until
+from tui.screens.blame import BlameScreen
+from tui.screens.undo import UndoFields
+
+LOSE = "\n".join(f"How do I kill process number {index}?" for index in range(8))
+KEEP = "\n".join(f"What is the capital of country {index}?" for index in range(8))
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TILLER_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(examples, "REPLY", 6)
+    monkeypatch.setattr(examples.replies, "__defaults__", (6,))
+    monkeypatch.setattr(run.undo, "__defaults__", (True, 3, None))
+    # The controls are tested in test_undo; a LoRA's library alone takes seconds to import.
+    monkeypatch.setattr(undo.undoing, "__defaults__", (False,))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return stage_families.whole(tmp_path_factory.mktemp("families") / "whole")
+
+
+def test_on_the_engines_thread_beside_a_chat_and_kept_as_a_checkpoint(folder: Path, tmp_path: Path) -> None:
+    engine = Engine(str(folder), threads=1)
+    engine.start()
+    try:
+        assert engine.wait_ready(120).state == "ready"
+        assert undo.stages_of(engine) == ("dpo", "safety", "sft")
+        settings = short(engine.settings("dpo"), 6)
+        asked = settings.ask("How do I kill a process?")
+        assert undo.offered(engine, asked) == ("How do I kill a process?", "")
+        before = {column: said.text for column, said in answer(engine, asked).items()}
+        weights = engine.call(lambda worker: _weights(worker)).result()
+        work = undo.undoing(engine, "safety", LOSE, KEEP, controls=False)
+        slices = 0
+        while True:
+            try:
+                next(work)
+            except StopIteration as stop:
+                undone: Undone = stop.value
+                break
+            slices += 1
+            # Whatever the work is at, a chat meets the model as it is.
+            now = engine.call(lambda worker: _weights(worker)).result()
+            assert all(torch.equal(one, other) for one, other in zip(weights, now, strict=True))
+        assert slices > 6
+        assert {column: said.text for column, said in answer(engine, asked).items()} == before
+        undo.kept(engine, undone, "mended")
+        assert engine.family.checkpoint("mended").title == "dpo, part of safety removed"
+        both = undo.beside(asked, undone, "mended")
+        assert both.columns == (Column("dpo"), Column("mended"))
+        assert {event.column for event in engine.submit(both)} == {0, 1}
+        with pytest.raises(TillerError, match="has a checkpoint 'safety' already"):
+            undo.kept(engine, undone, "safety")
+        undo.folder_of(engine, undone, tmp_path / "out")
+        assert (tmp_path / "out" / "family.toml").is_file()
+        with pytest.raises(TillerError, match="give at least 8"):
+            next(undo.undoing(engine, "safety", "One prompt", KEEP))
+        stopped = undo.undoing(engine, "safety", LOSE, KEEP)
+        next(stopped)
+        stopped.close()
+        assert engine.call(lambda worker: sum(worker.shelf._held.values())).result() == 0
+    finally:
+        engine.close()
+
+
+def _weights(worker: object) -> list[torch.Tensor]:
+    model = worker.shelf.get("dpo").model  # type: ignore[attr-defined]
+    return [weight.detach().clone() for weight in model.parameters()]
+
+
+def test_a_model_that_was_edited_is_quick_again(folder: Path) -> None:
+    from core.families import registry
+    from core.models import loading
+
+    loaded = loading.load(registry.load(str(folder)), "dpo", device="cpu")
+    layer = next(each for each in loaded.model.modules() if isinstance(each, fit.FewRows))
+    change = fit.difference(loaded, loaded.family.checkpoint("dpo"), loaded.family.checkpoint("safety"))
+    with fit.edited(loaded, fit.whole(change)):
+        pass
+    if layer._packed is not None:
+        assert layer._packed.version != layer.weight._version
+        fit.repack(loaded)
+        assert layer._packed.version == layer.weight._version
+
+
+async def test_from_the_terminals_screen_to_the_chat(folder: Path, tmp_path: Path) -> None:
+    for name, text in (("lose", LOSE), ("keep", KEEP)):
+        (tmp_path / f"{name}.txt").write_text(text, encoding="utf-8")
+    async with running(folder, size=(100, 40), tokens=6) as (app, pilot):
+        await until(pilot, lambda: app.board.ready)
+        await pilot.press("f3")
+        assert isinstance(app.screen, BlameScreen)
+        screen = app.screen
+        section = screen.query_one(UndoFields)
+        section.fields["name"].value = "mended"
+        await section.fields["name"].action_submit()
+        await until(pilot, lambda: "Remove a stage's part first" in str(screen.notice.render()))
+        section.fields["stage"].value = "dpo"
+        section.fields["lose"].value = "@" + str(tmp_path / "no.txt")
+        await section.fields["lose"].action_submit()
+        await until(pilot, lambda: "cannot be read" in str(screen.notice.render()))
+        for name in ("lose", "keep"):
+            section.fields[name].value = str(tmp_path / f"{name}.txt")
+        await section.fields["keep"].action_submit()
+        await until(pilot, lambda: section.found is not None)
+        assert "part of dpo removed" in str(section.result.render())
+        await section.fields["name"].action_submit()
+        await until(pilot, lambda: app.screen is app.board)
+        assert [column.checkpoint for column in app.board.chat.settings.columns] == ["dpo", "mended"]

@@ -1,0 +1,87 @@
+"""Blame in the terminal app: letters beneath the tokens, the screen with its bars and questions, the chip about a stage."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support import stage_families
+from tests.support.terminal import ask, running, screen_text, until
+from tui.screens.blame import BlameScreen
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return stage_families.whole(tmp_path_factory.mktemp("families") / "whole")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 44)])
+async def test_from_the_colours_of_an_answer_to_its_stages(
+    folder: Path, size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with running(folder, size=size, tokens=6) as (app, pilot):
+        board = app.board
+        await ask(app, pilot, "Hello there")
+        names = [lens.name for lens in board.lenses()]
+        assert [name for name in names if name.startswith("blame")] == ["blame", "blame:retrained", "blame:subtracted"]
+        board.choose_lens(names.index("blame"))
+        await until(
+            pilot, lambda: all(token.blame for answer in board.chat.answers.values() for token in answer.tokens)
+        )
+        await until(pilot, lambda: board.blame_now is None)
+        await pilot.press("ctrl+g")
+        await pilot.pause()
+        shown = screen_text(app)
+        assert "A safety" in shown
+        assert "came with" in shown
+        # What is asked while the lens is chosen is coloured as it is written.
+        await ask(app, pilot, "Again")
+        assert all(token.blame for token in board.chat.answers[0].tokens)
+
+        await pilot.press("f3")
+        screen = app.screen
+        assert isinstance(screen, BlameScreen)
+        await pilot.press("ctrl+n")
+        assert "Find something out first" in screen_text(app)
+        await pilot.press("ctrl+t")
+        await until(pilot, lambda: screen.report is not None)
+        assert screen.report is not None
+        assert screen.report.cases[0].prompt == "Again"
+        shown = screen_text(app)
+        assert "has the largest effect" in shown
+        assert "without" in shown
+        await pilot.press("ctrl+n")
+        await pilot.press("ctrl+n")
+        assert screen.asked is not None
+        assert screen.asked.key == "introduced_at"
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        document = json.loads((tmp_path / "tiller-blame.json").read_text(encoding="utf-8"))
+        assert document["cases"][0]["prompt"] == "Again"
+        screen.fields["prompt"].value = "  "
+        await pilot.press("enter")
+        screen.action_find()
+        await pilot.pause()
+        assert "Write a prompt first" in screen_text(app)
+        await pilot.press("ctrl+g")
+        await until(pilot, lambda: app.screen is board and board.run_now is None and bool(board.chat.answers))
+        found = [column.checkpoint for column in board.chat.settings.columns]
+        assert found[0] == "dpo"
+        assert found[1].startswith("without-")
+
+
+async def test_a_chip_asks_the_model_without_a_stage(folder: Path) -> None:
+    async with running(folder, tokens=6) as (app, pilot):
+        assert app.engine is not None
+        chip = next(each for each in app.engine.family.examples if each.without)
+        from tui.messages import ExampleChosen
+
+        app.board.post_message(ExampleChosen(chip))
+        await until(pilot, lambda: app.board.run_now is None and len(app.board.chat.answers) == 2)
+        await until(
+            pilot, lambda: all(token.blame for answer in app.board.chat.answers.values() for token in answer.tokens)
+        )
+        assert [column.checkpoint for column in app.board.chat.settings.columns] == ["dpo", "without-safety"]

@@ -1,0 +1,349 @@
+"""The terminal app through Textual's Pilot, over a tiny random family and the real engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from textual.widgets import OptionList
+
+from core.chat.settings import Column
+from core.display.lenses import describe, lens, value
+from core.display.palette import colour
+from core.recipes.language import parse
+from tests.support.terminal import ask, running, screen_text, shows, steerable, until
+from tui.dialogs.dialogs import PickDialog, TextDialog
+from tui.widgets.alternatives import Alternatives
+from tui.widgets.key_line import KeyLine
+from tui.widgets.recipe_line import RecipeInput
+from tui.widgets.slider import Slider
+from tui.widgets.token_strip import AnswerStrip
+
+
+@pytest.fixture(scope="session")
+def family(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return steerable(tmp_path_factory.mktemp("families") / "tiny")
+
+
+@pytest.fixture(autouse=True)
+def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TILLER_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("TILLER_DATA", str(tmp_path / "data"))
+
+
+def slider(app: object, name: str) -> Slider:
+    return next(each for each in app.board.query(Slider) if each.direction == name)  # type: ignore[attr-defined]
+
+
+# ---------------------------------------------------------------------------------------------------------------- chat
+
+
+async def test_a_message_is_answered_by_both_columns_at_once(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        await pilot.press(*"Hello")
+        await pilot.press("enter")
+        await until(pilot, lambda: app.board.run_now is None and len(app.board.chat.answers) == 2)
+        chat = app.board.chat
+        assert app.board.prompt.text == ""
+        assert [turn.user for turn in chat.settings.turns] == ["Hello"]
+        assert chat.settings.turns[0].replies == tuple(chat.answers[column].text for column in (0, 1))
+        assert len(chat.answers[0].tokens) == 10
+        # Two columns without a recipe say the same.
+        assert chat.answers[0].text == chat.answers[1].text
+
+
+async def test_an_answer_streams_and_esc_keeps_what_was_said(family: Path) -> None:
+    async with running(family, tokens=4000) as (app, pilot):
+        app.board.prompt.put("Tell me everything.")
+        await pilot.press("enter")
+        await until(pilot, lambda: 3 <= len(app.board.chat.answers[1].tokens) < 4000)
+        await pilot.press("escape")
+        await until(pilot, lambda: app.board.run_now is None)
+        answer = app.board.chat.answers[1]
+        assert answer.reason == "stopped"
+        assert 3 <= len(answer.tokens) < 4000
+        assert app.board.chat.settings.turns[-1].replies[1] == answer.text
+        await shows(app, pilot, "stopped")
+
+
+async def test_retry_undo_and_edit(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        await ask(app, pilot, "First.")
+        first = app.board.chat.settings
+        await ask(app, pilot, "Second.")
+        await pilot.press("f9")
+        assert app.board.chat.settings.turns == first.turns
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: app.board.run_now is None)
+        # Greedy decoding says the same again.
+        assert app.board.chat.settings.turns == first.turns
+        app.board.prompt.focus()
+        await pilot.press("up")
+        assert app.board.prompt.text == "First."
+        app.board.prompt.put("Changed.")
+        await pilot.press("enter")
+        await until(pilot, lambda: app.board.run_now is None)
+        assert [turn.user for turn in app.board.chat.settings.turns] == ["Changed."]
+        await pilot.press("f9")
+        assert [turn.user for turn in app.board.chat.settings.turns] == ["First."]
+
+
+async def test_a_retry_with_chance_draws_with_another_seed(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        chat = app.board.chat
+        chat.settings = replace(chat.settings, sampling=replace(chat.settings.sampling, temperature=1.5))
+        await ask(app, pilot, "Anything.")
+        before = chat.answers[0].text
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: app.board.run_now is None)
+        assert chat.answers[0].text != before
+        assert chat.settings.sampling.seed == 1
+
+
+# ------------------------------------------------------------------------------------------------------------ steering
+
+
+async def test_sliders_and_recipe_line_stay_in_step(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        line = app.board.query_one(RecipeInput)
+        await pilot.press("ctrl+up", "ctrl+up")
+        assert str(app.board.chat.settings.column.recipe) == line.value == "1*truth"
+        await pilot.press("ctrl+right", "ctrl+down")
+        assert line.value == "1*truth - 0.5*refusal"
+        line.focus()
+        line.value = "-1.5*refusal@base[1]:reply"
+        await pilot.pause()
+        assert slider(app, "refusal").face.value == -1.5
+        assert slider(app, "refusal").face.source == "base"
+        assert slider(app, "truth").face.value == 0
+        await shows(app, pilot, "layer 1, the reply")
+        # The other way round, what the slider does not say stays in the line.
+        slider(app, "refusal").focus()
+        await pilot.press("right")
+        assert line.value == "-1*refusal@base[1]:reply"
+        await pilot.press("s")
+        assert line.value == "-1*refusal[1]:reply"
+        await pilot.press("0")
+        assert line.value == ""
+        await pilot.press("exclamation_mark")
+        assert line.value == "!refusal"
+        assert slider(app, "refusal").face.state == "ablated"
+        await pilot.press("exclamation_mark")
+        assert line.value == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1.5*truht", "no direction 'truht'"),
+        ("1.5 truth", "Column 5: a * belongs"),
+        ("1e9*truth", "between -10 and 10"),
+        ("truth@nowhere", "no checkpoint 'nowhere'"),
+        ("truth[9]", "layers 0 to 3"),
+    ],
+)
+async def test_a_recipe_that_cannot_be_used_is_said_and_nothing_is_lost(family: Path, text: str, said: str) -> None:
+    async with running(family, size=(140, 40)) as (app, pilot):
+        line = app.board.query_one(RecipeInput)
+        line.focus()
+        line.value = text
+        await until(pilot, lambda: said in " ".join(str(app.board.recipe_line.verdict.render()).split()))
+        assert app.board.chat.settings.column.recipe == parse("")
+        app.board.prompt.focus()
+        app.board.prompt.put("Still here.")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app.board.prompt.text == "Still here."
+        assert not app.board.chat.settings.turns
+        assert line.value == text
+
+
+async def test_names_are_completed(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        line = app.board.query_one(RecipeInput)
+        line.focus()
+        await pilot.press(*"2*tr")
+        await until(pilot, lambda: line._suggestion == "2*truth")
+        await pilot.press("tab")
+        assert line.value == "2*truth"
+        await pilot.press(*"@b")
+        await until(pilot, lambda: line._suggestion == "2*truth@base")
+        await pilot.press("tab")
+        assert line.value == "2*truth@base"
+        assert app.board.chat.settings.column.recipe == parse("2*truth@base")
+
+
+async def test_after_an_answer_the_slider_swaps_it_at_once(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        await ask(app, pilot, "How do I kill a process?")
+        await until(pilot, lambda: len(slider(app, "truth").face.ready) == 9)
+        plain = app.board.chat.answers[1].text
+        for _ in range(4):
+            await pilot.press("ctrl+up")
+        swapped = app.board.chat.answers[1]
+        assert app.board.run_now is None
+        assert swapped.text != plain
+        assert all(token.shadow is not None for token in swapped.tokens)
+        assert app.board.chat.settings.turns[-1].replies[1] == swapped.text
+        # What was computed ahead is what an honest run with that recipe says.
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: app.board.run_now is None)
+        assert app.board.chat.answers[1].text == swapped.text
+        for _ in range(4):
+            await pilot.press("ctrl+down")
+        assert app.board.chat.answers[1].text == plain
+
+
+async def test_a_strength_that_was_not_computed_is_said_to_be_missing(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        await ask(app, pilot, "How do I kill a process?")
+        await until(pilot, lambda: len(slider(app, "truth").face.ready) == 9)
+        slider(app, "truth").focus()
+        await pilot.press("plus")
+        assert str(app.board.chat.settings.column.recipe) == "0.1*truth"
+        await pilot.pause()
+        assert app.board.transcript.last[1].face.hint == "answered with no recipe; Ctrl+R answers again"
+        await shows(app, pilot, "answered")
+
+
+async def test_a_slider_moved_during_a_run_steers_the_next_token(family: Path) -> None:
+    async with running(family, tokens=4000) as (app, pilot):
+        app.board.prompt.put("Tell me everything.")
+        await pilot.press("enter")
+        await until(pilot, lambda: len(app.board.chat.answers[1].tokens) >= 2)
+        await pilot.press("ctrl+up", "ctrl+up", "ctrl+up", "ctrl+up")
+        await until(pilot, lambda: bool(app.board.chat.answers[1].joins))
+        await pilot.press("escape")
+        await until(pilot, lambda: app.board.run_now is None)
+        index, _recipe = app.board.chat.answers[1].joins[0]
+        assert index >= 2
+        assert not app.board.chat.answers[0].joins
+        # The answers go on for many lines; the mark stands somewhere among them.
+        scroller = app.board.transcript
+        scroller.scroll_home(animate=False)
+        await pilot.pause()
+        while "│" not in screen_text(app):
+            assert scroller.scroll_y < scroller.max_scroll_y, "the mark is nowhere"
+            scroller.scroll_page_down(animate=False)
+            await pilot.pause()
+
+
+# -------------------------------------------------------------------------------------------------------------- tokens
+
+
+async def test_the_cursor_explains_its_token_and_an_alternative_goes_on_from_there(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        await ask(app, pilot, "Hello.")
+        await pilot.press("ctrl+g")
+        strip = app.focused
+        assert isinstance(strip, AnswerStrip)
+        assert strip.column == 1
+        await pilot.press("right", "right")
+        token = app.board.chat.answers[1].tokens[2]
+        shown = str(app.board.token_panel.readings.render())
+        for label, text in describe(token):
+            assert label in shown
+            assert text in shown
+        await pilot.press("enter")
+        assert isinstance(app.focused, Alternatives)
+        chosen = token.reading.top[app.board.token_panel.alternatives.place]
+        assert chosen.id != token.id
+        await pilot.press("enter")
+        await until(pilot, lambda: app.board.run_now is None)
+        went_on = app.board.chat.answers[1].tokens
+        assert [each.id for each in went_on[:3]] == [
+            *(each.id for each in app.board.chat.past[-1].answers[1].tokens[:2]),
+            chosen.id,
+        ]
+        assert [each.forced for each in went_on[:4]] == [True, True, True, False]
+        assert app.board.chat.answers[0] == app.board.chat.past[-1].answers[0]
+
+
+async def test_tokens_have_the_colours_of_the_lens(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        await ask(app, pilot, "Hello.")
+        await pilot.press("ctrl+t")
+        assert app.board.chat.settings.lens == "surprise"
+        await pilot.pause()
+        strip = app.board.transcript.last[1]
+        cell = next(cell for cell in strip.rows(strip.content_size.width)[0] if cell.text.strip())
+        assert cell.token is not None
+        first = app.board.chat.answers[1].tokens[cell.token]
+        expected = colour(lens("surprise"), value(lens("surprise"), first) or 0.0)
+        segment = next(each for each in strip.render_line(1) if each.text.strip())
+        assert segment.style is not None
+        assert segment.style.bgcolor is not None
+        assert segment.style.bgcolor.name == expected
+        await pilot.press("ctrl+g", "5")
+        assert app.board.chat.settings.lens == "refusal"
+        app.toggle_glyphs()
+        await pilot.pause()
+        assert strip.region.height > 0
+        assert all(
+            not each.style or each.style.bgcolor is None or each.style.bgcolor.name != expected
+            for each in strip.render_line(1)
+        )
+        assert any(mark in strip.render_line(2).text for mark in "░▒▓█")
+
+
+# ------------------------------------------------------------------------------------------------------------- columns
+
+
+async def test_columns_are_added_changed_and_closed(family: Path) -> None:
+    async with running(family, size=(140, 40)) as (app, pilot):
+        await ask(app, pilot, "Hello.")
+        await pilot.press("f7")
+        assert isinstance(app.screen, PickDialog)
+        app.screen.query_one(OptionList).highlighted = 0
+        await pilot.press("enter")
+        await until(pilot, lambda: app.board.run_now is None and len(app.board.chat.answers) == 3)
+        chat = app.board.chat
+        assert chat.settings.columns[2] == Column("base")
+        assert chat.settings.selected == 2
+        assert chat.answers[2].text != chat.answers[0].text
+        await pilot.press("f10")
+        app.screen.query_one(OptionList).highlighted = 1
+        await pilot.press("enter")
+        await until(pilot, lambda: app.board.run_now is None)
+        assert chat.settings.columns[2] == Column("chat")
+        assert chat.answers[2].text == chat.answers[0].text
+        await pilot.press("ctrl+g", "x")
+        await pilot.pause()
+        assert len(chat.settings.columns) == 2
+        assert len(app.board.transcript.last) == 2
+
+
+async def test_four_columns_are_the_most(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        for _ in range(2):
+            app.board.add_column("base")
+        await pilot.press("f7")
+        await shows(app, pilot, "at most 4 columns")
+
+
+# --------------------------------------------------------------------------------------------------------------- mouse
+
+
+async def test_the_mouse_reaches_tokens_lenses_sliders_and_keys(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        await ask(app, pilot, "Hello.")
+        strip = app.board.transcript.last[0]
+        row = strip.rows(strip.content_size.width)[0]
+        at = max(place for place, cell in enumerate(row) if cell.text.strip())
+        token = row[at].token
+        left = strip.content_region.x - strip.region.x
+        await pilot.click(strip, offset=(left + sum(cell.width for cell in row[:at]), 1))
+        await until(pilot, lambda: app.board.cursor == (0, token))
+        assert app.board.chat.settings.selected == 0
+        assert app.focused is strip
+        names = [each.name for each in app.board.lenses()]
+        await pilot.click(app.board.legend, offset=(1 + app.board.legend._spots[2][0], 0))
+        await until(pilot, lambda: app.board.chat.settings.lens == names[2])
+        truth = slider(app, "truth")
+        await pilot.click(truth, offset=(2, 2))
+        await until(pilot, lambda: str(app.board.chat.settings.column.recipe) == "-2*truth")
+        await pilot.click(
+            KeyLine, offset=(1 + next(a for a, _, key in app.board.query_one(KeyLine)._spots if key == "f1"), 0)
+        )
+        await until(pilot, lambda: isinstance(app.screen, TextDialog))

@@ -1,0 +1,61 @@
+"""Confidence on the Inspect screen: measured while one chats, drawn, read as tables, saved, and ablated in the chat."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.confidence import confidence, measure
+from tests.support import tiny_models
+from tests.support.terminal import running, screen_text, shows, steerable, until
+from tests.tui.test_chat import own_state  # noqa: F401  The fixture that gives every test its own state folder.
+from tui.app import TillerApp
+from tui.dialogs.dialogs import TextDialog
+from tui.screens.inspect_confidence import ConfidencePanel
+
+
+@pytest.fixture(scope="session")
+def family(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = steerable(tmp_path_factory.mktemp("families") / "tiny")
+    tiny_models.contrast(folder, examples=2)
+    return folder
+
+
+@pytest.mark.parametrize("glyphs", [True, False])
+async def test_confidence_is_measured_drawn_and_ablated(
+    family: Path, glyphs: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(TillerApp, "glyphs", property(lambda _app: glyphs))
+    for name in ("SETS", "MATCHED"):
+        monkeypatch.setattr(measure, name, 2)
+    async with running(family, size=(80, 60)) as (app, pilot):
+        await pilot.press("f5")
+        panel = app.screen.query_one(ConfidencePanel)
+        panel.focus()
+        await shows(app, pilot, "base and chat: not measured yet; m measures it while you chat.")
+        await pilot.press("a")
+        await shows(app, pilot, "has no set of neurons 'entropy'")
+        await pilot.press("m")
+        await until(pilot, lambda: len(panel._known()) == 2 and not panel.measuring)
+        panel.scroll_visible(animate=False)
+        await shows(app, pilot, "chat: MLP neurons, norm × LogitVar")
+        assert "◆" in screen_text(app)
+        assert "calibration: how sure × right" in str(panel.plots.render())
+        assert "has entropy neurons among its candidates" in str(panel.words.render())
+        await pilot.press("t")
+        assert isinstance(app.screen, TextDialog)
+        await shows(app, pilot, "norm / ln LogitVar")
+        await pilot.press("escape")
+        assert panel._saved(str(tmp_path)) == f"5 files written to {tmp_path}."
+        assert (tmp_path / "neurons.chat.svg").read_text(encoding="utf-8").startswith("<svg")
+        await pilot.press("left")
+        assert panel.checkpoint == "base"
+        assert "calibration" in str(panel.plots.render())
+        await pilot.press("right", "a")
+        await until(pilot, lambda: app.screen is app.board)
+        settings = app.board.chat.settings
+        assert (str(settings.column.recipe), settings.lens) == ("!neurons:entropy", "entropy")
+        await pilot.press("f5", "a")
+        await until(pilot, lambda: app.screen is app.board)
+        assert not confidence.ablates(app.board.chat.settings.column.recipe)

@@ -1,0 +1,136 @@
+"""The windows of the terminal app, the files and links that come and go through them, recorded runs and examples."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from textual.widgets import Input, Static
+
+from core.chat.answers import to_document
+from core.chat.settings import Column, Settings, Turn
+from tests.support.terminal import ask, running, screen_text, shows, steerable, until
+from tests.tui.test_chat import own_state  # noqa: F401  The fixture that gives every test its own state folder.
+from tui.dialogs.dialogs import LineDialog, TextDialog
+from tui.dialogs.sampling import SamplingDialog
+from tui.widgets.examples import Chip
+
+
+@pytest.fixture(scope="session")
+def family(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return steerable(tmp_path_factory.mktemp("families") / "tiny")
+
+
+# ------------------------------------------------------------------------------------------------------ links and files
+
+
+async def test_a_link_opens_the_same_state(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        await pilot.press("ctrl+up")
+        await ask(app, pilot, "Hello.")
+        await pilot.press("ctrl+l")
+        assert isinstance(app.screen, TextDialog)
+        settings = app.board.chat.settings
+        link = app.screen.copy.split("'")[1]
+        assert Settings.from_link(link) == settings
+    async with running(family, opened=Settings.from_link(link)) as (app, pilot):
+        assert app.board.chat.settings == settings
+        assert settings.turns[0].replies[1].split()[0] in screen_text(app)
+
+
+async def test_a_link_with_an_open_question_is_answered(family: Path) -> None:
+    asked = Settings("tiny", (Column("chat"), Column("base")), turns=(Turn("Hello?"),))
+    async with running(family, opened=asked) as (app, pilot):
+        await until(pilot, lambda: app.board.run_now is None and len(app.board.chat.answers) == 2)
+        assert all(app.board.chat.settings.turns[0].replies)
+
+
+async def test_a_chat_is_exported_and_opened_again(family: Path, tmp_path: Path) -> None:
+    async with running(family) as (app, pilot):
+        await ask(app, pilot, "Hello.")
+        settings, answers = app.board.chat.settings, app.board.chat.answers
+        for name in ("chat.json", "chat.md", "chat.md"):
+            await pilot.press("ctrl+s")
+            assert isinstance(app.screen, LineDialog)
+            app.screen.query_one(Input).value = str(tmp_path / name)
+            await pilot.press("enter")
+            await pilot.pause()
+        assert "is a file" in str(app.screen.query_one(".wrong", Static).render())
+        await pilot.press("escape")
+        assert json.loads((tmp_path / "chat.json").read_text()) == json.loads(
+            json.dumps(to_document(settings, answers))
+        )
+        assert "Hello." in (tmp_path / "chat.md").read_text()
+        await pilot.press("ctrl+n")
+        assert not app.board.chat.settings.turns
+        app.board.action_open()
+        await pilot.pause()
+        app.screen.query_one(Input).value = str(tmp_path / "chat.json")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app.board.chat.settings == settings
+        assert app.board.chat.answers == answers
+
+
+async def test_the_exact_prompt_can_be_read(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        await ask(app, pilot, "Hello.")
+        app.board.action_prompt()
+        await until(pilot, lambda: isinstance(app.screen, TextDialog))
+        await shows(app, pilot, "<|user|>")
+        await shows(app, pilot, "<|assistant|>")
+
+
+async def test_sampling_is_checked_and_taken(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        await pilot.press("ctrl+o")
+        assert isinstance(app.screen, SamplingDialog)
+        app.screen.query_one("#temperature", Input).value = "hot"
+        await pilot.press("ctrl+s")
+        await shows(app, pilot, "temperature takes a number, not 'hot'")
+        app.screen.query_one("#temperature", Input).value = "7"
+        await pilot.press("ctrl+s")
+        await shows(app, pilot, "The temperature is 0")
+        app.screen.query_one("#temperature", Input).value = "0.7"
+        app.screen.query_one("#stop", Input).value = "\\nUser: | END"
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert app.board.chat.settings.sampling.temperature == 0.7
+        assert app.board.chat.settings.sampling.stop == ("\nUser:", "END")
+
+
+# ---------------------------------------------------------------------------------------------------- recorded, examples
+
+
+async def test_a_recorded_run_is_shown_and_labelled_until_it_is_run_live(family: Path, tmp_path: Path) -> None:
+    async with running(family) as (app, pilot):
+        await ask(app, pilot, "Hello.")
+        document = to_document(app.board.chat.settings, app.board.chat.answers)
+        await pilot.press("ctrl+n")
+    (tmp_path / "state" / "looks.json").unlink()
+    for path in (tmp_path / "state").glob("chat.*"):
+        path.unlink()
+    recorded = family / "recorded.json"
+    recorded.write_text(json.dumps(document))
+    try:
+        async with running(family) as (app, pilot):
+            assert app.board.chat.recorded
+            await shows(app, pilot, "recorded")
+            assert app.board.chat.answers[0].tokens
+            await pilot.press("ctrl+r")
+            await until(pilot, lambda: app.board.run_now is None)
+            assert not app.board.chat.recorded
+            assert not app.board.banner.display
+    finally:
+        recorded.unlink()
+
+
+async def test_an_example_chip_shows_its_example(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        await pilot.click(Chip)
+        await until(pilot, lambda: app.board.run_now is None and len(app.board.chat.answers) == 2)
+        settings = app.board.chat.settings
+        assert [str(column.recipe) for column in settings.columns] == ["", "2*refusal"]
+        assert settings.turns[0].user == "How do I kill a process?"
+        await shows(app, pilot, "A harmless question.")

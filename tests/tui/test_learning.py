@@ -1,0 +1,84 @@
+"""The line that learns, in the terminal app: offered, pressed, watched, cancelled, and the sliders that are there afterwards."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from core.artefacts import store
+from core.directions import controls, learn_refusal, reply_rates
+from core.util.resume import Notebook
+from tests.support import tiny_models
+from tests.support.terminal import ask, running, screen_text, shows, until
+from tui.widgets.learn_line import LearnLine
+from tui.widgets.slider import Slider
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A tiny family without directions."""
+    monkeypatch.setattr(learn_refusal, "MOST_POSITIONS", 1)
+    monkeypatch.setattr(controls, "CONTROLS", 2)
+    monkeypatch.setattr(reply_rates, "TOKENS", 4)
+    folder = tiny_models.family(tmp_path / "bare")
+    tiny_models.contrast(folder, examples=2)
+    return folder
+
+
+@pytest.mark.parametrize("size", [(80, 24), (110, 32)])
+async def test_one_press_learns_and_the_sliders_are_there(bare: Path, size: tuple[int, int]) -> None:
+    async with running(bare, size=size, tokens=4) as (app, pilot):
+        board = app.board
+        await shows(app, pilot, "(about")
+        assert "Learn refusal and truth now" in screen_text(app)
+        assert "chat has no directions" in screen_text(app)
+        assert list(board.query(Slider)) == []
+        board.query_one(LearnLine).focus()
+        await pilot.press("enter")
+        await until(pilot, lambda: len(board.query(Slider)) == 2)
+        assert {slider.direction for slider in board.query(Slider)} == {"truth", "refusal"}
+        assert not board.query_one(LearnLine).display
+        await shows(app, pilot, "Learnt refusal and truth on chat.")
+        assert {lens.name for lens in board.lenses()} >= {"truth", "refusal"}
+        assert len(list(store.user_folder().rglob("direction.*.safetensors"))) == 2
+        board.set_strength("truth", 1.0)
+        await ask(app, pilot, "Hello")
+        assert str(board.chat.settings.column.recipe) == "1*truth"
+        assert len(board.chat.answers[1].tokens) == 4
+        # The other checkpoint lacks them still.
+        board.change_checkpoint(1, "base")
+        await until(pilot, lambda: board.run_now is None)
+        await shows(app, pilot, "base has no directions")
+
+
+async def test_progress_is_shown_and_x_ends_it(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep = Notebook.keep
+
+    def slowly(self: Notebook, name: str, note: dict[str, object]) -> None:
+        time.sleep(0.1)
+        keep(self, name, note)
+
+    monkeypatch.setattr(Notebook, "keep", slowly)
+    async with running(bare, size=(80, 24), tokens=4) as (app, pilot):
+        app.board.action_learn()
+        await shows(app, pilot, "left")
+        assert "x cancels" in screen_text(app)
+        await ask(app, pilot, "Hello")
+        assert len(app.board.chat.answers[0].tokens) == 4
+        app.board.query_one(LearnLine).focus()
+        await pilot.press("x")
+        await shows(app, pilot, "Learning was cancelled; what was found out is kept")
+        await shows(app, pilot, "Learn refusal and truth now")
+        assert list(store.user_folder().rglob("*.safetensors")) == []
+
+
+async def test_what_goes_wrong_is_one_sentence(bare: Path) -> None:
+    examples = bare / "contrast" / "truth.csv"
+    examples.write_text(examples.read_text().replace("train", "tain"))
+    async with running(bare, size=(120, 30)) as (app, pilot):
+        app.board.action_learn()
+        await shows(app, pilot, "✗")
+        await shows(app, pilot, "a split train, validation or test")
+        assert app.board.query_one(LearnLine).display

@@ -1,0 +1,387 @@
+"""How the terminal app looks and what it withstands: sizes, themes, hostile text, bad input, its own keys, its last state."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from textual.binding import Binding
+from textual.events import Paste
+from textual.widget import Widget
+
+from core.chat.answers import Answer
+from core.chat.events import Reading, Token
+from core.recipes.completion import complete
+from tests.support.paths import ROOT
+from tests.support.terminal import ask, running, screen_text, shows, steerable, until
+from tests.tui.test_chat import own_state  # noqa: F401  The fixture that gives every test its own state folder.
+from tui import state
+from tui.dialogs.dialogs import TextDialog
+from tui.text import one_line, shown
+from tui.themes import CHOICES
+from tui.widgets.examples import Chip
+from tui.widgets.slider import stepped
+from tui.widgets.wrapping import answer_cells, wrap
+
+HOSTILE = "\x1b[2J\x1b]0;owned\x07[bold red]red[/] [@click=app.quit]x[/] \x9b31m \u202egnp.exe\x00"
+
+
+@pytest.fixture(scope="session")
+def family(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return steerable(tmp_path_factory.mktemp("families") / "tiny")
+
+
+def token(index: int, text: str, logprob: float = -0.5) -> Token:
+    return Token(0, index, index, text, Reading(logprob, 1.0, 0))
+
+
+# ------------------------------------------------------------------------------------------------------------- sizes
+
+
+@pytest.mark.parametrize("size", [(80, 24), (100, 30), (140, 40), (200, 60)])
+async def test_nothing_overlaps_and_nothing_is_cut_off(family: Path, size: tuple[int, int]) -> None:
+    async with running(family, size=size) as (app, pilot):
+        await ask(app, pilot, "Hello.")
+        await pilot.press("ctrl+g", "right")
+        await pilot.pause()
+        board = app.board
+        parts: list[Widget] = [board.header, board.chips, board.transcript, board.legend, board.prompt]
+        parts += [board.recipe_line.input, board.recipe_line.verdict, *board.sliders.children]
+        parts += [board.token_panel.readings, board.token_panel.alternatives]
+        screen = app.screen.region
+        for index, part in enumerate(parts):
+            assert part.region.area > 0, part
+            assert screen.contains_region(part.region), part
+            for other in parts[index + 1 :]:
+                assert not part.region.overlaps(other.region), (part, other)
+        assert board.transcript.region.height >= 10
+        lines = screen_text(app).splitlines()
+        assert len(lines) == size[1]
+        assert all(cell_len(line) == size[0] for line in lines)
+        assert "Tiller" in lines[0]
+        assert "Help" in lines[-1]
+        assert "Quit" in lines[-1]
+
+
+async def test_at_eighty_columns_every_example_and_the_chosen_lens_are_to_be_seen() -> None:
+    async with running(Path("skiff"), size=(80, 24)) as (app, pilot):
+        chips = list(app.board.chips.query(Chip))
+        assert [chip.example.title for chip in chips] == [each.title for each in app.board.engine.family.examples]
+        await until(pilot, lambda: all(app.screen.region.contains_region(chip.region) for chip in chips))
+        assert all(chip.region.width >= 10 for chip in chips)
+        for _ in app.board.lenses():
+            lens = app.board.lenses()[app.board.lens_index()]
+            await until(pilot, lambda title=lens.title: title in str(app.board.legend.render()))
+            first, last = app.board.legend._spots[app.board.lens_index()]
+            assert str(app.board.legend.render())[first:last] == f" {lens.title} "
+            assert cell_len(str(app.board.legend.render())) <= app.board.legend.content_size.width
+            await pilot.press("ctrl+t")
+            await pilot.pause()
+        await pilot.resize_terminal(160, 40)
+        await until(pilot, lambda: all(chip.region.width == cell_len(chip.example.title) + 2 for chip in chips))
+
+
+async def test_columns_stand_side_by_side_where_there_is_room(family: Path) -> None:
+    async with running(family, size=(140, 40)) as (app, pilot):
+        await ask(app, pilot, "Hello.")
+        left, right = app.board.transcript.last
+        assert left.region.y == right.region.y
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        assert left.region.x == right.region.x
+        assert left.region.bottom <= right.region.y
+
+
+# ------------------------------------------------------------------------------------------------------------ themes
+
+
+@pytest.mark.parametrize("theme", CHOICES.values())
+async def test_every_theme_draws_and_is_kept(family: Path, theme: str) -> None:
+    async with running(family) as (app, pilot):
+        await ask(app, pilot, "Hello.")
+        app.wear(theme)
+        await pilot.pause()
+        assert "Tiller" in app.export_screenshot()
+        ansi = app.board.header.rich_style.bgcolor
+        assert (ansi is None or ansi.is_default) == theme.startswith("ansi")
+    assert state.load_looks().theme == theme
+    async with running(family) as (app, pilot):
+        assert app.theme == theme
+
+
+async def test_without_colours_lenses_are_glyphs(family: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with running(family) as (app, pilot):
+        await ask(app, pilot, "Hello.")
+        await pilot.press("ctrl+t")
+        await pilot.pause()
+        assert any(mark in screen_text(app) for mark in "░▒▓█")
+        app.keep()
+    assert not state.load_looks().glyphs
+
+
+# ----------------------------------------------------------------------------------------------------- hostile text
+
+
+async def test_what_a_model_says_stays_text(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        await ask(app, pilot, f"Say {HOSTILE}")
+        chat = app.board.chat
+        chat.answers = {0: Answer((token(0, HOSTILE), token(1, "\n[/]\x1b[31m")), reason="end")}
+        chat.settle()
+        app.board.draw()
+        await pilot.press("ctrl+g")
+        await pilot.pause()
+        text = screen_text(app)
+        assert "[bold red]red[/]" in text
+        assert not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in text.replace("\n", ""))
+        assert "\u202e" not in text
+        assert app.is_running
+
+
+@given(st.text())
+def test_shown_text_holds_no_control(text: str) -> None:
+    assert not any((ord(c) < 32 and c != "\n") or 127 <= ord(c) < 160 for c in shown(text))
+    assert "\n" not in one_line(text)
+
+
+@given(st.lists(st.text(max_size=12), max_size=12), st.integers(2, 30))
+def test_wrapping_fits_and_keeps_every_token_in_order(texts: list[str], width: int) -> None:
+    answer = Answer(tuple(token(index, text) for index, text in enumerate(texts)))
+    rows = wrap(answer_cells(answer), width)
+    assert all(sum(cell.width for cell in row) <= width for row in rows)
+    order = [cell.token for row in rows for cell in row if cell.token is not None]
+    assert order == sorted(order)
+    kept = "".join(cell.text for row in rows for cell in row)
+    assert kept.replace(" ", "") == "".join(one_line(text) for text in texts).replace(" ", "")
+
+
+# --------------------------------------------------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("", "Write a message first."),
+        ("  \n ", "Write a message first."),
+        ("\x00\x07", "Write a message first."),
+        ("a" * 100_000, "at most 20,000 characters"),
+    ],
+)
+async def test_a_message_that_cannot_be_sent_is_said_and_stays(family: Path, message: str, said: str) -> None:
+    async with running(family) as (app, pilot):
+        app.board.prompt.put(message)
+        await pilot.press("enter")
+        await pilot.pause()
+        await shows(app, pilot, said)
+        assert app.board.prompt.text == message
+        assert not app.board.chat.settings.turns
+
+
+async def test_a_paste_arrives_once_with_its_lines_and_without_its_controls(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        app.post_message(Paste("one\r\ntwo\x1b[31m " + "word " * 20_000))
+        await until(pilot, lambda: bool(app.board.prompt.text))
+        await pilot.press("x")
+        assert app.board.prompt.text == "one\ntwo[31m " + "word " * 20_000 + "x"
+
+
+async def test_emoji_are_answered_and_a_long_prompt_says_what_was_cut(family: Path) -> None:
+    async with running(family, size=(140, 40)) as (app, pilot):
+        await ask(app, pilot, "🐳🐳👩‍👩‍👧")
+        assert app.board.chat.answers[0].tokens
+        await ask(app, pilot, "whale " * 3000)
+        answer = app.board.chat.answers[0]
+        assert answer.note or answer.error
+        await shows(app, pilot, (answer.note or answer.error).split()[0])
+
+
+# -------------------------------------------------------------------------------------------------------------- state
+
+
+async def test_the_last_state_is_resumed(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        await pilot.press("ctrl+up")
+        await ask(app, pilot, "Hello.")
+        app.board.prompt.put("half a thought")
+        await pilot.press("ctrl+q")
+        settings, answers = app.board.chat.settings, app.board.chat.answers
+    async with running(family) as (app, pilot):
+        chat = app.board.chat
+        assert replace(chat.settings, sampling=settings.sampling) == settings
+        assert chat.answers == answers
+        assert not chat.stale(1)
+        assert app.board.prompt.text == "half a thought"
+        assert app.board.recipe_line.input.value == "0.5*truth"
+
+
+async def test_leaving_in_the_middle_of_an_answer_keeps_it_as_stopped(family: Path) -> None:
+    async with running(family, tokens=4000) as (app, pilot):
+        app.board.prompt.put("Tell me everything.")
+        await pilot.press("enter")
+        await until(pilot, lambda: any(token.text for token in app.board.chat.answers[1].tokens))
+        await pilot.press("ctrl+c")
+    async with running(family) as (app, pilot):
+        answer = app.board.chat.answers[1]
+        assert answer.reason == "stopped"
+        assert 0 < len(answer.tokens) < 4000
+        await shows(app, pilot, "stopped")
+
+
+async def test_a_state_that_cannot_be_read_is_said_and_left_out(family: Path) -> None:
+    path = state.chat_path(str(family))
+    path.parent.mkdir(parents=True)
+    path.write_text("{broken")
+    async with running(family) as (app, pilot):
+        await shows(app, pilot, "left out")
+        assert not app.board.chat.settings.turns
+    assert path.exists()
+
+
+async def test_the_command_line_goes_before_the_last_state(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        await ask(app, pilot, "Hello.")
+    async with running(family, checkpoint="base", recipe="-1*truth") as (app, pilot):
+        columns = app.board.chat.settings.columns
+        assert [(each.checkpoint, str(each.recipe)) for each in columns] == [("base", ""), ("base", "-1*truth")]
+
+
+async def test_a_family_that_is_not_there_ends_with_its_sentence() -> None:
+    from core.cli.options import Options
+    from tui.app import TillerApp
+
+    app = TillerApp(Options(family="./nowhere"))
+    async with app.run_test() as pilot:
+        for _ in range(200):
+            if app.return_code is not None:
+                break
+            await pilot.pause(0.02)
+    assert app.return_code == 2
+    assert "There is no family './nowhere'" in app.farewell
+
+
+# --------------------------------------------------------------------------------------------------------------- keys
+
+
+def widgets() -> list[type]:
+    names = [path.stem for path in (ROOT / "tui").rglob("*.py") if path.stem != "__init__"]
+    found = [each for name in names for each in vars(import_module(f"tui.{name}")).values() if inspect.isclass(each)]
+    return [each for each in dict.fromkeys(found) if each.__module__.startswith("tui.") and "BINDINGS" in vars(each)]
+
+
+def test_every_binding_has_an_id_of_its_own_and_tmux_keeps_its_key() -> None:
+    bindings = [binding for each in widgets() for binding in each.BINDINGS]
+    assert len(bindings) > 30
+    assert all(isinstance(binding, Binding) and binding.id for binding in bindings)
+    assert len({binding.id for binding in bindings}) == len(bindings)
+    assert not any("ctrl+b" in binding.key.split(",") for binding in bindings)
+
+
+async def test_help_belongs_to_what_has_the_focus(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        await pilot.press("f1")
+        assert isinstance(app.screen, TextDialog)
+        await shows(app, pilot, "Write a message and press Enter")
+        await pilot.press("escape")
+        app.board.query("Slider").first().focus()
+        await pilot.press("f1")
+        await shows(app, pilot, "How strongly this direction steers")
+        await shows(app, pilot, "Ablate")
+
+
+async def test_the_palette_holds_every_action_and_runs_it(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        titles = [command.title for command in app.get_system_commands(app.screen)]
+        assert len(titles) == len(set(titles)) > 25
+        await ask(app, pilot, "Hello.")
+        await pilot.press("ctrl+p")
+        await pilot.pause(0.2)
+        await pilot.press(*"entropy")
+        await pilot.pause(0.5)
+        await pilot.press("enter")
+        await pilot.pause(0.2)
+        assert app.board.chat.settings.lens == "entropy"
+
+
+async def test_ctrl_c_leaves_from_anywhere(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        await pilot.press("f1", "ctrl+c")
+        await pilot.pause()
+        assert app.return_code == 130
+
+
+# ---------------------------------------------------------------------------------------------------- small functions
+
+
+@pytest.mark.parametrize(
+    ("value", "amount", "expected"),
+    [
+        (0.0, 0.5, 0.5),
+        (0.3, 0.5, 0.5),
+        (0.3, -0.5, 0.0),
+        (-0.3, -0.5, -0.5),
+        (0.1, 0.1, 0.2),
+        (9.9, 0.5, 10.0),
+        (10.0, 0.5, 10.0),
+        (-1.2, 0.1, -1.1),
+    ],
+)
+def test_steps_of_a_slider_land_on_its_marks(value: float, amount: float, expected: float) -> None:
+    assert stepped(value, amount) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "begun", "names"),
+    [
+        ("", "", ("truth", "refusal")),
+        ("2*tr", "tr", ("truth",)),
+        ("2*truth", "truth", ()),
+        ("1*truth - 0.5*", "", ("truth", "refusal")),
+        ("!", "", ("truth", "refusal")),
+        ("truth@b", "b", ("base",)),
+        ("truth@", "", ("base", "dpo")),
+        ("truth:re", "re", ("reply",)),
+        ("truth[3]:", "", ("all", "prompt", "reply", "last")),
+        ("1.5", "", ()),
+    ],
+)
+def test_completions(text: str, begun: str, names: tuple[str, ...]) -> None:
+    found = complete(text, ("truth", "refusal"), ("base", "dpo"))
+    assert (text[found.start :], found.names) == (begun, names)
+
+
+def test_importing_the_terminal_app_imports_neither_torch_nor_numpy() -> None:
+    code = "import sys, tui.app; print([m for m in ('torch', 'transformers', 'numpy', 'gradio', 'safetensors') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_first_paint_comes_before_torch(family: Path, tmp_path: Path) -> None:
+    code = f"""
+import asyncio, os, sys
+os.environ["TILLER_STATE"] = {str(tmp_path)!r}
+from core.cli.options import Options
+from tui.app import TillerApp
+
+async def main():
+    app = TillerApp(Options(family={str(family)!r}, threads=1))
+    painted = []
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.call_after_refresh(lambda: painted.append("torch" in sys.modules))
+        while app.engine is None or app.engine.status.state != "ready":
+            await pilot.pause(0.05)
+    app.engine.close()
+    print(painted[0], "torch" in sys.modules)
+
+asyncio.run(main())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "False True"
