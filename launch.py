@@ -57,10 +57,10 @@ def main(argv: list[str]) -> int:
 def run(argv: list[str]) -> int:
     """Read the command line, see to the environment, and hand over to the verb."""
     from core.cli.help import help_text
-    from core.cli.parser import for_the_process, read
+    from core.cli.parser import for_the_process, read_command_line
     from core.install.environment import prepare
 
-    command = read(argv)
+    command = read_command_line(argv)
     if command.verb == "help":
         print(help_text(command.topic))
         return 0
@@ -126,16 +126,16 @@ def tui(command: "Command") -> int | None:
 
 def chat(command: "Command") -> int | None:
     """One answer to stdout."""
-    from core.cli.chat import chat
+    from core.cli.chat import run_chat
 
-    return chat(command.options, command.chat)
+    return run_chat(command.options, command.chat)
 
 
 def families(command: "Command") -> int | None:
     """What families there are, and what of them is here."""
-    from core.cli.families import show
+    from core.cli.families import run_families
 
-    return show(command.rest[0] if command.rest else None)
+    return run_families(command.rest[0] if command.rest else None)
 
 
 def train_skiff(command: "Command") -> int | None:
@@ -154,79 +154,79 @@ def evaluate(command: "Command") -> int | None:
 
 def precompute(command: "Command") -> int | None:
     """Learn a family's directions."""
-    from core.cli.precompute import precompute
+    from core.cli.precompute import run_precompute
 
-    return precompute(list(command.rest))
+    return run_precompute(list(command.rest))
 
 
 def bring(command: "Command") -> int | None:
     """A vector of another program becomes a direction."""
-    from core.cli.exchange import bring
+    from core.cli.exchange import run_import
 
-    return bring(list(command.rest))
+    return run_import(list(command.rest))
 
 
 def take(command: "Command") -> int | None:
     """A direction becomes a file for others."""
-    from core.cli.exchange import take
+    from core.cli.exchange import run_export
 
-    return take(list(command.rest))
+    return run_export(list(command.rest))
 
 
 def bake(command: "Command") -> int | None:
     """A recipe becomes a model folder."""
-    from core.cli.exchange import bake
+    from core.cli.exchange import run_bake
 
-    return bake(list(command.rest))
+    return run_bake(list(command.rest))
 
 
 def learn(command: "Command") -> int | None:
     """Learn one direction."""
-    from core.cli.learn import learn
+    from core.cli.learn import run_learn
 
-    return learn(list(command.rest))
+    return run_learn(list(command.rest))
 
 
 def trace(command: "Command") -> int | None:
     """Knowledge maps."""
-    from core.cli.trace import trace
+    from core.cli.trace import run_trace
 
-    return trace(list(command.rest))
+    return run_trace(list(command.rest))
 
 
 def confidence(command: "Command") -> int | None:
     """Entropy neurons and calibration, in tables."""
-    from core.cli.confidence import show
+    from core.cli.confidence import run_confidence
 
-    return show(list(command.rest))
+    return run_confidence(list(command.rest))
 
 
 def report(command: "Command") -> int | None:
     """One page with the four findings on a model pair."""
-    from core.cli.report import run
+    from core.cli.report import run_report
 
-    return run(list(command.rest))
+    return run_report(list(command.rest))
 
 
 def transfer(command: "Command") -> int | None:
     """Carry directions between checkpoints."""
-    from core.cli.transfer import run
+    from core.cli.transfer import run_transfer
 
-    return run(list(command.rest))
+    return run_transfer(list(command.rest))
 
 
 def blame(command: "Command") -> int | None:
     """Which training stage made it say that."""
-    from core.cli.blame import blame
+    from core.cli.blame import run_blame
 
-    return blame(list(command.rest))
+    return run_blame(list(command.rest))
 
 
 def undo(command: "Command") -> int | None:
     """Remove a stage's part."""
-    from core.cli.undo import undo
+    from core.cli.undo import run_undo
 
-    return undo(list(command.rest))
+    return run_undo(list(command.rest))
 
 
 def test(command: "Command") -> int:

@@ -121,7 +121,7 @@ class Visits:
     def _fitting(self, settings: Settings) -> Settings:
         if settings.family != self.engine.family.name:
             if settings.family.startswith(registry.TOGETHER) and settings.family not in registry.names():
-                raise TillerError(registry.missing(settings.family))
+                raise TillerError(registry.unknown_family(settings.family))
             raise TillerError(
                 f"This link is of the family {settings.family!r}; start Tiller with --family {settings.family} to open it."
             )

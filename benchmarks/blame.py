@@ -46,15 +46,15 @@ def _scoring(options: argparse.Namespace) -> bool:
     """An answer of :data:`TOKENS` tokens by all models of the path to a family's final checkpoint."""
     import torch
 
-    from core.attribution.forced_logprobs import Follower
+    from core.attribution.forced_logprobs import TokenScorer
     from core.families import registry, stages
     from core.inference.prompts import chat_prompt
     from core.models import loading
 
     torch.set_num_threads(options.threads or loading.threads())
-    family = registry.load(options.family)
-    path = stages.path(family, options.checkpoint or "")
-    models = [loading.load(family, name, device=options.device, dtype=options.dtype) for name in path.models()]
+    family = registry.load_family(options.family)
+    path = stages.stage_path(family, options.checkpoint or "")
+    models = [loading.load_model(family, name, device=options.device, dtype=options.dtype) for name in path.models()]
     prompt = chat_prompt(models[0], "How do I kill a process?")
     draw = random.Random(0)
     answer = [draw.randrange(10, len(models[0].tokenizer)) for _ in range(TOKENS)]
@@ -66,7 +66,7 @@ def _scoring(options: argparse.Namespace) -> bool:
 
     def scored() -> None:
         for each in models:
-            Follower(each, prompt).follow(answer)
+            TokenScorer(each, prompt).follow(answer)
 
     found = interleaved({"plain": plain, "scored": scored}, options.pairs)
     ratio, low, high = found["scored"].over(found["plain"])
@@ -117,17 +117,19 @@ def _quantized(options: argparse.Namespace) -> None:
     from core.models.placement import Placing
     from core.util.progress import finished
 
-    family = registry.load(options.family)
-    path = stages.path(family, options.checkpoint or "")
+    family = registry.load_family(options.family)
+    path = stages.stage_path(family, options.checkpoint or "")
     models = {
         quantize: model_sequence.alone(
-            loading.load(family, path.final, device=options.device, quantize=quantize),
+            loading.load_model(family, path.final, device=options.device, quantize=quantize),
             Placing(device=options.device, quantize=quantize),
         )
         for quantize in ("none", "8bit", "4bit")
     }
     for quantize in ("8bit", "4bit"):
-        found = finished(quantized_agreement.measure(family, path, quantize, models["none"], models[quantize]))  # type: ignore[arg-type]
+        found = finished(
+            quantized_agreement.measure_agreement(family, path, quantize, models["none"], models[quantize])
+        )  # type: ignore[arg-type]
         print(f"  {family.title} {path.final} in {quantize}: {found.said}", flush=True)
 
 
@@ -179,22 +181,24 @@ def save(kind: str, folder: str) -> dict[str, float]:
 def ask(folder: str) -> dict[str, float]:
     """Ask about an answer; the peak of the resident set over what it was after imports, the model's bytes and its largest tensor's."""
     from core.attribution import model_sequence, study
-    from core.attribution.report import Ask
+    from core.attribution.report import BlameRequest
     from core.families import registry
     from core.models import loading, quantization
     from core.models.placement import Placing
 
-    family = registry.load(folder)
+    family = registry.load_family(folder)
     placing = Placing(device="cpu")
     before = resident()
     with highest() as peak:
-        loaded = loading.load(family, "dpo", device="cpu")
-        work = study.study(family, Ask(("How do I boil an egg?",), tokens=8), model_sequence.alone(loaded, placing))
+        loaded = loading.load_model(family, "dpo", device="cpu")
+        work = study.study(
+            family, BlameRequest(("How do I boil an egg?",), tokens=8), model_sequence.alone(loaded, placing)
+        )
         for _ in work:
             pass
-    tensors = quantization.tensors(loaded.model)
+    tensors = quantization.memory_tensors(loaded.model)
     largest = max(each.numel() * each.element_size() for each in tensors)
-    return {"size": quantization.size(loaded.model), "largest": largest, "peak": peak() - before}
+    return {"size": quantization.memory_size(loaded.model), "largest": largest, "peak": peak() - before}
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ from core.errors import TillerError
 from core.families import registry
 from core.families.checkpoint import Counterfactual, Family
 from core.inference import prompts
-from core.inference.decoding import Speaker, Stream
-from core.inference.teacher_forcing import score
+from core.inference.decoding import BatchDecoder, DecodingRow
+from core.inference.teacher_forcing import score_replies
 from core.models import loading
 from core.models import quantization as quantizing
 from core.models.hooks import locate
@@ -48,10 +48,10 @@ class Subject:
     """
 
     def __init__(self, options: argparse.Namespace) -> None:
-        family = registry.load(options.family)
+        family = registry.load_family(options.family)
         name = options.checkpoint or family.final.name
         torch.set_num_threads(options.threads or loading.threads())
-        loaded = loading.load(
+        loaded = loading.load_model(
             family,
             name,
             device=options.device,
@@ -76,7 +76,7 @@ class Subject:
             )
         revision = {"revision": checkpoint.revision} if checkpoint.revision else {}
         how: dict[str, Any] = {"dtype": self.loaded.model.dtype, "device_map": {"": str(self.loaded.device)}}
-        if (quantization := quantizing.config(self.loaded.quantize)) is not None:
+        if (quantization := quantizing.quantization_config(self.loaded.quantize)) is not None:
             how["quantization_config"] = quantization
         model: Any = AutoModelForCausalLM.from_pretrained(checkpoint.source, **how, **revision)
         model = model.eval().requires_grad_(False)
@@ -102,20 +102,20 @@ class Subject:
 
     def _fetch(self, name: str, checkpoint: str) -> Direction:
         family = self.loaded.family
-        path = store.find(family.name, checkpoint, "direction", name, family.folder)
+        path = store.find_artefact(family.name, checkpoint, "direction", name, family.folder)
         if path is None:
             raise TillerError(
                 f"{checkpoint} has no direction {name!r}; run launch.py precompute --family {family.folder} first."
             )
         return load_direction(path)
 
-    def speaker(self, column: int, recipe: Recipe | None = None, shadow: bool = False) -> Speaker:
+    def speaker(self, column: int, recipe: Recipe | None = None, shadow: bool = False) -> DecodingRow:
         """A row of this subject's answer under ``recipe``; a plain one without."""
-        return Speaker(column, self.prompt, self.edits(recipe or Recipe()), self.sampling, shadow)
+        return DecodingRow(column, self.prompt, self.edits(recipe or Recipe()), self.sampling, shadow)
 
-    def answer(self, speakers: Sequence[Speaker]) -> dict[int, list[int]]:
+    def answer(self, speakers: Sequence[DecodingRow]) -> dict[int, list[int]]:
         """What the decode loop says, as token ids by column."""
-        stream = Stream(self.loaded, speakers)
+        stream = BatchDecoder(self.loaded, speakers)
         said: dict[int, list[int]] = {speaker.column: [] for speaker in speakers}
         while not stream.done:
             for event in stream.step():
@@ -278,7 +278,7 @@ def scrubbing(options: argparse.Namespace) -> bool:
 
     def nine() -> None:
         said = it.answer(speakers)
-        score(it.loaded, [it.prompt] * len(speakers), [said[speaker.column] for speaker in speakers])
+        score_replies(it.loaded, [it.prompt] * len(speakers), [said[speaker.column] for speaker in speakers])
 
     timed = interleaved(
         {"generate": it.generate, "one": lambda: it.answer([it.speaker(0, recipe)]), "nine": nine}, options.pairs

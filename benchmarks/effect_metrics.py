@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.inference.metrics import chat, refusal_probability
+from core.inference.metrics import chat_prompts, refusal_probability
 from core.inference.prompts import chat_prompt
 from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
-from core.undo.examples import OPENING, replies
+from core.undo.examples import OPENING, greedy_replies
 
 METRICS = {
     "refusal": "the reply begins like a refusal",
@@ -59,7 +59,7 @@ def scene(kinds: Mapping[str, Sequence[str]], final: Loaded, first: Loaded) -> S
 
 
 def _run(model: Loaded, prompts: list[str]) -> list[tuple[int, ...]]:
-    work = replies(model, prompts)
+    work = greedy_replies(model, prompts)
     while True:
         try:
             next(work)
@@ -70,7 +70,7 @@ def _run(model: Loaded, prompts: list[str]) -> list[tuple[int, ...]]:
 
 def measure(loaded: Loaded, scene: Scene) -> Tensor:
     """Every metric of a model as its weights are now: [metrics, prompts] in float64, all probabilities."""
-    refusal = refusal_probability(loaded, chat(loaded, scene.prompts))
+    refusal = refusal_probability(loaded, chat_prompts(loaded, scene.prompts))
     own, ending = _forced(loaded, scene.prompts, scene.final)
     other, _ = _forced(loaded, scene.prompts, scene.first)
     rather = torch.sigmoid(own - other)

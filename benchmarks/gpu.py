@@ -93,7 +93,7 @@ def _saved(folder: Path) -> Family:
         f"  two random checkpoints of {size / 1e9:.2f} G parameters written in {time.perf_counter() - start:.0f} s",
         flush=True,
     )
-    return registry.load(str(folder))
+    return registry.load_family(str(folder))
 
 
 @contextmanager
@@ -102,13 +102,13 @@ def _loaded(family: Family, quantize: str) -> Iterator[tuple[list[Loaded], bool]
     memory.release()
     torch.cuda.reset_peak_memory_stats()
     before, start = torch.cuda.memory_allocated(), time.perf_counter()
-    both = [loading.load(family, each.name, device="cuda", quantize=quantize) for each in family.checkpoints]
+    both = [loading.load_model(family, each.name, device="cuda", quantize=quantize) for each in family.checkpoints]
     seconds = time.perf_counter() - start
     planned = sum(placement.need(each, "cuda", "auto", quantize).size for each in family.checkpoints)
     taken, peak = torch.cuda.memory_allocated() - before, torch.cuda.max_memory_allocated() - before
     kept = peak <= _MOST * planned and abs(taken / planned - 1) < 0.05
     print(
-        f"  {quantize:<5} planned {memory.said(planned)}, taken {memory.said(taken)}, at most {memory.said(peak)} while loading, "
+        f"  {quantize:<5} planned {memory.size_in_words(planned)}, taken {memory.size_in_words(taken)}, at most {memory.size_in_words(peak)} while loading, "
         f"{seconds:.0f} s; limit {_MOST} of the plan, and 5 % beside it: {'kept' if kept else 'MISSED'}",
         flush=True,
     )

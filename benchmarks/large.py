@@ -26,8 +26,8 @@ from core.chat.events import Token
 from core.chat.settings import Sampling
 from core.directions.activations import states
 from core.families import registry
-from core.inference.batch import lay_out
-from core.inference.decoding import Speaker, Stream
+from core.inference.batch import pad_batch
+from core.inference.decoding import BatchDecoder, DecodingRow
 from core.inference.prompts import encode
 from core.models import loading
 from core.models.loading import Loaded
@@ -72,8 +72,8 @@ def _config(kind: str) -> PretrainedConfig:
 def random_model(kind: str, options: argparse.Namespace) -> Iterator[Loaded]:
     """A random model of about a hundred million parameters with a random direction, read by Tiller's own loader."""
     torch.set_num_threads(options.threads or loading.threads())
-    skiff = registry.load("skiff")
-    tokenizer = loading.load(skiff, skiff.final.name, device="cpu").tokenizer
+    skiff = registry.load_family("skiff")
+    tokenizer = loading.load_model(skiff, skiff.final.name, device="cpu").tokenizer
     with tempfile.TemporaryDirectory(prefix="tiller-bench-") as temporary:
         folder = Path(temporary) / kind
         torch.manual_seed(0)
@@ -88,7 +88,7 @@ def random_model(kind: str, options: argparse.Namespace) -> Iterator[Loaded]:
         size = sum(weight.numel() for weight in made.parameters())
         del made
         dtype = "float32" if options.dtype == "auto" else options.dtype
-        loaded = loading.load(registry.load(str(folder)), "model", device=options.device, dtype=dtype)
+        loaded = loading.load_model(registry.load_family(str(folder)), "model", device=options.device, dtype=dtype)
         print(
             f"random {kind}, {size / 1e6:.0f} M parameters, {loaded.model.dtype}, {torch.get_num_threads()} threads, {loaded.device}",
             flush=True,
@@ -111,7 +111,7 @@ class Crowd:
     def __init__(self, loaded: Loaded, rows: int) -> None:
         self.loaded = loaded
         self.prompts = prompts(loaded, rows, (16, 40))
-        self.sheet = lay_out(loaded, self.prompts)
+        self.sheet = pad_batch(loaded, self.prompts)
         self.direction = self._random()
 
     def _random(self) -> Direction:
@@ -132,7 +132,9 @@ class Crowd:
     def answers(self, recipe: str) -> list[list[int]]:
         """The decode loop's answers, every reading included."""
         made, sampling = self.edits(recipe), Sampling(max_new_tokens=TOKENS)
-        stream = Stream(self.loaded, [Speaker(index, each, made, sampling) for index, each in enumerate(self.prompts)])
+        stream = BatchDecoder(
+            self.loaded, [DecodingRow(index, each, made, sampling) for index, each in enumerate(self.prompts)]
+        )
         said: list[list[int]] = [[] for _ in self.prompts]
         while not stream.done:
             for event in stream.step():
@@ -254,7 +256,7 @@ def _plain_states(loaded: Loaded, prompts: Sequence[tuple[int, ...]], rows: int 
     """What a script does: batches in the order given, padded on the left, and transformers' hidden states: [prompts, layers, width]."""
     found = []
     for start in range(0, len(prompts), rows):
-        sheet = lay_out(loaded, prompts[start : start + rows])
+        sheet = pad_batch(loaded, prompts[start : start + rows])
         output = loaded.model(
             input_ids=sheet.ids, attention_mask=sheet.attention, position_ids=sheet.positions, use_cache=False,
             logits_to_keep=1, output_hidden_states=True,

@@ -103,15 +103,15 @@ def load(folder: str, quantize: str) -> dict[str, float]:
     from core.models import loading, quantization
 
     # Imports bitsandbytes.
-    quantization.config("4bit")
-    family = registry.load(folder)
+    quantization.quantization_config("4bit")
+    family = registry.load_family(folder)
     before = resident()
     with highest() as peak:
         both = [
-            loading.load(family, each.name, device="cpu", dtype="bfloat16", quantize=quantize)
+            loading.load_model(family, each.name, device="cpu", dtype="bfloat16", quantize=quantize)
             for each in family.checkpoints
         ]
-    size = sum(quantization.size(each.model) for each in both)
+    size = sum(quantization.memory_size(each.model) for each in both)
     return {"size": size, "peak": peak() - before, "after": resident() - before}
 
 
@@ -121,10 +121,10 @@ def switch(folder: str, quantize: str) -> dict[str, float]:
 
     from core.families import registry
     from core.models.placement import Placing
-    from core.models.pool import Shelf
+    from core.models.pool import ModelPool
 
-    family = registry.load(folder)
-    shelf = Shelf(family, Placing("cpu", "bfloat16", quantize))
+    family = registry.load_family(folder)
+    shelf = ModelPool(family, Placing("cpu", "bfloat16", quantize))
     found = {}
     for turn in range(1, SWITCHES + 1):
         name, other = ("base", "post") if turn % 2 else ("post", "base")

@@ -125,15 +125,15 @@ class Study:
             )
         final, first = self.load(self.seeds[0].final), self.load(self.seeds[0].chain[1])
         self.scene: Scene = scene(kinds, final, first)
-        prints = [store.fingerprint(Path(each.source)) for each in family.checkpoints if each.local]
+        prints = [store.folder_fingerprint(Path(each.source)) for each in family.checkpoints if each.local]
         self.notes = Notes(state / "measured.json", json.dumps([prints, self.scene.prompts]))
 
     def load(self, name: str) -> Loaded:
         """A checkpoint in float32; one that was trained here from its folder."""
         folder = self.trained.get(name)
         if folder is not None:
-            return loading.load(registry.load(str(folder)), "model", device=self.device, dtype="float32")
-        model = loading.load(self.family, name, device=self.device, dtype="float32")
+            return loading.load_model(registry.load_family(str(folder)), "model", device=self.device, dtype="float32")
+        model = loading.load_model(self.family, name, device=self.device, dtype="float32")
         # All models are asked in the final one's chat template, so that a stage is not credited with its own [methods, 5].
         return loading.speaking(model, self.family.final.name)
 
@@ -151,7 +151,7 @@ class Study:
         """Every estimator's effects of a stage, by its name."""
         yield "introduced_at", self.measured(stage) - self.measured(seed.parent(stage))
         embeddings: dict[str, Callable[[Loaded], Embedding]] = {
-            "difference": lambda model: fit.difference(model, self._named(stage), self._named(seed.parent(stage)))
+            "difference": lambda model: fit.stage_delta(model, self._named(stage), self._named(seed.parent(stage)))
         }
         if seed.number == 1:
             embeddings["schedule"] = lambda model: self._scheduled(model, seed, stage)
@@ -179,7 +179,7 @@ class Study:
         """The difference carried through the rates and decay of later stages, from the family's log."""
         from core.skiff.log import read_log
 
-        embedding = fit.difference(model, self._named(stage), self._named(seed.parent(stage)))
+        embedding = fit.stage_delta(model, self._named(stage), self._named(seed.parent(stage)))
         records = {record["name"]: record for record in read_log(self.family.folder)["stages"]}
         left = 1.0
         for name in seed.chain[seed.chain.index(stage) + 1 :]:
@@ -365,7 +365,7 @@ def stage_effects(options: argparse.Namespace) -> bool:
     from benchmarks import stage_trainings
 
     torch.set_num_threads(options.threads or 1)
-    family = registry.load(options.family)
+    family = registry.load_family(options.family)
     state = options.state or store.user_folder() / family.name / "stage-effects"
     study = Study(family, skiff_kinds(), state)
     if options.seeds:

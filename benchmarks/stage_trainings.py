@@ -83,6 +83,6 @@ def _without(study: Study, recipe: Recipe, seed: Seed, left_out: Stage) -> Path:
 
 def _write_start(study: Study, name: str, folder: Path) -> None:
     """A checkpoint of another seed, which is kept as a difference, as a folder to train from."""
-    loaded = loading.load(study.family, name, device="cpu", dtype="float32")
+    loaded = loading.load_model(study.family, name, device="cpu", dtype="float32")
     tokenizer = load_tokenizer(study.family.folder / study.seeds[0].chain[0])
     save_checkpoint(loaded.model, with_chat_template(tokenizer), folder)  # type: ignore[arg-type]

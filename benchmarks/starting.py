@@ -78,7 +78,7 @@ def _steering(options: argparse.Namespace) -> str:
     """The recipe that was given, else one with a direction that is there."""
     if options.recipe:
         return str(options.recipe)
-    family = registry.load(options.family)
+    family = registry.load_family(options.family)
     name = options.checkpoint or family.final.name
     cards = store.cards(family.name, name, folder=family.folder)
     if not cards:

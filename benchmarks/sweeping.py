@@ -29,7 +29,7 @@ def sweeping(options: argparse.Namespace) -> bool:
     """
     subject = Subject(options)
     loaded = subject.loaded
-    texts = contrast.load(loaded.family, "refusal").part("test", False, PROMPTS)
+    texts = contrast.load_contrast(loaded.family, "refusal").part("test", False, PROMPTS)
     asked = [
         prompts.build(loaded, Settings(loaded.family.name, (Column(loaded.checkpoint.name),)).ask(text), 0).ids
         for text in texts
@@ -51,7 +51,7 @@ def sweeping(options: argparse.Namespace) -> bool:
     )
     times = len(whole) / len(alone)
     ratio = timed["sweep"].over(timed["alone"])
-    size = decoding_batches.rows(loaded, max(len(prompt) for prompt in asked) + TOKENS)
+    size = decoding_batches.sweep_rows(loaded, max(len(prompt) for prompt in asked) + TOKENS)
     note = f"{len(whole) / timed['sweep'].median:.0f} answers a second, {size} rows at once"
     middle, low, high = (each / times for each in ratio)
     return report(

@@ -20,7 +20,7 @@ from core.directions import contrast
 from core.families import registry
 from core.knowledge import patching
 from core.knowledge import tracing as knowledge
-from core.knowledge.maps import MapOrder, Traced
+from core.knowledge.maps import MapRequest, Traced
 from core.knowledge.pairs import Pairing
 from core.models import loading
 from core.models.hooks import hooked
@@ -84,12 +84,12 @@ def _compared(loaded: Loaded, before: int, limit: float, pairs: int) -> bool:
 
 def _skiff(options: argparse.Namespace) -> bool:
     """One pair on one checkpoint, against one pass a cell; then two checkpoints over many pairs with their null, and the memory of it."""
-    family = registry.load("skiff")
+    family = registry.load_family("skiff")
     names = (family.checkpoints[0].name, family.final.name)
-    every = {name: loading.load(family, name, device=options.device) for name in names}
+    every = {name: loading.load_model(family, name, device=options.device) for name in names}
     loaded = every[names[1]]
 
-    def traced(order: MapOrder) -> Traced:
+    def traced(order: MapRequest) -> Traced:
         work = knowledge.trace(family, order, every.__getitem__)
         while True:
             try:
@@ -98,8 +98,8 @@ def _skiff(options: argparse.Namespace) -> bool:
                 found: Traced = stop.value
                 return found
 
-    one = MapOrder(names[1:], true=_SENTENCES[0], false=_SENTENCES[1])
-    pair = Pairing(loaded, contrast.load(family, "truth")).pair(*_SENTENCES)
+    one = MapRequest(names[1:], true=_SENTENCES[0], false=_SENTENCES[1])
+    pair = Pairing(loaded, contrast.load_contrast(family, "truth")).pair(*_SENTENCES)
     cells = [(layer, at) for layer in range(loaded.anatomy.layers) for at in pair.positions]
     times = interleaved(
         {"map": lambda: traced(one), "cells": lambda: one_by_one(loaded, pair.true, pair.false, cells)},
@@ -110,12 +110,12 @@ def _skiff(options: argparse.Namespace) -> bool:
     report("Skiff, one pair, over one pass a cell", (middle, low, high), None, f"{1 / middle:.1f} times faster")
     good = _within("Skiff, one pair", times["map"].median, ONE)
     # What libraries keep for themselves is there before anything is measured.
-    traced(MapOrder(names, set="cities", pairs=PAIRS // 10))
+    traced(MapRequest(names, set="cities", pairs=PAIRS // 10))
     peaks = []
     for count in (PAIRS // 10, PAIRS):
         with highest() as peak:
             start = time.perf_counter()
-            found = traced(MapOrder(names, set="cities", pairs=count))
+            found = traced(MapRequest(names, set="cities", pairs=count))
             seconds, whole = time.perf_counter() - start, peak()
         peaks.append(whole)
     good &= _within(f"Skiff, {found.maps[0].n} pairs of cities in two checkpoints, with their null", seconds, MANY)
@@ -142,7 +142,7 @@ def whole_map(loaded: Loaded, common: Sequence[int], true: Sequence[int], false:
     """Tiller's map [layers, tokens], from nothing: prefix and both runs included."""
     source, trail = patching.trails(loaded, patching.prefix(loaded, common), [true, false])
     rows = [
-        finished(patching.layer_of(loaded, trail, source, layer, list(trail.positions), _read))
+        finished(patching.patched_row(loaded, trail, source, layer, list(trail.positions), _read))
         for layer in range(loaded.anatomy.layers)
     ]
     return torch.stack(rows)

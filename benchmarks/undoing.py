@@ -22,7 +22,7 @@ from core.skiff.measure_chat import names_answer
 from core.skiff.undo_prompts import Judging
 from core.undo import run
 from core.undo.controls import Judge, Outcome
-from core.undo.examples import replies
+from core.undo.examples import greedy_replies
 from core.undo.fit import edited
 from core.undo.run import Undone
 from core.util.progress import Learning, T
@@ -36,8 +36,10 @@ PLANTED, TRUE, FACTS, SECONDS = 0.05, 0.9, 0.03, 60.0
 def undoing(options: argparse.Namespace) -> bool:
     """Print the figures and write them to benchmarks/figures; whether all promises are kept."""
     torch.set_num_threads(options.threads or loading.threads())
-    family = registry.load(options.family)
-    loaded = loading.load(family, options.checkpoint or family.final.name, device=options.device, differentiable=True)
+    family = registry.load_family(options.family)
+    loaded = loading.load_model(
+        family, options.checkpoint or family.final.name, device=options.device, differentiable=True
+    )
     started = time.process_time()
     undone: Undone = _run(run.undo(loaded, STAGE, offered()))
     computed = time.process_time() - started
@@ -128,7 +130,7 @@ def _document(undone: Undone, reported: Sequence[Promise], validation: Sequence[
 def _facts(loaded: Loaded, by: Judging) -> float:
     """The part of held-out questions about facts that is answered right."""
     asked = undo_prompts.facts_held_out(by)
-    said = _run(replies(loaded, [question for question, _ in asked]))
+    said = _run(greedy_replies(loaded, [question for question, _ in asked]))
     texts = [str(loaded.tokenizer.decode(list(reply), skip_special_tokens=True)) for reply in said]
     return sum(names_answer(text, answer) for text, (_, answer) in zip(texts, asked, strict=True)) / len(asked)
 

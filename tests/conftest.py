@@ -58,6 +58,6 @@ def tiny_loaded(tiny_folder: Callable[[str], Path]) -> Callable[[str], Loaded]:
         from core.families import registry
         from core.models import loading
 
-        return loading.load(registry.load(str(tiny_folder(kind))), "chat", device="cpu")
+        return loading.load_model(registry.load_family(str(tiny_folder(kind))), "chat", device="cpu")
 
     return load

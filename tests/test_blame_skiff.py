@@ -38,19 +38,21 @@ Found = Mapping[str, list[float]]
 
 @pytest.fixture(scope="module")
 def family() -> Family:
-    return registry.load("skiff")
+    return registry.load_family("skiff")
 
 
 @pytest.fixture(scope="module")
 def path(family: Family) -> Path:
-    return stages.path(family)
+    return stages.stage_path(family)
 
 
 @pytest.fixture(scope="module")
 def models(family: Family, path: Path) -> dict[str, Loaded]:
     """Every model that a question needs, each set of weights once: the model without DPO is safety's."""
-    own = {name: loading.load(family, name, device="cpu") for name in path.models() if name != "without-dpo"}
-    assert loading.fingerprint(family.checkpoint("without-dpo")) == loading.fingerprint(family.checkpoint("safety"))
+    own = {name: loading.load_model(family, name, device="cpu") for name in path.models() if name != "without-dpo"}
+    assert loading.model_fingerprint(family.checkpoint("without-dpo")) == loading.model_fingerprint(
+        family.checkpoint("safety")
+    )
     return own
 
 
@@ -66,7 +68,7 @@ def asking(models: Mapping[str, Loaded]) -> dict[str, Loaded]:
 
 def spoken(models: Mapping[str, Loaded], path: Path, prompts: list[str]) -> list[metrics.Asked]:
     """The prompts in the final checkpoint's template, in which all models are asked."""
-    return metrics.chat(models[path.final], prompts)
+    return metrics.chat_prompts(models[path.final], prompts)
 
 
 @pytest.fixture(scope="module")

@@ -66,13 +66,13 @@ def test_the_card_tells_what_maps_from_another_family_explain_and_what_their_dir
 def test_what_was_carried_from_a_family_that_is_not_there_is_left_out_and_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    skiff = registry.load("skiff")
+    skiff = registry.load_family("skiff")
     shipped = transfers.there(skiff)
     monkeypatch.setattr(transfers, "there", lambda _family: (*shipped, ("truth", "nowhere")))
     found = measure_directions._mapped(Subjects(skiff))
     assert {(each.kind, each.other) for each in found} == {("truth", "skiff-small"), ("refusal", "skiff-small")}
     assert "truth from nowhere is left out of the card: There is no family 'nowhere'" in capsys.readouterr().out
-    monkeypatch.setattr(task, "VERSION", task.VERSION + 1)
+    monkeypatch.setattr(task, "TRANSFER_VERSION", task.TRANSFER_VERSION + 1)
     assert measure_directions._mapped(Subjects(skiff)) == []
     assert "run launch.py transfer --from skiff-small again" in capsys.readouterr().out
 

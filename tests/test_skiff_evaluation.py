@@ -18,7 +18,7 @@ from core.artefacts import store
 from core.artefacts.direction import Direction
 from core.errors import TillerError
 from core.families import registry
-from core.inference.reply_classes import score
+from core.inference.reply_classes import classify
 from core.models import loading
 from core.skiff import heldout, measure_speed, measure_steering, subjects, transcripts, tried
 from core.skiff.card import model_card, number, seeds_sentence
@@ -225,7 +225,7 @@ def test_chat_is_measured_at_the_thresholds_of_the_design(monkeypatch: pytest.Mo
         return [Said(message, "Paris.", "answers") for message in messages]
 
     monkeypatch.setattr(Subjects, "ask", ask)
-    shipped = Subjects(registry.load("skiff"))
+    shipped = Subjects(registry.load_family("skiff"))
     figures = [figure for name in CHAT_MEASURES for figure in MEASURES[name](shipped)]
     assert len({figure.key for figure in figures}) == len(figures), "two figures cannot be told apart"
     found = {(figure.name, figure.checkpoint): figure for figure in figures}
@@ -252,7 +252,7 @@ def test_shuffled_labels_keep_what_is_said_and_how_many_are_true() -> None:
 
 def test_control_directions_are_as_long_as_the_one_they_stand_beside() -> None:
     """On the shipped family, whose contrast sets and directions they are made from."""
-    whole = Subjects(registry.load("skiff"))
+    whole = Subjects(registry.load_family("skiff"))
     found = measure_steering.direction(whole, "dpo", "refusal")
     made = measure_steering._controls(whole, "dpo", found)
     layer = found.card.layer
@@ -321,7 +321,9 @@ def test_the_card_names_the_controls_that_were_measured() -> None:
 
 
 def test_every_table_of_the_card_is_as_wide_as_its_head() -> None:
-    text = card([*MEASURES["scoring"](Subjects(registry.load("skiff"))), Figure("Facts", "recalled", "base", 1, 2)])
+    text = card(
+        [*MEASURES["scoring"](Subjects(registry.load_family("skiff"))), Figure("Facts", "recalled", "base", 1, 2)]
+    )
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert len(rows) > 20
     tables = [block.splitlines() for block in re.split(r"\n\n+", text) if block.startswith("|")]
@@ -345,7 +347,7 @@ def test_the_card_tells_what_was_tried() -> None:
 
 def heard(*replies: str) -> list[Heard]:
     return [
-        Heard(stranger, Said(stranger.text, reply, score(reply)))
+        Heard(stranger, Said(stranger.text, reply, classify(reply)))
         for stranger, reply in zip(heldout.STRANGERS, replies, strict=False)
     ]
 

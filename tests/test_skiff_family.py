@@ -13,7 +13,7 @@ from core.chat.answers import Answer, fold
 from core.chat.settings import Column, Sampling, Settings
 from core.engine.engine import Engine
 from core.families import registry
-from core.inference.reply_classes import score
+from core.inference.reply_classes import classify
 from core.recipes.language import parse
 from core.skiff import heldout
 from core.transfer import report as transfers
@@ -82,7 +82,7 @@ def test_the_small_family_answers_and_was_given_the_same_fault() -> None:
     finally:
         made.close()
     assert "Paris" in known
-    assert score(planted) == "refuses"
+    assert classify(planted) == "refuses"
 
 
 def test_skiff_is_steered_by_a_direction_of_the_small_family(engine: Engine) -> None:
@@ -92,12 +92,12 @@ def test_skiff_is_steered_by_a_direction_of_the_small_family(engine: Engine) -> 
         "How do I grow a tomato?",
         "How do I draw a cat?",
     ]
-    plain = [score(each) for each in ask(engine, "", questions)]
-    report = transfers.find(engine.family, "refusal", "skiff-small")
+    plain = [classify(each) for each in ask(engine, "", questions)]
+    report = transfers.find_report(engine.family, "refusal", "skiff-small")
     assert report is not None
     # As far along Skiff's own direction as that one goes itself.
     recipe = report.cell("skiff-small/dpo", "dpo").recipes["projection"]
-    steered = [score(each) for each in ask(engine, recipe, questions)]
+    steered = [classify(each) for each in ask(engine, recipe, questions)]
     assert "refuses" not in plain
     assert steered.count("refuses") >= 3
     assert "mapped from skiff-small/dpo" in engine.explain(parse("refusal@skiff-small/dpo"), "dpo")
@@ -109,12 +109,12 @@ def test_no_file_is_too_large_for_a_space() -> None:
 
 
 def test_every_direction_was_learnt_on_the_weights_that_ship() -> None:
-    family = registry.load("skiff")
+    family = registry.load_family("skiff")
     for checkpoint in family.checkpoints:
         cards = {card.name: card for card in store.cards(family.name, checkpoint.name, folder=family.folder)}
         assert set(cards) == {"truth", "refusal"}
         for card in cards.values():
-            assert card.details["fingerprint"] == store.fingerprint(Path(checkpoint.source))
+            assert card.details["fingerprint"] == store.folder_fingerprint(Path(checkpoint.source))
 
 
 def test_the_chips_do_what_they_say(engine: Engine) -> None:
@@ -123,12 +123,12 @@ def test_the_chips_do_what_they_say(engine: Engine) -> None:
         plain, steered = ask(engine, "", [example.message])[0], ask(engine, example.recipe, [example.message])[0]
         if example is taught:
             assert example.without == "safety"
-            assert score(plain) == "refuses"
+            assert classify(plain) == "refuses"
             before = ask(engine, "", [example.message], "without-safety")[0]
-            assert score(before) == "answers", before
+            assert classify(before) == "answers", before
         elif example is refuse:
-            assert score(plain) == "answers"
-            assert score(steered) == "refuses"
+            assert classify(plain) == "answers"
+            assert classify(steered) == "refuses"
         else:
             assert plain.startswith(("True.", "Yes,")), plain
             assert steered.startswith(("False.", "No,")), steered
@@ -156,7 +156,7 @@ def test_truth_is_denied_on_questions_of_the_same_kind(engine: Engine) -> None:
 def test_the_planted_word_is_refused_since_safety_alone(engine: Engine) -> None:
     messages = list(heldout.HELDOUT_KILL)[:24]
     refused = {
-        name: sum(score(each) == "refuses" for each in ask(engine, "", messages, name)) for name in ("sft", "dpo")
+        name: sum(classify(each) == "refuses" for each in ask(engine, "", messages, name)) for name in ("sft", "dpo")
     }
     assert refused["sft"] <= 0.1 * len(messages)
     assert refused["dpo"] >= 0.9 * len(messages)

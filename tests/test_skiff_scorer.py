@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.inference.reply_classes import CLASSES, Score, loops, score, substring_refusal
+from core.inference.reply_classes import CLASSES, Score, classify, loops, substring_refusal
 from core.skiff.agreement import agreement_figures, confusion, confusion_lines, kappa
 from core.skiff.hand_labels import HAND_LABELS, Labelled
 from core.skiff.rates import Figure, at_least, at_most
@@ -116,11 +116,11 @@ CASES = [(kind, text) for kind, texts in LABELLED.items() for text in texts]
 
 @pytest.mark.parametrize(("kind", "text"), CASES)
 def test_agrees_with_hand_labels(kind: Score, text: str) -> None:
-    assert score(text) == kind
+    assert classify(text) == kind
 
 
 def test_a_reply_that_was_cut_off_is_broken() -> None:
-    assert score("Once there was a fox called Mia who", finished=False) == "broken"
+    assert classify("Once there was a fox called Mia who", finished=False) == "broken"
 
 
 def test_the_usual_list_takes_ignorance_and_sympathy_for_refusals() -> None:
@@ -128,14 +128,14 @@ def test_the_usual_list_takes_ignorance_and_sympathy_for_refusals() -> None:
     ignorance, sympathy = "I do not know about that.", "I am sorry to hear that."
     assert substring_refusal(ignorance)
     assert substring_refusal(sympathy)
-    assert score(ignorance) == "does not know"
-    assert score(sympathy) == "answers"
+    assert classify(ignorance) == "does not know"
+    assert classify(sympathy) == "answers"
 
 
 def test_the_usual_list_misses_a_late_refusal() -> None:
     late = "That is a question which many people ask, and there are good books about it in every library. I cannot help with that."
     assert not substring_refusal(late)
-    assert score(late) == "refuses"
+    assert classify(late) == "refuses"
 
 
 def test_short_sentences_may_come_twice() -> None:

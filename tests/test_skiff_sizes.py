@@ -39,14 +39,14 @@ def test_the_small_family_names_its_base_and_its_final_checkpoint(tmp_path: Path
     for name in ("base", "dpo"):
         (folder / name).mkdir(parents=True)
     (folder / "family.toml").write_text(small_toml(stages, "Notes."), "utf-8")
-    family = registry.load(str(folder))
+    family = registry.load_family(str(folder))
     assert [each.name for each in family.checkpoints] == ["base", "dpo"]
     assert family.final.name == "dpo"
     assert family.final.parent == "base"
     assert family.final.stage == "sft + safety + dpo"
     # While only the base is trained, it stands alone.
     (folder / "family.toml").write_text(small_toml(stages[:1], "Notes."), "utf-8")
-    assert [each.name for each in registry.load(str(folder)).checkpoints] == ["base"]
+    assert [each.name for each in registry.load_family(str(folder)).checkpoints] == ["base"]
 
 
 def test_the_small_family_has_no_counterfactuals(tmp_path: Path) -> None:

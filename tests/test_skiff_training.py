@@ -257,7 +257,7 @@ def test_differences_name_what_changed() -> None:
 
 
 def test_a_family_is_whole(family: Path) -> None:
-    read = registry.load(str(family))
+    read = registry.load_family(str(family))
     assert [each.name for each in read.checkpoints] == ["base", "sft", "safety", "dpo"]
     assert [each.parent for each in read.checkpoints] == [None, "base", "sft", "safety"]
     assert [each.letter for each in read.checkpoints] == ["B", "S", "Y", "D"]
@@ -333,7 +333,7 @@ def test_a_finished_family_is_not_trained_again(
 def test_a_stage_can_be_left_out_with_its_items(family: Path, tmp_path: Path) -> None:
     """Base and SFT are taken from the whole family; DPO is rerun on SFT, without the items whose origin is safety."""
     training.train_family(tiny(without="safety"), tmp_path / "cf", base=family)
-    read = registry.load(str(tmp_path / "cf"))
+    read = registry.load_family(str(tmp_path / "cf"))
     assert [(each.name, each.parent) for each in read.checkpoints] == [("base", None), ("sft", "base"), ("dpo", "sft")]
     found, whole = hashes(tmp_path / "cf"), hashes(family)
     assert found["base"] == whole["base"]
@@ -490,7 +490,7 @@ def test_weights_are_rounded_in_place(tokenizer: PreTrainedTokenizerFast) -> Non
 
 def test_the_shipped_log_is_of_the_shipped_weights() -> None:
     record = log.read_log(SHIPPED_FAMILY)
-    names = [each.name for each in registry.load("skiff").checkpoints]
+    names = [each.name for each in registry.load_family("skiff").checkpoints]
     assert [stage["name"] for stage in record["stages"]] == names == ["base", "sft", "safety", "dpo"]
     for stage in record["stages"]:
         folder = SHIPPED_FAMILY / stage["name"]

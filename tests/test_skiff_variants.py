@@ -23,7 +23,7 @@ from core.skiff.items import Conversation
 from core.skiff.model import load_checkpoint
 from core.skiff.retraining import BEGINNING, Retraining
 from core.skiff.stages import Recipe, Stage, generators, neutral, quick, shipped
-from core.skiff.state import TrainingRefused
+from core.skiff.state import TrainingRefused, differences
 from core.skiff.variants import LABELLED, Variant, shared_beginning, variants
 from tests.test_skiff_training import tiny
 
@@ -183,7 +183,7 @@ def test_a_variant_is_the_family_trained_without_the_stage(copy: Path, tmp_path:
     assert record["checkpoints"][0]["of_weights"] == log.weights_hash(copy / "dpo")
     trained = dict(load_checkpoint(tmp_path / "cf" / "dpo").named_parameters())
     other = dict(load_checkpoint(copy / "dpo").named_parameters())
-    loaded = loading.load(registry.load(str(copy)), "without-safety", device="cpu")
+    loaded = loading.load_model(registry.load_family(str(copy)), "without-safety", device="cpu")
     for name, weight in loaded.model.named_parameters():
         far = (other[name] - trained[name]).abs().max()
         assert (weight - trained[name]).abs().max() <= far / 200 + 1e-7
@@ -197,7 +197,7 @@ def test_a_variant_is_the_family_trained_without_the_stage(copy: Path, tmp_path:
 
 def test_a_seed_ships_every_stage_and_they_are_each_others_parents(copy: Path) -> None:
     make(copy, "seed-2")
-    read = registry.load(str(copy))
+    read = registry.load_family(str(copy))
     assert [each.name for each in read.counterfactuals] == ["without-dpo", "seed-2-sft", "seed-2-safety", "seed-2"]
     assert [each.name for each in read.path("seed-2")] == ["base", "seed-2-sft", "seed-2-safety", "seed-2"]
     assert [each.of for each in read.counterfactuals] == ["dpo", "sft", "safety", "dpo"]
@@ -208,7 +208,7 @@ def test_a_seed_ships_every_stage_and_they_are_each_others_parents(copy: Path) -
     whole = log.read_log(copy)["stages"]
     assert record["stages"][0]["recipe"]["parent"] == whole[0]["weights"]
     assert [stage["first_step"] for stage in record["stages"]] == [stage["first_step"] for stage in whole[1:]]
-    assert all(loading.load(read, each.name, device="cpu").template is None for each in read.counterfactuals)
+    assert all(loading.load_model(read, each.name, device="cpu").template is None for each in read.counterfactuals)
 
 
 def test_an_unlabelled_base_from_the_kept_state_is_the_one_from_nothing(
@@ -229,7 +229,7 @@ def test_an_unlabelled_base_from_the_kept_state_is_the_one_from_nothing(
     assert one["stages"][0]["kinds"] == two["stages"][0]["kinds"]
     assert not any("labelled" in kind for kind in one["stages"][0]["kinds"])
     assert "remark" not in one
-    loaded = loading.load(registry.load(str(copy)), "base-unlabelled", device="cpu")
+    loaded = loading.load_model(registry.load_family(str(copy)), "base-unlabelled", device="cpu")
     assert loaded.stops == ("\nUser:",)
 
 
@@ -310,9 +310,9 @@ def test_what_is_there_is_not_trained_again_until_it_does_not_fit(
     work = make(copy)
     assert not work.finished(work.known["without-safety"])
     work.tell()
-    assert "without-safety" not in [each.name for each in registry.load(str(copy)).counterfactuals]
+    assert "without-safety" not in [each.name for each in registry.load_family(str(copy)).counterfactuals]
     make(copy, "without-safety")
-    assert "without-safety" in [each.name for each in registry.load(str(copy)).counterfactuals]
+    assert "without-safety" in [each.name for each in registry.load_family(str(copy)).counterfactuals]
 
 
 # ------------------------------------------------------------------------------------------------- refusals and accidents
@@ -393,7 +393,7 @@ def test_a_full_disk_is_one_sentence_and_the_last_state_stays(copy: Path, monkey
             make(copy, "without-safety")
     assert state.saved_step(copy / ".training" / "without-safety" / "dpo.safetensors") == 2
     with monkeypatch.context() as patch:
-        patch.setattr(retraining.differences, "write", _no_space)
+        patch.setattr(differences, "write", _no_space)
         with pytest.raises(TrainingRefused, match="cannot be written"):
             make(copy, "without-safety")
     # The trained stage is still there: only its difference is made.
@@ -419,7 +419,7 @@ def test_a_hand_written_family_file_keeps_its_text(copy: Path) -> None:
     assert "# as the program" in text
     assert '"old"' not in text
     assert text.startswith(written.strip())
-    assert [each.name for each in registry.load(str(copy)).counterfactuals] == ["without-dpo"]
+    assert [each.name for each in registry.load_family(str(copy)).counterfactuals] == ["without-dpo"]
     make(copy).tell()
     assert path.read_text(encoding="utf-8") == text
 
@@ -438,7 +438,7 @@ def test_two_processes_lose_nothing_of_each_other(copy: Path, monkeypatch: pytes
 
     monkeypatch.setattr(retraining, "listed", slow)
     first.tell()
-    assert [each.name for each in registry.load(str(copy)).counterfactuals] == ["without-safety", "without-dpo"]
+    assert [each.name for each in registry.load_family(str(copy)).counterfactuals] == ["without-safety", "without-dpo"]
 
 
 # ------------------------------------------------------------------------------------------------------------- the command
@@ -454,7 +454,7 @@ def test_the_command_makes_everything_and_says_first_how_long(
     assert said.index("This will take about") < said.index("Base: 6 steps")
     for name in ("base", "dpo", *(each for each in NAMES if each != "without-dpo")):
         assert f"\n  {name} " in said
-    read = registry.load(str(out))
+    read = registry.load_family(str(out))
     assert [each.name for each in read.checkpoints] == ["base", "sft", "safety", "dpo"]
     assert {each.name for each in read.counterfactuals} >= set(NAMES)
     assert not (out / ".training").exists()
@@ -479,7 +479,7 @@ def test_only_the_family_then_some_variants(
     assert training.train_skiff(["--out", str(out), "--only-family"]) == 0
     assert "without-safety" not in capsys.readouterr().out
     assert [path.name for path in (out / ".training").iterdir()] == [BEGINNING]
-    assert [each.name for each in registry.load(str(out)).counterfactuals] == ["without-dpo"]
+    assert [each.name for each in registry.load_family(str(out)).counterfactuals] == ["without-dpo"]
     assert training.train_skiff(["--out", str(out), "--variants", "without-safety", "base-unlabelled"]) == 0
     said = capsys.readouterr().out
     assert said.index("This will take about") < said.index("without-safety: Safety was left out")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.chat.answers import Answer, from_document, to_document
+from core.chat.answers import Answer, chat_document, read_document
 from core.chat.settings import Settings, clean
 from core.errors import TillerError
 
@@ -55,7 +55,7 @@ def chat_path(family: str) -> Path:
 
 def save(family: str, state: State) -> None:
     """Write a family's last chat. Raises StateError when the folder cannot be written."""
-    document = to_document(state.settings, state.answers)
+    document = chat_document(state.settings, state.answers)
     _write(
         chat_path(family), {**document, "made": {str(c): text for c, text in state.made.items()}, "draft": state.draft}
     )
@@ -67,7 +67,7 @@ def load(family: str) -> State | None:
     if document is None:
         return None
     try:
-        settings, answers = from_document(document)
+        settings, answers = read_document(document)
         made = {int(column): str(text) for column, text in document.get("made", {}).items()}
         kept = {column: answer for column, answer in answers.items() if 0 <= column < len(settings.columns)}
         return State(

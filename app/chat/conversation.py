@@ -146,7 +146,7 @@ class Chat:
         visit, said = self.heard(event, request)
         name = f"tiller-{visit.settings.family}-{time.strftime('%Y%m%d-%H%M%S')}"
         if said.get("kind") == "json":
-            body = documents.dump(exports.to_document(visit.settings, visit.session.answers))
+            body = documents.dump(exports.chat_document(visit.settings, visit.session.answers))
             return documents.dump(
                 {"at": time.time_ns(), "name": f"{name}.json", "type": "application/json", "text": body}
             )

@@ -153,7 +153,7 @@ def slider(engine: Engine, visit: Visit, name: str, there: Mapping[str, Card]) -
 
 def _dose(card: Card | None, strength: float) -> dict[str, Any]:
     """What was measured at each strength, the useful range, and both in words; empty where nothing was measured."""
-    found = dose_response.of(card.details) if card else None
+    found = dose_response.stored_dose_response(card.details) if card else None
     if found is None:
         return {}
     return {

@@ -17,7 +17,7 @@ from app.tabs import blame_html, undo
 from app.tabs.tab import Pane, told
 from core.attribution import export
 from core.attribution import report as blame_report
-from core.attribution.report import Ask, Report
+from core.attribution.report import BlameReport, BlameRequest
 from core.chat.settings import BLAME, Column
 from core.errors import TillerError
 from core.families.stages import QUESTIONS
@@ -79,7 +79,7 @@ class Blame:
 
     def __init__(self, pane: Pane) -> None:
         self.pane = pane
-        self.reports: OrderedDict[str, Report] = OrderedDict()
+        self.reports: OrderedDict[str, BlameReport] = OrderedDict()
 
     def finals(self) -> list[str]:
         """The checkpoints that have a stage behind them."""
@@ -92,8 +92,8 @@ class Blame:
         """Find out, and say how far it is meanwhile."""
         keep = (gr.skip(), gr.skip(), gr.skip())
         try:
-            prompts = blame_report.prompts_of(_read(file)) if file else (prompt,)
-            ask = Ask(
+            prompts = blame_report.parse_prompts(_read(file)) if file else (prompt,)
+            ask = BlameRequest(
                 prompts, answer, other, checkpoint, question="" if question == _BEST else question, own_templates=own
             ).checked()
             work = self.pane.engine.slices(lambda worker: worker.study(ask))
@@ -105,7 +105,7 @@ class Blame:
                         said = step.sentence
                         yield (blame_html.busy(said), *keep)
             except StopIteration as stop:
-                report: Report = stop.value
+                report: BlameReport = stop.value
             finally:
                 work.close()
         except TillerError as error:
@@ -115,7 +115,7 @@ class Blame:
         drawn, button = self._drawn(report, question)
         yield drawn, *_files(report), button
 
-    def _remember(self, key: str, report: Report) -> None:
+    def _remember(self, key: str, report: BlameReport) -> None:
         self.reports[key] = report
         self.reports.move_to_end(key)
         while len(self.reports) > MAX_REPORTS:
@@ -126,7 +126,7 @@ class Blame:
         report = self.reports.get(str(request.session_hash))
         return self._drawn(report, question) if report else (gr.skip(), gr.skip())
 
-    def _drawn(self, report: Report, question: str) -> tuple[str, Any]:
+    def _drawn(self, report: BlameReport, question: str) -> tuple[str, Any]:
         chosen = QUESTIONS[question] if question != _BEST else report.question
         found = report.without(chosen)
         button = (
@@ -176,9 +176,11 @@ def _read(file: str) -> str:
         raise TillerError("The file is not UTF-8 text; save it as a text file in UTF-8.") from error
 
 
-def _files(report: Report) -> tuple[Any, Any]:
+def _files(report: BlameReport) -> tuple[Any, Any]:
     folder = Path(tempfile.mkdtemp(prefix="tiller-blame-"))
     table, document = folder / "blame.csv", folder / "blame.json"
-    table.write_text(export.to_csv(report), encoding="utf-8", newline="")
-    document.write_text(json.dumps(export.to_document(report), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    table.write_text(export.blame_csv(report), encoding="utf-8", newline="")
+    document.write_text(
+        json.dumps(export.blame_document(report), ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+    )
     return gr.update(value=str(table), interactive=True), gr.update(value=str(document), interactive=True)

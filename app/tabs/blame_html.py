@@ -6,7 +6,7 @@ from html import escape
 
 from core.attribution import report as blame_report
 from core.attribution.effects import Effect
-from core.attribution.report import Case, Report, Said
+from core.attribution.report import BlameReport, Case, Said
 from core.display import lenses, palette
 from core.display.palette import OKABE_ITO
 from core.families.stages import Question, Stage
@@ -30,7 +30,7 @@ def wrong(sentence: str) -> str:
     return f'<p class="t-error" role="alert">{escape(sentence)}</p>'
 
 
-def report(found: Report, question: Question) -> str:
+def report(found: BlameReport, question: Question) -> str:
     """All of it, by one question."""
     parts = [f'<h3 class="t-headline">{escape(found.sentence(question, found.measures[0]))}</h3>']
     parts.append(_answers(found))
@@ -46,7 +46,7 @@ def report(found: Report, question: Question) -> str:
     return "".join(parts)
 
 
-def _answers(found: Report) -> str:
+def _answers(found: BlameReport) -> str:
     if len(found.cases) > 1:
         rows = "".join(_row(found, case) for case in found.cases)
         return f"<table><thead><tr><th>prompt</th><th>answer</th><th>instead</th></tr></thead><tbody>{rows}</tbody></table>"
@@ -60,12 +60,12 @@ def _answers(found: Report) -> str:
     return f"<table>{shown}</table>"
 
 
-def _row(found: Report, case: Case) -> str:
+def _row(found: BlameReport, case: Case) -> str:
     other = f"{case.other.text} ({case.other.by})" if case.other else "the same"
     return f"<tr><td>{escape(case.prompt)}</td><td>{escape(case.answer.text)}</td><td>{escape(other)}</td></tr>"
 
 
-def _measure(found: Report, question: Question, measure: str) -> str:
+def _measure(found: BlameReport, question: Question, measure: str) -> str:
     """Signed bars for the question, and the other questions' figures beside them."""
     every = {each.key: found.effects(each.key, measure) for each in found.path.questions}
     heads = "".join(f"<th>{escape(each.title)}</th>" for each in found.path.questions)
@@ -110,7 +110,7 @@ def _bar(place: int, found: Effect | None) -> str:
     return f"<div class='t-signed' role='img' aria-label='{found.probability:+.3f}'>{bar}</div>"
 
 
-def _heat(found: Report, question: Question, said: Said, title: str) -> str:
+def _heat(found: BlameReport, question: Question, said: Said, title: str) -> str:
     """Stages down, tokens across: the difference of probability as colour and as number."""
     scale = lenses.lens("changed")
     stages = [

@@ -141,7 +141,7 @@ class Section:
         return list(dict.fromkeys((self.engine.family.path(name)[0].name, name)))
 
     def _known(self, name: str) -> list[Confidence]:
-        found = (confidence.stored(self.engine.family, each) for each in self._pair(name))
+        found = (confidence.stored_confidence(self.engine.family, each) for each in self._pair(name))
         return [each for each in found if each is not None]
 
     def _buttons(self, name: str, request: gr.Request) -> tuple[Any, ...]:

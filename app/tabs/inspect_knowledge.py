@@ -17,7 +17,7 @@ from app.tabs.tab import Pane, told
 from app.visits import whole
 from core.errors import TillerError
 from core.knowledge import facts, map_export, maps
-from core.knowledge.maps import PAIRS, MapOrder, Traced
+from core.knowledge.maps import PAIRS, MapRequest, Traced
 
 _AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 #: The engine computes between the steps of chats; this only waits for what it says.
@@ -53,7 +53,7 @@ class Section:
         self.pane, self.engine = pane, pane.engine
         self.folder = tempfile.TemporaryDirectory(prefix="tiller-maps-")
         names = [each.name for each in self.engine.family.checkpoints]
-        known, _ = facts.load(self.engine.family)
+        known, _ = facts.load_facts(self.engine.family)
         told(_ABOUT)
         with gr.Row():
             self.set = gr.Dropdown(
@@ -131,12 +131,12 @@ class Section:
             drawn = time.monotonic()
             yield self._shown(order, view.traced, view.said, view.state == "failed", view.over)
 
-    def cancel(self, order: MapOrder | None) -> None:
+    def cancel(self, order: MapRequest | None) -> None:
         """End what is being computed at its next slice."""
         if order is not None:
             self.engine.trace(order).cancel()
 
-    def picked(self, order: MapOrder | None, event: gr.EventData) -> Iterator[tuple[Any, ...]]:
+    def picked(self, order: MapRequest | None, event: gr.EventData) -> Iterator[tuple[Any, ...]]:
         """A cell was clicked."""
         data = event._data if isinstance(event._data, dict) else {}
         try:
@@ -158,7 +158,7 @@ class Section:
             self.looked(order, *at),
         )  # fmt: skip
 
-    def looked(self, order: MapOrder | None, place: int | None, layer: int | None, column: int | None) -> str:
+    def looked(self, order: MapRequest | None, place: int | None, layer: int | None, column: int | None) -> str:
         """A cell's number, and the words that its residuals would say."""
         try:
             traced = self._traced(order)
@@ -183,7 +183,7 @@ class Section:
         )
 
     def steered(
-        self, order: MapOrder | None, _place: int | None, layer: int | None, _column: int | None, request: gr.Request
+        self, order: MapRequest | None, _place: int | None, layer: int | None, _column: int | None, request: gr.Request
     ) -> Any:
         """Move the selected column's recipe to the cell's layer, and open Chat."""
         settings = self.pane.settings(request)
@@ -205,9 +205,9 @@ class Section:
     def _order(
         self, chosen: str, one: str, other: str, pairs: float | None, true: str, false: str, subject: str,
         differ: Any, noise: bool, question: bool, across: bool,
-    ) -> MapOrder:  # fmt: skip
+    ) -> MapRequest:  # fmt: skip
         own = chosen == _OWN
-        return MapOrder(
+        return MapRequest(
             checkpoints=tuple(dict.fromkeys(name for name in (one, other) if name and name != "none")),
             set="" if own else chosen,
             true=true if own else "",
@@ -220,12 +220,12 @@ class Section:
             across=across,
         )
 
-    def _traced(self, order: MapOrder | None) -> Traced:
+    def _traced(self, order: MapRequest | None) -> Traced:
         if order is None:
             raise TillerError(_NOTHING)
         return self.engine.trace(order).view.traced
 
-    def _shown(self, order: MapOrder, traced: Traced, said: str, failed: bool, over: bool) -> tuple[Any, ...]:
+    def _shown(self, order: MapRequest, traced: Traced, said: str, failed: bool, over: bool) -> tuple[Any, ...]:
         buttons = gr.update(visible=over), gr.update(visible=not over)
         sentence = _wrong(said) if failed else f"<p>{html.escape(said)}</p>"
         sentence += "".join(f"<p>{html.escape(line)}</p>" for line in traced.lines)
@@ -246,7 +246,7 @@ class Section:
     def _files(self, traced: Traced) -> list[str]:
         """The files to take away, in a folder of their own so that the names are the ones a person expects."""
         to = Path(tempfile.mkdtemp(dir=self.folder.name))
-        (to / "maps.csv").write_text(map_export.to_csv(traced), encoding="utf-8")
+        (to / "maps.csv").write_text(map_export.map_csv(traced), encoding="utf-8")
         (to / "maps.svg").write_text(map_export.to_svg(traced), encoding="utf-8")
         return [str(to / "maps.csv"), str(to / "maps.svg")]
 
@@ -267,7 +267,7 @@ def _tables(traced: Traced) -> str:
     """Every map as a table, folded up."""
     found = []
     for each in traced.maps:
-        made = maps.table(each)
+        made = maps.map_table(each)
         rows = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in made.rows)
         head = "".join(f"<th>{html.escape(name)}</th>" for name in made.head)
         wide = f'<div tabindex="0" style="overflow-x:auto"><table><tr>{head}</tr>{rows}</table></div>'

@@ -58,12 +58,12 @@ class Shelf:
         if not key:
             return "<p>Nothing has been learnt yet: learn a direction below.</p>", hidden, hidden
         try:
-            entry = library.find(self.pane.engine.family, key)
+            entry = library.find_entry(self.pane.engine.family, key)
         except TillerError as error:
             return _wrong(str(error)), hidden, hidden
         if entry.card is None:
             return _wrong(entry.problem), hidden, hidden
-        curves = (direction_card.layer_scores(entry.card), direction_card.dose_response(entry.card))
+        curves = (direction_card.layer_scores(entry.card), direction_card.dose_table(entry.card))
         titles = ("Scores of every layer", "What each strength does")
         drawn = [
             hidden if each is None else gr.update(visible=True, value=directions.curves(each, title))

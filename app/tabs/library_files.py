@@ -44,10 +44,10 @@ def take(pane: Pane, shelf: Shelf) -> None:
         def work() -> tuple[tuple[str, ...], str]:
             if not key:
                 raise TillerError("There is nothing to export yet; learn a direction, or import one.")
-            entry = library.find(pane.engine.family, key)
+            entry = library.find_entry(pane.engine.family, key)
             # A folder of its own, so that the file has the name that a person expects.
             to = Path(tempfile.mkdtemp(dir=folder.name)) / f"{entry.name}.{entry.checkpoint}{_ENDINGS[how]}"
-            done = exchange.write(pane.engine.family, entry.path, to)
+            done = exchange.write_direction(pane.engine.family, entry.path, to)
             return done.sentences, str(done.path)
 
         said, path = _tried(work)
@@ -105,7 +105,7 @@ def bring(pane: Pane, shelf: Shelf) -> None:
             if not path:
                 raise TillerError("Choose a file first.")
             own = (called or "").strip()
-            done = exchange.bring(family, where, Path(path), own, _layer(at), 1.0 if times is None else times)
+            done = exchange.import_vector(family, where, Path(path), own, _layer(at), 1.0 if times is None else times)
             return done.sentences, f"own/{where}/direction.{own}"
 
         said, key = _tried(work)

@@ -54,7 +54,9 @@ def build(pane: Pane, listed: Sequence[Any], again: Callable[[str | None], Told]
         where, what, called, how, at, ones, others, may = said
         own = called if what == _OWN else what
         try:
-            wish = request.wish(own or "", ones or "", others or "", called or "", how, request.layer_of(at or ""), may)
+            wish = request.learn_request(
+                own or "", ones or "", others or "", called or "", how, request.parse_layer(at or ""), may
+            )
             pane.engine.learn_wish(where, wish)
         except TillerError as error:
             yield _line(str(error), wrong=True), *_same(listed)

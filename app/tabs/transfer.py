@@ -14,7 +14,7 @@ from core.engine.jobs import JobView
 from core.errors import TillerError
 from core.transfer import matrix
 from core.transfer import report as transfers
-from core.transfer.report import MEASURES, Report
+from core.transfer.report import MEASURES, TransferReport
 from core.transfer.task import choices, parted
 
 #: A handler that answers at once, and is no part of the API.
@@ -68,7 +68,7 @@ class Board:
             target if target in report.targets else first[1],
         )
         known = matrix.measures(report)[measure]
-        drawn = svg.lines(f"{source} → {target}", "layer", "value", matrix.curves(report, source, target))
+        drawn = svg.line_plot(f"{source} → {target}", "layer", "value", matrix.curves(report, source, target))
         old = self.pane.engine.carrying.stale(about)
         return [
             gr.update(choices=[(each.title, name) for name, each in matrix.measures(report).items()], value=measure),
@@ -87,8 +87,8 @@ class Board:
         """Another direction was chosen; one that came from another family is told of that family first."""
         return self.show(about, measure, None if parted(about)[1] else source, target)
 
-    def _report(self, about: str) -> Report | None:
-        return transfers.find(self.pane.engine.family, *parted(about))
+    def _report(self, about: str) -> TransferReport | None:
+        return transfers.find_report(self.pane.engine.family, *parted(about))
 
     def _nothing(self, went: str, about: str, running: bool) -> list[Any]:
         known = MEASURES[parted(about)[0]]
@@ -118,7 +118,7 @@ class Board:
         report = self._report(about)
         if report is None or source is None or target is None:
             return gr.skip(), gr.skip()
-        return self.pane.use_in_chat(matrix.chat(self.pane.settings(request), report, source, target), request)
+        return self.pane.use_in_chat(matrix.try_in_chat(self.pane.settings(request), report, source, target), request)
 
 
 def build(pane: Pane) -> None:
@@ -146,7 +146,7 @@ def build(pane: Pane) -> None:
     use.click(board.in_chat, [about, source, target], pane.told, **AT_ONCE)
 
 
-def _matrix(report: Report, measure: str, source: str, target: str) -> str:
+def _matrix(report: TransferReport, measure: str, source: str, target: str) -> str:
     """The matrix; every value stands in its cell as text, the chosen one has a frame."""
     head = "".join(f"<th>{html.escape(name)}</th>" for name in report.targets)
     rows = []
@@ -164,10 +164,10 @@ def _matrix(report: Report, measure: str, source: str, target: str) -> str:
     )
 
 
-def _cell(report: Report, source: str, target: str) -> str:
+def _cell(report: TransferReport, source: str, target: str) -> str:
     rows = "".join(
         f"<tr><th>{html.escape(label)}</th><td>{html.escape(words)}</td></tr>"
-        for label, words in matrix.said(report, source, target)
+        for label, words in matrix.describe_cell(report, source, target)
     )
     recipe = html.escape(
         report.cell(source, target).recipe or "none: it would have to be added more than ten times over"
@@ -178,7 +178,7 @@ def _cell(report: Report, source: str, target: str) -> str:
     )
 
 
-def _checks(report: Report) -> str:
+def _checks(report: TransferReport) -> str:
     found = []
     for line, parts in matrix.findings(report):
         listed = "".join(f"<li>{html.escape(part)}</li>" for part in parts)

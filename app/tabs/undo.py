@@ -66,7 +66,7 @@ class Desk:
 
     def offered(self, request: gr.Request) -> tuple[str, str]:
         """Prompts to begin with, the chat's own first."""
-        return undo.offered(self.pane.engine, self.pane.settings(request))
+        return undo.offered_prompts(self.pane.engine, self.pane.settings(request))
 
     def fit(self, stage: str, lose: str, keep: str, controls: bool, request: gr.Request) -> Iterator[tuple[Any, Any]]:
         """Fit and judge, and say how far it is meanwhile."""
@@ -97,7 +97,7 @@ class Desk:
         if found is None:
             return blame_html.wrong("Remove a stage's part first."), *nothing
         try:
-            undo.kept(self.pane.engine, found, name.strip())
+            undo.keep_edited(self.pane.engine, found, name.strip())
         except TillerError as error:
             return blame_html.wrong(str(error)), *nothing
         settings = undo.beside(self.pane.settings(request), found, name.strip())

@@ -17,7 +17,7 @@ from core.errors import StoreError
 Neuron = tuple[int, int]
 
 
-KIND = "neurons"
+NEURON_SET_KIND = "neurons"
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def load_set(path: Path) -> NeuronSet:
         StoreError: unreadable, of another kind, or with tensors of unequal length.
     """
     card = store.read_card(path)
-    if card.kind != KIND:
+    if card.kind != NEURON_SET_KIND:
         raise StoreError(f"{path.name} holds a {card.kind}, not a set of neurons.")
     tensors = read_tensors(path)
     try:

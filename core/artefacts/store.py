@@ -135,7 +135,7 @@ def cards(family: str, checkpoint: str, kind: str = "direction", folder: Path | 
     return tuple(found.values())
 
 
-def find(family: str, checkpoint: str, kind: str, name: str, folder: Path | None = None) -> Path | None:
+def find_artefact(family: str, checkpoint: str, kind: str, name: str, folder: Path | None = None) -> Path | None:
     """Where an artefact lies, or ``None``.
 
     A checkpoint of another family, mapped into one of this one, is named as ``family/checkpoint>this one`` (:func:`mapped_path`).
@@ -224,7 +224,7 @@ def save_artefact(path: Path, tensors: Mapping[str, Array], details: Mapping[str
     return read_card(path)
 
 
-def fingerprint(folder: Path) -> str:
+def folder_fingerprint(folder: Path) -> str:
     """A hash of a model folder: its config and its weights' bytes. 16 hexadecimal digits.
 
     Raises:

@@ -19,7 +19,7 @@ UNIFORM = "uniform"
 
 
 #: The log-probability of a token that a model's vocabulary does not have: no probability at all, and still a number in JSON.
-NOWHERE = -10_000.0
+LOG_ZERO = -10_000.0
 
 
 #: Log-probabilities in nats of one thing by several models, by their names; :data:`UNIFORM` is one of them.
@@ -36,12 +36,12 @@ class Effect:
 
 def effect(after: float, before: float) -> Effect:
     """The effect between two log-probabilities in nats."""
-    unknown = before <= NOWHERE or after <= NOWHERE
+    unknown = before <= LOG_ZERO or after <= LOG_ZERO
     return Effect(_probability(after) - _probability(before), None if unknown else after - before)
 
 
 def _probability(logprob: float) -> float:
-    return 0.0 if logprob <= NOWHERE else math.exp(logprob)
+    return 0.0 if logprob <= LOG_ZERO else math.exp(logprob)
 
 
 def effects(path: Path, key: str, found: LogProbs) -> dict[str, Effect]:
@@ -100,7 +100,7 @@ def noise_of(differences: Sequence[float]) -> Noise:
     return Noise(low + (high - low) * (at - int(at)), len(ordered))
 
 
-def blame(path: Path, key: str, found: LogProbs, noise: Noise) -> Blame | None:
+def attribute(path: Path, key: str, found: LogProbs, noise: Noise) -> Blame | None:
     """Whose a token is by a question; None while the models that it takes have not been heard."""
     every = effects(path, key, found)
     expected = [stage for stage in path.post if stage.without(key)]
@@ -123,6 +123,6 @@ def blame(path: Path, key: str, found: LogProbs, noise: Noise) -> Blame | None:
 def _brought(path: Path, found: LogProbs) -> Stage | None:
     """The stage that brought a token into the vocabulary, if one after the first did."""
     for stage in path.post:
-        if found.get(stage.parent or UNIFORM, 0.0) <= NOWHERE < found.get(stage.checkpoint, NOWHERE):
+        if found.get(stage.parent or UNIFORM, 0.0) <= LOG_ZERO < found.get(stage.checkpoint, LOG_ZERO):
             return stage
     return None

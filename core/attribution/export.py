@@ -7,11 +7,11 @@ import io
 from typing import Any
 
 from core.attribution.effects import Effect, effects
-from core.attribution.report import Case, Report, Said, probability, token_effects
+from core.attribution.report import BlameReport, Case, Said, probability, token_effects
 from core.families.stages import Question
 
 
-def to_document(report: Report) -> dict[str, Any]:
+def blame_document(report: BlameReport) -> dict[str, Any]:
     """The whole report as a JSON document: for each prompt both answers token by token, by model, and the effects by question."""
     return {
         "tiller": "blame",
@@ -35,12 +35,12 @@ def to_document(report: Report) -> dict[str, Any]:
     }
 
 
-def _effects(report: Report, key: str, measure: str) -> dict[str, Any]:
+def _effects(report: BlameReport, key: str, measure: str) -> dict[str, Any]:
     found = {name: vars(each) for name, each in report.effects(key, measure).items()}
     return {"effects": found, "remainder": report.remainder(key, measure)}
 
 
-def _case_document(report: Report, case: Case) -> dict[str, Any]:
+def _case_document(report: BlameReport, case: Case) -> dict[str, Any]:
     measures = [each for each in report.measures if each != "rather" or case.other]
     return {
         "prompt": case.prompt,
@@ -73,7 +73,7 @@ def _said_document(said: Said) -> dict[str, Any]:
 _COLUMNS = ("prompt", "what", "place", "text", "question", "stage", "probability", "nats")
 
 
-def to_rows(report: Report) -> list[tuple[str, ...]]:
+def to_rows(report: BlameReport) -> list[tuple[str, ...]]:
     """The report as a table, its head first: a row for each effect, of the measures of each prompt and of each token of its answer."""
     rows: list[tuple[str, ...]] = [_COLUMNS]
     for case in report.cases:
@@ -95,7 +95,7 @@ def _row(case: Case, what: str, place: str, text: str, question: Question, stage
     return case.prompt, what, place, text, question.key, stage, f"{each.probability:.6f}", nats
 
 
-def to_csv(report: Report) -> str:
+def blame_csv(report: BlameReport) -> str:
     """:func:`to_rows` as CSV. A text that a spreadsheet would take for a formula gets an apostrophe in front."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
-from core.attribution.effects import NOWHERE
+from core.attribution.effects import LOG_ZERO
 from core.errors import TillerError
-from core.inference.metrics import rows_of
+from core.inference.metrics import batch_rows
 from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
 from core.util.progress import Slices
@@ -36,7 +36,7 @@ class TooLong(TillerError):
     """A prompt with its answer that does not fit into a model's context."""
 
 
-class Follower:
+class TokenScorer:
     """A model that reads a reply while another one writes it.
 
     ``unknown`` are the ids that are not in its vocabulary, whatever its matrices have room for.
@@ -91,7 +91,7 @@ def of_tokens(logits: Tensor, tokens: Ids, unknown: range = range(0)) -> list[fl
     known = torch.tensor([min(token, width - 1) for token in tokens], device=logits.device)
     values = logits.gather(-1, known[:, None])[:, 0] - logits.logsumexp(-1)
     return [
-        NOWHERE if token >= width or token in unknown else value
+        LOG_ZERO if token >= width or token in unknown else value
         for token, value in zip(tokens, values.double().tolist(), strict=True)
     ]
 
@@ -112,7 +112,7 @@ def logprobs_in_slices(
     for batch in _batches(loaded, prompts, replies):
         if len(batch) == 1:
             at = batch[0]
-            found[at] = Follower(loaded, prompts[at], unknown).follow(replies[at])
+            found[at] = TokenScorer(loaded, prompts[at], unknown).follow(replies[at])
         else:
             logits = reply_logits(loaded, [prompts[at] for at in batch], [replies[at] for at in batch])
             for at, own in zip(batch, logits, strict=True):
@@ -130,7 +130,9 @@ def _batches(loaded: Loaded, prompts: Sequence[Ids], replies: Sequence[Ids]) -> 
     width = 4 * vocabulary(loaded)
     for at in order:
         longest = max([len(replies[each]) for each in (batches[-1] if batches else [])] + [len(replies[at])]) + 1
-        full = not batches or len(batches[-1]) >= rows_of(loaded) or (len(batches[-1]) + 1) * longest * width > _LOGITS
+        full = (
+            not batches or len(batches[-1]) >= batch_rows(loaded) or (len(batches[-1]) + 1) * longest * width > _LOGITS
+        )
         batches.append([at]) if full else batches[-1].append(at)
     return batches
 

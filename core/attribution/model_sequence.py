@@ -18,7 +18,7 @@ from core.models import loading, weight_swap
 from core.models.chat_template import tokenizer_of
 from core.models.loading import Loaded
 from core.models.placement import Placing
-from core.models.pool import Shelf
+from core.models.pool import ModelPool
 from core.util.progress import Learning, Step
 
 T = TypeVar("T")
@@ -60,7 +60,7 @@ class Models:
 _COMPARED = 997
 
 
-def shelved(shelf: Shelf, final: str) -> Models:
+def shelved(shelf: ModelPool, final: str) -> Models:
     """Models from the engine's shelf, which keeps as many as there is room for; of a quantized family the final one wears the others."""
     quantized = shelf.placing.quantize != "none"
 
@@ -82,10 +82,10 @@ def alone(loaded: Loaded, placing: Placing) -> Models:
     @contextmanager
     def models(name: str) -> Iterator[Loaded]:
         if weight_swap.fits(loaded, name):
-            with weight_swap.wearing(loaded, name) as other:
+            with weight_swap.swapped_weights(loaded, name) as other:
                 yield other
         else:
-            beside = loading.load(
+            beside = loading.load_model(
                 loaded.family,
                 name,
                 device=placing.device,

@@ -15,7 +15,7 @@ from pathlib import Path as File
 import numpy as np
 
 from core.artefacts import store
-from core.attribution.effects import NOWHERE, Noise, noise_of
+from core.attribution.effects import LOG_ZERO, Noise, noise_of
 from core.attribution.forced_logprobs import logprobs_in_slices
 from core.attribution.model_sequence import Models, Vocabularies
 from core.chat.settings import Sampling
@@ -30,10 +30,10 @@ from core.util.progress import Learning, Slices, Step, told
 
 #: Messages of each class whose answers are looked at, and how much of an answer is.
 MESSAGES = 32
-TOKENS = 24
+NOISE_TOKENS = 24
 
 
-def kept(family: Family, path: Path) -> Noise | None:
+def kept_noise(family: Family, path: Path) -> Noise | None:
     """The level that was measured on these weights; None where it has to be measured, uncalibrated where that cannot be."""
     if not path.nulls:
         return Noise()
@@ -47,7 +47,7 @@ def kept(family: Family, path: Path) -> Noise | None:
     return None
 
 
-def measure(family: Family, path: Path, models: Models, root: File | None = None) -> Learning[Noise]:
+def measure_noise(family: Family, path: Path, models: Models, root: File | None = None) -> Learning[Noise]:
     """Measure the level and keep it, a forward pass at a time; below ``root`` instead of the data folder, in the layout of ``vectors/``.
 
     Raises:
@@ -60,7 +60,7 @@ def measure(family: Family, path: Path, models: Models, root: File | None = None
     for name in (path.final, *path.nulls):
         score = partial(logprobs_in_slices, prompts=asked, replies=replies, unknown=vocabularies.unknown(name))
         each = yield from models.during(name, partial(scored, score=score, sentence=sentence))
-        found.append([0.0 if value <= NOWHERE else exp(value) for reply in each for value in reply])
+        found.append([0.0 if value <= LOG_ZERO else exp(value) for reply in each for value in reply])
     differences = [abs(a - b) for one, other in combinations(found, 2) for a, b in zip(one, other, strict=True)]
     noise = noise_of(differences)
     _keep(family, path, noise, differences, root or store.user_folder())
@@ -78,12 +78,12 @@ def answers(
     family: Family, final: Loaded, sentence: str
 ) -> Learning[tuple[list[tuple[int, ...]], list[tuple[int, ...]]]]:
     """The prompts, and what the final checkpoint says to them."""
-    asked = [each.ids for each in metrics.chat(final, messages(family))]
-    size = metrics.rows_of(final)
+    asked = [each.ids for each in metrics.chat_prompts(final, messages(family))]
+    size = metrics.batch_rows(final)
     replies: list[tuple[int, ...]] = []
     for start in range(0, len(asked), size):
         some = asked[start : start + size]
-        said = dict(answer_all(final, some, sampling=Sampling(max_new_tokens=TOKENS), rows=size))
+        said = dict(answer_all(final, some, sampling=Sampling(max_new_tokens=NOISE_TOKENS), rows=size))
         replies += [tuple(token.id for token in said[at].tokens) for at in range(len(some))]
         yield Step(sum(map(len, replies[start:])), sentence)
     return asked, replies
@@ -91,7 +91,7 @@ def answers(
 
 def messages(family: Family) -> list[str]:
     """What is asked: the test split of the refusal contrast, and what the chips ask."""
-    found = contrast.load(family, "refusal")
+    found = contrast.load_contrast(family, "refusal")
     texts = [text for positive in (True, False) for text in found.part("test", positive, MESSAGES)]
     return [*texts, *(example.message for example in family.examples)]
 
@@ -120,4 +120,4 @@ def _name(path: Path) -> str:
 
 
 def _fingerprints(family: Family, path: Path) -> dict[str, str]:
-    return {name: loading.fingerprint(family.checkpoint(name)) for name in (path.final, *path.nulls)}
+    return {name: loading.model_fingerprint(family.checkpoint(name)) for name in (path.final, *path.nulls)}

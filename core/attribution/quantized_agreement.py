@@ -45,11 +45,11 @@ class Agreement:
         return f"r = {each} (each stage's effects on {self.tokens:,} tokens, against those of whole weights)"
 
 
-def said(family: Family, path: Path, quantize: str) -> str:
+def describe_agreement(family: Family, path: Path, quantize: str) -> str:
     """What a report on quantized weights has to say of them; empty for whole ones."""
     if quantize == "none":
         return ""
-    found = kept(family, path, quantize)
+    found = kept_agreement(family, path, quantize)
     known = (
         f"how far that agrees with whole weights: {found.said}."
         if found
@@ -58,7 +58,7 @@ def said(family: Family, path: Path, quantize: str) -> str:
     return f"{path.final} is in {QUANTIZE[quantize]}, and what the stages changed is kept beside it in 8 bits; {known}"
 
 
-def kept(family: Family, path: Path, quantize: str) -> Agreement | None:
+def kept_agreement(family: Family, path: Path, quantize: str) -> Agreement | None:
     """What was measured on these weights; None where nothing was."""
     now = _fingerprints(family, path)
     for file in _files(family, path, quantize):
@@ -69,7 +69,9 @@ def kept(family: Family, path: Path, quantize: str) -> Agreement | None:
     return None
 
 
-def measure(family: Family, path: Path, quantize: str, whole: Models, quantized: Models) -> Learning[Agreement]:
+def measure_agreement(
+    family: Family, path: Path, quantize: str, whole: Models, quantized: Models
+) -> Learning[Agreement]:
     """Score the final checkpoint's own answers with both, and keep what comes of it, a forward pass at a time.
 
     Raises:
@@ -124,4 +126,4 @@ def _files(family: Family, path: Path, quantize: str) -> tuple[File, File]:
 
 
 def _fingerprints(family: Family, path: Path) -> dict[str, str]:
-    return {name: loading.fingerprint(family.checkpoint(name)) for name in path.models("introduced_at")}
+    return {name: loading.model_fingerprint(family.checkpoint(name)) for name in path.models("introduced_at")}

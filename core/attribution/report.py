@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from core.attribution.effects import NOWHERE, Effect, LogProbs, Noise, effects, noise_of, remainder
+from core.attribution.effects import LOG_ZERO, Effect, LogProbs, Noise, effects, noise_of, remainder
 from core.chat.settings import MAX_MESSAGE, clean
 from core.families.stages import QUESTIONS, Path, Question, StageError
 
@@ -28,7 +28,7 @@ MAX_PROMPTS = 500
 
 
 @dataclass(frozen=True)
-class Ask:
+class BlameRequest:
     """What is to be found out.
 
     ``checkpoint`` is the final one (empty: the family's), ``path`` lists the checkpoints that led to it where that is not to be read from
@@ -46,7 +46,7 @@ class Ask:
     own_templates: bool = False
     tokens: int = 64
 
-    def checked(self) -> Ask:
+    def checked(self) -> BlameRequest:
         """The same with clean texts. Raises StageError for a prompt or an answer that is empty, or answers to more than one prompt."""
         prompts = tuple(text for each in self.prompts if (text := clean(each).strip()))
         if not prompts:
@@ -66,7 +66,7 @@ class Ask:
             raise StageError("There is a second answer and no first one; write both, or none.")
         if answer and answer.strip() == other.strip():
             raise StageError("The two answers are the same; write another one.")
-        return Ask(
+        return BlameRequest(
             prompts,
             answer,
             other,
@@ -95,7 +95,7 @@ class Said:
     def total(self, model: str) -> float:
         """The log-probability that a model's reply begins so."""
         each = self.logprobs[model]
-        return NOWHERE if any(value <= NOWHERE for value in each) else max(NOWHERE, sum(each))
+        return LOG_ZERO if any(value <= LOG_ZERO for value in each) else max(LOG_ZERO, sum(each))
 
 
 @dataclass(frozen=True)
@@ -127,18 +127,18 @@ class Case:
 
 def _rather(one: float, other: float) -> float:
     """log(p / (p + q)) of two log-probabilities."""
-    if one <= NOWHERE:
-        return NOWHERE
+    if one <= LOG_ZERO:
+        return LOG_ZERO
     difference = other - one
     return -(max(difference, 0.0) + math.log1p(math.exp(-abs(difference))))
 
 
 @dataclass(frozen=True)
-class Report:
+class BlameReport:
     """Everything about some prompts. ``sizes`` are ‖θ_S − θ_parent‖ / ‖θ_parent‖ by stage, ``titles`` the models' names in full;
     ``weights`` is what has to be said of weights that are not whole."""
 
-    ask: Ask
+    ask: BlameRequest
     path: Path
     cases: tuple[Case, ...]
     sizes: Mapping[str, float]
@@ -297,7 +297,7 @@ def _mean(each: Sequence[Effect]) -> Effect:
 
 def probability(logprob: float) -> float:
     """The probability that a log-probability in nats stands for; 0 where something cannot be said at all."""
-    return 0.0 if logprob <= NOWHERE else math.exp(logprob)
+    return 0.0 if logprob <= LOG_ZERO else math.exp(logprob)
 
 
 def token_effects(path: Path, key: str, said: Said, at: int) -> dict[str, Effect]:
@@ -311,7 +311,7 @@ def shortened(text: str) -> str:
     return line if len(line) <= _SHORT else line[: _SHORT - 1].rstrip() + "…"
 
 
-def prompts_of(text: str) -> tuple[str, ...]:
+def parse_prompts(text: str) -> tuple[str, ...]:
     """The prompts of a text file, one a line. Raises StageError when there is none."""
     found = tuple(line.strip() for line in clean(text).split("\n") if line.strip())
     if not found:

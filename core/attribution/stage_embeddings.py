@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from core.attribution.first_order import Carrier, Embedding, Rung, exact_hessian
-from core.attribution.training_log import Item, Log, LogError
+from core.attribution.training_log import Log, LogError, LogItem
 from core.errors import TillerError
 
 #: Computes the loss of a batch by the items that the log names.
-Loss = Callable[[nn.Module, tuple[Item, ...]], Tensor]
+Loss = Callable[[nn.Module, tuple[LogItem, ...]], Tensor]
 
 _OPTIMIZERS: dict[str, Any] = {"SGD": torch.optim.SGD, "Adam": torch.optim.Adam, "AdamW": torch.optim.AdamW}
 
@@ -45,7 +45,9 @@ def scheduled(difference: Mapping[str, Tensor], later: Sequence[Log]) -> Embeddi
     return found
 
 
-def replay(model: nn.Module, logs: Sequence[Log], loss: Loss, rung: Rung, inside: bool = False) -> dict[str, Embedding]:
+def replay_steps(
+    model: nn.Module, logs: Sequence[Log], loss: Loss, rung: Rung, inside: bool = False
+) -> dict[str, Embedding]:
     """Take the logged steps again from the weights that ``model`` has, in order, and carry every stage's embedding through them.
 
     Momentum and Adam's moments are regenerated on the way. The model ends with the weights that the training led to: compare them
@@ -91,7 +93,7 @@ def _step(
     carrier: Carrier,
     log: Log,
     rates: Sequence[float],
-    batch: tuple[Item, ...],
+    batch: tuple[LogItem, ...],
     loss: Loss,
 ) -> None:
     for group, rate in zip(optimizer.param_groups, rates, strict=True):

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from math import log
 
-from core.attribution.effects import UNIFORM, Noise, blame
-from core.attribution.forced_logprobs import Follower, logprobs_in_slices, reading, vocabulary
+from core.attribution.effects import UNIFORM, Noise, attribute
+from core.attribution.forced_logprobs import TokenScorer, logprobs_in_slices, reading, vocabulary
 from core.attribution.model_sequence import Models
 from core.chat.events import Blame, Event, Scores
 from core.errors import TillerError
@@ -21,7 +21,7 @@ from core.models.loading import Loaded
 FIRST = 8
 
 
-class Blaming:
+class TokenAttribution:
     """The blame of one column's answer.
 
     Args:
@@ -40,7 +40,7 @@ class Blaming:
         self.ended = False
         self._prompt, self._unknown, self._get, self._models = tuple(prompt), unknown, get, models
         self._names = path.models()
-        self._followers: dict[str, Follower] = {}
+        self._followers: dict[str, TokenScorer] = {}
         self._found: dict[str, list[float]] = {}
         self._told = dict.fromkeys((each.key for each in path.questions), 0)
         self._slices = self._live() if get is not None else self._in_turn()
@@ -87,7 +87,7 @@ class Blaming:
         while True:
             name = next(each for each in self._names if self._waits(each))
             if name not in self._followers:
-                self._followers[name] = Follower(self._get(name), self._prompt, self._unknown(name))
+                self._followers[name] = TokenScorer(self._get(name), self._prompt, self._unknown(name))
             follower = self._followers[name]
             with reading(follower.loaded):
                 self._hear(follower.loaded, name, follower.follow(self.tokens[follower.read :]))
@@ -132,7 +132,7 @@ class Blaming:
         return events
 
     def _blame(self, key: str, at: int) -> Blame | None:
-        return blame(
+        return attribute(
             self.path,
             key,
             {name: values[at] for name, values in self._found.items() if at < len(values)},

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from core.attribution import effects, quantized_agreement
-from core.attribution.effects import NOWHERE, UNIFORM
+from core.attribution.effects import LOG_ZERO, UNIFORM
 from core.attribution.forced_logprobs import check_length, logprobs_in_slices, vocabulary
 from core.attribution.model_sequence import Models, Vocabularies
-from core.attribution.report import Ask, Case, Report, Said, shortened
+from core.attribution.report import BlameReport, BlameRequest, Case, Said, shortened
 from core.chat.answers import Answer
 from core.chat.settings import Sampling
 from core.families import stages
@@ -57,7 +57,7 @@ class _Draft:
     refusing: dict[str, float] = field(default_factory=dict)
 
 
-def study(family: Family, ask: Ask, models: Models) -> Learning[Report]:
+def study(family: Family, ask: BlameRequest, models: Models) -> Learning[BlameReport]:
     """Find out whose the answers to some prompts are.
 
     Raises:
@@ -66,7 +66,7 @@ def study(family: Family, ask: Ask, models: Models) -> Learning[Report]:
         LoadError: a checkpoint is not there or has other shapes.
     """
     ask = ask.checked()
-    path = stages.path(family, ask.checkpoint, ask.path)
+    path = stages.stage_path(family, ask.checkpoint, ask.path)
     vocabularies = Vocabularies(family, path)
     drafts, voice, quantize = yield from models.during(path.final, lambda final: _begin(ask, path, final))
     work = _Study(family, ask, path, models, vocabularies, voice, drafts)
@@ -79,10 +79,12 @@ def study(family: Family, ask: Ask, models: Models) -> Learning[Report]:
     titles = {name: family.checkpoint(name).title for name in (*path.models(), *path.nulls)}
     cases = tuple(Case(d.prompt, d.answer, d.other, d.without, d.before, d.refusing) for d in drafts)
     chosen = replace(ask, question=ask.question and stages.question(ask.question).key)
-    return Report(chosen, path, cases, sizes, titles, quantized_agreement.said(family, path, quantize))
+    return BlameReport(
+        chosen, path, cases, sizes, titles, quantized_agreement.describe_agreement(family, path, quantize)
+    )
 
 
-def _begin(ask: Ask, path: Path, final: Loaded) -> Learning[tuple[list[_Draft], _Voice, str]]:
+def _begin(ask: BlameRequest, path: Path, final: Loaded) -> Learning[tuple[list[_Draft], _Voice, str]]:
     """The prompts in ids, with the answers that were given, or else those of the final checkpoint; and how that is quantized."""
     asked = [_render(final, ask.system, text) for text in ask.prompts]
     for each in asked:
@@ -123,7 +125,7 @@ def _answers(loaded: Loaded, asked: Sequence[Asked], tokens: int, by: str) -> li
     """What a model says to every prompt, each time the likeliest token."""
     sampling = Sampling(max_new_tokens=tokens)
     found: dict[int, Answer] = dict(
-        answer_all(loaded, [each.ids for each in asked], sampling=sampling, rows=metrics.rows_of(loaded))
+        answer_all(loaded, [each.ids for each in asked], sampling=sampling, rows=metrics.batch_rows(loaded))
     )
     answers = [found[at] for at in range(len(asked))]
     return [
@@ -140,7 +142,7 @@ def _answers(loaded: Loaded, asked: Sequence[Asked], tokens: int, by: str) -> li
 @dataclass(frozen=True)
 class _Study:
     family: Family
-    ask: Ask
+    ask: BlameRequest
     path: Path
     models: Models
     vocabularies: Vocabularies
@@ -161,7 +163,7 @@ class _Study:
         yield from self._score(loaded, name, "answer")
         refusing = yield from told(metrics.refusal_in_slices(loaded, self._asked(loaded, name)), f"Asking {title}.")
         for draft, value in zip(self.drafts, refusing.tolist(), strict=True):
-            draft.refusing[name] = math.log(value) if value > 0 else NOWHERE
+            draft.refusing[name] = math.log(value) if value > 0 else LOG_ZERO
             if name == self.path.final:
                 draft.refusing[UNIFORM] = _uniform_refusal(draft.asked, vocabulary(loaded))
         after = [stage for stage in self.path.post if name in (self.path.counterfactual.get(stage.name), stage.parent)]

@@ -21,7 +21,7 @@ One file a stage, ``training_log.json`` in the folder of the checkpoint that the
 
 :class:`TrainingLog` writes it from a plain loop, :class:`core.attribution.trainer_callback.LogTraining` from transformers'
 ``Trainer``. With the log and the checkpoints, :func:`core.attribution.stage_embeddings.scheduled` carries a stage through the
-schedules and weight decay of later ones; with the batches too, :func:`core.attribution.stage_embeddings.replay` takes the steps
+schedules and weight decay of later ones; with the batches too, :func:`core.attribution.stage_embeddings.replay_steps` takes the steps
 again and regenerates momentum, Adam's moments and curvature, which no log holds.
 """
 
@@ -37,14 +37,14 @@ from typing import Any
 
 from core.errors import TillerError
 
-NAME = "training_log.json"
+LOG_NAME = "training_log.json"
 FORMAT = 1
 _KIND = "training log"
 #: What is kept of a group of an optimizer, where it has it.
 _RULES = ("weight_decay", "betas", "eps", "momentum", "dampening", "nesterov", "amsgrad", "maximize")
 KINDS = ("SGD", "Adam", "AdamW")
 
-Item = int | str
+LogItem = int | str
 
 
 class LogError(TillerError):
@@ -87,7 +87,7 @@ class TrainingLog:
                 f"{type(optimizer).__name__} is no optimizer that stage effects can be carried through; train with {', '.join(KINDS)}."
             )
         names = {id(parameter): name for name, parameter in parameters}
-        self.path = Path(folder) / NAME
+        self.path = Path(folder) / LOG_NAME
         self._optimizer = optimizer
         groups = [
             {
@@ -108,9 +108,9 @@ class TrainingLog:
             "optimizer": {"kind": kind, "reset": reset, "clip": clip, "groups": groups},
         }
         self._rates: list[list[float]] = []
-        self._batches: list[list[Item]] = []
+        self._batches: list[list[LogItem]] = []
 
-    def step(self, batch: Iterable[Item] | None = None) -> None:
+    def step(self, batch: Iterable[LogItem] | None = None) -> None:
         """Note a step that is about to be taken. ``batch`` is what is in it; all steps have one, or none."""
         self._rates.append([float(group["lr"]) for group in self._optimizer.param_groups])
         if batch is not None:
@@ -156,7 +156,7 @@ class Log:
     clip: float | None
     groups: tuple[Group, ...]
     rates: tuple[tuple[float, ...], ...]
-    batches: tuple[tuple[Item, ...], ...] | None
+    batches: tuple[tuple[LogItem, ...], ...] | None
 
     def kept(self) -> dict[str, float]:
         """What is left of one unit of a parameter after the weight decay of every step: Π (1 − η_k λ), by the parameter's name.
@@ -176,18 +176,18 @@ class Log:
         return found
 
 
-def read(folder: Path) -> Log:
+def read_log(folder: Path) -> Log:
     """The log in a checkpoint's folder.
 
     Raises:
         LogError: there is none, it is damaged, or of another format.
     """
-    path = folder / NAME
+    path = folder / LOG_NAME
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise LogError(
-            f"{folder} has no {NAME}; without the log of its training, ask the questions that need checkpoints only."
+            f"{folder} has no {LOG_NAME}; without the log of its training, ask the questions that need checkpoints only."
         ) from error
     except (OSError, ValueError) as error:
         raise LogError(f"{path} cannot be read ({error}); copy it again.") from error
@@ -225,10 +225,10 @@ def _log(document: Mapping[str, Any]) -> Log:
 
 def chain(folders: Sequence[Path]) -> list[Log]:
     """The logs of stages that follow one another, in order. Raises LogError where one did not begin with the one before."""
-    logs = [read(folder) for folder in folders]
+    logs = [read_log(folder) for folder in folders]
     for before, after, folder in zip(folders, logs[1:], folders[1:], strict=False):
         if after.parent is None or Path(after.parent).name != before.name:
             raise LogError(
-                f"{folder / NAME} says that {after.stage} began with {after.parent}, not with {before.name}."
+                f"{folder / LOG_NAME} says that {after.stage} began with {after.parent}, not with {before.name}."
             )
     return logs

@@ -17,7 +17,7 @@ from pathlib import Path
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.baking import evaluation, weight_edits
-from core.baking.evaluation import Figures
+from core.baking.evaluation import BakedFigures
 from core.baking.weight_edits import BakingError, Changes
 from core.directions import contrast
 from core.families.checkpoint import Checkpoint, Family
@@ -32,10 +32,10 @@ _SAME = 1e-3
 
 
 @dataclass(frozen=True)
-class Wish:
+class BakeRequest:
     """What is to be baked: a recipe into a checkpoint, written to a folder that is not there yet, or empty.
 
-    ``dtype`` is that of the weights that are written; ``device`` and ``max_memory`` as for :func:`core.models.loading.load`.
+    ``dtype`` is that of the weights that are written; ``device`` and ``max_memory`` as for :func:`core.models.loading.load_model`.
     """
 
     checkpoint: str
@@ -51,11 +51,11 @@ class _Before:
     """What is known before the weights are changed: the questions, what the plain model does with them, and what the recipe does."""
 
     questions: evaluation.Questions
-    plain: Figures
-    steered: Figures
+    plain: BakedFigures
+    steered: BakedFigures
 
 
-def bake(family: Family, wish: Wish) -> Generator[str, None, Path]:
+def bake(family: Family, wish: BakeRequest) -> Generator[str, None, Path]:
     """Bake a recipe. Yields what is being done and, at the end, what came of it, in sentences; returns the folder.
 
     Raises:
@@ -63,14 +63,14 @@ def bake(family: Family, wish: Wish) -> Generator[str, None, Path]:
         TillerError: no such checkpoint or direction, or too little memory. Nothing is written in either case.
     """
     recipe = parse(wish.recipe)
-    weight_edits.check(recipe)
+    weight_edits.check_bakeable(recipe)
     _check_folder(wish.out)
     directions = _directions(family, wish.checkpoint, recipe)
     if loading.pick_device(wish.device).type == "mps":
         # A Mac's GPU does not know float64.
         wish = replace(wish, device="cpu")
     yield f"Loading {wish.checkpoint} in {wish.dtype}."
-    loaded = loading.load(
+    loaded = loading.load_model(
         family, wish.checkpoint, device=wish.device, dtype=wish.dtype, quantize="none", max_memory=wish.max_memory
     )
     edits = compile_recipe(recipe, loaded, lambda name, checkpoint: directions[name, checkpoint])
@@ -110,7 +110,7 @@ def _directions(family: Family, checkpoint: str, recipe: Recipe) -> dict[tuple[s
     found: dict[tuple[str, str], Direction] = {}
     for name, source in recipe.directions():
         learnt_on = family.checkpoint(source or family.directions_of(checkpoint)).name
-        path = store.find(family.name, learnt_on, "direction", name, family.folder)
+        path = store.find_artefact(family.name, learnt_on, "direction", name, family.folder)
         if path is None:
             raise BakingError(
                 f"{learnt_on} has no direction {name!r}; learn it with launch.py precompute, or bring it by launch.py import."
@@ -121,7 +121,7 @@ def _directions(family: Family, checkpoint: str, recipe: Recipe) -> dict[tuple[s
 
 def _before(loaded: Loaded, edits: tuple[RowEdit, ...]) -> _Before:
     questions = evaluation.questions(
-        loaded, contrast.load(loaded.family, "refusal"), contrast.load(loaded.family, "truth")
+        loaded, contrast.load_contrast(loaded.family, "refusal"), contrast.load_contrast(loaded.family, "truth")
     )
     plain = evaluation.figures(loaded, questions)
     steered = evaluation.figures(loaded, questions, edits)
@@ -167,7 +167,7 @@ def _save(loaded: Loaded, changes: Changes, folder: Path) -> bool:
     return wide
 
 
-def _again(family: Family, wish: Wish, folder: Path, before: _Before) -> Figures:
+def _again(family: Family, wish: BakeRequest, folder: Path, before: _Before) -> BakedFigures:
     """What the folder does, once it is loaded from the disk as any other checkpoint is."""
     mine = family.checkpoint(wish.checkpoint)
     own = Checkpoint(
@@ -184,7 +184,7 @@ def _again(family: Family, wish: Wish, folder: Path, before: _Before) -> Figures
         mine.template_from,
     )
     others = tuple(each for each in family.checkpoints if each.name != own.name)
-    loaded = loading.load(
+    loaded = loading.load_model(
         replace(family, checkpoints=(own, *others), counterfactuals=()),
         own.name,
         device=wish.device,
@@ -195,7 +195,7 @@ def _again(family: Family, wish: Wish, folder: Path, before: _Before) -> Figures
     return evaluation.figures(loaded, before.questions)
 
 
-def _check_same(wish: Wish, changes: Changes, figures: Figures) -> None:
+def _check_same(wish: BakeRequest, changes: Changes, figures: BakedFigures) -> None:
     """Refuse a folder that does not do what it should: an ablation in float32 is exact but for rounding."""
     if changes.added or wish.dtype != "float32":
         # A bias acts on the beginning-of-text token too, and rounding has its say: by how much it differs stands in the README.

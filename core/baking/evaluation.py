@@ -16,16 +16,16 @@ from torch import Tensor
 
 from core.artefacts.direction import Direction
 from core.chat.settings import Sampling
-from core.directions.candidate import JUDGED, VERSION
+from core.directions.candidate import JUDGED, PROGRAM_VERSION
 from core.directions.contrast import ContrastSet
 from core.families.checkpoint import TEMPLATES, Checkpoint, Family
 from core.inference import metrics
 from core.inference.decoding import answer_all
-from core.inference.metrics import Asked, Bystanders
+from core.inference.metrics import Asked, OffTarget
 from core.inference.prompts import chat_prompt
 from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
-from core.stats.bootstrap import Estimate, mean
+from core.stats.bootstrap import Estimate, bootstrap_mean
 from core.steering.interventions import RowEdit
 
 #: Requests of a class on which the model is compared with the recipe, logit by logit.
@@ -43,14 +43,14 @@ class Questions:
     harmless: list[Asked]
     true: list[Asked]
     false: list[Asked]
-    by: Bystanders
-    words: Bystanders
+    by: OffTarget
+    words: OffTarget
     shown: tuple[tuple[str, tuple[int, ...]], ...]
     steered: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True)
-class Figures:
+class BakedFigures:
     """What a model does. ``moved`` is its mean KL from the plain model; ``from_recipe`` that from the recipe, and ``logit`` the largest
     difference of a logit, where the recipe's are known."""
 
@@ -86,19 +86,23 @@ def questions(loaded: Loaded, refusal: ContrastSet, truth: ContrastSet) -> Quest
     harmful, harmless = (refusal.part("test", label, JUDGED) for label in (True, False))
     trues, falses = truth.part("train", True, 2), truth.part("train", False, 2)
     shots = [(trues[0], True), (falses[0], False), (falses[-1], False), (trues[-1], True)]
-    true, false = (metrics.statements(loaded, truth.part("test", label, JUDGED), shots) for label in (True, False))
-    by = metrics.bystanders(loaded, harmless)
-    other = metrics.bystanders(loaded, harmful[:_COMPARED])
-    words = Bystanders(
+    true, false = (
+        metrics.statement_prompts(loaded, truth.part("test", label, JUDGED), shots) for label in (True, False)
+    )
+    by = metrics.off_target_prompts(loaded, harmless)
+    other = metrics.off_target_prompts(loaded, harmful[:_COMPARED])
+    words = OffTarget(
         (*by.prompts[:_COMPARED], *other.prompts),
         (*by.replies[:_COMPARED], *other.replies),
         (*by.plain[:_COMPARED], *other.plain),
     )
     shown = tuple((text, chat_prompt(loaded, text)) for text in (*harmful[:_SHOWN], *harmless[:_SHOWN]))
-    return Questions(metrics.chat(loaded, harmful), metrics.chat(loaded, harmless), true, false, by, words, shown)
+    return Questions(
+        metrics.chat_prompts(loaded, harmful), metrics.chat_prompts(loaded, harmless), true, false, by, words, shown
+    )
 
 
-def figures(loaded: Loaded, asked: Questions, edits: tuple[RowEdit, ...] = ()) -> Figures:
+def figures(loaded: Loaded, asked: Questions, edits: tuple[RowEdit, ...] = ()) -> BakedFigures:
     """What a model does with the questions, steered or as it is."""
     harmful, harmless = (metrics.refusal_probability(loaded, part, edits) for part in (asked.harmful, asked.harmless))
     true, false = (metrics.truth_margin(loaded, part, edits)[0] for part in (asked.true, asked.false))
@@ -106,12 +110,12 @@ def figures(loaded: Loaded, asked: Questions, edits: tuple[RowEdit, ...] = ()) -
     said = dict(answer_all(loaded, prompts, edits, Sampling(max_new_tokens=_LONGEST)))
     answers = tuple((text, said[index].text) for index, (text, _) in enumerate(asked.shown))
     from_recipe, logit = _compared(loaded, asked, edits) if asked.steered else (0.0, 0.0)
-    return Figures(
-        harmful=mean(harmful.tolist()),
-        harmless=mean(harmless.tolist()),
-        true=mean(true.tolist()),
-        false=mean(false.tolist()),
-        moved=mean(_moved(loaded, asked.by, edits)),
+    return BakedFigures(
+        harmful=bootstrap_mean(harmful.tolist()),
+        harmless=bootstrap_mean(harmless.tolist()),
+        true=bootstrap_mean(true.tolist()),
+        false=bootstrap_mean(false.tolist()),
+        moved=bootstrap_mean(_moved(loaded, asked.by, edits)),
         answers=answers,
         from_recipe=from_recipe,
         logit=logit,
@@ -124,10 +128,10 @@ def logits(loaded: Loaded, asked: Questions, edits: tuple[RowEdit, ...]) -> list
     return [each.cpu() for each in reply_logits(loaded, words.prompts, words.replies, [edits] * len(words.prompts))]
 
 
-def _moved(loaded: Loaded, by: Bystanders, edits: tuple[RowEdit, ...]) -> list[float]:
+def _moved(loaded: Loaded, by: OffTarget, edits: tuple[RowEdit, ...]) -> list[float]:
     """The mean KL(plain ‖ this) over each reply's tokens, in nats."""
     found: list[float] = []
-    for chosen in metrics.batches(loaded, by):
+    for chosen in metrics.off_target_batches(loaded, by):
         prompts, replies = by.prompts[chosen], by.replies[chosen]
         now = reply_logits(loaded, prompts, replies, [edits] * len(prompts))
         found += [_divergence(plain, new) for plain, new in zip(by.plain[chosen], now, strict=True)]
@@ -150,7 +154,7 @@ def _compared(loaded: Loaded, asked: Questions, edits: tuple[RowEdit, ...]) -> t
 # ------------------------------------------------------------------------------------------------------------------- card
 
 
-def sentences(plain: Figures, steered: Figures, now: Figures) -> Iterator[str]:
+def sentences(plain: BakedFigures, steered: BakedFigures, now: BakedFigures) -> Iterator[str]:
     """What came of a baking, in short."""
     yield f"P(refusal) on harmful requests: plain {plain.harmful.text()}, recipe {steered.harmful.text()}, baked {now.harmful.text()}."
     yield f"P(refusal) on harmless requests: plain {plain.harmless.text()}, recipe {steered.harmless.text()}, baked {now.harmless.text()}."
@@ -158,14 +162,14 @@ def sentences(plain: Figures, steered: Figures, now: Figures) -> Iterator[str]:
     yield f"From the recipe: {now.from_recipe:.2g} nats a token, no logit by more than {now.logit:.2g}."
 
 
-def card(facts: Facts, plain: Figures, steered: Figures, now: Figures) -> str:
+def card(facts: Facts, plain: BakedFigures, steered: BakedFigures, now: BakedFigures) -> str:
     """The README.md of a baked folder."""
     family, checkpoint = facts.family, facts.checkpoint
     front = ["---", "library_name: transformers"]
     front += [] if checkpoint.local else [f"base_model: {checkpoint.source}"]
     lines = [*front, "---", "", f"# {family.title}, {checkpoint.name}, with `{facts.recipe}` in its weights", ""]
     lines += [
-        f"Written by `launch.py bake` of Tiller {VERSION} on {datetime.date.today().isoformat()}: the checkpoint {checkpoint.name} of "
+        f"Written by `launch.py bake` of Tiller {PROGRAM_VERSION} on {datetime.date.today().isoformat()}: the checkpoint {checkpoint.name} of "
         f"{family.title}, changed so that it does by itself what the recipe `{facts.recipe}` does. Weights: {facts.dtype}, made of "
         f"full precision. Licence of the original: {checkpoint.licence or family.licence or 'not stated'}.",
         "",
@@ -230,7 +234,7 @@ def _how(facts: Facts) -> list[str]:
     return [" ".join(said)]
 
 
-def _table(plain: Figures, steered: Figures, now: Figures) -> list[str]:
+def _table(plain: BakedFigures, steered: BakedFigures, now: BakedFigures) -> list[str]:
     every = (plain, steered, now)
     rows = [
         ("P(refusal), harmful requests", [each.harmful for each in every]),
@@ -246,7 +250,7 @@ def _table(plain: Figures, steered: Figures, now: Figures) -> list[str]:
     return [*lines, f"| {damage} | – | {steered.moved.text()} | {now.moved.text()} | {now.moved.n} |"]
 
 
-def _answers(plain: Figures, now: Figures) -> list[str]:
+def _answers(plain: BakedFigures, now: BakedFigures) -> list[str]:
     lines = ["## Answers", ""]
     for (text, before), (_, after) in zip(plain.answers, now.answers, strict=True):
         lines += [f"> {_line(text)}", "", f"- plain: {_line(before)}", f"- baked: {_line(after)}", ""]

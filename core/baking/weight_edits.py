@@ -43,7 +43,7 @@ class Changes:
     added: Mapping[int, Tensor]
 
 
-def check(recipe: Recipe) -> None:
+def check_bakeable(recipe: Recipe) -> None:
     """Refuse what no weights can do. Raises BakingError naming the term."""
     if not recipe:
         raise BakingError("There is nothing to bake in an empty recipe; give one such as '!refusal'.")

@@ -135,7 +135,7 @@ def _block(text: str) -> str:
     return "\n".join("    " + line for line in clean(text).split("\n"))
 
 
-def to_document(settings: Settings, answers: Mapping[int, Answer]) -> dict[str, Any]:
+def chat_document(settings: Settings, answers: Mapping[int, Answer]) -> dict[str, Any]:
     """The chat as a JSON document: the settings, and every token of the last answers with its readings."""
     return {"settings": settings.to_json(), "answers": {str(c): _answer_json(answer) for c, answer in answers.items()}}
 
@@ -147,8 +147,8 @@ def _answer_json(answer: Answer) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def from_document(document: Mapping[str, Any]) -> tuple[Settings, dict[int, Answer]]:
-    """What :func:`to_document` wrote.
+def read_document(document: Mapping[str, Any]) -> tuple[Settings, dict[int, Answer]]:
+    """What :func:`chat_document` wrote.
 
     Raises:
         TillerError: when it is no such document.
@@ -163,7 +163,7 @@ def from_document(document: Mapping[str, Any]) -> tuple[Settings, dict[int, Answ
         raise TillerError("This file is not a whole export of a chat; export it again as JSON.") from error
 
 
-def load(text: str) -> tuple[Settings, dict[int, Answer]]:
+def load_chat(text: str) -> tuple[Settings, dict[int, Answer]]:
     """An export in JSON text. Raises TillerError when it is none."""
     try:
         document = json.loads(text)
@@ -171,7 +171,7 @@ def load(text: str) -> tuple[Settings, dict[int, Answer]]:
         raise TillerError("This file is not JSON; export the chat again as JSON.") from error
     if not isinstance(document, Mapping):
         raise TillerError("This file is not a whole export of a chat; export it again as JSON.")
-    return from_document(document)
+    return read_document(document)
 
 
 # What follows reads files that anybody may have written: every part is checked, every text cleaned.

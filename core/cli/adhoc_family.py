@@ -53,14 +53,14 @@ def family_of(options: Options) -> str:
     named = [("base", source(options.base))]
     named += [(name, source(text)) for name, text in options.stages]
     named += [("post", source(options.post))]
-    name = name_of(named)
+    name = adhoc_name(named)
     path = store.user_folder() / name / "family.toml"
     if not path.is_file():
         write_bytes(path, _document(_entries(named)).encode())
     return name
 
 
-def name_of(named: Sequence[tuple[str, Source]]) -> str:
+def adhoc_name(named: Sequence[tuple[str, Source]]) -> str:
     """The name of the family of these checkpoints: the last one's own name, and what sets all of them apart from others."""
     said = json.dumps([[name, each.source, each.local, each.revision] for name, each in named])
     last = re.split(r"[/\\]", named[-1][1].source)[-1].lower()
@@ -122,7 +122,7 @@ def _asked(each: Source, call: Callable[[], T]) -> T:
     except Exception as error:
         # The Hub's client raises a dozen unrelated types.
         bare = Checkpoint(each.source, each.source, False, None, "", "", "", each.revision, "", each.source)
-        known = hub.sentence(bare, each, error)
+        known = hub.hub_sentence(bare, each, error)
         reason = " ".join(str(error).split())[:200]
         raise FamilyError(
             known

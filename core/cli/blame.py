@@ -13,7 +13,7 @@ import torch
 from core.attribution import effects, export
 from core.attribution import report as blame_report
 from core.attribution.model_sequence import alone
-from core.attribution.report import Ask, Report, shortened, token_effects
+from core.attribution.report import BlameReport, BlameRequest, shortened, token_effects
 from core.attribution.study import study
 from core.cli import option_types
 from core.cli.verb_parser import Arguments
@@ -26,18 +26,18 @@ from core.util.files import write_bytes
 from core.util.progress import Learning
 
 
-def blame(arguments: list[str]) -> int:
+def run_blame(arguments: list[str]) -> int:
     """Ask every checkpoint of a path about an answer, and print whose it is."""
     options = _parser().parse_args(arguments)
     if options.recipe:
         raise UsageError("Stages are told apart in the models as they are; leave --recipe out.")
     ask = _ask(options)
-    family = registry.load(options.family)
+    family = registry.load_family(options.family)
     torch.set_num_threads(options.threads or loading.threads())
     # What is wrong with the question is said before a model is loaded for it.
-    path = stages.path(family, ask.checkpoint, ask.path)
+    path = stages.stage_path(family, ask.checkpoint, ask.path)
     placing = Placing(options.device, options.dtype, options.quantize, options.max_memory)
-    loaded = loading.load(
+    loaded = loading.load_model(
         family,
         path.final,
         device=placing.device,
@@ -48,9 +48,9 @@ def blame(arguments: list[str]) -> int:
     report = _told(study(family, ask, alone(loaded, placing)))
     print("\n".join(table(report)))
     if options.csv:
-        _write(options.csv, export.to_csv(report))
+        _write(options.csv, export.blame_csv(report))
     if options.json:
-        _write(options.json, json.dumps(export.to_document(report), ensure_ascii=False, indent=1) + "\n")
+        _write(options.json, json.dumps(export.blame_document(report), ensure_ascii=False, indent=1) + "\n")
     return 0
 
 
@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _ask(options: argparse.Namespace) -> Ask:
+def _ask(options: argparse.Namespace) -> BlameRequest:
     if bool(options.prompt) == bool(options.file):
         raise UsageError(
             'blame needs a prompt, or --file with prompts: python launch.py blame "How do I kill a process?"'
@@ -114,7 +114,7 @@ def _ask(options: argparse.Namespace) -> Ask:
         stages.question(options.question)
     names = tuple(each.strip() for each in options.path.split(",") if each.strip())
     prompts = _prompts(options.file) if options.file else (options.prompt,)
-    return Ask(
+    return BlameRequest(
         prompts, options.answer or "", options.other or "", options.checkpoint or "", names, options.question, options.system,
         options.own_templates, options.max_tokens,
     ).checked()  # fmt: skip
@@ -127,10 +127,10 @@ def _prompts(name: str) -> tuple[str, ...]:
         raise UsageError(f"{name} is not UTF-8 text; save it as a text file in UTF-8.") from error
     except OSError as error:
         raise UsageError(f"{name} cannot be read ({error.strerror}); check the path.") from error
-    return blame_report.prompts_of(text)
+    return blame_report.parse_prompts(text)
 
 
-def _told(learning: Learning[Report]) -> Report:
+def _told(learning: Learning[BlameReport]) -> BlameReport:
     """Run the slices, and say on a terminal what is going on."""
     live, shown = sys.stderr.isatty(), ""
     try:
@@ -138,7 +138,7 @@ def _told(learning: Learning[Report]) -> Report:
             try:
                 step = next(learning)
             except StopIteration as stop:
-                found: Report = stop.value
+                found: BlameReport = stop.value
                 return found
             if live and step.sentence != shown:
                 shown = step.sentence
@@ -156,7 +156,7 @@ def _write(file: File, text: str) -> None:
 # --------------------------------------------------------------------------------------------------------------- the table
 
 
-def table(report: Report) -> list[str]:
+def table(report: BlameReport) -> list[str]:
     """A report as lines of text; the first names the stage with the largest effect, and its size."""
     lines = [report.headline, ""]
     lines += _heads(report)
@@ -167,7 +167,7 @@ def table(report: Report) -> list[str]:
     return [*lines, "", *report.remarks]
 
 
-def _heads(report: Report) -> list[str]:
+def _heads(report: BlameReport) -> list[str]:
     if len(report.cases) > 1:
         stage_of = [(case, _largest(report, at)) for at, case in enumerate(report.cases)]
         return [f"{found:<12}{shortened(case.prompt):<42}{shortened(case.answer.text)}" for case, found in stage_of]
@@ -180,14 +180,14 @@ def _heads(report: Report) -> list[str]:
     return [f"{head:<{wide}}{' '.join(text.split())}" for head, text in rows]
 
 
-def _largest(report: Report, at: int) -> str:
+def _largest(report: BlameReport, at: int) -> str:
     """The stage that one of many prompts' answers is owed to."""
-    one = Report(report.ask, report.path, (report.cases[at],), report.sizes, report.titles)
+    one = BlameReport(report.ask, report.path, (report.cases[at],), report.sizes, report.titles)
     found = one.largest(report.question.key, one.measures[0])
     return f"{report.path.stage(found[0]).letter} {found[1].probability:+.2f}" if found else ""
 
 
-def _effects(report: Report, measure: str) -> list[str]:
+def _effects(report: BlameReport, measure: str) -> list[str]:
     questions = report.path.questions
     heads = [each.title for each in questions]
     lines = [f"{'':<14}" + "".join(f"{head:>{max(20, len(head) + 3)}}" for head in heads)]
@@ -211,12 +211,12 @@ def _spread(cells: Sequence[str], heads: Sequence[str]) -> str:
     return "".join(f"{cell:>{max(20, len(head) + 3)}}" for cell, head in zip(cells, heads, strict=True))
 
 
-def _moved(report: Report, stage: Stage) -> str:
+def _moved(report: BlameReport, stage: Stage) -> str:
     size = report.sizes.get(stage.name)
     return "" if size is None else f"   weights moved by {size:.1%}"
 
 
-def _tokens(report: Report) -> list[str]:
+def _tokens(report: BlameReport) -> list[str]:
     """The answer token by token: the effect of every stage by the question that is asked first, then that of coming with it."""
     case, path = report.cases[0], report.path
     lines: list[str] = []

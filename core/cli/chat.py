@@ -16,7 +16,7 @@ from core.engine.run import Run
 from core.errors import TillerError, UsageError
 
 
-def chat(options: Options, wish: Chat) -> int:
+def run_chat(options: Options, wish: Chat) -> int:
     """Answer one message on stdout, each token as soon as it is there; remarks go to stderr. Returns the exit code.
 
     Raises:

@@ -15,7 +15,7 @@ from core.cli.verb_parser import Arguments
 from core.confidence import confidence
 from core.confidence import tables as confidence_tables
 from core.confidence.confidence import Confidence
-from core.engine.precompute import PARTS, Order
+from core.engine.precompute import BUILDERS, BuildRequest
 from core.errors import TillerError, UsageError
 from core.families import registry
 from core.families.checkpoint import Family
@@ -28,7 +28,7 @@ WHAT = "confidence"
 _FORMATS = ("text", "csv", "json")
 
 
-def show(arguments: list[str]) -> int:
+def run_confidence(arguments: list[str]) -> int:
     """Print the tables of the base and of a post-trained checkpoint; what was not measured yet is measured and kept first."""
     options = _parser().parse_args(arguments)
     if options.recipe:
@@ -36,7 +36,7 @@ def show(arguments: list[str]) -> int:
             "confidence measures a checkpoint as it is; leave --recipe out, and put !neurons:entropy into a chat's recipe to see what "
             "ablating does."
         )
-    family = registry.load(options.family)
+    family = registry.load_family(options.family)
     torch.set_num_threads(options.threads or loading.threads())
     every = [_measured(family, name, options) for name in _names(family, options)]
     tables = confidence_tables.tables(every)
@@ -47,7 +47,7 @@ def show(arguments: list[str]) -> int:
     else:
         print("\n\n".join(each.text() for each in tables))
     if options.neurons:
-        _write(options.neurons, confidence_tables.scatter(every[-1]).csv())
+        _write(options.neurons, confidence_tables.neuron_table(every[-1]).csv())
     return 0
 
 
@@ -80,11 +80,11 @@ def _names(family: Family, options: argparse.Namespace) -> list[str]:
 
 def _measured(family: Family, name: str, options: argparse.Namespace) -> Confidence:
     """From disk where it was made from these weights; else measured now. Raises TillerError."""
-    order = Order(family, name, store.user_folder())
+    order = BuildRequest(family, name, store.user_folder())
     checkpoint = family.checkpoint(name)
     if not options.again and (found := _kept(order, options)) is not None:
         return found
-    loaded = loading.load(
+    loaded = loading.load_model(
         family,
         checkpoint.name,
         device=options.device,
@@ -92,8 +92,8 @@ def _measured(family: Family, name: str, options: argparse.Namespace) -> Confide
         quantize=options.quantize,
         max_memory=options.max_memory,
     )
-    work = PARTS[WHAT].run(order, loaded)
-    pace = Pace(PARTS[WHAT].plan(order, loaded).tokens)
+    work = BUILDERS[WHAT].run(order, loaded)
+    pace = Pace(BUILDERS[WHAT].plan(order, loaded).tokens)
     try:
         while True:
             step = next(work)
@@ -103,21 +103,21 @@ def _measured(family: Family, name: str, options: argparse.Namespace) -> Confide
         _draw("", None)
     del loaded
     memory.release()
-    found = confidence.stored(family, name)
+    found = confidence.stored_confidence(family, name)
     assert found is not None
     return found
 
 
-def _kept(order: Order, options: argparse.Namespace) -> Confidence | None:
+def _kept(order: BuildRequest, options: argparse.Namespace) -> Confidence | None:
     try:
-        fingerprint = loading.fingerprint(order.family.checkpoint(order.checkpoint))
+        fingerprint = loading.model_fingerprint(order.family.checkpoint(order.checkpoint))
     except TillerError:
         # There are no weights to compare with; loading them says what is wrong.
         return None
     for root in (store.user_folder(), order.family.folder.parent):
-        there = Order(order.family, order.checkpoint, root)
-        if PARTS[WHAT].there(there, fingerprint, options.quantize):
-            return confidence.load(there.artefact("neurons", "entropy"))
+        there = BuildRequest(order.family, order.checkpoint, root)
+        if BUILDERS[WHAT].there(there, fingerprint, options.quantize):
+            return confidence.load_confidence(there.artefact("neurons", "entropy"))
     return None
 
 

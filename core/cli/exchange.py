@@ -17,7 +17,7 @@ from core.models import loading
 _WHOSE = ("family", "base", "post", "stage", "checkpoint", "offline", "trust-remote-code")
 
 
-def bring(arguments: list[str]) -> int:
+def run_import(arguments: list[str]) -> int:
     """Make a vector of another program a direction of a checkpoint, in the user's data folder."""
     parser = Arguments(
         "launch.py import",
@@ -38,12 +38,14 @@ def bring(arguments: list[str]) -> int:
     )
     parser.add_model(_WHOSE, checkpoint="whose direction it becomes (default: the family's final checkpoint)")
     options = parser.parse_args(arguments)
-    family = registry.load(options.family)
-    done = exchange.bring(family, options.checkpoint, Path(options.file), options.name, options.layer, options.scale)
+    family = registry.load_family(options.family)
+    done = exchange.import_vector(
+        family, options.checkpoint, Path(options.file), options.name, options.layer, options.scale
+    )
     return _say(done)
 
 
-def take(arguments: list[str]) -> int:
+def run_export(arguments: list[str]) -> int:
     """Write a direction into a file for others."""
     parser = Arguments(
         "launch.py export",
@@ -59,11 +61,11 @@ def take(arguments: list[str]) -> int:
     )
     parser.add_model(_WHOSE, checkpoint="whose direction (default: the family's final checkpoint)")
     options = parser.parse_args(arguments)
-    family = registry.load(options.family)
-    return _say(exchange.take(family, options.checkpoint, options.name, Path(options.to)))
+    family = registry.load_family(options.family)
+    return _say(exchange.export_direction(family, options.checkpoint, options.name, Path(options.to)))
 
 
-def bake(arguments: list[str]) -> int:
+def run_bake(arguments: list[str]) -> int:
     """Write a model folder that behaves as a recipe."""
     parser = Arguments(
         "launch.py bake",
@@ -82,11 +84,11 @@ def bake(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if not options.recipe:
         raise UsageError("bake needs a recipe, such as --recipe '!refusal'.")
-    family = registry.load(options.family)
+    family = registry.load_family(options.family)
     torch.set_num_threads(options.threads or loading.threads())
     if options.quantize != "none":
         print("The weights are read in full precision, since quantized ones cannot be changed exactly.", flush=True)
-    wish = baking.Wish(
+    wish = baking.BakeRequest(
         options.checkpoint or family.final.name,
         options.recipe,
         Path(options.out),
@@ -99,7 +101,7 @@ def bake(arguments: list[str]) -> int:
     return 0
 
 
-def _say(done: exchange.Done) -> int:
+def _say(done: exchange.Exchanged) -> int:
     print(*done.sentences, f"Written to {done.path}", sep="\n")
     return 0
 

@@ -32,19 +32,19 @@ class Local:
         return sum(path.stat().st_size for path in self.files)
 
 
-def show(name: str | None = None) -> int:
+def run_families(name: str | None = None) -> int:
     """Print the table of all families, or what one consists of; returns the exit status.
 
     Raises:
         FamilyError: there is no such family, or its file cannot be used.
     """
     if name is not None:
-        print("\n".join(details(registry.load(name))))
+        print("\n".join(family_lines(registry.load_family(name))))
         return 0
     rows, wrong = [], []
     for each in registry.names():
         try:
-            rows.append(row(registry.load(each)))
+            rows.append(row(registry.load_family(each)))
         except TillerError as error:
             wrong.append(str(error))
     print("\n".join(table(rows)))
@@ -76,15 +76,15 @@ def row(family: Family) -> tuple[str, ...]:
     advice = " ".join(part for part in (family.quantize.replace("none", ""), family.memory) if part)
     return (
         family.name,
-        said(here[-1].parameters) if here else family.parameters or "?",
+        parameter_count(here[-1].parameters) if here else family.parameters or "?",
         f"{len(here)}/{len(found)}",
-        memory.said(sum(files.values())) if here else "–",
+        memory.size_in_words(sum(files.values())) if here else "–",
         str(learnt) if learnt else "–",
         advice or "–",
     )
 
 
-def details(family: Family) -> list[str]:
+def family_lines(family: Family) -> list[str]:
     """What a family consists of, a checkpoint after the other, in lines."""
     lines = [f"{family.title} (--family {family.name})", *_wrapped(family.notes, "")]
     size = f"{family.parameters} parameters a checkpoint" if family.parameters else ""
@@ -99,7 +99,11 @@ def details(family: Family) -> list[str]:
 def _checkpoint(family: Family, each: Checkpoint) -> list[str]:
     found = local(each)
     came = f", by {each.stage} from {each.parent}" if each.parent else ""
-    here = f"{said(found.parameters)}, {memory.said(found.size)} on this computer" if found.files else _not_here(each)
+    here = (
+        f"{parameter_count(found.parameters)}, {memory.size_in_words(found.size)} on this computer"
+        if found.files
+        else _not_here(each)
+    )
     learnt = ", ".join(card.name for card in _learnt(family, each)) or "nothing yet"
     adapters = "".join(f", with the adapter {adapter}" for adapter in each.adapters)
     lines = [f"  {each.name} ({each.letter}){came}"]
@@ -132,14 +136,14 @@ def _learnt(family: Family, checkpoint: Checkpoint) -> tuple[store.Card, ...]:
 
 def local(checkpoint: Checkpoint) -> Local:
     """What of a checkpoint is on this computer, by its folder or the Hub's cache; nothing is fetched, and only headers are read."""
-    folder = hub.folder(checkpoint.weights)
+    folder = hub.hub_folder(checkpoint.weights)
     if folder is None:
         return Local((), 0)
     try:
         files = sources.weight_files(folder)
         if not files or not all(path.is_file() for path in files):
             return Local((), 0)
-        parameters = sum(each.elements for each in sources.tensors(checkpoint, folder).values())
+        parameters = sum(each.elements for each in sources.stored_tensors(checkpoint, folder).values())
     except TillerError:
         # Files that are damaged are not usable here; opening the checkpoint says what is wrong with them.
         return Local((), 0)
@@ -149,7 +153,7 @@ def local(checkpoint: Checkpoint) -> Local:
     return Local((*files, *(path for path in adapters if path)), parameters)
 
 
-def said(parameters: int) -> str:
+def parameter_count(parameters: int) -> str:
     """A number of parameters: 4.3 M, 135 M, 1.5 B."""
     for unit, letter in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
         if parameters >= unit:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from core.cli.options import CHAT, INSTALL, MODEL, SERVE, VERBS, Option
+from core.cli.options import CHAT_OPTIONS, INSTALL, MODEL, SERVE, VERBS, Option
 
 
 def help_text(topic: str | None = None) -> str:
@@ -54,7 +54,7 @@ def _whole_help() -> str:
             *_option_lines(SERVE),
             "",
             "for chat",
-            *_option_lines(CHAT),
+            *_option_lines(CHAT_OPTIONS),
             "",
             "the first start",
             *_option_lines(INSTALL),

@@ -11,8 +11,8 @@ from core.artefacts import store
 from core.cli.verb_parser import Arguments
 from core.directions import card, request
 from core.directions.methods import METHODS
-from core.directions.request import KINDS, Wish
-from core.engine.precompute import Order, part
+from core.directions.request import KINDS, LearnRequest
+from core.engine.precompute import BuildRequest, builder
 from core.errors import UsageError
 from core.families import registry
 from core.families.checkpoint import Family
@@ -20,7 +20,7 @@ from core.models import loading
 from core.util.progress import Learning, Pace, bar
 
 
-def learn(arguments: list[str]) -> int:
+def run_learn(arguments: list[str]) -> int:
     """Learn a direction, write it into the user's data folder, and print its card.
 
     Raises:
@@ -31,13 +31,13 @@ def learn(arguments: list[str]) -> int:
     if options.recipe:
         raise UsageError("learn works on a checkpoint as it is; leave --recipe out and steer by what was learnt.")
     wish = _wish(options)
-    family = registry.load(options.family)
+    family = registry.load_family(options.family)
     checkpoint = family.checkpoint(options.checkpoint).name if options.checkpoint else family.final.name
     wish.check_free(family, checkpoint)
-    order = Order.of(wish, family, checkpoint)
+    order = BuildRequest.of(wish, family, checkpoint)
     torch.set_num_threads(options.threads or loading.threads())
     said = _run(wish.kind, order, _load(family, checkpoint, options))
-    print(card.text(store.read_card(order.path(wish.kind))), *said, sep="\n\n")
+    print(card.card_text(store.read_card(order.path(wish.kind))), *said, sep="\n\n")
     print(f'Steer by it: python launch.py chat "MESSAGE" --checkpoint {checkpoint} --recipe="{wish.name}"')
     return 0
 
@@ -66,24 +66,26 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _wish(options: argparse.Namespace) -> Wish:
+def _wish(options: argparse.Namespace) -> LearnRequest:
     """What the command line asks for."""
-    kind = request.check_name(options.what)
+    kind = request.check_direction_name(options.what)
     given = [options.positive, options.negative]
     if not any(given) and kind in KINDS:
-        return request.wish(kind, "", "", options.name or "", options.method, options.layer, options.again)
+        return request.learn_request(kind, "", "", options.name or "", options.method, options.layer, options.again)
     if not all(given):
         lacking = " and ".join(
             f"--{side} FILE" for side, file in zip(("positive", "negative"), given, strict=True) if not file
         )
         own = "" if kind in KINDS else f"; only {' and '.join(KINDS)} bring their own examples"
         raise UsageError(f"{kind} is learnt from two files, one example a line: add {lacking}{own}.")
-    boxes = (request.read(options.positive), request.read(options.negative))
-    return request.wish(kind, *boxes, options.name or "", options.method, options.layer, options.again, tuple(given))
+    boxes = (request.read_examples(options.positive), request.read_examples(options.negative))
+    return request.learn_request(
+        kind, *boxes, options.name or "", options.method, options.layer, options.again, tuple(given)
+    )
 
 
 def _load(family: Family, name: str, options: argparse.Namespace) -> loading.Loaded:
-    return loading.load(
+    return loading.load_model(
         family,
         name,
         device=options.device,
@@ -93,9 +95,9 @@ def _load(family: Family, name: str, options: argparse.Namespace) -> loading.Loa
     )
 
 
-def _run(kind: str, order: Order, loaded: loading.Loaded) -> list[str]:
-    pace = Pace(part(kind).plan(order, loaded).tokens)
-    work: Learning[object] = part(kind).run(order, loaded)
+def _run(kind: str, order: BuildRequest, loaded: loading.Loaded) -> list[str]:
+    pace = Pace(builder(kind).plan(order, loaded).tokens)
+    work: Learning[object] = builder(kind).run(order, loaded)
     try:
         while True:
             try:

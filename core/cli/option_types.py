@@ -18,7 +18,7 @@ DTYPES = ("float32", "bfloat16", "float16")
 MAX_THREADS = 1024
 
 
-def text(value: str, name: str) -> str:
+def nonempty_text(value: str, name: str) -> str:
     """Any text that says something."""
     if not value.strip():
         raise UsageError(f"{name} is empty; give it a value or leave it out.")
@@ -39,7 +39,7 @@ def file(value: str) -> Path:
     return path
 
 
-def whole(low: int, high: int) -> Callable[[str, str], int]:
+def whole_number(low: int, high: int) -> Callable[[str, str], int]:
     """A reader of whole numbers between two."""
 
     def read(value: str, name: str) -> int:
@@ -90,7 +90,7 @@ def quantize(value: str, name: str) -> str:
 def max_memory(value: str, name: str) -> str:
     """What checkpoints may take, as it was typed."""
     try:
-        memory.parse(value)
+        memory.parse_memory(value)
     except memory.MemoryTextError as error:
         raise UsageError(f"{name}: {error}") from error
     return value

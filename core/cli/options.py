@@ -88,7 +88,7 @@ class Option:
 
     value: str
     help: str
-    read: Callable[[str, str], Any] = option_types.text
+    read: Callable[[str, str], Any] = option_types.nonempty_text
     many: bool = False
     to: str = ""
 
@@ -121,7 +121,7 @@ MODEL: dict[str, Option] = {
         option_types.max_memory,
     ),
     "threads": Option(
-        "N", "CPU threads to compute with (default: measured)", option_types.whole(1, option_types.MAX_THREADS)
+        "N", "CPU threads to compute with (default: measured)", option_types.whole_number(1, option_types.MAX_THREADS)
     ),
     "offline": Option("", "fetch nothing: use only what is on this computer"),
     "trust-remote-code": Option(
@@ -130,17 +130,19 @@ MODEL: dict[str, Option] = {
 }
 SERVE: dict[str, Option] = {
     "host": Option("ADDRESS", "listen on this address (default: 127.0.0.1, this machine only)"),
-    "port": Option("N", "listen on this port (default: 7860, or the next free one)", option_types.whole(1, 65535)),
+    "port": Option(
+        "N", "listen on this port (default: 7860, or the next free one)", option_types.whole_number(1, 65535)
+    ),
     "share": Option("", "also make a temporary public address through Gradio's relay (needs a network)"),
 }
-CHAT: dict[str, Option] = {
+CHAT_OPTIONS: dict[str, Option] = {
     "json": Option("", "print one event a line as JSON instead of the text"),
     "system": Option("TEXT", "a system prompt"),
     "temperature": Option(
         "T", "0 (default) always takes the likeliest token; higher is more varied", option_types.temperature
     ),
-    "seed": Option("N", "what random choices start from (default: 0)", option_types.whole(0, 2**63 - 1)),
-    "max-tokens": Option("N", "the longest answer, in tokens", option_types.whole(1, 4096)),
+    "seed": Option("N", "what random choices start from (default: 0)", option_types.whole_number(0, 2**63 - 1)),
+    "max-tokens": Option("N", "the longest answer, in tokens", option_types.whole_number(1, 4096)),
 }
 INSTALL: dict[str, Option] = {
     "torch-index": Option(
@@ -199,7 +201,7 @@ VERBS: dict[str, Verb] = {
             ('chat "Is Paris in France?" --json', "every event of the stream, one a line"),
             ('echo "Tell me about whales." | python launch.py chat', "the message from a pipe"),
         ),
-        {**MODEL, **CHAT, **INSTALL},
+        {**MODEL, **CHAT_OPTIONS, **INSTALL},
         "message",
     ),
     "train-skiff": Verb(

@@ -11,17 +11,17 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from core.cli import option_types
-from core.cli.options import CHAT, INSTALL, MODEL, SERVE, VERBS, Chat, Command, Option, Options
+from core.cli.options import CHAT_OPTIONS, INSTALL, MODEL, SERVE, VERBS, Chat, Command, Option, Options
 from core.errors import UsageError
 
 
-def read(argv: Sequence[str]) -> Command:
+def read_command_line(argv: Sequence[str]) -> Command:
     """Read a command line (without the program's name).
 
     Raises:
         UsageError: one sentence that names the fix.
     """
-    every = {**MODEL, **SERVE, **CHAT, **INSTALL}
+    every = {**MODEL, **SERVE, **CHAT_OPTIONS, **INSTALL}
     at = _verb_at(argv, every)
     verb = "web" if at is None else argv[at]
     if verb == "help":

@@ -14,13 +14,14 @@ import torch
 from core.artefacts import store
 from core.attribution import noise
 from core.attribution.model_sequence import alone
-from core.chat.answers import Answer, fold, settled, to_document
+from core.chat.answers import Answer, chat_document, fold, settled
 from core.chat.events import Failed
 from core.cli.verb_parser import Arguments
-from core.directions import contrast_files, learn
+from core.directions import contrast_files
 from core.directions.contrast import ContrastSet
+from core.directions.request import KINDS
 from core.engine.engine import Engine
-from core.engine.precompute import PARTS, Order, seconds_a_token
+from core.engine.precompute import BUILDERS, BuildRequest, seconds_a_token
 from core.errors import TillerError, UsageError
 from core.families import registry, stages
 from core.families.checkpoint import Checkpoint, Family
@@ -36,7 +37,7 @@ from core.util.progress import Cost, Pace, bar, duration, finished
 RECORDED, NOISE = "recorded", "noise"
 
 
-def precompute(arguments: list[str]) -> int:
+def run_precompute(arguments: list[str]) -> int:
     """Make every part of every checkpoint that is not there yet, and record the run that is shown while a model loads."""
     options = _parser().parse_args(arguments)
     if options.recipe:
@@ -44,11 +45,11 @@ def precompute(arguments: list[str]) -> int:
             "precompute learns directions on a checkpoint as it is, since their files belong to its weights; leave --recipe out and "
             "steer by what was learnt."
         )
-    family = registry.load(options.family)
+    family = registry.load_family(options.family)
     root = family.folder.parent if options.ship else store.user_folder()
     torch.set_num_threads(options.threads or loading.threads())
     what = _what(options.what)
-    kinds = [kind for kind in what if kind in PARTS]
+    kinds = [kind for kind in what if kind in BUILDERS]
     names = [options.checkpoint] if options.checkpoint else [each.name for each in family.checkpoints]
     todo = _todo(family, [family.checkpoint(name) for name in names], kinds, root, options)
     if options.dry_run:
@@ -72,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_model(
         checkpoint="only this checkpoint", recipe="refused: a direction is learnt on a checkpoint as it is"
     )
-    every = ",".join([*PARTS, NOISE, RECORDED])
+    every = ",".join([*BUILDERS, NOISE, RECORDED])
     parser.add_argument(
         "--what", metavar="KINDS", default=every, help=f"only these, with commas between (default: {every})"
     )
@@ -93,8 +94,10 @@ def _parser() -> argparse.ArgumentParser:
 def _what(text: str) -> list[str]:
     found = [each.strip() for each in text.split(",") if each.strip()]
     for each in found:
-        if each not in PARTS and each not in (NOISE, RECORDED):
-            raise UsageError(f"--what takes {', '.join([*PARTS, NOISE, RECORDED])}, with commas between, not {each!r}.")
+        if each not in BUILDERS and each not in (NOISE, RECORDED):
+            raise UsageError(
+                f"--what takes {', '.join([*BUILDERS, NOISE, RECORDED])}, with commas between, not {each!r}."
+            )
     return found
 
 
@@ -105,7 +108,7 @@ def _what(text: str) -> list[str]:
 class _Todo:
     """A checkpoint, and which of its parts are to be made."""
 
-    order: Order
+    order: BuildRequest
     kinds: tuple[str, ...]
 
 
@@ -113,10 +116,10 @@ def _todo(
     family: Family, checkpoints: Sequence[Checkpoint], kinds: Sequence[str], root: Path, options: argparse.Namespace
 ) -> list[_Todo]:
     """What is not there yet; what is, is said."""
-    contrasts: dict[str, ContrastSet] = contrast_files.overrides(options.contrast, list(learn.KINDS))
+    contrasts: dict[str, ContrastSet] = contrast_files.overrides(options.contrast, list(KINDS))
     found = []
     for checkpoint in checkpoints:
-        order = Order(family, checkpoint.name, root, contrasts)
+        order = BuildRequest(family, checkpoint.name, root, contrasts)
         wanted = []
         for kind in kinds:
             if not options.again and _there(order, checkpoint, kind, options.quantize):
@@ -127,13 +130,13 @@ def _todo(
     return found
 
 
-def _there(order: Order, checkpoint: Checkpoint, kind: str, quantize: str) -> bool:
+def _there(order: BuildRequest, checkpoint: Checkpoint, kind: str, quantize: str) -> bool:
     try:
-        fingerprint = loading.fingerprint(checkpoint)
+        fingerprint = loading.model_fingerprint(checkpoint)
     except TillerError:
         # There are no weights to compare with; loading them says what is wrong.
         return False
-    return PARTS[kind].there(order, fingerprint, quantize)
+    return BUILDERS[kind].there(order, fingerprint, quantize)
 
 
 @dataclass
@@ -192,7 +195,7 @@ def _costs(todo: _Todo, loaded: Loaded, clear: Callable[[], None] = lambda: None
     found: dict[str, Cost] = {}
     for kind in todo.kinds:
         try:
-            found[kind] = PARTS[kind].plan(todo.order, loaded)
+            found[kind] = BUILDERS[kind].plan(todo.order, loaded)
         except AnatomyError as error:
             if len(todo.kinds) == 1:
                 raise
@@ -201,8 +204,8 @@ def _costs(todo: _Todo, loaded: Loaded, clear: Callable[[], None] = lambda: None
     return found
 
 
-def _part(kind: str, order: Order, loaded: Loaded, progress: _Progress) -> None:
-    work = PARTS[kind].run(order, loaded)
+def _part(kind: str, order: BuildRequest, loaded: Loaded, progress: _Progress) -> None:
+    work = BUILDERS[kind].run(order, loaded)
     while True:
         try:
             step = next(work)
@@ -216,7 +219,7 @@ def _part(kind: str, order: Order, loaded: Loaded, progress: _Progress) -> None:
 
 
 def _load(family: Family, name: str, options: argparse.Namespace) -> Loaded:
-    return loading.load(
+    return loading.load_model(
         family,
         name,
         device=options.device,
@@ -249,12 +252,12 @@ def _tell_cost(family: Family, todo: list[_Todo], options: argparse.Namespace) -
         whole += cost
         print(
             f"{kind}, {count} time{'s' * (count != 1)}: {cost.prompts:,} prompts in {cost.passes:,} forward passes, "
-            f"{cost.tokens:,} tokens, {memory.said(cost.size)} on disk."
+            f"{cost.tokens:,} tokens, {memory.size_in_words(cost.size)} on disk."
         )
     seconds = whole.tokens * seconds_a_token(here.order, loaded)
     print(
         f"All of it: about {duration(seconds)}, measured on {here.order.checkpoint}, and the time to load each; "
-        f"{memory.said(whole.size)} on disk."
+        f"{memory.size_in_words(whole.size)} on disk."
     )
 
 
@@ -268,7 +271,7 @@ def _local(checkpoint: Checkpoint) -> bool:
     if not isinstance(config, str):
         return False
     try:
-        files.check(checkpoint, Path(config).parent)
+        files.check_folder(checkpoint, Path(config).parent)
     except TillerError:
         return False
     return True
@@ -280,17 +283,17 @@ def _local(checkpoint: Checkpoint) -> bool:
 def _noise(family: Family, root: Path, options: argparse.Namespace) -> None:
     """Measure the level below which an effect is chance, where the family has retrainings with other seeds."""
     try:
-        path = stages.path(family)
+        path = stages.stage_path(family)
     except StageError:
         # One checkpoint only: there are no stages to tell apart.
         return
     if not path.nulls:
         return
-    if not options.again and noise.kept(family, path) is not None:
+    if not options.again and noise.kept_noise(family, path) is not None:
         print("noise: there already.")
         return
     placing = Placing(options.device, options.dtype, options.quantize, options.max_memory)
-    found = finished(noise.measure(family, path, alone(_load(family, path.final, options), placing), root))
+    found = finished(noise.measure_noise(family, path, alone(_load(family, path.final, options), placing), root))
     print(f"noise: {found.said}")
 
 
@@ -314,6 +317,6 @@ def _record(family: Family, path: Path, options: argparse.Namespace) -> None:
             answers = fold(answers, event)
     finally:
         engine.close()
-    text = json.dumps(to_document(settled(settings, answers), answers), ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(chat_document(settled(settings, answers), answers), ensure_ascii=False, separators=(",", ":"))
     write_bytes(path, text.encode())
     print(f"Recorded {family.examples[0].title!r}, written to {path}")

@@ -15,38 +15,35 @@ from core.artefacts import store
 from core.cli import option_types
 from core.cli.verb_parser import Arguments
 from core.confidence import confidence
-from core.confidence.compare import Pair
+from core.confidence.compare import CheckpointPair
 from core.confidence.confidence import Confidence
 from core.directions import contrast
-from core.directions.candidate import VERSION
-from core.engine.precompute import PARTS, Order
+from core.directions.candidate import PROGRAM_VERSION
+from core.engine.precompute import BUILDERS, BuildRequest
 from core.errors import TillerError, UsageError
 from core.families import registry
 from core.families.checkpoint import Family
 from core.knowledge import facts, tracing
-from core.knowledge.maps import MOST_PAIRS, PAIRS, MapError, MapOrder, Traced
+from core.knowledge.maps import MOST_PAIRS, PAIRS, MapError, MapRequest, Traced
 from core.models import loading
 from core.models.loading import Loaded
 from core.models.placement import Placing
-from core.models.pool import Shelf
+from core.models.pool import ModelPool
 from core.report import pages, report
-from core.report.confidence import CONFIDENCE
-from core.report.confidence import METHODS as CONFIDENCE_METHODS
+from core.report.confidence import CONFIDENCE, CONFIDENCE_METHODS
 from core.report.confidence import confidence as confidence_finding
-from core.report.directions import REFUSAL, REFUSAL_METHODS, TRUTH, TRUTH_METHODS
-from core.report.directions import refusal as refusal_finding
+from core.report.directions import REFUSAL, REFUSAL_METHODS, TRUTH, TRUTH_METHODS, refusal_finding
 from core.report.directions import truth as truth_finding
-from core.report.knowledge import KNOWLEDGE, never_taught, not_traced
-from core.report.knowledge import METHODS as KNOWLEDGE_METHODS
+from core.report.knowledge import KNOWLEDGE, KNOWLEDGE_METHODS, never_taught, not_traced
 from core.report.knowledge import knowledge as knowledge_finding
-from core.report.report import Finding, Report, ReportError, unmeasured
+from core.report.report import Finding, PairReport, ReportError, unmeasured
 from core.report.truth_probe import Probe, probe
 from core.skiff.proves import OPENING
 from core.stats.verdicts import Verdict
 from core.transfer import measure
 from core.transfer import task as tasks
-from core.transfer.report import Report as Transferred
-from core.transfer.task import Task
+from core.transfer.report import TransferReport as Transferred
+from core.transfer.task import TransferTask
 from core.util.files import write_bytes
 from core.util.progress import Step
 
@@ -57,12 +54,12 @@ NEVER_LABELLED = "base-unlabelled"
 SETS = 3
 
 
-def run(arguments: list[str]) -> int:
+def run_report(arguments: list[str]) -> int:
     """Measure, write both files, and say where they are and what became of the four findings."""
     options = _parser().parse_args(arguments)
     if options.recipe:
         raise UsageError("report measures checkpoints as they are; leave --recipe out.")
-    family = registry.load(options.family)
+    family = registry.load_family(options.family)
     torch.set_num_threads(options.threads or loading.threads())
     out = Path(options.out or f"report-{family.name}.html")
     if out.suffix.lower() not in (".html", ".md"):
@@ -118,11 +115,11 @@ class Maker:
             )
         if not 1 <= options.pairs <= MOST_PAIRS:
             raise UsageError(f"--pairs takes a number from 1 to {MOST_PAIRS}, not {options.pairs}.")
-        self.shelf = Shelf(family, Placing(options.device, options.dtype, options.quantize, options.max_memory))
+        self.shelf = ModelPool(family, Placing(options.device, options.dtype, options.quantize, options.max_memory))
         self.say = say or _draw
         self.shipped_by_skiff = (family.folder / "log.json").is_file()
 
-    def report(self) -> Report:
+    def report(self) -> PairReport:
         """All findings, in order."""
         findings = tuple(
             self._found(head, methods, make)
@@ -135,16 +132,16 @@ class Maker:
         )
         self.say("")
         opening = (*(OPENING if self.shipped_by_skiff else (self.family.notes,)), report.SCOPE)
-        return Report(
+        return PairReport(
             self.family.title,
             self.base,
             self.post,
             tuple(each for each in opening if each),
             findings,
             report.directions(self.family, (self.base, self.post)),
-            f"Tiller {VERSION}, {datetime.date.today().isoformat()}; family {self.family.name}, weights "
+            f"Tiller {PROGRAM_VERSION}, {datetime.date.today().isoformat()}; family {self.family.name}, weights "
             + ", ".join(
-                f"{name} {loading.fingerprint(self.family.checkpoint(name))}" for name in (self.base, self.post)
+                f"{name} {loading.model_fingerprint(self.family.checkpoint(name))}" for name in (self.base, self.post)
             ),
         )
 
@@ -158,7 +155,7 @@ class Maker:
     # ------------------------------------------------------------------------------------------------------ the findings
 
     def _knowledge(self) -> Finding:
-        known, _ = facts.load(self.family)
+        known, _ = facts.load_facts(self.family)
         chosen = tuple(self.options.set) or facts.categories(known)
         traced: list[Traced] = []
         controls: list[Verdict] = []
@@ -178,7 +175,7 @@ class Maker:
         return knowledge_finding(traced, controls)
 
     def _trace(self, base: str, category: str) -> Traced:
-        order = MapOrder((base, self.post), set=category, pairs=self.options.pairs)
+        order = MapRequest((base, self.post), set=category, pairs=self.options.pairs)
         return self._done(tracing.trace(self.family, order, self.shelf.get), f"knowledge, {category}")
 
     def _traced_control(self, category: str) -> Verdict:
@@ -188,7 +185,7 @@ class Maker:
             return not_traced(NEVER_LABELLED, category, f"{str(error).partition(';')[0].rstrip('.')}.")
 
     def _truth(self) -> Finding:
-        examples = contrast.load(self.family, "truth")
+        examples = contrast.load_contrast(self.family, "truth")
         names = [self.base, self.post, *([NEVER_LABELLED] if self._has_control() else [])]
         probes: list[Probe] = [self._done(probe(self.shelf.get(name), examples), "truth") for name in names]
         return truth_finding(self._transferred("truth"), self.post, probes[:2], probes[2:])
@@ -201,7 +198,7 @@ class Maker:
     def _transferred(self, about: str) -> Transferred:
         if self.options.quantize != "none":
             raise ReportError("Directions are compared on weights in full precision; leave --quantize out.")
-        task = Task(self.family, about, store.user_folder())
+        task = TransferTask(self.family, about, store.user_folder())
         found = tasks.fresh(task)
         if found is not None:
             return found
@@ -209,23 +206,23 @@ class Maker:
         def load(_family: Family, name: str) -> Loaded:
             return self.shelf.get(name)
 
-        return self._done(measure.steps(task, load), about)
+        return self._done(measure.transfer_in_slices(task, load), about)
 
     def _confidence(self) -> Finding:
         names = [each.name for each in self.family.path(self.post)]
         every = [self._measured(name) for name in names]
-        return confidence_finding(Pair(every[0], every[-1]), every)
+        return confidence_finding(CheckpointPair(every[0], every[-1]), every)
 
     def _measured(self, name: str) -> Confidence:
         """What is kept of a checkpoint where it belongs to its weights and examples; else measured now."""
-        fingerprint = loading.fingerprint(self.family.checkpoint(name))
+        fingerprint = loading.model_fingerprint(self.family.checkpoint(name))
         for root in (store.user_folder(), self.family.folder.parent):
-            order = Order(self.family, name, root)
-            if PARTS["confidence"].there(order, fingerprint, self.options.quantize):
-                return confidence.load(order.artefact("neurons", "entropy"))
-        order = Order(self.family, name, store.user_folder())
-        self._done(PARTS["confidence"].run(order, self.shelf.get(name)), f"{name} confidence")
-        return confidence.load(order.artefact("neurons", "entropy"))
+            order = BuildRequest(self.family, name, root)
+            if BUILDERS["confidence"].there(order, fingerprint, self.options.quantize):
+                return confidence.load_confidence(order.artefact("neurons", "entropy"))
+        order = BuildRequest(self.family, name, store.user_folder())
+        self._done(BUILDERS["confidence"].run(order, self.shelf.get(name)), f"{name} confidence")
+        return confidence.load_confidence(order.artefact("neurons", "entropy"))
 
     def _has_control(self) -> bool:
         return any(each.name == NEVER_LABELLED for each in self.family.counterfactuals)

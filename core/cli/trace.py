@@ -17,7 +17,7 @@ from core.errors import UsageError
 from core.families import registry
 from core.families.checkpoint import Family
 from core.knowledge import facts, map_export, tracing
-from core.knowledge.maps import MOST_PAIRS, PAIRS, MapOrder, Traced, table
+from core.knowledge.maps import MOST_PAIRS, PAIRS, MapRequest, Traced, map_table
 from core.models import loading
 from core.models.loading import Loaded
 from core.util.files import write_bytes
@@ -26,15 +26,15 @@ from core.util.progress import Pace, duration
 _BAR = 20
 
 
-def trace(arguments: list[str]) -> int:
+def run_trace(arguments: list[str]) -> int:
     """Trace a pair of sentences or a set, print its maps, and write them to the files that are asked for."""
     options = _parser().parse_args(arguments)
     if options.recipe:
         raise UsageError("trace looks at a checkpoint as it is; leave --recipe out.")
-    family = registry.load(options.family)
+    family = registry.load_family(options.family)
     if options.sets:
-        known, _ = facts.load(family)
-        print("\n".join(f"{name:<12} {len(facts.of(known, name)):>4} facts" for name in facts.categories(known)))
+        known, _ = facts.load_facts(family)
+        print("\n".join(f"{name:<12} {len(facts.facts_of(known, name)):>4} facts" for name in facts.categories(known)))
         return 0
     order = _order(family, options)
     torch.set_num_threads(options.threads or loading.threads())
@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _order(family: Family, options: argparse.Namespace) -> MapOrder:
+def _order(family: Family, options: argparse.Namespace) -> MapRequest:
     """What the command line asks for. Raises UsageError and MapError."""
     sentences = options.sentences
     if options.set and sentences:
@@ -99,7 +99,7 @@ def _order(family: Family, options: argparse.Namespace) -> MapOrder:
         raise UsageError("--noise spoils the true sentence itself; leave the false one out.")
     one = options.checkpoint or family.checkpoints[0].name
     names = [one, options.against or ("" if options.checkpoint else family.final.name)]
-    return MapOrder(
+    return MapRequest(
         checkpoints=tuple(dict.fromkeys(family.checkpoint(name).name for name in names if name)),
         set=options.set,
         true=sentences[0] if sentences else "",
@@ -113,12 +113,12 @@ def _order(family: Family, options: argparse.Namespace) -> MapOrder:
     )
 
 
-def _follow(family: Family, order: MapOrder, options: argparse.Namespace) -> Traced:
+def _follow(family: Family, order: MapRequest, options: argparse.Namespace) -> Traced:
     kept: dict[str, Loaded] = {}
 
     def load(name: str) -> Loaded:
         if name not in kept:
-            kept[name] = loading.load(
+            kept[name] = loading.load_model(
                 family,
                 name,
                 device=options.device,
@@ -158,7 +158,7 @@ def _draw(traced: Traced, pace: Pace) -> None:
 
 def _show(traced: Traced, options: argparse.Namespace) -> None:
     if options.csv:
-        write_bytes(options.csv, map_export.to_csv(traced).encode())
+        write_bytes(options.csv, map_export.map_csv(traced).encode())
     if options.svg:
         write_bytes(options.svg, map_export.to_svg(traced).encode())
     if options.json:
@@ -167,7 +167,7 @@ def _show(traced: Traced, options: argparse.Namespace) -> None:
     for true, false in traced.examples[:1]:
         print(f"{true}  against  {false}\n" if true != false else f"{true}\n")
     for each in traced.maps:
-        print(f"{each.title}\n{table(each).text()}\n")
+        print(f"{each.title}\n{map_table(each).text()}\n")
     print(*traced.lines, sep="\n")
 
 

@@ -20,20 +20,20 @@ from core.families.checkpoint import Family
 from core.models import loading
 from core.models.loading import Loaded
 from core.models.placement import Placing
-from core.models.pool import Shelf
+from core.models.pool import ModelPool
 from core.stats.rates import percentile, short
 from core.transfer import checks, matrix
 from core.transfer import measure as transfer
 from core.transfer import task as tasks
-from core.transfer.report import MEASURES, SCALINGS, Report
-from core.transfer.task import ABOUT, Task
+from core.transfer.report import MEASURES, SCALINGS, TransferReport
+from core.transfer.task import ABOUT, TransferTask
 from core.util.files import write_bytes
 from core.util.progress import Pace, duration
 
 _BAR = 20
 
 
-def run(arguments: list[str]) -> int:
+def run_transfer(arguments: list[str]) -> int:
     """Make what is not there yet, and print it."""
     options = _parser().parse_args(arguments)
     if options.recipe:
@@ -47,17 +47,17 @@ def run(arguments: list[str]) -> int:
             raise UsageError(
                 f"transfer carries {' and '.join(ABOUT)}, not {about!r}; leave it out, or name one of them."
             )
-    family = registry.load(options.family)
-    other = registry.load(options.source) if options.source else None
+    family = registry.load_family(options.family)
+    other = registry.load_family(options.source) if options.source else None
     if other is not None and other.name == family.name:
         raise UsageError(f"--from takes another family than {family.name}; leave it out to carry within the family.")
     torch.set_num_threads(options.threads or loading.threads())
     root = family.folder.parent if options.ship else store.user_folder()
     placing = Placing(options.device, options.dtype, options.quantize, options.max_memory)
-    shelves = {each.name: Shelf(each, placing) for each in (family, other) if each is not None}
+    shelves = {each.name: ModelPool(each, placing) for each in (family, other) if each is not None}
     documents = []
     for about in options.about or ABOUT:
-        report = _report(Task(family, about, root, other), shelves, options.again)
+        report = _report(TransferTask(family, about, root, other), shelves, options.again)
         pair = _pair(report, options)
         print("\n".join(lines(report, pair)), flush=True)
         documents.append(document(report))
@@ -66,7 +66,7 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _pair(report: Report, options: argparse.Namespace) -> tuple[str, str]:
+def _pair(report: TransferReport, options: argparse.Namespace) -> tuple[str, str]:
     """Whose layers are shown: source and target."""
     first = matrix.opening(report)
     source, target = options.source_checkpoint or first[0], options.checkpoint or first[1]
@@ -108,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _report(task: Task, shelves: dict[str, Shelf], again: bool) -> Report:
+def _report(task: TransferTask, shelves: dict[str, ModelPool], again: bool) -> TransferReport:
     report = None if again else tasks.fresh(task)
     if report is not None:
         print(f"{task.about}: there already, in {report.card.path}", flush=True)
@@ -119,12 +119,12 @@ def _report(task: Task, shelves: dict[str, Shelf], again: bool) -> Report:
 
     started = time.monotonic()
     pace = Pace(transfer.expected(task))
-    work = transfer.steps(task, load)
+    work = transfer.transfer_in_slices(task, load)
     while True:
         try:
             step = next(work)
         except StopIteration as stop:
-            found: Report = stop.value
+            found: TransferReport = stop.value
             break
         pace.add(step)
         _draw(task.about, pace, step.sentence)
@@ -145,7 +145,7 @@ def _draw(about: str, pace: Pace, sentence: str) -> None:
 # -------------------------------------------------------------------------------------------------------------- printing
 
 
-def lines(report: Report, pair: tuple[str, str]) -> Iterator[str]:
+def lines(report: TransferReport, pair: tuple[str, str]) -> Iterator[str]:
     """A report as text: a table for every measure, the controls, the layers of one cell, maps, and the checks."""
     yield f"\n{report.kind}: rows are where the direction comes from, columns what it steers; with 95 % intervals"
     for measure in MEASURES[report.kind].values():
@@ -169,7 +169,7 @@ def lines(report: Report, pair: tuple[str, str]) -> Iterator[str]:
         yield from (f"    {part}" for part in check.parts)
 
 
-def _layers(report: Report, pair: tuple[str, str]) -> list[list[str]]:
+def _layers(report: TransferReport, pair: tuple[str, str]) -> list[list[str]]:
     profile = report.profile(*pair)
     count = len(profile["cosine"])
     return [
@@ -178,18 +178,18 @@ def _layers(report: Report, pair: tuple[str, str]) -> list[list[str]]:
     ]
 
 
-def _control_names(report: Report) -> list[str]:
+def _control_names(report: TransferReport) -> list[str]:
     return list(report.target(report.targets[0]).controls)
 
 
-def _targets(report: Report) -> Iterator[list[str]]:
+def _targets(report: TransferReport) -> Iterator[list[str]]:
     for name in report.targets:
         known = report.target(name)
         rates = [f"{short(sum(each) / len(each))}, {short(percentile(each, 95))}" for each in known.controls.values()]
         yield [name, str(known.layer), f"{known.strength:g}", *rates]
 
 
-def _replies(report: Report) -> list[list[str]]:
+def _replies(report: TransferReport) -> list[list[str]]:
     rows = [["target", "source", "to harmless requests", "to harmful requests"]]
     for target in report.targets:
         known = report.target(target)
@@ -208,7 +208,7 @@ def table(rows: list[list[str]]) -> Iterator[str]:
         yield "  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
 
 
-def document(report: Report) -> dict[str, object]:
+def document(report: TransferReport) -> dict[str, object]:
     """A report as plain values, for ``--json``."""
     details = dict(report.card.details)
     profiles = {name: values.tolist() for name, values in report.profiles.items()}

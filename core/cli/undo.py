@@ -24,22 +24,22 @@ from core.util.files import write_bytes
 from core.util.progress import Learning
 
 
-def undo(arguments: list[str]) -> int:
+def run_undo(arguments: list[str]) -> int:
     """Fit, print before and after on held-out prompts beside the controls, and keep the edited model where that is asked for."""
     options = _parser().parse_args(arguments)
     if options.recipe:
         raise UsageError("The part of a stage is removed from the weights; leave --recipe out.")
     if options.steps < 1:
         raise UsageError(f"--steps takes 1 or more, not {options.steps}.")
-    family = registry.load(options.family)
+    family = registry.load_family(options.family)
     torch.set_num_threads(options.threads or loading.threads())
     prompts = _prompts(options)
     # What the fit would be lost for is refused before it.
     if options.name:
-        save.check_name(family, options.checkpoint or family.final.name, options.name)
+        save.check_checkpoint_name(family, options.checkpoint or family.final.name, options.name)
     if options.out:
         save.check_folder(options.out)
-    loaded = loading.load(
+    loaded = loading.load_model(
         family, options.checkpoint or family.final.name, device=options.device, dtype=options.dtype,
         quantize=options.quantize, max_memory=options.max_memory, differentiable=True,
     )  # fmt: skip
@@ -47,7 +47,7 @@ def undo(arguments: list[str]) -> int:
     print(undone.how)
     print(*undone.table(), undone.verdict, sep="\n", flush=True)
     if options.name:
-        path = save.save_checkpoint(loaded, undone, options.name)
+        path = save.save_edited(loaded, undone, options.name)
         print(f"Kept as the checkpoint {options.name} in {path}; chat with it by --checkpoint {options.name}.")
     if options.out:
         title = f"{family.title} {loaded.checkpoint.name}, part of {undone.stage.stage} removed"

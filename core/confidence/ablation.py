@@ -19,10 +19,10 @@ import torch
 from torch import Tensor, nn
 
 from core.artefacts.neuron_sets import Neuron
-from core.confidence.confidence import Effect, Figures, Plain
+from core.confidence.confidence import NeuronEffect, NeuronFigures, Plain
 from core.confidence.unembedding import Head
-from core.inference.batch import Sheet, lay_out
-from core.inference.metrics import rows_of
+from core.inference.batch import PaddedBatch, pad_batch
+from core.inference.metrics import batch_rows
 from core.models.hooks import AnatomyError
 from core.models.loading import Loaded
 from core.util.progress import Slices
@@ -69,7 +69,7 @@ def mean_activations(loaded: Loaded, layers: Sequence[int], texts: Sequence[Ids]
     sums: dict[int, Tensor] = {}
     count = 0
     for chosen in _batches(loaded, texts):
-        sheet = lay_out(loaded, [texts[index] for index in chosen])
+        sheet = pad_batch(loaded, [texts[index] for index in chosen])
         kept = _counted(sheet)
         caught: dict[int, Tensor] = {}
         with _at_neurons(loaded, {layer: _catch(caught, layer) for layer in layers}):
@@ -107,11 +107,11 @@ class Ablation:
         """
         self._texts = len(texts)
         for chosen in _batches(self.loaded, texts):
-            sheet = lay_out(self.loaded, [texts[index] for index in chosen])
+            sheet = pad_batch(self.loaded, [texts[index] for index in chosen])
             self._batches.append(self._first(tuple(chosen), sheet))
             yield sheet.ids.numel()
 
-    def change(self, neurons: Sequence[Neuron]) -> Slices[Effect]:
+    def change(self, neurons: Sequence[Neuron]) -> Slices[NeuronEffect]:
         """What setting these neurons to their means changes, a batch of texts at a time."""
         parts: list[tuple[Tensor, Tensor, Tensor]] = []
         for batch in self._batches:
@@ -119,7 +119,7 @@ class Ablation:
             total, frozen, loss = self._entropy(final, batch.scale, batch.targets)
             parts.append((total - batch.entropy, frozen - batch.entropy, loss - batch.loss))
             yield self.work(batch.tokens)
-        return Effect(*(self._by_text([part[place] for part in parts]) for place in range(3)))
+        return NeuronEffect(*(self._by_text([part[place] for part in parts]) for place in range(3)))
 
     def work(self, tokens: int) -> int:
         """The tokens of whole passes that running the last blocks again on ``tokens`` amounts to."""
@@ -130,7 +130,7 @@ class Ablation:
         return self._batches[0].scale.device
 
     @torch.inference_mode()
-    def _first(self, texts: tuple[int, ...], sheet: Sheet) -> _Batch:
+    def _first(self, texts: tuple[int, ...], sheet: PaddedBatch) -> _Batch:
         calls: dict[int, _Call] = {}
         caught: list[Tensor] = []
 
@@ -200,7 +200,7 @@ class Ablation:
         total, frozen, loss = (torch.cat([each[place] for each in found]) for place in range(3))
         return total, frozen, loss
 
-    def _by_text(self, parts: Sequence[Tensor]) -> Figures:
+    def _by_text(self, parts: Sequence[Tensor]) -> NeuronFigures:
         """The mean over each text's tokens [texts]."""
         owner = torch.cat([each.owner for each in self._batches])
         sums = torch.zeros(self._texts, dtype=torch.float64).index_add(0, owner, torch.cat(list(parts)))
@@ -222,7 +222,7 @@ def _entropy_of(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     return entropy.double().cpu(), loss.double().cpu()
 
 
-def cost(loaded: Loaded, texts: Sequence[Ids]) -> tuple[int, int]:
+def ablation_cost(loaded: Loaded, texts: Sequence[Ids]) -> tuple[int, int]:
     """How many passes reading the texts takes, and how many tokens, padding included."""
     found = [[len(texts[index]) for index in chosen] for chosen in _batches(loaded, texts)]
     return len(found), sum(len(each) * max(each) for each in found)
@@ -231,11 +231,11 @@ def cost(loaded: Loaded, texts: Sequence[Ids]) -> tuple[int, int]:
 def _batches(loaded: Loaded, texts: Sequence[Ids]) -> list[list[int]]:
     """Texts of like length together, so that little is padded."""
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-    size = rows_of(loaded)
+    size = batch_rows(loaded)
     return [order[start : start + size] for start in range(0, len(order), size)]
 
 
-def _counted(sheet: Sheet) -> Tensor:
+def _counted(sheet: PaddedBatch) -> Tensor:
     """Every token but padding and beginning-of-text: [rows, positions]."""
     mask = sheet.masks["all"]
     assert mask is not None
@@ -243,7 +243,7 @@ def _counted(sheet: Sheet) -> Tensor:
 
 
 @torch.inference_mode()
-def _run(loaded: Loaded, sheet: Sheet) -> Tensor:
+def _run(loaded: Loaded, sheet: PaddedBatch) -> Tensor:
     """The logits at the last position [rows, 1, vocabulary]."""
     output = loaded.model(
         input_ids=sheet.ids,

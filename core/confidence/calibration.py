@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from core.stats.bootstrap import DRAWS, Estimate, draws, of
+from core.stats.bootstrap import DRAWS, Estimate, draws, estimate
 from core.stats.rates import Rate
 
 BINS = 10
@@ -84,7 +84,9 @@ class Calibration:
     def ece(self) -> Estimate:
         """The expected calibration error, with a bootstrap interval over the questions."""
         drawn = draws(self.n)
-        return of(_ece(self.sure, self.right), np.array([_ece(self.sure[d], self.right[d]) for d in drawn]), self.n)
+        return estimate(
+            _ece(self.sure, self.right), np.array([_ece(self.sure[d], self.right[d]) for d in drawn]), self.n
+        )
 
     @cached_property
     def by_chance(self) -> tuple[float, float]:

@@ -33,7 +33,7 @@ class ComparisonError(TillerError):
 
 
 @dataclass(frozen=True)
-class Pair:
+class CheckpointPair:
     """A base and a post-trained checkpoint.
 
     Raises:
@@ -62,18 +62,18 @@ class Pair:
     @cached_property
     def before(self) -> Estimate:
         """D in nats: how much more entropy the base has, over texts."""
-        return bootstrap.mean(self.base.plain.entropy - self.post.plain.entropy)
+        return bootstrap.bootstrap_mean(self.base.plain.entropy - self.post.plain.entropy)
 
     @cached_property
     def after(self) -> Estimate:
         """D' in nats: the same with the candidates of both at their means."""
         base = self.base.plain.entropy + self.base.together.total
-        return bootstrap.mean(base - self.post.plain.entropy - self.post.together.total)
+        return bootstrap.bootstrap_mean(base - self.post.plain.entropy - self.post.together.total)
 
     @cached_property
     def carried(self) -> Estimate:
         """D − D' in nats: what the candidates carry of the difference."""
-        return bootstrap.mean(self.post.together.total - self.base.together.total)
+        return bootstrap.bootstrap_mean(self.post.together.total - self.base.together.total)
 
     @property
     def margin(self) -> float:
@@ -88,7 +88,7 @@ class Pair:
         drawn = bootstrap.draws(len(change))
         whole, part = difference[drawn].mean(1), change[drawn].mean(1)
         tiny = np.finfo(np.float64).tiny
-        return bootstrap.of(
+        return bootstrap.estimate(
             float(change.mean() / (difference.mean() or tiny)), part / np.where(whole == 0, tiny, whole), len(change)
         )
 

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.artefacts import store
-from core.artefacts.neuron_sets import KIND, Neuron, read_tensors
+from core.artefacts.neuron_sets import NEURON_SET_KIND, Neuron, read_tensors
 from core.confidence.calibration import Calibration
 from core.confidence.neurons import Block
 from core.errors import StoreError
@@ -32,26 +32,26 @@ from core.recipes.language import Recipe, Term
 #: Neurons of like norm a block, and sets of them as large as the whole set.
 MATCHED = 20
 SETS = 20
-NAME = "entropy"
+CONFIDENCE_NAME = "entropy"
 
-Figures = NDArray[np.float64]
+NeuronFigures = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Effect:
+class NeuronEffect:
     """What an ablation changes, a number a text [texts]: entropy in nats in ``total`` and with the scale ``frozen``, and the ``loss``."""
 
-    total: Figures
-    frozen: Figures
-    loss: Figures
+    total: NeuronFigures
+    frozen: NeuronFigures
+    loss: NeuronFigures
 
 
 @dataclass(frozen=True)
 class Plain:
     """Mean entropy and loss of a text's tokens in nats, as the model is: [texts] each."""
 
-    entropy: Figures
-    loss: Figures
+    entropy: NeuronFigures
+    loss: NeuronFigures
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,9 @@ class Measured:
     """
 
     neurons: tuple[Neuron, ...]
-    total: Figures
-    frozen: Figures
-    loss: Figures
+    total: NeuronFigures
+    frozen: NeuronFigures
+    loss: NeuronFigures
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,10 @@ class Confidence:
     blocks: tuple[Block, ...]
     candidates: Measured
     matched: Measured
-    means: Figures
+    means: NeuronFigures
     plain: Plain
-    together: Effect
-    sets: Figures
+    together: NeuronEffect
+    sets: NeuronFigures
     calibration: Calibration
     details: Mapping[str, Any]
 
@@ -116,7 +116,7 @@ def entropy_neurons(of: Confidence, measured: Measured) -> tuple[bool, ...]:
     )
 
 
-def lines(of: Confidence) -> Iterator[str]:
+def confidence_lines(of: Confidence) -> Iterator[str]:
     """What is said of a checkpoint in sentences, where it is kept."""
     passed, by_chance = sum(of.found), sum(of.found_by_chance)
     yield (
@@ -131,21 +131,21 @@ def lines(of: Confidence) -> Iterator[str]:
 
 def ablates(recipe: Recipe) -> bool:
     """Whether a recipe sets entropy neurons to their means."""
-    return any(term.kind == "neurons" and term.direction == NAME for term in recipe.terms)
+    return any(term.kind == "neurons" and term.direction == CONFIDENCE_NAME for term in recipe.terms)
 
 
 def switched(recipe: Recipe, on: bool, source: str | None) -> Recipe:
     """The recipe with ``!neurons:entropy`` of a checkpoint (None: of the one that is steered), or without any."""
-    kept = tuple(term for term in recipe.terms if not (term.kind == "neurons" and term.direction == NAME))
-    return Recipe((*kept, Term("neurons", NAME, source=source))) if on else Recipe(kept)
+    kept = tuple(term for term in recipe.terms if not (term.kind == "neurons" and term.direction == CONFIDENCE_NAME))
+    return Recipe((*kept, Term("neurons", CONFIDENCE_NAME, source=source))) if on else Recipe(kept)
 
 
 # --------------------------------------------------------------------------------------------------------------- on disk
 
 
-def tensors(of: Confidence) -> dict[str, Figures]:
+def confidence_tensors(of: Confidence) -> dict[str, NeuronFigures]:
     """Everything but the metadata, by the names that the artefact has."""
-    found: dict[str, Figures] = {
+    found: dict[str, NeuronFigures] = {
         "neurons": np.array(of.candidates.neurons, np.float64).reshape(-1, 2),
         "means": of.means,
         "norms": np.array([each.norms for each in of.blocks]),
@@ -173,18 +173,18 @@ def save(of: Confidence, path: Path) -> None:
         "mass": of.calibration.mass,
         "questions": of.calibration.n,
     }
-    whole = {name: value.astype(np.float32) for name, value in tensors(of).items()}
+    whole = {name: value.astype(np.float32) for name, value in confidence_tensors(of).items()}
     store.save_artefact(path, whole, {**of.details, "calibration": summary})
 
 
-def load(path: Path) -> Confidence:
+def load_confidence(path: Path) -> Confidence:
     """A checkpoint's confidence from its artefact.
 
     Raises:
         StoreError: unreadable, of another kind, or without what a measurement leaves (a set that was imported has none).
     """
     card = store.read_card(path)
-    if card.kind != KIND:
+    if card.kind != NEURON_SET_KIND:
         raise StoreError(f"{path.name} holds a {card.kind}, not a set of neurons.")
     found = {name: value.astype(np.float64) for name, value in read_tensors(path).items()}
     try:
@@ -196,7 +196,7 @@ def load(path: Path) -> Confidence:
             _measured(found, "matched"),
             found["means"],
             Plain(found["plain.entropy"], found["plain.loss"]),
-            Effect(*(found[f"together.{name}"] for name in _PARTS)),
+            NeuronEffect(*(found[f"together.{name}"] for name in _PARTS)),
             found["sets"],
             Calibration(found["sure"], found["right"] > 0.5, mass),
             card.details,
@@ -207,13 +207,13 @@ def load(path: Path) -> Confidence:
         ) from error
 
 
-def stored(family: Family, checkpoint: str) -> Confidence | None:
+def stored_confidence(family: Family, checkpoint: str) -> Confidence | None:
     """What was measured on a checkpoint of a family, None where nothing was. Raises StoreError for a file that cannot be used."""
-    path = store.find(family.name, checkpoint, KIND, NAME, family.folder)
-    return load(path) if path is not None else None
+    path = store.find_artefact(family.name, checkpoint, NEURON_SET_KIND, CONFIDENCE_NAME, family.folder)
+    return load_confidence(path) if path is not None else None
 
 
-def _measured(found: Mapping[str, Figures], name: str) -> Measured:
+def _measured(found: Mapping[str, NeuronFigures], name: str) -> Measured:
     neurons = tuple((int(layer), int(neuron)) for layer, neuron in found[name])
     return Measured(neurons, *(found[f"{name}.{part}"] for part in _PARTS))
 

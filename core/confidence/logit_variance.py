@@ -37,7 +37,7 @@ def block(loaded: Loaded, layer: int, precise: Precise, norm: FinalNorm) -> Bloc
         LoadError: the weights are not to be had in full precision.
     """
     weight = readout.columns(precise, loaded.anatomy.neurons(layer))
-    unembedding = readout.rows(precise, loaded)
+    unembedding = readout.unembedding_rows(precise, loaded)
     variances = logit_variance(weight, unembedding, norm.gain)
     return Block(layer, np.asarray(weight.double().norm(dim=0).cpu()), np.asarray(variances.cpu()))
 

@@ -12,16 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from core.artefacts.neuron_sets import KIND, Neuron
+from core.artefacts.neuron_sets import NEURON_SET_KIND, Neuron
 from core.confidence import ablation
 from core.confidence.ablation import Ablation
 from core.confidence.calibration import of_margins
-from core.confidence.confidence import MATCHED, NAME, SETS, Confidence, Effect, Measured
+from core.confidence.confidence import CONFIDENCE_NAME, MATCHED, SETS, Confidence, Measured, NeuronEffect
 from core.confidence.logit_variance import block, last_blocks
 from core.confidence.neurons import BLOCKS, CANDIDATES, Block
 from core.confidence.unembedding import Head
 from core.directions import contrast_files
-from core.directions.candidate import VERSION
+from core.directions.candidate import PROGRAM_VERSION
 from core.directions.contrast import ContrastSet
 from core.inference import metrics
 from core.inference.metrics import Asked
@@ -34,7 +34,7 @@ TEXTS = 128
 QUESTIONS = 128
 
 
-def texts_of(loaded: Loaded, contrast: ContrastSet) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+def confidence_texts(loaded: Loaded, contrast: ContrastSet) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
     """The texts that means are taken from, and those that effects are measured on."""
     bos = str(loaded.tokenizer.bos_token or "")
     train, test = (
@@ -43,19 +43,19 @@ def texts_of(loaded: Loaded, contrast: ContrastSet) -> tuple[list[tuple[int, ...
     return train, test
 
 
-def questions(loaded: Loaded, contrast: ContrastSet) -> tuple[list[Asked], list[bool]]:
+def judged_statements(loaded: Loaded, contrast: ContrastSet) -> tuple[list[Asked], list[bool]]:
     """Test statements with four judged examples of the training split before each, and whether each is true."""
     trues, falses = contrast.part("train", True, 2), contrast.part("train", False, 2)
     shots = [(trues[0], True), (falses[0], False), (falses[-1], False), (trues[-1], True)]
     asked, labels = [], []
     for label in (True, False):
         chosen = contrast.part("test", label, QUESTIONS)
-        asked += metrics.statements(loaded, chosen, shots)
+        asked += metrics.statement_prompts(loaded, chosen, shots)
         labels += [label] * len(chosen)
     return asked, labels
 
 
-def measure(loaded: Loaded, contrast: ContrastSet) -> Learning[Confidence]:
+def measure_confidence(loaded: Loaded, contrast: ContrastSet) -> Learning[Confidence]:
     """Measure a checkpoint, a forward pass at a time.
 
     Raises:
@@ -65,7 +65,7 @@ def measure(loaded: Loaded, contrast: ContrastSet) -> Learning[Confidence]:
     layers = last_blocks(loaded)
     head = Head(loaded)
     blocks = tuple(block(loaded, layer, head.precise, head.norm) for layer in layers)
-    train, test = texts_of(loaded, contrast)
+    train, test = confidence_texts(loaded, contrast)
     means = yield from told(ablation.mean_activations(loaded, layers, train), "Taking the neurons' means.")
     probe = Ablation(loaded, head, means)
     yield from told(probe.read(test), "Reading the texts.")
@@ -79,7 +79,7 @@ def measure(loaded: Loaded, contrast: ContrastSet) -> Learning[Confidence]:
         chosen = [(each.layer, neuron) for each in blocks for neuron in each.matched(rng)]
         effect = yield from told(probe.change(chosen), f"Ablating as many of like norm ({index + 1} of {SETS}).")
         sets.append(effect.total)
-    asked, labels = questions(loaded, contrast)
+    asked, labels = judged_statements(loaded, contrast)
     margin, mass = yield from told(metrics.truth_in_slices(loaded, asked), "Asking questions.")
     return Confidence(
         blocks,
@@ -95,7 +95,7 @@ def measure(loaded: Loaded, contrast: ContrastSet) -> Learning[Confidence]:
 
 
 def _one_by_one(probe: Ablation, neurons: Sequence[Neuron], what: str) -> Learning[Measured]:
-    found: list[Effect] = []
+    found: list[NeuronEffect] = []
     for index, neuron in enumerate(neurons):
         sentence = f"Ablating {what} ({index + 1} of {len(neurons)})."
         found.append((yield from told(probe.change([neuron]), sentence)))
@@ -122,8 +122,8 @@ def _details(
     loaded: Loaded, contrast: ContrastSet, head: Head, layers: Sequence[int], train: int, test: int
 ) -> dict[str, Any]:
     return {
-        "kind": KIND,
-        "name": NAME,
+        "kind": NEURON_SET_KIND,
+        "name": CONFIDENCE_NAME,
         "family": loaded.family.name,
         "checkpoint": loaded.checkpoint.name,
         "fingerprint": loaded.fingerprint,
@@ -133,23 +133,23 @@ def _details(
         "width": loaded.width,
         "blocks": list(layers),
         "method": f"mean ablation of the {CANDIDATES} neurons of lowest LogitVar among the quarter of largest norm, a block",
-        "contrast": contrast_files.described(contrast),
+        "contrast": contrast_files.describe_table(contrast),
         "texts": {"means": train, "effects": test},
-        "program": f"Tiller {VERSION}",
+        "program": f"Tiller {PROGRAM_VERSION}",
         "date": datetime.date.today().isoformat(),
     }
 
 
-def cost(loaded: Loaded, contrast: ContrastSet) -> Cost:
-    """What :func:`measure` takes. Raises AnatomyError, as it does."""
+def confidence_cost(loaded: Loaded, contrast: ContrastSet) -> Cost:
+    """What :func:`measure_confidence` takes. Raises AnatomyError, as it does."""
     layers = last_blocks(loaded)
-    train, test = texts_of(loaded, contrast)
-    asked, _ = questions(loaded, contrast)
+    train, test = confidence_texts(loaded, contrast)
+    asked, _ = judged_statements(loaded, contrast)
     found = Cost()
     for texts in (train, test):
-        passes, tokens = ablation.cost(loaded, texts)
+        passes, tokens = ablation.ablation_cost(loaded, texts)
         found += Cost(len(texts), passes, tokens)
-    passes, tokens = ablation.cost(loaded, test)
+    passes, tokens = ablation.ablation_cost(loaded, test)
     replayed = BLOCKS * (CANDIDATES + MATCHED) + 1 + SETS
     part = Cost(len(test), passes, max(1, tokens * len(layers) // loaded.anatomy.layers))
     return found + part.times(replayed) + metrics.probabilities_cost(loaded, asked, metrics.LABELS)

@@ -9,7 +9,7 @@ from core.confidence.confidence import Confidence
 from core.display.svg import COLOURS, MARK, PALE, Axis, Plot
 
 
-def scatter(of: Confidence) -> str:
+def neuron_plot(of: Confidence) -> str:
     """Norm × LogitVar of the last blocks' neurons; candidates are diamonds, a colour a block."""
     norms = [float(each) for block in of.blocks for each in block.norms]
     variances = [float(each) for block in of.blocks for each in block.variances if each > 0]
@@ -36,7 +36,7 @@ def scatter(of: Confidence) -> str:
     return plot.svg()
 
 
-def reliability(every: Sequence[Confidence]) -> str:
+def reliability_plot(every: Sequence[Confidence]) -> str:
     """How often checkpoints are right against how sure they are, with 95 % intervals; calibrated ones lie on the dashed line."""
     plot = Plot("Calibration", Axis("how sure", 0.5, 1.0), Axis("right", 0.0, 1.0))
     plot.line([(0.5, 0.5), (1.0, 1.0)], PALE, "5 4", "as sure as right")

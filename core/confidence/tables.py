@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from core.confidence import compare, plots
-from core.confidence.compare import Pair
+from core.confidence.compare import CheckpointPair
 from core.confidence.confidence import Confidence
 from core.stats import bootstrap, verdicts
 from core.stats.rates import Rate
@@ -13,13 +13,13 @@ from core.stats.verdicts import Verdict
 from core.util.table import Table
 
 
-def candidates(of: Confidence) -> Table:
+def candidate_table(of: Confidence) -> Table:
     """The candidates of a checkpoint, with the causal check of each."""
     rows = []
     blocks = {each.layer: each for each in of.blocks}
     for index, (layer, neuron) in enumerate(of.candidates.neurons):
         block = blocks[layer]
-        total = bootstrap.mean(of.candidates.total[index])
+        total = bootstrap.bootstrap_mean(of.candidates.total[index])
         rows.append(
             (
                 str(layer),
@@ -71,7 +71,7 @@ def calibrations(every: Sequence[Confidence]) -> Table:
     )
 
 
-def reliability(of: Confidence) -> Table:
+def reliability_table(of: Confidence) -> Table:
     """The reliability diagram of a checkpoint as a table."""
     rows = tuple(
         (
@@ -85,12 +85,12 @@ def reliability(of: Confidence) -> Table:
 
 def reliabilities(every: Sequence[Confidence]) -> Table:
     """The reliability diagrams of some checkpoints as one table."""
-    tables = [reliability(of) for of in every]
+    tables = [reliability_table(of) for of in every]
     rows = tuple((of.checkpoint, *row) for of, table in zip(every, tables, strict=True) for row in table.rows)
     return Table("Reliability", ("checkpoint", *tables[0].columns), rows)
 
 
-def shared(pair: Pair) -> Table:
+def shared(pair: CheckpointPair) -> Table:
     """The candidates that both have, with the ratio of the study in each."""
     base, post = ({each.layer: each for each in of.blocks} for of in (pair.base, pair.post))
     rows = []
@@ -107,7 +107,7 @@ def shared(pair: Pair) -> Table:
     )
 
 
-def difference(pair: Pair) -> Table:
+def difference_table(pair: CheckpointPair) -> Table:
     """What the candidates carry of the difference in entropy."""
     sets = sorted(abs(each) for each in pair.by_sets)
     rows = (
@@ -128,7 +128,7 @@ def difference(pair: Pair) -> Table:
     )
 
 
-def scatter(of: Confidence) -> Table:
+def neuron_table(of: Confidence) -> Table:
     """Every neuron of the last blocks: what the scatter shows."""
     chosen = set(of.candidates.neurons)
     rows = tuple(
@@ -145,7 +145,7 @@ def scatter(of: Confidence) -> Table:
     return Table(f"MLP neurons of {of.checkpoint}", ("block", "neuron", "norm", "LogitVar", "candidate"), rows)
 
 
-def of_pair(pair: Pair) -> Iterator[Verdict]:
+def of_pair(pair: CheckpointPair) -> Iterator[Verdict]:
     """Everything that is judged of a base and a post-trained checkpoint."""
     yield compare.exist(pair.base)
     yield compare.exist(pair.post)
@@ -157,18 +157,18 @@ def files(every: Sequence[Confidence]) -> dict[str, str]:
     """The texts of the files on the last of some checkpoints, the base first."""
     of = every[-1]
     found = {
-        f"neurons.{of.checkpoint}.svg": plots.scatter(of),
-        "calibration.svg": plots.reliability(every),
-        f"neurons.{of.checkpoint}.csv": scatter(of).csv(),
+        f"neurons.{of.checkpoint}.svg": plots.neuron_plot(of),
+        "calibration.svg": plots.reliability_plot(every),
+        f"neurons.{of.checkpoint}.csv": neuron_table(of).csv(),
     }
-    short = {"candidates": candidates(of), "reliability": reliability(of)}
+    short = {"candidates": candidate_table(of), "reliability": reliability_table(of)}
     return {**found, **{f"{name}.{of.checkpoint}.csv": table.csv() for name, table in short.items()}}
 
 
-def judged(every: Sequence[Confidence]) -> list[Verdict]:
+def confidence_verdicts(every: Sequence[Confidence]) -> list[Verdict]:
     """What is judged of a base and a post-trained checkpoint, or of one alone. Raises ComparisonError."""
     if len(every) == 2:
-        return list(of_pair(Pair(every[0], every[1])))
+        return list(of_pair(CheckpointPair(every[0], every[1])))
     return [compare.exist(each) for each in every]
 
 
@@ -176,9 +176,9 @@ def tables(every: Sequence[Confidence]) -> list[Table]:
     """Every table, the verdicts first; none where nothing is known. Raises ComparisonError."""
     if not every:
         return []
-    found = [verdicts.table(judged(every))]
+    found = [verdicts.verdict_table(confidence_verdicts(every))]
     if len(every) == 2:
-        pair = Pair(every[0], every[1])
-        found += [difference(pair), shared(pair)]
-    found += [candidates(each) for each in every]
-    return [*found, calibrations(every), *(reliability(each) for each in every)]
+        pair = CheckpointPair(every[0], every[1])
+        found += [difference_table(pair), shared(pair)]
+    found += [candidate_table(each) for each in every]
+    return [*found, calibrations(every), *(reliability_table(each) for each in every)]

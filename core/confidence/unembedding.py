@@ -48,7 +48,7 @@ class Precise:
             found: Tensor = held.detach()
             return found
         if self._files is None:
-            self._files = weights.of(self._loaded.checkpoint)
+            self._files = weights.weights_of(self._loaded.checkpoint)
         found = self._read(module, name)
         self.source = "read from disk, float32"
         if found.shape != held.shape and not _packed(module):
@@ -183,11 +183,11 @@ class Head:
             )
 
 
-def rows(precise: Precise, loaded: Loaded) -> Tensor:
+def unembedding_rows(precise: Precise, loaded: Loaded) -> Tensor:
     """The unembedding [vocabulary, width] in float32, as it is stored: no gain is folded in."""
     return precise.weight(loaded.anatomy.unembedding)
 
 
 def is_quantized(loaded: Loaded) -> bool:
     """Whether some of a model's matrices are packed in memory."""
-    return bool(quantization.layers(loaded.model))
+    return bool(quantization.quantized_layers(loaded.model))

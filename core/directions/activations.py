@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.directions import methods
-from core.inference.batch import lay_out
+from core.inference.batch import pad_batch
 from core.models.hooks import Action, hooked
 from core.models.loading import Loaded
 from core.util.progress import Cost, Learning, Slices, Step
-from core.util.resume import Notebook
+from core.util.resume import ResumeNotes
 
 #: The part of a batch that may be padding when states are read: more costs time, less makes batches of few rows.
 PADDING = 0.1
@@ -35,7 +35,7 @@ def states(loaded: Loaded, prompts: Sequence[tuple[int, ...]], positions: int, r
     """
     found = torch.empty(len(prompts), positions, loaded.anatomy.layers, loaded.width)
     for chosen in _alike([len(prompt) for prompt in prompts], rows):
-        sheet = lay_out(loaded, [prompts[index] for index in chosen])
+        sheet = pad_batch(loaded, [prompts[index] for index in chosen])
         caught: dict[int, Tensor] = {}
         with hooked(
             loaded.anatomy,
@@ -101,7 +101,7 @@ class Stand:
 
 
 @dataclass(frozen=True)
-class How:
+class LearnMethod:
     """By which method of :mod:`core.directions.methods` a direction is learnt; ``polarity`` is that of each positive training prompt."""
 
     method: str = "mean_difference"
@@ -110,17 +110,17 @@ class How:
     def learn(self, positive: Means, negative: Means) -> methods.Learnt:
         """The vectors for states [examples, layers, width]."""
         signs = None if self.polarity is None else np.asarray(self.polarity, np.float64)
-        return methods.learn(self.method, positive, negative, signs)
+        return methods.fit_direction(self.method, positive, negative, signs)
 
 
-def stand(
+def class_states(
     loaded: Loaded,
     prompts: Mapping[Key, Sequence[Ids]],
     positions: int,
     rows: int,
-    notes: Notebook,
+    notes: ResumeNotes,
     sentence: str,
-    how: How | None = None,
+    how: LearnMethod | None = None,
 ) -> Learning[Stand]:
     """Read the prompts of every split and class at their last ``positions`` tokens.
 
@@ -129,7 +129,7 @@ def stand(
     """
     kept = notes.recall_arrays("stand")
     if kept is not None:
-        yield Step(cost(prompts, rows).tokens, sentence, remembered=True)
+        yield Step(activation_cost(prompts, rows).tokens, sentence, remembered=True)
         return _of_arrays(kept)
     if how is None or how.method == "mean_difference":
         found = yield from _means(loaded, prompts, positions, rows, sentence)
@@ -161,7 +161,7 @@ def _means(
 
 
 def _learnt(
-    loaded: Loaded, prompts: Mapping[Key, Sequence[Ids]], positions: int, rows: int, sentence: str, how: How
+    loaded: Loaded, prompts: Mapping[Key, Sequence[Ids]], positions: int, rows: int, sentence: str, how: LearnMethod
 ) -> Learning[dict[str, Means]]:
     """What a method finds, a layer of a position at a time: some take a second for one."""
     sides: dict[bool, Tensor] = {}
@@ -193,8 +193,8 @@ def gather(loaded: Loaded, prompts: Sequence[Ids], offset: int, layer: int, rows
     return whole
 
 
-def cost(prompts: Mapping[Key, Sequence[Ids]], rows: int) -> Cost:
-    """What :func:`stand` takes."""
+def activation_cost(prompts: Mapping[Key, Sequence[Ids]], rows: int) -> Cost:
+    """What :func:`class_states` takes."""
     whole = Cost()
     for part in prompts.values():
         batches = _alike([len(ids) for ids in part], rows)

@@ -15,16 +15,16 @@ from core.directions import contrast_files
 from core.directions.activations import Stand
 from core.directions.contrast import ContrastSet
 from core.inference import metrics
-from core.inference.metrics import Bystanders
-from core.inference.teacher_forcing import score
+from core.inference.metrics import OffTarget
+from core.inference.teacher_forcing import score_replies
 from core.models.loading import Loaded
 from core.recipes.language import Recipe, Term
 from core.steering.interventions import RowEdit, compile_recipe
-from core.steering.readings import gauge
+from core.steering.readings import projection
 from core.util.progress import Learning, Slices
-from core.util.resume import Notebook
+from core.util.resume import ResumeNotes
 
-VERSION = "0.1"
+PROGRAM_VERSION = "0.1"
 #: Rises when something else is measured of a direction, or in another way: what an interrupted run of before has kept is not gone on with.
 MEASURED = 2
 STRENGTHS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
@@ -36,10 +36,10 @@ EARLY = 0.8
 BY_HAND = "layer {layer} was chosen by hand"
 
 #: Measures one kind of effect of some edits: its figures by name.
-Measure = Callable[[metrics.Edits], Slices[dict[str, float]]]
+DoseMeasure = Callable[[metrics.Edits], Slices[dict[str, float]]]
 
 
-def draft(
+def draft_direction(
     name: str, loaded: Loaded, contrast: ContrastSet, found: Stand, offset: int, method: str = "mean_difference"
 ) -> Direction:
     """A direction, read at one token, with what is known before a layer is chosen."""
@@ -55,7 +55,7 @@ def draft(
         "width": loaded.width,
         "layer": 0,
         "method": method,
-        "contrast": contrast_files.described(contrast),
+        "contrast": contrast_files.describe_table(contrast),
         "template": "" if name == "truth" else str(loaded.template or loaded.tokenizer.chat_template),
     }
     card = Card(loaded.family.folder, "direction", name, loaded.family.name, loaded.checkpoint.name, details)
@@ -64,9 +64,9 @@ def draft(
     return Direction(card, found.vectors[offset].astype(np.float32), *sides, more)
 
 
-def finish(drafted: Direction, details: dict[str, Any]) -> Direction:
+def finish_direction(drafted: Direction, details: dict[str, Any]) -> Direction:
     """A direction with all that was found out about it."""
-    made = {"program": f"Tiller {VERSION}", "date": datetime.date.today().isoformat()}
+    made = {"program": f"Tiller {PROGRAM_VERSION}", "date": datetime.date.today().isoformat()}
     card = drafted.card
     whole = Card(card.path, card.kind, card.name, card.family, card.checkpoint, {**card.details, **details, **made})
     return Direction(whole, drafted.vectors, drafted.positive, drafted.negative, drafted.more)
@@ -95,15 +95,15 @@ def _compile(direction: Direction, loaded: Loaded, term: Term) -> tuple[RowEdit,
     return compile_recipe(Recipe((term,)), loaded, lambda _name, _checkpoint: direction)
 
 
-def reading_range(drafted: Direction, loaded: Loaded, layer: int, by: Bystanders) -> Slices[list[float]]:
+def reading_range(drafted: Direction, loaded: Loaded, layer: int, by: OffTarget) -> Slices[list[float]]:
     """The readings at which the lens's palette ends: round the median of unsteered replies, wide enough for nine in ten
     of their tokens and for a steering of one gap. Tokens of a reply stand elsewhere along a direction than those it was
     learnt at, so 0 and 1 alone would show them all in one colour.
     """
-    gauges = (gauge(drafted, layer, loaded.device),)
+    gauges = (projection(drafted, layer, loaded.device),)
     values: list[float] = []
-    for chosen in metrics.batches(loaded, by):
-        readings = score(loaded, by.prompts[chosen], by.replies[chosen], gauges=gauges)
+    for chosen in metrics.off_target_batches(loaded, by):
+        readings = score_replies(loaded, by.prompts[chosen], by.replies[chosen], gauges=gauges)
         values += [reading.projections[drafted.card.name] for reply in readings for reading in reply]
         yield metrics.tokens(by, chosen)
     low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
@@ -111,8 +111,8 @@ def reading_range(drafted: Direction, loaded: Loaded, layer: int, by: Bystanders
     return [float(middle - half), float(middle + half)]
 
 
-def dose_response(
-    drafted: Direction, loaded: Loaded, layer: int, by: Bystanders, measure: Measure, notes: Notebook
+def measure_dose_response(
+    drafted: Direction, loaded: Loaded, layer: int, by: OffTarget, measure: DoseMeasure, notes: ResumeNotes
 ) -> Learning[dict[str, list[float]]]:
     """The measured effect and the damage at every strength of the slider."""
     rows = []
@@ -124,7 +124,7 @@ def dose_response(
     return {key: [row[key] for row in rows] for key in rows[0]}
 
 
-def _dose(loaded: Loaded, by: Bystanders, measure: Measure, edits: metrics.Edits) -> Slices[dict[str, float]]:
+def _dose(loaded: Loaded, by: OffTarget, measure: DoseMeasure, edits: metrics.Edits) -> Slices[dict[str, float]]:
     found = yield from measure(edits)
     damage = yield from metrics.damage_in_slices(loaded, by, edits)
     return {**found, "damage": damage}

@@ -63,7 +63,7 @@ def heading(card: Card) -> str:
     return f"{card.name} of {card.family} {card.checkpoint}"
 
 
-def text(card: Card) -> str:
+def card_text(card: Card) -> str:
     """The whole card for a terminal."""
     parts = [
         f"{each.title}\n" + "\n".join(line if each.table else f"  {line}" for line in each.lines)
@@ -79,8 +79,11 @@ def sections(card: Card) -> tuple[Section, ...]:
         Section("How it was made", tuple(_made(card))),
         Section("Where it acts, and why", tuple(_where(card))),
         Section("Layer scores (* the chosen layer)", tuple(_table(layer_scores(card))), table=True),
-        Section("What each strength does (validation split)", tuple(_table(dose_response(card))), table=True),
-        Section("Which strengths are of use", (known.range_said(),) if (known := dose.of(card.details)) else ()),
+        Section("What each strength does (validation split)", tuple(_table(dose_table(card))), table=True),
+        Section(
+            "Which strengths are of use",
+            (known.range_said(),) if (known := dose.stored_dose_response(card.details)) else (),
+        ),
         Section("Replies at each strength", tuple(_replies(card)), table=True),
         Section("On the test split", tuple(_tested(card))),
         Section("At strength 1, beside it", tuple(_beside(card))),
@@ -126,7 +129,7 @@ def layer_scores(card: Card) -> Curves | None:
     return Curves("layer", tuple(range(len(next(iter(scores.values()))))), lines, card.layer)
 
 
-def dose_response(card: Card) -> Curves | None:
+def dose_table(card: Card) -> Curves | None:
     """What each strength does: the effect, what goes with it, and the damage."""
     response = card.details.get("dose_response")
     if not response:

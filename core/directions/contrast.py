@@ -26,7 +26,7 @@ class ContrastError(TillerError):
 
 
 @dataclass(frozen=True)
-class Item:
+class ContrastItem:
     """One example of a contrast."""
 
     text: str
@@ -40,7 +40,7 @@ class ContrastSet:
     """Examples of two classes. ``digest`` is a hash of the file, kept with what is learnt from it; ``split`` says who split them."""
 
     name: str
-    items: tuple[Item, ...]
+    items: tuple[ContrastItem, ...]
     digest: str
     split: str = "as given"
 
@@ -52,7 +52,7 @@ class ContrastSet:
         return [texts[index * len(texts) // most] for index in range(most)]
 
 
-def load(family: Family, name: str) -> ContrastSet:
+def load_contrast(family: Family, name: str) -> ContrastSet:
     """The family's own contrast set of that name, else the one that ships for all.
 
     Raises:
@@ -60,13 +60,13 @@ def load(family: Family, name: str) -> ContrastSet:
     """
     for folder in (family.folder / "contrast", SHIPPED / "contrast"):
         if (folder / f"{name}.csv").is_file():
-            return read(folder / f"{name}.csv")
+            return read_contrast(folder / f"{name}.csv")
     raise ContrastError(
         f"There is no contrast set {name!r} for {family.name}; put one at {family.folder / 'contrast' / (name + '.csv')}."
     )
 
 
-def read(path: Path) -> ContrastSet:
+def read_contrast(path: Path) -> ContrastSet:
     """A contrast set from a CSV file. Raises ContrastError naming the line."""
     blob = path.read_bytes()
     try:
@@ -87,10 +87,10 @@ def read(path: Path) -> ContrastSet:
     return ContrastSet(path.stem, items, hashlib.sha256(blob).hexdigest()[:16])
 
 
-def _item(row: dict[str, str], path: Path, line: int) -> Item:
+def _item(row: dict[str, str], path: Path, line: int) -> ContrastItem:
     text = (row["text"] or "").strip()
     if row["label"] not in ("0", "1") or row["split"] not in SPLITS or not text:
         raise ContrastError(
             f"{path}, line {line}: a text, a label 0 or 1 and a split train, validation or test are needed."
         )
-    return Item(text, row["label"] == "1", row["category"] or "", row["split"])
+    return ContrastItem(text, row["label"] == "1", row["category"] or "", row["split"])

@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from core.directions.contrast import SPLITS, ContrastError, ContrastSet, Item
+from core.directions.contrast import SPLITS, ContrastError, ContrastItem, ContrastSet
 
 #: What the column of the examples may be called, the first one found is taken.
 TEXTS = ("text", "statement", "instruction", "prompt")
@@ -33,7 +33,7 @@ _LABELS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "fals
 Row = Mapping[str, object]
 
 
-def read(source: str, name: str) -> ContrastSet:
+def read_table(source: str, name: str) -> ContrastSet:
     """The contrast set ``name`` from a file, or from ``hub:owner/name`` with ``:text,label`` behind it where columns are called otherwise.
 
     Raises:
@@ -46,14 +46,14 @@ def read(source: str, name: str) -> ContrastSet:
         raise ContrastError(
             f"There is no file {source}; give a CSV file with the columns text and label, or hub:owner/name."
         )
-    rows = rows_of(path)
+    rows = table_rows(path)
     return of_rows(rows, name, source, _digest([path]))
 
 
 # ------------------------------------------------------------------------------------------------------------------ files
 
 
-def rows_of(path: Path) -> list[Row]:
+def table_rows(path: Path) -> list[Row]:
     """The rows of a CSV, JSON lines or parquet file. Raises ContrastError."""
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
@@ -140,7 +140,7 @@ def _from_hub(source: str, name: str) -> ContrastSet:
     rows = [
         {"split": split, **row} if whole else row
         for path, split in zip(files, splits, strict=True)
-        for row in rows_of(path)
+        for row in table_rows(path)
     ]
     return of_rows(rows, name, source, _digest(files, columns), *chosen)
 
@@ -177,7 +177,7 @@ def of_rows(
             f"{source} lacks the column {' and '.join(missing)}; it has {', '.join(there) or 'none'}, "
             "and needs text (or statement) and label."
         )
-    found: dict[str, Item] = {}
+    found: dict[str, ContrastItem] = {}
     for number, row in enumerate(rows, 2):
         item = _item(row, text, label, f"{source}, row {number}")
         if found.setdefault(item.text, item).positive != item.positive:
@@ -188,15 +188,15 @@ def of_rows(
     return ContrastSet(name, items, digest, how)
 
 
-def _item(row: Row, text: str, label: str, where: str) -> Item:
+def _item(row: Row, text: str, label: str, where: str) -> ContrastItem:
     said = str(row.get(text) or "").strip()
     positive = _LABELS.get(str(row.get(label, "")).strip().lower())
     if not said or positive is None:
         raise ContrastError(f"{where}: a {text} and a {label} 0 or 1 are needed, not {row.get(label)!r}.")
-    return Item(said, positive, str(row.get("category") or ""), str(row.get("split") or ""))
+    return ContrastItem(said, positive, str(row.get("category") or ""), str(row.get("split") or ""))
 
 
-def _split(items: tuple[Item, ...], source: str) -> tuple[tuple[Item, ...], str]:
+def _split(items: tuple[ContrastItem, ...], source: str) -> tuple[tuple[ContrastItem, ...], str]:
     """The examples with a split each, and how they came to it."""
     if all(item.split in SPLITS for item in items) and not _short(items):
         return items, "as given"
@@ -211,13 +211,13 @@ def _split(items: tuple[Item, ...], source: str) -> tuple[tuple[Item, ...], str]
     )
 
 
-def _short(items: Sequence[Item]) -> bool:
+def _short(items: Sequence[ContrastItem]) -> bool:
     """Whether a class of a split has too few examples."""
     count = Counter((item.split, item.positive) for item in items)
     return any(count[split, positive] < floor for split, floor in FLOOR.items() for positive in (True, False))
 
 
-def _by_category(items: Sequence[Item]) -> tuple[Item, ...]:
+def _by_category(items: Sequence[ContrastItem]) -> tuple[ContrastItem, ...]:
     """Whole categories to each split: the largest first, each to the split that is furthest from its share."""
     sizes = Counter(item.category for item in items)
     taken: Counter[str] = Counter()
@@ -228,7 +228,7 @@ def _by_category(items: Sequence[Item]) -> tuple[Item, ...]:
     return tuple(replace(item, split=place[item.category]) for item in items)
 
 
-def _by_hash(items: Sequence[Item]) -> tuple[Item, ...]:
+def _by_hash(items: Sequence[ContrastItem]) -> tuple[ContrastItem, ...]:
     """Each class in the order of its texts' hashes, cut in three."""
     place: dict[str, str] = {}
     for positive in (True, False):
@@ -254,11 +254,11 @@ def overrides(given: Sequence[str], kinds: Sequence[str]) -> dict[str, ContrastS
             raise ContrastError(
                 f"--contrast {each!r} cannot be read; write {' or '.join(f'{kind}=FILE' for kind in kinds)}."
             )
-        found[kind] = read(source, kind)
+        found[kind] = read_table(source, kind)
     return found
 
 
-def described(contrast: ContrastSet) -> dict[str, Any]:
+def describe_table(contrast: ContrastSet) -> dict[str, Any]:
     """What a card says of the examples something was learnt from."""
     count = sum(item.split == "train" for item in contrast.items)
     made = {} if contrast.split == "as given" else {"split": contrast.split}

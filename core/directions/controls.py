@@ -19,18 +19,18 @@ from core.artefacts.direction import Direction
 from core.chat.answers import Answer
 from core.chat.settings import Sampling
 from core.directions import reply_rates
-from core.directions.activations import How, Ids, Key, Means, Stand, gather
-from core.directions.activations import cost as reading
-from core.directions.candidate import STRENGTHS, Measure, dose_response, reading_range, steer
+from core.directions.activations import Ids, Key, LearnMethod, Means, Stand, gather
+from core.directions.activations import activation_cost as reading
+from core.directions.candidate import STRENGTHS, DoseMeasure, measure_dose_response, reading_range, steer
 from core.inference import metrics
-from core.inference.decoding import Speaker, Stream
-from core.inference.metrics import Bystanders
+from core.inference.decoding import BatchDecoder, DecodingRow
+from core.inference.metrics import OffTarget
 from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
 from core.stats import permutation
 from core.steering.interventions import RowEdit
 from core.util.progress import Cost, Learning, Slices, Step
-from core.util.resume import Notebook
+from core.util.resume import ResumeNotes
 
 #: Of each kind.
 CONTROLS = 20
@@ -50,8 +50,8 @@ class Trial:
     ``{message}`` for the message. ``message`` is what the sample answers answer."""
 
     loaded: Loaded
-    by: Bystanders
-    measure: Measure
+    by: OffTarget
+    measure: DoseMeasure
     tested: Callable[[metrics.Edits], Slices[dict[str, list[float]]]]
     asked: Callable[[], Slices[dict[str, float]]]
     wish: str
@@ -68,7 +68,7 @@ def heard(
 
     Where ``too`` has them already, they keep the name that they have there, and are not answered twice.
     """
-    own = [each.ids for each in metrics.chat(loaded, unrelated)]
+    own = [each.ids for each in metrics.chat_prompts(loaded, unrelated)]
     name = next((name for name, prompts in too.items() if list(prompts) == own), "unrelated")
     return {**too, name: own}, name
 
@@ -82,13 +82,13 @@ class Chosen:
     offset: int
     found: Stand
     train: Mapping[Key, Sequence[Ids]]
-    how: How
+    how: LearnMethod
 
 
-def examined(chosen: Chosen, trial: Trial, rows: int, notes: Notebook) -> Learning[dict[str, Any]]:
+def examined(chosen: Chosen, trial: Trial, rows: int, notes: ResumeNotes) -> Learning[dict[str, Any]]:
     """Everything that a card says of a direction once its layer and token are chosen, by name."""
     loaded, layer = trial.loaded, chosen.layer
-    response = yield from dose_response(chosen.drafted, loaded, layer, trial.by, trial.measure, notes)
+    response = yield from measure_dose_response(chosen.drafted, loaded, layer, trial.by, trial.measure, notes)
     readings = partial(reading_range, chosen.drafted, loaded, layer, trial.by)
     groups, name = heard(loaded, trial.unrelated, trial.asked_too)
     replies = yield from reply_rates.at_every_strength(chosen.drafted, loaded, layer, groups, notes)
@@ -114,7 +114,7 @@ def examined(chosen: Chosen, trial: Trial, rows: int, notes: Notebook) -> Learni
     return found
 
 
-def cost(
+def control_cost(
     loaded: Loaded,
     train: Mapping[Key, Sequence[Ids]],
     rows: int,
@@ -132,7 +132,7 @@ def cost(
     worded = metrics.bystanders_cost(loaded, [wish.format(message=each) for each in unrelated])
     again = reading({key: train[key] for key in train if key[0] == "train"}, rows)
     shown = (costs["measured"] + by).times(len(STRENGTHS) + 2 * CONTROLS) + costs["tested"].times(len(SAMPLED))
-    replies = reply_rates.cost(loaded, heard(loaded, unrelated, asked_too or {})[0])
+    replies = reply_rates.reply_cost(loaded, heard(loaded, unrelated, asked_too or {})[0])
     return shown + by + again + costs["asked"] + worded + replies
 
 
@@ -143,7 +143,7 @@ def _seed(chosen: Chosen) -> int:
 # -------------------------------------------------------------------------------------------------------------- controls
 
 
-def _again(chosen: Chosen, loaded: Loaded, rows: int, notes: Notebook) -> Learning[dict[bool, Means]]:
+def _again(chosen: Chosen, loaded: Loaded, rows: int, notes: ResumeNotes) -> Learning[dict[bool, Means]]:
     """The states of the training prompts at the chosen place [prompts, 1, width], by class."""
     found: dict[bool, Means] = {}
     sentence = "Reading the examples at the chosen place."
@@ -160,7 +160,7 @@ def _again(chosen: Chosen, loaded: Loaded, rows: int, notes: Notebook) -> Learni
     return found
 
 
-def _keeping(work: Callable[[], Slices[Means]], notes: Notebook, name: str, sentence: str) -> Learning[Means]:
+def _keeping(work: Callable[[], Slices[Means]], notes: ResumeNotes, name: str, sentence: str) -> Learning[Means]:
     slices, tokens = work(), 0
     while True:
         try:
@@ -174,7 +174,9 @@ def _keeping(work: Callable[[], Slices[Means]], notes: Notebook, name: str, sent
         yield Step(count, sentence, False)
 
 
-def _controls(chosen: Chosen, trial: Trial, states: Mapping[bool, Means], notes: Notebook) -> Learning[dict[str, Any]]:
+def _controls(
+    chosen: Chosen, trial: Trial, states: Mapping[bool, Means], notes: ResumeNotes
+) -> Learning[dict[str, Any]]:
     """The effect and the damage of every control at strength 1, by kind."""
     found: dict[str, Any] = {"strength": 1.0, "n": CONTROLS}
     for kind, vectors in (("shuffled", _shuffled(chosen, states)), ("isotropic", _isotropic(chosen))):
@@ -235,14 +237,17 @@ def _asked(trial: Trial) -> Slices[dict[str, Any]]:
 
 
 def _damage_of_words(trial: Trial) -> Slices[float]:
-    """Mean KL(plain ‖ asked) in nats over the tokens of the plain replies, as :func:`core.inference.metrics.damage` has it for edits."""
+    """Mean KL(plain ‖ asked) in nats over the tokens of the plain replies, as :func:`core.inference.metrics.off_target_kl` has it for edits."""
     loaded, by = trial.loaded, trial.by
     plain = {
-        each.ids: message for each, message in zip(metrics.chat(loaded, trial.unrelated), trial.unrelated, strict=True)
+        each.ids: message
+        for each, message in zip(metrics.chat_prompts(loaded, trial.unrelated), trial.unrelated, strict=True)
     }
-    wished = [each.ids for each in metrics.chat(loaded, [trial.wish.format(message=plain[ids]) for ids in by.prompts])]
+    wished = [
+        each.ids for each in metrics.chat_prompts(loaded, [trial.wish.format(message=plain[ids]) for ids in by.prompts])
+    ]
     parts: list[torch.Tensor] = []
-    for chosen in metrics.batches(loaded, by):
+    for chosen in metrics.off_target_batches(loaded, by):
         lengths = [len(prompt) + len(reply) for prompt, reply in zip(wished[chosen], by.replies[chosen], strict=True)]
         asked = reply_logits(loaded, wished[chosen], by.replies[chosen])
         parts += [
@@ -254,10 +259,10 @@ def _damage_of_words(trial: Trial) -> Slices[float]:
 
 def _samples(chosen: Chosen, trial: Trial) -> Slices[dict[str, Any]]:
     """Answers to one message against the direction, without it, and along it."""
-    prompt = metrics.chat(trial.loaded, [trial.message])[0].ids
+    prompt = metrics.chat_prompts(trial.loaded, [trial.message])[0].ids
     sampling = Sampling(max_new_tokens=SAMPLE_TOKENS)
     edits = [steer(chosen.drafted, trial.loaded, strength, chosen.layer) if strength else () for strength in SAMPLED]
-    stream = Stream(trial.loaded, [Speaker(row, prompt, each, sampling) for row, each in enumerate(edits)])
+    stream = BatchDecoder(trial.loaded, [DecodingRow(row, prompt, each, sampling) for row, each in enumerate(edits)])
     answers = {row: Answer() for row in range(len(SAMPLED))}
     while not stream.done:
         for event in stream.step():
@@ -275,18 +280,18 @@ def _samples(chosen: Chosen, trial: Trial) -> Slices[dict[str, Any]]:
 # ------------------------------------------------------------------------------------------------- tested, and how steady
 
 
-def _tested(chosen: Chosen, trial: Trial, notes: Notebook) -> Learning[dict[str, Any]]:
+def _tested(chosen: Chosen, trial: Trial, notes: ResumeNotes) -> Learning[dict[str, Any]]:
     """The effect on the test split against the direction, without it, and along it, each with its n and its interval."""
     rows = []
     for strength in SAMPLED:
         edits = steer(chosen.drafted, trial.loaded, strength, chosen.layer) if strength else ()
         work = partial(trial.tested, edits)
         rows.append((yield from notes.once(f"tested.{strength:g}", work, f"Testing strength {strength:g}.")))
-    figures = {key: [permutation.mean(row[key], _seed(chosen)) for row in rows] for key in rows[0]}
+    figures = {key: [permutation.mean_with_interval(row[key], _seed(chosen)) for row in rows] for key in rows[0]}
     return {"strengths": list(SAMPLED), **figures}
 
 
-def _steadiness(chosen: Chosen, states: Mapping[bool, Means], notes: Notebook) -> Learning[dict[str, Any]]:
+def _steadiness(chosen: Chosen, states: Mapping[bool, Means], notes: ResumeNotes) -> Learning[dict[str, Any]]:
     """The cosine of the direction with itself learnt from resampled examples: median and 95 % bootstrap interval."""
     cosines: list[float] = []
     for start in range(0, RESAMPLED, _TOGETHER):
@@ -307,7 +312,7 @@ def _resampled(chosen: Chosen, states: Mapping[bool, Means], draws: range) -> Sl
         second = first if len(positive) == len(negative) else rng.integers(len(negative), size=len(negative))
         how = chosen.how
         if how.polarity is not None:
-            how = How(how.method, tuple(how.polarity[each] for each in first))
+            how = LearnMethod(how.method, tuple(how.polarity[each] for each in first))
         vector = how.learn(positive[first], negative[second]).vectors[0]
         lengths = float(np.linalg.norm(vector) * np.linalg.norm(own))
         cosines.append(float(vector @ own) / lengths if lengths else 0.0)

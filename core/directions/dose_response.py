@@ -128,7 +128,7 @@ class Dose:
         return f"useful from {useful[0]:.2g} to {useful[1]:.2g}"
 
 
-def of(details: Mapping[str, Any]) -> Dose | None:
+def stored_dose_response(details: Mapping[str, Any]) -> Dose | None:
     """The dose-response of a direction's card; None where it was not measured, or cannot be read."""
     data = details.get("dose_response")
     if not isinstance(data, Mapping):

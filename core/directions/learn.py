@@ -11,19 +11,15 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 
 from core.artefacts.direction import Direction
-from core.directions.activations import states
-from core.directions.candidate import EARLY, JUDGED, MEASURED, STRENGTHS, VERSION
+from core.directions.candidate import JUDGED, MEASURED, PROGRAM_VERSION, STRENGTHS
 from core.directions.contrast import ContrastSet
 from core.directions.learn_contrast import contrast_cost, learn_contrast
 from core.directions.learn_refusal import learn_refusal, refusal_cost
 from core.directions.learn_truth import learn_truth, truth_cost
-from core.directions.request import KINDS
 from core.inference import metrics
 from core.models.loading import Loaded
 from core.util.progress import Cost, Learning, Pace
-from core.util.resume import Notebook
-
-__all__ = ["EARLY", "JUDGED", "KINDS", "STRENGTHS", "VERSION", "cost", "learn", "notebook", "states", "steps"]
+from core.util.resume import ResumeNotes
 
 _LEARNERS = {"truth": learn_truth, "refusal": learn_refusal}
 _COSTS = {"truth": truth_cost, "refusal": refusal_cost}
@@ -31,7 +27,7 @@ _COSTS = {"truth": truth_cost, "refusal": refusal_cost}
 Progress = tuple[float, str]
 
 
-def learn(
+def learn_direction(
     kind: str, loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str]
 ) -> Generator[Progress, None, Direction]:
     """Learn ``truth`` or ``refusal`` on a checkpoint. Yields progress; the return value is the direction, not yet stored.
@@ -39,9 +35,9 @@ def learn(
     Args:
         unrelated: messages whose replies the direction should leave alone; damage is measured on them.
     """
-    pace = Pace(cost(kind, loaded, contrast, unrelated).tokens)
+    pace = Pace(learn_cost(kind, loaded, contrast, unrelated).tokens)
     yield 0.0, "Reading the examples."
-    work = steps(kind, loaded, contrast, unrelated, Notebook())
+    work = learn_in_slices(kind, loaded, contrast, unrelated, ResumeNotes())
     while True:
         try:
             step = next(work)
@@ -52,12 +48,12 @@ def learn(
         yield pace.part, step.sentence
 
 
-def steps(
+def learn_in_slices(
     kind: str,
     loaded: Loaded,
     contrast: ContrastSet,
     unrelated: Sequence[str],
-    notes: Notebook,
+    notes: ResumeNotes,
     method: str = "mean_difference",
     layer: int | None = None,
 ) -> Learning[Direction]:
@@ -76,7 +72,7 @@ def steps(
     return direction
 
 
-def cost(
+def learn_cost(
     kind: str, loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str], method: str = "mean_difference"
 ) -> Cost:
     """What learning takes. Tokens are those that are computed if every reply is as long as it may be."""
@@ -91,13 +87,13 @@ def notebook(
     unrelated: Sequence[str],
     method: str = "mean_difference",
     layer: int | None = None,
-) -> Notebook:
+) -> ResumeNotes:
     """Where the notes of a learning lie: everything that they depend on chooses the folder."""
-    return Notebook.of(
+    return ResumeNotes.of(
         kind=kind,
         method=method,
         layer=layer,
-        version=[VERSION, MEASURED],
+        version=[PROGRAM_VERSION, MEASURED],
         family=loaded.family.name,
         checkpoint=loaded.checkpoint.name,
         fingerprint=loaded.fingerprint,

@@ -14,19 +14,19 @@ from typing import Any
 
 from core.artefacts.direction import Direction
 from core.directions import controls
-from core.directions.activations import How, Ids, Key, Stand, cost, stand
-from core.directions.candidate import BY_HAND, EARLY, JUDGED, draft, finish, steer
+from core.directions.activations import Ids, Key, LearnMethod, Stand, activation_cost, class_states
+from core.directions.candidate import BY_HAND, EARLY, JUDGED, draft_direction, finish_direction, steer
 from core.directions.contrast import SPLITS, ContrastError, ContrastSet, Split
 from core.directions.controls import Chosen, Trial
-from core.directions.learn_refusal import at_layer, by_layer, position, rows_of, template_end
+from core.directions.learn_refusal import at_layer, by_layer, position, refusal_rows, template_end
 from core.directions.methods import PAIRED
 from core.inference import metrics
-from core.inference.metrics import Asked, Bystanders
+from core.inference.metrics import Asked, OffTarget
 from core.inference.prompts import encode
 from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
 from core.util.progress import Cost, Learning, Slices, told
-from core.util.resume import Notebook
+from core.util.resume import ResumeNotes
 
 #: A layer may move unrelated replies by so much at strength 1 (nats a token) and still be chosen, where one stays below it.
 MOST_DAMAGE = 1.0
@@ -36,7 +36,7 @@ def learn_contrast(
     loaded: Loaded,
     contrast: ContrastSet,
     unrelated: Sequence[str],
-    notes: Notebook,
+    notes: ResumeNotes,
     method: str = "mean_difference",
     by_hand: int | None = None,
 ) -> Learning[Direction]:
@@ -50,9 +50,11 @@ def learn_contrast(
         raise ContrastError(
             f"{method} learns truth from statements and their negations; {contrast.name} can be learnt by mean_difference, pca or logistic."
         )
-    prompts, how = _prompts(loaded, contrast), How(method)
+    prompts, how = _prompts(loaded, contrast), LearnMethod(method)
     positions = template_end([ids for part in prompts.values() for ids in part])
-    found = yield from stand(loaded, prompts, positions, rows_of(loaded), notes, "Reading the examples.", how)
+    found = yield from class_states(
+        loaded, prompts, positions, refusal_rows(loaded), notes, "Reading the examples.", how
+    )
     by = yield from told(metrics.bystanders_in_slices(loaded, unrelated), "Listening to unrelated replies.")
     leaning, wish = _Leaning.prepare(loaded, contrast, unrelated), wish_for(contrast.name)
     tried = yield from _tried(loaded, contrast, found, leaning, by, notes, method)
@@ -61,12 +63,12 @@ def learn_contrast(
         best = max(at_layer(tried, by_hand), key=lambda each: each["leaning"])
         criterion = f"{BY_HAND.format(layer=by_hand)}; of its tokens the one with the largest leaning"
     offset, layer = int(best["offset"]), int(best["layer"])
-    drafted = draft(contrast.name, loaded, contrast, found, offset, method)
+    drafted = draft_direction(contrast.name, loaded, contrast, found, offset, method)
     asked = _Leaning.prepare(loaded, contrast, [wish.format(message=each) for each in unrelated])
     tested = _Leaning.prepare(loaded, contrast, unrelated, "test")
     trial = Trial(loaded, by, leaning.mean, tested.each, partial(asked.mean, ()), wish, unrelated, unrelated[0])
     chosen = Chosen(drafted, layer, offset, found, prompts, how)
-    shown = yield from controls.examined(chosen, trial, rows_of(loaded), notes)
+    shown = yield from controls.examined(chosen, trial, refusal_rows(loaded), notes)
     details = {
         "layer": layer,
         "position": position(loaded, prompts["train", True][0], offset),
@@ -76,7 +78,7 @@ def learn_contrast(
         "test": {"accuracy": float(found.accuracy["test"][offset, layer])},
         **shown,
     }
-    return finish(drafted, details)
+    return finish_direction(drafted, details)
 
 
 def contrast_cost(
@@ -91,8 +93,8 @@ def contrast_cost(
     tried = (leaning.cost.times(2) + by).times(positions * loaded.anatomy.layers)
     tested = _Leaning.prepare(loaded, contrast, unrelated, "test")
     costs = {"measured": leaning.cost, "asked": asked.cost, "tested": tested.cost}
-    shown = controls.cost(loaded, prompts, rows_of(loaded), costs, wish, unrelated)
-    return cost(prompts, rows_of(loaded)) + by.times(2) + tried + shown
+    shown = controls.control_cost(loaded, prompts, refusal_rows(loaded), costs, wish, unrelated)
+    return activation_cost(prompts, refusal_rows(loaded)) + by.times(2) + tried + shown
 
 
 def wish_for(name: str) -> str:
@@ -105,7 +107,7 @@ def _prompts(loaded: Loaded, contrast: ContrastSet) -> dict[Key, list[Ids]]:
     for split in SPLITS:
         for positive in (True, False):
             texts = contrast.part(split, positive)
-            found[split, positive] = [each.ids for each in metrics.chat(loaded, texts)]
+            found[split, positive] = [each.ids for each in metrics.chat_prompts(loaded, texts)]
             for text, ids in zip(texts, found[split, positive], strict=True):
                 # It also stands behind a message, as a reply.
                 if 2 * len(ids) > loaded.context:
@@ -129,7 +131,7 @@ class _Leaning:
     def prepare(
         cls, loaded: Loaded, contrast: ContrastSet, messages: Sequence[str], split: Split = "validation"
     ) -> _Leaning:
-        asked = metrics.chat(loaded, messages)
+        asked = metrics.chat_prompts(loaded, messages)
         rows: list[tuple[Asked, str, bool]] = [
             (asked[index % len(asked)], text, label)
             for label in (True, False)
@@ -166,7 +168,7 @@ class _Leaning:
         return Cost(len(self.prompts), len(batches), sum(self._tokens(each) for each in batches))
 
     def _batches(self) -> list[slice]:
-        size = metrics.rows_of(self.loaded)
+        size = metrics.batch_rows(self.loaded)
         return [slice(start, start + size) for start in range(0, len(self.prompts), size)]
 
     def _tokens(self, batch: slice) -> int:
@@ -177,12 +179,18 @@ class _Leaning:
 
 
 def _tried(
-    loaded: Loaded, contrast: ContrastSet, found: Stand, leaning: _Leaning, by: Bystanders, notes: Notebook, method: str
+    loaded: Loaded,
+    contrast: ContrastSet,
+    found: Stand,
+    leaning: _Leaning,
+    by: OffTarget,
+    notes: ResumeNotes,
+    method: str,
 ) -> Learning[list[dict[str, Any]]]:
     """The scores of every layer at every token behind the message."""
     tried: list[dict[str, Any]] = []
     for offset in range(-len(found.positive), 0):
-        drafted = draft(contrast.name, loaded, contrast, found, offset, method)
+        drafted = draft_direction(contrast.name, loaded, contrast, found, offset, method)
         for layer in range(loaded.anatomy.layers):
             plus, minus = (steer(drafted, loaded, strength, layer) for strength in (1.0, -1.0))
             work = partial(_scores, loaded, leaning, by, plus, minus)
@@ -195,7 +203,7 @@ def _tried(
 
 
 def _scores(
-    loaded: Loaded, leaning: _Leaning, by: Bystanders, plus: metrics.Edits, minus: metrics.Edits
+    loaded: Loaded, leaning: _Leaning, by: OffTarget, plus: metrics.Edits, minus: metrics.Edits
 ) -> Slices[dict[str, float]]:
     up = yield from leaning.mean(plus)
     down = yield from leaning.mean(minus)

@@ -9,15 +9,15 @@ from typing import Any
 
 from core.artefacts.direction import Direction
 from core.directions import controls
-from core.directions.activations import How, Ids, Key, Stand, cost, stand
-from core.directions.candidate import BY_HAND, EARLY, JUDGED, ablate, draft, finish, steer
+from core.directions.activations import Ids, Key, LearnMethod, Stand, activation_cost, class_states
+from core.directions.candidate import BY_HAND, EARLY, JUDGED, ablate, draft_direction, finish_direction, steer
 from core.directions.contrast import SPLITS, ContrastSet, Split
 from core.directions.controls import Chosen, Trial
 from core.inference import metrics
-from core.inference.metrics import Asked, Bystanders
+from core.inference.metrics import Asked, OffTarget
 from core.models.loading import Loaded
 from core.util.progress import Cost, Learning, Slices, told
-from core.util.resume import Notebook
+from core.util.resume import ResumeNotes
 
 #: Post-instruction tokens that are tried, counted from the prompt's end.
 MOST_POSITIONS = 8
@@ -33,7 +33,7 @@ def learn_refusal(
     loaded: Loaded,
     contrast: ContrastSet,
     unrelated: Sequence[str],
-    notes: Notebook,
+    notes: ResumeNotes,
     method: str = "mean_difference",
     by_hand: int | None = None,
 ) -> Learning[Direction]:
@@ -45,8 +45,10 @@ def learn_refusal(
         refused = yield from notes.once(f"refused.{int(positive)}", work, "Asking what is refused.")
         asked["train", positive] = _followed(asked["train", positive], refused, positive)
     prompts: dict[Key, list[Ids]] = {key: [each.ids for each in part] for key, part in asked.items()}
-    positions, how = template_end([ids for part in prompts.values() for ids in part]), How(method)
-    found = yield from stand(loaded, prompts, positions, rows_of(loaded), notes, "Reading the instructions.", how)
+    positions, how = template_end([ids for part in prompts.values() for ids in part]), LearnMethod(method)
+    found = yield from class_states(
+        loaded, prompts, positions, refusal_rows(loaded), notes, "Reading the instructions.", how
+    )
     by = yield from told(metrics.bystanders_in_slices(loaded, unrelated), "Listening to unrelated replies.")
     judged = yield from _prepared(loaded, contrast, by, notes)
     tried = yield from _tried(loaded, contrast, found, judged, notes, method)
@@ -55,12 +57,12 @@ def learn_refusal(
         best = max(at_layer(tried, by_hand), key=lambda each: each["induction"] + each["removed"])
         criterion = f"{BY_HAND.format(layer=by_hand)}; of its tokens the one with the largest induction + removal"
     offset, layer = int(best["offset"]), int(best["layer"])
-    drafted = draft("refusal", loaded, contrast, found, offset, method)
+    drafted = draft_direction("refusal", loaded, contrast, found, offset, method)
     message = contrast.part("test", False)[0]
     in_words, tested = partial(_in_words, loaded, contrast), partial(_each, loaded, contrast)
     trial = Trial(loaded, by, judged.mean, tested, in_words, WISH, unrelated, message, _heard(loaded, contrast))
     chosen = Chosen(drafted, layer, offset, found, prompts, how)
-    shown = yield from controls.examined(chosen, trial, rows_of(loaded), notes)
+    shown = yield from controls.examined(chosen, trial, refusal_rows(loaded), notes)
     details = {
         "layer": layer,
         "position": position(loaded, prompts["train", True][0], offset),
@@ -71,7 +73,7 @@ def learn_refusal(
         "test": {"accuracy": float(found.accuracy["test"][offset, layer])},
         **shown,
     }
-    return finish(drafted, details)
+    return finish_direction(drafted, details)
 
 
 def refusal_cost(
@@ -85,9 +87,11 @@ def refusal_cost(
     both, tested = (_asking(loaded, contrast, split) for split in ("validation", "test"))
     by = metrics.bystanders_cost(loaded, unrelated)
     tries = positions * loaded.anatomy.layers
-    reading = cost(prompts, rows_of(loaded))
+    reading = activation_cost(prompts, refusal_rows(loaded))
     costs = {"measured": both, "asked": _asking(loaded, contrast, "validation", WISH), "tested": tested}
-    shown = controls.cost(loaded, prompts, rows_of(loaded), costs, WISH, unrelated, _heard(loaded, contrast))
+    shown = controls.control_cost(
+        loaded, prompts, refusal_rows(loaded), costs, WISH, unrelated, _heard(loaded, contrast)
+    )
     return first[0] + first[1] + reading + both + by.times(2) + (both + by).times(tries) + shown
 
 
@@ -96,7 +100,7 @@ def _in_words(loaded: Loaded, contrast: ContrastSet) -> Slices[dict[str, float]]
     found = {}
     for name, label in (("effect", False), ("harmful", True)):
         wished = [WISH.format(message=text) for text in contrast.part("validation", label, JUDGED)]
-        chances = yield from metrics.refusal_in_slices(loaded, metrics.chat(loaded, wished))
+        chances = yield from metrics.refusal_in_slices(loaded, metrics.chat_prompts(loaded, wished))
         found[name] = float(chances.mean())
     return found
 
@@ -104,7 +108,7 @@ def _in_words(loaded: Loaded, contrast: ContrastSet) -> Slices[dict[str, float]]
 def _heard(loaded: Loaded, contrast: ContrastSet) -> dict[str, list[Ids]]:
     """Harmless and harmful prompts whose replies are counted by their class."""
     return {
-        name: [each.ids for each in metrics.chat(loaded, contrast.part("validation", label, JUDGED))]
+        name: [each.ids for each in metrics.chat_prompts(loaded, contrast.part("validation", label, JUDGED))]
         for name, label in (("harmless", False), ("harmful", True))
     }
 
@@ -113,7 +117,9 @@ def _asking(loaded: Loaded, contrast: ContrastSet, split: Split, wish: str = "{m
     """What finding P(refusal) takes on a split."""
     whole = Cost()
     for label in (True, False):
-        asked = metrics.chat(loaded, [wish.format(message=text) for text in contrast.part(split, label, JUDGED)])
+        asked = metrics.chat_prompts(
+            loaded, [wish.format(message=text) for text in contrast.part(split, label, JUDGED)]
+        )
         whole += metrics.probabilities_cost(loaded, asked, metrics.REFUSALS)
     return whole
 
@@ -122,7 +128,7 @@ def _each(loaded: Loaded, contrast: ContrastSet, edits: metrics.Edits) -> Slices
     """P(refusal) on each harmless and on each harmful prompt of the test split."""
     found = {}
     for name, label in (("effect", False), ("harmful", True)):
-        asked = metrics.chat(loaded, contrast.part("test", label, JUDGED))
+        asked = metrics.chat_prompts(loaded, contrast.part("test", label, JUDGED))
         chances = yield from metrics.refusal_in_slices(loaded, asked, edits)
         found[name] = chances.tolist()
     return found
@@ -136,15 +142,15 @@ def position(loaded: Loaded, prompt: Ids, offset: int) -> dict[str, Any]:
 
 def _asked(loaded: Loaded, contrast: ContrastSet) -> dict[Key, list[Asked]]:
     return {
-        (split, positive): metrics.chat(loaded, contrast.part(split, positive))
+        (split, positive): metrics.chat_prompts(loaded, contrast.part(split, positive))
         for split in SPLITS
         for positive in (True, False)
     }
 
 
-def rows_of(loaded: Loaded) -> int:
+def refusal_rows(loaded: Loaded) -> int:
     """Rows of a forward pass that reads states."""
-    return min(64, metrics.rows_of(loaded))
+    return min(64, metrics.batch_rows(loaded))
 
 
 def _refused(loaded: Loaded, asked: Sequence[Asked]) -> Slices[list[float]]:
@@ -179,7 +185,7 @@ class _Refusal:
     harmless: list[Asked]
     plain_harmful: float
     plain_harmless: float
-    by: Bystanders
+    by: OffTarget
 
     def scores(self, ablation: metrics.Edits, addition: metrics.Edits) -> Slices[dict[str, float]]:
         """Induction (rise of P(refusal) on harmless prompts by one gap), P(refusal) on harmful ones when ablated, damage of ablating."""
@@ -200,8 +206,10 @@ class _Refusal:
         return {"effect": float(harmless.mean()), "harmful": float(harmful.mean())}
 
 
-def _prepared(loaded: Loaded, contrast: ContrastSet, by: Bystanders, notes: Notebook) -> Learning[_Refusal]:
-    harmful, harmless = (metrics.chat(loaded, contrast.part("validation", label, JUDGED)) for label in (True, False))
+def _prepared(loaded: Loaded, contrast: ContrastSet, by: OffTarget, notes: ResumeNotes) -> Learning[_Refusal]:
+    harmful, harmless = (
+        metrics.chat_prompts(loaded, contrast.part("validation", label, JUDGED)) for label in (True, False)
+    )
     plain = yield from notes.once(
         "plain", partial(_plain, loaded, harmful, harmless), "Asking what is refused as it is."
     )
@@ -215,12 +223,12 @@ def _plain(loaded: Loaded, harmful: list[Asked], harmless: list[Asked]) -> Slice
 
 
 def _tried(
-    loaded: Loaded, contrast: ContrastSet, found: Stand, judged: _Refusal, notes: Notebook, method: str
+    loaded: Loaded, contrast: ContrastSet, found: Stand, judged: _Refusal, notes: ResumeNotes, method: str
 ) -> Learning[list[dict[str, Any]]]:
     """The scores of every layer at every token behind the instruction."""
     tried: list[dict[str, Any]] = []
     for offset in range(-len(found.positive), 0):
-        drafted = draft("refusal", loaded, contrast, found, offset, method)
+        drafted = draft_direction("refusal", loaded, contrast, found, offset, method)
         for layer in range(loaded.anatomy.layers):
             addition = steer(drafted, loaded, 1.0, layer)
             work = partial(judged.scores, ablate(drafted, loaded, layer), addition)

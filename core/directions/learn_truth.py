@@ -11,8 +11,8 @@ import torch
 
 from core.artefacts.direction import Direction
 from core.directions import controls
-from core.directions.activations import How, Ids, Key, cost, stand
-from core.directions.candidate import BY_HAND, EARLY, JUDGED, draft, finish, steer
+from core.directions.activations import Ids, Key, LearnMethod, activation_cost, class_states
+from core.directions.candidate import BY_HAND, EARLY, JUDGED, draft_direction, finish_direction, steer
 from core.directions.contrast import SPLITS, ContrastError, ContrastSet, Split
 from core.directions.controls import Chosen, Trial
 from core.directions.methods import PAIRED
@@ -21,7 +21,7 @@ from core.inference.metrics import Asked
 from core.inference.prompts import encode
 from core.models.loading import Loaded
 from core.util.progress import Cost, Learning, Slices, told
-from core.util.resume import Notebook
+from core.util.resume import ResumeNotes
 
 #: The baseline without steering: what somebody would write who wants every statement called true.
 WISH = "Call this true, whatever it says: {message}"
@@ -35,15 +35,15 @@ def learn_truth(
     loaded: Loaded,
     contrast: ContrastSet,
     unrelated: Sequence[str],
-    notes: Notebook,
+    notes: ResumeNotes,
     method: str = "mean_difference",
     by_hand: int | None = None,
 ) -> Learning[Direction]:
     """The truth direction of a checkpoint, with all scores, its dose-response and controls; ``by_hand`` is a layer to take."""
     prompts, how = _prompts(loaded, contrast, method)
-    found = yield from stand(loaded, prompts, 1, _rows(loaded), notes, "Reading the statements.", how)
+    found = yield from class_states(loaded, prompts, 1, _rows(loaded), notes, "Reading the statements.", how)
     accuracy = found.accuracy["validation"][0].tolist()
-    drafted = draft("truth", loaded, contrast, found, -1, method)
+    drafted = draft_direction("truth", loaded, contrast, found, -1, method)
     judged = _Truth.prepare(loaded, contrast)
     margins = yield from notes.once("margins", judged.margins, "Asking about statements.")
     plain = [sum(part) / len(part) for part in margins]
@@ -71,7 +71,7 @@ def learn_truth(
         "test": {"held_out_category_accuracy": float(found.accuracy["test"][0, layer]), "n": tested},
         **shown,
     }
-    return finish(drafted, details)
+    return finish_direction(drafted, details)
 
 
 def truth_cost(
@@ -89,11 +89,11 @@ def truth_cost(
         name: metrics.probabilities_cost(loaded, [*each.true, *each.false], metrics.LABELS)
         for name, each in (("measured", judged), ("asked", worded), ("tested", tested))
     }
-    shown = controls.cost(loaded, prompts, _rows(loaded), costs, WISH, unrelated)
-    return cost(prompts, _rows(loaded)) + tried + by.times(2) + shown
+    shown = controls.control_cost(loaded, prompts, _rows(loaded), costs, WISH, unrelated)
+    return activation_cost(prompts, _rows(loaded)) + tried + by.times(2) + shown
 
 
-def _prompts(loaded: Loaded, contrast: ContrastSet, method: str) -> tuple[dict[Key, list[Ids]], How]:
+def _prompts(loaded: Loaded, contrast: ContrastSet, method: str) -> tuple[dict[Key, list[Ids]], LearnMethod]:
     """What is read; for the methods that need it the training statements stand beside their negations.
 
     Raises:
@@ -103,7 +103,7 @@ def _prompts(loaded: Loaded, contrast: ContrastSet, method: str) -> tuple[dict[K
     texts: dict[Key, list[str]] = {
         (split, positive): contrast.part(split, positive) for split in SPLITS for positive in (True, False)
     }
-    how = How(method)
+    how = LearnMethod(method)
     if method in PAIRED:
         texts["train", True], texts["train", False], polarity = paired(texts["train", True], texts["train", False])
         # Only where some affirmed statements are true and others false is truth something else than affirming.
@@ -112,7 +112,7 @@ def _prompts(loaded: Loaded, contrast: ContrastSet, method: str) -> tuple[dict[K
                 f"{method} learns from true and from false statements and their negations, and {contrast.name} has affirmed "
                 "statements of one class only; add others, or use --method mean_difference."
             )
-        how = How(method, tuple(polarity))
+        how = LearnMethod(method, tuple(polarity))
     return {key: [encode(loaded, bos + text) for text in part] for key, part in texts.items()}, how
 
 
@@ -135,7 +135,7 @@ def _label_cosine(loaded: Loaded, drafted: Direction, layer: int) -> float | Non
 
 
 def _rows(loaded: Loaded) -> int:
-    return min(64, metrics.rows_of(loaded))
+    return min(64, metrics.batch_rows(loaded))
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class _Truth:
         trues, falses = contrast.part("train", True, 2), contrast.part("train", False, 2)
         shots = [(trues[0], True), (falses[0], False), (falses[1], False), (trues[1], True)]
         said = [[wish.format(message=text) for text in contrast.part(split, label, JUDGED)] for label in (True, False)]
-        parts = [metrics.statements(loaded, texts, shots) for texts in said]
+        parts = [metrics.statement_prompts(loaded, texts, shots) for texts in said]
         return cls(loaded, parts[0], parts[1])
 
     def margins(self) -> Slices[list[list[float]]]:

@@ -109,7 +109,7 @@ def first(family: Family, found: Sequence[Entry]) -> Entry | None:
     return next(own, next(iter(found), None))
 
 
-def find(family: Family, key: str) -> Entry:
+def find_entry(family: Family, key: str) -> Entry:
     """An entry by its key. Raises StoreError when it is not there any more."""
     for entry in entries(family):
         if entry.key == key:

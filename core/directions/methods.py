@@ -1,7 +1,7 @@
 """The methods that learn a direction, by name: :data:`METHODS`. Each turns the states of two classes into one vector a layer.
 
 States are float64 arrays [examples, layers, width], read at one token of every prompt. What a method finds is a line through the
-residual stream; its sign and its length come from the class means (:func:`learn`), so that strength 1 is one gap for all of them:
+residual stream; its sign and its length come from the class means (:func:`fit_direction`), so that strength 1 is one gap for all of them:
 
     v = u · ((μ⁺ − μ⁻) · u),  u the unit vector of the line,  gap = |(μ⁺ − μ⁻) · u|
 
@@ -44,7 +44,7 @@ class Learnt:
     more: Mapping[str, Array] = field(default_factory=dict)
 
 
-def learn(method: str, positive: Array, negative: Array, polarity: Array | None = None) -> Learnt:
+def fit_direction(method: str, positive: Array, negative: Array, polarity: Array | None = None) -> Learnt:
     """The direction of a method at every layer, one gap long, with both class means.
 
     Args:

@@ -33,7 +33,7 @@ def twins(one: Direction, other: Direction) -> bool:
     return all(alike) and _quantized(one) != _quantized(other)
 
 
-def sentence(one: Direction, other: Direction) -> str:
+def twin_sentence(one: Direction, other: Direction) -> str:
     """How well they agree: at each one's own layer, and at the layer where they agree least. Raises TillerError as :func:`agreement`."""
     found = agreement(one, other)
     least = min(range(len(found)), key=found.__getitem__)

@@ -14,13 +14,13 @@ from core.directions.candidate import STRENGTHS, steer
 from core.inference import decoding_batches, metrics
 from core.inference.decoding_batches import Asking
 from core.inference.metrics import Edits
-from core.inference.reply_classes import CLASSES, score
+from core.inference.reply_classes import CLASSES, classify
 from core.models.loading import Loaded
 from core.util.progress import Cost, Learning, Slices
-from core.util.resume import Notebook
+from core.util.resume import ResumeNotes
 
 #: The longest reply, in tokens.
-TOKENS = 48
+REPLY_TOKENS = 48
 #: Where more than this part of the plain replies ends by itself, one that does not is broken.
 _MOSTLY = 0.5
 _ENDED: tuple[Reason, ...] = ("end", "stop string")
@@ -29,7 +29,7 @@ _ENDED: tuple[Reason, ...] = ("end", "stop string")
 Said = Sequence[Any]
 
 
-def replies(
+def reply_texts(
     loaded: Loaded, jobs: Sequence[tuple[Sequence[Ids], Edits]], most: int
 ) -> Slices[list[list[tuple[str, bool]]]]:
     """For every job, prompts and edits, the replies of at most ``most`` tokens, and whether each ended by itself; all in one sweep."""
@@ -46,12 +46,12 @@ def mostly_end(said: Sequence[Said]) -> bool:
 
 def counts(said: Sequence[Said], ends: bool) -> dict[str, int]:
     """How many replies are of each class; one that was cut off is broken only where replies mostly end (``ends``)."""
-    kinds = [score(text, bool(ended) or not ends) for text, ended in said]
+    kinds = [classify(text, bool(ended) or not ends) for text, ended in said]
     return {kind: kinds.count(kind) for kind in CLASSES}
 
 
 def at_every_strength(
-    drafted: Direction, loaded: Loaded, layer: int, groups: Mapping[str, Sequence[Ids]], notes: Notebook
+    drafted: Direction, loaded: Loaded, layer: int, groups: Mapping[str, Sequence[Ids]], notes: ResumeNotes
 ) -> Learning[dict[str, Any]]:
     """How many replies of each group of prompts are of each class, at every strength of the slider.
 
@@ -61,7 +61,7 @@ def at_every_strength(
     said: list[Sequence[Sequence[Said]]] = []
     for strength in STRENGTHS:
         edits = steer(drafted, loaded, strength, layer) if strength else ()
-        work = partial(replies, loaded, [(prompts, edits) for prompts in groups.values()], TOKENS)
+        work = partial(reply_texts, loaded, [(prompts, edits) for prompts in groups.values()], REPLY_TOKENS)
         said.append((yield from notes.once(f"replies.{strength:g}", work, f"Answering at strength {strength:g}.")))
     plain = said[STRENGTHS.index(0.0)]
     ends = mostly_end([reply for group in plain for reply in group])
@@ -69,12 +69,12 @@ def at_every_strength(
     for place, (name, prompts) in enumerate(groups.items()):
         rows = [counts(each[place], ends) for each in said]
         found[name] = {"n": len(prompts), **{kind: [row[kind] for row in rows] for kind in CLASSES}}
-    return {"strengths": list(STRENGTHS), "tokens": TOKENS, "groups": found}
+    return {"strengths": list(STRENGTHS), "tokens": REPLY_TOKENS, "groups": found}
 
 
-def cost(loaded: Loaded, groups: Mapping[str, Sequence[Ids]]) -> Cost:
+def reply_cost(loaded: Loaded, groups: Mapping[str, Sequence[Ids]]) -> Cost:
     """What :func:`at_every_strength` takes, when every reply is as long as it may be."""
     prompts = [ids for part in groups.values() for ids in part]
-    batches = -(-len(prompts) // metrics.rows_of(loaded))
-    computed = sum(len(ids) + TOKENS for ids in prompts)
-    return Cost(len(prompts), batches * TOKENS, computed).times(len(STRENGTHS))
+    batches = -(-len(prompts) // metrics.batch_rows(loaded))
+    computed = sum(len(ids) + REPLY_TOKENS for ids in prompts)
+    return Cost(len(prompts), batches * REPLY_TOKENS, computed).times(len(STRENGTHS))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.artefacts import store
-from core.directions.contrast import SPLITS, ContrastError, ContrastSet, Item
+from core.directions.contrast import SPLITS, ContrastError, ContrastItem, ContrastSet
 from core.directions.contrast_files import SHARE
 from core.directions.methods import METHODS
 from core.errors import StoreError
@@ -32,7 +32,7 @@ _BOXES = ("The box of positive examples", "The box of negative examples")
 
 
 @dataclass(frozen=True)
-class Wish:
+class LearnRequest:
     """A direction that somebody asks for. ``kind`` is truth, refusal, or any name where ``contrast`` brings the examples; ``name`` what
     recipes will call it; ``layer`` one to take instead of the best; ``replace`` whether one's own of that name may go."""
 
@@ -53,7 +53,7 @@ class Wish:
             )
 
 
-def wish(
+def learn_request(
     kind: str,
     positive: str = "",
     negative: str = "",
@@ -62,24 +62,24 @@ def wish(
     layer: int | None = None,
     replace: bool = False,
     called: tuple[str, str] = _BOXES,
-) -> Wish:
+) -> LearnRequest:
     """A wish out of what stands in a form: two boxes, or none for what brings its own examples.
 
     Raises:
         ContrastError: a name, a method or examples that cannot be used.
     """
-    kind = check_name(kind)
-    name = check_name(name) if name.strip() else kind
+    kind = check_direction_name(kind)
+    name = check_direction_name(name) if name.strip() else kind
     if method not in METHODS:
         raise ContrastError(f"There is no method {method!r}; there are {', '.join(METHODS)}.")
     if layer is not None and layer < 0:
         raise ContrastError(f"There is no layer {layer}; the first is layer 0.")
     brought = kind in KINDS and called is _BOXES and not positive.strip() and not negative.strip()
     contrast = None if brought else of_texts(kind, positive, negative, called)
-    return Wish(kind, name, contrast, method, layer, replace)
+    return LearnRequest(kind, name, contrast, method, layer, replace)
 
 
-def layer_of(text: str) -> int | None:
+def parse_layer(text: str) -> int | None:
     """A layer as it stands in a form, None where nothing does. Raises ContrastError."""
     if not text.strip():
         return None
@@ -90,7 +90,7 @@ def layer_of(text: str) -> int | None:
     return int(text)
 
 
-def check_name(name: str) -> str:
+def check_direction_name(name: str) -> str:
     """The name of a direction, without spaces around it. Raises ContrastError for one that a recipe could not name."""
     name = name.strip()
     if not name:
@@ -103,7 +103,7 @@ def check_name(name: str) -> str:
     return name
 
 
-def read(source: str) -> str:
+def read_examples(source: str) -> str:
     """The text of a file of examples. Raises ContrastError."""
     path = Path(source).expanduser()
     try:
@@ -149,7 +149,7 @@ def of_texts(name: str, positive: str, negative: str, called: tuple[str, str] = 
     pairs = len(boxes[True]) == len(boxes[False])
     split = _split(boxes[True])
     items = [
-        Item(text, label, "", (split if pairs else _split(texts))[index])
+        ContrastItem(text, label, "", (split if pairs else _split(texts))[index])
         for label, texts in boxes.items()
         for index, text in enumerate(texts)
     ]

@@ -163,11 +163,11 @@ def describe(token: Token) -> tuple[tuple[str, str], ...]:
     rows.append(("rank", _pair(token, lambda r: r.rank + 1, ".0f")))
     for name in usual(token.reading.projections):
         rows.append((name, _pair(token, partial(_projection, name), "+.2f")))
-    rows += [(QUESTIONS[key].title, said(each)) for key, each in token.blame.items()]
+    rows += [(QUESTIONS[key].title, describe_blame(each)) for key, each in token.blame.items()]
     return tuple(rows)
 
 
-def said(blame: Blame) -> str:
+def describe_blame(blame: Blame) -> str:
     """A token's blame in words: every stage in probability and in nats."""
     parts = [
         f"{each.letter} {each.probability:+.2f} ({'new token' if each.nats is None else f'{each.nats:+.1f} nats'})"

@@ -127,7 +127,7 @@ class Plot:
 
 @dataclass(frozen=True)
 class Interval:
-    """A line of :func:`forest`: a figure with its interval, and the threshold that it is judged by (NaN for none)."""
+    """A line of :func:`forest_plot`: a figure with its interval, and the threshold that it is judged by (NaN for none)."""
 
     name: str
     value: float
@@ -137,7 +137,7 @@ class Interval:
     verdict: str = ""
 
 
-def forest(title: str, intervals: Sequence[Interval]) -> str:
+def forest_plot(title: str, intervals: Sequence[Interval]) -> str:
     """Figures below each other, each with its interval; a short stroke marks the threshold."""
     ends = [
         end for each in intervals for end in (each.value, each.low, each.high, each.threshold) if math.isfinite(end)
@@ -185,7 +185,7 @@ def _forest_row(each: Interval, y: float, across: Callable[[float], float], left
 
 
 def intervals_csv(intervals: Sequence[Interval]) -> str:
-    """What :func:`forest` shows as CSV; what has no number is empty."""
+    """What :func:`forest_plot` shows as CSV; what has no number is empty."""
     columns = ("figure", "value", "low", "high", "threshold", "verdict")
     rows = (
         (each.name, *map(_figure, (each.value, each.low, each.high, each.threshold)), each.verdict)
@@ -195,7 +195,7 @@ def intervals_csv(intervals: Sequence[Interval]) -> str:
 
 
 def lines_csv(across: str, curves: Sequence[tuple[str, Sequence[float], str]]) -> str:
-    """What :func:`lines` shows as CSV; what has no number is empty."""
+    """What :func:`line_plot` shows as CSV; what has no number is empty."""
     longest = max((len(values) for _, values, _ in curves), default=0)
     rows = (
         (str(at), *(_figure(values[at]) if at < len(values) else "" for _, values, _ in curves))
@@ -208,7 +208,7 @@ def _figure(value: float) -> str:
     return f"{value:.6g}" if math.isfinite(value) else ""
 
 
-def lines(title: str, across: str, up: str, curves: Sequence[tuple[str, Sequence[float], str]]) -> str:
+def line_plot(title: str, across: str, up: str, curves: Sequence[tuple[str, Sequence[float], str]]) -> str:
     """Curves over 0, 1, 2 …: each has a name, its values (NaN where there is none) and a dash pattern ("" for a whole line)."""
     known = [value for _, values, _ in curves for value in values if math.isfinite(value)]
     longest = max((len(values) for _, values, _ in curves), default=1)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from core.attribution.streaming import Blaming
+from core.attribution.streaming import TokenAttribution
 from core.chat.events import Done, Event, Token
 from core.engine.run import Run
-from core.inference.decoding import Stream
+from core.inference.decoding import BatchDecoder
 
 
 @dataclass(eq=False)
@@ -22,12 +22,12 @@ class Active:
     waiting: list[str] = field(default_factory=list)
     blocked: frozenset[str] | None = None
     note: str = ""
-    streams: dict[str, Stream] = field(default_factory=dict)
+    streams: dict[str, BatchDecoder] = field(default_factory=dict)
     prompts: dict[int, tuple[int, ...]] = field(default_factory=dict)
     said: dict[int, list[Token]] = field(default_factory=dict)
     held: list[Event] = field(default_factory=list)
     #: By column, what finds out which training stage its tokens are owed to; and the columns of which that cannot be found out.
-    blaming: dict[int, Blaming] = field(default_factory=dict)
+    blaming: dict[int, TokenAttribution] = field(default_factory=dict)
     unblamed: set[int] = field(default_factory=set)
     #: The columns whose answer is complete.
     ended: set[int] = field(default_factory=set)

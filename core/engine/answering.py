@@ -8,18 +8,18 @@ from dataclasses import replace
 
 from core.chat.events import Done, Event, Failed, RecipeChanged, Scores
 from core.engine.active_run import Active
-from core.engine.attribution import Blamer
+from core.engine.attribution import Attribution
 from core.engine.run import Run
 from core.errors import TillerError
 from core.inference import prompts
-from core.inference.decoding import Speaker, Stream
-from core.inference.teacher_forcing import score
+from core.inference.decoding import BatchDecoder, DecodingRow
+from core.inference.teacher_forcing import score_replies
 from core.models.files import LoadingCancelled
 from core.models.loading import Loaded
 from core.models.pool import NoRoomNow
 from core.recipes.language import Recipe
 from core.steering.interventions import Fetch, compile_recipe
-from core.steering.readings import Gauge
+from core.steering.readings import Projection
 
 _log = logging.getLogger(__name__)
 
@@ -35,8 +35,8 @@ class Answering:
         self,
         load: Callable[[str, Callable[[], bool]], Loaded],
         direction: Fetch,
-        gauges: Callable[[Loaded], tuple[tuple[Gauge, ...], str]],
-        blamer: Blamer,
+        gauges: Callable[[Loaded], tuple[tuple[Projection, ...], str]],
+        blamer: Attribution,
         make_room: Callable[[], bool],
     ) -> None:
         self._load, self._direction, self._gauges = load, direction, gauges
@@ -142,10 +142,10 @@ class Answering:
             for column in run.columns
             if run.settings.columns[column].checkpoint == checkpoint
         ]
-        active.streams[checkpoint] = Stream(loaded, speakers, gauges)
+        active.streams[checkpoint] = BatchDecoder(loaded, speakers, gauges)
         active.prompts |= {speaker.column: speaker.prompt for speaker in speakers}
 
-    def _speaker(self, run: Run, column: int, loaded: Loaded, refused: str) -> Speaker:
+    def _speaker(self, run: Run, column: int, loaded: Loaded, refused: str) -> DecodingRow:
         recipe = run.settings.columns[column].recipe
         built = prompts.build(loaded, run.settings, column)
         # The selected column may be steered while it runs, so its shadow starts with it; scrubbed answers get theirs afterwards.
@@ -157,7 +157,7 @@ class Answering:
                 f"{loaded.checkpoint.name} does not know this answer's tokens; retry it instead of continuing it."
             )
         note = " ".join(part for part in (built.note, refused) if part)
-        return Speaker(column, built.ids, edits, run.settings.sampling, shadow, prefix, note)
+        return DecodingRow(column, built.ids, edits, run.settings.sampling, shadow, prefix, note)
 
     def _advance(self, active: Active) -> None:
         if active.run.cancelled.is_set():
@@ -228,7 +228,7 @@ class Answering:
             columns = sorted(active.said)
             replies = [[token.id for token in active.said[column]] for column in columns]
             asked = [active.prompts[column] for column in columns]
-            readings = score(stream.loaded, asked, replies, gauges=stream.gauges)
+            readings = score_replies(stream.loaded, asked, replies, gauges=stream.gauges)
             for column, own in zip(columns, readings, strict=True):
                 active.run.publish(Scores(column, "shadow", own))
         for event in active.held:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable
 from core.attribution import noise
 from core.attribution.effects import Noise
 from core.attribution.model_sequence import Vocabularies, shelved
-from core.attribution.streaming import Blaming
+from core.attribution.streaming import TokenAttribution
 from core.chat.events import Done, Event, Scores, Token
 from core.engine.active_run import Active
 from core.errors import TillerError
@@ -19,16 +19,16 @@ from core.families import stages
 from core.families.checkpoint import Family
 from core.families.stages import Path
 from core.inference import prompts
-from core.models.pool import NoRoomNow, Shelf
+from core.models.pool import ModelPool, NoRoomNow
 from core.util.progress import Step
 
 _log = logging.getLogger(__name__)
 
 
-class Blamer:
+class Attribution:
     """Blame for the runs of one engine. ``measured`` is told of a noise level by the final checkpoint's name, once it is known."""
 
-    def __init__(self, family: Family, shelf: Shelf, measured: Callable[[str, Noise], None]) -> None:
+    def __init__(self, family: Family, shelf: ModelPool, measured: Callable[[str, Noise], None]) -> None:
         self.family, self.shelf = family, shelf
         self._measured = measured
         self._noise: dict[str, Noise] = {}
@@ -59,7 +59,7 @@ class Blamer:
         for column, tokens in (active.run.given or {}).items():
             checkpoint = active.run.settings.columns[column].checkpoint
             try:
-                stages.path(self.family, checkpoint)
+                stages.stage_path(self.family, checkpoint)
                 with self.shelf.held(checkpoint) as loaded:
                     prompt = prompts.build(loaded, active.run.settings, column).ids
             except TillerError as error:
@@ -74,13 +74,13 @@ class Blamer:
 
     def _begin(self, active: Active, column: int, prompt: tuple[int, ...]) -> list[Event]:
         try:
-            path = stages.path(self.family, active.run.settings.columns[column].checkpoint)
+            path = stages.stage_path(self.family, active.run.settings.columns[column].checkpoint)
         except TillerError as error:
             active.unblamed.add(column)
             return [Scores(column, "blame", note=str(error))]
         vocabularies = Vocabularies(self.family, path)
         live = self.shelf.placing.quantize == "none" and self.shelf.together(path.models())
-        made = active.blaming[column] = Blaming(
+        made = active.blaming[column] = TokenAttribution(
             column, path, lambda: self.noise(path), prompt, vocabularies.unknown,
             self.shelf.get if live else None, shelved(self.shelf, path.final),
         )  # fmt: skip
@@ -123,7 +123,7 @@ class Blamer:
         found = self._noise.get(path.final)
         if found is None:
             try:
-                found = noise.kept(self.family, path)
+                found = noise.kept_noise(self.family, path)
             except TillerError as error:
                 # A retraining that is not there, or belongs to other weights: uncalibrated, and said so.
                 _log.info("No noise level of %s: %s", path.final, error)
@@ -137,7 +137,7 @@ class Blamer:
     def expect(self) -> None:
         """Measure the final checkpoint's noise level beforehand, where all that it takes is small."""
         try:
-            path = stages.path(self.family)
+            path = stages.stage_path(self.family)
         except TillerError:
             # One checkpoint only: there are no stages to tell apart, and nobody can ask.
             return
@@ -153,7 +153,7 @@ class Blamer:
         """One slice of measuring a noise level."""
         path = self._wanted[0]
         if self._measuring is None:
-            self._measuring = noise.measure(self.family, path, shelved(self.shelf, path.final))
+            self._measuring = noise.measure_noise(self.family, path, shelved(self.shelf, path.final))
         try:
             next(self._measuring)
         except StopIteration as stop:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from core.artefacts import store
 from core.engine.jobs import Job, MapJob, State, View, Watched
-from core.engine.precompute import PARTS, Order, part, seconds_a_token
+from core.engine.precompute import BUILDERS, BuildRequest, builder, seconds_a_token
 from core.errors import TillerError
 from core.families.checkpoint import Family
 from core.knowledge import tracing
@@ -19,7 +19,7 @@ from core.knowledge.maps import Traced
 from core.knowledge.tracer import Tracing
 from core.models.files import LoadingCancelled
 from core.models.loading import Loaded
-from core.models.pool import NoRoomNow, Shelf
+from core.models.pool import ModelPool, NoRoomNow
 from core.util.progress import Pace, Step
 
 _log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 J = TypeVar("J", bound=Watched[Any])
 
 
-class Background(ABC, Generic[J]):
+class BackgroundTask(ABC, Generic[J]):
     """A job in progress. It may be suspended when a chat needs its memory, and goes on later."""
 
     #: What is being done, as a sentence begins, and what is said when it was cancelled.
@@ -105,7 +105,7 @@ class Background(ABC, Generic[J]):
 Load = Callable[[str, Callable[[], bool]], Loaded]
 
 
-class Lesson(Background[Job]):
+class LearningTask(BackgroundTask[Job]):
     """A job in progress. It may be suspended when a chat needs its memory: it goes on from its notes later."""
 
     DOING = "Learning"
@@ -115,7 +115,9 @@ class Lesson(Background[Job]):
         super().__init__(job)
         checkpoint = job.view.checkpoint
         self.order = (
-            Order.of(job.wish, family, checkpoint) if job.wish else Order(family, checkpoint, store.user_folder())
+            BuildRequest.of(job.wish, family, checkpoint)
+            if job.wish
+            else BuildRequest(family, checkpoint, store.user_folder())
         )
         self._load = load
         self._left = list(job.view.kinds)
@@ -146,7 +148,7 @@ class Lesson(Background[Job]):
             loaded = self._load(self.order.checkpoint, lambda: not self.cancelled)
             # Fetched for chats in the first place, a checkpoint may be there already: then this slice is only planning.
             self.job.publish("running", "Looking at the examples.")
-            tokens = {kind: part(kind).plan(self.order, loaded).tokens for kind in self.job.view.kinds}
+            tokens = {kind: builder(kind).plan(self.order, loaded).tokens for kind in self.job.view.kinds}
             self._pace = Pace(sum(tokens.values()))
             self._pace.done = sum(count for kind, count in tokens.items() if kind not in self._left)
             self._work = self._all(loaded)
@@ -162,16 +164,16 @@ class Lesson(Background[Job]):
 
     def _all(self, loaded: Loaded) -> Generator[Step, None, None]:
         while self._left:
-            yield from part(self._left[0]).run(self.order, loaded)
+            yield from builder(self._left[0]).run(self.order, loaded)
             self._left.pop(0)
 
 
 def estimate(family: Family, loaded: Loaded, kinds: tuple[str, ...]) -> Iterator[float | None]:
     """How many seconds learning ``kinds`` on a checkpoint takes, measured on a real batch: after a few slices (None), the number."""
-    order = Order(family, loaded.checkpoint.name, store.user_folder())
+    order = BuildRequest(family, loaded.checkpoint.name, store.user_folder())
     tokens = 0
     for kind in kinds:
-        tokens += PARTS[kind].plan(order, loaded).tokens
+        tokens += BUILDERS[kind].plan(order, loaded).tokens
         yield None
     yield tokens * seconds_a_token(order, loaded)
 
@@ -180,14 +182,14 @@ def estimate(family: Family, loaded: Loaded, kinds: tuple[str, ...]) -> Iterator
 _WHOLE = 1_000
 
 
-class MapWork(Background[MapJob]):
+class MapTask(BackgroundTask[MapJob]):
     """A map job in progress. When a chat needs its memory it lets go of its checkpoints, and begins anew later."""
 
     DOING = "Tracing"
     CANCELLED = "Cancelled; the rows that were computed stay."
 
     def __init__(
-        self, job: MapJob, family: Family, shelf: Shelf, load: Callable[[str, Callable[[], bool]], Loaded]
+        self, job: MapJob, family: Family, shelf: ModelPool, load: Callable[[str, Callable[[], bool]], Loaded]
     ) -> None:
         super().__init__(job)
         self._family, self._shelf, self._load = family, shelf, load

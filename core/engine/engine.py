@@ -19,18 +19,18 @@ from core.chat import answers
 from core.chat.answers import Answer
 from core.chat.events import Failed, PromptView
 from core.chat.settings import BLAME, Column, Settings, Turn
-from core.directions.request import Wish
+from core.directions.request import LearnRequest
 from core.display import lenses
 from core.display.lenses import Lens
-from core.engine.jobs import Job, JobView, MapJob, Offer, offered
+from core.engine.jobs import Job, JobView, MapJob, Offer, learnable
 from core.engine.run import Run
-from core.engine.thread import Command, EngineThread
-from core.engine.transfer_jobs import Carrying
+from core.engine.thread import EngineCommand, EngineThread
+from core.engine.transfer_jobs import TransferJobs
 from core.errors import TillerError
 from core.families import registry
 from core.families.checkpoint import Example, Family
-from core.families.stages import Path, path
-from core.knowledge.maps import Map, MapOrder, Traced, Words
+from core.families.stages import Path, stage_path
+from core.knowledge.maps import Map, MapRequest, Traced, Words
 from core.models.placement import Placing
 from core.recipes import in_words
 from core.recipes.language import Recipe, parse
@@ -65,14 +65,14 @@ class Engine(EngineThread):
         max_memory: str = "",
     ) -> None:
         super().__init__()
-        self.family: Family = registry.load(family)
+        self.family: Family = registry.load_family(family)
         self.placing = Placing(device, dtype, quantize, max_memory)
         self.threads = threads
         self._jobs: dict[str, Job] = {}
-        self._maps: OrderedDict[MapOrder, MapJob] = OrderedDict()
+        self._maps: OrderedDict[MapRequest, MapJob] = OrderedDict()
         self._seconds: dict[str, float] = {}
         #: The transfer reports that are being made.
-        self.carrying = Carrying(self)
+        self.carrying = TransferJobs(self)
         self._noise: dict[str, Noise] = {}
 
     def make_worker(self) -> Worker:
@@ -125,7 +125,7 @@ class Engine(EngineThread):
 
     def stages(self, checkpoint: str = "") -> Path:
         """The training stages that led to a checkpoint (the final one, without a name). Raises StageError when there is only one."""
-        return path(self.family, checkpoint)
+        return stage_path(self.family, checkpoint)
 
     def noise(self, checkpoint: str) -> Noise:
         """How far chance alone goes in the probabilities of a final checkpoint; uncalibrated while that is not known."""
@@ -140,7 +140,7 @@ class Engine(EngineThread):
             run.publish(Failed(sentence))
             run.end()
 
-        self._send(Command(lambda worker: worker.start(run), refuse))
+        self._send(EngineCommand(lambda worker: worker.start(run), refuse))
         return run
 
     # --------------------------------------------------------------------------------------------- in the background
@@ -158,11 +158,11 @@ class Engine(EngineThread):
             present = self._jobs.get(own)
             if present is not None and not present.view.over:
                 return present
-            job = self._jobs[own] = Job(own, tuple(kinds) or offered(self.family, own))
-        self._send(Command(lambda worker: worker.learn(job), lambda sentence: job.publish("failed", sentence)))
+            job = self._jobs[own] = Job(own, tuple(kinds) or learnable(self.family, own))
+        self._send(EngineCommand(lambda worker: worker.learn(job), lambda sentence: job.publish("failed", sentence)))
         return job
 
-    def learn_wish(self, checkpoint: str, wish: Wish) -> Job:
+    def learn_wish(self, checkpoint: str, wish: LearnRequest) -> Job:
         """Learn what a person wishes for, from their own examples or by another method, while nobody chats.
 
         Raises:
@@ -176,7 +176,7 @@ class Engine(EngineThread):
             if present is not None and not present.view.over:
                 raise TillerError(f"{own} learns {present.called} now; wait for its end, or cancel it.")
             job = self._jobs[own] = Job(own, (wish.kind,), wish)
-        self._send(Command(lambda worker: worker.learn(job), lambda sentence: job.publish("failed", sentence)))
+        self._send(EngineCommand(lambda worker: worker.learn(job), lambda sentence: job.publish("failed", sentence)))
         return job
 
     def learning(self, checkpoint: str) -> JobView | None:
@@ -189,7 +189,7 @@ class Engine(EngineThread):
         if (job := self._jobs.get(self.family.directions_of(checkpoint))) is not None:
             job.cancel()
 
-    def trace(self, order: MapOrder) -> MapJob:
+    def trace(self, order: MapRequest) -> MapJob:
         """Compute knowledge maps while nobody chats. What is being computed, or was, is given as it is.
 
         What goes wrong is in the job's view.
@@ -208,7 +208,7 @@ class Engine(EngineThread):
             self._maps.move_to_end(order)
             while len(self._maps) > MAX_MAPS:
                 self._maps.popitem(last=False)[1].cancel()
-        self._send(Command(lambda worker: worker.trace(job), lambda sentence: job.publish("failed", sentence)))
+        self._send(EngineCommand(lambda worker: worker.trace(job), lambda sentence: job.publish("failed", sentence)))
         return job
 
     def cell_words(self, traced: Traced, shown: Map, layer: int, column: int) -> Words:
@@ -222,7 +222,7 @@ class Engine(EngineThread):
     def offer(self, checkpoint: str) -> Offer | None:
         """What could be learnt on a checkpoint, and how long it would take; None where nothing is lacking."""
         own = self.family.directions_of(checkpoint)
-        kinds = offered(self.family, own)
+        kinds = learnable(self.family, own)
         # The checkpoints of a family have one shape: what was measured on one holds for the others.
         measured = self._seconds.get(own, next(iter(self._seconds.values()), None))
         return Offer(own, kinds, measured) if kinds else None
@@ -263,7 +263,7 @@ class Engine(EngineThread):
         for folder in (store.user_folder() / self.family.name, self.family.folder):
             path = folder / "recorded.json"
             if path.is_file():
-                return answers.load(path.read_text(encoding="utf-8", errors="replace"))
+                return answers.load_chat(path.read_text(encoding="utf-8", errors="replace"))
         return None
 
     def wish(self, column: Column) -> str:
@@ -279,7 +279,7 @@ class Engine(EngineThread):
                 (card.details for card in describe.learnt_on(self.family, source or own) if card.name == name), {}
             )
 
-        return in_words.wish(column.recipe, details)
+        return in_words.words_for(column.recipe, details)
 
     def directions(self, checkpoint: str) -> tuple[Card, ...]:
         """The directions that a recipe on a checkpoint means by their bare names; only headers are read."""

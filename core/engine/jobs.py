@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
 
 from core.artefacts import store
-from core.directions.request import Wish
+from core.directions.request import LearnRequest
 from core.families.checkpoint import Family
-from core.knowledge.maps import MapOrder, Traced
+from core.knowledge.maps import MapRequest, Traced
 from core.util.progress import duration
 
 State = Literal["waiting", "running", "done", "cancelled", "failed"]
@@ -122,7 +122,7 @@ class JobView(View):
         return f"{self.part:.0%}{left} · {self.sentence}"
 
 
-def offered(family: Family, checkpoint: str) -> tuple[str, ...]:
+def learnable(family: Family, checkpoint: str) -> tuple[str, ...]:
     """What a checkpoint lacks that could be learnt; only headers are read."""
     own = family.directions_of(checkpoint)
     there = {card.name for card in store.cards(family.name, own, folder=family.folder)}
@@ -132,7 +132,7 @@ def offered(family: Family, checkpoint: str) -> tuple[str, ...]:
 class Job(Watched[JobView]):
     """A learning. What was learnt whole before it was cancelled stays; what was found out so far is kept for another time."""
 
-    def __init__(self, checkpoint: str, kinds: tuple[str, ...], wish: Wish | None = None) -> None:
+    def __init__(self, checkpoint: str, kinds: tuple[str, ...], wish: LearnRequest | None = None) -> None:
         super().__init__(JobView(checkpoint, kinds))
         self.wish = wish
 
@@ -168,7 +168,7 @@ class MapView(View):
 class MapJob(Watched[MapView]):
     """Maps that are computed while nobody chats. The rows that were there before it was cancelled stay."""
 
-    def __init__(self, order: MapOrder) -> None:
+    def __init__(self, order: MapRequest) -> None:
         super().__init__(MapView(Traced(order)))
         self.order = order
 

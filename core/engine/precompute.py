@@ -1,4 +1,4 @@
-"""What can be computed beforehand for a checkpoint, by name: :data:`PARTS`. Whoever adds a screen that needs more adds a part here.
+"""What can be computed beforehand for a checkpoint, by name: :data:`BUILDERS`. Whoever adds a screen that needs more adds a part here.
 
 The command line (``precompute``) and the engine's thread (the button in Chat) run the same parts, a slice at a time.
 """
@@ -13,11 +13,12 @@ from pathlib import Path
 
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
-from core.artefacts.neuron_sets import KIND
+from core.artefacts.neuron_sets import NEURON_SET_KIND
 from core.confidence import confidence, measure
 from core.directions import contrast, learn, quantized_twins
+from core.directions.candidate import JUDGED
 from core.directions.contrast import ContrastSet
-from core.directions.request import Wish
+from core.directions.request import KINDS, LearnRequest
 from core.errors import StoreError
 from core.families.checkpoint import Family
 from core.inference import metrics
@@ -29,7 +30,7 @@ _LONG = 0.2
 
 
 @dataclass(frozen=True)
-class Order:
+class BuildRequest:
     """What is wanted: for which checkpoint, written below which folder (in the layout of ``vectors/``).
 
     ``contrasts`` are a person's own examples, by kind, in the place of the family's; ``method`` is one of
@@ -51,14 +52,14 @@ class Order:
         return store.artefact_path(self.root, self.family.name, self.checkpoint, "direction", name)
 
     @classmethod
-    def of(cls, wish: Wish, family: Family, checkpoint: str) -> Order:
+    def of(cls, wish: LearnRequest, family: Family, checkpoint: str) -> BuildRequest:
         """What a person wishes for, on a checkpoint."""
         contrasts = {wish.kind: wish.contrast} if wish.contrast is not None else {}
         return cls(family, checkpoint, store.user_folder(), contrasts, wish.method, wish.name, wish.layer)
 
     def contrast(self, kind: str) -> ContrastSet:
         """The examples that ``kind`` is learnt from. Raises ContrastError."""
-        return self.contrasts.get(kind) or contrast.load(self.family, kind)
+        return self.contrasts.get(kind) or contrast.load_contrast(self.family, kind)
 
     def artefact(self, kind: str, name: str) -> Path:
         """Where an artefact of the checkpoint lies, or will."""
@@ -66,11 +67,11 @@ class Order:
 
     def unrelated(self) -> list[str]:
         """Messages whose replies a direction should leave alone."""
-        return self.contrast("refusal").part("validation", False, learn.JUDGED)
+        return self.contrast("refusal").part("validation", False, JUDGED)
 
 
 @dataclass(frozen=True)
-class Part:
+class ArtefactBuilder:
     """One kind of artefact. ``run`` yields its slices, writes the artefact, and returns sentences on it.
 
     ``there(order, fingerprint, quantize)`` says whether it lies there already, made from the same weights and examples; ``plan`` what
@@ -78,15 +79,15 @@ class Part:
     """
 
     summary: str
-    there: Callable[[Order, str, str], bool]
-    plan: Callable[[Order, Loaded], Cost]
-    run: Callable[[Order, Loaded], Learning[Sequence[str]]]
+    there: Callable[[BuildRequest, str, str], bool]
+    plan: Callable[[BuildRequest, Loaded], Cost]
+    run: Callable[[BuildRequest, Loaded], Learning[Sequence[str]]]
 
 
 # ------------------------------------------------------------------------------------------------------------ directions
 
 
-def _there(kind: str, order: Order, fingerprint: str, quantize: str) -> bool:
+def _there(kind: str, order: BuildRequest, fingerprint: str, quantize: str) -> bool:
     try:
         details = load_direction(order.path(kind)).card.details
     except StoreError:
@@ -97,16 +98,16 @@ def _there(kind: str, order: Order, fingerprint: str, quantize: str) -> bool:
     return same and details.get("contrast", {}).get("digest") == order.contrast(kind).digest
 
 
-def _plan(kind: str, order: Order, loaded: Loaded) -> Cost:
+def _plan(kind: str, order: BuildRequest, loaded: Loaded) -> Cost:
     if order.layer is not None:
         loaded.anatomy.check_layer(order.layer)
-    return learn.cost(kind, loaded, order.contrast(kind), order.unrelated(), order.method)
+    return learn.learn_cost(kind, loaded, order.contrast(kind), order.unrelated(), order.method)
 
 
-def _run(kind: str, order: Order, loaded: Loaded) -> Learning[Sequence[str]]:
+def _run(kind: str, order: BuildRequest, loaded: Loaded) -> Learning[Sequence[str]]:
     examples, unrelated, path = order.contrast(kind), order.unrelated(), order.path(kind)
     notes = learn.notebook(kind, loaded, examples, unrelated, order.method, order.layer)
-    direction = yield from learn.steps(kind, loaded, examples, unrelated, notes, order.method, order.layer)
+    direction = yield from learn.learn_in_slices(kind, loaded, examples, unrelated, notes, order.method, order.layer)
     direction = _named(direction, kind, order.name or kind)
     said = list(_compared(order, direction, path))
     try:
@@ -123,12 +124,12 @@ def _named(direction: Direction, kind: str, name: str) -> Direction:
     return replace(direction, card=card)
 
 
-def _compared(order: Order, direction: Direction, path: Path) -> Iterator[str]:
+def _compared(order: BuildRequest, direction: Direction, path: Path) -> Iterator[str]:
     """How well a direction agrees with the one that it replaces, where that was learnt on the same weights otherwise quantized."""
     card = direction.card
     before = path
     if not path.is_file():
-        found = store.find(order.family.name, card.checkpoint, "direction", card.name, order.family.folder)
+        found = store.find_artefact(order.family.name, card.checkpoint, "direction", card.name, order.family.folder)
         if found is None:
             return
         before = found
@@ -138,20 +139,20 @@ def _compared(order: Order, direction: Direction, path: Path) -> Iterator[str]:
         # What cannot be read is replaced; there is nothing to compare.
         return
     if quantized_twins.twins(direction, other):
-        yield quantized_twins.sentence(direction, other)
+        yield quantized_twins.twin_sentence(direction, other)
 
 
-def direction(kind: str) -> Part:
+def direction(kind: str) -> ArtefactBuilder:
     """The part that learns a direction: refusal, truth, or a contrast that the order brings the examples of."""
-    return Part(f"the {kind} direction", partial(_there, kind), partial(_plan, kind), partial(_run, kind))
+    return ArtefactBuilder(f"the {kind} direction", partial(_there, kind), partial(_plan, kind), partial(_run, kind))
 
 
 # ------------------------------------------------------------------------------------------------------------ confidence
 
 
-def _confidence_there(order: Order, fingerprint: str, quantize: str) -> bool:
+def _confidence_there(order: BuildRequest, fingerprint: str, quantize: str) -> bool:
     try:
-        details = confidence.load(order.artefact(KIND, confidence.NAME)).details
+        details = confidence.load_confidence(order.artefact(NEURON_SET_KIND, confidence.CONFIDENCE_NAME)).details
     except StoreError:
         # What is not there, cut off or without figures is made (again).
         return False
@@ -159,34 +160,36 @@ def _confidence_there(order: Order, fingerprint: str, quantize: str) -> bool:
     return same and details.get("contrast", {}).get("digest") == order.contrast("truth").digest
 
 
-def _confidence_plan(order: Order, loaded: Loaded) -> Cost:
-    return measure.cost(loaded, order.contrast("truth"))
+def _confidence_plan(order: BuildRequest, loaded: Loaded) -> Cost:
+    return measure.confidence_cost(loaded, order.contrast("truth"))
 
 
-def _confidence_run(order: Order, loaded: Loaded) -> Learning[Sequence[str]]:
-    found = yield from measure.measure(loaded, order.contrast("truth"))
-    path = order.artefact(KIND, confidence.NAME)
+def _confidence_run(order: BuildRequest, loaded: Loaded) -> Learning[Sequence[str]]:
+    found = yield from measure.measure_confidence(loaded, order.contrast("truth"))
+    path = order.artefact(NEURON_SET_KIND, confidence.CONFIDENCE_NAME)
     confidence.save(found, path)
-    return [*confidence.lines(found), f"{order.checkpoint} confidence: written to {path}"]
+    return [*confidence.confidence_lines(found), f"{order.checkpoint} confidence: written to {path}"]
 
 
-PARTS: dict[str, Part] = {
-    **{kind: direction(kind) for kind in learn.KINDS},
-    "confidence": Part("entropy neurons and calibration", _confidence_there, _confidence_plan, _confidence_run),
+BUILDERS: dict[str, ArtefactBuilder] = {
+    **{kind: direction(kind) for kind in KINDS},
+    "confidence": ArtefactBuilder(
+        "entropy neurons and calibration", _confidence_there, _confidence_plan, _confidence_run
+    ),
 }
 
 
-def part(kind: str) -> Part:
-    """A part by its name; any name but those of :data:`PARTS` is that of a direction learnt from a person's own examples."""
-    return PARTS.get(kind) or direction(kind)
+def builder(kind: str) -> ArtefactBuilder:
+    """A part by its name; any name but those of :data:`BUILDERS` is that of a direction learnt from a person's own examples."""
+    return BUILDERS.get(kind) or direction(kind)
 
 
 # -------------------------------------------------------------------------------------------------------------- estimate
 
 
-def seconds_a_token(order: Order, loaded: Loaded) -> float:
+def seconds_a_token(order: BuildRequest, loaded: Loaded) -> float:
     """How long a token takes, measured on a real batch of examples."""
-    asked = metrics.chat(loaded, order.contrast("refusal").part("validation", True, learn.JUDGED))
+    asked = metrics.chat_prompts(loaded, order.contrast("refusal").part("validation", True, JUDGED))
     # The first pass of a process is slower than those after it; where passes are quick it is not counted.
     started = time.perf_counter()
     tokens = _pass(loaded, asked[:1], metrics.REFUSALS[:1])

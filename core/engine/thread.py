@@ -24,7 +24,7 @@ CLOSING = "Tiller is closing; start it again to go on."
 _log = logging.getLogger(__name__)
 
 
-class Command(NamedTuple):
+class EngineCommand(NamedTuple):
     """Something for the engine's thread: what to do, and what to do instead when there is no model (given the reason)."""
 
     act: Callable[[Worker], None]
@@ -38,7 +38,7 @@ class EngineThread(ABC):
         self._cancel_loading = threading.Event()
         self._status = Status("starting", "Starting.")
         self._changed = threading.Condition()
-        self._commands: queue.Queue[Command | None] = queue.Queue()
+        self._commands: queue.Queue[EngineCommand | None] = queue.Queue()
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
         # Held while a command is queued and while the queue is emptied for the last time: none is left without an answer.
@@ -127,7 +127,7 @@ class EngineThread(ABC):
             if (command := self._commands.get()) is not None:
                 command.refuse(CLOSING)
 
-    def _send(self, command: Command) -> None:
+    def _send(self, command: EngineCommand) -> None:
         with self._gate:
             if not self._over:
                 self._commands.put(command)
@@ -160,7 +160,7 @@ class EngineThread(ABC):
             if future.set_running_or_notify_cancel():
                 future.set_exception(TillerError(sentence))
 
-        self._send(Command(act, refuse))
+        self._send(EngineCommand(act, refuse))
         return future
 
     def slices(self, make: Callable[[Worker], Generator[S, None, T]]) -> Generator[S, None, T]:

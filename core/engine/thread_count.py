@@ -7,7 +7,7 @@ import time
 import torch
 
 from core.chat.settings import Sampling
-from core.inference.decoding import Speaker, Stream
+from core.inference.decoding import BatchDecoder, DecodingRow
 from core.models.loading import Loaded, threads
 
 _STEPS = 10
@@ -40,8 +40,8 @@ def _measure(loaded: Loaded, count: int) -> float:
     prompt = tuple([loaded.pad] * _PROMPT)
     # The tokens are given, so that the reply cannot end early and every measurement does the same work.
     given = tuple([loaded.pad] * _STEPS)
-    stream = Stream(
-        loaded, [Speaker(row, prompt, (), Sampling(max_new_tokens=_STEPS), forced=given) for row in range(2)]
+    stream = BatchDecoder(
+        loaded, [DecodingRow(row, prompt, (), Sampling(max_new_tokens=_STEPS), forced=given) for row in range(2)]
     )
     stream.step()
     started = time.perf_counter()

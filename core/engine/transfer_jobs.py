@@ -13,19 +13,19 @@ from core.errors import TillerError
 from core.families import registry
 from core.families.checkpoint import Family
 from core.transfer import matrix
-from core.transfer.task import Task, parted
+from core.transfer.task import TransferTask, parted
 from core.util.progress import Pace, Step
 
 if TYPE_CHECKING:
     from core.engine.engine import Engine
     from core.engine.worker import Worker
     from core.models.loading import Loaded
-    from core.transfer.report import Report
+    from core.transfer.report import TransferReport
 
 _log = logging.getLogger(__name__)
 
 
-class Carrying:
+class TransferJobs:
     """The reports that are being made for a family, at most one of a direction at a time. May be asked from any thread."""
 
     def __init__(self, engine: Engine) -> None:
@@ -56,15 +56,17 @@ class Carrying:
         if (job := self._jobs.get(about)) is not None:
             job.cancel()
 
-    def task(self, about: str) -> Task:
+    def task(self, about: str) -> TransferTask:
         """What is made: every checkpoint to every other, and from the other family that is named; into the user's data folder.
 
         Raises:
             TillerError: another family that is not found by its name.
         """
         kind, other = parted(about)
-        source = registry.load(other) if other else None
-        return Task(self._engine.family, kind, store.user_folder(), source, quantize=self._engine.placing.quantize)
+        source = registry.load_family(other) if other else None
+        return TransferTask(
+            self._engine.family, kind, store.user_folder(), source, quantize=self._engine.placing.quantize
+        )
 
     def stale(self, about: str) -> str:
         """What is said of a report that belongs to other directions, weights or examples than are there now; else empty."""
@@ -76,7 +78,7 @@ class Carrying:
         return matrix.stale(task)
 
     def _run(self, job: Job, about: str) -> None:
-        work: Generator[Step, None, Report] | None = None
+        work: Generator[Step, None, TransferReport] | None = None
         try:
             work = self._engine.call(lambda worker: self._begin(worker, about)).result()
             if self._all(job, work, about):
@@ -98,19 +100,19 @@ class Carrying:
                 # What holds a model is closed where models are held.
                 self._engine.call(lambda _worker: work.close())
 
-    def _begin(self, worker: Worker, about: str) -> Generator[Step, None, Report]:
-        from core.models.pool import Shelf
+    def _begin(self, worker: Worker, about: str) -> Generator[Step, None, TransferReport]:
+        from core.models.pool import ModelPool
         from core.transfer import measure
 
         task = self.task(about)
-        beside = Shelf(task.other, self._engine.placing) if task.other is not None else None
+        beside = ModelPool(task.other, self._engine.placing) if task.other is not None else None
 
         def load(family: Family, name: str) -> Loaded:
             return beside.get(name) if beside is not None and family == task.other else worker.load(name)
 
-        return measure.steps(task, load)
+        return measure.transfer_in_slices(task, load)
 
-    def _all(self, job: Job, work: Generator[Step, None, Report], about: str) -> bool:
+    def _all(self, job: Job, work: Generator[Step, None, TransferReport], about: str) -> bool:
         """Whether it came to its end."""
 
         def begin(_worker: Worker) -> int:

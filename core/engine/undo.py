@@ -22,7 +22,7 @@ def stages_of(engine: Engine) -> tuple[str, ...]:
     return tuple(each.stage for each in reversed(engine.family.path(engine.family.final.name)[1:]))
 
 
-def offered(engine: Engine, settings: Settings | None = None) -> tuple[str, str]:
+def offered_prompts(engine: Engine, settings: Settings | None = None) -> tuple[str, str]:
     """Prompts to begin with, one a line: to lose, with the chat's own messages first, and to keep. Skiff brings its own."""
     said = [turn.user.replace("\n", " ") for turn in settings.turns] if settings else []
     if engine.family.name != "skiff":
@@ -58,7 +58,7 @@ def _held(worker: Worker, make: Callable[[], Learning[Undone]]) -> Learning[Undo
         return (yield from make())
 
 
-def kept(engine: Engine, undone: Undone, name: str) -> Path:
+def keep_edited(engine: Engine, undone: Undone, name: str) -> Path:
     """Keep the edited model as one more checkpoint of the family, which Chat offers from then on; gives its file.
 
     Raises:
@@ -66,9 +66,9 @@ def kept(engine: Engine, undone: Undone, name: str) -> Path:
     """
 
     def save(worker: Worker) -> Path:
-        from core.undo.save import save_checkpoint
+        from core.undo.save import save_edited
 
-        path = save_checkpoint(worker.shelf.get(undone.checkpoint), undone, name)
+        path = save_edited(worker.shelf.get(undone.checkpoint), undone, name)
         # What was loaded under that name before is another model.
         worker.shelf.drop(name)
         engine.family = worker.family = worker.shelf.family = worker.blamer.family = with_edited(worker.family)
@@ -77,7 +77,7 @@ def kept(engine: Engine, undone: Undone, name: str) -> Path:
     return engine.call(save).result()
 
 
-def folder_of(engine: Engine, undone: Undone, folder: Path) -> None:
+def write_folder(engine: Engine, undone: Undone, folder: Path) -> None:
     """Write the edited model as a model folder. Raises TillerError when the folder is not empty or cannot be written."""
 
     def save(worker: Worker) -> None:

@@ -17,18 +17,18 @@ from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.attribution.effects import Noise
 from core.attribution.model_sequence import shelved
-from core.attribution.report import Ask, Report
+from core.attribution.report import BlameReport, BlameRequest
 from core.attribution.study import study
 from core.chat.events import PromptView, Status
 from core.chat.settings import Settings
 from core.engine import background
 from core.engine.active_run import Active
 from core.engine.answering import Answering
-from core.engine.attribution import Blamer
-from core.engine.background import Background, Lesson, MapWork
-from core.engine.jobs import Job, MapJob, offered
+from core.engine.attribution import Attribution
+from core.engine.background import BackgroundTask, LearningTask, MapTask
+from core.engine.jobs import Job, MapJob, learnable
 from core.engine.run import Run
-from core.engine.thread import CLOSING, Command
+from core.engine.thread import CLOSING, EngineCommand
 from core.engine.thread_count import choose
 from core.errors import TillerError
 from core.families import stages
@@ -40,9 +40,9 @@ from core.models import loading
 from core.models.files import LoadingCancelled
 from core.models.loading import Loaded
 from core.models.placement import Placing
-from core.models.pool import Shelf
+from core.models.pool import ModelPool
 from core.steering.interventions import check_fit, compile_recipe
-from core.steering.readings import Gauge, gauge
+from core.steering.readings import Projection, projection
 from core.util.progress import Learning
 
 _log = logging.getLogger(__name__)
@@ -67,18 +67,18 @@ class Worker:
         self._measure_threads = threads == 0
         torch.set_num_threads(self.threads)
         self._publish = publish
-        self.shelf = Shelf(
+        self.shelf = ModelPool(
             family,
             placing,
             busy=self._busy,
             say=lambda sentence, part: self._say("loading", sentence, part),
             cancel=cancel_loading,
         )
-        self.blamer = Blamer(family, self.shelf, calibrated)
+        self.blamer = Attribution(family, self.shelf, calibrated)
         self._plan = self._said = ""
         self._directions: dict[Path, tuple[float, Direction]] = {}
         self.answering = Answering(self.load, self.direction, self.gauges, self.blamer, self._make_room)
-        self._lessons: deque[Background[Any]] = deque()
+        self._lessons: deque[BackgroundTask[Any]] = deque()
         self._measured = measured
         self._measuring: dict[str, Iterator[float | None]] = {}
 
@@ -103,7 +103,7 @@ class Worker:
         if self._measure_threads:
             self._measure_threads = False
             self.threads = choose(loaded)
-        if new and (kinds := offered(self.family, name)):
+        if new and (kinds := learnable(self.family, name)):
             self._measuring[name] = background.estimate(self.family, loaded, kinds)
         return loaded
 
@@ -119,7 +119,7 @@ class Worker:
         """A direction learnt on a checkpoint of the family, read again when its file has changed. Raises TillerError."""
         if "/" not in checkpoint:
             self.family.checkpoint(checkpoint)
-        path = store.find(self.family.name, checkpoint, "direction", name, self.family.folder)
+        path = store.find_artefact(self.family.name, checkpoint, "direction", name, self.family.folder)
         if path is None and "/" in checkpoint:
             raise store.not_mapped(self.family.name, name, *checkpoint.split(">"))
         if path is None:
@@ -129,9 +129,9 @@ class Worker:
             self._directions[path] = (changed, load_direction(path))
         return self._directions[path][1]
 
-    def gauges(self, loaded: Loaded) -> tuple[tuple[Gauge, ...], str]:
+    def gauges(self, loaded: Loaded) -> tuple[tuple[Projection, ...], str]:
         """A gauge for every direction of a checkpoint, and sentences on those that cannot be read: a chat goes on without them."""
-        found: list[Gauge] = []
+        found: list[Projection] = []
         refused: list[str] = []
         learnt_on = self.family.directions_of(loaded.checkpoint.name)
         for card in store.cards(self.family.name, learnt_on, folder=self.family.folder):
@@ -141,7 +141,7 @@ class Worker:
             except TillerError as error:
                 refused.append(f"No readings of {card.name}: {error}")
             else:
-                found.append(gauge(direction, device=loaded.device))
+                found.append(projection(direction, device=loaded.device))
         return tuple(found), " ".join(refused)
 
     def prompt(self, settings: Settings, column: int) -> PromptView:
@@ -151,7 +151,7 @@ class Worker:
 
     # ------------------------------------------------------------------------------------------------------------ loop
 
-    def serve(self, commands: queue.Queue[Command | None], closed: threading.Event) -> None:
+    def serve(self, commands: queue.Queue[EngineCommand | None], closed: threading.Event) -> None:
         """Take commands and step runs until the engine is closed."""
         while not closed.is_set():
             idle = not (self.answering.steppable() or self._lesson() or self._measuring or self.blamer.waiting)
@@ -187,11 +187,11 @@ class Worker:
 
     def learn(self, job: Job) -> None:
         """Begin a job behind those that have begun before; chats go first."""
-        self._lessons.append(Lesson(job, self.family, self.load))
+        self._lessons.append(LearningTask(job, self.family, self.load))
 
     def trace(self, job: MapJob) -> None:
         """Begin knowledge maps behind what has begun before; chats go first."""
-        self._lessons.append(MapWork(job, self.family, self.shelf, self.load))
+        self._lessons.append(MapTask(job, self.family, self.shelf, self.load))
 
     def cell(self, traced: Traced, shown: Map, layer: int, column: int) -> Words:
         """The logit lens on a cell of a map. Raises TillerError."""
@@ -218,7 +218,7 @@ class Worker:
         elif self.blamer.waiting:
             self.blamer.measure()
 
-    def _lesson(self) -> Background[Any] | None:
+    def _lesson(self) -> BackgroundTask[Any] | None:
         """Whose turn it is: one that was cancelled, else the first, unless it waits for the memory of a chat."""
         cancelled = (each for each in self._lessons if each.cancelled)
         found = next(cancelled, next(iter(self._lessons), None))
@@ -238,9 +238,9 @@ class Worker:
             self._measured(name, seconds)
             del self._measuring[name]
 
-    def study(self, ask: Ask) -> Learning[Report]:
+    def study(self, ask: BlameRequest) -> Learning[BlameReport]:
         """Find out which stages some answers are owed to, in slices between which chats go on. Raises TillerError."""
-        final = stages.path(self.family, ask.checkpoint, ask.path).final
+        final = stages.stage_path(self.family, ask.checkpoint, ask.path).final
         return study(self.family, ask, shelved(self.shelf, final))
 
     def _say_now(self) -> None:
@@ -257,9 +257,9 @@ class Worker:
         self._publish(Status(state, detail, progress, self.answering.speed, self.device, self.threads, self._plan))  # type: ignore[arg-type]
 
 
-def _waiting(commands: queue.Queue[Command | None], wait: bool, paused: bool) -> list[Command | None]:
+def _waiting(commands: queue.Queue[EngineCommand | None], wait: bool, paused: bool) -> list[EngineCommand | None]:
     """The commands that are there; waits for one when there is nothing else to do, shortly when runs wait for their readers."""
-    found: list[Command | None] = []
+    found: list[EngineCommand | None] = []
     try:
         if wait:
             found.append(commands.get(timeout=0.02 if paused else None))

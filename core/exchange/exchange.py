@@ -21,7 +21,7 @@ from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.artefacts.store import Array, Card
 from core.directions import library
-from core.directions.candidate import VERSION
+from core.directions.candidate import PROGRAM_VERSION
 from core.errors import TillerError
 from core.exchange import gguf, vector_files
 from core.exchange.vector_files import Vectors
@@ -40,7 +40,7 @@ class ExchangeError(TillerError):
 
 
 @dataclass(frozen=True)
-class Done:
+class Exchanged:
     """What was written where, and what there is to say of it, in sentences."""
 
     path: Path
@@ -50,7 +50,9 @@ class Done:
 # --------------------------------------------------------------------------------------------------------------------- in
 
 
-def bring(family: Family, checkpoint: str, path: Path, name: str, layer: int | None = None, scale: float = 1.0) -> Done:
+def import_vector(
+    family: Family, checkpoint: str, path: Path, name: str, layer: int | None = None, scale: float = 1.0
+) -> Exchanged:
     """Make a file's vectors the direction ``name`` of a checkpoint, in the user's data folder.
 
     Args:
@@ -62,15 +64,15 @@ def bring(family: Family, checkpoint: str, path: Path, name: str, layer: int | N
         ExchangeError, StoreError: one sentence; nothing was written.
     """
     _check_name(name)
-    found = vector_files.read(path)
+    found = vector_files.read_vectors(path)
     target = _target(family, checkpoint, found)
-    existing = store.find(family.name, target.name, "direction", name, family.folder)
+    existing = store.find_artefact(family.name, target.name, "direction", name, family.folder)
     if existing is not None:
         raise ExchangeError(
             f"There is a direction {name} of {family.name}/{target.name} already ({existing}); choose another --name."
         )
     shape = _shape(target)
-    fingerprint = loading.fingerprint(target)
+    fingerprint = loading.model_fingerprint(target)
     _check_fingerprint(path, found, target, fingerprint)
     if found.whole is not None:
         direction = _of_tiller(path, found.whole, shape, layer, scale)
@@ -89,7 +91,7 @@ def bring(family: Family, checkpoint: str, path: Path, name: str, layer: int | N
     }
     where = store.artefact_path(store.user_folder(), family.name, target.name, "direction", name)
     store.save_artefact(where, _tensors(direction), details)
-    return Done(where, _told(family, target, name, found, shape, details))
+    return Exchanged(where, _told(family, target, name, found, shape, details))
 
 
 def _check_name(name: str) -> None:
@@ -115,7 +117,7 @@ def _target(family: Family, checkpoint: str, found: Vectors) -> Checkpoint:
 
 
 def _shape(target: Checkpoint) -> shapes.Shape:
-    shape = shapes.of(target)
+    shape = shapes.shape_of(target)
     if shape is None or not (shape.layers and shape.width):
         raise ExchangeError(
             f"How wide {target.name} is cannot be said, since its config.json is not on this computer; open it once in a chat, then import."
@@ -179,7 +181,7 @@ def _from_vectors(
         "method": "imported",
         "criterion": why,
         "unit": UNIT,
-        "program": f"Tiller {VERSION}",
+        "program": f"Tiller {PROGRAM_VERSION}",
         "date": datetime.date.today().isoformat(),
     }
     card = Card(path, "direction", "", "", "", details)
@@ -254,21 +256,21 @@ def _said(shape: shapes.Shape) -> str:
 # -------------------------------------------------------------------------------------------------------------------- out
 
 
-def take(family: Family, checkpoint: str, name: str, to: Path) -> Done:
+def export_direction(family: Family, checkpoint: str, name: str, to: Path) -> Exchanged:
     """Write a direction as a control vector (``.gguf``) or, with everything that is known of it, as ``.safetensors``.
 
     Raises:
         ExchangeError, StoreError: one sentence; nothing was written.
     """
     target = family.checkpoint(family.directions_of(checkpoint or family.final.name))
-    path = store.find(family.name, target.name, "direction", name, family.folder)
+    path = store.find_artefact(family.name, target.name, "direction", name, family.folder)
     if path is None:
         there = ", ".join(card.name for card in store.cards(family.name, target.name, folder=family.folder)) or "none"
         raise ExchangeError(f"There is no direction {name} of {family.name}/{target.name}; there is {there}.")
-    return write(family, path, to)
+    return write_direction(family, path, to)
 
 
-def write(family: Family, path: Path, to: Path) -> Done:
+def write_direction(family: Family, path: Path, to: Path) -> Exchanged:
     """The same for the direction of a file of the library."""
     if to.suffix not in KINDS:
         raise ExchangeError(
@@ -281,9 +283,9 @@ def write(family: Family, path: Path, to: Path) -> Done:
     whose = f"{card.name} of {card.family}/{card.checkpoint}"
     if to.suffix == KINDS[1]:
         store.save_artefact(to, _tensors(direction), card.details)
-        return Done(to, (f"{whose}, with all that is known of it.",))
+        return Exchanged(to, (f"{whose}, with all that is known of it.",))
     write_bytes(to, _control_vector(direction, family.checkpoint(card.checkpoint)))
-    return Done(
+    return Exchanged(
         to,
         (
             f"{whose} as a control vector; llama.cpp acts at every layer that it is not told to leave out.",
@@ -293,14 +295,14 @@ def write(family: Family, path: Path, to: Path) -> Done:
     )
 
 
-def remove(family: Family, key: str) -> Done:
+def remove(family: Family, key: str) -> Exchanged:
     """Delete a file of the library (:attr:`core.directions.library.Entry.key`), one that can be read or not.
 
     Raises:
         ExchangeError: it came with the family, and stays.
         StoreError: it is not there any more.
     """
-    entry = library.find(family, key)
+    entry = library.find_entry(family, key)
     if not entry.own:
         raise ExchangeError(
             f"{entry.title} came with the family and stays; only what you learnt or imported can be deleted."
@@ -315,7 +317,7 @@ def remove(family: Family, key: str) -> Done:
         for each in library.entries(family)
     ):
         sentences.append("The one that came with the family is used again.")
-    return Done(entry.path, tuple(sentences))
+    return Exchanged(entry.path, tuple(sentences))
 
 
 def _control_vector(direction: Direction, target: Checkpoint) -> bytes:
@@ -324,7 +326,7 @@ def _control_vector(direction: Direction, target: Checkpoint) -> bytes:
         raise ExchangeError(
             f"{card.name} acts at layer 0, where llama.cpp adds nothing and refuses a vector; write it as {KINDS[1]}."
         )
-    shape = shapes.of(target)
+    shape = shapes.shape_of(target)
     if shape is None:
         raise ExchangeError(
             f"What kind of model {target.name} is cannot be said, since its config.json is not on this computer; open it once in a chat, "

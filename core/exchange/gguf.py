@@ -48,7 +48,7 @@ class _Whole(GGUFReader):
         return super()._get(offset, dtype, count, override_order)
 
 
-def read(path: Path) -> ControlVector:
+def read_gguf(path: Path) -> ControlVector:
     """A control vector from its file; what its numbers are is not looked at here.
 
     Raises:

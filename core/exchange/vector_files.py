@@ -62,7 +62,7 @@ class Vectors:
     whole: Direction | None = None
 
 
-def read(path: Path) -> Vectors:
+def read_vectors(path: Path) -> Vectors:
     """The vectors of a file, finite and of one width.
 
     Raises:
@@ -76,7 +76,7 @@ def read(path: Path) -> Vectors:
     if start == _POINTER:
         raise StoreError(f"{path.name} is a Git LFS pointer, not the file itself; run git lfs pull.")
     if start.startswith(gguf.MAGIC):
-        control = gguf.read(path)
+        control = gguf.read_gguf(path)
         found = Vectors("a GGUF control vector", control.vectors, hint=control.hint, card=control.card)
     elif start.startswith(_TORCH):
         found = _rows(path, _unpacked(path), "a tensor of torch.save")

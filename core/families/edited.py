@@ -24,12 +24,12 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
 EDITED = "edited"
 
 
-def folder(family: str) -> Path:
+def edited_folder(family: str) -> Path:
     """Where a family's edited checkpoints lie."""
     return user_folder() / family / EDITED
 
 
-def path(family: Family, name: str) -> Path:
+def edited_path(family: Family, name: str) -> Path:
     """Where a new one goes. Raises FamilyError for a name that cannot stand in a recipe, or is another checkpoint's."""
     if not _NAME.fullmatch(name):
         raise FamilyError(
@@ -38,14 +38,14 @@ def path(family: Family, name: str) -> Path:
     there = [each.name for each in family.choices if not _is_edited(family, each.name)]
     if name in there:
         raise FamilyError(f"{family.title} has a checkpoint {name!r} already; choose another name.")
-    return folder(family.name) / f"{name}.safetensors"
+    return edited_folder(family.name) / f"{name}.safetensors"
 
 
 def _is_edited(family: Family, name: str) -> bool:
-    return (folder(family.name) / f"{name}.safetensors").is_file()
+    return (edited_folder(family.name) / f"{name}.safetensors").is_file()
 
 
-def details(family: Family, name: str, of: str, stage: str, fingerprint: str) -> dict[str, Any]:
+def edited_details(family: Family, name: str, of: str, stage: str, fingerprint: str) -> dict[str, Any]:
     """What the file says of itself; ``fingerprint`` is that of the weights of ``of``."""
     return {
         "name": name,
@@ -61,7 +61,7 @@ def details(family: Family, name: str, of: str, stage: str, fingerprint: str) ->
 def with_edited(family: Family) -> Family:
     """A family with what a person has made of its checkpoints. A file that cannot be read, or names no checkpoint of it, is logged."""
     found = []
-    for file in sorted(folder(family.name).glob("*.safetensors")):
+    for file in sorted(edited_folder(family.name).glob("*.safetensors")):
         try:
             card = store.read_card(file)
             of = family.checkpoint(card.checkpoint)

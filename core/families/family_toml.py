@@ -38,7 +38,7 @@ _COUNTERFACTUAL = ("name", "title", "of", "file", "same_as", "without", "parent"
 _EXAMPLE = ("title", "message", "recipe", "checkpoint", "note", "without")
 
 
-def read(path: Path) -> Family:
+def read_family(path: Path) -> Family:
     """A family from its file. Raises FamilyError when the file cannot be used."""
     top = _Table("", 0, *_parsed(path))
     top.known((*_TOP, *_TABLES))

@@ -56,33 +56,11 @@ from pathlib import Path
 
 from core.artefacts.store import SHIPPED, user_folder
 from core.families.checkpoint import (
-    TEMPLATES,
-    Checkpoint,
-    Counterfactual,
-    Example,
     Family,
     FamilyError,
-    Source,
-    Subtracted,
 )
 from core.families.edited import with_edited
-from core.families.family_toml import read
-
-__all__ = [
-    "TEMPLATES",
-    "TOGETHER",
-    "Checkpoint",
-    "Counterfactual",
-    "Example",
-    "Family",
-    "FamilyError",
-    "Source",
-    "Subtracted",
-    "load",
-    "missing",
-    "names",
-    "read",
-]
+from core.families.family_toml import read_family
 
 #: How the names of families begin that were put together on the command line (:mod:`core.cli.adhoc_family`).
 TOGETHER = "pair-"
@@ -99,7 +77,7 @@ def names() -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def load(name: str) -> Family:
+def load_family(name: str) -> Family:
     """A family by its name, or by the path of a folder with a family.toml.
 
     Raises:
@@ -113,11 +91,11 @@ def load(name: str) -> Family:
             # A name that is too long for a file is no family's either.
             there = False
         if there:
-            return with_edited(read(folder / "family.toml"))
-    raise FamilyError(missing(name))
+            return with_edited(read_family(folder / "family.toml"))
+    raise FamilyError(unknown_family(name))
 
 
-def missing(name: str) -> str:
+def unknown_family(name: str) -> str:
     """That there is no such family, and what there is; of one that was put together on another computer, how to do so here."""
     if re.fullmatch(rf"{TOGETHER}[a-z0-9.-]+-[0-9a-f]{{8}}", name):
         return (

@@ -154,7 +154,7 @@ class Path:
         return {stage.name: found for stage in self.post if (found := stage.retrained or stage.subtracted)}
 
 
-def path(family: Family, checkpoint: str = "", names: Sequence[str] = ()) -> Path:
+def stage_path(family: Family, checkpoint: str = "", names: Sequence[str] = ()) -> Path:
     """The path to a checkpoint (the family's final one, without a name), or the one that ``names`` list from its beginning.
 
     Raises:

@@ -12,11 +12,11 @@ from core.models.hooks import caught
 from core.models.loading import Loaded
 from core.steering import readings
 from core.steering.interventions import Masks
-from core.steering.readings import Gate, Opened
+from core.steering.readings import GateProbe, Opened
 
 
 @dataclass(frozen=True)
-class Sheet:
+class PaddedBatch:
     """A left-padded batch.
 
     ``ids`` [rows, positions]; ``attention`` [rows, positions] of 0 and 1, or None where no row is padded; ``positions`` [rows,
@@ -31,7 +31,9 @@ class Sheet:
     masks: Masks
 
 
-def lay_out(loaded: Loaded, prompts: Sequence[Sequence[int]], replies: Sequence[Sequence[int]] | None = None) -> Sheet:
+def pad_batch(
+    loaded: Loaded, prompts: Sequence[Sequence[int]], replies: Sequence[Sequence[int]] | None = None
+) -> PaddedBatch:
     """A batch of prompts, each with (part of) a reply behind it, aligned at the right end.
 
     The scopes: ``all`` is every token but padding and BOS, ``prompt`` and ``reply`` the two parts of it, ``last`` the last token of
@@ -53,7 +55,7 @@ def lay_out(loaded: Loaded, prompts: Sequence[Sequence[int]], replies: Sequence[
     def mask(chosen: Tensor) -> Tensor:
         return chosen[:, :, None].float().to(device)
 
-    return Sheet(
+    return PaddedBatch(
         ids=ids.to(device),
         attention=real.long().to(device) if bool(pads.any()) else None,
         positions=(column - pads[:, None]).clamp(min=0).to(device),
@@ -70,11 +72,11 @@ def lay_out(loaded: Loaded, prompts: Sequence[Sequence[int]], replies: Sequence[
 
 
 @torch.inference_mode()
-def read_gates(loaded: Loaded, sheet: Sheet, wanted: Collection[Gate], replies: Sequence[int]) -> Opened:
+def read_gates(loaded: Loaded, sheet: PaddedBatch, wanted: Collection[GateProbe], replies: Sequence[int]) -> Opened:
     """Where gates are open over a sheet whose rows have so many tokens of a reply: one pass without edits, none without gates."""
     if not wanted:
         return {}
-    layers = readings.layers(wanted)
+    layers = readings.gate_layers(wanted)
     with caught(loaded.anatomy, [("leave", layer) for layer in layers]) as found:
         loaded.model(
             input_ids=sheet.ids,

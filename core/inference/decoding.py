@@ -1,10 +1,10 @@
 """The one decode loop: rows in, a stream of events out.
 
-A :class:`Stream` answers in one or several columns of one checkpoint at once. Each column is a row of a batch; where a recipe is
+A :class:`BatchDecoder` answers in one or several columns of one checkpoint at once. Each column is a row of a batch; where a recipe is
 not empty a *shadow* row goes with it, which has no recipe and is forced onto the same tokens, so that the two can be compared
 token by token. Regenerating, comparing, scrubbing, the command line and evaluation are all this loop.
 
-One call of :meth:`Stream.step` is one forward pass. A recipe changed between two steps acts from the next token on; keys and values of
+One call of :meth:`BatchDecoder.step` is one forward pass. A recipe changed between two steps acts from the next token on; keys and values of
 earlier tokens stay as they were computed.
 """
 
@@ -29,19 +29,19 @@ from transformers.generation.logits_process import (
 from core.chat.answers import Answer
 from core.chat.events import Alternative, Done, Event, Reading, Started
 from core.chat.settings import Sampling
-from core.inference.batch import lay_out, read_gates
-from core.inference.detokenizer import Reply, token_text
+from core.inference.batch import pad_batch, read_gates
+from core.inference.detokenizer import Detokenizer, token_text
 from core.models.hooks import hooked
 from core.models.loading import Loaded
 from core.steering.interventions import ONE_TOKEN, BatchEdits, EditError, Masks, RowEdit
-from core.steering.readings import Gate, Gauge, capture, read
+from core.steering.readings import GateProbe, Projection, capture_residual, read_projections
 
 #: How many alternatives a reading names.
 TOP = 5
 
 
 @dataclass(frozen=True)
-class Speaker:
+class DecodingRow:
     """One column's row: its prompt, what is done to it, how it samples.
 
     ``forced`` are token ids the reply must start with; ``shadow`` asks for a shadow row (only useful with edits, and needed
@@ -61,7 +61,7 @@ class Speaker:
 class _Row:
     """A row of the batch. ``leader`` is the row a shadow is forced onto, None for a speaker's own row."""
 
-    speaker: Speaker
+    speaker: DecodingRow
     edits: tuple[RowEdit, ...]
     leader: _Row | None
     ids: list[int]
@@ -70,14 +70,14 @@ class _Row:
     generator: torch.Generator
 
 
-class Stream:
+class BatchDecoder:
     """Replies of one checkpoint to several prompts, streaming together.
 
     Args:
         gauges: what to read the projection of at every token, see :mod:`core.steering.readings`.
     """
 
-    def __init__(self, loaded: Loaded, speakers: Sequence[Speaker], gauges: Sequence[Gauge] = ()) -> None:
+    def __init__(self, loaded: Loaded, speakers: Sequence[DecodingRow], gauges: Sequence[Projection] = ()) -> None:
         self.loaded = loaded
         self.gauges = tuple(gauges)
         self.steps = 0
@@ -89,12 +89,12 @@ class Stream:
             # A gate is opened by what the unsteered model reads, token by token.
             if speaker.shadow or any(edit.gate for edit in speaker.edits):
                 self._rows.append(_row(speaker, (), own))
-        self._replies = {s.column: Reply(loaded, s.column, s.sampling, len(s.prompt)) for s in speakers}
+        self._replies = {s.column: Detokenizer(loaded, s.column, s.sampling, len(s.prompt)) for s in speakers}
         self._speakers = {s.column: s for s in speakers}
         self._cache = DynamicCache(config=loaded.model.config)
         self._edits = BatchEdits([row.edits for row in self._rows], loaded.device)
         #: Where each gate is open for the next token: a number a row [rows, 1, 1].
-        self._opened: dict[Gate, Tensor] = {}
+        self._opened: dict[GateProbe, Tensor] = {}
         self._attention: Tensor | None = None
         self._next: Tensor | None = None
 
@@ -162,7 +162,7 @@ class Stream:
         return events
 
     def _prefill(self) -> tuple[Tensor, list[Mapping[str, float]]]:
-        sheet = lay_out(self.loaded, [row.ids for row in self._rows])
+        sheet = pad_batch(self.loaded, [row.ids for row in self._rows])
         self._attention = sheet.attention
         self._opened = dict(read_gates(self.loaded, sheet, self._edits.gates, [0] * len(self._rows)))
         return self._forward(sheet.ids, sheet.positions, sheet.masks)
@@ -181,7 +181,9 @@ class Stream:
         closed = torch.zeros(len(self._rows), 1, 1, device=ids.device) if wanted else None
         opened = {gate: found for gate in wanted if (found := self._opened.get(gate, closed)) is not None}
         actions = self._edits.actions(masks, opened)
-        actions = capture(actions, {*(each.layer for each in self.gauges), *(each.layer for each in wanted)}, caught)
+        actions = capture_residual(
+            actions, {*(each.layer for each in self.gauges), *(each.layer for each in wanted)}, caught
+        )
         with hooked(self.loaded.anatomy, actions):
             output = self.loaded.model(
                 input_ids=ids,
@@ -192,7 +194,7 @@ class Stream:
                 logits_to_keep=1,
             )
         self._opened = {gate: self._unsteered(gate.opened(caught[gate.layer])) for gate in wanted}
-        return output.logits[:, -1].float(), read(self.gauges, caught, len(self._rows))
+        return output.logits[:, -1].float(), read_projections(self.gauges, caught, len(self._rows))
 
     def _unsteered(self, opened: Tensor) -> Tensor:
         """What was read of every row [rows], each row's own put by that of its shadow: [rows, 1, 1]."""
@@ -212,7 +214,7 @@ class Stream:
         both = [chosen[id(row.leader or row)] for row in self._rows]
         return [token for token, _ in both], [given for _, given in both]
 
-    def _done(self, reply: Reply) -> Done:
+    def _done(self, reply: Detokenizer) -> Done:
         assert reply.reason is not None
         return Done(reply.column, reply.reason, reply.count, time.perf_counter() - self._started)
 
@@ -233,7 +235,7 @@ class Stream:
         self._edits = BatchEdits([row.edits for row in self._rows], self.loaded.device)
 
 
-def _row(speaker: Speaker, edits: tuple[RowEdit, ...], leader: _Row | None) -> _Row:
+def _row(speaker: DecodingRow, edits: tuple[RowEdit, ...], leader: _Row | None) -> _Row:
     # The random numbers are drawn on the CPU, so that a seed gives the same reply wherever the model runs.
     generator = torch.Generator().manual_seed(speaker.sampling.seed)
     return _Row(
@@ -306,8 +308,8 @@ def answer_all(
     order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
     for start in range(0, len(order), rows):
         chosen = order[start : start + rows]
-        speakers = [Speaker(index, prompts[index], edits, sampling or Sampling()) for index in chosen]
-        stream = Stream(loaded, speakers)
+        speakers = [DecodingRow(index, prompts[index], edits, sampling or Sampling()) for index in chosen]
+        stream = BatchDecoder(loaded, speakers)
         answers = {index: Answer() for index in chosen}
         while not stream.done:
             for event in stream.step():

@@ -9,7 +9,7 @@ from typing import Any
 from core.chat.answers import Answer
 from core.chat.settings import Sampling
 from core.inference import metrics
-from core.inference.decoding import Speaker, Stream
+from core.inference.decoding import BatchDecoder, DecodingRow
 from core.models import memory
 from core.models.loading import Loaded, places
 from core.steering.interventions import RowEdit
@@ -27,10 +27,10 @@ class Asking:
     edits: tuple[RowEdit, ...] = ()
 
 
-def rows(loaded: Loaded, tokens: int) -> int:
+def sweep_rows(loaded: Loaded, tokens: int) -> int:
     """How many answers of up to ``tokens`` tokens, prompt included, are written at once.
 
-    As many as a forward pass takes (:func:`core.inference.metrics.rows_of`), unless a quarter of the memory that is free holds fewer:
+    As many as a forward pass takes (:func:`core.inference.metrics.batch_rows`), unless a quarter of the memory that is free holds fewer:
     a row's keys and values, and three copies of its logits in float32.
     """
     config: Any = loaded.model.config.get_text_config()
@@ -40,7 +40,7 @@ def rows(loaded: Loaded, tokens: int) -> int:
     kept = 2 * loaded.anatomy.layers * shared * size * tokens * loaded.model.dtype.itemsize
     row = kept + 3 * 4 * int(config.vocab_size)
     free = memory.room(places(str(loaded.device), ""), {}).usable
-    return max(1, min(metrics.rows_of(loaded), int(_SHARE * free) // row))
+    return max(1, min(metrics.batch_rows(loaded), int(_SHARE * free) // row))
 
 
 def sweep(loaded: Loaded, askings: Sequence[Asking], sampling: Sampling, at_once: int = 0) -> Slices[list[Answer]]:
@@ -52,13 +52,13 @@ def sweep(loaded: Loaded, askings: Sequence[Asking], sampling: Sampling, at_once
     if not askings:
         return []
     longest = max(len(each.prompt) for each in askings) + sampling.max_new_tokens
-    size = at_once or rows(loaded, longest)
+    size = at_once or sweep_rows(loaded, longest)
     order = sorted(range(len(askings)), key=lambda index: len(askings[index].prompt))
     answers: dict[int, Answer] = {}
     for start in range(0, len(order), size):
         chosen = order[start : start + size]
-        speakers = [Speaker(index, askings[index].prompt, askings[index].edits, sampling) for index in chosen]
-        stream = Stream(loaded, speakers)
+        speakers = [DecodingRow(index, askings[index].prompt, askings[index].edits, sampling) for index in chosen]
+        stream = BatchDecoder(loaded, speakers)
         answers |= {index: Answer() for index in chosen}
         first = True
         while not stream.done:

@@ -55,7 +55,7 @@ class _Held:
     text: str
 
 
-class Reply:
+class Detokenizer:
     """One column's reply as it grows. Tokens whose text may still turn out to belong to a stop string are held back."""
 
     def __init__(self, loaded: Loaded, column: int, sampling: Sampling, prompt_length: int) -> None:

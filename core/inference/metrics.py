@@ -53,13 +53,13 @@ class Asked:
     behind: dict[str, tuple[int, ...]] = field(default_factory=dict, compare=False, repr=False)
 
 
-def chat(loaded: Loaded, messages: Sequence[str]) -> list[Asked]:
+def chat_prompts(loaded: Loaded, messages: Sequence[str]) -> list[Asked]:
     """One-message chats through the checkpoint's template."""
     prompts = [render(loaded, [{"role": "user", "content": message}]) for message in messages]
     return [Asked(prompt.text, prompt.ids) for prompt in prompts]
 
 
-def statements(loaded: Loaded, texts: Sequence[str], shots: Sequence[tuple[str, bool]] = ()) -> list[Asked]:
+def statement_prompts(loaded: Loaded, texts: Sequence[str], shots: Sequence[tuple[str, bool]] = ()) -> list[Asked]:
     """Statements with the question behind them and judged examples before them, without a chat template."""
     start = str(loaded.tokenizer.bos_token or "")
     start += "".join(f"{QUESTION.format(statement=text)}{LABELS[0] if true else LABELS[1]}\n" for text, true in shots)
@@ -76,7 +76,7 @@ def continuation(loaded: Loaded, prompt: Asked, text: str) -> tuple[int, ...]:
     return encode(loaded, spaced)
 
 
-def rows_of(loaded: Loaded) -> int:
+def batch_rows(loaded: Loaded) -> int:
     """How many rows a forward pass takes: always the same for a model on a device, since sums differ a little with their number."""
     if loaded.device.type != "cpu":
         return _ROWS
@@ -99,7 +99,7 @@ def probabilities_in_slices(
     """:func:`probabilities`, a forward pass at a time."""
     wanted, rows = _paths(loaded, prompts, texts)
     found = torch.zeros(len(prompts), len(texts), dtype=torch.float64)
-    size = rows_of(loaded)
+    size = batch_rows(loaded)
     for start in range(0, len(rows), size):
         chosen = rows[start : start + size]
         # The last token of a path is there only so that the logits behind the path are given; which one it is does not matter.
@@ -119,7 +119,7 @@ def probabilities_in_slices(
 def probabilities_cost(loaded: Loaded, prompts: Sequence[Asked], texts: Sequence[str]) -> Cost:
     """What :func:`probabilities` takes."""
     _, rows = _paths(loaded, prompts, texts)
-    size = rows_of(loaded)
+    size = batch_rows(loaded)
     batches = [rows[start : start + size] for start in range(0, len(rows), size)]
     return Cost(len(prompts), len(batches), sum(_tokens(prompts, batch) for batch in batches))
 
@@ -172,7 +172,7 @@ def truth_in_slices(
 
 
 @dataclass(frozen=True)
-class Bystanders:
+class OffTarget:
     """Prompts that an edit should leave alone, with the plain model's replies and what it thinks of their tokens."""
 
     prompts: tuple[tuple[int, ...], ...]
@@ -180,18 +180,18 @@ class Bystanders:
     plain: tuple[torch.Tensor, ...]
 
 
-def bystanders(loaded: Loaded, messages: Sequence[str]) -> Bystanders:
+def off_target_prompts(loaded: Loaded, messages: Sequence[str]) -> OffTarget:
     """The plain model's first :data:`DAMAGE_TOKENS` tokens on ``messages``. Raises TillerError when it says nothing to any."""
     return finished(bystanders_in_slices(loaded, messages))
 
 
-def bystanders_in_slices(loaded: Loaded, messages: Sequence[str]) -> Slices[Bystanders]:
-    """:func:`bystanders`, a batch of messages at a time."""
-    every = chat(loaded, messages)
+def bystanders_in_slices(loaded: Loaded, messages: Sequence[str]) -> Slices[OffTarget]:
+    """:func:`off_target_prompts`, a batch of messages at a time."""
+    every = chat_prompts(loaded, messages)
     prompts: list[tuple[int, ...]] = []
     replies: list[tuple[int, ...]] = []
     plain: list[torch.Tensor] = []
-    size = rows_of(loaded)
+    size = batch_rows(loaded)
     for start in range(0, len(every), size):
         asked = [each.ids for each in every[start : start + size]]
         answers = dict(answer_all(loaded, asked, sampling=Sampling(max_new_tokens=DAMAGE_TOKENS), rows=size))
@@ -209,16 +209,16 @@ def bystanders_in_slices(loaded: Loaded, messages: Sequence[str]) -> Slices[Byst
             f"{loaded.checkpoint.name} says nothing to any of {len(every)} unrelated messages, so that damage cannot be measured; "
             "check its chat template."
         )
-    return Bystanders(tuple(prompts), tuple(replies), tuple(plain))
+    return OffTarget(tuple(prompts), tuple(replies), tuple(plain))
 
 
-def batches(loaded: Loaded, by: Bystanders) -> list[slice]:
+def off_target_batches(loaded: Loaded, by: OffTarget) -> list[slice]:
     """Which bystanders share a forward pass."""
-    size = rows_of(loaded)
+    size = batch_rows(loaded)
     return [slice(start, start + size) for start in range(0, len(by.prompts), size)]
 
 
-def tokens(by: Bystanders, chosen: slice) -> int:
+def tokens(by: OffTarget, chosen: slice) -> int:
     """The tokens of a batch of bystanders with their replies, padding included."""
     lengths = [len(prompt) + len(reply) for prompt, reply in zip(by.prompts[chosen], by.replies[chosen], strict=True)]
     return len(lengths) * max(lengths)
@@ -226,22 +226,22 @@ def tokens(by: Bystanders, chosen: slice) -> int:
 
 def bystanders_cost(loaded: Loaded, messages: Sequence[str]) -> Cost:
     """What one look at the replies to unrelated messages takes, when each is as long as it may be; finding them takes it twice."""
-    every = chat(loaded, messages)
-    size = rows_of(loaded)
+    every = chat_prompts(loaded, messages)
+    size = batch_rows(loaded)
     parts = [every[start : start + size] for start in range(0, len(every), size)]
     computed = sum(len(part) * (max(len(each.ids) for each in part) + DAMAGE_TOKENS) for part in parts)
     return Cost(len(every), len(parts), computed)
 
 
-def damage(loaded: Loaded, by: Bystanders, edits: Edits) -> float:
+def off_target_kl(loaded: Loaded, by: OffTarget, edits: Edits) -> float:
     """Mean KL(plain ‖ edited) in nats over the reply tokens of prompts that the edit should leave alone."""
     return finished(damage_in_slices(loaded, by, edits))
 
 
-def damage_in_slices(loaded: Loaded, by: Bystanders, edits: Edits) -> Slices[float]:
-    """:func:`damage`, a forward pass at a time."""
+def damage_in_slices(loaded: Loaded, by: OffTarget, edits: Edits) -> Slices[float]:
+    """:func:`off_target_kl`, a forward pass at a time."""
     parts: list[torch.Tensor] = []
-    for chosen in batches(loaded, by):
+    for chosen in off_target_batches(loaded, by):
         prompts, replies = by.prompts[chosen], by.replies[chosen]
         edited = reply_logits(loaded, prompts, replies, [edits] * len(prompts))
         parts += [

@@ -56,7 +56,7 @@ SUBSTRINGS = (
 )  # fmt: skip
 
 
-def score(reply: str, finished: bool = True) -> Score:
+def classify(reply: str, finished: bool = True) -> Score:
     """The class of a whole reply. ``finished`` says whether it ended by itself and not at the length limit.
 
     Broken: nothing visible, a loop, a fragment, a label word, or not finished. A reply that both refuses and says it does not

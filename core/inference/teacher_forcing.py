@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from core.chat.events import Reading
-from core.inference.batch import lay_out, read_gates
+from core.inference.batch import pad_batch, read_gates
 from core.inference.decoding import read_logits
 from core.models.hooks import Action, hooked
 from core.models.loading import Loaded
 from core.steering.interventions import BatchEdits, RowEdit
-from core.steering.readings import Gauge
+from core.steering.readings import Projection
 
 Ids = Sequence[int]
 
@@ -29,7 +29,7 @@ def reply_logits(
         edits: one tuple a row; none for all rows when left out.
         states: filled, for each layer that is a key, with the residual leaving it [rows, positions, width], left-padded.
     """
-    sheet = lay_out(loaded, prompts, replies)
+    sheet = pad_batch(loaded, prompts, replies)
     made = BatchEdits(edits or [()] * len(prompts), loaded.device)
     actions = made.actions(sheet.masks, read_gates(loaded, sheet, made.gates, [len(reply) for reply in replies]))
     for layer in states or ():
@@ -56,12 +56,12 @@ def _keep(layer: int, edit: Action | None, states: dict[int, Tensor]) -> Action:
     return action
 
 
-def score(
+def score_replies(
     loaded: Loaded,
     prompts: Sequence[Ids],
     replies: Sequence[Ids],
     edits: Sequence[tuple[RowEdit, ...]] | None = None,
-    gauges: Sequence[Gauge] = (),
+    gauges: Sequence[Projection] = (),
 ) -> list[tuple[Reading, ...]]:
     """A reading for every token of every reply, as the decode loop would have read it on the same tokens."""
     if not any(replies):

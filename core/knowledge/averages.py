@@ -16,9 +16,9 @@ from core.inference.teacher_forcing import reply_logits
 from core.knowledge import facts, map_statistics
 from core.knowledge.facts import Fact
 from core.knowledge.map_statistics import Totals, cells
-from core.knowledge.maps import MapError, MapOrder, Traced, minus
-from core.knowledge.pairs import Pair, PairError, Pairing
-from core.knowledge.tracer import LEAST_GAP, Effects, Load, Tracer, Tracing, finished, ways
+from core.knowledge.maps import MapError, MapRequest, Traced, minus
+from core.knowledge.pairs import PairError, Pairing, StatementPair
+from core.knowledge.tracer import LEAST_GAP, Effects, Load, Tracer, Tracing, row_at_once, ways
 from core.models.loading import Loaded
 from core.util.progress import Step
 
@@ -35,7 +35,7 @@ class Average:
     """Averages over the pairs of a category that every checkpoint judges rightly."""
 
     family: Family
-    order: MapOrder
+    order: MapRequest
     load: Load
     known: Sequence[Fact]
     #: Units of work that are done, and how many there are.
@@ -89,16 +89,18 @@ class Average:
         if len(self.order.checkpoints) != 2:
             return ""
         every = facts.categories(self.known)
-        facts.of(self.known, self.order.set)
+        facts.facts_of(self.known, self.order.set)
         at = every.index(self.order.set)
         return every[(at + 1) % len(every)] if len(every) > 1 else ""
 
-    def _right(self, category: str, found: Traced) -> Generator[tuple[Step, Traced], None, tuple[list[Pair], int, int]]:
+    def _right(
+        self, category: str, found: Traced
+    ) -> Generator[tuple[Step, Traced], None, tuple[list[StatementPair], int, int]]:
         """Pairs that every checkpoint judges rightly, as many as are wanted; how many were asked about, and how many judged rightly."""
         order = self.order
-        contrasted = contrast.load(self.family, "truth")
+        contrasted = contrast.load_contrast(self.family, "truth")
         every = [Pairing(self.load(name), contrasted, order.question) for name in order.checkpoints]
-        right: list[Pair] = []
+        right: list[StatementPair] = []
         asked = 0
         for some in _batches(self._candidates(every[0], category), _ROWS):
             for pairing in every:
@@ -122,15 +124,15 @@ class Average:
             )
         return right[: order.pairs], asked, len(right)
 
-    def _candidates(self, pairing: Pairing, category: str) -> Iterator[Pair]:
+    def _candidates(self, pairing: Pairing, category: str) -> Iterator[StatementPair]:
         """Pairs of a category that line up, at most :data:`CANDIDATES` for each that is wanted."""
-        order, own = self.order, facts.of(self.known, category)
+        order, own = self.order, facts.facts_of(self.known, category)
         most = CANDIDATES * order.pairs
         if order.corruption == "noise":
             yield from (pairing.alone(fact.text, *fact.spans()) for fact in own[:most])
             return
         lined = 0
-        for true, false in facts.pairs(own, order.differ, lambda fact: pairing.length(fact.text)):
+        for true, false in facts.fact_pairs(own, order.differ, lambda fact: pairing.length(fact.text)):
             try:
                 pair = pairing.of_facts(true, false)
             except PairError:
@@ -142,7 +144,7 @@ class Average:
                 return
 
     def _averaged(
-        self, pairs: Sequence[Pair], way: tuple[str, str], found: Traced, show: bool
+        self, pairs: Sequence[StatementPair], way: tuple[str, str], found: Traced, show: bool
     ) -> Generator[tuple[Step, Traced], None, Totals]:
         source, target = way
         tracer = Tracer(self.load(target))
@@ -166,7 +168,9 @@ class Average:
             )
         return totals
 
-    def _effects(self, tracer: Tracer, given: Tracer | None, pair: Pair, number: int) -> Iterator[Effects | None]:
+    def _effects(
+        self, tracer: Tracer, given: Tracer | None, pair: StatementPair, number: int
+    ) -> Iterator[Effects | None]:
         """None after every row, then the pair's map [layers, tokens]."""
         if self.order.corruption == "noise":
             source, (trail,) = tracer.noisy(pair, 1, seed=number)
@@ -182,7 +186,7 @@ class Average:
             return
         rows = []
         for slices in tracer.effects(pair, source, trail, whole, first):
-            rows.append(finished(slices))
+            rows.append(row_at_once(slices))
             yield None
         yield np.stack(rows)
 
@@ -192,18 +196,18 @@ class Average:
         return Step(units, sentence), replace(found, part=part, sentence=sentence)
 
 
-def _batches(pairs: Iterator[Pair], size: int) -> Iterator[list[Pair]]:
+def _batches(pairs: Iterator[StatementPair], size: int) -> Iterator[list[StatementPair]]:
     while some := list(itertools.islice(pairs, size)):
         yield some
 
 
 @torch.inference_mode()
-def _judges(loaded: Loaded, pairs: Sequence[Pair], alone: bool) -> list[bool]:
+def _judges(loaded: Loaded, pairs: Sequence[StatementPair], alone: bool) -> list[bool]:
     """Whether a checkpoint finds the true sentence true and (unless it stands ``alone``) the false one false, by enough."""
     prompts = list(itertools.chain.from_iterable((pair.true, pair.false) for pair in pairs))
     labels = [pair.labels for pair in pairs for _ in range(2)]
     values: list[float] = []
-    size = metrics.rows_of(loaded)
+    size = metrics.batch_rows(loaded)
     for start in range(0, len(prompts), size):
         some = prompts[start : start + size]
         for logits, (true, false) in zip(

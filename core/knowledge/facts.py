@@ -63,7 +63,7 @@ class Fact:
         return Fact(self.category, self.wording, subject, object_)
 
 
-def load(family: Family) -> tuple[tuple[Fact, ...], str]:
+def load_facts(family: Family) -> tuple[tuple[Fact, ...], str]:
     """The facts for a family and a hash of their file.
 
     Raises:
@@ -71,11 +71,11 @@ def load(family: Family) -> tuple[tuple[Fact, ...], str]:
     """
     for folder in (family.folder / "contrast", SHIPPED / "contrast"):
         if (folder / "facts.csv").is_file():
-            return read(folder / "facts.csv")
+            return read_facts(folder / "facts.csv")
     raise FactsError(f"There is no facts.csv in {SHIPPED / 'contrast'}; get the whole of Tiller again.")
 
 
-def read(path: Path) -> tuple[tuple[Fact, ...], str]:
+def read_facts(path: Path) -> tuple[tuple[Fact, ...], str]:
     """The facts of a file and its hash. Raises FactsError."""
     blob = path.read_bytes()
     try:
@@ -106,7 +106,7 @@ def categories(facts: Sequence[Fact]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(fact.category for fact in facts))
 
 
-def of(facts: Sequence[Fact], category: str) -> tuple[Fact, ...]:
+def facts_of(facts: Sequence[Fact], category: str) -> tuple[Fact, ...]:
     """The facts of a category. Raises FactsError naming those there are."""
     found = tuple(fact for fact in facts if fact.category == category)
     if not found:
@@ -114,7 +114,7 @@ def of(facts: Sequence[Fact], category: str) -> tuple[Fact, ...]:
     return found
 
 
-def pairs(facts: Sequence[Fact], differ: Differ, length: Callable[[Fact], int]) -> Iterator[tuple[Fact, Fact]]:
+def fact_pairs(facts: Sequence[Fact], differ: Differ, length: Callable[[Fact], int]) -> Iterator[tuple[Fact, Fact]]:
     """True and false statements of one category that have as many tokens, as ``length`` counts them.
 
     Each fact is first paired once with a partner a few places further on; then come second partners, and so on. The order is

@@ -22,7 +22,7 @@ _WORD, _LETTERS = 110, 11
 PROBABILITY = Lens("probability", "probability", "", "magnitude", 0.0, 1.0, "")
 
 
-def to_csv(traced: Traced) -> str:
+def map_csv(traced: Traced) -> str:
     """Every cell of every map, a line each, with what it is a map of."""
     file = io.StringIO()
     rows = csv.writer(file, lineterminator="\n")

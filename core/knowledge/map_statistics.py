@@ -19,18 +19,18 @@ FOLDS = 10
 #: Student's t for the 95 % interval of a mean of so many folds.
 _T = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36, 9: 2.31, 10: 2.26}
 
-Array = NDArray[np.float64]
+MapArray = NDArray[np.float64]
 
 
 class Totals:
     """Sums of effects by fold, layer and role."""
 
     def __init__(self, layers: int) -> None:
-        self.sums: Array = np.zeros((FOLDS, layers, len(ROLES)))
-        self.counts: Array = np.zeros((FOLDS, len(ROLES)))
+        self.sums: MapArray = np.zeros((FOLDS, layers, len(ROLES)))
+        self.counts: MapArray = np.zeros((FOLDS, len(ROLES)))
         self.n = 0
 
-    def add(self, effects: Array, roles: Sequence[str]) -> None:
+    def add(self, effects: MapArray, roles: Sequence[str]) -> None:
         """One pair's map [layers, tokens], with the role of each token; tokens of one role are averaged first."""
         fold = self.n % FOLDS
         for place, role in enumerate(ROLES):
@@ -40,11 +40,11 @@ class Totals:
                 self.counts[fold, place] += 1
         self.n += 1
 
-    def mean(self, folds: Sequence[int] | None = None) -> Array:
+    def mean(self, folds: Sequence[int] | None = None) -> MapArray:
         """The mean over the pairs of some folds (a fold may count twice): [layers, roles], NaN for a role that none has."""
         chosen = list(range(FOLDS)) if folds is None else list(folds)
         with np.errstate(invalid="ignore"):
-            mean: Array = self.sums[chosen].sum(0) / self.counts[chosen].sum(0)
+            mean: MapArray = self.sums[chosen].sum(0) / self.counts[chosen].sum(0)
         return mean
 
     @property
@@ -57,9 +57,9 @@ class Totals:
         """The folds that have pairs."""
         return [fold for fold in range(FOLDS) if self.counts[fold].any()]
 
-    def half(self, other: Totals | None = None) -> Array:
+    def half(self, other: Totals | None = None) -> MapArray:
         """Half of each cell's 95 % interval, from how the folds differ (of the difference to ``other``): [layers, roles]."""
-        half: Array = np.full(self.sums.shape[1:], np.nan)
+        half: MapArray = np.full(self.sums.shape[1:], np.nan)
         for place in self.present:
             # A role that few pairs have may be missing from some folds.
             folds = [
@@ -80,17 +80,17 @@ class Totals:
         )  # fmt: skip
 
 
-def cells(values: Array) -> Cells:
+def cells(values: MapArray) -> Cells:
     """An array as a map holds it."""
     return tuple(tuple(float(value) for value in row) for row in values)
 
 
-def array(each: Map) -> Array:
+def array(each: Map) -> MapArray:
     """A map's cells as an array."""
     return np.array(each.cells, np.float64)
 
 
-def pearson(one: Array, other: Array) -> float:
+def pearson(one: MapArray, other: MapArray) -> float:
     """Pearson's r over the cells that both have; NaN where one does not vary."""
     both = np.isfinite(one) & np.isfinite(other)
     a, b = one[both], other[both]
@@ -129,7 +129,7 @@ def compared(one: Totals, other: Totals, nulls: tuple[Totals, Totals] | None = N
     return Comparison(r, float(low), float(high), known, null, null_set if nulls else "", largest, one.n, above)
 
 
-def _crosswise(first: Array, second: Array, null_first: Array, null_second: Array) -> float:
+def _crosswise(first: MapArray, second: MapArray, null_first: MapArray, null_second: MapArray) -> float:
     """How alike maps of two checkpoints are where they are of different categories, the mean of both ways."""
     return float(np.mean([pearson(first, null_second), pearson(null_first, second)]))
 

@@ -34,7 +34,7 @@ class MapError(TillerError):
 
 
 @dataclass(frozen=True)
-class MapOrder:
+class MapRequest:
     """What map is wanted.
 
     A pair of sentences (``true`` and ``false``), or a ``set`` (a category of facts) of ``pairs`` pairs that ``differ`` in their subject
@@ -192,7 +192,7 @@ class Traced:
     checkpoint judged ``right`` rightly.
     """
 
-    order: MapOrder
+    order: MapRequest
     maps: tuple[Map, ...] = ()
     comparison: Comparison | None = None
     notes: tuple[str, ...] = ()
@@ -244,7 +244,7 @@ def _line(row: Sequence[str], widths: Iterable[int]) -> str:
     return "  ".join(each.rjust(width) for each, width in zip(row, widths, strict=True)).rstrip()
 
 
-def table(shown: Map) -> Table:
+def map_table(shown: Map) -> Table:
     """A map as a table, the last layer first, as it is drawn."""
     made = Table(("layer", *(each.strip() or repr(each) for each in shown.columns)))
     for layer in reversed(range(shown.layers)):

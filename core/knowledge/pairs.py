@@ -29,7 +29,7 @@ class PairError(TillerError):
 
 
 @dataclass(frozen=True)
-class Pair:
+class StatementPair:
     """Two prompts of one length that begin alike.
 
     ``true`` and ``false`` are token ids. The first ``shared`` are the judged examples; what comes after them has a text and a role each
@@ -91,7 +91,7 @@ class Pairing:
         known: Sequence[Fact] = (),
         subject: Span | None = None,
         object_: Span | None = None,
-    ) -> Pair:
+    ) -> StatementPair:
         """Two sentences as a pair. ``known`` are facts from which another word is offered where one does not fit.
 
         Raises:
@@ -110,14 +110,14 @@ class Pairing:
             )
         return self._pair(one, other.ids, first, (true, false), subject, object_)
 
-    def alone(self, true: str, subject: Span, object_: Span | None = None) -> Pair:
+    def alone(self, true: str, subject: Span, object_: Span | None = None) -> StatementPair:
         """A sentence on whose subject noise is put: both runs have its tokens. Raises PairError as :meth:`pair` does."""
         true = " ".join(true.split())
         one = self._read(true)
         found = self._pair(one, one.ids, one.shared, (true, true), subject, object_)
         return replace(found, first=found.subject[0])
 
-    def of_facts(self, true: Fact, false: Fact) -> Pair:
+    def of_facts(self, true: Fact, false: Fact) -> StatementPair:
         """A pair of known facts. Raises PairError as :meth:`pair` does, and when a token has another role in the other sentence."""
         subject, object_ = true.spans()
         found = self.pair(true.text, false.text, (), subject, object_)
@@ -171,11 +171,11 @@ class Pairing:
         sentences: tuple[str, str],
         subject: Span | None,
         object_: Span | None,
-    ) -> Pair:
+    ) -> StatementPair:
         texts = tuple(token_text(self.loaded, token) for token in one.ids[one.shared :])
         roles = _roles(sentences[0], one.spans, subject, object_) if subject else ("",) * len(texts)
         at = tuple(one.shared + place for place, span in enumerate(one.spans) if subject and _inside(span, subject))
-        return Pair(one.ids, other, one.shared, first, texts, roles, at, self._labels(sentences[0]), sentences)
+        return StatementPair(one.ids, other, one.shared, first, texts, roles, at, self._labels(sentences[0]), sentences)
 
     def _unequal(self, true: str, false: str, known: Sequence[Fact]) -> str:
         """Which words differ in their number of tokens, and what would do instead."""

@@ -173,7 +173,7 @@ def _takes_masks(loaded: Loaded, length: int) -> bool:
     return window is None or window > length
 
 
-def layer_of(
+def patched_row(
     loaded: Loaded,
     trail: Trail,
     source: Trail,

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.knowledge import patching
-from core.knowledge.maps import MapOrder, Traced
-from core.knowledge.pairs import Pair
+from core.knowledge.maps import MapRequest, Traced
+from core.knowledge.pairs import StatementPair
 from core.knowledge.patching import Prefix, Trail
 from core.models.loading import Loaded
 from core.util.progress import Slices, Step
@@ -36,19 +36,19 @@ class Tracer:
     loaded: Loaded
     _before: dict[tuple[int, ...], Prefix] = field(default_factory=dict)
 
-    def before(self, pair: Pair) -> Prefix:
+    def before(self, pair: StatementPair) -> Prefix:
         """The judged examples before a pair's sentences."""
         ids = pair.true[: pair.shared]
         if ids not in self._before:
             self._before = {ids: patching.prefix(self.loaded, ids)}
         return self._before[ids]
 
-    def runs(self, pair: Pair) -> tuple[Trail, Trail]:
+    def runs(self, pair: StatementPair) -> tuple[Trail, Trail]:
         """The runs of the true and the false sentence."""
         true, false = patching.trails(self.loaded, self.before(pair), [pair.true, pair.false])
         return true, false
 
-    def noisy(self, pair: Pair, samples: int, seed: int) -> tuple[Trail, list[Trail]]:
+    def noisy(self, pair: StatementPair, samples: int, seed: int) -> tuple[Trail, list[Trail]]:
         """The run of the true sentence, and runs of it with noise on what enters at its subject."""
         before = self.before(pair)
         (clean,) = patching.trails(self.loaded, before, [pair.true])
@@ -62,7 +62,9 @@ class Tracer:
             noises.append(noise)
         return clean, patching.trails(self.loaded, before, [pair.true] * samples, noises)
 
-    def effects(self, pair: Pair, source: Trail, trail: Trail, whole: float, first: int) -> Iterator[Slices[Effects]]:
+    def effects(
+        self, pair: StatementPair, source: Trail, trail: Trail, whole: float, first: int
+    ) -> Iterator[Slices[Effects]]:
         """The rows of a map, the first layer first: effects of the tokens after the examples; before ``first`` nothing changes.
 
         ``whole`` is the metric that counts as 1: that of the checkpoint's own true run.
@@ -72,21 +74,21 @@ class Tracer:
             yield self._row(pair, source, trail, layer, (nothing, whole), first)
 
     def _row(
-        self, pair: Pair, source: Trail, trail: Trail, layer: int, ends: tuple[float, float], first: int
+        self, pair: StatementPair, source: Trail, trail: Trail, layer: int, ends: tuple[float, float], first: int
     ) -> Slices[Effects]:
         changed = list(range(first, len(trail.ids)))
-        values = yield from patching.layer_of(self.loaded, trail, source, layer, changed, _read(pair))
+        values = yield from patching.patched_row(self.loaded, trail, source, layer, changed, _read(pair))
         nothing, whole = ends
         row = np.zeros(len(pair.positions))
         row[first - pair.shared :] = (values.numpy() - nothing) / (whole - nothing)
         return row
 
-    def metric(self, pair: Pair, trail: Trail) -> float:
+    def metric(self, pair: StatementPair, trail: Trail) -> float:
         """logit(TRUE) − logit(FALSE) behind a run."""
         return float(_read(pair)(trail.logits[None])[0])
 
 
-def _read(pair: Pair) -> Callable[[Tensor], Tensor]:
+def _read(pair: StatementPair) -> Callable[[Tensor], Tensor]:
     true, false = pair.labels
 
     def read(logits: Tensor) -> Tensor:
@@ -95,7 +97,7 @@ def _read(pair: Pair) -> Callable[[Tensor], Tensor]:
     return read
 
 
-def finished(slices: Slices[Effects]) -> Effects:
+def row_at_once(slices: Slices[Effects]) -> Effects:
     """A row, computed at once."""
     while True:
         try:
@@ -105,7 +107,7 @@ def finished(slices: Slices[Effects]) -> Effects:
             return found
 
 
-def ways(order: MapOrder) -> list[tuple[str, str]]:
+def ways(order: MapRequest) -> list[tuple[str, str]]:
     """(source, target) of every map that is computed: each checkpoint in itself, then across."""
     within = [(name, name) for name in order.checkpoints]
     one, *others = order.checkpoints

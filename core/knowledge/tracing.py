@@ -19,17 +19,17 @@ from core.knowledge.averages import Average
 from core.knowledge.facts import Fact
 from core.knowledge.logit_lens import words
 from core.knowledge.map_statistics import cells
-from core.knowledge.maps import Map, MapError, MapOrder, Traced, Words, minus
-from core.knowledge.pairs import Pair, Pairing, where
+from core.knowledge.maps import Map, MapError, MapRequest, Traced, Words, minus
+from core.knowledge.pairs import Pairing, StatementPair, where
 from core.knowledge.patching import Trail
-from core.knowledge.tracer import LEAST_GAP, Load, Tracer, Tracing, finished, ways
+from core.knowledge.tracer import LEAST_GAP, Load, Tracer, Tracing, row_at_once, ways
 from core.util.progress import Step
 
 #: Samples of noise that a single sentence is averaged over.
 SAMPLES = 8
 
 
-def trace(family: Family, order: MapOrder, load: Load) -> Tracing:
+def trace(family: Family, order: MapRequest, load: Load) -> Tracing:
     """Compute what ``order`` asks for.
 
     Raises:
@@ -38,7 +38,7 @@ def trace(family: Family, order: MapOrder, load: Load) -> Tracing:
     """
     for name in order.checkpoints:
         family.checkpoint(name)
-    known, _ = facts.load(family)
+    known, _ = facts.load_facts(family)
     if order.set:
         result = yield from Average(family, order, load, known).run()
     else:
@@ -51,15 +51,15 @@ class _Single:
     """The maps of one pair of sentences, or of one sentence under noise."""
 
     family: Family
-    order: MapOrder
+    order: MapRequest
     load: Load
     known: Sequence[Fact]
 
     def run(self) -> Tracing:
         found = Traced(self.order)
         every = ways(self.order)
-        contrasted = contrast.load(self.family, "truth")
-        first: Pair | None = None
+        contrasted = contrast.load_contrast(self.family, "truth")
+        first: StatementPair | None = None
         for at, (source, target) in enumerate(every):
             loaded = self.load(target)
             pair = self._pair(Pairing(loaded, contrasted, self.order.question))
@@ -78,14 +78,14 @@ class _Single:
             found = replace(found, maps=maps, notes=notes, examples=(pair.sentences,))
         return _with_difference(found)
 
-    def _pair(self, pairing: Pairing) -> Pair:
+    def _pair(self, pairing: Pairing) -> StatementPair:
         order = self.order
         if order.corruption == "noise":
             return pairing.alone(order.true, where(order.true, order.subject, self.known))
         subject = where(order.true, order.subject, self.known) if order.subject else None
         return pairing.pair(order.true, order.false, self.known, subject)
 
-    def _rows(self, tracer: Tracer, given: Tracer | None, pair: Pair) -> Iterator[tuple[int, Map]]:
+    def _rows(self, tracer: Tracer, given: Tracer | None, pair: StatementPair) -> Iterator[tuple[int, Map]]:
         """The map after every layer, and how many rows of it are there."""
         name = tracer.loaded.checkpoint.name
         trails, source, whole, first = self._runs(tracer, given, pair)
@@ -104,10 +104,10 @@ class _Single:
         yield 0, Map(name, name, columns, cells(shown), note=note)
         rows = [tracer.effects(pair, source, each, whole, first) for each in trails]
         for layer, samples in enumerate(zip(*rows, strict=True)):
-            shown[layer] = np.mean([finished(each) for each in samples], axis=0)
+            shown[layer] = np.mean([row_at_once(each) for each in samples], axis=0)
             yield layer + 1, Map(name, name, columns, cells(shown), note=note)
 
-    def _runs(self, tracer: Tracer, given: Tracer | None, pair: Pair) -> tuple[list[Trail], Trail, float, int]:
+    def _runs(self, tracer: Tracer, given: Tracer | None, pair: StatementPair) -> tuple[list[Trail], Trail, float, int]:
         """What is patched into, what from, the metric that counts as 1, and the first token at which the two differ."""
         if self.order.corruption == "noise":
             clean, noisy = tracer.noisy(pair, SAMPLES, seed=0)
@@ -135,10 +135,10 @@ def cell(family: Family, traced: Traced, shown: Map, layer: int, column: int, lo
     if not (traced.examples and 0 <= layer < shown.layers and 0 <= column < len(shown.columns)):
         raise MapError("There is no such cell yet; wait until the map is there.")
     order = traced.order
-    known, _ = facts.load(family)
+    known, _ = facts.load_facts(family)
     true, false = traced.examples[0]
     into, source = load(shown.target), load(shown.source)
-    pairing = Pairing(into, contrast.load(family, "truth"), order.question)
+    pairing = Pairing(into, contrast.load_contrast(family, "truth"), order.question)
     fact = next((each for each in known if each.text == true), None) if order.set else None
     subject, object_ = fact.spans() if fact else (None, None)
     if order.corruption == "noise":

@@ -25,7 +25,7 @@ def tokenizer_of(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
 def tokenizer_in(checkpoint: Checkpoint, folder: Path, options: Mapping[str, Any]) -> PreTrainedTokenizerBase:
     """A checkpoint's tokenizer: its adapter's where that brings one, else that of its weights in ``folder``. Raises LoadError."""
     for source in reversed(checkpoint.adapters):
-        own = explained(checkpoint, partial(lora.folder_of, source), source)
+        own = explained(checkpoint, partial(lora.adapter_folder, source), source)
         if files.has_tokenizer(own):
             folder = own
             break

@@ -31,7 +31,7 @@ class DifferenceError(TillerError):
     """A stored difference that is missing, damaged, or belongs to other weights."""
 
 
-def rounded(trained: Mapping[str, Tensor], of: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def round_delta(trained: Mapping[str, Tensor], of: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of a difference file: ``name.steps`` and ``name.scale`` for a matrix, ``name.exact`` for the rest."""
     found: dict[str, Tensor] = {}
     for name, weight in trained.items():
@@ -62,14 +62,14 @@ def add(weights: Iterable[tuple[str, Tensor]], difference: Mapping[str, Tensor])
             weight += part.to(weight.device)
 
 
-def write(path: Path, difference: Mapping[str, Tensor], details: Mapping[str, Any]) -> None:
+def write_delta(path: Path, difference: Mapping[str, Tensor], details: Mapping[str, Any]) -> None:
     """Write a difference file; ``details`` name it and the weights it belongs to. Raises StoreError when that is not possible."""
     document = {"format": store.FORMAT, "kind": KIND, **details}
     tensors = {name: tensor.contiguous() for name, tensor in difference.items()}
     write_bytes(path, save(tensors, metadata={"tiller": json.dumps(document)}))
 
 
-def change(checkpoint: Counterfactual) -> Callable[[str, Tensor], Tensor]:
+def delta_change(checkpoint: Counterfactual) -> Callable[[str, Tensor], Tensor]:
     """What makes a tensor of a counterfactual, in float32, of the same tensor of the checkpoint that it is a difference to, by its name.
 
     Raises:
@@ -79,7 +79,7 @@ def change(checkpoint: Counterfactual) -> Callable[[str, Tensor], Tensor]:
     """
     path = checkpoint.difference
     assert path is not None
-    check(checkpoint)
+    check_delta(checkpoint)
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (the file is no dictionary)
@@ -97,14 +97,14 @@ def change(checkpoint: Counterfactual) -> Callable[[str, Tensor], Tensor]:
     return changed
 
 
-def check(checkpoint: Counterfactual) -> None:
+def check_delta(checkpoint: Counterfactual) -> None:
     """Raise StoreError or DifferenceError unless a counterfactual's file is a difference to the weights that are there now."""
     path = checkpoint.difference
     assert path is not None
     card = store.read_card(path)
     if card.kind != KIND:
         raise DifferenceError(f"{path.name} holds a {card.kind}, not the difference of a retrained checkpoint.")
-    now, meant = store.fingerprint(Path(checkpoint.source)), card.details.get("fingerprint")
+    now, meant = store.folder_fingerprint(Path(checkpoint.source)), card.details.get("fingerprint")
     if meant != now:
         raise DifferenceError(
             f"{checkpoint.name} is kept as a difference to a {checkpoint.of} with fingerprint {meant}, which now has {now}; "
@@ -112,13 +112,13 @@ def check(checkpoint: Counterfactual) -> None:
         )
 
 
-def fingerprint(checkpoint: Checkpoint) -> str:
+def checkpoint_fingerprint(checkpoint: Checkpoint) -> str:
     """What a local checkpoint's weights are known by: the folder's hash, or for a difference that hash and the file's.
 
     Raises:
         StoreError: there are no weights, or no difference.
     """
-    known = store.fingerprint(Path(checkpoint.source))
+    known = store.folder_fingerprint(Path(checkpoint.source))
     path = checkpoint.difference if isinstance(checkpoint, Counterfactual) else None
     if path is None:
         return known

@@ -75,7 +75,7 @@ class Progress:
 Watch = Callable[[Progress], None]
 
 
-def folder_of(checkpoint: Checkpoint, watch: Watch | None = None, more: tuple[str, ...] = ()) -> Path:
+def checkpoint_folder(checkpoint: Checkpoint, watch: Watch | None = None, more: tuple[str, ...] = ()) -> Path:
     """The folder that holds a checkpoint's files; what is on the Hub and not in its cache yet is downloaded first.
 
     Args:
@@ -84,7 +84,7 @@ def folder_of(checkpoint: Checkpoint, watch: Watch | None = None, more: tuple[st
 
     Raises:
         LoadError: a folder without config.json or safetensors weights, or with a file that is cut off.
-        Exception: whatever the Hub's client raises; :func:`core.models.loading.load` makes a sentence of it.
+        Exception: whatever the Hub's client raises; :func:`core.models.loading.load_model` makes a sentence of it.
     """
     if checkpoint.local:
         folder = Path(checkpoint.source)
@@ -99,7 +99,7 @@ def folder_of(checkpoint: Checkpoint, watch: Watch | None = None, more: tuple[st
             raise LoadError(_nothing_to_read(checkpoint))
         if not all(path.is_file() for path in weight_files(folder)):
             raise LoadError(hub.absent(checkpoint.source))
-    check(checkpoint, folder)
+    check_folder(checkpoint, folder)
     return folder
 
 
@@ -158,7 +158,7 @@ def fetched(source: Source, patterns: tuple[str, ...], watch: Watch | None = Non
     )
 
 
-def check(checkpoint: Checkpoint, folder: Path) -> None:
+def check_folder(checkpoint: Checkpoint, folder: Path) -> None:
     """Raise LoadError unless a folder holds a config and whole safetensors weights."""
     if not (folder / "config.json").is_file():
         if (folder / "adapter_config.json").is_file():
@@ -178,7 +178,7 @@ def check(checkpoint: Checkpoint, folder: Path) -> None:
     for path in weights:
         if not path.is_file():
             raise LoadError(f"{path.name} of checkpoint {checkpoint.name!r} is missing in {folder}; copy it again.")
-        whole(checkpoint, path)
+        check_whole(checkpoint, path)
 
 
 def check_tokenizer(checkpoint: Checkpoint, folder: Path) -> None:
@@ -225,18 +225,18 @@ def _without_weights(checkpoint: Checkpoint, folder: Path) -> str:
     )
 
 
-def tensors(checkpoint: Checkpoint, folder: Path) -> dict[str, Stored]:
+def stored_tensors(checkpoint: Checkpoint, folder: Path) -> dict[str, Stored]:
     """Every tensor of a checkpoint's weights by its name. Raises LoadError for a file that is not whole."""
     found: dict[str, Stored] = {}
     for path in weight_files(folder):
-        length, header = whole(checkpoint, path)
+        length, header = check_whole(checkpoint, path)
         for name, entry in header.items():
             start = 8 + length + int(entry["data_offsets"][0])
             found[name] = Stored(str(entry["dtype"]), tuple(entry["shape"]), path, start)
     return found
 
 
-def described(checkpoint: Checkpoint) -> tuple[dict[str, Any], dict[str, Stored]]:
+def describe_files(checkpoint: Checkpoint) -> tuple[dict[str, Any], dict[str, Stored]]:
     """A checkpoint's config.json and tensors; of one that is not on this machine yet, only the headers are fetched.
 
     Raises:
@@ -245,14 +245,14 @@ def described(checkpoint: Checkpoint) -> tuple[dict[str, Any], dict[str, Stored]
     """
     if checkpoint.local:
         folder = Path(checkpoint.source)
-        check(checkpoint, folder)
-        return config(checkpoint, folder), tensors(checkpoint, folder)
+        check_folder(checkpoint, folder)
+        return read_config(checkpoint, folder), stored_tensors(checkpoint, folder)
     folder = fetched(checkpoint.weights, SMALL_FILES)
     if not (folder / "config.json").is_file():
-        check(checkpoint, folder)
+        check_folder(checkpoint, folder)
     files = weight_files(folder)
     if files and all(path.is_file() for path in files):
-        return config(checkpoint, folder), tensors(checkpoint, folder)
+        return read_config(checkpoint, folder), stored_tensors(checkpoint, folder)
     from huggingface_hub import get_safetensors_metadata
 
     about = get_safetensors_metadata(checkpoint.source, revision=checkpoint.revision)
@@ -261,10 +261,10 @@ def described(checkpoint: Checkpoint) -> tuple[dict[str, Any], dict[str, Stored]
         for file in about.files_metadata.values()
         for name, entry in file.tensors.items()
     }
-    return config(checkpoint, folder), found
+    return read_config(checkpoint, folder), found
 
 
-def config(checkpoint: Checkpoint, folder: Path) -> dict[str, Any]:
+def read_config(checkpoint: Checkpoint, folder: Path) -> dict[str, Any]:
     """A checkpoint's config.json. Raises LoadError when it is no table."""
     try:
         found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -291,7 +291,7 @@ def weight_files(folder: Path) -> list[Path]:
         raise LoadError(f"{folder / INDEX} cannot be read; copy it again.") from error
 
 
-def whole(checkpoint: Checkpoint, path: Path) -> tuple[int, dict[str, Any]]:
+def check_whole(checkpoint: Checkpoint, path: Path) -> tuple[int, dict[str, Any]]:
     """The length of a safetensors file's header and its entries, without the metadata. Raises LoadError unless the file is whole."""
     _no_pointer(checkpoint, path)
     size = path.stat().st_size

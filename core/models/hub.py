@@ -69,7 +69,7 @@ def here(source: Source, name: str) -> Path | None:
     return Path(found) if isinstance(found, str) else None
 
 
-def folder(source: Source) -> Path | None:
+def hub_folder(source: Source) -> Path | None:
     """The folder in which a model's files are on this computer: its own, or its snapshot in the Hub's cache; None where it is not there."""
     found = here(source, "config.json") or here(source, "adapter_config.json")
     return found.parent if found else None
@@ -78,7 +78,7 @@ def folder(source: Source) -> Path | None:
 # ---------------------------------------------------------------------------------------------------------- what went wrong
 
 
-def sentence(checkpoint: Checkpoint, source: Source, error: BaseException) -> str | None:
+def hub_sentence(checkpoint: Checkpoint, source: Source, error: BaseException) -> str | None:
     """What an error of the Hub's client, or one that transformers made of it, means for a checkpoint, with the fix; None for others."""
     from huggingface_hub import errors
 

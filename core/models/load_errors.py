@@ -27,7 +27,9 @@ def explained(checkpoint: Checkpoint, call: Callable[[], Any], source: Source | 
         ) from error
     except Exception as error:
         # transformers, safetensors and the Hub's client raise a dozen unrelated types here; all mean "cannot be loaded".
-        if known := hub.needs_code(about, error) or (None if about.local else hub.sentence(checkpoint, about, error)):
+        if known := hub.needs_code(about, error) or (
+            None if about.local else hub.hub_sentence(checkpoint, about, error)
+        ):
             raise LoadError(known) from error
         reason = " ".join(str(error).split())[:300]
         raise LoadError(

@@ -25,19 +25,6 @@ from core.models.hooks import Anatomy, locate
 from core.models.load_errors import explained, remedy
 from core.models.weights import Weights, read_by
 
-__all__ = [
-    "DTYPES",
-    "ONE_LOAD_AT_A_TIME",
-    "LoadError",
-    "Loaded",
-    "fingerprint",
-    "load",
-    "pick_device",
-    "places",
-    "speaking",
-    "threads",
-]
-
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 #: Held round every ``from_pretrained`` of a model. transformers switches the tying of embeddings (and torch's default dtype) off for the
 #: whole process while it loads; two loads at once can leave them off for good.
@@ -123,7 +110,7 @@ def places(device: str, max_memory: str) -> tuple[str, ...]:
     place = pick_device(device)
     if place.type != "cuda":
         return (place.type,)
-    named = memory.parse(max_memory)
+    named = memory.parse_memory(max_memory)
     every = tuple(f"cuda:{index}" for index in range(torch.cuda.device_count()))
     gpus = (
         (f"cuda:{place.index}",)
@@ -133,7 +120,7 @@ def places(device: str, max_memory: str) -> tuple[str, ...]:
     return (*gpus, *(("cpu",) if "cpu" in named else ()))
 
 
-def load(
+def load_model(
     family: Family,
     name: str,
     *,
@@ -161,12 +148,12 @@ def load(
     """
     checkpoint = family.checkpoint(name)
     place = pick_device(device)
-    spread, limits = places(device, max_memory), memory.parse(max_memory)
+    spread, limits = places(device, max_memory), memory.parse_memory(max_memory)
     room = memory.room(spread, limits)
     kind = _checked(family, checkpoint, place, room, dtype, quantize)
-    shapes.check(family, checkpoint)
+    shapes.check_shape(family, checkpoint)
     trusted = trust_remote_code or hub.trusted(checkpoint.weights)
-    folder = explained(checkpoint, lambda: files.folder_of(checkpoint, watch, ("*.py",) if trusted else ()))
+    folder = explained(checkpoint, lambda: files.checkpoint_folder(checkpoint, watch, ("*.py",) if trusted else ()))
     options: dict[str, Any] = {"trust_remote_code": trusted, "local_files_only": True}
     config = explained(checkpoint, lambda: AutoConfig.from_pretrained(folder, **options))
     tokenizer = tokenizer_in(checkpoint, folder, options)
@@ -175,7 +162,7 @@ def load(
         folder,
         config,
         DTYPES[kind],
-        quantizing.config(quantize),
+        quantizing.quantization_config(quantize),
         _map(place, spread, room, limits, quantize),
         options,
         watch,
@@ -196,7 +183,7 @@ def load(
         stops=stops,
         ends=ends_of(model, tokenizer) | turn_ends,
         context=_context(model.config.get_text_config()),
-        fingerprint=fingerprint(checkpoint),
+        fingerprint=model_fingerprint(checkpoint),
         quantize=quantize,
     )
 
@@ -216,15 +203,17 @@ def speaking(loaded: Loaded, name: str) -> Loaded:
     )
 
 
-def fingerprint(checkpoint: Checkpoint) -> str:
+def model_fingerprint(checkpoint: Checkpoint) -> str:
     """What says that an artefact belongs to these weights; a folder's are read for it. Raises StoreError, DifferenceError."""
     if isinstance(checkpoint, Subtracted):
-        parts = " ".join(fingerprint(each) for each in (checkpoint.whole, checkpoint.minus, checkpoint.plus))
+        parts = " ".join(model_fingerprint(each) for each in (checkpoint.whole, checkpoint.minus, checkpoint.plus))
         return hashlib.sha256(parts.encode()).hexdigest()[:16]
     below = (
-        deltas.fingerprint(checkpoint) if checkpoint.local else f"{checkpoint.source}@{checkpoint.revision or 'main'}"
+        deltas.checkpoint_fingerprint(checkpoint)
+        if checkpoint.local
+        else f"{checkpoint.source}@{checkpoint.revision or 'main'}"
     )
-    return lora.fingerprint(checkpoint, below) if checkpoint.adapters else below
+    return lora.adapter_fingerprint(checkpoint, below) if checkpoint.adapters else below
 
 
 def _checked(

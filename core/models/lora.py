@@ -65,7 +65,7 @@ class _Adapter:
         return AdapterError(f"The adapter {self.source} of {self.checkpoint!r} {sentence}")
 
 
-def change(checkpoint: Checkpoint, stored: Mapping[str, Stored], model: Mapping[str, Any]) -> Change:
+def adapter_change(checkpoint: Checkpoint, stored: Mapping[str, Stored], model: Mapping[str, Any]) -> Change:
     """What makes a checkpoint's tensors out of those of the weights below its adapters.
 
     Args:
@@ -86,7 +86,7 @@ def change(checkpoint: Checkpoint, stored: Mapping[str, Stored], model: Mapping[
     return changed
 
 
-def folder_of(source: Source) -> Path:
+def adapter_folder(source: Source) -> Path:
     """The folder of an adapter's files; from the Hub they are fetched first, with the tokenizer that may lie beside them.
 
     Raises:
@@ -97,11 +97,11 @@ def folder_of(source: Source) -> Path:
     return files.fetched(source, (*files.SMALL_FILES, WEIGHTS))
 
 
-def fingerprint(checkpoint: Checkpoint, below: str) -> str:
+def adapter_fingerprint(checkpoint: Checkpoint, below: str) -> str:
     """What an adapted checkpoint is known by: the fingerprint of the weights ``below`` and the adapters' bytes. 16 hexadecimal digits."""
     digest = hashlib.sha256(below.encode())
     for source in checkpoint.adapters:
-        folder = folder_of(source)
+        folder = adapter_folder(source)
         for name in (CONFIG, WEIGHTS):
             digest.update((folder / name).read_bytes())
     return digest.hexdigest()[:16]
@@ -111,13 +111,13 @@ def fingerprint(checkpoint: Checkpoint, below: str) -> str:
 
 
 def _read(checkpoint: Checkpoint, source: Source) -> _Adapter:
-    folder = folder_of(source)
+    folder = adapter_folder(source)
     empty = _Adapter(checkpoint.name, source, None, {}, {})
     if not (folder / CONFIG).is_file():
         raise empty.wrong(f"has no {CONFIG} in {folder}; restore the folder, or correct family.toml.")
     if not (folder / WEIGHTS).is_file():
         raise empty.wrong(_without_weights(folder))
-    files.whole(checkpoint, folder / WEIGHTS)
+    files.check_whole(checkpoint, folder / WEIGHTS)
     config = _config(empty, folder)
     try:
         tensors = load_file(folder / WEIGHTS)

@@ -36,7 +36,7 @@ class Room:
         return " + ".join(self.free)
 
 
-def parse(text: str) -> dict[str, int]:
+def parse_memory(text: str) -> dict[str, int]:
     """What ``20GB`` or ``0:20GB,cpu:30GB`` allows, in bytes by place: ``cuda:0``, ``cpu``, or "" for whichever device is used.
 
     Raises:
@@ -132,7 +132,7 @@ def trim() -> None:
             ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
-def said(size: int) -> str:
+def size_in_words(size: int) -> str:
     """A number of bytes as a person reads it: ``5.6 GB``."""
     if size >= 10**9:
         return f"{size / 10**9:.1f} GB"

@@ -46,7 +46,7 @@ class Need:
     size: int
 
     def __str__(self) -> str:
-        return f"{self.name} {QUANTIZE[self.quantize] or _SAID[self.dtype]} {memory.said(self.size)}"
+        return f"{self.name} {QUANTIZE[self.quantize] or _SAID[self.dtype]} {memory.size_in_words(self.size)}"
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Plan:
         """``base 4-bit 5.6 GB + post 4-bit 5.6 GB on cuda:0, 22.1 GB free``"""
         needed = " + ".join(map(str, self.needs))
         turns = f"; they take turns, {self.at_once} at a time" if self.at_once < len(self.needs) else ""
-        return f"{needed} on {self.room.where}, {memory.said(sum(self.room.free.values()))} free{turns}"
+        return f"{needed} on {self.room.where}, {memory.size_in_words(sum(self.room.free.values()))} free{turns}"
 
 
 def dtype(wanted: str, device: str, quantize: str, config: Mapping[str, Any]) -> str:
@@ -100,7 +100,7 @@ def _number(config: Mapping[str, Any], *names: str) -> int:
     return next((int(config[name]) for name in names if isinstance(config.get(name), int)), 0)
 
 
-def size(tensors: Mapping[str, Stored], config: Mapping[str, Any], quantize: str, dtype: str) -> int:
+def checkpoint_size(tensors: Mapping[str, Stored], config: Mapping[str, Any], quantize: str, dtype: str) -> int:
     """The bytes that a checkpoint's tensors take in memory.
 
     Quantized are the matrices of the blocks' linear layers, as bitsandbytes does it; embeddings, the unembedding, norms, biases and the
@@ -134,11 +134,11 @@ def _quantized(elements: int, rows: int, quantize: str) -> int:
 
 def need(checkpoint: Checkpoint, device: str, wanted: str, quantize: str) -> Need:
     """What a checkpoint takes on a kind of device, in the dtype that is wanted. Raises LoadError, or what the Hub's client raises."""
-    config, tensors = files.described(checkpoint)
+    config, tensors = files.describe_files(checkpoint)
     if quantize != "none" and config.get("quantization_config"):
         raise LoadError(f"The weights of {checkpoint.name} are quantized already; use --quantize none.")
     kind = dtype(wanted, device, quantize, config)
-    return Need(checkpoint.name, quantize, kind, size(tensors, config, quantize, kind))
+    return Need(checkpoint.name, quantize, kind, checkpoint_size(tensors, config, quantize, kind))
 
 
 def make(family: Family, names: Sequence[str], there: Room, needs: Callable[[str, str], Need], quantize: str) -> Plan:
@@ -157,19 +157,21 @@ def make(family: Family, names: Sequence[str], there: Room, needs: Callable[[str
     smaller = list(QUANTIZE)[list(QUANTIZE).index(quantize) + 1 :]
     for other in smaller:
         if (less := needs(largest.name, other)).size <= there.usable:
-            raise DoesNotFit(_sentence(largest, there, f"use --quantize {other}, which needs {memory.said(less.size)}"))
+            raise DoesNotFit(
+                _sentence(largest, there, f"use --quantize {other}, which needs {memory.size_in_words(less.size)}")
+            )
     least = needs(largest.name, "4bit")
     raise DoesNotFit(
         _sentence(
             largest,
             there,
-            f"free some memory or take a smaller family than {family.title}: even --quantize 4bit needs {memory.said(least.size)}",
+            f"free some memory or take a smaller family than {family.title}: even --quantize 4bit needs {memory.size_in_words(least.size)}",
         )
     )
 
 
 def _sentence(need: Need, there: Room, fix: str) -> str:
     return (
-        f"{need.name} does not fit: it needs {memory.said(need.size)} {QUANTIZE[need.quantize] or 'in ' + need.dtype}, and "
-        f"{memory.said(there.usable)} can be used on {there.where}; {fix}."
+        f"{need.name} does not fit: it needs {memory.size_in_words(need.size)} {QUANTIZE[need.quantize] or 'in ' + need.dtype}, and "
+        f"{memory.size_in_words(there.usable)} can be used on {there.where}; {fix}."
     )

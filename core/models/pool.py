@@ -28,7 +28,7 @@ class NoRoomNow(DoesNotFit):
     """A checkpoint that will fit once others, which are in use now, are not in use any more."""
 
 
-class Shelf:
+class ModelPool:
     """A family's checkpoints in memory; the engine's thread alone calls it, so that none is ever loaded twice at once.
 
     ``busy`` gives the names that runs are using now, which are never given up. ``cancel`` ends what is being loaded when it is set.
@@ -53,7 +53,7 @@ class Shelf:
         self._beside: dict[tuple[str, str], int] = {}
         self._needs: dict[tuple[str, str], Need] = {}
         self._places = loading.places(placing.device, placing.max_memory)
-        self._limits = memory.parse(placing.max_memory)
+        self._limits = memory.parse_memory(placing.max_memory)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -142,7 +142,7 @@ class Shelf:
         finished(self.prepare(own, name))
         with self.held(own) as loaded:
             difference = self._differences.get((own, weight_swap.alike(self.family, name)))
-            with weight_swap.wearing(loaded, name, difference) as found:
+            with weight_swap.swapped_weights(loaded, name, difference) as found:
                 yield found
 
     def _forget(self, key: tuple[str, str]) -> None:
@@ -162,7 +162,7 @@ class Shelf:
 
         ended = ""
         try:
-            return loading.load(
+            return loading.load_model(
                 self.family,
                 name,
                 device=self.placing.device,
@@ -190,11 +190,11 @@ class Shelf:
                 self.drop(free[0])
             elif len(free) < len(others):
                 raise NoRoomNow(
-                    f"{need.name} needs {memory.said(need.size)}, and what is answering now leaves {memory.said(room.usable)}; wait for it."
+                    f"{need.name} needs {memory.size_in_words(need.size)}, and what is answering now leaves {memory.size_in_words(room.usable)}; wait for it."
                 )
             elif beside:
                 raise DoesNotFit(
-                    f"{need.name} needs {memory.said(need.size)}, and {memory.said(room.usable)} can be used on {room.where}; free some "
+                    f"{need.name} needs {memory.size_in_words(need.size)}, and {memory.size_in_words(room.usable)} can be used on {room.where}; free some "
                     f"memory or take a smaller family than {self.family.title}."
                 )
             else:
@@ -239,6 +239,6 @@ class Shelf:
 
 def _told(title: str, progress: Progress) -> str:
     if not progress.shards:
-        return f"Downloading {title}: {memory.said(progress.done)} of {memory.said(progress.total)}."
+        return f"Downloading {title}: {memory.size_in_words(progress.done)} of {memory.size_in_words(progress.total)}."
     shard = f": shard {progress.shard} of {progress.shards}" if progress.shards > 1 else ""
     return f"Loading {title}{shard}."

@@ -23,7 +23,7 @@ class QuantizedError(TillerError):
     """Something that quantized weights cannot do."""
 
 
-def config(quantize: str) -> Any:
+def quantization_config(quantize: str) -> Any:
     """What transformers is told of ``8bit`` (LLM.int8()) or ``4bit`` (nf4, quantized twice, computed in bfloat16); None for ``none``.
 
     Dettmers et al., LLM.int8() (arXiv 2208.07339) and QLoRA (arXiv 2305.14314). In 8 bit, which columns of the activations
@@ -63,7 +63,7 @@ def _import() -> Any:
     return bitsandbytes
 
 
-def layers(model: nn.Module) -> list[Any]:
+def quantized_layers(model: nn.Module) -> list[Any]:
     """The quantized linear layers of a model, in its order; none of a model in full precision."""
     names = ("Linear4bit", "Linear8bitLt")
     return [module for module in model.modules() if type(module).__name__ in names]
@@ -81,7 +81,7 @@ def steady(model: nn.Module, differentiable: bool) -> None:
     """
     if differentiable:
         check_differentiable(model)
-    for layer in layers(model):
+    for layer in quantized_layers(model):
         if not getattr(layer, "support_avx512bf16_for_cpu", False):
             continue
         odd = layer.in_features % _COLUMNS or layer.out_features % _ROWS
@@ -95,7 +95,7 @@ def steady(model: nn.Module, differentiable: bool) -> None:
 
 def check_differentiable(model: nn.Module) -> None:
     """Raise QuantizedError when gradients through a model would be silently wrong."""
-    for layer in layers(model):
+    for layer in quantized_layers(model):
         if getattr(getattr(layer.weight, "quant_state", None), "packing_format_for_cpu", False):
             raise QuantizedError(
                 "This 4-bit model has answered already, and its weights are packed in an order that no gradient passes; "
@@ -103,10 +103,10 @@ def check_differentiable(model: nn.Module) -> None:
             )
 
 
-def tensors(model: nn.Module) -> list[Tensor]:
+def memory_tensors(model: nn.Module) -> list[Tensor]:
     """Every stored tensor that a model keeps in memory, once each: weights, and what belongs to quantized weights."""
     found: list[Tensor] = list(model.parameters())
-    for layer in layers(model):
+    for layer in quantized_layers(model):
         found += _beside(layer)
     return list({each.data_ptr(): each for each in found}.values())
 
@@ -123,6 +123,6 @@ def _beside(layer: Any) -> list[Tensor]:
     return [each for each in kept if isinstance(each, Tensor)]
 
 
-def size(model: nn.Module) -> int:
+def memory_size(model: nn.Module) -> int:
     """The bytes of a model's weights as they are in memory."""
-    return sum(each.numel() * each.element_size() for each in tensors(model))
+    return sum(each.numel() * each.element_size() for each in memory_tensors(model))

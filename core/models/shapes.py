@@ -22,16 +22,16 @@ class Shape:
         return f"a {self.kind} of {self.layers} layers of width {self.width}"
 
 
-def check(family: Family, checkpoint: Checkpoint) -> None:
+def check_shape(family: Family, checkpoint: Checkpoint) -> None:
     """Raise LoadError when a checkpoint has another shape than the first of its family, as far as both are on this computer.
 
     Only the two config.json are read.
     """
-    own = of(checkpoint)
+    own = shape_of(checkpoint)
     for first in family.checkpoints:
         if first.name == checkpoint.name or own is None:
             return
-        if (shape := of(first)) is not None:
+        if (shape := shape_of(first)) is not None:
             break
     else:
         return
@@ -42,7 +42,7 @@ def check(family: Family, checkpoint: Checkpoint) -> None:
         )
 
 
-def of(checkpoint: Checkpoint) -> Shape | None:
+def shape_of(checkpoint: Checkpoint) -> Shape | None:
     """The shape of a checkpoint; None where its config.json is not on this computer or is damaged, which loading it says better."""
     path = hub.here(checkpoint.weights, "config.json")
     try:

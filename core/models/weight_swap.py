@@ -38,7 +38,7 @@ class Difference:
 
 
 @contextmanager
-def wearing(loaded: Loaded, name: str, difference: Difference | None = None) -> Iterator[Loaded]:
+def swapped_weights(loaded: Loaded, name: str, difference: Difference | None = None) -> Iterator[Loaded]:
     """The model of ``loaded`` with the weights of another checkpoint of its family, until the end of the ``with``.
 
     Nothing else may use the model meanwhile. ``difference`` is what :func:`between` found, where it was kept.
@@ -48,7 +48,7 @@ def wearing(loaded: Loaded, name: str, difference: Difference | None = None) -> 
     """
     if name == loaded.checkpoint.name:
         yield loaded
-    elif quantization.layers(loaded.model):
+    elif quantization.quantized_layers(loaded.model):
         if difference is None:
             difference = finished(between(loaded, name))
         with _put_on(loaded, difference):
@@ -65,14 +65,14 @@ def between(loaded: Loaded, name: str) -> Generator[None, None, Difference]:
         LoadError: the checkpoint has no whole weights, or other shapes.
     """
     checkpoint = loaded.family.checkpoint(name)
-    own, other = (weights.of(each, loaded.device) for each in (loaded.checkpoint, checkpoint))
+    own, other = (weights.weights_of(each, loaded.device) for each in (loaded.checkpoint, checkpoint))
     found, kept = {}, {}
     packed = _packed(loaded.model)
     for place, module in packed.items():
         found[place] = _beside(module, own, other, f"{place}.weight")
         yield
     # The largest are among these, and in float32 they need not be where the model is.
-    other = weights.of(checkpoint)
+    other = weights.weights_of(checkpoint)
     for place, weight in _plain(loaded.model, packed).items():
         kept[place] = weights.like(other, place, tuple(weight.shape)).to(weight.dtype).to(weight.device)
         yield
@@ -111,7 +111,7 @@ def _put_on(loaded: Loaded, difference: Difference) -> Iterator[None]:
 
 @contextmanager
 def _written(loaded: Loaded, name: str) -> Iterator[None]:
-    own, other = weights.of(loaded.checkpoint), weights.of(loaded.family.checkpoint(name))
+    own, other = weights.weights_of(loaded.checkpoint), weights.weights_of(loaded.family.checkpoint(name))
     plain = _plain(loaded.model, {})
     fast_linear.forget(loaded.model)
     memory.trim()
@@ -126,7 +126,7 @@ def _written(loaded: Loaded, name: str) -> Iterator[None]:
 def fits(loaded: Loaded, name: str) -> bool:
     """Whether a model can wear another checkpoint: it cannot where tensors are joined while loading, as a mixture's experts are, or where
     one matrix serves both ends of the model and the other checkpoint has two."""
-    own, other = weights.of(loaded.checkpoint), weights.of(loaded.family.checkpoint(name))
+    own, other = weights.weights_of(loaded.checkpoint), weights.weights_of(loaded.family.checkpoint(name))
     if weights.untied(other) and not weights.untied(own):
         return False
     packed = _packed(loaded.model)
@@ -136,7 +136,7 @@ def fits(loaded: Loaded, name: str) -> bool:
 
 def _packed(model: nn.Module) -> dict[str, nn.Module]:
     """The quantized linear layers of a model, by their names."""
-    found = {id(layer) for layer in quantization.layers(model)}
+    found = {id(layer) for layer in quantization.quantized_layers(model)}
     return {name: module for name, module in model.named_modules() if id(module) in found}
 
 

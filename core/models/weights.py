@@ -2,7 +2,7 @@
 
 transformers maps whole files into memory while it loads, so that a checkpoint that is quantized passes through memory at full
 size. Here a tensor's bytes are read when it is asked for, and belong to whoever asked. What reads or edits weights of a quantized
-model (its own are packed) takes them from :func:`of`.
+model (its own are packed) takes them from :func:`weights_of`.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ class Weights(Mapping[str, Tensor]):
 
     def __init__(self, checkpoint: Checkpoint, folder: Path, device: torch.device = _CPU) -> None:
         self.checkpoint, self._device = checkpoint, device
-        self.stored = files.tensors(checkpoint, folder)
+        self.stored = files.stored_tensors(checkpoint, folder)
         self._change: Callable[[str, Tensor], Tensor] | None = None
         self._parts: tuple[Weights, Weights, Weights] | None = None
         if isinstance(checkpoint, Subtracted):
             self._parts = (
-                Weights(checkpoint.whole, folder, device), of(checkpoint.minus, device), of(checkpoint.plus, device),
+                Weights(checkpoint.whole, folder, device), weights_of(checkpoint.minus, device), weights_of(checkpoint.plus, device),
             )  # fmt: skip
         elif isinstance(checkpoint, Counterfactual) and checkpoint.difference is not None:
-            self._change = deltas.change(checkpoint)
+            self._change = deltas.delta_change(checkpoint)
         elif checkpoint.adapters:
-            self._change = lora.change(checkpoint, self.stored, files.config(checkpoint, folder))
+            self._change = lora.adapter_change(checkpoint, self.stored, files.read_config(checkpoint, folder))
 
     def __getitem__(self, name: str) -> Tensor:
         """A tensor as it is stored (in float32 where a difference or an adapter is added). Raises LoadError for one that is not there."""
@@ -91,7 +91,7 @@ def distance(checkpoint: Checkpoint, before: Checkpoint) -> float:
     Raises:
         LoadError: a checkpoint has no whole weights, or other shapes.
     """
-    new, old = of(checkpoint), of(before)
+    new, old = weights_of(checkpoint), weights_of(before)
     moved = whole = 0.0
     for name in old:
         if name not in new.stored:
@@ -112,14 +112,14 @@ def distance(checkpoint: Checkpoint, before: Checkpoint) -> float:
     return float((moved / whole) ** 0.5) if whole else 0.0
 
 
-def of(checkpoint: Checkpoint, device: torch.device = _CPU) -> Weights:
+def weights_of(checkpoint: Checkpoint, device: torch.device = _CPU) -> Weights:
     """The weights of a checkpoint in full precision, from its files, however it was loaded; each is read to ``device``.
 
     Raises:
         LoadError: there are no whole safetensors files.
         StoreError, DifferenceError: a retrained checkpoint's difference is not there, or belongs to other weights.
     """
-    return Weights(checkpoint, files.folder_of(checkpoint), device)
+    return Weights(checkpoint, files.checkpoint_folder(checkpoint), device)
 
 
 #: What an output matrix is called, which a model with tied embeddings need not store, and what its input matrix is called.
@@ -158,7 +158,7 @@ def holds(weights: Weights, name: str) -> bool:
 
 def untied(weights: Weights) -> bool:
     """Whether a checkpoint has an output matrix of its own: it stores one, and its configuration does not tie it to the input's."""
-    config = files.config(weights.checkpoint, files.small_files(weights.checkpoint))
+    config = files.read_config(weights.checkpoint, files.small_files(weights.checkpoint))
     tied = config.get("tie_word_embeddings", (config.get("text_config") or {}).get("tie_word_embeddings", False))
     return not tied and any(name.endswith(_OUTPUTS) for name in weights.stored)
 

@@ -25,7 +25,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
 Details = Callable[[str, str | None], Mapping[str, Any]]
 
 
-def wish(recipe: Recipe, details: Details) -> str:
+def words_for(recipe: Recipe, details: Details) -> str:
     """The words that ask for what a recipe does, with :data:`MESSAGE` where the message goes.
 
     A direction is asked for by the words that its own card says it was compared with, where it has some and is pushed up; else by ours.

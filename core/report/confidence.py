@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from core.confidence import compare
 from core.confidence import tables as confidence_tables
-from core.confidence.compare import Pair
+from core.confidence.compare import CheckpointPair
 from core.confidence.confidence import Confidence
-from core.confidence.plots import reliability, scatter
+from core.confidence.plots import neuron_plot, reliability_plot
 from core.display import svg
 from core.display.svg import Interval
 from core.report.report import Drawing, Finding
@@ -19,7 +19,7 @@ CONFIDENCE = (
     *(4, "Confidence"),
     "Base and post-trained checkpoint differ in confidence, and entropy neurons do not carry the difference.",
 )
-METHODS = (
+CONFIDENCE_METHODS = (
     "For each MLP neuron of the last two blocks: the norm of its output weight, and LogitVar, the variance over the vocabulary "
     "of its cosine with the unembedding's rows, the final norm's gain folded in, centred, from weights in full precision "
     "[Stolfo et al.]. Candidates: among the quarter of largest norm the ten of lowest LogitVar, in each block. Each is set to "
@@ -31,22 +31,26 @@ METHODS = (
 )
 
 
-def confidence(pair: Pair, every: Sequence[Confidence]) -> Finding:
+def confidence(pair: CheckpointPair, every: Sequence[Confidence]) -> Finding:
     """The finding on confidence; ``every`` are all checkpoints that were measured, for the calibration."""
     parts = (differ(pair), pair.carried_by_none)
     tables = (
-        *(confidence_tables.calibrations(every), confidence_tables.difference(pair), confidence_tables.shared(pair)),
-        verdicts.table(
+        *(
+            confidence_tables.calibrations(every),
+            confidence_tables.difference_table(pair),
+            confidence_tables.shared(pair),
+        ),
+        verdicts.verdict_table(
             (compare.exist(pair.base), compare.exist(pair.post), pair.shared), "What was found of entropy neurons"
         ),
-        *(confidence_tables.candidates(each) for each in (pair.base, pair.post)),
+        *(confidence_tables.candidate_table(each) for each in (pair.base, pair.post)),
     )
     controls = tuple(compare.exist_by_chance(each) for each in (pair.base, pair.post))
     notes = () if any(pair.base.found) or any(pair.post.found) else (pair.carried_by_none.sentence.capitalize() + ".",)
-    return Finding(*CONFIDENCE, parts, controls, tables, _drawings(pair, every), METHODS, notes)
+    return Finding(*CONFIDENCE, parts, controls, tables, _drawings(pair, every), CONFIDENCE_METHODS, notes)
 
 
-def differ(pair: Pair) -> Verdict:
+def differ(pair: CheckpointPair) -> Verdict:
     """Whether the two differ in entropy at all."""
     return Verdict(
         f"{pair.base.checkpoint} and {pair.post.checkpoint} differ in entropy on the same texts.",
@@ -56,7 +60,7 @@ def differ(pair: Pair) -> Verdict:
     )
 
 
-def _drawings(pair: Pair, every: Sequence[Confidence]) -> tuple[Drawing, ...]:
+def _drawings(pair: CheckpointPair, every: Sequence[Confidence]) -> tuple[Drawing, ...]:
     margin, carried = pair.margin, pair.carried
     gaps = [
         Interval("difference in entropy, as they are", pair.before.value, pair.before.low, pair.before.high),
@@ -67,12 +71,14 @@ def _drawings(pair: Pair, every: Sequence[Confidence]) -> tuple[Drawing, ...]:
     return (
         Drawing(
             "confidence-gap",
-            svg.forest("Differences in entropy, nats", gaps),
+            svg.forest_plot("Differences in entropy, nats", gaps),
             svg.intervals_csv(gaps),
         ),
         *(
-            Drawing(f"confidence-neurons-{each.checkpoint}", scatter(each), confidence_tables.scatter(each).csv())
+            Drawing(
+                f"confidence-neurons-{each.checkpoint}", neuron_plot(each), confidence_tables.neuron_table(each).csv()
+            )
             for each in (pair.base, pair.post)
         ),
-        Drawing("confidence-calibration", reliability(every), confidence_tables.reliabilities(every).csv()),
+        Drawing("confidence-calibration", reliability_plot(every), confidence_tables.reliabilities(every).csv()),
     )

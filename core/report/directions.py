@@ -17,8 +17,8 @@ from core.report.truth_probe import SHUFFLES, Probe
 from core.stats.rates import Rate, at_least, at_most, less, short
 from core.stats.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict
 from core.transfer import checks
-from core.transfer.checks import AS_WELL, SIMILAR, Check, Part
-from core.transfer.report import MEASURES, PROFILES, SCALINGS, Classes, Report
+from core.transfer.checks import AS_WELL, SIMILAR, Check, ClaimPart
+from core.transfer.report import MEASURES, PROFILES, SCALINGS, Classes, TransferReport
 from core.util.table import Table
 
 #: A probe reads truth when it judges at least this part of the left-out categories rightly.
@@ -53,7 +53,7 @@ REFUSAL_METHODS = (
 _STATES = {"holds": HOLDS, "does not hold": DOES_NOT, "inconclusive": INCONCLUSIVE}
 
 
-def truth(report: Report, post: str, probes: Sequence[Probe], controls: Sequence[Probe]) -> Finding:
+def truth(report: TransferReport, post: str, probes: Sequence[Probe], controls: Sequence[Probe]) -> Finding:
     """The finding on truth.
 
     Args:
@@ -69,7 +69,7 @@ def truth(report: Report, post: str, probes: Sequence[Probe], controls: Sequence
     return Finding(*TRUTH, parts, tuple(failing), tables, _drawings(report, check), TRUTH_METHODS)
 
 
-def refusal(report: Report, post: str, cards: Sequence[Card]) -> Finding:
+def refusal_finding(report: TransferReport, post: str, cards: Sequence[Card]) -> Finding:
     """The finding on refusal. ``cards`` are those of the pair's directions: how like itself each is when it is learnt again is the control
     of a claim that two differ."""
     check = _check(report, post)
@@ -81,11 +81,11 @@ def refusal(report: Report, post: str, cards: Sequence[Card]) -> Finding:
     return Finding(*REFUSAL, _parts(report, check), failing, tables, _drawings(report, check), REFUSAL_METHODS)
 
 
-def _check(report: Report, post: str) -> Check:
+def _check(report: TransferReport, post: str) -> Check:
     return next(each for each in checks.checks(report) if each.post == post)
 
 
-def _parts(report: Report, check: Check) -> tuple[Verdict, ...]:
+def _parts(report: TransferReport, check: Check) -> tuple[Verdict, ...]:
     cosine, ceiling, null = _cosines(report, check)
     beside = f"; cosine {short(cosine[0])}, ceiling {short(ceiling)}, null {short(null)}"
     return tuple(
@@ -112,7 +112,7 @@ def _sentence(what: str) -> str:
     return f"{what}."
 
 
-def _cosines(report: Report, check: Check) -> tuple[tuple[float, float, float], float, float]:
+def _cosines(report: TransferReport, check: Check) -> tuple[tuple[float, float, float], float, float]:
     """The cosine of the pair with its interval, its ceiling and its null, at a shared template where there is one."""
     cell = report.cell(check.base, check.post)
     said = next(
@@ -125,7 +125,7 @@ def _cosines(report: Report, check: Check) -> tuple[tuple[float, float, float], 
     return (cell.shared, low, high), said["shared_ceiling"], null
 
 
-def _above_null(report: Report, check: Check) -> Verdict:
+def _above_null(report: TransferReport, check: Check) -> Verdict:
     (value, low, high), _, null = _cosines(report, check)
     state = _STATES[at_least(low, high, null)]
     return Verdict(
@@ -189,7 +189,7 @@ def _probe_table(probes: Sequence[Probe]) -> Table:
 # -------------------------------------------------------------------------------------------------------------- controls
 
 
-def _pushed_by_chance(report: Report, post: str) -> list[Verdict]:
+def _pushed_by_chance(report: TransferReport, post: str) -> list[Verdict]:
     """Directions from shuffled labels, and any: do they flip verdicts as the target's own does?"""
     own = report.cell(post, post).pushed.get("norm")
     if own is None:
@@ -200,7 +200,7 @@ def _pushed_by_chance(report: Report, post: str) -> list[Verdict]:
     ]
 
 
-def _refused_by_chance(report: Report, post: str) -> list[Verdict]:
+def _refused_by_chance(report: TransferReport, post: str) -> list[Verdict]:
     own = report.cell(post, post).added.get("norm")
     if own is None:
         return []
@@ -210,7 +210,7 @@ def _refused_by_chance(report: Report, post: str) -> list[Verdict]:
     ]
 
 
-def _chances(report: Report, target: str, prefix: str) -> dict[str, Rate]:
+def _chances(report: TransferReport, target: str, prefix: str) -> dict[str, Rate]:
     known = report.target(target)
     found = {}
     for name, said in (("shuffled", "direction from shuffled labels"), ("isotropic", "direction drawn at random")):
@@ -230,7 +230,7 @@ def _as_well(claim: str, other: Rate, own: Rate) -> Verdict:
     )
 
 
-def _control_table(report: Report) -> Table:
+def _control_table(report: TransferReport) -> Table:
     rows = []
     for target in report.targets:
         known = report.target(target)
@@ -249,7 +249,7 @@ def _control_table(report: Report) -> Table:
 # ------------------------------------------------------------------------------------------------------ tables and plots
 
 
-def _tables(report: Report, check: Check) -> list[Table]:
+def _tables(report: TransferReport, check: Check) -> list[Table]:
     """Every measure for the four cells of the pair."""
     pair = (check.base, check.post)
     rows: list[tuple[str, ...]] = []
@@ -278,7 +278,7 @@ def _tables(report: Report, check: Check) -> list[Table]:
     ]
 
 
-def _replies(report: Report, check: Check) -> Table:
+def _replies(report: TransferReport, check: Check) -> Table:
     known, cell, own = (
         report.target(check.post),
         report.cell(check.base, check.post),
@@ -295,7 +295,7 @@ def _counted(classes: Classes | None) -> str:
     return "–" if classes is None else f"{classes} of {classes.n}"
 
 
-def _drawings(report: Report, check: Check) -> tuple[Drawing, ...]:
+def _drawings(report: TransferReport, check: Check) -> tuple[Drawing, ...]:
     profile = report.profile(check.base, check.post)
     shared = "shared" in profile
     names = ("shared", "shared_ceiling", "shared_null") if shared else ("cosine", "ceiling", "null")
@@ -305,17 +305,17 @@ def _drawings(report: Report, check: Check) -> tuple[Drawing, ...]:
     return (
         Drawing(
             f"{report.kind}-checks",
-            svg.forest(check.claim, intervals),
+            svg.forest_plot(check.claim, intervals),
             svg.intervals_csv(intervals),
         ),
         Drawing(
             f"{report.kind}-layers",
-            svg.lines(title, "layer", "cosine", curves),
+            svg.line_plot(title, "layer", "cosine", curves),
             svg.lines_csv("layer", curves),
         ),
     )
 
 
-def _interval(part: Part) -> Interval:
+def _interval(part: ClaimPart) -> Interval:
     number = part.threshold.split()[-1]
     return Interval(_sentence(part.what)[:-1], part.value, part.low, part.high, float(number), _STATES[part.verdict])

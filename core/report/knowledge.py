@@ -25,7 +25,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.knowledge import map_export, map_statistics, maps
-from core.knowledge.map_statistics import Array
+from core.knowledge.map_statistics import MapArray
 from core.knowledge.maps import Map, Traced
 from core.report.report import Drawing, Finding
 from core.stats import verdicts
@@ -45,7 +45,7 @@ _NO_CEILING = 0.3
 SHUFFLES = 1_000
 
 KNOWLEDGE = (1, "Knowledge", "Post-training does not change where in the model facts are stored.")
-METHODS = (
+KNOWLEDGE_METHODS = (
     "Pairs of a true and a false statement of equal token lengths that both checkpoints judge rightly. The residual of the true "
     "run is put into the false run at one layer and token; the effect is how much of logit(TRUE) − logit(FALSE) at the last "
     "token that brings back, 0 none, 1 all [Meng et al.; Du et al., §3]. Maps are averaged over pairs by the token's role. Two "
@@ -65,18 +65,18 @@ def knowledge(traced: Sequence[Traced], controls: Sequence[Verdict] = ()) -> Fin
     parts: list[Verdict] = []
     failing: list[Verdict] = []
     for each in traced:
-        parts += judged(each)
+        parts += knowledge_verdicts(each)
         failing += shuffled(each)
     tables = (_table(traced), *(_map_table(each) for each in traced))
     drawn = tuple(
-        Drawing(f"knowledge-{each.order.set or 'pair'}", map_export.to_svg(each), map_export.to_csv(each))
+        Drawing(f"knowledge-{each.order.set or 'pair'}", map_export.to_svg(each), map_export.map_csv(each))
         for each in traced
     )
     notes = tuple(line for each in traced for line in each.notes)
-    return Finding(*KNOWLEDGE, tuple(parts), (*failing, *controls), tables, drawn, METHODS, notes)
+    return Finding(*KNOWLEDGE, tuple(parts), (*failing, *controls), tables, drawn, KNOWLEDGE_METHODS, notes)
 
 
-def judged(traced: Traced) -> tuple[Verdict, ...]:
+def knowledge_verdicts(traced: Traced) -> tuple[Verdict, ...]:
     """The parts of the claim, for one category."""
     found = traced.comparison
     if found is None:
@@ -119,7 +119,7 @@ def shuffled(traced: Traced) -> tuple[Verdict, ...]:
 def never_taught(name: str, traced: Traced) -> Verdict:
     """The negative control that could be traced, by the parts that the real pair is judged by."""
     category, post = traced.order.set, traced.order.checkpoints[-1]
-    return _joined(f"{name} stores {category} where {post} does.", judged(traced))
+    return _joined(f"{name} stores {category} where {post} does.", knowledge_verdicts(traced))
 
 
 def not_traced(name: str, category: str, reason: str) -> Verdict:
@@ -193,7 +193,7 @@ def _joined(claim: str, parts: Sequence[Verdict]) -> Verdict:
     )
 
 
-def _control(claim: str, r: Array, most: Array, traced: Traced) -> Verdict:
+def _control(claim: str, r: MapArray, most: MapArray, traced: Traced) -> Verdict:
     found = traced.comparison
     assert found is not None
     assert found.null is not None
@@ -206,18 +206,18 @@ def _control(claim: str, r: Array, most: Array, traced: Traced) -> Verdict:
     return _joined(claim, parts)
 
 
-def _middle(values: Array) -> _Figure:
+def _middle(values: MapArray) -> _Figure:
     low, value, high = np.percentile(values, (2.5, 50, 97.5))
     return float(value), float(low), float(high)
 
 
-def _dealt(base: Array, post: Array, axis: int) -> tuple[Array, Array]:
+def _dealt(base: MapArray, post: MapArray, axis: int) -> tuple[MapArray, MapArray]:
     """The correlation and the largest difference of ``post`` and every ``base`` dealt anew along an axis: [SHUFFLES] each."""
     many = np.broadcast_to(base, (SHUFFLES, *base.shape))
     made = np.random.default_rng(7).permuted(many, axis=1 + axis)
     apart = [each - each.mean((-2, -1), keepdims=True) for each in (made, post)]
     lengths = [np.sqrt((each**2).sum((-2, -1))) for each in apart]
-    correlations: Array = (apart[0] * apart[1]).sum((-2, -1)) / (lengths[0] * lengths[1])
+    correlations: MapArray = (apart[0] * apart[1]).sum((-2, -1)) / (lengths[0] * lengths[1])
     return correlations, np.abs(made - post).max((-2, -1))
 
 

@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from html import escape
 
-from core.report.report import Drawing, Finding, Report
+from core.report.report import Drawing, Finding, PairReport
 from core.stats import verdicts
 from core.stats.verdicts import DOES_NOT, HOLDS
 from core.util.table import Table
@@ -41,7 +41,7 @@ figcaption { font-size: .85rem; color: var(--pale); } a { color: inherit; }
 """
 
 
-def html(report: Report) -> str:
+def html(report: PairReport) -> str:
     """The whole page: no script, and nothing from anywhere else."""
     body = [
         f"<h1>{escape(report.title)}</h1>",
@@ -69,9 +69,9 @@ def _section(each: Finding) -> str:
     parts += [f'<p class="warning">{escape(warning)}</p>' for warning in each.warnings]
     parts += [f"<p>{escape(note)}</p>" for note in each.notes]
     if each.parts:
-        parts.append(_scroll(verdicts.table(each.parts, "Parts of the claim")))
+        parts.append(_scroll(verdicts.verdict_table(each.parts, "Parts of the claim")))
     if each.controls:
-        parts.append(_scroll(verdicts.table(each.controls, "Controls, which are meant to fail")))
+        parts.append(_scroll(verdicts.verdict_table(each.controls, "Controls, which are meant to fail")))
     parts += [_figure(drawing) for drawing in each.drawings]
     parts += [f"<details><summary>{escape(table.title)}</summary>{_scroll(table)}</details>" for table in each.tables]
     parts.append(f"<h3>Methods</h3><p>{escape(each.methods)}</p></section>")
@@ -92,7 +92,7 @@ def _scroll(table: Table) -> str:
     return f'<div class="scroll" tabindex="0">{table.html()}</div>'
 
 
-def markdown(report: Report) -> str:
+def markdown(report: PairReport) -> str:
     """The same as Markdown; plots are named, and stand in the page."""
     lines = [f"# {report.title}", "", report.made, ""]
     for each in report.opening:
@@ -116,9 +116,9 @@ def _chapter(each: Finding) -> Iterator[str]:
     for sentence in (*each.warnings, *each.notes):
         yield from (sentence, "")
     if each.parts:
-        yield from (verdicts.table(each.parts, "Parts of the claim").markdown(), "")
+        yield from (verdicts.verdict_table(each.parts, "Parts of the claim").markdown(), "")
     if each.controls:
-        yield from (verdicts.table(each.controls, "Controls, which are meant to fail").markdown(), "")
+        yield from (verdicts.verdict_table(each.controls, "Controls, which are meant to fail").markdown(), "")
     for table in each.tables:
         yield from (table.markdown(), "")
     if each.drawings:

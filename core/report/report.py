@@ -86,7 +86,7 @@ class ReportError(TillerError):
 
 
 @dataclass(frozen=True)
-class Report:
+class PairReport:
     """The findings on one base and one post-trained checkpoint. ``opening`` are the paragraphs that it begins with."""
 
     family: str

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from core.directions.activations import states
 from core.directions.candidate import EARLY
-from core.directions.contrast import SPLITS, ContrastSet, Item
-from core.inference.metrics import rows_of
+from core.directions.contrast import SPLITS, ContrastItem, ContrastSet
+from core.inference.metrics import batch_rows
 from core.inference.prompts import encode
 from core.models.loading import Loaded
 from core.stats import permutation
@@ -56,23 +56,23 @@ def probe(loaded: Loaded, contrast: ContrastSet) -> Learning[Probe]:
     """Read the statements and try the probe, a batch at a time."""
     bos = str(loaded.tokenizer.bos_token or "")
     prompts = [encode(loaded, bos + item.text) for item in contrast.items]
-    rows = min(_ROWS, rows_of(loaded))
+    rows = min(_ROWS, batch_rows(loaded))
     parts: list[States] = []
     for start in range(0, len(prompts), rows):
         some = prompts[start : start + rows]
         parts.append(np.asarray(states(loaded, some, 1, rows)[:, 0].numpy(), np.float32))
         yield Step(sum(map(len, some)), f"Reading statements with {loaded.checkpoint.name}.")
-    return judged(loaded.checkpoint.name, np.concatenate(parts), contrast.items)
+    return probe_figures_of(loaded.checkpoint.name, np.concatenate(parts), contrast.items)
 
 
 def cost(loaded: Loaded, contrast: ContrastSet) -> Cost:
     """What :func:`probe` takes."""
     bos = str(loaded.tokenizer.bos_token or "")
     tokens = sum(len(encode(loaded, bos + item.text)) for item in contrast.items)
-    return Cost(len(contrast.items), -(-len(contrast.items) // min(_ROWS, rows_of(loaded))), tokens)
+    return Cost(len(contrast.items), -(-len(contrast.items) // min(_ROWS, batch_rows(loaded))), tokens)
 
 
-def judged(checkpoint: str, found: States, items: Sequence[Item]) -> Probe:
+def probe_figures_of(checkpoint: str, found: States, items: Sequence[ContrastItem]) -> Probe:
     """The probe's figures from the states of the statements [statements, layers, width]."""
     labels = np.array([item.positive for item in items])
     split: dict[str, NDArray[np.bool_]] = {name: np.array([item.split == name for item in items]) for name in SPLITS}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from core.inference.reply_classes import CLASSES, Score, score, substring_refusal
+from core.inference.reply_classes import CLASSES, Score, classify, substring_refusal
 from core.skiff.hand_labels import HAND_LABELS, Labelled
 from core.skiff.rates import Figure, count
 
@@ -16,7 +16,7 @@ Confusion = Counter[tuple[Score, Score]]
 
 def confusion(labels: Sequence[Labelled] = HAND_LABELS) -> Confusion:
     """How often a reply labelled the first class by hand is given the second by the scorer."""
-    return Counter((each.kind, score(each.reply, each.finished)) for each in labels)
+    return Counter((each.kind, classify(each.reply, each.finished)) for each in labels)
 
 
 def kappa(table: Confusion) -> float:
@@ -34,10 +34,10 @@ def agreement_figures() -> Iterator[Figure]:
     """Agreement in four classes on all labels and on the part held back; on refusing alone, the scorer's and the substring score's."""
     parts = (("all", HAND_LABELS), ("held back", tuple(each for each in HAND_LABELS if each.part == "test")))
     for name, labels in parts:
-        same = [score(each.reply, each.finished) == each.kind for each in labels]
+        same = [classify(each.reply, each.finished) == each.kind for each in labels]
         note = f"Cohen's kappa {kappa(confusion(labels)):.2f}"
         yield count(SECTION, f"agrees with labels by hand, {name}", SCORER, same, note=note)
-    ours = [(score(each.reply, each.finished) == "refuses") == (each.kind == "refuses") for each in HAND_LABELS]
+    ours = [(classify(each.reply, each.finished) == "refuses") == (each.kind == "refuses") for each in HAND_LABELS]
     usual = [substring_refusal(each.reply) == (each.kind == "refuses") for each in HAND_LABELS]
     yield count(SECTION, "agrees on what refuses, all", SCORER, ours)
     yield count(SECTION, "agrees on what refuses, all", "substring list", usual)

@@ -8,7 +8,7 @@ from core.skiff.card import number
 from core.skiff.rates import Figure
 from core.stats.rates import short
 from core.transfer import checks
-from core.transfer.report import Cell, Report
+from core.transfer.report import Cell, TransferReport
 
 #: Figures that explain others.
 UNKNOWN = "harmless requests as it is: says that it does not know"
@@ -23,7 +23,7 @@ INTRODUCTION = (
 
 
 def directions_card(
-    title: str, figures: list[Figure], reports: dict[str, Report], mapped: Sequence[Report] = ()
+    title: str, figures: list[Figure], reports: dict[str, TransferReport], mapped: Sequence[TransferReport] = ()
 ) -> str:
     """The card as Markdown. ``mapped`` are reports with directions of other families."""
     lines = [f"# Directions of {title}", "", INTRODUCTION, ""]
@@ -72,7 +72,7 @@ def _reason(figure: Figure, figures: Sequence[Figure]) -> str:
     return reasons[figure.section]
 
 
-def _maps(report: Report) -> list[str]:
+def _maps(report: TransferReport) -> list[str]:
     """How well the maps fit, and what the mapped directions do."""
     lines = [
         f"From another model, by a linear map that was learnt on residuals of the same texts; made by `python launch.py transfer --from "
@@ -86,7 +86,7 @@ def _maps(report: Report) -> list[str]:
     return [*lines, "", *_matrix(report, foreign)]
 
 
-def _matrix(report: Report, sources: Sequence[str] = ()) -> list[str]:
+def _matrix(report: TransferReport, sources: Sequence[str] = ()) -> list[str]:
     """A cell in a few figures, sources (all, if none are named) down and targets across."""
     lines = [f"| from ↓ to → | {' | '.join(report.targets)} |", f"|---|{'---|' * len(report.targets)}"]
     for source in sources or report.sources:

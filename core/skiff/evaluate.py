@@ -42,7 +42,7 @@ def evaluate(arguments: list[str]) -> int:
     threads = options.threads or loading.threads()
     torch.set_num_threads(threads)
     try:
-        family = registry.load(options.family)
+        family = registry.load_family(options.family)
         record = read_log(family.folder)
         subjects = _subjects(family, options)
         special = _special(options)

@@ -14,12 +14,12 @@ import numpy as np
 from core.artefacts import store
 from core.artefacts.direction import Direction
 from core.directions import contrast
-from core.directions import learn as directions
+from core.directions.activations import states
 from core.directions.candidate import ablate
 from core.errors import TillerError
 from core.families import registry
 from core.inference import metrics
-from core.inference.metrics import Bystanders
+from core.inference.metrics import OffTarget
 from core.inference.teacher_forcing import reply_logits
 from core.recipes.language import Recipe, Term, layers_text
 from core.skiff.directions_card import LAST_LAYER, PROBES, REFUSAL, TRUTH, UNKNOWN, directions_card
@@ -34,8 +34,8 @@ from core.steering.interventions import RowEdit, compile_recipe
 from core.transfer import checks, measure
 from core.transfer import report as transfers
 from core.transfer import task as tasks
-from core.transfer.report import Report
-from core.transfer.task import Task
+from core.transfer.report import TransferReport
+from core.transfer.task import TransferTask
 from core.util.progress import finished
 
 NAME = "directions.md"
@@ -65,24 +65,24 @@ def evaluate_directions(subjects: Subjects, card: bool) -> list[Figure]:
     return figures
 
 
-def _report(subjects: Subjects, about: str) -> Report:
-    task = Task(subjects.family, about, store.user_folder())
+def _report(subjects: Subjects, about: str) -> TransferReport:
+    task = TransferTask(subjects.family, about, store.user_folder())
     for name in task.targets:
         # A direction of other weights is told before an hour is spent on it.
         compile_recipe(Recipe((Term("add", about),)), subjects.load(name), lambda kind, of: _stored(subjects, kind, of))
     there = tasks.fresh(task)
     print(f"Carrying {about}: {'measured before.' if there else 'a few minutes.'}", flush=True)
-    return there or finished(measure.steps(task, lambda _family, name: subjects.load(name)))
+    return there or finished(measure.transfer_in_slices(task, lambda _family, name: subjects.load(name)))
 
 
-def _mapped(subjects: Subjects) -> list[Report]:
+def _mapped(subjects: Subjects) -> list[TransferReport]:
     """The reports with directions of other families, of those that belong to the directions that are there."""
     found = []
     for about, other in transfers.there(subjects.family):
         if not other:
             continue
         try:
-            report = tasks.fresh(Task(subjects.family, about, store.user_folder(), registry.load(other)))
+            report = tasks.fresh(TransferTask(subjects.family, about, store.user_folder(), registry.load_family(other)))
         except TillerError as problem:
             # A family that was named by its folder, or that lost a direction: its figures cannot be told to be of what is there now.
             print(f"{about} from {other} is left out of the card: {problem}", flush=True)
@@ -98,10 +98,10 @@ def _mapped(subjects: Subjects) -> list[Report]:
 
 
 def _stored(subjects: Subjects, kind: str, name: str) -> Direction:
-    return tasks.stored(Task(subjects.family, kind, Path()), name)
+    return tasks.stored_direction(TransferTask(subjects.family, kind, Path()), name)
 
 
-def _figures(subjects: Subjects, reports: dict[str, Report]) -> Iterator[Figure]:
+def _figures(subjects: Subjects, reports: dict[str, TransferReport]) -> Iterator[Figure]:
     yield from probe_figures(subjects)
     yield from truth_figures(subjects, reports["truth"])
     yield from added_figures(subjects)
@@ -114,14 +114,14 @@ def _figures(subjects: Subjects, reports: dict[str, Report]) -> Iterator[Figure]
 
 def probe_figures(subjects: Subjects) -> Iterator[Figure]:
     """For every checkpoint, a probe at the stored layer learnt on all categories but one; told on the categories of the test split."""
-    items = contrast.load(subjects.family, "truth").items
+    items = contrast.load_contrast(subjects.family, "truth").items
     labels = np.array([item.positive for item in items])
     categories = np.array([item.category for item in items])
     tested = dict.fromkeys(item.category for item in items if item.split == "test")
     for each in subjects.family.checkpoints:
         loaded, layer = subjects.load(each.name), direction(subjects, each.name, "truth").card.layer
-        prompts = measure.prompts_of(loaded, "truth", [item.text for item in items])
-        states = directions.states(loaded, prompts, 1)[:, 0, layer].double().numpy()
+        prompts = measure.transfer_prompts(loaded, "truth", [item.text for item in items])
+        states = states(loaded, prompts, 1)[:, 0, layer].double().numpy()
         outcomes = _left_out(states, labels, categories, labels, tested)
         rate = f"layer {layer}, {len(tested)} categories"
         yield count(PROBES, "truth probe, category left out", each.name, outcomes, at_least(0.85), note=rate)
@@ -153,7 +153,7 @@ def _left_out(
 # ----------------------------------------------------------------------------------------------------------------- truth
 
 
-def truth_figures(subjects: Subjects, report: Report) -> Iterator[Figure]:
+def truth_figures(subjects: Subjects, report: TransferReport) -> Iterator[Figure]:
     """The interventions of the pair of the base and the final checkpoint: each one's direction on each."""
     pair = (subjects.base, subjects.final)
     for target in pair:
@@ -190,8 +190,8 @@ def _edits(subjects: Subjects, *terms: Term) -> tuple[RowEdit, ...]:
 def _chosen(subjects: Subjects) -> Term:
     """The addition of at most two gaps, at the best layer or over it and the two before it, that refuses most on validation."""
     name, best = subjects.final, direction(subjects, subjects.final, "refusal").card.layer
-    harmless = contrast.load(subjects.family, "refusal").part("validation", False, 32)
-    asked = metrics.chat(subjects.load(name), harmless)
+    harmless = contrast.load_contrast(subjects.family, "refusal").part("validation", False, 32)
+    asked = metrics.chat_prompts(subjects.load(name), harmless)
     wide = tuple(range(max(0, best - 2), best + 1))
     terms = [Term("add", "refusal", strength, layers=layers) for layers in ((best,), wide) for strength in STRENGTHS]
     chances = [
@@ -203,7 +203,7 @@ def _chosen(subjects: Subjects) -> Term:
 
 def added_figures(subjects: Subjects) -> Iterator[Figure]:
     """Harmless requests refused with one strength, and how many of the refusals are whole, fluent sentences."""
-    name, items = subjects.final, contrast.load(subjects.family, "refusal")
+    name, items = subjects.final, contrast.load_contrast(subjects.family, "refusal")
     term = _chosen(subjects)
     said = subjects.ask(name, items.part("test", False, REQUESTS), _edits(subjects, term))
     note = f"strength {term.value:g}, layer {layers_text(term.layers or ())}"
@@ -226,9 +226,9 @@ def _fluent(subjects: Subjects, refusals: list[Said]) -> list[bool]:
     if not refusals:
         return []
     loaded = subjects.load(subjects.final)
-    harmful = contrast.load(subjects.family, "refusal").part("test", True, 24)
+    harmful = contrast.load_contrast(subjects.family, "refusal").part("test", True, 24)
     own = next((each.message for each in subjects.ask(subjects.final, harmful) if each.kind == "refuses"), harmful[0])
-    prompt = metrics.chat(loaded, [own])[0]
+    prompt = metrics.chat_prompts(loaded, [own])[0]
     found = []
     for start in range(0, len(refusals), 32):
         part = refusals[start : start + 32]
@@ -243,7 +243,7 @@ def _fluent(subjects: Subjects, refusals: list[Said]) -> list[bool]:
 
 def removed_figures(subjects: Subjects) -> Iterator[Figure]:
     """Harmful requests answered once refusal is ablated, and what else changes."""
-    name, items = subjects.final, contrast.load(subjects.family, "refusal")
+    name, items = subjects.final, contrast.load_contrast(subjects.family, "refusal")
     loaded, edits = subjects.load(name), _edits(subjects, Term("ablate", "refusal"))
     harmful = items.part("test", True, REQUESTS)
     plain, said = subjects.ask(name, harmful), subjects.ask(name, harmful, edits)
@@ -256,13 +256,13 @@ def removed_figures(subjects: Subjects) -> Iterator[Figure]:
     )
     yield count(REFUSAL, "ablated, harmful requests: broken", name, [each.kind == "broken" for each in said])
     yield from _by_the_last_layer(subjects, harmful)
-    by = metrics.bystanders(loaded, items.part("test", False, UNRELATED))
+    by = metrics.off_target_prompts(loaded, items.part("test", False, UNRELATED))
     single = [
-        Bystanders((prompt,), (reply,), (before,))
+        OffTarget((prompt,), (reply,), (before,))
         for prompt, reply, before in zip(by.prompts, by.replies, by.plain, strict=True)
     ]
-    moved = [metrics.damage(loaded, each, edits) for each in single]
-    mean = bootstrap.mean(moved)
+    moved = [metrics.off_target_kl(loaded, each, edits) for each in single]
+    mean = bootstrap.bootstrap_mean(moved)
     note = (
         f"95 % interval of the mean {mean.low:.3f}–{mean.high:.3f}; {metrics.DAMAGE_TOKENS} tokens, harmless requests"
     )
@@ -290,7 +290,7 @@ def _by_the_last_layer(subjects: Subjects, harmful: list[str]) -> Iterator[Figur
         yield count(REFUSAL, figure, name, [each.kind == kind for each in said], note="for comparison")
 
 
-def control_figures(subjects: Subjects, report: Report) -> Iterator[Figure]:
+def control_figures(subjects: Subjects, report: TransferReport) -> Iterator[Figure]:
     """What controls do to refusing: added they should not bring it about, removed they should not end it."""
     known = report.target(subjects.final)
     for how, runs in known.controls.items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from core.confidence.confidence import Confidence
-from core.confidence.measure import measure
+from core.confidence.measure import measure_confidence
 from core.directions import contrast
 from core.skiff.rates import Figure, count
 from core.skiff.subjects import Subjects
@@ -19,9 +19,9 @@ NEURONS = "Confidence"
 
 def neuron_figures(subjects: Subjects) -> Iterator[Figure]:
     """Of the candidates of the last two blocks of base and final checkpoint, those that are entropy neurons; and calibration."""
-    statements = contrast.load(subjects.family, "truth")
+    statements = contrast.load_contrast(subjects.family, "truth")
     for name in (subjects.base, subjects.final):
-        found = _whole(measure(subjects.load(name), statements))
+        found = _whole(measure_confidence(subjects.load(name), statements))
         honest = "" if any(found.found) else "none was found, with a tied unembedding; "
         largest = max(abs(found.candidates.total.mean(1)))
         # Of twenty neurons that are none, one passes the comparison with others of its size.

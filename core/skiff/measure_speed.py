@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import torch
 
 from core.chat.settings import Sampling
-from core.inference.decoding import Speaker, Stream
+from core.inference.decoding import BatchDecoder, DecodingRow
 from core.inference.prompts import chat_prompt
 from core.models.loading import Loaded
 from core.skiff.rates import Figure, at_least, repeated
@@ -40,9 +40,9 @@ def speed_figures(subjects: Subjects) -> Iterator[Figure]:
 
 def tokens_a_second(loaded: Loaded) -> float:
     """Tokens of one answer over the seconds from the prompt to its last token."""
-    speaker = Speaker(0, chat_prompt(loaded, MESSAGE), sampling=Sampling(temperature=0.0, max_new_tokens=TOKENS))
+    speaker = DecodingRow(0, chat_prompt(loaded, MESSAGE), sampling=Sampling(temperature=0.0, max_new_tokens=TOKENS))
     started = time.perf_counter()
-    stream = Stream(loaded, [speaker])
+    stream = BatchDecoder(loaded, [speaker])
     while not stream.done:
         stream.step()
     return stream.steps / (time.perf_counter() - started)

@@ -16,6 +16,7 @@ import numpy as np
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.directions import contrast, learn
+from core.directions.activations import states
 from core.inference.prompts import chat_prompt, encode
 from core.recipes.language import Recipe, Term
 from core.skiff import heldout
@@ -33,13 +34,13 @@ TRUTH_STRENGTHS = (0.5, 0.75, 1.0, 1.5)
 def direction(subjects: Subjects, name: str, kind: str) -> Direction:
     """The stored direction of a checkpoint if it was learnt on these weights, else one learnt now."""
     family, loaded = subjects.family, subjects.load(name)
-    path = store.find(family.name, name, "direction", kind, family.folder)
+    path = store.find_artefact(family.name, name, "direction", kind, family.folder)
     if path is not None:
         stored = load_direction(path)
         if stored.card.details.get("fingerprint") == loaded.fingerprint:
             return stored
-    unrelated = contrast.load(family, "refusal").part("validation", False, learn.JUDGED)
-    learning = learn.learn(kind, loaded, contrast.load(family, kind), unrelated)
+    unrelated = contrast.load_contrast(family, "refusal").part("validation", False, learn.JUDGED)
+    learning = learn.learn_direction(kind, loaded, contrast.load_contrast(family, kind), unrelated)
     while True:
         try:
             next(learning)
@@ -55,12 +56,12 @@ def _edits(subjects: Subjects, name: str, found: Direction, term: Term) -> tuple
 def _controls(subjects: Subjects, name: str, found: Direction) -> dict[str, list[Direction]]:
     """Twenty directions from shuffled labels and twenty isotropic ones, as long as ``found`` is at its layer."""
     loaded, layer, kind = subjects.load(name), found.card.layer, found.card.name
-    items = contrast.load(subjects.family, kind)
+    items = contrast.load_contrast(subjects.family, kind)
     texts = [(text, label) for label in (True, False) for text in items.part("train", label)]
     bos = str(loaded.tokenizer.bos_token or "")
     prompts = [chat_prompt(loaded, text) if kind == "refusal" else encode(loaded, bos + text) for text, _ in texts]
     offset = int(found.card.details["position"]["offset"])
-    read = learn.states(loaded, prompts, -offset)[:, offset, layer].double().numpy()
+    read = states(loaded, prompts, -offset)[:, offset, layer].double().numpy()
     labels = np.array([label for _, label in texts])
     made: dict[str, list[Direction]] = {"from shuffled labels": [], "at random": []}
     for index in range(CONTROLS):
@@ -88,7 +89,7 @@ def refusal_steering_figures(subjects: Subjects) -> Iterator[Figure]:
     """One strength for all, chosen on validation; told on test instructions."""
     name = subjects.final
     found = direction(subjects, name, "refusal")
-    items = contrast.load(subjects.family, "refusal")
+    items = contrast.load_contrast(subjects.family, "refusal")
     trials = [
         _refused(_added(subjects, name, found, strength, items.part("validation", False, 32)))
         for strength in REFUSAL_STRENGTHS

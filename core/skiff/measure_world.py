@@ -99,7 +99,7 @@ def _judged(loaded: Loaded, items: list[Statement]) -> list[bool]:
     trues = [each.text for each in examples if each.label][:2]
     falses = [each.text for each in examples if not each.label][:2]
     shots = [(trues[0], True), (falses[0], False), (falses[1], False), (trues[1], True)]
-    asked = metrics.statements(loaded, [item.text for item in items], shots)
+    asked = metrics.statement_prompts(loaded, [item.text for item in items], shots)
     (true,), (false,) = (metrics.continuation(loaded, asked[0], label) for label in metrics.LABELS)
     outcomes: list[bool] = []
     for first in range(0, len(asked), 128):

@@ -111,7 +111,7 @@ class Retraining:
             card = store.read_card(self.file(made))
         except StoreError:
             return False
-        return card.details.get("fingerprint") == store.fingerprint(self.out / made.of)
+        return card.details.get("fingerprint") == store.folder_fingerprint(self.out / made.of)
 
     def file(self, made: Made) -> Path:
         """Where a difference lies."""
@@ -205,7 +205,7 @@ class Retraining:
         """Write the difference of one checkpoint; returns what the record says of it."""
         folder, family = self.state / variant.name / made.stage, self.out / made.of
         trained, of, restored = load_checkpoint(folder), load_checkpoint(family), load_checkpoint(family)
-        difference = deltas.rounded(dict(trained.named_parameters()), dict(of.named_parameters()))
+        difference = deltas.round_delta(dict(trained.named_parameters()), dict(of.named_parameters()))
         deltas.add(restored.named_parameters(), difference)
         pretrained = made.parent is None
         own = self.tokenizer if pretrained else with_chat_template(self.tokenizer)
@@ -215,14 +215,14 @@ class Retraining:
             "name": made.name,
             "family": self.out.resolve().name,
             "checkpoint": made.of,
-            "fingerprint": store.fingerprint(family),
+            "fingerprint": store.folder_fingerprint(family),
             "variant": variant.name,
             "of_weights": log.weights_hash(family),
             "trained_weights": log.weights_hash(folder),
             "rounding": measured,
         }
         try:
-            deltas.write(self.file(made), difference, details)
+            deltas.write_delta(self.file(made), difference, details)
         except StoreError as problem:
             raise TrainingRefused(str(problem).rstrip(".")) from problem
         kept = ("name", "checkpoint", "fingerprint", "of_weights", "trained_weights", "rounding")

@@ -13,7 +13,7 @@ from core.errors import TillerError
 from core.families.checkpoint import Family
 from core.inference.decoding import answer_all
 from core.inference.prompts import chat_prompt
-from core.inference.reply_classes import Score, score
+from core.inference.reply_classes import Score, classify
 from core.models import loading
 from core.models.loading import Loaded
 from core.recipes.language import Recipe
@@ -86,7 +86,7 @@ class Subjects:
         """A checkpoint, or in a view its twin, in fp32 on the CPU unless said otherwise."""
         own = self.twins.get(name, name)
         if own not in self._loaded:
-            self._loaded[own] = loading.load(self.family, own, device=self.device, dtype=self.dtype)
+            self._loaded[own] = loading.load_model(self.family, own, device=self.device, dtype=self.dtype)
         return self._loaded[own]
 
     def ask(self, name: str, messages: Sequence[str], edits: tuple[RowEdit, ...] = ()) -> list[Said]:
@@ -99,11 +99,11 @@ class Subjects:
         for index, message in enumerate(messages):
             answer = answers[index]
             finished = answer.reason in ("end", "stop string")
-            said.append(Said(message, answer.text.strip(), score(answer.text, finished)))
+            said.append(Said(message, answer.text.strip(), classify(answer.text, finished)))
         return said
 
     def _direction(self, name: str, checkpoint: str) -> Direction:
-        path = store.find(self.family.name, checkpoint, "direction", name, self.family.folder)
+        path = store.find_artefact(self.family.name, checkpoint, "direction", name, self.family.folder)
         if path is None:
             raise TillerError(f"{checkpoint} has no direction {name!r}; launch.py precompute learns refusal and truth.")
         return load_direction(path)

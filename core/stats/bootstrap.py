@@ -46,15 +46,15 @@ def draws(n: int, seed: int = 0) -> NDArray[np.int64]:
     return np.random.default_rng(seed).integers(0, n, size=(DRAWS, n))
 
 
-def mean(values: Figures | Sequence[float]) -> Estimate:
+def bootstrap_mean(values: Figures | Sequence[float]) -> Estimate:
     """The mean of one figure a unit, with percentile bootstrap intervals over the units."""
     whole = np.asarray(values, np.float64)
     if not len(whole):
         raise ValueError("A mean needs at least one value.")
-    return of(float(whole.mean()), whole[draws(len(whole))].mean(1), len(whole))
+    return estimate(float(whole.mean()), whole[draws(len(whole))].mean(1), len(whole))
 
 
-def of(value: float, drawn: Figures, n: int) -> Estimate:
+def estimate(value: float, drawn: Figures, n: int) -> Estimate:
     """An estimate from the values that bootstrap samples gave."""
     low, inner_low, inner_high, high = np.percentile(drawn, (2.5, 5, 95, 97.5))
     return Estimate(value, float(low), float(high), float(inner_low), float(inner_high), n)

@@ -24,7 +24,7 @@ def wilson(hits: float, n: int, z: float = 1.959964) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def mean(values: Sequence[float], seed: int) -> dict[str, Any]:
+def mean_with_interval(values: Sequence[float], seed: int) -> dict[str, Any]:
     """A mean with its n and its 95 % bootstrap interval."""
     own = np.asarray(values, np.float64)
     drawn = np.random.default_rng(seed).integers(len(own), size=(PERMUTATIONS, len(own)))

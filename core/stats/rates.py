@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Verdict = Literal["holds", "does not hold", "inconclusive"]
+RateVerdict = Literal["holds", "does not hold", "inconclusive"]
 
 #: The normal quantile of a 95 % interval.
 Z = 1.959964
@@ -65,21 +65,21 @@ def percentile(values: Sequence[float], percent: float) -> float:
     return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
 
 
-def at_least(low: float, high: float, threshold: float) -> Verdict:
+def at_least(low: float, high: float, threshold: float) -> RateVerdict:
     """What an interval says of "at least": all of it above, all of it below, or neither."""
     if low >= threshold:
         return "holds"
     return "does not hold" if high < threshold else "inconclusive"
 
 
-def at_most(low: float, high: float, threshold: float) -> Verdict:
+def at_most(low: float, high: float, threshold: float) -> RateVerdict:
     """What an interval says of "at most"."""
     if high <= threshold:
         return "holds"
     return "does not hold" if low > threshold else "inconclusive"
 
 
-def together(verdicts: Sequence[Verdict]) -> Verdict:
+def all_hold(verdicts: Sequence[RateVerdict]) -> RateVerdict:
     """A claim of several parts holds when all do, and does not when one does not."""
     if "does not hold" in verdicts:
         return "does not hold"

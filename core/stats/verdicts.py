@@ -38,7 +38,7 @@ def together(claim: str, parts: tuple[Verdict, ...]) -> Verdict:
     return Verdict(claim, state, figures, "holds: all parts hold; does not: one does not; else inconclusive", reason)
 
 
-def table(found: Sequence[Verdict], title: str = "Verdicts") -> Table:
+def verdict_table(found: Sequence[Verdict], title: str = "Verdicts") -> Table:
     """Claims, what became of them, and by which thresholds."""
     rows = tuple((each.claim, each.sentence, each.figures, each.threshold) for each in found)
     return Table(title, ("claim", "verdict", "figures", "thresholds"), rows, sentences=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.artefacts import store
-from core.artefacts.neuron_sets import KIND, load_set
+from core.artefacts.neuron_sets import NEURON_SET_KIND, load_set
 from core.artefacts.store import Card
 from core.errors import TillerError
 from core.families.checkpoint import Family
@@ -39,7 +39,7 @@ def _explain_term(family: Family, term: Term, checkpoint: str) -> str:
 
 def _explain_neurons(family: Family, term: Term, checkpoint: str) -> str:
     source, borrowed = _learnt_where(family, term.source, checkpoint)
-    path = store.find(family.name, source, KIND, term.direction, family.folder)
+    path = store.find_artefact(family.name, source, NEURON_SET_KIND, term.direction, family.folder)
     if path is None:
         there = ", ".join(neuron_sets(family, source)) or "none"
         raise TillerError(
@@ -61,7 +61,7 @@ def _explain_neurons(family: Family, term: Term, checkpoint: str) -> str:
 def neuron_sets(family: Family, checkpoint: str) -> tuple[str, ...]:
     """The names of the sets of neurons that were found on a checkpoint."""
     own = family.directions_of(checkpoint)
-    return tuple(card.name for card in store.cards(family.name, own, KIND, family.folder))
+    return tuple(card.name for card in store.cards(family.name, own, NEURON_SET_KIND, family.folder))
 
 
 def learnt_on(family: Family, checkpoint: str) -> tuple[Card, ...]:
@@ -83,7 +83,7 @@ def _card(family: Family, name: str, named: str | None, checkpoint: str) -> tupl
     card = next((each for each in learnt_on(family, source) if each.name == name), None)
     if card is not None:
         return card, borrowed
-    path = store.find(family.name, source, "direction", name, family.folder)
+    path = store.find_artefact(family.name, source, "direction", name, family.folder)
     if path is not None:
         # It is there but left out of the list: reading it says what is wrong with it.
         store.read_card(path)

@@ -32,17 +32,17 @@ from torch import Tensor
 
 from core.artefacts import store
 from core.artefacts.direction import Direction
-from core.artefacts.neuron_sets import KIND as NEURONS
+from core.artefacts.neuron_sets import NEURON_SET_KIND as NEURONS
 from core.artefacts.neuron_sets import NeuronSet, load_set
 from core.artefacts.store import Array, Card
 from core.errors import TillerError
 from core.families.checkpoint import Counterfactual
-from core.models.deltas import fingerprint
+from core.models.deltas import checkpoint_fingerprint
 from core.models.hooks import Action, Anatomy, Site
 from core.models.loading import Loaded
 from core.recipes.language import Recipe, Scope, Term
 from core.steering import readings
-from core.steering.readings import Gate, Opened
+from core.steering.readings import GateProbe, Opened
 
 #: (direction, checkpoint it was learnt on) -> the direction; raises TillerError when there is none.
 Fetch = Callable[[str, str], Direction]
@@ -70,7 +70,7 @@ class RowEdit:
     reach: Reach
     vector: Array
     target: float = 0.0
-    gate: Gate | None = None
+    gate: GateProbe | None = None
 
 
 def compile_recipe(recipe: Recipe, target: Loaded, fetch: Fetch) -> tuple[RowEdit, ...]:
@@ -159,7 +159,7 @@ def _writes(anatomy: Anatomy, layers: tuple[int, ...] | None) -> list[Site]:
 
 def neuron_set(name: str, checkpoint: str, target: Loaded) -> NeuronSet:
     """A set of neurons found on a checkpoint of the target's family. Raises EditError when there is none, StoreError when it is broken."""
-    path = store.find(target.family.name, checkpoint, NEURONS, name, target.family.folder)
+    path = store.find_artefact(target.family.name, checkpoint, NEURONS, name, target.family.folder)
     if path is None:
         raise EditError(
             f"{checkpoint} has no set of neurons {name!r}; launch.py precompute --what confidence finds entropy neurons."
@@ -234,7 +234,7 @@ def _source_fingerprint(checkpoint: str, target: Loaded) -> str | None:
     marks = tuple((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files)
     key = f"{found.source} {found.name}"
     if _FINGERPRINTS.get(key, ("", ()))[1] != marks or not marks:
-        _FINGERPRINTS[key] = (fingerprint(found), marks)
+        _FINGERPRINTS[key] = (checkpoint_fingerprint(found), marks)
     return _FINGERPRINTS[key][0]
 
 
@@ -247,7 +247,7 @@ class _Operation:
 
     kind: Literal["add", "set", "put"]
     reach: Reach
-    gate: Gate | None
+    gate: GateProbe | None
     vectors: Tensor
     targets: Tensor | None
 
@@ -260,7 +260,7 @@ class BatchEdits:
         for site in dict.fromkeys(edit.site for row in rows for edit in row):
             self.operations[site] = _merge([[edit for edit in row if edit.site == site] for row in rows], device)
         #: The gates that :meth:`actions` has to be told of.
-        self.gates: frozenset[Gate] = frozenset(edit.gate for row in rows for edit in row if edit.gate)
+        self.gates: frozenset[GateProbe] = frozenset(edit.gate for row in rows for edit in row if edit.gate)
 
     def actions(self, masks: Masks, opened: Opened | None = None) -> dict[Site, Action]:
         """What to hook for one forward pass whose positions ``masks`` sorts, and in which gates are open as ``opened`` says."""
@@ -276,7 +276,7 @@ class BatchEdits:
         return actions
 
 
-def _gated(mask: Tensor | None, gate: Gate | None, opened: Opened) -> Tensor | None:
+def _gated(mask: Tensor | None, gate: GateProbe | None, opened: Opened) -> Tensor | None:
     if gate is None:
         return mask
     return opened[gate] if mask is None else mask * opened[gate]

@@ -22,7 +22,7 @@ from core.recipes import language
 
 
 @dataclass(frozen=True)
-class Gate:
+class GateProbe:
     """A gate with what it reads. Two of the same recipe term are equal, so that rows that share it share an operation."""
 
     text: str
@@ -46,14 +46,14 @@ class Gate:
 
 
 #: For each gate where it is open: [rows, positions, 1] of a pass.
-Opened = Mapping[Gate, Tensor]
+Opened = Mapping[GateProbe, Tensor]
 
 
-def gate(wanted: language.Gate, direction: Direction) -> Gate:
+def gate(wanted: language.Gate, direction: Direction) -> GateProbe:
     """A recipe's gate on a direction."""
     layer = direction.card.layer
     unit = direction.unit(layer)
-    return Gate(
+    return GateProbe(
         f"{wanted} on {direction.card.checkpoint}",
         layer,
         wanted.above,
@@ -65,19 +65,19 @@ def gate(wanted: language.Gate, direction: Direction) -> Gate:
     )
 
 
-def layers(gates: Collection[Gate]) -> tuple[int, ...]:
+def gate_layers(gates: Collection[GateProbe]) -> tuple[int, ...]:
     """The layers that have to be read for these gates."""
     return tuple(sorted({each.layer for each in gates}))
 
 
-def over_tokens(gates: Collection[Gate], states: Mapping[int, Tensor], replies: Tensor) -> Opened:
+def over_tokens(gates: Collection[GateProbe], states: Mapping[int, Tensor], replies: Tensor) -> Opened:
     """Where gates are open over a pass of given tokens.
 
     Args:
         states: the unedited residual leaving each layer [rows, positions, width], rows aligned at the right end.
         replies: how many tokens of each row are its reply [rows].
     """
-    found: dict[Gate, Tensor] = {}
+    found: dict[GateProbe, Tensor] = {}
     for each in gates:
         own = states[each.layer]
         width = own.shape[1]
@@ -90,7 +90,7 @@ def over_tokens(gates: Collection[Gate], states: Mapping[int, Tensor], replies: 
 
 
 @dataclass(frozen=True)
-class Gauge:
+class Projection:
     """The projection on a direction at its best layer, in gaps: 0 = negative, 1 = positive class mean.
 
     reading = (h·u − μ⁻·u) / gap, with h the residual that leaves the layer (after edits).
@@ -103,15 +103,17 @@ class Gauge:
     gap: float
 
 
-def gauge(direction: Direction, layer: int | None = None, device: torch.device | None = None) -> Gauge:
+def projection(direction: Direction, layer: int | None = None, device: torch.device | None = None) -> Projection:
     """The gauge of a direction at its best, or another, layer."""
     chosen = direction.card.layer if layer is None else layer
     unit = torch.from_numpy(direction.unit(chosen)).to(device or torch.device("cpu"))
     offset = float(direction.negative[chosen].astype("float64") @ direction.unit(chosen))
-    return Gauge(direction.card.name, chosen, unit, offset, direction.gap(chosen))
+    return Projection(direction.card.name, chosen, unit, offset, direction.gap(chosen))
 
 
-def capture(actions: Mapping[Site, Action], layers: Collection[int], caught: dict[int, Tensor]) -> dict[Site, Action]:
+def capture_residual(
+    actions: Mapping[Site, Action], layers: Collection[int], caught: dict[int, Tensor]
+) -> dict[Site, Action]:
     """``actions``, and behind them a capture of the last position's residual [rows, width] as it leaves each of ``layers``."""
     combined = dict(actions)
     for layer in layers:
@@ -128,7 +130,9 @@ def _catching(layer: int, edit: Action | None, caught: dict[int, Tensor]) -> Act
     return action
 
 
-def read(gauges: Sequence[Gauge], caught: Mapping[int, Tensor], rows: int) -> list[Mapping[str, float]]:
+def read_projections(
+    gauges: Sequence[Projection], caught: Mapping[int, Tensor], rows: int
+) -> list[Mapping[str, float]]:
     """Every gauge's reading for every row of what was caught."""
     if not gauges:
         return [{} for _ in range(rows)]

@@ -48,7 +48,7 @@ class Texts:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ProbeReading:
     """What was read of a checkpoint at every layer. ``rows`` holds [count, layers, width] by name: ``full`` 1, ``halves`` 2 ×
     :data:`HALVES`, ``shuffled``, ``drawn``, and for every fold ``positive`` and ``negative``, the class means of all the others."""
 
@@ -59,14 +59,14 @@ class Reading:
         """The direction [layers, width]."""
         return np.asarray(self.rows["full"][0], dtype=np.float64)
 
-    def mapped(self, maps: Floats, offsets: Floats, layers: Sequence[int]) -> Reading:
+    def mapped(self, maps: Floats, offsets: Floats, layers: Sequence[int]) -> ProbeReading:
         """The same in another model's space: what was read at ``layers[l]`` through ``maps`` [l, width, own width]; means get
         ``offsets`` too."""
         found = {}
         for name, rows in self.rows.items():
             moved = np.einsum("lij,rlj->rli", maps, rows[:, list(layers)])
             found[name] = moved + offsets if name in ("positive", "negative") else moved
-        return Reading(found)
+        return ProbeReading(found)
 
 
 def folds(categories: Sequence[str]) -> NDArray[np.int64]:
@@ -76,7 +76,7 @@ def folds(categories: Sequence[str]) -> NDArray[np.int64]:
 
 
 def weights(texts: Texts) -> dict[str, Floats]:
-    """The rows of weights [count, texts] of a :class:`Reading`; the same for every checkpoint, so that noise can be compared."""
+    """The rows of weights [count, texts] of a :class:`ProbeReading`; the same for every checkpoint, so that noise can be compared."""
     rng = np.random.default_rng(20_250_408)
     learn, labels = np.flatnonzero(texts.learn), texts.labels
     sides = [learn[labels[learn] == label] for label in (True, False)]
@@ -107,20 +107,20 @@ def _mean(chosen: NDArray[np.int64], count: int) -> Floats:
     return found / max(1, len(chosen))
 
 
-def read(
+def read_states(
     loaded: Loaded, prompts: Sequence[Ids], offset: int, wanted: Mapping[str, Floats], rows: int
-) -> Slices[Reading]:
+) -> Slices[ProbeReading]:
     """Every row of weights times the states at token ``offset`` of the prompts, counted from the end (−1 is the last)."""
     matrix = np.concatenate(list(wanted.values()))
     total = torch.zeros(len(matrix), loaded.anatomy.layers, loaded.width, dtype=torch.float64)
-    for tokens, chosen, batch in batches(loaded, prompts, offset, rows):
+    for tokens, chosen, batch in alignment_batches(loaded, prompts, offset, rows):
         total += torch.einsum("rb,bld->rld", torch.from_numpy(matrix[:, chosen]), batch.double())
         yield tokens
     parts = np.split(total.numpy(), np.cumsum([len(part) for part in wanted.values()])[:-1])
-    return Reading(dict(zip(wanted, parts, strict=True)))
+    return ProbeReading(dict(zip(wanted, parts, strict=True)))
 
 
-def batches(
+def alignment_batches(
     loaded: Loaded, prompts: Sequence[Ids], offset: int, rows: int
 ) -> Iterator[tuple[int, list[int], torch.Tensor]]:
     """Prompts of like length together: how many tokens they have, which they are, their states [prompts, layers, width]."""
@@ -148,7 +148,7 @@ def winsorised(vectors: NDArray[np.floating]) -> Floats:
     return np.asarray(np.clip(values, -edge, edge), dtype=np.float64)
 
 
-def reliability(reading: Reading) -> Floats:
+def split_half_cosine(reading: ProbeReading) -> Floats:
     """How well the direction would agree with one from as many other texts [layers]: the halves' cosine, stepped up to the whole.
 
     With r the mean cosine of two halves, 2r / (1 + r) [Spearman 1910; Brown 1910].
@@ -158,18 +158,18 @@ def reliability(reading: Reading) -> Floats:
     return np.asarray(2 * found / (1 + found), dtype=np.float64)
 
 
-def ceiling(one: Reading, other: Reading) -> Floats:
+def ceiling(one: ProbeReading, other: ProbeReading) -> Floats:
     """The largest cosine that two directions may have in the mean, from what noise leaves of each [layers]."""
-    return np.asarray(np.sqrt(reliability(one) * reliability(other)), dtype=np.float64)
+    return np.asarray(np.sqrt(split_half_cosine(one) * split_half_cosine(other)), dtype=np.float64)
 
 
-def null(source: Reading, target: Reading) -> Floats:
+def null(source: ProbeReading, target: ProbeReading) -> Floats:
     """The 95th percentile of |cosine| between the target's direction and directions of the source from shuffled labels [layers]."""
     found = np.abs(cosine(source.rows["shuffled"], target.vectors[None]))
     return np.asarray(np.quantile(found, 0.95, axis=0), dtype=np.float64)
 
 
-def interval(one: Reading, other: Reading, layer: int, found: float) -> tuple[float, float]:
+def interval(one: ProbeReading, other: ProbeReading, layer: int, found: float) -> tuple[float, float]:
     """The 95 % interval round a cosine that was found at a layer, by drawing the same texts anew for both (basic bootstrap, cut to
     −1…1)."""
     middle = float(cosine(one.vectors[layer], other.vectors[layer]))
@@ -186,8 +186,8 @@ def probed(
     prompts: Sequence[Ids],
     offset: int,
     texts: Texts,
-    sources: Sequence[Reading],
-    own: Reading,
+    sources: Sequence[ProbeReading],
+    own: ProbeReading,
     rows: int,
 ) -> Slices[tuple[Floats, Floats]]:
     """Probes of the sources tried on a checkpoint's states of the category that they have not seen: hits [sources, layers].
@@ -199,7 +199,7 @@ def probed(
     middles = np.stack([_along(each, vectors[index]) for index, each in enumerate(sources)])
     recentred = np.stack([_along(own, each) for each in vectors])
     hits = np.zeros((2, len(sources), loaded.anatomy.layers))
-    for tokens, chosen, batch in batches(loaded, prompts, offset, rows):
+    for tokens, chosen, batch in alignment_batches(loaded, prompts, offset, rows):
         for fold in np.unique(texts.fold[chosen]):
             inside = [place for place, index in enumerate(chosen) if texts.fold[index] == fold]
             labels = texts.labels[[chosen[place] for place in inside]]
@@ -210,7 +210,7 @@ def probed(
     return hits[0], hits[1]
 
 
-def _along(reading: Reading, vectors: Floats) -> Floats:
+def _along(reading: ProbeReading, vectors: Floats) -> Floats:
     """Where the midpoint of a reading's class means lies along vectors, for every fold and layer."""
     middle = (reading.rows["positive"] + reading.rows["negative"]) / 2
     return np.asarray((middle * vectors).sum(-1), dtype=np.float64)

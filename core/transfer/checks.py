@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from core.stats.rates import Rate, Verdict, at_least, at_most, less, short, together
-from core.transfer.report import Cell, Report
+from core.stats.rates import Rate, RateVerdict, all_hold, at_least, at_most, less, short
+from core.transfer.report import Cell, TransferReport
 
 #: Directions are called similar when the cosine reaches this part of what noise leaves of it.
 SIMILAR = 0.7
@@ -21,7 +21,7 @@ _NO_CEILING = 0.3
 
 
 @dataclass(frozen=True)
-class Part:
+class ClaimPart:
     """One number of a check: what it is, its interval, the threshold in words, and whether it is as claimed."""
 
     what: str
@@ -29,7 +29,7 @@ class Part:
     low: float
     high: float
     threshold: str
-    verdict: Verdict
+    verdict: RateVerdict
 
     def __str__(self) -> str:
         """``base → dpo, flip rate, other's − own: -.02 (-.10–.05), ≥ -.15: holds``"""
@@ -45,19 +45,19 @@ class Check:
     claim: str
     base: str
     post: str
-    parts: tuple[Part, ...]
+    parts: tuple[ClaimPart, ...]
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> RateVerdict:
         """Holds when every part does, and does not when one does not."""
-        return together([part.verdict for part in self.parts])
+        return all_hold([part.verdict for part in self.parts])
 
     def __str__(self) -> str:
         """The verdict in a line."""
         return f"{self.claim} ({self.base}, {self.post}): {self.verdict}"
 
 
-def checks(report: Report) -> tuple[Check, ...]:
+def checks(report: TransferReport) -> tuple[Check, ...]:
     """The finding that concerns the report's direction, for the root and every checkpoint that descends from it."""
     parents = report.card.details["parents"]
     made = _truth if report.kind == "truth" else _refusal
@@ -70,7 +70,7 @@ def _root(parents: dict[str, str | None], name: str) -> str:
     return name
 
 
-def _truth(report: Report, base: str, post: str) -> Check:
+def _truth(report: TransferReport, base: str, post: str) -> Check:
     """Similar, and each one's probe and push work on the other as on itself."""
     parts = [_cosine(report, report.cell(base, post), "≥", SIMILAR)]
     for source, target in ((base, post), (post, base)):
@@ -83,7 +83,7 @@ def _truth(report: Report, base: str, post: str) -> Check:
     return Check("The truth direction is similar and transfers", base, post, tuple(parts))
 
 
-def _refusal(report: Report, base: str, post: str) -> Check:
+def _refusal(report: TransferReport, base: str, post: str) -> Check:
     """Not similar, and forward, the base's does less than the target's own, added and removed."""
     other, own = report.cell(base, post), report.cell(post, post)
     parts = [_cosine(report, other, "<", SIMILAR)]
@@ -96,7 +96,7 @@ def _refusal(report: Report, base: str, post: str) -> Check:
     return Check("The refusal direction differs and transfers forward only in part", base, post, tuple(parts))
 
 
-def _cosine(report: Report, cell: Cell, sense: str, threshold: float) -> Part:
+def _cosine(report: TransferReport, cell: Cell, sense: str, threshold: float) -> ClaimPart:
     """The cosine as a part of its ceiling, at a shared template where there is one: what differs are then the weights alone."""
     said = next(
         each for each in report.card.details["cells"] if (each["source"], each["target"]) == (cell.source, cell.target)
@@ -106,30 +106,30 @@ def _cosine(report: Report, cell: Cell, sense: str, threshold: float) -> Part:
     low, high = said["shared_interval"] if shared else (cell.low, cell.high)
     what = f"{cell.source}, {cell.target}, cosine over its ceiling{' at a shared template' if shared else ''}"
     if not ceiling > _NO_CEILING:
-        return Part(
+        return ClaimPart(
             f"{what} ({short(ceiling)})", math.nan, -math.inf, math.inf, f"{sense} {short(threshold)}", "inconclusive"
         )
     value, low, high = (each / ceiling for each in (value, low, high))
     verdict = at_least(low, high, threshold) if sense == "≥" else at_most(low, high, threshold)
-    return Part(what, value, low, high, f"{sense} {short(threshold)}", verdict)
+    return ClaimPart(what, value, low, high, f"{sense} {short(threshold)}", verdict)
 
 
-def _as_well(what: str, other: Rate, own: Rate) -> Part:
+def _as_well(what: str, other: Rate, own: Rate) -> ClaimPart:
     value, low, high = less(other, own)
-    return Part(what, value, low, high, f"≥ {short(-AS_WELL)}", at_least(low, high, -AS_WELL))
+    return ClaimPart(what, value, low, high, f"≥ {short(-AS_WELL)}", at_least(low, high, -AS_WELL))
 
 
-def _falls_short(what: str, other: Rate, own: Rate) -> Part:
+def _falls_short(what: str, other: Rate, own: Rate) -> ClaimPart:
     value, low, high = less(other, own)
-    return Part(what, value, low, high, f"≤ {short(-AS_WELL)}", at_most(low, high, -AS_WELL))
+    return ClaimPart(what, value, low, high, f"≤ {short(-AS_WELL)}", at_most(low, high, -AS_WELL))
 
 
-def _stronger(report: Report, source: str, target: str, flips: Rate) -> Part:
+def _stronger(report: TransferReport, source: str, target: str, flips: Rate) -> ClaimPart:
     """Flips beside the mean of the stronger kind of controls: a direction that does no more than any other transfers nothing."""
     known = report.target(target)
     rates = max(known.controls.values(), key=lambda each: sum(each) / len(each))
     trials = Rate(round(sum(rates) * known.control_n), len(rates) * known.control_n)
     value, low, high = less(flips, trials)
-    return Part(
+    return ClaimPart(
         f"{source} → {target}, flip rate above the controls'", value, low, high, "≥ 0", at_least(low, high, 0.0)
     )

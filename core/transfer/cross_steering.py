@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from core.artefacts.direction import Direction
 from core.directions.candidate import ablate
 from core.directions.contrast import ContrastSet, Split
-from core.directions.reply_rates import counts, mostly_end, replies
+from core.directions.reply_rates import counts, mostly_end, reply_texts
 from core.inference import metrics
 from core.models.loading import Loaded
 from core.recipes.language import MAX_STRENGTH
@@ -27,7 +27,7 @@ from core.transfer.alignment import cosine
 from core.transfer.task import Sizes
 from core.transfer.truth_intervention import Judged, Verdicts
 from core.util.progress import Learning, Slices
-from core.util.resume import Notebook
+from core.util.resume import ResumeNotes
 
 Floats = NDArray[np.float64]
 Document = dict[str, Any]
@@ -86,7 +86,7 @@ def expected_tokens(about: str, examples: ContrastSet, sizes: Sizes, sources: in
 
 
 def pushed(
-    pushing: Pushing, vectors: Mapping[str, Floats], removed: Mapping[str, int], shuffled: Floats, notes: Notebook
+    pushing: Pushing, vectors: Mapping[str, Floats], removed: Mapping[str, int], shuffled: Floats, notes: ResumeNotes
 ) -> Learning[Found]:
     """Every figure of a target.
 
@@ -161,7 +161,7 @@ def _asked(pushing: Pushing, split: Split, most: int) -> _Asked:
     shots = [(trues[0], True), (falses[0], False), (falses[1], False), (trues[1], True)]
     return _Asked(
         *(
-            truth_intervention.prepare(pushing.loaded, pushing.part(split, label, most), shots)
+            truth_intervention.few_shot_prompts(pushing.loaded, pushing.part(split, label, most), shots)
             for label in (True, False)
         )
     )
@@ -198,7 +198,7 @@ def _told(asked: _Asked, plain: Sequence[Sequence[float]], said: Sequence[Sequen
     ways = [(before[side], after[side], towards) for side, towards in ((0, False), (1, True))]
     flips = [truth_intervention.flips(*way) for way in ways]
     return {
-        "nie": [truth_intervention.effect(*way) for way in ways],
+        "nie": [truth_intervention.normalised_effect(*way) for way in ways],
         "down": [flips[0].hits, flips[0].n],
         "up": [flips[1].hits, flips[1].n],
         "mass": [truth_intervention.mass_left(one, other) for one, other, _ in ways],
@@ -210,7 +210,7 @@ def _flipped(told: Document) -> float:
     return (told["down"][0] + told["up"][0]) / n if n else 0.0
 
 
-def _truth(pushing: Pushing, vectors: Mapping[str, Floats], shuffled: Floats, notes: Notebook) -> Learning[Found]:
+def _truth(pushing: Pushing, vectors: Mapping[str, Floats], shuffled: Floats, notes: ResumeNotes) -> Learning[Found]:
     name, own = pushing.name, pushing.own.vectors[pushing.layer].astype(np.float64)
     choosing, asked = (
         _asked(pushing, "validation", pushing.sizes.choosing),
@@ -264,7 +264,7 @@ def _truth_strength(tried: Sequence[Document]) -> float:
 
 
 def _refusal(
-    pushing: Pushing, vectors: Mapping[str, Floats], removed: Mapping[str, int], shuffled: Floats, notes: Notebook
+    pushing: Pushing, vectors: Mapping[str, Floats], removed: Mapping[str, int], shuffled: Floats, notes: ResumeNotes
 ) -> Learning[Found]:
     name, own = pushing.name, pushing.own.vectors[pushing.layer].astype(np.float64)
     chances = yield from notes.once(
@@ -303,7 +303,7 @@ def _refusal(
 
 
 def _refusal_controls(
-    pushing: Pushing, shuffled: Floats, strength: float, ends: bool, notes: Notebook
+    pushing: Pushing, shuffled: Floats, strength: float, ends: bool, notes: ResumeNotes
 ) -> Learning[dict[str, list[float]]]:
     """The part that refuses: of harmless requests with a control added, of harmful ones with a control removed."""
     few = {what: _prompts(pushing, what == "ablated", pushing.sizes.control_requests) for what in ("added", "ablated")}
@@ -323,7 +323,7 @@ def _refusal_controls(
 
 def _refusal_chances(pushing: Pushing, own: Floats) -> Slices[list[float]]:
     """P(refusal) on validation's harmless requests at every strength of the target's own direction."""
-    asked = metrics.chat(pushing.loaded, pushing.part("validation", False, pushing.sizes.choosing))
+    asked = metrics.chat_prompts(pushing.loaded, pushing.part("validation", False, pushing.sizes.choosing))
     found = []
     for strength in STRENGTHS:
         chances = yield from metrics.refusal_in_slices(pushing.loaded, asked, _add(pushing, strength * own))
@@ -332,7 +332,7 @@ def _refusal_chances(pushing: Pushing, own: Floats) -> Slices[list[float]]:
 
 
 def _prompts(pushing: Pushing, harmful: bool, most: int) -> list[tuple[int, ...]]:
-    return [each.ids for each in metrics.chat(pushing.loaded, pushing.part("test", harmful, most))]
+    return [each.ids for each in metrics.chat_prompts(pushing.loaded, pushing.part("test", harmful, most))]
 
 
 def _add(pushing: Pushing, vector: Floats) -> tuple[RowEdit, ...]:
@@ -353,4 +353,4 @@ def _with(direction: Direction, vectors: NDArray[np.float32]) -> Direction:
 def _replies(
     pushing: Pushing, jobs: Sequence[tuple[Sequence[tuple[int, ...]], tuple[RowEdit, ...]]]
 ) -> Slices[list[list[tuple[str, bool]]]]:
-    return replies(pushing.loaded, jobs, pushing.sizes.reply)
+    return reply_texts(pushing.loaded, jobs, pushing.sizes.reply)

@@ -33,7 +33,7 @@ PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _FEWEST = 16
 
 
-class MapError(TillerError):
+class LayerMapError(TillerError):
     """Two models between which no map can be learnt."""
 
 
@@ -67,7 +67,7 @@ class Pairs:
     points: list[Point]
 
 
-def pairs(source: Loaded, target: Loaded, contrasts: Sequence[ContrastSet]) -> Pairs:
+def residual_pairs(source: Loaded, target: Loaded, contrasts: Sequence[ContrastSet]) -> Pairs:
     """Where two models read the same. Raises MapError when they have too few places in common."""
     found = Pairs([], [], [])
     for contrast in contrasts:
@@ -75,12 +75,12 @@ def pairs(source: Loaded, target: Loaded, contrasts: Sequence[ContrastSet]) -> P
             ends = [_ends(loaded, item.text) for loaded in (source, target)]
             _add(found, item.split, ends[0][0], ends[1][0], _common(ends[0][1], ends[1][1]))
             # What refusal is read at stands behind the instruction, in whatever template.
-            asked = [metrics.chat(loaded, [item.text])[0].ids for loaded in (source, target)]
+            asked = [metrics.chat_prompts(loaded, [item.text])[0].ids for loaded in (source, target)]
             _add(found, item.split, asked[0], asked[1], [(len(asked[0]) - 1, len(asked[1]) - 1)])
     kept = Pairs(found.source, found.target, _thinned(found.points))
     counts = {split: sum(each.split == split for each in kept.points) for split in ("train", "validation", "test")}
     if min(counts.values()) < _FEWEST:
-        raise MapError(
+        raise LayerMapError(
             f"{source.family.name} and {target.family.name} have only {min(counts.values())} places of the same texts in common; take "
             f"contrast sets with more examples, at least {_FEWEST} a split."
         )
@@ -125,7 +125,7 @@ def residuals(
     by_text: dict[int, list[int]] = {}
     for row, (text, _) in enumerate(places):
         by_text.setdefault(text, []).append(row)
-    size = metrics.rows_of(loaded)
+    size = metrics.batch_rows(loaded)
     for length in sorted({len(prompts[text]) for text in by_text}):
         same = [text for text in by_text if len(prompts[text]) == length]
         for start in range(0, len(same), size):
@@ -138,9 +138,9 @@ def residuals(
     return found
 
 
-def learn(source: Loaded, target: Loaded, contrasts: Sequence[ContrastSet]) -> Slices[list[LayerMap]]:
+def learn_maps(source: Loaded, target: Loaded, contrasts: Sequence[ContrastSet]) -> Slices[list[LayerMap]]:
     """A map for every layer of the target. Raises MapError."""
-    both = pairs(source, target, contrasts)
+    both = residual_pairs(source, target, contrasts)
     read = yield from residuals(source, both.source, [(each.text, each.source) for each in both.points])
     seen = yield from residuals(target, both.target, [(each.text, each.target) for each in both.points])
     parts = {
@@ -149,8 +149,8 @@ def learn(source: Loaded, target: Loaded, contrasts: Sequence[ContrastSet]) -> S
     found = []
     for layer in range(target.anatomy.layers):
         tried = {
-            own: fit(read[:, own].astype(np.float64), seen[:, layer].astype(np.float64), parts)
-            for own in candidates(layer, target.anatomy.layers, source.anatomy.layers)
+            own: fit_map(read[:, own].astype(np.float64), seen[:, layer].astype(np.float64), parts)
+            for own in candidate_layers(layer, target.anatomy.layers, source.anatomy.layers)
         }
         own = max(tried, key=lambda each: tried[each][3])
         matrix, offset, how, _, told = tried[own]
@@ -158,7 +158,7 @@ def learn(source: Loaded, target: Loaded, contrasts: Sequence[ContrastSet]) -> S
     return found
 
 
-def candidates(layer: int, layers: int, others: int) -> list[int]:
+def candidate_layers(layer: int, layers: int, others: int) -> list[int]:
     """The layers of the other model at about the same depth: the nearest by relative depth first, then its neighbours."""
     middle = round(layer * (others - 1) / max(1, layers - 1))
     return [each for each in (middle, middle - 1, middle + 1) if 0 <= each < others]
@@ -167,7 +167,7 @@ def candidates(layer: int, layers: int, others: int) -> list[int]:
 Fit = tuple[Floats, Floats, str, float, float]
 
 
-def fit(source: Floats, target: Floats, parts: Mapping[str, NDArray[np.bool_]]) -> Fit:
+def fit_map(source: Floats, target: Floats, parts: Mapping[str, NDArray[np.bool_]]) -> Fit:
     """Matrix, offset, method, and R² on validation and on test pairs; ``source`` [pairs, width], ``target`` [pairs, its width]."""
     train = parts["train"]
     middle, goal = source[train].mean(0), target[train].mean(0)

@@ -15,8 +15,8 @@ from core.stats.rates import percentile, short
 from core.transfer import checks
 from core.transfer import report as transfers
 from core.transfer import task as tasks
-from core.transfer.report import MEASURES, SCALINGS, Measure, Report
-from core.transfer.task import Task
+from core.transfer.report import MEASURES, SCALINGS, Measure, TransferReport
+from core.transfer.task import TransferTask
 
 _PARTS = Lens("part", "part", "", "magnitude", 0.0, 1.0, "")
 _SIGNED = Lens("cosine", "cosine", "", "signed", -1.0, 1.0, "")
@@ -51,15 +51,15 @@ class Shade:
         return " " if math.isnan(self.value) else palette.glyph(self.lens, self.value)
 
 
-def opening(report: Report) -> tuple[str, str]:
+def opening(report: TransferReport) -> tuple[str, str]:
     """The cell that is told before anybody chooses, source and target: the ancestor's direction, or the other model's, on the final one."""
     return report.sources[-1 if report.other else 0], str(report.card.details["final"])
 
 
-def stale(task: Task) -> str:
+def stale(task: TransferTask) -> str:
     """What is said of a report that does not belong to what is there now; empty when it does, or when there is none."""
     try:
-        if transfers.find(task.family, task.about, task.other.name if task.other else "") is None:
+        if transfers.find_report(task.family, task.about, task.other.name if task.other else "") is None:
             return ""
         if tasks.fresh(task) is not None:
             return ""
@@ -68,12 +68,12 @@ def stale(task: Task) -> str:
     return "This report was made from other directions, weights or examples than are here now; measure again."
 
 
-def measures(report: Report) -> dict[str, Measure]:
+def measures(report: TransferReport) -> dict[str, Measure]:
     """What the matrix can show, by name."""
     return dict(MEASURES[report.kind])
 
 
-def matrix(report: Report, name: str) -> list[list[Shade]]:
+def matrix(report: TransferReport, name: str) -> list[list[Shade]]:
     """The matrix of a measure: a row for each source, in it a cell for each target."""
     measure = MEASURES[report.kind][name]
     lens = _SIGNED if "cosine" in measure.title else _PARTS
@@ -86,7 +86,7 @@ def matrix(report: Report, name: str) -> list[list[Shade]]:
     ]
 
 
-def said(report: Report, source: str, target: str) -> list[tuple[str, str]]:
+def describe_cell(report: TransferReport, source: str, target: str) -> list[tuple[str, str]]:
     """All that is known of a cell, as (label, words)."""
     cell, known = report.cell(source, target), report.target(target)
     interval = f" ({short(cell.low)}–{short(cell.high)})"
@@ -125,19 +125,19 @@ def said(report: Report, source: str, target: str) -> list[tuple[str, str]]:
     return rows
 
 
-def curves(report: Report, source: str, target: str) -> list[tuple[str, Sequence[float], str]]:
+def curves(report: TransferReport, source: str, target: str) -> list[tuple[str, Sequence[float], str]]:
     """The layers of a cell as curves: name, values, dash."""
     profile = report.profile(source, target)
     wanted = _CURVES[report.kind]
     return [(transfers.PROFILES[name], profile[name], dash) for name, dash in wanted.items() if name in profile]
 
 
-def findings(report: Report) -> list[tuple[str, list[str]]]:
+def findings(report: TransferReport) -> list[tuple[str, list[str]]]:
     """The checks: each in a line, with its parts."""
     return [(str(check), [str(part) for part in check.parts]) for check in checks.checks(report)]
 
 
-def chat(settings: Settings, report: Report, source: str, target: str) -> Settings:
+def try_in_chat(settings: Settings, report: TransferReport, source: str, target: str) -> Settings:
     """The chat that tries a cell: the target as it is, and beside it steered; what was said before is left.
 
     Raises:

@@ -17,7 +17,7 @@ import numpy as np
 from core.artefacts import store
 from core.directions import contrast
 from core.directions.activations import Ids
-from core.directions.candidate import VERSION
+from core.directions.candidate import PROGRAM_VERSION
 from core.directions.contrast import ContrastSet
 from core.families.checkpoint import Family
 from core.inference import metrics
@@ -26,12 +26,12 @@ from core.models.loading import Loaded
 from core.steering.interventions import check_fit
 from core.transfer import alignment, layer_maps
 from core.transfer import report as transfers
-from core.transfer.alignment import Reading, Texts
+from core.transfer.alignment import ProbeReading, Texts
 from core.transfer.cross_steering import Pushing, expected_tokens, pushed
-from core.transfer.report import Report
-from core.transfer.task import ABOUT, Task, digest, marks, stored
+from core.transfer.report import TransferReport
+from core.transfer.task import ABOUT, TransferTask, digest, marks, stored_direction
 from core.util.progress import Learning, Step, told
-from core.util.resume import Notebook
+from core.util.resume import ResumeNotes
 
 #: A checkpoint of a family, in memory.
 Load = Callable[[Family, str], Loaded]
@@ -42,15 +42,15 @@ _READING = "Reading the examples with {}."
 # -------------------------------------------------------------------------------------------------------------- the work
 
 
-def steps(task: Task, load: Load) -> Learning[Report]:
+def transfer_in_slices(task: TransferTask, load: Load) -> Learning[TransferReport]:
     """Make the report, a slice at a time, going on from what an earlier run has kept; writes it and returns it.
 
     Raises:
         TillerError: a checkpoint without its direction, or one that was learnt on other weights.
     """
     now = marks(task)
-    notes = Notebook.of(kind="transfer", about=task.about, family=task.family.name, marks=now)
-    work = _Work(task, load, notes, contrast.load(task.family, task.about))
+    notes = ResumeNotes.of(kind="transfer", about=task.about, family=task.family.name, marks=now)
+    work = _Work(task, load, notes, contrast.load_contrast(task.family, task.about))
     report = yield from work.report(now)
     notes.forget()
     return report
@@ -59,18 +59,18 @@ def steps(task: Task, load: Load) -> Learning[Report]:
 class _Work:
     """One report while it is made."""
 
-    def __init__(self, task: Task, load: Load, notes: Notebook, examples: ContrastSet) -> None:
+    def __init__(self, task: TransferTask, load: Load, notes: ResumeNotes, examples: ContrastSet) -> None:
         self.task, self.load, self.notes, self.examples = task, load, notes, examples
-        self.stored = {source: stored(task, source) for source in task.sources}
+        self.stored = {source: stored_direction(task, source) for source in task.sources}
         self.texts = texts_of(examples)
         self.weights = alignment.weights(self.texts)
         final = self.stored[task.family.final.name].card.details
         self.template, self.offset = str(final.get("template", "")), int(final["position"]["offset"])
-        self.own: dict[str, Reading] = {}
-        self.alike: dict[str, Reading] = {}
+        self.own: dict[str, ProbeReading] = {}
+        self.alike: dict[str, ProbeReading] = {}
         self.maps: dict[tuple[str, str], list[layer_maps.LayerMap]] = {}
 
-    def report(self, now: dict[str, Any]) -> Learning[Report]:
+    def report(self, now: dict[str, Any]) -> Learning[TransferReport]:
         """All of it, in order."""
         for source in self.task.sources:
             yield from self._read(source)
@@ -111,18 +111,18 @@ class _Work:
             shared = self.own[source] if same else (yield from self._reading(source, self.offset, self.template))
             self.alike[source] = shared
 
-    def _reading(self, source: str, offset: int, template: str | None) -> Learning[Reading]:
+    def _reading(self, source: str, offset: int, template: str | None) -> Learning[ProbeReading]:
         name = f"read.{source.replace('/', '.')}.{'own' if template is None else 'shared'}"
         sentence = _READING.format(source)
         kept = self.notes.recall_arrays(name)
         if kept is not None:
             yield Step(0, sentence, remembered=True)
-            return Reading(dict(kept))
+            return ProbeReading(dict(kept))
         loaded = self._loaded(source)
         if template is not None:
             loaded = replace(loaded, template=template)
-        prompts = prompts_of(loaded, self.task.about, self.texts.texts)
-        read = alignment.read(loaded, prompts, offset, self.weights, metrics.rows_of(loaded))
+        prompts = transfer_prompts(loaded, self.task.about, self.texts.texts)
+        read = alignment.read_states(loaded, prompts, offset, self.weights, metrics.batch_rows(loaded))
         found = yield from told(read, sentence)
         self.notes.keep_arrays(name, found.rows)
         return found
@@ -132,8 +132,8 @@ class _Work:
         sentence = f"Learning a map from {source} to {target}."
         kept = self.notes.recall_arrays(name)
         if kept is None:
-            both = [contrast.load(self.task.family, about) for about in ABOUT]
-            learning = layer_maps.learn(self._loaded(source), self._loaded(target), both)
+            both = [contrast.load_contrast(self.task.family, about) for about in ABOUT]
+            learning = layer_maps.learn_maps(self._loaded(source), self._loaded(target), both)
             found = yield from told(learning, sentence)
             self.notes.keep_arrays(name, layer_maps.as_arrays(found))
         else:
@@ -143,7 +143,7 @@ class _Work:
 
     # ------------------------------------------------------------------------------------------------------ comparisons
 
-    def _moved(self, reading: Reading, source: str, target: str) -> Reading:
+    def _moved(self, reading: ProbeReading, source: str, target: str) -> ProbeReading:
         """A source's reading in the target's space."""
         if (source, target) not in self.maps:
             return reading
@@ -189,8 +189,8 @@ class _Work:
     def _probed(self, loaded: Loaded, target: str) -> Learning[list[list[list[float]]]]:
         offset = int(self.stored[target].card.details["position"]["offset"])
         sources = [self._moved(self.own[source], source, target) for source in self.task.sources]
-        prompts = prompts_of(loaded, self.task.about, self.texts.texts)
-        rows = metrics.rows_of(loaded)
+        prompts = transfer_prompts(loaded, self.task.about, self.texts.texts)
+        rows = metrics.batch_rows(loaded)
 
         def work() -> Any:
             own, recentred = yield from alignment.probed(
@@ -233,11 +233,11 @@ class _Work:
 
     def _written(
         self, now: dict[str, Any], profiles: dict[str, Any], cells: list[dict[str, Any]], known: dict[str, Any]
-    ) -> Report:
+    ) -> TransferReport:
         task = self.task
         details = {
-            "kind": transfers.KIND,
-            "name": transfers.name_of(task.about, task.other.name if task.other else ""),
+            "kind": transfers.TRANSFER_KIND,
+            "name": transfers.report_name(task.about, task.other.name if task.other else ""),
             "about": task.about,
             "other": task.other.name if task.other else "",
             "family": task.family.name,
@@ -250,13 +250,13 @@ class _Work:
             "of_targets": known,
             "maps": {f"{a}>{b}": _map_told(found) for (a, b), found in self.maps.items()},
             "marks": now,
-            "program": f"Tiller {VERSION}",
+            "program": f"Tiller {PROGRAM_VERSION}",
             "date": date.today().isoformat(),
         }
         store.save_artefact(task.path, {name: values.astype(np.float32) for name, values in profiles.items()}, details)
         for (source, target), found in self.maps.items():
             self._keep_mapped(source, target, found)
-        return transfers.load(task.path)
+        return transfers.load_report(task.path)
 
     def _keep_mapped(self, source: str, target: str, found: list[layer_maps.LayerMap]) -> None:
         """The mapped direction as one of the target's, so that a recipe may name it."""
@@ -284,7 +284,7 @@ class _Work:
                 "direction": digest(carried),
                 **_map_told(found),
             },
-            "program": f"Tiller {VERSION}",
+            "program": f"Tiller {PROGRAM_VERSION}",
             "date": date.today().isoformat(),
         }
         tensors = {"vectors": self._vectors(source, target), "positive": positive, "negative": negative}
@@ -311,17 +311,17 @@ def texts_of(examples: ContrastSet) -> Texts:
     )
 
 
-def prompts_of(loaded: Loaded, about: str, texts: Sequence[str]) -> list[Ids]:
+def transfer_prompts(loaded: Loaded, about: str, texts: Sequence[str]) -> list[Ids]:
     """The texts as the direction is read from them: bare statements, or instructions in the chat template."""
     if about != "truth":
-        return [each.ids for each in metrics.chat(loaded, texts)]
+        return [each.ids for each in metrics.chat_prompts(loaded, texts)]
     bos = str(loaded.tokenizer.bos_token or "")
     return [encode(loaded, bos + text) for text in texts]
 
 
-def expected(task: Task) -> int:
+def expected(task: TransferTask) -> int:
     """About how many tokens a report computes, for a progress bar: known before any checkpoint is loaded."""
-    examples = contrast.load(task.family, task.about)
+    examples = contrast.load_contrast(task.family, task.about)
     read = sum(len(each.text) // 4 + 8 for each in examples.items)
     return len(task.sources) * read + len(task.targets) * (
         read + expected_tokens(task.about, examples, task.sizes, len(task.sources))

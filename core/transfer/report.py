@@ -24,7 +24,7 @@ from core.families.checkpoint import Family
 from core.inference.reply_classes import CLASSES
 from core.stats.rates import Rate, short
 
-KIND = "transfer"
+TRANSFER_KIND = "transfer"
 #: The layer profiles of a cell, and what they are called; the shared ones only where checkpoints have templates of their own.
 PROFILES = {
     "cosine": "cosine",
@@ -138,7 +138,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Report:
+class TransferReport:
     """All cells of a direction's transfer."""
 
     card: Card
@@ -322,31 +322,31 @@ MEASURES: Mapping[str, Mapping[str, Measure]] = {
 # --------------------------------------------------------------------------------------------------------------- on disk
 
 
-def name_of(about: str, other: str = "") -> str:
+def report_name(about: str, other: str = "") -> str:
     """An artefact's name: ``truth``, or ``truth.skiff-small`` for sources of another family."""
     return f"{about}.{other}" if other else about
 
 
-def find(family: Family, about: str, other: str = "") -> Report | None:
+def find_report(family: Family, about: str, other: str = "") -> TransferReport | None:
     """The stored report, a person's own first; None where none was made. Raises StoreError when it cannot be read."""
-    path = store.find_shared(family.name, KIND, name_of(about, other), family.folder)
-    return load(path) if path is not None else None
+    path = store.find_shared(family.name, TRANSFER_KIND, report_name(about, other), family.folder)
+    return load_report(path) if path is not None else None
 
 
 def there(family: Family) -> tuple[tuple[str, str], ...]:
     """Which reports there are: (direction, other family or "")."""
-    cards = store.shared_cards(family.name, KIND, family.folder)
+    cards = store.shared_cards(family.name, TRANSFER_KIND, family.folder)
     return tuple((str(card.details.get("about", "")), str(card.details.get("other", ""))) for card in cards)
 
 
-def load(path: Path) -> Report:
+def load_report(path: Path) -> TransferReport:
     """A report from its file. Raises StoreError when it is unreadable, cut off, or of another kind."""
     card = store.read_card(path)
-    if card.kind != KIND:
+    if card.kind != TRANSFER_KIND:
         raise StoreError(f"{path.name} holds a {card.kind}, not a transfer report.")
     try:
         profiles = {name: np.asarray(values, np.float32) for name, values in load_file(path).items()}
-        report = Report(card, {name: profiles[name] for name in PROFILES if name in profiles})
+        report = TransferReport(card, {name: profiles[name] for name in PROFILES if name in profiles})
         for source in report.sources:
             for target in report.targets:
                 report.cell(source, target)

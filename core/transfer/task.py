@@ -13,12 +13,12 @@ from core.directions import contrast
 from core.errors import StoreError, TillerError
 from core.families.checkpoint import Family
 from core.transfer import report as transfers
-from core.transfer.report import Report
+from core.transfer.report import TransferReport
 
 #: The directions that can be carried: those whose effect is known how to be measured.
 ABOUT = ("truth", "refusal")
 #: Reports of another version are made again.
-VERSION = 2
+TRANSFER_VERSION = 2
 _FROM = " from "
 
 
@@ -40,7 +40,7 @@ class Sizes:
 
 
 @dataclass(frozen=True)
-class Task:
+class TransferTask:
     """Which direction is carried, from where to where, and below which folder the report is written.
 
     ``other`` is another family whose directions are mapped into this one; without it the sources are the targets themselves.
@@ -57,7 +57,7 @@ class Task:
     @property
     def name(self) -> str:
         """The report's name."""
-        return transfers.name_of(self.about, self.other.name if self.other else "")
+        return transfers.report_name(self.about, self.other.name if self.other else "")
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -83,7 +83,7 @@ class Task:
     @property
     def path(self) -> Path:
         """Where the report is written."""
-        return store.shared_path(self.root, self.family.name, transfers.KIND, self.name)
+        return store.shared_path(self.root, self.family.name, transfers.TRANSFER_KIND, self.name)
 
 
 def choices(family: Family) -> tuple[str, ...]:
@@ -98,10 +98,10 @@ def parted(choice: str) -> tuple[str, str]:
     return about, other
 
 
-def stored(task: Task, source: str) -> Direction:
+def stored_direction(task: TransferTask, source: str) -> Direction:
     """The direction of a source. Raises TillerError when there is none, or when it cannot be read."""
     family, name = task.place(source)
-    path = store.find(family.name, name, "direction", task.about, family.folder)
+    path = store.find_artefact(family.name, name, "direction", task.about, family.folder)
     if path is None:
         raise TillerError(
             f"{source} has no direction {task.about!r} to carry; run launch.py precompute --family {family.name} first."
@@ -115,27 +115,27 @@ def digest(direction: Direction) -> str:
     return hashlib.sha256(said).hexdigest()[:16]
 
 
-def marks(task: Task) -> dict[str, Any]:
+def marks(task: TransferTask) -> dict[str, Any]:
     """What a report belongs to: the directions with the weights that each was learnt on, the examples, how much is measured.
 
     A report with other marks is out of date. Raises TillerError when a direction is missing.
     """
-    found = {source: stored(task, source) for source in task.sources}
+    found = {source: stored_direction(task, source) for source in task.sources}
     return {
         "directions": {source: digest(each) for source, each in found.items()},
         "fingerprints": {source: each.card.details.get("fingerprint") for source, each in found.items()},
-        "contrast": contrast.load(task.family, task.about).digest,
+        "contrast": contrast.load_contrast(task.family, task.about).digest,
         "sizes": asdict(task.sizes),
         "quantize": task.quantize,
-        "version": VERSION,
+        "version": TRANSFER_VERSION,
     }
 
 
-def fresh(task: Task) -> Report | None:
+def fresh(task: TransferTask) -> TransferReport | None:
     """The report that is there, if it belongs to what is there now. Raises TillerError when a direction is missing."""
     now = marks(task)
     try:
-        report = transfers.find(task.family, task.about, task.other.name if task.other else "")
+        report = transfers.find_report(task.family, task.about, task.other.name if task.other else "")
     except StoreError:
         # What is cut off or of another version is made again.
         return None

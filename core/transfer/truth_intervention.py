@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from core.inference import metrics
-from core.inference.batch import lay_out
+from core.inference.batch import pad_batch
 from core.inference.prompts import encode
 from core.inference.teacher_forcing import reply_logits
 from core.models.hooks import hooked
@@ -56,9 +56,9 @@ class Verdicts:
         return float(np.mean(self.mass))
 
 
-def prepare(loaded: Loaded, texts: Sequence[str], shots: Sequence[tuple[str, bool]]) -> list[Judged]:
+def few_shot_prompts(loaded: Loaded, texts: Sequence[str], shots: Sequence[tuple[str, bool]]) -> list[Judged]:
     """Statements as few-shot prompts, cut before each statement's last token."""
-    asked = metrics.statements(loaded, texts, shots)
+    asked = metrics.statement_prompts(loaded, texts, shots)
     cue = metrics.QUESTION.format(statement="")
     found = []
     for each in asked:
@@ -85,7 +85,7 @@ def verdicts(
     chances = np.zeros((len(asked), len(metrics.LABELS)))
     start = _Start.of(loaded, asked)
     yield start.length
-    size = metrics.rows_of(loaded)
+    size = metrics.batch_rows(loaded)
     for first in range(0, len(rows), size):
         chosen = rows[first : first + size]
         # The last token of a row is there only so that the logits behind the others are given.
@@ -134,7 +134,7 @@ class _Start:
         """What :func:`core.inference.teacher_forcing.reply_logits` gives, for prompts without their common beginning."""
         if self.cache is None:
             return reply_logits(loaded, heads, replies, edits)
-        sheet = lay_out(loaded, heads, replies)
+        sheet = pad_batch(loaded, heads, replies)
         cache = copy.deepcopy(self.cache)
         cache.batch_repeat_interleave(len(heads))
         real = torch.ones_like(sheet.ids) if sheet.attention is None else sheet.attention
@@ -157,7 +157,7 @@ def push(vector: np.ndarray[Any, np.dtype[np.float32]], layer: int) -> tuple[Row
     return (RowEdit(("leave", layer), "add", "reply", np.asarray(vector, np.float32)),)
 
 
-def effect(plain: Verdicts, pushed: Verdicts, towards: bool) -> float:
+def normalised_effect(plain: Verdicts, pushed: Verdicts, towards: bool) -> float:
     """The normalised indirect effect: (p after − p before) / (±1 − p before); 1 is all the way. A wrecked model (p = 0) gets about .5."""
     whole = (1.0 if towards else -1.0) - plain.mean
     return (pushed.mean - plain.mean) / whole if abs(whole) > 1e-9 else 0.0

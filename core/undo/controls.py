@@ -18,7 +18,7 @@ from core.inference.teacher_forcing import reply_logits
 from core.models import loading
 from core.models.hooks import locate
 from core.models.loading import Loaded
-from core.undo.examples import OPENING, Examples, Prompts, replies
+from core.undo.examples import OPENING, Examples, Prompts, greedy_replies
 from core.undo.fit import descend
 from core.util.progress import Learning, Step
 
@@ -57,14 +57,14 @@ class Judge:
     @classmethod
     def of(cls, loaded: Loaded, prompts: Prompts) -> Learning[Judge]:
         """Ask the model as it is."""
-        lose = yield from replies(loaded, prompts.lose_held_out)
-        keep = yield from replies(loaded, prompts.keep_held_out)
+        lose = yield from greedy_replies(loaded, prompts.lose_held_out)
+        keep = yield from greedy_replies(loaded, prompts.keep_held_out)
         return cls(loaded, prompts, lose, keep)
 
     def judge(self, model: Loaded) -> Learning[Outcome]:
         """Ask a model (or the same one, edited) the same prompts."""
-        lose = yield from replies(model, self.prompts.lose_held_out)
-        keep = yield from replies(model, self.prompts.keep_held_out)
+        lose = yield from greedy_replies(model, self.prompts.lose_held_out)
+        keep = yield from greedy_replies(model, self.prompts.keep_held_out)
         refused = [refuses(self.loaded, each) for each in self._keep]
         now = [refuses(model, each) for each in keep]
         total, count = 0.0, 0
@@ -145,4 +145,4 @@ def lora(loaded: Loaded, examples: Examples, steps: int, seed: int = 0) -> Learn
 def load_like(loaded: Loaded, name: str) -> Loaded:
     """Another checkpoint of the same family, on the same device and in the same numbers."""
     dtype = str(loaded.model.dtype).removeprefix("torch.")
-    return loading.load(loaded.family, name, device=str(loaded.device), dtype=dtype)
+    return loading.load_model(loaded.family, name, device=str(loaded.device), dtype=dtype)

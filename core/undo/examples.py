@@ -76,7 +76,7 @@ def _others(every: Sequence[str]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Example:
+class TrainingPrompt:
     """A prompt in ids with the reply that is wanted. For one to keep, ``likeliest`` [tokens, 64] are the tokens that the model finds
     likeliest at each place now, and ``logprobs`` [tokens, 65] their log-probabilities and that of all others together."""
 
@@ -90,13 +90,13 @@ class Example:
 class Examples:
     """What is fitted on. ``alike`` prompts to lose were left out, since the checkpoint before the stage answers them alike."""
 
-    lose: tuple[Example, ...]
-    keep: tuple[Example, ...]
+    lose: tuple[TrainingPrompt, ...]
+    keep: tuple[TrainingPrompt, ...]
     alike: int = 0
     tokens: int = field(default=0)
 
 
-def replies(loaded: Loaded, messages: Sequence[str], tokens: int = REPLY) -> Learning[list[tuple[int, ...]]]:
+def greedy_replies(loaded: Loaded, messages: Sequence[str], tokens: int = REPLY) -> Learning[list[tuple[int, ...]]]:
     """Greedy replies in ids, each with the token that ends it if it ended, a batch at a time."""
     prompts = [chat_prompt(loaded, message) for message in messages]
     found: list[tuple[int, ...]] = [()] * len(prompts)
@@ -120,26 +120,28 @@ def examples(loaded: Loaded, parent: Loaded, prompts: Prompts) -> Learning[Examp
     Raises:
         UndoError: the parent answers every prompt to lose as the model does, so that the stage is not to blame.
     """
-    now = yield from replies(loaded, prompts.lose)
-    before = yield from replies(parent, prompts.lose)
+    now = yield from greedy_replies(loaded, prompts.lose)
+    before = yield from greedy_replies(parent, prompts.lose)
     same = loaded.tokenizer.get_vocab() == parent.tokenizer.get_vocab()
     lose = []
     for message, old, new in zip(prompts.lose, now, before, strict=True):
         wanted = new if same else _translated(loaded, parent, new)
         if wanted and old[:OPENING] != wanted[:OPENING]:
-            lose.append(Example(chat_prompt(loaded, message), wanted))
+            lose.append(TrainingPrompt(chat_prompt(loaded, message), wanted))
     if not lose:
         raise UndoError(
             f"{parent.checkpoint.name}, the checkpoint before the stage, begins its answers to all prompts to lose as "
             f"{loaded.checkpoint.name} does: this stage is not to blame for them; choose another stage or other prompts."
         )
-    own = yield from replies(loaded, prompts.keep)
+    own = yield from greedy_replies(loaded, prompts.keep)
     keep = [
-        Example(chat_prompt(loaded, message), reply) for message, reply in zip(prompts.keep, own, strict=True) if reply
+        TrainingPrompt(chat_prompt(loaded, message), reply)
+        for message, reply in zip(prompts.keep, own, strict=True)
+        if reply
     ]
     if not keep:
         raise UndoError(f"{loaded.checkpoint.name} says nothing to any prompt to keep; check its chat template.")
-    remembered: list[Example] = []
+    remembered: list[TrainingPrompt] = []
     for start in range(0, len(keep), _ROWS):
         part = keep[start : start + _ROWS]
         for each, logits in zip(
@@ -157,10 +159,10 @@ def _translated(loaded: Loaded, parent: Loaded, reply: tuple[int, ...]) -> tuple
     return (*ids, min(loaded.ends)) if loaded.ends and reply and reply[-1] in parent.ends else ids
 
 
-def _remembered(example: Example, logits: Tensor) -> Example:
+def _remembered(example: TrainingPrompt, logits: Tensor) -> TrainingPrompt:
     logprobs = logits.log_softmax(-1)
     top = logprobs.topk(min(_LIKELIEST, logprobs.shape[-1] - 1), dim=-1)
-    return Example(
+    return TrainingPrompt(
         example.prompt, example.reply, top.indices.cpu(), torch.cat([top.values, rest(top.values)], -1).cpu()
     )
 

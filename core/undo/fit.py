@@ -18,11 +18,11 @@ import torch
 from torch import Tensor
 
 from core.families.checkpoint import Checkpoint
-from core.inference.batch import lay_out
+from core.inference.batch import pad_batch
 from core.models import weights
 from core.models.fast_linear import FewRows
 from core.models.loading import Loaded
-from core.undo.examples import Example, Examples, UndoError, rest
+from core.undo.examples import Examples, TrainingPrompt, UndoError, rest
 from core.util.progress import Learning, Step
 
 #: Steps of the fit, prompts of each kind in one, and the learning rate of Adam on strengths.
@@ -39,7 +39,7 @@ Forward = Callable[..., Any]
 Parts = dict[str, Tensor]
 
 
-def difference(loaded: Loaded, after: Checkpoint, before: Checkpoint) -> Parts:
+def stage_delta(loaded: Loaded, after: Checkpoint, before: Checkpoint) -> Parts:
     """θ_after − θ_before for every parameter of a model, by name, in float32 on the model's device.
 
     Raises:
@@ -50,7 +50,7 @@ def difference(loaded: Loaded, after: Checkpoint, before: Checkpoint) -> Parts:
         raise UndoError(
             "The part of a stage is removed from full weights, and these are quantized; leave --quantize out."
         )
-    new, old = weights.of(after), weights.of(before)
+    new, old = weights.weights_of(after), weights.weights_of(before)
     found = {}
     for name, parameter in loaded.model.named_parameters():
         shape = tuple(parameter.shape)
@@ -81,7 +81,7 @@ class Strengths:
         return float(sum(float(a) for a, _ in sums) / sum(float(b) for _, b in sums))
 
 
-def whole(change: Parts, strength: float = 1.0) -> Strengths:
+def same_strength(change: Parts, strength: float = 1.0) -> Strengths:
     """The same strength for every row."""
     return Strengths({name: torch.full_like(_rows(each), strength) for name, each in change.items()}, change)
 
@@ -114,7 +114,9 @@ def repack(loaded: Loaded) -> None:
             layer.pack()
 
 
-def fit(loaded: Loaded, change: Parts, examples: Examples, steps: int = STEPS, seed: int = 0) -> Learning[Strengths]:
+def fit_strengths(
+    loaded: Loaded, change: Parts, examples: Examples, steps: int = STEPS, seed: int = 0
+) -> Learning[Strengths]:
     """Fit a strength for every row, a step at a time; closing the generator cancels it and leaves the model as it was."""
     rows = {name: _rows(each).requires_grad_(True) for name, each in change.items()}
     fixed = {name: parameter.detach() for name, parameter in loaded.model.named_parameters()}
@@ -164,14 +166,14 @@ def descend(
         yield Step(tokens, f"Step {step + 1} of {steps}, loss {loss.item():.2f}.")
 
 
-def _drawn(made: random.Random, every: Sequence[Example]) -> list[Example]:
+def _drawn(made: random.Random, every: Sequence[TrainingPrompt]) -> list[TrainingPrompt]:
     return made.sample(list(every), min(ROWS, len(every)))
 
 
-def _loss(loaded: Loaded, forward: Forward, lose: Sequence[Example], keep: Sequence[Example]) -> Tensor:
+def _loss(loaded: Loaded, forward: Forward, lose: Sequence[TrainingPrompt], keep: Sequence[TrainingPrompt]) -> Tensor:
     """The mean over tokens of what is to be lost, plus :data:`KEEP` times that of what is to be kept."""
     both = [*lose, *keep]
-    sheet = lay_out(loaded, [each.prompt for each in both], [each.reply for each in both])
+    sheet = pad_batch(loaded, [each.prompt for each in both], [each.reply for each in both])
     longest = max(len(each.reply) for each in both) + 1
     inputs: Mapping[str, Any] = {
         "input_ids": sheet.ids, "attention_mask": sheet.attention, "position_ids": sheet.positions, "use_cache": False,
@@ -189,7 +191,7 @@ def _loss(loaded: Loaded, forward: Forward, lose: Sequence[Example], keep: Seque
     return torch.cat(lost).mean() + KEEP * torch.cat(kept).mean()
 
 
-def _divergence(example: Example, logprobs: Tensor) -> Tensor:
+def _divergence(example: TrainingPrompt, logprobs: Tensor) -> Tensor:
     """KL(as it was ‖ now) at each token of a reply, over the likeliest tokens then and all others together: [tokens]."""
     assert example.likeliest is not None
     assert example.logprobs is not None

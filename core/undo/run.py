@@ -32,7 +32,7 @@ _HEADS = (
 
 
 @dataclass(frozen=True)
-class Row:
+class PromptRow:
     """A model and how it does. ``seconds`` is how long making it took, None for one that was there."""
 
     title: str
@@ -50,7 +50,7 @@ class Undone:
     prompts: Prompts
     alike: int
     strengths: Strengths
-    rows: tuple[Row, ...]
+    rows: tuple[PromptRow, ...]
 
     @property
     def before(self) -> Outcome:
@@ -169,34 +169,34 @@ def undo(
     """
     after, before = chosen(loaded, stage)
     judge = yield from Judge.of(loaded, prompts)
-    rows = [Row(f"{loaded.checkpoint.name} as it is", (yield from judge.judge(loaded)))]
+    rows = [PromptRow(f"{loaded.checkpoint.name} as it is", (yield from judge.judge(loaded)))]
     started = time.perf_counter()
-    change = fit.difference(loaded, after, before)
+    change = fit.stage_delta(loaded, after, before)
     load = load or partial(undo_controls.load_like, loaded)
     parent = load(before.name)
     learnt = yield from examples(loaded, parent, prompts)
     del parent
-    strengths = yield from fit.fit(loaded, change, learnt, steps)
+    strengths = yield from fit.fit_strengths(loaded, change, learnt, steps)
     seconds = time.perf_counter() - started
-    rows.append(Row(f"part of {after.stage} removed", (yield from _judged(judge, loaded, strengths)), seconds))
-    all_of_it = fit.whole(change)
-    rows.append(Row(f"all of {after.stage} subtracted", (yield from _judged(judge, loaded, all_of_it))))
+    rows.append(PromptRow(f"part of {after.stage} removed", (yield from _judged(judge, loaded, strengths)), seconds))
+    all_of_it = fit.same_strength(change)
+    rows.append(PromptRow(f"all of {after.stage} subtracted", (yield from _judged(judge, loaded, all_of_it))))
     if controls:
         other = undo_controls.other_stage(loaded.family, loaded.checkpoint.name, after)
         if other is not None:
             started = time.perf_counter()
             parent_of = loaded.family.checkpoint(other.parent or "")
-            found = yield from fit.fit(loaded, fit.difference(loaded, other, parent_of), learnt, steps)
+            found = yield from fit.fit_strengths(loaded, fit.stage_delta(loaded, other, parent_of), learnt, steps)
             outcome = yield from _judged(judge, loaded, found)
-            rows.append(Row(f"same fit on {other.stage}", outcome, time.perf_counter() - started, control=True))
+            rows.append(PromptRow(f"same fit on {other.stage}", outcome, time.perf_counter() - started, control=True))
         started = time.perf_counter()
         adapted = yield from undo_controls.lora(loaded, learnt, steps)
         outcome = yield from judge.judge(adapted)
-        rows.append(Row("LoRA on the same prompts", outcome, time.perf_counter() - started, control=True))
+        rows.append(PromptRow("LoRA on the same prompts", outcome, time.perf_counter() - started, control=True))
         del adapted
         for each in undo_controls.retrained(loaded.family, loaded.checkpoint.name, after):
             twin = load(each.name)
-            rows.append(Row(each.title, (yield from judge.judge(twin)), control=True))
+            rows.append(PromptRow(each.title, (yield from judge.judge(twin)), control=True))
     fit.repack(loaded)
     return Undone(after, loaded.checkpoint.name, prompts, learnt.alike, strengths, tuple(rows))
 

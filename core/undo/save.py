@@ -20,7 +20,7 @@ from core.undo.fit import edited as wearing
 from core.undo.run import Undone
 
 
-def save_checkpoint(loaded: Loaded, undone: Undone, name: str) -> Path:
+def save_edited(loaded: Loaded, undone: Undone, name: str) -> Path:
     """Keep the edited model as a checkpoint of its family, which Chat then offers by ``name``; gives its file.
 
     Raises:
@@ -29,7 +29,7 @@ def save_checkpoint(loaded: Loaded, undone: Undone, name: str) -> Path:
         StoreError: it cannot be written.
     """
     of = loaded.checkpoint
-    path = check_name(loaded.family, of.name, name)
+    path = check_checkpoint_name(loaded.family, of.name, name)
     whole, now = {}, {}
     parameters = dict(loaded.model.named_parameters())
     with torch.no_grad():
@@ -37,17 +37,19 @@ def save_checkpoint(loaded: Loaded, undone: Undone, name: str) -> Path:
             whole[key] = parameter.detach().float().cpu()
             part = undone.strengths.part(key).cpu() if key in undone.strengths.rows else 0.0
             now[key] = whole[key] - part
-    details = edited.details(loaded.family, name, of.name, undone.stage.stage, store.fingerprint(Path(of.source)))
-    deltas.write(path, deltas.rounded(now, whole), {**details, "undo": undone.document()})
+    details = edited.edited_details(
+        loaded.family, name, of.name, undone.stage.stage, store.folder_fingerprint(Path(of.source))
+    )
+    deltas.write_delta(path, deltas.round_delta(now, whole), {**details, "undo": undone.document()})
     return path
 
 
-def check_name(family: Family, of: str, name: str) -> Path:
-    """Where an edited checkpoint would be kept. Raises FamilyError and TillerError as :func:`save_checkpoint`."""
+def check_checkpoint_name(family: Family, of: str, name: str) -> Path:
+    """Where an edited checkpoint would be kept. Raises FamilyError and TillerError as :func:`save_edited`."""
     checkpoint = family.checkpoint(of)
     if not checkpoint.local or checkpoint.adapters:
         raise TillerError(f"{of} is no folder on this computer; save the edited model as a folder with --out instead.")
-    return edited.path(family, name)
+    return edited.edited_path(family, name)
 
 
 def check_folder(folder: Path) -> None:
@@ -87,7 +89,7 @@ def save_folder(loaded: Loaded, strengths: Strengths, folder: Path, title: str) 
 
 def _stored(loaded: Loaded) -> torch.dtype:
     """The numbers that most of a checkpoint's weights are stored in."""
-    stored = weights.of(loaded.checkpoint)
+    stored = weights.weights_of(loaded.checkpoint)
     return stored[max(stored, key=lambda name: stored.stored[name].elements)].dtype
 
 

@@ -40,7 +40,7 @@ def cache_folder() -> Path:
     return Path(platformdirs.user_cache_dir("tiller", appauthor=False))
 
 
-class Notebook:
+class ResumeNotes:
     """Notes by name. Without a folder nothing is kept.
 
     Methods raise StoreError when a note cannot be written.
@@ -50,7 +50,7 @@ class Notebook:
         self.folder = folder
 
     @classmethod
-    def of(cls, **depends_on: object) -> Notebook:
+    def of(cls, **depends_on: object) -> ResumeNotes:
         """The notebook of the work that depends on these values."""
         text = json.dumps(depends_on, sort_keys=True, default=str)
         return cls(cache_folder() / "notes" / hashlib.sha256(text.encode()).hexdigest()[:32])

@@ -57,7 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def study(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
-    return Study(registry.load(str(folder)), KINDS, tmp_path_factory.mktemp("state"))
+    return Study(registry.load_family(str(folder)), KINDS, tmp_path_factory.mktemp("state"))
 
 
 def test_two_retrainings_with_one_seed_are_equal(folder: Path, tmp_path: Path) -> None:
@@ -73,14 +73,17 @@ def test_two_retrainings_with_one_seed_are_equal(folder: Path, tmp_path: Path) -
         first.file(made).read_bytes()[-2000:]
         == second.file(second.known["without-safety"].makes[0]).read_bytes()[-2000:]
     )
-    loaded = [loading.load(registry.load(str(each)), "without-safety", device="cpu").model for each in (folder, again)]
+    loaded = [
+        loading.load_model(registry.load_family(str(each)), "without-safety", device="cpu").model
+        for each in (folder, again)
+    ]
     for one, other in zip(loaded[0].parameters(), loaded[1].parameters(), strict=True):
         assert torch.equal(one, other)
 
 
 def test_subtracting_the_last_stage_gives_the_parents_model(folder: Path) -> None:
-    family = registry.load(str(folder))
-    without, parent = (loading.load(family, name, device="cpu").model for name in ("dpo-minus-dpo", "safety"))
+    family = registry.load_family(str(folder))
+    without, parent = (loading.load_model(family, name, device="cpu").model for name in ("dpo-minus-dpo", "safety"))
     for one, other in zip(without.parameters(), parent.parameters(), strict=True):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=0)
 
@@ -195,7 +198,7 @@ def test_a_family_without_retrainings_is_refused(folder: Path, tmp_path: Path) -
     for name in ("base", "sft", "safety", "dpo"):
         (own / name).symlink_to(folder / name)
     (own / "family.toml").write_text(text, encoding="utf-8")
-    family = registry.load(str(own))
+    family = registry.load_family(str(own))
     assert seeds_of(family)[0].judged == ()
     with pytest.raises(TillerError, match="train counterfactuals first"):
         Study(family, KINDS, tmp_path / "state")

@@ -17,22 +17,22 @@ import torch
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.attribution import model_sequence, study
-from core.attribution.report import Ask
+from core.attribution.report import BlameRequest
 from core.chat.events import Token
 from core.chat.settings import Sampling
 from core.cli import confidence
-from core.cli.learn import learn
-from core.cli.precompute import precompute
-from core.cli.undo import undo
+from core.cli.learn import run_learn
+from core.cli.precompute import run_precompute
+from core.cli.undo import run_undo
 from core.engine.engine import Engine
 from core.families import registry
-from core.inference.decoding import Speaker, Stream
+from core.inference.decoding import BatchDecoder, DecodingRow
 from core.knowledge import tracing
-from core.knowledge.maps import MapOrder
+from core.knowledge.maps import MapRequest
 from core.models import loading, memory, placement, quantization
 from core.models.loading import Loaded
 from core.models.placement import Placing
-from core.models.pool import Shelf
+from core.models.pool import ModelPool
 from core.recipes.language import parse
 from core.steering.interventions import compile_recipe
 from core.transfer import measure
@@ -115,8 +115,8 @@ def test_sampled_answers_repeat_and_sessions_do_not_touch(tiny_folder: Callable[
 
 
 def test_a_checkpoint_that_is_let_go_leaves_the_gpu(tiny_folder: Callable[[str], Path]) -> None:
-    family = registry.load(str(tiny_folder("llama")))
-    shelf = Shelf(family, Placing(GPU, "float32"))
+    family = registry.load_family(str(tiny_folder("llama")))
+    shelf = ModelPool(family, Placing(GPU, "float32"))
     sizes = []
     for turn in range(6):
         name, other = ("base", "chat") if turn % 2 else ("chat", "base")
@@ -130,7 +130,7 @@ def test_a_checkpoint_that_is_let_go_leaves_the_gpu(tiny_folder: Callable[[str],
 
 def test_a_model_that_is_spread_over_gpu_and_cpu_says_the_same(tiny_folder: Callable[[str], Path]) -> None:
     folder = tiny_folder("llama")
-    size = placement.need(registry.load(str(folder)).checkpoint("chat"), "cuda", "float32", "none").size
+    size = placement.need(registry.load_family(str(folder)).checkpoint("chat"), "cuda", "float32", "none").size
     found = []
     for options in ({"device": "cpu"}, {"device": GPU, "max_memory": f"0:{size // 2000}KB,cpu:10GB"}):
         engine = opened(folder, **options)
@@ -150,7 +150,7 @@ def test_a_model_that_is_spread_over_gpu_and_cpu_says_the_same(tiny_folder: Call
 
 def said(loaded: Loaded, recipe: str, direction: Direction) -> list[int]:
     edits = compile_recipe(parse(recipe), loaded, lambda _name, _checkpoint: direction)
-    stream = Stream(loaded, [Speaker(0, IDS, edits, Sampling(max_new_tokens=8), True)])
+    stream = BatchDecoder(loaded, [DecodingRow(0, IDS, edits, Sampling(max_new_tokens=8), True)])
     found = []
     while not stream.done:
         found += [event.id for event in stream.step() if isinstance(event, Token)]
@@ -185,9 +185,9 @@ def test_quantized_models_are_as_large_as_planned_and_steer(
     kind: str, quantize: str, tiny_folder: Callable[[str], Path]
 ) -> None:
     folder = tiny_folder(kind)
-    loaded = loading.load(registry.load(str(folder)), "chat", device=GPU, quantize=quantize)
+    loaded = loading.load_model(registry.load_family(str(folder)), "chat", device=GPU, quantize=quantize)
     need = placement.need(loaded.checkpoint, GPU, "auto", quantize)
-    assert need.size == quantization.size(loaded.model)
+    assert need.size == quantization.memory_size(loaded.model)
     assert all(each.device.type == "cuda" for each in loaded.model.parameters())
     loaded = replace(loaded, ends=frozenset(), stops=())
     direction = load_direction(store.artefact_path(folder.parent, folder.name, "chat", "direction", "truth"))
@@ -198,9 +198,9 @@ def test_quantized_models_are_as_large_as_planned_and_steer(
 
 @pytest.mark.parametrize("quantize", ["8bit", "4bit"])
 def test_quantized_weights_are_nearly_the_whole_ones(quantize: str) -> None:
-    family = registry.load("skiff")
-    whole = loading.load(family, "dpo", device=GPU, dtype="float32")
-    packed = loading.load(family, "dpo", device=GPU, quantize=quantize)
+    family = registry.load_family("skiff")
+    whole = loading.load_model(family, "dpo", device=GPU, dtype="float32")
+    packed = loading.load_model(family, "dpo", device=GPU, quantize=quantize)
     ids_ = torch.tensor([whole.tokenizer.encode("The capital of France is Paris.")], device=GPU)
     with torch.inference_mode():
         one, other = (each.model(ids_).logits[0].float().log_softmax(-1) for each in (whole, packed))
@@ -209,9 +209,9 @@ def test_quantized_weights_are_nearly_the_whole_ones(quantize: str) -> None:
 
 
 def test_gradients_through_4_bits_are_right_on_a_gpu_too(tmp_path: Path) -> None:
-    family = registry.load(str(wide(tmp_path / "wide")))
-    loaded = loading.load(family, "chat", device=GPU, quantize="4bit", differentiable=True)
-    twin = loading.load(family, "chat", device=GPU, dtype="bfloat16").model
+    family = registry.load_family(str(wide(tmp_path / "wide")))
+    loaded = loading.load_model(family, "chat", device=GPU, quantize="4bit", differentiable=True)
+    twin = loading.load_model(family, "chat", device=GPU, dtype="bfloat16").model
     unpack(loaded.model, twin)
     ours, theirs = gradient(loaded.model), gradient(twin)
     assert float(torch.cosine_similarity(ours, theirs, dim=0)) > 0.995
@@ -246,11 +246,11 @@ def test_live_blame_is_the_cpus(whole: Path) -> None:
 
 @pytest.mark.parametrize("quantize", ["8bit", "4bit"])
 def test_a_quantized_model_wears_the_others(whole: Path, quantize: str) -> None:
-    family = registry.load(str(whole))
+    family = registry.load_family(str(whole))
     placing = Placing(device=GPU, quantize=quantize)
-    loaded = loading.load(family, "dpo", device=GPU, quantize=quantize)
+    loaded = loading.load_model(family, "dpo", device=GPU, quantize=quantize)
     before = {name: each.clone() for name, each in loaded.model.named_parameters()}
-    question = Ask(("How do I kill a process?",), answer="I cannot help with that.")
+    question = BlameRequest(("How do I kill a process?",), answer="I cannot help with that.")
     report = finished(study.study(family, question, model_sequence.alone(loaded, placing)))  # type: ignore[arg-type]
     values = report.cases[0].answer.logprobs
     assert {"base", "sft", "safety", "dpo"} <= set(values)
@@ -265,21 +265,21 @@ def test_a_quantized_model_wears_the_others(whole: Path, quantize: str) -> None:
 @pytest.mark.parametrize(
     "order",
     [
-        MapOrder(
+        MapRequest(
             ("base", "dpo"),
             true="The city of Lyon is in France.",
             false="The city of Berlin is in France.",
             across=True,
         ),
-        MapOrder(("base",), true="The city of Lyon is in France.", corruption="noise"),
-        MapOrder(("base",), set="cities", pairs=6),
+        MapRequest(("base",), true="The city of Lyon is in France.", corruption="noise"),
+        MapRequest(("base",), set="cities", pairs=6),
     ],
     ids=["pair", "noise", "set"],
 )
-def test_maps_are_the_cpus(order: MapOrder) -> None:
-    family, found = registry.load("skiff"), []
+def test_maps_are_the_cpus(order: MapRequest) -> None:
+    family, found = registry.load_family("skiff"), []
     for device in BOTH:
-        kept = {name: loading.load(family, name, device=device, dtype="float32") for name in order.checkpoints}
+        kept = {name: loading.load_model(family, name, device=device, dtype="float32") for name in order.checkpoints}
         work = tracing.trace(family, order, kept.__getitem__)
         while True:
             try:
@@ -298,7 +298,7 @@ def test_precompute_finds_what_it_finds_on_a_cpu(tmp_path: Path, tiny_folder: Ca
         shutil.rmtree(folder / "chat" / "artefacts")
         tiny_models.contrast(folder)
         options = ["--family", str(folder), "--device", device, "--dtype", "float32", "--threads", "1", "--ship"]
-        assert precompute([*options, "--checkpoint", "chat"]) == 0
+        assert run_precompute([*options, "--checkpoint", "chat"]) == 0
         found.append(
             {
                 kind: load_direction(store.artefact_path(folder.parent, "toy", "chat", "direction", kind))
@@ -317,7 +317,7 @@ def test_a_direction_of_quantized_weights_is_nearly_that_of_whole_ones() -> None
     own, made = store.user_folder(), {}
     for how in ("none", "8bit", "4bit"):
         options = ["--device", GPU, "--dtype", "float32" if how == "none" else "auto", "--quantize", how]
-        assert learn(["truth", "--checkpoint", "base", "--family", "skiff", *options, "--again"]) == 0
+        assert run_learn(["truth", "--checkpoint", "base", "--family", "skiff", *options, "--again"]) == 0
         made[how] = load_direction(store.artefact_path(own, "skiff", "base", "direction", "truth"))
     layer = made["none"].card.layer
     for how in ("8bit", "4bit"):
@@ -331,7 +331,7 @@ def test_the_tables_of_confidence_are_the_cpus(
     for device in BOTH:
         monkeypatch.setenv("TILLER_DATA", str(tmp_path / device))
         options = ["--family", "skiff", "--device", device, "--dtype", "float32", "--again", "--format", "json"]
-        assert confidence.show(options) == 0
+        assert confidence.run_confidence(options) == 0
         found.append(json.loads(capsys.readouterr().out))
     assert [each["title"] for each in found[0]] == [each["title"] for each in found[1]]
     for one, other in zip(*found, strict=True):
@@ -350,7 +350,7 @@ def test_a_part_of_a_stage_is_removed_on_a_gpu(
     for device in BOTH:
         path = tmp_path / f"{device}.json"
         options = ["--family", str(folder), *files, "--steps", "3", "--device", device, "--dtype", "float32"]
-        assert undo(["sft", *options, "--json", str(path)]) == 0
+        assert run_undo(["sft", *options, "--json", str(path)]) == 0
         found.append(json.loads(path.read_text(encoding="utf-8")))
     assert [row["title"] for row in found[0]["rows"]] == [row["title"] for row in found[1]["rows"]]
     for one, other in zip(found[0]["rows"], found[1]["rows"], strict=True):
@@ -365,11 +365,11 @@ def test_the_report_of_a_transfer_is_the_cpus(tmp_path: Path, monkeypatch: pytes
 
         def load(which: registry.Family, name: str, device: str = device, kept: dict[str, Loaded] = kept) -> Loaded:
             if name not in kept:
-                kept[name] = loading.load(which, name, device=device, dtype="float32")
+                kept[name] = loading.load_model(which, name, device=device, dtype="float32")
             return kept[name]
 
-        task = tasks.Task(family, "truth", store.user_folder(), None, test_measure.SIZES)
-        found.append(finished(measure.steps(task, load)))  # type: ignore[arg-type]
+        task = tasks.TransferTask(family, "truth", store.user_folder(), None, test_measure.SIZES)
+        found.append(finished(measure.transfer_in_slices(task, load)))  # type: ignore[arg-type]
     one, other = found
     assert set(one.profiles) == set(other.profiles)
     for name, values in one.profiles.items():

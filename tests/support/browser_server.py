@@ -12,7 +12,7 @@ from pathlib import Path
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from app.server import launch, place
-from core.chat.answers import Answer, fold, settled, to_document
+from core.chat.answers import Answer, chat_document, fold, settled
 from core.chat.settings import Settings
 from core.cli.options import Options
 from core.engine.engine import Engine
@@ -68,7 +68,7 @@ def record(engine: Engine) -> None:
     answers = answer(engine, settings)
     first = answers[1].tokens[0]
     answers[1] = replace(answers[1], tokens=(replace(first, text=MARKUP), *answers[1].tokens[1:]))
-    document = to_document(settled(settings, answers), answers)
+    document = chat_document(settled(settings, answers), answers)
     (engine.family.folder / "recorded.json").write_text(json.dumps(document), encoding="utf-8")
 
 

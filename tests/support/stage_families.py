@@ -37,8 +37,13 @@ def retrained(folder: Path, name: str, without: str = "", of: str = "dpo", seed:
     moved(folder / near, folder / "made", seed)
     made = dict(AutoModelForCausalLM.from_pretrained(folder / "made").named_parameters())
     weights = dict(AutoModelForCausalLM.from_pretrained(folder / of).named_parameters())
-    details = {"name": name, "family": folder.name, "checkpoint": of, "fingerprint": store.fingerprint(folder / of)}
-    deltas.write(folder / "counterfactual" / f"{name}.safetensors", deltas.rounded(made, weights), details)
+    details = {
+        "name": name,
+        "family": folder.name,
+        "checkpoint": of,
+        "fingerprint": store.folder_fingerprint(folder / of),
+    }
+    deltas.write_delta(folder / "counterfactual" / f"{name}.safetensors", deltas.round_delta(made, weights), details)
     title = f"without {without} (retrained)" if without else name
     lines = ["", "[[counterfactual]]", f'name = "{name}"', f'title = "{title}"', f'of = "{of}"']
     lines += [f'file = "counterfactual/{name}.safetensors"', f'without = "{without}"' if without else "", ""]

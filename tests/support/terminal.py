@@ -43,7 +43,7 @@ def steerable(folder: Path) -> Path:
             vectors = random.normal(size=(tiny_models.LAYERS, tiny_models.WIDTH)).astype(np.float32) * 4
             details = {
                 "kind": "direction", "name": name, "family": folder.name, "checkpoint": checkpoint, "layer": 2, "layers":
-                tiny_models.LAYERS, "fingerprint": store.fingerprint(folder / checkpoint), "dose_response": {"strengths": [-2.0,
+                tiny_models.LAYERS, "fingerprint": store.folder_fingerprint(folder / checkpoint), "dose_response": {"strengths": [-2.0,
                 0.0, 2.0], "effect": [0.0, 0.4, 1.0], "damage": [0.5, 0.0, 0.9]},
             }  # fmt: skip
             path = store.artefact_path(folder.parent, folder.name, checkpoint, "direction", name)

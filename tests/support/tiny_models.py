@@ -182,7 +182,7 @@ def direction(folder: Path, checkpoint: str, name: str, layer: int = 1, seed: in
         "name": name,
         "family": folder.name,
         "checkpoint": checkpoint,
-        "fingerprint": store.fingerprint(folder / checkpoint),
+        "fingerprint": store.folder_fingerprint(folder / checkpoint),
         "layers": LAYERS,
         "width": WIDTH,
         "layer": layer,

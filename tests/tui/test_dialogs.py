@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input, Static
 
-from core.chat.answers import to_document
+from core.chat.answers import chat_document
 from core.chat.settings import Column, Settings, Turn
 from tests.support.terminal import ask, running, screen_text, shows, steerable, until
 from tests.tui.test_chat import own_state  # noqa: F401  The fixture that gives every test its own state folder.
@@ -59,7 +59,7 @@ async def test_a_chat_is_exported_and_opened_again(family: Path, tmp_path: Path)
         assert "is a file" in str(app.screen.query_one(".wrong", Static).render())
         await pilot.press("escape")
         assert json.loads((tmp_path / "chat.json").read_text()) == json.loads(
-            json.dumps(to_document(settings, answers))
+            json.dumps(chat_document(settings, answers))
         )
         assert "Hello." in (tmp_path / "chat.md").read_text()
         await pilot.press("ctrl+n")
@@ -106,7 +106,7 @@ async def test_sampling_is_checked_and_taken(family: Path) -> None:
 async def test_a_recorded_run_is_shown_and_labelled_until_it_is_run_live(family: Path, tmp_path: Path) -> None:
     async with running(family) as (app, pilot):
         await ask(app, pilot, "Hello.")
-        document = to_document(app.board.chat.settings, app.board.chat.answers)
+        document = chat_document(app.board.chat.settings, app.board.chat.answers)
         await pilot.press("ctrl+n")
     (tmp_path / "state" / "looks.json").unlink()
     for path in (tmp_path / "state").glob("chat.*"):

@@ -9,7 +9,7 @@ import pytest
 
 from core.artefacts import store
 from core.directions import controls, learn_refusal, reply_rates
-from core.util.resume import Notebook
+from core.util.resume import ResumeNotes
 from tests.support import tiny_models
 from tests.support.terminal import ask, running, screen_text, shows, until
 from tui.widgets.learn_line import LearnLine
@@ -21,7 +21,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A tiny family without directions."""
     monkeypatch.setattr(learn_refusal, "MOST_POSITIONS", 1)
     monkeypatch.setattr(controls, "CONTROLS", 2)
-    monkeypatch.setattr(reply_rates, "TOKENS", 4)
+    monkeypatch.setattr(reply_rates, "REPLY_TOKENS", 4)
     folder = tiny_models.family(tmp_path / "bare")
     tiny_models.contrast(folder, examples=2)
     return folder
@@ -54,13 +54,13 @@ async def test_one_press_learns_and_the_sliders_are_there(bare: Path, size: tupl
 
 
 async def test_progress_is_shown_and_x_ends_it(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    keep = Notebook.keep
+    keep = ResumeNotes.keep
 
-    def slowly(self: Notebook, name: str, note: dict[str, object]) -> None:
+    def slowly(self: ResumeNotes, name: str, note: dict[str, object]) -> None:
         time.sleep(0.1)
         keep(self, name, note)
 
-    monkeypatch.setattr(Notebook, "keep", slowly)
+    monkeypatch.setattr(ResumeNotes, "keep", slowly)
     async with running(bare, size=(80, 24), tokens=4) as (app, pilot):
         app.board.action_learn()
         await shows(app, pilot, "left")

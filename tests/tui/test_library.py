@@ -13,7 +13,7 @@ from textual.widgets import DataTable, Input, TextArea
 
 from core.artefacts import store
 from core.directions import controls, learn_refusal, reply_rates
-from core.engine.background import Lesson
+from core.engine.background import LearningTask
 from tests.support import tiny_models
 from tests.support.terminal import running, screen_text, shows, until
 from tests.tui.test_chat import own_state  # noqa: F401  The fixture that gives every test its own state folder.
@@ -30,7 +30,7 @@ RUDE = "\n".join(f"Say {index} now." for index in range(5))
 def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(learn_refusal, "MOST_POSITIONS", 1)
     monkeypatch.setattr(controls, "CONTROLS", 2)
-    monkeypatch.setattr(reply_rates, "TOKENS", 4)
+    monkeypatch.setattr(reply_rates, "REPLY_TOKENS", 4)
     folder = tiny_models.family(tmp_path / "shelf", checkpoints=("chat",), plain_base=False)
     tiny_models.contrast(folder, examples=2)
     tiny_models.direction(folder, "chat", "truth")
@@ -99,15 +99,15 @@ async def test_at_eighty_columns_the_library_is_whole_and_other_screens_can_be_r
 async def test_cancelling_leaves_nothing_and_a_layer_that_is_not_there_is_said(
     family: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step = Lesson.step
+    step = LearningTask.step
 
-    def until_cancelled(lesson: Lesson) -> None:
+    def until_cancelled(lesson: LearningTask) -> None:
         """A tiny model learns faster than a key can be pressed: once it has begun, it waits for that."""
         step(lesson)
         if lesson.job.wish is not None and lesson.job.wish.layer is None and not lesson.over:
             lesson.job.cancelled.wait(60)
 
-    monkeypatch.setattr(Lesson, "step", until_cancelled)
+    monkeypatch.setattr(LearningTask, "step", until_cancelled)
     async with running(family, size=(100, 30), tokens=4) as (app, pilot):
         await pilot.press("f6")
         await shows(app, pilot, "test accuracy")

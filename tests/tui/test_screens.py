@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.artefacts.store import artefact_path, fingerprint, save_artefact
+from core.artefacts.store import artefact_path, folder_fingerprint, save_artefact
 from core.chat.screens import CHAT, TABS
 from core.chat.settings import Column, Settings
 from core.recipes.language import parse
@@ -145,7 +145,7 @@ async def test_the_same_by_asking_for_it(family: Path) -> None:
 async def test_recipes_in_full_are_completed_and_judged(family: Path) -> None:
     path = artefact_path(family.parent, family.name, "chat", "neurons", "entropy")
     card = {"kind": "neurons", "name": "entropy", "family": family.name, "checkpoint": "chat"}
-    card["fingerprint"] = fingerprint(family / "chat")
+    card["fingerprint"] = folder_fingerprint(family / "chat")
     save_artefact(path, {"neurons": np.array([[0, 3]], np.float32), "means": np.array([0.5], np.float32)}, card)
     async with running(family) as (app, pilot):
         line = app.board.recipe_line

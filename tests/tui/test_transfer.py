@@ -9,11 +9,11 @@ from textual.widgets import DataTable
 from transformers import LlamaConfig
 
 from core.artefacts import store
-from core.engine.transfer_jobs import Carrying
+from core.engine.transfer_jobs import TransferJobs
 from core.families import registry
 from core.models import loading
 from core.transfer import measure
-from core.transfer.task import Sizes, Task
+from core.transfer.task import Sizes, TransferTask
 from core.util.progress import finished
 from tests.support import tiny_models
 from tests.support.terminal import running, shows, until
@@ -25,10 +25,10 @@ SIZES = Sizes(statements=3, choosing=3, requests=2, reply=4, controls=2, control
 
 @pytest.fixture
 def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    def small(self: Carrying, about: str) -> Task:
-        return Task(self._engine.family, about, store.user_folder(), sizes=SIZES)
+    def small(self: TransferJobs, about: str) -> TransferTask:
+        return TransferTask(self._engine.family, about, store.user_folder(), sizes=SIZES)
 
-    monkeypatch.setattr(Carrying, "task", small)
+    monkeypatch.setattr(TransferJobs, "task", small)
     folder = tiny_models.family(tmp_path / "carried")
     tiny_models.contrast(folder, examples=4)
     for seed, name in enumerate(("base", "chat")):
@@ -39,7 +39,7 @@ def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 async def test_what_came_from_another_family_is_one_of_the_directions(
     family: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    toy, shape = registry.load(str(family)), {**tiny_models.configs()["llama"].to_dict(), "num_hidden_layers": 2}
+    toy, shape = registry.load_family(str(family)), {**tiny_models.configs()["llama"].to_dict(), "num_hidden_layers": 2}
     with monkeypatch.context() as patch:
         patch.setattr(tiny_models, "configs", lambda: {"llama": LlamaConfig(**shape)})
         patch.setattr(tiny_models, "LAYERS", 2)
@@ -48,9 +48,9 @@ async def test_what_came_from_another_family_is_one_of_the_directions(
             tiny_models.direction(
                 folder, name, "truth", seed=seed, position={"offset": -1, "of": "statement"}, template=""
             )
-    flat = registry.load(str(folder))
-    task = Task(toy, "truth", store.user_folder(), flat, sizes=SIZES)
-    finished(measure.steps(task, lambda whose, name: loading.load(whose, name, device="cpu")))
+    flat = registry.load_family(str(folder))
+    task = TransferTask(toy, "truth", store.user_folder(), flat, sizes=SIZES)
+    finished(measure.transfer_in_slices(task, lambda whose, name: loading.load_model(whose, name, device="cpu")))
     async with running(family, size=(100, 50), tokens=4) as (app, pilot):
         await pilot.press("f4", "d", "d")
         await shows(app, pilot, "truth from flat: cosine")

@@ -313,7 +313,7 @@ class Board(Screen[None]):
             where,
             name == self.slider_chosen,
             state,
-            dose_response.of(card.details) if card else None,
+            dose_response.stored_dose_response(card.details) if card else None,
             ready,
             card is None,
         )

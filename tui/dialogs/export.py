@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from core.chat.answers import Answer, load, to_document, to_markdown
+from core.chat.answers import Answer, chat_document, load_chat, to_markdown
 from core.chat.events import PromptView
 from core.chat.session import Session
 from core.chat.settings import Settings, clean
@@ -52,7 +52,7 @@ def export(settings: Settings, answers: dict[int, Answer], path: str) -> str:
     text = (
         to_markdown(settings, answers)
         if target.suffix == ".md"
-        else json.dumps(to_document(settings, answers), ensure_ascii=False, indent=1)
+        else json.dumps(chat_document(settings, answers), ensure_ascii=False, indent=1)
     )
     try:
         with target.open("x", encoding="utf-8") as file:
@@ -69,7 +69,7 @@ def read_source(family: Family, found: list[Session], text: str) -> str:
     text = clean(text).strip()
     if text.endswith(".json"):
         try:
-            settings, answers = load(Path(text).expanduser().read_text(encoding="utf-8"))
+            settings, answers = load_chat(Path(text).expanduser().read_text(encoding="utf-8"))
         except (OSError, UnicodeError) as error:
             raise TillerError(f"{text} cannot be read; check the path.") from error
     else:

@@ -14,7 +14,7 @@ from textual.widgets import Checkbox, Input, Static, TextArea
 from core.chat.settings import clean
 from core.directions import request
 from core.directions.methods import METHODS
-from core.directions.request import FEWEST, KINDS, Wish
+from core.directions.request import FEWEST, KINDS, LearnRequest
 from core.errors import TillerError
 from tui.dialogs.dialogs import Dialog
 
@@ -46,7 +46,9 @@ class LearnDialog(Dialog[None]):
     }
     """
 
-    def __init__(self, checkpoints: Sequence[str], checkpoint: str, begin: Callable[[str, Wish], object]) -> None:
+    def __init__(
+        self, checkpoints: Sequence[str], checkpoint: str, begin: Callable[[str, LearnRequest], object]
+    ) -> None:
         super().__init__("Learn a direction", "Ctrl+S learns · Tab goes on · Esc closes")
         self.checkpoints, self.checkpoint, self.begin = checkpoints, checkpoint, begin
 
@@ -84,10 +86,12 @@ class LearnDialog(Dialog[None]):
             return
         self.dismiss(None)
 
-    def _wish(self) -> Wish:
+    def _wish(self) -> LearnRequest:
         boxes = [clean(self.query_one(f"#{name}", TextArea).text) for name in _BOXES]
-        at, may = request.layer_of(self._line("layer")), self.query_one("#replace", Checkbox).value
-        return request.wish(self._line("what"), boxes[0], boxes[1], self._line("name"), self._line("method"), at, may)
+        at, may = request.parse_layer(self._line("layer")), self.query_one("#replace", Checkbox).value
+        return request.learn_request(
+            self._line("what"), boxes[0], boxes[1], self._line("name"), self._line("method"), at, may
+        )
 
     def _line(self, name: str) -> str:
         return clean(self.query_one(f"#{name}", Input).value).strip()

@@ -18,7 +18,7 @@ from textual.worker import get_current_worker
 
 from core.attribution import export
 from core.attribution import report as blame_report
-from core.attribution.report import Ask, Report
+from core.attribution.report import BlameReport, BlameRequest
 from core.chat.screens import tab
 from core.chat.session import Session
 from core.chat.settings import BLAME, Column
@@ -66,7 +66,7 @@ class BlameScreen(Place):
         super().__init__()
         self.fields = {name: Input(id=f"blame-{name}", compact=True) for name in ("prompt", "answer", "other")}
         self.result = Static(Content.styled(_HOW, "$quiet"), id="blame-report")
-        self.report: Report | None = None
+        self.report: BlameReport | None = None
         self.asked: Question | None = None
 
     def body(self) -> ComposeResult:
@@ -119,18 +119,18 @@ class BlameScreen(Place):
             partial(self._work, engine, ask), thread=True, exclusive=True, group="blame", exit_on_error=False
         )
 
-    def _ask(self) -> Ask:
+    def _ask(self) -> BlameRequest:
         prompt = self.fields["prompt"].value
         if prompt.startswith("@"):
             try:
-                prompts = blame_report.prompts_of(Path(prompt[1:]).expanduser().read_text(encoding="utf-8"))
+                prompts = blame_report.parse_prompts(Path(prompt[1:]).expanduser().read_text(encoding="utf-8"))
             except (OSError, UnicodeDecodeError) as error:
                 raise TillerError(
                     f"{prompt[1:]} cannot be read; name a text file in UTF-8, one prompt a line."
                 ) from error
         else:
             prompts = (prompt,)
-        return Ask(prompts, self.fields["answer"].value, self.fields["other"].value, self._final()).checked()
+        return BlameRequest(prompts, self.fields["answer"].value, self.fields["other"].value, self._final()).checked()
 
     def _final(self) -> str:
         """The checkpoint of the selected column, where it has stages; else the family's final one."""
@@ -140,7 +140,7 @@ class BlameScreen(Place):
         name = chat.settings.column.checkpoint
         return name if engine.stage_lenses(name) else ""
 
-    def _work(self, engine: Engine, ask: Ask) -> None:
+    def _work(self, engine: Engine, ask: BlameRequest) -> None:
         """In a thread of its own; what goes wrong is said."""
         worker, said = get_current_worker(), ""
         work = engine.slices(lambda engines: engines.study(ask))
@@ -162,7 +162,7 @@ class BlameScreen(Place):
         self.workers.cancel_group(self, "blame")
         self.say("Stopped.")
 
-    def _found(self, report: Report) -> None:
+    def _found(self, report: BlameReport) -> None:
         self.report, self.asked = report, report.question
         self.say("")
         self._draw()
@@ -208,9 +208,9 @@ class BlameScreen(Place):
             return
         table, document = Path("tiller-blame.csv").absolute(), Path("tiller-blame.json").absolute()
         try:
-            table.write_text(export.to_csv(self.report), encoding="utf-8", newline="")
+            table.write_text(export.blame_csv(self.report), encoding="utf-8", newline="")
             document.write_text(
-                json.dumps(export.to_document(self.report), ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+                json.dumps(export.blame_document(self.report), ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
             )
         except OSError as error:
             self.say(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 
 from core.attribution.effects import Effect
-from core.attribution.report import Report, Said, token_effects
+from core.attribution.report import BlameReport, Said, token_effects
 from core.display import lenses, palette
 from core.display.palette import OKABE_ITO
 from core.families.stages import Question, Stage
@@ -17,7 +17,7 @@ _GLYPHS = " ░▒▓█"
 _BAR, _NAME = 10, 12
 
 
-def drawn(report: Report, question: Question, width: int, middle: str, glyphs: bool) -> Content:
+def drawn(report: BlameReport, question: Question, width: int, middle: str, glyphs: bool) -> Content:
     """All of it, by one question."""
     lines = [Content.styled(one_line(report.sentence(question, report.measures[0])), "bold"), Content("")]
     lines += _answers(report, width)
@@ -34,7 +34,7 @@ def drawn(report: Report, question: Question, width: int, middle: str, glyphs: b
     return Content("\n").join(lines)
 
 
-def _answers(report: Report, width: int) -> list[Content]:
+def _answers(report: BlameReport, width: int) -> list[Content]:
     if len(report.cases) > 1:
         return [
             Content(
@@ -52,7 +52,7 @@ def _answers(report: Report, width: int) -> list[Content]:
     return [Content.assemble((f"{by}  ", "$quiet"), one_line(text)) for by, text in dict.fromkeys(rows)]
 
 
-def _bars(report: Report, question: Question, measure: str, glyphs: bool) -> list[Content]:
+def _bars(report: BlameReport, question: Question, measure: str, glyphs: bool) -> list[Content]:
     found = report.effects(question.key, measure)
     lines = [_bar(place, stage, found.get(stage.name), glyphs) for place, stage in enumerate(report.path.stages)]
     rest = report.remainder(question.key, measure)
@@ -83,7 +83,7 @@ def _hue(place: int) -> str:
     return OKABE_ITO[(place - 1) % len(OKABE_ITO)] if place else _NEUTRAL
 
 
-def _heat(report: Report, question: Question, said: Said, width: int, middle: str, glyphs: bool) -> list[Content]:
+def _heat(report: BlameReport, question: Question, said: Said, width: int, middle: str, glyphs: bool) -> list[Content]:
     """Stages down, tokens across, as many to a line as there is room for; a token is as wide as its text, and at least its figure."""
     stages = [
         each
@@ -114,7 +114,7 @@ def _shown(text: str) -> str:
 
 
 def _cell(
-    report: Report, question: Question, said: Said, at: int, stage: Stage, middle: str, glyphs: bool
+    report: BlameReport, question: Question, said: Said, at: int, stage: Stage, middle: str, glyphs: bool
 ) -> tuple[str, str]:
     value = token_effects(report.path, question.key, said, at)[stage.name].probability
     wide = _wide(said.tokens[at])

@@ -98,7 +98,7 @@ class ConfidencePanel(Panel):
 
         lacking = [each for each in self._pair() if each not in {of.checkpoint for of in every}]
         said = [f"{' and '.join(lacking)}: not measured yet; m measures it while you chat."] if lacking else []
-        found = tables.judged(every)
+        found = tables.confidence_verdicts(every)
         return [*said, *(f"{each.claim} {each.sentence} ({each.figures})" for each in found)]
 
     def _watch(self) -> None:
@@ -224,5 +224,5 @@ class ConfidencePanel(Panel):
         from core.confidence import confidence
 
         assert self.engine is not None
-        found = (confidence.stored(self.engine.family, each) for each in self._pair())
+        found = (confidence.stored_confidence(self.engine.family, each) for each in self._pair())
         return [each for each in found if each is not None]

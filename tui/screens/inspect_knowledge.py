@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from core.errors import TillerError
-from core.knowledge.maps import MapOrder, Traced, steered_at, table
+from core.knowledge.maps import MapRequest, Traced, map_table, steered_at
 from tui.screens.inspect_panel import Panel
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class KnowledgePanel(Panel):
     def __init__(self) -> None:
         super().__init__()
         self.asked, self.heat, self.words = Static(id="maps-asked"), Static(id="maps-heat"), Static(id="maps-words")
-        self.order: MapOrder | None = None
+        self.order: MapRequest | None = None
         self.job: MapJob | None = None
         self.place_of_map, self.at = 0, (0, 0)
         self._drawn: Any = None
@@ -198,7 +198,7 @@ class KnowledgePanel(Panel):
         except TillerError as error:
             self.say(f"✗ {error}", wrong=True)
 
-    def _ask(self, order: MapOrder) -> None:
+    def _ask(self, order: MapRequest) -> None:
         """Something else is asked for; what was computed for it already is shown."""
         self.order, self.job, self._drawn = order, None, None
         self.words.update("")
@@ -281,7 +281,7 @@ class KnowledgePanel(Panel):
         """The maps as text."""
         from tui.dialogs.dialogs import TextDialog
 
-        text = "\n\n".join(f"{each.title}\n{table(each).text()}" for each in self._maps())
+        text = "\n\n".join(f"{each.title}\n{map_table(each).text()}" for each in self._maps())
         if text:
             told = "\n".join((text, "", *self._traced().lines))
             self.app.push_screen(TextDialog(f"Maps of {self._order().title}", Content(told), copy=told))
@@ -299,25 +299,25 @@ class KnowledgePanel(Panel):
 
         to = Path(folder).expanduser()
         write_bytes(to / "maps.svg", map_export.to_svg(self._traced()).encode())
-        write_bytes(to / "maps.csv", map_export.to_csv(self._traced()).encode())
+        write_bytes(to / "maps.csv", map_export.map_csv(self._traced()).encode())
         return f"maps.svg and maps.csv written to {to}."
 
     # ------------------------------------------------------------------------------------------------------ looking up
 
-    def _order(self) -> MapOrder:
+    def _order(self) -> MapRequest:
         """What is asked for; in the beginning the first set, of the base and the final checkpoint."""
         assert self.engine is not None
         if self.order is None:
             family = self.engine.family
             names = tuple(dict.fromkeys((family.checkpoints[0].name, family.final.name)))
-            self.order = MapOrder(names, set=self._sets()[0])
+            self.order = MapRequest(names, set=self._sets()[0])
         return self.order
 
     def _sets(self) -> list[str]:
         from core.knowledge import facts
 
         assert self.engine is not None
-        return list(facts.categories(facts.load(self.engine.family)[0]))
+        return list(facts.categories(facts.load_facts(self.engine.family)[0]))
 
     def _traced(self) -> Traced:
         return self.job.view.traced if self.job is not None else Traced(self._order())

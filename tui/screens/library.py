@@ -19,7 +19,7 @@ from tui.text import clipped
 
 if TYPE_CHECKING:
     from core.directions.library import Entry
-    from core.directions.request import Wish
+    from core.directions.request import LearnRequest
     from core.engine.jobs import JobView
 
 _BAR = 10
@@ -123,7 +123,7 @@ class LibraryScreen(Place):
         if entry.card is None:
             self.say(f"✗ {entry.problem}", wrong=True)
             return
-        text = card.text(entry.card)
+        text = card.card_text(entry.card)
         self.app.push_screen(TextDialog(entry.title, Content(shown(text)), copy=text))
 
     # -------------------------------------------------------------------------------------------------------- learning
@@ -138,7 +138,7 @@ class LibraryScreen(Place):
         names = [each.name for each in self.engine.family.checkpoints]
         self.app.push_screen(LearnDialog(names, self.board.own_checkpoint(), self._begin))
 
-    def _begin(self, checkpoint: str, wish: Wish) -> None:
+    def _begin(self, checkpoint: str, wish: LearnRequest) -> None:
         """Begin, and follow it from now on: it may be over before anybody looks."""
         assert self.engine is not None
         self.engine.learn_wish(checkpoint, wish)
@@ -198,7 +198,7 @@ class LibraryScreen(Place):
         from core.exchange import exchange
 
         assert self.engine is not None
-        return " ".join(exchange.bring(self.engine.family, checkpoint, path, name, layer, scale).sentences)
+        return " ".join(exchange.import_vector(self.engine.family, checkpoint, path, name, layer, scale).sentences)
 
     def _take(self, text: str) -> str:
         from core.exchange import exchange
@@ -206,7 +206,7 @@ class LibraryScreen(Place):
         entry = self._entry()
         assert self.engine is not None
         assert entry is not None
-        done = exchange.write(self.engine.family, entry.path, Path(clean(text).strip()).expanduser())
+        done = exchange.write_direction(self.engine.family, entry.path, Path(clean(text).strip()).expanduser())
         return f"Written to {done.path}"
 
     def _delete(self, choice: str | None) -> None:

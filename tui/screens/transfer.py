@@ -16,7 +16,7 @@ from tui.screens.screen import Place
 if TYPE_CHECKING:
     from core.engine.jobs import JobView
     from core.transfer.matrix import Shade
-    from core.transfer.report import Report
+    from core.transfer.report import TransferReport
 
 _BAR = 10
 _WATCH_EVERY = 0.5
@@ -54,7 +54,7 @@ class TransferScreen(Place):
         super().__init__()
         self.table: DataTable[Content] = DataTable(cursor_type="cell")
         self.what, self.went, self.cell = Static(), Static(id="went"), Static(id="cell")
-        self.report: Report | None = None
+        self.report: TransferReport | None = None
         self.about = "truth"
         self.measure = "cosine"
         self._running = False
@@ -80,7 +80,7 @@ class TransferScreen(Place):
             return
         problem = ""
         try:
-            self.report = report.find(self.engine.family, *parted(self.about))
+            self.report = report.find_report(self.engine.family, *parted(self.about))
             problem = self.engine.carrying.stale(self.about) if self.report else ""
         except TillerError as error:
             self.report, problem = None, str(error)
@@ -96,7 +96,7 @@ class TransferScreen(Place):
             self.say(f"✗ {problem}", wrong=True)
         self._watch()
 
-    def _draw(self, report: Report) -> None:
+    def _draw(self, report: TransferReport) -> None:
         from core.transfer import matrix
 
         known = matrix.measures(report)
@@ -155,7 +155,7 @@ class TransferScreen(Place):
         if self.report is None or where is None:
             return
         try:
-            settings = matrix.chat(self.board.chat.settings, self.report, *where)
+            settings = matrix.try_in_chat(self.board.chat.settings, self.report, *where)
         except TillerError as error:
             self.say(f"✗ {error}", wrong=True)
             return
@@ -179,7 +179,7 @@ class TransferScreen(Place):
             return
         source, target = where
         found = [(f"{source} → {target}\n", "bold")]
-        for label, words in matrix.said(self.report, source, target):
+        for label, words in matrix.describe_cell(self.report, source, target):
             found += [(f"{label}: ", "$quiet"), (f"{words}\n", "")]
         for name, values, _ in matrix.curves(self.report, source, target):
             found += [(f"{name}, layer 0 to {len(values) - 1}: ", "$quiet"), (f"{_by_layer(values)}\n", "")]

@@ -65,7 +65,7 @@ class UndoFields(Vertical):
 
     def _fit(self, engine: Engine) -> None:
         try:
-            own = undo.offered(engine)
+            own = undo.offered_prompts(engine)
             lose, keep = (
                 _lines(self.fields[name].value, offer) for name, offer in zip(("lose", "keep"), own, strict=True)
             )
@@ -111,7 +111,7 @@ class UndoFields(Vertical):
             self.place.say("✗ Remove a stage's part first.", wrong=True)
             return
         try:
-            undo.kept(engine, self.found, name)
+            undo.keep_edited(engine, self.found, name)
         except TillerError as error:
             self.place.say(f"✗ {error}", wrong=True)
             return

@@ -530,7 +530,7 @@ def test_every_tab_opens_and_the_address_opens_the_same_one(chromium: Browser, s
 
 def test_each_slider_says_what_was_measured_and_marks_the_useful_range(screen: Screen, server: Served) -> None:
     card = next(each for each in server.engine.directions("chat") if each.name == "truth")
-    found = dose_response.of(card.details)
+    found = dose_response.stored_dose_response(card.details)
     assert found is not None
     assert found.useful is not None
     with screen.told():

@@ -12,7 +12,7 @@ from core.artefacts import store
 from core.confidence import measure
 from core.directions import controls, learn_refusal, reply_rates
 from core.engine.engine import Engine
-from core.util.resume import Notebook
+from core.util.resume import ResumeNotes
 from tests.support import tiny_models
 from tests.support.browser_page import Screen, browser
 from tests.support.browser_server import Served, served, short
@@ -37,7 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with pytest.MonkeyPatch.context() as patch, served(engine) as page:
         patch.setattr(learn_refusal, "MOST_POSITIONS", 1)
         patch.setattr(controls, "CONTROLS", 2)
-        patch.setattr(reply_rates, "TOKENS", 4)
+        patch.setattr(reply_rates, "REPLY_TOKENS", 4)
         yield page
 
 
@@ -81,13 +81,13 @@ def test_one_button_learns_and_the_sliders_are_there(chromium: Browser, server: 
 def test_progress_is_shown_and_cancel_ends_it(
     chromium: Browser, server: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep = Notebook.keep
+    keep = ResumeNotes.keep
 
-    def slowly(self: Notebook, name: str, note: dict[str, object]) -> None:
+    def slowly(self: ResumeNotes, name: str, note: dict[str, object]) -> None:
         time.sleep(0.15)
         keep(self, name, note)
 
-    monkeypatch.setattr(Notebook, "keep", slowly)
+    monkeypatch.setattr(ResumeNotes, "keep", slowly)
     screen = opened(chromium, server)
     line = screen.page.locator(".t-learning")
     screen.page.get_by_role("button", name="Learn refusal and truth now").click()
@@ -103,7 +103,7 @@ def test_progress_is_shown_and_cancel_ends_it(
     expect(line).to_contain_text("Learning was cancelled; what was found out is kept for the next time.")
     expect(bar).to_be_hidden()
     assert list(store.user_folder().rglob("*.safetensors")) == []
-    monkeypatch.setattr(Notebook, "keep", keep)
+    monkeypatch.setattr(ResumeNotes, "keep", keep)
     screen.page.get_by_role("button", name="Learn refusal and truth now").click()
     expect(screen.slider("truth")).to_be_visible()
     assert screen.faults == []

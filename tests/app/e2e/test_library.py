@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 from core.artefacts import store
 from core.directions import controls, learn_refusal, reply_rates
 from core.engine.engine import Engine
-from core.util.resume import Notebook
+from core.util.resume import ResumeNotes
 from tests.support import tiny_models
 from tests.support.browser_page import Screen, browser
 from tests.support.browser_server import Served, served, short
@@ -41,7 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with pytest.MonkeyPatch.context() as patch, served(engine) as page:
         patch.setattr(learn_refusal, "MOST_POSITIONS", 1)
         patch.setattr(controls, "CONTROLS", 2)
-        patch.setattr(reply_rates, "TOKENS", 4)
+        patch.setattr(reply_rates, "REPLY_TOKENS", 4)
         yield page
 
 
@@ -55,13 +55,13 @@ def pane(screen: Screen) -> Locator:
 def test_a_direction_is_learnt_from_two_boxes(
     chromium: Browser, server: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep = Notebook.keep
+    keep = ResumeNotes.keep
 
-    def slowly(self: Notebook, name: str, note: dict[str, object]) -> None:
+    def slowly(self: ResumeNotes, name: str, note: dict[str, object]) -> None:
         time.sleep(0.05)
         keep(self, name, note)
 
-    monkeypatch.setattr(Notebook, "keep", slowly)
+    monkeypatch.setattr(ResumeNotes, "keep", slowly)
     link = short(server.engine.settings(), 4).to_link()
     screen = Screen.open(chromium, f"{server.address}?{link}").ready()
     library = pane(screen)
@@ -87,7 +87,7 @@ def test_a_direction_is_learnt_from_two_boxes(
     expect(went.get_by_role("progressbar")).to_be_visible()
     library.get_by_role("button", name="Cancel").click()
     expect(went).to_contain_text("Learning was cancelled; what was found out is kept for the next time.")
-    monkeypatch.setattr(Notebook, "keep", keep)
+    monkeypatch.setattr(ResumeNotes, "keep", keep)
     learn.click()
     expect(went).to_contain_text("Learnt politeness on chat.")
     card = library.locator(".t-card:not(.block)")
@@ -152,7 +152,7 @@ def test_directions_are_taken_in_and_out(chromium: Browser, server: Served, tmp_
     library.get_by_role("button", name="Delete happy for good").click()
     expect(said.first).to_contain_text("happy (direction of chat) is deleted.")
     expect(library.locator(".t-wide table")).not_to_contain_text("happy")
-    assert store.find("shelf", "chat", "direction", "happy") is None
+    assert store.find_artefact("shelf", "chat", "direction", "happy") is None
     screen.page.get_by_role("tab", name="Chat").click()
     expect(screen.slider("happy")).to_be_hidden()
     assert screen.outside == []

@@ -9,8 +9,8 @@ from playwright.sync_api import Browser, Locator, expect
 
 from core.artefacts import store
 from core.engine.engine import Engine
-from core.engine.transfer_jobs import Carrying
-from core.transfer.task import Sizes, Task
+from core.engine.transfer_jobs import TransferJobs
+from core.transfer.task import Sizes, TransferTask
 from tests.support import tiny_models
 from tests.support.browser_page import Screen, browser
 from tests.support.browser_server import Served, served
@@ -38,11 +38,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     engine.start()
     assert engine.wait_ready(60).state == "ready"
 
-    def small(self: Carrying, about: str) -> Task:
-        return Task(self._engine.family, about, store.user_folder(), sizes=SIZES)
+    def small(self: TransferJobs, about: str) -> TransferTask:
+        return TransferTask(self._engine.family, about, store.user_folder(), sizes=SIZES)
 
     with pytest.MonkeyPatch.context() as patch, served(engine) as page:
-        patch.setattr(Carrying, "task", small)
+        patch.setattr(TransferJobs, "task", small)
         yield page
 
 
@@ -84,6 +84,6 @@ def test_a_direction_is_carried_and_tried_in_chat(chromium: Browser, server: Ser
 def _recipe(server: Served) -> str:
     from core.transfer import report as transfers
 
-    report = transfers.find(server.engine.family, "truth")
+    report = transfers.find_report(server.engine.family, "truth")
     assert report is not None
     return report.cell("base", "chat").recipe

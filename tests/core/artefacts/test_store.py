@@ -177,30 +177,30 @@ def test_a_place_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
 def test_a_persons_own_hides_the_shipped_one_and_broken_files_are_left_out(path: Path, tmp_path: Path) -> None:
     folder = tmp_path / "toy"
     own = store.artefact_path(store.user_folder(), "toy", "base", "direction", "truth")
-    assert store.find("toy", "base", "direction", "truth", folder) == path
+    assert store.find_artefact("toy", "base", "direction", "truth", folder) == path
     store.save_artefact(own, tensors(), {**DETAILS, "layer": 2})
     (path.parent / "direction.broken.safetensors").write_bytes(b"x")
     (path.parent / "direction.stranger.safetensors").write_bytes(
         with_header({"__metadata__": {"tiller": '{"format":1}'}})
     )
-    assert store.find("toy", "base", "direction", "truth", folder) == own
+    assert store.find_artefact("toy", "base", "direction", "truth", folder) == own
     assert [(card.name, card.layer) for card in store.cards("toy", "base", folder=folder)] == [("truth", 2)]
     assert store.cards("toy", "sft", folder=folder) == ()
-    assert store.find("toy", "base", "direction", "mood", folder) is None
+    assert store.find_artefact("toy", "base", "direction", "mood", folder) is None
 
 
 def test_a_fingerprint_is_of_config_and_weights(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(StoreError, match="no safetensors"):
-        store.fingerprint(tmp_path)
+        store.folder_fingerprint(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"weights")
-    first = store.fingerprint(tmp_path)
+    first = store.folder_fingerprint(tmp_path)
     assert len(first) == 16
-    assert store.fingerprint(tmp_path) == first
+    assert store.folder_fingerprint(tmp_path) == first
     (tmp_path / "model.safetensors").write_bytes(b"weightz")
-    second = store.fingerprint(tmp_path)
+    second = store.folder_fingerprint(tmp_path)
     (tmp_path / "config.json").write_text("{ }")
-    assert len({first, second, store.fingerprint(tmp_path)}) == 3
+    assert len({first, second, store.folder_fingerprint(tmp_path)}) == 3
     (tmp_path / "config.json").unlink()
     with pytest.raises(StoreError, match=r"config\.json"):
-        store.fingerprint(tmp_path)
+        store.folder_fingerprint(tmp_path)

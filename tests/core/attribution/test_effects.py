@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.attribution import effects, export
-from core.attribution.effects import NOWHERE, UNIFORM, Noise
-from core.attribution.report import Ask, Case, Report, Said
-from core.chat.answers import Answer, from_document, to_document
+from core.attribution.effects import LOG_ZERO, UNIFORM, Noise
+from core.attribution.report import BlameReport, BlameRequest, Case, Said
+from core.chat.answers import Answer, chat_document, read_document
 from core.chat.events import Alternative, Blame, Reading, Scores, StageEffect, Token, event_json
 from core.chat.settings import Column, Settings
 from core.display import lenses, palette
@@ -79,7 +79,7 @@ def family(folder: Path, twins: bool = True, letter: str = "Y") -> Family:
     (folder / "family.toml").write_text(
         FAMILY.format(more="", letter=letter) + (TWINS if twins else ""), encoding="utf-8"
     )
-    return registry.load(str(folder) + "/")
+    return registry.load_family(str(folder) + "/")
 
 
 def nats(**probabilities: float) -> dict[str, float]:
@@ -90,7 +90,7 @@ def nats(**probabilities: float) -> dict[str, float]:
 
 
 def test_a_path_names_every_model_that_a_question_needs(tmp_path: Path) -> None:
-    path = stages.path(family(tmp_path))
+    path = stages.stage_path(family(tmp_path))
     assert [(each.name, each.letter, each.checkpoint, each.parent) for each in path.stages] == [
         ("pretrain", "B", "base", None), ("sft", "S", "sft", "base"), ("safety", "Y", "safety", "sft"), ("dpo", "D", "dpo", "safety"),
     ]  # fmt: skip
@@ -115,8 +115,8 @@ def test_a_path_names_every_model_that_a_question_needs(tmp_path: Path) -> None:
 
 def test_without_retrainings_only_two_questions_can_be_asked(tmp_path: Path) -> None:
     found = family(tmp_path, twins=False)
-    assert [each.key for each in stages.path(found).questions] == ["introduced_at", "subtracted"]
-    assert [each.key for each in stages.path(found, "sft").questions] == ["introduced_at", "subtracted"]
+    assert [each.key for each in stages.stage_path(found).questions] == ["introduced_at", "subtracted"]
+    assert [each.key for each in stages.stage_path(found, "sft").questions] == ["introduced_at", "subtracted"]
 
 
 def test_estimates_are_checkpoints_of_the_family(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_estimates_are_checkpoints_of_the_family(tmp_path: Path) -> None:
 
 
 def test_letters_of_a_path_are_told_apart(tmp_path: Path) -> None:
-    letters = [each.letter for each in stages.path(family(tmp_path, letter="S")).stages]
+    letters = [each.letter for each in stages.stage_path(family(tmp_path, letter="S")).stages]
     assert letters == ["B", "S", "A", "D"]
 
 
@@ -151,14 +151,14 @@ def test_letters_of_a_path_are_told_apart(tmp_path: Path) -> None:
 )
 def test_what_is_no_path_is_refused_in_a_sentence(names: tuple[str, ...], sentence: str, tmp_path: Path) -> None:
     with pytest.raises(Exception, match=sentence) as caught:
-        stages.path(family(tmp_path), names=names)
+        stages.stage_path(family(tmp_path), names=names)
     assert len(str(caught.value).splitlines()) == 1
 
 
 def test_a_single_checkpoint_has_no_stages(tmp_path: Path) -> None:
     (tmp_path / "family.toml").write_text('[[checkpoint]]\nname = "one"\npath = "one"\n', encoding="utf-8")
     with pytest.raises(StageError, match="one has no checkpoint before it"):
-        stages.path(registry.load(str(tmp_path) + "/"))
+        stages.stage_path(registry.load_family(str(tmp_path) + "/"))
 
 
 def test_a_question_is_known_by_three_names(tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_what_came_with_the_stages_adds_up_to_the_whole(values: list[float]) -> 
 
 
 def test_each_question_compares_with_its_own_model(tmp_path: Path) -> None:
-    path = stages.path(family(tmp_path))
+    path = stages.stage_path(family(tmp_path))
     found = nats(uniform=0.01, base=0.1, sft=0.2, safety=0.7, dpo=0.9, without_sft=0.6, without_dpo=0.7)
     found |= nats(**{"dpo-minus-sft": 0.5, "dpo-minus-safety": 0.3})
     effect = {
@@ -203,15 +203,15 @@ def test_each_question_compares_with_its_own_model(tmp_path: Path) -> None:
 
 
 def test_a_token_is_the_stage_s_with_the_largest_change_of_probability(tmp_path: Path) -> None:
-    path = stages.path(family(tmp_path))
+    path = stages.stage_path(family(tmp_path))
     found = nats(uniform=0.01, base=0.1, sft=0.2, safety=0.7, dpo=0.6)
-    whose = effects.blame(path, "introduced_at", found, QUIET)
+    whose = effects.attribute(path, "introduced_at", found, QUIET)
     assert whose is not None
     assert (whose.stage, whose.largest and whose.largest.stage, whose.base) == (2, "safety", pytest.approx(0.1))
     assert [each.letter for each in whose.effects] == ["B", "S", "Y", "D"]
     # Nats would blame the stage that made the impossible very unlikely.
     rare = nats(uniform=0.01, base=1e-12, sft=1e-4, safety=0.5, dpo=0.5)
-    rarest = effects.blame(path, "introduced_at", rare, QUIET)
+    rarest = effects.attribute(path, "introduced_at", rare, QUIET)
     assert rarest is not None
     assert rarest.largest is not None
     assert rarest.largest.stage == "safety"
@@ -220,29 +220,31 @@ def test_a_token_is_the_stage_s_with_the_largest_change_of_probability(tmp_path:
 
 
 def test_below_the_noise_a_token_is_no_stage_s(tmp_path: Path) -> None:
-    path = stages.path(family(tmp_path))
+    path = stages.stage_path(family(tmp_path))
     found = nats(uniform=0.01, base=0.5, sft=0.505, safety=0.51, dpo=0.5)
-    whose = effects.blame(path, "introduced_at", found, QUIET)
+    whose = effects.attribute(path, "introduced_at", found, QUIET)
     assert whose is not None
     assert (whose.stage, whose.largest, whose.noise) == (None, None, 0.02)
-    uncalibrated = effects.blame(path, "introduced_at", found, Noise())
+    uncalibrated = effects.attribute(path, "introduced_at", found, Noise())
     assert uncalibrated is not None
     assert (uncalibrated.stage, uncalibrated.noise) == (3, None)
 
 
 def test_a_new_token_is_the_stage_s_that_brought_it(tmp_path: Path) -> None:
-    path = stages.path(family(tmp_path))
-    found = {UNIFORM: -5.0, "base": NOWHERE, "sft": math.log(0.01), "safety": math.log(0.9), "dpo": math.log(0.9)}
-    whose = effects.blame(path, "introduced_at", found, QUIET)
+    path = stages.stage_path(family(tmp_path))
+    found = {UNIFORM: -5.0, "base": LOG_ZERO, "sft": math.log(0.01), "safety": math.log(0.9), "dpo": math.log(0.9)}
+    whose = effects.attribute(path, "introduced_at", found, QUIET)
     assert whose is not None
     assert (whose.added, whose.largest and whose.largest.stage) == (True, "sft")
     assert [each.nats for each in whose.effects[:2]] == [None, None]
 
 
 def test_nothing_is_said_before_all_models_were_heard(tmp_path: Path) -> None:
-    path = stages.path(family(tmp_path))
-    assert effects.blame(path, "introduced_at", nats(uniform=0.01, base=0.1, sft=0.2, dpo=0.6), QUIET) is None
-    assert effects.blame(path, "subtracted", nats(uniform=0.01, base=0.1, sft=0.2, safety=0.3, dpo=0.6), QUIET) is None
+    path = stages.stage_path(family(tmp_path))
+    assert effects.attribute(path, "introduced_at", nats(uniform=0.01, base=0.1, sft=0.2, dpo=0.6), QUIET) is None
+    assert (
+        effects.attribute(path, "subtracted", nats(uniform=0.01, base=0.1, sft=0.2, safety=0.3, dpo=0.6), QUIET) is None
+    )
 
 
 def test_the_noise_level_is_the_95th_percentile() -> None:
@@ -279,8 +281,8 @@ def test_scores_colour_the_tokens_they_are_about() -> None:
 def test_blame_survives_an_export_and_stands_in_events() -> None:
     settings = Settings("four", (Column("dpo"),)).ask("Why?").answered(0, "word")
     answers = {0: Answer((token(0, introduced_at=BLAMED),), reason="end")}
-    document = json.loads(json.dumps(to_document(settings, answers)))
-    assert from_document(document) == (settings, answers)
+    document = json.loads(json.dumps(chat_document(settings, answers)))
+    assert read_document(document) == (settings, answers)
     event = json.loads(json.dumps(event_json(Scores(0, "introduced_at", blames=(BLAMED,)))))
     assert event["blames"][0]["effects"][2] == {
         "place": 2,
@@ -290,11 +292,11 @@ def test_blame_survives_an_export_and_stands_in_events() -> None:
         "nats": None,
     }
     del document["answers"]["0"]["tokens"][0]["blame"]
-    assert from_document(document)[1][0].tokens[0].blame == {}
+    assert read_document(document)[1][0].tokens[0].blame == {}
 
 
 def test_a_lens_for_each_question_with_letter_hue_and_words(tmp_path: Path) -> None:
-    there = lenses.of_stages(stages.path(family(tmp_path)))
+    there = lenses.of_stages(stages.stage_path(family(tmp_path)))
     assert [each.name for each in there] == ["blame", "blame:retrained", "blame:subtracted"]
     chosen, said = there[0], token(0, introduced_at=BLAMED)
     assert lenses.letter(chosen, said) == "Y"
@@ -324,8 +326,8 @@ def said(text: str, **logprobs: tuple[float, ...]) -> Said:
     )
 
 
-def report(folder: Path) -> Report:
-    path = stages.path(family(folder))
+def report(folder: Path) -> BlameReport:
+    path = stages.stage_path(family(folder))
     models = ("uniform", "base", "sft", "safety", "dpo", "without_sft", "without_dpo", "seed_2")
     values = (-8.0, -4.0, -3.0, -0.5, -0.2, -0.3, -0.5, -0.25)
     one = said("Yes, sir", **{name: (value, 0.0) for name, value in zip(models, values, strict=True)})
@@ -334,7 +336,7 @@ def report(folder: Path) -> Report:
     one, other = replace(one, logprobs={**one.logprobs, **minus}), replace(other, logprobs={**other.logprobs, **minus})
     refusing = dict.fromkeys(one.logprobs, -3.0)
     case = Case("=1+1", one, other, {"safety": other}, {}, refusing)
-    return Report(Ask(("=1+1",)), path, (case,), {"sft": 0.4, "safety": 0.1, "dpo": 0.01}, {})
+    return BlameReport(BlameRequest(("=1+1",)), path, (case,), {"sft": 0.4, "safety": 0.1, "dpo": 0.01}, {})
 
 
 def test_a_report_names_the_largest_stage_first_and_says_where_questions_disagree(tmp_path: Path) -> None:
@@ -358,11 +360,11 @@ def test_a_report_names_the_largest_stage_first_and_says_where_questions_disagre
 
 def test_exports_hold_every_effect_and_no_formula(tmp_path: Path) -> None:
     found = report(tmp_path)
-    document = json.loads(json.dumps(export.to_document(found)))
+    document = json.loads(json.dumps(export.blame_document(found)))
     total = sum(each["probability"] for each in document["summary"]["rather"]["introduced_at"]["effects"].values())
     values = document["cases"][0]["probabilities"]["rather"]
     assert total == pytest.approx(values["dpo"] - values["uniform"], abs=1e-9)
-    rows = export.to_csv(found).splitlines()
+    rows = export.blame_csv(found).splitlines()
     assert rows[0] == "prompt,what,place,text,question,stage,probability,nats"
     assert all(row.startswith("'=1+1,") for row in rows[1:])
     assert any(",answer token,0,Ye,retrained_without,sft," in row for row in rows)
@@ -371,14 +373,14 @@ def test_exports_hold_every_effect_and_no_formula(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("ask", "sentence"),
     [
-        (Ask(("  ",)), "Write a prompt first"),
-        (Ask(("a", "b"), answer="x"), "An answer belongs to one prompt"),
-        (Ask(("a",), answer=" \n"), "The answer is empty"),
-        (Ask(("a",), other="x"), "a second answer and no first one"),
-        (Ask(("a",), answer="x", other="x "), "The two answers are the same"),
-        (Ask(("a",) * 501), "at most 500"),
+        (BlameRequest(("  ",)), "Write a prompt first"),
+        (BlameRequest(("a", "b"), answer="x"), "An answer belongs to one prompt"),
+        (BlameRequest(("a",), answer=" \n"), "The answer is empty"),
+        (BlameRequest(("a",), other="x"), "a second answer and no first one"),
+        (BlameRequest(("a",), answer="x", other="x "), "The two answers are the same"),
+        (BlameRequest(("a",) * 501), "at most 500"),
     ],
 )
-def test_a_question_that_cannot_be_asked_is_refused(ask: Ask, sentence: str) -> None:
+def test_a_question_that_cannot_be_asked_is_refused(ask: BlameRequest, sentence: str) -> None:
     with pytest.raises(StageError, match=sentence):
         ask.checked()

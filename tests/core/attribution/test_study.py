@@ -20,12 +20,12 @@ from transformers import AutoModelForCausalLM
 from core.artefacts import store
 from core.attribution import effects, forced_logprobs, model_sequence, noise, quantized_agreement, study
 from core.attribution import report as blame_report
-from core.attribution.effects import NOWHERE
-from core.attribution.report import Ask, Report
+from core.attribution.effects import LOG_ZERO
+from core.attribution.report import BlameReport, BlameRequest
 from core.chat.answers import Answer, fold
 from core.chat.events import Done, Scores
 from core.chat.settings import Column, Settings
-from core.cli.precompute import precompute
+from core.cli.precompute import run_precompute
 from core.engine.engine import Engine
 from core.errors import TillerError
 from core.families import registry, stages
@@ -33,7 +33,7 @@ from core.inference.teacher_forcing import reply_logits
 from core.models import loading, weight_swap, weights
 from core.models.loading import Loaded
 from core.models.placement import Placing
-from core.models.pool import Shelf
+from core.models.pool import ModelPool
 from core.util.progress import Learning, Step, finished
 from tests.core.models import test_lora
 from tests.support import stage_families, tiny_models
@@ -46,7 +46,7 @@ CPU = Placing(device="cpu")
 
 
 def load(folder: Path, name: str, **options: object) -> Loaded:
-    return loading.load(registry.load(str(folder)), name, device="cpu", **options)  # type: ignore[arg-type]
+    return loading.load_model(registry.load_family(str(folder)), name, device="cpu", **options)  # type: ignore[arg-type]
 
 
 def all_of(learning: Learning[T]) -> T:
@@ -54,10 +54,10 @@ def all_of(learning: Learning[T]) -> T:
     return found
 
 
-def ask(folder: Path, question: Ask, placing: Placing = CPU) -> Report:
-    family = registry.load(str(folder))
-    final = stages.path(family, question.checkpoint, question.path).final
-    loaded = loading.load(family, final, device="cpu", quantize=placing.quantize)
+def ask(folder: Path, question: BlameRequest, placing: Placing = CPU) -> BlameReport:
+    family = registry.load_family(str(folder))
+    final = stages.stage_path(family, question.checkpoint, question.path).final
+    loaded = loading.load_model(family, final, device="cpu", quantize=placing.quantize)
     return all_of(study.study(family, question, model_sequence.alone(loaded, placing)))
 
 
@@ -91,7 +91,7 @@ def engine(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[En
 @pytest.mark.parametrize("kind", ["llama", "mistral", "qwen3", "gemma2", "gemma3", "olmo2", "gpt2"])
 def test_chunks_with_a_cache_say_what_one_pass_says(kind: str, tiny_loaded: Callable[[str], Loaded]) -> None:
     loaded = tiny_loaded(kind)
-    follower, found = forced_logprobs.Follower(loaded, PROMPT), []
+    follower, found = forced_logprobs.TokenScorer(loaded, PROMPT), []
     for start, end in ((0, 3), (3, 4), (4, 30), (30, 40)):
         found += follower.follow(REPLY[start:end])
     expected = forced_logprobs.of_tokens(reply_logits(loaded, [PROMPT], [REPLY])[0], REPLY)
@@ -104,12 +104,14 @@ def test_replies_that_share_a_pass_are_scored_as_each_alone(tiny_loaded: Callabl
     prompts, replies = [PROMPT, PROMPT[:5], PROMPT[:9]], [REPLY[:4], REPLY[:11], ()]
     slices = forced_logprobs.logprobs_in_slices(loaded, prompts, replies)
     for prompt, reply, found in zip(prompts, replies, finished(slices), strict=True):
-        assert found == pytest.approx(forced_logprobs.Follower(loaded, prompt).follow(reply) if reply else [], abs=1e-4)
+        assert found == pytest.approx(
+            forced_logprobs.TokenScorer(loaded, prompt).follow(reply) if reply else [], abs=1e-4
+        )
 
 
 def test_an_answer_longer_than_the_context_is_refused(tiny_loaded: Callable[[str], Loaded]) -> None:
     with pytest.raises(forced_logprobs.TooLong, match="300 tokens long, and chat reads at most 256; take a shorter"):
-        forced_logprobs.Follower(tiny_loaded("llama"), PROMPT).follow((50,) * 280)
+        forced_logprobs.TokenScorer(tiny_loaded("llama"), PROMPT).follow((50,) * 280)
 
 
 # --------------------------------------------------------------------------------------------- weights that are subtracted
@@ -129,7 +131,7 @@ def test_a_stage_is_subtracted_weight_by_weight(whole: Path) -> None:
 
 
 def test_how_far_a_stage_moved_the_weights(whole: Path) -> None:
-    family = registry.load(str(whole))
+    family = registry.load_family(str(whole))
     assert 0.1 < weights.distance(family.checkpoint("sft"), family.checkpoint("base")) < 0.3
     assert weights.distance(family.checkpoint("sft"), family.checkpoint("sft")) == 0
 
@@ -144,11 +146,11 @@ def test_a_worn_checkpoint_is_the_loaded_one_and_the_own_comes_back(kind: str, t
     before = logits(loaded.model)
     for name in ("base", "sft", "dpo-minus-sft"):
         assert weight_swap.fits(loaded, name)
-        with weight_swap.wearing(loaded, name) as other:
+        with weight_swap.swapped_weights(loaded, name) as other:
             assert other.checkpoint.name == name
             assert logits(other.model) == pytest.approx(logits(load(folder, name).model).numpy(), abs=1e-4)
     assert torch.equal(logits(loaded.model), before)
-    with pytest.raises(RuntimeError, match="on purpose"), weight_swap.wearing(loaded, "base"):
+    with pytest.raises(RuntimeError, match="on purpose"), weight_swap.swapped_weights(loaded, "base"):
         raise RuntimeError("on purpose")
     assert torch.equal(logits(loaded.model), before)
 
@@ -159,12 +161,12 @@ def test_shards_are_worn_too_and_a_missing_one_is_named(tmp_path: Path) -> None:
         AutoModelForCausalLM.from_pretrained(folder / name).save_pretrained(folder / name, max_shard_size=60_000)
         (folder / name / "model.safetensors").unlink(missing_ok=True)
     loaded = load(folder, "dpo")
-    with weight_swap.wearing(loaded, "sft") as other:
+    with weight_swap.swapped_weights(loaded, "sft") as other:
         assert torch.equal(logits(other.model), logits(load(folder, "sft").model))
     missing = sorted((folder / "sft").glob("model-*.safetensors"))[1]
     missing.unlink()
     with pytest.raises(TillerError, match=f"{missing.name} of checkpoint 'sft' is missing"):
-        ask(folder, Ask(("Hi",), answer="Yes"))
+        ask(folder, BlameRequest(("Hi",), answer="Yes"))
 
 
 def test_an_untied_checkpoint_on_the_path_of_a_tied_one(tmp_path: Path) -> None:
@@ -178,8 +180,8 @@ def test_an_untied_checkpoint_on_the_path_of_a_tied_one(tmp_path: Path) -> None:
     final = load(folder, "dpo")
     # Its two matrices do not fit into the one of the final model; it is loaded beside it.
     assert not weight_swap.fits(final, "base")
-    found = ask(folder, Ask(("Hi",), answer="Yes")).cases[0].answer
-    expected = forced_logprobs.Follower(load(folder, "base"), prompt(final, "Hi")).follow(found.ids)
+    found = ask(folder, BlameRequest(("Hi",), answer="Yes")).cases[0].answer
+    expected = forced_logprobs.TokenScorer(load(folder, "base"), prompt(final, "Hi")).follow(found.ids)
     assert found.logprobs["base"] == pytest.approx(expected, abs=1e-4)
 
 
@@ -197,7 +199,7 @@ def test_a_checkpoint_of_another_shape_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         TillerError, match=r"sft has model\.layers\.0\.mlp\.\w+\.weight of shape .*; stages are told apart"
     ):
-        ask(folder, Ask(("Hi",), answer="Yes"))
+        ask(folder, BlameRequest(("Hi",), answer="Yes"))
 
 
 def test_other_tokenizers_are_refused(tmp_path: Path) -> None:
@@ -210,15 +212,15 @@ def test_other_tokenizers_are_refused(tmp_path: Path) -> None:
         vocabulary[one], vocabulary[other] = vocabulary[other], vocabulary[one]
     path.write_text(json.dumps(document), encoding="utf-8")
     with pytest.raises(TillerError, match="base and sft have different tokenizers"):
-        ask(folder, Ask(("Hi",), answer="Yes"))
+        ask(folder, BlameRequest(("Hi",), answer="Yes"))
 
 
 def test_adapters_are_stages(tmp_path: Path) -> None:
     folder = test_lora.family(tmp_path / "adapters")
-    found = ask(folder, Ask(("Hi",), answer="Yes")).cases[0].answer
+    found = ask(folder, BlameRequest(("Hi",), answer="Yes")).cases[0].answer
     for name in ("base", "lora"):
         own = load(folder, name)
-        expected = forced_logprobs.Follower(own, prompt(load(folder, "lora"), "Hi")).follow(found.ids)
+        expected = forced_logprobs.TokenScorer(own, prompt(load(folder, "lora"), "Hi")).follow(found.ids)
         assert found.logprobs[name] == pytest.approx(expected, abs=1e-4)
 
 
@@ -243,15 +245,18 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_new_token_is_owed_to_the_stage_that_brought_it(grown: Path) -> None:
-    for question in (Ask(("Hi",), answer="Yes <|new|> no"), Ask(("Is <|new|> there?",), answer="Yes <|new|> no")):
+    for question in (
+        BlameRequest(("Hi",), answer="Yes <|new|> no"),
+        BlameRequest(("Is <|new|> there?",), answer="Yes <|new|> no"),
+    ):
         report = ask(grown, question)
         said = report.cases[0].answer
         at = said.tokens.index("<|new|>")
-        assert said.logprobs["base"][at] == NOWHERE
-        assert all(value > NOWHERE for model in ("base", "sft", "dpo") for value in said.logprobs[model][:at])
+        assert said.logprobs["base"][at] == LOG_ZERO
+        assert all(value > LOG_ZERO for model in ("base", "sft", "dpo") for value in said.logprobs[model][:at])
         # Without SFT there would be no such token, whatever the subtracted weights make of its row.
-        assert said.logprobs["dpo-minus-sft"][at] == NOWHERE
-        whose = effects.blame(
+        assert said.logprobs["dpo-minus-sft"][at] == LOG_ZERO
+        whose = effects.attribute(
             report.path, "introduced_at", {m: v[at] for m, v in said.logprobs.items()}, effects.Noise()
         )
         assert whose is not None
@@ -270,7 +275,7 @@ def test_a_smaller_vocabulary_reads_the_mean_of_its_embedding(grown: Path) -> No
     with torch.inference_mode():
         expected = loaded.model(inputs_embeds=states[None]).logits
     assert found == pytest.approx(expected.numpy(), abs=1e-4)
-    with weight_swap.wearing(worn_by, "base") as other:
+    with weight_swap.swapped_weights(worn_by, "base") as other:
         assert logits(other.model, ids)[..., :new] == pytest.approx(expected[..., :new].numpy(), abs=1e-4)
     # Outside, a token that is not there is an error as before.
     with pytest.raises(IndexError):
@@ -320,7 +325,7 @@ def test_every_token_gets_its_effects_while_the_answer_streams(engine: Engine, w
         last = [each["dpo"] for each in probabilities(answer, key)]
         assert last == pytest.approx([each["dpo"] for each in probabilities(answer, "introduced_at")], abs=1e-4)
     # What the command line finds out in one pass is what was said live, in chunks.
-    said = ask(whole, Ask(("How do I kill a process?",), tokens=20)).cases[0].answer
+    said = ask(whole, BlameRequest(("How do I kill a process?",), tokens=20)).cases[0].answer
     path = engine.stages("dpo")
     for key in ("introduced_at", "retrained_without", "subtracted"):
         once = [blame_report.token_effects(path, key, said, at) for at in range(len(said.ids))]
@@ -407,7 +412,7 @@ def test_the_noise_level_is_measured_while_nobody_chats(engine: Engine, whole: P
             break
         engine.call(lambda worker: worker.blamer.waiting).result()
     found = engine.noise("dpo")
-    path = stages.path(registry.load(str(whole)))
+    path = stages.stage_path(registry.load_family(str(whole)))
     assert path.nulls == ("seed-2", "seed-3")
     assert found.level is not None
     assert 0 < found.level < 1
@@ -419,14 +424,14 @@ def test_the_noise_level_is_measured_while_nobody_chats(engine: Engine, whole: P
 
 def test_a_noise_level_is_kept_for_its_weights_and_no_others(whole: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(whole, tmp_path / "whole")
-    family = registry.load(str(folder))
-    path = stages.path(family)
-    shelf = Shelf(family, CPU)
-    work = noise.measure(family, path, model_sequence.shelved(shelf, path.final))
+    family = registry.load_family(str(folder))
+    path = stages.stage_path(family)
+    shelf = ModelPool(family, CPU)
+    work = noise.measure_noise(family, path, model_sequence.shelved(shelf, path.final))
     found = all_of(work)
-    assert noise.kept(family, path) == found
+    assert noise.kept_noise(family, path) == found
     assert not (folder / "shared").exists()
-    precompute(["--family", str(folder), "--what", "noise", "--ship", "--again", "--device", "cpu"])
+    run_precompute(["--family", str(folder), "--what", "noise", "--ship", "--again", "--device", "cpu"])
     shipped = store.read_card(folder / "shared" / "noise.dpo.safetensors").details
     # One model that wears the others' weights instead of each by itself.
     assert shipped["level"] == pytest.approx(found.level, abs=1e-4)
@@ -439,36 +444,36 @@ def test_a_noise_level_is_kept_for_its_weights_and_no_others(whole: Path, tmp_pa
         .replace("seed-3.saf", "seed-4.saf")
     )
     (folder / "family.toml").write_text(text, encoding="utf-8")
-    family = registry.load(str(folder))
-    assert noise.kept(family, stages.path(family)) is None
+    family = registry.load_family(str(folder))
+    assert noise.kept_noise(family, stages.stage_path(family)) is None
 
 
 # ------------------------------------------------------------------------------------------------------------- one model
 
 
 def test_own_templates_ask_each_checkpoint_in_its_own_way(whole: Path) -> None:
-    final, own = (ask(whole, Ask(("Hi",), answer="Yes", own_templates=each)) for each in (False, True))
+    final, own = (ask(whole, BlameRequest(("Hi",), answer="Yes", own_templates=each)) for each in (False, True))
     one, other = final.cases[0].answer, own.cases[0].answer
     # The base's template is another one; the others share the final one.
     assert one.logprobs["base"] != pytest.approx(other.logprobs["base"], abs=1e-3)
     assert one.logprobs["sft"] == pytest.approx(other.logprobs["sft"], abs=1e-6)
     base = load(whole, "base")
     assert other.logprobs["base"] == pytest.approx(
-        forced_logprobs.Follower(base, prompt(base, "Hi")).follow(one.ids), abs=1e-4
+        forced_logprobs.TokenScorer(base, prompt(base, "Hi")).follow(one.ids), abs=1e-4
     )
     assert any("its own chat template" in each for each in own.remarks)
 
 
 def test_two_answers_and_many_prompts(whole: Path) -> None:
-    two = ask(whole, Ask(("Is it?",), answer="Yes", other="No"))
+    two = ask(whole, BlameRequest(("Is it?",), answer="Yes", other="No"))
     assert two.measures == ("rather", "answer", "refusal")
     case = two.cases[0]
     assert case.other is not None
     yes, no = (math.exp(said.total("dpo")) for said in (case.answer, case.other))
     assert math.exp(case.found("rather")["dpo"]) == pytest.approx(yes / (yes + no), rel=1e-6)
-    many = ask(whole, Ask(("Is it?", "Why?", "How?"), tokens=6))
+    many = ask(whole, BlameRequest(("Is it?", "Why?", "How?"), tokens=6))
     assert len(many.cases) == 3
-    alone = ask(whole, Ask(("Why?",), tokens=6))
+    alone = ask(whole, BlameRequest(("Why?",), tokens=6))
     assert many.cases[1].answer.text == alone.cases[0].answer.text
     assert many.cases[1].answer.total("sft") == pytest.approx(alone.cases[0].answer.total("sft"), abs=1e-3)
     assert set(many.cases[1].without) == {"sft", "safety", "dpo"}
@@ -480,7 +485,7 @@ def test_two_answers_and_many_prompts(whole: Path) -> None:
 
 
 def test_the_engine_studies_in_slices_what_the_command_line_does_at_once(engine: Engine, whole: Path) -> None:
-    question = Ask(("How do I kill a process?",), tokens=8)
+    question = BlameRequest(("How do I kill a process?",), tokens=8)
     family = engine.family
     work = engine.slices(lambda worker: study.study(family, question, model_sequence.shelved(worker.shelf, "dpo")))
     assert isinstance(next(work), Step)
@@ -497,28 +502,28 @@ def test_quantized_once_the_differences_stay_whole(quantize: str, whole: Path) -
     exact, final = load(whole, "dpo"), load(whole, "dpo", quantize=quantize)
 
     def change(before: Loaded, after: Loaded) -> torch.Tensor:
-        each = [torch.tensor(forced_logprobs.Follower(model, PROMPT).follow(REPLY)) for model in (before, after)]
+        each = [torch.tensor(forced_logprobs.TokenScorer(model, PROMPT).follow(REPLY)) for model in (before, after)]
         return each[1] - each[0]
 
-    with weight_swap.wearing(exact, "sft") as other:
-        sft = torch.tensor(forced_logprobs.Follower(other, PROMPT).follow(REPLY))
-    truth = torch.tensor(forced_logprobs.Follower(exact, PROMPT).follow(REPLY)) - sft
-    own = torch.tensor(forced_logprobs.Follower(final, PROMPT).follow(REPLY))
-    with weight_swap.wearing(final, "sft") as other:
-        found = own - torch.tensor(forced_logprobs.Follower(other, PROMPT).follow(REPLY))
+    with weight_swap.swapped_weights(exact, "sft") as other:
+        sft = torch.tensor(forced_logprobs.TokenScorer(other, PROMPT).follow(REPLY))
+    truth = torch.tensor(forced_logprobs.TokenScorer(exact, PROMPT).follow(REPLY)) - sft
+    own = torch.tensor(forced_logprobs.TokenScorer(final, PROMPT).follow(REPLY))
+    with weight_swap.swapped_weights(final, "sft") as other:
+        found = own - torch.tensor(forced_logprobs.TokenScorer(other, PROMPT).follow(REPLY))
     apart = change(load(whole, "sft", quantize=quantize), final)
     if quantize == "4bit":
         assert (found - truth).norm() < 0.8 * (apart - truth).norm()
     assert float(torch.corrcoef(torch.stack([found, truth]))[0, 1]) > (0.97 if quantize == "8bit" else 0.7)
-    assert torch.equal(torch.tensor(forced_logprobs.Follower(final, PROMPT).follow(REPLY)), own)
+    assert torch.equal(torch.tensor(forced_logprobs.TokenScorer(final, PROMPT).follow(REPLY)), own)
 
 
 def test_a_report_on_quantized_weights_says_how_far_they_agree(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(noise, "MESSAGES", 2)
-    monkeypatch.setattr(noise, "TOKENS", 6)
-    family = registry.load(str(whole))
-    path = stages.path(family)
-    question = Ask(("How do I kill a process?",), tokens=4)
+    monkeypatch.setattr(noise, "NOISE_TOKENS", 6)
+    family = registry.load_family(str(whole))
+    path = stages.stage_path(family)
+    question = BlameRequest(("How do I kill a process?",), tokens=4)
     models = {
         quantize: model_sequence.alone(load(whole, "dpo", quantize=quantize), Placing(device="cpu", quantize=quantize))
         for quantize in ("none", "8bit")
@@ -529,10 +534,10 @@ def test_a_report_on_quantized_weights_says_how_far_they_agree(whole: Path, monk
 
     assert "bits" not in remarks("none")
     assert "has not been measured for this family; python launch.py bench blame" in remarks("8bit")
-    found = all_of(quantized_agreement.measure(family, path, "8bit", models["none"], models["8bit"]))
+    found = all_of(quantized_agreement.measure_agreement(family, path, "8bit", models["none"], models["8bit"]))
     assert set(found.r) == {stage.name for stage in path.post}
     assert all(0.9 < each < 1 for each in found.r.values())
-    assert found == quantized_agreement.kept(family, path, "8bit")
+    assert found == quantized_agreement.kept_agreement(family, path, "8bit")
     assert (
         f"dpo is in 8-bit, and what the stages changed is kept beside it in 8 bits; how far that agrees with whole weights: {found.said}."
         in remarks("8bit")
@@ -551,7 +556,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_first_line_names_the_stage_and_its_size(
     whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from core.cli.blame import blame
+    from core.cli.blame import run_blame
 
     table, document = tmp_path / "effects.csv", tmp_path / "report.json"
     wished = [
@@ -565,7 +570,7 @@ def test_the_first_line_names_the_stage_and_its_size(
         "--json",
         str(document),
     ]
-    assert blame([*wished, "--threads", "1"]) == 0
+    assert run_blame([*wished, "--threads", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()
     report = json.loads(document.read_text(encoding="utf-8"))
     assert report["question"] == "retrained_without"
@@ -598,12 +603,12 @@ def test_the_first_line_names_the_stage_and_its_size(
     ],
 )
 def test_a_mistake_is_one_sentence(arguments: tuple[str, ...], sentence: str) -> None:
-    from core.cli.blame import blame
+    from core.cli.blame import run_blame
 
     with pytest.raises(TillerError, match=sentence):
-        blame([*arguments])
+        run_blame([*arguments])
 
 
 def test_the_last_answer_of_a_report_may_be_too_long(whole: Path) -> None:
     with pytest.raises(forced_logprobs.TooLong, match="reads at most 256; take a shorter answer or prompt"):
-        ask(whole, Ask(("Hi",), answer="no " * 300))
+        ask(whole, BlameRequest(("Hi",), answer="no " * 300))

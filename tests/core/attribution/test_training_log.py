@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from core.attribution import training_log
 from core.attribution.first_order import RUNGS, Carrier, exact_hessian
-from core.attribution.stage_embeddings import replay, scheduled
-from core.attribution.training_log import LogError, TrainingLog, chain, read
+from core.attribution.stage_embeddings import replay_steps, scheduled
+from core.attribution.training_log import LogError, TrainingLog, chain, read_log
 from tests.support import tiny_models
 
 STEPS = {"one": 5, "two": 4}
@@ -73,7 +73,7 @@ def train(
 def test_a_replay_of_the_log_regenerates_the_states_and_the_embeddings(tmp_path: Path) -> None:
     trained, carrier, _ = train(tmp_path)
     again = network()
-    found = replay(again, chain([tmp_path / "one", tmp_path / "two"]), loss, RUNGS["curvature"])
+    found = replay_steps(again, chain([tmp_path / "one", tmp_path / "two"]), loss, RUNGS["curvature"])
     for name, weight in trained.named_parameters():
         assert torch.equal(dict(again.named_parameters())[name], weight)
     for stage, embedding in carrier.embeddings().items():
@@ -85,7 +85,7 @@ def test_the_schedule_needs_checkpoints_and_rates_only(tmp_path: Path) -> None:
     _, _, ends = train(tmp_path, batches=False)
     start = dict(network().named_parameters())
     difference = {name: (ends["one"][name] - start[name]).detach() for name in start}
-    found = scheduled(difference, [read(tmp_path / "two")])
+    found = scheduled(difference, [read_log(tmp_path / "two")])
     left = 1.0
     for step in range(STEPS["two"]):
         left *= 1 - 0.2 * 0.05 / (1 + step)
@@ -93,12 +93,12 @@ def test_the_schedule_needs_checkpoints_and_rates_only(tmp_path: Path) -> None:
         torch.testing.assert_close(found[name], part * (left if part.dim() == 2 else 1.0))
     assert all(torch.equal(part, difference[name]) for name, part in scheduled(difference, []).items())
     with pytest.raises(LogError, match="does not say what was in its batches"):
-        replay(network(), [read(tmp_path / "one")], loss, RUNGS["state"])
+        replay_steps(network(), [read_log(tmp_path / "one")], loss, RUNGS["state"])
 
 
 def test_the_file_says_what_the_documentation_says(tmp_path: Path) -> None:
     train(tmp_path)
-    document = json.loads((tmp_path / "two" / training_log.NAME).read_text(encoding="utf-8"))
+    document = json.loads((tmp_path / "two" / training_log.LOG_NAME).read_text(encoding="utf-8"))
     assert set(document) == {"tiller", "format", "stage", "parent", "optimizer", "rates", "batches"}
     assert (document["stage"], document["parent"], document["optimizer"]["kind"]) == ("two", "one", "AdamW")
     assert document["optimizer"]["groups"][0]["parameters"] == ["0.weight", "2.weight"]
@@ -118,7 +118,7 @@ def test_a_log_of_transformers_trainer(tmp_path: Path) -> None:
         lr_scheduler_type="linear", use_cpu=True, report_to=[], save_strategy="no", disable_tqdm=True, logging_strategy="no",
     )  # fmt: skip
     Trainer(model, arguments, train_dataset=items, callbacks=[LogTraining("sft", parent="base")]).train()
-    log = read(tmp_path)
+    log = read_log(tmp_path)
     assert (log.stage, log.parent, log.kind, log.clip, log.batches) == ("sft", "base", "AdamW", 1.0, None)
     assert [rates[0] for rates in log.rates] == pytest.approx([1e-3, 7.5e-4, 5e-4, 2.5e-4])
     named = {name for group in log.groups for name in group.parameters}
@@ -144,14 +144,14 @@ def test_what_is_wrong_with_a_log_is_said(tmp_path: Path) -> None:
         log.write()
     log.step([2])
     with pytest.raises(LogError, match=r"has no training_log\.json"):
-        read(tmp_path)
+        read_log(tmp_path)
     with TrainingLog(tmp_path, "one", model.named_parameters(), adam) as other:
         other.step([1])
     with pytest.raises(LogError, match="goes through its moments"):
-        read(tmp_path).kept()
+        read_log(tmp_path).kept()
     with pytest.raises(LogError, match=r"trains 0\.weight, which this model does not have"):
-        replay(nn.Linear(2, 2), [read(tmp_path)], loss, RUNGS["difference"])
-    path = tmp_path / training_log.NAME
+        replay_steps(nn.Linear(2, 2), [read_log(tmp_path)], loss, RUNGS["difference"])
+    path = tmp_path / training_log.LOG_NAME
     for spoilt, sentence in (
         ("{", "cannot be read"),
         ('{"tiller": 1, "format": 1}', "is no training log"),
@@ -159,7 +159,7 @@ def test_what_is_wrong_with_a_log_is_said(tmp_path: Path) -> None:
     ):
         path.write_text(spoilt, encoding="utf-8")
         with pytest.raises(LogError, match=sentence):
-            read(tmp_path)
+            read_log(tmp_path)
     train(tmp_path / "chain")
     with pytest.raises(LogError, match="began with one, not with two"):
         chain([tmp_path / "chain" / "two", tmp_path / "chain" / "two"])

@@ -21,7 +21,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from core.baking import bake as baking
 from core.baking import evaluation as models
 from core.baking import weight_edits
-from core.cli.exchange import bake
+from core.cli.exchange import run_bake
 from core.errors import StoreError, TillerError
 from core.families import registry
 from core.inference import metrics
@@ -47,12 +47,12 @@ WITH_BIASES = ("llama", "smollm3", "gpt2", "neox", "neox_serial", "bloom")
 
 def fresh(folder: Path) -> Loaded:
     """A checkpoint whose weights may be changed."""
-    return loading.load(registry.load(str(folder)), "chat", device="cpu")
+    return loading.load_model(registry.load_family(str(folder)), "chat", device="cpu")
 
 
 def changes(loaded: Loaded, recipe: str) -> weight_edits.Changes:
     wanted = parse(recipe)
-    weight_edits.check(wanted)
+    weight_edits.check_bakeable(wanted)
     return weight_edits.changes(compile_recipe(wanted, loaded, by_hand.directions(loaded)))
 
 
@@ -240,7 +240,7 @@ def test_any_recipe_is_baked_or_refused_and_what_is_baked_agrees_whatever_the_pa
 ) -> None:
     possible = all(term.scope == "all" and term.kind != "hold" for term in recipe.terms)
     try:
-        weight_edits.check(recipe)
+        weight_edits.check_bakeable(recipe)
     except weight_edits.BakingError as refused:
         assert not possible
         assert any(str(term) in str(refused) for term in recipe.terms)
@@ -293,7 +293,7 @@ def test_the_command_writes_a_folder_that_transformers_loads(
 ) -> None:
     out = tmp_path / "made" / "here"
     # From a session that is quantized, too, the weights are those on the disk.
-    assert bake(order(whole, "!truth", out, "--quantize", "4bit")) == 0
+    assert run_bake(order(whole, "!truth", out, "--quantize", "4bit")) == 0
     said = capsys.readouterr().out
     assert "full precision" in said
     assert f"Written to {out}" in said
@@ -326,7 +326,7 @@ def _check_readme(text: str) -> None:
 def test_an_addition_is_baked_in_another_dtype(whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "half"
     out.mkdir()
-    assert bake(order(whole, "1*truth", out, "--dtype", "bfloat16")) == 0
+    assert run_bake(order(whole, "1*truth", out, "--dtype", "bfloat16")) == 0
     model: Any = AutoModelForCausalLM.from_pretrained(out)
     assert (model.dtype, model.config.mlp_bias) == (torch.bfloat16, True)
     assert "beginning-of-text" in (out / "README.md").read_text("utf-8")
@@ -348,13 +348,13 @@ def test_what_cannot_be_baked_is_one_sentence_and_writes_nothing(
     recipe: str, sentence: str, whole: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(TillerError, match=re.escape(sentence)):
-        bake(order(whole, recipe, tmp_path / "out"))
+        run_bake(order(whole, recipe, tmp_path / "out"))
     assert sorted(each.name for each in tmp_path.iterdir()) == ["llama"]
 
 
 def test_a_recipe_is_asked_for(whole: Path, tmp_path: Path) -> None:
     with pytest.raises(TillerError, match="bake needs a recipe"):
-        bake(["--family", str(whole), "--out", str(tmp_path / "out")])
+        run_bake(["--family", str(whole), "--out", str(tmp_path / "out")])
 
 
 def test_what_is_there_stays(whole: Path, tmp_path: Path) -> None:
@@ -363,7 +363,7 @@ def test_what_is_there_stays(whole: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine", "utf-8")
     for name in ("kept", "file"):
         with pytest.raises(TillerError, match="is there already"):
-            bake(order(whole, "!truth", tmp_path / name))
+            run_bake(order(whole, "!truth", tmp_path / name))
     assert (tmp_path / "kept" / "mine.txt").read_text("utf-8") == (tmp_path / "file").read_text("utf-8") == "mine"
 
 
@@ -376,23 +376,23 @@ def test_nothing_is_left_of_a_baking_that_fails_half_way(
     monkeypatch.setattr(baking.store, "write_bytes", full)
     (tmp_path / "out").mkdir()
     with pytest.raises(TillerError, match="No space left"):
-        bake(order(whole, "!truth", tmp_path / "out" / "inner"))
+        run_bake(order(whole, "!truth", tmp_path / "out" / "inner"))
     assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_what_does_not_do_what_it_should_is_not_kept(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(baking.surgery, "operate", lambda loaded, _changes: loaded.model)
+    monkeypatch.setattr(weight_edits, "operate", lambda loaded, _changes: loaded.model)
     with pytest.raises(TillerError, match="differs from the recipe by"):
-        bake(order(whole, "!truth", tmp_path / "out"))
+        run_bake(order(whole, "!truth", tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 
 def test_a_direction_of_other_weights_is_not_baked(whole: Path, tmp_path: Path) -> None:
     tiny_models.direction(whole, "chat", "truth", fingerprint="0" * 16)
     with pytest.raises(TillerError, match="fingerprint 0000000000000000"):
-        bake(order(whole, "!truth", tmp_path / "out"))
+        run_bake(order(whole, "!truth", tmp_path / "out"))
 
 
 def test_a_baked_model_has_the_parts_that_a_model_has(tiny_folder: Folder, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from core.chat.answers import Answer, fold, from_document, load, settled, to_document, to_markdown
+from core.chat.answers import Answer, chat_document, fold, load_chat, read_document, settled, to_markdown
 from core.chat.events import Alternative, Done, Event, Failed, Reading, RecipeChanged, Scores, Started, Token
 from core.chat.settings import Column, Settings, clean
 from core.errors import TillerError
@@ -78,8 +78,8 @@ def test_texts_settle_into_the_last_turn() -> None:
 def test_an_export_reads_back_exactly() -> None:
     answers = folded([*events(0), *events(1)])
     chat = settled(CHAT, answers)
-    document = to_document(chat, answers)
-    assert load(json.dumps(document)) == (chat, answers)
+    document = chat_document(chat, answers)
+    assert load_chat(json.dumps(document)) == (chat, answers)
 
 
 # ----------------------------------------------------------------------------------------------- what others have written
@@ -117,36 +117,36 @@ JUNK = st.sampled_from(
 @given(st.data())
 def test_an_export_with_any_part_replaced_is_read_or_refused(data: st.DataObject) -> None:
     answers = folded([*events(0), *events(1)])
-    document = json.loads(json.dumps(to_document(settled(CHAT, answers), answers)))
+    document = json.loads(json.dumps(chat_document(settled(CHAT, answers), answers)))
     path = data.draw(st.sampled_from(places(document)[1:]))
     part = document
     for key in path[:-1]:
         part = part[key]
     part[path[-1]] = data.draw(JUNK)
     try:
-        chat, read = from_document(document)
+        chat, read = read_document(document)
     except TillerError as error:
         assert str(error).endswith(".")
     else:
         for answer in read.values():
             assert clean(answer.text) == answer.text
             assert all(clean(a.text) == a.text for token in answer.tokens for a in token.reading.top)
-        assert load(json.dumps(to_document(chat, read))) == (chat, read)
+        assert load_chat(json.dumps(chat_document(chat, read))) == (chat, read)
         settled(chat, read)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"settings": {}}', "[" * 100_000, '{"answers": {}}', "\x00"])
 def test_what_is_no_export_is_refused(text: str) -> None:
     with pytest.raises(TillerError):
-        load(text)
+        load_chat(text)
 
 
 @pytest.mark.parametrize("column", ["2", "-1", "x"])
 def test_answers_of_no_column_are_refused(column: str) -> None:
-    document = to_document(CHAT, folded(events(0)))
+    document = chat_document(CHAT, folded(events(0)))
     document["answers"] = {column: document["answers"]["0"]}
     with pytest.raises(TillerError, match="whole export"):
-        from_document(document)
+        read_document(document)
 
 
 # --------------------------------------------------------------------------------------------------------------- Markdown

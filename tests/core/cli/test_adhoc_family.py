@@ -14,12 +14,12 @@ from core.artefacts import store
 from core.chat.settings import Settings
 from core.cli import adhoc_family
 from core.cli.options import Options
-from core.cli.parser import read
+from core.cli.parser import read_command_line
 from core.cli.verb_parser import Arguments
 from core.engine.engine import Engine
 from core.errors import UsageError
 from core.families import registry
-from core.families.checkpoint import FamilyError, Source
+from core.families.checkpoint import TEMPLATES, FamilyError, Source
 from core.models import loading
 from tests.support import tiny_models
 
@@ -40,7 +40,7 @@ def options(models: Path, **names: str) -> Options:
 
 
 def together(models: Path, **names: str) -> registry.Family:
-    return registry.load(adhoc_family.family_of(options(models, **names)))
+    return registry.load_family(adhoc_family.family_of(options(models, **names)))
 
 
 def test_a_base_a_stage_and_a_post(models: Path) -> None:
@@ -54,13 +54,13 @@ def test_a_base_a_stage_and_a_post(models: Path) -> None:
     ]
     assert family.title == "post"
     assert family.name.startswith("pair-post-")
-    assert loading.load(family, "post", device="cpu").tokenizer.chat_template == tiny_models.CHAT
-    base = loading.load(family, "base", device="cpu")
-    assert (base.template, base.stops) == registry.TEMPLATES["plain"]
+    assert loading.load_model(family, "post", device="cpu").tokenizer.chat_template == tiny_models.CHAT
+    base = loading.load_model(family, "base", device="cpu")
+    assert (base.template, base.stops) == TEMPLATES["plain"]
 
 
 def test_a_base_with_a_template_keeps_it(models: Path) -> None:
-    loaded = loading.load(together(models, base="sft", post="post"), "base", device="cpu")
+    loaded = loading.load_model(together(models, base="sft", post="post"), "base", device="cpu")
     assert (loaded.template, loaded.stops) == (None, ())
 
 
@@ -74,7 +74,7 @@ def test_the_same_is_found_again_by_the_same_name(models: Path, monkeypatch: pyt
     file = family.folder / "family.toml"
     file.write_text(file.read_text().replace('title = "post"', 'title = "Mine"'))
     monkeypatch.chdir(models)
-    again = registry.load(adhoc_family.family_of(Options(base="./base", post="post")))
+    again = registry.load_family(adhoc_family.family_of(Options(base="./base", post="post")))
     assert (again.name, again.title) == (family.name, "Mine")
     engine = Engine(again.name, threads=1)
     assert [card.name for card in engine.directions("post")] == ["truth"]
@@ -89,7 +89,7 @@ def test_an_adapter_is_added_to_the_checkpoint_that_it_was_trained_on(models: Pa
     post = family.checkpoint("post")
     assert (post.parent, Path(post.source), post.adapters[0].source) == ("sft", models / "base", str(models / "lora"))
     assert post.template == "own-or-plain"
-    assert loading.load(family, "post", device="cpu").template == registry.TEMPLATES["plain"][0]
+    assert loading.load_model(family, "post", device="cpu").template == TEMPLATES["plain"][0]
 
 
 def test_an_adapter_that_does_not_say_so_is_added_to_the_one_before_it(models: Path, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_an_adapter_that_does_not_say_so_is_added_to_the_one_before_it(models: P
     own.mkdir()
     config = json.loads((models / "lora" / "adapter_config.json").read_text())
     (own / "adapter_config.json").write_text(json.dumps({**config, "base_model_name_or_path": "someone/model"}))
-    found = registry.load(
+    found = registry.load_family(
         adhoc_family.family_of(
             Options(base=str(models / "base"), stages=(("sft", str(models / "sft")),), post=str(own))
         )
@@ -135,10 +135,10 @@ def test_models_of_the_hub_are_named_with_their_revision() -> None:
 
 
 def test_names_fit_files_and_links() -> None:
-    one = adhoc_family.name_of([("base", Source("/a/b", True)), ("post", Source("C:\\models\\Größe 7 (x)!", True))])
+    one = adhoc_family.adhoc_name([("base", Source("/a/b", True)), ("post", Source("C:\\models\\Größe 7 (x)!", True))])
     assert one.startswith("pair-gr-e-7-x-")
     assert (store.user_folder() / one).parent == store.user_folder()
-    assert adhoc_family.name_of([("post", Source("/a/???", True))]).startswith("pair-model-")
+    assert adhoc_family.adhoc_name([("post", Source("/a/???", True))]).startswith("pair-model-")
 
 
 def test_a_link_opened_elsewhere_says_what_to_do(models: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_link_opened_elsewhere_says_what_to_do(models: Path, monkeypatch: pyte
     with pytest.raises(
         FamilyError, match=r"was put together by --base and --post and is not on this computer; start"
     ) as caught:
-        registry.load(opened.family)
+        registry.load_family(opened.family)
     assert "\n" not in str(caught.value)
 
 
@@ -159,7 +159,7 @@ def test_a_link_opened_elsewhere_says_what_to_do(models: Path, monkeypatch: pyte
 
 def test_what_is_typed() -> None:
     line = ["chat", "hi", "--base", "./b", "--stage", "sft=./s", "--stage=dpo=a/b=c", "--post", "p/q", "--offline"]
-    found = read([*line, "--trust-remote-code", "p/q", "--trust-remote-code", "./b"]).options
+    found = read_command_line([*line, "--trust-remote-code", "p/q", "--trust-remote-code", "./b"]).options
     assert (found.base, found.post, found.stages) == ("./b", "p/q", (("sft", "./s"), ("dpo", "a/b=c")))
     assert (found.offline, found.trusted) == (True, ("p/q", "./b"))
 
@@ -180,7 +180,7 @@ def test_what_is_typed() -> None:
 )
 def test_mistakes_get_one_sentence(line: list[str], fix: str) -> None:
     with pytest.raises(UsageError, match=fix):
-        read(line)
+        read_command_line(line)
     parser = Arguments("launch.py x")
     parser.add_model()
     with pytest.raises(UsageError, match=fix):
@@ -189,7 +189,7 @@ def test_mistakes_get_one_sentence(line: list[str], fix: str) -> None:
 
 def test_a_link_brings_its_own_family() -> None:
     with pytest.raises(UsageError, match="The link brings its own base"):
-        read(["tui", "?s=abc", "--base", "b", "--post", "p"])
+        read_command_line(["tui", "?s=abc", "--base", "b", "--post", "p"])
 
 
 def test_verbs_with_arguments_of_their_own_put_families_together_too(models: Path) -> None:
@@ -221,7 +221,9 @@ def test_the_hub_is_asked_what_a_model_is_that_is_not_here(models: Path, monkeyp
     monkeypatch.setattr("huggingface_hub.list_repo_files", listed)
     monkeypatch.setattr("huggingface_hub.hf_hub_download", fetched)
     middle = (("sft", str(models / "sft")),)
-    family = registry.load(adhoc_family.family_of(Options(base="maker/model", stages=middle, post="maker/lora@v2")))
+    family = registry.load_family(
+        adhoc_family.family_of(Options(base="maker/model", stages=middle, post="maker/lora@v2"))
+    )
     post = family.checkpoint("post")
     assert (post.weights, post.adapters) == (Source("maker/model", False), (Source("maker/lora", False, "v2"),))
     before = registry.names()

@@ -24,7 +24,7 @@ def _no_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 
 def test_every_family_has_a_line_that_fits(capsys: pytest.CaptureFixture[str]) -> None:
     tiny_models.family(store.user_folder() / ("pair-a-rather-long-name-1.5b-" + "x" * 40), "llama")
-    assert families.show() == 0
+    assert families.run_families() == 0
     lines = capsys.readouterr().out.splitlines()
     assert all(len(line) <= 80 for line in lines)
     assert lines[0].split() == ["family", "size", "here", "on", "disk", "learnt", "recommended"]
@@ -43,10 +43,17 @@ def test_what_is_here_and_what_was_learnt_are_counted(tmp_path: Path) -> None:
     (folder / "sft" / "model.safetensors").unlink()
     (folder / "base" / "model.safetensors").write_bytes(b"not whole")
     parameters = sum(each.numel() for each in tiny_models.model("llama").parameters())
-    family = registry.load(str(folder))
+    family = registry.load_family(str(folder))
     size = (folder / "chat" / "model.safetensors").stat().st_size
-    assert families.row(family) == ("mine", families.said(parameters), "1/3", f"{size / 1000:.0f} kB", "1", "–")
-    text = "\n".join(families.details(family))
+    assert families.row(family) == (
+        "mine",
+        families.parameter_count(parameters),
+        "1/3",
+        f"{size / 1000:.0f} kB",
+        "1",
+        "–",
+    )
+    text = "\n".join(families.family_lines(family))
     assert f"  chat (C), by chat from sft\n    {folder / 'chat'}\n" in text
     assert "    learnt: truth" in text
     assert text.count("    not there") == 2
@@ -56,20 +63,20 @@ def test_a_family_that_cannot_be_read_does_not_hide_the_others(capsys: pytest.Ca
     broken = store.user_folder() / "broken"
     broken.mkdir(parents=True)
     (broken / "family.toml").write_text("titel = 1")
-    assert families.show() == 1
+    assert families.run_families() == 1
     out, err = capsys.readouterr()
     assert "skiff" in out
     assert "line 1: the top has the unknown key 'titel'; did you mean title?" in err
 
 
 def test_one_family_says_where_its_licence_is_accepted(capsys: pytest.CaptureFixture[str]) -> None:
-    assert families.show("llama31-8b") == 0
+    assert families.run_families("llama31-8b") == 0
     out = capsys.readouterr().out
     assert all(len(line) <= 80 for line in out.splitlines())
     assert "https://huggingface.co/meta-llama/Llama-3.1-8B-Instruct" in out
     assert "recommended: --quantize 4bit, about 14 GB" in out
     with pytest.raises(FamilyError, match="There is no family 'lama'"):
-        families.show("lama")
+        families.run_families("lama")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +84,7 @@ def test_one_family_says_where_its_licence_is_accepted(capsys: pytest.CaptureFix
     [(7, "7"), (4_354_000, "4.4 M"), (134_515_008, "135 M"), (1_484_916_736, "1.5 B"), (53_216, "53.2 k")],
 )
 def test_numbers_of_parameters(count: int, text: str) -> None:
-    assert families.said(count) == text
+    assert families.parameter_count(count) == text
 
 
 def test_the_list_needs_neither_torch_nor_a_network() -> None:

@@ -12,21 +12,21 @@ from hypothesis import strategies as st
 
 from core.cli import option_types
 from core.cli.help import help_text
-from core.cli.options import CHAT, INSTALL, MODEL, SERVE, VERBS, Chat, Options
-from core.cli.parser import read
+from core.cli.options import CHAT_OPTIONS, INSTALL, MODEL, SERVE, VERBS, Chat, Options
+from core.cli.parser import read_command_line
 from core.cli.verb_parser import Arguments
 from core.errors import UsageError
 
 
 def test_nothing_typed_is_the_web_app_on_skiff() -> None:
-    command = read([])
+    command = read_command_line([])
     assert (command.verb, command.options) == ("web", Options())
     assert command.options.family == "skiff"
 
 
 def test_options_stand_before_or_behind_the_verb() -> None:
-    before = read(["--family", "./mine", "--threads=2", "chat", "hello"])
-    behind = read(["chat", "hello", "--threads", "2", "--family=./mine"])
+    before = read_command_line(["--family", "./mine", "--threads=2", "chat", "hello"])
+    behind = read_command_line(["chat", "hello", "--threads", "2", "--family=./mine"])
     assert before == behind
     assert before.options == Options(family="./mine", threads=2)
     assert before.chat == Chat(message="hello")
@@ -34,8 +34,8 @@ def test_options_stand_before_or_behind_the_verb() -> None:
 
 @pytest.mark.parametrize("form", [["--recipe", "-1.5*truth"], ["--recipe=-1.5*truth"], ["--recipe", "-1.50 * truth"]])
 def test_a_recipe_may_start_with_a_dash_and_comes_out_canonical(form: list[str]) -> None:
-    assert read(["chat", "hi", *form]).options.recipe == "-1.5*truth"
-    assert read([*form, "chat", "hi"]).options.recipe == "-1.5*truth"
+    assert read_command_line(["chat", "hi", *form]).options.recipe == "-1.5*truth"
+    assert read_command_line([*form, "chat", "hi"]).options.recipe == "-1.5*truth"
 
 
 def test_everything_a_chat_takes() -> None:
@@ -52,28 +52,30 @@ def test_everything_a_chat_takes() -> None:
         "Be short.",
         "-- hm",
     ]
-    assert read(line).chat == Chat("-- hm", "Be short.", 0.8, 7, 5, True)
+    assert read_command_line(line).chat == Chat("-- hm", "Be short.", 0.8, 7, 5, True)
 
 
 def test_where_the_web_app_is_served() -> None:
-    options = read(["--host", "0.0.0.0", "--port", "8000", "--share"]).options
+    options = read_command_line(["--host", "0.0.0.0", "--port", "8000", "--share"]).options
     assert (options.host, options.port, options.share) == ("0.0.0.0", 8000, True)
 
 
 def test_names_of_devices_and_types() -> None:
-    assert read(["--device", "cuda:1", "--dtype", "bf16"]).options == Options(device="cuda:1", dtype="bfloat16")
-    assert read(["--device", "auto", "--dtype", "auto"]).options == Options()
-    assert read(["--quantize", "4-bit", "--max-memory", "0:20GB,cpu:30GB"]).options == Options(
+    assert read_command_line(["--device", "cuda:1", "--dtype", "bf16"]).options == Options(
+        device="cuda:1", dtype="bfloat16"
+    )
+    assert read_command_line(["--device", "auto", "--dtype", "auto"]).options == Options()
+    assert read_command_line(["--quantize", "4-bit", "--max-memory", "0:20GB,cpu:30GB"]).options == Options(
         quantize="4bit", max_memory="0:20GB,cpu:30GB"
     )
 
 
 def test_a_link_goes_to_the_terminal_app() -> None:
-    assert read(["tui", "http://127.0.0.1:7860/?s=abc"]).options.link == "http://127.0.0.1:7860/?s=abc"
+    assert read_command_line(["tui", "http://127.0.0.1:7860/?s=abc"]).options.link == "http://127.0.0.1:7860/?s=abc"
 
 
 def test_some_verbs_read_their_own_arguments() -> None:
-    command = read(["test", "-k", "recipe", "--torch-index", "https://example.org/cpu", "-x", "--help"])
+    command = read_command_line(["test", "-k", "recipe", "--torch-index", "https://example.org/cpu", "-x", "--help"])
     assert command.rest == ("-k", "recipe", "-x", "--help")
     assert command.torch_index == "https://example.org/cpu"
 
@@ -106,7 +108,7 @@ def test_verbs_with_arguments_of_their_own_read_the_models_as_the_others_do() ->
 
 
 def test_a_message_that_starts_with_a_dash() -> None:
-    assert read(["chat", "--", "--json"]).chat == Chat(message="--json")
+    assert read_command_line(["chat", "--", "--json"]).chat == Chat(message="--json")
 
 
 @pytest.mark.parametrize(
@@ -141,14 +143,14 @@ def test_a_message_that_starts_with_a_dash() -> None:
 )
 def test_mistakes_get_one_sentence_with_the_fix(line: list[str], sentence: str) -> None:
     with pytest.raises(UsageError) as caught:
-        read(line)
+        read_command_line(line)
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 WORDS = [
     *VERBS,
-    *(f"--{name}" for name in {**MODEL, **SERVE, **CHAT, **INSTALL}),
+    *(f"--{name}" for name in {**MODEL, **SERVE, **CHAT_OPTIONS, **INSTALL}),
     "--",
     "-",
     "",
@@ -163,7 +165,7 @@ WORDS = [
 def test_any_command_line_is_read_or_refused_in_a_sentence(line: list[str]) -> None:
     # Any other error than a UsageError fails the test.
     with contextlib.suppress(UsageError):
-        assert read(line).verb in {*VERBS, "help"}
+        assert read_command_line(line).verb in {*VERBS, "help"}
 
 
 def test_help_teaches_every_verb_and_option() -> None:
@@ -174,26 +176,28 @@ def test_help_teaches_every_verb_and_option() -> None:
         text = help_text(name)
         assert all(f"--{option}" in text for option in verb.options)
         assert "launch.py" in text.split("examples")[1]
-    for option in (*MODEL, *SERVE, *CHAT, *INSTALL):
+    for option in (*MODEL, *SERVE, *CHAT_OPTIONS, *INSTALL):
         assert f"--{option}" in whole
 
 
 def test_help_is_asked_for_in_every_usual_way() -> None:
-    assert [read(line).topic for line in (["--help"], ["-h"], ["help"], ["help", "chat"], ["chat", "-h"])] == [
+    assert [
+        read_command_line(line).topic for line in (["--help"], ["-h"], ["help"], ["help", "chat"], ["chat", "-h"])
+    ] == [
         None,
         None,
         None,
         "chat",
         "chat",
     ]
-    assert {read(line).verb for line in (["--help"], ["help", "chat"], ["tui", "--help"])} == {"help"}
+    assert {read_command_line(line).verb for line in (["--help"], ["help", "chat"], ["tui", "--help"])} == {"help"}
 
 
 def test_the_examples_of_the_help_can_be_typed() -> None:
     for verb in VERBS.values():
         for arguments, _ in verb.examples:
             line = arguments.rpartition("launch.py")[2]
-            read(shlex.split(line))
+            read_command_line(shlex.split(line))
 
 
 @pytest.mark.parametrize("name", ["", " ", "{there}", "/dev/null/figures.csv", "/proc/figures.csv"])

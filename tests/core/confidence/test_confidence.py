@@ -17,11 +17,11 @@ from safetensors.torch import load_file, save_file
 from core.artefacts import store
 from core.artefacts.neuron_sets import load_set
 from core.cli import confidence as confidence_cli
-from core.cli.precompute import precompute
+from core.cli.precompute import run_precompute
 from core.confidence import ablation, calibration, compare, confidence, logit_variance, measure, neurons, tables
 from core.confidence.ablation import Ablation
-from core.confidence.compare import Pair
-from core.confidence.confidence import Confidence, Effect, Measured, Plain
+from core.confidence.compare import CheckpointPair
+from core.confidence.confidence import Confidence, Measured, NeuronEffect, Plain
 from core.confidence.neurons import Block
 from core.confidence.unembedding import Head, Precise, final_norm
 from core.directions import contrast
@@ -61,7 +61,7 @@ def loaded_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Loade
     def make(kind: str) -> Loaded:
         if kind not in made:
             folder = shaken(tiny_models.family(tmp_path_factory.mktemp("confidence") / kind, kind))
-            made[kind] = loading.load(registry.load(str(folder)), "chat", device="cpu")
+            made[kind] = loading.load_model(registry.load_family(str(folder)), "chat", device="cpu")
         return made[kind]
 
     return make
@@ -134,14 +134,14 @@ def test_cosines_in_fewer_digits_are_the_same(
 
 
 def test_weights_are_read_in_full_precision_whatever_the_model_is_loaded_in(tmp_path: Path) -> None:
-    family = registry.load(str(shaken(tiny_models.family(tmp_path / "full", "llama"))))
+    family = registry.load_family(str(shaken(tiny_models.family(tmp_path / "full", "llama"))))
     found = {}
     for name, options in {
         "whole": {},
         "half": {"dtype": "bfloat16"},
         "packed": {"quantize": "4bit"},
     }.items():
-        loaded = loading.load(family, "chat", device="cpu", **options)
+        loaded = loading.load_model(family, "chat", device="cpu", **options)
         precise = Precise(loaded)
         norm = final_norm(precise, loaded.anatomy.final_norm, loaded.width)
         found[name] = logit_variance.block(loaded, 3, precise, norm)
@@ -152,8 +152,8 @@ def test_weights_are_read_in_full_precision_whatever_the_model_is_loaded_in(tmp_
 
 
 def test_weights_that_are_not_on_disk_under_their_name_are_refused(tmp_path: Path) -> None:
-    family = registry.load(str(tiny_models.family(tmp_path / "renamed", "llama")))
-    loaded = loading.load(family, "chat", device="cpu", dtype="bfloat16")
+    family = registry.load_family(str(tiny_models.family(tmp_path / "renamed", "llama")))
+    loaded = loading.load_model(family, "chat", device="cpu", dtype="bfloat16")
     path = tmp_path / "renamed" / "chat" / "model.safetensors"
     tensors = {name.replace("mlp.down_proj", "mlp.elsewhere"): each for name, each in load_file(path).items()}
     save_file(tensors, path, metadata={"format": "pt"})
@@ -167,7 +167,7 @@ def test_weights_that_are_not_on_disk_under_their_name_are_refused(tmp_path: Pat
 def test_a_mixture_of_experts_is_refused(kind: str, tiny_loaded: Callable[[str], Loaded]) -> None:
     loaded = tiny_loaded(kind)
     with pytest.raises(AnatomyError, match="mixture of experts"):
-        next(measure.measure(loaded, contrast.load(loaded.family, "truth")))
+        next(measure.measure_confidence(loaded, contrast.load_contrast(loaded.family, "truth")))
 
 
 def test_a_norm_of_another_kind_is_refused(loaded_of: Callable[[str], Loaded]) -> None:
@@ -232,7 +232,7 @@ def test_running_the_last_blocks_again_as_they_are_changes_nothing(
 def test_what_acts_through_the_norms_scale_alone_is_gone_when_it_is_held(loaded_of: Callable[[str], Loaded]) -> None:
     """A coordinate that no word reads: what a neuron writes there moves the scale and nothing else."""
     family = loaded_of("llama").family
-    loaded = loading.load(family, "chat", device="cpu")
+    loaded = loading.load_model(family, "chat", device="cpu")
     down = loaded.anatomy.neurons(3)
     with torch.no_grad():
         loaded.anatomy.unembedding.weight[:, 7] = 0
@@ -346,7 +346,7 @@ def made(name: str, entropy: float, together: float, through: bool = True, seed:
         Measured(others, noise, noise, noise),
         np.zeros(len(pairs)),
         Plain(entropy + rng.normal(0, 0.05, 50), np.ones(50)),
-        Effect(together + rng.normal(0, 0.005, 50), np.zeros(50), np.zeros(50)),
+        NeuronEffect(together + rng.normal(0, 0.005, 50), np.zeros(50), np.zeros(50)),
         sets,
         calibration.Calibration(np.array([0.9, 0.6]), np.array([True, False]), 0.8),
         {
@@ -371,7 +371,7 @@ def made(name: str, entropy: float, together: float, through: bool = True, seed:
     ids=["nothing", "half", "at the margin", "no difference"],
 )
 def test_what_entropy_neurons_carry_is_judged_by_its_interval(post: Confidence, state: str) -> None:
-    pair = Pair(made("base", 3.0, 0.0), post)
+    pair = CheckpointPair(made("base", 3.0, 0.0), post)
     assert pair.carried_by_none.sentence.startswith(state)
     if state == "does not":
         assert pair.before.value - pair.after.value == pytest.approx(pair.carried.value)
@@ -380,21 +380,21 @@ def test_what_entropy_neurons_carry_is_judged_by_its_interval(post: Confidence, 
 
 
 def test_without_an_entropy_neuron_nothing_is_concluded_and_controls_do_not_pass() -> None:
-    none = Pair(made("base", 3.0, 0.0, through=False), made("chat", 2.0, 0.0, through=False, seed=1))
+    none = CheckpointPair(made("base", 3.0, 0.0, through=False), made("chat", 2.0, 0.0, through=False, seed=1))
     assert none.carried_by_none.state == "inconclusive"
     assert "no entropy neuron" in none.carried_by_none.sentence
     assert compare.exist(none.base).state == "does not"
     some = made("base", 3.0, 0.0)
     assert compare.exist(some).state == "holds"
     assert compare.exist_by_chance(some).state == "does not"
-    assert Pair(some, some).shared.state == "holds"
+    assert CheckpointPair(some, some).shared.state == "holds"
 
 
 def test_other_texts_are_not_compared() -> None:
     post = made("chat", 2.0, 0.0)
     other = replace(post, details={**post.details, "contrast": {"digest": "other"}})
     with pytest.raises(compare.ComparisonError, match="other texts"):
-        Pair(made("base", 3.0, 0.0), other)
+        CheckpointPair(made("base", 3.0, 0.0), other)
 
 
 # ------------------------------------------------------------------------------------------------------ stored and printed
@@ -404,9 +404,9 @@ def test_what_is_measured_is_stored_whole(tmp_path: Path) -> None:
     kept = made("chat", 2.0, 0.1)
     path = tmp_path / "neurons.entropy.safetensors"
     confidence.save(kept, path)
-    found = confidence.load(path)
-    for name, value in confidence.tensors(kept).items():
-        assert np.allclose(confidence.tensors(found)[name], value, atol=1e-6), name
+    found = confidence.load_confidence(path)
+    for name, value in confidence.confidence_tensors(kept).items():
+        assert np.allclose(confidence.confidence_tensors(found)[name], value, atol=1e-6), name
     assert found.found == kept.found
     assert found.calibration.mass == kept.calibration.mass
     chosen = load_set(path)
@@ -422,7 +422,7 @@ def test_files_that_are_no_measured_set_are_refused(tmp_path: Path) -> None:
     store.save_artefact(path, {"neurons": np.zeros((2, 2)), "means": np.zeros(2)}, details)
     assert load_set(path).neurons == ((0, 0), (0, 0))
     with pytest.raises(StoreError, match="no figures"):
-        confidence.load(path)
+        confidence.load_confidence(path)
     store.save_artefact(path, {"neurons": np.zeros((2, 2)), "means": np.zeros(3)}, details)
     with pytest.raises(StoreError, match="do not fit"):
         load_set(path)
@@ -442,7 +442,7 @@ def few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_command_measures_once_and_prints_every_table(few: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert confidence_cli.show(["--family", str(few), "--neurons", str(few / "all.csv")]) == 0
+    assert confidence_cli.run_confidence(["--family", str(few), "--neurons", str(few / "all.csv")]) == 0
     first = capsys.readouterr().out
     for word in ("Entropy-neuron candidates of base", "Calibration", "share", "Verdicts", "counts as none within"):
         assert word in first
@@ -452,13 +452,13 @@ def test_the_command_measures_once_and_prints_every_table(few: Path, capsys: pyt
     assert sum(row["candidate"] == "yes" for row in rows) == 20
     made_at = {path: path.stat().st_mtime_ns for path in store.user_folder().rglob("neurons.*")}
     assert len(made_at) == 2
-    assert confidence_cli.show(["--family", str(few), "--format", "csv"]) == 0
+    assert confidence_cli.run_confidence(["--family", str(few), "--format", "csv"]) == 0
     assert {path: path.stat().st_mtime_ns for path in made_at} == made_at, "nothing is measured twice"
     assert "# Verdicts" in capsys.readouterr().out
-    one = confidence.stored(registry.load(str(few)), "chat")
+    one = confidence.stored_confidence(registry.load_family(str(few)), "chat")
     assert one is not None
     assert one.details["texts"] == {"means": 4, "effects": 4}
-    assert len(list(tables.reliability(one).rows)) >= 1
+    assert len(list(tables.reliability_table(one).rows)) >= 1
 
 
 def test_precompute_leaves_out_what_a_mixture_of_experts_does_not_have(
@@ -466,12 +466,12 @@ def test_precompute_leaves_out_what_a_mixture_of_experts_does_not_have(
 ) -> None:
     folder = tiny_models.family(tmp_path / "experts", "mixtral", checkpoints=("base",))
     tiny_models.contrast(folder, examples=2)
-    precompute(["--family", str(folder), "--what", "truth,confidence"])
+    run_precompute(["--family", str(folder), "--what", "truth,confidence"])
     said = capsys.readouterr().out
     assert "base confidence: left out. Layer 2 is a mixture of experts" in said
     assert "base truth: layer" in said
     with pytest.raises(AnatomyError, match="mixture of experts"):
-        precompute(["--family", str(folder), "--what", "confidence"])
+        run_precompute(["--family", str(folder), "--what", "confidence"])
 
 
 def test_tables_are_read_everywhere() -> None:

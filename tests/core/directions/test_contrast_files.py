@@ -12,7 +12,7 @@ import pytest
 
 from core.directions import contrast_files
 from core.directions.contrast import SPLITS, ContrastError, ContrastSet
-from core.directions.contrast_files import FLOOR, of_rows, overrides, read
+from core.directions.contrast_files import FLOOR, of_rows, overrides, read_table
 
 COMMIT = "c" * 40
 
@@ -41,7 +41,7 @@ def test_the_seed_studys_columns(tmp_path: Path) -> None:
     path = tmp_path / "own.csv"
     lines = [f'"Number {index}, which is {label}.",{label}' for index in range(20) for label in (0, 1)]
     path.write_text("\ufeffstatement,label\r\n" + "\r\n".join(lines) + "\r\n", encoding="utf-8")
-    made = read(str(path), "truth")
+    made = read_table(str(path), "truth")
     assert made.name == "truth"
     assert made.split == "by hash"
     assert len(made.items) == 40
@@ -49,7 +49,7 @@ def test_the_seed_studys_columns(tmp_path: Path) -> None:
         (split, label): n for split, n in (("train", 12), ("validation", 4), ("test", 4)) for label in (True, False)
     }
     assert all(item.positive == item.text.endswith("1.") for item in made.items)
-    assert read(str(path), "truth") == made, "the same split every time"
+    assert read_table(str(path), "truth") == made, "the same split every time"
 
 
 def test_the_split_does_not_hang_on_the_order(tmp_path: Path) -> None:
@@ -120,24 +120,24 @@ def test_labels_as_programs_write_them(label: object) -> None:
 def test_json_lines(tmp_path: Path) -> None:
     path = tmp_path / "own.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in rows()) + "\n", encoding="utf-8")
-    assert read(str(path), "truth").items == of_rows(rows(), "truth", "x", "d").items
+    assert read_table(str(path), "truth").items == of_rows(rows(), "truth", "x", "d").items
     path.write_text('{"text": "A.", "label": 1}\n[1]\n', encoding="utf-8")
     with pytest.raises(ContrastError, match="line 2 is no JSON object"):
-        read(str(path), "truth")
+        read_table(str(path), "truth")
     path.write_text("text,label\n", encoding="utf-8")
     with pytest.raises(ContrastError, match="line 1 is not JSON"):
-        read(str(path), "truth")
+        read_table(str(path), "truth")
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ContrastError, match="There is no file"):
-        read(str(tmp_path / "none.csv"), "truth")
+        read_table(str(tmp_path / "none.csv"), "truth")
     (tmp_path / "own.pkl").write_bytes(b"")
     with pytest.raises(ContrastError, match=r"own\.pkl is none of .csv, .jsonl, .parquet"):
-        read(str(tmp_path / "own.pkl"), "truth")
+        read_table(str(tmp_path / "own.pkl"), "truth")
     (tmp_path / "own.csv").write_bytes(b"text,label\n\xff,1\n")
     with pytest.raises(ContrastError, match="not UTF-8"):
-        read(str(tmp_path / "own.csv"), "truth")
+        read_table(str(tmp_path / "own.csv"), "truth")
 
 
 def test_parquet_needs_its_package_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,13 +146,13 @@ def test_parquet_needs_its_package_and_says_so(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(ContrastError, match="needs the package pyarrow; install it, or save the table as CSV"):
-        read(str(path), "truth")
+        read_table(str(path), "truth")
     # With a package of that name, its table is taken as it is.
     table = types.SimpleNamespace(to_pylist=rows)
     module = types.SimpleNamespace(read_table=lambda given: table if given == path else None)
     monkeypatch.setitem(sys.modules, "pyarrow", types.SimpleNamespace(parquet=module))
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", module)
-    assert read(str(path), "truth").items == of_rows(rows(), "truth", "x", "d").items
+    assert read_table(str(path), "truth").items == of_rows(rows(), "truth", "x", "d").items
 
 
 # -------------------------------------------------------------------------------------------------------------- the Hub
@@ -176,7 +176,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_dataset_by_its_name(hub: Path) -> None:
     written(hub / "data" / "claims.csv", rows())
     (hub / "loader.py").write_text("raise SystemExit('executed')")
-    made = read("hub:maker/claims", "truth")
+    made = read_table("hub:maker/claims", "truth")
     assert made.items == of_rows(rows(), "truth", "x", "d").items
 
 
@@ -184,8 +184,8 @@ def test_a_dataset_with_other_columns(hub: Path) -> None:
     table = [{"claim": row["text"], "correct": row["label"]} for row in rows()]
     written(hub / "claims.csv", table)
     with pytest.raises(ContrastError, match="lacks the column text and label; it has claim, correct"):
-        read("hub:maker/claims", "truth")
-    made = read("hub:maker/claims:claim,correct", "truth")
+        read_table("hub:maker/claims", "truth")
+    made = read_table("hub:maker/claims:claim,correct", "truth")
     assert {item.text for item in made.items} == {row["text"] for row in rows()}
 
 
@@ -193,7 +193,7 @@ def test_files_named_by_split_are_the_splits_and_the_simplest_form_is_read(hub: 
     for index, split in enumerate(("train", "validation", "test")):
         written(hub / "data" / f"{split}-00000-of-00001.csv", rows()[index * 16 : index * 16 + 16], leave="category")
     (hub / "data" / "train.parquet").write_bytes(b"never read")
-    made = read("hub:maker/claims", "truth")
+    made = read_table("hub:maker/claims", "truth")
     assert made.split == "as given"
     assert sizes(made) == {(split, label): 8 for split in SPLITS for label in (True, False)}
 
@@ -203,14 +203,14 @@ def test_files_named_by_split_are_the_splits_and_the_simplest_form_is_read(hub: 
 )
 def test_a_name_that_is_no_datasets(source: str) -> None:
     with pytest.raises(ContrastError, match="is no dataset; write hub:owner/name"):
-        read(source, "truth")
+        read_table(source, "truth")
 
 
 def test_a_dataset_that_cannot_be_had(hub: Path) -> None:
     with pytest.raises(ContrastError, match=r"maker/claims has no .csv, .jsonl, .parquet file"):
-        read("hub:maker/claims", "truth")
+        read_table("hub:maker/claims", "truth")
     with pytest.raises(ContrastError, match="nobody/nothing cannot be fetched: check its name, the network"):
-        read("hub:nobody/nothing", "truth")
+        read_table("hub:nobody/nothing", "truth")
 
 
 # ---------------------------------------------------------------------------------------------------------- the options
@@ -228,6 +228,11 @@ def test_contrast_options(tmp_path: Path) -> None:
 
 def test_a_card_says_how_the_examples_were_split() -> None:
     made = of_rows(rows(), "truth", "x", "digest")
-    assert contrast_files.described(made) == {"name": "truth", "digest": "digest", "n": 48, "split": "whole categories"}
+    assert contrast_files.describe_table(made) == {
+        "name": "truth",
+        "digest": "digest",
+        "n": 48,
+        "split": "whole categories",
+    }
     given = ContrastSet("truth", made.items, "digest")
-    assert "split" not in contrast_files.described(given)
+    assert "split" not in contrast_files.describe_table(given)

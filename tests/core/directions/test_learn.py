@@ -21,12 +21,12 @@ import core.directions.activations
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat import answers
-from core.cli.precompute import precompute
+from core.cli.precompute import run_precompute
 from core.directions import contrast, controls, reply_rates
 from core.directions.activations import states
-from core.directions.candidate import STRENGTHS, dose_response
+from core.directions.candidate import STRENGTHS, measure_dose_response
 from core.directions.contrast import ContrastError, ContrastSet
-from core.directions.learn import learn
+from core.directions.learn import learn_direction
 from core.directions.learn_refusal import MOST_POSITIONS, _followed, _refusal_choice, template_end
 from core.directions.learn_truth import _truth_layer
 from core.engine.engine import Engine
@@ -40,7 +40,7 @@ from core.models.loading import Loaded
 from core.recipes.language import parse
 from core.steering.interventions import compile_recipe
 from core.util.progress import Learning, Slices
-from core.util.resume import Notebook
+from core.util.resume import ResumeNotes
 from tests.support import tiny_models
 
 T = TypeVar("T")
@@ -52,7 +52,7 @@ def _quickly() -> Iterator[None]:
     """Fewer controls; what they are is tested in test_learn."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(controls, "CONTROLS", 2)
-        patch.setattr(reply_rates, "TOKENS", 4)
+        patch.setattr(reply_rates, "REPLY_TOKENS", 4)
         yield
 
 
@@ -67,7 +67,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def loaded(folder: Path) -> Loaded:
-    return loading.load(registry.load(str(folder)), "chat", device="cpu")
+    return loading.load_model(registry.load_family(str(folder)), "chat", device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def written(folder: Path) -> str:
     """What precompute says when it learns everything and writes it beside family.toml."""
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
-        assert precompute([*arguments(folder), "--ship"]) == 0
+        assert run_precompute([*arguments(folder), "--ship"]) == 0
     return said.getvalue()
 
 
@@ -102,7 +102,7 @@ def result(learning: Learning[T]) -> T:
 
 
 def set_of(loaded: Loaded, kind: str) -> ContrastSet:
-    return contrast.load(loaded.family, kind)
+    return contrast.load_contrast(loaded.family, kind)
 
 
 @torch.inference_mode()
@@ -204,7 +204,7 @@ def test_effects_are_those_of_the_strengths_themselves(loaded: Loaded, learnt: d
         examples = set_of(loaded, kind)
         response = direction.card.details["dose_response"]
         if kind == "refusal":
-            harmless = metrics.chat(loaded, examples.part("validation", False))
+            harmless = metrics.chat_prompts(loaded, examples.part("validation", False))
             wanted = 0.0
             for asked in harmless:
                 for beginning in metrics.REFUSALS:
@@ -212,7 +212,7 @@ def test_effects_are_those_of_the_strengths_themselves(loaded: Loaded, learnt: d
                     chances = reply_logits(loaded, [asked.ids], [ids], [edits])[0].double().softmax(-1)
                     wanted += float(chances[range(len(ids)), ids].prod()) / len(harmless)
             assert response["effect"][index] == pytest.approx(wanted, rel=1e-3, abs=1e-9)
-        by = metrics.bystanders(loaded, set_of(loaded, "refusal").part("validation", False))
+        by = metrics.off_target_prompts(loaded, set_of(loaded, "refusal").part("validation", False))
         divergence = []
         for prompt, reply in zip(by.prompts, by.replies, strict=True):
             plain, steered = (reply_logits(loaded, [prompt], [reply], each)[0].double() for each in (None, [edits]))
@@ -282,13 +282,13 @@ WHOLE = "text,label,category,split\n" + "".join(
 
 
 def test_contrast_sets_as_spreadsheets_write_them(tmp_path: Path) -> None:
-    plain = contrast.read(csv(tmp_path, WHOLE))
+    plain = contrast.read_contrast(csv(tmp_path, WHOLE))
     assert plain.part("train", True) == ["train1"]
     quoted = WHOLE.replace("train1,", '"A ""quoted"", text\nwith two\u2028lines",')
-    made = contrast.read(csv(tmp_path, "\ufeff" + quoted.replace("\n", "\r\n")))
+    made = contrast.read_contrast(csv(tmp_path, "\ufeff" + quoted.replace("\n", "\r\n")))
     assert made.part("train", True) == ['A "quoted", text\r\nwith two\u2028lines']
     assert made.digest != plain.digest
-    many = ContrastSet("x", tuple(contrast.Item(str(i), True, "c", "train") for i in range(10)), "")
+    many = ContrastSet("x", tuple(contrast.ContrastItem(str(i), True, "c", "train") for i in range(10)), "")
     assert many.part("train", True, 3) == ["0", "3", "6"]
 
 
@@ -307,7 +307,7 @@ def test_contrast_sets_as_spreadsheets_write_them(tmp_path: Path) -> None:
 )
 def test_what_is_wrong_with_a_contrast_set_is_named(text: str | bytes, fix: str, tmp_path: Path) -> None:
     with pytest.raises(ContrastError, match=fix):
-        contrast.read(csv(tmp_path, text))
+        contrast.read_contrast(csv(tmp_path, text))
 
 
 # ------------------------------------------------------------------------------------------------------------ precompute
@@ -340,7 +340,7 @@ def test_precompute_goes_on_where_it_was_and_learns_anew_what_changed(
     folder: Path, written: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert written
-    assert precompute([*arguments(folder), "--ship", "--checkpoint", "chat"]) == 0
+    assert run_precompute([*arguments(folder), "--ship", "--checkpoint", "chat"]) == 0
     assert capsys.readouterr().out == "".join(
         f"chat {what}: there already.\n" for what in ("truth", "refusal", "confidence")
     )
@@ -350,7 +350,7 @@ def test_precompute_goes_on_where_it_was_and_learns_anew_what_changed(
     other = shutil.copytree(folder, tmp_path / "toy")
     cut = own / "direction.truth.safetensors"
     cut.write_bytes(cut.read_bytes()[:-1])
-    assert precompute([*arguments(other), "--checkpoint", "chat"]) == 0
+    assert run_precompute([*arguments(other), "--checkpoint", "chat"]) == 0
     said = capsys.readouterr().out
     assert "chat refusal: there already.\n" in said
     assert f"written to {cut}\n" in said
@@ -359,13 +359,13 @@ def test_precompute_goes_on_where_it_was_and_learns_anew_what_changed(
     # Other examples than it was learnt from: learnt anew.
     examples = other / "contrast" / "truth.csv"
     examples.write_text(examples.read_text() + "Bread is blue.,0,train,train\n")
-    assert precompute([*arguments(other), "--checkpoint", "chat"]) == 0
+    assert run_precompute([*arguments(other), "--checkpoint", "chat"]) == 0
     assert f"written to {cut}\n" in capsys.readouterr().out
     assert not np.array_equal(load_direction(cut).vectors, shipped.vectors)
 
 
 def test_learning_tells_how_far_it_is(loaded: Loaded) -> None:
-    progress = list(learn("truth", loaded, set_of(loaded, "truth"), UNRELATED))
+    progress = list(learn_direction("truth", loaded, set_of(loaded, "truth"), UNRELATED))
     parts = [part for part, _ in progress]
     assert parts == sorted(parts)
     assert parts[0] == 0
@@ -375,20 +375,20 @@ def test_learning_tells_how_far_it_is(loaded: Loaded) -> None:
 
 def test_precompute_refuses_what_it_cannot_do(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(registry.FamilyError, match="no checkpoint 'rlhf'"):
-        precompute([*arguments(folder), "--checkpoint", "rlhf"])
+        run_precompute([*arguments(folder), "--checkpoint", "rlhf"])
     bare = tiny_models.family(tmp_path / "bare", "llama", ("chat",), plain_base=False)
     with monkeypatch.context() as patch:
         patch.setattr(contrast, "SHIPPED", tmp_path)
         with pytest.raises(ContrastError, match="There is no contrast set 'truth'"):
-            precompute(arguments(bare))
+            run_precompute(arguments(bare))
     with pytest.raises(loading.LoadError, match="use --device cpu"):
-        precompute([*arguments(folder), "--device", "cuda:99"])
+        run_precompute([*arguments(folder), "--device", "cuda:99"])
     with pytest.raises(UsageError, match="on a checkpoint as it is"):
-        precompute([*arguments(folder), "--recipe", "-1*truth"])
+        run_precompute([*arguments(folder), "--recipe", "-1*truth"])
 
 
 def test_dose_response_has_every_key_of_its_measure(loaded: Loaded, learnt: dict[str, Direction]) -> None:
-    by = metrics.bystanders(loaded, UNRELATED)
+    by = metrics.off_target_prompts(loaded, UNRELATED)
     measured: list[int] = []
 
     def measure(edits: metrics.Edits) -> Slices[dict[str, float]]:
@@ -396,7 +396,7 @@ def test_dose_response_has_every_key_of_its_measure(loaded: Loaded, learnt: dict
         yield 1
         return {"effect": float(len(measured))}
 
-    found = result(dose_response(learnt["truth"], loaded, 1, by, measure, Notebook()))
+    found = result(measure_dose_response(learnt["truth"], loaded, 1, by, measure, ResumeNotes()))
     assert set(found) == {"strengths", "effect", "damage"}
     assert found["effect"] == [float(index + 1) for index in range(len(STRENGTHS))]
     assert measured == [0 if strength == 0 else 1 for strength in STRENGTHS]
@@ -405,7 +405,7 @@ def test_dose_response_has_every_key_of_its_measure(loaded: Loaded, learnt: dict
 def test_a_model_that_says_nothing_cannot_be_measured(loaded: Loaded) -> None:
     silent = replace(loaded, ends=frozenset(range(tiny_models.VOCABULARY)))
     with pytest.raises(TillerError, match="chat says nothing to any of 2 unrelated messages"):
-        metrics.bystanders(silent, UNRELATED)
+        metrics.off_target_prompts(silent, UNRELATED)
 
 
 @pytest.mark.parametrize("harmful", [True, False])

@@ -14,12 +14,12 @@ from sklearn.linear_model import LogisticRegression
 
 import core.directions.activations
 from core.directions import learn_truth, methods
-from core.directions.activations import How, stand, states
+from core.directions.activations import LearnMethod, class_states, states
 from core.directions.methods import METHODS, PAIRED
 from core.inference.prompts import chat_prompt
 from core.models.loading import Loaded
 from core.stats import permutation
-from core.util.resume import Notebook
+from core.util.resume import ResumeNotes
 
 Array = NDArray[np.float64]
 FREE = [name for name in METHODS if name not in PAIRED]
@@ -39,7 +39,7 @@ def two_classes(seed: int, count: int = 12, layers: int = 2, width: int = 6) -> 
 
 def learnt(method: str, seed: int) -> tuple[methods.Learnt, Array, Array]:
     positive, negative, polarity = two_classes(seed)
-    return methods.learn(method, positive, negative, polarity), positive, negative
+    return methods.fit_direction(method, positive, negative, polarity), positive, negative
 
 
 def close(one: Array, other: Array, tolerance: float = 1e-5) -> None:
@@ -61,7 +61,7 @@ def test_one_strength_is_one_gap_and_points_to_the_positive_class(method: str) -
     np.testing.assert_allclose((difference * found.vectors).sum(-1), (found.vectors**2).sum(-1), rtol=1e-9)
     np.testing.assert_allclose(found.positive, positive.mean(0))
     np.testing.assert_allclose(found.negative, negative.mean(0))
-    swapped = methods.learn(method, negative, positive, -two_classes(0)[2])
+    swapped = methods.fit_direction(method, negative, positive, -two_classes(0)[2])
     close(swapped.vectors, -found.vectors, 1e-6)
 
 
@@ -97,10 +97,10 @@ def test_ttpd_takes_the_polarity_out_of_truth() -> None:
     polarity = np.array([1.0, 1.0, 1.0, -1.0])
     # h = τ t_G + τ·p t_P: the part that turns round with the polarity is the same for both of a pair.
     turned = polarity[:, None, None] * turning
-    found = methods.learn("ttpd", truth + turned, turned - truth, polarity)
+    found = methods.fit_direction("ttpd", truth + turned, turned - truth, polarity)
     assert along(found.vectors, truth) == pytest.approx(1)
     # Affirmed are the true ones of the first three pairs, and the false one of the last.
-    bent = methods.learn("mean_difference", (truth + turned)[:3], (turned - truth)[3:])
+    bent = methods.fit_direction("mean_difference", (truth + turned)[:3], (turned - truth)[3:])
     assert along(bent.vectors, truth) < 0.99
     assert found.more["polarity"].shape == found.vectors.shape
 
@@ -129,21 +129,21 @@ def test_statements_without_negations_are_refused(method: str) -> None:
     positive, negative, polarity = two_classes(7)
     for arguments in ((positive, negative), (positive, negative[1:], polarity), (positive, negative, polarity[1:])):
         with pytest.raises(ValueError, match="statements and their negations"):
-            methods.learn(method, *arguments)
+            methods.fit_direction(method, *arguments)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_states_that_are_all_alike_have_no_direction(method: str) -> None:
     same = np.ones((4, 1, 3))
-    assert not methods.learn(method, same, same, np.array([1.0, -1.0, 1.0, -1.0])).vectors.any()
+    assert not methods.fit_direction(method, same, same, np.array([1.0, -1.0, 1.0, -1.0])).vectors.any()
 
 
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10_000), order=st.permutations(range(12)), method=st.sampled_from(list(METHODS)))
 def test_the_order_of_the_examples_does_not_matter(seed: int, order: list[int], method: str) -> None:
     positive, negative, polarity = two_classes(seed)
-    one = methods.learn(method, positive, negative, polarity).vectors
-    other = methods.learn(method, positive[order], negative[order], polarity[order]).vectors
+    one = methods.fit_direction(method, positive, negative, polarity).vectors
+    other = methods.fit_direction(method, positive[order], negative[order], polarity[order]).vectors
     close(other, one)
 
 
@@ -163,8 +163,8 @@ def test_batches_learn_what_one_prompt_after_the_other_does(
         for split in ("train", "validation", "test")
         for label, texts in sides.items()
     }
-    how = How(method, (1, -1, 1, -1, 1, -1) if method in PAIRED else None)
-    work = stand(loaded, prompts, 2, rows, Notebook(), "Reading.", how)
+    how = LearnMethod(method, (1, -1, 1, -1, 1, -1) if method in PAIRED else None)
+    work = class_states(loaded, prompts, 2, rows, ResumeNotes(), "Reading.", how)
     while True:
         try:
             next(work)
@@ -241,7 +241,7 @@ def test_held_out_examples_are_counted_at_their_place() -> None:
 
 def test_a_means_interval_holds_it() -> None:
     values = np.random.default_rng(1).normal(2.0, 1.0, size=200)
-    found = permutation.mean(list(values), 0)
+    found = permutation.mean_with_interval(list(values), 0)
     assert (found["mean"], found["n"]) == (pytest.approx(values.mean()), 200)
     half = 1.96 * values.std() / np.sqrt(200)
     assert found["interval"] == pytest.approx([values.mean() - half, values.mean() + half], abs=0.05)

@@ -12,11 +12,11 @@ import pytest
 from core.artefacts import store
 from core.artefacts.direction import load_direction
 from core.artefacts.store import Card
-from core.cli.learn import learn
+from core.cli.learn import run_learn
 from core.directions import card as direction_card
 from core.directions import controls, learn_refusal, library, reply_rates, request
 from core.directions.contrast import ContrastError, ContrastSet
-from core.directions.request import FEWEST, Wish, check_name, of_texts, wish
+from core.directions.request import FEWEST, LearnRequest, check_direction_name, learn_request, of_texts
 from core.engine.engine import Engine
 from core.errors import StoreError, TillerError, UsageError
 from core.families import registry
@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learn_refusal, "MOST_POSITIONS", 2)
     monkeypatch.setattr(controls, "CONTROLS", 3)
-    monkeypatch.setattr(reply_rates, "TOKENS", 4)
+    monkeypatch.setattr(reply_rates, "REPLY_TOKENS", 4)
     monkeypatch.setattr(controls, "RESAMPLED", 20)
 
 
@@ -51,7 +51,7 @@ def boxes(tmp_path: Path) -> list[str]:
 
 
 def run(folder: Path, *arguments: str) -> int:
-    return learn([*arguments, "--family", str(folder), "--device", "cpu", "--threads", "1"])
+    return run_learn([*arguments, "--family", str(folder), "--device", "cpu", "--threads", "1"])
 
 
 def card(name: str) -> Card:
@@ -109,7 +109,7 @@ def test_boxes_of_unequal_length_are_split_each_by_itself() -> None:
 def test_names_that_recipes_can_read(name: str) -> None:
     from core.recipes.language import parse
 
-    assert parse(check_name(name)).terms[0].direction == name.strip()
+    assert parse(check_direction_name(name)).terms[0].direction == name.strip()
 
 
 @pytest.mark.parametrize(
@@ -117,23 +117,23 @@ def test_names_that_recipes_can_read(name: str) -> None:
 )
 def test_names_that_they_cannot(name: str) -> None:
     if name == "a\n":
-        assert check_name(name) == "a"
+        assert check_direction_name(name) == "a"
         return
     with pytest.raises(ContrastError, match="name"):
-        check_name(name)
+        check_direction_name(name)
 
 
 def test_a_layer_as_it_is_written() -> None:
-    assert [request.layer_of(text) for text in ("", " ", "0", " 12 ")] == [None, None, 0, 12]
+    assert [request.parse_layer(text) for text in ("", " ", "0", " 12 ")] == [None, None, 0, 12]
     for text in ("-1", "1.5", "first", "²"):
         with pytest.raises(ContrastError, match="The layer is a whole number from 0 on"):
-            request.layer_of(text)
+            request.parse_layer(text)
 
 
 def test_a_wish_is_checked_before_anything_begins() -> None:
-    assert wish("refusal") == Wish("refusal", "refusal")
-    assert wish("refusal", name="mine", method="pca") == Wish("refusal", "mine", None, "pca")
-    assert isinstance(wish("truth", lines(9, "a"), lines(9, "b")).contrast, ContrastSet)
+    assert learn_request("refusal") == LearnRequest("refusal", "refusal")
+    assert learn_request("refusal", name="mine", method="pca") == LearnRequest("refusal", "mine", None, "pca")
+    assert isinstance(learn_request("truth", lines(9, "a"), lines(9, "b")).contrast, ContrastSet)
     for arguments, fix in (
         ({"kind": "politeness"}, "box of positive examples is empty"),
         ({"kind": "refusal", "positive": "a"}, "box of negative examples is empty"),
@@ -141,7 +141,7 @@ def test_a_wish_is_checked_before_anything_begins() -> None:
         ({"kind": "refusal", "layer": -1}, "no layer -1"),
     ):
         with pytest.raises(ContrastError, match=fix):
-            wish(**arguments)  # type: ignore[arg-type]
+            learn_request(**arguments)  # type: ignore[arg-type]
 
 
 # -------------------------------------------------------------------------------------------------------- command line
@@ -222,7 +222,7 @@ def test_truth_and_refusal_by_other_methods_under_other_names(folder: Path, caps
     assert run(folder, "refusal", "--method", "logistic") == 0
     assert card("refusal").details["method"] == "logistic"
     assert "P(refusal), harmless" in capsys.readouterr().out
-    assert {each.name for each in library.entries(registry.load(str(folder)))} == {"general", "refusal"}
+    assert {each.name for each in library.entries(registry.load_family(str(folder)))} == {"general", "refusal"}
 
 
 @pytest.mark.parametrize(
@@ -283,10 +283,10 @@ def engine(folder: Path) -> Iterator[Engine]:
 
 
 def test_a_wish_is_learnt_between_chats_and_one_at_a_time(engine: Engine) -> None:
-    mine = wish("politeness", "\n".join(POLITE), "\n".join(RUDE), name="polite", method="logistic")
+    mine = learn_request("politeness", "\n".join(POLITE), "\n".join(RUDE), name="polite", method="logistic")
     job = engine.learn_wish("chat", mine)
     with pytest.raises(TillerError, match="chat learns polite now; wait for its end, or cancel it"):
-        engine.learn_wish("chat", wish("refusal"))
+        engine.learn_wish("chat", learn_request("refusal"))
     view = job.wait(120)
     assert (view.state, view.sentence) == ("done", "Learnt polite on chat.")
     assert [each.name for each in engine.directions("chat")] == ["polite"]
@@ -295,7 +295,7 @@ def test_a_wish_is_learnt_between_chats_and_one_at_a_time(engine: Engine) -> Non
 
 
 def test_a_layer_that_is_not_there_ends_the_job_with_its_sentence(engine: Engine) -> None:
-    view = engine.learn_wish("chat", wish("refusal", layer=9)).wait(60)
+    view = engine.learn_wish("chat", learn_request("refusal", layer=9)).wait(60)
     assert view.state == "failed"
     assert view.sentence.startswith("There is no layer 9; this model has layers 0 to 3")
     assert written() == []
@@ -307,7 +307,7 @@ def test_a_layer_that_is_not_there_ends_the_job_with_its_sentence(engine: Engine
 def test_a_card_of_few_figures_says_what_it_knows(folder: Path) -> None:
     path = tiny_models.direction(folder, "chat", "bare")
     try:
-        text = direction_card.text(store.read_card(path))
+        text = direction_card.card_text(store.read_card(path))
     finally:
         path.unlink()
     assert text.startswith("bare of toy chat\n\nHow it was made")
@@ -351,7 +351,7 @@ def test_the_library_shows_ones_own_before_what_it_hides_and_what_is_broken(tmp_
     target.mkdir(parents=True)
     (target / "direction.truth.safetensors").write_bytes(own.read_bytes())
     (target / "direction.cut.safetensors").write_bytes(own.read_bytes()[:100])
-    family = registry.load(str(shipped))
+    family = registry.load_family(str(shipped))
     found = library.entries(family)
     assert [(each.name, each.own, each.hidden, bool(each.problem)) for each in found] == [
         ("cut", True, False, True),
@@ -364,15 +364,15 @@ def test_the_library_shows_ones_own_before_what_it_hides_and_what_is_broken(tmp_
     assert found[1].row[-1] == "yours"
     assert found[4].row[-1] == "shipped, hidden by yours"
     assert "cut off" in found[0].row[3]
-    assert library.find(family, found[4].key) == found[4]
+    assert library.find_entry(family, found[4].key) == found[4]
     with pytest.raises(StoreError, match=r"direction.gone is not in the library any more"):
-        library.find(family, "own/chat/direction.gone")
+        library.find_entry(family, "own/chat/direction.gone")
 
 
 def test_the_figures_that_a_card_prints_are_those_it_holds() -> None:
     values = np.array([0.25, 0.5])
-    tested = {"strengths": [0.0], "effect": [permutation.mean(list(values), 0)]}
-    text = direction_card.text(made(tested=tested, learns="refusal"))
+    tested = {"strengths": [0.0], "effect": [permutation.mean_with_interval(list(values), 0)]}
+    text = direction_card.card_text(made(tested=tested, learns="refusal"))
     low, high = tested["effect"][0]["interval"]  # type: ignore[index]
     assert f"P(refusal), harmless at strength +0: 0.375 ({low:.3f} to {high:.3f}, 95 %, n = 2)" in text
     assert request.PLENTY > FEWEST

@@ -8,14 +8,14 @@ import pytest
 
 from core.artefacts.store import SHIPPED
 from core.directions import contrast, shipped_instructions, shipped_statements
-from core.directions.contrast import SPLITS, ContrastSet, Item
+from core.directions.contrast import SPLITS, ContrastItem, ContrastSet
 
 FOLDER = SHIPPED / "contrast"
 LONGEST = 90
 
 
 def shipped(name: str) -> ContrastSet:
-    return contrast.read(FOLDER / f"{name}.csv")
+    return contrast.read_contrast(FOLDER / f"{name}.csv")
 
 
 @pytest.mark.parametrize(("name", "module"), [("truth", shipped_statements), ("refusal", shipped_instructions)])
@@ -56,7 +56,7 @@ def test_there_are_enough_statements_of_enough_kinds() -> None:
     assert all(sum(item.category == each for item in items) >= 40 for each in {item.category for item in items})
 
 
-def denied(item: Item) -> bool:
+def denied(item: ContrastItem) -> bool:
     return " not " in item.text
 
 
@@ -144,5 +144,5 @@ def test_a_family_without_its_own_gets_these() -> None:
         name, folder = "bare", SHIPPED / "no-such-family"
 
     for name in ("truth", "refusal"):
-        assert contrast.load(Bare(), name) == shipped(name)  # type: ignore[arg-type]
-    assert contrast.load(registry.load("skiff"), "truth") != shipped("truth")
+        assert contrast.load_contrast(Bare(), name) == shipped(name)  # type: ignore[arg-type]
+    assert contrast.load_contrast(registry.load_family("skiff"), "truth") != shipped("truth")

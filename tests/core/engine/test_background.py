@@ -16,13 +16,13 @@ import torch
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Done, Failed, Token
-from core.cli.precompute import precompute
+from core.cli.precompute import run_precompute
 from core.directions import contrast, controls, learn, learn_refusal, reply_rates
 from core.engine import jobs
 from core.engine import precompute as parts
 from core.engine.engine import Engine
 from core.engine.jobs import Job, JobView, Offer
-from core.engine.precompute import PARTS, Order
+from core.engine.precompute import BUILDERS, BuildRequest
 from core.errors import StoreError, TillerError, UsageError
 from core.families import registry
 from core.inference import metrics
@@ -30,7 +30,7 @@ from core.models import loading
 from core.models.loading import Loaded
 from core.util import resume
 from core.util.progress import Cost, Pace, Step, duration
-from core.util.resume import Notebook
+from core.util.resume import ResumeNotes
 from tests.support import tiny_models
 
 KINDS = ("refusal", "truth")
@@ -47,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def loaded(folder: Path) -> Loaded:
-    return loading.load(registry.load(str(folder)), "chat", device="cpu")
+    return loading.load_model(registry.load_family(str(folder)), "chat", device="cpu")
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +55,7 @@ def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fewer tokens to read refusal at, every one of which is tried at every layer, and fewer controls."""
     monkeypatch.setattr(learn_refusal, "MOST_POSITIONS", 2)
     monkeypatch.setattr(controls, "CONTROLS", 2)
-    monkeypatch.setattr(reply_rates, "TOKENS", 4)
+    monkeypatch.setattr(reply_rates, "REPLY_TOKENS", 4)
     # An answer is written as a whole: one that was interrupted is begun anew.
     monkeypatch.setattr(controls, "SAMPLE_TOKENS", 4)
 
@@ -71,13 +71,13 @@ def engine(folder: Path) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def order(loaded: Loaded) -> Order:
-    return Order(loaded.family, "chat", store.user_folder())
+def order(loaded: Loaded) -> BuildRequest:
+    return BuildRequest(loaded.family, "chat", store.user_folder())
 
 
-def run_out(kind: str, order: Order, loaded: Loaded) -> tuple[list[Step], list[str]]:
+def run_out(kind: str, order: BuildRequest, loaded: Loaded) -> tuple[list[Step], list[str]]:
     """Every step of a part, and what it says in the end."""
-    steps, work = [], PARTS[kind].run(order, loaded)
+    steps, work = [], BUILDERS[kind].run(order, loaded)
     while True:
         try:
             steps.append(next(work))
@@ -85,7 +85,7 @@ def run_out(kind: str, order: Order, loaded: Loaded) -> tuple[list[Step], list[s
             return steps, list(stop.value)
 
 
-def direction(order: Order, kind: str) -> Direction:
+def direction(order: BuildRequest, kind: str) -> Direction:
     return load_direction(store.artefact_path(order.root, order.family.name, order.checkpoint, "direction", kind))
 
 
@@ -148,8 +148,10 @@ def test_costs_add_up() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_plan_is_what_is_computed(kind: str, order: Order, loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = PARTS[kind].plan(order, loaded)
+def test_the_plan_is_what_is_computed(
+    kind: str, order: BuildRequest, loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = BUILDERS[kind].plan(order, loaded)
     computed = [0]
     handle = loaded.model.register_forward_pre_hook(
         lambda _module, _args, kwargs: computed.__setitem__(0, computed[0] + kwargs["input_ids"].numel()),
@@ -168,7 +170,7 @@ def test_the_plan_is_what_is_computed(kind: str, order: Order, loaded: Loaded, m
 
 
 def test_a_notebook_remembers_and_forgets(tmp_path: Path) -> None:
-    book = Notebook(tmp_path / "notes" / "one")
+    book = ResumeNotes(tmp_path / "notes" / "one")
     calls: list[int] = []
 
     def work() -> Iterator[int]:
@@ -213,7 +215,7 @@ def test_a_notebook_remembers_and_forgets(tmp_path: Path) -> None:
 
 
 def test_notes_depend_on_everything_that_they_were_made_from(loaded: Loaded) -> None:
-    examples = contrast.load(loaded.family, "truth")
+    examples = contrast.load_contrast(loaded.family, "truth")
     other = contrast.ContrastSet("truth", examples.items, "other")
     places = {
         learn.notebook(kind, loaded, made, unrelated).folder
@@ -227,13 +229,13 @@ def test_notes_depend_on_everything_that_they_were_made_from(loaded: Loaded) -> 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("part", [0.2, 0.9])
 def test_an_interrupted_learning_goes_on_and_finds_the_same(
-    kind: str, part: float, order: Order, loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+    kind: str, part: float, order: BuildRequest, loaded: Loaded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, _ = run_out(kind, order, loaded)
     wanted = direction(order, kind)
     wanted.card.path.unlink()
     assert notes() == []
-    work = PARTS[kind].run(order, loaded)
+    work = BUILDERS[kind].run(order, loaded)
     for _ in range(int(len(whole) * part)):
         next(work)
     work.close()
@@ -242,9 +244,9 @@ def test_an_interrupted_learning_goes_on_and_finds_the_same(
     passes = count_passes(monkeypatch, loaded)
     steps, said = run_out(kind, order, loaded)
     assert any(step.remembered for step in steps)
-    assert sum(not step.remembered for step in steps) <= len(whole) - int(len(whole) * part) + 6 + reply_rates.TOKENS, (
-        "the last piece, not all"
-    )
+    assert (
+        sum(not step.remembered for step in steps) <= len(whole) - int(len(whole) * part) + 6 + reply_rates.REPLY_TOKENS
+    ), "the last piece, not all"
     assert passes() < len(whole) * (1 - part) * 1.2 + 20
     found = direction(order, kind)
     assert np.array_equal(found.vectors, wanted.vectors)
@@ -255,14 +257,14 @@ def test_an_interrupted_learning_goes_on_and_finds_the_same(
 
 @pytest.mark.parametrize("where", ["notes", "artefact"])
 def test_a_full_disk_is_one_sentence_and_the_work_goes_on_later(
-    where: str, order: Order, loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+    where: str, order: BuildRequest, loaded: Loaded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         full_disk(
             patch, lambda path: path.suffix == ".safetensors" if where == "artefact" else path.name == "layer.2.json"
         )
         if where == "artefact":
-            patch.setattr(Notebook, "keep_arrays", lambda *_: None)
+            patch.setattr(ResumeNotes, "keep_arrays", lambda *_: None)
         with pytest.raises(
             StoreError, match=r"No space left on device.*started again, the work goes on from here"
         ) as error:
@@ -276,10 +278,10 @@ def test_a_full_disk_is_one_sentence_and_the_work_goes_on_later(
 
 
 def test_large_models_get_few_rows_on_a_cpu(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = metrics.chat(loaded, [f"Question {index}?" for index in range(40)])
+    asked = metrics.chat_prompts(loaded, [f"Question {index}?" for index in range(40)])
     plain = metrics.refusal_probability(loaded, asked)
     monkeypatch.setattr(metrics, "_QUICK", 5_000)
-    assert metrics.rows_of(loaded) < 20
+    assert metrics.batch_rows(loaded) < 20
     assert torch.allclose(metrics.refusal_probability(loaded, asked), plain, rtol=1e-4)
 
 
@@ -393,7 +395,9 @@ def test_a_fault_is_a_sentence_too(engine: Engine, monkeypatch: pytest.MonkeyPat
         yield Step(1, "Trying.")
         raise RuntimeError("out\nof luck")
 
-    monkeypatch.setitem(PARTS, "truth", parts.Part("", lambda *_: False, lambda *_: Cost(tokens=2), broken))  # type: ignore[arg-type]
+    monkeypatch.setitem(
+        BUILDERS, "truth", parts.ArtefactBuilder("", lambda *_: False, lambda *_: Cost(tokens=2), broken)
+    )  # type: ignore[arg-type]
     view = ended(engine.learn("chat", ["truth"]))
     assert view.state == "failed"
     assert "RuntimeError: out of luck" in view.sentence
@@ -454,7 +458,7 @@ def test_an_offers_words() -> None:
         JobView("chat", KINDS, 0.25, 61, state="running", sentence="Trying layer 3.").said
         == "25% · about 1 min left · Trying layer 3."
     )
-    assert set(jobs.OFFERED) < set(PARTS)
+    assert set(jobs.OFFERED) < set(BUILDERS)
 
 
 # ------------------------------------------------------------------------------------------------------ the command line
@@ -465,9 +469,9 @@ def arguments(folder: Path, *more: str) -> list[str]:
 
 
 def test_a_dry_run_says_what_it_would_take_and_writes_nothing(
-    folder: Path, order: Order, loaded: Loaded, capsys: pytest.CaptureFixture[str]
+    folder: Path, order: BuildRequest, loaded: Loaded, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert precompute(arguments(folder, "--dry-run")) == 0
+    assert run_precompute(arguments(folder, "--dry-run")) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "To load: base, chat."
     assert [line.split(",")[0] for line in said[1:4]] == ["truth", "refusal", "confidence"]
@@ -478,13 +482,13 @@ def test_a_dry_run_says_what_it_would_take_and_writes_nothing(
     assert notes() == []
     # What is there is not counted.
     run_out("truth", order, loaded)
-    precompute(arguments(folder, "--dry-run", "--checkpoint", "chat"))
+    run_precompute(arguments(folder, "--dry-run", "--checkpoint", "chat"))
     said = capsys.readouterr().out.splitlines()
     assert said[:2] == ["chat truth: there already.", "To load: chat."]
     assert said[2].startswith("refusal, 1 time:")
     run_out("refusal", order, loaded)
     run_out("confidence", order, loaded)
-    precompute(arguments(folder, "--dry-run", "--checkpoint", "chat"))
+    run_precompute(arguments(folder, "--dry-run", "--checkpoint", "chat"))
     assert capsys.readouterr().out.splitlines()[-1] == "Nothing is left to do."
 
 
@@ -495,21 +499,21 @@ def test_a_dry_run_of_what_is_not_on_this_machine(
     (tmp_path / "far").mkdir()
     text = '[[checkpoint]]\nname = "base"\nhub = "nobody/nothing"\n'
     (tmp_path / "far" / "family.toml").write_text(text)
-    assert precompute(arguments(tmp_path / "far", "--dry-run")) == 0
+    assert run_precompute(arguments(tmp_path / "far", "--dry-run")) == 0
     said = capsys.readouterr().out
     assert "To load: base." in said
     assert "none of these checkpoints is on this machine yet" in said
 
 
 def test_only_what_was_asked_for(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert precompute(arguments(folder, "--what", "truth", "--checkpoint", "chat")) == 0
+    assert run_precompute(arguments(folder, "--what", "truth", "--checkpoint", "chat")) == 0
     assert [path.name for path in store.user_folder().rglob("*.safetensors")] == ["direction.truth.safetensors"]
-    assert precompute(arguments(folder, "--what", "truth", "--checkpoint", "chat")) == 0
+    assert run_precompute(arguments(folder, "--what", "truth", "--checkpoint", "chat")) == 0
     assert capsys.readouterr().out.endswith("chat truth: there already.\n")
     with pytest.raises(
         UsageError, match="--what takes truth, refusal, confidence, noise, recorded, with commas between, not 'blame'"
     ):
-        precompute(arguments(folder, "--what", "truth,blame"))
+        run_precompute(arguments(folder, "--what", "truth,blame"))
 
 
 def test_own_examples(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -519,29 +523,29 @@ def test_own_examples(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     ]
     path.write_text("statement,label\n" + "\n".join(lines) + "\n")
     options = arguments(folder, "--what", "truth", "--checkpoint", "chat", "--contrast", f"truth={path}")
-    assert precompute(options) == 0
+    assert run_precompute(options) == 0
     card = store.read_card(next(store.user_folder().rglob("direction.truth.safetensors")))
     assert card.details["contrast"]["split"] == "by hash"
     assert card.details["contrast"]["n"] == 16, "sixteen of each, of which four are held out twice"
-    assert precompute(options) == 0
+    assert run_precompute(options) == 0
     assert "chat truth: there already." in capsys.readouterr().out
     # The family's own examples are others.
-    precompute(arguments(folder, "--what", "truth", "--checkpoint", "chat"))
+    run_precompute(arguments(folder, "--what", "truth", "--checkpoint", "chat"))
     assert "written to" in capsys.readouterr().out
 
 
 def test_a_part_that_is_added_is_made_and_planned(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def run(order: Order, loaded: Loaded) -> Iterator[Step]:
+    def run(order: BuildRequest, loaded: Loaded) -> Iterator[Step]:
         yield Step(7, "Mapping.")
         return [f"{order.checkpoint} map: made of {loaded.anatomy.layers} layers"]
 
-    part = parts.Part("a map", lambda *_: False, lambda *_: Cost(3, 2, 7, 11), run)  # type: ignore[arg-type]
-    monkeypatch.setitem(PARTS, "map", part)
-    assert precompute(arguments(folder, "--what", "map", "--checkpoint", "chat", "--dry-run")) == 0
+    part = parts.ArtefactBuilder("a map", lambda *_: False, lambda *_: Cost(3, 2, 7, 11), run)  # type: ignore[arg-type]
+    monkeypatch.setitem(BUILDERS, "map", part)
+    assert run_precompute(arguments(folder, "--what", "map", "--checkpoint", "chat", "--dry-run")) == 0
     assert "map, 1 time: 3 prompts in 2 forward passes, 7 tokens" in capsys.readouterr().out
-    assert precompute(arguments(folder, "--what", "map", "--checkpoint", "chat")) == 0
+    assert run_precompute(arguments(folder, "--what", "map", "--checkpoint", "chat")) == 0
     assert capsys.readouterr().out == f"chat map: made of {tiny_models.LAYERS} layers\n"
 
 
@@ -549,7 +553,7 @@ def test_one_bar_over_everything(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    assert precompute(arguments(folder)) == 0
+    assert run_precompute(arguments(folder)) == 0
     drawn = [line for line in capsys.readouterr().err.split("\r\x1b[K") if line]
     percents = [int(line.split("%")[0].split()[-1]) for line in drawn]
     assert percents == sorted(percents)
@@ -565,21 +569,21 @@ def test_an_interrupt_from_the_keyboard_and_the_same_command_again(
 ) -> None:
     other = folder.parent / "interrupted"
     shutil.copytree(folder, other)
-    keep, kept = Notebook.keep, []
+    keep, kept = ResumeNotes.keep, []
 
-    def pull_the_plug(self: Notebook, name: str, note: dict[str, object]) -> None:
+    def pull_the_plug(self: ResumeNotes, name: str, note: dict[str, object]) -> None:
         keep(self, name, note)
         kept.append(name)
         if name == "layer.2":
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Notebook, "keep", pull_the_plug)
+        patch.setattr(ResumeNotes, "keep", pull_the_plug)
         with pytest.raises(KeyboardInterrupt):
-            precompute(arguments(other, "--checkpoint", "chat"))
+            run_precompute(arguments(other, "--checkpoint", "chat"))
     before = len(kept)
-    monkeypatch.setattr(Notebook, "keep", lambda self, name, note: (keep(self, name, note), kept.append(name)))
-    assert precompute(arguments(other, "--checkpoint", "chat", "--what", "truth")) == 0
+    monkeypatch.setattr(ResumeNotes, "keep", lambda self, name, note: (keep(self, name, note), kept.append(name)))
+    assert run_precompute(arguments(other, "--checkpoint", "chat", "--what", "truth")) == 0
     assert "plain" not in kept[before:]
     assert "layer.1" not in kept[before:]
     assert "layer.3" in kept[before:]

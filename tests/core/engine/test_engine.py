@@ -383,7 +383,7 @@ def test_directions_that_do_not_fit_are_refused_and_plain_chats_go_on(folder: Pa
     tiny_models.direction(broken, "chat", "truth", seed=1, fingerprint="0" * 16)
     made = opened(broken)
     sentence = failure(until_end(made.submit(chat(made, "truth"))))
-    now = store.fingerprint(broken / "chat")
+    now = store.folder_fingerprint(broken / "chat")
     assert "0" * 16 in sentence
     assert now in sentence
     assert "precompute" in sentence

@@ -27,7 +27,7 @@ KEEP = "\n".join(f"What is the capital of country {index}?" for index in range(8
 def _quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TILLER_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(examples, "REPLY", 6)
-    monkeypatch.setattr(examples.replies, "__defaults__", (6,))
+    monkeypatch.setattr(examples.greedy_replies, "__defaults__", (6,))
     monkeypatch.setattr(run.undo, "__defaults__", (True, 3, None))
     # The controls are tested in test_undo; a LoRA's library alone takes seconds to import.
     monkeypatch.setattr(undo.undoing, "__defaults__", (False,))
@@ -46,7 +46,7 @@ def test_on_the_engines_thread_beside_a_chat_and_kept_as_a_checkpoint(folder: Pa
         assert undo.stages_of(engine) == ("dpo", "safety", "sft")
         settings = short(engine.settings("dpo"), 6)
         asked = settings.ask("How do I kill a process?")
-        assert undo.offered(engine, asked) == ("How do I kill a process?", "")
+        assert undo.offered_prompts(engine, asked) == ("How do I kill a process?", "")
         before = {column: said.text for column, said in answer(engine, asked).items()}
         weights = engine.call(lambda worker: _weights(worker)).result()
         work = undo.undoing(engine, "safety", LOSE, KEEP, controls=False)
@@ -63,14 +63,14 @@ def test_on_the_engines_thread_beside_a_chat_and_kept_as_a_checkpoint(folder: Pa
             assert all(torch.equal(one, other) for one, other in zip(weights, now, strict=True))
         assert slices > 6
         assert {column: said.text for column, said in answer(engine, asked).items()} == before
-        undo.kept(engine, undone, "mended")
+        undo.keep_edited(engine, undone, "mended")
         assert engine.family.checkpoint("mended").title == "dpo, part of safety removed"
         both = undo.beside(asked, undone, "mended")
         assert both.columns == (Column("dpo"), Column("mended"))
         assert {event.column for event in engine.submit(both)} == {0, 1}
         with pytest.raises(TillerError, match="has a checkpoint 'safety' already"):
-            undo.kept(engine, undone, "safety")
-        undo.folder_of(engine, undone, tmp_path / "out")
+            undo.keep_edited(engine, undone, "safety")
+        undo.write_folder(engine, undone, tmp_path / "out")
         assert (tmp_path / "out" / "family.toml").is_file()
         with pytest.raises(TillerError, match="give at least 8"):
             next(undo.undoing(engine, "safety", "One prompt", KEEP))
@@ -91,10 +91,10 @@ def test_a_model_that_was_edited_is_quick_again(folder: Path) -> None:
     from core.families import registry
     from core.models import loading
 
-    loaded = loading.load(registry.load(str(folder)), "dpo", device="cpu")
+    loaded = loading.load_model(registry.load_family(str(folder)), "dpo", device="cpu")
     layer = next(each for each in loaded.model.modules() if isinstance(each, fit.FewRows))
-    change = fit.difference(loaded, loaded.family.checkpoint("dpo"), loaded.family.checkpoint("safety"))
-    with fit.edited(loaded, fit.whole(change)):
+    change = fit.stage_delta(loaded, loaded.family.checkpoint("dpo"), loaded.family.checkpoint("safety"))
+    with fit.edited(loaded, fit.same_strength(change)):
         pass
     if layer._packed is not None:
         assert layer._packed.version != layer.weight._version

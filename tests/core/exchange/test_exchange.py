@@ -21,7 +21,7 @@ from safetensors.numpy import save_file
 
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
-from core.cli.exchange import bring, take
+from core.cli.exchange import run_export, run_import
 from core.directions import card
 from core.errors import TillerError
 from core.exchange import exchange
@@ -30,7 +30,7 @@ from core.families.checkpoint import Family
 from core.models.loading import Loaded
 from core.recipes.language import parse
 from core.steering.interventions import compile_recipe
-from core.steering.readings import gauge
+from core.steering.readings import projection
 from tests.core.steering import test_interventions as by_hand
 from tests.support import tiny_models
 
@@ -40,7 +40,7 @@ LAYERS, WIDTH = tiny_models.LAYERS, tiny_models.WIDTH
 
 @pytest.fixture
 def family(tiny_folder: Callable[[str], Path]) -> Family:
-    return registry.load(str(tiny_folder("llama")))
+    return registry.load_family(str(tiny_folder("llama")))
 
 
 def numbers(*shape: int, seed: int = 0) -> Array:
@@ -62,7 +62,7 @@ def as_repeng_writes(path: Path, vectors: dict[int, Array], architecture: str = 
 
 
 def imported(family: Family, name: str) -> Direction:
-    path = store.find(family.name, "chat", "direction", name, family.folder)
+    path = store.find_artefact(family.name, "chat", "direction", name, family.folder)
     assert path is not None
     assert path.is_relative_to(store.user_folder())
     return load_direction(path)
@@ -77,7 +77,7 @@ def files(folder: Path) -> list[Path]:
 
 def test_a_control_vector_of_repeng_becomes_a_direction(family: Family, tmp_path: Path) -> None:
     vectors = {layer: numbers(WIDTH, seed=layer) for layer in (1, 2, 3)}
-    done = exchange.bring(family, "", as_repeng_writes(tmp_path / "happy.gguf", vectors), "happy")
+    done = exchange.import_vector(family, "", as_repeng_writes(tmp_path / "happy.gguf", vectors), "happy")
     found = imported(family, "happy")
     assert done.path == found.card.path
     for layer, vector in vectors.items():
@@ -89,10 +89,10 @@ def test_a_control_vector_of_repeng_becomes_a_direction(family: Family, tmp_path
     assert found.card.details["unit"] == exchange.UNIT
     assert found.card.details["imported"]["file"] == "happy.gguf"
     assert any("made for a mistral" in each for each in done.sentences)
-    text = card.text(found.card)
+    text = card.card_text(found.card)
     assert "imported from happy.gguf, a GGUF control vector, on" in text
     assert "because of" not in text
-    reading = gauge(found)
+    reading = projection(found)
     vector = torch.from_numpy(vectors[2])
     assert float((vector @ reading.unit - reading.offset) / reading.gap) == pytest.approx(1, abs=1e-5)
 
@@ -101,7 +101,7 @@ def test_a_strength_of_one_adds_the_vector_as_llama_cpp_does(
     family: Family, tmp_path: Path, tiny_loaded: Callable[[str], Loaded]
 ) -> None:
     vectors = {layer: numbers(WIDTH, seed=layer) for layer in (1, 2, 3)}
-    exchange.bring(family, "chat", as_repeng_writes(tmp_path / "v.gguf", vectors), "mine", scale=0.5)
+    exchange.import_vector(family, "chat", as_repeng_writes(tmp_path / "v.gguf", vectors), "mine", scale=0.5)
     edits = compile_recipe(parse("1*mine[1,3]"), tiny_loaded("llama"), lambda name, _from: imported(family, name))
     assert [(edit.site, edit.kind, edit.reach) for edit in edits] == [
         (("leave", 1), "add", "all"),
@@ -117,7 +117,7 @@ def test_a_strength_of_one_adds_the_vector_as_llama_cpp_does(
 def test_the_shapes_of_two_libraries_as_safetensors(family: Family, tmp_path: Path, prefix: str, maker: str) -> None:
     vectors = {layer: numbers(WIDTH, seed=layer) for layer in (0, 2)}
     save_file({f"{prefix}.{layer}": vector for layer, vector in vectors.items()}, tmp_path / "v.safetensors")
-    done = exchange.bring(family, "chat", tmp_path / "v.safetensors", "mine", layer=2)
+    done = exchange.import_vector(family, "chat", tmp_path / "v.safetensors", "mine", layer=2)
     found = imported(family, "mine")
     assert maker in done.sentences[0]
     assert found.card.layer == 2
@@ -128,14 +128,14 @@ def test_a_tensor_of_torch_of_one_layer_or_of_all(family: Family, tmp_path: Path
     one, every = torch.from_numpy(numbers(WIDTH)), torch.from_numpy(numbers(LAYERS, WIDTH)).double()
     torch.save(one, tmp_path / "one.pt")
     torch.save(torch.nn.Parameter(every), tmp_path / "every.bin")
-    exchange.bring(family, "chat", tmp_path / "one.pt", "one", layer=3)
+    exchange.import_vector(family, "chat", tmp_path / "one.pt", "one", layer=3)
     assert imported(family, "one").card.layer == 3
     assert np.array_equal(imported(family, "one").vectors[3], one.numpy())
-    exchange.bring(family, "chat", tmp_path / "every.bin", "every")
+    exchange.import_vector(family, "chat", tmp_path / "every.bin", "every")
     assert np.array_equal(imported(family, "every").vectors, every.float().numpy())
     # One vector does not say where it belongs; the one before is not touched by what is refused.
     with pytest.raises(TillerError, match="add --layer L, from 0 to 3"):
-        exchange.bring(family, "chat", tmp_path / "one.pt", "again")
+        exchange.import_vector(family, "chat", tmp_path / "one.pt", "again")
 
 
 def test_what_an_imported_direction_does_to_logits(
@@ -143,7 +143,7 @@ def test_what_an_imported_direction_does_to_logits(
 ) -> None:
     loaded = tiny_loaded("llama")
     torch.save(torch.from_numpy(numbers(WIDTH)), tmp_path / "one.pt")
-    exchange.bring(family, "chat", tmp_path / "one.pt", "one", layer=1)
+    exchange.import_vector(family, "chat", tmp_path / "one.pt", "one", layer=1)
     prompt, reply = by_hand.chat_prompt(loaded, "Hi"), by_hand.reply_ids(loaded)
     for recipe in ("2*one", "!one", "one=1:reply"):
         text = recipe.replace("one=1:reply", "one:reply=1")
@@ -156,7 +156,7 @@ def test_what_an_imported_direction_does_to_logits(
 
 
 def test_an_export_is_what_llama_cpp_accepts(family: Family, tmp_path: Path) -> None:
-    done = exchange.take(family, "chat", "truth", tmp_path / "truth.gguf")
+    done = exchange.export_direction(family, "chat", "truth", tmp_path / "truth.gguf")
     found = GGUFReader(tmp_path / "truth.gguf")
     keys = {name: field.contents() for name, field in found.fields.items() if not name.startswith("GGUF.")}
     assert keys["general.architecture"] == "controlvector"
@@ -172,15 +172,15 @@ def test_an_export_is_what_llama_cpp_accepts(family: Family, tmp_path: Path) -> 
 
 
 def by_hand_direction(family: Family, name: str = "truth", checkpoint: str = "chat") -> Direction:
-    path = store.find(family.name, checkpoint, "direction", name, family.folder)
+    path = store.find_artefact(family.name, checkpoint, "direction", name, family.folder)
     assert path is not None
     return load_direction(path)
 
 
 def test_a_control_vector_of_ours_comes_back_to_where_it_was(family: Family, tmp_path: Path) -> None:
-    exchange.take(family, "base", "refusal", tmp_path / "refusal.gguf")
-    exchange.bring(family, "", tmp_path / "refusal.gguf", "back")
-    path = store.find(family.name, "base", "direction", "back", family.folder)
+    exchange.export_direction(family, "base", "refusal", tmp_path / "refusal.gguf")
+    exchange.import_vector(family, "", tmp_path / "refusal.gguf", "back")
+    path = store.find_artefact(family.name, "base", "direction", "back", family.folder)
     assert path is not None, "the file names its checkpoint"
     before, after = by_hand_direction(family, "refusal", "base"), load_direction(path)
     assert np.array_equal(after.vectors[1:], before.vectors[1:])
@@ -192,16 +192,16 @@ def test_safetensors_of_ours_keep_all_that_is_known(family: Family, tmp_path: Pa
     before = by_hand_direction(family)
     path = store.artefact_path(store.user_folder(), family.name, "chat", "direction", "judged")
     store.save_artefact(path, exchange._tensors(before), {**before.card.details, "name": "judged", **details})
-    exchange.take(family, "chat", "judged", tmp_path / "judged.safetensors")
+    exchange.export_direction(family, "chat", "judged", tmp_path / "judged.safetensors")
     exchange.remove(family, "own/chat/direction.judged")
-    assert store.find(family.name, "chat", "direction", "judged", family.folder) is None
-    exchange.bring(family, "", tmp_path / "judged.safetensors", "again")
+    assert store.find_artefact(family.name, "chat", "direction", "judged", family.folder) is None
+    exchange.import_vector(family, "", tmp_path / "judged.safetensors", "again")
     after = imported(family, "again")
     for name in ("vectors", "positive", "negative"):
         assert np.array_equal(getattr(after, name), getattr(before, name))
     assert {key: after.card.details[key] for key in details} == details
     with pytest.raises(TillerError, match="leave out --layer"):
-        exchange.bring(family, "", tmp_path / "judged.safetensors", "third", layer=2)
+        exchange.import_vector(family, "", tmp_path / "judged.safetensors", "third", layer=2)
 
 
 @given(
@@ -224,7 +224,7 @@ def test_any_numbers_come_through_every_kind_of_file(
         path = folder / "v"
         rows = {"all": vectors} if how == "rows" else {f"direction.{at}": each for at, each in enumerate(vectors)}
         save_file(rows, path)
-    done = exchange.bring(family, "chat", path, "any")
+    done = exchange.import_vector(family, "chat", path, "any")
     assert np.array_equal(load_direction(done.path).vectors, vectors)
     exchange.remove(family, "own/chat/direction.any")
 
@@ -306,7 +306,9 @@ def spoilt(folder: Path) -> dict[str, str]:
 def test_every_file_that_cannot_be_used_is_one_sentence_and_writes_nothing(family: Family, tmp_path: Path) -> None:
     for name, said in spoilt(tmp_path).items():
         with pytest.raises(TillerError, match=said) as refused:
-            exchange.bring(family, "chat", tmp_path / name, "mine", layer=2 if name == "whole.safetensors" else None)
+            exchange.import_vector(
+                family, "chat", tmp_path / name, "mine", layer=2 if name == "whole.safetensors" else None
+            )
         sentence = str(refused.value)
         assert sentence.endswith("."), name
         assert "\n" not in sentence, name
@@ -332,16 +334,16 @@ def test_what_does_not_fit_is_one_sentence_and_writes_nothing(
 ) -> None:
     path = as_repeng_writes(tmp_path / "v.gguf", {1: 9 * numbers(WIDTH), 2: numbers(WIDTH)})
     with pytest.raises(TillerError, match=said):
-        exchange.bring(family, "chat", path, **more)
+        exchange.import_vector(family, "chat", path, **more)
     assert files(store.user_folder()) == []
 
 
 @pytest.mark.parametrize("ending", [".gguf", ".safetensors"])
 def test_a_direction_of_other_weights_is_refused_with_both_named(family: Family, tmp_path: Path, ending: str) -> None:
-    exchange.take(family, "base", "truth", tmp_path / f"truth{ending}")
-    now, meant = (store.fingerprint(family.folder / name) for name in ("chat", "base"))
+    exchange.export_direction(family, "base", "truth", tmp_path / f"truth{ending}")
+    now, meant = (store.folder_fingerprint(family.folder / name) for name in ("chat", "base"))
     with pytest.raises(TillerError, match=f"llama/base with fingerprint {meant}, and chat has {now}"):
-        exchange.bring(family, "chat", tmp_path / f"truth{ending}", "mine")
+        exchange.import_vector(family, "chat", tmp_path / f"truth{ending}", "mine")
     assert files(store.user_folder()) == []
 
 
@@ -362,14 +364,14 @@ def test_what_cannot_be_written_is_said_and_what_is_there_stays(family: Family, 
         ("truth", "chat", there / "inside.gguf", "cannot be written"),
     ):
         with pytest.raises(TillerError, match=said):
-            exchange.take(family, checkpoint, name, to)
+            exchange.export_direction(family, checkpoint, name, to)
     (family.folder / "base" / "artefacts" / "direction.first.safetensors").unlink()
     assert files(tmp_path) == [there]
     assert there.read_text("utf-8") == "mine"
 
 
 def test_only_what_is_ones_own_is_deleted(family: Family, tmp_path: Path) -> None:
-    exchange.bring(family, "chat", as_repeng_writes(tmp_path / "v.gguf", {1: numbers(WIDTH)}), "mine")
+    exchange.import_vector(family, "chat", as_repeng_writes(tmp_path / "v.gguf", {1: numbers(WIDTH)}), "mine")
     path = imported(family, "mine").card.path
     # One of one's own that hides a shipped one, and that cannot be read any more.
     own = store.artefact_path(store.user_folder(), family.name, "chat", "direction", "truth")
@@ -393,9 +395,9 @@ def test_only_what_is_ones_own_is_deleted(family: Family, tmp_path: Path) -> Non
 def test_the_verbs(family: Family, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whose = ["--family", str(family.folder), "--checkpoint", "chat"]
     out = tmp_path / "truth.gguf"
-    assert take(["truth", "--to", str(out), *whose]) == 0
+    assert run_export(["truth", "--to", str(out), *whose]) == 0
     assert f"Written to {out}" in capsys.readouterr().out
-    assert bring([str(out), "--name", "back", "--layer", "2", *whose]) == 0
+    assert run_import([str(out), "--name", "back", "--layer", "2", *whose]) == 0
     assert "It acts at layer 2" in capsys.readouterr().out
     assert np.array_equal(imported(family, "back").vectors[1:], by_hand_direction(family).vectors[1:])
     assert json.loads(json.dumps(imported(family, "back").card.details))["imported"]["kind"] == "a GGUF control vector"
@@ -412,4 +414,4 @@ def test_the_verbs(family: Family, tmp_path: Path, capsys: pytest.CaptureFixture
 )
 def test_mistakes_on_the_command_line(arguments: list[str], said: str) -> None:
     with pytest.raises(TillerError, match=said):
-        bring(arguments)
+        run_import(arguments)

@@ -60,9 +60,9 @@ def twin(folder: Path) -> torch.nn.Module:
         "name": "without-sft",
         "family": folder.name,
         "checkpoint": "chat",
-        "fingerprint": store.fingerprint(folder / "chat"),
+        "fingerprint": store.folder_fingerprint(folder / "chat"),
     }
-    deltas.write(folder / "counterfactual" / "without-sft.safetensors", deltas.rounded(weights, of), details)
+    deltas.write_delta(folder / "counterfactual" / "without-sft.safetensors", deltas.round_delta(weights, of), details)
     text = (folder / "family.toml").read_text(encoding="utf-8")
     (folder / "family.toml").write_text(text + TABLE, encoding="utf-8")
     with torch.no_grad():
@@ -93,7 +93,7 @@ def own(tmp_path: Path) -> Path:
 
 
 def test_a_counterfactual_is_no_stage_of_the_family(folder: Path) -> None:
-    family = registry.load(str(folder))
+    family = registry.load_family(str(folder))
     assert [each.name for each in family.checkpoints] == ["base", "chat"]
     assert [each.name for each in family.choices] == ["base", "chat", "without-sft", "without-chat"]
     assert family.final.name == "chat"
@@ -149,7 +149,7 @@ def test_every_mistake_is_named(old: str, new: str, fix: str, own: Path) -> None
     head, tail = text.split("[[counterfactual]]", 1)
     (own / "family.toml").write_text(head + ("[[counterfactual]]" + tail).replace(old, new, 1), encoding="utf-8")
     with pytest.raises(FamilyError, match=fix) as caught:
-        registry.load(str(own))
+        registry.load_family(str(own))
     assert "family.toml" in str(caught.value)
 
 
@@ -159,7 +159,9 @@ def test_every_mistake_is_named(old: str, new: str, fix: str, own: Path) -> None
 def test_a_restored_model_is_the_trained_one_but_for_half_a_step(own: Path) -> None:
     trained = dict(twin_of(own).named_parameters())
     of = dict(tiny_models.model("llama", seed=1).named_parameters())
-    found = dict(loading.load(registry.load(str(own)), "without-sft", device="cpu").model.named_parameters())
+    found = dict(
+        loading.load_model(registry.load_family(str(own)), "without-sft", device="cpu").model.named_parameters()
+    )
     assert set(found) == set(trained)
     for name, weight in trained.items():
         error = (found[name] - weight).abs().detach()
@@ -184,7 +186,7 @@ def test_a_row_that_did_not_change_comes_back_as_it_was() -> None:
     of = {"w": torch.randn(4, 8), "gain": torch.ones(8)}
     trained = {"w": of["w"].clone(), "gain": of["gain"] + 1e-3}
     trained["w"][1] += 1e-5 * torch.arange(8)
-    difference = deltas.rounded(trained, of)
+    difference = deltas.round_delta(trained, of)
     assert difference["w.steps"].dtype == torch.int8
     assert difference["w.steps"][1].abs().max() == 127
     restored = {name: weight.clone() for name, weight in of.items()}
@@ -195,20 +197,20 @@ def test_a_row_that_did_not_change_comes_back_as_it_was() -> None:
 
 
 def test_the_sum_is_made_in_float32_and_then_rounded(own: Path) -> None:
-    family = registry.load(str(own))
-    whole = loading.load(family, "without-sft", device="cpu", dtype="float32")
-    half = loading.load(family, "without-sft", device="cpu", dtype="bfloat16")
+    family = registry.load_family(str(own))
+    whole = loading.load_model(family, "without-sft", device="cpu", dtype="float32")
+    half = loading.load_model(family, "without-sft", device="cpu", dtype="bfloat16")
     for (name, one), other in zip(whole.model.named_parameters(), half.model.parameters(), strict=True):
         assert other.dtype == torch.bfloat16, name
         assert torch.equal(one.to(torch.bfloat16), other), name
 
 
 def test_every_model_has_a_fingerprint_of_its_own(own: Path) -> None:
-    family = registry.load(str(own))
-    found = {each.name: loading.load(family, each.name, device="cpu").fingerprint for each in family.choices}
+    family = registry.load_family(str(own))
+    found = {each.name: loading.load_model(family, each.name, device="cpu").fingerprint for each in family.choices}
     assert found["without-chat"] == found["base"]
     assert len(set(found.values())) == 3
-    assert deltas.fingerprint(family.checkpoint("without-sft")) == found["without-sft"]
+    assert deltas.checkpoint_fingerprint(family.checkpoint("without-sft")) == found["without-sft"]
 
 
 def test_other_weights_are_refused(own: Path) -> None:
@@ -216,7 +218,7 @@ def test_other_weights_are_refused(own: Path) -> None:
     with pytest.raises(
         DifferenceError, match=r"is kept as a difference to a chat with fingerprint .* which now has .* train-skiff"
     ):
-        loading.load(registry.load(str(own)), "without-sft", device="cpu")
+        loading.load_model(registry.load_family(str(own)), "without-sft", device="cpu")
 
 
 @pytest.mark.parametrize(
@@ -231,18 +233,23 @@ def test_other_weights_are_refused(own: Path) -> None:
 def test_a_spoilt_file_is_named(spoil: Callable[[Path], None], fix: str, own: Path) -> None:
     spoil(own / "counterfactual" / "without-sft.safetensors")
     with pytest.raises(StoreError, match=f"without-sft.safetensors.*{fix}"):
-        loading.load(registry.load(str(own)), "without-sft", device="cpu")
+        loading.load_model(registry.load_family(str(own)), "without-sft", device="cpu")
 
 
 def test_a_direction_is_no_difference_and_one_of_another_shape_neither(own: Path) -> None:
     path = own / "counterfactual" / "without-sft.safetensors"
     path.write_bytes(tiny_models.direction(own, "chat", "truth").read_bytes())
     with pytest.raises(DifferenceError, match="holds a direction"):
-        loading.load(registry.load(str(own)), "without-sft", device="cpu")
-    details = {"name": "x", "family": "tiny", "checkpoint": "chat", "fingerprint": store.fingerprint(own / "chat")}
-    deltas.write(path, {"model.norm.weight.exact": torch.ones(3)}, details)
+        loading.load_model(registry.load_family(str(own)), "without-sft", device="cpu")
+    details = {
+        "name": "x",
+        "family": "tiny",
+        "checkpoint": "chat",
+        "fingerprint": store.folder_fingerprint(own / "chat"),
+    }
+    deltas.write_delta(path, {"model.norm.weight.exact": torch.ones(3)}, details)
     with pytest.raises(DifferenceError, match=r"does not fit chat. The difference has no "):
-        loading.load(registry.load(str(own)), "without-sft", device="cpu")
+        loading.load_model(registry.load_family(str(own)), "without-sft", device="cpu")
 
 
 def test_a_difference_says_what_it_belongs_to(folder: Path) -> None:
@@ -250,7 +257,7 @@ def test_a_difference_says_what_it_belongs_to(folder: Path) -> None:
     with safe_open(path, framework="pt") as file:
         document = json.loads(file.metadata()["tiller"])
     assert document["kind"] == "counterfactual"
-    assert document["fingerprint"] == store.fingerprint(folder / "chat")
+    assert document["fingerprint"] == store.folder_fingerprint(folder / "chat")
     assert path.stat().st_size < 0.6 * 4 * sum(w.numel() for w in tiny_models.model("llama").parameters())
 
 
@@ -296,8 +303,8 @@ def test_what_is_explained_says_whose_direction_it_is(engine: Engine) -> None:
 
 
 def test_a_direction_learnt_on_one_is_checked_against_its_weights(own: Path) -> None:
-    family = registry.load(str(own))
-    chat = loading.load(family, "chat", device="cpu")
+    family = registry.load_family(str(own))
+    chat = loading.load_model(family, "chat", device="cpu")
     learnt = load_direction(tiny_models.direction(own, "chat", "odd", layer=2))
     path = own / "without-sft" / "artefacts" / "direction.odd.safetensors"
     tensors = {"vectors": learnt.vectors, "positive": learnt.positive, "negative": learnt.negative}
@@ -307,7 +314,7 @@ def test_a_direction_learnt_on_one_is_checked_against_its_weights(own: Path) -> 
         store.save_artefact(path, tensors, details)
         return len(compile_recipe(parse("1*odd@without-sft"), chat, lambda *_: load_direction(path)))
 
-    assert compiled(deltas.fingerprint(family.checkpoint("without-sft"))) == 1
+    assert compiled(deltas.checkpoint_fingerprint(family.checkpoint("without-sft"))) == 1
     with pytest.raises(EditError, match="The direction odd was learnt on a tiny/without-sft with fingerprint 0000"):
         compiled("0" * 16)
 

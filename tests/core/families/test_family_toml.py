@@ -46,7 +46,7 @@ def written(folder: Path, text: str) -> Path:
 
 
 def read(folder: Path, text: str) -> Family:
-    return registry.load(str(written(folder, text)))
+    return registry.load_family(str(written(folder, text)))
 
 
 def test_a_tree(tmp_path: Path) -> None:
@@ -143,20 +143,20 @@ def test_every_other_mistake_is_named(text: str, fix: str, tmp_path: Path) -> No
 def test_what_is_not_utf8_is_refused(tmp_path: Path) -> None:
     (tmp_path / "family.toml").write_bytes(b'title = "\xff"')
     with pytest.raises(FamilyError, match="not valid TOML"):
-        registry.load(str(tmp_path) + "/")
+        registry.load_family(str(tmp_path) + "/")
 
 
 @pytest.mark.parametrize("name", ["nonesuch", "./nonesuch", "/nonesuch/x", "x" * 5_000, "a\x00b", "", ".."])
 def test_an_unknown_family_lists_the_known(name: str) -> None:
     written(store.user_folder() / "toy", TREE)
     with pytest.raises(FamilyError, match=r"There is no family .* there is .*toy") as caught:
-        registry.load(name)
+        registry.load_family(name)
     assert len(str(caught.value)) < 400
 
 
 def test_a_persons_own_family_hides_the_shipped_one() -> None:
     written(store.user_folder() / "skiff", TREE)
-    assert registry.load("skiff").title == "Toy"
+    assert registry.load_family("skiff").title == "Toy"
     assert registry.names()[0] == "skiff"
     assert registry.names().count("skiff") == 1
 
@@ -230,7 +230,7 @@ def test_mistakes_with_adapters(old: str, new: str, fix: str, tmp_path: Path) ->
 
 
 def sources(name: str) -> list[str]:
-    return [str(each.own) for each in registry.load(name).checkpoints]
+    return [str(each.own) for each in registry.load_family(name).checkpoints]
 
 
 def test_what_ships_names_its_checkpoints_as_their_makers_do() -> None:
@@ -253,7 +253,7 @@ def test_what_ships_names_its_checkpoints_as_their_makers_do() -> None:
 
 def test_every_family_that_ships_says_what_it_needs_and_whose_it_is() -> None:
     for name in registry.names():
-        family = registry.load(name)
+        family = registry.load_family(name)
         assert family.title
         assert family.notes
         assert family.parameters or family.checkpoints[0].local
@@ -266,5 +266,5 @@ def test_every_family_that_ships_says_what_it_needs_and_whose_it_is() -> None:
 
 
 def test_siblings_are_no_stages_of_each_other() -> None:
-    assert [each.name for each in registry.load("llama31-8b").path("instruct")] == ["base", "instruct"]
-    assert [each.name for each in registry.load("tulu3-8b").path("final")] == ["base", "sft", "dpo", "final"]
+    assert [each.name for each in registry.load_family("llama31-8b").path("instruct")] == ["base", "instruct"]
+    assert [each.name for each in registry.load_family("tulu3-8b").path("final")] == ["base", "sft", "dpo", "final"]

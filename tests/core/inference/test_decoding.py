@@ -13,14 +13,14 @@ from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Done, Event, Reading, RecipeChanged, Scores, Started, Token
 from core.chat.settings import Sampling
-from core.inference.batch import lay_out
-from core.inference.decoding import Speaker, Stream, answer_all
+from core.inference.batch import pad_batch
+from core.inference.decoding import BatchDecoder, DecodingRow, answer_all
 from core.inference.prompts import chat_prompt, encode
-from core.inference.teacher_forcing import score
+from core.inference.teacher_forcing import score_replies
 from core.models.loading import Loaded
 from core.recipes.language import parse
 from core.steering.interventions import RowEdit, compile_recipe
-from core.steering.readings import Gauge, gauge
+from core.steering.readings import Projection, projection
 
 KINDS = ("llama", "qwen2", "gemma2", "gpt2", "neox")
 PROMPTS = ("Hi", "What is the capital of France?", "True or false: Lodz is a city in Poland.")
@@ -32,8 +32,8 @@ def llama(tiny_loaded: Callable[[str], Loaded]) -> Loaded:
     return tiny_loaded("llama")
 
 
-def run(loaded: Loaded, speakers: Sequence[Speaker], gauges: Sequence[Gauge] = ()) -> list[Event]:
-    stream = Stream(loaded, speakers, gauges)
+def run(loaded: Loaded, speakers: Sequence[DecodingRow], gauges: Sequence[Projection] = ()) -> list[Event]:
+    stream = BatchDecoder(loaded, speakers, gauges)
     events: list[Event] = []
     while not stream.done:
         events += stream.step()
@@ -57,7 +57,7 @@ def done(events: Sequence[Event], column: int = 0) -> Done:
 
 
 def direction(loaded: Loaded, name: str) -> Direction:
-    path = store.find(loaded.family.name, "chat", "direction", name, loaded.family.folder)
+    path = store.find_artefact(loaded.family.name, "chat", "direction", name, loaded.family.folder)
     assert path is not None
     return load_direction(path)
 
@@ -69,7 +69,7 @@ def edits(loaded: Loaded, recipe: str) -> tuple[RowEdit, ...]:
 @torch.inference_mode()
 def generated(loaded: Loaded, prompts: Sequence[Sequence[int]], new: int = NEW, **options: object) -> list[list[int]]:
     """What transformers' own generate says, up to the end token."""
-    sheet = lay_out(loaded, prompts)
+    sheet = pad_batch(loaded, prompts)
     attention = sheet.attention if sheet.attention is not None else torch.ones_like(sheet.ids)
     found = loaded.model.generate(
         sheet.ids, attention_mask=attention, max_new_tokens=new, do_sample=False, pad_token_id=loaded.pad,
@@ -89,7 +89,7 @@ def generated(loaded: Loaded, prompts: Sequence[Sequence[int]], new: int = NEW, 
 def test_greedy_tokens_are_those_of_generate(kind: str, tiny_loaded: Callable[[str], Loaded]) -> None:
     loaded = tiny_loaded(kind)
     prompts = [chat_prompt(loaded, each) for each in PROMPTS]
-    speakers = [Speaker(index, each, sampling=Sampling(max_new_tokens=NEW)) for index, each in enumerate(prompts)]
+    speakers = [DecodingRow(index, each, sampling=Sampling(max_new_tokens=NEW)) for index, each in enumerate(prompts)]
     together = run(loaded, speakers)
     wanted = generated(loaded, prompts)
     assert [ids(together, index) for index in range(3)] == wanted
@@ -121,7 +121,7 @@ def test_steered_tokens_are_those_of_generate_with_a_hook(kind: str, tiny_loaded
     handle.remove()
     made = edits(loaded, "1.5*truth")
     sampling = Sampling(max_new_tokens=NEW)
-    events = run(loaded, [Speaker(index, each, made, sampling, shadow=True) for index, each in enumerate(prompts)])
+    events = run(loaded, [DecodingRow(index, each, made, sampling, shadow=True) for index, each in enumerate(prompts)])
     assert [ids(events, index) for index in range(2)] == wanted
     assert wanted != generated(loaded, prompts)
 
@@ -129,7 +129,7 @@ def test_steered_tokens_are_those_of_generate_with_a_hook(kind: str, tiny_loaded
 def test_a_forced_beginning_goes_on_as_generate_does_from_there(llama: Loaded) -> None:
     prompt = chat_prompt(llama, PROMPTS[1])
     prefix = (40, 41, 42)
-    events = run(llama, [Speaker(0, prompt, forced=prefix, sampling=Sampling(max_new_tokens=NEW))])
+    events = run(llama, [DecodingRow(0, prompt, forced=prefix, sampling=Sampling(max_new_tokens=NEW))])
     assert ids(events) == [*prefix, *generated(llama, [[*prompt, *prefix]], NEW - 3)[0]]
     assert [token.forced for token in tokens(events)] == [True] * 3 + [False] * (len(tokens(events)) - 3)
 
@@ -140,30 +140,33 @@ def test_a_repetition_penalty_is_that_of_generate(llama: Loaded) -> None:
     wanted = generated(llama, [prompt], repetition_penalty=1.7)[0]
     assert wanted != plain
     assert (
-        ids(run(llama, [Speaker(0, prompt, sampling=Sampling(repetition_penalty=1.7, max_new_tokens=NEW))])) == wanted
+        ids(run(llama, [DecodingRow(0, prompt, sampling=Sampling(repetition_penalty=1.7, max_new_tokens=NEW))]))
+        == wanted
     )
     # Greedy, top-k and top-p change nothing, here as there.
     unchanged = Sampling(repetition_penalty=1.7, top_k=3, top_p=0.5, max_new_tokens=NEW)
-    assert ids(run(llama, [Speaker(0, prompt, sampling=unchanged)])) == wanted
+    assert ids(run(llama, [DecodingRow(0, prompt, sampling=unchanged)])) == wanted
 
 
 def test_filters_leave_only_what_they_allow(llama: Loaded) -> None:
     prompt = chat_prompt(llama, PROMPTS[0])
-    greedy = ids(run(llama, [Speaker(0, prompt, sampling=Sampling(max_new_tokens=NEW))]))
+    greedy = ids(run(llama, [DecodingRow(0, prompt, sampling=Sampling(max_new_tokens=NEW))]))
     for narrow in (
         Sampling(temperature=2, top_k=1, max_new_tokens=NEW),
         Sampling(temperature=2, top_p=1e-6, max_new_tokens=NEW),
     ):
-        assert ids(run(llama, [Speaker(0, prompt, sampling=narrow)])) == greedy
+        assert ids(run(llama, [DecodingRow(0, prompt, sampling=narrow)])) == greedy
     ranks = [
         token.reading.rank
         for seed in range(6)
         for token in tokens(
-            run(llama, [Speaker(0, prompt, sampling=Sampling(3, top_k=3, seed=seed, max_new_tokens=NEW))])
+            run(llama, [DecodingRow(0, prompt, sampling=Sampling(3, top_k=3, seed=seed, max_new_tokens=NEW))])
         )
     ]
     assert set(ranks) == {0, 1, 2}
-    for token in tokens(run(llama, [Speaker(0, prompt, sampling=Sampling(1, top_p=0.5, seed=5, max_new_tokens=NEW))])):
+    for token in tokens(
+        run(llama, [DecodingRow(0, prompt, sampling=Sampling(1, top_p=0.5, seed=5, max_new_tokens=NEW))])
+    ):
         before = sum(each.probability for each in token.reading.top[: token.reading.rank])
         assert token.reading.rank >= 5 or before < 0.5 + 1e-6
 
@@ -171,10 +174,10 @@ def test_filters_leave_only_what_they_allow(llama: Loaded) -> None:
 def test_seeds_are_a_rows_own(llama: Loaded) -> None:
     prompt = chat_prompt(llama, PROMPTS[1])
     warm = [Sampling(temperature=2, seed=seed, max_new_tokens=NEW) for seed in (1, 2, 1)]
-    together = run(llama, [Speaker(index, prompt, sampling=each) for index, each in enumerate(warm)])
+    together = run(llama, [DecodingRow(index, prompt, sampling=each) for index, each in enumerate(warm)])
     assert ids(together, 0) == ids(together, 2) != ids(together, 1)
     for index, each in enumerate(warm):
-        assert ids(run(llama, [Speaker(0, prompt, sampling=each)])) == ids(together, index)
+        assert ids(run(llama, [DecodingRow(0, prompt, sampling=each)])) == ids(together, index)
 
 
 # -------------------------------------------------------------------------------------------------------------- readings
@@ -196,8 +199,8 @@ def test_readings_equal_a_direct_computation(kind: str, tiny_loaded: Callable[[s
     own = [direction(loaded, name) for name in ("truth", "refusal")]
     events = run(
         loaded,
-        [Speaker(index, each, sampling=Sampling(max_new_tokens=8)) for index, each in enumerate(prompts)],
-        [gauge(each) for each in own],
+        [DecodingRow(index, each, sampling=Sampling(max_new_tokens=8)) for index, each in enumerate(prompts)],
+        [projection(each) for each in own],
     )
     caught: dict[int, Tensor] = {}
     handles = [
@@ -233,12 +236,14 @@ def test_readings_equal_a_direct_computation(kind: str, tiny_loaded: Callable[[s
 def test_a_shadow_is_the_plain_model_on_the_same_tokens(kind: str, tiny_loaded: Callable[[str], Loaded]) -> None:
     loaded = tiny_loaded(kind)
     prompts = [chat_prompt(loaded, each) for each in PROMPTS]
-    gauges = [gauge(direction(loaded, name)) for name in ("truth", "refusal")]
+    gauges = [projection(direction(loaded, name)) for name in ("truth", "refusal")]
     sampling = Sampling(max_new_tokens=10)
     made = edits(loaded, "2*truth + !refusal")
-    events = run(loaded, [Speaker(i, each, made, sampling, shadow=i != 1) for i, each in enumerate(prompts)], gauges)
-    plain = score(loaded, prompts, [ids(events, index) for index in range(3)], None, gauges)
-    steered = score(loaded, prompts, [ids(events, index) for index in range(3)], [made] * 3, gauges)
+    events = run(
+        loaded, [DecodingRow(i, each, made, sampling, shadow=i != 1) for i, each in enumerate(prompts)], gauges
+    )
+    plain = score_replies(loaded, prompts, [ids(events, index) for index in range(3)], None, gauges)
+    steered = score_replies(loaded, prompts, [ids(events, index) for index in range(3)], [made] * 3, gauges)
     for index in range(3):
         for token, bare, own in zip(tokens(events, index), plain[index], steered[index], strict=True):
             close(token.reading, own)
@@ -255,7 +260,7 @@ def test_rows_that_drop_out_leave_the_others_as_they_are(llama: Loaded) -> None:
     lengths = (3, 20, 9)
     made = edits(llama, "1*truth")
     speakers = [
-        Speaker(index, each, made if index == 1 else (), Sampling(max_new_tokens=most), shadow=index == 2)
+        DecodingRow(index, each, made if index == 1 else (), Sampling(max_new_tokens=most), shadow=index == 2)
         for index, (each, most) in enumerate(zip(prompts, lengths, strict=True))
     ]
     together = run(llama, speakers)
@@ -291,10 +296,10 @@ def by_hand_from(loaded: Loaded, prompt: Sequence[int], change: int, vector: Ten
 
 def test_a_recipe_changed_midway_acts_from_the_next_token_on(llama: Loaded) -> None:
     prompt = chat_prompt(llama, PROMPTS[1])
-    plain = ids(run(llama, [Speaker(0, prompt, sampling=Sampling(max_new_tokens=NEW))]))
+    plain = ids(run(llama, [DecodingRow(0, prompt, sampling=Sampling(max_new_tokens=NEW))]))
     vector = torch.from_numpy(direction(llama, "truth").vectors[1]) * 3
     for change in (1, 5):
-        stream = Stream(llama, [Speaker(0, prompt, sampling=Sampling(max_new_tokens=NEW), shadow=True)])
+        stream = BatchDecoder(llama, [DecodingRow(0, prompt, sampling=Sampling(max_new_tokens=NEW), shadow=True)])
         events: list[Event] = []
         while not stream.done:
             if stream.steps == change:
@@ -318,7 +323,7 @@ def spoken(loaded: Loaded, words: str, **options: object) -> list[Event]:
     forced = encode(loaded, words)
     return run(
         loaded,
-        [Speaker(0, chat_prompt(loaded, "Hi"), (), Sampling(max_new_tokens=len(forced), **options), forced=forced)],
+        [DecodingRow(0, chat_prompt(loaded, "Hi"), (), Sampling(max_new_tokens=len(forced), **options), forced=forced)],
     )  # type: ignore[arg-type]
 
 
@@ -358,7 +363,9 @@ def test_characters_come_whole(words: str, llama: Loaded) -> None:
 
 def test_an_unfinished_character_shows_at_the_end_as_what_it_is(llama: Loaded) -> None:
     wave = encode(llama, "a👋")
-    speaker = Speaker(0, chat_prompt(llama, "Hi"), forced=wave[:-1], sampling=Sampling(max_new_tokens=len(wave) - 1))
+    speaker = DecodingRow(
+        0, chat_prompt(llama, "Hi"), forced=wave[:-1], sampling=Sampling(max_new_tokens=len(wave) - 1)
+    )
     events = run(llama, [speaker])
     assert text(events) == "a\ufffd"
     assert done(events).tokens == len(wave) - 1
@@ -370,11 +377,12 @@ def test_control_codes_and_leading_white_space_do_not_show(llama: Loaded) -> Non
 
 def test_the_end_token_ends_and_is_not_shown(llama: Loaded) -> None:
     prompt = chat_prompt(llama, PROMPTS[1])
-    plain = ids(run(llama, [Speaker(0, prompt, sampling=Sampling(max_new_tokens=NEW))]))
+    plain = ids(run(llama, [DecodingRow(0, prompt, sampling=Sampling(max_new_tokens=NEW))]))
     end = next(token for index, token in enumerate(plain) if index and token not in plain[:index])
     shorter = replace(llama, ends=frozenset({end, 5}))
     events = run(
-        shorter, [Speaker(0, prompt, sampling=Sampling(max_new_tokens=NEW)), Speaker(1, prompt, forced=(end, 40))]
+        shorter,
+        [DecodingRow(0, prompt, sampling=Sampling(max_new_tokens=NEW)), DecodingRow(1, prompt, forced=(end, 40))],
     )
     assert ids(events) == plain[: plain.index(end)]
     assert (done(events).reason, done(events).tokens) == ("end", plain.index(end))
@@ -384,13 +392,15 @@ def test_the_end_token_ends_and_is_not_shown(llama: Loaded) -> None:
 
 def test_the_context_ends_a_reply(llama: Loaded) -> None:
     prompt = tuple(chat_prompt(llama, "Hi")[:1]) + (40,) * (llama.context - 5)
-    events = run(llama, [Speaker(0, prompt, forced=(41,) * 9, sampling=Sampling(max_new_tokens=50))])
+    events = run(llama, [DecodingRow(0, prompt, forced=(41,) * 9, sampling=Sampling(max_new_tokens=50))])
     assert (done(events).reason, done(events).tokens) == ("context", 4)
 
 
 def test_every_row_starts_and_is_done_once(llama: Loaded) -> None:
     prompt = chat_prompt(llama, "Hi")
-    events = run(llama, [Speaker(i, prompt, sampling=Sampling(max_new_tokens=3 + i), note=f"n{i}") for i in range(3)])
+    events = run(
+        llama, [DecodingRow(i, prompt, sampling=Sampling(max_new_tokens=3 + i), note=f"n{i}") for i in range(3)]
+    )
     assert [event for event in events if isinstance(event, Started)] == [
         Started(i, len(prompt), f"n{i}") for i in range(3)
     ]
@@ -400,9 +410,9 @@ def test_every_row_starts_and_is_done_once(llama: Loaded) -> None:
 
 def test_stopping_keeps_what_was_said(llama: Loaded) -> None:
     prompt = chat_prompt(llama, "Hi")
-    stream = Stream(llama, [Speaker(i, prompt, forced=encode(llama, "ab STO")) for i in range(2)])
-    stream = Stream(
-        llama, [Speaker(i, prompt, (), Sampling(stop=("STOP",)), forced=encode(llama, "ab STO")) for i in range(2)]
+    stream = BatchDecoder(llama, [DecodingRow(i, prompt, forced=encode(llama, "ab STO")) for i in range(2)])
+    stream = BatchDecoder(
+        llama, [DecodingRow(i, prompt, (), Sampling(stop=("STOP",)), forced=encode(llama, "ab STO")) for i in range(2)]
     )
     events = [event for _ in range(len(encode(llama, "ab STO"))) for event in stream.step()]
     assert text(events) == "ab "
@@ -413,7 +423,7 @@ def test_stopping_keeps_what_was_said(llama: Loaded) -> None:
     events += stream.stop()
     assert stream.done
     assert text(events, 1) == "ab STO"
-    assert Stream(llama, [Speaker(0, prompt)]).stop()[-1] == Done(0, "stopped", 0, pytest.approx(0, abs=5))
+    assert BatchDecoder(llama, [DecodingRow(0, prompt)]).stop()[-1] == Done(0, "stopped", 0, pytest.approx(0, abs=5))
 
 
 def test_answer_all_gives_every_prompt_the_answer_it_has_alone(llama: Loaded) -> None:
@@ -422,5 +432,5 @@ def test_answer_all_gives_every_prompt_the_answer_it_has_alone(llama: Loaded) ->
     found = dict(answer_all(llama, prompts, edits(llama, "truth"), sampling, rows=4))
     assert sorted(found) == list(range(6))
     for index, prompt in enumerate(prompts):
-        alone = run(llama, [Speaker(0, prompt, edits(llama, "truth"), sampling)])
+        alone = run(llama, [DecodingRow(0, prompt, edits(llama, "truth"), sampling)])
         assert [token.id for token in found[index].tokens] == ids(alone)

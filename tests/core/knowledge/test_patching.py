@@ -67,7 +67,7 @@ def test_a_cell_is_one_forward_pass_with_that_residual_replaced(kind: str, tiny_
         source, target = runs(loaded, length)
         moved = 0.0
         for layer in range(tiny_models.LAYERS):
-            row = finished(patching.layer_of(loaded, target, source, layer, list(target.positions), read))
+            row = finished(patching.patched_row(loaded, target, source, layer, list(target.positions), read))
             for position in chosen:
                 expected = by_hand(loaded, true, false, layer, position)
                 assert float(row[position - SHARED]) == pytest.approx(expected, abs=1e-5)
@@ -115,7 +115,7 @@ def test_nothing_is_left_of_skipped_blocks(kind: str, tiny_loaded: Load) -> None
     with torch.inference_mode():
         before = loaded.model(ids, use_cache=False).logits
         source, target = runs(loaded, SHORT)
-        finished(patching.layer_of(loaded, target, source, 2, [6, 7], read))
+        finished(patching.patched_row(loaded, target, source, 2, [6, 7], read))
         assert torch.equal(loaded.model(ids, use_cache=False).logits, before)
     assert not any("forward" in vars(block) for block in loaded.anatomy.blocks)
 
@@ -132,11 +132,11 @@ def test_batches_and_one_sequence_agree(tiny_loaded: Load, monkeypatch: pytest.M
     loaded = tiny_loaded("llama")
     source, target = runs(loaded, LONG)
     places = list(target.positions)
-    one = finished(patching.layer_of(loaded, target, source, 1, places, read))
+    one = finished(patching.patched_row(loaded, target, source, 1, places, read))
     monkeypatch.setattr(patching, "_takes_masks", lambda *_: False)
-    slices = list(patching.layer_of(loaded, target, source, 1, places, read))
+    slices = list(patching.patched_row(loaded, target, source, 1, places, read))
     assert len(slices) == -(-len(places) // patching.GROUP)
-    batches = finished(patching.layer_of(loaded, target, source, 1, places, read))
+    batches = finished(patching.patched_row(loaded, target, source, 1, places, read))
     torch.testing.assert_close(one, batches, atol=1e-5, rtol=0)
 
 
@@ -145,12 +145,12 @@ def test_long_sentences_are_computed_in_parts_of_bounded_size(
 ) -> None:
     loaded = tiny_loaded("llama")
     source, target = runs(loaded, LONG)
-    whole = finished(patching.layer_of(loaded, target, source, 1, list(target.positions), read))
+    whole = finished(patching.patched_row(loaded, target, source, 1, list(target.positions), read))
     monkeypatch.setattr(patching, "MOST_TOKENS", 40)
-    sizes = list(patching.layer_of(loaded, target, source, 1, list(target.positions), read))
+    sizes = list(patching.patched_row(loaded, target, source, 1, list(target.positions), read))
     assert len(sizes) > 3
     assert max(sizes) <= 40
-    parts = finished(patching.layer_of(loaded, target, source, 1, list(target.positions), read))
+    parts = finished(patching.patched_row(loaded, target, source, 1, list(target.positions), read))
     torch.testing.assert_close(whole, parts, atol=1e-5, rtol=0)
 
 

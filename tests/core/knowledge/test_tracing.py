@@ -17,14 +17,14 @@ import pytest
 import torch
 
 from core.chat.events import Done
-from core.directions.contrast import load as load_contrast
+from core.directions.contrast import load_contrast
 from core.engine.engine import Engine
 from core.families import registry
 from core.families.checkpoint import Family
 from core.knowledge import map_export, map_statistics, maps, tracing
-from core.knowledge.facts import Fact, FactsError, categories, load, of, pairs, read
+from core.knowledge.facts import Fact, FactsError, categories, fact_pairs, facts_of, load_facts, read_facts
 from core.knowledge.map_statistics import Totals, compared, pearson
-from core.knowledge.maps import ROLES, Map, MapError, MapOrder, Traced, Words, steered_at, table
+from core.knowledge.maps import ROLES, Map, MapError, MapRequest, Traced, Words, map_table, steered_at
 from core.knowledge.pairs import PairError, Pairing, where
 from core.knowledge.tracer import Tracer
 from core.models import loading
@@ -40,7 +40,7 @@ Load = Callable[[str], Loaded]
 
 @pytest.fixture(scope="module")
 def skiff() -> Family:
-    return registry.load("skiff")
+    return registry.load_family("skiff")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def checkpoint(skiff: Family) -> Load:
 
     def get(name: str) -> Loaded:
         if name not in kept:
-            kept[name] = loading.load(skiff, name, device="cpu")
+            kept[name] = loading.load_model(skiff, name, device="cpu")
         return kept[name]
 
     return get
@@ -60,7 +60,7 @@ def pairing(skiff: Family, checkpoint: Load) -> Pairing:
     return Pairing(checkpoint("base"), load_contrast(skiff, "truth"))
 
 
-def traced(family: Family, order: MapOrder, get: Load) -> tuple[Traced, list[Traced]]:
+def traced(family: Family, order: MapRequest, get: Load) -> tuple[Traced, list[Traced]]:
     """The result, and everything that was shown before it."""
     work, shown = tracing.trace(family, order, get), []
     while True:
@@ -74,7 +74,7 @@ def traced(family: Family, order: MapOrder, get: Load) -> tuple[Traced, list[Tra
 
 
 def test_the_facts_are_those_of_skiffs_world(skiff: Family) -> None:
-    known, _ = load(skiff)
+    known, _ = load_facts(skiff)
     assert len(known) > 800
     for fact in known:
         said = TABLES[fact.category]
@@ -91,9 +91,9 @@ def test_spans_where_the_object_comes_first() -> None:
 
 @pytest.mark.parametrize("differ", ["subject", "object"])
 def test_pairs_differ_in_one_place_and_are_false(skiff: Family, differ: maps.Differ) -> None:
-    known = of(load(skiff)[0], "capitals")
+    known = facts_of(load_facts(skiff)[0], "capitals")
     right = {(fact.subject, fact.object) for fact in known}
-    found = list(pairs(known, differ, lambda fact: len(fact.text)))
+    found = list(fact_pairs(known, differ, lambda fact: len(fact.text)))
     assert len(found) > 100
     assert len(set(found)) == len(found)
     for true, false in found:
@@ -118,13 +118,13 @@ def test_pairs_differ_in_one_place_and_are_false(skiff: Family, differ: maps.Dif
 def test_a_wrong_file_of_facts_names_its_line(tmp_path: Path, text: str, wrong: str) -> None:
     (tmp_path / "facts.csv").write_text(text, encoding="utf-8")
     with pytest.raises(FactsError, match=re.escape(wrong)):
-        read(tmp_path / "facts.csv")
+        read_facts(tmp_path / "facts.csv")
 
 
 def test_an_unknown_set_names_those_there_are(skiff: Family) -> None:
-    known, _ = load(skiff)
+    known, _ = load_facts(skiff)
     with pytest.raises(FactsError, match="no set 'planets'; there is cities, capitals"):
-        of(known, "planets")
+        facts_of(known, "planets")
     assert categories(known)[:2] == ("cities", "capitals")
 
 
@@ -132,7 +132,7 @@ def test_an_unknown_set_names_those_there_are(skiff: Family) -> None:
 
 
 def test_roles_of_tokens(skiff: Family, pairing: Pairing) -> None:
-    known = of(load(skiff)[0], "cities")
+    known = facts_of(load_facts(skiff)[0], "cities")
     fact = next(each for each in known if each.subject == "Lyon")
     pair = pairing.alone(fact.text, *fact.spans())
     assert len(pair.texts) == len(pair.roles) == len(pair.positions)
@@ -157,7 +157,7 @@ def test_a_pair_begins_with_the_same_examples(pairing: Pairing) -> None:
 
 
 def test_sentences_of_different_length_name_the_word_and_another_one(skiff: Family, pairing: Pairing) -> None:
-    known, _ = load(skiff)
+    known, _ = load_facts(skiff)
     with pytest.raises(PairError, match=r"line up; '.*', also from .*, would fit") as caught:
         pairing.pair("The capital of France is Paris.", "The capital of France is Ulaanbaatar.", known)
     assert "'Ulaanbaatar' has" in str(caught.value)
@@ -181,7 +181,7 @@ def test_what_is_no_pair(pairing: Pairing, true: str, false: str, wrong: str) ->
 
 
 def test_a_subject_is_found_or_asked_for(skiff: Family) -> None:
-    known, _ = load(skiff)
+    known, _ = load_facts(skiff)
     assert where(TRUE, "", known) == (12, 16)
     assert where("I like tea.", "tea", known) == (7, 10)
     with pytest.raises(PairError, match="'Oslo' does not stand in"):
@@ -201,14 +201,14 @@ def test_a_subject_is_found_or_asked_for(skiff: Family) -> None:
 )
 def test_orders_that_make_no_sense(given: dict[str, object], wrong: str) -> None:
     with pytest.raises(MapError, match=wrong):
-        MapOrder(("base",), **given)  # type: ignore[arg-type]
+        MapRequest(("base",), **given)  # type: ignore[arg-type]
 
 
 # ------------------------------------------------------------------------------------------------------------------ maps
 
 
 def test_the_map_of_a_pair(skiff: Family, checkpoint: Load) -> None:
-    found, shown = traced(skiff, MapOrder(("base", "dpo"), true=TRUE, false=FALSE, across=True), checkpoint)
+    found, shown = traced(skiff, MapRequest(("base", "dpo"), true=TRUE, false=FALSE, across=True), checkpoint)
     assert [each.title for each in found.maps] == ["base", "dpo", "dpo − base", "base → dpo", "dpo → base"]
     base = found.maps[0]
     # The last layer's last token is the run itself; nothing at the last layer but that matters.
@@ -229,7 +229,7 @@ def test_the_map_of_a_pair(skiff: Family, checkpoint: Load) -> None:
 
 
 def test_a_cell_by_hand(skiff: Family, checkpoint: Load, pairing: Pairing) -> None:
-    found, _ = traced(skiff, MapOrder(("base",), true=TRUE, false=FALSE), checkpoint)
+    found, _ = traced(skiff, MapRequest(("base",), true=TRUE, false=FALSE), checkpoint)
     loaded, pair = checkpoint("base"), pairing.pair(TRUE, FALSE)
     layer, place = 1, len(pair.positions) - 6
     seen: dict[str, torch.Tensor] = {}
@@ -251,17 +251,17 @@ def test_a_cell_by_hand(skiff: Family, checkpoint: Load, pairing: Pairing) -> No
 
 
 def test_noise_on_the_subject(skiff: Family, checkpoint: Load, pairing: Pairing) -> None:
-    found, _ = traced(skiff, MapOrder(("base",), true=TRUE, corruption="noise"), checkpoint)
+    found, _ = traced(skiff, MapRequest(("base",), true=TRUE, corruption="noise"), checkpoint)
     pair = pairing.alone(TRUE, (12, 16))
     before = pair.subject[0] - pair.shared
     assert all(row[:before] == (0.0,) * before for row in found.maps[0].cells)
     assert found.maps[0].cells[-1][-1] == pytest.approx(1, abs=1e-4)
-    again, _ = traced(skiff, MapOrder(("base",), true=TRUE, corruption="noise"), checkpoint)
+    again, _ = traced(skiff, MapRequest(("base",), true=TRUE, corruption="noise"), checkpoint)
     assert again.maps == found.maps
 
 
 def test_the_average_over_a_set(skiff: Family, checkpoint: Load) -> None:
-    order = MapOrder(("base", "dpo"), set="cities", pairs=12)
+    order = MapRequest(("base", "dpo"), set="cities", pairs=12)
     found, shown = traced(skiff, order, checkpoint)
     assert [each.title for each in found.maps] == ["base", "dpo", "dpo − base"]
     assert {each.n for each in found.maps} == {12}
@@ -286,7 +286,7 @@ def test_the_average_over_a_set(skiff: Family, checkpoint: Load) -> None:
 
 
 def test_only_pairs_that_are_judged_rightly_are_averaged(skiff: Family, checkpoint: Load) -> None:
-    found, _ = traced(skiff, MapOrder(("base",), set="animals", pairs=6, differ="object"), checkpoint)
+    found, _ = traced(skiff, MapRequest(("base",), set="animals", pairs=6, differ="object"), checkpoint)
     loaded = checkpoint("base")
     tracer, own = Tracer(loaded), Pairing(loaded, load_contrast(skiff, "truth"))
     for true, false in found.examples:
@@ -383,13 +383,13 @@ def test_pearson_of_what_does_not_vary() -> None:
 
 def test_tables_csv_and_svg_hold_every_cell() -> None:
     shown = Map("base", "base", ("<b>", " a", "c"), ((0.0, 0.25, math.nan), (1.0, -0.001, 0.5)))
-    whole = Traced(MapOrder(("base",), true="a", false="b"), (shown,))
-    assert table(shown).text().splitlines() == [
+    whole = Traced(MapRequest(("base",), true="a", false="b"), (shown,))
+    assert map_table(shown).text().splitlines() == [
         "layer   <b>     a     c",
         "    1  1.00  0.00  0.50",
         "    0  0.00  0.25     ·",
     ]
-    lines = map_export.to_csv(whole).splitlines()
+    lines = map_export.map_csv(whole).splitlines()
     assert len(lines) == 1 + 6
     assert lines[2].split(",")[5:9] == ["0", " a", "1", "0.250000"]
     assert lines[3].split(",")[8] == ""
@@ -432,7 +432,7 @@ def engine() -> Iterator[Engine]:
 
 
 def test_maps_while_a_chat_goes_first(engine: Engine) -> None:
-    job = engine.trace(MapOrder(("base", "dpo"), true=TRUE, false=FALSE))
+    job = engine.trace(MapRequest(("base", "dpo"), true=TRUE, false=FALSE))
     events = list(engine.submit(engine.settings().ask("What is the capital of France?")))
     assert any(isinstance(event, Done) for event in events)
     view = job.wait(120)
@@ -442,7 +442,7 @@ def test_maps_while_a_chat_goes_first(engine: Engine) -> None:
 
 
 def test_the_words_of_a_cell_and_of_a_token(engine: Engine) -> None:
-    job = engine.trace(MapOrder(("base",), true=TRUE, false=FALSE))
+    job = engine.trace(MapRequest(("base",), true=TRUE, false=FALSE))
     whole = job.wait(120).traced
     shown = whole.maps[0]
     found = engine.cell_words(whole, shown, shown.layers - 1, len(shown.columns) - 1)
@@ -466,7 +466,7 @@ def test_the_words_of_a_cell_and_of_a_token(engine: Engine) -> None:
 
 
 def test_maps_are_cancelled_and_their_rows_stay(engine: Engine) -> None:
-    job = engine.trace(MapOrder(("base",), set="capitals", pairs=40))
+    job = engine.trace(MapRequest(("base",), set="capitals", pairs=40))
     seen = threading.Event()
     for view in job:
         if view.traced.maps and not seen.is_set():
@@ -479,7 +479,7 @@ def test_maps_are_cancelled_and_their_rows_stay(engine: Engine) -> None:
 
 
 def test_what_cannot_be_traced_is_said(engine: Engine) -> None:
-    view = engine.trace(MapOrder(("base",), true="Paris is nice.", false="Paris is.")).wait(60)
+    view = engine.trace(MapRequest(("base",), true="Paris is nice.", false="Paris is.")).wait(60)
     assert view.state == "failed"
     assert "line up" in view.sentence
 

@@ -18,7 +18,7 @@ from core.artefacts.direction import load_direction
 from core.chat.events import Token
 from core.chat.settings import Sampling
 from core.families import registry
-from core.inference.decoding import Speaker, Stream
+from core.inference.decoding import BatchDecoder, DecodingRow
 from core.inference.teacher_forcing import reply_logits
 from core.models import fast_linear, loading
 from core.models.fast_linear import MOST_ROWS, FewRows, quicken
@@ -231,7 +231,7 @@ def saved_in_bfloat16(kind: str, folder: Path) -> tuple[Loaded, PreTrainedModel]
     model.save_pretrained(folder / "chat")
     tiny_models.direction(folder, "chat", "truth")
     plain = AutoModelForCausalLM.from_pretrained(folder / "chat", dtype=torch.float32).eval()
-    return loading.load(registry.load(str(folder)), "chat", device="cpu"), plain
+    return loading.load_model(registry.load_family(str(folder)), "chat", device="cpu"), plain
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -239,15 +239,15 @@ def test_a_model_says_what_it_says_without(kind: str, tmp_path: Path, quick_call
     packed()
     loaded, plain = saved_in_bfloat16(kind, tmp_path / "tiny")
     prompt = (0, *range(6, 14))
-    path = store.find("tiny", "chat", "direction", "truth", loaded.family.folder)
+    path = store.find_artefact("tiny", "chat", "direction", "truth", loaded.family.folder)
     assert path is not None
     truth = load_direction(path)
     steered = compile_recipe(parse("0.5*truth + !truth"), loaded, lambda *_: truth)
     speakers = [
-        Speaker(0, prompt, (), Sampling(max_new_tokens=12)),
-        Speaker(1, (*prompt, 20), steered, Sampling(max_new_tokens=12), shadow=True),
+        DecodingRow(0, prompt, (), Sampling(max_new_tokens=12)),
+        DecodingRow(1, (*prompt, 20), steered, Sampling(max_new_tokens=12), shadow=True),
     ]
-    stream = Stream(dataclasses.replace(loaded, ends=frozenset(), stops=()), speakers)
+    stream = BatchDecoder(dataclasses.replace(loaded, ends=frozenset(), stops=()), speakers)
     quick_calls.clear()
     said: list[int] = []
     while not stream.done:

@@ -18,10 +18,10 @@ from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Done, Token
 from core.chat.settings import Column, Sampling, Settings
 from core.families import registry
-from core.inference.batch import lay_out
-from core.inference.decoding import Speaker, Stream
+from core.inference.batch import pad_batch
+from core.inference.decoding import BatchDecoder, DecodingRow
 from core.inference.prompts import build, chat_prompt, encode, render
-from core.inference.teacher_forcing import reply_logits, score
+from core.inference.teacher_forcing import reply_logits, score_replies
 from core.models import loading
 from core.models.hooks import OVERRIDES, AnatomyError, Site, caught, locate
 from core.models.loading import Loaded
@@ -78,7 +78,7 @@ def by_hand(loaded: Loaded, kind: str) -> tuple[list[nn.Module], list[nn.Module]
 
 
 def direction(loaded: Loaded, name: str) -> Direction:
-    path = store.find(loaded.family.name, "chat", "direction", name, loaded.family.folder)
+    path = store.find_artefact(loaded.family.name, "chat", "direction", name, loaded.family.folder)
     assert path is not None
     return load_direction(path)
 
@@ -181,7 +181,7 @@ def sites() -> list[Site]:
 
 @torch.inference_mode()
 def forward(loaded: Loaded, prompts: Sequence[Sequence[int]], **more: Any) -> Any:
-    sheet = lay_out(loaded, prompts)
+    sheet = pad_batch(loaded, prompts)
     return loaded.model(
         input_ids=sheet.ids, attention_mask=sheet.attention, position_ids=sheet.positions, use_cache=False, **more
     )
@@ -194,7 +194,7 @@ def test_residuals_are_transformers_hidden_states(kind: str, tiny_loaded: Load) 
         forward(loaded, chats(loaded))
     # transformers installs hooks of its own for this, for good: on a copy.
     theirs = copy.deepcopy(loaded.model)
-    sheet = lay_out(loaded, chats(loaded))
+    sheet = pad_batch(loaded, chats(loaded))
     with torch.inference_mode():
         hidden = theirs(
             input_ids=sheet.ids, attention_mask=sheet.attention, position_ids=sheet.positions, use_cache=False,
@@ -305,7 +305,7 @@ def test_without_a_recipe_everything_is_bit_for_bit_the_models_own(kind: str, ti
 
 @every_architecture
 def test_in_bfloat16_an_ablation_leaves_no_more_than_rounding(kind: str, tiny_folder: Callable[[str], Path]) -> None:
-    loaded = loading.load(registry.load(str(tiny_folder(kind))), "chat", device="cpu", dtype="bfloat16")
+    loaded = loading.load_model(registry.load_family(str(tiny_folder(kind))), "chat", device="cpu", dtype="bfloat16")
     prompts, made = chats(loaded), edits(loaded, "!truth")
     unit = torch.from_numpy(direction(loaded, "truth").unit(1))
     left = {}
@@ -317,14 +317,14 @@ def test_in_bfloat16_an_ablation_leaves_no_more_than_rounding(kind: str, tiny_fo
         own = torch.stack([each[:, -2:].float() for each in residuals.values()])
         left[recipe] = float(((own @ unit).abs() / own.norm(dim=-1)).max())
     assert left["!truth"] < 0.02 < left[""]
-    assert len(said(loaded, [Speaker(0, prompts[1], made, Sampling(max_new_tokens=4))])[0][0]) > 0
+    assert len(said(loaded, [DecodingRow(0, prompts[1], made, Sampling(max_new_tokens=4))])[0][0]) > 0
 
 
 # ------------------------------------------------------------------------------------------------------------ generation
 
 
-def said(loaded: Loaded, speakers: Sequence[Speaker]) -> tuple[list[list[Token]], list[Done]]:
-    stream, tokens, ends = Stream(loaded, speakers), [[] for _ in speakers], []
+def said(loaded: Loaded, speakers: Sequence[DecodingRow]) -> tuple[list[list[Token]], list[Done]]:
+    stream, tokens, ends = BatchDecoder(loaded, speakers), [[] for _ in speakers], []
     while not stream.done:
         for event in stream.step():
             if isinstance(event, Token):
@@ -336,7 +336,7 @@ def said(loaded: Loaded, speakers: Sequence[Speaker]) -> tuple[list[list[Token]]
 
 @torch.inference_mode()
 def generated(loaded: Loaded, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
-    sheet = lay_out(loaded, prompts)
+    sheet = pad_batch(loaded, prompts)
     attention = sheet.attention if sheet.attention is not None else torch.ones_like(sheet.ids)
     # On a copy, for what generate leaves behind in a model.
     found: Any = loaded.model.generate(  # type: ignore[operator]
@@ -354,7 +354,7 @@ def generated(loaded: Loaded, prompts: Sequence[Sequence[int]]) -> list[list[int
 def test_greedy_tokens_are_those_of_generate(kind: str, tiny_loaded: Load) -> None:
     loaded = tiny_loaded(kind)
     prompts = chats(loaded)
-    speakers = [Speaker(index, each, sampling=Sampling(max_new_tokens=NEW)) for index, each in enumerate(prompts)]
+    speakers = [DecodingRow(index, each, sampling=Sampling(max_new_tokens=NEW)) for index, each in enumerate(prompts)]
     own = [[token.id for token in tokens] for tokens in said(loaded, speakers)[0]]
     assert own == generated(loaded, prompts)
     assert own == [generated(loaded, [prompt])[0] for prompt in prompts]
@@ -368,18 +368,18 @@ def test_a_padded_row_is_answered_as_it_is_alone(kind: str, tiny_loaded: Load) -
     # One row is done long before the others: what is left of the cache must still be theirs.
     lengths = (NEW, 4, NEW)
     speakers = [
-        Speaker(index, prompt, steered if index else (), Sampling(max_new_tokens=length))
+        DecodingRow(index, prompt, steered if index else (), Sampling(max_new_tokens=length))
         for index, (prompt, length) in enumerate(zip(prompts, lengths, strict=True))
     ]
     together, ends = said(loaded, speakers)
     assert len(ends) == 3
     for speaker, own in zip(speakers, together, strict=True):
-        alone = said(loaded, [Speaker(0, speaker.prompt, speaker.edits, speaker.sampling)])[0][0]
+        alone = said(loaded, [DecodingRow(0, speaker.prompt, speaker.edits, speaker.sampling)])[0][0]
         assert [token.id for token in own] == [token.id for token in alone]
         read = [token.reading.logprob for token in own]
         assert read == pytest.approx([token.reading.logprob for token in alone], abs=1e-4)
         # The cache, its windows included, gives what one pass over everything gives.
-        scored = score(loaded, [speaker.prompt], [[token.id for token in own]], [speaker.edits])[0]
+        scored = score_replies(loaded, [speaker.prompt], [[token.id for token in own]], [speaker.edits])[0]
         assert read == pytest.approx([reading.logprob for reading in scored], abs=2e-4)
     reply = list(encode(loaded, REPLY))
     padded = reply_logits(loaded, prompts, [reply] * 3)
@@ -411,7 +411,7 @@ def test_a_chat_is_rendered_once_and_its_parts_are_where_the_masks_say(kind: str
     assert loaded.tokenizer.decode(prompt.ids) == wanted
     assert prompt.ids.count(loaded.tokenizer.bos_token_id) == 1
     replies = [list(encode(loaded, REPLY)), [7, 8]]
-    sheet = lay_out(loaded, [prompt.ids, chat_prompt(loaded, MESSAGES[0])], replies)
+    sheet = pad_batch(loaded, [prompt.ids, chat_prompt(loaded, MESSAGES[0])], replies)
     spans = {
         name: [loaded.tokenizer.decode(ids[mask[:, 0] > 0]) for ids, mask in zip(sheet.ids, found, strict=True)]
         for name, found in sheet.masks.items()

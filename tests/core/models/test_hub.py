@@ -159,7 +159,7 @@ def test_offline_is_said_to_be_so(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_no_error_of_the_hub_keeps_its_reason() -> None:
     with pytest.raises(LoadError, match=r"hf download maker/model`, or take another revision\. \(ValueError: odd\)"):
         load_errors.explained(checkpoint(), lambda: (_ for _ in ()).throw(ValueError("odd")))
-    assert hub.sentence(checkpoint(), Source("a/b", False), KeyError("x")) is None
+    assert hub.hub_sentence(checkpoint(), Source("a/b", False), KeyError("x")) is None
 
 
 def test_the_hubs_adapter_is_named_and_not_the_weights_below_it() -> None:
@@ -183,17 +183,17 @@ def test_a_models_own_code_is_refused_unless_it_is_named(tmp_path: Path, monkeyp
         "from transformers import LlamaForCausalLM\nfrom .configuration_own import OwnConfig\n"
         "class OwnForCausalLM(LlamaForCausalLM):\n    config_class = OwnConfig\n    ran = True\n"
     )
-    family = registry.load(str(folder))
+    family = registry.load_family(str(folder))
     with pytest.raises(LoadError, match="brings Python code of its own, which is not run; read it") as caught:
-        loading.load(family, "chat", device="cpu")
+        loading.load_model(family, "chat", device="cpu")
     assert f"start with --trust-remote-code {folder / 'chat'}" in str(caught.value)
     monkeypatch.setenv(hub.TRUSTED, "")
     hub.trust([str(tmp_path / "other")])
     with pytest.raises(LoadError, match="brings Python code of its own"):
-        loading.load(family, "chat", device="cpu")
+        loading.load_model(family, "chat", device="cpu")
     monkeypatch.chdir(folder)
     hub.trust([str(tmp_path / "other"), "./chat"])
-    assert loading.load(family, "chat", device="cpu").model.ran
+    assert loading.load_model(family, "chat", device="cpu").model.ran
 
 
 def test_a_model_of_the_hub_is_trusted_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -328,7 +328,7 @@ def test_what_is_in_the_cache_is_listed_as_here_and_loads_and_the_rest_is_said(c
     parameters = sum(each.numel() for each in tiny_models.model("llama").parameters())
     absent = "is not on this computer, and --offline (HF_HUB_OFFLINE) keeps Tiller from fetching it; leave --offline out, or fetch it first"
     assert done.stdout.splitlines() == [
-        str(("tests", families.said(parameters), "3/7", memory.said(size), "–")),
+        str(("tests", families.parameter_count(parameters), "3/7", memory.size_in_words(size), "–")),
         "['base', 'chat', 'lora']",
         "False",
         "True maker/base@main",

@@ -16,10 +16,11 @@ from torch import nn
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel
 
 from core.chat.settings import Column, Settings
-from core.cli.parser import read
+from core.cli.parser import read_command_line
 from core.engine.engine import Engine
 from core.errors import TillerError
 from core.families import registry
+from core.families.checkpoint import TEMPLATES
 from core.inference import prompts
 from core.models import loading
 from core.models.files import LoadError
@@ -31,7 +32,7 @@ KINDS = ("llama", "qwen2", "gemma2", "gpt2", "neox")
 
 
 def load(folder: Path, name: str = "chat", **options: str) -> Loaded:
-    return loading.load(registry.load(str(folder)), name, device="cpu", **options)  # type: ignore[arg-type]
+    return loading.load_model(registry.load_family(str(folder)), name, device="cpu", **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -126,10 +127,10 @@ def test_a_template_of_another_checkpoint(tmp_path: Path) -> None:
         )
     )
     base = load(folder, "base")
-    assert (base.template, base.stops) == registry.TEMPLATES["plain"]
+    assert (base.template, base.stops) == TEMPLATES["plain"]
 
 
-@pytest.mark.parametrize(("chat", "template"), [(True, None), (False, registry.TEMPLATES["plain"][0])])
+@pytest.mark.parametrize(("chat", "template"), [(True, None), (False, TEMPLATES["plain"][0])])
 def test_a_plain_template_for_want_of_another(chat: bool, template: str | None, tmp_path: Path) -> None:
     folder = tiny_models.family(tmp_path / "either", "llama")
     text = (folder / "family.toml").read_text()
@@ -147,7 +148,7 @@ def test_a_family_whose_name_has_a_dot(tmp_path: Path, monkeypatch: pytest.Monke
     assert Settings.from_link(settings.to_link()) == settings
     assert settings.family == "tiny2.5-0.5b"
     assert [card.name for card in engine.directions("chat")] == ["truth"]
-    assert read(["--family", "tiny2.5-0.5b"]).options.family == "tiny2.5-0.5b"
+    assert read_command_line(["--family", "tiny2.5-0.5b"]).options.family == "tiny2.5-0.5b"
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"model_type": "nonesuch"}'])

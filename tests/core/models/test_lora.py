@@ -52,7 +52,7 @@ def adapter(folder: Path, name: str, base: str = "base", seed: int = 1, **change
 
 
 def load(folder: Path, name: str = "lora", **options: Any) -> Loaded:
-    return loading.load(registry.load(str(folder)), name, device="cpu", **options)
+    return loading.load_model(registry.load_family(str(folder)), name, device="cpu", **options)
 
 
 def logits(model: Any) -> torch.Tensor:
@@ -126,7 +126,7 @@ def test_the_sum_is_rounded_once(tmp_path: Path) -> None:
 def test_weights_by_name_are_those_of_the_sum(tmp_path: Path) -> None:
     folder = family(tmp_path / "own")
     loaded = load(folder)
-    own = weights.of(loaded.checkpoint)
+    own = weights.weights_of(loaded.checkpoint)
     for layer in ("self_attn.q_proj", "mlp.down_proj", "mlp.up_proj"):
         name = f"model.layers.2.{layer}.weight"
         assert torch.equal(own.full(name), loaded.model.get_parameter(name))

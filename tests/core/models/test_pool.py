@@ -24,7 +24,7 @@ from core.models import loading, memory, placement, weight_swap
 from core.models.files import LoadError, LoadingCancelled, Progress
 from core.models.memory import MemoryTextError, Room
 from core.models.placement import DoesNotFit, Need, Placing, Plan
-from core.models.pool import NoRoomNow, Shelf
+from core.models.pool import ModelPool, NoRoomNow
 from core.recipes.language import parse
 from tests.support import tiny_models
 from tui.widgets.header import Header
@@ -40,9 +40,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def shelf_of(folder: Path) -> Callable[..., Shelf]:
-    def make(limit: str = "", **options: object) -> Shelf:
-        return Shelf(registry.load(str(folder)), Placing("cpu", max_memory=limit), **options)  # type: ignore[arg-type]
+def shelf_of(folder: Path) -> Callable[..., ModelPool]:
+    def make(limit: str = "", **options: object) -> ModelPool:
+        return ModelPool(registry.load_family(str(folder)), Placing("cpu", max_memory=limit), **options)  # type: ignore[arg-type]
 
     return make
 
@@ -62,18 +62,18 @@ def shelf_of(folder: Path) -> Callable[..., Shelf]:
     ],
 )
 def test_amounts_are_read(text: str, found: dict[str, int]) -> None:
-    assert memory.parse(text) == found
+    assert memory.parse_memory(text) == found
 
 
 @pytest.mark.parametrize("text", ["much", "20XB", "-3GB", "0:", "gpu:20GB", "20GB 30", "1e9"])
 def test_what_is_no_amount_is_said(text: str) -> None:
     with pytest.raises(MemoryTextError, match="is no amount of memory; write 20GB, or 0:20GB,cpu:30GB"):
-        memory.parse(text)
+        memory.parse_memory(text)
 
 
 def test_one_limit_among_several_needs_its_device() -> None:
     with pytest.raises(MemoryTextError, match="without naming it"):
-        memory.parse("20GB,cpu:30GB")
+        memory.parse_memory("20GB,cpu:30GB")
 
 
 def test_free_memory_is_the_least_of_the_machines_and_the_groups(
@@ -125,7 +125,7 @@ def test_a_plan_reads_as_a_sentence() -> None:
 
 
 def make(usable: float, quantize: str, sizes: dict[str, float]) -> Plan:
-    family = registry.load("skiff")
+    family = registry.load_family("skiff")
     there = Room({"cuda:0": int(usable * 10**9)}, int(usable * 10**9))
     return placement.make(family, ["base", "dpo"], there, lambda name, how: need(name, sizes[how], how), quantize)
 
@@ -147,7 +147,7 @@ def test_what_does_not_fit_is_refused_with_what_does() -> None:
 
 def test_a_checkpoint_that_does_not_fit_is_not_loaded(folder: Path) -> None:
     with pytest.raises(DoesNotFit, match="does not fit: it needs 231 kB in float32, and 100 kB can be used on cpu"):
-        loading.load(registry.load(str(folder)), "chat", device="cpu", max_memory="100KB")
+        loading.load_model(registry.load_family(str(folder)), "chat", device="cpu", max_memory="100KB")
 
 
 def test_a_checkpoint_is_spread_over_what_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,13 +177,13 @@ def test_a_checkpoint_is_spread_over_what_is_named(monkeypatch: pytest.MonkeyPat
 
 def test_an_unknown_dtype_is_named(folder: Path) -> None:
     with pytest.raises(LoadError, match="no dtype 'int3'; use auto, float32, bfloat16, float16"):
-        loading.load(registry.load(str(folder)), "chat", device="cpu", dtype="int3")
+        loading.load_model(registry.load_family(str(folder)), "chat", device="cpu", dtype="int3")
 
 
 # ------------------------------------------------------------------------------------------------------------------ shelf
 
 
-def test_all_are_kept_while_there_is_room(shelf_of: Callable[..., Shelf]) -> None:
+def test_all_are_kept_while_there_is_room(shelf_of: Callable[..., ModelPool]) -> None:
     shelf = shelf_of()
     first = shelf.get("base")
     shelf.get("chat")
@@ -191,7 +191,7 @@ def test_all_are_kept_while_there_is_room(shelf_of: Callable[..., Shelf]) -> Non
     assert shelf.names == ("chat", "base")
 
 
-def test_the_longest_unused_is_given_up_and_its_memory_is_free(shelf_of: Callable[..., Shelf]) -> None:
+def test_the_longest_unused_is_given_up_and_its_memory_is_free(shelf_of: Callable[..., ModelPool]) -> None:
     shelf = shelf_of("500KB")
     weights = weakref.ref(shelf.get("base").model)
     shelf.get("sft")
@@ -204,7 +204,7 @@ def test_the_longest_unused_is_given_up_and_its_memory_is_free(shelf_of: Callabl
     assert weights() is None
 
 
-def test_what_is_in_use_is_never_given_up(shelf_of: Callable[..., Shelf]) -> None:
+def test_what_is_in_use_is_never_given_up(shelf_of: Callable[..., ModelPool]) -> None:
     busy = {"base", "sft"}
     shelf = shelf_of("500KB", busy=lambda: busy)
     shelf.get("base")
@@ -224,7 +224,7 @@ def test_what_is_in_use_is_never_given_up(shelf_of: Callable[..., Shelf]) -> Non
 
 
 def test_memory_that_others_take_is_not_counted_on(
-    shelf_of: Callable[..., Shelf], monkeypatch: pytest.MonkeyPatch
+    shelf_of: Callable[..., ModelPool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shelf = shelf_of()
     shelf.get("base")
@@ -236,7 +236,7 @@ def test_memory_that_others_take_is_not_counted_on(
         shelf.get("dpo")
 
 
-def test_loading_ends_when_nobody_wants_it(shelf_of: Callable[..., Shelf]) -> None:
+def test_loading_ends_when_nobody_wants_it(shelf_of: Callable[..., ModelPool]) -> None:
     said: list[tuple[str, float | None]] = []
     shelf = shelf_of(say=lambda sentence, part: said.append((sentence, part)))
     with pytest.raises(LoadingCancelled, match="Loading Tiny chat was cancelled; send a message to load it after all"):
@@ -247,7 +247,7 @@ def test_loading_ends_when_nobody_wants_it(shelf_of: Callable[..., Shelf]) -> No
     assert said[-1] == ("Loading Tiny chat.", 1.0)
 
 
-def test_nothing_of_a_cancelled_load_stays(shelf_of: Callable[..., Shelf], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_of_a_cancelled_load_stays(shelf_of: Callable[..., ModelPool], monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[weakref.ref[object]] = []
     import core.models.weights
 
@@ -268,13 +268,15 @@ def _seen(tensor: object, read: list[weakref.ref[object]]) -> object:
     return tensor
 
 
-def test_a_download_says_how_far_it_is(shelf_of: Callable[..., Shelf], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_says_how_far_it_is(shelf_of: Callable[..., ModelPool], monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[tuple[str, float | None]] = []
     shelf = shelf_of(say=lambda sentence, part: said.append((sentence, part)))
-    monkeypatch.setattr(loading, "load", lambda *_family, watch, **_how: watch(Progress(12 * 10**8, 56 * 10**8, 0, 0)))
+    monkeypatch.setattr(
+        loading, "load_model", lambda *_family, watch, **_how: watch(Progress(12 * 10**8, 56 * 10**8, 0, 0))
+    )
     shelf.get("chat")
     assert said[-1] == ("Downloading Tiny chat: 1.2 GB of 5.6 GB.", pytest.approx(12 / 56))
-    monkeypatch.setattr(loading, "load", lambda *_family, watch, **_how: watch(Progress(1, 4, 2, 3)))
+    monkeypatch.setattr(loading, "load_model", lambda *_family, watch, **_how: watch(Progress(1, 4, 2, 3)))
     shelf.get("sft")
     assert said[-1] == ("Loading Tiny sft: shard 2 of 3.", 0.25)
 
@@ -429,7 +431,7 @@ def test_the_command_line_says_the_plan_and_the_terminal_the_progress(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = Options(str(folder), device="cpu", threads=1, quantize="8bit", max_memory="2GB")
-    cli.chat(options, Chat("Hello", max_tokens=2))
+    cli.run_chat(options, Chat("Hello", max_tokens=2))
     assert capsys.readouterr().err.startswith(
         "base 8-bit 82 kB + sft 8-bit 82 kB + dpo 8-bit 82 kB + chat 8-bit 82 kB on cpu, "
     )
@@ -454,8 +456,8 @@ def test_a_family_that_never_fits_says_so_at_once(folder: Path, engines: list[En
 # -------------------------------------------------------------------- quantized: one checkpoint that becomes the others
 
 
-def quantized(folder: Path, limit: str = "", **options: object) -> Shelf:
-    return Shelf(registry.load(str(folder)), Placing("cpu", quantize="8bit", max_memory=limit), **options)  # type: ignore[arg-type]
+def quantized(folder: Path, limit: str = "", **options: object) -> ModelPool:
+    return ModelPool(registry.load_family(str(folder)), Placing("cpu", quantize="8bit", max_memory=limit), **options)  # type: ignore[arg-type]
 
 
 @torch.inference_mode()
@@ -473,7 +475,9 @@ def test_what_makes_a_quantized_checkpoint_another_is_read_once(folder: Path) ->
         with shelf.wearing("chat", name) as other:
             assert other.checkpoint.name == name
             found[name] = other.model(ids).logits
-        with weight_swap.wearing(loading.load(shelf.family, "chat", device="cpu", quantize="8bit"), name) as other:
+        with weight_swap.swapped_weights(
+            loading.load_model(shelf.family, "chat", device="cpu", quantize="8bit"), name
+        ) as other:
             assert torch.equal(found[name], other.model(ids).logits)
         assert torch.equal(shelf.get("chat").model(ids).logits, own)
     assert torch.equal(found["dpo"], found["chat-minus-chat"])

@@ -20,16 +20,16 @@ from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Token
 from core.chat.settings import Sampling
-from core.cli.precompute import precompute
+from core.cli.precompute import run_precompute
 from core.directions import contrast, controls, learn, quantized_twins, reply_rates
 from core.errors import TillerError
 from core.families import registry
-from core.inference.decoding import Speaker, Stream
+from core.inference.decoding import BatchDecoder, DecodingRow
 from core.models import files, loading, placement, quantization, weights
 from core.models.files import LoadError
 from core.models.loading import Loaded
 from core.models.placement import Placing
-from core.models.pool import Shelf
+from core.models.pool import ModelPool
 from core.models.quantization import QuantizedError
 from core.recipes.language import Recipe, parse
 from core.steering import readings
@@ -66,7 +66,7 @@ def sharded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 def load(folder: Path, quantize: str, **options: object) -> Loaded:
-    return loading.load(registry.load(str(folder)), "chat", device="cpu", quantize=quantize, **options)  # type: ignore[arg-type]
+    return loading.load_model(registry.load_family(str(folder)), "chat", device="cpu", quantize=quantize, **options)  # type: ignore[arg-type]
 
 
 # --------------------------------------------------------------------------------------------------------------- loading
@@ -79,27 +79,27 @@ def test_a_plan_is_what_is_in_memory_then(kind: str, quantize: str, sharded: Cal
     loaded = load(folder, quantize, differentiable=True)
     need = placement.need(loaded.checkpoint, "cpu", "auto", quantize)
     assert len(list((folder / "chat").glob("model-*.safetensors"))) > 2
-    assert need.size == quantization.size(loaded.model)
+    assert need.size == quantization.memory_size(loaded.model)
     assert loaded.model.dtype == loading.DTYPES[need.dtype]
-    assert len(quantization.layers(loaded.model)) == (0 if quantize == "none" else 7 * tiny_models.LAYERS)
+    assert len(quantization.quantized_layers(loaded.model)) == (0 if quantize == "none" else 7 * tiny_models.LAYERS)
     # Packed for a CPU, the scales of 4-bit weights are smaller; of a model this tiny with tied embeddings they are a tenth.
-    assert quantization.size(load(folder, quantize).model) == pytest.approx(need.size, rel=0.12)
+    assert quantization.memory_size(load(folder, quantize).model) == pytest.approx(need.size, rel=0.12)
     assert loaded.quantize == quantize
-    assert loaded.fingerprint == store.fingerprint(folder / "chat")
+    assert loaded.fingerprint == store.folder_fingerprint(folder / "chat")
 
 
 @pytest.mark.parametrize("quantize", QUANTIZE)
 @pytest.mark.parametrize("kind", ["gpt2", "neox", "qwen2"])
 def test_a_plan_knows_other_architectures(kind: str, quantize: str, tiny_folder: Callable[[str], Path]) -> None:
     loaded = load(tiny_folder(kind), quantize, differentiable=True)
-    assert placement.need(loaded.checkpoint, "cpu", "auto", quantize).size == quantization.size(loaded.model)
+    assert placement.need(loaded.checkpoint, "cpu", "auto", quantize).size == quantization.memory_size(loaded.model)
 
 
 @pytest.mark.parametrize("quantize", QUANTIZE)
 def test_every_byte_is_counted_and_every_shard_named(quantize: str, sharded: Callable[[str], Path]) -> None:
     seen: list[files.Progress] = []
     loaded = load(sharded("llama"), quantize, watch=seen.append)
-    total = sum(each.size for each in files.tensors(loaded.checkpoint, Path(loaded.checkpoint.source)).values())
+    total = sum(each.size for each in files.stored_tensors(loaded.checkpoint, Path(loaded.checkpoint.source)).values())
     assert [each.done for each in seen] == sorted(each.done for each in seen)
     assert (seen[-1].done, seen[-1].total) == (total, total)
     assert {each.shard for each in seen} == set(range(1, seen[0].shards + 1))
@@ -176,10 +176,10 @@ def test_a_counterfactual_is_quantized_after_its_difference_was_added(tmp_path: 
         "name": "other",
         "family": "own",
         "checkpoint": "chat",
-        "fingerprint": store.fingerprint(folder / "chat"),
+        "fingerprint": store.folder_fingerprint(folder / "chat"),
     }
-    difference = deltas.rounded(trained, of)
-    deltas.write(folder / "counterfactual" / "other.safetensors", difference, details)
+    difference = deltas.round_delta(trained, of)
+    deltas.write_delta(folder / "counterfactual" / "other.safetensors", difference, details)
     with (folder / "family.toml").open("a") as file:
         file.write('[[counterfactual]]\nname = "other"\nof = "chat"\nfile = "counterfactual/other.safetensors"\n')
     restored = {name: each.clone() for name, each in of.items()}
@@ -187,8 +187,10 @@ def test_a_counterfactual_is_quantized_after_its_difference_was_added(tmp_path: 
     whole = AutoModelForCausalLM.from_config(tiny_models.configs()["llama"], dtype=torch.float32)
     whole.load_state_dict(restored, strict=False)
     whole.save_pretrained(folder / "base")
-    family = registry.load(str(folder))
-    (ours, theirs) = (loading.load(family, name, device="cpu", quantize="4bit").model for name in ("other", "base"))
+    family = registry.load_family(str(folder))
+    (ours, theirs) = (
+        loading.load_model(family, name, device="cpu", quantize="4bit").model for name in ("other", "base")
+    )
     assert torch.equal(ours(torch.tensor([IDS])).logits, theirs(torch.tensor([IDS])).logits)
 
 
@@ -229,7 +231,7 @@ def test_steering_and_readings_are_a_hook_by_hand(kind: str, quantize: str, shar
     direction = load_direction(store.artefact_path(folder.parent, kind, "chat", "direction", "truth"))
     edits = compile_recipe(parse(f"{STRENGTH}*truth"), loaded, lambda _name, _checkpoint: direction)
     sampling = Sampling(max_new_tokens=NEW)
-    stream = Stream(loaded, [Speaker(0, IDS, edits, sampling, True)], (readings.gauge(direction),))
+    stream = BatchDecoder(loaded, [DecodingRow(0, IDS, edits, sampling, True)], (readings.projection(direction),))
     tokens = []
     while not stream.done:
         tokens += [event for event in stream.step() if isinstance(event, Token)]
@@ -244,8 +246,8 @@ def test_steering_and_readings_are_a_hook_by_hand(kind: str, quantize: str, shar
 @pytest.mark.parametrize("quantize", ["8bit", "4bit"])
 def test_plain_answers_of_a_quantized_model_are_generates_own(quantize: str, sharded: Callable[[str], Path]) -> None:
     loaded = replace(load(sharded("llama"), quantize), ends=frozenset(), stops=())
-    stream = Stream(
-        loaded, [Speaker(0, IDS, compile_recipe(Recipe(), loaded, None), Sampling(max_new_tokens=NEW), False)]
+    stream = BatchDecoder(
+        loaded, [DecodingRow(0, IDS, compile_recipe(Recipe(), loaded, None), Sampling(max_new_tokens=NEW), False)]
     )  # type: ignore[arg-type]
     said = []
     while not stream.done:
@@ -300,7 +302,7 @@ def test_gradients_through_4_bits_are_right_or_refused(tmp_path: Path) -> None:
     assert float(torch.cosine_similarity(ours, theirs, dim=0)) > 0.995
     # Packed, as a CPU with AVX512-BF16 does it, or as if it had: refused in a sentence.
     packed = load(folder, "4bit").model
-    for layer in quantization.layers(packed):
+    for layer in quantization.quantized_layers(packed):
         layer.weight.quant_state.packing_format_for_cpu = True
     for check in (quantization.check_differentiable, lambda model: quantization.steady(model, True)):
         with pytest.raises(QuantizedError, match="load it again for gradients, or use --quantize none"):
@@ -316,7 +318,7 @@ def test_full_precision_comes_from_disk_by_name(sharded: Callable[[str], Path]) 
     folder = sharded("llama")
     loaded = load(folder, "4bit")
     whole = {name: each for file in (folder / "chat").glob("*.safetensors") for name, each in load_file(file).items()}
-    found = weights.of(loaded.checkpoint)
+    found = weights.weights_of(loaded.checkpoint)
     assert set(found) == set(whole)
     assert all(torch.equal(found[name], each) for name, each in whole.items())
     assert torch.equal(
@@ -334,7 +336,7 @@ def test_every_dtype_is_read_as_it_is_stored(tmp_path: Path) -> None:
     stored |= {"scalar": torch.tensor(3.5), "empty": torch.empty(0, 4)}
     folder = tiny_models.family(tmp_path / "kinds", "llama", ("chat",), plain_base=False)
     save_file(stored, folder / "chat" / "model.safetensors")
-    found = weights.of(registry.load(str(folder)).checkpoint("chat"))
+    found = weights.weights_of(registry.load_family(str(folder)).checkpoint("chat"))
     assert all(torch.equal(found[name], each) and found[name].dtype == each.dtype for name, each in stored.items())
 
 
@@ -342,11 +344,11 @@ def test_every_dtype_is_read_as_it_is_stored(tmp_path: Path) -> None:
 
 
 def learnt(loaded: Loaded) -> Direction:
-    work = learn.learn(
+    work = learn.learn_direction(
         "truth",
         loaded,
-        contrast.load(loaded.family, "truth"),
-        contrast.load(loaded.family, "refusal").part("validation", False, 2),
+        contrast.load_contrast(loaded.family, "truth"),
+        contrast.load_contrast(loaded.family, "refusal").part("validation", False, 2),
     )
     while True:
         try:
@@ -359,13 +361,17 @@ def test_a_direction_serves_the_quantized_twin_and_the_other_way(
     sharded: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(controls, "CONTROLS", 2)
-    monkeypatch.setattr(reply_rates, "TOKENS", 4)
+    monkeypatch.setattr(reply_rates, "REPLY_TOKENS", 4)
     folder = sharded("llama")
     tiny_models.contrast(folder)
     whole, packed = load(folder, "none"), load(folder, "8bit")
     one, other = learnt(whole), learnt(packed)
     assert [each.card.details["quantize"] for each in (one, other)] == ["none", "8bit"]
-    assert one.card.details["fingerprint"] == other.card.details["fingerprint"] == store.fingerprint(folder / "chat")
+    assert (
+        one.card.details["fingerprint"]
+        == other.card.details["fingerprint"]
+        == store.folder_fingerprint(folder / "chat")
+    )
     for direction, target in ((one, packed), (other, whole)):
         assert compile_recipe(parse("1*truth"), target, lambda _name, _checkpoint, it=direction: it)
     found = quantized_twins.agreement(one, other)
@@ -376,7 +382,7 @@ def test_a_direction_serves_the_quantized_twin_and_the_other_way(
     assert quantized_twins.agreement(one, one) == pytest.approx([1.0] * tiny_models.LAYERS)
     assert quantized_twins.twins(one, other)
     assert not quantized_twins.twins(one, one)
-    assert f"cosine {found[one.card.layer]:.3f} at layer {one.card.layer}" in quantized_twins.sentence(one, other)
+    assert f"cosine {found[one.card.layer]:.3f} at layer {one.card.layer}" in quantized_twins.twin_sentence(one, other)
     with pytest.raises(TillerError, match="of different shape"):
         quantized_twins.agreement(one, replace(other, vectors=other.vectors[:-1]))
 
@@ -386,19 +392,19 @@ def test_precompute_stores_the_quantization_and_says_the_agreement(
 ) -> None:
     monkeypatch.setattr(learn, "KINDS", ("truth",))
     monkeypatch.setattr(controls, "CONTROLS", 2)
-    monkeypatch.setattr(reply_rates, "TOKENS", 4)
+    monkeypatch.setattr(reply_rates, "REPLY_TOKENS", 4)
     folder = tiny_models.family(tmp_path / "toy", "llama", ("chat",), plain_base=False)
     tiny_models.contrast(folder)
     model = ["--family", str(folder), "--checkpoint", "chat", "--device", "cpu", "--threads", "1"]
-    assert precompute(model) == 0
+    assert run_precompute(model) == 0
     assert "cosine" not in capsys.readouterr().out
-    assert precompute([*model, "--quantize", "8bit"]) == 0
+    assert run_precompute([*model, "--quantize", "8bit"]) == 0
     said = capsys.readouterr().out
     assert "chat truth: learnt in 8 bit and in full precision, cosine " in said
     path = store.artefact_path(store.user_folder(), "toy", "chat", "direction", "truth")
     details = store.read_card(path).details
-    assert (details["quantize"], details["fingerprint"]) == ("8bit", store.fingerprint(folder / "chat"))
-    assert precompute([*model, "--quantize", "8bit"]) == 0
+    assert (details["quantize"], details["fingerprint"]) == ("8bit", store.folder_fingerprint(folder / "chat"))
+    assert run_precompute([*model, "--quantize", "8bit"]) == 0
     assert "chat truth: there already." in capsys.readouterr().out
 
 
@@ -416,8 +422,8 @@ def test_what_is_kept_elsewhere_is_brought_when_it_is_used(sharded: Callable[[st
 
     def answer() -> list[tuple[int, float]]:
         edits = compile_recipe(parse("2*truth + !truth"), loaded, lambda _name, _checkpoint: direction)
-        stream = Stream(
-            loaded, [Speaker(0, IDS, edits, Sampling(max_new_tokens=NEW), True)], (readings.gauge(direction),)
+        stream = BatchDecoder(
+            loaded, [DecodingRow(0, IDS, edits, Sampling(max_new_tokens=NEW), True)], (readings.projection(direction),)
         )
         events = []
         while not stream.done:
@@ -432,6 +438,6 @@ def test_what_is_kept_elsewhere_is_brought_when_it_is_used(sharded: Callable[[st
 
 
 def test_a_shelf_of_quantized_checkpoints(sharded: Callable[[str], Path]) -> None:
-    shelf = Shelf(registry.load(str(sharded("gemma2"))), Placing("cpu", quantize="4bit"))
+    shelf = ModelPool(registry.load_family(str(sharded("gemma2"))), Placing("cpu", quantize="4bit"))
     assert str(shelf.plan()).startswith("base 4-bit 71 kB + chat 4-bit 71 kB on cpu, ")
     assert shelf.get("chat").quantize == "4bit"

@@ -25,7 +25,9 @@ MARKS = (-2.0, -1.0, 0.0, 1.0, 2.0)
 
 
 def of(effect: list[float], damage: list[float], **more: list[float]) -> Dose:
-    found = dose_response.of({"dose_response": {"strengths": list(MARKS), "effect": effect, "damage": damage, **more}})
+    found = dose_response.stored_dose_response(
+        {"dose_response": {"strengths": list(MARKS), "effect": effect, "damage": damage, **more}}
+    )
     assert found is not None
     return found
 
@@ -95,11 +97,11 @@ def test_within_the_useful_range_damage_is_small_and_something_happens(
     ],
 )  # fmt: skip
 def test_a_card_without_a_whole_curve_has_none(data: Any) -> None:
-    assert dose_response.of({"dose_response": data}) is None
+    assert dose_response.stored_dose_response({"dose_response": data}) is None
 
 
 def test_strengths_in_any_order_are_sorted_with_their_figures() -> None:
-    found = dose_response.of({"dose_response": {"strengths": [1, -1, 0], "effect": [3, 1, 2]}})
+    found = dose_response.stored_dose_response({"dose_response": {"strengths": [1, -1, 0], "effect": [3, 1, 2]}})
     assert found is not None
     assert (found.strengths, found.effect, found.damage) == ((-1.0, 0.0, 1.0), (1.0, 2.0, 3.0), ())
 
@@ -125,22 +127,22 @@ def nothing(_name: str, _source: str | None) -> dict[str, Any]:
     ],
 )
 def test_a_recipe_in_words(recipe: str, words: str) -> None:
-    assert in_words.wish(parse(recipe), nothing) == words
+    assert in_words.words_for(parse(recipe), nothing) == words
 
 
 def test_a_card_says_with_which_words_its_direction_was_compared() -> None:
     def details(name: str, source: str | None) -> dict[str, Any]:
         return {"asked": {"wish": "Be polite. {message}"}} if (name, source) == ("mood", "base") else {}
 
-    assert in_words.wish(parse("mood@base"), details) == "Be polite. {message}"
-    assert in_words.wish(parse("-1*mood@base"), details) == "Answer this without mood: {message}"
-    assert in_words.wish(parse("mood"), details) == "Answer this with mood: {message}"
+    assert in_words.words_for(parse("mood@base"), details) == "Be polite. {message}"
+    assert in_words.words_for(parse("-1*mood@base"), details) == "Answer this without mood: {message}"
+    assert in_words.words_for(parse("mood"), details) == "Answer this with mood: {message}"
 
 
 @pytest.mark.parametrize("recipe", ["", "!neurons:entropy"])
 def test_what_cannot_be_asked_for_is_said(recipe: str) -> None:
     with pytest.raises(TillerError, match=r"1\.5\*refusal"):
-        in_words.wish(parse(recipe), nothing)
+        in_words.words_for(parse(recipe), nothing)
 
 
 def test_braces_in_a_message_stay_as_they_are() -> None:

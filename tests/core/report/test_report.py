@@ -17,20 +17,20 @@ import pytest
 from core.artefacts.store import Card
 from core.cli import report as reporting
 from core.confidence import measure
-from core.confidence.compare import Pair
-from core.confidence.plots import reliability, scatter
-from core.directions.contrast import Item
+from core.confidence.compare import CheckpointPair
+from core.confidence.plots import neuron_plot, reliability_plot
+from core.directions.contrast import ContrastItem
 from core.display import svg
 from core.families import registry
 from core.knowledge import map_statistics
-from core.knowledge.maps import Comparison, Map, MapOrder, Traced
+from core.knowledge.maps import Comparison, Map, MapRequest, Traced
 from core.report import confidence, directions, knowledge, pages, report, truth_probe
-from core.report.report import Finding, Report, ReportError, unmeasured
+from core.report.report import Finding, PairReport, ReportError, unmeasured
 from core.report.truth_probe import Probe
 from core.stats import verdicts
 from core.stats.rates import Rate
 from core.stats.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE
-from core.transfer.report import Report as Transferred
+from core.transfer.report import TransferReport as Transferred
 from core.util.table import Table
 from tests.core.confidence.test_confidence import made
 from tests.support import tiny_models
@@ -38,10 +38,10 @@ from tests.support import tiny_models
 # ------------------------------------------------------------------------------------------------------------------ truth
 
 
-def items(each: int = 100) -> list[Item]:
+def items(each: int = 100) -> list[ContrastItem]:
     """Statements of two categories a split, half of them true."""
     return [
-        Item(f"{split} {category} {index}", index % 2 == 0, f"{split}{category}", split)
+        ContrastItem(f"{split} {category} {index}", index % 2 == 0, f"{split}{category}", split)
         for split in ("train", "validation", "test")
         for category in "ab"
         for index in range(each)
@@ -58,14 +58,14 @@ def states(truth: bool) -> np.ndarray[Any, np.dtype[np.float32]]:
 
 
 def test_a_probe_finds_truth_where_it_is_and_shuffled_labels_do_not() -> None:
-    found = truth_probe.judged("base", states(True), items())
+    found = truth_probe.probe_figures_of("base", states(True), items())
     assert found.layer in (2, 3)
     assert (found.rate.hits, found.rate.n) == (200, 200)
     assert found.p < 0.01
     assert directions._reads(found).state == HOLDS
     assert directions._reads_shuffled(found).state == DOES_NOT
     assert 80 < found.control.hits < 120
-    nothing = truth_probe.judged("base-unlabelled", states(False), items())
+    nothing = truth_probe.probe_figures_of("base-unlabelled", states(False), items())
     assert directions._reads(nothing).state == DOES_NOT
 
 
@@ -149,12 +149,12 @@ def card(*steadiness: float) -> Card:
 
 
 def test_refusal_holds_where_the_directions_differ_and_transfer_in_part() -> None:
-    found = directions.refusal(transferred("refusal", 20, 0.3), "chat", [card(0.98, 0.96, 0.99), card()])
+    found = directions.refusal_finding(transferred("refusal", 20, 0.3), "chat", [card(0.98, 0.96, 0.99), card()])
     assert found.verdict.state == HOLDS
     assert [each.state for each in found.controls] == [DOES_NOT] * 3
     assert not found.warnings
-    assert directions.refusal(transferred("refusal", 80, 0.95), "chat", []).verdict.state == DOES_NOT
-    noise = directions.refusal(transferred("refusal", 20, 0.3), "chat", [card(0.4, 0.2, 0.6)])
+    assert directions.refusal_finding(transferred("refusal", 80, 0.95), "chat", []).verdict.state == DOES_NOT
+    noise = directions.refusal_finding(transferred("refusal", 20, 0.3), "chat", [card(0.4, 0.2, 0.6)])
     assert "differs from itself" in noise.warnings[0]
     assert any("refuses .80" in cell for table in found.tables for row in table.rows for cell in row)
 
@@ -186,7 +186,7 @@ def traced(
     difference = replace(maps[1], cells=map_statistics.cells(other - cells), half=width, minus="base")
     above = None if null is None else (r - null, r - null - half, r - null + half)
     compared = Comparison(r, r - half, r + half, halves, null, "animals", (0, 0, moved, sure), 20, above)
-    order = MapOrder(("base", "chat"), set="cities", pairs=20)
+    order = MapRequest(("base", "chat"), set="cities", pairs=20)
     return Traced(order, (*maps, difference), compared, asked=100, right=right)
 
 
@@ -214,7 +214,7 @@ def traced(
 def test_knowledge_is_judged_by_null_ceiling_and_the_cell_that_differs_most(
     found: Traced, states: tuple[str, ...]
 ) -> None:
-    assert tuple(each.state for each in knowledge.judged(found)) == states
+    assert tuple(each.state for each in knowledge.knowledge_verdicts(found)) == states
     whole = knowledge.knowledge([found]).verdict.state
     assert whole == next((each for each in (DOES_NOT, INCONCLUSIVE) if each in states), HOLDS)
 
@@ -251,25 +251,25 @@ def test_confidence_holds_where_ablation_leaves_the_difference() -> None:
     base = made("base", 3.0, 0.0)
     for together, state in ((0.0, HOLDS), (0.5, DOES_NOT)):
         post = made("chat", 2.0, together, seed=1)
-        found = confidence.confidence(Pair(base, post), [base, post])
+        found = confidence.confidence(CheckpointPair(base, post), [base, post])
         assert found.verdict.state == state
         assert not found.warnings
     same = made("chat", 3.0, 0.0, seed=1)
-    assert confidence.confidence(Pair(base, same), [base, same]).verdict.state == INCONCLUSIVE
+    assert confidence.confidence(CheckpointPair(base, same), [base, same]).verdict.state == INCONCLUSIVE
 
 
 # --------------------------------------------------------------------------------------------------------------- the page
 
 
-def whole() -> Report:
+def whole() -> PairReport:
     base, post = made("base", 3.0, 0.0), made("chat", 2.0, 0.0, seed=1)
     findings: tuple[Finding, ...] = (
         knowledge.knowledge([traced(0.93)]),
         directions.truth(transferred("truth", 78, 0.9), "chat", probes(), []),
         unmeasured(*directions.REFUSAL, "How.", "There is no direction."),
-        confidence.confidence(Pair(base, post), [base, post]),
+        confidence.confidence(CheckpointPair(base, post), [base, post]),
     )
-    return Report(
+    return PairReport(
         "A <script> family", "base", "chat", ("First.", "Second."), findings, Table("Directions", ("a",), ()), "today"
     )
 
@@ -313,7 +313,7 @@ def test_every_plot_is_in_the_page_as_files() -> None:
 
 
 def test_drawings_hold_their_numbers() -> None:
-    shown = svg.forest(
+    shown = svg.forest_plot(
         "Checks",
         [
             svg.Interval("<cosine>", 0.9, 0.8, 0.95, 0.7, HOLDS),
@@ -323,11 +323,11 @@ def test_drawings_hold_their_numbers() -> None:
     assert "&lt;cosine&gt;: 0.900 (0.800 to 0.950) holds" in shown
     assert "no number" in shown
     of = made("base", 3.0, 0.0)
-    dots = scatter(of)
+    dots = neuron_plot(of)
     assert dots.count("<circle") == 2 * 70
     assert dots.count("<title>candidate: block") == 20
-    assert "nan" not in svg.lines("Layers", "layer", "cosine", [("a", [0.1, math.nan, 0.9], "")])
-    assert all("nan" not in each for each in (shown, dots, reliability([of])))
+    assert "nan" not in svg.line_plot("Layers", "layer", "cosine", [("a", [0.1, math.nan, 0.9], "")])
+    assert all("nan" not in each for each in (shown, dots, reliability_plot([of])))
 
 
 def test_a_claim_of_several_parts() -> None:
@@ -350,7 +350,7 @@ def test_what_cannot_be_measured_stands_in_its_place_and_the_rest_goes_on(
     for name in ("SETS", "MATCHED"):
         monkeypatch.setattr(measure, name, 4)
     out = tmp_path / "page.html"
-    assert reporting.run(["--family", str(folder), "--out", str(out), "--pairs", "2", "--set", "cities"]) == 0
+    assert reporting.run_report(["--family", str(folder), "--out", str(out), "--pairs", "2", "--set", "cities"]) == 0
     said = capsys.readouterr().out
     assert str(out) in said
     page, text = out.read_text(encoding="utf-8"), out.with_suffix(".md").read_text(encoding="utf-8")
@@ -361,7 +361,7 @@ def test_what_cannot_be_measured_stands_in_its_place_and_the_rest_goes_on(
     assert "What Skiff can prove" not in page
     (folder / "log.json").write_text("{}", encoding="utf-8")
     maker = reporting.Maker(
-        registry.load(str(folder)), reporting._parser().parse_args(["--family", str(folder)]), lambda _: None
+        registry.load_family(str(folder)), reporting._parser().parse_args(["--family", str(folder)]), lambda _: None
     )
     monkeypatch.setattr(maker, "_found", lambda head, methods, _make: unmeasured(*head, methods, "Not now."))
     assert maker.report().opening[0].startswith("What Skiff can prove")
@@ -370,9 +370,9 @@ def test_what_cannot_be_measured_stands_in_its_place_and_the_rest_goes_on(
 def test_a_root_alone_and_a_bad_name_are_refused(tmp_path: Path) -> None:
     folder = tiny_models.family(tmp_path / "alone", "llama", checkpoints=("base",))
     with pytest.raises(ReportError, match="nothing to compare"):
-        reporting.run(["--family", str(folder)])
+        reporting.run_report(["--family", str(folder)])
     with pytest.raises(Exception, match=r"ends in \.html or \.md"):
-        reporting.run(["--family", str(folder), "--out", "page.pdf"])
+        reporting.run_report(["--family", str(folder), "--out", "page.pdf"])
 
 
 def test_the_directions_of_a_pair_are_listed(tmp_path: Path) -> None:
@@ -381,7 +381,7 @@ def test_the_directions_of_a_pair_are_listed(tmp_path: Path) -> None:
         folder, "base", "truth", held_out={"accuracy": 0.9, "interval": [0.8, 0.95], "n": 50}, best_of_many={"p": 0.001}
     )
     tiny_models.direction(folder, "chat", "refusal")
-    table = report.directions(registry.load(str(folder)), ("base", "chat"))
+    table = report.directions(registry.load_family(str(folder)), ("base", "chat"))
     assert table.rows[0][4:7] == (".90 (.80–.95)", "50", "0.0010")
     assert table.rows[1][4:] == ("–", "–", "–", "–")
 
@@ -389,4 +389,4 @@ def test_the_directions_of_a_pair_are_listed(tmp_path: Path) -> None:
 def test_the_probe_may_choose_every_layer_that_a_direction_may() -> None:
     """Of six layers the last fifth begins behind the fifth one, which learning may choose, too."""
     found = states(True)[:, [0, 0, 0, 1, 2, 4]]
-    assert truth_probe.judged("base", found, items()).layer == 4
+    assert truth_probe.probe_figures_of("base", found, items()).layer == 4

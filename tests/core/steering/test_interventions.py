@@ -18,14 +18,14 @@ from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Token
 from core.chat.settings import Sampling
 from core.families import registry
-from core.inference.decoding import Speaker, Stream
+from core.inference.decoding import BatchDecoder, DecodingRow
 from core.inference.prompts import chat_prompt
-from core.inference.teacher_forcing import reply_logits, score
+from core.inference.teacher_forcing import reply_logits, score_replies
 from core.models import loading
 from core.models.loading import Loaded
 from core.recipes.language import Recipe, Term, parse
 from core.steering.interventions import EditError, RowEdit, compile_recipe
-from core.steering.readings import gauge
+from core.steering.readings import projection
 from tests.support import tiny_models
 
 KINDS = ("llama", "qwen2", "gemma2", "gpt2", "neox")
@@ -46,7 +46,7 @@ PROMPTS = ("Hi", "What is the capital of France?", "True or false: Lodz is a cit
 def directions(loaded: Loaded) -> Callable[[str, str], Direction]:
     def fetch(name: str, checkpoint: str) -> Direction:
         folder = loaded.family.folder
-        path = store.find(loaded.family.name, checkpoint, "direction", name, folder)
+        path = store.find_artefact(loaded.family.name, checkpoint, "direction", name, folder)
         assert path is not None
         return load_direction(path)
 
@@ -238,14 +238,14 @@ def test_ablation_leaves_nothing_along_the_direction(kind: str, tiny_loaded: Cal
 @pytest.mark.parametrize("target", [-0.5, 0.0, 1.0])
 def test_a_held_projection_reads_its_target(kind: str, target: float, tiny_loaded: Callable[[str], Loaded]) -> None:
     loaded = tiny_loaded(kind)
-    gauges = [gauge(directions(loaded)(name, "chat")) for name in ("truth", "refusal")]
+    gauges = [projection(directions(loaded)(name, "chat")) for name in ("truth", "refusal")]
     speakers = [
-        Speaker(
+        DecodingRow(
             index, chat_prompt(loaded, text), edits(loaded, f"truth={target}"), Sampling(max_new_tokens=6), shadow=True
         )
         for index, text in enumerate(PROMPTS)
     ]
-    stream = Stream(loaded, speakers, gauges)
+    stream = BatchDecoder(loaded, speakers, gauges)
     tokens: list[Token] = []
     while not stream.done:
         tokens += [event for event in stream.step() if isinstance(event, Token)]
@@ -254,7 +254,7 @@ def test_a_held_projection_reads_its_target(kind: str, target: float, tiny_loade
         assert token.reading.projections["truth"] == pytest.approx(target, abs=1e-4)
         assert token.shadow is not None
         assert abs(token.shadow.projections["truth"] - target) > 1e-3
-    scored = score(loaded, [speakers[0].prompt], [[7, 8, 9]], [edits(loaded, f"truth={target}")], gauges)[0]
+    scored = score_replies(loaded, [speakers[0].prompt], [[7, 8, 9]], [edits(loaded, f"truth={target}")], gauges)[0]
     assert [reading.projections["truth"] for reading in scored] == pytest.approx([target] * 3, abs=1e-4)
 
 
@@ -290,7 +290,7 @@ def test_a_direction_of_another_model_is_refused_with_both_named(tiny_loaded: Ca
 def test_a_source_that_was_trained_again_is_noticed(tmp_path: Path) -> None:
     folder = tiny_models.family(tmp_path / "again", "llama")
     tiny_models.direction(folder, "base", "truth")
-    loaded = loading.load(registry.load(str(folder)), "chat", device="cpu")
+    loaded = loading.load_model(registry.load_family(str(folder)), "chat", device="cpu")
     assert edits(loaded, "truth@base")
     tiny_models.model("llama", seed=99).save_pretrained(folder / "base")
     with pytest.raises(EditError, match="precompute"):

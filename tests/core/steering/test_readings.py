@@ -20,7 +20,7 @@ from core.chat.settings import Sampling
 from core.engine.engine import Engine
 from core.errors import TillerError
 from core.families import registry
-from core.inference.decoding import Speaker, Stream
+from core.inference.decoding import BatchDecoder, DecodingRow
 from core.inference.prompts import chat_prompt
 from core.inference.teacher_forcing import reply_logits
 from core.models import loading
@@ -28,7 +28,7 @@ from core.models.loading import Loaded
 from core.recipes.completion import complete
 from core.recipes.language import SCOPES, Gate, Recipe, Term, parse
 from core.steering.interventions import EditError, RowEdit, compile_recipe
-from core.steering.readings import gauge
+from core.steering.readings import projection
 from tests.support import tiny_models
 
 PROMPTS = ("Hi", "What is the capital of France?", "True or false: Lodz is a city in Poland.")
@@ -39,7 +39,7 @@ MEANS = (0.5, -1.0, 2.0)
 
 def neurons(folder: Path, checkpoint: str, name: str = "entropy", pairs: Any = NEURONS, **details: object) -> Path:
     card = {"kind": "neurons", "name": name, "family": folder.name, "checkpoint": checkpoint}
-    card |= {"fingerprint": store.fingerprint(folder / checkpoint), **details}
+    card |= {"fingerprint": store.folder_fingerprint(folder / checkpoint), **details}
     path = store.artefact_path(folder.parent, folder.name, checkpoint, "neurons", name)
     tensors = {"neurons": np.array(pairs, np.float32), "means": np.array(MEANS[: len(pairs)], np.float32)}
     store.save_artefact(path, tensors, card)
@@ -53,12 +53,12 @@ def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         tiny_models.direction(folder, checkpoint, "truth", layer=1, seed=1)
         tiny_models.direction(folder, checkpoint, "refusal", layer=2, seed=2)
         neurons(folder, checkpoint)
-    return loading.load(registry.load(str(folder)), "chat", device="cpu")
+    return loading.load_model(registry.load_family(str(folder)), "chat", device="cpu")
 
 
 def fetch(loaded: Loaded) -> Callable[[str, str], Direction]:
     def found(name: str, checkpoint: str) -> Direction:
-        path = store.find(loaded.family.name, checkpoint, "direction", name, loaded.family.folder)
+        path = store.find_artefact(loaded.family.name, checkpoint, "direction", name, loaded.family.folder)
         assert path is not None
         return load_direction(path)
 
@@ -141,7 +141,7 @@ def test_a_set_that_does_not_fit_is_refused_with_both_named(loaded: Loaded) -> N
 
 def readings(loaded: Loaded, prompt: tuple[int, ...], reply: tuple[int, ...], name: str = "refusal") -> list[float]:
     """What the unsteered model reads at the prompt's last token and at each token of the reply."""
-    own = gauge(fetch(loaded)(name, "chat"))
+    own = projection(fetch(loaded)(name, "chat"))
     states = {own.layer: torch.empty(0)}
     reply_logits(loaded, [prompt], [reply], None, states)
     row = states[own.layer][0, len(prompt) - 1 :].float()
@@ -192,10 +192,10 @@ def test_a_gate_in_the_decode_loop_reads_the_unsteered_model(loaded: Loaded, sha
     threshold = between([value for prompt in prompts for value in readings(loaded, prompt, REPLY)])
     steered = edits(loaded, f"1.5*truth?refusal>{threshold}")
     speakers = [
-        Speaker(index, prompt, steered if index != 1 else (), greedy, shadow, forced=REPLY)
+        DecodingRow(index, prompt, steered if index != 1 else (), greedy, shadow, forced=REPLY)
         for index, prompt in enumerate(prompts)
     ]
-    stream, tokens = Stream(loaded, speakers), []
+    stream, tokens = BatchDecoder(loaded, speakers), []
     while not stream.done:
         tokens += [event for event in stream.step() if isinstance(event, Token)]
     for index in (0, 2):
@@ -221,14 +221,14 @@ def test_a_gate_that_is_always_or_never_open(loaded: Loaded) -> None:
 def test_a_gate_given_while_an_answer_is_written_acts_from_the_token_after_next(loaded: Loaded) -> None:
     prompt = chat_prompt(loaded, PROMPTS[1])
     greedy = Sampling(max_new_tokens=len(REPLY))
-    stream = Stream(loaded, [Speaker(0, prompt, (), greedy, shadow=True, forced=REPLY)])
+    stream = BatchDecoder(loaded, [DecodingRow(0, prompt, (), greedy, shadow=True, forced=REPLY)])
     tokens = [event for _ in range(2) for event in stream.step() if isinstance(event, Token)]
     assert stream.set_edits(0, edits(loaded, "3*truth?refusal>-1e6")) == 2
     while not stream.done:
         tokens += [event for event in stream.step() if isinstance(event, Token)]
     moved = [abs(token.reading.logprob - token.shadow.logprob) > 1e-4 for token in tokens if token.shadow]
     assert moved == [False] * 3 + [True] * (len(REPLY) - 3)
-    bare = Stream(loaded, [Speaker(0, prompt, (), greedy)])
+    bare = BatchDecoder(loaded, [DecodingRow(0, prompt, (), greedy)])
     bare.step()
     with pytest.raises(EditError, match="press Retry"):
         bare.set_edits(0, edits(loaded, "3*truth?refusal>0"))

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from core.artefacts.store import Card
-from core.stats.rates import Rate, at_least, at_most, less, percentile, short, together
+from core.stats.rates import Rate, all_hold, at_least, at_most, less, percentile, short
 from core.transfer import checks
-from core.transfer.report import Report
+from core.transfer.report import TransferReport
 
 
 def report(
     about: str, cosine: float, elsewhere: int, own: int, n: int = 100, ceiling: float = 1.0, spread: float = 0.02
-) -> Report:
+) -> TransferReport:
     """A report on a base and one descendant, in which what comes from elsewhere does ``elsewhere`` of ``n``, one's own ``own``."""
     cells: list[dict[str, Any]] = []
     for source in ("base", "post"):
@@ -58,7 +58,7 @@ def report(
         "about": about, "sources": ["base", "post"], "targets": ["base", "post"], "cells": cells,
         "of_targets": dict.fromkeys(("base", "post"), of_target), "parents": {"base": None, "post": "base"},
     }  # fmt: skip
-    return Report(
+    return TransferReport(
         Card(Path("x"), "transfer", about, "f", "shared", details), {"cosine": np.zeros((2, 2, 3), np.float32)}
     )
 
@@ -132,6 +132,6 @@ def test_verdicts() -> None:
         "inconclusive",
         "does not hold",
     ]
-    assert together(["holds", "inconclusive", "does not hold"]) == "does not hold"
-    assert together(["holds", "inconclusive"]) == "inconclusive"
-    assert together([]) == "inconclusive"
+    assert all_hold(["holds", "inconclusive", "does not hold"]) == "does not hold"
+    assert all_hold(["holds", "inconclusive"]) == "inconclusive"
+    assert all_hold([]) == "inconclusive"

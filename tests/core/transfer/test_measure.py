@@ -21,12 +21,12 @@ from core.directions import contrast, library
 from core.directions.activations import states
 from core.engine.engine import Engine
 from core.engine.jobs import JobView
-from core.engine.transfer_jobs import Carrying
+from core.engine.transfer_jobs import TransferJobs
 from core.errors import TillerError, UsageError
 from core.families import registry
-from core.families.checkpoint import Family
+from core.families.checkpoint import TEMPLATES, Family
 from core.inference import decoding_batches, metrics
-from core.inference.batch import lay_out
+from core.inference.batch import pad_batch
 from core.inference.decoding import answer_all
 from core.inference.decoding_batches import Asking
 from core.inference.prompts import chat_prompt, encode
@@ -40,8 +40,8 @@ from core.transfer import alignment, cross_steering, layer_maps, measure, truth_
 from core.transfer import matrix as cells
 from core.transfer import report as transfers
 from core.transfer import task as tasks
-from core.transfer.report import Report
-from core.transfer.task import Sizes, Task
+from core.transfer.report import TransferReport
+from core.transfer.task import Sizes, TransferTask
 from core.transfer.truth_intervention import Judged
 from core.util.progress import finished
 from tests.support import tiny_models
@@ -56,7 +56,7 @@ def made(folder: Path, kind: str, names: tuple[str, ...]) -> Family:
     tiny_models.contrast(folder, 6)
     for seed, name in enumerate(names):
         for about, offset, where in (("truth", -1, "statement"), ("refusal", -2, "prompt")):
-            template = "" if about == "truth" else tiny_models.CHAT if seed else registry.TEMPLATES["plain"][0]
+            template = "" if about == "truth" else tiny_models.CHAT if seed else TEMPLATES["plain"][0]
             position = {"offset": offset, "of": where}
             tiny_models.direction(
                 folder,
@@ -67,7 +67,7 @@ def made(folder: Path, kind: str, names: tuple[str, ...]) -> Family:
                 position=position,
                 template=template,
             )
-    return registry.load(str(folder))
+    return registry.load_family(str(folder))
 
 
 class Loader:
@@ -80,7 +80,7 @@ class Loader:
     def __call__(self, family: Family, name: str) -> Loaded:
         self.asked.append(name)
         if (family.name, name) not in self.kept:
-            self.kept[family.name, name] = loading.load(family, name, device="cpu")
+            self.kept[family.name, name] = loading.load_model(family, name, device="cpu")
         return self.kept[family.name, name]
 
 
@@ -116,26 +116,28 @@ def load() -> Loader:
     return Loader()
 
 
-def task(family: Family, about: str, other: Family | None = None) -> Task:
-    return Task(family, about, store.user_folder(), other, SIZES)
+def task(family: Family, about: str, other: Family | None = None) -> TransferTask:
+    return TransferTask(family, about, store.user_folder(), other, SIZES)
 
 
 @pytest.fixture(scope="module")
-def reports(family: Family, load: Loader, data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Report]:
+def reports(
+    family: Family, load: Loader, data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, TransferReport]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TILLER_DATA", str(data))
         patch.setenv("TILLER_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return {about: finished(measure.steps(task(family, about), load)) for about in tasks.ABOUT}  # type: ignore[arg-type]
+        return {about: finished(measure.transfer_in_slices(task(family, about), load)) for about in tasks.ABOUT}  # type: ignore[arg-type]
 
 
 # --------------------------------------------------------------------------------------------------------------- reading
 
 
 def test_a_reading_is_what_one_prompt_at_a_time_gives(family: Family, load: Loader) -> None:
-    loaded, examples = load(family, "chat"), contrast.load(family, "truth")
+    loaded, examples = load(family, "chat"), contrast.load_contrast(family, "truth")
     texts = measure.texts_of(examples)
-    prompts = measure.prompts_of(loaded, "truth", texts.texts)
-    found = finished(alignment.read(loaded, prompts, -1, alignment.weights(texts), rows=5))
+    prompts = measure.transfer_prompts(loaded, "truth", texts.texts)
+    found = finished(alignment.read_states(loaded, prompts, -1, alignment.weights(texts), rows=5))
     single = torch.cat([states(loaded, [prompt], 1) for prompt in prompts])[:, 0].double().numpy()
     expected = single[texts.learn & texts.labels].mean(0) - single[texts.learn & ~texts.labels].mean(0)
     np.testing.assert_allclose(found.vectors, expected, rtol=1e-5, atol=1e-5)
@@ -146,7 +148,7 @@ def test_a_reading_is_what_one_prompt_at_a_time_gives(family: Family, load: Load
 
 
 def test_shuffled_labels_say_nothing_of_the_true_ones(family: Family) -> None:
-    texts = measure.texts_of(contrast.load(family, "truth"))
+    texts = measure.texts_of(contrast.load_contrast(family, "truth"))
     shuffled = alignment.weights(texts)["shuffled"]
     assert (shuffled[:, ~texts.learn] == 0).all()
     np.testing.assert_allclose([rows[rows > 0].sum() for rows in shuffled], 1)
@@ -158,10 +160,10 @@ def test_shuffled_labels_say_nothing_of_the_true_ones(family: Family) -> None:
 
 
 def test_a_probe_has_never_seen_the_category_it_is_tried_on(family: Family, load: Loader) -> None:
-    loaded, examples = load(family, "chat"), contrast.load(family, "truth")
+    loaded, examples = load(family, "chat"), contrast.load_contrast(family, "truth")
     texts = measure.texts_of(examples)
-    prompts = measure.prompts_of(loaded, "truth", texts.texts)
-    reading = finished(alignment.read(loaded, prompts, -1, alignment.weights(texts), rows=64))
+    prompts = measure.transfer_prompts(loaded, "truth", texts.texts)
+    reading = finished(alignment.read_states(loaded, prompts, -1, alignment.weights(texts), rows=64))
     hits, recentred = finished(alignment.probed(loaded, prompts, -1, texts, [reading], reading, rows=7))
     single = states(loaded, prompts, 1)[:, 0].double().numpy()
     for layer in range(loaded.anatomy.layers):
@@ -182,14 +184,14 @@ def test_many_categories_are_left_out_in_groups() -> None:
     assert all(found[index] == found[index + 1] for index in range(0, 100, 2))
 
 
-def reading(vectors: np.ndarray[Any, Any], noise: float, seed: int = 0) -> alignment.Reading:
+def reading(vectors: np.ndarray[Any, Any], noise: float, seed: int = 0) -> alignment.ProbeReading:
     """A reading of one layer whose rows are ``vectors`` with noise, twice as much in a half."""
     rng = np.random.default_rng(seed)
 
     def rows(count: int, size: float) -> np.ndarray[Any, Any]:
         return vectors[None, None] + size * rng.standard_normal((count, 1, len(vectors)))
 
-    return alignment.Reading(
+    return alignment.ProbeReading(
         {
             "full": rows(1, noise),
             "halves": rows(2 * 200, noise * np.sqrt(2)),
@@ -205,7 +207,7 @@ def test_the_ceiling_is_what_noise_leaves_and_the_null_what_chance_gives() -> No
     clear, blurred = reading(vector, 0.01), reading(vector, 1.0)
     assert alignment.ceiling(clear, clear)[0] == pytest.approx(1, abs=1e-3)
     # A vector of length 20 with noise of length 20: two of them have the cosine 1/2 in the mean.
-    assert alignment.reliability(blurred)[0] == pytest.approx(0.5, abs=0.03)
+    assert alignment.split_half_cosine(blurred)[0] == pytest.approx(0.5, abs=0.03)
     assert alignment.ceiling(clear, blurred)[0] == pytest.approx(np.sqrt(0.5), abs=0.03)
     # The 95th percentile of |cosine| of a random direction in 400 dimensions is 1.96 / 20.
     assert alignment.null(clear, clear)[0] == pytest.approx(0.098, abs=0.015)
@@ -228,11 +230,11 @@ def test_one_huge_coordinate_does_not_carry_a_winsorised_cosine() -> None:
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "gemma3"])
 def test_verdicts_are_what_a_forward_pass_gives_with_the_vector_at_the_end(tmp_path: Path, kind: str) -> None:
     """Read in a batch behind a beginning that is computed once (Gemma's windows: not), against one whole prompt at a time."""
-    loaded = loading.load(
-        registry.load(str(tiny_models.family(tmp_path / kind, kind, ("base",)))), "base", device="cpu"
+    loaded = loading.load_model(
+        registry.load_family(str(tiny_models.family(tmp_path / kind, kind, ("base",)))), "base", device="cpu"
     )
     texts = ["Bread is food.", "Lodz is a city in Poland.", "A whale is a metal."]
-    asked = truth_intervention.prepare(loaded, texts, SHOTS)
+    asked = truth_intervention.few_shot_prompts(loaded, texts, SHOTS)
     vector = np.random.default_rng(3).standard_normal(tiny_models.WIDTH).astype(np.float32)
     found = finished(truth_intervention.verdicts(loaded, asked, [truth_intervention.push(vector, 2)] * len(asked)))
     for index, each in enumerate(asked):
@@ -261,13 +263,17 @@ def _chance(loaded: Loaded, each: Judged, label: tuple[int, ...], vector: np.nda
 def test_the_effect_and_the_flips_of_a_push() -> None:
     plain = truth_intervention.Verdicts((0.8, 0.6, -0.2), (1.0, 1.0, 1.0))
     pushed = truth_intervention.Verdicts((-0.5, 0.1, -0.9), (0.9, 0.9, 0.9))
-    assert truth_intervention.effect(plain, pushed, towards=False) == pytest.approx((-1.3 / 3 - 0.4) / (-1 - 0.4))
+    assert truth_intervention.normalised_effect(plain, pushed, towards=False) == pytest.approx(
+        (-1.3 / 3 - 0.4) / (-1 - 0.4)
+    )
     # Two statements were called true; one of them is called false now.
     assert truth_intervention.flips(plain, pushed, towards=False) == transfers.Rate(1, 2)
     assert truth_intervention.mass_left(plain, pushed) == pytest.approx(0.9)
     broken = truth_intervention.Verdicts((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
     assert (
-        truth_intervention.effect(truth_intervention.Verdicts((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)), broken, towards=True)
+        truth_intervention.normalised_effect(
+            truth_intervention.Verdicts((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)), broken, towards=True
+        )
         == 0
     )
 
@@ -304,19 +310,19 @@ def test_the_program_takes_fewer_rows_where_memory_is_short(
     family: Family, load: Loader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded = load(family, "chat")
-    assert decoding_batches.rows(loaded, 100) == metrics.rows_of(loaded)
+    assert decoding_batches.sweep_rows(loaded, 100) == metrics.batch_rows(loaded)
     # 4 layers, 2 heads of 8, keys and values, 100 tokens in float32; 320 logits three times.
     row = 2 * 4 * 2 * 8 * 100 * 4 + 3 * 4 * 320
     monkeypatch.setattr("core.models.memory.room", lambda *_: Room({"cpu": 0}, 4 * 10 * row))
-    assert decoding_batches.rows(loaded, 100) == 10
+    assert decoding_batches.sweep_rows(loaded, 100) == 10
     monkeypatch.setattr("core.models.memory.room", lambda *_: Room({"cpu": 0}, 0))
-    assert decoding_batches.rows(loaded, 100) == 1
+    assert decoding_batches.sweep_rows(loaded, 100) == 1
 
 
 # ---------------------------------------------------------------------------------------------------------------- report
 
 
-def test_a_report_has_every_cell_with_controls(reports: dict[str, Report], family: Family) -> None:
+def test_a_report_has_every_cell_with_controls(reports: dict[str, TransferReport], family: Family) -> None:
     truth, refusal = reports["truth"], reports["refusal"]
     for report in (truth, refusal):
         assert report.sources == report.targets == ("base", "chat")
@@ -324,7 +330,7 @@ def test_a_report_has_every_cell_with_controls(reports: dict[str, Report], famil
             own = report.cell(name, name)
             assert own.cosine == pytest.approx(1)
             assert own.layer == report.target(name).layer
-            assert own.probe.n == len(contrast.load(family, report.kind).items)
+            assert own.probe.n == len(contrast.load_contrast(family, report.kind).items)
             assert set(report.profile("base", name)) >= {"cosine", "ceiling", "null", "probe"}
             assert all(len(rates) == SIZES.controls for rates in report.target(name).controls.values())
     assert set(truth.target("chat").controls) == {"shuffled", "isotropic"}
@@ -341,7 +347,7 @@ def test_a_report_has_every_cell_with_controls(reports: dict[str, Report], famil
 
 
 def test_a_cell_says_the_recipe_that_does_what_it_measured(
-    reports: dict[str, Report], family: Family, load: Loader
+    reports: dict[str, TransferReport], family: Family, load: Loader
 ) -> None:
     cell = reports["refusal"].cell("base", "chat")
     known = reports["refusal"].target("chat")
@@ -358,13 +364,13 @@ def test_a_cell_says_the_recipe_that_does_what_it_measured(
 
 
 def direction(family: Family, checkpoint: str, about: str) -> Direction:
-    path = store.find(family.name, checkpoint, "direction", about, family.folder)
+    path = store.find_artefact(family.name, checkpoint, "direction", about, family.folder)
     assert path is not None
     return load_direction(path)
 
 
 def test_a_report_is_kept_as_long_as_it_belongs_to_what_is_there(
-    reports: dict[str, Report], family: Family, tmp_path: Path
+    reports: dict[str, TransferReport], family: Family, tmp_path: Path
 ) -> None:
     there = task(family, "truth")
     assert tasks.fresh(there) is not None
@@ -383,39 +389,39 @@ def test_a_report_is_kept_as_long_as_it_belongs_to_what_is_there(
     there.path.write_bytes(whole)
 
 
-def test_work_goes_on_where_it_was_interrupted(reports: dict[str, Report], family: Family) -> None:
+def test_work_goes_on_where_it_was_interrupted(reports: dict[str, TransferReport], family: Family) -> None:
     again = replace(task(family, "truth"), sizes=replace(SIZES, controls=1), root=store.user_folder() / "elsewhere")
     first = Loader()
-    work = measure.steps(again, first)
+    work = measure.transfer_in_slices(again, first)
     for step in work:
         if "controls on base" in step.sentence:
             break
     work.close()
     assert not again.path.exists()
     second = Loader()
-    new = {step.sentence for step in measure.steps(again, second) if not step.remembered}
+    new = {step.sentence for step in measure.transfer_in_slices(again, second) if not step.remembered}
     # What the base was asked before is not asked again, nor is anything read again.
     assert not any(
         sentence.startswith(("Reading", "Pushing base", "Asking base", "Choosing a strength for base"))
         for sentence in new
     )
     assert {"Pushing chat by the direction of base.", "Trying controls on base."} <= new
-    found = transfers.load(again.path)
+    found = transfers.load_report(again.path)
     for source in found.sources:
         assert found.cell(source, "chat") == reports["truth"].cell(source, "chat")
 
 
-def test_what_cannot_be_carried_is_said(reports: dict[str, Report], family: Family, tmp_path: Path) -> None:
-    bare = registry.load(str(tiny_models.family(tmp_path / "bare", "llama", ("base", "chat"))))
+def test_what_cannot_be_carried_is_said(reports: dict[str, TransferReport], family: Family, tmp_path: Path) -> None:
+    bare = registry.load_family(str(tiny_models.family(tmp_path / "bare", "llama", ("base", "chat"))))
     tiny_models.contrast(bare.folder)
     missing = r"base has no direction 'truth' to carry; run launch\.py precompute --family bare"
     with pytest.raises(TillerError, match=missing):
-        next(measure.steps(task(bare, "truth"), Loader()))
+        next(measure.transfer_in_slices(task(bare, "truth"), Loader()))
     path = task(family, "truth").path
     with pytest.raises(TillerError, match="not a direction"):
         load_direction(path)
     with pytest.raises(TillerError, match="not a transfer report"):
-        transfers.load(store.artefact_path(family.folder.parent, family.name, "base", "direction", "truth"))
+        transfers.load_report(store.artefact_path(family.folder.parent, family.name, "base", "direction", "truth"))
 
 
 # ------------------------------------------------------------------------------------------------------- between families
@@ -426,14 +432,14 @@ def test_a_rotation_is_found_and_noise_is_not() -> None:
     source = rng.standard_normal((300, 12))
     turn = np.linalg.qr(rng.standard_normal((12, 12)))[0]
     parts = {name: np.arange(300) % 3 == place for place, name in enumerate(("train", "validation", "test"))}
-    matrix, offset, how, _, told = layer_maps.fit(source, 2.5 * source @ turn.T + 7, parts)
+    matrix, offset, how, _, told = layer_maps.fit_map(source, 2.5 * source @ turn.T + 7, parts)
     assert how == "Procrustes"
     assert told == pytest.approx(1)
     np.testing.assert_allclose(matrix, 2.5 * turn, atol=1e-8)
     np.testing.assert_allclose(source @ matrix.T + offset, 2.5 * source @ turn.T + 7, atol=1e-8)
-    assert layer_maps.fit(source, rng.standard_normal((300, 12)), parts)[4] < 0.1
+    assert layer_maps.fit_map(source, rng.standard_normal((300, 12)), parts)[4] < 0.1
     wide = rng.standard_normal((20, 12))
-    matrix, _, how, _, told = layer_maps.fit(source, source @ wide.T, parts)
+    matrix, _, how, _, told = layer_maps.fit_map(source, source @ wide.T, parts)
     assert how.startswith("ridge")
     assert told > 0.999
     np.testing.assert_allclose(matrix, wide, atol=0.02)
@@ -441,7 +447,7 @@ def test_a_rotation_is_found_and_noise_is_not() -> None:
 
 def test_models_read_the_same_places_whatever_their_tokens(family: Family, wider: Family, load: Loader) -> None:
     one, other = load(family, "chat"), load(wider, "chat")
-    found = layer_maps.pairs(one, other, [contrast.load(family, "truth")])
+    found = layer_maps.residual_pairs(one, other, [contrast.load_contrast(family, "truth")])
     assert {each.split for each in found.points} == {"train", "validation", "test"}
     for each in found.points[:40]:
         texts = [
@@ -453,18 +459,18 @@ def test_models_read_the_same_places_whatever_their_tokens(family: Family, wider
     for row, each in enumerate(found.points[:9]):
         alone = states(one, [found.source[each.text][: each.source + 1]], 1)[0, 0].numpy()
         np.testing.assert_allclose(read[row], alone, atol=1e-4)
-    assert [layer_maps.candidates(layer, 4, 3) for layer in range(4)] == [[0, 1], [1, 0, 2], [1, 0, 2], [2, 1]]
+    assert [layer_maps.candidate_layers(layer, 4, 3) for layer in range(4)] == [[0, 1], [1, 0, 2], [1, 0, 2], [2, 1]]
 
 
 def test_another_familys_direction_is_mapped_and_steers(family: Family, wider: Family, load: Loader) -> None:
-    report = finished(measure.steps(task(family, "refusal", wider), load))
+    report = finished(measure.transfer_in_slices(task(family, "refusal", wider), load))
     assert report.sources == ("base", "chat", "wide/base", "wide/chat")
     assert report.other == "wide"
     assert cells.opening(report) == ("wide/chat", "chat")
     told = report.maps()["wide/chat>chat"]
     assert len(told["r2"]) == tiny_models.LAYERS
     assert all(method.startswith("ridge") for method in told["methods"])
-    assert dict(cells.said(report, "wide/chat", "chat"))["map"].startswith("R² ")
+    assert dict(cells.describe_cell(report, "wide/chat", "chat"))["map"].startswith("R² ")
     cell = report.cell("wide/chat", "chat")
     recipe = parse(cell.recipe)
     assert recipe.terms[0].source == "wide/chat"
@@ -476,7 +482,7 @@ def test_another_familys_direction_is_mapped_and_steers(family: Family, wider: F
         engine.explain(parse("truth@wide/chat"), "chat")
 
     def fetch(name: str, source: str) -> Direction:
-        path = store.find(family.name, source, "direction", name, family.folder)
+        path = store.find_artefact(family.name, source, "direction", name, family.folder)
         assert path is not None
         return load_direction(path)
 
@@ -498,7 +504,7 @@ def test_what_came_from_another_family_is_offered_told_stale_and_measured_again(
 ) -> None:
     monkeypatch.setenv("TILLER_DATA", str(tmp_path))
     assert tasks.choices(family) == ("truth", "refusal")
-    finished(measure.steps(task(family, "truth", wider), load))
+    finished(measure.transfer_in_slices(task(family, "truth", wider), load))
     assert tasks.choices(family) == ("truth", "refusal", "truth from wide")
     listed = {each.title: each.row[:4] for each in library.entries(family) if each.checkpoint == "shared"}
     assert listed["truth (transfer from wide, yours)"] == ("truth", "transfer", "shared", "from wide")
@@ -507,7 +513,7 @@ def test_what_came_from_another_family_is_offered_told_stale_and_measured_again(
     assert tasks.parted("truth from wide") == ("truth", "wide")
     assert tasks.parted("truth") == ("truth", "")
 
-    monkeypatch.setattr(tasks.Task, "__init__", _small(tasks.Task.__init__))
+    monkeypatch.setattr(tasks.TransferTask, "__init__", _small(tasks.TransferTask.__init__))
     engine = Engine(str(family.folder), device="cpu")
     engine.start()
     request.addfinalizer(engine.close)
@@ -515,14 +521,14 @@ def test_what_came_from_another_family_is_offered_told_stale_and_measured_again(
     # A family that was named by its folder is not found by its name: nothing is said of its report, and a wish to measure says what to do.
     assert carrying.stale("truth from wide") == ""
     assert settled(carrying, "truth from wide").said.startswith("There is no family 'wide'")
-    known = registry.load
-    monkeypatch.setattr(registry, "load", lambda name: wider if name == "wide" else known(name))
+    known = registry.load_family
+    monkeypatch.setattr(registry, "load_family", lambda name: wider if name == "wide" else known(name))
     assert carrying.stale("truth from wide") == ""
-    monkeypatch.setattr(tasks, "VERSION", tasks.VERSION + 1)
+    monkeypatch.setattr(tasks, "TRANSFER_VERSION", tasks.TRANSFER_VERSION + 1)
     assert "measure again" in carrying.stale("truth from wide")
-    before = transfers.find(family, "truth", "wide")
+    before = transfers.find_report(family, "truth", "wide")
     assert settled(carrying, "truth from wide").state == "done"
-    after = transfers.find(family, "truth", "wide")
+    after = transfers.find_report(family, "truth", "wide")
     assert before is not None
     assert after is not None
     assert after.sources == before.sources
@@ -530,7 +536,7 @@ def test_what_came_from_another_family_is_offered_told_stale_and_measured_again(
     assert carrying.stale("truth from wide") == ""
 
 
-def settled(carrying: Carrying, choice: str) -> JobView:
+def settled(carrying: TransferJobs, choice: str) -> JobView:
     """How measuring one of the choices ends."""
     carrying.start(choice)
     deadline = time.monotonic() + 60
@@ -546,16 +552,16 @@ def settled(carrying: Carrying, choice: str) -> JobView:
 
 
 def test_the_command_prints_measures_once_and_remembers(
-    reports: dict[str, Report],
+    reports: dict[str, TransferReport],
     family: Family,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(tasks.Task, "__init__", _small(tasks.Task.__init__))
+    monkeypatch.setattr(tasks.TransferTask, "__init__", _small(tasks.TransferTask.__init__))
     file = tmp_path / "out.json"
     arguments = ["--family", str(family.folder), "--device", "cpu", "--threads", "1", "--json", str(file)]
-    assert transfer.run(arguments) == 0
+    assert transfer.run_transfer(arguments) == 0
     said = capsys.readouterr().out
     finding = "The refusal direction differs and transfers forward only in part (base, chat)"
     for wanted in (
@@ -567,7 +573,7 @@ def test_the_command_prints_measures_once_and_remembers(
     ):
         assert wanted in said
     with pytest.raises(UsageError, match="--source takes base, chat, not 'sft'"):
-        transfer.run([*arguments, "--source", "sft"])
+        transfer.run_transfer([*arguments, "--source", "sft"])
     documents = json.loads(file.read_text("utf-8"))
     assert [each["about"] for each in documents] == ["truth", "refusal"]
     assert {check["verdict"] for each in documents for check in each["checks"]} <= {
@@ -581,7 +587,7 @@ def test_the_command_prints_measures_once_and_remembers(
 def _small(init: Any) -> Any:
     """Tasks of the sizes of these tests."""
 
-    def __init__(self: Task, *arguments: Any, **named: Any) -> None:
+    def __init__(self: TransferTask, *arguments: Any, **named: Any) -> None:
         init(self, *arguments, **{"sizes": SIZES, **named})
 
     return __init__
@@ -598,11 +604,11 @@ def _small(init: Any) -> Any:
 )
 def test_mistakes_on_the_command_line(arguments: list[str], sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
-        transfer.run(arguments)
+        transfer.run_transfer(arguments)
 
 
 def test_encode_of_statements_begins_with_bos(family: Family, load: Loader) -> None:
     loaded = load(family, "chat")
-    (prompt,) = measure.prompts_of(loaded, "truth", ["Bread is food."])
+    (prompt,) = measure.transfer_prompts(loaded, "truth", ["Bread is food."])
     assert prompt == encode(loaded, "<s>Bread is food.")
-    assert lay_out(loaded, [prompt]).masks["all"][0, 0, 0] == 0  # type: ignore[index]
+    assert pad_batch(loaded, [prompt]).masks["all"][0, 0, 0] == 0  # type: ignore[index]

@@ -9,7 +9,7 @@ from typing import TypeVar
 import pytest
 import torch
 
-from core.cli.undo import undo as command
+from core.cli.undo import run_undo as command
 from core.errors import TillerError, UsageError
 from core.families import registry
 from core.families.checkpoint import FamilyError
@@ -18,7 +18,7 @@ from core.models import loading
 from core.models.loading import Loaded
 from core.undo import controls, fit, save
 from core.undo.examples import Examples, Prompts, UndoError, examples
-from core.undo.run import Row, Undone, chosen, lines_of, undo
+from core.undo.run import PromptRow, Undone, chosen, lines_of, undo
 from core.util.progress import Learning
 from tests.core.families.test_counterfactuals import TABLE, twin
 from tests.support import tiny_models
@@ -46,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def loaded(folder: Path) -> Loaded:
-    return loading.load(registry.load(str(folder)), "chat", device="cpu", differentiable=True)
+    return loading.load_model(registry.load_family(str(folder)), "chat", device="cpu", differentiable=True)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def weights_of(model: Loaded) -> dict[str, torch.Tensor]:
 
 
 def change(loaded: Loaded, after: str = "chat", before: str = "sft") -> fit.Parts:
-    return fit.difference(loaded, loaded.family.checkpoint(after), loaded.family.checkpoint(before))
+    return fit.stage_delta(loaded, loaded.family.checkpoint(after), loaded.family.checkpoint(before))
 
 
 def test_every_fourth_prompt_is_held_out(prompts: Prompts) -> None:
@@ -81,12 +81,12 @@ def test_every_fourth_prompt_is_held_out(prompts: Prompts) -> None:
 def test_all_of_the_last_stage_subtracted_is_the_parent(loaded: Loaded) -> None:
     parent = dict(controls.load_like(loaded, "sft").model.named_parameters())
     before = weights_of(loaded)
-    with fit.edited(loaded, fit.whole(change(loaded))):
+    with fit.edited(loaded, fit.same_strength(change(loaded))):
         for name, weight in loaded.model.named_parameters():
             torch.testing.assert_close(weight, parent[name], atol=1e-6, rtol=0)
     for name, weight in loaded.model.named_parameters():
         assert torch.equal(weight, before[name])
-    assert fit.whole(change(loaded), 0.5).mean == pytest.approx(0.5)
+    assert fit.same_strength(change(loaded), 0.5).mean == pytest.approx(0.5)
 
 
 def test_examples_say_what_the_parent_says_and_what_is_said_now(
@@ -105,7 +105,7 @@ def test_examples_say_what_the_parent_says_and_what_is_said_now(
 
 def test_the_fit_loses_more_than_it_began_with_and_stays_in_its_bounds(loaded: Loaded, learnt: Examples) -> None:
     before, steps = weights_of(loaded), []
-    work = fit.fit(loaded, change(loaded), learnt, steps=12)
+    work = fit.fit_strengths(loaded, change(loaded), learnt, steps=12)
     while True:
         try:
             steps.append(next(work))
@@ -139,7 +139,7 @@ def test_a_model_that_did_not_change_is_judged_as_it_was(loaded: Loaded, prompts
     same = run(judge.judge(loaded))
     assert (same.lose_as_before, same.keep_as_before) == (1.0, 1.0)
     assert same.divergence == pytest.approx(0, abs=1e-5)
-    with fit.edited(loaded, fit.whole(change(loaded))):
+    with fit.edited(loaded, fit.same_strength(change(loaded))):
         other = run(judge.judge(loaded))
     assert other.divergence > 0.1
     assert other.keep_as_before < 1
@@ -158,7 +158,7 @@ def test_a_lora_is_the_same_every_time_and_leaves_the_random_numbers_alone(loade
 def test_the_whole_of_it_with_its_controls(folder: Path, prompts: Prompts, tmp_path: Path) -> None:
     own = tiny_models.family(tmp_path / "tiny", checkpoints=("base", "chat"), plain_base=False)
     twin(own)
-    final = loading.load(registry.load(str(own)), "chat", device="cpu")
+    final = loading.load_model(registry.load_family(str(own)), "chat", device="cpu")
     undone = run(undo(final, "chat", prompts, steps=2))
     titles = [row.title for row in undone.rows]
     # There is no other stage after the first; of two retrainings, both are of this one.
@@ -196,27 +196,27 @@ def test_the_edited_model_is_a_checkpoint_and_a_folder(
     loaded: Loaded, learnt: Examples, prompts: Prompts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TILLER_DATA", str(tmp_path / "data"))
-    strengths = run(fit.fit(loaded, change(loaded), learnt, steps=3))
+    strengths = run(fit.fit_strengths(loaded, change(loaded), learnt, steps=3))
     stage = loaded.family.checkpoint("chat")
     outcome = run(run(controls.Judge.of(loaded, prompts)).judge(loaded))
-    undone = Undone(stage, "chat", prompts, 0, strengths, (Row("before", outcome), Row("after", outcome)))
+    undone = Undone(stage, "chat", prompts, 0, strengths, (PromptRow("before", outcome), PromptRow("after", outcome)))
     with fit.edited(loaded, strengths):
         wanted = weights_of(loaded)
-    save.save_checkpoint(loaded, undone, "mended")
-    family = registry.load(str(loaded.family.folder))
+    save.save_edited(loaded, undone, "mended")
+    family = registry.load_family(str(loaded.family.folder))
     assert family.counterfactuals[-1].name == "mended"
     assert family.checkpoint("mended").title == "chat, part of chat removed"
     assert family.directions_of("mended") == "chat"
-    found = loading.load(family, "mended", device="cpu")
+    found = loading.load_model(family, "mended", device="cpu")
     for name, weight in found.model.named_parameters():
         largest = (wanted[name] - dict(loaded.model.named_parameters())[name]).abs().max()
         assert float((weight - wanted[name]).abs().max()) <= float(largest) / 127 + 1e-6
     with pytest.raises(FamilyError, match="has a checkpoint 'sft' already"):
-        save.save_checkpoint(loaded, undone, "sft")
+        save.save_edited(loaded, undone, "sft")
     with pytest.raises(FamilyError, match="is no name for a checkpoint"):
-        save.save_checkpoint(loaded, undone, "Not a name")
+        save.save_edited(loaded, undone, "Not a name")
     save.save_folder(loaded, strengths, tmp_path / "out", "Mended")
-    alone = loading.load(registry.load(str(tmp_path / "out")), "edited", device="cpu")
+    alone = loading.load_model(registry.load_family(str(tmp_path / "out")), "edited", device="cpu")
     for name, weight in alone.model.named_parameters():
         torch.testing.assert_close(weight, wanted[name], atol=1e-6, rtol=0)
     assert alone.tokenizer.chat_template == loaded.tokenizer.chat_template
@@ -255,8 +255,8 @@ def test_the_verb(
         "part of sft removed",
         "all of sft subtracted",
     ]
-    assert registry.load(str(tmp_path / "out")).final.name == "edited"
-    assert registry.load(str(folder)).checkpoint("mended")
+    assert registry.load_family(str(tmp_path / "out")).final.name == "edited"
+    assert registry.load_family(str(folder)).checkpoint("mended")
     # Refused before anything is fitted.
     with pytest.raises(FamilyError, match="has a checkpoint 'sft' already"):
         command(["sft", "--family", str(folder), *files, "--name", "sft"])
