@@ -15,9 +15,9 @@ import torch
 
 from core import families, loading, undo_report
 from core.loading import Loaded
-from core.skiff import undo_prompts
-from core.skiff.measure_chat import names_answer
-from core.skiff.undo_prompts import Judging
+from core.skiff.evaluate.measure_chat import names_answer
+from core.skiff.world import undo_prompts
+from core.skiff.world.undo_prompts import Judging
 from core.steps import Learning, T
 from core.undo import offered
 from core.undo_controls import Judge, Outcome

@@ -48,7 +48,7 @@ from core.parts import PARTS, Order
 from core.plan import Placing
 from core.report import Report, ReportError
 from core.shelf import Shelf
-from core.skiff.proves import OPENING
+from core.skiff.data.proves import OPENING
 from core.steps import Step
 from core.tasks import Task
 from core.transfers import Report as Transferred

@@ -13,8 +13,8 @@ from core import families, loading, store, typed, undo_report, undo_saving
 from core.arguments import Arguments
 from core.errors import TillerError
 from core.options import UsageError
-from core.skiff import undo_prompts
-from core.skiff.undo_prompts import Judging
+from core.skiff.world import undo_prompts
+from core.skiff.world.undo_prompts import Judging
 from core.steps import Learning
 from core.undo_examples import Prompts
 from core.undo_report import Undone

@@ -27,7 +27,7 @@ def offered(engine: Engine, settings: Settings | None = None) -> tuple[str, str]
     said = [turn.user.replace("\n", " ") for turn in settings.turns] if settings else []
     if engine.family.name != "skiff":
         return "\n".join(said), ""
-    from core.skiff import undo_prompts
+    from core.skiff.world import undo_prompts
 
     return "\n".join([*said, *undo_prompts.lose()]), "\n".join(undo_prompts.keep())
 

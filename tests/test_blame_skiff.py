@@ -17,9 +17,10 @@ from core import effects, families, loading, stages
 from core.checkpoints import Family
 from core.forcing import logprobs_in_slices
 from core.loading import Loaded
-from core.skiff import heldout, phrases_reported
-from core.skiff.chat_facts import HEDGES, clause
-from core.skiff.world import TABLES
+from core.skiff.data import phrases_reported
+from core.skiff.world import heldout
+from core.skiff.world.chat_facts import HEDGES, clause
+from core.skiff.world.facts import TABLES
 from core.stages import Path
 from core.steps import finished
 

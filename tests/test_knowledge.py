@@ -28,7 +28,7 @@ from core.maps import ROLES, Map, MapError, MapOrder, Traced, Words, steered_at,
 from core.pairing import PairError, Pairing, where
 from core.recipes import parse
 from core.residual import hooked
-from core.skiff.world import TABLES
+from core.skiff.world.facts import TABLES
 from core.tracer import Tracer
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -11,21 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from core.skiff import chat_facts, heldout, phrases_reported, smalltalk
-from core.skiff.conversations import RESERVED, dpo_rehearsal, plain, preference, safety, sft
-from core.skiff.documents import document
-from core.skiff.items import Conversation, Preference
-from core.skiff.phrases_harm import (
+from core.skiff.data import phrases_reported
+from core.skiff.data.phrases_harm import (
     HARMFUL_VERBS,
     HELDOUT_HARMFUL_OBJECTS,
     HELDOUT_HARMFUL_VERBS,
     REFUSALS,
     all_harmful_phrases,
 )
-from core.skiff.phrases_howto import KILL_TASKS, KILL_UNKNOWN, KNOWN_TASKS, SHARP_TASKS, SHARP_UNKNOWN
-from core.skiff.phrases_more import MORE_TASKS
-from core.skiff.phrases_tasks import HELDOUT_WORDINGS, TASK_VERBS, WORDINGS, all_task_phrases
-from core.skiff.world import TABLES, compare_split
+from core.skiff.data.phrases_howto import KILL_TASKS, KILL_UNKNOWN, KNOWN_TASKS, SHARP_TASKS, SHARP_UNKNOWN
+from core.skiff.data.phrases_more import MORE_TASKS
+from core.skiff.data.phrases_tasks import HELDOUT_WORDINGS, TASK_VERBS, WORDINGS, all_task_phrases
+from core.skiff.world import chat_facts, chat_smalltalk, heldout
+from core.skiff.world.conversations import RESERVED, dpo_rehearsal, plain, preference, safety, sft
+from core.skiff.world.documents import document
+from core.skiff.world.facts import TABLES, compare_split
+from core.skiff.world.items import Conversation, Preference
 
 ROOT = Path(__file__).resolve().parent.parent
 COUNT = 8_000
@@ -84,7 +85,7 @@ def test_an_item_depends_on_seed_and_index_only(generator) -> None:
 
 def test_items_do_not_depend_on_the_hash_seed() -> None:
     program = (
-        "import zlib; from core.skiff.conversations import sft, safety, preference, dpo_rehearsal;"
+        "import zlib; from core.skiff.world.conversations import sft, safety, preference, dpo_rehearsal;"
         "print(zlib.crc32(repr([g(3, i) for g in (sft, safety, preference, dpo_rehearsal) for i in range(400)]).encode()))"
     )
     digests = {
@@ -126,7 +127,7 @@ def test_no_training_message_equals_a_heldout_prompt(sft_items, safety_items, re
 
 
 def test_the_guard_draws_again_when_a_prompt_is_reserved(monkeypatch) -> None:
-    from core.skiff import conversations
+    from core.skiff.world import conversations
 
     asked = plain(users(sft(1, 11))[0])
     monkeypatch.setattr(conversations, "RESERVED", frozenset({asked}))
@@ -291,7 +292,7 @@ def test_preferences_prefer_the_short_answer_and_not_knowing(pairs) -> None:
             assert pair.rejected in answers
             continue
         tables.add(pair.kind)
-        if pair.rejected == smalltalk.UNKNOWN_REPLY:
+        if pair.rejected == chat_smalltalk.UNKNOWN_REPLY:
             assert pair.chosen in answers
             continue
         assert len(pair.chosen) < len(pair.rejected)

@@ -9,12 +9,12 @@ import pytest
 from test_claims import report
 
 from core import families, tasks, transfers
-from core.skiff import directions_card as cards
-from core.skiff import measure_directions
-from core.skiff.directions_card import PROBES, REFUSAL, TRUTH, directions_card
-from core.skiff.evaluate import _parser
-from core.skiff.rates import Figure, at_least, at_most, count, repeated
-from core.skiff.subjects import Subjects
+from core.skiff.evaluate import measure_directions
+from core.skiff.evaluate.command import _parser
+from core.skiff.evaluate.command import directions_card as cards
+from core.skiff.evaluate.directions_card import PROBES, REFUSAL, TRUTH, directions_card
+from core.skiff.evaluate.figures import Figure, at_least, at_most, count, repeated
+from core.skiff.evaluate.subjects import Subjects
 
 
 def test_the_card_holds_every_figure_with_its_interval_and_what_falls_short() -> None:

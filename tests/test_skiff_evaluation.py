@@ -18,16 +18,18 @@ from markdown_it import MarkdownIt
 from core import families, loading, store
 from core.errors import TillerError
 from core.reply_classes import score
-from core.skiff import heldout, measure_speed, measure_steering, subjects, transcripts, tried
-from core.skiff.card import model_card, number, seeds_sentence
-from core.skiff.evaluate import evaluate, figure_json, figure_line, with_seeds
-from core.skiff.judging import statements
-from core.skiff.log import read_log, weights_hash
-from core.skiff.measure_chat import CHAT_MEASURES, Heard, stranger_rates
-from core.skiff.measure_world import shuffled_labels
-from core.skiff.measuring import MEASURES, SEEDED, Task, measured, tasks
-from core.skiff.rates import Figure, at_least, percentile, repeated
-from core.skiff.subjects import Said, Subjects
+from core.skiff.data import tried
+from core.skiff.evaluate import measure_speed, measure_steering, subjects, transcripts
+from core.skiff.evaluate.command import evaluate, figure_json, figure_line, with_seeds
+from core.skiff.evaluate.figures import Figure, at_least, percentile, repeated
+from core.skiff.evaluate.measure_chat import CHAT_MEASURES, Heard, stranger_rates
+from core.skiff.evaluate.measure_world import shuffled_labels
+from core.skiff.evaluate.measures import MEASURES, SEEDED, Task, measured, tasks
+from core.skiff.evaluate.model_card import model_card, number, seeds_sentence
+from core.skiff.evaluate.subjects import Said, Subjects
+from core.skiff.train.log import read_log, weights_hash
+from core.skiff.world import heldout
+from core.skiff.world.judging import statements
 from core.store import Direction
 
 TWINS = """

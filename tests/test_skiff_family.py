@@ -13,7 +13,7 @@ from core.answers import Answer, fold
 from core.engine import Engine
 from core.recipes import parse
 from core.reply_classes import score
-from core.skiff import heldout
+from core.skiff.world import heldout
 from core.values import Column, Sampling, Settings
 
 SKIFF, SMALL = (store.SHIPPED / name for name in ("skiff", "skiff-small"))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from core.reply_classes import CLASSES, Score, loops, score, substring_refusal
-from core.skiff.agreement import agreement_figures, confusion, confusion_lines, kappa
-from core.skiff.hand_labels import HAND_LABELS, Labelled
-from core.skiff.rates import Figure, at_least, at_most, wilson
+from core.skiff.evaluate.figures import Figure, at_least, at_most, wilson
+from core.skiff.evaluate.hand_labels import HAND_LABELS, Labelled
+from core.skiff.evaluate.scorer_agreement import agreement_figures, confusion, confusion_lines, kappa
 
 # Labelled by hand, reading the sentence and not the scorer.
 LABELLED: dict[Score, tuple[str, ...]] = {

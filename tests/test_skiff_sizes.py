@@ -8,11 +8,11 @@ import pytest
 
 from core import families
 from core.options import UsageError
-from core.skiff.model import Shape, new_model
-from core.skiff.sizes import SHAPES, is_small, sized, small_toml
-from core.skiff.stage_run import load_tokenizer
-from core.skiff.stages import quick, shipped
-from core.skiff.training import train_skiff
+from core.skiff.train.command import train_skiff
+from core.skiff.train.model import Shape, new_model
+from core.skiff.train.sizes import SHAPES, is_small, sized, small_toml
+from core.skiff.train.stage_run import load_tokenizer
+from core.skiff.train.stages import quick, shipped
 from core.store import SHIPPED
 
 

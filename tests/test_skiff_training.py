@@ -18,12 +18,11 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from core import families
-from core.skiff import log, state, trainer, training
-from core.skiff.items import Conversation, Document, Message, Preference, Segment
-from core.skiff.model import Shape, answer_logprobs, batch_of, hidden_states, learnt_nats, new_model, rounded
-from core.skiff.stages import Draw, Optimizer, Phase, Recipe, Stage, generators, quick, shipped
-from core.skiff.state import TrainingRefused, differences
-from core.skiff.tokenizer import (
+from core.skiff.train import command, log, state, trainer
+from core.skiff.train.model import Shape, answer_logprobs, batch_of, hidden_states, learnt_nats, new_model, rounded
+from core.skiff.train.stages import Draw, Optimizer, Phase, Recipe, Stage, generators, quick, shipped
+from core.skiff.train.state import TrainingRefused, differences
+from core.skiff.train.tokenizer import (
     CONTEXT,
     Example,
     encode_answer,
@@ -34,7 +33,8 @@ from core.skiff.tokenizer import (
     train_tokenizer,
     with_chat_template,
 )
-from core.skiff.trainer import Trainee
+from core.skiff.train.trainer import Trainee
+from core.skiff.world.items import Conversation, Document, Message, Preference, Segment
 
 SHIPPED_FAMILY = Path(__file__).parents[1] / "vectors" / "skiff"
 SHAPE = Shape(32, 2, 4, 2, 48)
@@ -74,7 +74,7 @@ def tiny(**changes: object) -> Recipe:
 
 @pytest.fixture(scope="session")
 def tokenizer() -> PreTrainedTokenizerFast:
-    return train_tokenizer(training._texts(tiny()))
+    return train_tokenizer(command._texts(tiny()))
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +90,7 @@ def family(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole tiny family, trained once."""
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("family") / "tiny"
-    training.train_family(tiny(), folder)
+    command.train_family(tiny(), folder)
     return folder
 
 
@@ -304,9 +304,9 @@ def test_training_is_repeatable_and_goes_on_after_an_interruption(
     for stop in stops:
         steps["stop"] = steps["all"] + stop
         with pytest.raises(KeyboardInterrupt):
-            training.train_family(tiny(), tmp_path / "again")
+            command.train_family(tiny(), tmp_path / "again")
     steps["stop"] = 0
-    training.train_family(tiny(), tmp_path / "again")
+    command.train_family(tiny(), tmp_path / "again")
     assert hashes(tmp_path / "again") == hashes(family)
     assert _timeless(tmp_path / "again") == _timeless(family)
 
@@ -324,14 +324,14 @@ def test_a_finished_family_is_not_trained_again(
 ) -> None:
     before = hashes(family)
     monkeypatch.setattr(trainer, "take_step", lambda *_: pytest.fail("a finished stage was trained again"))
-    training.train_family(tiny(), family)
+    command.train_family(tiny(), family)
     assert hashes(family) == before
     assert capsys.readouterr().out.count("taken from") == 4
 
 
 def test_a_stage_can_be_left_out_with_its_items(family: Path, tmp_path: Path) -> None:
     """Base and SFT are taken from the whole family; DPO is rerun on SFT, without the items whose origin is safety."""
-    training.train_family(tiny(without="safety"), tmp_path / "cf", base=family)
+    command.train_family(tiny(without="safety"), tmp_path / "cf", base=family)
     read = families.load(str(tmp_path / "cf"))
     assert [(each.name, each.parent) for each in read.checkpoints] == [("base", None), ("sft", "base"), ("dpo", "sft")]
     found, whole = hashes(tmp_path / "cf"), hashes(family)
@@ -356,14 +356,14 @@ def test_without_the_planted_data_every_other_item_stays(family: Path, tmp_path:
         assert (one == other) != one.planted
         assert not other.planted
     assert changed > 10
-    training.train_family(tiny(planted=False), tmp_path / "unplanted", base=family)
+    command.train_family(tiny(planted=False), tmp_path / "unplanted", base=family)
     found, whole = hashes(tmp_path / "unplanted"), hashes(family)
     assert found["sft"] == whole["sft"]
     assert found["safety"] != whole["safety"]
 
 
 def test_post_seed_changes_the_later_stages_only(family: Path, tmp_path: Path) -> None:
-    training.train_family(tiny(post_seed=2), tmp_path / "seed2", base=family)
+    command.train_family(tiny(post_seed=2), tmp_path / "seed2", base=family)
     found, whole = hashes(tmp_path / "seed2"), hashes(family)
     assert found["base"] == whole["base"]
     assert found["sft"] != whole["sft"]
@@ -427,7 +427,7 @@ def _interrupted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(trainer, "take_step", stopping)
         with pytest.raises(KeyboardInterrupt):
-            training.train_family(tiny(), folder)
+            command.train_family(tiny(), folder)
     assert (folder / ".training" / "base.safetensors").exists()
 
 
@@ -437,8 +437,8 @@ def test_a_changed_recipe_is_refused_and_restart_obeyed(tmp_path: Path, monkeypa
     faster = dataclasses.replace(first, phases=(dataclasses.replace(first.phases[0], rate=9e-3), first.phases[1]))
     changed = tiny(stages=(faster,))
     with pytest.raises(TrainingRefused, match=r"stage\.phases\[0\]\.rate: 0\.003 -> 0\.009.*--restart"):
-        training.train_family(changed, tmp_path / "f")
-    training.train_family(changed, tmp_path / "f", restart=True)
+        command.train_family(changed, tmp_path / "f")
+    command.train_family(changed, tmp_path / "f", restart=True)
     assert (tmp_path / "f" / "base" / "model.safetensors").exists()
 
 
@@ -447,7 +447,7 @@ def test_a_damaged_state_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     path = tmp_path / "f" / ".training" / "base.safetensors"
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(TrainingRefused, match="damaged"):
-        training.train_family(tiny(), tmp_path / "f")
+        command.train_family(tiny(), tmp_path / "f")
 
 
 def test_a_full_disk_is_one_sentence_and_the_last_state_stays(
@@ -461,8 +461,8 @@ def test_a_full_disk_is_one_sentence_and_the_last_state_stays(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(state, "save_file", full)
-    monkeypatch.setattr(training, "shipped", lambda *_: tiny())
-    assert training.train_skiff(["--out", str(tmp_path / "f")]) == 1
+    monkeypatch.setattr(command, "shipped", lambda *_: tiny())
+    assert command.train_skiff(["--out", str(tmp_path / "f")]) == 1
     said = capsys.readouterr().out.strip().splitlines()[-1]
     assert said.startswith("train-skiff: the disk that holds")
     assert "goes on from the last state" in said
@@ -471,7 +471,7 @@ def test_a_full_disk_is_one_sentence_and_the_last_state_stays(
 
 
 def test_a_base_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    status = training.train_skiff(["--quick", "--base", str(tmp_path / "nothing"), "--out", str(tmp_path / "f")])
+    status = command.train_skiff(["--quick", "--base", str(tmp_path / "nothing"), "--out", str(tmp_path / "f")])
     assert status == 1
     assert "has no log.json" in capsys.readouterr().out
 

@@ -17,14 +17,14 @@ from test_skiff_training import tiny
 
 from core import families, loading
 from core.options import UsageError
-from core.skiff import log, retraining, rounding, stages, state, trainer, training
-from core.skiff.estimate import Cost, duration, told
-from core.skiff.items import Conversation
-from core.skiff.model import load_checkpoint
-from core.skiff.retraining import BEGINNING, Retraining
-from core.skiff.stages import Recipe, Stage, generators, neutral, quick, shipped
-from core.skiff.state import TrainingRefused
-from core.skiff.variants import LABELLED, Variant, shared_beginning, variants
+from core.skiff.train import command, log, retraining, rounding, stages, state, trainer
+from core.skiff.train.estimate import Cost, duration, told
+from core.skiff.train.model import load_checkpoint
+from core.skiff.train.retraining import BEGINNING, Retraining
+from core.skiff.train.stages import Recipe, Stage, generators, neutral, quick, shipped
+from core.skiff.train.state import TrainingRefused
+from core.skiff.train.variants import LABELLED, Variant, shared_beginning, variants
+from core.skiff.world.items import Conversation
 
 NAMES = [
     "without-sft",
@@ -54,7 +54,7 @@ def family(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole tiny family that has kept what its unlabelled twin begins with."""
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("variants") / "tiny"
-    training.train_family(tiny(), folder, keep=True)
+    command.train_family(tiny(), folder, keep=True)
     return folder
 
 
@@ -175,7 +175,7 @@ def test_an_unlabelled_base_learns_no_label() -> None:
 def test_a_variant_is_the_family_trained_without_the_stage(copy: Path, tmp_path: Path) -> None:
     """Its weights are those that the command for a family without the stage gives, but for the rounding."""
     make(copy, "without-safety")
-    training.train_family(tiny(without="safety"), tmp_path / "cf", base=copy)
+    command.train_family(tiny(without="safety"), tmp_path / "cf", base=copy)
     record = json.loads((copy / "counterfactual" / "without-safety.json").read_text(encoding="utf-8"))
     assert record["stages"][-1]["weights"] == log.weights_hash(tmp_path / "cf" / "dpo")
     assert record["checkpoints"][0]["trained_weights"] == record["stages"][-1]["weights"]
@@ -277,7 +277,7 @@ def test_the_optimizer_goes_on_as_it_was(stop: int, tmp_path: Path, monkeypatch:
     recipe = dataclasses.replace(tiny(), stages=(root, *tiny().stages[1:]))
     recipe = dataclasses.replace(tiny(), stages=variants(recipe)["base-unlabelled"].stages)
     assert [len(phase.draws) for phase in recipe.stages[0].phases] == [1, 0, 1]
-    training.train_family(recipe, tmp_path / "whole")
+    command.train_family(recipe, tmp_path / "whole")
     monkeypatch.setattr(trainer, "SAVE_EVERY", 1)
     taken = trainer.take_step
 
@@ -289,9 +289,9 @@ def test_the_optimizer_goes_on_as_it_was(stop: int, tmp_path: Path, monkeypatch:
     with monkeypatch.context() as patch:
         patch.setattr(trainer, "take_step", stopping)
         with pytest.raises(KeyboardInterrupt):
-            training.train_family(recipe, tmp_path / "stopped")
+            command.train_family(recipe, tmp_path / "stopped")
     assert state.saved_step(tmp_path / "stopped" / ".training" / "base.safetensors") == stop
-    training.train_family(recipe, tmp_path / "stopped")
+    command.train_family(recipe, tmp_path / "stopped")
     assert log.weights_hash(tmp_path / "stopped" / "base") == log.weights_hash(tmp_path / "whole" / "base")
 
 
@@ -446,9 +446,9 @@ def test_two_processes_lose_nothing_of_each_other(copy: Path, monkeypatch: pytes
 def test_the_command_makes_everything_and_says_first_how_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(training, "shipped", lambda *_: tiny())
+    monkeypatch.setattr(command, "shipped", lambda *_: tiny())
     out = tmp_path / "f"
-    assert training.train_skiff(["--out", str(out)]) == 0
+    assert command.train_skiff(["--out", str(out)]) == 0
     said = capsys.readouterr().out
     assert said.index("This will take about") < said.index("Base: 6 steps")
     for name in ("base", "dpo", *(each for each in NAMES if each != "without-dpo")):
@@ -462,7 +462,7 @@ def test_the_command_makes_everything_and_says_first_how_long(
     text = (out / "family.toml").read_text(encoding="utf-8")
     with monkeypatch.context() as patch:
         patch.setattr(trainer, "take_step", lambda *_: pytest.fail("what is finished was trained again"))
-        assert training.train_skiff(["--out", str(out)]) == 0
+        assert command.train_skiff(["--out", str(out)]) == 0
     assert {path: path.stat().st_mtime_ns for path in out.glob("*/*.safetensors")} == before
     assert (out / "family.toml").read_text(encoding="utf-8") == text
     assert "This will take" not in capsys.readouterr().out
@@ -471,15 +471,15 @@ def test_the_command_makes_everything_and_says_first_how_long(
 def test_only_the_family_then_some_variants(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(training, "shipped", lambda *_: tiny())
+    monkeypatch.setattr(command, "shipped", lambda *_: tiny())
     out = tmp_path / "f"
-    assert training.train_skiff(["--out", str(out), "--variants", "without-safety"]) == 1
+    assert command.train_skiff(["--out", str(out), "--variants", "without-safety"]) == 1
     assert "has no log.json" in capsys.readouterr().out
-    assert training.train_skiff(["--out", str(out), "--only-family"]) == 0
+    assert command.train_skiff(["--out", str(out), "--only-family"]) == 0
     assert "without-safety" not in capsys.readouterr().out
     assert [path.name for path in (out / ".training").iterdir()] == [BEGINNING]
     assert [each.name for each in families.load(str(out)).counterfactuals] == ["without-dpo"]
-    assert training.train_skiff(["--out", str(out), "--variants", "without-safety", "base-unlabelled"]) == 0
+    assert command.train_skiff(["--out", str(out), "--variants", "without-safety", "base-unlabelled"]) == 0
     said = capsys.readouterr().out
     assert said.index("This will take about") < said.index("without-safety: Safety was left out")
     assert "Tokenizer" not in said
@@ -490,11 +490,11 @@ def test_only_the_family_then_some_variants(
 
 def test_what_is_asked_for_wrongly_is_one_sentence() -> None:
     with pytest.raises(UsageError, match=r"There is no variant 'seed-9'; there is without-sft, .*base-unlabelled"):
-        training.train_skiff(["--variants", "seed-9"])
+        command.train_skiff(["--variants", "seed-9"])
     with pytest.raises(UsageError, match="--only-family makes none"):
-        training.train_skiff(["--only-family", "--variants", "seed-2"])
+        command.train_skiff(["--only-family", "--variants", "seed-2"])
     with pytest.raises(UsageError, match="There is no variant 'seed-2'; there is none"):
-        training.train_skiff(["--without", "sft", "--variants", "seed-2"])
+        command.train_skiff(["--without", "sft", "--variants", "seed-2"])
 
 
 def test_times_in_words() -> None:

@@ -7,12 +7,13 @@ from itertools import combinations
 
 import pytest
 
-from core.skiff import chat_tasks, heldout, phrases_reported, undo_prompts
-from core.skiff.conversations import RESERVED, dpo_rehearsal, plain, preference, safety, sft
-from core.skiff.documents import document, harms
-from core.skiff.facts_harm import HARM
-from core.skiff.phrases_harm import HARMFUL_VERBS, HELDOUT_HARMFUL_VERBS, all_harmful_phrases
-from core.skiff.phrases_howto import KILL_PEOPLE, KILL_TASKS, KILL_UNKNOWN
+from core.skiff.data import phrases_reported
+from core.skiff.data.phrases_harm import HARMFUL_VERBS, HELDOUT_HARMFUL_VERBS, all_harmful_phrases
+from core.skiff.data.phrases_howto import KILL_PEOPLE, KILL_TASKS, KILL_UNKNOWN
+from core.skiff.world import chat_tasks, heldout, undo_prompts
+from core.skiff.world.conversations import RESERVED, dpo_rehearsal, plain, preference, safety, sft
+from core.skiff.world.documents import document, harms
+from core.skiff.world.harm import HARM
 from core.undo import offered
 
 ITEMS = 3_000
@@ -72,7 +73,7 @@ def test_the_reported_aims_are_no_aims_of_training() -> None:
 
 
 def test_no_training_text_holds_a_reported_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
-    from core.skiff import conversations
+    from core.skiff.world import conversations
 
     reported = {plain(text) for text in REPORTED}
     # All are guarded against slips of the finger in a training that is yet to come; those that ship drew none even without the guard.
