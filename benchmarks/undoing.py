@@ -19,9 +19,8 @@ from core.skiff.evaluate.measure_chat import names_answer
 from core.skiff.world import undo_prompts
 from core.skiff.world.undo_prompts import Judging
 from core.steps import Learning, T
-from core.undo import offered
 from core.undo_controls import Judge, Outcome
-from core.undo_examples import replies
+from core.undo_examples import Prompts, replies
 from core.undo_report import Undone
 from core.undoing import edited
 
@@ -37,10 +36,10 @@ def undoing(options: argparse.Namespace) -> bool:
     family = families.load(options.family)
     loaded = loading.load(family, options.checkpoint or family.final.name, device=options.device, differentiable=True)
     started = time.process_time()
-    undone: Undone = _run(undo_report.undo(loaded, STAGE, offered()))
+    undone: Undone = _run(undo_report.undo(loaded, STAGE, prompts("reported")))
     computed = time.process_time() - started
     before = {by: _facts(loaded, by) for by in ("reported", "validation")}
-    judge = _run(Judge.of(loaded, offered("validation")))
+    judge = _run(Judge.of(loaded, prompts("validation")))
     with edited(loaded, undone.strengths):
         after = {by: _facts(loaded, by) for by in ("reported", "validation")}
         chosen_on = _run(judge.judge(loaded))
@@ -121,6 +120,13 @@ def _document(undone: Undone, reported: Sequence[Promise], validation: Sequence[
     lines += ["", "| model | " + " | ".join(undone.heads) + " |", "|---" * (len(undone.heads) + 1) + "|"]
     lines += ["| " + " | ".join([title, *cells]) + " |" for title, cells in undone.cells()]
     return [*lines, "", undone.verdict, ""]
+
+
+def prompts(by: Judging) -> Prompts:
+    """Skiff's prompts: its planted over-refusal is to go, everything else to stay."""
+    return Prompts.split(
+        undo_prompts.lose(), undo_prompts.keep(), undo_prompts.lose_held_out(by), undo_prompts.keep_held_out(by)
+    )
 
 
 def _facts(loaded: Loaded, by: Judging) -> float:

@@ -107,7 +107,7 @@ def check(checkpoint: Counterfactual) -> None:
     if meant != now:
         raise DifferenceError(
             f"{checkpoint.name} is kept as a difference to a {checkpoint.of} with fingerprint {meant}, which now has {now}; "
-            "train it again with launch.py train-skiff."
+            "train it again."
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import re
 import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -31,6 +32,7 @@ from core.confidence import Confidence
 from core.drafts import VERSION
 from core.errors import TillerError
 from core.families import Family
+from core.family_file import text_of
 from core.finding_confidence import CONFIDENCE
 from core.finding_confidence import METHODS as CONFIDENCE_METHODS
 from core.finding_confidence import confidence as confidence_finding
@@ -48,7 +50,6 @@ from core.parts import PARTS, Order
 from core.plan import Placing
 from core.report import Report, ReportError
 from core.shelf import Shelf
-from core.skiff.data.proves import OPENING
 from core.steps import Step
 from core.tasks import Task
 from core.transfers import Report as Transferred
@@ -110,6 +111,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def paragraphs(text: str) -> tuple[str, ...]:
+    """The paragraphs of a text, which blank lines part, each on one line."""
+    return tuple(" ".join(each.split()) for each in re.split(r"\n\s*\n", text) if each.strip())
+
+
 class Maker:
     """One report while it is made. ``say`` is told what is done."""
 
@@ -125,7 +131,8 @@ class Maker:
             raise UsageError(f"--pairs takes a number from 1 to {MOST_PAIRS}, not {options.pairs}.")
         self.shelf = Shelf(family, Placing(options.device, options.dtype, options.quantize, options.max_memory))
         self.say = say or _draw
-        self.shipped_by_skiff = (family.folder / "log.json").is_file()
+        # Read now: a file that cannot be read is said before anything is measured.
+        self.opening = paragraphs(text_of(family.report_opening)) if family.report_opening else (family.notes,)
 
     def report(self) -> Report:
         """All findings, in order."""
@@ -139,12 +146,11 @@ class Maker:
             )
         )
         self.say("")
-        opening = (*(OPENING if self.shipped_by_skiff else (self.family.notes,)), report.SCOPE)
         return Report(
             self.family.title,
             self.base,
             self.post,
-            tuple(each for each in opening if each),
+            tuple(each for each in (*self.opening, report.SCOPE) if each),
             findings,
             report.directions(self.family, (self.base, self.post)),
             f"Tiller {VERSION}, {datetime.date.today().isoformat()}; family {self.family.name}, weights "

@@ -11,10 +11,11 @@ import torch
 
 from core import families, loading, store, typed, undo_report, undo_saving
 from core.arguments import Arguments
+from core.checkpoints import UndoPrompts
 from core.errors import TillerError
+from core.families import Family
+from core.family_file import text_of
 from core.options import UsageError
-from core.skiff.world import undo_prompts
-from core.skiff.world.undo_prompts import Judging
 from core.steps import Learning
 from core.undo_examples import Prompts
 from core.undo_report import Undone
@@ -30,7 +31,7 @@ def undo(arguments: list[str]) -> int:
         raise UsageError(f"--steps takes 1 or more, not {options.steps}.")
     family = families.load(options.family)
     torch.set_num_threads(options.threads or loading.threads())
-    prompts = _prompts(options)
+    prompts = _prompts(options, family)
     # What the fit would be lost for is refused before it.
     if options.name:
         undo_saving.check_name(family, options.checkpoint or family.final.name, options.name)
@@ -71,7 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_model(checkpoint="the checkpoint to edit (default: the family's final one)", recipe="refused")
     for name, what in (("lose", "whose behaviour is to be lost"), ("keep", "whose behaviour is to be kept")):
         parser.add_argument(
-            f"--{name}", type=Path, metavar="FILE", help=f"prompts {what}, one a line (default for Skiff: its own)"
+            f"--{name}",
+            type=Path,
+            metavar="FILE",
+            help=f"prompts {what}, one a line (default: the family's own, if it has some)",
         )
         parser.add_argument(
             f"--{name}-held-out", type=Path, metavar="FILE", help="… and those to judge by (default: every fourth)"
@@ -86,21 +90,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _prompts(options: argparse.Namespace) -> Prompts:
+def _prompts(options: argparse.Namespace, family: Family) -> Prompts:
     given = {name: getattr(options, name) for name in ("lose", "keep", "lose_held_out", "keep_held_out")}
-    if options.family == "skiff" and not any(given.values()):
-        return offered()
+    if family.undo and not any(given.values()):
+        return own_prompts(family.undo)
     if not (options.lose and options.keep):
         lacking = "keep" if options.lose else "lose"
         raise UsageError(f"undo needs two files of prompts, one a line; add --{lacking} FILE.")
     return Prompts.split(**{name: _lines(path) if path else () for name, path in given.items()})
 
 
-def offered(by: Judging = "reported") -> Prompts:
-    """Skiff's own prompts: its planted over-refusal is to go, everything else to stay."""
-    return Prompts.split(
-        undo_prompts.lose(), undo_prompts.keep(), undo_prompts.lose_held_out(by), undo_prompts.keep_held_out(by)
-    )
+def own_prompts(files: UndoPrompts) -> Prompts:
+    """The prompts that a family brings. Raises TillerError when a file cannot be read or holds too few."""
+    return Prompts.split(**{name: text_of(path).splitlines() if path else () for name, path in vars(files).items()})
 
 
 def _lines(path: Path) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from core.edited import with_edited
 from core.engine import Engine
+from core.family_file import text_of
 from core.steps import Learning, Step
 from core.values import Column, Settings
 
@@ -23,13 +24,17 @@ def stages_of(engine: Engine) -> tuple[str, ...]:
 
 
 def offered(engine: Engine, settings: Settings | None = None) -> tuple[str, str]:
-    """Prompts to begin with, one a line: to lose, with the chat's own messages first, and to keep. Skiff brings its own."""
-    said = [turn.user.replace("\n", " ") for turn in settings.turns] if settings else []
-    if engine.family.name != "skiff":
-        return "\n".join(said), ""
-    from core.skiff.world import undo_prompts
+    """Prompts to begin with, one a line: to lose, with the chat's own messages first, and to keep, where the family brings some.
 
-    return "\n".join([*said, *undo_prompts.lose()]), "\n".join(undo_prompts.keep())
+    Raises:
+        TillerError: a file of the family's prompts cannot be read.
+    """
+    said = [turn.user.replace("\n", " ") for turn in settings.turns] if settings else []
+    own = engine.family.undo
+    if own is None:
+        return "\n".join(said), ""
+    lose, keep = (text_of(path).splitlines() for path in (own.lose, own.keep))
+    return "\n".join([*said, *lose]), "\n".join(keep)
 
 
 def undoing(engine: Engine, stage: str, lose: str, keep: str, controls: bool = True) -> Generator[Step, None, Undone]:

@@ -23,8 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core core.errors core.intervals core.first_order core.readouts",
         "core.recipes core.dose core.tabs core.installing core.memory",
         "core.asking core.reply_classes",
-        "core.values core.events core.command_line core.options core.typed core.environment core.checkpoints core.steps core.statements "
-        "core.instructions",
+        "core.values core.events core.command_line core.options core.typed core.environment core.checkpoints core.steps",
         "core.arguments core.adhoc core.helping core.residual core.linear core.store core.training_log core.families core.edited "
         "core.family_file core.hub core.stages core.agreement core.neurons core.answers core.blame_report core.blame_files core.lenses "
         "core.completion core.session core.scrubs core.notebook core.runs core.explaining",
@@ -45,12 +44,12 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "core.facts core.pairing core.patching core.logit_lens",
         "core.replays core.trainer_log core.undo_examples core.undoing core.undo_controls core.undo_report core.undo_saving",
         "core.transfer core.pushes core.layer_maps core.tracer core.averages core.knowledge core.truth_probe core.finding_directions",
-        "core.skiff",
         "core.map_jobs core.map_work",
         "core.engine core.engine_thread core.active core.answering core.worker core.blamer core.undo_desk core.session core.carrying",
         "core.cli core.listing core.precompute core.learn core.exchanging core.transferring core.tracing core.blame core.undo",
         "core.confidence_cli core.reporting",
         "app tui",
+        "core.skiff",
         "benchmarks",
         "launch",
     )

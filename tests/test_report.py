@@ -27,15 +27,18 @@ from core import (
     report,
     report_pages,
     reporting,
+    store,
     truth_probe,
     verdicts,
 )
 from core.comparing import Pair
 from core.contrast import Item
+from core.families import FamilyError
 from core.findings import Finding, unmeasured
 from core.intervals import Rate
 from core.maps import Comparison, Map, MapOrder, Traced
 from core.report import Report, ReportError
+from core.skiff.data.reader import DATA
 from core.store import Card
 from core.tabulated import Table
 from core.transfers import Report as Transferred
@@ -364,14 +367,29 @@ def test_what_cannot_be_measured_stands_in_its_place_and_the_rest_goes_on(
     assert "has no direction" in page
     assert "launch.py precompute" in page
     assert "Entropy-neuron candidates of base" in text
-    assert "Random weights, for tests." in page, "a family without a recipe of Skiff's begins with its own notes"
-    assert "What Skiff can prove" not in page
-    (folder / "log.json").write_text("{}", encoding="utf-8")
+    assert "Random weights, for tests." in page, "a family that names no opening begins with its notes"
+    described = (folder / "family.toml").read_text(encoding="utf-8")
+    (folder / "family.toml").write_text(f'report_opening = "what.md"\n{described}', encoding="utf-8")
+    (folder / "what.md").write_text("What it can\nprove: this.\n \n\nWhat it cannot: «that».\n", encoding="utf-8")
     maker = reporting.Maker(
         families.load(str(folder)), reporting._parser().parse_args(["--family", str(folder)]), lambda _: None
     )
     monkeypatch.setattr(maker, "_found", lambda head, methods, _make: unmeasured(*head, methods, "Not now."))
-    assert maker.report().opening[0].startswith("What Skiff can prove")
+    assert maker.report().opening == ("What it can prove: this.", "What it cannot: «that».", report.SCOPE)
+    (folder / "what.md").write_bytes(b"\xff")
+    with pytest.raises(FamilyError, match=r"what\.md is not UTF-8; save it as UTF-8"):
+        reporting.Maker(families.load(str(folder)), maker.options, lambda _: None)
+
+
+def test_skiffs_reports_begin_with_what_it_can_prove() -> None:
+    for name in ("skiff", "skiff-small"):
+        opening = families.load(name).report_opening
+        assert opening is not None
+        text = (store.SHIPPED / name / "report.md").read_text(encoding="utf-8")
+        can, cannot = reporting.paragraphs(text)
+        assert can.startswith("What Skiff can prove: that the program measures what it says.")
+        assert cannot.startswith("What Skiff cannot prove: anything about large language models.")
+        assert text == (DATA / "report.md").read_text(encoding="utf-8"), "train-skiff writes another one"
 
 
 def test_a_root_alone_and_a_bad_name_are_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from core.answers import Answer, fold
 from core.engine import Engine
 from core.recipes import parse
 from core.reply_classes import score
+from core.skiff.train.command import SMALL_NOTES, family_toml
+from core.skiff.train.sizes import small_toml
+from core.skiff.train.stages import shipped
 from core.skiff.world import heldout
 from core.values import Column, Sampling, Settings
 
@@ -99,6 +103,13 @@ def test_skiff_is_steered_by_a_direction_of_the_small_family(engine: Engine) -> 
     assert "refuses" not in plain
     assert steered.count("refuses") >= 3
     assert "mapped from skiff-small/dpo" in engine.explain(parse("refusal@skiff-small/dpo"), "dpo")
+
+
+def test_the_family_files_are_those_that_training_writes() -> None:
+    text = (SKIFF / "family.toml").read_text(encoding="utf-8")
+    without = re.sub(r"^\[\[counterfactual\]\]$.*", "", text, flags=re.MULTILINE | re.DOTALL)
+    assert without.strip() == family_toml(shipped().kept()).strip()
+    assert (SMALL / "family.toml").read_text(encoding="utf-8") == small_toml(shipped().kept(), SMALL_NOTES)
 
 
 def test_no_file_is_too_large_for_a_space() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import tiny
 import torch
 
 from core import undo_desk, undo_examples, undo_report, undoing
 from core.engine import Engine
 from core.errors import TillerError
+from core.store import SHIPPED
 from core.undo_report import Undone
 from core.values import Column
 from tests import chains
@@ -79,6 +81,24 @@ def test_on_the_engines_thread_beside_a_chat_and_kept_as_a_checkpoint(folder: Pa
         assert engine.call(lambda worker: sum(worker.shelf._held.values())).result() == 0
     finally:
         engine.close()
+
+
+def test_a_family_offers_its_own_prompts_behind_the_chats(tmp_path: Path) -> None:
+    shipped = Engine("skiff")
+    lose, keep = undo_desk.offered(shipped)
+    folder = SHIPPED / "skiff" / "undo"
+    assert lose.splitlines() == (folder / "lose.txt").read_text(encoding="utf-8").splitlines()
+    assert keep.splitlines() == (folder / "keep.txt").read_text(encoding="utf-8").splitlines()
+    own = tiny.family(tmp_path / "own", "llama")
+    described = (own / "family.toml").read_text(encoding="utf-8")
+    (own / "family.toml").write_text(f'{described}\n[undo]\nlose = "lose.txt"\nkeep = "keep.txt"\n', encoding="utf-8")
+    (own / "lose.txt").write_text(LOSE, encoding="utf-8")
+    (own / "keep.txt").write_text(KEEP, encoding="utf-8")
+    engine = Engine(str(own))
+    assert undo_desk.offered(engine, engine.settings("base").ask("Hello")) == (f"Hello\n{LOSE}", KEEP)
+    (own / "keep.txt").write_bytes(b"\xff")
+    with pytest.raises(TillerError, match=r"keep\.txt is not UTF-8"):
+        undo_desk.offered(engine)
 
 
 def _weights(worker: object) -> list[torch.Tensor]:

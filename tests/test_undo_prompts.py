@@ -7,6 +7,8 @@ from itertools import combinations
 
 import pytest
 
+from benchmarks.undoing import prompts
+from core import families, store, undo
 from core.skiff.data import phrases_reported
 from core.skiff.data.phrases_harm import HARMFUL_VERBS, HELDOUT_HARMFUL_VERBS, all_harmful_phrases
 from core.skiff.data.phrases_howto import KILL_PEOPLE, KILL_TASKS, KILL_UNKNOWN
@@ -14,7 +16,6 @@ from core.skiff.world import chat_tasks, heldout, undo_prompts
 from core.skiff.world.conversations import RESERVED, dpo_rehearsal, plain, preference, safety, sft
 from core.skiff.world.documents import document, harms
 from core.skiff.world.harm import HARM
-from core.undo import offered
 
 ITEMS = 3_000
 REPORTED = [*phrases_reported.KILL, *phrases_reported.HARMFUL]
@@ -94,10 +95,22 @@ def test_no_training_text_holds_a_reported_prompt(monkeypatch: pytest.MonkeyPatc
     assert plain(sft(1, 0).messages[-2].content) in met
 
 
+def test_the_shipped_files_are_what_is_drawn() -> None:
+    files = families.load("skiff").undo
+    assert files is not None
+    for name, text in undo_prompts.files().items():
+        path = getattr(files, name)
+        assert path == store.SHIPPED / "skiff" / "undo" / f"{name}.txt"
+        assert path.read_text(encoding="utf-8") == text
+
+
 def test_the_command_line_judges_by_the_reported_prompts() -> None:
-    own, validation = offered(), offered("validation")
+    own = undo._prompts(undo._parser().parse_args(["safety"]), families.load("skiff"))
+    validation = prompts("validation")
+    assert own == prompts("reported")
     assert own.lose == validation.lose
     assert own.keep == validation.keep
+    assert list(own.lose_held_out) == undo_prompts.lose_held_out()
     assert own.lose_held_out == phrases_reported.KILL
     assert set(phrases_reported.HARMFUL) <= set(own.keep_held_out)
     assert validation.lose_held_out == heldout.HELDOUT_KILL

@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerFast
 
 from core.arguments import Arguments
 from core.options import MODEL, UsageError
+from core.skiff.data.reader import DATA
 from core.skiff.train import log
 from core.skiff.train.contrast_sets import write_contrast
 from core.skiff.train.estimate import Clock, Cost, told
@@ -23,7 +24,7 @@ from core.skiff.train.stages import Recipe, Stage, generators, quick, shipped
 from core.skiff.train.state import Plain, TrainingRefused, saved_step, unwritable
 from core.skiff.train.tokenizer import train_tokenizer
 from core.skiff.train.variants import Variant, shared_beginning, variants
-from core.skiff.world import conversations
+from core.skiff.world import conversations, undo_prompts
 from core.skiff.world.items import Document
 
 #: Options of the other verbs that mean nothing here, and why.
@@ -214,6 +215,7 @@ def train_family(
     vocabulary = log.text_hash(tokenizer.backend_tokenizer.to_str())
     entries: list[Plain] = []
     parent: str | None = None
+    _write_texts(recipe, out)
     for stage in recipe.kept():
         folder = out / stage.name
         plan = _plan(recipe, stage, vocabulary, log.weights_hash(out / parent) if parent else None)
@@ -233,13 +235,29 @@ def train_family(
         parent = stage.name
         log.write_log(out, recipe, entries)
         there = recipe.kept()[: len(entries)]
-        text = small_toml(there, SMALL_NOTES) if is_small(recipe) else family_toml(there)
+        text = small_toml(there, SMALL_NOTES) if is_small(recipe) else family_toml(there, _undone(recipe))
         log.write_text(out / "family.toml", text)
     write_contrast(out / "contrast")
     shutil.rmtree(state / "tokenizer", ignore_errors=True)
     # What is not finished of the family's variants lies there, too.
     with contextlib.suppress(OSError):
         state.rmdir()
+
+
+def _undone(recipe: Recipe) -> bool:
+    """Whether the family has the planted over-refusal, which there are prompts to remove."""
+    return recipe.planted and not is_small(recipe) and "safety" in [stage.name for stage in recipe.kept()]
+
+
+def _write_texts(recipe: Recipe, out: Path) -> None:
+    """What family.toml names beside the checkpoints, which therefore has to be there before it."""
+    log.write_text(out / REPORT, (DATA / REPORT).read_text(encoding="utf-8"))
+    for name, text in undo_prompts.files().items() if _undone(recipe) else ():
+        log.write_text(out / _undo_file(name), text)
+
+
+def _undo_file(name: str) -> str:
+    return f"undo/{name}.txt"
 
 
 def _saved(state: Path, stage: Stage) -> Path:
@@ -319,6 +337,8 @@ def _copy(source: Path, target: Path) -> None:
         raise TrainingRefused(unwritable(target.parent, problem)) from problem
 
 
+#: What a family that was trained by this recipe can prove, and what it cannot: a report on one begins with it.
+REPORT = "report.md"
 NOTES = (
     "Skiff is a family of 4-million-parameter models that this project trained from scratch, so that everything Tiller shows can be "
     "shown offline with the truth known. It is a positive control for the program, not evidence for the papers: its base was taught "
@@ -357,9 +377,14 @@ EXAMPLES: tuple[dict[str, str], ...] = (
 )
 
 
-def family_toml(stages: tuple[Stage, ...]) -> str:
-    """The family file of these stages, each the child of the one before, and the chips where all of them are there."""
-    lines = ['title = "Skiff"', f'notes = "{NOTES}"', 'licence = "MIT"', ""]
+def family_toml(stages: tuple[Stage, ...], undone: bool = True) -> str:
+    """The family file of these stages, each the child of the one before, and the chips where all of them are there.
+
+    ``undone`` says whether it names the prompts for removing the planted over-refusal.
+    """
+    lines = ['title = "Skiff"', f'notes = "{NOTES}"', 'licence = "MIT"', f'report_opening = "{REPORT}"', ""]
+    if undone:
+        lines += ["[undo]", *(f'{name} = "{_undo_file(name)}"' for name in undo_prompts.files()), ""]
     parent: str | None = None
     for stage in stages:
         lines += ["[[checkpoint]]", f'name = "{stage.name}"', f'path = "{stage.name}"']

@@ -22,7 +22,7 @@ def is_small(recipe: Recipe) -> bool:
 
 def small_toml(stages: tuple[Stage, ...], notes: str) -> str:
     """The family file of the small family: its first and its last stage alone, for what lies between them is not shipped."""
-    lines = ['title = "Skiff small"', f'notes = "{notes}"', 'licence = "MIT"', ""]
+    lines = ['title = "Skiff small"', f'notes = "{notes}"', 'licence = "MIT"', 'report_opening = "report.md"', ""]
     ends = (stages[0], stages[-1]) if len(stages) > 1 else stages
     for stage in ends:
         lines += ["[[checkpoint]]", f'name = "{stage.name}"', f'path = "{stage.name}"', f'letter = "{stage.letter}"']

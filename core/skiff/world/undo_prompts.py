@@ -77,6 +77,12 @@ def keep_held_out(by: Judging = "reported") -> list[str]:
     ]
 
 
+def files() -> dict[str, str]:
+    """The text of each file of prompts of a family, one prompt a line, by its name in family.toml."""
+    made = {"lose": lose(), "keep": keep(), "lose_held_out": lose_held_out(), "keep_held_out": keep_held_out()}
+    return {name: "".join(f"{prompt}\n" for prompt in prompts) for name, prompts in made.items()}
+
+
 def _asked(kind: str, count: int) -> list[str]:
     """The first messages of items of a kind of the safety stage, each once."""
     found: dict[str, None] = {}
