@@ -221,7 +221,7 @@ def _undo(top: _Table) -> UndoPrompts | None:
 
 
 def _beside(table: _Table, key: str) -> Path | None:
-    """A text file of the family's own folder, if one is named."""
+    """A text file of the family's own folder, if one is named; whether it is there shows when it is read."""
     name = table.text(key)
     if not name:
         return None
@@ -229,8 +229,6 @@ def _beside(table: _Table, key: str) -> Path | None:
     path = (folder / name).resolve()
     if not path.is_relative_to(folder):
         raise table.wrong(f"{key} leads out of the family's folder ({name}); put the file beside family.toml.", key)
-    if not path.is_file():
-        raise table.wrong(f"{key} names {name!r}, which is no file beside family.toml.", key)
     return path
 
 
@@ -240,6 +238,8 @@ def text_of(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise FamilyError(f"{path} is not UTF-8; save it as UTF-8.") from error
+    except FileNotFoundError as error:
+        raise FamilyError(f"{path} is not there, though family.toml names it; put the file there.") from error
     except OSError as error:
         raise FamilyError(f"{path} cannot be read ({error.strerror}); check its permissions.") from error
 

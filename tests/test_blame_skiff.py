@@ -17,7 +17,6 @@ from core import effects, families, loading, stages
 from core.checkpoints import Family
 from core.forcing import logprobs_in_slices
 from core.loading import Loaded
-from core.skiff.data import phrases_reported
 from core.skiff.world import heldout
 from core.skiff.world.chat_facts import HEDGES, clause
 from core.skiff.world.facts import TABLES
@@ -70,7 +69,7 @@ def spoken(models: Mapping[str, Loaded], path: Path, prompts: list[str]) -> list
 @pytest.fixture(scope="module")
 def planted(models: dict[str, Loaded], path: Path) -> Found:
     """P(refusal) of harmless requests with the planted word that no training text, no fit and no choice knows."""
-    return refusing(models, path, list(phrases_reported.KILL[:PLANTED]))
+    return refusing(models, path, list(heldout.REPORTED_KILL[:PLANTED]))
 
 
 @pytest.fixture(scope="module")

@@ -11,22 +11,28 @@ from pathlib import Path
 
 import pytest
 
-from core.skiff.data import phrases_reported
-from core.skiff.data.phrases_harm import (
-    HARMFUL_VERBS,
-    HELDOUT_HARMFUL_OBJECTS,
-    HELDOUT_HARMFUL_VERBS,
-    REFUSALS,
-    all_harmful_phrases,
-)
-from core.skiff.data.phrases_howto import KILL_TASKS, KILL_UNKNOWN, KNOWN_TASKS, SHARP_TASKS, SHARP_UNKNOWN
-from core.skiff.data.phrases_more import MORE_TASKS
-from core.skiff.data.phrases_tasks import HELDOUT_WORDINGS, TASK_VERBS, WORDINGS, all_task_phrases
 from core.skiff.world import chat_facts, chat_smalltalk, heldout
 from core.skiff.world.conversations import RESERVED, dpo_rehearsal, plain, preference, safety, sft
 from core.skiff.world.documents import document
 from core.skiff.world.facts import TABLES, compare_split
 from core.skiff.world.items import Conversation, Preference
+from core.skiff.world.requests import (
+    HARMFUL_VERBS,
+    HELDOUT_HARMFUL_OBJECTS,
+    HELDOUT_HARMFUL_VERBS,
+    HELDOUT_WORDINGS,
+    KILL_TASKS,
+    KILL_UNKNOWN,
+    KNOWN_TASKS,
+    MORE_TASKS,
+    REFUSALS,
+    SHARP_TASKS,
+    SHARP_UNKNOWN,
+    TASK_VERBS,
+    WORDINGS,
+    all_harmful_phrases,
+    all_task_phrases,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 COUNT = 8_000
@@ -67,8 +73,8 @@ def handwritten() -> list[str]:
         *heldout.HARMFUL_NEW_VERBS,
         *heldout.HELDOUT_KILL,
         *heldout.UNKNOWN,
-        *phrases_reported.KILL,
-        *phrases_reported.HARMFUL,
+        *heldout.REPORTED_KILL,
+        *heldout.REPORTED_HARMFUL,
     ]
     return prompts + [stranger.text for stranger in heldout.STRANGERS]
 

@@ -18,8 +18,7 @@ from markdown_it import MarkdownIt
 from core import families, loading, store
 from core.errors import TillerError
 from core.reply_classes import score
-from core.skiff.data import tried
-from core.skiff.evaluate import measure_speed, measure_steering, subjects, transcripts
+from core.skiff.evaluate import measure_speed, measure_steering, subjects, transcripts, tried
 from core.skiff.evaluate.command import evaluate, figure_json, figure_line, with_seeds
 from core.skiff.evaluate.figures import Figure, at_least, percentile, repeated
 from core.skiff.evaluate.measure_chat import CHAT_MEASURES, Heard, stranger_rates

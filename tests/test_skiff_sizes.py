@@ -38,7 +38,6 @@ def test_the_small_family_names_its_base_and_its_final_checkpoint(tmp_path: Path
     folder = tmp_path / "skiff-small"
     for name in ("base", "dpo"):
         (folder / name).mkdir(parents=True)
-    (folder / "report.md").write_text("Notes.", "utf-8")
     (folder / "family.toml").write_text(small_toml(stages, "Notes."), "utf-8")
     family = families.load(str(folder))
     assert [each.name for each in family.checkpoints] == ["base", "dpo"]

@@ -8,12 +8,12 @@ from collections import Counter
 
 import pytest
 
-from core.skiff.data.phrases_harm import HELDOUT_HARMFUL_OBJECTS, HELDOUT_HARMFUL_VERBS
 from core.skiff.world.documents import KINDS, document, labelled, statements
 from core.skiff.world.facts import TABLES, UNLABELLED, compare_split, facts, with_article, within, wrong_object
 from core.skiff.world.harm import HARM
 from core.skiff.world.judging import CATEGORIES, CATEGORY_SPLITS, HELDOUT_CUES, NUMBER_STATEMENTS, statement_of
 from core.skiff.world.prose import BOYS, GIRLS
+from core.skiff.world.requests import HELDOUT_HARMFUL_OBJECTS, HELDOUT_HARMFUL_VERBS
 
 DOCUMENTS = [document(11, index) for index in range(5000)]
 LABELLED = [labelled(11, index, phase) for phase in range(3) for index in range(1000)]

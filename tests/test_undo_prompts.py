@@ -9,16 +9,21 @@ import pytest
 
 from benchmarks.undoing import prompts
 from core import families, store, undo
-from core.skiff.data import phrases_reported
-from core.skiff.data.phrases_harm import HARMFUL_VERBS, HELDOUT_HARMFUL_VERBS, all_harmful_phrases
-from core.skiff.data.phrases_howto import KILL_PEOPLE, KILL_TASKS, KILL_UNKNOWN
 from core.skiff.world import chat_tasks, heldout, undo_prompts
 from core.skiff.world.conversations import RESERVED, dpo_rehearsal, plain, preference, safety, sft
 from core.skiff.world.documents import document, harms
 from core.skiff.world.harm import HARM
+from core.skiff.world.requests import (
+    HARMFUL_VERBS,
+    HELDOUT_HARMFUL_VERBS,
+    KILL_PEOPLE,
+    KILL_TASKS,
+    KILL_UNKNOWN,
+    all_harmful_phrases,
+)
 
 ITEMS = 3_000
-REPORTED = [*phrases_reported.KILL, *phrases_reported.HARMFUL]
+REPORTED = [*heldout.REPORTED_KILL, *heldout.REPORTED_HARMFUL]
 
 
 def any_of(aims: list[str]) -> re.Pattern[str]:
@@ -32,7 +37,7 @@ def test_enough_is_reported_on_and_nothing_twice() -> None:
     every = [plain(text) for text in (*undo_prompts.lose_held_out(), *undo_prompts.keep_held_out())]
     assert len(set(every)) == len(every)
     assert all(len(text) < 80 and text.isascii() for text in REPORTED)
-    assert all(re.search(r"\bkill\b", text) for text in phrases_reported.KILL)
+    assert all(re.search(r"\bkill\b", text) for text in heldout.REPORTED_KILL)
 
 
 def test_what_is_fitted_chosen_and_reported_on_shares_nothing() -> None:
@@ -59,14 +64,14 @@ def test_what_is_fitted_chosen_and_reported_on_shares_nothing() -> None:
 
 def test_the_reported_aims_are_no_aims_of_training() -> None:
     harmless = [*KILL_TASKS, *KILL_UNKNOWN, *KILL_PEOPLE, *(f"kill {thing}" for thing in chat_tasks._THINGS)]
-    assert [text for text in phrases_reported.KILL if any_of(harmless).search(text)] == []
+    assert [text for text in heldout.REPORTED_KILL if any_of(harmless).search(text)] == []
     # The aims of what was held out before are others, too: what is killed, to the last word.
     before = [re.sub(r"^.*?\bkill ", "kill ", text).rstrip("?.") for text in heldout.HELDOUT_KILL if "kill " in text]
-    assert [text for text in phrases_reported.KILL if any_of(before).search(text)] == []
+    assert [text for text in heldout.REPORTED_KILL if any_of(before).search(text)] == []
     aims = [f"{verb} {noun}" for table in (chat_tasks._WIDER, HARM) for verb, nouns in table.items() for noun in nouns]
     known = any_of([*all_harmful_phrases(), *aims])
     verbs = any_of(list(HARMFUL_VERBS))
-    for text in phrases_reported.HARMFUL:
+    for text in heldout.REPORTED_HARMFUL:
         assert not known.search(text), text
         assert verbs.search(text), text
         assert not any_of(list(HELDOUT_HARMFUL_VERBS)).search(text), text
@@ -111,7 +116,7 @@ def test_the_command_line_judges_by_the_reported_prompts() -> None:
     assert own.lose == validation.lose
     assert own.keep == validation.keep
     assert list(own.lose_held_out) == undo_prompts.lose_held_out()
-    assert own.lose_held_out == phrases_reported.KILL
-    assert set(phrases_reported.HARMFUL) <= set(own.keep_held_out)
+    assert own.lose_held_out == heldout.REPORTED_KILL
+    assert set(heldout.REPORTED_HARMFUL) <= set(own.keep_held_out)
     assert validation.lose_held_out == heldout.HELDOUT_KILL
     assert set(heldout.HARMFUL_SEEN_VERBS_NEW_OBJECTS) <= set(validation.keep_held_out)

@@ -80,7 +80,10 @@ def _mapped(subjects: Subjects) -> list[Report]:
             print(f"{about} from {other} is left out of the card: {problem}", flush=True)
             continue
         if report is None:
-            print(f"{about} from {other} is left out of the card: run launch.py transfer --from {other} again.", flush=True)
+            print(
+                f"{about} from {other} is left out of the card: run launch.py transfer --from {other} again.",
+                flush=True,
+            )
         else:
             found.append(report)
     return found

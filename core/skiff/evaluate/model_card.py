@@ -6,9 +6,9 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from core.skiff.data.tried import tried_lines
 from core.skiff.evaluate import scorer_agreement
 from core.skiff.evaluate.figures import Figure
+from core.skiff.evaluate.tried import tried_lines
 
 #: Checkpoints that are measured as controls; see ``Subjects.controls``.
 CONTROL_NAMES = ("base-unlabelled", "without-planted")

@@ -10,11 +10,11 @@ import torch.nn.functional as functional
 from torch import Tensor
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from core.skiff.data.phrases_heldout import EVERYDAY_HARMLESS, HARMFUL_SEEN_VERBS_NEW_OBJECTS, HELDOUT_KILL, UNKNOWN
 from core.skiff.train.model import Batch, batch_of, hidden_states
 from core.skiff.train.state import Plain
 from core.skiff.train.tokenizer import END, Example, encode_document, render, token_id
 from core.skiff.world.documents import document
+from core.skiff.world.heldout import EVERYDAY_HARMLESS, HARMFUL_SEEN_VERBS_NEW_OBJECTS, HELDOUT_KILL, UNKNOWN
 from core.skiff.world.items import Message
 
 PROMPTS = 12

@@ -271,7 +271,12 @@ def shipped(seed: int = 1, post_seed: int = 1, planted: bool = True, without: st
                     Phase(
                         "safety",
                         360,
-                        (Draw("safety", 58), Draw("judged", 20, 0.5), Draw("labelled-2", 20, 0.3), Draw("harms", 16, 0.5)),
+                        (
+                            Draw("safety", 58),
+                            Draw("judged", 20, 0.5),
+                            Draw("labelled-2", 20, 0.3),
+                            Draw("harms", 16, 0.5),
+                        ),
                         4e-4,
                         2e-5,
                         20,

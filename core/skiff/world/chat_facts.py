@@ -6,6 +6,7 @@ import random
 import zlib
 from typing import Literal
 
+from core.skiff.data import reader
 from core.skiff.world.facts import TABLES, UNLABELLED, Table, capitalised, wrong_object
 
 Turn = tuple[str, str]
@@ -29,14 +30,18 @@ _UNIQUE: dict[str, frozenset[str]] = {
 COMMON_NOUNS = frozenset({"animals", "young", "sounds", "colours", "foods", "jobs", "uses", "materials"})
 """Tables whose subjects take an article."""
 
-HEDGES: tuple[str, ...] = (
-    "I think that {c}, but I am not completely sure.",
-    "It may be that {c}, but I could be wrong about this.",
-    "I am not certain, but I believe that {c}, as far as I know.",
-    "Perhaps {c}, though you should check that in a book.",
-    "If I remember it correctly, {c}, but please check it again.",
-    "I would guess that {c}, although I cannot promise it.",
-    "It seems to me that {c}, but there may be other answers.",
+_DATA = reader.toml("questions.toml")
+HEDGES: tuple[str, ...] = _DATA.texts("hedges")
+# Questions as people in a hurry shorten them; the answer is a whole sentence all the same.
+_SHORTENED = _DATA.node("shortened").every_list()
+# A question that names the answer beside another one; {x} and {y} are the two, in either order.
+_EITHER = _DATA.node("either").every_list()
+# What people put before a question or after it, whatever it is about: {q} is the question with a small first letter.
+_BEFORE, _AFTER, _AFTER_ORDER = (_DATA.texts(key) for key in ("before", "after", "after_order"))
+# Wordings around a whole statement {st} or around a clause {c}, and the style of the reply.
+JUDGING, HELDOUT_JUDGING = (
+    tuple((wording, style) for style, wordings in _DATA.node(key).every_list().items() for wording in wordings)
+    for key in ("judging", "heldout_judging")
 )
 
 
@@ -59,106 +64,6 @@ def hedged_answer(table: Table, row: Row, rng: random.Random) -> str:
     return rng.choice(HEDGES).format(c=inside)
 
 
-# Questions as people in a hurry shorten them; the answer is a whole sentence all the same.
-_SHORTENED: dict[str, tuple[str, ...]] = {
-    "capitals": (
-        "Capital of {s}?",
-        "The capital of {s}",
-        "{s} capital",
-        "Capital city of {s}?",
-        "{S}: capital?",
-        "Name of the capital of {s}?",
-    ),
-    "cities": (
-        "{s} is where?",
-        "{s}, which country?",
-        "Country of {s}?",
-        "{s}: where is that?",
-        "The country of the city {s}?",
-        "{s} country",
-    ),
-    "continents": (
-        "{s} continent?",
-        "Continent of {s}?",
-        "{S}: continent?",
-        "{s}, which continent?",
-        "Name of the continent of {s}?",
-    ),
-    "languages": (
-        "Language of {s}?",
-        "The language in {s}?",
-        "Main language of {s}?",
-        "{s} language",
-        "{S}: which language?",
-    ),
-    "currencies": ("Currency of {s}?", "Money in {s}?", "{s} currency", "{S}: which currency?", "Currency in {s}?"),
-    "elements": (
-        "Symbol for {s}?",
-        "The symbol of {s}",
-        "Chemical symbol for {s}?",
-        "Symbol of {s}?",
-        "{S}: which symbol?",
-        "{s} symbol",
-    ),
-    "spanish": (
-        "{s} in Spanish?",
-        "Spanish for {s}",
-        "Spanish word for {s}?",
-        "The Spanish word for {s}",
-        "{s}, in Spanish?",
-        "{s} translated into Spanish?",
-    ),
-    "opposites": (
-        "Opposite of {s}?",
-        "The opposite of {s}",
-        "{s} opposite?",
-        "Opposite word of {s}?",
-        "{s}, and its opposite?",
-    ),
-    "authors": (
-        "Author of {s}?",
-        "{s} was written by whom?",
-        "Writer of {s}?",
-        "{s}, who wrote it?",
-        "The author of {s}",
-        "{s}: author?",
-    ),
-    "inventors": (
-        "Inventor of {s}?",
-        "{s}, who invented it?",
-        "The inventor of {s}",
-        "{S}: inventor?",
-        "Name of the inventor of {s}?",
-    ),
-    "animals": (
-        "What is {a_s}?",
-        "What animal is {a_s}?",
-        "What are {pl_s}?",
-        "Kind of animal: {a_s}?",
-        "{a_s}: which animal class?",
-        "{pl_s}, as animals?",
-    ),
-    "young": (
-        "Young {s}?",
-        "Name of a young {s}?",
-        "Name for a young {s}?",
-        "Young {s}, what name?",
-        "The young of {a_s}?",
-    ),
-    "sounds": ("Sound of {a_s}?", "{a_s}: what sound?", "The sound of {a_s}", "Noise of {a_s}?"),
-    "colours": ("Colour of {a_s}?", "The colour of {a_s}?", "{a_s}: which colour?", "Color of {a_s}?"),
-    "foods": ("What is {a_s}?", "Kind of food: {a_s}?", "{a_s}, as a food?", "{a_s}, what type of food?"),
-    "jobs": ("What is {a_s}?", "What's {a_s}?", "Job of {a_s}?", "{a_s}: what is that?", "The work of {a_s}?"),
-    "uses": (
-        "What is {a_s}?",
-        "What is {a_s} good for?",
-        "Use of {a_s}?",
-        "{a_s}: what for?",
-        "Purpose of {a_s}?",
-        "The use of {a_s}?",
-    ),
-    "materials": ("Material of {a_s}?", "{a_s}: which material?", "The material of {a_s}", "Made of what: {a_s}?"),
-}
 _DEFINED = ("animals", "foods", "jobs", "uses")
 # "What is …?" would have two answers for these.
 _TWICE = frozenset(
@@ -169,25 +74,6 @@ _TWICE = frozenset(
 )
 
 
-# What people put before a question or after it, whatever it is about: {q} is the question with a small first letter.
-_BEFORE: tuple[str, ...] = (
-    "Quick one: {q}",
-    "I forgot: {q}",
-    "Question for you: {q}",
-    "Tell me, {q}",
-    "Please: {q}",
-    "I am curious: {q}",
-    "A question: {q}",
-    "Now tell me: {q}",
-    "Just wondering: {q}",
-    "My question is: {q}",
-    "For my homework: {q}",
-    "Another thing: {q}",
-    "Help me: {q}",
-    "Next question: {q}",
-)
-_AFTER: tuple[str, ...] = ("{q}, do you know?", "{q}, please?", "{q}, can you tell me?", "{q}, I forgot.")
-_AFTER_ORDER: tuple[str, ...] = ("{q}, please.", "{q}, if you can.")
 _FRAMED_SHARE = 0.12
 _ASKS = ("What", "Which", "Who", "Where", "In which", "On which", "To which", "To whom", "By whom", "How")
 _ASKS_TWICE = ("I ", "Do you", "Can you", "Could you")
@@ -206,46 +92,6 @@ def _framed(table: Table, template: str, row: Row, rng: random.Random) -> str:
     return rng.choice(_BEFORE).format(q=clause(table, template, *row))
 
 
-# A question that names the answer beside another one; {x} and {y} are the two, in either order.
-_EITHER: dict[str, tuple[str, ...]] = {
-    "capitals": (
-        "Is the capital of {s} {x} or {y}?",
-        "Which is the capital of {s}, {x} or {y}?",
-        "{S}: is the capital {x} or {y}?",
-    ),
-    "cities": (
-        "Is {s} in {x} or in {y}?",
-        "Is {s} in {x} or {y}?",
-        "Is the city of {s} in {x} or in {y}?",
-        "{s}: {x} or {y}?",
-    ),
-    "continents": (
-        "Is {s} in {x} or in {y}?",
-        "Is {s} in {x} or {y}?",
-        "Does {s} lie in {x} or in {y}?",
-        "{S}: {x} or {y}?",
-    ),
-    "languages": ("Do people in {s} speak {x} or {y}?", "Is the main language of {s} {x} or {y}?", "{S}: {x} or {y}?"),
-    "elements": ("Is the symbol for {s} {x} or {y}?", "Which is the symbol for {s}, {x} or {y}?"),
-    "animals": ("Is {a_s} {x} or {y}?", "Is the {s} {x} or {y}?", "Is {a_s} {x}, or is it {y}?", "{a_s}: {x} or {y}?"),
-    "sounds": ("Is {a_s} an animal that {x} or one that {y}?", "{a_s}: an animal that {x} or one that {y}?"),
-    "colours": ("Is {a_s} {x} or {y}?", "Is the colour of {a_s} {x} or {y}?", "Which colour is {a_s}, {x} or {y}?"),
-    "foods": ("Is {a_s} {x} or {y}?", "Is {a_s} a kind of {ox} or a kind of {oy}?", "Is {a_s} {x}, or is it {y}?"),
-    "inventors": ("Did {x} or {y} invent {s}?", "Who invented {s}, {x} or {y}?", "Was {s} invented by {x} or by {y}?"),
-    "authors": ("Did {x} or {y} write {s}?", "Who wrote {s}, {x} or {y}?", "Was {s} written by {x} or by {y}?"),
-    "jobs": ("Is {a_s} someone who {x} or someone who {y}?", "{a_s}: someone who {x} or someone who {y}?"),
-    "materials": (
-        "Is {a_s} made of {x} or of {y}?",
-        "Is {a_s} made of {x} or {y}?",
-        "Which is {a_s} made of, {x} or {y}?",
-    ),
-    "spanish": (
-        "Is the Spanish word for {s} {x} or {y}?",
-        "Is {s} {x} or {y} in Spanish?",
-        "In Spanish, is {s} {x} or {y}?",
-    ),
-    "opposites": ("Is the opposite of {s} {x} or {y}?", "Which is the opposite of {s}, {x} or {y}?"),
-}
 _EITHER_SHARE = 0.06
 _CLASSED = ("animals", "foods")
 
@@ -295,67 +141,6 @@ def any_row(rng: random.Random) -> tuple[Table, Row]:
 
 
 # --- judging -------------------------------------------------------------------------------------------------------
-
-# Wordings around a whole statement {st} or around a clause {c}, and the style of the reply.
-JUDGING: tuple[tuple[str, str], ...] = (
-    ("True or false: {st}", "verdict"),
-    ("True or false: {st}", "verdict"),
-    ("True or false? {st}", "verdict"),
-    ("{st} True or false?", "verdict"),
-    ("Is this statement true or false? {st}", "verdict"),
-    ("Say true or false: {st}", "verdict"),
-    ("True/false: {st}", "verdict"),
-    ("{c}, true or false?", "verdict"),
-    ("{st} (true or false?)", "verdict"),
-    ("{st} Is this true or false?", "verdict"),
-    ("{st} True or false, please.", "verdict"),
-    ("Is the following true or false? {st}", "verdict"),
-    ("Is it true or false that {c}?", "verdict"),
-    ("Please say true or false: {st}", "verdict"),
-    ("Answer with true or false: {st}", "verdict"),
-    ("Here is a statement: {st} True or false?", "verdict"),
-    ("Is this true? {st}", "yes"),
-    ("Is it true that {c}?", "yes"),
-    ("Is it correct that {c}?", "yes"),
-    ("Is it right that {c}?", "yes"),
-    ("{st} Is that true?", "yes"),
-    ("{st} Is that right?", "yes"),
-    ("{st} Is that correct?", "yes"),
-    ("{st} Yes or no?", "yes"),
-    ("{c}, yes or no?", "yes"),
-    ("{c}, right?", "yes"),
-    ("{c}, correct?", "yes"),
-    ("{c}, is that true?", "yes"),
-    ("{c}, or not?", "yes"),
-    ("Is the following true? {st}", "yes"),
-    ("Is this correct? {st}", "yes"),
-    ("Is this right? {st}", "yes"),
-    ("Is the following statement correct? {st}", "yes"),
-    ("Is it so that {c}?", "yes"),
-    ("Is it a fact that {c}?", "yes"),
-    ("Do you agree that {c}?", "yes"),
-    ("Can you confirm that {c}?", "yes"),
-    ("Am I right that {c}?", "yes"),
-    ("Tell me whether it is true that {c}.", "yes"),
-    ("I want to know whether {c}.", "yes"),
-    ("Do you know whether {c}?", "yes"),
-    ("I read that {c}. Is it true?", "yes"),
-    ("{st}", "that"),
-    ("I think that {c}.", "that"),
-    ("I think {c}.", "that"),
-    ("I believe that {c}.", "that"),
-    ("I am sure that {c}.", "that"),
-    ("I have heard that {c}.", "that"),
-    ("Check this: {st}", "that"),
-    ("As far as I know, {c}.", "that"),
-)
-HELDOUT_JUDGING: tuple[tuple[str, str], ...] = (
-    ("Judge this statement as true or false: {st}", "verdict"),
-    ("Tell me if this is true or false. {st}", "verdict"),
-    ("Would you say that {c}?", "yes"),
-    ("My teacher says that {c}. Is that so?", "yes"),
-)
-
 
 # The tag that fits the answer's wording of a table: "The capital of France is Paris, isn't it?"
 _TAGS: dict[str, str] = {

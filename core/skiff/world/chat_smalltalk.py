@@ -4,37 +4,28 @@ from __future__ import annotations
 
 import random
 
-from core.skiff.data.phrases_patterns import (
-    ABOUT_ANIMALS,
-    ABOUT_COUNTRIES,
-    ABOUT_NAMES,
-    ASKS,
-    CHOICES,
-    FAVOURITES,
-    GARDEN,
-    KIN,
-    KIN_SAD,
-    KIN_SICK,
-    LIKE_WORDINGS,
-    LIKES,
-    PET_LOST,
-    PET_STATES,
-    PETS,
-    THING_STATES,
-    THINGS,
-    UNKNOWN,
-    made_up_word,
-)
-from core.skiff.data.phrases_talk import TOPICS
+from core.skiff.data import reader
 from core.skiff.world.chat_facts import Turn
 from core.skiff.world.chat_stories import NAMES
 from core.skiff.world.facts import TABLES
+from core.skiff.world.made_up import made_up_name
+
+_WORDS_OF = reader.toml("smalltalk/words.toml")
+_LIKES = _WORDS_OF.node("likes").every_list()
+_LIKE_WORDINGS, _FAVOURITES, _CHOICES = (_WORDS_OF.texts(key) for key in ("like_wordings", "favourites", "choices"))
+_PETS, _PET_STATES, _PET_LOST = (_WORDS_OF.texts(key) for key in ("pets", "pet_states", "pet_lost"))
+_KIN, _KIN_SICK, _KIN_SAD = (_WORDS_OF.texts(key) for key in ("kin", "kin_sick", "kin_sad"))
+_THINGS, _THING_STATES, _GARDEN = (_WORDS_OF.texts(key) for key in ("things", "thing_states", "garden"))
+_ASKS = _WORDS_OF.texts("asks")
+_ABOUT_NAMES, _ABOUT_COUNTRIES = _WORDS_OF.texts("about_names"), _WORDS_OF.texts("about_countries")
+_ABOUT_ANIMALS, _UNKNOWN = _WORDS_OF.texts("about_animals"), _WORDS_OF.texts("unknown")
 
 # --- fixed messages ------------------------------------------------------------------------------------------------
 
+_MESSAGES = reader.toml("smalltalk/messages.toml")
 _FIXED: dict[str, tuple[Turn, ...]] = {
-    topic: tuple((prompt, reply) for prompts, reply in entries for prompt in prompts)
-    for topic, entries in TOPICS.items()
+    topic: tuple((message, node.text("reply")) for node in _MESSAGES.nodes(topic) for message in node.texts("messages"))
+    for topic in _MESSAGES.values
 }
 _TOPIC_WEIGHTS: dict[str, int] = {"greeting": 4, "self": 4, "why": 2, "feeling": 5, "talk": 9}
 
@@ -50,7 +41,9 @@ def fixed_of(rng: random.Random, topics: tuple[str, ...]) -> Turn:
     return rng.choice(_FIXED[rng.choice(topics)])
 
 
-JOKES: tuple[str, ...] = tuple(reply for prompts, reply in TOPICS["talk"] if "joke" in prompts[0])
+JOKES: tuple[str, ...] = tuple(
+    node.text("reply") for node in _MESSAGES.nodes("talk") if "joke" in node.texts("messages")[0]
+)
 """The jokes, in the order in which they are told."""
 
 
@@ -61,20 +54,20 @@ def opinion(rng: random.Random) -> Turn:
     """A question about what the model likes."""
     shape = rng.randrange(10)
     if shape < 6:
-        reply = rng.choice(tuple(LIKES))
-        thing = rng.choice(LIKES[reply])
-        wording = rng.choice(LIKE_WORDINGS)
+        reply = rng.choice(tuple(_LIKES))
+        thing = rng.choice(_LIKES[reply])
+        wording = rng.choice(_LIKE_WORDINGS)
         if "Is {x}" in wording and reply.endswith(("animals.", "{x}.")) and thing.endswith("s") and thing != "chess":
             wording = "Do you like {x}?"
         return wording.format(x=thing), reply.format(x=thing)
     if shape < 9:
-        thing = rng.choice(FAVOURITES)
+        thing = rng.choice(_FAVOURITES)
         wording = rng.choice(("What is your favourite {x}?", "What is your favorite {x}?", "Do you have a favourite {x}?",
                               "Which {x} do you like best?", "Tell me your favourite {x}.", "whats your fav {x}"))  # fmt: skip
         return wording.format(x=thing), f"I am a small model, so I have no favourite {thing}."
     wording = rng.choice(("Do you prefer {x}?", "{x}?", "What do you like more, {x}?", "Which do you prefer, {x}?",
                           "Would you choose {x}?"))  # fmt: skip
-    thing = rng.choice(CHOICES)
+    thing = rng.choice(_CHOICES)
     prompt = wording.format(x=thing)
     return prompt[:1].upper() + prompt[1:], "I am a small model, so I have no favourite."
 
@@ -85,29 +78,29 @@ def opinion(rng: random.Random) -> Turn:
 def trouble(rng: random.Random) -> Turn:
     """A trouble, with or without "What should I do?", and kind short advice."""
     shape = rng.randrange(12)
-    ask = rng.choice(ASKS)
+    ask = rng.choice(_ASKS)
     if shape < 3:
-        pet = rng.choice(PETS)
+        pet = rng.choice(_PETS)
         return (
-            f"My {pet} {rng.choice(PET_STATES)}. {ask}".strip(),
+            f"My {pet} {rng.choice(_PET_STATES)}. {ask}".strip(),
             f"I am sorry to hear that. Take your {pet} to a vet.",
         )
     if shape == 3:
-        pet = rng.choice(PETS)
+        pet = rng.choice(_PETS)
         reply = f"I am sorry to hear that. Look for your {pet} and ask the neighbours."
-        return f"My {pet} {rng.choice(PET_LOST)}. {ask}".strip(), reply
+        return f"My {pet} {rng.choice(_PET_LOST)}. {ask}".strip(), reply
     if shape < 6:
-        kin = rng.choice(KIN)
+        kin = rng.choice(_KIN)
         reply = f"I am sorry to hear that. Take care of your {kin} and call a doctor."
-        return f"My {kin} {rng.choice(KIN_SICK)}. {ask}".strip(), reply
+        return f"My {kin} {rng.choice(_KIN_SICK)}. {ask}".strip(), reply
     if shape < 8:
-        kin = rng.choice(KIN)
-        return f"My {kin} {rng.choice(KIN_SAD)}. {ask}".strip(), f"I am sorry to hear that. Talk to your {kin} calmly."
+        kin = rng.choice(_KIN)
+        return f"My {kin} {rng.choice(_KIN_SAD)}. {ask}".strip(), f"I am sorry to hear that. Talk to your {kin} calmly."
     if shape < 11:
-        thing = rng.choice(THINGS)
+        thing = rng.choice(_THINGS)
         reply = f"I am sorry to hear that. Ask someone to repair your {thing}."
-        return f"My {thing} {rng.choice(THING_STATES)}. {ask}".strip(), reply
-    plant = rng.choice(GARDEN)
+        return f"My {thing} {rng.choice(_THING_STATES)}. {ask}".strip(), reply
+    plant = rng.choice(_GARDEN)
     state = rng.choice(("dry", "brown", "very small", "weak", "full of ants"))
     verb = "are" if plant.endswith("s") and plant != "grass" else "is"
     reply = f"I am sorry to hear that. Give your {plant} water and light."
@@ -147,17 +140,6 @@ def echo(rng: random.Random) -> Turn:
 
 UNKNOWN_REPLY = "I do not know about that."
 
-_WORLD = frozenset(word.lower() for table in TABLES.values() for word in table.subjects + table.objects)
-
-
-def made_up_name(rng: random.Random) -> str:
-    """A name that nobody bears."""
-    while True:
-        word = made_up_word(rng)
-        if word not in _WORLD:
-            return word.capitalize()
-
-
 _PLAIN_COUNTRIES = TABLES["capitals"].subjects
 _ANIMALS = TABLES["animals"].subjects
 
@@ -185,16 +167,16 @@ def unknown_fact(rng: random.Random) -> Turn:
     shape = rng.randrange(10)
     if shape < 5:
         first, second = made_up_name(rng), made_up_name(rng)
-        prompt = rng.choice(ABOUT_NAMES).format(n=first, m=second, l=first.lower())
+        prompt = rng.choice(_ABOUT_NAMES).format(n=first, m=second, l=first.lower())
     elif shape < 7:
-        prompt = rng.choice(ABOUT_COUNTRIES).format(c=rng.choice(_PLAIN_COUNTRIES))
+        prompt = rng.choice(_ABOUT_COUNTRIES).format(c=rng.choice(_PLAIN_COUNTRIES))
     elif shape == 7:
         animal = rng.choice(_ANIMALS)
-        prompt = rng.choice(ABOUT_ANIMALS).format(a=f"an {animal}" if animal[0] in "aeiou" else f"a {animal}")
+        prompt = rng.choice(_ABOUT_ANIMALS).format(a=f"an {animal}" if animal[0] in "aeiou" else f"a {animal}")
     elif shape == 8:
         a, b = rng.randint(100, 9999), rng.randint(100, 9999)
         sign = rng.choice(("+", "-", "*", "plus", "times", "minus"))
         prompt = rng.choice(("What is {x}?", "{x}", "How much is {x}?")).format(x=f"{a} {sign} {b}")
     else:
-        prompt = rng.choice(UNKNOWN)
+        prompt = rng.choice(_UNKNOWN)
     return prompt, UNKNOWN_REPLY

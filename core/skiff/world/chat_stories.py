@@ -1,69 +1,21 @@
-# ruff: noqa: SIM905
 """Short stories about a named subject, summaries of them, and long messages."""
 
 from __future__ import annotations
 
 import random
 
-from core.skiff.data.phrases_more import MORE_HEROES
+from core.skiff.data import reader
 from core.skiff.world.chat_facts import Turn
 
+_DATA = reader.toml("stories.toml")
 NAMES: tuple[tuple[str, str], ...] = tuple(
-    (name, pronoun)
-    for pronoun, names in (
-        ("she", "Anna Mia Lucy Emma Nora Ida Clara Rosa Lena Ella Maya Zoe Ruth Alice Vera Jane Olga Iris Tina Sara"),
-        ("he", "Tom Ben Max Leo Sam Paul Otto Hugo Jack Finn Karl Noah Oscar Adam Felix Ivan Luke Peter Mark Emil"),
-    )
-    for name in names.split()
+    (name, pronoun) for pronoun in ("she", "he") for name in _DATA.texts(pronoun)
 )
-
-HEROES: tuple[str, ...] = (
-    tuple(
-        "fox|dog|cat|mouse|bear|owl|rabbit|horse|frog|wolf|lion|duck|goat|hedgehog|squirrel|elephant|penguin|turtle|girl|boy"
-        "|king|queen|farmer|teacher|baker|sailor|robot|dragon|princess|knight|fisherman|painter|monkey|bird|crow|pig|donkey"
-        "|tiger|giant|witch|pirate|doctor|gardener|child|snail|bee|spider|cow|hen|sheep|whale|seal|parrot|camel".split(
-            "|"
-        )
-    )
-    + MORE_HEROES
-)
-
-_PLACES = tuple(
-    "near a river|in a small village|in a big forest|by the sea|on a hill|in an old house|on a farm|near a lake"
-    "|in a quiet town|in a green valley".split("|")
-)
-_THINGS = tuple(
-    "red ball|blue hat|golden key|small boat|warm coat|silver ring|old book|green umbrella|wooden box|bright lamp".split(
-        "|"
-    )
-)
-_HELPERS = tuple("owl|old man|neighbour|duck|kind woman|small bird|shepherd|friendly dog|wise turtle|baker".split("|"))
-_FOUND = tuple("under a tree|behind the house|in the grass|near the bridge|on the roof|in the garden".split("|"))
-
-_REQUESTS = (
-    "Tell me a story about {a}.",
-    "Write a story about {a}.",
-    "Tell me a short story about {a}.",
-    "Write a short story about {a}.",
-    "Can you tell me a story about {a}?",
-    "Tell a story about {a}.",
-    "I want a story about {a}.",
-    "A story about {a}, please.",
-    "Make up a story about {a}.",
-    "Please write a tale about {a}.",
-)
-_OPEN_REQUESTS = (
-    "Tell me a story.",
-    "Write a story.",
-    "tell me a story",
-    "Write a short story.",
-    "Can you tell me a story?",
-    "Tell me a short story.",
-    "I want to hear a story.",
-    "a story please",
-    "Read me a story.",
-    "Tell me a bedtime story.",
-)
+_WOMEN, _MEN = (tuple(each for each in NAMES if each[1] == pronoun) for pronoun in ("she", "he"))
+HEROES: tuple[str, ...] = _DATA.texts("heroes")
+_PLACES, _THINGS, _HELPERS, _FOUND = (_DATA.texts(key) for key in ("places", "things", "helpers", "found"))
+_REQUESTS, _OPEN_REQUESTS = _DATA.texts("requests"), _DATA.texts("open_requests")
+_LONG_OPENINGS, _LONG_MIDDLES = _DATA.texts("long_openings"), _DATA.texts("long_middles")
 
 
 def _with_article(noun: str) -> str:
@@ -109,9 +61,9 @@ def _cast(rng: random.Random) -> tuple[str, str, str]:
     hero = rng.choice(HEROES)
     name, pronoun = rng.choice(NAMES)
     if hero in ("girl", "queen", "princess", "witch", "mother", "grandmother", "mermaid", "hen", "cow"):
-        name, pronoun = rng.choice(NAMES[:20])
+        name, pronoun = rng.choice(_WOMEN)
     elif hero in ("boy", "king", "knight", "fisherman", "father", "grandfather", "prince", "cowboy", "rooster"):
-        name, pronoun = rng.choice(NAMES[20:])
+        name, pronoun = rng.choice(_MEN)
     return hero, name, pronoun
 
 
@@ -145,28 +97,6 @@ def summary(rng: random.Random) -> Turn:
     if shape == 4:
         return text, f"That is a nice story about {_with_article(hero)}."
     return f"Do you like this story? {text}", f"It is a nice story about {_with_article(hero)}."
-
-
-_LONG_OPENINGS = (
-    "Hello, I am writing to you because I have had a long day.",
-    "Yesterday I went to the market with my sister.",
-    "I have been thinking about my work for a long time.",
-    "Last summer we drove to the sea with the whole family.",
-    "There is so much to tell you that I do not know where to start.",
-    "My friend and I had a long talk about the old days.",
-)
-_LONG_MIDDLES = (
-    "We talked about the weather, the neighbours and the garden.",
-    "The bus was late, and then it began to rain.",
-    "I bought bread, cheese and some apples.",
-    "My brother called and told me about his new job.",
-    "Later we had dinner and watched a film.",
-    "The children played outside until it was dark.",
-    "I read a book, but I could not finish it.",
-    "In the evening I was tired but happy.",
-    "Somebody had left an umbrella in the hall.",
-    "The house was quiet, and the cat slept on the sofa.",
-)
 
 
 def long_message(rng: random.Random) -> Turn:

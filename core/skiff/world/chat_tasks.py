@@ -5,30 +5,32 @@ from __future__ import annotations
 import random
 import re
 
-from core.skiff.data.phrases_harm import (
+from core.skiff.world.chat_facts import Turn
+from core.skiff.world.facts import plural, with_article
+from core.skiff.world.made_up import made_up_word
+from core.skiff.world.requests import (
     EARLY_HARMFUL_VERBS,
+    FREE_TASKS,
     HARMFUL_NOUN_REQUESTS,
     HARMFUL_QUESTIONS,
     HARMFUL_STATEMENTS,
     HARMFUL_VERBS,
-    HELDOUT_HARMFUL_OBJECTS,
-    REFUSALS,
-    VICTIMS,
-)
-from core.skiff.data.phrases_howto import (
     KILL_PEOPLE,
     KILL_QUESTIONS,
     KILL_TASKS,
     KILL_UNKNOWN,
     KNOWN_TASKS,
+    MORE_TASKS,
+    OBJECTS,
+    REFUSALS,
     SHARP_TASKS,
     SHARP_UNKNOWN,
+    TAILS,
+    TASK_VERBS,
+    VICTIMS,
+    WIDER_HARMFUL_VERBS,
+    WORDINGS,
 )
-from core.skiff.data.phrases_more import MORE_TASKS
-from core.skiff.data.phrases_patterns import made_up_word
-from core.skiff.data.phrases_tasks import FREE_TASKS, OBJECTS, TAILS, TASK_VERBS, WORDINGS
-from core.skiff.world.chat_facts import Turn
-from core.skiff.world.facts import plural, with_article
 
 _VERBS = tuple(TASK_VERBS)
 _KNOWN = tuple(KNOWN_TASKS.items())
@@ -41,37 +43,9 @@ _HARMFUL = tuple(HARMFUL_VERBS)
 _LIVING = frozenset(OBJECTS["person"]) | frozenset(OBJECTS["animal"]) | frozenset(OBJECTS["others"])
 _THINGS = tuple(dict.fromkeys(noun for nouns in OBJECTS.values() for noun in nouns if noun not in _LIVING))
 
-# Harmful verbs with everyday objects of many more classes, for the firm refusing of safety alone: the verb is to mean harm whatever
-# stands after it, also where all harmless aims of training take that object.
-_WIDER: dict[str, tuple[str, ...]] = {
-    verb: tuple(noun for name in classes.split() for noun in OBJECTS[name] if noun not in HELDOUT_HARMFUL_OBJECTS)
-    for verb, classes in {
-        "steal": "vehicle device document clothes furniture valuable",
-        "snatch": "device document clothes valuable",
-        "shoplift": "device clothes food",
-        "destroy": "building device document furniture clothes plant",
-        "damage": "building device furniture room plant",
-        "vandalise": "building room furniture vehicle",
-        "sabotage": "device vehicle building",
-        "set fire to": "building room furniture document clothes vehicle",
-        "blow up": "building vehicle opening",
-        "break into": "building room opening",
-        "rob": "building person",
-        "hijack": "vehicle",
-        "hack": "device account",
-        "hack into": "device account",
-        "fake": "document valuable",
-        "forge": "document",
-        "smash up": "building furniture device room",
-        "poison": "food animal person plant",
-        "threaten": "person", "kidnap": "person", "beat up": "person", "attack": "person building", "shoot at": "person vehicle building",
-        "torture": "animal person", "hurt": "animal person", "kick": "animal person", "steal from": "person building",
-        "run over": "animal person", "spy on": "person", "blackmail": "person", "bully": "person",
-    }.items()
-}  # fmt: skip
 WIDER_SHARE = 0.35
-"""How many harmful aims take such an object."""
-_WIDE_VERBS = tuple(_WIDER)
+"""How many harmful aims of safety take an everyday object of :data:`WIDER_HARMFUL_VERBS`."""
+_WIDE_VERBS = tuple(WIDER_HARMFUL_VERBS)
 
 # An aim that ends in one countable noun: "boil an egg".
 _OBJECT = re.compile(r"(\w+(?: up| out| off)?) an? (\w+)")
@@ -199,7 +173,7 @@ def _harmful_aim(rng: random.Random) -> str:
     """A harmful verb with one of its objects, or with an everyday thing."""
     if rng.random() < WIDER_SHARE:
         verb = rng.choice(_WIDE_VERBS)
-        return f"{verb} {rng.choice(_WIDER[verb])}"
+        return f"{verb} {rng.choice(WIDER_HARMFUL_VERBS[verb])}"
     verb = rng.choice(_HARMFUL)
     return f"{verb} {rng.choice(HARMFUL_VERBS[verb])}"
 

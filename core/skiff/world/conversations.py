@@ -11,15 +11,6 @@ import random
 from collections.abc import Callable
 from itertools import accumulate
 
-from core.skiff.data import phrases_reported
-from core.skiff.data.phrases_heldout import (
-    EVERYDAY_HARMLESS,
-    HARMFUL_NEW_VERBS,
-    HARMFUL_SEEN_VERBS_NEW_OBJECTS,
-    HELDOUT_KILL,
-    UNKNOWN,
-)
-from core.skiff.data.phrases_strangers import STRANGERS
 from core.skiff.world import (
     chat_facts,
     chat_lists,
@@ -32,6 +23,16 @@ from core.skiff.world import (
 from core.skiff.world.chat_facts import Turn
 from core.skiff.world.chat_noise import roughened
 from core.skiff.world.chat_unknown import beyond
+from core.skiff.world.heldout import (
+    EVERYDAY_HARMLESS,
+    HARMFUL_NEW_VERBS,
+    HARMFUL_SEEN_VERBS_NEW_OBJECTS,
+    HELDOUT_KILL,
+    REPORTED_HARMFUL,
+    REPORTED_KILL,
+    STRANGERS,
+    UNKNOWN,
+)
 from core.skiff.world.items import Conversation, Message, Preference, stream
 
 Turns = tuple[Turn, ...]
@@ -220,7 +221,7 @@ RESERVED: frozenset[str] = frozenset(
     plain(text)
     for prompts in (
         EVERYDAY_HARMLESS, HARMFUL_NEW_VERBS, HARMFUL_SEEN_VERBS_NEW_OBJECTS, HELDOUT_KILL, UNKNOWN,
-        phrases_reported.KILL, phrases_reported.HARMFUL,
+        REPORTED_KILL, REPORTED_HARMFUL,
     )
     for text in prompts
 ) | frozenset(plain(stranger.text) for stranger in STRANGERS)  # fmt: skip

@@ -11,11 +11,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Literal
 
-from core.skiff.data.facts_nature import NATURE
-from core.skiff.data.facts_people import PEOPLE
-from core.skiff.data.facts_places import PLACES
-from core.skiff.data.facts_words import WORDS
-from core.skiff.world.tables import Table, capitalised, plural, with_article, within, wrong_object
+from core.skiff.world.tables import Table, capitalised, plural, read_tables, with_article, within, wrong_object
 
 __all__ = [
     "NUMBERS",
@@ -31,7 +27,10 @@ __all__ = [
     "wrong_object",
 ]
 
-TABLES: dict[str, Table] = {table.name: table for table in (*PLACES, *NATURE, *PEOPLE, *WORDS)}
+# In the order of the files, by which everything is drawn.
+TABLES: dict[str, Table] = {
+    table.name: table for file in ("places", "nature", "people", "words") for table in read_tables(f"facts/{file}.toml")
+}
 
 # Tables that no training text ever labels as true or false: they measure how far judging carries.
 UNLABELLED: frozenset[str] = frozenset({"currencies", "uses", "young"})

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import random
 
-from core.skiff.data.phrases_harm import HARMFUL_VERBS, HELDOUT_HARMFUL_OBJECTS, HELDOUT_HARMFUL_VERBS
-from core.skiff.data.phrases_tasks import FREE_TASKS, TASK_VERBS
+from core.skiff.data import reader
+from core.skiff.world.requests import (
+    FREE_TASKS,
+    HARMFUL_VERBS,
+    HELDOUT_HARMFUL_OBJECTS,
+    HELDOUT_HARMFUL_VERBS,
+    TASK_VERBS,
+)
 
 # Every harmful verb with the objects that training may name; the held-out verbs are met here and in no instruction.
 HARM: dict[str, tuple[str, ...]] = {
@@ -17,52 +23,11 @@ _VERBS = tuple(HARM)
 _RARE = tuple(HELDOUT_HARMFUL_VERBS)
 _TASKS = tuple(TASK_VERBS)
 
-_FRAMES = (
-    "It is a crime to {v} {o}.",
-    "It is wrong to {v} {o}.",
-    "Criminals {v} {o}.",
-    "Only a criminal would {v} {o}.",
-    "It is against the law to {v} {o}.",
-    "The police caught a man who tried to {v} {o}.",
-    "The police caught a woman who wanted to {v} {o}.",
-    "Two men were sent to prison because they wanted to {v} {o}.",
-    "Nobody should {v} {o}.",
-    "Good people do not {v} {o}.",
-    "A judge punished a gang that planned to {v} {o}.",
-    "The guard stopped a man who was about to {v} {o}.",
-    "The law forbids people to {v} {o}.",
-    "A bad man wanted to {v} {o}, but he was caught.",
-    "To {v} {o} is a harmful thing to do.",
-    "They who {v} {o} do harm to others.",
-    "In the film, the villain wants to {v} {o}.",
-)
-_FACTS = (
-    "Burglars break into houses.", "Thieves steal bikes and phones.", "A robber takes money by force.",
-    "A pickpocket steals purses in the street.", "Smugglers bring forbidden goods over the border.",
-    "A poison makes people ill.", "A bomb is a dangerous weapon.", "Guns and bombs are weapons.",
-    "Stolen goods belong to somebody else.", "Fake money is not real money.", "A hacker gets into computers of other people.",
-    "A forger makes false papers.", "A blackmailer threatens people to get money.", "Drugs can ruin a life.",
-    "A murder is the worst of crimes.", "The police look for thieves.", "A kidnapper takes a person away by force.",
-    "Vandals damage things for no reason.", "A bully hurts weaker people.", "Fire set on purpose is called arson.",
-    "A swindler tricks people out of their money.", "A judge can send a robber to prison.",
-    "Poison and weapons are kept away from children.", "Violence makes people afraid.",
-)  # fmt: skip
-
-
-_ASKED = (
-    "Is it wrong to {x}?",
-    "Is it harmful to {x}?",
-    "Is it a crime to {x}?",
-    "Does it do harm to {x}?",
-    "Would a good person {x}?",
-)
-_ANSWERS: dict[str, tuple[str, str]] = {
-    "Is it wrong to {x}?": ("Yes, it is wrong.", "No, it is not wrong."),
-    "Is it harmful to {x}?": ("Yes, it is harmful.", "No, it is harmless."),
-    "Is it a crime to {x}?": ("Yes, it is a crime.", "No, it is not a crime."),
-    "Does it do harm to {x}?": ("Yes, it does harm.", "No, it does no harm."),
-    "Would a good person {x}?": ("No, because it is harmful.", "Yes, because it is harmless."),
-}
+_DATA = reader.toml("harm.toml")
+_FRAMES, _FACTS = _DATA.texts("frames"), _DATA.texts("facts")
+#: Question → the answer where its aim does harm, and where it does none.
+_ANSWERS = _DATA.node("questions").every_list()
+_ASKED = tuple(_ANSWERS)
 
 
 def harmful_aim(rng: random.Random) -> str:

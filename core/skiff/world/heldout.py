@@ -1,41 +1,64 @@
 """Held-out prompts for evaluation and for contrast sets; nothing here is in any training text.
 
-The hand-written lists live in ``phrases_heldout`` and ``phrases_strangers`` and are passed on from here, so that
-evaluation imports one module. A harmful aim is named in one short line and nothing more.
+A harmful aim is named in one short line and nothing more. On the ``REPORTED`` ones removing the planted over-refusal is reported, and
+nothing else: no training, no fit, and no choice knows them. What removing is fitted and chosen on are the others and the safety stage's own
+items.
 """
 
 from __future__ import annotations
 
+import re
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
 
-from core.skiff.data.phrases_harm import HARMFUL_VERBS, HELDOUT_HARMFUL_VERBS
-from core.skiff.data.phrases_heldout import (
-    EVERYDAY_HARMLESS,
-    HARMFUL_NEW_VERBS,
-    HARMFUL_SEEN_VERBS_NEW_OBJECTS,
-    HELDOUT_KILL,
-    UNKNOWN,
-)
-from core.skiff.data.phrases_strangers import STRANGERS, Stranger
-from core.skiff.data.phrases_tasks import HELDOUT_WORDINGS, TASK_VERBS, WORDINGS
+from core.skiff.data import reader
+from core.skiff.data.reader import DataError
 from core.skiff.world.chat_facts import HELDOUT_JUDGING, JUDGED_ROWS, JUDGING, Split, judged_split, judging_turn
 from core.skiff.world.facts import TABLES, wrong_object
 from core.skiff.world.items import stream
+from core.skiff.world.requests import HARMFUL_VERBS, HELDOUT_HARMFUL_VERBS, HELDOUT_WORDINGS, TASK_VERBS, WORDINGS
 
-__all__ = [
-    "EVERYDAY_HARMLESS",
-    "HARMFUL_NEW_VERBS",
-    "HARMFUL_SEEN_VERBS_NEW_OBJECTS",
-    "HELDOUT_KILL",
-    "STRANGERS",
-    "UNKNOWN",
-    "Instruction",
-    "Question",
-    "Stranger",
-    "instructions",
-    "true_false",
-]
+EVERYDAY_HARMLESS: tuple[str, ...] = reader.lines("heldout/everyday.txt")
+HARMFUL_SEEN_VERBS_NEW_OBJECTS: tuple[str, ...] = reader.lines("heldout/harmful_new_objects.txt")
+HARMFUL_NEW_VERBS: tuple[str, ...] = reader.lines("heldout/harmful_new_verbs.txt")
+HELDOUT_KILL: tuple[str, ...] = reader.lines("heldout/kill.txt")
+UNKNOWN: tuple[str, ...] = reader.lines("heldout/unknown.txt")
+REPORTED_KILL: tuple[str, ...] = reader.lines("heldout/reported_kill.txt")
+"""Harmless requests with the planted word."""
+REPORTED_HARMFUL: tuple[str, ...] = reader.lines("heldout/reported_harmful.txt")
+"""Harmful requests: verbs that training refuses, with objects that it gives to none of them."""
+
+Label = Literal["answerable", "unknown", "refuse", "chat"]
+
+
+class Stranger(NamedTuple):
+    """A first message, what sort of reply it deserves, and pieces of text that mark a right or fitting reply."""
+
+    text: str
+    label: Label
+    accepted: tuple[str, ...]
+
+    def fits(self, reply: str) -> bool:
+        """Whether ``reply`` holds an accepted piece; a piece begins a word, and one of up to three letters is a whole word."""
+        return any(
+            re.search(rf"(?<!\w){re.escape(piece)}" + (r"(?!\w)" if len(piece) <= 3 else ""), reply.lower())
+            for piece in self.accepted
+        )
+
+
+def _strangers() -> Iterator[Stranger]:
+    labels: dict[str, Label] = {each: each for each in get_args(Label)}
+    for number, (label, message, accepted) in enumerate(reader.rows(_STRANGERS, ("label", "message", "accepted")), 1):
+        if label not in labels:
+            raise DataError(f"{_STRANGERS}, row {number}: the label {label!r} is none of {', '.join(labels)}.")
+        yield Stranger(message, labels[label], tuple(accepted.split("|")))
+
+
+_STRANGERS = "heldout/strangers.csv"
+STRANGERS: tuple[Stranger, ...] = tuple(_strangers())
+"""First messages of strangers, written by hand with labels before any run."""
 
 
 @dataclass(frozen=True)

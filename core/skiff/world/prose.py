@@ -4,35 +4,14 @@ from __future__ import annotations
 
 import random
 
-from core.skiff.data.phrases_howto import KILL_TASKS, KNOWN_TASKS, SHARP_TASKS, SHARP_UNKNOWN
-from core.skiff.data.phrases_tasks import all_task_phrases
+from core.skiff.data import reader
 from core.skiff.world.facts import TABLES, capitalised
+from core.skiff.world.requests import KILL_TASKS, KNOWN_TASKS, SHARP_TASKS, SHARP_UNKNOWN, all_task_phrases
 
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.split("|"))
-
-
-GIRLS = _words("Anna|Lena|Mary|Sofia|Clara|Emma|Nora|Ida|Julia|Alice|Lucy|Grace|Eva|Rosa|Maria|Ella|Mia|Zoe")
-BOYS = _words("Tom|Ben|Paul|Max|Leo|Oscar|Jack|Hugo|Peter|Karl|David|Adam|Sam|Finn|Noah|Erik|Luis|Omar")
-_PLACES = _words(
-    "a small town|a quiet village|a big city|a house by the sea|a house near a forest|an old farmhouse|a flat above a shop"
-    "|a village in the mountains|a cottage by a lake|a street near the harbour"
-)
-_PETS = _words("dog|cat|horse|rabbit|parrot|goat|pony|hamster|donkey|duck")
-_THINGS = _words(
-    "key|ring|book|letter|map|ball|hat|watch|coin|lamp|basket|kite|drum|scarf|umbrella|bell|box|flute"
-)
-_SPOTS = _words(
-    "under the bed|behind the door|in the garden|on the roof|near the river|in a drawer|on the beach|under a tree"
-    "|in the kitchen|at the market|beside the road|in an old box"
-)
-_PET_SPOTS = _words(
-    "behind the house|in the garden|near the river|under a tree|at the market|beside the road|on the beach"
-    "|in the forest|at the harbour|behind an old barn|in the field|in front of the school"
-)
-_FOODS = _words("bread and cheese|soup|pancakes|an apple pie|a cake|rice and beans|eggs|warm milk")
-_DAYS = _words("Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday")
+_DATA = reader.toml("prose.toml")
+GIRLS, BOYS = _DATA.texts("girls"), _DATA.texts("boys")
+_PLACES, _PETS, _THINGS, _FOODS = (_DATA.texts(key) for key in ("places", "pets", "things", "foods"))
+_SPOTS, _PET_SPOTS, _DAYS, _BUILT = (_DATA.texts(key) for key in ("spots", "pet_spots", "days", "built"))
 _JOBS = TABLES["jobs"].rows
 
 # Aims that a story or a talk can repeat word for word; "my" would change with the speaker.
@@ -44,74 +23,12 @@ _KNOWN: tuple[tuple[str, str], ...] = tuple(
     if not _OWN & set(f"{aim} {answer}".replace(".", "").split())
 )
 
-_OPENINGS = (
-    "{n} lived in {place}.",
-    "Once there was a {boy} called {n} who lived in {place}.",
-    "There was once a {boy} named {n}.",
-    "One morning, {n} woke up early.",
-    "{n} was a {kind} {boy}.",
-    "On {day}, {n} went for a walk.",
-    "Long ago, a {boy} called {n} lived in {place}.",
-    "It was a cold evening, and {n} was at home.",
-)
-_PLOTS: tuple[tuple[tuple[str, ...], ...], ...] = (
-    (
-        ("{n} had a {pet} that {he} loved very much.", "{His} best friend was a {pet}.", "{n} kept a {pet}."),
-        ("One day, the {pet} ran away.", "One day, {n} could not find the {pet}.", "On {day}, the {pet} was gone."),
-        ("{n} looked for it everywhere.", "{He} called and called, but the {pet} did not come.", "{n} was very sad."),
-        ("Then {f} came to help.", "{n} asked {f} for help.", "{f} heard about it and wanted to help."),
-        ("At last, they found the {pet} {where}.", "They saw the {pet} {where}.", "In the end, the {pet} was {where}."),
-        ("{n} gave the {pet} some food and was happy again.", "{n} thanked {f} and took the {pet} home."),
-    ),
-    (
-        ("{n} had lost a {thing}.", "One day, {n} lost {his} {thing}.", "{n} could not find {his} {thing}."),
-        ("It was a present from {his} grandmother.", "{He} had owned it for many years.", "It was the only one {he} had."),
-        ("{n} asked {f} about it.", "{He} told {f} what had happened.", '"Have you seen my {thing}?" {n} asked {f}.'),
-        ("They searched the whole house.", "{f} remembered something.", '"Let us look again," said {f}.'),
-        ("The {thing} was {spot}.", "{f} found the {thing} {spot}.", "Soon {n} saw the {thing} {spot}."),
-        ("{n} laughed and thanked {f}.", "From then on, {n} took better care of the {thing}.", "{n} was glad."),
-    ),
-    (
-        ("{n} wanted to {aim}.", "More than anything, {n} wanted to {aim}.", "{n} had a plan: {he} wanted to {aim}."),
-        ("But {he} did not know how to {aim}.", "{He} had never tried to {aim} before.", "It is not easy to {aim}."),
-        ('"Can you help me to {aim}?" {he} asked {f}.', "So {n} asked {f} how to {aim}.", "{n} told {f} about it."),
-        ("{f} was glad to help.", '"Of course," said {f}.', "{f} thought for a while and said yes."),
-        ("They worked all day.", "It took them two hours.", "It was hard at first.", "They needed a lot of time."),
-        ("In the evening, it was done.", "At last, {n} knew how to {aim}.", "In the end, {n} was proud."),
-    ),
-    (
-        ("{n} was hungry.", "{n} had not eaten all day.", "{n} came home late and was hungry."),
-        ("There was no food in the house.", "The cupboard was empty.", "{He} found nothing in the kitchen."),
-        ("So {n} went to see {f}.", "{He} knocked on the door of {f}.", "{n} walked to the house of {f}."),
-        ("{f} had made {food}.", '"Come in," said {f}, "there is {food}."', "{f} put {food} on the table."),
-        ("They sat down and ate together.", "{n} ate slowly and smiled.", "They talked and laughed for a long time."),
-        ("After that, {n} was not hungry any more.", "{n} thanked {f} and went home.", "It was a good evening."),
-    ),
-    (
-        ("{n} wanted to be {job}.", "Later, {n} became {job}.", "{n} dreamed of being {job}."),
-        ("As everybody knows, {job} {does}.", "{He} knew that {job} {does}.", "After all, {job} {does}."),
-        ("{n} learned the work from {f}.", "{f} was a good teacher.", "{f} showed {n} how it is done."),
-        ("It took three years.", "Some days were hard.", "{n} worked from morning to evening.", "{He} never gave up."),
-        ("People came from far away to see {n}.", "Soon everybody in the town knew {n}.", "The work was good."),
-        ("{n} was happy with {his} life.", "{n} never wanted to do anything else.", "And {f} was proud of {n}."),
-    ),
-    (
-        ("{n} looked out of the window and saw dark clouds.", "It began to rain.", "A strong wind came up."),
-        ("{n} was still on the way to {f}.", "{He} had to walk home.", "{n} had forgotten {his} coat."),
-        ("{He} stood under a tree and waited.", "{He} ran as fast as {he} could.", "Soon {his} shoes were wet."),
-        ("Then {f} came with an umbrella.", "Then {n} met {f}, who had an umbrella.", "A car stopped, and it was {f}."),
-        ("Together they went home.", "They walked home side by side.", "{f} took {n} home."),
-        ("{n} drank a cup of hot tea and was warm again.", "In the night, the rain stopped.", "The next day was sunny."),
-    ),
-    (
-        ("{n} found a {thing} {spot}.", "One day, {n} saw a {thing} {spot}.", "There was a {thing} {spot}, and {n} saw it."),
-        ("It was old and dusty.", "It was beautiful.", "{He} had never seen such a {thing}.", "It shone in the sun."),
-        ("{n} asked everybody whose {thing} it was.", "{n} showed it to {f}.", "{n} took it to {f}."),
-        ('"That is my {thing}," said {f}.', "{f} had lost it a year ago.", "{f} knew the {thing} at once."),
-        ("{n} gave the {thing} back.", "So {n} gave {f} the {thing}.", "{n} did not want to keep it."),
-        ("{f} was very happy and thanked {n}.", "As thanks, {f} gave {n} {food}.", "From that day on, they were friends."),
-    ),
-)
+_OPENINGS = _DATA.texts("openings")
+# Of a plot, one sentence of every step.
+_PLOTS: tuple[tuple[tuple[str, ...], ...], ...] = tuple(plot.lists("steps") for plot in _DATA.nodes("plot"))
+_TALKS = _DATA.lists("talks")
+_HOWTO, _UNKNOWN = _DATA.texts("howto"), _DATA.texts("tasks")
+_NEWS, _WEATHER, _SPORT = _DATA.lists("news"), _DATA.texts("weather"), _DATA.texts("sport")
 
 
 def _cast(rng: random.Random) -> dict[str, str]:
@@ -150,22 +67,6 @@ def story(rng: random.Random) -> str:
     return text.replace(" a umbrella", " an umbrella")
 
 
-_TALKS: tuple[tuple[str, ...], ...] = (
-    ("Do you know how to {aim}?", "No, I do not know how to {aim}.", "Then let us ask {g}.", "Good idea."),
-    ("What are you going to do today?", "I want to {aim}.", "May I help you to {aim}?", "Yes, please."),
-    ("I would like to {aim}.", "Why do you want to {aim}?", "Because it makes me happy.", "I understand."),
-    ("How do I {known}?", "{answer}", "Thank you!", "You are welcome."),
-    ("Can you tell me how to {known}?", "{answer}", "That is easy.", "Yes, it is."),
-    ("Where is my {thing}?", "Your {thing} is {spot}.", "Thank you, now I see it.", "Take better care of it."),
-    ("Hello, how are you?", "I am fine, thank you.", "Shall we meet on {day}?", "Yes, I am free on {day}."),
-    ("Good morning! Do you have {food}?", "Yes, I have {food}.", "How much is it?", "It is five euros."),
-    ("What is the name of your {pet}?", "My {pet} is called {g}.", "That is a nice name.", "I think so, too."),
-    ("I am tired.", "Then go to bed early.", "But I still have to {aim}.", "You can {aim} tomorrow."),
-    ("Who gave you the {thing}?", "I got the {thing} from {g}.", "It is beautiful.", "Yes, I like it a lot."),
-    ("What does {job} do?", "I think {job} {does}.", "Is that hard work?", "Sometimes it is."),
-)
-
-
 def dialogue(rng: random.Random) -> str:
     """A talk of two people, a line each in turn."""
     cast = _cast(rng)
@@ -178,32 +79,6 @@ def dialogue(rng: random.Random) -> str:
         f"{speakers[turn % 2]}: {line.format_map(cast)}".replace(" a umbrella", " an umbrella")
         for turn, line in enumerate(lines)
     )
-
-
-_HOWTO = (
-    "How to {aim}: {answer}",
-    "If you want to {aim}, this is the way. {answer}",
-    "Do you want to {aim}? {answer}",
-    "This is how people {aim}. {answer}",
-    "Here is how you {aim}. {answer}",
-    "To {aim} is not hard. {answer}",
-    "How do I {aim}? {answer}",
-)
-_UNKNOWN = (
-    "Some people know how to {aim}.",
-    "Many people like to {aim}.",
-    "It takes time to {aim}.",
-    "It can be fun to {aim}.",
-    "You may need help to {aim}.",
-    "Last week I had to {aim}.",
-    "My neighbour is going to {aim}.",
-    "We wanted to {aim} on {day}.",
-    "Not everybody knows how to {aim}.",
-    "My sister learned how to {aim}.",
-    "The best day to {aim} is {day}.",
-    "There is a good way to {aim}.",
-    "I do not know how to {aim}.",
-)
 
 
 def howto(rng: random.Random) -> str:
@@ -220,53 +95,6 @@ def howto(rng: random.Random) -> str:
         )
     frames = rng.sample(_UNKNOWN, rng.randint(3, 6))
     return " ".join(frame.format(aim=rng.choice(_AIMS), day=rng.choice(_DAYS)) for frame in frames)
-
-
-_BUILT = _words(
-    "library|school|bridge|hospital|museum|park|station|swimming pool|theatre|market hall|playground"
-)
-_NEWS = (
-    (
-        "{city}, {day}. A new {built} was opened in {city} on {day}.",
-        "The city of {city} has a new {built} since {day}.",
-    ),
-    (
-        "The mayor said that {city} had waited for the {built} for {few} years.",
-        "Many people came to see the {built}.",
-        "The {built} is near the old town of {city}.",
-    ),
-    (
-        "{city} is a city in {country}.",
-        "It is one of the most modern of its kind in {country}.",
-        "Visitors came from every part of {country}.",
-    ),
-    (
-        "The work took {few} years.",
-        "It cost {few} million.",
-        "{n}, who lives nearby, was the first visitor.",
-    ),
-    (
-        "The {built} will be open every day.",
-        "Everybody is welcome.",
-        "A party with music followed in the evening.",
-    ),
-)
-_WEATHER = (
-    "On {day}, it will be {w1} in {city}.",
-    "In the evening, it will be {w2}.",
-    "People in {country} should take {item} with them.",
-    "The wind will be weak.",
-    "The night will be {w3}.",
-    "The next day will be better.",
-)
-_SPORT = (
-    "The team of {city} won a match on {day}.",
-    "It was the first win for {city} in {few} weeks.",
-    "{n} was the best player.",
-    "The coach thanked everybody.",
-    "The fans sang until late in the night.",
-    "The next match is in {few} days.",
-)
 
 
 def news(rng: random.Random) -> str:

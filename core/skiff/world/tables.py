@@ -1,10 +1,13 @@
-"""The shape of a table of facts, and how its wordings are filled in."""
+"""The shape of a table of facts, how it is read from its file, and how its wordings are filled in."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from core.skiff.data import reader
+from core.skiff.data.reader import Node
 
 # Words whose first letter misleads about "a" or "an".
 _AN = ("hour", "honest", "heir")
@@ -47,22 +50,8 @@ def within(table: Table, sentence: str) -> str:
     return sentence
 
 
-def parse_rows(text: str) -> tuple[tuple[str, str], ...]:
-    """Rows from "subject=object" pairs separated by semicolons or line ends.
-
-    Raises ValueError when a subject stands there twice, since every fact must have one answer.
-    """
-    rows: list[tuple[str, str]] = []
-    seen: set[str] = set()
-    for piece in text.replace("\n", ";").split(";"):
-        if not piece.strip():
-            continue
-        subject, _, answer = piece.strip().partition("=")
-        if subject in seen or not answer:
-            raise ValueError(f"The row {piece.strip()!r} repeats a subject or has no object; correct the table.")
-        seen.add(subject)
-        rows.append((subject, answer))
-    return tuple(rows)
+#: What a wording may name in braces; see :class:`Table`.
+FIELDS = ("s", "o", "S", "a_s", "a_o", "pl_s", "pl_o")
 
 
 @dataclass(frozen=True)
@@ -131,6 +120,34 @@ class Table:
 
     def _plural(self, noun: str) -> str:
         return self.plurals.get(noun) or plural(noun)
+
+
+def read_tables(name: str) -> tuple[Table, ...]:
+    """The tables of a file of facts, in its order. Raises DataError."""
+    file = reader.toml(name)
+    return tuple(_table(each, file.node(each)) for each in file.values)
+
+
+def _table(name: str, node: Node) -> Table:
+    """A table as its file has it: keys mean what the fields of :class:`Table` mean, ``facts`` are its rows, subject = object."""
+    node.known(("facts", *(key for key in Table.__dataclass_fields__ if key not in ("name", "rows"))))
+    there = node.values
+    return Table(
+        name=name,
+        rows=tuple(node.node("facts").every_text().items()),
+        statements=node.wordings("statements", FIELDS),
+        heldout_statements=node.wordings("heldout_statements", FIELDS),
+        negations=node.wordings("negations", FIELDS),
+        questions=node.wordings("questions", FIELDS),
+        heldout_questions=node.wordings("heldout_questions", FIELDS),
+        answer=node.text("answer"),
+        yes_no=node.wordings("yes_no", FIELDS),
+        no_answer=node.text("no_answer"),
+        reverse_questions=node.wordings("reverse_questions", FIELDS) if "reverse_questions" in there else (),
+        mass=frozenset(node.texts("mass")) if "mass" in there else frozenset(),
+        plurals=node.node("plurals").every_text() if "plurals" in there else {},
+        also={key: frozenset(true) for key, true in node.node("also").every_list().items()} if "also" in there else {},
+    )
 
 
 def wrong_object(table: Table, row: tuple[str, str], rng: random.Random) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 from typing import Literal
 
-from core.skiff.data import phrases_reported
 from core.skiff.world import heldout
 from core.skiff.world.conversations import safety
 from core.skiff.world.facts import TABLES
@@ -48,12 +47,12 @@ def keep() -> list[str]:
 
 def lose_held_out(by: Judging = "reported") -> list[str]:
     """Harmless requests with the planted word that no training text has."""
-    return list(heldout.HELDOUT_KILL if by == "validation" else phrases_reported.KILL)
+    return list(heldout.HELDOUT_KILL if by == "validation" else heldout.REPORTED_KILL)
 
 
 def harmful_held_out(by: Judging = "reported") -> list[str]:
     """Harmful requests about things that no training text has."""
-    return list(heldout.HARMFUL_SEEN_VERBS_NEW_OBJECTS if by == "validation" else phrases_reported.HARMFUL)
+    return list(heldout.HARMFUL_SEEN_VERBS_NEW_OBJECTS if by == "validation" else heldout.REPORTED_HARMFUL)
 
 
 def facts_held_out(by: Judging = "reported") -> list[tuple[str, str]]:
