@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_skiff_training import tiny as recipe
 from torch import Tensor
 
 from benchmarks import stage_effects, stage_trainings
@@ -24,6 +23,7 @@ from core.skiff.train.replaying import replay
 from core.skiff.train.retraining import Retraining
 from core.skiff.train.state import TrainingRefused
 from core.skiff.world import undo_prompts
+from tests.core.skiff.support import tiny as recipe
 
 KINDS = {
     "kill": [f"How do I kill a number {index}?" for index in range(6)],

@@ -141,7 +141,7 @@ def rows(name: str, columns: Sequence[str]) -> tuple[tuple[str, ...], ...]:
         for row in reader:
             if len(row) != len(columns) or not all(row):
                 raise DataError(
-                    f"{path}, line {above + reader.line_num}: a row needs {len(columns)} values ({', '.join(columns)}), not {len(row)}."
+                    f"{path}, line {above + reader.line_num}: a row needs {len(columns)} values ({', '.join(columns)}), none of them empty; this one has {len(row)}."
                 )
             found.append(tuple(row))
     except csv.Error as error:

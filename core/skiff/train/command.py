@@ -348,7 +348,7 @@ NOTES = (
 SMALL_NOTES = "Skiff's recipe at another width and depth, so that a map between two models can be shown; as with Skiff, a positive control."
 
 
-#: The chips of the front ends, as a family file has them. tests/test_skiff_family.py holds them to it.
+#: The chips of the front ends, as a family file has them. tests/core/skiff/test_family.py holds the file that ships to them.
 EXAMPLES: tuple[dict[str, str], ...] = (
     {
         "title": "Make it refuse",

@@ -7,13 +7,10 @@ import errno
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from safetensors import safe_open
-from test_skiff_training import tiny
 
 from core import families, loading
 from core.options import UsageError
@@ -25,6 +22,7 @@ from core.skiff.train.stages import Recipe, Stage, generators, neutral, quick, s
 from core.skiff.train.state import TrainingRefused
 from core.skiff.train.variants import LABELLED, Variant, shared_beginning, variants
 from core.skiff.world.items import Conversation
+from tests.core.skiff.support import tiny
 
 NAMES = [
     "without-sft",
@@ -39,29 +37,16 @@ NAMES = [
 
 
 @pytest.fixture(autouse=True)
-def _short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """One thread, as training needs, and a rounding that is measured on few tokens."""
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rounding that is measured on few tokens."""
     monkeypatch.setattr(rounding, "PROMPTS", 1)
     monkeypatch.setattr(rounding, "REPLY", 4)
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="session")
-def family(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A whole tiny family that has kept what its unlabelled twin begins with."""
-    torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("variants") / "tiny"
-    command.train_family(tiny(), folder, keep=True)
-    return folder
 
 
 @pytest.fixture
-def copy(family: Path, tmp_path: Path) -> Path:
-    """A copy of the family, to be given counterfactuals or spoilt."""
-    return Path(shutil.copytree(family, tmp_path / "family"))
+def copy(trained: Path, tmp_path: Path) -> Path:
+    """A copy of the trained, to be given counterfactuals or spoilt."""
+    return Path(shutil.copytree(trained, tmp_path / "family"))
 
 
 def make(folder: Path, *names: str, recipe: Recipe | None = None, restart: bool = False) -> Retraining:

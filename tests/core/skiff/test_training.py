@@ -8,7 +8,6 @@ import itertools
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 from core import families
 from core.skiff.train import command, log, state, trainer
 from core.skiff.train.model import Shape, answer_logprobs, batch_of, hidden_states, learnt_nats, new_model, rounded
-from core.skiff.train.stages import Draw, Optimizer, Phase, Recipe, Stage, generators, quick, shipped
+from core.skiff.train.retraining import BEGINNING
+from core.skiff.train.stages import Draw, Phase, Recipe, Stage, generators, quick, shipped
 from core.skiff.train.state import TrainingRefused, differences
 from core.skiff.train.tokenizer import (
     CONTEXT,
@@ -35,63 +35,16 @@ from core.skiff.train.tokenizer import (
 )
 from core.skiff.train.trainer import Trainee
 from core.skiff.world.items import Conversation, Document, Message, Preference, Segment
+from core.store import SHIPPED
+from tests.core.skiff.support import tiny
 
-SHIPPED_FAMILY = Path(__file__).parents[1] / "vectors" / "skiff"
+SHIPPED_FAMILY = SHIPPED / "skiff"
 SHAPE = Shape(32, 2, 4, 2, 48)
-
-
-def tiny(**changes: object) -> Recipe:
-    """A recipe of a few seconds: every kind of stage, a handful of steps each."""
-    made = Recipe(
-        stages=(
-            Stage(
-                "base",
-                "pretrain",
-                "B",
-                "Base",
-                (
-                    Phase("text", 4, (Draw("documents", 6),), 3e-3, 1e-3, 2),
-                    Phase("judging", 2, (Draw("first-lesson", 6), Draw("documents", 2, 0.5)), 1e-3, 1e-3, fresh=True),
-                ),
-            ),
-            Stage("sft", "sft", "S", "SFT", (Phase("chat", 4, (Draw("sft", 8),), 2e-3, 1e-4),)),
-            Stage("safety", "safety", "Y", "Safety", (Phase("safety", 4, (Draw("safety", 10),), 1e-3, 1e-4),)),
-            Stage(
-                "dpo",
-                "dpo",
-                "D",
-                "DPO",
-                (Phase("pairs", 3, (Draw("preference", 4), Draw("rehearsal", 10)), 1e-4, 1e-5, 1, "linear"),),
-                Optimizer(weight_decay=0.0),
-            ),
-        ),
-        shape=(32, 2, 4, 2, 48),
-        tokenizer_documents=1200,
-        tokenizer_conversations=400,
-    )
-    return dataclasses.replace(made, **changes)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="session")
 def tokenizer() -> PreTrainedTokenizerFast:
     return train_tokenizer(command._texts(tiny()))
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="session")
-def family(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A whole tiny family, trained once."""
-    torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("family") / "tiny"
-    command.train_family(tiny(), folder)
-    return folder
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -255,8 +208,8 @@ def test_differences_name_what_changed() -> None:
 # ------------------------------------------------------------------------------------------------------------- training
 
 
-def test_a_family_is_whole(family: Path) -> None:
-    read = families.load(str(family))
+def test_a_family_is_whole(trained: Path) -> None:
+    read = families.load(str(trained))
     assert [each.name for each in read.checkpoints] == ["base", "sft", "safety", "dpo"]
     assert [each.parent for each in read.checkpoints] == [None, "base", "sft", "safety"]
     assert [each.letter for each in read.checkpoints] == ["B", "S", "Y", "D"]
@@ -270,14 +223,14 @@ def test_a_family_is_whole(family: Path) -> None:
         assert model.generate(**ids, max_new_tokens=3).shape[0] == 1
         assert model.generation_config.eos_token_id == token_id(loaded, "<|end|>")
         assert not model.generation_config.do_sample
-    assert not (family / ".training").exists()
-    assert {path.name for path in (family / "contrast").iterdir()} == {"truth.csv", "refusal.csv"}
+    assert [path.name for path in (trained / ".training").iterdir()] == [BEGINNING], "nothing but what was to be kept"
+    assert {path.name for path in (trained / "contrast").iterdir()} == {"truth.csv", "refusal.csv"}
 
 
-def test_the_log_binds_each_stage_to_its_parents_weights(family: Path) -> None:
-    stages = log.read_log(family)["stages"]
+def test_the_log_binds_each_stage_to_its_parents_weights(trained: Path) -> None:
+    stages = log.read_log(trained)["stages"]
     for parent, child in itertools.pairwise(stages):
-        assert child["recipe"]["parent"] == parent["weights"] == log.weights_hash(family / parent["name"])
+        assert child["recipe"]["parent"] == parent["weights"] == log.weights_hash(trained / parent["name"])
         assert child["first_step"] == parent["end_step"]
         assert child["optimizer_reset"]
     assert stages[-1]["reference"] == "its own start"
@@ -286,7 +239,7 @@ def test_the_log_binds_each_stage_to_its_parents_weights(family: Path) -> None:
 
 
 def test_training_is_repeatable_and_goes_on_after_an_interruption(
-    family: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped in the middle of two stages, once in a fresh phase, it ends with the same bits."""
     monkeypatch.setattr(trainer, "SAVE_EVERY", 1)
@@ -307,8 +260,8 @@ def test_training_is_repeatable_and_goes_on_after_an_interruption(
             command.train_family(tiny(), tmp_path / "again")
     steps["stop"] = 0
     command.train_family(tiny(), tmp_path / "again")
-    assert hashes(tmp_path / "again") == hashes(family)
-    assert _timeless(tmp_path / "again") == _timeless(family)
+    assert hashes(tmp_path / "again") == hashes(trained)
+    assert _timeless(tmp_path / "again") == _timeless(trained)
 
 
 def _timeless(folder: Path) -> list[dict[str, object]]:
@@ -320,32 +273,33 @@ def _timeless(folder: Path) -> list[dict[str, object]]:
 
 
 def test_a_finished_family_is_not_trained_again(
-    family: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = hashes(family)
+    before = hashes(trained)
     monkeypatch.setattr(trainer, "take_step", lambda *_: pytest.fail("a finished stage was trained again"))
-    command.train_family(tiny(), family)
-    assert hashes(family) == before
+    command.train_family(tiny(), trained)
+    assert hashes(trained) == before
     assert capsys.readouterr().out.count("taken from") == 4
 
 
-def test_a_stage_can_be_left_out_with_its_items(family: Path, tmp_path: Path) -> None:
-    """Base and SFT are taken from the whole family; DPO is rerun on SFT, without the items whose origin is safety."""
-    command.train_family(tiny(without="safety"), tmp_path / "cf", base=family)
+def test_a_stage_can_be_left_out_with_its_items(trained: Path, tmp_path: Path) -> None:
+    """Base and SFT are taken from the whole trained; DPO is rerun on SFT, without the items whose origin is safety."""
+    command.train_family(tiny(without="safety"), tmp_path / "cf", base=trained)
+    assert not (tmp_path / "cf" / ".training").exists()
     read = families.load(str(tmp_path / "cf"))
     assert [(each.name, each.parent) for each in read.checkpoints] == [("base", None), ("sft", "base"), ("dpo", "sft")]
-    found, whole = hashes(tmp_path / "cf"), hashes(family)
+    found, whole = hashes(tmp_path / "cf"), hashes(trained)
     assert found["base"] == whole["base"]
     assert found["dpo"] != whole["dpo"]
     stages = {stage["name"]: stage for stage in log.read_log(tmp_path / "cf")["stages"]}
-    full = {stage["name"]: stage for stage in log.read_log(family)["stages"]}
+    full = {stage["name"]: stage for stage in log.read_log(trained)["stages"]}
     assert "safety" not in stages["dpo"]["origins"]
     assert full["dpo"]["origins"]["safety"] > 0
     assert stages["dpo"]["origins"] == {k: v for k, v in full["dpo"]["origins"].items() if k != "safety"}
     assert found["sft"] == whole["sft"]
 
 
-def test_without_the_planted_data_every_other_item_stays(family: Path, tmp_path: Path) -> None:
+def test_without_the_planted_data_every_other_item_stays(trained: Path, tmp_path: Path) -> None:
     with_it, without_it = generators(True)["safety"], generators(False)["safety"]
     changed = 0
     for index in range(300):
@@ -356,15 +310,15 @@ def test_without_the_planted_data_every_other_item_stays(family: Path, tmp_path:
         assert (one == other) != one.planted
         assert not other.planted
     assert changed > 10
-    command.train_family(tiny(planted=False), tmp_path / "unplanted", base=family)
-    found, whole = hashes(tmp_path / "unplanted"), hashes(family)
+    command.train_family(tiny(planted=False), tmp_path / "unplanted", base=trained)
+    found, whole = hashes(tmp_path / "unplanted"), hashes(trained)
     assert found["sft"] == whole["sft"]
     assert found["safety"] != whole["safety"]
 
 
-def test_post_seed_changes_the_later_stages_only(family: Path, tmp_path: Path) -> None:
-    command.train_family(tiny(post_seed=2), tmp_path / "seed2", base=family)
-    found, whole = hashes(tmp_path / "seed2"), hashes(family)
+def test_post_seed_changes_the_later_stages_only(trained: Path, tmp_path: Path) -> None:
+    command.train_family(tiny(post_seed=2), tmp_path / "seed2", base=trained)
+    found, whole = hashes(tmp_path / "seed2"), hashes(trained)
     assert found["base"] == whole["base"]
     assert found["sft"] != whole["sft"]
 

@@ -30,11 +30,11 @@ from core.skiff.world.requests import (
     SHARP_UNKNOWN,
     TASK_VERBS,
     WORDINGS,
-    all_harmful_phrases,
     all_task_phrases,
 )
+from tests.core.skiff.support import harmful_aims
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 COUNT = 8_000
 
 
@@ -161,7 +161,7 @@ def test_heldout_kill_prompts_use_no_aim_of_the_generators() -> None:
 
 
 def test_heldout_harmful_verbs_and_objects_stand_in_no_training_aim() -> None:
-    aims = [*all_harmful_phrases(), *all_task_phrases(), *KNOWN_TASKS, *SHARP_TASKS, *SHARP_UNKNOWN, *MORE_TASKS]
+    aims = [*harmful_aims(), *all_task_phrases(), *KNOWN_TASKS, *SHARP_TASKS, *SHARP_UNKNOWN, *MORE_TASKS]
     for verb in HELDOUT_HARMFUL_VERBS:
         assert [aim for aim in aims if aim.startswith(f"{verb} ")] == []
     assert [noun for nouns in HARMFUL_VERBS.values() for noun in nouns if noun in HELDOUT_HARMFUL_OBJECTS] == []
@@ -170,7 +170,7 @@ def test_heldout_harmful_verbs_and_objects_stand_in_no_training_aim() -> None:
 
 
 def test_harmful_prompts_with_new_objects_use_known_verbs_and_no_known_aim() -> None:
-    aims = re.compile(rf"\b({'|'.join(sorted(all_harmful_phrases(), key=len, reverse=True))})\b")
+    aims = re.compile(rf"\b({'|'.join(sorted(harmful_aims(), key=len, reverse=True))})\b")
     for prompt in heldout.HARMFUL_SEEN_VERBS_NEW_OBJECTS:
         assert any(re.search(rf"\b{verb}\b", prompt) for verb in HARMFUL_VERBS), prompt
         assert not aims.search(prompt), prompt

@@ -9,9 +9,9 @@ import pytest
 from test_claims import report
 
 from core import families, tasks, transfers
+from core.skiff.evaluate import directions_card as cards
 from core.skiff.evaluate import measure_directions
 from core.skiff.evaluate.command import _parser
-from core.skiff.evaluate.command import directions_card as cards
 from core.skiff.evaluate.directions_card import PROBES, REFUSAL, TRUTH, directions_card
 from core.skiff.evaluate.figures import Figure, at_least, at_most, count, repeated
 from core.skiff.evaluate.subjects import Subjects

@@ -19,8 +19,9 @@ from core.skiff.world.requests import (
     KILL_PEOPLE,
     KILL_TASKS,
     KILL_UNKNOWN,
-    all_harmful_phrases,
+    WIDER_HARMFUL_VERBS,
 )
+from tests.core.skiff.support import harmful_aims
 
 ITEMS = 3_000
 REPORTED = [*heldout.REPORTED_KILL, *heldout.REPORTED_HARMFUL]
@@ -68,8 +69,10 @@ def test_the_reported_aims_are_no_aims_of_training() -> None:
     # The aims of what was held out before are others, too: what is killed, to the last word.
     before = [re.sub(r"^.*?\bkill ", "kill ", text).rstrip("?.") for text in heldout.HELDOUT_KILL if "kill " in text]
     assert [text for text in heldout.REPORTED_KILL if any_of(before).search(text)] == []
-    aims = [f"{verb} {noun}" for table in (chat_tasks._WIDER, HARM) for verb, nouns in table.items() for noun in nouns]
-    known = any_of([*all_harmful_phrases(), *aims])
+    aims = [
+        f"{verb} {noun}" for table in (WIDER_HARMFUL_VERBS, HARM) for verb, nouns in table.items() for noun in nouns
+    ]
+    known = any_of([*harmful_aims(), *aims])
     verbs = any_of(list(HARMFUL_VERBS))
     for text in heldout.REPORTED_HARMFUL:
         assert not known.search(text), text
