@@ -140,9 +140,8 @@ def rows(name: str, columns: Sequence[str]) -> tuple[tuple[str, ...], ...]:
             raise DataError(f"{path}, line {above + 1}: the columns must be {','.join(columns)}.")
         for row in reader:
             if len(row) != len(columns) or not all(row):
-                raise DataError(
-                    f"{path}, line {above + reader.line_num}: a row needs {len(columns)} values ({', '.join(columns)}), none of them empty; this one has {len(row)}."
-                )
+                needs = f"a row needs {len(columns)} values ({', '.join(columns)}), none of them empty"
+                raise DataError(f"{path}, line {above + reader.line_num}: {needs}; this one has {len(row)}.")
             found.append(tuple(row))
     except csv.Error as error:
         raise DataError(f"{path}, line {above + reader.line_num}: {error}; check its quotes.") from error
