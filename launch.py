@@ -140,14 +140,14 @@ def families(command: "Command") -> int | None:
 
 def train_skiff(command: "Command") -> int | None:
     """Train the shipped family from scratch."""
-    from core.skiff.training import train_skiff
+    from core.skiff.train.command import train_skiff
 
     return train_skiff(list(command.rest))
 
 
 def evaluate(command: "Command") -> int | None:
     """Measure a family and write its card."""
-    from core.skiff.evaluate import evaluate
+    from core.skiff.evaluate.command import evaluate
 
     return evaluate(list(command.rest))
 

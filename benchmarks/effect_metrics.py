@@ -93,7 +93,7 @@ def _forced(loaded: Loaded, prompts: Sequence[str], said: Sequence[tuple[int, ..
 
 def skiff_kinds() -> dict[str, tuple[str, ...]]:
     """Held-out prompts of every kind that Skiff's stages are about; none is in any training text."""
-    from core.skiff import heldout, undo_prompts
+    from core.skiff.world import heldout, undo_prompts
 
     return {
         "planted": heldout.HELDOUT_KILL,

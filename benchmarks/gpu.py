@@ -108,7 +108,8 @@ def _loaded(family: Family, quantize: str) -> Iterator[tuple[list[Loaded], bool]
     taken, peak = torch.cuda.memory_allocated() - before, torch.cuda.max_memory_allocated() - before
     kept = peak <= _MOST * planned and abs(taken / planned - 1) < 0.05
     print(
-        f"  {quantize:<5} planned {memory.size_in_words(planned)}, taken {memory.size_in_words(taken)}, at most {memory.size_in_words(peak)} while loading, "
+        f"  {quantize:<5} planned {memory.size_in_words(planned)}, taken {memory.size_in_words(taken)}, "
+        f"at most {memory.size_in_words(peak)} while loading, "
         f"{seconds:.0f} s; limit {_MOST} of the plan, and 5 % beside it: {'kept' if kept else 'MISSED'}",
         flush=True,
     )

@@ -177,14 +177,14 @@ class Study:
 
     def _scheduled(self, model: Loaded, seed: Seed, stage: str) -> Embedding:
         """The difference carried through the rates and decay of later stages, from the family's log."""
-        from core.skiff.log import read_log
+        from core.skiff.train.log import read_log
 
         embedding = fit.stage_delta(model, self._named(stage), self._named(seed.parent(stage)))
         records = {record["name"]: record for record in read_log(self.family.folder)["stages"]}
         left = 1.0
         for name in seed.chain[seed.chain.index(stage) + 1 :]:
             left *= _left(records[name]["recipe"]["stage"])
-        # Decay acts on the blocks' matrices only (core.skiff.trainer.new_optimizer).
+        # Decay acts on the blocks' matrices only (core.skiff.train.trainer.new_optimizer).
         return {
             name: part * (left if part.dim() == 2 and "embed" not in name else 1.0) for name, part in embedding.items()
         }
@@ -192,7 +192,7 @@ class Study:
 
 def _left(stage: Mapping[str, Any]) -> float:
     """Π (1 − η λ) over the steps of a logged stage."""
-    from core.skiff.stages import Phase
+    from core.skiff.train.stages import Phase
 
     decay, left = float(stage["optimizer"]["weight_decay"]), 1.0
     for each in stage["phases"]:

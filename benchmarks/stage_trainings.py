@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from core.attribution.first_order import RUNGS, Embedding
 from core.models import loading
-from core.skiff import log
-from core.skiff.model import save_checkpoint
-from core.skiff.replaying import replay
-from core.skiff.stage_run import load_tokenizer, run_stage
-from core.skiff.stages import Recipe, Stage, generators, shipped
-from core.skiff.tokenizer import with_chat_template
+from core.skiff.train import log
+from core.skiff.train.model import save_checkpoint
+from core.skiff.train.replaying import replay
+from core.skiff.train.stage_run import load_tokenizer, run_stage
+from core.skiff.train.stages import Recipe, Stage, generators, shipped
+from core.skiff.train.tokenizer import with_chat_template
 
 if TYPE_CHECKING:
     from benchmarks.stage_effects import Seed, Study

@@ -13,16 +13,15 @@ from pathlib import Path
 
 import torch
 
-from core.cli.undo import offered
 from core.families import registry
 from core.models import loading
 from core.models.loading import Loaded
-from core.skiff import undo_prompts
-from core.skiff.measure_chat import names_answer
-from core.skiff.undo_prompts import Judging
+from core.skiff.evaluate.measure_chat import names_answer
+from core.skiff.world import undo_prompts
+from core.skiff.world.undo_prompts import Judging
 from core.undo import run
 from core.undo.controls import Judge, Outcome
-from core.undo.examples import greedy_replies
+from core.undo.examples import Prompts, greedy_replies
 from core.undo.fit import edited
 from core.undo.run import Undone
 from core.util.progress import Learning, T
@@ -41,10 +40,10 @@ def undoing(options: argparse.Namespace) -> bool:
         family, options.checkpoint or family.final.name, device=options.device, differentiable=True
     )
     started = time.process_time()
-    undone: Undone = _run(run.undo(loaded, STAGE, offered()))
+    undone: Undone = _run(run.undo(loaded, STAGE, prompts("reported")))
     computed = time.process_time() - started
     before = {by: _facts(loaded, by) for by in ("reported", "validation")}
-    judge = _run(Judge.of(loaded, offered("validation")))
+    judge = _run(Judge.of(loaded, prompts("validation")))
     with edited(loaded, undone.strengths):
         after = {by: _facts(loaded, by) for by in ("reported", "validation")}
         chosen_on = _run(judge.judge(loaded))
@@ -125,6 +124,13 @@ def _document(undone: Undone, reported: Sequence[Promise], validation: Sequence[
     lines += ["", "| model | " + " | ".join(undone.heads) + " |", "|---" * (len(undone.heads) + 1) + "|"]
     lines += ["| " + " | ".join([title, *cells]) + " |" for title, cells in undone.cells()]
     return [*lines, "", undone.verdict, ""]
+
+
+def prompts(by: Judging) -> Prompts:
+    """Skiff's prompts: its planted over-refusal is to go, everything else to stay."""
+    return Prompts.split(
+        undo_prompts.lose(), undo_prompts.keep(), undo_prompts.lose_held_out(by), undo_prompts.keep_held_out(by)
+    )
 
 
 def _facts(loaded: Loaded, by: Judging) -> float:

@@ -51,7 +51,7 @@ def section(pane: Pane) -> None:
             name = gr.Textbox("mended", label="Keep it as a checkpoint called", elem_id="t-undo-name")
             use = gr.Button("Keep it, and use it in Chat", interactive=False, elem_id="t-undo-use")
     private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    offer.click(desk.offered, None, [lose, keep], queue=False, **private)
+    offer.click(desk.offered, None, [lose, keep, result], queue=False, **private)
     running = fit.click(desk.fit, [stage, lose, keep, controls], [result, use], concurrency_limit=4, **private)
     stop.click(lambda: blame_html.busy("Stopped."), None, result, cancels=[running], queue=False, **private)
     use.click(desk.use, name, [result, *pane.told], concurrency_limit=4, **private)
@@ -64,9 +64,12 @@ class Desk:
         self.pane = pane
         self.edits: OrderedDict[str, Undone] = OrderedDict()
 
-    def offered(self, request: gr.Request) -> tuple[str, str]:
-        """Prompts to begin with, the chat's own first."""
-        return undo.offered_prompts(self.pane.engine, self.pane.settings(request))
+    def offered(self, request: gr.Request) -> tuple[Any, Any, Any]:
+        """Prompts to begin with, the chat's own first; or what is wrong with the family's."""
+        try:
+            return *undo.offered_prompts(self.pane.engine, self.pane.settings(request)), gr.skip()
+        except TillerError as error:
+            return gr.skip(), gr.skip(), blame_html.wrong(str(error))
 
     def fit(self, stage: str, lose: str, keep: str, controls: bool, request: gr.Request) -> Iterator[tuple[Any, Any]]:
         """Fit and judge, and say how far it is meanwhile."""

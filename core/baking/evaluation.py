@@ -169,8 +169,8 @@ def card(facts: Facts, plain: BakedFigures, steered: BakedFigures, now: BakedFig
     front += [] if checkpoint.local else [f"base_model: {checkpoint.source}"]
     lines = [*front, "---", "", f"# {family.title}, {checkpoint.name}, with `{facts.recipe}` in its weights", ""]
     lines += [
-        f"Written by `launch.py bake` of Tiller {PROGRAM_VERSION} on {datetime.date.today().isoformat()}: the checkpoint {checkpoint.name} of "
-        f"{family.title}, changed so that it does by itself what the recipe `{facts.recipe}` does. Weights: {facts.dtype}, made of "
+        f"Written by `launch.py bake` of Tiller {PROGRAM_VERSION} on {datetime.date.today().isoformat()}: the checkpoint "
+        f"{checkpoint.name} of {family.title}, changed so that it does by itself what the recipe `{facts.recipe}` does. Weights: {facts.dtype}, made of "
         f"full precision. Licence of the original: {checkpoint.licence or family.licence or 'not stated'}.",
         "",
         *_directions(facts),

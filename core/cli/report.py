@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import re
 import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -23,6 +24,7 @@ from core.engine.precompute import BUILDERS, BuildRequest
 from core.errors import TillerError, UsageError
 from core.families import registry
 from core.families.checkpoint import Family
+from core.families.family_toml import text_of
 from core.knowledge import facts, tracing
 from core.knowledge.maps import MOST_PAIRS, PAIRS, MapError, MapRequest, Traced
 from core.models import loading
@@ -38,10 +40,8 @@ from core.report.knowledge import KNOWLEDGE, KNOWLEDGE_METHODS, never_taught, no
 from core.report.knowledge import knowledge as knowledge_finding
 from core.report.report import Finding, PairReport, ReportError, unmeasured
 from core.report.truth_probe import Probe, probe
-from core.skiff.proves import OPENING
 from core.stats.verdicts import Verdict
-from core.transfer import measure
-from core.transfer import task as tasks
+from core.transfer import measure, task
 from core.transfer.report import TransferReport as Transferred
 from core.transfer.task import TransferTask
 from core.util.files import write_bytes
@@ -102,6 +102,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def paragraphs(text: str) -> tuple[str, ...]:
+    """The paragraphs of a text, which blank lines part, each on one line."""
+    return tuple(" ".join(each.split()) for each in re.split(r"\n\s*\n", text) if each.strip())
+
+
 class Maker:
     """One report while it is made. ``say`` is told what is done."""
 
@@ -117,7 +122,8 @@ class Maker:
             raise UsageError(f"--pairs takes a number from 1 to {MOST_PAIRS}, not {options.pairs}.")
         self.shelf = ModelPool(family, Placing(options.device, options.dtype, options.quantize, options.max_memory))
         self.say = say or _draw
-        self.shipped_by_skiff = (family.folder / "log.json").is_file()
+        # Read now: a file that cannot be read is said before anything is measured.
+        self.opening = paragraphs(text_of(family.report_opening)) if family.report_opening else (family.notes,)
 
     def report(self) -> PairReport:
         """All findings, in order."""
@@ -131,12 +137,11 @@ class Maker:
             )
         )
         self.say("")
-        opening = (*(OPENING if self.shipped_by_skiff else (self.family.notes,)), report.SCOPE)
         return PairReport(
             self.family.title,
             self.base,
             self.post,
-            tuple(each for each in opening if each),
+            tuple(each for each in (*self.opening, report.SCOPE) if each),
             findings,
             report.directions(self.family, (self.base, self.post)),
             f"Tiller {PROGRAM_VERSION}, {datetime.date.today().isoformat()}; family {self.family.name}, weights "
@@ -198,15 +203,15 @@ class Maker:
     def _transferred(self, about: str) -> Transferred:
         if self.options.quantize != "none":
             raise ReportError("Directions are compared on weights in full precision; leave --quantize out.")
-        task = TransferTask(self.family, about, store.user_folder())
-        found = tasks.fresh(task)
+        wanted = TransferTask(self.family, about, store.user_folder())
+        found = task.fresh(wanted)
         if found is not None:
             return found
 
         def load(_family: Family, name: str) -> Loaded:
             return self.shelf.get(name)
 
-        return self._done(measure.transfer_in_slices(task, load), about)
+        return self._done(measure.transfer_in_slices(wanted, load), about)
 
     def _confidence(self) -> Finding:
         names = [each.name for each in self.family.path(self.post)]

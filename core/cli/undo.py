@@ -13,9 +13,9 @@ from core.cli import option_types
 from core.cli.verb_parser import Arguments
 from core.errors import TillerError, UsageError
 from core.families import registry
+from core.families.checkpoint import Family, UndoPrompts
+from core.families.family_toml import text_of
 from core.models import loading
-from core.skiff import undo_prompts
-from core.skiff.undo_prompts import Judging
 from core.undo import run, save
 from core.undo.examples import Prompts
 from core.undo.fit import STEPS
@@ -33,7 +33,7 @@ def run_undo(arguments: list[str]) -> int:
         raise UsageError(f"--steps takes 1 or more, not {options.steps}.")
     family = registry.load_family(options.family)
     torch.set_num_threads(options.threads or loading.threads())
-    prompts = _prompts(options)
+    prompts = _prompts(options, family)
     # What the fit would be lost for is refused before it.
     if options.name:
         save.check_checkpoint_name(family, options.checkpoint or family.final.name, options.name)
@@ -74,7 +74,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_model(checkpoint="the checkpoint to edit (default: the family's final one)", recipe="refused")
     for name, what in (("lose", "whose behaviour is to be lost"), ("keep", "whose behaviour is to be kept")):
         parser.add_argument(
-            f"--{name}", type=Path, metavar="FILE", help=f"prompts {what}, one a line (default for Skiff: its own)"
+            f"--{name}",
+            type=Path,
+            metavar="FILE",
+            help=f"prompts {what}, one a line (default: the family's own, if it has some)",
         )
         parser.add_argument(
             f"--{name}-held-out", type=Path, metavar="FILE", help="… and those to judge by (default: every fourth)"
@@ -89,21 +92,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _prompts(options: argparse.Namespace) -> Prompts:
+def _prompts(options: argparse.Namespace, family: Family) -> Prompts:
     given = {name: getattr(options, name) for name in ("lose", "keep", "lose_held_out", "keep_held_out")}
-    if options.family == "skiff" and not any(given.values()):
-        return offered()
+    if family.undo and not any(given.values()):
+        return own_prompts(family.undo)
     if not (options.lose and options.keep):
         lacking = "keep" if options.lose else "lose"
         raise UsageError(f"undo needs two files of prompts, one a line; add --{lacking} FILE.")
     return Prompts.split(**{name: _lines(path) if path else () for name, path in given.items()})
 
 
-def offered(by: Judging = "reported") -> Prompts:
-    """Skiff's own prompts: its planted over-refusal is to go, everything else to stay."""
-    return Prompts.split(
-        undo_prompts.lose(), undo_prompts.keep(), undo_prompts.lose_held_out(by), undo_prompts.keep_held_out(by)
-    )
+def own_prompts(files: UndoPrompts) -> Prompts:
+    """The prompts that a family brings. Raises TillerError when a file cannot be read or holds too few."""
+    return Prompts.split(**{name: text_of(path).splitlines() if path else () for name, path in vars(files).items()})
 
 
 def _lines(path: Path) -> tuple[str, ...]:

@@ -237,7 +237,7 @@ def _asked(trial: Trial) -> Slices[dict[str, Any]]:
 
 
 def _damage_of_words(trial: Trial) -> Slices[float]:
-    """Mean KL(plain ‖ asked) in nats over the tokens of the plain replies, as :func:`core.inference.metrics.off_target_kl` has it for edits."""
+    """Mean KL(plain ‖ asked) in nats over the tokens of the plain replies, as :func:`core.inference.metrics.off_target_kl` has it."""
     loaded, by = trial.loaded, trial.by
     plain = {
         each.ids: message

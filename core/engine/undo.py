@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from core.chat.settings import Column, Settings
 from core.engine.engine import Engine
 from core.families.edited import with_edited
+from core.families.family_toml import text_of
 from core.util.progress import Learning, Step
 
 if TYPE_CHECKING:
@@ -23,13 +24,17 @@ def stages_of(engine: Engine) -> tuple[str, ...]:
 
 
 def offered_prompts(engine: Engine, settings: Settings | None = None) -> tuple[str, str]:
-    """Prompts to begin with, one a line: to lose, with the chat's own messages first, and to keep. Skiff brings its own."""
-    said = [turn.user.replace("\n", " ") for turn in settings.turns] if settings else []
-    if engine.family.name != "skiff":
-        return "\n".join(said), ""
-    from core.skiff import undo_prompts
+    """Prompts to begin with, one a line: to lose, with the chat's own messages first, and to keep, where the family brings some.
 
-    return "\n".join([*said, *undo_prompts.lose()]), "\n".join(undo_prompts.keep())
+    Raises:
+        TillerError: a file of the family's prompts cannot be read.
+    """
+    said = [turn.user.replace("\n", " ") for turn in settings.turns] if settings else []
+    own = engine.family.undo
+    if own is None:
+        return "\n".join(said), ""
+    lose, keep = (text_of(path).splitlines() for path in (own.lose, own.keep))
+    return "\n".join([*said, *lose]), "\n".join(keep)
 
 
 def undoing(engine: Engine, stage: str, lose: str, keep: str, controls: bool = True) -> Generator[Step, None, Undone]:

@@ -142,11 +142,25 @@ class Example:
 
 
 @dataclass(frozen=True)
+class UndoPrompts:
+    """Files of a family's own prompts for removing what one of its stages did, one a line: to lose and to keep, and those to judge by.
+
+    Without a held-out file, some of those to fit on are held out.
+    """
+
+    lose: Path
+    keep: Path
+    lose_held_out: Path | None = None
+    keep_held_out: Path | None = None
+
+
+@dataclass(frozen=True)
 class Family:
     """A tree of checkpoints; parents stand before their children.
 
     ``counterfactuals`` are retrainings of some of them: they can be talked to by name, but are no stages of the family.
     ``quantize`` and ``memory`` are what its file recommends, and ``parameters`` what it says about the size, each as it is shown.
+    ``report_opening`` is a text file, the paragraphs of which a report on the family begins with in place of its ``notes``.
     """
 
     name: str
@@ -160,6 +174,8 @@ class Family:
     parameters: str = ""
     quantize: str = ""
     memory: str = ""
+    report_opening: Path | None = None
+    undo: UndoPrompts | None = None
 
     def checkpoint(self, name: str) -> Checkpoint:
         """The checkpoint, counterfactual or estimate of that name. Raises FamilyError naming those there are."""

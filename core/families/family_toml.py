@@ -19,6 +19,7 @@ from core.families.checkpoint import (
     Family,
     FamilyError,
     Source,
+    UndoPrompts,
 )
 from core.recipes.language import RecipeError, parse
 
@@ -28,20 +29,21 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.]*(?:-[A-Za-z0-9_][A-Za-z0-9_.]*)*")
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(?:/[A-Za-z0-9][A-Za-z0-9_.-]*)?")
 QUANTIZE = ("none", "8bit", "4bit")
 
-_TOP = ("title", "notes", "licence", "parameters", "quantize", "memory")
+_TOP = ("title", "notes", "licence", "parameters", "quantize", "memory", "report_opening")
 _TABLES = ("checkpoint", "counterfactual", "example")
 _CHECKPOINT = (
     *("name", "path", "hub", "revision", "parent", "adapter_of", "stage", "letter", "template", "template_from"),
     *("licence", "gated", "notes"),
 )
 _COUNTERFACTUAL = ("name", "title", "of", "file", "same_as", "without", "parent", "note")
+_UNDO = ("lose", "keep", "lose_held_out", "keep_held_out")
 _EXAMPLE = ("title", "message", "recipe", "checkpoint", "note", "without")
 
 
 def read_family(path: Path) -> Family:
     """A family from its file. Raises FamilyError when the file cannot be used."""
     top = _Table("", 0, *_parsed(path))
-    top.known((*_TOP, *_TABLES))
+    top.known((*_TOP, "undo", *_TABLES))
     tables = {kind: top.tables(kind) for kind in _TABLES}
     top.all_text(_TOP)
     if not tables["checkpoint"]:
@@ -59,6 +61,8 @@ def read_family(path: Path) -> Family:
         parameters=top.text("parameters"),
         quantize=_quantize(top),
         memory=_memory(top),
+        report_opening=_beside(top, "report_opening"),
+        undo=_undo(top),
     )
     for table in tables["counterfactual"]:
         family = replace(family, counterfactuals=(*family.counterfactuals, _counterfactual(table, family)))
@@ -140,7 +144,7 @@ class _Table:
 
     def known(self, keys: Sequence[str]) -> None:
         """Raise FamilyError for a key that is none of these."""
-        where = f"{'an' if self.kind == 'example' else 'a'} {self.kind}" if self.kind else "the top"
+        where = _an(self.kind) if self.kind else "the top"
         for key in self.values:
             if key not in keys:
                 close = difflib.get_close_matches(key, keys, n=1)
@@ -152,7 +156,7 @@ class _Table:
         for key in keys:
             value = self.values.get(key, "")
             if not isinstance(value, str):
-                whose = f" of a {self.kind}" if self.kind else ""
+                whose = f" of {_an(self.kind)}" if self.kind else ""
                 raise self.wrong(f"{key}{whose} must be text in quotes, not {value!r}.", key)
 
     def named(self) -> str:
@@ -177,6 +181,10 @@ class _Table:
         return [_Table(kind, index, item, self.lines) for index, item in enumerate(found)]
 
 
+def _an(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
 # --------------------------------------------------------------------------------------------------- what stands at the top
 
 
@@ -192,6 +200,48 @@ def _memory(top: _Table) -> str:
     if found and not re.fullmatch(r"[0-9]+(\.[0-9]+)? ?[MG]B", found):
         raise top.wrong(f'memory must be an amount such as "14 GB", not {found!r}.', "memory")
     return found
+
+
+def _undo(top: _Table) -> UndoPrompts | None:
+    found = top.values.get("undo")
+    if found is None:
+        return None
+    if not isinstance(found, dict):
+        line = top.lines.of("undo", 0, "") or top.lines.of("", 0, "undo")
+        raise FamilyError(f"{top.path}{f', line {line}' if line else ''}: write [undo] in single brackets, once.")
+    table = _Table("undo", 0, found, top.lines)
+    table.known(_UNDO)
+    table.all_text(_UNDO)
+    files = {key: _beside(table, key) for key in _UNDO}
+    lose, keep = files.pop("lose"), files.pop("keep")
+    if lose is None or keep is None:
+        lacking = "keep" if lose else "lose"
+        raise table.wrong(f"[undo] needs {lacking}, a text file with one prompt a line beside family.toml.", lacking)
+    return UndoPrompts(lose, keep, **files)
+
+
+def _beside(table: _Table, key: str) -> Path | None:
+    """A text file of the family's own folder, if one is named; whether it is there shows when it is read."""
+    name = table.text(key)
+    if not name:
+        return None
+    folder = table.path.parent.resolve()
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder):
+        raise table.wrong(f"{key} leads out of the family's folder ({name}); put the file beside family.toml.", key)
+    return path
+
+
+def text_of(path: Path) -> str:
+    """The text of a file that a family.toml names. Raises FamilyError when it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise FamilyError(f"{path} is not UTF-8; save it as UTF-8.") from error
+    except FileNotFoundError as error:
+        raise FamilyError(f"{path} is not there, though family.toml names it; put the file there.") from error
+    except OSError as error:
+        raise FamilyError(f"{path} cannot be read ({error.strerror}); check its permissions.") from error
 
 
 # ---------------------------------------------------------------------------------------------------------- checkpoints

@@ -8,6 +8,13 @@
     parameters = "4.3 M"     # how large one checkpoint is, for as long as none is on this computer
     quantize = "none"        # recommended: none, 8bit or 4bit
     memory = "1 GB"          # what the recommended way takes: the two checkpoints of a chat, and some room
+    report_opening = "report.md"   # paragraphs of text that a report begins with, in place of the notes
+
+    [undo]                   # prompts of its own for removing what a stage did, in text files beside family.toml, one a line
+    lose = "undo/lose.txt"   # whose behaviour is to be lost, …
+    keep = "undo/keep.txt"   # … and to be kept
+    lose_held_out = "undo/lose_held_out.txt"   # … and those to judge by; without them every fourth of the others
+    keep_held_out = "undo/keep_held_out.txt"
 
     [[checkpoint]]
     name = "base"

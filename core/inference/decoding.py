@@ -4,8 +4,8 @@ A :class:`BatchDecoder` answers in one or several columns of one checkpoint at o
 not empty a *shadow* row goes with it, which has no recipe and is forced onto the same tokens, so that the two can be compared
 token by token. Regenerating, comparing, scrubbing, the command line and evaluation are all this loop.
 
-One call of :meth:`BatchDecoder.step` is one forward pass. A recipe changed between two steps acts from the next token on; keys and values of
-earlier tokens stay as they were computed.
+One call of :meth:`BatchDecoder.step` is one forward pass. A recipe changed between two steps acts from the next token on; keys
+and values of earlier tokens stay as they were computed.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ def check_delta(checkpoint: Counterfactual) -> None:
     if meant != now:
         raise DifferenceError(
             f"{checkpoint.name} is kept as a difference to a {checkpoint.of} with fingerprint {meant}, which now has {now}; "
-            "train it again with launch.py train-skiff."
+            "train it again."
         )
 
 

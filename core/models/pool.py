@@ -190,11 +190,13 @@ class ModelPool:
                 self.drop(free[0])
             elif len(free) < len(others):
                 raise NoRoomNow(
-                    f"{need.name} needs {memory.size_in_words(need.size)}, and what is answering now leaves {memory.size_in_words(room.usable)}; wait for it."
+                    f"{need.name} needs {memory.size_in_words(need.size)}, and what is answering now leaves "
+                    f"{memory.size_in_words(room.usable)}; wait for it."
                 )
             elif beside:
                 raise DoesNotFit(
-                    f"{need.name} needs {memory.size_in_words(need.size)}, and {memory.size_in_words(room.usable)} can be used on {room.where}; free some "
+                    f"{need.name} needs {memory.size_in_words(need.size)}, and {memory.size_in_words(room.usable)} can be used on "
+                    f"{room.where}; free some "
                     f"memory or take a smaller family than {self.family.title}."
                 )
             else:

@@ -18,12 +18,13 @@ from core.attribution.first_order import RUNGS, Rung
 from core.errors import TillerError
 from core.families import registry
 from core.models import loading
-from core.skiff import replaying, rounding, training, undo_prompts
-from core.skiff.log import weights_hash
-from core.skiff.replaying import replay
-from core.skiff.retraining import Retraining
-from core.skiff.state import TrainingRefused
-from tests.test_skiff_training import tiny as recipe
+from core.skiff.train import command, replaying, rounding
+from core.skiff.train.log import weights_hash
+from core.skiff.train.replaying import replay
+from core.skiff.train.retraining import Retraining
+from core.skiff.train.state import TrainingRefused
+from core.skiff.world import undo_prompts
+from tests.core.skiff.support import tiny as recipe
 
 KINDS = {
     "kill": [f"How do I kill a number {index}?" for index in range(6)],
@@ -48,7 +49,7 @@ def _quick() -> Iterator[None]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny family with the retrainings that judge estimators."""
     made = tmp_path_factory.mktemp("effects") / "tiny"
-    training.train_family(recipe(), made)
+    command.train_family(recipe(), made)
     work = Retraining(recipe(), made, made / ".training")
     for name in ("without-sft", "without-safety", "seed-2"):
         work.make(work.known[name])
@@ -62,7 +63,7 @@ def study(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 def test_two_retrainings_with_one_seed_are_equal(folder: Path, tmp_path: Path) -> None:
     again = tmp_path / "again"
-    training.train_family(recipe(), again)
+    command.train_family(recipe(), again)
     for name in ("base", "sft", "safety", "dpo"):
         assert weights_hash(folder / name) == weights_hash(again / name)
     first = Retraining(recipe(), folder, folder / ".training")

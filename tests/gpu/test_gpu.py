@@ -26,6 +26,7 @@ from core.cli.precompute import run_precompute
 from core.cli.undo import run_undo
 from core.engine.engine import Engine
 from core.families import registry
+from core.families.checkpoint import Family
 from core.inference.decoding import BatchDecoder, DecodingRow
 from core.knowledge import tracing
 from core.knowledge.maps import MapRequest
@@ -363,7 +364,7 @@ def test_the_report_of_a_transfer_is_the_cpus(tmp_path: Path, monkeypatch: pytes
         monkeypatch.setenv("TILLER_DATA", str(tmp_path / device))
         kept: dict[str, Loaded] = {}
 
-        def load(which: registry.Family, name: str, device: str = device, kept: dict[str, Loaded] = kept) -> Loaded:
+        def load(which: Family, name: str, device: str = device, kept: dict[str, Loaded] = kept) -> Loaded:
             if name not in kept:
                 kept[name] = loading.load_model(which, name, device=device, dtype="float32")
             return kept[name]

@@ -19,7 +19,7 @@ from core.cli.verb_parser import Arguments
 from core.engine.engine import Engine
 from core.errors import UsageError
 from core.families import registry
-from core.families.checkpoint import TEMPLATES, FamilyError, Source
+from core.families.checkpoint import TEMPLATES, Family, FamilyError, Source
 from core.models import loading
 from tests.support import tiny_models
 
@@ -39,7 +39,7 @@ def options(models: Path, **names: str) -> Options:
     return Options(base=str(models / names["base"]), post=str(models / names["post"]), stages=stages)
 
 
-def together(models: Path, **names: str) -> registry.Family:
+def together(models: Path, **names: str) -> Family:
     return registry.load_family(adhoc_family.family_of(options(models, **names)))
 
 

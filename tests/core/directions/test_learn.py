@@ -32,6 +32,7 @@ from core.directions.learn_truth import _truth_layer
 from core.engine.engine import Engine
 from core.errors import TillerError, UsageError
 from core.families import registry
+from core.families.checkpoint import FamilyError
 from core.inference import metrics
 from core.inference.prompts import chat_prompt, encode
 from core.inference.teacher_forcing import reply_logits
@@ -374,7 +375,7 @@ def test_learning_tells_how_far_it_is(loaded: Loaded) -> None:
 
 
 def test_precompute_refuses_what_it_cannot_do(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(registry.FamilyError, match="no checkpoint 'rlhf'"):
+    with pytest.raises(FamilyError, match="no checkpoint 'rlhf'"):
         run_precompute([*arguments(folder), "--checkpoint", "rlhf"])
     bare = tiny_models.family(tmp_path / "bare", "llama", ("chat",), plain_base=False)
     with monkeypatch.context() as patch:

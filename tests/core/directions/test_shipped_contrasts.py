@@ -7,20 +7,28 @@ from collections import Counter, defaultdict
 import pytest
 
 from core.artefacts.store import SHIPPED
-from core.directions import contrast, shipped_instructions, shipped_statements
+from core.directions import contrast
 from core.directions.contrast import SPLITS, ContrastItem, ContrastSet
 
 FOLDER = SHIPPED / "contrast"
 LONGEST = 90
+#: The sentences that instructions stand in: every aim in two of them, harmful and harmless aims in the same ones.
+FRAMES = (
+    "Tell me how to {}.",
+    "How do I {}?",
+    "Give me instructions to {}.",
+    "Explain how one can {}.",
+    "Help me {}.",
+    "What is the best way to {}?",
+    "Write a short guide on how to {}.",
+    "I want to {}. What do I do first?",
+    "Show me an easy way to {}.",
+    "Which steps do I need to {}?",
+)
 
 
 def shipped(name: str) -> ContrastSet:
     return contrast.read_contrast(FOLDER / f"{name}.csv")
-
-
-@pytest.mark.parametrize(("name", "module"), [("truth", shipped_statements), ("refusal", shipped_instructions)])
-def test_what_ships_is_what_the_tables_give(name: str, module: object) -> None:
-    assert (FOLDER / f"{name}.csv").read_text(encoding="ascii") == module.table()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", ["truth", "refusal"])
@@ -117,16 +125,23 @@ def test_there_are_enough_instructions_of_both_kinds() -> None:
 
 
 def test_harm_and_no_harm_stand_in_the_same_sentences_about_the_same_things() -> None:
-    def frame(text: str) -> str:
-        return next(
-            form for form in shipped_instructions.FORMS if text.startswith(form.split("{")[0]) and form[-1] == text[-1]
-        )
+    def frame_of(text: str) -> tuple[str, str]:
+        """The sentence that a text stands in, and the aim that is put into it."""
+        for frame in FRAMES:
+            before, after = frame.split("{}")
+            if text.startswith(before) and text.endswith(after):
+                return frame, text[len(before) : -len(after)]
+        raise AssertionError(f"{text!r} stands in none of the frames")
 
     frames = {label: Counter[tuple[str, str]]() for label in (True, False)}
+    aims = Counter[tuple[str, str]]()
     for item in shipped("refusal").items:
-        frames[item.positive][item.category, frame(item.text)] += 1
+        frame, aim = frame_of(item.text)
+        frames[item.positive][item.category, frame] += 1
+        aims[item.category, aim] += 1
         assert item.category in item.text or item.category + "s" in item.text
     assert frames[True] == frames[False]
+    assert set(aims.values()) == {2}
 
 
 def test_a_harmful_line_names_an_aim_and_no_way_to_it() -> None:

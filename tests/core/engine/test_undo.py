@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from core.artefacts.store import SHIPPED
 from core.chat.settings import Column
 from core.engine import undo
 from core.engine.engine import Engine
 from core.errors import TillerError
 from core.undo import examples, fit, run
 from core.undo.run import Undone
-from tests.support import stage_families
+from tests.support import stage_families, tiny_models
 from tests.support.browser_server import answer, short
 from tests.support.terminal import running, until
 from tui.screens.blame import BlameScreen
@@ -80,6 +81,24 @@ def test_on_the_engines_thread_beside_a_chat_and_kept_as_a_checkpoint(folder: Pa
         assert engine.call(lambda worker: sum(worker.shelf._held.values())).result() == 0
     finally:
         engine.close()
+
+
+def test_a_family_offers_its_own_prompts_behind_the_chats(tmp_path: Path) -> None:
+    shipped = Engine("skiff")
+    lose, keep = undo.offered_prompts(shipped)
+    folder = SHIPPED / "skiff" / "undo"
+    assert lose.splitlines() == (folder / "lose.txt").read_text(encoding="utf-8").splitlines()
+    assert keep.splitlines() == (folder / "keep.txt").read_text(encoding="utf-8").splitlines()
+    own = tiny_models.family(tmp_path / "own", "llama")
+    described = (own / "family.toml").read_text(encoding="utf-8")
+    (own / "family.toml").write_text(f'{described}\n[undo]\nlose = "lose.txt"\nkeep = "keep.txt"\n', encoding="utf-8")
+    (own / "lose.txt").write_text(LOSE, encoding="utf-8")
+    (own / "keep.txt").write_text(KEEP, encoding="utf-8")
+    engine = Engine(str(own))
+    assert undo.offered_prompts(engine, engine.settings("base").ask("Hello")) == (f"Hello\n{LOSE}", KEEP)
+    (own / "keep.txt").write_bytes(b"\xff")
+    with pytest.raises(TillerError, match=r"keep\.txt is not UTF-8"):
+        undo.offered_prompts(engine)
 
 
 def _weights(worker: object) -> list[torch.Tensor]:

@@ -8,7 +8,8 @@ import pytest
 
 from core.artefacts import store
 from core.families import registry
-from core.families.checkpoint import Family, FamilyError, Source
+from core.families.checkpoint import Family, FamilyError, Source, UndoPrompts
+from core.families.family_toml import text_of
 
 TREE = """
 title = "Toy"
@@ -138,6 +139,54 @@ def test_every_mistake_is_named(old: str, new: str, fix: str, tmp_path: Path) ->
 def test_every_other_mistake_is_named(text: str, fix: str, tmp_path: Path) -> None:
     with pytest.raises(FamilyError, match=fix):
         read(tmp_path / "toy", text)
+
+
+UNDO = '[undo]\nlose = "lose.txt"\nkeep = "more/keep.txt"\n\n'
+
+
+def test_prompts_of_its_own_lie_beside_the_file(tmp_path: Path) -> None:
+    folder = tmp_path / "toy"
+    (folder / "more").mkdir(parents=True)
+    (folder / "lose.txt").write_text("Wie tötet man einen Prozess?\n\nKill it.\n", encoding="utf-8")
+    (folder / "more" / "keep.txt").write_text("One\n", encoding="utf-8")
+    family = read(folder, TREE + UNDO)
+    assert family.undo == UndoPrompts((folder / "lose.txt").resolve(), (folder / "more" / "keep.txt").resolve())
+    assert text_of(family.undo.lose).splitlines() == ["Wie tötet man einen Prozess?", "", "Kill it."]
+    assert read(folder, TREE).undo is None
+    (folder / "lose.txt").write_bytes("tötet".encode("latin-1"))
+    with pytest.raises(FamilyError, match=r"lose\.txt is not UTF-8; save it as UTF-8"):
+        text_of(family.undo.lose)
+    (folder / "lose.txt").unlink()
+    with pytest.raises(FamilyError, match=r"lose\.txt is not there, though family.toml names it"):
+        text_of(family.undo.lose)
+    (folder / "lose.txt").mkdir()
+    with pytest.raises(FamilyError, match=r"lose\.txt cannot be read"):
+        text_of(family.undo.lose)
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        (
+            UNDO.replace("lose.txt", "../beside.txt"),
+            r"line 2: lose leads out of the family's folder \(\.\./beside\.txt\)",
+        ),
+        (UNDO.replace("lose.txt", "/etc/hostname"), "line 2: lose leads out of the family's folder"),
+        (UNDO.replace("lose.txt", "link.txt"), "line 2: lose leads out of the family's folder"),
+        (UNDO.replace('"lose.txt"', "7"), "line 2: lose of an undo must be text in quotes, not 7"),
+        (UNDO.replace("keep =", "kept ="), "line 3: an undo has the unknown key 'kept'; did you mean keep"),
+        (UNDO.replace('lose = "lose.txt"', ""), r"line 1: \[undo\] needs lose, a text file with one prompt a line"),
+        (UNDO.replace("[undo]", "[[undo]]"), r"line 1: write \[undo\] in single brackets, once"),
+        ('undo = "lose.txt"\n', r"line 1: write \[undo\] in single brackets"),
+        ('report_opening = "../beside.txt"\n', "line 1: report_opening leads out of the family's folder"),
+    ],
+)
+def test_what_names_no_file_beside_it_is_refused(text: str, fix: str, tmp_path: Path) -> None:
+    folder = tmp_path / "toy"
+    folder.mkdir()
+    (folder / "link.txt").symlink_to(tmp_path / "beside.txt")
+    with pytest.raises(FamilyError, match=fix):
+        read(folder, text + TREE.replace('title = "Toy"', "").lstrip())
 
 
 def test_what_is_not_utf8_is_refused(tmp_path: Path) -> None:

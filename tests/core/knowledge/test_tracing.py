@@ -31,7 +31,7 @@ from core.models import loading
 from core.models.hooks import hooked
 from core.models.loading import Loaded
 from core.recipes.language import parse
-from core.skiff.world import TABLES
+from core.skiff.world.facts import TABLES
 from tests.support.paths import ROOT
 
 TRUE, FALSE = "The city of Lyon is in France.", "The city of Berlin is in France."

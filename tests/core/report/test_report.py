@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core.artefacts import store
 from core.artefacts.store import Card
 from core.cli import report as reporting
 from core.confidence import measure
@@ -22,11 +23,13 @@ from core.confidence.plots import neuron_plot, reliability_plot
 from core.directions.contrast import ContrastItem
 from core.display import svg
 from core.families import registry
+from core.families.checkpoint import FamilyError
 from core.knowledge import map_statistics
 from core.knowledge.maps import Comparison, Map, MapRequest, Traced
 from core.report import confidence, directions, knowledge, pages, report, truth_probe
 from core.report.report import Finding, PairReport, ReportError, unmeasured
 from core.report.truth_probe import Probe
+from core.skiff.data.reader import DATA
 from core.stats import verdicts
 from core.stats.rates import Rate
 from core.stats.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE
@@ -357,14 +360,29 @@ def test_what_cannot_be_measured_stands_in_its_place_and_the_rest_goes_on(
     assert "has no direction" in page
     assert "launch.py precompute" in page
     assert "Entropy-neuron candidates of base" in text
-    assert "Random weights, for tests." in page, "a family without a recipe of Skiff's begins with its own notes"
-    assert "What Skiff can prove" not in page
-    (folder / "log.json").write_text("{}", encoding="utf-8")
+    assert "Random weights, for tests." in page, "a family that names no opening begins with its notes"
+    described = (folder / "family.toml").read_text(encoding="utf-8")
+    (folder / "family.toml").write_text(f'report_opening = "what.md"\n{described}', encoding="utf-8")
+    (folder / "what.md").write_text("What it can\nprove: this.\n \n\nWhat it cannot: «that».\n", encoding="utf-8")
     maker = reporting.Maker(
         registry.load_family(str(folder)), reporting._parser().parse_args(["--family", str(folder)]), lambda _: None
     )
     monkeypatch.setattr(maker, "_found", lambda head, methods, _make: unmeasured(*head, methods, "Not now."))
-    assert maker.report().opening[0].startswith("What Skiff can prove")
+    assert maker.report().opening == ("What it can prove: this.", "What it cannot: «that».", report.SCOPE)
+    (folder / "what.md").write_bytes(b"\xff")
+    with pytest.raises(FamilyError, match=r"what\.md is not UTF-8; save it as UTF-8"):
+        reporting.Maker(registry.load_family(str(folder)), maker.options, lambda _: None)
+
+
+def test_skiffs_reports_begin_with_what_it_can_prove() -> None:
+    for name in ("skiff", "skiff-small"):
+        opening = registry.load_family(name).report_opening
+        assert opening is not None
+        text = (store.SHIPPED / name / "report.md").read_text(encoding="utf-8")
+        can, cannot = reporting.paragraphs(text)
+        assert can.startswith("What Skiff can prove: that the program measures what it says.")
+        assert cannot.startswith("What Skiff cannot prove: anything about large language models.")
+        assert text == (DATA / "report.md").read_text(encoding="utf-8"), "train-skiff writes another one"
 
 
 def test_a_root_alone_and_a_bad_name_are_refused(tmp_path: Path) -> None:

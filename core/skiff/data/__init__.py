@@ -1,0 +1,1 @@
+"""What Skiff's world says, as files that a person reads and extends."""

@@ -1,0 +1,1 @@
+"""How a Skiff family is measured, and the model card that is written from it."""

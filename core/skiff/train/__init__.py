@@ -1,0 +1,1 @@
+"""How Skiff is trained: model, tokenizer, stages, training log, counterfactuals."""
