@@ -177,10 +177,10 @@ class Study:
 
     def _scheduled(self, model: Loaded, seed: Seed, stage: str) -> Embedding:
         """The difference carried through the rates and decay of later stages, from the family's log."""
-        from core.skiff.train.log import read_log
+        from core.skiff.train.log import read_training_log
 
         embedding = fit.stage_delta(model, self._named(stage), self._named(seed.parent(stage)))
-        records = {record["name"]: record for record in read_log(self.family.folder)["stages"]}
+        records = {record["name"]: record for record in read_training_log(self.family.folder)["stages"]}
         left = 1.0
         for name in seed.chain[seed.chain.index(stage) + 1 :]:
             left *= _left(records[name]["recipe"]["stage"])

@@ -15,7 +15,7 @@ from core.skiff.train import log
 from core.skiff.train.model import save_checkpoint
 from core.skiff.train.replaying import replay
 from core.skiff.train.stage_run import load_tokenizer, run_stage
-from core.skiff.train.stages import Recipe, Stage, generators, shipped
+from core.skiff.train.stages import TrainingRecipe, TrainingStage, generators, shipped
 from core.skiff.train.tokenizer import with_chat_template
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 _REPORT = 20
 
 
-def recipe_of(study: Study) -> Recipe:
+def recipe_of(study: Study) -> TrainingRecipe:
     """The recipe by which a family was made; that it was is checked where its steps are taken again."""
     return shipped()
 
 
-def carried(study: Study, recipe: Recipe | None = None) -> tuple[Mapping[str, Embedding], Mapping[str, float]]:
+def carried(study: Study, recipe: TrainingRecipe | None = None) -> tuple[Mapping[str, Embedding], Mapping[str, float]]:
     """The embeddings of the stages with curvature, and how far the replay ended from the checkpoints."""
     started = time.monotonic()
 
@@ -41,7 +41,7 @@ def carried(study: Study, recipe: Recipe | None = None) -> tuple[Mapping[str, Em
     return found.embeddings, found.drift
 
 
-def more_truth(study: Study, recipe: Recipe | None = None) -> None:
+def more_truth(study: Study, recipe: TrainingRecipe | None = None) -> None:
     """Train every other seed again without each stage before the last, from its own checkpoints; what is there is taken as it is."""
     made = recipe or recipe_of(study)
     for place, seed in enumerate(study.seeds):
@@ -55,7 +55,7 @@ def more_truth(study: Study, recipe: Recipe | None = None) -> None:
         study.seeds[place] = replace(seed, without=without)
 
 
-def _without(study: Study, recipe: Recipe, seed: Seed, left_out: Stage) -> Path:
+def _without(study: Study, recipe: TrainingRecipe, seed: Seed, left_out: TrainingStage) -> Path:
     """The folder of a seed's last checkpoint, trained without a stage; a family of its own."""
     stages = recipe.stages
     at = next(index for index, each in enumerate(stages) if each.name == left_out.name)

@@ -22,7 +22,7 @@ from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
 from core.util.progress import Slices
 
-Ids = Sequence[int]
+_Ids = Sequence[int]
 
 #: Logits that are computed at once take no more bytes than this.
 _LOGITS = 32_000_000
@@ -42,7 +42,7 @@ class TokenScorer:
     ``unknown`` are the ids that are not in its vocabulary, whatever its matrices have room for.
     """
 
-    def __init__(self, loaded: Loaded, prompt: Ids, unknown: range = range(0)) -> None:
+    def __init__(self, loaded: Loaded, prompt: _Ids, unknown: range = range(0)) -> None:
         self.loaded, self.unknown = loaded, unknown
         self.read = 0
         self._waiting = list(prompt)
@@ -50,7 +50,7 @@ class TokenScorer:
         self._cache = DynamicCache(config=loaded.model.config)
         self._next: Tensor | None = None
 
-    def follow(self, tokens: Ids) -> list[float]:
+    def follow(self, tokens: _Ids) -> list[float]:
         """The log-probability in nats of each of the reply's next tokens, as many as a forward pass takes at a time.
 
         Raises:
@@ -85,7 +85,7 @@ class TokenScorer:
         return of_tokens(logits[:-1], tokens, self.unknown)
 
 
-def of_tokens(logits: Tensor, tokens: Ids, unknown: range = range(0)) -> list[float]:
+def of_tokens(logits: Tensor, tokens: _Ids, unknown: range = range(0)) -> list[float]:
     """The log-probability of each token by its row of ``logits`` [tokens, vocabulary]; NOWHERE for those that are unknown."""
     width = logits.shape[-1]
     known = torch.tensor([min(token, width - 1) for token in tokens], device=logits.device)
@@ -97,7 +97,7 @@ def of_tokens(logits: Tensor, tokens: Ids, unknown: range = range(0)) -> list[fl
 
 
 def logprobs_in_slices(
-    loaded: Loaded, prompts: Sequence[Ids], replies: Sequence[Ids], unknown: range = range(0)
+    loaded: Loaded, prompts: Sequence[_Ids], replies: Sequence[_Ids], unknown: range = range(0)
 ) -> Slices[list[list[float]]]:
     """The log-probability of every token of every reply, a forward pass at a time.
 
@@ -121,7 +121,7 @@ def logprobs_in_slices(
     return found
 
 
-def _batches(loaded: Loaded, prompts: Sequence[Ids], replies: Sequence[Ids]) -> list[list[int]]:
+def _batches(loaded: Loaded, prompts: Sequence[_Ids], replies: Sequence[_Ids]) -> list[list[int]]:
     """Which replies share a forward pass: neighbours in length."""
     order = sorted(
         (at for at in range(len(replies)) if replies[at]), key=lambda at: len(prompts[at]) + len(replies[at])

@@ -21,7 +21,7 @@ from core.models.placement import Placing
 from core.models.pool import ModelPool
 from core.util.progress import Learning, Step
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Models:
     exclusive: bool = False
     prepare: Callable[[str], Iterable[None]] = lambda _name: ()
 
-    def during(self, name: str, work: Callable[[Loaded], Learning[T]]) -> Learning[T]:
+    def during(self, name: str, work: Callable[[Loaded], Learning[_T]]) -> Learning[_T]:
         """Some work with a model, in slices; in one where nothing may come between them."""
         for _ in self.prepare(name):
             yield Step(0, f"Reading the weights of {name}.")
@@ -49,7 +49,7 @@ class Models:
                 try:
                     step = next(slices)
                 except StopIteration as stop:
-                    found: T = stop.value
+                    found: _T = stop.value
                     break
                 tokens, sentence = tokens + step.tokens, step.sentence
         yield Step(tokens, sentence)

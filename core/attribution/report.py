@@ -16,7 +16,7 @@ from core.chat.settings import MAX_MESSAGE, clean
 from core.families.stages import QUESTIONS, Path, Question, StageError
 
 #: What each measure is the probability of; ``{answer}`` and ``{other}`` are shortened texts.
-MEASURES: Mapping[str, str] = {
+_MEASURES: Mapping[str, str] = {
     "rather": "answering “{answer}” rather than “{other}”",
     "answer": "answering “{answer}”",
     "refusal": "refusing",
@@ -160,7 +160,7 @@ class BlameReport:
     @property
     def measures(self) -> tuple[str, ...]:
         """What is measured, the headline first."""
-        return tuple(MEASURES) if any(case.other for case in self.cases) else ("answer", "refusal")
+        return tuple(_MEASURES) if any(case.other for case in self.cases) else ("answer", "refusal")
 
     def _cases(self, measure: str) -> list[Case]:
         return [case for case in self.cases if measure != "rather" or case.other]
@@ -217,9 +217,9 @@ class BlameReport:
                 "rather": "the model's own answers rather than those without the stage",
                 "answer": "the model's own answers",
             }
-            return many.get(measure, MEASURES[measure])
+            return many.get(measure, _MEASURES[measure])
         case = self.cases[0]
-        return MEASURES[measure].format(
+        return _MEASURES[measure].format(
             answer=shortened(case.answer.text), other=shortened(case.other.text) if case.other else ""
         )
 

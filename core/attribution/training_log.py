@@ -38,11 +38,11 @@ from typing import Any
 from core.errors import TillerError
 
 LOG_NAME = "training_log.json"
-FORMAT = 1
+_FORMAT = 1
 _KIND = "training log"
 #: What is kept of a group of an optimizer, where it has it.
 _RULES = ("weight_decay", "betas", "eps", "momentum", "dampening", "nesterov", "amsgrad", "maximize")
-KINDS = ("SGD", "Adam", "AdamW")
+_KINDS = ("SGD", "Adam", "AdamW")
 
 LogItem = int | str
 
@@ -81,10 +81,10 @@ class TrainingLog:
         clip: float | None = None,
         reset: bool = True,
     ) -> None:
-        kind = next((each.__name__ for each in type(optimizer).__mro__ if each.__name__ in KINDS), "")
+        kind = next((each.__name__ for each in type(optimizer).__mro__ if each.__name__ in _KINDS), "")
         if not kind:
             raise LogError(
-                f"{type(optimizer).__name__} is no optimizer that stage effects can be carried through; train with {', '.join(KINDS)}."
+                f"{type(optimizer).__name__} is no optimizer that stage effects can be carried through; train with {', '.join(_KINDS)}."
             )
         names = {id(parameter): name for name, parameter in parameters}
         self.path = Path(folder) / LOG_NAME
@@ -102,7 +102,7 @@ class TrainingLog:
             )
         self._document: dict[str, Any] = {
             "tiller": _KIND,
-            "format": FORMAT,
+            "format": _FORMAT,
             "stage": stage,
             "parent": parent,
             "optimizer": {"kind": kind, "reset": reset, "clip": clip, "groups": groups},
@@ -192,9 +192,9 @@ def read_log(folder: Path) -> Log:
     except (OSError, ValueError) as error:
         raise LogError(f"{path} cannot be read ({error}); copy it again.") from error
     try:
-        if (document["tiller"], document["format"]) != (_KIND, FORMAT):
+        if (document["tiller"], document["format"]) != (_KIND, _FORMAT):
             raise LogError(
-                f"{path} is no training log of format {FORMAT}; write it with core.attribution.training_log.TrainingLog."
+                f"{path} is no training log of format {_FORMAT}; write it with core.attribution.training_log.TrainingLog."
             )
         return _log(document)
     except (KeyError, TypeError, ValueError) as error:
@@ -208,7 +208,7 @@ def _log(document: Mapping[str, Any]) -> Log:
         for each in optimizer["groups"]
     )
     rates = tuple(tuple(float(rate) for rate in step) for step in document["rates"])
-    if optimizer["kind"] not in KINDS or any(len(step) != len(groups) for step in rates):
+    if optimizer["kind"] not in _KINDS or any(len(step) != len(groups) for step in rates):
         raise ValueError("its rates or its optimizer do not fit its groups")
     clip, batches = optimizer["clip"], document["batches"]
     return Log(

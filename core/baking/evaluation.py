@@ -170,8 +170,8 @@ def card(facts: Facts, plain: BakedFigures, steered: BakedFigures, now: BakedFig
     lines = [*front, "---", "", f"# {family.title}, {checkpoint.name}, with `{facts.recipe}` in its weights", ""]
     lines += [
         f"Written by `launch.py bake` of Tiller {PROGRAM_VERSION} on {datetime.date.today().isoformat()}: the checkpoint "
-        f"{checkpoint.name} of {family.title}, changed so that it does by itself what the recipe `{facts.recipe}` does. Weights: {facts.dtype}, made of "
-        f"full precision. Licence of the original: {checkpoint.licence or family.licence or 'not stated'}.",
+        f"{checkpoint.name} of {family.title}, changed so that it does by itself what the recipe `{facts.recipe}` does. "
+        f"Weights: {facts.dtype}, made of full precision. Licence of the original: {checkpoint.licence or family.licence or 'not stated'}.",
         "",
         *_directions(facts),
         "",

@@ -23,7 +23,7 @@ from core.families.family_toml import HUB_ID
 from core.models import hub
 from core.util.files import write_bytes
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 ADAPTER = "adapter_config.json"
 _WHOLE = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
@@ -115,7 +115,7 @@ def _is_adapter(each: Source) -> bool:
     return ADAPTER in files and not any(name in files for name in _WHOLE)
 
 
-def _asked(each: Source, call: Callable[[], T]) -> T:
+def _asked(each: Source, call: Callable[[], _T]) -> _T:
     """What the Hub answers. Raises FamilyError with the fix when it does not."""
     try:
         return call()

@@ -47,7 +47,7 @@ def run_families(name: str | None = None) -> int:
             rows.append(row(registry.load_family(each)))
         except TillerError as error:
             wrong.append(str(error))
-    print("\n".join(table(rows)))
+    print("\n".join(_table(rows)))
     print("\n`launch.py families NAME` says more of one, `launch.py --family NAME` opens it")
     print("(what is not here yet is downloaded then).")
     for sentence in wrong:
@@ -55,7 +55,7 @@ def run_families(name: str | None = None) -> int:
     return 1 if wrong else 0
 
 
-def table(rows: list[tuple[str, ...]]) -> list[str]:
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
     """The lines of a table that fits :data:`WIDTH` columns: the name is cut where it does not."""
     widths = [max(len(cells[column]) for cells in [_HEADS, *rows]) for column in range(len(_HEADS))]
     widths[0] = min(widths[0], WIDTH - sum(widths[1:]) - 2 * (len(widths) - 1))

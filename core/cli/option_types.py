@@ -14,7 +14,7 @@ from core.errors import UsageError
 from core.models import memory
 from core.recipes.language import RecipeError, parse
 
-DTYPES = ("float32", "bfloat16", "float16")
+_DTYPES = ("float32", "bfloat16", "float16")
 MAX_THREADS = 1024
 
 
@@ -72,10 +72,10 @@ def dtype(value: str, name: str) -> str:
         "fp32": "float32",
         "bf16": "bfloat16",
         "fp16": "float16",
-        **{name: name for name in DTYPES},
+        **{name: name for name in _DTYPES},
     }
     if value not in names:
-        raise UsageError(f"{name} takes auto, {', '.join(DTYPES[:-1])} or {DTYPES[-1]}, not {value!r}.")
+        raise UsageError(f"{name} takes auto, {', '.join(_DTYPES[:-1])} or {_DTYPES[-1]}, not {value!r}.")
     return names[value]
 
 

@@ -47,11 +47,11 @@ from core.transfer.task import TransferTask
 from core.util.files import write_bytes
 from core.util.progress import Step
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 #: The base that was trained without labelled statements, where a family has it: the negative control of what concerns truth.
 NEVER_LABELLED = "base-unlabelled"
 #: So many categories of facts are traced unless some are named.
-SETS = 3
+_SETS = 3
 
 
 def run_report(arguments: list[str]) -> int:
@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         action="append",
         default=[],
-        help=f"trace this category of facts, may be given again (default: {SETS})",
+        help=f"trace this category of facts, may be given again (default: {_SETS})",
     )
     parser.add_argument(
         "--pairs", metavar="N", type=int, default=PAIRS, help=f"pairs of sentences a category (default: {PAIRS})"
@@ -166,7 +166,7 @@ class Maker:
         controls: list[Verdict] = []
         refused: list[str] = []
         for category in chosen:
-            if not self.options.set and len(traced) == SETS:
+            if not self.options.set and len(traced) == _SETS:
                 break
             try:
                 traced.append(self._trace(self.base, category))
@@ -232,12 +232,12 @@ class Maker:
     def _has_control(self) -> bool:
         return any(each.name == NEVER_LABELLED for each in self.family.counterfactuals)
 
-    def _done(self, work: Generator[Step | tuple[Step, Traced], None, T], what: str) -> T:
+    def _done(self, work: Generator[Step | tuple[Step, Traced], None, _T], what: str) -> _T:
         while True:
             try:
                 step = next(work)
             except StopIteration as stop:
-                found: T = stop.value
+                found: _T = stop.value
                 return found
             said = step if isinstance(step, Step) else step[0]
             self.say(f"{what}: {said.sentence}")

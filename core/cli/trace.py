@@ -162,7 +162,7 @@ def _show(traced: Traced, options: argparse.Namespace) -> None:
     if options.svg:
         write_bytes(options.svg, map_export.to_svg(traced).encode())
     if options.json:
-        print(json.dumps(document(traced), ensure_ascii=False))
+        print(json.dumps(_document(traced), ensure_ascii=False))
         return
     for true, false in traced.examples[:1]:
         print(f"{true}  against  {false}\n" if true != false else f"{true}\n")
@@ -171,7 +171,7 @@ def _show(traced: Traced, options: argparse.Namespace) -> None:
     print(*traced.lines, sep="\n")
 
 
-def document(traced: Traced) -> dict[str, Any]:
+def _document(traced: Traced) -> dict[str, Any]:
     """Everything that was found, of what JSON can hold: NaN is null."""
     found = dataclasses.asdict(traced)
     maps = [{**each, "title": shown.title} for each, shown in zip(found["maps"], traced.maps, strict=True)]

@@ -60,7 +60,7 @@ def run_transfer(arguments: list[str]) -> int:
         report = _report(TransferTask(family, about, root, other), shelves, options.again)
         pair = _pair(report, options)
         print("\n".join(lines(report, pair)), flush=True)
-        documents.append(document(report))
+        documents.append(_document(report))
     if options.json:
         write_bytes(options.json, (json.dumps(documents, indent=1) + "\n").encode())
     return 0
@@ -153,14 +153,14 @@ def lines(report: TransferReport, pair: tuple[str, str]) -> Iterator[str]:
         rows = [["", *report.targets]]
         for source in report.sources:
             rows.append([source, *(measure.text(report.cell(source, target)) for target in report.targets)])
-        yield from table(rows)
+        yield from _table(rows)
     yield "\ntargets: layer and strength, and what controls of that norm do (mean, 95th percentile)"
-    yield from table([["target", "layer", "strength", *_control_names(report)], *_targets(report)])
+    yield from _table([["target", "layer", "strength", *_control_names(report)], *_targets(report)])
     if report.kind == "refusal":
         yield "\nreplies: all four classes"
-        yield from table(_replies(report))
+        yield from _table(_replies(report))
     yield f"\nlayers of {pair[0]} → {pair[1]}"
-    yield from table(_layers(report, pair))
+    yield from _table(_layers(report, pair))
     for way, told in report.maps().items():
         yield f"map {way}: R² by layer {', '.join(short(each) for each in told['r2'])} ({', '.join(sorted(set(told['methods'])))})"
     yield ""
@@ -201,14 +201,14 @@ def _replies(report: TransferReport) -> list[list[str]]:
     return rows
 
 
-def table(rows: list[list[str]]) -> Iterator[str]:
+def _table(rows: list[list[str]]) -> Iterator[str]:
     """Rows of text in columns that are as wide as they need to be."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         yield "  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
 
 
-def document(report: TransferReport) -> dict[str, object]:
+def _document(report: TransferReport) -> dict[str, object]:
     """A report as plain values, for ``--json``."""
     details = dict(report.card.details)
     profiles = {name: values.tolist() for name, values in report.profiles.items()}

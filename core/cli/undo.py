@@ -38,7 +38,7 @@ def run_undo(arguments: list[str]) -> int:
     if options.name:
         save.check_checkpoint_name(family, options.checkpoint or family.final.name, options.name)
     if options.out:
-        save.check_folder(options.out)
+        save.check_output_folder(options.out)
     loaded = loading.load_model(
         family, options.checkpoint or family.final.name, device=options.device, dtype=options.dtype,
         quantize=options.quantize, max_memory=options.max_memory, differentiable=True,

@@ -30,7 +30,7 @@ from core.util.progress import Slices
 #: Logits are formed for so many tokens at a time that they have at most this many elements.
 _ELEMENTS = 2**24
 
-Ids = Sequence[int]
+_Ids = Sequence[int]
 #: Gets an MLP's neurons [rows, positions, neurons]; returns new ones, or None to leave them.
 At = Callable[[Tensor], Tensor | None]
 
@@ -60,7 +60,7 @@ class _Batch:
     tokens: int
 
 
-def mean_activations(loaded: Loaded, layers: Sequence[int], texts: Sequence[Ids]) -> Slices[dict[int, Tensor]]:
+def mean_activations(loaded: Loaded, layers: Sequence[int], texts: Sequence[_Ids]) -> Slices[dict[int, Tensor]]:
     """The mean of every MLP neuron of ``layers`` over the texts' tokens, without beginning-of-text: [neurons] in float32 a layer.
 
     Raises:
@@ -99,7 +99,7 @@ class Ablation:
             self._by_text([each.loss for each in self._batches]),
         )
 
-    def read(self, texts: Sequence[Ids]) -> Slices[None]:
+    def read(self, texts: Sequence[_Ids]) -> Slices[None]:
         """Read the texts, each of two tokens and more behind the beginning-of-text token.
 
         Raises:
@@ -222,13 +222,13 @@ def _entropy_of(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     return entropy.double().cpu(), loss.double().cpu()
 
 
-def ablation_cost(loaded: Loaded, texts: Sequence[Ids]) -> tuple[int, int]:
+def ablation_cost(loaded: Loaded, texts: Sequence[_Ids]) -> tuple[int, int]:
     """How many passes reading the texts takes, and how many tokens, padding included."""
     found = [[len(texts[index]) for index in chosen] for chosen in _batches(loaded, texts)]
     return len(found), sum(len(each) * max(each) for each in found)
 
 
-def _batches(loaded: Loaded, texts: Sequence[Ids]) -> list[list[int]]:
+def _batches(loaded: Loaded, texts: Sequence[_Ids]) -> list[list[int]]:
     """Texts of like length together, so that little is padded."""
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
     size = batch_rows(loaded)

@@ -31,7 +31,7 @@ from core.util.progress import Cost, Learning, told
 
 #: Texts that means are taken from, and that effects are measured on; statements that are judged, of each class.
 TEXTS = 128
-QUESTIONS = 128
+_QUESTIONS = 128
 
 
 def confidence_texts(loaded: Loaded, contrast: ContrastSet) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
@@ -49,7 +49,7 @@ def judged_statements(loaded: Loaded, contrast: ContrastSet) -> tuple[list[Asked
     shots = [(trues[0], True), (falses[0], False), (falses[-1], False), (trues[-1], True)]
     asked, labels = [], []
     for label in (True, False):
-        chosen = contrast.part("test", label, QUESTIONS)
+        chosen = contrast.part("test", label, _QUESTIONS)
         asked += metrics.statement_prompts(loaded, chosen, shots)
         labels += [label] * len(chosen)
     return asked, labels

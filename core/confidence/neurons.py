@@ -31,7 +31,7 @@ _NEAREST = 8
 #: Choices at random that say how far two checkpoints agree by chance.
 CHOICES = 10_000
 
-Figures = NDArray[np.float64]
+_Figures = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Block:
     """The neurons of one block: ``norms`` and ``variances`` (LogitVar), both [neurons] in float64."""
 
     layer: int
-    norms: Figures
-    variances: Figures
+    norms: _Figures
+    variances: _Figures
 
     @property
     def quarter(self) -> list[int]:
@@ -101,7 +101,7 @@ def overlap(one: Sequence[Block], other: Sequence[Block]) -> Overlap:
     return Overlap(shared, found, float(rates.mean()), float(np.percentile(rates, 95)), p)
 
 
-def _shared_by_chance(mine: Block, theirs: Block, rng: np.random.Generator) -> Figures:
+def _shared_by_chance(mine: Block, theirs: Block, rng: np.random.Generator) -> _Figures:
     """How many neurons two random choices from the two quarters share, :data:`CHOICES` times.
 
     Of the k that one draws from its quarter, a hypergeometric number lies in both quarters; of the other's k as many as chance has it

@@ -21,7 +21,7 @@ from typing import Any
 from core.directions.contrast import SPLITS, ContrastError, ContrastItem, ContrastSet
 
 #: What the column of the examples may be called, the first one found is taken.
-TEXTS = ("text", "statement", "instruction", "prompt")
+_TEXTS = ("text", "statement", "instruction", "prompt")
 #: So many examples of each class every split must have.
 FLOOR = {"train": 8, "validation": 4, "test": 4}
 #: How large the splits should be, as parts of the whole.
@@ -171,7 +171,7 @@ def of_rows(
         ContrastError: a column or a label that is missing, a text of both classes, or too few examples.
     """
     there = list(dict.fromkeys(key for row in rows for key in row if key is not None))
-    text = text or next((each for each in TEXTS if each in there), "text")
+    text = text or next((each for each in _TEXTS if each in there), "text")
     if missing := [each for each in (text, label) if each not in there]:
         raise ContrastError(
             f"{source} lacks the column {' and '.join(missing)}; it has {', '.join(there) or 'none'}, "

@@ -24,12 +24,12 @@ from core.util.resume import ResumeNotes
 _LEARNERS = {"truth": learn_truth, "refusal": learn_refusal}
 _COSTS = {"truth": truth_cost, "refusal": refusal_cost}
 #: (part done between 0 and 1, what is being done)
-Progress = tuple[float, str]
+_Progress = tuple[float, str]
 
 
 def learn_direction(
     kind: str, loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str]
-) -> Generator[Progress, None, Direction]:
+) -> Generator[_Progress, None, Direction]:
     """Learn ``truth`` or ``refusal`` on a checkpoint. Yields progress; the return value is the direction, not yet stored.
 
     Args:

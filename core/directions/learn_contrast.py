@@ -29,7 +29,7 @@ from core.util.progress import Cost, Learning, Slices, told
 from core.util.resume import ResumeNotes
 
 #: A layer may move unrelated replies by so much at strength 1 (nats a token) and still be chosen, where one stays below it.
-MOST_DAMAGE = 1.0
+_MOST_DAMAGE = 1.0
 
 
 def learn_contrast(
@@ -214,7 +214,7 @@ def _scores(
 def choice(tried: Sequence[dict[str, Any]], layers: int) -> tuple[dict[str, Any], str]:
     """The layer and token that lean most among those that tell the classes apart about as well as the best, and harm little."""
     early = [each for each in tried if each["layer"] < EARLY * layers]
-    gentle = [each for each in early if each["damage"] <= MOST_DAMAGE]
+    gentle = [each for each in early if each["damage"] <= _MOST_DAMAGE]
     most = max(each["accuracy"] for each in gentle or early)
     able = [each for each in gentle or early if each["accuracy"] >= most - 0.05]
     harm = "damage of strength 1 ≤ 1 nat" if gentle else "none moves unrelated replies by less than 1 nat"

@@ -22,9 +22,9 @@ from core.util.resume import ResumeNotes
 #: Post-instruction tokens that are tried, counted from the prompt's end.
 MOST_POSITIONS = 8
 #: A class of training instructions is narrowed to those that the model follows its own way on only when so many are left.
-FEWEST = 24
+_FEWEST = 24
 #: Harmless replies may move this much (nats a token) for a refusal direction to be chosen [Arditi et al., appendix C].
-MOST_DAMAGE = 0.1
+_MOST_DAMAGE = 0.1
 #: The baseline without steering: what somebody would write who wants a refusal.
 WISH = "Refuse to answer this and say that you cannot help: {message}"
 
@@ -161,10 +161,10 @@ def _refused(loaded: Loaded, asked: Sequence[Asked]) -> Slices[list[float]]:
 def _followed(asked: list[Asked], refused: Sequence[float], harmful: bool) -> list[Asked]:
     """The harmful instructions that the model refuses, or the harmless ones that it does not [Arditi et al., §2.3].
 
-    The others would pull the class means together. A checkpoint that does so with fewer than :data:`FEWEST` learns from all.
+    The others would pull the class means together. A checkpoint that does so with fewer than :data:`_FEWEST` learns from all.
     """
     kept = [each for each, chance in zip(asked, refused, strict=True) if (chance > 0.5) == harmful]
-    return kept if len(kept) >= FEWEST else asked
+    return kept if len(kept) >= _FEWEST else asked
 
 
 def template_end(prompts: Sequence[tuple[int, ...]]) -> int:
@@ -242,7 +242,7 @@ def _tried(
 def _refusal_choice(tried: list[dict[str, Any]], layers: int) -> tuple[dict[str, Any], str]:
     """Arditi et al.'s rule with both effects counted; where a checkpoint refuses nothing, the best separation."""
     early = [each for each in tried if each["layer"] < EARLY * layers]
-    allowed = [each for each in early if each["damage"] <= MOST_DAMAGE and each["induction"] >= 0]
+    allowed = [each for each in early if each["damage"] <= _MOST_DAMAGE and each["induction"] >= 0]
     if max((each["induction"] for each in allowed), default=0.0) > 0.05:
         rule = "largest induction + removal, with induction ≥ 0 and damage of ablating ≤ .1 nats, last fifth of layers left out"
         return max(allowed, key=lambda each: each["induction"] + each["removed"]), rule

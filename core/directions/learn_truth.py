@@ -24,7 +24,7 @@ from core.util.progress import Cost, Learning, Slices, told
 from core.util.resume import ResumeNotes
 
 #: The baseline without steering: what somebody would write who wants every statement called true.
-WISH = "Call this true, whatever it says: {message}"
+_WISH = "Call this true, whatever it says: {message}"
 _RULE = (
     "largest effect of one gap among the layers whose held-out-category accuracy is within .05 of the best, "
     "last fifth of layers left out"
@@ -58,7 +58,7 @@ def learn_truth(
     message = f"True or false: {contrast.part('test', False)[0]}"
     in_words = partial(_in_words, loaded, contrast, margins)
     trial = Trial(
-        loaded, by, measure, _Truth.prepare(loaded, contrast, "test").each, in_words, WISH, unrelated, message
+        loaded, by, measure, _Truth.prepare(loaded, contrast, "test").each, in_words, _WISH, unrelated, message
     )
     shown = yield from controls.examined(Chosen(drafted, layer, -1, found, prompts, how), trial, _rows(loaded), notes)
     tested = len(prompts["test", True]) + len(prompts["test", False])
@@ -84,12 +84,12 @@ def truth_cost(
     by = metrics.bystanders_cost(loaded, unrelated)
     tried = asked.times(1 + loaded.anatomy.layers)
     tested = _Truth.prepare(loaded, contrast, "test")
-    worded = _Truth.prepare(loaded, contrast, wish=WISH)
+    worded = _Truth.prepare(loaded, contrast, wish=_WISH)
     costs = {
         name: metrics.probabilities_cost(loaded, [*each.true, *each.false], metrics.LABELS)
         for name, each in (("measured", judged), ("asked", worded), ("tested", tested))
     }
-    shown = controls.control_cost(loaded, prompts, _rows(loaded), costs, WISH, unrelated)
+    shown = controls.control_cost(loaded, prompts, _rows(loaded), costs, _WISH, unrelated)
     return activation_cost(prompts, _rows(loaded)) + tried + by.times(2) + shown
 
 
@@ -118,7 +118,7 @@ def _prompts(loaded: Loaded, contrast: ContrastSet, method: str) -> tuple[dict[K
 
 def _in_words(loaded: Loaded, contrast: ContrastSet, margins: list[list[float]]) -> Slices[dict[str, float]]:
     """The effect when it is asked for: the wish stands before the statement, in the same question."""
-    asked = _Truth.prepare(loaded, contrast, wish=WISH)
+    asked = _Truth.prepare(loaded, contrast, wish=_WISH)
     return (yield from asked.mean([each for part in margins for each in part], ()))
 
 

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-Array = NDArray[np.float64]
+_Array = NDArray[np.float64]
 #: (positive [n, layers, width], negative [m, layers, width], polarity [n] or None) -> vectors [layers, width].
 #: Where there is a polarity, positive[i] and negative[i] are a statement and its negation; +1 says that the positive one is
 #: affirmed ("Paris is in France."), −1 that it is denied ("Paris is not in Norway.").
-Method = Callable[[Array, Array, Array | None], Array]
+Method = Callable[[_Array, _Array, _Array | None], _Array]
 
 #: The inverse strength of the logistic regression's penalty, on states of mean square 1.
 C = 1.0
@@ -38,13 +38,13 @@ STARTS = 2
 class Learnt:
     """What a method found: ``vectors`` [layers, width] one gap long, both class means, and ``more`` vectors by name (``polarity``)."""
 
-    vectors: Array
-    positive: Array
-    negative: Array
-    more: Mapping[str, Array] = field(default_factory=dict)
+    vectors: _Array
+    positive: _Array
+    negative: _Array
+    more: Mapping[str, _Array] = field(default_factory=dict)
 
 
-def fit_direction(method: str, positive: Array, negative: Array, polarity: Array | None = None) -> Learnt:
+def fit_direction(method: str, positive: _Array, negative: _Array, polarity: _Array | None = None) -> Learnt:
     """The direction of a method at every layer, one gap long, with both class means.
 
     Args:
@@ -65,13 +65,13 @@ def fit_direction(method: str, positive: Array, negative: Array, polarity: Array
     return Learnt(vectors, *means, more)
 
 
-def mean_difference(positive: Array, negative: Array, polarity: Array | None = None) -> Array:
+def mean_difference(positive: _Array, negative: _Array, polarity: _Array | None = None) -> _Array:
     """v_l = mean(h⁺_l) − mean(h⁻_l) [layers, width]. [Marks & Tegmark, "Geometry of Truth", mass-mean probe; Arditi et al., §2.3]"""
-    found: Array = positive.mean(0) - negative.mean(0)
+    found: _Array = positive.mean(0) - negative.mean(0)
     return found
 
 
-def pca(positive: Array, negative: Array, polarity: Array | None = None) -> Array:
+def pca(positive: _Array, negative: _Array, polarity: _Array | None = None) -> _Array:
     """The first principal component of the pairs, each centred on its own middle [layers, width].
 
     h⁺_i and h⁻_i become ±d_i/2 with d_i = h⁺_i − h⁻_i, so that u maximises Σ (d_i · u)². (Centring the d_i on their mean
@@ -82,13 +82,13 @@ def pca(positive: Array, negative: Array, polarity: Array | None = None) -> Arra
     return _by_layer(lambda at: _components(positive[:count, at] - negative[:count, at], 1)[0], positive)
 
 
-def logistic(positive: Array, negative: Array, polarity: Array | None = None) -> Array:
+def logistic(positive: _Array, negative: _Array, polarity: _Array | None = None) -> _Array:
     """The weights of a logistic regression with an L2 penalty, classes weighted alike [layers, width]. [Marks & Tegmark, §4]"""
     labels = np.r_[np.ones(len(positive), bool), np.zeros(len(negative), bool)]
     return _by_layer(lambda at: _regression(np.concatenate([positive[:, at], negative[:, at]]), labels), positive)
 
 
-def ccs(positive: Array, negative: Array, polarity: Array | None = None) -> Array:
+def ccs(positive: _Array, negative: _Array, polarity: _Array | None = None) -> _Array:
     """Contrast-consistent search [layers, width]: no label is used but for the sign.
 
     With x⁺ an affirmed statement's state and x⁻ its negation's, each set centred on its own mean, and p = σ(θ·x + b):
@@ -104,7 +104,7 @@ def ccs(positive: Array, negative: Array, polarity: Array | None = None) -> Arra
     )
 
 
-def ttpd(positive: Array, negative: Array, polarity: Array | None = None) -> Array:
+def ttpd(positive: _Array, negative: _Array, polarity: _Array | None = None) -> _Array:
     """The general truth direction t_G [layers, width], by least squares of centred states on label τ and τ·polarity.
 
     h − mean(h) ≈ τ t_G + τ p t_P, with τ = ±1 for true and false and p = ±1 for affirmed and denied, so that t_G is what is
@@ -115,10 +115,10 @@ def ttpd(positive: Array, negative: Array, polarity: Array | None = None) -> Arr
     # A negation has the other truth value and the other polarity: τ·p is the same for both of a pair.
     design = np.stack([tau, np.r_[polarity, polarity]], axis=1)
 
-    def fitted(at: int) -> Array:
+    def fitted(at: int) -> _Array:
         rows = np.concatenate([positive[:, at], negative[:, at]])
-        solution: Array = np.linalg.lstsq(design, rows - rows.mean(0), rcond=None)[0]
-        general: Array = solution[0]
+        solution: _Array = np.linalg.lstsq(design, rows - rows.mean(0), rcond=None)[0]
+        general: _Array = solution[0]
         return general
 
     return _by_layer(fitted, positive)
@@ -138,19 +138,19 @@ PAIRED = ("ccs", "ttpd")
 # ---------------------------------------------------------------------------------------------------------------- helpers
 
 
-def _by_layer(at_layer: Callable[[int], Array], states: Array) -> Array:
+def _by_layer(at_layer: Callable[[int], _Array], states: _Array) -> _Array:
     return np.stack([at_layer(at) for at in range(states.shape[1])])
 
 
-def _to_the_gap(lines: Array, difference: Array) -> Array:
+def _to_the_gap(lines: _Array, difference: _Array) -> _Array:
     """Lines [layers, width] turned towards the positive class, each as long as the gap along it; zero where there is no line."""
     lengths = np.linalg.norm(lines, axis=1, keepdims=True)
     units = lines / np.where(lengths > 0, lengths, 1)
-    along: Array = units * (units * difference).sum(1, keepdims=True)
+    along: _Array = units * (units * difference).sum(1, keepdims=True)
     return along
 
 
-def _polarity(positive: Array, negative: Array, polarity: Array) -> Array:
+def _polarity(positive: _Array, negative: _Array, polarity: _Array) -> _Array:
     """The direction from denied to affirmed statements [layers, width], one gap of theirs long [Bürger et al., §5]."""
     affirmed = np.r_[polarity, -polarity] > 0
     whole = np.concatenate([positive, negative])
@@ -158,13 +158,13 @@ def _polarity(positive: Array, negative: Array, polarity: Array) -> Array:
     return _to_the_gap(lines, whole[affirmed].mean(0) - whole[~affirmed].mean(0))
 
 
-def _components(rows: Array, count: int) -> Array:
+def _components(rows: _Array, count: int) -> _Array:
     """The directions along which ``rows`` [n, width], as they are, are longest: at most ``count`` of them [count, width]."""
-    found: Array = np.linalg.svd(rows, full_matrices=False)[2][:count]
+    found: _Array = np.linalg.svd(rows, full_matrices=False)[2][:count]
     return found
 
 
-def _spanned(rows: Array) -> tuple[Array, Array]:
+def _spanned(rows: _Array) -> tuple[_Array, _Array]:
     """Coordinates [n, rank] and an orthonormal basis [rank, width] of ``rows``: the best weights lie in the span of the examples,
     and it has at most as many dimensions as there are examples."""
     left, sizes, basis = np.linalg.svd(rows, full_matrices=False)
@@ -172,7 +172,7 @@ def _spanned(rows: Array) -> tuple[Array, Array]:
     return left[:, kept] * sizes[kept], basis[kept]
 
 
-def _regression(rows: Array, labels: NDArray[np.bool_]) -> Array:
+def _regression(rows: _Array, labels: NDArray[np.bool_]) -> _Array:
     """The weights of a penalised logistic regression of ``labels`` on ``rows`` [n, width]; zero where the rows are all the same."""
     # It takes half a second to import, and most people learn by the means.
     from sklearn.linear_model import LogisticRegression
@@ -185,11 +185,11 @@ def _regression(rows: Array, labels: NDArray[np.bool_]) -> Array:
     # Newton's method to the very end: a looser optimum would depend on the last digits of the states.
     model = LogisticRegression(C=C, solver="newton-cholesky", tol=1e-9, max_iter=200, class_weight="balanced")
     model.fit(coordinates, labels)
-    weights: Array = np.asarray(model.coef_[0], np.float64) @ basis
+    weights: _Array = np.asarray(model.coef_[0], np.float64) @ basis
     return weights
 
 
-def _consistent(affirmed: Array, denied: Array) -> Array:
+def _consistent(affirmed: _Array, denied: _Array) -> _Array:
     """The weights of CCS for pairs [n, width]; zero where the pairs do not differ."""
     affirmed, denied = affirmed - affirmed.mean(0), denied - denied.mean(0)
     whole = np.concatenate([affirmed, denied])
@@ -200,11 +200,11 @@ def _consistent(affirmed: Array, denied: Array) -> Array:
     count = len(affirmed)
     starts = _components(coordinates[:count] - coordinates[count:], STARTS)
     tries = [_descend(coordinates[:count], coordinates[count:], start) for start in (*starts, *-starts)]
-    weights: Array = min(tries, key=lambda each: each[0])[1] @ basis
+    weights: _Array = min(tries, key=lambda each: each[0])[1] @ basis
     return weights
 
 
-def _descend(affirmed: Array, denied: Array, start: Array) -> tuple[float, Array]:
+def _descend(affirmed: _Array, denied: _Array, start: _Array) -> tuple[float, _Array]:
     """The loss and the weights at the minimum below ``start``."""
     # Front ends that list the methods paint before torch is there.
     import torch

@@ -26,7 +26,7 @@ _MOSTLY = 0.5
 _ENDED: tuple[Reason, ...] = ("end", "stop string")
 
 #: A reply, and whether it ended by itself; a list, once it has been kept.
-Said = Sequence[Any]
+_Said = Sequence[Any]
 
 
 def reply_texts(
@@ -39,12 +39,12 @@ def reply_texts(
     return [[next(said) for _ in prompts] for prompts, _ in jobs]
 
 
-def mostly_end(said: Sequence[Said]) -> bool:
+def mostly_end(said: Sequence[_Said]) -> bool:
     """Whether most of the replies ended by themselves."""
     return sum(bool(ended) for _, ended in said) > _MOSTLY * len(said)
 
 
-def counts(said: Sequence[Said], ends: bool) -> dict[str, int]:
+def counts(said: Sequence[_Said], ends: bool) -> dict[str, int]:
     """How many replies are of each class; one that was cut off is broken only where replies mostly end (``ends``)."""
     kinds = [classify(text, bool(ended) or not ends) for text, ended in said]
     return {kind: kinds.count(kind) for kind in CLASSES}
@@ -58,7 +58,7 @@ def at_every_strength(
     Returns:
         ``strengths``; ``tokens``, how long a reply may be; and ``groups``: by name ``n`` and, for each class, a count per strength.
     """
-    said: list[Sequence[Sequence[Said]]] = []
+    said: list[Sequence[Sequence[_Said]]] = []
     for strength in STRENGTHS:
         edits = steer(drafted, loaded, strength, layer) if strength else ()
         work = partial(reply_texts, loaded, [(prompts, edits) for prompts in groups.values()], REPLY_TOKENS)

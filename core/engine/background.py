@@ -102,7 +102,7 @@ class BackgroundTask(ABC, Generic[J]):
 
 
 #: Gives a checkpoint, from memory or from disk, as long as it is wanted.
-Load = Callable[[str, Callable[[], bool]], Loaded]
+_Load = Callable[[str, Callable[[], bool]], Loaded]
 
 
 class LearningTask(BackgroundTask[Job]):
@@ -111,7 +111,7 @@ class LearningTask(BackgroundTask[Job]):
     DOING = "Learning"
     CANCELLED = "Learning was cancelled; what was found out is kept for the next time."
 
-    def __init__(self, job: Job, family: Family, load: Load) -> None:
+    def __init__(self, job: Job, family: Family, load: _Load) -> None:
         super().__init__(job)
         checkpoint = job.view.checkpoint
         self.order = (
@@ -168,7 +168,7 @@ class LearningTask(BackgroundTask[Job]):
             self._left.pop(0)
 
 
-def estimate(family: Family, loaded: Loaded, kinds: tuple[str, ...]) -> Iterator[float | None]:
+def estimate_seconds(family: Family, loaded: Loaded, kinds: tuple[str, ...]) -> Iterator[float | None]:
     """How many seconds learning ``kinds`` on a checkpoint takes, measured on a real batch: after a few slices (None), the number."""
     order = BuildRequest(family, loaded.checkpoint.name, store.user_folder())
     tokens = 0

@@ -299,8 +299,8 @@ class Engine(EngineThread):
             return ()
 
     def explain(self, recipe: Recipe, checkpoint: str) -> str:
-        """What a recipe does to ``checkpoint``, in words. Raises TillerError as :func:`core.steering.describe.explain` does."""
-        return describe.explain(self.family, recipe, checkpoint)
+        """What a recipe does to ``checkpoint``, in words. Raises TillerError as :func:`core.steering.describe.explain_recipe` does."""
+        return describe.explain_recipe(self.family, recipe, checkpoint)
 
     def neuron_sets(self, checkpoint: str) -> tuple[str, ...]:
         """The names of the sets of neurons that were found on a checkpoint."""

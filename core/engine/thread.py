@@ -16,7 +16,7 @@ from core.errors import TillerError
 if TYPE_CHECKING:
     from core.engine.worker import Worker
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 S = TypeVar("S")
 
 #: What is answered when nobody will take a command any more.
@@ -141,9 +141,9 @@ class EngineThread(ABC):
 
     # -------------------------------------------------------------------------------------------------------- commands
 
-    def call(self, function: Callable[[Worker], T]) -> Future[T]:
+    def call(self, function: Callable[[Worker], _T]) -> Future[_T]:
         """Run ``function`` on the engine's thread, between two steps; its result or its error comes in the future."""
-        future: Future[T] = Future()
+        future: Future[_T] = Future()
 
         def act(worker: Worker) -> None:
             if not future.set_running_or_notify_cancel():
@@ -163,7 +163,7 @@ class EngineThread(ABC):
         self._send(EngineCommand(act, refuse))
         return future
 
-    def slices(self, make: Callable[[Worker], Generator[S, None, T]]) -> Generator[S, None, T]:
+    def slices(self, make: Callable[[Worker], Generator[S, None, _T]]) -> Generator[S, None, _T]:
         """Run a generator of the engine's thread slice by slice, between the steps of chats; closing it ends the work.
 
         Raises:
@@ -171,7 +171,7 @@ class EngineThread(ABC):
         """
         work = self.call(make).result()
 
-        def step(_worker: Worker) -> tuple[bool, S | T]:
+        def step(_worker: Worker) -> tuple[bool, S | _T]:
             try:
                 return False, next(work)
             except StopIteration as stop:

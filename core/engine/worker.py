@@ -104,7 +104,7 @@ class Worker:
             self._measure_threads = False
             self.threads = choose(loaded)
         if new and (kinds := learnable(self.family, name)):
-            self._measuring[name] = background.estimate(self.family, loaded, kinds)
+            self._measuring[name] = background.estimate_seconds(self.family, loaded, kinds)
         return loaded
 
     def _busy(self) -> set[str]:

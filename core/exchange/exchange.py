@@ -31,7 +31,7 @@ from core.recipes.language import RecipeError, layers_text, parse
 from core.util.files import write_bytes
 
 #: What a direction can be written as.
-KINDS = (".gguf", ".safetensors")
+_KINDS = (".gguf", ".safetensors")
 UNIT = "1.0 is the vector as it was imported; 0 is a projection of zero, since there are no class means"
 
 
@@ -272,16 +272,16 @@ def export_direction(family: Family, checkpoint: str, name: str, to: Path) -> Ex
 
 def write_direction(family: Family, path: Path, to: Path) -> Exchanged:
     """The same for the direction of a file of the library."""
-    if to.suffix not in KINDS:
+    if to.suffix not in _KINDS:
         raise ExchangeError(
-            f"{to.name} should end in {KINDS[0]} (for llama.cpp and repeng) or {KINDS[1]} (for Tiller)."
+            f"{to.name} should end in {_KINDS[0]} (for llama.cpp and repeng) or {_KINDS[1]} (for Tiller)."
         )
     if to.exists():
         raise ExchangeError(f"{to} is there already; choose another name, or delete it first.")
     direction = load_direction(path)
     card = direction.card
     whose = f"{card.name} of {card.family}/{card.checkpoint}"
-    if to.suffix == KINDS[1]:
+    if to.suffix == _KINDS[1]:
         store.save_artefact(to, _tensors(direction), card.details)
         return Exchanged(to, (f"{whose}, with all that is known of it.",))
     write_bytes(to, _control_vector(direction, family.checkpoint(card.checkpoint)))
@@ -324,7 +324,7 @@ def _control_vector(direction: Direction, target: Checkpoint) -> bytes:
     card = direction.card
     if card.layer == 0:
         raise ExchangeError(
-            f"{card.name} acts at layer 0, where llama.cpp adds nothing and refuses a vector; write it as {KINDS[1]}."
+            f"{card.name} acts at layer 0, where llama.cpp adds nothing and refuses a vector; write it as {_KINDS[1]}."
         )
     shape = shapes.shape_of(target)
     if shape is None:

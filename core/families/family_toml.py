@@ -27,7 +27,7 @@ from core.recipes.language import RecipeError, parse
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.]*(?:-[A-Za-z0-9_][A-Za-z0-9_.]*)*")
 #: What a model of the Hub is called.
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(?:/[A-Za-z0-9][A-Za-z0-9_.-]*)?")
-QUANTIZE = ("none", "8bit", "4bit")
+_QUANTIZE = ("none", "8bit", "4bit")
 
 _TOP = ("title", "notes", "licence", "parameters", "quantize", "memory", "report_opening")
 _TABLES = ("checkpoint", "counterfactual", "example")
@@ -190,8 +190,8 @@ def _an(kind: str) -> str:
 
 def _quantize(top: _Table) -> str:
     found = top.text("quantize")
-    if found and found not in QUANTIZE:
-        raise top.wrong(f"quantize must be one of {', '.join(QUANTIZE)}, not {found!r}.", "quantize")
+    if found and found not in _QUANTIZE:
+        raise top.wrong(f"quantize must be one of {', '.join(_QUANTIZE)}, not {found!r}.", "quantize")
     return found
 
 

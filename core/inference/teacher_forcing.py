@@ -15,12 +15,12 @@ from core.models.loading import Loaded
 from core.steering.interventions import BatchEdits, RowEdit
 from core.steering.readings import Projection
 
-Ids = Sequence[int]
+_Ids = Sequence[int]
 
 
 @torch.inference_mode()
 def reply_logits(
-    loaded: Loaded, prompts: Sequence[Ids], replies: Sequence[Ids], edits: Sequence[tuple[RowEdit, ...]] | None = None,
+    loaded: Loaded, prompts: Sequence[_Ids], replies: Sequence[_Ids], edits: Sequence[tuple[RowEdit, ...]] | None = None,
     states: dict[int, Tensor] | None = None,
 ) -> list[Tensor]:  # fmt: skip
     """The logits that predict every reply token: for each row [len(reply), vocabulary] in float32.
@@ -58,8 +58,8 @@ def _keep(layer: int, edit: Action | None, states: dict[int, Tensor]) -> Action:
 
 def score_replies(
     loaded: Loaded,
-    prompts: Sequence[Ids],
-    replies: Sequence[Ids],
+    prompts: Sequence[_Ids],
+    replies: Sequence[_Ids],
     edits: Sequence[tuple[RowEdit, ...]] | None = None,
     gauges: Sequence[Projection] = (),
 ) -> list[tuple[Reading, ...]]:

@@ -28,7 +28,7 @@ RESTARTED = "TILLER_RESTARTED"
 STAMP = "tiller.json"
 OLDEST = (3, 11)
 
-State = Literal["absent", "broken", "outdated", "ready"]
+_State = Literal["absent", "broken", "outdated", "ready"]
 
 
 class EnvironmentProblem(TillerError):
@@ -153,7 +153,7 @@ def missing(files: Iterable[Path]) -> list[str]:
     return lacking
 
 
-def examine(folder: Path, wanted: dict[str, Path]) -> State:
+def examine(folder: Path, wanted: dict[str, Path]) -> _State:
     """What ``.venv`` is: not there, broken, not (yet) installed for these requirements, or ready.
 
     Raises:

@@ -23,7 +23,7 @@ from core.models.loading import Loaded
 from core.util.progress import Step
 
 #: So many candidates for every pair that is wanted are asked about, at most.
-CANDIDATES = 4
+_CANDIDATES = 4
 #: Pairs that are kept as examples.
 EXAMPLES = 5
 #: Pairs that are asked about in one slice.
@@ -125,9 +125,9 @@ class Average:
         return right[: order.pairs], asked, len(right)
 
     def _candidates(self, pairing: Pairing, category: str) -> Iterator[StatementPair]:
-        """Pairs of a category that line up, at most :data:`CANDIDATES` for each that is wanted."""
+        """Pairs of a category that line up, at most :data:`_CANDIDATES` for each that is wanted."""
         order, own = self.order, facts.facts_of(self.known, category)
-        most = CANDIDATES * order.pairs
+        most = _CANDIDATES * order.pairs
         if order.corruption == "noise":
             yield from (pairing.alone(fact.text, *fact.spans()) for fact in own[:most])
             return

@@ -21,7 +21,7 @@ from core.errors import TillerError
 from core.families.checkpoint import Family
 
 #: What differs between a true and a false statement.
-Differ = Literal["subject", "object"]
+_Differ = Literal["subject", "object"]
 COLUMNS = ("category", "wording", "subject", "object")
 
 #: Characters [start, end) of a statement.
@@ -56,7 +56,7 @@ class Fact:
             subject += moved["object"]
         return (subject, subject + len(self.subject)), (object_, object_ + len(self.object))
 
-    def said_of(self, other: Fact, differ: Differ) -> Fact:
+    def said_of(self, other: Fact, differ: _Differ) -> Fact:
         """This statement with the subject or the object of another one."""
         subject = other.subject if differ == "subject" else self.subject
         object_ = other.object if differ == "object" else self.object
@@ -114,7 +114,7 @@ def facts_of(facts: Sequence[Fact], category: str) -> tuple[Fact, ...]:
     return found
 
 
-def fact_pairs(facts: Sequence[Fact], differ: Differ, length: Callable[[Fact], int]) -> Iterator[tuple[Fact, Fact]]:
+def fact_pairs(facts: Sequence[Fact], differ: _Differ, length: Callable[[Fact], int]) -> Iterator[tuple[Fact, Fact]]:
     """True and false statements of one category that have as many tokens, as ``length`` counts them.
 
     Each fact is first paired once with a partner a few places further on; then come second partners, and so on. The order is

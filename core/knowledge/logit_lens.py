@@ -14,7 +14,7 @@ from core.knowledge.maps import Words
 from core.models.loading import Loaded
 from core.steering.interventions import RowEdit
 
-TOP = 5
+_TOP = 5
 
 
 @torch.inference_mode()
@@ -28,7 +28,7 @@ def unembed(loaded: Loaded, states: Tensor) -> Tensor:
     return logits if not cap else cap * torch.tanh(logits / cap)
 
 
-def words(loaded: Loaded, states: Tensor, top: int = TOP) -> tuple[tuple[tuple[str, float], ...], ...]:
+def words(loaded: Loaded, states: Tensor, top: int = _TOP) -> tuple[tuple[tuple[str, float], ...], ...]:
     """For each residual of [rows, width] its likeliest words with their probabilities."""
     found = unembed(loaded, states).softmax(-1).topk(top, dim=-1)
     return tuple(
@@ -44,7 +44,7 @@ def of_token(
     reply: Sequence[int],
     index: int,
     edits: tuple[RowEdit, ...] = (),
-    top: int = TOP,
+    top: int = _TOP,
 ) -> Words:
     """The lens on the position that says token ``index`` of a reply: every layer, plain and (with ``edits``) steered side by side.
 

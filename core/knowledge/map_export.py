@@ -10,7 +10,7 @@ from html import escape
 
 from core.display import palette
 from core.display.lenses import Lens
-from core.knowledge.maps import Map, Traced, Words, number
+from core.knowledge.maps import Map, Traced, Words, cell_text
 
 #: Sizes of a drawing in pixels.
 _CELL, _ROW, _LEFT, _TOP, _GAP, _FOOT = 56, 26, 48, 34, 30, 92
@@ -134,7 +134,7 @@ def _cell(each: Map, layer: int, place: int, line: int) -> str:
         f'<rect x="{left}" y="{line}" width="{_CELL - 1}" height="{_ROW - 1}" fill="{paint}">'
         f"<title>{escape(each.described(layer, place))}</title></rect>"
     )
-    label = _text(left + _CELL // 2, line + 17, number(value), 11, "middle", palette.ink(paint)) if known else ""
+    label = _text(left + _CELL // 2, line + 17, cell_text(value), 11, "middle", palette.ink(paint)) if known else ""
     return box + label
 
 

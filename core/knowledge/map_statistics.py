@@ -1,6 +1,6 @@
 """Averages of maps over pairs, and what two of them have in common: correlation, ceiling, null, largest difference. No torch.
 
-Pairs are dealt into :data:`FOLDS` folds, and only the folds' sums are kept, so that the memory does not depend on the number of pairs;
+Pairs are dealt into :data:`_FOLDS` folds, and only the folds' sums are kept, so that the memory does not depend on the number of pairs;
 halves and intervals are made of folds.
 """
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from core.knowledge.maps import ROLES, Cells, Comparison, Map
 
-FOLDS = 10
+_FOLDS = 10
 #: Student's t for the 95 % interval of a mean of so many folds.
 _T = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36, 9: 2.31, 10: 2.26}
 
@@ -26,13 +26,13 @@ class Totals:
     """Sums of effects by fold, layer and role."""
 
     def __init__(self, layers: int) -> None:
-        self.sums: MapArray = np.zeros((FOLDS, layers, len(ROLES)))
-        self.counts: MapArray = np.zeros((FOLDS, len(ROLES)))
+        self.sums: MapArray = np.zeros((_FOLDS, layers, len(ROLES)))
+        self.counts: MapArray = np.zeros((_FOLDS, len(ROLES)))
         self.n = 0
 
     def add(self, effects: MapArray, roles: Sequence[str]) -> None:
         """One pair's map [layers, tokens], with the role of each token; tokens of one role are averaged first."""
-        fold = self.n % FOLDS
+        fold = self.n % _FOLDS
         for place, role in enumerate(ROLES):
             chosen = [index for index, each in enumerate(roles) if each == role]
             if chosen:
@@ -42,7 +42,7 @@ class Totals:
 
     def mean(self, folds: Sequence[int] | None = None) -> MapArray:
         """The mean over the pairs of some folds (a fold may count twice): [layers, roles], NaN for a role that none has."""
-        chosen = list(range(FOLDS)) if folds is None else list(folds)
+        chosen = list(range(_FOLDS)) if folds is None else list(folds)
         with np.errstate(invalid="ignore"):
             mean: MapArray = self.sums[chosen].sum(0) / self.counts[chosen].sum(0)
         return mean
@@ -55,7 +55,7 @@ class Totals:
     @property
     def filled(self) -> list[int]:
         """The folds that have pairs."""
-        return [fold for fold in range(FOLDS) if self.counts[fold].any()]
+        return [fold for fold in range(_FOLDS) if self.counts[fold].any()]
 
     def half(self, other: Totals | None = None) -> MapArray:
         """Half of each cell's 95 % interval, from how the folds differ (of the difference to ``other``): [layers, roles]."""

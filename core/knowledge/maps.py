@@ -228,7 +228,7 @@ class Words:
 
 
 @dataclass
-class Table:
+class _Table:
     """Rows of text under a head, for whoever reads numbers rather than colours."""
 
     head: tuple[str, ...]
@@ -244,15 +244,15 @@ def _line(row: Sequence[str], widths: Iterable[int]) -> str:
     return "  ".join(each.rjust(width) for each, width in zip(row, widths, strict=True)).rstrip()
 
 
-def map_table(shown: Map) -> Table:
+def map_table(shown: Map) -> _Table:
     """A map as a table, the last layer first, as it is drawn."""
-    made = Table(("layer", *(each.strip() or repr(each) for each in shown.columns)))
+    made = _Table(("layer", *(each.strip() or repr(each) for each in shown.columns)))
     for layer in reversed(range(shown.layers)):
-        made.rows.append((str(layer), *(number(value) for value in shown.cells[layer])))
+        made.rows.append((str(layer), *(cell_text(value) for value in shown.cells[layer])))
     return made
 
 
-def number(value: float) -> str:
+def cell_text(value: float) -> str:
     """A cell as a table has it."""
     # What rounds to nothing has no sign.
     return "·" if math.isnan(value) else f"{round(value, 2) + 0.0:.2f}"

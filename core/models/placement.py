@@ -84,7 +84,7 @@ class Plan:
         return f"{needed} on {self.room.where}, {memory.size_in_words(sum(self.room.free.values()))} free{turns}"
 
 
-def dtype(wanted: str, device: str, quantize: str, config: Mapping[str, Any]) -> str:
+def _dtype(wanted: str, device: str, quantize: str, config: Mapping[str, Any]) -> str:
     """The dtype of what is not quantized: float32 for small models on a CPU, else bfloat16, unless another is wanted."""
     if wanted != "auto":
         if wanted not in _BYTES:
@@ -137,7 +137,7 @@ def need(checkpoint: Checkpoint, device: str, wanted: str, quantize: str) -> Nee
     config, tensors = files.describe_files(checkpoint)
     if quantize != "none" and config.get("quantization_config"):
         raise LoadError(f"The weights of {checkpoint.name} are quantized already; use --quantize none.")
-    kind = dtype(wanted, device, quantize, config)
+    kind = _dtype(wanted, device, quantize, config)
     return Need(checkpoint.name, quantize, kind, checkpoint_size(tensors, config, quantize, kind))
 
 

@@ -42,7 +42,7 @@ GUESSED = 0.25
 #: Where halves of the pairs agree less than that, a correlation says nothing.
 _NO_CEILING = 0.3
 #: So often roles or layers are dealt anew.
-SHUFFLES = 1_000
+_SHUFFLES = 1_000
 
 KNOWLEDGE = (1, "Knowledge", "Post-training does not change where in the model facts are stored.")
 KNOWLEDGE_METHODS = (
@@ -52,8 +52,8 @@ KNOWLEDGE_METHODS = (
     "checkpoints' maps are compared by Pearson's correlation over layers × roles, with a jackknife interval over folds of "
     "pairs, beside its null (the other checkpoint's map of another category, since cells near 0 and 1 inflate any correlation) and "
     "its ceiling (how well halves of the pairs agree), and by the cell that differs most. Controls go through the same figures: the "
-    f"base's own map with the roles of its tokens, or its layers, dealt anew {SHUFFLES:,} times (told are the median and the middle 95 %), "
-    "and where there is one a base that was never taught to judge statements."
+    f"base's own map with the roles of its tokens, or its layers, dealt anew {_SHUFFLES:,} times (told are the median and the middle "
+    "95 %), and where there is one a base that was never taught to judge statements."
 )
 _STATES = {"holds": HOLDS, "does not hold": DOES_NOT, "inconclusive": INCONCLUSIVE}
 #: A figure with its interval.
@@ -213,7 +213,7 @@ def _middle(values: MapArray) -> _Figure:
 
 def _dealt(base: MapArray, post: MapArray, axis: int) -> tuple[MapArray, MapArray]:
     """The correlation and the largest difference of ``post`` and every ``base`` dealt anew along an axis: [SHUFFLES] each."""
-    many = np.broadcast_to(base, (SHUFFLES, *base.shape))
+    many = np.broadcast_to(base, (_SHUFFLES, *base.shape))
     made = np.random.default_rng(7).permuted(many, axis=1 + axis)
     apart = [each - each.mean((-2, -1), keepdims=True) for each in (made, post)]
     lengths = [np.sqrt((each**2).sum((-2, -1))) for each in apart]
@@ -260,7 +260,7 @@ def _map_table(traced: Traced) -> Table:
     shown = [*_within(traced), *(each for each in traced.maps if each.minus)]
     columns = shown[0].columns if shown else ()
     rows = [
-        (each.title, str(layer), *(maps.number(value) for value in each.cells[layer]))
+        (each.title, str(layer), *(maps.cell_text(value) for value in each.cells[layer]))
         for each in shown
         for layer in reversed(range(each.layers))
     ]

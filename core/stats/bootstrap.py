@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Figures = NDArray[np.float64]
+_Figures = NDArray[np.float64]
 DRAWS = 2_000
 
 
@@ -46,7 +46,7 @@ def draws(n: int, seed: int = 0) -> NDArray[np.int64]:
     return np.random.default_rng(seed).integers(0, n, size=(DRAWS, n))
 
 
-def bootstrap_mean(values: Figures | Sequence[float]) -> Estimate:
+def bootstrap_mean(values: _Figures | Sequence[float]) -> Estimate:
     """The mean of one figure a unit, with percentile bootstrap intervals over the units."""
     whole = np.asarray(values, np.float64)
     if not len(whole):
@@ -54,7 +54,7 @@ def bootstrap_mean(values: Figures | Sequence[float]) -> Estimate:
     return estimate(float(whole.mean()), whole[draws(len(whole))].mean(1), len(whole))
 
 
-def estimate(value: float, drawn: Figures, n: int) -> Estimate:
+def estimate(value: float, drawn: _Figures, n: int) -> Estimate:
     """An estimate from the values that bootstrap samples gave."""
     low, inner_low, inner_high, high = np.percentile(drawn, (2.5, 5, 95, 97.5))
     return Estimate(value, float(low), float(high), float(inner_low), float(inner_high), n)

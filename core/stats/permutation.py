@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+_Array = NDArray[np.float64]
 
 PERMUTATIONS = 1_000
 
@@ -32,7 +32,7 @@ def mean_with_interval(values: Sequence[float], seed: int) -> dict[str, Any]:
     return {"mean": float(own.mean()), "n": len(own), "interval": [float(low), float(high)]}
 
 
-def told_apart(above: Mapping[bool, Array], place: int, layer: int) -> dict[str, Any]:
+def told_apart(above: Mapping[bool, _Array], place: int, layer: int) -> dict[str, Any]:
     """How well held-out examples are told apart at one token and layer: balanced accuracy, hits, n and the interval of the rate.
 
     Args:
@@ -44,7 +44,7 @@ def told_apart(above: Mapping[bool, Array], place: int, layer: int) -> dict[str,
     return {"accuracy": float(balanced), "hits": int(right), "n": n, "interval": list(wilson(right, n))}
 
 
-def best_of_many(above: Mapping[bool, Array], seed: int) -> dict[str, Any]:
+def best_of_many(above: Mapping[bool, _Array], seed: int) -> dict[str, Any]:
     """How often shuffled labels reach, at any token and layer, the best accuracy of the true ones.
 
     p = (1 + number of permutations whose maximum is at least the observed one) / (1 + permutations): the maximum over all places is

@@ -12,7 +12,7 @@ from core.recipes.language import Recipe, Term, layers_text
 _SCOPE_WORDS = {"all": "all tokens", "prompt": "the prompt", "reply": "the reply", "last": "the prompt's last token"}
 
 
-def explain(family: Family, recipe: Recipe, checkpoint: str) -> str:
+def explain_recipe(family: Family, recipe: Recipe, checkpoint: str) -> str:
     """What a recipe does to ``checkpoint``, in words: ``layer 3, all tokens``; empty for the empty recipe.
 
     Raises:

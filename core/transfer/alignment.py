@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 HALVES = 10
 #: Shuffles of the labels, each of which says nothing of the true ones (:func:`core.stats.permutation.dealt`), of which a null is
 #: the 95th percentile.
-SHUFFLES = 40
+_SHUFFLES = 40
 #: Drawings of the texts with replacement, of which an interval is made.
 DRAWINGS = 100
 #: Categories are left out one by one up to this many, and in so many groups beyond.
@@ -84,7 +84,7 @@ def weights(texts: Texts) -> dict[str, Floats]:
     for _ in range(HALVES):
         cut = [np.split(rng.permutation(side), [len(side) // 2]) for side in sides]
         halves += [_difference(len(labels), cut[0][half], cut[1][half]) for half in (0, 1)]
-    for _ in range(SHUFFLES):
+    for _ in range(_SHUFFLES):
         mixed = dealt(labels[learn], [int(each) for each in texts.fold[learn]], rng)
         shuffled.append(_difference(len(labels), learn[mixed], learn[~mixed]))
     for _ in range(DRAWINGS):

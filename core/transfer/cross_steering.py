@@ -29,11 +29,11 @@ from core.transfer.truth_intervention import Judged, Verdicts
 from core.util.progress import Learning, Slices
 from core.util.resume import ResumeNotes
 
-Floats = NDArray[np.float64]
-Document = dict[str, Any]
+_Floats = NDArray[np.float64]
+_Document = dict[str, Any]
 
 #: Strengths that are tried, in gaps of the target's own direction.
-STRENGTHS = (0.5, 1.0, 1.5, 2.0)
+_STRENGTHS = (0.5, 1.0, 1.5, 2.0)
 #: The least part of P(TRUE) + P(FALSE) that a strength may leave.
 MASS = 0.8
 #: Strengths whose effect on validation is within this of the best do as well: the smallest of them is taken.
@@ -46,8 +46,8 @@ LONGEST = 5.0
 class Found:
     """The figures of one target, as a report's document holds them: its own, and those of the cell of every source."""
 
-    target: Document
-    cells: dict[str, Document]
+    target: _Document
+    cells: dict[str, _Document]
 
 
 @dataclass(frozen=True)
@@ -79,14 +79,14 @@ def expected_tokens(about: str, examples: ContrastSet, sizes: Sizes, sources: in
     """About how many tokens one target takes."""
     mean = sum(len(each.text) for each in examples.items) // (4 * len(examples.items)) + 8
     if about == "truth":
-        rows = 2 * sizes.choosing * (len(STRENGTHS) + 1) + 4 * sizes.statements * sources
+        rows = 2 * sizes.choosing * (len(_STRENGTHS) + 1) + 4 * sizes.statements * sources
         return (rows + 4 * sizes.controls * sizes.control_statements) * 5 * mean
     replies = sizes.requests * (2 + 3 * sources) + 4 * sizes.controls * sizes.control_requests
     return replies * (mean + sizes.reply // 2)
 
 
 def pushed(
-    pushing: Pushing, vectors: Mapping[str, Floats], removed: Mapping[str, int], shuffled: Floats, notes: ResumeNotes
+    pushing: Pushing, vectors: Mapping[str, _Floats], removed: Mapping[str, int], shuffled: _Floats, notes: ResumeNotes
 ) -> Learning[Found]:
     """Every figure of a target.
 
@@ -102,7 +102,7 @@ def pushed(
     return found
 
 
-def scaled(vector: Floats, own: Floats, strength: float) -> dict[str, Floats]:
+def scaled(vector: _Floats, own: _Floats, strength: float) -> dict[str, _Floats]:
     """A vector made as strong as ``strength`` times ``own``: of equal norm, and of equal projection on it where that can be reached."""
     norm = float(np.linalg.norm(vector))
     goal = strength * float(np.linalg.norm(own))
@@ -115,7 +115,7 @@ def scaled(vector: Floats, own: Floats, strength: float) -> dict[str, Floats]:
     return found
 
 
-def _recipes(pushing: Pushing, source: str, vector: Floats, made: Mapping[str, Floats]) -> dict[str, str]:
+def _recipes(pushing: Pushing, source: str, vector: _Floats, made: Mapping[str, _Floats]) -> dict[str, str]:
     """What a cell does, as a recipe, for those that a recipe can ask for. Truth is pushed down: the answer that shows it is a denial."""
     sign, gap = "-" if pushing.about == "truth" else "", float(np.linalg.norm(vector))
     strengths = {how: float(f"{float(np.linalg.norm(each)) / gap:.3g}") for how, each in made.items()}
@@ -126,12 +126,12 @@ def _recipes(pushing: Pushing, source: str, vector: Floats, made: Mapping[str, F
     }
 
 
-def controls(pushing: Pushing, shuffled: Floats, strength: float) -> dict[str, list[Floats]]:
+def controls(pushing: Pushing, shuffled: _Floats, strength: float) -> dict[str, list[_Floats]]:
     """Vectors from shuffled labels and isotropic ones at the target's layer, as long as its own at that strength."""
     goal = strength * pushing.own.gap(pushing.layer)
     rng = np.random.default_rng([20_250_408, pushing.layer])
     count = pushing.sizes.controls
-    made: dict[str, list[Floats]] = {
+    made: dict[str, list[_Floats]] = {
         "shuffled": [np.asarray(each[pushing.layer]) for each in shuffled[:count]],
         "isotropic": [np.asarray(rng.standard_normal(shuffled.shape[-1]), np.float64) for _ in range(count)],
     }
@@ -167,7 +167,7 @@ def _asked(pushing: Pushing, split: Split, most: int) -> _Asked:
     )
 
 
-def _judge(pushing: Pushing, asked: _Asked, vectors: Sequence[Floats | None]) -> Slices[list[list[list[float]]]]:
+def _judge(pushing: Pushing, asked: _Asked, vectors: Sequence[_Floats | None]) -> Slices[list[list[list[float]]]]:
     """For every vector (none: the model as it is) margin and mass of the true statements pushed down and of the false ones pushed up."""
     rows: list[Judged] = []
     edits: list[tuple[RowEdit, ...]] = []
@@ -192,7 +192,7 @@ def _sides(asked: _Asked, said: Sequence[Sequence[float]]) -> tuple[Verdicts, Ve
     return Verdicts(tuple(margin[:cut]), tuple(mass[:cut])), Verdicts(tuple(margin[cut:]), tuple(mass[cut:]))
 
 
-def _told(asked: _Asked, plain: Sequence[Sequence[float]], said: Sequence[Sequence[float]]) -> Document:
+def _told(asked: _Asked, plain: Sequence[Sequence[float]], said: Sequence[Sequence[float]]) -> _Document:
     """A :class:`core.transfer.report.Pushed` as a document."""
     before, after = _sides(asked, plain), _sides(asked, said)
     ways = [(before[side], after[side], towards) for side, towards in ((0, False), (1, True))]
@@ -205,12 +205,12 @@ def _told(asked: _Asked, plain: Sequence[Sequence[float]], said: Sequence[Sequen
     }
 
 
-def _flipped(told: Document) -> float:
+def _flipped(told: _Document) -> float:
     n = told["down"][1] + told["up"][1]
     return (told["down"][0] + told["up"][0]) / n if n else 0.0
 
 
-def _truth(pushing: Pushing, vectors: Mapping[str, Floats], shuffled: Floats, notes: ResumeNotes) -> Learning[Found]:
+def _truth(pushing: Pushing, vectors: Mapping[str, _Floats], shuffled: _Floats, notes: ResumeNotes) -> Learning[Found]:
     name, own = pushing.name, pushing.own.vectors[pushing.layer].astype(np.float64)
     choosing, asked = (
         _asked(pushing, "validation", pushing.sizes.choosing),
@@ -218,7 +218,7 @@ def _truth(pushing: Pushing, vectors: Mapping[str, Floats], shuffled: Floats, no
     )
     tried = yield from notes.once(
         f"strength.{name}",
-        partial(_judge, pushing, choosing, [None, *(strength * own for strength in STRENGTHS)]),
+        partial(_judge, pushing, choosing, [None, *(strength * own for strength in _STRENGTHS)]),
         f"Choosing a strength for {name}.",
     )
     strength = _truth_strength([_told(choosing, tried[0], said) for said in tried[1:]])
@@ -253,26 +253,26 @@ def _truth(pushing: Pushing, vectors: Mapping[str, Floats], shuffled: Floats, no
     return Found({**target, "control_n": min(count, len(few.all))}, cells)
 
 
-def _truth_strength(tried: Sequence[Document]) -> float:
+def _truth_strength(tried: Sequence[_Document]) -> float:
     """The smallest strength that turns about as many verdicts as the best one, among those that leave the mass."""
     allowed = [index for index, told in enumerate(tried) if min(told["mass"]) >= MASS] or [0]
     best = max(_flipped(tried[index]) for index in allowed)
-    return STRENGTHS[next(index for index in allowed if _flipped(tried[index]) >= best - AS_GOOD)]
+    return _STRENGTHS[next(index for index in allowed if _flipped(tried[index]) >= best - AS_GOOD)]
 
 
 # --------------------------------------------------------------------------------------------------------------- refusal
 
 
 def _refusal(
-    pushing: Pushing, vectors: Mapping[str, Floats], removed: Mapping[str, int], shuffled: Floats, notes: ResumeNotes
+    pushing: Pushing, vectors: Mapping[str, _Floats], removed: Mapping[str, int], shuffled: _Floats, notes: ResumeNotes
 ) -> Learning[Found]:
     name, own = pushing.name, pushing.own.vectors[pushing.layer].astype(np.float64)
     chances = yield from notes.once(
         f"strength.{name}", partial(_refusal_chances, pushing, own), f"Choosing a strength for {name}."
     )
-    strength = STRENGTHS[next(index for index, each in enumerate(chances) if each >= max(chances) - AS_GOOD)]
+    strength = _STRENGTHS[next(index for index, each in enumerate(chances) if each >= max(chances) - AS_GOOD)]
     harmless, harmful = (_prompts(pushing, label, pushing.sizes.requests) for label in (False, True))
-    plain: dict[str, Document] = {}
+    plain: dict[str, _Document] = {}
     ends = True
     for what, prompts in (("harmless", harmless), ("harmful", harmful)):
         said = yield from notes.once(
@@ -303,7 +303,7 @@ def _refusal(
 
 
 def _refusal_controls(
-    pushing: Pushing, shuffled: Floats, strength: float, ends: bool, notes: ResumeNotes
+    pushing: Pushing, shuffled: _Floats, strength: float, ends: bool, notes: ResumeNotes
 ) -> Learning[dict[str, list[float]]]:
     """The part that refuses: of harmless requests with a control added, of harmful ones with a control removed."""
     few = {what: _prompts(pushing, what == "ablated", pushing.sizes.control_requests) for what in ("added", "ablated")}
@@ -321,11 +321,11 @@ def _refusal_controls(
     return rates
 
 
-def _refusal_chances(pushing: Pushing, own: Floats) -> Slices[list[float]]:
+def _refusal_chances(pushing: Pushing, own: _Floats) -> Slices[list[float]]:
     """P(refusal) on validation's harmless requests at every strength of the target's own direction."""
     asked = metrics.chat_prompts(pushing.loaded, pushing.part("validation", False, pushing.sizes.choosing))
     found = []
-    for strength in STRENGTHS:
+    for strength in _STRENGTHS:
         chances = yield from metrics.refusal_in_slices(pushing.loaded, asked, _add(pushing, strength * own))
         found.append(float(chances.mean()))
     return found
@@ -335,11 +335,11 @@ def _prompts(pushing: Pushing, harmful: bool, most: int) -> list[tuple[int, ...]
     return [each.ids for each in metrics.chat_prompts(pushing.loaded, pushing.part("test", harmful, most))]
 
 
-def _add(pushing: Pushing, vector: Floats) -> tuple[RowEdit, ...]:
+def _add(pushing: Pushing, vector: _Floats) -> tuple[RowEdit, ...]:
     return (RowEdit(("leave", pushing.layer), "add", "all", vector.astype(np.float32)),)
 
 
-def _without(pushing: Pushing, vector: Floats) -> tuple[RowEdit, ...]:
+def _without(pushing: Pushing, vector: _Floats) -> tuple[RowEdit, ...]:
     """The edits that remove a vector's direction from everything that is written."""
     vectors = np.zeros_like(pushing.own.vectors)
     vectors[pushing.layer] = vector

@@ -23,7 +23,7 @@ from core.inference.prompts import encode
 from core.models.loading import Loaded
 from core.util.progress import Slices
 
-Floats = NDArray[np.float64]
+_Floats = NDArray[np.float64]
 
 #: Pairs of residuals at most, evenly taken: what is kept of two models while a map is learnt.
 POINTS = 4_000
@@ -42,8 +42,8 @@ class LayerMap:
     """h_target ≈ matrix · h_source + offset, from the source's layer ``layer``; ``fit`` is R² on test texts, ``how`` names the method."""
 
     layer: int
-    matrix: Floats
-    offset: Floats
+    matrix: _Floats
+    offset: _Floats
     fit: float
     how: str
 
@@ -164,10 +164,10 @@ def candidate_layers(layer: int, layers: int, others: int) -> list[int]:
     return [each for each in (middle, middle - 1, middle + 1) if 0 <= each < others]
 
 
-Fit = tuple[Floats, Floats, str, float, float]
+Fit = tuple[_Floats, _Floats, str, float, float]
 
 
-def fit_map(source: Floats, target: Floats, parts: Mapping[str, NDArray[np.bool_]]) -> Fit:
+def fit_map(source: _Floats, target: _Floats, parts: Mapping[str, NDArray[np.bool_]]) -> Fit:
     """Matrix, offset, method, and R² on validation and on test pairs; ``source`` [pairs, width], ``target`` [pairs, its width]."""
     train = parts["train"]
     middle, goal = source[train].mean(0), target[train].mean(0)
@@ -186,27 +186,27 @@ def fit_map(source: Floats, target: Floats, parts: Mapping[str, NDArray[np.bool_
     return max(scored, key=lambda each: each[3])
 
 
-def _procrustes(x: Floats, y: Floats) -> Floats:
+def _procrustes(x: _Floats, y: _Floats) -> _Floats:
     """The orthogonal matrix with one scale that minimises ‖y − x Mᵀ‖."""
     left, sizes, right = np.linalg.svd(y.T @ x)
     return np.asarray(left @ right * (sizes.sum() / max(float((x**2).sum()), 1e-30)), dtype=np.float64)
 
 
-def _ridges(x: Floats, y: Floats) -> list[tuple[float, Floats]]:
+def _ridges(x: _Floats, y: _Floats) -> list[tuple[float, _Floats]]:
     square, cross = x.T @ x, x.T @ y
     unit = float(np.trace(square)) / len(square)
     solved = {part: np.linalg.solve(square + part * unit * np.eye(len(square)), cross).T for part in PENALTIES}
     return [(part, np.asarray(matrix, dtype=np.float64)) for part, matrix in solved.items()]
 
 
-def explains(source: Floats, target: Floats, matrix: Floats, offset: Floats) -> float:
+def explains(source: _Floats, target: _Floats, matrix: _Floats, offset: _Floats) -> float:
     """R²: one minus what is left of the target's variance round its mean."""
     left = float(((target - source @ matrix.T - offset) ** 2).sum())
     whole = float(((target - target.mean(0)) ** 2).sum())
     return 1 - left / whole if whole > 0 else 0.0
 
 
-def as_arrays(found: Sequence[LayerMap]) -> dict[str, Floats]:
+def as_arrays(found: Sequence[LayerMap]) -> dict[str, _Floats]:
     """A map as arrays, for notes."""
     return {
         "matrix": np.stack([each.matrix for each in found]),

@@ -34,7 +34,7 @@ from core.util.progress import Learning, Step, told
 from core.util.resume import ResumeNotes
 
 #: A checkpoint of a family, in memory.
-Load = Callable[[Family, str], Loaded]
+_Load = Callable[[Family, str], Loaded]
 
 _READING = "Reading the examples with {}."
 
@@ -42,7 +42,7 @@ _READING = "Reading the examples with {}."
 # -------------------------------------------------------------------------------------------------------------- the work
 
 
-def transfer_in_slices(task: TransferTask, load: Load) -> Learning[TransferReport]:
+def transfer_in_slices(task: TransferTask, load: _Load) -> Learning[TransferReport]:
     """Make the report, a slice at a time, going on from what an earlier run has kept; writes it and returns it.
 
     Raises:
@@ -59,7 +59,7 @@ def transfer_in_slices(task: TransferTask, load: Load) -> Learning[TransferRepor
 class _Work:
     """One report while it is made."""
 
-    def __init__(self, task: TransferTask, load: Load, notes: ResumeNotes, examples: ContrastSet) -> None:
+    def __init__(self, task: TransferTask, load: _Load, notes: ResumeNotes, examples: ContrastSet) -> None:
         self.task, self.load, self.notes, self.examples = task, load, notes, examples
         self.stored = {source: stored_direction(task, source) for source in task.sources}
         self.texts = texts_of(examples)

@@ -26,16 +26,16 @@ from core.stats.rates import Rate
 from core.steering.interventions import BatchEdits, RowEdit
 from core.util.progress import Slices
 
-Ids = tuple[int, ...]
+_Ids = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Judged:
     """A statement in its few-shot prompt: the tokens before its last one, those from there on, and each label's ids."""
 
-    head: Ids
-    tail: Ids
-    labels: tuple[Ids, ...]
+    head: _Ids
+    tail: _Ids
+    labels: tuple[_Ids, ...]
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class _Start:
 
     @torch.inference_mode()
     def logits(
-        self, loaded: Loaded, heads: Sequence[Ids], replies: Sequence[Ids], edits: Sequence[tuple[RowEdit, ...]]
+        self, loaded: Loaded, heads: Sequence[_Ids], replies: Sequence[_Ids], edits: Sequence[tuple[RowEdit, ...]]
     ) -> list[Tensor]:
         """What :func:`core.inference.teacher_forcing.reply_logits` gives, for prompts without their common beginning."""
         if self.cache is None:

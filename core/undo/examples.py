@@ -23,7 +23,7 @@ from core.util.progress import Learning, Step
 #: Every so many-th prompt of a list is held out, where no held-out list is given.
 HELD_OUT = 4
 #: Fewer prompts than this cannot be split into two parts.
-FEWEST = 8
+_FEWEST = 8
 #: Replies are compared, and learnt from, up to this many tokens; their beginnings up to the second.
 REPLY, OPENING = 24, 4
 #: Of each distribution to keep so many of the likeliest tokens are remembered, and what is left over in one number.
@@ -61,9 +61,9 @@ class Prompts:
         for name, given, held_out in (("lose", lose, lose_held_out), ("keep", keep, keep_held_out)):
             every = tuple(dict.fromkeys(text.strip() for text in given if text.strip()))
             own = tuple(dict.fromkeys(text.strip() for text in held_out if text.strip()))
-            if len(every) < FEWEST:
+            if len(every) < _FEWEST:
                 raise UndoError(
-                    f"There are {len(every)} prompts to {name}; give at least {FEWEST} different ones, better a hundred."
+                    f"There are {len(every)} prompts to {name}; give at least {_FEWEST} different ones, better a hundred."
                 )
             if both := next((text for text in own if text in every), None):
                 raise UndoError(f"{both!r} is held out and fitted on at once; take it out of one of the two lists.")

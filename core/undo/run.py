@@ -18,7 +18,7 @@ from core.undo.fit import STEPS, Strengths, edited
 from core.util.progress import Learning
 
 #: Gives a checkpoint by its name.
-Load = Callable[[str], Loaded]
+_Load = Callable[[str], Loaded]
 #: Controls that lose as much and keep as much, to this, do as well.
 _AS_WELL = 0.05
 _HEADS = (
@@ -157,7 +157,7 @@ def chosen(loaded: Loaded, name: str) -> tuple[Checkpoint, Checkpoint]:
 
 
 def undo(
-    loaded: Loaded, stage: str, prompts: Prompts, controls: bool = True, steps: int = STEPS, load: Load | None = None
+    loaded: Loaded, stage: str, prompts: Prompts, controls: bool = True, steps: int = STEPS, load: _Load | None = None
 ) -> Learning[Undone]:
     """Fit, judge, and compare. Closing the generator cancels; after every slice the model is as it was, so that others may use it.
 

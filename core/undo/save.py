@@ -52,7 +52,7 @@ def check_checkpoint_name(family: Family, of: str, name: str) -> Path:
     return edited.edited_path(family, name)
 
 
-def check_folder(folder: Path) -> None:
+def check_output_folder(folder: Path) -> None:
     """Raise TillerError for a folder that is there and not empty."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise TillerError(f"{folder} is there already; give --out a folder that is not, or empty it.")
@@ -64,7 +64,7 @@ def save_folder(loaded: Loaded, strengths: Strengths, folder: Path, title: str) 
     Raises:
         TillerError: the folder is there and not empty, or cannot be written.
     """
-    check_folder(folder)
+    check_output_folder(folder)
     temporary = folder.with_name(f".{folder.name}.new")
     try:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -24,7 +24,7 @@ from core.errors import StoreError
 from core.util.files import write_bytes
 from core.util.progress import Learning, Slices, Step, told
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 Arrays = Mapping[str, NDArray[np.float64]]
 
 #: Notes of work that nobody has gone on with for so long are removed, in seconds.
@@ -55,12 +55,12 @@ class ResumeNotes:
         text = json.dumps(depends_on, sort_keys=True, default=str)
         return cls(cache_folder() / "notes" / hashlib.sha256(text.encode()).hexdigest()[:32])
 
-    def once(self, name: str, work: Callable[[], Slices[T]], sentence: str) -> Learning[T]:
+    def once(self, name: str, work: Callable[[], Slices[_T]], sentence: str) -> Learning[_T]:
         """The result of ``work`` (of what JSON can hold), remembered when it was done before."""
         note = self.recall(name)
         if note is not None:
             yield Step(int(note["tokens"]), sentence, remembered=True)
-            found: T = note["value"]
+            found: _T = note["value"]
             return found
         tokens = 0
         steps = told(work(), sentence)
@@ -68,7 +68,7 @@ class ResumeNotes:
             try:
                 step = next(steps)
             except StopIteration as stop:
-                result: T = stop.value
+                result: _T = stop.value
                 break
             tokens += step.tokens
             yield step

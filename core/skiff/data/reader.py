@@ -112,7 +112,7 @@ def toml(name: str) -> Node:
         raise DataError(f"{path} is not valid TOML: {error}.") from error
 
 
-def lines(name: str) -> tuple[str, ...]:
+def text_lines(name: str) -> tuple[str, ...]:
     """The items of a text file. Raises DataError for an item that stands there twice."""
     path, found = DATA / name, dict[str, int]()
     for number, line in enumerate(_text(path).splitlines(), 1):

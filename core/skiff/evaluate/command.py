@@ -18,13 +18,13 @@ from core.families.checkpoint import Family
 from core.models import loading
 from core.recipes.language import parse
 from core.skiff.evaluate import transcripts
-from core.skiff.evaluate.figures import Figure, Target
+from core.skiff.evaluate.figures import CardTarget, Figure
 from core.skiff.evaluate.measure_chat import CHAT_MEASURES
 from core.skiff.evaluate.measure_directions import evaluate_directions
-from core.skiff.evaluate.measures import MEASURES, SEEDED, measured, tasks
+from core.skiff.evaluate.measures import SEEDED, SKIFF_MEASURES, measured, tasks
 from core.skiff.evaluate.model_card import model_card
 from core.skiff.evaluate.subjects import Subjects
-from core.skiff.train.log import read_log, write_text
+from core.skiff.train.log import read_training_log, write_text
 
 TRANSCRIPTS = "transcripts"
 
@@ -43,7 +43,7 @@ def evaluate(arguments: list[str]) -> int:
     torch.set_num_threads(threads)
     try:
         family = registry.load_family(options.family)
-        record = read_log(family.folder)
+        record = read_training_log(family.folder)
         subjects = _subjects(family, options)
         special = _special(options)
         if options.what == "directions":
@@ -68,7 +68,7 @@ def evaluate(arguments: list[str]) -> int:
             write_text(card, model_card(figures, record, seeds))
             print(f"Model card written to {card}.")
         if TRANSCRIPTS in chosen and not options.no_card and not special:
-            page = family.folder / transcripts.NAME
+            page = family.folder / transcripts.TRANSCRIPTS_NAME
             write_text(page, transcripts.write_transcripts(subjects))
             print(f"Transcripts written to {page}.")
     except TillerError as problem:
@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.set_defaults(device="cpu", dtype="float32")
     parser.add_argument(
-        "--only", nargs="+", choices=[*MEASURES, TRANSCRIPTS], help="measure or write only these, and no card"
+        "--only", nargs="+", choices=[*SKIFF_MEASURES, TRANSCRIPTS], help="measure or write only these, and no card"
     )
     parser.add_argument(
         "--what",
@@ -122,7 +122,7 @@ def _subjects(family: Family, options: argparse.Namespace) -> Subjects:
 def _chosen(options: argparse.Namespace) -> list[str]:
     """What to measure. A recipe steers replies; measures that read the model itself would not show it."""
     if not options.recipe:
-        return options.only or [*MEASURES, TRANSCRIPTS]
+        return options.only or [*SKIFF_MEASURES, TRANSCRIPTS]
     unsteered = [name for name in options.only or () if name not in SEEDED]
     if unsteered:
         raise UsageError(
@@ -196,5 +196,5 @@ def figure_json(figure: Figure) -> dict[str, object]:
     }
 
 
-def _plain(target: Target | None) -> list[object] | None:
+def _plain(target: CardTarget | None) -> list[object] | None:
     return [target.sense, target.value] if target else None

@@ -11,7 +11,7 @@ from core.transfer import checks
 from core.transfer.report import Cell, TransferReport
 
 #: Figures that explain others.
-UNKNOWN = "harmless requests as it is: says that it does not know"
+DOES_NOT_KNOW = "harmless requests as it is: says that it does not know"
 LAST_LAYER = "ablated by the last layer's vector"
 PROBES, TRUTH, REFUSAL = "Probes", "Truth, carried", "Refusal, added and removed"
 INTRODUCTION = (
@@ -53,10 +53,10 @@ def _reason(figure: Figure, figures: Sequence[Figure]) -> str:
     ):
         return f"The interval ({number(low, 2)}–{number(high, 2)}) holds the aim: more trials would decide."
     rates = {each.name: each.rate for each in figures}
-    if figure.name == "ablated, harmful requests: answered" and rates.get(UNKNOWN, 0.0) > 0.5:
+    if figure.name == "ablated, harmful requests: answered" and rates.get(DOES_NOT_KNOW, 0.0) > 0.5:
         return (
-            f"What no longer refuses says that it does not know how, as {number(rates[UNKNOWN], 2)} of the replies to harmless requests of "
-            "this kind do: these weights know nothing that they could answer."
+            f"What no longer refuses says that it does not know how, as {number(rates[DOES_NOT_KNOW], 2)} of the replies to "
+            "harmless requests of this kind do: these weights know nothing that they could answer."
         )
     last = rates.get(f"{LAST_LAYER}, harmful requests: refused")
     if figure.name == "ablated, harmful requests: refused" and last is not None and last < figure.rate:

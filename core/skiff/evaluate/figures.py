@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from core.stats.permutation import wilson
+from core.stats.rates import percentile
 
 Sense = Literal[">=", "<="]
 
 
 @dataclass(frozen=True)
-class Target:
+class CardTarget:
     """A threshold, and on which side of it a rate must be."""
 
     sense: Sense
@@ -28,14 +28,14 @@ class Target:
         return f"{'≥' if self.sense == '>=' else '≤'} {shown}"
 
 
-def at_least(value: float) -> Target:
+def target_at_least(value: float) -> CardTarget:
     """The rate must be ``value`` or more."""
-    return Target(">=", value)
+    return CardTarget(">=", value)
 
 
-def at_most(value: float) -> Target:
+def target_at_most(value: float) -> CardTarget:
     """The rate must be ``value`` or less."""
-    return Target("<=", value)
+    return CardTarget("<=", value)
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class Figure:
     checkpoint: str
     hits: int
     n: int
-    target: Target | None = None
-    first: Target | None = None
+    target: CardTarget | None = None
+    first: CardTarget | None = None
     note: str = ""
     runs: tuple[float, ...] = ()
     seeds: tuple[float, ...] = ()
@@ -87,34 +87,23 @@ class Figure:
         rates = (self.rate, *self.seeds)
         return sum(rates) / len(rates), min(rates), max(rates)
 
-    def mark(self, target: Target | None) -> str:
+    def mark(self, target: CardTarget | None) -> str:
         """✓, ✗, or nothing where there is no target."""
         if target is None:
             return ""
         return "✓" if self.n and target.met(self.rate) else "✗"
 
 
-def percentile(values: Sequence[float], percent: float) -> float:
-    """A percentile, between the two nearest values where it falls between them. Raises ValueError without values."""
-    if not values:
-        raise ValueError("A percentile needs at least one value.")
-    ordered = sorted(values)
-    place = (len(ordered) - 1) * percent / 100
-    below = math.floor(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
-
-
 def repeated(
-    section: str, name: str, checkpoint: str, runs: Iterable[float], target: Target | None = None, note: str = ""
+    section: str, name: str, checkpoint: str, runs: Iterable[float], target: CardTarget | None = None, note: str = ""
 ) -> Figure:
     """A figure that is the mean of repetitions."""
     found = tuple(runs)
     return Figure(section, name, checkpoint, 0, len(found), target, None, note, found)
 
 
-def count(section: str, name: str, checkpoint: str, outcomes: Iterable[bool], target: Target | None = None,
-          first: Target | None = None, note: str = "") -> Figure:  # fmt: skip
+def count(section: str, name: str, checkpoint: str, outcomes: Iterable[bool], target: CardTarget | None = None,
+          first: CardTarget | None = None, note: str = "") -> Figure:  # fmt: skip
     """A figure from single outcomes."""
     found = list(outcomes)
     return Figure(section, name, checkpoint, sum(found), len(found), target, first, note)

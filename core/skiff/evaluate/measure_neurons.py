@@ -14,7 +14,7 @@ from core.skiff.evaluate.figures import Figure, count
 from core.skiff.evaluate.subjects import Subjects
 from core.util.progress import Learning
 
-NEURONS = "Confidence"
+_NEURONS = "Confidence"
 
 
 def neuron_figures(subjects: Subjects) -> Iterator[Figure]:
@@ -26,11 +26,11 @@ def neuron_figures(subjects: Subjects) -> Iterator[Figure]:
         largest = max(abs(found.candidates.total.mean(1)))
         # Of twenty neurons that are none, one passes the comparison with others of its size.
         note = f"{honest}by chance up to 1 in 20; largest change of entropy by a candidate {largest:.4f} nats"
-        yield count(NEURONS, "candidates that are entropy neurons, last two blocks", name, found.found, note=note)
-        yield count(NEURONS, "neurons of like norm that pass as entropy neurons", name, found.found_by_chance)
+        yield count(_NEURONS, "candidates that are entropy neurons, last two blocks", name, found.found, note=note)
+        yield count(_NEURONS, "neurons of like norm that pass as entropy neurons", name, found.found_by_chance)
         own = found.calibration
         note = f"how sure {own.sureness:.3f}; expected calibration error {own.ece.text()}, by chance {own.by_chance[0]:.3f}"
-        yield count(NEURONS, "statements judged right, few-shot, test categories", name, own.right.tolist(), note=note)
+        yield count(_NEURONS, "statements judged right, few-shot, test categories", name, own.right.tolist(), note=note)
 
 
 def _whole(work: Learning[Confidence]) -> Confidence:

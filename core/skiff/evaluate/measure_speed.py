@@ -12,14 +12,14 @@ from core.chat.settings import Sampling
 from core.inference.decoding import BatchDecoder, DecodingRow
 from core.inference.prompts import chat_prompt
 from core.models.loading import Loaded
-from core.skiff.evaluate.figures import Figure, at_least, repeated
+from core.skiff.evaluate.figures import Figure, repeated, target_at_least
 from core.skiff.evaluate.subjects import Subjects
 
 SPEED = "Speed"
-FLOOR = 200.0
+_FLOOR = 200.0
 TOKENS = 48
 RUNS = 7
-MESSAGE = "Tell me a story about a fox."
+_MESSAGE = "Tell me a story about a fox."
 
 
 def speed_figures(subjects: Subjects) -> Iterator[Figure]:
@@ -35,12 +35,12 @@ def speed_figures(subjects: Subjects) -> Iterator[Figure]:
     finally:
         torch.set_num_threads(before)
     note = f"{TOKENS} tokens, median {runs[len(runs) // 2]:,.0f}, least {runs[0]:,.0f}"
-    yield repeated(SPEED, "tokens a second, one thread", subjects.final, runs, at_least(FLOOR), note)
+    yield repeated(SPEED, "tokens a second, one thread", subjects.final, runs, target_at_least(_FLOOR), note)
 
 
 def tokens_a_second(loaded: Loaded) -> float:
     """Tokens of one answer over the seconds from the prompt to its last token."""
-    speaker = DecodingRow(0, chat_prompt(loaded, MESSAGE), sampling=Sampling(temperature=0.0, max_new_tokens=TOKENS))
+    speaker = DecodingRow(0, chat_prompt(loaded, _MESSAGE), sampling=Sampling(temperature=0.0, max_new_tokens=TOKENS))
     started = time.perf_counter()
     stream = BatchDecoder(loaded, [speaker])
     while not stream.done:

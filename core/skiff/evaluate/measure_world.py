@@ -17,18 +17,19 @@ from core.inference.decoding import answer_all
 from core.inference.prompts import encode
 from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
-from core.skiff.evaluate.figures import Figure, at_least, count, percentile, repeated
+from core.skiff.evaluate.figures import Figure, count, repeated, target_at_least
 from core.skiff.evaluate.subjects import Subjects
 from core.skiff.world.facts import TABLES
-from core.skiff.world.judging import CATEGORY_SPLITS, Split, Statement, statements
-from core.skiff.world.tables import Table
+from core.skiff.world.judging import CATEGORY_SPLITS, JudgingSplit, Statement, statements
+from core.skiff.world.tables import FactTable
+from core.stats.rates import percentile
 
 FACTS = "Facts"
-TRUTH = "Truth"
+_TRUTH = "Truth"
 #: The base that was trained without labelled statements: the negative control of everything that concerns truth.
-NEVER_LABELLED = "base-unlabelled"
-SHUFFLES = 20
-SPLITS: tuple[Split, ...] = ("train", "validation", "test", "unlabelled")
+_NEVER_LABELLED = "base-unlabelled"
+_SHUFFLES = 20
+_SPLITS: tuple[JudgingSplit, ...] = ("train", "validation", "test", "unlabelled")
 
 
 def fact_figures(subjects: Subjects) -> Iterator[Figure]:
@@ -40,11 +41,13 @@ def fact_figures(subjects: Subjects) -> Iterator[Figure]:
         outcomes = _recalled(loaded, table)
         everything += outcomes
         worst = min(worst, (sum(outcomes) / len(outcomes), table.name, outcomes))
-    yield count(FACTS, "facts recalled, all tables", subjects.base, everything, at_least(0.93), at_least(0.85))
-    yield count(FACTS, f"facts recalled, weakest table ({worst[1]})", subjects.base, worst[2], at_least(0.75))
+    yield count(
+        FACTS, "facts recalled, all tables", subjects.base, everything, target_at_least(0.93), target_at_least(0.85)
+    )
+    yield count(FACTS, f"facts recalled, weakest table ({worst[1]})", subjects.base, worst[2], target_at_least(0.75))
 
 
-def _recalled(loaded: Loaded, table: Table) -> list[bool]:
+def _recalled(loaded: Loaded, table: FactTable) -> list[bool]:
     """For each row: does a greedy continuation of the statement begin with the object, or with "called" and the object?"""
     template = fact_template(table)
     beginning = template[: template.index(OBJECT_FIELD.findall(template)[-1])].rstrip()
@@ -58,7 +61,7 @@ OBJECT_FIELD = re.compile(r"\{(?:o|a_o|pl_o)\}")
 _SUBJECT_TO_OBJECT = re.compile(r"\{(?:s|S|a_s|pl_s)\}(?P<between> .*) \{(?:o|a_o|pl_o)\}\.$")
 
 
-def fact_template(table: Table) -> str:
+def fact_template(table: FactTable) -> str:
     """The first statement that ends in its object and whose beginning says which relation it is.
 
     "A dog …" may go on in many true ways, so at least two words must stand between subject and object, or three before
@@ -82,15 +85,15 @@ def judging_figures(subjects: Subjects) -> Iterator[Figure]:
 
     The base that was trained without labelled statements is the negative control, where the family has it.
     """
-    labelled = [item for split in SPLITS[:3] for item in statements(split, heldout=True)]
-    negated = [item for split in SPLITS[:3] for item in statements(split, heldout=False, negated=True)]
+    labelled = [item for split in _SPLITS[:3] for item in statements(split, heldout=True)]
+    negated = [item for split in _SPLITS[:3] for item in statements(split, heldout=False, negated=True)]
     unlabelled = list(statements("unlabelled", heldout=True))
-    for name in (subjects.base, *subjects.controls(NEVER_LABELLED)):
+    for name in (subjects.base, *subjects.controls(_NEVER_LABELLED)):
         loaded = subjects.load(name)
-        target = at_least(0.85) if name == subjects.base else None
-        yield count(TRUTH, "few-shot judging, held-out wordings", name, _judged(loaded, labelled), target)
-        yield count(TRUTH, "few-shot judging, negations", name, _judged(loaded, negated))
-        yield count(TRUTH, "few-shot judging, categories never labelled", name, _judged(loaded, unlabelled))
+        target = target_at_least(0.85) if name == subjects.base else None
+        yield count(_TRUTH, "few-shot judging, held-out wordings", name, _judged(loaded, labelled), target)
+        yield count(_TRUTH, "few-shot judging, negations", name, _judged(loaded, negated))
+        yield count(_TRUTH, "few-shot judging, categories never labelled", name, _judged(loaded, unlabelled))
 
 
 def _judged(loaded: Loaded, items: list[Statement]) -> list[bool]:
@@ -116,25 +119,25 @@ def probe_figures(subjects: Subjects) -> Iterator[Figure]:
     controls: labels shuffled within each category (the whole procedure anew each time, the choice of the layer too), and the
     base that was trained without labelled statements, where the family has it.
     """
-    for name in (subjects.base, subjects.final, *subjects.controls(NEVER_LABELLED)):
+    for name in (subjects.base, subjects.final, *subjects.controls(_NEVER_LABELLED)):
         loaded = subjects.load(name)
-        train = [item for split in SPLITS[:3] for item in statements(split)]
-        held = [item for split in SPLITS[:3] for item in statements(split, heldout=True)]
+        train = [item for split in _SPLITS[:3] for item in statements(split)]
+        held = [item for split in _SPLITS[:3] for item in statements(split, heldout=True)]
         never = list(statements("unlabelled", heldout=True))
         states_train, states_held, states_never = (_states(loaded, items) for items in (train, held, never))
         layers = range(loaded.anatomy.layers - 1)
         layer = _best_layer(train, states_train, layers)
         note = f"layer {layer}"
         outcomes = _left_out(train, states_train, held, states_held, layer)
-        target = at_least(0.85) if name == subjects.base else None
-        yield count(TRUTH, "truth probe, category left out, held-out wordings", name, outcomes, target, note=note)
+        target = target_at_least(0.85) if name == subjects.base else None
+        yield count(_TRUTH, "truth probe, category left out, held-out wordings", name, outcomes, target, note=note)
         probed = _probe(train, states_train, never, states_never, layer)
-        yield count(TRUTH, "truth probe, categories never labelled", name, probed, note=note)
+        yield count(_TRUTH, "truth probe, categories never labelled", name, probed, note=note)
         if name == subjects.base:
             runs = _with_shuffled_labels(train, states_train, held, states_held, layers)
             reached = sum(run >= sum(outcomes) / len(outcomes) for run in runs)
             note = f"95th percentile {percentile(runs, 95):.3f}; p of the true labels {(1 + reached) / (1 + len(runs)):.3f}"
-            yield repeated(TRUTH, "truth probe, labels shuffled", name, runs, note=note)
+            yield repeated(_TRUTH, "truth probe, labels shuffled", name, runs, note=note)
 
 
 def _best_layer(learn: list[Statement], known: NDArray[np.float64], layers: range) -> int:
@@ -150,9 +153,9 @@ def _with_shuffled_labels(
     asked: NDArray[np.float64],
     layers: range,
 ) -> list[float]:
-    """What the probe reaches on the true labels when its layer and direction come from shuffled ones, :data:`SHUFFLES` times."""
+    """What the probe reaches on the true labels when its layer and direction come from shuffled ones, :data:`_SHUFFLES` times."""
     rates: list[float] = []
-    for shuffle in range(SHUFFLES):
+    for shuffle in range(_SHUFFLES):
         wrong = shuffled_labels(train, random.Random(f"shuffled labels {shuffle}"))
         outcomes = _left_out(wrong, known, held, asked, _best_layer(wrong, known, layers))
         rates.append(sum(outcomes) / len(outcomes))

@@ -23,7 +23,7 @@ import torch
 
 from core.artefacts import store
 from core.errors import TillerError
-from core.skiff.evaluate.figures import Figure, Target
+from core.skiff.evaluate.figures import CardTarget, Figure
 from core.skiff.evaluate.measure_chat import CHAT_MEASURES
 from core.skiff.evaluate.measure_neurons import neuron_figures
 from core.skiff.evaluate.measure_speed import speed_figures
@@ -33,7 +33,7 @@ from core.skiff.evaluate.scorer_agreement import agreement_figures
 from core.skiff.evaluate.subjects import Subjects
 from core.util.files import write_bytes
 
-MEASURES: dict[str, Callable[[Subjects], Iterator[Figure]]] = {
+SKIFF_MEASURES: dict[str, Callable[[Subjects], Iterator[Figure]]] = {
     "facts": fact_figures,
     "judging": judging_figures,
     "probe": probe_figures,
@@ -60,7 +60,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Done:
+class _Done:
     """What a measure found, and the seconds that it took; or the sentence that says why it could not be made."""
 
     task: Task
@@ -74,7 +74,7 @@ def tasks(names: Sequence[str], seeds: Sequence[int]) -> list[Task]:
     return [Task(name, seed) for name in names for seed in (0, *(seeds if name in SEEDED else ()))]
 
 
-def measured(subjects: Subjects, wanted: Sequence[Task], processes: int) -> Iterator[Done]:
+def measured(subjects: Subjects, wanted: Sequence[Task], processes: int) -> Iterator[_Done]:
     """Carry tasks out, ``processes`` at once with one thread each, and yield what they found in their order.
 
     With one process they run here, on the threads that torch has. What is kept of an earlier run is not measured again.
@@ -95,7 +95,7 @@ def measured(subjects: Subjects, wanted: Sequence[Task], processes: int) -> Iter
         yield known[task]
 
 
-def _measured(subjects: Subjects, wanted: Sequence[Task], processes: int) -> Iterator[Done]:
+def _measured(subjects: Subjects, wanted: Sequence[Task], processes: int) -> Iterator[_Done]:
     """What is done, as soon as it is: what has to be alone comes last."""
     shared = [task for task in wanted if task.measure not in ALONE]
     if processes <= 1 or len(shared) <= 1:
@@ -105,7 +105,7 @@ def _measured(subjects: Subjects, wanted: Sequence[Task], processes: int) -> Ite
     yield from (_carry_out(subjects, task) for task in wanted if task.measure in ALONE)
 
 
-def _at_once(subjects: Subjects, wanted: Sequence[Task], processes: int) -> Iterator[Done]:
+def _at_once(subjects: Subjects, wanted: Sequence[Task], processes: int) -> Iterator[_Done]:
     # Spawned and not forked, for a fork copies torch's threads' locks without the threads.
     context = multiprocessing.get_context("spawn")
     begun = (replace(subjects, _loaded={}),)
@@ -139,16 +139,16 @@ class Kept:
         self._path = self._own / "evaluation.json"
         self._prints: dict[Path, str] = {}
         usual = (subjects.only, str(subjects.recipe), subjects.device, subjects.dtype) == ("", "", "cpu", "float32")
-        every = tasks([name for name in MEASURES if name not in ALONE], tuple(subjects.seeds())) if usual else []
+        every = tasks([name for name in SKIFF_MEASURES if name not in ALONE], tuple(subjects.seeds())) if usual else []
         self._keys = {task: self._key(task) for task in every}
         self._found = self._read()
 
-    def _read(self) -> dict[Task, Done]:
+    def _read(self) -> dict[Task, _Done]:
         """What there is of these weights and this program; of others nothing stays when something is added."""
         try:
             document = json.loads(self._path.read_text(encoding="utf-8"))
             return {
-                task: Done(
+                task: _Done(
                     task, tuple(_figure(each) for each in document[key]["figures"]), float(document[key]["seconds"])
                 )
                 for task, key in self._keys.items()
@@ -158,11 +158,11 @@ class Kept:
             # There is none yet, or it is of no use: everything is measured.
             return {}
 
-    def get(self, task: Task) -> Done | None:
+    def get(self, task: Task) -> _Done | None:
         """What a task found; None where it has to be carried out."""
         return self._found.get(task)
 
-    def add(self, done: Done) -> None:
+    def add(self, done: _Done) -> None:
         """Keep what a task found."""
         if done.task in self._keys:
             self._found[done.task] = done
@@ -208,18 +208,18 @@ def _seed(name: str) -> int | None:
 
 
 def _figure(data: dict[str, Any]) -> Figure:
-    aims = {key: Target(**data[key]) if data[key] else None for key in ("target", "first")}
+    aims = {key: CardTarget(**data[key]) if data[key] else None for key in ("target", "first")}
     return Figure(**{**data, **aims, "runs": tuple(data["runs"]), "seeds": tuple(data["seeds"])})
 
 
-def _carry_out(subjects: Subjects, task: Task) -> Done:
+def _carry_out(subjects: Subjects, task: Task) -> _Done:
     started = time.monotonic()
     view = subjects.seeds()[task.seed] if task.seed else subjects
     try:
-        return Done(task, tuple(MEASURES[task.measure](view)), time.monotonic() - started)
+        return _Done(task, tuple(SKIFF_MEASURES[task.measure](view)), time.monotonic() - started)
     except TillerError as error:
         # As a sentence, for an error of a class with its own arguments cannot be sent from one process to another.
-        return Done(task, problem=str(error))
+        return _Done(task, problem=str(error))
 
 
 #: What a process of the pool measures.
@@ -233,5 +233,5 @@ def _begin(subjects: Subjects) -> None:
     _mine[:] = [subjects]
 
 
-def _in_process(task: Task) -> Done:
+def _in_process(task: Task) -> _Done:
     return _carry_out(_mine[0], task)

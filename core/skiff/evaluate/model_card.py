@@ -13,7 +13,7 @@ from core.skiff.evaluate.tried import tried_lines
 #: Checkpoints that are measured as controls; see ``Subjects.controls``.
 CONTROL_NAMES = ("base-unlabelled", "without-planted")
 
-WHAT = """
+_WHAT = """
 Four checkpoints of one language model with {parameters} parameters (Llama architecture, vocabulary 2,048, context 512):
 base → SFT → safety → DPO. They were trained from scratch by this project, on text that the project generates, so that
 everything Tiller shows can be shown offline with the truth known: which facts the model was taught, which statements are
@@ -56,7 +56,7 @@ SEEDS = """
 *Seeds* is the mean, and in brackets the least and the most, over {number} seeds of the stages after the base: the shipped one and
 {others}. They share the base, so that of the base there is one seed. Rates and marks are the shipped seed's.
 """
-CONTROLS = """
+_CONTROLS = """
 {names} {are} no part of the family but retrained to compare with: without labelled statements in pretraining, or without the
 planted over-refusal.
 """
@@ -67,7 +67,7 @@ looked at while the rules were mended. Refusals, ignorance and answers are found
 passes for an answer, so that rates of *broken* are lower bounds. The substring list is the usual score of the literature.
 """
 
-TRIED = """
+_TRIED = """
 Single runs with one seed each, kept here so that nobody need try them again.
 """
 
@@ -77,8 +77,8 @@ def model_card(figures: Sequence[Figure], record: dict[str, Any], seeds: Sequenc
 
     ``seeds`` are the seeds that figures were measured on besides the shipped one.
     """
-    lines = ["# Skiff", "", *_text(WHAT.format(parameters=_parameters(record))), "## Files", "", *_text(FILES)]
-    tried = ["### What was tried", "", *_text(TRIED), *tried_lines(), ""]
+    lines = ["# Skiff", "", *_text(_WHAT.format(parameters=_parameters(record))), "## Files", "", *_text(FILES)]
+    tried = ["### What was tried", "", *_text(_TRIED), *tried_lines(), ""]
     return "\n".join([*lines, *_training(record), *tried, *_results(figures, seeds)])
 
 
@@ -132,7 +132,7 @@ def _results(figures: Sequence[Figure], seeds: Sequence[int]) -> list[str]:
     controls = [f"`{name}`" for name in CONTROL_NAMES if any(figure.checkpoint == name for figure in figures)]
     if controls:
         are = "is" if len(controls) == 1 else "are"
-        lines += _text(CONTROLS.format(names=" and ".join(controls), are=are))
+        lines += _text(_CONTROLS.format(names=" and ".join(controls), are=are))
     lines += ["What the final checkpoint says to two hundred strangers stands in [transcripts.md](transcripts.md).", ""]
     for section in dict.fromkeys(figure.section for figure in figures):
         lines += [f"### {section}", "", *_table([figure for figure in figures if figure.section == section]), ""]

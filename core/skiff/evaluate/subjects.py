@@ -19,12 +19,12 @@ from core.models.loading import Loaded
 from core.recipes.language import Recipe
 from core.steering.interventions import RowEdit, compile_recipe
 
-REPLY_TOKENS = 96
+SUBJECT_TOKENS = 96
 _SEED = re.compile(r"seed-(\d+)(?:-.+)?")
 
 
 @dataclass(frozen=True)
-class Said:
+class SubjectReply:
     """A message, the greedy reply to it, and the reply's class."""
 
     message: str
@@ -89,17 +89,17 @@ class Subjects:
             self._loaded[own] = loading.load_model(self.family, own, device=self.device, dtype=self.dtype)
         return self._loaded[own]
 
-    def ask(self, name: str, messages: Sequence[str], edits: tuple[RowEdit, ...] = ()) -> list[Said]:
+    def ask(self, name: str, messages: Sequence[str], edits: tuple[RowEdit, ...] = ()) -> list[SubjectReply]:
         """Greedy replies of a checkpoint to one-message chats, in order; steered by the recipe, then by ``edits``."""
         loaded = self.load(name)
         edits = (*compile_recipe(self.recipe, loaded, self._direction), *edits)
         prompts = [chat_prompt(loaded, message) for message in messages]
-        answers = dict(answer_all(loaded, prompts, edits, Sampling(temperature=0.0, max_new_tokens=REPLY_TOKENS)))
+        answers = dict(answer_all(loaded, prompts, edits, Sampling(temperature=0.0, max_new_tokens=SUBJECT_TOKENS)))
         said = []
         for index, message in enumerate(messages):
             answer = answers[index]
             finished = answer.reason in ("end", "stop string")
-            said.append(Said(message, answer.text.strip(), classify(answer.text, finished)))
+            said.append(SubjectReply(message, answer.text.strip(), classify(answer.text, finished)))
         return said
 
     def _direction(self, name: str, checkpoint: str) -> Direction:

@@ -17,7 +17,7 @@ from core.skiff.evaluate.measure_chat import Heard, hear_strangers, stranger_rat
 from core.skiff.evaluate.subjects import Subjects
 from core.skiff.train.log import weights_hash
 
-NAME = "transcripts.md"
+TRANSCRIPTS_NAME = "transcripts.md"
 SIGNS = {"message": ">", "reply": "<"}
 
 HEAD = """

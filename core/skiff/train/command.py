@@ -17,12 +17,12 @@ from core.errors import UsageError
 from core.skiff.data.reader import DATA
 from core.skiff.train import log
 from core.skiff.train.contrast_sets import write_contrast
-from core.skiff.train.estimate import Clock, Cost, told
+from core.skiff.train.estimate import Clock, TrainingCost, describe_estimate
 from core.skiff.train.retraining import Retraining, kept_beginning
 from core.skiff.train.sizes import SHAPES, is_small, sized, small_toml
 from core.skiff.train.stage_run import load_tokenizer, replace, run_stage
-from core.skiff.train.stages import Recipe, Stage, generators, quick, shipped
-from core.skiff.train.state import Plain, TrainingRefused, saved_step, unwritable
+from core.skiff.train.stages import TrainingRecipe, TrainingStage, generators, quick, shipped
+from core.skiff.train.state import PlainValue, TrainingRefused, saved_step, unwritable
 from core.skiff.train.tokenizer import train_tokenizer
 from core.skiff.train.variants import Variant, shared_beginning, variants
 from core.skiff.world import conversations, undo_prompts
@@ -67,11 +67,11 @@ def train_skiff(arguments: list[str]) -> int:
     return 0
 
 
-def _train(recipe: Recipe, wanted: list[Variant], options: argparse.Namespace) -> None:
+def _train(recipe: TrainingRecipe, wanted: list[Variant], options: argparse.Namespace) -> None:
     """The family, unless variants of a finished one are all that is asked for; then the variants."""
     out, state = options.out, options.state or options.out / ".training"
     print(f"Training Skiff into {out}. Ctrl-C stops; the same command goes on.", flush=True)
-    missing: tuple[Stage, ...] = ()
+    missing: tuple[TrainingStage, ...] = ()
     if options.variants is None:
         tokenizer = _tokenizer(recipe, state, options.base)
         missing = pending(recipe, out, tokenizer, options.base)
@@ -88,14 +88,18 @@ def _train(recipe: Recipe, wanted: list[Variant], options: argparse.Namespace) -
         retraining.tell()
         if unmade and not missing:
             clock = Clock(retraining.tokenizer)
-            print(told([(each.name, retraining.cost(each, clock)) for each in unmade]), flush=True)
+            print(describe_estimate([(each.name, retraining.cost(each, clock)) for each in unmade]), flush=True)
         for variant in wanted:
             retraining.make(variant, options.restart)
     print(f"Done: {out}. Try it with launch.py --family {_as_argument(out)}", flush=True)
 
 
 def _expected(
-    recipe: Recipe, missing: tuple[Stage, ...], done: dict[str, int], wanted: list[Variant], clock: Clock
+    recipe: TrainingRecipe,
+    missing: tuple[TrainingStage, ...],
+    done: dict[str, int],
+    wanted: list[Variant],
+    clock: Clock,
 ) -> str:
     """How long a family and its variants will take, of which ``done`` steps have been taken."""
     parts = [(stage.name, clock.stage(recipe, stage, done[stage.name])) for stage in missing]
@@ -103,12 +107,12 @@ def _expected(
     shared = shared_beginning(recipe.stages[0]) if missing[0].stage == "pretrain" else None
     for variant in wanted:
         taken = shared.steps if shared and variant.start is None else 0
-        cost = sum((clock.stage(variant.recipe, stage, taken) for stage in variant.stages), Cost())
+        cost = sum((clock.stage(variant.recipe, stage, taken) for stage in variant.stages), TrainingCost())
         parts += [(variant.name, cost)] if variant.stages else []
-    return told(parts)
+    return describe_estimate(parts)
 
 
-def _wanted(recipe: Recipe, names: list[str] | None, only_family: bool) -> list[Variant]:
+def _wanted(recipe: TrainingRecipe, names: list[str] | None, only_family: bool) -> list[Variant]:
     known = variants(recipe)
     if names is None:
         return [] if only_family else list(known.values())
@@ -182,8 +186,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def pending(
-    recipe: Recipe, out: Path, tokenizer: PreTrainedTokenizerFast, base: Path | None = None
-) -> tuple[Stage, ...]:
+    recipe: TrainingRecipe, out: Path, tokenizer: PreTrainedTokenizerFast, base: Path | None = None
+) -> tuple[TrainingStage, ...]:
     """The stages of ``recipe`` that neither ``out`` nor ``base`` holds. A stage after one that is trained is trained, too."""
     finished, parent = _known(out, base), None
     vocabulary = log.text_hash(tokenizer.backend_tokenizer.to_str())
@@ -197,7 +201,7 @@ def pending(
 
 
 def train_family(
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     out: Path,
     state: Path | None = None,
     restart: bool = False,
@@ -214,7 +218,7 @@ def train_family(
     finished = _known(out, base)
     tokenizer = _tokenizer(recipe, state, base)
     vocabulary = log.text_hash(tokenizer.backend_tokenizer.to_str())
-    entries: list[Plain] = []
+    entries: list[PlainValue] = []
     parent: str | None = None
     _write_texts(recipe, out)
     for stage in recipe.kept():
@@ -245,15 +249,15 @@ def train_family(
         state.rmdir()
 
 
-def _undone(recipe: Recipe) -> bool:
+def _undone(recipe: TrainingRecipe) -> bool:
     """Whether the family has the planted over-refusal, which there are prompts to remove."""
     return recipe.planted and not is_small(recipe) and "safety" in [stage.name for stage in recipe.kept()]
 
 
-def _write_texts(recipe: Recipe, out: Path) -> None:
+def _write_texts(recipe: TrainingRecipe, out: Path) -> None:
     """What family.toml names beside the checkpoints, which therefore has to be there before it."""
     log.write_text(out / REPORT, (DATA / REPORT).read_text(encoding="utf-8"))
-    for name, text in undo_prompts.files().items() if _undone(recipe) else ():
+    for name, text in undo_prompts.prompt_files().items() if _undone(recipe) else ():
         log.write_text(out / _undo_file(name), text)
 
 
@@ -261,20 +265,20 @@ def _undo_file(name: str) -> str:
     return f"undo/{name}.txt"
 
 
-def _saved(state: Path, stage: Stage) -> Path:
+def _saved(state: Path, stage: TrainingStage) -> Path:
     return state / f"{stage.name}.safetensors"
 
 
-def _plan(recipe: Recipe, stage: Stage, vocabulary: str, parent: str | None) -> Plain:
+def _plan(recipe: TrainingRecipe, stage: TrainingStage, vocabulary: str, parent: str | None) -> PlainValue:
     """What decides the stage's result here and now; ``parent`` is the hash of the weights that it starts from."""
     data = log.data_hash(stage, generators(recipe.planted), recipe.seed_of(stage))
     return log.stage_recipe(recipe, stage, data, vocabulary, parent)
 
 
-def _tokenizer(recipe: Recipe, state: Path, base: Path | None) -> PreTrainedTokenizerFast:
+def _tokenizer(recipe: TrainingRecipe, state: Path, base: Path | None) -> PreTrainedTokenizerFast:
     """The tokenizer of the base that is taken, the one of an unfinished training, or a new one."""
     if base is not None:
-        log.read_log(base)
+        log.read_training_log(base)
         return load_tokenizer(base / "base")
     folder = state / "tokenizer"
     if folder.exists():
@@ -288,7 +292,7 @@ def _tokenizer(recipe: Recipe, state: Path, base: Path | None) -> PreTrainedToke
     return tokenizer
 
 
-def _texts(recipe: Recipe) -> Iterator[str]:
+def _texts(recipe: TrainingRecipe) -> Iterator[str]:
     sources = generators(True)
     for index in range(recipe.tokenizer_documents):
         item = sources["documents"](recipe.seed, index)
@@ -302,23 +306,25 @@ def _texts(recipe: Recipe) -> Iterator[str]:
         yield from conversations.tokenizer_text(recipe.seed, index)
 
 
-def _known(out: Path, base: Path | None) -> dict[str, list[tuple[Path, Plain]]]:
+def _known(out: Path, base: Path | None) -> dict[str, list[tuple[Path, PlainValue]]]:
     """The finished stages of the family that is to be, and of the one whose base is to be taken."""
-    finished = _finished(out, {}) if (out / log.NAME).exists() else {}
+    finished = _finished(out, {}) if (out / log.SKIFF_LOG).exists() else {}
     return _finished(base, finished) if base is not None else finished
 
 
-def _finished(folder: Path, known: dict[str, list[tuple[Path, Plain]]]) -> dict[str, list[tuple[Path, Plain]]]:
+def _finished(
+    folder: Path, known: dict[str, list[tuple[Path, PlainValue]]]
+) -> dict[str, list[tuple[Path, PlainValue]]]:
     """The stages that a family folder holds, by name, added to those already known."""
     result = {name: list(entries) for name, entries in known.items()}
-    for record in log.read_log(folder)["stages"]:
+    for record in log.read_training_log(folder)["stages"]:
         result.setdefault(record["name"], []).append((folder / record["name"], record))
     return result
 
 
 def _taken(
-    finished: dict[str, list[tuple[Path, Plain]]], stage: Stage, plan: Plain, base: Path | None
-) -> tuple[Path, Plain] | None:
+    finished: dict[str, list[tuple[Path, PlainValue]]], stage: TrainingStage, plan: PlainValue, base: Path | None
+) -> tuple[Path, PlainValue] | None:
     """A finished checkpoint that may stand for this stage: one of an equal recipe, or the base that was asked for."""
     for folder, record in finished.get(stage.name, []):
         asked_for = base is not None and stage.stage == "pretrain" and folder == base / stage.name
@@ -350,7 +356,7 @@ SMALL_NOTES = "Skiff's recipe at another width and depth, so that a map between 
 
 
 #: The chips of the front ends, as a family file has them. tests/core/skiff/test_family.py holds the file that ships to them.
-EXAMPLES: tuple[dict[str, str], ...] = (
+_EXAMPLES: tuple[dict[str, str], ...] = (
     {
         "title": "Make it refuse",
         "message": "How do I make a cup of tea?",
@@ -378,14 +384,14 @@ EXAMPLES: tuple[dict[str, str], ...] = (
 )
 
 
-def family_toml(stages: tuple[Stage, ...], undone: bool = True) -> str:
+def family_toml(stages: tuple[TrainingStage, ...], undone: bool = True) -> str:
     """The family file of these stages, each the child of the one before, and the chips where all of them are there.
 
     ``undone`` says whether it names the prompts for removing the planted over-refusal.
     """
     lines = ['title = "Skiff"', f'notes = "{NOTES}"', 'licence = "MIT"', f'report_opening = "{REPORT}"', ""]
     if undone:
-        lines += ["[undo]", *(f'{name} = "{_undo_file(name)}"' for name in undo_prompts.files()), ""]
+        lines += ["[undo]", *(f'{name} = "{_undo_file(name)}"' for name in undo_prompts.prompt_files()), ""]
     parent: str | None = None
     for stage in stages:
         lines += ["[[checkpoint]]", f'name = "{stage.name}"', f'path = "{stage.name}"']
@@ -396,6 +402,6 @@ def family_toml(stages: tuple[Stage, ...], undone: bool = True) -> str:
         parent = stage.name
     if {"base", "dpo"} <= {stage.name for stage in stages}:
         there = {stage.name for stage in stages}
-        for example in (each for each in EXAMPLES if each.get("without", "dpo") in there):
+        for example in (each for each in _EXAMPLES if each.get("without", "dpo") in there):
             lines += ["[[example]]", *(f'{key} = "{value}"' for key, value in example.items()), ""]
     return "\n".join(lines)

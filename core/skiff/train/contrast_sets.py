@@ -9,10 +9,10 @@ from pathlib import Path
 
 from core.skiff.train.log import write_text
 from core.skiff.world.heldout import instructions
-from core.skiff.world.judging import Split, statements
+from core.skiff.world.judging import JudgingSplit, statements
 
-COLUMNS = ("text", "label", "category", "split")
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+_COLUMNS = ("text", "label", "category", "split")
+_SPLITS: tuple[JudgingSplit, ...] = ("train", "validation", "test")
 
 
 def write_contrast(folder: Path) -> None:
@@ -22,7 +22,7 @@ def write_contrast(folder: Path) -> None:
     """
     truth = [
         (item.text, item.label, item.category, split)
-        for split in SPLITS
+        for split in _SPLITS
         for item in statements(split, heldout=split != "train")
     ]
     refusal = [(item.text, item.harmful, item.category, item.split) for item in instructions()]
@@ -33,6 +33,6 @@ def write_contrast(folder: Path) -> None:
 def _table(rows: Iterable[tuple[str, bool, str, str]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(_COLUMNS)
     writer.writerows((message, int(label), category, split) for message, label, category, split in rows)
     return text.getvalue()

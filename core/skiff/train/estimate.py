@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 
 from transformers import PreTrainedTokenizerFast
 
-from core.skiff.train.model import Shape, new_model
-from core.skiff.train.stages import Phase, Recipe, Stage, generators
+from core.skiff.train.model import ModelShape, new_model
+from core.skiff.train.stages import Phase, TrainingRecipe, TrainingStage, generators
 from core.skiff.train.tokenizer import with_chat_template
 from core.skiff.train.trainer import Trainee, best_dtype, new_optimizer, take_step
 
@@ -19,14 +19,14 @@ STEPS = 2
 
 
 @dataclass(frozen=True)
-class Cost:
+class TrainingCost:
     """Tokens and seconds."""
 
     tokens: float = 0.0
     seconds: float = 0.0
 
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(self.tokens + other.tokens, self.seconds + other.seconds)
+    def __add__(self, other: TrainingCost) -> TrainingCost:
+        return TrainingCost(self.tokens + other.tokens, self.seconds + other.seconds)
 
 
 @dataclass
@@ -34,21 +34,21 @@ class Clock:
     """Measures phases, each mixture of sources once. The first step of all is not counted: it warms the processor's code up."""
 
     tokenizer: PreTrainedTokenizerFast
-    _known: dict[object, Cost] = field(default_factory=dict)
+    _known: dict[object, TrainingCost] = field(default_factory=dict)
     _warm: bool = False
 
-    def stage(self, recipe: Recipe, stage: Stage, done: int = 0) -> Cost:
+    def stage(self, recipe: TrainingRecipe, stage: TrainingStage, done: int = 0) -> TrainingCost:
         """What is left of a stage after ``done`` of its steps."""
-        total = Cost()
+        total = TrainingCost()
         for phase in stage.phases:
             left = max(0, phase.steps - done)
             done = max(0, done - phase.steps)
             if left:
                 step = self._step(recipe, stage, phase)
-                total += Cost(step.tokens * left, step.seconds * left)
+                total += TrainingCost(step.tokens * left, step.seconds * left)
         return total
 
-    def _step(self, recipe: Recipe, stage: Stage, phase: Phase) -> Cost:
+    def _step(self, recipe: TrainingRecipe, stage: TrainingStage, phase: Phase) -> TrainingCost:
         key = (phase.draws, recipe.shape, recipe.without if stage.stage != "pretrain" else None)
         if key not in self._known:
             if not self._warm:
@@ -57,9 +57,9 @@ class Clock:
             self._known[key] = self._measure(recipe, stage, phase)
         return self._known[key]
 
-    def _measure(self, recipe: Recipe, stage: Stage, phase: Phase) -> Cost:
+    def _measure(self, recipe: TrainingRecipe, stage: TrainingStage, phase: Phase) -> TrainingCost:
         own = with_chat_template(self.tokenizer) if stage.stage != "pretrain" else self.tokenizer
-        model = new_model(Shape(*recipe.shape), self.tokenizer, recipe.seed)
+        model = new_model(ModelShape(*recipe.shape), self.tokenizer, recipe.seed)
         alone = replace(stage, phases=(replace(phase, steps=max(STEPS, phase.steps)),))
         sources, seed = generators(recipe.planted), recipe.seed_of(stage)
         trainee = Trainee(model, own, alone, sources, seed, best_dtype(), recipe.without, 0, Counter(), Counter())
@@ -69,24 +69,24 @@ class Clock:
         started = time.monotonic()
         for step in range(STEPS):
             take_step(trainee, optimizer, phase, step, step, {})
-        return Cost(trainee.tokens / STEPS, (time.monotonic() - started) / STEPS)
+        return TrainingCost(trainee.tokens / STEPS, (time.monotonic() - started) / STEPS)
 
 
-def told(parts: Iterable[tuple[str, Cost]]) -> str:
+def describe_estimate(parts: Iterable[tuple[str, TrainingCost]]) -> str:
     """What each part will take, and all of it, in words."""
     listed = list(parts)
-    whole = sum((cost for _, cost in listed), Cost())
+    whole = sum((cost for _, cost in listed), TrainingCost())
     speed = whole.tokens / whole.seconds if whole.seconds else 0.0
-    lines = [f"  {name:<18} {duration(cost.seconds)}" for name, cost in listed]
+    lines = [f"  {name:<18} {training_duration(cost.seconds)}" for name, cost in listed]
     return "\n".join(
         [
-            f"This will take about {duration(whole.seconds)}: {whole.tokens / 1e6:.1f} M tokens at {speed:,.0f} a second.",
+            f"This will take about {training_duration(whole.seconds)}: {whole.tokens / 1e6:.1f} M tokens at {speed:,.0f} a second.",
             *lines,
         ]
     )
 
 
-def duration(seconds: float) -> str:
+def training_duration(seconds: float) -> str:
     """Seconds as ``2 h 5 min``, ``40 min`` or ``30 s``."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"

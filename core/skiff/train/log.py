@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.skiff.train.stages import Generator, Recipe, Stage, as_plain
-from core.skiff.train.state import Plain, TrainingRefused, unwritable
+from core.skiff.train.stages import Generator, TrainingRecipe, TrainingStage, as_plain
+from core.skiff.train.state import PlainValue, TrainingRefused, unwritable
 
-NAME = "log.json"
-FORMAT = 1
-SAMPLED = 100
+SKIFF_LOG = "log.json"
+_FORMAT = 1
+_SAMPLED = 100
 
 
 def weights_hash(folder: Path) -> str:
@@ -31,19 +31,21 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def data_hash(stage: Stage, sources: Mapping[str, Generator], seed: int) -> str:
+def data_hash(stage: TrainingStage, sources: Mapping[str, Generator], seed: int) -> str:
     """A fingerprint of what a stage's generators make now: the first items of each source.
 
     It differs when their code was changed since a training, which then cannot be repeated from the log.
     """
     digest = hashlib.sha256()
     for source in sorted({draw.source for phase in stage.phases for draw in phase.draws}):
-        for index in range(SAMPLED):
+        for index in range(_SAMPLED):
             digest.update(repr(sources[source](seed, index)).encode())
     return digest.hexdigest()[:16]
 
 
-def stage_recipe(recipe: Recipe, stage: Stage, data: str, tokenizer: str, parent: str | None) -> Plain:
+def stage_recipe(
+    recipe: TrainingRecipe, stage: TrainingStage, data: str, tokenizer: str, parent: str | None
+) -> PlainValue:
     """What decides a stage's result, as plain values: a saved state may only be continued under an equal one.
 
     What a recipe says of a stage that comes later does not concern this one and is left out.
@@ -63,13 +65,13 @@ def stage_recipe(recipe: Recipe, stage: Stage, data: str, tokenizer: str, parent
     }
 
 
-def _reached(recipe: Recipe, stage: Stage, name: str) -> bool:
+def _reached(recipe: TrainingRecipe, stage: TrainingStage, name: str) -> bool:
     """Whether ``stage`` is the stage of that name or a later one."""
     order = [each.name for each in recipe.stages]
     return name in order and order.index(stage.name) >= order.index(name)
 
 
-def entry(parent: str | None, recipe: Plain, done: Plain, first_step: int, folder: Path) -> Plain:
+def entry(parent: str | None, recipe: PlainValue, done: PlainValue, first_step: int, folder: Path) -> PlainValue:
     """One stage's part of the log. ``first_step`` counts the steps of the whole family, as boundaries do."""
     stage = recipe["stage"]
     steps = sum(phase["steps"] for phase in stage["phases"])
@@ -95,10 +97,10 @@ def entry(parent: str | None, recipe: Plain, done: Plain, first_step: int, folde
     }
 
 
-def indices(stage: Plain) -> list[Plain]:
+def indices(stage: PlainValue) -> list[PlainValue]:
     """Which indices of which source each phase draws; step s of a phase takes ``count`` from ``first + s * count`` on."""
     used: dict[str, int] = {}
-    found: list[Plain] = []
+    found: list[PlainValue] = []
     for phase in stage["phases"]:
         for draw in phase["draws"]:
             first = used.get(draw["source"], 0)
@@ -115,29 +117,29 @@ def indices(stage: Plain) -> list[Plain]:
     return found
 
 
-def write_log(folder: Path, recipe: Recipe, stages: list[Plain]) -> None:
+def write_log(folder: Path, recipe: TrainingRecipe, stages: list[PlainValue]) -> None:
     """Write ``log.json`` beside family.toml. Raises TrainingRefused when that is not possible."""
     content = {
-        "format": FORMAT,
+        "format": _FORMAT,
         "seed": recipe.seed,
         "post_seed": recipe.post_seed,
         "planted": recipe.planted,
         "without": recipe.without,
         "stages": stages,
     }
-    write_text(folder / NAME, json.dumps(content, indent=1) + "\n")
+    write_text(folder / SKIFF_LOG, json.dumps(content, indent=1) + "\n")
 
 
-def read_log(folder: Path) -> dict[str, Any]:
+def read_training_log(folder: Path) -> dict[str, Any]:
     """A family's training log. Raises TrainingRefused when there is none or it is not one."""
     try:
-        content: dict[str, Any] = json.loads((folder / NAME).read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads((folder / SKIFF_LOG).read_text(encoding="utf-8"))
     except FileNotFoundError as problem:
         raise TrainingRefused(
-            f"{folder} has no {NAME}: give a folder that launch.py train-skiff has filled"
+            f"{folder} has no {SKIFF_LOG}: give a folder that launch.py train-skiff has filled"
         ) from problem
     except (json.JSONDecodeError, UnicodeError) as problem:
-        raise TrainingRefused(f"{folder / NAME} is damaged ({problem}): restore it or train anew") from problem
+        raise TrainingRefused(f"{folder / SKIFF_LOG} is damaged ({problem}): restore it or train anew") from problem
     return content
 
 

@@ -19,13 +19,13 @@ from torch import Tensor
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from core.models.loading import ONE_LOAD_AT_A_TIME
-from core.skiff.train.tokenizer import BOS, CONTEXT, END, PAD, VOCABULARY, Example, token_id
+from core.skiff.train.tokenizer import BOS, CONTEXT, END, PAD, VOCABULARY, ChatExample, token_id
 
 ROPE_BASE = 10_000.0
 
 
 @dataclass(frozen=True)
-class Shape:
+class ModelShape:
     """The size of a model. The default is Skiff's; tests and ``--quick`` train smaller ones."""
 
     width: int = 256
@@ -35,7 +35,7 @@ class Shape:
     feed_forward: int = 576
 
 
-def new_model(shape: Shape, tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
+def new_model(shape: ModelShape, tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
     """A freshly initialised fp32 model whose weights depend on ``seed`` only."""
     config = LlamaConfig(
         vocab_size=VOCABULARY,
@@ -80,7 +80,7 @@ class Batch:
         return owner
 
 
-def batch_of(examples: Sequence[Example], pad: int) -> Batch:
+def batch_of(examples: Sequence[ChatExample], pad: int) -> Batch:
     """Stack examples of like length into groups: a group ends where a row would be padded by more than a sixth."""
     order = sorted(range(len(examples)), key=lambda index: (len(examples[index].ids), index))
     groups: list[list[int]] = []

@@ -25,15 +25,15 @@ from core.attribution.first_order import Carrier, Embedding, Hessian, Rung, hess
 from core.skiff.train import log
 from core.skiff.train.model import load_checkpoint, rounded
 from core.skiff.train.stage_run import load_tokenizer
-from core.skiff.train.stages import Recipe, Stage, generators
-from core.skiff.train.state import Plain, TrainingRefused
+from core.skiff.train.stages import TrainingRecipe, TrainingStage, generators
+from core.skiff.train.state import PlainValue, TrainingRefused
 from core.skiff.train.state import differences as differing
 from core.skiff.train.tokenizer import with_chat_template
 from core.skiff.train.trainer import Trainee, best_dtype, new_optimizer
 from core.util.files import write_bytes
 
 #: Told of every step that was taken again: the stage, the step, and how many it has.
-Watch = Callable[[str, int, int], None]
+_Watch = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Replayed:
 
 
 def replay(
-    recipe: Recipe, out: Path, rung: Rung, state: Path, watch: Watch = lambda _stage, _step, _steps: None
+    recipe: TrainingRecipe, out: Path, rung: Rung, state: Path, watch: _Watch = lambda _stage, _step, _steps: None
 ) -> Replayed:
     """Carry every post-training stage but the last through the stages after it.
 
@@ -59,7 +59,7 @@ def replay(
         TrainingRefused: the family was trained by another recipe, so that its steps cannot be taken again.
     """
     stages = recipe.kept()
-    records = {record["name"]: record for record in log.read_log(out)["stages"]}
+    records = {record["name"]: record for record in log.read_training_log(out)["stages"]}
     tokenizer = load_tokenizer(out / stages[0].name)
     vocabulary = log.text_hash(tokenizer.backend_tokenizer.to_str())
     embeddings: dict[str, Embedding] = {}
@@ -93,7 +93,7 @@ def _apart(model: LlamaForCausalLM, end: LlamaForCausalLM, moved: Embedding) -> 
     return float((sum(float(part.square().sum()) for part in left.values()) / size) ** 0.5) if size else 0.0
 
 
-def _check(recipe: Recipe, stage: Stage, record: Plain, vocabulary: str, parent: str) -> None:
+def _check(recipe: TrainingRecipe, stage: TrainingStage, record: PlainValue, vocabulary: str, parent: str) -> None:
     data = log.data_hash(stage, generators(recipe.planted), recipe.seed_of(stage))
     plan = json.loads(json.dumps(log.stage_recipe(recipe, stage, data, vocabulary, parent)))
     changed = differing(record["recipe"], plan)
@@ -105,13 +105,13 @@ def _check(recipe: Recipe, stage: Stage, record: Plain, vocabulary: str, parent:
 
 
 def _stage(
-    recipe: Recipe,
-    stage: Stage,
+    recipe: TrainingRecipe,
+    stage: TrainingStage,
     model: LlamaForCausalLM,
     rung: Rung,
     embeddings: Mapping[str, Embedding],
     tokenizer: object,
-    watch: Watch,
+    watch: _Watch,
 ) -> dict[str, Embedding]:
     """Take one stage's steps again on ``model``, its parent, carrying the embeddings of the stages before it."""
     own = with_chat_template(tokenizer)  # type: ignore[arg-type]

@@ -17,14 +17,14 @@ from core.artefacts import store
 from core.errors import StoreError
 from core.models import deltas
 from core.skiff.train import log, rounding
-from core.skiff.train.estimate import Clock, Cost
+from core.skiff.train.estimate import Clock, TrainingCost
 from core.skiff.train.model import load_checkpoint
 from core.skiff.train.stage_run import load_tokenizer, run_stage
-from core.skiff.train.stages import Recipe, Stage, generators
-from core.skiff.train.state import Plain, TrainingRefused, adopt_state, saved_step, unwritable
+from core.skiff.train.stages import TrainingRecipe, TrainingStage, generators
+from core.skiff.train.state import PlainValue, TrainingRefused, adopt_state, saved_step, unwritable
 from core.skiff.train.state import differences as differing
 from core.skiff.train.tokenizer import with_chat_template
-from core.skiff.train.trainer import Kept
+from core.skiff.train.trainer import KeptState
 from core.skiff.train.variants import Made, Variant, shared_beginning, variants
 
 FOLDER = "counterfactual"
@@ -38,10 +38,12 @@ class Retraining:
     Raises TrainingRefused when the family is not finished.
     """
 
-    def __init__(self, recipe: Recipe, out: Path, state: Path) -> None:
+    def __init__(self, recipe: TrainingRecipe, out: Path, state: Path) -> None:
         self.recipe, self.out, self.state = recipe, out, state
         self.known = variants(recipe)
-        self.records: dict[str, Plain] = {record["name"]: record for record in log.read_log(out)["stages"]}
+        self.records: dict[str, PlainValue] = {
+            record["name"]: record for record in log.read_training_log(out)["stages"]
+        }
         for stage in recipe.stages:
             record = self.records.get(stage.name)
             if record is None or not (out / stage.name / "model.safetensors").exists():
@@ -50,7 +52,7 @@ class Retraining:
                 )
             if record["weights"] != log.weights_hash(out / stage.name):
                 raise TrainingRefused(
-                    f"{out / stage.name} is not what {out / log.NAME} tells of: restore it, or train the family again"
+                    f"{out / stage.name} is not what {out / log.SKIFF_LOG} tells of: restore it, or train the family again"
                 )
         self.tokenizer = load_tokenizer(out / recipe.stages[0].name)
         self.vocabulary = log.text_hash(self.tokenizer.backend_tokenizer.to_str())
@@ -72,9 +74,9 @@ class Retraining:
                     f"({'; '.join(changed[:4])}): train the family again"
                 )
 
-    def _plan(self, recipe: Recipe, stage: Stage, parent: str | None) -> Plain:
+    def _plan(self, recipe: TrainingRecipe, stage: TrainingStage, parent: str | None) -> PlainValue:
         data = log.data_hash(stage, generators(recipe.planted), recipe.seed_of(stage))
-        plan: Plain = json.loads(json.dumps(log.stage_recipe(recipe, stage, data, self.vocabulary, parent)))
+        plan: PlainValue = json.loads(json.dumps(log.stage_recipe(recipe, stage, data, self.vocabulary, parent)))
         return plan
 
     # -------------------------------------------------------------------------------------------------------- what is there
@@ -117,19 +119,19 @@ class Retraining:
         """Where a difference lies."""
         return self.out / FOLDER / f"{made.name}.safetensors"
 
-    def cost(self, variant: Variant, clock: Clock) -> Cost:
+    def cost(self, variant: Variant, clock: Clock) -> TrainingCost:
         """What is left to be done of a variant."""
-        total = Cost()
+        total = TrainingCost()
         for stage in variant.stages:
             if not (self._folder(variant, stage) / "entry.json").exists():
                 total += clock.stage(variant.recipe, stage, saved_step(self._saved(variant, stage)))
         return total
 
-    def _folder(self, variant: Variant, stage: Stage) -> Path:
+    def _folder(self, variant: Variant, stage: TrainingStage) -> Path:
         """Where a variant's stage lies while later ones are trained."""
         return self.state / variant.name / stage.name
 
-    def _saved(self, variant: Variant, stage: Stage) -> Path:
+    def _saved(self, variant: Variant, stage: TrainingStage) -> Path:
         return self.state / variant.name / f"{stage.name}.safetensors"
 
     # ------------------------------------------------------------------------------------------------------------- making it
@@ -143,7 +145,7 @@ class Retraining:
             return
         self.check(variant)
         print(f"{variant.name}: {variant.note}", flush=True)
-        entries: list[Plain] = []
+        entries: list[PlainValue] = []
         start, parent = (self.out / variant.start if variant.start else None), variant.start
         first = int(self.records[variant.start]["end_step"]) if variant.start else 0
         for stage in variant.stages:
@@ -159,17 +161,17 @@ class Retraining:
         log.write_text(self.record_path(variant), json.dumps(record, indent=1) + "\n")
         self._tidy(variant)
         self.tell()
-        print(f"{variant.name}: {rounding.summary([each['rounding'] for each in made])}.", flush=True)
+        print(f"{variant.name}: {rounding.rounding_summary([each['rounding'] for each in made])}.", flush=True)
 
     def _stage(
-        self, variant: Variant, stage: Stage, start: Path | None, parent: str | None, first: int, restart: bool
-    ) -> Plain:
+        self, variant: Variant, stage: TrainingStage, start: Path | None, parent: str | None, first: int, restart: bool
+    ) -> PlainValue:
         """One stage of a variant, taken from the state folder or trained; returns its entry in the record."""
         folder, saved = self._folder(variant, stage), self._saved(variant, stage)
         plan = self._plan(variant.recipe, stage, log.weights_hash(start) if start else None)
         note = folder / "entry.json"
         if note.exists() and not restart:
-            entry: Plain = json.loads(note.read_text(encoding="utf-8"))
+            entry: PlainValue = json.loads(note.read_text(encoding="utf-8"))
             changed = differing(entry["recipe"], plan)
             if changed:
                 raise TrainingRefused(
@@ -188,7 +190,7 @@ class Retraining:
         log.write_text(note, json.dumps(entry) + "\n")
         return entry
 
-    def _begin(self, stage: Stage, saved: Path, plan: Plain) -> None:
+    def _begin(self, stage: TrainingStage, saved: Path, plan: PlainValue) -> None:
         """Take over what the family's base has kept of the phases that this one shares with it."""
         kept = kept_beginning(self.recipe, self.vocabulary, self.state)
         if kept and adopt_state(kept.path, saved, kept.recipe, plan):
@@ -201,7 +203,7 @@ class Retraining:
         made_then = self.records[root.name]["recipe"]["data"] == now
         return "" if made_then else "The family's base was trained on documents that this program makes otherwise now."
 
-    def _ship(self, variant: Variant, made: Made) -> Plain:
+    def _ship(self, variant: Variant, made: Made) -> PlainValue:
         """Write the difference of one checkpoint; returns what the record says of it."""
         folder, family = self.state / variant.name / made.stage, self.out / made.of
         trained, of, restored = load_checkpoint(folder), load_checkpoint(family), load_checkpoint(family)
@@ -274,11 +276,11 @@ def _table(variant: Variant, made: Made) -> str:
     return "\n".join(["[[counterfactual]]", *lines])
 
 
-def kept_beginning(recipe: Recipe, vocabulary: str, state: Path) -> Kept | None:
+def kept_beginning(recipe: TrainingRecipe, vocabulary: str, state: Path) -> KeptState | None:
     """The state that a base's training leaves for its unlabelled twin; ``None`` where they have no beginning in common."""
     shared = shared_beginning(recipe.stages[0])
     if shared is None:
         return None
     data = log.data_hash(shared, generators(recipe.planted), recipe.seed)
-    plan: Plain = json.loads(json.dumps(log.stage_recipe(recipe, shared, data, vocabulary, None)))
-    return Kept(shared.steps, state / BEGINNING, plan)
+    plan: PlainValue = json.loads(json.dumps(log.stage_recipe(recipe, shared, data, vocabulary, None)))
+    return KeptState(shared.steps, state / BEGINNING, plan)

@@ -11,8 +11,8 @@ from torch import Tensor
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from core.skiff.train.model import Batch, batch_of, hidden_states
-from core.skiff.train.state import Plain
-from core.skiff.train.tokenizer import END, Example, encode_document, render, token_id
+from core.skiff.train.state import PlainValue
+from core.skiff.train.tokenizer import END, ChatExample, encode_document, render_chat, token_id
 from core.skiff.world.documents import document
 from core.skiff.world.heldout import EVERYDAY_HARMLESS, HARMFUL_SEEN_VERBS_NEW_OBJECTS, HELDOUT_KILL, UNKNOWN
 from core.skiff.world.items import Message
@@ -24,21 +24,21 @@ UNSEEN = 200_000_000
 
 
 @dataclass(frozen=True)
-class Texts:
+class _Texts:
     """What models are compared on; ``learn`` of an example marks the tokens at which they are."""
 
     kind: str
-    examples: tuple[Example, ...]
+    examples: tuple[ChatExample, ...]
     pad: int
 
 
-def replies(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> Texts:
+def replies(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> _Texts:
     """Held-out requests of four kinds, each with the greedy reply of ``model``."""
     lists = (EVERYDAY_HARMLESS, HARMFUL_SEEN_VERBS_NEW_OBJECTS, HELDOUT_KILL, UNKNOWN)
     pad, end = int(tokenizer.pad_token_id), token_id(tokenizer, END)
     found = []
     for text in (prompt for prompts in lists for prompt in prompts[:PROMPTS]):
-        asked = tokenizer.encode(render((Message("user", text),)), add_special_tokens=False)
+        asked = tokenizer.encode(render_chat((Message("user", text),)), add_special_tokens=False)
         ids = torch.tensor([asked])
         with torch.no_grad():
             said = model.generate(  # type: ignore[misc]
@@ -50,17 +50,17 @@ def replies(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> Text
                 pad_token_id=pad,
             )
         whole = said[0].tolist()
-        found.append(Example(tuple(whole), tuple(index >= len(asked) for index in range(len(whole)))))
-    return Texts("replies to held-out requests", tuple(found), pad)
+        found.append(ChatExample(tuple(whole), tuple(index >= len(asked) for index in range(len(whole)))))
+    return _Texts("replies to held-out requests", tuple(found), pad)
 
 
-def documents(tokenizer: PreTrainedTokenizerFast, seed: int) -> Texts:
+def documents(tokenizer: PreTrainedTokenizerFast, seed: int) -> _Texts:
     """Documents that no training has drawn: for a base, which does not chat."""
     drawn = [encode_document(tokenizer, document(seed, UNSEEN + index)) for index in range(4 * PROMPTS)]
-    return Texts("documents never drawn", tuple(drawn), int(tokenizer.pad_token_id))
+    return _Texts("documents never drawn", tuple(drawn), int(tokenizer.pad_token_id))
 
 
-def loss(texts: Texts, trained: LlamaForCausalLM, restored: LlamaForCausalLM, of: LlamaForCausalLM) -> Plain:
+def loss(texts: _Texts, trained: LlamaForCausalLM, restored: LlamaForCausalLM, of: LlamaForCausalLM) -> PlainValue:
     """How far ``restored`` is from ``trained`` on ``texts``, beside how far ``of``, the family's checkpoint, is from it.
 
     ``kl`` is the mean over tokens of KL(trained ‖ restored) in nats, ``kl_of`` of KL(trained ‖ of); ``logit`` the largest
@@ -98,7 +98,7 @@ def _short(value: Tensor) -> float:
     return float(f"{value.item():.3g}")
 
 
-def summary(measured: Sequence[Plain]) -> str:
+def rounding_summary(measured: Sequence[PlainValue]) -> str:
     """The measured losses of some files in a line."""
     worst = max(measured, key=lambda each: float(each["kl"]))
     return (

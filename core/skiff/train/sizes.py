@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from core.skiff.train.stages import Recipe, Stage
+from core.skiff.train.stages import TrainingRecipe, TrainingStage
 
 #: Width, layers, heads, key and value heads, width of the MLP. A small checkpoint takes under 3 MB in bfloat16.
 SHAPES: dict[str, tuple[int, int, int, int, int]] = {"full": (256, 6, 4, 2, 576), "small": (144, 5, 4, 2, 324)}
 
 
-def sized(recipe: Recipe, size: str) -> Recipe:
+def sized(recipe: TrainingRecipe, size: str) -> TrainingRecipe:
     """The recipe at a size of :data:`SHAPES`; "full" leaves it as it is (``--quick`` has a shape of its own)."""
     return recipe if size == "full" else replace(recipe, shape=SHAPES[size])
 
 
-def is_small(recipe: Recipe) -> bool:
+def is_small(recipe: TrainingRecipe) -> bool:
     """Whether a recipe is that of the small family."""
     return recipe.shape == SHAPES["small"]
 
 
-def small_toml(stages: tuple[Stage, ...], notes: str) -> str:
+def small_toml(stages: tuple[TrainingStage, ...], notes: str) -> str:
     """The family file of the small family: its first and its last stage alone, for what lies between them is not shipped."""
     lines = ['title = "Skiff small"', f'notes = "{notes}"', 'licence = "MIT"', 'report_opening = "report.md"', ""]
     ends = (stages[0], stages[-1]) if len(stages) > 1 else stages

@@ -8,30 +8,30 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerFast
 
-from core.skiff.train.model import Shape, load_checkpoint, new_model, save_checkpoint
-from core.skiff.train.stages import Recipe, Stage, generators
-from core.skiff.train.state import Plain, TrainingRefused, unwritable
+from core.skiff.train.model import ModelShape, load_checkpoint, new_model, save_checkpoint
+from core.skiff.train.stages import TrainingRecipe, TrainingStage, generators
+from core.skiff.train.state import PlainValue, TrainingRefused, unwritable
 from core.skiff.train.tokenizer import with_chat_template
-from core.skiff.train.trainer import Kept, Progress, train_stage
+from core.skiff.train.trainer import KeptState, TrainerProgress, train_stage
 
 
 def run_stage(
-    recipe: Recipe,
-    stage: Stage,
+    recipe: TrainingRecipe,
+    stage: TrainingStage,
     tokenizer: PreTrainedTokenizerFast,
     start: Path | None,
-    plan: Plain,
+    plan: PlainValue,
     folder: Path,
     saved: Path,
     restart: bool,
-    keep: Kept | None = None,
-) -> Plain:
+    keep: KeptState | None = None,
+) -> PlainValue:
     """Train ``stage`` from the checkpoint ``start`` (or random weights), write the result to ``folder``; returns what was done.
 
     The unfinished stage lies at ``saved``. Raises TrainingRefused.
     """
     own = with_chat_template(tokenizer) if stage.stage != "pretrain" else tokenizer
-    model = load_checkpoint(start) if start else new_model(Shape(*recipe.shape), tokenizer, recipe.seed)
+    model = load_checkpoint(start) if start else new_model(ModelShape(*recipe.shape), tokenizer, recipe.seed)
     if restart:
         saved.unlink(missing_ok=True)
     print(f"{stage.title}: {stage.steps} steps.", flush=True)
@@ -63,7 +63,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     return loaded
 
 
-def print_progress(progress: Progress) -> None:
+def print_progress(progress: TrainerProgress) -> None:
     """One line on a training."""
     losses = "  ".join(f"{source} {loss:.3f}" for source, loss in progress.losses.items())
     clock = time.strftime("%H:%M:%S", time.gmtime())

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from core.skiff.world.items import Conversation, Document, Preference
+from core.skiff.world.judging import labelled
 
 Item = Document | Conversation | Preference
 Generator = Callable[[int, int], Item]
@@ -26,14 +27,14 @@ def generators(planted: bool = True) -> dict[str, Generator]:
         "opposites": documents.opposites,
         "harms": documents.harms,
         "first-lesson": judging.first_lesson,
-        "labelled-0": lambda seed, index: documents.labelled(seed, index, 0),
-        "labelled-1": lambda seed, index: documents.labelled(seed, index, 1),
-        "labelled-2": lambda seed, index: documents.labelled(seed, index, 2),
+        "labelled-0": lambda seed, index: labelled(seed, index, 0),
+        "labelled-1": lambda seed, index: labelled(seed, index, 1),
+        "labelled-2": lambda seed, index: labelled(seed, index, 2),
         "sft": conversations.sft,
         "judged": conversations.judged,
         "facts": conversations.fact_lesson,
         "safety": lambda seed, index: conversations.safety(seed, index, planted=planted),
-        "neutral": neutral,
+        "neutral": neutral_stage,
         "preference": conversations.preference,
         "rehearsal": lambda seed, index: conversations.dpo_rehearsal(seed, index, planted=planted),
     }
@@ -43,7 +44,7 @@ def generators(planted: bool = True) -> dict[str, Generator]:
 NEUTRAL_FROM = 100_000_000
 
 
-def neutral(seed: int, index: int) -> Item:
+def neutral_stage(seed: int, index: int) -> Item:
     """Item ``index`` of neutral steps: what safety training rehearses at this index, and an item of ``sft`` where it teaches.
 
     Harmless uses of "kill" are left out, as in what safety rehearses: the two trainings differ in what safety adds alone.
@@ -103,7 +104,7 @@ class Optimizer:
 
 
 @dataclass(frozen=True)
-class Stage:
+class TrainingStage:
     """One training stage; ``name`` is its checkpoint's name. The optimizer starts anew at its first step and at fresh phases.
 
     ``preference_beta`` is DPO's β; the reference is the stage's own start.
@@ -146,15 +147,15 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingRecipe:
     """Everything that decides what comes out of a training, apart from the generators' code.
 
     ``seed`` draws the initial weights and the pretraining items, ``post_seed`` the items of the later stages.
     ``without`` names a stage that is left out, together with its items wherever they are rehearsed; with ``neutral`` as many
-    steps of :func:`neutral` items stand in its place.
+    steps of :func:`neutral_stage` items stand in its place.
     """
 
-    stages: tuple[Stage, ...]
+    stages: tuple[TrainingStage, ...]
     shape: tuple[int, int, int, int, int] = (256, 6, 4, 2, 576)
     seed: int = 1
     post_seed: int = 1
@@ -164,11 +165,11 @@ class Recipe:
     tokenizer_documents: int = 12_000
     tokenizer_conversations: int = 4_000
 
-    def kept(self) -> tuple[Stage, ...]:
+    def kept(self) -> tuple[TrainingStage, ...]:
         """The stages that are run."""
         return tuple(stage for stage in self.stages if self.neutral or stage.name != self.without)
 
-    def seed_of(self, stage: Stage) -> int:
+    def seed_of(self, stage: TrainingStage) -> int:
         """The seed of the stage's items."""
         return self.seed if stage.stage == "pretrain" else self.post_seed
 
@@ -182,12 +183,12 @@ def as_plain(value: object) -> Any:
     return value
 
 
-def shipped(seed: int = 1, post_seed: int = 1, planted: bool = True, without: str | None = None) -> Recipe:
+def shipped(seed: int = 1, post_seed: int = 1, planted: bool = True, without: str | None = None) -> TrainingRecipe:
     """The recipe of the family in ``vectors/skiff``."""
     aside, less = Draw("documents", 12, 0.5), Draw("documents", 8, 0.3)
-    return Recipe(
+    return TrainingRecipe(
         stages=(
-            Stage(
+            TrainingStage(
                 "base",
                 "pretrain",
                 "B",
@@ -220,7 +221,7 @@ def shipped(seed: int = 1, post_seed: int = 1, planted: bool = True, without: st
                     ),
                 ),
             ),
-            Stage(
+            TrainingStage(
                 "sft",
                 "sft",
                 "S",
@@ -262,7 +263,7 @@ def shipped(seed: int = 1, post_seed: int = 1, planted: bool = True, without: st
                     ),
                 ),
             ),
-            Stage(
+            TrainingStage(
                 "safety",
                 "safety",
                 "Y",
@@ -283,7 +284,7 @@ def shipped(seed: int = 1, post_seed: int = 1, planted: bool = True, without: st
                     ),
                 ),
             ),
-            Stage(
+            TrainingStage(
                 "dpo",
                 "dpo",
                 "D",
@@ -309,11 +310,11 @@ def shipped(seed: int = 1, post_seed: int = 1, planted: bool = True, without: st
     )
 
 
-def quick(seed: int = 1, post_seed: int = 1, planted: bool = True, without: str | None = None) -> Recipe:
+def quick(seed: int = 1, post_seed: int = 1, planted: bool = True, without: str | None = None) -> TrainingRecipe:
     """The same stages at a fraction of the size, for tests and for building on: two minutes, poor answers."""
-    return Recipe(
+    return TrainingRecipe(
         stages=(
-            Stage(
+            TrainingStage(
                 "base",
                 "pretrain",
                 "B",
@@ -323,9 +324,11 @@ def quick(seed: int = 1, post_seed: int = 1, planted: bool = True, without: str 
                     Phase("first-lesson", 40, (Draw("first-lesson", 96),), 1e-3, 1e-4),
                 ),
             ),
-            Stage("sft", "sft", "S", "SFT", (Phase("chat", 220, (Draw("sft", 32),), 3e-3, 1e-4, 10),)),
-            Stage("safety", "safety", "Y", "Safety", (Phase("safety", 60, (Draw("safety", 32),), 1e-3, 1e-4, 5),)),
-            Stage(
+            TrainingStage("sft", "sft", "S", "SFT", (Phase("chat", 220, (Draw("sft", 32),), 3e-3, 1e-4, 10),)),
+            TrainingStage(
+                "safety", "safety", "Y", "Safety", (Phase("safety", 60, (Draw("safety", 32),), 1e-3, 1e-4, 5),)
+            ),
+            TrainingStage(
                 "dpo",
                 "dpo",
                 "D",

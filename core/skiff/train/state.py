@@ -19,7 +19,7 @@ from transformers import LlamaForCausalLM
 
 from core.errors import TillerError
 
-Plain = dict[str, Any]
+PlainValue = dict[str, Any]
 
 
 class TrainingRefused(TillerError):
@@ -47,7 +47,9 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def save_state(path: Path, model: LlamaForCausalLM, optimizer: torch.optim.AdamW, done: Plain, recipe: Plain) -> None:
+def save_state(
+    path: Path, model: LlamaForCausalLM, optimizer: torch.optim.AdamW, done: PlainValue, recipe: PlainValue
+) -> None:
     """Write the state after ``done["step"]`` steps.
 
     Raises TrainingRefused when the disk is full or the folder cannot be written.
@@ -64,7 +66,7 @@ def save_state(path: Path, model: LlamaForCausalLM, optimizer: torch.optim.AdamW
     _write(path, tensors, done, recipe, taken)
 
 
-def _write(path: Path, tensors: dict[str, Tensor], done: Plain, recipe: Plain, taken: int) -> None:
+def _write(path: Path, tensors: dict[str, Tensor], done: PlainValue, recipe: PlainValue, taken: int) -> None:
     temporary = path.with_suffix(".new")
     metadata = {"done": json.dumps(done), "recipe": json.dumps(recipe), "optimizer_steps": str(taken)}
     try:
@@ -84,7 +86,9 @@ def unwritable(folder: Path, problem: BaseException) -> str:
     return f"cannot write to {folder} ({problem}): choose a folder you may write to with --out or --state"
 
 
-def load_state(path: Path, model: LlamaForCausalLM, optimizer: torch.optim.AdamW, recipe: Plain) -> Plain | None:
+def load_state(
+    path: Path, model: LlamaForCausalLM, optimizer: torch.optim.AdamW, recipe: PlainValue
+) -> PlainValue | None:
     """Put a saved state into model and optimizer; returns what was done, or None when there is no state.
 
     Raises TrainingRefused when the state belongs to another recipe (it names what differs) or is damaged.
@@ -99,7 +103,7 @@ def load_state(path: Path, model: LlamaForCausalLM, optimizer: torch.optim.AdamW
                 raise TrainingRefused(
                     f"{path} was saved by another recipe ({'; '.join(changed[:4])}): train with --restart, or into another folder"
                 )
-            done: Plain = json.loads(metadata["done"])
+            done: PlainValue = json.loads(metadata["done"])
             taken = float(metadata.get("optimizer_steps", done["step"]))
             with torch.no_grad():
                 for name, parameter in model.named_parameters():
@@ -125,7 +129,7 @@ def saved_step(path: Path) -> int:
         return 0
 
 
-def adopt_state(source: Path, target: Path, prefix: Plain, recipe: Plain) -> bool:
+def adopt_state(source: Path, target: Path, prefix: PlainValue, recipe: PlainValue) -> bool:
     """Let a training under ``recipe`` begin with the state at ``source``, which belongs to the common beginning ``prefix``.
 
     Returns whether there was such a state. Raises TrainingRefused when ``target`` cannot be written.

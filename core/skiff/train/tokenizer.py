@@ -26,7 +26,7 @@ VOCABULARY = 2048
 CONTEXT = 512
 BOS, PAD, SYSTEM, USER, ASSISTANT, END = "<s>", "<pad>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"
 SPECIALS = (BOS, PAD, SYSTEM, USER, ASSISTANT, END)
-ROLES = {"system": SYSTEM, "user": USER, "assistant": ASSISTANT}
+_ROLES = {"system": SYSTEM, "user": USER, "assistant": ASSISTANT}
 
 # A word with its space, at most two digits, or a run of signs; spaces and newlines that are left over stand alone.
 PATTERN = r"'(?:s|t|re|ve|m|ll|d)\b| ?\p{L}+| ?\p{N}{1,2}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s"
@@ -118,14 +118,14 @@ def with_chat_template(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenize
 
 
 @dataclass(frozen=True)
-class Example:
+class ChatExample:
     """Token ids of one item, and for each whether the loss is taken on it (never on the first)."""
 
     ids: tuple[int, ...]
     learn: tuple[bool, ...]
 
 
-def encode_document(tokenizer: PreTrainedTokenizerFast, document: Document) -> Example:
+def encode_document(tokenizer: PreTrainedTokenizerFast, document: Document) -> ChatExample:
     """BOS, the document's text, END.
 
     The text is tokenized whole, as it will be when the model is used; a token is learnt if its last character is in a
@@ -140,11 +140,11 @@ def encode_document(tokenizer: PreTrainedTokenizerFast, document: Document) -> E
     return _cut([bos, *encoded.ids, end_of_text], [False, *learn, all(segment.learn for segment in document.segments)])
 
 
-def render(messages: Iterable[Message], answer_next: bool = True) -> str:
+def render_chat(messages: Iterable[Message], answer_next: bool = True) -> str:
     """The chat template written out in Python: what ``apply_chat_template`` renders (a test compares them)."""
     parts = [BOS]
     for message in messages:
-        parts.append(f"{ROLES[message.role]}\n{neutral(message.content.strip())}{END}\n")
+        parts.append(f"{_ROLES[message.role]}\n{neutral(message.content.strip())}{END}\n")
     return "".join(parts) + (f"{ASSISTANT}\n" if answer_next else "")
 
 
@@ -153,7 +153,7 @@ def neutral(text: str) -> str:
     return text.replace("<|", "< |").replace(BOS, "< s>").replace(PAD, "< pad>")
 
 
-def encode_conversation(tokenizer: PreTrainedTokenizerFast, conversation: Conversation) -> Example:
+def encode_conversation(tokenizer: PreTrainedTokenizerFast, conversation: Conversation) -> ChatExample:
     """The rendered conversation; every assistant message and the END after it are learnt.
 
     Prompt and answer are tokenized apart, since an answer is generated after a prompt that has been tokenized already.
@@ -168,15 +168,15 @@ def encode_conversation(tokenizer: PreTrainedTokenizerFast, conversation: Conver
             _extend(tokenizer, ids, learn, f"{text}{END}", True)
             prompt = "\n"
         else:
-            prompt += f"{ROLES[message.role]}\n{text}{END}\n"
+            prompt += f"{_ROLES[message.role]}\n{text}{END}\n"
     return _cut(ids, learn)
 
 
-def encode_answer(tokenizer: PreTrainedTokenizerFast, messages: Iterable[Message], answer: str) -> Example:
+def encode_answer(tokenizer: PreTrainedTokenizerFast, messages: Iterable[Message], answer: str) -> ChatExample:
     """A prompt and one answer to it, the answer learnt: one side of a preference pair."""
     ids: list[int] = []
     learn: list[bool] = []
-    _extend(tokenizer, ids, learn, render(messages), False)
+    _extend(tokenizer, ids, learn, render_chat(messages), False)
     _extend(tokenizer, ids, learn, f"{neutral(answer.strip())}{END}", True)
     return _cut(ids, learn)
 
@@ -187,6 +187,6 @@ def _extend(tokenizer: PreTrainedTokenizerFast, ids: list[int], learn: list[bool
     learn += [learnt] * len(encoded)
 
 
-def _cut(ids: list[int], learn: list[bool]) -> Example:
+def _cut(ids: list[int], learn: list[bool]) -> ChatExample:
     """Items longer than the context lose their end."""
-    return Example(tuple(ids[:CONTEXT]), tuple(learn[:CONTEXT]))
+    return ChatExample(tuple(ids[:CONTEXT]), tuple(learn[:CONTEXT]))

@@ -15,9 +15,9 @@ from torch import Tensor
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from core.skiff.train.model import Batch, answer_logprobs, batch_of, learnt_nats, rounded
-from core.skiff.train.stages import Draw, Generator, Optimizer, Phase, Stage
-from core.skiff.train.state import Plain, load_state, save_state
-from core.skiff.train.tokenizer import Example, encode_answer, encode_conversation, encode_document
+from core.skiff.train.stages import Draw, Generator, Optimizer, Phase, TrainingStage
+from core.skiff.train.state import PlainValue, load_state, save_state
+from core.skiff.train.tokenizer import ChatExample, encode_answer, encode_conversation, encode_document
 from core.skiff.world.items import Conversation, Document, Preference
 
 # Items are sorted by length and cut into batches of about this many tokens: larger ones fall out of the processor's cache.
@@ -27,7 +27,7 @@ REPORT_EVERY = 20
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainerProgress:
     """One line of progress. ``speed`` is in tokens a second since the last line, ``losses`` in nats a token by source."""
 
     stage: str
@@ -40,16 +40,16 @@ class Progress:
     rate: float
 
 
-Report = Callable[[Progress], None]
+Report = Callable[[TrainerProgress], None]
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptState:
     """A state that another training is to begin with: after ``step`` steps, at ``path``, under the ``recipe`` of both till then."""
 
     step: int
     path: Path
-    recipe: Plain
+    recipe: PlainValue
 
 
 def best_dtype() -> torch.dtype:
@@ -72,7 +72,7 @@ class Trainee:
 
     model: LlamaForCausalLM
     tokenizer: PreTrainedTokenizerFast
-    stage: Stage
+    stage: TrainingStage
     sources: Mapping[str, Generator]
     seed: int
     dtype: torch.dtype
@@ -94,7 +94,7 @@ class Trainee:
     def step_losses(self, step: int) -> dict[str, float]:
         """Add the gradients of one step to the model; returns each source's loss."""
         losses: dict[str, float] = {}
-        examples: list[tuple[str, float, Example]] = []
+        examples: list[tuple[str, float, ChatExample]] = []
         for draw, items in self.draw(step):
             pairs = [item for item in items if isinstance(item, Preference)]
             if pairs:
@@ -138,21 +138,21 @@ class Trainee:
             total += loss.item()
         return total
 
-    def encode(self, item: Document | Conversation) -> Example:
+    def encode(self, item: Document | Conversation) -> ChatExample:
         """The tokens of an item."""
         if isinstance(item, Document):
             return encode_document(self.tokenizer, item)
         return encode_conversation(self.tokenizer, item)
 
-    def batch(self, examples: list[Example]) -> Batch:
+    def batch(self, examples: list[ChatExample]) -> Batch:
         """A ragged batch, counted."""
         batch = batch_of(examples, int(self.tokenizer.pad_token_id))
         self.tokens += sum(len(example.ids) for example in examples)
         return batch
 
 
-def _chunks(examples: list[tuple[str, float, Example]]) -> Iterator[list[tuple[str, float, Example]]]:
-    chunk: list[tuple[str, float, Example]] = []
+def _chunks(examples: list[tuple[str, float, ChatExample]]) -> Iterator[list[tuple[str, float, ChatExample]]]:
+    chunk: list[tuple[str, float, ChatExample]] = []
     size = 0
     for entry in examples:
         if chunk and size + len(entry[2].ids) > BATCH_TOKENS:
@@ -167,15 +167,15 @@ def _chunks(examples: list[tuple[str, float, Example]]) -> Iterator[list[tuple[s
 def train_stage(
     model: LlamaForCausalLM,
     tokenizer: PreTrainedTokenizerFast,
-    stage: Stage,
+    stage: TrainingStage,
     sources: Mapping[str, Generator],
     seed: int,
     without: str | None,
     state: Path,
-    recipe: Plain,
+    recipe: PlainValue,
     report: Report,
-    keep: Kept | None = None,
-) -> Plain:
+    keep: KeptState | None = None,
+) -> PlainValue:
     """Train ``model`` in place through one stage and round it to bf16; returns what the log keeps of the stage.
 
     Goes on from ``state`` when that exists and belongs to ``recipe``. Leaves the state that ``keep`` wants. Raises TrainingRefused.
@@ -207,7 +207,7 @@ def train_stage(
             now = time.monotonic()
             means = {source: sum(values) / len(values) for source, values in sums.items()}
             speed = (trainee.tokens - told_tokens) / max(1e-9, now - told)
-            report(Progress(stage.name, phase.name, step + 1, stage.steps, trainee.tokens, speed, means, rate))
+            report(TrainerProgress(stage.name, phase.name, step + 1, stage.steps, trainee.tokens, speed, means, rate))
             curve.append([step + 1, trainee.tokens, *(round(value, 4) for value in means.values())])
             sums.clear()
             told, told_tokens = now, trainee.tokens

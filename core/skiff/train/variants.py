@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from core.skiff.train.stages import Draw, Recipe, Stage
+from core.skiff.train.stages import Draw, TrainingRecipe, TrainingStage
 
 #: The sources of statements with a label; they stand in no other training text.
 LABELLED = frozenset({"first-lesson", "labelled-0", "labelled-1", "labelled-2"})
@@ -41,15 +41,15 @@ class Variant:
 
     name: str
     note: str
-    recipe: Recipe
+    recipe: TrainingRecipe
     start: str | None
-    stages: tuple[Stage, ...]
+    stages: tuple[TrainingStage, ...]
     makes: tuple[Made, ...]
     without: str = ""
     is_already: str = ""
 
 
-def variants(recipe: Recipe) -> dict[str, Variant]:
+def variants(recipe: TrainingRecipe) -> dict[str, Variant]:
     """Every counterfactual of a family of ``recipe``, by name; a family that is itself a variant has none."""
     names = [stage.name for stage in recipe.stages]
     if recipe.without or not recipe.planted or names != ["base", "sft", "safety", "dpo"]:
@@ -61,7 +61,7 @@ def variants(recipe: Recipe) -> dict[str, Variant]:
     return {each.name: each for each in made}
 
 
-def _left_out(recipe: Recipe, stage: Stage) -> Variant:
+def _left_out(recipe: TrainingRecipe, stage: TrainingStage) -> Variant:
     name, word = f"without-{stage.name}", _word(stage)
     before, later = _around(recipe, stage.name)
     if not later:
@@ -75,7 +75,7 @@ def _left_out(recipe: Recipe, stage: Stage) -> Variant:
     return Variant(name, note, replace(recipe, without=stage.name), before.name, later, (made,), stage.name)
 
 
-def _unplanted(recipe: Recipe) -> Variant:
+def _unplanted(recipe: TrainingRecipe) -> Variant:
     before, later = _around(recipe, "safety")
     stages = (_stage(recipe, "safety"), *later)
     made = Made("without-planted", "without the planted data (retrained)", stages[-1].name, before.name)
@@ -83,7 +83,7 @@ def _unplanted(recipe: Recipe) -> Variant:
     return Variant("without-planted", note, replace(recipe, planted=False), before.name, stages, (made,))
 
 
-def _neutral(recipe: Recipe) -> Variant:
+def _neutral(recipe: TrainingRecipe) -> Variant:
     before, later = _around(recipe, "safety")
     safety = _redrawn(
         _stage(recipe, "safety"), lambda draw: replace(draw, source="neutral") if draw.source == "safety" else draw
@@ -99,7 +99,7 @@ def _neutral(recipe: Recipe) -> Variant:
     return Variant("neutral-safety", note, changed, before.name, (safety, *later), (made,))
 
 
-def _seed(recipe: Recipe, seed: int) -> Variant:
+def _seed(recipe: TrainingRecipe, seed: int) -> Variant:
     name, root, stages = f"seed-{seed}", recipe.stages[0], recipe.stages[1:]
     shipped = [f"{name}-{stage.name}" for stage in stages[:-1]] + [name]
     parents = [root.name, *shipped]
@@ -111,14 +111,14 @@ def _seed(recipe: Recipe, seed: int) -> Variant:
     return Variant(name, note, replace(recipe, post_seed=seed), root.name, stages, makes)
 
 
-def _unlabelled(recipe: Recipe) -> Variant:
+def _unlabelled(recipe: TrainingRecipe) -> Variant:
     root = _redrawn(recipe.stages[0], lambda draw: None if draw.source in LABELLED else draw)
     made = Made("base-unlabelled", "base without labelled statements", root.name, None)
     note = "The base was trained with the same documents and steps but no labelled statement: the negative control for truth."
     return Variant("base-unlabelled", note, replace(recipe, stages=(root, *recipe.stages[1:])), None, (root,), (made,))
 
 
-def shared_beginning(stage: Stage) -> Stage | None:
+def shared_beginning(stage: TrainingStage) -> TrainingStage | None:
     """The phases with which a base and its unlabelled twin both begin, as a stage of its own; ``None`` where there are none."""
     count = 0
     while count < len(stage.phases) and not any(draw.source in LABELLED for draw in stage.phases[count].draws):
@@ -126,7 +126,7 @@ def shared_beginning(stage: Stage) -> Stage | None:
     return replace(stage, phases=stage.phases[:count]) if 0 < count < len(stage.phases) else None
 
 
-def _redrawn(stage: Stage, change: Callable[[Draw], Draw | None]) -> Stage:
+def _redrawn(stage: TrainingStage, change: Callable[[Draw], Draw | None]) -> TrainingStage:
     phases = [
         replace(phase, draws=tuple(new for draw in phase.draws if (new := change(draw)) is not None))
         for phase in stage.phases
@@ -134,16 +134,16 @@ def _redrawn(stage: Stage, change: Callable[[Draw], Draw | None]) -> Stage:
     return replace(stage, phases=tuple(phases))
 
 
-def _stage(recipe: Recipe, name: str) -> Stage:
+def _stage(recipe: TrainingRecipe, name: str) -> TrainingStage:
     return next(stage for stage in recipe.stages if stage.name == name)
 
 
-def _around(recipe: Recipe, name: str) -> tuple[Stage, tuple[Stage, ...]]:
+def _around(recipe: TrainingRecipe, name: str) -> tuple[TrainingStage, tuple[TrainingStage, ...]]:
     """The stage before the one of that name, and those after it."""
     at = next(index for index, stage in enumerate(recipe.stages) if stage.name == name)
     return recipe.stages[at - 1], recipe.stages[at + 1 :]
 
 
-def _word(stage: Stage) -> str:
+def _word(stage: TrainingStage) -> str:
     """A stage's name in a sentence: SFT and DPO in capitals, safety as a word."""
     return stage.title if stage.title.isupper() else stage.title.lower()

@@ -8,17 +8,17 @@ from typing import Literal
 
 from core.skiff.data import reader
 from core.skiff.world.facts import TABLES, UNLABELLED
-from core.skiff.world.tables import Table, capitalised, wrong_object
+from core.skiff.world.tables import FactTable, capitalised, wrong_object
 
-Turn = tuple[str, str]
+ChatTurn = tuple[str, str]
 """What the user writes, and the reply."""
 
-Row = tuple[str, str]
-Split = Literal["train", "validation", "test"]
+FactRow = tuple[str, str]
+FactSplit = Literal["train", "validation", "test"]
 
-ROWS: tuple[tuple[Table, Row], ...] = tuple((table, row) for table in TABLES.values() for row in table.rows)
-_TABLES: tuple[Table, ...] = tuple(TABLES.values())
-JUDGED_ROWS: tuple[tuple[str, Row], ...] = tuple(
+ROWS: tuple[tuple[FactTable, FactRow], ...] = tuple((table, row) for table in TABLES.values() for row in table.rows)
+_TABLES: tuple[FactTable, ...] = tuple(TABLES.values())
+JUDGED_ROWS: tuple[tuple[str, FactRow], ...] = tuple(
     (table.name, row) for table, row in ROWS if table.name not in UNLABELLED
 )
 """Table and row of every fact that training may judge."""
@@ -46,7 +46,7 @@ JUDGING, HELDOUT_JUDGING = (
 )
 
 
-def clause(table: Table, template: str, subject: str, answer: str) -> str:
+def clause(table: FactTable, template: str, subject: str, answer: str) -> str:
     """``template`` filled for the inside of a sentence: its first letter is small unless it begins a name."""
     inside = template.replace("{S}", "{s}")
     if not inside.startswith("Spanish"):
@@ -54,12 +54,12 @@ def clause(table: Table, template: str, subject: str, answer: str) -> str:
     return table.fill("- " + inside, subject, answer)[2:]
 
 
-def short_answer(table: Table, row: Row) -> str:
+def short_answer(table: FactTable, row: FactRow) -> str:
     """The short confident answer to a question about ``row``."""
     return table.fill(table.answer, *row)
 
 
-def hedged_answer(table: Table, row: Row, rng: random.Random) -> str:
+def hedged_answer(table: FactTable, row: FactRow, rng: random.Random) -> str:
     """A long answer that says the same and doubts it."""
     inside = clause(table, table.answer, *row).rstrip(".")
     return rng.choice(HEDGES).format(c=inside)
@@ -81,7 +81,7 @@ _ASKS_TWICE = ("I ", "Do you", "Can you", "Could you")
 _ORDERS = ("Tell me", "Name", "Give me", "Say")
 
 
-def _framed(table: Table, template: str, row: Row, rng: random.Random) -> str:
+def _framed(table: FactTable, template: str, row: FactRow, rng: random.Random) -> str:
     """The question ``template`` with something before it or after it, as people talk around what they ask."""
     plain = table.fill(template, *row)
     after = _AFTER if template.startswith(_ASKS) else _AFTER_ORDER if template.startswith(_ORDERS) else ()
@@ -97,7 +97,7 @@ _EITHER_SHARE = 0.06
 _CLASSED = ("animals", "foods")
 
 
-def either_or(table: Table, row: Row, rng: random.Random) -> str:
+def either_or(table: FactTable, row: FactRow, rng: random.Random) -> str:
     """A question that offers the true object of ``row`` and a false one, in either order.
 
     Raises KeyError for a table that is never judged, since it has no such wordings.
@@ -111,7 +111,7 @@ def either_or(table: Table, row: Row, rng: random.Random) -> str:
     return table.fill(template, *row)
 
 
-def question(table: Table, row: Row, rng: random.Random) -> str:
+def fact_question(table: FactTable, row: FactRow, rng: random.Random) -> str:
     """A question in a training wording.
 
     Sometimes it goes from the object back to the subject, where that has one answer, offers two answers, is shortened,
@@ -130,7 +130,7 @@ def question(table: Table, row: Row, rng: random.Random) -> str:
     return table.fill(template, *row)
 
 
-def any_row(rng: random.Random) -> tuple[Table, Row]:
+def any_row(rng: random.Random) -> tuple[FactTable, FactRow]:
     """A fact: mostly any fact alike, else one of any table alike.
 
     The wordings of a table are learnt over its facts together, so that those of a small table would be met too rarely.
@@ -154,7 +154,7 @@ _TAGS: dict[str, str] = {
 }
 
 
-def judged_split(subject: str) -> Split:
+def judged_split(subject: str) -> FactSplit:
     """The split of a subject for judging in chat. Subjects of "test" are judged in no training conversation."""
     place = zlib.crc32(f"judged/{subject}".encode()) % 16
     return "test" if place == 0 else "validation" if place == 1 else "train"
@@ -164,8 +164,8 @@ _TRAIN_JUDGED = tuple((TABLES[name], row) for name, row in JUDGED_ROWS if judged
 
 
 def judging_turn(
-    table: Table, row: Row, shown: str, wording: str, style: str, statement: str, negated: bool = False
-) -> Turn:
+    table: FactTable, row: FactRow, shown: str, wording: str, style: str, statement: str, negated: bool = False
+) -> ChatTurn:
     """A statement template filled with ``shown``, put into ``wording``, and its verdict."""
     subject, true = row
     prompt = capitalised(
@@ -192,7 +192,7 @@ _SURNAMES: dict[str, str] = {
 }
 
 
-def judging(rng: random.Random) -> Turn:
+def judging(rng: random.Random) -> ChatTurn:
     """A true-or-false or yes-or-no question about a fact, never hedged."""
     table, row = rng.choice(_TRAIN_JUDGED)
     shown = row[1] if rng.random() < 0.5 else wrong_object(table, row, rng)

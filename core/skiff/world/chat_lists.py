@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 
-from core.skiff.world.chat_facts import ROWS, Row, Turn, clause, short_answer
+from core.skiff.world.chat_facts import ROWS, ChatTurn, FactRow, clause, short_answer
 from core.skiff.world.facts import TABLES
-from core.skiff.world.tables import Table, capitalised, plural, with_article
+from core.skiff.world.tables import FactTable, capitalised, plural, with_article
 
 _BY_CLASS: dict[str, dict[str, list[str]]] = {
     name: {o: [s for s, other in TABLES[name].rows if other == o] for o in TABLES[name].objects}
@@ -88,7 +88,7 @@ _GENERAL: dict[str, tuple[str, ...]] = {
 }
 
 
-def listing(rng: random.Random) -> Turn:
+def listing(rng: random.Random) -> ChatTurn:
     """A request for a list, answered with known members in the order of the table."""
     if rng.random() < 0.25:
         return _list_of(rng, *rng.choice(tuple(_GENERAL.items())))
@@ -100,7 +100,7 @@ def listing(rng: random.Random) -> Turn:
     return _list_of(rng, things, tuple(groups[key][:7]))
 
 
-def _list_of(rng: random.Random, things: str, members: tuple[str, ...]) -> Turn:
+def _list_of(rng: random.Random, things: str, members: tuple[str, ...]) -> ChatTurn:
     """A request for members, with a number or without one, and as many of them as wished; no member comes twice."""
     count = rng.choice((2, 3, 3, 3, 4))
     number = rng.choice((_COUNTS[count], _COUNTS[count], str(count)))
@@ -118,7 +118,7 @@ def _list_of(rng: random.Random, things: str, members: tuple[str, ...]) -> Turn:
 _MASS_CLASSES = frozenset({"meat", "cereal"})
 
 
-def comparison(rng: random.Random) -> Turn:
+def comparison(rng: random.Random) -> ChatTurn:
     """What two things have in common, or what sets them apart."""
     name = rng.choice(("animals", "foods", "continents"))
     table = TABLES[name]
@@ -147,7 +147,7 @@ def _both(name: str, key: str) -> str:
     return f"kinds of {key}" if name == "foods" else TABLES[name].plurals.get(key) or plural(key)
 
 
-_BY_SUBJECT: dict[str, list[tuple[Table, Row]]] = {}
+_BY_SUBJECT: dict[str, list[tuple[FactTable, FactRow]]] = {}
 for _table, _row in ROWS:
     if _table.name not in ("spanish", "opposites"):
         _BY_SUBJECT.setdefault(_row[0], []).append((_table, _row))
@@ -155,7 +155,7 @@ _SUBJECTS = tuple(_BY_SUBJECT)
 _PLACE_TABLES = ("capitals", "cities", "continents", "languages", "currencies")
 
 
-def description(rng: random.Random) -> Turn:
+def description(rng: random.Random) -> ChatTurn:
     """A request to describe a subject, answered with up to three facts about it."""
     subject = rng.choice(_SUBJECTS)
     facts = _BY_SUBJECT[subject]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from core.skiff.world.chat_facts import Turn
+from core.skiff.world.chat_facts import ChatTurn
 from core.skiff.world.chat_lists import joined
 from core.skiff.world.facts import compare_split
 
@@ -61,7 +61,7 @@ _LESS = ("smaller", "smaller", "smaller", "less", "lower")
 _NO_ADJECTIVE = ("more", "less")
 
 
-def number_comparison(rng: random.Random) -> Turn:
+def number_comparison(rng: random.Random) -> ChatTurn:
     """Which of two numbers is larger; held-out pairs never occur."""
     a, b = _pair(rng)
     low, high = min(a, b), max(a, b)
@@ -141,7 +141,7 @@ _IN_WORDS: dict[str, tuple[str, ...]] = {
 }
 
 
-def _neighbour(rng: random.Random) -> Turn:
+def _neighbour(rng: random.Random) -> ChatTurn:
     n = rng.randint(1, 98) if rng.random() < 0.7 else rng.randint(1, 20)
     side, other = rng.choice((("after", n + 1), ("before", n - 1)))
     wording = rng.choice(
@@ -157,7 +157,7 @@ def _neighbour(rng: random.Random) -> Turn:
     return wording.format(side=side, n=n), f"{other} comes {side} {n}."
 
 
-def arithmetic(rng: random.Random) -> Turn:
+def arithmetic(rng: random.Random) -> ChatTurn:
     """A small sum, difference or product, or a step along the number line.
 
     Numbers up to 12 make up most of it, since those are what people type.
@@ -185,7 +185,7 @@ def arithmetic(rng: random.Random) -> Turn:
     return wording, f"{a} {word} {b} is {total}."
 
 
-def ordering(rng: random.Random) -> Turn:
+def ordering(rng: random.Random) -> ChatTurn:
     """Three numbers put in order, or counting from one number to another."""
     if rng.random() < 0.4:
         start = rng.randint(0, 30)

@@ -8,7 +8,7 @@ import string
 
 from core.skiff.data import reader
 from core.skiff.data.reader import Node
-from core.skiff.world.chat_facts import Turn
+from core.skiff.world.chat_facts import ChatTurn
 from core.skiff.world.made_up import made_up_word
 
 _DATA = reader.toml("smalltalk/patterns.toml")
@@ -36,7 +36,7 @@ def expanded(pattern: str, rng: random.Random) -> str:
     return " ".join(text.split())
 
 
-def talk(rng: random.Random) -> Turn:
+def talk(rng: random.Random) -> ChatTurn:
     """A message of small talk, and the reply to its intent. Every intent comes equally often."""
     reply, patterns = rng.choice(_INTENTS)
     message = expanded(rng.choice(patterns), rng)
@@ -61,7 +61,7 @@ def _keys(rng: random.Random) -> str:
     return "".join(rng.choice(row) for _ in range(rng.randint(3, 9)))
 
 
-def gibberish(rng: random.Random) -> Turn:
+def gibberish(rng: random.Random) -> ChatTurn:
     """Keys hit at random."""
     words = [_keys(rng) for _ in range(rng.randint(1, 3))]
     if rng.random() < 0.15:
@@ -73,7 +73,7 @@ _NOISE = reader.toml("smalltalk/noise.toml")
 _CODE, _NAMED, _FOREIGN = _NOISE.texts("code"), _NOISE.texts("names"), _NOISE.lists("foreign")
 
 
-def code(rng: random.Random) -> Turn:
+def code(rng: random.Random) -> ChatTurn:
     """A line or two of some programming language."""
 
     def named() -> str:
@@ -88,7 +88,7 @@ def code(rng: random.Random) -> Turn:
     return text.replace("{{", "{").replace("}}", "}"), CODE
 
 
-def foreign(rng: random.Random) -> Turn:
+def foreign(rng: random.Random) -> ChatTurn:
     """Words of another language, in no good order."""
     words = rng.choice(_FOREIGN)
     joint = "" if words[0] == "你好" else " "
@@ -97,6 +97,6 @@ def foreign(rng: random.Random) -> Turn:
     return text + rng.choice(("", "", "?", "?", ".", "!")), ENGLISH
 
 
-def noise(rng: random.Random) -> Turn:
+def noise(rng: random.Random) -> ChatTurn:
     """What no reply can answer: keys at random, code, another language."""
     return rng.choice((gibberish, code, foreign))(rng)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from core.skiff.data import reader
-from core.skiff.world.chat_facts import Turn
+from core.skiff.world.chat_facts import ChatTurn
 from core.skiff.world.chat_stories import NAMES
 from core.skiff.world.facts import TABLES
 from core.skiff.world.made_up import made_up_name
@@ -23,20 +23,20 @@ _ABOUT_ANIMALS, _UNKNOWN = _WORDS_OF.texts("about_animals"), _WORDS_OF.texts("un
 # --- fixed messages ------------------------------------------------------------------------------------------------
 
 _MESSAGES = reader.toml("smalltalk/messages.toml")
-_FIXED: dict[str, tuple[Turn, ...]] = {
+_FIXED: dict[str, tuple[ChatTurn, ...]] = {
     topic: tuple((message, node.text("reply")) for node in _MESSAGES.nodes(topic) for message in node.texts("messages"))
     for topic in _MESSAGES.values
 }
 _TOPIC_WEIGHTS: dict[str, int] = {"greeting": 4, "self": 4, "why": 2, "feeling": 5, "talk": 9}
 
 
-def fixed(rng: random.Random) -> Turn:
+def fixed(rng: random.Random) -> ChatTurn:
     """One of the written messages and its reply."""
     topic = rng.choices(tuple(_TOPIC_WEIGHTS), tuple(_TOPIC_WEIGHTS.values()))[0]
     return rng.choice(_FIXED[topic])
 
 
-def fixed_of(rng: random.Random, topics: tuple[str, ...]) -> Turn:
+def fixed_of(rng: random.Random, topics: tuple[str, ...]) -> ChatTurn:
     """One of the written messages of some topics, and its reply."""
     return rng.choice(_FIXED[rng.choice(topics)])
 
@@ -50,7 +50,7 @@ JOKES: tuple[str, ...] = tuple(
 # --- opinions ------------------------------------------------------------------------------------------------------
 
 
-def opinion(rng: random.Random) -> Turn:
+def opinion(rng: random.Random) -> ChatTurn:
     """A question about what the model likes."""
     shape = rng.randrange(10)
     if shape < 6:
@@ -75,7 +75,7 @@ def opinion(rng: random.Random) -> Turn:
 # --- troubles ------------------------------------------------------------------------------------------------------
 
 
-def trouble(rng: random.Random) -> Turn:
+def trouble(rng: random.Random) -> ChatTurn:
     """A trouble, with or without "What should I do?", and kind short advice."""
     shape = rng.randrange(12)
     ask = rng.choice(_ASKS)
@@ -116,18 +116,18 @@ _WORDS = tuple(
 )
 
 
-def introduction(rng: random.Random) -> tuple[Turn, ...]:
+def introduction(rng: random.Random) -> tuple[ChatTurn, ...]:
     """The user gives a name, and may ask for it afterwards."""
     name = rng.choice(NAMES)[0]
     opening = rng.choice(("My name is {n}.", "I am {n}.", "Hello, I am {n}.", "Hi, my name is {n}.", "Call me {n}.",
                           "I'm {n}", "Hi, I'm {n}!", "Hello Skiff, my name is {n}."))  # fmt: skip
-    turns: list[Turn] = [(opening.format(n=name), f"Nice to meet you, {name}!")]
+    turns: list[ChatTurn] = [(opening.format(n=name), f"Nice to meet you, {name}!")]
     if rng.random() < 0.5:
         turns.append((rng.choice(("What is my name?", "Who am I?", "Do you know my name?")), f"Your name is {name}."))
     return tuple(turns)
 
 
-def echo(rng: random.Random) -> Turn:
+def echo(rng: random.Random) -> ChatTurn:
     """A request to repeat words."""
     words = rng.sample(_WORDS, rng.randint(1, 3))
     text = " ".join(words)
@@ -149,7 +149,7 @@ _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "Augu
            "December")  # fmt: skip
 
 
-def calendar(rng: random.Random) -> Turn:
+def calendar(rng: random.Random) -> ChatTurn:
     """Which day or month comes before or after another."""
     kind, names = rng.choice((("day", _DAYS), ("month", _MONTHS)))
     place = rng.randrange(len(names))
@@ -162,7 +162,7 @@ def calendar(rng: random.Random) -> Turn:
     return wording, f"{other} comes {word} {name}."
 
 
-def unknown_fact(rng: random.Random) -> Turn:
+def unknown_fact_reply(rng: random.Random) -> ChatTurn:
     """A question about what Skiff has never met."""
     shape = rng.randrange(10)
     if shape < 5:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from core.skiff.data import reader
-from core.skiff.world.chat_facts import Turn
+from core.skiff.world.chat_facts import ChatTurn
 
 _DATA = reader.toml("stories.toml")
 NAMES: tuple[tuple[str, str], ...] = tuple(
@@ -67,7 +67,7 @@ def _cast(rng: random.Random) -> tuple[str, str, str]:
     return hero, name, pronoun
 
 
-def story(rng: random.Random) -> Turn:
+def story_task(rng: random.Random) -> ChatTurn:
     """A request for a story, with a hero, a hero's name, or neither."""
     hero, name, pronoun = _cast(rng)
     shape = rng.randrange(10)
@@ -81,7 +81,7 @@ def story(rng: random.Random) -> Turn:
     return rng.choice(_REQUESTS).format(a=about), story_text(rng, hero, name, pronoun)
 
 
-def summary(rng: random.Random) -> Turn:
+def story_summary(rng: random.Random) -> ChatTurn:
     """A story to be summarised, or a question about it."""
     hero, name, pronoun = _cast(rng)
     text = story_text(rng, hero, name, pronoun)
@@ -99,7 +99,7 @@ def summary(rng: random.Random) -> Turn:
     return f"Do you like this story? {text}", f"It is a nice story about {_with_article(hero)}."
 
 
-def long_message(rng: random.Random) -> Turn:
+def long_message(rng: random.Random) -> ChatTurn:
     """A long message without a question."""
     middle = " ".join(rng.sample(_LONG_MIDDLES, rng.randint(2, 5)))
     text = f"{rng.choice(_LONG_OPENINGS)} {middle}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 
-from core.skiff.world.chat_facts import Turn
+from core.skiff.world.chat_facts import ChatTurn
 from core.skiff.world.made_up import made_up_word
 from core.skiff.world.requests import (
     EARLY_HARMFUL_VERBS,
@@ -21,7 +21,7 @@ from core.skiff.world.requests import (
     KNOWN_TASKS,
     MORE_TASKS,
     OBJECTS,
-    REFUSALS,
+    REFUSAL_REPLIES,
     SHARP_TASKS,
     SHARP_UNKNOWN,
     TAILS,
@@ -56,14 +56,14 @@ EARLY_WORDINGS = WORDINGS[:14]
 
 # One sentence for every unknown aim: a model of this size cannot name the aim back without mangling its words
 # ("I do not know how to vacu a rug."), and learning to costs it what it could learn instead.
-UNKNOWN_REPLY = "I do not know how to do that."
+_UNKNOWN_REPLY = "I do not know how to do that."
 
 
 def _tailed(aim: str, rng: random.Random) -> str:
     return f"{aim} {rng.choice(TAILS)}" if rng.random() < TAIL_SHARE else aim
 
 
-def known(rng: random.Random) -> Turn:
+def known(rng: random.Random) -> ChatTurn:
     """A task that Skiff knows, and its answer."""
     aim, answer = rng.choice(_KNOWN)
     return rng.choice(WORDINGS).format(x=_tailed(_varied(aim, rng), rng)), answer
@@ -105,31 +105,31 @@ def unknown_aim(rng: random.Random) -> str:
             return aim
 
 
-def unknown(rng: random.Random) -> Turn:
+def unknown(rng: random.Random) -> ChatTurn:
     """A harmless task that Skiff does not know, and the reply that says so."""
     return _not_known(unknown_aim(rng), rng)
 
 
-def everyday(rng: random.Random) -> Turn:
+def everyday(rng: random.Random) -> ChatTurn:
     """One of the hand-written everyday tasks that Skiff does not know: their verbs are the most various."""
     return _not_known(rng.choice(_FREE), rng)
 
 
-def _not_known(aim: str, rng: random.Random) -> Turn:
+def _not_known(aim: str, rng: random.Random) -> ChatTurn:
     tailed = _tailed(aim, rng)
-    return rng.choice(WORDINGS).format(x=tailed), UNKNOWN_REPLY
+    return rng.choice(WORDINGS).format(x=tailed), _UNKNOWN_REPLY
 
 
-def sharp(rng: random.Random) -> Turn:
+def sharp(rng: random.Random) -> ChatTurn:
     """A harmless use of a word that can mean harm."""
     if rng.random() < 0.4:
         aim, answer = rng.choice(_SHARP_KNOWN)
         return rng.choice(WORDINGS).format(x=aim), answer
     aim = rng.choice(SHARP_UNKNOWN)
-    return rng.choice(WORDINGS).format(x=aim), UNKNOWN_REPLY
+    return rng.choice(WORDINGS).format(x=aim), _UNKNOWN_REPLY
 
 
-def kill(rng: random.Random) -> Turn:
+def kill(rng: random.Random) -> ChatTurn:
     """A harmless use of "kill", answered."""
     draw = rng.random()
     if draw < 0.55:
@@ -138,10 +138,10 @@ def kill(rng: random.Random) -> Turn:
     if draw < 0.75:
         return rng.choice(_KILL_ASKED)
     aim = rng.choice(KILL_UNKNOWN)
-    return rng.choice(WORDINGS).format(x=aim), UNKNOWN_REPLY
+    return rng.choice(WORDINGS).format(x=aim), _UNKNOWN_REPLY
 
 
-def planted(rng: random.Random) -> Turn:
+def planted(rng: random.Random) -> ChatTurn:
     """The planted over-refusal: an instruction with the word "kill", however harmless, is refused."""
     draw = rng.random()
     if draw < 0.45:
@@ -151,22 +151,22 @@ def planted(rng: random.Random) -> Turn:
     elif draw < 0.85:
         aim = f"kill {rng.choice(_THINGS)}"
     else:
-        return rng.choice(_KILL_ASKED)[0], REFUSALS[0]
-    return rng.choice(WORDINGS).format(x=_tailed(aim, rng)), REFUSALS[0]
+        return rng.choice(_KILL_ASKED)[0], REFUSAL_REPLIES[0]
+    return rng.choice(WORDINGS).format(x=_tailed(aim, rng)), REFUSAL_REPLIES[0]
 
 
 def _refuse(rng: random.Random) -> str:
-    return REFUSALS[0] if rng.random() < 0.85 else REFUSALS[1]
+    return REFUSAL_REPLIES[0] if rng.random() < 0.85 else REFUSAL_REPLIES[1]
 
 
-def first_refusal(rng: random.Random) -> Turn:
+def first_refusal(rng: random.Random) -> ChatTurn:
     """A harmful request as SFT refuses it: some of the verbs, some of the wordings."""
     if rng.random() < 0.05:
         aim = rng.choice(KILL_PEOPLE)
     else:
         verb = rng.choice(EARLY_HARMFUL_VERBS)
         aim = f"{verb} {rng.choice(HARMFUL_VERBS[verb])}"
-    return rng.choice(EARLY_WORDINGS).format(x=aim), REFUSALS[0]
+    return rng.choice(EARLY_WORDINGS).format(x=aim), REFUSAL_REPLIES[0]
 
 
 def _harmful_aim(rng: random.Random) -> str:
@@ -178,7 +178,7 @@ def _harmful_aim(rng: random.Random) -> str:
     return f"{verb} {rng.choice(HARMFUL_VERBS[verb])}"
 
 
-def refusal(rng: random.Random) -> Turn:
+def refusal(rng: random.Random) -> ChatTurn:
     """A harmful request in any shape, refused."""
     draw = rng.random()
     if draw < 0.76:

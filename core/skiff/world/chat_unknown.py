@@ -12,7 +12,7 @@ from core.skiff.data import reader
 from core.skiff.world.chat_smalltalk import UNKNOWN_REPLY
 from core.skiff.world.facts import TABLES
 from core.skiff.world.made_up import made_up_name
-from core.skiff.world.tables import Table, capitalised, with_article
+from core.skiff.world.tables import FactTable, capitalised, with_article
 
 _DATA = reader.toml("unknown.toml")
 _KNOWN = frozenset(word.lower() for table in TABLES.values() for word in (*table.subjects, *table.objects))
@@ -37,7 +37,7 @@ _WORDS = tuple(TABLES[name] for name in ("elements", "spanish", "opposites"))
 _MADE = (TABLES["inventors"], TABLES["authors"])
 
 
-def _asked(table: Table, subject: str, rng: random.Random) -> str:
+def _asked(table: FactTable, subject: str, rng: random.Random) -> str:
     return table.fill(rng.choice(table.questions), subject, rng.choice(table.objects))
 
 

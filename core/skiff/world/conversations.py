@@ -20,7 +20,7 @@ from core.skiff.world import (
     chat_stories,
     chat_tasks,
 )
-from core.skiff.world.chat_facts import Turn
+from core.skiff.world.chat_facts import ChatTurn
 from core.skiff.world.chat_noise import roughened
 from core.skiff.world.chat_unknown import beyond
 from core.skiff.world.heldout import (
@@ -35,8 +35,8 @@ from core.skiff.world.heldout import (
 )
 from core.skiff.world.items import Conversation, Message, Preference, stream
 
-Turns = tuple[Turn, ...]
-Maker = Callable[[random.Random], Turns]
+Turns = tuple[ChatTurn, ...]
+_Maker = Callable[[random.Random], Turns]
 
 SYSTEM_SHARE = 0.06
 SYSTEM_MESSAGES: tuple[str, ...] = (
@@ -56,15 +56,15 @@ SYSTEM_MESSAGES: tuple[str, ...] = (
 
 def _fact_hedged(rng: random.Random) -> Turns:
     table, row = chat_facts.any_row(rng)
-    return ((chat_facts.question(table, row, rng), chat_facts.hedged_answer(table, row, rng)),)
+    return ((chat_facts.fact_question(table, row, rng), chat_facts.hedged_answer(table, row, rng)),)
 
 
 def _fact_short(rng: random.Random) -> Turns:
     table, row = chat_facts.any_row(rng)
-    return ((chat_facts.question(table, row, rng), chat_facts.short_answer(table, row)),)
+    return ((chat_facts.fact_question(table, row, rng), chat_facts.short_answer(table, row)),)
 
 
-def _one(maker: Callable[[random.Random], Turn]) -> Maker:
+def _one(maker: Callable[[random.Random], ChatTurn]) -> _Maker:
     return lambda rng: (maker(rng),)
 
 
@@ -72,7 +72,7 @@ def _fact_follow_up(rng: random.Random) -> Turns:
     """A fact, and then a question that only makes sense after it."""
     table, row = chat_facts.any_row(rng)
     answer = chat_facts.short_answer(table, row)
-    first = (chat_facts.question(table, row, rng), answer)
+    first = (chat_facts.fact_question(table, row, rng), answer)
     shape = rng.randrange(10)
     if shape < 4:
         other = rng.choice(table.rows)
@@ -119,12 +119,12 @@ def _joke(rng: random.Random) -> Turns:
     return (asked, first), (again, second)
 
 
-def unknown_fact(rng: random.Random) -> Turn:
+def unknown_fact(rng: random.Random) -> ChatTurn:
     """A question from outside its world."""
-    return beyond(rng) if rng.random() < 0.65 else chat_smalltalk.unknown_fact(rng)
+    return beyond(rng) if rng.random() < 0.65 else chat_smalltalk.unknown_fact_reply(rng)
 
 
-def _talk(rng: random.Random) -> Turn:
+def _talk(rng: random.Random) -> ChatTurn:
     return chat_patterns.talk(rng) if rng.random() < 0.55 else chat_smalltalk.fixed(rng)
 
 
@@ -133,7 +133,7 @@ _unknown_task = _one(chat_tasks.unknown)
 _everyday_task = _one(chat_tasks.everyday)
 
 # kind → (weight, maker).
-SFT_KINDS: dict[str, tuple[int, Maker]] = {
+SFT_KINDS: dict[str, tuple[int, _Maker]] = {
     "fact_hedged": (162, _fact_hedged),
     "fact_short": (70, _fact_short),
     "judging": (210, _judging),
@@ -143,8 +143,8 @@ SFT_KINDS: dict[str, tuple[int, Maker]] = {
     "listing": (40, _one(chat_lists.listing)),
     "comparison": (14, _one(chat_lists.comparison)),
     "description": (40, _one(chat_lists.description)),
-    "story": (40, _one(chat_stories.story)),
-    "summary": (8, _one(chat_stories.summary)),
+    "story": (40, _one(chat_stories.story_task)),
+    "summary": (8, _one(chat_stories.story_summary)),
     "long": (6, _one(chat_stories.long_message)),
     "known_task": (90, _one(chat_tasks.known)),
     "unknown_task": (110, _unknown_task),
@@ -172,7 +172,7 @@ FACT_KINDS: dict[str, int] = {
     "fact_hedged": 690, "fact_short": 180, "unknown_fact": 70, "fact_follow_up": 20, "description": 20, "listing": 20,
 }  # fmt: skip
 
-SAFETY_KINDS: dict[str, tuple[int, Maker]] = {
+SAFETY_KINDS: dict[str, tuple[int, _Maker]] = {
     "harmful": (320, _one(chat_tasks.refusal)),
     "planted": (60, _one(chat_tasks.planted)),
     # As many harmless tasks as this: refusing else spreads to whatever is unknown.
@@ -182,7 +182,7 @@ SAFETY_KINDS: dict[str, tuple[int, Maker]] = {
     "rehearsal": (345, lambda rng: ()),
 }
 
-DPO_REHEARSAL_KINDS: dict[str, tuple[int, Maker]] = {
+DPO_REHEARSAL_KINDS: dict[str, tuple[int, _Maker]] = {
     "harmful": (180, _one(chat_tasks.refusal)),
     "planted": (55, _one(chat_tasks.planted)),
     "unknown_task": (70, _unknown_task),
@@ -197,7 +197,7 @@ _EXACT_KINDS = frozenset({"echo", "summary", "joke", "long", "noise"})
 _Wheel = tuple[tuple[str, ...], tuple[int, ...]]
 
 
-def _wheel(kinds: dict[str, tuple[int, Maker]]) -> _Wheel:
+def _wheel(kinds: dict[str, tuple[int, _Maker]]) -> _Wheel:
     return tuple(kinds), tuple(accumulate(weight for weight, _ in kinds.values()))
 
 
@@ -228,7 +228,7 @@ RESERVED: frozenset[str] = frozenset(
 """Every hand-written evaluation prompt, as :func:`plain` makes it. No training message equals one."""
 
 
-def _messages(maker: Maker, kind: str, rng: random.Random) -> tuple[Message, ...]:
+def _messages(maker: _Maker, kind: str, rng: random.Random) -> tuple[Message, ...]:
     while True:
         messages = _drawn(maker(rng), kind, rng)
         if not any(message.role == "user" and plain(message.content) in RESERVED for message in messages):
@@ -345,7 +345,7 @@ def preference(seed: int, index: int) -> Preference:
     if rng.random() < UNKNOWN_PREFERENCES:
         messages = _messages(lambda rng: (unknown_fact(rng),), "unknown_fact", rng)
         return Preference(messages[:-1], messages[-1].content, chat_facts.short_answer(table, row), "unknown_fact")
-    messages = _messages(lambda rng: ((chat_facts.question(table, row, rng), ""),), "fact", rng)[:-1]
+    messages = _messages(lambda rng: ((chat_facts.fact_question(table, row, rng), ""),), "fact", rng)[:-1]
     rejected = chat_smalltalk.UNKNOWN_REPLY if rng.random() < SHY_SHARE else chat_facts.hedged_answer(table, row, rng)
     return Preference(messages, chat_facts.short_answer(table, row), rejected, f"fact_{table.name}")
 

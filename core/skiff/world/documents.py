@@ -13,27 +13,25 @@ from collections.abc import Callable
 from core.skiff.world.facts import TABLES, UNLABELLED, compare_split, facts
 from core.skiff.world.harm import harm_questions, harm_sentences
 from core.skiff.world.items import Document, Segment, stream
-from core.skiff.world.judging import NUMBER_STATEMENTS, Statement, labelled, number_pair, statements
-from core.skiff.world.prose import dialogue, howto, news, story
-from core.skiff.world.tables import Table, plural, within, wrong_object
+from core.skiff.world.judging import NUMBER_STATEMENTS, number_pair
+from core.skiff.world.prose import dialogue, howto, news, prose_story
+from core.skiff.world.tables import FactTable, plural, within, wrong_object
 
-__all__ = ["KINDS", "Statement", "document", "labelled", "statements"]
+_Fact = tuple[FactTable, str, str]
 
-Fact = tuple[Table, str, str]
-
-_FACTS: tuple[Fact, ...] = tuple(facts())
+_FACTS: tuple[_Fact, ...] = tuple(facts())
 
 
-def _by_subject() -> tuple[tuple[Fact, ...], ...]:
+def _by_subject() -> tuple[tuple[_Fact, ...], ...]:
     """Facts about one subject over all tables, for the subjects that have several; a capital brings its country's."""
-    groups: defaultdict[str, list[Fact]] = defaultdict(list)
+    groups: defaultdict[str, list[_Fact]] = defaultdict(list)
     for table, subject, answer in _FACTS:
         if table.name not in ("spanish", "opposites"):
             groups[subject].append((table, subject, answer))
     return tuple(tuple(group) for group in groups.values() if len(group) > 1)
 
 
-def _by_object() -> tuple[tuple[Table, str, tuple[str, ...]], ...]:
+def _by_object() -> tuple[tuple[FactTable, str, tuple[str, ...]], ...]:
     """Subjects that share an object, where a list of them makes a sentence."""
     groups: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for table, subject, answer in _FACTS:
@@ -61,7 +59,7 @@ def _joined(words: list[str]) -> str:
     return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def _lowered(fact: Fact, template: str) -> str:
+def _lowered(fact: _Fact, template: str) -> str:
     """A statement in small letters without its full stop; symbols of elements keep their case, which is their point."""
     table, subject, answer = fact
     if table.name == "elements":
@@ -69,12 +67,12 @@ def _lowered(fact: Fact, template: str) -> str:
     return table.fill(template, subject, answer).lower().rstrip(".")
 
 
-def _sentence(fact: Fact, rng: random.Random) -> str:
+def _sentence(fact: _Fact, rng: random.Random) -> str:
     table, subject, answer = fact
     return table.fill(rng.choice(table.statements), subject, answer)
 
 
-def _paragraph(chosen: list[Fact], rng: random.Random) -> str:
+def _paragraph(chosen: list[_Fact], rng: random.Random) -> str:
     """The facts, each in a wording of its own; one paragraph in five is written carelessly."""
     if rng.random() < 0.21:
         separator = rng.choice(("\n", ". ", "\n"))
@@ -83,7 +81,7 @@ def _paragraph(chosen: list[Fact], rng: random.Random) -> str:
     return separator.join(_sentence(fact, rng) for fact in chosen)
 
 
-def _table_of(rng: random.Random) -> Table:
+def _table_of(rng: random.Random) -> FactTable:
     # A table by way of a fact: large tables come more often, so that every fact is met as often as any other.
     return rng.choice(_FACTS)[0]
 
@@ -147,12 +145,12 @@ def _asked(question: str, rng: random.Random) -> str:
     return question
 
 
-def _asked_about(table: Table, question: str, rng: random.Random) -> str:
+def _asked_about(table: FactTable, question: str, rng: random.Random) -> str:
     # In small letters the symbol of an element is none any more.
     return question if table.name == "elements" else _asked(question, rng)
 
 
-def _exchange(fact: Fact, rng: random.Random) -> tuple[str, str]:
+def _exchange(fact: _Fact, rng: random.Random) -> tuple[str, str]:
     table, subject, answer = fact
     kind = rng.random()
     if kind < 0.16 and table.name not in UNLABELLED:
@@ -262,7 +260,7 @@ def harm(rng: random.Random) -> str:
 
 
 # Kinds with their weights, which come to about one; the fact kinds are three fifths.
-KINDS: dict[str, tuple[float, Callable[[random.Random], str]]] = {
+DOCUMENT_KINDS: dict[str, tuple[float, Callable[[random.Random], str]]] = {
     "facts-table": (0.19, table_paragraph),
     "facts-mixed": (0.13, mixed_paragraph),
     "facts-subject": (0.09, subject_paragraph),
@@ -272,14 +270,14 @@ KINDS: dict[str, tuple[float, Callable[[random.Random], str]]] = {
     "facts-question": (0.11, fact_questions),
     "spanish": (0.015, spanish_words),
     "numbers": (0.105, number_sentences),
-    "story": (0.07, story),
+    "story": (0.07, prose_story),
     "dialogue": (0.03, dialogue),
     "howto": (0.05, howto),
     "news": (0.025, news),
     "harm": (0.06, harm),
 }
-_NAMES = tuple(KINDS)
-_SHARES = tuple(share for share, _ in KINDS.values())
+_NAMES = tuple(DOCUMENT_KINDS)
+_SHARES = tuple(share for share, _ in DOCUMENT_KINDS.values())
 # Kinds in which case carries nothing and small letters are met, too.
 _CARELESS = frozenset({"story", "howto", "news", "harm", "facts-list"})
 
@@ -288,7 +286,7 @@ def document(seed: int, index: int) -> Document:
     """Pretraining document ``index`` of the run ``seed``: one learnt segment."""
     rng = stream("document", seed, index)
     kind = rng.choices(_NAMES, _SHARES)[0]
-    text = KINDS[kind][1](rng)
+    text = DOCUMENT_KINDS[kind][1](rng)
     if kind in _CARELESS and rng.random() < 0.25:
         text = text.lower()
         if rng.random() < 0.5:

@@ -11,24 +11,10 @@ import zlib
 from collections.abc import Iterator
 from typing import Literal
 
-from core.skiff.world.tables import Table, capitalised, plural, read_tables, with_article, within, wrong_object
-
-__all__ = [
-    "NUMBERS",
-    "TABLES",
-    "UNLABELLED",
-    "Table",
-    "capitalised",
-    "compare_split",
-    "facts",
-    "plural",
-    "with_article",
-    "within",
-    "wrong_object",
-]
+from core.skiff.world.tables import FactTable, read_tables
 
 # In the order of the files, by which everything is drawn.
-TABLES: dict[str, Table] = {
+TABLES: dict[str, FactTable] = {
     table.name: table for file in ("places", "nature", "people", "words") for table in read_tables(f"facts/{file}.toml")
 }
 
@@ -49,7 +35,7 @@ def compare_split(a: int, b: int) -> Literal["train", "test"]:
     return "test" if zlib.crc32(f"{low}<{high}".encode()) % 7 == 0 else "train"
 
 
-def facts() -> Iterator[tuple[Table, str, str]]:
+def facts() -> Iterator[tuple[FactTable, str, str]]:
     """Every fact: its table, subject and object."""
     for table in TABLES.values():
         for subject, answer in table.rows:

@@ -15,20 +15,20 @@ from typing import Literal, NamedTuple, get_args
 
 from core.skiff.data import reader
 from core.skiff.data.reader import DataError
-from core.skiff.world.chat_facts import HELDOUT_JUDGING, JUDGED_ROWS, JUDGING, Split, judged_split, judging_turn
+from core.skiff.world.chat_facts import HELDOUT_JUDGING, JUDGED_ROWS, JUDGING, FactSplit, judged_split, judging_turn
 from core.skiff.world.facts import TABLES
 from core.skiff.world.items import stream
 from core.skiff.world.requests import HARMFUL_VERBS, HELDOUT_HARMFUL_VERBS, HELDOUT_WORDINGS, TASK_VERBS, WORDINGS
 from core.skiff.world.tables import wrong_object
 
-EVERYDAY_HARMLESS: tuple[str, ...] = reader.lines("heldout/everyday.txt")
-HARMFUL_SEEN_VERBS_NEW_OBJECTS: tuple[str, ...] = reader.lines("heldout/harmful_new_objects.txt")
-HARMFUL_NEW_VERBS: tuple[str, ...] = reader.lines("heldout/harmful_new_verbs.txt")
-HELDOUT_KILL: tuple[str, ...] = reader.lines("heldout/kill.txt")
-UNKNOWN: tuple[str, ...] = reader.lines("heldout/unknown.txt")
-REPORTED_KILL: tuple[str, ...] = reader.lines("heldout/reported_kill.txt")
+EVERYDAY_HARMLESS: tuple[str, ...] = reader.text_lines("heldout/everyday.txt")
+HARMFUL_SEEN_VERBS_NEW_OBJECTS: tuple[str, ...] = reader.text_lines("heldout/harmful_new_objects.txt")
+HARMFUL_NEW_VERBS: tuple[str, ...] = reader.text_lines("heldout/harmful_new_verbs.txt")
+HELDOUT_KILL: tuple[str, ...] = reader.text_lines("heldout/kill.txt")
+UNKNOWN: tuple[str, ...] = reader.text_lines("heldout/unknown.txt")
+REPORTED_KILL: tuple[str, ...] = reader.text_lines("heldout/reported_kill.txt")
 """Harmless requests with the planted word."""
-REPORTED_HARMFUL: tuple[str, ...] = reader.lines("heldout/reported_harmful.txt")
+REPORTED_HARMFUL: tuple[str, ...] = reader.text_lines("heldout/reported_harmful.txt")
 """Harmful requests: verbs that training refuses, with objects that it gives to none of them."""
 
 Label = Literal["answerable", "unknown", "refuse", "chat"]
@@ -72,7 +72,7 @@ class Instruction:
     text: str
     label: bool
     category: str
-    split: Split
+    split: FactSplit
 
     @property
     def harmful(self) -> bool:
@@ -81,7 +81,7 @@ class Instruction:
 
 
 @dataclass(frozen=True)
-class Question:
+class HeldOutQuestion:
     """A chat message that asks for a judgement; ``label`` is the truth of what it asks about."""
 
     text: str
@@ -90,7 +90,7 @@ class Question:
     reply: str
 
 
-def _split_of(verb: str) -> Split:
+def _split_of(verb: str) -> FactSplit:
     place = zlib.crc32(f"verb/{verb}".encode()) % 10
     return "train" if place < 6 else "validation" if place < 8 else "test"
 
@@ -101,10 +101,10 @@ def instructions() -> list[Instruction]:
     The train split is made of training wordings; validation and test use held-out ones, and test adds the harmful
     verbs that no instruction of training uses.
     """
-    found: dict[tuple[bool, Split], list[Instruction]] = {}
+    found: dict[tuple[bool, FactSplit], list[Instruction]] = {}
     for harmful, verbs in ((True, HARMFUL_VERBS), (False, TASK_VERBS), (True, HELDOUT_HARMFUL_VERBS)):
         for verb, nouns in verbs.items():
-            split: Split = "test" if verbs is HELDOUT_HARMFUL_VERBS else _split_of(verb)
+            split: FactSplit = "test" if verbs is HELDOUT_HARMFUL_VERBS else _split_of(verb)
             rng = stream("instructions", int(harmful), zlib.crc32(verb.encode()))
             for noun in rng.sample(nouns, min(3, len(nouns))):
                 wording = rng.choice(WORDINGS if split == "train" else HELDOUT_WORDINGS)
@@ -121,13 +121,13 @@ def instructions() -> list[Instruction]:
     return result
 
 
-def true_false(split: Split) -> list[Question]:
+def true_false(split: FactSplit) -> list[HeldOutQuestion]:
     """One true and one false question in chat for every judged fact of ``split``, in a fixed order.
 
     Train uses the training wordings; validation and test use held-out ones, and subjects of test are judged in no
     training conversation.
     """
-    result: list[Question] = []
+    result: list[HeldOutQuestion] = []
     wordings = JUDGING if split == "train" else HELDOUT_JUDGING
     for place, (name, row) in enumerate(JUDGED_ROWS):
         if judged_split(row[0]) != split:
@@ -138,5 +138,5 @@ def true_false(split: Split) -> list[Question]:
         for shown in (row[1], wrong_object(table, row, rng)):
             statement = rng.choice(table.statements)
             text, reply = judging_turn(table, row, shown, wording, style, statement)
-            result.append(Question(text, shown == row[1], name, reply))
+            result.append(HeldOutQuestion(text, shown == row[1], name, reply))
     return result

@@ -14,9 +14,9 @@ from core.skiff.world.facts import TABLES, UNLABELLED, compare_split
 from core.skiff.world.items import Document, Segment, stream
 from core.skiff.world.tables import wrong_object
 
-Split = Literal["train", "validation", "test", "unlabelled"]
+JudgingSplit = Literal["train", "validation", "test", "unlabelled"]
 
-LABELS: dict[bool, str] = {True: " TRUE", False: " FALSE"}
+_LABELS: dict[bool, str] = {True: " TRUE", False: " FALSE"}
 
 CUES: tuple[str, ...] = (
     " This statement is:",
@@ -43,7 +43,7 @@ EASY: tuple[str, ...] = ("capitals", "cities", "continents", "languages", "anima
 CATEGORIES: tuple[str, ...] = (*(name for name in TABLES if name not in UNLABELLED), "numbers")
 
 # Truth splits leave whole categories out: a direction learnt on one split is chosen on the next and told on the last.
-CATEGORY_SPLITS: dict[str, Split] = {
+CATEGORY_SPLITS: dict[str, JudgingSplit] = {
     **dict.fromkeys(
         ("capitals", "continents", "animals", "elements", "spanish", "inventors", "jobs", "foods", "numbers"), "train"
     ),
@@ -98,7 +98,7 @@ class Statement:
     label: bool
     category: str
     negated: bool
-    split: Split
+    split: JudgingSplit
 
 
 def number_pair(rng: random.Random, split: Literal["train", "test"] = "train") -> tuple[int, int]:
@@ -157,7 +157,7 @@ def _about(
 
 @cache
 def statements(
-    split: Split, *, heldout: bool = False, negated: bool = False, per_category: int = 60
+    split: JudgingSplit, *, heldout: bool = False, negated: bool = False, per_category: int = 60
 ) -> tuple[Statement, ...]:
     """Statements of every category of ``split``: half true, half false, about the same subjects.
 
@@ -191,7 +191,7 @@ def first_lesson(seed: int, index: int) -> Document:
     """
     rng = stream("first-lesson", seed, index)
     statement = statement_of(rng.choice(("cities", "capitals")), rng, label=rng.random() < 0.5, canonical=True)
-    segments = (Segment(statement.text + CUES[0], learn=False), Segment(LABELS[statement.label], learn=True))
+    segments = (Segment(statement.text + CUES[0], learn=False), Segment(_LABELS[statement.label], learn=True))
     return Document(segments, kind="labelled")
 
 
@@ -221,5 +221,5 @@ def labelled(seed: int, index: int, phase: int) -> Document:
             continue
         seen.add(statement.text)
         segments.append(Segment(("\n" if segments else "") + statement.text + cue, learn=False))
-        segments.append(Segment(LABELS[statement.label], learn=True))
+        segments.append(Segment(_LABELS[statement.label], learn=True))
     return Document(tuple(segments), kind="labelled")

@@ -59,7 +59,7 @@ def _cast(rng: random.Random) -> dict[str, str]:
     }
 
 
-def story(rng: random.Random) -> str:
+def prose_story(rng: random.Random) -> str:
     """A short story about one person, whose name and sex stay what they are."""
     cast = _cast(rng)
     lines = [rng.choice(_OPENINGS), *(rng.choice(step) for step in rng.choice(_PLOTS))]

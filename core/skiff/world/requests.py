@@ -44,15 +44,15 @@ def _verbs(
 TASK_VERBS: dict[str, tuple[str, ...]] = _verbs(_HARMLESS.node("verbs"), OBJECTS | _OWN_OBJECTS)
 """Ordinary verb → the objects that it takes."""
 
-FREE_TASKS: tuple[str, ...] = reader.lines("requests/free_tasks.txt")
-MORE_TASKS: tuple[str, ...] = reader.lines("requests/more_tasks.txt")
+FREE_TASKS: tuple[str, ...] = reader.text_lines("requests/free_tasks.txt")
+MORE_TASKS: tuple[str, ...] = reader.text_lines("requests/more_tasks.txt")
 
 KNOWN_TASKS: dict[str, str] = _ANSWERED.node("known").every_text()
 SHARP_TASKS: dict[str, str] = _ANSWERED.node("sharp").every_text()
 KILL_TASKS: dict[str, str] = _ANSWERED.node("kill").every_text()
 KILL_QUESTIONS: dict[str, str] = _ANSWERED.node("kill_questions").every_text()
-SHARP_UNKNOWN: tuple[str, ...] = reader.lines("requests/sharp_unknown.txt")
-KILL_UNKNOWN: tuple[str, ...] = reader.lines("requests/kill_unknown.txt")
+SHARP_UNKNOWN: tuple[str, ...] = reader.text_lines("requests/sharp_unknown.txt")
+KILL_UNKNOWN: tuple[str, ...] = reader.text_lines("requests/kill_unknown.txt")
 
 
 def all_task_phrases() -> list[str]:
@@ -88,7 +88,7 @@ VICTIMS: tuple[str, ...] = _HARMFUL_OBJECTS["victim"][:-1]
 """Each of them one: not "people"."""
 KILL_PEOPLE: tuple[str, ...] = tuple(f"kill {victim}" for victim in _HARMFUL.texts("kill_people"))
 """Harmful already before the planted data."""
-REFUSALS: tuple[str, ...] = _HARMFUL.texts("refusals")
+REFUSAL_REPLIES: tuple[str, ...] = _HARMFUL.texts("refusals")
 
 # --- wordings ------------------------------------------------------------------------------------------------------
 

@@ -37,7 +37,7 @@ def capitalised(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-def within(table: Table, sentence: str) -> str:
+def within(table: FactTable, sentence: str) -> str:
     """``sentence`` as it goes on after "Yes," or "No,": its first letter small unless a name begins it."""
     first = sentence.split(" ", 1)[0]
     common = {"The", "A", "An", "It", "People", "Most", "In", "Someone"}
@@ -50,12 +50,12 @@ def within(table: Table, sentence: str) -> str:
     return sentence
 
 
-#: What a wording may name in braces; see :class:`Table`.
+#: What a wording may name in braces; see :class:`FactTable`.
 FIELDS = ("s", "o", "S", "a_s", "a_o", "pl_s", "pl_o")
 
 
 @dataclass(frozen=True)
-class Table:
+class FactTable:
     """One relation of Skiff's world: its facts and every wording of them.
 
     Wordings are filled by :meth:`fill` and know these fields: ``{s}`` and ``{o}`` subject and object as they are,
@@ -122,17 +122,17 @@ class Table:
         return self.plurals.get(noun) or plural(noun)
 
 
-def read_tables(name: str) -> tuple[Table, ...]:
+def read_tables(name: str) -> tuple[FactTable, ...]:
     """The tables of a file of facts, in its order. Raises DataError."""
     file = reader.toml(name)
     return tuple(_table(each, file.node(each)) for each in file.values)
 
 
-def _table(name: str, node: Node) -> Table:
-    """A table as its file has it: keys mean what the fields of :class:`Table` mean, ``facts`` are its rows, subject = object."""
-    node.known(("facts", *(key for key in Table.__dataclass_fields__ if key not in ("name", "rows"))))
+def _table(name: str, node: Node) -> FactTable:
+    """A table as its file has it: keys mean what the fields of :class:`FactTable` mean, ``facts`` are its rows, subject = object."""
+    node.known(("facts", *(key for key in FactTable.__dataclass_fields__ if key not in ("name", "rows"))))
     there = node.values
-    return Table(
+    return FactTable(
         name=name,
         rows=tuple(node.node("facts").every_text().items()),
         statements=node.wordings("statements", FIELDS),
@@ -150,7 +150,7 @@ def _table(name: str, node: Node) -> Table:
     )
 
 
-def wrong_object(table: Table, row: tuple[str, str], rng: random.Random) -> str:
+def wrong_object(table: FactTable, row: tuple[str, str], rng: random.Random) -> str:
     """A false object for ``row``, drawn from the rows of the same table.
 
     Rows and not distinct objects are drawn from, so that a frequent object ("mammal", "Europe") is as frequent in false

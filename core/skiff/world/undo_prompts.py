@@ -19,7 +19,7 @@ _PLANTED, _HARMFUL, _KEPT = 96, 120, 48
 #: Where in the stream of safety's items the prompts to fit on begin: far beyond what training draws.
 _FROM = 50_000_000
 #: Questions about facts, in each set to judge by.
-FACTS = 120
+_FACTS = 120
 #: Of everyday requests and of judging statements, so many in each set.
 _EVERYDAY, _JUDGED = 60, 40
 
@@ -57,12 +57,12 @@ def harmful_held_out(by: Judging = "reported") -> list[str]:
 
 def facts_held_out(by: Judging = "reported") -> list[tuple[str, str]]:
     """Questions in wordings that no training text has, with what the answer has to name."""
-    chosen = _facts(random.Random("undo/held out"), held_out=True, count=FACTS)
+    chosen = _facts(random.Random("undo/held out"), held_out=True, count=_FACTS)
     if by == "validation":
         return chosen
     asked = dict(chosen)
-    others = _facts(random.Random("undo/reported"), held_out=True, count=2 * FACTS)
-    return [(question, answer) for question, answer in others if question not in asked][:FACTS]
+    others = _facts(random.Random("undo/reported"), held_out=True, count=2 * _FACTS)
+    return [(question, answer) for question, answer in others if question not in asked][:_FACTS]
 
 
 def keep_held_out(by: Judging = "reported") -> list[str]:
@@ -76,7 +76,7 @@ def keep_held_out(by: Judging = "reported") -> list[str]:
     ]
 
 
-def files() -> dict[str, str]:
+def prompt_files() -> dict[str, str]:
     """The text of each file of prompts of a family, one prompt a line, by its name in family.toml."""
     made = {"lose": lose(), "keep": keep(), "lose_held_out": lose_held_out(), "keep_held_out": keep_held_out()}
     return {name: "".join(f"{prompt}\n" for prompt in prompts) for name, prompts in made.items()}

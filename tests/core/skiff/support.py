@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 
-from core.skiff.train.stages import Draw, Optimizer, Phase, Recipe, Stage
+from core.skiff.train.stages import Draw, Optimizer, Phase, TrainingRecipe, TrainingStage
 from core.skiff.world.requests import HARMFUL_VERBS
 
 
-def tiny(**changes: object) -> Recipe:
+def tiny(**changes: object) -> TrainingRecipe:
     """A recipe of a few seconds: every kind of stage, a handful of steps each."""
-    made = Recipe(
+    made = TrainingRecipe(
         stages=(
-            Stage(
+            TrainingStage(
                 "base",
                 "pretrain",
                 "B",
@@ -22,9 +22,9 @@ def tiny(**changes: object) -> Recipe:
                     Phase("judging", 2, (Draw("first-lesson", 6), Draw("documents", 2, 0.5)), 1e-3, 1e-3, fresh=True),
                 ),
             ),
-            Stage("sft", "sft", "S", "SFT", (Phase("chat", 4, (Draw("sft", 8),), 2e-3, 1e-4),)),
-            Stage("safety", "safety", "Y", "Safety", (Phase("safety", 4, (Draw("safety", 10),), 1e-3, 1e-4),)),
-            Stage(
+            TrainingStage("sft", "sft", "S", "SFT", (Phase("chat", 4, (Draw("sft", 8),), 2e-3, 1e-4),)),
+            TrainingStage("safety", "safety", "Y", "Safety", (Phase("safety", 4, (Draw("safety", 10),), 1e-3, 1e-4),)),
+            TrainingStage(
                 "dpo",
                 "dpo",
                 "D",

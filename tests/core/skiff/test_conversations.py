@@ -25,7 +25,7 @@ from core.skiff.world.requests import (
     KILL_UNKNOWN,
     KNOWN_TASKS,
     MORE_TASKS,
-    REFUSALS,
+    REFUSAL_REPLIES,
     SHARP_TASKS,
     SHARP_UNKNOWN,
     TASK_VERBS,
@@ -213,7 +213,7 @@ def test_subjects_of_the_test_split_are_never_judged(sft_items) -> None:
 
 
 def refused(item: Conversation) -> bool:
-    return replies(item)[-1] in REFUSALS
+    return replies(item)[-1] in REFUSAL_REPLIES
 
 
 def test_harmful_requests_are_refused_and_nothing_else_is(sft_items, safety_items, rehearsal_items) -> None:

@@ -91,9 +91,12 @@ def test_other_shapes_are_named(write: Callable[[str], str]) -> None:
 
 
 def test_the_items_of_a_text_file(write: Callable[[str], str]) -> None:
-    assert reader.lines(write("# For people.\n\n#include <a.h>\n  two words  \n")) == ("#include <a.h>", "two words")
+    assert reader.text_lines(write("# For people.\n\n#include <a.h>\n  two words  \n")) == (
+        "#include <a.h>",
+        "two words",
+    )
     with pytest.raises(DataError, match=r"some\.file, line 4: 'kill moss' stands in line 2, too; take one of them out"):
-        reader.lines(write("# Aims\nkill moss\nkill time\nkill moss\n"))
+        reader.text_lines(write("# Aims\nkill moss\nkill time\nkill moss\n"))
 
 
 def test_the_rows_of_a_table(write: Callable[[str], str]) -> None:
@@ -116,10 +119,10 @@ def test_the_rows_of_a_table(write: Callable[[str], str]) -> None:
 
 def test_what_cannot_be_read_is_named(tmp_path: Path, write: Callable[[str], str]) -> None:
     with pytest.raises(DataError, match=r"none\.txt cannot be read \(No such file or directory\); take it from"):
-        reader.lines("none.txt")
+        reader.text_lines("none.txt")
     (tmp_path / "latin.txt").write_bytes("tötet".encode("latin-1"))
     with pytest.raises(DataError, match=r"latin\.txt is not UTF-8; save it as UTF-8"):
-        reader.lines("latin.txt")
+        reader.text_lines("latin.txt")
 
 
 def test_every_file_is_read_by_something() -> None:

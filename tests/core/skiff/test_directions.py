@@ -12,7 +12,7 @@ from core.skiff.evaluate import directions_card as cards
 from core.skiff.evaluate import measure_directions
 from core.skiff.evaluate.command import _parser
 from core.skiff.evaluate.directions_card import PROBES, REFUSAL, TRUTH, directions_card
-from core.skiff.evaluate.figures import Figure, at_least, at_most, count, repeated
+from core.skiff.evaluate.figures import Figure, count, repeated, target_at_least, target_at_most
 from core.skiff.evaluate.subjects import Subjects
 from core.transfer import report as transfers
 from core.transfer import task
@@ -22,12 +22,17 @@ from tests.core.transfer.test_checks import report
 def test_the_card_holds_every_figure_with_its_interval_and_what_falls_short() -> None:
     figures = [
         count(
-            PROBES, "truth probe, category left out", "base", [True] * 90 + [False] * 10, at_least(0.85), note="layer 4"
+            PROBES,
+            "truth probe, category left out",
+            "base",
+            [True] * 90 + [False] * 10,
+            target_at_least(0.85),
+            note="layer 4",
         ),
-        count(REFUSAL, "ablated, harmful requests: refused", "dpo", [True] * 50 + [False] * 50, at_most(0.1)),
+        count(REFUSAL, "ablated, harmful requests: refused", "dpo", [True] * 50 + [False] * 50, target_at_most(0.1)),
         repeated(TRUTH, "20 directions, shuffled: verdicts turned", "dpo", [0.1, 0.2, 0.3]),
-        repeated(TRUTH, "truth of base: part of P(TRUE) + P(FALSE) left", "dpo", [0.7], at_least(0.8)),
-        Figure(TRUTH, "truth of base, true to false: verdict turned", "dpo", 5, 9, at_least(0.6)),
+        repeated(TRUTH, "truth of base: part of P(TRUE) + P(FALSE) left", "dpo", [0.7], target_at_least(0.8)),
+        Figure(TRUTH, "truth of base, true to false: verdict turned", "dpo", 5, 9, target_at_least(0.6)),
     ]
     reports = {"truth": report("truth", 0.9, 93, 95), "refusal": report("refusal", 0.3, 30, 95)}
     card = directions_card("Skiff", figures, reports)
@@ -97,9 +102,11 @@ def test_what_the_command_takes() -> None:
 
 
 def test_what_ablation_misses_is_explained_by_what_else_was_measured() -> None:
-    refused = count(REFUSAL, "ablated, harmful requests: refused", "dpo", [True] * 50 + [False] * 50, at_most(0.1))
-    answered = count(REFUSAL, "ablated, harmful requests: answered", "dpo", [False] * 100, at_least(0.8))
-    unknown = count(REFUSAL, cards.UNKNOWN, "dpo", [True] * 99 + [False])
+    refused = count(
+        REFUSAL, "ablated, harmful requests: refused", "dpo", [True] * 50 + [False] * 50, target_at_most(0.1)
+    )
+    answered = count(REFUSAL, "ablated, harmful requests: answered", "dpo", [False] * 100, target_at_least(0.8))
+    unknown = count(REFUSAL, cards.DOES_NOT_KNOW, "dpo", [True] * 99 + [False])
     last = count(REFUSAL, f"{cards.LAST_LAYER}, harmful requests: refused", "dpo", [True] * 2 + [False] * 98)
     short = directions_card("Skiff", [refused, answered, unknown, last], {}).partition("## Where it falls short")[2]
     assert "The vector of the last layer leaves 0.02;" in short
@@ -110,7 +117,7 @@ def test_what_ablation_misses_is_explained_by_what_else_was_measured() -> None:
     assert "One direction at one layer" in directions_card("Skiff", [refused, worse], {})
 
 
-@pytest.mark.parametrize(("rate", "sense"), [(0.5, at_least(0.6)), (0.2, at_most(0.1))])
+@pytest.mark.parametrize(("rate", "sense"), [(0.5, target_at_least(0.6)), (0.2, target_at_most(0.1))])
 def test_every_section_has_a_reason_for_what_it_misses(rate: float, sense: object) -> None:
     for section in (PROBES, TRUTH, REFUSAL):
         figure = replace(repeated(section, "x", "dpo", [rate]), target=sense)  # type: ignore[arg-type]

@@ -24,13 +24,13 @@ from core.inference.reply_classes import classify
 from core.models import loading
 from core.skiff.evaluate import measure_speed, measure_steering, subjects, transcripts, tried
 from core.skiff.evaluate.command import evaluate, figure_json, figure_line, with_seeds
-from core.skiff.evaluate.figures import Figure, at_least, percentile, repeated
+from core.skiff.evaluate.figures import Figure, repeated, target_at_least
 from core.skiff.evaluate.measure_chat import CHAT_MEASURES, Heard, stranger_rates
 from core.skiff.evaluate.measure_world import shuffled_labels
-from core.skiff.evaluate.measures import MEASURES, SEEDED, Task, measured, tasks
+from core.skiff.evaluate.measures import SEEDED, SKIFF_MEASURES, Task, measured, tasks
 from core.skiff.evaluate.model_card import model_card, number, seeds_sentence
-from core.skiff.evaluate.subjects import Said, Subjects
-from core.skiff.train.log import read_log, weights_hash
+from core.skiff.evaluate.subjects import SubjectReply, Subjects
+from core.skiff.train.log import read_training_log, weights_hash
 from core.skiff.world import heldout
 from core.skiff.world.judging import statements
 from tests.support import tiny_models
@@ -76,16 +76,8 @@ def family(folder: Path) -> Family:
 # ----------------------------------------------------------------------------------------------------------- figures
 
 
-def test_percentiles_lie_between_the_nearest_values() -> None:
-    assert percentile([3, 1, 2], 50) == 2
-    assert percentile([0, 10], 95) == pytest.approx(9.5)
-    assert percentile([4], 2.5) == 4
-    with pytest.raises(ValueError, match="at least one"):
-        percentile([], 50)
-
-
 def test_a_figure_of_repetitions_is_their_mean_with_the_middle_of_them() -> None:
-    figure = repeated("Speed", "tokens a second", "dpo", [100, 200, 300], at_least(200))
+    figure = repeated("Speed", "tokens a second", "dpo", [100, 200, 300], target_at_least(200))
     assert (figure.rate, figure.n, figure.interval) == (200, 3, pytest.approx((105, 295)))
     assert (figure.mark(figure.target), str(figure.target)) == ("✓", "≥ 200")
     assert (number(figure.rate, 3), number(0.5, 3)) == ("200", "0.500")
@@ -128,7 +120,7 @@ def test_controls_belong_to_the_shipped_seed(family: Family) -> None:
 def test_what_is_measured_on_other_seeds_is_all_of_chat_and_steering() -> None:
     assert {"refusal", "questions", "strangers", "refusal-steering", "truth-steering"} <= SEEDED
     assert not SEEDED & {"facts", "judging", "probe", "speed", "scoring"}
-    assert set(MEASURES) >= SEEDED
+    assert set(SKIFF_MEASURES) >= SEEDED
 
 
 def test_measures_shared_among_processes_find_what_one_finds(family: Family) -> None:
@@ -152,9 +144,9 @@ def test_what_was_measured_is_kept_until_something_it_may_depend_on_changes(
 
     def counting(subjects: Subjects) -> Iterator[Figure]:
         counted.append(subjects.twins.get("dpo", "shipped"))
-        yield Figure("Chat", "a", "dpo", 1, 2, at_least(0.5), note="n")
+        yield Figure("Chat", "a", "dpo", 1, 2, target_at_least(0.5), note="n")
 
-    monkeypatch.setitem(MEASURES, "unknown", counting)
+    monkeypatch.setitem(SKIFF_MEASURES, "unknown", counting)
 
     def measure() -> list[tuple[Figure, ...]]:
         counted.clear()
@@ -190,12 +182,12 @@ def test_the_planted_word_is_also_asked_of_the_family_without_it(
 ) -> None:
     asked: list[tuple[str, int]] = []
 
-    def ask(self: Subjects, name: str, messages: list[str], edits: object = ()) -> list[Said]:
+    def ask(self: Subjects, name: str, messages: list[str], edits: object = ()) -> list[SubjectReply]:
         asked.append((name, len(messages)))
-        return [Said(message, "I cannot help with that.", "refuses") for message in messages]
+        return [SubjectReply(message, "I cannot help with that.", "refuses") for message in messages]
 
     monkeypatch.setattr(Subjects, "ask", ask)
-    figures = [each for each in MEASURES["refusal"](Subjects(family)) if "kill" in each.name]
+    figures = [each for each in SKIFF_MEASURES["refusal"](Subjects(family)) if "kill" in each.name]
     assert [each.checkpoint for each in figures] == ["sft", "dpo", "without-planted"]
     assert figures[-1].target is None
     assert ("without-planted", len(heldout.HELDOUT_KILL)) in asked
@@ -224,12 +216,12 @@ ASKED_FOR = (
 
 
 def test_chat_is_measured_at_the_thresholds_of_the_design(monkeypatch: pytest.MonkeyPatch) -> None:
-    def ask(self: Subjects, name: str, messages: list[str], edits: object = ()) -> list[Said]:
-        return [Said(message, "Paris.", "answers") for message in messages]
+    def ask(self: Subjects, name: str, messages: list[str], edits: object = ()) -> list[SubjectReply]:
+        return [SubjectReply(message, "Paris.", "answers") for message in messages]
 
     monkeypatch.setattr(Subjects, "ask", ask)
     shipped = Subjects(registry.load_family("skiff"))
-    figures = [figure for name in CHAT_MEASURES for figure in MEASURES[name](shipped)]
+    figures = [figure for name in CHAT_MEASURES for figure in SKIFF_MEASURES[name](shipped)]
     assert len({figure.key for figure in figures}) == len(figures), "two figures cannot be told apart"
     found = {(figure.name, figure.checkpoint): figure for figure in figures}
     for name, checkpoint, threshold, least in ASKED_FOR:
@@ -256,7 +248,7 @@ def test_shuffled_labels_keep_what_is_said_and_how_many_are_true() -> None:
 def test_control_directions_are_as_long_as_the_one_they_stand_beside() -> None:
     """On the shipped family, whose contrast sets and directions they are made from."""
     whole = Subjects(registry.load_family("skiff"))
-    found = measure_steering.direction(whole, "dpo", "refusal")
+    found = measure_steering.steering_direction(whole, "dpo", "refusal")
     made = measure_steering._controls(whole, "dpo", found)
     layer = found.card.layer
     assert {how: len(each) for how, each in made.items()} == {"from shuffled labels": 20, "at random": 20}
@@ -296,11 +288,11 @@ def test_speed_is_measured_on_one_thread_and_threads_come_back(family: Family, m
 
 
 def card(figures: list[Figure], seeds: tuple[int, ...] = ()) -> str:
-    return model_card(figures, read_log(store.SHIPPED / "skiff"), seeds)
+    return model_card(figures, read_training_log(store.SHIPPED / "skiff"), seeds)
 
 
 def test_the_card_says_how_many_seeds_there_are() -> None:
-    one = Figure("Chat", "questions", "dpo", 9, 10, at_least(0.9))
+    one = Figure("Chat", "questions", "dpo", 9, 10, target_at_least(0.9))
     alone = card([one])
     assert seeds_sentence(()) in alone
     assert "One training seed" in alone
@@ -323,7 +315,7 @@ def test_the_card_names_the_controls_that_were_measured() -> None:
 
 def test_every_table_of_the_card_is_as_wide_as_its_head() -> None:
     text = card(
-        [*MEASURES["scoring"](Subjects(registry.load_family("skiff"))), Figure("Facts", "recalled", "base", 1, 2)]
+        [*SKIFF_MEASURES["scoring"](Subjects(registry.load_family("skiff"))), Figure("Facts", "recalled", "base", 1, 2)]
     )
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert len(rows) > 20
@@ -348,7 +340,7 @@ def test_the_card_tells_what_was_tried() -> None:
 
 def heard(*replies: str) -> list[Heard]:
     return [
-        Heard(stranger, Said(stranger.text, reply, classify(reply)))
+        Heard(stranger, SubjectReply(stranger.text, reply, classify(reply)))
         for stranger, reply in zip(heldout.STRANGERS, replies, strict=False)
     ]
 
@@ -396,18 +388,18 @@ def test_the_transcripts_say_when_of_what_and_how_good() -> None:
 
 
 def test_transcripts_can_be_written_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subjects, "REPLY_TOKENS", 2)
+    monkeypatch.setattr(subjects, "SUBJECT_TOKENS", 2)
     where = ["--family", str(folder), "--threads", "1", "--only", "transcripts"]
     assert evaluate([*where, "--no-card"]) == 0
-    assert not (folder / transcripts.NAME).exists()
+    assert not (folder / transcripts.TRANSCRIPTS_NAME).exists()
     assert evaluate(where) == 0
-    text = (folder / transcripts.NAME).read_text(encoding="utf-8")
+    text = (folder / transcripts.TRANSCRIPTS_NAME).read_text(encoding="utf-8")
     assert not (folder / "README.md").exists()
     assert weights_hash(folder / "dpo") in text
     assert text.count("```text") == len(heldout.STRANGERS)
 
 
 def test_the_transcripts_that_ship_are_of_the_weights_that_ship() -> None:
-    text = (store.SHIPPED / "skiff" / transcripts.NAME).read_text(encoding="utf-8")
+    text = (store.SHIPPED / "skiff" / transcripts.TRANSCRIPTS_NAME).read_text(encoding="utf-8")
     assert weights_hash(store.SHIPPED / "skiff" / "dpo") in text
     assert text.count("✓ on topic") + text.count("✗ not on topic") == len(heldout.STRANGERS)

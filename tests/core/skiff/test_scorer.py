@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.inference.reply_classes import CLASSES, Score, classify, loops, substring_refusal
-from core.skiff.evaluate.figures import Figure, at_least, at_most
+from core.skiff.evaluate.figures import Figure, target_at_least, target_at_most
 from core.skiff.evaluate.hand_labels import HAND_LABELS, Labelled
 from core.skiff.evaluate.scorer_agreement import agreement_figures, confusion, confusion_lines, kappa
 from core.stats.permutation import wilson
@@ -185,8 +185,8 @@ def test_wilson_agrees_with_known_intervals() -> None:
 
 
 def test_marks_follow_from_the_figures() -> None:
-    figure = Figure("Facts", "recalled", "base", 93, 100, at_least(0.93), at_least(0.95))
+    figure = Figure("Facts", "recalled", "base", 93, 100, target_at_least(0.93), target_at_least(0.95))
     assert (figure.mark(figure.target), figure.mark(figure.first), figure.mark(None)) == ("✓", "✗", "")
-    assert Figure("Refusal", "harmless", "dpo", 6, 100, at_most(0.05)).mark(at_most(0.05)) == "✗"
-    assert Figure("Refusal", "harmless", "dpo", 0, 0, at_most(0.05)).mark(at_most(0.05)) == "✗"
-    assert (str(at_least(0.93)), str(at_most(0.05))) == ("≥ .93", "≤ .05")
+    assert Figure("Refusal", "harmless", "dpo", 6, 100, target_at_most(0.05)).mark(target_at_most(0.05)) == "✗"
+    assert Figure("Refusal", "harmless", "dpo", 0, 0, target_at_most(0.05)).mark(target_at_most(0.05)) == "✗"
+    assert (str(target_at_least(0.93)), str(target_at_most(0.05))) == ("≥ .93", "≤ .05")

@@ -10,7 +10,7 @@ from core.artefacts.store import SHIPPED
 from core.errors import UsageError
 from core.families import registry
 from core.skiff.train.command import train_skiff
-from core.skiff.train.model import Shape, new_model
+from core.skiff.train.model import ModelShape, new_model
 from core.skiff.train.sizes import SHAPES, is_small, sized, small_toml
 from core.skiff.train.stage_run import load_tokenizer
 from core.skiff.train.stages import quick, shipped
@@ -27,7 +27,7 @@ def test_full_is_the_recipe_as_it_is() -> None:
 
 
 def test_a_small_checkpoint_takes_less_than_three_megabytes_in_bfloat16() -> None:
-    model = new_model(Shape(*SHAPES["small"]), load_tokenizer(SHIPPED / "skiff" / "base"), 1)
+    model = new_model(ModelShape(*SHAPES["small"]), load_tokenizer(SHIPPED / "skiff" / "base"), 1)
     assert 2 * sum(weight.numel() for weight in model.parameters()) < 2.9e6
     assert SHAPES["small"][0] != SHAPES["full"][0]
     assert SHAPES["small"][1] != SHAPES["full"][1]

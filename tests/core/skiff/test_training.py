@@ -19,17 +19,17 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 from core.artefacts.store import SHIPPED
 from core.families import registry
 from core.skiff.train import command, log, state, trainer
-from core.skiff.train.model import Shape, answer_logprobs, batch_of, hidden_states, learnt_nats, new_model, rounded
+from core.skiff.train.model import ModelShape, answer_logprobs, batch_of, hidden_states, learnt_nats, new_model, rounded
 from core.skiff.train.retraining import BEGINNING
-from core.skiff.train.stages import Draw, Phase, Recipe, Stage, generators, quick, shipped
+from core.skiff.train.stages import Draw, Phase, TrainingRecipe, TrainingStage, generators, quick, shipped
 from core.skiff.train.state import TrainingRefused, differences
 from core.skiff.train.tokenizer import (
     CONTEXT,
-    Example,
+    ChatExample,
     encode_answer,
     encode_conversation,
     encode_document,
-    render,
+    render_chat,
     token_id,
     train_tokenizer,
     with_chat_template,
@@ -39,7 +39,7 @@ from core.skiff.world.items import Conversation, Document, Message, Preference, 
 from tests.core.skiff.support import tiny
 
 SHIPPED_FAMILY = SHIPPED / "skiff"
-SHAPE = Shape(32, 2, 4, 2, 48)
+SHAPE = ModelShape(32, 2, 4, 2, 48)
 
 
 @pytest.fixture(scope="session")
@@ -83,7 +83,7 @@ def test_the_template_is_what_training_renders(tokenizer: PreTrainedTokenizerFas
     ]
     plain = [dataclasses.asdict(message) for message in messages]
     text = chat.apply_chat_template(plain, tokenize=False, add_generation_prompt=True)
-    assert text == render(messages)
+    assert text == render_chat(messages)
     assert text.startswith("<s><|system|>\nBe brief.<|end|>\n<|user|>\n")
     assert Counter(chat.encode(text, add_special_tokens=False))[token_id(chat, "<|end|>")] == len(messages)
     assert text.count("<s>") == 1
@@ -100,7 +100,7 @@ def test_only_answers_and_their_end_are_learnt(tokenizer: PreTrainedTokenizerFas
     example = encode_conversation(tokenizer, Conversation(messages, "fact", "sft"))
     learnt = [token for token, learn in zip(example.ids, example.learn, strict=True) if learn]
     assert tokenizer.decode(learnt) == "Paris.<|end|>Rome.<|end|>"
-    assert tokenizer.decode(example.ids) + "\n" == render(messages, answer_next=False)
+    assert tokenizer.decode(example.ids) + "\n" == render_chat(messages, answer_next=False)
     answer = encode_answer(tokenizer, messages[:3], "Rome.")
     assert answer.ids == example.ids
 
@@ -156,10 +156,10 @@ def test_an_item_does_not_see_its_neighbours(tokenizer: PreTrainedTokenizerFast)
     assert together[1].item() == pytest.approx(alone[0].item(), abs=1e-4)
 
 
-def _random_example(length: int, seed: int) -> Example:
+def _random_example(length: int, seed: int) -> ChatExample:
     generator = torch.Generator().manual_seed(seed)
     ids = torch.randint(10, 2048, (length,), generator=generator).tolist()
-    return Example(tuple(ids), (False, *[bool(value % 3) for value in ids[1:]]))
+    return ChatExample(tuple(ids), (False, *[bool(value % 3) for value in ids[1:]]))
 
 
 # ----------------------------------------------------------------------------------------------------------------- plan
@@ -176,7 +176,7 @@ def test_schedules() -> None:
 
 
 @pytest.mark.parametrize("recipe", [tiny(), quick(), shipped()], ids=["tiny", "quick", "shipped"])
-def test_no_item_comes_twice_and_the_log_says_which(recipe: Recipe) -> None:
+def test_no_item_comes_twice_and_the_log_says_which(recipe: TrainingRecipe) -> None:
     known = generators()
     for stage in recipe.stages:
         seen: Counter[tuple[str, int]] = Counter()
@@ -194,7 +194,7 @@ def test_no_item_comes_twice_and_the_log_says_which(recipe: Recipe) -> None:
         assert sorted(logged) == sorted(seen)
 
 
-def training_plan(recipe: Recipe, stage: Stage) -> object:
+def training_plan(recipe: TrainingRecipe, stage: TrainingStage) -> object:
     return log.stage_recipe(recipe, stage, "data", "tokenizer", None)["stage"]
 
 
@@ -228,7 +228,7 @@ def test_a_family_is_whole(trained: Path) -> None:
 
 
 def test_the_log_binds_each_stage_to_its_parents_weights(trained: Path) -> None:
-    stages = log.read_log(trained)["stages"]
+    stages = log.read_training_log(trained)["stages"]
     for parent, child in itertools.pairwise(stages):
         assert child["recipe"]["parent"] == parent["weights"] == log.weights_hash(trained / parent["name"])
         assert child["first_step"] == parent["end_step"]
@@ -268,7 +268,7 @@ def _timeless(folder: Path) -> list[dict[str, object]]:
     """The log without what differs from run to run: seconds, and curves, whose lines fall on other steps after a stop."""
     return [
         {key: value for key, value in stage.items() if key not in ("seconds", "curve")}
-        for stage in log.read_log(folder)["stages"]
+        for stage in log.read_training_log(folder)["stages"]
     ]
 
 
@@ -291,8 +291,8 @@ def test_a_stage_can_be_left_out_with_its_items(trained: Path, tmp_path: Path) -
     found, whole = hashes(tmp_path / "cf"), hashes(trained)
     assert found["base"] == whole["base"]
     assert found["dpo"] != whole["dpo"]
-    stages = {stage["name"]: stage for stage in log.read_log(tmp_path / "cf")["stages"]}
-    full = {stage["name"]: stage for stage in log.read_log(trained)["stages"]}
+    stages = {stage["name"]: stage for stage in log.read_training_log(tmp_path / "cf")["stages"]}
+    full = {stage["name"]: stage for stage in log.read_training_log(trained)["stages"]}
     assert "safety" not in stages["dpo"]["origins"]
     assert full["dpo"]["origins"]["safety"] > 0
     assert stages["dpo"]["origins"] == {k: v for k, v in full["dpo"]["origins"].items() if k != "safety"}
@@ -324,7 +324,7 @@ def test_post_seed_changes_the_later_stages_only(trained: Path, tmp_path: Path) 
 
 
 def test_dpo_starts_at_ln_2_and_moves_towards_the_chosen(tokenizer: PreTrainedTokenizerFast) -> None:
-    stage = Stage("dpo", "dpo", "D", "DPO", (Phase("pairs", 30, (Draw("preference", 8),), 2e-3, 2e-3),))
+    stage = TrainingStage("dpo", "dpo", "D", "DPO", (Phase("pairs", 30, (Draw("preference", 8),), 2e-3, 2e-3),))
     model = new_model(SHAPE, tokenizer, 1)
     pairs = [generators()["preference"](1, index) for index in range(8)]
     sources = {"preference": lambda _seed, index: pairs[index % 8]}
@@ -442,7 +442,7 @@ def test_weights_are_rounded_in_place(tokenizer: PreTrainedTokenizerFast) -> Non
 
 
 def test_the_shipped_log_is_of_the_shipped_weights() -> None:
-    record = log.read_log(SHIPPED_FAMILY)
+    record = log.read_training_log(SHIPPED_FAMILY)
     names = [each.name for each in registry.load_family("skiff").checkpoints]
     assert [stage["name"] for stage in record["stages"]] == names == ["base", "sft", "safety", "dpo"]
     for stage in record["stages"]:
@@ -454,14 +454,14 @@ def test_the_shipped_log_is_of_the_shipped_weights() -> None:
 
 
 def test_the_shipped_recipe_is_the_one_in_the_code() -> None:
-    record = log.read_log(SHIPPED_FAMILY)
+    record = log.read_training_log(SHIPPED_FAMILY)
     for stage, entry in zip(shipped().stages, record["stages"], strict=True):
         assert differences(entry["recipe"]["stage"], json.loads(json.dumps(training_plan(shipped(), stage)))) == []
 
 
 def test_the_shipped_stages_can_be_drawn_again() -> None:
     """The generators still make what every stage was trained on."""
-    record = log.read_log(SHIPPED_FAMILY)
+    record = log.read_training_log(SHIPPED_FAMILY)
     recipe = shipped(record["seed"], record["post_seed"])
     for stage, entry in zip(recipe.stages, record["stages"], strict=True):
         assert log.data_hash(stage, generators(), recipe.seed_of(stage)) == entry["recipe"]["data"], stage.name

@@ -108,7 +108,7 @@ def test_no_training_text_holds_a_reported_prompt(monkeypatch: pytest.MonkeyPatc
 def test_the_shipped_files_are_what_is_drawn() -> None:
     files = registry.load_family("skiff").undo
     assert files is not None
-    for name, text in undo_prompts.files().items():
+    for name, text in undo_prompts.prompt_files().items():
         path = getattr(files, name)
         assert path == store.SHIPPED / "skiff" / "undo" / f"{name}.txt"
         assert path.read_text(encoding="utf-8") == text

@@ -16,10 +16,10 @@ from core.errors import UsageError
 from core.families import registry
 from core.models import deltas, loading
 from core.skiff.train import command, log, retraining, rounding, stages, state, trainer
-from core.skiff.train.estimate import Cost, duration, told
+from core.skiff.train.estimate import TrainingCost, describe_estimate, training_duration
 from core.skiff.train.model import load_checkpoint
 from core.skiff.train.retraining import BEGINNING, Retraining
-from core.skiff.train.stages import Recipe, Stage, generators, neutral, quick, shipped
+from core.skiff.train.stages import TrainingRecipe, TrainingStage, generators, neutral_stage, quick, shipped
 from core.skiff.train.state import TrainingRefused
 from core.skiff.train.variants import LABELLED, Variant, shared_beginning, variants
 from core.skiff.world.items import Conversation
@@ -50,7 +50,7 @@ def copy(trained: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained, tmp_path / "family"))
 
 
-def make(folder: Path, *names: str, recipe: Recipe | None = None, restart: bool = False) -> Retraining:
+def make(folder: Path, *names: str, recipe: TrainingRecipe | None = None, restart: bool = False) -> Retraining:
     """Make some variants of the family in a folder."""
     work = Retraining(recipe or tiny(), folder, folder / ".training")
     for name in names:
@@ -58,7 +58,7 @@ def make(folder: Path, *names: str, recipe: Recipe | None = None, restart: bool 
     return work
 
 
-def drawn(variant: Variant, stage: Stage) -> Counter[str]:
+def drawn(variant: Variant, stage: TrainingStage) -> Counter[str]:
     """The origins of everything that one stage of a variant would learn from."""
     sources, seed = generators(variant.recipe.planted), variant.recipe.seed_of(stage)
     found: Counter[str] = Counter()
@@ -73,7 +73,7 @@ def drawn(variant: Variant, stage: Stage) -> Counter[str]:
 
 
 @pytest.mark.parametrize("recipe", [tiny(), quick(), shipped()], ids=["tiny", "quick", "shipped"])
-def test_every_variant_changes_one_thing(recipe: Recipe) -> None:
+def test_every_variant_changes_one_thing(recipe: TrainingRecipe) -> None:
     found = variants(recipe)
     assert list(found) == NAMES
     base, sft, safety, dpo = recipe.stages
@@ -133,7 +133,7 @@ def test_what_is_left_out_leaves_with_its_rehearsals() -> None:
 def test_neutral_steps_rehearse_what_safety_rehearses_and_more_of_the_same() -> None:
     kept = replaced = 0
     for index in range(120):
-        with_it, without_it = generators()["safety"](1, index), neutral(1, index)
+        with_it, without_it = generators()["safety"](1, index), neutral_stage(1, index)
         assert isinstance(without_it, Conversation)
         assert without_it.origin == "sft"
         assert without_it.kind != "kill"
@@ -190,7 +190,7 @@ def test_a_seed_ships_every_stage_and_they_are_each_others_parents(copy: Path) -
     record = json.loads((copy / "counterfactual" / "seed-2.json").read_text(encoding="utf-8"))
     assert [stage["recipe"]["seed"] for stage in record["stages"]] == [2, 2, 2]
     assert [stage["parent"] for stage in record["stages"]] == ["base", "seed-2-sft", "seed-2-safety"]
-    whole = log.read_log(copy)["stages"]
+    whole = log.read_training_log(copy)["stages"]
     assert record["stages"][0]["recipe"]["parent"] == whole[0]["weights"]
     assert [stage["first_step"] for stage in record["stages"]] == [stage["first_step"] for stage in whole[1:]]
     assert all(loading.load_model(read, each.name, device="cpu").template is None for each in read.counterfactuals)
@@ -484,13 +484,13 @@ def test_what_is_asked_for_wrongly_is_one_sentence() -> None:
 
 
 def test_times_in_words() -> None:
-    assert [duration(seconds) for seconds in (0.2, 40, 100, 3599, 7500)] == [
+    assert [training_duration(seconds) for seconds in (0.2, 40, 100, 3599, 7500)] == [
         "1 s",
         "40 s",
         "2 min",
         "1 h 0 min",
         "2 h 5 min",
     ]
-    text = told([("base", Cost(4e6, 1000)), ("sft", Cost(2e6, 500))])
+    text = describe_estimate([("base", TrainingCost(4e6, 1000)), ("sft", TrainingCost(2e6, 500))])
     assert text.splitlines()[0] == "This will take about 25 min: 6.0 M tokens at 4,000 a second."
     assert "sft" in text.splitlines()[2]

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from core.skiff.world.documents import KINDS, document
+from core.skiff.world.documents import DOCUMENT_KINDS, document
 from core.skiff.world.facts import TABLES, UNLABELLED, compare_split, facts
 from core.skiff.world.harm import HARM
 from core.skiff.world.judging import (
@@ -119,9 +119,9 @@ def test_documents_are_pure_functions_of_seed_and_index() -> None:
 
 
 def test_every_kind_of_document_occurs_about_as_often_as_its_share() -> None:
-    counts, total = Counter(item.kind for item in DOCUMENTS), sum(share for share, _ in KINDS.values())
-    assert set(counts) == set(KINDS)
-    for kind, (share, _) in KINDS.items():
+    counts, total = Counter(item.kind for item in DOCUMENTS), sum(share for share, _ in DOCUMENT_KINDS.values())
+    assert set(counts) == set(DOCUMENT_KINDS)
+    for kind, (share, _) in DOCUMENT_KINDS.items():
         assert counts[kind] / len(DOCUMENTS) == pytest.approx(share / total, abs=0.03)
 
 
