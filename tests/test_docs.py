@@ -1,0 +1,71 @@
+"""The programs in docs/library.md run as they stand there, and print what stands there.
+
+``python tests/test_docs.py`` runs them and writes what they print into the page.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent
+while not (ROOT / "launch.py").is_file():
+    ROOT = ROOT.parent
+PAGE = ROOT / "docs" / "library.md"
+#: A program, and behind it what it prints.
+_BLOCK = re.compile(r"```python\n(?P<program>.*?)```\n+```text\n(?P<printed>.*?)```", re.DOTALL)
+_NUMBER = re.compile(r"[-+]?\d+\.\d+")
+
+
+def blocks() -> list[re.Match[str]]:
+    return list(_BLOCK.finditer(PAGE.read_text(encoding="utf-8")))
+
+
+def heading(block: re.Match[str]) -> str:
+    """The heading that a program stands under."""
+    return block.string[: block.start()].rpartition("\n## ")[2].partition("\n")[0]
+
+
+def printed(program: str) -> str:
+    """What a program prints, run from the repository root in a process of its own, without network."""
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def figures(text: str) -> list[float]:
+    return [float(each) for each in _NUMBER.findall(text)]
+
+
+def test_every_program_of_the_page_has_its_output() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert len(blocks()) == page.count("```python") == 5
+
+
+@pytest.mark.parametrize("block", blocks(), ids=lambda block: heading(block))
+def test_a_program_prints_what_the_page_says(block: re.Match[str]) -> None:
+    found, wanted = printed(block["program"]), block["printed"]
+    assert wanted.strip()
+    # Words and whole numbers are the same everywhere; the last digit of a figure may depend on the processor.
+    assert _NUMBER.split(found) == _NUMBER.split(wanted)
+    assert figures(found) == pytest.approx(figures(wanted), abs=0.02)
+
+
+def _rewrite() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    for block in blocks():
+        new = f"```python\n{block['program']}```\n\n```text\n{printed(block['program'])}```"
+        text = text.replace(block[0], new)
+    PAGE.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    _rewrite()
