@@ -1,4 +1,4 @@
-"""The programs in docs/library.md run as they stand there, and print what stands there.
+"""The programs in docs/library.md run as they stand there, and print what stands there; the examples in docs/family-toml.md load.
 
 ``python tests/test_docs.py`` runs them and writes what they print into the page.
 """
@@ -13,10 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from core.families import load as load_family
+
 ROOT = Path(__file__).resolve().parent
 while not (ROOT / "launch.py").is_file():
     ROOT = ROOT.parent
 PAGE = ROOT / "docs" / "library.md"
+FAMILIES = ROOT / "docs" / "family-toml.md"
 #: A program, and behind it what it prints.
 _BLOCK = re.compile(r"```python\n(?P<program>.*?)```\n+```text\n(?P<printed>.*?)```", re.DOTALL)
 _NUMBER = re.compile(r"[-+]?\d+\.\d+")
@@ -57,6 +60,17 @@ def test_a_program_prints_what_the_page_says(block: re.Match[str]) -> None:
     # Words and whole numbers are the same everywhere; the last digit of a figure may depend on the processor.
     assert _NUMBER.split(found) == _NUMBER.split(wanted)
     assert figures(found) == pytest.approx(figures(wanted), abs=0.02)
+
+
+@pytest.mark.parametrize("example", re.findall(r"```toml\n(.*?)```", FAMILIES.read_text(encoding="utf-8"), re.DOTALL))
+def test_an_example_of_a_family_loads(example: str, tmp_path: Path) -> None:
+    for name in re.findall(r'"([\w/]+\.(?:txt|md))"', example):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("A prompt.\n", encoding="utf-8")
+    (tmp_path / "family.toml").write_text(example, encoding="utf-8")
+    family = load_family(str(tmp_path))
+    assert [each.name for each in family.checkpoints if each.parent is None] == [family.path(family.final.name)[0].name]
+    assert len(family.choices) >= example.count("[[checkpoint]]") + example.count("[[counterfactual]]")
 
 
 def _rewrite() -> None:
