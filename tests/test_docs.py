@@ -1,4 +1,5 @@
-"""The programs in docs/library.md run as they stand there, and print what stands there; the examples in docs/family-toml.md load.
+"""The programs in docs/library.md run as they stand there, and print what stands there; the examples in docs/family-toml.md load;
+what pages and docstrings refer to is there.
 
 ``python tests/test_docs.py`` runs them and writes what they print into the page.
 """
@@ -71,6 +72,48 @@ def test_an_example_of_a_family_loads(example: str, tmp_path: Path) -> None:
     family = load_family(str(tmp_path))
     assert [each.name for each in family.checkpoints if each.parent is None] == [family.path(family.final.name)[0].name]
     assert len(family.choices) >= example.count("[[checkpoint]]") + example.count("[[counterfactual]]")
+
+
+PAGES = [
+    *sorted((ROOT / "docs").glob("*.md")),
+    *(ROOT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
+]
+
+
+def test_docstrings_cite_sections_of_methods_that_are_there() -> None:
+    sections = set(re.findall(r"^## (\d+)\. ", (ROOT / "docs" / "methods.md").read_text(encoding="utf-8"), re.MULTILINE))
+    cited: dict[str, set[str]] = {}
+    for package in ("core", "app", "tui", "benchmarks"):
+        for file in (ROOT / package).rglob("*.py"):
+            text = file.read_text(encoding="utf-8")
+            for one, more, other in re.findall(r"methods\.md §(\d+)(?: and §(\d+))?|methods, (?:section )?(\d+)", text):
+                cited.setdefault(file.name, set()).update(each for each in (one, more, other) if each)
+    assert len(cited) > 20
+    assert {name: found - sections for name, found in cited.items() if found - sections} == {}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_links_to_and_names_is_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    lost = []
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        name, _, anchor = target.partition("#")
+        file = page.parent / name if name else page
+        if "://" in target:
+            continue
+        headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE) if file.is_file() else []
+        anchors = [re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings]
+        if not file.exists() or (anchor and anchor not in anchors):
+            lost.append(target)
+    names = {
+        file.name
+        for folder in ("core", "app", "tui", "benchmarks", "tests", "docs")
+        for file in (ROOT / folder).rglob("*.py")
+    }
+    for path in re.findall(r"`([\w./-]+\.py|(?:core|app|tui|benchmarks|tests|vectors)/[\w/.-]+)`", text):
+        there = (ROOT / path).exists() if "/" in path else path in {*names, "launch.py"}
+        lost += [] if there else [path]
+    assert lost == []
 
 
 def _rewrite() -> None:
