@@ -81,7 +81,9 @@ PAGES = [
 
 
 def test_docstrings_cite_sections_of_methods_that_are_there() -> None:
-    sections = set(re.findall(r"^## (\d+)\. ", (ROOT / "docs" / "methods.md").read_text(encoding="utf-8"), re.MULTILINE))
+    sections = set(
+        re.findall(r"^## (\d+)\. ", (ROOT / "docs" / "methods.md").read_text(encoding="utf-8"), re.MULTILINE)
+    )
     cited: dict[str, set[str]] = {}
     for package in ("core", "app", "tui", "benchmarks"):
         for file in (ROOT / package).rglob("*.py"):
