@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from core.families import load as load_family
+from core.families.registry import load_family
 
 ROOT = Path(__file__).resolve().parent
 while not (ROOT / "launch.py").is_file():
