@@ -15,6 +15,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -88,7 +89,7 @@ def train(task: Task, seed: int, without: str = "", carried: bool = False) -> tu
             optimizer.param_groups[0]["lr"] = rate
             optimizer.zero_grad()
             _loss(model, data).backward()
-            hessian = exact_hessian(lambda now=data: _loss(model, now), parameters)
+            hessian = exact_hessian(partial(_loss, model, data), parameters)
             with ExitStack() as stack:
                 for carrier in carriers.values():
                     stack.enter_context(carrier.step(optimizer, hessian))
@@ -99,7 +100,8 @@ def train(task: Task, seed: int, without: str = "", carried: bool = False) -> tu
 @torch.no_grad()
 def true_class(model: nn.Module, data: Data) -> Tensor:
     """The probability of every item's true class: [items]."""
-    return model(data.inputs).softmax(-1)[torch.arange(len(data)), data.labels]
+    probabilities: Tensor = model(data.inputs).softmax(-1)
+    return probabilities[torch.arange(len(data)), data.labels]
 
 
 @torch.no_grad()
@@ -237,8 +239,8 @@ def told(name: str, task: Task, results: Sequence[Result]) -> list[str]:
     for stage in stages:
         true, guessed = ([result.effects[stage][index] for result in results] for index in (0, 1))
         lines.append(f"| {stage} | {_mean(true)} | {_mean(guessed)} |")
-    found = sum(result.after.stage == task.culprit for result in results)
-    lines += ["", f"The estimate blames {task.culprit} in {found} of {len(results)} seeds.", ""]
+    hits = sum(result.after.stage == task.culprit for result in results)
+    lines += ["", f"The estimate blames {task.culprit} in {hits} of {len(results)} seeds.", ""]
     lines += ["| model | accuracy, clean items | accuracy, counter-cue items | part taken back |", "|---|---|---|---|"]
     rows = {"as trained": "before", "the blamed stage taken back": "after", "another stage taken back": "control"}
     for title, key in {**rows, "trained again without it": "retrained"}.items():

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ def _quantized(options: argparse.Namespace) -> None:
     for quantize in ("8bit", "4bit"):
         found = finished(
             quantized_agreement.measure_agreement(family, path, quantize, models["none"], models[quantize])
-        )  # type: ignore[arg-type]
+        )
         print(f"  {family.title} {path.final} in {quantize}: {found.said}", flush=True)
 
 
@@ -196,10 +197,12 @@ def ask(folder: str) -> dict[str, float]:
         )
         for _ in work:
             pass
+        most = peak() - before
     tensors = quantization.memory_tensors(loaded.model)
     largest = max(each.numel() * each.element_size() for each in tensors)
-    return {"size": quantization.memory_size(loaded.model), "largest": largest, "peak": peak() - before}
+    return {"size": quantization.memory_size(loaded.model), "largest": largest, "peak": most}
 
 
 if __name__ == "__main__":
-    print(json.dumps({"save": save, "ask": ask}[sys.argv[1]](*sys.argv[2:])))
+    tasks: dict[str, Callable[..., dict[str, float]]] = {"save": save, "ask": ask}
+    print(json.dumps(tasks[sys.argv[1]](*sys.argv[2:])))

@@ -126,7 +126,7 @@ class Subject:
     def generate(self) -> list[int]:
         """What transformers' own ``generate`` says, greedily, on the model as transformers has it."""
         ids = torch.tensor([self.prompt], device=self.loaded.device)
-        wanted = GenerationConfig(  # type: ignore[no-untyped-call]
+        wanted = GenerationConfig(
             do_sample=False,
             max_new_tokens=TOKENS,
             eos_token_id=self.loaded.model.config.get_text_config().vocab_size,

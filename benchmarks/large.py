@@ -11,6 +11,7 @@ import dataclasses
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ LEARNT = 128
 LENGTHS = (6, 48)
 #: Learning takes many seconds: it is timed so many times less often than an answer, and at least so often.
 LONGER, LEARNT_PAIRS = 8, 5
-_SHAPE = {
+_SHAPE: dict[str, Any] = {
     "vocab_size": 32_000,
     "hidden_size": 768,
     "intermediate_size": 2048,
@@ -144,7 +145,7 @@ class Crowd:
 
     def generate(self) -> list[list[int]]:
         """What transformers' own ``generate`` says, greedily."""
-        wanted = GenerationConfig(  # type: ignore[no-untyped-call]
+        wanted = GenerationConfig(
             do_sample=False,
             max_new_tokens=TOKENS,
             eos_token_id=self.loaded.model.config.vocab_size,
@@ -215,7 +216,7 @@ def _decoding(crowd: Crowd, rows: int, pairs: int) -> bool:
         print("  steering changes no token, so their agreement shows nothing")
         good = False
     things: dict[str, Callable[[], object]] = {"generate": crowd.generate}
-    things |= {name: lambda recipe=recipe: crowd.answers(recipe) for name, recipe, _ in _RECIPES}
+    things |= {name: partial(crowd.answers, recipe) for name, recipe, _ in _RECIPES}
     timed = interleaved(things, pairs)
     print(f"  generate: {timed['generate'].median / TOKENS * 1e3:.1f} ms a step", flush=True)
     for name, _, limit in _RECIPES:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -164,9 +165,7 @@ def one_by_one(
         return new
 
     layers = sorted({layer for layer, _ in cells})
-    with hooked(
-        loaded.anatomy, {("leave", layer): lambda states, layer=layer: keep(layer, states) for layer in layers}
-    ):  # type: ignore[misc]
+    with hooked(loaded.anatomy, {("leave", layer): partial(keep, layer) for layer in layers}):
         _logits(loaded, true, logits_to_keep)
     found = []
     for layer, position in cells:

@@ -223,11 +223,11 @@ def _descend(affirmed: _Array, denied: _Array, start: _Array) -> tuple[float, _A
     def closure() -> Tensor:
         optimizer.zero_grad()
         value = loss()
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         return value
 
     # The engine's thread computes without gradients; these few weights need theirs.
     with torch.inference_mode(False), torch.enable_grad():
-        optimizer.step(closure)  # type: ignore[no-untyped-call]
+        optimizer.step(closure)
         reached = float(loss().detach())
     return reached, weights.detach().numpy()[:-1]

@@ -246,7 +246,7 @@ def _cache(past: KeysValues, upto: int, rows: int) -> DynamicCache:
     """
     cache = DynamicCache()
     for keys, values in past if upto else ():
-        layer = DynamicLayer()  # type: ignore[no-untyped-call]
+        layer = DynamicLayer()
         layer.lazy_initialization(keys, values)
         layer.keys = keys[:, :, :upto].expand(rows, -1, -1, -1)
         layer.values = values[:, :, :upto].expand(rows, -1, -1, -1)

@@ -117,7 +117,7 @@ def locate(model: PreTrainedModel) -> Anatomy:
 
 def _search(model: PreTrainedModel) -> Anatomy:
     kind = str(getattr(model.config, "model_type", "unknown"))
-    unembedding = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    unembedding = model.get_output_embeddings()
     if unembedding is None:
         raise AnatomyError(
             f"A {kind} model without a language-model head cannot be steered; load a …ForCausalLM checkpoint."
@@ -196,7 +196,7 @@ def _bloom(model: PreTrainedModel) -> Anatomy:
     blocks = tuple(body.h)
     down = tuple(block.mlp.dense_4h_to_h for block in blocks)
     attention = tuple(block.self_attention.dense for block in blocks)
-    return Anatomy(blocks, attention, down, down, body.ln_f, model.get_output_embeddings())  # type: ignore[no-untyped-call]
+    return Anatomy(blocks, attention, down, down, body.ln_f, model.get_output_embeddings())
 
 
 #: Architectures that the generic search gets wrong: ``config.model_type`` -> a function from the model to its Anatomy.

@@ -239,7 +239,7 @@ def _model(
     watch: Watch | None,
 ) -> Any:
     """The model, its tensors read one at a time and quantized as they come. Raises LoadError."""
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()
     stored = Weights(checkpoint, folder)
     with ONE_LOAD_AT_A_TIME, read_by(stored, watch):
         model, report = explained(

@@ -285,7 +285,7 @@ def _alone(adapter: _Adapter, layer: str, weight: Tensor) -> nn.Module:
     if adapter.config.fan_in_fan_out:
         from transformers.pytorch_utils import Conv1D
 
-        turned: Any = Conv1D(weight.shape[1], weight.shape[0])  # type: ignore[no-untyped-call]
+        turned: Any = Conv1D(weight.shape[1], weight.shape[0])
         turned.weight = nn.Parameter(weight, requires_grad=False)
         assert isinstance(turned, nn.Module)
         return turned

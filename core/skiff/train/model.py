@@ -196,7 +196,7 @@ def rounded(model: LlamaForCausalLM) -> None:
 
 def save_checkpoint(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
     """Write a transformers folder with bf16 weights, tokenizer and a greedy generation config."""
-    model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
+    model.generation_config = GenerationConfig(
         do_sample=False,
         max_new_tokens=96,
         bos_token_id=token_id(tokenizer, BOS),
