@@ -20,6 +20,7 @@ from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Token
 from core.chat.settings import Sampling
+from core.cli import precompute
 from core.cli.precompute import run_precompute
 from core.directions import contrast, controls, learn, quantized_twins, reply_rates
 from core.errors import TillerError
@@ -120,9 +121,9 @@ def test_a_model_is_what_it_was_saved_as_when_it_comes_from_a_cache_of_the_hub(
     own.mkdir()
     (own / "family.toml").write_text('[[checkpoint]]\nname = "chat"\nhub = "maker/model"\n')
     code = (
-        "import sys, torch; from core import families, loading\n"
+        "import torch; from core.families.registry import load_family; from core.models.loading import load_model\n"
         f"for quantize in {QUANTIZE!r}:\n"
-        f"  loaded = loading.load(families.load({str(own)!r}), 'chat', device='cpu', quantize=quantize)\n"
+        f"  loaded = load_model(load_family({str(own)!r}), 'chat', device='cpu', quantize=quantize)\n"
         f"  print(loaded.fingerprint, loaded.model(torch.tensor([{list(IDS)}])).logits[0, -1, :4].tolist())"
     )
     found = subprocess.run(
@@ -390,7 +391,7 @@ def test_a_direction_serves_the_quantized_twin_and_the_other_way(
 def test_precompute_stores_the_quantization_and_says_the_agreement(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(learn, "KINDS", ("truth",))
+    monkeypatch.setattr(precompute, "KINDS", ("truth",))
     monkeypatch.setattr(controls, "CONTROLS", 2)
     monkeypatch.setattr(reply_rates, "REPLY_TOKENS", 4)
     folder = tiny_models.family(tmp_path / "toy", "llama", ("chat",), plain_base=False)
