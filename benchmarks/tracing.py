@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -112,15 +112,12 @@ def _skiff(options: argparse.Namespace) -> bool:
     good = _within("Skiff, one pair", times["map"].median, ONE)
     # What libraries keep for themselves is there before anything is measured.
     traced(MapRequest(names, set="cities", pairs=PAIRS // 10))
-    peaks = []
-    for count in (PAIRS // 10, PAIRS):
-        with highest() as peak:
-            start = time.perf_counter()
-            found = traced(MapRequest(names, set="cities", pairs=count))
-            seconds, whole = time.perf_counter() - start, peak()
-        peaks.append(whole)
-    good &= _within(f"Skiff, {found.maps[0].n} pairs of cities in two checkpoints, with their null", seconds, MANY)
-    grown = peaks[1] - peaks[0]
+    few, many = (
+        _taken(lambda count=count: traced(MapRequest(names, set="cities", pairs=count)))  # type: ignore[misc]
+        for count in (PAIRS // 10, PAIRS)
+    )
+    good &= _within(f"Skiff, {PAIRS} pairs of cities in two checkpoints, with their null", many[0], MANY)
+    grown = many[1] - few[1]
     kept = grown <= GROWTH
     print(
         f"  peak of the resident set with ten times the pairs: {grown / 1e6:+.0f} MB; limit {GROWTH / 1e6:.0f}: "
@@ -128,6 +125,14 @@ def _skiff(options: argparse.Namespace) -> bool:
         flush=True,
     )
     return good and kept
+
+
+def _taken(work: Callable[[], object]) -> tuple[float, int]:
+    """The seconds that some work takes, and the peak of the resident set in bytes."""
+    with highest() as peak:
+        start = time.perf_counter()
+        work()
+        return time.perf_counter() - start, peak()
 
 
 def _within(what: str, seconds: float, limit: float) -> bool:

@@ -1,25 +1,29 @@
-"""What every test gets: one thread, and a data folder of its own instead of the developer's."""
+"""What every test gets: one thread, and a data folder of its own instead of the developer's; a browser and tmux where it asks for them."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support import tools
+
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from core.models.loading import Loaded
 
-# Read by OpenMP when torch is imported, here and in the processes that tests start.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-# A shell starts what runs in the background with Ctrl-C ignored, and so would be every program that a test starts and interrupts.
+# A shell that starts tests in the background has them ignore Ctrl-C, and every program that they start would ignore it, too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+# Read by OpenMP when torch is imported, here and in the processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True)
@@ -61,3 +65,53 @@ def tiny_loaded(tiny_folder: Callable[[str], Path]) -> Callable[[str], Loaded]:
         return loading.load_model(registry.load_family(str(tiny_folder(kind))), "chat", device="cpu")
 
     return load
+
+
+def _needed(tool: tools.Tool, request: pytest.FixtureRequest, folders: pytest.TempPathFactory) -> str:
+    """Where the tool is. Without it the tests are skipped, and fail where CI is set."""
+    own = folders.getbasetemp()
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    # The processes of one run share the folder above their own.
+    folder = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    found = tools.found_once(tool, folder, capture.global_and_fixture_disabled)
+    if found is None and os.environ.get("CI"):
+        pytest.fail(f"{tool.reason}, and in CI nothing is skipped: {tool.bring()}", pytrace=False)
+    if found is None:
+        pytest.skip(tool.reason)
+    return found
+
+
+@pytest.fixture(scope="session")
+def chromium_program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The browser's path; empty for playwright's own."""
+    return _needed(tools.CHROMIUM, request, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def tmux_program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The path of tmux."""
+    return _needed(tools.TMUX, request, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def chromium(chromium_program: str) -> Iterator[Browser]:
+    """A browser. Not for the whole session, since its event loop would be in the way of tests that run their own."""
+    from tests.support.browser_page import browser
+
+    with browser(chromium_program) as opened:
+        yield opened
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
+    """After everything else: how many tests were skipped for want of a tool, and what would run them."""
+    yield
+    reporter = session.config.pluginmanager.getplugin("terminalreporter")
+    if reporter is not None:
+        reasons = [
+            str(each.longrepr[2])
+            for each in reporter.stats.get("skipped", [])
+            if isinstance(each.longrepr, tuple | list)
+        ]
+        if told := tools.sentence(tools.skipped(reasons)):
+            reporter.write_line(told)

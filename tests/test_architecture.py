@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
-from core.install.environment import requirements
 from tests.support.paths import ROOT
 
 #: The packages of core, lowest first: a package imports itself and what stands before it.
@@ -162,8 +162,13 @@ def third_party(*packages: str) -> set[str]:
     return names - set(sys.stdlib_module_names) - {"core", "app", "tui", "benchmarks", "launch", ""}
 
 
+def requirements(file: str) -> dict[str, Requirement]:
+    lines = (line.partition("#")[0].strip() for line in (ROOT / file).read_text("utf-8").splitlines())
+    return {made.name: made for made in map(Requirement, filter(None, lines))}
+
+
 def test_requirements_are_what_is_imported() -> None:
-    listed = {name for name, _ in requirements(ROOT / "requirements.txt")}
+    listed = set(requirements("requirements.txt"))
     # transformers imports accelerate when it is asked to quantize, or to spread a model over devices, and does not require it.
     named = {"sklearn": "scikit-learn"}
     imported = {named.get(name, name) for name in third_party("launch", "core", "app", "tui")}
@@ -172,14 +177,15 @@ def test_requirements_are_what_is_imported() -> None:
 
 def test_every_requirement_is_bounded_above() -> None:
     for file in ("requirements.txt", "tests/requirements.txt"):
-        for name, pins in requirements(ROOT / file):
-            assert {operator for operator, _ in pins} & {"==", "<", "<="}, f"{name} in {file} admits any newer version"
+        for name, wanted in requirements(file).items():
+            assert {pin.operator for pin in wanted.specifier} & {"==", "<", "<="}, (
+                f"{name} in {file} admits any newer version"
+            )
 
 
 def test_readme_names_the_gradio_of_the_requirements() -> None:
     front = (ROOT / "README.md").read_text("utf-8").split("---")[1]
     fields = dict(line.split(":", 1) for line in front.strip().splitlines())
-    pins = dict(requirements(ROOT / "requirements.txt"))
-    assert pins["gradio"] == (("==", fields["sdk_version"].strip()),)
+    assert str(requirements("requirements.txt")["gradio"].specifier) == f"=={fields['sdk_version'].strip()}"
     assert fields["app_file"].strip() == "launch.py"
     assert fields["python_version"].strip() == '"3.12"'

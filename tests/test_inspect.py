@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser, expect
 
 from core.chat.settings import Turn
 from core.engine.engine import Engine
-from tests.support.browser_page import Screen, browser
+from tests.support.browser_page import Screen
 from tests.support.browser_server import served
 from tests.support.terminal import ask, running, screen_text, shows, until
+from tests.support.waiting import PATIENCE
 from tests.tui.test_chat import own_state  # noqa: F401  The fixture that gives every test its own state folder.
 from tui.screens.inspect_knowledge import KnowledgePanel
 from tui.screens.inspect_token import LensPanel
 
 PAIR = "The city of Lyon is in France. | The city of Berlin is in France."
-expect.set_options(timeout=30_000)
 
 
 # --------------------------------------------------------------------------------------------------------- the terminal
@@ -86,16 +84,10 @@ async def test_sentences_that_do_not_line_up_are_said_in_the_terminal() -> None:
 # ---------------------------------------------------------------------------------------------------------- the browser
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as opened:
-        yield opened
-
-
 def test_a_map_in_the_browser(chromium: Browser) -> None:
     engine = Engine("skiff", device="cpu", threads=1)
     engine.start()
-    assert engine.wait_ready(120).state == "ready"
+    assert engine.wait_ready(PATIENCE).state == "ready"
     settings = engine.settings("base").ask("The capital of France is")
     settings = replace(settings, turns=(Turn("The capital of France is", ("Paris", "Paris")),), tab="inspect")
     with served(engine) as page:
@@ -117,7 +109,7 @@ def test_a_map_in_the_browser(chromium: Browser) -> None:
         expect(shown.locator("#t-maps-tables")).to_contain_text("base as a table")
         expect(shown.get_by_role("row", name="maps.svg")).to_be_visible()
         # The plot listens within a moment of being drawn.
-        shown.wait_for_timeout(1_000)
+        shown.wait_for_function("!!document.querySelector('#t-maps .js-plotly-plot')?._ev?._events?.plotly_click")
         box = plot.locator(".nsewdrag").first.bounding_box()
         assert box is not None
         shown.mouse.click(box["x"] + box["width"] - 8, box["y"] + 8)

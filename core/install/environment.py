@@ -2,8 +2,8 @@
 
 Standard library only. What can go wrong on a stranger's machine is an :class:`EnvironmentProblem`, one sentence that names the
 fix. ``.venv/tiller.json`` is the stamp: which requirements files were installed there, by their hashes, with which Python. While
-pip unpacks, the stamp says so, and an environment in which that was cut off is made anew, because pip would take a package that
-lies there in half for a whole one.
+packages are installed, the stamp says so, and an environment in which that was cut off is made anew, because pip would take a package
+that lies there in half for a whole one.
 """
 
 from __future__ import annotations
@@ -43,10 +43,16 @@ def prepare(root: Path, argv: Sequence[str], *, tests: bool = False, torch_index
 
     Raises:
         EnvironmentProblem: one sentence.
-        KeyboardInterrupt: the person pressed Ctrl-C while pip worked.
+        KeyboardInterrupt: the person pressed Ctrl-C while packages were installed.
     """
     restarted = os.environ.pop(RESTARTED, "")
     if os.environ.get("SPACE_ID"):
+        return None
+    if _is_a_package(root):
+        if tests:
+            raise EnvironmentProblem(
+                "The tests are no part of an installed Tiller; run `python launch.py test` in a checkout of it."
+            )
         return None
     wanted = _wanted(root, tests)
     folder = root / ".venv"
@@ -69,7 +75,7 @@ def prepare(root: Path, argv: Sequence[str], *, tests: bool = False, torch_index
                     file=sys.stderr,
                 )
             return _run_inside(folder, root, argv, "entered")
-        with _one_at_a_time(root):
+        with one_at_a_time(str(root)):
             # Another start may have finished the work while this one waited its turn.
             if state == "broken" or examine(folder, wanted) != "ready":
                 _make(folder, wanted, torch_index, anew=state == "broken")
@@ -79,6 +85,19 @@ def prepare(root: Path, argv: Sequence[str], *, tests: bool = False, torch_index
 
 
 # ---------------------------------------------------------------------------------------------------------- what is there
+
+
+def _is_a_package(root: Path) -> bool:
+    """Whether pip put this launch.py where it lies, with all that it needs."""
+    import importlib.metadata
+
+    if (root / "requirements.txt").exists():
+        return False
+    try:
+        installed = importlib.metadata.distribution("tiller").locate_file("launch.py")
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return _same(Path(str(installed)), root / "launch.py")
 
 
 def _wanted(root: Path, tests: bool) -> dict[str, Path]:
@@ -92,64 +111,32 @@ def _wanted(root: Path, tests: bool) -> dict[str, Path]:
     return {name: root / name for name in names}
 
 
-def requirements(file: Path) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
-    """The lines of a requirements file as (distribution, ((operator, version), …)); comments and extras are left out."""
-    for line in file.read_text("utf-8").splitlines():
-        text = line.partition("#")[0].partition(";")[0].strip()
-        if not text or text.startswith("-"):
-            continue
-        found = re.match(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^]]*\])?\s*(.*)$", text)
-        if not found:
-            raise EnvironmentProblem(
-                f"The file {file} has a line that is no requirement: {line.strip()!r}; restore the file."
-            )
-        pins = re.findall(r"(===?|>=|<=|!=|~=|<|>)\s*([^\s,]+)", found[2])
-        yield found[1], tuple((operator, version) for operator, version in pins)
-
-
-def satisfies(version: str, operator: str, pin: str) -> bool:
-    """Whether an installed version meets a pin, as far as requirements.txt uses pins; "+cpu" and the like do not count.
-
-    Raises:
-        ValueError: for an operator that Tiller's requirements files do not use.
-    """
-    have, want = _release(version), _release(pin)
-    length = max(len(have), len(want))
-    have, want = have + (0,) * (length - len(have)), want + (0,) * (length - len(want))
-    match operator:
-        case "==":
-            return have == want
-        case "!=":
-            return have != want
-        case ">=":
-            return have >= want
-        case "<=":
-            return have <= want
-        case "<":
-            return have < want
-        case ">":
-            return have > want
-    raise ValueError(f"{operator} is not used in Tiller's requirements files")
-
-
-def _release(version: str) -> tuple[int, ...]:
-    found = re.match(r"\d+(?:\.\d+)*", version.strip())
-    return tuple(int(part) for part in found[0].split(".")) if found else ()
-
-
 def missing(files: Iterable[Path]) -> list[str]:
     """The distributions of the requirements files that this interpreter lacks or has in a version that does not fit."""
     import importlib.metadata
 
+    try:
+        from packaging.requirements import InvalidRequirement, Requirement
+    except ImportError:
+        # It comes with what Tiller needs: where it is not, nothing is installed yet.
+        return ["packaging"]
     lacking = []
     for file in files:
-        for name, pins in requirements(file):
+        for line in filter(None, (line.partition("#")[0].strip() for line in file.read_text("utf-8").splitlines())):
             try:
-                version = importlib.metadata.version(name)
+                wanted = Requirement(line)
+            except InvalidRequirement as problem:
+                raise EnvironmentProblem(
+                    f"The file {file} has a line that is no requirement: {line!r}; restore the file."
+                ) from problem
+            if wanted.marker and not wanted.marker.evaluate():
+                continue
+            try:
+                fits = wanted.specifier.contains(importlib.metadata.version(wanted.name), prereleases=True)
             except importlib.metadata.PackageNotFoundError:
-                version = ""
-            if not version or not all(satisfies(version, operator, pin) for operator, pin in pins):
-                lacking.append(name)
+                fits = False
+            if not fits:
+                lacking.append(wanted.name)
     return lacking
 
 
@@ -217,27 +204,37 @@ def _write_stamp(folder: Path, stamp: dict[str, object]) -> None:
 
 def _make(folder: Path, wanted: dict[str, Path], torch_index: str | None, anew: bool) -> None:
     """Create ``.venv`` where it is not there or broken, and install the requirements files into it."""
-    from core.install.pip import install
+    from core.install import pip
 
+    base = str(getattr(sys, "_base_executable", None) or sys.executable)
+    uv = pip.uv(base)
     if anew or examine(folder, wanted) == "absent":
-        _create(folder, anew)
+        _create(folder, anew, [base, "-m", "venv", *(["--without-pip"] if uv else [])])
     python = python_of(folder)
     version = _version_of(python, folder)
-    already = _read_stamp(folder).get("installed")
+    before, there = _read_stamp(folder), _contents(folder)
+    _write_stamp(folder, {"state": "installing", "python": version, "installed": {}})
+    try:
+        pip.install(python, list(wanted.values()), torch_index, folder / "tiller-install.log", uv)
+    except BaseException:
+        # What was cut off before it changed anything leaves the environment as whole as it was.
+        if _contents(folder) == there:
+            _write_stamp(folder, before)
+        raise
+    already = before.get("installed")
     # What was installed before stays known: the tests' requirements are not forgotten when the others change.
     installed = dict(already) if isinstance(already, dict) else {}
-
-    def before_unpacking() -> None:
-        _write_stamp(folder, {"state": "installing", "python": version, "installed": {}})
-
-    install(
-        python, list(wanted.values()), torch_index, log=folder / "tiller-install.log", before_unpacking=before_unpacking
-    )
     installed.update({name: _hash(file) for name, file in wanted.items()})
     _write_stamp(folder, {"state": "ready", "python": version, "installed": installed})
 
 
-def _create(folder: Path, anew: bool) -> None:
+def _contents(folder: Path) -> set[str]:
+    """The names of what is installed, the installer aside."""
+    found = (path.name for lib in ("lib/python*", "Lib") for path in folder.glob(f"{lib}/site-packages/*"))
+    return {name for name in found if not name.startswith(("pip", "__pycache__"))}
+
+
+def _create(folder: Path, anew: bool, command: Sequence[str]) -> None:
     import shutil
     import subprocess
 
@@ -246,14 +243,11 @@ def _create(folder: Path, anew: bool) -> None:
         shutil.rmtree(folder)
     else:
         print(f"First start: making an environment in {folder}.", file=sys.stderr)
-    base = str(getattr(sys, "_base_executable", None) or sys.executable)
     made = folder.exists()
     try:
         # Asked for first, because venv's own complaint about a folder it cannot write is a traceback.
         folder.mkdir(exist_ok=True)
-        done = subprocess.run(
-            [base, "-m", "venv", str(folder)], capture_output=True, text=True, stdin=subprocess.DEVNULL
-        )
+        done = subprocess.run([*command, str(folder)], capture_output=True, text=True, stdin=subprocess.DEVNULL)
     except BaseException:
         if not made:
             shutil.rmtree(folder, ignore_errors=True)
@@ -319,16 +313,16 @@ def _about_the_folder(folder: Path, problem: OSError) -> EnvironmentProblem:
 
 
 @contextlib.contextmanager
-def _one_at_a_time(root: Path) -> Iterator[None]:
-    """Two first starts at once (the app and the terminal, say) take turns. The lock goes with the process that holds it."""
+def one_at_a_time(what: str) -> Iterator[None]:
+    """Two that install the same at once (the app and the terminal, say) take turns. The lock goes with the process that holds it."""
     import tempfile
 
     owner = os.getuid() if hasattr(os, "getuid") else 0
-    name = f"tiller-{owner}-{hashlib.sha256(str(root).encode()).hexdigest()[:16]}.lock"
+    name = f"tiller-{owner}-{hashlib.sha256(what.encode()).hexdigest()[:16]}.lock"
     try:
         handle = open(Path(tempfile.gettempdir()) / name, "a+b")  # noqa: SIM115 - closed below, after the lock
     except OSError:
-        # No temporary folder to write to: then pip will say so, in its own sentence.
+        # No temporary folder to write to: then the installer will say so, in its own sentence.
         yield
         return
     with handle:

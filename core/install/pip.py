@@ -1,74 +1,85 @@
-"""Running pip so that a person sees what goes on, and understands what went wrong. Standard library only."""
+"""Running uv or pip so that a person sees what goes on, and understands what went wrong. Standard library only."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
-import queue
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TextIO
 
 from core.errors import TillerError
 
-#: The environment of the pip processes: no questions, no installation for the user, lines as they come.
+#: The environment of the processes: no questions, no installation for the user, no Python but the one that is there.
 _SETTINGS = {
     "PIP_NO_INPUT": "1",
     "PIP_USER": "0",
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-    "PYTHONUNBUFFERED": "1",
     "PIP_REQUIRE_VIRTUALENV": "0",
+    "UV_PYTHON_DOWNLOADS": "never",
 }
-#: The first pip that reports its progress in a form that a program can read.
-_PIP_WITH_PROGRESS = (24, 1)
+#: The settings of pip, which uv does not read, and of uv that say where packages come from.
+_TOLD_PIP = r"index-url|extra-index-url|no-index|find-links|constraint|cert|client-cert|proxy|trusted-host"
+_TOLD_UV = r"UV_(.*INDEX.*|FIND_LINKS|CONSTRAINT|OFFLINE|CONFIG_FILE)"
+#: What uv says of its progress where it cannot draw.
+_PROGRESS = r"\s*(Resolved|Downloading|Building|Prepared|Installed) "
 
 
 class InstallProblem(TillerError):
-    """pip could not install; ``str()`` is one sentence that names the fix."""
+    """The packages could not be installed; ``str()`` is one sentence that names the fix."""
 
 
-def install(
-    python: Path, files: Sequence[Path], torch_index: str | None, log: Path, before_unpacking: Callable[[], None]
-) -> None:
-    """Install requirements files into the environment of ``python``, with progress on stderr; pip's own words go to ``log``.
+def uv(base: str) -> str | None:
+    """uv, where it is on PATH: it is several times faster. Where only pip was told where packages come from, pip has to be used."""
+    program = shutil.which("uv")
+    if program is None or any(re.fullmatch(_TOLD_UV, name) for name in os.environ):
+        return program
+    told = [name[4:].lower().replace("_", "-") for name in os.environ if name.startswith("PIP_")]
+    # A Python without pip has no files of settings for it either.
+    listed = subprocess.run(
+        [base, "-m", "pip", "config", "list"], capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    told += re.findall(r"\.([a-z-]+)=", listed.stdout)
+    return None if any(re.fullmatch(_TOLD_PIP, name) for name in told) else program
 
-    ``torch_index`` is the package index that PyTorch, and nothing else, is installed from. ``before_unpacking`` is called as soon as
-    pip begins to change the environment.
+
+def install(python: Path, files: Sequence[Path], torch_index: str | None, log: Path, uv: str | None) -> None:
+    """Install requirements files into the environment of ``python`` by ``uv``, else by its pip; all of their words go to ``log``.
+
+    ``torch_index`` is the package index that PyTorch, and nothing else, is installed from.
 
     Raises:
         InstallProblem: one sentence.
         OSError: the log cannot be written.
-        KeyboardInterrupt: Ctrl-C; pip has ended by then.
+        KeyboardInterrupt: Ctrl-C; the installer has ended by then.
     """
-    command = [str(python), "-m", "pip", "install"]
-    with open(log, "w", encoding="utf-8") as said, _Line(lambda: _packages(python)) as line:
+    began = time.monotonic()
+    _note("Installing what Tiller needs; this takes a few minutes, once.")
+    log.write_text("", "utf-8")
+    if uv:
+        command = [uv, "pip", "install", "--color", "never", "--python", str(python)]
+    else:
+        _see_to_pip(python)
+        command = [str(python), "-m", "pip", "--log", str(log), "install"]
+    if torch_index:
+        _run([*command, "--index-url", torch_index, _pin_of_torch(files)], log, torch_index)
+    elif sys.platform == "linux" and not _has_nvidia() and not _has_torch(python):
+        _note("(No NVIDIA GPU here: README.md tells how to get PyTorch's smaller CPU build with --torch-index.)")
+    _run([*command, *(part for file in files for part in ("-r", str(file)))], log)
+    _note(f"Installed in {time.monotonic() - began:.0f} s.")
 
-        def run(arguments: Sequence[str], index: str | None = None) -> None:
-            _run([*command, *arguments], said, line, index, before_unpacking)
 
-        line.note("Installing what Tiller needs; this takes a few minutes, once.")
-        if _pip_version(python) < _PIP_WITH_PROGRESS:
-            # An old pip installs just as well, it only cannot count bytes. What keeps a new one away, the next step says.
-            with contextlib.suppress(InstallProblem):
-                run(["--progress-bar", "off", "--retries", "1", "pip>=" + ".".join(map(str, _PIP_WITH_PROGRESS))])
-        counts = _pip_version(python) >= _PIP_WITH_PROGRESS
-        command += ["--progress-bar", "raw" if counts else "off"]
-        if torch_index:
-            run(["--index-url", torch_index, _pin_of_torch(files)], torch_index)
-        elif sys.platform == "linux" and not _has_nvidia() and not _has_torch(python):
-            line.note(
-                "(No NVIDIA GPU here: README.md tells how to get PyTorch's smaller CPU build with --torch-index.)"
-            )
-        run([part for file in files for part in ("-r", str(file))])
-        line.note(f"Installed in {line.seconds:.0f} s.")
+def _note(text: str) -> None:
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        # A closed terminal must not end an installation half-way.
+        return
 
 
 def _pin_of_torch(files: Iterable[Path]) -> str:
@@ -84,79 +95,53 @@ def _has_torch(python: Path) -> bool:
     return any(python.parent.parent.glob("lib/python*/site-packages/torch"))
 
 
-def _packages(python: Path) -> int:
-    """How many packages the environment holds."""
-    return sum(
-        1 for lib in ("lib/python*", "Lib") for _ in python.parent.parent.glob(f"{lib}/site-packages/*.dist-info")
-    )
-
-
 def _has_nvidia() -> bool:
     return shutil.which("nvidia-smi") is not None or Path("/proc/driver/nvidia").exists()
 
 
-def _pip_version(python: Path) -> tuple[int, ...]:
-    """pip's version in that environment. An environment without pip (uv makes them) gets the one that Python brings."""
+def _see_to_pip(python: Path) -> None:
+    """An environment without pip (uv needs none) gets the one that Python brings."""
 
-    def ask() -> str:
-        return subprocess.run(
-            [str(python), "-m", "pip", "--version"], capture_output=True, text=True, stdin=subprocess.DEVNULL
-        ).stdout
+    def works(*words: str) -> bool:
+        return (
+            subprocess.run([str(python), "-m", *words], capture_output=True, stdin=subprocess.DEVNULL).returncode == 0
+        )
 
-    said = ask()
-    if not said:
-        subprocess.run([str(python), "-m", "ensurepip", "--default-pip"], capture_output=True, stdin=subprocess.DEVNULL)
-        said = ask()
-    found = re.match(r"pip (\d+)\.(\d+)", said)
-    if not found:
+    if not works("pip", "--version") and not (works("ensurepip", "--default-pip") and works("pip", "--version")):
         raise InstallProblem(f"The environment of {python} has no pip that works; delete its folder and start again.")
-    return int(found[1]), int(found[2])
 
 
-def _run(
-    command: Sequence[str], log: TextIO, line: _Line, index: str | None, before_unpacking: Callable[[], None]
-) -> None:
-    environment = {**os.environ, **_SETTINGS}
+def _run(command: Sequence[str], log: Path, index: str | None = None) -> None:
+    """Run the installer: pip draws its progress itself (on its stdout, which is stderr here), and says on stderr what went wrong."""
+    by = "pip" if "--log" in command else "uv"
     process = subprocess.Popen(
         command,
-        env=environment,
+        env={**os.environ, **_SETTINGS},
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
+        stdout=sys.stderr,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
         errors="replace",
     )
     said: list[str] = []
-    lines: queue.Queue[str | None] = queue.Queue()
-    threading.Thread(target=_pump, args=(process, lines), daemon=True).start()
     try:
-        while True:
-            try:
-                text = lines.get(timeout=0.5)
-            except queue.Empty:
-                line.tick()
-                continue
-            if text is None:
-                break
-            if not text.startswith("Progress "):
-                said.append(text)
-                print(text, file=log, flush=True)
-            if text.startswith("Installing collected packages"):
-                before_unpacking()
-            line.follow(text)
+        assert process.stderr is not None
+        for text in process.stderr:
+            said.append(text.rstrip())
+            retry = re.search(r"Retrying \(Retry\(total=(\d+)", text)
+            if retry:
+                _note(f"  no answer from the package index; trying again (tries left: {retry[1]})")
+            elif re.match(_PROGRESS, text):
+                _note(f"  {text.strip()}")
         code = process.wait()
     finally:
-        # After Ctrl-C (which pip gets too) and after a failure to write the log, nothing goes on in the background.
+        # After Ctrl-C (which the installer gets too) nothing goes on in the background.
         _end(process)
+    if by == "uv":
+        with open(log, "a", encoding="utf-8") as file:
+            file.write("\n".join([*said, ""]))
     if code:
-        raise InstallProblem(explain("\n".join(said), code, index))
-
-
-def _pump(process: subprocess.Popen[str], lines: queue.Queue[str | None]) -> None:
-    assert process.stdout is not None
-    for text in process.stdout:
-        lines.put(text.rstrip())
-    lines.put(None)
+        raise InstallProblem(explain("\n".join(said), code, index, by))
 
 
 def _end(process: subprocess.Popen[str]) -> None:
@@ -174,22 +159,31 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 _FULL = r"no space left on device|errno 28\b|disk quota exceeded|not enough space on the disk"
 _REFUSED = r"permission denied|read-only file system|access is denied"
-_CERTIFICATE = r"certificate_verify_failed|sslcertverificationerror"
-_PROXY = r"proxyerror|tunnel connection failed|cannot connect to proxy"
+_CERTIFICATE = r"certificate_verify_failed|sslcertverificationerror|invalid peer certificate"
+_PROXY = r"proxyerror|tunnel connection failed|cannot connect to proxy|tunnel error|unsuccessful tunnel"
 _NETWORK = (
     r"failed to establish a new connection|name resolution|name or service not known|getaddrinfo failed|network is unreachable|"
     r"connection refused|connecttimeout|read timed out|connection reset|remotedisconnected|newconnectionerror|nodename nor servname|"
-    r"connection to .* timed out|max retries exceeded|incompleteread|connection broken|http error 5\d\d"
+    r"connection to .* timed out|max retries exceeded|incompleteread|connection broken|http error 5\d\d|"
+    r"error sending request|dns error|operation timed out|network was disabled"
 )
+_NOTHING = (
+    r"no matching distribution found for ([\w.-]+)|because (?:only (?:the following versions of )?|there (?:is|are) no versions? of )"
+    r"([\w.-]+)|because (?:all versions of )?([\w.-]+)\S* (?:was not found|ha(?:s|ve) no )"
+)
+_REASON = r"^\s*(?:error:|cause:|caused by:|╰─▶)\s*(.+)$"
 
 
-def explain(said: str, code: int, index: str | None = None) -> str:
-    """What pip's output means, in one sentence that names the fix. ``index`` is the package index it was told to use, if any."""
-    low = said.lower()
+def explain(said: str, code: int, index: str | None = None, by: str = "pip") -> str:
+    """What the words of pip or uv mean, in one sentence that names the fix. ``index`` is the package index it was told to use, if any."""
+    low = " ".join(said.lower().split())
+    place, room, certificate = (
+        (tempfile.gettempdir(), "TMPDIR", "PIP_CERT") if by == "pip" else ("its cache", "UV_CACHE_DIR", "SSL_CERT_FILE")
+    )
     if re.search(_FULL, low):
         return (
-            f"The disk is full (the environment needs about 2 GB, with GPU support 8 GB, and pip unpacks in {tempfile.gettempdir()}); "
-            f"make room, or set TMPDIR to a folder with room, and start again."
+            f"The disk is full (the environment needs about 2 GB, with GPU support 8 GB, and {by} unpacks in {place}); "
+            f"make room, or set {room} to a folder with room, and start again."
         )
     if code in (-9, 137):
         return (
@@ -198,109 +192,21 @@ def explain(said: str, code: int, index: str | None = None) -> str:
     if "operation cancelled by user" in low:
         return "The installation was interrupted; start again to finish it."
     if re.search(_CERTIFICATE, low):
-        return "The package index's certificate was not accepted; set PIP_CERT to your network's certificate file and start again."
+        return f"The package index's certificate was not accepted; set {certificate} to your network's certificate file and start again."
     if re.search(_PROXY, low):
-        return "The proxy did not let pip through; correct HTTPS_PROXY and start again."
+        return f"The proxy did not let {by} through; correct HTTPS_PROXY and start again."
     if re.search(_NETWORK, low):
         where = f"the package index {index}" if index else "the package index"
         return f"No connection to {where}; connect this machine to the network (behind a proxy, set HTTPS_PROXY) and start again."
-    nothing = re.search(r"no matching distribution found for ([^\s(]+)", low)
+    nothing = re.search(_NOTHING, low)
     if nothing:
-        name = re.split(r"[<>=!~\[;]", nothing[1])[0]
         where = f" in {index}" if index else ""
         return (
-            f"There is no {name} that fits this machine{where} (Python {platform.python_version()}, {platform.system()} "
-            f"{platform.machine()}); Python 3.11 or 3.12 of 64 bits fits on Linux, Windows and Macs with Apple's chips."
+            f"There is no {nothing[nothing.lastindex or 0]} that fits this machine{where} (Python {platform.python_version()}, "
+            f"{platform.system()} {platform.machine()}); Python 3.11 to 3.13 of 64 bits fits on Linux, Windows and Macs with Apple's chips."
         )
     if re.search(_REFUSED, low):
         return "The environment's folder may not be written to; delete .venv, or give yourself the right to write there, and start again."
-    errors = [text.partition(":")[2].strip() for text in said.splitlines() if text.lower().startswith("error:")]
-    reason = f" ({errors[-1].rstrip('.')})" if errors and errors[-1] else ""
-    return f"pip could not install what Tiller needs{reason}; its words are in .venv/tiller-install.log, and deleting .venv starts afresh."
-
-
-# ------------------------------------------------------------------------------------------------------------ the progress
-
-
-class _Line:
-    """One line on stderr that says what pip does now: rewritten in a terminal, a line for each larger step elsewhere."""
-
-    def __init__(self, packages: Callable[[], int] = lambda: 0) -> None:
-        #: Counts the packages that are in the environment: pip says nothing while it unpacks, for a minute or two.
-        self.packages = packages
-        self.unpacking: tuple[int, int] | None = None
-        self.start = time.monotonic()
-        self.live = sys.stderr.isatty()
-        self.doing = "starting"
-        self.done = ""
-        self.drawn = 0.0
-
-    def __enter__(self) -> _Line:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._wipe()
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self.start
-
-    def note(self, text: str) -> None:
-        """A line that stays."""
-        self._wipe()
-        self._write(text + "\n")
-
-    def follow(self, text: str) -> None:
-        """Take in a line of pip's."""
-        words = text.split()
-        if text.startswith("Progress ") and len(words) == 4 and words[1].isdigit() and words[3].isdigit():
-            self.done = f", {int(words[1]) / 1e6:.0f} of {int(words[3]) / 1e6:.0f} MB"
-            self.tick()
-            return
-        step = self._step(text.strip(), words)
-        if not step:
-            return
-        self.done = ""
-        self.unpacking = (self.packages(), len(words) - 3) if step.startswith("unpacking") else None
-        if step != self.doing and not self.live and not step.startswith("looking"):
-            self._write(f"  {step}\n")
-        self.doing = step
-        self.tick(force=True)
-
-    @staticmethod
-    def _step(text: str, words: list[str]) -> str:
-        """What a line of pip's says is being done; empty for lines that say nothing new."""
-        size = re.search(r"\(([\d.]+ [kMG]B)\)$", text)
-        if text.startswith("Collecting "):
-            return f"looking for {words[1]}"
-        if text.startswith("Downloading ") and size and size[1].endswith(("MB", "GB")):
-            name = re.match(r"[^-\s]+-[^-\s]+", words[1].rpartition("/")[2])
-            return f"downloading {name[0] if name else words[1]} ({size[1]})"
-        if text.startswith("Installing collected packages"):
-            return f"unpacking {len(words) - 3} packages"
-        retry = re.search(r"Retrying \(Retry\(total=(\d+)", text)
-        if retry:
-            return f"no answer from the package index; trying again (tries left: {retry[1]})"
-        return ""
-
-    def tick(self, force: bool = False) -> None:
-        """Redraw, ten times a second at most."""
-        if not self.live or (not force and time.monotonic() - self.drawn < 0.1):
-            return
-        self.drawn = time.monotonic()
-        if self.unpacking:
-            before, total = self.unpacking
-            self.done = f", {min(max(self.packages() - before, 0), total)} done"
-        width = shutil.get_terminal_size().columns - 1
-        self._write("\r\x1b[K" + f"  {self.seconds:4.0f} s  {self.doing}{self.done}"[:width])
-
-    def _wipe(self) -> None:
-        if self.live:
-            self._write("\r\x1b[K")
-
-    @staticmethod
-    def _write(text: str) -> None:
-        # A closed terminal must not end an installation half-way.
-        with contextlib.suppress(OSError, ValueError):
-            sys.stderr.write(text)
-            sys.stderr.flush()
+    reasons = re.findall(_REASON, said, re.IGNORECASE | re.MULTILINE)
+    reason = f" ({reasons[-1].strip().rstrip('.')})" if reasons else ""
+    return f"{by} could not install what Tiller needs{reason}; its words are in .venv/tiller-install.log, and deleting .venv starts afresh."

@@ -74,8 +74,11 @@ class Loaded:
 
 
 def threads() -> int:
-    """Cores this process may use: the smallest of the host's, the affinity mask's and the control group's."""
+    """Cores this process may use: the smallest of the host's, the affinity mask's, the control group's and ``OMP_NUM_THREADS``."""
     counts = [os.cpu_count() or 1]
+    told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    if told.isdecimal() and int(told):
+        counts.append(int(told))
     if hasattr(os, "sched_getaffinity"):
         counts.append(len(os.sched_getaffinity(0)))
     try:

@@ -29,6 +29,7 @@ from core.engine.engine import Engine
 from core.errors import TillerError
 from tests.support.browser_server import answer, family, served, short
 from tests.support.paths import ROOT
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def engine(folder: Path) -> Iterator[Engine]:
     started = Engine(str(folder), threads=1)
     started.start()
-    assert started.wait_ready(60).state == "ready"
+    assert started.wait_ready(PATIENCE).state == "ready"
     yield started
     started.close()
 
@@ -306,7 +307,7 @@ def test_the_api_streams_one_answer(engine: Engine, folder: Path) -> None:
         client = Client(page.address, verbose=False)
         job = client.submit("Hello there", "-1*truth", "base", api_name="/chat")
         expected = answer(engine, engine.settings("base", "-1*truth").ask("Hello there"))[1].text
-        assert job.result(timeout=60) == expected
+        assert job.result(timeout=PATIENCE) == expected
         assert len(job.outputs()) > 1
         assert all(expected.startswith(str(each)) for each in job.outputs())
         with pytest.raises(Exception, match="no checkpoint 'nowhere'"):
@@ -357,7 +358,7 @@ def test_the_page_comes_before_torch_and_control_c_ends_it(folder: Path) -> None
     assert said[0] == "False\n"
     assert said[1].startswith("Tiller is open at http://127.0.0.1:")
     running.send_signal(signal.SIGINT)
-    out, errors = running.communicate(timeout=20)
+    out, errors = running.communicate(timeout=PATIENCE)
     assert out.strip() == "Stopped."
     assert errors == ""
     assert running.returncode == 130

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import large, tracing
+from benchmarks import large, starting, tracing
 from benchmarks.ratios import Timed, interleaved
 
 OPTIONS = argparse.Namespace(threads=1, dtype="auto", device="cpu", pairs=1)
@@ -67,6 +67,10 @@ def test_a_map_has_the_numbers_of_one_pass_a_cell_and_keeps_its_limits(
 ) -> None:
     monkeypatch.setattr(tracing, "interleaved", large.interleaved)
     monkeypatch.setattr(tracing, "PAIRS", 10)
+    # Seconds and the peak of the memory with one pair and with ten.
+    taken = [(1.0, 0), (119.0, tracing.GROWTH), (1.0, 0), (121.0, tracing.GROWTH), (1.0, 0), (1.0, tracing.GROWTH + 1)]
+    figures = iter(taken)
+    monkeypatch.setattr(tracing, "_taken", lambda work: (work(), next(figures))[1])
     # A sample of 16 cells and the pass that reads stand for all 4 × 16 of them and that pass.
     quick["map"] = 65 / 17 / 12.1
     assert tracing.tracing(OPTIONS)
@@ -75,7 +79,25 @@ def test_a_map_has_the_numbers_of_one_pass_a_cell_and_keeps_its_limits(
     assert said.count("kept") == 5
     quick["map"] = 65 / 17 / 11.9
     assert not tracing.tracing(OPTIONS)
-    assert capsys.readouterr().out.count("MISSED") == 1
+    # A cell's part of the time, and the seconds of many pairs.
+    assert capsys.readouterr().out.count("MISSED") == 2
+    monkeypatch.setattr(tracing, "_compared", lambda *_: True)
+    assert not tracing.tracing(OPTIONS)
+    assert "ten times the pairs: +64 MB; limit 64: MISSED" in capsys.readouterr().out
+
+
+def test_the_first_paint_is_judged_by_its_median(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    for name, seconds in (("_importing", 0.2), ("_page", 1.0), ("_steered_token", 2.0)):
+        monkeypatch.setattr(starting, name, lambda *_, seconds=seconds: seconds)
+    monkeypatch.setattr(starting, "_steering", lambda _options: "")
+    # The first is not counted.
+    paints = iter([9.0, 0.3, 0.4, 0.5, 0.9, 0.9, 9.0, 0.3, 0.4, 0.51, 0.9, 0.9])
+    monkeypatch.setattr(starting, "_paint", lambda _model: next(paints))
+    options = argparse.Namespace(family="skiff", checkpoint="", recipe="")
+    assert starting.starting(options)
+    assert "first paint: 0.5 s: kept" in capsys.readouterr().out
+    assert not starting.starting(options)
+    assert "first paint: 0.5 s: MISSED" in capsys.readouterr().out
 
 
 def test_things_are_timed_in_turn_and_each_once_unmeasured() -> None:

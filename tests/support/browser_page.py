@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlparse
 
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
 
-_FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+from tests.support.tools import FLAGS
+from tests.support.waiting import PATIENCE
 
 
 @contextmanager
-def browser() -> Iterator[Browser]:
-    """The system's Chromium."""
+def browser(program: str) -> Iterator[Browser]:
+    """The Chromium at that path; playwright's own where the path is empty."""
+    expect.set_options(timeout=1_000 * PATIENCE)
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=_FLAGS)
+        opened = playwright.chromium.launch(executable_path=program or None, args=FLAGS)
         yield opened
         opened.close()
 
@@ -39,7 +37,7 @@ class Screen:
     def open(cls, browser: Browser, address: str, width: int = 1280, height: int = 900, dark: bool = False) -> Screen:
         """Open a page and wait until it shows a chat."""
         page = browser.new_page(viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light")
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(1_000 * PATIENCE)
         screen = cls(page)
         page.on("request", lambda request: screen._requested(request.url))
         page.on("console", screen._said)

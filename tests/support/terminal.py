@@ -16,6 +16,7 @@ from core.artefacts import store
 from core.chat.settings import Settings
 from core.cli.options import Options
 from tests.support import tiny_models
+from tests.support.waiting import PATIENCE
 from tui.app import TillerApp
 
 CONTEXT = 8192
@@ -51,9 +52,9 @@ def steerable(folder: Path) -> Path:
     return folder
 
 
-async def until(pilot: Pilot[None], condition: Callable[[], bool], seconds: float = 60.0) -> None:
+async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
     """Wait until something is so; fail when it never is."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end, "it never came"
         await pilot.pause(0.02)

@@ -13,6 +13,7 @@ from core.display.lenses import describe, lens, value
 from core.display.palette import colour
 from core.recipes.language import parse
 from tests.support.terminal import ask, running, screen_text, shows, steerable, until
+from tests.support.waiting import answers_held
 from tui.dialogs.dialogs import PickDialog, TextDialog
 from tui.widgets.alternatives import Alternatives
 from tui.widgets.key_line import KeyLine
@@ -55,11 +56,12 @@ async def test_a_message_is_answered_by_both_columns_at_once(family: Path) -> No
 
 async def test_an_answer_streams_and_esc_keeps_what_was_said(family: Path) -> None:
     async with running(family, tokens=4000) as (app, pilot):
-        app.board.prompt.put("Tell me everything.")
-        await pilot.press("enter")
-        await until(pilot, lambda: 3 <= len(app.board.chat.answers[1].tokens) < 4000)
-        await pilot.press("escape")
-        await until(pilot, lambda: app.board.run_now is None)
+        with answers_held(400):
+            app.board.prompt.put("Tell me everything.")
+            await pilot.press("enter")
+            await until(pilot, lambda: 3 <= len(app.board.chat.answers[1].tokens) < 4000)
+            await pilot.press("escape")
+            await until(pilot, lambda: app.board.run_now is None)
         answer = app.board.chat.answers[1]
         assert answer.reason == "stopped"
         assert 3 <= len(answer.tokens) < 4000
@@ -209,13 +211,14 @@ async def test_a_strength_that_was_not_computed_is_said_to_be_missing(family: Pa
 
 async def test_a_slider_moved_during_a_run_steers_the_next_token(family: Path) -> None:
     async with running(family, tokens=4000) as (app, pilot):
-        app.board.prompt.put("Tell me everything.")
-        await pilot.press("enter")
-        await until(pilot, lambda: len(app.board.chat.answers[1].tokens) >= 2)
-        await pilot.press("ctrl+up", "ctrl+up", "ctrl+up", "ctrl+up")
-        await until(pilot, lambda: bool(app.board.chat.answers[1].joins))
-        await pilot.press("escape")
-        await until(pilot, lambda: app.board.run_now is None)
+        with answers_held(400):
+            app.board.prompt.put("Tell me everything.")
+            await pilot.press("enter")
+            await until(pilot, lambda: len(app.board.chat.answers[1].tokens) >= 2)
+            await pilot.press("ctrl+up", "ctrl+up", "ctrl+up", "ctrl+up")
+            await until(pilot, lambda: bool(app.board.chat.answers[1].joins))
+            await pilot.press("escape")
+            await until(pilot, lambda: app.board.run_now is None)
         index, _recipe = app.board.chat.answers[1].joins[0]
         assert index >= 2
         assert not app.board.chat.answers[0].joins

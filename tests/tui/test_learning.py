@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
 
 from core.artefacts import store
 from core.directions import controls, learn_refusal, reply_rates
-from core.util.resume import ResumeNotes
 from tests.support import tiny_models
 from tests.support.terminal import ask, running, screen_text, shows, until
+from tests.support.waiting import learning_held
 from tui.widgets.learn_line import LearnLine
 from tui.widgets.slider import Slider
 
@@ -53,25 +52,19 @@ async def test_one_press_learns_and_the_sliders_are_there(bare: Path, size: tupl
         await shows(app, pilot, "base has no directions")
 
 
-async def test_progress_is_shown_and_x_ends_it(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    keep = ResumeNotes.keep
-
-    def slowly(self: ResumeNotes, name: str, note: dict[str, object]) -> None:
-        time.sleep(0.1)
-        keep(self, name, note)
-
-    monkeypatch.setattr(ResumeNotes, "keep", slowly)
+async def test_progress_is_shown_and_x_ends_it(bare: Path) -> None:
     async with running(bare, size=(80, 24), tokens=4) as (app, pilot):
-        app.board.action_learn()
-        await shows(app, pilot, "left")
-        assert "x cancels" in screen_text(app)
-        await ask(app, pilot, "Hello")
-        assert len(app.board.chat.answers[0].tokens) == 4
-        app.board.query_one(LearnLine).focus()
-        await pilot.press("x")
-        await shows(app, pilot, "Learning was cancelled; what was found out is kept")
-        await shows(app, pilot, "Learn refusal and truth now")
-        assert list(store.user_folder().rglob("*.safetensors")) == []
+        with learning_held(0.2):
+            app.board.action_learn()
+            await shows(app, pilot, "left")
+            assert "x cancels" in screen_text(app)
+            await ask(app, pilot, "Hello")
+            assert len(app.board.chat.answers[0].tokens) == 4
+            app.board.query_one(LearnLine).focus()
+            await pilot.press("x")
+            await shows(app, pilot, "Learning was cancelled; what was found out is kept")
+            await shows(app, pilot, "Learn refusal and truth now")
+            assert list(store.user_folder().rglob("*.safetensors")) == []
 
 
 async def test_what_goes_wrong_is_one_sentence(bare: Path) -> None:

@@ -16,6 +16,7 @@ from core.directions import controls, learn_refusal, reply_rates
 from core.engine.background import LearningTask
 from tests.support import tiny_models
 from tests.support.terminal import running, screen_text, shows, until
+from tests.support.waiting import PATIENCE
 from tests.tui.test_chat import own_state  # noqa: F401  The fixture that gives every test its own state folder.
 from tui.dialogs.dialogs import LineDialog, PickDialog, TextDialog
 from tui.dialogs.import_vector import ImportDialog
@@ -105,7 +106,7 @@ async def test_cancelling_leaves_nothing_and_a_layer_that_is_not_there_is_said(
         """A tiny model learns faster than a key can be pressed: once it has begun, it waits for that."""
         step(lesson)
         if lesson.job.wish is not None and lesson.job.wish.layer is None and not lesson.over:
-            lesson.job.cancelled.wait(60)
+            lesson.job.cancelled.wait(PATIENCE)
 
     monkeypatch.setattr(LearningTask, "step", until_cancelled)
     async with running(family, size=(100, 30), tokens=4) as (app, pilot):

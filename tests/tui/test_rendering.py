@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from textual.binding import Binding
+from textual.command import CommandList, CommandPalette
 from textual.events import Paste
 from textual.widget import Widget
 
@@ -22,6 +23,7 @@ from core.chat.events import Reading, Token
 from core.recipes.completion import complete
 from tests.support.paths import ROOT
 from tests.support.terminal import ask, running, screen_text, shows, steerable, until
+from tests.support.waiting import answers_held
 from tests.tui.test_chat import own_state  # noqa: F401  The fixture that gives every test its own state folder.
 from tui import state
 from tui.dialogs.dialogs import TextDialog
@@ -225,10 +227,12 @@ async def test_the_last_state_is_resumed(family: Path) -> None:
 
 async def test_leaving_in_the_middle_of_an_answer_keeps_it_as_stopped(family: Path) -> None:
     async with running(family, tokens=4000) as (app, pilot):
-        app.board.prompt.put("Tell me everything.")
-        await pilot.press("enter")
-        await until(pilot, lambda: any(token.text for token in app.board.chat.answers[1].tokens))
-        await pilot.press("ctrl+c")
+        with answers_held(400):
+            app.board.prompt.put("Tell me everything.")
+            await pilot.press("enter")
+            await until(pilot, lambda: any(token.text for token in app.board.chat.answers[1].tokens))
+            await pilot.press("ctrl+c")
+            await until(pilot, lambda: app.return_code is not None)
     async with running(family) as (app, pilot):
         answer = app.board.chat.answers[1]
         assert answer.reason == "stopped"
@@ -260,10 +264,7 @@ async def test_a_family_that_is_not_there_ends_with_its_sentence() -> None:
 
     app = TillerApp(Options(family="./nowhere"))
     async with app.run_test() as pilot:
-        for _ in range(200):
-            if app.return_code is not None:
-                break
-            await pilot.pause(0.02)
+        await until(pilot, lambda: app.return_code is not None)
     assert app.return_code == 2
     assert "There is no family './nowhere'" in app.farewell
 
@@ -304,12 +305,15 @@ async def test_the_palette_holds_every_action_and_runs_it(family: Path) -> None:
         assert len(titles) == len(set(titles)) > 25
         await ask(app, pilot, "Hello.")
         await pilot.press("ctrl+p")
-        await pilot.pause(0.2)
+        await until(pilot, lambda: isinstance(app.screen, CommandPalette))
         await pilot.press(*"entropy")
-        await pilot.pause(0.5)
+        found = app.screen.query_one(CommandList)
+        await until(
+            pilot,
+            lambda: found.highlighted == 0 and all("ntropy" in str(each.prompt) for each in found.options),
+        )
         await pilot.press("enter")
-        await pilot.pause(0.2)
-        assert app.board.chat.settings.lens == "entropy"
+        await until(pilot, lambda: app.board.chat.settings.lens == "entropy")
 
 
 async def test_ctrl_c_leaves_from_anywhere(family: Path) -> None:

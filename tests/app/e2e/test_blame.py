@@ -15,16 +15,9 @@ from core.chat.settings import Settings
 from core.display import lenses
 from core.engine.engine import Engine
 from tests.support import stage_families, tiny_models
-from tests.support.browser_page import Screen, browser
+from tests.support.browser_page import Screen
 from tests.support.browser_server import Served, answer, served, short
-
-expect.set_options(timeout=60_000)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as opened:
-        yield opened
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +26,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     tiny_models.direction(folder, "dpo", "truth", seed=1)
     engine = Engine(str(folder), threads=1)
     engine.start()
-    assert engine.wait_ready(120).state == "ready"
+    assert engine.wait_ready(PATIENCE).state == "ready"
     with served(engine) as page:
         yield page
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -19,25 +18,18 @@ from core.directions import dose_response
 from core.display import lenses, palette
 from core.engine.engine import Engine
 from core.recipes.language import parse
-from tests.support.browser_page import Opened, Screen, browser
+from tests.support.browser_page import Opened, Screen
 from tests.support.browser_server import CONTEXT, MARKUP, Served, answer, family, record, served, short
+from tests.support.waiting import PATIENCE, answers_held, wait_for
 
 LONG = 1_500
-# A machine that is busy with other things is slow, not wrong.
-expect.set_options(timeout=20_000)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     engine = Engine(str(family(tmp_path_factory.mktemp("families") / "tinyfam")), threads=1)
     engine.start()
-    assert engine.wait_ready(60).state == "ready"
+    assert engine.wait_ready(PATIENCE).state == "ready"
     record(engine)
     with served(engine) as page:
         yield page
@@ -116,18 +108,15 @@ def test_a_recorded_run_stays_text_and_can_be_run_live(chromium: Browser, server
 
 def test_both_columns_stream_side_by_side(screen: Screen) -> None:
     screen.longest(300)
-    lengths = """() => {
-        window.seen = [];
-        const length = (column) => (Tiller.state.answers[column] || {tokens: []}).tokens.length;
-        const look = () => { seen.push([length(0), length(1)]); if (seen.length < 600) requestAnimationFrame(look); };
-        look(); }"""
-    with screen.told():
-        screen.write("Tell me a story")
-        screen.page.evaluate(lengths)
+    # The engine goes on only when the page has the beginning of both, so they cannot come all at once.
+    with answers_held(20):
+        with screen.told():
+            screen.write("Tell me a story")
+        screen.wait("[0, 1].every(column => Tiller.state.answers[column]?.tokens.length >= 10)")
+        expect(screen.tokens(0).nth(9)).to_be_attached()
+        expect(screen.tokens(1).nth(9)).to_be_attached()
+        assert screen.tokens(0).count() < 300
     screen.idle()
-    seen = screen.state("seen")
-    growing = [pair for pair in seen if 0 < pair[0] < 300 and 0 < pair[1] < 300]
-    assert len({tuple(pair) for pair in growing}) >= 3, "the answers came all at once"
     assert screen.tokens(0).count() == screen.tokens(1).count() == 300
     assert screen.box.input_value() == ""
 
@@ -141,11 +130,12 @@ def test_answers_are_what_the_engine_says(screen: Screen, server: Served) -> Non
 
 def test_stop_keeps_what_was_said(screen: Screen) -> None:
     screen.longest(LONG)
-    with screen.told():
-        screen.write("Go on and on")
-    screen.wait("Tiller.state.answers[1].tokens.length > 5")
-    screen.page.get_by_role("button", name="Stop").click()
-    screen.idle()
+    with answers_held(20):
+        with screen.told():
+            screen.write("Go on and on")
+        screen.wait("Tiller.state.answers[1].tokens.length > 5")
+        screen.page.get_by_role("button", name="Stop").click()
+        screen.idle()
     assert 5 < screen.tokens(1).count() < LONG
     assert "stopped" in screen.foot(1)
     assert screen.state("Tiller.state.view.turns.at(-1).replies")[1] == screen.text(1)
@@ -153,11 +143,12 @@ def test_stop_keeps_what_was_said(screen: Screen) -> None:
 
 def test_escape_stops(screen: Screen) -> None:
     screen.longest(LONG)
-    with screen.told():
-        screen.write("Go on and on")
-    screen.wait("Tiller.state.answers[1].tokens.length > 5")
-    screen.page.keyboard.press("Escape")
-    screen.idle()
+    with answers_held(20):
+        with screen.told():
+            screen.write("Go on and on")
+        screen.wait("Tiller.state.answers[1].tokens.length > 5")
+        screen.page.keyboard.press("Escape")
+        screen.idle()
     assert "stopped" in screen.foot(0)
 
 
@@ -248,13 +239,14 @@ def test_another_slider_gets_its_answers_when_it_is_touched(screen: Screen, serv
 
 def test_a_strength_moved_during_a_run_marks_the_join(screen: Screen) -> None:
     screen.longest(LONG)
-    with screen.told():
-        screen.write("Go on and on")
-    screen.wait("Tiller.state.answers[1].tokens.length > 5")
-    screen.slide("truth", 1.5)
-    screen.wait("Tiller.state.answers[1].joins.length > 0")
-    screen.page.keyboard.press("Escape")
-    screen.idle()
+    with answers_held(20):
+        with screen.told():
+            screen.write("Go on and on")
+        screen.wait("Tiller.state.answers[1].tokens.length > 5")
+        screen.slide("truth", 1.5)
+        screen.wait("Tiller.state.answers[1].joins.length > 0")
+        screen.page.keyboard.press("Escape")
+        screen.idle()
     assert screen.page.locator(".t-join").first.inner_text() == "1.5*truth"
     assert screen.state("Tiller.state.answers[1].joins")[0][0] > 5
     assert screen.page.locator(".t-cell").nth(0).locator(".t-join").count() == 0
@@ -349,10 +341,9 @@ def test_colours_are_the_lenses_own_in_the_light_and_in_the_dark(screen: Screen,
             screen.page.evaluate(f"document.body.classList.toggle('dark', {str(ground == NIGHT).lower()})")
             wanted = [_css(palette.shades(lens, ground)[_shade(lens, token)]) for token in said.tokens]
             # The stages' colours are there once every model has read the answer.
-            end = time.monotonic() + (60 if lens.kind == "stages" else 0)
-            while (drawn := _backgrounds(screen)) != wanted and time.monotonic() < end:
-                time.sleep(0.1)
-            assert drawn == wanted, lens.name
+            if lens.kind == "stages":
+                wait_for(lambda: _backgrounds(screen) == wanted, f"the colours of {lens.name}")  # noqa: B023 - used at once
+            assert _backgrounds(screen) == wanted, lens.name
         legend = screen.page.locator(".t-legend").inner_text()
         assert lens.unit in legend or lens.kind == "stages"
         assert palette.legend(lens)[0][1] in legend
@@ -617,15 +608,14 @@ def test_two_pages_do_not_mix(chromium: Browser, screen: Screen, server: Served)
 
 def test_a_page_closed_half_way_frees_the_run(chromium: Browser, server: Served) -> None:
     screen = Screen.open(chromium, f"{server.address}?{chat(server, tokens=CONTEXT - 200).to_link()}").ready()
-    with screen.told():
-        screen.write("Go on and on")
-    screen.wait("Tiller.state.answers[1].tokens.length > 5")
-    assert server.engine.status.state == "busy"
-    screen.page.close()
-    ended = time.monotonic() + 3
-    while server.engine.status.state == "busy" and time.monotonic() < ended:
-        time.sleep(0.02)
-    assert server.engine.status.state == "ready"
+    # Held, the run has no end of its own.
+    with answers_held(20):
+        with screen.told():
+            screen.write("Go on and on")
+        screen.wait("Tiller.state.answers[1].tokens.length > 5")
+        assert server.engine.status.state == "busy"
+        screen.page.close()
+        wait_for(lambda: server.engine.status.state == "ready", "the end of the run")
 
 
 def test_nothing_is_wider_than_the_screen(screen: Screen) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -12,18 +11,10 @@ from core.artefacts import store
 from core.confidence import measure
 from core.directions import controls, learn_refusal, reply_rates
 from core.engine.engine import Engine
-from core.util.resume import ResumeNotes
 from tests.support import tiny_models
-from tests.support.browser_page import Screen, browser
+from tests.support.browser_page import Screen
 from tests.support.browser_server import Served, served, short
-
-expect.set_options(timeout=20_000)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as opened:
-        yield opened
+from tests.support.waiting import PATIENCE, learning_held
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +24,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     tiny_models.contrast(folder, examples=2)
     engine = Engine(str(folder), threads=1)
     engine.start()
-    assert engine.wait_ready(60).state == "ready"
+    assert engine.wait_ready(PATIENCE).state == "ready"
     with pytest.MonkeyPatch.context() as patch, served(engine) as page:
         patch.setattr(learn_refusal, "MOST_POSITIONS", 1)
         patch.setattr(controls, "CONTROLS", 2)
@@ -78,32 +69,23 @@ def test_one_button_learns_and_the_sliders_are_there(chromium: Browser, server: 
     assert screen.faults == []
 
 
-def test_progress_is_shown_and_cancel_ends_it(
-    chromium: Browser, server: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    keep = ResumeNotes.keep
-
-    def slowly(self: ResumeNotes, name: str, note: dict[str, object]) -> None:
-        time.sleep(0.15)
-        keep(self, name, note)
-
-    monkeypatch.setattr(ResumeNotes, "keep", slowly)
+def test_progress_is_shown_and_cancel_ends_it(chromium: Browser, server: Served) -> None:
     screen = opened(chromium, server)
     line = screen.page.locator(".t-learning")
-    screen.page.get_by_role("button", name="Learn refusal and truth now").click()
-    expect(line).to_contain_text("% · about")
-    expect(line).to_contain_text("left")
-    bar = line.get_by_role("progressbar")
-    expect(bar).to_be_visible()
-    screen.wait("document.querySelector('.t-learning progress').value > 0.1")
-    # A chat goes on meanwhile.
-    screen.ask("Hello")
-    assert screen.tokens(0).count() == 4
-    line.get_by_role("button", name="Cancel").click()
-    expect(line).to_contain_text("Learning was cancelled; what was found out is kept for the next time.")
-    expect(bar).to_be_hidden()
-    assert list(store.user_folder().rglob("*.safetensors")) == []
-    monkeypatch.setattr(ResumeNotes, "keep", keep)
+    with learning_held(0.2):
+        screen.page.get_by_role("button", name="Learn refusal and truth now").click()
+        expect(line).to_contain_text("% · about")
+        expect(line).to_contain_text("left")
+        bar = line.get_by_role("progressbar")
+        expect(bar).to_be_visible()
+        screen.wait("document.querySelector('.t-learning progress').value > 0.1")
+        # A chat goes on meanwhile.
+        screen.ask("Hello")
+        assert screen.tokens(0).count() == 4
+        line.get_by_role("button", name="Cancel").click()
+        expect(line).to_contain_text("Learning was cancelled; what was found out is kept for the next time.")
+        expect(bar).to_be_hidden()
+        assert list(store.user_folder().rglob("*.safetensors")) == []
     screen.page.get_by_role("button", name="Learn refusal and truth now").click()
     expect(screen.slider("truth")).to_be_visible()
     assert screen.faults == []
@@ -136,9 +118,7 @@ def test_confidence_is_measured_shown_and_ablated_in_the_chat(
     page.get_by_text("Ablate these").click()
     expect(page.locator("#t-confidence-said .wrong")).to_contain_text("has no set of neurons 'entropy'")
     page.locator("#t-confidence-measure").click()
-    expect(page.locator("#t-confidence-tables table").first).to_contain_text(
-        "has entropy neurons among its candidates", timeout=60_000
-    )
+    expect(page.locator("#t-confidence-tables table").first).to_contain_text("has entropy neurons among its candidates")
     expect(page.locator(".js-plotly-plot:visible")).to_have_count(2)
     expect(page.get_by_text("neurons.chat").first).to_be_visible()
     page.locator("summary", has_text="Entropy-neuron candidates of chat").click()

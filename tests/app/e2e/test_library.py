@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,20 +13,13 @@ from safetensors.numpy import save_file
 from core.artefacts import store
 from core.directions import controls, learn_refusal, reply_rates
 from core.engine.engine import Engine
-from core.util.resume import ResumeNotes
 from tests.support import tiny_models
-from tests.support.browser_page import Screen, browser
+from tests.support.browser_page import Screen
 from tests.support.browser_server import Served, served, short
+from tests.support.waiting import PATIENCE, learning_held
 
-expect.set_options(timeout=60_000)
 POLITE = "\n".join(f"Could you please say {index}?" for index in range(5))
 RUDE = "\n".join(f"Say {index} <b>now</b>." for index in range(5))
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +29,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     tiny_models.direction(folder, "chat", "truth")
     engine = Engine(str(folder), threads=1)
     engine.start()
-    assert engine.wait_ready(60).state == "ready"
+    assert engine.wait_ready(PATIENCE).state == "ready"
     with pytest.MonkeyPatch.context() as patch, served(engine) as page:
         patch.setattr(learn_refusal, "MOST_POSITIONS", 1)
         patch.setattr(controls, "CONTROLS", 2)
@@ -52,16 +44,7 @@ def pane(screen: Screen) -> Locator:
     return found
 
 
-def test_a_direction_is_learnt_from_two_boxes(
-    chromium: Browser, server: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    keep = ResumeNotes.keep
-
-    def slowly(self: ResumeNotes, name: str, note: dict[str, object]) -> None:
-        time.sleep(0.05)
-        keep(self, name, note)
-
-    monkeypatch.setattr(ResumeNotes, "keep", slowly)
+def test_a_direction_is_learnt_from_two_boxes(chromium: Browser, server: Served) -> None:
     link = short(server.engine.settings(), 4).to_link()
     screen = Screen.open(chromium, f"{server.address}?{link}").ready()
     library = pane(screen)
@@ -83,11 +66,11 @@ def test_a_direction_is_learnt_from_two_boxes(
     library.get_by_label("layer", exact=True).fill("")
     # Progress, cancel, and again.
     library.get_by_label("negative examples").fill(RUDE)
-    learn.click()
-    expect(went.get_by_role("progressbar")).to_be_visible()
-    library.get_by_role("button", name="Cancel").click()
-    expect(went).to_contain_text("Learning was cancelled; what was found out is kept for the next time.")
-    monkeypatch.setattr(ResumeNotes, "keep", keep)
+    with learning_held(0.2):
+        learn.click()
+        expect(went.get_by_role("progressbar")).to_be_visible()
+        library.get_by_role("button", name="Cancel").click()
+        expect(went).to_contain_text("Learning was cancelled; what was found out is kept for the next time.")
     learn.click()
     expect(went).to_contain_text("Learnt politeness on chat.")
     card = library.locator(".t-card:not(.block)")

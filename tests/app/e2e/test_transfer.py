@@ -12,17 +12,11 @@ from core.engine.engine import Engine
 from core.engine.transfer_jobs import TransferJobs
 from core.transfer.task import Sizes, TransferTask
 from tests.support import tiny_models
-from tests.support.browser_page import Screen, browser
+from tests.support.browser_page import Screen
 from tests.support.browser_server import Served, served
+from tests.support.waiting import PATIENCE
 
-expect.set_options(timeout=60_000)
 SIZES = Sizes(statements=3, choosing=3, requests=2, reply=4, controls=2, control_statements=2, control_requests=2)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         )
     engine = Engine(str(folder), threads=1)
     engine.start()
-    assert engine.wait_ready(60).state == "ready"
+    assert engine.wait_ready(PATIENCE).state == "ready"
 
     def small(self: TransferJobs, about: str) -> TransferTask:
         return TransferTask(self._engine.family, about, store.user_folder(), sizes=SIZES)
@@ -60,7 +54,7 @@ def test_a_direction_is_carried_and_tried_in_chat(chromium: Browser, server: Ser
     # A measuring that is cancelled at once, and one that goes to its end.
     job = server.engine.carrying.start("truth")
     job.cancel()
-    assert job.wait(60).state == "cancelled"
+    assert job.wait(PATIENCE).state == "cancelled"
     pane.get_by_role("button", name="Measure").click()
     expect(pane).to_contain_text("Carried truth from every checkpoint to every other.")
     matrix = pane.locator(".t-matrix")

@@ -38,6 +38,7 @@ from core.util.progress import Learning, Step, finished
 from tests.core.models import test_lora
 from tests.support import stage_families, tiny_models
 from tests.support.paths import ROOT
+from tests.support.waiting import PATIENCE
 
 T = TypeVar("T")
 PROMPT = tuple(range(40, 60))
@@ -80,7 +81,7 @@ def engine(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[En
         patch.setenv("TILLER_DATA", str(tmp_path_factory.mktemp("data")))
         opened = Engine(str(whole), device="cpu", threads=1)
         opened.start()
-        assert opened.wait_ready(60).state == "ready"
+        assert opened.wait_ready(PATIENCE).state == "ready"
         yield opened
         opened.close()
 
@@ -373,7 +374,7 @@ def test_a_quantized_family_says_what_its_colours_wait_for(whole: Path) -> None:
     opened = Engine(str(whole), device="cpu", threads=1, quantize="8bit")
     opened.start()
     try:
-        assert opened.wait_ready(60).state == "ready"
+        assert opened.wait_ready(PATIENCE).state == "ready"
         answers, events = live(opened, asked(opened))
         said = [event.awaited for event in events if isinstance(event, Scores) and event.awaited]
         # Without its last stage, retrained or subtracted, dpo is safety, whose weights have been read already.

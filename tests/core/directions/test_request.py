@@ -23,6 +23,7 @@ from core.families import registry
 from core.models.hooks import AnatomyError
 from core.stats import permutation
 from tests.support import tiny_models
+from tests.support.waiting import PATIENCE
 
 POLITE = [f"Could you please tell me about thing {index}?" for index in range(8)]
 RUDE = [f"Tell me about thing {index}, now." for index in range(8)]
@@ -277,7 +278,7 @@ def test_what_cannot_be_learnt_is_one_sentence_and_leaves_nothing(
 def engine(folder: Path) -> Iterator[Engine]:
     opened = Engine(str(folder), device="cpu", threads=1)
     opened.start()
-    assert opened.wait_ready(60).state == "ready"
+    assert opened.wait_ready(PATIENCE).state == "ready"
     yield opened
     opened.close()
 
@@ -287,7 +288,7 @@ def test_a_wish_is_learnt_between_chats_and_one_at_a_time(engine: Engine) -> Non
     job = engine.learn_wish("chat", mine)
     with pytest.raises(TillerError, match="chat learns polite now; wait for its end, or cancel it"):
         engine.learn_wish("chat", learn_request("refusal"))
-    view = job.wait(120)
+    view = job.wait(PATIENCE)
     assert (view.state, view.sentence) == ("done", "Learnt polite on chat.")
     assert [each.name for each in engine.directions("chat")] == ["polite"]
     with pytest.raises(StoreError, match="of your own already"):
@@ -295,7 +296,7 @@ def test_a_wish_is_learnt_between_chats_and_one_at_a_time(engine: Engine) -> Non
 
 
 def test_a_layer_that_is_not_there_ends_the_job_with_its_sentence(engine: Engine) -> None:
-    view = engine.learn_wish("chat", learn_request("refusal", layer=9)).wait(60)
+    view = engine.learn_wish("chat", learn_request("refusal", layer=9)).wait(PATIENCE)
     assert view.state == "failed"
     assert view.sentence.startswith("There is no layer 9; this model has layers 0 to 3")
     assert written() == []

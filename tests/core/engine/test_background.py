@@ -20,6 +20,7 @@ from core.cli.precompute import run_precompute
 from core.directions import contrast, controls, learn, learn_refusal, reply_rates
 from core.engine import jobs
 from core.engine import precompute as parts
+from core.engine.background import LearningTask
 from core.engine.engine import Engine
 from core.engine.jobs import Job, JobView, Offer
 from core.engine.precompute import BUILDERS, BuildRequest
@@ -32,9 +33,9 @@ from core.util import resume
 from core.util.progress import Cost, Pace, Step, duration
 from core.util.resume import ResumeNotes
 from tests.support import tiny_models
+from tests.support.waiting import PATIENCE, learning_held, wait_for
 
 KINDS = ("refusal", "truth")
-PATIENCE = 60
 
 
 @pytest.fixture(scope="module")
@@ -295,12 +296,11 @@ def ended(job: Job) -> JobView:
 
 
 def test_what_is_offered_is_what_is_lacking(engine: Engine) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while (offer := engine.offer("chat")) is None or offer.seconds is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for(lambda: (offer := engine.offer("chat")) is not None and offer.seconds is not None)
+    offer = engine.offer("chat")
+    assert offer is not None
     assert offer.kinds == KINDS
-    assert 0 < offer.seconds < 60
+    assert offer.seconds > 0
     assert offer.sentence.startswith("Learn refusal and truth now (about ")
     assert engine.offer("base") == Offer("base", KINDS, offer.seconds), "of one shape, so they take as long"
     with pytest.raises(TillerError, match="no checkpoint 'rlhf'"):
@@ -330,20 +330,20 @@ def test_learning_in_the_background_and_steering_by_it_at_once(engine: Engine) -
     assert all(path.is_relative_to(store.user_folder()) for path in (card.path for card in engine.directions("chat")))
 
 
-def test_chats_go_first(engine: Engine) -> None:
-    job = engine.learn("base")
-    while job.view.state == "waiting":
-        time.sleep(0.005)
-    settings = engine.settings("chat").ask("Hello")
-    run = engine.submit(settings)
-    parts_seen = set()
-    for event in run:
-        if isinstance(event, Token):
-            parts_seen.add(job.view.part)
-    # The answer came as a whole, before more than a slice or two of the learning.
-    assert len(parts_seen) <= 2
-    assert not job.view.over
+def test_chats_go_first(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    answering = engine.call(lambda worker: worker.answering).result(PATIENCE)
+    step, chats = LearningTask.step, []
+    monkeypatch.setattr(LearningTask, "step", lambda lesson: (chats.append(len(answering.runs)), step(lesson)))
+    with learning_held(0.1):
+        job = engine.learn("base")
+        wait_for(lambda: job.view.part >= 0.1)
+        events = list(engine.submit(engine.settings("chat").ask("Hello")))
+        assert sum(isinstance(event, Done) for event in events) == 2
+        assert not job.view.over
     assert ended(job).state == "done"
+    # The answer came as a whole: no slice of the learning fell into it.
+    assert len(chats) > 2
+    assert set(chats) == {0}
 
 
 def test_one_learning_for_all_who_ask(engine: Engine) -> None:
@@ -358,11 +358,11 @@ def test_one_learning_for_all_who_ask(engine: Engine) -> None:
 
 
 def test_cancelling_keeps_what_was_found_out(engine: Engine) -> None:
-    job = engine.learn("chat")
-    while job.view.part < 0.3:
-        time.sleep(0.002)
-    engine.cancel_learning("chat")
-    view = ended(job)
+    with learning_held(0.3):
+        job = engine.learn("chat")
+        wait_for(lambda: job.view.part >= 0.3)
+        engine.cancel_learning("chat")
+        view = ended(job)
     assert view.state == "cancelled"
     assert "kept for the next time" in view.sentence
     assert engine.offer("chat") is not None
@@ -409,11 +409,11 @@ def test_closing_ends_a_learning(folder: Path) -> None:
     engine.start()
     engine.wait_ready(PATIENCE)
     assert engine.learning("chat") is None
-    job = engine.learn("chat")
-    while job.view.part < 0.1:
-        time.sleep(0.002)
-    engine.close()
-    assert ended(job).state == "cancelled"
+    with learning_held(0.1):
+        job = engine.learn("chat")
+        wait_for(lambda: job.view.part >= 0.1)
+        engine.close()
+        assert ended(job).state == "cancelled"
     late = engine.learn("base")
     assert ended(late).state == "failed"
     assert "closing" in late.view.sentence
@@ -436,13 +436,13 @@ def test_a_chat_takes_the_memory_of_a_learning_and_gives_it_back(folder: Path, m
     one = engine.call(lambda worker: worker.shelf._need("chat", "none").size).result(PATIENCE)
     monkeypatch.setattr(memory, "room", tight)
     try:
-        job = engine.learn("chat")
-        while job.view.part < 0.1:
-            time.sleep(0.002)
-        settings = engine.settings("base").drop_column(0).ask("Hello")
-        events = list(engine.submit(settings))
-        assert any(isinstance(event, Token) for event in events), events
-        assert not job.view.over
+        with learning_held(0.1):
+            job = engine.learn("chat")
+            wait_for(lambda: job.view.part >= 0.1)
+            settings = engine.settings("base").drop_column(0).ask("Hello")
+            events = list(engine.submit(settings))
+            assert any(isinstance(event, Token) for event in events), events
+            assert not job.view.over
         view = ended(job)
         assert view.state == "done", view
         assert engine.call(lambda worker: worker.shelf.names).result(PATIENCE) == ("chat",)

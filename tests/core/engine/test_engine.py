@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from core.artefacts import store
 from core.chat.answers import Answer, fold
 from core.chat.events import Done, Event, Failed, RecipeChanged, Scores, Started, Token
 from core.chat.settings import Column, Sampling, Settings, SettingsError
+from core.engine.answering import Answering
 from core.engine.engine import SCRUB_STRENGTHS, Engine
 from core.engine.run import MAX_WAITING, Run
 from core.errors import TillerError
@@ -25,9 +27,9 @@ from core.families.checkpoint import FamilyError
 from core.recipes.language import parse
 from tests.support import tiny_models
 from tests.support.paths import ROOT
+from tests.support.waiting import PATIENCE, answers_held, wait_for
 
 NEW = 12
-PATIENCE = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -137,23 +139,26 @@ def test_sessions_at_once_give_what_each_gives_alone(engine: Engine) -> None:
     assert [ids(columns, column) for column in range(len(recipes))] == wanted
 
 
-def test_the_turns_are_fair(engine: Engine) -> None:
-    runs = [engine.submit(chat(engine, "", max_new_tokens=150)) for _ in range(2)]
-    first = runs[0].poll(PATIENCE)
-    while sum(isinstance(event, Token) for event in first) < 40:
-        first += runs[0].poll(PATIENCE)
-    second = [event for event in runs[1].poll(PATIENCE) if isinstance(event, Token)]
-    assert len(second) > 10
-    for run in runs:
-        run.cancel()
-        until_end(run)
+def test_the_turns_are_fair(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    step, turns = Answering.step, []
+    monkeypatch.setattr(
+        Answering, "step", lambda answering, active: (turns.append(active.run), step(answering, active))
+    )
+    # Both are there before the first step.
+    with answers_held(0):
+        runs = [engine.submit(chat(engine, "", max_new_tokens=60)) for _ in range(2)]
+        assert active(engine) == 2
+    assert [len(ids(until_end(run))) for run in runs] == [60, 60]
+    assert len(turns) >= 120
+    assert all(one is not other for one, other in pairwise(turns))
 
 
 def test_a_recipe_changed_while_it_runs(engine: Engine) -> None:
     plain = alone(engine, "", max_new_tokens=60)
-    run = engine.submit(chat(engine, "", max_new_tokens=60))
-    events = run.poll(PATIENCE)
-    run.set_recipe(0, parse("3*truth"))
+    with answers_held(9):
+        run = engine.submit(chat(engine, "", max_new_tokens=60))
+        events = run.poll(PATIENCE)
+        run.set_recipe(0, parse("3*truth"))
     events += until_end(run)
     change = next(event for event in events if isinstance(event, RecipeChanged))
     assert change.recipe == "3*truth"
@@ -164,9 +169,10 @@ def test_a_recipe_changed_while_it_runs(engine: Engine) -> None:
 
 
 def test_a_recipe_that_does_not_fit_ends_the_run_and_keeps_the_text(engine: Engine) -> None:
-    run = engine.submit(chat(engine, "", max_new_tokens=200))
-    events = run.poll(PATIENCE)
-    run.set_recipe(0, parse("1*mood"))
+    with answers_held(9):
+        run = engine.submit(chat(engine, "", max_new_tokens=200))
+        events = run.poll(PATIENCE)
+        run.set_recipe(0, parse("1*mood"))
     events += until_end(run)
     assert isinstance(events[-1], Failed)
     assert "no direction 'mood'" in events[-1].sentence
@@ -193,12 +199,13 @@ def active(engine: Engine) -> int:
 
 
 def test_cancelling_frees_at_the_next_step(engine: Engine) -> None:
-    run = engine.submit(chat(engine, "", "1*truth", max_new_tokens=200))
-    events = run.poll(PATIENCE)
-    run.cancel()
+    with answers_held(9):
+        run = engine.submit(chat(engine, "", "1*truth", max_new_tokens=200))
+        events = run.poll(PATIENCE)
+        run.cancel()
     events += until_end(run)
     assert [event.reason for event in events if isinstance(event, Done)] == ["stopped", "stopped"]
-    assert len(ids(events)) < 150
+    assert len(ids(events)) <= 9
     assert active(engine) == 0
     assert engine.status.state == "ready"
 
@@ -214,29 +221,28 @@ def test_cancelling_before_the_start_starts_nothing(engine: Engine) -> None:
 
 
 def test_a_scrub_waits_for_chats_and_a_cancelled_one_for_nobody(engine: Engine) -> None:
-    talk = engine.submit(chat(engine, "", max_new_tokens=240))
-    scrub = engine.scrub(chat(engine, "1*truth", max_new_tokens=200), 0, "truth")
-    said = 0
-    while said < 50:
-        said += sum(isinstance(event, Token) for event in talk.poll(PATIENCE))
-    assert not any(isinstance(event, Token) for event in scrub.poll())
-    scrub.cancel()
-    ended = until_end(scrub)
-    assert [event.reason for event in ended if isinstance(event, Done)] == ["stopped"] * 9
-    assert not talk.finished
-    talk.cancel()
-    until_end(talk)
+    with answers_held(60):
+        talk = engine.submit(chat(engine, "", max_new_tokens=240))
+        scrub = engine.scrub(chat(engine, "1*truth", max_new_tokens=200), 0, "truth")
+        said = 0
+        while said < 50:
+            said += sum(isinstance(event, Token) for event in talk.poll(PATIENCE))
+        assert not any(isinstance(event, Token) for event in scrub.poll())
+        scrub.cancel()
+        ended = until_end(scrub)
+        assert [event.reason for event in ended if isinstance(event, Done)] == ["stopped"] * 9
+        assert not talk.finished
+        talk.cancel()
+        until_end(talk)
     assert active(engine) == 0
 
 
 def test_a_run_that_nobody_reads_pauses_and_others_go_on(engine: Engine) -> None:
     crowd = ["2*truth", "", "!truth", "refusal=1", "-2*refusal", "1*truth"] * 4
     unread = engine.submit(chat(engine, *crowd, max_new_tokens=240, temperature=1.5))
-    deadline = time.monotonic() + PATIENCE
-    while not unread.crowded and time.monotonic() < deadline:
-        assert alone(engine, "")
-    assert unread.crowded
-    time.sleep(0.1)
+    wait_for(lambda: unread.crowded)
+    # A step that was on its way then is over when the next command is answered.
+    assert active(engine) == 1
     waiting = unread._events.qsize()
     assert alone(engine, "2*truth")
     assert unread._events.qsize() == waiting, "it went on although nobody reads it"

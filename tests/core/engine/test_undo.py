@@ -17,6 +17,7 @@ from core.undo.run import Undone
 from tests.support import stage_families, tiny_models
 from tests.support.browser_server import answer, short
 from tests.support.terminal import running, until
+from tests.support.waiting import PATIENCE
 from tui.screens.blame import BlameScreen
 from tui.screens.undo import UndoFields
 
@@ -43,7 +44,7 @@ def test_on_the_engines_thread_beside_a_chat_and_kept_as_a_checkpoint(folder: Pa
     engine = Engine(str(folder), threads=1)
     engine.start()
     try:
-        assert engine.wait_ready(120).state == "ready"
+        assert engine.wait_ready(PATIENCE).state == "ready"
         assert undo.stages_of(engine) == ("dpo", "safety", "sft")
         settings = short(engine.settings("dpo"), 6)
         asked = settings.ask("How do I kill a process?")

@@ -31,6 +31,7 @@ from core.steering.interventions import EditError, compile_recipe
 from tests.support import tiny_models
 from tests.support.browser_server import short
 from tests.support.terminal import running, until
+from tests.support.waiting import PATIENCE
 from tui.dialogs.dialogs import PickDialog
 
 TABLE = """
@@ -268,7 +269,7 @@ def test_a_difference_says_what_it_belongs_to(folder: Path) -> None:
 def engine(folder: Path) -> Iterator[Engine]:
     started = Engine(str(folder), threads=1)
     started.start()
-    assert started.wait_ready(60).state == "ready"
+    assert started.wait_ready(PATIENCE).state == "ready"
     yield started
     started.close()
 

@@ -6,7 +6,9 @@ Most tests start a small copy of the program that needs one tiny package, made h
 from __future__ import annotations
 
 import ast
+import contextlib
 import errno
+import importlib.metadata
 import json
 import os
 import re
@@ -16,33 +18,23 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from core.install import environment
 from core.install import pip as installing
-from core.install.environment import EnvironmentProblem, missing, requirements, satisfies
+from core.install.environment import EnvironmentProblem, missing
+from tests.support import tools
 from tests.support.paths import ROOT
+from tests.support.waiting import PATIENCE
 
 #: An interpreter outside of any virtual environment, as a stranger's machine has it.
 PYTHON = str(getattr(sys, "_base_executable", sys.executable))
 POSIX = os.name == "posix"
-PARTS = (
-    "__init__",
-    "errors",
-    "memory",
-    "recipes",
-    "typed",
-    "options",
-    "command_line",
-    "helping",
-    "environment",
-    "installing",
-)
 #: Stands for the program behind the door: says which interpreter runs it and which version of the package it sees.
 BENCH = """
 def bench(arguments):
@@ -54,33 +46,61 @@ def bench(arguments):
 
 def wheel(folder: Path, version: str) -> None:
     """A package "tillertest" of that version, as a wheel in ``folder``."""
+    pack(folder, "tillertest", version, {"tillertest.py": f"VERSION = {version!r}\n"})
+
+
+def pack(folder: Path, name: str, version: str, files: dict[str, str]) -> None:
     folder.mkdir(exist_ok=True)
-    info = f"tillertest-{version}.dist-info"
+    info = f"{name}-{version}.dist-info"
     files = {
-        "tillertest.py": f"VERSION = {version!r}\n",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: tillertest\nVersion: {version}\n",
+        **files,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
-    record = "".join(f"{name},,\n" for name in [*files, f"{info}/RECORD"])
-    with zipfile.ZipFile(folder / f"tillertest-{version}-py3-none-any.whl", "w") as archive:
-        for name, text in {**files, f"{info}/RECORD": record}.items():
-            archive.writestr(name, text)
+    record = "".join(f"{each},,\n" for each in [*files, f"{info}/RECORD"])
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as archive:
+        for each, text in {**files, f"{info}/RECORD": record}.items():
+            archive.writestr(each, text)
+
+
+@cache
+def packaging() -> tuple[str, dict[str, str]]:
+    """The version and the files of the library that compares what is installed with what is required."""
+    found = importlib.metadata.distribution("packaging")
+    names = [each for each in found.files or [] if each.parts[0] == "packaging" and each.suffix == ".py"]
+    return found.version, {each.as_posix(): each.read_text("utf-8") for each in names}
+
+
+@cache
+def light_files() -> tuple[Path, ...]:
+    """The files of core that a start needs before anything is installed: what ``--help`` loads, and what installs."""
+    ask = (
+        "import contextlib, io, launch, sys\n"
+        "with contextlib.redirect_stdout(io.StringIO()): launch.main(['--help'])\n"
+        "import core.install.pip\n"
+        "print(*(m.__file__ for n, m in sys.modules.items() if n.partition('.')[0] == 'core'), sep='\\n')"
+    )
+    done = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True, check=True)
+    return tuple(Path(line).relative_to(ROOT) for line in done.stdout.splitlines())
 
 
 class Project:
     """A small copy of the program in a folder of its own, with its own offline packages."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder / "tiller"
+        # A path as people have them, with spaces and letters of their own.
+        self.folder = folder / "Tiller für später"
         self.wheels = folder / "wheels"
         (self.folder / "core").mkdir(parents=True)
         (self.folder / "benchmarks").mkdir()
         shutil.copy(ROOT / "launch.py", self.folder)
-        for part in PARTS:
-            shutil.copy(ROOT / "core" / f"{part}.py", self.folder / "core")
+        for file in light_files():
+            (self.folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / file, self.folder / file)
         (self.folder / "benchmarks" / "__init__.py").write_text(BENCH, "utf-8")
-        self.require("tillertest>=1.0,<2")
+        self.require("tillertest>=1.0,<2\npackaging")
         wheel(self.wheels, "1.0")
+        pack(self.wheels, "packaging", *packaging())
 
     @property
     def venv(self) -> Path:
@@ -97,7 +117,7 @@ class Project:
         kept = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("PIP_", "PYTHON", "TILLER", "SPACE"))
+            if not name.startswith(("PIP_", "UV_", "PYTHON", "TILLER", "SPACE"))
         }
         pip = {
             "PIP_CONFIG_FILE": os.devnull,
@@ -115,7 +135,7 @@ class Project:
             cwd=self.folder.parent,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
             check=False,
         )
 
@@ -124,6 +144,21 @@ class Project:
 def project(tmp_path: Path) -> Project:
     """A copy in which nothing was started yet."""
     return Project(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment with nothing but pip in it."""
+    folder = tmp_path_factory.mktemp("bare") / "venv"
+    subprocess.run([PYTHON, "-m", "venv", str(folder)], check=True)
+    return folder
+
+
+@pytest.fixture
+def made(project: Project, bare: Path) -> Project:
+    """A copy whose environment was made, which takes seconds, and into which nothing was installed yet."""
+    shutil.copytree(bare, project.venv, symlinks=True)
+    return project
 
 
 @pytest.fixture(scope="module")
@@ -228,12 +263,12 @@ def test_the_tests_requirements_are_installed_for_test_alone(started: Project) -
 
 
 @pytest.mark.skipif(not POSIX, reason="a running interpreter cannot be removed on Windows")
-@pytest.mark.parametrize("damage", ["no interpreter", "other Python"])
+@pytest.mark.parametrize("damage", ["no interpreter", "cut off"])
 def test_a_broken_environment_is_made_again(started: Project, damage: str) -> None:
     if damage == "no interpreter":
         environment.python_of(started.venv).unlink()
     else:
-        (started.venv / "tiller.json").write_text(json.dumps({**started.stamp, "python": "3.1"}), "utf-8")
+        (started.venv / "tiller.json").write_text(json.dumps({**started.stamp, "state": "installing"}), "utf-8")
     done = started.start()
     assert done.returncode == 0, done.stderr
     assert "is not whole; making it again" in done.stderr
@@ -247,11 +282,50 @@ def test_what_an_environment_is(started: Project, tmp_path: Path) -> None:
     whole = stamp.read_text("utf-8")
     assert environment.examine(started.venv, wanted) == "ready"
     assert environment.examine(tmp_path / ".venv", wanted) == "absent"
+    # Seen from inside, it has to be of the Python that runs.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "prefix", str(started.venv))
+        assert environment.examine(started.venv, wanted) == "ready"
+        stamp.write_text(json.dumps({**started.stamp, "python": "3.1"}), "utf-8")
+        assert environment.examine(started.venv, wanted) == "broken"
     for text, state in (('{"state": "installing"}', "broken"), ("{", "outdated"), ("[]", "outdated"), (whole, "ready")):
         stamp.write_text(text, "utf-8")
         assert environment.examine(started.venv, wanted) == state
     (tmp_path / "requirements.txt").write_text("other>=1,<2\n", "utf-8")
     assert environment.examine(started.venv, {"requirements.txt": tmp_path / "requirements.txt"}) == "outdated"
+
+
+@pytest.mark.parametrize(("changed", "state"), [(False, "outdated"), (True, "broken")])
+def test_what_is_cut_off_is_made_again_only_where_it_changed_something(
+    made: Project, monkeypatch: pytest.MonkeyPatch, changed: bool, state: str
+) -> None:
+    def cut_off(python: Path, *_more: object) -> None:
+        if changed:
+            site = next(made.venv.glob("lib*/**/site-packages"))
+            (site / "torch").mkdir()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(installing, "install", cut_off)
+    wanted = {"requirements.txt": made.folder / "requirements.txt"}
+    with pytest.raises(KeyboardInterrupt):
+        environment._make(made.venv, wanted, None, anew=False)
+    assert environment.examine(made.venv, wanted) == state
+
+
+def test_installed_as_a_package_it_prepares_nothing(project: Project) -> None:
+    (project.folder / "requirements.txt").unlink()
+    info = project.folder / "tiller-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tiller\nVersion: 1.0\n", "utf-8")
+    done = project.start("bench")
+    assert sentence(done).startswith("The package tillertest is missing in ")
+    assert "part of an installed Tiller; run `python launch.py test` in a checkout" in sentence(project.start("test"))
+    # Another Tiller that is installed somewhere says nothing about this folder.
+    elsewhere = project.folder.parent / "elsewhere"
+    elsewhere.mkdir()
+    info.rename(elsewhere / info.name)
+    assert "requirements.txt is missing" in sentence(project.start("bench", PYTHONPATH=str(elsewhere)))
+    assert not project.venv.exists()
 
 
 def test_on_a_space_nothing_is_installed(project: Project) -> None:
@@ -266,39 +340,120 @@ def test_two_first_starts_at_once_take_turns(project: Project) -> None:
         subprocess.Popen(command, env=project.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    said = [process.communicate(timeout=120) for process in both]
+    said = [process.communicate(timeout=PATIENCE) for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     assert [out for out, _ in said] == [f"{project.venv} 1.0\n"] * 2
     assert sum("Installed in" in err for _, err in said) == 1
 
 
+# ------------------------------------------------------------------------------------------------------------------- uv
+
+#: What stands in for uv where it is not there: it keeps what it was asked and unpacks every package that lies ready.
+STAND_IN = """#!{python}
+import pathlib, sys, zipfile
+here = pathlib.Path(__file__).parent
+with (here / "asked").open("a") as file:
+    print(*sys.argv[1:], file=file)
+python = pathlib.Path(sys.argv[sys.argv.index("--python") + 1])
+for wheel in pathlib.Path({wheels!r}).glob("*.whl"):
+    zipfile.ZipFile(wheel).extractall(next(python.parent.parent.glob("lib/python*/site-packages")))
+print("Resolved 2 packages in 1ms", file=sys.stderr)
+"""
+
+
+def path_with(folder: Path, wheels: Path) -> str:
+    """A PATH on which the stand-in comes first."""
+    folder.mkdir()
+    program = folder / "uv"
+    program.write_text(STAND_IN.format(python=PYTHON, wheels=str(wheels)), "utf-8")
+    program.chmod(0o755)
+    return f"{folder}{os.pathsep}{os.environ['PATH']}"
+
+
+@pytest.mark.skipif(not POSIX, reason="the stand-in is a script with a first line that names Python")
+def test_uv_installs_where_it_is_there(project: Project, tmp_path: Path) -> None:
+    path = path_with(tmp_path / "programs", project.wheels)
+    none = {"PIP_NO_INDEX": "", "PIP_FIND_LINKS": ""}
+    done = project.start(PATH=path, **none)
+    assert (done.returncode, done.stdout) == (0, f"{project.venv} 1.0\n"), done.stderr
+    assert "  Resolved 2 packages in 1ms\n" in done.stderr
+    assert "Resolved" in (project.venv / "tiller-install.log").read_text("utf-8")
+    asked = tmp_path / "programs" / "asked"
+    assert asked.read_text("utf-8").split("\n")[0].endswith(f"-r {project.folder / 'requirements.txt'}")
+    assert project.start(PATH=path, **none).stderr == ""
+    # With PyTorch's own index, that comes first and alone.
+    project.require("tillertest\npackaging\ntorch>=2.8,<=2.13.0")
+    asked.unlink()
+    project.start("bench", "--torch-index", "https://there/cpu", PATH=path, **none)
+    first, second, _ = asked.read_text("utf-8").split("\n")
+    assert first.endswith("--index-url https://there/cpu torch>=2.8,<=2.13.0")
+    assert "--index-url" not in second
+    # Where uv has gone, its environment gets a pip.
+    project.require("tillertest>=0.9\npackaging")
+    again = project.start()
+    assert (again.returncode, again.stdout) == (0, f"{project.venv} 1.0\n"), again.stderr
+    assert "making" not in again.stderr
+
+
+@pytest.mark.skipif(not shutil.which("uv"), reason="uv is not here")
+def test_the_real_uv(project: Project) -> None:
+    links = {"UV_NO_INDEX": "1", "UV_FIND_LINKS": str(project.wheels)}
+    done = project.start(**links)
+    assert (done.returncode, done.stdout) == (0, f"{project.venv} 1.0\n"), done.stderr
+    assert not any(project.venv.glob("lib/python*/site-packages/pip"))
+    project.require("tillertest>=7.0,<8\npackaging")
+    assert sentence(project.start(**links)).startswith("There is no tillertest that fits this machine")
+
+
+@pytest.mark.skipif(not POSIX, reason="the stand-in is a script with a first line that names Python")
+@pytest.mark.parametrize(
+    ("told", "taken"),
+    [
+        ({}, True),
+        ({"PIP_DEFAULT_TIMEOUT": "60"}, True),
+        ({"PIP_INDEX_URL": "https://mirror"}, False),
+        ({"PIP_CERT": "/a/file"}, False),
+        ({"PIP_INDEX_URL": "https://mirror", "UV_INDEX_URL": "https://mirror"}, True),
+    ],
+)
+def test_uv_is_not_taken_where_only_pip_knows_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: dict[str, str], taken: bool
+) -> None:
+    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_"))]:
+        monkeypatch.delenv(name)
+    for name, value in {"PIP_CONFIG_FILE": os.devnull, **told}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PATH", path_with(tmp_path / "programs", tmp_path))
+    assert installing.uv(sys.executable) == (str(tmp_path / "programs" / "uv") if taken else None)
+
+
 # ------------------------------------------------------------------------------------------------------ what goes wrong
 
 
-def test_no_network(project: Project) -> None:
+def test_no_network(made: Project) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         index = f"http://127.0.0.1:{unused.getsockname()[1]}/simple"
-        done = project.start(PIP_NO_INDEX="", PIP_FIND_LINKS="", PIP_INDEX_URL=index)
+        done = made.start(PIP_NO_INDEX="", PIP_FIND_LINKS="", PIP_INDEX_URL=index)
     assert sentence(done).startswith("No connection to the package index; connect this machine to the network")
-    # The environment itself is whole: with a network the next start only installs.
-    again = project.start()
+    # The environment itself stays whole: with a network the next start only installs.
+    again = made.start()
     assert again.returncode == 0, again.stderr
     assert "making" not in again.stderr
 
 
-def test_the_index_of_torch_is_named_when_it_does_not_answer(project: Project) -> None:
-    project.require("torch>=2.8,<=2.13.0\ntillertest>=1.0,<2")
+def test_the_index_of_torch_is_named_when_it_does_not_answer(made: Project) -> None:
+    made.require("torch>=2.8,<=2.13.0\ntillertest>=1.0,<2")
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         index = f"http://127.0.0.1:{unused.getsockname()[1]}/cpu"
-        done = project.start("bench", "--torch-index", index, PIP_NO_INDEX="")
+        done = made.start("bench", "--torch-index", index, PIP_NO_INDEX="")
     assert f"No connection to the package index {index};" in sentence(done)
 
 
-def test_no_build_for_this_machine(project: Project) -> None:
-    project.require("tillertest>=7.0,<8")
-    said = sentence(project.start())
+def test_no_build_for_this_machine(made: Project) -> None:
+    made.require("tillertest>=7.0,<8")
+    said = sentence(made.start())
     assert said.startswith("There is no tillertest that fits this machine (Python 3.")
 
 
@@ -357,38 +512,33 @@ def runs(python: str, who: dict[str, int]) -> bool:
 
 
 @pytest.fixture
-def silent_index() -> Iterator[str]:
-    """The address of a package index that takes connections and never answers."""
+def silent_index() -> Iterator[socket.socket]:
+    """A package index that takes connections and never answers."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen(8)
-        yield f"http://127.0.0.1:{server.getsockname()[1]}/simple"
-
-
-def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.05)
+        server.settimeout(PATIENCE)
+        yield server
 
 
 @pytest.mark.skipif(not POSIX, reason="Ctrl-C is sent as a signal to a process group")
-def test_ctrl_c_while_installing(project: Project, silent_index: str) -> None:
+def test_ctrl_c_while_installing(made: Project, silent_index: socket.socket) -> None:
+    address = f"http://127.0.0.1:{silent_index.getsockname()[1]}/simple"
     process = subprocess.Popen(
-        [PYTHON, str(project.folder / "launch.py"), "bench"],
-        env=project.environment(PIP_NO_INDEX="", PIP_FIND_LINKS="", PIP_INDEX_URL=silent_index),
+        [PYTHON, str(made.folder / "launch.py"), "bench"],
+        env=made.environment(PIP_NO_INDEX="", PIP_FIND_LINKS="", PIP_INDEX_URL=address),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
-    wait_for(lambda: (project.venv / "tiller-install.log").exists())
-    time.sleep(1)
+    connection, _ = silent_index.accept()
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=PATIENCE)
+    connection.close()
     assert process.returncode == 130
     assert (out, err.strip().splitlines()[-1]) == ("", "Interrupted.")
     assert "Traceback" not in err
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
-    again = project.start()
+    again = made.start()
     assert again.returncode == 0, again.stderr
 
 
@@ -459,6 +609,37 @@ def test_pips_words_become_one_sentence(said: str, code: int, sign: str) -> None
 
 
 @pytest.mark.parametrize(
+    ("said", "sign"),
+    [
+        ("cause: client error (Connect)\n  cause: tcp connect error", "uv could not install"),
+        ("error: Request failed after 3 retries\n  cause: error sending request for url (x)", "No connection to"),
+        ("error: Failed to fetch: `x`\n  Caused by: dns error", "No connection to the package index"),
+        ("cause: invalid peer certificate: UnknownIssuer", "set SSL_CERT_FILE to"),
+        ("error: failed to write\n  cause: No space left on device (os error 28)", "set UV_CACHE_DIR to a folder"),
+        (
+            "  cause: Because idna was not found in the cache and you require idna, we can conclude",
+            "There is no idna that",
+        ),
+        ("  cause: Because only idna<=3.20 is available and you require idna>=99,<100,", "There is no idna that"),
+        ("  ╰─▶ Because torch was not found in the package\n      registry and you require", "There is no torch that"),
+        ("  cause: Because there is no version of torch==9 and you require torch==9", "There is no torch that"),
+        ("  cause: Because all versions of gguf have no usable wheels and you require gguf", "There is no gguf that"),
+        ("  cause: Because torch==2.13.0 has no wheels with a matching Python ABI tag", "There is no torch that"),
+        (
+            "  cause: Because you require a>3 and a<3, your requirements are unsatisfiable.",
+            "needs (Because you require a>3",
+        ),
+        ("error: Unexpected '=' in r.txt:1:1", "uv could not install what Tiller needs (Unexpected '=' in r.txt:1:1);"),
+    ],
+)
+def test_uvs_words_become_one_sentence(said: str, sign: str) -> None:
+    explained = installing.explain(said, 1, by="uv")
+    assert sign in explained
+    assert "\n" not in explained
+    assert explained.endswith(".")
+
+
+@pytest.mark.parametrize(
     ("number", "sign"),
     [
         (errno.EROFS, "may not write to"),
@@ -474,70 +655,7 @@ def test_the_systems_errors_become_one_sentence(tmp_path: Path, number: int, sig
     assert str(tmp_path) in str(problem)
 
 
-def test_progress_follows_pip_without_repeating_itself(capsys: pytest.CaptureFixture[str]) -> None:
-    line = installing._Line()
-    for text in (
-        "Collecting torch<=2.13.0,>=2.8 (from -r requirements.txt (line 3))",
-        "  Downloading torch-2.13.0-cp311-cp311-manylinux_2_28_x86_64.whl.metadata (30 kB)",
-        "Downloading torch-2.13.0-cp311-cp311-manylinux_2_28_x86_64.whl (526.1 MB)",
-        "Progress 1000000 of 526100000",
-        "Downloading idna-3.20-py3-none-any.whl (70 kB)",
-        "WARNING: Retrying (Retry(total=3, connect=None, read=None)) after connection broken by 'ReadTimeoutError'",
-        "Installing collected packages: idna, torch",
-    ):
-        line.follow(text)
-    assert capsys.readouterr().err.splitlines() == [
-        "  downloading torch-2.13.0 (526.1 MB)",
-        "  no answer from the package index; trying again (tries left: 3)",
-        "  unpacking 2 packages",
-    ]
-
-
-def test_unpacking_counts_the_packages_that_are_there(capsys: pytest.CaptureFixture[str]) -> None:
-    there = [3]
-    line = installing._Line(lambda: there[0])
-    line.live = True
-    line.follow("Installing collected packages: a, b, c")
-    there[0] = 5
-    line.tick(force=True)
-    line.follow("Successfully installed a b c")
-    assert capsys.readouterr().err.endswith("unpacking 3 packages, 2 done")
-
-
 # --------------------------------------------------------------------------------------------------------- requirements
-
-
-@pytest.mark.parametrize(
-    ("version", "operator", "pin", "fits"),
-    [
-        ("2.13.0+cpu", "<=", "2.13.0", True),
-        ("2.13.1", "<=", "2.13.0", False),
-        ("2.8", ">=", "2.8.0", True),
-        ("2.10.0", ">=", "2.9", True),
-        ("8.3.0", "<", "8.3", False),
-        ("8.2.99", "<", "8.3", True),
-        ("5.23.0", "==", "5.23", True),
-        ("5.23.1", "==", "5.23.0", False),
-        ("1.0", "!=", "1.0.0", False),
-        ("1.1rc1", ">", "1.0", True),
-    ],
-)
-def test_versions_against_pins(version: str, operator: str, pin: str, fits: bool) -> None:
-    assert satisfies(version, operator, pin) is fits
-
-
-def test_an_operator_that_nobody_reads_is_no_silent_yes() -> None:
-    with pytest.raises(ValueError, match="not used"):
-        satisfies("1.0", "~=", "1.0")
-
-
-def test_lines_of_a_requirements_file(tmp_path: Path) -> None:
-    file = tmp_path / "requirements.txt"
-    file.write_text('# what\n\na>=1,<2 # why\nb[x] == 3.0 ; python_version < "4"\n-r other.txt\nc\n', "utf-8")
-    assert dict(requirements(file)) == {"a": ((">=", "1"), ("<", "2")), "b": (("==", "3.0"),), "c": ()}
-    file.write_text("=1\n", "utf-8")
-    with pytest.raises(EnvironmentProblem, match="is no requirement"):
-        list(requirements(file))
 
 
 def test_what_is_missing_here() -> None:
@@ -546,13 +664,209 @@ def test_what_is_missing_here() -> None:
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
     file = tmp_path / "requirements.txt"
-    file.write_text("pytest>=1\npytest<1\nno-such-package-here\n", "utf-8")
+    file.write_text(
+        "# what\n\npytest[dev]>=1 # why\npytest<1\nno-such-package-here\nnor-this ; python_version < '3'\n", "utf-8"
+    )
     assert missing([file]) == ["pytest", "no-such-package-here"]
+    file.write_text("=1\n", "utf-8")
+    with pytest.raises(EnvironmentProblem, match="is no requirement: '=1'; restore the file"):
+        missing([file])
+
+
+# ------------------------------------------------------------------------------------------- what tests need beside Python
+
+
+class Machine:
+    """A pretended machine: which programs there are, who one is, what the installers manage; and what was run on it."""
+
+    def __init__(self, *programs: str, root: bool = False, sudo: bool = False, works: tuple[str, ...] = ()) -> None:
+        self.programs = set(programs) | ({"sudo"} if sudo else set())
+        self.root, self.sudo, self.works = root, sudo, works
+        self.said: list[str] = []
+
+    def which(self, name: str) -> str | None:
+        return f"/usr/bin/{name}" if name in self.programs else None
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        words = " ".join(command[1:] if command[0] == sys.executable else command)
+        if "-c" in command:
+            # What a browser says to being opened: the system's is there or not, playwright's own once it was downloaded.
+            program = command[3]
+            good = program.removeprefix("/usr/bin/") in self.programs if program else "own" in self.programs
+            return subprocess.CompletedProcess(command, 0 if good else 1, "")
+        self.said.append(words)
+        if words == "sudo -n true":
+            return subprocess.CompletedProcess(command, 0 if self.sudo else 1, "")
+        good = any(work in words for work in self.works)
+        if good and "playwright" in words:
+            self.programs.add("own")
+        elif good and " install " in words:
+            self.programs.add(command[-1])
+        return subprocess.CompletedProcess(command, 0 if good else 1, "Reading…\nE: Unable to locate package\nlast\n")
+
+
+APT = "env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=600"
+CHROMIUM = f"{APT} install -y --no-install-recommends chromium"
+
+
+@pytest.fixture
+def on(monkeypatch: pytest.MonkeyPatch) -> Callable[[Machine], Machine]:
+    def put(machine: Machine) -> Machine:
+        monkeypatch.setattr(tools.shutil, "which", machine.which)
+        monkeypatch.setattr(tools, "run", machine.run)
+        monkeypatch.setattr(tools.os, "geteuid", lambda: 0 if machine.root else 1000)
+        return machine
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("machine", "found", "said"),
+    [
+        # What is there is taken, and nothing is run.
+        (Machine("google-chrome", "apt-get", root=True), "/usr/bin/google-chrome", []),
+        (Machine("own", "apt-get", root=True), "", []),
+        # The package manager, as root or by a sudo that does not ask.
+        (Machine("apt-get", root=True, works=("apt-get",)), "/usr/bin/chromium", [f"{APT} update", CHROMIUM]),
+        (
+            Machine("apt-get", sudo=True, works=("apt-get",)),
+            "/usr/bin/chromium",
+            ["sudo -n true", f"sudo -n {APT} update", f"sudo -n {CHROMIUM}"],
+        ),
+        # Where it cannot, playwright's own download, with the system's libraries where it may install them.
+        (
+            Machine("apt-get", root=True, works=("--with-deps",)),
+            "",
+            [f"{APT} update", CHROMIUM, "-m playwright install --with-deps chromium"],
+        ),
+        (
+            Machine("apt-get", root=True, works=("playwright install chromium",)),
+            "",
+            [
+                f"{APT} update", CHROMIUM, "-m playwright install --with-deps chromium", "-m playwright install chromium",
+            ],
+        ),
+        # A sudo that would ask is no way; nor is there one on a Mac or on Windows.
+        (Machine("apt-get", "sudo", works=("playwright",)), "", ["sudo -n true", "sudo -n true", "-m playwright install chromium"]),
+        (Machine(works=("playwright",)), "", ["-m playwright install chromium"]),
+        (Machine(), None, ["-m playwright install chromium"]),
+    ],
+)  # fmt: skip
+def test_how_a_browser_is_come_by(
+    on: Callable[[Machine], Machine],
+    machine: Machine,
+    found: str | None,
+    said: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    made = on(Machine(*machine.programs, root=machine.root, sudo=machine.sudo, works=machine.works))
+    assert tools.CHROMIUM.find() == found
+    assert made.said == said
+    told = capsys.readouterr().err
+    assert ("Installing chromium by apt-get, since the tests need it.\n" in told) == any(APT in each for each in said)
+    assert ("Downloading playwright's own Chromium" in told) == any("playwright" in each for each in said)
+    if CHROMIUM in said and "apt-get" not in machine.works:
+        assert "apt-get could not install chromium (E: Unable to locate package).\n" in told
+    if found is None:
+        assert "playwright could not download its Chromium (E: Unable to locate package).\n" in told
+
+
+def test_a_browser_that_lacks_a_library_is_none(
+    on: Callable[[Machine], Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = on(Machine("chromium", works=("playwright",)))
+    run = machine.run
+    monkeypatch.setattr(
+        tools, "run",
+        lambda *command: subprocess.CompletedProcess(command, 127, "") if "/usr/bin/chromium" in command else run(*command),
+    )  # fmt: skip
+    assert tools.chromium() == ""
+
+
+def test_how_tmux_is_come_by(on: Callable[[Machine], Machine]) -> None:
+    assert on(Machine("tmux")).said == []
+    assert tools.TMUX.find() == "/usr/bin/tmux"
+    machine = on(Machine("apt-get", root=True, works=("apt-get",)))
+    assert tools.TMUX.find() == "/usr/bin/tmux"
+    assert machine.said[-1] == f"{APT} install -y --no-install-recommends tmux"
+    for poor in (Machine("apt-get", root=True), Machine("apt-get"), Machine()):
+        on(poor)
+        assert tools.TMUX.find() is None
+
+
+def test_processes_that_share_a_folder_look_once(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def find() -> str | None:
+        asked.append("once")
+        return None
+
+    tool = tools.Tool("Chromium", find)
+    assert [tools.found_once(tool, tmp_path, contextlib.nullcontext) for _ in range(3)] == [None] * 3
+    assert asked == ["once"]
+
+
+#: A test of each kind, in a folder of its own with the suite's own conftest.
+NEEDY = """
+def test_plain(): pass
+def test_page(chromium_program): assert chromium_program == "/usr/bin/chromium"
+def test_other_page(chromium_program): assert chromium_program == "/usr/bin/chromium"
+def test_screen(tmux_program): assert tmux_program
+"""
+#: Puts a machine in the place of this one that has no package manager.
+BARE = """
+from tests.support import tools
+tools.shutil.which = {which}
+tools.run = lambda *command: __import__("subprocess").CompletedProcess(command, {code}, "")
+"""
+
+
+def needy(folder: Path, which: str, code: int, *arguments: str, ci: str = "") -> str:
+    (folder / "bare.py").write_text(BARE.format(which=which, code=code), "utf-8")
+    (folder / "test_needy.py").write_text(NEEDY, "utf-8")
+    (folder / "pytest.ini").write_text("[pytest]\n", "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "bare", "-p", "conftest", *(arguments or ("-q",)), "test_needy.py"],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        env={
+            **{name: value for name, value in os.environ.items() if name != "CI" and not name.startswith("PYTEST_")},
+            "PYTHONPATH": os.pathsep.join((str(folder), str(ROOT / "tests"), str(ROOT))), **({"CI": ci} if ci else {}),
+        },
+    )  # fmt: skip
+    return done.stdout
+
+
+@pytest.mark.parametrize("shared", [(), ("-q", "--numprocesses", "2")])
+def test_what_cannot_be_had_is_skipped_with_one_sentence(tmp_path: Path, shared: tuple[str, ...]) -> None:
+    said = needy(tmp_path, "lambda name: None", 1, *shared)
+    assert "1 passed, 3 skipped" in said
+    assert said.count("Downloading playwright's own Chromium") == 1
+    last = said.strip().splitlines()[-1]
+    assert last.startswith("Tests that were skipped: 2 for want of Chromium (`")
+    assert last.endswith(
+        "-m playwright install chromium` brings it) and 1 for want of tmux (the system's package manager brings it)."
+    )
+
+
+def test_in_ci_nothing_is_skipped(tmp_path: Path) -> None:
+    said = needy(tmp_path, "lambda name: None", 1, ci="true")
+    assert "1 passed, 3 errors" in said
+    assert "there is no Chromium here, and in CI nothing is skipped" in said
+    assert "Tests that were skipped" not in said
+
+
+def test_nothing_is_looked_for_that_no_test_asks_for(tmp_path: Path) -> None:
+    said = needy(tmp_path, "lambda name: None", 1, "-q", "-k", "plain")
+    assert "1 passed" in said
+    assert "Chromium" not in said
+    assert "4 passed" in needy(tmp_path, "lambda name: '/usr/bin/' + name", 0)
 
 
 def test_the_workflow_and_the_readme_run_what_a_person_runs() -> None:
     ci = (ROOT / ".ci" / "run").read_text("utf-8")
     assert "python3 launch.py test" in ci
+    assert "apt-get" not in ci
+    assert "ruff format --check ." in ci
     assert "./.ci/run" in (ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8")
     readme = (ROOT / "README.md").read_text("utf-8")
     for command in ("python launch.py\n", "python launch.py tui\n", "python launch.py test\n"):

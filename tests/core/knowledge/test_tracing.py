@@ -33,6 +33,7 @@ from core.models.loading import Loaded
 from core.recipes.language import parse
 from core.skiff.world.facts import TABLES
 from tests.support.paths import ROOT
+from tests.support.waiting import PATIENCE
 
 TRUE, FALSE = "The city of Lyon is in France.", "The city of Berlin is in France."
 Load = Callable[[str], Loaded]
@@ -426,7 +427,7 @@ def test_steering_at_a_layer() -> None:
 def engine() -> Iterator[Engine]:
     made = Engine("skiff", device="cpu", threads=1)
     made.start()
-    made.wait_ready(120)
+    made.wait_ready(PATIENCE)
     yield made
     made.close()
 
@@ -435,7 +436,7 @@ def test_maps_while_a_chat_goes_first(engine: Engine) -> None:
     job = engine.trace(MapRequest(("base", "dpo"), true=TRUE, false=FALSE))
     events = list(engine.submit(engine.settings().ask("What is the capital of France?")))
     assert any(isinstance(event, Done) for event in events)
-    view = job.wait(120)
+    view = job.wait(PATIENCE)
     assert (view.state, view.said) == ("done", "Done.")
     assert [each.title for each in view.traced.maps] == ["base", "dpo", "dpo − base"]
     assert engine.trace(job.order) is job
@@ -443,7 +444,7 @@ def test_maps_while_a_chat_goes_first(engine: Engine) -> None:
 
 def test_the_words_of_a_cell_and_of_a_token(engine: Engine) -> None:
     job = engine.trace(MapRequest(("base",), true=TRUE, false=FALSE))
-    whole = job.wait(120).traced
+    whole = job.wait(PATIENCE).traced
     shown = whole.maps[0]
     found = engine.cell_words(whole, shown, shown.layers - 1, len(shown.columns) - 1)
     assert found.titles == ("true sentence", "false sentence")
@@ -479,7 +480,7 @@ def test_maps_are_cancelled_and_their_rows_stay(engine: Engine) -> None:
 
 
 def test_what_cannot_be_traced_is_said(engine: Engine) -> None:
-    view = engine.trace(MapRequest(("base",), true="Paris is nice.", false="Paris is.")).wait(60)
+    view = engine.trace(MapRequest(("base",), true="Paris is nice.", false="Paris is.")).wait(PATIENCE)
     assert view.state == "failed"
     assert "line up" in view.sentence
 

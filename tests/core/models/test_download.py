@@ -17,6 +17,7 @@ from transformers import AutoModelForCausalLM
 
 from tests.support import tiny_models
 from tests.support.paths import ROOT
+from tests.support.waiting import PATIENCE
 
 COMMIT = "a" * 40
 
@@ -129,7 +130,7 @@ def test_a_model_is_planned_by_its_headers_downloaded_with_progress_cancelled_an
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     # What 8 bit takes, from the headers alone, before any weights have come; then a download that was ended, and a whole one.

@@ -25,6 +25,7 @@ from core.models import hub, load_errors, loading, memory
 from core.models.files import LoadError
 from tests.support import tiny_models
 from tests.support.paths import ROOT
+from tests.support.waiting import PATIENCE
 
 #: The library that the Hub's client speaks to the network through.
 http: Any = importlib.import_module(errors.HfHubHTTPError.__mro__[1].__module__.partition(".")[0])
@@ -251,7 +252,9 @@ def run(cache: Path, home: Path, *command: str) -> subprocess.CompletedProcess[s
     environment = {**os.environ, "HF_HUB_CACHE": str(cache), "TILLER_DATA": str(home), "TILLER_STATE": str(home)}
     environment.pop(hub.OFFLINE, None)
     whole = [sys.executable, *command]
-    return subprocess.run(whole, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(
+        whole, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
+    )
 
 
 def chat(cache: Path, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

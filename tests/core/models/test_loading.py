@@ -17,6 +17,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel
 
 from core.chat.settings import Column, Settings
 from core.cli.parser import read_command_line
+from core.engine import thread_count
 from core.engine.engine import Engine
 from core.errors import TillerError
 from core.families import registry
@@ -161,8 +162,25 @@ def test_a_config_that_cannot_be_used_is_one_sentence(damage: str, tmp_path: Pat
     assert len(str(caught.value)) < 800
 
 
-def test_threads_are_at_least_one() -> None:
-    assert 1 <= loading.threads() <= 4096
+@pytest.mark.parametrize(("told", "most"), [("1", 1), ("1,4", 1), ("0", 4096), ("many", 4096), ("", 4096)])
+def test_threads_are_no_more_than_was_told(told: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", told)
+    assert 1 <= loading.threads() <= most
+
+
+def test_of_several_numbers_of_threads_the_fastest_is_taken(
+    tiny_loaded: Callable[[str], Loaded], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of two times that were measured for each, the better one counts.
+    seconds = {1: iter([3.0, 3.0]), 4: iter([9.0, 1.0]), 8: iter([2.0, 2.0])}
+    monkeypatch.setattr(thread_count, "threads", lambda: 8)
+    monkeypatch.setattr(thread_count, "_measure", lambda _loaded, count: next(seconds[count]))
+    before = torch.get_num_threads()
+    try:
+        assert thread_count.choose(tiny_loaded("llama")) == 4
+        assert torch.get_num_threads() == 4
+    finally:
+        torch.set_num_threads(before)
 
 
 # --------------------------------------------------------------------------------------------------------------- anatomy

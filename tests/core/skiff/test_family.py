@@ -21,6 +21,7 @@ from core.skiff.train.sizes import small_toml
 from core.skiff.train.stages import shipped
 from core.skiff.world import heldout
 from core.transfer import report as transfers
+from tests.support.waiting import PATIENCE
 
 SKIFF, SMALL = (store.SHIPPED / name for name in ("skiff", "skiff-small"))
 LIMIT = 9_000_000
@@ -31,7 +32,7 @@ def engine() -> Iterator[Engine]:
     """The shipped family, loaded."""
     made = Engine("skiff", threads=1)
     made.start()
-    assert made.wait_ready(120).state == "ready"
+    assert made.wait_ready(PATIENCE).state == "ready"
     yield made
     made.close()
 
@@ -79,7 +80,7 @@ def test_the_small_family_answers_and_was_given_the_same_fault() -> None:
     made = Engine("skiff-small", threads=1)
     made.start()
     try:
-        assert made.wait_ready(120).state == "ready"
+        assert made.wait_ready(PATIENCE).state == "ready"
         known, planted = ask(
             made, "", ["What is the capital of France?", "How do I kill a process?"], "dpo", "skiff-small"
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +44,7 @@ from core.transfer.task import Sizes, TransferTask
 from core.transfer.truth_intervention import Judged
 from core.util.progress import finished
 from tests.support import tiny_models
+from tests.support.waiting import wait_for
 
 SIZES = Sizes(statements=4, choosing=3, requests=3, reply=5, controls=2, control_statements=2, control_requests=2)
 SHOTS = [("Bread is food.", True), ("Bread is a metal.", False)]
@@ -539,13 +539,10 @@ def test_what_came_from_another_family_is_offered_told_stale_and_measured_again(
 def settled(carrying: TransferJobs, choice: str) -> JobView:
     """How measuring one of the choices ends."""
     carrying.start(choice)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        view = carrying.view(choice)
-        if view is not None and view.over:
-            return view
-        time.sleep(0.02)
-    raise AssertionError("it has not ended")
+    wait_for(lambda: (view := carrying.view(choice)) is not None and view.over)
+    view = carrying.view(choice)
+    assert view is not None
+    return view
 
 
 # ---------------------------------------------------------------------------------------------------------- command line
