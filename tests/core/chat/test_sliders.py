@@ -139,7 +139,7 @@ def test_what_is_scrubbed_moves_along_the_resting_term() -> None:
     sliders = bank()
     sliders.set_source(settings(), "truth", "base")
     assert str(sliders.along(settings(), "truth").column.recipe) == "1*truth@base"
-    assert str(sliders.along(settings("2*truth"), "truth").column.recipe) == "1*truth@base"
+    assert str(sliders.along(settings("2*truth"), "truth").column.recipe) == "1*truth"
 
 
 def test_steps_land_on_the_strengths_that_are_computed_beforehand() -> None:
