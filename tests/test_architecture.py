@@ -58,18 +58,10 @@ def place(module: str) -> str:
     return ".".join(parts[:2]) if len(parts) > 2 or module in ("core.errors", "core.skiff") else ""
 
 
-def nodes(tree: ast.AST, typing: bool) -> Iterator[ast.AST]:
-    """Every node of a file; without what only a type checker reads when ``typing`` is false."""
-    yield tree
-    for child in ast.iter_child_nodes(tree):
-        if typing or not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
-            yield from nodes(child, typing)
-
-
-def imported(module: str, file: Path, known: dict[str, Path], typing: bool = True) -> Iterator[str]:
-    """The dotted names that a file imports, wherever in the file it does; our own resolved to modules."""
+def imported(module: str, file: Path, known: dict[str, Path]) -> Iterator[str]:
+    """The dotted names that a file imports, wherever in the file it does, also for a type checker alone; our own resolved to modules."""
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]
-    for node in nodes(ast.parse(file.read_text("utf-8")), typing):
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -82,12 +74,10 @@ def imported(module: str, file: Path, known: dict[str, Path], typing: bool = Tru
                 yield whole if whole in known else base
 
 
-def own_imports(typing: bool = True) -> dict[str, set[str]]:
+def own_imports() -> dict[str, set[str]]:
     """Which of our modules each of our modules imports."""
     known = modules()
-    return {
-        name: {each for each in imported(name, file, known, typing) if each in known} for name, file in known.items()
-    }
+    return {name: {each for each in imported(name, file, known) if each in known} for name, file in known.items()}
 
 
 def test_no_import_points_up() -> None:
@@ -195,7 +185,6 @@ def test_the_check_itself_sees_an_arrow_up(tmp_path: Path) -> None:
     )
     known = {"core.engine.engine": file, "core.chat.events": file, "core.chat.settings": file}
     assert set(imported("core.chat.settings", file, known)) == {"core.engine.engine", "core.chat.events"}
-    assert set(imported("core.chat.settings", file, known, typing=False)) == {"core.engine.engine"}
     assert place("core.engine.engine") == "core.engine"
 
 
