@@ -1,1 +1,1 @@
-"""A chat as values, which engine and front ends exchange: settings, events, answers, session, sliders and their precomputed answers. No torch."""
+"""A chat as values, which engine and front ends exchange: settings, events, answers, session, sliders with their answers. No torch."""
