@@ -46,7 +46,8 @@ def build(engine: Engine, options: Options) -> gr.Blocks:
     """The page of a family. Raises TillerError when the options' checkpoint or recipe does not fit it."""
     chat = Chat(engine, Visits(engine, fresh(engine, options)))
     steering, learning = Steering(chat), Learning(chat)
-    with gr.Blocks(title=f"Tiller · {engine.family.title}", analytics_enabled=False, fill_width=True) as page:
+    page = gr.Blocks(title=f"Tiller · {engine.family.title}", analytics_enabled=False, fill_width=True)
+    with page:
         header = part("header", "export clear cancel_loading tab", "Tiller")
         view, answers, sheet, status, paper, file = map(wire, ("view", "answers", "sheet", "status", "paper", "file"))
         told = [view, answers]

@@ -22,7 +22,7 @@ from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Token
 from core.chat.settings import Column, Sampling, Settings
-from core.engine.engine import SCRUB_STRENGTHS
+from core.engine.engine import SLIDER_STRENGTHS
 from core.errors import TillerError
 from core.families import registry
 from core.families.checkpoint import Counterfactual, Family
@@ -273,7 +273,7 @@ def scrubbing(options: argparse.Namespace) -> bool:
     source = term.source if term else None
     speakers = [
         it.speaker(index, recipe.with_strength(moved, strength, source))
-        for index, strength in enumerate(SCRUB_STRENGTHS)
+        for index, strength in enumerate(SLIDER_STRENGTHS)
     ]
 
     def nine() -> None:

@@ -9,7 +9,7 @@ from benchmarks.decoding import Subject
 from benchmarks.ratios import interleaved, report
 from core.chat.settings import Column, Settings
 from core.directions import contrast
-from core.engine.engine import SCRUB_STRENGTHS
+from core.engine.engine import SLIDER_STRENGTHS
 from core.inference import decoding_batches, prompts
 from core.inference.decoding_batches import Asking
 from core.recipes.language import Recipe, Term
@@ -35,7 +35,7 @@ def sweeping(options: argparse.Namespace) -> bool:
         for text in texts
     ]
     recipes = [
-        Recipe((Term("add", subject.direction.card.name, value),)) if value else Recipe() for value in SCRUB_STRENGTHS
+        Recipe((Term("add", subject.direction.card.name, value),)) if value else Recipe() for value in SLIDER_STRENGTHS
     ]
     edits = [subject.edits(recipe) for recipe in recipes]
     sampling = dataclasses.replace(subject.sampling, max_new_tokens=TOKENS)

@@ -111,7 +111,7 @@ class Section:
         self.stop.click(self.cancel, self.order, None, **_AT_ONCE)
         at = [self.map, self.layer, self.column]
         self.look.click(self.looked, [self.order, *at], self.cell, **_WAITING)
-        self.picker.pick(self.picked, self.order, [*at, self.cell], **_WAITING)  # type: ignore[attr-defined]
+        self.picker.pick(self.picked, self.order, [*at, self.cell], **_WAITING)
         self.steer.click(self.steered, [self.order, *at], self.pane.told, **_AT_ONCE)
 
     # ------------------------------------------------------------------------------------------------------- handlers

@@ -61,21 +61,21 @@ class Board:
             return self._nothing(_wrong(str(error)) + _progress(job), about, running)
         if report is None:
             return self._nothing(_progress(job) or f"<p>{_EMPTY}</p>", about, running)
-        measure = measure if measure in MEASURES[report.kind] else "cosine"
+        shown = measure if measure and measure in MEASURES[report.kind] else "cosine"
         first = matrix.opening(report)
         source, target = (
             source if source in report.sources else first[0],
             target if target in report.targets else first[1],
         )
-        known = matrix.measures(report)[measure]
+        known = matrix.measures(report)[shown]
         drawn = svg.line_plot(f"{source} → {target}", "layer", "value", matrix.curves(report, source, target))
         old = self.pane.engine.carrying.stale(about)
         return [
-            gr.update(choices=[(each.title, name) for name, each in matrix.measures(report).items()], value=measure),
+            gr.update(choices=[(each.title, name) for name, each in matrix.measures(report).items()], value=shown),
             gr.update(choices=list(report.sources), value=source),
             gr.update(choices=list(report.targets), value=target),
             _progress(job) + (_wrong(old) if old else ""),
-            f"<p>{html.escape(known.sentence)}</p>{_matrix(report, measure, source, target)}",
+            f"<p>{html.escape(known.sentence)}</p>{_matrix(report, shown, source, target)}",
             _cell(report, source, target),
             f'<div class="t-wide" tabindex="0">{drawn}</div>',
             _checks(report),
@@ -99,19 +99,19 @@ class Board:
     def start(self, about: str, *chosen: str | None) -> list[Any]:
         """Measure, in the background."""
         self.pane.engine.carrying.start(about)
-        return self.show(about, *chosen)  # type: ignore[arg-type]
+        return self.show(about, *chosen)
 
     def cancel(self, about: str, *chosen: str | None) -> list[Any]:
         """End the measuring."""
         self.pane.engine.carrying.cancel(about)
-        return self.show(about, *chosen)  # type: ignore[arg-type]
+        return self.show(about, *chosen)
 
     def tick(self, about: str, *chosen: str | None) -> list[Any]:
         """How far it is; once it has ended, what there is now."""
         job = self.pane.engine.carrying.view(about)
         if job is not None and not job.over:
             return [*[gr.skip()] * 3, _progress(job), *[gr.skip()] * 6]
-        return self.show(about, *chosen)  # type: ignore[arg-type]
+        return self.show(about, *chosen)
 
     def in_chat(self, about: str, source: str | None, target: str | None, request: gr.Request) -> Any:
         """Open Chat with the chosen cell's recipe."""

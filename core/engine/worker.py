@@ -8,7 +8,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -32,7 +31,7 @@ from core.engine.thread import CLOSING, EngineCommand
 from core.engine.thread_count import choose
 from core.errors import TillerError
 from core.families import stages
-from core.families.checkpoint import Family
+from core.families.checkpoint import Family, FamilyRef
 from core.inference import prompts
 from core.knowledge import logit_lens, tracing
 from core.knowledge.maps import Map, Traced, Words
@@ -43,6 +42,7 @@ from core.models.placement import Placing
 from core.models.pool import ModelPool
 from core.steering.interventions import check_fit, compile_recipe
 from core.steering.readings import Projection, projection
+from core.util.files import read_when_changed
 from core.util.progress import Learning
 
 _log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class Worker:
 
     def __init__(
         self,
-        family: Family,
+        families: FamilyRef,
         placing: Placing,
         threads: int,
         publish: Callable[[Status], None],
@@ -61,26 +61,31 @@ class Worker:
         measured: Callable[[str, float], None] = lambda _checkpoint, _seconds: None,
         calibrated: Callable[[str, Noise], None] = lambda _checkpoint, _noise: None,
     ) -> None:
-        self.family = family
+        self._families = families
         self.device = str(loading.pick_device(placing.device))
         self.threads = threads or loading.threads()
         self._measure_threads = threads == 0
         torch.set_num_threads(self.threads)
         self._publish = publish
         self.shelf = ModelPool(
-            family,
+            families,
             placing,
             busy=self._busy,
             say=lambda sentence, part: self._say("loading", sentence, part),
             cancel=cancel_loading,
         )
-        self.blamer = Attribution(family, self.shelf, calibrated)
+        self.blamer = Attribution(families, self.shelf, calibrated)
         self._plan = self._said = ""
-        self._directions: dict[Path, tuple[float, Direction]] = {}
+        self._read_direction = read_when_changed(load_direction)
         self.answering = Answering(self.load, self.direction, self.gauges, self.blamer, self._make_room)
         self._lessons: deque[BackgroundTask[Any]] = deque()
         self._measured = measured
         self._measuring: dict[str, Iterator[float | None]] = {}
+
+    @property
+    def family(self) -> Family:
+        """The family as it is now."""
+        return self._families.family
 
     # ------------------------------------------------------------------------------------------------------- resources
 
@@ -124,10 +129,7 @@ class Worker:
             raise store.not_mapped(self.family.name, name, *checkpoint.split(">"))
         if path is None:
             raise TillerError(f"{checkpoint} has no direction {name!r}; launch.py precompute learns refusal and truth.")
-        changed = path.stat().st_mtime
-        if self._directions.get(path, (None, None))[0] != changed:
-            self._directions[path] = (changed, load_direction(path))
-        return self._directions[path][1]
+        return self._read_direction(path)
 
     def gauges(self, loaded: Loaded) -> tuple[tuple[Projection, ...], str]:
         """A gauge for every direction of a checkpoint, and sentences on those that cannot be read: a chat goes on without them."""
@@ -151,7 +153,7 @@ class Worker:
 
     # ------------------------------------------------------------------------------------------------------------ loop
 
-    def serve(self, commands: queue.Queue[EngineCommand | None], closed: threading.Event) -> None:
+    def serve(self, commands: queue.Queue[EngineCommand[Worker] | None], closed: threading.Event) -> None:
         """Take commands and step runs until the engine is closed."""
         while not closed.is_set():
             idle = not (self.answering.steppable() or self._lesson() or self._measuring or self.blamer.waiting)
@@ -257,9 +259,11 @@ class Worker:
         self._publish(Status(state, detail, progress, self.answering.speed, self.device, self.threads, self._plan))  # type: ignore[arg-type]
 
 
-def _waiting(commands: queue.Queue[EngineCommand | None], wait: bool, paused: bool) -> list[EngineCommand | None]:
+def _waiting(
+    commands: queue.Queue[EngineCommand[Worker] | None], wait: bool, paused: bool
+) -> list[EngineCommand[Worker] | None]:
     """The commands that are there; waits for one when there is nothing else to do, shortly when runs wait for their readers."""
-    found: list[EngineCommand | None] = []
+    found: list[EngineCommand[Worker] | None] = []
     try:
         if wait:
             found.append(commands.get(timeout=0.02 if paused else None))

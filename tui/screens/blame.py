@@ -143,7 +143,7 @@ class BlameScreen(Place):
     def _work(self, engine: Engine, ask: BlameRequest) -> None:
         """In a thread of its own; what goes wrong is said."""
         worker, said = get_current_worker(), ""
-        work = engine.slices(lambda engines: engines.study(ask))
+        work = engine.study(ask)
         try:
             while not worker.is_cancelled:
                 step = next(work)

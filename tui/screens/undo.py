@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
-from core.engine import undo
+from core.engine.undo import beside
 from core.errors import TillerError
 
 if TYPE_CHECKING:
@@ -65,14 +65,14 @@ class UndoFields(Vertical):
 
     def _fit(self, engine: Engine) -> None:
         try:
-            own = undo.offered_prompts(engine)
+            own = engine.undo.offered_prompts()
             lose, keep = (
                 _lines(self.fields[name].value, offer) for name, offer in zip(("lose", "keep"), own, strict=True)
             )
         except TillerError as error:
             self.place.say(f"✗ {error}", wrong=True)
             return
-        stage = self.fields["stage"].value.strip() or undo.stages_of(engine)[0]
+        stage = self.fields["stage"].value.strip() or engine.undo.stages()[0]
         self.place.say(f"Removing the part of {stage}. Ctrl+X stops.")
         self.screen.run_worker(
             partial(self._work, engine, stage, lose, keep),
@@ -85,7 +85,7 @@ class UndoFields(Vertical):
     def _work(self, engine: Engine, stage: str, lose: str, keep: str) -> None:
         """In a thread of its own; what goes wrong is said."""
         worker, said = get_current_worker(), ""
-        work = undo.undoing(engine, stage, lose, keep)
+        work = engine.undo.fit(stage, lose, keep)
         tell: Any = self.app.call_from_thread
         try:
             while not worker.is_cancelled:
@@ -111,14 +111,14 @@ class UndoFields(Vertical):
             self.place.say("✗ Remove a stage's part first.", wrong=True)
             return
         try:
-            undo.keep_edited(engine, self.found, name)
+            engine.undo.keep(self.found, name)
         except TillerError as error:
             self.place.say(f"✗ {error}", wrong=True)
             return
         from core.chat.session import Session
 
         self.place.action_chat()
-        self.place.board.open_session(Session(undo.beside(chat.settings, self.found, name)))
+        self.place.board.open_session(Session(beside(chat.settings, self.found, name)))
 
 
 def _lines(value: str, offer: str) -> str:
