@@ -87,7 +87,7 @@ async def test_a_direction_is_carried_and_tried_in_chat(family: Path) -> None:
         await shows(app, pilot, "How often a probe learnt")
         screen.table.focus()
         await pilot.press("enter")
-        await until(pilot, lambda: app.screen is app.board)
+        await until(pilot, lambda: app.screen is app.chat)
         assert screen.report is not None
-        assert str(app.board.chat.settings.column.recipe) == screen.report.cell("base", "chat").recipe
-        assert [each.checkpoint for each in app.board.chat.settings.columns] == ["chat", "chat"]
+        assert str(app.chat.session.settings.column.recipe) == screen.report.cell("base", "chat").recipe
+        assert [each.checkpoint for each in app.chat.session.settings.columns] == ["chat", "chat"]

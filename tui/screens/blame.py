@@ -27,9 +27,12 @@ from core.families.stages import QUESTIONS, Question
 from tui.screens.blame_report import drawn
 from tui.screens.screen import Place
 from tui.screens.undo import UndoFields
+from tui.shell import shell
+from tui.themes import middle
 
 if TYPE_CHECKING:
     from core.engine.engine import Engine
+    from tui.chat.screen import ChatScreen
 
 _HOW = (
     "Write a prompt and press Enter, or Ctrl+T for the answer of the chat. An answer left empty is what the model says; another one left "
@@ -62,8 +65,8 @@ class BlameScreen(Place):
     }
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, chat: ChatScreen) -> None:
+        super().__init__(chat)
         self.fields = {name: Input(id=f"blame-{name}", compact=True) for name in ("prompt", "answer", "other")}
         self.result = Static(Content.styled(_HOW, "$quiet"), id="blame-report")
         self.report: BlameReport | None = None
@@ -90,23 +93,21 @@ class BlameScreen(Place):
 
     def action_take(self) -> None:
         """The last message and the selected column's answer, from Chat."""
-        chat = self.board.session
-        turns = chat.settings.turns if chat is not None else ()
-        place = chat.settings.selected if chat is not None else 0
-        if chat is None or not turns or place >= len(turns[-1].replies) or not turns[-1].replies[place].strip():
+        settings = self.chat.model.settings if self.chat.opened else None
+        turns = settings.turns if settings is not None else ()
+        place = settings.selected if settings is not None else 0
+        if settings is None or not turns or place >= len(turns[-1].replies) or not turns[-1].replies[place].strip():
             self.say("✗ There is no answer in Chat yet; ask something there first.", wrong=True)
             return
         for name, text in (("prompt", turns[-1].user), ("answer", turns[-1].replies[place]), ("other", "")):
             self.fields[name].value = " ".join(text.split())
-        self.say(
-            "The answer was steered; the scores are of the unsteered models." if chat.settings.column.recipe else ""
-        )
+        self.say("The answer was steered; the scores are of the unsteered models." if settings.column.recipe else "")
         self.action_find()
 
     def action_find(self) -> None:
         """Ask every model of the path, in the background."""
         engine = self.engine
-        if engine is None or not self.board.ready:
+        if engine is None or not self.chat.model.ready:
             self.say("✗ The model is still loading; ask when it is ready.", wrong=True)
             return
         try:
@@ -134,10 +135,10 @@ class BlameScreen(Place):
 
     def _final(self) -> str:
         """The checkpoint of the selected column, where it has stages; else the family's final one."""
-        engine, chat = self.engine, self.board.session
-        if engine is None or chat is None:
+        engine = self.engine
+        if engine is None:
             return ""
-        name = chat.settings.column.checkpoint
+        name = self.chat.model.settings.column.checkpoint
         return name if engine.stage_lenses(name) else ""
 
     def _work(self, engine: Engine, ask: BlameRequest) -> None:
@@ -171,10 +172,8 @@ class BlameScreen(Place):
 
     def _draw(self) -> None:
         if self.report is not None and self.asked is not None:
-            glyphs = bool(getattr(self.app, "glyphs", False))
-            self.result.update(
-                drawn(self.report, self.asked, max(40, self.size.width - 6), self.board.middle(), glyphs)
-            )
+            ground, glyphs = middle(self.app.current_theme), shell(self).glyphs
+            self.result.update(drawn(self.report, self.asked, max(40, self.size.width - 6), ground, glyphs))
 
     def on_resize(self) -> None:
         """Another width wants other bars."""
@@ -192,14 +191,12 @@ class BlameScreen(Place):
     def action_beside(self) -> None:
         """Ask the prompt of the final checkpoint and, beside it, of the model without the largest stage."""
         found = self.report.without(self.asked) if self.report is not None and self.asked is not None else None
-        chat = self.board.session
-        if self.report is None or found is None or chat is None or self.board.refuse_while_running():
+        if self.report is None or found is None or self.chat.runs.refuse():
             self.say("✗ Find something out first.", wrong=True)
             return
         columns = (Column(self.report.path.final), Column(found[1]))
-        settings = replace(chat.settings, columns=columns, selected=0, turns=(), lens=BLAME, tab="chat")
-        self.action_chat()
-        self.board.open_session(Session(settings.ask(self.report.cases[0].prompt)))
+        settings = replace(self.chat.model.settings, columns=columns, selected=0, turns=(), lens=BLAME, tab="chat")
+        self.chat.conversation.open(Session(settings.ask(self.report.cases[0].prompt)))
 
     def action_export(self) -> None:
         """Write the report beside where the program was started, as CSV and as JSON."""

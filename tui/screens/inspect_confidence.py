@@ -12,6 +12,7 @@ from textual.widgets import Static
 
 from core.errors import TillerError
 from tui.screens.inspect_panel import Panel
+from tui.shell import shell
 
 if TYPE_CHECKING:
     from core.confidence.confidence import Confidence
@@ -80,7 +81,7 @@ class ConfidencePanel(Panel):
     def _drawn(self, every: list[Confidence]) -> Content:
         from tui.widgets import confidence_plots
 
-        glyphs = bool(getattr(self.app, "glyphs", False))
+        glyphs = shell(self).glyphs
         whole = max(40, self.size.width - 2)
         if whole < _WIDE:
             parts = (
@@ -153,8 +154,8 @@ class ConfidencePanel(Panel):
 
         if self.engine is None:
             return
-        board = self.place.board
-        column = board.chat.settings.column
+        chat = self.place.chat
+        column = chat.model.settings.column
         own = self.engine.family.directions_of(column.checkpoint)
         on = not confidence.ablates(column.recipe)
         recipe = confidence.switched(column.recipe, on, None if own == self.checkpoint else self.checkpoint)
@@ -163,9 +164,8 @@ class ConfidencePanel(Panel):
         except TillerError as error:
             self.say(f"✗ {error}", wrong=True)
             return
-        board.chat.settings = replace(board.chat.settings, lens="entropy")
-        board.use(recipe)
-        board.draw()
+        chat.model.session.settings = replace(chat.model.settings, lens="entropy")
+        chat.sliders.use(recipe)
         self.place.action_chat()
 
     def action_table(self) -> None:

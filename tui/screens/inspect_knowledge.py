@@ -15,6 +15,7 @@ from textual.widgets import Static
 from core.errors import TillerError
 from core.knowledge.maps import MapRequest, Traced, map_table, steered_at
 from tui.screens.inspect_panel import Panel
+from tui.shell import shell
 
 if TYPE_CHECKING:
     from core.engine.jobs import MapJob
@@ -116,7 +117,7 @@ class KnowledgePanel(Panel):
             self.heat.update(Content(said))
             return
         self.at = (min(self.at[0], shown.layers - 1), min(self.at[1], len(shown.columns) - 1))
-        glyphs = bool(getattr(self.app, "glyphs", False))
+        glyphs = shell(self).glyphs
         maps = self._maps()
         title = f"{shown.title} ({self.place_of_map + 1} of {len(maps)}) · {shown.described(*self.at)}"
         picture = heatmap.drawn(shown, max(30, self.size.width - 2), self.at, glyphs)
@@ -266,15 +267,13 @@ class KnowledgePanel(Panel):
         """Move the selected column's recipe to the cursor's layer, and go to Chat."""
         if self.engine is None or self._map() is None:
             return
-        board = self.place.board
-        column = board.chat.settings.column
+        column = self.place.chat.model.settings.column
         names = [card.name for card in self.engine.directions(column.checkpoint)]
         if not names and not column.recipe:
             self.say("✗ This checkpoint has no directions to steer by yet; Chat learns them.", wrong=True)
             return
         direction = "truth" if "truth" in names or not names else names[0]
-        board.use(steered_at(column.recipe, self.at[0], direction))
-        board.draw()
+        self.place.chat.sliders.use(steered_at(column.recipe, self.at[0], direction))
         self.place.action_chat()
 
     def action_table(self) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from core.directions.library import Entry
     from core.directions.request import LearnRequest
     from core.engine.jobs import JobView
+    from tui.chat.screen import ChatScreen
 
 _BAR = 10
 _WATCH_EVERY = 0.25
@@ -56,8 +57,8 @@ class LibraryScreen(Place):
     }
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, chat: ChatScreen) -> None:
+        super().__init__(chat)
         self.table: DataTable[str] = DataTable(cursor_type="row", zebra_stripes=True)
         self.learning = Static(id="learning")
         self.entries: tuple[Entry, ...] = ()
@@ -136,7 +137,7 @@ class LibraryScreen(Place):
             self.say("✗ The family is still being read; learn in a moment.", wrong=True)
             return
         names = [each.name for each in self.engine.family.checkpoints]
-        self.app.push_screen(LearnDialog(names, self.board.own_checkpoint(), self._begin))
+        self.app.push_screen(LearnDialog(names, self.chat.learning.own_checkpoint, self._begin))
 
     def _begin(self, checkpoint: str, wish: LearnRequest) -> None:
         """Begin, and follow it from now on: it may be over before anybody looks."""
@@ -157,7 +158,7 @@ class LibraryScreen(Place):
 
         if self._ready():
             names = [each.name for each in self.engine.family.checkpoints]  # type: ignore[union-attr]
-            self.app.push_screen(ImportDialog(names, self.board.own_checkpoint(), self._bring), self._changed)
+            self.app.push_screen(ImportDialog(names, self.chat.learning.own_checkpoint, self._bring), self._changed)
 
     def action_take(self) -> None:
         """Ask where to, and write the direction under the cursor."""
@@ -223,8 +224,7 @@ class LibraryScreen(Place):
         """The library is another now, and so are Chat's sliders."""
         if said is not None:
             self.opened()
-            self.board.forget_cards()
-            self.board.draw()
+            self.chat.learning.show_new_directions()
             self._told(said)
 
     def _told(self, said: str | None) -> None:

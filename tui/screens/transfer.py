@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from core.engine.jobs import JobView
     from core.transfer.matrix import Shade
     from core.transfer.report import TransferReport
+    from tui.chat.screen import ChatScreen
 
 _BAR = 10
 _WATCH_EVERY = 0.5
@@ -50,8 +51,8 @@ class TransferScreen(Place):
     }
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, chat: ChatScreen) -> None:
+        super().__init__(chat)
         self.table: DataTable[Content] = DataTable(cursor_type="cell")
         self.what, self.went, self.cell = Static(), Static(id="went"), Static(id="cell")
         self.report: TransferReport | None = None
@@ -155,15 +156,15 @@ class TransferScreen(Place):
         if self.report is None or where is None:
             return
         try:
-            settings = matrix.try_in_chat(self.board.chat.settings, self.report, *where)
+            settings = matrix.try_in_chat(self.chat.model.settings, self.report, *where)
         except TillerError as error:
             self.say(f"✗ {error}", wrong=True)
             return
-        if self.board.refuse_while_running():
+        if self.chat.runs.refuse():
             return
         self.action_chat()
-        self.board.open_session(Session(settings))
-        self.board.say(f"The direction of {where[0]} on {where[1]}: {settings.column.recipe}")
+        self.chat.conversation.open(Session(settings))
+        self.chat.notice.say(f"The direction of {where[0]} on {where[1]}: {settings.column.recipe}")
 
     def _where(self) -> tuple[str, str] | None:
         row, column = self.table.cursor_coordinate

@@ -14,6 +14,7 @@ from textual.worker import get_current_worker
 
 from core.engine import undo
 from core.errors import TillerError
+from tui.shell import shell
 
 if TYPE_CHECKING:
     from core.engine.engine import Engine
@@ -106,8 +107,8 @@ class UndoFields(Vertical):
         self.result.update(Content("\n".join([found.verdict, "", *found.table(), "", found.how])))
 
     def _keep(self, engine: Engine) -> None:
-        name, chat = self.fields["name"].value.strip(), self.place.board.session
-        if self.found is None or chat is None:
+        name, chat = self.fields["name"].value.strip(), self.place.chat
+        if self.found is None:
             self.place.say("✗ Remove a stage's part first.", wrong=True)
             return
         try:
@@ -117,8 +118,8 @@ class UndoFields(Vertical):
             return
         from core.chat.session import Session
 
-        self.place.action_chat()
-        self.place.board.open_session(Session(undo.beside(chat.settings, self.found, name)))
+        shell(self).go("chat")
+        chat.conversation.open(Session(undo.beside(chat.model.settings, self.found, name)))
 
 
 def _lines(value: str, offer: str) -> str:
