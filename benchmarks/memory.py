@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from core.artefacts.store import SHIPPED
+from core.families.checkpoint import FamilyRef
 
 #: What a shard of the saved models may hold.
 SHARD = 50 * 10**6
@@ -124,7 +125,7 @@ def switch(folder: str, quantize: str) -> dict[str, float]:
     from core.models.pool import ModelPool
 
     family = registry.load_family(folder)
-    shelf = ModelPool(family, Placing("cpu", "bfloat16", quantize))
+    shelf = ModelPool(FamilyRef(family), Placing("cpu", "bfloat16", quantize))
     found = {}
     for turn in range(1, SWITCHES + 1):
         name, other = ("base", "post") if turn % 2 else ("post", "base")

@@ -122,8 +122,8 @@ class TillerApp(App[None]):
 
     def _open_engine(self) -> None:
         """In a thread: read the family. What is wrong with it ends the program with its sentence."""
+        from core.chat.opening import check_family
         from core.engine.engine import Engine
-        from tui.dialogs.export import check_family
 
         options, wanted = self.options, self.opened
         try:
@@ -171,7 +171,7 @@ class TillerApp(App[None]):
         return Session.of(*recorded, recorded=True) if recorded is not None else Session(engine.settings())
 
     def _kept(self, engine: Engine) -> Session | None:
-        from tui.dialogs.export import check_family
+        from core.chat.opening import check_family
 
         try:
             kept = state.load(self.state_name(engine))

@@ -96,7 +96,7 @@ class Blame:
             ask = BlameRequest(
                 prompts, answer, other, checkpoint, question="" if question == _BEST else question, own_templates=own
             ).checked()
-            work = self.pane.engine.slices(lambda worker: worker.study(ask))
+            work = self.pane.engine.study(ask)
             said = ""
             try:
                 while True:

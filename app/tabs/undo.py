@@ -11,7 +11,7 @@ import gradio as gr
 
 from app.tabs import blame_html
 from app.tabs.tab import Pane
-from core.engine import undo
+from core.engine.undo import beside
 from core.errors import TillerError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def section(pane: Pane) -> None:
     desk = Desk(pane)
     with gr.Accordion("Remove this stage's part", open=False, elem_id="t-undo"):
         gr.HTML(f'<p class="t-quiet">{escape(_HOW)}</p>', apply_default_css=False)
-        stages = undo.stages_of(pane.engine)
+        stages = pane.engine.undo.stages()
         stage = gr.Dropdown(list(stages), value=stages[0] if stages else None, label="Stage", elem_id="t-undo-stage")
         with gr.Row():
             lose = gr.Textbox(
@@ -67,13 +67,13 @@ class Desk:
     def offered(self, request: gr.Request) -> tuple[Any, Any, Any]:
         """Prompts to begin with, the chat's own first; or what is wrong with the family's."""
         try:
-            return *undo.offered_prompts(self.pane.engine, self.pane.settings(request)), gr.skip()
+            return *self.pane.engine.undo.offered_prompts(self.pane.settings(request)), gr.skip()
         except TillerError as error:
             return gr.skip(), gr.skip(), blame_html.wrong(str(error))
 
     def fit(self, stage: str, lose: str, keep: str, controls: bool, request: gr.Request) -> Iterator[tuple[Any, Any]]:
         """Fit and judge, and say how far it is meanwhile."""
-        work = undo.undoing(self.pane.engine, stage, lose, keep, controls)
+        work = self.pane.engine.undo.fit(stage, lose, keep, controls)
         said = ""
         try:
             while True:
@@ -100,10 +100,10 @@ class Desk:
         if found is None:
             return blame_html.wrong("Remove a stage's part first."), *nothing
         try:
-            undo.keep_edited(self.pane.engine, found, name.strip())
+            self.pane.engine.undo.keep(found, name.strip())
         except TillerError as error:
             return blame_html.wrong(str(error)), *nothing
-        settings = undo.beside(self.pane.settings(request), found, name.strip())
+        settings = beside(self.pane.settings(request), found, name.strip())
         return drawn(found), *self.pane.use_in_chat(settings, request)
 
 

@@ -12,6 +12,7 @@ from safetensors.numpy import load_file
 from core.artefacts import store
 from core.artefacts.store import Array, Card
 from core.errors import StoreError
+from core.util.files import read_when_changed
 
 #: A block and a neuron in it.
 Neuron = tuple[int, int]
@@ -39,8 +40,11 @@ class NeuronSet:
         return tuple(sorted({layer for layer, _ in self.neurons}))
 
 
+@read_when_changed
 def load_set(path: Path) -> NeuronSet:
-    """A set of neurons from its artefact: the tensors ``neurons`` [neurons, 2] (block, neuron) and ``means`` [neurons].
+    """A set of neurons from its artefact, read again only when that has changed.
+
+    Its tensors are ``neurons`` [neurons, 2] (block, neuron) and ``means`` [neurons].
 
     Raises:
         StoreError: unreadable, of another kind, or with tensors of unequal length.

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from core.errors import StoreError
-from core.util.files import write_bytes
+from core.util.files import read_when_changed, write_bytes
 
 FORMAT = 1
 SHIPPED = Path(__file__).resolve().parents[2] / "vectors"
@@ -155,8 +155,9 @@ def _family_folders(family: str, folder: Path | None) -> tuple[Path, ...]:
     return (own, folder) if folder is not None else (own, SHIPPED / family)
 
 
+@read_when_changed
 def read_card(path: Path) -> Card:
-    """An artefact's metadata.
+    """An artefact's metadata, read again only when its file has changed.
 
     Raises:
         StoreError: missing, cut off, a Git LFS pointer, or not Tiller's.

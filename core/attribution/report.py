@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
+from typing import NamedTuple
 
 from core.attribution.effects import LOG_ZERO, Effect, LogProbs, Noise, effects, noise_of, remainder
-from core.chat.settings import MAX_MESSAGE, clean
+from core.chat.screens import CHAT
+from core.chat.settings import BLAME, MAX_MESSAGE, Column, Settings, clean
 from core.families.stages import QUESTIONS, Path, Question, StageError
 
 #: What each measure is the probability of; ``{answer}`` and ``{other}`` are shortened texts.
@@ -192,6 +194,16 @@ class BlameReport:
         model = stage.without(key)
         return (stage.asked(key), model) if model else None
 
+    def compare_without(self, settings: Settings, question: Question) -> Settings | None:
+        """The chat in which the first prompt is asked of the final checkpoint and, beside it, of the model without the largest stage that
+        a question names, coloured by stages; None where there is no such model."""
+        found = self.without(question)
+        if found is None:
+            return None
+        columns = (Column(self.path.final), Column(found[1]))
+        beside = replace(settings, columns=columns, selected=0, turns=(), lens=BLAME, tab=CHAT.name)
+        return beside.ask(self.cases[0].prompt)
+
     def remainder(self, key: str, measure: str) -> float | None:
         """What the effects leave over of the whole change since the first stage, the mean over the prompts."""
         each = [remainder(self.path, key, case.found(measure)) for case in self._cases(measure)]
@@ -309,6 +321,24 @@ def shortened(text: str) -> str:
     """A text as a sentence quotes it, on one line."""
     line = " ".join(text.split())
     return line if len(line) <= _SHORT else line[: _SHORT - 1].rstrip() + "…"
+
+
+class ChatAnswer(NamedTuple):
+    """An answer as it stands in Chat: what was said, and what has to be said of the scores that it will get."""
+
+    prompt: str
+    answer: str
+    note: str
+
+
+def answer_in_chat(settings: Settings) -> ChatAnswer:
+    """The last message and the selected column's answer to it. Raises StageError when there is none."""
+    turn = settings.turns[-1] if settings.turns else None
+    replies = turn.replies[settings.selected :] if turn else ()
+    if turn is None or not replies or not replies[0].strip():
+        raise StageError("There is no answer in Chat yet; ask something there first.")
+    note = "The answer was steered; the scores are of the unsteered models." if settings.column.recipe else ""
+    return ChatAnswer(turn.user, replies[0], note)
 
 
 def parse_prompts(text: str) -> tuple[str, ...]:

@@ -87,6 +87,14 @@ class Answer:
         return (*(token.id for token in self.tokens[:index]), alternative.id)
 
 
+def why_ended(reason: Reason | None, longest: str) -> str:
+    """Why an answer ended, in words; nothing where it simply ended, or has not. ``longest`` says where the longest answer is set."""
+    return {
+        "stop string": "ended at a stop string", "length": f"reached the longest answer ({longest})",
+        "context": "the model's context is full", "stopped": "stopped",
+    }.get(reason or "", "")  # fmt: skip
+
+
 def fold(answers: Mapping[int, Answer], event: Event) -> dict[int, Answer]:
     """All columns' answers after one more event. A failure without a column fails every answer that is unfinished."""
     columns = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from core.chat.answers import Answer, fold, settled
 from core.chat.events import Event, RecipeChanged
-from core.chat.settings import Column, Settings, SettingsError
+from core.chat.settings import MAX_SEED, Column, Settings, SettingsError
 from core.recipes.language import Recipe
 
 _MAX_PAST = 100
@@ -69,16 +69,35 @@ class Session:
             -_MAX_PAST:
         ]
 
-    def undo(self) -> None:
-        """Go back one step: before the last message, retry, continuation or new chat. Raises SettingsError at the start."""
-        if not self.past:
+    def retry(self) -> None:
+        """Prepare the last turn to be answered again: with the next seed where tokens are drawn by chance, so that it may come out
+        otherwise. A recorded run is answered as it was. Raises SettingsError when there is nothing to answer.
+        """
+        if not self.settings.turns:
+            raise SettingsError("There is nothing to answer yet; write a message first.")
+        self.remember()
+        sampling = self.settings.sampling
+        if sampling.temperature > 0 and not self.recorded:
+            self.settings = replace(self.settings, sampling=replace(sampling, seed=(sampling.seed + 1) % MAX_SEED))
+
+    def undo(self) -> str:
+        """Go back one step: before the last message, retry, continuation or new chat; where no step is remembered, take the last turn
+        away. Gives the message that was taken back, if one was. Raises SettingsError where there is neither.
+        """
+        turns = self.settings.turns
+        if self.past:
+            last = self.past[-1]
+            self.past = self.past[:-1]
+            lens, tab = self.settings.lens, self.settings.tab
+            self.settings = replace(last.settings, lens=lens, tab=tab)
+            self.answers, self.made = dict(last.answers), dict(last.made)
+            self.recorded = last.recorded
+        elif turns:
+            self.settings = replace(self.settings, turns=turns[:-1])
+            self.answers, self.made, self.recorded = {}, {}, False
+        else:
             raise SettingsError("There is nothing to undo yet.")
-        last = self.past[-1]
-        self.past = self.past[:-1]
-        lens, tab = self.settings.lens, self.settings.tab
-        self.settings = replace(last.settings, lens=lens, tab=tab)
-        self.answers, self.made = dict(last.answers), dict(last.made)
-        self.recorded = last.recorded
+        return turns[-1].user if len(self.settings.turns) < len(turns) else ""
 
     def _begin_turn(self, settings: Settings) -> None:
         self.remember()
@@ -134,3 +153,15 @@ class Session:
     def stale(self, column: int) -> bool:
         """Whether a column's answer was made with another recipe than the one the column has now."""
         return column in self.answers and self.made.get(column) != str(self.settings.columns[column].recipe)
+
+    def may_precompute(self, running: bool) -> bool:
+        """Whether the selected column's answer at other strengths of a slider may be computed beforehand, while nobody waits.
+
+        ``running`` says whether an answer is being written. The answer that is there has to be whole and the model's own: not recorded,
+        not stopped, without an error or a token that was given.
+        """
+        answer = self.answers.get(self.settings.selected)
+        if running or self.recorded or not self.settings.turns or answer is None:
+            return False
+        whole = answer.finished and not answer.error and answer.reason != "stopped"
+        return whole and not any(token.forced for token in answer.tokens)

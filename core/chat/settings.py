@@ -22,6 +22,8 @@ from core.recipes.language import Recipe, RecipeError, parse
 #: The longest message a person may send, in characters. What is over it is refused with a sentence, nothing is lost.
 MAX_MESSAGE = 20_000
 MAX_COLUMNS = 4
+#: Seeds are whole numbers from 0, below this.
+MAX_SEED = 2**63
 #: How the names of the lenses for training stages begin; behind it stands which of the questions of :mod:`core.families.stages` is asked.
 BLAME = "blame"
 _MAX_LINK_BYTES = 1_000_000
@@ -89,7 +91,7 @@ class Sampling:
         _check(0 <= self.top_k <= 1_000_000, "Top-k is 0 (off) or a whole number above it.")
         _check(0.1 <= self.repetition_penalty <= 5, "The repetition penalty lies between 0.1 and 5; 1 is off.")
         _check(1 <= self.max_new_tokens <= 4096, "The longest answer lies between 1 and 4096 tokens.")
-        _check(0 <= self.seed < 2**63, "The seed is a whole number from 0.")
+        _check(0 <= self.seed < MAX_SEED, "The seed is a whole number from 0.")
         _check(all(self.stop), "A stop string has at least one character.")
 
 

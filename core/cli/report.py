@@ -23,7 +23,7 @@ from core.directions.candidate import PROGRAM_VERSION
 from core.engine.precompute import BUILDERS, BuildRequest
 from core.errors import TillerError, UsageError
 from core.families import registry
-from core.families.checkpoint import Family
+from core.families.checkpoint import Family, FamilyRef
 from core.families.family_toml import text_of
 from core.knowledge import facts, tracing
 from core.knowledge.maps import MOST_PAIRS, PAIRS, MapError, MapRequest, Traced
@@ -120,7 +120,9 @@ class Maker:
             )
         if not 1 <= options.pairs <= MOST_PAIRS:
             raise UsageError(f"--pairs takes a number from 1 to {MOST_PAIRS}, not {options.pairs}.")
-        self.shelf = ModelPool(family, Placing(options.device, options.dtype, options.quantize, options.max_memory))
+        self.shelf = ModelPool(
+            FamilyRef(family), Placing(options.device, options.dtype, options.quantize, options.max_memory)
+        )
         self.say = say or _draw
         # Read now: a file that cannot be read is said before anything is measured.
         self.opening = paragraphs(text_of(family.report_opening)) if family.report_opening else (family.notes,)

@@ -16,7 +16,7 @@ from core.cli import option_types
 from core.cli.verb_parser import Arguments
 from core.errors import UsageError
 from core.families import registry
-from core.families.checkpoint import Family
+from core.families.checkpoint import Family, FamilyRef
 from core.models import loading
 from core.models.loading import Loaded
 from core.models.placement import Placing
@@ -54,7 +54,7 @@ def run_transfer(arguments: list[str]) -> int:
     torch.set_num_threads(options.threads or loading.threads())
     root = family.folder.parent if options.ship else store.user_folder()
     placing = Placing(options.device, options.dtype, options.quantize, options.max_memory)
-    shelves = {each.name: ModelPool(each, placing) for each in (family, other) if each is not None}
+    shelves = {each.name: ModelPool(FamilyRef(each), placing) for each in (family, other) if each is not None}
     documents = []
     for about in options.about or ABOUT:
         report = _report(TransferTask(family, about, root, other), shelves, options.again)

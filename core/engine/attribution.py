@@ -16,7 +16,7 @@ from core.chat.events import Done, Event, Scores, Token
 from core.engine.active_run import Active
 from core.errors import TillerError
 from core.families import stages
-from core.families.checkpoint import Family
+from core.families.checkpoint import FamilyRef
 from core.families.stages import Path
 from core.inference import prompts
 from core.models.pool import ModelPool, NoRoomNow
@@ -28,8 +28,8 @@ _log = logging.getLogger(__name__)
 class Attribution:
     """Blame for the runs of one engine. ``measured`` is told of a noise level by the final checkpoint's name, once it is known."""
 
-    def __init__(self, family: Family, shelf: ModelPool, measured: Callable[[str, Noise], None]) -> None:
-        self.family, self.shelf = family, shelf
+    def __init__(self, families: FamilyRef, shelf: ModelPool, measured: Callable[[str, Noise], None]) -> None:
+        self._families, self.shelf = families, shelf
         self._measured = measured
         self._noise: dict[str, Noise] = {}
         self._wanted: list[Path] = []
@@ -59,7 +59,7 @@ class Attribution:
         for column, tokens in (active.run.given or {}).items():
             checkpoint = active.run.settings.columns[column].checkpoint
             try:
-                stages.stage_path(self.family, checkpoint)
+                stages.stage_path(self._families.family, checkpoint)
                 with self.shelf.held(checkpoint) as loaded:
                     prompt = prompts.build(loaded, active.run.settings, column).ids
             except TillerError as error:
@@ -74,11 +74,11 @@ class Attribution:
 
     def _begin(self, active: Active, column: int, prompt: tuple[int, ...]) -> list[Event]:
         try:
-            path = stages.stage_path(self.family, active.run.settings.columns[column].checkpoint)
+            path = stages.stage_path(self._families.family, active.run.settings.columns[column].checkpoint)
         except TillerError as error:
             active.unblamed.add(column)
             return [Scores(column, "blame", note=str(error))]
-        vocabularies = Vocabularies(self.family, path)
+        vocabularies = Vocabularies(self._families.family, path)
         live = self.shelf.placing.quantize == "none" and self.shelf.together(path.models())
         made = active.blaming[column] = TokenAttribution(
             column, path, lambda: self.noise(path), prompt, vocabularies.unknown,
@@ -123,7 +123,7 @@ class Attribution:
         found = self._noise.get(path.final)
         if found is None:
             try:
-                found = noise.kept_noise(self.family, path)
+                found = noise.kept_noise(self._families.family, path)
             except TillerError as error:
                 # A retraining that is not there, or belongs to other weights: uncalibrated, and said so.
                 _log.info("No noise level of %s: %s", path.final, error)
@@ -137,7 +137,7 @@ class Attribution:
     def expect(self) -> None:
         """Measure the final checkpoint's noise level beforehand, where all that it takes is small."""
         try:
-            path = stages.stage_path(self.family)
+            path = stages.stage_path(self._families.family)
         except TillerError:
             # One checkpoint only: there are no stages to tell apart, and nobody can ask.
             return
@@ -153,7 +153,7 @@ class Attribution:
         """One slice of measuring a noise level."""
         path = self._wanted[0]
         if self._measuring is None:
-            self._measuring = noise.measure_noise(self.family, path, shelved(self.shelf, path.final))
+            self._measuring = noise.measure_noise(self._families.family, path, shelved(self.shelf, path.final))
         try:
             next(self._measuring)
         except StopIteration as stop:

@@ -8,51 +8,53 @@ columns stream together.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from core.artefacts import store
 from core.artefacts.store import Card
 from core.attribution.effects import Noise
+from core.attribution.report import BlameReport, BlameRequest
 from core.chat import answers
 from core.chat.answers import Answer
 from core.chat.events import Failed, PromptView
 from core.chat.settings import BLAME, Column, Settings, Turn
+from core.chat.sliders import SLIDER_STRENGTHS
 from core.directions.request import LearnRequest
-from core.display import lenses
 from core.display.lenses import Lens
+from core.engine.catalogue import Catalogue
 from core.engine.jobs import Job, JobView, MapJob, Offer, learnable
 from core.engine.run import Run
 from core.engine.thread import EngineCommand, EngineThread
 from core.engine.transfer_jobs import TransferJobs
+from core.engine.undo import StageUndo
 from core.errors import TillerError
 from core.families import registry
-from core.families.checkpoint import Example, Family
+from core.families.checkpoint import Example, Family, FamilyRef
 from core.families.stages import Path, stage_path
 from core.knowledge.maps import Map, MapRequest, Traced, Words
 from core.models.placement import Placing
 from core.recipes import in_words
 from core.recipes.language import Recipe, parse
 from core.steering import describe
+from core.util.progress import Step
 
 if TYPE_CHECKING:
     from core.engine.worker import Worker
 
-#: The strengths of a slider that scrubbing computes beforehand, in gaps.
-SCRUB_STRENGTHS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 #: So many maps are kept, the latest, to be shown again without being computed again.
 MAX_MAPS = 16
 
 
-class Engine(EngineThread):
+class Engine(EngineThread["Worker"]):
     """A family of checkpoints that can be talked to.
 
     Raises:
         TillerError: when there is no such family; the sentence names those there are.
     """
 
-    SCRUB_STRENGTHS = SCRUB_STRENGTHS
+    SCRUB_STRENGTHS = SLIDER_STRENGTHS
 
     def __init__(
         self,
@@ -65,22 +67,31 @@ class Engine(EngineThread):
         max_memory: str = "",
     ) -> None:
         super().__init__()
-        self.family: Family = registry.load_family(family)
+        self._families = FamilyRef(registry.load_family(family))
+        #: What the family's checkpoints have learnt.
+        self.catalogue = Catalogue(self._families)
         self.placing = Placing(device, dtype, quantize, max_memory)
         self.threads = threads
         self._jobs: dict[str, Job] = {}
         self._maps: OrderedDict[MapRequest, MapJob] = OrderedDict()
         self._seconds: dict[str, float] = {}
         #: The transfer reports that are being made.
-        self.carrying = TransferJobs(self)
+        self.carrying = TransferJobs(self, self._families, self.placing)
+        #: Removing a stage's part.
+        self.undo = StageUndo(self, self._families)
         self._noise: dict[str, Noise] = {}
+
+    @property
+    def family(self) -> Family:
+        """The family, with what a person has made of its checkpoints by now."""
+        return self._families.family
 
     def make_worker(self) -> Worker:
         """What the engine's thread does, and with what; torch is imported here, on that thread."""
         from core.engine.worker import Worker
 
         return Worker(
-            self.family, self.placing, self.threads, self._publish, self._cancel_loading, self._seconds.__setitem__,
+            self._families, self.placing, self.threads, self._publish, self._cancel_loading, self._seconds.__setitem__,
             self._noise.__setitem__,
         )  # fmt: skip
 
@@ -100,14 +111,14 @@ class Engine(EngineThread):
         return self._enqueue(Run(settings, chosen, prefixes or {}, scrub=False))
 
     def scrub(self, settings: Settings, column: int, direction: str) -> Run:
-        """Answer the last turn at each of :data:`SCRUB_STRENGTHS` of the slider of ``direction`` in ``column``.
+        """Answer the last turn at each of :data:`core.chat.sliders.SLIDER_STRENGTHS` of the slider of ``direction`` in ``column``.
 
         The events' column is the index of the strength. Each answer gets its ``Scores("shadow")`` before its ``Done``. Chats go first.
         """
         base = settings.columns[column]
-        recipes = [
-            base.recipe.with_strength(direction, value, self._source(base, direction)) for value in SCRUB_STRENGTHS
-        ]
+        term = base.recipe.slider(direction)
+        source = term.source if term else None
+        recipes = [base.recipe.with_strength(direction, value, source) for value in SLIDER_STRENGTHS]
         turns = tuple(Turn(t.user, tuple(t.replies[column : column + 1]) * len(recipes)) for t in settings.turns)
         columns = tuple(replace(base, recipe=recipe) for recipe in recipes)
         wide = replace(settings, columns=columns, selected=0, turns=turns)
@@ -130,10 +141,6 @@ class Engine(EngineThread):
     def noise(self, checkpoint: str) -> Noise:
         """How far chance alone goes in the probabilities of a final checkpoint; uncalibrated while that is not known."""
         return self._noise.get(checkpoint, Noise())
-
-    def _source(self, column: Column, direction: str) -> str | None:
-        term = column.recipe.slider(direction)
-        return term.source if term else None
 
     def _enqueue(self, run: Run) -> Run:
         def refuse(sentence: str) -> None:
@@ -231,6 +238,14 @@ class Engine(EngineThread):
         """The exact prompt of a column. Raises TillerError when there is none or the model cannot be loaded."""
         return self.call(lambda worker: worker.prompt(settings, column)).result()
 
+    def study(self, ask: BlameRequest) -> Generator[Step, None, BlameReport]:
+        """Find out which stages some answers are owed to, a slice at a time between the steps of chats; closing it ends the work.
+
+        Raises:
+            TillerError: what is asked cannot be, or there is no model.
+        """
+        return self.slices(lambda worker: worker.study(ask))
+
     # ------------------------------------------------------------------------------------------- what needs no model
 
     def settings(self, checkpoint: str = "", recipe: str = "") -> Settings:
@@ -272,35 +287,28 @@ class Engine(EngineThread):
         Raises:
             TillerError: nothing can be asked for.
         """
-        own = self.family.directions_of(column.checkpoint)
 
         def details(name: str, source: str | None) -> Mapping[str, Any]:
-            return next(
-                (card.details for card in describe.learnt_on(self.family, source or own) if card.name == name), {}
-            )
+            card = self.catalogue.cards(source or column.checkpoint).get(name)
+            return card.details if card else {}
 
         return in_words.words_for(column.recipe, details)
 
     def directions(self, checkpoint: str) -> tuple[Card, ...]:
         """The directions that a recipe on a checkpoint means by their bare names; only headers are read."""
-        return describe.learnt_on(self.family, self.family.directions_of(checkpoint))
+        return tuple(self.catalogue.cards(checkpoint).values())
 
-    def lenses(self, settings: Settings) -> tuple[lenses.Lens, ...]:
-        """The lenses for the selected column."""
-        checkpoint = settings.column.checkpoint
-        return (*lenses.for_cards(self.directions(checkpoint)), *self.stage_lenses(checkpoint))
+    def lenses(self, settings: Settings) -> tuple[Lens, ...]:
+        """The lenses that every column is coloured by while the selected column is this one."""
+        return self.catalogue.lenses(settings.column.checkpoint)
 
     def stage_lenses(self, checkpoint: str = "") -> tuple[Lens, ...]:
         """The lenses for the training stages that led to a checkpoint (the final one, without a name); none where there is one stage."""
-        try:
-            return lenses.of_stages(self.stages(checkpoint))
-        except TillerError:
-            # One checkpoint alone, or one of another family: there is nothing to colour by.
-            return ()
+        return self.catalogue.stage_lenses(checkpoint)
 
     def explain(self, recipe: Recipe, checkpoint: str) -> str:
         """What a recipe does to ``checkpoint``, in words. Raises TillerError as :func:`core.steering.describe.explain_recipe` does."""
-        return describe.explain_recipe(self.family, recipe, checkpoint)
+        return self.catalogue.explain(recipe, checkpoint)
 
     def neuron_sets(self, checkpoint: str) -> tuple[str, ...]:
         """The names of the sets of neurons that were found on a checkpoint."""

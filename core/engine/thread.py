@@ -8,13 +8,10 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from core.chat.events import Status
 from core.errors import TillerError
-
-if TYPE_CHECKING:
-    from core.engine.worker import Worker
 
 _T = TypeVar("_T")
 S = TypeVar("S")
@@ -24,21 +21,35 @@ CLOSING = "Tiller is closing; start it again to go on."
 _log = logging.getLogger(__name__)
 
 
-class EngineCommand(NamedTuple):
+class ThreadWorker(Protocol):
+    """What does the work on the thread."""
+
+    def open(self, wanted: Callable[[], bool]) -> None:
+        """Load what is there from the beginning, as long as it is wanted."""
+
+    def serve(self, commands: queue.Queue[EngineCommand[Any] | None], closed: threading.Event) -> None:
+        """Take commands until the thread is closed."""
+
+
+W = TypeVar("W", bound=ThreadWorker)
+W_contra = TypeVar("W_contra", contravariant=True)
+
+
+class EngineCommand(NamedTuple, Generic[W_contra]):
     """Something for the engine's thread: what to do, and what to do instead when there is no model (given the reason)."""
 
-    act: Callable[[Worker], None]
+    act: Callable[[W_contra], None]
     refuse: Callable[[str], None]
 
 
-class EngineThread(ABC):
+class EngineThread(ABC, Generic[W]):
     """A thread that loads models and does what it is told, one command after the other, until it is closed."""
 
     def __init__(self) -> None:
         self._cancel_loading = threading.Event()
         self._status = Status("starting", "Starting.")
         self._changed = threading.Condition()
-        self._commands: queue.Queue[EngineCommand | None] = queue.Queue()
+        self._commands: queue.Queue[EngineCommand[W] | None] = queue.Queue()
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
         # Held while a command is queued and while the queue is emptied for the last time: none is left without an answer.
@@ -46,7 +57,7 @@ class EngineThread(ABC):
         self._over = False
 
     @abstractmethod
-    def make_worker(self) -> Worker:
+    def make_worker(self) -> W:
         """What does the work; called once, on the thread. Raises TillerError or ImportError when there can be none."""
 
     # ------------------------------------------------------------------------------------------------------------ life
@@ -127,7 +138,7 @@ class EngineThread(ABC):
             if (command := self._commands.get()) is not None:
                 command.refuse(CLOSING)
 
-    def _send(self, command: EngineCommand) -> None:
+    def _send(self, command: EngineCommand[W]) -> None:
         with self._gate:
             if not self._over:
                 self._commands.put(command)
@@ -141,11 +152,11 @@ class EngineThread(ABC):
 
     # -------------------------------------------------------------------------------------------------------- commands
 
-    def call(self, function: Callable[[Worker], _T]) -> Future[_T]:
+    def call(self, function: Callable[[W], _T]) -> Future[_T]:
         """Run ``function`` on the engine's thread, between two steps; its result or its error comes in the future."""
         future: Future[_T] = Future()
 
-        def act(worker: Worker) -> None:
+        def act(worker: W) -> None:
             if not future.set_running_or_notify_cancel():
                 return
             try:
@@ -163,7 +174,7 @@ class EngineThread(ABC):
         self._send(EngineCommand(act, refuse))
         return future
 
-    def slices(self, make: Callable[[Worker], Generator[S, None, _T]]) -> Generator[S, None, _T]:
+    def slices(self, make: Callable[[W], Generator[S, None, _T]]) -> Generator[S, None, _T]:
         """Run a generator of the engine's thread slice by slice, between the steps of chats; closing it ends the work.
 
         Raises:
@@ -171,7 +182,7 @@ class EngineThread(ABC):
         """
         work = self.call(make).result()
 
-        def step(_worker: Worker) -> tuple[bool, S | _T]:
+        def step(_worker: W) -> tuple[bool, S | _T]:
             try:
                 return False, next(work)
             except StopIteration as stop:

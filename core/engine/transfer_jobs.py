@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 
 from core.artefacts import store
 from core.engine.jobs import Job, JobView
+from core.engine.thread import EngineThread
 from core.errors import TillerError
 from core.families import registry
-from core.families.checkpoint import Family
+from core.families.checkpoint import Family, FamilyRef
+from core.models.placement import Placing
 from core.transfer import matrix
 from core.transfer.task import TransferTask, parted
 from core.util.progress import Pace, Step
 
 if TYPE_CHECKING:
-    from core.engine.engine import Engine
     from core.engine.worker import Worker
     from core.models.loading import Loaded
     from core.transfer.report import TransferReport
@@ -28,8 +29,8 @@ _log = logging.getLogger(__name__)
 class TransferJobs:
     """The reports that are being made for a family, at most one of a direction at a time. May be asked from any thread."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, thread: EngineThread[Worker], families: FamilyRef, placing: Placing) -> None:
+        self._thread, self._families, self._placing = thread, families, placing
         self._jobs: dict[str, Job] = {}
         self._gate = threading.Lock()
 
@@ -64,9 +65,7 @@ class TransferJobs:
         """
         kind, other = parted(about)
         source = registry.load_family(other) if other else None
-        return TransferTask(
-            self._engine.family, kind, store.user_folder(), source, quantize=self._engine.placing.quantize
-        )
+        return TransferTask(self._families.family, kind, store.user_folder(), source, quantize=self._placing.quantize)
 
     def stale(self, about: str) -> str:
         """What is said of a report that belongs to other directions, weights or examples than are there now; else empty."""
@@ -80,7 +79,7 @@ class TransferJobs:
     def _run(self, job: Job, about: str) -> None:
         work: Generator[Step, None, TransferReport] | None = None
         try:
-            work = self._engine.call(lambda worker: self._begin(worker, about)).result()
+            work = self._thread.call(lambda worker: self._begin(worker, about)).result()
             if self._all(job, work, about):
                 job.publish("done", f"Carried {about} from every checkpoint to every other.")
             else:
@@ -98,14 +97,14 @@ class TransferJobs:
         finally:
             if work is not None:
                 # What holds a model is closed where models are held.
-                self._engine.call(lambda _worker: work.close())
+                self._thread.call(lambda _worker: work.close())
 
     def _begin(self, worker: Worker, about: str) -> Generator[Step, None, TransferReport]:
         from core.models.pool import ModelPool
         from core.transfer import measure
 
         task = self.task(about)
-        beside = ModelPool(task.other, self._engine.placing) if task.other is not None else None
+        beside = ModelPool(FamilyRef(task.other), self._placing) if task.other is not None else None
 
         def load(family: Family, name: str) -> Loaded:
             return beside.get(name) if beside is not None and family == task.other else worker.load(name)
@@ -120,10 +119,10 @@ class TransferJobs:
 
             return measure.expected(self.task(about))
 
-        pace = Pace(self._engine.call(begin).result())
+        pace = Pace(self._thread.call(begin).result())
         while not job.cancelled.is_set():
             pace.go()
-            step = self._engine.call(lambda _worker: next(work, None)).result()
+            step = self._thread.call(lambda _worker: next(work, None)).result()
             if step is None:
                 return True
             pace.add(step)

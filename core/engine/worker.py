@@ -32,7 +32,7 @@ from core.engine.thread import CLOSING, EngineCommand
 from core.engine.thread_count import choose
 from core.errors import TillerError
 from core.families import stages
-from core.families.checkpoint import Family
+from core.families.checkpoint import Family, FamilyRef
 from core.inference import prompts
 from core.knowledge import logit_lens, tracing
 from core.knowledge.maps import Map, Traced, Words
@@ -53,7 +53,7 @@ class Worker:
 
     def __init__(
         self,
-        family: Family,
+        families: FamilyRef,
         placing: Placing,
         threads: int,
         publish: Callable[[Status], None],
@@ -61,26 +61,31 @@ class Worker:
         measured: Callable[[str, float], None] = lambda _checkpoint, _seconds: None,
         calibrated: Callable[[str, Noise], None] = lambda _checkpoint, _noise: None,
     ) -> None:
-        self.family = family
+        self._families = families
         self.device = str(loading.pick_device(placing.device))
         self.threads = threads or loading.threads()
         self._measure_threads = threads == 0
         torch.set_num_threads(self.threads)
         self._publish = publish
         self.shelf = ModelPool(
-            family,
+            families,
             placing,
             busy=self._busy,
             say=lambda sentence, part: self._say("loading", sentence, part),
             cancel=cancel_loading,
         )
-        self.blamer = Attribution(family, self.shelf, calibrated)
+        self.blamer = Attribution(families, self.shelf, calibrated)
         self._plan = self._said = ""
         self._directions: dict[Path, tuple[float, Direction]] = {}
         self.answering = Answering(self.load, self.direction, self.gauges, self.blamer, self._make_room)
         self._lessons: deque[BackgroundTask[Any]] = deque()
         self._measured = measured
         self._measuring: dict[str, Iterator[float | None]] = {}
+
+    @property
+    def family(self) -> Family:
+        """The family as it is now."""
+        return self._families.family
 
     # ------------------------------------------------------------------------------------------------------- resources
 
@@ -151,7 +156,7 @@ class Worker:
 
     # ------------------------------------------------------------------------------------------------------------ loop
 
-    def serve(self, commands: queue.Queue[EngineCommand | None], closed: threading.Event) -> None:
+    def serve(self, commands: queue.Queue[EngineCommand[Worker] | None], closed: threading.Event) -> None:
         """Take commands and step runs until the engine is closed."""
         while not closed.is_set():
             idle = not (self.answering.steppable() or self._lesson() or self._measuring or self.blamer.waiting)
@@ -257,9 +262,11 @@ class Worker:
         self._publish(Status(state, detail, progress, self.answering.speed, self.device, self.threads, self._plan))  # type: ignore[arg-type]
 
 
-def _waiting(commands: queue.Queue[EngineCommand | None], wait: bool, paused: bool) -> list[EngineCommand | None]:
+def _waiting(
+    commands: queue.Queue[EngineCommand[Worker] | None], wait: bool, paused: bool
+) -> list[EngineCommand[Worker] | None]:
     """The commands that are there; waits for one when there is nothing else to do, shortly when runs wait for their readers."""
-    found: list[EngineCommand | None] = []
+    found: list[EngineCommand[Worker] | None] = []
     try:
         if wait:
             found.append(commands.get(timeout=0.02 if paused else None))

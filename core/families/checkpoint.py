@@ -223,3 +223,13 @@ class Family:
             chain.append(each)
             each = self.checkpoint(each.parent) if each.parent else None
         return tuple(reversed(chain))
+
+
+@dataclass
+class FamilyRef:
+    """Where the parts of an engine find their family, which is another value once a person has made one more checkpoint.
+
+    One thread replaces it; readers on other threads read one attribute, and so see the family before or after.
+    """
+
+    family: Family

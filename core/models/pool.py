@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from core.errors import TillerError
-from core.families.checkpoint import Family
+from core.families.checkpoint import Family, FamilyRef
 from core.models import loading, memory, placement, weight_swap
 from core.models.files import LoadingCancelled, Progress
 from core.models.load_errors import explained
@@ -36,14 +36,14 @@ class ModelPool:
 
     def __init__(
         self,
-        family: Family,
+        families: FamilyRef,
         placing: Placing,
         *,
         busy: Callable[[], Collection[str]] = tuple,
         say: Say = lambda _sentence, _part: None,
         cancel: threading.Event | None = None,
     ) -> None:
-        self.family, self.placing = family, placing
+        self._families, self.placing = families, placing
         self.cancel = cancel or threading.Event()
         self._busy, self._say = busy, say
         self._kept: OrderedDict[str, Loaded] = OrderedDict()
@@ -54,6 +54,11 @@ class ModelPool:
         self._needs: dict[tuple[str, str], Need] = {}
         self._places = loading.places(placing.device, placing.max_memory)
         self._limits = memory.parse_memory(placing.max_memory)
+
+    @property
+    def family(self) -> Family:
+        """The family as it is now."""
+        return self._families.family
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -1,12 +1,41 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and read again only when they have changed."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
+from functools import lru_cache, wraps
 from pathlib import Path
+from typing import TypeVar
 
 from core.errors import StoreError
+
+_T = TypeVar("_T")
+#: So many files are remembered by each reader, the latest.
+_KEPT = 512
+
+
+def read_when_changed(read: Callable[[Path], _T]) -> Callable[[Path], _T]:
+    """A reader that reads a file again only when its inode, size or time says that it has changed. From any thread.
+
+    What cannot be read is tried anew each time. Whoever calls it shares what was read, and so must not change it.
+    """
+
+    @lru_cache(maxsize=_KEPT)
+    def kept(path: Path, *_identity: int) -> _T:
+        return read(path)
+
+    @wraps(read)
+    def found(path: Path) -> _T:
+        try:
+            now = path.stat()
+        except OSError:
+            # The reader itself knows what to say of a file that is not there.
+            return read(path)
+        return kept(path, now.st_mtime_ns, now.st_size, now.st_ino)
+
+    return found
 
 
 def write_bytes(path: Path, blob: bytes) -> None:

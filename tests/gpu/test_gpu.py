@@ -26,7 +26,7 @@ from core.cli.precompute import run_precompute
 from core.cli.undo import run_undo
 from core.engine.engine import Engine
 from core.families import registry
-from core.families.checkpoint import Family
+from core.families.checkpoint import Family, FamilyRef
 from core.inference.decoding import BatchDecoder, DecodingRow
 from core.knowledge import tracing
 from core.knowledge.maps import MapRequest
@@ -117,7 +117,7 @@ def test_sampled_answers_repeat_and_sessions_do_not_touch(tiny_folder: Callable[
 
 def test_a_checkpoint_that_is_let_go_leaves_the_gpu(tiny_folder: Callable[[str], Path]) -> None:
     family = registry.load_family(str(tiny_folder("llama")))
-    shelf = ModelPool(family, Placing(GPU, "float32"))
+    shelf = ModelPool(FamilyRef(family), Placing(GPU, "float32"))
     sizes = []
     for turn in range(6):
         name, other = ("base", "chat") if turn % 2 else ("chat", "base")

@@ -19,6 +19,7 @@ from textual.widget import Widget
 
 from core.chat.answers import Answer
 from core.chat.events import Reading, Token
+from core.chat.sliders import stepped
 from core.recipes.completion import complete
 from tests.support.paths import ROOT
 from tests.support.terminal import ask, running, screen_text, shows, steerable, until
@@ -28,7 +29,6 @@ from tui.dialogs.dialogs import TextDialog
 from tui.text import one_line, shown
 from tui.themes import CHOICES
 from tui.widgets.examples import Chip
-from tui.widgets.slider import stepped
 from tui.widgets.wrapping import answer_cells, wrap
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07[bold red]red[/] [@click=app.quit]x[/] \x9b31m \u202egnp.exe\x00"
@@ -77,10 +77,10 @@ async def test_at_eighty_columns_every_example_and_the_chosen_lens_are_to_be_see
         assert [chip.example.title for chip in chips] == [each.title for each in app.engine.family.examples]
         await until(pilot, lambda: all(app.screen.region.contains_region(chip.region) for chip in chips))
         assert all(chip.region.width >= 10 for chip in chips)
-        for _ in app.chat.model.lenses():
-            lens = app.chat.model.lenses()[app.chat.model.lens_index()]
+        for _ in app.chat.model.lens()[0]:
+            lens = app.chat.model.lens()[0][app.chat.model.lens()[1]]
             await until(pilot, lambda title=lens.title: title in str(app.chat.legend.render()))
-            first, last = app.chat.legend._spots[app.chat.model.lens_index()]
+            first, last = app.chat.legend._spots[app.chat.model.lens()[1]]
             assert str(app.chat.legend.render())[first:last] == f" {lens.title} "
             assert cell_len(str(app.chat.legend.render())) <= app.chat.legend.content_size.width
             await pilot.press("ctrl+t")

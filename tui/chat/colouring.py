@@ -25,7 +25,7 @@ class Colouring:
 
     def choose(self, index: int) -> None:
         """Colour by the lens at this place, where there is one."""
-        lenses, session = self.model.lenses(), self.model.session
+        lenses, session = self.model.lens()[0], self.model.session
         if index < len(lenses):
             session.settings = replace(session.settings, lens=lenses[index].name)
             self.view.draw_transcript()
@@ -33,19 +33,20 @@ class Colouring:
 
     def choose_next(self) -> None:
         """Colour by the next lens."""
-        self.choose((self.model.lens_index() + 1) % len(self.model.lenses()))
+        lenses, chosen = self.model.lens()
+        self.choose((chosen + 1) % len(lenses))
 
     def soon(self) -> None:
         """Score what the lens shows: of a run that goes on while it does, of answers that are there now."""
         model, settings = self.model, self.model.settings
-        lens = model.lenses()[model.lens_index()]
-        if not model.ready or not settings.turns or lens.kind != "stages":
+        lenses, chosen = model.lens()
+        if not model.ready or not settings.turns or lenses[chosen].kind != "stages":
             return
         if model.run is not None:
             model.run.blame = True
             return
         calibrated = model.engine.noise(settings.column.checkpoint).level is not None
-        wanted = lacking(lens, model.session.answers, calibrated)
+        wanted = lacking(lenses[chosen], model.session.answers, calibrated)
         if wanted and self.run is None:
             self.run = model.engine.blame(settings, wanted)
             self.reader.read(self.run, "blame")

@@ -11,22 +11,21 @@ from tui.widgets.token_strip import AnswerStrip
 if TYPE_CHECKING:
     from tui.chat.model import ChatModel
     from tui.chat.runs import RunController
-    from tui.chat.sliders import SliderController
     from tui.chat.view import ChatView
 
 
 class ColumnController:
     """Changes which models answer side by side."""
 
-    def __init__(self, model: ChatModel, view: ChatView, runs: RunController, sliders: SliderController) -> None:
-        self.model, self.view, self.runs, self.sliders = model, view, runs, sliders
+    def __init__(self, model: ChatModel, view: ChatView, runs: RunController) -> None:
+        self.model, self.view, self.runs = model, view, runs
 
     def select(self, column: int) -> None:
         """The sliders and the recipe line act on this column now."""
         model, settings = self.model, self.model.settings
         if column != settings.selected and column < len(settings.columns):
             model.session.settings = replace(settings, selected=column)
-            model.typed, model.sources = None, {}
+            model.typed = None
             self.view.draw()
             self.runs.ahead_soon()
 
@@ -48,7 +47,8 @@ class ColumnController:
     def change_checkpoint(self, column: int, checkpoint: str) -> None:
         """Let another checkpoint answer in a column."""
         self.model.session.set_checkpoint(column, checkpoint)
-        self.model.typed, self.model.sources = None, {}
+        self.model.typed = None
+        self.model.bank.forget(column)
         self.view.draw()
         self._answer(column)
 
@@ -82,7 +82,8 @@ class ColumnController:
 
     def _answer(self, column: int) -> None:
         """Answer the last message in one column, where there is one."""
-        if self.model.settings.turns:
+        settings = self.model.settings
+        if settings.turns:
             with self.view.notice.refusing():
-                self.sliders.check(str(self.model.settings.columns[column].recipe))
+                self.model.engine.explain(settings.columns[column].recipe, settings.columns[column].checkpoint)
                 self.runs.answer([column])

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from core.families.checkpoint import Example
     from tui.chat.model import ChatModel
     from tui.chat.runs import RunController
-    from tui.chat.sliders import SliderController
     from tui.chat.view import ChatView
     from tui.widgets.prompt import Prompt
 
@@ -23,10 +22,8 @@ if TYPE_CHECKING:
 class ConversationController:
     """Changes the turns of the session, and has them answered."""
 
-    def __init__(
-        self, model: ChatModel, view: ChatView, runs: RunController, sliders: SliderController, prompt: Prompt
-    ) -> None:
-        self.model, self.view, self.runs, self.sliders, self.prompt = model, view, runs, sliders, prompt
+    def __init__(self, model: ChatModel, view: ChatView, runs: RunController, prompt: Prompt) -> None:
+        self.model, self.view, self.runs, self.prompt = model, view, runs, prompt
         self.notice = view.notice
         #: Whether what is in the prompt takes the last message's place.
         self.editing = False
@@ -38,7 +35,7 @@ class ConversationController:
         model, session = self.model, self.model.session
         try:
             if model.typed is not None:
-                self.sliders.check(model.typed)
+                model.bank.write(model.settings, model.typed)
             if self.editing:
                 session.ask_again(message)
             else:
@@ -90,18 +87,11 @@ class ConversationController:
 
     def retry(self) -> None:
         """Answer the last message again in every column, with a new seed where tokens are drawn by chance."""
-        session = self.model.session
-        if not session.settings.turns:
-            self.notice.refuse("Write a message first.")
-            return
-        if self.runs.refuse():
-            return
-        sampling = session.settings.sampling
-        session.remember()
-        if sampling.temperature > 0 and not session.recorded:
-            session.settings = replace(session.settings, sampling=replace(sampling, seed=sampling.seed + 1))
-        self.runs.say_waiting()
-        self.runs.answer()
+        if not self.runs.refuse():
+            with self.notice.refusing():
+                self.model.session.retry()
+                self.runs.say_waiting()
+                self.runs.answer()
 
     def undo(self) -> None:
         """Back to how it was before the last message, retry, continuation or change of columns."""
@@ -150,7 +140,6 @@ class ConversationController:
         self.runs.drop()
         session.open(opened.settings)
         session.answers, session.made = opened.answers, opened.made
-        model.sources = {}
         model.start_over()
         model.first_slider()
         self.view.draw()

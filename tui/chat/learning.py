@@ -17,11 +17,6 @@ class LearnController:
         self.model, self.view, self.runs = model, view, runs
         self._learning: set[str] = set()
 
-    @property
-    def own_checkpoint(self) -> str:
-        """The checkpoint whose directions the selected column means."""
-        return self.model.own_source(self.model.settings.column.checkpoint)
-
     def begin(self) -> None:
         """Learn what the selected column's checkpoint lacks."""
         engine, checkpoint, notice = self.model.engine, self.model.settings.column.checkpoint, self.view.notice
@@ -37,7 +32,7 @@ class LearnController:
 
     def cancel(self) -> None:
         """Stop learning; what was found out so far is kept."""
-        self.model.engine.cancel_learning(self.own_checkpoint)
+        self.model.engine.cancel_learning(self.model.own_checkpoint)
 
     def watch(self) -> None:
         """Show how far it is; once it has ended, draw the sliders that are there now."""
@@ -59,7 +54,6 @@ class LearnController:
             self.view.panel.draw_learning()
 
     def show_new_directions(self) -> None:
-        """The directions are others now: read them again, and draw their sliders."""
-        self.model.forget_cards()
+        """The directions are others now: draw their sliders."""
         self.view.draw()
         self.runs.ahead_soon()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from core.chat.slider_cache import scrub_key
 from core.directions import dose_response
 from core.errors import TillerError
 from core.recipes.language import RecipeError, parse
@@ -13,6 +13,7 @@ from tui.widgets.slider import Slider, SliderFace
 if TYPE_CHECKING:
     from textual.containers import Vertical
 
+    from core.artefacts.store import Card
     from tui.chat.model import ChatModel
     from tui.widgets.learn_line import LearnLine
     from tui.widgets.recipe_line import RecipeLine
@@ -26,21 +27,22 @@ class PanelView:
 
     def draw(self) -> None:
         """Recipe line, sliders, what can be learnt, and what the recipe does."""
-        self._draw_recipe()
-        self._draw_sliders()
+        directions = self.model.engine.catalogue.directions()
+        self._draw_recipe(list(directions))
+        self._draw_sliders(directions)
         self.draw_learning()
-        self.draw_verdict()
+        self._draw_verdict()
 
-    def _draw_recipe(self) -> None:
-        model, settings = self.model, self.model.settings
+    def _draw_recipe(self, names: list[str]) -> None:
+        engine, settings = self.model.engine, self.model.settings
         narrow = self.recipe_line.screen.has_class("-narrow")
         number, checkpoint = settings.selected + 1, settings.column.checkpoint
         label = f"recipe {number}·{checkpoint}" if narrow else f"RECIPE of column {number} · {checkpoint}"
-        text = str(settings.column.recipe) if model.typed is None else None
-        checkpoints = [each.name for each in model.engine.family.checkpoints]
-        self.recipe_line.show(label, text, model.direction_names(), checkpoints, model.neuron_sets())
+        text = str(settings.column.recipe) if self.model.typed is None else None
+        checkpoints = [each.name for each in engine.family.checkpoints]
+        self.recipe_line.show(label, text, names, checkpoints, engine.catalogue.neuron_sets())
 
-    def draw_verdict(self) -> None:
+    def _draw_verdict(self) -> None:
         """Say beneath the recipe line what it does, or what is wrong with it."""
         column = self.model.settings.column
         try:
@@ -54,11 +56,10 @@ class PanelView:
 
     def draw_learning(self) -> None:
         """What can be learnt, or how far it is."""
-        engine, checkpoint = self.model.engine, self.model.own_source(self.model.settings.column.checkpoint)
+        engine, checkpoint = self.model.engine, self.model.own_checkpoint
         known = any(each.name == checkpoint for each in engine.family.choices)
-        self.learn_line.show(
-            engine.offer(checkpoint) if known else None, engine.learning(checkpoint) if known else None
-        )
+        offer, job = (engine.offer(checkpoint), engine.learning(checkpoint)) if known else (None, None)
+        self.learn_line.show(offer, job)
 
     # --------------------------------------------------------------------------------------------------------- sliders
 
@@ -67,29 +68,23 @@ class PanelView:
         """The sliders that are there, by direction."""
         return {slider.direction: slider for slider in self.rows.query(Slider)}
 
-    def _draw_sliders(self) -> None:
-        names, present = self.model.direction_names(), self.sliders
-        if list(present) != names:
+    def _draw_sliders(self, directions: Mapping[str, Mapping[str, Card]]) -> None:
+        present = self.sliders
+        if list(present) != list(directions):
             self.rows.remove_children()
-            present = {name: Slider(name) for name in names}
+            present = {name: Slider(name) for name in directions}
             self.rows.mount_all(present.values())
-        if self.model.slider not in names:
-            self.model.slider = names[0] if names else ""
+        if self.model.slider not in directions:
+            self.model.slider = next(iter(directions), "")
         for name, slider in present.items():
-            slider.show(self._face(name))
+            slider.show(self._face(name, directions[name]))
 
-    def _face(self, name: str) -> SliderFace:
+    def _face(self, name: str, cards: Mapping[str, Card]) -> SliderFace:
         model, settings = self.model, self.model.settings
-        recipe, source = settings.column.recipe, model.source(name)
-        card = model.cards(source or settings.column.checkpoint).get(name)
-        kinds = ("ablate", "hold")
-        other = next((term for term in recipe.terms if term.kind in kinds and term.direction == name), None)
-        return SliderFace(
-            value=recipe.strength(name),
-            source=source or model.own_source(settings.column.checkpoint),
-            active=name == model.slider,
-            state="" if other is None else "ablated" if other.kind == "ablate" else f"held at {other.value:g}",
-            dose=dose_response.stored_dose_response(card.details) if card else None,
-            ready=model.scrubs.ready(scrub_key(settings, settings.selected, name, source)) if settings.turns else (),
-            missing=card is None,
-        )
+        recipe, source = settings.column.recipe, model.bank.source(settings, name)
+        card = cards.get(source)
+        held = next((term.value for term in recipe.terms if term.kind == "hold" and term.direction == name), None)
+        state = "ablated" if model.bank.ablated(settings, name) else "" if held is None else f"held at {held:g}"
+        dose = dose_response.stored_dose_response(card.details) if card else None
+        ready = model.scrubs.ready(model.bank.key(settings, name)) if settings.turns else ()
+        return SliderFace(recipe.strength(name), source, name == model.slider, state, dose, ready, card is None)

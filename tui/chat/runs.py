@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tui.chat.run_reader import RunReader
     from tui.chat.slider_answers import SliderAnswers
     from tui.chat.view import ChatView
+    from tui.widgets.notice import Notice
 
 
 class RunController:
@@ -32,10 +33,10 @@ class RunController:
         """The run that answers now."""
         return self.model.run
 
-    def refuse(self) -> bool:
-        """Whether something has to wait for the end of a run; that is said then."""
+    def refuse(self, notice: Notice | None = None) -> bool:
+        """Whether something has to wait for the end of a run; that is said then, where the person is looking."""
         if self.run is not None:
-            self.view.notice.refuse("An answer is being written; wait for it or stop it with Esc first.")
+            (notice or self.view.notice).refuse("An answer is being written; wait for it or stop it with Esc first.")
         return self.run is not None
 
     def answer(

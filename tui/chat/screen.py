@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import TYPE_CHECKING, ClassVar, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -42,21 +40,6 @@ from tui.widgets.transcript import Transcript
 
 if TYPE_CHECKING:
     from core.engine.engine import Engine
-
-_P = ParamSpec("_P")
-
-
-def _once_open(handle: Callable[Concatenate[ChatScreen, _P], None]) -> Callable[Concatenate[ChatScreen, _P], None]:
-    """A handler that says so, and does nothing, while the family is still being read."""
-
-    @wraps(handle)
-    def handle_once_open(self: ChatScreen, /, *args: _P.args, **kwargs: _P.kwargs) -> None:
-        if self.opened:
-            handle(self, *args, **kwargs)
-        else:
-            self.notice.refuse("The family is still being read; press the key again in a moment.")
-
-    return handle_once_open
 
 
 class ChatScreen(Screen[None]):
@@ -166,11 +149,12 @@ class ChatScreen(Screen[None]):
         ahead = SliderAnswers(model, view, reader)
         self.runs = RunController(model, view, reader, self.colouring, ahead)
         self.sliders = SliderController(model, view, self.runs)
-        self.columns = ColumnController(model, view, self.runs, self.sliders)
-        self.conversation = ConversationController(model, view, self.runs, self.sliders, self.prompt)
+        self.columns = ColumnController(model, view, self.runs)
+        self.conversation = ConversationController(model, view, self.runs, self.prompt)
         self.learning = LearnController(model, view, self.runs)
         self.dialogs = DialogController(model, view, self.columns, self.conversation)
         self.opened = True
+        self.refresh_bindings()
 
     @property
     def session(self) -> Session:
@@ -183,8 +167,10 @@ class ChatScreen(Screen[None]):
             self.call_after_refresh(self.view.draw)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Stop is there while there is something to stop or to leave."""
-        return action != "stop" or (self.conversation.stoppable if self.opened else not self.prompt.has_focus)
+        """Nothing can be done before the family is read; Stop is there while there is something to stop or to leave."""
+        if not self.opened:
+            return False if action == "stop" else None
+        return action != "stop" or self.conversation.stoppable
 
     # ------------------------------------------------------------------------------------------------------------ runs
 
@@ -207,32 +193,30 @@ class ChatScreen(Screen[None]):
 
     # ---------------------------------------------------------------------------------------------------- conversation
 
-    @_once_open
     def on_sent(self, message: messages.Sent) -> None:
         """Send a message."""
-        self.conversation.send(message.text)
+        if self.opened:
+            self.conversation.send(message.text)
+        else:
+            self.notice.refuse("The family is still being read; press Enter again in a moment.")
 
-    @_once_open
     def on_edit_wanted(self) -> None:
         """Change the last message and send it again."""
-        self.conversation.edit()
+        if self.opened:
+            self.conversation.edit()
 
-    @_once_open
     def action_stop(self) -> None:
         """Stop what runs, leave editing, go back to the prompt."""
         self.conversation.stop()
 
-    @_once_open
     def action_retry(self) -> None:
         """Answer the last message again."""
         self.conversation.retry()
 
-    @_once_open
     def action_undo(self) -> None:
         """One step back."""
         self.conversation.undo()
 
-    @_once_open
     def action_new(self) -> None:
         """An empty chat."""
         self.conversation.new()
@@ -256,7 +240,6 @@ class ChatScreen(Screen[None]):
         self.model.cursor = (message.column, message.index)
         self.view.draw_token()
 
-    @_once_open
     def action_tokens(self) -> None:
         """To the tokens of the selected column; from there, back to the prompt."""
         strip = self.view.transcript.strip(self.model.settings.selected)
@@ -271,17 +254,16 @@ class ChatScreen(Screen[None]):
         """Colour by this lens."""
         self.colouring.choose(message.index)
 
-    @_once_open
     def action_lens(self) -> None:
         """Colour by the next lens."""
         self.colouring.choose_next()
 
     # -------------------------------------------------------------------------------------------------------- steering
 
-    @_once_open
     def on_recipe_typed(self, message: messages.RecipeTyped) -> None:
         """The recipe line is another one."""
-        self.sliders.typed(message.text, message.run)
+        if self.opened:
+            self.sliders.typed(message.text, message.run)
 
     def on_slider_moved(self, message: messages.SliderMoved) -> None:
         """A slider was pulled."""
@@ -299,12 +281,10 @@ class ChatScreen(Screen[None]):
         """Ablate the direction, or stop that."""
         self.sliders.toggle_ablation(message.direction)
 
-    @_once_open
     def action_strength(self, by: int) -> None:
         """Half steps up or down on the active slider."""
         self.sliders.step(by)
 
-    @_once_open
     def action_slider(self, by: int) -> None:
         """The slider before or after becomes the active one."""
         self.sliders.choose_next(by)
@@ -323,12 +303,10 @@ class ChatScreen(Screen[None]):
         """A column got the focus."""
         self.columns.select(message.column)
 
-    @_once_open
     def action_column(self) -> None:
         """Select the next column."""
         self.columns.select_next()
 
-    @_once_open
     def action_ask_for_it(self) -> None:
         """A column that asks in words for what the recipe does."""
         self.columns.add_in_words()
@@ -339,7 +317,6 @@ class ChatScreen(Screen[None]):
 
     # --------------------------------------------------------------------------------------------------------- dialogs
 
-    @_once_open
     def action_add(self) -> None:
         """One more column."""
         self.dialogs.add_column()
@@ -348,22 +325,18 @@ class ChatScreen(Screen[None]):
         """Choose a column's checkpoint."""
         self.dialogs.checkpoint(message.column)
 
-    @_once_open
     def action_checkpoint(self) -> None:
         """Choose the selected column's checkpoint."""
         self.dialogs.checkpoint(self.model.settings.selected)
 
-    @_once_open
     def action_sampling(self) -> None:
         """System prompt and sampling."""
         self.dialogs.sampling()
 
-    @_once_open
     def action_link(self) -> None:
         """The link that opens this state."""
         self.dialogs.link()
 
-    @_once_open
     def action_export(self) -> None:
         """Write the chat into a file."""
         self.dialogs.export()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.chat.events import Done, Event
-from core.chat.slider_cache import ScrubKey, scrub_key
+from core.chat.slider_cache import ScrubKey
 
 if TYPE_CHECKING:
     from textual.timer import Timer
@@ -39,48 +39,31 @@ class SliderAnswers:
             self.run.cancel()
             self.run = None
 
-    def swap(self) -> bool:
+    def show(self) -> None:
         """Show the answer that was computed ahead for the selected column's recipe, if there is one and it is not shown."""
         model, session = self.model, self.model.session
-        column, name = session.settings.selected, model.slider
-        if model.run is not None or not session.settings.turns or not session.stale(column):
-            return False
-        key = scrub_key(session.settings, column, name, model.source(name))
-        answer = model.scrubs.find(key, session.settings.column.recipe.strength(name))
-        if answer is None:
-            return False
-        session.swap(column, answer)
-        self.view.draw_transcript()
-        return True
-
-    # ------------------------------------------------------------------------------------------------------- computing
+        stale = session.settings.turns and session.stale(session.settings.selected)
+        if model.run is None and stale and model.engine.catalogue.sources(model.slider):
+            model.bank.show_computed(session, model.scrubs, model.slider)
 
     def _may(self) -> bool:
-        model, session, name = self.model, self.model.session, self.model.slider
-        idle = model.ready and model.run is None
-        if not (name and session.settings.turns and idle) or session.recorded:
+        model, settings, name = self.model, self.model.settings, self.model.slider
+        catalogue = model.engine.catalogue
+        if not model.ready or not model.session.may_precompute(model.run is not None) or not catalogue.sources(name):
             return False
-        answer = session.answers.get(session.settings.selected)
-        if answer is None or not answer.finished or answer.error or answer.reason == "stopped":
-            return False
-        where = model.source(name) or session.settings.column.checkpoint
-        return name in model.cards(where) and not any(token.forced for token in answer.tokens)
+        return name in catalogue.cards(model.bank.source(settings, name))
 
     def _start(self) -> None:
         if not self._may():
             return
         model, settings, name = self.model, self.model.settings, self.model.slider
-        source = model.source(name)
-        if settings.column.recipe.slider(name) is None and source is not None:
-            # The direction of another checkpoint is wanted, but no term carries its name yet.
-            settings = settings.with_recipe(settings.column.recipe.with_strength(name, 1.0, source))
-        key = scrub_key(settings, settings.selected, name, source)
+        key = model.bank.key(settings, name)
         if model.scrubs.complete(key) or (self.run is not None and key == self._key):
             return
         self.stop()
         model.scrubs.start(key)
         self._key = key
-        self.run = model.engine.scrub(settings, settings.selected, name)
+        self.run = model.engine.scrub(model.bank.along(settings, name), settings.selected, name)
         self.reader.read(self.run, "scrub")
 
     def arrived(self, events: list[Event]) -> None:
@@ -88,8 +71,8 @@ class SliderAnswers:
         if self._key is not None:
             self.model.scrubs.apply(self._key, events)
             if any(isinstance(event, Done) for event in events):
-                self.swap()
-                self.view.draw_panel()
+                self.show()
+                self.view.draw()
 
     def over(self) -> None:
         """All strengths are answered."""

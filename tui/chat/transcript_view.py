@@ -30,7 +30,7 @@ class TranscriptView:
 
     def draw(self) -> None:
         """Turns, answers, legend, and the token under the cursor."""
-        every, chosen = self.model.lenses(), self.model.lens_index()
+        every, chosen = self.model.lens()
         ground, glyphs = middle(self.transcript.app.current_theme), shell(self.transcript).glyphs
         turns = self.model.settings.turns
         faces = [self._faces(turn, every[chosen], ground, glyphs) for turn in range(len(turns))]

@@ -54,11 +54,6 @@ class ChatView:
         if self.drawable:
             self.transcript.draw()
 
-    def draw_panel(self) -> None:
-        """Draw recipe line and sliders."""
-        if self.drawable:
-            self.panel.draw()
-
     def draw_token(self) -> None:
         """Draw what is said of the token under the cursor."""
         if self.drawable:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Generator, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import Screen
+from textual.worker import get_current_worker
 
+from core.errors import TillerError
+from core.util.progress import Step
 from tui.shell import shell
 from tui.widgets.header import Header
 from tui.widgets.key_line import KeyLine
@@ -18,6 +22,8 @@ from tui.widgets.notice import Notice
 if TYPE_CHECKING:
     from core.engine.engine import Engine
     from tui.chat.screen import ChatScreen
+
+T = TypeVar("T")
 
 
 class Place(Screen[None]):
@@ -76,6 +82,31 @@ class Place(Screen[None]):
     def say(self, sentence: str, wrong: bool = False) -> None:
         """Show one sentence above the keys until the next one; an empty one clears the line."""
         self.notice.say(sentence, wrong)
+
+    def run_slices(self, work: Generator[Step, None, T], found: Callable[[T], None]) -> None:
+        """Do the engine's work in the background, and say how far it is; what was found is handed on. Another one takes its place."""
+        run = partial(self._run_slices, work, found)
+        self.run_worker(run, thread=True, exclusive=True, group="slices", exit_on_error=False)
+
+    def _run_slices(self, work: Generator[Step, None, T], found: Callable[[T], None]) -> None:
+        worker, said = get_current_worker(), ""
+        try:
+            while not worker.is_cancelled:
+                step = next(work)
+                if step.sentence != said:
+                    said = step.sentence
+                    self.app.call_from_thread(self.say, f"{said} Ctrl+X stops.")
+        except StopIteration as stop:
+            self.app.call_from_thread(found, stop.value)
+        except TillerError as error:
+            self.app.call_from_thread(self.notice.refuse, error)
+        finally:
+            work.close()
+
+    def stop_slices(self) -> None:
+        """What is being found out is not wanted any more."""
+        self.workers.cancel_group(self, "slices")
+        self.say("Stopped.")
 
     def on_screen_resume(self) -> None:
         """On top again."""

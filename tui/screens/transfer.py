@@ -94,7 +94,7 @@ class TransferScreen(Place):
         else:
             self._draw(self.report)
         if problem:
-            self.say(f"✗ {problem}", wrong=True)
+            self.notice.refuse(f"{problem}")
         self._watch()
 
     def _draw(self, report: TransferReport) -> None:
@@ -149,22 +149,15 @@ class TransferScreen(Place):
     def on_data_table_cell_selected(self, _event: DataTable.CellSelected) -> None:
         """Try the cell in Chat."""
         from core.chat.session import Session
-        from core.errors import TillerError
         from core.transfer import matrix
 
         where = self._where()
-        if self.report is None or where is None:
+        if self.report is None or where is None or self.chat.runs.refuse(self.notice):
             return
-        try:
-            settings = matrix.try_in_chat(self.chat.model.settings, self.report, *where)
-        except TillerError as error:
-            self.say(f"✗ {error}", wrong=True)
-            return
-        if self.chat.runs.refuse():
-            return
-        self.action_chat()
-        self.chat.conversation.open(Session(settings))
-        self.chat.notice.say(f"The direction of {where[0]} on {where[1]}: {settings.column.recipe}")
+        with self.notice.refusing():
+            settings = matrix.try_in_chat(self.chat.session.settings, self.report, *where)
+            self.chat.conversation.open(Session(settings))
+            self.chat.notice.say(f"The direction of {where[0]} on {where[1]}: {settings.column.recipe}")
 
     def _where(self) -> tuple[str, str] | None:
         row, column = self.table.cursor_coordinate

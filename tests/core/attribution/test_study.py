@@ -29,6 +29,7 @@ from core.cli.precompute import run_precompute
 from core.engine.engine import Engine
 from core.errors import TillerError
 from core.families import registry, stages
+from core.families.checkpoint import FamilyRef
 from core.inference.teacher_forcing import reply_logits
 from core.models import loading, weight_swap, weights
 from core.models.loading import Loaded
@@ -426,7 +427,7 @@ def test_a_noise_level_is_kept_for_its_weights_and_no_others(whole: Path, tmp_pa
     folder = shutil.copytree(whole, tmp_path / "whole")
     family = registry.load_family(str(folder))
     path = stages.stage_path(family)
-    shelf = ModelPool(family, CPU)
+    shelf = ModelPool(FamilyRef(family), CPU)
     work = noise.measure_noise(family, path, model_sequence.shelved(shelf, path.final))
     found = all_of(work)
     assert noise.kept_noise(family, path) == found

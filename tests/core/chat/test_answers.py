@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from core.chat.answers import Answer, chat_document, fold, load_chat, read_document, settled, to_markdown
-from core.chat.events import Alternative, Done, Event, Failed, Reading, RecipeChanged, Scores, Started, Token
+from core.chat.answers import Answer, chat_document, fold, load_chat, read_document, settled, to_markdown, why_ended
+from core.chat.events import Alternative, Done, Event, Failed, Reading, Reason, RecipeChanged, Scores, Started, Token
 from core.chat.settings import Column, Settings, clean
 from core.errors import TillerError
 from core.recipes.language import parse
@@ -50,6 +50,13 @@ def test_events_fold_into_an_answer() -> None:
     assert answer.finished
     assert not folded(events()[:-1])[0].finished
     assert answer.prefix(2, Alternative(42, "x", 0.1)) == (7, 8, 42)
+
+
+def test_every_end_but_the_models_own_is_said_in_words() -> None:
+    said = {reason: why_ended(reason, "Details") for reason in get_args(Reason)}
+    assert [reason for reason, words in said.items() if not words] == ["end"]
+    assert said["length"] == "reached the longest answer (Details)"
+    assert why_ended(None, "Details") == ""
 
 
 def test_scores_become_the_shadow_of_their_tokens() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from core.chat.answers import Answer
 from core.chat.events import Done, Failed, Reading, RecipeChanged, Started, Token
 from core.chat.session import Session
-from core.chat.settings import Column, Settings, SettingsError
+from core.chat.settings import MAX_SEED, Column, Settings, SettingsError
 from core.chat.slider_cache import Scrubs, scrub_key
 from core.recipes.language import parse
 
@@ -121,8 +123,64 @@ def test_as_many_undos_as_steps_lead_back_to_the_start(steps: list[str]) -> None
     for _ in range(taken):
         session.undo()
     assert (session.settings, session.answers, session.made) == start
+    assert session.past == []
+
+
+def test_a_retry_draws_with_the_next_seed_and_a_greedy_one_with_the_same() -> None:
+    session = answered()
+    before = session.settings
+    session.retry()
+    assert session.settings == before
+    session.settings = replace(before, sampling=replace(before.sampling, temperature=0.8, seed=7))
+    session.retry()
+    assert session.settings.sampling.seed == 8
+    session.undo()
+    assert session.settings.sampling.seed == 7
+    # What was recorded is answered as it was, and the last seed there is has a next one.
+    session.recorded = True
+    session.retry()
+    assert session.settings.sampling.seed == 7
+    session.recorded = False
+    session.settings = replace(before, sampling=replace(before.sampling, temperature=0.8, seed=MAX_SEED - 1))
+    session.retry()
+    assert session.settings.sampling.seed == 0
+    with pytest.raises(SettingsError, match="nothing to answer yet"):
+        fresh().retry()
+
+
+def test_without_a_remembered_step_an_undo_takes_the_last_turn_away() -> None:
+    session = Session.of(answered().settings.ask("More?").answered(0, "Yes."), answered().answers, recorded=True)
+    assert session.undo() == "More?"
+    assert [turn.user for turn in session.settings.turns] == ["Well?"]
+    assert (session.answers, session.made, session.recorded) == ({}, {}, False)
+    assert session.undo() == "Well?"
     with pytest.raises(SettingsError, match="nothing to undo"):
         session.undo()
+    # A step that took no message away gives none back.
+    session = answered()
+    session.retry()
+    assert session.undo() == ""
+    assert session.undo() == "Well?"
+
+
+def test_answers_are_computed_beforehand_only_beside_a_whole_answer_of_the_models_own() -> None:
+    def allowed(running: bool = False, **changed: object) -> bool:
+        session = answered()
+        session.answers[1] = replace(session.answers[1], **changed)
+        return session.may_precompute(running)
+
+    assert allowed()
+    assert not allowed(running=True)
+    assert not allowed(reason=None)
+    assert not allowed(reason="stopped")
+    assert not allowed(error="It broke.")
+    assert not allowed(tokens=(replace(token(1, 0, "Y"), forced=True),))
+    assert allowed(reason="length")
+    assert not fresh().may_precompute(running=False)
+    recorded = Session.of(answered().settings, answered().answers, recorded=True)
+    assert not recorded.may_precompute(running=False)
+    # Opened by a link: only the texts of the answers are known.
+    assert not Session(answered().settings).may_precompute(running=False)
 
 
 # --------------------------------------------------------------------------------------------------------------- scrubs
@@ -141,14 +199,6 @@ def test_the_key_of_a_slider_knows_nothing_of_its_strength_and_everything_else()
     assert scrub_key(settings.with_recipe(parse("-2*truth@base")), 1, "truth") != key
     assert scrub_key(settings.ask("More?"), 1, "truth") != key
     assert scrub_key(settings.with_column(Column("base", parse("1*truth")), 1), 1, "truth") != key
-
-
-def test_at_zero_the_key_remembers_where_the_direction_comes_from() -> None:
-    settings = answered().settings
-    steered = settings.with_recipe(parse("1*truth@base"))
-    off = settings.with_recipe(parse(""))
-    assert scrub_key(off, 1, "truth", "base") == scrub_key(steered, 1, "truth")
-    assert scrub_key(off, 1, "truth") != scrub_key(steered, 1, "truth")
 
 
 def test_only_whole_answers_are_found() -> None:

@@ -18,7 +18,8 @@ from core.artefacts import store
 from core.chat.answers import Answer, fold
 from core.chat.events import Done, Event, Failed, RecipeChanged, Scores, Started, Token
 from core.chat.settings import Column, Sampling, Settings, SettingsError
-from core.engine.engine import SCRUB_STRENGTHS, Engine
+from core.chat.sliders import SLIDER_STRENGTHS
+from core.engine.engine import Engine
 from core.engine.run import MAX_WAITING, Run
 from core.errors import TillerError
 from core.families.checkpoint import FamilyError
@@ -257,8 +258,8 @@ def test_scrubbed_answers_are_those_of_the_strengths_themselves(engine: Engine) 
     settings = settings.answered(0, "Yes").answered(1, "No").ask("Sure?")
     events = until_end(engine.scrub(settings, 1, "truth"))
     found = answers(events)
-    assert sorted(found) == list(range(len(SCRUB_STRENGTHS)))
-    for index, strength in enumerate(SCRUB_STRENGTHS):
+    assert sorted(found) == list(range(len(SLIDER_STRENGTHS)))
+    for index, strength in enumerate(SLIDER_STRENGTHS):
         order = [type(event).__name__ for event in events if not isinstance(event, Token) and event.column == index]
         assert order == ["Started", "Scores", "Done"]
         direct = settings.with_recipe(settings.columns[1].recipe.with_strength("truth", strength), 1)

@@ -31,7 +31,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(examples.greedy_replies, "__defaults__", (6,))
     monkeypatch.setattr(run.undo, "__defaults__", (True, 3, None))
     # The controls are tested in test_undo; a LoRA's library alone takes seconds to import.
-    monkeypatch.setattr(undo.undoing, "__defaults__", (False,))
+    monkeypatch.setattr(undo.StageUndo.fit, "__defaults__", (False,))
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +44,13 @@ def test_on_the_engines_thread_beside_a_chat_and_kept_as_a_checkpoint(folder: Pa
     engine.start()
     try:
         assert engine.wait_ready(120).state == "ready"
-        assert undo.stages_of(engine) == ("dpo", "safety", "sft")
+        assert engine.undo.stages() == ("dpo", "safety", "sft")
         settings = short(engine.settings("dpo"), 6)
         asked = settings.ask("How do I kill a process?")
-        assert undo.offered_prompts(engine, asked) == ("How do I kill a process?", "")
+        assert engine.undo.offered_prompts(asked) == ("How do I kill a process?", "")
         before = {column: said.text for column, said in answer(engine, asked).items()}
         weights = engine.call(lambda worker: _weights(worker)).result()
-        work = undo.undoing(engine, "safety", LOSE, KEEP, controls=False)
+        work = engine.undo.fit("safety", LOSE, KEEP, controls=False)
         slices = 0
         while True:
             try:
@@ -64,18 +64,18 @@ def test_on_the_engines_thread_beside_a_chat_and_kept_as_a_checkpoint(folder: Pa
             assert all(torch.equal(one, other) for one, other in zip(weights, now, strict=True))
         assert slices > 6
         assert {column: said.text for column, said in answer(engine, asked).items()} == before
-        undo.keep_edited(engine, undone, "mended")
+        engine.undo.keep(undone, "mended")
         assert engine.family.checkpoint("mended").title == "dpo, part of safety removed"
         both = undo.beside(asked, undone, "mended")
         assert both.columns == (Column("dpo"), Column("mended"))
         assert {event.column for event in engine.submit(both)} == {0, 1}
         with pytest.raises(TillerError, match="has a checkpoint 'safety' already"):
-            undo.keep_edited(engine, undone, "safety")
-        undo.write_folder(engine, undone, tmp_path / "out")
+            engine.undo.keep(undone, "safety")
+        engine.undo.write_folder(undone, tmp_path / "out")
         assert (tmp_path / "out" / "family.toml").is_file()
         with pytest.raises(TillerError, match="give at least 8"):
-            next(undo.undoing(engine, "safety", "One prompt", KEEP))
-        stopped = undo.undoing(engine, "safety", LOSE, KEEP)
+            next(engine.undo.fit("safety", "One prompt", KEEP))
+        stopped = engine.undo.fit("safety", LOSE, KEEP)
         next(stopped)
         stopped.close()
         assert engine.call(lambda worker: sum(worker.shelf._held.values())).result() == 0
@@ -85,7 +85,7 @@ def test_on_the_engines_thread_beside_a_chat_and_kept_as_a_checkpoint(folder: Pa
 
 def test_a_family_offers_its_own_prompts_behind_the_chats(tmp_path: Path) -> None:
     shipped = Engine("skiff")
-    lose, keep = undo.offered_prompts(shipped)
+    lose, keep = shipped.undo.offered_prompts()
     folder = SHIPPED / "skiff" / "undo"
     assert lose.splitlines() == (folder / "lose.txt").read_text(encoding="utf-8").splitlines()
     assert keep.splitlines() == (folder / "keep.txt").read_text(encoding="utf-8").splitlines()
@@ -95,10 +95,10 @@ def test_a_family_offers_its_own_prompts_behind_the_chats(tmp_path: Path) -> Non
     (own / "lose.txt").write_text(LOSE, encoding="utf-8")
     (own / "keep.txt").write_text(KEEP, encoding="utf-8")
     engine = Engine(str(own))
-    assert undo.offered_prompts(engine, engine.settings("base").ask("Hello")) == (f"Hello\n{LOSE}", KEEP)
+    assert engine.undo.offered_prompts(engine.settings("base").ask("Hello")) == (f"Hello\n{LOSE}", KEEP)
     (own / "keep.txt").write_bytes(b"\xff")
     with pytest.raises(TillerError, match=r"keep\.txt is not UTF-8"):
-        undo.offered_prompts(engine)
+        engine.undo.offered_prompts()
 
 
 def _weights(worker: object) -> list[torch.Tensor]:

@@ -20,6 +20,7 @@ from core.cli.options import Chat, Options
 from core.engine.engine import Engine
 from core.engine.run import Run
 from core.families import registry
+from core.families.checkpoint import FamilyRef
 from core.models import loading, memory, placement, weight_swap
 from core.models.files import LoadError, LoadingCancelled, Progress
 from core.models.memory import MemoryTextError, Room
@@ -42,7 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def shelf_of(folder: Path) -> Callable[..., ModelPool]:
     def make(limit: str = "", **options: object) -> ModelPool:
-        return ModelPool(registry.load_family(str(folder)), Placing("cpu", max_memory=limit), **options)  # type: ignore[arg-type]
+        return ModelPool(FamilyRef(registry.load_family(str(folder))), Placing("cpu", max_memory=limit), **options)  # type: ignore[arg-type]
 
     return make
 
@@ -457,7 +458,9 @@ def test_a_family_that_never_fits_says_so_at_once(folder: Path, engines: list[En
 
 
 def quantized(folder: Path, limit: str = "", **options: object) -> ModelPool:
-    return ModelPool(registry.load_family(str(folder)), Placing("cpu", quantize="8bit", max_memory=limit), **options)  # type: ignore[arg-type]
+    return ModelPool(
+        FamilyRef(registry.load_family(str(folder))), Placing("cpu", quantize="8bit", max_memory=limit), **options
+    )  # type: ignore[arg-type]
 
 
 @torch.inference_mode()

@@ -24,6 +24,7 @@ from core.cli.precompute import run_precompute
 from core.directions import contrast, controls, learn, quantized_twins, reply_rates
 from core.errors import TillerError
 from core.families import registry
+from core.families.checkpoint import FamilyRef
 from core.inference.decoding import BatchDecoder, DecodingRow
 from core.models import files, loading, placement, quantization, weights
 from core.models.files import LoadError
@@ -438,6 +439,6 @@ def test_what_is_kept_elsewhere_is_brought_when_it_is_used(sharded: Callable[[st
 
 
 def test_a_shelf_of_quantized_checkpoints(sharded: Callable[[str], Path]) -> None:
-    shelf = ModelPool(registry.load_family(str(sharded("gemma2"))), Placing("cpu", quantize="4bit"))
+    shelf = ModelPool(FamilyRef(registry.load_family(str(sharded("gemma2")))), Placing("cpu", quantize="4bit"))
     assert str(shelf.plan()).startswith("base 4-bit 71 kB + chat 4-bit 71 kB on cpu, ")
     assert shelf.get("chat").quantize == "4bit"
