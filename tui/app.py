@@ -199,6 +199,9 @@ class TillerApp(App[None]):
         if status.plan and not self.planned:
             self.planned = True
             chat.notice.say(status.plan)
+        if before != status.state:
+            # What is being loaded can be stopped.
+            chat.refresh_bindings()
         if before != status.state and status.state in ("ready", "failed"):
             if status.state == "failed":
                 chat.notice.refuse(status.detail)

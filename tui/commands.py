@@ -89,5 +89,5 @@ def _chat_commands(chat: ChatScreen) -> Iterator[SystemCommand]:
         # The palette reads its texts as markup, and what a family's file says is only text.
         title, message = escape(f"Example: {example.title}"), escape(example.message)
         yield SystemCommand(title, message, partial(chat.post_message, ExampleChosen(example)))
-    for index, lens in enumerate(chat.model.lens()[0]):
+    for index, lens in enumerate(chat.model.lens_choice()[0]):
         yield SystemCommand(f"Colour by {lens.title}", lens.tooltip, partial(chat.colouring.choose, index))

@@ -25,7 +25,7 @@ async def test_from_the_colours_of_an_answer_to_its_stages(
     async with running(folder, size=size, tokens=6) as (app, pilot):
         chat = app.chat
         await ask(app, pilot, "Hello there")
-        names = [lens.name for lens in chat.model.lens()[0]]
+        names = [lens.name for lens in chat.model.lens_choice()[0]]
         assert [name for name in names if name.startswith("blame")] == ["blame", "blame:retrained", "blame:subtracted"]
         chat.colouring.choose(names.index("blame"))
         await until(

@@ -337,7 +337,7 @@ async def test_the_mouse_reaches_tokens_lenses_sliders_and_keys(family: Path) ->
         await until(pilot, lambda: app.chat.model.cursor == (0, token))
         assert app.chat.session.settings.selected == 0
         assert app.focused is strip
-        names = [each.name for each in app.chat.model.lens()[0]]
+        names = [each.name for each in app.chat.model.lens_choice()[0]]
         await pilot.click(app.chat.legend, offset=(1 + app.chat.legend._spots[2][0], 0))
         await until(pilot, lambda: app.chat.session.settings.lens == names[2])
         truth = slider(app, "truth")

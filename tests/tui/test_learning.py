@@ -41,7 +41,7 @@ async def test_one_press_learns_and_the_sliders_are_there(bare: Path, size: tupl
         assert {slider.direction for slider in chat.query(Slider)} == {"truth", "refusal"}
         assert not chat.query_one(LearnLine).display
         await shows(app, pilot, "Learnt refusal and truth on chat.")
-        assert {lens.name for lens in chat.model.lens()[0]} >= {"truth", "refusal"}
+        assert {lens.name for lens in chat.model.lens_choice()[0]} >= {"truth", "refusal"}
         assert len(list(store.user_folder().rglob("direction.*.safetensors"))) == 2
         chat.sliders.set_strength("truth", 1.0)
         await ask(app, pilot, "Hello")

@@ -77,10 +77,10 @@ async def test_at_eighty_columns_every_example_and_the_chosen_lens_are_to_be_see
         assert [chip.example.title for chip in chips] == [each.title for each in app.engine.family.examples]
         await until(pilot, lambda: all(app.screen.region.contains_region(chip.region) for chip in chips))
         assert all(chip.region.width >= 10 for chip in chips)
-        for _ in app.chat.model.lens()[0]:
-            lens = app.chat.model.lens()[0][app.chat.model.lens()[1]]
+        for _ in app.chat.model.lens_choice()[0]:
+            lens = app.chat.model.lens_choice()[0][app.chat.model.lens_choice()[1]]
             await until(pilot, lambda title=lens.title: title in str(app.chat.legend.render()))
-            first, last = app.chat.legend._spots[app.chat.model.lens()[1]]
+            first, last = app.chat.legend._spots[app.chat.model.lens_choice()[1]]
             assert str(app.chat.legend.render())[first:last] == f" {lens.title} "
             assert cell_len(str(app.chat.legend.render())) <= app.chat.legend.content_size.width
             await pilot.press("ctrl+t")

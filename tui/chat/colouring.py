@@ -25,7 +25,7 @@ class Colouring:
 
     def choose(self, index: int) -> None:
         """Colour by the lens at this place, where there is one."""
-        lenses, session = self.model.lens()[0], self.model.session
+        lenses, session = self.model.lens_choice()[0], self.model.session
         if index < len(lenses):
             session.settings = replace(session.settings, lens=lenses[index].name)
             self.view.draw_transcript()
@@ -33,13 +33,13 @@ class Colouring:
 
     def choose_next(self) -> None:
         """Colour by the next lens."""
-        lenses, chosen = self.model.lens()
+        lenses, chosen = self.model.lens_choice()
         self.choose((chosen + 1) % len(lenses))
 
     def soon(self) -> None:
         """Score what the lens shows: of a run that goes on while it does, of answers that are there now."""
         model, settings = self.model, self.model.settings
-        lenses, chosen = model.lens()
+        lenses, chosen = model.lens_choice()
         if not model.ready or not settings.turns or lenses[chosen].kind != "stages":
             return
         if model.run is not None:

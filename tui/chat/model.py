@@ -57,7 +57,7 @@ class ChatModel:
         directions = [term.direction for term in self.settings.column.recipe.terms]
         self.slider = directions[0] if directions else ""
 
-    def lens(self) -> tuple[tuple[Lens, ...], int]:
+    def lens_choice(self) -> tuple[tuple[Lens, ...], int]:
         """The lenses of both front ends, and which of them is chosen: the first one where the chosen one is not there."""
         lenses = self.engine.lenses(self.settings)
         names = [lens.name for lens in lenses]

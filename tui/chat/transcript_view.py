@@ -30,7 +30,7 @@ class TranscriptView:
 
     def draw(self) -> None:
         """Turns, answers, legend, and the token under the cursor."""
-        every, chosen = self.model.lens()
+        every, chosen = self.model.lens_choice()
         ground, glyphs = middle(self.transcript.app.current_theme), shell(self.transcript).glyphs
         turns = self.model.settings.turns
         faces = [self._faces(turn, every[chosen], ground, glyphs) for turn in range(len(turns))]
