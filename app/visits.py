@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.chat.opening import check_family
 from core.chat.session import Session
 from core.chat.settings import Settings
 from core.chat.slider_cache import Scrubs
+from core.chat.sliders import SliderBank
 from core.engine.engine import Engine
 from core.engine.run import Run
 from core.errors import TillerError
-from core.families import registry
-from core.recipes.language import Term
 
 #: So many chats are kept, the latest; a page of an older one brings its chat along in its link.
 MAX_VISITS = 128
@@ -29,12 +29,11 @@ class Visit:
 
     session: Session
     scrubs: Scrubs
+    sliders: SliderBank
     run: Run | None = None
     scrubbing: Run | None = None
     #: The run that says of answers which stage they are owed to.
     blaming: Run | None = None
-    #: By column and direction, the term of a slider that stands at 0, where no term of the recipe holds its source and layers.
-    resting: dict[tuple[int, str], Term] = field(default_factory=dict)
     notice: str = ""
     recipe_error: str = ""
     #: A message to put back into the box.
@@ -110,24 +109,15 @@ class Visits:
         return len(self._visits)
 
     def _open(self, link: str) -> Visit:
-        scrubs = Scrubs(self.engine.SCRUB_STRENGTHS)
+        scrubs, sliders = Scrubs(self.engine.SCRUB_STRENGTHS), SliderBank(self.engine.catalogue)
         if not link:
-            return Visit(self._fresh(), scrubs)
+            return Visit(self._fresh(), scrubs, sliders)
         try:
-            return Visit(Session(self._fitting(Settings.from_link(link))), scrubs)
+            settings = Settings.from_link(link)
+            check_family(settings, self.engine.family)
         except TillerError as error:
-            return Visit(self._fresh(), scrubs, notice=str(error))
-
-    def _fitting(self, settings: Settings) -> Settings:
-        if settings.family != self.engine.family.name:
-            if settings.family.startswith(registry.TOGETHER) and settings.family not in registry.names():
-                raise TillerError(registry.unknown_family(settings.family))
-            raise TillerError(
-                f"This link is of the family {settings.family!r}; start Tiller with --family {settings.family} to open it."
-            )
-        for column in settings.columns:
-            self.engine.family.checkpoint(column.checkpoint)
-        return settings
+            return Visit(self._fresh(), scrubs, sliders, notice=str(error))
+        return Visit(Session(settings), scrubs, sliders)
 
 
 # -------------------------------------------------------------------------------------------------- what a page may say

@@ -7,8 +7,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from benchmarks.stage_study import Seed, Study
 from core.attribution.first_order import RUNGS, Embedding
 from core.models import loading
 from core.skiff.train import log
@@ -17,9 +17,6 @@ from core.skiff.train.replaying import replay
 from core.skiff.train.stage_run import load_tokenizer, run_stage
 from core.skiff.train.stages import TrainingRecipe, TrainingStage, generators, shipped
 from core.skiff.train.tokenizer import with_chat_template
-
-if TYPE_CHECKING:
-    from benchmarks.stage_effects import Seed, Study
 
 _REPORT = 20
 

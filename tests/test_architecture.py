@@ -35,6 +35,10 @@ ORDER = [
 ]
 #: What the program is made of, lowest first; the two front ends stand side by side.
 PLACES = ["core", *(f"core.{name}" for name in ORDER), "app", "tui", "benchmarks", "launch"]
+#: What draws and forwards asks the engine; these are behind it.
+NOT_FOR_FRONT_ENDS = ("models", "steering", "inference", "baking", "report", "install", "skiff")
+#: What stands on Python alone, so that it starts at once and can be used anywhere.
+PLAIN = ("core.errors", "core.util.progress", "core.recipes", "core.chat", "core.install")
 
 
 def modules() -> dict[str, Path]:
@@ -54,18 +58,10 @@ def place(module: str) -> str:
     return ".".join(parts[:2]) if len(parts) > 2 or module in ("core.errors", "core.skiff") else ""
 
 
-def nodes(tree: ast.AST, typing: bool) -> Iterator[ast.AST]:
-    """Every node of a file; without what only a type checker reads when ``typing`` is false."""
-    yield tree
-    for child in ast.iter_child_nodes(tree):
-        if typing or not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
-            yield from nodes(child, typing)
-
-
-def imported(module: str, file: Path, known: dict[str, Path], typing: bool = True) -> Iterator[str]:
-    """The dotted names that a file imports, wherever in the file it does; our own resolved to modules."""
+def imported(module: str, file: Path, known: dict[str, Path]) -> Iterator[str]:
+    """The dotted names that a file imports, wherever in the file it does, also for a type checker alone; our own resolved to modules."""
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]
-    for node in nodes(ast.parse(file.read_text("utf-8")), typing):
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -78,12 +74,10 @@ def imported(module: str, file: Path, known: dict[str, Path], typing: bool = Tru
                 yield whole if whole in known else base
 
 
-def own_imports(typing: bool = True) -> dict[str, set[str]]:
+def own_imports() -> dict[str, set[str]]:
     """Which of our modules each of our modules imports."""
     known = modules()
-    return {
-        name: {each for each in imported(name, file, known, typing) if each in known} for name, file in known.items()
-    }
+    return {name: {each for each in imported(name, file, known) if each in known} for name, file in known.items()}
 
 
 def test_no_import_points_up() -> None:
@@ -98,20 +92,100 @@ def test_no_import_points_up() -> None:
     assert wrong == []
 
 
+def within(module: str, *packages: str) -> bool:
+    """Whether a module is one of these packages, or in one."""
+    return any(module == each or module.startswith(f"{each}.") for each in packages)
+
+
 def test_no_circles() -> None:
+    # What only a type checker reads counts too: a part that knows its owner is no part of it.
     # A package counts as importing nothing through its parts: `import core.chat.settings` runs core/__init__.py, which imports nothing.
-    graph = {module: targets - {module} for module, targets in own_imports(typing=False).items()}
+    graph = {module: targets - {module} for module, targets in own_imports().items()}
     order = list(graphlib.TopologicalSorter(graph).static_order())
     assert len(order) == len(graph)
 
 
+@pytest.mark.parametrize(("front_end", "other"), [("app", "tui"), ("tui", "app")])
+def test_front_ends_import_neither_each_other_nor_what_is_behind_the_engine(front_end: str, other: str) -> None:
+    closed = (other, *(f"core.{each}" for each in NOT_FOR_FRONT_ENDS))
+    wrong = [
+        f"{module} imports {target}"
+        for module, targets in own_imports().items()
+        for target in targets
+        if within(module, front_end) and within(target, *closed)
+    ]
+    assert wrong == []
+
+
+def test_front_ends_hand_nothing_into_the_engines_thread() -> None:
+    """What is done there is a method of the engine, so that both front ends do the same."""
+    wrong = [
+        f"{module}:{node.lineno}"
+        for module, file in modules().items()
+        if within(module, "app", "tui")
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("call", "slices")
+    ]
+    assert wrong == []
+
+
+def test_skiff_is_imported_by_nothing_but_launch_and_benchmarks() -> None:
+    outside = {
+        module
+        for module, targets in own_imports().items()
+        if not within(module, "core.skiff") and any(within(target, "core.skiff") for target in targets)
+    }
+    assert {module.partition(".")[0] for module in outside} <= {"launch", "benchmarks"}
+
+
+def test_what_stands_on_python_alone() -> None:
+    known = modules()
+    wrong = [
+        f"{module} imports {target}"
+        for module, file in known.items()
+        if within(module, *PLAIN)
+        for target in imported(module, file, known)
+        if target.partition(".")[0] not in sys.stdlib_module_names and not within(target, "core")
+    ]
+    assert wrong == []
+
+
+def test_packages_of_core_hold_a_docstring_and_nothing_else() -> None:
+    for file in sorted((ROOT / "core").rglob("__init__.py")):
+        body = ast.parse(file.read_text("utf-8")).body
+        assert len(body) == 1, file
+        assert isinstance(body[0], ast.Expr), file
+        assert isinstance(body[0].value, ast.Constant), file
+
+
+def public_names(file: Path) -> Iterator[str]:
+    """The functions, classes and constants of a module that other modules may use."""
+    for node in ast.parse(file.read_text("utf-8")).body:
+        names: list[str] = []
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names = [node.name]
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = [each.id for each in targets if isinstance(each, ast.Name)]
+        yield from (each for each in names if not each.startswith("_"))
+
+
+def test_no_public_name_stands_twice_in_core() -> None:
+    found: dict[str, list[str]] = {}
+    for module, file in modules().items():
+        for name in set(public_names(file)) if within(module, "core") else ():
+            found.setdefault(name, []).append(module)
+    assert {name: where for name, where in found.items() if len(where) > 1} == {}
+
+
 def test_the_check_itself_sees_an_arrow_up(tmp_path: Path) -> None:
-    file = tmp_path / "values.py"
-    file.write_text("def late():\n    from core import engine\n    from . import loading\n", "utf-8")
-    known = {"core.engine.engine": file, "core.models.loading": file, "core.chat.settings": file}
-    targets = set(imported("core.chat.settings", file, known))
-    assert targets == {"core.engine.engine", "core.models.loading"}
-    assert place("core.engine.engine.worker") == "core.engine.engine"
+    file = tmp_path / "settings.py"
+    file.write_text(
+        "if TYPE_CHECKING:\n    from . import events\ndef late():\n    from core.engine import engine\n", "utf-8"
+    )
+    known = {"core.engine.engine": file, "core.chat.events": file, "core.chat.settings": file}
+    assert set(imported("core.chat.settings", file, known)) == {"core.engine.engine", "core.chat.events"}
+    assert place("core.engine.engine") == "core.engine"
 
 
 HEAVY = ("torch", "transformers", "gradio", "textual", "pandas", "numpy")

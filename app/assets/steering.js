@@ -46,9 +46,7 @@
     /* After an answer, have nine strengths of one slider computed: the one in use, else the first. */
     function askForSheet() {
       const view = state.view, ready = state.status && ["ready", "busy"].includes(state.status.state);
-      if (!view || view.running || !view.turns.length || !ready) return;
-      const answer = state.answers[view.selected];
-      if (!answer || !answer.done || answer.error) return;
+      if (!view || !view.scrub || !ready) return;
       const slider = view.sliders.find((each) => each.name === wanted) || view.sliders.find((each) => each.strength !== 0) || view.sliders[0];
       if (!slider || state.sheets.has(slider.key) || waiting === slider.key || (asked.get(slider.key) || 0) >= MOST_ASKED) return;
       waiting = slider.key;

@@ -14,9 +14,8 @@ from app.chat import documents
 from app.visits import Visit, Visits, index, number, text, whole
 from core.chat import answers as exports
 from core.chat.events import Done, Event
-from core.chat.session import Session
 from core.chat.settings import Sampling, Settings
-from core.chat.slider_cache import ScrubKey, scrub_key
+from core.chat.slider_cache import ScrubKey
 from core.display.lenses import Lens, lacking
 from core.engine.engine import Engine
 from core.engine.run import Run
@@ -73,7 +72,7 @@ class Chat:
     def retry(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:
         """The last message is to be answered again."""
         visit, _ = self.heard(event, request)
-        yield from self.change(visit, lambda: again(visit.session))
+        yield from self.change(visit, visit.session.retry)
 
     def example(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:
         """A chip was chosen."""
@@ -104,7 +103,7 @@ class Chat:
         visit.stop()
         visit.run = None
         try:
-            visit.draft = undone(visit.session)
+            visit.draft = visit.session.undo()
         except TillerError as error:
             visit.notice = str(error)
         return self.view(visit), self.everything(visit)
@@ -177,21 +176,20 @@ class Chat:
         with visit.lock:
             visit.session.waiting(chosen)
             run = visit.begin(self.engine.submit(visit.settings, chosen, prefixes))
-        names = self.lenses()
-        told = [documents.whole(f"run{next(_streams)}", visit.session.answers, names)]
+        told = Telling(self.engine, visit)
         try:
-            yield self.view(visit), told[0]
+            yield self.view(visit), told.after()
             for events in beats(run):
                 with visit.lock:
                     if visit.run is not run:
                         return
                     visit.session.apply(events)
-                told += documents.lines(events, names, visit.session.answers)
+                lines = told.after(events)
                 if run.cancelled.is_set():
                     break
-                yield gr.skip(), "\n".join(told)
-            told += documents.lines(self.finish(visit, run), names, visit.session.answers)
-            yield self.view(visit), "\n".join(told)
+                yield gr.skip(), lines
+            lines = told.after(self.finish(visit, run))
+            yield self.view(visit), lines
         finally:
             run.cancel()
             self.finish(visit, run)
@@ -223,12 +221,11 @@ class Chat:
     def scrub(self, event: gr.EventData, request: gr.Request) -> Iterator[str]:
         """Compute the last answer at every strength of a slider, and send them all in one document."""
         visit, said = self.heard(event, request)
-        name, there = str(said.get("direction")), documents.catalogue(self.engine)
-        if name in there and visit.settings.turns and not visit.running:
-            settings = documents.scrub_settings(visit, documents.slider_term(self.engine, visit, name, there[name]))
-            key = scrub_key(settings, settings.selected, name)
+        name = str(said.get("direction"))
+        if self.engine.catalogue.sources(name) and visit.session.may_precompute(visit.running):
+            key = visit.sliders.key(visit.settings, name)
             if not visit.scrubs.complete(key):
-                yield from self._scrubbed(visit, settings, name, key)
+                yield from self._scrubbed(visit, visit.sliders.along(visit.settings, name), name, key)
             if visit.scrubs.complete(key):
                 yield self._sheet(visit, key)
                 return
@@ -249,7 +246,7 @@ class Chat:
             run.cancel()
 
     def _sheet(self, visit: Visit, key: ScrubKey) -> str:
-        names, strengths = self.lenses(), self.engine.SCRUB_STRENGTHS
+        names, strengths = self.engine.lenses(visit.settings), self.engine.SCRUB_STRENGTHS
         found = [visit.scrubs.find(key, strength) for strength in strengths]
         told = [documents.answer_document(each, names) for each in found if each is not None]
         return documents.dump({"key": documents.short_key(key), "strengths": strengths, "answers": told})
@@ -259,7 +256,7 @@ class Chat:
     def blame(self, event: gr.EventData, request: gr.Request) -> Iterator[str]:
         """Say of the answers that are there which training stage each token is owed to, as far as the colouring lacks it."""
         visit, said = self.heard(event, request)
-        lens = next((each for each in self.lenses() if each.name == said.get("lens")), None)
+        lens = next((each for each in self.engine.lenses(visit.settings) if each.name == said.get("lens")), None)
         if lens is None or lens.kind != "stages":
             return
         if visit.run is not None:
@@ -272,15 +269,15 @@ class Chat:
         if visit.blaming is not None:
             visit.blaming.cancel()
         run = visit.blaming = self.engine.blame(visit.settings, wanted)
-        names, told = self.lenses(), [documents.whole(f"blame{next(_streams)}", visit.session.answers, self.lenses())]
+        told = Telling(self.engine, visit)
+        told.after()
         try:
             for events in beats(run):
                 with visit.lock:
                     if visit.blaming is not run:
                         return
                     visit.session.apply(events)
-                told += documents.lines(events, names, visit.session.answers)
-                yield "\n".join(told)
+                yield told.after(events)
         finally:
             run.cancel()
 
@@ -301,15 +298,12 @@ class Chat:
 
     def everything(self, visit: Visit) -> str:
         """Every answer of the last turn, as it stands."""
-        return documents.whole(f"all{next(_streams)}", visit.session.answers, self.lenses())
-
-    def lenses(self) -> tuple[Lens, ...]:
-        """The lenses that tokens are told by, the same for every column."""
-        return documents.family_lenses(self.engine, documents.catalogue(self.engine))
+        return Telling(self.engine, visit).after()
 
     def _open_example(self, visit: Visit, place: int) -> None:
         example = self.engine.family.examples[place]
         opened = self.engine.example(example)
+        visit.sliders.forget()
         visit.session.open(opened if example.without else replace(opened, lens=visit.settings.lens))
 
     def _prefix(self, visit: Visit, column: int, said: Mapping[str, Any]) -> tuple[int, ...]:
@@ -332,24 +326,26 @@ def beats(run: Run) -> Iterator[list[Event]]:
         yield events
 
 
-def again(session: Session) -> None:
-    """Prepare the last turn to be answered once more. Raises TillerError when there is none."""
-    if not session.settings.turns:
-        raise TillerError("There is nothing to answer yet; write a message first.")
-    session.remember()
+class Telling:
+    """What a page is told of the last turn's answers: lines that only grow, begun anew where the lenses have become others.
 
+    Those are the selected column's, and there is one more when a direction has been learnt.
+    """
 
-def undone(session: Session) -> str:
-    """Go back one step, or one turn where no step is remembered; returns the message that was taken back."""
-    turns = session.settings.turns
-    if session.past:
-        session.undo()
-    elif turns:
-        session.settings = replace(session.settings, turns=turns[:-1])
-        session.answers, session.made = {}, {}
-    else:
-        raise TillerError("There is nothing to undo yet.")
-    return turns[-1].user if len(session.settings.turns) < len(turns) else ""
+    def __init__(self, engine: Engine, visit: Visit) -> None:
+        self._engine, self._visit = engine, visit
+        self._lenses: tuple[Lens, ...] | None = None
+        self._lines: list[str] = []
+
+    def after(self, events: Sequence[Event] = ()) -> str:
+        """All lines, after these events have become part of the answers."""
+        lenses, answers = self._engine.lenses(self._visit.settings), self._visit.session.answers
+        if lenses == self._lenses:
+            self._lines += documents.lines(events, lenses, answers)
+        else:
+            self._lenses = lenses
+            self._lines = [documents.whole(f"answers{next(_streams)}", answers, lenses)]
+        return "\n".join(self._lines)
 
 
 def sampling(said: Mapping[str, Any]) -> Sampling:

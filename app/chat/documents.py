@@ -11,26 +11,23 @@ from typing import Any
 
 from app.visits import Visit
 from core.artefacts.store import Card
-from core.chat.answers import Answer
+from core.chat.answers import Answer, why_ended
 from core.chat.events import Done, Event, Failed, RecipeChanged, Scores, Started, Token
 from core.chat.settings import Settings
-from core.chat.slider_cache import ScrubKey, scrub_key
+from core.chat.slider_cache import ScrubKey
 from core.directions import dose_response
 from core.display import lenses, palette
 from core.display.lenses import Lens
 from core.engine.engine import Engine
 from core.errors import TillerError
 from core.families.checkpoint import Family
-from core.recipes.language import Recipe, Term
 
 #: The grounds that tokens are drawn on, in the light and in the dark page; base.css has the same.
 PAPER, NIGHT = "#ffffff", "#181c23"
 #: Addresses longer than this are cut by some servers and mail programs.
 MAX_ADDRESS = 6_000
-_REASONS = {
-    "end": "", "stop string": "ended at a stop string", "length": "reached the longest answer (Details)",
-    "context": "the model's context is full", "stopped": "stopped",
-}  # fmt: skip
+#: Where a person sets the longest answer.
+_LONGEST = "Details"
 
 
 def dump(document: object) -> str:
@@ -43,14 +40,15 @@ def dump(document: object) -> str:
 
 def view(engine: Engine, visit: Visit) -> str:
     """Everything about a chat but the tokens of its last answers. The notice and the draft are told once."""
-    settings, there = visit.settings, catalogue(engine)
+    settings = visit.settings
     document = {
         "version": visit.version(), "heard": visit.heard, "running": visit.running,
         "family": _family(engine.family),
         "columns": [_column(engine, visit, place) for place in range(len(settings.columns))],
         "selected": settings.selected, "tab": settings.tab, "turns": [{"user": t.user, "replies": t.replies} for t in settings.turns],
-        "sliders": [slider(engine, visit, name, cards) for name, cards in there.items()],
-        "lens": settings.lens, "lenses": [_lens(each) for each in family_lenses(engine, there)],
+        "sliders": [slider(engine, visit, name, cards) for name, cards in engine.catalogue.directions().items()],
+        "scrub": visit.session.may_precompute(visit.running),
+        "lens": settings.lens, "lenses": [_lens(each) for each in engine.lenses(settings)],
         "sampling": {**vars(settings.sampling), "stop": list(settings.sampling.stop)}, "system": settings.system,
         "recorded": visit.session.recorded, "unread": bool(settings.turns) and not visit.session.answers,
         "back": bool(visit.session.past or settings.turns), "recipeError": visit.recipe_error,
@@ -84,16 +82,10 @@ def _column(engine: Engine, visit: Visit, place: int) -> dict[str, Any]:
     except TillerError as problem:
         explained, error = "", str(problem)
     return {
-        "checkpoint": column.checkpoint, "own": _own(engine.family, column.checkpoint),
+        "checkpoint": column.checkpoint, "own": engine.catalogue.own(column.checkpoint),
         "recipe": str(column.recipe), "does": column.does, "asks": column.asks, "explained": explained, "error": error,
         "stale": session.stale(place), "made": session.made.get(place, ""),
     }  # fmt: skip
-
-
-def _own(family: Family, checkpoint: str) -> str:
-    """The checkpoint whose directions a column means; its own name where the family has no such checkpoint."""
-    known = any(each.name == checkpoint for each in family.choices)
-    return family.directions_of(checkpoint) if known else checkpoint
 
 
 @lru_cache(maxsize=64)
@@ -111,41 +103,18 @@ def _lens(chosen: Lens) -> dict[str, Any]:
 # --------------------------------------------------------------------------------------------------------------- sliders
 
 
-def catalogue(engine: Engine) -> dict[str, dict[str, Card]]:
-    """Every direction of the family: its card for each checkpoint that it was learnt on. Only headers are read."""
-    found: dict[str, dict[str, Card]] = {}
-    for checkpoint in engine.family.checkpoints:
-        for card in engine.directions(checkpoint.name):
-            found.setdefault(card.name, {})[checkpoint.name] = card
-    # Truth stands above refusal, as everywhere in Tiller.
-    return dict(sorted(found.items(), reverse=True))
-
-
-def family_lenses(engine: Engine, there: Iterable[str]) -> tuple[Lens, ...]:
-    """The lenses for the directions of any checkpoint, and for the stages: a token without the reading of one stays uncoloured."""
-    return (*lenses.lenses(tuple(there)), *engine.stage_lenses())
-
-
-def slider_term(engine: Engine, visit: Visit, name: str, there: Mapping[str, Card]) -> Term:
-    """What a slider moves along: the recipe's term, else the one it rests with, else the column's own direction, else another's."""
-    column = visit.settings.column
-    resting = column.recipe.slider(name) or visit.resting.get((visit.settings.selected, name))
-    if resting is not None:
-        return resting
-    own = engine.family.directions_of(column.checkpoint)
-    return Term("add", name, 1.0, None if own in there else list(there)[-1])
-
-
 def slider(engine: Engine, visit: Visit, name: str, there: Mapping[str, Card]) -> dict[str, Any]:
     """A slider of the selected column."""
-    column, term = visit.settings.column, slider_term(engine, visit, name, there)
-    recipe, source = column.recipe, term.source or engine.family.directions_of(column.checkpoint)
+    settings, sliders = visit.settings, visit.sliders
+    strength, source, key = (
+        settings.column.recipe.strength(name),
+        sliders.source(settings, name),
+        sliders.key(settings, name),
+    )
     card = there.get(source)
-    key = scrub_key(scrub_settings(visit, term), visit.settings.selected, name)
     return {
-        "name": name, "strength": recipe.strength(name), "source": source, "sources": list(there),
-        "ablated": any(term.kind == "ablate" and term.direction == name for term in recipe.terms),
-        "dose": _dose(card, recipe.strength(name)), "layer": card.layer if card else None,
+        "name": name, "strength": strength, "source": source, "sources": list(there), "ablated": sliders.ablated(settings, name),
+        "dose": _dose(card, strength), "layer": card.layer if card else None,
         "strengths": list(engine.SCRUB_STRENGTHS), "key": short_key(key),
         "ready": visit.scrubs.complete(key),
     }  # fmt: skip
@@ -166,18 +135,6 @@ def _dose(card: Card | None, strength: float) -> dict[str, Any]:
 def short_key(key: ScrubKey) -> str:
     """A short name of a scrub key, by which the page knows its nine answers."""
     return hashlib.sha256(repr(key).encode()).hexdigest()[:16]
-
-
-def scrub_settings(visit: Visit, term: Term) -> Settings:
-    """The settings whose selected column moves along ``term``, also where its slider stands at 0."""
-    return visit.settings.with_recipe(moved(visit.settings.column.recipe, term, 1.0))
-
-
-def moved(recipe: Recipe, term: Term, strength: float) -> Recipe:
-    """A recipe after the slider of ``term`` was moved; one that stood at 0 gets its term back as it was."""
-    if recipe.slider(term.direction) is not None:
-        return recipe.with_strength(term.direction, strength, term.source)
-    return Recipe((*recipe.terms, replace(term, value=strength))) if strength else recipe
 
 
 # --------------------------------------------------------------------------------------------------------------- answers
@@ -201,7 +158,7 @@ def answer_document(answer: Answer, names: Sequence[Lens]) -> dict[str, Any]:
     """An answer with everything that its tokens show."""
     return {
         "t": [token_document(token, names) for token in answer.tokens], "joins": answer.joins, "note": answer.note,
-        "done": answer.finished, "reason": reason(answer.reason), "seconds": answer.seconds, "error": answer.error,
+        "done": answer.finished, "reason": why_ended(answer.reason, _LONGEST), "seconds": answer.seconds, "error": answer.error,
         "unblamed": answer.unblamed, "awaited": answer.awaited,
     }  # fmt: skip
 
@@ -215,11 +172,6 @@ def token_document(token: Token, names: Sequence[Lens]) -> list[Any]:
     return [token.text, shades, lenses.describe(token), top, token.id, int(token.forced), letters]
 
 
-def reason(key: str | None) -> str:
-    """Why an answer ended, in words; nothing where it simply ended."""
-    return _REASONS.get(key or "", "")
-
-
 def _line(event: Event, names: Sequence[Lens], answers: Mapping[int, Answer]) -> str:
     match event:
         case Started():
@@ -231,7 +183,9 @@ def _line(event: Event, names: Sequence[Lens], answers: Mapping[int, Answer]) ->
         case Scores():
             return ""
         case Done():
-            return dump({"c": event.column, "done": True, "reason": reason(event.reason), "seconds": event.seconds})
+            return dump(
+                {"c": event.column, "done": True, "reason": why_ended(event.reason, _LONGEST), "seconds": event.seconds}
+            )
         case Failed():
             columns = [event.column] if event.column is not None else list(answers)
             return "\n".join(dump({"c": c, "done": True, "error": event.sentence}) for c in columns if answers[c].error)

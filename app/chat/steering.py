@@ -8,13 +8,11 @@ from typing import Any
 
 import gradio as gr
 
-from app.chat import documents
 from app.chat.conversation import Chat, Told
 from app.visits import Visit, index, number, text
 from core.chat.screens import TABS
-from core.chat.slider_cache import scrub_key
 from core.errors import TillerError
-from core.recipes.language import MAX_STRENGTH, Recipe, Term, parse
+from core.recipes.language import Recipe
 
 Said = Mapping[str, Any]
 
@@ -57,74 +55,37 @@ class Steering:
             self.chat.end(visit)
             yield from self.chat.answer(visit, sorted({*columns, visit.settings.selected}))
 
-    def attempt(self, visit: Visit, act: Callable[[], object]) -> bool:
+    def attempt(self, visit: Visit, act: Callable[[], Recipe]) -> bool:
         """Change the recipe; what cannot be read is said beside it, and the old one stays."""
         with visit.lock:
             before = visit.settings.column.recipe
             try:
-                act()
+                recipe = act()
             except TillerError as error:
                 visit.recipe_error = str(error)
                 return False
             visit.recipe_error = ""
-            recipe = visit.settings.column.recipe
+            visit.session.set_recipe(recipe)
             if visit.run is not None and visit.writes(visit.settings.selected) and recipe != before:
                 visit.run.set_recipe(visit.settings.selected, recipe)
             return True
 
-    def _strength(self, visit: Visit, said: Said) -> None:
-        name, strength = text(said, "direction"), number(said, "strength")
-        if abs(strength) > MAX_STRENGTH:
-            raise TillerError(f"A strength lies between -{MAX_STRENGTH:g} and {MAX_STRENGTH:g}; {strength:g} does not.")
-        term = documents.slider_term(self.engine, visit, name, self._there(name))
-        self._set(visit, documents.moved(visit.settings.column.recipe, term, strength))
-        # The slider may only be passing 0, where the recipe forgets the term.
-        visit.resting[(visit.settings.selected, name)] = term
+    def _strength(self, visit: Visit, said: Said) -> Recipe:
+        return visit.sliders.move(visit.settings, text(said, "direction"), number(said, "strength"))
 
-    def _recipe(self, visit: Visit, said: Said) -> None:
-        self._set(visit, parse(text(said, "recipe")))
-        for key in [each for each in visit.resting if each[0] == visit.settings.selected]:
-            del visit.resting[key]
+    def _recipe(self, visit: Visit, said: Said) -> Recipe:
+        return visit.sliders.write(visit.settings, text(said, "recipe"))
 
-    def _source(self, visit: Visit, said: Said) -> None:
-        name, source, recipe = text(said, "direction"), text(said, "source"), visit.settings.column.recipe
-        there = self._there(name)
-        if source not in there:
-            raise TillerError(f"No direction {name} was learnt on {source!r}; choose another checkpoint.")
-        own = source == self.engine.family.directions_of(visit.settings.column.checkpoint)
-        term = replace(documents.slider_term(self.engine, visit, name, there), source=None if own else source)
-        self._set(visit, documents.moved(recipe, term, recipe.strength(name)))
-        visit.resting[(visit.settings.selected, name)] = term
+    def _source(self, visit: Visit, said: Said) -> Recipe:
+        return visit.sliders.set_source(visit.settings, text(said, "direction"), text(said, "source"))
 
-    def _ablate(self, visit: Visit, said: Said) -> None:
-        name, recipe = text(said, "direction"), visit.settings.column.recipe
-        kept = tuple(term for term in recipe.terms if term.kind != "ablate" or term.direction != name)
-        if said.get("on") is True:
-            source = documents.slider_term(self.engine, visit, name, self._there(name)).source
-            kept = (*kept, Term("ablate", name, source=source))
-        self._set(visit, Recipe(kept))
-
-    def _set(self, visit: Visit, recipe: Recipe) -> None:
-        self.engine.explain(recipe, visit.settings.column.checkpoint)
-        visit.session.set_recipe(recipe)
-
-    def _there(self, name: str) -> Mapping[str, Any]:
-        there = documents.catalogue(self.engine).get(name)
-        if not there:
-            raise TillerError(f"This family has no direction {name!r}.")
-        return there
+    def _ablate(self, visit: Visit, said: Said) -> Recipe:
+        return visit.sliders.ablate(visit.settings, text(said, "direction"), said.get("on") is True)
 
     def _at_hand(self, visit: Visit, name: str) -> bool:
         """Put a scrubbed answer into the column, if one was computed at exactly this strength."""
-        there = documents.catalogue(self.engine).get(name)
-        if not there:
-            return False
-        settings = documents.scrub_settings(visit, documents.slider_term(self.engine, visit, name, there))
-        strength = visit.settings.column.recipe.strength(name)
-        found = visit.scrubs.find(scrub_key(settings, settings.selected, name), strength)
-        if found is not None:
-            visit.session.swap(settings.selected, found)
-        return found is not None
+        known = bool(self.engine.catalogue.sources(name))
+        return known and visit.sliders.show_computed(visit.session, visit.scrubs, name)
 
     # ------------------------------------------------------------------------------------------------------ the columns
 
@@ -132,15 +93,18 @@ class Steering:
         """Another column is the one that the sliders act on, perhaps with another colouring."""
         visit, said = self.chat.heard(event, request)
         with visit.lock:
+            before = self.engine.lenses(visit.settings)
             self._select(visit, said)
-        return self.chat.view(visit), gr.skip()
+        # Another checkpoint's readings have another range; a run tells its tokens anew by itself.
+        recoloured = not visit.running and self.engine.lenses(visit.settings) != before
+        return self.chat.view(visit), self.chat.everything(visit) if recoloured else gr.skip()
 
     def _select(self, visit: Visit, said: Said) -> None:
         settings, session = visit.settings, visit.session
         if "column" in said:
             settings = replace(settings, selected=index(said, "column", settings.columns))
             visit.recipe_error = ""
-        if said.get("lens") in [each.name for each in self.chat.lenses()]:
+        if said.get("lens") in [each.name for each in self.engine.lenses(settings)]:
             settings = replace(settings, lens=text(said, "lens"))
         session.settings = settings
 
@@ -198,7 +162,7 @@ class Steering:
         self.chat.end(visit)
         try:
             visit.session.drop_column(index(said, "column", visit.settings.columns))
-            visit.resting.clear()
+            visit.sliders.forget()
         except TillerError as error:
             visit.notice = str(error)
         return self.chat.view(visit), self.chat.everything(visit)

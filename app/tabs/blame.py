@@ -6,7 +6,6 @@ import json
 import tempfile
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,8 @@ from app.tabs.tab import Pane, told
 from core.attribution import export
 from core.attribution import report as blame_report
 from core.attribution.report import BlameReport, BlameRequest
-from core.chat.settings import BLAME, Column
 from core.errors import TillerError
-from core.families.stages import QUESTIONS
+from core.families.stages import QUESTIONS, Question
 
 #: So many visitors' reports are kept, the latest.
 MAX_REPORTS = 64
@@ -127,7 +125,7 @@ class Blame:
         return self._drawn(report, question) if report else (gr.skip(), gr.skip())
 
     def _drawn(self, report: BlameReport, question: str) -> tuple[str, Any]:
-        chosen = QUESTIONS[question] if question != _BEST else report.question
+        chosen = _chosen(report, question)
         found = report.without(chosen)
         button = (
             gr.update(value=f"Ask the model {found[0]} in Chat", interactive=True)
@@ -139,18 +137,14 @@ class Blame:
     def take(self, request: gr.Request) -> tuple[Any, ...]:
         """The last message and the selected column's answer, from Chat."""
         settings = self.pane.settings(request)
-        turn = settings.turns[-1] if settings.turns else None
-        if turn is None or not turn.replies or not turn.replies[settings.selected].strip():
-            return (
-                gr.skip(),
-                gr.skip(),
-                gr.skip(),
-                blame_html.wrong("There is no answer in Chat yet; ask something there first."),
-            )
+        try:
+            found = blame_report.answer_in_chat(settings)
+        except TillerError as error:
+            return gr.skip(), gr.skip(), gr.skip(), blame_html.wrong(str(error))
         checkpoint = settings.column.checkpoint
         known = gr.update(value=checkpoint) if checkpoint in self.finals() else gr.skip()
-        note = "The answer was steered; the scores are of the unsteered models." if settings.column.recipe else ""
-        return turn.user, turn.replies[settings.selected], known, blame_html.busy(note) if note else blame_html.empty()
+        said = blame_html.busy(found.note) if found.note else blame_html.empty()
+        return found.prompt, found.answer, known, said
 
     def stopped(self) -> str:
         """What was being found out is not wanted any more."""
@@ -159,14 +153,17 @@ class Blame:
     def in_chat(self, question: str, request: gr.Request) -> Iterator[Told]:
         """Ask the prompt of the final checkpoint and, beside it, of the model without the largest stage."""
         report = self.reports.get(str(request.session_hash))
-        found = report.without(QUESTIONS[question] if question != _BEST else report.question) if report else None
-        if report is None or found is None:
+        if report is None:
             return
         chat = self.pane.chat
         visit = chat.visits.get(str(request.session_hash))
-        columns = (Column(report.path.final), Column(found[1]))
-        new = replace(visit.settings, columns=columns, selected=0, turns=(), lens=BLAME, tab="chat")
-        yield from chat.change(visit, lambda: visit.session.open(new.ask(report.cases[0].prompt)))
+        new = report.compare_without(visit.settings, _chosen(report, question))
+        if new is not None:
+            yield from chat.change(visit, lambda: visit.session.open(new))
+
+
+def _chosen(report: BlameReport, question: str) -> Question:
+    return report.question if question == _BEST else QUESTIONS[question]
 
 
 def _read(file: str) -> str:

@@ -6,16 +6,14 @@ import html
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 
+from app.tabs.library_list import Shelf
 from app.tabs.tab import Pane, told
 from core.directions import library
 from core.errors import TillerError
-
-if TYPE_CHECKING:
-    from app.tabs.library import Shelf
 
 _AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 #: What reads a file may take a moment, since weights are read for their fingerprint.

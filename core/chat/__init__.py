@@ -1,1 +1,1 @@
-"""A chat as values: settings, events, answers, session, precomputed slider answers; no torch, what engine and front ends exchange."""
+"""A chat as values, which engine and front ends exchange: settings, events, answers, session, sliders with their answers. No torch."""

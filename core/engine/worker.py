@@ -8,7 +8,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -43,6 +42,7 @@ from core.models.placement import Placing
 from core.models.pool import ModelPool
 from core.steering.interventions import check_fit, compile_recipe
 from core.steering.readings import Projection, projection
+from core.util.files import read_when_changed
 from core.util.progress import Learning
 
 _log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class Worker:
         )
         self.blamer = Attribution(families, self.shelf, calibrated)
         self._plan = self._said = ""
-        self._directions: dict[Path, tuple[float, Direction]] = {}
+        self._read_direction = read_when_changed(load_direction)
         self.answering = Answering(self.load, self.direction, self.gauges, self.blamer, self._make_room)
         self._lessons: deque[BackgroundTask[Any]] = deque()
         self._measured = measured
@@ -129,10 +129,7 @@ class Worker:
             raise store.not_mapped(self.family.name, name, *checkpoint.split(">"))
         if path is None:
             raise TillerError(f"{checkpoint} has no direction {name!r}; launch.py precompute learns refusal and truth.")
-        changed = path.stat().st_mtime
-        if self._directions.get(path, (None, None))[0] != changed:
-            self._directions[path] = (changed, load_direction(path))
-        return self._directions[path][1]
+        return self._read_direction(path)
 
     def gauges(self, loaded: Loaded) -> tuple[tuple[Projection, ...], str]:
         """A gauge for every direction of a checkpoint, and sentences on those that cannot be read: a chat goes on without them."""

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,18 @@ import pytest
 from gradio_client import Client
 
 from app.chat import documents
-from app.chat.conversation import Chat, Told, beats
+from app.chat.conversation import Chat, Telling, Told, beats
 from app.chat.steering import Steering
 from app.server import place
 from app.visits import MAX_VISITS, Visits
-from core.chat.events import Failed
+from core.artefacts import store
+from core.chat.events import Failed, Started
 from core.chat.session import Session
 from core.chat.settings import Settings
+from core.display import palette
 from core.engine.engine import Engine
 from core.errors import TillerError
+from tests.support import tiny_models
 from tests.support.browser_server import answer, family, served, short
 from tests.support.paths import ROOT
 
@@ -188,6 +192,70 @@ def test_a_slider_at_zero_remembers_its_source_and_its_layers(hand: Hand) -> Non
     assert view["sliders"][1]["key"] not in keys
 
 
+def test_nothing_is_computed_beforehand_of_a_recorded_run_or_behind_a_token_that_was_given(hand: Hand) -> None:
+    assert hand.view(hand.chat.send, message="Hello there")["scrub"] is True
+    hand.visit.session.recorded = True
+    assert json.loads(hand.chat.view(hand.visit))["scrub"] is False
+    assert [json.loads(each) for each in hand.do(hand.chat.scrub, direction="truth", key="k")][-1]["missed"] == "k"
+    hand.visit.session.recorded = False
+    first = hand.visit.session.answers[1].tokens[0].reading.top[1]
+    assert hand.view(hand.chat.follow, column=1, index=0, id=first.id)["scrub"] is False
+
+
+def test_a_retry_by_chance_draws_with_the_next_seed(hand: Hand) -> None:
+    hand.do(hand.chat.send, message="Hello there")
+    assert hand.view(hand.chat.retry)["sampling"]["seed"] == 0
+    sampling = replace(hand.visit.settings.sampling, temperature=0.8)
+    hand.visit.session.settings = replace(hand.visit.settings, sampling=sampling)
+    assert hand.view(hand.chat.retry)["sampling"]["seed"] == 1
+
+
+def test_nothing_is_read_from_disk_while_a_slider_is_dragged(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+    hand.view(hand.steering.slide, direction="truth", strength=0.1)
+    read: list[Path] = []
+    header = store.read_metadata
+    monkeypatch.setattr(store, "read_metadata", lambda path: read.append(path) or header(path))
+    for step in range(10):
+        hand.view(hand.steering.slide, direction="truth", strength=step / 10)
+    assert read == []
+
+
+def test_colours_are_those_of_the_selected_columns_checkpoint(engine: Engine, folder: Path, tmp_path: Path) -> None:
+    own = tmp_path / "measured"
+    own.mkdir()
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        (own / path.relative_to(folder)).parent.mkdir(parents=True, exist_ok=True)
+        (own / path.relative_to(folder)).write_bytes(path.read_bytes())
+    for checkpoint, low in (("base", -6.0), ("chat", -2.0)):
+        tiny_models.direction(own, checkpoint, "truth", reading_range=[low, 1.5])
+    measured = Engine(str(own))
+    said = answer(engine, short(engine.settings(), 12).ask("Hello there"))
+    hand = Hand(measured, measured.settings())
+    hand.visit.session.settings = hand.visit.settings.ask("Hello there").answered(0, said[0].text)
+    hand.visit.session.answers = dict(said)
+    hand.visit.session.set_checkpoint(0, "base")
+
+    def shades(told: object) -> list[int | None]:
+        return [token[1][3] for token in lines(told)[1]["t"]]
+
+    def expected() -> list[int | None]:
+        lens = measured.lenses(hand.visit.settings)[3]
+        assert (lens.name, lens.low) == ("truth", {"base": -6.0, "chat": -2.0}[hand.visit.settings.column.checkpoint])
+        return [palette.shade_of(lens, token) for token in said[0].tokens]
+
+    before = shades(hand.chat.everything(hand.visit))
+    assert before == expected()
+    stream = Telling(measured, hand.visit)
+    first = stream.after()
+    assert stream.after([Started(1, 3)]).startswith(first)
+    told = hand.do(hand.steering.select, column=0)
+    assert shades(told[-1][1]) == expected() != before
+    # A run that goes on begins its lines anew.
+    assert shades(stream.after([Started(1, 3)])) == expected()
+    # Of one checkpoint all is told already.
+    assert not isinstance(hand.do(hand.steering.select, column=0)[-1][1], str)
+
+
 def test_scrubbing_that_was_interrupted_says_so(hand: Hand) -> None:
     hand.do(hand.chat.send, message="Hello there")
     asked = gr.EventData(None, {"direction": "truth", "key": "k"})
@@ -221,7 +289,7 @@ def test_a_column_that_is_done_is_written_anew_while_another_still_writes(hand: 
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
-        ({"kind": "strength", "direction": "truth", "strength": 1e9}, "A strength lies between -10 and 10; 1e+09 does not."),
+        ({"kind": "strength", "direction": "truth", "strength": 1e9}, "A strength lies between -10 and 10 gaps; 1e+09 does not."),
         ({"kind": "strength", "direction": "truth", "strength": "much"}, "Write a number for strength, such as 1.5."),
         ({"kind": "strength", "direction": "<b>", "strength": 1}, "This family has no direction '<b>'."),
         ({"kind": "recipe", "recipe": "1*truth@nowhere"}, "Tiny has no checkpoint 'nowhere'; it has base, chat."),

@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks import stage_effects, stage_trainings
+from benchmarks import stage_effects, stage_study, stage_trainings
 from benchmarks.accountability_classifiers import Judged, pearson
 from benchmarks.effect_metrics import METRICS, measure, skiff_kinds
-from benchmarks.stage_effects import Study, ceilings, chosen, interval, judge, seeds_of, told
+from benchmarks.stage_effects import ceilings, chosen, interval, judge, told
+from benchmarks.stage_study import Study, seeds_of
 from core.attribution.first_order import RUNGS, Rung
 from core.errors import TillerError
 from core.families import registry
@@ -152,7 +153,7 @@ def test_the_benchmark_on_the_tiny_family(study: Study, monkeypatch: pytest.Monk
     assert "on the others its mean r is" in text
     assert set(ceilings(study)) <= {(s, m, k) for s in ("sft", "safety") for m in METRICS for k in KINDS}
     # Everything is known now: nothing is measured, trained or taken again.
-    monkeypatch.setattr(stage_effects, "measure", lambda *_all: pytest.fail("this was measured before"))
+    monkeypatch.setattr(stage_study, "measure", lambda *_all: pytest.fail("this was measured before"))
     monkeypatch.setattr(stage_trainings, "run_stage", lambda *_all: pytest.fail("this was trained before"))
     other = Study(study.family, KINDS, study.state)
     stage_trainings.more_truth(other, recipe())
