@@ -9,10 +9,12 @@ import pytest
 from textual.widgets import OptionList
 
 from core.chat.settings import Column
+from core.cli.options import Options
 from core.display.lenses import describe, lens, value
 from core.display.palette import colour
 from core.recipes.language import parse
 from tests.support.terminal import ask, running, screen_text, shows, steerable, until
+from tui.app import TillerApp
 from tui.dialogs.dialogs import PickDialog, TextDialog
 from tui.widgets.alternatives import Alternatives
 from tui.widgets.key_line import KeyLine
@@ -87,6 +89,44 @@ async def test_retry_undo_and_edit(family: Path) -> None:
         assert [turn.user for turn in app.chat.session.settings.turns] == ["Changed."]
         await pilot.press("f9")
         assert [turn.user for turn in app.chat.session.settings.turns] == ["First."]
+
+
+async def test_undo_takes_the_last_turn_of_a_chat_that_was_brought_back_away(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        await ask(app, pilot, "First.")
+        await ask(app, pilot, "Second.")
+    async with running(family) as (app, pilot):
+        await pilot.press("f9")
+        assert [turn.user for turn in app.chat.session.settings.turns] == ["First."]
+        await pilot.press("f9", "f9")
+        await shows(app, pilot, "There is nothing to undo yet")
+
+
+async def test_before_the_family_is_read_keys_are_named_and_wait(family: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TillerApp, "_open", lambda self: None)
+    app = TillerApp(Options(family=str(family)))
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.press(*"Hi", "enter")
+        await shows(app, pilot, "The family is still being read")
+        assert app.chat.prompt.text == "Hi"
+        assert "^r Retry" in screen_text(app)
+        await pilot.press("ctrl+r", "f9", "ctrl+up", "ctrl+t", "ctrl+s", "f7", "escape")
+        await pilot.press("ctrl+a", "delete", "up", "shift+tab", "x")
+        assert app.screen is app.chat
+        assert app.return_code is None
+
+
+async def test_stop_is_offered_while_there_is_something_to_stop(family: Path) -> None:
+    async with running(family, tokens=4000) as (app, pilot):
+        await until(pilot, lambda: "Esc Stop" not in screen_text(app))
+        app.chat.prompt.put("Tell me everything.")
+        await pilot.press("enter")
+        await shows(app, pilot, "Esc Stop")
+        # What has to wait is said on the screen where it was asked for.
+        await pilot.press("f3", "ctrl+g")
+        await shows(app, pilot, "An answer is being written")
+        await pilot.press("escape", "escape")
+        await until(pilot, lambda: app.chat.runs.run is None and "Esc Stop" not in screen_text(app))
 
 
 async def test_a_retry_with_chance_draws_with_another_seed(family: Path) -> None:

@@ -272,8 +272,9 @@ async def test_a_family_that_is_not_there_ends_with_its_sentence() -> None:
 
 
 def widgets() -> list[type]:
-    names = [path.stem for path in (ROOT / "tui").rglob("*.py") if path.stem != "__init__"]
-    found = [each for name in names for each in vars(import_module(f"tui.{name}")).values() if inspect.isclass(each)]
+    files = [path.relative_to(ROOT).with_suffix("") for path in (ROOT / "tui").rglob("*.py") if path.stem != "__init__"]
+    names = [".".join(file.parts) for file in files]
+    found = [each for name in names for each in vars(import_module(name)).values() if inspect.isclass(each)]
     return [each for each in dict.fromkeys(found) if each.__module__.startswith("tui.") and "BINDINGS" in vars(each)]
 
 

@@ -26,7 +26,7 @@ SIZES = Sizes(statements=3, choosing=3, requests=2, reply=4, controls=2, control
 @pytest.fixture
 def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def small(self: TransferJobs, about: str) -> TransferTask:
-        return TransferTask(self._engine.family, about, store.user_folder(), sizes=SIZES)
+        return TransferTask(self._families.family, about, store.user_folder(), sizes=SIZES)
 
     monkeypatch.setattr(TransferJobs, "task", small)
     folder = tiny_models.family(tmp_path / "carried")
