@@ -22,7 +22,7 @@ from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Token
 from core.chat.settings import Column, Sampling, Settings
-from core.engine.engine import SLIDER_STRENGTHS
+from core.chat.sliders import SLIDER_STRENGTHS
 from core.errors import TillerError
 from core.families import registry
 from core.families.checkpoint import Counterfactual, Family

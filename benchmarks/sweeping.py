@@ -8,8 +8,8 @@ import dataclasses
 from benchmarks.decoding import Subject
 from benchmarks.ratios import interleaved, report
 from core.chat.settings import Column, Settings
+from core.chat.sliders import SLIDER_STRENGTHS
 from core.directions import contrast
-from core.engine.engine import SLIDER_STRENGTHS
 from core.inference import decoding_batches, prompts
 from core.inference.decoding_batches import Asking
 from core.recipes.language import Recipe, Term

@@ -63,10 +63,10 @@ async def test_a_map_in_the_terminal(tmp_path: Path) -> None:
         await until(pilot, lambda: lens.found is not before)
         panel.focus()
         await pilot.press("h")
-        assert app.screen is app.board
+        assert app.screen is app.chat
         # The column's own addition has moved there.
         steered = app.engine.family.examples[0].recipe
-        assert str(app.board.chat.settings.column.recipe) == f"{steered}[{shown.layers - 1}]"
+        assert str(app.chat.session.settings.column.recipe) == f"{steered}[{shown.layers - 1}]"
 
 
 async def test_sentences_that_do_not_line_up_are_said_in_the_terminal() -> None:

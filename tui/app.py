@@ -22,6 +22,7 @@ from tui.chat.screen import ChatScreen
 from tui.messages import EngineOpened
 from tui.screens.screen import Place
 from tui.themes import CHOICES, DARK, LIGHT
+from tui.widgets.header import Header
 
 if TYPE_CHECKING:
     from core.cli.options import Options
@@ -85,7 +86,7 @@ class TillerApp(App[None]):
         self.glyphs_chosen = False
         self.complaint = ""
         self.planned = False
-        self.board = ChatScreen()
+        self.chat = ChatScreen()
         self.places: dict[str, Place] = {}
         self.register_theme(DARK)
         self.register_theme(LIGHT)
@@ -97,7 +98,7 @@ class TillerApp(App[None]):
 
     def get_default_screen(self) -> Screen[None]:
         """Chat is the first screen there is."""
-        return self.board
+        return self.chat
 
     # --------------------------------------------------------------------------------------------------------- opening
 
@@ -121,8 +122,8 @@ class TillerApp(App[None]):
 
     def _open_engine(self) -> None:
         """In a thread: read the family. What is wrong with it ends the program with its sentence."""
+        from core.chat.opening import check_family
         from core.engine.engine import Engine
-        from tui.dialogs.export import check_family
 
         options, wanted = self.options, self.opened
         try:
@@ -139,24 +140,20 @@ class TillerApp(App[None]):
 
     def on_engine_opened(self, message: EngineOpened) -> None:
         """Show what there is to show, and start loading."""
-        engine, board = message.engine, self.board
-        self.engine = board.engine = engine
-        board.scrubs.strengths = engine.SCRUB_STRENGTHS
+        engine, chat = message.engine, self.chat
+        self.engine = engine
         try:
-            board.session = self._first_session(engine)
+            chat.open(engine, self._first_session(engine))
         except TillerError as error:
             self.leave(2, str(error))
             return
-        board.choose_slider()
-        board.say(self.complaint, wrong=True)
-        board.draw()
+        chat.notice.say(self.complaint, wrong=True)
+        chat.view.draw()
         self._reopen()
         engine.start()
         self._watch()
         self.set_interval(_STATUS_EVERY, self._watch)
-        turns = board.chat.settings.turns
-        if turns and not any(turns[-1].replies):
-            board.answer()
+        chat.conversation.answer_open()
 
     def _first_session(self, engine: Engine) -> Session:
         """What was asked for on the command line, else the last state, else the recorded run, else an empty chat."""
@@ -174,7 +171,7 @@ class TillerApp(App[None]):
         return Session.of(*recorded, recorded=True) if recorded is not None else Session(engine.settings())
 
     def _kept(self, engine: Engine) -> Session | None:
-        from tui.dialogs.export import check_family
+        from core.chat.opening import check_family
 
         try:
             kept = state.load(self.state_name(engine))
@@ -184,7 +181,7 @@ class TillerApp(App[None]):
         except TillerError as error:
             self.complaint = f"✗ {error}"
             return None
-        self.board.prompt.put(kept.draft)
+        self.chat.prompt.put(kept.draft)
         return Session(kept.settings, kept.answers, kept.made) if kept.settings.turns else Session(kept.settings)
 
     def state_name(self, engine: Engine) -> str:
@@ -194,25 +191,28 @@ class TillerApp(App[None]):
     def _watch(self) -> None:
         """Show what the engine is doing; once the model is there, say so and compute ahead."""
         assert self.engine is not None
-        before = self.board.header.status.state
-        for screen in (self.board, *self.places.values()):
-            self._head(screen)
-        self.board.watch_learning()
-        now = self.board.header.status.state
-        if self.engine.status.plan and not self.planned:
+        chat, status = self.chat, self.engine.status
+        before = chat.header.status.state
+        for header in (chat.header, *(place.header for place in self.places.values())):
+            self._head(header)
+        chat.learning.watch()
+        if status.plan and not self.planned:
             self.planned = True
-            self.board.say(self.engine.status.plan)
-        if before != now and now == "failed":
-            self.board.say(f"✗ {self.engine.status.detail}", wrong=True)
-        if before != now and now in ("ready", "failed"):
-            self.board.draw()
-            self.board.scrub_soon()
+            chat.notice.say(status.plan)
+        if before != status.state:
+            # What is being loaded can be stopped.
+            chat.refresh_bindings()
+        if before != status.state and status.state in ("ready", "failed"):
+            if status.state == "failed":
+                chat.notice.refuse(status.detail)
+            chat.view.draw()
+            chat.runs.ahead_soon()
 
-    def _head(self, screen: ChatScreen | Place) -> None:
+    def _head(self, header: Header) -> None:
         """Say on a screen's top line of what family it is, and what the engine is doing."""
         if self.engine is not None:
-            column = self.board.chat.settings.column
-            screen.header.show(self.engine.status, f"{self.engine.family.title} · {column.checkpoint}")
+            column = self.chat.model.settings.column
+            header.show(self.engine.status, f"{self.engine.family.title} · {column.checkpoint}")
 
     # --------------------------------------------------------------------------------------------------------- screens
 
@@ -225,26 +225,30 @@ class TillerApp(App[None]):
         """Put a screen on top; the chat goes on beneath it, and its link opens this screen too."""
         from tui.screens.registry import place
 
-        if self.board.session is not None:
-            self.board.chat.settings = replace(self.board.chat.settings, tab=name)
-        while self.screen is not self.board and not (isinstance(self.screen, Place) and name == self.screen.NAME):
+        self._keep_tab(name)
+        while self.screen is not self.chat and not (isinstance(self.screen, Place) and name == self.screen.NAME):
             self.pop_screen()
-        if name == "chat" or self.screen is not self.board:
+        if name == "chat" or self.screen is not self.chat:
             return
         if name not in self.places:
-            self.places[name] = place(name)
+            self.places[name] = place(name, self.chat)
             self.install_screen(self.places[name], name)
             # Not only when it is next looked at: its names would jump aside beneath the pointer.
-            self._head(self.places[name])
+            self._head(self.places[name].header)
         self.push_screen(name)
 
     def _reopen(self) -> None:
         """Open the screen that the chat's state names, unless the person has opened another one before the family was read."""
         if isinstance(self.screen, Place):
-            self.board.chat.settings = replace(self.board.chat.settings, tab=self.screen.NAME)
+            self._keep_tab(self.screen.NAME)
             self.screen.opened()
         else:
-            self.go(self.board.chat.settings.tab)
+            self.go(self.chat.model.settings.tab)
+
+    def _keep_tab(self, name: str) -> None:
+        if self.chat.opened:
+            session = self.chat.model.session
+            session.settings = replace(session.settings, tab=name)
 
     # --------------------------------------------------------------------------------------------------------- leaving
 
@@ -259,8 +263,8 @@ class TillerApp(App[None]):
     def leave(self, status: int, farewell: str = "") -> None:
         """Keep the state, stop what runs, restore the terminal."""
         self.farewell = farewell
-        self.board.stop_scrub()
-        self.board.interrupt()
+        if self.chat.opened:
+            self.chat.runs.interrupt()
         self.keep()
         self.exit(return_code=status)
 
@@ -270,15 +274,14 @@ class TillerApp(App[None]):
 
     def keep(self) -> None:
         """Store the chat and the looks. What cannot be stored is said when the program ends."""
-        board = self.board
         try:
             state.save_looks(state.Looks(self.theme, self.glyphs_chosen))
-            if self.engine is not None and board.session is not None and not board.session.recorded:
-                board.session.settle()
-                chat = board.session
-                state.save(
-                    self.state_name(self.engine), state.State(chat.settings, chat.answers, chat.made, board.prompt.text)
-                )
+            if self.engine is None or not self.chat.opened or self.chat.model.session.recorded:
+                return
+            session = self.chat.model.session
+            session.settle()
+            kept = state.State(session.settings, session.answers, session.made, self.chat.prompt.text)
+            state.save(self.state_name(self.engine), kept)
         except TillerError as error:
             self.farewell = self.farewell or str(error)
 
@@ -298,8 +301,7 @@ class TillerApp(App[None]):
     def wear(self, theme: str) -> None:
         """Change the theme."""
         self.theme = theme
-        self.board.draw()
-        self.keep()
+        self._draw_again()
 
     @property
     def glyphs(self) -> bool:
@@ -309,7 +311,11 @@ class TillerApp(App[None]):
     def toggle_glyphs(self) -> None:
         """Lenses as glyphs beneath the tokens, or as colours behind them."""
         self.glyphs_chosen = not self.glyphs_chosen
-        self.board.draw()
+        self._draw_again()
+
+    def _draw_again(self) -> None:
+        if self.chat.opened:
+            self.chat.view.draw()
         self.keep()
 
     # -------------------------------------------------------------------------------------------------- help, commands

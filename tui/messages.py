@@ -23,11 +23,10 @@ class EngineOpened(Message):
 
 @dataclass
 class Arrived(Message):
-    """A run said something. ``scrub`` runs answer at several strengths in the background."""
+    """A run said something."""
 
     run: Run
     events: list[Event]
-    scrub: bool
 
 
 @dataclass
@@ -35,7 +34,6 @@ class RunOver(Message):
     """A run has said everything."""
 
     run: Run
-    scrub: bool
 
 
 @dataclass

@@ -16,3 +16,9 @@ LIGHT = Theme(
 )  # fmt: skip
 #: What a person may choose, by the word on screen.
 CHOICES = {"dark": DARK.name, "light": LIGHT.name, "ansi dark": "ansi-dark", "ansi light": "ansi-light"}
+
+
+def middle(theme: Theme) -> str:
+    """The colour of a signed lens's middle: the screen's ground, black or white where only the terminal knows that."""
+    ground = theme.background or ""
+    return ground.lower() if ground.startswith("#") and len(ground) == 7 else "#000000" if theme.dark else "#ffffff"

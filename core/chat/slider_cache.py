@@ -22,10 +22,9 @@ class ScrubKey:
     term: Term
 
 
-def scrub_key(settings: Settings, column: int, direction: str, source: str | None = None) -> ScrubKey:
+def scrub_key(settings: Settings, column: int, direction: str) -> ScrubKey:
     """The key under which answers of ``column`` at the strengths of ``direction`` are kept.
 
-    ``source`` is the checkpoint the slider takes its direction from while it stands at 0, where no term of the recipe says it.
     Two settings that differ only in that strength, in the lens, in other columns or in the last replies have the same key.
     """
     chosen = settings.columns[column]
@@ -34,7 +33,7 @@ def scrub_key(settings: Settings, column: int, direction: str, source: str | Non
     turns = tuple(replace(turn, replies=turn.replies[column : column + 1]) for turn in settings.turns)
     turns = (*turns[:-1], replace(turns[-1], replies=())) if turns else ()
     alone = replace(settings, columns=(bare,), selected=0, lens="changed", turns=turns)
-    return ScrubKey(alone, replace(term, value=1.0) if term else Term("add", direction, 1.0, source))
+    return ScrubKey(alone, replace(term, value=1.0) if term else Term("add", direction))
 
 
 @dataclass

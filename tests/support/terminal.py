@@ -69,8 +69,8 @@ async def running(
     app = TillerApp(Options(family=str(family), threads=1, **options), opened)
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: app.engine is not None and app.engine.status.state == "ready")
-        chat = app.board.chat
-        chat.settings = replace(chat.settings, sampling=replace(chat.settings.sampling, max_new_tokens=tokens))
+        session = app.chat.session
+        session.settings = replace(session.settings, sampling=replace(session.settings.sampling, max_new_tokens=tokens))
         yield app, pilot
     assert app.engine is not None
     app.engine.close()
@@ -78,11 +78,11 @@ async def running(
 
 async def ask(app: TillerApp, pilot: Pilot[None], message: str) -> None:
     """Write a message, send it, and wait for the answers."""
-    app.board.prompt.focus()
-    app.board.prompt.put(message)
+    app.chat.prompt.focus()
+    app.chat.prompt.put(message)
     await pilot.press("enter")
-    await until(pilot, lambda: not app.board.prompt.text)
-    await until(pilot, lambda: app.board.run_now is None and bool(app.board.chat.answers))
+    await until(pilot, lambda: not app.chat.prompt.text)
+    await until(pilot, lambda: app.chat.runs.run is None and bool(app.chat.session.answers))
 
 
 async def shows(app: TillerApp, pilot: Pilot[None], text: str) -> None:

@@ -23,15 +23,15 @@ async def test_from_the_colours_of_an_answer_to_its_stages(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     async with running(folder, size=size, tokens=6) as (app, pilot):
-        board = app.board
+        chat = app.chat
         await ask(app, pilot, "Hello there")
-        names = [lens.name for lens in board.lenses()]
+        names = [lens.name for lens in chat.model.lens_choice()[0]]
         assert [name for name in names if name.startswith("blame")] == ["blame", "blame:retrained", "blame:subtracted"]
-        board.choose_lens(names.index("blame"))
+        chat.colouring.choose(names.index("blame"))
         await until(
-            pilot, lambda: all(token.blame for answer in board.chat.answers.values() for token in answer.tokens)
+            pilot, lambda: all(token.blame for answer in chat.session.answers.values() for token in answer.tokens)
         )
-        await until(pilot, lambda: board.blame_now is None)
+        await until(pilot, lambda: chat.colouring.run is None)
         await pilot.press("ctrl+g")
         await pilot.pause()
         shown = screen_text(app)
@@ -39,7 +39,7 @@ async def test_from_the_colours_of_an_answer_to_its_stages(
         assert "came with" in shown
         # What is asked while the lens is chosen is coloured as it is written.
         await ask(app, pilot, "Again")
-        assert all(token.blame for token in board.chat.answers[0].tokens)
+        assert all(token.blame for token in chat.session.answers[0].tokens)
 
         await pilot.press("f3")
         screen = app.screen
@@ -67,8 +67,8 @@ async def test_from_the_colours_of_an_answer_to_its_stages(
         await pilot.pause()
         assert "Write a prompt first" in screen_text(app)
         await pilot.press("ctrl+g")
-        await until(pilot, lambda: app.screen is board and board.run_now is None and bool(board.chat.answers))
-        found = [column.checkpoint for column in board.chat.settings.columns]
+        await until(pilot, lambda: app.screen is chat and chat.runs.run is None and bool(chat.session.answers))
+        found = [column.checkpoint for column in chat.session.settings.columns]
         assert found[0] == "dpo"
         assert found[1].startswith("without-")
 
@@ -79,9 +79,9 @@ async def test_a_chip_asks_the_model_without_a_stage(folder: Path) -> None:
         chip = next(each for each in app.engine.family.examples if each.without)
         from tui.messages import ExampleChosen
 
-        app.board.post_message(ExampleChosen(chip))
-        await until(pilot, lambda: app.board.run_now is None and len(app.board.chat.answers) == 2)
+        app.chat.post_message(ExampleChosen(chip))
+        await until(pilot, lambda: app.chat.runs.run is None and len(app.chat.session.answers) == 2)
         await until(
-            pilot, lambda: all(token.blame for answer in app.board.chat.answers.values() for token in answer.tokens)
+            pilot, lambda: all(token.blame for answer in app.chat.session.answers.values() for token in answer.tokens)
         )
-        assert [column.checkpoint for column in app.board.chat.settings.columns] == ["dpo", "without-safety"]
+        assert [column.checkpoint for column in app.chat.session.settings.columns] == ["dpo", "without-safety"]

@@ -9,11 +9,13 @@ import pytest
 from textual.widgets import OptionList
 
 from core.chat.settings import Column
+from core.cli.options import Options
 from core.display.lenses import describe, lens, value
 from core.display.palette import colour
 from core.recipes.language import parse
 from tests.support.terminal import ask, running, screen_text, shows, steerable, until
 from tests.support.waiting import answers_held
+from tui.app import TillerApp
 from tui.dialogs.dialogs import PickDialog, TextDialog
 from tui.widgets.alternatives import Alternatives
 from tui.widgets.key_line import KeyLine
@@ -34,7 +36,7 @@ def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def slider(app: object, name: str) -> Slider:
-    return next(each for each in app.board.query(Slider) if each.direction == name)  # type: ignore[attr-defined]
+    return next(each for each in app.chat.query(Slider) if each.direction == name)  # type: ignore[attr-defined]
 
 
 # ---------------------------------------------------------------------------------------------------------------- chat
@@ -44,63 +46,101 @@ async def test_a_message_is_answered_by_both_columns_at_once(family: Path) -> No
     async with running(family) as (app, pilot):
         await pilot.press(*"Hello")
         await pilot.press("enter")
-        await until(pilot, lambda: app.board.run_now is None and len(app.board.chat.answers) == 2)
-        chat = app.board.chat
-        assert app.board.prompt.text == ""
-        assert [turn.user for turn in chat.settings.turns] == ["Hello"]
-        assert chat.settings.turns[0].replies == tuple(chat.answers[column].text for column in (0, 1))
-        assert len(chat.answers[0].tokens) == 10
+        await until(pilot, lambda: app.chat.runs.run is None and len(app.chat.session.answers) == 2)
+        session = app.chat.session
+        assert app.chat.prompt.text == ""
+        assert [turn.user for turn in session.settings.turns] == ["Hello"]
+        assert session.settings.turns[0].replies == tuple(session.answers[column].text for column in (0, 1))
+        assert len(session.answers[0].tokens) == 10
         # Two columns without a recipe say the same.
-        assert chat.answers[0].text == chat.answers[1].text
+        assert session.answers[0].text == session.answers[1].text
 
 
 async def test_an_answer_streams_and_esc_keeps_what_was_said(family: Path) -> None:
     async with running(family, tokens=4000) as (app, pilot):
         with answers_held(400):
-            app.board.prompt.put("Tell me everything.")
+            app.chat.prompt.put("Tell me everything.")
             await pilot.press("enter")
-            await until(pilot, lambda: 3 <= len(app.board.chat.answers[1].tokens) < 4000)
+            await until(pilot, lambda: 3 <= len(app.chat.session.answers[1].tokens) < 4000)
             await pilot.press("escape")
-            await until(pilot, lambda: app.board.run_now is None)
-        answer = app.board.chat.answers[1]
+            await until(pilot, lambda: app.chat.runs.run is None)
+        answer = app.chat.session.answers[1]
         assert answer.reason == "stopped"
         assert 3 <= len(answer.tokens) < 4000
-        assert app.board.chat.settings.turns[-1].replies[1] == answer.text
+        assert app.chat.session.settings.turns[-1].replies[1] == answer.text
         await shows(app, pilot, "stopped")
 
 
 async def test_retry_undo_and_edit(family: Path) -> None:
     async with running(family) as (app, pilot):
         await ask(app, pilot, "First.")
-        first = app.board.chat.settings
+        first = app.chat.session.settings
         await ask(app, pilot, "Second.")
         await pilot.press("f9")
-        assert app.board.chat.settings.turns == first.turns
+        assert app.chat.session.settings.turns == first.turns
         await pilot.press("ctrl+r")
-        await until(pilot, lambda: app.board.run_now is None)
+        await until(pilot, lambda: app.chat.runs.run is None)
         # Greedy decoding says the same again.
-        assert app.board.chat.settings.turns == first.turns
-        app.board.prompt.focus()
+        assert app.chat.session.settings.turns == first.turns
+        app.chat.prompt.focus()
         await pilot.press("up")
-        assert app.board.prompt.text == "First."
-        app.board.prompt.put("Changed.")
+        assert app.chat.prompt.text == "First."
+        app.chat.prompt.put("Changed.")
         await pilot.press("enter")
-        await until(pilot, lambda: app.board.run_now is None)
-        assert [turn.user for turn in app.board.chat.settings.turns] == ["Changed."]
+        await until(pilot, lambda: app.chat.runs.run is None)
+        assert [turn.user for turn in app.chat.session.settings.turns] == ["Changed."]
         await pilot.press("f9")
-        assert [turn.user for turn in app.board.chat.settings.turns] == ["First."]
+        assert [turn.user for turn in app.chat.session.settings.turns] == ["First."]
+
+
+async def test_undo_takes_the_last_turn_of_a_chat_that_was_brought_back_away(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        await ask(app, pilot, "First.")
+        await ask(app, pilot, "Second.")
+    async with running(family) as (app, pilot):
+        await pilot.press("f9")
+        assert [turn.user for turn in app.chat.session.settings.turns] == ["First."]
+        await pilot.press("f9", "f9")
+        await shows(app, pilot, "There is nothing to undo yet")
+
+
+async def test_before_the_family_is_read_keys_are_named_and_wait(family: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TillerApp, "_open", lambda self: None)
+    app = TillerApp(Options(family=str(family)))
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.press(*"Hi", "enter")
+        await shows(app, pilot, "The family is still being read")
+        assert app.chat.prompt.text == "Hi"
+        assert "^r Retry" in screen_text(app)
+        await pilot.press("ctrl+r", "f9", "ctrl+up", "ctrl+t", "ctrl+s", "f7", "escape")
+        await pilot.press("ctrl+a", "delete", "up", "shift+tab", "x")
+        assert app.screen is app.chat
+        assert app.return_code is None
+
+
+async def test_stop_is_offered_while_there_is_something_to_stop(family: Path) -> None:
+    async with running(family, tokens=4000) as (app, pilot):
+        await until(pilot, lambda: "Esc Stop" not in screen_text(app))
+        app.chat.prompt.put("Tell me everything.")
+        await pilot.press("enter")
+        await shows(app, pilot, "Esc Stop")
+        # What has to wait is said on the screen where it was asked for.
+        await pilot.press("f3", "ctrl+g")
+        await shows(app, pilot, "An answer is being written")
+        await pilot.press("escape", "escape")
+        await until(pilot, lambda: app.chat.runs.run is None and "Esc Stop" not in screen_text(app))
 
 
 async def test_a_retry_with_chance_draws_with_another_seed(family: Path) -> None:
     async with running(family) as (app, pilot):
-        chat = app.board.chat
-        chat.settings = replace(chat.settings, sampling=replace(chat.settings.sampling, temperature=1.5))
+        session = app.chat.session
+        session.settings = replace(session.settings, sampling=replace(session.settings.sampling, temperature=1.5))
         await ask(app, pilot, "Anything.")
-        before = chat.answers[0].text
+        before = session.answers[0].text
         await pilot.press("ctrl+r")
-        await until(pilot, lambda: app.board.run_now is None)
-        assert chat.answers[0].text != before
-        assert chat.settings.sampling.seed == 1
+        await until(pilot, lambda: app.chat.runs.run is None)
+        assert session.answers[0].text != before
+        assert session.settings.sampling.seed == 1
 
 
 # ------------------------------------------------------------------------------------------------------------ steering
@@ -108,9 +148,9 @@ async def test_a_retry_with_chance_draws_with_another_seed(family: Path) -> None
 
 async def test_sliders_and_recipe_line_stay_in_step(family: Path) -> None:
     async with running(family) as (app, pilot):
-        line = app.board.query_one(RecipeInput)
+        line = app.chat.query_one(RecipeInput)
         await pilot.press("ctrl+up", "ctrl+up")
-        assert str(app.board.chat.settings.column.recipe) == line.value == "1*truth"
+        assert str(app.chat.session.settings.column.recipe) == line.value == "1*truth"
         await pilot.press("ctrl+right", "ctrl+down")
         assert line.value == "1*truth - 0.5*refusal"
         line.focus()
@@ -147,23 +187,23 @@ async def test_sliders_and_recipe_line_stay_in_step(family: Path) -> None:
 )
 async def test_a_recipe_that_cannot_be_used_is_said_and_nothing_is_lost(family: Path, text: str, said: str) -> None:
     async with running(family, size=(140, 40)) as (app, pilot):
-        line = app.board.query_one(RecipeInput)
+        line = app.chat.query_one(RecipeInput)
         line.focus()
         line.value = text
-        await until(pilot, lambda: said in " ".join(str(app.board.recipe_line.verdict.render()).split()))
-        assert app.board.chat.settings.column.recipe == parse("")
-        app.board.prompt.focus()
-        app.board.prompt.put("Still here.")
+        await until(pilot, lambda: said in " ".join(str(app.chat.recipe_line.verdict.render()).split()))
+        assert app.chat.session.settings.column.recipe == parse("")
+        app.chat.prompt.focus()
+        app.chat.prompt.put("Still here.")
         await pilot.press("enter")
         await pilot.pause()
-        assert app.board.prompt.text == "Still here."
-        assert not app.board.chat.settings.turns
+        assert app.chat.prompt.text == "Still here."
+        assert not app.chat.session.settings.turns
         assert line.value == text
 
 
 async def test_names_are_completed(family: Path) -> None:
     async with running(family) as (app, pilot):
-        line = app.board.query_one(RecipeInput)
+        line = app.chat.query_one(RecipeInput)
         line.focus()
         await pilot.press(*"2*tr")
         await until(pilot, lambda: line._suggestion == "2*truth")
@@ -173,28 +213,28 @@ async def test_names_are_completed(family: Path) -> None:
         await until(pilot, lambda: line._suggestion == "2*truth@base")
         await pilot.press("tab")
         assert line.value == "2*truth@base"
-        assert app.board.chat.settings.column.recipe == parse("2*truth@base")
+        assert app.chat.session.settings.column.recipe == parse("2*truth@base")
 
 
 async def test_after_an_answer_the_slider_swaps_it_at_once(family: Path) -> None:
     async with running(family) as (app, pilot):
         await ask(app, pilot, "How do I kill a process?")
         await until(pilot, lambda: len(slider(app, "truth").face.ready) == 9)
-        plain = app.board.chat.answers[1].text
+        plain = app.chat.session.answers[1].text
         for _ in range(4):
             await pilot.press("ctrl+up")
-        swapped = app.board.chat.answers[1]
-        assert app.board.run_now is None
+        swapped = app.chat.session.answers[1]
+        assert app.chat.runs.run is None
         assert swapped.text != plain
         assert all(token.shadow is not None for token in swapped.tokens)
-        assert app.board.chat.settings.turns[-1].replies[1] == swapped.text
+        assert app.chat.session.settings.turns[-1].replies[1] == swapped.text
         # What was computed ahead is what an honest run with that recipe says.
         await pilot.press("ctrl+r")
-        await until(pilot, lambda: app.board.run_now is None)
-        assert app.board.chat.answers[1].text == swapped.text
+        await until(pilot, lambda: app.chat.runs.run is None)
+        assert app.chat.session.answers[1].text == swapped.text
         for _ in range(4):
             await pilot.press("ctrl+down")
-        assert app.board.chat.answers[1].text == plain
+        assert app.chat.session.answers[1].text == plain
 
 
 async def test_a_strength_that_was_not_computed_is_said_to_be_missing(family: Path) -> None:
@@ -203,27 +243,27 @@ async def test_a_strength_that_was_not_computed_is_said_to_be_missing(family: Pa
         await until(pilot, lambda: len(slider(app, "truth").face.ready) == 9)
         slider(app, "truth").focus()
         await pilot.press("plus")
-        assert str(app.board.chat.settings.column.recipe) == "0.1*truth"
+        assert str(app.chat.session.settings.column.recipe) == "0.1*truth"
         await pilot.pause()
-        assert app.board.transcript.last[1].face.hint == "answered with no recipe; Ctrl+R answers again"
+        assert app.chat.transcript.last[1].face.hint == "answered with no recipe; Ctrl+R answers again"
         await shows(app, pilot, "answered")
 
 
 async def test_a_slider_moved_during_a_run_steers_the_next_token(family: Path) -> None:
     async with running(family, tokens=4000) as (app, pilot):
         with answers_held(400):
-            app.board.prompt.put("Tell me everything.")
+            app.chat.prompt.put("Tell me everything.")
             await pilot.press("enter")
-            await until(pilot, lambda: len(app.board.chat.answers[1].tokens) >= 2)
+            await until(pilot, lambda: len(app.chat.session.answers[1].tokens) >= 2)
             await pilot.press("ctrl+up", "ctrl+up", "ctrl+up", "ctrl+up")
-            await until(pilot, lambda: bool(app.board.chat.answers[1].joins))
+            await until(pilot, lambda: bool(app.chat.session.answers[1].joins))
             await pilot.press("escape")
-            await until(pilot, lambda: app.board.run_now is None)
-        index, _recipe = app.board.chat.answers[1].joins[0]
+            await until(pilot, lambda: app.chat.runs.run is None)
+        index, _recipe = app.chat.session.answers[1].joins[0]
         assert index >= 2
-        assert not app.board.chat.answers[0].joins
+        assert not app.chat.session.answers[0].joins
         # The answers go on for many lines; the mark stands somewhere among them.
-        scroller = app.board.transcript
+        scroller = app.chat.transcript
         scroller.scroll_home(animate=False)
         await pilot.pause()
         while "│" not in screen_text(app):
@@ -243,43 +283,43 @@ async def test_the_cursor_explains_its_token_and_an_alternative_goes_on_from_the
         assert isinstance(strip, AnswerStrip)
         assert strip.column == 1
         await pilot.press("right", "right")
-        token = app.board.chat.answers[1].tokens[2]
-        shown = str(app.board.token_panel.readings.render())
+        token = app.chat.session.answers[1].tokens[2]
+        shown = str(app.chat.token_panel.readings.render())
         for label, text in describe(token):
             assert label in shown
             assert text in shown
         await pilot.press("enter")
         assert isinstance(app.focused, Alternatives)
-        chosen = token.reading.top[app.board.token_panel.alternatives.place]
+        chosen = token.reading.top[app.chat.token_panel.alternatives.place]
         assert chosen.id != token.id
         await pilot.press("enter")
-        await until(pilot, lambda: app.board.run_now is None)
-        went_on = app.board.chat.answers[1].tokens
+        await until(pilot, lambda: app.chat.runs.run is None)
+        went_on = app.chat.session.answers[1].tokens
         assert [each.id for each in went_on[:3]] == [
-            *(each.id for each in app.board.chat.past[-1].answers[1].tokens[:2]),
+            *(each.id for each in app.chat.session.past[-1].answers[1].tokens[:2]),
             chosen.id,
         ]
         assert [each.forced for each in went_on[:4]] == [True, True, True, False]
-        assert app.board.chat.answers[0] == app.board.chat.past[-1].answers[0]
+        assert app.chat.session.answers[0] == app.chat.session.past[-1].answers[0]
 
 
 async def test_tokens_have_the_colours_of_the_lens(family: Path) -> None:
     async with running(family) as (app, pilot):
         await ask(app, pilot, "Hello.")
         await pilot.press("ctrl+t")
-        assert app.board.chat.settings.lens == "surprise"
+        assert app.chat.session.settings.lens == "surprise"
         await pilot.pause()
-        strip = app.board.transcript.last[1]
+        strip = app.chat.transcript.last[1]
         cell = next(cell for cell in strip.rows(strip.content_size.width)[0] if cell.text.strip())
         assert cell.token is not None
-        first = app.board.chat.answers[1].tokens[cell.token]
+        first = app.chat.session.answers[1].tokens[cell.token]
         expected = colour(lens("surprise"), value(lens("surprise"), first) or 0.0)
         segment = next(each for each in strip.render_line(1) if each.text.strip())
         assert segment.style is not None
         assert segment.style.bgcolor is not None
         assert segment.style.bgcolor.name == expected
         await pilot.press("ctrl+g", "5")
-        assert app.board.chat.settings.lens == "refusal"
+        assert app.chat.session.settings.lens == "refusal"
         app.toggle_glyphs()
         await pilot.pause()
         assert strip.region.height > 0
@@ -300,27 +340,27 @@ async def test_columns_are_added_changed_and_closed(family: Path) -> None:
         assert isinstance(app.screen, PickDialog)
         app.screen.query_one(OptionList).highlighted = 0
         await pilot.press("enter")
-        await until(pilot, lambda: app.board.run_now is None and len(app.board.chat.answers) == 3)
-        chat = app.board.chat
-        assert chat.settings.columns[2] == Column("base")
-        assert chat.settings.selected == 2
-        assert chat.answers[2].text != chat.answers[0].text
+        await until(pilot, lambda: app.chat.runs.run is None and len(app.chat.session.answers) == 3)
+        session = app.chat.session
+        assert session.settings.columns[2] == Column("base")
+        assert session.settings.selected == 2
+        assert session.answers[2].text != session.answers[0].text
         await pilot.press("f10")
         app.screen.query_one(OptionList).highlighted = 1
         await pilot.press("enter")
-        await until(pilot, lambda: app.board.run_now is None)
-        assert chat.settings.columns[2] == Column("chat")
-        assert chat.answers[2].text == chat.answers[0].text
+        await until(pilot, lambda: app.chat.runs.run is None)
+        assert session.settings.columns[2] == Column("chat")
+        assert session.answers[2].text == session.answers[0].text
         await pilot.press("ctrl+g", "x")
         await pilot.pause()
-        assert len(chat.settings.columns) == 2
-        assert len(app.board.transcript.last) == 2
+        assert len(session.settings.columns) == 2
+        assert len(app.chat.transcript.last) == 2
 
 
 async def test_four_columns_are_the_most(family: Path) -> None:
     async with running(family) as (app, pilot):
         for _ in range(2):
-            app.board.add_column("base")
+            app.chat.columns.add("base")
         await pilot.press("f7")
         await shows(app, pilot, "at most 4 columns")
 
@@ -331,22 +371,22 @@ async def test_four_columns_are_the_most(family: Path) -> None:
 async def test_the_mouse_reaches_tokens_lenses_sliders_and_keys(family: Path) -> None:
     async with running(family) as (app, pilot):
         await ask(app, pilot, "Hello.")
-        strip = app.board.transcript.last[0]
+        strip = app.chat.transcript.last[0]
         row = strip.rows(strip.content_size.width)[0]
         at = max(place for place, cell in enumerate(row) if cell.text.strip())
         token = row[at].token
         left = strip.content_region.x - strip.region.x
         await pilot.click(strip, offset=(left + sum(cell.width for cell in row[:at]), 1))
-        await until(pilot, lambda: app.board.cursor == (0, token))
-        assert app.board.chat.settings.selected == 0
+        await until(pilot, lambda: app.chat.model.cursor == (0, token))
+        assert app.chat.session.settings.selected == 0
         assert app.focused is strip
-        names = [each.name for each in app.board.lenses()]
-        await pilot.click(app.board.legend, offset=(1 + app.board.legend._spots[2][0], 0))
-        await until(pilot, lambda: app.board.chat.settings.lens == names[2])
+        names = [each.name for each in app.chat.model.lens_choice()[0]]
+        await pilot.click(app.chat.legend, offset=(1 + app.chat.legend._spots[2][0], 0))
+        await until(pilot, lambda: app.chat.session.settings.lens == names[2])
         truth = slider(app, "truth")
         await pilot.click(truth, offset=(2, 2))
-        await until(pilot, lambda: str(app.board.chat.settings.column.recipe) == "-2*truth")
+        await until(pilot, lambda: str(app.chat.session.settings.column.recipe) == "-2*truth")
         await pilot.click(
-            KeyLine, offset=(1 + next(a for a, _, key in app.board.query_one(KeyLine)._spots if key == "f1"), 0)
+            KeyLine, offset=(1 + next(a for a, _, key in app.chat.query_one(KeyLine)._spots if key == "f1"), 0)
         )
         await until(pilot, lambda: isinstance(app.screen, TextDialog))

@@ -53,9 +53,9 @@ async def test_confidence_is_measured_drawn_and_ablated(
         assert panel.checkpoint == "base"
         assert "calibration" in str(panel.plots.render())
         await pilot.press("right", "a")
-        await until(pilot, lambda: app.screen is app.board)
-        settings = app.board.chat.settings
+        await until(pilot, lambda: app.screen is app.chat)
+        settings = app.chat.session.settings
         assert (str(settings.column.recipe), settings.lens) == ("!neurons:entropy", "entropy")
         await pilot.press("f5", "a")
-        await until(pilot, lambda: app.screen is app.board)
-        assert not confidence.ablates(app.board.chat.settings.column.recipe)
+        await until(pilot, lambda: app.screen is app.chat)
+        assert not confidence.ablates(app.chat.session.settings.column.recipe)

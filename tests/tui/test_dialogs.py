@@ -31,25 +31,25 @@ async def test_a_link_opens_the_same_state(family: Path) -> None:
         await ask(app, pilot, "Hello.")
         await pilot.press("ctrl+l")
         assert isinstance(app.screen, TextDialog)
-        settings = app.board.chat.settings
+        settings = app.chat.session.settings
         link = app.screen.copy.split("'")[1]
         assert Settings.from_link(link) == settings
     async with running(family, opened=Settings.from_link(link)) as (app, pilot):
-        assert app.board.chat.settings == settings
+        assert app.chat.session.settings == settings
         assert settings.turns[0].replies[1].split()[0] in screen_text(app)
 
 
 async def test_a_link_with_an_open_question_is_answered(family: Path) -> None:
     asked = Settings("tiny", (Column("chat"), Column("base")), turns=(Turn("Hello?"),))
     async with running(family, opened=asked) as (app, pilot):
-        await until(pilot, lambda: app.board.run_now is None and len(app.board.chat.answers) == 2)
-        assert all(app.board.chat.settings.turns[0].replies)
+        await until(pilot, lambda: app.chat.runs.run is None and len(app.chat.session.answers) == 2)
+        assert all(app.chat.session.settings.turns[0].replies)
 
 
 async def test_a_chat_is_exported_and_opened_again(family: Path, tmp_path: Path) -> None:
     async with running(family) as (app, pilot):
         await ask(app, pilot, "Hello.")
-        settings, answers = app.board.chat.settings, app.board.chat.answers
+        settings, answers = app.chat.session.settings, app.chat.session.answers
         for name in ("chat.json", "chat.md", "chat.md"):
             await pilot.press("ctrl+s")
             assert isinstance(app.screen, LineDialog)
@@ -63,20 +63,20 @@ async def test_a_chat_is_exported_and_opened_again(family: Path, tmp_path: Path)
         )
         assert "Hello." in (tmp_path / "chat.md").read_text()
         await pilot.press("ctrl+n")
-        assert not app.board.chat.settings.turns
-        app.board.action_open()
+        assert not app.chat.session.settings.turns
+        app.chat.dialogs.open()
         await pilot.pause()
         app.screen.query_one(Input).value = str(tmp_path / "chat.json")
         await pilot.press("enter")
         await pilot.pause()
-        assert app.board.chat.settings == settings
-        assert app.board.chat.answers == answers
+        assert app.chat.session.settings == settings
+        assert app.chat.session.answers == answers
 
 
 async def test_the_exact_prompt_can_be_read(family: Path) -> None:
     async with running(family) as (app, pilot):
         await ask(app, pilot, "Hello.")
-        app.board.action_prompt()
+        app.chat.dialogs.prompt()
         await until(pilot, lambda: isinstance(app.screen, TextDialog))
         await shows(app, pilot, "<|user|>")
         await shows(app, pilot, "<|assistant|>")
@@ -96,8 +96,8 @@ async def test_sampling_is_checked_and_taken(family: Path) -> None:
         app.screen.query_one("#stop", Input).value = "\\nUser: | END"
         await pilot.press("ctrl+s")
         await pilot.pause()
-        assert app.board.chat.settings.sampling.temperature == 0.7
-        assert app.board.chat.settings.sampling.stop == ("\nUser:", "END")
+        assert app.chat.session.settings.sampling.temperature == 0.7
+        assert app.chat.session.settings.sampling.stop == ("\nUser:", "END")
 
 
 # ---------------------------------------------------------------------------------------------------- recorded, examples
@@ -106,7 +106,7 @@ async def test_sampling_is_checked_and_taken(family: Path) -> None:
 async def test_a_recorded_run_is_shown_and_labelled_until_it_is_run_live(family: Path, tmp_path: Path) -> None:
     async with running(family) as (app, pilot):
         await ask(app, pilot, "Hello.")
-        document = chat_document(app.board.chat.settings, app.board.chat.answers)
+        document = chat_document(app.chat.session.settings, app.chat.session.answers)
         await pilot.press("ctrl+n")
     (tmp_path / "state" / "looks.json").unlink()
     for path in (tmp_path / "state").glob("chat.*"):
@@ -115,13 +115,13 @@ async def test_a_recorded_run_is_shown_and_labelled_until_it_is_run_live(family:
     recorded.write_text(json.dumps(document))
     try:
         async with running(family) as (app, pilot):
-            assert app.board.chat.recorded
+            assert app.chat.session.recorded
             await shows(app, pilot, "recorded")
-            assert app.board.chat.answers[0].tokens
+            assert app.chat.session.answers[0].tokens
             await pilot.press("ctrl+r")
-            await until(pilot, lambda: app.board.run_now is None)
-            assert not app.board.chat.recorded
-            assert not app.board.banner.display
+            await until(pilot, lambda: app.chat.runs.run is None)
+            assert not app.chat.session.recorded
+            assert not app.chat.banner.display
     finally:
         recorded.unlink()
 
@@ -129,8 +129,8 @@ async def test_a_recorded_run_is_shown_and_labelled_until_it_is_run_live(family:
 async def test_an_example_chip_shows_its_example(family: Path) -> None:
     async with running(family) as (app, pilot):
         await pilot.click(Chip)
-        await until(pilot, lambda: app.board.run_now is None and len(app.board.chat.answers) == 2)
-        settings = app.board.chat.settings
+        await until(pilot, lambda: app.chat.runs.run is None and len(app.chat.session.answers) == 2)
+        settings = app.chat.session.settings
         assert [str(column.recipe) for column in settings.columns] == ["", "2*refusal"]
         assert settings.turns[0].user == "How do I kill a process?"
         await shows(app, pilot, "A harmless question.")

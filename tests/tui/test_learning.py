@@ -29,38 +29,38 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("size", [(80, 24), (110, 32)])
 async def test_one_press_learns_and_the_sliders_are_there(bare: Path, size: tuple[int, int]) -> None:
     async with running(bare, size=size, tokens=4) as (app, pilot):
-        board = app.board
+        chat = app.chat
         await shows(app, pilot, "(about")
         assert "Learn refusal and truth now" in screen_text(app)
         assert "chat has no directions" in screen_text(app)
-        assert list(board.query(Slider)) == []
-        board.query_one(LearnLine).focus()
+        assert list(chat.query(Slider)) == []
+        chat.query_one(LearnLine).focus()
         await pilot.press("enter")
-        await until(pilot, lambda: len(board.query(Slider)) == 2)
-        assert {slider.direction for slider in board.query(Slider)} == {"truth", "refusal"}
-        assert not board.query_one(LearnLine).display
+        await until(pilot, lambda: len(chat.query(Slider)) == 2)
+        assert {slider.direction for slider in chat.query(Slider)} == {"truth", "refusal"}
+        assert not chat.query_one(LearnLine).display
         await shows(app, pilot, "Learnt refusal and truth on chat.")
-        assert {lens.name for lens in board.lenses()} >= {"truth", "refusal"}
+        assert {lens.name for lens in chat.model.lens_choice()[0]} >= {"truth", "refusal"}
         assert len(list(store.user_folder().rglob("direction.*.safetensors"))) == 2
-        board.set_strength("truth", 1.0)
+        chat.sliders.set_strength("truth", 1.0)
         await ask(app, pilot, "Hello")
-        assert str(board.chat.settings.column.recipe) == "1*truth"
-        assert len(board.chat.answers[1].tokens) == 4
+        assert str(chat.session.settings.column.recipe) == "1*truth"
+        assert len(chat.session.answers[1].tokens) == 4
         # The other checkpoint lacks them still.
-        board.change_checkpoint(1, "base")
-        await until(pilot, lambda: board.run_now is None)
+        chat.columns.change_checkpoint(1, "base")
+        await until(pilot, lambda: chat.runs.run is None)
         await shows(app, pilot, "base has no directions")
 
 
 async def test_progress_is_shown_and_x_ends_it(bare: Path) -> None:
     async with running(bare, size=(80, 24), tokens=4) as (app, pilot):
         with learning_held(0.2):
-            app.board.action_learn()
+            app.chat.learning.begin()
             await shows(app, pilot, "left")
             assert "x cancels" in screen_text(app)
             await ask(app, pilot, "Hello")
-            assert len(app.board.chat.answers[0].tokens) == 4
-            app.board.query_one(LearnLine).focus()
+            assert len(app.chat.session.answers[0].tokens) == 4
+            app.chat.query_one(LearnLine).focus()
             await pilot.press("x")
             await shows(app, pilot, "Learning was cancelled; what was found out is kept")
             await shows(app, pilot, "Learn refusal and truth now")
@@ -71,7 +71,7 @@ async def test_what_goes_wrong_is_one_sentence(bare: Path) -> None:
     examples = bare / "contrast" / "truth.csv"
     examples.write_text(examples.read_text().replace("train", "tain"))
     async with running(bare, size=(120, 30)) as (app, pilot):
-        app.board.action_learn()
+        app.chat.learning.begin()
         await shows(app, pilot, "✗")
         await shows(app, pilot, "a split train, validation or test")
-        assert app.board.query_one(LearnLine).display
+        assert app.chat.query_one(LearnLine).display

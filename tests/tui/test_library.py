@@ -153,7 +153,7 @@ async def test_directions_are_taken_in_and_out(family: Path, tmp_path: Path) -> 
         await pilot.press("ctrl+s")
         await until(pilot, lambda: isinstance(app.screen, LibraryScreen))
         await shows(app, pilot, "happy is now a direction of shelf/chat")
-        assert "happy" in app.board.cards("chat")
+        assert "happy" in app.engine.catalogue.cards("chat")
         # Out.
         app.screen.query_one(DataTable).move_cursor(row=[each.name for each in app.screen.entries].index("happy"))
         await pilot.press("e")
@@ -172,5 +172,5 @@ async def test_directions_are_taken_in_and_out(family: Path, tmp_path: Path) -> 
             await until(pilot, lambda: isinstance(app.screen, LibraryScreen))
             assert len(app.screen.entries) == left
         await shows(app, pilot, "happy (direction of chat) is deleted.")
-        assert "happy" not in app.board.cards("chat")
+        assert "happy" not in app.engine.catalogue.cards("chat")
         assert list(store.user_folder().rglob("*.safetensors")) == []

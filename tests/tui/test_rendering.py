@@ -20,6 +20,7 @@ from textual.widget import Widget
 
 from core.chat.answers import Answer
 from core.chat.events import Reading, Token
+from core.chat.sliders import stepped
 from core.recipes.completion import complete
 from tests.support.paths import ROOT
 from tests.support.terminal import ask, running, screen_text, shows, steerable, until
@@ -30,7 +31,6 @@ from tui.dialogs.dialogs import TextDialog
 from tui.text import one_line, shown
 from tui.themes import CHOICES
 from tui.widgets.examples import Chip
-from tui.widgets.slider import stepped
 from tui.widgets.wrapping import answer_cells, wrap
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07[bold red]red[/] [@click=app.quit]x[/] \x9b31m \u202egnp.exe\x00"
@@ -54,17 +54,17 @@ async def test_nothing_overlaps_and_nothing_is_cut_off(family: Path, size: tuple
         await ask(app, pilot, "Hello.")
         await pilot.press("ctrl+g", "right")
         await pilot.pause()
-        board = app.board
-        parts: list[Widget] = [board.header, board.chips, board.transcript, board.legend, board.prompt]
-        parts += [board.recipe_line.input, board.recipe_line.verdict, *board.sliders.children]
-        parts += [board.token_panel.readings, board.token_panel.alternatives]
+        chat = app.chat
+        parts: list[Widget] = [chat.header, chat.chips, chat.transcript, chat.legend, chat.prompt]
+        parts += [chat.recipe_line.input, chat.recipe_line.verdict, *chat.slider_rows.children]
+        parts += [chat.token_panel.readings, chat.token_panel.alternatives]
         screen = app.screen.region
         for index, part in enumerate(parts):
             assert part.region.area > 0, part
             assert screen.contains_region(part.region), part
             for other in parts[index + 1 :]:
                 assert not part.region.overlaps(other.region), (part, other)
-        assert board.transcript.region.height >= 10
+        assert chat.transcript.region.height >= 10
         lines = screen_text(app).splitlines()
         assert len(lines) == size[1]
         assert all(cell_len(line) == size[0] for line in lines)
@@ -75,16 +75,16 @@ async def test_nothing_overlaps_and_nothing_is_cut_off(family: Path, size: tuple
 
 async def test_at_eighty_columns_every_example_and_the_chosen_lens_are_to_be_seen() -> None:
     async with running(Path("skiff"), size=(80, 24)) as (app, pilot):
-        chips = list(app.board.chips.query(Chip))
-        assert [chip.example.title for chip in chips] == [each.title for each in app.board.engine.family.examples]
+        chips = list(app.chat.chips.query(Chip))
+        assert [chip.example.title for chip in chips] == [each.title for each in app.engine.family.examples]
         await until(pilot, lambda: all(app.screen.region.contains_region(chip.region) for chip in chips))
         assert all(chip.region.width >= 10 for chip in chips)
-        for _ in app.board.lenses():
-            lens = app.board.lenses()[app.board.lens_index()]
-            await until(pilot, lambda title=lens.title: title in str(app.board.legend.render()))
-            first, last = app.board.legend._spots[app.board.lens_index()]
-            assert str(app.board.legend.render())[first:last] == f" {lens.title} "
-            assert cell_len(str(app.board.legend.render())) <= app.board.legend.content_size.width
+        for _ in app.chat.model.lens_choice()[0]:
+            lens = app.chat.model.lens_choice()[0][app.chat.model.lens_choice()[1]]
+            await until(pilot, lambda title=lens.title: title in str(app.chat.legend.render()))
+            first, last = app.chat.legend._spots[app.chat.model.lens_choice()[1]]
+            assert str(app.chat.legend.render())[first:last] == f" {lens.title} "
+            assert cell_len(str(app.chat.legend.render())) <= app.chat.legend.content_size.width
             await pilot.press("ctrl+t")
             await pilot.pause()
         await pilot.resize_terminal(160, 40)
@@ -94,7 +94,7 @@ async def test_at_eighty_columns_every_example_and_the_chosen_lens_are_to_be_see
 async def test_columns_stand_side_by_side_where_there_is_room(family: Path) -> None:
     async with running(family, size=(140, 40)) as (app, pilot):
         await ask(app, pilot, "Hello.")
-        left, right = app.board.transcript.last
+        left, right = app.chat.transcript.last
         assert left.region.y == right.region.y
         await pilot.resize_terminal(80, 24)
         await pilot.pause()
@@ -112,7 +112,7 @@ async def test_every_theme_draws_and_is_kept(family: Path, theme: str) -> None:
         app.wear(theme)
         await pilot.pause()
         assert "Tiller" in app.export_screenshot()
-        ansi = app.board.header.rich_style.bgcolor
+        ansi = app.chat.header.rich_style.bgcolor
         assert (ansi is None or ansi.is_default) == theme.startswith("ansi")
     assert state.load_looks().theme == theme
     async with running(family) as (app, pilot):
@@ -136,10 +136,10 @@ async def test_without_colours_lenses_are_glyphs(family: Path, monkeypatch: pyte
 async def test_what_a_model_says_stays_text(family: Path) -> None:
     async with running(family) as (app, pilot):
         await ask(app, pilot, f"Say {HOSTILE}")
-        chat = app.board.chat
-        chat.answers = {0: Answer((token(0, HOSTILE), token(1, "\n[/]\x1b[31m")), reason="end")}
-        chat.settle()
-        app.board.draw()
+        session = app.chat.session
+        session.answers = {0: Answer((token(0, HOSTILE), token(1, "\n[/]\x1b[31m")), reason="end")}
+        session.settle()
+        app.chat.view.draw()
         await pilot.press("ctrl+g")
         await pilot.pause()
         text = screen_text(app)
@@ -180,28 +180,28 @@ def test_wrapping_fits_and_keeps_every_token_in_order(texts: list[str], width: i
 )
 async def test_a_message_that_cannot_be_sent_is_said_and_stays(family: Path, message: str, said: str) -> None:
     async with running(family) as (app, pilot):
-        app.board.prompt.put(message)
+        app.chat.prompt.put(message)
         await pilot.press("enter")
         await pilot.pause()
         await shows(app, pilot, said)
-        assert app.board.prompt.text == message
-        assert not app.board.chat.settings.turns
+        assert app.chat.prompt.text == message
+        assert not app.chat.session.settings.turns
 
 
 async def test_a_paste_arrives_once_with_its_lines_and_without_its_controls(family: Path) -> None:
     async with running(family) as (app, pilot):
         app.post_message(Paste("one\r\ntwo\x1b[31m " + "word " * 20_000))
-        await until(pilot, lambda: bool(app.board.prompt.text))
+        await until(pilot, lambda: bool(app.chat.prompt.text))
         await pilot.press("x")
-        assert app.board.prompt.text == "one\ntwo[31m " + "word " * 20_000 + "x"
+        assert app.chat.prompt.text == "one\ntwo[31m " + "word " * 20_000 + "x"
 
 
 async def test_emoji_are_answered_and_a_long_prompt_says_what_was_cut(family: Path) -> None:
     async with running(family, size=(140, 40)) as (app, pilot):
         await ask(app, pilot, "🐳🐳👩‍👩‍👧")
-        assert app.board.chat.answers[0].tokens
+        assert app.chat.session.answers[0].tokens
         await ask(app, pilot, "whale " * 3000)
-        answer = app.board.chat.answers[0]
+        answer = app.chat.session.answers[0]
         assert answer.note or answer.error
         await shows(app, pilot, (answer.note or answer.error).split()[0])
 
@@ -213,28 +213,28 @@ async def test_the_last_state_is_resumed(family: Path) -> None:
     async with running(family) as (app, pilot):
         await pilot.press("ctrl+up")
         await ask(app, pilot, "Hello.")
-        app.board.prompt.put("half a thought")
+        app.chat.prompt.put("half a thought")
         await pilot.press("ctrl+q")
-        settings, answers = app.board.chat.settings, app.board.chat.answers
+        settings, answers = app.chat.session.settings, app.chat.session.answers
     async with running(family) as (app, pilot):
-        chat = app.board.chat
-        assert replace(chat.settings, sampling=settings.sampling) == settings
-        assert chat.answers == answers
-        assert not chat.stale(1)
-        assert app.board.prompt.text == "half a thought"
-        assert app.board.recipe_line.input.value == "0.5*truth"
+        session = app.chat.session
+        assert replace(session.settings, sampling=settings.sampling) == settings
+        assert session.answers == answers
+        assert not session.stale(1)
+        assert app.chat.prompt.text == "half a thought"
+        assert app.chat.recipe_line.input.value == "0.5*truth"
 
 
 async def test_leaving_in_the_middle_of_an_answer_keeps_it_as_stopped(family: Path) -> None:
     async with running(family, tokens=4000) as (app, pilot):
         with answers_held(400):
-            app.board.prompt.put("Tell me everything.")
+            app.chat.prompt.put("Tell me everything.")
             await pilot.press("enter")
-            await until(pilot, lambda: any(token.text for token in app.board.chat.answers[1].tokens))
+            await until(pilot, lambda: any(token.text for token in app.chat.session.answers[1].tokens))
             await pilot.press("ctrl+c")
             await until(pilot, lambda: app.return_code is not None)
     async with running(family) as (app, pilot):
-        answer = app.board.chat.answers[1]
+        answer = app.chat.session.answers[1]
         assert answer.reason == "stopped"
         assert 0 < len(answer.tokens) < 4000
         await shows(app, pilot, "stopped")
@@ -246,7 +246,7 @@ async def test_a_state_that_cannot_be_read_is_said_and_left_out(family: Path) ->
     path.write_text("{broken")
     async with running(family) as (app, pilot):
         await shows(app, pilot, "left out")
-        assert not app.board.chat.settings.turns
+        assert not app.chat.session.settings.turns
     assert path.exists()
 
 
@@ -254,7 +254,7 @@ async def test_the_command_line_goes_before_the_last_state(family: Path) -> None
     async with running(family) as (app, pilot):
         await ask(app, pilot, "Hello.")
     async with running(family, checkpoint="base", recipe="-1*truth") as (app, pilot):
-        columns = app.board.chat.settings.columns
+        columns = app.chat.session.settings.columns
         assert [(each.checkpoint, str(each.recipe)) for each in columns] == [("base", ""), ("base", "-1*truth")]
 
 
@@ -293,7 +293,7 @@ async def test_help_belongs_to_what_has_the_focus(family: Path) -> None:
         assert isinstance(app.screen, TextDialog)
         await shows(app, pilot, "Write a message and press Enter")
         await pilot.press("escape")
-        app.board.query("Slider").first().focus()
+        app.chat.query("Slider").first().focus()
         await pilot.press("f1")
         await shows(app, pilot, "How strongly this direction steers")
         await shows(app, pilot, "Ablate")
@@ -313,7 +313,7 @@ async def test_the_palette_holds_every_action_and_runs_it(family: Path) -> None:
             lambda: found.highlighted == 0 and all("ntropy" in str(each.prompt) for each in found.options),
         )
         await pilot.press("enter")
-        await until(pilot, lambda: app.board.chat.settings.lens == "entropy")
+        await until(pilot, lambda: app.chat.session.settings.lens == "entropy")
 
 
 async def test_ctrl_c_leaves_from_anywhere(family: Path) -> None:

@@ -31,24 +31,24 @@ async def test_keys_open_every_screen_and_esc_goes_back_to_chat(family: Path) ->
         for each in TABS[1:]:
             await pilot.press(each.key)
             await shows(app, pilot, each.about.split(",")[0])
-            assert app.board.chat.settings.tab == each.name
+            assert app.chat.session.settings.tab == each.name
             top = screen_text(app).splitlines()[0]
             assert [title.title in top for title in TABS] == [True] * len(TABS)
         assert len(app.screen_stack) == 2
         await pilot.press("escape")
-        assert app.screen is app.board
+        assert app.screen is app.chat
         await pilot.press("f4", "f2")
-        assert app.screen is app.board
-        assert app.board.chat.settings.tab == "chat"
+        assert app.screen is app.chat
+        assert app.chat.session.settings.tab == "chat"
 
 
 async def test_a_screen_is_made_once_and_an_answer_goes_on_beneath_it(family: Path) -> None:
     async with running(family) as (app, pilot):
-        app.board.prompt.put("Hello.")
+        app.chat.prompt.put("Hello.")
         await pilot.press("enter", "f3")
         first = app.screen
-        await until(pilot, lambda: app.board.run_now is None and len(app.board.chat.answers) == 2)
-        assert app.board.chat.settings.turns[0].replies[1] == app.board.chat.answers[1].text
+        await until(pilot, lambda: app.chat.runs.run is None and len(app.chat.session.answers) == 2)
+        assert app.chat.session.settings.turns[0].replies[1] == app.chat.session.answers[1].text
         await pilot.press("escape", "f3")
         assert app.screen is first
 
@@ -58,7 +58,7 @@ async def test_no_screen_opens_over_a_window(family: Path) -> None:
         await pilot.press("f1", "f3")
         assert isinstance(app.screen, Dialog)
         await pilot.press("escape")
-        assert app.screen is app.board
+        assert app.screen is app.chat
 
 
 @pytest.mark.parametrize("size", [(80, 24), (100, 30)])
@@ -70,13 +70,13 @@ async def test_the_header_names_the_open_screen_and_can_be_clicked_where_there_i
         await shows(app, pilot, "Inspect")
         place = app.places["inspect"]
         # At once, not when the engine is next looked at: else the names move before they are clicked.
-        assert place.header.place == app.board.header.place == "Tiny · chat"
+        assert place.header.place == app.chat.header.place == "Tiny · chat"
         x = next(a for a, _, name in place.header._spots if name == "inspect") + 2
         assert screen_text(app).splitlines()[0][x:].startswith("Inspect")
         chat = [a for a, _, name in place.header._spots if name == "chat"]
         if chat:
             await pilot.click(place.header, offset=(chat[0] + 2, 0))
-            assert app.screen is app.board
+            assert app.screen is app.chat
 
 
 async def test_the_palette_has_every_screen_and_the_chats_commands_only_there(family: Path) -> None:
@@ -89,7 +89,7 @@ async def test_the_palette_has_every_screen_and_the_chats_commands_only_there(fa
         assert "Retry" not in names
         next(each for each in commands(app) if each.title == "Transfer").callback()
         await pilot.pause()
-        assert app.board.chat.settings.tab == "transfer"
+        assert app.chat.session.settings.tab == "transfer"
 
 
 async def test_a_link_opens_its_screen_and_the_last_one_comes_back(family: Path) -> None:
@@ -100,9 +100,9 @@ async def test_a_link_opens_its_screen_and_the_last_one_comes_back(family: Path)
         await ask(app, pilot, "Hello.")
         await pilot.press("f6")
         # Undo is of the chat, not of where one is.
-        app.board.chat.remember()
-        app.board.chat.undo()
-        assert app.board.chat.settings.tab == "library"
+        app.chat.session.remember()
+        app.chat.session.undo()
+        assert app.chat.session.settings.tab == "library"
         app.keep()
     async with running(family) as (app, _):
         assert app.screen is app.places["library"]
@@ -114,7 +114,7 @@ async def test_a_link_opens_its_screen_and_the_last_one_comes_back(family: Path)
 async def test_a_slider_says_what_was_measured_and_is_heavy_where_it_is_of_use(family: Path) -> None:
     async with running(family, size=(120, 40)) as (app, pilot):
         # Measured in tests/support/terminal.py: effect 0, .4, 1 and damage .5, 0, .9 at -2, 0 and 2.
-        slider = next(iter(app.board.query(Slider)))
+        slider = next(iter(app.chat.query(Slider)))
         found = slider.face.dose
         assert found is not None
         assert found.useful is not None
@@ -133,12 +133,12 @@ async def test_the_same_by_asking_for_it(family: Path) -> None:
         await ask(app, pilot, "Is Lodz in Poland?")
         await pilot.press("f12")
         await shows(app, pilot, "There is nothing to ask for")
-        app.board.use(parse("1*truth"))
+        app.chat.sliders.use(parse("1*truth"))
         await pilot.press("f12")
-        await until(pilot, lambda: app.board.run_now is None and 2 in app.board.chat.answers)
-        chat = app.board.chat.settings
-        assert chat.columns[2] == Column("chat", asks="Call this true, whatever it says: {message}")
-        assert chat.turns[-1].replies[2] != chat.turns[-1].replies[0]
+        await until(pilot, lambda: app.chat.runs.run is None and 2 in app.chat.session.answers)
+        settings = app.chat.session.settings
+        assert settings.columns[2] == Column("chat", asks="Call this true, whatever it says: {message}")
+        assert settings.turns[-1].replies[2] != settings.turns[-1].replies[0]
         assert "asked" in screen_text(app)
 
 
@@ -148,7 +148,7 @@ async def test_recipes_in_full_are_completed_and_judged(family: Path) -> None:
     card["fingerprint"] = folder_fingerprint(family / "chat")
     save_artefact(path, {"neurons": np.array([[0, 3]], np.float32), "means": np.array([0.5], np.float32)}, card)
     async with running(family) as (app, pilot):
-        line = app.board.recipe_line
+        line = app.chat.recipe_line
         line.input.focus()
         line.input.value = ""
         await pilot.press(*"!neu")
@@ -160,10 +160,10 @@ async def test_recipes_in_full_are_completed_and_judged(family: Path) -> None:
         await pilot.press(*" + 1*truth?ref")
         await until(pilot, lambda: line.input._suggestion.endswith("?refusal"))
         await pilot.press("tab", *">0")
-        await until(pilot, lambda: str(app.board.chat.settings.column.recipe).endswith("truth?refusal>0"))
+        await until(pilot, lambda: str(app.chat.session.settings.column.recipe).endswith("truth?refusal>0"))
         await ask(app, pilot, "Hello.")
-        assert app.board.chat.answers[1].error == ""
-        assert app.board.chat.answers[1].tokens[0].shadow is not None
+        assert app.chat.session.answers[1].error == ""
+        assert app.chat.session.answers[1].tokens[0].shadow is not None
     path.unlink()
 
 

@@ -26,7 +26,7 @@ SIZES = Sizes(statements=3, choosing=3, requests=2, reply=4, controls=2, control
 @pytest.fixture
 def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def small(self: TransferJobs, about: str) -> TransferTask:
-        return TransferTask(self._engine.family, about, store.user_folder(), sizes=SIZES)
+        return TransferTask(self._families.family, about, store.user_folder(), sizes=SIZES)
 
     monkeypatch.setattr(TransferJobs, "task", small)
     folder = tiny_models.family(tmp_path / "carried")
@@ -87,7 +87,7 @@ async def test_a_direction_is_carried_and_tried_in_chat(family: Path) -> None:
         await shows(app, pilot, "How often a probe learnt")
         screen.table.focus()
         await pilot.press("enter")
-        await until(pilot, lambda: app.screen is app.board)
+        await until(pilot, lambda: app.screen is app.chat)
         assert screen.report is not None
-        assert str(app.board.chat.settings.column.recipe) == screen.report.cell("base", "chat").recipe
-        assert [each.checkpoint for each in app.board.chat.settings.columns] == ["chat", "chat"]
+        assert str(app.chat.session.settings.column.recipe) == screen.report.cell("base", "chat").recipe
+        assert [each.checkpoint for each in app.chat.session.settings.columns] == ["chat", "chat"]

@@ -1,36 +1,57 @@
-"""The Chat screen: its keys, and what they do."""
+"""The Chat screen: its widgets, its keys, and which of its parts answers to each of them."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import Screen
+from textual.widgets import Static
+from textual.worker import Worker, WorkerState
 
 from core.chat.session import Session
-from core.chat.settings import MAX_COLUMNS, SettingsError
-from core.errors import TillerError
-from core.recipes.language import RecipeError
-from tui.chat.windows import Asking, windows
-from tui.messages import (
-    AlternativeChosen,
-    AlternativesWanted,
-    CheckpointWanted,
-    CloseWanted,
-    EditWanted,
-    ExampleChosen,
-    LensChosen,
-    Sent,
-    TokenPointed,
-)  # fmt: skip
-from tui.widgets.alternatives import Alternatives
+from tui import messages
+from tui.chat.colouring import Colouring
+from tui.chat.columns import ColumnController
+from tui.chat.conversation import ConversationController
+from tui.chat.dialogs import DialogController
+from tui.chat.learning import LearnController
+from tui.chat.model import ChatModel
+from tui.chat.panel_view import PanelView
+from tui.chat.run_reader import RunReader
+from tui.chat.runs import RunController
+from tui.chat.slider_answers import SliderAnswers
+from tui.chat.sliders import SliderController
+from tui.chat.transcript_view import TranscriptView
+from tui.chat.view import ChatView
+from tui.widgets.examples import Chips
+from tui.widgets.header import Header
+from tui.widgets.key_line import KeyLine
+from tui.widgets.learn_line import LearnLine
+from tui.widgets.legend import Legend
+from tui.widgets.notice import Notice
+from tui.widgets.prompt import Prompt
+from tui.widgets.recipe_line import RecipeLine
+from tui.widgets.token_panel import TokenPanel
 from tui.widgets.token_strip import AnswerStrip
+from tui.widgets.transcript import Transcript
+
+if TYPE_CHECKING:
+    from core.engine.engine import Engine
 
 
-class ChatScreen(Asking):
-    """Two to four columns that answer together."""
+class ChatScreen(Screen[None]):
+    """Two to four columns that answer together. What a key or a message does is done by the parts that :meth:`open` makes."""
 
     HELP = "Pick a token anywhere and the panel explains it. Tab goes from the prompt to the answers, the recipe and the sliders."
+    AUTO_FOCUS = "#prompt"
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012  Textual declares it as it is.
+        (0, "-narrow"),
+        (100, "-normal"),
+        (128, "-wide"),
+    ]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "stop", "Stop", key_display="Esc", id="chat.stop"),
         Binding("ctrl+r", "retry", "Retry", id="chat.retry"),
@@ -53,233 +74,273 @@ class ChatScreen(Asking):
         Binding("ctrl+l", "link", "Link", show=False, id="chat.link"),
         Binding("ctrl+n", "new", "New chat", show=False, id="chat.new"),
     ]
+    DEFAULT_CSS = """
+    ChatScreen {
+        layout: vertical; background: $background;
+        & > #banner { height: auto; padding: 0 1; background: $warning-muted; color: $text-warning; display: none; }
+        & > #body { height: 1fr; }
+        & #left { width: 1fr; height: 1fr; }
+        & #panel { width: 38; height: 1fr; padding: 1 1 0 1; background: $surface; scrollbar-size-vertical: 1; }
+        & #sliders { height: auto; }
+        & #ask { height: auto; max-height: 5; background: $surface; padding: 0 0 0 1; }
+        & #ask > #sign { width: 2; color: $text-accent; text-style: bold; }
+        &.-narrow {
+            & > #body { layout: vertical; }
+            & #panel { width: 1fr; height: auto; padding: 0 1; }
+            & #sliders { layout: horizontal; height: auto; max-height: 2; }
+            & Transcript { padding: 0 1; }
+        }
+        &:ansi {
+            background: ansi_default;
+            & > #banner { background: ansi_default; color: ansi_yellow; text-style: reverse; }
+            & #panel, & #ask { background: ansi_default; }
+            & #panel { border-left: vkey ansi_bright_black; }
+            &.-narrow #panel { border-left: none; }
+        }
+    }
+    """
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Stop is there while there is something to stop or to leave."""
-        if action == "stop":
-            return self.run_now is not None or self.loads or self.editing or self.focused is not self.prompt
-        return True
+    model: ChatModel
+    view: ChatView
+    runs: RunController
+    colouring: Colouring
+    sliders: SliderController
+    columns: ColumnController
+    conversation: ConversationController
+    learning: LearnController
+    dialogs: DialogController
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened = False
+        self.header, self.chips, self.transcript, self.legend = Header(), Chips(), Transcript(), Legend()
+        self.recipe_line, self.learn_line, self.slider_rows = RecipeLine(), LearnLine(), Vertical(id="sliders")
+        self.token_panel, self.prompt = TokenPanel(), Prompt()
+        self.banner, self.notice = Static(id="banner"), Notice()
+
+    def compose(self) -> ComposeResult:
+        """From top to bottom; the panel stands beside the transcript where there is room."""
+        yield self.header
+        yield self.chips
+        yield self.banner
+        with Horizontal(id="body"):
+            with Vertical(id="left"):
+                yield self.transcript
+                yield self.legend
+            with VerticalScroll(id="panel", can_focus=False):
+                yield self.recipe_line
+                yield self.learn_line
+                yield self.slider_rows
+                yield self.token_panel
+        yield self.notice
+        with Horizontal(id="ask"):
+            yield Static("›", id="sign")
+            yield self.prompt
+        yield KeyLine()
+
+    def open(self, engine: Engine, session: Session) -> None:
+        """Make the parts, once the family is read; each knows those that were made before it."""
+        self.model = model = ChatModel(engine, session)
+        transcript = TranscriptView(model, self.transcript, self.legend, self.token_panel)
+        panel = PanelView(model, self.recipe_line, self.learn_line, self.slider_rows)
+        self.view = view = ChatView(model, self, self.chips, self.banner, transcript, panel, self.notice)
+        reader = RunReader(self)
+        self.colouring = Colouring(model, view, reader)
+        ahead = SliderAnswers(model, view, reader)
+        self.runs = RunController(model, view, reader, self.colouring, ahead)
+        self.sliders = SliderController(model, view, self.runs)
+        self.columns = ColumnController(model, view, self.runs)
+        self.conversation = ConversationController(model, view, self.runs, self.prompt)
+        self.learning = LearnController(model, view, self.runs)
+        self.dialogs = DialogController(model, view, self.columns, self.conversation)
+        self.opened = True
+        self.refresh_bindings()
 
     @property
-    def loads(self) -> bool:
-        """Whether a checkpoint is being loaded, which can be cancelled."""
-        return self.engine is not None and self.engine.status.state == "loading"
+    def session(self) -> Session:
+        """The chat that is on the screen."""
+        return self.model.session
+
+    def on_resize(self) -> None:
+        """Another width may want another form."""
+        if self.opened:
+            self.call_after_refresh(self.view.draw)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Nothing can be done before the family is read; Stop is there while there is something to stop or to leave."""
+        if not self.opened:
+            return False if action == "stop" else None
+        return action != "stop" or self.conversation.stoppable
+
+    # ------------------------------------------------------------------------------------------------------------ runs
+
+    def on_arrived(self, message: messages.Arrived) -> None:
+        """A run said something: to the part that began it, unless that has begun another one since."""
+        for part in (self.runs, self.colouring, self.runs.ahead):
+            if message.run is part.run:
+                part.arrived(message.events)
+
+    def on_run_over(self, message: messages.RunOver) -> None:
+        """A run has said everything."""
+        for part in (self.runs, self.colouring, self.runs.ahead):
+            if message.run is part.run:
+                part.over()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Of what is computed ahead nobody waits; an answer that cannot be read on is said."""
+        if event.state is WorkerState.ERROR and event.worker.name not in ("scrub", "blame"):
+            self.runs.broken(event.worker.error)
+
+    # ---------------------------------------------------------------------------------------------------- conversation
+
+    def on_sent(self, message: messages.Sent) -> None:
+        """Send a message."""
+        if self.opened:
+            self.conversation.send(message.text)
+        else:
+            self.notice.refuse("The family is still being read; press Enter again in a moment.")
+
+    def on_edit_wanted(self) -> None:
+        """Change the last message and send it again."""
+        if self.opened:
+            self.conversation.edit()
+
+    def action_stop(self) -> None:
+        """Stop what runs, leave editing, go back to the prompt."""
+        self.conversation.stop()
+
+    def action_retry(self) -> None:
+        """Answer the last message again."""
+        self.conversation.retry()
+
+    def action_undo(self) -> None:
+        """One step back."""
+        self.conversation.undo()
+
+    def action_new(self) -> None:
+        """An empty chat."""
+        self.conversation.new()
+
+    def on_example_chosen(self, message: messages.ExampleChosen) -> None:
+        """Show an example."""
+        self.conversation.open_example(message.example)
+
+    def on_alternative_chosen(self, message: messages.AlternativeChosen) -> None:
+        """Go on from another token."""
+        self.conversation.continue_from(message.alternative)
 
     def action_page(self, by: int) -> None:
         """Scroll the conversation, wherever the focus is."""
         self.transcript.page(by)
 
-    # ---------------------------------------------------------------------------------------------------- conversation
+    # ---------------------------------------------------------------------------------------------------------- tokens
 
-    def on_sent(self, message: Sent) -> None:
-        """Send a message, or say why not; then it stays in the prompt."""
-        if self.session is None:
-            self.say("✗ The family is still being read; press Enter again in a moment.", wrong=True)
-            return
-        if self.refuse_while_running():
-            return
-        try:
-            if self.typed is not None:
-                self.check(self.typed)
-            if self.editing:
-                self.chat.ask_again(message.text)
-            else:
-                self.chat.ask(message.text)
-        except RecipeError as error:
-            self.say(f"✗ The recipe cannot be read. {error} Your message stays.", wrong=True)
-            return
-        except TillerError as error:
-            self.say(f"✗ {error}", wrong=True)
-            return
-        self.typed, self.editing = None, False
-        self.prompt.put("")
-        self.say_waiting()
-        self.answer()
-
-    def on_edit_wanted(self, _message: EditWanted) -> None:
-        """Fetch the last message back."""
-        self.action_edit()
-
-    def action_edit(self) -> None:
-        """Change the last message and send it again."""
-        if self.session is None or not self.chat.settings.turns or self.chat.recorded or self.refuse_while_running():
-            return
-        self.editing = True
-        self.prompt.put(self.chat.settings.turns[-1].user)
-        self.prompt.focus()
-        self.say("Editing your last message: Enter sends it in the old one's place, Esc leaves that as it is.")
-
-    def action_stop(self) -> None:
-        """Stop the run and what is being loaded for it; else leave editing; else back to the prompt."""
-        if self.loads and self.engine is not None:
-            self.engine.cancel_loading()
-            self.stop()
-            return
-        if self.stop():
-            return
-        if self.editing:
-            self.editing = False
-            self.prompt.put("")
-        self.say("")
-        self.prompt.focus()
-
-    def action_retry(self) -> None:
-        """Answer the last message again in every column, with a new seed where tokens are drawn by chance."""
-        if self.session is None or not self.chat.settings.turns:
-            self.say("✗ Write a message first.", wrong=True)
-            return
-        if self.refuse_while_running():
-            return
-        settings = self.chat.settings
-        self.chat.remember()
-        if settings.sampling.temperature > 0 and not self.chat.recorded:
-            self.chat.settings = replace(settings, sampling=replace(settings.sampling, seed=settings.sampling.seed + 1))
-        self.say_waiting()
-        self.answer()
-
-    def action_undo(self) -> None:
-        """Back to how it was before the last message, retry, continuation or change of columns."""
-        if self.session is None or self.refuse_while_running():
-            return
-        self.stop_scrub()
-        self.stop_blame()
-        try:
-            self.chat.undo()
-        except SettingsError as error:
-            self.say(f"✗ {error}", wrong=True)
-            return
-        self.typed, self.cursor = None, (self.chat.settings.selected, None)
-        self.say("One step back.")
-        self.draw()
-        self.scrub_soon()
-
-    def action_new(self) -> None:
-        """An empty chat with the same columns; undo brings this one back."""
-        if self.session is None or self.refuse_while_running():
-            return
-        self.open_session(Session(replace(self.chat.settings, turns=())))
-        self.say("A new chat. F9 brings the last one back.")
-
-    def on_example_chosen(self, message: ExampleChosen) -> None:
-        """Show an example."""
-        if self.session is None or self.engine is None or self.refuse_while_running():
-            return
-        try:
-            settings = self.engine.example(message.example)
-        except TillerError as error:
-            self.say(f"✗ {error}", wrong=True)
-            return
-        lens = settings.lens if message.example.without else self.chat.settings.lens
-        self.open_session(Session(replace(settings, lens=lens)))
-        self.say(message.example.note)
-
-    # --------------------------------------------------------------------------------------------------------- tokens
-
-    def on_token_pointed(self, message: TokenPointed) -> None:
+    def on_token_pointed(self, message: messages.TokenPointed) -> None:
         """Explain this token."""
-        if self.drawable:
-            self.cursor = (message.column, message.index)
-            column = self.chat.settings.columns[min(message.column, len(self.chat.settings.columns) - 1)]
-            self.token_panel.show(column.checkpoint, self.token())
+        self.model.cursor = (message.column, message.index)
+        self.view.draw_token()
 
     def action_tokens(self) -> None:
         """To the tokens of the selected column; from there, back to the prompt."""
-        strip = self.strip(self.chat.settings.selected) if self.session is not None else None
-        if isinstance(self.focused, AnswerStrip) or strip is None or not strip.can_focus:
-            self.prompt.focus()
-        else:
-            strip.focus()
+        strip = self.view.transcript.strip(self.model.settings.selected)
+        (self.prompt if isinstance(self.focused, AnswerStrip) or strip is None else strip).focus()
 
-    def on_alternatives_wanted(self, _message: AlternativesWanted) -> None:
+    def on_alternatives_wanted(self) -> None:
         """To the alternatives of the token under the cursor."""
         if self.token_panel.alternatives.can_focus:
             self.token_panel.alternatives.focus()
 
-    def on_alternative_chosen(self, message: AlternativeChosen) -> None:
-        """Go on from an alternative, in its column."""
-        column, index = self.cursor
-        answer = self.chat.answers.get(column)
-        if answer is None or index is None or self.refuse_while_running():
-            return
-        prefix = answer.prefix(index, message.alternative)
-        self.chat.remember()
-        self.prompt.focus()
-        self.answer([column], {column: prefix})
-
-    def on_lens_chosen(self, message: LensChosen) -> None:
+    def on_lens_chosen(self, message: messages.LensChosen) -> None:
         """Colour by this lens."""
-        self.choose_lens(message.index)
+        self.colouring.choose(message.index)
 
     def action_lens(self) -> None:
         """Colour by the next lens."""
-        if self.session is not None:
-            self.choose_lens((self.lens_index() + 1) % len(self.lenses()))
+        self.colouring.choose_next()
 
-    # -------------------------------------------------------------------------------------------------------- columns
+    # -------------------------------------------------------------------------------------------------------- steering
 
-    def checkpoint_names(self) -> list[tuple[str, str]]:
-        """Every checkpoint with the stage that made it, and every counterfactual with what it is."""
-        assert self.engine is not None
-        family = self.engine.family
-        plain = [(each.name, each.notes or f"after {each.stage}") for each in family.checkpoints]
-        return plain + [(each.name, each.title) for each in family.counterfactuals]
+    def on_recipe_typed(self, message: messages.RecipeTyped) -> None:
+        """The recipe line is another one."""
+        if self.opened:
+            self.sliders.typed(message.text, message.run)
+
+    def on_slider_moved(self, message: messages.SliderMoved) -> None:
+        """A slider was pulled."""
+        self.sliders.set_strength(message.direction, message.value)
+
+    def on_slider_chosen(self, message: messages.SliderChosen) -> None:
+        """Strength keys act on this slider now."""
+        self.sliders.choose(message.direction)
+
+    def on_source_wanted(self, message: messages.SourceWanted) -> None:
+        """Take the direction from another checkpoint."""
+        self.sliders.next_source(message.direction)
+
+    def on_ablation_toggled(self, message: messages.AblationToggled) -> None:
+        """Ablate the direction, or stop that."""
+        self.sliders.toggle_ablation(message.direction)
+
+    def action_strength(self, by: int) -> None:
+        """Half steps up or down on the active slider."""
+        self.sliders.step(by)
+
+    def action_slider(self, by: int) -> None:
+        """The slider before or after becomes the active one."""
+        self.sliders.choose_next(by)
+
+    def on_learn_wanted(self) -> None:
+        """Learn what the selected column's checkpoint lacks."""
+        self.learning.begin()
+
+    def on_learning_cancelled(self) -> None:
+        """Stop learning."""
+        self.learning.cancel()
+
+    # --------------------------------------------------------------------------------------------------------- columns
+
+    def on_column_chosen(self, message: messages.ColumnChosen) -> None:
+        """A column got the focus."""
+        self.columns.select(message.column)
 
     def action_column(self) -> None:
         """Select the next column."""
-        if self.session is not None:
-            column = (self.chat.settings.selected + 1) % len(self.chat.settings.columns)
-            self.select(column)
-            strip = self.strip(column)
-            if isinstance(self.focused, AnswerStrip | Alternatives) and strip is not None and strip.can_focus:
-                strip.focus()
+        self.columns.select_next()
+
+    def action_ask_for_it(self) -> None:
+        """A column that asks in words for what the recipe does."""
+        self.columns.add_in_words()
+
+    def on_close_wanted(self, message: messages.CloseWanted) -> None:
+        """Close a column."""
+        self.columns.close(message.column)
+
+    # --------------------------------------------------------------------------------------------------------- dialogs
+
+    def action_add(self) -> None:
+        """One more column."""
+        self.dialogs.add_column()
+
+    def on_checkpoint_wanted(self, message: messages.CheckpointWanted) -> None:
+        """Choose a column's checkpoint."""
+        self.dialogs.checkpoint(message.column)
 
     def action_checkpoint(self) -> None:
         """Choose the selected column's checkpoint."""
-        if self.session is not None:
-            self.on_checkpoint_wanted(CheckpointWanted(self.chat.settings.selected))
+        self.dialogs.checkpoint(self.model.settings.selected)
 
-    def on_checkpoint_wanted(self, message: CheckpointWanted) -> None:
-        """Choose a column's checkpoint."""
-        if self.session is None or self.refuse_while_running():
-            return
-        present = self.chat.settings.columns[message.column].checkpoint
+    def action_sampling(self) -> None:
+        """System prompt and sampling."""
+        self.dialogs.sampling()
 
-        def take(name: str | None) -> None:
-            if name is not None and name != present:
-                self.change_checkpoint(message.column, name)
+    def action_link(self) -> None:
+        """The link that opens this state."""
+        self.dialogs.link()
 
-        self.app.push_screen(
-            windows().PickDialog(f"Checkpoint of column {message.column + 1}", self.checkpoint_names(), present), take
-        )
+    def action_export(self) -> None:
+        """Write the chat into a file."""
+        self.dialogs.export()
 
-    def action_add(self) -> None:
-        """One more column: choose its checkpoint."""
-        if self.session is None or self.refuse_while_running():
-            return
-        if len(self.chat.settings.columns) >= MAX_COLUMNS:
-            self.say(f"✗ A chat has at most {MAX_COLUMNS} columns; close one first (x on its answer).", wrong=True)
-            return
-
-        def take(name: str | None) -> None:
-            if name is not None:
-                self.add_column(name)
-
-        self.app.push_screen(windows().PickDialog("Compare with another column: whose?", self.checkpoint_names()), take)
-
-    def on_close_wanted(self, message: CloseWanted) -> None:
-        """Close a column; undo brings it back."""
-        if self.session is None or self.refuse_while_running():
-            return
-        try:
-            self.chat.drop_column(message.column)
-        except SettingsError as error:
-            self.say(f"✗ {error}", wrong=True)
-            return
-        self.typed, self.cursor = None, (self.chat.settings.selected, None)
-        self.say("Column closed. F9 brings it back.")
-        self.draw()
-
-    def action_close(self) -> None:
-        """Close the selected column."""
-        if self.session is not None:
-            self.on_close_wanted(CloseWanted(self.chat.settings.selected))
+    def on_prompt_shown(self, message: messages.PromptShown) -> None:
+        """The exact prompt is there."""
+        self.dialogs.show_prompt(message.column, message.view)

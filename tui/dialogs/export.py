@@ -12,6 +12,7 @@ from textual.content import Content
 
 from core.chat.answers import Answer, chat_document, load_chat, to_markdown
 from core.chat.events import PromptView
+from core.chat.opening import check_family
 from core.chat.session import Session
 from core.chat.settings import Settings, clean
 from core.errors import TillerError
@@ -77,16 +78,6 @@ def read_source(family: Family, found: list[Session], text: str) -> str:
     check_family(settings, family)
     found.append(Session.of(settings, answers))
     return text
-
-
-def check_family(settings: Settings, family: Family) -> None:
-    """Raise TillerError when settings are of another family, or name a checkpoint this one does not have."""
-    if settings.family != family.name:
-        raise TillerError(
-            f"This is a chat with the family {settings.family}; open it with `launch.py tui LINK`, which loads that family."
-        )
-    for column in settings.columns:
-        family.checkpoint(column.checkpoint)
 
 
 def prompt_dialog(column: int, view: PromptView) -> TextDialog:

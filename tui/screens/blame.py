@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -14,22 +13,21 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Input, Static
-from textual.worker import get_current_worker
 
 from core.attribution import export
-from core.attribution import report as blame_report
-from core.attribution.report import BlameReport, BlameRequest
+from core.attribution.report import BlameReport, BlameRequest, answer_in_chat, parse_prompts
 from core.chat.screens import tab
 from core.chat.session import Session
-from core.chat.settings import BLAME, Column
-from core.errors import TillerError
 from core.families.stages import QUESTIONS, Question
 from tui.screens.blame_report import drawn
 from tui.screens.screen import Place
 from tui.screens.undo import UndoFields
+from tui.shell import shell
+from tui.text import read_prompts
+from tui.themes import middle
 
 if TYPE_CHECKING:
-    from core.engine.engine import Engine
+    from tui.chat.screen import ChatScreen
 
 _HOW = (
     "Write a prompt and press Enter, or Ctrl+T for the answer of the chat. An answer left empty is what the model says; another one left "
@@ -62,8 +60,8 @@ class BlameScreen(Place):
     }
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, chat: ChatScreen) -> None:
+        super().__init__(chat)
         self.fields = {name: Input(id=f"blame-{name}", compact=True) for name in ("prompt", "answer", "other")}
         self.result = Static(Content.styled(_HOW, "$quiet"), id="blame-report")
         self.report: BlameReport | None = None
@@ -90,77 +88,43 @@ class BlameScreen(Place):
 
     def action_take(self) -> None:
         """The last message and the selected column's answer, from Chat."""
-        chat = self.board.session
-        turns = chat.settings.turns if chat is not None else ()
-        place = chat.settings.selected if chat is not None else 0
-        if chat is None or not turns or place >= len(turns[-1].replies) or not turns[-1].replies[place].strip():
-            self.say("✗ There is no answer in Chat yet; ask something there first.", wrong=True)
+        if not self.chat.opened:
+            self.notice.refuse("There is no answer in Chat yet; ask something there first.")
             return
-        for name, text in (("prompt", turns[-1].user), ("answer", turns[-1].replies[place]), ("other", "")):
-            self.fields[name].value = " ".join(text.split())
-        self.say(
-            "The answer was steered; the scores are of the unsteered models." if chat.settings.column.recipe else ""
-        )
-        self.action_find()
+        with self.notice.refusing():
+            said = answer_in_chat(self.chat.session.settings)
+            for name, text in (("prompt", said.prompt), ("answer", said.answer), ("other", "")):
+                self.fields[name].value = " ".join(text.split())
+            self.say(said.note)
+            self.action_find()
 
     def action_find(self) -> None:
         """Ask every model of the path, in the background."""
         engine = self.engine
-        if engine is None or not self.board.ready:
-            self.say("✗ The model is still loading; ask when it is ready.", wrong=True)
+        if engine is None or not self.chat.model.ready:
+            self.notice.refuse("The model is still loading; ask when it is ready.")
             return
-        try:
+        with self.notice.refusing():
             ask = self._ask()
-        except TillerError as error:
-            self.say(f"✗ {error}", wrong=True)
-            return
-        self.say("Asking the models of the path. Ctrl+X stops.")
-        self.run_worker(
-            partial(self._work, engine, ask), thread=True, exclusive=True, group="blame", exit_on_error=False
-        )
+            self.say("Asking the models of the path. Ctrl+X stops.")
+            self.run_slices(engine.study(ask), self._found)
 
     def _ask(self) -> BlameRequest:
         prompt = self.fields["prompt"].value
-        if prompt.startswith("@"):
-            try:
-                prompts = blame_report.parse_prompts(Path(prompt[1:]).expanduser().read_text(encoding="utf-8"))
-            except (OSError, UnicodeDecodeError) as error:
-                raise TillerError(
-                    f"{prompt[1:]} cannot be read; name a text file in UTF-8, one prompt a line."
-                ) from error
-        else:
-            prompts = (prompt,)
+        prompts = parse_prompts(read_prompts(prompt[1:])) if prompt.startswith("@") else (prompt,)
         return BlameRequest(prompts, self.fields["answer"].value, self.fields["other"].value, self._final()).checked()
 
     def _final(self) -> str:
         """The checkpoint of the selected column, where it has stages; else the family's final one."""
-        engine, chat = self.engine, self.board.session
-        if engine is None or chat is None:
+        engine = self.engine
+        if engine is None:
             return ""
-        name = chat.settings.column.checkpoint
+        name = self.chat.session.settings.column.checkpoint
         return name if engine.stage_lenses(name) else ""
-
-    def _work(self, engine: Engine, ask: BlameRequest) -> None:
-        """In a thread of its own; what goes wrong is said."""
-        worker, said = get_current_worker(), ""
-        work = engine.study(ask)
-        try:
-            while not worker.is_cancelled:
-                step = next(work)
-                if step.sentence != said:
-                    said = step.sentence
-                    self.app.call_from_thread(self.say, f"{said} Ctrl+X stops.")
-        except StopIteration as stop:
-            self.app.call_from_thread(self._found, stop.value)
-        except TillerError as error:
-            self.app.call_from_thread(self.say, f"✗ {error}", True)
-        finally:
-            work.close()
 
     def action_stop(self) -> None:
         """What is being found out is not wanted any more."""
-        self.workers.cancel_group(self, "blame")
-        self.say("Stopped.")
+        self.stop_slices()
 
     def _found(self, report: BlameReport) -> None:
         self.report, self.asked = report, report.question
@@ -171,10 +135,8 @@ class BlameScreen(Place):
 
     def _draw(self) -> None:
         if self.report is not None and self.asked is not None:
-            glyphs = bool(getattr(self.app, "glyphs", False))
-            self.result.update(
-                drawn(self.report, self.asked, max(40, self.size.width - 6), self.board.middle(), glyphs)
-            )
+            ground, glyphs = middle(self.app.current_theme), shell(self).glyphs
+            self.result.update(drawn(self.report, self.asked, max(40, self.size.width - 6), ground, glyphs))
 
     def on_resize(self) -> None:
         """Another width wants other bars."""
@@ -191,20 +153,20 @@ class BlameScreen(Place):
 
     def action_beside(self) -> None:
         """Ask the prompt of the final checkpoint and, beside it, of the model without the largest stage."""
-        found = self.report.without(self.asked) if self.report is not None and self.asked is not None else None
-        chat = self.board.session
-        if self.report is None or found is None or chat is None or self.board.refuse_while_running():
-            self.say("✗ Find something out first.", wrong=True)
+        if self.chat.opened and self.chat.runs.refuse(self.notice):
             return
-        columns = (Column(self.report.path.final), Column(found[1]))
-        settings = replace(chat.settings, columns=columns, selected=0, turns=(), lens=BLAME, tab="chat")
-        self.action_chat()
-        self.board.open_session(Session(settings.ask(self.report.cases[0].prompt)))
+        found = None
+        if self.report is not None and self.asked is not None:
+            found = self.report.compare_without(self.chat.session.settings, self.asked)
+        if found is None:
+            self.notice.refuse("Find something out first.")
+        else:
+            self.chat.conversation.open(Session(found))
 
     def action_export(self) -> None:
         """Write the report beside where the program was started, as CSV and as JSON."""
         if self.report is None:
-            self.say("✗ Find something out first.", wrong=True)
+            self.notice.refuse("Find something out first.")
             return
         table, document = Path("tiller-blame.csv").absolute(), Path("tiller-blame.json").absolute()
         try:
@@ -213,8 +175,8 @@ class BlameScreen(Place):
                 json.dumps(export.blame_document(self.report), ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
             )
         except OSError as error:
-            self.say(
-                f"✗ {table.parent} cannot be written to ({error.strerror}); start Tiller in another folder.", wrong=True
+            self.notice.refuse(
+                f"{table.parent} cannot be written to ({error.strerror}); start Tiller in another folder."
             )
             return
         self.say(f"Written: {table} and {document.name}.")

@@ -12,6 +12,7 @@ from textual.widgets import Static
 
 from core.errors import TillerError
 from tui.screens.inspect_panel import Panel
+from tui.shell import shell
 
 if TYPE_CHECKING:
     from core.confidence.confidence import Confidence
@@ -80,7 +81,7 @@ class ConfidencePanel(Panel):
     def _drawn(self, every: list[Confidence]) -> Content:
         from tui.widgets import confidence_plots
 
-        glyphs = bool(getattr(self.app, "glyphs", False))
+        glyphs = shell(self).glyphs
         whole = max(40, self.size.width - 2)
         if whole < _WIDE:
             parts = (
@@ -153,20 +154,16 @@ class ConfidencePanel(Panel):
 
         if self.engine is None:
             return
-        board = self.place.board
-        column = board.chat.settings.column
+        chat = self.place.chat
+        column = chat.session.settings.column
         own = self.engine.family.directions_of(column.checkpoint)
         on = not confidence.ablates(column.recipe)
         recipe = confidence.switched(column.recipe, on, None if own == self.checkpoint else self.checkpoint)
-        try:
+        with self.notice.refusing():
             self.engine.explain(recipe, column.checkpoint)
-        except TillerError as error:
-            self.say(f"✗ {error}", wrong=True)
-            return
-        board.chat.settings = replace(board.chat.settings, lens="entropy")
-        board.use(recipe)
-        board.draw()
-        self.place.action_chat()
+            chat.session.settings = replace(chat.session.settings, lens="entropy")
+            chat.sliders.use(recipe)
+            self.place.action_chat()
 
     def action_table(self) -> None:
         """Every figure as text."""
@@ -199,10 +196,10 @@ class ConfidencePanel(Panel):
         try:
             found = [each.text() for each in tables.tables(self._known())] if self.engine else []
         except TillerError as error:
-            self.say(f"✗ {error}", wrong=True)
+            self.notice.refuse(error)
             return []
         if not found:
-            self.say("✗ Nothing is measured yet; m measures it.", wrong=True)
+            self.notice.refuse("Nothing is measured yet; m measures it.")
         return found
 
     def _begin(self) -> None:
@@ -212,7 +209,7 @@ class ConfidencePanel(Panel):
                 self.engine.learn(self.measuring, ("confidence",))
             except TillerError as error:
                 self.measuring = ""
-                self.say(f"✗ {error}", wrong=True)
+                self.notice.refuse(error)
 
     # ------------------------------------------------------------------------------------------------------ looking up
 

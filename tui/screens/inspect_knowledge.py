@@ -15,6 +15,7 @@ from textual.widgets import Static
 from core.errors import TillerError
 from core.knowledge.maps import MapRequest, Traced, map_table, steered_at
 from tui.screens.inspect_panel import Panel
+from tui.shell import shell
 
 if TYPE_CHECKING:
     from core.engine.jobs import MapJob
@@ -116,7 +117,7 @@ class KnowledgePanel(Panel):
             self.heat.update(Content(said))
             return
         self.at = (min(self.at[0], shown.layers - 1), min(self.at[1], len(shown.columns) - 1))
-        glyphs = bool(getattr(self.app, "glyphs", False))
+        glyphs = shell(self).glyphs
         maps = self._maps()
         title = f"{shown.title} ({self.place_of_map + 1} of {len(maps)}) · {shown.described(*self.at)}"
         picture = heatmap.drawn(shown, max(30, self.size.width - 2), self.at, glyphs)
@@ -133,7 +134,7 @@ class KnowledgePanel(Panel):
             self._drawn = self.job.view
             self._draw_map()
             if self.job.view.state == "failed":
-                self.say(f"✗ {self.job.view.sentence}", wrong=True)
+                self.notice.refuse(f"{self.job.view.sentence}")
 
     # ------------------------------------------------------------------------------------------------- what is asked for
 
@@ -180,10 +181,8 @@ class KnowledgePanel(Panel):
         order = self._order()
         noise = order.corruption == "false"
         false = "" if noise else order.false
-        try:
+        with self.notice.refusing():
             self._ask(replace(order, corruption="noise" if noise else "false", false=false, across=False))
-        except TillerError as error:
-            self.say(f"✗ {error}", wrong=True)
 
     def action_question(self) -> None:
         """With or without "This statement is:"."""
@@ -193,10 +192,8 @@ class KnowledgePanel(Panel):
     def action_across(self) -> None:
         """Also from one checkpoint into the other, or not."""
         order = self._order()
-        try:
+        with self.notice.refusing():
             self._ask(replace(order, across=not order.across))
-        except TillerError as error:
-            self.say(f"✗ {error}", wrong=True)
 
     def _ask(self, order: MapRequest) -> None:
         """Something else is asked for; what was computed for it already is shown."""
@@ -211,13 +208,10 @@ class KnowledgePanel(Panel):
         """Compute the maps, or show those that are there."""
         if self.engine is None:
             return
-        try:
+        with self.notice.refusing():
             self.job = self.engine.trace(self._order())
-        except TillerError as error:
-            self.say(f"✗ {error}", wrong=True)
-            return
-        self.place_of_map = 0
-        self.draw()
+            self.place_of_map = 0
+            self.draw()
 
     def action_cancel(self) -> None:
         """Stop computing; the rows that are there stay."""
@@ -266,15 +260,13 @@ class KnowledgePanel(Panel):
         """Move the selected column's recipe to the cursor's layer, and go to Chat."""
         if self.engine is None or self._map() is None:
             return
-        board = self.place.board
-        column = board.chat.settings.column
-        names = [card.name for card in self.engine.directions(column.checkpoint)]
+        column = self.place.chat.session.settings.column
+        names = list(self.engine.catalogue.cards(column.checkpoint))
         if not names and not column.recipe:
-            self.say("✗ This checkpoint has no directions to steer by yet; Chat learns them.", wrong=True)
+            self.notice.refuse("This checkpoint has no directions to steer by yet; Chat learns them.")
             return
         direction = "truth" if "truth" in names or not names else names[0]
-        board.use(steered_at(column.recipe, self.at[0], direction))
-        board.draw()
+        self.place.chat.sliders.use(steered_at(column.recipe, self.at[0], direction))
         self.place.action_chat()
 
     def action_table(self) -> None:

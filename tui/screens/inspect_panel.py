@@ -12,6 +12,7 @@ from textual.content import Content
 if TYPE_CHECKING:
     from core.engine.engine import Engine
     from tui.screens.screen import Place
+    from tui.widgets.notice import Notice
 
 
 class Panel(Vertical, can_focus=True):
@@ -47,9 +48,14 @@ class Panel(Vertical, can_focus=True):
         """The engine; ``None`` while the family is being read."""
         return self.place.engine
 
+    @property
+    def notice(self) -> Notice:
+        """Where the screen says what was done, or why not."""
+        return self.place.notice
+
     def say(self, sentence: str, wrong: bool = False) -> None:
         """Show one sentence above the keys; an empty one clears the line."""
-        self.place.say(sentence, wrong)
+        self.notice.say(sentence, wrong)
 
     def ask_where(self, title: str, name: str, hint: str, save: Callable[[str], str]) -> None:
         """Ask where to write to, first ``name`` in the present folder, and say what ``save`` has written there."""

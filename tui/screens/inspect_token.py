@@ -53,7 +53,7 @@ class LensPanel(Panel):
         """Look at the token that is chosen in Chat."""
         if self.engine is None:
             return
-        column, index = self.place.board.cursor
+        column, index = self.place.chat.model.cursor
         self.column, self.index = column, index or 0
         self.look()
 
@@ -66,7 +66,7 @@ class LensPanel(Panel):
         self.index = min(self.index, len(tokens) - 1)
         said = "".join(f"[{text.strip()}]" if place == self.index else text for place, (_, text) in enumerate(tokens))
         self.shown.update(Content(f"{said}\nLooking …"))
-        self._find(self.place.board.chat.settings, self.column, tuple(each for each, _ in tokens), self.index, said)
+        self._find(self.place.chat.session.settings, self.column, tuple(each for each, _ in tokens), self.index, said)
 
     @work(thread=True, exclusive=True, group="lens", exit_on_error=False)
     def _find(self, settings: Settings, column: int, reply: tuple[int, ...], index: int, said: str) -> None:
@@ -104,7 +104,7 @@ class LensPanel(Panel):
 
     def action_column(self) -> None:
         """The next column of the chat."""
-        self.column = (self.column + 1) % len(self.place.board.chat.settings.columns)
+        self.column = (self.column + 1) % len(self.place.chat.session.settings.columns)
         self.index = 0
         self.look()
 
@@ -125,7 +125,7 @@ class LensPanel(Panel):
         return f"logit-lens.svg and logit-lens.csv written to {to}."
 
     def _tokens(self) -> list[tuple[int, str]]:
-        answer = self.place.board.chat.answers.get(self.column)
+        answer = self.place.chat.session.answers.get(self.column)
         return [(each.id, each.text) for each in answer.tokens] if answer else []
 
 

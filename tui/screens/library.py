@@ -13,7 +13,6 @@ from textual.widgets import DataTable, Static
 
 from core.chat.screens import tab
 from core.chat.settings import clean
-from core.errors import TillerError
 from tui.screens.screen import Place
 from tui.text import clipped
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from core.directions.library import Entry
     from core.directions.request import LearnRequest
     from core.engine.jobs import JobView
+    from tui.chat.screen import ChatScreen
 
 _BAR = 10
 _WATCH_EVERY = 0.25
@@ -56,8 +56,8 @@ class LibraryScreen(Place):
     }
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, chat: ChatScreen) -> None:
+        super().__init__(chat)
         self.table: DataTable[str] = DataTable(cursor_type="row", zebra_stripes=True)
         self.learning = Static(id="learning")
         self.entries: tuple[Entry, ...] = ()
@@ -121,7 +121,7 @@ class LibraryScreen(Place):
 
         entry = self.entries[event.cursor_row]
         if entry.card is None:
-            self.say(f"✗ {entry.problem}", wrong=True)
+            self.notice.refuse(f"{entry.problem}")
             return
         text = card.card_text(entry.card)
         self.app.push_screen(TextDialog(entry.title, Content(shown(text)), copy=text))
@@ -133,10 +133,10 @@ class LibraryScreen(Place):
         from tui.dialogs.learn import LearnDialog
 
         if self.engine is None:
-            self.say("✗ The family is still being read; learn in a moment.", wrong=True)
+            self.notice.refuse("The family is still being read; learn in a moment.")
             return
         names = [each.name for each in self.engine.family.checkpoints]
-        self.app.push_screen(LearnDialog(names, self.board.own_checkpoint(), self._begin))
+        self.app.push_screen(LearnDialog(names, self.chat.model.own_checkpoint, self._begin))
 
     def _begin(self, checkpoint: str, wish: LearnRequest) -> None:
         """Begin, and follow it from now on: it may be over before anybody looks."""
@@ -157,7 +157,7 @@ class LibraryScreen(Place):
 
         if self._ready():
             names = [each.name for each in self.engine.family.checkpoints]  # type: ignore[union-attr]
-            self.app.push_screen(ImportDialog(names, self.board.own_checkpoint(), self._bring), self._changed)
+            self.app.push_screen(ImportDialog(names, self.chat.model.own_checkpoint, self._bring), self._changed)
 
     def action_take(self) -> None:
         """Ask where to, and write the direction under the cursor."""
@@ -177,7 +177,7 @@ class LibraryScreen(Place):
         if entry is None or not self._ready():
             return
         if not entry.own:
-            self.say(f"✗ {entry.title} came with the family and stays.", wrong=True)
+            self.notice.refuse(f"{entry.title} came with the family and stays.")
             return
         self._asked = entry.key
         choices = [("keep", "it stays"), ("delete", "for good")]
@@ -190,7 +190,7 @@ class LibraryScreen(Place):
     def _ready(self) -> bool:
         """Whether files can be read and written now; else says why not."""
         if self.engine is None or self.engine.status.state == "starting":
-            self.say("✗ The program is still starting; try again in a moment.", wrong=True)
+            self.notice.refuse("The program is still starting; try again in a moment.")
             return False
         return True
 
@@ -214,17 +214,14 @@ class LibraryScreen(Place):
 
         if choice != "delete" or self.engine is None:
             return
-        try:
+        with self.notice.refusing():
             self._changed(" ".join(exchange.remove(self.engine.family, self._asked).sentences))
-        except TillerError as error:
-            self.say(f"✗ {error}", wrong=True)
 
     def _changed(self, said: str | None) -> None:
         """The library is another now, and so are Chat's sliders."""
         if said is not None:
             self.opened()
-            self.board.forget_cards()
-            self.board.draw()
+            self.chat.learning.show_new_directions()
             self._told(said)
 
     def _told(self, said: str | None) -> None:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Generator, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Static
+from textual.worker import get_current_worker
 
-from core.chat.screens import tab
+from core.errors import TillerError
+from core.util.progress import Step
+from tui.shell import shell
 from tui.widgets.header import Header
 from tui.widgets.key_line import KeyLine
+from tui.widgets.notice import Notice
 
 if TYPE_CHECKING:
     from core.engine.engine import Engine
     from tui.chat.screen import ChatScreen
+
+T = TypeVar("T")
 
 
 class Place(Screen[None]):
@@ -36,16 +41,15 @@ class Place(Screen[None]):
         layout: vertical; background: $background;
         & > #place { height: 1fr; padding: 1 2; scrollbar-size-vertical: 1; }
         & > #place > Static { height: auto; }
-        & > #notice { height: auto; max-height: 3; padding: 0 1; display: none; color: $text-success; background: $panel; }
-        & > #notice.-wrong { color: $text-error; }
-        &:ansi { background: ansi_default; & > #notice { background: ansi_default; } }
+        &:ansi { background: ansi_default; }
     }
     """
 
-    def __init__(self) -> None:
+    def __init__(self, chat: ChatScreen) -> None:
         super().__init__()
-        self.header = Header(self.NAME)
-        self.notice = Static(id="notice")
+        #: The Chat screen: what is found out here goes on there.
+        self.chat = chat
+        self.header, self.notice = Header(self.NAME), Notice()
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
@@ -69,22 +73,40 @@ class Place(Screen[None]):
     # ------------------------------------------------------------------------------------------------------ looking up
 
     @property
-    def board(self) -> ChatScreen:
-        """The Chat screen: its ``chat`` is the session (settings, answers), its ``select`` and ``set_recipe`` change it."""
-        return self.app.board  # type: ignore[attr-defined,no-any-return]
-
-    @property
     def engine(self) -> Engine | None:
         """The engine; ``None`` while the family is being read."""
-        return self.board.engine
+        return self.chat.model.engine if self.chat.opened else None
 
     # ---------------------------------------------------------------------------------------------------------- doing
 
     def say(self, sentence: str, wrong: bool = False) -> None:
         """Show one sentence above the keys until the next one; an empty one clears the line."""
-        self.notice.update(Content(sentence))
-        self.notice.set_class(wrong, "-wrong")
-        self.notice.display = bool(sentence)
+        self.notice.say(sentence, wrong)
+
+    def run_slices(self, work: Generator[Step, None, T], found: Callable[[T], None]) -> None:
+        """Do the engine's work in the background, and say how far it is; what was found is handed on. Another one takes its place."""
+        run = partial(self._run_slices, work, found)
+        self.run_worker(run, thread=True, exclusive=True, group="slices", exit_on_error=False)
+
+    def _run_slices(self, work: Generator[Step, None, T], found: Callable[[T], None]) -> None:
+        worker, said = get_current_worker(), ""
+        try:
+            while not worker.is_cancelled:
+                step = next(work)
+                if step.sentence != said:
+                    said = step.sentence
+                    self.app.call_from_thread(self.say, f"{said} Ctrl+X stops.")
+        except StopIteration as stop:
+            self.app.call_from_thread(found, stop.value)
+        except TillerError as error:
+            self.app.call_from_thread(self.notice.refuse, error)
+        finally:
+            work.close()
+
+    def stop_slices(self) -> None:
+        """What is being found out is not wanted any more."""
+        self.workers.cancel_group(self, "slices")
+        self.say("Stopped.")
 
     def on_screen_resume(self) -> None:
         """On top again."""
@@ -92,14 +114,4 @@ class Place(Screen[None]):
 
     def action_chat(self) -> None:
         """Back to Chat; what runs here goes on."""
-        self.board.app.go("chat")  # type: ignore[attr-defined]
-
-
-def how(name: str) -> Static:
-    """What a place is for, and the command that does the same."""
-    place = tab(name)
-    return Static(
-        Content.assemble(
-            (f"{place.about}\n\n", ""), ("Ask for it on the command line:\n\n", "$quiet"), (f"python launch.py {place.command}", "bold")
-        )
-    )  # fmt: skip
+        shell(self).go("chat")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from core.engine.jobs import JobView
     from core.transfer.matrix import Shade
     from core.transfer.report import TransferReport
+    from tui.chat.screen import ChatScreen
 
 _BAR = 10
 _WATCH_EVERY = 0.5
@@ -50,8 +51,8 @@ class TransferScreen(Place):
     }
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, chat: ChatScreen) -> None:
+        super().__init__(chat)
         self.table: DataTable[Content] = DataTable(cursor_type="cell")
         self.what, self.went, self.cell = Static(), Static(id="went"), Static(id="cell")
         self.report: TransferReport | None = None
@@ -93,7 +94,7 @@ class TransferScreen(Place):
         else:
             self._draw(self.report)
         if problem:
-            self.say(f"✗ {problem}", wrong=True)
+            self.notice.refuse(f"{problem}")
         self._watch()
 
     def _draw(self, report: TransferReport) -> None:
@@ -148,22 +149,15 @@ class TransferScreen(Place):
     def on_data_table_cell_selected(self, _event: DataTable.CellSelected) -> None:
         """Try the cell in Chat."""
         from core.chat.session import Session
-        from core.errors import TillerError
         from core.transfer import matrix
 
         where = self._where()
-        if self.report is None or where is None:
+        if self.report is None or where is None or self.chat.runs.refuse(self.notice):
             return
-        try:
-            settings = matrix.try_in_chat(self.board.chat.settings, self.report, *where)
-        except TillerError as error:
-            self.say(f"✗ {error}", wrong=True)
-            return
-        if self.board.refuse_while_running():
-            return
-        self.action_chat()
-        self.board.open_session(Session(settings))
-        self.board.say(f"The direction of {where[0]} on {where[1]}: {settings.column.recipe}")
+        with self.notice.refusing():
+            settings = matrix.try_in_chat(self.chat.session.settings, self.report, *where)
+            self.chat.conversation.open(Session(settings))
+            self.chat.notice.say(f"The direction of {where[0]} on {where[1]}: {settings.column.recipe}")
 
     def _where(self) -> tuple[str, str] | None:
         row, column = self.table.cursor_coordinate

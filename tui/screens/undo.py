@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
-from textual.worker import get_current_worker
 
+from core.chat.session import Session
 from core.engine.undo import beside
-from core.errors import TillerError
+from tui.text import read_prompts
 
 if TYPE_CHECKING:
     from core.engine.engine import Engine
@@ -57,48 +55,21 @@ class UndoFields(Vertical):
         message.stop()
         engine = self.place.engine
         if engine is None:
-            self.place.say("✗ The model is still loading; ask when it is ready.", wrong=True)
+            self.place.notice.refuse("The model is still loading; ask when it is ready.")
         elif message.input is self.fields["name"]:
             self._keep(engine)
         else:
             self._fit(engine)
 
     def _fit(self, engine: Engine) -> None:
-        try:
+        with self.place.notice.refusing():
             own = engine.undo.offered_prompts()
             lose, keep = (
-                _lines(self.fields[name].value, offer) for name, offer in zip(("lose", "keep"), own, strict=True)
+                _prompts(self.fields[name].value, offer) for name, offer in zip(("lose", "keep"), own, strict=True)
             )
-        except TillerError as error:
-            self.place.say(f"✗ {error}", wrong=True)
-            return
-        stage = self.fields["stage"].value.strip() or engine.undo.stages()[0]
-        self.place.say(f"Removing the part of {stage}. Ctrl+X stops.")
-        self.screen.run_worker(
-            partial(self._work, engine, stage, lose, keep),
-            thread=True,
-            exclusive=True,
-            group="blame",
-            exit_on_error=False,
-        )
-
-    def _work(self, engine: Engine, stage: str, lose: str, keep: str) -> None:
-        """In a thread of its own; what goes wrong is said."""
-        worker, said = get_current_worker(), ""
-        work = engine.undo.fit(stage, lose, keep)
-        tell: Any = self.app.call_from_thread
-        try:
-            while not worker.is_cancelled:
-                step = next(work)
-                if step.sentence != said:
-                    said = step.sentence
-                    tell(self.place.say, f"{said} Ctrl+X stops.")
-        except StopIteration as stop:
-            tell(self._show, stop.value)
-        except TillerError as error:
-            tell(self.place.say, f"✗ {error}", True)
-        finally:
-            work.close()
+            stage = self.fields["stage"].value.strip() or engine.undo.stages()[0]
+            self.place.say(f"Removing the part of {stage}. Ctrl+X stops.")
+            self.place.run_slices(engine.undo.fit(stage, lose, keep), self._show)
 
     def _show(self, found: Undone) -> None:
         self.found = found
@@ -106,27 +77,17 @@ class UndoFields(Vertical):
         self.result.update(Content("\n".join([found.verdict, "", *found.table(), "", found.how])))
 
     def _keep(self, engine: Engine) -> None:
-        name, chat = self.fields["name"].value.strip(), self.place.board.session
-        if self.found is None or chat is None:
-            self.place.say("✗ Remove a stage's part first.", wrong=True)
+        name, chat = self.fields["name"].value.strip(), self.place.chat
+        if self.found is None:
+            self.place.notice.refuse("Remove a stage's part first.")
             return
-        try:
+        with self.place.notice.refusing():
             engine.undo.keep(self.found, name)
-        except TillerError as error:
-            self.place.say(f"✗ {error}", wrong=True)
-            return
-        from core.chat.session import Session
-
-        self.place.action_chat()
-        self.place.board.open_session(Session(beside(chat.settings, self.found, name)))
+            self.place.action_chat()
+            chat.conversation.open(Session(beside(chat.session.settings, self.found, name)))
 
 
-def _lines(value: str, offer: str) -> str:
+def _prompts(value: str, offer: str) -> str:
     """The prompts of a file that is named, or those that are offered."""
     name = value.strip().removeprefix("@")
-    if not name:
-        return offer
-    try:
-        return Path(name).expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TillerError(f"{name} cannot be read; name a text file in UTF-8, one prompt a line.") from error
+    return read_prompts(name) if name else offer

@@ -12,6 +12,9 @@ from textual.content import Content
 from core.display.palette import OKABE_ITO
 
 if TYPE_CHECKING:
+    from numpy import float64
+    from numpy.typing import NDArray
+
     from core.confidence.confidence import Confidence
 
 _MARKS = ("·", "+", "x", "*")
@@ -65,7 +68,7 @@ def reliability(every: Sequence[Confidence], width: int, height: int, glyphs: bo
 
 
 def _points(
-    plot: ModuleType, across: Sequence[float], up: Sequence[float], chosen: Sequence[int], mark: str, label: str, colour: str
+    plot: ModuleType, across: NDArray[float64], up: NDArray[float64], chosen: Sequence[int], mark: str, label: str, colour: str
 ) -> None:  # fmt: skip
     if chosen:
         x, y = [float(across[each]) for each in chosen], [float(up[each]) for each in chosen]

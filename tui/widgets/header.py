@@ -9,6 +9,7 @@ from textual.widget import Widget
 
 from core.chat.events import Status
 from core.chat.screens import CHAT, TABS
+from tui.shell import shell
 from tui.text import clipped
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Header(Widget):
         """Open the screen whose name was clicked."""
         name = next((name for a, b, name in self._spots if a <= event.x - 1 < b), None)
         if name is not None:
-            self.app.go(name)  # type: ignore[attr-defined]
+            shell(self).go(name)
 
     def sentence(self, room: int = 1_000) -> str:
         """What the engine is doing, in words; of a model that is ready as much as has ``room``, the speed before all else."""

@@ -39,7 +39,7 @@ class KeyLine(Widget):
         found: dict[str, tuple[str, str, str]] = {}
         for active in self.screen.active_bindings.values():
             binding = active.binding
-            if binding.show and binding.description and active.enabled:
+            if binding.show and binding.description:
                 found.setdefault(binding.action, (binding.key, self.app.get_key_display(binding), binding.description))
         return list(found.values())
 

@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widget import Widget
 
+from core.chat.sliders import FINE, SPAN, STEP, snapped, stepped
 from core.directions.dose_response import Dose
 from tui.messages import AblationToggled, SliderChosen, SliderMoved, SourceWanted
 from tui.text import clipped
@@ -16,9 +17,6 @@ from tui.text import clipped
 if TYPE_CHECKING:
     from textual.events import Click, MouseDown, MouseMove, MouseUp
 
-SPAN = 2.0
-STEP = 0.5
-FINE = 0.1
 _BARS = "▁▂▃▄▅▆▇█"
 _SHADES = "─░▒▓"
 #: The line where a push is of use.
@@ -196,7 +194,7 @@ class Slider(Widget, can_focus=True):
         width = _even(self.content_size.width - start - (max(7, len(self._number()) + 1) if narrow else 0))
         if -1 <= x - start <= width:
             strength = self._strength_at(min(width - 1, max(0, x - start)), width)
-            self.post_message(SliderMoved(self.direction, round(strength / STEP) * STEP))
+            self.post_message(SliderMoved(self.direction, snapped(strength)))
 
     def on_mouse_down(self, event: MouseDown) -> None:
         """Pull the thumb with the mouse."""
@@ -217,19 +215,6 @@ class Slider(Widget, can_focus=True):
     def on_click(self, event: Click) -> None:
         """A click chooses the slider."""
         self.post_message(SliderChosen(self.direction))
-
-
-def stepped(value: float, amount: float) -> float:
-    """``value`` moved by ``amount`` to the next multiple of it, within ±10."""
-    size = abs(amount)
-    steps = value / size
-    nearest = round(steps)
-    if abs(steps - nearest) > 1e-6:
-        # From between two marks, one step goes to the nearer mark in that direction.
-        target = (int(steps // 1) + (1 if amount > 0 else 0)) * size
-    else:
-        target = (nearest + (1 if amount > 0 else -1)) * size
-    return min(10.0, max(-10.0, round(target, 6)))
 
 
 def _even(width: int) -> int:

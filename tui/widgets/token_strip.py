@@ -13,7 +13,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from core.chat.answers import Answer
+from core.chat.answers import Answer, why_ended
 from core.display.lenses import Lens, letter, value
 from core.display.palette import glyph, ink, level, tint
 from tui.messages import AlternativesWanted, CheckpointWanted, CloseWanted, ColumnChosen, LensChosen, TokenPointed
@@ -22,8 +22,6 @@ from tui.widgets.wrapping import Cell, answer_cells, plain_cells, wrap
 
 if TYPE_CHECKING:
     from textual.events import Click, Leave, MouseMove
-
-_ENDINGS = {"stopped": "stopped", "length": "reached the longest answer (Ctrl+O)", "context": "the context is full"}
 
 _NEUTRAL = 0.03
 
@@ -132,7 +130,7 @@ class AnswerStrip(Widget, can_focus=True):
             return "", ""
         if answer.error:
             return f"✗ {answer.error}", "strip--error"
-        said = [_ENDINGS.get(answer.reason or "", ""), answer.note, self.face.hint]
+        said = [why_ended(answer.reason, "Ctrl+O"), answer.note, self.face.hint]
         return " · ".join(part for part in said if part), "strip--dim"
 
     def _after_rows(self, width: int) -> list[list[Cell]]:

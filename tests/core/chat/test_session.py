@@ -201,14 +201,6 @@ def test_the_key_of_a_slider_knows_nothing_of_its_strength_and_everything_else()
     assert scrub_key(settings.with_column(Column("base", parse("1*truth")), 1), 1, "truth") != key
 
 
-def test_at_zero_the_key_remembers_where_the_direction_comes_from() -> None:
-    settings = answered().settings
-    steered = settings.with_recipe(parse("1*truth@base"))
-    off = settings.with_recipe(parse(""))
-    assert scrub_key(off, 1, "truth", "base") == scrub_key(steered, 1, "truth")
-    assert scrub_key(off, 1, "truth") != scrub_key(steered, 1, "truth")
-
-
 def test_only_whole_answers_are_found() -> None:
     scrubs = Scrubs((-1.0, 0.0, 1.0))
     key = scrub_key(answered().settings, 1, "truth")

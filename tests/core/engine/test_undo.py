@@ -126,7 +126,7 @@ async def test_from_the_terminals_screen_to_the_chat(folder: Path, tmp_path: Pat
     for name, text in (("lose", LOSE), ("keep", KEEP)):
         (tmp_path / f"{name}.txt").write_text(text, encoding="utf-8")
     async with running(folder, size=(100, 40), tokens=6) as (app, pilot):
-        await until(pilot, lambda: app.board.ready)
+        await until(pilot, lambda: app.chat.opened and app.chat.model.ready)
         await pilot.press("f3")
         assert isinstance(app.screen, BlameScreen)
         screen = app.screen
@@ -144,5 +144,5 @@ async def test_from_the_terminals_screen_to_the_chat(folder: Path, tmp_path: Pat
         await until(pilot, lambda: section.found is not None)
         assert "part of dpo removed" in str(section.result.render())
         await section.fields["name"].action_submit()
-        await until(pilot, lambda: app.screen is app.board)
-        assert [column.checkpoint for column in app.board.chat.settings.columns] == ["dpo", "mended"]
+        await until(pilot, lambda: app.screen is app.chat)
+        assert [column.checkpoint for column in app.chat.session.settings.columns] == ["dpo", "mended"]

@@ -358,8 +358,8 @@ async def test_the_terminals_menu_lists_it_and_a_column_of_it_answers(folder: Pa
         assert "without SFT (retrained)" in shown[2]
         await pilot.press("down", "enter")
         await pilot.pause()
-        assert app.board.chat.settings.column.checkpoint == "without-sft"
-        app.board.prompt.put("Hello")
+        assert app.chat.session.settings.column.checkpoint == "without-sft"
+        app.chat.prompt.put("Hello")
         await pilot.press("enter")
-        await until(pilot, lambda: app.board.run_now is None and len(app.board.chat.answers) == 2)
-        assert not any(each.error for each in app.board.chat.answers.values())
+        await until(pilot, lambda: app.chat.runs.run is None and len(app.chat.session.answers) == 2)
+        assert not any(each.error for each in app.chat.session.answers.values())

@@ -1,0 +1,66 @@
+"""The chat on the screen's widgets. Draws; decides nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+    from textual.widgets import Static
+
+    from tui.chat.model import ChatModel
+    from tui.chat.panel_view import PanelView
+    from tui.chat.transcript_view import TranscriptView
+    from tui.widgets.examples import Chips
+    from tui.widgets.notice import Notice
+
+_RECORDED = "recorded · this was answered earlier; {when}Ctrl+R lets the model answer it now."
+
+
+class ChatView:
+    """Examples, banner, conversation, panel, notice; nothing is drawn while the program is being left."""
+
+    def __init__(
+        self,
+        model: ChatModel,
+        screen: Screen[None],
+        chips: Chips,
+        banner: Static,
+        transcript: TranscriptView,
+        panel: PanelView,
+        notice: Notice,
+    ) -> None:
+        self.model, self.screen, self.chips, self.banner = model, screen, chips, banner
+        self.transcript, self.panel, self.notice = transcript, panel, notice
+
+    @property
+    def drawable(self) -> bool:
+        """Whether all of the screen is there to draw on."""
+        parts = (self.chips, self.transcript.transcript, self.panel.rows, self.transcript.token_panel)
+        return all(part.is_attached for part in parts)
+
+    def draw(self) -> None:
+        """Draw the whole session; what did not change is not drawn again."""
+        if self.drawable:
+            self.chips.show(self.model.engine.family.examples)
+            self._draw_banner()
+            self.transcript.draw()
+            self.panel.draw()
+
+    def draw_transcript(self) -> None:
+        """Draw the conversation."""
+        if self.drawable:
+            self.transcript.draw()
+
+    def draw_token(self) -> None:
+        """Draw what is said of the token under the cursor."""
+        if self.drawable:
+            self.transcript.draw_token()
+
+    def _draw_banner(self) -> None:
+        """Say when what is shown was recorded."""
+        self.banner.display = self.model.session.recorded
+        when = "" if self.model.ready else "once the model is loaded, "
+        self.banner.update(Content(_RECORDED.format(when=when)))
