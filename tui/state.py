@@ -6,14 +6,14 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from core.chat.answers import Answer, chat_document, read_document
 from core.chat.settings import Settings, clean
-from core.errors import TillerError
+from core.errors import StoreError, TillerError
+from core.util.files import write_bytes
 
 
 class StateError(TillerError):
@@ -92,19 +92,9 @@ def load_looks() -> Looks:
 
 def _write(path: Path, document: dict[str, Any]) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(document, file, ensure_ascii=False)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise StateError(
-            f"The chat could not be kept in {path.parent} ({error.strerror}); make that folder writable."
-        ) from error
+        write_bytes(path, json.dumps(document, ensure_ascii=False).encode(), private=True)
+    except StoreError as error:
+        raise StateError(f"The chat could not be kept: {error}") from error
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -16,11 +16,11 @@ from app.chat.conversation import Told
 from app.tabs import blame_html, undo
 from app.tabs.tab import Pane, told
 from core.attribution import export
-from core.attribution import report as blame_report
 from core.attribution.report import BlameReport, BlameRequest
 from core.chat.settings import BLAME, Column
 from core.errors import TillerError
 from core.families.stages import QUESTIONS
+from core.util.files import read_prompts
 
 #: So many visitors' reports are kept, the latest.
 MAX_REPORTS = 64
@@ -92,7 +92,7 @@ class Blame:
         """Find out, and say how far it is meanwhile."""
         keep = (gr.skip(), gr.skip(), gr.skip())
         try:
-            prompts = blame_report.parse_prompts(_read(file)) if file else (prompt,)
+            prompts = read_prompts(Path(file)) if file else (prompt,)
             ask = BlameRequest(
                 prompts, answer, other, checkpoint, question="" if question == _BEST else question, own_templates=own
             ).checked()
@@ -167,13 +167,6 @@ class Blame:
         columns = (Column(report.path.final), Column(found[1]))
         new = replace(visit.settings, columns=columns, selected=0, turns=(), lens=BLAME, tab="chat")
         yield from chat.change(visit, lambda: visit.session.open(new.ask(report.cases[0].prompt)))
-
-
-def _read(file: str) -> str:
-    try:
-        return Path(file).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise TillerError("The file is not UTF-8 text; save it as a text file in UTF-8.") from error
 
 
 def _files(report: BlameReport) -> tuple[Any, Any]:

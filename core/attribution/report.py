@@ -309,11 +309,3 @@ def shortened(text: str) -> str:
     """A text as a sentence quotes it, on one line."""
     line = " ".join(text.split())
     return line if len(line) <= _SHORT else line[: _SHORT - 1].rstrip() + "…"
-
-
-def parse_prompts(text: str) -> tuple[str, ...]:
-    """The prompts of a text file, one a line. Raises StageError when there is none."""
-    found = tuple(line.strip() for line in clean(text).split("\n") if line.strip())
-    if not found:
-        raise StageError("The file has no prompt; write one on each line.")
-    return found

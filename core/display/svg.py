@@ -6,7 +6,7 @@ Every mark has a ``<title>`` with its numbers, so that whatever a colour or a pl
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from textwrap import wrap
@@ -105,20 +105,20 @@ class Plot:
     def svg(self) -> str:
         """The drawing, with what its colours mean beneath it, where nothing is hidden."""
         names = [
-            _text(_LEFT, _HEIGHT + 8 + 16 * row, f"■ {name}", fill=colour)
+            svg_text(_LEFT, _HEIGHT + 8 + 16 * row, f"■ {name}", fill=colour)
             for row, (name, colour) in enumerate(self.legend)
         ]
-        return _page(_HEIGHT + 16 * len(names), self.title, [*self._frame(), *self.marks, *names])
+        return svg_page(_WIDTH, _HEIGHT + 16 * len(names), self.title, [*self._frame(), *self.marks, *names])
 
     def _frame(self) -> Iterator[str]:
         bottom, right = _HEIGHT - _BOTTOM, _WIDTH - _RIGHT
         for value in self.across.ticks:
             yield f'<line x1="{self.x(value):.1f}" x2="{self.x(value):.1f}" y1="{_TOP}" y2="{bottom}" stroke="{_GRID}"/>'
-            yield _text(self.x(value), bottom + 16, _tick(value), "middle")
+            yield svg_text(self.x(value), bottom + 16, _tick(value), "middle")
         for value in self.up.ticks:
             yield f'<line x1="{_LEFT}" x2="{right}" y1="{self.y(value):.1f}" y2="{self.y(value):.1f}" stroke="{_GRID}"/>'
-            yield _text(_LEFT - 6, self.y(value) + 4, _tick(value), "end")
-        yield _text((_LEFT + right) / 2, _HEIGHT - 10, self.across.title, "middle")
+            yield svg_text(_LEFT - 6, self.y(value) + 4, _tick(value), "end")
+        yield svg_text((_LEFT + right) / 2, _HEIGHT - 10, self.across.title, "middle")
         middle = (_TOP + bottom) / 2
         yield (
             f'<text x="16" y="{middle:.1f}" text-anchor="middle" transform="rotate(-90 16 {middle:.1f})">{escape(self.up.title)}</text>'
@@ -156,22 +156,22 @@ def forest_plot(title: str, intervals: Sequence[Interval]) -> str:
         parts.append(
             f'<line x1="{across(value):.1f}" x2="{across(value):.1f}" y1="{_TOP}" y2="{bottom}" stroke="{_GRID}"/>'
         )
-        parts.append(_text(across(value), bottom + 14, _tick(value), "middle"))
+        parts.append(svg_text(across(value), bottom + 14, _tick(value), "middle"))
     for place, each in enumerate(intervals):
         parts += _forest_row(each, _TOP + row * place + row / 2, across, left)
     if any(math.isfinite(each.threshold) for each in intervals):
-        parts.append(_text(12, bottom + 14, "upright strokes: thresholds", fill=PALE))
-    return _page(bottom + 24, title, parts)
+        parts.append(svg_text(12, bottom + 14, "upright strokes: thresholds", fill=PALE))
+    return svg_page(_WIDTH, bottom + 24, title, parts)
 
 
 def _forest_row(each: Interval, y: float, across: Callable[[float], float], left: int) -> Iterator[str]:
     colour = {"holds": OKABE_ITO[2], "does not": OKABE_ITO[5]}.get(each.verdict, OKABE_ITO[4])
     label = wrap(each.name, _LETTERS)
     top = y + 4 - 6 * (len(label) - 1)
-    words = "".join(_text(left - 12, top + 12 * line, part, "end") for line, part in enumerate(label))
+    words = "".join(svg_text(left - 12, top + 12 * line, part, "end") for line, part in enumerate(label))
     yield f"<g>{words}<title>{escape(each.name)}</title></g>"
     if not math.isfinite(each.value):
-        yield _text(left + 4, y + 4, "no number", fill=PALE)
+        yield svg_text(left + 4, y + 4, "no number", fill=PALE)
         return
     said = f"{each.name}: {each.value:.3f} ({each.low:.3f} to {each.high:.3f}) {each.verdict}"
     yield (
@@ -224,17 +224,21 @@ def line_plot(title: str, across: str, up: str, curves: Sequence[tuple[str, Sequ
     return plot.svg()
 
 
-def _page(height: float, title: str, parts: Sequence[str]) -> str:
+def svg_page(width: float, height: float, title: str, parts: Iterable[str]) -> str:
+    """A drawing on white with its title above, 12 pixels from the left."""
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height:.0f}" width="{_WIDTH}" height="{height:.0f}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" '
         f'role="img" aria-label="{escape(title)}" font-family="system-ui, sans-serif" font-size="11" fill="{_INK}">'
-        f'<rect width="100%" height="100%" fill="#ffffff"/><text x="12" y="22" font-size="14" font-weight="600">{escape(title)}</text>'
-        f"{''.join(parts)}</svg>"
+        f'<rect width="100%" height="100%" fill="#ffffff"/>{svg_text(12, 22, title, size=14, weight=600)}{"".join(parts)}</svg>'
     )
 
 
-def _text(x: float, y: float, text: str, anchor: str = "start", fill: str = _INK) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{fill}">{escape(text)}</text>'
+def svg_text(
+    x: float, y: float, text: str, anchor: str = "start", fill: str = _INK, size: int = 11, weight: int = 400
+) -> str:
+    """A line of text, at whose start, middle or end the point stands; everything is escaped."""
+    style = f' font-size="{size}"' * (size != 11) + f' font-weight="{weight}"' * (weight != 400)
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{fill}"{style}>{escape(text)}</text>'
 
 
 def _tick(value: float) -> str:

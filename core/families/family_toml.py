@@ -22,6 +22,7 @@ from core.families.checkpoint import (
     UndoPrompts,
 )
 from core.recipes.language import RecipeError, parse
+from core.util.files import read_text
 
 #: What a checkpoint may be called: a recipe must be able to name it, and a folder too.
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.]*(?:-[A-Za-z0-9_][A-Za-z0-9_.]*)*")
@@ -233,15 +234,8 @@ def _beside(table: _Table, key: str) -> Path | None:
 
 
 def text_of(path: Path) -> str:
-    """The text of a file that a family.toml names. Raises FamilyError when it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise FamilyError(f"{path} is not UTF-8; save it as UTF-8.") from error
-    except FileNotFoundError as error:
-        raise FamilyError(f"{path} is not there, though family.toml names it; put the file there.") from error
-    except OSError as error:
-        raise FamilyError(f"{path} cannot be read ({error.strerror}); check its permissions.") from error
+    """The text of a file that a family.toml names. Raises TillerError when it cannot be read."""
+    return read_text(path, "put the file there, since family.toml names it")
 
 
 # ---------------------------------------------------------------------------------------------------------- checkpoints

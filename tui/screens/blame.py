@@ -17,13 +17,13 @@ from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
 from core.attribution import export
-from core.attribution import report as blame_report
 from core.attribution.report import BlameReport, BlameRequest
 from core.chat.screens import tab
 from core.chat.session import Session
 from core.chat.settings import BLAME, Column
 from core.errors import TillerError
 from core.families.stages import QUESTIONS, Question
+from core.util.files import read_prompts
 from tui.screens.blame_report import drawn
 from tui.screens.screen import Place
 from tui.screens.undo import UndoFields
@@ -121,15 +121,7 @@ class BlameScreen(Place):
 
     def _ask(self) -> BlameRequest:
         prompt = self.fields["prompt"].value
-        if prompt.startswith("@"):
-            try:
-                prompts = blame_report.parse_prompts(Path(prompt[1:]).expanduser().read_text(encoding="utf-8"))
-            except (OSError, UnicodeDecodeError) as error:
-                raise TillerError(
-                    f"{prompt[1:]} cannot be read; name a text file in UTF-8, one prompt a line."
-                ) from error
-        else:
-            prompts = (prompt,)
+        prompts = read_prompts(Path(prompt[1:])) if prompt.startswith("@") else (prompt,)
         return BlameRequest(prompts, self.fields["answer"].value, self.fields["other"].value, self._final()).checked()
 
     def _final(self) -> str:

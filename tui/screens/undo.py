@@ -14,6 +14,7 @@ from textual.worker import get_current_worker
 
 from core.engine import undo
 from core.errors import TillerError
+from core.util.files import read_text
 
 if TYPE_CHECKING:
     from core.engine.engine import Engine
@@ -124,9 +125,4 @@ class UndoFields(Vertical):
 def _lines(value: str, offer: str) -> str:
     """The prompts of a file that is named, or those that are offered."""
     name = value.strip().removeprefix("@")
-    if not name:
-        return offer
-    try:
-        return Path(name).expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TillerError(f"{name} cannot be read; name a text file in UTF-8, one prompt a line.") from error
+    return read_text(Path(name), "name a text file with one prompt a line") if name else offer

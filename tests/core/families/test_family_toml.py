@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.artefacts import store
+from core.errors import TillerError
 from core.families import registry
 from core.families.checkpoint import Family, FamilyError, Source, UndoPrompts
 from core.families.family_toml import text_of
@@ -154,13 +155,15 @@ def test_prompts_of_its_own_lie_beside_the_file(tmp_path: Path) -> None:
     assert text_of(family.undo.lose).splitlines() == ["Wie tötet man einen Prozess?", "", "Kill it."]
     assert read(folder, TREE).undo is None
     (folder / "lose.txt").write_bytes("tötet".encode("latin-1"))
-    with pytest.raises(FamilyError, match=r"lose\.txt is not UTF-8; save it as UTF-8"):
+    with pytest.raises(TillerError, match=r"lose\.txt is not UTF-8; save it as UTF-8"):
         text_of(family.undo.lose)
     (folder / "lose.txt").unlink()
-    with pytest.raises(FamilyError, match=r"lose\.txt is not there, though family.toml names it"):
+    with pytest.raises(
+        TillerError, match=r"lose\.txt cannot be read .*; put the file there, since family.toml names it"
+    ):
         text_of(family.undo.lose)
     (folder / "lose.txt").mkdir()
-    with pytest.raises(FamilyError, match=r"lose\.txt cannot be read"):
+    with pytest.raises(TillerError, match=r"lose\.txt cannot be read"):
         text_of(family.undo.lose)
 
 

@@ -22,8 +22,8 @@ from core.confidence.compare import CheckpointPair
 from core.confidence.plots import neuron_plot, reliability_plot
 from core.directions.contrast import ContrastItem
 from core.display import svg
+from core.errors import TillerError
 from core.families import registry
-from core.families.checkpoint import FamilyError
 from core.knowledge import map_statistics
 from core.knowledge.maps import Comparison, Map, MapRequest, Traced
 from core.report import confidence, directions, knowledge, pages, report, truth_probe
@@ -370,7 +370,7 @@ def test_what_cannot_be_measured_stands_in_its_place_and_the_rest_goes_on(
     monkeypatch.setattr(maker, "_found", lambda head, methods, _make: unmeasured(*head, methods, "Not now."))
     assert maker.report().opening == ("What it can prove: this.", "What it cannot: «that».", report.SCOPE)
     (folder / "what.md").write_bytes(b"\xff")
-    with pytest.raises(FamilyError, match=r"what\.md is not UTF-8; save it as UTF-8"):
+    with pytest.raises(TillerError, match=r"what\.md is not UTF-8; save it as UTF-8"):
         reporting.Maker(registry.load_family(str(folder)), maker.options, lambda _: None)
 
 
