@@ -25,7 +25,7 @@ class DecodeError(TillerError):
 
     def __init__(self, fault: str, *places: str | int) -> None:
         where = [f"item {place + 1}" if isinstance(place, int) else repr(place) for place in places]
-        super().__init__(f"{' of '.join(where) or 'The document'} {fault}")
+        super().__init__(f"{' of '.join(where) or 'the document'} {fault}")
         self.fault, self.places = fault, places
 
 

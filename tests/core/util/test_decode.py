@@ -93,9 +93,9 @@ def test_a_wrong_part_is_named_with_its_place(change: dict[str, Any], sentence: 
 
 
 def test_a_document_that_is_none_and_one_that_lacks_something() -> None:
-    with pytest.raises(DecodeError, match=r"^The document must be an object with named parts\.$"):
+    with pytest.raises(DecodeError, match=r"^the document must be an object with named parts\.$"):
         Decoder(TEXTS).decode(Tree, [])
-    with pytest.raises(DecodeError, match=r"^The document has no name\.$"):
+    with pytest.raises(DecodeError, match=r"^the document has no name\.$"):
         Decoder(TEXTS).decode(Tree, {})
 
 
