@@ -98,7 +98,7 @@ def not_mapped(family: str, name: str, source: str, target: str) -> StoreError:
 
 def find_shared(family: str, kind: str, name: str, folder: Path | None = None) -> Path | None:
     """Where an artefact of several checkpoints lies, a person's own first, or ``None``."""
-    for root in _family_folders(family, folder):
+    for root in family_folders(family, folder):
         path = root / "shared" / f"{kind}.{name}.safetensors"
         if path.is_file():
             return path
@@ -108,7 +108,7 @@ def find_shared(family: str, kind: str, name: str, folder: Path | None = None) -
 def shared_cards(family: str, kind: str, folder: Path | None = None) -> tuple[Card, ...]:
     """Every artefact of a kind that belongs to several checkpoints, a person's own first; what cannot be read is left out."""
     found: dict[str, Card] = {}
-    for root in _family_folders(family, folder):
+    for root in family_folders(family, folder):
         for path in sorted((root / "shared").glob(f"{kind}.*.safetensors")):
             try:
                 found.setdefault(path.name, read_card(path))
@@ -124,7 +124,7 @@ def cards(family: str, checkpoint: str, kind: str = "direction", folder: Path | 
     and named by :func:`load_direction` when it is asked for by name.
     """
     found: dict[str, Card] = {}
-    for root in _family_folders(family, folder):
+    for root in family_folders(family, folder):
         for path in sorted((root / checkpoint / "artefacts").glob(f"{kind}.*.safetensors")):
             name = path.name.removeprefix(f"{kind}.").removesuffix(".safetensors")
             try:
@@ -142,14 +142,15 @@ def find_artefact(family: str, checkpoint: str, kind: str, name: str, folder: Pa
     if "/" in checkpoint:
         source, _, target = checkpoint.partition(">")
         return find_mapped(family, name, source, target, folder)
-    for root in _family_folders(family, folder):
+    for root in family_folders(family, folder):
         path = root / checkpoint / "artefacts" / f"{kind}.{name}.safetensors"
         if path.is_file():
             return path
     return None
 
 
-def _family_folders(family: str, folder: Path | None) -> tuple[Path, ...]:
+def family_folders(family: str, folder: Path | None) -> tuple[Path, ...]:
+    """Where a family's artefacts are looked for: a person's own, then its own folder, or the shipped one of its name."""
     own = user_folder() / family
     return (own, folder) if folder is not None else (own, SHIPPED / family)
 
