@@ -8,12 +8,12 @@ from typing import Any
 
 import gradio as gr
 
-from app.plots import directions
 from app.tabs import library_files, library_learn
-from app.tabs.tab import Pane, told
+from app.tabs.tab import Pane, plots, told
 from core.directions import card as direction_card
 from core.directions import library
 from core.directions.library import Entry
+from core.directions.plots import curves_plot
 from core.errors import TillerError
 
 #: A handler that answers at once, and is no part of the API.
@@ -31,8 +31,7 @@ class Shelf:
     table: gr.HTML
     chosen: gr.Dropdown
     card: gr.HTML
-    scores: gr.Plot
-    doses: gr.Plot
+    curves: gr.HTML
 
     @property
     def listed(self) -> list[Any]:
@@ -42,7 +41,7 @@ class Shelf:
     @property
     def shown(self) -> list[Any]:
         """The outputs of :meth:`show`."""
-        return [self.card, self.scores, self.doses]
+        return [self.card, self.curves]
 
     def again(self, key: str | None) -> tuple[Any, ...]:
         """The list as it is now, with ``key`` chosen where that is still there; and its card."""
@@ -54,22 +53,19 @@ class Shelf:
 
     def show(self, key: str | None) -> tuple[Any, ...]:
         """The card of an entry, and its curves where it has any."""
-        hidden = gr.update(visible=False, value=None)
         if not key:
-            return "<p>Nothing has been learnt yet: learn a direction below.</p>", hidden, hidden
+            return "<p>Nothing has been learnt yet: learn a direction below.</p>", ""
         try:
             entry = library.find_entry(self.pane.engine.family, key)
         except TillerError as error:
-            return _wrong(str(error)), hidden, hidden
+            return _wrong(str(error)), ""
         if entry.card is None:
-            return _wrong(entry.problem), hidden, hidden
-        curves = (direction_card.layer_scores(entry.card), direction_card.dose_table(entry.card))
-        titles = ("Scores of every layer", "What each strength does")
-        drawn = [
-            hidden if each is None else gr.update(visible=True, value=directions.curves(each, title))
-            for each, title in zip(curves, titles, strict=True)
-        ]
-        return card(entry), *drawn
+            return _wrong(entry.problem), ""
+        curves = {
+            "Scores of every layer": direction_card.layer_scores(entry.card),
+            "What each strength does": direction_card.dose_table(entry.card),
+        }
+        return card(entry), plots(*(curves_plot(each, title) for title, each in curves.items() if each))
 
 
 def build(pane: Pane) -> None:
@@ -87,11 +83,8 @@ def _shelf(pane: Pane) -> Shelf:
     listed = told("")
     chosen = gr.Dropdown([], label="Show the card of", elem_id="t-library-chosen")
     shown = gr.HTML("", apply_default_css=False, elem_classes=["t-told", "t-card"])
-    with gr.Row():
-        scores, doses = (
-            gr.Plot(visible=False, show_label=False, min_width=320, elem_classes=["t-plot"]) for _ in range(2)
-        )
-    return Shelf(pane, listed, chosen, shown, scores, doses)
+    curves = gr.HTML("", apply_default_css=False, elem_classes=["t-told"])
+    return Shelf(pane, listed, chosen, shown, curves)
 
 
 def table(entries: tuple[Entry, ...]) -> str:

@@ -327,8 +327,9 @@ def test_drawings_hold_their_numbers() -> None:
     assert "no number" in shown
     of = made("base", 3.0, 0.0)
     dots = neuron_plot(of)
-    assert dots.count("<circle") == 2 * 70
+    assert dots.count("<title>block") == 2 * 70
     assert dots.count("<title>candidate: block") == 20
+    assert re.findall(r"([●■◆]) (?:block|candidates)", dots) == ["●", "■", "◆"], "told apart not by colour alone"
     assert "nan" not in svg.line_plot("Layers", "layer", "cosine", [("a", [0.1, math.nan, 0.9], "")])
     assert all("nan" not in each for each in (shown, dots, reliability_plot([of])))
 
