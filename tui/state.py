@@ -6,14 +6,15 @@ import hashlib
 import json
 import os
 import re
-import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from core.chat.answers import Answer, chat_document, read_document
-from core.chat.settings import Settings, clean
-from core.errors import TillerError
+from core.chat.settings import UNTRUSTED, Settings
+from core.errors import StoreError, TillerError
+from core.util.files import write_bytes
 
 
 class StateError(TillerError):
@@ -27,6 +28,14 @@ class State:
     settings: Settings
     answers: dict[int, Answer] = field(default_factory=dict)
     made: dict[int, str] = field(default_factory=dict)
+    draft: str = ""
+
+
+@dataclass(frozen=True)
+class _Beside:
+    """What the file of a chat holds beside an export: what was made of each column, and what was being written."""
+
+    made: Mapping[str, str] = field(default_factory=dict)
     draft: str = ""
 
 
@@ -68,15 +77,11 @@ def load(family: str) -> State | None:
         return None
     try:
         settings, answers = read_document(document)
-        made = {int(column): str(text) for column, text in document.get("made", {}).items()}
-        kept = {column: answer for column, answer in answers.items() if 0 <= column < len(settings.columns)}
-        return State(
-            settings, kept, {column: made.get(column, "") for column in kept}, clean(str(document.get("draft", "")))
-        )
-    except (TillerError, ValueError, AttributeError) as error:
-        raise StateError(
-            f"The last chat could not be read and was left out; {chat_path(family)} can be deleted."
-        ) from error
+        beside = UNTRUSTED.decode(_Beside, document)
+        made = {column: beside.made.get(str(column), "") for column in answers}
+        return State(settings, answers, made, beside.draft)
+    except TillerError as error:
+        raise _unread("last chat", chat_path(family)) from error
 
 
 def save_looks(looks: Looks) -> None:
@@ -86,25 +91,19 @@ def save_looks(looks: Looks) -> None:
 
 def load_looks() -> Looks:
     """How the screen looked. Raises StateError when the file cannot be read."""
-    document = _read(folder() / "looks.json")
-    return Looks(str(document.get("theme", "")), document.get("glyphs") is True) if document else Looks()
+    path = folder() / "looks.json"
+    document = _read(path)
+    try:
+        return UNTRUSTED.decode(Looks, document or {})
+    except TillerError as error:
+        raise _unread("last state", path) from error
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(document, file, ensure_ascii=False)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise StateError(
-            f"The chat could not be kept in {path.parent} ({error.strerror}); make that folder writable."
-        ) from error
+        write_bytes(path, json.dumps(document, ensure_ascii=False).encode(), private=True)
+    except StoreError as error:
+        raise StateError(f"The chat could not be kept: {error}") from error
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -112,8 +111,12 @@ def _read(path: Path) -> dict[str, Any] | None:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
-        raise StateError(f"The last state could not be read and was left out; {path} can be deleted.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise _unread("last state", path) from error
     if not isinstance(document, dict):
-        raise StateError(f"The last state could not be read and was left out; {path} can be deleted.")
+        raise _unread("last state", path)
     return document
+
+
+def _unread(what: str, path: Path) -> StateError:
+    return StateError(f"The {what} could not be read and was left out; {path} can be deleted.")

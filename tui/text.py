@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from core.chat.settings import clean
-from core.errors import TillerError
 
 # Marks that reorder a whole line (Unicode's bidirectional controls): a model must not rearrange the screen with them.
 _REORDERING = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
@@ -24,11 +21,3 @@ def one_line(text: str) -> str:
 def clipped(text: str, width: int) -> str:
     """``text`` cut to ``width`` characters, with an ellipsis where something is missing."""
     return text if len(text) <= width else text[: max(0, width - 1)] + "…"
-
-
-def read_prompts(name: str) -> str:
-    """What stands in a file of prompts. Raises TillerError when it cannot be read."""
-    try:
-        return Path(name).expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TillerError(f"{name} cannot be read; name a text file in UTF-8, one prompt a line.") from error

@@ -15,10 +15,10 @@ from app.chat.conversation import Told
 from app.tabs import blame_html, undo
 from app.tabs.tab import Pane, told
 from core.attribution import export
-from core.attribution import report as blame_report
-from core.attribution.report import BlameReport, BlameRequest
+from core.attribution.report import BlameReport, BlameRequest, answer_in_chat
 from core.errors import TillerError
 from core.families.stages import QUESTIONS, Question
+from core.util.files import read_prompts
 
 #: So many visitors' reports are kept, the latest.
 MAX_REPORTS = 64
@@ -90,7 +90,7 @@ class Blame:
         """Find out, and say how far it is meanwhile."""
         keep = (gr.skip(), gr.skip(), gr.skip())
         try:
-            prompts = blame_report.parse_prompts(_read(file)) if file else (prompt,)
+            prompts = read_prompts(Path(file)) if file else (prompt,)
             ask = BlameRequest(
                 prompts, answer, other, checkpoint, question="" if question == _BEST else question, own_templates=own
             ).checked()
@@ -138,7 +138,7 @@ class Blame:
         """The last message and the selected column's answer, from Chat."""
         settings = self.pane.settings(request)
         try:
-            found = blame_report.answer_in_chat(settings)
+            found = answer_in_chat(settings)
         except TillerError as error:
             return gr.skip(), gr.skip(), gr.skip(), blame_html.wrong(str(error))
         checkpoint = settings.column.checkpoint
@@ -164,13 +164,6 @@ class Blame:
 
 def _chosen(report: BlameReport, question: str) -> Question:
     return report.question if question == _BEST else QUESTIONS[question]
-
-
-def _read(file: str) -> str:
-    try:
-        return Path(file).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise TillerError("The file is not UTF-8 text; save it as a text file in UTF-8.") from error
 
 
 def _files(report: BlameReport) -> tuple[Any, Any]:

@@ -11,11 +11,12 @@ from typing import Any
 
 import gradio as gr
 
-from app.plots import confidence as confidence_plots
-from app.tabs.tab import Pane, told
+from app.tabs.tab import Pane, plots, told
 from core.confidence import confidence
 from core.confidence import tables as confidence_tables
 from core.confidence.confidence import Confidence
+from core.confidence.plots import neuron_plot, reliability_plot
+from core.display.svg import PANEL
 from core.errors import TillerError
 from core.util.table import Table
 
@@ -49,9 +50,7 @@ class Section:
                 elem_id="t-confidence-ablate",
             )
         self.said = gr.HTML("", apply_default_css=False, elem_classes=["t-told"], elem_id="t-confidence-said")
-        with gr.Row():
-            self.scatter = gr.Plot(visible=False, show_label=False, min_width=320, elem_classes=["t-plot"])
-            self.reliability = gr.Plot(visible=False, show_label=False, min_width=320, elem_classes=["t-plot"])
+        self.drawn = gr.HTML("", apply_default_css=False, elem_classes=["t-told"], elem_id="t-confidence-drawn")
         self.tables = gr.HTML("", apply_default_css=False, elem_classes=["t-told"], elem_id="t-confidence-tables")
         self.files = gr.File(label="To take away", visible=False, interactive=False, file_count="multiple")
         self._wire()
@@ -59,8 +58,7 @@ class Section:
     def _wire(self) -> None:
         shown = [
             self.said,
-            self.scatter,
-            self.reliability,
+            self.drawn,
             self.tables,
             self.files,
             self.measure,
@@ -85,15 +83,14 @@ class Section:
             tables = _shown(confidence_tables.tables(every))
             files = self._files(every)
         except TillerError as error:
-            return _wrong(str(error)), hidden, hidden, "", hidden, *self._buttons(name, request)
+            return _wrong(str(error)), "", "", hidden, *self._buttons(name, request)
         lacking = [each for each in self._pair(name) if each not in [of.checkpoint for of in every]]
         said = f"<p>{' and '.join(map(html.escape, lacking))}: not measured yet; press Measure.</p>" if lacking else ""
         if not every:
-            return said, hidden, hidden, "", hidden, *self._buttons(name, request)
+            return said, "", "", hidden, *self._buttons(name, request)
         return (
             said,
-            gr.update(visible=True, value=confidence_plots.scatter(every[-1])),
-            gr.update(visible=True, value=confidence_plots.reliability(every)),
+            plots(neuron_plot(every[-1], PANEL), reliability_plot(every, PANEL)),
             tables,
             gr.update(visible=True, value=files),
             *self._buttons(name, request),
@@ -102,7 +99,7 @@ class Section:
     def measured(self, name: str, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         """Measure what is lacking, else the checkpoint anew; says how far it is, and shows it in the end."""
         there = {of.checkpoint for of in self._known(name)}
-        kept = [gr.skip()] * 4
+        kept = [gr.skip()] * 3
         for each in [one for one in self._pair(name) if one not in there] or [name]:
             try:
                 job = self.engine.learn(each, ("confidence",))

@@ -30,8 +30,5 @@ def _shelf(pane: Pane) -> Shelf:
     listed = told("")
     chosen = gr.Dropdown([], label="Show the card of", elem_id="t-library-chosen")
     shown = gr.HTML("", apply_default_css=False, elem_classes=["t-told", "t-card"])
-    with gr.Row():
-        scores, doses = (
-            gr.Plot(visible=False, show_label=False, min_width=320, elem_classes=["t-plot"]) for _ in range(2)
-        )
-    return Shelf(pane, listed, chosen, shown, scores, doses)
+    curves = gr.HTML("", apply_default_css=False, elem_classes=["t-told"])
+    return Shelf(pane, listed, chosen, shown, curves)

@@ -8,11 +8,11 @@ from typing import Any
 
 import gradio as gr
 
-from app.plots import directions
-from app.tabs.tab import Pane
+from app.tabs.tab import Pane, plots
 from core.directions import card as direction_card
 from core.directions import library
 from core.directions.library import Entry
+from core.directions.plots import curves_plot
 from core.errors import TillerError
 
 
@@ -28,8 +28,7 @@ class Shelf:
     table: gr.HTML
     chosen: gr.Dropdown
     card: gr.HTML
-    scores: gr.Plot
-    doses: gr.Plot
+    curves: gr.HTML
 
     @property
     def listed(self) -> list[Any]:
@@ -39,7 +38,7 @@ class Shelf:
     @property
     def shown(self) -> list[Any]:
         """The outputs of :meth:`show`."""
-        return [self.card, self.scores, self.doses]
+        return [self.card, self.curves]
 
     def again(self, key: str | None) -> tuple[Any, ...]:
         """The list as it is now, with ``key`` chosen where that is still there; and its card."""
@@ -51,22 +50,19 @@ class Shelf:
 
     def show(self, key: str | None) -> tuple[Any, ...]:
         """The card of an entry, and its curves where it has any."""
-        hidden = gr.update(visible=False, value=None)
         if not key:
-            return "<p>Nothing has been learnt yet: learn a direction below.</p>", hidden, hidden
+            return "<p>Nothing has been learnt yet: learn a direction below.</p>", ""
         try:
             entry = library.find_entry(self.pane.engine.family, key)
         except TillerError as error:
-            return _wrong(str(error)), hidden, hidden
+            return _wrong(str(error)), ""
         if entry.card is None:
-            return _wrong(entry.problem), hidden, hidden
-        curves = (direction_card.layer_scores(entry.card), direction_card.dose_table(entry.card))
-        titles = ("Scores of every layer", "What each strength does")
-        drawn = [
-            hidden if each is None else gr.update(visible=True, value=directions.curves(each, title))
-            for each, title in zip(curves, titles, strict=True)
-        ]
-        return card(entry), *drawn
+            return _wrong(entry.problem), ""
+        curves = {
+            "Scores of every layer": direction_card.layer_scores(entry.card),
+            "What each strength does": direction_card.dose_table(entry.card),
+        }
+        return card(entry), plots(*(curves_plot(each, title) for title, each in curves.items() if each))
 
 
 def table(entries: tuple[Entry, ...]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -46,10 +45,10 @@ class Pane:
         visit.session.settings = replace(settings, tab="chat")
         return self.chat.view(visit), self.chat.everything(visit)
 
-    def say_how(self, sentence: str) -> None:
-        """What the tab is for, and one sentence that says what to do."""
-        told(f"<p>{html.escape(self.place.about)}</p>", f"<p>{html.escape(sentence)}</p>")
-        told(f"<pre><code>python launch.py {html.escape(self.place.command)}</code></pre>")
+
+def plots(*drawn: str) -> str:
+    """Drawings beside each other, or below each other where there is no room."""
+    return f'<div class="t-plots">{"".join(drawn)}</div>'
 
 
 def told(*parts: str) -> gr.HTML:

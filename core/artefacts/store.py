@@ -12,8 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,12 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
+from core.artefacts.safetensors_header import read_header
 from core.errors import StoreError
 from core.util.files import read_when_changed, write_bytes
 
 FORMAT = 1
 SHIPPED = Path(__file__).resolve().parents[2] / "vectors"
-_MAX_HEADER = 100_000_000
 
 Array = NDArray[np.float32]
 
@@ -99,7 +98,7 @@ def not_mapped(family: str, name: str, source: str, target: str) -> StoreError:
 
 def find_shared(family: str, kind: str, name: str, folder: Path | None = None) -> Path | None:
     """Where an artefact of several checkpoints lies, a person's own first, or ``None``."""
-    for root in _family_folders(family, folder):
+    for root in family_folders(family, folder):
         path = root / "shared" / f"{kind}.{name}.safetensors"
         if path.is_file():
             return path
@@ -109,7 +108,7 @@ def find_shared(family: str, kind: str, name: str, folder: Path | None = None) -
 def shared_cards(family: str, kind: str, folder: Path | None = None) -> tuple[Card, ...]:
     """Every artefact of a kind that belongs to several checkpoints, a person's own first; what cannot be read is left out."""
     found: dict[str, Card] = {}
-    for root in _family_folders(family, folder):
+    for root in family_folders(family, folder):
         for path in sorted((root / "shared").glob(f"{kind}.*.safetensors")):
             try:
                 found.setdefault(path.name, read_card(path))
@@ -125,7 +124,7 @@ def cards(family: str, checkpoint: str, kind: str = "direction", folder: Path | 
     and named by :func:`load_direction` when it is asked for by name.
     """
     found: dict[str, Card] = {}
-    for root in _family_folders(family, folder):
+    for root in family_folders(family, folder):
         for path in sorted((root / checkpoint / "artefacts").glob(f"{kind}.*.safetensors")):
             name = path.name.removeprefix(f"{kind}.").removesuffix(".safetensors")
             try:
@@ -143,14 +142,15 @@ def find_artefact(family: str, checkpoint: str, kind: str, name: str, folder: Pa
     if "/" in checkpoint:
         source, _, target = checkpoint.partition(">")
         return find_mapped(family, name, source, target, folder)
-    for root in _family_folders(family, folder):
+    for root in family_folders(family, folder):
         path = root / checkpoint / "artefacts" / f"{kind}.{name}.safetensors"
         if path.is_file():
             return path
     return None
 
 
-def _family_folders(family: str, folder: Path | None) -> tuple[Path, ...]:
+def family_folders(family: str, folder: Path | None) -> tuple[Path, ...]:
+    """Where a family's artefacts are looked for: a person's own, then its own folder, or the shipped one of its name."""
     own = user_folder() / family
     return (own, folder) if folder is not None else (own, SHIPPED / family)
 
@@ -179,35 +179,12 @@ def read_card(path: Path) -> Card:
 
 def read_metadata(path: Path) -> dict[str, Any] | None:
     """What Tiller wrote into a safetensors file; None for one that others made. Raises StoreError for what is not whole."""
-    metadata = _header(path).get("__metadata__", {})
+    metadata = read_header(path).metadata
     try:
         details = json.loads(metadata.get("tiller", "null"))
     except (ValueError, TypeError, AttributeError, RecursionError):
         return None
     return details if isinstance(details, dict) else None
-
-
-def _header(path: Path) -> dict[str, Any]:
-    again = "copy or make it again"
-    try:
-        with path.open("rb") as file:
-            start = file.read(8)
-            if start.startswith(b"version "):
-                raise StoreError(f"{path.name} is a Git LFS pointer, not the file itself; run git lfs pull.")
-            length = struct.unpack("<Q", start)[0] if len(start) == 8 else _MAX_HEADER
-            text = file.read(length) if length < _MAX_HEADER else b""
-            header = json.loads(text)
-            ends = [value["data_offsets"][1] for name, value in header.items() if name != "__metadata__"]
-            size = 8 + length + max(ends, default=0)
-    except FileNotFoundError as error:
-        raise StoreError(f"{path} is not there; {again}.") from error
-    except OSError as error:
-        raise StoreError(f"{path} cannot be read ({error.strerror}); {again}.") from error
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
-        raise StoreError(f"{path.name} is cut off or not a safetensors file; {again}.") from error
-    if path.stat().st_size < size:
-        raise StoreError(f"{path.name} is cut off; {again}.")
-    return dict(header)
 
 
 def save_artefact(path: Path, tensors: Mapping[str, Array], details: Mapping[str, Any]) -> Card:
@@ -226,7 +203,7 @@ def save_artefact(path: Path, tensors: Mapping[str, Array], details: Mapping[str
 
 
 def folder_fingerprint(folder: Path) -> str:
-    """A hash of a model folder: its config and its weights' bytes. 16 hexadecimal digits.
+    """A hash of a model folder: its config and its weights' bytes (:func:`fingerprint_of`).
 
     Raises:
         StoreError: when the folder holds no safetensors weights or no config.json.
@@ -236,8 +213,17 @@ def folder_fingerprint(folder: Path) -> str:
         raise StoreError(f"{folder} holds no safetensors weights.")
     if not (folder / "config.json").is_file():
         raise StoreError(f"{folder} holds no config.json.")
-    digest = hashlib.sha256((folder / "config.json").read_bytes())
-    for path in weights:
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return fingerprint_of([(folder / "config.json").read_bytes(), *map(_digest, weights)])
+
+
+def fingerprint_of(parts: Iterable[bytes]) -> str:
+    """What weights are known by that consist of these parts: 16 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
     return digest.hexdigest()[:16]
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import Any
 
 from core.attribution.effects import Effect, effects
 from core.attribution.report import BlameReport, Case, Said, probability, token_effects
 from core.families.stages import Question
+from core.util.table import csv_text
 
 
 def blame_document(report: BlameReport) -> dict[str, Any]:
@@ -96,13 +95,5 @@ def _row(case: Case, what: str, place: str, text: str, question: Question, stage
 
 
 def blame_csv(report: BlameReport) -> str:
-    """:func:`to_rows` as CSV. A text that a spreadsheet would take for a formula gets an apostrophe in front."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    for row in to_rows(report):
-        writer.writerow([_inert(cell) if at in (0, 3) else cell for at, cell in enumerate(row)])
-    return out.getvalue()
-
-
-def _inert(text: str) -> str:
-    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t") else text
+    """:func:`to_rows` as CSV."""
+    return csv_text(to_rows(report))

@@ -6,7 +6,7 @@ token [methods, 5]. It is measured once for a family's weights and kept: ``<fami
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from itertools import combinations
 from math import exp
@@ -14,7 +14,7 @@ from pathlib import Path as File
 
 import numpy as np
 
-from core.artefacts import store
+from core.artefacts.figures import KeptFigure
 from core.attribution.effects import LOG_ZERO, Noise, noise_of
 from core.attribution.forced_logprobs import logprobs_in_slices
 from core.attribution.model_sequence import Models, Vocabularies
@@ -37,14 +37,8 @@ def kept_noise(family: Family, path: Path) -> Noise | None:
     """The level that was measured on these weights; None where it has to be measured, uncalibrated where that cannot be."""
     if not path.nulls:
         return Noise()
-    now = _fingerprints(family, path)
-    for file in _files(family, path):
-        if not file.is_file():
-            continue
-        card = store.read_card(file)
-        if card.details.get("fingerprints") == now:
-            return Noise(float(card.details["level"]), int(card.details["differences"]))
-    return None
+    kept = _figure(family, path).read()
+    return Noise(float(kept["level"]), int(kept["differences"])) if kept else None
 
 
 def measure_noise(family: Family, path: Path, models: Models, root: File | None = None) -> Learning[Noise]:
@@ -63,8 +57,16 @@ def measure_noise(family: Family, path: Path, models: Models, root: File | None 
         found.append([0.0 if value <= LOG_ZERO else exp(value) for reply in each for value in reply])
     differences = [abs(a - b) for one, other in combinations(found, 2) for a, b in zip(one, other, strict=True)]
     noise = noise_of(differences)
-    _keep(family, path, noise, differences, root or store.user_folder())
+    quantiles = np.quantile(np.asarray(differences), np.linspace(0, 1, 101)).astype(np.float32)
+    kept = {"level": noise.level, "differences": noise.differences}
+    _figure(family, path).write(kept, {"quantiles": quantiles}, root)
     return noise
+
+
+def _figure(family: Family, path: Path) -> KeptFigure:
+    names = (path.final, *path.nulls)
+    fingerprints = {name: loading.model_fingerprint(family.checkpoint(name)) for name in names}
+    return KeptFigure(family.name, family.folder, "noise", path.final, fingerprints)
 
 
 def scored(
@@ -94,30 +96,3 @@ def messages(family: Family) -> list[str]:
     found = contrast.load_contrast(family, "refusal")
     texts = [text for positive in (True, False) for text in found.part("test", positive, MESSAGES)]
     return [*texts, *(example.message for example in family.examples)]
-
-
-def _keep(family: Family, path: Path, noise: Noise, differences: Sequence[float], root: File) -> None:
-    details = {
-        "kind": "noise",
-        "name": path.final,
-        "family": family.name,
-        "checkpoint": path.final,
-        "fingerprints": _fingerprints(family, path),
-        "level": noise.level,
-        "differences": noise.differences,
-    }
-    quantiles = np.quantile(np.asarray(differences), np.linspace(0, 1, 101)).astype(np.float32)
-    store.save_artefact(root / family.name / "shared" / _name(path), {"quantiles": quantiles}, details)
-
-
-def _files(family: Family, path: Path) -> tuple[File, File]:
-    name = _name(path)
-    return store.user_folder() / family.name / "shared" / name, family.folder / "shared" / name
-
-
-def _name(path: Path) -> str:
-    return f"noise.{path.final}.safetensors"
-
-
-def _fingerprints(family: Family, path: Path) -> dict[str, str]:
-    return {name: loading.model_fingerprint(family.checkpoint(name)) for name in (path.final, *path.nulls)}

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path as File
 
 import numpy as np
 
-from core.artefacts import store
+from core.artefacts.figures import KeptFigure
 from core.attribution import noise
 from core.attribution.effects import effects
 from core.attribution.forced_logprobs import logprobs_in_slices
@@ -60,13 +59,8 @@ def describe_agreement(family: Family, path: Path, quantize: str) -> str:
 
 def kept_agreement(family: Family, path: Path, quantize: str) -> Agreement | None:
     """What was measured on these weights; None where nothing was."""
-    now = _fingerprints(family, path)
-    for file in _files(family, path, quantize):
-        if file.is_file():
-            details = store.read_card(file).details
-            if details.get("fingerprints") == now:
-                return Agreement(dict(details["r"]), int(details["tokens"]))
-    return None
+    kept = _figure(family, path, quantize).read()
+    return Agreement(dict(kept["r"]), int(kept["tokens"])) if kept else None
 
 
 def measure_agreement(
@@ -108,22 +102,16 @@ def _pearson(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def _keep(family: Family, path: Path, quantize: str, agreement: Agreement, effect: list[dict[str, np.ndarray]]) -> None:
-    details = {
-        "kind": "quantized", "name": path.final, "family": family.name, "checkpoint": path.final, "quantize": quantize,
-        "fingerprints": _fingerprints(family, path), "r": dict(agreement.r), "tokens": agreement.tokens,
-    }  # fmt: skip
     tensors = {
         f"{which}.{stage}": values.astype(np.float32)
         for which, each in zip(("whole", "quantized"), effect, strict=True)
         for stage, values in each.items()
     }
-    store.save_artefact(_files(family, path, quantize)[0], tensors, details)
+    kept = {"quantize": quantize, "r": dict(agreement.r), "tokens": agreement.tokens}
+    _figure(family, path, quantize).write(kept, tensors)
 
 
-def _files(family: Family, path: Path, quantize: str) -> tuple[File, File]:
-    name = f"quantized.{path.final}.{quantize}.safetensors"
-    return store.user_folder() / family.name / "shared" / name, family.folder / "shared" / name
-
-
-def _fingerprints(family: Family, path: Path) -> dict[str, str]:
-    return {name: loading.model_fingerprint(family.checkpoint(name)) for name in path.models("introduced_at")}
+def _figure(family: Family, path: Path, quantize: str) -> KeptFigure:
+    names = path.models("introduced_at")
+    fingerprints = {name: loading.model_fingerprint(family.checkpoint(name)) for name in names}
+    return KeptFigure(family.name, family.folder, "quantized", path.final, fingerprints, quantize)

@@ -339,11 +339,3 @@ def answer_in_chat(settings: Settings) -> ChatAnswer:
         raise StageError("There is no answer in Chat yet; ask something there first.")
     note = "The answer was steered; the scores are of the unsteered models." if settings.column.recipe else ""
     return ChatAnswer(turn.user, replies[0], note)
-
-
-def parse_prompts(text: str) -> tuple[str, ...]:
-    """The prompts of a text file, one a line. Raises StageError when there is none."""
-    found = tuple(line.strip() for line in clean(text).split("\n") if line.strip())
-    if not found:
-        raise StageError("The file has no prompt; write one on each line.")
-    return found

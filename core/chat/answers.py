@@ -8,25 +8,24 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import Any
 
 from core.chat.events import (
     Alternative,
-    Blame,
     Done,
     Event,
     Failed,
-    Reading,
     Reason,
     RecipeChanged,
     Scores,
-    StageEffect,
     Started,
     Token,
+    Whole,
     event_json,
 )
-from core.chat.settings import Settings, clean
+from core.chat.settings import UNTRUSTED, Settings, clean
 from core.errors import TillerError
+from core.util.decode import DecodeError
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Answer:
     """One column's reply. ``joins`` are the places at which the recipe changed: (index of the first token, recipe)."""
 
     tokens: tuple[Token, ...] = ()
-    joins: tuple[tuple[int, str], ...] = ()
+    joins: tuple[tuple[Whole, str], ...] = ()
     note: str = ""
     reason: Reason | None = None
     seconds: float = 0.0
@@ -155,6 +154,9 @@ def _answer_json(answer: Answer) -> dict[str, Any]:
     }  # fmt: skip
 
 
+_NOT_WHOLE = "This file is not a whole export of a chat"
+
+
 def read_document(document: Mapping[str, Any]) -> tuple[Settings, dict[int, Answer]]:
     """What :func:`chat_document` wrote.
 
@@ -163,12 +165,26 @@ def read_document(document: Mapping[str, Any]) -> tuple[Settings, dict[int, Answ
     """
     settings = Settings.from_json(document.get("settings"))
     try:
-        read = {int(column): _read_answer(int(column), data) for column, data in document["answers"].items()}
-        if any(not 0 <= column < len(settings.columns) for column in read) or (read and not settings.turns):
-            raise ValueError("answers that belong to no column or turn")
-        return settings, read
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise TillerError("This file is not a whole export of a chat; export it again as JSON.") from error
+        found = UNTRUSTED.decode(_Answers, document).answers
+    except DecodeError as error:
+        raise TillerError(f"{_NOT_WHOLE} ({str(error).rstrip('.')}); export it again as JSON.") from error
+    columns = [str(column) for column in range(len(settings.columns) if settings.turns else 0)]
+    if not set(found) <= set(columns):
+        raise TillerError(f"{_NOT_WHOLE} (it has answers of no column or turn); export it again as JSON.")
+    return settings, {column: _placed(found[key], column) for column, key in enumerate(columns) if key in found}
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """The part of an export that is no settings, by column."""
+
+    answers: Mapping[str, Answer]
+
+
+def _placed(answer: Answer, column: int) -> Answer:
+    """An answer of a file, with its tokens counted as they stand."""
+    tokens = (replace(token, column=column, index=index) for index, token in enumerate(answer.tokens))
+    return replace(answer, tokens=tuple(tokens))
 
 
 def load_chat(text: str) -> tuple[Settings, dict[int, Answer]]:
@@ -178,68 +194,5 @@ def load_chat(text: str) -> tuple[Settings, dict[int, Answer]]:
     except (ValueError, RecursionError) as error:
         raise TillerError("This file is not JSON; export the chat again as JSON.") from error
     if not isinstance(document, Mapping):
-        raise TillerError("This file is not a whole export of a chat; export it again as JSON.")
+        raise TillerError(f"{_NOT_WHOLE}; export it again as JSON.")
     return read_document(document)
-
-
-# What follows reads files that anybody may have written: every part is checked, every text cleaned.
-
-
-def _read_answer(column: int, data: Mapping[str, Any]) -> Answer:
-    if data["reason"] is not None and data["reason"] not in get_args(Reason):
-        raise ValueError(data["reason"])
-    return Answer(
-        tokens=tuple(_read_token(column, index, item) for index, item in enumerate(data["tokens"])),
-        joins=tuple((_whole(index), _text(recipe)) for index, recipe in data["joins"]),
-        note=_text(data["note"]),
-        reason=data["reason"],
-        seconds=_number(data["seconds"]),
-        error=_text(data["error"]),
-    )
-
-
-def _read_token(column: int, index: int, item: Mapping[str, Any]) -> Token:
-    shadow = _read_reading(item["shadow"]) if item["shadow"] is not None else None
-    reading = _read_reading(item["reading"])
-    # Exports of earlier versions have none.
-    blame = {_text(key): _read_blame(each) for key, each in item.get("blame", {}).items()}
-    return Token(column, index, _whole(item["id"]), _text(item["text"]), reading, shadow, item["forced"] is True, blame)
-
-
-def _read_blame(item: Mapping[str, Any]) -> Blame:
-    stage = None if item["stage"] is None else _whole(item["stage"])
-    noise = None if item["noise"] is None else _number(item["noise"])
-    effects = tuple(
-        StageEffect(
-            _whole(each["place"]), _text(each["stage"]), _text(each["letter"])[:1], _number(each["probability"]),
-            None if each["nats"] is None else _number(each["nats"]),
-        )
-        for each in item["effects"]
-    )  # fmt: skip
-    return Blame(stage, effects, _number(item["base"]), noise, item["added"] is True)
-
-
-def _read_reading(item: Mapping[str, Any]) -> Reading:
-    top = tuple(
-        Alternative(_whole(each["id"]), _text(each["text"]), _number(each["probability"])) for each in item["top"]
-    )
-    projections = {_text(name): _number(value) for name, value in item["projections"].items()}
-    return Reading(_number(item["logprob"]), _number(item["entropy"]), _whole(item["rank"]), top, projections)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(value)
-    return clean(value)
-
-
-def _whole(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**31:
-        raise ValueError(value)
-    return value
-
-
-def _number(value: object) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not -1e300 < value < 1e300:
-        raise ValueError(value)
-    return float(value)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+#: A number of a token, a rank or a place, as far as a file may give one.
+Whole = Annotated[int, range(2**31)]
 
 
 @dataclass(frozen=True)
 class Alternative:
     """A token the model might have said: ``probability`` at temperature 1, before any sampling filter."""
 
-    id: int
+    id: Whole
     text: str
     probability: float
 
@@ -27,7 +30,7 @@ class Reading:
 
     logprob: float
     entropy: float
-    rank: int
+    rank: Whole
     top: tuple[Alternative, ...] = ()
     projections: Mapping[str, float] = field(default_factory=dict)
 
@@ -40,7 +43,7 @@ class StageEffect:
     in the vocabulary before.
     """
 
-    place: int
+    place: Whole
     stage: str
     letter: str
     probability: float
@@ -56,7 +59,7 @@ class Blame:
     the vocabulary, which makes it its by definition.
     """
 
-    stage: int | None
+    stage: Whole | None
     effects: tuple[StageEffect, ...]
     base: float
     noise: float | None
@@ -89,7 +92,7 @@ class Token:
 
     column: int
     index: int
-    id: int
+    id: Whole
     text: str
     reading: Reading
     shadow: Reading | None = None

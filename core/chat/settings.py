@@ -17,7 +17,8 @@ from urllib.parse import parse_qs, urlparse
 from core.chat.screens import CHAT, TABS
 from core.errors import TillerError
 from core.recipes.in_words import MESSAGE
-from core.recipes.language import Recipe, RecipeError, parse
+from core.recipes.language import Recipe, parse
+from core.util.decode import DecodeError, Decoder
 
 #: The longest message a person may send, in characters. What is over it is refused with a sentence, nothing is lost.
 MAX_MESSAGE = 20_000
@@ -36,6 +37,23 @@ class SettingsError(TillerError):
 def _check(good: bool, sentence: str) -> None:
     if not good:
         raise SettingsError(sentence)
+
+
+def clean(text: str) -> str:
+    """Text without control characters (newline and tab stay), lone surrogates replaced: safe to show and to tokenize."""
+    if text.isprintable():
+        # Most tokens: nothing to take out. What is printable is neither a control character nor a surrogate.
+        return text
+    kept = (
+        c
+        for c in text.replace("\r\n", "\n").replace("\r", "\n")
+        if c in "\n\t" or (ord(c) >= 32 and not 127 <= ord(c) < 160)
+    )
+    return "".join(kept).encode("utf-8", "replace").decode()
+
+
+#: Reads what anybody may have written: texts are cleaned, recipes are parsed.
+UNTRUSTED = Decoder({str: clean, Recipe: parse})
 
 
 @dataclass(frozen=True)
@@ -196,30 +214,14 @@ class Settings:
         Raises:
             SettingsError: one sentence that says which part is wrong.
         """
-        data = _mapping(document, "The settings")
-        _check(data.get("tiller") == 1, "These are not settings of this version of Tiller.")
-        columns = tuple(_read_column(_mapping(item, "A column")) for item in _sequence(data, "columns"))
-        _check(len(columns) <= MAX_COLUMNS, f"A chat has at most {MAX_COLUMNS} columns.")
-        sampling = _mapping(data.get("sampling", {}), "The sampling")
-        known = {name: sampling[name] for name in Sampling.__dataclass_fields__ if name in sampling and name != "stop"}
-        for name, value in known.items():
-            whole = name in ("top_k", "max_new_tokens", "seed")
-            _check(
-                _is_number(value) and (not whole or value == int(value)),
-                f"The sampling value {name} is no {'whole ' if whole else ''}number.",
-            )
-            known[name] = int(value) if whole else float(value)
-        turns = tuple(_read_turn(_mapping(item, "A turn")) for item in _sequence(data, "turns"))
-        return cls(
-            family=_string(data, "family"),
-            columns=columns,
-            selected=_integer(data, "selected"),
-            sampling=Sampling(**known, stop=_strings(sampling, "stop")),
-            lens=_string(data, "lens"),
-            system=_string(data, "system"),
-            turns=turns,
-            tab=_string(data, "tab") or CHAT.name,
-        )
+        good = isinstance(document, Mapping) and document.get("tiller") == 1
+        _check(good, "These are not settings of this version of Tiller.")
+        try:
+            found = UNTRUSTED.decode(cls, document)
+        except DecodeError as error:
+            raise SettingsError(f"These settings cannot be read: {error}") from error
+        _check(len(found.columns) <= MAX_COLUMNS, f"A chat has at most {MAX_COLUMNS} columns.")
+        return found
 
     def to_link(self) -> str:
         """The query string that opens this state: ``s=…``. Put it behind the page's address, or give it to ``tui``."""
@@ -249,71 +251,6 @@ class Settings:
         return self.selected if column is None else column
 
 
-# ---------------------------------------------------------------------------------------------------------------- helpers
-
-
-def clean(text: str) -> str:
-    """Text without control characters (newline and tab stay), lone surrogates replaced: safe to show and to tokenize."""
-    if text.isprintable():
-        # Most tokens: nothing to take out. What is printable is neither a control character nor a surrogate.
-        return text
-    kept = (
-        c
-        for c in text.replace("\r\n", "\n").replace("\r", "\n")
-        if c in "\n\t" or (ord(c) >= 32 and not 127 <= ord(c) < 160)
-    )
-    return "".join(kept).encode("utf-8", "replace").decode()
-
-
-def _is_number(value: object) -> bool:
-    # The bound keeps out infinity, NaN, and whole numbers too large to be made a float.
-    return isinstance(value, int | float) and not isinstance(value, bool) and -1e300 < value < 1e300
-
-
-def _mapping(value: object, what: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise SettingsError(f"{what} must be an object with named parts.")
-    return value
-
-
-def _sequence(data: Mapping[str, Any], key: str) -> list[Any]:
-    value = data.get(key, [])
-    if not isinstance(value, list):
-        raise SettingsError(f"{key!r} must be a list.")
-    return value
-
-
-def _string(data: Mapping[str, Any], key: str) -> str:
-    value = data.get(key, "")
-    if not isinstance(value, str):
-        raise SettingsError(f"{key!r} must be text.")
-    return clean(value)
-
-
-def _strings(data: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    values = _sequence(data, key)
-    _check(all(isinstance(value, str) for value in values), f"{key!r} must be a list of texts.")
-    return tuple(clean(value) for value in values)
-
-
-def _integer(data: Mapping[str, Any], key: str) -> int:
-    value = data.get(key, 0)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise SettingsError(f"{key!r} must be a whole number.")
-    return value
-
-
 def _column(column: Column) -> dict[str, str]:
     found = {"checkpoint": column.checkpoint, "recipe": str(column.recipe)}
     return {**found, "asks": column.asks} if column.asks else found
-
-
-def _read_column(data: Mapping[str, Any]) -> Column:
-    try:
-        return Column(_string(data, "checkpoint"), parse(_string(data, "recipe")), _string(data, "asks"))
-    except RecipeError as error:
-        raise SettingsError(f"The recipe of column {_string(data, 'checkpoint')} cannot be read. {error}") from error
-
-
-def _read_turn(data: Mapping[str, Any]) -> Turn:
-    return Turn(_string(data, "user"), _strings(data, "replies"))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +20,7 @@ from core.cli.options import Options
 from core.families import registry
 from core.families.checkpoint import OWN_OR_PLAIN, Checkpoint, FamilyError, Source
 from core.families.family_toml import HUB_ID
+from core.families.stages import distinct_letters
 from core.models import hub
 from core.util.files import write_bytes
 
@@ -29,7 +30,6 @@ ADAPTER = "adapter_config.json"
 _WHOLE = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 #: No path or name that is longer is shown, nor looked up on the Hub.
 _LONGEST = 200
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,8 @@ def _document(entries: Sequence[_Entry]) -> str:
     )
     title = re.split(r"[/\\]", entries[-1].source.source)[-1]
     lines = [f"title = {_quoted(title)}", f"notes = {_quoted(f'Put together on the command line: {typed}')}"]
-    for index, (entry, letter) in enumerate(zip(entries, _letters(entries), strict=True)):
+    letters = distinct_letters(filter(str.isalpha, entry.name.upper()) for entry in entries)
+    for index, (entry, letter) in enumerate(zip(entries, letters, strict=True)):
         each = entry.source
         values = {
             "name": entry.name,
@@ -180,14 +181,6 @@ def _document(entries: Sequence[_Entry]) -> str:
         }
         lines += ["", "[[checkpoint]]", *(f"{key} = {_quoted(value)}" for key, value in values.items() if value)]
     return "\n".join(lines) + "\n"
-
-
-def _letters(entries: Iterable[_Entry]) -> list[str]:
-    found: list[str] = []
-    for entry in entries:
-        wanted = [letter for letter in entry.name.upper() + _LETTERS if letter in _LETTERS]
-        found.append(next(letter for letter in wanted if letter not in found))
-    return found
 
 
 def _quoted(text: str) -> str:

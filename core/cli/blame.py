@@ -11,7 +11,6 @@ from pathlib import Path as File
 import torch
 
 from core.attribution import effects, export
-from core.attribution import report as blame_report
 from core.attribution.model_sequence import alone
 from core.attribution.report import BlameReport, BlameRequest, shortened, token_effects
 from core.attribution.study import study
@@ -22,7 +21,7 @@ from core.families import registry, stages
 from core.families.stages import Question, Stage
 from core.models import loading
 from core.models.placement import Placing
-from core.util.files import write_bytes
+from core.util.files import prompts_in, read_prompts, write_bytes
 from core.util.progress import Learning
 
 
@@ -121,13 +120,12 @@ def _ask(options: argparse.Namespace) -> BlameRequest:
 
 
 def _prompts(name: str) -> tuple[str, ...]:
+    if name != "-":
+        return read_prompts(File(name))
     try:
-        text = sys.stdin.read() if name == "-" else File(name).read_text(encoding="utf-8")
+        return prompts_in(sys.stdin.read())
     except UnicodeDecodeError as error:
-        raise UsageError(f"{name} is not UTF-8 text; save it as a text file in UTF-8.") from error
-    except OSError as error:
-        raise UsageError(f"{name} cannot be read ({error.strerror}); check the path.") from error
-    return blame_report.parse_prompts(text)
+        raise UsageError("What was piped in is not UTF-8 text; send it in UTF-8.") from error
 
 
 def _told(learning: Learning[BlameReport]) -> BlameReport:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 import torch
 
@@ -17,6 +18,7 @@ from core.errors import UsageError
 from core.families import registry
 from core.families.checkpoint import Family
 from core.models import loading
+from core.util.files import read_text
 from core.util.progress import Learning, Pace, bar
 
 
@@ -78,7 +80,8 @@ def _wish(options: argparse.Namespace) -> LearnRequest:
         )
         own = "" if kind in KINDS else f"; only {' and '.join(KINDS)} bring their own examples"
         raise UsageError(f"{kind} is learnt from two files, one example a line: add {lacking}{own}.")
-    boxes = (request.read_examples(options.positive), request.read_examples(options.negative))
+    fix = "give a text file with one example a line"
+    boxes = (read_text(Path(options.positive), fix), read_text(Path(options.negative), fix))
     return request.learn_request(
         kind, *boxes, options.name or "", options.method, options.layer, options.again, tuple(given)
     )

@@ -11,7 +11,7 @@ import torch
 
 from core.cli import option_types
 from core.cli.verb_parser import Arguments
-from core.errors import TillerError, UsageError
+from core.errors import UsageError
 from core.families import registry
 from core.families.checkpoint import Family, UndoPrompts
 from core.families.family_toml import text_of
@@ -20,7 +20,7 @@ from core.undo import run, save
 from core.undo.examples import Prompts
 from core.undo.fit import STEPS
 from core.undo.run import Undone
-from core.util.files import write_bytes
+from core.util.files import read_prompts, write_bytes
 from core.util.progress import Learning
 
 
@@ -99,23 +99,12 @@ def _prompts(options: argparse.Namespace, family: Family) -> Prompts:
     if not (options.lose and options.keep):
         lacking = "keep" if options.lose else "lose"
         raise UsageError(f"undo needs two files of prompts, one a line; add --{lacking} FILE.")
-    return Prompts.split(**{name: _lines(path) if path else () for name, path in given.items()})
+    return Prompts.split(**{name: read_prompts(path) if path else () for name, path in given.items()})
 
 
 def own_prompts(files: UndoPrompts) -> Prompts:
     """The prompts that a family brings. Raises TillerError when a file cannot be read or holds too few."""
     return Prompts.split(**{name: text_of(path).splitlines() if path else () for name, path in vars(files).items()})
-
-
-def _lines(path: Path) -> tuple[str, ...]:
-    try:
-        return tuple(run.lines_of(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise TillerError(
-            f"{path} cannot be read ({error.strerror}); give a text file with one prompt a line."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise TillerError(f"{path} is not UTF-8; save it as UTF-8.") from error
 
 
 def _shown(work: Learning[Undone]) -> Undone:

@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 
 from core.confidence.confidence import Confidence
-from core.display.svg import COLOURS, MARK, PALE, Axis, Plot
+from core.display.svg import COLOURS, DASHES, MARK, MARKS, PALE, SHEET, Axis, Plot
 
 
-def neuron_plot(of: Confidence) -> str:
-    """Norm × LogitVar of the last blocks' neurons; candidates are diamonds, a colour a block."""
+def neuron_plot(of: Confidence, size: tuple[int, int] = SHEET) -> str:
+    """Norm × LogitVar of the last blocks' neurons; candidates are diamonds, a colour and a mark a block."""
     norms = [float(each) for block in of.blocks for each in block.norms]
     variances = [float(each) for block in of.blocks for each in block.variances if each > 0]
     across = Axis("norm of the output weights", min(norms) * 0.98, max(norms) * 1.02)
@@ -18,36 +18,40 @@ def neuron_plot(of: Confidence) -> str:
         f"{of.checkpoint}: MLP neurons of the last blocks",
         across,
         Axis("LogitVar", min(variances, default=1e-9) / 1.5, max(variances, default=1.0) * 1.5, log=True),
+        size=size,
     )
     for place, block in enumerate(of.blocks):
-        chosen, colour = set(block.candidates), COLOURS[2 * place % 3]
+        chosen, colour, mark = set(block.candidates), COLOURS[2 * place % 3], "●■"[place % 2]
         for neuron, (norm, variance) in enumerate(zip(block.norms, block.variances, strict=True)):
             if variance <= 0:
                 continue
             said = f"block {block.layer}, neuron {neuron}: norm {norm:.3f}, LogitVar {variance:.2e}"
             if neuron not in chosen:
-                plot.dot(norm, variance, said, colour)
+                plot.sign(norm, variance, said, colour, mark, 0.6)
         for neuron in chosen:
-            if block.variances[neuron] > 0:
-                said = f"candidate: block {block.layer}, neuron {neuron}"
-                plot.diamond(block.norms[neuron], block.variances[neuron], said, MARK)
-        plot.legend.append((f"block {block.layer}", colour))
-    plot.legend.append(("candidates (diamonds)", MARK))
+            norm, variance = float(block.norms[neuron]), float(block.variances[neuron])
+            if variance > 0:
+                said = f"candidate: block {block.layer}, neuron {neuron}: norm {norm:.3f}, LogitVar {variance:.2e}"
+                plot.sign(norm, variance, said, MARK, "◆", 1.2)
+        plot.legend.append((f"block {block.layer}", colour, mark))
+    plot.legend.append(("candidates", MARK, "◆"))
     return plot.svg()
 
 
-def reliability_plot(every: Sequence[Confidence]) -> str:
+def reliability_plot(every: Sequence[Confidence], size: tuple[int, int] = SHEET) -> str:
     """How often checkpoints are right against how sure they are, with 95 % intervals; calibrated ones lie on the dashed line."""
-    plot = Plot("Calibration", Axis("how sure", 0.5, 1.0), Axis("right", 0.0, 1.0))
+    plot = Plot("Calibration", Axis("how sure", 0.5, 1.0), Axis("right", 0.0, 1.0), size=size)
     plot.line([(0.5, 0.5), (1.0, 1.0)], PALE, "5 4", "as sure as right")
+    plot.legend.append(("as sure as right", PALE, "╌"))
     for place, of in enumerate(every):
-        colour = COLOURS[place % len(COLOURS)]
+        colour, mark = COLOURS[place % len(COLOURS)], tuple(MARKS)[place % len(MARKS)]
         shift = 0.002 * (place - (len(every) - 1) / 2)
         bins = of.calibration.bins
-        plot.line([(each.sure + shift, each.right) for each in bins], colour, said=of.checkpoint)
+        dash = DASHES[place % len(DASHES)]
+        plot.line([(each.sure + shift, each.right) for each in bins], colour, dash, of.checkpoint)
         for each in bins:
             plot.bar(each.sure + shift, *each.interval, colour)
             said = f"{of.checkpoint}: {each.n} answers, {each.sure:.3f} sure, {each.right:.3f} right"
-            plot.dot(each.sure + shift, each.right, said, colour, 2.5 + min(5.0, math.sqrt(each.n) / 3))
-        plot.legend.append((f"{of.checkpoint}, ECE {of.calibration.ece.value:.3f}", colour))
+            plot.sign(each.sure + shift, each.right, said, colour, mark, 0.6 + min(1.2, math.sqrt(each.n) / 12))
+        plot.legend.append((f"{of.checkpoint}, ECE {of.calibration.ece.value:.3f}", colour, mark))
     return plot.svg()

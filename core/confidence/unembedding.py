@@ -16,7 +16,7 @@ from accelerate.hooks import remove_hook_from_module
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from core.models import quantization, weights
+from core.models import weights
 from core.models.files import LoadError
 from core.models.hooks import AnatomyError
 from core.models.loading import Loaded
@@ -186,8 +186,3 @@ class Head:
 def unembedding_rows(precise: Precise, loaded: Loaded) -> Tensor:
     """The unembedding [vocabulary, width] in float32, as it is stored: no gain is folded in."""
     return precise.weight(loaded.anatomy.unembedding)
-
-
-def is_quantized(loaded: Loaded) -> bool:
-    """Whether some of a model's matrices are packed in memory."""
-    return bool(quantization.quantized_layers(loaded.model))

@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from core.artefacts import store
 from core.directions.contrast import SPLITS, ContrastError, ContrastItem, ContrastSet
@@ -15,6 +14,7 @@ from core.directions.contrast_files import SHARE
 from core.directions.methods import METHODS
 from core.errors import StoreError
 from core.families.checkpoint import Family
+from core.util.files import text_items
 
 #: A direction can be learnt from so many examples of each class: three to learn from, one to choose by, one to report on.
 FEWEST = 5
@@ -103,19 +103,6 @@ def check_direction_name(name: str) -> str:
     return name
 
 
-def read_examples(source: str) -> str:
-    """The text of a file of examples. Raises ContrastError."""
-    path = Path(source).expanduser()
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ContrastError(f"{source} is not UTF-8 text; save it in UTF-8, one example a line.") from error
-    except OSError as error:
-        raise ContrastError(
-            f"{source} cannot be read ({error.strerror}); give a text file with one example a line."
-        ) from error
-
-
 def of_texts(name: str, positive: str, negative: str, called: tuple[str, str] = _BOXES) -> ContrastSet:
     """The contrast ``name`` from two texts, one example a line, empty lines left out; split always in the same way.
 
@@ -127,7 +114,7 @@ def of_texts(name: str, positive: str, negative: str, called: tuple[str, str] = 
     Raises:
         ContrastError: an empty box, too few examples, or a text that stands in both.
     """
-    boxes = {True: _lines(positive), False: _lines(negative)}
+    boxes = {True: _examples(positive), False: _examples(negative)}
     for label, texts in boxes.items():
         if not texts:
             raise ContrastError(
@@ -156,9 +143,9 @@ def of_texts(name: str, positive: str, negative: str, called: tuple[str, str] = 
     return ContrastSet(name, tuple(items), digest, "pairs, by hash" if pairs else "by hash")
 
 
-def _lines(text: str) -> list[str]:
+def _examples(text: str) -> list[str]:
     """Every example once, in the order of the box."""
-    return list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
+    return list(dict.fromkeys(text_items(text)))
 
 
 def _split(texts: Sequence[str]) -> list[str]:

@@ -99,7 +99,7 @@ def letter(chosen: Lens, token: Token) -> str:
     found = blamed(chosen, token)
     if found is None:
         return ""
-    return found.largest.letter if found.largest else "·"
+    return found.largest.letter[:1] if found.largest else "·"
 
 
 def lacking(chosen: Lens, answers: Mapping[int, Answer], calibrated: bool) -> dict[int, Answer]:

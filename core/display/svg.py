@@ -6,7 +6,7 @@ Every mark has a ``<title>`` with its numbers, so that whatever a colour or a pl
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from textwrap import wrap
@@ -14,11 +14,23 @@ from textwrap import wrap
 from core.display.palette import OKABE_ITO
 from core.util.table import Table
 
-_WIDTH, _HEIGHT = 640, 380
+_WIDTH = 640
 _LEFT, _RIGHT, _TOP, _BOTTOM = 72, 20, 36, 50
 #: Letters that have room in a line before an interval.
 _LETTERS = 54
 _INK, PALE, _GRID, MARK = "#1a1a1a", "#8a8a8a", "#dddddd", "#D55E00"
+#: The size of a drawing that is a file or stands on paper, and of one that stands beside another on a page, or alone on a phone.
+SHEET, PANEL = (_WIDTH, 380), (420, 330)
+#: Marks that are told apart without their colours, as a legend writes them, and as a path round the point where they stand.
+MARKS = {
+    "●": "m-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0z",
+    "■": "m-3.5 -3.5h7v7h-7z",
+    "◆": "m0 -5l5 5l-5 5l-5 -5z",
+    "▲": "m0 -5l5 9h-10z",
+    "▼": "m0 5l5 -9h-10z",
+}
+#: Patterns of lines, in the order in which they are given out.
+DASHES = ("", "7 4", "2 3", "9 3 2 3", "14 4")
 #: Colours that stand out from white, in the order in which lines get them.
 COLOURS = (OKABE_ITO[4], OKABE_ITO[5], OKABE_ITO[2], OKABE_ITO[6], OKABE_ITO[0], OKABE_ITO[1], "#000000")
 
@@ -58,20 +70,25 @@ class Axis:
 
 
 class Plot:
-    """A frame with two axes, that marks are put into."""
+    """A frame with two axes that marks are put into, and a third one on the right for what is measured in something else."""
 
-    def __init__(self, title: str, across: Axis, up: Axis) -> None:
-        self.title, self.across, self.up = title, across, up
+    def __init__(
+        self, title: str, across: Axis, up: Axis, right: Axis | None = None, size: tuple[int, int] = SHEET
+    ) -> None:
+        self.title, self.across, self.up, self.right = title, across, up, right
+        self.width, self.height = size
         self.marks: list[str] = []
-        self.legend: list[tuple[str, str]] = []
+        #: What stands beneath: a name, its colour, and the mark beside it.
+        self.legend: list[tuple[str, str, str]] = []
+        self._right = self.width - (_RIGHT if right is None else _RIGHT + 24)
 
     def x(self, value: float) -> float:
         """Pixels from the left."""
-        return _LEFT + self.across.part(value) * (_WIDTH - _LEFT - _RIGHT)
+        return _LEFT + self.across.part(value) * (self._right - _LEFT)
 
-    def y(self, value: float) -> float:
-        """Pixels from the top."""
-        return _HEIGHT - _BOTTOM - self.up.part(value) * (_HEIGHT - _TOP - _BOTTOM)
+    def y(self, value: float, axis: Axis | None = None) -> float:
+        """Pixels from the top, on the left axis if no other is named."""
+        return self.height - _BOTTOM - (axis or self.up).part(value) * (self.height - _TOP - _BOTTOM)
 
     def dot(self, x: float, y: float, said: str, colour: str, size: float = 2.5) -> None:
         """A point with its numbers."""
@@ -80,20 +97,39 @@ class Plot:
             f"<title>{escape(said)}</title></circle>"
         )
 
-    def diamond(self, x: float, y: float, said: str, colour: str) -> None:
-        """A point of another shape, so that the colour is not needed."""
-        across, down = self.x(x), self.y(y)
-        path = f"M{across:.1f} {down - 6:.1f}l6 6l-6 6l-6 -6z"
-        self.marks.append(f'<path d="{path}" fill="{colour}" stroke="#ffffff"><title>{escape(said)}</title></path>')
+    def sign(
+        self, x: float, y: float, said: str, colour: str, mark: str, size: float = 1.0, axis: Axis | None = None
+    ) -> None:
+        """A point with its numbers as one of :data:`MARKS`, so that the colour is not needed."""
+        at = f"translate({self.x(x):.1f} {self.y(y, axis):.1f}) scale({size:.2f})"
+        self.marks.append(
+            f'<path d="{MARKS[mark]}" transform="{at}" fill="{colour}" stroke="#ffffff" stroke-width="0.5">'
+            f"<title>{escape(said)}</title></path>"
+        )
 
-    def line(self, points: Sequence[tuple[float, float]], colour: str, dash: str = "", said: str = "") -> None:
+    def line(
+        self,
+        points: Sequence[tuple[float, float]],
+        colour: str,
+        dash: str = "",
+        said: str = "",
+        axis: Axis | None = None,
+    ) -> None:
         """A line through the points that have a number."""
         known = [(x, y) for x, y in points if math.isfinite(y)]
-        path = " ".join(f"{self.x(x):.1f},{self.y(y):.1f}" for x, y in known)
+        path = " ".join(f"{self.x(x):.1f},{self.y(y, axis):.1f}" for x, y in known)
         style = f' stroke-dasharray="{dash}"' if dash else ""
         title = f"<title>{escape(said)}</title>" if said else ""
         self.marks.append(
             f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{style}>{title}</polyline>'
+        )
+
+    def upright(self, x: float, name: str) -> None:
+        """A dotted line from top to bottom, with its name beside it."""
+        at, end = self.x(x), self.across.part(x) > 0.5
+        self.marks.append(
+            f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{_TOP}" y2="{self.height - _BOTTOM}" stroke="{PALE}" stroke-dasharray="2 3"/>'
+            + svg_text(at - 5 if end else at + 5, _TOP + 11, name, "end" if end else "start", PALE)
         )
 
     def bar(self, x: float, low: float, high: float, colour: str) -> None:
@@ -105,20 +141,22 @@ class Plot:
     def svg(self) -> str:
         """The drawing, with what its colours mean beneath it, where nothing is hidden."""
         names = [
-            _text(_LEFT, _HEIGHT + 8 + 16 * row, f"■ {name}", fill=colour)
-            for row, (name, colour) in enumerate(self.legend)
+            svg_text(_LEFT, self.height + 8 + 16 * row, f"{mark} {name}", fill=colour)
+            for row, (name, colour, mark) in enumerate(self.legend)
         ]
-        return _page(_HEIGHT + 16 * len(names), self.title, [*self._frame(), *self.marks, *names])
+        return svg_page(self.width, self.height + 16 * len(names), self.title, [*self._frame(), *self.marks, *names])
 
     def _frame(self) -> Iterator[str]:
-        bottom, right = _HEIGHT - _BOTTOM, _WIDTH - _RIGHT
+        bottom, right = self.height - _BOTTOM, self._right
         for value in self.across.ticks:
             yield f'<line x1="{self.x(value):.1f}" x2="{self.x(value):.1f}" y1="{_TOP}" y2="{bottom}" stroke="{_GRID}"/>'
-            yield _text(self.x(value), bottom + 16, _tick(value), "middle")
+            yield svg_text(self.x(value), bottom + 16, _tick(value), "middle")
         for value in self.up.ticks:
             yield f'<line x1="{_LEFT}" x2="{right}" y1="{self.y(value):.1f}" y2="{self.y(value):.1f}" stroke="{_GRID}"/>'
-            yield _text(_LEFT - 6, self.y(value) + 4, _tick(value), "end")
-        yield _text((_LEFT + right) / 2, _HEIGHT - 10, self.across.title, "middle")
+            yield svg_text(_LEFT - 6, self.y(value) + 4, _tick(value), "end")
+        for value in self.right.ticks if self.right else ():
+            yield svg_text(right + 6, self.y(value, self.right) + 4, _tick(value))
+        yield svg_text((_LEFT + right) / 2, self.height - 10, self.across.title, "middle")
         middle = (_TOP + bottom) / 2
         yield (
             f'<text x="16" y="{middle:.1f}" text-anchor="middle" transform="rotate(-90 16 {middle:.1f})">{escape(self.up.title)}</text>'
@@ -156,22 +194,22 @@ def forest_plot(title: str, intervals: Sequence[Interval]) -> str:
         parts.append(
             f'<line x1="{across(value):.1f}" x2="{across(value):.1f}" y1="{_TOP}" y2="{bottom}" stroke="{_GRID}"/>'
         )
-        parts.append(_text(across(value), bottom + 14, _tick(value), "middle"))
+        parts.append(svg_text(across(value), bottom + 14, _tick(value), "middle"))
     for place, each in enumerate(intervals):
         parts += _forest_row(each, _TOP + row * place + row / 2, across, left)
     if any(math.isfinite(each.threshold) for each in intervals):
-        parts.append(_text(12, bottom + 14, "upright strokes: thresholds", fill=PALE))
-    return _page(bottom + 24, title, parts)
+        parts.append(svg_text(12, bottom + 14, "upright strokes: thresholds", fill=PALE))
+    return svg_page(_WIDTH, bottom + 24, title, parts)
 
 
 def _forest_row(each: Interval, y: float, across: Callable[[float], float], left: int) -> Iterator[str]:
     colour = {"holds": OKABE_ITO[2], "does not": OKABE_ITO[5]}.get(each.verdict, OKABE_ITO[4])
     label = wrap(each.name, _LETTERS)
     top = y + 4 - 6 * (len(label) - 1)
-    words = "".join(_text(left - 12, top + 12 * line, part, "end") for line, part in enumerate(label))
+    words = "".join(svg_text(left - 12, top + 12 * line, part, "end") for line, part in enumerate(label))
     yield f"<g>{words}<title>{escape(each.name)}</title></g>"
     if not math.isfinite(each.value):
-        yield _text(left + 4, y + 4, "no number", fill=PALE)
+        yield svg_text(left + 4, y + 4, "no number", fill=PALE)
         return
     said = f"{each.name}: {each.value:.3f} ({each.low:.3f} to {each.high:.3f}) {each.verdict}"
     yield (
@@ -220,21 +258,25 @@ def line_plot(title: str, across: str, up: str, curves: Sequence[tuple[str, Sequ
         for at, value in enumerate(values):
             if math.isfinite(value):
                 plot.dot(at, value, f"{name}, {across} {at}: {value:.3f}", colour)
-        plot.legend.append((name, colour))
+        plot.legend.append((name, colour, "■"))
     return plot.svg()
 
 
-def _page(height: float, title: str, parts: Sequence[str]) -> str:
+def svg_page(width: float, height: float, title: str, parts: Iterable[str]) -> str:
+    """A drawing on white with its title above, 12 pixels from the left."""
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height:.0f}" width="{_WIDTH}" height="{height:.0f}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" '
         f'role="img" aria-label="{escape(title)}" font-family="system-ui, sans-serif" font-size="11" fill="{_INK}">'
-        f'<rect width="100%" height="100%" fill="#ffffff"/><text x="12" y="22" font-size="14" font-weight="600">{escape(title)}</text>'
-        f"{''.join(parts)}</svg>"
+        f'<rect width="100%" height="100%" fill="#ffffff"/>{svg_text(12, 22, title, size=14, weight=600)}{"".join(parts)}</svg>'
     )
 
 
-def _text(x: float, y: float, text: str, anchor: str = "start", fill: str = _INK) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{fill}">{escape(text)}</text>'
+def svg_text(
+    x: float, y: float, text: str, anchor: str = "start", fill: str = _INK, size: int = 11, weight: int = 400
+) -> str:
+    """A line of text, at whose start, middle or end the point stands; everything is escaped."""
+    style = f' font-size="{size}"' * (size != 11) + f' font-weight="{weight}"' * (weight != 400)
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{fill}"{style}>{escape(text)}</text>'
 
 
 def _tick(value: float) -> str:

@@ -53,7 +53,7 @@
     recipe = "1.5*refusal"
     without = "safety"       # or: beside the plain column the model without this stage, retrained where there is one
 
-Where a file is wrong, :mod:`core.families.family_toml` names the line and the key.
+Where a file is wrong, :mod:`core.families.family_toml` names the key.
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+import string
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.errors import TillerError
@@ -26,7 +27,6 @@ from core.families.checkpoint import Checkpoint, Counterfactual, Family, Subtrac
 
 #: What the counterfactuals are called that differ from their checkpoint by the seed of their training alone.
 _SEED = re.compile(r"seed-[0-9]+(-.+)?")
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 class StageError(TillerError):
@@ -173,7 +173,8 @@ def stage_path(family: Family, checkpoint: str = "", names: Sequence[str] = ()) 
             f"{final.name} is an estimate from which a stage was taken; ask what the stages of {final.of} did."
         )
     stages = []
-    for at, (each, name, letter) in enumerate(zip(chain, _stage_names(chain), _letters(chain), strict=True)):
+    letters = distinct_letters((each.letter, *each.stage.upper()) for each in chain)
+    for at, (each, name, letter) in enumerate(zip(chain, _stage_names(chain), letters, strict=True)):
         parent = chain[at - 1].name if at else None
         retrained = next(
             (cf.name for cf in family.counterfactuals if cf.of == final.name and cf.without == each.stage), None
@@ -209,9 +210,10 @@ def _stage_names(chain: Sequence[Checkpoint]) -> list[str]:
     return [f"{each.stage} ({each.name})" if names.count(each.stage) > 1 else each.stage for each in chain]
 
 
-def _letters(chain: Sequence[Checkpoint]) -> list[str]:
+def distinct_letters(wishes: Iterable[Iterable[str]]) -> list[str]:
+    """A letter for each of some stages that none before it has: the first of its wishes that is free, else of the alphabet."""
     found: list[str] = []
-    for each in chain:
-        wanted = [each.letter, *each.stage.upper(), *_LETTERS]
-        found.append(next(letter for letter in wanted if letter and letter not in found))
+    for wished in wishes:
+        every = (letter for letter in (*wished, *string.ascii_uppercase) if letter)
+        found.append(next(letter for letter in every if letter not in found))
     return found

@@ -2,53 +2,59 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from html import escape
 
 from core.display import palette
 from core.display.lenses import Lens
+from core.display.svg import svg_page, svg_text
 from core.knowledge.maps import Map, Traced, Words, cell_text
+from core.util.table import csv_text
 
 #: Sizes of a drawing in pixels.
 _CELL, _ROW, _LEFT, _TOP, _GAP, _FOOT = 56, 26, 48, 34, 30, 92
-_FONT = "system-ui, sans-serif"
 _EMPTY = "#e4e4e4"
 #: Pixels of a word of a logit lens, and the letters that have room beside its probability.
 _WORD, _LETTERS = 110, 11
+_COLUMNS = (
+    "traced",
+    "map",
+    "source",
+    "target",
+    "minus",
+    "layer",
+    "column",
+    "place",
+    "effect",
+    "half_interval",
+    "pairs",
+)
 #: How a logit lens is coloured.
 PROBABILITY = Lens("probability", "probability", "", "magnitude", 0.0, 1.0, "")
 
 
 def map_csv(traced: Traced) -> str:
     """Every cell of every map, a line each, with what it is a map of."""
-    file = io.StringIO()
-    rows = csv.writer(file, lineterminator="\n")
-    rows.writerow(
-        ("traced", "map", "source", "target", "minus", "layer", "column", "place", "effect", "half_interval", "pairs")
-    )
+    rows: list[tuple[object, ...]] = [_COLUMNS]
     for each in traced.maps:
         for layer, row in enumerate(each.cells):
             for place, value in enumerate(row):
                 half = each.half[layer][place] if each.half else math.nan
-                rows.writerow(
+                rows.append(
                     (traced.order.title, each.title, each.source, each.target, each.minus, layer, each.columns[place], place,
                      _number(value), _number(half), each.n)
                 )  # fmt: skip
-    return file.getvalue()
+    return csv_text(rows)
 
 
 def words_csv(words: Words) -> str:
     """Every word of a logit lens, a line each."""
-    file = io.StringIO()
-    rows = csv.writer(file, lineterminator="\n")
-    rows.writerow(("of", "layer", "rank", "word", "probability"))
+    rows: list[tuple[object, ...]] = [("of", "layer", "rank", "word", "probability")]
     for title, layers in zip(words.titles, words.rows, strict=True):
         for layer, top in zip(words.layers, layers, strict=True):
-            rows.writerows((title, layer, rank, word, f"{p:.6f}") for rank, (word, p) in enumerate(top, 1))
-    return file.getvalue()
+            rows += [(title, layer, rank, word, f"{p:.6f}") for rank, (word, p) in enumerate(top, 1)]
+    return csv_text(rows)
 
 
 def words_svg(words: Words) -> str:
@@ -57,16 +63,16 @@ def words_svg(words: Words) -> str:
     block = most * _WORD + _GAP
     width = _LEFT + max(len(words.titles) * block, 300)
     height = _TOP + _GAP + len(words.layers) * _ROW + 40
-    drawn = [_text(12, 22, f"Tiller: logit lens where {words.said.strip()!r} stands", 15, weight=600)]
+    drawn: list[str] = []
     for place, (title, layers) in enumerate(zip(words.titles, words.rows, strict=True)):
         left = _LEFT + place * block
-        drawn.append(_text(left, _TOP + 18, title, 13, weight=600))
+        drawn.append(svg_text(left, _TOP + 18, title, size=13, weight=600))
         for row, (layer, top) in enumerate(reversed(list(zip(words.layers, layers, strict=True)))):
             line = _TOP + _GAP + row * _ROW
-            drawn += [_text(_LEFT - 8, line + 17, str(layer), 11, "end")] if place == 0 else []
+            drawn += [svg_text(_LEFT - 8, line + 17, str(layer), "end")] if place == 0 else []
             drawn += [_word(word, p, left + rank * _WORD, line) for rank, (word, p) in enumerate(top)]
-    drawn += [_text(12, height - 16, words.note, 11)] if words.note else []
-    return _page(width, height, drawn)
+    drawn += [svg_text(12, height - 16, words.note)] if words.note else []
+    return svg_page(width, height, f"Tiller: logit lens where {words.said.strip()!r} stands", drawn)
 
 
 def _word(word: str, p: float, left: int, line: int) -> str:
@@ -77,7 +83,7 @@ def _word(word: str, p: float, left: int, line: int) -> str:
         f'<rect x="{left}" y="{line}" width="{_WORD - 1}" height="{_ROW - 1}" fill="{paint}">'
         f"<title>{escape(said)}: {p:.3f}</title></rect>"
     )
-    return box + _text(left + 6, line + 17, f"{cut} {p:.2f}", 11, fill=palette.ink(paint))
+    return box + svg_text(left + 6, line + 17, f"{cut} {p:.2f}", fill=palette.ink(paint))
 
 
 def _number(value: float) -> str:
@@ -95,25 +101,17 @@ def to_svg(traced: Traced) -> str:
         drawn.append(_drawn(each, top))
         top += _GAP + each.layers * _ROW + _FOOT
     for line in traced.lines:
-        drawn.append(_text(12, top, line, 12))
+        drawn.append(svg_text(12, top, line, size=12))
         top += 18
-    title = _text(12, 22, f"Tiller: {traced.order.title}", 15, weight=600)
-    return _page(width, top + 10, [title, *drawn])
-
-
-def _page(width: int, height: int, parts: Sequence[str]) -> str:
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
-        f'font-family="{_FONT}" fill="#1a1a1a"><rect width="100%" height="100%" fill="#ffffff"/>{"".join(parts)}</svg>\n'
-    )
+    return svg_page(width, top + 10, f"Tiller: {traced.order.title}", drawn)
 
 
 def _drawn(each: Map, top: int) -> str:
-    parts = [_text(12, top + 18, f"{each.title} ({each.n} pair{'s' * (each.n != 1)})", 13, weight=600)]
+    parts = [svg_text(12, top + 18, f"{each.title} ({each.n} pair{'s' * (each.n != 1)})", size=13, weight=600)]
     start = top + _GAP
     for layer in range(each.layers):
         line = start + (each.layers - 1 - layer) * _ROW
-        parts.append(_text(_LEFT - 8, line + 17, str(layer), 11, "end"))
+        parts.append(svg_text(_LEFT - 8, line + 17, str(layer), "end"))
         parts += [_cell(each, layer, place, line) for place in range(len(each.columns))]
     bottom = start + each.layers * _ROW
     for place, column in enumerate(each.columns):
@@ -134,12 +132,9 @@ def _cell(each: Map, layer: int, place: int, line: int) -> str:
         f'<rect x="{left}" y="{line}" width="{_CELL - 1}" height="{_ROW - 1}" fill="{paint}">'
         f"<title>{escape(each.described(layer, place))}</title></rect>"
     )
-    label = _text(left + _CELL // 2, line + 17, cell_text(value), 11, "middle", palette.ink(paint)) if known else ""
-    return box + label
-
-
-def _text(x: int, y: int, text: str, size: int, anchor: str = "start", fill: str = "#1a1a1a", weight: int = 400) -> str:
-    return f'<text x="{x}" y="{y}" font-size="{size}" text-anchor="{anchor}" fill="{fill}" font-weight="{weight}">{escape(text)}</text>'
+    if not known:
+        return box
+    return box + svg_text(left + _CELL // 2, line + 17, cell_text(value), "middle", palette.ink(paint))
 
 
 def halves(rows: Sequence[int]) -> list[tuple[int, int | None]]:

@@ -7,7 +7,6 @@ which weights it belongs to, and is read with no others.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -123,6 +122,6 @@ def checkpoint_fingerprint(checkpoint: Checkpoint) -> str:
     if path is None:
         return known
     try:
-        return hashlib.sha256(known.encode() + path.read_bytes()).hexdigest()[:16]
+        return store.fingerprint_of([known.encode(), path.read_bytes()])
     except OSError as error:
         raise StoreError(f"{path} cannot be read ({error.strerror}); copy or make it again.") from error

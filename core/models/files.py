@@ -9,7 +9,8 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from core.errors import TillerError
+from core.artefacts.safetensors_header import Header, read_header
+from core.errors import StoreError, TillerError
 from core.families.checkpoint import Checkpoint, Source
 from core.models import hub
 
@@ -229,9 +230,9 @@ def stored_tensors(checkpoint: Checkpoint, folder: Path) -> dict[str, Stored]:
     """Every tensor of a checkpoint's weights by its name. Raises LoadError for a file that is not whole."""
     found: dict[str, Stored] = {}
     for path in weight_files(folder):
-        length, header = check_whole(checkpoint, path)
-        for name, entry in header.items():
-            start = 8 + length + int(entry["data_offsets"][0])
+        header = check_whole(checkpoint, path)
+        for name, entry in header.entries.items():
+            start = header.start + int(entry["data_offsets"][0])
             found[name] = Stored(str(entry["dtype"]), tuple(entry["shape"]), path, start)
     return found
 
@@ -291,22 +292,10 @@ def weight_files(folder: Path) -> list[Path]:
         raise LoadError(f"{folder / INDEX} cannot be read; copy it again.") from error
 
 
-def check_whole(checkpoint: Checkpoint, path: Path) -> tuple[int, dict[str, Any]]:
-    """The length of a safetensors file's header and its entries, without the metadata. Raises LoadError unless the file is whole."""
+def check_whole(checkpoint: Checkpoint, path: Path) -> Header:
+    """The header of a safetensors file of a checkpoint. Raises LoadError unless the file is whole."""
     _no_pointer(checkpoint, path)
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        start = file.read(8)
-        length = int.from_bytes(start, "little")
-        try:
-            header = json.loads(file.read(length)) if len(start) == 8 and length < size else None
-            entries = {key: value for key, value in (header or {}).items() if key != "__metadata__"}
-            ends = [value["data_offsets"][1] for value in entries.values()]
-            there = header is not None and size >= 8 + length + max(ends, default=0)
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
-            there = False
-    if not there:
-        raise LoadError(
-            f"{path.name} of checkpoint {checkpoint.name!r} is cut off ({size:,} bytes); copy {path} again."
-        )
-    return length, entries
+    try:
+        return read_header(path)
+    except StoreError as error:
+        raise LoadError(f"Checkpoint {checkpoint.name!r} cannot be loaded from {path.parent}: {error}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
+from core.artefacts.store import fingerprint_of
 from core.families.checkpoint import Checkpoint, Family, Subtracted
 from core.models import deltas, files, hub, lora, memory, placement, shapes
 from core.models import quantization as quantizing
@@ -210,7 +210,7 @@ def model_fingerprint(checkpoint: Checkpoint) -> str:
     """What says that an artefact belongs to these weights; a folder's are read for it. Raises StoreError, DifferenceError."""
     if isinstance(checkpoint, Subtracted):
         parts = " ".join(model_fingerprint(each) for each in (checkpoint.whole, checkpoint.minus, checkpoint.plus))
-        return hashlib.sha256(parts.encode()).hexdigest()[:16]
+        return fingerprint_of([parts.encode()])
     below = (
         deltas.checkpoint_fingerprint(checkpoint)
         if checkpoint.local

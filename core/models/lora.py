@@ -8,7 +8,7 @@ quantized afterwards is the sum. Only ``adapter_model.safetensors`` is read.
 from __future__ import annotations
 
 import copy
-import hashlib
+import itertools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from core.artefacts.store import fingerprint_of
 from core.families.checkpoint import Checkpoint, Source
 from core.models import files
 from core.models.files import LoadError, Stored
@@ -98,13 +99,9 @@ def adapter_folder(source: Source) -> Path:
 
 
 def adapter_fingerprint(checkpoint: Checkpoint, below: str) -> str:
-    """What an adapted checkpoint is known by: the fingerprint of the weights ``below`` and the adapters' bytes. 16 hexadecimal digits."""
-    digest = hashlib.sha256(below.encode())
-    for source in checkpoint.adapters:
-        folder = adapter_folder(source)
-        for name in (CONFIG, WEIGHTS):
-            digest.update((folder / name).read_bytes())
-    return digest.hexdigest()[:16]
+    """What an adapted checkpoint is known by: the fingerprint of the weights ``below`` and the adapters' bytes."""
+    files = (adapter_folder(source) / name for source in checkpoint.adapters for name in (CONFIG, WEIGHTS))
+    return fingerprint_of(itertools.chain([below.encode()], (file.read_bytes() for file in files)))
 
 
 # ---------------------------------------------------------------------------------------------------------------- reading

@@ -32,8 +32,6 @@ DRAWINGS = 100
 FOLDS = 16
 #: The part of a vector's coordinates, the largest ones, that winsorising cuts down to the size of the next.
 WINSORISED = 0.025
-#: A direction whose halves agree less than this has no ceiling to speak of.
-NO_CEILING = 0.05
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from core.errors import TillerError
 from core.families.checkpoint import Checkpoint
 from core.models.loading import Loaded
 from core.undo import controls as undo_controls
@@ -212,11 +211,3 @@ def _judged(judge: Judge, loaded: Loaded, strengths: Strengths) -> Learning[Outc
                 found: Outcome = stop.value
                 return found
         yield step
-
-
-def lines_of(text: str) -> Sequence[str]:
-    """The prompts of a text file, one a line. Raises TillerError when there is none."""
-    found = [line.strip() for line in text.splitlines() if line.strip()]
-    if not found:
-        raise TillerError("The file has no prompt; write one on each line.")
-    return found

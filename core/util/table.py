@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import html
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -63,12 +63,15 @@ class Table:
         return "".join(f'<td data-column="{html.escape(name)}">{html.escape(each)}</td>' for name, each in named)
 
     def csv(self) -> str:
-        """Column names and rows; a cell that a spreadsheet would take for a formula begins with a quote."""
-        file = io.StringIO()
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(self.columns)
-        rows.writerows([_plain(cell) for cell in row] for row in self.rows)
-        return file.getvalue()
+        """Column names and rows, as :func:`csv_text` writes them."""
+        return csv_text((self.columns, *self.rows))
+
+
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
+    """Rows as CSV, the column names first; a text that a spreadsheet would take for a formula begins with an apostrophe."""
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows([_inert(cell) for cell in row] for row in rows)
+    return file.getvalue()
 
 
 def _labelled(columns: Sequence[str], row: Sequence[str]) -> list[str]:
@@ -88,5 +91,10 @@ def _number(text: str) -> bool:
     return True
 
 
-def _plain(cell: str) -> str:
-    return f"'{cell}" if cell[:1] in ("=", "+", "@") or (cell[:1] == "-" and not _number(cell)) else cell
+def _inert(cell: object) -> object:
+    """A cell that cannot be a formula: numbers may begin with a sign, texts may not."""
+    if not isinstance(cell, str):
+        return cell
+    formula = cell.startswith(("=", "+", "-", "@", "\t", "\r")) and not _number(cell)
+    # A bare carriage return would be written without quotes, and its rest read as a row of its own.
+    return ("'" * formula + cell).replace("\r\n", "\n").replace("\r", "\n")

@@ -15,15 +15,15 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from core.attribution import export
-from core.attribution.report import BlameReport, BlameRequest, answer_in_chat, parse_prompts
+from core.attribution.report import BlameReport, BlameRequest, answer_in_chat
 from core.chat.screens import tab
 from core.chat.session import Session
 from core.families.stages import QUESTIONS, Question
+from core.util.files import read_prompts
 from tui.screens.blame_report import drawn
 from tui.screens.screen import Place
 from tui.screens.undo import UndoFields
 from tui.shell import shell
-from tui.text import read_prompts
 from tui.themes import middle
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class BlameScreen(Place):
 
     def _ask(self) -> BlameRequest:
         prompt = self.fields["prompt"].value
-        prompts = parse_prompts(read_prompts(prompt[1:])) if prompt.startswith("@") else (prompt,)
+        prompts = read_prompts(Path(prompt[1:])) if prompt.startswith("@") else (prompt,)
         return BlameRequest(prompts, self.fields["answer"].value, self.fields["other"].value, self._final()).checked()
 
     def _final(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -11,7 +12,7 @@ from textual.widgets import Input, Static
 
 from core.chat.session import Session
 from core.engine.undo import beside
-from tui.text import read_prompts
+from core.util.files import read_text
 
 if TYPE_CHECKING:
     from core.engine.engine import Engine
@@ -90,4 +91,4 @@ class UndoFields(Vertical):
 def _prompts(value: str, offer: str) -> str:
     """The prompts of a file that is named, or those that are offered."""
     name = value.strip().removeprefix("@")
-    return read_prompts(name) if name else offer
+    return read_text(Path(name), "name a text file with one prompt a line") if name else offer

@@ -119,7 +119,7 @@ def test_confidence_is_measured_shown_and_ablated_in_the_chat(
     expect(page.locator("#t-confidence-said .wrong")).to_contain_text("has no set of neurons 'entropy'")
     page.locator("#t-confidence-measure").click()
     expect(page.locator("#t-confidence-tables table").first).to_contain_text("has entropy neurons among its candidates")
-    expect(page.locator(".js-plotly-plot:visible")).to_have_count(2)
+    expect(page.locator(".t-plots svg:visible")).to_have_count(2)
     expect(page.get_by_text("neurons.chat").first).to_be_visible()
     page.locator("summary", has_text="Entropy-neuron candidates of chat").click()
     expect(page.get_by_text("norm / ln LogitVar").last).to_be_visible()

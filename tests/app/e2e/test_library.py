@@ -83,7 +83,10 @@ def test_a_direction_is_learnt_from_two_boxes(chromium: Browser, server: Served)
         expect(card).to_contain_text(text)
     expect(library.locator("table")).to_contain_text("politeness, 6")
     for title in ("Scores of every layer", "What each strength does"):
-        expect(library.locator(".js-plotly-plot").filter(has_text=title)).to_be_visible()
+        drawn = library.locator(".t-plots svg").filter(has_text=title)
+        expect(drawn).to_be_visible()
+        # What a mark shows is read where the mouse rests on it.
+        assert drawn.locator("path > title").count() > 3
     # Its name is taken now, and it can be steered by at once.
     learn.click()
     expect(went).to_contain_text("chat has a direction 'politeness' of your own already; give this one another name")

@@ -384,3 +384,7 @@ def test_exports_hold_every_effect_and_no_formula(tmp_path: Path) -> None:
 def test_a_question_that_cannot_be_asked_is_refused(ask: BlameRequest, sentence: str) -> None:
     with pytest.raises(StageError, match=sentence):
         ask.checked()
+
+
+def test_letters_of_stages_are_the_first_that_is_free() -> None:
+    assert stages.distinct_letters(["B", "SFT", "S", ("", "b"), "SF"]) == ["B", "S", "A", "b", "F"]

@@ -66,7 +66,7 @@ def test_a_family_that_cannot_be_read_does_not_hide_the_others(capsys: pytest.Ca
     assert families.run_families() == 1
     out, err = capsys.readouterr()
     assert "skiff" in out
-    assert "line 1: the top has the unknown key 'titel'; did you mean title?" in err
+    assert "the document has the unknown key 'titel'; did you mean title?" in err
 
 
 def test_one_family_says_where_its_licence_is_accepted(capsys: pytest.CaptureFixture[str]) -> None:

@@ -111,7 +111,7 @@ def test_a_counterfactual_is_no_stage_of_the_family(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "fix"),
     [
-        ('of = "chat"', 'off = "chat"', "a counterfactual has the unknown key 'off'; did you mean of"),
+        ('of = "chat"', 'off = "chat"', "item 1 of 'counterfactual' has the unknown key 'off'; did you mean of"),
         ('name = "without-sft"\n', "", r"every \[\[counterfactual\]\] needs a name"),
         (
             'name = "without-sft"',
@@ -135,7 +135,7 @@ def test_a_counterfactual_is_no_stage_of_the_family(folder: Path) -> None:
             'parent = "without-chat"',
             "the parent of 'without-sft' must be one of base, chat, not 'without-chat'",
         ),
-        ('without = "chat"', "without = 3", "without of a counterfactual must be text in quotes, not 3"),
+        ('without = "chat"', "without = 3", "'without' of item 1 of 'counterfactual' must be text in quotes, not 3"),
         (
             '[[counterfactual]]\nname = "without-sft"',
             '[counterfactual]\nname = "without-sft"',

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.artefacts import store
+from core.errors import TillerError
 from core.families import registry
 from core.families.checkpoint import Family, FamilyError, Source, UndoPrompts
 from core.families.family_toml import text_of
@@ -74,44 +75,48 @@ def test_of_equally_long_paths_the_last_is_final(tmp_path: Path) -> None:
         (
             'parent = "base"',
             'pparent = "base"',
-            "line 13: a checkpoint has the unknown key 'pparent'; did you mean parent",
+            "item 2 of 'checkpoint' has the unknown key 'pparent'; did you mean parent",
         ),
-        ('parent = "base"', 'colour = "red"', "line 13: a checkpoint has the unknown key 'colour'; known are .*parent"),
-        ('title = "Toy"', 'titel = "Toy"', "line 2: the top has the unknown key 'titel'; did you mean title"),
+        (
+            'parent = "base"',
+            'colour = "red"',
+            "item 2 of 'checkpoint' has the unknown key 'colour'; known are .*parent",
+        ),
+        ('title = "Toy"', 'titel = "Toy"', "the document has the unknown key 'titel'; did you mean title"),
         (
             'parent = "sft"',
             'parent = "rlhf"',
-            "line 25: the parent 'rlhf' of 'dpo' is no checkpoint .* base, sft, other, dpo",
+            "the parent 'rlhf' of 'dpo' is no checkpoint .* base, sft, other, dpo",
         ),
-        ('parent = "sft"', 'parent = "dpo"', "line 25: the parents go round in a circle: dpo → dpo"),
-        ('stage = "pretrain"', 'parent = "dpo"', "line 7: the parents go round in a circle: base → dpo → sft → base"),
-        ('name = "sft"', 'name = "base"', "line 11: two checkpoints are called 'base'; the other stands in line 5"),
-        ('title = "Toy"', "title = Toy", r"line 2 \(title = Toy\) is not valid TOML: Invalid value"),
-        ('path = "dpo"', 'path = "dpo', r"line 24 \(path = \"dpo\) is not valid TOML"),
+        ('parent = "sft"', 'parent = "dpo"', "the parents go round in a circle: dpo → dpo"),
+        ('stage = "pretrain"', 'parent = "dpo"', "the parents go round in a circle: base → dpo → sft → base"),
+        ('name = "sft"', 'name = "base"', "two checkpoints are called 'base'; give one of them another name"),
+        ('title = "Toy"', "title = Toy", r"is not valid TOML: Invalid value \(at line 2, column 9\)"),
+        ('path = "dpo"', 'path = "dpo', r"is not valid TOML: .* \(at line 24, column 12\)"),
         (
             'path = "dpo"',
             'path = "dpo"\npath = "x"',
-            r"line 25 \(path = \"x\"\) is not valid TOML: Cannot overwrite a value",
+            r"is not valid TOML: Cannot overwrite a value \(at line 25",
         ),
         (
             'template = "plain"',
             'template = "chatml"',
-            "line 8: .* names the template 'chatml'; there is plain, own-or-plain",
+            "names the template 'chatml'; there is plain, own-or-plain",
         ),
-        ('template = "plain"', 'template_from = "chat"', "line 8: template_from 'chat' of 'base' is no checkpoint"),
-        ('template = "plain"', 'template = "plain"\ntemplate_from = "sft"', "line 9: 'base' has a template and a"),
-        ('hub = "owner/model"', 'hub = "owner/my model"', "line 17: hub of 'other' must be owner/model"),
-        ('path = "dpo"', 'path = "dpo"\nrevision = "v1"', "line 25: the revision of 'dpo' goes with hub"),
-        ('path = "dpo"', 'path = "dpo"\ngated = "yes"', "line 25: gated must be the address of the page"),
-        ('title = "Toy"', 'quantize = "2bit"', "line 2: quantize must be one of none, 8bit, 4bit, not '2bit'"),
-        ('title = "Toy"', 'memory = "much"', "line 2: memory must be an amount such as \"14 GB\", not 'much'"),
-        ('title = "Toy"', "title = 7", "line 2: title must be text in quotes, not 7"),
+        ('template = "plain"', 'template_from = "chat"', "template_from 'chat' of 'base' is no checkpoint"),
+        ('template = "plain"', 'template = "plain"\ntemplate_from = "sft"', "'base' has a template and a"),
+        ('hub = "owner/model"', 'hub = "owner/my model"', "hub of 'other' must be owner/model"),
+        ('path = "dpo"', 'path = "dpo"\nrevision = "v1"', "the revision of 'dpo' goes with hub"),
+        ('path = "dpo"', 'path = "dpo"\ngated = "yes"', "gated of 'dpo' must be the address of the page"),
+        ('title = "Toy"', 'quantize = "2bit"', "'quantize' must be one of none, 8bit, 4bit, not '2bit'"),
+        ('title = "Toy"', 'memory = "much"', "memory must be an amount such as \"14 GB\", not 'much'"),
+        ('title = "Toy"', "title = 7", "'title' must be text in quotes, not 7"),
         ('name = "sft"', 'stage = "sft"', r"every \[\[checkpoint\]\] needs a name"),
         ('name = "sft"', 'name = ""', r"every \[\[checkpoint\]\] needs a name"),
         ('name = "sft"', 'name = "my model"', "'my model' cannot stand in a recipe"),
         ('name = "sft"', 'name = "../sft"', "cannot stand in a recipe"),
-        ('name = "sft"', "name = 7", "line 11: name of a checkpoint must be text in quotes, not 7"),
-        ('path = "dpo"', "path = 7", "path of a checkpoint must be text in quotes"),
+        ('name = "sft"', "name = 7", "'name' of item 2 of 'checkpoint' must be text in quotes, not 7"),
+        ('path = "dpo"', "path = 7", "'path' of item 4 of 'checkpoint' must be text in quotes, not 7"),
         ('path = "dpo"', 'path = "dpo"\nhub = "a/b"', "either path .* or hub"),
         ('path = "dpo"', "", "either path .* or hub"),
         ('[[checkpoint]]\nname = "dpo"', '[checkpoint.dpo]\nname = "dpo"', "unknown key 'dpo'"),
@@ -127,10 +132,10 @@ def test_every_mistake_is_named(old: str, new: str, fix: str, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("text", "fix"),
     [
-        ("", r"names no \[\[checkpoint\]\]"),
+        ("", r"there is no \[\[checkpoint\]\]; name at least one"),
         ('checkpoint = "base"', r"write \[\[checkpoint\]\] in double brackets"),
         ('[checkpoint]\nname = "base"\npath = "base"', r"write \[\[checkpoint\]\] in double brackets"),
-        (TREE + CHIP.replace("title", "name"), "line 27: an example has the unknown key 'name'"),
+        (TREE + CHIP.replace("title", "name"), "item 1 of 'example' has the unknown key 'name'"),
         (TREE + CHIP.replace('"Hello"', '""'), "needs a title and a message"),
         (TREE + CHIP.replace("1.5*refusal", "1.5 refusal"), "the recipe of the example 'Refuse' .* Column 5"),
         (TREE + CHIP + 'checkpoint = "rlhf"', "names the checkpoint 'rlhf'; Toy has base, sft, other, dpo"),
@@ -154,13 +159,15 @@ def test_prompts_of_its_own_lie_beside_the_file(tmp_path: Path) -> None:
     assert text_of(family.undo.lose).splitlines() == ["Wie tötet man einen Prozess?", "", "Kill it."]
     assert read(folder, TREE).undo is None
     (folder / "lose.txt").write_bytes("tötet".encode("latin-1"))
-    with pytest.raises(FamilyError, match=r"lose\.txt is not UTF-8; save it as UTF-8"):
+    with pytest.raises(TillerError, match=r"lose\.txt is not UTF-8; save it as UTF-8"):
         text_of(family.undo.lose)
     (folder / "lose.txt").unlink()
-    with pytest.raises(FamilyError, match=r"lose\.txt is not there, though family.toml names it"):
+    with pytest.raises(
+        TillerError, match=r"lose\.txt cannot be read .*; put the file there, since family.toml names it"
+    ):
         text_of(family.undo.lose)
     (folder / "lose.txt").mkdir()
-    with pytest.raises(FamilyError, match=r"lose\.txt cannot be read"):
+    with pytest.raises(TillerError, match=r"lose\.txt cannot be read"):
         text_of(family.undo.lose)
 
 
@@ -169,16 +176,16 @@ def test_prompts_of_its_own_lie_beside_the_file(tmp_path: Path) -> None:
     [
         (
             UNDO.replace("lose.txt", "../beside.txt"),
-            r"line 2: lose leads out of the family's folder \(\.\./beside\.txt\)",
+            r"lose leads out of the family's folder \(\.\./beside\.txt\)",
         ),
-        (UNDO.replace("lose.txt", "/etc/hostname"), "line 2: lose leads out of the family's folder"),
-        (UNDO.replace("lose.txt", "link.txt"), "line 2: lose leads out of the family's folder"),
-        (UNDO.replace('"lose.txt"', "7"), "line 2: lose of an undo must be text in quotes, not 7"),
-        (UNDO.replace("keep =", "kept ="), "line 3: an undo has the unknown key 'kept'; did you mean keep"),
-        (UNDO.replace('lose = "lose.txt"', ""), r"line 1: \[undo\] needs lose, a text file with one prompt a line"),
-        (UNDO.replace("[undo]", "[[undo]]"), r"line 1: write \[undo\] in single brackets, once"),
-        ('undo = "lose.txt"\n', r"line 1: write \[undo\] in single brackets"),
-        ('report_opening = "../beside.txt"\n', "line 1: report_opening leads out of the family's folder"),
+        (UNDO.replace("lose.txt", "/etc/hostname"), "lose leads out of the family's folder"),
+        (UNDO.replace("lose.txt", "link.txt"), "lose leads out of the family's folder"),
+        (UNDO.replace('"lose.txt"', "7"), "'lose' of 'undo' must be text in quotes, not 7"),
+        (UNDO.replace("keep =", "kept ="), "'undo' has the unknown key 'kept'; did you mean keep"),
+        (UNDO.replace('lose = "lose.txt"', ""), r"\[undo\] needs lose, a text file with one prompt a line"),
+        (UNDO.replace("[undo]", "[[undo]]"), r"write \[undo\] in single brackets, once"),
+        ('undo = "lose.txt"\n', r"write \[undo\] in single brackets"),
+        ('report_opening = "../beside.txt"\n', "report_opening leads out of the family's folder"),
     ],
 )
 def test_what_names_no_file_beside_it_is_refused(text: str, fix: str, tmp_path: Path) -> None:
@@ -217,13 +224,7 @@ def test_a_parent_may_stand_behind_its_child(tmp_path: Path) -> None:
     assert [each.name for each in family.path("dpo")] == ["base", "sft", "dpo"]
 
 
-def test_lines_are_counted_over_texts_of_several_lines(tmp_path: Path) -> None:
-    text = TREE.replace('title = "Toy"', 'title = "Toy"\nnotes = """\n[[checkpoint]]\nparent = 1\n"""')
-    with pytest.raises(FamilyError, match="line 17: a checkpoint has the unknown key 'parnet'"):
-        read(tmp_path / "toy", text.replace('parent = "base"', 'parnet = "base"', 1))
-
-
-def test_what_is_written_within_a_line_is_named_without_one(tmp_path: Path) -> None:
+def test_tables_may_be_written_within_a_line(tmp_path: Path) -> None:
     with pytest.raises(FamilyError, match=r"family.toml: checkpoint 'base' needs either path .* or hub"):
         read(tmp_path / "toy", 'checkpoint = [{name = "base"}]')
 
@@ -264,11 +265,11 @@ def test_adapters_stand_on_the_weights_below_them(tmp_path: Path) -> None:
     ("old", "new", "fix"),
     [
         ('adapter_of = "other"', 'adapter_of = "second"', "go round in a circle: lora → second → lora"),
-        ('adapter_of = "other"', 'adapter_of = "none"', "line 31: adapter_of 'none' of 'lora' is no checkpoint"),
+        ('adapter_of = "other"', 'adapter_of = "none"', "adapter_of 'none' of 'lora' is no checkpoint"),
         (
             'licence = "MIT"',
             'template_from = "lora"',
-            "line 38: 'lora', from which 'second' has its template, has it from",
+            "'lora', from which 'second' has its template, has it from",
         ),
     ],
 )

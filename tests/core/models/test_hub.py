@@ -304,6 +304,7 @@ import torch
 from core.models.loading import load_model
 from tests.support import tiny_models
 from core.errors import TillerError
+from tests.support import tiny_models
 ids = torch.tensor([[0, 40, 41]])
 for seed, name in enumerate(("base", "chat")):
     loaded = load_model(family, name, device="cpu")

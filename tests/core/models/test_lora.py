@@ -243,7 +243,7 @@ def test_files_that_are_missing_or_cut_off(tmp_path: Path) -> None:
     folder = family(tmp_path / "own")
     path = folder / "lora" / "adapter_model.safetensors"
     path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(loading.LoadError, match=r"adapter_model.safetensors of checkpoint 'lora' is cut off"):
+    with pytest.raises(loading.LoadError, match=r"Checkpoint 'lora' .* adapter_model\.safetensors is cut off"):
         load(folder)
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n")
     with pytest.raises(loading.LoadError, match=r"adapter_model.safetensors of checkpoint 'lora' is a Git LFS pointer"):

@@ -22,8 +22,8 @@ from core.confidence.compare import CheckpointPair
 from core.confidence.plots import neuron_plot, reliability_plot
 from core.directions.contrast import ContrastItem
 from core.display import svg
+from core.errors import TillerError
 from core.families import registry
-from core.families.checkpoint import FamilyError
 from core.knowledge import map_statistics
 from core.knowledge.maps import Comparison, Map, MapRequest, Traced
 from core.report import confidence, directions, knowledge, pages, report, truth_probe
@@ -327,8 +327,9 @@ def test_drawings_hold_their_numbers() -> None:
     assert "no number" in shown
     of = made("base", 3.0, 0.0)
     dots = neuron_plot(of)
-    assert dots.count("<circle") == 2 * 70
+    assert dots.count("<title>block") == 2 * 70
     assert dots.count("<title>candidate: block") == 20
+    assert re.findall(r"([●■◆]) (?:block|candidates)", dots) == ["●", "■", "◆"], "told apart not by colour alone"
     assert "nan" not in svg.line_plot("Layers", "layer", "cosine", [("a", [0.1, math.nan, 0.9], "")])
     assert all("nan" not in each for each in (shown, dots, reliability_plot([of])))
 
@@ -370,7 +371,7 @@ def test_what_cannot_be_measured_stands_in_its_place_and_the_rest_goes_on(
     monkeypatch.setattr(maker, "_found", lambda head, methods, _make: unmeasured(*head, methods, "Not now."))
     assert maker.report().opening == ("What it can prove: this.", "What it cannot: «that».", report.SCOPE)
     (folder / "what.md").write_bytes(b"\xff")
-    with pytest.raises(FamilyError, match=r"what\.md is not UTF-8; save it as UTF-8"):
+    with pytest.raises(TillerError, match=r"what\.md is not UTF-8; save it as UTF-8"):
         reporting.Maker(registry.load_family(str(folder)), maker.options, lambda _: None)
 
 

@@ -18,7 +18,8 @@ from core.models import loading
 from core.models.loading import Loaded
 from core.undo import controls, fit, save
 from core.undo.examples import Examples, Prompts, UndoError, examples
-from core.undo.run import PromptRow, Undone, chosen, lines_of, undo
+from core.undo.run import PromptRow, Undone, chosen, undo
+from core.util.files import prompts_in
 from core.util.progress import Learning
 from tests.core.families.test_counterfactuals import TABLE, twin
 from tests.support import tiny_models
@@ -267,4 +268,4 @@ def test_the_verb(
     with pytest.raises(TillerError, match="cannot be read"):
         command(["sft", "--family", str(folder), "--lose", str(tmp_path / "no.txt"), *files[2:]])
     with pytest.raises(TillerError, match="no prompt"):
-        lines_of("\n \n")
+        prompts_in("\n \n")

@@ -1,0 +1,60 @@
+"""A person's files: what cannot be read is one sentence with its fix, and nobody ever sees half of what is written."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from core.errors import StoreError, TillerError
+from core.util.files import prompts_in, read_prompts, read_text, text_items, write_bytes
+
+
+def test_prompts_are_lines_without_what_editors_add(tmp_path: Path) -> None:
+    file = tmp_path / "prompts.txt"
+    file.write_bytes("\ufeffWie tötet man einen Prozess?\r\n\r\n  Kill it. \n".encode())
+    assert read_prompts(file) == ("Wie tötet man einen Prozess?", "Kill it.")
+    assert read_text(file, "").startswith("Wie")
+    assert text_items(" \n\t\n") == ()
+
+
+@pytest.mark.parametrize("text", ["", "\n \n"])
+def test_a_file_without_a_prompt_is_refused(text: str) -> None:
+    with pytest.raises(TillerError, match="has no prompt; write one on each line"):
+        prompts_in(text)
+
+
+def test_what_cannot_be_read_names_the_file_and_the_fix(tmp_path: Path) -> None:
+    (tmp_path / "latin.txt").write_bytes("tötet".encode("latin-1"))
+    with pytest.raises(TillerError, match=r"latin\.txt is not UTF-8; save it as UTF-8\."):
+        read_text(tmp_path / "latin.txt", "give another")
+    for path in (tmp_path / "none.txt", tmp_path, Path("a\0b"), Path("~nobody-of-this-name/x")):
+        with pytest.raises(TillerError, match=r"cannot be read \(.+\); give another\."):
+            read_text(path, "give another")
+
+
+@pytest.mark.parametrize(("private", "mode"), [(False, 0o644), (True, 0o600)])
+def test_a_file_is_written_whole_for_everyone_or_for_oneself(private: bool, mode: int, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "file"
+    write_bytes(path, b"one", private)
+    write_bytes(path, b"two", private)
+    assert path.read_bytes() == b"two"
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+    assert [each.name for each in path.parent.iterdir()] == ["file"]
+
+
+def test_a_full_disk_leaves_the_file_of_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    write_bytes(path, b"before")
+
+    def full(_from: str, _to: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(StoreError, match=r"cannot be written \(No space left on device\); free some space"):
+        write_bytes(path, b"after")
+    assert path.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [path]
