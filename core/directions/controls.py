@@ -28,6 +28,7 @@ from core.inference.metrics import OffTarget
 from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
 from core.stats import permutation
+from core.stats.bootstrap import bootstrap_mean
 from core.steering.interventions import RowEdit
 from core.util.progress import Cost, Learning, Slices, Step
 from core.util.resume import ResumeNotes
@@ -193,7 +194,7 @@ def _shuffled(chosen: Chosen, states: Mapping[bool, Means]) -> Iterator[Means]:
     """Directions from the same states with their labels dealt out anew, as long as the real one.
 
     As many examples as were positive come to the positive side, from both classes in proportion, so that the labels say nothing of the
-    true ones (:func:`core.stats.permutation.dealt` tells why).
+    true ones (:func:`core.stats.permutation.permuted_labels` tells why).
     """
     count = {label: len(states[label]) for label in (True, False)}
     kept = round(count[True] ** 2 / (count[True] + count[False]))
@@ -287,8 +288,14 @@ def _tested(chosen: Chosen, trial: Trial, notes: ResumeNotes) -> Learning[dict[s
         edits = steer(chosen.drafted, trial.loaded, strength, chosen.layer) if strength else ()
         work = partial(trial.tested, edits)
         rows.append((yield from notes.once(f"tested.{strength:g}", work, f"Testing strength {strength:g}.")))
-    figures = {key: [permutation.mean_with_interval(row[key], _seed(chosen)) for row in rows] for key in rows[0]}
+    figures = {key: [mean_with_interval(row[key], _seed(chosen)) for row in rows] for key in rows[0]}
     return {"strengths": list(SAMPLED), **figures}
+
+
+def mean_with_interval(values: Sequence[float], seed: int) -> dict[str, Any]:
+    """A mean as a card has it: with its n and its 95 % bootstrap interval. Draws and seed are those of every card there is."""
+    found = bootstrap_mean(values, seed, permutation.PERMUTATIONS)
+    return {"mean": found.value, "n": found.n, "interval": [found.low, found.high]}
 
 
 def _steadiness(chosen: Chosen, states: Mapping[bool, Means], notes: ResumeNotes) -> Learning[dict[str, Any]]:

@@ -22,7 +22,6 @@ from core.skiff.evaluate.subjects import Subjects
 from core.skiff.world.facts import TABLES
 from core.skiff.world.judging import CATEGORY_SPLITS, JudgingSplit, Statement, statements
 from core.skiff.world.tables import FactTable
-from core.stats.rates import percentile
 
 FACTS = "Facts"
 _TRUTH = "Truth"
@@ -136,7 +135,7 @@ def probe_figures(subjects: Subjects) -> Iterator[Figure]:
         if name == subjects.base:
             runs = _with_shuffled_labels(train, states_train, held, states_held, layers)
             reached = sum(run >= sum(outcomes) / len(outcomes) for run in runs)
-            note = f"95th percentile {percentile(runs, 95):.3f}; p of the true labels {(1 + reached) / (1 + len(runs)):.3f}"
+            note = f"95th percentile {np.quantile(runs, 0.95):.3f}; p of the true labels {(1 + reached) / (1 + len(runs)):.3f}"
             yield repeated(_TRUTH, "truth probe, labels shuffled", name, runs, note=note)
 
 
