@@ -21,8 +21,7 @@ from torch import Tensor, nn
 from core.artefacts.neuron_sets import Neuron
 from core.confidence.confidence import NeuronEffect, NeuronFigures, Plain
 from core.confidence.unembedding import Head
-from core.inference.batch import PaddedBatch, pad_batch
-from core.inference.metrics import batch_rows
+from core.inference.batch import PaddedBatch, batch_rows, pad_batch
 from core.models.hooks import AnatomyError
 from core.models.loading import Loaded
 from core.util.progress import Slices

@@ -126,5 +126,5 @@ def measure_dose_response(
 
 def _dose(loaded: Loaded, by: OffTarget, measure: DoseMeasure, edits: metrics.Edits) -> Slices[dict[str, float]]:
     found = yield from measure(edits)
-    damage = yield from metrics.damage_in_slices(loaded, by, edits)
+    damage = yield from metrics.off_target_kl(loaded, by, edits)
     return {**found, "damage": damage}

@@ -16,14 +16,13 @@ import numpy as np
 import torch
 
 from core.artefacts.direction import Direction
-from core.chat.answers import Answer
 from core.chat.settings import Sampling
 from core.directions import reply_rates
 from core.directions.activations import Ids, Key, LearnMethod, Means, Stand, gather
 from core.directions.activations import activation_cost as reading
 from core.directions.candidate import STRENGTHS, DoseMeasure, measure_dose_response, reading_range, steer
-from core.inference import metrics
-from core.inference.decoding import BatchDecoder, DecodingRow
+from core.inference import decoding_batches, metrics
+from core.inference.decoding_batches import Asking
 from core.inference.metrics import OffTarget
 from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
@@ -129,8 +128,8 @@ def control_cost(
     Args:
         costs: what one effect takes: ``measured`` by edits, ``asked`` for in words, ``tested`` on the test split.
     """
-    by = metrics.bystanders_cost(loaded, unrelated)
-    worded = metrics.bystanders_cost(loaded, [wish.format(message=each) for each in unrelated])
+    by = metrics.off_target_cost(loaded, unrelated)
+    worded = metrics.off_target_cost(loaded, [wish.format(message=each) for each in unrelated])
     again = reading({key: train[key] for key in train if key[0] == "train"}, rows)
     shown = (costs["measured"] + by).times(len(STRENGTHS) + 2 * CONTROLS) + costs["tested"].times(len(SAMPLED))
     replies = reply_rates.reply_cost(loaded, heard(loaded, unrelated, asked_too or {})[0])
@@ -223,7 +222,7 @@ def _as_long(vector: Means, chosen: Chosen) -> Means:
 def _pushed(trial: Trial, layer: int, vector: Means) -> Slices[dict[str, float]]:
     edits = (RowEdit(("leave", layer), "add", "all", vector.astype(np.float32)),)
     found = yield from trial.measure(edits)
-    damage = yield from metrics.damage_in_slices(trial.loaded, trial.by, edits)
+    damage = yield from metrics.off_target_kl(trial.loaded, trial.by, edits)
     return {**found, "damage": damage}
 
 
@@ -263,18 +262,12 @@ def _samples(chosen: Chosen, trial: Trial) -> Slices[dict[str, Any]]:
     prompt = metrics.chat_prompts(trial.loaded, [trial.message])[0].ids
     sampling = Sampling(max_new_tokens=SAMPLE_TOKENS)
     edits = [steer(chosen.drafted, trial.loaded, strength, chosen.layer) if strength else () for strength in SAMPLED]
-    stream = BatchDecoder(trial.loaded, [DecodingRow(row, prompt, each, sampling) for row, each in enumerate(edits)])
-    answers = {row: Answer() for row in range(len(SAMPLED))}
-    while not stream.done:
-        for event in stream.step():
-            assert event.column is not None
-            answers[event.column] = answers[event.column].apply(event)
-        # A hundred tokens of a thousand times as many: not worth a place in the reckoning of what is left.
-        yield 0
+    asked = [Asking(prompt, each) for each in edits]
+    answers = yield from decoding_batches.answer_all(trial.loaded, asked, sampling, len(asked))
     return {
         "message": trial.message,
         "strengths": list(SAMPLED),
-        "answers": [answers[row].text for row in range(len(SAMPLED))],
+        "answers": [each.text for each in answers],
     }
 
 

@@ -21,6 +21,7 @@ from core.directions.controls import Chosen, Trial
 from core.directions.learn_refusal import at_layer, by_layer, position, refusal_rows, template_end
 from core.directions.methods import PAIRED
 from core.inference import metrics
+from core.inference.batch import batch_rows
 from core.inference.metrics import Asked, OffTarget
 from core.inference.prompts import encode
 from core.inference.teacher_forcing import reply_logits
@@ -55,7 +56,7 @@ def learn_contrast(
     found = yield from class_states(
         loaded, prompts, positions, refusal_rows(loaded), notes, "Reading the examples.", how
     )
-    by = yield from told(metrics.bystanders_in_slices(loaded, unrelated), "Listening to unrelated replies.")
+    by = yield from told(metrics.off_target_prompts(loaded, unrelated), "Listening to unrelated replies.")
     leaning, wish = _Leaning.prepare(loaded, contrast, unrelated), wish_for(contrast.name)
     tried = yield from _tried(loaded, contrast, found, leaning, by, notes, method)
     best, criterion = choice(tried, loaded.anatomy.layers)
@@ -89,7 +90,7 @@ def contrast_cost(
     positions = template_end([ids for part in prompts.values() for ids in part])
     leaning, wish = _Leaning.prepare(loaded, contrast, unrelated), wish_for(contrast.name)
     asked = _Leaning.prepare(loaded, contrast, [wish.format(message=each) for each in unrelated])
-    by = metrics.bystanders_cost(loaded, unrelated)
+    by = metrics.off_target_cost(loaded, unrelated)
     tried = (leaning.cost.times(2) + by).times(positions * loaded.anatomy.layers)
     tested = _Leaning.prepare(loaded, contrast, unrelated, "test")
     costs = {"measured": leaning.cost, "asked": asked.cost, "tested": tested.cost}
@@ -168,7 +169,7 @@ class _Leaning:
         return Cost(len(self.prompts), len(batches), sum(self._tokens(each) for each in batches))
 
     def _batches(self) -> list[slice]:
-        size = metrics.batch_rows(self.loaded)
+        size = batch_rows(self.loaded)
         return [slice(start, start + size) for start in range(0, len(self.prompts), size)]
 
     def _tokens(self, batch: slice) -> int:
@@ -207,7 +208,7 @@ def _scores(
 ) -> Slices[dict[str, float]]:
     up = yield from leaning.mean(plus)
     down = yield from leaning.mean(minus)
-    damage = yield from metrics.damage_in_slices(loaded, by, plus)
+    damage = yield from metrics.off_target_kl(loaded, by, plus)
     return {"leaning": (up["effect"] - down["effect"]) / 2, "damage": damage}
 
 

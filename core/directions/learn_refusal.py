@@ -14,6 +14,7 @@ from core.directions.candidate import BY_HAND, EARLY, JUDGED, ablate, draft_dire
 from core.directions.contrast import SPLITS, ContrastSet, Split
 from core.directions.controls import Chosen, Trial
 from core.inference import metrics
+from core.inference.batch import batch_rows
 from core.inference.metrics import Asked, OffTarget
 from core.models.loading import Loaded
 from core.util.progress import Cost, Learning, Slices, told
@@ -49,7 +50,7 @@ def learn_refusal(
     found = yield from class_states(
         loaded, prompts, positions, refusal_rows(loaded), notes, "Reading the instructions.", how
     )
-    by = yield from told(metrics.bystanders_in_slices(loaded, unrelated), "Listening to unrelated replies.")
+    by = yield from told(metrics.off_target_prompts(loaded, unrelated), "Listening to unrelated replies.")
     judged = yield from _prepared(loaded, contrast, by, notes)
     tried = yield from _tried(loaded, contrast, found, judged, notes, method)
     best, criterion = _refusal_choice(tried, loaded.anatomy.layers)
@@ -85,7 +86,7 @@ def refusal_cost(
     positions = template_end([ids for part in prompts.values() for ids in part])
     first = [metrics.probabilities_cost(loaded, asked["train", label], metrics.REFUSALS) for label in (True, False)]
     both, tested = (_asking(loaded, contrast, split) for split in ("validation", "test"))
-    by = metrics.bystanders_cost(loaded, unrelated)
+    by = metrics.off_target_cost(loaded, unrelated)
     tries = positions * loaded.anatomy.layers
     reading = activation_cost(prompts, refusal_rows(loaded))
     costs = {"measured": both, "asked": _asking(loaded, contrast, "validation", WISH), "tested": tested}
@@ -100,7 +101,7 @@ def _in_words(loaded: Loaded, contrast: ContrastSet) -> Slices[dict[str, float]]
     found = {}
     for name, label in (("effect", False), ("harmful", True)):
         wished = [WISH.format(message=text) for text in contrast.part("validation", label, JUDGED)]
-        chances = yield from metrics.refusal_in_slices(loaded, metrics.chat_prompts(loaded, wished))
+        chances = yield from metrics.refusal_probability(loaded, metrics.chat_prompts(loaded, wished))
         found[name] = float(chances.mean())
     return found
 
@@ -129,7 +130,7 @@ def _each(loaded: Loaded, contrast: ContrastSet, edits: metrics.Edits) -> Slices
     found = {}
     for name, label in (("effect", False), ("harmful", True)):
         asked = metrics.chat_prompts(loaded, contrast.part("test", label, JUDGED))
-        chances = yield from metrics.refusal_in_slices(loaded, asked, edits)
+        chances = yield from metrics.refusal_probability(loaded, asked, edits)
         found[name] = chances.tolist()
     return found
 
@@ -150,11 +151,11 @@ def _asked(loaded: Loaded, contrast: ContrastSet) -> dict[Key, list[Asked]]:
 
 def refusal_rows(loaded: Loaded) -> int:
     """Rows of a forward pass that reads states."""
-    return min(64, metrics.batch_rows(loaded))
+    return min(64, batch_rows(loaded))
 
 
 def _refused(loaded: Loaded, asked: Sequence[Asked]) -> Slices[list[float]]:
-    found = yield from metrics.refusal_in_slices(loaded, asked)
+    found = yield from metrics.refusal_probability(loaded, asked)
     return [float(each) for each in found]
 
 
@@ -189,9 +190,9 @@ class _Refusal:
 
     def scores(self, ablation: metrics.Edits, addition: metrics.Edits) -> Slices[dict[str, float]]:
         """Induction (rise of P(refusal) on harmless prompts by one gap), P(refusal) on harmful ones when ablated, damage of ablating."""
-        added = yield from metrics.refusal_in_slices(self.loaded, self.harmless, addition)
-        ablated = yield from metrics.refusal_in_slices(self.loaded, self.harmful, ablation)
-        damage = yield from metrics.damage_in_slices(self.loaded, self.by, ablation)
+        added = yield from metrics.refusal_probability(self.loaded, self.harmless, addition)
+        ablated = yield from metrics.refusal_probability(self.loaded, self.harmful, ablation)
+        damage = yield from metrics.off_target_kl(self.loaded, self.by, ablation)
         return {
             "induction": float(added.mean()) - self.plain_harmless,
             "ablated": float(ablated.mean()),
@@ -201,8 +202,8 @@ class _Refusal:
 
     def mean(self, edits: metrics.Edits) -> Slices[dict[str, float]]:
         """P(refusal) on harmless and on harmful prompts."""
-        harmless = yield from metrics.refusal_in_slices(self.loaded, self.harmless, edits)
-        harmful = yield from metrics.refusal_in_slices(self.loaded, self.harmful, edits)
+        harmless = yield from metrics.refusal_probability(self.loaded, self.harmless, edits)
+        harmful = yield from metrics.refusal_probability(self.loaded, self.harmful, edits)
         return {"effect": float(harmless.mean()), "harmful": float(harmful.mean())}
 
 
@@ -217,8 +218,8 @@ def _prepared(loaded: Loaded, contrast: ContrastSet, by: OffTarget, notes: Resum
 
 
 def _plain(loaded: Loaded, harmful: list[Asked], harmless: list[Asked]) -> Slices[list[float]]:
-    first = yield from metrics.refusal_in_slices(loaded, harmful)
-    second = yield from metrics.refusal_in_slices(loaded, harmless)
+    first = yield from metrics.refusal_probability(loaded, harmful)
+    second = yield from metrics.refusal_probability(loaded, harmless)
     return [float(first.mean()), float(second.mean())]
 
 

@@ -17,6 +17,7 @@ from core.directions.contrast import SPLITS, ContrastError, ContrastSet, Split
 from core.directions.controls import Chosen, Trial
 from core.directions.methods import PAIRED
 from core.inference import metrics
+from core.inference.batch import batch_rows
 from core.inference.metrics import Asked
 from core.inference.prompts import encode
 from core.models.loading import Loaded
@@ -54,7 +55,7 @@ def learn_truth(
         work = partial(judged.effect, plain, plus, minus)
         effect.append((yield from notes.once(f"layer.{layer}", work, f"Trying layer {layer}.")))
     layer = _truth_layer(accuracy, effect) if by_hand is None else by_hand
-    by = yield from told(metrics.bystanders_in_slices(loaded, unrelated), "Listening to unrelated replies.")
+    by = yield from told(metrics.off_target_prompts(loaded, unrelated), "Listening to unrelated replies.")
     message = f"True or false: {contrast.part('test', False)[0]}"
     in_words = partial(_in_words, loaded, contrast, margins)
     trial = Trial(
@@ -81,7 +82,7 @@ def truth_cost(
     judged, (prompts, _) = _Truth.prepare(loaded, contrast), _prompts(loaded, contrast, method)
     asked = metrics.probabilities_cost(loaded, judged.true, metrics.LABELS)
     asked += metrics.probabilities_cost(loaded, judged.false, metrics.LABELS)
-    by = metrics.bystanders_cost(loaded, unrelated)
+    by = metrics.off_target_cost(loaded, unrelated)
     tried = asked.times(1 + loaded.anatomy.layers)
     tested = _Truth.prepare(loaded, contrast, "test")
     worded = _Truth.prepare(loaded, contrast, wish=_WISH)
@@ -135,7 +136,7 @@ def _label_cosine(loaded: Loaded, drafted: Direction, layer: int) -> float | Non
 
 
 def _rows(loaded: Loaded) -> int:
-    return min(64, metrics.batch_rows(loaded))
+    return min(64, batch_rows(loaded))
 
 
 @dataclass(frozen=True)
@@ -159,27 +160,27 @@ class _Truth:
 
     def margins(self) -> Slices[list[list[float]]]:
         """P(TRUE) − P(FALSE) of each true and of each false statement, without any edit."""
-        true = yield from metrics.truth_in_slices(self.loaded, self.true)
-        false = yield from metrics.truth_in_slices(self.loaded, self.false)
+        true = yield from metrics.truth_margin(self.loaded, self.true)
+        false = yield from metrics.truth_margin(self.loaded, self.false)
         return [true[0].tolist(), false[0].tolist()]
 
     def effect(self, plain: list[float], plus: metrics.Edits, minus: metrics.Edits) -> Slices[float]:
         """How far one gap moves P(TRUE) − P(FALSE): up for false, down for true statements, averaged (at most 2)."""
-        up = yield from metrics.truth_in_slices(self.loaded, self.false, plus)
-        down = yield from metrics.truth_in_slices(self.loaded, self.true, minus)
+        up = yield from metrics.truth_margin(self.loaded, self.false, plus)
+        down = yield from metrics.truth_margin(self.loaded, self.true, minus)
         return ((float(up[0].mean()) - plain[1]) + (plain[0] - float(down[0].mean()))) / 2
 
     def mean(self, plain: list[float], edits: metrics.Edits) -> Slices[dict[str, float]]:
         """P(TRUE) − P(FALSE), what is left of P(TRUE) + P(FALSE), and the part of verdicts that differ from the ``plain`` margins',
         over both classes."""
-        margin, mass = yield from metrics.truth_in_slices(self.loaded, [*self.true, *self.false], edits)
+        margin, mass = yield from metrics.truth_margin(self.loaded, [*self.true, *self.false], edits)
         flipped = (margin > 0) != (torch.tensor(plain, dtype=margin.dtype) > 0)
         means = {"effect": margin, "mass": mass, "flipped": flipped.double()}
         return {key: float(torch.mean(values)) for key, values in means.items()}
 
     def each(self, edits: metrics.Edits) -> Slices[dict[str, list[float]]]:
         """P(TRUE) − P(FALSE) and P(TRUE) + P(FALSE) of every statement."""
-        margin, mass = yield from metrics.truth_in_slices(self.loaded, [*self.true, *self.false], edits)
+        margin, mass = yield from metrics.truth_margin(self.loaded, [*self.true, *self.false], edits)
         return {"effect": margin.tolist(), "mass": mass.tolist()}
 
 

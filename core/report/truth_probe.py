@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from core.directions.activations import states
 from core.directions.candidate import EARLY
 from core.directions.contrast import SPLITS, ContrastItem, ContrastSet
-from core.inference.metrics import batch_rows
+from core.inference.batch import batch_rows
 from core.inference.prompts import encode
 from core.models.loading import Loaded
 from core.stats import permutation

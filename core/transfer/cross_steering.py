@@ -326,7 +326,7 @@ def _refusal_chances(pushing: Pushing, own: _Floats) -> Slices[list[float]]:
     asked = metrics.chat_prompts(pushing.loaded, pushing.part("validation", False, pushing.sizes.choosing))
     found = []
     for strength in _STRENGTHS:
-        chances = yield from metrics.refusal_in_slices(pushing.loaded, asked, _add(pushing, strength * own))
+        chances = yield from metrics.refusal_probability(pushing.loaded, asked, _add(pushing, strength * own))
         found.append(float(chances.mean()))
     return found
 

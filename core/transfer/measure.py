@@ -21,6 +21,7 @@ from core.directions.candidate import PROGRAM_VERSION
 from core.directions.contrast import ContrastSet
 from core.families.checkpoint import Family
 from core.inference import metrics
+from core.inference.batch import batch_rows
 from core.inference.prompts import encode
 from core.models.loading import Loaded
 from core.steering.interventions import check_fit
@@ -122,7 +123,7 @@ class _Work:
         if template is not None:
             loaded = replace(loaded, template=template)
         prompts = transfer_prompts(loaded, self.task.about, self.texts.texts)
-        read = alignment.read_states(loaded, prompts, offset, self.weights, metrics.batch_rows(loaded))
+        read = alignment.read_states(loaded, prompts, offset, self.weights, batch_rows(loaded))
         found = yield from told(read, sentence)
         self.notes.keep_arrays(name, found.rows)
         return found
@@ -190,7 +191,7 @@ class _Work:
         offset = int(self.stored[target].card.details["position"]["offset"])
         sources = [self._moved(self.own[source], source, target) for source in self.task.sources]
         prompts = transfer_prompts(loaded, self.task.about, self.texts.texts)
-        rows = metrics.batch_rows(loaded)
+        rows = batch_rows(loaded)
 
         def work() -> Any:
             own, recentred = yield from alignment.probed(

@@ -196,7 +196,8 @@ def _chosen(subjects: Subjects) -> Term:
     wide = tuple(range(max(0, best - 2), best + 1))
     terms = [Term("add", "refusal", strength, layers=layers) for layers in ((best,), wide) for strength in _STRENGTHS]
     chances = [
-        float(metrics.refusal_probability(subjects.load(name), asked, _edits(subjects, term)).mean()) for term in terms
+        float(finished(metrics.refusal_probability(subjects.load(name), asked, _edits(subjects, term))).mean())
+        for term in terms
     ]
     # The first of those that do about as well: fewer layers and a smaller strength.
     return next(term for term, chance in zip(terms, chances, strict=True) if chance >= max(chances) - 0.02)
@@ -265,12 +266,12 @@ def removed_figures(subjects: Subjects) -> Iterator[Figure]:
     )
     yield count(REFUSAL, "ablated, harmful requests: broken", name, [each.kind == "broken" for each in said])
     yield from _by_the_last_layer(subjects, harmful)
-    by = metrics.off_target_prompts(loaded, items.part("test", False, UNRELATED))
+    by = finished(metrics.off_target_prompts(loaded, items.part("test", False, UNRELATED)))
     single = [
         OffTarget((prompt,), (reply,), (before,))
         for prompt, reply, before in zip(by.prompts, by.replies, by.plain, strict=True)
     ]
-    moved = [metrics.off_target_kl(loaded, each, edits) for each in single]
+    moved = [finished(metrics.off_target_kl(loaded, each, edits)) for each in single]
     mean = bootstrap.bootstrap_mean(moved)
     note = (
         f"95 % interval of the mean {mean.low:.3f}–{mean.high:.3f}; {metrics.DAMAGE_TOKENS} tokens, harmless requests"
