@@ -40,7 +40,7 @@ from core.models import loading
 from core.models.loading import Loaded
 from core.recipes.language import parse
 from core.steering.interventions import compile_recipe
-from core.util.progress import Slices
+from core.util.progress import Slices, finished
 from core.util.resume import ResumeNotes
 from tests.support import tiny_models
 

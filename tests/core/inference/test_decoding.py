@@ -22,6 +22,7 @@ from core.models.loading import Loaded
 from core.recipes.language import parse
 from core.steering.interventions import RowEdit, compile_recipe
 from core.steering.readings import Projection, projection
+from core.util.progress import finished
 
 KINDS = ("llama", "qwen2", "gemma2", "gpt2", "neox")
 PROMPTS = ("Hi", "What is the capital of France?", "True or false: Lodz is a city in Poland.")
