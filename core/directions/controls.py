@@ -18,7 +18,7 @@ import torch
 from core.artefacts.direction import Direction
 from core.chat.settings import Sampling
 from core.directions import reply_rates
-from core.directions.activations import Ids, Key, LearnMethod, Means, Stand, gather
+from core.directions.activations import ClassStates, Ids, Key, LearnMethod, Means, gather
 from core.directions.activations import activation_cost as reading
 from core.directions.candidate import STRENGTHS, DoseMeasure, measure_dose_response, reading_range, steer
 from core.inference import decoding_batches, metrics
@@ -61,7 +61,7 @@ class Trial:
     asked_too: Mapping[str, Sequence[Ids]] = field(default_factory=dict)
 
 
-def heard(
+def reply_groups(
     loaded: Loaded, unrelated: Sequence[str], too: Mapping[str, Sequence[Ids]]
 ) -> tuple[dict[str, Sequence[Ids]], str]:
     """The prompts whose replies are counted, those of ``too`` and the unrelated messages, and the name of these.
@@ -80,17 +80,17 @@ class Chosen:
     drafted: Direction
     layer: int
     offset: int
-    found: Stand
+    found: ClassStates
     train: Mapping[Key, Sequence[Ids]]
     how: LearnMethod
 
 
-def examined(chosen: Chosen, trial: Trial, rows: int, notes: ResumeNotes) -> Learning[dict[str, Any]]:
+def examine_direction(chosen: Chosen, trial: Trial, rows: int, notes: ResumeNotes) -> Learning[dict[str, Any]]:
     """Everything that a card says of a direction once its layer and token are chosen, by name."""
     loaded, layer = trial.loaded, chosen.layer
     response = yield from measure_dose_response(chosen.drafted, loaded, layer, trial.by, trial.measure, notes)
     readings = partial(reading_range, chosen.drafted, loaded, layer, trial.by)
-    groups, name = heard(loaded, trial.unrelated, trial.asked_too)
+    groups, name = reply_groups(loaded, trial.unrelated, trial.asked_too)
     replies = yield from reply_rates.at_every_strength(chosen.drafted, loaded, layer, groups, notes)
     unrelated = replies["groups"][name]
     broken = [count / unrelated["n"] for count in unrelated["broken"]]
@@ -123,7 +123,7 @@ def control_cost(
     unrelated: Sequence[str],
     asked_too: Mapping[str, Sequence[Ids]] | None = None,
 ) -> Cost:
-    """What :func:`examined` takes. The sample answers, a hundred tokens, are left out.
+    """What :func:`examine_direction` takes. The sample answers, a hundred tokens, are left out.
 
     Args:
         costs: what one effect takes: ``measured`` by edits, ``asked`` for in words, ``tested`` on the test split.
@@ -132,7 +132,7 @@ def control_cost(
     worded = metrics.off_target_cost(loaded, [wish.format(message=each) for each in unrelated])
     again = reading({key: train[key] for key in train if key[0] == "train"}, rows)
     shown = (costs["measured"] + by).times(len(STRENGTHS) + 2 * CONTROLS) + costs["tested"].times(len(SAMPLED))
-    replies = reply_rates.reply_cost(loaded, heard(loaded, unrelated, asked_too or {})[0])
+    replies = reply_rates.reply_cost(loaded, reply_groups(loaded, unrelated, asked_too or {})[0])
     return shown + by + again + costs["asked"] + worded + replies
 
 
@@ -182,7 +182,7 @@ def _controls(
     for kind, vectors in (("shuffled", _shuffled(chosen, states)), ("isotropic", _isotropic(chosen))):
         rows = []
         for index, vector in enumerate(vectors):
-            work = partial(_pushed, trial, chosen.layer, vector)
+            work = partial(_steered, trial, chosen.layer, vector)
             sentence = f"Measuring a control ({kind}, {index + 1} of {CONTROLS})."
             rows.append((yield from notes.once(f"{kind}.{index}", work, sentence)))
         found[kind] = {key: [row[key] for row in rows] for key in rows[0]}
@@ -219,7 +219,7 @@ def _as_long(vector: Means, chosen: Chosen) -> Means:
     return scaled
 
 
-def _pushed(trial: Trial, layer: int, vector: Means) -> Slices[dict[str, float]]:
+def _steered(trial: Trial, layer: int, vector: Means) -> Slices[dict[str, float]]:
     edits = (RowEdit(("leave", layer), "add", "all", vector.astype(np.float32)),)
     found = yield from trial.measure(edits)
     damage = yield from metrics.off_target_kl(trial.loaded, trial.by, edits)

@@ -1,8 +1,8 @@
 """Learning a direction of one's own from two boxes of examples: read at every token the template puts behind a message.
 
-There is no word that such a direction could be seen to act by, as there is for truth and for refusal. Its effect is measured as
-**leaning**: how much likelier the model finds saying the positive examples than the negative ones, in reply to unrelated messages,
-in nats a token.
+There is no word that such a direction could be seen to act by, as there is for truth and for refusal. Its effect is a contrast log-prob
+margin, which cards call *leaning*: the log-probability that teacher forcing finds of the positive examples less that of the negative ones,
+in reply to unrelated messages, in nats a token.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from core.util.progress import Cost, Slices
 _MOST_DAMAGE = 1.0
 
 
-class ContrastLearner(Learner["_Leaning"]):
+class ContrastLearner(Learner["_LogProbMargin"]):
     """The direction of a contrast by its name.
 
     Raises:
@@ -52,9 +52,9 @@ class ContrastLearner(Learner["_Leaning"]):
     def _positions(self) -> int:
         return template_end([ids for part in self.prompts.values() for ids in part])
 
-    def _effect(self, split: Split = "validation", wish: str = "{message}") -> _Leaning:
+    def _effect(self, split: Split = "validation", wish: str = "{message}") -> _LogProbMargin:
         messages = [wish.format(message=each) for each in self.unrelated]
-        return _Leaning.prepare(self.loaded, self.contrast, messages, split)
+        return _LogProbMargin.prepare(self.loaded, self.contrast, messages, split)
 
     def _scores(self, drafted: Direction, layer: int, by: OffTarget) -> Slices[dict[str, float]]:
         """Half of what the log-prob margin differs by between one gap along the direction and one against it; damage along it."""
@@ -103,7 +103,7 @@ def _prompts(loaded: Loaded, contrast: ContrastSet) -> dict[Key, list[Ids]]:
 
 
 @dataclass(frozen=True)
-class _Leaning:
+class _LogProbMargin:
     """Examples of a split as replies to messages in turn; ``positive`` says which are positive ones."""
 
     loaded: Loaded
@@ -114,7 +114,7 @@ class _Leaning:
     @classmethod
     def prepare(
         cls, loaded: Loaded, contrast: ContrastSet, messages: Sequence[str], split: Split = "validation"
-    ) -> _Leaning:
+    ) -> _LogProbMargin:
         asked = metrics.chat_prompts(loaded, messages)
         rows: list[tuple[Asked, str, bool]] = [
             (asked[index % len(asked)], text, label)

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from core.artefacts.direction import Direction
-from core.directions.activations import Ids, Key, Stand
+from core.directions.activations import ClassStates, Ids, Key
 from core.directions.candidate import EARLY, JUDGED, ablate, steer
 from core.directions.contrast import SPLITS, ContrastSet, Split
 from core.directions.learner import Candidate, Learner
@@ -92,7 +92,9 @@ class RefusalLearner(Learner["_Refusal"]):
         asked = (("harmless", self.judged.harmless), ("harmful", self.judged.harmful))
         return {name: [each.ids for each in prompts] for name, prompts in asked}
 
-    def _details(self, drafted: Direction, found: Stand, best: Candidate, tried: Sequence[Candidate]) -> dict[str, Any]:
+    def _details(
+        self, drafted: Direction, found: ClassStates, best: Candidate, tried: Sequence[Candidate]
+    ) -> dict[str, Any]:
         followed = {"harmful": len(self.asked["train", True]), "harmless": len(self.asked["train", False])}
         return {**super()._details(drafted, found, best, tried), "followed": followed}
 

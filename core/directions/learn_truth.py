@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from core.artefacts.direction import Direction
-from core.directions.activations import Ids, Key, LearnMethod, Stand
+from core.directions.activations import ClassStates, Ids, Key, LearnMethod
 from core.directions.candidate import EARLY, JUDGED, steer
 from core.directions.contrast import SPLITS, ContrastError, ContrastSet, Split
 from core.directions.learner import Candidate, Learner, by_layer
@@ -69,7 +69,9 @@ class TruthLearner(Learner["_Truth"]):
     def _most(self, candidate: Candidate) -> float:
         return float(candidate["effect"])
 
-    def _details(self, drafted: Direction, found: Stand, best: Candidate, tried: Sequence[Candidate]) -> dict[str, Any]:
+    def _details(
+        self, drafted: Direction, found: ClassStates, best: Candidate, tried: Sequence[Candidate]
+    ) -> dict[str, Any]:
         tested = len(self.prompts["test", True]) + len(self.prompts["test", False])
         accuracy = float(found.accuracy["test"][0, best["layer"]])
         return {

@@ -13,7 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from core.artefacts.direction import Direction
 from core.directions import controls
-from core.directions.activations import Ids, Key, LearnMethod, Stand, activation_cost, class_states
+from core.directions.activations import ClassStates, Ids, Key, LearnMethod, activation_cost, class_states
 from core.directions.candidate import BY_HAND, draft_direction, finish_direction
 from core.directions.contrast import ContrastSet, Split
 from core.directions.controls import Chosen, Trial
@@ -103,7 +103,9 @@ class Learner(ABC, Generic[E]):
         """Prompts whose replies are counted by their class, beside those to unrelated messages."""
         return {}
 
-    def _details(self, drafted: Direction, found: Stand, best: Candidate, tried: Sequence[Candidate]) -> dict[str, Any]:
+    def _details(
+        self, drafted: Direction, found: ClassStates, best: Candidate, tried: Sequence[Candidate]
+    ) -> dict[str, Any]:
         """What a card says of the place that was chosen, and of all others."""
         offset, token = best["offset"], self.prompts["train", True][0][best["offset"]]
         return {
@@ -144,7 +146,7 @@ class Learner(ABC, Generic[E]):
         given = (self.wish, self.unrelated, self.message, self._groups())
         trial = Trial(loaded, by, measure, tested, in_words, *given)
         chosen = Chosen(drafted, best["layer"], best["offset"], found, self.prompts, self.how)
-        examined = yield from controls.examined(chosen, trial, rows, notes)
+        examined = yield from controls.examine_direction(chosen, trial, rows, notes)
         own = self._details(drafted, found, best, tried)
         return finish_direction(drafted, {"layer": best["layer"], "criterion": criterion, **own, **examined})
 
@@ -158,7 +160,7 @@ class Learner(ABC, Generic[E]):
         tried = one.times(self._positions() * loaded.anatomy.layers)
         return plain + activation_cost(self.prompts, rows) + by.times(2) + tried + shown
 
-    def _tried(self, found: Stand, by: OffTarget, notes: ResumeNotes) -> Learning[list[Candidate]]:
+    def _tried(self, found: ClassStates, by: OffTarget, notes: ResumeNotes) -> Learning[list[Candidate]]:
         """The scores of every layer at every token that was read."""
         accuracy = found.accuracy["validation"]
         tried: list[Candidate] = []
@@ -172,7 +174,7 @@ class Learner(ABC, Generic[E]):
                 tried.append({**place, "accuracy": float(accuracy[offset, layer]), **scores})
         return tried
 
-    def _draft(self, found: Stand, offset: int) -> Direction:
+    def _draft(self, found: ClassStates, offset: int) -> Direction:
         return draft_direction(self.name, self.loaded, self.contrast, found, offset, self.how.method)
 
     def _at(self, tried: Sequence[Candidate], layer: int) -> tuple[Candidate, str]:

@@ -87,16 +87,16 @@ def pad_batch(
 
 
 @torch.inference_mode()
-def read_gates(loaded: Loaded, sheet: PaddedBatch, wanted: Collection[GateProbe], replies: Sequence[int]) -> Opened:
-    """Where gates are open over a sheet whose rows have so many tokens of a reply: one pass without edits, none without gates."""
+def read_gates(loaded: Loaded, padded: PaddedBatch, wanted: Collection[GateProbe], replies: Sequence[int]) -> Opened:
+    """Where gates are open over a padded whose rows have so many tokens of a reply: one pass without edits, none without gates."""
     if not wanted:
         return {}
     layers = readings.gate_layers(wanted)
     with caught(loaded.anatomy, [("leave", layer) for layer in layers]) as found:
         loaded.model(
-            input_ids=sheet.ids,
-            attention_mask=sheet.attention,
-            position_ids=sheet.positions,
+            input_ids=padded.ids,
+            attention_mask=padded.attention,
+            position_ids=padded.positions,
             use_cache=False,
             logits_to_keep=1,
         )

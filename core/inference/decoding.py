@@ -161,10 +161,10 @@ class BatchDecoder:
         return events
 
     def _prefill(self) -> tuple[Tensor, list[Mapping[str, float]]]:
-        sheet = pad_batch(self.loaded, [row.ids for row in self._rows])
-        self._attention = sheet.attention
-        self._opened = dict(read_gates(self.loaded, sheet, self._edits.gates, [0] * len(self._rows)))
-        return self._forward(sheet.ids, sheet.positions, sheet.masks)
+        padded = pad_batch(self.loaded, [row.ids for row in self._rows])
+        self._attention = padded.attention
+        self._opened = dict(read_gates(self.loaded, padded, self._edits.gates, [0] * len(self._rows)))
+        return self._forward(padded.ids, padded.positions, padded.masks)
 
     def _decode(self) -> tuple[Tensor, list[Mapping[str, float]]]:
         assert self._next is not None

@@ -178,13 +178,13 @@ def off_target_prompts(loaded: Loaded, messages: Sequence[str]) -> Slices[OffTar
 
 
 def off_target_batches(loaded: Loaded, by: OffTarget) -> list[slice]:
-    """Which bystanders share a forward pass."""
+    """Which off-target prompts share a forward pass."""
     size = batch_rows(loaded)
     return [slice(start, start + size) for start in range(0, len(by.prompts), size)]
 
 
 def tokens(by: OffTarget, chosen: slice) -> int:
-    """The tokens of a batch of bystanders with their replies, padding included."""
+    """The tokens of a batch of off-target prompts with their replies, padding included."""
     lengths = [len(prompt) + len(reply) for prompt, reply in zip(by.prompts[chosen], by.replies[chosen], strict=True)]
     return len(lengths) * max(lengths)
 

@@ -108,7 +108,7 @@ def shuffled(traced: Traced) -> tuple[Verdict, ...]:
     return tuple(
         _control(
             f"The map of {traced.order.set} in {names[0]} with {said} dealt anew is that of {names[1]}.",
-            *_dealt(base, post, axis),
+            *_permuted(base, post, axis),
             traced,
         )
         for said, axis in made
@@ -211,7 +211,7 @@ def _middle(values: MapArray) -> _Figure:
     return float(value), float(low), float(high)
 
 
-def _dealt(base: MapArray, post: MapArray, axis: int) -> tuple[MapArray, MapArray]:
+def _permuted(base: MapArray, post: MapArray, axis: int) -> tuple[MapArray, MapArray]:
     """The correlation and the largest difference of ``post`` and every ``base`` dealt anew along an axis: [SHUFFLES] each."""
     many = np.broadcast_to(base, (_SHUFFLES, *base.shape))
     made = np.random.default_rng(7).permuted(many, axis=1 + axis)

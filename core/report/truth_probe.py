@@ -22,7 +22,7 @@ from core.inference.prompts import encode
 from core.models.loading import Loaded
 from core.stats import permutation
 from core.stats.rates import Rate
-from core.util.progress import Cost, Learning, Step
+from core.util.progress import Learning, Step
 
 #: As many as the cards of directions have: fewer would leave a p near .05 to chance. (They were twenty until a first report on Skiff was
 #: inconclusive for that p, and became as many after it was seen: whoever reads a p close to .05 there should know.)
@@ -63,13 +63,6 @@ def probe(loaded: Loaded, contrast: ContrastSet) -> Learning[Probe]:
         parts.append(np.asarray(states(loaded, some, 1, rows)[:, 0].numpy(), np.float32))
         yield Step(sum(map(len, some)), f"Reading statements with {loaded.checkpoint.name}.")
     return probe_figures_of(loaded.checkpoint.name, np.concatenate(parts), contrast.items)
-
-
-def cost(loaded: Loaded, contrast: ContrastSet) -> Cost:
-    """What :func:`probe` takes."""
-    bos = str(loaded.tokenizer.bos_token or "")
-    tokens = sum(len(encode(loaded, bos + item.text)) for item in contrast.items)
-    return Cost(len(contrast.items), -(-len(contrast.items) // min(_ROWS, batch_rows(loaded))), tokens)
 
 
 def probe_figures_of(checkpoint: str, found: States, items: Sequence[ContrastItem]) -> Probe:

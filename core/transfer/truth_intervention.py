@@ -152,7 +152,7 @@ class _Start:
         return [found[row, found.shape[1] - 1 - len(reply) : found.shape[1] - 1] for row, reply in enumerate(replies)]
 
 
-def push(vector: np.ndarray[Any, np.dtype[np.float32]], layer: int) -> tuple[RowEdit, ...]:
+def steering_edit(vector: np.ndarray[Any, np.dtype[np.float32]], layer: int) -> tuple[RowEdit, ...]:
     """The edit that adds a vector [width] from the statement's last token on."""
     return (RowEdit(("leave", layer), "add", "reply", np.asarray(vector, np.float32)),)
 

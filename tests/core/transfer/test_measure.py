@@ -235,7 +235,9 @@ def test_verdicts_are_what_a_forward_pass_gives_with_the_vector_at_the_end(tmp_p
     texts = ["Bread is food.", "Lodz is a city in Poland.", "A whale is a metal."]
     asked = truth_intervention.few_shot_prompts(loaded, texts, SHOTS)
     vector = np.random.default_rng(3).standard_normal(tiny_models.WIDTH).astype(np.float32)
-    found = finished(truth_intervention.verdicts(loaded, asked, [truth_intervention.push(vector, 2)] * len(asked)))
+    found = finished(
+        truth_intervention.verdicts(loaded, asked, [truth_intervention.steering_edit(vector, 2)] * len(asked))
+    )
     for index, each in enumerate(asked):
         chances = [_chance(loaded, each, label, vector) for label in each.labels]
         assert found.margin[index] == pytest.approx(chances[0] - chances[1], abs=1e-5)
