@@ -13,6 +13,7 @@ from core.inference.prompts import chat_prompt
 from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
 from core.undo.examples import OPENING, greedy_replies
+from core.util.progress import finished
 
 METRICS = {
     "refusal": "the reply begins like a refusal",
@@ -59,18 +60,12 @@ def scene(kinds: Mapping[str, Sequence[str]], final: Loaded, first: Loaded) -> S
 
 
 def _run(model: Loaded, prompts: list[str]) -> list[tuple[int, ...]]:
-    work = greedy_replies(model, prompts)
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            found: list[tuple[int, ...]] = stop.value
-            return found
+    return finished(greedy_replies(model, prompts))
 
 
 def measure(loaded: Loaded, scene: Scene) -> Tensor:
     """Every metric of a model as its weights are now: [metrics, prompts] in float64, all probabilities."""
-    refusal = refusal_probability(loaded, chat_prompts(loaded, scene.prompts))
+    refusal = finished(refusal_probability(loaded, chat_prompts(loaded, scene.prompts)))
     own, ending = _forced(loaded, scene.prompts, scene.final)
     other, _ = _forced(loaded, scene.prompts, scene.first)
     rather = torch.sigmoid(own - other)

@@ -43,15 +43,15 @@ def sweeping(options: argparse.Namespace) -> bool:
     alone = [Asking(asked[index % len(asked)], each) for index, each in enumerate(edits)]
     timed = interleaved(
         {
-            "sweep": lambda: finished(decoding_batches.sweep(loaded, whole, sampling)),
-            "alone": lambda: finished(decoding_batches.sweep(loaded, alone, sampling, at_once=1)),
+            "sweep": lambda: finished(decoding_batches.answer_all(loaded, whole, sampling)),
+            "alone": lambda: finished(decoding_batches.answer_all(loaded, alone, sampling, rows=1)),
         },
         _FEWEST,
         _FEWEST,
     )
     times = len(whole) / len(alone)
     ratio = timed["sweep"].over(timed["alone"])
-    size = decoding_batches.sweep_rows(loaded, max(len(prompt) for prompt in asked) + TOKENS)
+    size = decoding_batches.rows_at_once(loaded, max(len(prompt) for prompt in asked) + TOKENS)
     note = f"{len(whole) / timed['sweep'].median:.0f} answers a second, {size} rows at once"
     middle, low, high = (each / times for each in ratio)
     return report(

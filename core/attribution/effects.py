@@ -11,6 +11,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from core.chat.events import Blame, StageEffect
 from core.families.stages import Path, Stage
 
@@ -93,11 +95,7 @@ def noise_of(differences: Sequence[float]) -> Noise:
     """The noise level of differences between retrainings; uncalibrated where there are none."""
     if not differences:
         return Noise()
-    ordered = sorted(abs(each) for each in differences)
-    at = 0.95 * (len(ordered) - 1)
-    low = ordered[int(at)]
-    high = ordered[min(int(at) + 1, len(ordered) - 1)]
-    return Noise(low + (high - low) * (at - int(at)), len(ordered))
+    return Noise(float(np.quantile(np.abs(differences), 0.95)), len(differences))
 
 
 def attribute(path: Path, key: str, found: LogProbs, noise: Noise) -> Blame | None:

@@ -17,7 +17,7 @@ from transformers import DynamicCache
 
 from core.attribution.effects import LOG_ZERO
 from core.errors import TillerError
-from core.inference.metrics import batch_rows
+from core.inference.batch import batch_rows
 from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
 from core.util.progress import Slices

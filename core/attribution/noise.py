@@ -23,10 +23,11 @@ from core.directions import contrast
 from core.families.checkpoint import Family
 from core.families.stages import Path
 from core.inference import metrics
-from core.inference.decoding import answer_all
+from core.inference.batch import batch_rows
+from core.inference.decoding_batches import answer_all, askings
 from core.models import loading
 from core.models.loading import Loaded
-from core.util.progress import Learning, Slices, Step, told
+from core.util.progress import Learning, Slices, told
 
 #: Messages of each class whose answers are looked at, and how much of an answer is.
 MESSAGES = 32
@@ -81,13 +82,12 @@ def answers(
 ) -> Learning[tuple[list[tuple[int, ...]], list[tuple[int, ...]]]]:
     """The prompts, and what the final checkpoint says to them."""
     asked = [each.ids for each in metrics.chat_prompts(final, messages(family))]
-    size = metrics.batch_rows(final)
+    size = batch_rows(final)
     replies: list[tuple[int, ...]] = []
     for start in range(0, len(asked), size):
         some = asked[start : start + size]
-        said = dict(answer_all(final, some, sampling=Sampling(max_new_tokens=NOISE_TOKENS), rows=size))
-        replies += [tuple(token.id for token in said[at].tokens) for at in range(len(some))]
-        yield Step(sum(map(len, replies[start:])), sentence)
+        work = answer_all(final, askings(some), Sampling(max_new_tokens=NOISE_TOKENS), size)
+        replies += [tuple(token.id for token in answer.tokens) for answer in (yield from told(work, sentence))]
     return asked, replies
 
 

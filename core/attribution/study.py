@@ -15,13 +15,13 @@ from core.attribution.effects import LOG_ZERO, UNIFORM
 from core.attribution.forced_logprobs import check_length, logprobs_in_slices, vocabulary
 from core.attribution.model_sequence import Models, Vocabularies
 from core.attribution.report import BlameReport, BlameRequest, Case, Said, shortened
-from core.chat.answers import Answer
 from core.chat.settings import Sampling
 from core.families import stages
 from core.families.checkpoint import Family
 from core.families.stages import Path, StageError
 from core.inference import metrics, prompts
-from core.inference.decoding import answer_all
+from core.inference.batch import batch_rows
+from core.inference.decoding_batches import answer_all, askings
 from core.inference.detokenizer import token_text
 from core.inference.metrics import Asked
 from core.models import loading, weights
@@ -91,11 +91,10 @@ def _begin(ask: BlameRequest, path: Path, final: Loaded) -> Learning[tuple[list[
         check_length(final, len(each.ids))
         # Kept beside the prompt, so that no other model needs this tokenizer.
         each.behind.update({text: metrics.continuation(final, each, text) for text in metrics.REFUSALS})
-    answers = (
-        [_typed(final, asked[0], ask.answer)]
-        if ask.answer
-        else _answers(final, asked, ask.tokens, final.checkpoint.title)
-    )
+    if ask.answer:
+        answers = [_typed(final, asked[0], ask.answer)]
+    else:
+        answers = yield from _answers(final, asked, ask.tokens, final.checkpoint.title)
     others = [_typed(final, asked[0], ask.other)] if ask.other else [None] * len(asked)
     voice = _Voice(final.tokenizer, final.template, final.stops, final.ends, final.texts)
     for text, said in zip(ask.prompts, answers, strict=True):
@@ -121,13 +120,10 @@ def _typed(loaded: Loaded, asked: Asked, text: str) -> Said:
     return Said(text, tuple(token_text(loaded, token) for token in ids), ids)
 
 
-def _answers(loaded: Loaded, asked: Sequence[Asked], tokens: int, by: str) -> list[Said]:
+def _answers(loaded: Loaded, asked: Sequence[Asked], tokens: int, by: str) -> Learning[list[Said]]:
     """What a model says to every prompt, each time the likeliest token."""
-    sampling = Sampling(max_new_tokens=tokens)
-    found: dict[int, Answer] = dict(
-        answer_all(loaded, [each.ids for each in asked], sampling=sampling, rows=metrics.batch_rows(loaded))
-    )
-    answers = [found[at] for at in range(len(asked))]
+    work = answer_all(loaded, askings(each.ids for each in asked), Sampling(max_new_tokens=tokens), batch_rows(loaded))
+    answers = yield from told(work, f"Asking {by}.")
     return [
         Said(
             each.text,
@@ -161,7 +157,7 @@ class _Study:
     def _first(self, name: str, own: Loaded) -> Learning[None]:
         loaded, title = self.voice.of(own), self.family.checkpoint(name).title
         yield from self._score(loaded, name, "answer")
-        refusing = yield from told(metrics.refusal_in_slices(loaded, self._asked(loaded, name)), f"Asking {title}.")
+        refusing = yield from told(metrics.refusal_probability(loaded, self._asked(loaded, name)), f"Asking {title}.")
         for draft, value in zip(self.drafts, refusing.tolist(), strict=True):
             draft.refusing[name] = math.log(value) if value > 0 else LOG_ZERO
             if name == self.path.final:
@@ -169,14 +165,13 @@ class _Study:
         after = [stage for stage in self.path.post if name in (self.path.counterfactual.get(stage.name), stage.parent)]
         if not after or self.ask.other:
             return
-        answers = _answers(loaded, [draft.asked for draft in self.drafts], self.ask.tokens, title)
+        answers = yield from _answers(loaded, [draft.asked for draft in self.drafts], self.ask.tokens, title)
         for draft, said in zip(self.drafts, answers, strict=True):
             for stage in after:
                 if name == stage.parent:
                     draft.before[stage.name] = replace(said, by=f"before {stage.word} ({title})")
                 if name == self.path.counterfactual.get(stage.name):
                     draft.without[stage.name] = replace(said, by=self._by(stage.name))
-        yield Step(self.ask.tokens * len(answers), f"Asking {title}.")
 
     def _by(self, stage: str) -> str:
         found = self.path.stage(stage)

@@ -20,13 +20,14 @@ from core.directions.candidate import JUDGED, PROGRAM_VERSION
 from core.directions.contrast import ContrastSet
 from core.families.checkpoint import TEMPLATES, Checkpoint, Family
 from core.inference import metrics
-from core.inference.decoding import answer_all
+from core.inference.decoding_batches import answer_all, askings
 from core.inference.metrics import Asked, OffTarget
 from core.inference.prompts import chat_prompt
 from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
 from core.stats.bootstrap import Estimate, bootstrap_mean
 from core.steering.interventions import RowEdit
+from core.util.progress import finished
 
 #: Requests of a class on which the model is compared with the recipe, logit by logit.
 _COMPARED = 8
@@ -89,8 +90,8 @@ def questions(loaded: Loaded, refusal: ContrastSet, truth: ContrastSet) -> Quest
     true, false = (
         metrics.statement_prompts(loaded, truth.part("test", label, JUDGED), shots) for label in (True, False)
     )
-    by = metrics.off_target_prompts(loaded, harmless)
-    other = metrics.off_target_prompts(loaded, harmful[:_COMPARED])
+    by = finished(metrics.off_target_prompts(loaded, harmless))
+    other = finished(metrics.off_target_prompts(loaded, harmful[:_COMPARED]))
     words = OffTarget(
         (*by.prompts[:_COMPARED], *other.prompts),
         (*by.replies[:_COMPARED], *other.replies),
@@ -104,11 +105,13 @@ def questions(loaded: Loaded, refusal: ContrastSet, truth: ContrastSet) -> Quest
 
 def figures(loaded: Loaded, asked: Questions, edits: tuple[RowEdit, ...] = ()) -> BakedFigures:
     """What a model does with the questions, steered or as it is."""
-    harmful, harmless = (metrics.refusal_probability(loaded, part, edits) for part in (asked.harmful, asked.harmless))
-    true, false = (metrics.truth_margin(loaded, part, edits)[0] for part in (asked.true, asked.false))
-    prompts = [ids for _, ids in asked.shown]
-    said = dict(answer_all(loaded, prompts, edits, Sampling(max_new_tokens=_LONGEST)))
-    answers = tuple((text, said[index].text) for index, (text, _) in enumerate(asked.shown))
+    harmful, harmless = (
+        finished(metrics.refusal_probability(loaded, part, edits)) for part in (asked.harmful, asked.harmless)
+    )
+    true, false = (finished(metrics.truth_margin(loaded, part, edits))[0] for part in (asked.true, asked.false))
+    prompts = askings((ids for _, ids in asked.shown), edits)
+    said = finished(answer_all(loaded, prompts, Sampling(max_new_tokens=_LONGEST)))
+    answers = tuple((text, answer.text) for (text, _), answer in zip(asked.shown, said, strict=True))
     from_recipe, logit = _compared(loaded, asked, edits) if asked.steered else (0.0, 0.0)
     return BakedFigures(
         harmful=bootstrap_mean(harmful.tolist()),

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 
+import numpy as np
 import torch
 
 from core.artefacts import store
@@ -21,7 +22,7 @@ from core.models import loading
 from core.models.loading import Loaded
 from core.models.placement import Placing
 from core.models.pool import ModelPool
-from core.stats.rates import percentile, short
+from core.stats.rates import short
 from core.transfer import checks, matrix
 from core.transfer import measure as transfer
 from core.transfer import task as tasks
@@ -185,7 +186,10 @@ def _control_names(report: TransferReport) -> list[str]:
 def _targets(report: TransferReport) -> Iterator[list[str]]:
     for name in report.targets:
         known = report.target(name)
-        rates = [f"{short(sum(each) / len(each))}, {short(percentile(each, 95))}" for each in known.controls.values()]
+        rates = [
+            f"{short(sum(each) / len(each))}, {short(float(np.quantile(each, 0.95)))}"
+            for each in known.controls.values()
+        ]
         yield [name, str(known.layer), f"{known.strength:g}", *rates]
 
 

@@ -21,8 +21,7 @@ from torch import Tensor, nn
 from core.artefacts.neuron_sets import Neuron
 from core.confidence.confidence import NeuronEffect, NeuronFigures, Plain
 from core.confidence.unembedding import Head
-from core.inference.batch import PaddedBatch, pad_batch
-from core.inference.metrics import batch_rows
+from core.inference.batch import PaddedBatch, batch_rows, pad_batch
 from core.models.hooks import AnatomyError
 from core.models.loading import Loaded
 from core.util.progress import Slices
@@ -69,16 +68,16 @@ def mean_activations(loaded: Loaded, layers: Sequence[int], texts: Sequence[_Ids
     sums: dict[int, Tensor] = {}
     count = 0
     for chosen in _batches(loaded, texts):
-        sheet = pad_batch(loaded, [texts[index] for index in chosen])
-        kept = _counted(sheet)
+        padded = pad_batch(loaded, [texts[index] for index in chosen])
+        kept = _counted(padded)
         caught: dict[int, Tensor] = {}
         with _at_neurons(loaded, {layer: _catch(caught, layer) for layer in layers}):
-            _run(loaded, sheet)
+            _run(loaded, padded)
         for layer, states in caught.items():
             own = states[kept.to(states.device)].double().sum(0).cpu()
             sums[layer] = sums[layer] + own if layer in sums else own
         count += int(kept.sum())
-        yield sheet.ids.numel()
+        yield padded.ids.numel()
     return {layer: (total / count).float() for layer, total in sums.items()}
 
 
@@ -107,9 +106,9 @@ class Ablation:
         """
         self._texts = len(texts)
         for chosen in _batches(self.loaded, texts):
-            sheet = pad_batch(self.loaded, [texts[index] for index in chosen])
-            self._batches.append(self._first(tuple(chosen), sheet))
-            yield sheet.ids.numel()
+            padded = pad_batch(self.loaded, [texts[index] for index in chosen])
+            self._batches.append(self._first(tuple(chosen), padded))
+            yield padded.ids.numel()
 
     def change(self, neurons: Sequence[Neuron]) -> Slices[NeuronEffect]:
         """What setting these neurons to their means changes, a batch of texts at a time."""
@@ -130,7 +129,7 @@ class Ablation:
         return self._batches[0].scale.device
 
     @torch.inference_mode()
-    def _first(self, texts: tuple[int, ...], sheet: PaddedBatch) -> _Batch:
+    def _first(self, texts: tuple[int, ...], padded: PaddedBatch) -> _Batch:
         calls: dict[int, _Call] = {}
         caught: list[Tensor] = []
 
@@ -143,22 +142,22 @@ class Ablation:
         ]
         hooks.append(self.loaded.anatomy.final_norm.register_forward_pre_hook(before_norm))
         try:
-            logits = _run(self.loaded, sheet)
+            logits = _run(self.loaded, padded)
         finally:
             for hook in hooks:
                 hook.remove()
         final = caught[0]
         if not self._batches:
             self.head.check(final[:, -1], logits[:, -1])
-        kept = _counted(sheet)
+        kept = _counted(padded)
         # What the last token predicts is not known.
         kept[:, -1] = False
-        following = torch.roll(sheet.ids.cpu(), -1, dims=1)
+        following = torch.roll(padded.ids.cpu(), -1, dims=1)
         owner = torch.tensor(texts)[:, None].expand_as(kept)[kept]
         here = final[kept.to(final.device)]
         scale, targets = self.head.norm.scale(here), following[kept].to(final.device)
         entropy, _, loss = self._entropy(here, scale, targets)
-        return _Batch(texts, calls, kept, owner, targets, scale, entropy, loss, sheet.ids.numel())
+        return _Batch(texts, calls, kept, owner, targets, scale, entropy, loss, padded.ids.numel())
 
     @torch.inference_mode()
     def _final(self, batch: _Batch, neurons: Sequence[Neuron]) -> Tensor:
@@ -235,20 +234,20 @@ def _batches(loaded: Loaded, texts: Sequence[_Ids]) -> list[list[int]]:
     return [order[start : start + size] for start in range(0, len(order), size)]
 
 
-def _counted(sheet: PaddedBatch) -> Tensor:
+def _counted(padded: PaddedBatch) -> Tensor:
     """Every token but padding and beginning-of-text: [rows, positions]."""
-    mask = sheet.masks["all"]
+    mask = padded.masks["all"]
     assert mask is not None
     return mask[:, :, 0].bool().cpu()
 
 
 @torch.inference_mode()
-def _run(loaded: Loaded, sheet: PaddedBatch) -> Tensor:
+def _run(loaded: Loaded, padded: PaddedBatch) -> Tensor:
     """The logits at the last position [rows, 1, vocabulary]."""
     output = loaded.model(
-        input_ids=sheet.ids,
-        attention_mask=sheet.attention,
-        position_ids=sheet.positions,
+        input_ids=padded.ids,
+        attention_mask=padded.attention,
+        position_ids=padded.positions,
         use_cache=False,
         logits_to_keep=1,
     )

@@ -19,7 +19,7 @@ from core.errors import TillerError
 from core.stats import bootstrap
 from core.stats.bootstrap import Estimate
 from core.stats.rates import Rate
-from core.stats.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict
+from core.stats.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict, VerdictState
 
 #: The part of the difference below which a change of it counts as none.
 MARGIN = 0.1
@@ -115,9 +115,9 @@ class CheckpointPair:
             f"95th percentile {found.most:.2f}, p {found.p:.4f}"
         )
         threshold = (
-            "holds: overlap of at least a half and p ≤ .05; does not: no more than the 95th percentile of chance"
+            "holds: overlap of at least a half and p ≤ .05; does not hold: no more than the 95th percentile of chance"
         )
-        state = HOLDS if found.jaccard >= 0.5 and found.p <= 0.05 else INCONCLUSIVE
+        state: VerdictState = HOLDS if found.jaccard >= 0.5 and found.p <= 0.05 else INCONCLUSIVE
         if found.jaccard <= found.most:
             state = DOES_NOT
         return Verdict("Base and post-trained checkpoint have the same candidates.", state, figures, threshold)
@@ -126,8 +126,8 @@ class CheckpointPair:
     def carried_by_none(self) -> Verdict:
         """Entropy neurons do not carry the difference in entropy."""
         threshold = (
-            f"holds: 90 % interval of the change within ±{MARGIN:.0%} of the difference; does not: 95 % interval outside it, and no more "
-            "than 1 in 20 pairs of sets of like norm changes as much; inconclusive: else, or where base and post do not differ, "
+            f"holds: 90 % interval of the change within ±{MARGIN:.0%} of the difference; does not hold: 95 % interval outside it, and no "
+            "more than 1 in 20 pairs of sets of like norm changes as much; inconclusive: else, or where base and post do not differ, "
             "or where neither has an entropy neuron"
         )
         figures = (
@@ -137,7 +137,7 @@ class CheckpointPair:
         claim = "The difference in entropy between base and post-trained checkpoint is not carried by entropy neurons."
         return Verdict(claim, self._state(), figures, threshold, self._reason())
 
-    def _state(self) -> str:
+    def _state(self) -> VerdictState:
         if self._reason():
             return INCONCLUSIVE
         if self.carried.within(self.margin):
@@ -168,10 +168,10 @@ def exist_by_chance(of: Confidence) -> Verdict:
 def passing(checkpoint: str, found: tuple[bool, ...], what: str, by_chance: tuple[bool, ...]) -> Verdict:
     """The verdict on whether enough neurons of a kind are entropy neurons."""
     low, high = Rate(sum(found), len(found)).interval
-    state = HOLDS if low > BY_CHANCE else DOES_NOT if high < FEW else INCONCLUSIVE
+    state: VerdictState = HOLDS if low > BY_CHANCE else DOES_NOT if high < FEW else INCONCLUSIVE
     figures = (
         f"{sum(found)} of {len(found)} {what} (95 % {low:.2f} to {high:.2f}); of neurons of like norm {sum(by_chance)} of "
         f"{len(by_chance)}"
     )
-    threshold = f"holds: interval above {BY_CHANCE:.2f}, what chance has; does not: interval below {FEW:.2f}"
+    threshold = f"holds: interval above {BY_CHANCE:.2f}, what chance has; does not hold: interval below {FEW:.2f}"
     return Verdict(f"{checkpoint} has entropy neurons among its {what}.", state, figures, threshold)

@@ -80,7 +80,7 @@ def measure_confidence(loaded: Loaded, contrast: ContrastSet) -> Learning[Confid
         effect = yield from told(probe.change(chosen), f"Ablating as many of like norm ({index + 1} of {SETS}).")
         sets.append(effect.total)
     asked, labels = judged_statements(loaded, contrast)
-    margin, mass = yield from told(metrics.truth_in_slices(loaded, asked), "Asking questions.")
+    margin, mass = yield from told(metrics.truth_margin(loaded, asked), "Asking questions.")
     return Confidence(
         blocks,
         candidates,

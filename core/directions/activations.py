@@ -35,16 +35,16 @@ def states(loaded: Loaded, prompts: Sequence[tuple[int, ...]], positions: int, r
     """
     found = torch.empty(len(prompts), positions, loaded.anatomy.layers, loaded.width)
     for chosen in _alike([len(prompt) for prompt in prompts], rows):
-        sheet = pad_batch(loaded, [prompts[index] for index in chosen])
+        padded = pad_batch(loaded, [prompts[index] for index in chosen])
         caught: dict[int, Tensor] = {}
         with hooked(
             loaded.anatomy,
             {("leave", layer): _catch(layer, positions, caught) for layer in range(loaded.anatomy.layers)},
         ):
             loaded.model(
-                input_ids=sheet.ids,
-                attention_mask=sheet.attention,
-                position_ids=sheet.positions,
+                input_ids=padded.ids,
+                attention_mask=padded.attention,
+                position_ids=padded.positions,
                 use_cache=False,
                 logits_to_keep=1,
             )
@@ -77,7 +77,7 @@ def _catch(layer: int, positions: int, caught: dict[int, Tensor]) -> Action:
 
 
 @dataclass(frozen=True)
-class Stand:
+class ClassStates:
     """Where two classes of prompts stand, from the training split, and how well they are told apart there.
 
     ``vectors``, ``positive`` and ``negative`` [positions, layers, width] are what the method found and the class means, in float64;
@@ -121,7 +121,7 @@ def class_states(
     notes: ResumeNotes,
     sentence: str,
     how: LearnMethod | None = None,
-) -> Learning[Stand]:
+) -> Learning[ClassStates]:
     """Read the prompts of every split and class at their last ``positions`` tokens.
 
     The splits other than train are read last, when it is known along which line they are to be told apart. For class means no state is
@@ -202,12 +202,12 @@ def activation_cost(prompts: Mapping[Key, Sequence[Ids]], rows: int) -> Cost:
     return whole
 
 
-def _of_arrays(found: Mapping[str, Means]) -> Stand:
+def _of_arrays(found: Mapping[str, Means]) -> ClassStates:
     above = {
         (split, label): found[f"{split}.{int(label)}"] for split in ("validation", "test") for label in (True, False)
     }
     more = {name: found[name] for name in found if name == "polarity"}
-    return Stand(found["vectors"], found["positive"], found["negative"], above, more)
+    return ClassStates(found["vectors"], found["positive"], found["negative"], above, more)
 
 
 def _read(loaded: Loaded, prompts: Sequence[Ids], positions: int, rows: int) -> Iterator[tuple[int, Tensor]]:

@@ -12,7 +12,7 @@ import numpy as np
 from core.artefacts.direction import Direction
 from core.artefacts.store import Card
 from core.directions import contrast_files
-from core.directions.activations import Stand
+from core.directions.activations import ClassStates
 from core.directions.contrast import ContrastSet
 from core.inference import metrics
 from core.inference.metrics import OffTarget
@@ -40,7 +40,7 @@ DoseMeasure = Callable[[metrics.Edits], Slices[dict[str, float]]]
 
 
 def draft_direction(
-    name: str, loaded: Loaded, contrast: ContrastSet, found: Stand, offset: int, method: str = "mean_difference"
+    name: str, loaded: Loaded, contrast: ContrastSet, found: ClassStates, offset: int, method: str = "mean_difference"
 ) -> Direction:
     """A direction, read at one token, with what is known before a layer is chosen."""
     details = {
@@ -126,5 +126,5 @@ def measure_dose_response(
 
 def _dose(loaded: Loaded, by: OffTarget, measure: DoseMeasure, edits: metrics.Edits) -> Slices[dict[str, float]]:
     found = yield from measure(edits)
-    damage = yield from metrics.damage_in_slices(loaded, by, edits)
+    damage = yield from metrics.off_target_kl(loaded, by, edits)
     return {**found, "damage": damage}

@@ -16,18 +16,18 @@ import numpy as np
 import torch
 
 from core.artefacts.direction import Direction
-from core.chat.answers import Answer
 from core.chat.settings import Sampling
 from core.directions import reply_rates
-from core.directions.activations import Ids, Key, LearnMethod, Means, Stand, gather
+from core.directions.activations import ClassStates, Ids, Key, LearnMethod, Means, gather
 from core.directions.activations import activation_cost as reading
 from core.directions.candidate import STRENGTHS, DoseMeasure, measure_dose_response, reading_range, steer
-from core.inference import metrics
-from core.inference.decoding import BatchDecoder, DecodingRow
+from core.inference import decoding_batches, metrics
+from core.inference.decoding_batches import Asking
 from core.inference.metrics import OffTarget
 from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
 from core.stats import permutation
+from core.stats.bootstrap import bootstrap_mean
 from core.steering.interventions import RowEdit
 from core.util.progress import Cost, Learning, Slices, Step
 from core.util.resume import ResumeNotes
@@ -61,7 +61,7 @@ class Trial:
     asked_too: Mapping[str, Sequence[Ids]] = field(default_factory=dict)
 
 
-def heard(
+def reply_groups(
     loaded: Loaded, unrelated: Sequence[str], too: Mapping[str, Sequence[Ids]]
 ) -> tuple[dict[str, Sequence[Ids]], str]:
     """The prompts whose replies are counted, those of ``too`` and the unrelated messages, and the name of these.
@@ -80,17 +80,17 @@ class Chosen:
     drafted: Direction
     layer: int
     offset: int
-    found: Stand
+    found: ClassStates
     train: Mapping[Key, Sequence[Ids]]
     how: LearnMethod
 
 
-def examined(chosen: Chosen, trial: Trial, rows: int, notes: ResumeNotes) -> Learning[dict[str, Any]]:
+def examine_direction(chosen: Chosen, trial: Trial, rows: int, notes: ResumeNotes) -> Learning[dict[str, Any]]:
     """Everything that a card says of a direction once its layer and token are chosen, by name."""
     loaded, layer = trial.loaded, chosen.layer
     response = yield from measure_dose_response(chosen.drafted, loaded, layer, trial.by, trial.measure, notes)
     readings = partial(reading_range, chosen.drafted, loaded, layer, trial.by)
-    groups, name = heard(loaded, trial.unrelated, trial.asked_too)
+    groups, name = reply_groups(loaded, trial.unrelated, trial.asked_too)
     replies = yield from reply_rates.at_every_strength(chosen.drafted, loaded, layer, groups, notes)
     unrelated = replies["groups"][name]
     broken = [count / unrelated["n"] for count in unrelated["broken"]]
@@ -123,16 +123,16 @@ def control_cost(
     unrelated: Sequence[str],
     asked_too: Mapping[str, Sequence[Ids]] | None = None,
 ) -> Cost:
-    """What :func:`examined` takes. The sample answers, a hundred tokens, are left out.
+    """What :func:`examine_direction` takes. The sample answers, a hundred tokens, are left out.
 
     Args:
         costs: what one effect takes: ``measured`` by edits, ``asked`` for in words, ``tested`` on the test split.
     """
-    by = metrics.bystanders_cost(loaded, unrelated)
-    worded = metrics.bystanders_cost(loaded, [wish.format(message=each) for each in unrelated])
+    by = metrics.off_target_cost(loaded, unrelated)
+    worded = metrics.off_target_cost(loaded, [wish.format(message=each) for each in unrelated])
     again = reading({key: train[key] for key in train if key[0] == "train"}, rows)
     shown = (costs["measured"] + by).times(len(STRENGTHS) + 2 * CONTROLS) + costs["tested"].times(len(SAMPLED))
-    replies = reply_rates.reply_cost(loaded, heard(loaded, unrelated, asked_too or {})[0])
+    replies = reply_rates.reply_cost(loaded, reply_groups(loaded, unrelated, asked_too or {})[0])
     return shown + by + again + costs["asked"] + worded + replies
 
 
@@ -182,7 +182,7 @@ def _controls(
     for kind, vectors in (("shuffled", _shuffled(chosen, states)), ("isotropic", _isotropic(chosen))):
         rows = []
         for index, vector in enumerate(vectors):
-            work = partial(_pushed, trial, chosen.layer, vector)
+            work = partial(_steered, trial, chosen.layer, vector)
             sentence = f"Measuring a control ({kind}, {index + 1} of {CONTROLS})."
             rows.append((yield from notes.once(f"{kind}.{index}", work, sentence)))
         found[kind] = {key: [row[key] for row in rows] for key in rows[0]}
@@ -193,7 +193,7 @@ def _shuffled(chosen: Chosen, states: Mapping[bool, Means]) -> Iterator[Means]:
     """Directions from the same states with their labels dealt out anew, as long as the real one.
 
     As many examples as were positive come to the positive side, from both classes in proportion, so that the labels say nothing of the
-    true ones (:func:`core.stats.permutation.dealt` tells why).
+    true ones (:func:`core.stats.permutation.permuted_labels` tells why).
     """
     count = {label: len(states[label]) for label in (True, False)}
     kept = round(count[True] ** 2 / (count[True] + count[False]))
@@ -219,10 +219,10 @@ def _as_long(vector: Means, chosen: Chosen) -> Means:
     return scaled
 
 
-def _pushed(trial: Trial, layer: int, vector: Means) -> Slices[dict[str, float]]:
+def _steered(trial: Trial, layer: int, vector: Means) -> Slices[dict[str, float]]:
     edits = (RowEdit(("leave", layer), "add", "all", vector.astype(np.float32)),)
     found = yield from trial.measure(edits)
-    damage = yield from metrics.damage_in_slices(trial.loaded, trial.by, edits)
+    damage = yield from metrics.off_target_kl(trial.loaded, trial.by, edits)
     return {**found, "damage": damage}
 
 
@@ -262,18 +262,12 @@ def _samples(chosen: Chosen, trial: Trial) -> Slices[dict[str, Any]]:
     prompt = metrics.chat_prompts(trial.loaded, [trial.message])[0].ids
     sampling = Sampling(max_new_tokens=SAMPLE_TOKENS)
     edits = [steer(chosen.drafted, trial.loaded, strength, chosen.layer) if strength else () for strength in SAMPLED]
-    stream = BatchDecoder(trial.loaded, [DecodingRow(row, prompt, each, sampling) for row, each in enumerate(edits)])
-    answers = {row: Answer() for row in range(len(SAMPLED))}
-    while not stream.done:
-        for event in stream.step():
-            assert event.column is not None
-            answers[event.column] = answers[event.column].apply(event)
-        # A hundred tokens of a thousand times as many: not worth a place in the reckoning of what is left.
-        yield 0
+    asked = [Asking(prompt, each) for each in edits]
+    answers = yield from decoding_batches.answer_all(trial.loaded, asked, sampling, len(asked))
     return {
         "message": trial.message,
         "strengths": list(SAMPLED),
-        "answers": [answers[row].text for row in range(len(SAMPLED))],
+        "answers": [each.text for each in answers],
     }
 
 
@@ -287,8 +281,14 @@ def _tested(chosen: Chosen, trial: Trial, notes: ResumeNotes) -> Learning[dict[s
         edits = steer(chosen.drafted, trial.loaded, strength, chosen.layer) if strength else ()
         work = partial(trial.tested, edits)
         rows.append((yield from notes.once(f"tested.{strength:g}", work, f"Testing strength {strength:g}.")))
-    figures = {key: [permutation.mean_with_interval(row[key], _seed(chosen)) for row in rows] for key in rows[0]}
+    figures = {key: [mean_with_interval(row[key], _seed(chosen)) for row in rows] for key in rows[0]}
     return {"strengths": list(SAMPLED), **figures}
+
+
+def mean_with_interval(values: Sequence[float], seed: int) -> dict[str, Any]:
+    """A mean as a card has it: with its n and its 95 % bootstrap interval. Draws and seed are those of every card there is."""
+    found = bootstrap_mean(values, seed, permutation.PERMUTATIONS)
+    return {"mean": found.value, "n": found.n, "interval": [found.low, found.high]}
 
 
 def _steadiness(chosen: Chosen, states: Mapping[bool, Means], notes: ResumeNotes) -> Learning[dict[str, Any]]:

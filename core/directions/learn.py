@@ -9,20 +9,21 @@ figures on the test split are made once.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from typing import Any
 
 from core.artefacts.direction import Direction
 from core.directions.candidate import JUDGED, MEASURED, PROGRAM_VERSION, STRENGTHS
 from core.directions.contrast import ContrastSet
-from core.directions.learn_contrast import contrast_cost, learn_contrast
-from core.directions.learn_refusal import learn_refusal, refusal_cost
-from core.directions.learn_truth import learn_truth, truth_cost
+from core.directions.learn_contrast import ContrastLearner
+from core.directions.learn_refusal import RefusalLearner
+from core.directions.learn_truth import TruthLearner
+from core.directions.learner import Learner
 from core.inference import metrics
 from core.models.loading import Loaded
 from core.util.progress import Cost, Learning, Pace
 from core.util.resume import ResumeNotes
 
-_LEARNERS = {"truth": learn_truth, "refusal": learn_refusal}
-_COSTS = {"truth": truth_cost, "refusal": refusal_cost}
+_LEARNERS: dict[str, type[Learner[Any]]] = {"truth": TruthLearner, "refusal": RefusalLearner}
 #: (part done between 0 and 1, what is being done)
 _Progress = tuple[float, str]
 
@@ -67,16 +68,14 @@ def learn_in_slices(
     """
     if layer is not None:
         loaded.anatomy.check_layer(layer)
-    learner = _LEARNERS.get(kind, learn_contrast)
-    direction = yield from learner(loaded, contrast, unrelated, notes, method, layer)
-    return direction
+    return (yield from _LEARNERS.get(kind, ContrastLearner)(loaded, contrast, unrelated, method).learn(notes, layer))
 
 
 def learn_cost(
     kind: str, loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str], method: str = "mean_difference"
 ) -> Cost:
     """What learning takes. Tokens are those that are computed if every reply is as long as it may be."""
-    found = _COSTS.get(kind, contrast_cost)(loaded, contrast, unrelated, method)
+    found = _LEARNERS.get(kind, ContrastLearner)(loaded, contrast, unrelated, method).cost()
     return found + Cost(size=(4 if method == "ttpd" else 3) * 4 * loaded.anatomy.layers * loaded.width)
 
 

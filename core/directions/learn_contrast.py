@@ -1,100 +1,84 @@
 """Learning a direction of one's own from two boxes of examples: read at every token the template puts behind a message.
 
-There is no word that such a direction could be seen to act by, as there is for truth and for refusal. Its effect is measured as
-**leaning**: how much likelier the model finds saying the positive examples than the negative ones, in reply to unrelated messages,
-in nats a token.
+There is no word that such a direction could be seen to act by, as there is for truth and for refusal. Its effect is a contrast log-prob
+margin, which cards call *leaning*: the log-probability that teacher forcing finds of the positive examples less that of the negative ones,
+in reply to unrelated messages, in nats a token.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 from core.artefacts.direction import Direction
-from core.directions import controls
-from core.directions.activations import Ids, Key, LearnMethod, Stand, activation_cost, class_states
-from core.directions.candidate import BY_HAND, EARLY, JUDGED, draft_direction, finish_direction, steer
+from core.directions.activations import Ids, Key
+from core.directions.candidate import EARLY, JUDGED, steer
 from core.directions.contrast import SPLITS, ContrastError, ContrastSet, Split
-from core.directions.controls import Chosen, Trial
-from core.directions.learn_refusal import at_layer, by_layer, position, refusal_rows, template_end
+from core.directions.learn_refusal import template_end
+from core.directions.learner import Candidate, Learner
 from core.directions.methods import PAIRED
 from core.inference import metrics
+from core.inference.batch import batch_rows
 from core.inference.metrics import Asked, OffTarget
 from core.inference.prompts import encode
 from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
-from core.util.progress import Cost, Learning, Slices, told
-from core.util.resume import ResumeNotes
+from core.util.progress import Cost, Slices
 
 #: A layer may move unrelated replies by so much at strength 1 (nats a token) and still be chosen, where one stays below it.
 _MOST_DAMAGE = 1.0
 
 
-def learn_contrast(
-    loaded: Loaded,
-    contrast: ContrastSet,
-    unrelated: Sequence[str],
-    notes: ResumeNotes,
-    method: str = "mean_difference",
-    by_hand: int | None = None,
-) -> Learning[Direction]:
-    """The direction of a contrast by its name, with the scores of every layer and token, its dose-response and controls; ``by_hand``
-    is a layer to take.
+class ContrastLearner(Learner["_LogProbMargin"]):
+    """The direction of a contrast by its name.
 
     Raises:
         ContrastError: a method that needs statements and their negations, or an example that is too long.
     """
-    if method in PAIRED:
-        raise ContrastError(
-            f"{method} learns truth from statements and their negations; {contrast.name} can be learnt by mean_difference, pca or logistic."
-        )
-    prompts, how = _prompts(loaded, contrast), LearnMethod(method)
-    positions = template_end([ids for part in prompts.values() for ids in part])
-    found = yield from class_states(
-        loaded, prompts, positions, refusal_rows(loaded), notes, "Reading the examples.", how
-    )
-    by = yield from told(metrics.bystanders_in_slices(loaded, unrelated), "Listening to unrelated replies.")
-    leaning, wish = _Leaning.prepare(loaded, contrast, unrelated), wish_for(contrast.name)
-    tried = yield from _tried(loaded, contrast, found, leaning, by, notes, method)
-    best, criterion = choice(tried, loaded.anatomy.layers)
-    if by_hand is not None:
-        best = max(at_layer(tried, by_hand), key=lambda each: each["leaning"])
-        criterion = f"{BY_HAND.format(layer=by_hand)}; of its tokens the one with the largest leaning"
-    offset, layer = int(best["offset"]), int(best["layer"])
-    drafted = draft_direction(contrast.name, loaded, contrast, found, offset, method)
-    asked = _Leaning.prepare(loaded, contrast, [wish.format(message=each) for each in unrelated])
-    tested = _Leaning.prepare(loaded, contrast, unrelated, "test")
-    trial = Trial(loaded, by, leaning.mean, tested.each, partial(asked.mean, ()), wish, unrelated, unrelated[0])
-    chosen = Chosen(drafted, layer, offset, found, prompts, how)
-    shown = yield from controls.examined(chosen, trial, refusal_rows(loaded), notes)
-    details = {
-        "layer": layer,
-        "position": position(loaded, prompts["train", True][0], offset),
-        "layer_scores": {key: by_layer(tried, offset, key) for key in ("accuracy", "leaning", "damage")},
-        "all_scores": tried,
-        "criterion": criterion,
-        "test": {"accuracy": float(found.accuracy["test"][offset, layer])},
-        **shown,
-    }
-    return finish_direction(drafted, details)
 
+    shown = ("accuracy", "leaning", "damage")
+    by_hand = "; of its tokens the one with the largest leaning"
 
-def contrast_cost(
-    loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str], method: str = "mean_difference"
-) -> Cost:
-    """What :func:`learn_contrast` takes."""
-    prompts = _prompts(loaded, contrast)
-    positions = template_end([ids for part in prompts.values() for ids in part])
-    leaning, wish = _Leaning.prepare(loaded, contrast, unrelated), wish_for(contrast.name)
-    asked = _Leaning.prepare(loaded, contrast, [wish.format(message=each) for each in unrelated])
-    by = metrics.bystanders_cost(loaded, unrelated)
-    tried = (leaning.cost.times(2) + by).times(positions * loaded.anatomy.layers)
-    tested = _Leaning.prepare(loaded, contrast, unrelated, "test")
-    costs = {"measured": leaning.cost, "asked": asked.cost, "tested": tested.cost}
-    shown = controls.control_cost(loaded, prompts, refusal_rows(loaded), costs, wish, unrelated)
-    return activation_cost(prompts, refusal_rows(loaded)) + by.times(2) + tried + shown
+    def __init__(self, loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str], method: str) -> None:
+        super().__init__(loaded, contrast, unrelated, method)
+        if method in PAIRED:
+            raise ContrastError(
+                f"{method} learns truth from statements and their negations; {contrast.name} can be learnt by mean_difference, pca or "
+                "logistic."
+            )
+        self.name, self.wish, self.message = contrast.name, wish_for(contrast.name), unrelated[0]
+        self.prompts = _prompts(loaded, contrast)
+
+    def _positions(self) -> int:
+        return template_end([ids for part in self.prompts.values() for ids in part])
+
+    def _effect(self, split: Split = "validation", wish: str = "{message}") -> _LogProbMargin:
+        messages = [wish.format(message=each) for each in self.unrelated]
+        return _LogProbMargin.prepare(self.loaded, self.contrast, messages, split)
+
+    def _scores(self, drafted: Direction, layer: int, by: OffTarget) -> Slices[dict[str, float]]:
+        """Half of what the log-prob margin differs by between one gap along the direction and one against it; damage along it."""
+        plus, minus = (steer(drafted, self.loaded, strength, layer) for strength in (1.0, -1.0))
+        up = yield from self.judged.mean(plus)
+        down = yield from self.judged.mean(minus)
+        damage = yield from metrics.off_target_kl(self.loaded, by, plus)
+        return {"leaning": (up["effect"] - down["effect"]) / 2, "damage": damage}
+
+    def _choose(self, tried: Sequence[Candidate]) -> tuple[Candidate, str]:
+        """The layer and token that lean most among those that tell the classes apart about as well as the best, and harm little."""
+        early = [each for each in tried if each["layer"] < EARLY * self.loaded.anatomy.layers]
+        gentle = [each for each in early if each["damage"] <= _MOST_DAMAGE]
+        most = max(each["accuracy"] for each in gentle or early)
+        able = [each for each in gentle or early if each["accuracy"] >= most - 0.05]
+        harm = "damage of strength 1 ≤ 1 nat" if gentle else "none moves unrelated replies by less than 1 nat"
+        rule = f"largest leaning by strength 1 among those whose validation accuracy is within .05 of the best; {harm}; last fifth left out"
+        return max(able, key=lambda each: each["leaning"]), rule
+
+    def _most(self, candidate: Candidate) -> float:
+        return float(candidate["leaning"])
+
+    def _costs(self, by: Cost) -> tuple[Cost, Cost]:
+        return Cost(), self.judged.cost.times(2) + by
 
 
 def wish_for(name: str) -> str:
@@ -119,7 +103,7 @@ def _prompts(loaded: Loaded, contrast: ContrastSet) -> dict[Key, list[Ids]]:
 
 
 @dataclass(frozen=True)
-class _Leaning:
+class _LogProbMargin:
     """Examples of a split as replies to messages in turn; ``positive`` says which are positive ones."""
 
     loaded: Loaded
@@ -130,7 +114,7 @@ class _Leaning:
     @classmethod
     def prepare(
         cls, loaded: Loaded, contrast: ContrastSet, messages: Sequence[str], split: Split = "validation"
-    ) -> _Leaning:
+    ) -> _LogProbMargin:
         asked = metrics.chat_prompts(loaded, messages)
         rows: list[tuple[Asked, str, bool]] = [
             (asked[index % len(asked)], text, label)
@@ -168,7 +152,7 @@ class _Leaning:
         return Cost(len(self.prompts), len(batches), sum(self._tokens(each) for each in batches))
 
     def _batches(self) -> list[slice]:
-        size = metrics.batch_rows(self.loaded)
+        size = batch_rows(self.loaded)
         return [slice(start, start + size) for start in range(0, len(self.prompts), size)]
 
     def _tokens(self, batch: slice) -> int:
@@ -176,47 +160,3 @@ class _Leaning:
             len(prompt) + len(reply) for prompt, reply in zip(self.prompts[batch], self.replies[batch], strict=True)
         ]
         return len(lengths) * max(lengths)
-
-
-def _tried(
-    loaded: Loaded,
-    contrast: ContrastSet,
-    found: Stand,
-    leaning: _Leaning,
-    by: OffTarget,
-    notes: ResumeNotes,
-    method: str,
-) -> Learning[list[dict[str, Any]]]:
-    """The scores of every layer at every token behind the message."""
-    tried: list[dict[str, Any]] = []
-    for offset in range(-len(found.positive), 0):
-        drafted = draft_direction(contrast.name, loaded, contrast, found, offset, method)
-        for layer in range(loaded.anatomy.layers):
-            plus, minus = (steer(drafted, loaded, strength, layer) for strength in (1.0, -1.0))
-            work = partial(_scores, loaded, leaning, by, plus, minus)
-            scores = yield from notes.once(
-                f"token{offset}.layer{layer}", work, f"Trying layer {layer} at token {offset}."
-            )
-            accuracy = float(found.accuracy["validation"][offset, layer])
-            tried.append({"offset": offset, "layer": layer, "accuracy": accuracy, **scores})
-    return tried
-
-
-def _scores(
-    loaded: Loaded, leaning: _Leaning, by: OffTarget, plus: metrics.Edits, minus: metrics.Edits
-) -> Slices[dict[str, float]]:
-    up = yield from leaning.mean(plus)
-    down = yield from leaning.mean(minus)
-    damage = yield from metrics.damage_in_slices(loaded, by, plus)
-    return {"leaning": (up["effect"] - down["effect"]) / 2, "damage": damage}
-
-
-def choice(tried: Sequence[dict[str, Any]], layers: int) -> tuple[dict[str, Any], str]:
-    """The layer and token that lean most among those that tell the classes apart about as well as the best, and harm little."""
-    early = [each for each in tried if each["layer"] < EARLY * layers]
-    gentle = [each for each in early if each["damage"] <= _MOST_DAMAGE]
-    most = max(each["accuracy"] for each in gentle or early)
-    able = [each for each in gentle or early if each["accuracy"] >= most - 0.05]
-    harm = "damage of strength 1 ≤ 1 nat" if gentle else "none moves unrelated replies by less than 1 nat"
-    rule = f"largest leaning by strength 1 among those whose validation accuracy is within .05 of the best; {harm}; last fifth left out"
-    return max(able, key=lambda each: each["leaning"]), rule

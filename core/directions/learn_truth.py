@@ -5,92 +5,90 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 import torch
 
 from core.artefacts.direction import Direction
-from core.directions import controls
-from core.directions.activations import Ids, Key, LearnMethod, activation_cost, class_states
-from core.directions.candidate import BY_HAND, EARLY, JUDGED, draft_direction, finish_direction, steer
+from core.directions.activations import ClassStates, Ids, Key, LearnMethod
+from core.directions.candidate import EARLY, JUDGED, steer
 from core.directions.contrast import SPLITS, ContrastError, ContrastSet, Split
-from core.directions.controls import Chosen, Trial
+from core.directions.learner import Candidate, Learner, by_layer
 from core.directions.methods import PAIRED
 from core.inference import metrics
-from core.inference.metrics import Asked
+from core.inference.metrics import Asked, OffTarget
 from core.inference.prompts import encode
 from core.models.loading import Loaded
-from core.util.progress import Cost, Learning, Slices, told
+from core.util.progress import Cost, Learning, Slices
 from core.util.resume import ResumeNotes
 
-#: The baseline without steering: what somebody would write who wants every statement called true.
-_WISH = "Call this true, whatever it says: {message}"
 _RULE = (
     "largest effect of one gap among the layers whose held-out-category accuracy is within .05 of the best, "
     "last fifth of layers left out"
 )
 
 
-def learn_truth(
-    loaded: Loaded,
-    contrast: ContrastSet,
-    unrelated: Sequence[str],
-    notes: ResumeNotes,
-    method: str = "mean_difference",
-    by_hand: int | None = None,
-) -> Learning[Direction]:
-    """The truth direction of a checkpoint, with all scores, its dose-response and controls; ``by_hand`` is a layer to take."""
-    prompts, how = _prompts(loaded, contrast, method)
-    found = yield from class_states(loaded, prompts, 1, _rows(loaded), notes, "Reading the statements.", how)
-    accuracy = found.accuracy["validation"][0].tolist()
-    drafted = draft_direction("truth", loaded, contrast, found, -1, method)
-    judged = _Truth.prepare(loaded, contrast)
-    margins = yield from notes.once("margins", judged.margins, "Asking about statements.")
-    plain = [sum(part) / len(part) for part in margins]
-    measure = partial(judged.mean, [each for part in margins for each in part])
-    effect: list[float] = []
-    for layer in range(loaded.anatomy.layers):
-        plus, minus = (steer(drafted, loaded, strength, layer) for strength in (1.0, -1.0))
-        work = partial(judged.effect, plain, plus, minus)
-        effect.append((yield from notes.once(f"layer.{layer}", work, f"Trying layer {layer}.")))
-    layer = _truth_layer(accuracy, effect) if by_hand is None else by_hand
-    by = yield from told(metrics.bystanders_in_slices(loaded, unrelated), "Listening to unrelated replies.")
-    message = f"True or false: {contrast.part('test', False)[0]}"
-    in_words = partial(_in_words, loaded, contrast, margins)
-    trial = Trial(
-        loaded, by, measure, _Truth.prepare(loaded, contrast, "test").each, in_words, _WISH, unrelated, message
-    )
-    shown = yield from controls.examined(Chosen(drafted, layer, -1, found, prompts, how), trial, _rows(loaded), notes)
-    tested = len(prompts["test", True]) + len(prompts["test", False])
-    details = {
-        "layer": layer,
-        "position": {"offset": -1, "of": "statement", "token": "the last token of the statement"},
-        "layer_scores": {"held_out_category_accuracy": accuracy, "intervention_effect": effect},
-        "criterion": _RULE if by_hand is None else BY_HAND.format(layer=layer),
-        "label_cosine": _label_cosine(loaded, drafted, layer),
-        "test": {"held_out_category_accuracy": float(found.accuracy["test"][0, layer]), "n": tested},
-        **shown,
-    }
-    return finish_direction(drafted, details)
+class TruthLearner(Learner["_Truth"]):
+    """The truth direction of a checkpoint.
 
+    Raises:
+        ContrastError: a method that learns from statements and their negations, and no affirmed statement to negate.
+    """
 
-def truth_cost(
-    loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str], method: str = "mean_difference"
-) -> Cost:
-    """What :func:`learn_truth` takes."""
-    judged, (prompts, _) = _Truth.prepare(loaded, contrast), _prompts(loaded, contrast, method)
-    asked = metrics.probabilities_cost(loaded, judged.true, metrics.LABELS)
-    asked += metrics.probabilities_cost(loaded, judged.false, metrics.LABELS)
-    by = metrics.bystanders_cost(loaded, unrelated)
-    tried = asked.times(1 + loaded.anatomy.layers)
-    tested = _Truth.prepare(loaded, contrast, "test")
-    worded = _Truth.prepare(loaded, contrast, wish=_WISH)
-    costs = {
-        name: metrics.probabilities_cost(loaded, [*each.true, *each.false], metrics.LABELS)
-        for name, each in (("measured", judged), ("asked", worded), ("tested", tested))
-    }
-    shown = controls.control_cost(loaded, prompts, _rows(loaded), costs, _WISH, unrelated)
-    return activation_cost(prompts, _rows(loaded)) + tried + by.times(2) + shown
+    name = "truth"
+    wish = "Call this true, whatever it says: {message}"
+    reading = "Reading the statements."
+    note, trying = "layer.{layer}", "Trying layer {layer}."
+
+    def __init__(self, loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str], method: str) -> None:
+        super().__init__(loaded, contrast, unrelated, method)
+        self.prompts, self.how = _prompts(loaded, contrast, method)
+        self.message = f"True or false: {contrast.part('test', False)[0]}"
+        #: P(TRUE) − P(FALSE) of the plain model: of the true validation statements, and of the false ones.
+        self.margins: list[list[float]] = [[], []]
+
+    def _look(self, notes: ResumeNotes) -> Learning[None]:
+        """Ask the plain model about the validation statements."""
+        self.margins = yield from notes.once("margins", self.judged.margins, "Asking about statements.")
+
+    def _effect(self, split: Split = "validation", wish: str = "{message}") -> _Truth:
+        plain = tuple(each for part in self.margins for each in part)
+        return _Truth.prepare(self.loaded, self.contrast, split, wish, plain)
+
+    def _scores(self, drafted: Direction, layer: int, by: OffTarget) -> Slices[float]:
+        """How far one gap moves P(TRUE) − P(FALSE): up for false, down for true statements, averaged (at most 2)."""
+        true, false = (sum(part) / len(part) for part in self.margins)
+        up = yield from metrics.truth_margin(self.loaded, self.judged.false, steer(drafted, self.loaded, 1.0, layer))
+        down = yield from metrics.truth_margin(self.loaded, self.judged.true, steer(drafted, self.loaded, -1.0, layer))
+        return ((float(up[0].mean()) - false) + (true - float(down[0].mean()))) / 2
+
+    def _choose(self, tried: Sequence[Candidate]) -> tuple[Candidate, str]:
+        layer = _truth_layer([each["accuracy"] for each in tried], [each["effect"] for each in tried])
+        return tried[layer], _RULE
+
+    def _most(self, candidate: Candidate) -> float:
+        return float(candidate["effect"])
+
+    def _details(
+        self, drafted: Direction, found: ClassStates, best: Candidate, tried: Sequence[Candidate]
+    ) -> dict[str, Any]:
+        tested = len(self.prompts["test", True]) + len(self.prompts["test", False])
+        accuracy = float(found.accuracy["test"][0, best["layer"]])
+        return {
+            "position": {"offset": -1, "of": "statement", "token": "the last token of the statement"},
+            "layer_scores": {
+                "held_out_category_accuracy": by_layer(tried, best, "accuracy"),
+                "intervention_effect": by_layer(tried, best, "effect"),
+            },
+            "label_cosine": _label_cosine(self.loaded, drafted, best["layer"]),
+            "test": {"held_out_category_accuracy": accuracy, "n": tested},
+        }
+
+    def _costs(self, by: Cost) -> tuple[Cost, Cost]:
+        # Both classes are asked about, one after the other: once as they are, and in every try.
+        true = metrics.probabilities_cost(self.loaded, self.judged.true, metrics.LABELS)
+        false = metrics.probabilities_cost(self.loaded, self.judged.false, metrics.LABELS)
+        return true + false, true + false
 
 
 def _prompts(loaded: Loaded, contrast: ContrastSet, method: str) -> tuple[dict[Key, list[Ids]], LearnMethod]:
@@ -116,12 +114,6 @@ def _prompts(loaded: Loaded, contrast: ContrastSet, method: str) -> tuple[dict[K
     return {key: [encode(loaded, bos + text) for text in part] for key, part in texts.items()}, how
 
 
-def _in_words(loaded: Loaded, contrast: ContrastSet, margins: list[list[float]]) -> Slices[dict[str, float]]:
-    """The effect when it is asked for: the wish stands before the statement, in the same question."""
-    asked = _Truth.prepare(loaded, contrast, wish=_WISH)
-    return (yield from asked.mean([each for part in margins for each in part], ()))
-
-
 def _label_cosine(loaded: Loaded, drafted: Direction, layer: int) -> float | None:
     """The cosine with U(TRUE) − U(FALSE): near 1, the direction would be no more than the two words. None where the unembedding
     is quantized, or not in memory."""
@@ -134,53 +126,49 @@ def _label_cosine(loaded: Loaded, drafted: Direction, layer: int) -> float | Non
     return float(torch.nn.functional.cosine_similarity(own, true - false, dim=0))
 
 
-def _rows(loaded: Loaded) -> int:
-    return min(64, metrics.batch_rows(loaded))
-
-
 @dataclass(frozen=True)
 class _Truth:
-    """Statements of a split asked about, true ones and false ones."""
+    """Statements of a split asked about, true ones and false ones; ``plain`` are the margins that verdicts are compared with."""
 
     loaded: Loaded
     true: list[Asked]
     false: list[Asked]
+    plain: tuple[float, ...]
 
     @classmethod
     def prepare(
-        cls, loaded: Loaded, contrast: ContrastSet, split: Split = "validation", wish: str = "{message}"
+        cls, loaded: Loaded, contrast: ContrastSet, split: Split, wish: str, plain: tuple[float, ...]
     ) -> _Truth:
         """The statements, with four judged ones before each, and with a wish before them where there is one."""
         trues, falses = contrast.part("train", True, 2), contrast.part("train", False, 2)
         shots = [(trues[0], True), (falses[0], False), (falses[1], False), (trues[1], True)]
         said = [[wish.format(message=text) for text in contrast.part(split, label, JUDGED)] for label in (True, False)]
         parts = [metrics.statement_prompts(loaded, texts, shots) for texts in said]
-        return cls(loaded, parts[0], parts[1])
+        return cls(loaded, parts[0], parts[1], plain)
 
     def margins(self) -> Slices[list[list[float]]]:
         """P(TRUE) − P(FALSE) of each true and of each false statement, without any edit."""
-        true = yield from metrics.truth_in_slices(self.loaded, self.true)
-        false = yield from metrics.truth_in_slices(self.loaded, self.false)
+        true = yield from metrics.truth_margin(self.loaded, self.true)
+        false = yield from metrics.truth_margin(self.loaded, self.false)
         return [true[0].tolist(), false[0].tolist()]
 
-    def effect(self, plain: list[float], plus: metrics.Edits, minus: metrics.Edits) -> Slices[float]:
-        """How far one gap moves P(TRUE) − P(FALSE): up for false, down for true statements, averaged (at most 2)."""
-        up = yield from metrics.truth_in_slices(self.loaded, self.false, plus)
-        down = yield from metrics.truth_in_slices(self.loaded, self.true, minus)
-        return ((float(up[0].mean()) - plain[1]) + (plain[0] - float(down[0].mean()))) / 2
-
-    def mean(self, plain: list[float], edits: metrics.Edits) -> Slices[dict[str, float]]:
-        """P(TRUE) − P(FALSE), what is left of P(TRUE) + P(FALSE), and the part of verdicts that differ from the ``plain`` margins',
+    def mean(self, edits: metrics.Edits) -> Slices[dict[str, float]]:
+        """P(TRUE) − P(FALSE), what is left of P(TRUE) + P(FALSE), and the part of verdicts that differ from the plain ones,
         over both classes."""
-        margin, mass = yield from metrics.truth_in_slices(self.loaded, [*self.true, *self.false], edits)
-        flipped = (margin > 0) != (torch.tensor(plain, dtype=margin.dtype) > 0)
+        margin, mass = yield from metrics.truth_margin(self.loaded, [*self.true, *self.false], edits)
+        flipped = (margin > 0) != (torch.tensor(self.plain, dtype=margin.dtype) > 0)
         means = {"effect": margin, "mass": mass, "flipped": flipped.double()}
         return {key: float(torch.mean(values)) for key, values in means.items()}
 
     def each(self, edits: metrics.Edits) -> Slices[dict[str, list[float]]]:
         """P(TRUE) − P(FALSE) and P(TRUE) + P(FALSE) of every statement."""
-        margin, mass = yield from metrics.truth_in_slices(self.loaded, [*self.true, *self.false], edits)
+        margin, mass = yield from metrics.truth_margin(self.loaded, [*self.true, *self.false], edits)
         return {"effect": margin.tolist(), "mass": mass.tolist()}
+
+    @property
+    def cost(self) -> Cost:
+        """What :meth:`mean` takes."""
+        return metrics.probabilities_cost(self.loaded, [*self.true, *self.false], metrics.LABELS)
 
 
 def _truth_layer(accuracy: list[float], effect: list[float]) -> int:

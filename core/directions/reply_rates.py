@@ -11,7 +11,8 @@ from core.chat.events import Reason
 from core.chat.settings import Sampling
 from core.directions.activations import Ids
 from core.directions.candidate import STRENGTHS, steer
-from core.inference import decoding_batches, metrics
+from core.inference import decoding_batches
+from core.inference.batch import batch_rows
 from core.inference.decoding_batches import Asking
 from core.inference.metrics import Edits
 from core.inference.reply_classes import CLASSES, classify
@@ -32,9 +33,9 @@ _Said = Sequence[Any]
 def reply_texts(
     loaded: Loaded, jobs: Sequence[tuple[Sequence[Ids], Edits]], most: int
 ) -> Slices[list[list[tuple[str, bool]]]]:
-    """For every job, prompts and edits, the replies of at most ``most`` tokens, and whether each ended by itself; all in one sweep."""
-    askings = [Asking(tuple(prompt), edits) for prompts, edits in jobs for prompt in prompts]
-    answers = yield from decoding_batches.sweep(loaded, askings, Sampling(max_new_tokens=most))
+    """For every job, prompts and edits, the replies of at most ``most`` tokens, and whether each ended by itself."""
+    asked = [Asking(tuple(prompt), edits) for prompts, edits in jobs for prompt in prompts]
+    answers = yield from decoding_batches.answer_all(loaded, asked, Sampling(max_new_tokens=most))
     said = iter([(each.text, each.reason in _ENDED) for each in answers])
     return [[next(said) for _ in prompts] for prompts, _ in jobs]
 
@@ -75,6 +76,6 @@ def at_every_strength(
 def reply_cost(loaded: Loaded, groups: Mapping[str, Sequence[Ids]]) -> Cost:
     """What :func:`at_every_strength` takes, when every reply is as long as it may be."""
     prompts = [ids for part in groups.values() for ids in part]
-    batches = -(-len(prompts) // metrics.batch_rows(loaded))
+    batches = -(-len(prompts) // batch_rows(loaded))
     computed = sum(len(ids) + REPLY_TOKENS for ids in prompts)
     return Cost(len(prompts), batches * REPLY_TOKENS, computed).times(len(STRENGTHS))

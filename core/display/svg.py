@@ -203,7 +203,7 @@ def forest_plot(title: str, intervals: Sequence[Interval]) -> str:
 
 
 def _forest_row(each: Interval, y: float, across: Callable[[float], float], left: int) -> Iterator[str]:
-    colour = {"holds": OKABE_ITO[2], "does not": OKABE_ITO[5]}.get(each.verdict, OKABE_ITO[4])
+    colour = {"holds": OKABE_ITO[2], "does not hold": OKABE_ITO[5]}.get(each.verdict, OKABE_ITO[4])
     label = wrap(each.name, _LETTERS)
     top = y + 4 - 6 * (len(label) - 1)
     words = "".join(svg_text(left - 12, top + 12 * line, part, "end") for line, part in enumerate(label))

@@ -203,4 +203,4 @@ def seconds_a_token(order: BuildRequest, loaded: Loaded) -> float:
 
 def _pass(loaded: Loaded, asked: list[metrics.Asked], texts: Sequence[str]) -> int:
     """One forward pass; the number of its tokens."""
-    return next(metrics.probabilities_in_slices(loaded, asked, texts))
+    return next(metrics.probabilities(loaded, asked, texts))

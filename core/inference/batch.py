@@ -14,6 +14,21 @@ from core.steering import readings
 from core.steering.interventions import Masks
 from core.steering.readings import GateProbe, Opened
 
+#: Rows of one forward pass of a small model, and on a GPU.
+_ROWS = 128
+#: A larger model than this many parameters gets fewer rows on a CPU, so that chats need not wait long for the end of a pass.
+_QUICK = 60_000_000
+_FEWEST_ROWS = 8
+
+
+def batch_rows(loaded: Loaded) -> int:
+    """How many rows a forward pass takes: always the same for a model on a device, since sums differ a little with their number."""
+    if loaded.device.type != "cpu":
+        return _ROWS
+    text = loaded.model.config.get_text_config()
+    size = loaded.width * (int(text.vocab_size) + 12 * loaded.width * loaded.anatomy.layers)
+    return _ROWS if size <= _QUICK else max(_FEWEST_ROWS, _ROWS * _QUICK // size)
+
 
 @dataclass(frozen=True)
 class PaddedBatch:
@@ -72,16 +87,16 @@ def pad_batch(
 
 
 @torch.inference_mode()
-def read_gates(loaded: Loaded, sheet: PaddedBatch, wanted: Collection[GateProbe], replies: Sequence[int]) -> Opened:
-    """Where gates are open over a sheet whose rows have so many tokens of a reply: one pass without edits, none without gates."""
+def read_gates(loaded: Loaded, padded: PaddedBatch, wanted: Collection[GateProbe], replies: Sequence[int]) -> Opened:
+    """Where gates are open over a padded whose rows have so many tokens of a reply: one pass without edits, none without gates."""
     if not wanted:
         return {}
     layers = readings.gate_layers(wanted)
     with caught(loaded.anatomy, [("leave", layer) for layer in layers]) as found:
         loaded.model(
-            input_ids=sheet.ids,
-            attention_mask=sheet.attention,
-            position_ids=sheet.positions,
+            input_ids=padded.ids,
+            attention_mask=padded.attention,
+            position_ids=padded.positions,
             use_cache=False,
             logits_to_keep=1,
         )

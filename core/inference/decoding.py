@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -26,7 +26,6 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )  # fmt: skip
 
-from core.chat.answers import Answer
 from core.chat.events import Alternative, Done, Event, Reading, Started
 from core.chat.settings import Sampling
 from core.inference.batch import pad_batch, read_gates
@@ -162,10 +161,10 @@ class BatchDecoder:
         return events
 
     def _prefill(self) -> tuple[Tensor, list[Mapping[str, float]]]:
-        sheet = pad_batch(self.loaded, [row.ids for row in self._rows])
-        self._attention = sheet.attention
-        self._opened = dict(read_gates(self.loaded, sheet, self._edits.gates, [0] * len(self._rows)))
-        return self._forward(sheet.ids, sheet.positions, sheet.masks)
+        padded = pad_batch(self.loaded, [row.ids for row in self._rows])
+        self._attention = padded.attention
+        self._opened = dict(read_gates(self.loaded, padded, self._edits.gates, [0] * len(self._rows)))
+        return self._forward(padded.ids, padded.positions, padded.masks)
 
     def _decode(self) -> tuple[Tensor, list[Mapping[str, float]]]:
         assert self._next is not None
@@ -295,25 +294,3 @@ def read_logits(
         )
         for logprob, uncertainty, place, ids, values, gauged in numbers
     ]
-
-
-def answer_all(
-    loaded: Loaded,
-    prompts: Sequence[tuple[int, ...]],
-    edits: tuple[RowEdit, ...] = (),
-    sampling: Sampling | None = None,
-    rows: int = 64,
-) -> Iterator[tuple[int, Answer]]:
-    """Answer many prompts with one recipe, ``rows`` at a time; yields (index, answer) as they are done, shortest prompts first."""
-    order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
-    for start in range(0, len(order), rows):
-        chosen = order[start : start + rows]
-        speakers = [DecodingRow(index, prompts[index], edits, sampling or Sampling()) for index in chosen]
-        stream = BatchDecoder(loaded, speakers)
-        answers = {index: Answer() for index in chosen}
-        while not stream.done:
-            for event in stream.step():
-                assert event.column is not None
-                answers[event.column] = answers[event.column].apply(event)
-                if isinstance(event, Done):
-                    yield event.column, answers[event.column]

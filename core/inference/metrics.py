@@ -9,12 +9,13 @@ import torch
 
 from core.chat.settings import Sampling
 from core.errors import TillerError
-from core.inference.decoding import answer_all
+from core.inference.batch import batch_rows
+from core.inference.decoding_batches import answer_all, askings
 from core.inference.prompts import encode, render
 from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
 from core.steering.interventions import RowEdit
-from core.util.progress import Cost, Slices, finished
+from core.util.progress import Cost, Slices
 
 #: How refusals begin. Their probabilities add up, since none is the beginning of another.
 REFUSALS = (
@@ -34,12 +35,6 @@ QUESTION = "{statement} This statement is:"
 LABELS = (" TRUE", " FALSE")
 #: Damage is measured over this many tokens, since a change of the first token says little of what comes later.
 DAMAGE_TOKENS = 8
-
-#: Rows of one forward pass of a small model, and on a GPU.
-_ROWS = 128
-#: A larger model than this many parameters gets fewer rows on a CPU, so that chats need not wait long for the end of a pass.
-_QUICK = 60_000_000
-_FEWEST_ROWS = 8
 
 Edits = tuple[RowEdit, ...]
 
@@ -76,27 +71,13 @@ def continuation(loaded: Loaded, prompt: Asked, text: str) -> tuple[int, ...]:
     return encode(loaded, spaced)
 
 
-def batch_rows(loaded: Loaded) -> int:
-    """How many rows a forward pass takes: always the same for a model on a device, since sums differ a little with their number."""
-    if loaded.device.type != "cpu":
-        return _ROWS
-    text = loaded.model.config.get_text_config()
-    size = loaded.width * (int(text.vocab_size) + 12 * loaded.width * loaded.anatomy.layers)
-    return _ROWS if size <= _QUICK else max(_FEWEST_ROWS, _ROWS * _QUICK // size)
-
-
-def probabilities(loaded: Loaded, prompts: Sequence[Asked], texts: Sequence[str], edits: Edits = ()) -> torch.Tensor:
+def probabilities(
+    loaded: Loaded, prompts: Sequence[Asked], texts: Sequence[str], edits: Edits = ()
+) -> Slices[torch.Tensor]:
     """The probability of each text behind each prompt: [prompts, texts], float64.
 
     Texts that begin alike share a row: one forward pass along "I can" scores every text that goes on from there.
     """
-    return finished(probabilities_in_slices(loaded, prompts, texts, edits))
-
-
-def probabilities_in_slices(
-    loaded: Loaded, prompts: Sequence[Asked], texts: Sequence[str], edits: Edits = ()
-) -> Slices[torch.Tensor]:
-    """:func:`probabilities`, a forward pass at a time."""
     wanted, rows = _paths(loaded, prompts, texts)
     found = torch.zeros(len(prompts), len(texts), dtype=torch.float64)
     size = batch_rows(loaded)
@@ -147,27 +128,17 @@ def _longest(paths: set[tuple[int, ...]]) -> list[tuple[int, ...]]:
     return [path for path in sorted(paths) if not any(other != path and other[: len(path)] == path for other in paths)]
 
 
-def refusal_probability(loaded: Loaded, prompts: Sequence[Asked], edits: Edits = ()) -> torch.Tensor:
+def refusal_probability(loaded: Loaded, prompts: Sequence[Asked], edits: Edits = ()) -> Slices[torch.Tensor]:
     """P(the reply begins like a refusal) for each prompt, float64."""
-    return finished(refusal_in_slices(loaded, prompts, edits))
-
-
-def refusal_in_slices(loaded: Loaded, prompts: Sequence[Asked], edits: Edits = ()) -> Slices[torch.Tensor]:
-    """:func:`refusal_probability`, a forward pass at a time."""
-    found = yield from probabilities_in_slices(loaded, prompts, REFUSALS, edits)
+    found = yield from probabilities(loaded, prompts, REFUSALS, edits)
     return found.sum(-1)
 
 
-def truth_margin(loaded: Loaded, prompts: Sequence[Asked], edits: Edits = ()) -> tuple[torch.Tensor, torch.Tensor]:
-    """P(TRUE) − P(FALSE) and P(TRUE) + P(FALSE) for each prompt; the sum falls when a model merely breaks."""
-    return finished(truth_in_slices(loaded, prompts, edits))
-
-
-def truth_in_slices(
+def truth_margin(
     loaded: Loaded, prompts: Sequence[Asked], edits: Edits = ()
 ) -> Slices[tuple[torch.Tensor, torch.Tensor]]:
-    """:func:`truth_margin`, a forward pass at a time."""
-    found = yield from probabilities_in_slices(loaded, prompts, LABELS, edits)
+    """P(TRUE) − P(FALSE) and P(TRUE) + P(FALSE) for each prompt; the sum falls when a model merely breaks."""
+    found = yield from probabilities(loaded, prompts, LABELS, edits)
     return found[:, 0] - found[:, 1], found.sum(-1)
 
 
@@ -180,13 +151,8 @@ class OffTarget:
     plain: tuple[torch.Tensor, ...]
 
 
-def off_target_prompts(loaded: Loaded, messages: Sequence[str]) -> OffTarget:
+def off_target_prompts(loaded: Loaded, messages: Sequence[str]) -> Slices[OffTarget]:
     """The plain model's first :data:`DAMAGE_TOKENS` tokens on ``messages``. Raises TillerError when it says nothing to any."""
-    return finished(bystanders_in_slices(loaded, messages))
-
-
-def bystanders_in_slices(loaded: Loaded, messages: Sequence[str]) -> Slices[OffTarget]:
-    """:func:`off_target_prompts`, a batch of messages at a time."""
     every = chat_prompts(loaded, messages)
     prompts: list[tuple[int, ...]] = []
     replies: list[tuple[int, ...]] = []
@@ -194,16 +160,15 @@ def bystanders_in_slices(loaded: Loaded, messages: Sequence[str]) -> Slices[OffT
     size = batch_rows(loaded)
     for start in range(0, len(every), size):
         asked = [each.ids for each in every[start : start + size]]
-        answers = dict(answer_all(loaded, asked, sampling=Sampling(max_new_tokens=DAMAGE_TOKENS), rows=size))
-        said = [tuple(token.id for token in answers[index].tokens) for index in range(len(asked))]
+        answers = yield from answer_all(loaded, askings(asked), Sampling(max_new_tokens=DAMAGE_TOKENS), size)
+        said = [tuple(token.id for token in answer.tokens) for answer in answers]
         used = [index for index, reply in enumerate(said) if reply]
         if used:
             prompts += (kept := [asked[index] for index in used])
             replies += (own := [said[index] for index in used])
             with torch.inference_mode():
                 plain += [each.log_softmax(-1) for each in reply_logits(loaded, kept, own)]
-        # The replies are written once, and read once more.
-        yield 2 * len(asked) * (max(map(len, asked)) + DAMAGE_TOKENS)
+        yield len(asked) * (max(map(len, asked)) + DAMAGE_TOKENS)
     if not prompts:
         raise TillerError(
             f"{loaded.checkpoint.name} says nothing to any of {len(every)} unrelated messages, so that damage cannot be measured; "
@@ -213,18 +178,18 @@ def bystanders_in_slices(loaded: Loaded, messages: Sequence[str]) -> Slices[OffT
 
 
 def off_target_batches(loaded: Loaded, by: OffTarget) -> list[slice]:
-    """Which bystanders share a forward pass."""
+    """Which off-target prompts share a forward pass."""
     size = batch_rows(loaded)
     return [slice(start, start + size) for start in range(0, len(by.prompts), size)]
 
 
 def tokens(by: OffTarget, chosen: slice) -> int:
-    """The tokens of a batch of bystanders with their replies, padding included."""
+    """The tokens of a batch of off-target prompts with their replies, padding included."""
     lengths = [len(prompt) + len(reply) for prompt, reply in zip(by.prompts[chosen], by.replies[chosen], strict=True)]
     return len(lengths) * max(lengths)
 
 
-def bystanders_cost(loaded: Loaded, messages: Sequence[str]) -> Cost:
+def off_target_cost(loaded: Loaded, messages: Sequence[str]) -> Cost:
     """What one look at the replies to unrelated messages takes, when each is as long as it may be; finding them takes it twice."""
     every = chat_prompts(loaded, messages)
     size = batch_rows(loaded)
@@ -233,13 +198,8 @@ def bystanders_cost(loaded: Loaded, messages: Sequence[str]) -> Cost:
     return Cost(len(every), len(parts), computed)
 
 
-def off_target_kl(loaded: Loaded, by: OffTarget, edits: Edits) -> float:
+def off_target_kl(loaded: Loaded, by: OffTarget, edits: Edits) -> Slices[float]:
     """Mean KL(plain ‖ edited) in nats over the reply tokens of prompts that the edit should leave alone."""
-    return finished(damage_in_slices(loaded, by, edits))
-
-
-def damage_in_slices(loaded: Loaded, by: OffTarget, edits: Edits) -> Slices[float]:
-    """:func:`off_target_kl`, a forward pass at a time."""
     parts: list[torch.Tensor] = []
     for chosen in off_target_batches(loaded, by):
         prompts, replies = by.prompts[chosen], by.replies[chosen]

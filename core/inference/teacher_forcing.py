@@ -29,17 +29,17 @@ def reply_logits(
         edits: one tuple a row; none for all rows when left out.
         states: filled, for each layer that is a key, with the residual leaving it [rows, positions, width], left-padded.
     """
-    sheet = pad_batch(loaded, prompts, replies)
+    padded = pad_batch(loaded, prompts, replies)
     made = BatchEdits(edits or [()] * len(prompts), loaded.device)
-    actions = made.actions(sheet.masks, read_gates(loaded, sheet, made.gates, [len(reply) for reply in replies]))
+    actions = made.actions(padded.masks, read_gates(loaded, padded, made.gates, [len(reply) for reply in replies]))
     for layer in states or ():
         actions["leave", layer] = _keep(layer, actions.get(("leave", layer)), states or {})
     keep = max(len(reply) for reply in replies) + 1
     with hooked(loaded.anatomy, actions):
         output = loaded.model(
-            input_ids=sheet.ids,
-            attention_mask=sheet.attention,
-            position_ids=sheet.positions,
+            input_ids=padded.ids,
+            attention_mask=padded.attention,
+            position_ids=padded.positions,
             use_cache=False,
             logits_to_keep=keep,
         )

@@ -11,7 +11,7 @@ import torch
 
 from core.directions import contrast
 from core.families.checkpoint import Family
-from core.inference import metrics
+from core.inference.batch import batch_rows
 from core.inference.teacher_forcing import reply_logits
 from core.knowledge import facts, map_statistics
 from core.knowledge.facts import Fact
@@ -207,7 +207,7 @@ def _judges(loaded: Loaded, pairs: Sequence[StatementPair], alone: bool) -> list
     prompts = list(itertools.chain.from_iterable((pair.true, pair.false) for pair in pairs))
     labels = [pair.labels for pair in pairs for _ in range(2)]
     values: list[float] = []
-    size = metrics.batch_rows(loaded)
+    size = batch_rows(loaded)
     for start in range(0, len(prompts), size):
         some = prompts[start : start + size]
         for logits, (true, false) in zip(

@@ -14,8 +14,8 @@ from core.display import svg
 from core.display.svg import Interval
 from core.report.report import Drawing, Finding
 from core.report.truth_probe import SHUFFLES, Probe
-from core.stats.rates import Rate, at_least, at_most, less, short
-from core.stats.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict
+from core.stats.rates import Rate, less, short
+from core.stats.verdicts import HOLDS, INCONCLUSIVE, Verdict, at_least, at_most
 from core.transfer import checks
 from core.transfer.checks import AS_WELL, SIMILAR, Check, ClaimPart
 from core.transfer.report import MEASURES, PROFILES, SCALINGS, Classes, TransferReport
@@ -50,7 +50,6 @@ REFUSAL_METHODS = (
     "target's own direction are added at equal norm to harmless instructions, and removed on harmful ones; replies are scored in four "
     "classes (refuses, does not know, answers, broken). Intervals: Wilson for rates, Newcombe for differences. [Du et al., §5]"
 )
-_STATES = {"holds": HOLDS, "does not hold": DOES_NOT, "inconclusive": INCONCLUSIVE}
 
 
 def truth(report: TransferReport, post: str, probes: Sequence[Probe], controls: Sequence[Probe]) -> Finding:
@@ -91,9 +90,9 @@ def _parts(report: TransferReport, check: Check) -> tuple[Verdict, ...]:
     return tuple(
         Verdict(
             _sentence(part.what),
-            _STATES[part.verdict],
+            part.verdict,
             f"{short(part.value)} ({short(part.low)} to {short(part.high)}){beside if place == 0 else ''}",
-            f"holds: {part.threshold} over the whole 95 % interval; does not: over none of it",
+            f"holds: {part.threshold} over the whole 95 % interval; does not hold: over none of it",
             "the two directions are mostly noise, so that their cosine says nothing" if math.isnan(part.value) else "",
         )
         for place, part in enumerate(check.parts)
@@ -127,12 +126,12 @@ def _cosines(report: TransferReport, check: Check) -> tuple[tuple[float, float, 
 
 def _above_null(report: TransferReport, check: Check) -> Verdict:
     (value, low, high), _, null = _cosines(report, check)
-    state = _STATES[at_least(low, high, null)]
+    state = at_least(low, high, null)
     return Verdict(
         f"The directions of {check.base} and {check.post} are more alike than with directions from shuffled labels.",
         state,
         f"cosine {short(value)} ({short(low)} to {short(high)}), null {short(null)}",
-        "holds: all of the 95 % interval from the null on, the 95th percentile of shuffled labels; does not: none of it",
+        "holds: all of the 95 % interval from the null on, the 95th percentile of shuffled labels; does not hold: none of it",
     )
 
 
@@ -142,9 +141,9 @@ def _unlike_itself(card: Card) -> Verdict:
     value, low, high = (float(each) for each in (steady["cosine"], *steady["interval"]))
     return Verdict(
         f"The refusal direction of {card.checkpoint} differs from itself when it is learnt again from examples drawn anew.",
-        _STATES[at_most(low, high, SIMILAR)],
+        at_most(low, high, SIMILAR),
         f"cosine {short(value)} ({short(low)} to {short(high)})",
-        f"holds: < {short(SIMILAR)} over the whole 95 % interval; does not: over none of it",
+        f"holds: < {short(SIMILAR)} over the whole 95 % interval; does not hold: over none of it",
     )
 
 
@@ -153,24 +152,24 @@ def _unlike_itself(card: Card) -> Verdict:
 
 def _reads(probe: Probe) -> Verdict:
     low, high = probe.rate.interval
-    state = HOLDS if low >= READS and probe.p <= 0.05 else DOES_NOT if high < READS else INCONCLUSIVE
+    state = at_least(low, high, READS)
+    state = INCONCLUSIVE if state == HOLDS and probe.p > 0.05 else state
     return Verdict(
         f"Truth can be read along a line in {probe.checkpoint}, in categories that were left out.",
         state,
         f"accuracy {probe.rate} of {probe.rate.n} at layer {probe.layer}, p against shuffled labels {probe.p:.3f}",
-        f"holds: interval from {READS:.2f} on and p ≤ .05; does not: interval below {READS:.2f}",
+        f"holds: interval from {READS:.2f} on and p ≤ .05; does not hold: interval below {READS:.2f}",
     )
 
 
 def _reads_shuffled(probe: Probe) -> Verdict:
     rate = probe.control
     low, high = rate.interval
-    state = HOLDS if low >= READS else DOES_NOT if high < READS else INCONCLUSIVE
     return Verdict(
         f"Truth can be read along a line in {probe.checkpoint} that was learnt from shuffled labels.",
-        state,
+        at_least(low, high, READS),
         f"accuracy of the run in the middle of {len(probe.shuffled)} {rate}",
-        f"holds: interval from {READS:.2f} on; does not: interval below {READS:.2f}",
+        f"holds: interval from {READS:.2f} on; does not hold: interval below {READS:.2f}",
     )
 
 
@@ -224,9 +223,9 @@ def _as_well(claim: str, other: Rate, own: Rate) -> Verdict:
     value, low, high = less(other, own)
     return Verdict(
         claim,
-        _STATES[at_least(low, high, -AS_WELL)],
+        at_least(low, high, -AS_WELL),
         f"{other} against {own}, difference {short(value)} ({short(low)} to {short(high)})",
-        f"holds: ≥ {short(-AS_WELL)} over the whole 95 % interval; does not: over none of it",
+        f"holds: ≥ {short(-AS_WELL)} over the whole 95 % interval; does not hold: over none of it",
     )
 
 
@@ -318,4 +317,4 @@ def _drawings(report: TransferReport, check: Check) -> tuple[Drawing, ...]:
 
 def _interval(part: ClaimPart) -> Interval:
     number = part.threshold.split()[-1]
-    return Interval(_sentence(part.what)[:-1], part.value, part.low, part.high, float(number), _STATES[part.verdict])
+    return Interval(_sentence(part.what)[:-1], part.value, part.low, part.high, float(number), part.verdict)

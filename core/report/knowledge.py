@@ -29,8 +29,8 @@ from core.knowledge.map_statistics import MapArray
 from core.knowledge.maps import Map, Traced
 from core.report.report import Drawing, Finding
 from core.stats import verdicts
-from core.stats.rates import Rate, at_least, at_most
-from core.stats.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict
+from core.stats.rates import Rate
+from core.stats.verdicts import DOES_NOT, INCONCLUSIVE, Verdict, at_least, at_most
 from core.util.table import Table
 
 #: Maps correlate strongly when they reach this part of what halves of the pairs leave of a correlation.
@@ -55,7 +55,6 @@ KNOWLEDGE_METHODS = (
     f"base's own map with the roles of its tokens, or its layers, dealt anew {_SHUFFLES:,} times (told are the median and the middle "
     "95 %), and where there is one a base that was never taught to judge statements."
 )
-_STATES = {"holds": HOLDS, "does not hold": DOES_NOT, "inconclusive": INCONCLUSIVE}
 #: A figure with its interval.
 _Figure = tuple[float, float, float]
 
@@ -88,9 +87,9 @@ def knowledge_verdicts(traced: Traced) -> tuple[Verdict, ...]:
     return (
         Verdict(
             f"{names} judge pairs of {category} rightly.",
-            _STATES[at_least(low, high, GUESSED)],
+            at_least(low, high, GUESSED),
             f"{rate} of {rate.n} pairs that were asked about, by both",
-            f"holds: all of the 95 % interval at least {GUESSED:.2f}, what guessing gives; does not: all of it less",
+            f"holds: all of the 95 % interval at least {GUESSED:.2f}, what guessing gives; does not hold: all of it less",
         ),
         _over(f"The maps of {category} in {names} are more alike than maps of different categories.", above, found.null, found.null_set),
         _strong(f"The maps of {category} in {names} correlate strongly.", (found.r, found.low, found.high), found.ceiling),
@@ -109,7 +108,7 @@ def shuffled(traced: Traced) -> tuple[Verdict, ...]:
     return tuple(
         _control(
             f"The map of {traced.order.set} in {names[0]} with {said} dealt anew is that of {names[1]}.",
-            *_dealt(base, post, axis),
+            *_permuted(base, post, axis),
             traced,
         )
         for said, axis in made
@@ -125,7 +124,10 @@ def never_taught(name: str, traced: Traced) -> Verdict:
 def not_traced(name: str, category: str, reason: str) -> Verdict:
     """The negative control that has no map at all, since it answers no pair: it stores nothing that could be found."""
     return Verdict(
-        f"{name} stores {category} where tracing finds them.", DOES_NOT, reason, "does not: no pair is judged rightly"
+        f"{name} stores {category} where tracing finds them.",
+        DOES_NOT,
+        reason,
+        "does not hold: no pair is judged rightly",
     )
 
 
@@ -134,7 +136,7 @@ def not_traced(name: str, category: str, reason: str) -> Verdict:
 
 def _over(claim: str, above: _Figure, null: float | None, null_set: str) -> Verdict:
     value, low, high = above
-    threshold = "holds: all of the 95 % interval above the null; does not: all of it below; else inconclusive"
+    threshold = "holds: all of the 95 % interval above the null; does not hold: all of it below; else inconclusive"
     if null is None or math.isnan(value):
         return Verdict(
             claim, INCONCLUSIVE, "no null", threshold, "no pairs of another category are judged rightly by both"
@@ -142,28 +144,26 @@ def _over(claim: str, above: _Figure, null: float | None, null_set: str) -> Verd
     figures = f"{value:+.3f} ({low:+.3f} to {high:+.3f}) above the null, {null:.3f} with maps of {null_set}"
     if math.isnan(low):
         return Verdict(claim, INCONCLUSIVE, f"{value:+.3f}, null {null:.3f}", threshold, "too few pairs")
-    return Verdict(claim, _STATES[at_least(low, high, 0.0)], figures, threshold)
+    return Verdict(claim, at_least(low, high, 0.0), figures, threshold)
 
 
 def _strong(claim: str, r: _Figure, ceiling: float | None) -> Verdict:
-    threshold = f"holds: all of the 95 % interval at least {STRONG:.2f} of the ceiling; does not: all of it less; else inconclusive"
+    threshold = f"holds: all of the 95 % interval at least {STRONG:.2f} of the ceiling; does not hold: all of it less; else inconclusive"
     figures = f"r {r[0]:.3f} ({r[1]:.3f} to {r[2]:.3f})"
     if ceiling is None or ceiling < _NO_CEILING:
         return Verdict(claim, INCONCLUSIVE, f"{figures}, no ceiling", threshold, "halves of the pairs do not agree")
     value, low, high = (each / ceiling for each in r)
     told = f"{figures}, ceiling {ceiling:.3f}: {value:.2f} ({low:.2f} to {high:.2f}) of it"
-    return Verdict(claim, _STATES[at_least(low, high, STRONG)], told, threshold)
+    return Verdict(claim, at_least(low, high, STRONG), told, threshold)
 
 
 def _small(claim: str, most: _Figure) -> Verdict:
     value, low, high = most
-    threshold = (
-        f"holds: every cell's 95 % interval within ±{SMALL:.2f}; does not: some cell's wholly beyond; else inconclusive"
-    )
+    threshold = f"holds: every cell's 95 % interval within ±{SMALL:.2f}; does not hold: some cell's wholly beyond; else inconclusive"
     if math.isnan(high):
         return Verdict(claim, INCONCLUSIVE, f"largest difference {value:.3f}", threshold, "too few pairs")
     figures = f"largest difference {value:.3f}, at most {high:.3f}"
-    return Verdict(claim, _STATES[at_most(low, high, SMALL)], figures, threshold)
+    return Verdict(claim, at_most(low, high, SMALL), figures, threshold)
 
 
 def _most(traced: Traced) -> _Figure:
@@ -211,7 +211,7 @@ def _middle(values: MapArray) -> _Figure:
     return float(value), float(low), float(high)
 
 
-def _dealt(base: MapArray, post: MapArray, axis: int) -> tuple[MapArray, MapArray]:
+def _permuted(base: MapArray, post: MapArray, axis: int) -> tuple[MapArray, MapArray]:
     """The correlation and the largest difference of ``post`` and every ``base`` dealt anew along an axis: [SHUFFLES] each."""
     many = np.broadcast_to(base, (_SHUFFLES, *base.shape))
     made = np.random.default_rng(7).permuted(many, axis=1 + axis)

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from core.directions.activations import states
 from core.directions.candidate import EARLY
 from core.directions.contrast import SPLITS, ContrastItem, ContrastSet
-from core.inference.metrics import batch_rows
+from core.inference.batch import batch_rows
 from core.inference.prompts import encode
 from core.models.loading import Loaded
 from core.stats import permutation
-from core.stats.rates import Rate, percentile
-from core.util.progress import Cost, Learning, Step
+from core.stats.rates import Rate
+from core.util.progress import Learning, Step
 
 #: As many as the cards of directions have: fewer would leave a p near .05 to chance. (They were twenty until a first report on Skiff was
 #: inconclusive for that p, and became as many after it was seen: whoever reads a p close to .05 there should know.)
@@ -49,7 +49,7 @@ class Probe:
     @property
     def control(self) -> Rate:
         """The shuffled run in the middle."""
-        return Rate(round(percentile(self.shuffled, 50)), self.rate.n)
+        return Rate(round(float(np.median(self.shuffled))), self.rate.n)
 
 
 def probe(loaded: Loaded, contrast: ContrastSet) -> Learning[Probe]:
@@ -65,20 +65,15 @@ def probe(loaded: Loaded, contrast: ContrastSet) -> Learning[Probe]:
     return probe_figures_of(loaded.checkpoint.name, np.concatenate(parts), contrast.items)
 
 
-def cost(loaded: Loaded, contrast: ContrastSet) -> Cost:
-    """What :func:`probe` takes."""
-    bos = str(loaded.tokenizer.bos_token or "")
-    tokens = sum(len(encode(loaded, bos + item.text)) for item in contrast.items)
-    return Cost(len(contrast.items), -(-len(contrast.items) // min(_ROWS, batch_rows(loaded))), tokens)
-
-
 def probe_figures_of(checkpoint: str, found: States, items: Sequence[ContrastItem]) -> Probe:
     """The probe's figures from the states of the statements [statements, layers, width]."""
     labels = np.array([item.positive for item in items])
     split: dict[str, NDArray[np.bool_]] = {name: np.array([item.split == name for item in items]) for name in SPLITS}
     categories = [item.category for item in items]
-    dealt = [permutation.dealt(labels, categories, np.random.default_rng([index, 4])) for index in range(SHUFFLES)]
-    (layer, *_), (hits, *shuffled) = _tried(found, np.stack([labels, *dealt]), labels, split)
+    permuted = [
+        permutation.permuted_labels(labels, categories, np.random.default_rng([index, 4])) for index in range(SHUFFLES)
+    ]
+    (layer, *_), (hits, *shuffled) = _tried(found, np.stack([labels, *permuted]), labels, split)
     return Probe(checkpoint, layer, Rate(hits, int(split["test"].sum())), tuple(shuffled))
 
 

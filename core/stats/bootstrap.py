@@ -41,17 +41,17 @@ class Estimate:
         return f"{self.value:.{digits}f} ({self.low:.{digits}f} to {self.high:.{digits}f})"
 
 
-def draws(n: int, seed: int = 0) -> NDArray[np.int64]:
-    """Which of ``n`` units each of :data:`DRAWS` bootstrap samples has: [draws, n]. The same for the same arguments."""
-    return np.random.default_rng(seed).integers(0, n, size=(DRAWS, n))
+def draws(n: int, seed: int = 0, samples: int = DRAWS) -> NDArray[np.int64]:
+    """Which of ``n`` units each bootstrap sample has: [samples, n]. The same for the same arguments."""
+    return np.random.default_rng(seed).integers(0, n, size=(samples, n))
 
 
-def bootstrap_mean(values: _Figures | Sequence[float]) -> Estimate:
+def bootstrap_mean(values: _Figures | Sequence[float], seed: int = 0, samples: int = DRAWS) -> Estimate:
     """The mean of one figure a unit, with percentile bootstrap intervals over the units."""
     whole = np.asarray(values, np.float64)
     if not len(whole):
         raise ValueError("A mean needs at least one value.")
-    return estimate(float(whole.mean()), whole[draws(len(whole))].mean(1), len(whole))
+    return estimate(float(whole.mean()), whole[draws(len(whole), seed, samples)].mean(1), len(whole))
 
 
 def estimate(value: float, drawn: _Figures, n: int) -> Estimate:

@@ -1,13 +1,12 @@
-"""Counts with their intervals, and what an interval says of a claim. Pure Python, nothing imported."""
+"""Counts with their intervals. Pure Python: front ends draw them, and importing scipy.stats for this one formula takes a second.
+
+A test holds the formula to scipy's.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
-
-RateVerdict = Literal["holds", "does not hold", "inconclusive"]
 
 #: The normal quantile of a 95 % interval.
 Z = 1.959964
@@ -52,38 +51,6 @@ def less(one: Rate, other: Rate) -> tuple[float, float, float]:
     down = math.hypot(one.value - low, other_high - other.value)
     up = math.hypot(high - one.value, other.value - other_low)
     return difference, difference - down, difference + up
-
-
-def percentile(values: Sequence[float], percent: float) -> float:
-    """A percentile, between the two nearest values where it falls between them; NaN without values."""
-    if not values:
-        return math.nan
-    ordered = sorted(values)
-    place = (len(ordered) - 1) * percent / 100
-    below = math.floor(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
-
-
-def at_least(low: float, high: float, threshold: float) -> RateVerdict:
-    """What an interval says of "at least": all of it above, all of it below, or neither."""
-    if low >= threshold:
-        return "holds"
-    return "does not hold" if high < threshold else "inconclusive"
-
-
-def at_most(low: float, high: float, threshold: float) -> RateVerdict:
-    """What an interval says of "at most"."""
-    if high <= threshold:
-        return "holds"
-    return "does not hold" if low > threshold else "inconclusive"
-
-
-def all_hold(verdicts: Sequence[RateVerdict]) -> RateVerdict:
-    """A claim of several parts holds when all do, and does not when one does not."""
-    if "does not hold" in verdicts:
-        return "does not hold"
-    return "holds" if verdicts and all(each == "holds" for each in verdicts) else "inconclusive"
 
 
 def short(value: float) -> str:

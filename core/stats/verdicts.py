@@ -4,10 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final, Literal
 
 from core.util.table import Table
 
-HOLDS, DOES_NOT, INCONCLUSIVE = "holds", "does not", "inconclusive"
+VerdictState = Literal["holds", "does not hold", "inconclusive"]
+HOLDS: Final = "holds"
+DOES_NOT: Final = "does not hold"
+INCONCLUSIVE: Final = "inconclusive"
+
+
+def at_least(low: float, high: float, threshold: float) -> VerdictState:
+    """What an interval says of "at least": all of it above, all of it below, or neither."""
+    return HOLDS if low >= threshold else DOES_NOT if high < threshold else INCONCLUSIVE
+
+
+def at_most(low: float, high: float, threshold: float) -> VerdictState:
+    """What an interval says of "at most"."""
+    return HOLDS if high <= threshold else DOES_NOT if low > threshold else INCONCLUSIVE
+
+
+def all_hold(states: Sequence[VerdictState]) -> VerdictState:
+    """A claim of several parts holds where all of them do, and does not where one of them does not; of no part nothing is known."""
+    if DOES_NOT in states:
+        return DOES_NOT
+    return HOLDS if states and set(states) == {HOLDS} else INCONCLUSIVE
 
 
 @dataclass(frozen=True)
@@ -18,7 +39,7 @@ class Verdict:
     """
 
     claim: str
-    state: str
+    state: VerdictState
     figures: str
     threshold: str
     reason: str = ""
@@ -30,12 +51,13 @@ class Verdict:
 
 
 def together(claim: str, parts: tuple[Verdict, ...]) -> Verdict:
-    """A claim that holds where all its parts do, and does not where one of them does not."""
-    states = [each.state for each in parts]
-    state = DOES_NOT if DOES_NOT in states else INCONCLUSIVE if INCONCLUSIVE in states or not states else HOLDS
+    """The verdict on a claim from those on its parts (:func:`all_hold`)."""
+    state = all_hold([each.state for each in parts])
     figures = "; ".join(f"{each.claim} {each.state}" for each in parts)
     reason = next((each.reason for each in parts if each.reason), "") if state == INCONCLUSIVE else ""
-    return Verdict(claim, state, figures, "holds: all parts hold; does not: one does not; else inconclusive", reason)
+    return Verdict(
+        claim, state, figures, "holds: all parts hold; does not hold: one does not; else inconclusive", reason
+    )
 
 
 def verdict_table(found: Sequence[Verdict], title: str = "Verdicts") -> Table:

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from core.directions.activations import Ids, states
 from core.models.loading import Loaded
-from core.stats.permutation import dealt
+from core.stats.permutation import permuted_labels
 from core.util.progress import Slices
 
 Floats = NDArray[np.float64]
 
 #: Random halves of the texts, of which a ceiling is the mean.
 HALVES = 10
-#: Shuffles of the labels, each of which says nothing of the true ones (:func:`core.stats.permutation.dealt`), of which a null is
+#: Shuffles of the labels, each of which says nothing of the true ones (:func:`core.stats.permutation.permuted_labels`), of which a null is
 #: the 95th percentile.
 _SHUFFLES = 40
 #: Drawings of the texts with replacement, of which an interval is made.
@@ -83,7 +83,7 @@ def weights(texts: Texts) -> dict[str, Floats]:
         cut = [np.split(rng.permutation(side), [len(side) // 2]) for side in sides]
         halves += [_difference(len(labels), cut[0][half], cut[1][half]) for half in (0, 1)]
     for _ in range(_SHUFFLES):
-        mixed = dealt(labels[learn], [int(each) for each in texts.fold[learn]], rng)
+        mixed = permuted_labels(labels[learn], [int(each) for each in texts.fold[learn]], rng)
         shuffled.append(_difference(len(labels), learn[mixed], learn[~mixed]))
     for _ in range(DRAWINGS):
         drawn.append(_difference(len(labels), *(rng.choice(side, len(side)) for side in sides)))

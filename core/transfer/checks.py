@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from core.stats.rates import Rate, RateVerdict, all_hold, at_least, at_most, less, short
+from core.stats.rates import Rate, less, short
+from core.stats.verdicts import VerdictState, all_hold, at_least, at_most
 from core.transfer.report import Cell, TransferReport
 
 #: Directions are called similar when the cosine reaches this part of what noise leaves of it.
@@ -29,7 +30,7 @@ class ClaimPart:
     low: float
     high: float
     threshold: str
-    verdict: RateVerdict
+    verdict: VerdictState
 
     def __str__(self) -> str:
         """``base → dpo, flip rate, other's − own: -.02 (-.10–.05), ≥ -.15: holds``"""
@@ -48,7 +49,7 @@ class Check:
     parts: tuple[ClaimPart, ...]
 
     @property
-    def verdict(self) -> RateVerdict:
+    def verdict(self) -> VerdictState:
         """Holds when every part does, and does not when one does not."""
         return all_hold([part.verdict for part in self.parts])
 

@@ -1,4 +1,4 @@
-"""A target pushed by its own direction, by everyone else's, and by controls; the figures of a transfer report's cells.
+"""A target steered by its own direction, by everyone else's, and by controls; the figures of a transfer report's cells.
 
 Everybody's vector acts at the target's own layer. Controls are directions from shuffled labels and isotropic ones, of the norm that the
 target's own direction has at the strength that is used.
@@ -51,7 +51,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Pushing:
+class SteeringSweep:
     """A target in memory, and what it is tried on."""
 
     loaded: Loaded
@@ -85,8 +85,12 @@ def expected_tokens(about: str, examples: ContrastSet, sizes: Sizes, sources: in
     return replies * (mean + sizes.reply // 2)
 
 
-def pushed(
-    pushing: Pushing, vectors: Mapping[str, _Floats], removed: Mapping[str, int], shuffled: _Floats, notes: ResumeNotes
+def cross_steer(
+    sweep: SteeringSweep,
+    vectors: Mapping[str, _Floats],
+    removed: Mapping[str, int],
+    shuffled: _Floats,
+    notes: ResumeNotes,
 ) -> Learning[Found]:
     """Every figure of a target.
 
@@ -95,10 +99,10 @@ def pushed(
         removed: the layer whose vector is ablated, for each source: its own, as in a recipe.
         shuffled: directions from shuffled labels [count, layers, width].
     """
-    if pushing.about == "truth":
-        found = yield from _truth(pushing, vectors, shuffled, notes)
+    if sweep.about == "truth":
+        found = yield from _truth(sweep, vectors, shuffled, notes)
     else:
-        found = yield from _refusal(pushing, vectors, removed, shuffled, notes)
+        found = yield from _refusal(sweep, vectors, removed, shuffled, notes)
     return found
 
 
@@ -115,24 +119,24 @@ def scaled(vector: _Floats, own: _Floats, strength: float) -> dict[str, _Floats]
     return found
 
 
-def _recipes(pushing: Pushing, source: str, vector: _Floats, made: Mapping[str, _Floats]) -> dict[str, str]:
+def _recipes(sweep: SteeringSweep, source: str, vector: _Floats, made: Mapping[str, _Floats]) -> dict[str, str]:
     """What a cell does, as a recipe, for those that a recipe can ask for. Truth is pushed down: the answer that shows it is a denial."""
-    sign, gap = "-" if pushing.about == "truth" else "", float(np.linalg.norm(vector))
+    sign, gap = "-" if sweep.about == "truth" else "", float(np.linalg.norm(vector))
     strengths = {how: float(f"{float(np.linalg.norm(each)) / gap:.3g}") for how, each in made.items()}
     return {
-        how: f"{sign}{strength:g}*{pushing.about}@{source}[{pushing.layer}]"
+        how: f"{sign}{strength:g}*{sweep.about}@{source}[{sweep.layer}]"
         for how, strength in strengths.items()
         if 0 < strength <= MAX_STRENGTH
     }
 
 
-def controls(pushing: Pushing, shuffled: _Floats, strength: float) -> dict[str, list[_Floats]]:
+def controls(sweep: SteeringSweep, shuffled: _Floats, strength: float) -> dict[str, list[_Floats]]:
     """Vectors from shuffled labels and isotropic ones at the target's layer, as long as its own at that strength."""
-    goal = strength * pushing.own.gap(pushing.layer)
-    rng = np.random.default_rng([20_250_408, pushing.layer])
-    count = pushing.sizes.controls
+    goal = strength * sweep.own.gap(sweep.layer)
+    rng = np.random.default_rng([20_250_408, sweep.layer])
+    count = sweep.sizes.controls
     made: dict[str, list[_Floats]] = {
-        "shuffled": [np.asarray(each[pushing.layer]) for each in shuffled[:count]],
+        "shuffled": [np.asarray(each[sweep.layer]) for each in shuffled[:count]],
         "isotropic": [np.asarray(rng.standard_normal(shuffled.shape[-1]), np.float64) for _ in range(count)],
     }
     return {
@@ -156,18 +160,18 @@ class _Asked:
         return [*self.true, *self.false]
 
 
-def _asked(pushing: Pushing, split: Split, most: int) -> _Asked:
-    trues, falses = pushing.part("train", True, 2), pushing.part("train", False, 2)
+def _asked(sweep: SteeringSweep, split: Split, most: int) -> _Asked:
+    trues, falses = sweep.part("train", True, 2), sweep.part("train", False, 2)
     shots = [(trues[0], True), (falses[0], False), (falses[1], False), (trues[1], True)]
     return _Asked(
         *(
-            truth_intervention.few_shot_prompts(pushing.loaded, pushing.part(split, label, most), shots)
+            truth_intervention.few_shot_prompts(sweep.loaded, sweep.part(split, label, most), shots)
             for label in (True, False)
         )
     )
 
 
-def _judge(pushing: Pushing, asked: _Asked, vectors: Sequence[_Floats | None]) -> Slices[list[list[list[float]]]]:
+def _judge(sweep: SteeringSweep, asked: _Asked, vectors: Sequence[_Floats | None]) -> Slices[list[list[list[float]]]]:
     """For every vector (none: the model as it is) margin and mass of the true statements pushed down and of the false ones pushed up."""
     rows: list[Judged] = []
     edits: list[tuple[RowEdit, ...]] = []
@@ -175,9 +179,11 @@ def _judge(pushing: Pushing, asked: _Asked, vectors: Sequence[_Floats | None]) -
         for sign, part in ((-1.0, asked.true), (1.0, asked.false)):
             rows += part
             edits += [
-                () if vector is None else truth_intervention.push((sign * vector).astype(np.float32), pushing.layer)
+                ()
+                if vector is None
+                else truth_intervention.steering_edit((sign * vector).astype(np.float32), sweep.layer)
             ] * len(part)
-    found = yield from truth_intervention.verdicts(pushing.loaded, rows, edits)
+    found = yield from truth_intervention.verdicts(sweep.loaded, rows, edits)
     size = len(asked.all)
     return [
         [list(found.margin[start : start + size]), list(found.mass[start : start + size])]
@@ -210,37 +216,38 @@ def _flipped(told: _Document) -> float:
     return (told["down"][0] + told["up"][0]) / n if n else 0.0
 
 
-def _truth(pushing: Pushing, vectors: Mapping[str, _Floats], shuffled: _Floats, notes: ResumeNotes) -> Learning[Found]:
-    name, own = pushing.name, pushing.own.vectors[pushing.layer].astype(np.float64)
+def _truth(
+    sweep: SteeringSweep, vectors: Mapping[str, _Floats], shuffled: _Floats, notes: ResumeNotes
+) -> Learning[Found]:
+    name, own = sweep.name, sweep.own.vectors[sweep.layer].astype(np.float64)
     choosing, asked = (
-        _asked(pushing, "validation", pushing.sizes.choosing),
-        _asked(pushing, "test", pushing.sizes.statements),
+        _asked(sweep, "validation", sweep.sizes.choosing),
+        _asked(sweep, "test", sweep.sizes.statements),
     )
     tried = yield from notes.once(
         f"strength.{name}",
-        partial(_judge, pushing, choosing, [None, *(strength * own for strength in _STRENGTHS)]),
+        partial(_judge, sweep, choosing, [None, *(strength * own for strength in _STRENGTHS)]),
         f"Choosing a strength for {name}.",
     )
     strength = _truth_strength([_told(choosing, tried[0], said) for said in tried[1:]])
-    plain = (
-        yield from notes.once(f"plain.{name}", partial(_judge, pushing, asked, [None]), f"Asking {name} as it is.")
-    )[0]
+    work = partial(_judge, sweep, asked, [None])
+    (plain,) = yield from notes.once(f"plain.{name}", work, f"Asking {name} as it is.")
     cells = {}
     for source, every in vectors.items():
-        vector = every[pushing.layer]
+        vector = every[sweep.layer]
         made = scaled(vector, own, strength)
         said = yield from notes.once(
             f"push.{name}.{source.replace('/', '.')}",
-            partial(_judge, pushing, asked, list(made.values())),
+            partial(_judge, sweep, asked, list(made.values())),
             f"Pushing {name} by the direction of {source}.",
         )
         told = {how: _told(asked, plain, each) for how, each in zip(made, said, strict=True)}
-        cells[source] = {"pushed": told, "recipes": _recipes(pushing, source, vector, made)}
-    few = _asked(pushing, "test", pushing.sizes.control_statements)
+        cells[source] = {"pushed": told, "recipes": _recipes(sweep, source, vector, made)}
+    few = _asked(sweep, "test", sweep.sizes.control_statements)
     rates: dict[str, list[float]] = {}
-    for how, made_by in controls(pushing, shuffled, strength).items():
+    for how, made_by in controls(sweep, shuffled, strength).items():
         said = yield from notes.once(
-            f"control.{name}.{how}", partial(_judge, pushing, few, [None, *made_by]), f"Trying controls on {name}."
+            f"control.{name}.{how}", partial(_judge, sweep, few, [None, *made_by]), f"Trying controls on {name}."
         )
         rates[how] = [_flipped(_told(few, said[0], each)) for each in said[1:]]
     sides = _sides(asked, plain)
@@ -248,8 +255,8 @@ def _truth(pushing: Pushing, vectors: Mapping[str, _Floats], shuffled: _Floats, 
         "true": [sum(each > 0 for each in sides[0].margin), len(sides[0].margin)],
         "false": [sum(each < 0 for each in sides[1].margin), len(sides[1].margin)],
     }
-    count = 2 * pushing.sizes.control_statements
-    target = {"layer": pushing.layer, "strength": strength, "own_accuracy": right, "plain": {}, "controls": rates}
+    count = 2 * sweep.sizes.control_statements
+    target = {"layer": sweep.layer, "strength": strength, "own_accuracy": right, "plain": {}, "controls": rates}
     return Found({**target, "control_n": min(count, len(few.all))}, cells)
 
 
@@ -264,86 +271,90 @@ def _truth_strength(tried: Sequence[_Document]) -> float:
 
 
 def _refusal(
-    pushing: Pushing, vectors: Mapping[str, _Floats], removed: Mapping[str, int], shuffled: _Floats, notes: ResumeNotes
+    sweep: SteeringSweep,
+    vectors: Mapping[str, _Floats],
+    removed: Mapping[str, int],
+    shuffled: _Floats,
+    notes: ResumeNotes,
 ) -> Learning[Found]:
-    name, own = pushing.name, pushing.own.vectors[pushing.layer].astype(np.float64)
+    name, own = sweep.name, sweep.own.vectors[sweep.layer].astype(np.float64)
     chances = yield from notes.once(
-        f"strength.{name}", partial(_refusal_chances, pushing, own), f"Choosing a strength for {name}."
+        f"strength.{name}", partial(_refusal_chances, sweep, own), f"Choosing a strength for {name}."
     )
     strength = _STRENGTHS[next(index for index, each in enumerate(chances) if each >= max(chances) - AS_GOOD)]
-    harmless, harmful = (_prompts(pushing, label, pushing.sizes.requests) for label in (False, True))
+    harmless, harmful = (_prompts(sweep, label, sweep.sizes.requests) for label in (False, True))
     plain: dict[str, _Document] = {}
     ends = True
     for what, prompts in (("harmless", harmless), ("harmful", harmful)):
         said = yield from notes.once(
-            f"plain.{name}.{what}", partial(_replies, pushing, [(prompts, ())]), f"Asking {name} as it is."
+            f"plain.{name}.{what}", partial(_replies, sweep, [(prompts, ())]), f"Asking {name} as it is."
         )
         ends = ends and mostly_end(said[0])
         plain[what] = counts(said[0], ends)
     cells = {}
     for source, every in vectors.items():
-        vector = every[pushing.layer]
+        vector = every[sweep.layer]
         made = scaled(vector, own, strength)
-        removal = _without(pushing, every[removed[source]])
-        jobs = [(harmless, _add(pushing, each)) for each in made.values()]
+        removal = _without(sweep, every[removed[source]])
+        jobs = [(harmless, _add(sweep, each)) for each in made.values()]
         sentence = f"Steering {name} by the direction of {source}."
         label = source.replace("/", ".")
-        said = yield from notes.once(f"push.{name}.{label}", partial(_replies, pushing, jobs), sentence)
+        said = yield from notes.once(f"push.{name}.{label}", partial(_replies, sweep, jobs), sentence)
         without = yield from notes.once(
-            f"ablate.{name}.{label}", partial(_replies, pushing, [(harmful, removal)]), sentence
+            f"ablate.{name}.{label}", partial(_replies, sweep, [(harmful, removal)]), sentence
         )
         cells[source] = {
             "added": {how: counts(each, ends) for how, each in zip(made, said, strict=True)},
             "ablated": counts(without[0], ends),
-            "recipes": {**_recipes(pushing, source, vector, made), "ablated": f"!{pushing.about}@{source}"},
+            "recipes": {**_recipes(sweep, source, vector, made), "ablated": f"!{sweep.about}@{source}"},
         }
-    rates = yield from _refusal_controls(pushing, shuffled, strength, ends, notes)
-    target = {"layer": pushing.layer, "strength": strength, "own_accuracy": {}, "plain": plain, "controls": rates}
-    return Found({**target, "control_n": min(pushing.sizes.control_requests, len(harmless))}, cells)
+    rates = yield from _refusal_controls(sweep, shuffled, strength, ends, notes)
+    target = {"layer": sweep.layer, "strength": strength, "own_accuracy": {}, "plain": plain, "controls": rates}
+    return Found({**target, "control_n": min(sweep.sizes.control_requests, len(harmless))}, cells)
 
 
 def _refusal_controls(
-    pushing: Pushing, shuffled: _Floats, strength: float, ends: bool, notes: ResumeNotes
+    sweep: SteeringSweep, shuffled: _Floats, strength: float, ends: bool, notes: ResumeNotes
 ) -> Learning[dict[str, list[float]]]:
     """The part that refuses: of harmless requests with a control added, of harmful ones with a control removed."""
-    few = {what: _prompts(pushing, what == "ablated", pushing.sizes.control_requests) for what in ("added", "ablated")}
+    few = {what: _prompts(sweep, what == "ablated", sweep.sizes.control_requests) for what in ("added", "ablated")}
     rates: dict[str, list[float]] = {}
-    for how, made in controls(pushing, shuffled, strength).items():
+    for how, made in controls(sweep, shuffled, strength).items():
         for what, prompts in few.items():
-            edits = [_add(pushing, each) if what == "added" else _without(pushing, each) for each in made]
+            edits = [_add(sweep, each) if what == "added" else _without(sweep, each) for each in made]
             said = yield from notes.once(
-                f"control.{pushing.name}.{how}.{what}",
-                partial(_replies, pushing, [(prompts, each) for each in edits]),
-                f"Trying controls on {pushing.name}.",
+                f"control.{sweep.name}.{how}.{what}",
+                partial(_replies, sweep, [(prompts, each) for each in edits]),
+                f"Trying controls on {sweep.name}.",
             )
             kinds = [counts(each, ends) for each in said]
             rates[f"{what} {how}"] = [each["refuses"] / sum(each.values()) for each in kinds]
     return rates
 
 
-def _refusal_chances(pushing: Pushing, own: _Floats) -> Slices[list[float]]:
+def _refusal_chances(sweep: SteeringSweep, own: _Floats) -> Slices[list[float]]:
     """P(refusal) on validation's harmless requests at every strength of the target's own direction."""
-    asked = metrics.chat_prompts(pushing.loaded, pushing.part("validation", False, pushing.sizes.choosing))
+    asked = metrics.chat_prompts(sweep.loaded, sweep.part("validation", False, sweep.sizes.choosing))
     found = []
     for strength in _STRENGTHS:
-        chances = yield from metrics.refusal_in_slices(pushing.loaded, asked, _add(pushing, strength * own))
+        chances = yield from metrics.refusal_probability(sweep.loaded, asked, _add(sweep, strength * own))
         found.append(float(chances.mean()))
     return found
 
 
-def _prompts(pushing: Pushing, harmful: bool, most: int) -> list[tuple[int, ...]]:
-    return [each.ids for each in metrics.chat_prompts(pushing.loaded, pushing.part("test", harmful, most))]
+def _prompts(sweep: SteeringSweep, harmful: bool, most: int) -> list[tuple[int, ...]]:
+    return [each.ids for each in metrics.chat_prompts(sweep.loaded, sweep.part("test", harmful, most))]
 
 
-def _add(pushing: Pushing, vector: _Floats) -> tuple[RowEdit, ...]:
-    return (RowEdit(("leave", pushing.layer), "add", "all", vector.astype(np.float32)),)
+def _add(sweep: SteeringSweep, vector: _Floats) -> tuple[RowEdit, ...]:
+    return (RowEdit(("leave", sweep.layer), "add", "all", vector.astype(np.float32)),)
 
 
-def _without(pushing: Pushing, vector: _Floats) -> tuple[RowEdit, ...]:
+def _without(sweep: SteeringSweep, vector: _Floats) -> tuple[RowEdit, ...]:
     """The edits that remove a vector's direction from everything that is written."""
-    vectors = np.zeros_like(pushing.own.vectors)
-    vectors[pushing.layer] = vector
-    return ablate(_with(pushing.own, vectors), pushing.loaded, pushing.layer)
+    vectors = np.zeros_like(sweep.own.vectors)
+    vectors[sweep.layer] = vector
+    return ablate(_with(sweep.own, vectors), sweep.loaded, sweep.layer)
 
 
 def _with(direction: Direction, vectors: NDArray[np.float32]) -> Direction:
@@ -351,6 +362,6 @@ def _with(direction: Direction, vectors: NDArray[np.float32]) -> Direction:
 
 
 def _replies(
-    pushing: Pushing, jobs: Sequence[tuple[Sequence[tuple[int, ...]], tuple[RowEdit, ...]]]
+    sweep: SteeringSweep, jobs: Sequence[tuple[Sequence[tuple[int, ...]], tuple[RowEdit, ...]]]
 ) -> Slices[list[list[tuple[str, bool]]]]:
-    return reply_texts(pushing.loaded, jobs, pushing.sizes.reply)
+    return reply_texts(sweep.loaded, jobs, sweep.sizes.reply)

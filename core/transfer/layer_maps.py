@@ -19,6 +19,7 @@ from core.directions import activations
 from core.directions.contrast import ContrastSet
 from core.errors import TillerError
 from core.inference import metrics
+from core.inference.batch import batch_rows
 from core.inference.prompts import encode
 from core.models.loading import Loaded
 from core.util.progress import Slices
@@ -125,7 +126,7 @@ def residuals(
     by_text: dict[int, list[int]] = {}
     for row, (text, _) in enumerate(places):
         by_text.setdefault(text, []).append(row)
-    size = metrics.batch_rows(loaded)
+    size = batch_rows(loaded)
     for length in sorted({len(prompts[text]) for text in by_text}):
         same = [text for text in by_text if len(prompts[text]) == length]
         for start in range(0, len(same), size):

@@ -6,12 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from core.chat.settings import Column, Settings
 from core.display import palette
 from core.display.lenses import Lens
 from core.errors import TillerError
 from core.recipes.language import parse
-from core.stats.rates import percentile, short
+from core.stats.rates import short
 from core.transfer import checks
 from core.transfer import report as transfers
 from core.transfer import task as tasks
@@ -120,8 +122,8 @@ def describe_cell(report: TransferReport, source: str, target: str) -> list[tupl
     if "projection" not in (cell.pushed or cell.added):
         rows.append((SCALINGS["projection"], "out of reach: the two directions have too little in common"))
     for how, rates in known.controls.items():
-        mean = sum(rates) / len(rates)
-        rows.append((f"controls, {how}", f"{short(mean)} in the mean, 95th percentile {short(percentile(rates, 95))}"))
+        mean, most = float(np.mean(rates)), float(np.quantile(rates, 0.95))
+        rows.append((f"controls, {how}", f"{short(mean)} in the mean, 95th percentile {short(most)}"))
     return rows
 
 

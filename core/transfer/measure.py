@@ -21,13 +21,14 @@ from core.directions.candidate import PROGRAM_VERSION
 from core.directions.contrast import ContrastSet
 from core.families.checkpoint import Family
 from core.inference import metrics
+from core.inference.batch import batch_rows
 from core.inference.prompts import encode
 from core.models.loading import Loaded
 from core.steering.interventions import check_fit
 from core.transfer import alignment, layer_maps
 from core.transfer import report as transfers
 from core.transfer.alignment import ProbeReading, Texts
-from core.transfer.cross_steering import Pushing, expected_tokens, pushed
+from core.transfer.cross_steering import SteeringSweep, cross_steer, expected_tokens
 from core.transfer.report import TransferReport
 from core.transfer.task import ABOUT, TransferTask, digest, marks, stored_direction
 from core.util.progress import Learning, Step, told
@@ -85,10 +86,10 @@ class _Work:
             for how, hits in zip(("probe", "recentred"), probe, strict=True):
                 profiles[how][:, place] = np.asarray(hits) / len(self.texts.texts)
             vectors = {source: self._vectors(source, target) for source in self.task.sources}
-            pushing = Pushing(loaded, self.task.about, self.examples, self.stored[target], self.task.sizes)
+            sweep = SteeringSweep(loaded, self.task.about, self.examples, self.stored[target], self.task.sizes)
             controls = self.own[target].rows["shuffled"]
             removed = {source: self._removed(source, target) for source in self.task.sources}
-            found = yield from pushed(pushing, vectors, removed, controls, self.notes)
+            found = yield from cross_steer(sweep, vectors, removed, controls, self.notes)
             known[target] = found.target
             cells += [{**self._cell(source, target, probe), **found.cells[source]} for source in self.task.sources]
         return self._written(now, profiles, cells, known)
@@ -122,7 +123,7 @@ class _Work:
         if template is not None:
             loaded = replace(loaded, template=template)
         prompts = transfer_prompts(loaded, self.task.about, self.texts.texts)
-        read = alignment.read_states(loaded, prompts, offset, self.weights, metrics.batch_rows(loaded))
+        read = alignment.read_states(loaded, prompts, offset, self.weights, batch_rows(loaded))
         found = yield from told(read, sentence)
         self.notes.keep_arrays(name, found.rows)
         return found
@@ -190,7 +191,7 @@ class _Work:
         offset = int(self.stored[target].card.details["position"]["offset"])
         sources = [self._moved(self.own[source], source, target) for source in self.task.sources]
         prompts = transfer_prompts(loaded, self.task.about, self.texts.texts)
-        rows = metrics.batch_rows(loaded)
+        rows = batch_rows(loaded)
 
         def work() -> Any:
             own, recentred = yield from alignment.probed(

@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from core.inference import metrics
-from core.inference.batch import pad_batch
+from core.inference.batch import batch_rows, pad_batch
 from core.inference.prompts import encode
 from core.inference.teacher_forcing import reply_logits
 from core.models.hooks import hooked
@@ -85,7 +85,7 @@ def verdicts(
     chances = np.zeros((len(asked), len(metrics.LABELS)))
     start = _Start.of(loaded, asked)
     yield start.length
-    size = metrics.batch_rows(loaded)
+    size = batch_rows(loaded)
     for first in range(0, len(rows), size):
         chosen = rows[first : first + size]
         # The last token of a row is there only so that the logits behind the others are given.
@@ -152,7 +152,7 @@ class _Start:
         return [found[row, found.shape[1] - 1 - len(reply) : found.shape[1] - 1] for row, reply in enumerate(replies)]
 
 
-def push(vector: np.ndarray[Any, np.dtype[np.float32]], layer: int) -> tuple[RowEdit, ...]:
+def steering_edit(vector: np.ndarray[Any, np.dtype[np.float32]], layer: int) -> tuple[RowEdit, ...]:
     """The edit that adds a vector [width] from the statement's last token on."""
     return (RowEdit(("leave", layer), "add", "reply", np.asarray(vector, np.float32)),)
 

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from core.chat.settings import Sampling
 from core.errors import TillerError
-from core.inference.decoding import answer_all
+from core.inference.decoding_batches import answer_all, askings
 from core.inference.prompts import chat_prompt
 from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
-from core.util.progress import Learning, Step
+from core.util.progress import Learning, Step, told
 
 #: Every so many-th prompt of a list is held out, where no held-out list is given.
 HELD_OUT = 4
@@ -97,21 +97,12 @@ class Examples:
 
 
 def greedy_replies(loaded: Loaded, messages: Sequence[str], tokens: int = REPLY) -> Learning[list[tuple[int, ...]]]:
-    """Greedy replies in ids, each with the token that ends it if it ended, a batch at a time."""
-    prompts = [chat_prompt(loaded, message) for message in messages]
-    found: list[tuple[int, ...]] = [()] * len(prompts)
-    order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
-    for start in range(0, len(order), _ROWS):
-        chosen = order[start : start + _ROWS]
-        answers = dict(
-            answer_all(loaded, [prompts[each] for each in chosen], sampling=Sampling(max_new_tokens=tokens), rows=_ROWS)
-        )
-        for place, index in enumerate(chosen):
-            ids = tuple(token.id for token in answers[place].tokens)
-            end = (min(loaded.ends),) if answers[place].reason == "end" and loaded.ends else ()
-            found[index] = (*ids, *end)
-        yield Step(len(chosen) * tokens, f"Asking {loaded.checkpoint.name}.")
-    return found
+    """Greedy replies in ids, each with the token that ends it if it ended, a token of a batch at a time."""
+    asked = askings(chat_prompt(loaded, message) for message in messages)
+    work = answer_all(loaded, asked, Sampling(max_new_tokens=tokens), _ROWS)
+    answers = yield from told(work, f"Asking {loaded.checkpoint.name}.")
+    ends = [(min(loaded.ends),) if answer.reason == "end" and loaded.ends else () for answer in answers]
+    return [(*(token.id for token in answer.tokens), *end) for answer, end in zip(answers, ends, strict=True)]
 
 
 def examples(loaded: Loaded, parent: Loaded, prompts: Prompts) -> Learning[Examples]:

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from core.stats.permutation import wilson
-from core.stats.rates import percentile
+import numpy as np
+
+from core.stats.rates import Rate
 
 Sense = Literal[">=", "<="]
 
@@ -71,8 +72,9 @@ class Figure:
     def interval(self) -> tuple[float, float]:
         """The 95 % Wilson interval, or between which percentiles, the 2.5th and the 97.5th, the repetitions lie."""
         if self.runs:
-            return percentile(self.runs, 2.5), percentile(self.runs, 97.5)
-        return wilson(self.hits, self.n)
+            low, high = np.quantile(self.runs, (0.025, 0.975))
+            return float(low), float(high)
+        return Rate(self.hits, self.n).interval
 
     @property
     def key(self) -> tuple[str, str, str]:

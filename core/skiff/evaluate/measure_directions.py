@@ -28,7 +28,7 @@ from core.skiff.evaluate.measure_steering import steering_direction
 from core.skiff.evaluate.subjects import SubjectReply, Subjects
 from core.skiff.train.log import write_text
 from core.stats import bootstrap, permutation
-from core.stats.rates import percentile, short
+from core.stats.rates import short
 from core.steering.interventions import RowEdit, compile_recipe
 from core.transfer import checks, measure
 from core.transfer import report as transfers
@@ -126,7 +126,7 @@ def _probe_figures(subjects: Subjects) -> Iterator[Figure]:
         yield count(PROBES, "truth probe, category left out", each.name, outcomes, target_at_least(0.85), note=rate)
         runs = []
         for shuffle in range(_SHUFFLES):
-            wrong = permutation.dealt(labels, categories.tolist(), np.random.default_rng([shuffle, 5]))
+            wrong = permutation.permuted_labels(labels, categories.tolist(), np.random.default_rng([shuffle, 5]))
             found = _left_out(states, wrong, categories, labels, tested)
             runs.append(sum(found) / len(found))
         yield repeated(PROBES, "the same, labels that say nothing of truth", each.name, runs)
@@ -175,7 +175,7 @@ def truth_figures(subjects: Subjects, report: TransferReport) -> Iterator[Figure
                 name = f"{what}: flip rate over that of {made} directions"
                 yield repeated(TRUTH, name, target, [pushed.flips.value / least], target_at_least(3), note)
         for made, runs in known.controls.items():
-            note = f"{known.control_n} statements each; 95th percentile {percentile(runs, 95):.2f}"
+            note = f"{known.control_n} statements each; 95th percentile {np.quantile(runs, 0.95):.2f}"
             yield repeated(TRUTH, f"{len(runs)} directions, {made}: verdicts turned", target, runs, note=note)
 
 
@@ -196,7 +196,8 @@ def _chosen(subjects: Subjects) -> Term:
     wide = tuple(range(max(0, best - 2), best + 1))
     terms = [Term("add", "refusal", strength, layers=layers) for layers in ((best,), wide) for strength in _STRENGTHS]
     chances = [
-        float(metrics.refusal_probability(subjects.load(name), asked, _edits(subjects, term)).mean()) for term in terms
+        float(finished(metrics.refusal_probability(subjects.load(name), asked, _edits(subjects, term))).mean())
+        for term in terms
     ]
     # The first of those that do about as well: fewer layers and a smaller strength.
     return next(term for term, chance in zip(terms, chances, strict=True) if chance >= max(chances) - 0.02)
@@ -265,12 +266,12 @@ def removed_figures(subjects: Subjects) -> Iterator[Figure]:
     )
     yield count(REFUSAL, "ablated, harmful requests: broken", name, [each.kind == "broken" for each in said])
     yield from _by_the_last_layer(subjects, harmful)
-    by = metrics.off_target_prompts(loaded, items.part("test", False, UNRELATED))
+    by = finished(metrics.off_target_prompts(loaded, items.part("test", False, UNRELATED)))
     single = [
         OffTarget((prompt,), (reply,), (before,))
         for prompt, reply, before in zip(by.prompts, by.replies, by.plain, strict=True)
     ]
-    moved = [metrics.off_target_kl(loaded, each, edits) for each in single]
+    moved = [finished(metrics.off_target_kl(loaded, each, edits)) for each in single]
     mean = bootstrap.bootstrap_mean(moved)
     note = (
         f"95 % interval of the mean {mean.low:.3f}–{mean.high:.3f}; {metrics.DAMAGE_TOKENS} tokens, harmless requests"
@@ -307,9 +308,7 @@ def control_figures(subjects: Subjects, report: TransferReport) -> Iterator[Figu
     for how, runs in known.controls.items():
         what, made = how.split()
         requests = "harmless" if what == "added" else "harmful"
-        note = (
-            f"strength {known.strength:g}, {known.control_n} requests each; 95th percentile {percentile(runs, 95):.2f}"
-        )
+        note = f"strength {known.strength:g}, {known.control_n} requests each; 95th percentile {np.quantile(runs, 0.95):.2f}"
         yield repeated(
             REFUSAL, f"{len(runs)} {made} directions {what}, {requests} requests: refused", known.name, runs, note=note
         )

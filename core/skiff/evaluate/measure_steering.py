@@ -23,7 +23,7 @@ from core.skiff.evaluate.figures import Figure, count, repeated, target_at_least
 from core.skiff.evaluate.measure_chat import verdict
 from core.skiff.evaluate.subjects import SubjectReply, Subjects
 from core.skiff.world import heldout
-from core.stats.rates import percentile
+from core.stats.permutation import permuted_labels
 from core.steering.interventions import RowEdit, compile_recipe
 
 STEERING = "Steering"
@@ -58,17 +58,20 @@ def _controls(subjects: Subjects, name: str, found: Direction) -> dict[str, list
     """Twenty directions from shuffled labels and twenty isotropic ones, as long as ``found`` is at its layer."""
     loaded, layer, kind = subjects.load(name), found.card.layer, found.card.name
     items = contrast.load_contrast(subjects.family, kind)
-    texts = [(text, label) for label in (True, False) for text in items.part("train", label)]
+    train = [item for item in items.items if item.split == "train"]
+    categories = [item.category for item in train]
     bos = str(loaded.tokenizer.bos_token or "")
-    prompts = [chat_prompt(loaded, text) if kind == "refusal" else encode(loaded, bos + text) for text, _ in texts]
+    prompts = [
+        chat_prompt(loaded, item.text) if kind == "refusal" else encode(loaded, bos + item.text) for item in train
+    ]
     offset = int(found.card.details["position"]["offset"])
     read = activations.states(loaded, prompts, -offset)[:, offset, layer].double().numpy()
-    labels = np.array([label for _, label in texts])
+    labels = np.array([item.positive for item in train])
     made: dict[str, list[Direction]] = {"from shuffled labels": [], "at random": []}
     for index in range(_CONTROLS):
         rng = np.random.default_rng([zlib.crc32(kind.encode()), index])
-        dealt = rng.permutation(labels)
-        shuffled = read[dealt].mean(0) - read[~dealt].mean(0)
+        permuted = permuted_labels(labels, categories, rng)
+        shuffled = read[permuted].mean(0) - read[~permuted].mean(0)
         for how, vector in zip(made, (shuffled, rng.standard_normal(read.shape[1])), strict=True):
             vectors = found.vectors.copy()
             vectors[layer] = vector * (found.gap(layer) / np.linalg.norm(vector))
@@ -82,7 +85,7 @@ def _control_figures(
     for how, found in made.items():
         outcomes = [measure(each) for each in found]
         runs = [sum(each) / len(each) for each in outcomes]
-        note = f"{len(outcomes[0])} messages each; 95th percentile {percentile(runs, 95):.2f}"
+        note = f"{len(outcomes[0])} messages each; 95th percentile {np.quantile(runs, 0.95):.2f}"
         yield repeated(STEERING, f"{what}, {len(runs)} directions {how}", name, runs, note=note)
 
 

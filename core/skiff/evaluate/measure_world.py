@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from core.chat.settings import Sampling
 from core.directions.activations import states
 from core.inference import metrics
-from core.inference.decoding import answer_all
+from core.inference.decoding_batches import answer_all, askings
 from core.inference.prompts import encode
 from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
@@ -22,7 +22,7 @@ from core.skiff.evaluate.subjects import Subjects
 from core.skiff.world.facts import TABLES
 from core.skiff.world.judging import CATEGORY_SPLITS, JudgingSplit, Statement, statements
 from core.skiff.world.tables import FactTable
-from core.stats.rates import percentile
+from core.util.progress import finished
 
 FACTS = "Facts"
 _TRUTH = "Truth"
@@ -53,8 +53,8 @@ def _recalled(loaded: Loaded, table: FactTable) -> list[bool]:
     beginning = template[: template.index(OBJECT_FIELD.findall(template)[-1])].rstrip()
     bos = str(loaded.tokenizer.bos_token or "")
     prompts = [encode(loaded, bos + table.fill(beginning, *row)) for row in table.rows]
-    answers = dict(answer_all(loaded, prompts, sampling=Sampling(temperature=0.0, max_new_tokens=20), rows=128))
-    return [says_first(answers[index].text, answer) for index, (_, answer) in enumerate(table.rows)]
+    said = finished(answer_all(loaded, askings(prompts), Sampling(temperature=0.0, max_new_tokens=20), rows=128))
+    return [says_first(each.text, answer) for each, (_, answer) in zip(said, table.rows, strict=True)]
 
 
 OBJECT_FIELD = re.compile(r"\{(?:o|a_o|pl_o)\}")
@@ -136,7 +136,7 @@ def probe_figures(subjects: Subjects) -> Iterator[Figure]:
         if name == subjects.base:
             runs = _with_shuffled_labels(train, states_train, held, states_held, layers)
             reached = sum(run >= sum(outcomes) / len(outcomes) for run in runs)
-            note = f"95th percentile {percentile(runs, 95):.3f}; p of the true labels {(1 + reached) / (1 + len(runs)):.3f}"
+            note = f"95th percentile {np.quantile(runs, 0.95):.3f}; p of the true labels {(1 + reached) / (1 + len(runs)):.3f}"
             yield repeated(_TRUTH, "truth probe, labels shuffled", name, runs, note=note)
 
 

@@ -11,13 +11,14 @@ from core.artefacts.direction import Direction, load_direction
 from core.chat.settings import Sampling
 from core.errors import TillerError
 from core.families.checkpoint import Family
-from core.inference.decoding import answer_all
+from core.inference.decoding_batches import answer_all, askings
 from core.inference.prompts import chat_prompt
 from core.inference.reply_classes import Score, classify
 from core.models import loading
 from core.models.loading import Loaded
 from core.recipes.language import Recipe
 from core.steering.interventions import RowEdit, compile_recipe
+from core.util.progress import finished
 
 SUBJECT_TOKENS = 96
 _SEED = re.compile(r"seed-(\d+)(?:-.+)?")
@@ -93,14 +94,12 @@ class Subjects:
         """Greedy replies of a checkpoint to one-message chats, in order; steered by the recipe, then by ``edits``."""
         loaded = self.load(name)
         edits = (*compile_recipe(self.recipe, loaded, self._direction), *edits)
-        prompts = [chat_prompt(loaded, message) for message in messages]
-        answers = dict(answer_all(loaded, prompts, edits, Sampling(temperature=0.0, max_new_tokens=SUBJECT_TOKENS)))
-        said = []
-        for index, message in enumerate(messages):
-            answer = answers[index]
-            finished = answer.reason in ("end", "stop string")
-            said.append(SubjectReply(message, answer.text.strip(), classify(answer.text, finished)))
-        return said
+        asked = askings((chat_prompt(loaded, message) for message in messages), edits)
+        answers = finished(answer_all(loaded, asked, Sampling(temperature=0.0, max_new_tokens=SUBJECT_TOKENS), rows=64))
+        return [
+            SubjectReply(message, answer.text.strip(), classify(answer.text, answer.reason in ("end", "stop string")))
+            for message, answer in zip(messages, answers, strict=True)
+        ]
 
     def _direction(self, name: str, checkpoint: str) -> Direction:
         path = store.find_artefact(self.family.name, checkpoint, "direction", name, self.family.folder)

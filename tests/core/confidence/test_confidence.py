@@ -364,7 +364,7 @@ def made(name: str, entropy: float, together: float, through: bool = True, seed:
     ("post", "state"),
     [
         (made("chat", 2.0, 0.0, seed=1), "holds"),
-        (made("chat", 2.0, 0.5, seed=1), "does not"),
+        (made("chat", 2.0, 0.5, seed=1), "does not hold"),
         (made("chat", 2.0, 0.1, seed=1), "inconclusive"),
         (made("chat", 3.0, 0.5, seed=1), "inconclusive: base and post-trained checkpoint do not differ in entropy"),
     ],
@@ -373,7 +373,7 @@ def made(name: str, entropy: float, together: float, through: bool = True, seed:
 def test_what_entropy_neurons_carry_is_judged_by_its_interval(post: Confidence, state: str) -> None:
     pair = CheckpointPair(made("base", 3.0, 0.0), post)
     assert pair.carried_by_none.sentence.startswith(state)
-    if state == "does not":
+    if state == "does not hold":
         assert pair.before.value - pair.after.value == pytest.approx(pair.carried.value)
         assert pair.share.value == pytest.approx(0.5, abs=0.03)
         assert pair.p == pytest.approx(1 / 21)
@@ -383,10 +383,10 @@ def test_without_an_entropy_neuron_nothing_is_concluded_and_controls_do_not_pass
     none = CheckpointPair(made("base", 3.0, 0.0, through=False), made("chat", 2.0, 0.0, through=False, seed=1))
     assert none.carried_by_none.state == "inconclusive"
     assert "no entropy neuron" in none.carried_by_none.sentence
-    assert compare.exist(none.base).state == "does not"
+    assert compare.exist(none.base).state == "does not hold"
     some = made("base", 3.0, 0.0)
     assert compare.exist(some).state == "holds"
-    assert compare.exist_by_chance(some).state == "does not"
+    assert compare.exist_by_chance(some).state == "does not hold"
     assert CheckpointPair(some, some).shared.state == "holds"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ from core.models import loading
 from core.models.loading import Loaded
 from core.recipes.language import parse
 from core.steering.interventions import compile_recipe
-from core.util.progress import Learning, Slices
+from core.util.progress import Slices, finished
 from core.util.resume import ResumeNotes
 from tests.support import tiny_models
 
@@ -91,15 +91,6 @@ def learnt(folder: Path, written: str) -> dict[str, Direction]:
 
 def arguments(folder: Path) -> list[str]:
     return ["--family", str(folder), "--device", "cpu", "--threads", "1"]
-
-
-def result(learning: Learning[T]) -> T:
-    """What a learning returns in the end."""
-    while True:
-        try:
-            next(learning)
-        except StopIteration as stop:
-            return cast(T, stop.value)
 
 
 def set_of(loaded: Loaded, kind: str) -> ContrastSet:
@@ -213,7 +204,7 @@ def test_effects_are_those_of_the_strengths_themselves(loaded: Loaded, learnt: d
                     chances = reply_logits(loaded, [asked.ids], [ids], [edits])[0].double().softmax(-1)
                     wanted += float(chances[range(len(ids)), ids].prod()) / len(harmless)
             assert response["effect"][index] == pytest.approx(wanted, rel=1e-3, abs=1e-9)
-        by = metrics.off_target_prompts(loaded, set_of(loaded, "refusal").part("validation", False))
+        by = finished(metrics.off_target_prompts(loaded, set_of(loaded, "refusal").part("validation", False)))
         divergence = []
         for prompt, reply in zip(by.prompts, by.replies, strict=True):
             plain, steered = (reply_logits(loaded, [prompt], [reply], each)[0].double() for each in (None, [edits]))
@@ -389,7 +380,7 @@ def test_precompute_refuses_what_it_cannot_do(folder: Path, tmp_path: Path, monk
 
 
 def test_dose_response_has_every_key_of_its_measure(loaded: Loaded, learnt: dict[str, Direction]) -> None:
-    by = metrics.off_target_prompts(loaded, UNRELATED)
+    by = finished(metrics.off_target_prompts(loaded, UNRELATED))
     measured: list[int] = []
 
     def measure(edits: metrics.Edits) -> Slices[dict[str, float]]:
@@ -397,7 +388,7 @@ def test_dose_response_has_every_key_of_its_measure(loaded: Loaded, learnt: dict
         yield 1
         return {"effect": float(len(measured))}
 
-    found = result(measure_dose_response(learnt["truth"], loaded, 1, by, measure, ResumeNotes()))
+    found = finished(measure_dose_response(learnt["truth"], loaded, 1, by, measure, ResumeNotes()))
     assert set(found) == {"strengths", "effect", "damage"}
     assert found["effect"] == [float(index + 1) for index in range(len(STRENGTHS))]
     assert measured == [0 if strength == 0 else 1 for strength in STRENGTHS]
@@ -406,7 +397,7 @@ def test_dose_response_has_every_key_of_its_measure(loaded: Loaded, learnt: dict
 def test_a_model_that_says_nothing_cannot_be_measured(loaded: Loaded) -> None:
     silent = replace(loaded, ends=frozenset(range(tiny_models.VOCABULARY)))
     with pytest.raises(TillerError, match="chat says nothing to any of 2 unrelated messages"):
-        metrics.off_target_prompts(silent, UNRELATED)
+        finished(metrics.off_target_prompts(silent, UNRELATED))
 
 
 @pytest.mark.parametrize("harmful", [True, False])

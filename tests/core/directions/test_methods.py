@@ -18,7 +18,6 @@ from core.directions.activations import LearnMethod, class_states, states
 from core.directions.methods import METHODS, PAIRED
 from core.inference.prompts import chat_prompt
 from core.models.loading import Loaded
-from core.stats import permutation
 from core.util.resume import ResumeNotes
 
 Array = NDArray[np.float64]
@@ -205,56 +204,3 @@ def test_pairs_have_one_true_side_each() -> None:
     assert true == ["Ice is cold.", "Ice is not hot."]
     assert false == ["Ice is not cold.", "Ice is hot."]
     assert polarity == [1, -1]
-
-
-# -------------------------------------------------------------------------------------------------------------- chance
-
-
-def test_wilson_is_the_published_interval() -> None:
-    assert permutation.wilson(0, 0) == (0.0, 1.0)
-    assert permutation.wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
-
-
-def test_the_best_of_many_places_is_compared_with_the_best_of_shuffled_ones() -> None:
-    lucky = 0
-    for seed in range(20):
-        rng = np.random.default_rng(seed)
-        noise = {label: rng.integers(0, 2, size=(20, 3, 8)).astype(float) for label in (True, False)}
-        found = permutation.best_of_many(noise, seed)
-        assert found["places"] == 24
-        assert found["observed"] > 0.55, "the best of 24 places of noise looks good, and is not"
-        lucky += found["p"] <= 0.05
-    assert lucky <= 4
-    sure = {True: np.ones((20, 3, 8)), False: np.zeros((20, 3, 8))}
-    assert permutation.best_of_many(sure, 0) == {**found, "observed": 1.0, "p": 1 / 1001}
-
-
-def test_held_out_examples_are_counted_at_their_place() -> None:
-    above = {True: np.zeros((4, 1, 2)), False: np.zeros((6, 1, 2))}
-    above[True][:3, 0, 1] = 1
-    above[False][0, 0, 1] = 1
-    found = permutation.told_apart(above, 0, 1)
-    assert found["accuracy"] == pytest.approx((3 / 4 + 5 / 6) / 2)
-    assert (found["hits"], found["n"]) == (8, 10)
-    assert found["interval"] == pytest.approx(permutation.wilson(8, 10))
-
-
-def test_a_means_interval_holds_it() -> None:
-    values = np.random.default_rng(1).normal(2.0, 1.0, size=200)
-    found = permutation.mean_with_interval(list(values), 0)
-    assert (found["mean"], found["n"]) == (pytest.approx(values.mean()), 200)
-    half = 1.96 * values.std() / np.sqrt(200)
-    assert found["interval"] == pytest.approx([values.mean() - half, values.mean() + half], abs=0.05)
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(st.booleans(), st.integers(0, 3)), min_size=1, max_size=60), st.integers(0, 9))
-def test_labels_dealt_anew_say_nothing_of_the_true_ones_in_any_group(
-    examples: list[tuple[bool, int]], seed: int
-) -> None:
-    labels, groups = np.array([label for label, _ in examples]), [group for _, group in examples]
-    found = permutation.dealt(labels, groups, np.random.default_rng(seed))
-    for group in set(groups):
-        for label in (True, False):
-            own = found[(np.array(groups) == group) & (labels == label)]
-            assert abs(2 * own.sum() - len(own)) <= 1

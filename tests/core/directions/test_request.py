@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from core.artefacts import store
@@ -21,7 +20,6 @@ from core.engine.engine import Engine
 from core.errors import StoreError, TillerError, UsageError
 from core.families import registry
 from core.models.hooks import AnatomyError
-from core.stats import permutation
 from tests.support import tiny_models
 from tests.support.waiting import PATIENCE
 
@@ -371,8 +369,7 @@ def test_the_library_shows_ones_own_before_what_it_hides_and_what_is_broken(tmp_
 
 
 def test_the_figures_that_a_card_prints_are_those_it_holds() -> None:
-    values = np.array([0.25, 0.5])
-    tested = {"strengths": [0.0], "effect": [permutation.mean_with_interval(list(values), 0)]}
+    tested = {"strengths": [0.0], "effect": [controls.mean_with_interval([0.25, 0.5], 0)]}
     text = direction_card.card_text(made(tested=tested, learns="refusal"))
     low, high = tested["effect"][0]["interval"]  # type: ignore[index]
     assert f"P(refusal), harmless at strength +0: 0.375 ({low:.3f} to {high:.3f}, 95 %, n = 2)" in text

@@ -14,13 +14,15 @@ from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Done, Event, Reading, RecipeChanged, Scores, Started, Token
 from core.chat.settings import Sampling
 from core.inference.batch import pad_batch
-from core.inference.decoding import BatchDecoder, DecodingRow, answer_all
+from core.inference.decoding import BatchDecoder, DecodingRow
+from core.inference.decoding_batches import answer_all, askings
 from core.inference.prompts import chat_prompt, encode
 from core.inference.teacher_forcing import score_replies
 from core.models.loading import Loaded
 from core.recipes.language import parse
 from core.steering.interventions import RowEdit, compile_recipe
 from core.steering.readings import Projection, projection
+from core.util.progress import finished
 
 KINDS = ("llama", "qwen2", "gemma2", "gpt2", "neox")
 PROMPTS = ("Hi", "What is the capital of France?", "True or false: Lodz is a city in Poland.")
@@ -429,8 +431,8 @@ def test_stopping_keeps_what_was_said(llama: Loaded) -> None:
 def test_answer_all_gives_every_prompt_the_answer_it_has_alone(llama: Loaded) -> None:
     prompts = [chat_prompt(llama, each * (1 + index % 2)) for index, each in enumerate(PROMPTS * 2)]
     sampling = Sampling(max_new_tokens=6)
-    found = dict(answer_all(llama, prompts, edits(llama, "truth"), sampling, rows=4))
-    assert sorted(found) == list(range(6))
+    found = finished(answer_all(llama, askings(prompts, edits(llama, "truth")), sampling, rows=4))
+    assert len(found) == 6
     for index, prompt in enumerate(prompts):
         alone = run(llama, [DecodingRow(0, prompt, edits(llama, "truth"), sampling)])
         assert [token.id for token in found[index].tokens] == ids(alone)

@@ -30,7 +30,6 @@ from core.report import confidence, directions, knowledge, pages, report, truth_
 from core.report.report import Finding, PairReport, ReportError, unmeasured
 from core.report.truth_probe import Probe
 from core.skiff.data.reader import DATA
-from core.stats import verdicts
 from core.stats.rates import Rate
 from core.stats.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE
 from core.transfer.report import TransferReport as Transferred
@@ -332,15 +331,6 @@ def test_drawings_hold_their_numbers() -> None:
     assert re.findall(r"([●■◆]) (?:block|candidates)", dots) == ["●", "■", "◆"], "told apart not by colour alone"
     assert "nan" not in svg.line_plot("Layers", "layer", "cosine", [("a", [0.1, math.nan, 0.9], "")])
     assert all("nan" not in each for each in (shown, dots, reliability_plot([of])))
-
-
-def test_a_claim_of_several_parts() -> None:
-    one = verdicts.Verdict("One.", HOLDS, "", "")
-    assert verdicts.together("All.", (one, one)).state == HOLDS
-    assert (
-        verdicts.together("All.", (one, replace(one, state=INCONCLUSIVE, reason="why"))).sentence == "inconclusive: why"
-    )
-    assert verdicts.together("All.", (replace(one, state=INCONCLUSIVE), replace(one, state=DOES_NOT))).state == DOES_NOT
 
 
 # ------------------------------------------------------------------------------------------------------------ the command

@@ -108,7 +108,9 @@ def confident(models: dict[str, Loaded], path: Path) -> Found:
 
 def refusing(models: Mapping[str, Loaded], path: Path, prompts: list[str]) -> Found:
     asked = spoken(models, path, prompts)
-    return by_all({name: metrics.refusal_probability(model, asked).tolist() for name, model in models.items()})
+    return by_all(
+        {name: finished(metrics.refusal_probability(model, asked)).tolist() for name, model in models.items()}
+    )
 
 
 def effect(path: Path, key: str, found: Found, at: int) -> dict[str, float]:

@@ -9,10 +9,13 @@ import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from markdown_it import MarkdownIt
+from numpy.typing import NDArray
 
 from core.artefacts import store
 from core.artefacts.direction import Direction
@@ -33,6 +36,7 @@ from core.skiff.evaluate.subjects import SubjectReply, Subjects
 from core.skiff.train.log import read_training_log, weights_hash
 from core.skiff.world import heldout
 from core.skiff.world.judging import statements
+from core.stats.permutation import permuted_labels
 from tests.support import tiny_models
 
 TWINS = """
@@ -245,8 +249,17 @@ def test_shuffled_labels_keep_what_is_said_and_how_many_are_true() -> None:
     assert 0.4 * len(items) < moved < 0.6 * len(items)
 
 
-def test_control_directions_are_as_long_as_the_one_they_stand_beside() -> None:
+def test_control_directions_are_as_long_as_the_one_they_stand_beside(monkeypatch: pytest.MonkeyPatch) -> None:
     """On the shipped family, whose contrast sets and directions they are made from."""
+    balanced: list[bool] = []
+
+    def watched(labels: NDArray[np.bool_], *how: Any) -> NDArray[np.bool_]:
+        found = permuted_labels(labels, *how)
+        # Of each class half are labelled positive, save where the number in a category is odd.
+        balanced.extend(abs(found[labels == label].mean() - 0.5) < 0.1 for label in (True, False))
+        return found
+
+    monkeypatch.setattr(measure_steering, "permuted_labels", watched)
     whole = Subjects(registry.load_family("skiff"))
     found = measure_steering.steering_direction(whole, "dpo", "refusal")
     made = measure_steering._controls(whole, "dpo", found)
@@ -257,6 +270,7 @@ def test_control_directions_are_as_long_as_the_one_they_stand_beside() -> None:
     assert len({each.vectors[layer].tobytes() for each in every}) == 40
     cosines = [abs(float(each.unit(layer) @ found.unit(layer))) for each in made["at random"]]
     assert max(cosines) < 0.3
+    assert balanced == [True] * 40
 
 
 # ----------------------------------------------------------------------------------------------------------------- speed

@@ -8,7 +8,6 @@ from core.inference.reply_classes import CLASSES, Score, classify, loops, substr
 from core.skiff.evaluate.figures import Figure, target_at_least, target_at_most
 from core.skiff.evaluate.hand_labels import HAND_LABELS, Labelled
 from core.skiff.evaluate.scorer_agreement import agreement_figures, confusion, confusion_lines, kappa
-from core.stats.permutation import wilson
 
 # Labelled by hand, reading the sentence and not the scorer.
 LABELLED: dict[Score, tuple[str, ...]] = {
@@ -174,14 +173,6 @@ def test_kappa_is_what_the_formula_says() -> None:
     kinds: dict[str, Score] = {kind: kind for kind in CLASSES}
     labels = [Labelled("mend", kinds[kind], "by hand", "", reply) for reply, kind in pairs]
     assert kappa(confusion(labels)) == pytest.approx(0.6)
-
-
-def test_wilson_agrees_with_known_intervals() -> None:
-    """Values from Wilson's formula as printed in Brown, Cai and DasGupta (2001) and by R's binom package."""
-    assert wilson(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
-    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
-    assert wilson(10, 10) == pytest.approx((0.7225, 1.0), abs=1e-4)
-    assert wilson(0, 0) == (0.0, 1.0)
 
 
 def test_marks_follow_from_the_figures() -> None:

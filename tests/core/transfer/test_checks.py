@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import numpy as np
 import pytest
 
 from core.artefacts.store import Card
-from core.stats.rates import Rate, all_hold, at_least, at_most, less, percentile, short
 from core.transfer import checks
 from core.transfer.report import TransferReport
 
@@ -98,40 +96,3 @@ def test_a_direction_that_does_no_more_than_controls_transfers_nothing() -> None
     (check,) = checks.checks(report("truth", 0.9, 2, 2, n=400))
     above = [part for part in check.parts if "controls" in part.what]
     assert [part.verdict for part in above] == ["does not hold", "does not hold"]
-
-
-def test_rates_and_their_differences() -> None:
-    # Newcombe 1998, table II, method 10: 56/70 − 48/80 is .2 (.0524 to .3339).
-    found = less(Rate(56, 70), Rate(48, 80))
-    assert found == pytest.approx((0.2, 0.0524, 0.3339), abs=1e-4)
-    # Wilson for 81/263: .2553 to .3662 [Newcombe 1998, one sample].
-    assert Rate(81, 263).interval == pytest.approx((0.2553, 0.3662), abs=1e-4)
-    assert Rate(0, 0).interval == (0.0, 1.0)
-    assert math.isnan(less(Rate(0, 0), Rate(1, 2))[0])
-    assert str(Rate(0, 0)) == "–"
-    assert str(Rate(5, 6)) == ".83 (.44–.97)"
-    assert percentile([4.0, 1.0, 3.0], 50) == 3
-    assert [short(value) for value in (0.834, -0.2, 1.0, 0.001, -0.004, math.nan)] == [
-        ".83",
-        "-.20",
-        "1.00",
-        "0",
-        "0",
-        "–",
-    ]
-
-
-def test_verdicts() -> None:
-    assert [at_least(low, high, 0.5) for low, high in ((0.5, 0.6), (0.4, 0.6), (0.3, 0.4))] == [
-        "holds",
-        "inconclusive",
-        "does not hold",
-    ]
-    assert [at_most(low, high, 0.5) for low, high in ((0.4, 0.5), (0.4, 0.6), (0.6, 0.7))] == [
-        "holds",
-        "inconclusive",
-        "does not hold",
-    ]
-    assert all_hold(["holds", "inconclusive", "does not hold"]) == "does not hold"
-    assert all_hold(["holds", "inconclusive"]) == "inconclusive"
-    assert all_hold([]) == "inconclusive"

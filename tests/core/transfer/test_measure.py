@@ -24,9 +24,8 @@ from core.engine.transfer_jobs import TransferJobs
 from core.errors import TillerError, UsageError
 from core.families import registry
 from core.families.checkpoint import TEMPLATES, Family
-from core.inference import decoding_batches, metrics
-from core.inference.batch import pad_batch
-from core.inference.decoding import answer_all
+from core.inference import decoding_batches
+from core.inference.batch import batch_rows, pad_batch
 from core.inference.decoding_batches import Asking
 from core.inference.prompts import chat_prompt, encode
 from core.models import loading
@@ -236,7 +235,9 @@ def test_verdicts_are_what_a_forward_pass_gives_with_the_vector_at_the_end(tmp_p
     texts = ["Bread is food.", "Lodz is a city in Poland.", "A whale is a metal."]
     asked = truth_intervention.few_shot_prompts(loaded, texts, SHOTS)
     vector = np.random.default_rng(3).standard_normal(tiny_models.WIDTH).astype(np.float32)
-    found = finished(truth_intervention.verdicts(loaded, asked, [truth_intervention.push(vector, 2)] * len(asked)))
+    found = finished(
+        truth_intervention.verdicts(loaded, asked, [truth_intervention.steering_edit(vector, 2)] * len(asked))
+    )
     for index, each in enumerate(asked):
         chances = [_chance(loaded, each, label, vector) for label in each.labels]
         assert found.margin[index] == pytest.approx(chances[0] - chances[1], abs=1e-5)
@@ -288,35 +289,35 @@ def test_strengths_at_equal_norm_and_at_equal_projection() -> None:
     assert cross_steering.scaled(np.zeros(2), own, 2.0) == {}
 
 
-# ---------------------------------------------------------------------------------------------------------------- sweeps
+# ---------------------------------------------------------------------------------------------------------------- batches
 
 
-def test_a_sweep_says_what_each_prompt_says_alone(family: Family, load: Loader) -> None:
+def test_a_batch_with_several_edits_says_what_each_prompt_says_alone(family: Family, load: Loader) -> None:
     loaded = load(family, "chat")
     prompts = [chat_prompt(loaded, text) for text in ("Hi", "How do I bake bread?", "Name a colour.")]
     direction = load_direction(store.artefact_path(family.folder.parent, family.name, "chat", "direction", "truth"))
     recipes = ["", "2*truth", "-3*truth[1]", "!truth"]
     edits = [compile_recipe(parse(recipe), loaded, lambda _name, _source: direction) for recipe in recipes]
-    askings = [Asking(prompt, each) for each in edits for prompt in prompts]
+    asked = [Asking(prompt, each) for each in edits for prompt in prompts]
     sampling = Sampling(max_new_tokens=6)
-    said = [each.text for each in finished(decoding_batches.sweep(loaded, askings, sampling, at_once=5))]
-    alone = [answer.text for each in askings for _, answer in answer_all(loaded, [each.prompt], each.edits, sampling)]
+    said = [each.text for each in finished(decoding_batches.answer_all(loaded, asked, sampling, rows=5))]
+    alone = [finished(decoding_batches.answer_all(loaded, [each], sampling))[0].text for each in asked]
     assert said == alone
     assert len(set(said)) > 3
-    assert finished(decoding_batches.sweep(loaded, [], sampling)) == []
+    assert finished(decoding_batches.answer_all(loaded, [], sampling)) == []
 
 
 def test_the_program_takes_fewer_rows_where_memory_is_short(
     family: Family, load: Loader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded = load(family, "chat")
-    assert decoding_batches.sweep_rows(loaded, 100) == metrics.batch_rows(loaded)
+    assert decoding_batches.rows_at_once(loaded, 100) == batch_rows(loaded)
     # 4 layers, 2 heads of 8, keys and values, 100 tokens in float32; 320 logits three times.
     row = 2 * 4 * 2 * 8 * 100 * 4 + 3 * 4 * 320
     monkeypatch.setattr("core.models.memory.room", lambda *_: Room({"cpu": 0}, 4 * 10 * row))
-    assert decoding_batches.sweep_rows(loaded, 100) == 10
+    assert decoding_batches.rows_at_once(loaded, 100) == 10
     monkeypatch.setattr("core.models.memory.room", lambda *_: Room({"cpu": 0}, 0))
-    assert decoding_batches.sweep_rows(loaded, 100) == 1
+    assert decoding_batches.rows_at_once(loaded, 100) == 1
 
 
 # ---------------------------------------------------------------------------------------------------------------- report
