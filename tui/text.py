@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from textual.content import Content
-
 from core.chat.settings import clean
 from core.errors import TillerError
 
-_BAR = 10
 # Marks that reorder a whole line (Unicode's bidirectional controls): a model must not rearrange the screen with them.
 _REORDERING = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 
@@ -27,13 +24,6 @@ def one_line(text: str) -> str:
 def clipped(text: str, width: int) -> str:
     """``text`` cut to ``width`` characters, with an ellipsis where something is missing."""
     return text if len(text) <= width else text[: max(0, width - 1)] + "…"
-
-
-def progress(part: float, said: str) -> Content:
-    """How far work is that can be cancelled."""
-    full = round(part * _BAR)
-    bar = "█" * full + "░" * (_BAR - full)
-    return Content.assemble((bar, "$text-accent"), f" {said} ", ("x cancels", "$quiet"))
 
 
 def read_prompts(name: str) -> str:

@@ -14,7 +14,8 @@ from textual.widgets import DataTable, Static
 from core.chat.screens import tab
 from core.chat.settings import clean
 from tui.screens.screen import Place
-from tui.text import clipped, progress
+from tui.text import clipped
+from tui.widgets.progress import progress
 
 if TYPE_CHECKING:
     from core.directions.library import Entry

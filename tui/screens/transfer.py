@@ -12,7 +12,7 @@ from textual.widgets import DataTable, Static
 
 from core.chat.screens import tab
 from tui.screens.screen import Place
-from tui.text import progress
+from tui.widgets.progress import progress
 
 if TYPE_CHECKING:
     from core.transfer.matrix import Shade

@@ -9,7 +9,8 @@ from textual.content import Content
 from textual.widget import Widget
 
 from tui.messages import LearningCancelled, LearnWanted
-from tui.text import one_line, progress
+from tui.text import one_line
+from tui.widgets.progress import progress
 
 if TYPE_CHECKING:
     from textual.events import Click
