@@ -15,14 +15,13 @@ from core.chat.screens import tab
 from core.chat.settings import clean
 from tui.screens.screen import Place
 from tui.text import clipped
+from tui.widgets.progress import progress
 
 if TYPE_CHECKING:
     from core.directions.library import Entry
     from core.directions.request import LearnRequest
-    from core.engine.jobs import JobView
     from tui.chat.screen import ChatScreen
 
-_BAR = 10
 _WATCH_EVERY = 0.25
 #: Of the library's columns, those that are worth their room where there is not enough for all.
 _SHORT = (0, 2, 3, 4, 5, 9)
@@ -236,16 +235,10 @@ class LibraryScreen(Place):
         now = next((name for name, job in jobs.items() if job is not None and not job.over), None)
         before, self._followed = self._followed, now
         if now is not None and (job := jobs[now]) is not None:
-            self.learning.update(_far(now, job))
+            self.learning.update(progress(job.part, f"{now}: {job.said}"))
         elif before is not None and (ended := jobs.get(before)) is not None:
             self.learning.update("")
             self.say(
                 f"✗ {ended.sentence}" if ended.state == "failed" else ended.sentence, wrong=ended.state == "failed"
             )
             self.opened()
-
-
-def _far(checkpoint: str, job: JobView) -> Content:
-    full = round(job.part * _BAR)
-    bar = ("█" * full + "░" * (_BAR - full), "$text-accent")
-    return Content.assemble(bar, f" {checkpoint}: {job.said} ", ("x cancels", "$quiet"))

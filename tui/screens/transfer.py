@@ -12,14 +12,13 @@ from textual.widgets import DataTable, Static
 
 from core.chat.screens import tab
 from tui.screens.screen import Place
+from tui.widgets.progress import progress
 
 if TYPE_CHECKING:
-    from core.engine.jobs import JobView
     from core.transfer.matrix import Shade
     from core.transfer.report import TransferReport
     from tui.chat.screen import ChatScreen
 
-_BAR = 10
 _WATCH_EVERY = 0.5
 #: From this width on there is room for intervals in the matrix.
 _WIDE = 100
@@ -222,18 +221,11 @@ class TransferScreen(Place):
             return
         job = self.engine.carrying.view(self.about)
         before, self._running = self._running, job is not None and not job.over
-        self.went.update(_far(job) if job is not None and not job.over else "")
+        self.went.update(progress(job.part, job.said) if job is not None and not job.over else "")
         if before and job is not None and job.over:
             wrong = job.state == "failed"
             self.opened()
             self.say(f"✗ {job.said}" if wrong else job.said, wrong=wrong)
-
-
-def _far(job: JobView) -> Content:
-    full = round(job.part * _BAR)
-    return Content.assemble(
-        ("█" * full + "░" * (_BAR - full), "$text-accent"), f" {job.said} ", ("x cancels", "$quiet")
-    )
 
 
 def _by_layer(values: object) -> str:

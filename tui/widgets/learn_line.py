@@ -10,13 +10,12 @@ from textual.widget import Widget
 
 from tui.messages import LearningCancelled, LearnWanted
 from tui.text import one_line
+from tui.widgets.progress import progress
 
 if TYPE_CHECKING:
     from textual.events import Click
 
     from core.engine.jobs import JobView, Offer
-
-_BAR = 10
 
 
 class LearnLine(Widget, can_focus=True):
@@ -61,9 +60,7 @@ class LearnLine(Widget, can_focus=True):
     def render(self) -> Content:
         """What is lacking and the button, or a bar."""
         if self.learning and self.job is not None:
-            full = round(self.job.part * _BAR)
-            bar = ("█" * full + "░" * (_BAR - full), "$text-accent")
-            return Content.assemble(bar, (f" {self.job.said} ", ""), ("x cancels", "$quiet"))
+            return progress(self.job.part, self.job.said)
         if self.offer is None:
             return Content("")
         failed = self.job is not None and self.job.state == "failed"
