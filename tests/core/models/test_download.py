@@ -94,23 +94,22 @@ def hub(tmp_path: Path) -> Iterator[tuple[str, Path]]:
 _CODE = """
 import sys
 from pathlib import Path
-from core.families import registry
-from core.models import files, loading, placement
+from core import families, loading, memory, plan, sources
 from core.models.files import LoadingCancelled
-checkpoint = registry.load_family({own!r}).checkpoint("chat")
-print(placement.need(checkpoint, "cpu", "auto", "8bit").size)
+checkpoint = families.load({own!r}).checkpoint("chat")
+print(plan.need(checkpoint, "cpu", "auto", "8bit").size)
 print(len(list(Path({cache!r}).rglob("*.safetensors"))))
 def refuse(progress):
     raise LoadingCancelled("Enough.")
 try:
-    files.checkpoint_folder(checkpoint, refuse)
+    sources.folder_of(checkpoint, refuse)
 except LoadingCancelled as error:
     print(error)
 seen = []
-folder = files.checkpoint_folder(checkpoint, seen.append)
+folder = sources.folder_of(checkpoint, seen.append)
 print(seen[-1].done == seen[-1].total > 200_000, all(not each.shards for each in seen))
 again = []
-loaded = loading.load_model(registry.load_family({own!r}), "chat", device="cpu", quantize="8bit", watch=again.append)
+loaded = loading.load(families.load({own!r}), "chat", device="cpu", quantize="8bit", watch=again.append)
 print(all(each.shards for each in again), loaded.anatomy.layers)
 """
 

@@ -289,27 +289,26 @@ def test_what_is_not_in_the_cache_is_said(model: str, sentence: str, cache: Path
 
 LOADED = """
 import sys
-from core.models import hub
+sys.path.insert(0, "tests")
+from core import hub
 hub.go_offline()
-from core.cli import families
-from core.families import registry
-family = registry.load_family("tests")
-print(families.row(family)[:5])
-print([each.name for each in family.checkpoints if families.local(each).files])
+from core import families, listing
+family = families.load("tests")
+print(listing.row(family)[:5])
+print([each.name for each in family.checkpoints if listing.local(each).files])
 print("torch" in sys.modules)
-import torch
-from core.models import loading
+import tiny, torch
+from core import loading
 from core.errors import TillerError
-from tests.support import tiny_models
 ids = torch.tensor([[0, 40, 41]])
 for seed, name in enumerate(("base", "chat")):
-    loaded = loading.load_model(family, name, device="cpu")
+    loaded = loading.load(family, name, device="cpu")
     with torch.inference_mode():
-        print(torch.equal(loaded.model(ids).logits, tiny_models.model("llama", seed)(ids).logits), loaded.fingerprint)
-print(loading.load_model(family, "lora", device="cpu", quantize="8bit").quantize)
+        print(torch.equal(loaded.model(ids).logits, tiny.model("llama", seed)(ids).logits), loaded.fingerprint)
+print(loading.load(family, "lora", device="cpu", quantize="8bit").quantize)
 for name in ("cut", "bare", "none", "lost"):
     try:
-        loading.load_model(family, name, device="cpu")
+        loading.load(family, name, device="cpu")
     except TillerError as error:
         print(error)
 """

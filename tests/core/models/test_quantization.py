@@ -120,9 +120,9 @@ def test_a_model_is_what_it_was_saved_as_when_it_comes_from_a_cache_of_the_hub(
     own.mkdir()
     (own / "family.toml").write_text('[[checkpoint]]\nname = "chat"\nhub = "maker/model"\n')
     code = (
-        "import torch; from core.families import registry; from core.models import loading\n"
+        "import sys, torch; from core import families, loading\n"
         f"for quantize in {QUANTIZE!r}:\n"
-        f"  loaded = loading.load_model(registry.load_family({str(own)!r}), 'chat', device='cpu', quantize=quantize)\n"
+        f"  loaded = loading.load(families.load({str(own)!r}), 'chat', device='cpu', quantize=quantize)\n"
         f"  print(loaded.fingerprint, loaded.model(torch.tensor([{list(IDS)}])).logits[0, -1, :4].tolist())"
     )
     found = subprocess.run(
