@@ -21,7 +21,11 @@ def token_text(loaded: Loaded, token: int) -> str:
 
 
 class _Text:
-    """Incremental decoding: text comes out as soon as its characters are whole."""
+    """Incremental decoding: text comes out as soon as its characters are whole.
+
+    DecodeStream of the package tokenizers stops with an error at bytes that make no character, which a vocabulary with single bytes
+    (SentencePiece) lets a model write, and has no end at which the rest comes out.
+    """
 
     def __init__(self, loaded: Loaded) -> None:
         self._loaded = loaded

@@ -100,8 +100,8 @@ def adapter_folder(source: Source) -> Path:
 
 def adapter_fingerprint(checkpoint: Checkpoint, below: str) -> str:
     """What an adapted checkpoint is known by: the fingerprint of the weights ``below`` and the adapters' bytes."""
-    files = (adapter_folder(source) / name for source in checkpoint.adapters for name in (CONFIG, WEIGHTS))
-    return fingerprint_of(itertools.chain([below.encode()], (file.read_bytes() for file in files)))
+    parts = (adapter_folder(source) / name for source in checkpoint.adapters for name in (CONFIG, WEIGHTS))
+    return fingerprint_of(itertools.chain([below.encode()], (part.read_bytes() for part in parts)))
 
 
 # ---------------------------------------------------------------------------------------------------------------- reading

@@ -229,7 +229,8 @@ def read_by(weights: Weights, watch: Watch | None) -> Iterator[None]:
     """Inside, transformers takes a checkpoint's tensors from ``weights``, and ``watch`` is told of every one.
 
     transformers opens files through a name of its own module, which is another one inside: hold
-    :data:`core.models.loading.ONE_LOAD_AT_A_TIME` round it.
+    :data:`core.models.loading.ONE_LOAD_AT_A_TIME` round it. It takes a ``state_dict`` instead only without the folder, from which it
+    has the model's own code and the tokens that end a reply, and would read all of a mapping before it begins.
     """
     count = _Count(weights, watch)
     before = _TRANSFORMERS.safe_open
