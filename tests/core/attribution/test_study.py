@@ -499,6 +499,17 @@ def test_the_engine_studies_in_slices_what_the_command_line_does_at_once(engine:
         assert found.cases[0].refusing[name] == pytest.approx(expected.cases[0].refusing[name], abs=1e-3)
 
 
+def test_a_chat_gets_in_between_any_two_tokens_that_a_model_answers(whole: Path) -> None:
+    loaded = load(whole, "dpo")
+    work = study.study(loaded.family, BlameRequest(("Is it?",), tokens=6), model_sequence.alone(loaded, CPU))
+    passes = [0]
+    loaded.model.register_forward_pre_hook(lambda *_: passes.__setitem__(0, passes[0] + 1))
+    for step in range(1, 4):
+        assert next(work).sentence == "Asking dpo."
+        assert passes == [step]
+    work.close()
+
+
 @pytest.mark.parametrize("quantize", ["8bit", "4bit"])
 def test_quantized_once_the_differences_stay_whole(quantize: str, whole: Path) -> None:
     exact, final = load(whole, "dpo"), load(whole, "dpo", quantize=quantize)
