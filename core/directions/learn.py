@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 
 from core.artefacts.direction import Direction
-from core.directions.candidate import JUDGED, MEASURED, PROGRAM_VERSION, STRENGTHS
+from core.directions.candidate import JUDGED, MEASURED, STRENGTHS
 from core.directions.contrast import ContrastSet
 from core.directions.learn_contrast import contrast_cost, learn_contrast
 from core.directions.learn_refusal import learn_refusal, refusal_cost
@@ -93,7 +93,8 @@ def notebook(
         kind=kind,
         method=method,
         layer=layer,
-        version=[PROGRAM_VERSION, MEASURED],
+        # As 0.1 wrote it: what that program began goes on in this one.
+        version=["0.1", MEASURED],
         family=loaded.family.name,
         checkpoint=loaded.checkpoint.name,
         fingerprint=loaded.fingerprint,

@@ -12,7 +12,6 @@ import pytest
 from core.artefacts import store
 from core.artefacts.direction import load_direction
 from core.artefacts.store import Card
-from core.cli.learn import run_learn
 from core.directions import card as direction_card
 from core.directions import controls, learn_refusal, library, reply_rates, request
 from core.directions.contrast import ContrastError, ContrastSet
@@ -23,6 +22,7 @@ from core.families import registry
 from core.models.hooks import AnatomyError
 from core.stats import permutation
 from tests.support import tiny_models
+from tests.support.command import verb
 
 POLITE = [f"Could you please tell me about thing {index}?" for index in range(8)]
 RUDE = [f"Tell me about thing {index}, now." for index in range(8)]
@@ -51,7 +51,7 @@ def boxes(tmp_path: Path) -> list[str]:
 
 
 def run(folder: Path, *arguments: str) -> int:
-    return run_learn([*arguments, "--family", str(folder), "--device", "cpu", "--threads", "1"])
+    return verb("learn", [*arguments, "--family", str(folder), "--device", "cpu", "--threads", "1"])
 
 
 def card(name: str) -> Card:
