@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from core.models.placement import Placing
+if TYPE_CHECKING:
+    from core.models.placement import Placing
 
 
 @dataclass
@@ -50,6 +51,9 @@ class Options(argparse.Namespace):
     @property
     def placing(self) -> Placing:
         """How checkpoints are to be loaded."""
+        # Not needed for a help or a mistake, which answer at once.
+        from core.models.placement import Placing
+
         return Placing(self.device, self.dtype, self.quantize, self.max_memory)
 
 

@@ -11,14 +11,13 @@ from core.cli import option_types
 from core.cli.option_types import one_of, whole_number
 from core.cli.options import ChatOptions
 from core.cli.parser import Collected, Verb, VerbParser
-from core.knowledge.maps import MOST_PAIRS, PAIRS
 
 Run = Callable[[Any], int | None]
-#: What these modules know, which are too heavy to be imported for a help: a test holds the names together.
+#: What these modules know, which take too long to be imported for a help: a test holds the names together.
 METHODS = ("mean_difference", "pca", "logistic", "ccs", "ttpd")
 PARTS = ("truth", "refusal", "confidence", "noise", "recorded")
-ABOUT = ("truth", "refusal")
 STEPS = 40
+PAIRS, MOST_PAIRS = 50, 2_000
 #: So many categories of facts are traced for a report unless some are named.
 REPORTED_SETS = 3
 #: What says which model; what is done with files needs no device.

@@ -10,9 +10,6 @@ from core.cli.option_types import one_of
 from core.cli.options import Options
 from core.cli.parser import Verb, VerbParser
 from core.cli.verbs import later
-from core.skiff.train.sizes import SHAPES
-from core.skiff.train.stages import shipped
-from core.skiff.train.variants import variants
 
 #: What ``evaluate --only`` takes, as core.skiff.evaluate names it: a test holds the names together.
 MEASURES = (
@@ -23,6 +20,11 @@ _SEED = option_types.whole_number(0, 2**63 - 1)
 
 
 def _train(parser: VerbParser) -> None:
+    # Skiff's world is read for them, which not every start of the program has to wait for.
+    from core.skiff.train.sizes import SHAPES
+    from core.skiff.train.stages import shipped
+    from core.skiff.train.variants import variants
+
     parser.add_argument("--out", metavar="FOLDER", type=Path, default=Path("skiff-trained"),
                         help="family folder to write (default: %(default)s)")  # fmt: skip
     parser.add_argument("--state", metavar="FOLDER", type=Path,

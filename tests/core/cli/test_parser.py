@@ -15,6 +15,7 @@ from core.cli.options import ChatOptions, Options
 from core.cli.parser import help_text
 from core.directions.methods import METHODS
 from core.errors import UsageError
+from core.knowledge import maps
 from core.skiff import verbs as skiff_verbs
 from core.skiff.evaluate.command import TRANSCRIPTS
 from core.skiff.evaluate.measures import SKIFF_MEASURES
@@ -119,6 +120,7 @@ def test_what_a_help_names_is_what_there_is() -> None:
     assert tuple(METHODS) == verbs.METHODS
     assert (*precompute.BUILDERS, precompute.NOISE, precompute.RECORDED) == verbs.PARTS
     assert verbs.STEPS == fit.STEPS
+    assert (verbs.PAIRS, verbs.MOST_PAIRS) == (maps.PAIRS, maps.MOST_PAIRS)
     assert (*SKIFF_MEASURES, TRANSCRIPTS) == skiff_verbs.MEASURES
 
 

@@ -31,24 +31,16 @@ from tests.support.paths import ROOT
 #: An interpreter outside of any virtual environment, as a stranger's machine has it.
 PYTHON = str(getattr(sys, "_base_executable", sys.executable))
 POSIX = os.name == "posix"
-PARTS = (
-    "__init__",
-    "errors",
-    "memory",
-    "recipes",
-    "typed",
-    "options",
-    "command_line",
-    "helping",
-    "environment",
-    "installing",
-)
 #: Stands for the program behind the door: says which interpreter runs it and which version of the package it sees.
 BENCH = """
-def bench(arguments):
+from core.cli.parser import Verb
+
+def bench(options):
     import sys, tillertest
-    print(sys.prefix, tillertest.VERSION, *arguments)
+    print(sys.prefix, tillertest.VERSION, *options.words)
     return 0
+
+BENCH = Verb("bench", "say what runs it", "bench", (), lambda parser: None, bench, raw=True)
 """
 
 
@@ -73,11 +65,9 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "tiller"
         self.wheels = folder / "wheels"
-        (self.folder / "core").mkdir(parents=True)
+        shutil.copytree(ROOT / "core", self.folder / "core", ignore=shutil.ignore_patterns("__pycache__"))
         (self.folder / "benchmarks").mkdir()
         shutil.copy(ROOT / "launch.py", self.folder)
-        for part in PARTS:
-            shutil.copy(ROOT / "core" / f"{part}.py", self.folder / "core")
         (self.folder / "benchmarks" / "__init__.py").write_text(BENCH, "utf-8")
         self.require("tillertest>=1.0,<2")
         wheel(self.wheels, "1.0")
