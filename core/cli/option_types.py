@@ -52,10 +52,10 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
-threads = whole_number(1, MAX_THREADS)
+thread_number = whole_number(1, MAX_THREADS)
 
 
-def number(value: str) -> float:
+def any_number(value: str) -> float:
     """Any number."""
     try:
         return float(value)

@@ -135,7 +135,7 @@ class VerbParser(argparse.ArgumentParser):
             option_types.quantize)  # fmt: skip
         add("max-memory", "SIZE", "what checkpoints may take, such as 20GB or 0:20GB,cpu:30GB (default: what is free)",
             option_types.max_memory)  # fmt: skip
-        add("threads", "N", "CPU threads to compute with (default: measured)", option_types.threads)
+        add("threads", "N", "CPU threads to compute with (default: measured)", option_types.thread_number)
         add("trust-remote-code", "ID", "let the Python code that this model brings run here; read it first",
             dest="trusted", action=Collected)  # fmt: skip
         if not only or "offline" in only:

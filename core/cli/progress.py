@@ -60,15 +60,15 @@ def _line(bar: bool) -> Progress:
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
     from rich.table import Column
 
-    text = TextColumn(
-        "{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)
-    )
+    console = Console(stderr=True, force_terminal=True)
+    # The ^C that a terminal writes behind the line has to fit, or the line would be torn in two.
+    console.width -= 3
+    text = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis"))
     return Progress(
         BarColumn(20) if bar else SpinnerColumn(),
         text,
         # What is printed goes where it belongs, not to stderr with the line.
-        console=Console(stderr=True, force_terminal=True),
+        console=console,
         redirect_stdout=False,
         transient=True,
-        expand=True,
     )

@@ -12,11 +12,11 @@ from core.cli.option_types import one_of, whole_number
 from core.cli.options import ChatOptions
 from core.cli.parser import Collected, Verb, VerbParser
 
-Run = Callable[[Any], int | None]
+Doing = Callable[[Any], int | None]
 #: What these modules know, which take too long to be imported for a help: a test holds the names together.
-METHODS = ("mean_difference", "pca", "logistic", "ccs", "ttpd")
+LEARNING_METHODS = ("mean_difference", "pca", "logistic", "ccs", "ttpd")
 PARTS = ("truth", "refusal", "confidence", "noise", "recorded")
-STEPS = 40
+FIT_STEPS = 40
 PAIRS, MOST_PAIRS = 50, 2_000
 #: So many categories of facts are traced for a report unless some are named.
 REPORTED_SETS = 3
@@ -25,7 +25,7 @@ _WHOSE = ("family", "base", "post", "stage", "checkpoint", "offline", "trust-rem
 _ANEW, _SHIP = "measure anew what is already there", "write beside family.toml instead of into your data folder"
 
 
-def later(module: str, function: str) -> Run:
+def later(module: str, function: str) -> Doing:
     """A function of a module that is imported when it is called: reading a command line loads nothing heavy."""
 
     def call(options: Any) -> int | None:
@@ -83,8 +83,8 @@ def _learn(parser: VerbParser) -> None:
     parser.add_argument("what", metavar="WHAT", help="refusal, truth, or a name for what your examples show")
     parser.add_argument("--positive", metavar="FILE", help="a text file with an example of it on every line")
     parser.add_argument("--negative", metavar="FILE", help="a text file with an example of its opposite on every line")
-    parser.add_argument("--method", metavar="NAME", type=one_of(*METHODS), default=METHODS[0],
-                        help=f"{', '.join(METHODS)} (default: {METHODS[0]})")  # fmt: skip
+    parser.add_argument("--method", metavar="NAME", type=one_of(*LEARNING_METHODS), default=LEARNING_METHODS[0],
+                        help=f"{', '.join(LEARNING_METHODS)} (default: {LEARNING_METHODS[0]})")  # fmt: skip
     parser.add_argument("--name", metavar="NAME", help="what recipes will call it (default: WHAT)")
     parser.add_argument(
         "--layer", metavar="N", type=whole_number(0, 10**6), help="take this layer instead of the best one"
@@ -100,7 +100,7 @@ def _import(parser: VerbParser) -> None:
     parser.add_argument("file", metavar="FILE", help="the vector's file; what it is follows from what it holds")
     parser.add_argument("--name", metavar="NAME", required=True, help="what recipes call it")
     parser.add_argument("--layer", metavar="L", type=whole_number(0, 10**6), help="where it acts, counted from 0")
-    parser.add_argument("--scale", metavar="X", type=option_types.number, default=1.0,
+    parser.add_argument("--scale", metavar="X", type=option_types.any_number, default=1.0,
                         help="multiply it by this; some libraries keep vectors of length 1")  # fmt: skip
     parser.add_model(_WHOSE, checkpoint="whose direction it becomes (default: the family's final checkpoint)")
 
@@ -156,7 +156,7 @@ def _undo(parser: VerbParser) -> None:
     parser.add_argument(
         "--no-controls", action="store_true", help="leave the controls out, which take longer than the fit"
     )
-    parser.add_argument("--steps", type=whole_number(1, 10**6), default=STEPS, metavar="N",
+    parser.add_argument("--steps", type=whole_number(1, 10**6), default=FIT_STEPS, metavar="N",
                         help="steps of the fit (default: %(default)s)")  # fmt: skip
     parser.add_model(
         checkpoint="the checkpoint to edit (default: the family's final one)",
@@ -258,7 +258,7 @@ def _report(parser: VerbParser) -> None:
 # ------------------------------------------------------------------------------------------------------------ the table
 
 
-def every(web: Run, tui: Run, test: Run, *more: Verb) -> dict[str, Verb]:
+def every(web: Doing, tui: Doing, test: Doing, *more: Verb) -> dict[str, Verb]:
     """All verbs by their names; what lies above this package is handed in."""
     serving = Verb(
         "web",

@@ -12,7 +12,7 @@ from core.cli.parser import Verb, VerbParser
 from core.cli.verbs import later
 
 #: What ``evaluate --only`` takes, as core.skiff.evaluate names it: a test holds the names together.
-MEASURES = (
+EVALUATED = (
     *("facts", "judging", "probe", "questions", "numbers", "true-false", "refusal", "unknown", "strangers", "texts"),
     *("refusal-steering", "truth-steering", "neurons", "speed", "scoring", "transcripts"),
 )
@@ -49,7 +49,7 @@ def _train(parser: VerbParser) -> None:
         f"({', '.join(variants(shipped()))})",
     )
     parser.add_argument("--restart", action="store_true", help="forget the saved state of stages that are not finished")
-    parser.add_argument("--threads", metavar="N", type=option_types.threads,
+    parser.add_argument("--threads", metavar="N", type=option_types.thread_number,
                         help="CPU threads; more than one gives other bits (default: 1)")  # fmt: skip
     parser.add_argument("--size", metavar="SIZE", type=one_of(*SHAPES), default="full",
                         help="full, or small: the same recipe at another width and depth, a family of the base and the final checkpoint "
@@ -66,8 +66,8 @@ def _train(parser: VerbParser) -> None:
 
 
 def _evaluate(parser: VerbParser) -> None:
-    parser.add_argument("--only", nargs="+", metavar="NAME", type=one_of(*MEASURES),
-                        help=f"measure or write only these, and no card ({', '.join(MEASURES)})")  # fmt: skip
+    parser.add_argument("--only", nargs="+", metavar="NAME", type=one_of(*EVALUATED),
+                        help=f"measure or write only these, and no card ({', '.join(EVALUATED)})")  # fmt: skip
     parser.add_argument("--what", metavar="WHAT", type=one_of("directions"),
                         help="directions: measure instead what they do, and write it into directions.md in the family's "
                         "folder")  # fmt: skip

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-S = TypeVar("S")
+Yielded = TypeVar("Yielded")
 T = TypeVar("T")
 
 
@@ -28,7 +28,7 @@ Slices = Generator[int, None, T]
 Learning = Generator[Step, None, T]
 
 
-def finished(slices: Generator[S, None, T], tell: Callable[[S], object] = lambda _: None) -> T:
+def finished(slices: Generator[Yielded, None, T], tell: Callable[[Yielded], object] = lambda _: None) -> T:
     """The result of slices, all computed at once; ``tell`` gets what each yields."""
     while True:
         try:

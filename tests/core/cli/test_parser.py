@@ -117,11 +117,11 @@ def test_what_means_nothing_for_a_verb_is_refused_with_the_reason(line: list[str
 
 
 def test_what_a_help_names_is_what_there_is() -> None:
-    assert tuple(METHODS) == verbs.METHODS
+    assert tuple(METHODS) == verbs.LEARNING_METHODS
     assert (*precompute.BUILDERS, precompute.NOISE, precompute.RECORDED) == verbs.PARTS
-    assert verbs.STEPS == fit.STEPS
+    assert verbs.FIT_STEPS == fit.STEPS
     assert (verbs.PAIRS, verbs.MOST_PAIRS) == (maps.PAIRS, maps.MOST_PAIRS)
-    assert (*SKIFF_MEASURES, TRANSCRIPTS) == skiff_verbs.MEASURES
+    assert (*SKIFF_MEASURES, TRANSCRIPTS) == skiff_verbs.EVALUATED
 
 
 def test_a_message_that_starts_with_a_dash() -> None:
