@@ -44,7 +44,8 @@ def main(argv: list[str]) -> int:
     try:
         code = run(argv)
         # Written here, where a reader that has gone can be told from an error, and not when the interpreter ends.
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return code
     except KeyboardInterrupt:
         return _say("Interrupted.", INTERRUPTED)

@@ -37,15 +37,16 @@ class TerminalProgress:
         """Show what is going on now."""
         if not sys.stderr.isatty():
             return
-        if self._shown is None:
-            self._shown = _line(self.pace is not None)
-            self._shown.add_task("", total=1)
-            self._shown.start()
         pace = self.pace
         left = f"about {duration(pace.left)} left · " if pace and pace.left is not None else ""
         part = f"{pace.part:.0%} · " if pace else ""
         said = f"{part}{left}{f'{self.title}: ' if self.title else ''}{sentence}"
-        self._shown.update(self._shown.task_ids[0], completed=pace.part if pace else 0, description=said)
+        if self._shown is None:
+            self._shown = _line(pace is not None)
+            self._shown.add_task(said, total=1, completed=pace.part if pace else 0)
+            self._shown.start()
+        else:
+            self._shown.update(self._shown.task_ids[0], completed=pace.part if pace else 0, description=said)
 
     def clear(self) -> None:
         """Make room for something else; the next sentence draws the line again."""
