@@ -374,7 +374,7 @@ def test_nothing_is_left_of_a_baking_that_fails_half_way(
     def full(*_: object) -> None:
         raise StoreError("README.md cannot be written (No space left on device); free some space.")
 
-    monkeypatch.setattr(baking.store, "write_bytes", full)
+    monkeypatch.setattr(baking, "write_bytes", full)
     (tmp_path / "out").mkdir()
     with pytest.raises(TillerError, match="No space left"):
         verb("bake", order(whole, "!truth", tmp_path / "out" / "inner"))

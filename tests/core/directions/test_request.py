@@ -237,7 +237,7 @@ def test_truth_and_refusal_by_other_methods_under_other_names(folder: Path, caps
         (["politeness", "--positive", "BOX", "--negative", "BYTES"], "not UTF-8"),
         (["../x", "--positive", "BOX", "--negative", "BOX"], "cannot be the name of a direction"),
         (["refusal", "--name", "a b"], "cannot be the name of a direction"),
-        (["refusal", "--method", "magic"], "[Ii]nvalid choice: 'magic'"),
+        (["refusal", "--method", "magic"], "--method takes .*, not .magic."),
         (["refusal", "--recipe", "refusal"], "leave --recipe out"),
         (["refusal", "--checkpoint", "sft"], "has no checkpoint 'sft'"),
         (["refusal", "--layer", "99"], "There is no layer 99; this model has layers 0 to 3"),
