@@ -18,11 +18,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from core.cli.options import Command
+    from core.cli.options import Options
+    from core.cli.parser import Verb
 
 ROOT = Path(__file__).resolve().parent
 #: What a shell reports for a program that Ctrl-C ended.
 INTERRUPTED = 130
+
+
+def console() -> int:
+    """The command ``tiller`` of an installation; returns the exit code."""
+    return main(sys.argv[1:])
 
 
 def main(argv: list[str]) -> int:
@@ -38,7 +44,8 @@ def main(argv: list[str]) -> int:
     try:
         code = run(argv)
         # Written here, where a reader that has gone can be told from an error, and not when the interpreter ends.
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return code
     except KeyboardInterrupt:
         return _say("Interrupted.", INTERRUPTED)
@@ -56,180 +63,44 @@ def main(argv: list[str]) -> int:
 
 def run(argv: list[str]) -> int:
     """Read the command line, see to the environment, and hand over to the verb."""
-    from core.cli.help import help_text
-    from core.cli.parser import for_the_process, read_command_line
+    from core.cli.parser import read_command_line
+    from core.cli.runner import run_verb
     from core.install.environment import prepare
 
-    command = read_command_line(argv)
-    if command.verb == "help":
-        print(help_text(command.topic))
+    command = read_command_line(argv, verbs())
+    if command.text:
+        print(command.text)
         return 0
-    code = prepare(ROOT, argv, tests=command.verb == "test", torch_index=command.torch_index)
-    if code is not None:
-        return code
-    offline, trusted = for_the_process(command)
-    if offline or trusted:
-        from core.models import hub
-
-        # Before any library is imported that reads it.
-        if offline:
-            hub.go_offline()
-        hub.trust(trusted)
-    verbs = {
-        "web": web,
-        "tui": tui,
-        "chat": chat,
-        "train-skiff": train_skiff,
-        "evaluate": evaluate,
-        "precompute": precompute,
-        "confidence": confidence,
-        "report": report,
-        "families": families,
-        "import": bring,
-        "export": take,
-        "bake": bake,
-        "learn": learn,
-        "transfer": transfer,
-        "blame": blame,
-        "undo": undo,
-    }
-    verbs.update({"trace": trace, "test": test, "bench": bench})
-    return verbs[command.verb](_together(command)) or 0
+    code = prepare(ROOT, argv, tests=command.verb.name == "test", torch_index=command.options.torch_index)
+    return run_verb(command) if code is None else code
 
 
-def _together(command: "Command") -> "Command":
-    """The command line with the name of the family that it puts together by --base and --post."""
-    from dataclasses import replace
+def verbs() -> "dict[str, Verb]":
+    """Everything that a person can ask for, by name."""
+    from benchmarks import BENCH
+    from core.cli.verbs import every
+    from core.skiff.verbs import EVALUATE, TRAIN_SKIFF
 
-    if not command.options.base:
-        return command
-    from core.cli.adhoc_family import family_of
-
-    return replace(command, options=replace(command.options, family=family_of(command.options)))
+    return every(web, tui, test, TRAIN_SKIFF, EVALUATE, BENCH)
 
 
-def web(command: "Command") -> int | None:
+def web(options: "Options") -> int:
     """The browser app."""
     from app import serve
 
-    return serve(command.options)
+    return serve(options)
 
 
-def tui(command: "Command") -> int | None:
+def tui(options: "Options") -> int:
     """The terminal app."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return _say("The terminal app needs a terminal; start it in one, or use `python launch.py chat` in a pipe.", 2)
     import tui
 
-    return tui.run(command.options, command.options.link)
+    return tui.run(options, options.link)
 
 
-def chat(command: "Command") -> int | None:
-    """One answer to stdout."""
-    from core.cli.chat import run_chat
-
-    return run_chat(command.options, command.chat)
-
-
-def families(command: "Command") -> int | None:
-    """What families there are, and what of them is here."""
-    from core.cli.families import run_families
-
-    return run_families(command.rest[0] if command.rest else None)
-
-
-def train_skiff(command: "Command") -> int | None:
-    """Train the shipped family from scratch."""
-    from core.skiff.train.command import train_skiff
-
-    return train_skiff(list(command.rest))
-
-
-def evaluate(command: "Command") -> int | None:
-    """Measure a family and write its card."""
-    from core.skiff.evaluate.command import evaluate
-
-    return evaluate(list(command.rest))
-
-
-def precompute(command: "Command") -> int | None:
-    """Learn a family's directions."""
-    from core.cli.precompute import run_precompute
-
-    return run_precompute(list(command.rest))
-
-
-def bring(command: "Command") -> int | None:
-    """A vector of another program becomes a direction."""
-    from core.cli.exchange import run_import
-
-    return run_import(list(command.rest))
-
-
-def take(command: "Command") -> int | None:
-    """A direction becomes a file for others."""
-    from core.cli.exchange import run_export
-
-    return run_export(list(command.rest))
-
-
-def bake(command: "Command") -> int | None:
-    """A recipe becomes a model folder."""
-    from core.cli.exchange import run_bake
-
-    return run_bake(list(command.rest))
-
-
-def learn(command: "Command") -> int | None:
-    """Learn one direction."""
-    from core.cli.learn import run_learn
-
-    return run_learn(list(command.rest))
-
-
-def trace(command: "Command") -> int | None:
-    """Knowledge maps."""
-    from core.cli.trace import run_trace
-
-    return run_trace(list(command.rest))
-
-
-def confidence(command: "Command") -> int | None:
-    """Entropy neurons and calibration, in tables."""
-    from core.cli.confidence import run_confidence
-
-    return run_confidence(list(command.rest))
-
-
-def report(command: "Command") -> int | None:
-    """One page with the four findings on a model pair."""
-    from core.cli.report import run_report
-
-    return run_report(list(command.rest))
-
-
-def transfer(command: "Command") -> int | None:
-    """Carry directions between checkpoints."""
-    from core.cli.transfer import run_transfer
-
-    return run_transfer(list(command.rest))
-
-
-def blame(command: "Command") -> int | None:
-    """Which training stage made it say that."""
-    from core.cli.blame import run_blame
-
-    return run_blame(list(command.rest))
-
-
-def undo(command: "Command") -> int | None:
-    """Remove a stage's part."""
-    from core.cli.undo import run_undo
-
-    return run_undo(list(command.rest))
-
-
-def test(command: "Command") -> int:
+def test(options: "Options") -> int:
     """pytest, in processes of its own, so that nothing of this one is in the tests' way.
 
     The whole suite is shared among the cores, file by file. What is asked for by arguments runs in one process, where ``--pdb`` works.
@@ -239,20 +110,13 @@ def test(command: "Command") -> int:
     # One more than there are cores, since tests also wait for a browser, a terminal or a process; more than four share these badly.
     # In their own order: those of the browser, few and slow, would else come last, and one process would have them all.
     shared = ["--numprocesses", str(min(4, 1 + (os.cpu_count() or 1))), "--dist", "loadfile", "--no-loadscope-reorder"]
-    pytest = subprocess.Popen([sys.executable, "-m", "pytest", *(command.rest or shared)], cwd=ROOT)
+    pytest = subprocess.Popen([sys.executable, "-m", "pytest", *(options.words or shared)], cwd=ROOT)
     while True:
         try:
             return pytest.wait()
         except KeyboardInterrupt:
             # pytest gets Ctrl-C too and prints what it has; wait for it.
             continue
-
-
-def bench(command: "Command") -> int | None:
-    """Speed, as ratios."""
-    from benchmarks import bench
-
-    return bench(list(command.rest))
 
 
 def _say(sentence: str, code: int = 1) -> int:
@@ -272,4 +136,4 @@ def _closed_pipe() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(console())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from core.cli.verb_parser import Arguments
+from core.cli.option_types import whole_number
+from core.cli.options import Options
+from core.cli.parser import Verb, VerbParser
 from core.errors import TillerError
 
 NAMES = {
@@ -30,9 +31,8 @@ NAMES = {
 _ASKED_FOR = ("gpu",)
 
 
-def bench(arguments: list[str]) -> int:
+def bench(options: Options) -> int:
     """Run the benchmarks named (all when none is); returns 1 when a figure is over its limit or tokens differ."""
-    options = _parser().parse_args(arguments)
     unknown = [name for name in options.names if name not in NAMES]
     if unknown:
         raise TillerError(f"There is no benchmark {unknown[0]!r}; there is {', '.join(NAMES)}.")
@@ -41,7 +41,7 @@ def bench(arguments: list[str]) -> int:
     return 0 if all(good) else 1
 
 
-def _benchmark(name: str) -> Callable[[argparse.Namespace], bool]:
+def _benchmark(name: str) -> Callable[[Options], bool]:
     # PyTorch is imported by those that need it, so that `--help` and a typing mistake answer at once.
     if name == "starting":
         from benchmarks.starting import starting
@@ -88,19 +88,10 @@ def _benchmark(name: str) -> Callable[[argparse.Namespace], bool]:
     return {"steering": decoding.steering, "rows": decoding.rows, "scrubbing": decoding.scrubbing}[name]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = Arguments(
-        "launch.py bench",
-        description="Measure speed, as ratios.",
-        epilog="benchmarks: " + "; ".join(f"{name}: {what}" for name, what in NAMES.items()),
-    )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="which (default: all)")
-    parser.add_model(
-        checkpoint="default: the family's final one",
-        recipe="how to steer, instead of by half a strength of a direction",
-        threads="CPU threads (default: as many as there are cores)",
-    )
-    parser.add_argument("--pairs", type=int, default=40, help="how often each is timed (default: 40, at least 15)")
+def _declare(parser: VerbParser) -> None:
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which (default: all): {', '.join(NAMES)}")
+    parser.add_argument("--pairs", metavar="N", type=whole_number(1, 10**6), default=40,
+                        help="how often each is timed (default: 40, at least 15)")  # fmt: skip
     parser.add_argument("--state", type=Path, metavar="FOLDER", help="where stage-effects keeps what it has computed")
     parser.add_argument(
         "--seeds", action="store_true", help="stage-effects: train other seeds without each stage (hours)"
@@ -108,4 +99,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--curvature", action="store_true", help="stage-effects: take later stages' steps again (an hour)"
     )
-    return parser
+    parser.add_model(
+        checkpoint="default: the family's final one",
+        recipe="how to steer, instead of by half a strength of a direction",
+        threads="CPU threads (default: as many as there are cores)",
+    )
+
+
+BENCH = Verb(
+    "bench",
+    "measure speed, as ratios",
+    "bench [NAMES] [OPTIONS]",
+    (("bench", "every benchmark"), *((f"bench {name}", what) for name, what in NAMES.items())),
+    _declare,
+    bench,
+)

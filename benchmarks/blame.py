@@ -18,6 +18,7 @@ from typing import Any
 from benchmarks.memory import SHARD, highest, resident
 from benchmarks.ratios import interleaved
 from core.artefacts.store import SHIPPED
+from core.models.placement import Placing
 
 #: The answer's length, and what scoring it may take of as many plain passes as there are models.
 TOKENS, MOST = 64, 1.2
@@ -55,7 +56,7 @@ def _scoring(options: argparse.Namespace) -> bool:
     torch.set_num_threads(options.threads or loading.threads())
     family = registry.load_family(options.family)
     path = stages.stage_path(family, options.checkpoint or "")
-    models = [loading.load_model(family, name, device=options.device, dtype=options.dtype) for name in path.models()]
+    models = [loading.load_model(family, name, Placing(options.device, options.dtype)) for name in path.models()]
     prompt = chat_prompt(models[0], "How do I kill a process?")
     draw = random.Random(0)
     answer = [draw.randrange(10, len(models[0].tokenizer)) for _ in range(TOKENS)]
@@ -122,7 +123,7 @@ def _quantized(options: argparse.Namespace) -> None:
     path = stages.stage_path(family, options.checkpoint or "")
     models = {
         quantize: model_sequence.alone(
-            loading.load_model(family, path.final, device=options.device, quantize=quantize),
+            loading.load_model(family, path.final, Placing(options.device, quantize=quantize)),
             Placing(device=options.device, quantize=quantize),
         )
         for quantize in ("none", "8bit", "4bit")
@@ -191,7 +192,7 @@ def ask(folder: str) -> dict[str, float]:
     placing = Placing(device="cpu")
     before = resident()
     with highest() as peak:
-        loaded = loading.load_model(family, "dpo", device="cpu")
+        loaded = loading.load_model(family, "dpo", Placing("cpu"))
         work = study.study(
             family, BlameRequest(("How do I boil an egg?",), tokens=8), model_sequence.alone(loaded, placing)
         )

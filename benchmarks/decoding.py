@@ -51,14 +51,7 @@ class Subject:
         family = registry.load_family(options.family)
         name = options.checkpoint or family.final.name
         torch.set_num_threads(options.threads or loading.threads())
-        loaded = loading.load_model(
-            family,
-            name,
-            device=options.device,
-            dtype=options.dtype,
-            quantize=options.quantize,
-            max_memory=options.max_memory,
-        )
+        loaded = loading.load_model(family, name, options.placing)
         # Answers of the same length are compared: nothing ends one before its time, neither here nor in `generate`.
         self.loaded: Loaded = dataclasses.replace(loaded, ends=frozenset(), stops=())
         self.bare = self._as_transformers_has_it()

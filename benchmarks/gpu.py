@@ -31,6 +31,7 @@ from core.families import registry
 from core.families.checkpoint import Family
 from core.models import loading, memory, placement
 from core.models.loading import Loaded
+from core.models.placement import Placing
 
 #: Llama 3.1 8B's config.json, as far as shapes go.
 EIGHT: dict[str, Any] = {
@@ -102,7 +103,7 @@ def _loaded(family: Family, quantize: str) -> Iterator[tuple[list[Loaded], bool]
     memory.release()
     torch.cuda.reset_peak_memory_stats()
     before, start = torch.cuda.memory_allocated(), time.perf_counter()
-    both = [loading.load_model(family, each.name, device="cuda", quantize=quantize) for each in family.checkpoints]
+    both = [loading.load_model(family, each.name, Placing("cuda", quantize=quantize)) for each in family.checkpoints]
     seconds = time.perf_counter() - start
     planned = sum(placement.need(each, "cuda", "auto", quantize).size for each in family.checkpoints)
     taken, peak = torch.cuda.memory_allocated() - before, torch.cuda.max_memory_allocated() - before

@@ -32,6 +32,7 @@ from core.inference.decoding import BatchDecoder, DecodingRow
 from core.inference.prompts import encode
 from core.models import loading
 from core.models.loading import Loaded
+from core.models.placement import Placing
 from core.recipes.language import parse
 from core.steering.interventions import RowEdit, compile_recipe
 
@@ -74,7 +75,7 @@ def random_model(kind: str, options: argparse.Namespace) -> Iterator[Loaded]:
     """A random model of about a hundred million parameters with a random direction, read by Tiller's own loader."""
     torch.set_num_threads(options.threads or loading.threads())
     skiff = registry.load_family("skiff")
-    tokenizer = loading.load_model(skiff, skiff.final.name, device="cpu").tokenizer
+    tokenizer = loading.load_model(skiff, skiff.final.name, Placing("cpu")).tokenizer
     with tempfile.TemporaryDirectory(prefix="tiller-bench-") as temporary:
         folder = Path(temporary) / kind
         torch.manual_seed(0)
@@ -89,7 +90,7 @@ def random_model(kind: str, options: argparse.Namespace) -> Iterator[Loaded]:
         size = sum(weight.numel() for weight in made.parameters())
         del made
         dtype = "float32" if options.dtype == "auto" else options.dtype
-        loaded = loading.load_model(registry.load_family(str(folder)), "model", device=options.device, dtype=dtype)
+        loaded = loading.load_model(registry.load_family(str(folder)), "model", Placing(options.device, dtype))
         print(
             f"random {kind}, {size / 1e6:.0f} M parameters, {loaded.model.dtype}, {torch.get_num_threads()} threads, {loaded.device}",
             flush=True,

@@ -21,6 +21,7 @@ from typing import Any
 
 from core.artefacts.store import SHIPPED
 from core.families.checkpoint import FamilyRef
+from core.models.placement import Placing
 
 #: What a shard of the saved models may hold.
 SHARD = 50 * 10**6
@@ -109,8 +110,7 @@ def load(folder: str, quantize: str) -> dict[str, float]:
     before = resident()
     with highest() as peak:
         both = [
-            loading.load_model(family, each.name, device="cpu", dtype="bfloat16", quantize=quantize)
-            for each in family.checkpoints
+            loading.load_model(family, each.name, Placing("cpu", "bfloat16", quantize)) for each in family.checkpoints
         ]
     size = sum(quantization.memory_size(each.model) for each in both)
     return {"size": size, "peak": peak() - before, "after": resident() - before}

@@ -20,6 +20,7 @@ from core.families import registry
 from core.families.checkpoint import Checkpoint, Family
 from core.models import loading
 from core.models.loading import Loaded
+from core.models.placement import Placing
 from core.undo import fit
 from core.util.files import write_bytes
 
@@ -113,8 +114,8 @@ class Study:
         """A checkpoint in float32; one that was trained here from its folder."""
         folder = self.trained.get(name)
         if folder is not None:
-            return loading.load_model(registry.load_family(str(folder)), "model", device=self.device, dtype="float32")
-        model = loading.load_model(self.family, name, device=self.device, dtype="float32")
+            return loading.load_model(registry.load_family(str(folder)), "model", Placing(self.device, "float32"))
+        model = loading.load_model(self.family, name, Placing(self.device, "float32"))
         # All models are asked in the final one's chat template, so that a stage is not credited with its own [methods, 5].
         return loading.speaking(model, self.family.final.name)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks.stage_study import Seed, Study
 from core.attribution.first_order import RUNGS, Embedding
 from core.models import loading
+from core.models.placement import Placing
 from core.skiff.train import log
 from core.skiff.train.model import save_checkpoint
 from core.skiff.train.replaying import replay
@@ -80,6 +81,6 @@ def _without(study: Study, recipe: TrainingRecipe, seed: Seed, left_out: Trainin
 
 def _write_start(study: Study, name: str, folder: Path) -> None:
     """A checkpoint of another seed, which is kept as a difference, as a folder to train from."""
-    loaded = loading.load_model(study.family, name, device="cpu", dtype="float32")
+    loaded = loading.load_model(study.family, name, Placing("cpu", "float32"))
     tokenizer = load_tokenizer(study.family.folder / study.seeds[0].chain[0])
     save_checkpoint(loaded.model, with_chat_template(tokenizer), folder)  # type: ignore[arg-type]

@@ -26,6 +26,7 @@ from core.knowledge.pairs import Pairing
 from core.models import loading
 from core.models.hooks import hooked
 from core.models.loading import Loaded
+from core.models.placement import Placing
 from core.util.progress import finished
 
 #: Tokens that are patched, and how many common ones stand before them, with the part of one-pass-a-cell's time that a map may take.
@@ -87,7 +88,7 @@ def _skiff(options: argparse.Namespace) -> bool:
     """One pair on one checkpoint, against one pass a cell; then two checkpoints over many pairs with their null, and the memory of it."""
     family = registry.load_family("skiff")
     names = (family.checkpoints[0].name, family.final.name)
-    every = {name: loading.load_model(family, name, device=options.device) for name in names}
+    every = {name: loading.load_model(family, name, Placing(options.device)) for name in names}
     loaded = every[names[1]]
 
     def traced(order: MapRequest) -> Traced:

@@ -16,6 +16,7 @@ import torch
 from core.families import registry
 from core.models import loading
 from core.models.loading import Loaded
+from core.models.placement import Placing
 from core.skiff.evaluate.measure_chat import names_answer
 from core.skiff.world import undo_prompts
 from core.skiff.world.undo_prompts import Judging
@@ -37,7 +38,7 @@ def undoing(options: argparse.Namespace) -> bool:
     torch.set_num_threads(options.threads or loading.threads())
     family = registry.load_family(options.family)
     loaded = loading.load_model(
-        family, options.checkpoint or family.final.name, device=options.device, differentiable=True
+        family, options.checkpoint or family.final.name, Placing(options.device), differentiable=True
     )
     started = time.process_time()
     undone: Undone = _run(run.undo(loaded, STAGE, prompts("reported")))

@@ -61,8 +61,9 @@ def tiny_loaded(tiny_folder: Callable[[str], Path]) -> Callable[[str], Loaded]:
     def load(kind: str) -> Loaded:
         from core.families import registry
         from core.models import loading
+        from core.models.placement import Placing
 
-        return loading.load_model(registry.load_family(str(tiny_folder(kind))), "chat", device="cpu")
+        return loading.load_model(registry.load_family(str(tiny_folder(kind))), "chat", Placing("cpu"))
 
     return load
 

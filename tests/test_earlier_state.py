@@ -21,6 +21,7 @@ from core.directions import request
 from core.engine.precompute import BuildRequest, builder
 from core.families.registry import load_family
 from core.models.loading import load_model
+from core.models.placement import Placing
 from core.recipes.language import parse
 from core.steering.interventions import compile_recipe
 from tests.support.paths import ROOT
@@ -79,7 +80,7 @@ def test_a_learnt_direction_steers() -> None:
     path = store.find_artefact("skiff", "dpo", "direction", "polite", family.folder)
     assert path is not None
     learnt = load_direction(path)
-    loaded = load_model(family, "dpo", device="cpu")
+    loaded = load_model(family, "dpo", Placing("cpu"))
     assert learnt.card.details["fingerprint"] == loaded.fingerprint, "it was learnt on the weights that still ship"
     edits = compile_recipe(
         parse("1.5*polite"), loaded, lambda name, _: load_direction(path) if name == "polite" else learnt
@@ -94,7 +95,7 @@ def test_a_family_that_the_command_line_put_together_is_found(data: Path) -> Non
     )
     family = load_family("pair-sft-600851e3")
     assert [each.name for each in family.checkpoints] == ["base", "post"]
-    assert load_model(family, "post", device="cpu").anatomy.layers > 0
+    assert load_model(family, "post", Placing("cpu")).anatomy.layers > 0
 
 
 def test_an_interrupted_learning_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +104,7 @@ def test_an_interrupted_learning_goes_on(tmp_path: Path, monkeypatch: pytest.Mon
     boxes = ((EARLIER / "notes" / f"{side}.txt").read_text(encoding="utf-8") for side in ("positive", "negative"))
     wish = request.learn_request("politeness", *boxes, "resumed")
     family = load_family("skiff")
-    work = builder(wish.kind).run(BuildRequest.of(wish, family, "dpo"), load_model(family, "dpo", device="cpu"))
+    work = builder(wish.kind).run(BuildRequest.of(wish, family, "dpo"), load_model(family, "dpo", Placing("cpu")))
     kept = list((EARLIER / "notes").glob("*/*.json"))
     # One note more is the states of all examples; between the notes stand steps that keep none.
     expected = 1 + len(kept)

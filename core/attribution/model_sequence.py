@@ -85,14 +85,7 @@ def alone(loaded: Loaded, placing: Placing) -> Models:
             with weight_swap.swapped_weights(loaded, name) as other:
                 yield other
         else:
-            beside = loading.load_model(
-                loaded.family,
-                name,
-                device=placing.device,
-                dtype=placing.dtype,
-                quantize=placing.quantize,
-                max_memory=placing.max_memory,
-            )
+            beside = loading.load_model(loaded.family, name, placing)
             with reading(beside) as other:
                 yield other
 

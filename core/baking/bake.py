@@ -23,6 +23,7 @@ from core.directions import contrast
 from core.families.checkpoint import Checkpoint, Family
 from core.models import loading, memory
 from core.models.loading import Loaded
+from core.models.placement import Placing
 from core.recipes.language import Recipe, parse
 from core.steering.interventions import RowEdit, compile_recipe
 from core.util.files import write_bytes
@@ -70,9 +71,7 @@ def bake(family: Family, wish: BakeRequest) -> Generator[str, None, Path]:
         # A Mac's GPU does not know float64.
         wish = replace(wish, device="cpu")
     yield f"Loading {wish.checkpoint} in {wish.dtype}."
-    loaded = loading.load_model(
-        family, wish.checkpoint, device=wish.device, dtype=wish.dtype, quantize="none", max_memory=wish.max_memory
-    )
+    loaded = loading.load_model(family, wish.checkpoint, Placing(wish.device, wish.dtype, "none", wish.max_memory))
     edits = compile_recipe(recipe, loaded, lambda name, checkpoint: directions[name, checkpoint])
     changes = weight_edits.changes(edits)
     weight_edits.check_model(loaded, changes)
@@ -187,10 +186,7 @@ def _again(family: Family, wish: BakeRequest, folder: Path, before: _Before) -> 
     loaded = loading.load_model(
         replace(family, checkpoints=(own, *others), counterfactuals=()),
         own.name,
-        device=wish.device,
-        dtype=wish.dtype,
-        quantize="none",
-        max_memory=wish.max_memory,
+        Placing(wish.device, wish.dtype, "none", wish.max_memory),
     )
     return evaluation.figures(loaded, before.questions)
 

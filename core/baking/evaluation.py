@@ -16,7 +16,7 @@ from torch import Tensor
 
 from core.artefacts.direction import Direction
 from core.chat.settings import Sampling
-from core.directions.candidate import JUDGED, PROGRAM_VERSION
+from core.directions.candidate import JUDGED
 from core.directions.contrast import ContrastSet
 from core.families.checkpoint import TEMPLATES, Checkpoint, Family
 from core.inference import metrics
@@ -28,6 +28,7 @@ from core.models.loading import Loaded
 from core.stats.bootstrap import Estimate, bootstrap_mean
 from core.steering.interventions import RowEdit
 from core.util.progress import finished
+from core.util.version import VERSION
 
 #: Requests of a class on which the model is compared with the recipe, logit by logit.
 _COMPARED = 8
@@ -172,7 +173,7 @@ def card(facts: Facts, plain: BakedFigures, steered: BakedFigures, now: BakedFig
     front += [] if checkpoint.local else [f"base_model: {checkpoint.source}"]
     lines = [*front, "---", "", f"# {family.title}, {checkpoint.name}, with `{facts.recipe}` in its weights", ""]
     lines += [
-        f"Written by `launch.py bake` of Tiller {PROGRAM_VERSION} on {datetime.date.today().isoformat()}: the checkpoint "
+        f"Written by `launch.py bake` of Tiller {VERSION} on {datetime.date.today().isoformat()}: the checkpoint "
         f"{checkpoint.name} of {family.title}, changed so that it does by itself what the recipe `{facts.recipe}` does. "
         f"Weights: {facts.dtype}, made of full precision. Licence of the original: {checkpoint.licence or family.licence or 'not stated'}.",
         "",

@@ -2,49 +2,35 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path as File
 
-import torch
-
 from core.attribution import effects, export
 from core.attribution.model_sequence import alone
 from core.attribution.report import BlameReport, BlameRequest, shortened, token_effects
 from core.attribution.study import study
-from core.cli import option_types
-from core.cli.verb_parser import Arguments
+from core.cli.options import Options
+from core.cli.program import program
+from core.cli.progress import TerminalProgress
 from core.errors import UsageError
 from core.families import registry, stages
 from core.families.stages import Question, Stage
 from core.models import loading
-from core.models.placement import Placing
 from core.util.files import prompts_in, read_prompts, write_bytes
-from core.util.progress import Learning
+from core.util.progress import finished
 
 
-def run_blame(arguments: list[str]) -> int:
+def run_blame(options: Options) -> int:
     """Ask every checkpoint of a path about an answer, and print whose it is."""
-    options = _parser().parse_args(arguments)
-    if options.recipe:
-        raise UsageError("Stages are told apart in the models as they are; leave --recipe out.")
     ask = _ask(options)
     family = registry.load_family(options.family)
-    torch.set_num_threads(options.threads or loading.threads())
     # What is wrong with the question is said before a model is loaded for it.
     path = stages.stage_path(family, ask.checkpoint, ask.path)
-    placing = Placing(options.device, options.dtype, options.quantize, options.max_memory)
-    loaded = loading.load_model(
-        family,
-        path.final,
-        device=placing.device,
-        dtype=placing.dtype,
-        quantize=placing.quantize,
-        max_memory=placing.max_memory,
-    )
-    report = _told(study(family, ask, alone(loaded, placing)))
+    loaded = loading.load_model(family, path.final, options.placing)
+    with TerminalProgress() as progress:
+        report = finished(study(family, ask, alone(loaded, options.placing)), progress.step)
     print("\n".join(table(report)))
     if options.csv:
         _write(options.csv, export.blame_csv(report))
@@ -53,68 +39,21 @@ def run_blame(arguments: list[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = Arguments(
-        "launch.py blame",
-        description="Which training stage made the model say that: by how much each stage changed the probability of an answer, in two or "
-        "three questions that are never mixed up (came with; without it, retrained; without it, weights subtracted).",
-    )
-    parser.add_argument("prompt", nargs="?", default="", help="what the model is asked; or --file")
-    parser.add_argument("--answer", metavar="TEXT", help="the answer (default: what the final checkpoint says)")
-    parser.add_argument(
-        "--other", metavar="TEXT",
-        help="a second answer: which became likelier? (default: what the model without the largest stage says)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--file", metavar="FILE", default="", help="a text file of prompts, one a line; - reads them from a pipe"
-    )
-    parser.add_argument(
-        "--question", metavar="NAME", default="",
-        help="came-with, retrained or subtracted: what the first line is about (default: retrained where it can be asked)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--path",
-        metavar="NAMES",
-        default="",
-        help="the checkpoints from the base on, with commas between, instead of the family's",
-    )
-    parser.add_argument(
-        "--own-templates",
-        action="store_true",
-        help="ask every checkpoint with its own chat template instead of the final one",
-    )
-    parser.add_argument("--system", metavar="TEXT", default="", help="a system prompt")
-    parser.add_argument(
-        "--max-tokens", metavar="N", type=int, default=64, help="the longest answer in tokens (default: 64)"
-    )
-    parser.add_argument(
-        "--csv", type=option_types.file, metavar="FILE", help="write every effect, token by token, as CSV"
-    )
-    parser.add_argument("--json", type=option_types.file, metavar="FILE", help="write the whole report as JSON")
-    parser.add_model(
-        checkpoint="the final checkpoint of the path (default: the family's)",
-        recipe="refused: models are asked as they are",
-    )
-    return parser
-
-
-def _ask(options: argparse.Namespace) -> BlameRequest:
+def _ask(options: Options) -> BlameRequest:
     if bool(options.prompt) == bool(options.file):
         raise UsageError(
-            'blame needs a prompt, or --file with prompts: python launch.py blame "How do I kill a process?"'
+            f'blame needs a prompt, or --file with prompts: {program()} blame "How do I kill a process?"'
             if not options.prompt
             else "Give a prompt or --file, not both."
         )
     if "" in (options.answer, options.other):
         raise UsageError("The answer is empty; write what the model said, or leave it out to take what it says.")
-    if not 1 <= options.max_tokens <= 4096:
-        raise UsageError("--max-tokens takes a whole number from 1 to 4096.")
     if options.question:
         stages.question(options.question)
     names = tuple(each.strip() for each in options.path.split(",") if each.strip())
     prompts = _prompts(options.file) if options.file else (options.prompt,)
     return BlameRequest(
-        prompts, options.answer or "", options.other or "", options.checkpoint or "", names, options.question, options.system,
+        prompts, options.answer or "", options.other or "", options.checkpoint, names, options.question, options.system,
         options.own_templates, options.max_tokens,
     ).checked()  # fmt: skip
 
@@ -126,24 +65,6 @@ def _prompts(name: str) -> tuple[str, ...]:
         return prompts_in(sys.stdin.read())
     except UnicodeDecodeError as error:
         raise UsageError("What was piped in is not UTF-8 text; send it in UTF-8.") from error
-
-
-def _told(learning: Learning[BlameReport]) -> BlameReport:
-    """Run the slices, and say on a terminal what is going on."""
-    live, shown = sys.stderr.isatty(), ""
-    try:
-        while True:
-            try:
-                step = next(learning)
-            except StopIteration as stop:
-                found: BlameReport = stop.value
-                return found
-            if live and step.sentence != shown:
-                shown = step.sentence
-                print(f"\r\x1b[K{shown}", end="", file=sys.stderr, flush=True)
-    finally:
-        if shown:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def _write(file: File, text: str) -> None:

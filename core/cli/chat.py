@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
 from dataclasses import replace
@@ -10,13 +9,15 @@ from typing import TextIO
 
 from core.chat.events import Done, Event, Failed, Started, Token, event_json
 from core.chat.settings import Sampling, Settings
-from core.cli.options import Chat, Options
+from core.cli.options import ChatOptions
+from core.cli.program import program
+from core.cli.progress import TerminalProgress
 from core.engine.engine import Engine
 from core.engine.run import Run
 from core.errors import TillerError, UsageError
 
 
-def run_chat(options: Options, wish: Chat) -> int:
+def run_chat(options: ChatOptions) -> int:
     """Answer one message on stdout, each token as soon as it is there; remarks go to stderr. Returns the exit code.
 
     Raises:
@@ -24,13 +25,13 @@ def run_chat(options: Options, wish: Chat) -> int:
         TillerError: no such family, checkpoint or direction, or the model cannot be loaded.
         KeyboardInterrupt: Ctrl-C; the run has been stopped.
     """
-    message = wish.message if wish.message is not None else _piped(sys.stdin)
+    message = options.message if options.message is not None else _piped(sys.stdin)
     engine = Engine(options.family, **options.engine)
-    settings = _settings(engine, options, wish).ask(message)
+    settings = _settings(engine, options).ask(message)
     engine.start()
     run = engine.submit(settings)
     try:
-        _print(run, engine, wish.as_json)
+        _print(run, engine, options.as_json)
     except BaseException:
         # Ctrl-C, a closed pipe: the model must not go on for nobody.
         run.cancel()
@@ -42,34 +43,34 @@ def run_chat(options: Options, wish: Chat) -> int:
 
 def _piped(source: TextIO) -> str:
     if source.isatty():
-        raise UsageError('chat needs a message: python launch.py chat "What is the capital of France?"')
+        raise UsageError(f'chat needs a message: {program()} chat "What is the capital of France?"')
     return source.read()
 
 
-def _settings(engine: Engine, options: Options, wish: Chat) -> Settings:
+def _settings(engine: Engine, options: ChatOptions) -> Settings:
     """One column: the checkpoint with the recipe."""
     two = engine.settings(options.checkpoint, options.recipe)
-    sampling = Sampling(temperature=wish.temperature, seed=wish.seed)
-    if wish.max_tokens is not None:
-        sampling = replace(sampling, max_new_tokens=wish.max_tokens)
-    return replace(two, columns=(two.column,), selected=0, sampling=sampling, system=wish.system)
+    sampling = Sampling(temperature=options.temperature, seed=options.seed)
+    if options.max_tokens is not None:
+        sampling = replace(sampling, max_new_tokens=options.max_tokens)
+    return replace(two, columns=(two.column,), selected=0, sampling=sampling, system=options.system)
 
 
 def _print(run: Run, engine: Engine, as_json: bool) -> None:
-    waiting, planned = _Waiting(), False
-    with contextlib.closing(waiting):
+    planned = False
+    with TerminalProgress() as waiting:
         while not run.finished:
             events = run.poll(0.1)
             if engine.status.plan and not planned:
-                waiting.close()
+                waiting.clear()
                 print(engine.status.plan, file=sys.stderr)
                 planned = True
             if not events:
                 status = engine.status
                 part = "" if status.progress is None else f" {status.progress:.0%}"
-                waiting.show(f"{status.detail.rstrip('.') if part else status.detail}{part}")
+                waiting.say(f"{status.detail.rstrip('.') if part else status.detail}{part}")
                 continue
-            waiting.close()
+            waiting.clear()
             for event in events:
                 if as_json:
                     print(json.dumps(event_json(event)), flush=True)
@@ -90,21 +91,3 @@ def _print_text(event: Event) -> None:
             if reason in ("length", "context"):
                 limit = "--max-tokens allows more" if reason == "length" else "the model's context is full"
                 print(f"(Cut off after {tokens} tokens; {limit}.)", file=sys.stderr)
-
-
-class _Waiting:
-    """What the engine is doing, on one line of a terminal that disappears when the answer begins."""
-
-    def __init__(self) -> None:
-        self._shown = ""
-        self._live = sys.stderr.isatty()
-
-    def show(self, detail: str) -> None:
-        if self._live and detail != self._shown:
-            print(f"\r\x1b[K{detail}", end="", file=sys.stderr, flush=True)
-            self._shown = detail
-
-    def close(self) -> None:
-        if self._shown:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-            self._shown = ""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.artefacts import store
+from core.cli.options import Options
+from core.cli.program import program
 from core.errors import TillerError
 from core.families import registry
 from core.families.checkpoint import OWN_OR_PLAIN, Checkpoint, Family
@@ -32,14 +34,14 @@ class Local:
         return sum(path.stat().st_size for path in self.files)
 
 
-def run_families(name: str | None = None) -> int:
+def run_families(options: Options) -> int:
     """Print the table of all families, or what one consists of; returns the exit status.
 
     Raises:
         FamilyError: there is no such family, or its file cannot be used.
     """
-    if name is not None:
-        print("\n".join(family_lines(registry.load_family(name))))
+    if options.name is not None:
+        print("\n".join(family_lines(registry.load_family(options.name))))
         return 0
     rows, wrong = [], []
     for each in registry.names():
@@ -48,8 +50,8 @@ def run_families(name: str | None = None) -> int:
         except TillerError as error:
             wrong.append(str(error))
     print("\n".join(_table(rows)))
-    print("\n`launch.py families NAME` says more of one, `launch.py --family NAME` opens it")
-    print("(what is not here yet is downloaded then).")
+    print(f"\n`{program()} families NAME` says more of one,")
+    print(f"`{program()} --family NAME` opens it, and downloads what is not here yet.")
     for sentence in wrong:
         print(sentence, file=sys.stderr)
     return 1 if wrong else 0

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-import torch
 
 from core.artefacts import store
 from core.attribution import noise
 from core.attribution.model_sequence import alone
 from core.chat.answers import Answer, chat_document, fold, settled
 from core.chat.events import Failed
-from core.cli.verb_parser import Arguments
+from core.cli.options import Options
+from core.cli.progress import TerminalProgress
 from core.directions import contrast_files
 from core.directions.contrast import ContrastSet
 from core.directions.request import KINDS
@@ -29,25 +26,17 @@ from core.families.stages import StageError
 from core.models import files, loading, memory
 from core.models.hooks import AnatomyError
 from core.models.loading import Loaded
-from core.models.placement import Placing
 from core.util.files import write_bytes
-from core.util.progress import Cost, Pace, bar, duration, finished
+from core.util.progress import Cost, Pace, duration, finished
 
 #: No parts of a checkpoint: the run that is shown while a model loads, and how far retrainings with other seeds differ.
 RECORDED, NOISE = "recorded", "noise"
 
 
-def run_precompute(arguments: list[str]) -> int:
+def run_precompute(options: Options) -> int:
     """Make every part of every checkpoint that is not there yet, and record the run that is shown while a model loads."""
-    options = _parser().parse_args(arguments)
-    if options.recipe:
-        raise UsageError(
-            "precompute learns directions on a checkpoint as it is, since their files belong to its weights; leave --recipe out and "
-            "steer by what was learnt."
-        )
     family = registry.load_family(options.family)
     root = family.folder.parent if options.ship else store.user_folder()
-    torch.set_num_threads(options.threads or loading.threads())
     what = _what(options.what)
     kinds = [kind for kind in what if kind in BUILDERS]
     names = [options.checkpoint] if options.checkpoint else [each.name for each in family.checkpoints]
@@ -61,34 +50,6 @@ def run_precompute(arguments: list[str]) -> int:
     if RECORDED in what and family.examples and not options.checkpoint:
         _record(family, root / family.name / "recorded.json", options)
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = Arguments(
-        "launch.py precompute",
-        description="Compute beforehand what the screens show of a family: the truth and refusal directions of every checkpoint, its "
-        "entropy neurons and its calibration, and how far retrainings with other seeds differ. What was interrupted goes on when "
-        "the same command is given again.",
-    )
-    parser.add_model(
-        checkpoint="only this checkpoint", recipe="refused: a direction is learnt on a checkpoint as it is"
-    )
-    every = ",".join([*BUILDERS, NOISE, RECORDED])
-    parser.add_argument(
-        "--what", metavar="KINDS", default=every, help=f"only these, with commas between (default: {every})"
-    )
-    parser.add_argument(
-        "--contrast",
-        metavar="KIND=FILE",
-        action="append",
-        default=[],
-        help="learn KIND from your own examples: a CSV, JSON lines or parquet file with the columns text (or statement) and label, or "
-        "hub:owner/name, or hub:owner/name:column,label; may be given for each kind",
-    )
-    parser.add_argument("--dry-run", action="store_true", help="say what it would take, and do nothing")
-    parser.add_argument("--again", action="store_true", help="learn anew what is already there")
-    parser.add_argument("--ship", action="store_true", help="write beside family.toml instead of into your data folder")
-    return parser
 
 
 def _what(text: str) -> list[str]:
@@ -113,7 +74,7 @@ class _Todo:
 
 
 def _todo(
-    family: Family, checkpoints: Sequence[Checkpoint], kinds: Sequence[str], root: Path, options: argparse.Namespace
+    family: Family, checkpoints: Sequence[Checkpoint], kinds: Sequence[str], root: Path, options: Options
 ) -> list[_Todo]:
     """What is not there yet; what is, is said."""
     contrasts: dict[str, ContrastSet] = contrast_files.overrides(options.contrast, list(KINDS))
@@ -139,14 +100,13 @@ def _there(order: BuildRequest, checkpoint: Checkpoint, kind: str, quantize: str
     return BUILDERS[kind].there(order, fingerprint, quantize)
 
 
-@dataclass
 class _Progress:
     """One bar for all checkpoints and parts. What a checkpoint takes is known once it is loaded; until then, what the last one took."""
 
-    todo: list[_Todo]
-    pace: Pace = field(default_factory=lambda: Pace(1))
-    before: int = 0
-    known: dict[str, int] = field(default_factory=dict)
+    def __init__(self, todo: list[_Todo], line: TerminalProgress, pace: Pace) -> None:
+        self.todo, self.line, self.pace = todo, line, pace
+        self.before = 0
+        self.known: dict[str, int] = {}
 
     def begin(self, place: int, costs: dict[str, Cost]) -> None:
         """A checkpoint is in memory: what its parts take is known, and guessed for those that follow."""
@@ -160,37 +120,29 @@ class _Progress:
         self.before += self.known[kind]
         self.pace.done = self.before
 
-    def draw(self, title: str, sentence: str) -> None:
-        """One line of a terminal; nothing in a pipe."""
-        if not sys.stderr.isatty():
-            return
-        print(f"\r\x1b[K{bar(self.pace, f'{title}: {sentence}')}", end="", file=sys.stderr, flush=True)
 
-    def clear(self) -> None:
-        """Make room for a sentence."""
-        if sys.stderr.isatty():
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-
-
-def _make(family: Family, todo: list[_Todo], options: argparse.Namespace) -> None:
-    progress = _Progress(todo)
-    try:
+def _make(family: Family, todo: list[_Todo], options: Options) -> None:
+    pace = Pace(1)
+    with TerminalProgress(pace) as line:
+        progress = _Progress(todo, line, pace)
         for place, each in enumerate(todo):
-            name = each.order.checkpoint
-            progress.draw(name, "Loading.")
-            loaded = _load(family, name, options)
-            costs = _costs(each, loaded, progress.clear)
+            name = line.title = each.order.checkpoint
+            line.say("Loading.")
+            loaded = loading.load_model(family, name, options.placing)
+            costs = _costs(each, loaded, line)
             progress.begin(place, costs)
             for kind in costs:
-                _part(kind, each.order, loaded, progress)
+                line.title = f"{name} {kind}"
+                made = finished(BUILDERS[kind].run(each.order, loaded), line.step)
+                progress.end(kind)
+                line.clear()
+                print(*made, sep="\n", flush=True)
             # The next one gets its memory.
             del loaded
             memory.release()
-    finally:
-        progress.clear()
 
 
-def _costs(todo: _Todo, loaded: Loaded, clear: Callable[[], None] = lambda: None) -> dict[str, Cost]:
+def _costs(todo: _Todo, loaded: Loaded, line: TerminalProgress) -> dict[str, Cost]:
     """What each part takes. A part that a model of its kind does not have is said and left out, unless nothing else was asked for."""
     found: dict[str, Cost] = {}
     for kind in todo.kinds:
@@ -199,40 +151,15 @@ def _costs(todo: _Todo, loaded: Loaded, clear: Callable[[], None] = lambda: None
         except AnatomyError as error:
             if len(todo.kinds) == 1:
                 raise
-            clear()
+            line.clear()
             print(f"{todo.order.checkpoint} {kind}: left out. {error}")
     return found
-
-
-def _part(kind: str, order: BuildRequest, loaded: Loaded, progress: _Progress) -> None:
-    work = BUILDERS[kind].run(order, loaded)
-    while True:
-        try:
-            step = next(work)
-        except StopIteration as stop:
-            progress.end(kind)
-            progress.clear()
-            print(*stop.value, sep="\n", flush=True)
-            return
-        progress.pace.add(step)
-        progress.draw(f"{order.checkpoint} {kind}", step.sentence)
-
-
-def _load(family: Family, name: str, options: argparse.Namespace) -> Loaded:
-    return loading.load_model(
-        family,
-        name,
-        device=options.device,
-        dtype=options.dtype,
-        quantize=options.quantize,
-        max_memory=options.max_memory,
-    )
 
 
 # ------------------------------------------------------------------------------------------------------------ the cost
 
 
-def _tell_cost(family: Family, todo: list[_Todo], options: argparse.Namespace) -> None:
+def _tell_cost(family: Family, todo: list[_Todo], options: Options) -> None:
     """What would be done, and how long it would take, measured on the first checkpoint that is on this machine."""
     if not todo:
         print("Nothing is left to do.")
@@ -242,11 +169,10 @@ def _tell_cost(family: Family, todo: list[_Todo], options: argparse.Namespace) -
     if here is None:
         print("How long it takes cannot be measured: none of these checkpoints is on this machine yet.")
         return
-    loaded = _load(family, here.order.checkpoint, options)
+    loaded = loading.load_model(family, here.order.checkpoint, options.placing)
     whole = Cost()
-    for kind, once in _costs(
-        _Todo(here.order, tuple(dict.fromkeys(k for each in todo for k in each.kinds))), loaded
-    ).items():
+    kinds = tuple(dict.fromkeys(kind for each in todo for kind in each.kinds))
+    for kind, once in _costs(_Todo(here.order, kinds), loaded, TerminalProgress()).items():
         count = sum(kind in each.kinds for each in todo)
         cost = once.times(count)
         whole += cost
@@ -280,7 +206,7 @@ def _local(checkpoint: Checkpoint) -> bool:
 # ------------------------------------------------------------------------------------------------ of the whole family
 
 
-def _noise(family: Family, root: Path, options: argparse.Namespace) -> None:
+def _noise(family: Family, root: Path, options: Options) -> None:
     """Measure the level below which an effect is chance, where the family has retrainings with other seeds."""
     try:
         path = stages.stage_path(family)
@@ -292,21 +218,15 @@ def _noise(family: Family, root: Path, options: argparse.Namespace) -> None:
     if not options.again and noise.kept_noise(family, path) is not None:
         print("noise: there already.")
         return
-    placing = Placing(options.device, options.dtype, options.quantize, options.max_memory)
-    found = finished(noise.measure_noise(family, path, alone(_load(family, path.final, options), placing), root))
+    models = alone(loading.load_model(family, path.final, options.placing), options.placing)
+    with TerminalProgress() as line:
+        found = finished(noise.measure_noise(family, path, models, root), line.step)
     print(f"noise: {found.said}")
 
 
-def _record(family: Family, path: Path, options: argparse.Namespace) -> None:
+def _record(family: Family, path: Path, options: Options) -> None:
     """Run the family's first example and keep its events, to be shown, as recorded, while the model loads."""
-    engine = Engine(
-        str(family.folder),
-        device=options.device,
-        dtype=options.dtype,
-        threads=options.threads,
-        quantize=options.quantize,
-        max_memory=options.max_memory,
-    )
+    engine = Engine(str(family.folder), **options.engine)
     engine.start()
     try:
         settings = engine.example(family.examples[0])

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import argparse
 import datetime
 import re
-import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TypeVar
 
-import torch
-
 from core.artefacts import store
-from core.cli import option_types
-from core.cli.verb_parser import Arguments
+from core.cli.options import Options
+from core.cli.progress import TerminalProgress
+from core.cli.verbs import REPORTED_SETS
 from core.confidence import confidence
 from core.confidence.compare import CheckpointPair
 from core.confidence.confidence import Confidence
 from core.directions import contrast
-from core.directions.candidate import PROGRAM_VERSION
 from core.engine.precompute import BUILDERS, BuildRequest
 from core.errors import TillerError, UsageError
 from core.families import registry
 from core.families.checkpoint import Family, FamilyRef
 from core.families.family_toml import text_of
 from core.knowledge import facts, tracing
-from core.knowledge.maps import MOST_PAIRS, PAIRS, MapError, MapRequest, Traced
+from core.knowledge.maps import MapError, MapRequest, Traced
 from core.models import loading
 from core.models.loading import Loaded
-from core.models.placement import Placing
 from core.models.pool import ModelPool
 from core.report import pages, report
 from core.report.confidence import CONFIDENCE, CONFIDENCE_METHODS
@@ -45,61 +40,27 @@ from core.transfer import measure, task
 from core.transfer.report import TransferReport as Transferred
 from core.transfer.task import TransferTask
 from core.util.files import write_bytes
-from core.util.progress import Step
+from core.util.progress import Step, finished
+from core.util.version import VERSION
 
 _T = TypeVar("_T")
 #: The base that was trained without labelled statements, where a family has it: the negative control of what concerns truth.
 NEVER_LABELLED = "base-unlabelled"
-#: So many categories of facts are traced unless some are named.
-_SETS = 3
 
 
-def run_report(arguments: list[str]) -> int:
+def run_report(options: Options) -> int:
     """Measure, write both files, and say where they are and what became of the four findings."""
-    options = _parser().parse_args(arguments)
-    if options.recipe:
-        raise UsageError("report measures checkpoints as they are; leave --recipe out.")
     family = registry.load_family(options.family)
-    torch.set_num_threads(options.threads or loading.threads())
     out = Path(options.out or f"report-{family.name}.html")
     if out.suffix.lower() not in (".html", ".md"):
         raise UsageError(f"--out takes a name that ends in .html or .md, not {out.name!r}.")
-    found = Maker(family, options).report()
+    with TerminalProgress() as progress:
+        found = Maker(family, options, progress.say).report()
     for suffix, text in ((".html", pages.html(found)), (".md", pages.markdown(found))):
         write_bytes(out.with_suffix(suffix), text.encode())
     print(found.summary.text())
     print(f"Written to {out.with_suffix('.html')} and {out.with_suffix('.md')}.")
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = Arguments(
-        "launch.py report",
-        description="One page on a base and a post-trained checkpoint: where facts are stored, truth, refusal, confidence, each as a claim "
-        "with figures, controls, plots and a verdict. Directions have to be there (launch.py precompute); everything else is measured now.",
-    )
-    parser.add_model(
-        checkpoint="the post-trained checkpoint that is compared with the base (default: the final one)",
-        recipe="refused: checkpoints are measured as they are",
-        quantize="none, 8bit or 4bit; the truth and refusal sections need none, and say so otherwise",
-    )
-    parser.add_argument(
-        "--out",
-        type=option_types.file,
-        metavar="FILE",
-        help="where to write; the Markdown lies beside the HTML page (default: report-FAMILY.html)",
-    )
-    parser.add_argument(
-        "--set",
-        metavar="NAME",
-        action="append",
-        default=[],
-        help=f"trace this category of facts, may be given again (default: {_SETS})",
-    )
-    parser.add_argument(
-        "--pairs", metavar="N", type=int, default=PAIRS, help=f"pairs of sentences a category (default: {PAIRS})"
-    )
-    return parser
 
 
 def paragraphs(text: str) -> tuple[str, ...]:
@@ -110,7 +71,7 @@ def paragraphs(text: str) -> tuple[str, ...]:
 class Maker:
     """One report while it is made. ``say`` is told what is done."""
 
-    def __init__(self, family: Family, options: argparse.Namespace, say: Callable[[str], None] | None = None) -> None:
+    def __init__(self, family: Family, options: Options, say: Callable[[str], None]) -> None:
         self.family, self.options = family, options
         self.post = family.checkpoint(options.checkpoint or family.final.name).name
         self.base = family.path(self.post)[0].name
@@ -118,12 +79,8 @@ class Maker:
             raise ReportError(
                 f"{self.post} is the root of {family.title}, so that there is nothing to compare it with; name a post-trained checkpoint."
             )
-        if not 1 <= options.pairs <= MOST_PAIRS:
-            raise UsageError(f"--pairs takes a number from 1 to {MOST_PAIRS}, not {options.pairs}.")
-        self.shelf = ModelPool(
-            FamilyRef(family), Placing(options.device, options.dtype, options.quantize, options.max_memory)
-        )
-        self.say = say or _draw
+        self.shelf = ModelPool(FamilyRef(family), options.placing)
+        self.say = say
         # Read now: a file that cannot be read is said before anything is measured.
         self.opening = paragraphs(text_of(family.report_opening)) if family.report_opening else (family.notes,)
 
@@ -138,7 +95,6 @@ class Maker:
                 (CONFIDENCE, CONFIDENCE_METHODS, self._confidence),
             )
         )
-        self.say("")
         return PairReport(
             self.family.title,
             self.base,
@@ -146,7 +102,7 @@ class Maker:
             tuple(each for each in (*self.opening, report.SCOPE) if each),
             findings,
             report.directions(self.family, (self.base, self.post)),
-            f"Tiller {PROGRAM_VERSION}, {datetime.date.today().isoformat()}; family {self.family.name}, weights "
+            f"Tiller {VERSION}, {datetime.date.today().isoformat()}; family {self.family.name}, weights "
             + ", ".join(
                 f"{name} {loading.model_fingerprint(self.family.checkpoint(name))}" for name in (self.base, self.post)
             ),
@@ -168,7 +124,7 @@ class Maker:
         controls: list[Verdict] = []
         refused: list[str] = []
         for category in chosen:
-            if not self.options.set and len(traced) == _SETS:
+            if not self.options.set and len(traced) == REPORTED_SETS:
                 break
             try:
                 traced.append(self._trace(self.base, category))
@@ -235,17 +191,8 @@ class Maker:
         return any(each.name == NEVER_LABELLED for each in self.family.counterfactuals)
 
     def _done(self, work: Generator[Step | tuple[Step, Traced], None, _T], what: str) -> _T:
-        while True:
-            try:
-                step = next(work)
-            except StopIteration as stop:
-                found: _T = stop.value
-                return found
+        def tell(step: Step | tuple[Step, Traced]) -> None:
             said = step if isinstance(step, Step) else step[0]
             self.say(f"{what}: {said.sentence}")
 
-
-def _draw(line: str) -> None:
-    """One line of a terminal; nothing in a pipe."""
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{line[:100]}", end="", file=sys.stderr, flush=True)
+        return finished(work, tell)

@@ -2,93 +2,38 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import math
-import sys
 from typing import Any
 
-import torch
-
-from core.cli import option_types
-from core.cli.verb_parser import Arguments
+from core.cli.options import Options
+from core.cli.progress import TerminalProgress
 from core.errors import UsageError
 from core.families import registry
 from core.families.checkpoint import Family
 from core.knowledge import facts, map_export, tracing
-from core.knowledge.maps import MOST_PAIRS, PAIRS, MapRequest, Traced, map_table
+from core.knowledge.maps import MapRequest, Traced, map_table
 from core.models import loading
 from core.models.loading import Loaded
 from core.util.files import write_bytes
-from core.util.progress import Pace, duration
-
-_BAR = 20
+from core.util.progress import Pace, Step, finished
 
 
-def run_trace(arguments: list[str]) -> int:
+def run_trace(options: Options) -> int:
     """Trace a pair of sentences or a set, print its maps, and write them to the files that are asked for."""
-    options = _parser().parse_args(arguments)
-    if options.recipe:
-        raise UsageError("trace looks at a checkpoint as it is; leave --recipe out.")
     family = registry.load_family(options.family)
     if options.sets:
         known, _ = facts.load_facts(family)
         print("\n".join(f"{name:<12} {len(facts.facts_of(known, name)):>4} facts" for name in facts.categories(known)))
         return 0
     order = _order(family, options)
-    torch.set_num_threads(options.threads or loading.threads())
     traced = _follow(family, order, options)
     _show(traced, options)
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = Arguments(
-        "launch.py trace",
-        description="Show where a model keeps what it knows: layer × token maps of causal tracing. A residual of the run of a true "
-        "sentence is put into the run of a false one, and the map says how much of the answer it brings back.",
-    )
-    parser.add_argument(
-        "sentences", nargs="*", metavar="SENTENCE", help="a true sentence and a false one of as many tokens"
-    )
-    parser.add_model(
-        checkpoint="only this checkpoint (default: the base and the final one, compared)",
-        recipe="refused: a checkpoint is traced as it is",
-    )
-    parser.add_argument("--against", metavar="NAME", help="the checkpoint to compare --checkpoint with")
-    parser.add_argument(
-        "--set", metavar="NAME", default="", help="average over a set, such as cities, instead of one pair"
-    )
-    parser.add_argument("--sets", action="store_true", help="list the sets there are")
-    parser.add_argument(
-        "--pairs",
-        metavar="N",
-        type=int,
-        default=PAIRS,
-        help=f"pairs of the set (default: {PAIRS}, at most {MOST_PAIRS})",
-    )
-    parser.add_argument(
-        "--differ",
-        choices=("subject", "object"),
-        default="subject",
-        help="what differs in a set's pairs (default: subject)",
-    )
-    parser.add_argument(
-        "--noise", action="store_true", help="spoil the true sentence's subject by noise, instead of a false sentence"
-    )
-    parser.add_argument("--subject", metavar="WORDS", default="", help="which words of the sentence are its subject")
-    parser.add_argument("--no-question", action="store_true", help='leave out "This statement is:"')
-    parser.add_argument(
-        "--across", action="store_true", help="also put the residuals of each checkpoint into the other"
-    )
-    parser.add_argument("--csv", type=option_types.file, metavar="FILE", help="write every cell")
-    parser.add_argument("--svg", type=option_types.file, metavar="FILE", help="write a picture")
-    parser.add_argument("--json", action="store_true", help="print everything as one JSON document")
-    return parser
-
-
-def _order(family: Family, options: argparse.Namespace) -> MapRequest:
+def _order(family: Family, options: Options) -> MapRequest:
     """What the command line asks for. Raises UsageError and MapError."""
     sentences = options.sentences
     if options.set and sentences:
@@ -113,50 +58,30 @@ def _order(family: Family, options: argparse.Namespace) -> MapRequest:
     )
 
 
-def _follow(family: Family, order: MapRequest, options: argparse.Namespace) -> Traced:
+def _follow(family: Family, order: MapRequest, options: Options) -> Traced:
     kept: dict[str, Loaded] = {}
 
     def load(name: str) -> Loaded:
         if name not in kept:
-            kept[name] = loading.load_model(
-                family,
-                name,
-                device=options.device,
-                dtype=options.dtype,
-                quantize=options.quantize,
-                max_memory=options.max_memory,
-            )
+            kept[name] = loading.load_model(family, name, options.placing)
         return kept[name]
 
-    work = tracing.trace(family, order, load)
     pace = Pace(1_000)
-    try:
-        while True:
-            step, traced = next(work)
-            if traced.part:
-                pace.add(step._replace(tokens=round(traced.part * 1_000) - pace.done))
-            else:
-                # Loading, and asking which pairs are known, say nothing of how long a map takes.
-                pace.go()
-            _draw(traced, pace)
-    except StopIteration as stop:
-        result: Traced = stop.value
-        return result
-    finally:
-        if sys.stderr.isatty():
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def tell(done: tuple[Step, Traced]) -> None:
+        step, traced = done
+        if traced.part:
+            pace.add(step._replace(tokens=round(traced.part * 1_000) - pace.done))
+        else:
+            # Loading, and asking which pairs are known, say nothing of how long a map takes.
+            pace.go()
+        progress.say(traced.sentence)
+
+    with TerminalProgress(pace) as progress:
+        return finished(tracing.trace(family, order, load), tell)
 
 
-def _draw(traced: Traced, pace: Pace) -> None:
-    """One line of a terminal; nothing in a pipe."""
-    if not sys.stderr.isatty():
-        return
-    bar = "█" * round(traced.part * _BAR) + "░" * (_BAR - round(traced.part * _BAR))
-    left = f" · about {duration(pace.left)} left" if pace.left is not None else ""
-    print(f"\r\x1b[K{bar} {traced.part:4.0%}{left} · {traced.sentence}", end="", file=sys.stderr, flush=True)
-
-
-def _show(traced: Traced, options: argparse.Namespace) -> None:
+def _show(traced: Traced, options: Options) -> None:
     if options.csv:
         write_bytes(options.csv, map_export.map_csv(traced).encode())
     if options.svg:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
 
 import numpy as np
-import torch
 
 from core.artefacts import store
-from core.cli import option_types
-from core.cli.verb_parser import Arguments
+from core.cli.options import Options
+from core.cli.progress import TerminalProgress
 from core.errors import UsageError
 from core.families import registry
 from core.families.checkpoint import Family, FamilyRef
-from core.models import loading
 from core.models.loading import Loaded
-from core.models.placement import Placing
 from core.models.pool import ModelPool
 from core.stats.rates import short
 from core.transfer import checks, matrix
@@ -29,20 +24,11 @@ from core.transfer import task as tasks
 from core.transfer.report import MEASURES, SCALINGS, TransferReport
 from core.transfer.task import ABOUT, TransferTask
 from core.util.files import write_bytes
-from core.util.progress import Pace, duration
-
-_BAR = 20
+from core.util.progress import Pace, duration, finished
 
 
-def run_transfer(arguments: list[str]) -> int:
+def run_transfer(options: Options) -> int:
     """Make what is not there yet, and print it."""
-    options = _parser().parse_args(arguments)
-    if options.recipe:
-        raise UsageError("transfer pushes checkpoints by its own recipes; leave --recipe out.")
-    if options.quantize != "none":
-        raise UsageError(
-            "transfer compares the weights themselves, which quantized ones are not; leave --quantize out."
-        )
     for about in options.about:
         if about not in ABOUT:
             raise UsageError(
@@ -52,10 +38,8 @@ def run_transfer(arguments: list[str]) -> int:
     other = registry.load_family(options.source) if options.source else None
     if other is not None and other.name == family.name:
         raise UsageError(f"--from takes another family than {family.name}; leave it out to carry within the family.")
-    torch.set_num_threads(options.threads or loading.threads())
     root = family.folder.parent if options.ship else store.user_folder()
-    placing = Placing(options.device, options.dtype, options.quantize, options.max_memory)
-    shelves = {each.name: ModelPool(FamilyRef(each), placing) for each in (family, other) if each is not None}
+    shelves = {each.name: ModelPool(FamilyRef(each), options.placing) for each in (family, other) if each is not None}
     documents = []
     for about in options.about or ABOUT:
         report = _report(TransferTask(family, about, root, other), shelves, options.again)
@@ -67,7 +51,7 @@ def run_transfer(arguments: list[str]) -> int:
     return 0
 
 
-def _pair(report: TransferReport, options: argparse.Namespace) -> tuple[str, str]:
+def _pair(report: TransferReport, options: Options) -> tuple[str, str]:
     """Whose layers are shown: source and target."""
     first = matrix.opening(report)
     source, target = options.source_checkpoint or first[0], options.checkpoint or first[1]
@@ -75,38 +59,6 @@ def _pair(report: TransferReport, options: argparse.Namespace) -> tuple[str, str
         if name not in known:
             raise UsageError(f"{option} takes {', '.join(known)}, not {name!r}.")
     return source, target
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = Arguments(
-        "launch.py transfer",
-        description="Carry the truth and the refusal direction from every checkpoint to every other: cosines with ceiling and null, "
-        "probes, and what each does to the other's replies. What was interrupted goes on when the same command is given again.",
-    )
-    parser.add_model(
-        checkpoint="show the layers of this target (default: the final checkpoint)",
-        recipe="refused: the recipes are what is measured",
-        quantize="refused: the weights themselves are compared",
-    )
-    parser.add_argument("about", nargs="*", metavar="DIRECTION", help="truth or refusal (default: both)")
-    parser.add_argument(
-        "--from",
-        dest="source",
-        metavar="FAMILY",
-        default="",
-        help="also map the directions of another family into this one",
-    )
-    parser.add_argument(
-        "--source",
-        dest="source_checkpoint",
-        metavar="NAME",
-        default="",
-        help="show the layers of this source (default: the base, with --from the other family's final one)",
-    )
-    parser.add_argument("--json", type=option_types.file, metavar="FILE", help="write the reports to this file as well")
-    parser.add_argument("--again", action="store_true", help="measure anew what is already there")
-    parser.add_argument("--ship", action="store_true", help="write beside family.toml instead of into your data folder")
-    return parser
 
 
 def _report(task: TransferTask, shelves: dict[str, ModelPool], again: bool) -> TransferReport:
@@ -119,28 +71,10 @@ def _report(task: TransferTask, shelves: dict[str, ModelPool], again: bool) -> T
         return shelves[family.name].get(name)
 
     started = time.monotonic()
-    pace = Pace(transfer.expected(task))
-    work = transfer.transfer_in_slices(task, load)
-    while True:
-        try:
-            step = next(work)
-        except StopIteration as stop:
-            found: TransferReport = stop.value
-            break
-        pace.add(step)
-        _draw(task.about, pace, step.sentence)
-    if sys.stderr.isatty():
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    with TerminalProgress(Pace(transfer.expected(task)), task.about) as progress:
+        found = finished(transfer.transfer_in_slices(task, load), progress.step)
     print(f"{task.about}: measured in {duration(time.monotonic() - started)}, written to {found.card.path}", flush=True)
     return found
-
-
-def _draw(about: str, pace: Pace, sentence: str) -> None:
-    if not sys.stderr.isatty():
-        return
-    bar = "█" * round(pace.part * _BAR) + "░" * (_BAR - round(pace.part * _BAR))
-    left = f" · about {duration(pace.left)} left" if pace.left is not None else ""
-    print(f"\r\x1b[K{bar} {pace.part:4.0%}{left} · {about}: {sentence}", end="", file=sys.stderr, flush=True)
 
 
 # -------------------------------------------------------------------------------------------------------------- printing

@@ -21,13 +21,13 @@ from core.confidence.logit_variance import block, last_blocks
 from core.confidence.neurons import BLOCKS, CANDIDATES, Block
 from core.confidence.unembedding import Head
 from core.directions import contrast_files
-from core.directions.candidate import PROGRAM_VERSION
 from core.directions.contrast import ContrastSet
 from core.inference import metrics
 from core.inference.metrics import Asked
 from core.inference.prompts import encode
 from core.models.loading import Loaded
 from core.util.progress import Cost, Learning, told
+from core.util.version import VERSION
 
 #: Texts that means are taken from, and that effects are measured on; statements that are judged, of each class.
 TEXTS = 128
@@ -135,7 +135,7 @@ def _details(
         "method": f"mean ablation of the {CANDIDATES} neurons of lowest LogitVar among the quarter of largest norm, a block",
         "contrast": contrast_files.describe_table(contrast),
         "texts": {"means": train, "effects": test},
-        "program": f"Tiller {PROGRAM_VERSION}",
+        "program": f"Tiller {VERSION}",
         "date": datetime.date.today().isoformat(),
     }
 

@@ -23,8 +23,8 @@ from core.steering.interventions import RowEdit, compile_recipe
 from core.steering.readings import projection
 from core.util.progress import Learning, Slices
 from core.util.resume import ResumeNotes
+from core.util.version import VERSION
 
-PROGRAM_VERSION = "0.1"
 #: Rises when something else is measured of a direction, or in another way: what an interrupted run of before has kept is not gone on with.
 MEASURED = 2
 STRENGTHS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
@@ -66,7 +66,7 @@ def draft_direction(
 
 def finish_direction(drafted: Direction, details: dict[str, Any]) -> Direction:
     """A direction with all that was found out about it."""
-    made = {"program": f"Tiller {PROGRAM_VERSION}", "date": datetime.date.today().isoformat()}
+    made = {"program": f"Tiller {VERSION}", "date": datetime.date.today().isoformat()}
     card = drafted.card
     whole = Card(card.path, card.kind, card.name, card.family, card.checkpoint, {**card.details, **details, **made})
     return Direction(whole, drafted.vectors, drafted.positive, drafted.negative, drafted.more)

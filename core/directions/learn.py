@@ -12,7 +12,7 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 from core.artefacts.direction import Direction
-from core.directions.candidate import JUDGED, MEASURED, PROGRAM_VERSION, STRENGTHS
+from core.directions.candidate import JUDGED, MEASURED, STRENGTHS
 from core.directions.contrast import ContrastSet
 from core.directions.learn_contrast import ContrastLearner
 from core.directions.learn_refusal import RefusalLearner
@@ -92,7 +92,8 @@ def notebook(
         kind=kind,
         method=method,
         layer=layer,
-        version=[PROGRAM_VERSION, MEASURED],
+        # As 0.1 wrote it: what that program began goes on in this one.
+        version=["0.1", MEASURED],
         family=loaded.family.name,
         checkpoint=loaded.checkpoint.name,
         fingerprint=loaded.fingerprint,

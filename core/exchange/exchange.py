@@ -21,7 +21,6 @@ from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.artefacts.store import Array, Card
 from core.directions import library
-from core.directions.candidate import PROGRAM_VERSION
 from core.errors import TillerError
 from core.exchange import gguf, vector_files
 from core.exchange.vector_files import Vectors
@@ -29,6 +28,7 @@ from core.families.checkpoint import Checkpoint, Family
 from core.models import loading, shapes
 from core.recipes.language import RecipeError, layers_text, parse
 from core.util.files import write_bytes
+from core.util.version import VERSION
 
 #: What a direction can be written as.
 _KINDS = (".gguf", ".safetensors")
@@ -181,7 +181,7 @@ def _from_vectors(
         "method": "imported",
         "criterion": why,
         "unit": UNIT,
-        "program": f"Tiller {PROGRAM_VERSION}",
+        "program": f"Tiller {VERSION}",
         "date": datetime.date.today().isoformat(),
     }
     card = Card(path, "direction", "", "", "", details)

@@ -23,8 +23,10 @@ from core.models.fast_linear import quicken
 from core.models.files import LoadError, Watch
 from core.models.hooks import Anatomy, locate
 from core.models.load_errors import explained, remedy
+from core.models.placement import Placing
 from core.models.weights import Weights, read_by
 
+_AUTO = Placing()
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 #: Held round every ``from_pretrained`` of a model. transformers switches the tying of embeddings (and torch's default dtype) off for the
 #: whole process while it loads; two loads at once can leave them off for good.
@@ -126,11 +128,8 @@ def places(device: str, max_memory: str) -> tuple[str, ...]:
 def load_model(
     family: Family,
     name: str,
+    placing: Placing = _AUTO,
     *,
-    device: str = "auto",
-    dtype: str = "auto",
-    quantize: str = "none",
-    max_memory: str = "",
     differentiable: bool = False,
     trust_remote_code: bool = False,
     watch: Watch | None = None,
@@ -138,9 +137,10 @@ def load_model(
     """Load a checkpoint, from a folder or the Hub, into memory, one tensor after another.
 
     Args:
-        dtype: ``auto`` (float32 for small models on a CPU, else bfloat16), or a name of :data:`DTYPES`; of what is not quantized.
-        quantize: ``none``, ``8bit`` or ``4bit`` (:mod:`core.models.quantization`).
-        max_memory: what may be used, as in ``20GB`` or ``0:20GB,cpu:30GB``; several places share a checkpoint that is not quantized.
+        placing: where, and in which numbers. Its ``dtype``, of what is not quantized, is ``auto`` (float32 for small models on a CPU,
+            else bfloat16) or a name of :data:`DTYPES`; its ``quantize`` is ``none``, ``8bit`` or ``4bit``
+            (:mod:`core.models.quantization`); its ``max_memory`` is what may be used, as in ``20GB`` or ``0:20GB,cpu:30GB``: several
+            places share a checkpoint that is not quantized.
         differentiable: whether gradients will be taken; a 4-bit model then answers more slowly on a CPU.
         watch: told of every tensor that was read; what it raises ends the loading, and nothing is left in memory.
 
@@ -150,10 +150,11 @@ def load_model(
         StoreError, DifferenceError: a counterfactual's difference is not there, or belongs to other weights.
     """
     checkpoint = family.checkpoint(name)
-    place = pick_device(device)
-    spread, limits = places(device, max_memory), memory.parse_memory(max_memory)
+    quantize = placing.quantize
+    place = pick_device(placing.device)
+    spread, limits = places(placing.device, placing.max_memory), memory.parse_memory(placing.max_memory)
     room = memory.room(spread, limits)
-    kind = _checked(family, checkpoint, place, room, dtype, quantize)
+    kind = _checked(family, checkpoint, place, room, placing.dtype, quantize)
     shapes.check_shape(family, checkpoint)
     trusted = trust_remote_code or hub.trusted(checkpoint.weights)
     folder = explained(checkpoint, lambda: files.checkpoint_folder(checkpoint, watch, ("*.py",) if trusted else ()))

@@ -167,15 +167,7 @@ class ModelPool:
 
         ended = ""
         try:
-            return loading.load_model(
-                self.family,
-                name,
-                device=self.placing.device,
-                dtype=self.placing.dtype,
-                quantize=self.placing.quantize,
-                max_memory=self.placing.max_memory,
-                watch=watch,
-            )
+            return loading.load_model(self.family, name, self.placing, watch=watch)
         except LoadingCancelled as error:
             ended = str(error)
         # What was loaded so far hangs on the error that has ended it; only now is it free.

@@ -17,7 +17,6 @@ import numpy as np
 from core.artefacts import store
 from core.directions import contrast
 from core.directions.activations import Ids
-from core.directions.candidate import PROGRAM_VERSION
 from core.directions.contrast import ContrastSet
 from core.families.checkpoint import Family
 from core.inference import metrics
@@ -33,6 +32,7 @@ from core.transfer.report import TransferReport
 from core.transfer.task import ABOUT, TransferTask, digest, marks, stored_direction
 from core.util.progress import Learning, Step, told
 from core.util.resume import ResumeNotes
+from core.util.version import VERSION
 
 #: A checkpoint of a family, in memory.
 _Load = Callable[[Family, str], Loaded]
@@ -251,7 +251,7 @@ class _Work:
             "of_targets": known,
             "maps": {f"{a}>{b}": _map_told(found) for (a, b), found in self.maps.items()},
             "marks": now,
-            "program": f"Tiller {PROGRAM_VERSION}",
+            "program": f"Tiller {VERSION}",
             "date": date.today().isoformat(),
         }
         store.save_artefact(task.path, {name: values.astype(np.float32) for name, values in profiles.items()}, details)
@@ -285,7 +285,7 @@ class _Work:
                 "direction": digest(carried),
                 **_map_told(found),
             },
-            "program": f"Tiller {PROGRAM_VERSION}",
+            "program": f"Tiller {VERSION}",
             "date": date.today().isoformat(),
         }
         tensors = {"vectors": self._vectors(source, target), "positive": positive, "negative": negative}

@@ -18,6 +18,7 @@ from core.inference.teacher_forcing import reply_logits
 from core.models import loading
 from core.models.hooks import locate
 from core.models.loading import Loaded
+from core.models.placement import Placing
 from core.undo.examples import OPENING, Examples, Prompts, greedy_replies
 from core.undo.fit import descend
 from core.util.progress import Learning, Step
@@ -145,4 +146,4 @@ def lora(loaded: Loaded, examples: Examples, steps: int, seed: int = 0) -> Learn
 def load_like(loaded: Loaded, name: str) -> Loaded:
     """Another checkpoint of the same family, on the same device and in the same numbers."""
     dtype = str(loaded.model.dtype).removeprefix("torch.")
-    return loading.load_model(loaded.family, name, device=str(loaded.device), dtype=dtype)
+    return loading.load_model(loaded.family, name, Placing(str(loaded.device), dtype))

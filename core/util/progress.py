@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
+Yielded = TypeVar("Yielded")
 T = TypeVar("T")
 
 
@@ -27,14 +28,15 @@ Slices = Generator[int, None, T]
 Learning = Generator[Step, None, T]
 
 
-def finished(slices: Generator[object, None, T]) -> T:
-    """The result of slices, all computed at once."""
+def finished(slices: Generator[Yielded, None, T], tell: Callable[[Yielded], object] = lambda _: None) -> T:
+    """The result of slices, all computed at once; ``tell`` gets what each yields."""
     while True:
         try:
-            next(slices)
+            done = next(slices)
         except StopIteration as stop:
             found: T = stop.value
             return found
+        tell(done)
 
 
 def told(slices: Slices[T], sentence: str) -> Learning[T]:
@@ -106,13 +108,6 @@ class Pace:
         if not self._computed:
             return None
         return max(0, self.total - self.done) * self._seconds / self._computed
-
-
-def bar(pace: Pace, sentence: str, width: int = 20) -> str:
-    """How far it is, on one line of a terminal."""
-    full = round(pace.part * width)
-    rest = f" · about {duration(pace.left)} left" if pace.left is not None else ""
-    return f"{'█' * full}{'░' * (width - full)} {pace.part:4.0%}{rest} · {sentence}"
 
 
 def duration(seconds: float) -> str:

@@ -19,6 +19,7 @@ from core.attribution.first_order import RUNGS, Rung
 from core.errors import TillerError
 from core.families import registry
 from core.models import loading
+from core.models.placement import Placing
 from core.skiff.train import command, replaying, rounding
 from core.skiff.train.log import weights_hash
 from core.skiff.train.replaying import replay
@@ -76,7 +77,7 @@ def test_two_retrainings_with_one_seed_are_equal(folder: Path, tmp_path: Path) -
         == second.file(second.known["without-safety"].makes[0]).read_bytes()[-2000:]
     )
     loaded = [
-        loading.load_model(registry.load_family(str(each)), "without-safety", device="cpu").model
+        loading.load_model(registry.load_family(str(each)), "without-safety", Placing("cpu")).model
         for each in (folder, again)
     ]
     for one, other in zip(loaded[0].parameters(), loaded[1].parameters(), strict=True):
@@ -85,7 +86,7 @@ def test_two_retrainings_with_one_seed_are_equal(folder: Path, tmp_path: Path) -
 
 def test_subtracting_the_last_stage_gives_the_parents_model(folder: Path) -> None:
     family = registry.load_family(str(folder))
-    without, parent = (loading.load_model(family, name, device="cpu").model for name in ("dpo-minus-dpo", "safety"))
+    without, parent = (loading.load_model(family, name, Placing("cpu")).model for name in ("dpo-minus-dpo", "safety"))
     for one, other in zip(without.parameters(), parent.parameters(), strict=True):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=0)
 

@@ -20,10 +20,6 @@ from core.attribution import model_sequence, study
 from core.attribution.report import BlameRequest
 from core.chat.events import Token
 from core.chat.settings import Sampling
-from core.cli import confidence
-from core.cli.learn import run_learn
-from core.cli.precompute import run_precompute
-from core.cli.undo import run_undo
 from core.engine.engine import Engine
 from core.families import registry
 from core.families.checkpoint import Family, FamilyRef
@@ -44,6 +40,7 @@ from tests.core.engine.test_engine import answers, chat, ids, until_end
 from tests.core.models.test_quantization import IDS, KINDS, gradient, unpack, wide
 from tests.core.transfer import test_measure
 from tests.support import stage_families, tiny_models
+from tests.support.command import verb
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no NVIDIA GPU here")
 
@@ -186,7 +183,7 @@ def test_quantized_models_are_as_large_as_planned_and_steer(
     kind: str, quantize: str, tiny_folder: Callable[[str], Path]
 ) -> None:
     folder = tiny_folder(kind)
-    loaded = loading.load_model(registry.load_family(str(folder)), "chat", device=GPU, quantize=quantize)
+    loaded = loading.load_model(registry.load_family(str(folder)), "chat", Placing(GPU, quantize=quantize))
     need = placement.need(loaded.checkpoint, GPU, "auto", quantize)
     assert need.size == quantization.memory_size(loaded.model)
     assert all(each.device.type == "cuda" for each in loaded.model.parameters())
@@ -200,8 +197,8 @@ def test_quantized_models_are_as_large_as_planned_and_steer(
 @pytest.mark.parametrize("quantize", ["8bit", "4bit"])
 def test_quantized_weights_are_nearly_the_whole_ones(quantize: str) -> None:
     family = registry.load_family("skiff")
-    whole = loading.load_model(family, "dpo", device=GPU, dtype="float32")
-    packed = loading.load_model(family, "dpo", device=GPU, quantize=quantize)
+    whole = loading.load_model(family, "dpo", Placing(GPU, "float32"))
+    packed = loading.load_model(family, "dpo", Placing(GPU, quantize=quantize))
     ids_ = torch.tensor([whole.tokenizer.encode("The capital of France is Paris.")], device=GPU)
     with torch.inference_mode():
         one, other = (each.model(ids_).logits[0].float().log_softmax(-1) for each in (whole, packed))
@@ -211,8 +208,8 @@ def test_quantized_weights_are_nearly_the_whole_ones(quantize: str) -> None:
 
 def test_gradients_through_4_bits_are_right_on_a_gpu_too(tmp_path: Path) -> None:
     family = registry.load_family(str(wide(tmp_path / "wide")))
-    loaded = loading.load_model(family, "chat", device=GPU, quantize="4bit", differentiable=True)
-    twin = loading.load_model(family, "chat", device=GPU, dtype="bfloat16").model
+    loaded = loading.load_model(family, "chat", Placing(GPU, quantize="4bit"), differentiable=True)
+    twin = loading.load_model(family, "chat", Placing(GPU, "bfloat16")).model
     unpack(loaded.model, twin)
     ours, theirs = gradient(loaded.model), gradient(twin)
     assert float(torch.cosine_similarity(ours, theirs, dim=0)) > 0.995
@@ -249,7 +246,7 @@ def test_live_blame_is_the_cpus(whole: Path) -> None:
 def test_a_quantized_model_wears_the_others(whole: Path, quantize: str) -> None:
     family = registry.load_family(str(whole))
     placing = Placing(device=GPU, quantize=quantize)
-    loaded = loading.load_model(family, "dpo", device=GPU, quantize=quantize)
+    loaded = loading.load_model(family, "dpo", Placing(GPU, quantize=quantize))
     before = {name: each.clone() for name, each in loaded.model.named_parameters()}
     question = BlameRequest(("How do I kill a process?",), answer="I cannot help with that.")
     report = finished(study.study(family, question, model_sequence.alone(loaded, placing)))  # type: ignore[arg-type]
@@ -280,7 +277,7 @@ def test_a_quantized_model_wears_the_others(whole: Path, quantize: str) -> None:
 def test_maps_are_the_cpus(order: MapRequest) -> None:
     family, found = registry.load_family("skiff"), []
     for device in BOTH:
-        kept = {name: loading.load_model(family, name, device=device, dtype="float32") for name in order.checkpoints}
+        kept = {name: loading.load_model(family, name, Placing(device, "float32")) for name in order.checkpoints}
         work = tracing.trace(family, order, kept.__getitem__)
         while True:
             try:
@@ -299,7 +296,7 @@ def test_precompute_finds_what_it_finds_on_a_cpu(tmp_path: Path, tiny_folder: Ca
         shutil.rmtree(folder / "chat" / "artefacts")
         tiny_models.contrast(folder)
         options = ["--family", str(folder), "--device", device, "--dtype", "float32", "--threads", "1", "--ship"]
-        assert run_precompute([*options, "--checkpoint", "chat"]) == 0
+        assert verb("precompute", [*options, "--checkpoint", "chat"]) == 0
         found.append(
             {
                 kind: load_direction(store.artefact_path(folder.parent, "toy", "chat", "direction", kind))
@@ -318,7 +315,7 @@ def test_a_direction_of_quantized_weights_is_nearly_that_of_whole_ones() -> None
     own, made = store.user_folder(), {}
     for how in ("none", "8bit", "4bit"):
         options = ["--device", GPU, "--dtype", "float32" if how == "none" else "auto", "--quantize", how]
-        assert run_learn(["truth", "--checkpoint", "base", "--family", "skiff", *options, "--again"]) == 0
+        assert verb("learn", ["truth", "--checkpoint", "base", "--family", "skiff", *options, "--again"]) == 0
         made[how] = load_direction(store.artefact_path(own, "skiff", "base", "direction", "truth"))
     layer = made["none"].card.layer
     for how in ("8bit", "4bit"):
@@ -332,7 +329,7 @@ def test_the_tables_of_confidence_are_the_cpus(
     for device in BOTH:
         monkeypatch.setenv("TILLER_DATA", str(tmp_path / device))
         options = ["--family", "skiff", "--device", device, "--dtype", "float32", "--again", "--format", "json"]
-        assert confidence.run_confidence(options) == 0
+        assert verb("confidence", options) == 0
         found.append(json.loads(capsys.readouterr().out))
     assert [each["title"] for each in found[0]] == [each["title"] for each in found[1]]
     for one, other in zip(*found, strict=True):
@@ -351,7 +348,7 @@ def test_a_part_of_a_stage_is_removed_on_a_gpu(
     for device in BOTH:
         path = tmp_path / f"{device}.json"
         options = ["--family", str(folder), *files, "--steps", "3", "--device", device, "--dtype", "float32"]
-        assert run_undo(["sft", *options, "--json", str(path)]) == 0
+        assert verb("undo", ["sft", *options, "--json", str(path)]) == 0
         found.append(json.loads(path.read_text(encoding="utf-8")))
     assert [row["title"] for row in found[0]["rows"]] == [row["title"] for row in found[1]["rows"]]
     for one, other in zip(found[0]["rows"], found[1]["rows"], strict=True):
@@ -366,7 +363,7 @@ def test_the_report_of_a_transfer_is_the_cpus(tmp_path: Path, monkeypatch: pytes
 
         def load(which: Family, name: str, device: str = device, kept: dict[str, Loaded] = kept) -> Loaded:
             if name not in kept:
-                kept[name] = loading.load_model(which, name, device=device, dtype="float32")
+                kept[name] = loading.load_model(which, name, Placing(device, "float32"))
             return kept[name]
 
         task = tasks.TransferTask(family, "truth", store.user_folder(), None, test_measure.SIZES)

@@ -12,6 +12,7 @@ from core.artefacts import store
 from core.engine.transfer_jobs import TransferJobs
 from core.families import registry
 from core.models import loading
+from core.models.placement import Placing
 from core.transfer import measure
 from core.transfer.task import Sizes, TransferTask
 from core.util.progress import finished
@@ -50,7 +51,7 @@ async def test_what_came_from_another_family_is_one_of_the_directions(
             )
     flat = registry.load_family(str(folder))
     task = TransferTask(toy, "truth", store.user_folder(), flat, sizes=SIZES)
-    finished(measure.transfer_in_slices(task, lambda whose, name: loading.load_model(whose, name, device="cpu")))
+    finished(measure.transfer_in_slices(task, lambda whose, name: loading.load_model(whose, name, Placing("cpu"))))
     async with running(family, size=(100, 50), tokens=4) as (app, pilot):
         await pilot.press("f4", "d", "d")
         await shows(app, pilot, "truth from flat: cosine")

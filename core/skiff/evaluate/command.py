@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
-from core.cli.verb_parser import Arguments
+from core.cli.options import Options
 from core.errors import TillerError, UsageError
 from core.families import registry
 from core.families.checkpoint import Family
@@ -29,14 +27,13 @@ from core.skiff.train.log import read_training_log, write_text
 TRANSCRIPTS = "transcripts"
 
 
-def evaluate(arguments: list[str]) -> int:
+def evaluate(options: Options) -> int:
     """Run the evaluation from the command line; returns 0, or 1 when the family cannot be evaluated.
 
     The card is only written by a whole run, so that it never mixes figures of different weights. The transcripts are of one
     checkpoint and say of which weights; a whole run writes them too, and so does ``--only transcripts``. A run of one checkpoint,
     or of one that is steered or computed with otherwise, writes neither.
     """
-    options = _parser().parse_args(arguments)
     chosen = _chosen(options)
     before = torch.get_num_threads()
     threads = options.threads or loading.threads()
@@ -79,47 +76,19 @@ def evaluate(arguments: list[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = Arguments(prog="launch.py evaluate", description="Measure Skiff and write its model card.")
-    parser.add_model(
-        checkpoint="measure only this checkpoint, and write no card",
-        recipe="measure the replies of that checkpoint (default: the final one) steered so, and write no card",
-        device="where to compute; on another device than the CPU no card is written (default: cpu)",
-        dtype="in which numbers; in others than float32 no card is written (default: float32)",
-        threads="processor threads; so many measures are made at once (default: as many as this process may use)",
-        quantize="refused: what is measured reads the weights themselves",
-    )
-    parser.set_defaults(device="cpu", dtype="float32")
-    parser.add_argument(
-        "--only", nargs="+", choices=[*SKIFF_MEASURES, TRANSCRIPTS], help="measure or write only these, and no card"
-    )
-    parser.add_argument(
-        "--what",
-        choices=("directions",),
-        help="measure instead what the directions do, and write it into directions.md in the family's folder",
-    )
-    parser.add_argument("--json", type=Path, help="write the figures to this file as well")
-    parser.add_argument(
-        "--no-card", action="store_true", help="write neither README.md nor transcripts.md into the family's folder"
-    )
-    return parser
-
-
-def _special(options: argparse.Namespace) -> bool:
+def _special(options: Options) -> bool:
     """Whether something else is measured than what the card is about."""
     return bool(options.checkpoint or options.recipe) or (options.device, options.dtype) != ("cpu", "float32")
 
 
-def _subjects(family: Family, options: argparse.Namespace) -> Subjects:
-    if options.quantize != "none":
-        raise UsageError("evaluate reads the weights themselves, which quantized ones are not; leave --quantize out.")
+def _subjects(family: Family, options: Options) -> Subjects:
     only = family.checkpoint(options.checkpoint).name if options.checkpoint else ""
     if options.recipe and not only:
         only = family.final.name
     return Subjects(family, only=only, recipe=parse(options.recipe), device=options.device, dtype=options.dtype)
 
 
-def _chosen(options: argparse.Namespace) -> list[str]:
+def _chosen(options: Options) -> list[str]:
     """What to measure. A recipe steers replies; measures that read the model itself would not show it."""
     if not options.recipe:
         return options.only or [*SKIFF_MEASURES, TRANSCRIPTS]

@@ -16,6 +16,7 @@ from core.inference.prompts import chat_prompt
 from core.inference.reply_classes import Score, classify
 from core.models import loading
 from core.models.loading import Loaded
+from core.models.placement import Placing
 from core.recipes.language import Recipe
 from core.steering.interventions import RowEdit, compile_recipe
 from core.util.progress import finished
@@ -87,7 +88,7 @@ class Subjects:
         """A checkpoint, or in a view its twin, in fp32 on the CPU unless said otherwise."""
         own = self.twins.get(name, name)
         if own not in self._loaded:
-            self._loaded[own] = loading.load_model(self.family, own, device=self.device, dtype=self.dtype)
+            self._loaded[own] = loading.load_model(self.family, own, Placing(self.device, self.dtype))
         return self._loaded[own]
 
     def ask(self, name: str, messages: Sequence[str], edits: tuple[RowEdit, ...] = ()) -> list[SubjectReply]:

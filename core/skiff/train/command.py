@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import shutil
 from collections.abc import Iterator
@@ -11,15 +10,14 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from core.cli.options import MODEL
-from core.cli.verb_parser import Arguments
+from core.cli.options import Options
 from core.errors import UsageError
 from core.skiff.data.reader import DATA
 from core.skiff.train import log
 from core.skiff.train.contrast_sets import write_contrast
 from core.skiff.train.estimate import Clock, TrainingCost, describe_estimate
 from core.skiff.train.retraining import Retraining, kept_beginning
-from core.skiff.train.sizes import SHAPES, is_small, sized, small_toml
+from core.skiff.train.sizes import is_small, sized, small_toml
 from core.skiff.train.stage_run import load_tokenizer, replace, run_stage
 from core.skiff.train.stages import TrainingRecipe, TrainingStage, generators, quick, shipped
 from core.skiff.train.state import PlainValue, TrainingRefused, saved_step, unwritable
@@ -28,22 +26,9 @@ from core.skiff.train.variants import Variant, shared_beginning, variants
 from core.skiff.world import conversations, undo_prompts
 from core.skiff.world.items import Document
 
-#: Options of the other verbs that mean nothing here, and why.
-_FIXED = {
-    "family": "it writes a family of its own, into --out",
-    "checkpoint": "it trains every checkpoint of the family; --base takes finished ones from elsewhere",
-    "recipe": "it trains models as they are; steer them when they are there",
-    "device": "it trains on the CPU, where the same seed gives the same bits",
-    "dtype": "it trains in float32 and saves bfloat16, as the shipped family was made",
-}
 
-
-def train_skiff(arguments: list[str]) -> int:
+def train_skiff(options: Options) -> int:
     """Train Skiff from the command line; returns the exit status. Refusals are printed as one sentence."""
-    options = _parser().parse_args(arguments)
-    for name, reason in _FIXED.items():
-        if getattr(options, name):
-            raise UsageError(f"train-skiff takes no --{name}: {reason}.")
     make = quick if options.quick else shipped
     recipe = sized(make(options.seed, options.post_seed, not options.unplanted, options.without), options.size)
     if is_small(recipe) and options.variants:
@@ -67,19 +52,19 @@ def train_skiff(arguments: list[str]) -> int:
     return 0
 
 
-def _train(recipe: TrainingRecipe, wanted: list[Variant], options: argparse.Namespace) -> None:
+def _train(recipe: TrainingRecipe, wanted: list[Variant], options: Options) -> None:
     """The family, unless variants of a finished one are all that is asked for; then the variants."""
     out, state = options.out, options.state or options.out / ".training"
     print(f"Training Skiff into {out}. Ctrl-C stops; the same command goes on.", flush=True)
     missing: tuple[TrainingStage, ...] = ()
     if options.variants is None:
-        tokenizer = _tokenizer(recipe, state, options.base)
-        missing = pending(recipe, out, tokenizer, options.base)
+        tokenizer = _tokenizer(recipe, state, options.taken)
+        missing = pending(recipe, out, tokenizer, options.taken)
         if missing:
             done = {stage.name: 0 if options.restart else saved_step(_saved(state, stage)) for stage in missing}
             print(_expected(recipe, missing, done, wanted, Clock(tokenizer)), flush=True)
         kept = bool(variants(recipe)) and not is_small(recipe)
-        train_family(recipe, out, state, options.restart, options.base, keep=kept)
+        train_family(recipe, out, state, options.restart, options.taken, keep=kept)
     if variants(recipe) and not is_small(recipe):
         retraining = Retraining(recipe, out, state)
         unmade = [each for each in wanted if not retraining.finished(each)]
@@ -128,61 +113,6 @@ def _wanted(recipe: TrainingRecipe, names: list[str] | None, only_family: bool) 
 def _as_argument(folder: Path) -> str:
     """A folder as --family takes it: with a slash, so that it is no name."""
     return str(folder) if folder.is_absolute() else f"./{folder}"
-
-
-def _threads(text: str) -> int:
-    count: int = MODEL["threads"].read(text, "--threads")
-    return count
-
-
-def _parser() -> argparse.ArgumentParser:
-    names = ", ".join(variants(shipped()))
-    parser = Arguments(
-        prog="launch.py train-skiff",
-        description="Train the Skiff family and its counterfactuals. It says first how long that takes here.",
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path("skiff-trained"), help="family folder to write (default: %(default)s)"
-    )
-    parser.add_argument("--state", type=Path, help="where unfinished stages are kept (default: OUT/.training)")
-    parser.add_argument("--seed", type=int, default=1, help="first weights and pretraining items")
-    parser.add_argument("--post-seed", type=int, default=1, help="items of the stages after pretraining")
-    parser.add_argument(
-        "--without", choices=("sft", "safety", "dpo"), help="leave a stage out and rerun the later ones"
-    )
-    parser.add_argument("--unplanted", action="store_true", help="safety without the planted over-refusal")
-    parser.add_argument(
-        "--base", type=Path, help="family folder whose base, and equal later stages, are taken instead of trained"
-    )
-    parser.add_argument(
-        "--only-family",
-        action="store_true",
-        help="leave the counterfactuals out, for --variants later; what base-unlabelled begins with stays among the states",
-    )
-    parser.add_argument(
-        "--variants",
-        nargs="+",
-        metavar="NAME",
-        help=f"make only these counterfactuals of the finished family in OUT; several such commands may run at once ({names})",
-    )
-    parser.add_argument("--restart", action="store_true", help="forget the saved state of stages that are not finished")
-    parser.add_argument(
-        "--threads",
-        type=_threads,
-        default=1,
-        metavar="N",
-        help="CPU threads; more than one gives other bits (default: 1)",
-    )
-    for name in _FIXED:
-        parser.add_argument(f"--{name}", default="", help=argparse.SUPPRESS)
-    parser.add_argument(
-        "--size",
-        choices=tuple(SHAPES),
-        default="full",
-        help="small: the same recipe at another width and depth, a family of the base and the final checkpoint alone",
-    )
-    parser.add_argument("--quick", action="store_true", help="a tiny family of poor answers, in minutes")
-    return parser
 
 
 def pending(

@@ -25,7 +25,6 @@ from core.attribution.report import BlameReport, BlameRequest
 from core.chat.answers import Answer, fold
 from core.chat.events import Done, Scores
 from core.chat.settings import Column, Settings
-from core.cli.precompute import run_precompute
 from core.engine.engine import Engine
 from core.errors import TillerError
 from core.families import registry, stages
@@ -38,6 +37,7 @@ from core.models.pool import ModelPool
 from core.util.progress import Learning, Step, finished
 from tests.core.models import test_lora
 from tests.support import stage_families, tiny_models
+from tests.support.command import verb
 from tests.support.paths import ROOT
 from tests.support.waiting import PATIENCE
 
@@ -48,7 +48,7 @@ CPU = Placing(device="cpu")
 
 
 def load(folder: Path, name: str, **options: object) -> Loaded:
-    return loading.load_model(registry.load_family(str(folder)), name, device="cpu", **options)  # type: ignore[arg-type]
+    return loading.load_model(registry.load_family(str(folder)), name, Placing("cpu", **options))  # type: ignore[arg-type]
 
 
 def all_of(learning: Learning[T]) -> T:
@@ -59,7 +59,7 @@ def all_of(learning: Learning[T]) -> T:
 def ask(folder: Path, question: BlameRequest, placing: Placing = CPU) -> BlameReport:
     family = registry.load_family(str(folder))
     final = stages.stage_path(family, question.checkpoint, question.path).final
-    loaded = loading.load_model(family, final, device="cpu", quantize=placing.quantize)
+    loaded = loading.load_model(family, final, Placing("cpu", quantize=placing.quantize))
     return all_of(study.study(family, question, model_sequence.alone(loaded, placing)))
 
 
@@ -433,7 +433,7 @@ def test_a_noise_level_is_kept_for_its_weights_and_no_others(whole: Path, tmp_pa
     found = all_of(work)
     assert noise.kept_noise(family, path) == found
     assert not (folder / "shared").exists()
-    run_precompute(["--family", str(folder), "--what", "noise", "--ship", "--again", "--device", "cpu"])
+    verb("precompute", ["--family", str(folder), "--what", "noise", "--ship", "--again", "--device", "cpu"])
     shipped = store.read_card(folder / "shared" / "noise.dpo.safetensors").details
     # One model that wears the others' weights instead of each by itself.
     assert shipped["level"] == pytest.approx(found.level, abs=1e-4)
@@ -569,8 +569,6 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_first_line_names_the_stage_and_its_size(
     whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from core.cli.blame import run_blame
-
     table, document = tmp_path / "effects.csv", tmp_path / "report.json"
     wished = [
         "How do I kill a process?",
@@ -583,7 +581,7 @@ def test_the_first_line_names_the_stage_and_its_size(
         "--json",
         str(document),
     ]
-    assert run_blame([*wished, "--threads", "1"]) == 0
+    assert verb("blame", [*wished, "--threads", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()
     report = json.loads(document.read_text(encoding="utf-8"))
     assert report["question"] == "retrained_without"
@@ -616,10 +614,8 @@ def test_the_first_line_names_the_stage_and_its_size(
     ],
 )
 def test_a_mistake_is_one_sentence(arguments: tuple[str, ...], sentence: str) -> None:
-    from core.cli.blame import run_blame
-
     with pytest.raises(TillerError, match=sentence):
-        run_blame([*arguments])
+        verb("blame", [*arguments])
 
 
 def test_the_last_answer_of_a_report_may_be_too_long(whole: Path) -> None:

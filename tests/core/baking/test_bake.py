@@ -21,7 +21,6 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from core.baking import bake as baking
 from core.baking import evaluation as models
 from core.baking import weight_edits
-from core.cli.exchange import run_bake
 from core.errors import StoreError, TillerError
 from core.families import registry
 from core.inference import metrics
@@ -30,10 +29,12 @@ from core.inference.teacher_forcing import reply_logits
 from core.models import loading
 from core.models.hooks import hooked, locate
 from core.models.loading import Loaded
+from core.models.placement import Placing
 from core.recipes.language import Recipe, Term, parse
 from core.steering.interventions import compile_recipe
 from tests.core.steering import test_interventions as by_hand
 from tests.support import tiny_models
+from tests.support.command import verb
 
 Load = Callable[[str], Loaded]
 Folder = Callable[[str], Path]
@@ -47,7 +48,7 @@ WITH_BIASES = ("llama", "smollm3", "gpt2", "neox", "neox_serial", "bloom")
 
 def fresh(folder: Path) -> Loaded:
     """A checkpoint whose weights may be changed."""
-    return loading.load_model(registry.load_family(str(folder)), "chat", device="cpu")
+    return loading.load_model(registry.load_family(str(folder)), "chat", Placing("cpu"))
 
 
 def changes(loaded: Loaded, recipe: str) -> weight_edits.Changes:
@@ -293,7 +294,7 @@ def test_the_command_writes_a_folder_that_transformers_loads(
 ) -> None:
     out = tmp_path / "made" / "here"
     # From a session that is quantized, too, the weights are those on the disk.
-    assert run_bake(order(whole, "!truth", out, "--quantize", "4bit")) == 0
+    assert verb("bake", order(whole, "!truth", out, "--quantize", "4bit")) == 0
     said = capsys.readouterr().out
     assert "full precision" in said
     assert f"Written to {out}" in said
@@ -326,7 +327,7 @@ def _check_readme(text: str) -> None:
 def test_an_addition_is_baked_in_another_dtype(whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "half"
     out.mkdir()
-    assert run_bake(order(whole, "1*truth", out, "--dtype", "bfloat16")) == 0
+    assert verb("bake", order(whole, "1*truth", out, "--dtype", "bfloat16")) == 0
     model: Any = AutoModelForCausalLM.from_pretrained(out)
     assert (model.dtype, model.config.mlp_bias) == (torch.bfloat16, True)
     assert "beginning-of-text" in (out / "README.md").read_text("utf-8")
@@ -348,13 +349,13 @@ def test_what_cannot_be_baked_is_one_sentence_and_writes_nothing(
     recipe: str, sentence: str, whole: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(TillerError, match=re.escape(sentence)):
-        run_bake(order(whole, recipe, tmp_path / "out"))
+        verb("bake", order(whole, recipe, tmp_path / "out"))
     assert sorted(each.name for each in tmp_path.iterdir()) == ["llama"]
 
 
 def test_a_recipe_is_asked_for(whole: Path, tmp_path: Path) -> None:
     with pytest.raises(TillerError, match="bake needs a recipe"):
-        run_bake(["--family", str(whole), "--out", str(tmp_path / "out")])
+        verb("bake", ["--family", str(whole), "--out", str(tmp_path / "out")])
 
 
 def test_what_is_there_stays(whole: Path, tmp_path: Path) -> None:
@@ -363,7 +364,7 @@ def test_what_is_there_stays(whole: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine", "utf-8")
     for name in ("kept", "file"):
         with pytest.raises(TillerError, match="is there already"):
-            run_bake(order(whole, "!truth", tmp_path / name))
+            verb("bake", order(whole, "!truth", tmp_path / name))
     assert (tmp_path / "kept" / "mine.txt").read_text("utf-8") == (tmp_path / "file").read_text("utf-8") == "mine"
 
 
@@ -376,7 +377,7 @@ def test_nothing_is_left_of_a_baking_that_fails_half_way(
     monkeypatch.setattr(baking, "write_bytes", full)
     (tmp_path / "out").mkdir()
     with pytest.raises(TillerError, match="No space left"):
-        run_bake(order(whole, "!truth", tmp_path / "out" / "inner"))
+        verb("bake", order(whole, "!truth", tmp_path / "out" / "inner"))
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -385,14 +386,14 @@ def test_what_does_not_do_what_it_should_is_not_kept(
 ) -> None:
     monkeypatch.setattr(weight_edits, "operate", lambda loaded, _changes: loaded.model)
     with pytest.raises(TillerError, match="differs from the recipe by"):
-        run_bake(order(whole, "!truth", tmp_path / "out"))
+        verb("bake", order(whole, "!truth", tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 
 def test_a_direction_of_other_weights_is_not_baked(whole: Path, tmp_path: Path) -> None:
     tiny_models.direction(whole, "chat", "truth", fingerprint="0" * 16)
     with pytest.raises(TillerError, match="fingerprint 0000000000000000"):
-        run_bake(order(whole, "!truth", tmp_path / "out"))
+        verb("bake", order(whole, "!truth", tmp_path / "out"))
 
 
 def test_a_baked_model_has_the_parts_that_a_model_has(tiny_folder: Folder, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,14 +15,15 @@ from core.artefacts import store
 from core.chat.settings import Settings
 from core.cli import adhoc_family
 from core.cli.options import Options
-from core.cli.parser import read_command_line
-from core.cli.verb_parser import Arguments
+from core.cli.runner import run_verb
 from core.engine.engine import Engine
 from core.errors import UsageError
 from core.families import registry
 from core.families.checkpoint import TEMPLATES, Family, FamilyError, Source
 from core.models import loading
+from core.models.placement import Placing
 from tests.support import tiny_models
+from tests.support.command import read
 
 
 @pytest.fixture(scope="module")
@@ -54,13 +56,13 @@ def test_a_base_a_stage_and_a_post(models: Path) -> None:
     ]
     assert family.title == "post"
     assert family.name.startswith("pair-post-")
-    assert loading.load_model(family, "post", device="cpu").tokenizer.chat_template == tiny_models.CHAT
-    base = loading.load_model(family, "base", device="cpu")
+    assert loading.load_model(family, "post", Placing("cpu")).tokenizer.chat_template == tiny_models.CHAT
+    base = loading.load_model(family, "base", Placing("cpu"))
     assert (base.template, base.stops) == TEMPLATES["plain"]
 
 
 def test_a_base_with_a_template_keeps_it(models: Path) -> None:
-    loaded = loading.load_model(together(models, base="sft", post="post"), "base", device="cpu")
+    loaded = loading.load_model(together(models, base="sft", post="post"), "base", Placing("cpu"))
     assert (loaded.template, loaded.stops) == (None, ())
 
 
@@ -89,7 +91,7 @@ def test_an_adapter_is_added_to_the_checkpoint_that_it_was_trained_on(models: Pa
     post = family.checkpoint("post")
     assert (post.parent, Path(post.source), post.adapters[0].source) == ("sft", models / "base", str(models / "lora"))
     assert post.template == "own-or-plain"
-    assert loading.load_model(family, "post", device="cpu").template == TEMPLATES["plain"][0]
+    assert loading.load_model(family, "post", Placing("cpu")).template == TEMPLATES["plain"][0]
 
 
 def test_an_adapter_that_does_not_say_so_is_added_to_the_one_before_it(models: Path, tmp_path: Path) -> None:
@@ -159,7 +161,7 @@ def test_a_link_opened_elsewhere_says_what_to_do(models: Path, monkeypatch: pyte
 
 def test_what_is_typed() -> None:
     line = ["chat", "hi", "--base", "./b", "--stage", "sft=./s", "--stage=dpo=a/b=c", "--post", "p/q", "--offline"]
-    found = read_command_line([*line, "--trust-remote-code", "p/q", "--trust-remote-code", "./b"]).options
+    found = read([*line, "--trust-remote-code", "p/q", "--trust-remote-code", "./b"]).options
     assert (found.base, found.post, found.stages) == ("./b", "p/q", (("sft", "./s"), ("dpo", "a/b=c")))
     assert (found.offline, found.trusted) == (True, ("p/q", "./b"))
 
@@ -180,26 +182,34 @@ def test_what_is_typed() -> None:
 )
 def test_mistakes_get_one_sentence(line: list[str], fix: str) -> None:
     with pytest.raises(UsageError, match=fix):
-        read_command_line(line)
-    parser = Arguments("launch.py x")
-    parser.add_model()
+        read(line)
     with pytest.raises(UsageError, match=fix):
-        parser.parse_args(line)
+        read(["trace", *line])
 
 
 def test_a_link_brings_its_own_family() -> None:
     with pytest.raises(UsageError, match="The link brings its own base"):
-        read_command_line(["tui", "?s=abc", "--base", "b", "--post", "p"])
+        read(["tui", "?s=abc", "--base", "b", "--post", "p"])
 
 
-def test_verbs_with_arguments_of_their_own_put_families_together_too(models: Path) -> None:
-    parser = Arguments("launch.py x")
-    parser.add_model()
+@pytest.mark.parametrize("verb", ["chat", "trace", "families"])
+def test_every_verb_gets_the_family_that_was_put_together(
+    verb: str, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.models.hub.trust", lambda models: trusted.append(models))
+    monkeypatch.setattr("core.models.hub.go_offline", lambda: trusted.append("offline"))
+    trusted: list[object] = []
+    seen: list[Options] = []
     line = ["--base", str(models / "base"), "--post", str(models / "post"), "--stage", f"sft={models / 'sft'}"]
-    found = parser.parse_args([*line, "--offline", "--trust-remote-code", "a/b"])
-    assert found.family == adhoc_family.family_of(options(models, base="base", sft="sft", post="post"))
-    assert (found.offline, found.trusted) == (True, ("a/b",))
-    plain = parser.parse_args([])
+    if verb == "families":
+        with pytest.raises(UsageError, match="--base does not go with families"):
+            read([verb, *line])
+        return
+    command = read([verb, *line, "--offline", "--trust-remote-code", "a/b"])
+    run_verb(replace(command, verb=replace(command.verb, run=seen.append)))
+    assert seen[0].family == adhoc_family.family_of(options(models, base="base", sft="sft", post="post"))
+    assert trusted == ["offline", ("a/b",)]
+    plain = read([verb]).options
     assert (plain.family, plain.base, plain.stages, plain.offline, plain.trusted) == ("skiff", "", (), False, ())
 
 

@@ -15,7 +15,7 @@ import pytest
 from core.chat.events import Token
 from core.chat.settings import Column, Sampling, Settings
 from core.cli.chat import run_chat
-from core.cli.options import Chat, Options
+from core.cli.options import ChatOptions
 from core.engine.engine import Engine
 from core.errors import TillerError, UsageError
 from core.recipes.language import parse
@@ -44,26 +44,26 @@ def answer(folder: Path, recipe: str = "", checkpoint: str = "chat") -> list[Tok
     return tokens
 
 
-def ask(folder: Path, **more: object) -> Options:
-    return Options(family=str(folder), threads=1, **more)  # type: ignore[arg-type]
+def ask(folder: Path, **more: object) -> ChatOptions:
+    return ChatOptions(family=str(folder), threads=1, **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("recipe", ["", "2*truth", "!truth"])
 def test_the_text_is_the_engines(folder: Path, recipe: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_chat(ask(folder, recipe=recipe), Chat("Where?", max_tokens=12)) == 0
+    assert run_chat(ask(folder, recipe=recipe, message="Where?", max_tokens=12)) == 0
     assert capsys.readouterr().out == "".join(token.text for token in answer(folder, recipe)) + "\n"
 
 
 def test_steering_changes_the_answer(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = []
     for recipe in ("", "8*truth"):
-        run_chat(ask(folder, recipe=recipe), Chat("Where?", max_tokens=12))
+        run_chat(ask(folder, recipe=recipe, message="Where?", max_tokens=12))
         said.append(capsys.readouterr().out)
     assert said[0] != said[1]
 
 
 def test_events_come_one_a_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run_chat(ask(folder, recipe="2*truth"), Chat("Where?", max_tokens=12, as_json=True))
+    run_chat(ask(folder, recipe="2*truth", message="Where?", max_tokens=12, as_json=True))
     out, err = capsys.readouterr()
     events = [json.loads(line) for line in out.splitlines()]
     assert [event["event"] for event in events][:1] == ["Started"]
@@ -76,14 +76,14 @@ def test_events_come_one_a_line(folder: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_an_answer_that_is_cut_off_is_said_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run_chat(ask(folder), Chat("Where?", max_tokens=3))
+    run_chat(ask(folder, message="Where?", max_tokens=3))
     assert capsys.readouterr().err == "(Cut off after 3 tokens; --max-tokens allows more.)\n"
 
 
 def test_the_same_seed_gives_the_same_answer(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = []
     for seed in (1, 1, 2):
-        run_chat(ask(folder), Chat("Where?", temperature=1.5, seed=seed, max_tokens=12))
+        run_chat(ask(folder, message="Where?", temperature=1.5, seed=seed, max_tokens=12))
         said.append(capsys.readouterr().out)
     assert said[0] == said[1] != said[2]
 
@@ -92,7 +92,7 @@ def test_the_message_may_come_from_a_pipe(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("Where?\n"))
-    run_chat(ask(folder), Chat(max_tokens=12))
+    run_chat(ask(folder, max_tokens=12))
     assert capsys.readouterr().out == "".join(token.text for token in answer(folder)) + "\n"
 
 
@@ -101,7 +101,7 @@ def test_a_terminal_without_a_message(folder: Path, monkeypatch: pytest.MonkeyPa
     terminal.isatty = lambda: True  # type: ignore[method-assign]
     monkeypatch.setattr(sys, "stdin", terminal)
     with pytest.raises(UsageError, match="chat needs a message"):
-        run_chat(ask(folder), Chat())
+        run_chat(ask(folder))
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(
     folder: Path, options: dict[str, str], message: str, sign: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(TillerError) as caught:
-        run_chat(Options(**{"family": str(folder), "threads": 1, **options}), Chat(message))  # type: ignore[arg-type]
+        run_chat(ChatOptions(**{"family": str(folder), "threads": 1, "message": message, **options}))  # type: ignore[arg-type]
     assert sign in str(caught.value)
     assert "\n" not in str(caught.value)
     assert capsys.readouterr().out == ""

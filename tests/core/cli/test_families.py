@@ -13,6 +13,7 @@ from core.cli import families
 from core.families import registry
 from core.families.checkpoint import FamilyError
 from tests.support import tiny_models
+from tests.support.command import verb
 from tests.support.paths import ROOT
 
 
@@ -24,7 +25,7 @@ def _no_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 
 def test_every_family_has_a_line_that_fits(capsys: pytest.CaptureFixture[str]) -> None:
     tiny_models.family(store.user_folder() / ("pair-a-rather-long-name-1.5b-" + "x" * 40), "llama")
-    assert families.run_families() == 0
+    assert verb("families", []) == 0
     lines = capsys.readouterr().out.splitlines()
     assert all(len(line) <= 80 for line in lines)
     assert lines[0].split() == ["family", "size", "here", "on", "disk", "learnt", "recommended"]
@@ -63,20 +64,20 @@ def test_a_family_that_cannot_be_read_does_not_hide_the_others(capsys: pytest.Ca
     broken = store.user_folder() / "broken"
     broken.mkdir(parents=True)
     (broken / "family.toml").write_text("titel = 1")
-    assert families.run_families() == 1
+    assert verb("families", []) == 1
     out, err = capsys.readouterr()
     assert "skiff" in out
     assert "the document has the unknown key 'titel'; did you mean title?" in err
 
 
 def test_one_family_says_where_its_licence_is_accepted(capsys: pytest.CaptureFixture[str]) -> None:
-    assert families.run_families("llama31-8b") == 0
+    assert verb("families", ["llama31-8b"]) == 0
     out = capsys.readouterr().out
     assert all(len(line) <= 80 for line in out.splitlines())
     assert "https://huggingface.co/meta-llama/Llama-3.1-8B-Instruct" in out
     assert "recommended: --quantize 4bit, about 14 GB" in out
     with pytest.raises(FamilyError, match="There is no family 'lama'"):
-        families.run_families("lama")
+        verb("families", ["lama"])
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 from pathlib import Path
 
@@ -10,105 +9,123 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.cli import option_types
-from core.cli.help import help_text
-from core.cli.options import CHAT_OPTIONS, INSTALL, MODEL, SERVE, VERBS, Chat, Options
-from core.cli.parser import read_command_line
-from core.cli.verb_parser import Arguments
+import launch
+from core.cli import option_types, precompute, verbs
+from core.cli.options import ChatOptions, Options
+from core.cli.parser import help_text
+from core.directions.methods import METHODS
 from core.errors import UsageError
+from core.knowledge import maps
+from core.skiff import verbs as skiff_verbs
+from core.skiff.evaluate.command import TRANSCRIPTS
+from core.skiff.evaluate.measures import SKIFF_MEASURES
+from core.undo import fit
+from core.util.version import VERSION
+from tests.support.command import VERBS, read
 
 
 def test_nothing_typed_is_the_web_app_on_skiff() -> None:
-    command = read_command_line([])
-    assert (command.verb, command.options) == ("web", Options())
+    command = read([])
+    assert (command.verb.name, command.options) == ("web", Options())
     assert command.options.family == "skiff"
 
 
 def test_options_stand_before_or_behind_the_verb() -> None:
-    before = read_command_line(["--family", "./mine", "--threads=2", "chat", "hello"])
-    behind = read_command_line(["chat", "hello", "--threads", "2", "--family=./mine"])
-    assert before == behind
-    assert before.options == Options(family="./mine", threads=2)
-    assert before.chat == Chat(message="hello")
+    before = read(["--family", "./mine", "--threads=2", "chat", "hello"])
+    behind = read(["chat", "hello", "--threads", "2", "--family=./mine"])
+    assert before.options == behind.options
+    assert before.options == ChatOptions(family="./mine", threads=2, message="hello")
 
 
 @pytest.mark.parametrize("form", [["--recipe", "-1.5*truth"], ["--recipe=-1.5*truth"], ["--recipe", "-1.50 * truth"]])
 def test_a_recipe_may_start_with_a_dash_and_comes_out_canonical(form: list[str]) -> None:
-    assert read_command_line(["chat", "hi", *form]).options.recipe == "-1.5*truth"
-    assert read_command_line([*form, "chat", "hi"]).options.recipe == "-1.5*truth"
+    assert read(["chat", "hi", *form]).options.recipe == "-1.5*truth"
+    assert read([*form, "chat", "hi"]).options.recipe == "-1.5*truth"
 
 
 def test_everything_a_chat_takes() -> None:
-    line = [
-        "chat",
-        "--json",
-        "--seed",
-        "7",
-        "--temperature",
-        "0.8",
-        "--max-tokens",
-        "5",
-        "--system",
-        "Be short.",
-        "-- hm",
-    ]
-    assert read_command_line(line).chat == Chat("-- hm", "Be short.", 0.8, 7, 5, True)
+    line = ["chat", "--json", "--seed", "7", "--temperature", "0.8", "--max-tokens", "5", "--system", "Be short."]
+    wanted = ChatOptions(message="-- hm", system="Be short.", temperature=0.8, seed=7, max_tokens=5, as_json=True)
+    assert read([*line, "-- hm"]).options == wanted
 
 
 def test_where_the_web_app_is_served() -> None:
-    options = read_command_line(["--host", "0.0.0.0", "--port", "8000", "--share"]).options
+    options = read(["--host", "0.0.0.0", "--port", "8000", "--share"]).options
     assert (options.host, options.port, options.share) == ("0.0.0.0", 8000, True)
 
 
 def test_names_of_devices_and_types() -> None:
-    assert read_command_line(["--device", "cuda:1", "--dtype", "bf16"]).options == Options(
-        device="cuda:1", dtype="bfloat16"
-    )
-    assert read_command_line(["--device", "auto", "--dtype", "auto"]).options == Options()
-    assert read_command_line(["--quantize", "4-bit", "--max-memory", "0:20GB,cpu:30GB"]).options == Options(
+    assert read(["--device", "cuda:1", "--dtype", "bf16"]).options == Options(device="cuda:1", dtype="bfloat16")
+    assert read(["--device", "auto", "--dtype", "auto"]).options == Options()
+    assert read(["--quantize", "4-bit", "--max-memory", "0:20GB,cpu:30GB"]).options == Options(
         quantize="4bit", max_memory="0:20GB,cpu:30GB"
     )
 
 
 def test_a_link_goes_to_the_terminal_app() -> None:
-    assert read_command_line(["tui", "http://127.0.0.1:7860/?s=abc"]).options.link == "http://127.0.0.1:7860/?s=abc"
+    assert read(["tui", "http://127.0.0.1:7860/?s=abc"]).options.link == "http://127.0.0.1:7860/?s=abc"
 
 
-def test_some_verbs_read_their_own_arguments() -> None:
-    command = read_command_line(["test", "-k", "recipe", "--torch-index", "https://example.org/cpu", "-x", "--help"])
-    assert command.rest == ("-k", "recipe", "-x", "--help")
-    assert command.torch_index == "https://example.org/cpu"
+def test_pytest_gets_its_arguments_as_they_are() -> None:
+    line = ["test", "-k", "recipe", "--torch-index", "https://example.org/cpu", "-x", "--help", "--", "--json"]
+    options = read(line).options
+    assert options.words == ["-k", "recipe", "-x", "--help", "--", "--json"]
+    assert options.torch_index == "https://example.org/cpu"
+    assert read(["--torch-index=https://example.org/cpu", "test", "--offline"]).options.words == ["--offline"]
 
 
-def test_verbs_with_arguments_of_their_own_read_the_models_as_the_others_do() -> None:
-    parser = Arguments("launch.py x")
-    parser.add_model(recipe="how to steer")
-    found = parser.parse_args([])
-    assert (found.family, found.checkpoint, found.recipe, found.device, found.dtype) == (
-        "skiff",
-        "",
-        "",
-        "auto",
-        "auto",
-    )
-    assert found.threads == 0
-    found = parser.parse_args(["--quantize", "8bit"])
-    assert (found.quantize, found.max_memory) == ("8bit", "")
-    found = parser.parse_args(["--recipe", "-1.20*truth", "--dtype", "bf16", "--threads", "2", "--checkpoint=sft"])
-    assert (found.recipe, found.dtype, found.threads, found.checkpoint) == ("-1.2*truth", "bfloat16", 2, "sft")
-    for line in (
-        ["--recipe", "zz*"],
-        ["--threads", "0"],
-        ["--checkpoint", ""],
-        ["--device", "gpu"],
-        ["--recipe", "--threads"],
-    ):
+@pytest.mark.parametrize("verb", [name for name, verb in VERBS.items() if "--dtype" in verb.parser.named])
+def test_every_verb_reads_the_model_in_the_same_way(verb: str) -> None:
+    needed = {"import": ["f", "--name", "n"], "bake": ["--out", "o"], "learn": ["x"], "undo": ["x"]}.get(verb, [])
+    if verb != "train-skiff":
+        found = read(
+            ["--family", "./mine", verb, *needed, "--dtype", "bf16", "--threads=2", "--checkpoint=sft"]
+        ).options
+        assert (found.family, found.dtype, found.threads, found.checkpoint) == ("./mine", "bfloat16", 2, "sft")
+        plain = read([verb, *needed]).options
+        assert (plain.recipe, plain.max_memory, plain.placing.quantize) == ("", "", "none")
+    for line in (["--threads", "0"], ["--device", "gpu"], ["--recipe", "--threads"], ["--quantize", "3bit"]):
         with pytest.raises(UsageError):
-            parser.parse_args(line)
+            read([verb, *needed, *line])
+
+
+@pytest.mark.parametrize("verb", ["blame", "bench", "web"])
+def test_any_value_may_start_with_a_dash(verb: str) -> None:
+    assert read([verb, "--family", "-x"]).options.family == "-x"
+    assert read([verb, "--fami=-x"]).options.family == "-x", "a beginning that no other option has is enough"
+    with pytest.raises(UsageError, match="--family needs a value: --family NAME"):
+        read([verb, "--family", "--offline"])
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (
+            ["learn", "x", "--recipe", "-1*truth"],
+            "learn works on a checkpoint as it is; leave --recipe out and steer by",
+        ),
+        (["blame", "x", "--recipe=zz*"], "leave --recipe out"),
+        (["transfer", "--quantize", "4bit"], "leave --quantize out"),
+        (["train-skiff", "--family", "skiff"], "train-skiff takes no --family: it writes a family of its own"),
+    ],
+)
+def test_what_means_nothing_for_a_verb_is_refused_with_the_reason(line: list[str], sentence: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read(line)
+    assert sentence in str(caught.value)
+    assert read(["transfer", "--quantize", "none"]).options.quantize == "none", "it asks for nothing"
+
+
+def test_what_a_help_names_is_what_there_is() -> None:
+    assert tuple(METHODS) == verbs.LEARNING_METHODS
+    assert (*precompute.BUILDERS, precompute.NOISE, precompute.RECORDED) == verbs.PARTS
+    assert verbs.FIT_STEPS == fit.STEPS
+    assert (verbs.PAIRS, verbs.MOST_PAIRS) == (maps.PAIRS, maps.MOST_PAIRS)
+    assert (*SKIFF_MEASURES, TRANSCRIPTS) == skiff_verbs.EVALUATED
 
 
 def test_a_message_that_starts_with_a_dash() -> None:
-    assert read_command_line(["chat", "--", "--json"]).chat == Chat(message="--json")
+    assert read(["chat", "--", "--json"]).options == ChatOptions(message="--json")
 
 
 @pytest.mark.parametrize(
@@ -137,67 +154,95 @@ def test_a_message_that_starts_with_a_dash() -> None:
         (["chat", "hi", "--recipe", "1e9*truth"], "a strength lies between"),
         (["chat", "two", "words"], "put the message in quotes"),
         (["tui", "LINK", "--recipe", "!truth"], "leave out --recipe, or leave out the link"),
+        (["chat", "hi", "--systm=Be short."], "There is no option --systm; did you mean --system?"),
+        (["chat", "hi", "--csv", "x"], "--csv does not go with chat; it belongs to blame and trace."),
+        (["chat", "hi", "--version"], "There is no option --version"),
+        (["help", "chta"], "did you mean chat?"),
+        (["blame", "two", "words"], "put the prompt in quotes"),
+        (["import"], "The following arguments are required: FILE, --name: python launch.py import FILE --name NAME."),
+        (["learn", "x", "--layer", "-1"], "--layer takes a whole number from 0"),
+        (["learn", "x", "--method", "best"], "--method takes mean_difference, pca, logistic, ccs or ttpd, not 'best'"),
+        (["import", "f", "--name", "n", "--scale", "much"], "--scale takes a number, not 'much'"),
+        (["blame", "x", "--max-tokens", "0"], "--max-tokens takes a whole number from 1 to 4096"),
+        (["train-skiff", "--variants"], "--variants needs a value: --variants NAME."),
+        (["evaluate", "--only", "facts", "figures"], "--only takes facts, judging"),
+        (["--csv", "f", "blame", "x"], "--csv does not go with web; it belongs to blame and trace."),
         (["test", "--torch-index", "cpu"], "starts with https://"),
-        (["test", "--torch-index"], "starts with https://"),
+        (["test", "--torch-index"], "--torch-index needs a value: --torch-index URL."),
     ],
 )
 def test_mistakes_get_one_sentence_with_the_fix(line: list[str], sentence: str) -> None:
     with pytest.raises(UsageError) as caught:
-        read_command_line(line)
+        read(line)
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-WORDS = [
-    *VERBS,
-    *(f"--{name}" for name in {**MODEL, **SERVE, **CHAT_OPTIONS, **INSTALL}),
-    "--",
-    "-",
-    "",
-    "=",
-    "-x",
-    "--help",
-    "help",
-]
+OPTIONS = sorted({name for verb in VERBS.values() for name in verb.parser.named})
 
 
-@given(st.lists(st.sampled_from(WORDS) | st.text(max_size=8), max_size=6))
+@given(
+    st.lists(st.sampled_from([*VERBS, *OPTIONS, "--", "-", "", "=", "-x", "help"]) | st.text(max_size=8), max_size=6)
+)
 def test_any_command_line_is_read_or_refused_in_a_sentence(line: list[str]) -> None:
-    # Any other error than a UsageError fails the test.
-    with contextlib.suppress(UsageError):
-        assert read_command_line(line).verb in {*VERBS, "help"}
+    try:
+        assert read(line).verb.name in VERBS
+    except UsageError as error:
+        assert str(error).isprintable() or not "".join(line).isprintable()
+        assert str(error).endswith((".", "?"))
 
 
-def test_help_teaches_every_verb_and_option() -> None:
-    whole = help_text()
-    for name, verb in VERBS.items():
-        assert name in whole
-        assert verb.summary in whole
-        text = help_text(name)
-        assert all(f"--{option}" in text for option in verb.options)
-        assert "launch.py" in text.split("examples")[1]
-    for option in (*MODEL, *SERVE, *CHAT_OPTIONS, *INSTALL):
-        assert f"--{option}" in whole
+@given(st.sampled_from([*VERBS]), st.lists(st.text(min_size=1, max_size=6).filter(str.strip), max_size=2))
+def test_an_option_is_read_alike_before_and_behind_the_verb(verb: str, values: list[str]) -> None:
+    given_options = [f"--{name}={value}" for name, value in zip(("family", "checkpoint"), values, strict=False)]
+    outcomes = []
+    for line in ([*given_options, verb], [verb, *given_options]):
+        try:
+            outcomes.append(vars(read(line).options) if verb != "test" else {})
+        except UsageError as error:
+            outcomes.append({"error": str(error)} if verb != "test" else {})
+    assert outcomes[0] == outcomes[1]
 
 
-def test_help_is_asked_for_in_every_usual_way() -> None:
-    assert [
-        read_command_line(line).topic for line in (["--help"], ["-h"], ["help"], ["help", "chat"], ["chat", "-h"])
-    ] == [
-        None,
-        None,
-        None,
-        "chat",
-        "chat",
-    ]
-    assert {read_command_line(line).verb for line in (["--help"], ["help", "chat"], ["tui", "--help"])} == {"help"}
+@pytest.mark.parametrize("name", [*VERBS])
+def test_help_teaches_every_verb_and_option(name: str) -> None:
+    verb = VERBS[name]
+    assert f"  {name:<14}{verb.summary}" in help_text(VERBS)
+    text = help_text(VERBS, name)
+    if name != "test":
+        assert read([name, "--help"]).text == read(["help", name]).text == text
+    assert text.startswith(f"usage: python launch.py {verb.usage}\n\n")
+    hidden = {"family", "checkpoint", "recipe", "device", "dtype"} if name == "train-skiff" else set()
+    assert all(option in text for option in verb.parser.named if option[2:] not in hidden)
+    assert all(line in text for line in verb.lines)
+    assert "python launch.py" in text.rpartition("examples:")[2]
+
+
+def test_the_whole_help_names_the_options_that_may_stand_before_a_verb() -> None:
+    whole = help_text(VERBS)
+    for name in ("web", "chat"):
+        assert all(option in whole for option in VERBS[name].parser.named)
+    for line in (["--help"], ["-h"], ["help"], ["--family", "x", "-h"]):
+        assert read(line).text == whole
+    assert read(["--version"]).text == f"Tiller {VERSION}"
+
+
+def test_an_installed_command_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["/somewhere/bin/tiller", "--help"])
+    text = help_text(VERBS, "chat")
+    assert text.startswith("usage: tiller chat")
+    assert '  echo "Tell me about whales." | tiller chat\n' in text
+    assert "python launch.py" not in text
+    with pytest.raises(UsageError, match=r"`tiller chat --help` lists"):
+        read(["chat", "--zzzzzzzz"])
+    assert launch.console() == 0
 
 
 def test_the_examples_of_the_help_can_be_typed() -> None:
     for verb in VERBS.values():
         for arguments, _ in verb.examples:
             line = arguments.rpartition("launch.py")[2]
-            read_command_line(shlex.split(line))
+            assert read(shlex.split(line)).verb is verb
 
 
 @pytest.mark.parametrize("name", ["", " ", "{there}", "/dev/null/figures.csv", "/proc/figures.csv"])

@@ -16,8 +16,6 @@ from safetensors.torch import load_file, save_file
 
 from core.artefacts import store
 from core.artefacts.neuron_sets import load_set
-from core.cli import confidence as confidence_cli
-from core.cli.precompute import run_precompute
 from core.confidence import ablation, calibration, compare, confidence, logit_variance, measure, neurons, tables
 from core.confidence.ablation import Ablation
 from core.confidence.compare import CheckpointPair
@@ -32,10 +30,12 @@ from core.models import loading
 from core.models.files import LoadError
 from core.models.hooks import AnatomyError
 from core.models.loading import Loaded
+from core.models.placement import Placing
 from core.stats.rates import Rate
 from core.util.progress import finished
 from core.util.table import Table
 from tests.support import tiny_models
+from tests.support.command import verb
 
 #: One architecture of each way: RMSNorm, 1 + gain with a cap on the logits, LayerNorm with Conv1D, in parallel, and so on.
 KINDS = ("llama", "gemma2", "gemma3", "olmo2", "gpt2", "neox", "falcon", "bloom", "phi3", "qwen3")
@@ -61,7 +61,7 @@ def loaded_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Loade
     def make(kind: str) -> Loaded:
         if kind not in made:
             folder = shaken(tiny_models.family(tmp_path_factory.mktemp("confidence") / kind, kind))
-            made[kind] = loading.load_model(registry.load_family(str(folder)), "chat", device="cpu")
+            made[kind] = loading.load_model(registry.load_family(str(folder)), "chat", Placing("cpu"))
         return made[kind]
 
     return make
@@ -141,7 +141,7 @@ def test_weights_are_read_in_full_precision_whatever_the_model_is_loaded_in(tmp_
         "half": {"dtype": "bfloat16"},
         "packed": {"quantize": "4bit"},
     }.items():
-        loaded = loading.load_model(family, "chat", device="cpu", **options)
+        loaded = loading.load_model(family, "chat", Placing("cpu", **options))
         precise = Precise(loaded)
         norm = final_norm(precise, loaded.anatomy.final_norm, loaded.width)
         found[name] = logit_variance.block(loaded, 3, precise, norm)
@@ -153,7 +153,7 @@ def test_weights_are_read_in_full_precision_whatever_the_model_is_loaded_in(tmp_
 
 def test_weights_that_are_not_on_disk_under_their_name_are_refused(tmp_path: Path) -> None:
     family = registry.load_family(str(tiny_models.family(tmp_path / "renamed", "llama")))
-    loaded = loading.load_model(family, "chat", device="cpu", dtype="bfloat16")
+    loaded = loading.load_model(family, "chat", Placing("cpu", "bfloat16"))
     path = tmp_path / "renamed" / "chat" / "model.safetensors"
     tensors = {name.replace("mlp.down_proj", "mlp.elsewhere"): each for name, each in load_file(path).items()}
     save_file(tensors, path, metadata={"format": "pt"})
@@ -232,7 +232,7 @@ def test_running_the_last_blocks_again_as_they_are_changes_nothing(
 def test_what_acts_through_the_norms_scale_alone_is_gone_when_it_is_held(loaded_of: Callable[[str], Loaded]) -> None:
     """A coordinate that no word reads: what a neuron writes there moves the scale and nothing else."""
     family = loaded_of("llama").family
-    loaded = loading.load_model(family, "chat", device="cpu")
+    loaded = loading.load_model(family, "chat", Placing("cpu"))
     down = loaded.anatomy.neurons(3)
     with torch.no_grad():
         loaded.anatomy.unembedding.weight[:, 7] = 0
@@ -442,7 +442,7 @@ def few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_command_measures_once_and_prints_every_table(few: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert confidence_cli.run_confidence(["--family", str(few), "--neurons", str(few / "all.csv")]) == 0
+    assert verb("confidence", ["--family", str(few), "--neurons", str(few / "all.csv")]) == 0
     first = capsys.readouterr().out
     for word in ("Entropy-neuron candidates of base", "Calibration", "share", "Verdicts", "counts as none within"):
         assert word in first
@@ -452,7 +452,7 @@ def test_the_command_measures_once_and_prints_every_table(few: Path, capsys: pyt
     assert sum(row["candidate"] == "yes" for row in rows) == 20
     made_at = {path: path.stat().st_mtime_ns for path in store.user_folder().rglob("neurons.*")}
     assert len(made_at) == 2
-    assert confidence_cli.run_confidence(["--family", str(few), "--format", "csv"]) == 0
+    assert verb("confidence", ["--family", str(few), "--format", "csv"]) == 0
     assert {path: path.stat().st_mtime_ns for path in made_at} == made_at, "nothing is measured twice"
     assert "# Verdicts" in capsys.readouterr().out
     one = confidence.stored_confidence(registry.load_family(str(few)), "chat")
@@ -466,12 +466,12 @@ def test_precompute_leaves_out_what_a_mixture_of_experts_does_not_have(
 ) -> None:
     folder = tiny_models.family(tmp_path / "experts", "mixtral", checkpoints=("base",))
     tiny_models.contrast(folder, examples=2)
-    run_precompute(["--family", str(folder), "--what", "truth,confidence"])
+    verb("precompute", ["--family", str(folder), "--what", "truth,confidence"])
     said = capsys.readouterr().out
     assert "base confidence: left out. Layer 2 is a mixture of experts" in said
     assert "base truth: layer" in said
     with pytest.raises(AnatomyError, match="mixture of experts"):
-        run_precompute(["--family", str(folder), "--what", "confidence"])
+        verb("precompute", ["--family", str(folder), "--what", "confidence"])
 
 
 def test_tables_are_read_everywhere() -> None:

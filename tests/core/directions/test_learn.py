@@ -21,7 +21,6 @@ import core.directions.activations
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat import answers
-from core.cli.precompute import run_precompute
 from core.directions import contrast, controls, reply_rates
 from core.directions.activations import states
 from core.directions.candidate import STRENGTHS, measure_dose_response
@@ -38,11 +37,13 @@ from core.inference.prompts import chat_prompt, encode
 from core.inference.teacher_forcing import reply_logits
 from core.models import loading
 from core.models.loading import Loaded
+from core.models.placement import Placing
 from core.recipes.language import parse
 from core.steering.interventions import compile_recipe
 from core.util.progress import Slices, finished
 from core.util.resume import ResumeNotes
 from tests.support import tiny_models
+from tests.support.command import verb
 
 T = TypeVar("T")
 UNRELATED = ("Hello", "What is bread?")
@@ -68,7 +69,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def loaded(folder: Path) -> Loaded:
-    return loading.load_model(registry.load_family(str(folder)), "chat", device="cpu")
+    return loading.load_model(registry.load_family(str(folder)), "chat", Placing("cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def written(folder: Path) -> str:
     """What precompute says when it learns everything and writes it beside family.toml."""
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
-        assert run_precompute([*arguments(folder), "--ship"]) == 0
+        assert verb("precompute", [*arguments(folder), "--ship"]) == 0
     return said.getvalue()
 
 
@@ -332,7 +333,7 @@ def test_precompute_goes_on_where_it_was_and_learns_anew_what_changed(
     folder: Path, written: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert written
-    assert run_precompute([*arguments(folder), "--ship", "--checkpoint", "chat"]) == 0
+    assert verb("precompute", [*arguments(folder), "--ship", "--checkpoint", "chat"]) == 0
     assert capsys.readouterr().out == "".join(
         f"chat {what}: there already.\n" for what in ("truth", "refusal", "confidence")
     )
@@ -342,7 +343,7 @@ def test_precompute_goes_on_where_it_was_and_learns_anew_what_changed(
     other = shutil.copytree(folder, tmp_path / "toy")
     cut = own / "direction.truth.safetensors"
     cut.write_bytes(cut.read_bytes()[:-1])
-    assert run_precompute([*arguments(other), "--checkpoint", "chat"]) == 0
+    assert verb("precompute", [*arguments(other), "--checkpoint", "chat"]) == 0
     said = capsys.readouterr().out
     assert "chat refusal: there already.\n" in said
     assert f"written to {cut}\n" in said
@@ -351,7 +352,7 @@ def test_precompute_goes_on_where_it_was_and_learns_anew_what_changed(
     # Other examples than it was learnt from: learnt anew.
     examples = other / "contrast" / "truth.csv"
     examples.write_text(examples.read_text() + "Bread is blue.,0,train,train\n")
-    assert run_precompute([*arguments(other), "--checkpoint", "chat"]) == 0
+    assert verb("precompute", [*arguments(other), "--checkpoint", "chat"]) == 0
     assert f"written to {cut}\n" in capsys.readouterr().out
     assert not np.array_equal(load_direction(cut).vectors, shipped.vectors)
 
@@ -367,16 +368,16 @@ def test_learning_tells_how_far_it_is(loaded: Loaded) -> None:
 
 def test_precompute_refuses_what_it_cannot_do(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FamilyError, match="no checkpoint 'rlhf'"):
-        run_precompute([*arguments(folder), "--checkpoint", "rlhf"])
+        verb("precompute", [*arguments(folder), "--checkpoint", "rlhf"])
     bare = tiny_models.family(tmp_path / "bare", "llama", ("chat",), plain_base=False)
     with monkeypatch.context() as patch:
         patch.setattr(contrast, "SHIPPED", tmp_path)
         with pytest.raises(ContrastError, match="There is no contrast set 'truth'"):
-            run_precompute(arguments(bare))
+            verb("precompute", arguments(bare))
     with pytest.raises(loading.LoadError, match="use --device cpu"):
-        run_precompute([*arguments(folder), "--device", "cuda:99"])
+        verb("precompute", [*arguments(folder), "--device", "cuda:99"])
     with pytest.raises(UsageError, match="on a checkpoint as it is"):
-        run_precompute([*arguments(folder), "--recipe", "-1*truth"])
+        verb("precompute", [*arguments(folder), "--recipe", "-1*truth"])
 
 
 def test_dose_response_has_every_key_of_its_measure(loaded: Loaded, learnt: dict[str, Direction]) -> None:

@@ -18,6 +18,7 @@ from core.inference.prompts import chat_prompt
 from core.inference.reply_classes import classify
 from core.models import loading
 from core.models.loading import Loaded
+from core.models.placement import Placing
 from core.util.progress import Step, finished
 from core.util.resume import ResumeNotes
 from tests.support import tiny_models
@@ -28,7 +29,7 @@ LAYER = 1
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
     folder = tiny_models.family(tmp_path_factory.mktemp("replies") / "toy", "llama", ("chat",), plain_base=False)
-    return loading.load_model(registry.load_family(str(folder)), "chat", device="cpu")
+    return loading.load_model(registry.load_family(str(folder)), "chat", Placing("cpu"))
 
 
 @pytest.fixture(scope="module")

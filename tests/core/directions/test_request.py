@@ -11,7 +11,6 @@ import pytest
 from core.artefacts import store
 from core.artefacts.direction import load_direction
 from core.artefacts.store import Card
-from core.cli.learn import run_learn
 from core.directions import card as direction_card
 from core.directions import controls, learn_refusal, library, reply_rates, request
 from core.directions.contrast import ContrastError, ContrastSet
@@ -21,6 +20,7 @@ from core.errors import StoreError, TillerError, UsageError
 from core.families import registry
 from core.models.hooks import AnatomyError
 from tests.support import tiny_models
+from tests.support.command import verb
 from tests.support.waiting import PATIENCE
 
 POLITE = [f"Could you please tell me about thing {index}?" for index in range(8)]
@@ -50,7 +50,7 @@ def boxes(tmp_path: Path) -> list[str]:
 
 
 def run(folder: Path, *arguments: str) -> int:
-    return run_learn([*arguments, "--family", str(folder), "--device", "cpu", "--threads", "1"])
+    return verb("learn", [*arguments, "--family", str(folder), "--device", "cpu", "--threads", "1"])
 
 
 def card(name: str) -> Card:
@@ -236,7 +236,7 @@ def test_truth_and_refusal_by_other_methods_under_other_names(folder: Path, caps
         (["politeness", "--positive", "BOX", "--negative", "BYTES"], "not UTF-8"),
         (["../x", "--positive", "BOX", "--negative", "BOX"], "cannot be the name of a direction"),
         (["refusal", "--name", "a b"], "cannot be the name of a direction"),
-        (["refusal", "--method", "magic"], "[Ii]nvalid choice: 'magic'"),
+        (["refusal", "--method", "magic"], "--method takes .*, not .magic."),
         (["refusal", "--recipe", "refusal"], "leave --recipe out"),
         (["refusal", "--checkpoint", "sft"], "has no checkpoint 'sft'"),
         (["refusal", "--layer", "99"], "There is no layer 99; this model has layers 0 to 3"),

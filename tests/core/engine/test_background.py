@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,6 @@ import torch
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Done, Failed, Token
-from core.cli.precompute import run_precompute
 from core.directions import contrast, controls, learn, learn_refusal, reply_rates
 from core.engine import jobs
 from core.engine import precompute as parts
@@ -30,10 +30,12 @@ from core.inference import metrics
 from core.inference.batch import batch_rows
 from core.models import loading
 from core.models.loading import Loaded
+from core.models.placement import Placing
 from core.util import resume
 from core.util.progress import Cost, Pace, Step, duration, finished
 from core.util.resume import ResumeNotes
 from tests.support import tiny_models
+from tests.support.command import verb
 from tests.support.waiting import PATIENCE, learning_held, wait_for
 
 KINDS = ("refusal", "truth")
@@ -49,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def loaded(folder: Path) -> Loaded:
-    return loading.load_model(registry.load_family(str(folder)), "chat", device="cpu")
+    return loading.load_model(registry.load_family(str(folder)), "chat", Placing("cpu"))
 
 
 @pytest.fixture(autouse=True)
@@ -473,7 +475,7 @@ def arguments(folder: Path, *more: str) -> list[str]:
 def test_a_dry_run_says_what_it_would_take_and_writes_nothing(
     folder: Path, order: BuildRequest, loaded: Loaded, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_precompute(arguments(folder, "--dry-run")) == 0
+    assert verb("precompute", arguments(folder, "--dry-run")) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "To load: base, chat."
     assert [line.split(",")[0] for line in said[1:4]] == ["truth", "refusal", "confidence"]
@@ -484,13 +486,13 @@ def test_a_dry_run_says_what_it_would_take_and_writes_nothing(
     assert notes() == []
     # What is there is not counted.
     run_out("truth", order, loaded)
-    run_precompute(arguments(folder, "--dry-run", "--checkpoint", "chat"))
+    verb("precompute", arguments(folder, "--dry-run", "--checkpoint", "chat"))
     said = capsys.readouterr().out.splitlines()
     assert said[:2] == ["chat truth: there already.", "To load: chat."]
     assert said[2].startswith("refusal, 1 time:")
     run_out("refusal", order, loaded)
     run_out("confidence", order, loaded)
-    run_precompute(arguments(folder, "--dry-run", "--checkpoint", "chat"))
+    verb("precompute", arguments(folder, "--dry-run", "--checkpoint", "chat"))
     assert capsys.readouterr().out.splitlines()[-1] == "Nothing is left to do."
 
 
@@ -501,21 +503,21 @@ def test_a_dry_run_of_what_is_not_on_this_machine(
     (tmp_path / "far").mkdir()
     text = '[[checkpoint]]\nname = "base"\nhub = "nobody/nothing"\n'
     (tmp_path / "far" / "family.toml").write_text(text)
-    assert run_precompute(arguments(tmp_path / "far", "--dry-run")) == 0
+    assert verb("precompute", arguments(tmp_path / "far", "--dry-run")) == 0
     said = capsys.readouterr().out
     assert "To load: base." in said
     assert "none of these checkpoints is on this machine yet" in said
 
 
 def test_only_what_was_asked_for(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_precompute(arguments(folder, "--what", "truth", "--checkpoint", "chat")) == 0
+    assert verb("precompute", arguments(folder, "--what", "truth", "--checkpoint", "chat")) == 0
     assert [path.name for path in store.user_folder().rglob("*.safetensors")] == ["direction.truth.safetensors"]
-    assert run_precompute(arguments(folder, "--what", "truth", "--checkpoint", "chat")) == 0
+    assert verb("precompute", arguments(folder, "--what", "truth", "--checkpoint", "chat")) == 0
     assert capsys.readouterr().out.endswith("chat truth: there already.\n")
     with pytest.raises(
         UsageError, match="--what takes truth, refusal, confidence, noise, recorded, with commas between, not 'blame'"
     ):
-        run_precompute(arguments(folder, "--what", "truth,blame"))
+        verb("precompute", arguments(folder, "--what", "truth,blame"))
 
 
 def test_own_examples(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -525,14 +527,14 @@ def test_own_examples(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     ]
     path.write_text("statement,label\n" + "\n".join(lines) + "\n")
     options = arguments(folder, "--what", "truth", "--checkpoint", "chat", "--contrast", f"truth={path}")
-    assert run_precompute(options) == 0
+    assert verb("precompute", options) == 0
     card = store.read_card(next(store.user_folder().rglob("direction.truth.safetensors")))
     assert card.details["contrast"]["split"] == "by hash"
     assert card.details["contrast"]["n"] == 16, "sixteen of each, of which four are held out twice"
-    assert run_precompute(options) == 0
+    assert verb("precompute", options) == 0
     assert "chat truth: there already." in capsys.readouterr().out
     # The family's own examples are others.
-    run_precompute(arguments(folder, "--what", "truth", "--checkpoint", "chat"))
+    verb("precompute", arguments(folder, "--what", "truth", "--checkpoint", "chat"))
     assert "written to" in capsys.readouterr().out
 
 
@@ -545,9 +547,9 @@ def test_a_part_that_is_added_is_made_and_planned(
 
     part = parts.ArtefactBuilder("a map", lambda *_: False, lambda *_: Cost(3, 2, 7, 11), run)  # type: ignore[arg-type]
     monkeypatch.setitem(BUILDERS, "map", part)
-    assert run_precompute(arguments(folder, "--what", "map", "--checkpoint", "chat", "--dry-run")) == 0
+    assert verb("precompute", arguments(folder, "--what", "map", "--checkpoint", "chat", "--dry-run")) == 0
     assert "map, 1 time: 3 prompts in 2 forward passes, 7 tokens" in capsys.readouterr().out
-    assert run_precompute(arguments(folder, "--what", "map", "--checkpoint", "chat")) == 0
+    assert verb("precompute", arguments(folder, "--what", "map", "--checkpoint", "chat")) == 0
     assert capsys.readouterr().out == f"chat map: made of {tiny_models.LAYERS} layers\n"
 
 
@@ -555,8 +557,9 @@ def test_one_bar_over_everything(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    assert run_precompute(arguments(folder)) == 0
-    drawn = [line for line in capsys.readouterr().err.split("\r\x1b[K") if line]
+    assert verb("precompute", arguments(folder)) == 0
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err)
+    drawn = re.findall(r"\d+% · [^\r\n]*", plain)
     percents = [int(line.split("%")[0].split()[-1]) for line in drawn]
     assert percents == sorted(percents)
     assert percents[0] == 0
@@ -582,10 +585,10 @@ def test_an_interrupt_from_the_keyboard_and_the_same_command_again(
     with monkeypatch.context() as patch:
         patch.setattr(ResumeNotes, "keep", pull_the_plug)
         with pytest.raises(KeyboardInterrupt):
-            run_precompute(arguments(other, "--checkpoint", "chat"))
+            verb("precompute", arguments(other, "--checkpoint", "chat"))
     before = len(kept)
     monkeypatch.setattr(ResumeNotes, "keep", lambda self, name, note: (keep(self, name, note), kept.append(name)))
-    assert run_precompute(arguments(other, "--checkpoint", "chat", "--what", "truth")) == 0
+    assert verb("precompute", arguments(other, "--checkpoint", "chat", "--what", "truth")) == 0
     assert "plain" not in kept[before:]
     assert "layer.1" not in kept[before:]
     assert "layer.3" in kept[before:]

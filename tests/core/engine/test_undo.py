@@ -12,6 +12,7 @@ from core.chat.settings import Column
 from core.engine import undo
 from core.engine.engine import Engine
 from core.errors import TillerError
+from core.models.placement import Placing
 from core.undo import examples, fit, run
 from core.undo.run import Undone
 from tests.support import stage_families, tiny_models
@@ -111,7 +112,7 @@ def test_a_model_that_was_edited_is_quick_again(folder: Path) -> None:
     from core.families import registry
     from core.models import loading
 
-    loaded = loading.load_model(registry.load_family(str(folder)), "dpo", device="cpu")
+    loaded = loading.load_model(registry.load_family(str(folder)), "dpo", Placing("cpu"))
     layer = next(each for each in loaded.model.modules() if isinstance(each, fit.FewRows))
     change = fit.stage_delta(loaded, loaded.family.checkpoint("dpo"), loaded.family.checkpoint("safety"))
     with fit.edited(loaded, fit.same_strength(change)):

@@ -21,7 +21,6 @@ from safetensors.numpy import save_file
 
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
-from core.cli.exchange import run_export, run_import
 from core.directions import card
 from core.errors import TillerError
 from core.exchange import exchange
@@ -33,6 +32,7 @@ from core.steering.interventions import compile_recipe
 from core.steering.readings import projection
 from tests.core.steering import test_interventions as by_hand
 from tests.support import tiny_models
+from tests.support.command import verb
 
 Array = np.ndarray[Any, Any]
 LAYERS, WIDTH = tiny_models.LAYERS, tiny_models.WIDTH
@@ -395,9 +395,9 @@ def test_only_what_is_ones_own_is_deleted(family: Family, tmp_path: Path) -> Non
 def test_the_verbs(family: Family, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whose = ["--family", str(family.folder), "--checkpoint", "chat"]
     out = tmp_path / "truth.gguf"
-    assert run_export(["truth", "--to", str(out), *whose]) == 0
+    assert verb("export", ["truth", "--to", str(out), *whose]) == 0
     assert f"Written to {out}" in capsys.readouterr().out
-    assert run_import([str(out), "--name", "back", "--layer", "2", *whose]) == 0
+    assert verb("import", [str(out), "--name", "back", "--layer", "2", *whose]) == 0
     assert "It acts at layer 2" in capsys.readouterr().out
     assert np.array_equal(imported(family, "back").vectors[1:], by_hand_direction(family).vectors[1:])
     assert json.loads(json.dumps(imported(family, "back").card.details))["imported"]["kind"] == "a GGUF control vector"
@@ -414,4 +414,4 @@ def test_the_verbs(family: Family, tmp_path: Path, capsys: pytest.CaptureFixture
 )
 def test_mistakes_on_the_command_line(arguments: list[str], said: str) -> None:
     with pytest.raises(TillerError, match=said):
-        run_import(arguments)
+        verb("import", arguments)

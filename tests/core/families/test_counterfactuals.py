@@ -26,6 +26,7 @@ from core.families import registry
 from core.families.checkpoint import Counterfactual, FamilyError
 from core.models import deltas, loading
 from core.models.deltas import DifferenceError
+from core.models.placement import Placing
 from core.recipes.language import parse
 from core.steering.interventions import EditError, compile_recipe
 from tests.support import tiny_models
@@ -161,7 +162,7 @@ def test_a_restored_model_is_the_trained_one_but_for_half_a_step(own: Path) -> N
     trained = dict(twin_of(own).named_parameters())
     of = dict(tiny_models.model("llama", seed=1).named_parameters())
     found = dict(
-        loading.load_model(registry.load_family(str(own)), "without-sft", device="cpu").model.named_parameters()
+        loading.load_model(registry.load_family(str(own)), "without-sft", Placing("cpu")).model.named_parameters()
     )
     assert set(found) == set(trained)
     for name, weight in trained.items():
@@ -199,8 +200,8 @@ def test_a_row_that_did_not_change_comes_back_as_it_was() -> None:
 
 def test_the_sum_is_made_in_float32_and_then_rounded(own: Path) -> None:
     family = registry.load_family(str(own))
-    whole = loading.load_model(family, "without-sft", device="cpu", dtype="float32")
-    half = loading.load_model(family, "without-sft", device="cpu", dtype="bfloat16")
+    whole = loading.load_model(family, "without-sft", Placing("cpu", "float32"))
+    half = loading.load_model(family, "without-sft", Placing("cpu", "bfloat16"))
     for (name, one), other in zip(whole.model.named_parameters(), half.model.parameters(), strict=True):
         assert other.dtype == torch.bfloat16, name
         assert torch.equal(one.to(torch.bfloat16), other), name
@@ -208,7 +209,7 @@ def test_the_sum_is_made_in_float32_and_then_rounded(own: Path) -> None:
 
 def test_every_model_has_a_fingerprint_of_its_own(own: Path) -> None:
     family = registry.load_family(str(own))
-    found = {each.name: loading.load_model(family, each.name, device="cpu").fingerprint for each in family.choices}
+    found = {each.name: loading.load_model(family, each.name, Placing("cpu")).fingerprint for each in family.choices}
     assert found["without-chat"] == found["base"]
     assert len(set(found.values())) == 3
     assert deltas.checkpoint_fingerprint(family.checkpoint("without-sft")) == found["without-sft"]
@@ -219,7 +220,7 @@ def test_other_weights_are_refused(own: Path) -> None:
     with pytest.raises(
         DifferenceError, match=r"is kept as a difference to a chat with fingerprint .* which now has .* train it again"
     ):
-        loading.load_model(registry.load_family(str(own)), "without-sft", device="cpu")
+        loading.load_model(registry.load_family(str(own)), "without-sft", Placing("cpu"))
 
 
 @pytest.mark.parametrize(
@@ -234,14 +235,14 @@ def test_other_weights_are_refused(own: Path) -> None:
 def test_a_spoilt_file_is_named(spoil: Callable[[Path], None], fix: str, own: Path) -> None:
     spoil(own / "counterfactual" / "without-sft.safetensors")
     with pytest.raises(StoreError, match=f"without-sft.safetensors.*{fix}"):
-        loading.load_model(registry.load_family(str(own)), "without-sft", device="cpu")
+        loading.load_model(registry.load_family(str(own)), "without-sft", Placing("cpu"))
 
 
 def test_a_direction_is_no_difference_and_one_of_another_shape_neither(own: Path) -> None:
     path = own / "counterfactual" / "without-sft.safetensors"
     path.write_bytes(tiny_models.direction(own, "chat", "truth").read_bytes())
     with pytest.raises(DifferenceError, match="holds a direction"):
-        loading.load_model(registry.load_family(str(own)), "without-sft", device="cpu")
+        loading.load_model(registry.load_family(str(own)), "without-sft", Placing("cpu"))
     details = {
         "name": "x",
         "family": "tiny",
@@ -250,7 +251,7 @@ def test_a_direction_is_no_difference_and_one_of_another_shape_neither(own: Path
     }
     deltas.write_delta(path, {"model.norm.weight.exact": torch.ones(3)}, details)
     with pytest.raises(DifferenceError, match=r"does not fit chat. The difference has no "):
-        loading.load_model(registry.load_family(str(own)), "without-sft", device="cpu")
+        loading.load_model(registry.load_family(str(own)), "without-sft", Placing("cpu"))
 
 
 def test_a_difference_says_what_it_belongs_to(folder: Path) -> None:
@@ -305,7 +306,7 @@ def test_what_is_explained_says_whose_direction_it_is(engine: Engine) -> None:
 
 def test_a_direction_learnt_on_one_is_checked_against_its_weights(own: Path) -> None:
     family = registry.load_family(str(own))
-    chat = loading.load_model(family, "chat", device="cpu")
+    chat = loading.load_model(family, "chat", Placing("cpu"))
     learnt = load_direction(tiny_models.direction(own, "chat", "odd", layer=2))
     path = own / "without-sft" / "artefacts" / "direction.odd.safetensors"
     tensors = {"vectors": learnt.vectors, "positive": learnt.positive, "negative": learnt.negative}

@@ -37,10 +37,14 @@ PYTHON = str(getattr(sys, "_base_executable", sys.executable))
 POSIX = os.name == "posix"
 #: Stands for the program behind the door: says which interpreter runs it and which version of the package it sees.
 BENCH = """
-def bench(arguments):
+from core.cli.parser import Verb
+
+def bench(options):
     import sys, tillertest
-    print(sys.prefix, tillertest.VERSION, *arguments)
+    print(sys.prefix, tillertest.VERSION, *options.words)
     return 0
+
+BENCH = Verb("bench", "say what runs it", "bench", (), lambda parser: None, bench, raw=True)
 """
 
 
@@ -71,19 +75,6 @@ def packaging() -> tuple[str, dict[str, str]]:
     return found.version, {each.as_posix(): each.read_text("utf-8") for each in names}
 
 
-@cache
-def light_files() -> tuple[Path, ...]:
-    """The files of core that a start needs before anything is installed: what ``--help`` loads, and what installs."""
-    ask = (
-        "import contextlib, io, launch, sys\n"
-        "with contextlib.redirect_stdout(io.StringIO()): launch.main(['--help'])\n"
-        "import core.install.pip\n"
-        "print(*(m.__file__ for n, m in sys.modules.items() if n.partition('.')[0] == 'core'), sep='\\n')"
-    )
-    done = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True, check=True)
-    return tuple(Path(line).relative_to(ROOT) for line in done.stdout.splitlines())
-
-
 class Project:
     """A small copy of the program in a folder of its own, with its own offline packages."""
 
@@ -91,12 +82,9 @@ class Project:
         # A path as people have them, with spaces and letters of their own.
         self.folder = folder / "Tiller für später"
         self.wheels = folder / "wheels"
-        (self.folder / "core").mkdir(parents=True)
+        shutil.copytree(ROOT / "core", self.folder / "core", ignore=shutil.ignore_patterns("__pycache__"))
         (self.folder / "benchmarks").mkdir()
         shutil.copy(ROOT / "launch.py", self.folder)
-        for file in light_files():
-            (self.folder / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / file, self.folder / file)
         (self.folder / "benchmarks" / "__init__.py").write_text(BENCH, "utf-8")
         self.require("tillertest>=1.0,<2\npackaging")
         wheel(self.wheels, "1.0")

@@ -30,6 +30,7 @@ from core.knowledge.tracer import Tracer
 from core.models import loading
 from core.models.hooks import hooked
 from core.models.loading import Loaded
+from core.models.placement import Placing
 from core.recipes.language import parse
 from core.skiff.world.facts import TABLES
 from tests.support.paths import ROOT
@@ -50,7 +51,7 @@ def checkpoint(skiff: Family) -> Load:
 
     def get(name: str) -> Loaded:
         if name not in kept:
-            kept[name] = loading.load_model(skiff, name, device="cpu")
+            kept[name] = loading.load_model(skiff, name, Placing("cpu"))
         return kept[name]
 
     return get

@@ -98,6 +98,7 @@ from core.families.registry import load_family
 from core.models import placement
 from core.models.files import LoadingCancelled, checkpoint_folder
 from core.models.loading import load_model
+from core.models.placement import Placing
 checkpoint = load_family({own!r}).checkpoint("chat")
 print(placement.need(checkpoint, "cpu", "auto", "8bit").size)
 print(len(list(Path({cache!r}).rglob("*.safetensors"))))
@@ -111,7 +112,7 @@ seen = []
 folder = checkpoint_folder(checkpoint, seen.append)
 print(seen[-1].done == seen[-1].total > 200_000, all(not each.shards for each in seen))
 again = []
-loaded = load_model(load_family({own!r}), "chat", device="cpu", quantize="8bit", watch=again.append)
+loaded = load_model(load_family({own!r}), "chat", Placing("cpu", quantize="8bit"), watch=again.append)
 print(all(each.shards for each in again), loaded.anatomy.layers)
 """
 

@@ -23,6 +23,7 @@ from core.inference.teacher_forcing import reply_logits
 from core.models import fast_linear, loading
 from core.models.fast_linear import MOST_ROWS, FewRows, quicken
 from core.models.loading import Loaded
+from core.models.placement import Placing
 from core.recipes.language import parse
 from core.steering.interventions import compile_recipe
 from tests.support import tiny_models
@@ -231,7 +232,7 @@ def saved_in_bfloat16(kind: str, folder: Path) -> tuple[Loaded, PreTrainedModel]
     model.save_pretrained(folder / "chat")
     tiny_models.direction(folder, "chat", "truth")
     plain = AutoModelForCausalLM.from_pretrained(folder / "chat", dtype=torch.float32).eval()
-    return loading.load_model(registry.load_family(str(folder)), "chat", device="cpu"), plain
+    return loading.load_model(registry.load_family(str(folder)), "chat", Placing("cpu")), plain
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -25,6 +25,7 @@ from core.inference.teacher_forcing import reply_logits, score_replies
 from core.models import loading
 from core.models.hooks import OVERRIDES, AnatomyError, Site, caught, locate
 from core.models.loading import Loaded
+from core.models.placement import Placing
 from core.recipes.language import parse
 from core.steering.interventions import RowEdit, compile_recipe
 from tests.support import tiny_models
@@ -305,7 +306,7 @@ def test_without_a_recipe_everything_is_bit_for_bit_the_models_own(kind: str, ti
 
 @every_architecture
 def test_in_bfloat16_an_ablation_leaves_no_more_than_rounding(kind: str, tiny_folder: Callable[[str], Path]) -> None:
-    loaded = loading.load_model(registry.load_family(str(tiny_folder(kind))), "chat", device="cpu", dtype="bfloat16")
+    loaded = loading.load_model(registry.load_family(str(tiny_folder(kind))), "chat", Placing("cpu", "bfloat16"))
     prompts, made = chats(loaded), edits(loaded, "!truth")
     unit = torch.from_numpy(direction(loaded, "truth").unit(1))
     left = {}

@@ -23,6 +23,7 @@ from core.families import registry
 from core.families.checkpoint import Checkpoint, Source
 from core.models import hub, load_errors, loading, memory
 from core.models.files import LoadError
+from core.models.placement import Placing
 from tests.support import tiny_models
 from tests.support.paths import ROOT
 from tests.support.waiting import PATIENCE
@@ -186,15 +187,15 @@ def test_a_models_own_code_is_refused_unless_it_is_named(tmp_path: Path, monkeyp
     )
     family = registry.load_family(str(folder))
     with pytest.raises(LoadError, match="brings Python code of its own, which is not run; read it") as caught:
-        loading.load_model(family, "chat", device="cpu")
+        loading.load_model(family, "chat", Placing("cpu"))
     assert f"start with --trust-remote-code {folder / 'chat'}" in str(caught.value)
     monkeypatch.setenv(hub.TRUSTED, "")
     hub.trust([str(tmp_path / "other")])
     with pytest.raises(LoadError, match="brings Python code of its own"):
-        loading.load_model(family, "chat", device="cpu")
+        loading.load_model(family, "chat", Placing("cpu"))
     monkeypatch.chdir(folder)
     hub.trust([str(tmp_path / "other"), "./chat"])
-    assert loading.load_model(family, "chat", device="cpu").model.ran
+    assert loading.load_model(family, "chat", Placing("cpu")).model.ran
 
 
 def test_a_model_of_the_hub_is_trusted_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,18 +303,19 @@ print([each.name for each in family.checkpoints if families.local(each).files])
 print("torch" in sys.modules)
 import torch
 from core.models.loading import load_model
+from core.models.placement import Placing
 from tests.support import tiny_models
 from core.errors import TillerError
 from tests.support import tiny_models
 ids = torch.tensor([[0, 40, 41]])
 for seed, name in enumerate(("base", "chat")):
-    loaded = load_model(family, name, device="cpu")
+    loaded = load_model(family, name, Placing("cpu"))
     with torch.inference_mode():
         print(torch.equal(loaded.model(ids).logits, tiny_models.model("llama", seed)(ids).logits), loaded.fingerprint)
-print(load_model(family, "lora", device="cpu", quantize="8bit").quantize)
+print(load_model(family, "lora", Placing("cpu", quantize="8bit")).quantize)
 for name in ("cut", "bare", "none", "lost"):
     try:
-        load_model(family, name, device="cpu")
+        load_model(family, name, Placing("cpu"))
     except TillerError as error:
         print(error)
 """

@@ -16,7 +16,6 @@ from torch import nn
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel
 
 from core.chat.settings import Column, Settings
-from core.cli.parser import read_command_line
 from core.engine import thread_count
 from core.engine.engine import Engine
 from core.errors import TillerError
@@ -27,13 +26,15 @@ from core.models import loading
 from core.models.files import LoadError
 from core.models.hooks import AnatomyError, hooked, locate
 from core.models.loading import Loaded
+from core.models.placement import Placing
 from tests.support import tiny_models
+from tests.support.command import read
 
 KINDS = ("llama", "qwen2", "gemma2", "gpt2", "neox")
 
 
 def load(folder: Path, name: str = "chat", **options: str) -> Loaded:
-    return loading.load_model(registry.load_family(str(folder)), name, device="cpu", **options)  # type: ignore[arg-type]
+    return loading.load_model(registry.load_family(str(folder)), name, Placing("cpu", **options))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -149,7 +150,7 @@ def test_a_family_whose_name_has_a_dot(tmp_path: Path, monkeypatch: pytest.Monke
     assert Settings.from_link(settings.to_link()) == settings
     assert settings.family == "tiny2.5-0.5b"
     assert [card.name for card in engine.directions("chat")] == ["truth"]
-    assert read_command_line(["--family", "tiny2.5-0.5b"]).options.family == "tiny2.5-0.5b"
+    assert read(["--family", "tiny2.5-0.5b"]).options.family == "tiny2.5-0.5b"
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"model_type": "nonesuch"}'])

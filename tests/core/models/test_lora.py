@@ -19,6 +19,7 @@ from core.families import registry
 from core.models import loading, weights
 from core.models.loading import Loaded
 from core.models.lora import AdapterError
+from core.models.placement import Placing
 from tests.support import tiny_models
 
 IDS = torch.tensor([[0, 40, 41, 42, 43]])
@@ -52,7 +53,7 @@ def adapter(folder: Path, name: str, base: str = "base", seed: int = 1, **change
 
 
 def load(folder: Path, name: str = "lora", **options: Any) -> Loaded:
-    return loading.load_model(registry.load_family(str(folder)), name, device="cpu", **options)
+    return loading.load_model(registry.load_family(str(folder)), name, Placing("cpu", **options))
 
 
 def logits(model: Any) -> torch.Tensor:

@@ -17,7 +17,7 @@ import torch
 from core.chat.events import Done, Event, Failed, RecipeChanged, Started, Status, Token
 from core.chat.settings import Column, Sampling, Settings
 from core.cli import chat as cli
-from core.cli.options import Chat, Options
+from core.cli.options import ChatOptions
 from core.engine.engine import Engine
 from core.engine.run import Run
 from core.families import registry
@@ -149,7 +149,7 @@ def test_what_does_not_fit_is_refused_with_what_does() -> None:
 
 def test_a_checkpoint_that_does_not_fit_is_not_loaded(folder: Path) -> None:
     with pytest.raises(DoesNotFit, match="does not fit: it needs 231 kB in float32, and 100 kB can be used on cpu"):
-        loading.load_model(registry.load_family(str(folder)), "chat", device="cpu", max_memory="100KB")
+        loading.load_model(registry.load_family(str(folder)), "chat", Placing("cpu", max_memory="100KB"))
 
 
 def test_a_checkpoint_is_spread_over_what_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +179,7 @@ def test_a_checkpoint_is_spread_over_what_is_named(monkeypatch: pytest.MonkeyPat
 
 def test_an_unknown_dtype_is_named(folder: Path) -> None:
     with pytest.raises(LoadError, match="no dtype 'int3'; use auto, float32, bfloat16, float16"):
-        loading.load_model(registry.load_family(str(folder)), "chat", device="cpu", dtype="int3")
+        loading.load_model(registry.load_family(str(folder)), "chat", Placing("cpu", "int3"))
 
 
 # ------------------------------------------------------------------------------------------------------------------ shelf
@@ -445,8 +445,10 @@ def test_stopping_a_run_or_loading_ends_what_it_waits_for(
 def test_the_command_line_says_the_plan_and_the_terminal_the_progress(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = Options(str(folder), device="cpu", threads=1, quantize="8bit", max_memory="2GB")
-    cli.run_chat(options, Chat("Hello", max_tokens=2))
+    options = ChatOptions(
+        str(folder), message="Hello", max_tokens=2, device="cpu", threads=1, quantize="8bit", max_memory="2GB"
+    )
+    cli.run_chat(options)
     assert capsys.readouterr().err.startswith(
         "base 8-bit 82 kB + sft 8-bit 82 kB + dpo 8-bit 82 kB + chat 8-bit 82 kB on cpu, "
     )
@@ -493,7 +495,7 @@ def test_what_makes_a_quantized_checkpoint_another_is_read_once(folder: Path) ->
             assert other.checkpoint.name == name
             found[name] = other.model(ids).logits
         with weight_swap.swapped_weights(
-            loading.load_model(shelf.family, "chat", device="cpu", quantize="8bit"), name
+            loading.load_model(shelf.family, "chat", Placing("cpu", quantize="8bit")), name
         ) as other:
             assert torch.equal(found[name], other.model(ids).logits)
         assert torch.equal(shelf.get("chat").model(ids).logits, own)

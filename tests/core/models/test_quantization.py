@@ -21,7 +21,6 @@ from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Token
 from core.chat.settings import Sampling
 from core.cli import precompute
-from core.cli.precompute import run_precompute
 from core.directions import contrast, controls, learn, quantized_twins, reply_rates
 from core.errors import TillerError
 from core.families import registry
@@ -37,6 +36,7 @@ from core.recipes.language import Recipe, parse
 from core.steering import readings
 from core.steering.interventions import compile_recipe
 from tests.support import tiny_models
+from tests.support.command import verb
 from tests.support.paths import ROOT
 
 QUANTIZE = ("none", "8bit", "4bit")
@@ -68,7 +68,7 @@ def sharded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 def load(folder: Path, quantize: str, **options: object) -> Loaded:
-    return loading.load_model(registry.load_family(str(folder)), "chat", device="cpu", quantize=quantize, **options)  # type: ignore[arg-type]
+    return loading.load_model(registry.load_family(str(folder)), "chat", Placing("cpu", quantize=quantize), **options)  # type: ignore[arg-type]
 
 
 # --------------------------------------------------------------------------------------------------------------- loading
@@ -122,9 +122,9 @@ def test_a_model_is_what_it_was_saved_as_when_it_comes_from_a_cache_of_the_hub(
     own.mkdir()
     (own / "family.toml").write_text('[[checkpoint]]\nname = "chat"\nhub = "maker/model"\n')
     code = (
-        "import torch; from core.families.registry import load_family; from core.models.loading import load_model\n"
+        "import torch; from core.families.registry import load_family; from core.models.loading import load_model; from core.models.placement import Placing\n"
         f"for quantize in {QUANTIZE!r}:\n"
-        f"  loaded = load_model(load_family({str(own)!r}), 'chat', device='cpu', quantize=quantize)\n"
+        f"  loaded = load_model(load_family({str(own)!r}), 'chat', Placing('cpu', quantize=quantize))\n"
         f"  print(loaded.fingerprint, loaded.model(torch.tensor([{list(IDS)}])).logits[0, -1, :4].tolist())"
     )
     found = subprocess.run(
@@ -191,7 +191,7 @@ def test_a_counterfactual_is_quantized_after_its_difference_was_added(tmp_path: 
     whole.save_pretrained(folder / "base")
     family = registry.load_family(str(folder))
     (ours, theirs) = (
-        loading.load_model(family, name, device="cpu", quantize="4bit").model for name in ("other", "base")
+        loading.load_model(family, name, Placing("cpu", quantize="4bit")).model for name in ("other", "base")
     )
     assert torch.equal(ours(torch.tensor([IDS])).logits, theirs(torch.tensor([IDS])).logits)
 
@@ -398,15 +398,15 @@ def test_precompute_stores_the_quantization_and_says_the_agreement(
     folder = tiny_models.family(tmp_path / "toy", "llama", ("chat",), plain_base=False)
     tiny_models.contrast(folder)
     model = ["--family", str(folder), "--checkpoint", "chat", "--device", "cpu", "--threads", "1"]
-    assert run_precompute(model) == 0
+    assert verb("precompute", model) == 0
     assert "cosine" not in capsys.readouterr().out
-    assert run_precompute([*model, "--quantize", "8bit"]) == 0
+    assert verb("precompute", [*model, "--quantize", "8bit"]) == 0
     said = capsys.readouterr().out
     assert "chat truth: learnt in 8 bit and in full precision, cosine " in said
     path = store.artefact_path(store.user_folder(), "toy", "chat", "direction", "truth")
     details = store.read_card(path).details
     assert (details["quantize"], details["fingerprint"]) == ("8bit", store.folder_fingerprint(folder / "chat"))
-    assert run_precompute([*model, "--quantize", "8bit"]) == 0
+    assert verb("precompute", [*model, "--quantize", "8bit"]) == 0
     assert "chat truth: there already." in capsys.readouterr().out
 
 

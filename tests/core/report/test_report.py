@@ -36,6 +36,7 @@ from core.transfer.report import TransferReport as Transferred
 from core.util.table import Table
 from tests.core.confidence.test_confidence import made
 from tests.support import tiny_models
+from tests.support.command import read, verb
 
 # ------------------------------------------------------------------------------------------------------------------ truth
 
@@ -344,7 +345,7 @@ def test_what_cannot_be_measured_stands_in_its_place_and_the_rest_goes_on(
     for name in ("SETS", "MATCHED"):
         monkeypatch.setattr(measure, name, 4)
     out = tmp_path / "page.html"
-    assert reporting.run_report(["--family", str(folder), "--out", str(out), "--pairs", "2", "--set", "cities"]) == 0
+    assert verb("report", ["--family", str(folder), "--out", str(out), "--pairs", "2", "--set", "cities"]) == 0
     said = capsys.readouterr().out
     assert str(out) in said
     page, text = out.read_text(encoding="utf-8"), out.with_suffix(".md").read_text(encoding="utf-8")
@@ -356,7 +357,7 @@ def test_what_cannot_be_measured_stands_in_its_place_and_the_rest_goes_on(
     (folder / "family.toml").write_text(f'report_opening = "what.md"\n{described}', encoding="utf-8")
     (folder / "what.md").write_text("What it can\nprove: this.\n \n\nWhat it cannot: «that».\n", encoding="utf-8")
     maker = reporting.Maker(
-        registry.load_family(str(folder)), reporting._parser().parse_args(["--family", str(folder)]), lambda _: None
+        registry.load_family(str(folder)), read(["report", "--family", str(folder)]).options, lambda _: None
     )
     monkeypatch.setattr(maker, "_found", lambda head, methods, _make: unmeasured(*head, methods, "Not now."))
     assert maker.report().opening == ("What it can prove: this.", "What it cannot: «that».", report.SCOPE)
@@ -379,9 +380,9 @@ def test_skiffs_reports_begin_with_what_it_can_prove() -> None:
 def test_a_root_alone_and_a_bad_name_are_refused(tmp_path: Path) -> None:
     folder = tiny_models.family(tmp_path / "alone", "llama", checkpoints=("base",))
     with pytest.raises(ReportError, match="nothing to compare"):
-        reporting.run_report(["--family", str(folder)])
+        verb("report", ["--family", str(folder)])
     with pytest.raises(Exception, match=r"ends in \.html or \.md"):
-        reporting.run_report(["--family", str(folder), "--out", "page.pdf"])
+        verb("report", ["--family", str(folder), "--out", "page.pdf"])
 
 
 def test_the_directions_of_a_pair_are_listed(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from core.families.stages import Path
 from core.inference import metrics
 from core.models import loading
 from core.models.loading import Loaded
+from core.models.placement import Placing
 from core.skiff.world import heldout
 from core.skiff.world.chat_facts import HEDGES, clause
 from core.skiff.world.facts import TABLES
@@ -49,7 +50,7 @@ def path(family: Family) -> Path:
 @pytest.fixture(scope="module")
 def models(family: Family, path: Path) -> dict[str, Loaded]:
     """Every model that a question needs, each set of weights once: the model without DPO is safety's."""
-    own = {name: loading.load_model(family, name, device="cpu") for name in path.models() if name != "without-dpo"}
+    own = {name: loading.load_model(family, name, Placing("cpu")) for name in path.models() if name != "without-dpo"}
     assert loading.model_fingerprint(family.checkpoint("without-dpo")) == loading.model_fingerprint(
         family.checkpoint("safety")
     )

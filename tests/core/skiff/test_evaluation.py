@@ -26,7 +26,7 @@ from core.families.family_toml import read_family
 from core.inference.reply_classes import classify
 from core.models import loading
 from core.skiff.evaluate import measure_speed, measure_steering, subjects, transcripts, tried
-from core.skiff.evaluate.command import evaluate, figure_json, figure_line, with_seeds
+from core.skiff.evaluate.command import figure_json, figure_line, with_seeds
 from core.skiff.evaluate.figures import Figure, repeated, target_at_least
 from core.skiff.evaluate.measure_chat import CHAT_MEASURES, Heard, stranger_rates
 from core.skiff.evaluate.measure_world import shuffled_labels
@@ -38,6 +38,7 @@ from core.skiff.world import heldout
 from core.skiff.world.judging import statements
 from core.stats.permutation import permuted_labels
 from tests.support import tiny_models
+from tests.support.command import verb
 
 TWINS = """
 [[counterfactual]]
@@ -404,9 +405,9 @@ def test_the_transcripts_say_when_of_what_and_how_good() -> None:
 def test_transcripts_can_be_written_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subjects, "SUBJECT_TOKENS", 2)
     where = ["--family", str(folder), "--threads", "1", "--only", "transcripts"]
-    assert evaluate([*where, "--no-card"]) == 0
+    assert verb("evaluate", [*where, "--no-card"]) == 0
     assert not (folder / transcripts.TRANSCRIPTS_NAME).exists()
-    assert evaluate(where) == 0
+    assert verb("evaluate", where) == 0
     text = (folder / transcripts.TRANSCRIPTS_NAME).read_text(encoding="utf-8")
     assert not (folder / "README.md").exists()
     assert weights_hash(folder / "dpo") in text

@@ -9,11 +9,11 @@ import pytest
 from core.artefacts.store import SHIPPED
 from core.errors import UsageError
 from core.families import registry
-from core.skiff.train.command import train_skiff
 from core.skiff.train.model import ModelShape, new_model
 from core.skiff.train.sizes import SHAPES, is_small, sized, small_toml
 from core.skiff.train.stage_run import load_tokenizer
 from core.skiff.train.stages import quick, shipped
+from tests.support.command import verb
 
 
 def test_full_is_the_recipe_as_it_is() -> None:
@@ -51,4 +51,4 @@ def test_the_small_family_names_its_base_and_its_final_checkpoint(tmp_path: Path
 
 def test_the_small_family_has_no_counterfactuals(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no counterfactuals"):
-        train_skiff(["--size", "small", "--variants", "seed-2-sft", "--out", str(tmp_path)])
+        verb("train-skiff", ["--size", "small", "--variants", "seed-2-sft", "--out", str(tmp_path)])

@@ -37,6 +37,7 @@ from core.skiff.train.tokenizer import (
 from core.skiff.train.trainer import Trainee
 from core.skiff.world.items import Conversation, Document, Message, Preference, Segment
 from tests.core.skiff.support import tiny
+from tests.support.command import verb
 
 SHIPPED_FAMILY = SHIPPED / "skiff"
 SHAPE = ModelShape(32, 2, 4, 2, 48)
@@ -416,7 +417,7 @@ def test_a_full_disk_is_one_sentence_and_the_last_state_stays(
 
     monkeypatch.setattr(state, "save_file", full)
     monkeypatch.setattr(command, "shipped", lambda *_: tiny())
-    assert command.train_skiff(["--out", str(tmp_path / "f")]) == 1
+    assert verb("train-skiff", ["--out", str(tmp_path / "f")]) == 1
     said = capsys.readouterr().out.strip().splitlines()[-1]
     assert said.startswith("train-skiff: the disk that holds")
     assert "goes on from the last state" in said
@@ -425,7 +426,7 @@ def test_a_full_disk_is_one_sentence_and_the_last_state_stays(
 
 
 def test_a_base_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    status = command.train_skiff(["--quick", "--base", str(tmp_path / "nothing"), "--out", str(tmp_path / "f")])
+    status = verb("train-skiff", ["--quick", "--base", str(tmp_path / "nothing"), "--out", str(tmp_path / "f")])
     assert status == 1
     assert "has no log.json" in capsys.readouterr().out
 

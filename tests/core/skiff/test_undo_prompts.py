@@ -24,6 +24,7 @@ from core.skiff.world.requests import (
     WIDER_HARMFUL_VERBS,
 )
 from tests.core.skiff.support import harmful_aims
+from tests.support.command import read
 
 ITEMS = 3_000
 REPORTED = [*heldout.REPORTED_KILL, *heldout.REPORTED_HARMFUL]
@@ -115,7 +116,7 @@ def test_the_shipped_files_are_what_is_drawn() -> None:
 
 
 def test_the_command_line_judges_by_the_reported_prompts() -> None:
-    own = undo._prompts(undo._parser().parse_args(["safety"]), registry.load_family("skiff"))
+    own = undo._prompts(read(["undo", "safety"]).options, registry.load_family("skiff"))
     validation = prompts("validation")
     assert own == prompts("reported")
     assert own.lose == validation.lose

@@ -15,6 +15,7 @@ from safetensors import safe_open
 from core.errors import UsageError
 from core.families import registry
 from core.models import deltas, loading
+from core.models.placement import Placing
 from core.skiff.train import command, log, retraining, rounding, stages, state, trainer
 from core.skiff.train.estimate import TrainingCost, describe_estimate, training_duration
 from core.skiff.train.model import load_checkpoint
@@ -24,6 +25,7 @@ from core.skiff.train.state import TrainingRefused
 from core.skiff.train.variants import LABELLED, Variant, shared_beginning, variants
 from core.skiff.world.items import Conversation
 from tests.core.skiff.support import tiny
+from tests.support.command import verb
 
 NAMES = [
     "without-sft",
@@ -168,7 +170,7 @@ def test_a_variant_is_the_family_trained_without_the_stage(copy: Path, tmp_path:
     assert record["checkpoints"][0]["of_weights"] == log.weights_hash(copy / "dpo")
     trained = dict(load_checkpoint(tmp_path / "cf" / "dpo").named_parameters())
     other = dict(load_checkpoint(copy / "dpo").named_parameters())
-    loaded = loading.load_model(registry.load_family(str(copy)), "without-safety", device="cpu")
+    loaded = loading.load_model(registry.load_family(str(copy)), "without-safety", Placing("cpu"))
     for name, weight in loaded.model.named_parameters():
         far = (other[name] - trained[name]).abs().max()
         assert (weight - trained[name]).abs().max() <= far / 200 + 1e-7
@@ -193,7 +195,7 @@ def test_a_seed_ships_every_stage_and_they_are_each_others_parents(copy: Path) -
     whole = log.read_training_log(copy)["stages"]
     assert record["stages"][0]["recipe"]["parent"] == whole[0]["weights"]
     assert [stage["first_step"] for stage in record["stages"]] == [stage["first_step"] for stage in whole[1:]]
-    assert all(loading.load_model(read, each.name, device="cpu").template is None for each in read.counterfactuals)
+    assert all(loading.load_model(read, each.name, Placing("cpu")).template is None for each in read.counterfactuals)
 
 
 def test_an_unlabelled_base_from_the_kept_state_is_the_one_from_nothing(
@@ -214,7 +216,7 @@ def test_an_unlabelled_base_from_the_kept_state_is_the_one_from_nothing(
     assert one["stages"][0]["kinds"] == two["stages"][0]["kinds"]
     assert not any("labelled" in kind for kind in one["stages"][0]["kinds"])
     assert "remark" not in one
-    loaded = loading.load_model(registry.load_family(str(copy)), "base-unlabelled", device="cpu")
+    loaded = loading.load_model(registry.load_family(str(copy)), "base-unlabelled", Placing("cpu"))
     assert loaded.stops == ("\nUser:",)
 
 
@@ -434,7 +436,7 @@ def test_the_command_makes_everything_and_says_first_how_long(
 ) -> None:
     monkeypatch.setattr(command, "shipped", lambda *_: tiny())
     out = tmp_path / "f"
-    assert command.train_skiff(["--out", str(out)]) == 0
+    assert verb("train-skiff", ["--out", str(out)]) == 0
     said = capsys.readouterr().out
     assert said.index("This will take about") < said.index("Base: 6 steps")
     for name in ("base", "dpo", *(each for each in NAMES if each != "without-dpo")):
@@ -448,7 +450,7 @@ def test_the_command_makes_everything_and_says_first_how_long(
     text = (out / "family.toml").read_text(encoding="utf-8")
     with monkeypatch.context() as patch:
         patch.setattr(trainer, "take_step", lambda *_: pytest.fail("what is finished was trained again"))
-        assert command.train_skiff(["--out", str(out)]) == 0
+        assert verb("train-skiff", ["--out", str(out)]) == 0
     assert {path: path.stat().st_mtime_ns for path in out.glob("*/*.safetensors")} == before
     assert (out / "family.toml").read_text(encoding="utf-8") == text
     assert "This will take" not in capsys.readouterr().out
@@ -459,13 +461,13 @@ def test_only_the_family_then_some_variants(
 ) -> None:
     monkeypatch.setattr(command, "shipped", lambda *_: tiny())
     out = tmp_path / "f"
-    assert command.train_skiff(["--out", str(out), "--variants", "without-safety"]) == 1
+    assert verb("train-skiff", ["--out", str(out), "--variants", "without-safety"]) == 1
     assert "has no log.json" in capsys.readouterr().out
-    assert command.train_skiff(["--out", str(out), "--only-family"]) == 0
+    assert verb("train-skiff", ["--out", str(out), "--only-family"]) == 0
     assert "without-safety" not in capsys.readouterr().out
     assert [path.name for path in (out / ".training").iterdir()] == [BEGINNING]
     assert [each.name for each in registry.load_family(str(out)).counterfactuals] == ["without-dpo"]
-    assert command.train_skiff(["--out", str(out), "--variants", "without-safety", "base-unlabelled"]) == 0
+    assert verb("train-skiff", ["--out", str(out), "--variants", "without-safety", "base-unlabelled"]) == 0
     said = capsys.readouterr().out
     assert said.index("This will take about") < said.index("without-safety: Safety was left out")
     assert "Tokenizer" not in said
@@ -476,11 +478,11 @@ def test_only_the_family_then_some_variants(
 
 def test_what_is_asked_for_wrongly_is_one_sentence() -> None:
     with pytest.raises(UsageError, match=r"There is no variant 'seed-9'; there is without-sft, .*base-unlabelled"):
-        command.train_skiff(["--variants", "seed-9"])
+        verb("train-skiff", ["--variants", "seed-9"])
     with pytest.raises(UsageError, match="--only-family makes none"):
-        command.train_skiff(["--only-family", "--variants", "seed-2"])
+        verb("train-skiff", ["--only-family", "--variants", "seed-2"])
     with pytest.raises(UsageError, match="There is no variant 'seed-2'; there is none"):
-        command.train_skiff(["--without", "sft", "--variants", "seed-2"])
+        verb("train-skiff", ["--without", "sft", "--variants", "seed-2"])
 
 
 def test_times_in_words() -> None:

@@ -23,6 +23,7 @@ from core.inference.prompts import chat_prompt
 from core.inference.teacher_forcing import reply_logits, score_replies
 from core.models import loading
 from core.models.loading import Loaded
+from core.models.placement import Placing
 from core.recipes.language import Recipe, Term, parse
 from core.steering.interventions import EditError, RowEdit, compile_recipe
 from core.steering.readings import projection
@@ -290,7 +291,7 @@ def test_a_direction_of_another_model_is_refused_with_both_named(tiny_loaded: Ca
 def test_a_source_that_was_trained_again_is_noticed(tmp_path: Path) -> None:
     folder = tiny_models.family(tmp_path / "again", "llama")
     tiny_models.direction(folder, "base", "truth")
-    loaded = loading.load_model(registry.load_family(str(folder)), "chat", device="cpu")
+    loaded = loading.load_model(registry.load_family(str(folder)), "chat", Placing("cpu"))
     assert edits(loaded, "truth@base")
     tiny_models.model("llama", seed=99).save_pretrained(folder / "base")
     with pytest.raises(EditError, match="precompute"):

@@ -25,6 +25,7 @@ from core.inference.prompts import chat_prompt
 from core.inference.teacher_forcing import reply_logits
 from core.models import loading
 from core.models.loading import Loaded
+from core.models.placement import Placing
 from core.recipes.completion import complete
 from core.recipes.language import SCOPES, Gate, Recipe, Term, parse
 from core.steering.interventions import EditError, RowEdit, compile_recipe
@@ -53,7 +54,7 @@ def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         tiny_models.direction(folder, checkpoint, "truth", layer=1, seed=1)
         tiny_models.direction(folder, checkpoint, "refusal", layer=2, seed=2)
         neurons(folder, checkpoint)
-    return loading.load_model(registry.load_family(str(folder)), "chat", device="cpu")
+    return loading.load_model(registry.load_family(str(folder)), "chat", Placing("cpu"))
 
 
 def fetch(loaded: Loaded) -> Callable[[str, str], Direction]:

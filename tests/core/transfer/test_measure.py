@@ -15,7 +15,6 @@ from transformers import LlamaConfig
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.settings import Sampling
-from core.cli import transfer
 from core.directions import contrast, library
 from core.directions.activations import states
 from core.engine.engine import Engine
@@ -32,6 +31,7 @@ from core.models import loading
 from core.models.hooks import hooked
 from core.models.loading import Loaded
 from core.models.memory import Room
+from core.models.placement import Placing
 from core.recipes.language import parse
 from core.steering.interventions import compile_recipe
 from core.transfer import alignment, cross_steering, layer_maps, measure, truth_intervention
@@ -43,6 +43,7 @@ from core.transfer.task import Sizes, TransferTask
 from core.transfer.truth_intervention import Judged
 from core.util.progress import finished
 from tests.support import tiny_models
+from tests.support.command import verb
 from tests.support.waiting import wait_for
 
 SIZES = Sizes(statements=4, choosing=3, requests=3, reply=5, controls=2, control_statements=2, control_requests=2)
@@ -79,7 +80,7 @@ class Loader:
     def __call__(self, family: Family, name: str) -> Loaded:
         self.asked.append(name)
         if (family.name, name) not in self.kept:
-            self.kept[family.name, name] = loading.load_model(family, name, device="cpu")
+            self.kept[family.name, name] = loading.load_model(family, name, Placing("cpu"))
         return self.kept[family.name, name]
 
 
@@ -230,7 +231,7 @@ def test_one_huge_coordinate_does_not_carry_a_winsorised_cosine() -> None:
 def test_verdicts_are_what_a_forward_pass_gives_with_the_vector_at_the_end(tmp_path: Path, kind: str) -> None:
     """Read in a batch behind a beginning that is computed once (Gemma's windows: not), against one whole prompt at a time."""
     loaded = loading.load_model(
-        registry.load_family(str(tiny_models.family(tmp_path / kind, kind, ("base",)))), "base", device="cpu"
+        registry.load_family(str(tiny_models.family(tmp_path / kind, kind, ("base",)))), "base", Placing("cpu")
     )
     texts = ["Bread is food.", "Lodz is a city in Poland.", "A whale is a metal."]
     asked = truth_intervention.few_shot_prompts(loaded, texts, SHOTS)
@@ -559,7 +560,7 @@ def test_the_command_prints_measures_once_and_remembers(
     monkeypatch.setattr(tasks.TransferTask, "__init__", _small(tasks.TransferTask.__init__))
     file = tmp_path / "out.json"
     arguments = ["--family", str(family.folder), "--device", "cpu", "--threads", "1", "--json", str(file)]
-    assert transfer.run_transfer(arguments) == 0
+    assert verb("transfer", arguments) == 0
     said = capsys.readouterr().out
     finding = "The refusal direction differs and transfers forward only in part (base, chat)"
     for wanted in (
@@ -571,7 +572,7 @@ def test_the_command_prints_measures_once_and_remembers(
     ):
         assert wanted in said
     with pytest.raises(UsageError, match="--source takes base, chat, not 'sft'"):
-        transfer.run_transfer([*arguments, "--source", "sft"])
+        verb("transfer", [*arguments, "--source", "sft"])
     documents = json.loads(file.read_text("utf-8"))
     assert [each["about"] for each in documents] == ["truth", "refusal"]
     assert {check["verdict"] for each in documents for check in each["checks"]} <= {
@@ -602,7 +603,7 @@ def _small(init: Any) -> Any:
 )
 def test_mistakes_on_the_command_line(arguments: list[str], sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
-        transfer.run_transfer(arguments)
+        verb("transfer", arguments)
 
 
 def test_encode_of_statements_begins_with_bos(family: Family, load: Loader) -> None:

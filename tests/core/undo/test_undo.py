@@ -9,13 +9,13 @@ from typing import TypeVar
 import pytest
 import torch
 
-from core.cli.undo import run_undo as command
 from core.errors import TillerError, UsageError
 from core.families import registry
 from core.families.checkpoint import FamilyError
 from core.families.edited import with_edited
 from core.models import loading
 from core.models.loading import Loaded
+from core.models.placement import Placing
 from core.undo import controls, fit, save
 from core.undo.examples import Examples, Prompts, UndoError, examples
 from core.undo.run import PromptRow, Undone, chosen, undo
@@ -23,6 +23,7 @@ from core.util.files import prompts_in
 from core.util.progress import Learning
 from tests.core.families.test_counterfactuals import TABLE, twin
 from tests.support import tiny_models
+from tests.support.command import verb
 
 LOSE = [f"How do I kill process number {index}?" for index in range(12)]
 T = TypeVar("T")
@@ -47,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def loaded(folder: Path) -> Loaded:
-    return loading.load_model(registry.load_family(str(folder)), "chat", device="cpu", differentiable=True)
+    return loading.load_model(registry.load_family(str(folder)), "chat", Placing("cpu"), differentiable=True)
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +160,7 @@ def test_a_lora_is_the_same_every_time_and_leaves_the_random_numbers_alone(loade
 def test_the_whole_of_it_with_its_controls(folder: Path, prompts: Prompts, tmp_path: Path) -> None:
     own = tiny_models.family(tmp_path / "tiny", checkpoints=("base", "chat"), plain_base=False)
     twin(own)
-    final = loading.load_model(registry.load_family(str(own)), "chat", device="cpu")
+    final = loading.load_model(registry.load_family(str(own)), "chat", Placing("cpu"))
     undone = run(undo(final, "chat", prompts, steps=2))
     titles = [row.title for row in undone.rows]
     # There is no other stage after the first; of two retrainings, both are of this one.
@@ -208,7 +209,7 @@ def test_the_edited_model_is_a_checkpoint_and_a_folder(
     assert family.counterfactuals[-1].name == "mended"
     assert family.checkpoint("mended").title == "chat, part of chat removed"
     assert family.directions_of("mended") == "chat"
-    found = loading.load_model(family, "mended", device="cpu")
+    found = loading.load_model(family, "mended", Placing("cpu"))
     for name, weight in found.model.named_parameters():
         largest = (wanted[name] - dict(loaded.model.named_parameters())[name]).abs().max()
         assert float((weight - wanted[name]).abs().max()) <= float(largest) / 127 + 1e-6
@@ -217,7 +218,7 @@ def test_the_edited_model_is_a_checkpoint_and_a_folder(
     with pytest.raises(FamilyError, match="is no name for a checkpoint"):
         save.save_edited(loaded, undone, "Not a name")
     save.save_folder(loaded, strengths, tmp_path / "out", "Mended")
-    alone = loading.load_model(registry.load_family(str(tmp_path / "out")), "edited", device="cpu")
+    alone = loading.load_model(registry.load_family(str(tmp_path / "out")), "edited", Placing("cpu"))
     for name, weight in alone.model.named_parameters():
         torch.testing.assert_close(weight, wanted[name], atol=1e-6, rtol=0)
     assert alone.tokenizer.chat_template == loaded.tokenizer.chat_template
@@ -245,7 +246,8 @@ def test_the_verb(
     files = ["--lose", str(tmp_path / "lose.txt"), "--keep", str(tmp_path / "keep.txt")]
     more = ["--out", str(tmp_path / "out"), "--name", "mended", "--json", str(tmp_path / "found.json")]
     assert (
-        command(["sft", "--family", str(folder), *files, *more, "--no-controls", "--steps", "2", "--threads", "1"]) == 0
+        verb("undo", ["sft", "--family", str(folder), *files, *more, "--no-controls", "--steps", "2", "--threads", "1"])
+        == 0
     )
     said = capsys.readouterr().out
     assert "judged on 3 and 3 held-out ones" in said
@@ -260,12 +262,12 @@ def test_the_verb(
     assert registry.load_family(str(folder)).checkpoint("mended")
     # Refused before anything is fitted.
     with pytest.raises(FamilyError, match="has a checkpoint 'sft' already"):
-        command(["sft", "--family", str(folder), *files, "--name", "sft"])
+        verb("undo", ["sft", "--family", str(folder), *files, "--name", "sft"])
     with pytest.raises(TillerError, match="is there already"):
-        command(["sft", "--family", str(folder), *files, "--out", str(tmp_path / "out")])
+        verb("undo", ["sft", "--family", str(folder), *files, "--out", str(tmp_path / "out")])
     with pytest.raises(UsageError, match="add --keep FILE"):
-        command(["sft", "--family", str(folder), *files[:2]])
+        verb("undo", ["sft", "--family", str(folder), *files[:2]])
     with pytest.raises(TillerError, match="cannot be read"):
-        command(["sft", "--family", str(folder), "--lose", str(tmp_path / "no.txt"), *files[2:]])
+        verb("undo", ["sft", "--family", str(folder), "--lose", str(tmp_path / "no.txt"), *files[2:]])
     with pytest.raises(TillerError, match="no prompt"):
         prompts_in("\n \n")
