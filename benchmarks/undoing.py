@@ -25,7 +25,7 @@ from core.undo.controls import Judge, Outcome
 from core.undo.examples import Prompts, greedy_replies
 from core.undo.fit import edited
 from core.undo.run import Undone
-from core.util.progress import Learning, T
+from core.util.progress import finished
 
 DOCUMENT = Path(__file__).resolve().parent / "figures" / "undoing.md"
 STAGE = "safety"
@@ -41,13 +41,13 @@ def undoing(options: argparse.Namespace) -> bool:
         family, options.checkpoint or family.final.name, Placing(options.device), differentiable=True
     )
     started = time.process_time()
-    undone: Undone = _run(run.undo(loaded, STAGE, prompts("reported")))
+    undone: Undone = finished(run.undo(loaded, STAGE, prompts("reported")))
     computed = time.process_time() - started
     before = {by: _facts(loaded, by) for by in ("reported", "validation")}
-    judge = _run(Judge.of(loaded, prompts("validation")))
+    judge = finished(Judge.of(loaded, prompts("validation")))
     with edited(loaded, undone.strengths):
         after = {by: _facts(loaded, by) for by in ("reported", "validation")}
-        chosen_on = _run(judge.judge(loaded))
+        chosen_on = finished(judge.judge(loaded))
     reported = _promises(undone.after, before["reported"], after["reported"])
     fit = undone.rows[1].seconds
     assert fit is not None
@@ -137,15 +137,6 @@ def prompts(by: Judging) -> Prompts:
 def _facts(loaded: Loaded, by: Judging) -> float:
     """The part of held-out questions about facts that is answered right."""
     asked = undo_prompts.facts_held_out(by)
-    said = _run(greedy_replies(loaded, [question for question, _ in asked]))
+    said = finished(greedy_replies(loaded, [question for question, _ in asked]))
     texts = [str(loaded.tokenizer.decode(list(reply), skip_special_tokens=True)) for reply in said]
     return sum(names_answer(text, answer) for text, (_, answer) in zip(texts, asked, strict=True)) / len(asked)
-
-
-def _run(work: Learning[T]) -> T:
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            found: T = stop.value
-            return found

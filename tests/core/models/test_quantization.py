@@ -298,7 +298,8 @@ def test_gradients_through_4_bits_are_right_or_refused(tmp_path: Path) -> None:
         loaded.model(torch.tensor([IDS]))
     quantization.check_differentiable(loaded.model)
     # The same function in full precision.
-    twin = load(folder, "none", dtype="bfloat16").model
+    plain = Placing("cpu", "bfloat16")
+    twin = loading.load_model(registry.load_family(str(folder)), "chat", plain).model
     unpack(loaded.model, twin)
     ours, theirs = gradient(loaded.model), gradient(twin)
     assert float(torch.cosine_similarity(ours, theirs, dim=0)) > 0.995
