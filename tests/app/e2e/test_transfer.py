@@ -33,7 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     assert engine.wait_ready(PATIENCE).state == "ready"
 
     def small(self: TransferJobs, about: str) -> TransferTask:
-        return TransferTask(self._engine.family, about, store.user_folder(), sizes=SIZES)
+        return TransferTask(self._families.family, about, store.user_folder(), sizes=SIZES)
 
     with pytest.MonkeyPatch.context() as patch, served(engine) as page:
         patch.setattr(TransferJobs, "task", small)

@@ -122,7 +122,8 @@ def test_a_model_is_what_it_was_saved_as_when_it_comes_from_a_cache_of_the_hub(
     own.mkdir()
     (own / "family.toml").write_text('[[checkpoint]]\nname = "chat"\nhub = "maker/model"\n')
     code = (
-        "import torch; from core.families.registry import load_family; from core.models.loading import load_model; from core.models.placement import Placing\n"
+        "import torch; from core.families.registry import load_family; from core.models.loading import load_model\n"
+        "from core.models.placement import Placing\n"
         f"for quantize in {QUANTIZE!r}:\n"
         f"  loaded = load_model(load_family({str(own)!r}), 'chat', Placing('cpu', quantize=quantize))\n"
         f"  print(loaded.fingerprint, loaded.model(torch.tensor([{list(IDS)}])).logits[0, -1, :4].tolist())"
