@@ -171,12 +171,12 @@ def one_by_one(
         return new
 
     layers = sorted({layer for layer, _ in cells})
-    with hooked(loaded.anatomy, {("leave", layer): partial(keep, layer) for layer in layers}):
+    with hooked(loaded.anatomy, {("resid_post", layer): partial(keep, layer) for layer in layers}):
         _logits(loaded, true, logits_to_keep)
     found = []
     for layer, position in cells:
         action = lambda states, layer=layer, position=position: put(layer, position, states)  # noqa: E731
-        with hooked(loaded.anatomy, {("leave", layer): action}):
+        with hooked(loaded.anatomy, {("resid_post", layer): action}):
             found.append(_read(_logits(loaded, false, logits_to_keep))[0])
     return found
 

@@ -68,9 +68,9 @@ def changes(edits: Iterable[RowEdit]) -> Changes:
         kind, layer = edit.site
         if edit.gate is not None:
             raise BakingError("This recipe acts at some tokens only, which weights cannot do.")
-        if edit.kind == "set" and kind != "leave" and edit.reach == "all and BOS" and edit.target == 0:
+        if edit.kind == "set" and kind != "resid_post" and edit.reach == "all and BOS" and edit.target == 0:
             removed.setdefault(edit.site, []).append(vector)
-        elif edit.kind == "add" and kind == "leave" and edit.reach == "all":
+        elif edit.kind == "add" and kind == "resid_post" and edit.reach == "all":
             added[layer] = added[layer] + vector if layer in added else vector
         else:
             raise BakingError(
@@ -98,10 +98,10 @@ def operate(loaded: Loaded, wanted: Changes) -> Any:
 
 
 def _ablate(loaded: Loaded, removed: Mapping[Site, Sequence[Tensor]]) -> None:
-    if ("enter", 0) in removed:
+    if ("resid_pre", 0) in removed:
         _untie(loaded.model)
     for (kind, layer), units in removed.items():
-        if kind == "enter":
+        if kind == "resid_pre":
             for embedding in _embeddings(loaded):
                 _write(embedding.weight, _without(embedding.weight.double(), units, -1))
         else:
@@ -119,7 +119,7 @@ def check_model(loaded: Loaded, wanted: Changes) -> None:
         raise BakingError(
             f"{loaded.checkpoint.name} brings Python code of its own, which a baked folder does not carry; steer it with the recipe."
         )
-    if ("enter", 0) in wanted.removed and any(hasattr(_body(loaded), name) for name in _EMBEDDING_NORMS):
+    if ("resid_pre", 0) in wanted.removed and any(hasattr(_body(loaded), name) for name in _EMBEDDING_NORMS):
         raise BakingError(
             f"A {loaded.model.config.model_type} model cannot hold this ablation: a norm stands behind its embedding, and puts back "
             "what is removed from that; name the layers, or steer it with the recipe."

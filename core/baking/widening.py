@@ -45,7 +45,7 @@ def widened(loaded: Loaded, removed: Mapping[Site, Sequence[Tensor]]) -> Any:
     new.requires_grad_(False).eval()
     before, after = loaded.anatomy, locate(new)
     filled: dict[int, Tensor] = {}
-    _embed(old, new, removed.get(("enter", 0), ()), filled)
+    _embed(old, new, removed.get(("resid_pre", 0), ()), filled)
     _pad(before.unembedding, after.unembedding, 1.0, filled)
     _reading_norm(before.final_norm, after.final_norm, filled)
     for layer in range(before.layers):

@@ -39,7 +39,7 @@ def states(loaded: Loaded, prompts: Sequence[tuple[int, ...]], positions: int, r
         caught: dict[int, Tensor] = {}
         with hooked(
             loaded.anatomy,
-            {("leave", layer): _catch(layer, positions, caught) for layer in range(loaded.anatomy.layers)},
+            {("resid_post", layer): _catch(layer, positions, caught) for layer in range(loaded.anatomy.layers)},
         ):
             loaded.model(
                 input_ids=padded.ids,

@@ -220,7 +220,7 @@ def _as_long(vector: Means, chosen: Chosen) -> Means:
 
 
 def _steered(trial: Trial, layer: int, vector: Means) -> Slices[dict[str, float]]:
-    edits = (RowEdit(("leave", layer), "add", "all", vector.astype(np.float32)),)
+    edits = (RowEdit(("resid_post", layer), "add", "all", vector.astype(np.float32)),)
     found = yield from trial.measure(edits)
     damage = yield from metrics.off_target_kl(trial.loaded, trial.by, edits)
     return {**found, "damage": damage}

@@ -92,7 +92,7 @@ def read_gates(loaded: Loaded, padded: PaddedBatch, wanted: Collection[GateProbe
     if not wanted:
         return {}
     layers = readings.gate_layers(wanted)
-    with caught(loaded.anatomy, [("leave", layer) for layer in layers]) as found:
+    with caught(loaded.anatomy, [("resid_post", layer) for layer in layers]) as found:
         loaded.model(
             input_ids=padded.ids,
             attention_mask=padded.attention,
@@ -100,4 +100,4 @@ def read_gates(loaded: Loaded, padded: PaddedBatch, wanted: Collection[GateProbe
             use_cache=False,
             logits_to_keep=1,
         )
-    return readings.over_tokens(wanted, {layer: found["leave", layer] for layer in layers}, torch.tensor(replies))
+    return readings.over_tokens(wanted, {layer: found["resid_post", layer] for layer in layers}, torch.tensor(replies))

@@ -33,7 +33,7 @@ def reply_logits(
     made = BatchEdits(edits or [()] * len(prompts), loaded.device)
     actions = made.actions(padded.masks, read_gates(loaded, padded, made.gates, [len(reply) for reply in replies]))
     for layer in states or ():
-        actions["leave", layer] = _keep(layer, actions.get(("leave", layer)), states or {})
+        actions["resid_post", layer] = _keep(layer, actions.get(("resid_post", layer)), states or {})
     keep = max(len(reply) for reply in replies) + 1
     with hooked(loaded.anatomy, actions):
         output = loaded.model(

@@ -92,8 +92,8 @@ def trails(
     start = len(before.ids)
     ids = torch.tensor([list(run[start:]) for run in runs])
     cache = _cache(before.past, start, len(runs))
-    sites: list[Site] = [("enter", 0), *(("leave", layer) for layer in range(loaded.anatomy.layers))]
-    adding: dict[Site, Action] = {("enter", 0): _adding(noise)} if noise else {}
+    sites: list[Site] = [("resid_pre", 0), *(("resid_post", layer) for layer in range(loaded.anatomy.layers))]
+    adding: dict[Site, Action] = {("resid_pre", 0): _adding(noise)} if noise else {}
     with _watched(loaded) as returned, hooked(loaded.anatomy, adding), caught(loaded.anatomy, sites) as states:
         logits = _forward(loaded, ids, start, cache)
     # On several devices a layer's residuals lie where the layer does; one place makes them easy to take from.
@@ -288,7 +288,7 @@ def _from(loaded: Loaded, trail: Trail, layer: int, states: Tensor) -> Iterator[
     def put(old: Tensor) -> Tensor:
         return states.to(old)
 
-    with _skipping(loaded, trail.returned[: layer + 1]), hooked(loaded.anatomy, {("leave", layer): put}):
+    with _skipping(loaded, trail.returned[: layer + 1]), hooked(loaded.anatomy, {("resid_post", layer): put}):
         yield
 
 

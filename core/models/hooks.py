@@ -1,8 +1,8 @@
 """Where the residual stream of a decoder-only model is, and how to read or replace it for one call.
 
 The residual at layer ``l`` is what *leaves* block ``l`` (0-based). Four kinds of site are enough for everything Tiller does:
-what enters block 0, what attention and MLP write, and what leaves a block. Hooks are installed by a context manager and gone
-when it ends; whatever container a module returns (a tensor, a tuple) is kept.
+what enters block 0 (`resid_pre`), what attention and MLP write, and what leaves a block (`resid_post`). Hooks are installed by a context
+manager and gone when it ends; whatever container a module returns (a tensor, a tuple) is kept.
 
 Architectures. One search by the names that transformers' classes share finds the parts. Tested, each on a tiny random model of its
 own class (``tests/core/models/test_hooks.py``): Llama, Mistral, Qwen2, Qwen3, Gemma 2, Gemma 3 (text, and the text decoder of
@@ -40,7 +40,7 @@ from core.errors import TillerError
 
 #: A place in the residual stream: what enters block 0, what a part of block l writes, or what leaves block l; and beside it the neurons of
 #: block l's MLP, before their last projection.
-Site = tuple[Literal["enter", "attention", "mlp", "neurons", "leave"], int]
+Site = tuple[Literal["resid_pre", "attention", "mlp", "neurons", "resid_post"], int]
 #: What is done at a site: gets the states [rows, positions, width], of neurons [rows, positions, neurons]; returns new ones, or None to
 #: leave them as they are. The model may write into what it got later on (Falcon adds attention's output into the MLP's): whoever keeps
 #: states for later keeps a copy.
@@ -216,10 +216,10 @@ def hooked(anatomy: Anatomy, actions: Mapping[Site, Action]) -> Iterator[None]:
             anatomy.check_layer(layer)
             if kind == "neurons":
                 handles.append(anatomy.neurons(layer).register_forward_pre_hook(_on_input(action), with_kwargs=True))
-            elif kind == "enter":
+            elif kind == "resid_pre":
                 handles.append(anatomy.blocks[layer].register_forward_pre_hook(_on_input(action), with_kwargs=True))
             else:
-                module = {"attention": anatomy.attention, "mlp": anatomy.mlp, "leave": anatomy.blocks}[kind][layer]
+                module = {"attention": anatomy.attention, "mlp": anatomy.mlp, "resid_post": anatomy.blocks}[kind][layer]
                 handles.append(module.register_forward_hook(_on_output(action)))
         yield
     finally:

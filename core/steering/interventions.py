@@ -138,10 +138,11 @@ def _direction_edits(term: Term, target: Loaded, fetch: Fetch) -> list[RowEdit]:
     layers = term.layers if term.layers is not None else (best,)
     if term.kind == "add":
         return [
-            RowEdit(("leave", at), "add", term.scope, direction.vectors[at] * np.float32(term.value)) for at in layers
+            RowEdit(("resid_post", at), "add", term.scope, direction.vectors[at] * np.float32(term.value))
+            for at in layers
         ]
     return [
-        RowEdit(("leave", at), "set", term.scope, direction.unit(at), _coordinate(direction, at, term.value))
+        RowEdit(("resid_post", at), "set", term.scope, direction.unit(at), _coordinate(direction, at, term.value))
         for at in layers
     ]
 
@@ -152,9 +153,9 @@ def _coordinate(direction: Direction, layer: int, value: float) -> float:
 
 
 def _writes(anatomy: Anatomy, layers: tuple[int, ...] | None) -> list[Site]:
-    enter: list[Site] = [("enter", 0)] if layers is None else []
+    before: list[Site] = [("resid_pre", 0)] if layers is None else []
     chosen = range(anatomy.layers) if layers is None else layers
-    return enter + [site for at in chosen for site in ((("attention", at), ("mlp", at)))]
+    return before + [site for at in chosen for site in ((("attention", at), ("mlp", at)))]
 
 
 def neuron_set(name: str, checkpoint: str, target: Loaded) -> NeuronSet:

@@ -117,7 +117,7 @@ def capture_residual(
     """``actions``, and behind them a capture of the last position's residual [rows, width] as it leaves each of ``layers``."""
     combined = dict(actions)
     for layer in layers:
-        combined["leave", layer] = _catching(layer, actions.get(("leave", layer)), caught)
+        combined["resid_post", layer] = _catching(layer, actions.get(("resid_post", layer)), caught)
     return combined
 
 

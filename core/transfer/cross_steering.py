@@ -347,7 +347,7 @@ def _prompts(sweep: SteeringSweep, harmful: bool, most: int) -> list[tuple[int, 
 
 
 def _add(sweep: SteeringSweep, vector: _Floats) -> tuple[RowEdit, ...]:
-    return (RowEdit(("leave", sweep.layer), "add", "all", vector.astype(np.float32)),)
+    return (RowEdit(("resid_post", sweep.layer), "add", "all", vector.astype(np.float32)),)
 
 
 def _without(sweep: SteeringSweep, vector: _Floats) -> tuple[RowEdit, ...]:

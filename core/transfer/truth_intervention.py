@@ -154,7 +154,7 @@ class _Start:
 
 def steering_edit(vector: np.ndarray[Any, np.dtype[np.float32]], layer: int) -> tuple[RowEdit, ...]:
     """The edit that adds a vector [width] from the statement's last token on."""
-    return (RowEdit(("leave", layer), "add", "reply", np.asarray(vector, np.float32)),)
+    return (RowEdit(("resid_post", layer), "add", "reply", np.asarray(vector, np.float32)),)
 
 
 def normalised_effect(plain: Verdicts, pushed: Verdicts, towards: bool) -> float:

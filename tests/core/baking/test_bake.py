@@ -153,7 +153,7 @@ def test_an_architecture_that_cannot_hold_it_is_refused_with_the_reason(kind: st
 @contextmanager
 def added_everywhere(loaded: Loaded, terms: dict[int, Tensor]) -> Iterator[None]:
     """What a bias does: a vector more in what leaves a block, at every token."""
-    with hooked(loaded.anatomy, {("leave", at): (lambda h, v=vector: h + v) for at, vector in terms.items()}):
+    with hooked(loaded.anatomy, {("resid_post", at): (lambda h, v=vector: h + v) for at, vector in terms.items()}):
         yield
 
 

@@ -104,8 +104,8 @@ def test_a_strength_of_one_adds_the_vector_as_llama_cpp_does(
     exchange.import_vector(family, "chat", as_repeng_writes(tmp_path / "v.gguf", vectors), "mine", scale=0.5)
     edits = compile_recipe(parse("1*mine[1,3]"), tiny_loaded("llama"), lambda name, _from: imported(family, name))
     assert [(edit.site, edit.kind, edit.reach) for edit in edits] == [
-        (("leave", 1), "add", "all"),
-        (("leave", 3), "add", "all"),
+        (("resid_post", 1), "add", "all"),
+        (("resid_post", 3), "add", "all"),
     ]
     for edit, layer in zip(edits, (1, 3), strict=True):
         assert np.array_equal(edit.vector, 0.5 * vectors[layer])

@@ -52,9 +52,9 @@ def by_hand(loaded: Loaded, source: Sequence[int], target: Sequence[int], layer:
         new[0, position] = kept[0][0, position]
         return new
 
-    with hooked(loaded.anatomy, {("leave", layer): keep}):
+    with hooked(loaded.anatomy, {("resid_post", layer): keep}):
         loaded.model(torch.tensor([list(source)]), use_cache=False)
-    with hooked(loaded.anatomy, {("leave", layer): put}):
+    with hooked(loaded.anatomy, {("resid_post", layer): put}):
         output = loaded.model(torch.tensor([list(target)]), use_cache=False)
     return float(read(output.logits[:, -1].float())[0])
 

@@ -237,7 +237,7 @@ def test_a_cell_by_hand(skiff: Family, checkpoint: Load, pairing: Pairing) -> No
     seen: dict[str, torch.Tensor] = {}
 
     def ask(ids: tuple[int, ...], action: Callable[[torch.Tensor], torch.Tensor | None]) -> float:
-        with torch.inference_mode(), hooked(loaded.anatomy, {("leave", layer): action}):
+        with torch.inference_mode(), hooked(loaded.anatomy, {("resid_post", layer): action}):
             logits = loaded.model(torch.tensor([ids]), use_cache=False).logits[0, -1].float()
         return float(logits[pair.labels[0]] - logits[pair.labels[1]])
 

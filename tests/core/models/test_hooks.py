@@ -174,9 +174,9 @@ def test_a_part_that_adds_to_the_residual_stream_itself_is_refused(
 
 
 def sites() -> list[Site]:
-    parts: list[Site] = [("enter", 0)]
+    parts: list[Site] = [("resid_pre", 0)]
     for layer in range(tiny_models.LAYERS):
-        parts += [("attention", layer), ("mlp", layer), ("leave", layer)]
+        parts += [("attention", layer), ("mlp", layer), ("resid_post", layer)]
     return parts
 
 
@@ -202,10 +202,10 @@ def test_residuals_are_transformers_hidden_states(kind: str, tiny_loaded: Load) 
             output_hidden_states=True,
         ).hidden_states  # fmt: skip
         assert len(hidden) == tiny_models.LAYERS + 1
-        assert torch.equal(states["enter", 0], hidden[0])
+        assert torch.equal(states["resid_pre", 0], hidden[0])
         for layer in range(tiny_models.LAYERS - 1):
-            assert torch.equal(states["leave", layer], hidden[layer + 1])
-        assert torch.equal(loaded.anatomy.final_norm(states["leave", tiny_models.LAYERS - 1]), hidden[-1])
+            assert torch.equal(states["resid_post", layer], hidden[layer + 1])
+        assert torch.equal(loaded.anatomy.final_norm(states["resid_post", tiny_models.LAYERS - 1]), hidden[-1])
 
 
 @every_architecture
@@ -213,9 +213,9 @@ def test_what_leaves_a_block_is_what_entered_and_what_its_parts_wrote(kind: str,
     loaded = tiny_loaded(kind)
     with caught(loaded.anatomy, sites()) as states:
         forward(loaded, chats(loaded))
-    before = states["enter", 0]
+    before = states["resid_pre", 0]
     for layer in range(tiny_models.LAYERS):
-        attention, mlp, after = (states[site, layer] for site in ("attention", "mlp", "leave"))
+        attention, mlp, after = (states[site, layer] for site in ("attention", "mlp", "resid_post"))
         size = after.abs().max().clamp(min=1)
         assert (before + attention + mlp - after).abs().max() / size < 1e-5
         assert min(attention.abs().max(), mlp.abs().max()) / size > 1e-4, "nothing is written, so this shows nothing"

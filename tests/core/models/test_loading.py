@@ -198,13 +198,13 @@ def test_hooks_are_gone_afterwards_whatever_happened(kind: str, tiny_loaded: Cal
     ids = torch.tensor([[0, 40, 41]])
     with torch.inference_mode():
         plain = loaded.model(ids).logits
-        with hooked(loaded.anatomy, {("leave", 1): lambda states: states * 0}):
+        with hooked(loaded.anatomy, {("resid_post", 1): lambda states: states * 0}):
             assert not torch.equal(loaded.model(ids).logits, plain)
-        with pytest.raises(ZeroDivisionError), hooked(loaded.anatomy, {("enter", 0): lambda _states: 1 // 0}):
+        with pytest.raises(ZeroDivisionError), hooked(loaded.anatomy, {("resid_pre", 0): lambda _states: 1 // 0}):
             loaded.model(ids)
         with (
             pytest.raises(AnatomyError, match="no layer 4; this model has layers 0 to 3"),
-            hooked(loaded.anatomy, {("leave", 0): lambda _s: None, ("mlp", 4): lambda _s: None}),
+            hooked(loaded.anatomy, {("resid_post", 0): lambda _s: None, ("mlp", 4): lambda _s: None}),
         ):
             pass
         assert hooks(loaded.model) == before
@@ -215,8 +215,8 @@ def test_hooks_are_gone_afterwards_whatever_happened(kind: str, tiny_loaded: Cal
 def test_what_is_written_adds_up_to_what_leaves(kind: str, tiny_loaded: Callable[[str], Loaded]) -> None:
     loaded = tiny_loaded(kind)
     caught: dict[object, torch.Tensor] = {}
-    sites = [("enter", 0)] + [
-        (part, layer) for layer in range(tiny_models.LAYERS) for part in ("attention", "mlp", "leave")
+    sites = [("resid_pre", 0)] + [
+        (part, layer) for layer in range(tiny_models.LAYERS) for part in ("attention", "mlp", "resid_post")
     ]
     with (
         torch.inference_mode(),
@@ -226,10 +226,10 @@ def test_what_is_written_adds_up_to_what_leaves(kind: str, tiny_loaded: Callable
         ),
     ):
         loaded.model(torch.tensor([[0, 40, 41, 42, 43]]))
-    total = caught["enter", 0]
+    total = caught["resid_pre", 0]
     for layer in range(tiny_models.LAYERS):
         total = total + caught["attention", layer] + caught["mlp", layer]
-        assert torch.allclose(total, caught["leave", layer], atol=1e-4, rtol=1e-4)
+        assert torch.allclose(total, caught["resid_post", layer], atol=1e-4, rtol=1e-4)
 
 
 def test_a_model_whose_parts_are_not_found_is_named(tiny_loaded: Callable[[str], Loaded]) -> None:

@@ -256,7 +256,7 @@ def _chance(loaded: Loaded, each: Judged, label: tuple[int, ...], vector: np.nda
         new[:, len(each.head) :] += torch.from_numpy(vector)
         return new
 
-    with torch.inference_mode(), hooked(loaded.anatomy, {("leave", 2): add}):
+    with torch.inference_mode(), hooked(loaded.anatomy, {("resid_post", 2): add}):
         logprobs = loaded.model(input_ids=ids).logits[0].double().log_softmax(-1)
     start = len(each.head) + len(each.tail)
     return float(sum(logprobs[start + place - 1, token] for place, token in enumerate(label)).exp())  # type: ignore[union-attr]
@@ -357,7 +357,7 @@ def test_a_cell_says_the_recipe_that_does_what_it_measured(
         parse(cell.recipe), load(family, "chat"), lambda _name, source: direction(family, source, "refusal")
     )
     own = direction(family, "chat", "refusal")
-    assert edit.site == ("leave", own.card.layer)
+    assert edit.site == ("resid_post", own.card.layer)
     assert np.linalg.norm(edit.vector) == pytest.approx(known.strength * own.gap(own.card.layer), rel=0.01)
     assert alignment.cosine(edit.vector, direction(family, "base", "refusal").vectors[own.card.layer]) == pytest.approx(
         1
@@ -493,7 +493,7 @@ def test_another_familys_direction_is_mapped_and_steers(family: Family, wider: F
     strength = report.target("chat").strength
     assert np.linalg.norm(edit.vector) == pytest.approx(strength * own.gap(own.card.layer), rel=0.01)
     (other,) = compile_recipe(parse("refusal@wide/chat"), load(family, "base"), fetch)
-    assert other.site == ("leave", direction(family, "base", "refusal").card.layer)
+    assert other.site == ("resid_post", direction(family, "base", "refusal").card.layer)
 
 
 def test_what_came_from_another_family_is_offered_told_stale_and_measured_again(
