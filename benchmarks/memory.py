@@ -125,13 +125,13 @@ def switch(folder: str, quantize: str) -> dict[str, float]:
     from core.models.pool import ModelPool
 
     family = registry.load_family(folder)
-    shelf = ModelPool(FamilyRef(family), Placing("cpu", "bfloat16", quantize))
+    pool = ModelPool(FamilyRef(family), Placing("cpu", "bfloat16", quantize))
     found = {}
     for turn in range(1, SWITCHES + 1):
         name, other = ("base", "post") if turn % 2 else ("post", "base")
-        shelf.drop(other)
+        pool.drop(other)
         with torch.inference_mode():
-            shelf.get(name).model(torch.tensor([[0, 5, 6, 7]]))
+            pool.get(name).model(torch.tensor([[0, 5, 6, 7]]))
         if turn in (10, SWITCHES):
             found["tenth" if turn == 10 else "last"] = float(resident())
     return found

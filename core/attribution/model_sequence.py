@@ -1,6 +1,7 @@
 """The models of a path, one at a time, each ready to be forced onto the tokens of the final one.
 
-Where they come from is left to whoever asks: the engine takes them from its shelf, the command line lets one model wear them all.
+Where they come from is left to whoever asks: the engine takes them from its pool, the command line lets one model hold the weights
+of all in turn.
 """
 
 from __future__ import annotations
@@ -60,24 +61,30 @@ class Models:
 _COMPARED = 997
 
 
-def shelved(shelf: ModelPool, final: str) -> Models:
-    """Models from the engine's shelf, which keeps as many as there is room for; of a quantized family the final one wears the others."""
-    quantized = shelf.placing.quantize != "none"
+def pooled(pool: ModelPool, final: str) -> Models:
+    """Models from the engine's pool, which keeps as many as there is room for.
+
+    Of a quantized family the final one takes the others' weights in turn.
+    """
+    quantized = pool.placing.quantize != "none"
 
     @contextmanager
     def models(name: str) -> Iterator[Loaded]:
         if quantized:
-            with shelf.wearing(final, name) as other:
+            with pool.swapped(final, name) as other:
                 yield other
         else:
-            with shelf.held(name) as loaded, reading(loaded) as other:
+            with pool.held(name) as loaded, reading(loaded) as other:
                 yield other
 
-    return Models(models, quantized, partial(shelf.prepare, final)) if quantized else Models(models)
+    return Models(models, quantized, partial(pool.prepare, final)) if quantized else Models(models)
 
 
 def alone(loaded: Loaded, placing: Placing) -> Models:
-    """One model in memory, the final one, that wears the weights of all others; one that it cannot wear is loaded beside it."""
+    """One model in memory, the final one, that takes the weights of all others in turn.
+
+    One whose weights it cannot take is loaded beside it.
+    """
 
     @contextmanager
     def models(name: str) -> Iterator[Loaded]:

@@ -102,7 +102,7 @@ class TokenAttribution:
                 preparing = True
             if preparing:
                 yield ""
-            # Nothing else happens between taking a model and giving it back: it may be one that wears another's weights.
+            # Nothing else happens between taking a model and giving it back: it may be one with another's weights.
             with self._models.get(name) as loaded:
                 slices = logprobs_in_slices(loaded, [self._prompt], [self.tokens], self._unknown(name))
                 while True:

@@ -79,7 +79,7 @@ class Maker:
             raise ReportError(
                 f"{self.post} is the root of {family.title}, so that there is nothing to compare it with; name a post-trained checkpoint."
             )
-        self.shelf = ModelPool(FamilyRef(family), options.placing)
+        self.pool = ModelPool(FamilyRef(family), options.placing)
         self.say = say
         # Read now: a file that cannot be read is said before anything is measured.
         self.opening = paragraphs(text_of(family.report_opening)) if family.report_opening else (family.notes,)
@@ -139,7 +139,7 @@ class Maker:
 
     def _trace(self, base: str, category: str) -> Traced:
         order = MapRequest((base, self.post), set=category, pairs=self.options.pairs)
-        return self._done(tracing.trace(self.family, order, self.shelf.get), f"knowledge, {category}")
+        return self._done(tracing.trace(self.family, order, self.pool.get), f"knowledge, {category}")
 
     def _traced_control(self, category: str) -> Verdict:
         try:
@@ -150,7 +150,7 @@ class Maker:
     def _truth(self) -> Finding:
         examples = contrast.load_contrast(self.family, "truth")
         names = [self.base, self.post, *([NEVER_LABELLED] if self._has_control() else [])]
-        probes: list[Probe] = [self._done(probe(self.shelf.get(name), examples), "truth") for name in names]
+        probes: list[Probe] = [self._done(probe(self.pool.get(name), examples), "truth") for name in names]
         return truth_finding(self._transferred("truth"), self.post, probes[:2], probes[2:])
 
     def _refusal(self) -> Finding:
@@ -167,7 +167,7 @@ class Maker:
             return found
 
         def load(_family: Family, name: str) -> Loaded:
-            return self.shelf.get(name)
+            return self.pool.get(name)
 
         return self._done(measure.transfer_in_slices(wanted, load), about)
 
@@ -184,7 +184,7 @@ class Maker:
             if BUILDERS["confidence"].there(order, fingerprint, self.options.quantize):
                 return confidence.load_confidence(order.artefact("neurons", "entropy"))
         order = BuildRequest(self.family, name, store.user_folder())
-        self._done(BUILDERS["confidence"].run(order, self.shelf.get(name)), f"{name} confidence")
+        self._done(BUILDERS["confidence"].run(order, self.pool.get(name)), f"{name} confidence")
         return confidence.load_confidence(order.artefact("neurons", "entropy"))
 
     def _has_control(self) -> bool:

@@ -39,10 +39,10 @@ def run_transfer(options: Options) -> int:
     if other is not None and other.name == family.name:
         raise UsageError(f"--from takes another family than {family.name}; leave it out to carry within the family.")
     root = family.folder.parent if options.ship else store.user_folder()
-    shelves = {each.name: ModelPool(FamilyRef(each), options.placing) for each in (family, other) if each is not None}
+    pools = {each.name: ModelPool(FamilyRef(each), options.placing) for each in (family, other) if each is not None}
     documents = []
     for about in options.about or ABOUT:
-        report = _report(TransferTask(family, about, root, other), shelves, options.again)
+        report = _report(TransferTask(family, about, root, other), pools, options.again)
         pair = _pair(report, options)
         print("\n".join(lines(report, pair)), flush=True)
         documents.append(_document(report))
@@ -61,14 +61,14 @@ def _pair(report: TransferReport, options: Options) -> tuple[str, str]:
     return source, target
 
 
-def _report(task: TransferTask, shelves: dict[str, ModelPool], again: bool) -> TransferReport:
+def _report(task: TransferTask, pools: dict[str, ModelPool], again: bool) -> TransferReport:
     report = None if again else tasks.fresh(task)
     if report is not None:
         print(f"{task.about}: there already, in {report.card.path}", flush=True)
         return report
 
     def load(family: Family, name: str) -> Loaded:
-        return shelves[family.name].get(name)
+        return pools[family.name].get(name)
 
     started = time.monotonic()
     with TerminalProgress(Pace(transfer.expected(task)), task.about) as progress:

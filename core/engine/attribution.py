@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterable
 
 from core.attribution import noise
 from core.attribution.effects import Noise
-from core.attribution.model_sequence import Vocabularies, shelved
+from core.attribution.model_sequence import Vocabularies, pooled
 from core.attribution.streaming import TokenAttribution
 from core.chat.events import Done, Event, Scores, Token
 from core.engine.active_run import Active
@@ -28,8 +28,8 @@ _log = logging.getLogger(__name__)
 class Attribution:
     """Blame for the runs of one engine. ``measured`` is told of a noise level by the final checkpoint's name, once it is known."""
 
-    def __init__(self, families: FamilyRef, shelf: ModelPool, measured: Callable[[str, Noise], None]) -> None:
-        self._families, self.shelf = families, shelf
+    def __init__(self, families: FamilyRef, pool: ModelPool, measured: Callable[[str, Noise], None]) -> None:
+        self._families, self.pool = families, pool
         self._measured = measured
         self._noise: dict[str, Noise] = {}
         self._wanted: list[Path] = []
@@ -60,7 +60,7 @@ class Attribution:
             checkpoint = active.run.settings.columns[column].checkpoint
             try:
                 stages.stage_path(self._families.family, checkpoint)
-                with self.shelf.held(checkpoint) as loaded:
+                with self.pool.held(checkpoint) as loaded:
                     prompt = prompts.build(loaded, active.run.settings, column).ids
             except TillerError as error:
                 notes.append(Scores(column, "blame", note=str(error)))
@@ -79,10 +79,10 @@ class Attribution:
             active.unblamed.add(column)
             return [Scores(column, "blame", note=str(error))]
         vocabularies = Vocabularies(self._families.family, path)
-        live = self.shelf.placing.quantize == "none" and self.shelf.together(path.models())
+        live = self.pool.placing.quantize == "none" and self.pool.together(path.models())
         made = active.blaming[column] = TokenAttribution(
             column, path, lambda: self.noise(path), prompt, vocabularies.unknown,
-            self.shelf.get if live else None, shelved(self.shelf, path.final),
+            self.pool.get if live else None, pooled(self.pool, path.final),
         )  # fmt: skip
         said = active.said.get(column, [])
         made.tokens = [token.id for token in said]
@@ -141,7 +141,7 @@ class Attribution:
         except TillerError:
             # One checkpoint only: there are no stages to tell apart, and nobody can ask.
             return
-        if self.shelf.placing.quantize == "none" and self.shelf.together((path.final, *path.nulls)):
+        if self.pool.placing.quantize == "none" and self.pool.together((path.final, *path.nulls)):
             self.noise(path)
 
     @property
@@ -153,7 +153,7 @@ class Attribution:
         """One slice of measuring a noise level."""
         path = self._wanted[0]
         if self._measuring is None:
-            self._measuring = noise.measure_noise(self._families.family, path, shelved(self.shelf, path.final))
+            self._measuring = noise.measure_noise(self._families.family, path, pooled(self.pool, path.final))
         try:
             next(self._measuring)
         except StopIteration as stop:

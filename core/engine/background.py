@@ -189,10 +189,10 @@ class MapTask(BackgroundTask[MapJob]):
     CANCELLED = "Cancelled; the rows that were computed stay."
 
     def __init__(
-        self, job: MapJob, family: Family, shelf: ModelPool, load: Callable[[str, Callable[[], bool]], Loaded]
+        self, job: MapJob, family: Family, pool: ModelPool, load: Callable[[str, Callable[[], bool]], Loaded]
     ) -> None:
         super().__init__(job)
-        self._family, self._shelf, self._load = family, shelf, load
+        self._family, self._shelf, self._load = family, pool, load
         self._work: Tracing | None = None
         self._holding = ExitStack()
         self._held: set[str] = set()

@@ -61,9 +61,9 @@ class StageUndo:
         def save(worker: Worker) -> Path:
             from core.undo.save import save_edited
 
-            path = save_edited(worker.shelf.get(undone.checkpoint), undone, name)
+            path = save_edited(worker.pool.get(undone.checkpoint), undone, name)
             # What was loaded under that name before is another model.
-            worker.shelf.drop(name)
+            worker.pool.drop(name)
             self._families.family = with_edited(self._families.family)
             return path
 
@@ -76,7 +76,7 @@ class StageUndo:
             from core.undo.save import save_folder
 
             title = f"{worker.family.title} {undone.checkpoint}, part of {undone.stage.stage} removed"
-            save_folder(worker.shelf.get(undone.checkpoint), undone.strengths, folder, title)
+            save_folder(worker.pool.get(undone.checkpoint), undone.strengths, folder, title)
 
         self._thread.call(save).result()
 
@@ -87,8 +87,8 @@ def _fitting(worker: Worker, stage: str, lose: str, keep: str, controls: bool) -
 
     prompts = Prompts.split(lose.splitlines(), keep.splitlines())
     # Held until the work is over or closed.
-    with worker.shelf.held(worker.family.final.name) as loaded:
-        return (yield from undo(loaded, stage, prompts, controls, load=worker.shelf.get))
+    with worker.pool.held(worker.family.final.name) as loaded:
+        return (yield from undo(loaded, stage, prompts, controls, load=worker.pool.get))
 
 
 def beside(settings: Settings, undone: Undone, name: str) -> Settings:

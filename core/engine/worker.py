@@ -15,7 +15,7 @@ import torch
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.attribution.effects import Noise
-from core.attribution.model_sequence import shelved
+from core.attribution.model_sequence import pooled
 from core.attribution.report import BlameReport, BlameRequest
 from core.attribution.study import study
 from core.chat.events import PromptView, Status
@@ -67,14 +67,14 @@ class Worker:
         self._measure_threads = threads == 0
         torch.set_num_threads(self.threads)
         self._publish = publish
-        self.shelf = ModelPool(
+        self.pool = ModelPool(
             families,
             placing,
             busy=self._busy,
             say=lambda sentence, part: self._say("loading", sentence, part),
             cancel=cancel_loading,
         )
-        self.blamer = Attribution(families, self.shelf, calibrated)
+        self.blamer = Attribution(families, self.pool, calibrated)
         self._plan = self._said = ""
         self._read_direction = read_when_changed(load_direction)
         self.answering = Answering(self.load, self.direction, self.gauges, self.blamer, self._make_room)
@@ -91,7 +91,7 @@ class Worker:
 
     def open(self, wanted: Callable[[], bool]) -> None:
         """Say what the family takes and load its final checkpoint, unless that is cancelled. Raises LoadError."""
-        plan = self.shelf.plan()
+        plan = self.pool.plan()
         self._plan = str(plan) if plan.large else ""
         try:
             self.load(self.family.final.name, wanted)
@@ -103,8 +103,8 @@ class Worker:
 
     def load(self, name: str, wanted: Callable[[], bool] = lambda: True) -> Loaded:
         """A checkpoint, from memory or from disk, as long as it is ``wanted``. Raises LoadError."""
-        new = name not in self.shelf.names
-        loaded = self.shelf.get(name, wanted)
+        new = name not in self.pool.names
+        loaded = self.pool.get(name, wanted)
         if self._measure_threads:
             self._measure_threads = False
             self.threads = choose(loaded)
@@ -193,7 +193,7 @@ class Worker:
 
     def trace(self, job: MapJob) -> None:
         """Begin knowledge maps behind what has begun before; chats go first."""
-        self._lessons.append(MapTask(job, self.family, self.shelf, self.load))
+        self._lessons.append(MapTask(job, self.family, self.pool, self.load))
 
     def cell(self, traced: Traced, shown: Map, layer: int, column: int) -> Words:
         """The logit lens on a cell of a map. Raises TillerError."""
@@ -243,7 +243,7 @@ class Worker:
     def study(self, ask: BlameRequest) -> Learning[BlameReport]:
         """Find out which stages some answers are owed to, in slices between which chats go on. Raises TillerError."""
         final = stages.stage_path(self.family, ask.checkpoint, ask.path).final
-        return study(self.family, ask, shelved(self.shelf, final))
+        return study(self.family, ask, pooled(self.pool, final))
 
     def _say_now(self) -> None:
         self._say("busy" if self.answering.runs else "ready", "Answering." if self.answering.runs else "Ready.")

@@ -142,7 +142,7 @@ class ModelPool:
                     self._forget(key)
 
     @contextmanager
-    def wearing(self, own: str, name: str) -> Iterator[Loaded]:
+    def swapped(self, own: str, name: str) -> Iterator[Loaded]:
         """The quantized checkpoint ``own`` with what makes it ``name``, prepared now where it was not before. Raises as :meth:`prepare`."""
         finished(self.prepare(own, name))
         with self.held(own) as loaded:

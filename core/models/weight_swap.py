@@ -1,4 +1,4 @@
-"""One model in memory that wears the weights of other checkpoints of its family in turn: for models of which two would be too many.
+"""One model in memory that takes the weights of other checkpoints of its family in turn: for models of which two would be too many.
 
 Tensors are read one at a time from the checkpoints' safetensors files, made in float32, and written into the model; at the end its
 own are read again. A quantized model keeps its packed matrices, and the *difference* of the other checkpoint to its own is added
@@ -29,7 +29,7 @@ _LARGE = 10**6
 
 @dataclass(frozen=True)
 class Difference:
-    """What a quantized model wears to be another checkpoint: of every packed layer, by its name, the difference [rows, columns] in int8
+    """What a quantized model adds to be another checkpoint: of every packed layer, by its name, the difference [rows, columns] in int8
     and its scales [rows]; of every other weight the other checkpoint's own, in the model's dtype. All on the model's device."""
 
     checkpoint: Checkpoint
@@ -124,8 +124,9 @@ def _written(loaded: Loaded, name: str) -> Iterator[None]:
 
 
 def fits(loaded: Loaded, name: str) -> bool:
-    """Whether a model can wear another checkpoint: it cannot where tensors are joined while loading, as a mixture's experts are, or where
-    one matrix serves both ends of the model and the other checkpoint has two."""
+    """Whether a model can take another checkpoint's weights.
+
+    It cannot where tensors are joined while loading, as a mixture's experts are, or where one matrix serves both ends of the model and the other checkpoint has two."""
     own, other = weights.weights_of(loaded.checkpoint), weights.weights_of(loaded.family.checkpoint(name))
     if weights.untied(other) and not weights.untied(own):
         return False

@@ -16,7 +16,7 @@ from core.families.checkpoint import Family
 from core.models import deltas, weights
 from core.models.loading import Loaded
 from core.undo.fit import Strengths
-from core.undo.fit import edited as wearing
+from core.undo.fit import edited as edited_weights
 from core.undo.run import Undone
 
 
@@ -69,7 +69,7 @@ def save_folder(loaded: Loaded, strengths: Strengths, folder: Path, title: str) 
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        with wearing(loaded, strengths):
+        with edited_weights(loaded, strengths):
             model: Any = copy.deepcopy(loaded.model)
         model.to(_stored(loaded)).save_pretrained(temporary)
         tokenizer = copy.deepcopy(loaded.tokenizer)

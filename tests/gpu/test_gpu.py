@@ -114,13 +114,13 @@ def test_sampled_answers_repeat_and_sessions_do_not_touch(tiny_folder: Callable[
 
 def test_a_checkpoint_that_is_let_go_leaves_the_gpu(tiny_folder: Callable[[str], Path]) -> None:
     family = registry.load_family(str(tiny_folder("llama")))
-    shelf = ModelPool(FamilyRef(family), Placing(GPU, "float32"))
+    pool = ModelPool(FamilyRef(family), Placing(GPU, "float32"))
     sizes = []
     for turn in range(6):
         name, other = ("base", "chat") if turn % 2 else ("chat", "base")
-        shelf.drop(other)
+        pool.drop(other)
         with torch.inference_mode():
-            shelf.get(name).model(torch.tensor([list(IDS)], device=GPU))
+            pool.get(name).model(torch.tensor([list(IDS)], device=GPU))
         memory.release()
         sizes.append(torch.cuda.memory_allocated())
     assert len(set(sizes[1:])) == 1, sizes
@@ -134,7 +134,7 @@ def test_a_model_that_is_spread_over_gpu_and_cpu_says_the_same(tiny_folder: Call
         engine = opened(folder, **options)
         try:
             if options["device"] == "cuda":
-                places = set(engine.call(lambda worker: worker.shelf.get("chat").model.hf_device_map.values()).result())
+                places = set(engine.call(lambda worker: worker.pool.get("chat").model.hf_device_map.values()).result())
                 assert places == {0, "cpu"}
             events = until_end(engine.submit(chat(engine, "", "2*truth", "!truth")))
         finally:
@@ -388,7 +388,7 @@ def test_the_engine_takes_the_gpu_by_itself() -> None:
         settings = engine.settings("dpo", "")
         said, _ = live(engine, settings.ask("What is the capital of France?"))
         assert "Paris" in said[0].text
-        place = engine.call(lambda worker: worker.shelf.get("dpo").device.type).result()
+        place = engine.call(lambda worker: worker.pool.get("dpo").device.type).result()
         assert place == "cuda"
     finally:
         engine.close()

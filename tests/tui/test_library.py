@@ -32,7 +32,7 @@ def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(learn_refusal, "MOST_POSITIONS", 1)
     monkeypatch.setattr(controls, "CONTROLS", 2)
     monkeypatch.setattr(reply_rates, "REPLY_TOKENS", 4)
-    folder = tiny_models.family(tmp_path / "shelf", checkpoints=("chat",), plain_base=False)
+    folder = tiny_models.family(tmp_path / "pool", checkpoints=("chat",), plain_base=False)
     tiny_models.contrast(folder, examples=2)
     tiny_models.direction(folder, "chat", "truth")
     return folder
@@ -66,7 +66,7 @@ async def test_a_direction_is_learnt_from_two_boxes(family: Path) -> None:
         app.screen.query_one(DataTable).move_cursor(row=[each.name for each in app.screen.entries].index("politeness"))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, TextDialog))
-        await shows(app, pilot, "politeness of shelf chat")
+        await shows(app, pilot, "politeness of pool chat")
         await shows(app, pilot, "only 3 positive and 3 negative")
         await pilot.press("escape", "escape")
         assert "politeness" in {card.name for card in app.engine.directions("chat")}  # type: ignore[union-attr]
@@ -152,7 +152,7 @@ async def test_directions_are_taken_in_and_out(family: Path, tmp_path: Path) -> 
         dialog.query_one("#name", Input).value = "happy"
         await pilot.press("ctrl+s")
         await until(pilot, lambda: isinstance(app.screen, LibraryScreen))
-        await shows(app, pilot, "happy is now a direction of shelf/chat")
+        await shows(app, pilot, "happy is now a direction of pool/chat")
         assert "happy" in app.engine.catalogue.cards("chat")
         # Out.
         app.screen.query_one(DataTable).move_cursor(row=[each.name for each in app.screen.entries].index("happy"))

@@ -24,7 +24,7 @@ RUDE = "\n".join(f"Say {index} <b>now</b>." for index in range(5))
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tiny_models.family(tmp_path_factory.mktemp("families") / "shelf", checkpoints=("chat",), plain_base=False)
+    folder = tiny_models.family(tmp_path_factory.mktemp("families") / "pool", checkpoints=("chat",), plain_base=False)
     tiny_models.contrast(folder, examples=2)
     tiny_models.direction(folder, "chat", "truth")
     engine = Engine(str(folder), threads=1)
@@ -50,7 +50,7 @@ def test_a_direction_is_learnt_from_two_boxes(chromium: Browser, server: Served)
     library = pane(screen)
     # What is there, with a card that has few figures.
     expect(library.locator("table")).to_contain_text("truth")
-    expect(library.locator(".t-card:not(.block)")).to_contain_text("truth of shelf chat")
+    expect(library.locator(".t-card:not(.block)")).to_contain_text("truth of pool chat")
     learn, went = library.get_by_role("button", name="Learn", exact=True), library.locator(".t-went:not(.block)")
     # What is wrong is one sentence, and what was written stays.
     library.get_by_label("name, for recipes").fill("politeness")
@@ -75,7 +75,7 @@ def test_a_direction_is_learnt_from_two_boxes(chromium: Browser, server: Served)
     expect(went).to_contain_text("Learnt politeness on chat.")
     card = library.locator(".t-card:not(.block)")
     for text in (
-        "politeness of shelf chat",
+        "politeness of pool chat",
         "only 3 positive and 3 negative",
         "Three answers",
         "At strength 1, beside it",
@@ -108,7 +108,7 @@ def test_directions_are_taken_in_and_out(chromium: Browser, server: Served, tmp_
     expect(chosen).to_have_value("truth (direction of chat)")
     # Out: the chosen one, as others read it. What came with the family stays.
     library.get_by_role("button", name="Export", exact=True).click()
-    expect(said.first).to_contain_text("truth of shelf/chat as a control vector")
+    expect(said.first).to_contain_text("truth of pool/chat as a control vector")
     with screen.page.expect_download() as download:
         library.locator("a[download]").first.click()
     assert download.value.path().read_bytes().startswith(b"GGUF")
@@ -123,11 +123,11 @@ def test_directions_are_taken_in_and_out(chromium: Browser, server: Served, tmp_
     expect(library.get_by_role("row", name="happy.safetensors")).to_be_visible()
     library.get_by_label("call it, in recipes").fill("truth")
     bring.click()
-    expect(said.last).to_contain_text("There is a direction truth of shelf/chat already")
+    expect(said.last).to_contain_text("There is a direction truth of pool/chat already")
     library.get_by_label("call it, in recipes").fill("happy")
     library.get_by_label("layer (empty: what the file").fill("2")
     bring.click()
-    expect(said.last).to_contain_text("happy is now a direction of shelf/chat, from repeng's safetensors.")
+    expect(said.last).to_contain_text("happy is now a direction of pool/chat, from repeng's safetensors.")
     expect(library.locator(".t-wide table")).to_contain_text("happy")
     expect(chosen).to_have_value("happy (direction of chat, yours)")
     screen.page.get_by_role("tab", name="Chat").click()
@@ -138,7 +138,7 @@ def test_directions_are_taken_in_and_out(chromium: Browser, server: Served, tmp_
     library.get_by_role("button", name="Delete happy for good").click()
     expect(said.first).to_contain_text("happy (direction of chat) is deleted.")
     expect(library.locator(".t-wide table")).not_to_contain_text("happy")
-    assert store.find_artefact("shelf", "chat", "direction", "happy") is None
+    assert store.find_artefact("pool", "chat", "direction", "happy") is None
     screen.page.get_by_role("tab", name="Chat").click()
     expect(screen.slider("happy")).to_be_hidden()
     assert screen.outside == []

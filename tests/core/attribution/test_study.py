@@ -388,7 +388,7 @@ def test_a_quantized_family_says_what_its_colours_wait_for(whole: Path) -> None:
         assert not any(event.awaited for event in events if isinstance(event, Scores))
         assert same(probabilities(again[0], "subtracted"), probabilities(answers[0], "subtracted"))
         # Stopped while weights are read, nothing is waited for any longer.
-        opened.call(lambda worker: worker.shelf.drop("dpo")).result()
+        opened.call(lambda worker: worker.pool.drop("dpo")).result()
         run, folded = opened.submit(asked(opened)), {0: Answer()}
         for event in run:
             folded = fold(folded, event)
@@ -428,8 +428,8 @@ def test_a_noise_level_is_kept_for_its_weights_and_no_others(whole: Path, tmp_pa
     folder = shutil.copytree(whole, tmp_path / "whole")
     family = registry.load_family(str(folder))
     path = stages.stage_path(family)
-    shelf = ModelPool(FamilyRef(family), CPU)
-    work = noise.measure_noise(family, path, model_sequence.shelved(shelf, path.final))
+    pool = ModelPool(FamilyRef(family), CPU)
+    work = noise.measure_noise(family, path, model_sequence.pooled(pool, path.final))
     found = all_of(work)
     assert noise.kept_noise(family, path) == found
     assert not (folder / "shared").exists()
@@ -489,7 +489,7 @@ def test_two_answers_and_many_prompts(whole: Path) -> None:
 def test_the_engine_studies_in_slices_what_the_command_line_does_at_once(engine: Engine, whole: Path) -> None:
     question = BlameRequest(("How do I kill a process?",), tokens=8)
     family = engine.family
-    work = engine.slices(lambda worker: study.study(family, question, model_sequence.shelved(worker.shelf, "dpo")))
+    work = engine.slices(lambda worker: study.study(family, question, model_sequence.pooled(worker.pool, "dpo")))
     assert isinstance(next(work), Step)
     found = all_of(work)
     expected = ask(whole, question)

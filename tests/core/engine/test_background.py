@@ -437,7 +437,7 @@ def test_a_chat_takes_the_memory_of_a_learning_and_gives_it_back(folder: Path, m
     engine = Engine(str(folder), device="cpu", threads=1)
     engine.start()
     assert engine.wait_ready(PATIENCE).state == "ready"
-    one = engine.call(lambda worker: worker.shelf._need("chat", "none").size).result(PATIENCE)
+    one = engine.call(lambda worker: worker.pool._need("chat", "none").size).result(PATIENCE)
     monkeypatch.setattr(memory, "room", tight)
     try:
         with learning_held(0.1):
@@ -449,7 +449,7 @@ def test_a_chat_takes_the_memory_of_a_learning_and_gives_it_back(folder: Path, m
             assert not job.view.over
         view = ended(job)
         assert view.state == "done", view
-        assert engine.call(lambda worker: worker.shelf.names).result(PATIENCE) == ("chat",)
+        assert engine.call(lambda worker: worker.pool.names).result(PATIENCE) == ("chat",)
     finally:
         engine.close()
 

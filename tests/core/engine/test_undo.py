@@ -80,7 +80,7 @@ def test_on_the_engines_thread_beside_a_chat_and_kept_as_a_checkpoint(folder: Pa
         stopped = engine.undo.fit("safety", LOSE, KEEP)
         next(stopped)
         stopped.close()
-        assert engine.call(lambda worker: sum(worker.shelf._held.values())).result() == 0
+        assert engine.call(lambda worker: sum(worker.pool._held.values())).result() == 0
     finally:
         engine.close()
 
@@ -104,7 +104,7 @@ def test_a_family_offers_its_own_prompts_behind_the_chats(tmp_path: Path) -> Non
 
 
 def _weights(worker: object) -> list[torch.Tensor]:
-    model = worker.shelf.get("dpo").model  # type: ignore[attr-defined]
+    model = worker.pool.get("dpo").model  # type: ignore[attr-defined]
     return [weight.detach().clone() for weight in model.parameters()]
 
 

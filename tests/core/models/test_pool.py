@@ -38,7 +38,7 @@ WHOLE, EIGHT, FOUR = 230_528, 82_496, 91_232
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_models.family(tmp_path_factory.mktemp("shelf") / "toy", "llama", ("base", "sft", "dpo", "chat"))
+    return tiny_models.family(tmp_path_factory.mktemp("pool") / "toy", "llama", ("base", "sft", "dpo", "chat"))
 
 
 @pytest.fixture
@@ -182,70 +182,70 @@ def test_an_unknown_dtype_is_named(folder: Path) -> None:
         loading.load_model(registry.load_family(str(folder)), "chat", Placing("cpu", "int3"))
 
 
-# ------------------------------------------------------------------------------------------------------------------ shelf
+# ------------------------------------------------------------------------------------------------------------------ pool
 
 
 def test_all_are_kept_while_there_is_room(shelf_of: Callable[..., ModelPool]) -> None:
-    shelf = shelf_of()
-    first = shelf.get("base")
-    shelf.get("chat")
-    assert shelf.get("base") is first
-    assert shelf.names == ("chat", "base")
+    pool = shelf_of()
+    first = pool.get("base")
+    pool.get("chat")
+    assert pool.get("base") is first
+    assert pool.names == ("chat", "base")
 
 
 def test_the_longest_unused_is_given_up_and_its_memory_is_free(shelf_of: Callable[..., ModelPool]) -> None:
-    shelf = shelf_of("500KB")
-    weights = weakref.ref(shelf.get("base").model)
-    shelf.get("sft")
-    shelf.get("base")
-    shelf.get("dpo")
-    assert shelf.names == ("base", "dpo")
-    shelf.get("chat")
-    assert shelf.names == ("dpo", "chat")
+    pool = shelf_of("500KB")
+    weights = weakref.ref(pool.get("base").model)
+    pool.get("sft")
+    pool.get("base")
+    pool.get("dpo")
+    assert pool.names == ("base", "dpo")
+    pool.get("chat")
+    assert pool.names == ("dpo", "chat")
     gc.collect()
     assert weights() is None
 
 
 def test_what_is_in_use_is_never_given_up(shelf_of: Callable[..., ModelPool]) -> None:
     busy = {"base", "sft"}
-    shelf = shelf_of("500KB", busy=lambda: busy)
-    shelf.get("base")
-    shelf.get("sft")
+    pool = shelf_of("500KB", busy=lambda: busy)
+    pool.get("base")
+    pool.get("sft")
     with pytest.raises(NoRoomNow, match="chat needs 231 kB, and what is answering now leaves 39 kB; wait for it"):
-        shelf.get("chat")
-    assert shelf.names == ("base", "sft")
+        pool.get("chat")
+    assert pool.names == ("base", "sft")
     busy.discard("sft")
-    shelf.get("chat")
-    assert shelf.names == ("base", "chat")
+    pool.get("chat")
+    assert pool.names == ("base", "chat")
     busy.clear()
-    with shelf.held("base"):
-        shelf.get("sft")
-        assert shelf.names == ("base", "sft")
-        with shelf.held("sft"), pytest.raises(NoRoomNow):
-            shelf.get("dpo")
+    with pool.held("base"):
+        pool.get("sft")
+        assert pool.names == ("base", "sft")
+        with pool.held("sft"), pytest.raises(NoRoomNow):
+            pool.get("dpo")
 
 
 def test_memory_that_others_take_is_not_counted_on(
     shelf_of: Callable[..., ModelPool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shelf = shelf_of()
-    shelf.get("base")
-    monkeypatch.setattr(memory, "_free", lambda _place: 300_000 - 200_000 * ("base" in shelf.names))
-    shelf.get("sft")
-    assert shelf.names == ("sft",)
+    pool = shelf_of()
+    pool.get("base")
+    monkeypatch.setattr(memory, "_free", lambda _place: 300_000 - 200_000 * ("base" in pool.names))
+    pool.get("sft")
+    assert pool.names == ("sft",)
     monkeypatch.setattr(memory, "_free", lambda _place: 1_000)
     with pytest.raises(DoesNotFit, match="dpo does not fit"):
-        shelf.get("dpo")
+        pool.get("dpo")
 
 
 def test_loading_ends_when_nobody_wants_it(shelf_of: Callable[..., ModelPool]) -> None:
     said: list[tuple[str, float | None]] = []
-    shelf = shelf_of(say=lambda sentence, part: said.append((sentence, part)))
+    pool = shelf_of(say=lambda sentence, part: said.append((sentence, part)))
     with pytest.raises(LoadingCancelled, match="Loading Tiny chat was cancelled; send a message to load it after all"):
-        shelf.get("chat", wanted=lambda: len(said) < 4)
-    assert shelf.names == ()
+        pool.get("chat", wanted=lambda: len(said) < 4)
+    assert pool.names == ()
     assert len(said) == 4
-    shelf.get("chat")
+    pool.get("chat")
     assert said[-1] == ("Loading Tiny chat.", 1.0)
 
 
@@ -255,9 +255,9 @@ def test_nothing_of_a_cancelled_load_stays(shelf_of: Callable[..., ModelPool], m
 
     before = core.models.weights._read
     monkeypatch.setattr(core.models.weights, "_read", lambda stored: _seen(before(stored), read))
-    shelf = shelf_of()
+    pool = shelf_of()
     with pytest.raises(LoadingCancelled):
-        shelf.get("chat", wanted=lambda: len(read) < 10)
+        pool.get("chat", wanted=lambda: len(read) < 10)
     assert len(read) >= 10
     wait_for(lambda: not any(each() is not None for each in read), "the end of what was read")
 
@@ -269,14 +269,14 @@ def _seen(tensor: object, read: list[weakref.ref[object]]) -> object:
 
 def test_a_download_says_how_far_it_is(shelf_of: Callable[..., ModelPool], monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[tuple[str, float | None]] = []
-    shelf = shelf_of(say=lambda sentence, part: said.append((sentence, part)))
+    pool = shelf_of(say=lambda sentence, part: said.append((sentence, part)))
     monkeypatch.setattr(
         loading, "load_model", lambda *_family, watch, **_how: watch(Progress(12 * 10**8, 56 * 10**8, 0, 0))
     )
-    shelf.get("chat")
+    pool.get("chat")
     assert said[-1] == ("Downloading Tiny chat: 1.2 GB of 5.6 GB.", pytest.approx(12 / 56))
     monkeypatch.setattr(loading, "load_model", lambda *_family, watch, **_how: watch(Progress(1, 4, 2, 3)))
-    shelf.get("sft")
+    pool.get("sft")
     assert said[-1] == ("Loading Tiny sft: shard 2 of 3.", 0.25)
 
 
@@ -481,40 +481,40 @@ def quantized(folder: Path, limit: str = "", **options: object) -> ModelPool:
 
 @torch.inference_mode()
 def test_what_makes_a_quantized_checkpoint_another_is_read_once(folder: Path) -> None:
-    shelf, ids = quantized(folder), torch.tensor([[0, 40, 41, 42]])
-    own = shelf.get("chat").model(ids).logits
+    pool, ids = quantized(folder), torch.tensor([[0, 40, 41, 42]])
+    own = pool.get("chat").model(ids).logits
     # A slice for every matrix, so that a chat goes on meanwhile.
-    assert len(list(shelf.prepare("chat", "dpo"))) > 7 * tiny_models.LAYERS
-    assert list(shelf.prepare("chat", "dpo")) == []
+    assert len(list(pool.prepare("chat", "dpo"))) > 7 * tiny_models.LAYERS
+    assert list(pool.prepare("chat", "dpo")) == []
     # Without its last stage a checkpoint is its parent, of which all is known.
-    assert list(shelf.prepare("chat", "chat-minus-chat")) == []
-    assert list(shelf.prepare("chat", "chat")) == []
+    assert list(pool.prepare("chat", "chat-minus-chat")) == []
+    assert list(pool.prepare("chat", "chat")) == []
     found = {}
     for name in ("dpo", "chat-minus-chat", "sft"):
-        with shelf.wearing("chat", name) as other:
+        with pool.swapped("chat", name) as other:
             assert other.checkpoint.name == name
             found[name] = other.model(ids).logits
         with weight_swap.swapped_weights(
-            loading.load_model(shelf.family, "chat", Placing("cpu", quantize="8bit")), name
+            loading.load_model(pool.family, "chat", Placing("cpu", quantize="8bit")), name
         ) as other:
             assert torch.equal(found[name], other.model(ids).logits)
-        assert torch.equal(shelf.get("chat").model(ids).logits, own)
+        assert torch.equal(pool.get("chat").model(ids).logits, own)
     assert torch.equal(found["dpo"], found["chat-minus-chat"])
     assert not torch.equal(found["dpo"], found["sft"])
-    shelf.drop("chat")
-    assert len(list(shelf.prepare("chat", "dpo"))) > 7 * tiny_models.LAYERS
+    pool.drop("chat")
+    assert len(list(pool.prepare("chat", "dpo"))) > 7 * tiny_models.LAYERS
 
 
 def test_there_is_room_for_what_is_in_use_first(folder: Path) -> None:
     # Two checkpoints and one difference: the second difference takes the place of the first, a third checkpoint takes all there is.
-    shelf = quantized(folder, f"{3 * EIGHT}")
-    shelf.get("base")
+    pool = quantized(folder, f"{3 * EIGHT}")
+    pool.get("base")
     for name in ("dpo", "sft", "dpo"):
-        assert list(shelf.prepare("chat", name))
-    assert shelf.names == ("base", "chat")
-    shelf.get("sft")
-    assert list(shelf.prepare("chat", "dpo"))
-    assert shelf.names == ("sft", "chat")
+        assert list(pool.prepare("chat", name))
+    assert pool.names == ("base", "chat")
+    pool.get("sft")
+    assert list(pool.prepare("chat", "dpo"))
+    assert pool.names == ("sft", "chat")
 
 
 def test_a_difference_that_does_not_fit_is_a_sentence(folder: Path) -> None:
@@ -522,16 +522,16 @@ def test_a_difference_that_does_not_fit_is_a_sentence(folder: Path) -> None:
         DoesNotFit, match=r"Asking dpo beside chat needs 82 kB, and \d+ kB can be used on cpu; free some memory or"
     ):
         list(quantized(folder, f"{EIGHT + EIGHT // 2}").prepare("chat", "dpo"))
-    shelf = quantized(folder, f"{5 * EIGHT // 2}", busy=lambda: ("base",))
-    shelf.get("base")
+    pool = quantized(folder, f"{5 * EIGHT // 2}", busy=lambda: ("base",))
+    pool.get("base")
     with pytest.raises(NoRoomNow, match="Asking dpo beside chat needs 82 kB, and what is answering now leaves"):
-        list(shelf.prepare("chat", "dpo"))
+        list(pool.prepare("chat", "dpo"))
 
 
 def test_reading_a_difference_can_be_given_up(folder: Path) -> None:
-    shelf = quantized(folder, f"{2 * EIGHT}")
-    work = shelf.prepare("chat", "dpo")
+    pool = quantized(folder, f"{2 * EIGHT}")
+    work = pool.prepare("chat", "dpo")
     next(work)
     work.close()
     # Nothing of it is left to take room.
-    assert list(shelf.prepare("chat", "sft"))
+    assert list(pool.prepare("chat", "sft"))

@@ -442,6 +442,6 @@ def test_what_is_kept_elsewhere_is_brought_when_it_is_used(sharded: Callable[[st
 
 
 def test_a_shelf_of_quantized_checkpoints(sharded: Callable[[str], Path]) -> None:
-    shelf = ModelPool(FamilyRef(registry.load_family(str(sharded("gemma2")))), Placing("cpu", quantize="4bit"))
-    assert str(shelf.plan()).startswith("base 4-bit 71 kB + chat 4-bit 71 kB on cpu, ")
-    assert shelf.get("chat").quantize == "4bit"
+    pool = ModelPool(FamilyRef(registry.load_family(str(sharded("gemma2")))), Placing("cpu", quantize="4bit"))
+    assert str(pool.plan()).startswith("base 4-bit 71 kB + chat 4-bit 71 kB on cpu, ")
+    assert pool.get("chat").quantize == "4bit"
