@@ -126,7 +126,9 @@ def _written(loaded: Loaded, name: str) -> Iterator[None]:
 def fits(loaded: Loaded, name: str) -> bool:
     """Whether a model can take another checkpoint's weights.
 
-    It cannot where tensors are joined while loading, as a mixture's experts are, or where one matrix serves both ends of the model and the other checkpoint has two."""
+    It cannot where tensors are joined while loading, as a mixture's experts are, or where one matrix serves both
+    ends of the model and the other checkpoint has two.
+    """
     own, other = weights.weights_of(loaded.checkpoint), weights.weights_of(loaded.family.checkpoint(name))
     if weights.untied(other) and not weights.untied(own):
         return False
