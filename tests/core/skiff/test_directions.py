@@ -10,13 +10,13 @@ import pytest
 from core.families import registry
 from core.skiff.evaluate import directions_card as cards
 from core.skiff.evaluate import measure_directions
-from core.skiff.evaluate.command import _parser
 from core.skiff.evaluate.directions_card import PROBES, REFUSAL, TRUTH, directions_card
 from core.skiff.evaluate.figures import Figure, count, repeated, target_at_least, target_at_most
 from core.skiff.evaluate.subjects import Subjects
 from core.transfer import report as transfers
 from core.transfer import task
 from tests.core.transfer.test_checks import report
+from tests.support.command import read
 
 
 def test_the_card_holds_every_figure_with_its_interval_and_what_falls_short() -> None:
@@ -97,8 +97,8 @@ def test_a_probe_is_judged_on_the_category_that_it_has_not_seen() -> None:
 
 
 def test_what_the_command_takes() -> None:
-    assert _parser().parse_args(["--what", "directions"]).what == "directions"
-    assert _parser().parse_args([]).what is None
+    assert read(["evaluate", "--what", "directions"]).options.what == "directions"
+    assert read(["evaluate"]).options.what is None
 
 
 def test_what_ablation_misses_is_explained_by_what_else_was_measured() -> None:
