@@ -112,7 +112,7 @@ class Dose:
         if self.damage:
             parts.append(f"damage {self.at(self.damage, strength):.2g}")
         if self.broken and (broken := self.at(self.broken, strength)) > 0:
-            parts.append(f"{100 * broken:.2g} % of replies broken")
+            parts.append(f"{100 * broken:.3g} % of replies broken")
         useful = self.useful
         if useful is None:
             parts.append("no strength has an effect")

@@ -45,6 +45,7 @@ def test_broken_replies_end_it_too_counted_from_those_without_steering() -> None
     assert found.useful == pytest.approx((-1.9, 0.475))
     assert found.said(1.0) == "effect 0.8, damage 0, 30 % of replies broken, beyond the useful range"
     assert of(effect, [], broken=[0.0, 0.0, 0.0, 0.0, 0.2]).useful == pytest.approx((-1.9, 1.425))
+    assert "100 % of replies broken" in of(effect, calm, broken=[0.0, 0.0, 0.0, 0.5, 1.0]).said(2.0)
 
 
 def test_an_effect_that_no_longer_grows_ends_it() -> None:
