@@ -51,6 +51,12 @@ def main(argv: list[str]) -> int:
         return _say("Interrupted.", INTERRUPTED)
     except BrokenPipeError:
         return _closed_pipe()
+    except OSError as problem:
+        # A file that cannot be used has been said by whoever used it; what has no name is the program's own output.
+        if problem.filename is not None:
+            raise
+        _drop_output()
+        return _say(f"The output cannot be written ({problem.strerror or problem}); make room, or send it elsewhere.")
     except TillerError as problem:
         return _say(str(problem), 2 if type(problem).__name__ == "UsageError" else 1)
     except ModuleNotFoundError as problem:
@@ -93,7 +99,8 @@ def web(options: "Options") -> int:
 
 def tui(options: "Options") -> int:
     """The terminal app."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    # Textual draws on stderr.
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         return _say("The terminal app needs a terminal; start it in one, or use `python launch.py chat` in a pipe.", 2)
     import tui
 
@@ -130,9 +137,13 @@ def _say(sentence: str, code: int = 1) -> int:
 
 def _closed_pipe() -> int:
     """The reader of stdout has gone (`| head`): stop quietly, as other programs do."""
-    # Python flushes stdout once more when it ends; that must not complain.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _drop_output()
     return 0
+
+
+def _drop_output() -> None:
+    """Python flushes stdout once more when it ends; that must not complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from core.attribution.model_sequence import alone
 from core.attribution.report import BlameReport, BlameRequest, shortened, token_effects
 from core.attribution.study import study
 from core.cli.options import Options
+from core.cli.piped import piped_text
 from core.cli.program import program
 from core.cli.progress import TerminalProgress
 from core.errors import UsageError
@@ -61,10 +62,7 @@ def _ask(options: Options) -> BlameRequest:
 def _prompts(name: str) -> tuple[str, ...]:
     if name != "-":
         return read_prompts(File(name))
-    try:
-        return prompts_in(sys.stdin.read())
-    except UnicodeDecodeError as error:
-        raise UsageError("What was piped in is not UTF-8 text; send it in UTF-8.") from error
+    return prompts_in(piped_text("--file - reads prompts from a pipe, one a line; pipe them in, or name a file."))
 
 
 def _write(file: File, text: str) -> None:

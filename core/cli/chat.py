@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
-from typing import TextIO
 
 from core.chat.events import Done, Event, Failed, Started, Token, event_json
 from core.chat.settings import Sampling, Settings
 from core.cli.options import ChatOptions
+from core.cli.piped import piped_text
 from core.cli.program import program
 from core.cli.progress import TerminalProgress
 from core.engine.engine import Engine
 from core.engine.run import Run
-from core.errors import TillerError, UsageError
+from core.errors import TillerError
+
+_LACKING = 'chat needs a message: {} chat "What is the capital of France?"'
 
 
 def run_chat(options: ChatOptions) -> int:
@@ -25,7 +27,7 @@ def run_chat(options: ChatOptions) -> int:
         TillerError: no such family, checkpoint or direction, or the model cannot be loaded.
         KeyboardInterrupt: Ctrl-C; the run has been stopped.
     """
-    message = options.message if options.message is not None else _piped(sys.stdin)
+    message = options.message if options.message is not None else piped_text(_LACKING.format(program()))
     engine = Engine(options.family, **options.engine)
     settings = _settings(engine, options).ask(message)
     engine.start()
@@ -39,12 +41,6 @@ def run_chat(options: ChatOptions) -> int:
     finally:
         engine.close()
     return 0
-
-
-def _piped(source: TextIO) -> str:
-    if source.isatty():
-        raise UsageError(f'chat needs a message: {program()} chat "What is the capital of France?"')
-    return source.read()
 
 
 def _settings(engine: Engine, options: ChatOptions) -> Settings:

@@ -295,7 +295,9 @@ def read_command_line(argv: Sequence[str], verbs: Mapping[str, Verb]) -> Command
     options, extra = parser.read(parted, verb.options())
     if extra:
         hint = f"put {verb.quoted} in quotes, as one argument" if verb.quoted else "leave it out"
-        raise UsageError(f"{extra[0]!r} is one argument too many for {name}; {hint}.")
+        raise UsageError(
+            f"{next((word for word in extra if word != '--'), '--')!r} is one argument too many for {name}; {hint}."
+        )
     check_sources(options, parted.options)
     return Command(verb, options)
 

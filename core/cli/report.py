@@ -79,6 +79,9 @@ class Maker:
             raise ReportError(
                 f"{self.post} is the root of {family.title}, so that there is nothing to compare it with; name a post-trained checkpoint."
             )
+        for name in options.set or ():
+            # What is no set is said before anything is measured.
+            facts.facts_of(facts.load_facts(family)[0], name)
         self.pool = ModelPool(FamilyRef(family), options.placing)
         self.say = say
         # Read now: a file that cannot be read is said before anything is measured.

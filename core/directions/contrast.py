@@ -76,7 +76,7 @@ def read_contrast(path: Path) -> ContrastSet:
         raise ContrastError(f"{path} is not UTF-8 text; save it as CSV in UTF-8.") from error
     missing = {"text", "label", "category", "split"} - set(rows.fieldnames or ())
     if missing:
-        raise ContrastError(f"{path} lacks the column {', '.join(sorted(missing))}.")
+        raise ContrastError(f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(sorted(missing))}.")
     items = tuple(_item(row, path, rows.line_num) for row in rows)
     for split in SPLITS:
         for positive in (True, False):

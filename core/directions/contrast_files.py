@@ -174,7 +174,7 @@ def of_rows(
     text = text or next((each for each in _TEXTS if each in there), "text")
     if missing := [each for each in (text, label) if each not in there]:
         raise ContrastError(
-            f"{source} lacks the column {' and '.join(missing)}; it has {', '.join(there) or 'none'}, "
+            f"{source} lacks the column{'s' * (len(missing) > 1)} {' and '.join(missing)}; it has {', '.join(there) or 'none'}, "
             "and needs text (or statement) and label."
         )
     found: dict[str, ContrastItem] = {}

@@ -96,6 +96,30 @@ def test_the_message_may_come_from_a_pipe(
     assert capsys.readouterr().out == "".join(token.text for token in answer(folder)) + "\n"
 
 
+def test_what_is_piped_is_read_as_utf_8(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9"), "utf-8", "surrogateescape"))
+    with pytest.raises(UsageError, match="What was piped in is not UTF-8"):
+        run_chat(ask(folder))
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(UsageError, match="chat needs a message"):
+        run_chat(ask(folder))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a device that is always full")
+def test_output_that_cannot_be_written_is_one_sentence() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "launch.py", "families"],
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("The output cannot be written (No space left on device)")
+
+
 def test_a_terminal_without_a_message(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = io.StringIO()
     terminal.isatty = lambda: True  # type: ignore[method-assign]

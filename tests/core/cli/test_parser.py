@@ -93,6 +93,8 @@ def test_every_verb_reads_the_model_in_the_same_way(verb: str) -> None:
 def test_any_value_may_start_with_a_dash(verb: str) -> None:
     assert read([verb, "--family", "-x"]).options.family == "-x"
     assert read([verb, "--fami=-x"]).options.family == "-x", "a beginning that no other option has is enough"
+    with pytest.raises(UsageError, match="'extra' is one argument too many for web"):
+        read(["web", "extra"])
     with pytest.raises(UsageError, match="--family needs a value: --family NAME"):
         read([verb, "--family", "--offline"])
 

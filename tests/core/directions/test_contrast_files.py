@@ -94,7 +94,7 @@ def test_a_text_twice_counts_once() -> None:
     [
         ([{"claim": "A.", "label": 1}], "lacks the column text; it has claim, label, and needs text"),
         ([{"text": "A."}], "lacks the column label"),
-        ([], "lacks the column text and label; it has none"),
+        ([], "lacks the columns text and label; it has none"),
         ([{"text": "A.", "label": "maybe"}], "row 2: a text and a label 0 or 1 are needed, not 'maybe'"),
         ([{"text": "A.", "label": 1}, {"text": " ", "label": 1}], "row 3: a text and a label"),
         ([{"text": "A.", "label": 1}, {"text": "A.", "label": 0}], "with label 0 and with label 1"),
@@ -183,7 +183,7 @@ def test_a_dataset_by_its_name(hub: Path) -> None:
 def test_a_dataset_with_other_columns(hub: Path) -> None:
     table = [{"claim": row["text"], "correct": row["label"]} for row in rows()]
     written(hub / "claims.csv", table)
-    with pytest.raises(ContrastError, match="lacks the column text and label; it has claim, correct"):
+    with pytest.raises(ContrastError, match="lacks the columns text and label; it has claim, correct"):
         read_table("hub:maker/claims", "truth")
     made = read_table("hub:maker/claims:claim,correct", "truth")
     assert {item.text for item in made.items} == {row["text"] for row in rows()}

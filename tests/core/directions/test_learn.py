@@ -288,7 +288,7 @@ def test_contrast_sets_as_spreadsheets_write_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "fix"),
     [
-        ("", "lacks the column category, label, split, text"),
+        ("", "lacks the columns category, label, split, text"),
         (WHOLE.replace("category", "kind"), "lacks the column category"),
         (WHOLE.replace("test1,1", "test1,0"), "no example with split test and label 1"),
         (WHOLE.replace("train1,1", "train1,yes"), "line 3: .*label 0 or 1"),

@@ -361,6 +361,8 @@ def test_what_cannot_be_measured_stands_in_its_place_and_the_rest_goes_on(
     )
     monkeypatch.setattr(maker, "_found", lambda head, methods, _make: unmeasured(*head, methods, "Not now."))
     assert maker.report().opening == ("What it can prove: this.", "What it cannot: «that».", report.SCOPE)
+    with pytest.raises(TillerError, match="There is no set 'nosuch'"):
+        reporting.Maker(maker.family, read(["report", "--set", "nosuch"]).options, lambda _: None)
     (folder / "what.md").write_bytes(b"\xff")
     with pytest.raises(TillerError, match=r"what\.md is not UTF-8; save it as UTF-8"):
         reporting.Maker(registry.load_family(str(folder)), maker.options, lambda _: None)
