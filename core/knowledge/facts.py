@@ -84,7 +84,7 @@ def read_facts(path: Path) -> tuple[tuple[Fact, ...], str]:
         raise FactsError(f"{path} is not UTF-8 text; save it as CSV in UTF-8.") from error
     missing = set(COLUMNS) - set(rows.fieldnames or ())
     if missing:
-        raise FactsError(f"{path} lacks the column {', '.join(sorted(missing))}.")
+        raise FactsError(f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(sorted(missing))}.")
     facts: dict[tuple[str, str], Fact] = {}
     for row in rows:
         fact = Fact(*((row[column] or "").strip() for column in COLUMNS))
