@@ -134,6 +134,7 @@ def test_directions_are_taken_in_and_out(chromium: Browser, server: Served, tmp_
     expect(screen.slider("happy")).to_be_visible()
     # Away again, when asked twice.
     library = pane(screen)
+    expect(chosen).to_have_value("happy (direction of chat, yours)")
     library.get_by_role("button", name="Delete …").click()
     library.get_by_role("button", name="Delete happy for good").click()
     expect(said.first).to_contain_text("happy (direction of chat) is deleted.")
