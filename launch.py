@@ -5,6 +5,7 @@ it. This file has to parse on Python 3.6, so that an old Python gets a sentence 
 import annotations``, no ``match``, no walrus. What is below the first lines runs on Python 3.11 or newer.
 """
 
+import errno
 import os
 import sys
 
@@ -52,8 +53,8 @@ def main(argv: list[str]) -> int:
     except BrokenPipeError:
         return _closed_pipe()
     except OSError as problem:
-        # A file that cannot be used has been said by whoever used it; what has no name is the program's own output.
-        if problem.filename is not None:
+        # Only a full or broken device behind the program's own output, which has no name; a socket's error, say, is another matter.
+        if problem.filename is not None or problem.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
             raise
         _drop_output()
         return _say(f"The output cannot be written ({problem.strerror or problem}); make room, or send it elsewhere.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import launch
 from core.chat.events import Token
 from core.chat.settings import Column, Sampling, Settings
 from core.cli.chat import run_chat
@@ -118,6 +120,15 @@ def test_output_that_cannot_be_written_is_one_sentence() -> None:
         )
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert done.stderr.startswith("The output cannot be written (No space left on device)")
+
+
+def test_an_error_that_is_not_the_outputs_is_not_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_argv: list[str]) -> int:
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+
+    monkeypatch.setattr(launch, "run", refused)
+    with pytest.raises(ConnectionRefusedError):
+        launch.main([])
 
 
 def test_a_terminal_without_a_message(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
