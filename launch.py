@@ -7,6 +7,7 @@ import annotations``, no ``match``, no walrus. What is below the first lines run
 
 import errno
 import os
+import signal
 import sys
 
 if sys.version_info < (3, 11):
@@ -29,7 +30,19 @@ INTERRUPTED = 130
 
 def console() -> int:
     """The command ``tiller`` of an installation; returns the exit code."""
+    # Ended from outside (a service, a closed terminal), it leaves as behind Ctrl-C: what it made for the time being is removed.
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        # What is ignored, as nohup has it, stays ignored.
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _end)
     return main(sys.argv[1:])
+
+
+def _end(number: int, _frame: object) -> None:
+    """Leave now; the same signal once more does not wait for anything."""
+    signal.signal(number, signal.SIG_DFL)
+    sys.exit(128 + number)
 
 
 def main(argv: list[str]) -> int:
@@ -38,15 +51,16 @@ def main(argv: list[str]) -> int:
     sys.path[:0] = [str(ROOT)] if str(ROOT) not in sys.path else []
     try:
         from core.errors import TillerError
+        from core.util.streams import prepare_streams
     except ImportError:
         return _say(
             f"The folder core is missing beside launch.py in {ROOT}; get the whole of Tiller again, not this file alone."
         )
+    prepare_streams()
     try:
         code = run(argv)
         # Written here, where a reader that has gone can be told from an error, and not when the interpreter ends.
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
         return code
     except KeyboardInterrupt:
         return _say("Interrupted.", INTERRUPTED)
@@ -55,7 +69,7 @@ def main(argv: list[str]) -> int:
     except OSError as problem:
         # Only a full or broken device behind the program's own output, which has no name; a socket's error, say, is another matter.
         if problem.filename is not None or problem.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
-            raise
+            return _unforeseen(problem)
         _drop_output()
         return _say(f"The output cannot be written ({problem.strerror or problem}); make room, or send it elsewhere.")
     except TillerError as problem:
@@ -66,11 +80,13 @@ def main(argv: list[str]) -> int:
         return _say(
             f"The package {problem.name} is missing in {sys.prefix}; install requirements.txt there and start again."
         )
+    except Exception as problem:
+        return _unforeseen(problem)
 
 
 def run(argv: list[str]) -> int:
     """Read the command line, see to the environment, and hand over to the verb."""
-    from core.cli.parser import read_command_line
+    from core.cli.command_line import read_command_line
     from core.cli.runner import run_verb
     from core.install.environment import prepare
 
@@ -87,8 +103,9 @@ def verbs() -> "dict[str, Verb]":
     from benchmarks import BENCH
     from core.cli.verbs import every
     from core.skiff.verbs import EVALUATE, TRAIN_SKIFF
+    from core.smollm2.verbs import TRAIN_SMOLLM2
 
-    return every(web, tui, test, TRAIN_SKIFF, EVALUATE, BENCH)
+    return every(web, tui, test, TRAIN_SKIFF, TRAIN_SMOLLM2, EVALUATE, BENCH)
 
 
 def web(options: "Options") -> int:
@@ -100,9 +117,27 @@ def web(options: "Options") -> int:
 
 def tui(options: "Options") -> int:
     """The terminal app."""
+    from core.util.program import program
+
     # Textual draws on stderr.
     if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
-        return _say("The terminal app needs a terminal; start it in one, or use `python launch.py chat` in a pipe.", 2)
+        return _say(
+            f"The terminal app needs a terminal; start it in one, or use `{program()} chat MESSAGE` in a pipe.", 2
+        )
+    if os.environ.get("TERM") in ("dumb", "unknown"):
+        return _say(
+            f"This terminal cannot place text on its screen (TERM is {os.environ['TERM']}); start the app in another one, or use "
+            f"`{program()} chat MESSAGE`.",
+            2,
+        )
+    try:
+        "│▓●✓".encode(sys.stderr.encoding)
+    except UnicodeError:
+        return _say(
+            f"This terminal is said to show {sys.stderr.encoding} alone, which lacks the app's signs; set LC_ALL=C.UTF-8 (or another "
+            f"UTF-8 locale), or use `{program()} chat MESSAGE`.",
+            2,
+        )
     import tui
 
     return tui.run(options, options.link)
@@ -119,21 +154,28 @@ def test(options: "Options") -> int:
     # In their own order: those of the browser, few and slow, would else come last, and one process would have them all.
     shared = ["--numprocesses", str(min(4, 1 + (os.cpu_count() or 1))), "--dist", "loadfile", "--no-loadscope-reorder"]
     pytest = subprocess.Popen([sys.executable, "-m", "pytest", *(options.words or shared)], cwd=ROOT)
-    while True:
-        try:
-            return pytest.wait()
-        except KeyboardInterrupt:
-            # pytest gets Ctrl-C too and prints what it has; wait for it.
-            continue
+    try:
+        while True:
+            try:
+                return pytest.wait()
+            except KeyboardInterrupt:
+                # pytest gets Ctrl-C too and prints what it has; wait for it.
+                continue
+    finally:
+        # It has ended, unless this process is told to; then nobody waits for it.
+        pytest.terminate()
 
 
 def _say(sentence: str, code: int = 1) -> int:
-    try:
-        print(sentence, file=sys.stderr)
-    except OSError:
-        # Nobody is there to read it; the exit code still says it.
-        return code
+    print(sentence, file=sys.stderr)
     return code
+
+
+def _unforeseen(problem: Exception) -> int:
+    """A fault of ours, or an error of a library that nobody foresaw."""
+    from core.util.faults import fault
+
+    return _say(fault("Tiller", problem))
 
 
 def _closed_pipe() -> int:

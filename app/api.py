@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import gradio as gr
 
 from app.chat.conversation import beats
+from app.visits import Visits, text
 from core.chat.answers import Answer, fold
-from core.engine.engine import Engine
+from core.chat.events import Failed
 from core.errors import TillerError
 
 
-def chat_endpoint(engine: Engine) -> Callable[[str, str, str], Iterator[str]]:
-    """The function behind ``/chat``."""
+def chat_endpoint(visits: Visits) -> Callable[..., Iterator[str]]:
+    """The function behind ``/chat``. A session that has a page may steer by what it has learnt there."""
 
-    def chat(message: str, recipe: str = "", checkpoint: str = "") -> Iterator[str]:
+    def chat(request: gr.Request, message: str, recipe: str = "", checkpoint: str = "") -> Iterator[str]:
         """Answer a message, steered by a recipe.
 
         Parameters:
@@ -26,18 +28,22 @@ def chat_endpoint(engine: Engine) -> Callable[[str, str, str], Iterator[str]]:
         Returns:
             The answer so far, again and again until it is whole.
         """
-        try:
-            settings = engine.settings(checkpoint, recipe).drop_column(0).ask(message)
-        except TillerError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+        visit = visits.find(request)
+        engine = visit.engine if visit is not None else visits.engine
+        # Programs send null for what they leave out.
+        said = {"message": message, "recipe": recipe or "", "checkpoint": checkpoint or ""}
+        fresh = engine.settings(text(said, "checkpoint"), text(said, "recipe"))
+        # One column, whether or not a plain one stands beside it.
+        settings = replace(fresh, columns=(fresh.column,), selected=0).ask(text(said, "message"))
         run = engine.submit(settings)
         answers: dict[int, Answer] = {}
         try:
             for events in beats(run):
                 for event in events:
+                    # Before the answer has begun, there is none that could hold it.
+                    if isinstance(event, Failed):
+                        raise TillerError(event.sentence)
                     answers = fold(answers, event)
-                if answers and answers[0].error:
-                    raise gr.Error(answers[0].error, print_exception=False)
                 yield answers[0].text if answers else ""
         finally:
             run.cancel()

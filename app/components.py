@@ -10,22 +10,35 @@ from pathlib import Path
 
 import gradio as gr
 
+from core.display import words
+
 ASSETS = Path(__file__).parent / "assets"
-#: In the order in which they are loaded: the store first, the parts after what they draw with.
+#: In the order in which they are loaded, after the store and the words: the parts after what they draw with.
 SCRIPTS = (
-    "store",
     "draw",
     "tokens",
     "dialogs",
+    "jobs",
+    "trouble",
+    "words",
+    "explain",
+    "looks",
     "header",
+    "point",
+    "families",
+    "getting",
+    "messages",
+    "tour",
+    "welcome",
     "columns",
     "lens",
     "learning",
     "steering",
     "reading",
     "composer",
+    "kept",
 )
-STYLES = ("base", "steering", "chat", "panes")
+STYLES = ("base", "steering", "chat", "trouble", "kept", "panes", "library", "first", "layout")
 
 
 def part(name: str, events: str, label: str) -> gr.HTML:
@@ -48,7 +61,10 @@ def head() -> str:
     """Every style and script of the page, for its head; what Gradio is given as css, it rewrites."""
     # Nested under a selector that outweighs Gradio's own rules for buttons and fields.
     styles = _text("theme.css") + "body:not(#outweigh) {" + "\n".join(_text(f"{name}.css") for name in STYLES) + "}"
-    scripts = "\n".join(_text(f"{name}.js") for name in SCRIPTS)
+    known = json.dumps([[group, list(pairs)] for group, pairs in words.WORDS.items()], ensure_ascii=False).replace(
+        "<", "\\u003c"
+    )
+    scripts = "\n".join([_text("store.js"), f"Tiller.known = {known};", *(_text(f"{name}.js") for name in SCRIPTS)])
     return f"<style>{styles}</style><script>{scripts}</script>"
 
 

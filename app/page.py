@@ -10,9 +10,12 @@ from gradio.events import api
 
 from app.api import chat_endpoint
 from app.chat.conversation import Chat
+from app.chat.keeping import Keeping
 from app.chat.learning import Learning
 from app.chat.steering import Steering
 from app.components import head, part, wire
+from app.families import FamilyPages
+from app.guard import guard
 from app.tabs import blame, inspect, library, transfer
 from app.tabs.tab import Pane
 from app.visits import Visits
@@ -37,24 +40,47 @@ AT_ONCE: dict[str, Any] = {
 }  # fmt: skip
 
 
+#: Gradio looks every so many seconds for files of so many seconds ago, uploaded or handed out, and removes them.
+CACHE = (3_600, 3_600)
+
+
 def look() -> dict[str, Any]:
     """How the page looks: everything comes from this machine."""
     return {"theme": gr.themes.Base(font=_FONT, font_mono=_MONO), "head": head()}
 
 
-def build(engine: Engine, options: Options) -> gr.Blocks:
-    """The page of a family. Raises TillerError when the options' checkpoint or recipe does not fit it."""
-    chat = Chat(engine, Visits(engine, fresh(engine, options)))
-    steering, learning = Steering(chat), Learning(chat)
-    page = gr.Blocks(title=f"Tiller · {engine.family.title}", analytics_enabled=False, fill_width=True)
+def build(engine: Engine, options: Options, pages: FamilyPages | None = None) -> gr.Blocks:
+    """The page of a family; ``pages`` are all those of its server.
+
+    Raises:
+        TillerError: the options' checkpoint or recipe does not fit the family.
+    """
+    others = pages or FamilyPages(engine, options, build)
+    visits = Visits(engine, fresh(engine, options), others)
+    chat = Chat(engine, visits)
+    steering, learning, keeping = Steering(chat), Learning(chat), Keeping(chat)
+    page = gr.Blocks(
+        title=f"Tiller · {engine.family.title}", analytics_enabled=False, fill_width=True, delete_cache=CACHE
+    )
     with page:
-        header = part("header", "export clear cancel_loading tab", "Tiller")
-        view, answers, sheet, status, paper, file = map(wire, ("view", "answers", "sheet", "status", "paper", "file"))
+        header = part(
+            "header",
+            "export clear cancel_loading tab families look_at open_family forget_copy get_weights cancel_weights keep open_chat "
+            "import_chats name_chat",
+            "Tiller",
+        )
+        view, answers, sheet, status, paper, file, shelf, kept, shapes = map(
+            wire, ("view", "answers", "sheet", "status", "paper", "file", "shelf", "kept", "shapes")
+        )
         told = [view, answers]
         with gr.Tabs(elem_id="t-tabs", overflow_behavior="wrap"):
             with _tab(CHAT), gr.Column(elem_id="t-chat"):
                 chips = part("chips", "example", "Examples")
-                columns = part("columns", "select checkpoint add_column close_column edit retry", "Conversation")
+                columns = part(
+                    "columns",
+                    "select checkpoint add_column close_column edit retry relive version go_on rewrite typeset",
+                    "Conversation",
+                )
                 lens = part("lens", "colouring blame", "Colouring")
                 panel = part(
                     "steering",
@@ -65,6 +91,8 @@ def build(engine: Engine, options: Options) -> gr.Blocks:
                 composer = part("composer", "send stop again undo details prompt", "Your message")
             for each in TABS[1:]:
                 with _tab(each) as tab, gr.Column(elem_classes=["t-pane"]):
+                    # The headings inside begin one step lower.
+                    gr.HTML(f"<h2>{each.title}</h2>", apply_default_css=False, elem_classes=["t-aloud"])
                     PANES[each.name](Pane(each, tab, chat, told))
 
         composer.send(chat.send, None, told, **STREAM)
@@ -75,6 +103,11 @@ def build(engine: Engine, options: Options) -> gr.Blocks:
         composer.prompt(chat.prompt, None, paper, **STREAM)
         columns.edit(chat.edit, None, told, **STREAM)
         columns.retry(chat.retry, None, told, **STREAM)
+        columns.relive(chat.relive, None, told, **STREAM)
+        columns.version(keeping.version, None, told, **AT_ONCE)
+        columns.go_on(keeping.go_on, None, told, **STREAM)
+        columns.rewrite(keeping.rewrite, None, told, **STREAM)
+        columns.typeset(keeping.typeset, None, shapes, **AT_ONCE)
         columns.select(steering.select, None, told, **AT_ONCE)
         columns.checkpoint(steering.checkpoint, None, told, **STREAM)
         columns.add_column(steering.add, None, told, **STREAM)
@@ -96,11 +129,25 @@ def build(engine: Engine, options: Options) -> gr.Blocks:
         header.tab(steering.tab, None, told, **AT_ONCE)
         header.cancel_loading(chat.cancel_loading, None, None, **AT_ONCE)
 
+        header.keep(keeping.keep, None, kept, **AT_ONCE)
+        header.open_chat(keeping.open_chat, None, told, **STREAM)
+        header.import_chats(keeping.import_chats, None, kept, **STREAM)
+        header.name_chat(keeping.name_chat, None, told, **AT_ONCE)
+
+        header.families(others.families, None, shelf, **STREAM)
+        header.look_at(others.look, None, shelf, **STREAM)
+        header.forget_copy(others.forget, None, shelf, **STREAM)
+        header.get_weights(others.get, None, shelf, **STREAM)
+        header.cancel_weights(others.cancel_get, None, None, **AT_ONCE)
+        header.open_family(others.open, None, shelf, **AT_ONCE)
+
         page.load(chat.open, None, told, **AT_ONCE)
+        page.load(others.real, None, shelf, **AT_ONCE)
         page.load(chat.status, None, status, **AT_ONCE)
         gr.Timer(1.0).tick(chat.status, None, status, **AT_ONCE)
         page.unload(chat.close)
-        api(chat_endpoint(engine), api_name="chat", concurrency_limit=32)
+        api(chat_endpoint(visits), api_name="chat", concurrency_limit=32)
+    guard(page, others.access.told)
     return page
 
 
@@ -114,7 +161,7 @@ def _tab(place: Tab) -> gr.Tab:
 def fresh(engine: Engine, options: Options) -> Callable[[], Session]:
     """What makes the chat that a page begins with: the recorded run, unless a checkpoint or a recipe was asked for."""
     settings = engine.settings(options.checkpoint, options.recipe)
-    recorded = None if options.checkpoint or options.recipe else engine.recorded()
+    recorded = None if options.checkpoint or options.recipe or options.template_vars else engine.recorded()
     if recorded is None:
         return lambda: Session(settings)
     return lambda: Session.of(*recorded, recorded=True)

@@ -8,19 +8,29 @@ import socket
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from app.access import Access
+from core.engine import family_choice
 from core.engine.engine import Engine
 from core.errors import TillerError
 
 if TYPE_CHECKING:
     import gradio as gr
 
+    from app.families import FamilyPages
     from core.cli.options import Options
 
 FIRST_PORT = 7860
 _TRIES = 100
 #: What a shell reports for a program that Ctrl-C ended.
 INTERRUPTED = 130
+#: Gradio keeps a copy of the page, a third of a megabyte, for so many sessions, the latest.
+SESSIONS = 300
+#: The largest file that may be uploaded.
+LARGEST = "200mb"
+#: How hard what is sent is compressed: a thirtieth more bytes than at the most, in half the time.
+SQUEEZE = 5
 _ICON = Path(__file__).parent / "assets" / "icon.svg"
 
 
@@ -30,33 +40,86 @@ def serve(options: Options) -> int:
     engine.settings(options.checkpoint, options.recipe)
     host, port = place(options.host, options.port)
     page: gr.Blocks | None = None
+    access = Access(options)
+    # What is uploaded goes when the server ends, and not only with the next start of the computer. Gradio reads this when it is imported.
+    os.environ.setdefault("GRADIO_TEMP_DIR", str(access.uploads))
+    pages = family_pages(engine, options, access)
     try:
-        page = launch(engine, options, host, port)
+        page = launch(engine, options, host, port, pages)
         engine.start()
+        family_choice.remember(engine.family.name)
         print(f"Tiller is open at {page.local_url}  (Ctrl-C ends it)", flush=True)
         if page.share_url:
             print(f"Anyone with this address can use it: {page.share_url}", flush=True)
+        if access.public:
+            print(access.sentence, flush=True)
         threading.Event().wait()
     except KeyboardInterrupt:
         print("\nStopped.", flush=True)
     finally:
         if page is not None:
             page.close(verbose=False)
-        engine.close()
+        pages.close()
     return INTERRUPTED
 
 
-def launch(engine: Engine, options: Options, host: str | None, port: int | None) -> gr.Blocks:
-    """The page, served in the background. Nothing of it is fetched from, or told to, another machine."""
+def family_pages(engine: Engine, options: Options, access: Access | None = None) -> FamilyPages:
+    """The pages of a server, of which there is one so far. Nothing of them is fetched from, or told to, another machine."""
     # Gradio reads this when it is imported.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    from app.page import build, look
+    from app.families import FamilyPages
+    from app.page import build
 
-    page = build(engine, options)
+    pages = FamilyPages(engine, options, lambda own, wanted: build(own, wanted, pages).queue(max_size=64), access)
+    return pages
+
+
+def launch(
+    engine: Engine, options: Options, host: str | None, port: int | None, pages: FamilyPages | None = None
+) -> gr.Blocks:
+    """The page, served in the background, beside those of other families that are opened later."""
+    others = pages or family_pages(engine, options)
+    import gradio as gr
+    from starlette.middleware import Middleware
+    from starlette.middleware.gzip import GZipMiddleware
+    from starlette.routing import Route
+
+    from app.families import ADDRESSES
+    from app.gate import Gate, Names, host_name
+    from app.page import build, look
+    from app.sessions import keep_small, log_strangers_errors_briefly
+
+    page, names = build(engine, options, others), Names(options)
+    # Without _frontend, Gradio ends the program where a slow machine does not answer itself within three seconds.
     page.queue(max_size=64).launch(
         server_name=host, server_port=port, share=options.share, ssr_mode=False, prevent_thread_lock=True, quiet=True,
-        footer_links=[], favicon_path=_ICON, show_error=True, **look(),
+        footer_links=[], favicon_path=_ICON, show_error=True, state_session_capacity=SESSIONS, max_file_size=LARGEST, _frontend=False,
+        app_kwargs={"middleware": [Middleware(Gate, names=names, access=others.access), Middleware(GZipMiddleware, compresslevel=SQUEEZE)]},
+        **look(),
     )  # fmt: skip
+    keep_small(page)
+    log_strangers_errors_briefly()
+    if page.share_url:
+        names.outside.add(host_name(urlsplit(page.share_url).netloc))
+
+    def mount(other: gr.Blocks, path: str) -> None:
+        other.state_session_capacity = SESSIONS
+        gr.mount_gradio_app(
+            page.app,
+            other,
+            path.rstrip("/"),
+            footer_links=[],
+            show_error=True,
+            ssr_mode=False,
+            max_file_size=LARGEST,
+            **look(),
+        )
+        keep_small(other)
+        # Before the addresses of pages that are not served yet, which this one was.
+        page.app.router.routes.insert(0, page.app.router.routes.pop())
+
+    others.mount = mount
+    page.app.router.routes.extend(Route(each, others.address) for each in ADDRESSES)
     return page
 
 

@@ -8,40 +8,62 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import gradio as gr
+
+from app.access import Access
 from core.chat.opening import check_family
 from core.chat.session import Session
 from core.chat.settings import Settings
 from core.chat.slider_cache import Scrubs
 from core.chat.sliders import SliderBank
+from core.cli.options import Options
 from core.engine.engine import Engine
 from core.engine.run import Run
 from core.errors import TillerError
 
+if TYPE_CHECKING:
+    from app.families import FamilyPages
+
 #: So many chats are kept, the latest; a page of an older one brings its chat along in its link.
 MAX_VISITS = 128
+#: A visitor's page that was not heard of for so long, in seconds, is gone with what he learnt; one that is open is heard of every second.
+MOST_ASLEEP = 3_600.0
 
 
 @dataclass
 class Visit:
-    """One open page: its chat, the run that answers, those that scrub and blame, and what the page is told beside the chat."""
+    """One open page: the engine as whoever looks sees it, his chat, the run that answers, those that scrub and blame, and what the page
+    is told beside the chat."""
 
+    engine: Engine
     session: Session
     scrubs: Scrubs
     sliders: SliderBank
+    #: The page's session id, by which another page finds this chat again.
+    key: str = ""
     run: Run | None = None
     scrubbing: Run | None = None
     #: The run that says of answers which stage they are owed to.
     blaming: Run | None = None
     notice: str = ""
     recipe_error: str = ""
+    #: The recipe that was probably meant by the one that cannot be read.
+    recipe_meant: str = ""
+    #: What the page's address asked for and this page is not: a sentence, and what to open for it, with its title and its link, if that
+    #: can be had here.
+    elsewhere: dict[str, str] = field(default_factory=dict)
+    #: Whether the page is to ask for the answers that are lacking, so that all that it shows is live.
+    relive: bool = False
     #: A message to put back into the box.
     draft: str = ""
     #: The number of the latest thing the person did that has been dealt with.
     heard: int = 0
     #: Held while settings are read, changed and written back: a run's end and a slider may come at once.
     lock: threading.RLock = field(default_factory=threading.RLock)
+    #: When it was last asked for.
+    seen: float = field(default_factory=time.monotonic)
     _version: int = 0
 
     @property
@@ -78,29 +100,70 @@ class Visit:
 
 
 class Visits:
-    """Every open page. ``fresh`` makes the chat that a page begins with."""
+    """Every open page.
 
-    def __init__(self, engine: Engine, fresh: Callable[[], Session]) -> None:
-        self.engine = engine
+    Args:
+        fresh: makes the chat that a page begins with.
+        pages: all families' of the server; without them, every page is the owner's.
+    """
+
+    def __init__(self, engine: Engine, fresh: Callable[[], Session], pages: FamilyPages | None = None) -> None:
+        self.engine, self.pages = engine, pages
+        #: Whose a page is.
+        self.access = pages.access if pages is not None else Access(Options())
         self._fresh = fresh
-        self._visits: OrderedDict[str, Visit] = OrderedDict()
+        self._visits: OrderedDict[tuple[str, bool], Visit] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: str, link: str = "") -> Visit:
-        """The visit of a page. A page that this process does not know is given the state that its link carries."""
-        with self._lock:
-            if key not in self._visits:
-                self._visits[key] = self._open(link)
-            self._visits.move_to_end(key)
-            gone = [self._visits.popitem(last=False)[1] for _ in range(len(self._visits) - MAX_VISITS)]
-            for visit in gone:
-                visit.stop()
-            return self._visits[key]
+    def of(self, request: gr.Request, link: str = "", earlier: str = "") -> Visit:
+        """The visit of the page that asks. Raises TillerError for a stranger who does not say which it is."""
+        owner = self.access.owner(request)
+        if not owner and not request.session_hash:
+            raise TillerError("This server knows its visitors by the session_hash of their page; send one.")
+        return self.get(str(request.session_hash), link, earlier, owner)
 
-    def leave(self, key: str) -> None:
-        """A page was closed, or a phone put it to sleep: nothing more is computed for it, and its chat waits for it a while."""
+    def find(self, request: gr.Request) -> Visit | None:
+        """The same, where it is there already."""
         with self._lock:
-            visit = self._visits.get(key)
+            known = (str(request.session_hash), self.access.owner(request))
+            visit = self._visits.get(known)
+            if visit is not None:
+                # A page that is open asks for the status all the time, and is none of the oldest.
+                self._visits.move_to_end(known)
+                visit.seen = time.monotonic()
+            return visit
+
+    def get(self, key: str, link: str = "", earlier: str = "", owner: bool = True) -> Visit:
+        """The visit of a page. A page that this process does not know is given the chat of an ``earlier`` one, which its browser
+        remembers, else the state that its link carries.
+
+        What one page began as the owner's is none of its visitor's, so that a stranger who learns a session's name has nothing.
+        """
+        with self._lock:
+            known = (key, owner)
+            if known not in self._visits:
+                before = self._visits.get((earlier, owner))
+                made = self._again(before) if before else self._open(link, self.access.engine(self.engine, owner))
+                made.key, self._visits[known] = key, made
+                self._make_room()
+            self._visits.move_to_end(known)
+            self._visits[known].seen = time.monotonic()
+            return self._visits[known]
+
+    def _make_room(self) -> None:
+        """Forget visitors who are gone, and the oldest of too many pages; what only they used is removed."""
+        asleep = time.monotonic() - MOST_ASLEEP
+        gone = [each for each, visit in self._visits.items() if visit.seen < asleep and not each[1]]
+        rest = [each for each in self._visits if each not in gone]
+        for each in (*gone, *rest[: max(0, len(rest) - MAX_VISITS)]):
+            visit = self._visits.pop(each)
+            visit.stop()
+            if all(other.engine is not visit.engine for other in self._visits.values()):
+                self.access.leave(visit.engine)
+
+    def leave(self, request: gr.Request) -> None:
+        """A page was closed, or a phone put it to sleep: nothing more is computed for it, and its chat waits for it a while."""
+        visit = self.find(request)
         if visit is not None:
             visit.stop()
             visit.scrubs.kept.clear()
@@ -108,16 +171,41 @@ class Visits:
     def __len__(self) -> int:
         return len(self._visits)
 
-    def _open(self, link: str) -> Visit:
-        scrubs, sliders = Scrubs(self.engine.SCRUB_STRENGTHS), SliderBank(self.engine.catalogue)
+    def _again(self, before: Visit) -> Visit:
+        """The same visitor's next page, with what he has learnt."""
+        with before.lock:
+            return self._visit(before.engine, before.session.copied())
+
+    def _visit(self, engine: Engine, session: Session, notice: str = "") -> Visit:
+        return Visit(engine, session, Scrubs(engine.SCRUB_STRENGTHS), SliderBank(engine.catalogue), notice=notice)
+
+    def _open(self, link: str, engine: Engine) -> Visit:
         if not link:
-            return Visit(self._fresh(), scrubs, sliders)
+            return self._visit(engine, self._fresh())
         try:
             settings = Settings.from_link(link)
+        except TillerError as error:
+            return self._visit(engine, self._fresh(), str(error))
+        try:
             check_family(settings, self.engine.family)
         except TillerError as error:
-            return Visit(self._fresh(), scrubs, sliders, notice=str(error))
-        return Visit(Session(settings), scrubs, sliders)
+            if settings.family == self.engine.family.name:
+                return self._visit(engine, self._fresh(), str(error))
+            visit = self._visit(engine, self._fresh())
+            visit.elsewhere = self._elsewhere(settings, str(error))
+            return visit
+        visit = self._visit(engine, Session(settings))
+        visit.relive = True
+        return visit
+
+    def _elsewhere(self, settings: Settings, sentence: str) -> dict[str, str]:
+        """What is said of a chat with another family; where that can be opened here, a button does it."""
+        found = self.pages.at_hand(settings.family) if self.pages is not None else None
+        if found is None:
+            return {"said": sentence}
+        text, title = found
+        said = f"This link is a chat with {title}, another family than this page's."
+        return {"said": said, "text": text, "title": title, "link": settings.to_link()}
 
 
 # -------------------------------------------------------------------------------------------------- what a page may say

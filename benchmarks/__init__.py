@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from core.cli.option_types import whole_number
+from core.cli.option_types import seconds, whole_number
 from core.cli.options import Options
 from core.cli.parser import Verb, VerbParser
 from core.errors import TillerError
@@ -15,7 +15,11 @@ NAMES = {
     "rows": "a plain, a steered and a shadow row together against one answer of generate",
     "scrubbing": "nine strengths of an answer against one answer of generate",
     "sweeping": "nine strengths of a direction on thirty-two prompts against one prompt at a time",
+    "products": "rows times a layer's weights in float32, bfloat16, widened and packed, as they are chosen on this processor",
     "large": "steered decoding of one and of eight answers on random models of 100 M parameters, against generate",
+    "first-minute": "a model from a clean data folder (--model): loaded, first token, refusal and truth learnt quickly, steered by",
+    "budgets": "maps of a set, confidence and the noise level: the time they take beside the time that was estimated",
+    "quick": "quick directions against the whole grid: effect on the test split, time, and the time that was estimated",
     "learning": "a direction from 128 + 128 prompts on such models, against a plain loop over padded batches",
     "tracing": "a knowledge map against one forward pass a cell, without and with common tokens before it; maps of Skiff, and their memory",
     "memory": "what loading pairs of quantized checkpoints takes at most, and whether switching between them grows",
@@ -23,12 +27,14 @@ NAMES = {
     "stage-effects": "estimators of stage effects against retraining, on Skiff and its counterfactuals; writes benchmarks/figures/",
     "undoing": "Skiff's planted over-refusal removed: what is promised of it, beside the controls",
     "blame": "an answer scored by every model of its path, against plain passes; the wait for its colours; the memory it takes",
-    "gpu": "a pair of an 8B model's shape on an NVIDIA GPU: loading, steering, colours, maps (not among those that run when none is named)",
+    "faults": "spoilt input, kills in the middle of writing, visitors at once, vanished ones, memory (when it is named)",
+    "hostile": "an hour of attacks on a public server with three honest visitors; --budget 10m for less (when it is named)",
+    "gpu": "a pair of an 8B model's shape on an NVIDIA GPU: loading, steering, colours, maps (when it is named)",
     "starting": "from the start of the program to the page, to a steered token, to the terminal's first paint",
 }
 
 #: Those that not every machine can run.
-_ASKED_FOR = ("gpu",)
+_ASKED_FOR = ("gpu", "faults", "hostile")
 
 
 def bench(options: Options) -> int:
@@ -43,6 +49,18 @@ def bench(options: Options) -> int:
 
 def _benchmark(name: str) -> Callable[[Options], bool]:
     # PyTorch is imported by those that need it, so that `--help` and a typing mistake answer at once.
+    if name == "products":
+        from benchmarks.products import products
+
+        return products
+    if name == "faults":
+        from benchmarks.faults import faults
+
+        return faults
+    if name == "hostile":
+        from benchmarks.hostile import hostile
+
+        return hostile
     if name == "starting":
         from benchmarks.starting import starting
 
@@ -51,6 +69,18 @@ def _benchmark(name: str) -> Callable[[Options], bool]:
         from benchmarks import large
 
         return {"large": large.large, "learning": large.learning}[name]
+    if name == "first-minute":
+        from benchmarks.first_minute import first_minute
+
+        return first_minute
+    if name == "budgets":
+        from benchmarks.budgets import budgets
+
+        return budgets
+    if name == "quick":
+        from benchmarks.quick import quick
+
+        return quick
     if name == "sweeping":
         from benchmarks.sweeping import sweeping
 
@@ -92,6 +122,7 @@ def _declare(parser: VerbParser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which (default: all): {', '.join(NAMES)}")
     parser.add_argument("--pairs", metavar="N", type=whole_number(1, 10**6), default=40,
                         help="how often each is timed (default: 40, at least 15)")  # fmt: skip
+    parser.add_argument("--budget", metavar="TIME", type=seconds, default=None, help="hostile: how long (default: 1h)")
     parser.add_argument("--state", type=Path, metavar="FOLDER", help="where stage-effects keeps what it has computed")
     parser.add_argument(
         "--seeds", action="store_true", help="stage-effects: train other seeds without each stage (hours)"

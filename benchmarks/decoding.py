@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from core.chat.sliders import SLIDER_STRENGTHS
 from core.errors import TillerError
 from core.families import registry
 from core.families.checkpoint import Counterfactual, Family
+from core.families.commands import family_option
 from core.inference import prompts
 from core.inference.decoding import BatchDecoder, DecodingRow
 from core.inference.teacher_forcing import score_replies
@@ -35,6 +37,7 @@ from core.models.hooks import locate
 from core.models.loading import Loaded
 from core.recipes.language import Recipe, parse
 from core.steering.interventions import RowEdit, compile_recipe
+from core.util.program import program
 
 #: Tokens of every answer that is timed.
 TOKENS = 48
@@ -78,10 +81,10 @@ class Subject:
 
     @staticmethod
     def _direction(family: Family, name: str) -> Direction:
-        cards = store.cards(family.name, name, folder=family.folder)
+        cards = store.cards(family.places, name)
         if not cards:
             raise TillerError(
-                f"{name} has no direction to steer by; run launch.py precompute --family {family.folder} first."
+                f"{name} has no direction to steer by; run `{program()} precompute{family_option(family)}` first."
             )
         return load_direction(next((card.path for card in cards if card.name == "truth"), cards[0].path))
 
@@ -95,10 +98,10 @@ class Subject:
 
     def _fetch(self, name: str, checkpoint: str) -> Direction:
         family = self.loaded.family
-        path = store.find_artefact(family.name, checkpoint, "direction", name, family.folder)
+        path = store.find_artefact(family.places, checkpoint, "direction", name)
         if path is None:
             raise TillerError(
-                f"{checkpoint} has no direction {name!r}; run launch.py precompute --family {family.folder} first."
+                f"{checkpoint} has no direction {name!r}; run `{program()} precompute{family_option(family)}` first."
             )
         return load_direction(path)
 
@@ -179,7 +182,7 @@ class Subject:
         def change(states: torch.Tensor) -> torch.Tensor:
             return states - (states @ unit)[..., None] * unit
 
-        with self.hand_written([(module, change) for module in (embedding, *anatomy.attention, *anatomy.mlp)]):
+        with self.hand_written([(module, change) for module in (embedding, *chain(*anatomy.writers))]):
             return self.generate()
 
 

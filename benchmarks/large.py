@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +180,7 @@ class Crowd:
             new: Tensor = (wide - (wide @ unit)[..., None] * unit).to(states.dtype)
             return (new, *found[1:]) if isinstance(found, tuple) else new
 
-        everywhere = (self.loaded.model.get_input_embeddings(), *anatomy.attention, *anatomy.mlp)
+        everywhere = (self.loaded.model.get_input_embeddings(), *chain(*anatomy.writers))
         chosen = {
             "": [],
             "0.5*random": [(anatomy.blocks[layer], add)],

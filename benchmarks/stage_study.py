@@ -23,6 +23,7 @@ from core.models.loading import Loaded
 from core.models.placement import Placing
 from core.undo import fit
 from core.util.files import write_bytes
+from core.util.program import program
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class Study:
         if not self.seeds[0].judged:
             raise TillerError(
                 f"{family.title} has no stage before its last that was also left out in a retraining, so that nothing is known to judge "
-                "estimators by; train counterfactuals first (launch.py train-skiff)."
+                f"estimators by; train counterfactuals first (`{program()} train-skiff`)."
             )
         final, first = self.load(self.seeds[0].final), self.load(self.seeds[0].chain[1])
         self.scene: Scene = scene(kinds, final, first)

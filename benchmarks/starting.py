@@ -25,6 +25,8 @@ from benchmarks.ratios import Timed
 from core.artefacts import store
 from core.errors import TillerError
 from core.families import registry
+from core.families.commands import family_option
+from core.util.program import program
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Every repetition starts six processes, which takes half a minute where the machine is slow.
@@ -80,10 +82,10 @@ def _steering(options: argparse.Namespace) -> str:
         return str(options.recipe)
     family = registry.load_family(options.family)
     name = options.checkpoint or family.final.name
-    cards = store.cards(family.name, name, folder=family.folder)
+    cards = store.cards(family.places, name)
     if not cards:
         raise TillerError(
-            f"{name} has no direction to steer by; run launch.py precompute --family {family.folder} first."
+            f"{name} has no direction to steer by; run `{program()} precompute{family_option(family)}` first."
         )
     return f"0.5*{cards[0].name}"
 

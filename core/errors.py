@@ -12,4 +12,7 @@ class StoreError(TillerError):
 
 
 class UsageError(TillerError):
-    """A command line that cannot be read; ``str()`` is one sentence that names the fix."""
+    """A command line that cannot be read; ``str()`` is one sentence that names the fix, on one line, whatever was typed."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(" ".join(sentence.split()))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests.support import tools
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 # A shell that starts tests in the background has them ignore Ctrl-C, and every program that they start would ignore it, too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+# How long an example takes says how busy the machine is.
+settings.register_profile("tiller", deadline=None)
+settings.load_profile("tiller")
 # Read by OpenMP when torch is imported, here and in the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

@@ -68,16 +68,18 @@ def test_the_terminal_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.M
     kept = state.load("skiff")
     assert kept is not None
     assert kept.draft == "a draft — with ümlauts"
-    assert tuple(str(column.recipe) for column in kept.settings.columns) == RECIPES
-    assert kept.made == {0: RECIPES[0], 1: RECIPES[1], 2: RECIPES[2]}
-    assert [kept.answers[column].text for column in range(3)] == list(kept.settings.turns[-1].replies)
+    session = kept.session
+    assert tuple(str(column.recipe) for column in session.settings.columns) == RECIPES
+    # It said by which recipe alone each answer was written; the rest was as it is.
+    assert {column: str(author.column.recipe) for column, author in session.made.items()} == dict(enumerate(RECIPES))
+    assert [session.answers[column].text for column in range(3)] == list(session.settings.turns[-1].replies)
     assert state.load_looks() == state.Looks("nord", True)
 
 
 @pytest.mark.usefixtures("data")
 def test_a_learnt_direction_steers() -> None:
     family = load_family("skiff")
-    path = store.find_artefact("skiff", "dpo", "direction", "polite", family.folder)
+    path = store.find_artefact(family.places, "dpo", "direction", "polite")
     assert path is not None
     learnt = load_direction(path)
     loaded = load_model(family, "dpo", Placing("cpu"))

@@ -64,9 +64,9 @@ async def test_a_map_in_the_terminal(tmp_path: Path) -> None:
         panel.focus()
         await pilot.press("h")
         assert app.screen is app.chat
-        # The column's own addition has moved there.
+        # What the column steers by stays, and truth is added there.
         steered = app.engine.family.examples[0].recipe
-        assert str(app.chat.session.settings.column.recipe) == f"{steered}[{shown.layers - 1}]"
+        assert str(app.chat.session.settings.column.recipe) == f"{steered} + 1*truth[{shown.layers - 1}]"
 
 
 async def test_sentences_that_do_not_line_up_are_said_in_the_terminal() -> None:
@@ -110,6 +110,7 @@ def test_a_map_in_the_browser(chromium: Browser) -> None:
         expect(shown.get_by_role("row", name="maps.svg")).to_be_visible()
         # The plot listens within a moment of being drawn.
         shown.wait_for_function("!!document.querySelector('#t-maps .js-plotly-plot')?._ev?._events?.plotly_click")
+        plot.evaluate("each => each.scrollIntoView({block: 'center'})")
         box = plot.locator(".nsewdrag").first.bounding_box()
         assert box is not None
         shown.mouse.click(box["x"] + box["width"] - 8, box["y"] + 8)

@@ -13,6 +13,6 @@ def run(options: Options, link: str | None = None) -> int:
 
     ``link`` (or ``options.link``) is a link copied from Share, in the browser or here: its state is opened.
     """
-    from tui.app import start
+    from tui.start import start
 
     return start(options, link or options.link)

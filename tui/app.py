@@ -6,8 +6,10 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, SystemCommand
@@ -19,7 +21,7 @@ from core.chat.settings import Settings
 from core.errors import TillerError
 from tui import state
 from tui.chat.screen import ChatScreen
-from tui.messages import EngineOpened
+from tui.messages import EngineClosed, EngineOpened
 from tui.screens.screen import Place
 from tui.themes import CHOICES, DARK, LIGHT
 from tui.widgets.header import Header
@@ -27,35 +29,20 @@ from tui.widgets.header import Header
 if TYPE_CHECKING:
     from core.cli.options import Options
     from core.engine.engine import Engine
+    from tui.widgets.notice import Notice
 
 _STATUS_EVERY = 0.25
-_INTERRUPTED = 130
+#: Seconds after which what was written or said is kept at the latest, so that a crash loses no more.
+_KEEP_EVERY = 3.0
+#: Exit statuses: what was asked for cannot be opened, and Ctrl+C.
+NOT_OPENED, _INTERRUPTED = 2, 130
 
 
-def start(options: Options, link: str | None) -> int:
-    """Run the app; returns the exit status. A link that cannot be read is said before anything is painted."""
-    try:
-        settings = Settings.from_link(link) if link else None
-    except TillerError as error:
-        print(error, file=sys.stderr)
-        return 2
-    app = TillerApp(options, settings)
-    app.run()
-    sys.stdout.flush()
-    if app.farewell:
-        print(app.farewell, file=sys.stderr)
-    status = app.return_code or 0
-    if app.engine is not None and app.engine.status.state in ("starting", "loading"):
-        # PyTorch is being imported in the engine's thread, which nothing can interrupt; an ordinary exit would wait for it.
-        sys.stderr.flush()
-        os._exit(status)
-    if app.engine is not None:
-        app.engine.close()
-    return status
+class TillerApp(App[str]):
+    """One engine, the Chat screen, and the screens beside it. It gives what to load the family by that is to be opened instead.
 
-
-class TillerApp(App[None]):
-    """One engine, the Chat screen, and the screens beside it."""
+    ``complaint`` is said as soon as the family is read.
+    """
 
     TITLE = "Tiller"
     ENABLE_COMMAND_PALETTE = True
@@ -70,6 +57,7 @@ class TillerApp(App[None]):
         ),
         Binding("f5", "go('inspect')", "Inspect", key_display="F5", show=False, priority=True, id="app.inspect"),
         Binding("f6", "go('library')", "Library", key_display="F6", show=False, priority=True, id="app.tabs.library"),
+        Binding("ctrl+f", "families", "Families", key_display="^f", priority=True, id="app.families"),
         Binding("ctrl+c", "interrupt", "Quit", key_display="^c", priority=True, id="app.interrupt"),
         Binding("ctrl+q", "leave", "Quit", show=False, priority=True, id="app.quit"),
     ]
@@ -78,13 +66,18 @@ class TillerApp(App[None]):
     Toast { display: none; }
     """
 
-    def __init__(self, options: Options, opened: Settings | None = None) -> None:
+    def __init__(self, options: Options, opened: Settings | None = None, complaint: str = "") -> None:
         super().__init__()
         self.options, self.opened = options, opened
         self.engine: Engine | None = None
+        #: What to load the family by that is open.
+        self.family = ""
         self.farewell = ""
         self.glyphs_chosen = False
-        self.complaint = ""
+        #: Whether answers are drawn as text with headings, lists and code instead of tokens.
+        self.text = False
+        self.complaint = f"✗ {complaint}" if complaint else ""
+        self._kept_last: object = None
         self.planned = False
         self.chat = ChatScreen()
         self.places: dict[str, Place] = {}
@@ -121,9 +114,11 @@ class TillerApp(App[None]):
         self.run_worker(self._open_engine, thread=True, group="engine", exit_on_error=True)
 
     def _open_engine(self) -> None:
-        """In a thread: read the family. What is wrong with it ends the program with its sentence."""
+        """In a thread: read the family. What is wrong with it ends the app with its sentence."""
         from core.chat.opening import check_family
         from core.engine.engine import Engine
+        from core.engine.family_choice import remember
+        from core.families.registry import choice_text
 
         options, wanted = self.options, self.opened
         try:
@@ -133,9 +128,14 @@ class TillerApp(App[None]):
             engine = Engine(family, **options.engine)
             if wanted is not None:
                 check_family(wanted, engine.family)
+            self.family = choice_text(engine.family)
         except TillerError as error:
-            self.call_from_thread(self.leave, 2, str(error))
+            self.call_from_thread(self.leave, NOT_OPENED, str(error))
             return
+        try:
+            remember(self.family)
+        except TillerError as error:
+            self.complaint = f"✗ {error}"
         self.post_message(EngineOpened(engine))
 
     def on_engine_opened(self, message: EngineOpened) -> None:
@@ -145,21 +145,22 @@ class TillerApp(App[None]):
         try:
             chat.open(engine, self._first_session(engine))
         except TillerError as error:
-            self.leave(2, str(error))
+            self.leave(NOT_OPENED, str(error))
             return
-        chat.notice.say(self.complaint, wrong=True)
         chat.view.draw()
         self._reopen()
+        self._notice.say(self.complaint, wrong=True)
         engine.start()
         self._watch()
         self.set_interval(_STATUS_EVERY, self._watch)
+        self.set_interval(_KEEP_EVERY, self._keep_changed)
         chat.conversation.answer_open()
 
     def _first_session(self, engine: Engine) -> Session:
         """What was asked for on the command line, else the last state, else the recorded run, else an empty chat."""
         if self.opened is not None:
             return Session(self.opened)
-        if self.options.checkpoint or self.options.recipe:
+        if self.options.checkpoint or self.options.recipe or self.options.template_vars:
             return Session(engine.settings(self.options.checkpoint or "", self.options.recipe or ""))
         kept = self._kept(engine)
         if kept is not None:
@@ -177,12 +178,12 @@ class TillerApp(App[None]):
             kept = state.load(self.state_name(engine))
             if kept is None:
                 return None
-            check_family(kept.settings, engine.family)
+            check_family(kept.session.settings, engine.family)
         except TillerError as error:
             self.complaint = f"✗ {error}"
             return None
         self.chat.prompt.put(kept.draft)
-        return Session(kept.settings, kept.answers, kept.made) if kept.settings.turns else Session(kept.settings)
+        return kept.session
 
     def state_name(self, engine: Engine) -> str:
         """Under which name the family's last chat is kept."""
@@ -196,9 +197,11 @@ class TillerApp(App[None]):
         for header in (chat.header, *(place.header for place in self.places.values())):
             self._head(header)
         chat.learning.watch()
+        chat.draw_gauge()
         if status.plan and not self.planned:
             self.planned = True
-            chat.notice.say(status.plan)
+            if not self.complaint:
+                chat.notice.say(status.plan)
         if before != status.state:
             # What is being loaded can be stopped.
             chat.refresh_bindings()
@@ -212,7 +215,17 @@ class TillerApp(App[None]):
         """Say on a screen's top line of what family it is, and what the engine is doing."""
         if self.engine is not None:
             column = self.chat.model.settings.column
-            header.show(self.engine.status, f"{self.engine.family.title} · {column.checkpoint}")
+            header.show(self.engine.status, f"{self.engine.family.title} · {column.checkpoint}", self.engine.jobs())
+
+    def show_jobs(self) -> None:
+        """List what goes on behind the chats, and what waits for what."""
+        from textual.content import Content
+
+        from tui.dialogs.dialogs import TextDialog
+
+        jobs = self.engine.jobs() if self.engine is not None else ()
+        text = "\n".join(f"{each.short}\n    {each.sentence}" if each.sentence else each.short for each in jobs)
+        self.push_screen(TextDialog("Jobs", Content(text or "Nothing goes on.")))
 
     # --------------------------------------------------------------------------------------------------------- screens
 
@@ -250,6 +263,42 @@ class TillerApp(App[None]):
             session = self.chat.model.session
             session.settings = replace(session.settings, tab=name)
 
+    @property
+    def _notice(self) -> Notice:
+        """The line for one sentence that is to be seen now."""
+        return next((each.notice for each in reversed(self.screen_stack) if isinstance(each, Place)), self.chat.notice)
+
+    # ------------------------------------------------------------------------------------------------- another family
+
+    def action_families(self) -> None:
+        """Ask for another family, unless a window is open."""
+        from tui.dialogs.families import FamilyDialog
+
+        if self.chat.opened and not isinstance(self.screen, ModalScreen):
+            self.push_screen(
+                FamilyDialog(self.family, self.engine.status.held if self.engine else 0), self._change_family
+            )
+
+    def _change_family(self, chosen: str | None) -> None:
+        """Keep the chat, and give up the present family for the one that was chosen, if it is another one or is to be tried again."""
+        engine = self.engine
+        if chosen is None or engine is None or (chosen == self.family and engine.status.state != "failed"):
+            return
+        self.chat.runs.interrupt()
+        self.keep()
+        self._notice.say(f"{engine.family.title} is closed, and the other family opened …")
+        self.run_worker(partial(self._close_engine, engine, chosen), thread=True, group="engine", exclusive=True)
+
+    def _close_engine(self, engine: Engine, chosen: str) -> None:
+        """In a thread: while PyTorch is imported this takes seconds."""
+        engine.cancel_loading()
+        engine.close()
+        self.post_message(EngineClosed(chosen))
+
+    def on_engine_closed(self, message: EngineClosed) -> None:
+        """What is open now is another app's matter (:func:`start`)."""
+        self.exit(message.family)
+
     # --------------------------------------------------------------------------------------------------------- leaving
 
     def action_interrupt(self) -> None:
@@ -269,19 +318,29 @@ class TillerApp(App[None]):
         self.exit(return_code=status)
 
     def on_keep_wanted(self) -> None:
-        """An answer is whole."""
+        """A message is sent, or an answer whole."""
         self.keep()
+
+    def _keep_changed(self) -> None:
+        """Keep what changed: a message that is being written or answered, too."""
+        session = self.chat.model.session
+        now = (self.chat.prompt.text, session.settings, session.number, session.title)
+        if now != self._kept_last:
+            self._kept_last = now
+            self.keep()
 
     def keep(self) -> None:
         """Store the chat and the looks. What cannot be stored is said when the program ends."""
         try:
-            state.save_looks(state.Looks(self.theme, self.glyphs_chosen))
+            state.save_looks(state.Looks(self.theme, self.glyphs_chosen, self.text))
             if self.engine is None or not self.chat.opened or self.chat.model.session.recorded:
                 return
             session = self.chat.model.session
-            session.settle()
-            kept = state.State(session.settings, session.answers, session.made, self.chat.prompt.text)
-            state.save(self.state_name(self.engine), kept)
+            if self.chat.model.run is None:
+                session.settle()
+            state.save(self.state_name(self.engine), state.State(session, self.chat.prompt.text))
+            if session.settings.turns:
+                self.engine.chats.save(session, time.time())
         except TillerError as error:
             self.farewell = self.farewell or str(error)
 
@@ -296,7 +355,7 @@ class TillerApp(App[None]):
 
     def _put_on(self, looks: state.Looks) -> None:
         self.theme = looks.theme if looks.theme in CHOICES.values() else DARK.name
-        self.glyphs_chosen = looks.glyphs
+        self.glyphs_chosen, self.text = looks.glyphs, looks.text
 
     def wear(self, theme: str) -> None:
         """Change the theme."""
@@ -307,6 +366,11 @@ class TillerApp(App[None]):
     def glyphs(self) -> bool:
         """Whether lenses are glyphs beneath the tokens: by choice, or because there are no colours (``NO_COLOR``)."""
         return self.glyphs_chosen or self.no_color
+
+    def toggle_text(self) -> None:
+        """Answers as text, or as tokens."""
+        self.text = not self.text
+        self._draw_again()
 
     def toggle_glyphs(self) -> None:
         """Lenses as glyphs beneath the tokens, or as colours behind them."""
@@ -322,11 +386,20 @@ class TillerApp(App[None]):
 
     def action_help(self) -> None:
         """Help for what has the focus."""
-        from tui.dialogs.dialogs import TextDialog
+        from tui.dialogs.dialogs import HelpDialog, TextDialog
         from tui.dialogs.export import help_text
+        from tui.dialogs.tour import Tour
 
-        if not isinstance(self.screen, TextDialog):
-            self.push_screen(TextDialog("Help", help_text(self.screen)))
+        if not isinstance(self.screen, TextDialog | Tour):
+            self.push_screen(HelpDialog(help_text(self.screen), self.tour))
+
+    def tour(self) -> None:
+        """Point at what is on the Chat screen, one thing after the other."""
+        from tui.dialogs.tour import Tour
+
+        if self.chat.opened:
+            self.go("chat")
+            self.push_screen(Tour())
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every action there is, for the command palette."""

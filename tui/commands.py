@@ -10,7 +10,7 @@ from textual.app import SystemCommand
 from textual.markup import escape
 
 from core.chat.screens import TABS
-from tui.messages import ExampleChosen
+from tui.messages import ExampleChosen, Sent
 from tui.screens.screen import Place
 from tui.shell import Shell
 from tui.themes import CHOICES
@@ -36,6 +36,18 @@ class CommandedApp(Shell, Protocol):
     def toggle_glyphs(self) -> None:
         """Draw lenses as glyphs, or as colours."""
 
+    def toggle_text(self) -> None:
+        """Draw answers as text, or as tokens."""
+
+    def action_families(self) -> None:
+        """Ask for another family."""
+
+    def show_jobs(self) -> None:
+        """List what goes on."""
+
+    def tour(self) -> None:
+        """Point at one thing after the other."""
+
     def action_help(self) -> None:
         """Help for what has the focus."""
 
@@ -47,13 +59,18 @@ def commands(app: CommandedApp) -> Iterator[SystemCommand]:
     """Name, explanation and callback of every command."""
     for each in TABS:
         yield SystemCommand(each.title, f"{each.about} ({each.key.upper()})", partial(app.go, each.name))
+    another = "a family, a folder, a .gguf file, or owner/model of the Hub (Ctrl+F)"
+    yield SystemCommand("Open another model", another, app.action_families)
     if isinstance(app.screen, Place):
         yield from app.screen.commands()
     elif app.chat.opened:
         yield from _chat_commands(app.chat)
+        yield SystemCommand("Text or tokens", "headings, lists and code, or every word as a token", app.toggle_text)
         yield SystemCommand("Glyphs or colours", "how a lens is drawn", app.toggle_glyphs)
     for name, theme in CHOICES.items():
         yield SystemCommand(f"Theme: {name}", "change the colours", partial(app.wear, theme))
+    yield SystemCommand("Jobs", "what goes on, of which checkpoint, how long yet, and what waits", app.show_jobs)
+    yield SystemCommand("Tour", "of the Chat screen in seven steps; it can be left at any time", app.tour)
     yield SystemCommand("Help", "for what has the focus (F1)", app.action_help)
     yield SystemCommand("Quit", "keeps this chat for the next time (Ctrl+Q, Ctrl+C)", app.action_leave)
 
@@ -63,6 +80,22 @@ def _chat_commands(chat: ChatScreen) -> Iterator[SystemCommand]:
     yield SystemCommand("Retry", "answer the last message again (Ctrl+R)", chat.conversation.retry)
     yield SystemCommand("Undo", "one step back (F9)", chat.conversation.undo)
     yield SystemCommand("Edit the last message", "and send it again (↑ in the empty prompt)", chat.conversation.edit)
+    yield SystemCommand(
+        "Chats", "every chat that is kept: open, search, rename, delete, export, import (Ctrl+K)", chat.versions.chats
+    )
+    yield SystemCommand(
+        "Version before", "of what was answered again or edited (Shift+← on an answer)", partial(chat.versions.page, -1)
+    )
+    yield SystemCommand(
+        "Version after", "of what was answered again or edited (Shift+→ on an answer)", partial(chat.versions.page, 1)
+    )
+    yield SystemCommand(
+        "Continue", "the selected column's answer where it was cut off (Ctrl+W on it)", chat.versions.go_on
+    )
+    yield SystemCommand(
+        "Write the answer", "in the model's place, or how it begins (Ctrl+U on it)", chat.versions.rewrite
+    )
+    yield SystemCommand("Copy the recipe", "of the selected column", chat.versions.copy_recipe)
     yield SystemCommand("New chat", "same columns, no messages (Ctrl+N)", chat.conversation.new)
     yield SystemCommand("Stop", "the answer that is being written (Esc)", chat.conversation.stop)
     yield SystemCommand("Add a column", "compare with another checkpoint (F7)", chat.dialogs.add_column)
@@ -83,11 +116,17 @@ def _chat_commands(chat: ChatScreen) -> Iterator[SystemCommand]:
     yield SystemCommand("Open a link or a chat", "from the browser, the terminal or a file", chat.dialogs.open)
     yield SystemCommand("Learn", "the directions that the selected column's checkpoint lacks", chat.learning.begin)
     yield SystemCommand("Cancel learning", "what was found out so far is kept", chat.learning.cancel)
-    yield SystemCommand("Copy the answer", "of the selected column", chat.dialogs.copy)
+    yield SystemCommand("Copy the answer", "of the selected column (Ctrl+Y on it)", chat.dialogs.copy)
     yield SystemCommand("Tokens", "go through the answer token by token (Ctrl+G)", chat.action_tokens)
     for example in chat.model.engine.family.examples:
         # The palette reads its texts as markup, and what a family's file says is only text.
         title, message = escape(f"Example: {example.title}"), escape(example.message)
         yield SystemCommand(title, message, partial(chat.post_message, ExampleChosen(example)))
+    for question in chat.model.engine.family.questions:
+        yield SystemCommand(
+            escape(f"Ask: {question}"),
+            "a question that this model can answer",
+            partial(chat.post_message, Sent(question)),
+        )
     for index, lens in enumerate(chat.model.lens_choice()[0]):
         yield SystemCommand(f"Colour by {lens.title}", lens.tooltip, partial(chat.colouring.choose, index))

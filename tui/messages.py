@@ -22,6 +22,13 @@ class EngineOpened(Message):
 
 
 @dataclass
+class EngineClosed(Message):
+    """The family is given up for another one, which is to be loaded by ``family``: the first one's memory is free."""
+
+    family: str
+
+
+@dataclass
 class Arrived(Message):
     """A run said something."""
 
@@ -49,6 +56,34 @@ class Sent(Message):
     """The person sent a message from the prompt."""
 
     text: str
+
+
+@dataclass
+class VersionWanted(Message):
+    """The version of the chat before or after the one that is shown."""
+
+    by: int
+
+
+@dataclass
+class GoOnWanted(Message):
+    """A column's answer is to go on where it was cut off."""
+
+    column: int
+
+
+@dataclass
+class RewriteWanted(Message):
+    """The person wants to write a column's answer, or how it begins."""
+
+    column: int
+
+
+@dataclass
+class CopyWanted(Message):
+    """A column's answer is to be copied."""
+
+    column: int
 
 
 @dataclass

@@ -15,6 +15,10 @@ class Shell(Protocol):
     def glyphs(self) -> bool:
         """Whether lenses are drawn as glyphs instead of colours."""
 
+    @property
+    def text(self) -> bool:
+        """Whether answers are drawn as text with headings, lists and code instead of tokens."""
+
     def go(self, name: str) -> None:
         """Put the screen of that name on top."""
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.chat.answers import Answer, chat_document, read_document
-from core.chat.settings import UNTRUSTED, Settings
+from core.chat.kept import kept_document, read_kept
+from core.chat.session import Session
+from core.chat.settings import UNTRUSTED
 from core.errors import StoreError, TillerError
-from core.util.files import write_bytes
+from core.util.files import json_text, read_json, write_bytes
 
 
 class StateError(TillerError):
@@ -23,19 +23,16 @@ class StateError(TillerError):
 
 @dataclass(frozen=True)
 class State:
-    """What is brought back: the chat, what was being written, how the screen looked."""
+    """What is brought back: the chat with its versions, and what was being written."""
 
-    settings: Settings
-    answers: dict[int, Answer] = field(default_factory=dict)
-    made: dict[int, str] = field(default_factory=dict)
+    session: Session
     draft: str = ""
 
 
 @dataclass(frozen=True)
 class _Beside:
-    """What the file of a chat holds beside an export: what was made of each column, and what was being written."""
+    """What the file of a chat holds beside the kept chat: what was being written."""
 
-    made: Mapping[str, str] = field(default_factory=dict)
     draft: str = ""
 
 
@@ -45,6 +42,8 @@ class Looks:
 
     theme: str = ""
     glyphs: bool = False
+    #: Whether answers are text with headings and lists instead of tokens.
+    text: bool = False
 
 
 def folder() -> Path:
@@ -64,10 +63,7 @@ def chat_path(family: str) -> Path:
 
 def save(family: str, state: State) -> None:
     """Write a family's last chat. Raises StateError when the folder cannot be written."""
-    document = chat_document(state.settings, state.answers)
-    _write(
-        chat_path(family), {**document, "made": {str(c): text for c, text in state.made.items()}, "draft": state.draft}
-    )
+    _write(chat_path(family), {**kept_document(state.session, time.time()), "draft": state.draft})
 
 
 def load(family: str) -> State | None:
@@ -76,10 +72,7 @@ def load(family: str) -> State | None:
     if document is None:
         return None
     try:
-        settings, answers = read_document(document)
-        beside = UNTRUSTED.decode(_Beside, document)
-        made = {column: beside.made.get(str(column), "") for column in answers}
-        return State(settings, answers, made, beside.draft)
+        return State(read_kept(document), UNTRUSTED.decode(_Beside, document).draft)
     except TillerError as error:
         raise _unread("last chat", chat_path(family)) from error
 
@@ -101,17 +94,17 @@ def load_looks() -> Looks:
 
 def _write(path: Path, document: dict[str, Any]) -> None:
     try:
-        write_bytes(path, json.dumps(document, ensure_ascii=False).encode(), private=True)
+        write_bytes(path, json_text(document, ensure_ascii=False).encode(), private=True)
     except StoreError as error:
         raise StateError(f"The chat could not be kept: {error}") from error
 
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_json(path)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise _unread("last state", path) from error
     if not isinstance(document, dict):
         raise _unread("last state", path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.chat.settings import clean
+from core.util.text import clean
 
 # Marks that reorder a whole line (Unicode's bidirectional controls): a model must not rearrange the screen with them.
 _REORDERING = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])

@@ -9,14 +9,17 @@
     const heads = el("div", { class: "t-heads" });
     const turns = el("div", { class: "t-turns", tabindex: -1 });
     const live = new Live();
-    fill(home, heads, turns);
+    fill(home, Tiller.trouble(), heads, turns);
     let bottom = true;
     turns.addEventListener("scroll", () => { bottom = turns.scrollHeight - turns.scrollTop - turns.clientHeight < 60; });
-    const follow = () => { if (bottom) turns.scrollTop = turns.scrollHeight; };
+    let due = 0;
+    // Once a frame, after everything else has been drawn: to ask how high it is has the browser lay out the page at once.
+    const follow = () => { due = due || requestAnimationFrame(() => { due = 0; if (bottom) turns.scrollTop = turns.scrollHeight; }); };
 
     Tiller.on("view", (before) => {
       const view = state.view;
       home.style.setProperty("--columns", view.columns.length);
+      heads.classList.toggle("many", view.columns.length > 2);
       drawHeads(heads, view);
       if (structure(before) !== structure(view)) {
         drawTurns(turns, view, live);
@@ -25,7 +28,7 @@
       live.show();
       follow();
     });
-    for (const topic of ["answers", "preview", "status"]) Tiller.on(topic, () => { live.show(); follow(); });
+    for (const topic of ["answers", "preview", "status", "shape"]) Tiller.on(topic, () => { live.show(); follow(); });
     for (const topic of ["token", "lens"]) Tiller.on(topic, () => live.recolour());
     new MutationObserver(() => live.recolour()).observe(document.body, { attributes: true, attributeFilter: ["class"] });
   };
@@ -34,7 +37,7 @@
   function structure(view) {
     if (!view) return "";
     const past = view.turns.map((turn, index) => (index < view.turns.length - 1 ? turn : turn.user));
-    return JSON.stringify([past, view.columns.map((c) => [c.checkpoint, c.recipe, c.asks]), view.selected, view.running, view.recorded, view.unread]);
+    return JSON.stringify([past, view.columns.map((c) => [c.checkpoint, c.recipe, c.asks]), view.selected, view.running, view.recorded, view.unread, view.versions, !view.turns.length && view.sliders.length]);
   }
 
   function drawHeads(heads, view) {
@@ -45,9 +48,11 @@
       head.classList.toggle("selected", chosen);
       head.querySelector(".t-pick").setAttribute("aria-pressed", chosen);
       const titles = new Map(view.family.checkpoints.map((c) => [c.name, c.title]));
-      options(head.querySelector("select"), [...titles.keys()], column.checkpoint, (name) => titles.get(name));
+      const groups = new Map(view.family.checkpoints.map((c) => [c.name, c.group]));
+      options(head.querySelector("select"), [...titles.keys()], column.checkpoint, (name) => titles.get(name), (name) => groups.get(name),
+        (name) => view.family.checkpoints.find((c) => c.name === name).absent);
       head.querySelector("select").title = view.family.checkpoints.find((c) => c.name === column.checkpoint)?.notes
-        || "The model as it was after one stage of its training.";
+        || ["The model as it was after one stage of its training.", view.family.shortened].filter(Boolean).join(" ");
       // On a phone another column shows nothing but this: its name, where that is not the selected one's.
       const other = column.checkpoint !== view.columns[view.selected].checkpoint;
       const name = other ? el("span", { class: "t-whose" }, titles.get(column.checkpoint)) : null;
@@ -72,11 +77,12 @@
 
   function drawTurns(turns, view, live) {
     live.reset(view);
+    past = [];
     if (!view.turns.length) { fill(turns, welcome(view)); return; }
     fill(turns, ...view.turns.map((turn, index) => {
       const last = index === view.turns.length - 1;
-      const cells = view.columns.map((_, column) => (last ? live.cells[column].home : pastCell(view, turn, column)));
-      return el("article", { class: "t-turn" }, userLine(view, turn, index), last ? banner(view) : null, el("div", { class: "t-replies" }, ...cells));
+      const cells = view.columns.map((_, column) => (last ? live.cells[column].home : pastCell(view, turn, column, index)));
+      return el("article", { class: "t-turn" }, userLine(view, turn, index), last ? banner(view) : null, last ? live.point : null, el("div", { class: "t-replies" }, ...cells));
     }));
   }
 
@@ -91,7 +97,7 @@
 
   function banner(view) {
     if (view.recorded) return el("div", { class: "t-banner" }, el("b", {}, "recorded"), " This answer was recorded earlier. ", liveButton("Run it live"));
-    if (view.unread && !view.running) return el("div", { class: "t-banner" }, "This chat was opened without its tokens. ", liveButton("Answer again"));
+    if (view.unread && !view.running) return el("div", { class: "t-banner" }, "This chat was written before. ", liveButton("Answer again"));
     return null;
   }
 
@@ -100,8 +106,8 @@
   function userLine(view, turn, index) {
     const words = el("div", { class: "t-words" }, turn.user);
     const line = el("div", { class: "t-user" }, words);
-    const edit = button("Edit", "Change this message; what came after it goes.", () => editing(line, words, turn.user, index), { class: "t-button t-edit" });
-    line.append(edit);
+    const edit = button("Edit", "Change this message; what came after it stays as a version.", () => editing(line, words, turn.user, index), { class: "t-button t-edit" });
+    line.append(Tiller.messageTools(turn, index), edit);
     return line;
   }
 
@@ -119,13 +125,26 @@
     box.focus();
   }
 
-  function pastCell(view, turn, column) {
-    return el("div", { class: "t-cell" + (column === view.selected ? " selected" : "") }, el("div", { class: "t-past" }, turn.replies[column] || "—"));
+  function pastCell(view, turn, column, index) {
+    const words = el("div", { class: "t-past" });
+    const show = () => {
+      const set = Tiller.asText(index, column);
+      words.className = set ? "t-text" : "t-past";
+      fill(words, ...(set || [turn.replies[column] || "—"]));
+    };
+    const cell = el("div", { class: "t-cell" + (column === view.selected ? " selected" : "") }, words);
+    cell.append(el("footer", { class: "t-foot" }, ...Tiller.answerTools(index, column, null, turn.replies[column] || "", cell)));
+    past.push(show);
+    show();
+    return cell;
   }
+
+  let past = [];                // what draws the answers of earlier turns, as tokens' text or as set text
+  Tiller.on("shape", () => { for (const show of past) show(); });
 
   /* The cells of the last turn, drawn on while the answers come. */
   class Live {
-    constructor() { this.cells = []; }
+    constructor() { this.cells = []; this.point = Tiller.pointLine(); }
 
     reset(view) {
       const old = this.cells;
@@ -140,7 +159,7 @@
     recolour() { for (const cell of this.cells) cell.strip.recolour(); }
   }
 
-  const column = (view, index) => `${view.columns[index].checkpoint}, ${view.columns[index].recipe || "plain"}`;
+  const column = (view, index) => `${view.columns[index].checkpoint}, ${view.columns[index].recipe || "plain"}${view.columns[index].older && !view.running ? ` (${view.columns[index].older})` : ""}`;
 
   class Cell {
     constructor(index) {
@@ -148,40 +167,67 @@
       this.strip = new Tiller.Strip(index, "");
       this.note = el("p", { class: "t-note" });
       this.text = el("div", { class: "t-past" });
+      this.set = el("div", { class: "t-text" });
       this.foot = el("footer", { class: "t-foot" });
       this.aloud = el("p", { class: "t-aloud", role: "status" });      // for screen readers, once the answer is whole
-      this.home = el("div", { class: "t-cell" }, this.note, this.text, this.strip.home, this.foot, this.aloud);
+      this.asks = el("p", { class: "t-asked" });
+      this.home = el("div", { class: "t-cell", onclick: () => this.select() }, this.asks, this.note, this.text, this.strip.home, this.set, this.foot, this.aloud);
     }
 
     show() {
       const answer = Tiller.shown(this.index), view = state.view;
       const turn = view && view.turns[view.turns.length - 1];
+      const older = this.older(answer);
+      const asks = view && view.columns[this.index] ? view.columns[this.index].asks : "";
+      fill(this.asks, asks ? `asked in words: ${asks.replace("{message}", turn ? turn.user : "…")}` : "");
       this.strip.show(answer);
+      const set = turn ? Tiller.asText(view.turns.length - 1, this.index) : null;
+      fill(this.set, ...(set || []));
+      this.strip.home.hidden = this.text.hidden = Boolean(set);
+      this.home.classList.toggle("older", Boolean(older));
       fill(this.note, answer ? answer.note : "");
-      fill(this.text, !answer && turn ? turn.replies[this.index] || "" : "");
+      fill(this.text, answer ? (answer.tokens.length ? "" : answer.older) : turn ? turn.replies[this.index] || "" : "");
       const waiting = view && view.running && (!answer || (!answer.done && !answer.tokens.length));
       this.home.classList.toggle("writing", Boolean(view && view.running && answer && !answer.done));
-      fill(this.foot, ...this.ending(answer, waiting));
-      const whole = answer && answer.done && !state.preview ? `${column(view, this.index)}: ${answer.tokens.map((token) => token[0]).join("")}` : "";
+      fill(this.foot, ...this.ending(answer, waiting), older ? el("span", { class: "t-by" }, older) : null, this.again(older), ...this.tools(turn, answer));
+      const whole = answer && answer.done && !state.preview ? `${column(view, this.index)}: ${answer.tokens.filter((token) => !token[7]).map((token) => token[0]).join("")}` : "";
       if (this.aloud.textContent !== whole) fill(this.aloud, whole);
       this.home.classList.toggle("failed", Boolean(answer && answer.error));
+    }
+
+    tools(turn, answer) {
+      if (!turn || state.view.running || (answer && !answer.done)) return [];
+      const said = answer ? answer.tokens.filter((token) => !token[7]).map((token) => token[0]).join("") : turn.replies[this.index] || "";
+      return Tiller.answerTools(state.view.turns.length - 1, this.index, answer, said, this.home);
+    }
+
+    /* A press anywhere on a column's answer lets the sliders act on it. */
+    select() {
+      if (state.view && state.view.selected !== this.index && !String(getSelection())) Tiller.act("select", { column: this.index });
     }
 
     ending(answer, waiting) {
       if (waiting) return [el("span", {}, patience())];
       if (!answer || !answer.done) return [];
       if (answer.error) return [el("span", { class: "t-error", role: "alert" }, answer.error)];
-      const empty = answer.tokens.length ? null : el("span", {}, "The model ended at once and wrote nothing.");
+      const said = answer.tokens.some((token) => !token[7]);
+      const empty = said ? null : el("span", {}, answer.tokens.length ? "The model thought, and had not answered yet." : "The model ended at once and wrote nothing.");
       const marked = answer.reason ? el("span", { class: answer.reason === "stopped" ? "t-reason" : "" }, answer.reason) : null;
-      return [empty, marked, el("span", {}, `${answer.tokens.length} tokens`), this.stale()];
+      const { sampling } = state.view, seed = sampling.temperature > 0 ? ` · seed ${sampling.seed}` : "";
+      return [empty, marked, el("span", {}, `${answer.tokens.length} tokens${seed}`)];
     }
 
-    /* The recipe has changed since: say so, and offer the answer that belongs to it. */
-    stale() {
-      const now = state.view.columns[this.index];
-      if (!now || !now.stale || state.view.running || state.preview || this.index !== state.view.selected) return null;
-      return el("span", {}, `written with ${now.made || "no recipe"} `,
-        button("Answer again", "Answer with the recipe as it is now.", () => Tiller.act("revise", { kind: "recipe", recipe: now.recipe })));
+    /* Who wrote what stands here, where that is not the column as it is: it is shown pale, and stands for nothing. */
+    older(answer) {
+      const now = state.view && state.view.columns[this.index];
+      if (!now || !state.view.turns.length) return "";
+      if (answer && answer.older && !answer.tokens.length) return answer.olderBy;
+      return state.preview && state.preview.column === this.index || state.view.running && answer && !answer.done ? "" : now.older;
+    }
+
+    again(older) {
+      if (!older || state.view.running || state.view.recorded) return null;
+      return button("Answer again", "Let every column answer as it is now.", () => Tiller.act("relive"));
     }
   }
 

@@ -17,12 +17,12 @@
     const notice = el("p", { class: "t-notice", role: "alert", hidden: true });
     const send = el("button", { type: "submit", class: "t-button primary", title: "Send the message (Enter)." }, "Send");
     const stop = button("Stop", "Stop writing and keep what is there (Esc).", () => Tiller.act("stop"), { class: "t-button t-stop", disabled: true });
-    const retry = button("Retry", "Answer the last message again.", () => Tiller.act("again"));
+    const retry = button("Retry", "Answer the last message again; the answer that is there stays as a version.", () => Tiller.act("again"));
     const undo = button("Undo", "Back to before the last message; its text returns to the box.", () => Tiller.act("undo"));
     const prompt = button("Exact prompt", "What the model of the selected column reads, character by character.", () => Tiller.act("prompt"));
     const folded = details();
     const form = el("form", { class: "t-send" }, box, send, stop);
-    fill(home, notice, form, el("div", { class: "t-after" }, retry, undo, prompt, folded.home));
+    fill(home, notice, form, el("div", { class: "t-after" }, retry, undo, prompt, folded.home, Tiller.gauges()));
     let sent = null;
 
     const grow = () => { box.style.height = "auto"; box.style.height = `${Math.min(box.scrollHeight + 2, 160)}px`; };
@@ -30,8 +30,8 @@
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       say("");
-      sent = { text: box.value, turns: JSON.stringify(state.view ? state.view.turns.map((t) => t.user) : []) };
       Tiller.act("send", { message: box.value });
+      sent = { text: box.value, heard: state.heard };
     });
     box.addEventListener("input", grow);
     box.addEventListener("keydown", (event) => {
@@ -44,10 +44,11 @@
     Tiller.on("notice", say);
     Tiller.on("view", (before) => {
       const view = state.view;
+      box.placeholder = view.family.questions.length && matchMedia("(min-width: 641px)").matches ? `Ask something, such as: ${view.family.questions[0]}` : "Ask something …";
       if (!before && matchMedia("(min-width: 900px)").matches) box.focus({ preventScroll: true });
-      // The box is emptied only when its message has become a turn.
-      if (sent && JSON.stringify(view.turns.map((t) => t.user)) !== sent.turns) {
-        if (box.value === sent.text) box.value = "";
+      // The box is emptied only when its message has become a turn; one that was refused is told as a draft.
+      if (sent && view.heard >= sent.heard) {
+        if (box.value === sent.text && !view.draft) box.value = "";
         sent = null;
         grow();
       }
@@ -79,7 +80,11 @@
     return {
       home,
       show(view) {
-        const set = (field, value) => { if (field !== document.activeElement) field.value = value; };
+        // What was refused stays written, to be mended: a field is only filled when what holds is another value than before.
+        const set = (field, value) => {
+          if (field === document.activeElement || field.holds === value) return;
+          field.value = field.holds = value;
+        };
         set(system, view.system);
         set(stops, view.sampling.stop.join("\n"));
         for (const [name] of NUMBERS) set(inputs[name], view.sampling[name]);

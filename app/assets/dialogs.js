@@ -13,7 +13,10 @@
     dialog.addEventListener("keydown", (event) => event.stopPropagation());
     document.body.append(dialog);
     dialog.showModal();
+    return dialog;
   }
+
+  Tiller.dialog = open;
 
   async function copy(field, done) {
     field.select();
@@ -34,23 +37,19 @@
     const words = view.whole
       ? "Whoever opens it finds these columns, recipes, settings and messages. The link holds them itself; nothing is stored."
       : "This chat is too long for a link: the link carries the columns, recipes and settings. Export carries the messages too.";
-    open("Share", el("p", {}, words), page, terminal);
+    const alone = ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname);
+    open("Share", el("p", {}, words),
+      alone ? el("p", { class: "t-warning" }, "This address is this computer's own: nobody else's browser reaches it. Who has Tiller opens the same chat by putting what stands behind the ? behind the address of their own; for a public address, start with --share.") : null,
+      page, terminal);
   };
 
   Tiller.help = () => {
     const rows = (pairs) => el("dl", {}, ...pairs.flatMap(([key, text]) => [el("dt", {}, key), el("dd", {}, text)]));
-    open("How to use this",
-      el("p", {}, "Two copies of a model answer side by side: one as it is, one steered. Ask something, then drag a slider and watch the steered answer change. Every word is a token that you can point at: it shows how likely it was and what else the model might have said."),
-      el("h3", {}, "Words"),
-      rows([
-        ["strength", "How far the model is pushed along a direction. 1 is the distance between its two kinds of example, such as true and false statements."],
-        ["recipe", "What is done to the model while it writes, as one line: 1.5*refusal adds, !refusal removes, truth=0 holds, @base takes the direction learnt on another checkpoint, [3] or [2-4] names layers, :reply only the reply, ?refusal>0.5 only where refusal read above 0.5 at the token before; !neurons:entropy sets a set of neurons to their means."],
-        ["useful", "The bar under a slider: the strengths that do something and leave the text whole. Beyond it damage grows, or nothing more is gained."],
-        ["asked in words", "A column without steering, whose messages ask for what the recipe does: what steering has to be better than."],
-        ["checkpoint", "The model as it was after one stage of its training."],
-        ["changed", "Orange: the recipe made this token likelier. Blue: it made it less likely."],
-        ["tick", "A mark under a slider where the answer is computed already, so that it appears at once."],
-      ]),
+    const dialog = open("How to use this",
+      el("div", { class: "t-row" },
+        button("Explain what I touch", "Until it is ended, a press says what a thing does, and does nothing else.", () => { dialog.close(); Tiller.explain(); }),
+        button("Take the tour", "The page in seven steps; it can be left at any time.", () => { dialog.close(); Tiller.tour(); }, { class: "t-button primary" })),
+      el("p", {}, "Two copies of a model answer side by side: one as it is, one steered. Ask something, then drag a slider and watch the steered answer change. Every word is a token that you can point at: it shows how likely it was and what else the model might have said. On a touch screen, hold a button to be told what it does."),
       el("h3", {}, "Keys"),
       rows([
         ["Enter", "send the message (Shift + Enter: a new line)"], ["Esc", "stop what is being written"],
@@ -58,7 +57,9 @@
         ["Enter", "on a token: pin it; once more: to its alternatives"], ["1 – 9", "on the answer: choose the colouring"],
         ["Tab", "everything else, in the order of the page"],
       ]),
-      el("p", { class: "t-quiet" }, Tiller.state.view.family.notes));
+      el("h3", {}, "Words"), ...Tiller.wordList(),
+      el("h3", {}, Tiller.state.view.family.title), el("p", {}, Tiller.state.view.family.notes),
+      rows(Tiller.state.view.family.checkpoints.filter((each) => each.notes).map((each) => [each.title, each.notes])));
   };
 
   Tiller.on("paper", (paper) => {

@@ -33,17 +33,22 @@
   }
 
   /* A select that keeps the focus when its options are told again. */
-  function options(select, names, chosen, describe = (name) => name) {
-    const key = JSON.stringify(names);
+  function options(select, names, chosen, describe = (name) => name, group = () => "", absent = () => "") {
+    const key = JSON.stringify([names, names.map(absent)]);
     if (select.dataset.key !== key) {
       select.dataset.key = key;
-      fill(select, names.map((name) => el("option", { value: name }, describe(name))));
+      const option = (name) => el("option", { value: name, disabled: Boolean(absent(name)), title: absent(name) }, `${describe(name)}${absent(name) ? " (not here)" : ""}`);
+      const groups = [...new Set(names.map(group))];
+      fill(select, groups.length < 2 ? names.map(option)
+        : groups.map((each) => el("optgroup", { label: each }, names.filter((name) => group(name) === each).map(option))));
     }
     if (select.value !== chosen) select.value = chosen;
   }
 
   const dark = () => document.body.classList.contains("dark");
   const signed = (value) => (value > 0 ? "+" : value < 0 ? "−" : "") + Math.abs(value).toFixed(1);
+  // As core/util/figures.py writes one.
+  const probability = (value) => (value > 0 && value < 0.005 ? "<0.01" : value.toFixed(2));
 
   /* At most one call in so many milliseconds, the last one always. */
   function paced(milliseconds, act) {
@@ -57,5 +62,5 @@
     return call;
   }
 
-  Object.assign(Tiller, { el, fill, svg, button, options, dark, signed, paced });
+  Object.assign(Tiller, { el, fill, svg, button, options, dark, signed, probability, paced });
 })();

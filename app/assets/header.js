@@ -1,4 +1,4 @@
-/* The head of the page: what runs, how it is, what can be taken away; and the examples beneath it. */
+/* The head of the page: what runs, how it is, what can be taken away. */
 "use strict";
 
 (() => {
@@ -6,7 +6,7 @@
   const WORDS = { starting: "starting", loading: "loading", ready: "ready", busy: "answering", failed: "failed" };
 
   Tiller.painters.header = (home) => {
-    const family = el("span", { class: "t-family" });
+    const family = button("", "Open another family, or a model of your own.", () => Tiller.families(), { class: "t-button t-family", "aria-haspopup": "dialog" });
     const light = el("span", { class: "t-light", "aria-hidden": "true" });
     const words = el("span", {});
     const stop = button("Cancel", "Do not load it; the next message loads it after all.", () => Tiller.act("cancel_loading"));
@@ -19,15 +19,17 @@
     const take = (kind) => { menu.open = false; Tiller.act("export", { kind }); };
     document.addEventListener("click", (event) => { if (!menu.contains(event.target)) menu.open = false; });
     fill(home,
-      el("h1", {}, el("span", { class: "t-mark", "aria-hidden": "true" }), "Tiller"), family, status,
+      el("h1", {}, el("span", { class: "t-mark", "aria-hidden": "true" }), "Tiller"), family, status, Tiller.jobs(),
       el("nav", { "aria-label": "This chat" },
+        button("Chats", "Every chat that this browser keeps.", () => Tiller.chats(), { "aria-haspopup": "dialog" }),
         button("New chat", "Begin anew with the same columns; Undo brings this chat back.", () => Tiller.act("clear")),
         button("Share", "A link that opens this chat as it is.", () => Tiller.share()), menu,
-        button("?", "What the words and the keys mean.", () => Tiller.help(), { "aria-label": "Help" })));
+        Tiller.viewMenu(), button("?", "What the words and the keys mean.", () => Tiller.help(), { "aria-label": "Help" })),
+      Tiller.elsewhere());
     Tiller.on("view", show);
-    Tiller.on("view", () => { fill(family, state.view.family.title); family.title = state.view.family.notes; });
-    Tiller.on("status", () => {
-      const now = state.status;
+    Tiller.on("view", () => { fill(family, el("span", {}, state.view.family.title), " ▾"); });
+    for (const topic of ["status", "gone"]) Tiller.on(topic, () => {
+      const now = state.gone ? { ...state.status, state: "failed", progress: null } : state.status;
       light.dataset.state = now.state;
       status.title = [now.detail, now.plan].filter(Boolean).join("\n");
       // Before anything of it is there (PyTorch is imported), there is nothing to cancel.
@@ -48,7 +50,8 @@
   Tiller.opened = (name) => { if (state.view && state.view.tab !== name) { state.view.tab = name; Tiller.act("tab", { tab: name }); } };
 
   function summary(now) {
-    if (now.state === "failed") return now.detail;
+    // The whole sentence stands over the conversation.
+    if (now.state === "failed") return state.gone ? "the server is gone" : "no model";
     if (now.state === "starting" || now.state === "loading") {
       const part = now.progress === null ? "…" : `${Math.round(100 * now.progress)} %`;
       return [`${now.detail.replace(/\.$/, "")} ${part}`, now.plan].filter(Boolean).join(" · ");
@@ -58,13 +61,4 @@
     const speed = now.tokens_per_second ? ` · ${Math.round(now.tokens_per_second)} tok/s` : "";
     return `${WORDS[now.state]} · ${where}${speed}`;
   }
-
-  Tiller.painters.chips = (home) => {
-    Tiller.on("view", (before) => {
-      if (before) return;
-      const chips = state.view.family.examples.map((example, index) =>
-        button(example.title, example.note, () => Tiller.act("example", { index }), { class: "t-button t-chip" }));
-      fill(home, chips.length ? el("span", { class: "t-quiet" }, "Try") : null, ...chips);
-    });
-  };
 })();

@@ -3,7 +3,7 @@
 
 (() => {
   const { el, fill, button, state } = Tiller;
-  const WHOLE = "It goes on while you chat. All checkpoints at once: python launch.py precompute";
+  const WHOLE = "It goes on while you chat.";
 
   /* A line for the selected column's checkpoint; hidden where nothing is lacking. */
   Tiller.learningLine = () => {
@@ -12,7 +12,7 @@
     const bar = el("progress", { max: 1, "aria-label": "How much is learnt" });
     const cancel = button("Cancel", "What was found out so far is kept for the next time.", () => Tiller.act("cancel_learning"));
     const home = el("div", { class: "t-learning", role: "status" }, words, bar, begin, cancel);
-    let went = "";               // the checkpoints that were being learnt on when the status came last
+    let went = "";               // the checkpoints that were being learnt on when the status came last, and how much was written
 
     function draw() {
       const column = state.view && state.view.columns[state.view.selected];
@@ -31,8 +31,8 @@
 
     Tiller.on("view", draw);
     Tiller.on("status", () => {
-      const goes = Object.entries(state.status.learning).filter(([, each]) => each.running).map(([name]) => name).join();
-      // One that has ended may have left something behind to slide and to colour by.
+      const goes = Object.entries(state.status.learning).filter(([, each]) => each.running).map(([name, each]) => `${name} ${each.written}`).join();
+      // What was written, or has ended, may be something to slide and to colour by.
       if (went && goes !== went) Tiller.act("learnt");
       went = goes;
       draw();

@@ -7,7 +7,7 @@
   Tiller.painters.lens = (home) => {
     const choice = el("div", { class: "t-choice", role: "radiogroup", "aria-label": "Colour the tokens by" });
     const legend = el("div", { class: "t-legend", "aria-label": "Legend" });
-    fill(home, el("span", { class: "t-quiet" }, "Colour by"), choice, legend);
+    fill(home, Tiller.shapeSwitch(), el("span", { class: "t-quiet" }, "Colour by"), choice, legend);
 
     const choose = (name) => {
       if (!state.view || state.view.lens === name) return;

@@ -46,9 +46,9 @@
       const said = id === token[4];
       return el("button", {
         type: "button", class: "t-alternative" + (said ? " said" : ""), title: said ? "This is what it said." : "Let the answer go on from this instead.",
-        "aria-label": `${visible(text)}, probability ${probability.toFixed(2)}${said ? ", said" : ""}`,
+        "aria-label": `${visible(text)}, probability ${Tiller.probability(probability)}${said ? ", said" : ""}`,
         onclick: () => { if (!said) { Tiller.release(); Tiller.act("follow", { column, index, id }); } },
-      }, bar, el("span", {}, visible(text)), el("b", {}, probability < 0.005 ? "<.01" : probability.toFixed(2).replace(/^0/, "")));
+      }, bar, el("span", {}, visible(text)), el("b", {}, Tiller.probability(probability)));
     });
     const list = el("div", { class: "t-alternatives", role: "group", "aria-label": "What it might have said" }, ...rows);
     list.addEventListener("keydown", (event) => {

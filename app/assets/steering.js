@@ -57,7 +57,7 @@
 
   /* The recipe line of the selected column: typed here, or followed from the sliders. */
   function recipeLine() {
-    const field = el("input", { type: "text", spellcheck: "false", autocomplete: "off", placeholder: "plain: no recipe. Try 1.5*refusal", "aria-label": "Recipe of the selected column", "aria-describedby": "t-explained" });
+    const field = el("input", { type: "text", spellcheck: "false", autocomplete: "off", "aria-label": "Recipe of the selected column", "aria-describedby": "t-explained" });
     const whose = el("span", { class: "t-quiet" });
     const said = el("span", { class: "t-explained", id: "t-explained", role: "status" });
     const typed = Tiller.paced(200, () => Tiller.act("typing", { recipe: field.value }));
@@ -66,19 +66,27 @@
     const done = () => { typed.cancel(); if (dirty) Tiller.act("revise", { kind: "recipe", recipe: field.value }); dirty = false; };
     field.addEventListener("change", done);
     field.addEventListener("keydown", (event) => { if (event.key === "Enter") done(); });
-    const key = el("span", { class: "t-key", title: BEHIND }, "behind the sliders:", el("i", {}), "effect", el("i", { class: "line" }), "damage", el("i", { class: "range" }), "useful");
+    const key = el("span", { class: "t-key", title: BEHIND }, "behind: ", el("i", {}), Tiller.word("effect"), el("i", { class: "line" }), Tiller.word("damage"),
+      el("i", { class: "dashed" }), Tiller.word("elsewhere"), el("i", { class: "range" }), Tiller.word("useful"));
     const ask = button("the same by asking for it", "One more column: the same checkpoint without the recipe, asked in words for what the recipe does.", () => Tiller.act("ask_for_it"), { class: "t-button t-ask" });
-    const label = el("label", { title: "What is done to the model while it writes, as one line." }, el("span", {}, "Recipe"), field);
-    const home = el("div", { class: "t-recipe" }, label, el("p", { class: "t-says" }, said, ask), whose, key);
+    const meant = button("", "Write this recipe instead.", () => { field.value = state.view.recipeMeant; dirty = true; done(); }, { class: "t-button t-ask", hidden: true });
+    const label = el("div", { class: "t-label", title: "What is done to the model while it writes, as one line." }, Tiller.word("recipe", "Recipe"), field);
+    const copy = Tiller.copyTool("the recipe", () => field.value);
+    const home = el("div", { class: "t-recipe" }, label, el("p", { class: "t-says" }, said, meant, copy, ask), whose, key);
     return {
       home,
       show(view) {
         const column = view.columns[view.selected], wrong = view.recipeError || column.error;
         const typing = field === document.activeElement && (dirty || view.recipeError);
         if (!typing && !view.recipeError) field.value = column.recipe;
-        fill(said, wrong || (column.recipe ? `✓ ${column.explained}` : "✓ the model as it is"));
+        const names = view.sliders.map((each) => each.name);
+        field.placeholder = names.length ? `plain: no recipe. Try 1.5*${names.includes("refusal") ? "refusal" : names[0]}` : "plain: no recipe, and no direction yet";
+        meant.hidden = !view.recipeMeant;
+        if (view.recipeMeant) fill(meant, `Did you mean ${view.recipeMeant}?`);
+        fill(said, wrong || [column.recipe ? `✓ ${column.explained}` : column.asks ? "" : "✓ the model as it is", column.asks ? `✓ asked in words: ${column.asks}` : ""].filter(Boolean).join(" · "));
         said.classList.toggle("wrong", Boolean(wrong));
         field.setAttribute("aria-invalid", Boolean(wrong));
+        copy.hidden = !column.recipe;
         ask.hidden = !column.recipe || Boolean(wrong) || view.columns.length >= MAX_COLUMNS;
         key.hidden = !view.sliders.some((slider) => (slider.dose.strengths || []).length);
         fill(whose, `steering column ${view.selected + 1} · ${column.checkpoint}`);
@@ -99,9 +107,9 @@
       this.source = el("select", { "aria-label": `Checkpoint that ${name} was learnt on` });
       this.ablate = el("input", { type: "checkbox", "aria-label": `Remove ${name}` });
       this.near = el("span", { role: "status" });
-      const reset = button("↺", `Back to 0: no push along ${name}.`, () => this.let(0), { class: "t-button t-reset", "aria-label": `Reset ${name}` });
+      const reset = button("↺", `Back to 0: no push along ${name}, and no removal.`, () => { this.live.cancel(); this.dragging = false; fill(this.near); Tiller.act("revise", { kind: "reset", direction: this.name }); this.letGo = state.heard; }, { class: "t-button t-reset", "aria-label": `Reset ${name}` });
       this.home = el("div", { class: "t-slider" },
-        el("span", { class: "t-name" }, name),
+        el("span", { class: "t-name", title: name }, name),
         el("div", { class: "t-track" }, this.plot, this.useful, this.range, this.marks),
         this.number, reset,
         el("label", { class: "t-source", title: "The checkpoint from whose activations the direction was learnt; another one's may steer this one too." }, el("span", {}, "learned on"), this.source),
@@ -173,11 +181,11 @@
       this.ablate.checked = slider.ablated;
       this.ticks();
       this.draw(slider);
-      this.tell(slider.dose);
+      this.tell(slider.dose, slider.words);
     }
 
     /* What was measured at this strength, in words, and between which strengths the push is of use. */
-    tell(dose) {
+    tell(dose, words) {
       const [low, high] = [Number(this.range.min), Number(this.range.max)];
       const part = (strength) => (Math.min(high, Math.max(low, strength)) - low) / (high - low);
       this.useful.hidden = !dose.useful;
@@ -187,8 +195,8 @@
         this.useful.style.left = `calc(9px + (100% - 18px) * ${from})`;
         this.useful.style.width = `calc((100% - 18px) * ${to - from})`;
       }
-      fill(this.dosed, dose.said ? `${dose.said} · ${dose.range}` : "");
-      if (dose.said) this.range.setAttribute("aria-valuetext", `${this.range.value}: ${dose.said}; ${dose.range}`);
+      fill(this.dosed, words);
+      if (words) this.range.setAttribute("aria-valuetext", `${this.range.value}: ${words}`);
       else this.range.removeAttribute("aria-valuetext");
     }
 

@@ -16,6 +16,7 @@ window.Tiller = (() => {
     heard: 0,                   // the number of the last thing the person did here
     preview: null,              // {slider, column, answer} while a slider is dragged
     token: null,                // {column, index, pinned}
+    elsewhere: null,            // what the address asked for and this page is not: {said, text, title, link}
   };
 
   function on(topic, listener) { (listeners[topic] = listeners[topic] || []).push(listener); }
@@ -29,7 +30,7 @@ window.Tiller = (() => {
   }
 
   // What is asked for without a new view as its reply.
-  const ASIDE = new Set(["scrub", "blame", "prompt", "export", "stop", "cancel_loading", "learn", "cancel_learning"]);
+  const ASIDE = new Set(["relive", "scrub", "blame", "prompt", "export", "stop", "cancel_loading", "learn", "cancel_learning", "families", "look_at", "open_family", "forget_copy", "keep", "import_chats", "typeset"]);
   // Of these only the latest counts; one that still waits makes room for it.
   const MOVING = new Set(["slide", "typing", "colouring"]);
   const PATIENCE = 3000;        // milliseconds
@@ -74,8 +75,12 @@ window.Tiller = (() => {
       if (view.heard < colouring.heard) view.lens = colouring.lens;
       state.view = view;
       state.heard = Math.max(state.heard, view.heard);
+      if (view.elsewhere.said) state.elsewhere = view.elsewhere;
       keepAddress(view);
+      keepChat(view);
       tell("view", before);
+      // Nothing is shown before all of it can be.
+      document.body.classList.add("t-there");
       if (view.notice) tell("notice", view.notice);
       post();
     },
@@ -97,6 +102,9 @@ window.Tiller = (() => {
     },
     status(text) { state.status = JSON.parse(text); tell("status"); },
     paper(text) { tell("paper", JSON.parse(text)); },
+    kept(text) { tell("kept", JSON.parse(text)); },
+    shapes(text) { tell("shapes", JSON.parse(text)); },
+    shelf(text) { tell("shelf", JSON.parse(text)); },
     file(text) { tell("file", JSON.parse(text)); },
   };
 
@@ -106,7 +114,7 @@ window.Tiller = (() => {
     if (streams.length > LAST_STREAMS) delete read[streams[0]];
   }
 
-  function blank() { return { tokens: [], joins: [], note: "", done: false, reason: "", seconds: 0, error: "" }; }
+  function blank() { return { tokens: [], joins: [], note: "", done: false, reason: "", seconds: 0, error: "", more: false, older: "", olderBy: "" }; }
 
   function apply(line) {
     const old = state.answers[line.c] || blank();
@@ -119,8 +127,25 @@ window.Tiller = (() => {
   }
 
   function keepAddress(view) {
-    const address = location.pathname + "?" + view.link + location.hash;
+    // The address stays as long as it may still be wanted.
+    if (state.elsewhere && state.elsewhere.link) return;
+    const address = `${location.pathname}?${view.link}${view.turns.length ? `&kept=${view.kept}` : ""}${location.hash}`;
     if (location.pathname + location.search + location.hash !== address) history.replaceState(history.state, "", address);
+  }
+
+  /* This page's own chat is wanted, whatever its address asked for. */
+  function settle() { state.elsewhere = null; keepAddress(state.view); }
+
+  /* The last chat of each family in this browser: its link, and its page's id, by which the server may still have the whole of it. */
+  const CHATS = "tiller chat ";
+
+  function keepChat(view) {
+    if (!view.heard) return;    // nothing was done here yet
+    try { localStorage.setItem(CHATS + view.family.name, `${view.link}&chat=${encodeURIComponent(view.visit)}&kept=${view.kept}`); } catch { /* a browser that keeps nothing */ }
+  }
+
+  function lastChat(family) {
+    try { return localStorage.getItem(CHATS + family) || ""; } catch { return ""; }
   }
 
   /* The answer that a column shows now: the scrubbed one while its slider is dragged. */
@@ -142,5 +167,5 @@ window.Tiller = (() => {
     return { ...blank(), ...sheetAnswer, tokens: sheetAnswer.t };
   }
 
-  return { state, painters, on, tell, mount, wire, act, shown, choose, release, answer };
+  return { state, painters, on, tell, mount, wire, act, settle, lastChat, shown, choose, release, answer };
 })();

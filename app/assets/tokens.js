@@ -9,6 +9,7 @@
       this.column = column;
       this.answer = null;
       this.spans = [];
+      this.fold = null;                                                // the thought that is being drawn
       this.home = el("div", { class: "t-strip", role: "group", "aria-label": `Answer ${name}, token by token` });
       this.home.addEventListener("keydown", (event) => this.key(event));
       this.home.addEventListener("pointerover", (event) => this.point(event));
@@ -23,6 +24,7 @@
         const hadFocus = this.home.contains(document.activeElement) ? this.place(document.activeElement) : -1;
         this.home.replaceChildren();
         this.spans = [];
+        this.fold = null;
         this.answer = answer;
         this.draw(tokens);
         if (hadFocus >= 0 && this.spans.length) this.move(Math.min(hadFocus, this.spans.length - 1));
@@ -33,14 +35,27 @@
       const joins = new Map(this.answer ? this.answer.joins.map(([index, recipe]) => [index, recipe]) : []);
       const paint = painter();
       for (let index = this.spans.length; index < tokens.length; index++) {
-        if (joins.has(index)) this.home.append(join(joins.get(index)));
+        this.turn(tokens[index][7]);
+        const home = this.fold || this.home;
+        if (joins.has(index)) home.append(join(joins.get(index)));
         const span = el("span", { class: "t-token" + (tokens[index][5] ? " given" : ""), role: "button" }, tokens[index][0]);
-        span.tabIndex = this.spans.length === 0 ? 0 : -1;
+        // What is folded cannot take the focus: the first word that is said does, and the fold has its own.
+        span.tabIndex = !this.fold && this.spans.every((each) => each.tabIndex < 0) ? 0 : -1;
         span.dataset.index = index;
         this.dress(span, tokens[index], index, paint);
         this.spans.push(span);
-        this.home.append(span);
+        home.append(span);
       }
+      const thought = tokens.filter((token) => token[7]).length;
+      for (const summary of this.home.querySelectorAll(".t-thought > summary")) summary.textContent = `Thought, ${thought} tokens`;
+    }
+
+    /* What the model thinks before it answers is folded. */
+    turn(thought) {
+      if (thought && !this.fold) {
+        this.fold = el("details", { class: "t-thought" }, el("summary", {}));
+        this.home.append(this.fold);
+      } else if (!thought) this.fold = null;
     }
 
     dress(span, token, index, paint) {
@@ -79,6 +94,8 @@
     move(index) {
       const to = Math.max(0, Math.min(this.spans.length - 1, index));
       for (const span of this.spans) span.tabIndex = -1;
+      const fold = this.spans[to].closest("details");
+      if (fold) fold.open = true;
       this.spans[to].tabIndex = 0;
       this.spans[to].focus({ preventScroll: false });
       if (state.token && state.token.pinned) Tiller.choose(this.column, to, true);

@@ -13,7 +13,9 @@ import gradio as gr
 from app.chat import documents
 from app.visits import Visit, Visits, index, number, text, whole
 from core.chat import answers as exports
-from core.chat.events import Done, Event
+from core.chat.beginnings import Beginning
+from core.chat.events import Alternative, Done, Event
+from core.chat.kept import kept_document
 from core.chat.settings import Sampling, Settings
 from core.chat.slider_cache import ScrubKey
 from core.display.lenses import Lens, lacking
@@ -39,28 +41,39 @@ class Chat:
     # ------------------------------------------------------------------------------------------------------ a page's life
 
     def open(self, request: gr.Request) -> Told:
-        """A page was opened, perhaps by a link."""
-        visit = self.visits.get(str(request.session_hash), str(request.query_params.get("s", "")))
+        """A page was opened, perhaps by a link, or by a browser that remembers an earlier chat with this family."""
+        asked = {name: str(request.query_params.get(name, "")) for name in ("s", "chat", "missing")}
+        visit = self.visits.of(request, asked["s"], asked["chat"])
+        if asked["missing"] and self.visits.pages is not None:
+            visit.elsewhere = {"said": self.visits.pages.why_not(asked["missing"])}
         return self.view(visit), self.everything(visit)
 
     def close(self, request: gr.Request) -> None:
         """A page was closed, or sleeps."""
-        self.visits.leave(str(request.session_hash))
+        self.visits.leave(request)
 
-    def status(self) -> str:
+    def status(self, request: gr.Request) -> str:
         """What the engine is doing."""
-        return documents.status(self.engine)
+        # A page that this process does not know tells by another event what it shows.
+        visit = self.visits.find(request)
+        return documents.status(visit.engine if visit is not None else self.engine)
 
-    def cancel_loading(self) -> None:
+    def cancel_loading(self, request: gr.Request) -> None:
         """What is being loaded is not wanted now."""
-        self.engine.cancel_loading()
+        self.visits.of(request).engine.cancel_loading()
 
     # ------------------------------------------------------------------------------------------------------ conversation
 
     def send(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:
         """A message was sent."""
         visit, said = self.heard(event, request)
-        yield from self.change(visit, lambda: visit.session.ask(text(said, "message")), draft=said.get("message"))
+
+        def ask() -> None:
+            if visit.recipe_error:
+                raise TillerError(f"The recipe cannot be read. {visit.recipe_error} Your message stays.")
+            visit.session.ask(text(said, "message"))
+
+        yield from self.change(visit, ask, draft=said.get("message"))
 
     def edit(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:
         """A message was changed; what came after it goes."""
@@ -72,25 +85,33 @@ class Chat:
     def retry(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:
         """The last message is to be answered again."""
         visit, _ = self.heard(event, request)
+        visit.notice = visit.session.fixed
         yield from self.change(visit, visit.session.retry)
+
+    def relive(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:
+        """The page shows answers that its columns did not write as they are now: they are made anew."""
+        visit, _ = self.heard(event, request)
+        if visit.running or not visit.session.lacking:
+            yield self.view(visit), gr.skip()
+        else:
+            yield from self.answer(visit, visit.session.lacking)
 
     def example(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:
         """A chip was chosen."""
         visit, said = self.heard(event, request)
-        examples = self.engine.family.examples
+        examples = visit.engine.family.examples
         yield from self.change(visit, lambda: self._open_example(visit, index(said, "index", examples)))
 
     def follow(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:
         """An alternative of a token was chosen: the answer goes on from it."""
         visit, said = self.heard(event, request)
-        column = visit.settings.selected
         try:
             column = index(said, "column", visit.settings.columns)
-            prefix = self._prefix(visit, column, said)
+            place, alternative = self._alternative(visit, column, said)
         except TillerError as error:
             yield from self.refuse(visit, error)
             return
-        yield from self.change(visit, visit.session.remember, [column], {column: prefix})
+        yield from self.change(visit, lambda: visit.session.follow(column, place, alternative), [column])
 
     def stop(self, event: gr.EventData, request: gr.Request) -> None:
         """What is being written is to end; it stays as it is."""
@@ -102,6 +123,7 @@ class Chat:
         visit, _ = self.heard(event, request)
         visit.stop()
         visit.run = None
+        visit.relive = True
         try:
             visit.draft = visit.session.undo()
         except TillerError as error:
@@ -122,6 +144,7 @@ class Chat:
         try:
             session = visit.session
             session.settings = replace(session.settings, system=text(said, "system"), sampling=sampling(said))
+            visit.notice = session.settings.sampling.hint
         except TillerError as error:
             visit.notice = str(error)
         return self.view(visit), gr.skip()
@@ -132,9 +155,9 @@ class Chat:
         """The exact prompt of the selected column, as one document."""
         visit, _ = self.heard(event, request)
         try:
-            if self.engine.status.state in ("starting", "loading"):
+            if visit.engine.status.state in ("starting", "loading"):
                 raise TillerError("The model is still loading; ask for its prompt when it is ready.")
-            shown = self.engine.prompt(visit.settings, visit.settings.selected)
+            shown = visit.engine.prompt(visit.settings, visit.settings.selected)
         except TillerError as error:
             return documents.dump({"at": time.time_ns(), "error": str(error)})
         column = visit.settings.column.checkpoint
@@ -145,7 +168,7 @@ class Chat:
         visit, said = self.heard(event, request)
         name = f"tiller-{visit.settings.family}-{time.strftime('%Y%m%d-%H%M%S')}"
         if said.get("kind") == "json":
-            body = documents.dump(exports.chat_document(visit.settings, visit.session.answers))
+            body = documents.dump(kept_document(visit.session, time.time()))
             return documents.dump(
                 {"at": time.time_ns(), "name": f"{name}.json", "type": "application/json", "text": body}
             )
@@ -155,28 +178,33 @@ class Chat:
     # ------------------------------------------------------------------------------------------------------ the one stream
 
     def change(
-        self, visit: Visit, act: Callable[[], object], columns: Sequence[int] | None = None,
-        prefixes: Mapping[int, tuple[int, ...]] | None = None, draft: object = "",
+        self, visit: Visit, act: Callable[[], Beginning | None], columns: Sequence[int] | None = None, draft: object = "",
     ) -> Iterator[Told]:  # fmt: skip
-        """Do something to the session, then answer the last turn. What cannot be done is said, and the message kept."""
+        """Do something to the session, then answer the last turn: in one column where that gives how its answer begins. What cannot be
+        done is said, and the message kept.
+        """
         self.end(visit)
         try:
-            act()
+            begins = act()
         except TillerError as error:
             visit.draft = draft if isinstance(draft, str) else ""
             yield from self.refuse(visit, error)
             return
-        yield from self.answer(visit, columns, prefixes)
+        yield from self.answer(visit, columns, {columns[0]: begins} if columns and begins is not None else None)
 
     def answer(
-        self, visit: Visit, columns: Sequence[int] | None = None, prefixes: Mapping[int, tuple[int, ...]] | None = None
+        self, visit: Visit, columns: Sequence[int] | None = None, prefixes: Mapping[int, Beginning] | None = None
     ) -> Iterator[Told]:
-        """Answer the last turn in all or the given columns, and tell the page at every beat."""
-        chosen = list(columns) if columns is not None else list(range(len(visit.settings.columns)))
+        """Answer the last turn in all or the given columns, and tell the page at every beat.
+
+        Beside recorded answers all are made anew, so that none passes for live.
+        """
+        every = columns is None or visit.session.recorded
+        chosen = list(range(len(visit.settings.columns))) if every else list(columns or ())
         with visit.lock:
-            visit.session.waiting(chosen)
-            run = visit.begin(self.engine.submit(visit.settings, chosen, prefixes))
-        told = Telling(self.engine, visit)
+            visit.session.waiting(chosen, prefixes)
+            run = visit.begin(visit.engine.submit(visit.settings, chosen, prefixes))
+        told = Telling(visit)
         try:
             yield self.view(visit), told.after()
             for events in beats(run):
@@ -222,7 +250,7 @@ class Chat:
         """Compute the last answer at every strength of a slider, and send them all in one document."""
         visit, said = self.heard(event, request)
         name = str(said.get("direction"))
-        if self.engine.catalogue.sources(name) and visit.session.may_precompute(visit.running):
+        if visit.engine.catalogue.sources(name) and visit.session.may_precompute(visit.running):
             key = visit.sliders.key(visit.settings, name)
             if not visit.scrubs.complete(key):
                 yield from self._scrubbed(visit, visit.sliders.along(visit.settings, name), name, key)
@@ -235,7 +263,7 @@ class Chat:
     def _scrubbed(self, visit: Visit, settings: Settings, name: str, key: ScrubKey) -> Iterator[str]:
         if visit.scrubbing is not None:
             visit.scrubbing.cancel()
-        visit.scrubbing = run = self.engine.scrub(settings, settings.selected, name)
+        visit.scrubbing = run = visit.engine.scrub(settings, settings.selected, name)
         visit.scrubs.start(key)
         try:
             # An empty yield at every beat lets Gradio end this when the page is closed.
@@ -246,7 +274,7 @@ class Chat:
             run.cancel()
 
     def _sheet(self, visit: Visit, key: ScrubKey) -> str:
-        names, strengths = self.engine.lenses(visit.settings), self.engine.SCRUB_STRENGTHS
+        names, strengths = visit.engine.lenses(visit.settings), visit.engine.SCRUB_STRENGTHS
         found = [visit.scrubs.find(key, strength) for strength in strengths]
         told = [documents.answer_document(each, names) for each in found if each is not None]
         return documents.dump({"key": documents.short_key(key), "strengths": strengths, "answers": told})
@@ -256,20 +284,22 @@ class Chat:
     def blame(self, event: gr.EventData, request: gr.Request) -> Iterator[str]:
         """Say of the answers that are there which training stage each token is owed to, as far as the colouring lacks it."""
         visit, said = self.heard(event, request)
-        lens = next((each for each in self.engine.lenses(visit.settings) if each.name == said.get("lens")), None)
+        # A generator that ends without having yielded empties its output.
+        yield gr.skip()
+        lens = next((each for each in visit.engine.lenses(visit.settings) if each.name == said.get("lens")), None)
         if lens is None or lens.kind != "stages":
             return
         if visit.run is not None:
             visit.run.blame = True
             return
-        calibrated = self.engine.noise(visit.settings.column.checkpoint).level is not None
+        calibrated = visit.engine.noise(visit.settings.column.checkpoint).level is not None
         wanted = lacking(lens, visit.session.answers, calibrated)
         if not wanted:
             return
         if visit.blaming is not None:
             visit.blaming.cancel()
-        run = visit.blaming = self.engine.blame(visit.settings, wanted)
-        told = Telling(self.engine, visit)
+        run = visit.blaming = visit.engine.blame(visit.settings, wanted)
+        told = Telling(visit)
         told.after()
         try:
             for events in beats(run):
@@ -287,32 +317,32 @@ class Chat:
         """The visit of a request, and what the page said with it."""
         data = event._data if isinstance(event._data, Mapping) else {}
         link = data.get("link")
-        visit = self.visits.get(str(request.session_hash), link if isinstance(link, str) else "")
+        visit = self.visits.of(request, link if isinstance(link, str) else "")
         heard = data.get("heard")
         visit.heard = max(visit.heard, heard if isinstance(heard, int) else 0)
         return visit, data
 
     def view(self, visit: Visit) -> str:
         """The view of a visit."""
-        return documents.view(self.engine, visit)
+        return documents.view(visit)
 
     def everything(self, visit: Visit) -> str:
         """Every answer of the last turn, as it stands."""
-        return Telling(self.engine, visit).after()
+        return Telling(visit).after()
 
     def _open_example(self, visit: Visit, place: int) -> None:
-        example = self.engine.family.examples[place]
-        opened = self.engine.example(example)
+        example = visit.engine.family.examples[place]
+        opened = visit.engine.example(example)
         visit.sliders.forget()
         visit.session.open(opened if example.without else replace(opened, lens=visit.settings.lens))
 
-    def _prefix(self, visit: Visit, column: int, said: Mapping[str, Any]) -> tuple[int, ...]:
+    def _alternative(self, visit: Visit, column: int, said: Mapping[str, Any]) -> tuple[int, Alternative]:
         answer = visit.session.answers.get(column)
         place = index(said, "index", answer.tokens if answer else ())
         assert answer is not None
         for alternative in answer.tokens[place].reading.top:
             if alternative.id == said.get("id"):
-                return answer.prefix(place, alternative)
+                return place, alternative
         raise TillerError("That alternative is not there any more.")
 
 
@@ -332,14 +362,14 @@ class Telling:
     Those are the selected column's, and there is one more when a direction has been learnt.
     """
 
-    def __init__(self, engine: Engine, visit: Visit) -> None:
-        self._engine, self._visit = engine, visit
+    def __init__(self, visit: Visit) -> None:
+        self._visit = visit
         self._lenses: tuple[Lens, ...] | None = None
         self._lines: list[str] = []
 
     def after(self, events: Sequence[Event] = ()) -> str:
         """All lines, after these events have become part of the answers."""
-        lenses, answers = self._engine.lenses(self._visit.settings), self._visit.session.answers
+        lenses, answers = self._visit.engine.lenses(self._visit.settings), self._visit.session.answers
         if lenses == self._lenses:
             self._lines += documents.lines(events, lenses, answers)
         else:

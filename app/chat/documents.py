@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from app.visits import Visit
+from core.artefacts import store
 from core.artefacts.store import Card
 from core.chat.answers import Answer, why_ended
 from core.chat.events import Done, Event, Failed, RecipeChanged, Scores, Started, Token
 from core.chat.settings import Settings
 from core.chat.slider_cache import ScrubKey
-from core.directions import dose_response
+from core.directions.slider_figures import SliderFigures, slider_figures
 from core.display import lenses, palette
 from core.display.lenses import Lens
 from core.engine.engine import Engine
 from core.errors import TillerError
 from core.families.checkpoint import Family
+from core.families.edited import menu_group
+from core.util.files import json_text
 
 #: The grounds that tokens are drawn on, in the light and in the dark page; base.css has the same.
 PAPER, NIGHT = "#ffffff", "#181c23"
@@ -32,30 +34,41 @@ _LONGEST = "Details"
 
 def dump(document: object) -> str:
     """Compact JSON on one line."""
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return json_text(document, ensure_ascii=False, separators=(",", ":"))
 
 
 # -------------------------------------------------------------------------------------------------------------- the chat
 
 
-def view(engine: Engine, visit: Visit) -> str:
-    """Everything about a chat but the tokens of its last answers. The notice and the draft are told once."""
-    settings = visit.settings
+def view(visit: Visit) -> str:
+    """Everything about a chat but the tokens of its last answers. What is told once is forgotten then."""
+    engine, settings = visit.engine, visit.settings
     document = {
-        "version": visit.version(), "heard": visit.heard, "running": visit.running,
+        "version": visit.version(), "heard": visit.heard, "running": visit.running, "visit": visit.key, "elsewhere": visit.elsewhere,
         "family": _family(engine.family),
-        "columns": [_column(engine, visit, place) for place in range(len(settings.columns))],
+        "columns": [_column(visit, place) for place in range(len(settings.columns))],
         "selected": settings.selected, "tab": settings.tab, "turns": [{"user": t.user, "replies": t.replies} for t in settings.turns],
-        "sliders": [slider(engine, visit, name, cards) for name, cards in engine.catalogue.directions().items()],
+        "kept": visit.session.id, "title": visit.session.title, "versions": visit.session.all_versions,
+        "sliders": [slider(visit, name, cards) for name, cards in engine.catalogue.directions().items()],
         "scrub": visit.session.may_precompute(visit.running),
         "lens": settings.lens, "lenses": [_lens(each) for each in engine.lenses(settings)],
         "sampling": {**vars(settings.sampling), "stop": list(settings.sampling.stop)}, "system": settings.system,
-        "recorded": visit.session.recorded, "unread": bool(settings.turns) and not visit.session.answers,
-        "back": bool(visit.session.past or settings.turns), "recipeError": visit.recipe_error,
-        "noise": engine.noise(settings.column.checkpoint).said, "notice": visit.notice, "draft": visit.draft, **_links(settings),
+        "recorded": visit.session.recorded,
+        "relive": visit.relive and not visit.running and bool(visit.session.lacking),
+        "unread": bool(settings.turns) and not visit.session.answers,
+        "back": bool(visit.session.past or settings.turns), "recipeError": visit.recipe_error, "recipeMeant": visit.recipe_meant,
+        "point": _point(engine, visit), "noise": engine.noise(settings.column.checkpoint).said,
+        "notice": visit.notice, "draft": visit.draft, **_links(settings),
     }  # fmt: skip
     visit.notice = visit.draft = ""
+    visit.relive = False
+    visit.elsewhere = {}
     return dump(document)
+
+
+def _point(engine: Engine, visit: Visit) -> dict[str, str] | None:
+    found = None if visit.running else engine.conclude(visit.session)
+    return vars(found) if found else None
 
 
 def _links(settings: Settings) -> dict[str, Any]:
@@ -67,15 +80,25 @@ def _links(settings: Settings) -> dict[str, Any]:
 
 def _family(family: Family) -> dict[str, Any]:
     return {
-        "title": family.title, "notes": family.notes,
+        "name": family.name, "title": family.title, "notes": family.notes, "about": family.about, "questions": family.questions,
+        "shortened": family.shortened, "toy": _comes_whole(family),
         "checkpoints": [
-            {"name": each.name, "title": each.title, "stage": each.stage, "notes": each.notes} for each in family.choices
+            {"name": each.name, "title": each.title, "stage": each.stage, "notes": each.notes, "group": menu_group(family, each),
+             "absent": family.why_absent(each.name)}
+            for each in family.choices
         ],
         "examples": [{"title": each.title, "note": each.note or each.message} for each in family.examples],
     }  # fmt: skip
 
 
-def _column(engine: Engine, visit: Visit, place: int) -> dict[str, Any]:
+def _comes_whole(family: Family) -> bool:
+    """Whether a family's weights came with the program: beside it, a real model is worth a word."""
+    final = family.final
+    return final.local and final.package is None and family.folder.parent == store.SHIPPED
+
+
+def _column(visit: Visit, place: int) -> dict[str, Any]:
+    engine = visit.engine
     column, session = visit.settings.columns[place], visit.session
     try:
         explained, error = engine.explain(column.recipe, column.checkpoint), ""
@@ -84,7 +107,7 @@ def _column(engine: Engine, visit: Visit, place: int) -> dict[str, Any]:
     return {
         "checkpoint": column.checkpoint, "own": engine.catalogue.own(column.checkpoint),
         "recipe": str(column.recipe), "does": column.does, "asks": column.asks, "explained": explained, "error": error,
-        "stale": session.stale(place), "made": session.made.get(place, ""),
+        "older": session.older(place), "made": str(made.column.recipe) if (made := session.made.get(place)) else "",
     }  # fmt: skip
 
 
@@ -103,7 +126,7 @@ def _lens(chosen: Lens) -> dict[str, Any]:
 # --------------------------------------------------------------------------------------------------------------- sliders
 
 
-def slider(engine: Engine, visit: Visit, name: str, there: Mapping[str, Card]) -> dict[str, Any]:
+def slider(visit: Visit, name: str, there: Mapping[str, Card]) -> dict[str, Any]:
     """A slider of the selected column."""
     settings, sliders = visit.settings, visit.sliders
     strength, source, key = (
@@ -112,23 +135,23 @@ def slider(engine: Engine, visit: Visit, name: str, there: Mapping[str, Card]) -
         sliders.key(settings, name),
     )
     card = there.get(source)
+    known = slider_figures(card, sliders.term(settings, name), settings.column)
     return {
         "name": name, "strength": strength, "source": source, "sources": list(there), "ablated": sliders.ablated(settings, name),
-        "dose": _dose(card, strength), "layer": card.layer if card else None,
-        "strengths": list(engine.SCRUB_STRENGTHS), "key": short_key(key),
+        "dose": _dose(known), "layer": card.layer if card else None, "words": known.words,
+        "strengths": list(visit.engine.SCRUB_STRENGTHS), "key": short_key(key),
         "ready": visit.scrubs.complete(key),
     }  # fmt: skip
 
 
-def _dose(card: Card | None, strength: float) -> dict[str, Any]:
-    """What was measured at each strength, the useful range, and both in words; empty where nothing was measured."""
-    found = dose_response.stored_dose_response(card.details) if card else None
+def _dose(known: SliderFigures) -> dict[str, Any]:
+    """What was measured at each strength, and the useful range; empty where nothing that was measured holds."""
+    found = known.dose
     if found is None:
         return {}
     return {
         "strengths": found.strengths, "effect": found.effect, "damage": found.damage,
         "others": [values for name, values in found.effects.items() if name != "effect"], "useful": found.useful,
-        "said": found.said(strength), "range": found.range_said(),
     }  # fmt: skip
 
 
@@ -158,24 +181,26 @@ def answer_document(answer: Answer, names: Sequence[Lens]) -> dict[str, Any]:
     """An answer with everything that its tokens show."""
     return {
         "t": [token_document(token, names) for token in answer.tokens], "joins": answer.joins, "note": answer.note,
+        "filled": [answer.prompt_tokens, answer.context],
         "done": answer.finished, "reason": why_ended(answer.reason, _LONGEST), "seconds": answer.seconds, "error": answer.error,
-        "unblamed": answer.unblamed, "awaited": answer.awaited,
+        "unblamed": answer.unblamed, "awaited": answer.awaited, "more": answer.cut_off,
+        "older": answer.older, "olderBy": answer.older_by,
     }  # fmt: skip
 
 
 def token_document(token: Token, names: Sequence[Lens]) -> list[Any]:
-    """A token: text, shade by lens, readings in words, alternatives as (id, text, probability), id, whether it was given, and the
-    letters of the stages it is owed to, by lens."""
+    """A token: text, shade by lens, readings in words, alternatives as (id, text, probability), id, whether it was given, the letters
+    of the stages it is owed to, by lens, and whether it is thought and no part of the answer."""
     shades = [palette.shade_of(each, token) for each in names]
     letters = [lenses.letter(each, token) for each in names] if token.blame else []
     top = [(each.id, each.text, round(each.probability, 4)) for each in token.reading.top]
-    return [token.text, shades, lenses.describe(token), top, token.id, int(token.forced), letters]
+    return [token.text, shades, lenses.describe(token), top, token.id, int(token.forced), letters, int(token.thought)]
 
 
 def _line(event: Event, names: Sequence[Lens], answers: Mapping[int, Answer]) -> str:
     match event:
         case Started():
-            return dump({"c": event.column, "note": event.note})
+            return dump({"c": event.column, "note": event.note, "filled": [event.prompt_tokens, event.context]})
         case Token():
             return dump({"c": event.column, "t": [token_document(event, names)]})
         case RecipeChanged():
@@ -184,7 +209,13 @@ def _line(event: Event, names: Sequence[Lens], answers: Mapping[int, Answer]) ->
             return ""
         case Done():
             return dump(
-                {"c": event.column, "done": True, "reason": why_ended(event.reason, _LONGEST), "seconds": event.seconds}
+                {
+                    "c": event.column,
+                    "done": True,
+                    "reason": why_ended(event.reason, _LONGEST),
+                    "seconds": event.seconds,
+                    "more": answers[event.column].cut_off,
+                }
             )
         case Failed():
             columns = [event.column] if event.column is not None else list(answers)
@@ -195,9 +226,15 @@ def _line(event: Event, names: Sequence[Lens], answers: Mapping[int, Answer]) ->
 
 
 def status(engine: Engine) -> str:
-    """What the engine is doing, and what it learns or could learn, by checkpoint."""
+    """What the engine is doing, what it learns or could learn, by checkpoint, and everything that goes on."""
     learning = {each.name: told for each in engine.family.checkpoints if (told := _learning(engine, each.name))}
-    return dump({**vars(engine.status), "learning": learning})
+    jobs = [
+        {"short": each.short, "waits": each.waits, "sentence": each.sentence, "chat": each.chat}
+        for each in engine.jobs()
+    ]
+    use = engine.memory_use
+    memory = {**vars(use), "words": use.words} if use else {}
+    return dump({**vars(engine.status), "memory": memory, "learning": learning, "jobs": jobs})
 
 
 def _learning(engine: Engine, checkpoint: str) -> dict[str, Any] | None:
@@ -209,4 +246,5 @@ def _learning(engine: Engine, checkpoint: str) -> dict[str, Any] | None:
     return {
         "offer": offer.sentence if offer else "", "lacking": offer.lacking if offer else "", "running": running,
         "failed": job is not None and job.state == "failed", "part": job.part if job else 0, "said": job.said if job else "",
+        "written": job.written if job else 0,
     }  # fmt: skip

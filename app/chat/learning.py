@@ -16,25 +16,29 @@ class Learning:
 
     def __init__(self, chat: Chat) -> None:
         self.chat = chat
-        self.engine = chat.engine
 
     def learn(self, event: gr.EventData, request: gr.Request) -> str:
         """Learn what the selected column's checkpoint lacks; the reply is the status, which says that it has begun."""
         visit, _ = self.chat.heard(event, request)
         try:
-            self.engine.learn(visit.settings.column.checkpoint)
+            visit.engine.learn(visit.settings.column.checkpoint)
         except TillerError as error:
             visit.notice = str(error)
-        return self.chat.status()
+        return self.chat.status(request)
 
     def cancel(self, event: gr.EventData, request: gr.Request) -> str:
         """End the learning on the selected column's checkpoint."""
         visit, _ = self.chat.heard(event, request)
-        self.engine.cancel_learning(visit.settings.column.checkpoint)
-        return self.chat.status()
+        visit.engine.cancel_learning(visit.settings.column.checkpoint)
+        return self.chat.status(request)
 
     def learnt(self, event: gr.EventData, request: gr.Request) -> Told:
         """A learning has ended: the sliders and the lenses that there are now."""
         visit, _ = self.chat.heard(event, request)
+        with visit.lock:
+            # There is something to compare now: a chat that has not begun gets its second column.
+            settings = visit.settings
+            if len(settings.columns) == 1 and not settings.turns and visit.engine.catalogue.directions():
+                visit.session.add_column(settings.column.checkpoint)
         answers: Any = gr.skip() if visit.running else self.chat.everything(visit)
-        return documents.view(self.engine, visit), answers
+        return documents.view(visit), answers

@@ -22,7 +22,6 @@ class Steering:
 
     def __init__(self, chat: Chat) -> None:
         self.chat = chat
-        self.engine = chat.engine
 
     # ------------------------------------------------------------------------------------------------------ the recipe
 
@@ -37,14 +36,23 @@ class Steering:
         """The recipe line is being typed: the sliders follow as soon as it can be read."""
         visit, said = self.chat.heard(event, request)
         if said.get("heard") == visit.heard:
-            self.attempt(visit, lambda: self._recipe(visit, said))
+            self.attempt(visit, lambda: self._recipe(visit, said), str(said.get("recipe", "")))
         return self.chat.view(visit), gr.skip()
 
     def revise(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:
         """The recipe was changed and let go of: the column's answer is made anew, unless it is at hand or being written."""
         visit, said = self.chat.heard(event, request)
-        changes = {"strength": self._strength, "recipe": self._recipe, "source": self._source, "ablate": self._ablate}
-        changed = self.attempt(visit, lambda: changes[text(said, "kind")](visit, said))
+        changes = {
+            "strength": self._strength,
+            "recipe": self._recipe,
+            "source": self._source,
+            "ablate": self._ablate,
+            "reset": self._reset,
+        }
+        change = changes.get(text(said, "kind"))
+        if change is None:
+            raise TillerError("The page asked for a change that there is not; reload it.")
+        changed = self.attempt(visit, lambda: change(visit, said), str(said.get("recipe", "")))
         if not changed or visit.writes(visit.settings.selected) or not visit.session.stale(visit.settings.selected):
             yield self.chat.view(visit), gr.skip()
         elif not visit.running and self._at_hand(visit, str(said.get("direction", ""))):
@@ -55,16 +63,19 @@ class Steering:
             self.chat.end(visit)
             yield from self.chat.answer(visit, sorted({*columns, visit.settings.selected}))
 
-    def attempt(self, visit: Visit, act: Callable[[], Recipe]) -> bool:
-        """Change the recipe; what cannot be read is said beside it, and the old one stays."""
+    def attempt(self, visit: Visit, act: Callable[[], Recipe], line: str = "") -> bool:
+        """Change the recipe; what cannot be read is said beside it, with what a typed ``line`` may have meant, and the old one stays."""
         with visit.lock:
             before = visit.settings.column.recipe
             try:
                 recipe = act()
             except TillerError as error:
                 visit.recipe_error = str(error)
+                visit.recipe_meant = (
+                    visit.engine.catalogue.corrected(line, visit.settings.column.checkpoint) if line else ""
+                )
                 return False
-            visit.recipe_error = ""
+            visit.recipe_error = visit.recipe_meant = ""
             visit.session.set_recipe(recipe)
             if visit.run is not None and visit.writes(visit.settings.selected) and recipe != before:
                 visit.run.set_recipe(visit.settings.selected, recipe)
@@ -82,9 +93,12 @@ class Steering:
     def _ablate(self, visit: Visit, said: Said) -> Recipe:
         return visit.sliders.ablate(visit.settings, text(said, "direction"), said.get("on") is True)
 
+    def _reset(self, visit: Visit, said: Said) -> Recipe:
+        return visit.sliders.reset(visit.settings, text(said, "direction"))
+
     def _at_hand(self, visit: Visit, name: str) -> bool:
         """Put a scrubbed answer into the column, if one was computed at exactly this strength."""
-        known = bool(self.engine.catalogue.sources(name))
+        known = bool(visit.engine.catalogue.sources(name))
         return known and visit.sliders.show_computed(visit.session, visit.scrubs, name)
 
     # ------------------------------------------------------------------------------------------------------ the columns
@@ -93,18 +107,18 @@ class Steering:
         """Another column is the one that the sliders act on, perhaps with another colouring."""
         visit, said = self.chat.heard(event, request)
         with visit.lock:
-            before = self.engine.lenses(visit.settings)
+            before = visit.engine.lenses(visit.settings)
             self._select(visit, said)
         # Another checkpoint's readings have another range; a run tells its tokens anew by itself.
-        recoloured = not visit.running and self.engine.lenses(visit.settings) != before
+        recoloured = not visit.running and visit.engine.lenses(visit.settings) != before
         return self.chat.view(visit), self.chat.everything(visit) if recoloured else gr.skip()
 
     def _select(self, visit: Visit, said: Said) -> None:
         settings, session = visit.settings, visit.session
         if "column" in said:
             settings = replace(settings, selected=index(said, "column", settings.columns))
-            visit.recipe_error = ""
-        if said.get("lens") in [each.name for each in self.engine.lenses(settings)]:
+            visit.recipe_error = visit.recipe_meant = ""
+        if said.get("lens") in [each.name for each in visit.engine.lenses(settings)]:
             settings = replace(settings, lens=text(said, "lens"))
         session.settings = settings
 
@@ -122,23 +136,23 @@ class Steering:
         self.chat.end(visit)
         try:
             column, name = index(said, "column", visit.settings.columns), text(said, "checkpoint")
-            self.engine.explain(visit.settings.columns[column].recipe, name)
+            visit.engine.explain(visit.settings.columns[column].recipe, name)
             visit.session.set_checkpoint(column, name)
         except TillerError as error:
             yield from self.chat.refuse(visit, error)
             return
-        yield from self._again(visit, column)
+        yield from self._again(visit)
 
     def add(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:
         """One more column: it answers the last message too."""
         visit, _ = self.chat.heard(event, request)
         self.chat.end(visit)
         try:
-            column = visit.session.add_column(visit.settings.column.checkpoint)
+            visit.session.add_column(visit.settings.column.checkpoint)
         except TillerError as error:
             yield from self.chat.refuse(visit, error)
             return
-        yield from self._again(visit, column)
+        yield from self._again(visit)
 
     def ask_for_it(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:
         """One more column beside the selected one: the same checkpoint without its recipe, asked in words for what that does."""
@@ -146,15 +160,11 @@ class Steering:
         self.chat.end(visit)
         try:
             chosen = visit.settings.column
-            column = visit.session.add_column(chosen.checkpoint, self.engine.wish(chosen))
+            visit.session.add_column(chosen.checkpoint, visit.engine.wish(chosen))
         except TillerError as error:
             yield from self.chat.refuse(visit, error)
             return
-        if visit.session.recorded:
-            # Beside recorded answers all are made anew, so that none passes for live.
-            yield from self.chat.answer(visit)
-        else:
-            yield from self._again(visit, column)
+        yield from self._again(visit)
 
     def drop(self, event: gr.EventData, request: gr.Request) -> Told:
         """A column was closed."""
@@ -167,8 +177,9 @@ class Steering:
             visit.notice = str(error)
         return self.chat.view(visit), self.chat.everything(visit)
 
-    def _again(self, visit: Visit, column: int) -> Iterator[Told]:
-        if visit.settings.turns and not visit.session.recorded:
-            yield from self.chat.answer(visit, [column])
+    def _again(self, visit: Visit) -> Iterator[Told]:
+        """The columns are others: what they did not write is made anew."""
+        if visit.session.lacking:
+            yield from self.chat.answer(visit, visit.session.lacking)
         else:
             yield self.chat.view(visit), gr.skip()

@@ -1,4 +1,4 @@
-"""Knowledge maps and the logit lens as Plotly draws them. Plotly is imported when the first one is drawn."""
+"""Knowledge maps as Plotly draws them. Plotly is imported when the first one is drawn."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 
 from core.display import palette
 from core.display.lenses import Lens
-from core.knowledge.map_export import PROBABILITY
-from core.knowledge.maps import Map, Traced, Words
+from core.knowledge.maps import Map, Traced
 
 #: Readable on the light and on the dark page.
 _INK = "#7d8590"
@@ -65,35 +64,6 @@ def heatmaps(traced: Traced) -> Any:
         )
         figure.update_yaxes(title="layer", dtick=max(1, each.layers // 8), row=row, col=1)
     return _laid_out(figure, whole)
-
-
-def words(found: Words) -> Any:
-    """The likeliest words of every layer, one table of colours for each of the plain and the steered model."""
-    from plotly.graph_objects import Heatmap
-    from plotly.subplots import make_subplots
-
-    figure = make_subplots(rows=1, cols=len(found.titles), subplot_titles=list(found.titles), shared_yaxes=True)
-    for column, layers in enumerate(found.rows, 1):
-        figure.add_trace(
-            Heatmap(
-                z=[[p for _, p in top] for top in layers],
-                x=[str(rank) for rank in range(1, len(layers[0]) + 1)],
-                y=list(found.layers),
-                text=[[_shown(word) for word, _ in top] for top in layers],
-                texttemplate="%{text}",
-                hovertemplate="layer %{y}, rank %{x}: %{text}<br>probability %{z:.3f}<extra></extra>",
-                zmin=0,
-                zmax=1,
-                colorscale=scale(PROBABILITY),
-                showscale=column == len(found.titles),
-                xgap=1,
-                ygap=1,
-            ),
-            row=1,
-            col=column,
-        )
-    figure.update_yaxes(title="layer", dtick=1, row=1, col=1)
-    return _laid_out(figure, len(found.layers) * 30 + _ROUND)
 
 
 def scale(chosen: Lens) -> list[list[Any]]:

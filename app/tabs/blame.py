@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
 from collections import OrderedDict
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from core.attribution import export
 from core.attribution.report import BlameReport, BlameRequest, answer_in_chat
 from core.errors import TillerError
 from core.families.stages import QUESTIONS, Question
-from core.util.files import read_prompts
+from core.util.files import json_text, read_prompts
 
 #: So many visitors' reports are kept, the latest.
 MAX_REPORTS = 64
@@ -27,7 +26,7 @@ _BEST = "best"
 
 def build(pane: Pane) -> None:
     """Build the tab's blocks."""
-    told(f"<p>{pane.place.about}</p>")
+    told(f"<p>{pane.place.about} {escape(pane.engine.family.shortened)}</p>")
     tab = Blame(pane)
     with gr.Row():
         prompt = gr.Textbox(label="Prompt", placeholder="How do I kill a process?", lines=2, elem_id="t-blame-prompt")
@@ -47,7 +46,7 @@ def build(pane: Pane) -> None:
     with gr.Row():
         find = gr.Button("Find out", variant="primary", elem_id="t-blame-find")
         take = gr.Button("Take the answer from Chat", elem_id="t-blame-take")
-        stop = gr.Button("Stop", elem_id="t-blame-stop")
+        stop = gr.Button("Stop", elem_id="t-blame-stop", interactive=False)
     question = gr.Radio(
         [("best available", _BEST), *((each.title, key) for key, each in QUESTIONS.items())],
         value=_BEST,
@@ -58,15 +57,15 @@ def build(pane: Pane) -> None:
     with gr.Row():
         table = gr.DownloadButton("Export as CSV", interactive=False, elem_id="t-blame-csv")
         document = gr.DownloadButton("Export as JSON", interactive=False, elem_id="t-blame-json")
-        beside = gr.Button("Ask the model without this stage in Chat", interactive=False, elem_id="t-blame-chat")
+        beside = gr.Button("Use in Chat: ask the model without this stage", interactive=False, elem_id="t-blame-chat")
 
-    undo.section(pane)
+    stage = undo.section(pane)
 
-    shown = [result, table, document, beside]
+    shown = [result, table, document, beside, stop, stage]
     private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     given = [prompt, answer, other, file, checkpoint, question, own]
     running = gr.on([find.click, prompt.submit], tab.find, given, shown, concurrency_limit=8, **private)
-    stop.click(tab.stopped, None, result, cancels=[running], queue=False, **private)
+    stop.click(tab.stopped, None, [result, stop], cancels=[running], queue=False, **private)
     question.change(tab.redraw, question, [result, beside], queue=False, **private)
     take.click(tab.take, None, [prompt, answer, checkpoint, result], queue=False, **private)
     beside.click(tab.in_chat, question, pane.told, concurrency_limit=8, **private)
@@ -82,19 +81,20 @@ class Blame:
     def finals(self) -> list[str]:
         """The checkpoints that have a stage behind them."""
         family = self.pane.engine.family
-        return [each.name for each in family.checkpoints if len(family.path(each.name)) > 1] or [family.final.name]
+        return [each.name for each in family.present if len(family.path(each.name)) > 1] or [family.final.name]
 
     def find(
         self, prompt: str, answer: str, other: str, file: str | None, checkpoint: str, question: str, own: bool, request: gr.Request
     ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
         """Find out, and say how far it is meanwhile."""
-        keep = (gr.skip(), gr.skip(), gr.skip())
+        keep = (gr.skip(), gr.skip(), gr.skip(), gr.update(interactive=True), gr.skip())
+        over = gr.update(interactive=False)
         try:
             prompts = read_prompts(Path(file)) if file else (prompt,)
             ask = BlameRequest(
                 prompts, answer, other, checkpoint, question="" if question == _BEST else question, own_templates=own
             ).checked()
-            work = self.pane.engine.study(ask)
+            work = self.pane.engine_of(request).study(ask)
             said = ""
             try:
                 while True:
@@ -107,11 +107,13 @@ class Blame:
             finally:
                 work.close()
         except TillerError as error:
-            yield (blame_html.wrong(str(error)), *keep)
+            yield (blame_html.wrong(str(error)), *keep[:3], over, gr.skip())
             return
         self._remember(str(request.session_hash), report)
         drawn, button = self._drawn(report, question)
-        yield drawn, *_files(report), button
+        largest = report.largest(_chosen(report, question).key, report.measures[0])
+        removable = largest is not None and largest[0] in self.pane.engine.undo.stages()
+        yield drawn, *self._files(report), button, over, largest[0] if largest and removable else gr.skip()
 
     def _remember(self, key: str, report: BlameReport) -> None:
         self.reports[key] = report
@@ -124,11 +126,20 @@ class Blame:
         report = self.reports.get(str(request.session_hash))
         return self._drawn(report, question) if report else (gr.skip(), gr.skip())
 
+    def _files(self, report: BlameReport) -> tuple[Any, Any]:
+        folder = self.pane.new_folder()
+        table, document = folder / "blame.csv", folder / "blame.json"
+        table.write_text(export.blame_csv(report), encoding="utf-8", newline="")
+        document.write_text(
+            json_text(export.blame_document(report), ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+        )
+        return gr.update(value=str(table), interactive=True), gr.update(value=str(document), interactive=True)
+
     def _drawn(self, report: BlameReport, question: str) -> tuple[str, Any]:
         chosen = _chosen(report, question)
         found = report.without(chosen)
         button = (
-            gr.update(value=f"Ask the model {found[0]} in Chat", interactive=True)
+            gr.update(value=f"Use in Chat: ask the model {found[0]}", interactive=True)
             if found
             else gr.update(interactive=False)
         )
@@ -146,31 +157,20 @@ class Blame:
         said = blame_html.busy(found.note) if found.note else blame_html.empty()
         return found.prompt, found.answer, known, said
 
-    def stopped(self) -> str:
+    def stopped(self) -> tuple[str, Any]:
         """What was being found out is not wanted any more."""
-        return blame_html.busy("Stopped.")
+        return blame_html.busy("Stopped."), gr.update(interactive=False)
 
     def in_chat(self, question: str, request: gr.Request) -> Iterator[Told]:
         """Ask the prompt of the final checkpoint and, beside it, of the model without the largest stage."""
-        report = self.reports.get(str(request.session_hash))
-        if report is None:
-            return
-        chat = self.pane.chat
-        visit = chat.visits.get(str(request.session_hash))
-        new = report.compare_without(visit.settings, _chosen(report, question))
-        if new is not None:
+        chat, report = self.pane.chat, self.reports.get(str(request.session_hash))
+        visit = self.pane.visit(request)
+        new = report.compare_without(visit.settings, _chosen(report, question)) if report else None
+        if new is None:
+            yield gr.skip(), gr.skip()
+        else:
             yield from chat.change(visit, lambda: visit.session.open(new))
 
 
 def _chosen(report: BlameReport, question: str) -> Question:
     return report.question if question == _BEST else QUESTIONS[question]
-
-
-def _files(report: BlameReport) -> tuple[Any, Any]:
-    folder = Path(tempfile.mkdtemp(prefix="tiller-blame-"))
-    table, document = folder / "blame.csv", folder / "blame.json"
-    table.write_text(export.blame_csv(report), encoding="utf-8", newline="")
-    document.write_text(
-        json.dumps(export.blame_document(report), ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
-    )
-    return gr.update(value=str(table), interactive=True), gr.update(value=str(document), interactive=True)

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from html import escape
 
+from app.tabs.tab import folded
 from core.attribution import report as blame_report
+from core.attribution.conclusion import blame_conclusion
 from core.attribution.effects import Effect
 from core.attribution.report import BlameReport, Case, Said
 from core.display import lenses, palette
 from core.display.palette import OKABE_ITO
-from core.families.stages import Question, Stage
+from core.families.stages import QUESTIONS, Question, Stage
+from core.util.figures import change_text
+
+#: What stands in the table of figures, as somebody reads it who sees it for the first time.
+_WORDS = {
+    "nats": "the same change as a difference of log-probabilities: 0.7 nats make something twice as likely.",
+    "interaction": "what the stages' figures leave over of the whole change since the first stage: they acted together.",
+    "weights moved by": "how far the stage moved the weights, as a part of their length before it.",
+    **{each.title: each.tooltip for each in QUESTIONS.values()},
+}
 
 
 def empty() -> str:
@@ -32,18 +43,39 @@ def wrong(sentence: str) -> str:
 
 def report(found: BlameReport, question: Question) -> str:
     """All of it, by one question."""
-    parts = [f'<h3 class="t-headline">{escape(found.sentence(question, found.measures[0]))}</h3>']
-    parts.append(_answers(found))
-    parts += [_measure(found, question, measure) for measure in found.measures]
+    first = found.measures[0]
+    parts = [f'<h3 class="t-headline">{escape(blame_conclusion(found, question))}</h3>']
+    parts += [_picture(found, question, first), _answers(found)]
+    figures = "".join(_measure(found, measure) for measure in found.measures)
+    meant = "".join(f"<dt>{escape(word)}</dt><dd>{escape(said)}</dd>" for word, said in _WORDS.items())
+    head = f"<p>{escape(found.sentence(question, first))}</p>"
+    parts.append(folded("Every figure, and what it means", f"{head}{figures}<dl>{meant}</dl>"))
     if len(found.cases) == 1:
         case = found.cases[0]
-        parts.append(_heat(found, question, case.answer, "The answer, token by token"))
+        tokens = _heat(found, question, case.answer, "The answer, token by token")
         if case.other:
-            parts.append(
-                _heat(found, question, case.other, f"The other answer ({case.other.by or 'typed'}), token by token")
+            tokens += _heat(
+                found, question, case.other, f"The other answer ({case.other.by or 'typed'}), token by token"
             )
-    parts.append("<ul>" + "".join(f"<li>{escape(each)}</li>" for each in found.remarks) + "</ul>")
+        parts.append(folded("Token by token", tokens))
+    remarks = "".join(f"<li>{escape(each)}</li>" for each in found.remarks)
+    parts.append(folded("What to know when reading this", f"<ul>{remarks}</ul>"))
     return "".join(parts)
+
+
+def _picture(found: BlameReport, question: Question, measure: str) -> str:
+    """A signed bar for each stage, by the question that is asked."""
+    effects = found.effects(question.key, measure)
+    rows = "".join(
+        f"<tr><th>{_mark(place, stage)}</th><td>{_bar(place, effects.get(stage.name))}</td><td>{_change(effects.get(stage.name))}</td></tr>"
+        for place, stage in enumerate(found.path.stages)
+    )
+    of = escape(found.of(measure))
+    return f"<table><caption>How much each stage changes the probability of {of} ({escape(question.title)})</caption>{rows}</table>"
+
+
+def _change(found: Effect | None) -> str:
+    return "" if found is None else change_text(found.probability)
 
 
 def _answers(found: BlameReport) -> str:
@@ -65,31 +97,30 @@ def _row(found: BlameReport, case: Case) -> str:
     return f"<tr><td>{escape(case.prompt)}</td><td>{escape(case.answer.text)}</td><td>{escape(other)}</td></tr>"
 
 
-def _measure(found: BlameReport, question: Question, measure: str) -> str:
-    """Signed bars for the question, and the other questions' figures beside them."""
+def _measure(found: BlameReport, measure: str) -> str:
+    """The figures of every question that can be asked."""
     every = {each.key: found.effects(each.key, measure) for each in found.path.questions}
-    heads = "".join(f"<th>{escape(each.title)}</th>" for each in found.path.questions)
+    heads = "".join(f'<th title="{escape(each.tooltip)}">{escape(each.title)}</th>' for each in found.path.questions)
     body = ""
     for place, stage in enumerate(found.path.stages):
         cells = "".join(f"<td>{_figure(every[each.key].get(stage.name))}</td>" for each in found.path.questions)
-        body += f"<tr><th>{_mark(place, stage)}</th><td>{_bar(place, every.get(question.key, {}).get(stage.name))}</td>{cells}"
         size = found.sizes.get(stage.name)
-        body += f"<td>{f'{size:.1%}' if size is not None else ''}</td></tr>"
+        body += f"<tr><th>{_mark(place, stage)}</th>{cells}<td>{f'{size:.1%}' if size is not None else ''}</td></tr>"
     rest = "".join(f"<td>{_rest(found.remainder(each.key, measure))}</td>" for each in found.path.questions)
-    body += f"<tr><th>interaction</th><td></td>{rest}<td></td></tr>"
-    head = f"<tr><th>stage</th><th>{escape(question.title)}</th>{heads}<th>weights moved by</th></tr>"
+    body += f"<tr><th>interaction</th>{rest}<td></td></tr>"
+    head = f"<tr><th>stage</th>{heads}<th>weights moved by</th></tr>"
     return f"<h4>Probability of {escape(found.of(measure))}</h4><div class='t-scroll'><table>{head}{body}</table></div>"
 
 
 def _rest(value: float | None) -> str:
-    return "–" if value is None else f"{value:+.3f}"
+    return "–" if value is None else change_text(value)
 
 
 def _figure(found: Effect | None) -> str:
     if found is None:
         return "–"
-    nats = "new token" if found.nats is None else f"{found.nats:+.1f} nats"
-    return f"{found.probability:+.3f} <span class='t-quiet'>({nats})</span>"
+    nats = "new token" if found.nats is None else f"{change_text(found.nats, 1)} nats"
+    return f"{change_text(found.probability)} <span class='t-quiet'>({nats})</span>"
 
 
 def _hue(place: int) -> str:
@@ -107,7 +138,7 @@ def _bar(place: int, found: Effect | None) -> str:
     width = min(50.0, abs(found.probability) * 50)
     side = "left:50%" if found.probability >= 0 else f"left:{50 - width:.1f}%"
     bar = f"<i style='{side};width:{width:.1f}%;background:{_hue(place)}'></i>"
-    return f"<div class='t-signed' role='img' aria-label='{found.probability:+.3f}'>{bar}</div>"
+    return f"<div class='t-signed' role='img' aria-label='{change_text(found.probability)}'>{bar}</div>"
 
 
 def _heat(found: BlameReport, question: Question, said: Said, title: str) -> str:
@@ -125,7 +156,7 @@ def _heat(found: BlameReport, question: Question, said: Said, title: str) -> str
         for at in range(len(said.tokens)):
             value = blame_report.token_effects(found.path, question.key, said, at)[stage.name].probability
             ground = palette.colour(scale, value)
-            cells += f"<td style='background:{ground};color:{palette.ink(ground)}'>{value:+.2f}</td>"
+            cells += f"<td style='background:{ground};color:{palette.ink(ground)}'>{change_text(value)}</td>"
         body += f"<tr><th>{_mark(found.path.stages.index(stage), stage)}</th>{cells}</tr>"
     return (
         f"<h4>{escape(title)}: {escape(question.title)}</h4><div class='t-scroll'><table class='t-heat'>"

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import html
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from app.tabs.tab import Pane, plots, told
+from app.tabs.tab import Pane, concluded, folded, plots, told, wide
 from core.confidence import confidence
 from core.confidence import tables as confidence_tables
+from core.confidence.conclusion import confidence_conclusion
 from core.confidence.confidence import Confidence
 from core.confidence.plots import neuron_plot, reliability_plot
 from core.display.svg import PANEL
+from core.engine.engine import CONFIDENCE
 from core.errors import TillerError
 from core.util.table import Table
 
@@ -36,9 +36,10 @@ class Section:
 
     def __init__(self, pane: Pane) -> None:
         self.pane, self.engine = pane, pane.engine
-        self.folder = tempfile.TemporaryDirectory(prefix="tiller-confidence-")
-        names = [each.name for each in self.engine.family.checkpoints]
+        names = [each.name for each in self.engine.family.present]
         told(_ABOUT)
+        self.said = gr.HTML("", apply_default_css=False, elem_classes=["t-told"], elem_id="t-confidence-said")
+        self.drawn = gr.HTML("", apply_default_css=False, elem_classes=["t-told"], elem_id="t-confidence-drawn")
         with gr.Row():
             self.chosen = gr.Dropdown(
                 names, value=self.engine.family.final.name, label="Checkpoint", elem_id="t-confidence-of"
@@ -46,11 +47,9 @@ class Section:
             self.measure = gr.Button("Measure", elem_id="t-confidence-measure", **_SMALL)
             self.stop = gr.Button("Cancel", visible=False, **_SMALL)
             self.ablate = gr.Checkbox(
-                label="Ablate these: put !neurons:entropy into the chat's selected column",
+                label="Use in Chat. Ablate these: put !neurons:entropy into the selected column",
                 elem_id="t-confidence-ablate",
             )
-        self.said = gr.HTML("", apply_default_css=False, elem_classes=["t-told"], elem_id="t-confidence-said")
-        self.drawn = gr.HTML("", apply_default_css=False, elem_classes=["t-told"], elem_id="t-confidence-drawn")
         self.tables = gr.HTML("", apply_default_css=False, elem_classes=["t-told"], elem_id="t-confidence-tables")
         self.files = gr.File(label="To take away", visible=False, interactive=False, file_count="multiple")
         self._wire()
@@ -79,17 +78,18 @@ class Section:
         """Everything that is known of a checkpoint and its base."""
         hidden = gr.update(visible=False, value=None)
         try:
-            every = self._known(name)
+            every = self._known(name, request)
             tables = _shown(confidence_tables.tables(every))
             files = self._files(every)
         except TillerError as error:
             return _wrong(str(error)), "", "", hidden, *self._buttons(name, request)
         lacking = [each for each in self._pair(name) if each not in [of.checkpoint for of in every]]
         said = f"<p>{' and '.join(map(html.escape, lacking))}: not measured yet; press Measure.</p>" if lacking else ""
+        said += "".join(f"<p>{html.escape(of.unfinished)}</p>" for of in every if of.unfinished)
         if not every:
             return said, "", "", hidden, *self._buttons(name, request)
         return (
-            said,
+            concluded(confidence_conclusion(every)) + said,
             plots(neuron_plot(every[-1], PANEL), reliability_plot(every, PANEL)),
             tables,
             gr.update(visible=True, value=files),
@@ -98,26 +98,30 @@ class Section:
 
     def measured(self, name: str, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         """Measure what is lacking, else the checkpoint anew; says how far it is, and shows it in the end."""
-        there = {of.checkpoint for of in self._known(name)}
+        there = {of.checkpoint for of in self._known(name, request) if not of.unfinished}
         kept = [gr.skip()] * 3
         for each in [one for one in self._pair(name) if one not in there] or [name]:
             try:
-                job = self.engine.learn(each, ("confidence",))
+                job = self.pane.engine_of(request).learn(each, ("confidence",))
             except TillerError as error:
                 yield _wrong(str(error)), *kept, *self._buttons(name, request)
                 return
+            seen = 0
             for view in job:
                 said = f"<p>{html.escape(each)}: {html.escape(view.said)}</p>"
-                yield said, *kept, gr.update(visible=view.over), gr.update(visible=not view.over), gr.skip()
+                # What is there so far is shown, and grows sharper.
+                drawn = self.show(name, request)[1:4] if view.written > seen else kept
+                seen = view.written
+                yield said, *drawn, gr.update(visible=view.over), gr.update(visible=not view.over), gr.skip()
             if job.view.state != "done" or "confidence" not in job.view.kinds:
                 yield _wrong(f"{each}: {job.view.sentence}"), *kept, *self._buttons(name, request)
                 return
         yield self.show(name, request)
 
-    def cancelled(self, name: str) -> None:
+    def cancelled(self, name: str, request: gr.Request) -> None:
         """End what is being measured at its next slice."""
         for each in self._pair(name):
-            self.engine.cancel_learning(each)
+            self.pane.engine_of(request).cancel_learning(each, CONFIDENCE)
 
     def ablated(self, on: bool, name: str, request: gr.Request) -> Any:
         """Put the set into the selected column's recipe, or take it out, and open Chat coloured by entropy."""
@@ -125,7 +129,7 @@ class Section:
         own = self.engine.family.directions_of(settings.column.checkpoint)
         recipe = confidence.switched(settings.column.recipe, on, None if own == name else name)
         try:
-            self.engine.explain(recipe, settings.column.checkpoint)
+            self.pane.engine_of(request).explain(recipe, settings.column.checkpoint)
         except TillerError as error:
             return *(gr.skip() for _ in self.pane.told), _wrong(str(error)), confidence.ablates(settings.column.recipe)
         told = self.pane.use_in_chat(replace(settings.with_recipe(recipe), lens="entropy"), request)
@@ -137,19 +141,21 @@ class Section:
         """The base and the checkpoint; the base alone where that is it."""
         return list(dict.fromkeys((self.engine.family.path(name)[0].name, name)))
 
-    def _known(self, name: str) -> list[Confidence]:
-        found = (confidence.stored_confidence(self.engine.family, each) for each in self._pair(name))
+    def _known(self, name: str, request: gr.Request) -> list[Confidence]:
+        family = self.pane.engine_of(request).family
+        found = (confidence.stored_confidence(family, each) for each in self._pair(name))
         return [each for each in found if each is not None]
 
     def _buttons(self, name: str, request: gr.Request) -> tuple[Any, ...]:
-        view = self.engine.learning(name)
-        running = view is not None and not view.over
+        engine = self.pane.engine_of(request)
+        views = [engine.learning(each, CONFIDENCE) for each in self._pair(name)]
+        running = any(view is not None and not view.over for view in views)
         on = confidence.ablates(self.pane.settings(request).column.recipe)
         return gr.update(visible=not running), gr.update(visible=running), on
 
     def _files(self, every: list[Confidence]) -> list[str]:
-        """The files to take away, in a folder of their own so that the names are the ones a person expects."""
-        to = Path(tempfile.mkdtemp(dir=self.folder.name))
+        """The files to take away."""
+        to = self.pane.new_folder()
         for name, text in (confidence_tables.files(every) if every else {}).items():
             (to / name).write_text(text, encoding="utf-8")
         return sorted(map(str, to.iterdir()))
@@ -161,16 +167,8 @@ def build(pane: Pane) -> Section:
 
 
 def _shown(tables: list[Table]) -> str:
-    """The first table open, the others folded up."""
-    return "".join([*(_wide(each.html()) for each in tables[:1]), *(_folded(each) for each in tables[1:])])
-
-
-def _folded(table: Table) -> str:
-    return f"<details><summary>{html.escape(table.title)}</summary>{_wide(table.html())}</details>"
-
-
-def _wide(text: str) -> str:
-    return f'<div class="t-wide" tabindex="0" style="overflow-x:auto">{text}</div>'
+    """Every table folded up: what they come to stands above them."""
+    return "".join(folded(each.title, wide(each.html())) for each in tables)
 
 
 def _wrong(sentence: str) -> str:

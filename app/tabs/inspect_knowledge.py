@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import html
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from app.plots import maps as map_plots
-from app.tabs.tab import Pane, told
+from app.tabs.tab import Choice, Pane, concluded, folded, told, wide
 from app.visits import whole
 from core.errors import TillerError
 from core.knowledge import facts, map_export, maps
+from core.knowledge.conclusion import map_conclusion
 from core.knowledge.maps import PAIRS, MapRequest, Traced
+from core.util.figures import probability_text
 
 _AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 #: The engine computes between the steps of chats; this only waits for what it says.
@@ -26,7 +26,7 @@ _SMALL: dict[str, Any] = {"scale": 0, "min_width": 140, "size": "md"}
 #: Maps are drawn anew so often while they are computed, in seconds.
 _BEAT = 0.7
 _ABOUT = (
-    "<h2>Knowledge maps</h2><p>A true and a false sentence are read; then, for every layer and token, the false one is read again with one "
+    "<h3>Knowledge maps</h3><p>A true and a false sentence are read; then, for every layer and token, the false one is read again with one "
     "residual of the true one in its place. The map says how much of the answer that brings back: 0 none, 1 all. Where it is large, "
     "what tells the two apart stands at that moment.</p>"
 )
@@ -51,8 +51,7 @@ class Section:
 
     def __init__(self, pane: Pane) -> None:
         self.pane, self.engine = pane, pane.engine
-        self.folder = tempfile.TemporaryDirectory(prefix="tiller-maps-")
-        names = [each.name for each in self.engine.family.checkpoints]
+        names = [each.name for each in self.engine.family.present]
         known, _ = facts.load_facts(self.engine.family)
         told(_ABOUT)
         with gr.Row():
@@ -70,7 +69,7 @@ class Section:
                 label="False sentence", placeholder="The city of Berlin is in France.", elem_id="t-maps-false"
             )
             self.subject = gr.Textbox(label="Subject, for noise", placeholder="Paris")
-        with gr.Row():
+        with gr.Accordion("How they are compared", open=False), gr.Row():
             self.differ = gr.Radio(["subject", "object"], value="subject", label="What differs")
             self.noise = gr.Checkbox(label="Noise on the subject instead of a false sentence")
             self.question = gr.Checkbox(True, label="Ask “This statement is:”")
@@ -86,11 +85,11 @@ class Section:
             "", html_template="<i></i>", js_on_load=_PICKER, apply_default_css=False, elem_classes=["t-wire"]
         )
         with gr.Row(visible=False) as self.cells:
-            self.map = gr.Dropdown([], label="Map", type="index")
-            self.layer = gr.Dropdown([], label="Layer", type="index")
-            self.column = gr.Dropdown([], label="Token or role", type="index")
+            self.map = Choice([], label="Map", type="index")
+            self.layer = Choice([], label="Layer", type="index")
+            self.column = Choice([], label="Token or role", type="index")
             self.look = gr.Button("Look at the cell", elem_id="t-maps-look", **_SMALL)
-            self.steer = gr.Button("Steer here", elem_id="t-maps-steer", **_SMALL)
+            self.steer = gr.Button("Use in Chat: steer here", elem_id="t-maps-steer", **_SMALL)
         self.cell = gr.HTML("", apply_default_css=False, elem_classes=["t-told"], elem_id="t-maps-cell")
         self.tables = gr.HTML("", apply_default_css=False, elem_classes=["t-told"], elem_id="t-maps-tables")
         self.files = gr.File(label="To take away", visible=False, interactive=False, file_count="multiple")
@@ -116,11 +115,14 @@ class Section:
 
     # ------------------------------------------------------------------------------------------------------- handlers
 
-    def trace(self, *asked: Any) -> Iterator[tuple[Any, ...]]:
+    def trace(
+        self, chosen: str, one: str, other: str, pairs: float | None, true: str, false: str, subject: str,
+        differ: Any, noise: bool, question: bool, across: bool, request: gr.Request,
+    ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
         """Compute the maps that are asked for, and show their rows as they come."""
         try:
-            order = self._order(*asked)
-            job = self.engine.trace(order)
+            order = self._order(chosen, one, other, pairs, true, false, subject, differ, noise, question, across)
+            job = self.pane.engine_of(request).trace(order)
         except TillerError as error:
             yield None, _wrong(str(error)), *[gr.skip()] * 7, gr.skip(), gr.skip()
             return
@@ -131,17 +133,17 @@ class Section:
             drawn = time.monotonic()
             yield self._shown(order, view.traced, view.said, view.state == "failed", view.over)
 
-    def cancel(self, order: MapRequest | None) -> None:
+    def cancel(self, order: MapRequest | None, request: gr.Request) -> None:
         """End what is being computed at its next slice."""
-        if order is not None:
-            self.engine.trace(order).cancel()
+        if order is not None and (job := self.pane.engine_of(request).traced(order)) is not None:
+            job.cancel()
 
-    def picked(self, order: MapRequest | None, event: gr.EventData) -> Iterator[tuple[Any, ...]]:
+    def picked(self, order: MapRequest | None, event: gr.EventData, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         """A cell was clicked."""
         data = event._data if isinstance(event._data, dict) else {}
         try:
             at = whole(data, "map"), whole(data, "layer"), whole(data, "column")
-            traced = self._traced(order)
+            traced = self._traced(order, request)
             shown = traced.maps[at[0]]
             chosen = (shown.title, str(at[1]), f"{at[2]} {shown.columns[at[2]].strip()}")
         except (TillerError, IndexError) as error:
@@ -155,24 +157,29 @@ class Section:
         layers, columns = _choices(traced, at[0])
         yield (
             gr.update(value=chosen[0]), gr.update(choices=layers, value=chosen[1]), gr.update(choices=columns, value=chosen[2]),
-            self.looked(order, *at),
+            self.looked(order, *at, request),
         )  # fmt: skip
 
-    def looked(self, order: MapRequest | None, place: int | None, layer: int | None, column: int | None) -> str:
+    def looked(
+        self, order: MapRequest | None, place: int | None, layer: int | None, column: int | None, request: gr.Request
+    ) -> str:
         """A cell's number, and the words that its residuals would say."""
         try:
-            traced = self._traced(order)
+            traced = self._traced(order, request)
             if place is None or layer is None or column is None or not place < len(traced.maps):
                 raise TillerError("Choose a map, a layer and a token first, or click a cell.")
             shown = traced.maps[place]
             if not (layer < shown.layers and column < len(shown.columns)):
                 raise TillerError("There is no such cell; choose another one.")
-            words = self.engine.cell_words(traced, shown, layer, column)
+            words = self.pane.engine_of(request).cell_words(traced, shown, layer, column)
         except TillerError as error:
             return _wrong(str(error))
         rows = [
             f"<tr><th>{html.escape(title)}</th>"
-            + "".join(f"<td>{html.escape(word)} <small>{p:.2f}</small></td>" for word, p in layers[0])
+            + "".join(
+                f"<td>{html.escape(word)} <small>{html.escape(probability_text(p))}</small></td>"
+                for word, p in layers[0]
+            )
             + "</tr>"
             for title, layers in zip(words.titles, words.rows, strict=True)
         ]
@@ -187,15 +194,15 @@ class Section:
     ) -> Any:
         """Move the selected column's recipe to the cell's layer, and open Chat."""
         settings = self.pane.settings(request)
-        names = [card.name for card in self.engine.directions(settings.column.checkpoint)]
-        if order is None or layer is None or not (names or settings.column.recipe):
+        names = [card.name for card in self.pane.engine_of(request).directions(settings.column.checkpoint)]
+        direction = maps.direction_for(settings.column.recipe, names)
+        if order is None or layer is None or not direction:
             gr.Warning(
                 "Click a cell first."
                 if order is None or layer is None
                 else "This checkpoint has no directions to steer by yet."
             )
             return gr.skip(), gr.skip()
-        direction = "truth" if "truth" in names or not names else names[0]
         return self.pane.use_in_chat(
             settings.with_recipe(maps.steered_at(settings.column.recipe, layer, direction)), request
         )
@@ -220,15 +227,16 @@ class Section:
             across=across,
         )
 
-    def _traced(self, order: MapRequest | None) -> Traced:
-        if order is None:
+    def _traced(self, order: MapRequest | None, request: gr.Request) -> Traced:
+        job = self.pane.engine_of(request).traced(order) if order is not None else None
+        if job is None:
             raise TillerError(_NOTHING)
-        return self.engine.trace(order).view.traced
+        return job.view.traced
 
     def _shown(self, order: MapRequest, traced: Traced, said: str, failed: bool, over: bool) -> tuple[Any, ...]:
         buttons = gr.update(visible=over), gr.update(visible=not over)
-        sentence = _wrong(said) if failed else f"<p>{html.escape(said)}</p>"
-        sentence += "".join(f"<p>{html.escape(line)}</p>" for line in traced.lines)
+        sentence = concluded(map_conclusion(traced)) if over and not failed else ""
+        sentence += _wrong(said) if failed else f"<p>{html.escape(said)}</p>"
         ready = [each for each in traced.maps if each.columns]
         if not ready:
             hidden = gr.update(visible=False)
@@ -239,13 +247,13 @@ class Section:
             order, sentence,
             gr.update(visible=True, value=map_plots.heatmaps(replace(traced, maps=tuple(ready)))),
             gr.update(visible=over), gr.update(choices=titles, value=titles[0]), gr.update(choices=layers, value=layers[0]),
-            gr.update(choices=columns, value=columns[-1]), _tables(traced),
+            gr.update(choices=columns, value=columns[-1]), _folded(traced),
             gr.update(visible=over, value=self._files(traced) if over else None), *buttons,
         )  # fmt: skip
 
     def _files(self, traced: Traced) -> list[str]:
-        """The files to take away, in a folder of their own so that the names are the ones a person expects."""
-        to = Path(tempfile.mkdtemp(dir=self.folder.name))
+        """The files to take away."""
+        to = self.pane.new_folder()
         (to / "maps.csv").write_text(map_export.map_csv(traced), encoding="utf-8")
         (to / "maps.svg").write_text(map_export.to_svg(traced), encoding="utf-8")
         return [str(to / "maps.csv"), str(to / "maps.svg")]
@@ -263,6 +271,12 @@ def _choices(traced: Traced, place: int) -> tuple[list[str], list[str]]:
     ]
 
 
+def _folded(traced: Traced) -> str:
+    """The statistics and every map as a table, folded up."""
+    lines = "".join(f"<p>{html.escape(line)}</p>" for line in traced.lines)
+    return (folded("How the two compare, and what to mind", lines) if lines else "") + _tables(traced)
+
+
 def _tables(traced: Traced) -> str:
     """Every map as a table, folded up."""
     found = []
@@ -270,8 +284,7 @@ def _tables(traced: Traced) -> str:
         made = maps.map_table(each)
         rows = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in made.rows)
         head = "".join(f"<th>{html.escape(name)}</th>" for name in made.head)
-        wide = f'<div tabindex="0" style="overflow-x:auto"><table><tr>{head}</tr>{rows}</table></div>'
-        found.append(f"<details><summary>{html.escape(each.title)} as a table</summary>{wide}</details>")
+        found.append(folded(f"{each.title} as a table", wide(f"<table><tr>{head}</tr>{rows}</table>")))
     return "".join(found)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ _ENDINGS = {"for llama.cpp and repeng (.gguf)": ".gguf", "for Tiller, with its c
 
 def take(pane: Pane, shelf: Shelf) -> None:
     """Build what exports and deletes the chosen entry. A deletion is asked for twice, on the page."""
-    folder = tempfile.TemporaryDirectory(prefix="tiller-export-")
     told("<h3>Take it elsewhere</h3><p>The chosen direction as a file; what you learnt or imported can be deleted.</p>")
     with gr.Row():
         ending = gr.Dropdown(list(_ENDINGS), value=next(iter(_ENDINGS)), label="as a file")
@@ -36,16 +34,16 @@ def take(pane: Pane, shelf: Shelf) -> None:
     file = gr.File(label="The file", visible=False, interactive=False)
     went = _went()
 
-    def exported(key: str | None, how: str) -> tuple[Any, Any]:
+    def exported(key: str | None, how: str, request: gr.Request) -> tuple[Any, Any]:
         from core.exchange import exchange
 
         def work() -> tuple[tuple[str, ...], str]:
             if not key:
                 raise TillerError("There is nothing to export yet; learn a direction, or import one.")
-            entry = library.find_entry(pane.engine.family, key)
-            # A folder of its own, so that the file has the name that a person expects.
-            to = Path(tempfile.mkdtemp(dir=folder.name)) / f"{entry.name}.{entry.checkpoint}{_ENDINGS[how]}"
-            done = exchange.write_direction(pane.engine.family, entry.path, to)
+            family = pane.engine_of(request).family
+            entry = library.find_entry(family, key)
+            to = pane.new_folder() / f"{entry.name}.{entry.checkpoint}{_ENDINGS[how]}"
+            done = exchange.write_direction(family, entry.path, to)
             return done.sentences, str(done.path)
 
         said, path = _tried(work)
@@ -62,8 +60,8 @@ def take(pane: Pane, shelf: Shelf) -> None:
     def deleted(key: str | None, request: gr.Request) -> tuple[Any, ...]:
         from core.exchange import exchange
 
-        said, _ = _tried(lambda: (exchange.remove(pane.engine.family, key or "").sentences, None))
-        return said, *_hidden(2), *shelf.again(None), *_chat(pane, request)
+        said, _ = _tried(lambda: (exchange.remove(pane.engine_of(request).family, key or "").sentences, None))
+        return said, *_hidden(2), *shelf.again(None, request), *_chat(pane, request)
 
     # What is asked holds for the entry that it was asked about, whatever is chosen in the meantime.
     about, hidden = gr.State(None), [sure, keep]
@@ -103,13 +101,15 @@ def bring(pane: Pane, shelf: Shelf) -> None:
             if not path:
                 raise TillerError("Choose a file first.")
             own = (called or "").strip()
-            done = exchange.import_vector(family, where, Path(path), own, _layer(at), 1.0 if times is None else times)
+            done = exchange.import_vector(
+                pane.engine_of(request).family, where, Path(path), own, _layer(at), 1.0 if times is None else times
+            )
             return done.sentences, f"own/{where}/direction.{own}"
 
         said, key = _tried(work)
         if key is None:
             return said, *(gr.skip() for _ in (*shelf.listed, *pane.told))
-        return said, *shelf.again(key), *_chat(pane, request)
+        return said, *shelf.again(key, request), *_chat(pane, request)
 
     begin.click(brought, [file, name, checkpoint, layer, scale], [went, *shelf.listed, *pane.told], **_QUEUED)
 
@@ -136,7 +136,7 @@ def _hidden(count: int) -> tuple[Any, ...]:
 
 def _chat(pane: Pane, request: gr.Request) -> tuple[Any, Any]:
     """Chat's sliders and lenses as they are now."""
-    visit = pane.chat.visits.get(str(request.session_hash))
+    visit = pane.visit(request)
     return pane.chat.view(visit), gr.skip() if visit.running else pane.chat.everything(visit)
 
 

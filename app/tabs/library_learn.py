@@ -10,9 +10,9 @@ from typing import Any
 import gradio as gr
 
 from app.tabs.tab import Pane, told
-from core.directions import request
 from core.directions.methods import METHODS
-from core.directions.request import FEWEST, KINDS
+from core.directions.request import FEWEST, KINDS, learn_request, parse_layer
+from core.engine.engine import Engine
 from core.engine.jobs import JobView
 from core.errors import TillerError
 
@@ -25,12 +25,12 @@ _BEAT = 0.3
 Told = tuple[Any, ...]
 
 
-def build(pane: Pane, listed: Sequence[Any], again: Callable[[str | None], Told]) -> None:
+def build(pane: Pane, listed: Sequence[Any], again: Callable[[str | None, gr.Request], Told]) -> None:
     """Build the form. ``again`` draws the library's ``listed`` parts anew, with the entry of a key chosen."""
     family = pane.engine.family
-    names = [each.name for each in family.checkpoints]
+    names = [each.name for each in family.present]
     told(
-        "<h3>Learn a direction</h3><p>Examples of it in the left box, of its opposite in the right one, one a line; with as many lines "
+        "<p>Examples of it in the left box, of its opposite in the right one, one a line; with as many lines "
         "in both they are taken for pairs. Truth and refusal bring their own examples: leave the boxes empty for those.</p>"
     )
     with gr.Row():
@@ -45,54 +45,80 @@ def build(pane: Pane, listed: Sequence[Any], again: Callable[[str | None], Told]
             for side in ("positive", "negative")
         )
     with gr.Row():
+        replies = gr.Checkbox(
+            False,
+            label="the boxes hold system prompts for and against a trait: learn from what is said under them",
+            scale=4,
+        )
         replace = gr.Checkbox(False, label="may take the place of my own direction of that name", scale=3)
         begin = gr.Button("Learn", variant="primary")
         cancel = gr.Button("Cancel")
     went = gr.HTML("", apply_default_css=False, elem_classes=["t-told", "t-went"])
 
-    def learn(*said: Any) -> Iterator[Told]:
-        where, what, called, how, at, ones, others, may = said
+    def learn(
+        where: str, what: str, called: str, how: str, at: str, ones: str, others: str, may: bool, under: bool, request: gr.Request
+    ) -> Iterator[Told]:  # fmt: skip
+        engine = pane.engine_of(request)
         own = called if what == _OWN else what
         try:
-            wish = request.learn_request(
-                own or "", ones or "", others or "", called or "", how, request.parse_layer(at or ""), may
+            wish = learn_request(
+                own or "",
+                ones or "",
+                others or "",
+                called or "",
+                how,
+                parse_layer(at or ""),
+                may,
+                replies=bool(under),
             )
-            pane.engine.learn_wish(where, wish)
+            engine.learn_wish(where, wish)
         except TillerError as error:
-            yield _line(str(error), wrong=True), *_same(listed)
+            yield learn_line(str(error), wrong=True), *unchanged(listed)
             return
-        yield from _follow(pane, where, listed, lambda: again(f"own/{where}/direction.{wish.name}"))
+        yield from follow(engine, where, listed, lambda: again(f"own/{where}/direction.{wish.name}", request))
 
-    def opened(where: str) -> Iterator[Told]:
+    def opened(where: str, request: gr.Request) -> Iterator[Told]:
         """A learning that began before the tab was opened, here or in Chat, is followed, too."""
-        view = pane.engine.learning(where)
+        # A generator that ends without having yielded empties its outputs, the choice of an entry among them.
+        yield gr.skip(), *unchanged(listed)
+        engine = pane.engine_of(request)
+        view = engine.learning(where)
         if view is not None and not view.over:
-            yield from _follow(pane, where, listed, lambda: again(None))
+            yield from follow(engine, where, listed, lambda: again(None, request))
 
-    fields = [checkpoint, kind, name, method, layer, positive, negative, replace]
+    def cancelled(where: str, request: gr.Request) -> None:
+        pane.engine_of(request).cancel_learning(where)
+
+    fields = [checkpoint, kind, name, method, layer, positive, negative, replace, replies]
     begin.click(learn, fields, [went, *listed], **_STREAM)
-    cancel.click(pane.engine.cancel_learning, checkpoint, None, **_AT_ONCE)
+    cancel.click(cancelled, checkpoint, None, **_AT_ONCE)
     pane.tab.select(opened, checkpoint, [went, *listed], **_STREAM)
 
 
-def _follow(pane: Pane, where: str, listed: Sequence[Any], again: Callable[[], Told]) -> Iterator[Told]:
+def follow(engine: Engine, where: str, listed: Sequence[Any], again: Callable[[], Told]) -> Iterator[Told]:
     """How far the learning on a checkpoint is, until its end; then what there is."""
-    while (view := pane.engine.learning(where)) is not None and not view.over:
-        yield _far(view), *_same(listed)
+    seen = 0
+    while (view := engine.learning(where)) is not None and not view.over:
+        more, seen = view.written != seen, view.written
+        yield _far(view), *(again() if more else unchanged(listed))
         time.sleep(_BEAT)
     if view is None:
         return
-    news = again() if view.state == "done" else _same(listed)
-    yield _line(view.sentence, wrong=view.state == "failed"), *news
+    news = again() if view.state == "done" else unchanged(listed)
+    yield learn_line(view.sentence, wrong=view.state == "failed"), *news
 
 
-def _same(listed: Sequence[Any]) -> Told:
+def unchanged(listed: Sequence[Any]) -> Told:
+    """What leaves outputs as they are."""
     return tuple(gr.skip() for _ in listed)
 
 
 def _far(view: JobView) -> str:
-    return f'<progress max="1" value="{view.part:.3f}" aria-label="How much is learnt"></progress> {_line(view.said)}'
+    return (
+        f'<progress max="1" value="{view.part:.3f}" aria-label="How much is learnt"></progress> {learn_line(view.said)}'
+    )
 
 
-def _line(sentence: str, wrong: bool = False) -> str:
+def learn_line(sentence: str, wrong: bool = False) -> str:
+    """A sentence on what is being learnt."""
     return f'<p role="status"{" class=wrong" if wrong else ""}>{html.escape(sentence)}</p>'

@@ -8,11 +8,13 @@ from typing import Any
 
 import gradio as gr
 
-from app.tabs.tab import Pane, plots
+from app.tabs import library_cards, library_strengths
+from app.tabs.tab import Pane, concluded, plots
 from core.directions import card as direction_card
 from core.directions import library
+from core.directions.conclusion import shelf_conclusion
 from core.directions.library import Entry
-from core.directions.plots import curves_plot
+from core.directions.plots import curves_plots
 from core.errors import TillerError
 
 
@@ -25,6 +27,9 @@ class Shelf:
     """
 
     pane: Pane
+    top: gr.HTML
+    cards: gr.HTML
+    strengths: gr.Dropdown
     table: gr.HTML
     chosen: gr.Dropdown
     card: gr.HTML
@@ -33,27 +38,32 @@ class Shelf:
     @property
     def listed(self) -> list[Any]:
         """The outputs of :meth:`again`."""
-        return [self.table, self.chosen, *self.shown]
+        return [self.top, self.cards, self.strengths, self.table, self.chosen, *self.shown]
 
     @property
     def shown(self) -> list[Any]:
         """The outputs of :meth:`show`."""
         return [self.card, self.curves]
 
-    def again(self, key: str | None) -> tuple[Any, ...]:
+    def again(self, key: str | None, request: gr.Request) -> tuple[Any, ...]:
         """The list as it is now, with ``key`` chosen where that is still there; and its card."""
-        found = library.entries(self.pane.engine.family)
-        first = library.first(self.pane.engine.family, found)
+        family = self.pane.engine_of(request).family
+        found = library.entries(family)
+        first = library.first(family, found)
         chosen = key if key in [each.key for each in found] else (first.key if first else None)
         choices = [(each.title, each.key) for each in found]
-        return table(found), gr.update(choices=choices, value=chosen), *self.show(chosen)
+        engine = self.pane.engine_of(request)
+        final = engine.family.final.name
+        said = concluded(shelf_conclusion(engine.catalogue.cards(final), final))
+        told = said, library_cards.cards(engine), library_strengths.offered(engine), table(found)
+        return *told, gr.update(choices=choices, value=chosen), *self.show(chosen, request)
 
-    def show(self, key: str | None) -> tuple[Any, ...]:
+    def show(self, key: str | None, request: gr.Request) -> tuple[Any, ...]:
         """The card of an entry, and its curves where it has any."""
         if not key:
-            return "<p>Nothing has been learnt yet: learn a direction below.</p>", ""
+            return "<p>Nothing has been learnt yet: take a direction from the shelf above.</p>", ""
         try:
-            entry = library.find_entry(self.pane.engine.family, key)
+            entry = library.find_entry(self.pane.engine_of(request).family, key)
         except TillerError as error:
             return _wrong(str(error)), ""
         if entry.card is None:
@@ -62,7 +72,9 @@ class Shelf:
             "Scores of every layer": direction_card.layer_scores(entry.card),
             "What each strength does": direction_card.dose_table(entry.card),
         }
-        return card(entry), plots(*(curves_plot(each, title) for title, each in curves.items() if each))
+        return card(entry), plots(
+            *(drawn for title, each in curves.items() if each for drawn in curves_plots(each, title))
+        )
 
 
 def table(entries: tuple[Entry, ...]) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import html
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -11,6 +14,7 @@ from core.chat.screens import Tab
 
 if TYPE_CHECKING:
     from app.chat.conversation import Chat, Told
+    from app.visits import Visit
     from core.chat.settings import Settings
     from core.engine.engine import Engine
 
@@ -30,25 +34,76 @@ class Pane:
 
     @property
     def engine(self) -> Engine:
-        """The engine and, as ``engine.family``, the family."""
+        """The engine and, as ``engine.family``, the family, for what is built for everybody; a handler takes :meth:`engine_of`."""
         return self.chat.engine
+
+    def visit(self, request: gr.Request) -> Visit:
+        """The visit of the page that asks."""
+        return self.chat.visits.of(request)
+
+    def engine_of(self, request: gr.Request) -> Engine:
+        """The engine as the page that asks sees it: with what its visitor has learnt, and with his own work alone."""
+        return self.visit(request).engine
 
     def settings(self, request: gr.Request) -> Settings:
         """The settings of the page that asks: its columns, its selected column, its conversation."""
-        return self.chat.visits.get(str(request.session_hash)).settings
+        return self.visit(request).settings
+
+    def new_folder(self) -> Path:
+        """A folder of its own for files to take away, so that they have the names that a person expects."""
+        return self.chat.visits.access.new_folder()
 
     def use_in_chat(self, settings: Settings, request: gr.Request) -> Told:
         """Put settings into the chat of the page that asks and open Chat; for the outputs ``told``. Undo brings the old ones back."""
-        visit = self.chat.visits.get(str(request.session_hash))
+        visit = self.visit(request)
         self.chat.end(visit)
         visit.session.remember()
         visit.session.settings = replace(settings, tab="chat")
+        # What stands there was written by other columns.
+        visit.relive = True
         return self.chat.view(visit), self.chat.everything(visit)
+
+    def ask_in_chat(self, settings: Settings, request: gr.Request) -> Iterator[Told]:
+        """:meth:`use_in_chat`, and answer its last message where it has one."""
+        visit = self.visit(request)
+        if settings.turns:
+            yield from self.chat.change(visit, lambda: visit.session.open(settings))
+        else:
+            yield self.use_in_chat(settings, request)
+
+
+class Choice(gr.Dropdown):
+    """A dropdown of what there is by now, which a page that was left open over a restart may name otherwise: handlers look at what they
+    get, and Gradio does not refuse it."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:
+        """What was chosen; with ``type="index"`` its place, None where there is no such choice (any more)."""
+        try:
+            return super().preprocess(payload)
+        except gr.Error:
+            return payload if self.type == "value" and isinstance(payload, str) else None
 
 
 def plots(*drawn: str) -> str:
     """Drawings beside each other, or below each other where there is no room."""
     return f'<div class="t-plots">{"".join(drawn)}</div>'
+
+
+def folded(title: str, inner: str) -> str:
+    """A part of a page that folds out, of HTML that is escaped already."""
+    return f'<details class="t-fold"><summary>{html.escape(title)}</summary>{inner}</details>'
+
+
+def wide(inner: str) -> str:
+    """What may be wider than the page, of HTML that is escaped already: it scrolls in itself."""
+    return f'<div class="t-wide" tabindex="0">{inner}</div>'
+
+
+def concluded(sentence: str) -> str:
+    """The sentence that a tab opens with; nothing where there is none."""
+    return f'<h3 class="t-headline">{html.escape(sentence)}</h3>' if sentence else ""
 
 
 def told(*parts: str) -> gr.HTML:

@@ -8,11 +8,11 @@ from typing import Any
 
 import gradio as gr
 
-from app.tabs.tab import Pane, told
+from app.tabs.tab import Choice, Pane, concluded, folded, told
 from core.display import svg
 from core.engine.jobs import JobView
 from core.errors import TillerError
-from core.transfer import matrix
+from core.transfer import conclusion, matrix
 from core.transfer import report as transfers
 from core.transfer.report import MEASURES, TransferReport
 from core.transfer.task import choices, parted
@@ -51,12 +51,15 @@ class Board:
         """The outputs of :meth:`show`."""
         return [*self.wanted[1:], self.went, self.table, self.cell, self.profile, self.checks, self.use, self.timer]
 
-    def show(self, about: str, measure: str | None, source: str | None, target: str | None) -> list[Any]:
+    def show(
+        self, about: str, measure: str | None, source: str | None, target: str | None, request: gr.Request
+    ) -> list[Any]:
         """The whole tab for what is chosen; what does not exist for this direction falls back to the first that does."""
-        job = self.pane.engine.carrying.view(about)
+        engine = self.pane.engine_of(request)
+        job = engine.carrying.view(about)
         running = job is not None and not job.over
         try:
-            report = self._report(about)
+            report = self._report(about, request)
         except TillerError as error:
             return self._nothing(_wrong(str(error)) + _progress(job), about, running)
         if report is None:
@@ -69,26 +72,32 @@ class Board:
         )
         known = matrix.measures(report)[shown]
         drawn = svg.line_plot(f"{source} → {target}", "layer", "value", matrix.curves(report, source, target))
-        old = self.pane.engine.carrying.stale(about)
+        old = engine.carrying.stale(about)
         return [
             gr.update(choices=[(each.title, name) for name, each in matrix.measures(report).items()], value=shown),
             gr.update(choices=list(report.sources), value=source),
             gr.update(choices=list(report.targets), value=target),
-            _progress(job) + (_wrong(old) if old else ""),
-            f"<p>{html.escape(known.sentence)}</p>{_matrix(report, shown, source, target)}",
+            _progress(job)
+            + (_wrong(old) if old else "")
+            + (f"<p>{html.escape(report.unfinished)}</p>" if report.unfinished else ""),
+            concluded(conclusion.transfer_conclusion(report, source, target))
+            + (f"<p>{html.escape(why)}</p>" if (why := conclusion.no_use(report, source, target)) else "")
+            + f"{_matrix(report, shown, source, target)}<p>{html.escape(known.sentence)}</p>",
             _cell(report, source, target),
-            f'<div class="t-wide" tabindex="0">{drawn}</div>',
+            folded("Layer by layer", f'<div class="t-wide" tabindex="0">{drawn}</div>'),
             _checks(report),
             gr.update(interactive=bool(report.cell(source, target).recipe)),
             gr.Timer(active=running),
         ]
 
-    def turn(self, about: str, measure: str | None, source: str | None, target: str | None) -> list[Any]:
+    def turn(
+        self, about: str, measure: str | None, source: str | None, target: str | None, request: gr.Request
+    ) -> list[Any]:
         """Another direction was chosen; one that came from another family is told of that family first."""
-        return self.show(about, measure, None if parted(about)[1] else source, target)
+        return self.show(about, measure, None if parted(about)[1] else source, target, request)
 
-    def _report(self, about: str) -> TransferReport | None:
-        return transfers.find_report(self.pane.engine.family, *parted(about))
+    def _report(self, about: str, request: gr.Request) -> TransferReport | None:
+        return transfers.find_report(self.pane.engine_of(request).family, *parted(about))
 
     def _nothing(self, went: str, about: str, running: bool) -> list[Any]:
         known = MEASURES[parted(about)[0]]
@@ -96,27 +105,34 @@ class Board:
         nobody = gr.update(choices=[], value=None)
         return [choices, nobody, nobody, went, "", "", "", "", gr.update(interactive=False), gr.Timer(active=running)]
 
-    def start(self, about: str, *chosen: str | None) -> list[Any]:
+    def start(
+        self, about: str, measure: str | None, source: str | None, target: str | None, request: gr.Request
+    ) -> list[Any]:
         """Measure, in the background."""
-        self.pane.engine.carrying.start(about)
-        return self.show(about, *chosen)
+        self.pane.engine_of(request).carrying.start(about)
+        return self.show(about, measure, source, target, request)
 
-    def cancel(self, about: str, *chosen: str | None) -> list[Any]:
+    def cancel(
+        self, about: str, measure: str | None, source: str | None, target: str | None, request: gr.Request
+    ) -> list[Any]:
         """End the measuring."""
-        self.pane.engine.carrying.cancel(about)
-        return self.show(about, *chosen)
+        self.pane.engine_of(request).carrying.cancel(about)
+        return self.show(about, measure, source, target, request)
 
-    def tick(self, about: str, *chosen: str | None) -> list[Any]:
-        """How far it is; once it has ended, what there is now."""
-        job = self.pane.engine.carrying.view(about)
-        if job is not None and not job.over:
-            return [*[gr.skip()] * 3, _progress(job), *[gr.skip()] * 6]
-        return self.show(about, *chosen)
+    def tick(
+        self, about: str, measure: str | None, source: str | None, target: str | None, seen: int, request: gr.Request
+    ) -> list[Any]:
+        """How far it is; where more is there than was ``seen``, and once it has ended, what there is now."""
+        job = self.pane.engine_of(request).carrying.view(about)
+        written = job.written if job is not None else 0
+        if job is not None and not job.over and written <= seen:
+            return [*[gr.skip()] * 3, _progress(job), *[gr.skip()] * 6, written]
+        return [*self.show(about, measure, source, target, request), written]
 
     def in_chat(self, about: str, source: str | None, target: str | None, request: gr.Request) -> Any:
         """Open Chat with the chosen cell's recipe."""
-        report = self._report(about)
-        if report is None or source is None or target is None:
+        report = self._report(about, request)
+        if report is None or source not in report.sources or target not in report.targets:
             return gr.skip(), gr.skip()
         return self.pane.use_in_chat(matrix.try_in_chat(self.pane.settings(request), report, source, target), request)
 
@@ -126,9 +142,9 @@ def build(pane: Pane) -> None:
     told(f"<p>{html.escape(pane.place.about)} Rows are where the direction comes from, columns what it steers.</p>")
     with gr.Row():
         offered = list(choices(pane.engine.family))
-        about = gr.Dropdown(offered, value=offered[0], label="direction", elem_id="t-transfer-about")
-        measure = gr.Dropdown([], label="what the matrix shows", elem_id="t-transfer-measure")
-        source, target = (gr.Dropdown([], label=label) for label in ("from", "to"))
+        about = Choice(offered, value=offered[0], label="direction", elem_id="t-transfer-about")
+        measure = Choice([], label="what the matrix shows", elem_id="t-transfer-measure")
+        source, target = (Choice([], label=label) for label in ("from", "to"))
     with gr.Row():
         measuring = gr.Button("Measure", size="sm")
         cancelling = gr.Button("Cancel", size="sm")
@@ -142,7 +158,8 @@ def build(pane: Pane) -> None:
     pane.tab.select(board.show, board.wanted, board.shown, **AT_ONCE)
     measuring.click(board.start, board.wanted, board.shown, **AT_ONCE)
     cancelling.click(board.cancel, board.wanted, board.shown, **AT_ONCE)
-    timer.tick(board.tick, board.wanted, board.shown, **AT_ONCE)
+    seen = gr.State(0)
+    timer.tick(board.tick, [*board.wanted, seen], [*board.shown, seen], **AT_ONCE)
     use.click(board.in_chat, [about, source, target], pane.told, **AT_ONCE)
 
 
@@ -169,12 +186,12 @@ def _cell(report: TransferReport, source: str, target: str) -> str:
         f"<tr><th>{html.escape(label)}</th><td>{html.escape(words)}</td></tr>"
         for label, words in matrix.describe_cell(report, source, target)
     )
-    recipe = html.escape(
-        report.cell(source, target).recipe or "none: it would have to be added more than ten times over"
-    )
-    return (
-        f"<h3>{html.escape(source)} → {html.escape(target)}</h3>"
-        f'<div class="t-wide" tabindex="0"><table>{rows}<tr><th>recipe</th><td><code>{recipe}</code></td></tr></table></div>'
+    cell = report.cell(source, target)
+    none = "none: it would have to be added more than ten times over" if cell.steered else "none yet"
+    recipe = html.escape(cell.recipe or none)
+    return folded(
+        f"Every figure of {source} → {target}",
+        f'<div class="t-wide" tabindex="0"><table>{rows}<tr><th>recipe</th><td><code>{recipe}</code></td></tr></table></div>',
     )
 
 
@@ -183,7 +200,7 @@ def _checks(report: TransferReport) -> str:
     for line, parts in matrix.findings(report):
         listed = "".join(f"<li>{html.escape(part)}</li>" for part in parts)
         found.append(f"<details><summary>{html.escape(line)}</summary><ul>{listed}</ul></details>")
-    return f"<h3>The paper's finding</h3>{''.join(found)}"
+    return folded("Whether the paper's finding holds here", "".join(found))
 
 
 def _progress(job: JobView | None) -> str:

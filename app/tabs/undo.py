@@ -25,13 +25,13 @@ _HOW = (
 )
 
 
-def section(pane: Pane) -> None:
-    """Build the section's blocks at the end of the tab."""
+def section(pane: Pane) -> gr.Dropdown:
+    """Build the section's blocks at the end of the tab; gives the stage's, which follows what is found out above."""
     desk = Desk(pane)
     with gr.Accordion("Remove this stage's part", open=False, elem_id="t-undo"):
         gr.HTML(f'<p class="t-quiet">{escape(_HOW)}</p>', apply_default_css=False)
         stages = pane.engine.undo.stages()
-        stage = gr.Dropdown(list(stages), value=stages[0] if stages else None, label="Stage", elem_id="t-undo-stage")
+        stage = gr.Dropdown(list(stages), value=pane.engine.undo.likely or None, label="Stage", elem_id="t-undo-stage")
         with gr.Row():
             lose = gr.Textbox(
                 label="Behaviour to lose: prompts, one a line", lines=6, max_lines=6, elem_id="t-undo-lose"
@@ -55,6 +55,7 @@ def section(pane: Pane) -> None:
     running = fit.click(desk.fit, [stage, lose, keep, controls], [result, use], concurrency_limit=4, **private)
     stop.click(lambda: blame_html.busy("Stopped."), None, result, cancels=[running], queue=False, **private)
     use.click(desk.use, name, [result, *pane.told], concurrency_limit=4, **private)
+    return stage
 
 
 class Desk:
@@ -65,15 +66,17 @@ class Desk:
         self.edits: OrderedDict[str, Undone] = OrderedDict()
 
     def offered(self, request: gr.Request) -> tuple[Any, Any, Any]:
-        """Prompts to begin with, the chat's own first; or what is wrong with the family's."""
+        """Prompts to begin with, the chat's own first; or what is wrong with the family's. What was said before goes."""
         try:
-            return *self.pane.engine.undo.offered_prompts(self.pane.settings(request)), gr.skip()
+            lose, keep = self.pane.engine_of(request).undo.offered_prompts(self.pane.settings(request))
         except TillerError as error:
             return gr.skip(), gr.skip(), blame_html.wrong(str(error))
+        found = self.edits.get(str(request.session_hash))
+        return lose, keep, drawn(found) if found else ""
 
     def fit(self, stage: str, lose: str, keep: str, controls: bool, request: gr.Request) -> Iterator[tuple[Any, Any]]:
         """Fit and judge, and say how far it is meanwhile."""
-        work = self.pane.engine.undo.fit(stage, lose, keep, controls)
+        work = self.pane.engine_of(request).undo.fit(stage, lose, keep, controls)
         said = ""
         try:
             while True:
@@ -100,7 +103,7 @@ class Desk:
         if found is None:
             return blame_html.wrong("Remove a stage's part first."), *nothing
         try:
-            self.pane.engine.undo.keep(found, name.strip())
+            self.pane.engine_of(request).undo.keep(found, name.strip())
         except TillerError as error:
             return blame_html.wrong(str(error)), *nothing
         settings = beside(self.pane.settings(request), found, name.strip())

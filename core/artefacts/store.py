@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,14 @@ from safetensors.numpy import save
 
 from core.artefacts.safetensors_header import read_header
 from core.errors import StoreError
-from core.util.files import read_when_changed, write_bytes
+from core.util.files import parsed_json, read_when_changed, write_bytes
 
 FORMAT = 1
 SHIPPED = Path(__file__).resolve().parents[2] / "vectors"
+
+#: The file that says which folder a family was opened by whose artefacts lie beside it, and those folders by the families' names.
+_OWNER = "folder.txt"
+_HOMES: dict[str, Path] = {}
 
 Array = NDArray[np.float32]
 
@@ -83,32 +87,26 @@ def mapped_path(root: Path, family: str, name: str, source: str, target: str) ->
     return shared_path(root, family, "direction", f"{name}.{source.replace('/', '.')}.into.{target}")
 
 
-def find_mapped(family: str, name: str, source: str, target: str, folder: Path | None = None) -> Path | None:
-    """The file of :func:`mapped_path`, a person's own first, or ``None``."""
-    return find_shared(family, "direction", f"{name}.{source.replace('/', '.')}.into.{target}", folder)
+def find_mapped(places: Sequence[Path], name: str, source: str, target: str) -> Path | None:
+    """The file of :func:`mapped_path` in the first of ``places`` (:attr:`core.families.checkpoint.Family.places`) that has it, or
+    ``None``."""
+    return find_shared(places, "direction", f"{name}.{source.replace('/', '.')}.into.{target}")
 
 
-def not_mapped(family: str, name: str, source: str, target: str) -> StoreError:
-    """What is said of another family's direction that no file is there for."""
-    other = source.partition("/")[0]
-    return StoreError(
-        f"No direction {name!r} of {source} was mapped into {target}; run launch.py transfer {name} --family {family} --from {other}."
-    )
-
-
-def find_shared(family: str, kind: str, name: str, folder: Path | None = None) -> Path | None:
-    """Where an artefact of several checkpoints lies, a person's own first, or ``None``."""
-    for root in family_folders(family, folder):
+def find_shared(places: Sequence[Path], kind: str, name: str) -> Path | None:
+    """Where an artefact of several checkpoints lies, in the first of ``places`` that has it, or ``None``."""
+    for root in places:
         path = root / "shared" / f"{kind}.{name}.safetensors"
         if path.is_file():
             return path
     return None
 
 
-def shared_cards(family: str, kind: str, folder: Path | None = None) -> tuple[Card, ...]:
-    """Every artefact of a kind that belongs to several checkpoints, a person's own first; what cannot be read is left out."""
+def shared_cards(places: Sequence[Path], kind: str) -> tuple[Card, ...]:
+    """Every artefact of a kind that belongs to several checkpoints, from the first of ``places`` that has it; what cannot be read is left
+    out."""
     found: dict[str, Card] = {}
-    for root in family_folders(family, folder):
+    for root in places:
         for path in sorted((root / "shared").glob(f"{kind}.*.safetensors")):
             try:
                 found.setdefault(path.name, read_card(path))
@@ -117,14 +115,13 @@ def shared_cards(family: str, kind: str, folder: Path | None = None) -> tuple[Ca
     return tuple(found.values())
 
 
-def cards(family: str, checkpoint: str, kind: str = "direction", folder: Path | None = None) -> tuple[Card, ...]:
-    """Every artefact of a kind for a checkpoint, a person's own first; only headers are read.
+def cards(places: Sequence[Path], checkpoint: str, kind: str = "direction") -> tuple[Card, ...]:
+    """Every artefact of a kind for a checkpoint, from the first of ``places`` that has it; only headers are read.
 
-    ``folder`` is the family's own folder when it is not one of the shipped ones. A file that cannot be read is left out here
-    and named by :func:`load_direction` when it is asked for by name.
+    A file that cannot be read is left out here and named by :func:`load_direction` when it is asked for by name.
     """
     found: dict[str, Card] = {}
-    for root in family_folders(family, folder):
+    for root in places:
         for path in sorted((root / checkpoint / "artefacts").glob(f"{kind}.*.safetensors")):
             name = path.name.removeprefix(f"{kind}.").removesuffix(".safetensors")
             try:
@@ -134,19 +131,46 @@ def cards(family: str, checkpoint: str, kind: str = "direction", folder: Path | 
     return tuple(found.values())
 
 
-def find_artefact(family: str, checkpoint: str, kind: str, name: str, folder: Path | None = None) -> Path | None:
-    """Where an artefact lies, or ``None``.
+def find_artefact(places: Sequence[Path], checkpoint: str, kind: str, name: str) -> Path | None:
+    """Where an artefact lies, in the first of ``places`` that has it, or ``None``.
 
     A checkpoint of another family, mapped into one of this one, is named as ``family/checkpoint>this one`` (:func:`mapped_path`).
     """
     if "/" in checkpoint:
         source, _, target = checkpoint.partition(">")
-        return find_mapped(family, name, source, target, folder)
-    for root in family_folders(family, folder):
+        return find_mapped(places, name, source, target)
+    for root in places:
         path = root / checkpoint / "artefacts" / f"{kind}.{name}.safetensors"
         if path.is_file():
             return path
     return None
+
+
+def drawer_of(folder: Path) -> str:
+    """The name under which a family that is opened by its folder's path keeps what is learnt on it: the folder's own, and what tells it
+    from another folder of this name that has kept something there before."""
+    home = folder.resolve()
+    name = home.name
+    if home.parent in (root.resolve() for root in roots()):
+        return name
+    try:
+        other = Path((user_folder() / name / _OWNER).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        # Nothing is kept yet, or an earlier version kept it and did not say whose it is.
+        other = home
+    # A folder that was moved keeps its name, and what was learnt.
+    if other != home and (other / "family.toml").is_file():
+        name = f"{name}-{hashlib.sha256(str(home).encode()).hexdigest()[:8]}"
+    _HOMES[name] = home
+    return name
+
+
+def _claim(path: Path) -> None:
+    """Say whose a new folder of a person's own artefacts is."""
+    own = user_folder()
+    drawer = own / path.relative_to(own).parts[0] if path.is_relative_to(own) else None
+    if drawer is not None and drawer.name in _HOMES and not drawer.exists():
+        write_bytes(drawer / _OWNER, str(_HOMES[drawer.name]).encode())
 
 
 def family_folders(family: str, folder: Path | None) -> tuple[Path, ...]:
@@ -181,8 +205,8 @@ def read_metadata(path: Path) -> dict[str, Any] | None:
     """What Tiller wrote into a safetensors file; None for one that others made. Raises StoreError for what is not whole."""
     metadata = read_header(path).metadata
     try:
-        details = json.loads(metadata.get("tiller", "null"))
-    except (ValueError, TypeError, AttributeError, RecursionError):
+        details = parsed_json(metadata.get("tiller", "null"))
+    except (ValueError, TypeError, AttributeError):
         return None
     return details if isinstance(details, dict) else None
 
@@ -191,14 +215,21 @@ def save_artefact(path: Path, tensors: Mapping[str, Array], details: Mapping[str
     """Write an artefact: to a temporary name first, then renamed, so that a half-written file never has the name.
 
     Raises:
-        StoreError: a full disk or a folder that cannot be written to.
+        StoreError: a full disk or a folder that cannot be written to, or numbers that are not finite.
     """
     document = {"format": FORMAT, **details}
-    blob = save(
-        {key: np.ascontiguousarray(value, np.float32) for key, value in tensors.items()},
-        metadata={"tiller": json.dumps(document)},
-    )
-    write_bytes(path, blob)
+    arrays = {key: np.ascontiguousarray(value, np.float32) for key, value in tensors.items()}
+    try:
+        text = json.dumps(document, allow_nan=False)
+        good = all(bool(np.isfinite(each).all()) for each in arrays.values())
+    except ValueError:
+        good = False
+    if not good:
+        raise StoreError(
+            f"{path.name} would hold numbers that are not finite, and is not stored; make it with other numbers (--dtype bfloat16)."
+        )
+    _claim(path)
+    write_bytes(path, save(arrays, metadata={"tiller": text}))
     return read_card(path)
 
 

@@ -77,18 +77,21 @@ def remainder(path: Path, key: str, found: LogProbs) -> float | None:
 class Noise:
     """How far chance alone goes: the 95th percentile of the difference of probability between retrainings with other seeds.
 
-    ``level`` is None where the family has no such retrainings: uncalibrated. ``differences`` is how many were looked at.
+    ``level`` is None where the family has no such retrainings: uncalibrated. ``differences`` is how many were looked at. ``retrainings``
+    are those that it rests on, and how many there are, where the time was up before all had been heard.
     """
 
     level: float | None = None
     differences: int = 0
+    retrainings: tuple[int, int] | None = None
 
     @property
     def said(self) -> str:
         """In words."""
         if self.level is None:
             return "uncalibrated: this family has no retrainings with other seeds, so that no effect is known to be more than chance"
-        return f"noise level {self.level:.3f}: 95 % of the differences between retrainings with other seeds are smaller"
+        part = f" (so far {self.retrainings[0]} of {self.retrainings[1]})" if self.retrainings else ""
+        return f"noise level {self.level:.3f}: 95 % of the differences between retrainings with other seeds{part} are smaller"
 
 
 def noise_of(differences: Sequence[float]) -> Noise:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.attribution.conclusion import blame_conclusion
 from core.attribution.effects import Effect, effects
 from core.attribution.report import BlameReport, Case, Said, probability, token_effects
 from core.families.stages import Question
@@ -14,6 +15,7 @@ def blame_document(report: BlameReport) -> dict[str, Any]:
     """The whole report as a JSON document: for each prompt both answers token by token, by model, and the effects by question."""
     return {
         "tiller": "blame",
+        "conclusion": blame_conclusion(report),
         "headline": report.headline,
         "remarks": list(report.remarks),
         "family": report.path.family,

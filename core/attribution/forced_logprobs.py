@@ -13,12 +13,12 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from transformers import DynamicCache
 
 from core.attribution.effects import LOG_ZERO
 from core.errors import TillerError
 from core.inference.batch import batch_rows
 from core.inference.teacher_forcing import reply_logits
+from core.models.cache import keeps_keys, new_cache
 from core.models.loading import Loaded
 from core.util.progress import Slices
 
@@ -47,7 +47,7 @@ class TokenScorer:
         self.read = 0
         self._waiting = list(prompt)
         self._length = len(prompt)
-        self._cache = DynamicCache(config=loaded.model.config)
+        self._cache = new_cache(loaded.model)
         self._next: Tensor | None = None
 
     def follow(self, tokens: _Ids) -> list[float]:
@@ -58,7 +58,8 @@ class TokenScorer:
         """
         check_length(self.loaded, self._length + self.read + len(tokens))
         found: list[float] = []
-        size = max(1, _LOGITS // (4 * vocabulary(self.loaded)))
+        # A state (Mamba's) is not carried on rightly over several tokens at once by every class.
+        size = max(1, _LOGITS // (4 * vocabulary(self.loaded))) if keeps_keys(self.loaded.model) else 1
         for start in range(0, len(tokens), size):
             found += self._forward(list(tokens[start : start + size]))
         return found
@@ -72,7 +73,7 @@ class TokenScorer:
         output = self.loaded.model(
             input_ids=ids,
             position_ids=positions,
-            past_key_values=self._cache,
+            **self._cache,
             use_cache=True,
             logits_to_keep=len(tokens) + 1,
         )

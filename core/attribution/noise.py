@@ -7,10 +7,12 @@ token [methods, 5]. It is measured once for a family's weights and kept: ``<fami
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import combinations
 from math import exp
 from pathlib import Path as File
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -27,7 +29,11 @@ from core.inference.batch import batch_rows
 from core.inference.decoding_batches import answer_all, askings
 from core.models import loading
 from core.models.loading import Loaded
-from core.util.progress import Learning, Slices, told
+from core.util.budget import Budget, TimedPart
+from core.util.progress import Learning, Slices, Step, finished, told
+from core.util.resume import ResumeNotes
+
+_T = TypeVar("_T")
 
 #: Messages of each class whose answers are looked at, and how much of an answer is.
 MESSAGES = 32
@@ -39,29 +45,84 @@ def kept_noise(family: Family, path: Path) -> Noise | None:
     if not path.nulls:
         return Noise()
     kept = _figure(family, path).read()
-    return Noise(float(kept["level"]), int(kept["differences"])) if kept else None
+    if not kept:
+        return None
+    of = kept.get("retrainings")
+    return Noise(float(kept["level"]), int(kept["differences"]), (int(of[0]), int(of[1])) if of else None)
 
 
-def measure_noise(family: Family, path: Path, models: Models, root: File | None = None) -> Learning[Noise]:
+def measure_noise(
+    family: Family, path: Path, models: Models, root: File | None = None, budget: Budget | None = None
+) -> Learning[Noise]:
     """Measure the level and keep it, a forward pass at a time; below ``root`` instead of the data folder, in the layout of ``vectors/``.
+
+    Retrainings are heard one after the other. Where the budget is spent before the last, the level is that of those heard so far (of one
+    at least), and the next measurement goes on behind them.
 
     Raises:
         TillerError: a checkpoint cannot be loaded, or there are no messages.
     """
     sentence = "Measuring how far chance alone goes."
-    asked, replies = yield from models.during(path.final, lambda final: answers(family, final, sentence))
+    notes = _notebook(family, path)
+    ask = partial(models.during, path.final, lambda final: answers(family, final, sentence))
+    asked, replies = yield from _once(notes, "answers", ask, sentence)
     vocabularies = Vocabularies(family, path)
     found: list[list[float]] = []
     for name in (path.final, *path.nulls):
+        if len(found) > 1 and budget is not None and budget.over():
+            break
         score = partial(logprobs_in_slices, prompts=asked, replies=replies, unknown=vocabularies.unknown(name))
-        each = yield from models.during(name, partial(scored, score=score, sentence=sentence))
+        hear = partial(models.during, name, partial(scored, score=score, sentence=sentence))
+        each = yield from _once(notes, f"heard.{name.replace('/', '.')}", hear, sentence)
         found.append([0.0 if value <= LOG_ZERO else exp(value) for reply in each for value in reply])
     differences = [abs(a - b) for one, other in combinations(found, 2) for a, b in zip(one, other, strict=True)]
+    heard = len(found) - 1
     noise = noise_of(differences)
+    if heard < len(path.nulls):
+        noise = replace(noise, retrainings=(heard, len(path.nulls)))
     quantiles = np.quantile(np.asarray(differences), np.linspace(0, 1, 101)).astype(np.float32)
-    kept = {"level": noise.level, "differences": noise.differences}
+    kept: dict[str, Any] = {"level": noise.level, "differences": noise.differences}
+    if noise.retrainings:
+        kept["retrainings"] = list(noise.retrainings)
     _figure(family, path).write(kept, {"quantiles": quantiles}, root)
+    if not noise.retrainings:
+        notes.forget()
     return noise
+
+
+def noise_phases(family: Family, path: Path, final: Loaded) -> list[TimedPart]:
+    """The parts of :func:`measure_noise`, for an estimate: answers, and the same answers heard by every model."""
+    asked = [each.ids for each in metrics.chat_prompts(final, messages(family))]
+    some = asked[:: max(1, len(asked) // batch_rows(final))][: batch_rows(final)]
+    replies: list[tuple[int, ...]] = []
+
+    def answer() -> None:
+        replies[:] = finished(_answered(final, some, ""))
+
+    def hear() -> None:
+        finished(logprobs_in_slices(final, some, replies))
+
+    part = len(asked) / len(some)
+    return [TimedPart(part, answer), TimedPart(part * (1 + len(path.nulls)), hear)]
+
+
+def _once(notes: ResumeNotes, name: str, work: Callable[[], Learning[_T]], sentence: str) -> Learning[_T]:
+    """The result of some work (of what JSON can hold), remembered when it was done before."""
+    note = notes.recall(name)
+    if note is None:
+        found = yield from work()
+        notes.keep(name, {"tokens": 0, "value": found})
+        return found
+    yield Step(0, sentence, remembered=True)
+    kept: _T = note["value"]
+    return kept
+
+
+def _notebook(family: Family, path: Path) -> ResumeNotes:
+    figure = _figure(family, path)
+    return ResumeNotes.of(
+        kind="noise", fingerprints=dict(figure.fingerprints), messages=messages(family), final=path.final
+    )
 
 
 def _figure(family: Family, path: Path) -> KeptFigure:
@@ -82,13 +143,17 @@ def answers(
 ) -> Learning[tuple[list[tuple[int, ...]], list[tuple[int, ...]]]]:
     """The prompts, and what the final checkpoint says to them."""
     asked = [each.ids for each in metrics.chat_prompts(final, messages(family))]
+    return asked, (yield from _answered(final, asked, sentence))
+
+
+def _answered(final: Loaded, asked: list[tuple[int, ...]], sentence: str) -> Learning[list[tuple[int, ...]]]:
     size = batch_rows(final)
     replies: list[tuple[int, ...]] = []
     for start in range(0, len(asked), size):
         some = asked[start : start + size]
         work = answer_all(final, askings(some), Sampling(max_new_tokens=NOISE_TOKENS), size)
         replies += [tuple(token.id for token in answer.tokens) for answer in (yield from told(work, sentence))]
-    return asked, replies
+    return replies
 
 
 def messages(family: Family) -> list[str]:

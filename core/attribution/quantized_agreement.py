@@ -22,6 +22,7 @@ from core.families.checkpoint import Family
 from core.families.stages import Path
 from core.models import loading
 from core.models.placement import QUANTIZE
+from core.util.program import program
 from core.util.progress import Learning
 
 _SENTENCE = "Comparing quantized with whole weights."
@@ -52,7 +53,7 @@ def describe_agreement(family: Family, path: Path, quantize: str) -> str:
     known = (
         f"how far that agrees with whole weights: {found.said}."
         if found
-        else "how far that agrees with whole weights has not been measured for this family; python launch.py bench blame measures it."
+        else f"how far that agrees with whole weights has not been measured for this family; `{program()} bench blame` measures it."
     )
     return f"{path.final} is in {QUANTIZE[quantize]}, and what the stages changed is kept beside it in 8 bits; {known}"
 

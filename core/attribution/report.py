@@ -14,8 +14,10 @@ from typing import NamedTuple
 
 from core.attribution.effects import LOG_ZERO, Effect, LogProbs, Noise, effects, noise_of, remainder
 from core.chat.screens import CHAT
-from core.chat.settings import BLAME, MAX_MESSAGE, Column, Settings, clean
+from core.chat.settings import BLAME, Column, Settings
 from core.families.stages import QUESTIONS, Path, Question, StageError
+from core.util.limits import MAX_MESSAGE
+from core.util.text import clean
 
 #: What each measure is the probability of; ``{answer}`` and ``{other}`` are shortened texts.
 _MEASURES: Mapping[str, str] = {

@@ -17,10 +17,11 @@ from core.attribution.model_sequence import Models, Vocabularies
 from core.attribution.report import BlameReport, BlameRequest, Case, Said, shortened
 from core.chat.settings import Sampling
 from core.families import stages
-from core.families.checkpoint import Family
+from core.families.checkpoint import Family, TemplateVars
 from core.families.stages import Path, StageError
 from core.inference import metrics, prompts
 from core.inference.batch import batch_rows
+from core.inference.behind_thought import behind_thought
 from core.inference.decoding_batches import answer_all, askings
 from core.inference.detokenizer import token_text
 from core.inference.metrics import Asked
@@ -38,6 +39,7 @@ class _Voice:
     stops: tuple[str, ...]
     ends: frozenset[int]
     texts: dict[int, str]
+    variables: TemplateVars
 
     def of(self, loaded: Loaded) -> Loaded:
         """Another model that speaks like the final one."""
@@ -96,7 +98,7 @@ def _begin(ask: BlameRequest, path: Path, final: Loaded) -> Learning[tuple[list[
     else:
         answers = yield from _answers(final, asked, ask.tokens, final.checkpoint.title)
     others = [_typed(final, asked[0], ask.other)] if ask.other else [None] * len(asked)
-    voice = _Voice(final.tokenizer, final.template, final.stops, final.ends, final.texts)
+    voice = _Voice(final.tokenizer, final.template, final.stops, final.ends, final.texts, final.variables)
     for text, said in zip(ask.prompts, answers, strict=True):
         if not said.ids:
             raise StageError(
@@ -108,8 +110,9 @@ def _begin(ask: BlameRequest, path: Path, final: Loaded) -> Learning[tuple[list[
 
 
 def _render(loaded: Loaded, system: str, text: str) -> Asked:
+    """A prompt, behind whose thought a model that thinks first is asked for its answer."""
     messages = [{"role": "system", "content": system}] if system else []
-    prompt = prompts.render(loaded, [*messages, {"role": "user", "content": text}])
+    prompt = behind_thought(loaded, prompts.render(loaded, [*messages, {"role": "user", "content": text}]))
     return Asked(prompt.text, prompt.ids)
 
 

@@ -27,7 +27,6 @@ again and regenerates momentum, Adam's moments and curvature, which no log holds
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ from types import TracebackType
 from typing import Any
 
 from core.errors import TillerError
+from core.util.files import json_text, read_json, write_bytes
 
 LOG_NAME = "training_log.json"
 _FORMAT = 1
@@ -123,10 +123,7 @@ class TrainingLog:
                 f"{len(self._batches)} of {len(self._rates)} steps say what was in their batch; give step() a batch always or never."
             )
         document = {**self._document, "rates": self._rates, "batches": self._batches or None}
-        # The front ends know the stages before numpy, which the store needs, is imported.
-        from core.util.files import write_bytes
-
-        write_bytes(self.path, json.dumps(document).encode())
+        write_bytes(self.path, json_text(document).encode())
 
     def __enter__(self) -> TrainingLog:
         return self
@@ -184,7 +181,7 @@ def read_log(folder: Path) -> Log:
     """
     path = folder / LOG_NAME
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_json(path)
     except FileNotFoundError as error:
         raise LogError(
             f"{folder} has no {LOG_NAME}; without the log of its training, ask the questions that need checkpoints only."
@@ -197,7 +194,7 @@ def read_log(folder: Path) -> Log:
                 f"{path} is no training log of format {_FORMAT}; write it with core.attribution.training_log.TrainingLog."
             )
         return _log(document)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise LogError(f"{path} is damaged or incomplete ({type(error).__name__}: {error}); write it again.") from error
 
 
@@ -210,6 +207,9 @@ def _log(document: Mapping[str, Any]) -> Log:
     rates = tuple(tuple(float(rate) for rate in step) for step in document["rates"])
     if optimizer["kind"] not in _KINDS or any(len(step) != len(groups) for step in rates):
         raise ValueError("its rates or its optimizer do not fit its groups")
+    decays = [float(each.rules.get("weight_decay", 0.0)) for each in groups]
+    if not all(map(math.isfinite, [*decays, *(rate for step in rates for rate in step)])):
+        raise ValueError("its rates or weight decays are not all finite")
     clip, batches = optimizer["clip"], document["batches"]
     return Log(
         str(document["stage"]),

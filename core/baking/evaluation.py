@@ -20,9 +20,9 @@ from core.directions.candidate import JUDGED
 from core.directions.contrast import ContrastSet
 from core.families.checkpoint import TEMPLATES, Checkpoint, Family
 from core.inference import metrics
+from core.inference.behind_thought import judged_prompt
 from core.inference.decoding_batches import answer_all, askings
 from core.inference.metrics import Asked, OffTarget
-from core.inference.prompts import chat_prompt
 from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
 from core.stats.bootstrap import Estimate, bootstrap_mean
@@ -98,7 +98,7 @@ def questions(loaded: Loaded, refusal: ContrastSet, truth: ContrastSet) -> Quest
         (*by.replies[:_COMPARED], *other.replies),
         (*by.plain[:_COMPARED], *other.plain),
     )
-    shown = tuple((text, chat_prompt(loaded, text)) for text in (*harmful[:_SHOWN], *harmless[:_SHOWN]))
+    shown = tuple((text, judged_prompt(loaded, text).ids) for text in (*harmful[:_SHOWN], *harmless[:_SHOWN]))
     return Questions(
         metrics.chat_prompts(loaded, harmful), metrics.chat_prompts(loaded, harmless), true, false, by, words, shown
     )

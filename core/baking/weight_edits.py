@@ -1,8 +1,9 @@
 """A recipe as a change of weights: what a model writes to the residual stream no longer has a direction in it, or has one more.
 
 Ablating u from what a matrix writes is W' = W − u(uᵀW), and the same for its bias [Arditi et al., "Refusal is mediated by a single
-direction", §2.4 and appendix E]: embeddings, attention output and MLP down projection. Adding v to what leaves block l is adding it to the
-bias of its MLP's last projection, where there is one or can be one. Everything is computed in float64 and rounded once.
+direction", §2.4 and appendix E]: embeddings, and the matrices that a followed pass ends at (:mod:`core.models.flow`). Adding v to what
+leaves block l is adding it to the bias of its MLP's last projection, where there is one or can be one. Everything is computed in float64
+and rounded once.
 
 Weights act on every token, so that a baked addition reaches the beginning-of-text token too, which the recipe leaves alone; an
 ablation reaches it in both.
@@ -16,18 +17,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers.pytorch_utils import Conv1D
+from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from core.baking.widening import widened
 from core.errors import TillerError
-from core.models.hooks import Site
+from core.models.flow import Flow, Written
+from core.models.hooks import Site, followed
 from core.models.loading import Loaded
+from core.models.operations import Weight
 from core.recipes.language import Recipe
 from core.steering.interventions import RowEdit
-
-_OUT = ("o_proj", "out_proj", "c_proj", "dense", "wo")
-#: A norm between the embedding and block 0, by the names it has.
-_EMBEDDING_NORMS = ("word_embeddings_layernorm", "embedding_norm", "embed_norm", "emb_norm")
 
 
 class BakingError(TillerError):
@@ -68,7 +67,7 @@ def changes(edits: Iterable[RowEdit]) -> Changes:
         kind, layer = edit.site
         if edit.gate is not None:
             raise BakingError("This recipe acts at some tokens only, which weights cannot do.")
-        if edit.kind == "set" and kind != "resid_post" and edit.reach == "all and BOS" and edit.target == 0:
+        if edit.kind == "set" and kind in ("resid_pre", "written") and edit.reach == "all and BOS" and edit.target == 0:
             removed.setdefault(edit.site, []).append(vector)
         elif edit.kind == "add" and kind == "resid_post" and edit.reach == "all":
             added[layer] = added[layer] + vector if layer in added else vector
@@ -86,62 +85,80 @@ def operate(loaded: Loaded, wanted: Changes) -> Any:
     Raises:
         BakingError: with the reason why this architecture cannot hold them.
     """
+    flow = check_model(loaded, wanted)
     model = loaded.model
-    check_model(loaded, wanted)
-    if wanted.removed and any(_normed(loaded, layer) for layer in range(loaded.anatomy.layers)):
+    if ("resid_pre", 0) in wanted.removed or _normed(flow, wanted):
         _untie(model)
-        return widened(loaded, wanted.removed)
-    _ablate(loaded, wanted.removed)
+    if _normed(flow, wanted):
+        return widened(loaded, flow, wanted.removed)
+    _ablate(model, flow, wanted.removed)
     # Last, since what a recipe adds is not ablated in the layer that it is added at.
     _add(loaded, wanted.added)
     return model
 
 
-def _ablate(loaded: Loaded, removed: Mapping[Site, Sequence[Tensor]]) -> None:
-    if ("resid_pre", 0) in removed:
-        _untie(loaded.model)
+def _ablate(model: nn.Module, flow: Flow, removed: Mapping[Site, Sequence[Tensor]]) -> None:
     for (kind, layer), units in removed.items():
-        if kind == "resid_pre":
-            for embedding in _embeddings(loaded):
-                _write(embedding.weight, _without(embedding.weight.double(), units, -1))
-        else:
-            _remove(loaded, kind, layer, units)
+        for weight in (flow.entries if kind == "resid_pre" else flow.blocks)[layer].weights or ():
+            whole = model.get_parameter(weight.name)
+            # Experts lie in one tensor, and one after the other takes less room.
+            for each in whole if whole.dim() == 3 else (whole,):
+                _write(each, _without(each.double(), units, weight.axis))
 
 
-def check_model(loaded: Loaded, wanted: Changes) -> None:
-    """Raise BakingError where it can be seen beforehand that a model cannot hold what is wanted."""
-    if any(weight.is_meta or not weight.is_floating_point() for weight in loaded.model.parameters()):
+def check_model(loaded: Loaded, wanted: Changes) -> Flow:
+    """How the model writes, by which weights.
+
+    Raises:
+        BakingError: it can be seen beforehand that the model cannot hold what is wanted.
+    """
+    model, kind = loaded.model, loaded.model.config.model_type
+    if any(weight.is_meta or not weight.is_floating_point() for weight in model.parameters()):
         raise BakingError(
             f"{loaded.checkpoint.name} has to be in memory as a whole and not quantized to be baked; take a checkpoint that was saved in "
             "full precision, and --dtype bfloat16 if it does not fit."
         )
-    if getattr(loaded.model.config, "auto_map", None):
+    if not all(type(each).__module__.startswith("transformers.") for each in (model, loaded.tokenizer)):
         raise BakingError(
             f"{loaded.checkpoint.name} brings Python code of its own, which a baked folder does not carry; steer it with the recipe."
         )
-    if ("resid_pre", 0) in wanted.removed and any(hasattr(_body(loaded), name) for name in _EMBEDDING_NORMS):
+    if type(model.config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
         raise BakingError(
-            f"A {loaded.model.config.model_type} model cannot hold this ablation: a norm stands behind its embedding, and puts back "
-            "what is removed from that; name the layers, or steer it with the recipe."
+            f"This {kind} model is a part of a larger one, which plain transformers does not load by itself; steer it with the recipe."
         )
-    _check_additions(loaded, wanted.added)
+    flow = followed(model, loaded.anatomy.blocks, weights=True)
+    for place, layer in wanted.removed:
+        if place == "resid_pre" and flow.entries[layer].weights is None:
+            raise BakingError(
+                f"This {kind} model cannot hold this ablation: a norm stands behind its embedding, or fixed numbers are added to it, so "
+                "that what is removed comes back; name the layers, or steer it with the recipe."
+            )
+        written = flow.blocks[layer]
+        if place == "written" and written.weights is None and not _only_normed(written):
+            raise BakingError(
+                f"This {kind} model cannot be baked: what layer {layer} writes is more than a sum of what matrices give, since a norm, a "
+                "gate or a gain stands behind them; steer it with the recipe."
+            )
+    _check_additions(loaded, flow, wanted.added)
+    return flow
 
 
-def _body(loaded: Loaded) -> nn.Module:
-    found: nn.Module = loaded.model.base_model
-    return found
+def _normed(flow: Flow, wanted: Changes) -> bool:
+    return any(place == "written" and flow.blocks[layer].weights is None for place, layer in wanted.removed)
 
 
-def _embeddings(loaded: Loaded) -> list[Any]:
-    """What is added up to enter block 0: tokens, and positions where they are learnt."""
-    first: Any = loaded.model.get_input_embeddings()
-    beside = [each for each in _body(loaded).children() if isinstance(each, nn.Embedding) and each is not first]
-    return [first, *beside]
+def _only_normed(written: Written) -> bool:
+    """Whether a block writes by two norms alone, each behind one matrix, as in Gemma 2 and OLMo-2."""
+    behind = dict(written.normed)
+    return (
+        written.whole and len(written.writers) == 2 and all(_one_matrix(behind.get(each)) for each in written.writers)
+    )
 
 
-def _normed(loaded: Loaded, layer: int) -> bool:
-    """Whether norms stand behind what attention and MLP write, as in Gemma 2 and OLMo-2."""
-    return "norm" in type(loaded.anatomy.mlp[layer]).__name__.lower()
+def _one_matrix(weights: frozenset[Weight] | None) -> bool:
+    return len([each for each in weights or () if each.axis == -2]) == 1 and all(
+        each.axis == -2 or each.name.endswith("bias") for each in weights or ()
+    )
 
 
 def _untie(model: Any) -> None:
@@ -154,46 +171,6 @@ def _untie(model: Any) -> None:
 
 
 # ----------------------------------------------------------------------------------------------------------------- ablate
-
-
-def _remove(loaded: Loaded, kind: str, layer: int, units: Sequence[Tensor]) -> None:
-    part = (loaded.anatomy.attention if kind == "attention" else loaded.anatomy.mlp)[layer]
-    if kind == "mlp" and layer in loaded.anatomy.mixtures:
-        _remove_from_experts(loaded, part, units)
-        return
-    writer = writer_of(loaded, kind, layer)
-    _write(writer.weight, _without(writer.weight.double(), units, -1 if isinstance(writer, Conv1D) else 0))
-    if writer.bias is not None:
-        _write(writer.bias, _without(writer.bias.double(), units, 0))
-
-
-def writer_of(loaded: Loaded, kind: str, layer: int) -> Any:
-    """The last projection of a block's attention or MLP. Raises BakingError where there is no single one."""
-    if kind == "attention":
-        part: Any = loaded.anatomy.attention[layer]
-        found = (
-            part if isinstance(part, nn.Linear) else next((getattr(part, n) for n in _OUT if hasattr(part, n)), None)
-        )
-    else:
-        found = loaded.anatomy.down[layer]
-    if not isinstance(found, nn.Linear | Conv1D):
-        raise BakingError(
-            f"A {loaded.model.config.model_type} model cannot be baked: the last projection of its {kind} is not found; steer it with the "
-            "recipe instead."
-        )
-    return found
-
-
-def _remove_from_experts(loaded: Loaded, part: Any, units: Sequence[Tensor]) -> None:
-    """Every expert of a mixture writes by a matrix of its own, [experts, width, inner] together; their sum is weighted, no more."""
-    weight = getattr(part.experts, "down_proj", None)
-    if not isinstance(weight, Tensor) or weight.dim() != 3 or weight.shape[1] != loaded.width:
-        raise BakingError(
-            f"A {loaded.model.config.model_type} model cannot be baked: what its experts write by is not found; steer it with the recipe "
-            "instead."
-        )
-    for expert in weight:
-        _write(expert, _without(expert.double(), units, 0))
 
 
 def _without(matrix: Tensor, units: Sequence[Tensor], axis: int) -> Tensor:
@@ -212,34 +189,43 @@ def _write(weight: Tensor, new: Tensor) -> None:
 # -------------------------------------------------------------------------------------------------------------------- add
 
 
-def _check_additions(loaded: Loaded, added: Mapping[int, Tensor]) -> None:
+def _check_additions(loaded: Loaded, flow: Flow, added: Mapping[int, Tensor]) -> None:
     """Raise BakingError where an addition has no bias to go to, before anything is changed."""
     config, kind = loaded.model.config.get_text_config(), loaded.model.config.model_type
+    names = {id(weight): name for name, weight in loaded.model.named_parameters()}
     for layer in added:
-        if _normed(loaded, layer):
+        if flow.blocks[layer].normed:
             raise BakingError(
-                f"A {kind} model cannot hold an addition: a norm stands behind its MLP, and no bias behind that; steer it with the recipe."
+                f"This {kind} model cannot hold an addition: a norm stands behind its MLP, and no bias behind that; steer it with the "
+                "recipe."
             )
-        if writer_of(loaded, "mlp", layer).bias is None and not hasattr(config, "mlp_bias"):
+        down: Any = loaded.anatomy.down[layer]
+        written = {each.name for each in flow.blocks[layer].weights or ()}
+        if (
+            down is None
+            or names.get(id(down.weight)) not in written
+            or (down.bias is None and not hasattr(config, "mlp_bias"))
+        ):
             raise BakingError(
-                f"A {kind} model cannot hold an addition: its MLP has no bias behind it, and its configuration none to switch on; bake an "
-                "ablation, or steer it with the recipe."
+                f"This {kind} model cannot hold an addition: its MLP has no bias behind it, and its configuration none to switch on; bake "
+                "an ablation, or steer it with the recipe."
             )
 
 
 def _add(loaded: Loaded, added: Mapping[int, Tensor]) -> None:
     """Add to the biases behind the MLPs; a configuration that can have them gets them."""
-    if any(writer_of(loaded, "mlp", layer).bias is None for layer in added):
+    downs: dict[int, Any] = {layer: loaded.anatomy.down[layer] for layer in added}
+    if any(each.bias is None for each in downs.values()):
         _make_biases(loaded)
         loaded.model.config.get_text_config().mlp_bias = True
     for layer, vector in added.items():
-        bias = writer_of(loaded, "mlp", layer).bias
+        bias = downs[layer].bias
         _write(bias, bias.double() + vector.to(bias.device))
 
 
 def _make_biases(loaded: Loaded) -> None:
     """Biases of zero for every projection of every MLP: one switch of the configuration makes them all."""
     for part in loaded.anatomy.mlp:
-        for layer in part.modules():
+        for layer in part.modules() if part is not None else ():
             if isinstance(layer, nn.Linear) and layer.bias is None:
                 layer.bias = nn.Parameter(layer.weight.new_zeros(layer.out_features), requires_grad=False)

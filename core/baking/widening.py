@@ -1,4 +1,4 @@
-"""Ablation where a norm stands behind what is written (Gemma 2 and 3, OLMo-2): the same model with a residual stream twice as wide.
+"""Ablation where a norm stands behind what is written (Gemma 2 and 3, GLM-4, OLMo-2): the same model with a residual stream twice as wide.
 
 Such a block writes g∘x/rms(x), x = Wz, and the recipe makes P(g∘x)/rms(x) of it, P the projection that leaves the direction out. No
 matrix in W's place gives that: P changes rms(x) as well, and mixes what g scales one by one. With as many coordinates again it can be
@@ -22,7 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import TillerError
-from core.models.hooks import Anatomy, Site, locate
+from core.models.flow import Flow, Written, is_norm
+from core.models.hooks import Site, locate
 from core.models.loading import Loaded
 
 _ROOT = math.sqrt(2)
@@ -33,7 +34,7 @@ class WideningError(TillerError):
 
 
 @torch.no_grad()
-def widened(loaded: Loaded, removed: Mapping[Site, Sequence[Tensor]]) -> Any:
+def widened(loaded: Loaded, flow: Flow, removed: Mapping[Site, Sequence[Tensor]]) -> Any:
     """A model of twice the width that writes without the directions that are ``removed`` at each site.
 
     Raises:
@@ -49,15 +50,25 @@ def widened(loaded: Loaded, removed: Mapping[Site, Sequence[Tensor]]) -> Any:
     _pad(before.unembedding, after.unembedding, 1.0, filled)
     _reading_norm(before.final_norm, after.final_norm, filled)
     for layer in range(before.layers):
-        _block(before, after, layer, removed, filled)
+        _block(
+            old,
+            (before.blocks[layer], after.blocks[layer]),
+            flow.blocks[layer],
+            removed.get(("written", layer), ()),
+            filled,
+        )
     for (name, weight), own in zip(new.named_parameters(), old.parameters(), strict=True):
         value = filled.get(id(weight), own)
         if value.shape != weight.shape:
             raise WideningError(
-                f"A {old.config.model_type} model cannot be baked: its {name} depends on the width in a way that is not known here; steer "
-                "it with the recipe instead."
+                f"This {old.config.model_type} model cannot be baked: its {name} depends on the width in a way that is not known here; "
+                "steer it with the recipe instead."
             )
         weight.copy_(value.to(weight.dtype))
+    kept = new.state_dict()
+    for (name, buffer), own in zip(new.named_buffers(), old.buffers(), strict=True):
+        if name in kept:
+            buffer.copy_(own)
     new.generation_config = copy.deepcopy(old.generation_config)
     return new
 
@@ -66,11 +77,12 @@ def _config(old: Any, width: int) -> Any:
     config = copy.deepcopy(old.config)
     if config.get_text_config() is not config:
         raise WideningError(
-            f"A {config.model_type} model cannot be baked: norms stand behind what it writes, and it is more than a text model; steer it "
-            "with the recipe instead."
+            f"This {config.model_type} model cannot be baked: norms stand behind what it writes, and it is more than a text model; steer "
+            "it with the recipe instead."
         )
     # Where the configuration does not say it, a head's size follows from the width.
-    config.head_dim = getattr(config, "head_dim", None) or width // config.num_attention_heads
+    if config.to_dict().get("head_dim") is None:
+        config.head_dim = width // config.num_attention_heads
     config.hidden_size = 2 * width
     return config
 
@@ -88,33 +100,34 @@ def _scale(embedding: Any) -> float:
 
 
 def _block(
-    before: Anatomy, after: Anatomy, layer: int, removed: Mapping[Site, Sequence[Tensor]], filled: dict[int, Tensor]
+    model: Any,
+    blocks: tuple[nn.Module, nn.Module],
+    written: Written,
+    units: Sequence[Tensor],
+    filled: dict[int, Tensor],
 ) -> None:
-    old, new = before.blocks[layer], after.blocks[layer]
-    posts = {id(before.attention[layer]), id(before.mlp[layer])}
-    down = before.down[layer]
-    writers = {id(each) for name, each in old.named_modules() if name.endswith(".o_proj")} | {id(down)}
+    old, new = blocks
+    norms = dict(written.normed)
+    names = {each.name for weights in norms.values() for each in weights or ()}
+    writers = {id(model.get_parameter(name)) for name in names}
     pairs: list[tuple[Any, Any]] = list(zip(old.modules(), new.modules(), strict=True))
     # OLMo-2 has no norm before what reads.
-    raw = not any(_is_norm(child) and id(child) not in posts for child in old.children())
+    raw = not any(is_norm(child) and child not in norms for child in old.children())
     for own, wide in pairs:
-        if isinstance(own, nn.Linear) and id(own) not in writers:
+        if isinstance(own, nn.Linear) and id(own.weight) not in writers:
             _pad(own, wide, 1 / _ROOT if raw else 1.0, filled)
     for own, wide in zip(old.children(), new.children(), strict=True):
-        if _is_norm(own) and id(own) not in posts:
+        if is_norm(own) and own not in norms:
             _reading_norm(own, wide, filled)
     wides = {id(own): wide for own, wide in pairs}
-    for kind, norms in (("attention", before.attention), ("mlp", before.mlp)):
-        writer = next(
-            (own for own, _ in pairs if id(own) in writers and (own is down) == (kind == "mlp")),
-            None,
-        )
-        if writer is None or not _is_norm(norms[layer]):
+    for norm, weights in norms.items():
+        behind = {id(model.get_parameter(each.name)) for each in weights or ()}
+        writer = next((own for own, _ in pairs if isinstance(own, nn.Linear) and id(own.weight) in behind), None)
+        if writer is None:
             raise WideningError(
-                f"This model cannot be baked: what its {kind} writes by is not found; steer it with the recipe."
+                "This model cannot be baked: the matrix behind one of its norms is no layer of its own; steer it with the recipe."
             )
-        units = [unit for (at, where), each in removed.items() if (at, where) == (kind, layer) for unit in each]
-        _writing(writer, norms[layer], wides[id(writer)], wides[id(norms[layer])], units, filled)
+        _writing(writer, norm, wides[id(writer)], wides[id(norm)], units, filled)
 
 
 def _writing(
@@ -159,10 +172,6 @@ def _gain(norm: Any) -> tuple[Tensor, float]:
     # A vector of ones comes out as the gain, but for ε.
     offset = round(float((norm(ones).double() - weight).mean()))
     return weight + offset, float(offset)
-
-
-def _is_norm(module: nn.Module) -> bool:
-    return "norm" in type(module).__name__.lower()
 
 
 def _projection(units: Sequence[Tensor], like: Tensor) -> Tensor:

@@ -5,9 +5,8 @@ Front ends draw an :class:`Answer`; they never put text together themselves.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from core.chat.events import (
@@ -23,9 +22,12 @@ from core.chat.events import (
     Whole,
     event_json,
 )
-from core.chat.settings import UNTRUSTED, Settings, clean
+from core.chat.settings import UNTRUSTED, Settings
 from core.errors import TillerError
 from core.util.decode import DecodeError
+from core.util.files import parsed_json
+from core.util.limits import MAX_CHAT
+from core.util.text import clean
 
 
 @dataclass(frozen=True)
@@ -42,24 +44,51 @@ class Answer:
     unblamed: str = ""
     #: What blame that is still to come waits for, in a sentence, where that takes long.
     awaited: str = ""
+    #: While nothing has been said yet: the reply that stood here before, and in words who wrote it, where that is known.
+    older: str = ""
+    older_by: str = ""
+    #: Tokens of the prompt, and how many the model can read at once; 0 where that is not known. They are of the run, not of what was
+    #: said, so that no export has them.
+    prompt_tokens: Whole = field(default=0, compare=False)
+    context: Whole = field(default=0, compare=False)
 
     @property
     def text(self) -> str:
-        """The visible reply."""
-        return "".join(token.text for token in self.tokens)
+        """The visible reply, without what was thought before it."""
+        return "".join(token.text for token in self.tokens if not token.thought)
+
+    @property
+    def thinking(self) -> str:
+        """What was thought before the reply; it is shown apart, and not sent back with the next message."""
+        return "".join(token.text for token in self.tokens if token.thought).strip()
+
+    @property
+    def thought(self) -> int:
+        """The number of tokens that were thought, with those that mark it."""
+        return sum(token.thought for token in self.tokens)
 
     @property
     def finished(self) -> bool:
         """Whether nothing more will come."""
         return self.reason is not None or bool(self.error)
 
+    @property
+    def cut_off(self) -> bool:
+        """Whether it ended before the model would have ended it, and can go on."""
+        return self.reason in ("length", "stopped") and bool(self.tokens) and not self.error
+
     def apply(self, event: Event) -> Answer:
         """The answer after one more of its column's events."""
         match event:
             case Started():
-                return Answer(note=event.note)
+                said = self.tokens[: event.said]
+                joins = self.joins if event.said else ()
+                return Answer(
+                    said, joins, event.note, older=self.older, older_by=self.older_by, prompt_tokens=event.prompt_tokens,
+                    context=event.context,
+                )  # fmt: skip
             case Token():
-                return replace(self, tokens=(*self.tokens, event))
+                return replace(self, tokens=(*self.tokens, event), older="", older_by="")
             case RecipeChanged():
                 return replace(self, joins=(*self.joins, (event.index, event.recipe)))
             case Scores(name="shadow"):
@@ -90,7 +119,7 @@ def why_ended(reason: Reason | None, longest: str) -> str:
     """Why an answer ended, in words; nothing where it simply ended, or has not. ``longest`` says where the longest answer is set."""
     return {
         "stop string": "ended at a stop string", "length": f"reached the longest answer ({longest})",
-        "context": "the model's context is full", "stopped": "stopped",
+        "context": "the model's context is full", "stopped": "stopped", "written": "your own words",
     }.get(reason or "", "")  # fmt: skip
 
 
@@ -103,9 +132,9 @@ def fold(answers: Mapping[int, Answer], event: Event) -> dict[int, Answer]:
 
 
 def settled(settings: Settings, answers: Mapping[int, Answer]) -> Settings:
-    """The settings with every answer's text as its column's reply to the last turn."""
+    """The settings with every answer's text as its column's reply to the last turn; where nothing was said, the older one stays."""
     for column, answer in sorted(answers.items()):
-        settings = settings.answered(column, answer.text)
+        settings = settings.answered(column, answer.text or answer.older)
     return settings
 
 
@@ -129,7 +158,10 @@ def to_markdown(settings: Settings, answers: Mapping[int, Answer]) -> str:
             reply = turn.replies[index] if index < len(turn.replies) else ""
             answer = answers.get(index) if turn_index == len(settings.turns) - 1 else None
             stopped = " (stopped)" if answer and answer.reason == "stopped" else ""
-            lines += [f"### {_code(column.title)}{stopped}", "", _block(reply), ""]
+            lines += [f"### {_code(column.title)}{stopped}", ""]
+            if answer and answer.thinking:
+                lines += ["Thought:", "", _block(answer.thinking), "", "Said:", ""]
+            lines += [_block(reply), ""]
     return "\n".join(lines)
 
 
@@ -149,6 +181,7 @@ def chat_document(settings: Settings, answers: Mapping[int, Answer]) -> dict[str
 
 def _answer_json(answer: Answer) -> dict[str, Any]:
     return {
+        **({"thinking": answer.thinking} if answer.thinking else {}),
         "tokens": [event_json(token) for token in answer.tokens], "joins": [list(join) for join in answer.joins],
         "note": answer.note, "reason": answer.reason, "seconds": answer.seconds, "error": answer.error,
     }  # fmt: skip
@@ -189,9 +222,13 @@ def _placed(answer: Answer, column: int) -> Answer:
 
 def load_chat(text: str) -> tuple[Settings, dict[int, Answer]]:
     """An export in JSON text. Raises TillerError when it is none."""
+    if len(text) > MAX_CHAT:
+        raise TillerError(
+            f"This file has more than {MAX_CHAT:,} characters, which no chat has; export the chat again as JSON."
+        )
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        document = parsed_json(text)
+    except ValueError as error:
         raise TillerError("This file is not JSON; export the chat again as JSON.") from error
     if not isinstance(document, Mapping):
         raise TillerError(f"{_NOT_WHOLE}; export it again as JSON.")

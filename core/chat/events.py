@@ -73,11 +73,17 @@ class Blame:
 
 @dataclass(frozen=True)
 class Started:
-    """A column's prompt is in: ``prompt_tokens`` of it; ``note`` says in a sentence what was cut, or is empty."""
+    """A column's prompt is in: ``prompt_tokens`` of the ``context`` tokens that the model can read at once (0: not known); ``note`` says
+    in a sentence what was cut, or is empty.
+
+    ``said`` tokens of the reply stand already: it goes on behind them.
+    """
 
     column: int
     prompt_tokens: int
     note: str = ""
+    said: int = 0
+    context: int = 0
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,7 @@ class Token:
 
     ``text`` is what the token adds to the visible reply; a token that holds only part of a character has an empty text, and
     the token that completes the character carries all of it. ``forced`` tokens were given, not chosen (a continued answer).
+    ``thought`` tokens are what the model thinks before it answers, or mark that; they are no part of the answer.
     """
 
     column: int
@@ -98,6 +105,7 @@ class Token:
     shadow: Reading | None = None
     forced: bool = False
     blame: Mapping[str, Blame] = field(default_factory=dict)
+    thought: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,7 +135,7 @@ class Scores:
     awaited: str = ""
 
 
-Reason = Literal["end", "stop string", "length", "context", "stopped"]
+Reason = Literal["end", "stop string", "length", "context", "stopped", "written"]
 
 
 @dataclass(frozen=True)
@@ -155,7 +163,8 @@ Event = Started | Token | RecipeChanged | Scores | Done | Failed
 class Status:
     """What the engine is doing. ``progress`` is 0 to 1 or ``None``; ``tokens_per_second`` of the last run, all rows, or ``None``.
 
-    ``plan`` says what the family's checkpoints take in memory; empty for a family that any machine holds.
+    ``plan`` says what the family's checkpoints take in memory; empty for a family that any machine holds. ``held`` are the bytes that
+    those in memory take now; ``runs`` says of every run what is being done for a chat.
     """
 
     state: Literal["starting", "loading", "ready", "busy", "failed"]
@@ -165,6 +174,8 @@ class Status:
     device: str = ""
     threads: int = 0
     plan: str = ""
+    held: int = 0
+    runs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -177,7 +188,7 @@ class PromptView:
 
 
 def event_json(event: Event) -> dict[str, Any]:
-    """An event as a JSON document, its kind under ``"event"``."""
+    """An event as a JSON document, its kind under ``"event"``. Only a token that is thought says so, under ``"thought"``."""
 
     def plain(value: object) -> object:
         if isinstance(value, Mapping):
@@ -190,4 +201,6 @@ def event_json(event: Event) -> dict[str, Any]:
 
     body = plain(event)
     assert isinstance(body, dict)
+    if not body.get("thought", True):
+        del body["thought"]
     return {"event": type(event).__name__, **body}

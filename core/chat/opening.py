@@ -15,10 +15,17 @@ def check_family(settings: Settings, family: Family) -> None:
         FamilyError: a checkpoint that is not there.
     """
     if settings.family != family.name:
-        if settings.family.startswith(registry.TOGETHER) and settings.family not in registry.names():
-            raise SettingsError(registry.unknown_family(settings.family))
+        name = settings.family
+        if name in registry.names():
+            raise SettingsError(
+                f"This is a chat with the family {name!r}; open that family first and then this chat, or start Tiller with --family {name}."
+            )
+        if name.startswith((registry.TOGETHER, registry.ALONE)):
+            raise SettingsError(registry.unknown_family(name))
+        shown = name if len(name) <= 100 else name[:100] + "…"
         raise SettingsError(
-            f"This is a chat with the family {settings.family!r}; start Tiller with --family {settings.family} to open it."
+            f"This is a chat with the family {shown!r}, which Tiller does not know here; start Tiller with --family ./{shown}, the "
+            "folder that holds its family.toml, and then open this chat."
         )
     for column in settings.columns:
         family.checkpoint(column.checkpoint)

@@ -16,18 +16,22 @@ from urllib.parse import parse_qs, urlparse
 
 from core.chat.screens import CHAT, TABS
 from core.errors import TillerError
+from core.families.checkpoint import TEMPLATE_VAR, TemplateVars
 from core.recipes.in_words import MESSAGE
 from core.recipes.language import Recipe, parse
 from core.util.decode import DecodeError, Decoder
+from core.util.files import parsed_json
+from core.util.limits import MAX_LINK, MAX_MESSAGE, MAX_STOP, MAX_STOPS, MAX_TOKENS, MAX_TURNS
+from core.util.text import clean
 
-#: The longest message a person may send, in characters. What is over it is refused with a sentence, nothing is lost.
-MAX_MESSAGE = 20_000
 MAX_COLUMNS = 4
+MAX_VARIABLES = 16
 #: Seeds are whole numbers from 0, below this.
 MAX_SEED = 2**63
+#: A temperature or a penalty above this is allowed, and hardly ever wanted.
+WARM = 2.0
 #: How the names of the lenses for training stages begin; behind it stands which of the questions of :mod:`core.families.stages` is asked.
 BLAME = "blame"
-_MAX_LINK_BYTES = 1_000_000
 
 
 class SettingsError(TillerError):
@@ -39,17 +43,21 @@ def _check(good: bool, sentence: str) -> None:
         raise SettingsError(sentence)
 
 
-def clean(text: str) -> str:
-    """Text without control characters (newline and tab stay), lone surrogates replaced: safe to show and to tokenize."""
-    if text.isprintable():
-        # Most tokens: nothing to take out. What is printable is neither a control character nor a surrogate.
-        return text
-    kept = (
-        c
-        for c in text.replace("\r\n", "\n").replace("\r", "\n")
-        if c in "\n\t" or (ord(c) >= 32 and not 127 <= ord(c) < 160)
+def check_system(text: str) -> None:
+    """Raises SettingsError when a system prompt is too long."""
+    _check(
+        len(text) <= MAX_MESSAGE,
+        f"A system prompt has at most {MAX_MESSAGE:,} characters; this one has {len(text):,}.",
     )
-    return "".join(kept).encode("utf-8", "replace").decode()
+
+
+def check_message(message: str, empty: str) -> str:
+    """A message as it is sent, without control characters and the space round it. Raises SettingsError for one that is too long, or with
+    the sentence ``empty``."""
+    text = clean(message).strip()
+    _check(bool(text), empty)
+    _check(len(text) <= MAX_MESSAGE, f"A message has at most {MAX_MESSAGE:,} characters; this one has {len(text):,}.")
+    return text
 
 
 #: Reads what anybody may have written: texts are cleaned, recipes are parsed.
@@ -108,9 +116,22 @@ class Sampling:
         _check(0 < self.top_p <= 1, "Top-p lies above 0 and at most at 1.")
         _check(0 <= self.top_k <= 1_000_000, "Top-k is 0 (off) or a whole number above it.")
         _check(0.1 <= self.repetition_penalty <= 5, "The repetition penalty lies between 0.1 and 5; 1 is off.")
-        _check(1 <= self.max_new_tokens <= 4096, "The longest answer lies between 1 and 4096 tokens.")
+        _check(1 <= self.max_new_tokens <= MAX_TOKENS, f"The longest answer lies between 1 and {MAX_TOKENS} tokens.")
         _check(0 <= self.seed < MAX_SEED, "The seed is a whole number from 0.")
         _check(all(self.stop), "A stop string has at least one character.")
+        _check(
+            len(self.stop) <= MAX_STOPS and all(len(each) <= MAX_STOP for each in self.stop),
+            f"An answer has at most {MAX_STOPS} stop strings, of {MAX_STOP} characters each.",
+        )
+
+    @property
+    def hint(self) -> str:
+        """What somebody should know who chooses these values, in a sentence; empty where there is nothing."""
+        if self.temperature > WARM:
+            return f"Above a temperature of {WARM:g} most models write noise; 0.7 is usual."
+        if self.repetition_penalty > WARM:
+            return f"Above a repetition penalty of {WARM:g} most models write noise; 1.1 is usual."
+        return ""
 
 
 @dataclass(frozen=True)
@@ -123,7 +144,8 @@ class Turn:
 
 @dataclass(frozen=True)
 class Settings:
-    """The whole state of a chat. ``selected`` is the column that the sliders act on, ``tab`` the place that is open (core.chat.screens)."""
+    """The whole state of a chat. ``selected`` is the column that the sliders act on, ``tab`` the place that is open (core.chat.screens),
+    ``template_vars`` what chat templates are told beside what the family's file says."""
 
     family: str
     columns: tuple[Column, ...]
@@ -133,10 +155,18 @@ class Settings:
     system: str = ""
     turns: tuple[Turn, ...] = ()
     tab: str = CHAT.name
+    template_vars: TemplateVars = ()
 
     def __post_init__(self) -> None:
         _check(len(self.columns) >= 1, "A chat has at least one column.")
         _check(0 <= self.selected < len(self.columns), "The selected column is not there.")
+        check_system(self.system)
+        _check(len(self.turns) <= MAX_TURNS, f"A chat has at most {MAX_TURNS} turns; start a new one.")
+        _check(len(self.template_vars) <= MAX_VARIABLES, f"A chat has at most {MAX_VARIABLES} variables of templates.")
+        good = all(
+            TEMPLATE_VAR.fullmatch(name) and len(str(value)) <= MAX_MESSAGE for name, value in self.template_vars
+        )
+        _check(good, "A variable of a chat template has a name of letters, digits and _, and a short value.")
         names = [each.name for each in TABS]
         _check(self.tab in names, f"There is no tab {self.tab!r}; there are {', '.join(names)}.")
 
@@ -179,12 +209,7 @@ class Settings:
         Raises:
             SettingsError: an empty or far too long message; nothing else changes.
         """
-        text = clean(message).strip()
-        _check(bool(text), "Write a message first.")
-        _check(
-            len(text) <= MAX_MESSAGE, f"A message has at most {MAX_MESSAGE:,} characters; this one has {len(text):,}."
-        )
-        return replace(self, turns=(*self.turns, Turn(text)))
+        return replace(self, turns=(*self.turns, Turn(check_message(message, "Write a message first."))))
 
     def answered(self, column: int, reply: str) -> Settings:
         """These settings with ``column``'s reply to the last turn set."""
@@ -198,13 +223,14 @@ class Settings:
         return {
             "tiller": 1,
             "family": self.family,
-            "columns": [_column(each) for each in self.columns],
+            "columns": [column_json(each) for each in self.columns],
             "selected": self.selected,
             "sampling": {**vars(self.sampling), "stop": list(self.sampling.stop)},
             "lens": self.lens,
             "tab": self.tab,
             "system": self.system,
             "turns": [{"user": turn.user, "replies": list(turn.replies)} for turn in self.turns],
+            **({"template_vars": [list(each) for each in self.template_vars]} if self.template_vars else {}),
         }
 
     @classmethod
@@ -216,12 +242,15 @@ class Settings:
         """
         good = isinstance(document, Mapping) and document.get("tiller") == 1
         _check(good, "These are not settings of this version of Tiller.")
+        assert isinstance(document, Mapping)
+        # Before anything is made of them: each column has a recipe to be read.
+        columns = document.get("columns")
+        few = not isinstance(columns, list) or len(columns) <= MAX_COLUMNS
+        _check(few, f"A chat has at most {MAX_COLUMNS} columns.")
         try:
-            found = UNTRUSTED.decode(cls, document)
+            return UNTRUSTED.decode(cls, document)
         except DecodeError as error:
             raise SettingsError(f"These settings cannot be read: {error}") from error
-        _check(len(found.columns) <= MAX_COLUMNS, f"A chat has at most {MAX_COLUMNS} columns.")
-        return found
 
     def to_link(self) -> str:
         """The query string that opens this state: ``s=…``. Put it behind the page's address, or give it to ``tui``."""
@@ -242,15 +271,16 @@ class Settings:
             code = values[0] if values else query.strip()
             packed = base64.urlsafe_b64decode(code + "=" * (-len(code) % 4))
             # The limit keeps a small link from unpacking into all of memory.
-            text = zlib.decompressobj().decompress(packed, _MAX_LINK_BYTES)
-            return cls.from_json(json.loads(text))
-        except (zlib.error, ValueError, RecursionError) as error:
+            text = zlib.decompressobj().decompress(packed, MAX_LINK)
+            return cls.from_json(parsed_json(text))
+        except (zlib.error, ValueError) as error:
             raise SettingsError("This is not a whole link of Tiller's; copy it again from Share.") from error
 
     def _index(self, column: int | None) -> int:
         return self.selected if column is None else column
 
 
-def _column(column: Column) -> dict[str, str]:
+def column_json(column: Column) -> dict[str, str]:
+    """A column as a JSON document."""
     found = {"checkpoint": column.checkpoint, "recipe": str(column.recipe)}
     return {**found, "asks": column.asks} if column.asks else found

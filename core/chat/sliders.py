@@ -108,6 +108,14 @@ class SliderBank:
         added = (Term("ablate", direction, source=self.term(settings, direction).source),) if on else ()
         return self._checked(settings, Recipe((*kept, *added)))
 
+    def reset(self, settings: Settings, direction: str) -> Recipe:
+        """The recipe without anything that is done along the direction: no push, no removal, no hold. Raises TillerError."""
+        kept = tuple(
+            each for each in settings.column.recipe.terms if each.direction != direction or each.kind == "neurons"
+        )
+        self._resting.pop((settings.selected, direction), None)
+        return self._checked(settings, Recipe(kept))
+
     def write(self, settings: Settings, text: str) -> Recipe:
         """The recipe of a typed line; the column's sliders that stand at 0 rest as new ones do. Raises TillerError."""
         recipe = self._checked(settings, parse(text))

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path as File
 
 from core.attribution import effects, export
+from core.attribution.conclusion import blame_conclusion
 from core.attribution.model_sequence import alone
 from core.attribution.report import BlameReport, BlameRequest, shortened, token_effects
 from core.attribution.study import study
 from core.cli.options import Options
 from core.cli.piped import piped_text
-from core.cli.program import program
 from core.cli.progress import TerminalProgress
 from core.errors import UsageError
-from core.families import registry, stages
+from core.families import stages
 from core.families.stages import Question, Stage
 from core.models import loading
-from core.util.files import prompts_in, read_prompts, write_bytes
+from core.models.at_hand import open_family
+from core.util.files import json_text, prompts_in, read_prompts, write_bytes
+from core.util.program import program
 from core.util.progress import finished
 
 
 def run_blame(options: Options) -> int:
     """Ask every checkpoint of a path about an answer, and print whose it is."""
     ask = _ask(options)
-    family = registry.load_family(options.family)
+    family = open_family(options.family)
     # What is wrong with the question is said before a model is loaded for it.
     path = stages.stage_path(family, ask.checkpoint, ask.path)
     loaded = loading.load_model(family, path.final, options.placing)
@@ -36,14 +37,14 @@ def run_blame(options: Options) -> int:
     if options.csv:
         _write(options.csv, export.blame_csv(report))
     if options.json:
-        _write(options.json, json.dumps(export.blame_document(report), ensure_ascii=False, indent=1) + "\n")
+        _write(options.json, json_text(export.blame_document(report), ensure_ascii=False, indent=1) + "\n")
     return 0
 
 
 def _ask(options: Options) -> BlameRequest:
     if bool(options.prompt) == bool(options.file):
         raise UsageError(
-            f'blame needs a prompt, or --file with prompts: {program()} blame "How do I kill a process?"'
+            f'blame needs a prompt, or --file with prompts: `{program()} blame "How do I kill a process?"`'
             if not options.prompt
             else "Give a prompt or --file, not both."
         )
@@ -74,8 +75,8 @@ def _write(file: File, text: str) -> None:
 
 
 def table(report: BlameReport) -> list[str]:
-    """A report as lines of text; the first names the stage with the largest effect, and its size."""
-    lines = [report.headline, ""]
+    """A report as lines of text; the first is what it comes to, the second names the largest effect and its size."""
+    lines = [blame_conclusion(report), report.headline, ""]
     lines += _heads(report)
     for measure in report.measures:
         lines += ["", f"Probability of {report.of(measure)}:", *_effects(report, measure)]

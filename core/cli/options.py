@@ -6,7 +6,10 @@ import argparse
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from core.util.program import DEFAULT_FAMILY
+
 if TYPE_CHECKING:
+    from core.families.checkpoint import TemplateVars
     from core.models.placement import Placing
 
 
@@ -17,14 +20,16 @@ class Options(argparse.Namespace):
     ``checkpoint`` and ``recipe`` fill the steered column (empty: the family's final checkpoint, no recipe); ``device`` and
     ``dtype`` are "auto" or torch's names; ``quantize`` is "none", "8bit" or "4bit"; ``max_memory`` is what checkpoints may take,
     as it was typed (empty: what is free); ``threads`` is the number of CPU threads torch may use (0: measured). ``host``,
-    ``port`` and ``share`` concern the web app only (``None``: the program chooses). ``link`` is a link copied from Share, whose
-    state the terminal app opens; a command line has either a link or a family, checkpoint or recipe. ``base``, ``stages`` (names
-    and sources) and ``post`` put a family together (:mod:`core.cli.adhoc_family`), whose name is ``family`` from then on;
-    ``trusted`` are the models whose own code may run. ``torch_index`` is where PyTorch is installed from. What a verb alone takes
-    stands beside these, under the names that its parser gives it.
+    ``port``, ``share``, ``offers`` (families that strangers may open), ``public`` (strangers can reach it), ``auth`` (its owner's
+    ``NAME:PASSWORD``) and ``served_as`` (its names behind a proxy) concern the web app only (``None``: the program chooses).
+    ``link`` is a link copied from Share, whose state the terminal app opens; a command line has either a link or a family, checkpoint
+    or recipe. ``model``, or ``base``, ``stages`` (names and sources) and ``post``, make a family (:mod:`core.models.adhoc_family`),
+    whose name is ``family`` from then on; ``no_keep`` removes at the end what GGUF files were converted to; ``template_vars`` are what
+    chat templates are told, ``trusted`` the models whose own code may run. ``torch_index`` is where PyTorch is installed from. What a
+    verb alone takes stands beside these, under the names that its parser gives it.
     """
 
-    family: str = "skiff"
+    family: str = DEFAULT_FAMILY
     checkpoint: str = ""
     recipe: str = ""
     device: str = "auto"
@@ -32,14 +37,21 @@ class Options(argparse.Namespace):
     threads: int = 0
     quantize: str = "none"
     max_memory: str = ""
+    template_vars: TemplateVars = ()
     host: str | None = None
     port: int | None = None
     share: bool = False
+    offers: tuple[str, ...] = ()
+    public: bool = False
+    auth: str = ""
+    served_as: tuple[str, ...] = ()
     link: str | None = None
+    model: str = ""
     base: str = ""
     post: str = ""
     stages: tuple[tuple[str, str], ...] = ()
     offline: bool = False
+    no_keep: bool = False
     trusted: tuple[str, ...] = ()
     torch_index: str | None = None
 
@@ -54,12 +66,14 @@ class Options(argparse.Namespace):
         # Not needed for a help or a mistake, which answer at once.
         from core.models.placement import Placing
 
-        return Placing(self.device, self.dtype, self.quantize, self.max_memory)
+        return Placing(self.device, self.dtype, self.quantize, self.max_memory, self.template_vars)
 
 
 @dataclass
 class ChatOptions(Options):
-    """``chat`` alone takes the message, the system prompt, how to sample, and whether to print events as JSON lines."""
+    """``chat`` alone takes the message, the system prompt, how to sample, whether to print events as JSON lines, whether to keep the chat,
+    the id of a kept one to go on with, the direction that nine strengths are wanted of, and a preset that takes the place of checkpoint,
+    recipe and system prompt."""
 
     message: str | None = None
     system: str = ""
@@ -67,3 +81,7 @@ class ChatOptions(Options):
     seed: int = 0
     max_tokens: int | None = None
     as_json: bool = False
+    keep: bool = False
+    kept: str = ""
+    strengths: str = ""
+    preset: str = ""

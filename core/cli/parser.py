@@ -1,4 +1,4 @@
-"""The command line: one argparse parser for every verb, built from what the verb declares, and the words between shell and parser.
+"""The command line: one argparse parser for every verb, built from what the verb declares (:mod:`core.cli.command_line` reads with it).
 
 Standard library only: ``--help`` and a typing mistake answer at once, on a machine where nothing is installed yet. Every mistake is a
 :class:`UsageError`: one sentence that names the fix.
@@ -7,20 +7,19 @@ Standard library only: ``--help`` and a typing mistake answer at once, on a mach
 from __future__ import annotations
 
 import argparse
-import difflib
+import os
 import shutil
 import textwrap
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from core.cli import option_types
 from core.cli.option_types import nonempty_text
 from core.cli.options import Options
-from core.cli.program import program
 from core.errors import UsageError
-from core.util.version import VERSION
+from core.util.program import program
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,11 @@ class Verb:
     raw: bool = False
 
     @property
+    def opens(self) -> bool:
+        """Whether a model answers or is computed with."""
+        return self.computes or self.name in ("web", "tui", "chat")
+
+    @property
     def parser(self) -> VerbParser:
         """The parser of its arguments."""
         about = self.description or f"{self.summary[:1].upper()}{self.summary[1:]}."
@@ -63,15 +67,6 @@ class Verb:
             typed = arguments if "launch.py" in arguments else f"python launch.py {arguments}".rstrip()
             lines += [f"  {typed.replace('python launch.py', program())}", f"      {meaning}"]
         return lines
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command line that was read: a verb and what it takes, or a ``text`` to print (a help, the version)."""
-
-    verb: Verb
-    options: Options = field(default_factory=Options)
-    text: str = ""
 
 
 class Collected(argparse.Action):
@@ -118,11 +113,17 @@ class VerbParser(argparse.ArgumentParser):
                 return
             said = helps.get(name.replace("-", "_"), said)
             if refused and name in refused:
-                said, read = f"refused: {refused[name].partition(';')[0]}", _refusing(refused[name])
+                why = refused[name].partition(";")[0]
+                said, read = f"refused: {why[0].lower()}{why[1:]}", _refusing(refused[name])
             group.add_argument(f"--{name}", metavar=value, type=read, help=said, **more)
 
         add("family", "NAME", "the family of checkpoints (default: skiff, the one that is shipped)")
-        add("base", "MODEL", "instead of a family: a base model, by its folder or its name on the Hugging Face Hub, …")
+        add(
+            "model",
+            "MODEL",
+            "instead of a family: one model, by its folder, its name on the Hugging Face Hub or a .gguf file",
+        )
+        add("base", "MODEL", "instead of a family: a base model, named in the same way, …")
         add("post", "MODEL", "… and a model that was trained from it, or an adapter (LoRA) of it")
         add("stage", "NAME=MODEL", "a checkpoint between these two, as often as there are some", option_types.stage,
             dest="stages", action=Collected)  # fmt: skip
@@ -135,9 +136,17 @@ class VerbParser(argparse.ArgumentParser):
             option_types.quantize)  # fmt: skip
         add("max-memory", "SIZE", "what checkpoints may take, such as 20GB or 0:20GB,cpu:30GB (default: what is free)",
             option_types.max_memory)  # fmt: skip
+        add("template-var", "NAME=VALUE", "what a chat template is told, such as enable_thinking=false; as often as needed",
+            option_types.template_var, dest="template_vars", action=Collected)  # fmt: skip
         add("threads", "N", "CPU threads to compute with (default: measured)", option_types.thread_number)
         add("trust-remote-code", "ID", "let the Python code that this model brings run here; read it first",
             dest="trusted", action=Collected)  # fmt: skip
+        if not only or "no-keep" in only:
+            group.add_argument(
+                "--no-keep",
+                action="store_true",
+                help="remove at the end what GGUF files were converted to (default: keep it)",
+            )
         if not only or "offline" in only:
             group.add_argument(
                 "--offline", action="store_true", help="fetch nothing: use only what is on this computer"
@@ -154,8 +163,17 @@ class VerbParser(argparse.ArgumentParser):
                            help="listen on this address (default: 127.0.0.1, this machine only)")  # fmt: skip
         group.add_argument("--port", metavar="N", type=option_types.whole_number(1, 65535),
                            help="listen on this port (default: 7860, or the next free one)")  # fmt: skip
+        group.add_argument("--offer", metavar="FAMILY", dest="offers", action=Collected, type=nonempty_text,
+                           help="on a server that others can reach: a further family that they may open")  # fmt: skip
         group.add_argument("--share", action="store_true",
                            help="also make a temporary public address through Gradio's relay (needs a network)")  # fmt: skip
+        group.add_argument("--public", action="store_true",
+                           help="others use it: what they learn is their own, and what is shared only its owner changes; so it is anyway "
+                           "with --share, --auth, a --host that others reach, and on a Space")  # fmt: skip
+        group.add_argument("--auth", metavar="NAME:PASSWORD", type=option_types.sign_in, default=os.environ.get("TILLER_AUTH", ""),
+                           help="by which you sign in as its owner, at /owner (default: the variable TILLER_AUTH)")  # fmt: skip
+        group.add_argument("--served-as", metavar="NAME", action=Collected, type=nonempty_text, default=(),
+                           help="a name by which it is reached, beside its own: behind a proxy, say")  # fmt: skip
 
     def add_chat(self) -> None:
         """Add what ``chat`` alone takes."""
@@ -163,6 +181,9 @@ class VerbParser(argparse.ArgumentParser):
         group.add_argument(
             "--json", dest="as_json", action="store_true", help="print one event a line as JSON instead of the text"
         )
+        group.add_argument("--strengths", metavar="NAME", default="",
+                           help="answer at nine strengths of this direction: a table with class and damage (--json: CSV)")  # fmt: skip
+        group.add_argument("--preset", metavar="NAME", default="", help="with a preset that was kept in the Library")
         group.add_argument("--system", metavar="TEXT", type=nonempty_text, help="a system prompt")
         group.add_argument("--temperature", metavar="T", type=option_types.temperature,
                            help="0 (default) always takes the likeliest token; higher is more varied")  # fmt: skip
@@ -171,6 +192,12 @@ class VerbParser(argparse.ArgumentParser):
         group.add_argument(
             "--max-tokens", metavar="N", type=option_types.whole_number(1, 4096), help="the longest answer, in tokens"
         )
+
+        group.add_argument(
+            "--keep", action="store_true", help="keep the chat in your data folder, where chats lists it"
+        )
+        group.add_argument("--chat", metavar="ID", dest="kept", type=nonempty_text,
+                           help="go on with a kept chat of one column, by its recipe and, unless they are given, its sampling")  # fmt: skip
 
     def add_install(self) -> None:
         """Add what concerns the first start."""
@@ -185,7 +212,7 @@ class VerbParser(argparse.ArgumentParser):
         """Its options, by what is typed."""
         return self._option_string_actions
 
-    def part(self, words: deque[str], unknown: Callable[[str], UsageError] | None, first: bool = False) -> _Parted:
+    def part(self, words: deque[str], unknown: Callable[[str], UsageError] | None, first: bool = False) -> PartedWords:
         """Part options from everything else, each option with its full name and its value behind "=".
 
         argparse alone would take a value that begins with a minus sign, as a recipe may, for an option.
@@ -218,7 +245,7 @@ class VerbParser(argparse.ArgumentParser):
                 if not words or words[0].partition("=")[0] in self.named:
                     raise UsageError(f"{name} needs a value: {action.option_strings[-1]} {action.metavar}.")
                 options.append(f"{action.option_strings[-1]}={words.popleft()}")
-        return _Parted(options, others)
+        return PartedWords(options, others)
 
     def _whole(self, name: str) -> str:
         """The option that a name, or a beginning that no other option has, means."""
@@ -232,7 +259,7 @@ class VerbParser(argparse.ArgumentParser):
             values.append(words.popleft())
         return values
 
-    def read(self, parted: _Parted, into: Options) -> tuple[Options, list[str]]:
+    def read(self, parted: PartedWords, into: Options) -> tuple[Options, list[str]]:
         """Fill in what a command line says; also what words are left over. Raises UsageError."""
         others = ["--", *parted.others] if parted.others else []
         try:
@@ -257,120 +284,11 @@ class VerbParser(argparse.ArgumentParser):
 
 
 @dataclass
-class _Parted:
+class PartedWords:
     """The words of a command line: options and everything else."""
 
     options: list[str]
     others: list[str]
-
-
-def read_command_line(argv: Sequence[str], verbs: Mapping[str, Verb]) -> Command:
-    """Read a command line (without the program's name).
-
-    Raises:
-        UsageError: one sentence that names the fix.
-    """
-    words = deque(argv)
-    # A verb may have options before it; which verb it is, is known only behind them.
-    before = _door(verbs).part(words, _unknown("web", verbs), first=True).options
-    if not words or words[0] == "--":
-        if "--version" in before:
-            return Command(verbs["web"], text=f"Tiller {VERSION}")
-        if "--help" in before:
-            return Command(verbs["web"], text=help_text(verbs))
-        name = "web"
-    elif (name := words.popleft()) == "help":
-        topic = next(iter(words), "")
-        return Command(verbs["web"], text=help_text(verbs, _known(topic, verbs) if topic else None))
-    verb = verbs[_known(name, verbs)]
-    parser = verb.parser
-    if verb.raw:
-        given, left = parser.part(deque(before), _unknown(name, verbs)), parser.part(words, None)
-        options, _ = parser.read(_Parted(given.options + left.options, []), verb.options())
-        options.words = left.others
-        return Command(verb, options)
-    parted = parser.part(deque([*before, *words]), _unknown(name, verbs))
-    if "--help" in parted.options:
-        return Command(verb, text=help_text(verbs, name))
-    options, extra = parser.read(parted, verb.options())
-    if extra:
-        hint = f"put {verb.quoted} in quotes, as one argument" if verb.quoted else "leave it out"
-        raise UsageError(
-            f"{next((word for word in extra if word != '--'), '--')!r} is one argument too many for {name}; {hint}."
-        )
-    check_sources(options, parted.options)
-    return Command(verb, options)
-
-
-def help_text(verbs: Mapping[str, Verb], topic: str | None = None) -> str:
-    """The help for everything, or for one verb."""
-    return (verbs[topic].parser if topic else _door(verbs)).format_help().rstrip()
-
-
-def _door(verbs: Mapping[str, Verb]) -> VerbParser:
-    """The parser of what may stand before a verb; its help is that of the whole program."""
-    shown = [line for name in ("web", "tui", "chat", "test") for line in verbs[name].lines]
-    parser = VerbParser(
-        "[VERB] [OPTIONS]      (the first start installs what it needs into .venv beside launch.py)",
-        "\n".join(
-            [
-                "Tiller: steer a chat with a post-trained language model, and see which training stage to thank or to blame.",
-                *("", "verbs:", *(f"  {verb.name:<14}{verb.summary}" for verb in verbs.values())),
-                *("", "examples:", *shown),
-            ]
-        ),
-        _RECIPES.replace("python launch.py", program()),
-    )
-    parser.add_argument("--version", action="store_true", default=argparse.SUPPRESS, help="print the version")
-    parser.add_model()
-    parser.add_serving()
-    parser.add_chat()
-    parser.add_install()
-    return parser
-
-
-def check_sources(options: Options, typed: Sequence[str]) -> None:
-    """Raise UsageError unless a command line has a link, or names a family, or a base with a post, or none of them."""
-    own = {word.partition("=")[0].removeprefix("--") for word in typed}
-    if options.link is not None:
-        for name in ("family", "base", "post", "stage", "checkpoint", "recipe"):
-            if name in own:
-                raise UsageError(f"The link brings its own {name}; leave out --{name}, or leave out the link.")
-    if not (options.base or options.post or options.stages):
-        return
-    if "family" in own:
-        raise UsageError("--family names a whole family; leave it out, or leave out --base, --stage and --post.")
-    if not (options.base and options.post):
-        lacking = "post" if options.base else "base"
-        raise UsageError(f"--base and --post go together; add --{lacking} MODEL.")
-    names = [name for name, _ in options.stages]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise UsageError(f"Two stages are called {twice!r}; give one of them another name.")
-
-
-def _known(name: str, verbs: Mapping[str, Verb]) -> str:
-    if name not in verbs:
-        raise UsageError(f"{name!r} is not something Tiller does{_did_you_mean(name, verbs)}")
-    return name
-
-
-def _unknown(verb: str, verbs: Mapping[str, Verb]) -> Callable[[str], UsageError]:
-    """Makes the sentence about an option that a verb does not have."""
-
-    def error(name: str) -> UsageError:
-        parsers = {each.name: each.parser.named for each in verbs.values()}
-        if uses := [each for each, named in parsers.items() if name in named and each != verb]:
-            where = f"{', '.join(uses[:-1])} and {uses[-1]}" if len(uses) > 1 else uses[0]
-            return UsageError(f"{name} does not go with {verb}; it belongs to {where}.")
-        return UsageError(f"There is no option {name}{_did_you_mean(name, parsers[verb], verb)}")
-
-    return error
-
-
-def _did_you_mean(word: str, known: Iterable[str], verb: str = "") -> str:
-    close = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.5)
-    helped = f"{program()} {verb}".strip()
-    return f"; did you mean {close[0]}?" if close else f"; `{helped} --help` lists what there is."
 
 
 def _refusing(sentence: str) -> Callable[[str], str]:
@@ -385,13 +303,3 @@ def _refusing(sentence: str) -> Callable[[str], str]:
 
 def _width() -> int:
     return max(40, min(120, shutil.get_terminal_size().columns) - 2)
-
-
-_RECIPES = """a recipe is one line: what to do to the model while it answers
-  1.5*refusal                         add 1.5 strengths of the refusal direction at its best layer
-  -0.5*truth[5-8]:reply               against truth, at layers 5 to 8, on the answer's tokens only
-  !refusal                            take refusal out of every layer
-  refusal@base                        the direction that was learnt on the checkpoint base
-  1.5*refusal@base - 0.5*truth        both at once
-
-`python launch.py VERB --help` says more about one verb."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 
 from core.errors import UsageError
+from core.util.files import decoded
 
 
 def piped_text(nothing: str) -> str:
-    """All that comes on stdin, in UTF-8.
+    """All that comes on stdin, in UTF-8 or marked UTF-16.
 
     Raises:
-        UsageError: nobody pipes anything, of which ``nothing`` says what to do instead; or it is in another encoding.
+        UsageError: nothing is piped, of which ``nothing`` says what to do instead; or it is in another encoding.
     """
     source = sys.stdin
     # Python has none where the shell has closed it.
@@ -19,6 +20,9 @@ def piped_text(nothing: str) -> str:
         raise UsageError(nothing)
     try:
         # By its bytes: in some locales Python reads anything without a complaint.
-        return source.buffer.read().decode("utf-8-sig") if hasattr(source, "buffer") else source.read()
+        text = decoded(source.buffer.read()) if hasattr(source, "buffer") else source.read()
     except UnicodeDecodeError as error:
         raise UsageError("What was piped in is not UTF-8; send it in UTF-8.") from error
+    if not text.strip():
+        raise UsageError(nothing)
+    return text

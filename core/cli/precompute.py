@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.artefacts import store
@@ -13,20 +12,24 @@ from core.attribution.model_sequence import alone
 from core.chat.answers import Answer, chat_document, fold, settled
 from core.chat.events import Failed
 from core.cli.options import Options
-from core.cli.progress import TerminalProgress
+from core.cli.progress import TerminalProgress, foretold
+from core.confidence import measure
 from core.directions import contrast_files
 from core.directions.contrast import ContrastSet
+from core.directions.effort import BUDGET, EFFORTS, FULL, MEASURED
 from core.directions.request import KINDS
 from core.engine.engine import Engine
 from core.engine.precompute import BUILDERS, BuildRequest, seconds_a_token
 from core.errors import TillerError, UsageError
-from core.families import registry, stages
+from core.families import stages
 from core.families.checkpoint import Checkpoint, Family
 from core.families.stages import StageError
 from core.models import files, loading, memory
+from core.models.at_hand import open_family
 from core.models.hooks import AnatomyError
 from core.models.loading import Loaded
-from core.util.files import write_bytes
+from core.util.budget import Budget, estimated
+from core.util.files import check_writable, json_text, write_bytes
 from core.util.progress import Cost, Pace, duration, finished
 
 #: No parts of a checkpoint: the run that is shown while a model loads, and how far retrainings with other seeds differ.
@@ -35,14 +38,19 @@ RECORDED, NOISE = "recorded", "noise"
 
 def run_precompute(options: Options) -> int:
     """Make every part of every checkpoint that is not there yet, and record the run that is shown while a model loads."""
-    family = registry.load_family(options.family)
+    family = open_family(options.family)
+    if options.ship:
+        # What is shipped lies in the family's own folder, whatever a person's own artefacts of it are kept under.
+        family = replace(family, name=family.folder.name)
     root = family.folder.parent if options.ship else store.user_folder()
     what = _what(options.what)
     kinds = [kind for kind in what if kind in BUILDERS]
-    names = [options.checkpoint] if options.checkpoint else [each.name for each in family.checkpoints]
+    names = [options.checkpoint] if options.checkpoint else [each.name for each in family.present]
     todo = _todo(family, [family.checkpoint(name) for name in names], kinds, root, options)
     if options.dry_run:
         _tell_cost(family, todo, options)
+        if NOISE in what and not options.checkpoint:
+            _tell_noise(family, options)
         return 0
     _make(family, todo, options)
     if NOISE in what and not options.checkpoint:
@@ -80,7 +88,15 @@ def _todo(
     contrasts: dict[str, ContrastSet] = contrast_files.overrides(options.contrast, list(KINDS))
     found = []
     for checkpoint in checkpoints:
-        order = BuildRequest(family, checkpoint.name, root, contrasts)
+        order = BuildRequest(
+            family,
+            checkpoint.name,
+            root,
+            contrasts,
+            told=options.template_vars,
+            effort=EFFORTS[options.effort],
+            budget=options.budget or BUDGET,
+        )
         wanted = []
         for kind in kinds:
             if not options.again and _there(order, checkpoint, kind, options.quantize):
@@ -122,6 +138,8 @@ class _Progress:
 
 
 def _make(family: Family, todo: list[_Todo], options: Options) -> None:
+    for each in todo:
+        check_writable(each.order.artefact("direction", "any"))
     pace = Pace(1)
     with TerminalProgress(pace) as line:
         progress = _Progress(todo, line, pace)
@@ -170,17 +188,29 @@ def _tell_cost(family: Family, todo: list[_Todo], options: Options) -> None:
         print("How long it takes cannot be measured: none of these checkpoints is on this machine yet.")
         return
     loaded = loading.load_model(family, here.order.checkpoint, options.placing)
-    whole = Cost()
+    whole, found = Cost(), list[tuple[str, Cost, int]]()
     kinds = tuple(dict.fromkeys(kind for each in todo for kind in each.kinds))
     for kind, once in _costs(_Todo(here.order, kinds), loaded, TerminalProgress()).items():
         count = sum(kind in each.kinds for each in todo)
         cost = once.times(count)
+        found.append((kind, once, count))
         whole += cost
         print(
-            f"{kind}, {count} time{'s' * (count != 1)}: {cost.prompts:,} prompts in {cost.passes:,} forward passes, "
+            f"{kind}, on {count} checkpoint{'s' * (count != 1)}: {cost.prompts:,} prompts in {cost.passes:,} forward passes, "
             f"{cost.tokens:,} tokens, {memory.size_in_words(cost.size)} on disk."
         )
-    seconds = whole.tokens * seconds_a_token(here.order, loaded)
+    pace = seconds_a_token(here.order, loaded)
+    limit = here.order.budget if here.order.effort is MEASURED else float("inf")
+    seconds = 0.0
+    for kind, cost, count in found:
+        # What is ablated is another work than what directions take, with a pace of its own.
+        confident = kind == "confidence"
+        long = (
+            estimated(measure.confidence_phases(loaded, here.order.contrast("truth")))
+            if confident
+            else cost.tokens * pace
+        )
+        seconds += min(long, limit) * count
     print(
         f"All of it: about {duration(seconds)}, measured on {here.order.checkpoint}, and the time to load each; "
         f"{memory.size_in_words(whole.size)} on disk."
@@ -215,13 +245,27 @@ def _noise(family: Family, root: Path, options: Options) -> None:
         return
     if not path.nulls:
         return
-    if not options.again and noise.kept_noise(family, path) is not None:
+    kept = None if options.again else noise.kept_noise(family, path)
+    if kept is not None and not kept.retrainings:
         print("noise: there already.")
         return
     models = alone(loading.load_model(family, path.final, options.placing), options.placing)
+    limit = None if options.effort == FULL.name else options.budget or BUDGET
     with TerminalProgress() as line:
-        found = finished(noise.measure_noise(family, path, models, root), line.step)
+        found = finished(noise.measure_noise(family, path, models, root, Budget(limit)), line.step)
     print(f"noise: {found.said}")
+
+
+def _tell_noise(family: Family, options: Options) -> None:
+    """How long the noise level takes, where the family has retrainings with other seeds and it is not there."""
+    try:
+        path = stages.stage_path(family)
+    except StageError:
+        return
+    kept = None if options.again else noise.kept_noise(family, path)
+    if path.nulls and (kept is None or kept.retrainings) and _local(family.checkpoint(path.final)):
+        final = loading.load_model(family, path.final, options.placing)
+        print(f"noise: {foretold(estimated(noise.noise_phases(family, path, final)), None)}")
 
 
 def _record(family: Family, path: Path, options: Options) -> None:
@@ -237,6 +281,6 @@ def _record(family: Family, path: Path, options: Options) -> None:
             answers = fold(answers, event)
     finally:
         engine.close()
-    text = json.dumps(chat_document(settled(settings, answers), answers), ensure_ascii=False, separators=(",", ":"))
+    text = json_text(chat_document(settled(settings, answers), answers), ensure_ascii=False, separators=(",", ":"))
     write_bytes(path, text.encode())
     print(f"Recorded {family.examples[0].title!r}, written to {path}")

@@ -54,6 +54,16 @@ class TerminalProgress:
             self._shown = None
 
 
+def foretold(seconds: float, budget: float | None) -> str:
+    """What is said of work before it begins: how long it takes, by a trial of its parts, and what of it there is time for."""
+    if not seconds:
+        return "Nothing is left to do."
+    whole = f"About {duration(seconds)} on this machine, by a trial of every part"
+    if budget is None or budget >= seconds:
+        return f"{whole}."
+    return f"{whole}; of it {duration(budget)} now, and the same command goes on from there."
+
+
 def _line(bar: bool) -> Progress:
     # Not needed in a pipe, and it takes a moment to import.
     from rich.console import Console

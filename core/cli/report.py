@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import datetime
 import re
+import sys
 from collections.abc import Callable, Generator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from core.artefacts import store
 from core.cli.options import Options
-from core.cli.progress import TerminalProgress
-from core.cli.verbs import REPORTED_SETS
+from core.cli.progress import TerminalProgress, foretold
+from core.cli.verb_arguments import REPORTED_SETS
 from core.confidence import confidence
 from core.confidence.compare import CheckpointPair
 from core.confidence.confidence import Confidence
+from core.confidence.measure import confidence_phases
 from core.directions import contrast
+from core.directions.contrast import ContrastSet
 from core.engine.precompute import BUILDERS, BuildRequest
 from core.errors import TillerError, UsageError
-from core.families import registry
 from core.families.checkpoint import Family, FamilyRef
 from core.families.family_toml import text_of
 from core.knowledge import facts, tracing
 from core.knowledge.maps import MapError, MapRequest, Traced
 from core.models import loading
+from core.models.at_hand import open_family
 from core.models.loading import Loaded
 from core.models.pool import ModelPool
 from core.report import pages, report
@@ -34,13 +39,16 @@ from core.report.directions import truth as truth_finding
 from core.report.knowledge import KNOWLEDGE, KNOWLEDGE_METHODS, never_taught, not_traced
 from core.report.knowledge import knowledge as knowledge_finding
 from core.report.report import Finding, PairReport, ReportError, unmeasured
-from core.report.truth_probe import Probe, probe
+from core.report.truth_probe import Probe, probe, probe_phases
+from core.stats.rates import Rate
 from core.stats.verdicts import Verdict
 from core.transfer import measure, task
 from core.transfer.report import TransferReport as Transferred
 from core.transfer.task import TransferTask
+from core.util.budget import Budget, estimated
 from core.util.files import write_bytes
 from core.util.progress import Step, finished
+from core.util.resume import ResumeNotes
 from core.util.version import VERSION
 
 _T = TypeVar("_T")
@@ -50,15 +58,24 @@ NEVER_LABELLED = "base-unlabelled"
 
 def run_report(options: Options) -> int:
     """Measure, write both files, and say where they are and what became of the four findings."""
-    family = registry.load_family(options.family)
+    family = open_family(options.family)
     out = Path(options.out or f"report-{family.name}.html")
     if out.suffix.lower() not in (".html", ".md"):
         raise UsageError(f"--out takes a name that ends in .html or .md, not {out.name!r}.")
     with TerminalProgress() as progress:
-        found = Maker(family, options, progress.say).report()
+        maker = Maker(family, options, progress.say)
+        said = foretold(maker.seconds(), options.budget)
+        progress.clear()
+        if options.dry_run:
+            print(said)
+            return 0
+        print(said, file=sys.stderr)
+        found = maker.report()
     for suffix, text in ((".html", pages.html(found)), (".md", pages.markdown(found))):
         write_bytes(out.with_suffix(suffix), text.encode())
     print(found.summary.text())
+    if maker.unfinished:
+        print("Unfinished, the time was up; the same command goes on from here:", *maker.unfinished, sep="\n  ")
     print(f"Written to {out.with_suffix('.html')} and {out.with_suffix('.md')}.")
     return 0
 
@@ -84,26 +101,33 @@ class Maker:
             facts.facts_of(facts.load_facts(family)[0], name)
         self.pool = ModelPool(FamilyRef(family), options.placing)
         self.say = say
+        self.budget = Budget(options.budget)
+        #: What one finding may take, of what is left of the whole.
+        self.time = self.budget
+        #: On how much the findings rest for which the time was up.
+        self.unfinished: list[str] = []
         # Read now: a file that cannot be read is said before anything is measured.
         self.opening = paragraphs(text_of(family.report_opening)) if family.report_opening else (family.notes,)
 
     def report(self) -> PairReport:
         """All findings, in order."""
-        findings = tuple(
-            self._found(head, methods, make)
-            for head, methods, make in (
-                (KNOWLEDGE, KNOWLEDGE_METHODS, self._knowledge),
-                (TRUTH, TRUTH_METHODS, self._truth),
-                (REFUSAL, REFUSAL_METHODS, self._refusal),
-                (CONFIDENCE, CONFIDENCE_METHODS, self._confidence),
-            )
+        every = (
+            (KNOWLEDGE, KNOWLEDGE_METHODS, self._knowledge),
+            (TRUTH, TRUTH_METHODS, self._truth),
+            (REFUSAL, REFUSAL_METHODS, self._refusal),
+            (CONFIDENCE, CONFIDENCE_METHODS, self._confidence),
         )
+        findings = []
+        for place, (head, methods, make) in enumerate(every):
+            self.time, before = self.budget.part(len(every) - place), len(self.unfinished)
+            found = self._found(head, methods, make)
+            findings.append(replace(found, notes=tuple(dict.fromkeys((*found.notes, *self.unfinished[before:])))))
         return PairReport(
             self.family.title,
             self.base,
             self.post,
             tuple(each for each in (*self.opening, report.SCOPE) if each),
-            findings,
+            tuple(findings),
             report.directions(self.family, (self.base, self.post)),
             f"Tiller {VERSION}, {datetime.date.today().isoformat()}; family {self.family.name}, weights "
             + ", ".join(
@@ -123,12 +147,16 @@ class Maker:
     def _knowledge(self) -> Finding:
         known, _ = facts.load_facts(self.family)
         chosen = tuple(self.options.set) or facts.categories(known)
+        whole = len(chosen) if self.options.set else min(REPORTED_SETS, len(chosen))
+        tracing_all = self.time
         traced: list[Traced] = []
         controls: list[Verdict] = []
         refused: list[str] = []
         for category in chosen:
             if not self.options.set and len(traced) == REPORTED_SETS:
                 break
+            # A base that was never taught is traced beside every set.
+            self.time = tracing_all.part(max(1, whole - len(traced)) * (2 if self._has_control() else 1))
             try:
                 traced.append(self._trace(self.base, category))
             except MapError as error:
@@ -136,13 +164,21 @@ class Maker:
                 refused.append(str(error))
         if not traced:
             raise ReportError(refused[-1])
-        if self._has_control():
-            controls += [self._traced_control(each.order.set) for each in traced]
+        for place, each in enumerate(traced if self._has_control() else ()):
+            self.time = tracing_all.part(len(traced) - place)
+            controls.append(self._traced_control(each.order.set))
         return knowledge_finding(traced, controls)
 
     def _trace(self, base: str, category: str) -> Traced:
         order = MapRequest((base, self.post), set=category, pairs=self.options.pairs)
-        return self._done(tracing.trace(self.family, order, self.pool.get), f"knowledge, {category}")
+        traced = self._done(tracing.trace(self.family, order, self.pool.get, self.time), f"knowledge, {category}")
+        if (
+            traced.maps
+            and min(each.n for each in traced.maps) < traced.wanted
+            and traced.notes[0].startswith("Unfinished")
+        ):
+            self.unfinished.append(traced.notes[0])
+        return traced
 
     def _traced_control(self, category: str) -> Verdict:
         try:
@@ -153,11 +189,24 @@ class Maker:
     def _truth(self) -> Finding:
         examples = contrast.load_contrast(self.family, "truth")
         names = [self.base, self.post, *([NEVER_LABELLED] if self._has_control() else [])]
-        probes: list[Probe] = [self._done(probe(self.pool.get(name), examples), "truth") for name in names]
+        probes: list[Probe] = [self._probe(name, examples) for name in names]
         return truth_finding(self._transferred("truth"), self.post, probes[:2], probes[2:])
 
+    def _probe(self, name: str, examples: ContrastSet) -> Probe:
+        loaded = self.pool.get(name)
+        notes = ResumeNotes.of(
+            kind="probe", fingerprint=loaded.fingerprint, contrast=examples.digest, quantize=loaded.quantize
+        )
+        if (kept := notes.recall("probe")) is not None:
+            layer, hits, n, shuffled = kept["value"]
+            return Probe(name, layer, Rate(hits, n), tuple(shuffled))
+        found: Probe = self._done(probe(loaded, examples), "truth")
+        value = [found.layer, found.rate.hits, found.rate.n, list(found.shuffled)]
+        notes.keep("probe", {"tokens": 0, "value": value})
+        return found
+
     def _refusal(self) -> Finding:
-        every = [store.cards(self.family.name, name, folder=self.family.folder) for name in (self.base, self.post)]
+        every = [store.cards(self.family.places, name) for name in (self.base, self.post)]
         cards = [card for cards in every for card in cards if card.name == "refusal"]
         return refusal_finding(self._transferred("refusal"), self.post, cards)
 
@@ -169,26 +218,88 @@ class Maker:
         if found is not None:
             return found
 
-        def load(_family: Family, name: str) -> Loaded:
-            return self.pool.get(name)
+        work = measure.transfer_in_slices(wanted, self._load, self.time, first=self.post)
+        made = self._done(work, about)
+        if made.unfinished:
+            if not {self.base, self.post} <= set(made.steered):
+                raise ReportError(f"The time was up before the pair was steered. {made.unfinished}")
+            self.unfinished.append(f"{about}: {made.unfinished}")
+        return made
 
-        return self._done(measure.transfer_in_slices(wanted, load), about)
+    def _load(self, _family: Family, name: str) -> Loaded:
+        return self.pool.get(name)
 
     def _confidence(self) -> Finding:
         names = [each.name for each in self.family.path(self.post)]
-        every = [self._measured(name) for name in names]
+        whole, found = self.time, dict[str, Confidence]()
+        # The pair first, which the finding is on; of those between them the calibration is shown, too.
+        order = list(dict.fromkeys((names[0], names[-1], *names)))
+        for place, name in enumerate(order):
+            if whole.over() and place > 1 and not self._measured_whole(name):
+                self.unfinished.append(f"{name}: its confidence is not measured yet.")
+                continue
+            self.time = whole.part(len(order) - place)
+            found[name] = self._measured(name)
+            self.unfinished += [found[name].unfinished] if found[name].unfinished else []
+        every = [found[name] for name in names if name in found]
         return confidence_finding(CheckpointPair(every[0], every[-1]), every)
 
     def _measured(self, name: str) -> Confidence:
         """What is kept of a checkpoint where it belongs to its weights and examples; else measured now."""
+        if (kept := self._measured_whole(name)) is not None:
+            return kept
+        order = BuildRequest(self.family, name, store.user_folder(), watch=self.time)
+        self._done(BUILDERS["confidence"].run(order, self.pool.get(name)), f"{name} confidence")
+        return confidence.load_confidence(order.artefact("neurons", "entropy"))
+
+    def _measured_whole(self, name: str) -> Confidence | None:
         fingerprint = loading.model_fingerprint(self.family.checkpoint(name))
         for root in (store.user_folder(), self.family.folder.parent):
             order = BuildRequest(self.family, name, root)
             if BUILDERS["confidence"].there(order, fingerprint, self.options.quantize):
                 return confidence.load_confidence(order.artefact("neurons", "entropy"))
-        order = BuildRequest(self.family, name, store.user_folder())
-        self._done(BUILDERS["confidence"].run(order, self.pool.get(name)), f"{name} confidence")
-        return confidence.load_confidence(order.artefact("neurons", "entropy"))
+        return None
+
+    # --------------------------------------------------------------------------------------------------------- how long
+
+    def seconds(self) -> float:
+        """How long what is not there yet takes, by a trial of every part; what cannot be measured takes no time, and its reason is said
+        in the report."""
+        known, _ = facts.load_facts(self.family)
+        chosen = tuple(self.options.set) or facts.categories(known)[:REPORTED_SETS]
+        bases = [self.base, *([NEVER_LABELLED] if self._has_control() else [])]
+        parts: list[Callable[[], float]] = [
+            partial(self._tracing_takes, base, each) for base in bases for each in chosen
+        ]
+        parts += [partial(self._probing_takes, name) for name in dict.fromkeys((*bases[:1], self.post, *bases[1:]))]
+        parts += [partial(self._transfer_takes, about) for about in task.ABOUT]
+        parts += [partial(self._confidence_takes, each.name) for each in self.family.path(self.post)]
+        return sum(self._unless_refused(each) for each in parts)
+
+    def _unless_refused(self, part: Callable[[], float]) -> float:
+        self.say("Trying how long every part takes.")
+        try:
+            return part()
+        except TillerError:
+            return 0.0
+
+    def _tracing_takes(self, base: str, category: str) -> float:
+        order = MapRequest((base, self.post), set=category, pairs=self.options.pairs)
+        return tracing.trace_seconds(self.family, order, self.pool.get)
+
+    def _probing_takes(self, name: str) -> float:
+        return estimated(probe_phases(self.pool.get(name), contrast.load_contrast(self.family, "truth")))
+
+    def _transfer_takes(self, about: str) -> float:
+        wanted = TransferTask(self.family, about, store.user_folder())
+        if self.options.quantize != "none" or task.fresh(wanted) is not None:
+            return 0.0
+        return estimated(measure.transfer_phases(wanted, self._load))
+
+    def _confidence_takes(self, name: str) -> float:
+        if self._measured_whole(name) is not None:
+            return 0.0
+        return estimated(confidence_phases(self.pool.get(name), contrast.load_contrast(self.family, "truth")))
 
     def _has_control(self) -> bool:
         return any(each.name == NEVER_LABELLED for each in self.family.counterfactuals)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from core.cli.parser import Command
+import sys
+from pathlib import Path
+
+from core.cli.command_line import Command, is_place
 
 
 def run_verb(command: Command) -> int:
@@ -20,10 +23,29 @@ def run_verb(command: Command) -> int:
         if options.offline:
             hub.go_offline()
         hub.trust(options.trusted)
-    if options.base:
-        from core.cli.adhoc_family import family_of
+    if options.no_keep:
+        from core.models import gguf_model
 
-        options.family = family_of(options)
+        gguf_model.keep_nothing()
+    if is_place(options.family) and not (Path(options.family).expanduser() / "family.toml").is_file():
+        if Path(options.family).expanduser().exists():
+            print(f"{options.family} has no family.toml, and is opened as one model, as --model does.", file=sys.stderr)
+        options.model = options.family
+    if options.base or options.model:
+        from core.models import adhoc_family
+
+        options.family = (
+            adhoc_family.one_model(options.model)
+            if options.model
+            else adhoc_family.put_together(options.base, options.stages, options.post)
+        )
+        from core.engine import family_choice
+
+        family_choice.remember(options.family)
+    if command.verb.opens and not options.offline:
+        from core.cli.get import ask_for_weights
+
+        ask_for_weights(options.family)
     if command.verb.computes:
         import torch
 

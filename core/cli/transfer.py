@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 
 import numpy as np
 
 from core.artefacts import store
 from core.cli.options import Options
-from core.cli.progress import TerminalProgress
+from core.cli.progress import TerminalProgress, foretold
 from core.errors import UsageError
 from core.families import registry
 from core.families.checkpoint import Family, FamilyRef
+from core.models.at_hand import open_family
 from core.models.loading import Loaded
 from core.models.pool import ModelPool
 from core.stats.rates import short
 from core.transfer import checks, matrix
 from core.transfer import measure as transfer
 from core.transfer import task as tasks
+from core.transfer.conclusion import transfer_conclusion
 from core.transfer.report import MEASURES, SCALINGS, TransferReport
 from core.transfer.task import ABOUT, TransferTask
-from core.util.files import write_bytes
+from core.util.budget import Budget, estimated
+from core.util.files import json_text, write_bytes
 from core.util.progress import Pace, duration, finished
 
 
@@ -34,20 +36,27 @@ def run_transfer(options: Options) -> int:
             raise UsageError(
                 f"transfer carries {' and '.join(ABOUT)}, not {about!r}; leave it out, or name one of them."
             )
-    family = registry.load_family(options.family)
+    family = open_family(options.family)
     other = registry.load_family(options.source) if options.source else None
     if other is not None and other.name == family.name:
         raise UsageError(f"--from takes another family than {family.name}; leave it out to carry within the family.")
+    if options.ship:
+        # What is shipped lies in the family's own folder, whatever a person's own artefacts of it are kept under.
+        family = replace(family, name=family.folder.name)
     root = family.folder.parent if options.ship else store.user_folder()
     pools = {each.name: ModelPool(FamilyRef(each), options.placing) for each in (family, other) if each is not None}
     documents = []
     for about in options.about or ABOUT:
-        report = _report(TransferTask(family, about, root, other), pools, options.again)
+        task = TransferTask(family, about, root, other)
+        if options.dry_run:
+            _foretell(task, pools, options)
+            continue
+        report = _report(task, pools, options)
         pair = _pair(report, options)
         print("\n".join(lines(report, pair)), flush=True)
         documents.append(_document(report))
     if options.json:
-        write_bytes(options.json, (json.dumps(documents, indent=1) + "\n").encode())
+        write_bytes(options.json, (json_text(documents, indent=1) + "\n").encode())
     return 0
 
 
@@ -61,18 +70,27 @@ def _pair(report: TransferReport, options: Options) -> tuple[str, str]:
     return source, target
 
 
-def _report(task: TransferTask, pools: dict[str, ModelPool], again: bool) -> TransferReport:
-    report = None if again else tasks.fresh(task)
+def _load(pools: dict[str, ModelPool]) -> Callable[[Family, str], Loaded]:
+    return lambda family, name: pools[family.name].get(name)
+
+
+def _foretell(task: TransferTask, pools: dict[str, ModelPool], options: Options) -> None:
+    seconds = 0.0
+    if options.again or tasks.fresh(task) is None:
+        seconds = estimated(transfer.transfer_phases(task, _load(pools)))
+    print(f"{task.about}: {foretold(seconds, options.budget)}", flush=True)
+
+
+def _report(task: TransferTask, pools: dict[str, ModelPool], options: Options) -> TransferReport:
+    report = None if options.again else tasks.fresh(task)
     if report is not None:
         print(f"{task.about}: there already, in {report.card.path}", flush=True)
         return report
-
-    def load(family: Family, name: str) -> Loaded:
-        return pools[family.name].get(name)
-
+    _foretell(task, pools, options)
     started = time.monotonic()
     with TerminalProgress(Pace(transfer.expected(task)), task.about) as progress:
-        found = finished(transfer.transfer_in_slices(task, load), progress.step)
+        work = transfer.transfer_in_slices(task, _load(pools), Budget(options.budget))
+        found = finished(work, progress.step)
     print(f"{task.about}: measured in {duration(time.monotonic() - started)}, written to {found.card.path}", flush=True)
     return found
 
@@ -82,6 +100,9 @@ def _report(task: TransferTask, pools: dict[str, ModelPool], again: bool) -> Tra
 
 def lines(report: TransferReport, pair: tuple[str, str]) -> Iterator[str]:
     """A report as text: a table for every measure, the controls, the layers of one cell, maps, and the checks."""
+    yield f"\n{transfer_conclusion(report, *pair)}"
+    if report.unfinished:
+        yield f"\n{report.unfinished}"
     yield f"\n{report.kind}: rows are where the direction comes from, columns what it steers; with 95 % intervals"
     for measure in MEASURES[report.kind].values():
         yield f"\n{measure.title}"
@@ -114,26 +135,30 @@ def _layers(report: TransferReport, pair: tuple[str, str]) -> list[list[str]]:
 
 
 def _control_names(report: TransferReport) -> list[str]:
-    return list(report.target(report.targets[0]).controls)
+    return list(max((report.target(name).controls for name in report.steered), key=len, default=()))
 
 
 def _targets(report: TransferReport) -> Iterator[list[str]]:
-    for name in report.targets:
+    names = _control_names(report)
+    for name in report.steered:
         known = report.target(name)
+        found = [known.controls.get(each) for each in names]
         rates = [
-            f"{short(sum(each) / len(each))}, {short(float(np.quantile(each, 0.95)))}"
-            for each in known.controls.values()
+            f"{short(sum(each) / len(each))}, {short(float(np.quantile(each, 0.95)))}" if each else "–"
+            for each in found
         ]
         yield [name, str(known.layer), f"{known.strength:g}", *rates]
 
 
 def _replies(report: TransferReport) -> list[list[str]]:
     rows = [["target", "source", "to harmless requests", "to harmful requests"]]
-    for target in report.targets:
+    for target in report.steered:
         known = report.target(target)
         rows.append([target, "as it is", str(known.plain["harmless"]), str(known.plain["harmful"])])
         for source in report.sources:
             cell = report.cell(source, target)
+            if not cell.steered:
+                continue
             added = "; ".join(f"{SCALINGS[how]}: {said}" for how, said in cell.added.items())
             rows.append([target, source, f"added: {added}", f"ablated: {cell.ablated}"])
     return rows

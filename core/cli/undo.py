@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 from core.cli.options import Options
 from core.cli.progress import TerminalProgress
 from core.errors import UsageError
-from core.families import registry
 from core.families.checkpoint import Family, UndoPrompts
+from core.families.commands import as_argument, family_option
 from core.families.family_toml import text_of
 from core.models import loading
+from core.models.at_hand import open_family
 from core.undo import run, save
 from core.undo.examples import Prompts
-from core.util.files import read_prompts, write_bytes
+from core.util.files import json_text, read_prompts, write_bytes
+from core.util.program import program
 from core.util.progress import finished
 
 
 def run_undo(options: Options) -> int:
     """Fit, print before and after on held-out prompts beside the controls, and keep the edited model where that is asked for."""
-    family = registry.load_family(options.family)
+    family = open_family(options.family)
     prompts = _prompts(options, family)
     # What the fit would be lost for is refused before it.
     if options.name:
         save.check_checkpoint_name(family, options.checkpoint or family.final.name, options.name)
-    if options.out:
-        save.check_output_folder(options.out)
     name = options.checkpoint or family.final.name
-    loaded = loading.load_model(family, name, options.placing, differentiable=True)
+    loaded = loading.load_model(family, name, options.placing, differentiable=True, unpack=True)
     with TerminalProgress() as progress:
         work = run.undo(loaded, options.stage, prompts, not options.no_controls, options.steps)
         undone = finished(work, progress.step)
@@ -36,18 +33,15 @@ def run_undo(options: Options) -> int:
     print(*undone.table(), undone.verdict, sep="\n", flush=True)
     if options.name:
         path = save.save_edited(loaded, undone, options.name)
-        print(f"Kept as the checkpoint {options.name} in {path}; chat with it by --checkpoint {options.name}.")
+        print(f"Kept as the checkpoint {options.name} in {path}.")
+        print(f"Chat with it: `{program()} tui{family_option(family)} --checkpoint {options.name}`")
     if options.out:
         title = f"{family.title} {loaded.checkpoint.name}, part of {undone.stage.stage} removed"
         save.save_folder(loaded, undone.strengths, options.out, title)
-        print(f"Written to {options.out}; chat with it by --family {_as_argument(options.out)}.")
+        print(f"Written to {options.out}. Chat with it: `{program()} tui --family {as_argument(options.out)}`")
     if options.json:
-        write_bytes(options.json, (json.dumps(undone.document(), indent=1) + "\n").encode())
+        write_bytes(options.json, (json_text(undone.document(), indent=1) + "\n").encode())
     return 0
-
-
-def _as_argument(folder: Path) -> str:
-    return str(folder) if folder.is_absolute() else f"./{folder}"
 
 
 def _prompts(options: Options, family: Family) -> Prompts:

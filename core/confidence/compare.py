@@ -46,13 +46,18 @@ class CheckpointPair:
     def __post_init__(self) -> None:
         one, other = self.base, self.post
         same = one.details.get("contrast", {}).get("digest") == other.details.get("contrast", {}).get("digest")
-        if not same or len(one.plain.entropy) != len(other.plain.entropy):
+        # Where the time was up on one before the other, they are compared on what both have read.
+        both = [each for each in one.which if each in set(other.which)]
+        whole = bool(one.unfinished) or bool(other.unfinished) or len(one.which) == len(other.which)
+        if not same or not whole or not both:
             raise ComparisonError(
                 f"{one.checkpoint} and {other.checkpoint} were measured on other texts; make both again with precompute "
                 "--what confidence --again."
             )
         if [each.layer for each in one.blocks] != [each.layer for each in other.blocks]:
             raise ComparisonError(f"{one.checkpoint} and {other.checkpoint} have other numbers of layers.")
+        object.__setattr__(self, "base", one.on(both))
+        object.__setattr__(self, "post", other.on(both))
 
     @cached_property
     def overlap(self) -> Overlap:

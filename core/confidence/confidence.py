@@ -13,8 +13,8 @@ Controls: twenty neurons of like norm for each block, one by one; twenty sets of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ from core.recipes.language import Recipe, Term
 MATCHED = 20
 SETS = 20
 CONFIDENCE_NAME = "entropy"
+#: What an ablation changes, as the artefact names it.
+EFFECT_PARTS = ("total", "frozen", "loss")
 
 NeuronFigures = NDArray[np.float64]
 
@@ -90,6 +92,41 @@ class Confidence:
         """Whose it is."""
         return str(self.details["checkpoint"])
 
+    @property
+    def unfinished(self) -> str:
+        """On how much it rests where the time was up before all was measured; else empty."""
+        lacking = self.details.get("unfinished")
+        if not lacking:
+            return ""
+        parts = (f"{lacking[what][0]} of {lacking[what][1]} {what}" for what in ("texts", "questions"))
+        return (
+            f"{self.checkpoint} is measured in part, on {' and '.join(parts)}; measured again, it goes on from there."
+        )
+
+    @property
+    def which(self) -> tuple[int, ...]:
+        """The texts that effects were measured on, by their places in the examples."""
+        lacking = self.details.get("unfinished")
+        return tuple(lacking["which"]) if lacking else tuple(range(len(self.plain.entropy)))
+
+    def on(self, texts: Sequence[int]) -> Confidence:
+        """The effects on some of the texts alone, by :attr:`which`; calibration is of other examples, and stays."""
+        if tuple(texts) == self.which:
+            return self
+        places = [self.which.index(each) for each in texts]
+
+        def cut(of: Measured) -> Measured:
+            return Measured(of.neurons, *(getattr(of, part)[:, places] for part in EFFECT_PARTS))
+
+        return replace(
+            self,
+            candidates=cut(self.candidates),
+            matched=cut(self.matched),
+            plain=Plain(self.plain.entropy[places], self.plain.loss[places]),
+            together=NeuronEffect(*(getattr(self.together, part)[places] for part in EFFECT_PARTS)),
+            sets=self.sets[:, places],
+        )
+
     def bar(self, layer: int) -> float:
         """What 95 of 100 neurons of like norm in that block do not reach, in nats."""
         own = [index for index, (at, _) in enumerate(self.matched.neurons) if at == layer]
@@ -124,6 +161,8 @@ def confidence_lines(of: Confidence) -> Iterator[str]:
         f"(of neurons of like norm {by_chance} of {len(of.found_by_chance)}); expected calibration error "
         f"{of.calibration.ece.text()} over {of.calibration.n} questions."
     )
+    if of.unfinished:
+        yield of.unfinished
 
 
 # -------------------------------------------------------------------------------------------------------------- in recipes
@@ -157,7 +196,7 @@ def confidence_tensors(of: Confidence) -> dict[str, NeuronFigures]:
         "plain.entropy": of.plain.entropy,
         "plain.loss": of.plain.loss,
     }
-    for name in _PARTS:
+    for name in EFFECT_PARTS:
         found[f"neurons.{name}"] = getattr(of.candidates, name)
         found[f"matched.{name}"] = getattr(of.matched, name)
         found[f"together.{name}"] = getattr(of.together, name)
@@ -196,7 +235,7 @@ def load_confidence(path: Path) -> Confidence:
             _measured(found, "matched"),
             found["means"],
             Plain(found["plain.entropy"], found["plain.loss"]),
-            NeuronEffect(*(found[f"together.{name}"] for name in _PARTS)),
+            NeuronEffect(*(found[f"together.{name}"] for name in EFFECT_PARTS)),
             found["sets"],
             Calibration(found["sure"], found["right"] > 0.5, mass),
             card.details,
@@ -209,13 +248,10 @@ def load_confidence(path: Path) -> Confidence:
 
 def stored_confidence(family: Family, checkpoint: str) -> Confidence | None:
     """What was measured on a checkpoint of a family, None where nothing was. Raises StoreError for a file that cannot be used."""
-    path = store.find_artefact(family.name, checkpoint, NEURON_SET_KIND, CONFIDENCE_NAME, family.folder)
+    path = store.find_artefact(family.places, checkpoint, NEURON_SET_KIND, CONFIDENCE_NAME)
     return load_confidence(path) if path is not None else None
 
 
 def _measured(found: Mapping[str, NeuronFigures], name: str) -> Measured:
     neurons = tuple((int(layer), int(neuron)) for layer, neuron in found[name])
-    return Measured(neurons, *(found[f"{name}.{part}"] for part in _PARTS))
-
-
-_PARTS = ("total", "frozen", "loss")
+    return Measured(neurons, *(found[f"{name}.{part}"] for part in EFFECT_PARTS))

@@ -6,32 +6,50 @@ What is found is a :class:`core.confidence.confidence.Confidence`, which says wh
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from core.artefacts.neuron_sets import NEURON_SET_KIND, Neuron
 from core.confidence import ablation
 from core.confidence.ablation import Ablation
 from core.confidence.calibration import of_margins
-from core.confidence.confidence import CONFIDENCE_NAME, MATCHED, SETS, Confidence, Measured, NeuronEffect
+from core.confidence.confidence import (
+    CONFIDENCE_NAME,
+    EFFECT_PARTS,
+    MATCHED,
+    SETS,
+    Confidence,
+    Measured,
+    NeuronEffect,
+    NeuronFigures,
+    Plain,
+)
 from core.confidence.logit_variance import block, last_blocks
 from core.confidence.neurons import BLOCKS, CANDIDATES, Block
 from core.confidence.unembedding import Head
 from core.directions import contrast_files
 from core.directions.contrast import ContrastSet
 from core.inference import metrics
+from core.inference.batch import batch_rows
 from core.inference.metrics import Asked
 from core.inference.prompts import encode
 from core.models.loading import Loaded
-from core.util.progress import Cost, Learning, told
+from core.util.budget import Budget, TimedPart, spread
+from core.util.progress import Cost, Learning, Step, finished, told
+from core.util.resume import Arrays, ResumeNotes
 from core.util.version import VERSION
 
 #: Texts that means are taken from, and that effects are measured on; statements that are judged, of each class.
 TEXTS = 128
 _QUESTIONS = 128
+#: So many texts, and statements of each class, are measured in a round.
+ROUND = 16
 
 
 def confidence_texts(loaded: Loaded, contrast: ContrastSet) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
@@ -55,55 +73,197 @@ def judged_statements(loaded: Loaded, contrast: ContrastSet) -> tuple[list[Asked
     return asked, labels
 
 
-def measure_confidence(loaded: Loaded, contrast: ContrastSet) -> Learning[Confidence]:
+@dataclass
+class _Work:
+    """A checkpoint while it is measured: texts and questions in rounds, each a fair sample of them and whole in itself."""
+
+    loaded: Loaded
+    contrast: ContrastSet
+
+    def __post_init__(self) -> None:
+        loaded = self.loaded
+        self.layers = last_blocks(loaded)
+        self.head = Head(loaded)
+        self.blocks = tuple(block(loaded, layer, self.head.precise, self.head.norm) for layer in self.layers)
+        self.train, self.test = confidence_texts(loaded, self.contrast)
+        self.asked, self.labels = judged_statements(loaded, self.contrast)
+        self.pairs = [(each.layer, neuron) for each in self.blocks for neuron in each.candidates]
+        self.like = _matched(self.blocks)
+        self.sets = [
+            [(each.layer, neuron) for each in self.blocks for neuron in each.matched(np.random.default_rng([index, 1]))]
+            for index in range(SETS)
+        ]
+
+    def rounds(self) -> list[tuple[list[int], list[int]]]:
+        """The texts and the questions of every round; of the questions as many of either class."""
+        texts = spread(len(self.test))
+        sides = [[place for place, label in enumerate(self.labels) if label == side] for side in (True, False)]
+        orders = [[side[place] for place in spread(len(side))] for side in sides]
+        count = max(-(-len(each) // ROUND) for each in (texts, *orders))
+        cut = [slice(number * ROUND, (number + 1) * ROUND) for number in range(count)]
+        return [(texts[each], [place for side in orders for place in side[each]]) for each in cut]
+
+    def means(self, notes: ResumeNotes) -> Learning[dict[int, Tensor]]:
+        """The neurons' means over the training split, by layer."""
+        sentence = "Taking the neurons' means."
+        kept = notes.recall_arrays("means")
+        if kept is not None:
+            yield Step(0, sentence, remembered=True)
+            return {layer: torch.tensor(kept[str(layer)]).float() for layer in self.layers}
+        found = yield from told(ablation.mean_activations(self.loaded, self.layers, self.train), sentence)
+        notes.keep_arrays("means", {str(layer): each.double().numpy() for layer, each in found.items()})
+        return found
+
+    def round(self, number: int, means: Mapping[int, Tensor], notes: ResumeNotes) -> Learning[Arrays]:
+        """Everything that is measured on a round's texts and questions."""
+        texts, questions = self.rounds()[number]
+        kept = notes.recall_arrays(f"round{number}")
+        if kept is not None:
+            yield Step(self.tokens(number), f"Round {number + 1}.", remembered=True)
+            return kept
+        found: dict[str, NeuronFigures] = {}
+        if texts:
+            probe = Ablation(self.loaded, self.head, means)
+            yield from told(probe.read([self.test[place] for place in texts]), f"Reading texts, round {number + 1}.")
+            found = {"plain.entropy": probe.plain.entropy, "plain.loss": probe.plain.loss}
+            for name, what, sets in (
+                ("neurons", "a candidate", [[each] for each in self.pairs]),
+                ("matched", "a neuron of like norm", [[each] for each in self.like]),
+                ("together", "all candidates", [self.pairs]),
+                ("sets", "as many of like norm", self.sets),
+            ):
+                effects = []
+                for index, chosen in enumerate(sets):
+                    sentence = f"Ablating {what} ({index + 1} of {len(sets)}), round {number + 1}."
+                    effects.append((yield from told(probe.change(chosen), sentence)))
+                for part in EFFECT_PARTS:
+                    found[f"{name}.{part}"] = np.array([getattr(each, part) for each in effects])
+        if questions:
+            asked = [self.asked[place] for place in questions]
+            margin, mass = yield from told(metrics.truth_margin(self.loaded, asked), "Asking questions.")
+            found |= {"margin": margin.double().cpu().numpy(), "mass": mass.double().cpu().numpy()}
+        notes.keep_arrays(f"round{number}", found)
+        return found
+
+    def tokens(self, number: int) -> int:
+        """About how many tokens a round counts for."""
+        texts, questions = self.rounds()[number]
+        share, asked = len(texts) / max(1, len(self.test)), len(questions) / max(1, len(self.asked))
+        reading, judging = _costs(self.loaded, self.test, self.asked, self.layers)
+        return int(share * reading.tokens + asked * judging.tokens)
+
+    def found(self, means: Mapping[int, Tensor], done: Sequence[Arrays]) -> Confidence:
+        """What the rounds so far give, their texts and questions in the order of the examples."""
+        chosen = self.rounds()[: len(done)]
+        texts = [place for each, _ in chosen for place in each]
+        questions = [place for _, each in chosen for place in each]
+        by_text, by_question = np.argsort(texts), np.argsort(questions)
+
+        def figures(name: str) -> NeuronFigures:
+            parts = [each[name] for each in done if name in each]
+            whole = np.concatenate(parts, -1)
+            return np.asarray(whole[..., by_question if name in ("margin", "mass") else by_text])
+
+        def measured(neurons: Sequence[Neuron], name: str) -> Measured:
+            return Measured(
+                tuple(neurons), *(figures(f"{name}.{part}").reshape(-1, len(texts)) for part in EFFECT_PARTS)
+            )
+
+        return Confidence(
+            self.blocks,
+            measured(self.pairs, "neurons"),
+            measured(self.like, "matched"),
+            np.array([float(means[layer][neuron]) for layer, neuron in self.pairs]),
+            Plain(figures("plain.entropy"), figures("plain.loss")),
+            NeuronEffect(*(figures(f"together.{part}")[0] for part in EFFECT_PARTS)),
+            figures("sets.total"),
+            of_margins(
+                figures("margin").tolist(), figures("mass").tolist(), [self.labels[at] for at in sorted(questions)]
+            ),
+            _details(self.loaded, self.contrast, self.head, self.layers, len(self.train), len(texts))
+            | ({} if len(done) == len(self.rounds()) else self._unfinished(sorted(texts), len(questions))),
+        )
+
+    def _unfinished(self, texts: list[int], questions: int) -> dict[str, Any]:
+        return {
+            "unfinished": {
+                "texts": [len(texts), len(self.test)],
+                "questions": [questions, len(self.asked)],
+                "which": texts,
+            }
+        }
+
+
+def measure_confidence(
+    loaded: Loaded,
+    contrast: ContrastSet,
+    budget: Budget | None = None,
+    notes: ResumeNotes | None = None,
+    keep: Callable[[Confidence], None] = lambda _: None,
+) -> Learning[Confidence]:
     """Measure a checkpoint, a forward pass at a time.
+
+    Args:
+        budget: when to end, looked at between rounds; one round is always measured.
+        notes: what an earlier run has found; the work goes on behind it.
+        keep: given what is found so far after every round but the last.
 
     Raises:
         AnatomyError: a mixture of experts, or a model whose final norm or logits are made otherwise.
         LoadError: the weights are not to be had in full precision.
     """
-    layers = last_blocks(loaded)
-    head = Head(loaded)
-    blocks = tuple(block(loaded, layer, head.precise, head.norm) for layer in layers)
-    train, test = confidence_texts(loaded, contrast)
-    means = yield from told(ablation.mean_activations(loaded, layers, train), "Taking the neurons' means.")
-    probe = Ablation(loaded, head, means)
-    yield from told(probe.read(test), "Reading the texts.")
-    pairs = [(each.layer, neuron) for each in blocks for neuron in each.candidates]
-    candidates = yield from _one_by_one(probe, pairs, "a candidate")
-    matched = yield from _one_by_one(probe, _matched(blocks), "a neuron of like norm")
-    together = yield from told(probe.change(pairs), "Ablating all candidates.")
-    sets = []
-    for index in range(SETS):
-        rng = np.random.default_rng([index, 1])
-        chosen = [(each.layer, neuron) for each in blocks for neuron in each.matched(rng)]
-        effect = yield from told(probe.change(chosen), f"Ablating as many of like norm ({index + 1} of {SETS}).")
-        sets.append(effect.total)
-    asked, labels = judged_statements(loaded, contrast)
-    margin, mass = yield from told(metrics.truth_margin(loaded, asked), "Asking questions.")
-    return Confidence(
-        blocks,
-        candidates,
-        matched,
-        np.array([float(means[layer][neuron]) for layer, neuron in pairs]),
-        probe.plain,
-        together,
-        np.array(sets),
-        of_margins(margin.tolist(), mass.tolist(), labels),
-        _details(loaded, contrast, head, layers, len(train), len(test)),
+    notes, work = notes or ResumeNotes(), _Work(loaded, contrast)
+    means = yield from work.means(notes)
+    done: list[Arrays] = []
+    count = len(work.rounds())
+    while True:
+        done.append((yield from work.round(len(done), means, notes)))
+        if len(done) == count or (budget is not None and budget.over()):
+            return work.found(means, done)
+        keep(work.found(means, done))
+
+
+def confidence_notes(loaded: Loaded, contrast: ContrastSet) -> ResumeNotes:
+    """What was found before on these weights and examples."""
+    return ResumeNotes.of(
+        kind="confidence",
+        fingerprint=loaded.fingerprint,
+        quantize=loaded.quantize,
+        contrast=contrast.digest,
+        round=ROUND,
     )
 
 
-def _one_by_one(probe: Ablation, neurons: Sequence[Neuron], what: str) -> Learning[Measured]:
-    found: list[NeuronEffect] = []
-    for index, neuron in enumerate(neurons):
-        sentence = f"Ablating {what} ({index + 1} of {len(neurons)})."
-        found.append((yield from told(probe.change([neuron]), sentence)))
-    texts = len(probe.plain.entropy)
-    total, frozen, loss = (
-        np.array([getattr(each, part) for each in found]).reshape(-1, texts) for part in ("total", "frozen", "loss")
-    )
-    return Measured(tuple(neurons), total, frozen, loss)
+def confidence_phases(loaded: Loaded, contrast: ContrastSet) -> list[TimedPart]:
+    """The parts of :func:`measure_confidence`, for an estimate. Raises AnatomyError and LoadError, as it does."""
+    work, rows = _Work(loaded, contrast), batch_rows(loaded)
+    texts, questions = work.rounds()[0]
+    means, probes = dict[int, Tensor](), list[Ablation]()
+
+    def learn() -> None:
+        means.update(finished(ablation.mean_activations(loaded, work.layers, work.train[:rows])))
+
+    def read() -> None:
+        probes.append(Ablation(loaded, work.head, means))
+        finished(probes[-1].read([work.test[place] for place in texts]))
+
+    def change() -> None:
+        # One neuron of every block, the first and the last: what one more block to run again takes is in the mean.
+        for layer in work.layers:
+            finished(probes[-1].change([(layer, 0)]))
+
+    def judge() -> None:
+        finished(metrics.truth_margin(loaded, [work.asked[place] for place in questions]))
+
+    replays = (len(work.pairs) + len(work.like) + 1 + SETS) / len(work.layers)
+    share, asked = len(work.test) / len(texts), len(work.asked) / len(questions)
+    return [
+        TimedPart(1, lambda: _Work(loaded, contrast)),
+        TimedPart(len(work.train) / len(work.train[:rows]), learn),
+        TimedPart(share, read),
+        TimedPart(share * replays, change),
+        TimedPart(asked, judge),
+    ]
 
 
 def _matched(blocks: Sequence[Block]) -> list[Neuron]:
@@ -145,11 +305,18 @@ def confidence_cost(loaded: Loaded, contrast: ContrastSet) -> Cost:
     layers = last_blocks(loaded)
     train, test = confidence_texts(loaded, contrast)
     asked, _ = judged_statements(loaded, contrast)
-    found = Cost()
-    for texts in (train, test):
-        passes, tokens = ablation.ablation_cost(loaded, texts)
-        found += Cost(len(texts), passes, tokens)
+    reading, judging = _costs(loaded, test, asked, layers)
+    passes, tokens = ablation.ablation_cost(loaded, train)
+    return Cost(len(train), passes, tokens) + reading + judging
+
+
+def _costs(
+    loaded: Loaded, test: Sequence[tuple[int, ...]], asked: Sequence[Asked], layers: Sequence[int]
+) -> tuple[Cost, Cost]:
+    """Of the texts with all that is ablated on them, and of the questions."""
     passes, tokens = ablation.ablation_cost(loaded, test)
     replayed = BLOCKS * (CANDIDATES + MATCHED) + 1 + SETS
     part = Cost(len(test), passes, max(1, tokens * len(layers) // loaded.anatomy.layers))
-    return found + part.times(replayed) + metrics.probabilities_cost(loaded, asked, metrics.LABELS)
+    return Cost(len(test), passes, tokens) + part.times(replayed), metrics.probabilities_cost(
+        loaded, asked, metrics.LABELS
+    )

@@ -10,7 +10,7 @@ from core.display.svg import COLOURS, DASHES, MARK, MARKS, PALE, SHEET, Axis, Pl
 
 
 def neuron_plot(of: Confidence, size: tuple[int, int] = SHEET) -> str:
-    """Norm × LogitVar of the last blocks' neurons; candidates are diamonds, a colour and a mark a block."""
+    """Norm × LogitVar of the last blocks' neurons: a mark a block, and of its candidates the same one, larger and in colour."""
     norms = [float(each) for block in of.blocks for each in block.norms]
     variances = [float(each) for block in of.blocks for each in block.variances if each > 0]
     across = Axis("norm of the output weights", min(norms) * 0.98, max(norms) * 1.02)
@@ -21,20 +21,19 @@ def neuron_plot(of: Confidence, size: tuple[int, int] = SHEET) -> str:
         size=size,
     )
     for place, block in enumerate(of.blocks):
-        chosen, colour, mark = set(block.candidates), COLOURS[2 * place % 3], "●■"[place % 2]
+        chosen, mark = set(block.candidates), tuple(MARKS)[place % len(MARKS)]
         for neuron, (norm, variance) in enumerate(zip(block.norms, block.variances, strict=True)):
             if variance <= 0:
                 continue
             said = f"block {block.layer}, neuron {neuron}: norm {norm:.3f}, LogitVar {variance:.2e}"
             if neuron not in chosen:
-                plot.sign(norm, variance, said, colour, mark, 0.6)
+                plot.sign(norm, variance, said, PALE, mark, 0.6)
         for neuron in chosen:
             norm, variance = float(block.norms[neuron]), float(block.variances[neuron])
             if variance > 0:
                 said = f"candidate: block {block.layer}, neuron {neuron}: norm {norm:.3f}, LogitVar {variance:.2e}"
-                plot.sign(norm, variance, said, MARK, "◆", 1.2)
-        plot.legend.append((f"block {block.layer}", colour, mark))
-    plot.legend.append(("candidates", MARK, "◆"))
+                plot.sign(norm, variance, said, MARK, mark, 1.2)
+        plot.legend += [(f"block {block.layer}", PALE, mark), (f"its {len(chosen)} candidates", MARK, mark)]
     return plot.svg()
 
 

@@ -15,6 +15,7 @@ from core.directions import contrast_files
 from core.directions.activations import ClassStates
 from core.directions.contrast import ContrastSet
 from core.inference import metrics
+from core.inference.behind_thought import thought_before
 from core.inference.metrics import OffTarget
 from core.inference.teacher_forcing import score_replies
 from core.models.loading import Loaded
@@ -26,7 +27,7 @@ from core.util.resume import ResumeNotes
 from core.util.version import VERSION
 
 #: Rises when something else is measured of a direction, or in another way: what an interrupted run of before has kept is not gone on with.
-MEASURED = 2
+MEASUREMENTS = 2
 STRENGTHS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 #: Examples of a class that layers, strengths and damage are measured on; learning takes all of its split.
 JUDGED = 32
@@ -56,8 +57,12 @@ def draft_direction(
         "layer": 0,
         "method": method,
         "contrast": contrast_files.describe_table(contrast),
-        "template": "" if name == "truth" else str(loaded.template or loaded.tokenizer.chat_template),
+        "template": "" if name == "truth" else loaded.chat_template,
     }
+    if name != "truth" and (thought := thought_before(loaded)):
+        details["behind_thought"] = thought
+    if loaded.variables:
+        details["template_vars"] = dict(loaded.variables)
     card = Card(loaded.family.folder, "direction", name, loaded.family.name, loaded.checkpoint.name, details)
     more = {each: vectors[offset].astype(np.float32) for each, vectors in found.more.items()}
     sides = (found.positive[offset].astype(np.float32), found.negative[offset].astype(np.float32))

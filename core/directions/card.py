@@ -5,13 +5,14 @@ A card that was made by an earlier version, or elsewhere, lacks parts; what it l
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from core.artefacts.store import Card
 from core.directions import dose_response as dose
-from core.directions import request
+from core.directions import effort, request
 from core.inference.reply_classes import CLASSES
 
 #: What the figures are called, by what was learnt; any other name is that of a person's own examples.
@@ -30,8 +31,8 @@ _SCORES = {
     "damage": "damage (nats)",
     "leaning": "leaning (nats)",
 }
-#: With a p above this, as good an accuracy somewhere is what shuffled labels give, too.
-_CHANCE = 0.05
+#: Where the part of replies that refuse and P(refusal) differ by more than this, one of them does not see what there is.
+_APART = 0.3
 
 
 @dataclass(frozen=True)
@@ -102,22 +103,40 @@ def cautions(card: Card) -> list[str]:
             f"with {request.PLENTY} of each it would be steadier."
         )
     best = details.get("best_of_many")
-    if best and best["p"] > _CHANCE:
+    if best and best["p"] > effort.CHANCE:
         found.append(
             f"Shuffled labels reach its accuracy at the best of {best['places']} places with p = {best['p']:.2g}: it may be chance; "
             "bring more examples."
         )
+    found += _refused_otherwise(details)
     controls, response = details.get("controls"), details.get("dose_response")
     if controls and response and (own := _at(response, 1.0)):
         plain = _at(response, 0.0)["effect"]
         pushed = [abs(each - plain) for kind in ("shuffled", "isotropic") for each in controls[kind]["effect"]]
         stronger = sum(each >= abs(own["effect"] - plain) for each in pushed)
-        if stronger > _CHANCE * len(pushed):
+        if stronger > effort.CHANCE * len(pushed):
             found.append(
                 f"{stronger} of {len(pushed)} control directions of the same length move the effect as far at strength 1: what it does may "
                 "be what any push does."
             )
     return found
+
+
+def _refused_otherwise(details: Mapping[str, Any]) -> list[str]:
+    """Where P(refusal), which looks at how a reply begins, and the replies themselves say different things of unsteered harmful prompts."""
+    replies: Mapping[str, Any] = details.get("replies") or {}
+    response = details.get("dose_response")
+    group = replies.get("groups", {}).get("harmful")
+    plain = _at(response, 0.0).get("harmful") if response else None
+    if not group or plain is None or 0.0 not in replies["strengths"]:
+        return []
+    refuses = group["refuses"][list(replies["strengths"]).index(0.0)]
+    if abs(refuses / group["n"] - plain) <= _APART:
+        return []
+    return [
+        f"Of {group['n']} harmful prompts {refuses} are refused by their replies, while P(refusal) is {plain:.2f}: it looks at nothing "
+        "but how replies begin; go by the replies."
+    ]
 
 
 def layer_scores(card: Card) -> Curves | None:
@@ -177,9 +196,19 @@ def _unsteady(card: Card) -> str:
     return f" (learnt again from resampled ones: cosine with itself {steadiness['cosine']:.2f}, 95 % {low:.2f} to {high:.2f})"
 
 
+def _left_out(card: Card) -> str:
+    """How many examples were not learnt from, and why; nothing where all were."""
+    count, contrast = card.details["learnt_from"], card.details.get("contrast") or {}
+    left = contrast.get("n", 0) - count["positive"] - count["negative"]
+    if left <= 0 or card.details.get("effort") == effort.QUICK.name:
+        return ""
+    why = ", which the model does not refuse or follow as their kind" if learns(card) == "refusal" else ""
+    return f"; {left} more {'was' if left == 1 else 'were'} left out{why}"
+
+
 def _made(card: Card) -> list[str]:
     details = card.details
-    said = []
+    said = [extent] if (extent := effort.extent(details)) else []
     if method := details.get("method"):
         contrast = details.get("contrast") or {}
         split = f", split {contrast['split']}" if contrast.get("split") else ""
@@ -190,13 +219,17 @@ def _made(card: Card) -> list[str]:
     count = details.get("learnt_from")
     if count:
         said.append(
-            f"learnt from {count['positive']} positive and {count['negative']} negative examples{_unsteady(card)}"
+            f"learnt from {count['positive']} positive and {count['negative']} negative examples{_unsteady(card)}{_left_out(card)}"
         )
     if origin := details.get("imported"):
         times = "" if origin.get("scale") == 1 else f", times {origin.get('scale')}"
         said.append(f"imported from {origin.get('file')}, {origin.get('kind')}{times}, on {origin.get('date')}")
     if unit := details.get("unit"):
         said.append(f"strength: {unit}")
+    if told := details.get("template_vars"):
+        said.append(
+            f"its chat template was told {', '.join(f'{key}={json.dumps(value)}' for key, value in told.items())}"
+        )
     quantize = details.get("quantize", "none")
     said.append(
         f"fingerprint {str(details.get('fingerprint', 'unknown'))[:16]}{'' if quantize == 'none' else f', read in {quantize}'}"
@@ -218,8 +251,12 @@ def _where(card: Card) -> list[str]:
         said[0] += (
             f", read at token {position['offset']} of the prompt ({position['token']!r})"
             if position.get("of") == "prompt"
+            else ", read over all tokens of a reply"
+            if position.get("of") == "reply"
             else ", read at the last token of the statement"
         )
+    if thought := details.get("behind_thought"):
+        said.append(f"measured behind the thought that comes before every answer: {thought!r}")
     if criterion := details.get("criterion"):
         said.append(criterion if _unmeasured(details) else f"because of the {criterion}")
     if held := details.get("held_out"):

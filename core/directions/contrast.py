@@ -16,9 +16,12 @@ from typing import Literal
 from core.artefacts.store import SHIPPED
 from core.errors import TillerError
 from core.families.checkpoint import Family
+from core.util.files import decoded
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+#: What a set of questions under two system prompts is called, where others say how they were split.
+UNDER_PROMPTS = "questions under two system prompts"
 
 
 class ContrastError(TillerError):
@@ -27,12 +30,13 @@ class ContrastError(TillerError):
 
 @dataclass(frozen=True)
 class ContrastItem:
-    """One example of a contrast."""
+    """One example of a contrast. Under system prompts ``category`` is the prompt, ``reply`` what was said where that is known."""
 
     text: str
     positive: bool
     category: str
     split: str
+    reply: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ def read_contrast(path: Path) -> ContrastSet:
     blob = path.read_bytes()
     try:
         # Spreadsheets put a byte-order mark first; lines may end in quotes' midst, so csv splits them itself.
-        rows = csv.DictReader(io.StringIO(blob.decode("utf-8-sig"), newline=""))
+        rows = csv.DictReader(io.StringIO(decoded(blob), newline=""))
     except UnicodeDecodeError as error:
         raise ContrastError(f"{path} is not UTF-8 text; save it as CSV in UTF-8.") from error
     missing = {"text", "label", "category", "split"} - set(rows.fieldnames or ())

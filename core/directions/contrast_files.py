@@ -1,8 +1,9 @@
 """A person's own examples as a contrast set: a CSV, JSON lines or parquet file, or a dataset on the Hub. No torch, nothing executed.
 
 The columns are those of the seed study, ``statement,label``, or ``text,label``; label 1 is the positive class (a true statement, a
-harmful instruction). A column ``split`` with train, validation and test is kept. Without one the examples are split here, always in
-the same way: whole categories where a column ``category`` allows it, else by a hash of the text.
+harmful instruction), 0 or -1 the other. A row may hold a pair instead, ``positive,negative``. A column ``split`` with train, validation
+and test is kept. Without one the examples are split here, always in the same way: whole categories where a column ``category`` allows
+it, else by a hash of the text.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import csv
 import hashlib
 import importlib
 import io
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from core.directions.contrast import SPLITS, ContrastError, ContrastItem, ContrastSet
+from core.util.files import decoded, parsed_json
+from core.util.text import clean
 
 #: What the column of the examples may be called, the first one found is taken.
 _TEXTS = ("text", "statement", "instruction", "prompt")
@@ -28,7 +30,9 @@ FLOOR = {"train": 8, "validation": 4, "test": 4}
 SHARE = {"train": 0.6, "validation": 0.2, "test": 0.2}
 #: What the files of a dataset call their splits.
 _FILES = {"train": "train", "validation": "validation", "valid": "validation", "dev": "validation", "test": "test"}
-_LABELS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
+_LABELS = {"1": True, "1.0": True, "true": True, **dict.fromkeys(("0", "0.0", "false", "-1", "-1.0"), False)}
+#: What a row may hold instead of a text and a label: an example of each class, as repeng's data sets do.
+_PAIR = {"positive": 1, "negative": 0}
 
 Row = Mapping[str, object]
 
@@ -69,20 +73,22 @@ def table_rows(path: Path) -> list[Row]:
 
 
 def _csv(path: Path) -> list[Row]:
-    # Spreadsheets put a byte-order mark first; lines may end in quotes' midst, so csv splits them itself.
-    text = io.StringIO(path.read_bytes().decode("utf-8-sig"), newline="")
+    # Lines may end in quotes' midst, so csv splits them itself.
+    text = decoded(path.read_bytes())
+    # Where the comma is part of numbers, spreadsheets put a semicolon between columns; others put a tab.
+    between = max(",;\t", key=text.partition("\n")[0].count)
     try:
-        return list(csv.DictReader(text))
+        return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=between))
     except csv.Error as error:
         raise ContrastError(f"{path} is no CSV file ({error}); save it as CSV in UTF-8.") from error
 
 
 def _jsonl(path: Path) -> list[Row]:
     rows: list[Row] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+    for number, line in enumerate(decoded(path.read_bytes()).split("\n"), 1):
         try:
-            row = json.loads(line) if line.strip() else {}
-        except (ValueError, RecursionError) as error:
+            row = parsed_json(line) if line.strip() else {}
+        except ValueError as error:
             raise ContrastError(f"{path}, line {number} is not JSON; every line must be one object.") from error
         if not isinstance(row, dict):
             raise ContrastError(f"{path}, line {number} is no JSON object; every line must be one.")
@@ -171,6 +177,9 @@ def of_rows(
         ContrastError: a column or a label that is missing, a text of both classes, or too few examples.
     """
     there = list(dict.fromkeys(key for row in rows for key in row if key is not None))
+    if label not in there and set(_PAIR) <= set(there):
+        rows = [{**row, "text": row.get(side), label: value} for row in rows for side, value in _PAIR.items()]
+        there += ["text", label]
     text = text or next((each for each in _TEXTS if each in there), "text")
     if missing := [each for each in (text, label) if each not in there]:
         raise ContrastError(
@@ -189,11 +198,11 @@ def of_rows(
 
 
 def _item(row: Row, text: str, label: str, where: str) -> ContrastItem:
-    said = str(row.get(text) or "").strip()
+    said = clean(str(row.get(text) or "")).strip()
     positive = _LABELS.get(str(row.get(label, "")).strip().lower())
     if not said or positive is None:
         raise ContrastError(f"{where}: a {text} and a {label} 0 or 1 are needed, not {row.get(label)!r}.")
-    return ContrastItem(said, positive, str(row.get("category") or ""), str(row.get("split") or ""))
+    return ContrastItem(said, positive, clean(str(row.get("category") or "")), str(row.get("split") or ""))
 
 
 def _split(items: tuple[ContrastItem, ...], source: str) -> tuple[tuple[ContrastItem, ...], str]:

@@ -7,7 +7,7 @@ in which every direction is as likely as any other. What they do at strength 1 i
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -85,33 +85,54 @@ class Chosen:
     how: LearnMethod
 
 
-def examine_direction(chosen: Chosen, trial: Trial, rows: int, notes: ResumeNotes) -> Learning[dict[str, Any]]:
-    """Everything that a card says of a direction once its layer and token are chosen, by name."""
+def of_the_reading(chosen: Chosen) -> dict[str, Any]:
+    """What a card says of how well the classes were told apart, by name: what reading them alone tells."""
+    above = {
+        split: {label: chosen.found.above[split, label] for label in (True, False)} for split in ("validation", "test")
+    }
+    return {
+        "best_of_many": permutation.best_of_many(above["validation"], _seed(chosen)),
+        "held_out": permutation.told_apart(above["test"], chosen.offset, chosen.layer),
+        "learnt_from": {
+            side: len(chosen.train["train", label]) for side, label in (("positive", True), ("negative", False))
+        },
+    }
+
+
+#: What is measured once a layer is chosen, in this order: what a slider needs first.
+CARD_PARTS = ("dose_response", "reading_range", "tested", "steadiness", "controls", "asked", "samples", "replies")
+
+
+def examine_direction(
+    chosen: Chosen, trial: Trial, rows: int, notes: ResumeNotes
+) -> Generator[Step | dict[str, Any], None, None]:
+    """Measure everything that a card says of a direction once its layer and token are chosen.
+
+    Yields:
+        Steps, and after each part what it found, by name, with those parts under ``unfinished`` that are still to come.
+    """
     loaded, layer = trial.loaded, chosen.layer
     response = yield from measure_dose_response(chosen.drafted, loaded, layer, trial.by, trial.measure, notes)
+    yield _done("dose_response", response)
     readings = partial(reading_range, chosen.drafted, loaded, layer, trial.by)
+    yield _done("reading_range", (yield from notes.once("readings", readings, "Listening to unrelated replies.")))
+    yield _done("tested", (yield from _tested(chosen, trial, notes)))
+    states = yield from _again(chosen, loaded, rows, notes)
+    yield _done("steadiness", (yield from _steadiness(chosen, states, notes)))
+    yield _done("controls", (yield from _controls(chosen, trial, states, notes)))
+    yield _done("asked", (yield from notes.once("asked", partial(_asked, trial), "Asking for it in words.")))
+    yield _done(
+        "samples", (yield from notes.once("samples", partial(_samples, chosen, trial), "Answering three times."))
+    )
     groups, name = reply_groups(loaded, trial.unrelated, trial.asked_too)
     replies = yield from reply_rates.at_every_strength(chosen.drafted, loaded, layer, groups, notes)
     unrelated = replies["groups"][name]
     broken = [count / unrelated["n"] for count in unrelated["broken"]]
-    found: dict[str, Any] = {"dose_response": {**response, "broken": broken}, "replies": replies}
-    found["reading_range"] = yield from notes.once("readings", readings, "Listening to unrelated replies.")
-    states = yield from _again(chosen, loaded, rows, notes)
-    found["controls"] = yield from _controls(chosen, trial, states, notes)
-    asking = partial(_asked, trial)
-    found["asked"] = yield from notes.once("asked", asking, "Asking for it in words.")
-    found["samples"] = yield from notes.once("samples", partial(_samples, chosen, trial), "Answering three times.")
-    found["tested"] = yield from _tested(chosen, trial, notes)
-    found["steadiness"] = yield from _steadiness(chosen, states, notes)
-    above = {
-        split: {label: chosen.found.above[split, label] for label in (True, False)} for split in ("validation", "test")
-    }
-    found["best_of_many"] = permutation.best_of_many(above["validation"], _seed(chosen))
-    found["held_out"] = permutation.told_apart(above["test"], chosen.offset, layer)
-    found["learnt_from"] = {
-        side: len(chosen.train["train", label]) for side, label in (("positive", True), ("negative", False))
-    }
-    return found
+    yield {**_done("replies", replies), "dose_response": {**response, "broken": broken}}
+
+
+def _done(part: str, found: Any) -> dict[str, Any]:
+    return {part: found, "unfinished": list(CARD_PARTS[CARD_PARTS.index(part) + 1 :])}
 
 
 def control_cost(
@@ -130,7 +151,7 @@ def control_cost(
     """
     by = metrics.off_target_cost(loaded, unrelated)
     worded = metrics.off_target_cost(loaded, [wish.format(message=each) for each in unrelated])
-    again = reading({key: train[key] for key in train if key[0] == "train"}, rows)
+    again = reading(loaded, {key: train[key] for key in train if key[0] == "train"}, 1, rows)
     shown = (costs["measured"] + by).times(len(STRENGTHS) + 2 * CONTROLS) + costs["tested"].times(len(SAMPLED))
     replies = reply_rates.reply_cost(loaded, reply_groups(loaded, unrelated, asked_too or {})[0])
     return shown + by + again + costs["asked"] + worded + replies

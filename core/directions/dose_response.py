@@ -76,7 +76,7 @@ class Dose:
                 return round(near + (far - near) * (wanted - a) / (b - a), 4)
         return reach
 
-    def _leading(self, strength: float) -> str:
+    def leading(self, strength: float) -> str:
         """The name of the effect that changes most on one side of 0; of 0 itself the one that is drawn first."""
         marks = self._outwards(1 if strength > 0 else -1) if strength else []
 
@@ -105,27 +105,12 @@ class Dose:
                 return near + (far - near) * max(0.0, limit - a) / (b - a) if b > a else near
         return marks[-1]
 
-    def said(self, strength: float) -> str:
-        """What was measured at a strength, in words: ``effect 0.73, damage 0.12``, of the effect that changes most on its side of 0."""
-        name = self._leading(strength)
-        parts = [f"{name} {self.at(self.effects[name], strength):.2g}"]
-        if self.damage:
-            parts.append(f"damage {self.at(self.damage, strength):.2g}")
-        if self.broken and (broken := self.at(self.broken, strength)) > 0:
-            parts.append(f"{100 * broken:.3g} % of replies broken")
-        useful = self.useful
-        if useful is None:
-            parts.append("no strength has an effect")
-        elif not useful[0] - 1e-9 <= strength <= useful[1] + 1e-9:
-            parts.append("beyond the useful range")
-        return ", ".join(parts)
-
     def range_said(self) -> str:
         """The useful range in words."""
         useful = self.useful
         if useful is None:
             return "no strength has an effect that was measured"
-        return f"useful from {useful[0]:.2g} to {useful[1]:.2g}"
+        return f"useful from {useful[0]:.2g} to {useful[1]:.2g}".replace("-", "−")
 
 
 def stored_dose_response(details: Mapping[str, Any]) -> Dose | None:

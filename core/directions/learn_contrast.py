@@ -14,6 +14,7 @@ from core.artefacts.direction import Direction
 from core.directions.activations import Ids, Key
 from core.directions.candidate import EARLY, JUDGED, steer
 from core.directions.contrast import SPLITS, ContrastError, ContrastSet, Split
+from core.directions.effort import FULL, Effort
 from core.directions.learn_refusal import template_end
 from core.directions.learner import Candidate, Learner
 from core.directions.methods import PAIRED
@@ -29,7 +30,7 @@ from core.util.progress import Cost, Slices
 _MOST_DAMAGE = 1.0
 
 
-class ContrastLearner(Learner["_LogProbMargin"]):
+class ContrastLearner(Learner["LogProbMargin"]):
     """The direction of a contrast by its name.
 
     Raises:
@@ -39,22 +40,24 @@ class ContrastLearner(Learner["_LogProbMargin"]):
     shown = ("accuracy", "leaning", "damage")
     by_hand = "; of its tokens the one with the largest leaning"
 
-    def __init__(self, loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str], method: str) -> None:
-        super().__init__(loaded, contrast, unrelated, method)
+    def __init__(
+        self, loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str], method: str, effort: Effort = FULL
+    ) -> None:
+        super().__init__(loaded, contrast, unrelated, method, effort)
         if method in PAIRED:
             raise ContrastError(
                 f"{method} learns truth from statements and their negations; {contrast.name} can be learnt by mean_difference, pca or "
                 "logistic."
             )
         self.name, self.wish, self.message = contrast.name, wish_for(contrast.name), unrelated[0]
-        self.prompts = _prompts(loaded, contrast)
+        self.prompts = _prompts(loaded, self.contrast)
 
     def _positions(self) -> int:
         return template_end([ids for part in self.prompts.values() for ids in part])
 
-    def _effect(self, split: Split = "validation", wish: str = "{message}") -> _LogProbMargin:
+    def _effect(self, split: Split = "validation", wish: str = "{message}") -> LogProbMargin:
         messages = [wish.format(message=each) for each in self.unrelated]
-        return _LogProbMargin.prepare(self.loaded, self.contrast, messages, split)
+        return LogProbMargin.prepare(self.loaded, self.contrast, messages, split)
 
     def _scores(self, drafted: Direction, layer: int, by: OffTarget) -> Slices[dict[str, float]]:
         """Half of what the log-prob margin differs by between one gap along the direction and one against it; damage along it."""
@@ -103,7 +106,7 @@ def _prompts(loaded: Loaded, contrast: ContrastSet) -> dict[Key, list[Ids]]:
 
 
 @dataclass(frozen=True)
-class _LogProbMargin:
+class LogProbMargin:
     """Examples of a split as replies to messages in turn; ``positive`` says which are positive ones."""
 
     loaded: Loaded
@@ -114,7 +117,7 @@ class _LogProbMargin:
     @classmethod
     def prepare(
         cls, loaded: Loaded, contrast: ContrastSet, messages: Sequence[str], split: Split = "validation"
-    ) -> _LogProbMargin:
+    ) -> LogProbMargin:
         asked = metrics.chat_prompts(loaded, messages)
         rows: list[tuple[Asked, str, bool]] = [
             (asked[index % len(asked)], text, label)

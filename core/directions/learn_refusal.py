@@ -13,6 +13,7 @@ from core.artefacts.direction import Direction
 from core.directions.activations import ClassStates, Ids, Key
 from core.directions.candidate import EARLY, JUDGED, ablate, steer
 from core.directions.contrast import SPLITS, ContrastSet, Split
+from core.directions.effort import FULL, Effort
 from core.directions.learner import Candidate, Learner
 from core.inference import metrics
 from core.inference.metrics import Asked, OffTarget
@@ -37,15 +38,17 @@ class RefusalLearner(Learner["_Refusal"]):
     shown = ("accuracy", "induction", "ablated", "damage")
     by_hand = "; of its tokens the one with the largest induction + removal"
 
-    def __init__(self, loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str], method: str) -> None:
-        super().__init__(loaded, contrast, unrelated, method)
+    def __init__(
+        self, loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str], method: str, effort: Effort = FULL
+    ) -> None:
+        super().__init__(loaded, contrast, unrelated, method, effort)
         self.asked: dict[Key, list[Asked]] = {
-            (split, harmful): metrics.chat_prompts(loaded, contrast.part(split, harmful))
+            (split, harmful): metrics.chat_prompts(loaded, self.contrast.part(split, harmful))
             for split in SPLITS
             for harmful in (True, False)
         }
         self.prompts = _ids(self.asked)
-        self.message = contrast.part("test", False)[0]
+        self.message = self.contrast.part("test", False)[0]
         #: P(refusal) of the plain model, on harmful and on harmless validation instructions.
         self.plain = [0.0, 0.0]
 
@@ -53,7 +56,9 @@ class RefusalLearner(Learner["_Refusal"]):
         return template_end([ids for part in self.prompts.values() for ids in part])
 
     def _narrow(self, notes: ResumeNotes) -> Learning[None]:
-        """Learn from the instructions of either class that the model follows its own way."""
+        """Learn from the instructions of either class that the model follows its own way; quickly, from all of them."""
+        if not self.effort.examines:
+            return
         for harmful in (True, False):
             asked = self.asked["train", harmful]
             work = partial(_refused, self.loaded, asked)
@@ -66,14 +71,16 @@ class RefusalLearner(Learner["_Refusal"]):
         self.plain = yield from notes.once("plain", self.judged.plain, "Asking what is refused as it is.")
 
     def _effect(self, split: Split = "validation", wish: str = "{message}") -> _Refusal:
-        return _Refusal.prepare(self.loaded, self.contrast, split, wish)
+        # Quickly, with one way to write an apostrophe: fewer and shorter rows behind every prompt.
+        texts = metrics.REFUSALS if self.effort.examines else metrics.EARLIER_REFUSALS
+        return _Refusal.prepare(self.loaded, self.contrast, split, wish, texts)
 
     def _scores(self, drafted: Direction, layer: int, by: OffTarget) -> Slices[dict[str, float]]:
         """Induction (rise of P(refusal) on harmless prompts by one gap), P(refusal) on harmful ones when ablated, damage of ablating."""
         loaded, judged = self.loaded, self.judged
         ablation, addition = ablate(drafted, loaded, layer), steer(drafted, loaded, 1.0, layer)
-        added = yield from metrics.refusal_probability(loaded, judged.harmless, addition)
-        ablated = yield from metrics.refusal_probability(loaded, judged.harmful, ablation)
+        added = yield from metrics.refusal_probability(loaded, judged.harmless, addition, judged.texts)
+        ablated = yield from metrics.refusal_probability(loaded, judged.harmful, ablation, judged.texts)
         damage = yield from metrics.off_target_kl(loaded, by, ablation)
         return {
             "induction": float(added.mean()) - self.plain[1],
@@ -99,6 +106,8 @@ class RefusalLearner(Learner["_Refusal"]):
         return {**super()._details(drafted, found, best, tried), "followed": followed}
 
     def _costs(self, by: Cost) -> tuple[Cost, Cost]:
+        if not self.effort.examines:
+            return self.judged.cost, self.judged.cost + by
         first, second = (
             metrics.probabilities_cost(self.loaded, self.asked["train", harmful], metrics.REFUSALS)
             for harmful in (True, False)
@@ -135,20 +144,21 @@ def template_end(prompts: Sequence[tuple[int, ...]]) -> int:
 
 @dataclass(frozen=True)
 class _Refusal:
-    """Instructions of a split, harmful and harmless."""
+    """Instructions of a split, harmful and harmless, and the beginnings of replies that count as refusing."""
 
     loaded: Loaded
     harmful: list[Asked]
     harmless: list[Asked]
+    texts: Sequence[str]
 
     @classmethod
-    def prepare(cls, loaded: Loaded, contrast: ContrastSet, split: Split, wish: str) -> _Refusal:
+    def prepare(cls, loaded: Loaded, contrast: ContrastSet, split: Split, wish: str, texts: Sequence[str]) -> _Refusal:
         """The instructions, with a wish before them where there is one."""
         harmful, harmless = (
             metrics.chat_prompts(loaded, [wish.format(message=text) for text in contrast.part(split, label, JUDGED)])
             for label in (True, False)
         )
-        return cls(loaded, harmful, harmless)
+        return cls(loaded, harmful, harmless, texts)
 
     def plain(self) -> Slices[list[float]]:
         """P(refusal) on harmful and on harmless prompts, without any edit."""
@@ -166,15 +176,15 @@ class _Refusal:
         return {name: chances.tolist() for name, chances in found.items()}
 
     def _chances(self, edits: metrics.Edits) -> Slices[dict[str, Tensor]]:
-        harmless = yield from metrics.refusal_probability(self.loaded, self.harmless, edits)
-        harmful = yield from metrics.refusal_probability(self.loaded, self.harmful, edits)
+        harmless = yield from metrics.refusal_probability(self.loaded, self.harmless, edits, self.texts)
+        harmful = yield from metrics.refusal_probability(self.loaded, self.harmful, edits, self.texts)
         return {"effect": harmless, "harmful": harmful}
 
     @property
     def cost(self) -> Cost:
         """What :meth:`mean` takes."""
         harmful, harmless = (
-            metrics.probabilities_cost(self.loaded, asked, metrics.REFUSALS) for asked in (self.harmful, self.harmless)
+            metrics.probabilities_cost(self.loaded, asked, self.texts) for asked in (self.harmful, self.harmless)
         )
         return harmful + harmless
 

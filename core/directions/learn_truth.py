@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from core.artefacts.direction import Direction
 from core.directions.activations import ClassStates, Ids, Key, LearnMethod
 from core.directions.candidate import EARLY, JUDGED, steer
 from core.directions.contrast import SPLITS, ContrastError, ContrastSet, Split
-from core.directions.learner import Candidate, Learner, by_layer
+from core.directions.dose_response import MOST_DAMAGE
+from core.directions.effort import FULL, Effort
+from core.directions.learner import Candidate, Learner
 from core.directions.methods import PAIRED
 from core.inference import metrics
 from core.inference.metrics import Asked, OffTarget
@@ -22,10 +25,18 @@ from core.models.loading import Loaded
 from core.util.progress import Cost, Learning, Slices
 from core.util.resume import ResumeNotes
 
+#: What a card calls the scores of a layer.
+_SHOWN = {"accuracy": "held_out_category_accuracy", "effect": "intervention_effect"}
 _RULE = (
     "largest effect of one gap among the layers whose held-out-category accuracy is within .05 of the best, "
     "last fifth of layers left out"
 )
+_QUICK_RULE = (
+    "largest effect of one gap among the layers whose held-out-category accuracy is within two standard errors of the best, last fifth "
+    "of layers left out; of two with an effect one whose damage is ≤ .5 nats"
+)
+#: The spread of an accuracy that is 1 on few examples is not 0.
+_LEAST_SPREAD = 0.05
 
 
 class TruthLearner(Learner["_Truth"]):
@@ -40,12 +51,16 @@ class TruthLearner(Learner["_Truth"]):
     reading = "Reading the statements."
     note, trying = "layer.{layer}", "Trying layer {layer}."
 
-    def __init__(self, loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str], method: str) -> None:
-        super().__init__(loaded, contrast, unrelated, method)
-        self.prompts, self.how = _prompts(loaded, contrast, method)
-        self.message = f"True or false: {contrast.part('test', False)[0]}"
+    def __init__(
+        self, loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str], method: str, effort: Effort = FULL
+    ) -> None:
+        super().__init__(loaded, contrast, unrelated, method, effort)
+        self.prompts, self.how = _prompts(loaded, self.contrast, method)
+        self.message = f"True or false: {self.contrast.part('test', False)[0]}"
         #: P(TRUE) − P(FALSE) of the plain model: of the true validation statements, and of the false ones.
         self.margins: list[list[float]] = [[], []]
+        #: The largest effect of a place that was tried.
+        self._best = 0.0
 
     def _look(self, notes: ResumeNotes) -> Learning[None]:
         """Ask the plain model about the validation statements."""
@@ -55,16 +70,33 @@ class TruthLearner(Learner["_Truth"]):
         plain = tuple(each for part in self.margins for each in part)
         return _Truth.prepare(self.loaded, self.contrast, split, wish, plain)
 
-    def _scores(self, drafted: Direction, layer: int, by: OffTarget) -> Slices[float]:
-        """How far one gap moves P(TRUE) − P(FALSE): up for false, down for true statements, averaged (at most 2)."""
+    def _scores(self, drafted: Direction, layer: int, by: OffTarget) -> Slices[dict[str, float] | float]:
+        """How far one gap moves P(TRUE) − P(FALSE): up for false, down for true statements, averaged (at most 2).
+
+        Where no strength will be measured, also how much it changes what it should leave alone, to the side on which that is more.
+        """
         true, false = (sum(part) / len(part) for part in self.margins)
         up = yield from metrics.truth_margin(self.loaded, self.judged.false, steer(drafted, self.loaded, 1.0, layer))
         down = yield from metrics.truth_margin(self.loaded, self.judged.true, steer(drafted, self.loaded, -1.0, layer))
-        return ((float(up[0].mean()) - false) + (true - float(down[0].mean()))) / 2
+        effect = ((float(up[0].mean()) - false) + (true - float(down[0].mean()))) / 2
+        if self.effort.examines:
+            return effect
+        self._best = max(self._best, effect)
+        if effect < max(self._best / 2, 1e-9):
+            # It will not be chosen, whatever it damages.
+            return {"effect": effect}
+        damage = 0.0
+        for side in (-1.0, 1.0):
+            if damage <= MOST_DAMAGE:
+                found = yield from metrics.off_target_kl(self.loaded, by, steer(drafted, self.loaded, side, layer))
+                damage = max(damage, found)
+        return {"effect": effect, "damage": damage}
 
     def _choose(self, tried: Sequence[Candidate]) -> tuple[Candidate, str]:
-        layer = _truth_layer([each["accuracy"] for each in tried], [each["effect"] for each in tried])
-        return tried[layer], _RULE
+        layers = self.loaded.anatomy.layers
+        if self.effort.examines:
+            return _truth_choice(tried, layers), _RULE
+        return _quick_choice(tried, layers, sum(map(len, self.margins))), _QUICK_RULE
 
     def _most(self, candidate: Candidate) -> float:
         return float(candidate["effect"])
@@ -77,8 +109,7 @@ class TruthLearner(Learner["_Truth"]):
         return {
             "position": {"offset": -1, "of": "statement", "token": "the last token of the statement"},
             "layer_scores": {
-                "held_out_category_accuracy": by_layer(tried, best, "accuracy"),
-                "intervention_effect": by_layer(tried, best, "effect"),
+                _SHOWN[key]: scores for key, scores in self._curves(found, best, tried, list(_SHOWN)).items()
             },
             "label_cosine": _label_cosine(self.loaded, drafted, best["layer"]),
             "test": {"held_out_category_accuracy": accuracy, "n": tested},
@@ -88,7 +119,7 @@ class TruthLearner(Learner["_Truth"]):
         # Both classes are asked about, one after the other: once as they are, and in every try.
         true = metrics.probabilities_cost(self.loaded, self.judged.true, metrics.LABELS)
         false = metrics.probabilities_cost(self.loaded, self.judged.false, metrics.LABELS)
-        return true + false, true + false
+        return true + false, true + false + (Cost() if self.effort.examines else by.times(2))
 
 
 def _prompts(loaded: Loaded, contrast: ContrastSet, method: str) -> tuple[dict[Key, list[Ids]], LearnMethod]:
@@ -171,14 +202,25 @@ class _Truth:
         return metrics.probabilities_cost(self.loaded, [*self.true, *self.false], metrics.LABELS)
 
 
-def _truth_layer(accuracy: list[float], effect: list[float]) -> int:
+def _truth_choice(tried: Sequence[Candidate], layers: int) -> Candidate:
     """The best effect among the layers that tell true from false about as well as the best one.
 
     The last fifth is left out: what is added there moves the words TRUE and FALSE themselves, not what the model makes of it.
     """
-    early = [layer for layer in range(len(accuracy)) if layer < EARLY * len(accuracy)]
-    most = max(accuracy[layer] for layer in early)
-    return max((layer for layer in early if accuracy[layer] >= most - 0.05), key=lambda layer: effect[layer])
+    early = [each for each in tried if each["layer"] < EARLY * layers]
+    most = max(each["accuracy"] for each in early)
+    return max((each for each in early if each["accuracy"] >= most - 0.05), key=lambda each: float(each["effect"]))
+
+
+def _quick_choice(tried: Sequence[Candidate], layers: int, judged: int) -> Candidate:
+    """The same by few examples, whose accuracies differ by chance as well; of places with an effect one that does not break replies."""
+    early = [each for each in tried if each["layer"] < EARLY * layers]
+    most = max(each["accuracy"] for each in early)
+    error = math.sqrt(max(most * (1 - most), _LEAST_SPREAD) / judged)
+    near = [each for each in early if each["accuracy"] >= most - max(0.05, 2 * error)]
+    steady = [each for each in near if each.get("damage", 0.0) <= MOST_DAMAGE]
+    best, gentlest = (max((float(each["effect"]) for each in part), default=0.0) for part in (near, steady))
+    return max(steady if gentlest > 0 and gentlest >= best / 2 else near, key=lambda each: float(each["effect"]))
 
 
 _DENIAL = re.compile(r"\b(not|never|cannot|no|n't)\b|n't\b", re.IGNORECASE)

@@ -7,21 +7,24 @@ are part of it: an interrupted learning goes on from those that an earlier versi
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from core.artefacts.direction import Direction
-from core.directions import controls
+from core.directions import controls, reply_rates
 from core.directions.activations import ClassStates, Ids, Key, LearnMethod, activation_cost, class_states
 from core.directions.candidate import BY_HAND, draft_direction, finish_direction
 from core.directions.contrast import ContrastSet, Split
 from core.directions.controls import Chosen, Trial
+from core.directions.effort import FULL, SEARCH, Effort
+from core.directions.places import BESIDE, Places
 from core.inference import metrics
 from core.inference.batch import batch_rows
 from core.inference.metrics import Edits, OffTarget
 from core.models.loading import Loaded
-from core.util.progress import Cost, Learning, Slices, told
+from core.util.budget import Budget
+from core.util.progress import Cost, Learning, Slices, Step, told
 from core.util.resume import ResumeNotes
 
 #: What a candidate, a layer and a token, was found to do: ``offset``, ``layer``, ``accuracy`` on validation, and its kind's scores.
@@ -65,9 +68,11 @@ class Learner(ABC, Generic[E]):
     shown: tuple[str, ...] = ()
     by_hand = ""
 
-    def __init__(self, loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str], method: str) -> None:
-        self.loaded, self.contrast, self.unrelated = loaded, contrast, unrelated
-        self.how = LearnMethod(method)
+    def __init__(
+        self, loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str], method: str, effort: Effort = FULL
+    ) -> None:
+        self.loaded, self.contrast, self.unrelated = loaded, effort.trimmed(contrast), effort.few(unrelated)
+        self.how, self.effort = LearnMethod(method), effort
 
     # -------------------------------------------------------------------------------------------------------------- hooks
 
@@ -115,7 +120,7 @@ class Learner(ABC, Generic[E]):
                 "token": str(self.loaded.tokenizer.decode([token])),
                 "token_id": token,
             },
-            "layer_scores": {key: by_layer(tried, best, key) for key in self.shown},
+            "layer_scores": self._curves(found, best, tried, self.shown),
             "all_scores": tried,
             "test": {"accuracy": float(found.accuracy["test"][offset, best["layer"]])},
         }
@@ -131,48 +136,111 @@ class Learner(ABC, Generic[E]):
         """The effect on the validation split, by which candidates are tried; its prompts are put into ids once."""
         return self._effect()
 
-    def learn(self, notes: ResumeNotes, by_hand: int | None = None) -> Learning[Direction]:
-        """The direction with all scores, its dose-response and controls; ``by_hand`` is a layer to take instead of the best."""
-        loaded, rows = self.loaded, reading_rows(self.loaded)
+    @property
+    def tested(self) -> E:
+        """The effect on the test split, on which nothing is chosen."""
+        return self._effect("test")
+
+    def learn(
+        self,
+        notes: ResumeNotes,
+        by_hand: int | None = None,
+        budget: Budget | None = None,
+        keep: Callable[[Direction], None] = lambda _: None,
+    ) -> Learning[Direction]:
+        """The direction with what its effort finds out.
+
+        Args:
+            by_hand: a layer to take instead of the best.
+            budget: when to end; what is lacking then is named in the card as ``unfinished``.
+            keep: given the direction as soon as it is of use, and again with everything that is found out about it.
+        """
+        loaded, rows, time = self.loaded, reading_rows(self.loaded), budget or Budget()
         yield from self._narrow(notes)
         found = yield from class_states(loaded, self.prompts, self._positions(), rows, notes, self.reading, self.how)
         by = yield from told(metrics.off_target_prompts(loaded, self.unrelated), "Listening to unrelated replies.")
         yield from self._look(notes)
-        tried = yield from self._tried(found, by, notes)
+        tried = yield from self._tried(found, by, notes, by_hand, time)
         best, criterion = self._choose(tried) if by_hand is None else self._at(tried, by_hand)
         drafted = self._draft(found, best["offset"])
+        chosen = Chosen(drafted, best["layer"], best["offset"], found, self.prompts, self.how)
+        known = {"effort": self.effort.name, "layer": best["layer"], "criterion": self._searched(criterion, tried)}
+        known |= self._details(drafted, found, best, tried) | controls.of_the_reading(chosen)
+        if not self.effort.examines:
+            work = reply_rates.unbroken(drafted, loaded, best["layer"], by.prompts)
+            known["unbroken"] = yield from told(work, "Answering with it.")
+            keep(whole := finish_direction(drafted, known))
+            return whole
         measure, tested = self._effect().mean, self._effect("test").each
         in_words = partial(self._effect(wish=self.wish).mean, ())
         given = (self.wish, self.unrelated, self.message, self._groups())
         trial = Trial(loaded, by, measure, tested, in_words, *given)
-        chosen = Chosen(drafted, best["layer"], best["offset"], found, self.prompts, self.how)
-        examined = yield from controls.examine_direction(chosen, trial, rows, notes)
-        own = self._details(drafted, found, best, tried)
-        return finish_direction(drafted, {"layer": best["layer"], "criterion": criterion, **own, **examined})
+        more = controls.examine_direction(chosen, trial, rows, notes)
+        for each in more:
+            if isinstance(each, Step):
+                yield each
+                continue
+            known = {key: value for key, value in (known | each).items() if key != "unfinished" or value}
+            whole = finish_direction(drafted, known)
+            if "unfinished" in known:
+                keep(whole)
+            if time.over():
+                break
+        return whole
 
     def cost(self) -> Cost:
         """What :meth:`learn` takes. Tokens are those that are computed if every reply is as long as it may be."""
         loaded, rows, by = self.loaded, reading_rows(self.loaded), metrics.off_target_cost(self.loaded, self.unrelated)
+        plain, one = self._costs(by)
+        count = self._positions() * loaded.anatomy.layers
+        tried = one.times(count if self.effort.candidates is None else min(self.effort.candidates + BESIDE, count))
+        whole = plain + activation_cost(loaded, self.prompts, self._positions(), rows) + by.times(2) + tried
+        if not self.effort.examines:
+            unrelated = [each.ids for each in metrics.chat_prompts(loaded, self.unrelated)]
+            return whole + reply_rates.unbroken_cost(loaded, unrelated)
         effects = {"measured": self.judged, "asked": self._effect(wish=self.wish), "tested": self._effect("test")}
         costs = {name: effect.cost for name, effect in effects.items()}
-        shown = controls.control_cost(loaded, self.prompts, rows, costs, self.wish, self.unrelated, self._groups())
-        plain, one = self._costs(by)
-        tried = one.times(self._positions() * loaded.anatomy.layers)
-        return plain + activation_cost(self.prompts, rows) + by.times(2) + tried + shown
+        return whole + controls.control_cost(
+            loaded, self.prompts, rows, costs, self.wish, self.unrelated, self._groups()
+        )
 
-    def _tried(self, found: ClassStates, by: OffTarget, notes: ResumeNotes) -> Learning[list[Candidate]]:
-        """The scores of every layer at every token that was read."""
+    def _tried(
+        self, found: ClassStates, by: OffTarget, notes: ResumeNotes, by_hand: int | None, budget: Budget
+    ) -> Learning[list[Candidate]]:
+        """The scores of layers at tokens that were read: of all, or of those that the effort and its budget allow, coarse to fine."""
         accuracy = found.accuracy["validation"]
+        places = Places(found, self.loaded.anatomy.layers, self.effort, by_hand)
         tried: list[Candidate] = []
-        for offset in range(-len(found.positive), 0):
-            drafted = self._draft(found, offset)
-            for layer in range(self.loaded.anatomy.layers):
-                place = {"offset": offset, "layer": layer}
-                work = partial(self._scores, drafted, layer, by)
-                kept = yield from notes.once(self.note.format(**place), work, self.trying.format(**place))
-                scores = kept if isinstance(kept, dict) else {"effect": kept}
-                tried.append({**place, "accuracy": float(accuracy[offset, layer]), **scores})
-        return tried
+        drafts: dict[int, Direction] = {}
+        while (
+            at := places.following([(each["offset"], each["layer"], self._most(each)) for each in tried])
+        ) is not None:
+            offset, layer = at
+            if offset not in drafts:
+                drafts[offset] = self._draft(found, offset)
+            place = {"offset": offset, "layer": layer}
+            work = partial(self._scores, drafts[offset], layer, by)
+            kept = yield from notes.once(self.note.format(**place), work, self.trying.format(**place))
+            scores = kept if isinstance(kept, dict) else {"effect": kept}
+            tried.append({**place, "accuracy": float(accuracy[offset, layer]), **scores})
+            if budget.over(SEARCH):
+                break
+        return sorted(tried, key=lambda each: (each["offset"], each["layer"]))
+
+    def _searched(self, criterion: str, tried: Sequence[Candidate]) -> str:
+        """The rule, and over how many places it was looked for the best one where these were not all."""
+        count = self._positions() * self.loaded.anatomy.layers
+        return criterion if len(tried) == count else f"{criterion} ({len(tried)} of {count} layers and tokens tried)"
+
+    def _curves(
+        self, found: ClassStates, best: Candidate, tried: Sequence[Candidate], keys: Sequence[str]
+    ) -> dict[str, list[float]]:
+        """Scores of every layer at the chosen token: the accuracy, and whatever was found out at all layers."""
+        curves = {"accuracy": [float(each) for each in found.accuracy["validation"][best["offset"]]]}
+        layers = [each for each in tried if each["offset"] == best["offset"]]
+        if len(layers) == self.loaded.anatomy.layers:
+            curves |= {key: by_layer(tried, best, key) for key in keys if key != "accuracy"}
+        return curves
 
     def _draft(self, found: ClassStates, offset: int) -> Direction:
         return draft_direction(self.name, self.loaded, self.contrast, found, offset, self.how.method)

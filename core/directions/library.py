@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.artefacts import store
 from core.artefacts.store import Card
+from core.directions.effort import QUICK
 from core.errors import StoreError
 from core.families.checkpoint import Family
 
@@ -18,8 +19,8 @@ _NOTHING = "–"
 
 @dataclass(frozen=True)
 class Entry:
-    """One file. ``card`` is ``None`` where it cannot be read, and ``problem`` says why; ``own`` are a person's own, which hide shipped
-    ones of the same name (``hidden``)."""
+    """One file. ``card`` is ``None`` where it cannot be read, and ``problem`` says why; ``own`` are a person's own, which hide others of
+    the same name (``hidden``); of these, ``shipped`` came with the family, and the rest is what a server's owner has made."""
 
     path: Path
     checkpoint: str
@@ -29,6 +30,7 @@ class Entry:
     card: Card | None = None
     problem: str = ""
     hidden: bool = False
+    shipped: bool = True
 
     @property
     def key(self) -> str:
@@ -66,9 +68,18 @@ class Entry:
         return self.mapped[0] or str(details.get("other") or "")
 
     @property
+    def _method(self) -> str:
+        """How it was learnt, and that this was done quickly; of a mapped one, where it comes from."""
+        said = self.card.details if self.card else {}
+        if not said.get("method"):
+            return f"from {self._other}" if self._other else _NOTHING
+        return f"{said['method']}{', quick' * (said.get('effort') == QUICK.name)}"
+
+    @property
     def row(self) -> tuple[str, ...]:
         """What the library's table says of it, by :data:`HEADINGS`."""
-        whose = "yours" if self.own else "shipped, hidden by yours" if self.hidden else "shipped"
+        whose = "yours" if self.own else "shipped" if self.shipped else "the server's"
+        whose += ", hidden by yours" if self.hidden else ""
         if self.card is None:
             return (self.name, self.kind, self.checkpoint, self.problem, *[_NOTHING] * 5, whose)
         said = self.card.details
@@ -79,7 +90,7 @@ class Entry:
             self.called,
             self.kind,
             f"→ {target}" if target else self.checkpoint,
-            str(said.get("method") or (f"from {self._other}" if self._other else _NOTHING)),
+            self._method,
             layer,
             _score(self.card),
             _examples(self.card),
@@ -91,15 +102,19 @@ class Entry:
 
 def entries(family: Family) -> tuple[Entry, ...]:
     """Everything there is for a family, by checkpoint in the family's order, then by kind and name."""
-    own = store.user_folder() / family.name
-    places = [(own, True)] + ([(family.folder, False)] if family.folder.resolve() != own.resolve() else [])
+    own = family.root / family.name
     found: list[Entry] = []
     for checkpoint in (*(each.name for each in family.choices), "shared"):
         mine: set[tuple[str, str]] = set()
-        for folder, is_own in places:
+        keys: set[str] = set()
+        for folder in dict.fromkeys(each.resolve() for each in family.places):
+            is_own = folder == own.resolve()
             there = [_entry(path, checkpoint, is_own, mine) for path in _files(folder, checkpoint)]
-            mine |= {(each.kind, each.name) for each in there}
-            found += there
+            mine |= {(each.kind, each.name) for each in there} if is_own else set()
+            # What is hidden behind a server's owner's own, a visitor cannot reach in any way.
+            there = [each for each in there if each.key not in keys]
+            keys |= {each.key for each in there}
+            found += [replace(each, shipped=folder == family.folder.resolve()) for each in there]
     return tuple(found)
 
 

@@ -1,37 +1,100 @@
-"""The curves of a direction's card as a drawing. No torch."""
+"""The curves of a direction's card as drawings. No torch.
+
+Probabilities and parts stand on one axis from 0 on, what is in nats in a drawing of its own; a line has the same colour everywhere.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from html import escape
 
 from core.directions.card import Curves
-from core.display.svg import COLOURS, DASHES, MARKS, PANEL, Axis, Plot
+from core.directions.dose_response import Dose
+from core.display.svg import COLOURS, DASHES, MARKS, PALE, PANEL, Axis, Plot
 
 #: Lines that differ by less are drawn flat: an axis of millionths would make much of nothing.
 _FLAT = 0.1
 #: How much of an axis stays free at either end, so that no mark is cut.
 _ROOM = 0.04
+_NATS = "(nats)"
+#: What a name begins with, and its place among the colours, by what it means: the effect, what breaks, the rest.
+_MEANINGS = (
+    (("accuracy", "held-out"), 2), (("damage",), 1), (("broken",), 4), (("P(refusal), harmful", "P(refusal) ablated"), 3),
+    (("P(", "refusal induced", "effect", "leaning", "P(TRUE)"), 0), (("flipped", "P(TRUE) + P"), 5),
+)  # fmt: skip
+#: The size of a card's small curve, and where its strengths end.
+_SMALL = (180, 60)
 
 
-def curves_plot(shown: Curves, title: str) -> str:
-    """Lines over one axis, each with a colour, a dash and a mark of its own; what is named damage has its axis on the right."""
-    apart = {name: values for name, values in shown.lines.items() if name.startswith("damage")}
-    left = [value for name, values in shown.lines.items() if name not in apart for value in values]
-    most = max((value for values in apart.values() for value in values if math.isfinite(value)), default=0.0)
-    right = Axis("", 0.0, (most or 1.0) * (1 + _ROOM)) if apart else None
-    plot = Plot(title, _axis(shown.axis, shown.places), _axis("", left, _FLAT), right, PANEL)
+def curves_plots(shown: Curves, title: str) -> tuple[str, ...]:
+    """Lines over one axis, each with a colour, a dash and a mark of its own: what is in nats apart from what is a part or a probability."""
+    nats = {name: values for name, values in shown.lines.items() if name.endswith(_NATS)}
+    parts = {name: values for name, values in shown.lines.items() if name not in nats}
+    drawn = [(parts, title, "probability or part"), (nats, f"{title}: nats" if parts else title, "nats a token")]
+    return tuple(_drawn(shown, lines, called, up) for lines, called, up in drawn if lines)
+
+
+def _drawn(shown: Curves, lines: Mapping[str, tuple[float, ...]], title: str, up: str) -> str:
+    every = [0.0, *(value for values in lines.values() for value in values)]
+    plot = Plot(title, _axis(shown.axis, shown.places), _axis(up, every, _FLAT), PANEL)
     if shown.chosen is not None:
         plot.upright(shown.chosen, f"chosen: {shown.chosen:g}")
-    for index, (name, values) in enumerate(shown.lines.items()):
-        colour, mark = COLOURS[index % len(COLOURS)], tuple(MARKS)[index % len(MARKS)]
-        axis = right if name in apart else None
+    names = list(shown.lines)
+    for name, values in lines.items():
+        index = names.index(name)
+        colour, mark = line_colour(name), tuple(MARKS)[index % len(MARKS)]
         points = list(zip(shown.places, values, strict=True))
-        plot.line(points, colour, DASHES[index % len(DASHES)], name, axis)
+        plot.line(points, colour, DASHES[index % len(DASHES)], name)
         for place, value in points:
             if math.isfinite(value):
-                plot.sign(place, value, f"{name}, {shown.axis} {place:g}: {value:.3g}", colour, mark, axis=axis)
-        plot.legend.append((f"{name}, axis on the right" if name in apart else name, colour, mark))
+                plot.sign(place, value, f"{name}, {shown.axis} {place:g}: {value:.3g}", colour, mark)
+        plot.legend.append((name, colour, mark))
     return plot.svg()
+
+
+def line_colour(name: str) -> str:
+    """The colour of a line by what it means; one that means something else is black."""
+    # The longest beginning that fits: P(TRUE) + P(FALSE) is no effect.
+    fitting = [(len(start), place) for starts, place in _MEANINGS for start in starts if name.startswith(start)]
+    return COLOURS[max(fitting)[1]] if fitting else COLOURS[-1]
+
+
+def small_curve(known: Dose) -> str:
+    """A direction's effect over the strengths, its useful range shaded, damage behind it: for a card in a list."""
+    width, height = _SMALL
+    low, high = known.strengths[0], known.strengths[-1]
+
+    def across(strength: float) -> float:
+        return (strength - low) / ((high - low) or 1.0) * width
+
+    def line(values: tuple[float, ...], bottom: float, top: float, colour: str, dash: str = "") -> str:
+        span = (top - bottom) or 1.0
+        points = " ".join(
+            f"{across(at):.1f},{height - 4 - (value - bottom) / span * (height - 8):.1f}"
+            for at, value in zip(known.strengths, values, strict=True)
+        )
+        return f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>'
+
+    useful, parts = known.useful, []
+    if useful is not None:
+        left, right = across(useful[0]), across(useful[1])
+        parts.append(
+            f'<rect x="{left:.1f}" y="0" width="{right - left:.1f}" height="{height}" fill="{COLOURS[0]}" fill-opacity="0.10"/>'
+        )
+    parts.append(
+        f'<line x1="{across(0):.1f}" x2="{across(0):.1f}" y1="0" y2="{height}" stroke="{PALE}" stroke-dasharray="2 3"/>'
+    )
+    if known.damage:
+        parts.append(line(known.damage, 0.0, max(*known.damage, 1.0), line_colour("damage"), ' stroke-dasharray="4 3"'))
+    effect = known.effect
+    middle, half = (max(effect) + min(effect)) / 2, max((max(effect) - min(effect)) / 2, _FLAT / 2)
+    parts.append(line(effect, middle - half, middle + half, line_colour("effect")))
+    said = escape(f"effect (whole line) and damage (dashed) from strength {low:g} to {high:g}: {known.range_said()}")
+    return (
+        f'<svg class="t-small" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" aria-label="{said}">'
+        f"<title>{said}</title>{''.join(parts)}</svg>"
+    )
 
 
 def _axis(title: str, values: list[float] | tuple[float, ...], least: float = 0.0) -> Axis:

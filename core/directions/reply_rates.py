@@ -11,6 +11,8 @@ from core.chat.events import Reason
 from core.chat.settings import Sampling
 from core.directions.activations import Ids
 from core.directions.candidate import STRENGTHS, steer
+from core.directions.dose_response import MOST_BROKEN
+from core.directions.effort import LEAST_TRIED
 from core.inference import decoding_batches
 from core.inference.batch import batch_rows
 from core.inference.decoding_batches import Asking
@@ -22,6 +24,10 @@ from core.util.resume import ResumeNotes
 
 #: The longest reply, in tokens.
 REPLY_TOKENS = 48
+#: The same where a direction is to be there in seconds; the strengths that are tried then, until one breaks nothing, and to which sides.
+FEW_TOKENS = 16
+TRIED_STRENGTHS = (1.0, 0.5, LEAST_TRIED)
+SIDES = {"against": -1, "along": 1}
 #: Where more than this part of the plain replies ends by itself, one that does not is broken.
 _MOSTLY = 0.5
 _ENDED: tuple[Reason, ...] = ("end", "stop string")
@@ -71,6 +77,35 @@ def at_every_strength(
         rows = [counts(each[place], ends) for each in said]
         found[name] = {"n": len(prompts), **{kind: [row[kind] for row in rows] for kind in CLASSES}}
     return {"strengths": list(STRENGTHS), "tokens": REPLY_TOKENS, "groups": found}
+
+
+def unbroken(drafted: Direction, loaded: Loaded, layer: int, prompts: Sequence[Ids]) -> Slices[dict[str, float]]:
+    """How far a direction can be pushed to either side before replies that it should leave alone break: the first of the tried strengths at
+    which at most :data:`MOST_BROKEN` more are broken than without steering, ``against`` and ``along`` it; 0 where none is small enough.
+    """
+    found = dict.fromkeys(SIDES, 0.0)
+    left = dict(SIDES)
+    plain: list[tuple[str, bool]] = []
+    for strength in TRIED_STRENGTHS:
+        pushed = {name: steer(drafted, loaded, side * strength, layer) for name, side in left.items()}
+        # Rows side by side cost little: what is said without steering is asked for beside the first strength.
+        rows: list[Edits] = [*pushed.values(), *([] if plain else [()])]
+        said = yield from reply_texts(loaded, [(prompts, edits) for edits in rows], FEW_TOKENS)
+        plain = plain or said[-1]
+        ends = mostly_end(plain)
+        for name, own in zip(pushed, said, strict=False):
+            if counts(own, ends)["broken"] <= counts(plain, ends)["broken"] + MOST_BROKEN * len(prompts):
+                found[name] = strength
+                del left[name]
+        if not left:
+            break
+    return found
+
+
+def unbroken_cost(loaded: Loaded, prompts: Sequence[Ids]) -> Cost:
+    """What :func:`unbroken` takes, when every reply is as long as it may be and nothing breaks at the first strength."""
+    batches = -(-len(prompts) // batch_rows(loaded))
+    return Cost(len(prompts), batches * FEW_TOKENS, sum(len(ids) + FEW_TOKENS for ids in prompts)).times(1 + len(SIDES))
 
 
 def reply_cost(loaded: Loaded, groups: Mapping[str, Sequence[Ids]]) -> Cost:

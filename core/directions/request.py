@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from core.artefacts import store
 from core.directions.contrast import SPLITS, ContrastError, ContrastItem, ContrastSet
@@ -14,7 +15,7 @@ from core.directions.contrast_files import SHARE
 from core.directions.methods import METHODS
 from core.errors import StoreError
 from core.families.checkpoint import Family
-from core.util.files import text_items
+from core.util.files import check_writable, text_items
 
 #: A direction can be learnt from so many examples of each class: three to learn from, one to choose by, one to report on.
 FEWEST = 5
@@ -42,15 +43,43 @@ class LearnRequest:
     method: str = "mean_difference"
     layer: int | None = None
     replace: bool = False
+    #: System prompts for (True) and against a trait, where it is learnt from replies under them.
+    prompts: Mapping[bool, tuple[str, ...]] | None = None
 
     def check_free(self, family: Family, checkpoint: str) -> None:
-        """Raise StoreError where a person's own direction would be replaced that may not."""
-        path = store.artefact_path(store.user_folder(), family.name, checkpoint, "direction", self.name)
-        if path.exists() and not self.replace:
+        """Raise StoreError where a direction would be hidden that everybody has, or one's own replaced that may not."""
+        check_free(family, checkpoint, self.name, self.replace)
+        check_writable(store.artefact_path(family.root, family.name, checkpoint, "direction", self.name))
+
+
+def check_free(family: Family, checkpoint: str, name: str, replace: bool = False) -> None:
+    """Whether a new direction of one's own may have a name; the one rule for whoever makes one, by learning or by import.
+
+    A name that differs from another one by capitals alone is the same file on some systems.
+
+    Raises:
+        StoreError: everybody has a direction of that name, which nobody's own may hide; or it is one's own, and may not be replaced.
+    """
+    own = store.artefact_path(family.root, family.name, checkpoint, "direction", name).parent.resolve()
+    for place in family.places:
+        folder = place.resolve() / checkpoint / "artefacts"
+        there = next((each for each in _names(folder) if each.casefold() == name.casefold()), None)
+        if there is None or (folder == own and replace and there == name):
+            continue
+        if folder == own:
             raise StoreError(
-                f"{checkpoint} has a direction {self.name!r} of your own already; give this one another name, or let it take that one's "
-                "place (--again on the command line)."
+                f"{checkpoint} has a direction {there!r} of your own already; give this one another name, or delete that one first."
             )
+        raise StoreError(
+            f"{checkpoint} has a direction {there!r} that everybody uses, and nothing may hide it; give this one another name."
+        )
+
+
+def _names(folder: Path) -> list[str]:
+    return [
+        each.name.removeprefix("direction.").removesuffix(".safetensors")
+        for each in folder.glob("direction.*.safetensors")
+    ]
 
 
 def learn_request(
@@ -62,8 +91,11 @@ def learn_request(
     layer: int | None = None,
     replace: bool = False,
     called: tuple[str, str] = _BOXES,
+    replies: bool = False,
 ) -> LearnRequest:
     """A wish out of what stands in a form: two boxes, or none for what brings its own examples.
+
+    With ``replies`` the boxes hold system prompts, one a line, and the examples are what is said under them.
 
     Raises:
         ContrastError: a name, a method or examples that cannot be used.
@@ -74,6 +106,8 @@ def learn_request(
         raise ContrastError(f"There is no method {method!r}; there are {', '.join(METHODS)}.")
     if layer is not None and layer < 0:
         raise ContrastError(f"There is no layer {layer}; the first is layer 0.")
+    if replies:
+        return LearnRequest(kind, name, None, method, layer, replace, _system_prompts(positive, negative, called))
     brought = kind in KINDS and called is _BOXES and not positive.strip() and not negative.strip()
     contrast = None if brought else of_texts(kind, positive, negative, called)
     return LearnRequest(kind, name, contrast, method, layer, replace)
@@ -95,7 +129,11 @@ def check_direction_name(name: str) -> str:
     name = name.strip()
     if not name:
         raise ContrastError("The direction needs a name, such as politeness; recipes call it by that.")
-    if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME or name.endswith(".") or name.lower() in _TAKEN:
+    if len(name) > _LONGEST_NAME:
+        raise ContrastError(
+            f"The name {name[:20]!r}… has {len(name)} characters; take one of {_LONGEST_NAME} or fewer, such as politeness."
+        )
+    if not _NAME.fullmatch(name) or name.endswith(".") or name.lower() in _TAKEN:
         raise ContrastError(
             f"{name[:80]!r} cannot be the name of a direction; take a word of letters, digits and _, such as politeness, which recipes "
             "can name."
@@ -134,13 +172,25 @@ def of_texts(name: str, positive: str, negative: str, called: tuple[str, str] = 
             )
     digest = hashlib.sha256(json.dumps([boxes[True], boxes[False]]).encode()).hexdigest()[:16]
     pairs = len(boxes[True]) == len(boxes[False])
-    split = _split(boxes[True])
+    split = hashed_splits(boxes[True])
     items = [
-        ContrastItem(text, label, "", (split if pairs else _split(texts))[index])
+        ContrastItem(text, label, "", (split if pairs else hashed_splits(texts))[index])
         for label, texts in boxes.items()
         for index, text in enumerate(texts)
     ]
     return ContrastSet(name, tuple(items), digest, "pairs, by hash" if pairs else "by hash")
+
+
+def _system_prompts(positive: str, negative: str, called: tuple[str, str]) -> dict[bool, tuple[str, ...]]:
+    found = {True: tuple(_examples(positive)), False: tuple(_examples(negative))}
+    for label, texts in found.items():
+        if not texts:
+            raise ContrastError(
+                f"{called[not label]} is empty; write a system prompt {'for' if label else 'against'} the trait."
+            )
+    if set(found[True]) & set(found[False]):
+        raise ContrastError("The same system prompt stands on both sides; change one of them.")
+    return found
 
 
 def _examples(text: str) -> list[str]:
@@ -148,7 +198,7 @@ def _examples(text: str) -> list[str]:
     return list(dict.fromkeys(text_items(text)))
 
 
-def _split(texts: Sequence[str]) -> list[str]:
+def hashed_splits(texts: Sequence[str]) -> list[str]:
     """For each text its split: in the order of their hashes, a fifth each to validate and to test, at least one."""
     order = sorted(range(len(texts)), key=lambda index: hashlib.sha256(texts[index].encode()).hexdigest())
     found = ["train"] * len(texts)

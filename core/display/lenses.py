@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from core.chat.events import Blame, Reading, Token
 from core.chat.settings import BLAME
 from core.families.stages import QUESTIONS, Path, Question
+from core.util import figures
 
 if TYPE_CHECKING:
     # For its type alone: importing the store brings numpy, and the terminal app paints before that.
@@ -157,12 +158,12 @@ def value(chosen: Lens, token: Token) -> float | None:
 def describe(token: Token) -> tuple[tuple[str, str], ...]:
     """Every reading of a token in words, as (label, text) pairs; plain → steered where there is a shadow."""
     rows = [
-        ("probability", _pair(token, lambda r: math.exp(r.logprob), ".3f")),
-        ("entropy", _pair(token, lambda r: r.entropy, ".2f") + " nats"),
+        ("probability", _pair(token, lambda r: math.exp(r.logprob), figures.probability_text)),
+        ("entropy", _pair(token, lambda r: r.entropy, figures.figure_text) + " nats"),
     ]
-    rows.append(("rank", _pair(token, lambda r: r.rank + 1, ".0f")))
+    rows.append(("rank", _pair(token, lambda r: r.rank + 1, partial(figures.figure_text, places=0))))
     for name in usual(token.reading.projections):
-        rows.append((name, _pair(token, partial(_projection, name), "+.2f")))
+        rows.append((name, _pair(token, partial(_projection, name), figures.change_text)))
     rows += [(QUESTIONS[key].title, describe_blame(each)) for key, each in token.blame.items()]
     return tuple(rows)
 
@@ -170,12 +171,13 @@ def describe(token: Token) -> tuple[tuple[str, str], ...]:
 def describe_blame(blame: Blame) -> str:
     """A token's blame in words: every stage in probability and in nats."""
     parts = [
-        f"{each.letter} {each.probability:+.2f} ({'new token' if each.nats is None else f'{each.nats:+.1f} nats'})"
+        f"{each.letter} {figures.change_text(each.probability)} "
+        f"({'new token' if each.nats is None else f'{figures.change_text(each.nats, 1)} nats'})"
         for each in blame.effects
     ]
     # Of "came with" the first stage's share is among them.
-    base = "" if blame.effects[0].place == 0 else f", base alone {blame.base:.2f}"
-    noise = "uncalibrated" if blame.noise is None else f"noise {blame.noise:.2f}"
+    base = "" if blame.effects[0].place == 0 else f", base alone {figures.figure_text(blame.base)}"
+    noise = "uncalibrated" if blame.noise is None else f"noise {figures.figure_text(blame.noise)}"
     owed = "new in the vocabulary with" if blame.added else "owed to"
     largest = f"{owed} {blame.largest.stage}" if blame.largest else "no stage beyond the noise"
     return f"{largest}: {' · '.join(parts)}{base}, {noise}"
@@ -185,6 +187,6 @@ def _projection(name: str, reading: Reading) -> float:
     return reading.projections.get(name, math.nan)
 
 
-def _pair(token: Token, read: Callable[[Reading], float], form: str) -> str:
-    steered = format(read(token.reading), form)
-    return steered if token.shadow is None else f"{format(read(token.shadow), form)} → {steered}"
+def _pair(token: Token, read: Callable[[Reading], float], form: Callable[[float], str]) -> str:
+    steered = form(read(token.reading))
+    return steered if token.shadow is None else f"{form(read(token.shadow))} → {steered}"

@@ -70,25 +70,23 @@ class Axis:
 
 
 class Plot:
-    """A frame with two axes that marks are put into, and a third one on the right for what is measured in something else."""
+    """A frame with two axes that marks are put into."""
 
-    def __init__(
-        self, title: str, across: Axis, up: Axis, right: Axis | None = None, size: tuple[int, int] = SHEET
-    ) -> None:
-        self.title, self.across, self.up, self.right = title, across, up, right
+    def __init__(self, title: str, across: Axis, up: Axis, size: tuple[int, int] = SHEET) -> None:
+        self.title, self.across, self.up = title, across, up
         self.width, self.height = size
         self.marks: list[str] = []
         #: What stands beneath: a name, its colour, and the mark beside it.
         self.legend: list[tuple[str, str, str]] = []
-        self._right = self.width - (_RIGHT if right is None else _RIGHT + 24)
+        self._right = self.width - _RIGHT
 
     def x(self, value: float) -> float:
         """Pixels from the left."""
         return _LEFT + self.across.part(value) * (self._right - _LEFT)
 
-    def y(self, value: float, axis: Axis | None = None) -> float:
-        """Pixels from the top, on the left axis if no other is named."""
-        return self.height - _BOTTOM - (axis or self.up).part(value) * (self.height - _TOP - _BOTTOM)
+    def y(self, value: float) -> float:
+        """Pixels from the top."""
+        return self.height - _BOTTOM - self.up.part(value) * (self.height - _TOP - _BOTTOM)
 
     def dot(self, x: float, y: float, said: str, colour: str, size: float = 2.5) -> None:
         """A point with its numbers."""
@@ -97,11 +95,9 @@ class Plot:
             f"<title>{escape(said)}</title></circle>"
         )
 
-    def sign(
-        self, x: float, y: float, said: str, colour: str, mark: str, size: float = 1.0, axis: Axis | None = None
-    ) -> None:
+    def sign(self, x: float, y: float, said: str, colour: str, mark: str, size: float = 1.0) -> None:
         """A point with its numbers as one of :data:`MARKS`, so that the colour is not needed."""
-        at = f"translate({self.x(x):.1f} {self.y(y, axis):.1f}) scale({size:.2f})"
+        at = f"translate({self.x(x):.1f} {self.y(y):.1f}) scale({size:.2f})"
         self.marks.append(
             f'<path d="{MARKS[mark]}" transform="{at}" fill="{colour}" stroke="#ffffff" stroke-width="0.5">'
             f"<title>{escape(said)}</title></path>"
@@ -113,11 +109,10 @@ class Plot:
         colour: str,
         dash: str = "",
         said: str = "",
-        axis: Axis | None = None,
     ) -> None:
         """A line through the points that have a number."""
         known = [(x, y) for x, y in points if math.isfinite(y)]
-        path = " ".join(f"{self.x(x):.1f},{self.y(y, axis):.1f}" for x, y in known)
+        path = " ".join(f"{self.x(x):.1f},{self.y(y):.1f}" for x, y in known)
         style = f' stroke-dasharray="{dash}"' if dash else ""
         title = f"<title>{escape(said)}</title>" if said else ""
         self.marks.append(
@@ -154,8 +149,6 @@ class Plot:
         for value in self.up.ticks:
             yield f'<line x1="{_LEFT}" x2="{right}" y1="{self.y(value):.1f}" y2="{self.y(value):.1f}" stroke="{_GRID}"/>'
             yield svg_text(_LEFT - 6, self.y(value) + 4, _tick(value), "end")
-        for value in self.right.ticks if self.right else ():
-            yield svg_text(right + 6, self.y(value, self.right) + 4, _tick(value))
         yield svg_text((_LEFT + right) / 2, self.height - 10, self.across.title, "middle")
         middle = (_TOP + bottom) / 2
         yield (

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
+from core.artefacts.direction import Direction
+from core.chat.beginnings import AlreadySaid, WrittenText
 from core.chat.events import Done, Event, Failed, RecipeChanged, Scores
+from core.chat.settings import Sampling
 from core.engine.active_run import Active
 from core.engine.attribution import Attribution
 from core.engine.run import Run
 from core.errors import TillerError
+from core.families.checkpoint import Family
 from core.inference import prompts
 from core.inference.decoding import BatchDecoder, DecodingRow
 from core.inference.teacher_forcing import score_replies
 from core.models.files import LoadingCancelled
-from core.models.loading import Loaded
+from core.models.loading import Loaded, seen_by
 from core.models.pool import NoRoomNow
 from core.recipes.language import Recipe
-from core.steering.interventions import Fetch, compile_recipe
+from core.steering.interventions import compile_recipe
 from core.steering.readings import Projection
-
-_log = logging.getLogger(__name__)
+from core.util.faults import fault
+from core.util.limits import MAX_TOKENS
 
 
 class Answering:
@@ -34,7 +38,7 @@ class Answering:
     def __init__(
         self,
         load: Callable[[str, Callable[[], bool]], Loaded],
-        direction: Fetch,
+        direction: Callable[[Family, str, str], Direction],
         gauges: Callable[[Loaded], tuple[tuple[Projection, ...], str]],
         blamer: Attribution,
         make_room: Callable[[], bool],
@@ -116,7 +120,8 @@ class Answering:
     def _fill(self, active: Active) -> None:
         """Start the streams of a run's checkpoints: of all that there is room for, and of the next ones when these are done."""
         run = active.run
-        while active.waiting:
+        # Whoever has left meanwhile is not answered; the next step ends the run.
+        while active.waiting and not run.cancelled.is_set():
             checkpoint = active.waiting[0]
             try:
                 loaded = self._load(checkpoint, lambda: not run.cancelled.is_set())
@@ -130,7 +135,7 @@ class Answering:
                 active.note = "There is no room for all checkpoints at once, so that they answer in turn."
                 return
             active.blocked = None
-            self._begin(active, checkpoint, loaded)
+            self._begin(active, checkpoint, seen_by(run.family, loaded))
             active.waiting.pop(0)
 
     def _begin(self, active: Active, checkpoint: str, loaded: Loaded) -> None:
@@ -150,14 +155,10 @@ class Answering:
         built = prompts.build(loaded, run.settings, column)
         # The selected column may be steered while it runs, so its shadow starts with it; scrubbed answers get theirs afterwards.
         shadow = not run.scrub and (bool(recipe) or column == run.settings.selected)
-        edits = compile_recipe(recipe, loaded, self._direction)
-        prefix = run.prefixes.get(column, ())
-        if not all(0 <= token < int(loaded.model.config.get_text_config().vocab_size) for token in prefix):
-            raise TillerError(
-                f"{loaded.checkpoint.name} does not know this answer's tokens; retry it instead of continuing it."
-            )
+        edits = compile_recipe(recipe, loaded, partial(self._direction, run.family))
+        forced, said, sampling = _begun(run, column, loaded)
         note = " ".join(part for part in (built.note, refused) if part)
-        return DecodingRow(column, built.ids, edits, run.settings.sampling, shadow, prefix, note)
+        return DecodingRow(column, built.ids, edits, sampling, shadow, forced, note, said)
 
     def _advance(self, active: Active) -> None:
         if active.run.cancelled.is_set():
@@ -166,6 +167,7 @@ class Answering:
         else:
             events = self._change_recipes(active)
             events += [event for stream in active.streams.values() if not stream.done for event in stream.step()]
+            events = [_own_words(active.run, event) for event in events]
             active.publish(events)
             for event in (*self._blamer.hear(active, events), *self._blamer.step(active)):
                 active.run.publish(event)
@@ -203,7 +205,9 @@ class Answering:
             return (
                 [RecipeChanged(column, 0, str(recipe))] if settings.columns[column].checkpoint in active.waiting else []
             )
-        index = stream.set_edits(column, compile_recipe(recipe, stream.loaded, self._direction))
+        index = stream.set_edits(
+            column, compile_recipe(recipe, stream.loaded, partial(self._direction, active.run.family))
+        )
         return [] if index is None else [RecipeChanged(column, index, str(recipe))]
 
     def _finish(self, active: Active) -> None:
@@ -235,12 +239,34 @@ class Answering:
             active.run.publish(event)
 
     def _broken(self, run: Run, error: Exception) -> None:
-        """A fault of ours or of a library's: logged whole, and said in one sentence."""
-        _log.error("A run failed.", exc_info=error)
-        reason = " ".join(str(error).split())[:200]
-        run.publish(
-            Failed(
-                f"The model stopped with an error ({type(error).__name__}: {reason}); the chat is kept, try again or restart Tiller."
-            )
-        )
+        """A fault of ours or of a library's: written down whole, and said in one sentence."""
+        run.publish(Failed(fault("The model", error, "the chat is kept")))
         run.end()
+
+
+def _own_words(run: Run, event: Event) -> Event:
+    """An event; that a reply ends which a person wrote alone, is no limit's doing."""
+    if not isinstance(event, Done) or event.reason != "length":
+        return event
+    begins = run.prefixes.get(event.column)
+    return replace(event, reason="written") if isinstance(begins, WrittenText) and begins.alone else event
+
+
+def _begun(run: Run, column: int, loaded: Loaded) -> tuple[tuple[int, ...], tuple[int, ...], Sampling]:
+    """How a column's reply begins: the token ids that are given, those that stand already, and the sampling with as long an answer as
+    is then allowed."""
+    begins, sampling = run.prefixes.get(column, ()), run.settings.sampling
+    if isinstance(begins, WrittenText):
+        ids = tuple(loaded.tokenizer(begins.text, add_special_tokens=False)["input_ids"])
+        more = 0 if begins.alone else sampling.max_new_tokens
+        return ids, (), replace(sampling, max_new_tokens=min(MAX_TOKENS, max(1, len(ids) + more)))
+    ids = begins.ids if isinstance(begins, AlreadySaid) else begins
+    if not all(0 <= token < int(loaded.model.config.get_text_config().vocab_size) for token in ids):
+        raise TillerError(
+            f"{loaded.checkpoint.name} does not know this answer's tokens; retry it instead of continuing it."
+        )
+    if not isinstance(begins, AlreadySaid):
+        return ids, (), sampling
+    if len(ids) >= MAX_TOKENS:
+        raise TillerError(f"An answer has at most {MAX_TOKENS:,} tokens; ask for the rest in a new message.")
+    return (), ids, replace(sampling, max_new_tokens=min(MAX_TOKENS, len(ids) + sampling.max_new_tokens))

@@ -12,6 +12,7 @@ from core.attribution import noise
 from core.attribution.effects import Noise
 from core.attribution.model_sequence import Vocabularies, pooled
 from core.attribution.streaming import TokenAttribution
+from core.chat.beginnings import AlreadySaid
 from core.chat.events import Done, Event, Scores, Token
 from core.engine.active_run import Active
 from core.errors import TillerError
@@ -20,6 +21,7 @@ from core.families.checkpoint import FamilyRef
 from core.families.stages import Path
 from core.inference import prompts
 from core.models.pool import ModelPool, NoRoomNow
+from core.util.faults import fault
 from core.util.progress import Step
 
 _log = logging.getLogger(__name__)
@@ -84,8 +86,9 @@ class Attribution:
             column, path, lambda: self.noise(path), prompt, vocabularies.unknown,
             self.pool.get if live else None, pooled(self.pool, path.final),
         )  # fmt: skip
-        said = active.said.get(column, [])
-        made.tokens = [token.id for token in said]
+        begins = active.run.prefixes.get(column)
+        before = begins.ids if isinstance(begins, AlreadySaid) else ()
+        made.tokens = [*before, *(token.id for token in active.said.get(column, []))]
         made.ended = column in active.ended
         return []
 
@@ -98,16 +101,7 @@ class Attribution:
                 events, blaming.over = [Scores(column, "blame", note=str(error))], True
             except Exception as error:
                 # A fault of ours or of a library's: the answer itself is not to suffer from it.
-                _log.error("Blame failed.", exc_info=error)
-                reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-                events = [
-                    Scores(
-                        column,
-                        "blame",
-                        note=f"The stages could not be told apart ({reason}); try again or restart Tiller.",
-                    )
-                ]
-                blaming.over = True
+                events, blaming.over = [Scores(column, "blame", note=fault("Telling the stages apart", error))], True
             if events is not None:
                 return events
         return []

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, ClassVar, Generic, TypeVar
 
-from core.artefacts import store
-from core.engine.jobs import Job, MapJob, State, View, Watched
+from core.directions.effort import MEASURED, QUICK, Effort
+from core.directions.request import KINDS as DIRECTIONS
+from core.engine.allowance import before_you, time_is_up
+from core.engine.jobs import Job, MapJob, State, View, Watched, learnable
 from core.engine.precompute import BUILDERS, BuildRequest, builder, seconds_a_token
 from core.errors import TillerError
 from core.families.checkpoint import Family
@@ -20,10 +22,9 @@ from core.knowledge.tracer import Tracing
 from core.models.files import LoadingCancelled
 from core.models.loading import Loaded
 from core.models.pool import ModelPool, NoRoomNow
+from core.util.budget import Budget
+from core.util.faults import fault
 from core.util.progress import Pace, Step
-
-_log = logging.getLogger(__name__)
-
 
 J = TypeVar("J", bound=Watched[Any])
 
@@ -67,9 +68,13 @@ class BackgroundTask(ABC, Generic[J]):
     def step(self) -> None:
         """One slice; whatever stands in the way ends the job with a sentence."""
         self.blocked = False
+        budget = self.job.budget
+        budget.go()
         try:
             if self.cancelled:
                 self.end("cancelled", self.CANCELLED)
+            elif budget.over():
+                self.end("cancelled", time_is_up(budget))
             else:
                 self.advance()
         except NoRoomNow:
@@ -80,13 +85,14 @@ class BackgroundTask(ABC, Generic[J]):
         except TillerError as error:
             self.end("failed", str(error))
         except Exception as error:
-            # A fault of ours or of a library's: logged whole, and said in one sentence.
-            _log.error("%s failed.", self.DOING, exc_info=error)
-            reason = " ".join(str(error).split())[:200]
-            self.end(
-                "failed",
-                f"{self.DOING} stopped with an error ({type(error).__name__}: {reason}); try again or restart Tiller.",
-            )
+            # A fault of ours or of a library's: written down whole, and said in one sentence.
+            self.end("failed", fault(self.DOING, error))
+        finally:
+            budget.pause()
+
+    def wait(self, count: int) -> None:
+        """So many are before it."""
+        self.job.publish("waiting", before_you(count))
 
     def suspend(self, sentence: str) -> bool:
         """Let go of the checkpoints; the next slice fetches them again. Whether it held any."""
@@ -106,7 +112,10 @@ _Load = Callable[[str, Callable[[], bool]], Loaded]
 
 
 class LearningTask(BackgroundTask[Job]):
-    """A job in progress. It may be suspended when a chat needs its memory: it goes on from its notes later."""
+    """A job in progress: quick first, so that there is something to steer by, then measured.
+
+    It may be suspended when a chat needs its memory: it goes on from its notes later.
+    """
 
     DOING = "Learning"
     CANCELLED = "Learning was cancelled; what was found out is kept for the next time."
@@ -115,14 +124,25 @@ class LearningTask(BackgroundTask[Job]):
         super().__init__(job)
         checkpoint = job.view.checkpoint
         self.order = (
-            BuildRequest.of(job.wish, family, checkpoint)
-            if job.wish
-            else BuildRequest(family, checkpoint, store.user_folder())
+            BuildRequest.of(job.wish, family, checkpoint) if job.wish else BuildRequest(family, checkpoint, family.root)
         )
         self._load = load
-        self._left = list(job.view.kinds)
+        #: What is still to be done of an effort, and the effort's own orders, each with a watch that stands still while others work.
+        self._left: deque[tuple[str, BuildRequest]] = deque()
+        for effort in (QUICK, MEASURED):
+            # What is there already, learnt quickly, only goes on.
+            lacking = job.wish is not None or bool(set(learnable(family, checkpoint)) & set(job.view.kinds))
+            kinds = [
+                kind for kind in job.view.kinds if effort is MEASURED or (lacking and (kind in DIRECTIONS or job.wish))
+            ]
+            self._left += [(kind, self._order(effort)) for kind in kinds]
         self._work: Generator[Step, None, None] | None = None
         self._pace: Pace | None = None
+
+    def _order(self, effort: Effort) -> BuildRequest:
+        watch = Budget(self.order.budget if effort is MEASURED else None)
+        watch.pause()
+        return replace(self.order, effort=effort, watch=watch, written=self.job.count)
 
     @property
     def busy(self) -> set[str]:
@@ -144,33 +164,56 @@ class LearningTask(BackgroundTask[Job]):
 
     def _learn(self) -> bool:
         """Whether there was something left to do."""
-        if self._work is None:
-            loaded = self._load(self.order.checkpoint, lambda: not self.cancelled)
-            # Fetched for chats in the first place, a checkpoint may be there already: then this slice is only planning.
-            self.job.publish("running", "Looking at the examples.")
-            tokens = {kind: builder(kind).plan(self.order, loaded).tokens for kind in self.job.view.kinds}
-            self._pace = Pace(sum(tokens.values()))
-            self._pace.done = sum(count for kind, count in tokens.items() if kind not in self._left)
-            self._work = self._all(loaded)
-            return True
-        assert self._pace is not None
-        self._pace.go()
-        step = next(self._work, None)
-        if step is None:
+        if not self._left:
             return False
+        loaded = self._load(self.order.checkpoint, lambda: not self.cancelled)
+        kind, order = self._left[0]
+        if self._pace is None:
+            # Fetched for chats in the first place, a checkpoint may be there already: then this slice is only planning.
+            self.job.publish(
+                "running", "Looking at the examples.", usable=order.effort is MEASURED and self.job.view.usable
+            )
+            same = [each for each, other in self._left if other.effort is order.effort]
+            self._pace = Pace(sum(builder(each).plan(order, loaded).tokens for each in same))
+            return True
+        if self._work is None:
+            self._work = builder(kind).run(order, loaded)  # type: ignore[assignment]
+        assert self._work is not None
+        assert order.watch is not None
+        self._pace.go()
+        order.watch.go()
+        step = next(self._work, None)
+        order.watch.pause()
+        if step is None:
+            self._next()
+            return bool(self._left)
         self._pace.add(step)
-        self.job.publish("running", step.sentence, self._pace.part, self._pace.left)
+        self.job.publish("running", step.sentence, *self._far(order.watch))
         return True
 
-    def _all(self, loaded: Loaded) -> Generator[Step, None, None]:
-        while self._left:
-            yield from builder(self._left[0]).run(self.order, loaded)
-            self._left.pop(0)
+    def _next(self) -> None:
+        """A direction is there; where all of an effort are, the count begins anew."""
+        _, done = self._left.popleft()
+        self._work = None
+        if self._left and self._left[0][1].effort is not done.effort:
+            self._pace = None
+            self.job.publish("running", "Looking at the examples.", 0.0, usable=True)
+
+    def _far(self, watch: Budget) -> tuple[float, float | None]:
+        """How much is done, and the seconds that are left: by what there is to do, or by the time that there is for it."""
+        assert self._pace is not None
+        if watch.left is None or watch.seconds is None:
+            return self._pace.part, self._pace.left
+        count = sum(1 for _, order in self._left if order.effort is MEASURED)
+        ahead = watch.left + (count - 1) * watch.seconds
+        by_time = 1 - ahead / (len(self.job.view.kinds) * watch.seconds)
+        left = self._pace.left
+        return max(self._pace.part, min(0.999, by_time)), ahead if left is None else min(left, ahead)
 
 
 def estimate_seconds(family: Family, loaded: Loaded, kinds: tuple[str, ...]) -> Iterator[float | None]:
-    """How many seconds learning ``kinds`` on a checkpoint takes, measured on a real batch: after a few slices (None), the number."""
-    order = BuildRequest(family, loaded.checkpoint.name, store.user_folder())
+    """How many seconds learning ``kinds`` quickly takes on a checkpoint, by a real batch: after a few slices (None), the number."""
+    order = BuildRequest(family, loaded.checkpoint.name, family.root, effort=QUICK)
     tokens = 0
     for kind in kinds:
         tokens += BUILDERS[kind].plan(order, loaded).tokens

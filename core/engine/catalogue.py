@@ -11,7 +11,8 @@ from core.display.lenses import Lens
 from core.errors import TillerError
 from core.families.checkpoint import FamilyError, FamilyRef
 from core.families.stages import stage_path
-from core.recipes.language import Recipe
+from core.recipes.corrections import corrected
+from core.recipes.language import Recipe, parse
 from core.steering import describe
 
 
@@ -54,6 +55,15 @@ class Catalogue:
     def explain(self, recipe: Recipe, checkpoint: str) -> str:
         """What a recipe does to ``checkpoint``, in words. Raises TillerError as :func:`core.steering.describe.explain_recipe` does."""
         return describe.explain_recipe(self._families.family, recipe, checkpoint)
+
+    def corrected(self, text: str, checkpoint: str) -> str:
+        """A recipe that ``checkpoint`` can be given and that was probably meant by one that it cannot; empty where none comes to mind."""
+        try:
+            recipe = parse(corrected(text, self.cards(checkpoint) or self.directions()))
+            self.explain(recipe, checkpoint)
+        except TillerError:
+            return ""
+        return str(recipe)
 
     def lenses(self, checkpoint: str) -> tuple[Lens, ...]:
         """The lenses for a selected column of ``checkpoint``: the readings, every direction of the family, the stages.

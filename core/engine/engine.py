@@ -12,37 +12,48 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from core.artefacts import store
 from core.artefacts.store import Card
 from core.attribution.effects import Noise
 from core.attribution.report import BlameReport, BlameRequest
 from core.chat import answers
 from core.chat.answers import Answer
+from core.chat.beginnings import Beginning
 from core.chat.events import Failed, PromptView
-from core.chat.settings import BLAME, Column, Settings, Turn
+from core.chat.kept import KeptChats
+from core.chat.session import Session
+from core.chat.settings import BLAME, Column, Sampling, Settings, Turn
 from core.chat.sliders import SLIDER_STRENGTHS
 from core.directions.request import LearnRequest
+from core.directions.written_pairs import WrittenPair
 from core.display.lenses import Lens
+from core.engine.allowance import Allowance, allowed
 from core.engine.catalogue import Catalogue
-from core.engine.jobs import Job, JobView, MapJob, Offer, learnable
+from core.engine.chats import kept_chats
+from core.engine.conclusion import Conclusion, conclude
+from core.engine.job_list import Errands, JobLine, job_lines
+from core.engine.jobs import Job, JobView, MapJob, Offer, Watched, half_measured, learnable
 from core.engine.run import Run
 from core.engine.thread import EngineCommand, EngineThread
 from core.engine.transfer_jobs import TransferJobs
 from core.engine.undo import StageUndo
 from core.errors import TillerError
-from core.families import registry
-from core.families.checkpoint import Example, Family, FamilyRef
+from core.families.checkpoint import Example, Family, FamilyRef, TemplateVars
 from core.families.stages import Path, stage_path
 from core.knowledge.maps import Map, MapRequest, Traced, Words
+from core.models.at_hand import open_family
+from core.models.memory import MemoryUse, free_cpu, release, size_in_words
 from core.models.placement import Placing
 from core.recipes import in_words
 from core.recipes.language import Recipe, parse
 from core.steering import describe
+from core.util.files import read_text
 from core.util.progress import Step
 
 if TYPE_CHECKING:
     from core.engine.worker import Worker
 
+#: Two jobs on one checkpoint stand beside each other where they are not both for directions.
+DIRECTIONS, CONFIDENCE = "", "confidence"
 #: So many maps are kept, the latest, to be shown again without being computed again.
 MAX_MAPS = 16
 
@@ -65,26 +76,42 @@ class Engine(EngineThread["Worker"]):
         threads: int = 0,
         quantize: str = "none",
         max_memory: str = "",
+        template_vars: TemplateVars = (),
     ) -> None:
         super().__init__()
-        self._families = FamilyRef(registry.load_family(family))
-        #: What the family's checkpoints have learnt.
-        self.catalogue = Catalogue(self._families)
-        self.placing = Placing(device, dtype, quantize, max_memory)
+        self.placing = Placing(device, dtype, quantize, max_memory, template_vars)
         self.threads = threads
-        self._jobs: dict[str, Job] = {}
-        self._maps: OrderedDict[MapRequest, MapJob] = OrderedDict()
         self._seconds: dict[str, float] = {}
-        #: The transfer reports that are being made.
-        self.carrying = TransferJobs(self, self._families, self.placing)
-        #: Removing a stage's part.
-        self.undo = StageUndo(self, self._families)
         self._noise: dict[str, Noise] = {}
+        self._serve(FamilyRef(open_family(family)), Allowance())
+
+    def _serve(self, families: FamilyRef, allowance: Allowance) -> None:
+        """Whom it serves: by his family, and by how much he may begin at a time. What is begun is begun for him alone."""
+        self._families, self.allowance = families, allowance
+        #: What the family's checkpoints have learnt.
+        self.catalogue = Catalogue(families)
+        self._jobs: dict[tuple[str, str], Job] = {}
+        self._errands = Errands()
+        self._maps: OrderedDict[MapRequest, MapJob] = OrderedDict()
+        #: The transfer reports that are being made.
+        self.carrying = TransferJobs(self, families, self.placing, allowance)
+        #: Removing a stage's part.
+        self.undo = StageUndo(self, families, allowance, self._errands)
 
     @property
     def family(self) -> Family:
         """The family, with what a person has made of its checkpoints by now."""
         return self._families.family
+
+    @property
+    def chats(self) -> KeptChats:
+        """The chats that the terminal and the command line keep, of whatever family."""
+        return kept_chats()
+
+    def close(self) -> None:
+        """End every run at its next step, refuse what waits, end the thread, and give the memory of its models back."""
+        super().close()
+        release()
 
     def make_worker(self) -> Worker:
         """What the engine's thread does, and with what; torch is imported here, on that thread."""
@@ -101,14 +128,14 @@ class Engine(EngineThread["Worker"]):
         self,
         settings: Settings,
         columns: Sequence[int] | None = None,
-        prefixes: Mapping[int, tuple[int, ...]] | None = None,
+        prefixes: Mapping[int, Beginning] | None = None,
     ) -> Run:
         """Answer the last turn in all, or the given, columns.
 
-        ``prefixes`` gives for a column the token ids that its reply must start with. What cannot be done comes as a ``Failed`` event.
+        ``prefixes`` gives for a column how its reply begins. What cannot be done comes as a ``Failed`` event.
         """
         chosen = tuple(columns) if columns is not None else tuple(range(len(settings.columns)))
-        return self._enqueue(Run(settings, chosen, prefixes or {}, scrub=False))
+        return self._enqueue(Run(self.family, settings, chosen, prefixes or {}, scrub=False))
 
     def scrub(self, settings: Settings, column: int, direction: str) -> Run:
         """Answer the last turn at each of :data:`core.chat.sliders.SLIDER_STRENGTHS` of the slider of ``direction`` in ``column``.
@@ -122,7 +149,7 @@ class Engine(EngineThread["Worker"]):
         turns = tuple(Turn(t.user, tuple(t.replies[column : column + 1]) * len(recipes)) for t in settings.turns)
         columns = tuple(replace(base, recipe=recipe) for recipe in recipes)
         wide = replace(settings, columns=columns, selected=0, turns=turns)
-        return self._enqueue(Run(wide, tuple(range(len(recipes))), {}, scrub=True))
+        return self._enqueue(Run(self.family, wide, tuple(range(len(recipes))), {}, scrub=True))
 
     def blame(self, settings: Settings, answers: Mapping[int, Answer]) -> Run:
         """Say of every token of answers to the last turn which training stage it is owed to, as ``Scores``. Chats go first.
@@ -132,7 +159,7 @@ class Engine(EngineThread["Worker"]):
         given = {
             column: tuple(token.id for token in answer.tokens) for column, answer in answers.items() if answer.tokens
         }
-        return self._enqueue(Run(settings, tuple(given), {}, scrub=False, given=given))
+        return self._enqueue(Run(self.family, settings, tuple(given), {}, scrub=False, given=given))
 
     def stages(self, checkpoint: str = "") -> Path:
         """The training stages that led to a checkpoint (the final one, without a name). Raises StageError when there is only one."""
@@ -150,24 +177,46 @@ class Engine(EngineThread["Worker"]):
         self._send(EngineCommand(lambda worker: worker.start(run), refuse))
         return run
 
+    def release(self) -> None:
+        """Give up the checkpoints that nothing computes with; they are read again when they are wanted."""
+        self._send(EngineCommand(lambda worker: worker.release(), lambda _: None))
+
     # --------------------------------------------------------------------------------------------- in the background
 
     def learn(self, checkpoint: str, kinds: Sequence[str] = ()) -> Job:
         """Learn what a checkpoint lacks, or ``kinds``, while nobody chats. One that learns already gives its present job.
 
+        Confidence is a job beside that of directions, and waits for its end or the other way round.
+
         What is learnt goes into the user's data folder, and is there for the next answer. What goes wrong is in the job's view.
 
         Raises:
             FamilyError: there is no such checkpoint.
+            TillerError: a visitor has begun something else, which is not over.
         """
         own = self.family.directions_of(checkpoint)
         with self._gate:
-            present = self._jobs.get(own)
+            slot = own, _slot(kinds)
+            present = self._jobs.get(slot)
             if present is not None and not present.view.over:
                 return present
-            job = self._jobs[own] = Job(own, tuple(kinds) or learnable(self.family, own))
-        self._send(EngineCommand(lambda worker: worker.learn(job), lambda sentence: job.publish("failed", sentence)))
+            doing = "measuring" if slot[1] else "learning"
+            job = Job(own, tuple(kinds) or learnable(self.family, own) or half_measured(self.family, own), doing=doing)
+            self._begin(job)
+            self._jobs[slot] = job
+        return self._learn(job)
+
+    def _learn(self, job: Job) -> Job:
+        family = self.family
+        self._send(
+            EngineCommand(lambda worker: worker.learn(job, family), lambda sentence: job.publish("failed", sentence))
+        )
         return job
+
+    def _begin(self, job: Watched[Any]) -> None:
+        """Something long begins. Raises TillerError when it may not."""
+        self.allowance.begin(lambda: not job.view.over)
+        job.budget, job.whose = self.allowance.budget(), self.allowance
 
     def learn_wish(self, checkpoint: str, wish: LearnRequest) -> Job:
         """Learn what a person wishes for, from their own examples or by another method, while nobody chats.
@@ -179,22 +228,33 @@ class Engine(EngineThread["Worker"]):
         own = self.family.directions_of(checkpoint)
         wish.check_free(self.family, own)
         with self._gate:
-            present = self._jobs.get(own)
+            present = self._jobs.get((own, DIRECTIONS))
             if present is not None and not present.view.over:
                 raise TillerError(f"{own} learns {present.called} now; wait for its end, or cancel it.")
-            job = self._jobs[own] = Job(own, (wish.kind,), wish)
-        self._send(EngineCommand(lambda worker: worker.learn(job), lambda sentence: job.publish("failed", sentence)))
-        return job
+            job = Job(own, (wish.kind,), wish)
+            self._begin(job)
+            self._jobs[own, DIRECTIONS] = job
+        return self._learn(job)
 
-    def learning(self, checkpoint: str) -> JobView | None:
-        """How far the learning on a checkpoint is, or how the last one ended; None when none was begun."""
-        job = self._jobs.get(self.family.directions_of(checkpoint))
+    def learning(self, checkpoint: str, kind: str = DIRECTIONS) -> JobView | None:
+        """How far learning directions (or confidence) on a checkpoint is, or how the last one ended; None when none was begun."""
+        job = self._jobs.get((self.family.directions_of(checkpoint), _slot([kind])))
         return job.view if job is not None else None
 
-    def cancel_learning(self, checkpoint: str) -> None:
-        """End the learning on a checkpoint at its next slice."""
-        if (job := self._jobs.get(self.family.directions_of(checkpoint))) is not None:
+    def cancel_learning(self, checkpoint: str, kind: str = DIRECTIONS) -> None:
+        """End learning directions (or confidence) on a checkpoint at its next slice."""
+        if (job := self._jobs.get((self.family.directions_of(checkpoint), _slot([kind])))) is not None:
             job.cancel()
+
+    def jobs(self) -> tuple[JobLine, ...]:
+        """Everything that goes on now, for whichever chat or tab: what runs, then what waits and for what."""
+        begun: list[Watched[Any]] = [*self._errands.all(), *self._jobs.copy().values(), *self._maps.copy().values()]
+        return job_lines(self.status.runs, [*begun, *self.carrying.all()])
+
+    @property
+    def memory_in_words(self) -> str:
+        """What the checkpoints in memory take there; empty while there are none."""
+        return size_in_words(self.status.held) if self.status.held else ""
 
     def trace(self, order: MapRequest) -> MapJob:
         """Compute knowledge maps while nobody chats. What is being computed, or was, is given as it is.
@@ -203,6 +263,7 @@ class Engine(EngineThread["Worker"]):
 
         Raises:
             FamilyError: there is no such checkpoint.
+            TillerError: a visitor has begun something else, which is not over.
         """
         for name in order.checkpoints:
             self.family.checkpoint(name)
@@ -211,12 +272,18 @@ class Engine(EngineThread["Worker"]):
             if present is not None and present.view.state not in ("cancelled", "failed"):
                 self._maps.move_to_end(order)
                 return present
-            job = self._maps[order] = MapJob(order)
+            job = MapJob(order)
+            self._begin(job)
+            self._maps[order] = job
             self._maps.move_to_end(order)
             while len(self._maps) > MAX_MAPS:
                 self._maps.popitem(last=False)[1].cancel()
         self._send(EngineCommand(lambda worker: worker.trace(job), lambda sentence: job.publish("failed", sentence)))
         return job
+
+    def traced(self, order: MapRequest) -> MapJob | None:
+        """The maps of an order that was given before, while they are kept."""
+        return self._maps.get(order)
 
     def cell_words(self, traced: Traced, shown: Map, layer: int, column: int) -> Words:
         """The words that a cell's residuals would say. Raises TillerError."""
@@ -224,15 +291,24 @@ class Engine(EngineThread["Worker"]):
 
     def token_words(self, settings: Settings, column: int, reply: Sequence[int], index: int) -> Words:
         """The words that every layer would say where token ``index`` of a column's answer was said. Raises TillerError."""
-        return self.call(lambda worker: worker.lens(settings, column, tuple(reply), index)).result()
+        family = self.family
+        return self.call(lambda worker: worker.lens(family, settings, column, tuple(reply), index)).result()
+
+    @property
+    def memory_use(self) -> MemoryUse | None:
+        """What the models that are loaded take of the machine's memory; None where there are none, or a GPU holds them."""
+        now = self.status
+        return MemoryUse(now.held, free_cpu()) if now.held and now.device == "cpu" else None
 
     def offer(self, checkpoint: str) -> Offer | None:
         """What could be learnt on a checkpoint, and how long it would take; None where nothing is lacking."""
         own = self.family.directions_of(checkpoint)
         kinds = learnable(self.family, own)
+        if not kinds:
+            rest = half_measured(self.family, own)
+            return Offer(own, rest, there=True) if rest else None
         # The checkpoints of a family have one shape: what was measured on one holds for the others.
-        measured = self._seconds.get(own, next(iter(self._seconds.values()), None))
-        return Offer(own, kinds, measured) if kinds else None
+        return Offer(own, kinds, self._seconds.get(own, next(iter(self._seconds.values()), None)))
 
     def prompt(self, settings: Settings, column: int) -> PromptView:
         """The exact prompt of a column. Raises TillerError when there is none or the model cannot be loaded."""
@@ -244,12 +320,25 @@ class Engine(EngineThread["Worker"]):
         Raises:
             TillerError: what is asked cannot be, or there is no model.
         """
-        return self.slices(lambda worker: worker.study(ask))
+        about = f"finding out which stage {ask.checkpoint or self.family.final.name} owes its answers to"
+        work = allowed(self.allowance, lambda: self.slices(lambda worker: worker.study(ask)), line=False)
+        return self._errands.run(about, work)
+
+    def write_pairs(self, checkpoint: str, wish: LearnRequest) -> Generator[Step, None, tuple[WrittenPair, ...]]:
+        """Have a checkpoint write pairs of replies under a wish's system prompts, for a person to read; closing it ends the work.
+
+        Raises:
+            TillerError: there is no model, or it answers the same under either prompt.
+        """
+        assert wish.prompts is not None, "only a wish with system prompts can be written for"
+        prompts = wish.prompts
+        return self.slices(lambda worker: worker.write_pairs(checkpoint, prompts))
 
     # ------------------------------------------------------------------------------------------- what needs no model
 
     def settings(self, checkpoint: str = "", recipe: str = "") -> Settings:
-        """A fresh chat: the checkpoint (else the family's final one) plain, and beside it with the recipe.
+        """A fresh chat: the checkpoint (else the family's final one) plain, and beside it with the recipe; one column alone where nothing
+        has been learnt that a recipe could use.
 
         Raises:
             TillerError: an unknown checkpoint, or a recipe that cannot be read or does not fit.
@@ -257,7 +346,11 @@ class Engine(EngineThread["Worker"]):
         name = self.family.checkpoint(checkpoint).name if checkpoint else self.family.final.name
         steered = parse(recipe)
         self.explain(steered, name)
-        return Settings(self.family.name, (Column(name), Column(name, steered)), selected=1)
+        columns = (Column(name), Column(name, steered))[: None if steered or self.catalogue.directions() else 1]
+        return Settings(
+            self.family.name, columns, selected=len(columns) - 1, sampling=Sampling(max_new_tokens=self.family.longest_answer),
+            template_vars=self.placing.template_vars,
+        )  # fmt: skip
 
     def example(self, example: Example) -> Settings:
         """The chat that a chip opens: its message asked, of the plain checkpoint and with its recipe.
@@ -269,16 +362,20 @@ class Engine(EngineThread["Worker"]):
             beside = self.stages(example.checkpoint).counterfactual[
                 self.stages(example.checkpoint).stage(example.without).name
             ]
-            columns = (settings.columns[0], replace(settings.columns[1], checkpoint=beside))
+            columns = (settings.columns[0], replace(settings.column, checkpoint=beside))
             settings = replace(settings, columns=columns, selected=0, lens=BLAME)
         return settings.ask(example.message)
 
+    def conclude(self, session: Session) -> Conclusion | None:
+        """What the last answers show when they are compared, in a sentence; None while there is nothing to be said."""
+        return conclude(self.family, session)
+
     def recorded(self) -> tuple[Settings, dict[int, Answer]] | None:
         """The run that was recorded for this family, to be shown while the model loads."""
-        for folder in (store.user_folder() / self.family.name, self.family.folder):
+        for folder in self.family.places:
             path = folder / "recorded.json"
             if path.is_file():
-                return answers.load_chat(path.read_text(encoding="utf-8", errors="replace"))
+                return answers.load_chat(read_text(path, "leave it out, or export the chat again as JSON"))
         return None
 
     def wish(self, column: Column) -> str:
@@ -313,3 +410,7 @@ class Engine(EngineThread["Worker"]):
     def neuron_sets(self, checkpoint: str) -> tuple[str, ...]:
         """The names of the sets of neurons that were found on a checkpoint."""
         return describe.neuron_sets(self.family, checkpoint)
+
+
+def _slot(kinds: Sequence[str]) -> str:
+    return CONFIDENCE if tuple(kinds) == (CONFIDENCE,) else DIRECTIONS

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
 
 from core.artefacts import store
+from core.directions.effort import MEASURED, suffices
 from core.directions.request import LearnRequest
+from core.engine.allowance import Allowance
 from core.families.checkpoint import Family
 from core.knowledge.maps import MapRequest, Traced
 from core.util.progress import duration
@@ -37,8 +39,14 @@ V = TypeVar("V", bound=View)
 class Watched(Generic[V]):
     """Something that goes on while nobody chats."""
 
-    def __init__(self, view: V) -> None:
+    def __init__(self, view: V, title: str) -> None:
         self.cancelled = threading.Event()
+        #: How long it may compute; it counts while it does.
+        self.budget = Allowance().budget()
+        #: Who has begun it: whoever waits behind others' work is not told what that is.
+        self.whose: Allowance | None = None
+        #: What it is and of whom, as a list of several has it: ``learning politeness on dpo``.
+        self.title = title
         self._view = view
         self._changed = threading.Condition()
 
@@ -91,27 +99,39 @@ class Offer:
     checkpoint: str
     kinds: tuple[str, ...]
     seconds: float | None = None
+    #: Whether they are there, and only not measured whole yet.
+    there: bool = False
 
     @property
     def lacking(self) -> str:
         """What the checkpoint has not."""
+        if self.there:
+            return f"whole measurement of {' and '.join(self.kinds)}"
         return f"direction{'s' * (len(self.kinds) > 1)} for {' and '.join(self.kinds)}"
 
     @property
     def sentence(self) -> str:
         """What the button says."""
+        if self.there:
+            return f"Measure what {' and '.join(self.kinds)} do{'es' * (len(self.kinds) == 1)}"
         long = f" (about {duration(self.seconds)})" if self.seconds is not None else ""
         return f"Learn {' and '.join(self.kinds)} now{long}"
 
 
 @dataclass(frozen=True)
 class JobView(View):
-    """How far a job is: ``part`` from 0 to 1, ``left`` seconds to go, None before that is measured."""
+    """How far a job is: ``part`` from 0 to 1, ``left`` seconds to go, None before that is measured.
+
+    ``usable`` says that one can steer by what is learnt, which is measured now; ``written`` counts how often something to show was
+    written.
+    """
 
     checkpoint: str
     kinds: tuple[str, ...]
     part: float = 0.0
     left: float | None = None
+    usable: bool = False
+    written: int = 0
 
     @property
     def said(self) -> str:
@@ -119,32 +139,56 @@ class JobView(View):
         if self.over:
             return self.sentence
         left = f" · about {duration(self.left)} left" if self.left is not None else ""
-        return f"{self.part:.0%}{left} · {self.sentence}"
+        ready = "Ready to steer by; what it does is being measured: " if self.usable else ""
+        return f"{ready}{self.part:.0%}{left} · {self.sentence}"
 
 
 def learnable(family: Family, checkpoint: str) -> tuple[str, ...]:
     """What a checkpoint lacks that could be learnt; only headers are read."""
     own = family.directions_of(checkpoint)
-    there = {card.name for card in store.cards(family.name, own, folder=family.folder)}
+    there = {card.name for card in store.cards(family.places, own)}
     return tuple(kind for kind in OFFERED if kind not in there)
+
+
+def half_measured(family: Family, checkpoint: str) -> tuple[str, ...]:
+    """What a person has learnt on a checkpoint and not measured whole; only headers are read."""
+    own = family.directions_of(checkpoint)
+    cards = {card.name: card for card in store.cards(family.places, own)}
+    learnt = [kind for kind in OFFERED if kind in cards and not cards[kind].details.get("imported")]
+    return tuple(kind for kind in learnt if not suffices(cards[kind].details, MEASURED))
 
 
 class Job(Watched[JobView]):
     """A learning. What was learnt whole before it was cancelled stays; what was found out so far is kept for another time."""
 
-    def __init__(self, checkpoint: str, kinds: tuple[str, ...], wish: LearnRequest | None = None) -> None:
-        super().__init__(JobView(checkpoint, kinds))
+    def __init__(
+        self, checkpoint: str, kinds: tuple[str, ...], wish: LearnRequest | None = None, doing: str = "learning"
+    ) -> None:
         self.wish = wish
+        called = wish.name if wish is not None else " and ".join(kinds)
+        super().__init__(JobView(checkpoint, kinds), f"{doing} {called}" + (f" on {checkpoint}" if checkpoint else ""))
+
+    def count(self) -> None:
+        """Something to show was written."""
+        self._show(written=self.view.written + 1)
 
     @property
     def called(self) -> str:
         """What is learnt, in words."""
         return self.wish.name if self.wish is not None else " and ".join(self.view.kinds)
 
-    def publish(self, state: State, sentence: str, part: float | None = None, left: float | None = None) -> None:
-        """Say how far it is; the part stays as it was where none is given, and what is done is whole."""
+    def publish(
+        self,
+        state: State,
+        sentence: str,
+        part: float | None = None,
+        left: float | None = None,
+        usable: bool | None = None,
+    ) -> None:
+        """Say how far it is; the part and whether it is usable stay as they were where they are not given, and what is done is whole."""
         whole = 1.0 if state == "done" else self.view.part if part is None else part
-        self._show(state=state, sentence=sentence, part=whole, left=left)
+        ready = self.view.usable if usable is None else usable
+        self._show(state=state, sentence=sentence, part=whole, left=left, usable=ready)
 
 
 # ------------------------------------------------------------------------------------------------------------ knowledge maps
@@ -169,7 +213,8 @@ class MapJob(Watched[MapView]):
     """Maps that are computed while nobody chats. The rows that were there before it was cancelled stay."""
 
     def __init__(self, order: MapRequest) -> None:
-        super().__init__(MapView(Traced(order)))
+        what = order.set or "a pair of sentences"
+        super().__init__(MapView(Traced(order)), f"tracing {what} on {' and '.join(order.checkpoints)}")
         self.order = order
 
     def publish(self, state: State, sentence: str, traced: Traced | None = None) -> None:

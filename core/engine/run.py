@@ -7,10 +7,18 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
 
+from core.chat.beginnings import Beginning
 from core.chat.events import Event
 from core.chat.settings import BLAME, Settings
+from core.families.checkpoint import Family
 from core.recipes.language import Recipe
 
+#: What a run does, as a list says it.
+ANSWERING, AHEAD, BLAMING = (
+    "answering",
+    "computing a slider's answers ahead",
+    "finding out which stage tokens are owed to",
+)
 #: A run that nobody reads stops computing when so many events wait; it goes on when they are read.
 MAX_WAITING = 2_048
 
@@ -19,9 +27,11 @@ class Run:
     """A stream of events that can be steered and cancelled from any thread."""
 
     def __init__(
-        self, settings: Settings, columns: tuple[int, ...], prefixes: Mapping[int, tuple[int, ...]], scrub: bool,
+        self, family: Family, settings: Settings, columns: tuple[int, ...], prefixes: Mapping[int, Beginning], scrub: bool,
         given: Mapping[int, tuple[int, ...]] | None = None,
     ) -> None:  # fmt: skip
+        #: The family as whoever asks sees it, which says whose directions its recipes name.
+        self.family = family
         self.settings = settings
         self.columns = columns
         self.prefixes = dict(prefixes)
@@ -34,6 +44,11 @@ class Run:
         self.changes: deque[tuple[int, Recipe]] = deque()
         self._events: queue.Queue[Event | None] = queue.Queue()
         self._ended = False
+
+    @property
+    def doing(self) -> str:
+        """What it does."""
+        return AHEAD if self.scrub else BLAMING if self.given is not None else ANSWERING
 
     def __iter__(self) -> Iterator[Event]:
         """Wait for the next event until the last one has come."""

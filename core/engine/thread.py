@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import queue
 import threading
 from abc import ABC, abstractmethod
@@ -12,13 +11,13 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from core.chat.events import Status
 from core.errors import TillerError
+from core.util.faults import fault
 
 _T = TypeVar("_T")
 S = TypeVar("S")
 
 #: What is answered when nobody will take a command any more.
 CLOSING = "Tiller is closing; start it again to go on."
-_log = logging.getLogger(__name__)
 
 
 class ThreadWorker(Protocol):
@@ -117,10 +116,7 @@ class EngineThread(ABC, Generic[W]):
             )
         except Exception as error:
             # Whatever a library raises here, the front ends wait for a word: say it instead of loading for ever.
-            _log.error("The engine could not start.", exc_info=error)
-            self._refuse_all(
-                f"The model could not be started ({type(error).__name__}: {' '.join(str(error).split())[:200]}); restart Tiller."
-            )
+            self._refuse_all(fault("Starting the model", error))
         else:
             worker.serve(self._commands, self._closed)
 

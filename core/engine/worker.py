@@ -6,8 +6,10 @@ import logging
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -20,24 +22,27 @@ from core.attribution.report import BlameReport, BlameRequest
 from core.attribution.study import study
 from core.chat.events import PromptView, Status
 from core.chat.settings import Settings
+from core.directions import learn_replies
+from core.directions.written_pairs import WrittenPair
 from core.engine import background
 from core.engine.active_run import Active
 from core.engine.answering import Answering
 from core.engine.attribution import Attribution
 from core.engine.background import BackgroundTask, LearningTask, MapTask
 from core.engine.jobs import Job, MapJob, learnable
-from core.engine.run import Run
+from core.engine.run import ANSWERING, Run
 from core.engine.thread import CLOSING, EngineCommand
 from core.engine.thread_count import choose
 from core.errors import TillerError
 from core.families import stages
 from core.families.checkpoint import Family, FamilyRef
+from core.families.commands import how_to_learn, not_mapped
 from core.inference import prompts
 from core.knowledge import logit_lens, tracing
 from core.knowledge.maps import Map, Traced, Words
 from core.models import loading
 from core.models.files import LoadingCancelled
-from core.models.loading import Loaded
+from core.models.loading import Loaded, seen_by
 from core.models.placement import Placing
 from core.models.pool import ModelPool
 from core.steering.interventions import check_fit, compile_recipe
@@ -112,6 +117,11 @@ class Worker:
             self._measuring[name] = background.estimate_seconds(self.family, loaded, kinds)
         return loaded
 
+    def release(self) -> None:
+        """Give up what is in memory and not in use."""
+        for name in set(self.pool.names) - self._busy():
+            self.pool.drop(name)
+
     def _busy(self) -> set[str]:
         """The checkpoints that something is computing with."""
         return self.answering.busy.union(*(lesson.busy for lesson in self._lessons))
@@ -120,25 +130,27 @@ class Worker:
         """Take memory from what goes on in the background, for a chat: whether there was any to take."""
         return any(lesson.suspend("Waiting for memory that a chat uses now.") for lesson in self._lessons)
 
-    def direction(self, name: str, checkpoint: str) -> Direction:
+    def direction(self, family: Family, name: str, checkpoint: str) -> Direction:
         """A direction learnt on a checkpoint of the family, read again when its file has changed. Raises TillerError."""
         if "/" not in checkpoint:
-            self.family.checkpoint(checkpoint)
-        path = store.find_artefact(self.family.name, checkpoint, "direction", name, self.family.folder)
+            family.checkpoint(checkpoint)
+        path = store.find_artefact(family.places, checkpoint, "direction", name)
         if path is None and "/" in checkpoint:
-            raise store.not_mapped(self.family.name, name, *checkpoint.split(">"))
+            raise not_mapped(family, name, *checkpoint.split(">"))
         if path is None:
-            raise TillerError(f"{checkpoint} has no direction {name!r}; launch.py precompute learns refusal and truth.")
+            raise TillerError(f"{checkpoint} has no direction {name!r}; {how_to_learn(family)}")
         return self._read_direction(path)
 
     def gauges(self, loaded: Loaded) -> tuple[tuple[Projection, ...], str]:
-        """A gauge for every direction of a checkpoint, and sentences on those that cannot be read: a chat goes on without them."""
+        """A gauge for every direction of a checkpoint, and sentences on those that cannot be read, behind what has to be said of the
+        checkpoint itself: a chat goes on without them."""
         found: list[Projection] = []
-        refused: list[str] = []
-        learnt_on = self.family.directions_of(loaded.checkpoint.name)
-        for card in store.cards(self.family.name, learnt_on, folder=self.family.folder):
+        refused = [loaded.remark] if loaded.remark else []
+        family = loaded.family
+        learnt_on = family.directions_of(loaded.checkpoint.name)
+        for card in store.cards(family.places, learnt_on):
             try:
-                direction = self.direction(card.name, learnt_on)
+                direction = self.direction(family, card.name, learnt_on)
                 check_fit(direction, loaded)
             except TillerError as error:
                 refused.append(f"No readings of {card.name}: {error}")
@@ -187,23 +199,35 @@ class Worker:
 
     # ------------------------------------------------------------------------------------------------- in the background
 
-    def learn(self, job: Job) -> None:
-        """Begin a job behind those that have begun before; chats go first."""
-        self._lessons.append(LearningTask(job, self.family, self.load))
+    def learn(self, job: Job, family: Family) -> None:
+        """Begin a job for whoever sees the family so, behind those that have begun before; chats go first."""
+        self._queue(LearningTask(job, family, self.load))
 
     def trace(self, job: MapJob) -> None:
         """Begin knowledge maps behind what has begun before; chats go first."""
-        self._lessons.append(MapTask(job, self.family, self.pool, self.load))
+        self._queue(MapTask(job, self.family, self.pool, self.load))
+
+    def _queue(self, *new: BackgroundTask[Any]) -> None:
+        """Put it behind the others; those that wait for their turn say for what, as far as it is their own."""
+        self._lessons += new
+        runs = self.answering.runs
+        if runs and self._lessons and self._lessons[0].job.view.state == "waiting":
+            self._lessons[0].job.publish("waiting", f"Waits for the end of {runs[0].run.doing}.")
+        for count, (ahead, each) in enumerate(pairwise(self._lessons), 1):
+            if ahead.job.whose is each.job.whose:
+                each.job.publish("waiting", f"Waits for the end of {ahead.job.title}.")
+            else:
+                each.wait(count)
 
     def cell(self, traced: Traced, shown: Map, layer: int, column: int) -> Words:
         """The logit lens on a cell of a map. Raises TillerError."""
         return tracing.cell(self.family, traced, shown, layer, column, self.load)
 
-    def lens(self, settings: Settings, column: int, reply: tuple[int, ...], index: int) -> Words:
+    def lens(self, family: Family, settings: Settings, column: int, reply: tuple[int, ...], index: int) -> Words:
         """The logit lens on a token of a column's answer, plain and steered. Raises TillerError."""
         chosen = settings.columns[column]
-        loaded = self.load(chosen.checkpoint)
-        edits = compile_recipe(chosen.recipe, loaded, self.direction)
+        loaded = seen_by(family, self.load(chosen.checkpoint))
+        edits = compile_recipe(chosen.recipe, loaded, partial(self.direction, family))
         found = logit_lens.of_token(loaded, prompts.build(loaded, settings, column).ids, reply, index, edits)
         return found if edits else replace(found, note="The column has no recipe, so there is only the plain model.")
 
@@ -214,6 +238,7 @@ class Worker:
             lesson.step()
             if lesson.over:
                 self._lessons.remove(lesson)
+                self._queue()
                 self._say_now()
         elif self._measuring:
             self._measure(next(iter(self._measuring)))
@@ -245,8 +270,17 @@ class Worker:
         final = stages.stage_path(self.family, ask.checkpoint, ask.path).final
         return study(self.family, ask, pooled(self.pool, final))
 
+    def write_pairs(
+        self, checkpoint: str, prompts: Mapping[bool, tuple[str, ...]]
+    ) -> Learning[tuple[WrittenPair, ...]]:
+        """Have a checkpoint answer under two kinds of system prompts, in slices between which chats go on. Raises TillerError."""
+        with self.pool.held(self.family.checkpoint(checkpoint).name) as loaded:
+            return (yield from learn_replies.write_pairs(loaded, self.family, prompts))
+
     def _say_now(self) -> None:
-        self._say("busy" if self.answering.runs else "ready", "Answering." if self.answering.runs else "Ready.")
+        # What a slider may want is computed ahead, and whose a token is found out later: nobody waits for either.
+        answering = any(active.run.doing == ANSWERING for active in self.answering.runs)
+        self._say("busy" if answering else "ready", "Answering." if answering else "Ready.")
 
     def _settle(self) -> None:
         """What was loaded in this turn is there, for whatever it was: nothing is loading between turns."""
@@ -256,7 +290,9 @@ class Worker:
     def _say(self, state: str, detail: str, progress: float | None = None) -> None:
         assert state in ("loading", "ready", "busy")
         self._said = state
-        self._publish(Status(state, detail, progress, self.answering.speed, self.device, self.threads, self._plan))  # type: ignore[arg-type]
+        runs = tuple(active.run.doing for active in self.answering.runs)
+        where = (self.answering.speed, self.device, self.threads, self._plan, self.pool.size, runs)
+        self._publish(Status(state, detail, progress, *where))  # type: ignore[arg-type]
 
 
 def _waiting(

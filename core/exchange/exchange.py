@@ -10,7 +10,8 @@ from __future__ import annotations
 import datetime
 import hashlib
 import math
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,13 @@ from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.artefacts.store import Array, Card
 from core.directions import library
+from core.directions.request import check_direction_name, check_free
 from core.errors import TillerError
 from core.exchange import gguf, vector_files
 from core.exchange.vector_files import Vectors
 from core.families.checkpoint import Checkpoint, Family
 from core.models import loading, shapes
-from core.recipes.language import RecipeError, layers_text, parse
+from core.recipes.language import layers_text
 from core.util.files import write_bytes
 from core.util.version import VERSION
 
@@ -53,7 +55,7 @@ class Exchanged:
 def import_vector(
     family: Family, checkpoint: str, path: Path, name: str, layer: int | None = None, scale: float = 1.0
 ) -> Exchanged:
-    """Make a file's vectors the direction ``name`` of a checkpoint, in the user's data folder.
+    """Make a file's vectors the direction ``name`` of a checkpoint, in the family's :attr:`~core.families.checkpoint.Family.root`.
 
     Args:
         checkpoint: whose direction it is; empty: the one that the file names, else the family's final one.
@@ -61,16 +63,12 @@ def import_vector(
         scale: what the vectors are multiplied by; a direction of Tiller's is taken as it is.
 
     Raises:
-        ExchangeError, StoreError: one sentence; nothing was written.
+        ExchangeError, StoreError, ContrastError: one sentence; nothing was written.
     """
-    _check_name(name)
+    name = check_direction_name(name)
     found = vector_files.read_vectors(path)
     target = _target(family, checkpoint, found)
-    existing = store.find_artefact(family.name, target.name, "direction", name, family.folder)
-    if existing is not None:
-        raise ExchangeError(
-            f"There is a direction {name} of {family.name}/{target.name} already ({existing}); choose another --name."
-        )
+    check_free(family, target.name, name)
     shape = _shape(target)
     fingerprint = loading.model_fingerprint(target)
     _check_fingerprint(path, found, target, fingerprint)
@@ -89,20 +87,10 @@ def import_vector(
         "imported": _origin(path, found, scale),
         **more,
     }
-    where = store.artefact_path(store.user_folder(), family.name, target.name, "direction", name)
+    where = store.artefact_path(family.root, family.name, target.name, "direction", name)
     store.save_artefact(where, _tensors(direction), details)
-    return Exchanged(where, _told(family, target, name, found, shape, details))
-
-
-def _check_name(name: str) -> None:
-    try:
-        terms = parse(name).terms
-    except RecipeError:
-        terms = ()
-    if "/" in name or len(terms) != 1 or str(terms[0]) != f"1*{name}":
-        raise ExchangeError(
-            f"{name!r} cannot be the name of a direction, since a recipe has to name it; take letters, digits and _, as in kindness_2."
-        )
+    full = [at for at in range(shape.layers) if direction.vectors[at].any()]
+    return Exchanged(where, _told(family, target, name, found, shape, details, full))
 
 
 def _target(family: Family, checkpoint: str, found: Vectors) -> Checkpoint:
@@ -202,10 +190,13 @@ def _placed(path: Path, found: Vectors, shape: shapes.Shape, layer: int | None) 
         raise ExchangeError(
             f"{path.name} is {width} wide, and {_said(shape)}; import it for the model that it was made on."
         )
+    if found.rows and len(by_layer) == shape.layers + 1:
+        # transformers' hidden_states: what enters block 0 comes first, and belongs to no layer.
+        by_layer = {at - 1: vector for at, vector in by_layer.items() if at}
     if found.rows and len(by_layer) != shape.layers:
         raise ExchangeError(
-            f"{path.name} has {len(by_layer)} rows, and {_said(shape)}; a direction has one row a layer, what leaves block 0 first "
-            "(of transformers' hidden_states, leave out the first)."
+            f"{path.name} has {len(by_layer)} rows, and {_said(shape)}; a direction has one row a layer, what leaves block 0 first, or "
+            "one more before it, as transformers' hidden_states have."
         )
     if max(by_layer) >= shape.layers:
         raise ExchangeError(
@@ -236,11 +227,21 @@ def _origin(path: Path, found: Vectors, scale: float) -> dict[str, Any]:
 
 
 def _told(
-    family: Family, target: Checkpoint, name: str, found: Vectors, shape: shapes.Shape, details: Mapping[str, Any]
+    family: Family,
+    target: Checkpoint,
+    name: str,
+    found: Vectors,
+    shape: shapes.Shape,
+    details: Mapping[str, Any],
+    full: Sequence[int],
 ) -> tuple[str, ...]:
     sentences = [f"{name} is now a direction of {family.name}/{target.name}, from {found.maker}."]
     if found.whole is None:
         sentences += [f"It acts at layer {details['layer']} ({details['criterion']}).", f"Strength: {UNIT}."]
+        if len(full) > 1:
+            sentences.append(
+                f"At all its layers, as most programs add such vectors: the recipe {name}[{layers_text(full)}]."
+            )
     if found.hint and found.hint != shape.kind:
         sentences.append(
             f"The file says that it was made for a {found.hint}, and {target.name} is a {shape.kind}; that is right if one program "
@@ -263,9 +264,9 @@ def export_direction(family: Family, checkpoint: str, name: str, to: Path) -> Ex
         ExchangeError, StoreError: one sentence; nothing was written.
     """
     target = family.checkpoint(family.directions_of(checkpoint or family.final.name))
-    path = store.find_artefact(family.name, target.name, "direction", name, family.folder)
+    path = store.find_artefact(family.places, target.name, "direction", name)
     if path is None:
-        there = ", ".join(card.name for card in store.cards(family.name, target.name, folder=family.folder)) or "none"
+        there = ", ".join(card.name for card in store.cards(family.places, target.name)) or "none"
         raise ExchangeError(f"There is no direction {name} of {family.name}/{target.name}; there is {there}.")
     return write_direction(family, path, to)
 
@@ -289,7 +290,7 @@ def write_direction(family: Family, path: Path, to: Path) -> Exchanged:
         to,
         (
             f"{whose} as a control vector; llama.cpp acts at every layer that it is not told to leave out.",
-            f"What the recipe 1*{card.name} does: llama-cli --control-vector {to.name} "
+            f"What the recipe 1*{card.name} does: llama-cli --control-vector {shlex.quote(to.name)} "
             f"--control-vector-layer-range {card.layer} {card.layer}",
         ),
     )
@@ -304,13 +305,13 @@ def remove(family: Family, key: str) -> Exchanged:
     """
     entry = library.find_entry(family, key)
     if not entry.own:
-        raise ExchangeError(
-            f"{entry.title} came with the family and stays; only what you learnt or imported can be deleted."
-        )
+        raise ExchangeError(f"{entry.title} is everybody's and stays; only what you learnt or imported can be deleted.")
     try:
         entry.path.unlink()
     except OSError as error:
-        raise ExchangeError(f"{entry.path} cannot be deleted ({error.strerror}); check its permissions.") from error
+        raise ExchangeError(
+            f"{entry.path.name} cannot be deleted ({error.strerror}); check its permissions."
+        ) from error
     sentences = [f"{entry.name} ({entry.kind} of {entry.checkpoint}) is deleted."]
     if any(
         (each.kind, each.name, each.checkpoint) == (entry.kind, entry.name, entry.checkpoint)

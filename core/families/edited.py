@@ -16,7 +16,7 @@ from typing import Any
 from core.artefacts import store
 from core.artefacts.store import user_folder
 from core.errors import StoreError
-from core.families.checkpoint import Counterfactual, Family, FamilyError
+from core.families.checkpoint import Checkpoint, Counterfactual, Family, FamilyError, Subtracted
 
 _log = logging.getLogger(__name__)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
@@ -43,6 +43,17 @@ def edited_path(family: Family, name: str) -> Path:
 
 def _is_edited(family: Family, name: str) -> bool:
     return (edited_folder(family.name) / f"{name}.safetensors").is_file()
+
+
+def menu_group(family: Family, each: Checkpoint) -> str:
+    """Under which heading a menu lists one of a family's choices."""
+    if isinstance(each, Subtracted):
+        return "without a stage, estimated"
+    if not isinstance(each, Counterfactual):
+        return "stages of training"
+    if _is_edited(family, each.name):
+        return "changed by you"
+    return "trained again without a stage" if each.without else "trained again in another way"
 
 
 def edited_details(family: Family, name: str, of: str, stage: str, fingerprint: str) -> dict[str, Any]:
@@ -75,8 +86,8 @@ def with_edited(family: Family) -> Family:
         found.append(
             Counterfactual(
                 name=card.name, source=of.source, local=True, parent=of.parent, stage=of.stage, letter=of.letter,
-                template=of.template, template_from=of.template_from, revision=None, notes=note, title=title or card.name,
-                licence=of.licence, of=of.name, without="", difference=file,
+                template=of.template, template_from=of.template_from, template_vars=of.template_vars, revision=None, notes=note,
+                title=title or card.name, licence=of.licence, of=of.name, without="", difference=file, package=of.package,
             )
         )  # fmt: skip
     known = {each.name for each in found}

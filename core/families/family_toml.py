@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from core.artefacts.store import roots
+from core.errors import TillerError
 from core.families.checkpoint import (
+    GENERAL_QUESTIONS,
+    LONGEST_ANSWER,
     OWN_OR_PLAIN,
     TEMPLATES,
     Checkpoint,
@@ -17,21 +21,41 @@ from core.families.checkpoint import (
     Example,
     Family,
     FamilyError,
+    Package,
     Source,
+    TemplateValue,
     UndoPrompts,
 )
 from core.recipes.language import RecipeError, parse
 from core.util.decode import DecodeError, Decoder
 from core.util.files import read_text
+from core.util.limits import MAX_TOKENS, MAX_TURNS
+from core.util.text import clean
 
 #: What a checkpoint may be called: a recipe must be able to name it, and a folder too.
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.]*(?:-[A-Za-z0-9_][A-Za-z0-9_.]*)*")
 #: What a model of the Hub is called.
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(?:/[A-Za-z0-9][A-Za-z0-9_.-]*)?")
+#: What a package of an index, one of its versions, and a GGUF file in it are called.
+_PACKAGE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_VERSION = re.compile(r"[0-9][A-Za-z0-9.+!]*")
+_MEMBER = re.compile(r"(?:(?!\.\.?/)[A-Za-z0-9_.+-]+/)*[A-Za-z0-9_+-][A-Za-z0-9_.+-]*\.gguf")
 _MEMORY = re.compile(r"[0-9]+(\.[0-9]+)? ?[MG]B")
 
 
 # ----------------------------------------------------------------------------------- the file as it is written, key by key
+
+
+@dataclass(frozen=True)
+class _PackageTable:
+    """``package`` of a ``[[checkpoint]]``; all its keys are needed."""
+
+    name: str
+    version: str
+    file: str
+    sha256: str
+    size: int
+    licence: str
 
 
 @dataclass(frozen=True)
@@ -42,12 +66,14 @@ class _CheckpointTable:
     path: str | None = None
     hub: str | None = None
     revision: str | None = None
+    package: _PackageTable | None = None
     parent: str | None = None
     adapter_of: str | None = None
     stage: str = ""
     letter: str = ""
     template: str = ""
     template_from: str | None = None
+    template_vars: Mapping[str, TemplateValue] = field(default_factory=dict)
     licence: str = ""
     gated: str = ""
     notes: str = ""
@@ -99,14 +125,18 @@ class _File:
     parameters: str = ""
     quantize: Literal["none", "8bit", "4bit"] | None = None
     memory: str = ""
+    about: str = ""
+    questions: tuple[str, ...] = ()
+    longest_answer: Annotated[int, range(1, MAX_TOKENS + 1)] | None = None
     report_opening: str = ""
+    turns: Annotated[int, range(1, MAX_TURNS + 1)] | None = None
     undo: _UndoTable | None = None
     checkpoint: tuple[_CheckpointTable, ...] = ()
     counterfactual: tuple[_CounterfactualTable, ...] = ()
     example: tuple[_ExampleTable, ...] = ()
 
 
-_DECODER = Decoder({str: str}, strict=True)
+_DECODER = Decoder({str: clean}, strict=True)
 
 
 def read_family(path: Path) -> Family:
@@ -121,13 +151,14 @@ def read_family(path: Path) -> Family:
 
 def _parsed(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
+        text = read_text(path, "check its permissions")
+    except TillerError as error:
+        raise FamilyError(str(error)) from error
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        # Of numbers of thousands of digits, and of what is nested beyond all measure, Python speaks itself.
         raise FamilyError(f"{path} is not valid TOML: {error}.") from error
-    except UnicodeError as error:
-        raise FamilyError(f"{path} is not valid TOML: it is not UTF-8; save it as UTF-8.") from error
-    except OSError as error:
-        raise FamilyError(f"{path} cannot be read ({error.strerror}); check its permissions.") from error
 
 
 def _check_brackets(document: Mapping[str, Any]) -> None:
@@ -155,12 +186,22 @@ def _family(folder: Path, file: _File) -> Family:
         parameters=file.parameters,
         quantize=file.quantize or "",
         memory=file.memory,
+        turns=file.turns,
         report_opening=_beside(folder, "report_opening", file.report_opening),
         undo=_undo(folder, file.undo) if file.undo else None,
+        about=file.about,
+        questions=_questions(file.questions) or GENERAL_QUESTIONS,
+        longest_answer=LONGEST_ANSWER if file.longest_answer is None else file.longest_answer,
     )
     for table in file.counterfactual:
         family = replace(family, counterfactuals=(*family.counterfactuals, _counterfactual(table, family)))
     return replace(family, examples=tuple(_example(table, family) for table in file.example))
+
+
+def _questions(texts: Sequence[str]) -> tuple[str, ...]:
+    if not all(text.strip() for text in texts):
+        raise FamilyError("a question is empty; write one a person could ask, or leave it out.")
+    return tuple(text.strip() for text in texts)
 
 
 def _undo(folder: Path, table: _UndoTable) -> UndoPrompts:
@@ -251,7 +292,8 @@ def _checkpoint(folder: Path, table: _CheckpointTable, made: Mapping[str, Checkp
     _check_template(table)
     if table.gated and not table.gated.startswith("https://"):
         raise FamilyError(f"gated of {table.name!r} must be the address of the page on which the licence is accepted.")
-    source = _source(folder, table)
+    package = _package(folder, table)
+    source = _source(folder, table, package)
     below = made[table.adapter_of] if table.adapter_of is not None else None
     stage = table.stage or table.name
     weights = below.weights if below else source
@@ -267,14 +309,38 @@ def _checkpoint(folder: Path, table: _CheckpointTable, made: Mapping[str, Checkp
         notes=table.notes,
         title=table.name,
         template_from=table.template_from or "",
+        template_vars=tuple(table.template_vars.items()),
         adapters=(*below.adapters, source) if below else (),
         licence=table.licence,
         gated=table.gated,
+        package=below.package if below else package,
     )
 
 
-def _source(folder: Path, table: _CheckpointTable) -> Source:
-    """Where the files of a checkpoint are: its weights', or its adapter's."""
+def _package(folder: Path, table: _CheckpointTable) -> Package | None:
+    """The package in which a checkpoint's weights lie, too."""
+    said = table.package
+    if said is None:
+        return None
+    what = f"package of {table.name!r}"
+    if table.hub is None or table.adapter_of is not None:
+        raise FamilyError(f"the {what} goes with hub, for a whole model; leave it out.")
+    if not _PACKAGE.fullmatch(said.name) or not _VERSION.fullmatch(said.version):
+        raise FamilyError(
+            f'the {what} needs a name and one version, as "1.2.0", not {said.name!r} and {said.version!r}.'
+        )
+    if not _MEMBER.fullmatch(said.file):
+        raise FamilyError(f"file in the {what} must be the place of a .gguf file in the wheel, not {said.file!r}.")
+    if not re.fullmatch(r"[0-9a-f]{64}", said.sha256):
+        raise FamilyError(f"sha256 in the {what} must be the 64 hexadecimal digits of the file's SHA-256.")
+    if said.size < 1:
+        raise FamilyError(f"size in the {what} must be the bytes of the download, not {said.size}.")
+    known = folder.parent in (root.resolve() for root in roots())
+    return Package(**vars(said), family=folder.name if known else str(folder))
+
+
+def _source(folder: Path, table: _CheckpointTable, package: Package | None) -> Source:
+    """Where the files of a checkpoint are: its weights', or its adapter's. A package that was fetched comes before the Hub."""
     if (table.path is None) == (table.hub is None):
         raise FamilyError(f"checkpoint {table.name!r} needs either path (a folder) or hub (owner/model).")
     if table.path is not None and table.revision is not None:
@@ -283,6 +349,8 @@ def _source(folder: Path, table: _CheckpointTable) -> Source:
         return Source(str((folder / table.path).resolve()), True)
     if not HUB_ID.fullmatch(table.hub or ""):
         raise FamilyError(f"hub of {table.name!r} must be owner/model, as the Hub spells it, not {table.hub!r}.")
+    if package is not None and package.fetched:
+        return Source(str(package.model.resolve()), True)
     return Source(table.hub or "", False, table.revision)
 
 
@@ -329,8 +397,10 @@ def _counterfactual(table: _CounterfactualTable, family: Family) -> Counterfactu
         letter=of.letter,
         template=weights.template,
         template_from=weights.template_from,
+        template_vars=weights.template_vars,
         adapters=weights.adapters,
         revision=weights.revision,
+        package=weights.package,
         notes=table.note,
         title=table.title or name,
         of=of.name,

@@ -20,6 +20,7 @@
     name = "base"
     path = "base"            # a folder beside family.toml, or hub = "owner/model", as the Hub spells it
     revision = "v1"          # of a hub model: a branch, tag or commit; without it the main branch
+    package = { … }          # of a hub model: a Python package in which the weights lie, too (docs/family-toml.md)
     stage = "pretrain"       # the training that led here from the parent (without it the name), …
     letter = "B"             # … and its letter (without it the stage's first)
     template = "plain"       # a named template, or "own-or-plain"; without it the tokenizer's own
@@ -37,6 +38,7 @@
     hub = "me/my-adapter"
     adapter_of = "sft"       # a PEFT adapter (LoRA), added to that one's weights; the parent, too, where none is named
     template_from = "sft"    # the chat template of another checkpoint's tokenizer
+    template_vars = { enable_thinking = false }   # variables that the chat template is told
 
     [[counterfactual]]       # what a checkpoint would be, had its training been another; no part of the tree's stages
     name = "without-safety"
@@ -59,9 +61,10 @@ Where a file is wrong, :mod:`core.families.family_toml` names the key.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
-from core.artefacts.store import SHIPPED, user_folder
+from core.artefacts.store import SHIPPED, drawer_of, roots, user_folder
 from core.families.checkpoint import (
     Family,
     FamilyError,
@@ -69,8 +72,8 @@ from core.families.checkpoint import (
 from core.families.edited import with_edited
 from core.families.family_toml import read_family
 
-#: How the names of families begin that were put together on the command line (:mod:`core.cli.adhoc_family`).
-TOGETHER = "pair-"
+#: How the names of families begin that were put together from models that were named (:mod:`core.models.adhoc_family`).
+TOGETHER, ALONE = "pair-", "model-"
 
 
 def names() -> tuple[str, ...]:
@@ -90,7 +93,8 @@ def load_family(name: str) -> Family:
     Raises:
         FamilyError: unknown name, or a family.toml that cannot be used (which line, which key).
     """
-    places = [Path(name)] if "/" in name or "\\" in name else [user_folder() / name, SHIPPED / name]
+    by_path = "/" in name or "\\" in name
+    places = [Path(name)] if by_path else [user_folder() / name, SHIPPED / name]
     for folder in places:
         try:
             there = (folder / "family.toml").is_file()
@@ -98,16 +102,25 @@ def load_family(name: str) -> Family:
             # A name that is too long for a file is no family's either.
             there = False
         if there:
-            return with_edited(read_family(folder / "family.toml"))
+            family = read_family(folder / "family.toml")
+            return with_edited(replace(family, name=drawer_of(folder)) if by_path else family)
     raise FamilyError(unknown_family(name))
+
+
+def choice_text(family: Family) -> str:
+    """What to type for a family: its name, or its folder where that name means none or another one."""
+    folders = (root / family.name for root in roots())
+    named = next((each for each in folders if (each / "family.toml").is_file()), None)
+    return family.name if named is not None and named.resolve() == family.folder else str(family.folder)
 
 
 def unknown_family(name: str) -> str:
     """That there is no such family, and what there is; of one that was put together on another computer, how to do so here."""
-    if re.fullmatch(rf"{TOGETHER}[a-z0-9.-]+-[0-9a-f]{{8}}", name):
+    if re.fullmatch(rf"(?:{TOGETHER}|{ALONE})[a-z0-9.-]+-[0-9a-f]{{8}}", name):
+        how = "--model" if name.startswith(ALONE) else "--base, --stage and --post"
         return (
-            f"The family {name} was put together by --base and --post and is not on this computer; start Tiller with the same --base, "
-            "--stage and --post here (paths of folders count)."
+            f"The family {name} was put together by {how} and is not on this computer; start Tiller with the same {how} here (paths of "
+            "folders and files count)."
         )
     shown = name if len(name) <= 100 else name[:100] + "…"
     return f"There is no family {shown!r}; there is {', '.join(names()) or 'none'}. A folder with a family.toml works too, as ./folder."

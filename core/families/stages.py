@@ -162,6 +162,11 @@ def stage_path(family: Family, checkpoint: str = "", names: Sequence[str] = ()) 
         FamilyError: there is no such checkpoint.
     """
     chain = _chain(family, names) if names else family.path(checkpoint or family.final.name)
+    if len(chain) < 2 and (why := family.why_absent(chain[0].parent or "")):
+        raise StageError(
+            f"The checkpoint before {chain[0].name}, {chain[0].parent}, cannot be had here, since {why}; connect to the network and start "
+            "again, or name a checkpoint that was trained from another one here."
+        )
     if len(chain) < 2:
         raise StageError(
             f"{chain[0].name} has no checkpoint before it, so that no stage can be told from another; name one that was trained from "

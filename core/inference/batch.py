@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from core.errors import TillerError
 from core.models.hooks import caught
 from core.models.loading import Loaded
 from core.steering import readings
@@ -83,6 +84,25 @@ def pad_batch(
             "reply": mask(steered & (column >= reply_start)),
             "last": mask(steered & (column == reply_start - 1)),
         },
+    )
+
+
+def check_finite(loaded: Loaded, best: Tensor, steered: Sequence[bool]) -> None:
+    """Refuse to go on from the largest logit, or state, of every row [rows] where it is no finite number; ``steered`` says which rows
+    have edits.
+
+    Raises:
+        TillerError: the numbers overflow, with what to do.
+    """
+    wrong = (~best.isfinite()).tolist()
+    if not any(wrong):
+        return
+    kind = str(loaded.model.dtype).removeprefix("torch.")
+    only_steered = not any(each and not edited for each, edited in zip(wrong, steered, strict=True))
+    fixes = ["take a lower strength"] * only_steered + ["use --dtype bfloat16"] * (kind == "float16")
+    raise TillerError(
+        f"The numbers of {loaded.checkpoint.name} overflow in {kind}{' when it is steered so' * only_steered}; "
+        f"{' or '.join(fixes) or 'its weights are damaged, so copy its folder again'}."
     )
 
 

@@ -4,8 +4,8 @@ A :class:`BatchDecoder` answers in one or several columns of one checkpoint at o
 not empty a *shadow* row goes with it, which has no recipe and is forced onto the same tokens, so that the two can be compared
 token by token. Regenerating, comparing, scrubbing, the command line and evaluation are all this loop.
 
-One call of :meth:`BatchDecoder.step` is one forward pass. A recipe changed between two steps acts from the next token on; keys
-and values of earlier tokens stay as they were computed.
+One call of :meth:`BatchDecoder.step` is one forward pass; to the first token of a long prompt it takes several. A recipe changed between
+two steps acts from the next token on; keys and values of earlier tokens stay as they were computed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 from transformers.generation.logits_process import (
     LogitsProcessorList,
     RepetitionPenaltyLogitsProcessor,
@@ -28,23 +27,27 @@ from transformers.generation.logits_process import (
 
 from core.chat.events import Alternative, Done, Event, Reading, Started
 from core.chat.settings import Sampling
-from core.inference.batch import pad_batch, read_gates
+from core.inference.batch import PaddedBatch, batch_rows, check_finite, pad_batch, read_gates
 from core.inference.detokenizer import Detokenizer, token_text
+from core.inference.shared_prefix import can_branch
+from core.models.cache import going_on, new_cache
 from core.models.hooks import hooked
 from core.models.loading import Loaded
 from core.steering.interventions import ONE_TOKEN, BatchEdits, EditError, Masks, RowEdit
-from core.steering.readings import GateProbe, Projection, capture_residual, read_projections
+from core.steering.readings import GateProbe, Opened, Projection, capture_residual, read_projections
 
 #: How many alternatives a reading names.
 TOP = 5
+#: Prompts are read so many tokens a pass, times the rows that a pass takes: thousands of a small model, a hundred of a large one on a CPU.
+_PART = 16
 
 
 @dataclass(frozen=True)
 class DecodingRow:
     """One column's row: its prompt, what is done to it, how it samples.
 
-    ``forced`` are token ids the reply must start with; ``shadow`` asks for a shadow row (only useful with edits, and needed
-    beforehand for a recipe that may be given while the reply runs).
+    ``forced`` are token ids the reply must start with; ``said`` those that it has already, behind which it goes on; ``shadow`` asks for
+    a shadow row (only useful with edits, and needed beforehand for a recipe that may be given while the reply runs).
     """
 
     column: int
@@ -54,6 +57,7 @@ class DecodingRow:
     shadow: bool = False
     forced: tuple[int, ...] = ()
     note: str = ""
+    said: tuple[int, ...] = ()
 
 
 @dataclass
@@ -88,14 +92,19 @@ class BatchDecoder:
             # A gate is opened by what the unsteered model reads, token by token.
             if speaker.shadow or any(edit.gate for edit in speaker.edits):
                 self._rows.append(_row(speaker, (), own))
-        self._replies = {s.column: Detokenizer(loaded, s.column, s.sampling, len(s.prompt)) for s in speakers}
+        self._replies = {s.column: Detokenizer(loaded, s.column, s.sampling, s.prompt, s.said) for s in speakers}
         self._speakers = {s.column: s for s in speakers}
-        self._cache = DynamicCache(config=loaded.model.config)
+        self._cache = new_cache(loaded.model)
         self._edits = BatchEdits([row.edits for row in self._rows], loaded.device)
         #: Where each gate is open for the next token: a number a row [rows, 1, 1].
         self._opened: dict[GateProbe, Tensor] = {}
         self._attention: Tensor | None = None
         self._next: Tensor | None = None
+        #: The prompts while they are being read, how many positions of them were, and where their gates are open.
+        self._padded: PaddedBatch | None = None
+        self._read = 0
+        self._begun = False
+        self._gated: Opened = {}
 
     @property
     def done(self) -> bool:
@@ -137,11 +146,21 @@ class BatchDecoder:
 
     @torch.inference_mode()
     def step(self) -> list[Event]:
-        """One forward pass and one token for every column that has not finished."""
+        """One forward pass and one token for every column that has not finished; of long prompts it takes several to come to the first.
+
+        Between two passes whoever steps can see to others, and stop.
+        """
         events: list[Event] = []
         if self._next is None:
-            events += [Started(s.column, len(s.prompt), s.note) for s in self._speakers.values()]
+            if not self._begun:
+                self._begun = True
+                events += [
+                    Started(s.column, len(s.prompt), s.note, len(s.said), self.loaded.context)
+                    for s in self._speakers.values()
+                ]
             logits, projections = self._prefill()
+            if self._padded is not None:
+                return events
         else:
             logits, projections = self._decode()
         self.steps += 1
@@ -161,10 +180,22 @@ class BatchDecoder:
         return events
 
     def _prefill(self) -> tuple[Tensor, list[Mapping[str, float]]]:
-        padded = pad_batch(self.loaded, [row.ids for row in self._rows])
-        self._attention = padded.attention
-        self._opened = dict(read_gates(self.loaded, padded, self._edits.gates, [0] * len(self._rows)))
-        return self._forward(padded.ids, padded.positions, padded.masks)
+        """Read the next part of the prompts; when they are read, there is no padded batch any more."""
+        if self._padded is None:
+            said = [row.speaker.said for row in self._rows]
+            self._padded = pad_batch(self.loaded, [row.speaker.prompt for row in self._rows], said)
+            self._gated = read_gates(self.loaded, self._padded, self._edits.gates, [len(each) for each in said])
+        padded, width = self._padded, self._padded.ids.shape[1]
+        part = max(1, _PART * batch_rows(self.loaded) // len(self._rows)) if can_branch(self.loaded, width) else width
+        begin, end = self._read, min(width, self._read + part)
+        self._attention = padded.attention[:, :end] if padded.attention is not None else None
+        self._opened = {gate: opened[:, begin:end] for gate, opened in self._gated.items()}
+        masks = {scope: mask[:, begin:end] for scope, mask in padded.masks.items() if mask is not None}
+        found = self._forward(padded.ids[:, begin:end], padded.positions[:, begin:end], masks)
+        self._read = end
+        if end == width:
+            self._padded, self._gated = None, {}
+        return found
 
     def _decode(self) -> tuple[Tensor, list[Mapping[str, float]]]:
         assert self._next is not None
@@ -186,9 +217,9 @@ class BatchDecoder:
         with hooked(self.loaded.anatomy, actions):
             output = self.loaded.model(
                 input_ids=ids,
-                attention_mask=self._attention,
+                attention_mask=going_on(self._cache, self._attention) if self._read else self._attention,
                 position_ids=positions,
-                past_key_values=self._cache,
+                **self._cache,
                 use_cache=True,
                 logits_to_keep=1,
             )
@@ -203,7 +234,9 @@ class BatchDecoder:
 
     def _choose(self, logits: Tensor) -> tuple[list[int], list[bool]]:
         """The next token of every row, and whether it was given instead of chosen."""
-        greedy = logits.argmax(-1).tolist()
+        best = logits.max(-1)
+        check_finite(self.loaded, best.values, [bool(row.edits) for row in self._rows])
+        greedy = best.indices.tolist()
         chosen: dict[int, tuple[int, bool]] = {}
         for index, row in enumerate(self._rows):
             if row.leader is None:
@@ -225,11 +258,16 @@ class BatchDecoder:
         self._rows = [self._rows[index] for index in keep]
         if not keep:
             return
-        if self._next is not None:
+        if self._next is None:
+            # Those that go on read their prompts anew: what was read was padded for all.
+            self._padded, self._read, self._cache = None, 0, new_cache(self.loaded.model)
+        else:
             kept = torch.tensor(keep, device=self.loaded.device)
             self._next = self._next[kept]
             self._attention = self._attention[kept] if self._attention is not None else None
-            self._cache.batch_select_indices(kept)
+            for cache in self._cache.values():
+                # What beam search uses, since not every layer has the other way to choose rows.
+                cache.reorder_cache(kept)  # type: ignore[arg-type]
             self._opened = {gate: opened[kept.to(opened.device)] for gate, opened in self._opened.items()}
         self._edits = BatchEdits([row.edits for row in self._rows], self.loaded.device)
 
@@ -238,7 +276,13 @@ def _row(speaker: DecodingRow, edits: tuple[RowEdit, ...], leader: _Row | None) 
     # The random numbers are drawn on the CPU, so that a seed gives the same reply wherever the model runs.
     generator = torch.Generator().manual_seed(speaker.sampling.seed)
     return _Row(
-        speaker, edits, leader, list(speaker.prompt), deque(speaker.forced), _processors(speaker.sampling), generator
+        speaker,
+        edits,
+        leader,
+        [*speaker.prompt, *speaker.said],
+        deque(speaker.forced),
+        _processors(speaker.sampling),
+        generator,
     )
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from core.chat.events import Reading
-from core.inference.batch import pad_batch, read_gates
+from core.inference.batch import check_finite, pad_batch, read_gates
 from core.inference.decoding import read_logits
 from core.models.hooks import Action, hooked
 from core.models.loading import Loaded
@@ -44,7 +44,10 @@ def reply_logits(
             logits_to_keep=keep,
         )
     logits = output.logits.float()
-    return [logits[row, logits.shape[1] - 1 - len(reply) : logits.shape[1] - 1] for row, reply in enumerate(replies)]
+    found = [logits[row, logits.shape[1] - 1 - len(reply) : logits.shape[1] - 1] for row, reply in enumerate(replies)]
+    best = torch.stack([own.amax(-1).sum() if len(own) else own.new_zeros(()) for own in found])
+    check_finite(loaded, best, [bool(each) for each in edits or [()] * len(found)])
+    return found
 
 
 def _keep(layer: int, edit: Action | None, states: dict[int, Tensor]) -> Action:

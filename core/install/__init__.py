@@ -1,1 +1,1 @@
-"""The environment of the program: .venv, requirements, pip with progress; standard library only, imported by launch.py alone."""
+"""The environment of the program: .venv, requirements, pip with progress; standard library only."""

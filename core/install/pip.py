@@ -12,11 +12,12 @@ import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, Literal
 
 from core.errors import TillerError
 
-#: The environment of the processes: no questions, no installation for the user, no Python but the one that is there.
-_SETTINGS = {
+#: What pip and uv run with: no questions, no installation for the user, no Python but the one that is there.
+SETTINGS = {
     "PIP_NO_INPUT": "1",
     "PIP_USER": "0",
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
@@ -116,7 +117,7 @@ def _run(command: Sequence[str], log: Path, index: str | None = None) -> None:
     by = "pip" if "--log" in command else "uv"
     process = subprocess.Popen(
         command,
-        env={**os.environ, **_SETTINGS},
+        env={**os.environ, **SETTINGS},
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,
         stderr=subprocess.PIPE,
@@ -136,7 +137,7 @@ def _run(command: Sequence[str], log: Path, index: str | None = None) -> None:
         code = process.wait()
     finally:
         # After Ctrl-C (which the installer gets too) nothing goes on in the background.
-        _end(process)
+        end(process)
     if by == "uv":
         with open(log, "a", encoding="utf-8") as file:
             file.write("\n".join([*said, ""]))
@@ -144,7 +145,8 @@ def _run(command: Sequence[str], log: Path, index: str | None = None) -> None:
         raise InstallProblem(explain("\n".join(said), code, index, by))
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def end(process: subprocess.Popen[Any]) -> None:
+    """End a process that may still run; it is gone behind this."""
     if process.poll() is not None:
         return
     process.terminate()
@@ -174,39 +176,63 @@ _NOTHING = (
 _REASON = r"^\s*(?:error:|cause:|caused by:|╰─▶)\s*(.+)$"
 
 
+Cause = Literal["full", "memory", "cancelled", "certificate", "proxy", "network", "nothing", "refused", "unknown"]
+
+
+def cause(said: str, code: int) -> Cause:
+    """What kept pip or uv from doing it, by their words and their exit code."""
+    low = " ".join(said.lower().split())
+    if re.search(_FULL, low):
+        return "full"
+    if code in (-9, 137):
+        return "memory"
+    kinds: dict[Cause, str] = {
+        "cancelled": "operation cancelled by user", "certificate": _CERTIFICATE, "proxy": _PROXY, "network": _NETWORK,
+        "nothing": _NOTHING, "refused": _REFUSED,
+    }  # fmt: skip
+    return next((kind for kind, words in kinds.items() if re.search(words, low)), "unknown")
+
+
 def explain(said: str, code: int, index: str | None = None, by: str = "pip") -> str:
     """What the words of pip or uv mean, in one sentence that names the fix. ``index`` is the package index it was told to use, if any."""
-    low = " ".join(said.lower().split())
     place, room, certificate = (
         (tempfile.gettempdir(), "TMPDIR", "PIP_CERT") if by == "pip" else ("its cache", "UV_CACHE_DIR", "SSL_CERT_FILE")
     )
-    if re.search(_FULL, low):
-        return (
-            f"The disk is full (the environment needs about 2 GB, with GPU support 8 GB, and {by} unpacks in {place}); "
-            f"make room, or set {room} to a folder with room, and start again."
-        )
-    if code in (-9, 137):
-        return (
-            "The system ended the installation, most likely for want of memory; close other programs and start again."
-        )
-    if "operation cancelled by user" in low:
-        return "The installation was interrupted; start again to finish it."
-    if re.search(_CERTIFICATE, low):
-        return f"The package index's certificate was not accepted; set {certificate} to your network's certificate file and start again."
-    if re.search(_PROXY, low):
-        return f"The proxy did not let {by} through; correct HTTPS_PROXY and start again."
-    if re.search(_NETWORK, low):
-        where = f"the package index {index}" if index else "the package index"
-        return f"No connection to {where}; connect this machine to the network (behind a proxy, set HTTPS_PROXY) and start again."
-    nothing = re.search(_NOTHING, low)
-    if nothing:
-        where = f" in {index}" if index else ""
-        return (
-            f"There is no {nothing[nothing.lastindex or 0]} that fits this machine{where} (Python {platform.python_version()}, "
-            f"{platform.system()} {platform.machine()}); Python 3.11 to 3.13 of 64 bits fits on Linux, Windows and Macs with Apple's chips."
-        )
-    if re.search(_REFUSED, low):
-        return "The environment's folder may not be written to; delete .venv, or give yourself the right to write there, and start again."
+    match cause(said, code):
+        case "full":
+            return (
+                f"The disk is full (the environment needs about 2 GB, with GPU support 8 GB, and {by} unpacks in {place}); "
+                f"make room, or set {room} to a folder with room, and start again."
+            )
+        case "memory":
+            return "The system ended the installation, most likely for want of memory; close other programs and start again."
+        case "cancelled":
+            return "The installation was interrupted; start again to finish it."
+        case "certificate":
+            return (
+                f"The package index's certificate was not accepted; set {certificate} to your network's certificate file and start "
+                "again."
+            )
+        case "proxy":
+            return f"The proxy did not let {by} through; correct HTTPS_PROXY and start again."
+        case "network":
+            where = f"the package index {index}" if index else "the package index"
+            return f"No connection to {where}; connect this machine to the network (behind a proxy, set HTTPS_PROXY) and start again."
+        case "nothing":
+            nothing = re.search(_NOTHING, " ".join(said.lower().split()))
+            where = f" in {index}" if index else ""
+            return (
+                f"There is no {nothing[nothing.lastindex or 0] if nothing else 'package'} that fits this machine{where} (Python "
+                f"{platform.python_version()}, {platform.system()} {platform.machine()}); Python 3.11 to 3.13 of 64 bits fits on Linux, "
+                "Windows and Macs with Apple's chips."
+            )
+        case "refused":
+            return (
+                "The environment's folder may not be written to; delete .venv, or give yourself the right to write there, "
+                "and start again."
+            )
+        case _:
+            pass
     reasons = re.findall(_REASON, said, re.IGNORECASE | re.MULTILINE)
     reason = f" ({reasons[-1].strip().rstrip('.')})" if reasons else ""
     return f"{by} could not install what Tiller needs{reason}; its words are in .venv/tiller-install.log, and deleting .venv starts afresh."

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -20,7 +22,9 @@ from core.knowledge.maps import MapError, MapRequest, Traced, minus
 from core.knowledge.pairs import PairError, Pairing, StatementPair
 from core.knowledge.tracer import LEAST_GAP, Effects, Load, Tracer, Tracing, row_at_once, ways
 from core.models.loading import Loaded
+from core.util.budget import Budget, TimedPart, estimated
 from core.util.progress import Step
+from core.util.resume import ResumeNotes
 
 #: So many candidates for every pair that is wanted are asked about, at most.
 _CANDIDATES = 4
@@ -31,6 +35,17 @@ _ROWS = 16
 
 
 @dataclass
+class _Way:
+    """Pairs that are traced from one checkpoint into another or within it, and what they have given so far."""
+
+    way: tuple[str, str]
+    pairs: Sequence[StatementPair]
+    tracer: Tracer
+    given: Tracer | None
+    totals: Totals
+
+
+@dataclass
 class Average:
     """Averages over the pairs of a category that every checkpoint judges rightly."""
 
@@ -38,51 +53,108 @@ class Average:
     order: MapRequest
     load: Load
     known: Sequence[Fact]
+    budget: Budget = field(default_factory=Budget)
+    notes: ResumeNotes = field(default_factory=ResumeNotes)
     #: Units of work that are done, and how many there are.
     done: int = 0
     total: int = 1
 
     def run(self) -> Tracing:
+        """Pair after pair, each in every way and beside one of the null set: whenever it stops, all maps rest on the same pairs."""
+        order, nulls = self.order, self._null_set()
+        found, jobs, null_jobs = yield from self._planned(nulls)
+        pairs, asked, right = jobs[ways(order)[0]].pairs, found.asked, found.right
+        note = f"{len(pairs)} pairs of {order.set}; of {asked} that were asked about, {right} were judged rightly."
+        for number in range(max(len(job.pairs) for job in (*jobs.values(), *null_jobs.values()))):
+            for job in (*jobs.values(), *null_jobs.values()):
+                if number < len(job.pairs):
+                    yield from self._traced(job, number, found)
+            last = number + 1 >= len(pairs) or self.budget.over()
+            # Halves are many: how two maps compare is worked out after 1, 2, 4, 8 … pairs, and says how many they were.
+            found = self._so_far(found, jobs, null_jobs, nulls, last or not (number + 1) & number)
+            yield self._step(0, found, f"{order.set}, pair {min(number + 1, len(pairs))} of {len(pairs)}.")
+            if last and number + 1 < len(pairs):
+                note = (
+                    f"Unfinished: {number + 1} of {len(pairs)} pairs of {order.set}, traced again it goes on from there; of {asked} that "
+                    f"were asked about, {right} were judged rightly."
+                )
+                return replace(found, notes=(note,))
+        if empty := next((job for job in jobs.values() if not job.totals.n), None):
+            raise MapError(
+                f"Noise on the subject leaves {empty.way[1]}'s answers about {order.set} as they are, so that there is nothing to bring "
+                "back; choose a false sentence instead, or another set."
+            )
+        # Its notes stay, for more pairs of the set, until nobody has asked for long.
+        return replace(found, notes=(note,))
+
+    def seconds(self) -> Generator[tuple[Step, Traced], None, float]:
+        """How long what is left takes, by the map of one pair. Which pairs are known is asked for it, and remembered."""
+        _, jobs, null_jobs = yield from self._planned(self._null_set())
+        every = [*jobs.values(), *null_jobs.values()]
+        left = [
+            (job, number)
+            for job in every
+            for number in range(len(job.pairs))
+            if self.notes.recall_arrays(self._name(job, number)) is None
+        ]
+        if not left:
+            return 0.0
+        job, number = left[0]
+
+        def trial() -> None:
+            for rows in self._effects(job.tracer, job.given, job.pairs[number], number):
+                # What it takes to remember a map counts, where maps take little.
+                if rows is not None:
+                    self.notes.keep_arrays("trial", {"effects": rows})
+
+        return estimated([TimedPart(len(left), trial)])
+
+    def _planned(
+        self, nulls: str
+    ) -> Generator[tuple[Step, Traced], None, tuple[Traced, dict[tuple[str, str], _Way], dict[str, _Way]]]:
+        """Which pairs are traced in which ways, of the set and of the null set."""
         order, names = self.order, self.order.checkpoints
-        every, nulls = ways(order), self._null_set()
-        self.total = order.pairs * (len(every) + (len(names) if nulls else 0))
+        self.notes = _notebook(order, [self.load(name) for name in names])
         found = Traced(order)
         pairs, asked, right = yield from self._right(order.set, found)
-        found = replace(
-            found,
-            notes=(
-                f"{len(pairs)} pairs of {order.set}; of {asked} that were asked about, {right} were judged rightly.",
-            ),
-            examples=tuple(pair.sentences for pair in pairs[:EXAMPLES]),
-            asked=asked,
-            right=right,
-        )
-        self.total = len(pairs) * (len(every) + (len(names) if nulls else 0))
-        totals: dict[tuple[str, str], Totals] = {}
-        for way in every:
-            totals[way] = yield from self._averaged(pairs, way, found, show=True)
-            found = replace(found, maps=(*found.maps, totals[way].map(*way)))
-        if len(names) == 1:
-            return found
-        one, other = (totals[name, name] for name in names)
-        found = self._compared(found, one, other, None, "")
+        other_pairs: list[StatementPair] = []
         if nulls:
             other_pairs, _, _ = yield from self._right(nulls, found)
-            if other_pairs:
-                first = yield from self._averaged(other_pairs, (names[0], names[0]), found, show=False)
-                second = yield from self._averaged(other_pairs, (names[1], names[1]), found, show=False)
-                found = self._compared(found, one, other, (first, second), nulls)
-        return found
+        jobs = {way: self._job(pairs, way) for way in ways(order)}
+        null_jobs = {name: self._job(other_pairs, (name, name)) for name in names} if other_pairs else {}
+        self.total = len(pairs) * len(jobs) + len(other_pairs) * len(null_jobs)
+        examples = tuple(pair.sentences for pair in pairs[:EXAMPLES])
+        return replace(found, examples=examples, asked=asked, right=right, wanted=len(pairs)), jobs, null_jobs
 
-    def _compared(
-        self, found: Traced, one: Totals, other: Totals, nulls: tuple[Totals, Totals] | None, null_set: str
+    def _job(self, pairs: Sequence[StatementPair], way: tuple[str, str]) -> _Way:
+        source, target = way
+        tracer = Tracer(self.load(target))
+        given = Tracer(self.load(source)) if source != target else None
+        return _Way(way, pairs, tracer, given, Totals(tracer.loaded.anatomy.layers))
+
+    def _so_far(
+        self,
+        found: Traced,
+        jobs: Mapping[tuple[str, str], _Way],
+        null_jobs: Mapping[str, _Way],
+        null_set: str,
+        compare: bool,
     ) -> Traced:
-        comparison = map_statistics.compared(one, other, nulls, null_set)
-        within = [each for each in found.maps if each.source == each.target and not each.minus]
-        across = [each for each in found.maps if each.source != each.target]
+        """The maps of all pairs so far, and, where that is to be worked out anew, how those of two checkpoints compare."""
+        totals = {way: job.totals for way, job in jobs.items() if job.totals.n}
+        maps = [each.map(*way) for way, each in totals.items()]
+        within = [totals[name, name] for name in self.order.checkpoints if (name, name) in totals]
+        if len(within) < 2:
+            return replace(found, maps=tuple(maps))
+        one, other = within
         columns = [place for place in one.present if place in other.present]
-        difference = replace(minus(within[1], within[0]), half=cells(other.half(one)[:, columns]))
-        return replace(found, maps=(*within, difference, *across), comparison=comparison)
+        difference = replace(minus(maps[1], maps[0]), half=cells(other.half(one)[:, columns]))
+        found = replace(found, maps=(*maps[:2], difference, *maps[2:]))
+        if not compare:
+            return found
+        beside = [each.totals for each in null_jobs.values() if each.totals.n]
+        both = (beside[0], beside[1]) if len(beside) == 2 else None
+        return replace(found, comparison=map_statistics.compared(one, other, both, null_set if both else ""))
 
     def _null_set(self) -> str:
         """The category whose maps say how alike unrelated maps are; the next one of the file."""
@@ -111,9 +183,10 @@ class Average:
                     )
             asked, kept = asked + len(some), some
             for pairing in every:
-                good = _judges(pairing.loaded, kept, order.corruption == "noise") if kept else []
+                good, remembered = self._known(pairing, kept) if kept else ([], True)
                 kept = [pair for pair, known in zip(kept, good, strict=True) if known]
-                yield self._step(0, found, f"Asking {pairing.loaded.checkpoint.name} about {category}.")
+                step, shown = self._step(0, found, f"Asking {pairing.loaded.checkpoint.name} about {category}.")
+                yield step._replace(remembered=remembered), shown
             right += kept
             if len(right) >= order.pairs:
                 break
@@ -143,30 +216,41 @@ class Average:
             if lined == most:
                 return
 
-    def _averaged(
-        self, pairs: Sequence[StatementPair], way: tuple[str, str], found: Traced, show: bool
-    ) -> Generator[tuple[Step, Traced], None, Totals]:
-        source, target = way
-        tracer = Tracer(self.load(target))
-        given = Tracer(self.load(source)) if source != target else None
-        totals = Totals(tracer.loaded.anatomy.layers)
-        shown = found
-        for number, pair in enumerate(pairs):
-            sentence = f"{target}, pair {number + 1} of {len(pairs)}."
-            for effect in self._effects(tracer, given, pair, number):
-                if effect is None:
-                    yield self._step(0, shown, sentence)
+    def _traced(self, job: _Way, number: int, found: Traced) -> Generator[tuple[Step, Traced], None, None]:
+        """Add a pair's map to a way's average: remembered, or computed row by row; no rows where there is nothing to bring back."""
+        pair, sentence = job.pairs[number], f"{job.way[1]}, pair {number + 1} of {len(job.pairs)}."
+        name = self._name(job, number)
+        kept = self.notes.recall_arrays(name)
+        if kept is None:
+            effect = np.zeros((0, 0))
+            for rows in self._effects(job.tracer, job.given, pair, number):
+                if rows is None:
+                    yield self._step(0, found, sentence)
                 else:
-                    totals.add(effect, pair.roles)
-            if show and totals.n:
-                shown = replace(found, maps=(*found.maps, totals.map(*way)))
-            yield self._step(1, shown, sentence)
-        if not totals.n:
-            raise MapError(
-                f"Noise on the subject leaves {target}'s answers about {self.order.set} as they are, so that there is nothing to bring "
-                "back; choose a false sentence instead, or another set."
-            )
-        return totals
+                    effect = rows
+            self.notes.keep_arrays(name, {"effects": effect})
+        else:
+            effect = kept["effects"]
+        if effect.size:
+            job.totals.add(effect, pair.roles)
+        step, shown = self._step(1, found, sentence)
+        yield step._replace(remembered=kept is not None), shown
+
+    def _name(self, job: _Way, number: int) -> str:
+        """The note of a pair's map: by its sentences, so that more pairs go on from fewer."""
+        # Noise is drawn anew for every pair; nothing else depends on which pair it is.
+        drawn = (str(number),) if self.order.corruption == "noise" else ()
+        return _hashed("pair", *job.way, *job.pairs[number].sentences, *drawn)
+
+    def _known(self, pairing: Pairing, some: Sequence[StatementPair]) -> tuple[list[bool], bool]:
+        """Which of some pairs a checkpoint judges rightly, and whether that was known from an earlier run."""
+        name = _hashed("judged", pairing.loaded.checkpoint.name, *(text for pair in some for text in pair.sentences))
+        kept = self.notes.recall(name)
+        if kept is not None:
+            return list(kept["value"]), True
+        good = _judges(pairing.loaded, some, self.order.corruption == "noise")
+        self.notes.keep(name, {"tokens": 0, "value": good})
+        return good, False
 
     def _effects(
         self, tracer: Tracer, given: Tracer | None, pair: StatementPair, number: int
@@ -194,6 +278,21 @@ class Average:
         self.done += units
         part = min(0.999, self.done / max(1, self.total))
         return Step(units, sentence), replace(found, part=part, sentence=sentence)
+
+
+def _notebook(order: MapRequest, every: Sequence[Loaded]) -> ResumeNotes:
+    """What was traced before on these weights in this manner, however many pairs it was."""
+    return ResumeNotes.of(
+        kind="trace",
+        fingerprints=[each.fingerprint for each in every],
+        quantize=[each.quantize for each in every],
+        asked=[order.set, order.corruption, order.differ, order.question],
+        contrast=contrast.load_contrast(every[0].family, "truth").digest,
+    )
+
+
+def _hashed(kind: str, *texts: str) -> str:
+    return f"{kind}.{hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:24]}"
 
 
 def _batches(pairs: Iterator[StatementPair], size: int) -> Iterator[list[StatementPair]]:

@@ -19,6 +19,7 @@ from typing import Literal
 from core.artefacts.store import SHIPPED
 from core.errors import TillerError
 from core.families.checkpoint import Family
+from core.util.files import decoded
 
 #: What differs between a true and a false statement.
 _Differ = Literal["subject", "object"]
@@ -79,7 +80,7 @@ def read_facts(path: Path) -> tuple[tuple[Fact, ...], str]:
     """The facts of a file and its hash. Raises FactsError."""
     blob = path.read_bytes()
     try:
-        rows = csv.DictReader(io.StringIO(blob.decode("utf-8-sig"), newline=""))
+        rows = csv.DictReader(io.StringIO(decoded(blob), newline=""))
     except UnicodeDecodeError as error:
         raise FactsError(f"{path} is not UTF-8 text; save it as CSV in UTF-8.") from error
     missing = set(COLUMNS) - set(rows.fieldnames or ())

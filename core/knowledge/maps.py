@@ -189,7 +189,7 @@ class Traced:
     """The maps so far: rows that are not computed yet are NaN. ``notes`` are sentences on what to know about them.
 
     ``examples`` are the pairs, the first few of a set, as (true, false). Of a set, ``asked`` pairs were asked about, of which every
-    checkpoint judged ``right`` rightly.
+    checkpoint judged ``right`` rightly; ``wanted`` are to be traced.
     """
 
     order: MapRequest
@@ -202,6 +202,7 @@ class Traced:
     left: float | None = None
     asked: int = 0
     right: int = 0
+    wanted: int = 0
 
     def map(self, title: str) -> Map | None:
         """The map of that title."""
@@ -266,9 +267,16 @@ def minus(one: Map, other: Map) -> Map:
     return Map(one.source, one.target, one.columns, cells, None, min(one.n, other.n), minus=other.target)
 
 
+def direction_for(recipe: Recipe, names: Sequence[str]) -> str:
+    """What steers where a map of facts points to, of the directions that there are: truth, which is what a map tells apart; else what the
+    recipe adds already, else the first. Empty where there is none."""
+    added = [term.direction for term in recipe.terms if term.kind == "add"]
+    return next(iter([*(["truth"] if "truth" in names else []), *added, *names]), "")
+
+
 def steered_at(recipe: Recipe, layer: int, direction: str) -> Recipe:
-    """A recipe that acts at ``layer``: its first addition moved there, or one strength of ``direction`` added where it has none."""
-    first = next((term for term in recipe.terms if term.kind == "add"), None)
+    """A recipe that adds ``direction`` at ``layer``: its addition of that moved there, or one strength of it added where it has none."""
+    first = recipe.slider(direction)
     if first is None:
         return Recipe((*recipe.terms, Term("add", direction, 1.0, None, (layer,))))
     moved = replace(first, layers=(layer,))

@@ -21,6 +21,8 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+from core.errors import TillerError
+from core.models.cache import keeps_keys
 from core.models.hooks import Action, Site, caught, hooked
 from core.models.loading import Loaded
 from core.util.progress import Slices
@@ -73,6 +75,7 @@ class Trail:
 @torch.inference_mode()
 def prefix(loaded: Loaded, ids: Sequence[int]) -> Prefix:
     """Read the tokens that many runs begin with, once."""
+    _check_keys(loaded)
     if not ids:
         return Prefix()
     cache = _cache((), 0, 1)
@@ -89,6 +92,7 @@ def trails(
     Args:
         noise: for a run what is added to what enters its first block [positions after the prefix, width], or None.
     """
+    _check_keys(loaded)
     start = len(before.ids)
     ids = torch.tensor([list(run[start:]) for run in runs])
     cache = _cache(before.past, start, len(runs))
@@ -265,6 +269,14 @@ def _kept(cache: DynamicCache) -> KeysValues:
     return tuple(found)
 
 
+def _check_keys(loaded: Loaded) -> None:
+    if not keeps_keys(loaded.model):
+        raise TillerError(
+            f"{loaded.checkpoint.name} keeps other things of its tokens than keys and values, so that no token's residual can be replaced "
+            "by itself; for a map take a model with ordinary attention in every layer."
+        )
+
+
 @contextmanager
 def _watched(loaded: Loaded) -> Iterator[list[int]]:
     """How many things each block returns in the forward pass inside the ``with``; 0 for a tensor that comes alone."""
@@ -299,6 +311,9 @@ def _read_at(loaded: Loaded, kept: Tensor) -> Iterator[None]:
     It is the larger part of a block, and works on each token by itself.
     """
     module = loaded.anatomy.mlp[-1]
+    if module is None:
+        yield
+        return
     whole, own = module.forward, module.__dict__.get("forward")
 
     def forward(states: Tensor, *arguments: Any, **keywords: Any) -> Any:

@@ -23,14 +23,15 @@ from core.knowledge.maps import Map, MapError, MapRequest, Traced, Words, minus
 from core.knowledge.pairs import Pairing, StatementPair, where
 from core.knowledge.patching import Trail
 from core.knowledge.tracer import LEAST_GAP, Load, Tracer, Tracing, row_at_once, ways
-from core.util.progress import Step
+from core.util.budget import Budget
+from core.util.progress import Step, finished
 
 #: Samples of noise that a single sentence is averaged over.
 SAMPLES = 8
 
 
-def trace(family: Family, order: MapRequest, load: Load) -> Tracing:
-    """Compute what ``order`` asks for.
+def trace(family: Family, order: MapRequest, load: Load, budget: Budget | None = None) -> Tracing:
+    """Compute what ``order`` asks for; of a set, until the budget is spent: then fewer pairs, and the next time it goes on from there.
 
     Raises:
         MapError, PairError, FactsError: what cannot be traced, in one sentence each.
@@ -40,10 +41,16 @@ def trace(family: Family, order: MapRequest, load: Load) -> Tracing:
         family.checkpoint(name)
     known, _ = facts.load_facts(family)
     if order.set:
-        result = yield from Average(family, order, load, known).run()
+        result = yield from Average(family, order, load, known, budget or Budget()).run()
     else:
         result = yield from _Single(family, order, load, known).run()
     return replace(result, part=1.0, sentence="Done.", left=None)
+
+
+def trace_seconds(family: Family, order: MapRequest, load: Load) -> float:
+    """How long tracing a set takes from here on, by a trial. Raises what :func:`trace` does."""
+    known, _ = facts.load_facts(family)
+    return finished(Average(family, order, load, known).seconds())
 
 
 @dataclass

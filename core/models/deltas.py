@@ -7,7 +7,6 @@ which weights it belongs to, and is read with no others.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from torch import Tensor
 from core.artefacts import store
 from core.errors import StoreError, TillerError
 from core.families.checkpoint import Checkpoint, Counterfactual
-from core.util.files import write_bytes
+from core.util.files import json_text, write_bytes
 
 KIND = "counterfactual"
 LEVELS = 127
@@ -65,7 +64,7 @@ def write_delta(path: Path, difference: Mapping[str, Tensor], details: Mapping[s
     """Write a difference file; ``details`` name it and the weights it belongs to. Raises StoreError when that is not possible."""
     document = {"format": store.FORMAT, "kind": KIND, **details}
     tensors = {name: tensor.contiguous() for name, tensor in difference.items()}
-    write_bytes(path, save(tensors, metadata={"tiller": json.dumps(document)}))
+    write_bytes(path, save(tensors, metadata={"tiller": json_text(document)}))
 
 
 def delta_change(checkpoint: Counterfactual) -> Callable[[str, Tensor], Tensor]:
@@ -112,12 +111,14 @@ def check_delta(checkpoint: Counterfactual) -> None:
 
 
 def checkpoint_fingerprint(checkpoint: Checkpoint) -> str:
-    """What a local checkpoint's weights are known by: the folder's hash, or for a difference that hash and the file's.
+    """What a local checkpoint's weights are known by: the folder's hash, or for a difference that hash and the file's; a fetched file's
+    own hash, whichever version converted it.
 
     Raises:
         StoreError: there are no weights, or no difference.
     """
-    known = store.folder_fingerprint(Path(checkpoint.source))
+    fetched = checkpoint.package if checkpoint.local else None
+    known = fetched.sha256[:16] if fetched else store.folder_fingerprint(Path(checkpoint.source))
     path = checkpoint.difference if isinstance(checkpoint, Counterfactual) else None
     if path is None:
         return known

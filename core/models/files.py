@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -12,12 +11,13 @@ from typing import Any
 from core.artefacts.safetensors_header import Header, read_header
 from core.errors import StoreError, TillerError
 from core.families.checkpoint import Checkpoint, Source
-from core.models import hub
+from core.models import gguf_model, hub
+from core.util.files import read_json
 
 #: Bits of an element, by the names that safetensors gives to dtypes.
 BITS: Mapping[str, int] = {
     "F64": 64, "I64": 64, "U64": 64, "F32": 32, "I32": 32, "U32": 32, "F16": 16, "BF16": 16, "I16": 16, "U16": 16,
-    "F8_E4M3": 8, "F8_E5M2": 8, "I8": 8, "U8": 8, "BOOL": 8,
+    "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "I8": 8, "U8": 8, "BOOL": 8,
 }  # fmt: skip
 INDEX = "model.safetensors.index.json"
 WHOLE = "model.safetensors"
@@ -88,7 +88,7 @@ def checkpoint_folder(checkpoint: Checkpoint, watch: Watch | None = None, more: 
         Exception: whatever the Hub's client raises; :func:`core.models.loading.load_model` makes a sentence of it.
     """
     if checkpoint.local:
-        folder = Path(checkpoint.source)
+        folder = _whole_folder(checkpoint)
     else:
         folder = fetched(checkpoint.weights, (*SMALL_FILES, *more))
         if not (folder / "config.json").is_file() and (folder / "adapter_config.json").is_file():
@@ -99,7 +99,7 @@ def checkpoint_folder(checkpoint: Checkpoint, watch: Watch | None = None, more: 
         if not names and not weight_files(folder):
             raise LoadError(_nothing_to_read(checkpoint))
         if not all(path.is_file() for path in weight_files(folder)):
-            raise LoadError(hub.absent(checkpoint.source))
+            raise LoadError(hub.absent(checkpoint.source, checkpoint.package))
     check_folder(checkpoint, folder)
     return folder
 
@@ -110,7 +110,14 @@ def small_files(checkpoint: Checkpoint) -> Path:
     Raises:
         Exception: whatever the Hub's client raises.
     """
-    return Path(checkpoint.source) if checkpoint.local else fetched(checkpoint.weights, SMALL_FILES)
+    return _whole_folder(checkpoint) if checkpoint.local else fetched(checkpoint.weights, SMALL_FILES)
+
+
+def _whole_folder(checkpoint: Checkpoint) -> Path:
+    """A checkpoint's folder; one that stands for a GGUF file is filled first."""
+    folder = Path(checkpoint.source)
+    gguf_model.make_whole(folder)
+    return folder
 
 
 def _nothing_to_read(checkpoint: Checkpoint) -> str:
@@ -176,6 +183,8 @@ def check_folder(checkpoint: Checkpoint, folder: Path) -> None:
     weights = weight_files(folder)
     if not weights:
         raise LoadError(_without_weights(checkpoint, folder))
+    if not (folder / INDEX).is_file() and weights[0].name != WHOLE:
+        raise LoadError(_without_index(checkpoint, folder, weights))
     for path in weights:
         if not path.is_file():
             raise LoadError(f"{path.name} of checkpoint {checkpoint.name!r} is missing in {folder}; copy it again.")
@@ -199,7 +208,7 @@ def has_tokenizer(folder: Path) -> bool:
     if any((folder / name).is_file() for name in TOKENIZERS):
         return True
     try:
-        return "auto_map" in json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+        return "auto_map" in read_json(folder / "tokenizer_config.json")
     except (OSError, ValueError, TypeError):
         # What is not there, or cannot be read, names no code.
         return False
@@ -226,6 +235,15 @@ def _without_weights(checkpoint: Checkpoint, folder: Path) -> str:
     )
 
 
+def _without_index(checkpoint: Checkpoint, folder: Path, weights: list[Path]) -> str:
+    if len(weights) == 1:
+        return f"The weights of checkpoint {checkpoint.name!r} are {weights[0].name} in {folder}; rename that file to {WHOLE}."
+    return (
+        f"The weights of checkpoint {checkpoint.name!r} are {len(weights)} files in {folder}, and {INDEX}, which says what is in which, is "
+        "missing; copy it from where the others came from."
+    )
+
+
 def stored_tensors(checkpoint: Checkpoint, folder: Path) -> dict[str, Stored]:
     """Every tensor of a checkpoint's weights by its name. Raises LoadError for a file that is not whole."""
     found: dict[str, Stored] = {}
@@ -245,7 +263,7 @@ def describe_files(checkpoint: Checkpoint) -> tuple[dict[str, Any], dict[str, St
         Exception: whatever the Hub's client raises.
     """
     if checkpoint.local:
-        folder = Path(checkpoint.source)
+        folder = _whole_folder(checkpoint)
         check_folder(checkpoint, folder)
         return read_config(checkpoint, folder), stored_tensors(checkpoint, folder)
     folder = fetched(checkpoint.weights, SMALL_FILES)
@@ -268,8 +286,8 @@ def describe_files(checkpoint: Checkpoint) -> tuple[dict[str, Any], dict[str, St
 def read_config(checkpoint: Checkpoint, folder: Path) -> dict[str, Any]:
     """A checkpoint's config.json. Raises LoadError when it is no table."""
     try:
-        found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        found = read_json(folder / "config.json")
+    except (OSError, ValueError) as error:
         found, reason = None, " ".join(str(error).split())[:200]
     else:
         reason = "it is no table"
@@ -283,7 +301,7 @@ def read_config(checkpoint: Checkpoint, folder: Path) -> dict[str, Any]:
 def weight_files(folder: Path) -> list[Path]:
     """The files of a checkpoint's weights: those that its index names, else the only one, else whatever is there."""
     try:
-        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"]
+        index = read_json(folder / INDEX)["weight_map"]
         return [folder / name for name in sorted(set(index.values()))]
     except FileNotFoundError:
         whole = folder / WHOLE

@@ -1,76 +1,76 @@
 """Where the residual stream of a decoder-only model is, and how to read or replace it for one call.
 
-The residual at layer ``l`` is what *leaves* block ``l`` (0-based). Four kinds of site are enough for everything Tiller does:
-what enters block 0 (`resid_pre`), what attention and MLP write, and what leaves a block (`resid_post`). Hooks are installed by a context
-manager and gone when it ends; whatever container a module returns (a tensor, a tuple) is kept.
+The residual at layer ``l`` is what *leaves* block ``l`` (0-based). Three kinds of site are enough for everything Tiller does: what
+enters a block (`resid_pre`), what a block writes (`written`), and what leaves it (`resid_post`). Hooks are installed by a context manager
+and gone when it ends; whatever container a module returns (a tensor, a tuple) is kept.
 
-Architectures. One search by the names that transformers' classes share finds the parts. Tested, each on a tiny random model of its
-own class (``tests/core/models/test_hooks.py``): Llama, Mistral, Qwen2, Qwen3, Gemma 2, Gemma 3 (text, and the text decoder of
-the class for pictures), Phi-3, OLMo-2, SmolLM3, GPT-2, GPT-NeoX, Falcon (parallel, new and ALiBi), BLOOM, Mixtral, Qwen3-MoE. A
-mixture of experts is steered and read like any other; what needs single neurons of an MLP asks :meth:`Anatomy.neurons`, which refuses.
+Architectures. The blocks are the list of modules that is as long as the configuration says. What each of them writes, and what reads
+what leaves the last one, is not looked up by name but followed through one pass over a few tokens (:mod:`core.models.flow`), so that
+attention, MLPs, experts, state-space layers, and norms behind any of them are found alike. ``tests/core/models/test_architectures.py``
+runs over every causal class of the installed transformers. Single neurons of an MLP are found by the names that classes share; a
+mixture of experts has none.
 
-To add an architecture, try it first: a class built like one of these needs nothing. Where a part has another name, or writes in another
-way, give ``OVERRIDES`` a function from the model to its :class:`Anatomy`, by ``config.model_type`` (:func:`_bloom` is one)::
+To add an architecture, try it first: nearly every class needs nothing. Where the blocks are not found, give ``OVERRIDES`` a function
+from the model to them, by ``config.model_type``::
 
-    from core.models.hooks import OVERRIDES, Anatomy, locate
+    from core.models.hooks import OVERRIDES
 
-    def mine(model):
-        blocks = tuple(model.transformer.layers)
-        return Anatomy(blocks, tuple(b.mixer.out for b in blocks), tuple(b.ff for b in blocks), tuple(b.ff.out for b in blocks),
-                       model.transformer.last_norm, model.get_output_embeddings())
-
-    OVERRIDES["mine"] = mine
-
-Then add a tiny configuration to ``tests/support/tiny_models.py`` and the paths of its parts to ``tests/core/models/test_hooks.py``. What
-``attention[l]`` and ``mlp[l]`` return must add up with what entered block ``l`` to what leaves it: the test checks that too.
+    OVERRIDES["mine"] = lambda model: tuple(model.transformer.towers[0].layers)
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from core.errors import TillerError
+from core.models.cache import keeps
+from core.models.flow import Flow, Written, follow, states_of
 
-#: A place in the residual stream: what enters block 0, what a part of block l writes, or what leaves block l; and beside it the neurons of
-#: block l's MLP, before their last projection.
-Site = tuple[Literal["resid_pre", "attention", "mlp", "neurons", "resid_post"], int]
+#: A place in the residual stream: what enters block l, what it writes (each of its writers' outputs in turn), or what leaves it; and beside
+#: it the neurons of block l's MLP, before their last projection.
+Site = tuple[Literal["resid_pre", "written", "neurons", "resid_post"], int]
 #: What is done at a site: gets the states [rows, positions, width], of neurons [rows, positions, neurons]; returns new ones, or None to
 #: leave them as they are. The model may write into what it got later on (Falcon adds attention's output into the MLP's): whoever keeps
 #: states for later keeps a copy.
 Action = Callable[[Tensor], Tensor | None]
 
-_ATTENTION = ("self_attn", "attn", "attention", "self_attention")
 _MLP = ("mlp", "feed_forward", "block_sparse_moe", "ffn")
 _DOWN = ("down_proj", "dense_4h_to_h", "c_proj", "fc2", "fc_out", "w2", "dense_output")
-_FINAL_NORM = ("norm", "ln_f", "final_layer_norm", "final_layernorm", "final_norm")
+#: Tokens of the pass that is followed.
+_TOKENS = 5
 
 
 class AnatomyError(TillerError):
-    """A model whose parts are not found."""
+    """A model whose parts are not found, or that has no single residual stream."""
 
 
 @dataclass(frozen=True)
 class Anatomy:
     """Where a model's parts are.
 
-    ``attention[l]`` and ``mlp[l]`` are the modules whose outputs are added to the residual stream by block ``l``: where an
-    architecture normalises what a part writes (Gemma 2, OLMo-2), that norm. ``down[l]`` is the MLP's last projection, ``None``
-    where there is no single one; ``mixtures`` names the layers whose MLP is a mixture of experts.
+    ``writers[l]`` are the modules whose outputs block ``l`` adds to the residual stream, in the order in which they are added: where an
+    architecture normalises what a part writes (Gemma 2, OLMo-2), that norm. In the layers of ``partly`` the block writes otherwise too:
+    what it adds is then taken as a whole, at its end. ``mlp[l]`` is the writer that is the MLP or a part of it, ``None`` where a norm
+    stands behind it or there is no MLP. ``entries`` are the layers before which something is written: 0, for the embedding,
+    and those that get more than what left the one before. ``down[l]`` is the MLP's last projection, ``None`` where there is no single
+    one; ``mixtures`` names the layers with a mixture of experts.
     """
 
     blocks: tuple[nn.Module, ...]
-    attention: tuple[nn.Module, ...]
-    mlp: tuple[nn.Module, ...]
+    writers: tuple[tuple[nn.Module, ...], ...]
+    mlp: tuple[nn.Module | None, ...]
     down: tuple[nn.Module | None, ...]
     final_norm: nn.Module
     unembedding: nn.Module
+    partly: frozenset[int] = frozenset()
+    entries: tuple[int, ...] = (0,)
     mixtures: frozenset[int] = frozenset()
 
     @property
@@ -95,7 +95,8 @@ class Anatomy:
             )
         if found is None:
             raise AnatomyError(
-                f"The last projection of the MLP at layer {layer} is not found; name it in core.models.hooks.OVERRIDES."
+                f"Layer {layer} has no MLP whose last projection is known here, so there are no neurons to analyse; steering and readings "
+                "work, and for neurons take another model."
             )
         return found
 
@@ -106,101 +107,164 @@ class Anatomy:
 
 
 def locate(model: PreTrainedModel) -> Anatomy:
-    """Find a decoder-only model's parts, by the names that transformers' architectures share or by ``OVERRIDES``.
+    """Find a decoder-only model's parts, by one pass over a few tokens.
 
     Raises:
-        AnatomyError: naming the part that is not found; ``OVERRIDES`` is where to say where it is.
+        AnatomyError: the blocks are not found (``OVERRIDES`` is where to say where they are), the model does not run on text alone, has
+            no single residual stream, or answers with what are no numbers.
     """
-    kind = str(getattr(model.config, "model_type", "unknown"))
-    return OVERRIDES.get(kind, _search)(model)
-
-
-def _search(model: PreTrainedModel) -> Anatomy:
-    kind = str(getattr(model.config, "model_type", "unknown"))
+    blocks = blocks_of(model)
+    flow = followed(model, blocks)
+    seen: dict[nn.Module, int] = {}
+    for each in (writer for block in flow.blocks for writer in block.writers):
+        seen[each] = seen.get(each, 0) + 1
+    # What several blocks share cannot be hooked for one of them.
+    writers = [tuple(each for each in block.writers if seen[each] == 1) for block in flow.blocks]
+    mixtures = frozenset(layer for layer, block in enumerate(blocks) if _experts(block))
     unembedding = model.get_output_embeddings()
-    if unembedding is None:
-        raise AnatomyError(
-            f"A {kind} model without a language-model head cannot be steered; load a …ForCausalLM checkpoint."
-        )
-    body = _body(model)
-    blocks = _blocks(body, kind)
-    writers = [_writers(block, kind) for block in blocks]
-    mixtures = frozenset(layer for layer, block in enumerate(blocks) if hasattr(_mlp(block, kind), "experts"))
+    assert isinstance(unembedding, nn.Module)
     return Anatomy(
         blocks=blocks,
-        attention=tuple(attention for attention, _ in writers),
-        mlp=tuple(mlp for _, mlp in writers),
-        down=tuple(None if layer in mixtures else _down(block, kind) for layer, block in enumerate(blocks)),
-        final_norm=_child(body, _FINAL_NORM, kind, "final norm"),
+        writers=tuple(writers),
+        mlp=tuple(_first(_mlp(block), each) for block, each in zip(blocks, writers, strict=True)),
+        down=tuple(None if layer in mixtures else _down(block) for layer, block in enumerate(blocks)),
+        final_norm=flow.final_norm or nn.Identity(),
         unembedding=unembedding,
+        partly=frozenset(
+            layer for layer, block in enumerate(flow.blocks) if not block.whole or writers[layer] != block.writers
+        ),
+        entries=tuple(layer for layer, entry in enumerate(flow.entries) if not _passes(entry)),
         mixtures=mixtures,
     )
 
 
-def _body(model: PreTrainedModel) -> nn.Module:
-    # A class for pictures and text has the decoder beside its eyes; elsewhere it is the base model, or one level deeper.
-    body: nn.Module = model.base_model
-    for name in ("language_model", "decoder"):
-        inner = getattr(body, name, None)
-        body = inner if isinstance(inner, nn.Module) else body
-    return body
-
-
-def _blocks(body: nn.Module, kind: str) -> tuple[nn.Module, ...]:
-    lists = [child for child in body.children() if isinstance(child, nn.ModuleList)]
-    decoders = [each for each in lists if len(each) and any(hasattr(each[0], name) for name in _ATTENTION)]
-    if len(decoders) != 1:
+def followed(model: PreTrainedModel, blocks: tuple[nn.Module, ...], weights: bool = False) -> Flow:
+    """What one pass over a few tokens shows of how the blocks write, and with ``weights`` by which. Raises AnatomyError."""
+    kind, width = _kind(model), int(model.config.get_text_config().hidden_size)
+    unembedding = model.get_output_embeddings()
+    if not isinstance(unembedding, nn.Module):
         raise AnatomyError(
-            f"The blocks of a {kind} model are not found; name them in core.models.hooks.OVERRIDES[{kind!r}]."
+            f"A {kind} model without a language-model head cannot be steered; load a …ForCausalLM checkpoint."
         )
-    return tuple(decoders[0])
+    if not keeps(model):
+        raise AnatomyError(
+            f"This {kind} model does not keep what it has read as other models in transformers do, so that it cannot chat here; take "
+            "another model."
+        )
+    try:
+        flow = follow(model, blocks, unembedding, ordinary_ids(model, _TOKENS)[0], width, weights)
+    except (RuntimeError, ValueError, TypeError, AttributeError, NotImplementedError, IndexError, KeyError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise AnatomyError(
+            f"This {kind} model does not run on a few tokens of text alone ({type(error).__name__}: {said}); take another model."
+        ) from error
+    if flow.shape is not None:
+        raise AnatomyError(
+            f"This {kind} model carries states of shape {' × '.join(map(str, flow.shape))} from block to block instead of one residual "
+            "stream, so that it cannot be read or steered here; take a model with one stream."
+        )
+    if len(flow.blocks) != len(blocks):
+        raise AnatomyError(f"The blocks of a {kind} model do not run one after another; take another model.")
+    if bool(flow.logits.isnan().any() | flow.logits.isposinf().any()):
+        dtype = str(model.dtype).removeprefix("torch.")
+        remedy = "use --dtype bfloat16" if dtype == "float16" else "its weights are damaged, so copy its folder again"
+        raise AnatomyError(f"The numbers of this {kind} model overflow in {dtype}; {remedy}.")
+    if not flow.differs <= max(1e-3, 32 * torch.finfo(model.dtype).eps):
+        raise AnatomyError(
+            f"This {kind} model answers otherwise when other texts stand beside its own, or what it has read is kept, than without; it "
+            "is not built for chats side by side, so take another model."
+        )
+    return flow
 
 
-def _writers(block: nn.Module, kind: str) -> tuple[nn.Module, nn.Module]:
-    # With a norm after the feed-forward part, the norm's output is what is added; elsewhere
-    # post_attention_layernorm stands before the MLP and writes nothing.
-    after = getattr(block, "post_feedforward_layernorm", None)
-    if isinstance(after, nn.Module):
-        return _child(block, ("post_attention_layernorm",), kind, "norm after attention"), after
-    attention, mlp = _child(block, _ATTENTION, kind, "attention"), _mlp(block, kind)
-    for part, what in ((attention, "attention"), (mlp, "MLP")):
-        if "residual" in inspect.signature(part.forward).parameters:
-            # What it returns is then not what it writes: an ablation would be right by accident, a reading wrong.
-            raise AnatomyError(
-                f"The {what} of a {kind} model adds to the residual stream by itself; name the module whose output it adds "
-                f"in core.models.hooks.OVERRIDES[{kind!r}]."
-            )
-    return attention, mlp
+def blocks_of(model: PreTrainedModel) -> tuple[nn.Module, ...]:
+    """The blocks, in order. Raises AnatomyError when they are not found."""
+    kind = _kind(model)
+    if kind in OVERRIDES:
+        return OVERRIDES[kind](model)
+    lists = next(filter(None, map(_lists, _bodies(model))), [])
+    number = getattr(model.config.get_text_config(), "num_hidden_layers", None)
+    found = [each for each in lists if len(each) == number] or lists
+    if len(found) != 1:
+        raise AnatomyError(
+            f"This {kind} model is not built as a decoder-only language model, whose blocks stand in one list; take another model, or name "
+            f"its blocks in core.models.hooks.OVERRIDES[{kind!r}]."
+        )
+    return tuple(found[0])
 
 
-def _mlp(block: nn.Module, kind: str) -> nn.Module:
-    return _child(block, _MLP, kind, "MLP")
+def embedding_rows(model: PreTrainedModel) -> int:
+    """How many ids the input embedding has a row for."""
+    weight = model.get_input_embeddings().weight
+    assert isinstance(weight, Tensor)
+    return int(weight.shape[0])
 
 
-def _down(block: nn.Module, kind: str) -> nn.Module | None:
-    mlp = _mlp(block, kind)
+def input_device(model: PreTrainedModel) -> torch.device:
+    """Where token ids go: where the input embedding is, or is brought to when it is used."""
+    embedding = model.get_input_embeddings()
+    weight = embedding.weight
+    assert isinstance(weight, Tensor)
+    if weight.device.type != "meta":
+        return weight.device
+    # accelerate keeps what does not fit on the GPU elsewhere, and brings it there for its call.
+    return torch.device(embedding._hf_hook.execution_device)  # type: ignore[union-attr, arg-type]
+
+
+def _kind(model: PreTrainedModel) -> str:
+    return str(getattr(model.config, "model_type", "unknown"))
+
+
+def _passes(entry: Written) -> bool:
+    return entry.continues and entry.whole and not entry.writers
+
+
+def ordinary_ids(model: PreTrainedModel, number: int) -> Tensor:
+    """Token ids [1, number] that are words: those with a meaning to the program, such as a picture's place, are left out."""
+    special: set[int] = set()
+    for config in (model.config, model.config.get_text_config()):
+        for name, value in config.to_dict().items():
+            if "token" in name:
+                special |= {each for each in (value if isinstance(value, list) else [value]) if isinstance(each, int)}
+    rows = embedding_rows(model)
+    found = [each for each in range(min(rows, len(special) + number)) if each not in special][:number]
+    return torch.tensor([found], device=input_device(model))
+
+
+def _bodies(model: PreTrainedModel) -> Iterator[Any]:
+    """Where the blocks may be: transformers' own search first, which takes another part for the decoder at times."""
+    for body in (model.get_decoder(), model.base_model):
+        yield body
+        yield getattr(body, "model", None)
+
+
+def _lists(body: Any) -> list[nn.ModuleList]:
+    children = body.children() if isinstance(body, nn.Module) else ()
+    return [child for child in children if isinstance(child, nn.ModuleList) and len(child)]
+
+
+def _experts(block: nn.Module) -> bool:
+    return any(name.rpartition(".")[2] == "experts" for name, _ in block.named_modules())
+
+
+def _mlp(block: nn.Module) -> nn.Module | None:
+    return next((getattr(block, name) for name in _MLP if isinstance(getattr(block, name, None), nn.Module)), None)
+
+
+def _first(mlp: nn.Module | None, writers: Iterable[nn.Module]) -> nn.Module | None:
+    inside = list(mlp.modules()) if mlp is not None else []
+    return next((each for each in writers if any(each is part for part in inside)), None)
+
+
+def _down(block: nn.Module) -> nn.Module | None:
+    mlp = _mlp(block)
     return next((getattr(mlp, name) for name in _DOWN if isinstance(getattr(mlp, name, None), nn.Module)), None)
 
 
-def _child(module: nn.Module, names: tuple[str, ...], kind: str, what: str) -> nn.Module:
-    for name in names:
-        child = getattr(module, name, None)
-        if isinstance(child, nn.Module):
-            return child
-    raise AnatomyError(f"The {what} of a {kind} model is not found; name it in core.models.hooks.OVERRIDES[{kind!r}].")
-
-
-def _bloom(model: PreTrainedModel) -> Anatomy:
-    """BLOOM's attention and MLP add to the residual stream by themselves, behind their last projections."""
-    body: Any = model.base_model
-    blocks = tuple(body.h)
-    down = tuple(block.mlp.dense_4h_to_h for block in blocks)
-    attention = tuple(block.self_attention.dense for block in blocks)
-    return Anatomy(blocks, attention, down, down, body.ln_f, model.get_output_embeddings())
-
-
-#: Architectures that the generic search gets wrong: ``config.model_type`` -> a function from the model to its Anatomy.
-OVERRIDES: dict[str, Callable[[PreTrainedModel], Anatomy]] = {"bloom": _bloom}
+#: Architectures whose blocks the search does not find: ``config.model_type`` -> a function from the model to its blocks, in order.
+OVERRIDES: dict[str, Callable[[PreTrainedModel], tuple[nn.Module, ...]]] = {}
+#: In this order, since what a block writes is changed before what leaves it, and what enters it before that.
+_ORDER = ("neurons", "resid_pre", "written", "resid_post")
 
 
 @contextmanager
@@ -212,15 +276,21 @@ def hooked(anatomy: Anatomy, actions: Mapping[Site, Action]) -> Iterator[None]:
     """
     handles = []
     try:
-        for (kind, layer), action in actions.items():
+        for (kind, layer), action in sorted(actions.items(), key=lambda each: _ORDER.index(each[0][0])):
             anatomy.check_layer(layer)
+            block = anatomy.blocks[layer]
             if kind == "neurons":
                 handles.append(anatomy.neurons(layer).register_forward_pre_hook(_on_input(action), with_kwargs=True))
             elif kind == "resid_pre":
-                handles.append(anatomy.blocks[layer].register_forward_pre_hook(_on_input(action), with_kwargs=True))
+                handles.append(block.register_forward_pre_hook(_on_input(action), with_kwargs=True))
+            elif kind == "resid_post":
+                handles.append(block.register_forward_hook(_on_output(action)))
             else:
-                module = {"attention": anatomy.attention, "mlp": anatomy.mlp, "resid_post": anatomy.blocks}[kind][layer]
-                handles.append(module.register_forward_hook(_on_output(action)))
+                handles += [each.register_forward_hook(_on_output(action)) for each in anatomy.writers[layer]]
+                if layer in anatomy.partly:
+                    entered: list[Tensor] = []
+                    handles.append(block.register_forward_pre_hook(_on_input(_keep(entered)), with_kwargs=True))
+                    handles.append(block.register_forward_hook(_on_output(_on_difference(action, entered))))
         yield
     finally:
         for handle in handles:
@@ -229,7 +299,8 @@ def hooked(anatomy: Anatomy, actions: Mapping[Site, Action]) -> Iterator[None]:
 
 @contextmanager
 def caught(anatomy: Anatomy, sites: Collection[Site]) -> Iterator[dict[Site, Tensor]]:
-    """The states [rows, positions, width] at ``sites`` in the latest forward pass inside the ``with``, copied as they went by.
+    """The states [rows, positions, width] at ``sites`` in the latest forward pass inside the ``with``, copied as they went by; of what a
+    block writes, the last part.
 
     Raises:
         AnatomyError: for a layer the model does not have.
@@ -246,10 +317,28 @@ def caught(anatomy: Anatomy, sites: Collection[Site]) -> Iterator[dict[Site, Ten
         yield found
 
 
+def _keep(entered: list[Tensor]) -> Action:
+    def action(states: Tensor) -> None:
+        entered[:] = [states.clone()]
+
+    return action
+
+
+def _on_difference(action: Action, entered: list[Tensor]) -> Action:
+    """An action on what has been added to what entered; rows that it leaves alone stay as they are, to the bit."""
+
+    def difference(states: Tensor) -> Tensor | None:
+        before = states.float() - entered.pop().to(states.device).float()
+        after = action(before)
+        return None if after is None else (states.float() + (after - before)).to(states.dtype)
+
+    return difference
+
+
 def _on_input(action: Action) -> Callable[..., Any]:
     def hook(_module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         # A block is called by the name of its states at times; a projection never is.
-        states = arguments[0] if arguments else keywords["hidden_states"]
+        states = states_of(arguments, keywords)
         new = action(states)
         if new is None:
             return None

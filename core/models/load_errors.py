@@ -2,21 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib.util
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from core.errors import TillerError
 from core.families.checkpoint import Checkpoint, Source
-from core.models import hub
+from core.models import hub, packed
 from core.models.files import LoadError
+from core.util.files import read_json
+
+#: What other kinds of model are for, by the end of the name of their class, and what of them is lacking here.
+_KINDS = {
+    "ConditionalGeneration": "it reads its input by an encoder, or other things than text",
+    "MaskedLM": "it fills gaps in a text",
+    "SequenceClassification": "it sorts texts into classes",
+    "TokenClassification": "it sorts tokens into classes",
+    "QuestionAnswering": "it finds answers in a text",
+    "Model": "it makes vectors of a text, or reads other things than text",
+}
+#: The packages that read a tokenizer's file which tokenizer.json is not there for, by the names under which they are imported.
+_READERS: Mapping[str, Mapping[str, str]] = {
+    "tekken.json": {"mistral_common": "mistral-common"},
+    "tiktoken.model": {"tiktoken": "tiktoken"},
+    "qwen.tiktoken": {"tiktoken": "tiktoken"},
+    **{
+        name: {"sentencepiece": "sentencepiece", "google.protobuf": "protobuf"}
+        for name in ("tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model.v3")
+    },
+}
+#: Libraries that say at a warning's level what either is no matter, or stands in the sentence.
+_TALKATIVE = ("bitsandbytes.backends.cpu.ops", "bitsandbytes.autograd._functions")
 
 
-def explained(checkpoint: Checkpoint, call: Callable[[], Any], source: Source | None = None) -> Any:
+def explained(checkpoint: Checkpoint, call: Callable[[], Any], source: Source | None = None, file: str = "") -> Any:
     """Run what transformers or the Hub's client does for a checkpoint, and turn its many errors into one sentence.
 
-    ``source`` is what the call is about: the checkpoint's weights, unless it is one of its adapters.
+    ``source`` is what the call is about: the checkpoint's weights, unless it is one of its adapters; ``file`` the one that it reads,
+    where that is no weights.
     """
     about = source or checkpoint.weights
+    quiet_libraries()
     try:
         return call()
     except TillerError:
@@ -31,11 +62,22 @@ def explained(checkpoint: Checkpoint, call: Callable[[], Any], source: Source | 
             None if about.local else hub.hub_sentence(checkpoint, about, error)
         ):
             raise LoadError(known) from error
-        reason = " ".join(str(error).split())[:300]
+        said = " ".join(str(error).split())
         raise LoadError(
-            f"Checkpoint {checkpoint.name!r} cannot be loaded from {about}: {remedy(checkpoint)}. "
-            f"({type(error).__name__}: {reason})"
+            f"Checkpoint {checkpoint.name!r} cannot be loaded from {about}: "
+            + (_reason(about, error, said) or f"{_remedy_of(checkpoint, file)}. ({type(error).__name__}: {said[:300]})")
         ) from error
+
+
+def quiet_libraries() -> None:
+    """Keep what transformers and bitsandbytes would print from standing before the sentence; the sentence says what matters of it."""
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    if "transformers" in sys.modules and "TRANSFORMERS_VERBOSITY" not in os.environ:
+        from transformers.utils import logging as transformers_logging
+
+        transformers_logging.set_verbosity_error()
+        transformers_logging.disable_progress_bar()
 
 
 def remedy(checkpoint: Checkpoint) -> str:
@@ -45,3 +87,97 @@ def remedy(checkpoint: Checkpoint) -> str:
         if checkpoint.local
         else f"fetch it again with `hf download {checkpoint.source}`, or take another revision"
     )
+
+
+def _remedy_of(checkpoint: Checkpoint, file: str) -> str:
+    return (
+        f"correct its {file}, or copy that file again from the model that it was made of"
+        if file
+        else remedy(checkpoint)
+    )
+
+
+def missing_weights(checkpoint: Checkpoint, missing: Sequence[str], unexpected: Sequence[str]) -> LoadError:
+    """What is said of weights that a model has and the files have not, and of what the files have instead."""
+    lacking = (
+        f"The weights of checkpoint {checkpoint.name!r} lack {missing[0]}{' and more' if len(missing) > 1 else ''}"
+    )
+    # A wrapper that was trained in (FSDP, torch.compile, a training framework's own) puts its name before or into each of them.
+    alike = next((each for each in unexpected if each.endswith(missing[0].rpartition("model.")[2])), None)
+    if alike:
+        return LoadError(
+            f"{lacking}, and have {alike} instead: they were saved from within a wrapper; save them again from the model itself, or rename "
+            "them in the files."
+        )
+    return LoadError(f"{lacking}; {remedy(checkpoint)}.")
+
+
+# ------------------------------------------------------------------------------------------------------------ what is known
+
+
+def _reason(about: Source, error: Exception, said: str) -> str | None:
+    """What is wrong and what would do, for the errors that copying the folder again does not mend."""
+    config = _config(about)
+    kind = f"a {config.get('model_type')} model ({', '.join(_names(config)) or 'of no class'})"
+    if method := packed.unreadable_method(config):
+        return (
+            f"its files are quantized by {method}, which cannot be read here{_wanted(said)}; take the full-precision model that it was "
+            "made of."
+        )
+    if "Unrecognized configuration class" in said:
+        what = next((text for end, text in _KINDS.items() if any(each.endswith(end) for each in _names(config))), "")
+        return f"it is {kind}, which does not go on with a text{what and f': {what}'}; take a model for chats."
+    if "does not recognize this architecture" in said:
+        from transformers import __version__
+
+        return (
+            f"transformers {__version__} does not know {kind}; if there is a newer one that does, install it (pip install --upgrade "
+            "transformers), else correct model_type in its config.json."
+        )
+    if "model_type" in said:
+        return "its config.json names no model_type; copy that file again from the model that it was made of."
+    if packages := _tokenizer_readers(about):
+        return f"its tokenizer is read by packages that are not installed; pip install {' '.join(packages)}, and start again."
+    if isinstance(error, ImportError):
+        return f"a package is missing{_wanted(said)}; install it and start again. ({said[:200]})"
+    if "size mismatch" in said or "ignore_mismatched_sizes" in said:
+        return f"its weights have other shapes than its config.json says; copy that file again from the model itself. ({said[:200]})"
+    return None
+
+
+def _wanted(said: str) -> str:
+    """What to install, where an error says so."""
+    found = re.search(r"pip install (?:-U |--upgrade )?['\"]?([A-Za-z0-9_.>=<\[\]-]+)", said)
+    return f" without a package more (pip install '{found[1]}')" if found else ""
+
+
+def _names(config: Mapping[str, Any]) -> list[str]:
+    found = config.get("architectures")
+    return [str(each) for each in found] if isinstance(found, list) else []
+
+
+def _config(about: Source) -> Mapping[str, Any]:
+    """A checkpoint's config.json, as far as it can be read; another sentence says that it cannot."""
+    path = hub.here(about, "config.json")
+    try:
+        found = read_json(path) if path else {}
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _tokenizer_readers(about: Source) -> list[str]:
+    """The packages that are not installed, of those that the tokenizer needs; none where tokenizer.json is there, which needs none."""
+    folder: Path | None = hub.hub_folder(about)
+    if folder is None or (folder / "tokenizer.json").is_file():
+        return []
+    file = next((name for name in _READERS if (folder / name).is_file()), "")
+    return [package for module, package in _READERS.get(file, {}).items() if not _installed(module)]
+
+
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        # The package above it is not there.
+        return False

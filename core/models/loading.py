@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import logging
 import os
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -11,33 +12,53 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.utils import logging as transformers_logging
+from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from core.artefacts.store import fingerprint_of
-from core.families.checkpoint import Checkpoint, Family, Subtracted
-from core.models import deltas, files, hub, lora, memory, placement, shapes
+from core.families.checkpoint import Checkpoint, Family, Subtracted, TemplateVars
+from core.models import deltas, files, hub, lora, memory, packed, placement, shapes
 from core.models import quantization as quantizing
-from core.models.chat_template import ends_of, template_of, tokenizer_in, tokenizer_of
-from core.models.fast_linear import quicken
+from core.models.chat_template import (
+    ends_of,
+    own_template,
+    reads_parts,
+    template_of,
+    tokenizer_in,
+    tokenizer_of,
+    variables_of,
+    with_variables,
+)
+from core.models.fast_linear import quicken, straighten
 from core.models.files import LoadError, Watch
-from core.models.hooks import Anatomy, locate
-from core.models.load_errors import explained, remedy
+from core.models.hooks import Anatomy, embedding_rows, input_device, locate
+from core.models.load_errors import explained, missing_weights
+from core.models.load_lock import ONE_LOAD_AT_A_TIME
 from core.models.placement import Placing
+from core.models.thoughts import Marks, marks_of
 from core.models.weights import Weights, read_by
 
+_log = logging.getLogger(__name__)
 _AUTO = Placing()
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-#: Held round every ``from_pretrained`` of a model. transformers switches the tying of embeddings (and torch's default dtype) off for the
-#: whole process while it loads; two loads at once can leave them off for good.
-ONE_LOAD_AT_A_TIME = threading.RLock()
+#: A folder in which transformers finds no adapter.
+_NO_ADAPTER = "no-adapter"
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A checkpoint in memory. ``stops`` are the strings at which a reply ends; ``context`` the longest sequence in
-    tokens; ``texts`` remembers the text of single tokens; ``fingerprint`` is that of the weights on disk, ``quantize`` says what
-    was made of them."""
+    """A checkpoint in memory. ``template`` is a chat template from elsewhere, None where the tokenizer's own is used; ``stops`` are the
+    strings at which a reply ends; ``context`` the longest sequence in tokens; ``texts`` remembers the text of single tokens, and
+    ``thoughts`` what was found to be thought before every answer (:mod:`core.inference.behind_thought`); ``fingerprint`` is that of
+    the weights on disk, ``quantize`` says what was made of them; ``variables`` are what the chat template is told, ``told`` those of
+    them that the family's file does not say; ``remark`` is a sentence that goes with every answer."""
 
     family: Family
     checkpoint: Checkpoint
@@ -51,28 +72,59 @@ class Loaded:
     fingerprint: str = field(repr=False)
     texts: dict[int, str] = field(default_factory=dict, repr=False)
     quantize: str = "none"
+    thoughts: list[str] = field(default_factory=list, repr=False)
+    variables: TemplateVars = ()
+    told: TemplateVars = ()
+    remark: str = ""
 
     @property
     def width(self) -> int:
         """The width of the residual stream."""
         return int(self.model.config.get_text_config().hidden_size)
 
+    @cached_property
+    def chat_template(self) -> str:
+        """The chat template, from wherever it is, with what it is told."""
+        return with_variables(self.template or own_template(self.tokenizer), self.variables)
+
+    def telling(self, more: TemplateVars) -> Loaded:
+        """The same model, whose chat template is told more. Raises LoadError for what it does not read."""
+        if not more:
+            return self
+        variables = variables_of(self.checkpoint, self.tokenizer, self.template, told := (*self.told, *more))
+        return replace(self, variables=variables, told=told, thoughts=[])
+
+    @cached_property
+    def parts(self) -> bool:
+        """Whether the chat template wants messages as lists of parts."""
+        return reads_parts(self.tokenizer, self.chat_template)
+
+    @cached_property
+    def marks(self) -> Marks:
+        """How the model marks what it thinks before it answers."""
+        return marks_of(self.tokenizer, self.chat_template)
+
     @property
     def device(self) -> torch.device:
         """Where token ids go: where the input embedding is, or is brought to when it is used."""
-        embedding = self.model.get_input_embeddings()
-        weight = embedding.weight
-        assert isinstance(weight, torch.Tensor)
-        if weight.device.type != "meta":
-            return weight.device
-        # accelerate keeps what does not fit on the GPU elsewhere, and brings it there for its call.
-        return torch.device(embedding._hf_hook.execution_device)  # type: ignore[union-attr, arg-type]
+        return input_device(self.model)
 
     @cached_property
     def pad(self) -> int:
-        """The id that fills up shorter rows; masked, so any id would do."""
-        found = self.tokenizer.pad_token_id
-        return int(found if isinstance(found, int) else next(iter(self.ends), 0))
+        """The id that fills up shorter rows. It is masked, so any would do that has a row in the embedding."""
+        rows, own = embedding_rows(self.model), self.tokenizer.pad_token_id
+        wanted = (*((own,) if isinstance(own, int) else ()), *sorted(self.ends))
+        return next((each for each in wanted if 0 <= each < rows), 0)
+
+
+def seen_by(family: Family, loaded: Loaded) -> Loaded:
+    """The same checkpoint, with its family as somebody sees it: whose directions are meant is a matter of the family."""
+    if loaded.family is family:
+        return loaded
+    seen = copy.copy(loaded)
+    # What has been found out about the model stays with it, which dataclasses.replace would leave behind.
+    object.__setattr__(seen, "family", family)
+    return seen
 
 
 def threads() -> int:
@@ -131,6 +183,7 @@ def load_model(
     placing: Placing = _AUTO,
     *,
     differentiable: bool = False,
+    unpack: bool = False,
     trust_remote_code: bool = False,
     watch: Watch | None = None,
 ) -> Loaded:
@@ -142,6 +195,7 @@ def load_model(
             (:mod:`core.models.quantization`); its ``max_memory`` is what may be used, as in ``20GB`` or ``0:20GB,cpu:30GB``: several
             places share a checkpoint that is not quantized.
         differentiable: whether gradients will be taken; a 4-bit model then answers more slowly on a CPU.
+        unpack: whether a checkpoint that is quantized in its files is to be full weights in memory, which can be changed.
         watch: told of every tensor that was read; what it raises ends the loading, and nothing is left in memory.
 
     Raises:
@@ -154,15 +208,23 @@ def load_model(
     place = pick_device(placing.device)
     spread, limits = places(placing.device, placing.max_memory), memory.parse_memory(placing.max_memory)
     room = memory.room(spread, limits)
-    kind = _checked(family, checkpoint, place, room, placing.dtype, quantize)
+    kind = _checked(family, checkpoint, place, room, placing, unpack)
     shapes.check_shape(family, checkpoint)
     trusted = trust_remote_code or hub.trusted(checkpoint.weights)
     folder = explained(checkpoint, lambda: files.checkpoint_folder(checkpoint, watch, ("*.py",) if trusted else ()))
     options: dict[str, Any] = {"trust_remote_code": trusted, "local_files_only": True}
-    config = explained(checkpoint, lambda: AutoConfig.from_pretrained(folder, **options))
+    if not checkpoint.adapters and (folder / lora.CONFIG).is_file():
+        _log.warning(
+            "%s lies beside the whole weights of %s, which are loaded without an adapter.", lora.CONFIG, checkpoint.name
+        )
+    config = explained(checkpoint, lambda: AutoConfig.from_pretrained(folder, **options), file="config.json")
+    # A faster attention that a configuration may name needs packages of its own, and not every model has it.
+    config._attn_implementation = None
     tokenizer = tokenizer_in(checkpoint, folder, options)
+    template, stops, turn_ends = template_of(family, checkpoint, tokenizer)
+    variables = variables_of(checkpoint, tokenizer, template, placing.template_vars)
     model = _model(
-        checkpoint,
+        _weights(checkpoint, folder, config, place, kind, quantize, unpack),
         folder,
         config,
         DTYPES[kind],
@@ -176,7 +238,7 @@ def load_model(
     model = model.eval().requires_grad_(False)
     quantizing.steady(model, differentiable)
     quicken(model)
-    template, stops, turn_ends = template_of(family, checkpoint, tokenizer)
+    straighten(model)
     return Loaded(
         family=family,
         checkpoint=checkpoint,
@@ -189,6 +251,9 @@ def load_model(
         context=_context(model.config.get_text_config()),
         fingerprint=model_fingerprint(checkpoint),
         quantize=quantize,
+        variables=variables,
+        told=placing.template_vars,
+        remark=lora.trained_on_others(checkpoint, _below(checkpoint)) if checkpoint.adapters else "",
     )
 
 
@@ -203,7 +268,15 @@ def speaking(loaded: Loaded, name: str) -> Loaded:
     template, stops, turn_ends = template_of(loaded.family, checkpoint, tokenizer)
     ends = ends_of(loaded.model, tokenizer) | turn_ends
     return replace(
-        loaded, checkpoint=checkpoint, tokenizer=tokenizer, template=template, stops=stops, ends=ends, texts={}
+        loaded,
+        checkpoint=checkpoint,
+        tokenizer=tokenizer,
+        template=template,
+        stops=stops,
+        ends=ends,
+        texts={},
+        thoughts=[],
+        variables=variables_of(checkpoint, tokenizer, template, loaded.told),
     )
 
 
@@ -212,28 +285,49 @@ def model_fingerprint(checkpoint: Checkpoint) -> str:
     if isinstance(checkpoint, Subtracted):
         parts = " ".join(model_fingerprint(each) for each in (checkpoint.whole, checkpoint.minus, checkpoint.plus))
         return fingerprint_of([parts.encode()])
-    below = (
-        deltas.checkpoint_fingerprint(checkpoint)
-        if checkpoint.local
-        else f"{checkpoint.source}@{checkpoint.revision or 'main'}"
-    )
+    below = _below(checkpoint)
     return lora.adapter_fingerprint(checkpoint, below) if checkpoint.adapters else below
 
 
+def _below(checkpoint: Checkpoint) -> str:
+    """The fingerprint of the weights below a checkpoint's adapters."""
+    if checkpoint.local:
+        return deltas.checkpoint_fingerprint(checkpoint)
+    return f"{checkpoint.source}@{checkpoint.revision or 'main'}"
+
+
 def _checked(
-    family: Family, checkpoint: Checkpoint, place: torch.device, room: memory.Room, dtype: str, quantize: str
+    family: Family, checkpoint: Checkpoint, place: torch.device, room: memory.Room, placing: Placing, unpack: bool
 ) -> str:
     """The dtype of what is not quantized, once the checkpoint is known to fit. Raises LoadError with what would fit."""
 
     def need(_name: str, how: str) -> placement.Need:
-        found: placement.Need = explained(checkpoint, lambda: placement.need(checkpoint, place.type, dtype, how))
+        found: placement.Need = explained(
+            checkpoint, lambda: placement.need(checkpoint, place.type, placing.dtype, how, unpack)
+        )
         return found
 
-    return placement.make(family, [checkpoint.name], room, need, quantize).needs[0].dtype
+    return placement.make(family, [checkpoint.name], room, need, placing.quantize).needs[0].dtype
+
+
+def _weights(
+    checkpoint: Checkpoint, folder: Path, config: Any, place: torch.device, kind: str, quantize: str, unpack: bool
+) -> Weights:
+    """What the model is made of; where it is not to stay as it is quantized in its files, ``config`` no longer says that it is."""
+    described, tensors = files.read_config(checkpoint, folder), files.stored_tensors(checkpoint, folder)
+    tensors = packed.unpacked(described, tensors)
+    stays = placement.stays_packed(checkpoint, described, tensors, place.type, kind, quantize, unpack)
+    found = Weights(checkpoint, folder, as_stored=stays)
+    if not stays:
+        for each in (config, config.get_text_config()):
+            each.__dict__.pop("quantization_config", None)
+    if found.vocabulary:
+        config.get_text_config().vocab_size = found.vocabulary
+    return found
 
 
 def _model(
-    checkpoint: Checkpoint,
+    stored: Weights,
     folder: Path,
     config: Any,
     kind: torch.dtype,
@@ -243,18 +337,19 @@ def _model(
     watch: Watch | None,
 ) -> Any:
     """The model, its tensors read one at a time and quantized as they come. Raises LoadError."""
-    transformers_logging.disable_progress_bar()
-    stored = Weights(checkpoint, folder)
+    checkpoint = stored.checkpoint
     with ONE_LOAD_AT_A_TIME, read_by(stored, watch):
         model, report = explained(
             checkpoint,
-            lambda: AutoModelForCausalLM.from_pretrained(
+            lambda: _class_for(config).from_pretrained(
                 folder,
                 config=config,
                 dtype=kind,
                 quantization_config=quantization,
                 use_safetensors=True,
                 output_loading_info=True,
+                # Adapters are merged by Tiller; what is left of one beside whole weights would be put on top of them.
+                adapter_kwargs={"subfolder": _NO_ADAPTER},
                 **device_map,
                 **options,
             ),
@@ -263,11 +358,14 @@ def _model(
     memory.trim()
     if missing := sorted(report["missing_keys"]):
         # transformers fills what is missing with random numbers and goes on.
-        raise LoadError(
-            f"The weights of checkpoint {checkpoint.name!r} lack {missing[0]}{' and more' if len(missing) > 1 else ''}; "
-            f"{remedy(checkpoint)}."
-        )
+        raise missing_weights(checkpoint, missing, sorted(report["unexpected_keys"]))
     return model
+
+
+def _class_for(config: Any) -> Any:
+    """The kind of model that a configuration is loaded as: one for pictures and text is used for text alone."""
+    pictures = type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING and type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING
+    return AutoModelForImageTextToText if pictures else AutoModelForCausalLM
 
 
 def _map(

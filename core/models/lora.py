@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import itertools
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +19,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from core.artefacts.store import fingerprint_of
+from core.artefacts.store import fingerprint_of, read_metadata
 from core.families.checkpoint import Checkpoint, Source
 from core.models import files
 from core.models.files import LoadError, Stored
+from core.util.files import read_json
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
@@ -35,6 +35,10 @@ _PARTS = (
     *("lora_A.weight", "lora_B.weight", "lora_embedding_A", "lora_embedding_B"),
     *("lora_magnitude_vector", "lora_magnitude_vector.weight"),
 )
+#: What peft calls the parts of a layer that is trained as a whole; of a resized one it saves these, too, beside what they make.
+_WRAPPED = (".modules_to_save.", ".original_module.")
+#: What the matrices at both ends of a model are called.
+_ENDS = ("embed_tokens.", "wte.", "embed_in.", "word_embeddings.", "lm_head.", "embed_out.")
 #: What of a configuration would make a merged model another one than the adapted.
 _UNMERGEABLE = {
     "target_parameters": "changes parameters that are no layers of their own",
@@ -45,6 +49,7 @@ _UNMERGEABLE = {
 
 #: Makes a tensor of the adapted checkpoint of the same tensor below it, by its name.
 Change = Callable[[str, Tensor], Tensor]
+_Shape = tuple[int, ...]
 
 
 class AdapterError(LoadError):
@@ -66,7 +71,9 @@ class _Adapter:
         return AdapterError(f"The adapter {self.source} of {self.checkpoint!r} {sentence}")
 
 
-def adapter_change(checkpoint: Checkpoint, stored: Mapping[str, Stored], model: Mapping[str, Any]) -> Change:
+def adapter_change(
+    checkpoint: Checkpoint, stored: Mapping[str, Stored], model: Mapping[str, Any]
+) -> tuple[Change, Mapping[str, _Shape]]:
     """What makes a checkpoint's tensors out of those of the weights below its adapters.
 
     Args:
@@ -76,15 +83,22 @@ def adapter_change(checkpoint: Checkpoint, stored: Mapping[str, Stored], model: 
     Raises:
         AdapterError: an adapter is no LoRA, is pickled, or changes what the weights do not have in this shape.
         Exception: whatever the Hub's client raises.
+
+    Returns:
+        that, and the shapes of the embeddings that an adapter replaces by ones for a larger vocabulary.
     """
-    steps = [_step(_read(checkpoint, source), stored, model) for source in checkpoint.adapters]
+    steps, shapes = [], {name: each.shape for name, each in stored.items()}
+    for source in checkpoint.adapters:
+        adapter = _read(checkpoint, source)
+        steps.append(_step(adapter, shapes, model))
+        shapes |= _resized(adapter, shapes)
 
     def changed(name: str, weight: Tensor) -> Tensor:
         for step in steps:
             weight = step(name, weight)
         return weight
 
-    return changed
+    return changed, {name: shape for name, shape in shapes.items() if shape != stored[name].shape}
 
 
 def adapter_folder(source: Source) -> Path:
@@ -102,6 +116,21 @@ def adapter_fingerprint(checkpoint: Checkpoint, below: str) -> str:
     """What an adapted checkpoint is known by: the fingerprint of the weights ``below`` and the adapters' bytes."""
     parts = (adapter_folder(source) / name for source in checkpoint.adapters for name in (CONFIG, WEIGHTS))
     return fingerprint_of(itertools.chain([below.encode()], (part.read_bytes() for part in parts)))
+
+
+def trained_on_others(checkpoint: Checkpoint, below: str) -> str:
+    """That an adapter says it was trained on other weights than those of the fingerprint ``below``; empty where it does not.
+
+    An adapter says so in the metadata of its weights: ``tiller`` is a JSON document with ``trained_on``.
+    """
+    for source in checkpoint.adapters:
+        said = (read_metadata(adapter_folder(source) / WEIGHTS) or {}).get("trained_on")
+        if said and said != below:
+            return (
+                f"The adapter of {checkpoint.name} was trained on other weights ({said}) than those of {checkpoint.weights} ({below}); "
+                "what was measured of it may differ a little."
+            )
+    return ""
 
 
 # ---------------------------------------------------------------------------------------------------------------- reading
@@ -130,7 +159,7 @@ def _read(checkpoint: Checkpoint, source: Source) -> _Adapter:
             matrices.setdefault(plain.removesuffix(f".{part}"), {})[part] = tensor
         elif "lora_" in plain or "token_adapter" in plain:
             raise empty.wrong(f"holds {plain}, which cannot be merged; {_MERGE_YOURSELF}")
-        else:
+        elif not any(own in plain for own in _WRAPPED):
             whole[plain] = tensor
     return _Adapter(checkpoint.name, source, config, matrices, whole)
 
@@ -151,7 +180,7 @@ def _without_weights(folder: Path) -> str:
 
 def _config(adapter: _Adapter, folder: Path) -> Any:
     try:
-        document = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        document = read_json(folder / CONFIG)
         kind = str(document["peft_type"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise adapter.wrong(
@@ -180,18 +209,20 @@ def _config(adapter: _Adapter, folder: Path) -> Any:
 # ---------------------------------------------------------------------------------------------------------------- merging
 
 
-def _step(adapter: _Adapter, stored: Mapping[str, Stored], model: Mapping[str, Any]) -> Change:
-    """One adapter's change, once it is known to fit."""
+def _step(adapter: _Adapter, stored: Mapping[str, _Shape], model: Mapping[str, Any]) -> Change:
+    """One adapter's change, once it is known to fit; ``stored`` are the shapes below it."""
+    # First, since a tied model need not store the matrix that such an adapter names.
+    _check_tied(adapter, model)
     layers = {_named(adapter, f"{layer}.weight", stored): layer for layer in adapter.matrices}
     whole = {_named(adapter, name, stored): name for name in adapter.whole}
-    _check_tied(adapter, (*layers, *whole), model)
     for name, layer in layers.items():
-        _check_shape(adapter, layer, stored[name].shape)
+        _check_shape(adapter, layer, stored[name])
+    larger = _resized(adapter, stored)
     for name, own in whole.items():
-        if tuple(adapter.whole[own].shape) != stored[name].shape:
+        if tuple(adapter.whole[own].shape) != larger.get(name, stored[name]):
             raise adapter.wrong(
                 f"replaces {own} by one of shape {_said(adapter.whole[own].shape)}, where the weights have "
-                f"{_said(stored[name].shape)}; {_MERGE_YOURSELF}"
+                f"{_said(stored[name])}; {_MERGE_YOURSELF}"
             )
 
     def step(name: str, weight: Tensor) -> Tensor:
@@ -202,7 +233,16 @@ def _step(adapter: _Adapter, stored: Mapping[str, Stored], model: Mapping[str, A
     return step
 
 
-def _named(adapter: _Adapter, name: str, stored: Mapping[str, Stored]) -> str:
+def _resized(adapter: _Adapter, stored: Mapping[str, _Shape]) -> dict[str, _Shape]:
+    """The shapes of embeddings with more rows, for tokens that came with the adapter: all that the model has are replaced, or none."""
+    names = {_named(adapter, name, stored): name for name in adapter.whole if any(end in name for end in _ENDS)}
+    found = {name: tuple(adapter.whole[own].shape) for name, own in names.items()}
+    ends = [name for name in stored if any(end in name for end in _ENDS)]
+    whole = set(ends) <= set(found) and len({shape[0] for shape in found.values()}) == 1
+    return {name: shape for name, shape in found.items() if whole and shape[1:] == stored[name][1:]}
+
+
+def _named(adapter: _Adapter, name: str, stored: Mapping[str, _Shape]) -> str:
     """What the weights' files call a tensor."""
     if name in stored:
         return name
@@ -215,12 +255,12 @@ def _named(adapter: _Adapter, name: str, stored: Mapping[str, Stored]) -> str:
     return alike[0]
 
 
-def _check_tied(adapter: _Adapter, names: tuple[str, ...], model: Mapping[str, Any]) -> None:
+def _check_tied(adapter: _Adapter, model: Mapping[str, Any]) -> None:
     text = model.get("text_config") or {}
     if not model.get("tie_word_embeddings", text.get("tie_word_embeddings", False)):
         return
-    for name in names:
-        if any(part in name for part in ("embed_tokens.", "wte.", "embed_in.", "word_embeddings.", "lm_head.")):
+    for name in (*(f"{layer}.weight" for layer in adapter.matrices), *adapter.whole):
+        if any(end in name for end in _ENDS):
             raise adapter.wrong(f"changes {name}, which the model uses at both of its ends; {_MERGE_YOURSELF}")
 
 

@@ -25,10 +25,12 @@ class MemoryTextError(TillerError):
 
 @dataclass(frozen=True)
 class Room:
-    """What there is for checkpoints: ``free`` bytes at each place (``cpu``, ``cuda:0`` …) by its name, and how many may be used in all."""
+    """What there is for checkpoints: ``free`` bytes at each place (``cpu``, ``cuda:0`` …) by its name, and how many may be used in
+    all; whether a person's limit is less than what is free."""
 
     free: Mapping[str, int]
     usable: int
+    limited: bool = False
 
     @property
     def where(self) -> str:
@@ -51,7 +53,8 @@ def parse_memory(text: str) -> dict[str, int]:
         if read is None or unit not in _UNITS:
             raise MemoryTextError(f"{part!r} is no amount of memory; write 20GB, or 0:20GB,cpu:30GB for each device.")
         place = f"cuda:{int(read[1])}" if read[1] else "cpu" if read[2] else ""
-        found[place] = int(float(read[3]) * _UNITS[unit])
+        # Digits without end are infinite, and no more than all there is.
+        found[place] = int(min(float(read[3]) * _UNITS[unit], sys.maxsize))
     if "" in found and len(found) > 1:
         raise MemoryTextError(f"{text!r} limits one device without naming it; write 0:20GB,cpu:30GB.")
     return found
@@ -66,7 +69,8 @@ def room(places: tuple[str, ...], limits: Mapping[str, int], held: int = 0) -> R
     free = {place: _free(place) for place in places}
     usable = sum(max(0, each - min(_ROOM_TO_WORK, each // 10)) for each in free.values())
     limit = sum(limits.get(place, limits.get("", each)) for place, each in free.items())
-    return Room(free, min(usable, max(0, limit - held)) if limits else usable)
+    allowed = max(0, limit - held)
+    return Room(free, min(usable, allowed) if limits else usable, bool(limits) and allowed < usable)
 
 
 def _free(place: str) -> int:
@@ -130,6 +134,19 @@ def trim() -> None:
     if sys.platform == "linux":
         with contextlib.suppress(AttributeError, OSError):
             ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+@dataclass(frozen=True)
+class MemoryUse:
+    """What models ``held`` of the machine's memory, and what is ``free`` beside them, in bytes."""
+
+    held: int
+    free: int
+
+    @property
+    def words(self) -> str:
+        """Both as a person reads them: ``17 MB of 14.4 GB``."""
+        return f"{size_in_words(self.held)} of {size_in_words(self.held + self.free)}"
 
 
 def size_in_words(size: int) -> str:

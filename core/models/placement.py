@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.families.checkpoint import Checkpoint, Family
-from core.models import files, memory
+from core.families.checkpoint import Checkpoint, Counterfactual, Family, Subtracted, TemplateVars
+from core.models import files, memory, packed
 from core.models.files import LoadError, Stored
 from core.models.memory import Room
 
@@ -28,12 +28,14 @@ class DoesNotFit(LoadError):
 
 @dataclass(frozen=True)
 class Placing:
-    """How checkpoints are loaded: what a person typed as ``--device``, ``--dtype``, ``--quantize`` and ``--max-memory``."""
+    """How checkpoints are loaded: what a person typed as ``--device``, ``--dtype``, ``--quantize`` and ``--max-memory``, and what
+    their chat templates are told (``--template-var``)."""
 
     device: str = "auto"
     dtype: str = "auto"
     quantize: str = "none"
     max_memory: str = ""
+    template_vars: TemplateVars = ()
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,8 @@ def checkpoint_size(tensors: Mapping[str, Stored], config: Mapping[str, Any], qu
     for name, each in tensors.items():
         if tied and re.search(r"(^|\.)(lm_head|embed_out)\.weight$", name):
             continue
-        packed = quantize != "none" and _linear(name, each)
-        total += _quantized(each.elements, each.shape[rows], quantize) if packed else each.elements * _BYTES[dtype]
+        small = quantize != "none" and _linear(name, each)
+        total += _quantized(each.elements, each.shape[rows], quantize) if small else each.elements * _BYTES[dtype]
     return total
 
 
@@ -132,13 +134,44 @@ def _quantized(elements: int, rows: int, quantize: str) -> int:
     return -(-elements // 2) + scales + 4 * -(-scales // _NESTED) + _BOOKS
 
 
-def need(checkpoint: Checkpoint, device: str, wanted: str, quantize: str) -> Need:
-    """What a checkpoint takes on a kind of device, in the dtype that is wanted. Raises LoadError, or what the Hub's client raises."""
+def need(checkpoint: Checkpoint, device: str, wanted: str, quantize: str, unpack: bool = False) -> Need:
+    """What a checkpoint takes on a kind of device, in the dtype that is wanted; with ``unpack`` as full weights, whatever its files
+    hold.
+
+    Raises:
+        LoadError: its files are not whole, or are quantized in a way of which no weights can be made, where these are wanted.
+        Exception: whatever the Hub's client raises.
+    """
     config, tensors = files.describe_files(checkpoint)
-    if quantize != "none" and config.get("quantization_config"):
-        raise LoadError(f"The weights of {checkpoint.name} are quantized already; use --quantize none.")
     kind = _dtype(wanted, device, quantize, config)
-    return Need(checkpoint.name, quantize, kind, checkpoint_size(tensors, config, quantize, kind))
+    weights = packed.unpacked(config, tensors)
+    if stays_packed(checkpoint, config, weights, device, kind, quantize, unpack):
+        # Codes take the bytes that they take in the files.
+        size = sum(
+            each.elements * _BYTES[kind] if each.dtype in packed.FLOATS else each.size for each in tensors.values()
+        )
+    else:
+        if quantize != "none" and not packed.readable(config, weights):
+            raise LoadError(f"The weights of {checkpoint.name} are quantized already; use --quantize none.")
+        packed.check_readable(checkpoint, config, weights)
+        size = checkpoint_size(weights, config, quantize, kind)
+    return Need(checkpoint.name, quantize, kind, size)
+
+
+def stays_packed(
+    checkpoint: Checkpoint,
+    config: Mapping[str, Any],
+    weights: Mapping[str, Stored],
+    device: str,
+    dtype: str,
+    quantize: str = "none",
+    unpack: bool = False,
+) -> bool:
+    """Whether a checkpoint that is quantized in its files stays so in memory: not where its weights are to be changed, or quantized in
+    another way."""
+    changed = bool(checkpoint.adapters) or isinstance(checkpoint, Counterfactual | Subtracted)
+    whole = unpack or changed or quantize != "none"
+    return not whole and packed.packed_in_memory(config, weights, device, dtype)
 
 
 def make(family: Family, names: Sequence[str], there: Room, needs: Callable[[str, str], Need], quantize: str) -> Plan:
@@ -160,12 +193,13 @@ def make(family: Family, names: Sequence[str], there: Room, needs: Callable[[str
             raise DoesNotFit(
                 _sentence(largest, there, f"use --quantize {other}, which needs {memory.size_in_words(less.size)}")
             )
-    least = needs(largest.name, "4bit")
+    least = memory.size_in_words(needs(largest.name, "4bit").size)
+    fix = "allow more by --max-memory" if there.limited else "free some memory"
     raise DoesNotFit(
         _sentence(
             largest,
             there,
-            f"free some memory or take a smaller family than {family.title}: even --quantize 4bit needs {memory.size_in_words(least.size)}",
+            f"{fix} or take a smaller family than {family.title}: even --quantize 4bit needs {least}",
         )
     )
 

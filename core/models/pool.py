@@ -8,10 +8,11 @@ from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from core.errors import TillerError
 from core.families.checkpoint import Family, FamilyRef
-from core.models import loading, memory, placement, weight_swap
+from core.models import gguf_model, loading, memory, placement, weight_swap
 from core.models.files import LoadingCancelled, Progress
 from core.models.load_errors import explained
 from core.models.loading import Loaded
@@ -72,7 +73,7 @@ class ModelPool:
             DoesNotFit: not even one at a time, with the nearest plan that does.
             LoadError: the final checkpoint is not there.
         """
-        names = [each.name for each in self.family.checkpoints]
+        names = [each.name for each in self.family.present]
         return placement.make(self.family, names, self._room(), self._alike, self.placing.quantize)
 
     def get(self, name: str, wanted: Callable[[], bool] = lambda: True) -> Loaded:
@@ -158,12 +159,16 @@ class ModelPool:
 
     def _load(self, name: str, wanted: Callable[[], bool]) -> Loaded:
         title = f"{self.family.title} {self.family.checkpoint(name).name}"
-        self._say(f"Loading {title}.", None)
+        self._say(f"Looking for the files of {title}.", None)
 
         def watch(progress: Progress) -> None:
             if self.cancel.is_set() or not wanted():
                 raise LoadingCancelled(f"Loading {title} was cancelled; send a message to load it after all.")
-            self._say(_told(title, progress), progress.done / progress.total if progress.total else None)
+            if progress.shards and progress.done >= progress.total:
+                # All is read, and of what comes now nobody knows how long it takes.
+                self._say(f"Setting {title} up.", None)
+            else:
+                self._say(_told(title, progress), progress.done / progress.total if progress.total else None)
 
         ended = ""
         try:
@@ -201,19 +206,20 @@ class ModelPool:
                 placement.make(self.family, [need.name], self._with_all(room), self._need, self.placing.quantize)
 
     def _with_all(self, room: Room) -> Room:
-        return replace(room, usable=room.usable + self._size)
+        return replace(room, usable=room.usable + self.size)
 
     def _room(self) -> Room:
-        return memory.room(self._places, self._limits, self._size)
+        return memory.room(self._places, self._limits, self.size)
 
     @property
-    def _size(self) -> int:
+    def size(self) -> int:
         """The bytes of all that is in memory."""
         held = sum(self._need(each, self.placing.quantize).size for each in self._kept)
         return held + sum(self._beside.values())
 
     def _need(self, name: str, quantize: str) -> Need:
         if (name, quantize) not in self._needs:
+            self._convert(name)
             find = partial(
                 placement.need,
                 self.family.checkpoint(name),
@@ -223,6 +229,20 @@ class ModelPool:
             )
             self._needs[name, quantize] = explained(self.family.checkpoint(name), find)
         return self._needs[name, quantize]
+
+    def _convert(self, name: str) -> None:
+        """Fill the folder of a checkpoint that comes from a GGUF file, where that is still to be done."""
+        checkpoint = self.family.checkpoint(name)
+        title = f"{self.family.title} {name}"
+
+        def told(done: int, size: int) -> None:
+            if self.cancel.is_set():
+                raise LoadingCancelled(f"Converting {title} was cancelled; send a message to open it after all.")
+            sizes = f"{memory.size_in_words(done)} of {memory.size_in_words(size)}"
+            self._say(f"Converting {title}, this once: {sizes}.", done / size if size else None)
+
+        if checkpoint.local:
+            gguf_model.make_whole(Path(checkpoint.source), told)
 
     def _alike(self, name: str, quantize: str) -> Need:
         """What a checkpoint takes, by its own headers where it is at hand; else it is made like the final one."""

@@ -5,8 +5,7 @@ bitsandbytes is imported when a checkpoint is to be quantized, and not before.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -49,10 +48,6 @@ def quantization_config(quantize: str) -> Any:
 
 
 def _import() -> Any:
-    # On import it warns that an optional kernel, which would be downloaded, is not there; its int8 product warns at every call that
-    # it computes in float16. Both are as they should be.
-    for name in ("bitsandbytes.backends.cpu.ops", "bitsandbytes.autograd._functions"):
-        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         import bitsandbytes
     except Exception as error:
@@ -61,6 +56,22 @@ def _import() -> Any:
             f"bitsandbytes, which quantizes, does not run here ({' '.join(str(error).split())[:150]}); use --quantize none."
         ) from error
     return bitsandbytes
+
+
+def dequantized(codes: Tensor, state: Mapping[str, Tensor]) -> Tensor:
+    """A matrix in float32 of its 4 bits as bitsandbytes stores them; ``state`` is what lies beside them, by bitsandbytes' names.
+
+    Raises:
+        QuantizedError: bitsandbytes is not there or does not run here.
+    """
+    _import()
+    from bitsandbytes import functional
+
+    found = functional.QuantState.from_dict(dict(state), device=codes.device)
+    # Its own dtype would round once more.
+    found.dtype = torch.float32
+    made: Tensor = functional.dequantize_4bit(codes.view(torch.uint8), found)
+    return made
 
 
 def quantized_layers(model: nn.Module) -> list[Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from core.families.checkpoint import Checkpoint, Family
 from core.models import hub
 from core.models.files import LoadError
+from core.util.files import read_json
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,12 @@ def check_shape(family: Family, checkpoint: Checkpoint) -> None:
             break
     else:
         return
+    if (own.kind, own.layers) == (shape.kind, shape.layers) and own.width in (2 * shape.width, shape.width / 2):
+        wide = checkpoint if own.width > shape.width else first
+        raise LoadError(
+            f"{checkpoint.name} is {own.width} wide, and {first.name} {shape.width}: {wide.name} ({wide.weights}) was baked, which doubles "
+            f"the width of such a model, so that it is no member of a family with others; chat with it alone, by --model {wide.weights}."
+        )
     if shape != own:
         raise LoadError(
             f"{checkpoint.name} ({checkpoint.weights}) is {own}, and {first.name} ({first.weights}) is {shape}; checkpoints of one "
@@ -46,8 +52,8 @@ def shape_of(checkpoint: Checkpoint) -> Shape | None:
     """The shape of a checkpoint; None where its config.json is not on this computer or is damaged, which loading it says better."""
     path = hub.here(checkpoint.weights, "config.json")
     try:
-        config = json.loads(path.read_text(encoding="utf-8")) if path else None
-    except (OSError, ValueError, RecursionError):
+        config = read_json(path) if path else None
+    except (OSError, ValueError):
         return None
     if not isinstance(config, dict):
         return None

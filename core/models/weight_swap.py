@@ -52,10 +52,10 @@ def swapped_weights(loaded: Loaded, name: str, difference: Difference | None = N
         if difference is None:
             difference = finished(between(loaded, name))
         with _put_on(loaded, difference):
-            yield replace(loaded, checkpoint=loaded.family.checkpoint(name))
+            yield replace(loaded, checkpoint=loaded.family.checkpoint(name), thoughts=[])
     else:
         with _written(loaded, name):
-            yield replace(loaded, checkpoint=loaded.family.checkpoint(name))
+            yield replace(loaded, checkpoint=loaded.family.checkpoint(name), thoughts=[])
 
 
 def between(loaded: Loaded, name: str) -> Generator[None, None, Difference]:

@@ -18,13 +18,15 @@ import transformers.modeling_utils
 from torch import Tensor
 
 from core.families.checkpoint import Checkpoint, Counterfactual, Subtracted
-from core.models import deltas, files, lora, memory
+from core.models import deltas, files, lora, memory, packed
 from core.models.files import LoadError, Progress, Stored, Watch
+from core.models.packed import Packed
 
 _DTYPES = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64,
     "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
     "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2,
+    "F8_E8M0": torch.float8_e8m0fnu,
 }  # fmt: skip
 #: The module that opens the files of a checkpoint, by a name of its own.
 _TRANSFORMERS: Any = transformers.modeling_utils
@@ -35,17 +37,24 @@ _LARGE = 10**6
 
 class Weights(Mapping[str, Tensor]):
     """A checkpoint's tensors by name, each read from disk, as it is stored, whenever it is asked for; a retrained one with its
-    difference, and one of adapters with these.
+    difference, and one of adapters with these. Of files that are quantized they are the weights, in float32, unless ``as_stored``.
 
     They are on ``device``. ``weights["model.layers.0.mlp.down_proj.weight"]`` also finds what is stored without the ``model.`` in
     front, or with it.
     """
 
-    def __init__(self, checkpoint: Checkpoint, folder: Path, device: torch.device = _CPU) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, folder: Path, device: torch.device = _CPU, *, as_stored: bool = False
+    ) -> None:
         self.checkpoint, self._device = checkpoint, device
         self.stored = files.stored_tensors(checkpoint, folder)
+        if not as_stored:
+            config = files.read_config(checkpoint, folder)
+            self.stored = packed.unpacked(config, self.stored)
+            packed.check_readable(checkpoint, config, self.stored)
         self._change: Callable[[str, Tensor], Tensor] | None = None
         self._parts: tuple[Weights, Weights, Weights] | None = None
+        self._shapes: Mapping[str, tuple[int, ...]] = {}
         if isinstance(checkpoint, Subtracted):
             self._parts = (
                 Weights(checkpoint.whole, folder, device), weights_of(checkpoint.minus, device), weights_of(checkpoint.plus, device),
@@ -53,10 +62,15 @@ class Weights(Mapping[str, Tensor]):
         elif isinstance(checkpoint, Counterfactual) and checkpoint.difference is not None:
             self._change = deltas.delta_change(checkpoint)
         elif checkpoint.adapters:
-            self._change = lora.adapter_change(checkpoint, self.stored, files.read_config(checkpoint, folder))
+            config = files.read_config(checkpoint, folder)
+            self._change, self._shapes = lora.adapter_change(checkpoint, self.stored, config)
 
     def __getitem__(self, name: str) -> Tensor:
-        """A tensor as it is stored (in float32 where a difference or an adapter is added). Raises LoadError for one that is not there."""
+        """A tensor as it is stored, or in float32 where it is made of several, or a difference or an adapter is added.
+
+        Raises:
+            LoadError: it is not there.
+        """
         if self._parts is not None:
             return _subtracted(*self._parts, name)
         found = self._named(name)
@@ -66,6 +80,15 @@ class Weights(Mapping[str, Tensor]):
     def full(self, name: str) -> Tensor:
         """A tensor in float32, whatever it is stored in. Raises LoadError for one that is not there."""
         return self[name].float()
+
+    @property
+    def vocabulary(self) -> int | None:
+        """How many rows the embeddings have, where an adapter brought more than the configuration says."""
+        return next((shape[0] for shape in self._shapes.values()), None)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a tensor, by its name in the files."""
+        return self._shapes.get(name, self.stored[name].shape)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.stored)
@@ -199,7 +222,9 @@ def _subtracted(whole: Weights, minus: Weights, plus: Weights, name: str) -> Ten
 
 
 def _read(stored: Stored) -> Tensor:
-    """A tensor's own copy of its bytes in the file."""
+    """A tensor's own copy of its bytes in the file, or the weight that several stand for."""
+    if isinstance(stored, Packed):
+        return packed.weight(stored, _read)
     if stored.dtype not in _DTYPES:
         raise LoadError(f"{stored.file} holds numbers of the kind {stored.dtype}, which Tiller cannot read.")
     assert stored.file is not None
@@ -229,7 +254,7 @@ def read_by(weights: Weights, watch: Watch | None) -> Iterator[None]:
     """Inside, transformers takes a checkpoint's tensors from ``weights``, and ``watch`` is told of every one.
 
     transformers opens files through a name of its own module, which is another one inside: hold
-    :data:`core.models.loading.ONE_LOAD_AT_A_TIME` round it. It takes a ``state_dict`` instead only without the folder, from which it
+    :data:`core.models.load_lock.ONE_LOAD_AT_A_TIME` round it. It takes a ``state_dict`` instead only without the folder, from which it
     has the model's own code and the tokens that end a reply, and would read all of a mapping before it begins.
     """
     count = _Count(weights, watch)
@@ -283,7 +308,7 @@ class _Opened:
 
     def get_slice(self, name: str) -> _Slice:
         """A tensor that is read when it is indexed."""
-        return _Slice(self._weights.stored[name], lambda: self._weights[name], self._count)
+        return _Slice(self._weights.stored[name], self._weights.shape(name), lambda: self._weights[name], self._count)
 
     def get_tensor(self, name: str) -> Tensor:
         """A tensor."""
@@ -299,8 +324,8 @@ class _Opened:
 class _Slice:
     """Stands in for a slice of a file: transformers asks for ``slice[...]``."""
 
-    def __init__(self, stored: Stored, read: Callable[[], Tensor], count: _Count) -> None:
-        self._stored, self._read, self._count = stored, read, count
+    def __init__(self, stored: Stored, shape: tuple[int, ...], read: Callable[[], Tensor], count: _Count) -> None:
+        self._stored, self._shape, self._read, self._count = stored, shape, read, count
 
     def __getitem__(self, index: Any) -> Tensor:
         self._count.add(self._stored)
@@ -308,7 +333,7 @@ class _Slice:
 
     def get_shape(self) -> list[int]:
         """The tensor's shape."""
-        return list(self._stored.shape)
+        return list(self._shape)
 
     def get_dtype(self) -> str:
         """The tensor's dtype by safetensors' name."""

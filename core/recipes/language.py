@@ -1,7 +1,7 @@
 """The recipe language: what to do to the residual stream while generating, written as one line.
 
 ``str(parse(text))`` is the canonical text of a recipe, and ``parse`` of that is equal to the recipe. Every error names the
-column (1-based) at which reading stopped and says what would do. No torch is needed here: what a recipe *does* is in
+character (1-based) at which reading stopped and says what would do. No torch is needed here: what a recipe *does* is in
 ``edits``.
 
 Grammar::
@@ -27,6 +27,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from core.errors import TillerError
+from core.util.limits import LAYER_DIGITS, MAX_RECIPE, MAX_TERMS
 
 Kind = Literal["add", "ablate", "hold", "neurons"]
 Scope = Literal["all", "prompt", "reply", "last"]
@@ -45,10 +46,10 @@ _INTEGER = re.compile(r"\d+")
 
 
 class RecipeError(TillerError, ValueError):
-    """A recipe that cannot be read. ``column`` is 1-based; ``str()`` is one sentence that names the fix."""
+    """A recipe that cannot be read. ``column`` is the 1-based character; ``str()`` is one sentence that names the fix."""
 
     def __init__(self, sentence: str, column: int) -> None:
-        super().__init__(f"Column {column}: {sentence}")
+        super().__init__(f"Character {column}: {sentence}")
         self.column = column
 
 
@@ -98,7 +99,8 @@ class Term:
     def __post_init__(self) -> None:
         if not math.isfinite(self.value) or abs(self.value) > MAX_STRENGTH:
             raise StrengthError(
-                f"A strength lies between -{MAX_STRENGTH:g} and {MAX_STRENGTH:g} gaps; {self.value:g} does not."
+                f"A strength lies between -{MAX_STRENGTH:g} and {MAX_STRENGTH:g} gaps; {self.value:g} does not (a vector of another "
+                "program can be imported again with a larger --scale)."
             )
 
     @property
@@ -128,6 +130,10 @@ class Recipe:
     """Terms that act together. The empty recipe leaves the model as it is."""
 
     terms: tuple[Term, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.terms) > MAX_TERMS:
+            raise TillerError(f"A recipe has at most {MAX_TERMS} terms; leave some out.")
 
     def __bool__(self) -> bool:
         return bool(self.terms)
@@ -196,7 +202,7 @@ def parse(text: str) -> Recipe:
     """Read a recipe.
 
     Raises:
-        RecipeError: with the column and the fix.
+        RecipeError: with the character and the fix.
     """
     return _Reader(text).recipe()
 
@@ -209,6 +215,8 @@ class _Reader:
         self.at = 0
 
     def recipe(self) -> Recipe:
+        if len(self.text) > MAX_RECIPE:
+            raise self.error(f"a recipe has at most {MAX_RECIPE:,} characters; leave some terms out.", MAX_RECIPE)
         self.space()
         if self.end():
             return Recipe()
@@ -217,6 +225,8 @@ class _Reader:
             self.space()
             if self.end():
                 return Recipe(tuple(terms))
+            if len(terms) == MAX_TERMS:
+                raise self.error(f"a recipe has at most {MAX_TERMS} terms; leave some out.")
             if self.eat("+"):
                 self.space()
                 terms.append(self.term(negative=self.eat("-")))
@@ -366,9 +376,12 @@ class _Reader:
 
     def integer(self) -> int:
         self.space()
+        at = self.at
         found = self.match(_INTEGER)
-        if found is None or len(found) > 4:
+        if found is None:
             raise self.error("the number of a layer belongs here, counted from 0.")
+        if len(found) > LAYER_DIGITS:
+            raise self.error(f"no model has a layer {found[:20]}; layers are counted from 0.", at)
         return int(found)
 
     def match(self, pattern: re.Pattern[str]) -> str | None:

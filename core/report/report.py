@@ -139,7 +139,7 @@ def directions(family: Family, names: Sequence[str]) -> Table:
     """What the cards of the pair's directions say."""
     rows = []
     for name in names:
-        for card in store.cards(family.name, name, folder=family.folder):
+        for card in store.cards(family.places, name):
             rows.append((name, card.name, str(card.details.get("method", "–")), str(card.layer), *_figures(card)))
     return Table(
         "Directions",

@@ -22,6 +22,7 @@ from core.inference.prompts import encode
 from core.models.loading import Loaded
 from core.stats import permutation
 from core.stats.rates import Rate
+from core.util.budget import TimedPart, spread
 from core.util.progress import Learning, Step
 
 #: As many as the cards of directions have: fewer would leave a p near .05 to chance. (They were twenty until a first report on Skiff was
@@ -63,6 +64,18 @@ def probe(loaded: Loaded, contrast: ContrastSet) -> Learning[Probe]:
         parts.append(np.asarray(states(loaded, some, 1, rows)[:, 0].numpy(), np.float32))
         yield Step(sum(map(len, some)), f"Reading statements with {loaded.checkpoint.name}.")
     return probe_figures_of(loaded.checkpoint.name, np.concatenate(parts), contrast.items)
+
+
+def probe_phases(loaded: Loaded, contrast: ContrastSet) -> list[TimedPart]:
+    """The parts of :func:`probe`, for an estimate: reading, and trying a layer with every shuffling of the labels."""
+    bos, items = str(loaded.tokenizer.bos_token or ""), contrast.items
+    rows = min(_ROWS, batch_rows(loaded))
+    some = [encode(loaded, bos + items[place].text) for place in spread(len(items))[:rows]]
+    none = np.zeros((len(items), 1, loaded.width), np.float32)
+    return [
+        TimedPart(len(items) / len(some), lambda: states(loaded, some, 1, rows)),
+        TimedPart(max(1, ceil(EARLY * loaded.anatomy.layers)), lambda: probe_figures_of("", none, items)),
+    ]
 
 
 def probe_figures_of(checkpoint: str, found: States, items: Sequence[ContrastItem]) -> Probe:

@@ -71,7 +71,7 @@ def _evaluate(parser: VerbParser) -> None:
     parser.add_argument("--what", metavar="WHAT", type=one_of("directions"),
                         help="directions: measure instead what they do, and write it into directions.md in the family's "
                         "folder")  # fmt: skip
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures to this file as well")
+    parser.add_argument("--json", metavar="FILE", type=option_types.file, help="write the figures to this file as well")
     parser.add_argument(
         "--no-card", action="store_true", help="write neither README.md nor transcripts.md into the family's folder"
     )

@@ -7,7 +7,9 @@ from core.artefacts.neuron_sets import NEURON_SET_KIND, load_set
 from core.artefacts.store import Card
 from core.errors import TillerError
 from core.families.checkpoint import Family
+from core.families.commands import family_option, how_to_learn, not_mapped
 from core.recipes.language import Recipe, Term, layers_text
+from core.util.program import program
 
 _SCOPE_WORDS = {"all": "all tokens", "prompt": "the prompt", "reply": "the reply", "last": "the prompt's last token"}
 
@@ -39,12 +41,13 @@ def _explain_term(family: Family, term: Term, checkpoint: str) -> str:
 
 def _explain_neurons(family: Family, term: Term, checkpoint: str) -> str:
     source, borrowed = _learnt_where(family, term.source, checkpoint)
-    path = store.find_artefact(family.name, source, NEURON_SET_KIND, term.direction, family.folder)
+    path = store.find_artefact(family.places, source, NEURON_SET_KIND, term.direction)
     if path is None:
         there = ", ".join(neuron_sets(family, source)) or "none"
         raise TillerError(
             f"{source} has no set of neurons {term.direction!r}; it has {there}. "
-            "launch.py precompute --what confidence finds entropy neurons."
+            "Entropy neurons are found by Measure in Inspect "
+            f"(on the command line: `{program()} precompute{family_option(family)} --what confidence`)."
         )
     found = load_set(path)
     layers = tuple(each for each in found.layers if term.layers is None or each in term.layers)
@@ -61,12 +64,12 @@ def _explain_neurons(family: Family, term: Term, checkpoint: str) -> str:
 def neuron_sets(family: Family, checkpoint: str) -> tuple[str, ...]:
     """The names of the sets of neurons that were found on a checkpoint."""
     own = family.directions_of(checkpoint)
-    return tuple(card.name for card in store.cards(family.name, own, NEURON_SET_KIND, family.folder))
+    return tuple(card.name for card in store.cards(family.places, own, NEURON_SET_KIND))
 
 
 def learnt_on(family: Family, checkpoint: str) -> tuple[Card, ...]:
     """The cards of the directions that were learnt on a checkpoint itself."""
-    return store.cards(family.name, checkpoint, folder=family.folder)
+    return store.cards(family.places, checkpoint)
 
 
 def _learnt_where(family: Family, named: str | None, checkpoint: str) -> tuple[str, str]:
@@ -83,22 +86,20 @@ def _card(family: Family, name: str, named: str | None, checkpoint: str) -> tupl
     card = next((each for each in learnt_on(family, source) if each.name == name), None)
     if card is not None:
         return card, borrowed
-    path = store.find_artefact(family.name, source, "direction", name, family.folder)
+    path = store.find_artefact(family.places, source, "direction", name)
     if path is not None:
         # It is there but left out of the list: reading it says what is wrong with it.
         store.read_card(path)
     there = ", ".join(each.name for each in learnt_on(family, source)) or "none"
-    raise TillerError(
-        f"{source} has no direction {name!r}; it has {there}. launch.py precompute learns refusal and truth."
-    )
+    raise TillerError(f"{source} has no direction {name!r}; it has {there}. {how_to_learn(family)}")
 
 
 def _mapped(family: Family, name: str, source: str, checkpoint: str) -> Card:
     """The card of another family's direction that was mapped into a checkpoint of this one. Raises TillerError."""
     own = family.directions_of(checkpoint)
-    path = store.find_mapped(family.name, name, source, own, family.folder)
+    path = store.find_mapped(family.places, name, source, own)
     if path is None:
-        raise store.not_mapped(family.name, name, source, own)
+        raise not_mapped(family, name, source, own)
     return store.read_card(path)
 
 

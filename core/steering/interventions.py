@@ -4,7 +4,7 @@ Formulas (h a residual, v the direction's vector at a layer, u = v/‖v‖, ever
 
 - add:    h + strength · v                      at the layers named, else the direction's best layer; v is one gap long
 - hold:   h + (μ⁻·u + value · ‖v‖ − h·u) u      likewise; 0 is the negative, 1 the positive class mean
-- ablate: w − (w·u) u                           for everything that is written: what enters block 0, every attention and MLP output,
+- ablate: w − (w·u) u                           for everything that is written: what enters block 0, what each part of a block adds,
                                                 u from the best layer [Arditi et al., "Refusal is mediated by a single direction", §2.4]
 - neurons: n_i ← mean of n_i                    for the neurons of a set, before the MLP's last projection [Stolfo et al.,
                                                 "Confidence Regulation Neurons", §3.2]
@@ -37,12 +37,14 @@ from core.artefacts.neuron_sets import NeuronSet, load_set
 from core.artefacts.store import Array, Card
 from core.errors import TillerError
 from core.families.checkpoint import Counterfactual
+from core.families.commands import family_option
 from core.models.deltas import checkpoint_fingerprint
 from core.models.hooks import Action, Anatomy, Site
 from core.models.loading import Loaded
 from core.recipes.language import Recipe, Scope, Term
 from core.steering import readings
 from core.steering.readings import GateProbe, Opened
+from core.util.program import program
 
 #: (direction, checkpoint it was learnt on) -> the direction; raises TillerError when there is none.
 Fetch = Callable[[str, str], Direction]
@@ -137,14 +139,20 @@ def _direction_edits(term: Term, target: Loaded, fetch: Fetch) -> list[RowEdit]:
         return [RowEdit(site, "set", reach, unit) for site in _writes(target.anatomy, term.layers)]
     layers = term.layers if term.layers is not None else (best,)
     if term.kind == "add":
-        return [
-            RowEdit(("resid_post", at), "add", term.scope, direction.vectors[at] * np.float32(term.value))
-            for at in layers
-        ]
+        return [RowEdit(("resid_post", at), "add", term.scope, _times(direction.vectors[at], term)) for at in layers]
     return [
         RowEdit(("resid_post", at), "set", term.scope, direction.unit(at), _coordinate(direction, at, term.value))
         for at in layers
     ]
+
+
+def _times(vector: Array, term: Term) -> Array:
+    """A vector as long as a term adds it. Norms take the square of what they are given, in float32."""
+    with np.errstate(over="ignore"):
+        added = vector * np.float32(term.value)
+        if not np.isfinite(np.square(added).sum()):
+            raise EditError(f"{term.place} adds a vector so long that its square overflows; take a lower strength.")
+    return added
 
 
 def _coordinate(direction: Direction, layer: int, value: float) -> float:
@@ -153,17 +161,17 @@ def _coordinate(direction: Direction, layer: int, value: float) -> float:
 
 
 def _writes(anatomy: Anatomy, layers: tuple[int, ...] | None) -> list[Site]:
-    before: list[Site] = [("resid_pre", 0)] if layers is None else []
-    chosen = range(anatomy.layers) if layers is None else layers
-    return before + [site for at in chosen for site in ((("attention", at), ("mlp", at)))]
+    before: list[Site] = [("resid_pre", at) for at in anatomy.entries] if layers is None else []
+    return before + [("written", at) for at in (range(anatomy.layers) if layers is None else layers)]
 
 
 def neuron_set(name: str, checkpoint: str, target: Loaded) -> NeuronSet:
     """A set of neurons found on a checkpoint of the target's family. Raises EditError when there is none, StoreError when it is broken."""
-    path = store.find_artefact(target.family.name, checkpoint, NEURONS, name, target.family.folder)
+    path = store.find_artefact(target.family.places, checkpoint, NEURONS, name)
     if path is None:
         raise EditError(
-            f"{checkpoint} has no set of neurons {name!r}; launch.py precompute --what confidence finds entropy neurons."
+            f"{checkpoint} has no set of neurons {name!r}; entropy neurons are found by Measure in "
+            f"Inspect (on the command line: `{program()} precompute{family_option(target.family)} --what confidence`)."
         )
     return load_set(path)
 
@@ -214,7 +222,8 @@ def _check_fingerprint(card: Card, made: str, target: Loaded, what: str = "") ->
     if now is not None and card.details.get("fingerprint") != now:
         raise EditError(
             f"{made} {card.family}/{card.checkpoint} with fingerprint {card.details.get('fingerprint')}, "
-            f"which now has {now}; run launch.py precompute --family {target.family.name}{what} again."
+            f"which now has {now}; make it again in "
+            f"{'Inspect' if what else 'Library'} (on the command line: `{program()} precompute{family_option(target.family)}{what}`)."
         )
 
 

@@ -76,11 +76,17 @@ def _truth(report: TransferReport, base: str, post: str) -> Check:
     parts = [_cosine(report, report.cell(base, post), "≥", SIMILAR)]
     for source, target in ((base, post), (post, base)):
         other, own = report.cell(source, target), report.cell(target, target)
-        parts.append(_as_well(f"{source} → {target}, probe accuracy, other's − own", other.recentred, own.recentred))
+        if other.recentred.n:
+            parts.append(
+                _as_well(f"{source} → {target}, probe accuracy, other's − own", other.recentred, own.recentred)
+            )
         if "norm" in other.pushed and "norm" in own.pushed:
             flips = other.pushed["norm"].flips, own.pushed["norm"].flips
             parts.append(_as_well(f"{source} → {target}, flip rate, other's − own", *flips))
-            parts.append(_stronger(report, source, target, other.pushed["norm"].flips))
+            if report.target(target).controls:
+                parts.append(_stronger(report, source, target, other.pushed["norm"].flips))
+        elif not (other.steered and own.steered):
+            parts.append(_not_yet(f"{source} → {target}, flip rate"))
     return Check("The truth direction is similar and transfers", base, post, tuple(parts))
 
 
@@ -91,6 +97,8 @@ def _refusal(report: TransferReport, base: str, post: str) -> Check:
     if "norm" in other.added and "norm" in own.added:
         added = other.added["norm"].rate("refuses"), own.added["norm"].rate("refuses")
         parts.append(_falls_short(f"{base} → {post}, harmless requests refused, other's − own", *added))
+    if not (other.steered and own.steered):
+        parts.append(_not_yet(f"{base} → {post}, refusals"))
     if other.ablated and own.ablated:
         kept = own.ablated.rate("refuses"), other.ablated.rate("refuses")
         parts.append(_falls_short(f"{base} → {post}, harmful requests refused when ablated, own − other's", *kept))
@@ -113,6 +121,13 @@ def _cosine(report: TransferReport, cell: Cell, sense: str, threshold: float) ->
     value, low, high = (each / ceiling for each in (value, low, high))
     verdict = at_least(low, high, threshold) if sense == "≥" else at_most(low, high, threshold)
     return ClaimPart(what, value, low, high, f"{sense} {short(threshold)}", verdict)
+
+
+def _not_yet(what: str) -> ClaimPart:
+    """A part that the time was up before: nothing is concluded without it."""
+    return ClaimPart(
+        f"{what}, not measured yet", math.nan, -math.inf, math.inf, "nothing is told before", "inconclusive"
+    )
 
 
 def _as_well(what: str, other: Rate, own: Rate) -> ClaimPart:

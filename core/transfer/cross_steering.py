@@ -6,8 +6,8 @@ target's own direction has at the strength that is used.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from core.directions.candidate import ablate
 from core.directions.contrast import ContrastSet, Split
 from core.directions.reply_rates import counts, mostly_end, reply_texts
 from core.inference import metrics
+from core.inference.batch import batch_rows
 from core.models.loading import Loaded
 from core.recipes.language import MAX_STRENGTH
 from core.steering.interventions import RowEdit
@@ -26,7 +27,8 @@ from core.transfer import truth_intervention
 from core.transfer.alignment import cosine
 from core.transfer.task import Sizes
 from core.transfer.truth_intervention import Judged, Verdicts
-from core.util.progress import Learning, Slices
+from core.util.budget import Budget
+from core.util.progress import Learning, Slices, finished
 from core.util.resume import ResumeNotes
 
 _Floats = NDArray[np.float64]
@@ -34,6 +36,7 @@ _Document = dict[str, Any]
 
 #: Strengths that are tried, in gaps of the target's own direction.
 _STRENGTHS = (0.5, 1.0, 1.5, 2.0)
+_CONTROLS = ("shuffled", "isotropic")
 #: The least part of P(TRUE) + P(FALSE) that a strength may leave.
 MASS = 0.8
 #: Strengths whose effect on validation is within this of the best do as well: the smallest of them is taken.
@@ -44,10 +47,14 @@ LONGEST = 5.0
 
 @dataclass(frozen=True)
 class Found:
-    """The figures of one target, as a report's document holds them: its own, and those of the cell of every source."""
+    """The figures of one target, as a report's document holds them: its own, and those of the cell of every source.
+
+    Where the time was up before all were measured (not ``whole``), those of the first sources, and perhaps no controls.
+    """
 
     target: _Document
     cells: dict[str, _Document]
+    whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,7 @@ class SteeringSweep:
     examples: ContrastSet
     own: Direction
     sizes: Sizes
+    budget: Budget = field(default_factory=Budget)
 
     @property
     def layer(self) -> int:
@@ -83,6 +91,41 @@ def expected_tokens(about: str, examples: ContrastSet, sizes: Sizes, sources: in
         return (rows + 4 * sizes.controls * sizes.control_statements) * 5 * mean
     replies = sizes.requests * (2 + 3 * sources) + 4 * sizes.controls * sizes.control_requests
     return replies * (mean + sizes.reply // 2)
+
+
+def steering_left(target: str, about: str, sizes: Sizes, sources: Sequence[str], notes: ResumeNotes) -> float:
+    """How many statements are judged, or replies written, until a target is done; what is remembered counts no more."""
+    pushes = {source: f"{target}.{source.replace('/', '.')}" for source in sources}
+    if about == "truth":
+        work = {
+            f"strength.{target}": 2.0 * sizes.choosing * (1 + len(_STRENGTHS)),
+            f"plain.{target}": 2 * sizes.statements,
+        }
+        work |= {f"push.{each}": 4 * sizes.statements for each in pushes.values()}
+        work |= {f"control.{target}.{how}": 2 * sizes.control_statements * (1 + sizes.controls) for how in _CONTROLS}
+    else:
+        work = {f"plain.{target}.{what}": sizes.requests for what in ("harmless", "harmful")}
+        work |= {f"push.{each}": 2 * sizes.requests for each in pushes.values()}
+        work |= {f"ablate.{each}": sizes.requests for each in pushes.values()}
+        work |= {
+            f"control.{target}.{how}.{what}": sizes.controls * sizes.control_requests
+            for how in _CONTROLS
+            for what in ("added", "ablated")
+        }
+    return sum(count for name, count in work.items() if notes.recall(name) is None)
+
+
+def steering_trial(sweep: SteeringSweep) -> tuple[int, Callable[[], object]]:
+    """A piece of the same work, and how many statements or replies it is."""
+    own = sweep.own.vectors[sweep.layer].astype(np.float64)
+    if sweep.about == "truth":
+        asked = _asked(sweep, "validation", sweep.sizes.choosing)
+        return 3 * len(asked.all), lambda: finished(_judge(sweep, asked, [None, own, 2 * own]))
+    prompts = [each for label in (False, True) for each in _prompts(sweep, label, sweep.sizes.control_requests)]
+    # As many at once as are answered at once, half of them as the model is and half steered.
+    times = max(1, batch_rows(sweep.loaded) // (2 * len(prompts)))
+    jobs = [(prompts, edits) for edits in ((), _add(sweep, own)) for _ in range(times)]
+    return len(jobs) * len(prompts), lambda: finished(_replies(sweep, jobs))
 
 
 def cross_steer(
@@ -234,6 +277,8 @@ def _truth(
     (plain,) = yield from notes.once(f"plain.{name}", work, f"Asking {name} as it is.")
     cells = {}
     for source, every in vectors.items():
+        if sweep.budget.over():
+            break
         vector = every[sweep.layer]
         made = scaled(vector, own, strength)
         said = yield from notes.once(
@@ -246,6 +291,8 @@ def _truth(
     few = _asked(sweep, "test", sweep.sizes.control_statements)
     rates: dict[str, list[float]] = {}
     for how, made_by in controls(sweep, shuffled, strength).items():
+        if sweep.budget.over():
+            break
         said = yield from notes.once(
             f"control.{name}.{how}", partial(_judge, sweep, few, [None, *made_by]), f"Trying controls on {name}."
         )
@@ -256,8 +303,9 @@ def _truth(
         "false": [sum(each < 0 for each in sides[1].margin), len(sides[1].margin)],
     }
     count = 2 * sweep.sizes.control_statements
+    whole = len(cells) == len(vectors) and len(rates) == len(_CONTROLS)
     target = {"layer": sweep.layer, "strength": strength, "own_accuracy": right, "plain": {}, "controls": rates}
-    return Found({**target, "control_n": min(count, len(few.all))}, cells)
+    return Found({**target, "control_n": min(count, len(few.all))}, cells, whole)
 
 
 def _truth_strength(tried: Sequence[_Document]) -> float:
@@ -293,6 +341,8 @@ def _refusal(
         plain[what] = counts(said[0], ends)
     cells = {}
     for source, every in vectors.items():
+        if sweep.budget.over():
+            break
         vector = every[sweep.layer]
         made = scaled(vector, own, strength)
         removal = _without(sweep, every[removed[source]])
@@ -310,7 +360,8 @@ def _refusal(
         }
     rates = yield from _refusal_controls(sweep, shuffled, strength, ends, notes)
     target = {"layer": sweep.layer, "strength": strength, "own_accuracy": {}, "plain": plain, "controls": rates}
-    return Found({**target, "control_n": min(sweep.sizes.control_requests, len(harmless))}, cells)
+    whole = len(cells) == len(vectors) and len(rates) == 2 * len(_CONTROLS)
+    return Found({**target, "control_n": min(sweep.sizes.control_requests, len(harmless))}, cells, whole)
 
 
 def _refusal_controls(
@@ -321,6 +372,8 @@ def _refusal_controls(
     rates: dict[str, list[float]] = {}
     for how, made in controls(sweep, shuffled, strength).items():
         for what, prompts in few.items():
+            if sweep.budget.over():
+                return rates
             edits = [_add(sweep, each) if what == "added" else _without(sweep, each) for each in made]
             said = yield from notes.once(
                 f"control.{sweep.name}.{how}.{what}",

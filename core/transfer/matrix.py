@@ -61,9 +61,10 @@ def opening(report: TransferReport) -> tuple[str, str]:
 def stale(task: TransferTask) -> str:
     """What is said of a report that does not belong to what is there now; empty when it does, or when there is none."""
     try:
-        if transfers.find_report(task.family, task.about, task.other.name if task.other else "") is None:
+        report = transfers.find_report(task.family, task.about, task.other.name if task.other else "")
+        if report is None:
             return ""
-        if tasks.fresh(task) is not None:
+        if report.card.details.get("marks") == tasks.marks(task):
             return ""
     except TillerError as error:
         return str(error)
@@ -90,17 +91,19 @@ def matrix(report: TransferReport, name: str) -> list[list[Shade]]:
 
 def describe_cell(report: TransferReport, source: str, target: str) -> list[tuple[str, str]]:
     """All that is known of a cell, as (label, words)."""
-    cell, known = report.cell(source, target), report.target(target)
+    cell = report.cell(source, target)
+    known = report.target(target) if target in report.steered else None
     interval = f" ({short(cell.low)}–{short(cell.high)})"
-    gaps = f"{known.strength:g} gap{'s' * (known.strength != 1)}"
+    strength = f", {known.strength:g} gap{'s' * (known.strength != 1)} of {target}'s own direction" if known else ""
     rows = [
-        ("layer and strength", f"layer {known.layer}, {gaps} of {target}'s own direction"),
+        ("layer and strength" if known else "layer", f"layer {cell.layer}{strength}"),
         ("cosine", f"{short(cell.cosine)}{interval}; ceiling {short(cell.ceiling)}, null {short(cell.null)}"),
         ("largest coordinates cut", short(cell.winsorised)),
     ]
     if not math.isnan(cell.shared):
         rows.append(("at a shared template", short(cell.shared)))
-    rows.append(("probe, category left out", f"{cell.probe}; with {target}'s own midpoint {cell.recentred}"))
+    if cell.probe.n:
+        rows.append(("probe, category left out", f"{cell.probe}; with {target}'s own midpoint {cell.recentred}"))
     if (told := report.maps().get(f"{source}>{target}")) is not None:
         at = f"from layer {told['from_layers'][cell.layer]}, {told['methods'][cell.layer]}"
         rows.append(("map", f"R² {short(told['r2'][cell.layer])} on held-out texts, {at}"))
@@ -118,8 +121,12 @@ def describe_cell(report: TransferReport, source: str, target: str) -> list[tupl
     rows += [(f"added to harmless, {SCALINGS[how]}", str(classes)) for how, classes in cell.added.items()]
     if cell.ablated is not None:
         rows.append(("ablated on harmful", str(cell.ablated)))
+    if not cell.steered:
+        rows.append(("steering", f"not measured yet; measured again, {target} is steered by it"))
+    if known is None:
+        return rows
     rows += [(f"{target} as it is, {what}", str(classes)) for what, classes in known.plain.items()]
-    if "projection" not in (cell.pushed or cell.added):
+    if cell.steered and "projection" not in (cell.pushed or cell.added):
         rows.append((SCALINGS["projection"], "out of reach: the two directions have too little in common"))
     for how, rates in known.controls.items():
         mean, most = float(np.mean(rates)), float(np.quantile(rates, 0.95))
@@ -145,7 +152,12 @@ def try_in_chat(settings: Settings, report: TransferReport, source: str, target:
     Raises:
         TillerError: no recipe asks for so much.
     """
-    recipe = report.cell(source, target).recipe
+    cell = report.cell(source, target)
+    recipe = cell.recipe
+    if not cell.steered:
+        raise TillerError(
+            f"{target} was not steered by the direction of {source} yet; measure on, or take another cell."
+        )
     if not recipe:
         raise TillerError(
             f"The direction of {source} would have to be added more than ten times over to be as long as that of {target}; take another."

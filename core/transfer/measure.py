@@ -18,7 +18,9 @@ from core.artefacts import store
 from core.directions import contrast
 from core.directions.activations import Ids
 from core.directions.contrast import ContrastSet
+from core.errors import TillerError
 from core.families.checkpoint import Family
+from core.families.commands import family_option
 from core.inference import metrics
 from core.inference.batch import batch_rows
 from core.inference.prompts import encode
@@ -27,10 +29,12 @@ from core.steering.interventions import check_fit
 from core.transfer import alignment, layer_maps
 from core.transfer import report as transfers
 from core.transfer.alignment import ProbeReading, Texts
-from core.transfer.cross_steering import SteeringSweep, cross_steer, expected_tokens
+from core.transfer.cross_steering import SteeringSweep, cross_steer, expected_tokens, steering_left, steering_trial
 from core.transfer.report import TransferReport
-from core.transfer.task import ABOUT, TransferTask, digest, marks, stored_direction
-from core.util.progress import Learning, Step, told
+from core.transfer.task import ABOUT, TransferTask, digest, fresh, marks, stored_direction
+from core.util.budget import Budget, TimedPart, spread
+from core.util.files import check_writable
+from core.util.progress import Learning, Step, finished, told
 from core.util.resume import ResumeNotes
 from core.util.version import VERSION
 
@@ -43,25 +47,66 @@ _READING = "Reading the examples with {}."
 # -------------------------------------------------------------------------------------------------------------- the work
 
 
-def transfer_in_slices(task: TransferTask, load: _Load) -> Learning[TransferReport]:
+def transfer_in_slices(
+    task: TransferTask,
+    load: _Load,
+    budget: Budget | None = None,
+    written: Callable[[], None] = lambda: None,
+    first: str = "",
+) -> Learning[TransferReport]:
     """Make the report, a slice at a time, going on from what an earlier run has kept; writes it and returns it.
 
+    Args:
+        budget: when to end. What every checkpoint's own direction is comes first, then the cells of the ``first`` target (the final
+            checkpoint unless another is named), those of its root, then the others; what is lacking then is said by the report.
+        written: told whenever a report, or more of one, was written.
+
     Raises:
-        TillerError: a checkpoint without its direction, or one that was learnt on other weights.
+        TillerError: a checkpoint without its direction, or one that was learnt on other weights; nothing can be written; or the budget
+            was spent before there was anything to tell.
     """
+    check_writable(task.path)
     now = marks(task)
-    notes = ResumeNotes.of(kind="transfer", about=task.about, family=task.family.name, marks=now)
-    work = _Work(task, load, notes, contrast.load_contrast(task.family, task.about))
-    report = yield from work.report(now)
-    notes.forget()
+    work = _Work(task, load, _notebook(task, now), contrast.load_contrast(task.family, task.about), budget or Budget())
+    report = yield from work.report(now, written, first)
+    if not report.unfinished:
+        work.notes.forget()
     return report
+
+
+def _notebook(task: TransferTask, now: dict[str, Any]) -> ResumeNotes:
+    return ResumeNotes.of(kind="transfer", about=task.about, family=task.family.name, marks=now)
+
+
+def transfer_phases(task: TransferTask, load: _Load) -> list[TimedPart]:
+    """The parts of :func:`transfer_in_slices` that an earlier run has not done, for an estimate: reading, and steering a target."""
+    work = _Work(task, load, _notebook(task, marks(task)), contrast.load_contrast(task.family, task.about), Budget())
+    target = task.family.final.name
+    loaded, count = work._loaded(target), len(work.texts.texts)
+    prompts = transfer_prompts(loaded, task.about, work.texts.texts)
+    some = [prompts[place] for place in spread(count)[: batch_rows(loaded)]]
+    offset = int(work.stored[target].card.details["position"]["offset"])
+    # What the states are multiplied by is a part of reading them.
+    few = {name: rows[:, : len(some)] for name, rows in work.weights.items()}
+
+    def read() -> None:
+        finished(alignment.read_states(loaded, some, offset, few, batch_rows(loaded)))
+
+    sweep = SteeringSweep(loaded, task.about, work.examples, work.stored[target], task.sizes)
+    rows, trial = steering_trial(sweep)
+    readings = sum(not work.is_read(source) for source in task.sources)
+    probes = sum(work.notes.recall(f"probe.{name}") is None for name in task.targets)
+    steered = sum(steering_left(name, task.about, task.sizes, task.sources, work.notes) for name in task.targets)
+    return [TimedPart((readings + probes) * count / len(some), read), TimedPart(steered / rows, trial)]
 
 
 class _Work:
     """One report while it is made."""
 
-    def __init__(self, task: TransferTask, load: _Load, notes: ResumeNotes, examples: ContrastSet) -> None:
-        self.task, self.load, self.notes, self.examples = task, load, notes, examples
+    def __init__(
+        self, task: TransferTask, load: _Load, notes: ResumeNotes, examples: ContrastSet, budget: Budget
+    ) -> None:
+        self.task, self.load, self.notes, self.examples, self.budget = task, load, notes, examples, budget
         self.stored = {source: stored_direction(task, source) for source in task.sources}
         self.texts = texts_of(examples)
         self.weights = alignment.weights(self.texts)
@@ -71,28 +116,61 @@ class _Work:
         self.alike: dict[str, ProbeReading] = {}
         self.maps: dict[tuple[str, str], list[layer_maps.LayerMap]] = {}
 
-    def report(self, now: dict[str, Any]) -> Learning[TransferReport]:
-        """All of it, in order."""
-        for source in self.task.sources:
+    def report(self, now: dict[str, Any], written: Callable[[], None], first: str) -> Learning[TransferReport]:
+        """All of it, the most telling first; written after every target, so that it can be looked at while it grows."""
+        task = self.task
+        for place, source in enumerate(task.sources):
+            self._check_time(f"the examples were read on {place} of {len(task.sources)} checkpoints")
             yield from self._read(source)
-        for source in self.task.foreign:
-            for target in self.task.targets:
+        for source in task.foreign:
+            for target in task.targets:
+                self._check_time(f"the maps from {source} were learnt")
                 yield from self._map(source, target)
         profiles = self._profiles()
-        cells, known = [], {}
-        for place, target in enumerate(self.task.targets):
+        cells = {
+            (source, target): self._cell(source, target, None) for source in task.sources for target in task.targets
+        }
+        known: dict[str, dict[str, Any]] = {}
+        # A whole report that is made again is replaced by a whole one.
+        whole, there = 0, fresh(task) is not None
+        for target in _telling(task, first):
+            if self.budget.over():
+                break
             loaded = self._loaded(target)
             probe = yield from self._probed(loaded, target)
             for how, hits in zip(("probe", "recentred"), probe, strict=True):
-                profiles[how][:, place] = np.asarray(hits) / len(self.texts.texts)
-            vectors = {source: self._vectors(source, target) for source in self.task.sources}
-            sweep = SteeringSweep(loaded, self.task.about, self.examples, self.stored[target], self.task.sizes)
+                profiles[how][:, task.targets.index(target)] = np.asarray(hits) / len(self.texts.texts)
+            cells |= {(source, target): self._cell(source, target, probe) for source in task.sources}
+            order = sorted(task.sources, key=lambda source: source != target)
+            vectors = {source: self._vectors(source, target) for source in order}
+            sweep = SteeringSweep(loaded, task.about, self.examples, self.stored[target], task.sizes, self.budget)
             controls = self.own[target].rows["shuffled"]
-            removed = {source: self._removed(source, target) for source in self.task.sources}
+            removed = {source: self._removed(source, target) for source in order}
             found = yield from cross_steer(sweep, vectors, removed, controls, self.notes)
             known[target] = found.target
-            cells += [{**self._cell(source, target, probe), **found.cells[source]} for source in self.task.sources]
-        return self._written(now, profiles, cells, known)
+            for source, steered in found.cells.items():
+                cells[source, target] |= {**steered, "steered": True}
+            whole += found.whole
+            if whole < len(task.targets) and not there:
+                self._written(now, profiles, list(cells.values()), known, whole)
+                written()
+        report = self._written(now, profiles, list(cells.values()), known, whole)
+        written()
+        return report
+
+    def is_read(self, source: str) -> bool:
+        """Whether a source's own reading is remembered."""
+        return self.notes.recall_arrays(self._reading_name(source, None)) is not None
+
+    def _check_time(self, what: str) -> None:
+        if self.budget.over():
+            raise TillerError(
+                f"The time was up when {what}, before there was anything to tell; started again, the work goes on from there."
+            )
+
+    @staticmethod
+    def _reading_name(source: str, template: str | None) -> str:
+        return f"read.{source.replace('/', '.')}.{'own' if template is None else 'shared'}"
 
     def _loaded(self, source: str) -> Loaded:
         family, name = self.task.place(source)
@@ -113,7 +191,7 @@ class _Work:
             self.alike[source] = shared
 
     def _reading(self, source: str, offset: int, template: str | None) -> Learning[ProbeReading]:
-        name = f"read.{source.replace('/', '.')}.{'own' if template is None else 'shared'}"
+        name = self._reading_name(source, template)
         sentence = _READING.format(source)
         kept = self.notes.recall_arrays(name)
         if kept is not None:
@@ -121,7 +199,7 @@ class _Work:
             return ProbeReading(dict(kept))
         loaded = self._loaded(source)
         if template is not None:
-            loaded = replace(loaded, template=template)
+            loaded = replace(loaded, template=template, thoughts=[])
         prompts = transfer_prompts(loaded, self.task.about, self.texts.texts)
         read = alignment.read_states(loaded, prompts, offset, self.weights, batch_rows(loaded))
         found = yield from told(read, sentence)
@@ -204,7 +282,8 @@ class _Work:
         )
         return found
 
-    def _cell(self, source: str, target: str, probe: Sequence[Sequence[Sequence[float]]]) -> dict[str, Any]:
+    def _cell(self, source: str, target: str, probe: Sequence[Sequence[Sequence[float]]] | None) -> dict[str, Any]:
+        """What is known of a cell without steering; of no probes where none were tried yet."""
         row, column = self.task.sources.index(source), self.task.targets.index(target)
         layer, count = self.stored[target].card.layer, len(self.texts.texts)
         moved = self._moved(self.own[source], source, target)
@@ -218,8 +297,10 @@ class _Work:
             "shared_ceiling": at.get("shared_ceiling"),
             "interval": alignment.interval(moved, self.own[target], layer, at["cosine"]),
             "shared_interval": self._shared_interval(source, target, layer, at),
-            "probe": [round(probe[0][row][layer]), count],
-            "recentred": [round(probe[1][row][layer]), count],
+            "probe": [round(probe[0][row][layer]), count] if probe else [0, 0],
+            "recentred": [round(probe[1][row][layer]), count] if probe else [0, 0],
+            "steered": False,
+            "recipes": {},
         }
 
     def _shared_interval(
@@ -233,7 +314,12 @@ class _Work:
     # ---------------------------------------------------------------------------------------------------------- writing
 
     def _written(
-        self, now: dict[str, Any], profiles: dict[str, Any], cells: list[dict[str, Any]], known: dict[str, Any]
+        self,
+        now: dict[str, Any],
+        profiles: dict[str, Any],
+        cells: list[dict[str, Any]],
+        known: dict[str, Any],
+        whole: int,
     ) -> TransferReport:
         task = self.task
         details = {
@@ -254,10 +340,15 @@ class _Work:
             "program": f"Tiller {VERSION}",
             "date": date.today().isoformat(),
         }
+        if whole < len(task.targets):
+            steered = sum(bool(each["steered"]) for each in cells)
+            details["unfinished"] = {"cells": [steered, len(cells)], "targets": [whole, len(task.targets)]}
+        # Probes by layer are told once they were tried on every target.
+        profiles = {name: values for name, values in profiles.items() if np.isfinite(values).all()}
         store.save_artefact(task.path, {name: values.astype(np.float32) for name, values in profiles.items()}, details)
         for (source, target), found in self.maps.items():
             self._keep_mapped(source, target, found)
-        return transfers.load_report(task.path)
+        return transfers.load_report(task.path, family_option(task.family))
 
     def _keep_mapped(self, source: str, target: str, found: list[layer_maps.LayerMap]) -> None:
         """The mapped direction as one of the target's, so that a recipe may name it."""
@@ -299,6 +390,13 @@ def _map_told(found: Sequence[layer_maps.LayerMap]) -> dict[str, Any]:
         "from_layers": [each.layer for each in found],
         "methods": [each.how for each in found],
     }
+
+
+def _telling(task: TransferTask, first: str) -> list[str]:
+    """The targets, the most telling first: the final checkpoint or the one that is named, its root, then the others."""
+    final = first or task.family.final.name
+    pair = (final, task.family.path(final)[0].name)
+    return list(dict.fromkeys((*pair, *task.targets)))
 
 
 def texts_of(examples: ContrastSet) -> Texts:

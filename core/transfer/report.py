@@ -21,8 +21,10 @@ from core.artefacts import store
 from core.artefacts.store import Array, Card
 from core.errors import StoreError
 from core.families.checkpoint import Family
+from core.families.commands import family_option
 from core.inference.reply_classes import CLASSES
 from core.stats.rates import Rate, short
+from core.util.program import program
 
 TRANSFER_KIND = "transfer"
 #: The layer profiles of a cell, and what they are called; the shared ones only where checkpoints have templates of their own.
@@ -112,6 +114,8 @@ class Cell:
     added: Mapping[str, Classes]
     ablated: Classes | None
     recipes: Mapping[str, str]
+    #: Whether the target was steered by it; where the time was up before, what is known of both directions stands alone.
+    steered: bool = True
 
     @property
     def recipe(self) -> str:
@@ -173,6 +177,23 @@ class TransferReport:
         found = [_cell(each) for each in self.card.details["cells"]]
         return {(each.source, each.target): each for each in found}
 
+    @property
+    def unfinished(self) -> str:
+        """What is said where the time was up before all was measured; else empty."""
+        lacking = self.card.details.get("unfinished")
+        if not lacking:
+            return ""
+        cells, targets = lacking["cells"], lacking["targets"]
+        return (
+            f"Measured in part: {cells[0]} of {cells[1]} cells are steered, {targets[0]} of {targets[1]} checkpoints with all their "
+            "controls; cosines are all there. Measured again, it goes on from there."
+        )
+
+    @property
+    def steered(self) -> tuple[str, ...]:
+        """The targets on which steering has begun; all of them where the report is whole."""
+        return tuple(name for name in self.targets if name in self.card.details["of_targets"])
+
     def target(self, name: str) -> Target:
         """What is known of a target. Raises KeyError for one that is not there."""
         said = self.card.details["of_targets"][name]
@@ -218,6 +239,7 @@ def _cell(said: Mapping[str, Any]) -> Cell:
         added={how: Classes(each) for how, each in said.get("added", {}).items()},
         ablated=Classes(said["ablated"]) if said.get("ablated") else None,
         recipes=said["recipes"],
+        steered=bool(said.get("steered", True)),
     )
 
 
@@ -329,18 +351,21 @@ def report_name(about: str, other: str = "") -> str:
 
 def find_report(family: Family, about: str, other: str = "") -> TransferReport | None:
     """The stored report, a person's own first; None where none was made. Raises StoreError when it cannot be read."""
-    path = store.find_shared(family.name, TRANSFER_KIND, report_name(about, other), family.folder)
-    return load_report(path) if path is not None else None
+    path = store.find_shared(family.places, TRANSFER_KIND, report_name(about, other))
+    return load_report(path, family_option(family)) if path is not None else None
 
 
 def there(family: Family) -> tuple[tuple[str, str], ...]:
     """Which reports there are: (direction, other family or "")."""
-    cards = store.shared_cards(family.name, TRANSFER_KIND, family.folder)
+    cards = store.shared_cards(family.places, TRANSFER_KIND)
     return tuple((str(card.details.get("about", "")), str(card.details.get("other", ""))) for card in cards)
 
 
-def load_report(path: Path) -> TransferReport:
-    """A report from its file. Raises StoreError when it is unreadable, cut off, or of another kind."""
+def load_report(path: Path, option: str = "") -> TransferReport:
+    """A report from its file; ``option`` names its family on a command line (:func:`core.families.commands.family_option`).
+
+    Raises StoreError when it is unreadable, cut off, or of another kind.
+    """
     card = store.read_card(path)
     if card.kind != TRANSFER_KIND:
         raise StoreError(f"{path.name} holds a {card.kind}, not a transfer report.")
@@ -351,5 +376,8 @@ def load_report(path: Path) -> TransferReport:
             for target in report.targets:
                 report.cell(source, target)
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
-        raise StoreError(f"{path.name} is cut off or of another version; run launch.py transfer --again.") from error
+        raise StoreError(
+            f"{path.name} is cut off or of another version; measure it again in Transfer "
+            f"(on the command line: `{program()} transfer{option} --again`)."
+        ) from error
     return report

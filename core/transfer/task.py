@@ -12,8 +12,10 @@ from core.artefacts.direction import Direction, load_direction
 from core.directions import contrast
 from core.errors import StoreError, TillerError
 from core.families.checkpoint import Family
+from core.families.commands import family_option
 from core.transfer import report as transfers
 from core.transfer.report import TransferReport
+from core.util.program import program
 
 #: The directions that can be carried: those whose effect is known how to be measured.
 ABOUT = ("truth", "refusal")
@@ -62,7 +64,7 @@ class TransferTask:
     @property
     def targets(self) -> tuple[str, ...]:
         """The checkpoints that are steered."""
-        return tuple(each.name for each in self.family.checkpoints)
+        return tuple(each.name for each in self.family.present)
 
     @property
     def foreign(self) -> tuple[str, ...]:
@@ -93,18 +95,21 @@ def choices(family: Family) -> tuple[str, ...]:
 
 
 def parted(choice: str) -> tuple[str, str]:
-    """The direction and the other family, or "", of one of :func:`choices`."""
+    """The direction and the other family, or "", of one of :func:`choices`. Raises TillerError for anything else."""
     about, _, other = choice.partition(_FROM)
+    if about not in ABOUT:
+        raise TillerError(f"There is no report on {choice[:60]!r}; there is one on {' and on '.join(ABOUT)}.")
     return about, other
 
 
 def stored_direction(task: TransferTask, source: str) -> Direction:
     """The direction of a source. Raises TillerError when there is none, or when it cannot be read."""
     family, name = task.place(source)
-    path = store.find_artefact(family.name, name, "direction", task.about, family.folder)
+    path = store.find_artefact(family.places, name, "direction", task.about)
     if path is None:
         raise TillerError(
-            f"{source} has no direction {task.about!r} to carry; run launch.py precompute --family {family.name} first."
+            f"{source} has no direction {task.about!r} to carry; learn it first, in Library "
+            f"(on the command line: `{program()} precompute{family_option(family)}`)."
         )
     return load_direction(path)
 
@@ -139,4 +144,4 @@ def fresh(task: TransferTask) -> TransferReport | None:
     except StoreError:
         # What is cut off or of another version is made again.
         return None
-    return report if report is not None and report.card.details.get("marks") == now else None
+    return report if report is not None and report.card.details.get("marks") == now and not report.unfinished else None

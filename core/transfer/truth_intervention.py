@@ -7,7 +7,7 @@ of the prompt. (At the last token alone a model that looks the statement up agai
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from core.inference import metrics
 from core.inference.batch import batch_rows, pad_batch
 from core.inference.prompts import encode
 from core.inference.teacher_forcing import reply_logits
+from core.models.cache import keeps_keys, new_cache
 from core.models.hooks import hooked
 from core.models.loading import Loaded
 from core.stats.rates import Rate
@@ -106,15 +107,15 @@ class _Start:
     """What all prompts begin with, the judged examples: read once, since no edit acts there. ``cache`` is None where nothing is shared."""
 
     length: int
-    cache: DynamicCache | None
+    cache: Mapping[str, DynamicCache] | None
 
     @classmethod
     @torch.inference_mode()
     def of(cls, loaded: Loaded, asked: Sequence[Judged]) -> _Start:
-        """The longest common beginning. Models that see a window only read every prompt whole: their caches forget."""
+        """The longest common beginning. Models that see a window only, or keep a state, read every prompt whole."""
         config: Any = loaded.model.config.get_text_config()
         kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-        if kinds != {"full_attention"} or getattr(config, "sliding_window", None):
+        if kinds != {"full_attention"} or getattr(config, "sliding_window", None) or not keeps_keys(loaded.model):
             return cls(0, None)
         # One token at least is left to every head.
         length = 0
@@ -122,9 +123,9 @@ class _Start:
             length += 1
         if not length:
             return cls(0, None)
-        cache = DynamicCache(config=loaded.model.config)
+        cache = new_cache(loaded.model)
         ids = torch.tensor([asked[0].head[:length]], device=loaded.device)
-        loaded.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        loaded.model(input_ids=ids, **cache, use_cache=True, logits_to_keep=1)
         return cls(length, cache)
 
     @torch.inference_mode()
@@ -136,7 +137,8 @@ class _Start:
             return reply_logits(loaded, heads, replies, edits)
         sheet = pad_batch(loaded, heads, replies)
         cache = copy.deepcopy(self.cache)
-        cache.batch_repeat_interleave(len(heads))
+        for each in cache.values():
+            each.reorder_cache(torch.zeros(len(heads), dtype=torch.long, device=loaded.device))  # type: ignore[arg-type]
         real = torch.ones_like(sheet.ids) if sheet.attention is None else sheet.attention
         keep = max(len(reply) for reply in replies) + 1
         with hooked(loaded.anatomy, BatchEdits(edits, loaded.device).actions(sheet.masks)):
@@ -144,7 +146,7 @@ class _Start:
                 input_ids=sheet.ids,
                 attention_mask=torch.cat([real.new_ones(len(heads), self.length), real], dim=1),
                 position_ids=sheet.positions + self.length,
-                past_key_values=cache,
+                **cache,
                 use_cache=True,
                 logits_to_keep=keep,
             )

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from core.families.checkpoint import Checkpoint, Counterfactual, Family
+from core.inference.behind_thought import judged_prompt
 from core.inference.metrics import REFUSALS
-from core.inference.prompts import chat_prompt
 from core.inference.teacher_forcing import reply_logits
 from core.models import loading
 from core.models.hooks import locate
@@ -97,7 +97,9 @@ def _some(found: Sequence[bool]) -> float | None:
 
 def _logprobs(loaded: Loaded, messages: Sequence[str], said: Sequence[tuple[int, ...]]) -> list[Any]:
     """The log-probabilities at each token of given replies, [tokens, vocabulary] each, where a reply is not empty."""
-    pairs = [(chat_prompt(loaded, message), reply) for message, reply in zip(messages, said, strict=True) if reply]
+    pairs = [
+        (judged_prompt(loaded, message).ids, reply) for message, reply in zip(messages, said, strict=True) if reply
+    ]
     found: list[Any] = []
     for start in range(0, len(pairs), _ROWS):
         part = pairs[start : start + _ROWS]
@@ -140,10 +142,10 @@ def lora(loaded: Loaded, examples: Examples, steps: int, seed: int = 0) -> Learn
     trained = [parameter for parameter in wrapped.parameters() if parameter.requires_grad]
     yield from descend(loaded, wrapped, trained, examples, LORA_RATE, steps, seed)
     merged = wrapped.merge_and_unload()
-    return replace(loaded, model=merged.eval(), anatomy=locate(merged), texts={})
+    return replace(loaded, model=merged.eval(), anatomy=locate(merged), texts={}, thoughts=[])
 
 
 def load_like(loaded: Loaded, name: str) -> Loaded:
     """Another checkpoint of the same family, on the same device and in the same numbers."""
     dtype = str(loaded.model.dtype).removeprefix("torch.")
-    return loading.load_model(loaded.family, name, Placing(str(loaded.device), dtype))
+    return loading.load_model(loaded.family, name, Placing(str(loaded.device), dtype, template_vars=loaded.told))

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from core.chat.settings import Sampling
 from core.errors import TillerError
+from core.inference.behind_thought import judged_prompt
 from core.inference.decoding_batches import answer_all, askings
-from core.inference.prompts import chat_prompt
 from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
 from core.util.progress import Learning, Step, told
@@ -98,7 +98,7 @@ class Examples:
 
 def greedy_replies(loaded: Loaded, messages: Sequence[str], tokens: int = REPLY) -> Learning[list[tuple[int, ...]]]:
     """Greedy replies in ids, each with the token that ends it if it ended, a token of a batch at a time."""
-    asked = askings(chat_prompt(loaded, message) for message in messages)
+    asked = askings(judged_prompt(loaded, message).ids for message in messages)
     work = answer_all(loaded, asked, Sampling(max_new_tokens=tokens), _ROWS)
     answers = yield from told(work, f"Asking {loaded.checkpoint.name}.")
     ends = [(min(loaded.ends),) if answer.reason == "end" and loaded.ends else () for answer in answers]
@@ -118,7 +118,7 @@ def examples(loaded: Loaded, parent: Loaded, prompts: Prompts) -> Learning[Examp
     for message, old, new in zip(prompts.lose, now, before, strict=True):
         wanted = new if same else _translated(loaded, parent, new)
         if wanted and old[:OPENING] != wanted[:OPENING]:
-            lose.append(TrainingPrompt(chat_prompt(loaded, message), wanted))
+            lose.append(TrainingPrompt(judged_prompt(loaded, message).ids, wanted))
     if not lose:
         raise UndoError(
             f"{parent.checkpoint.name}, the checkpoint before the stage, begins its answers to all prompts to lose as "
@@ -126,7 +126,7 @@ def examples(loaded: Loaded, parent: Loaded, prompts: Prompts) -> Learning[Examp
         )
     own = yield from greedy_replies(loaded, prompts.keep)
     keep = [
-        TrainingPrompt(chat_prompt(loaded, message), reply)
+        TrainingPrompt(judged_prompt(loaded, message).ids, reply)
         for message, reply in zip(prompts.keep, own, strict=True)
         if reply
     ]

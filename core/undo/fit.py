@@ -19,10 +19,11 @@ from torch import Tensor
 
 from core.families.checkpoint import Checkpoint
 from core.inference.batch import pad_batch
-from core.models import weights
-from core.models.fast_linear import FewRows
+from core.models import quantization, weights
+from core.models.fast_linear import QuickLinear
 from core.models.loading import Loaded
 from core.undo.examples import Examples, TrainingPrompt, UndoError, rest
+from core.util.program import program
 from core.util.progress import Learning, Step
 
 #: Steps of the fit, prompts of each kind in one, and the learning rate of Adam on strengths.
@@ -46,10 +47,9 @@ def stage_delta(loaded: Loaded, after: Checkpoint, before: Checkpoint) -> Parts:
         UndoError: the model is quantized, or the two are the same.
         LoadError: one of the checkpoints has no whole weights, or other shapes.
     """
-    if loaded.quantize != "none":
-        raise UndoError(
-            "The part of a stage is removed from full weights, and these are quantized; leave --quantize out."
-        )
+    if quantization.quantized_layers(loaded.model):
+        fix = "leave --quantize out" if loaded.quantize != "none" else f"use `{program()} undo`, which unpacks them"
+        raise UndoError(f"The part of a stage is removed from full weights, and these are quantized; {fix}.")
     new, old = weights.weights_of(after), weights.weights_of(before)
     found = {}
     for name, parameter in loaded.model.named_parameters():
@@ -110,7 +110,7 @@ def edited(loaded: Loaded, strengths: Strengths) -> Iterator[Loaded]:
 def repack(loaded: Loaded) -> None:
     """Make the quick copies of the weights again that are out of date since the model was edited (:mod:`core.models.fast_linear`)."""
     for layer in loaded.model.modules():
-        if isinstance(layer, FewRows):
+        if isinstance(layer, QuickLinear):
             layer.pack()
 
 

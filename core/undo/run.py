@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from core.families.checkpoint import Checkpoint
 from core.models.loading import Loaded
@@ -16,6 +17,7 @@ from core.undo.examples import Prompts, UndoError, examples
 from core.undo.fit import STEPS, Strengths, edited
 from core.util.progress import Learning
 
+_T = TypeVar("_T")
 #: Gives a checkpoint by its name.
 _Load = Callable[[str], Loaded]
 #: Controls that lose as much and keep as much, to this, do as well.
@@ -69,6 +71,11 @@ class Undone:
             return (
                 f"Removing {self.stage.stage}'s part changed little: {own.lose_as_before:.0%} of the held-out prompts to lose are answered "
                 "as before. Give more prompts, or choose another stage."
+            )
+        if not any(row.control for row in self.rows):
+            return (
+                f"With {self.stage.stage}'s part removed, {own.lose_as_before:.0%} of the held-out prompts to lose are answered as before, "
+                f"and {own.keep_as_before:.0%} of those to keep. No control was run beside it."
             )
         equal = [row.title for row in self.rows if row.control and _as_good(row.outcome, own)]
         if equal:
@@ -155,6 +162,30 @@ def chosen(loaded: Loaded, name: str) -> tuple[Checkpoint, Checkpoint]:
     raise UndoError(f"There is no stage {name!r} on the path to {loaded.checkpoint.name}; there is {there}.")
 
 
+@dataclass
+class _Parts:
+    """Counts the parts that the work consists of, so that whoever waits knows how far it is."""
+
+    total: int
+    begun: int = 0
+    title: str = ""
+
+    def begin(self, title: str) -> None:
+        """The next part begins."""
+        self.begun, self.title = self.begun + 1, title
+
+    def told(self, work: Learning[_T]) -> Learning[_T]:
+        """Work of this part, with its number and its title before what is said of each slice."""
+        while True:
+            try:
+                step = next(work)
+            except StopIteration as stop:
+                found: _T = stop.value
+                return found
+            said = step.sentence[:1].lower() + step.sentence[1:]
+            yield step._replace(sentence=f"Part {self.begun} of {self.total}, {self.title}: {said}")
+
+
 def undo(
     loaded: Loaded, stage: str, prompts: Prompts, controls: bool = True, steps: int = STEPS, load: _Load | None = None
 ) -> Learning[Undone]:
@@ -167,35 +198,44 @@ def undo(
         TillerError: a checkpoint that is needed cannot be loaded.
     """
     after, before = chosen(loaded, stage)
-    judge = yield from Judge.of(loaded, prompts)
-    rows = [PromptRow(f"{loaded.checkpoint.name} as it is", (yield from judge.judge(loaded)))]
+    final = loaded.checkpoint.name
+    other = undo_controls.other_stage(loaded.family, final, after) if controls else None
+    twins = undo_controls.retrained(loaded.family, final, after) if controls else ()
+    parts = _Parts(4 + (other is not None) + controls + len(twins))
+    parts.begin(f"{final} as it is")
+    judge = yield from parts.told(Judge.of(loaded, prompts))
+    rows = [PromptRow(parts.title, (yield from parts.told(judge.judge(loaded))))]
+    parts.begin(f"fitting to {after.stage}")
     started = time.perf_counter()
     change = fit.stage_delta(loaded, after, before)
     load = load or partial(undo_controls.load_like, loaded)
     parent = load(before.name)
-    learnt = yield from examples(loaded, parent, prompts)
+    learnt = yield from parts.told(examples(loaded, parent, prompts))
     del parent
-    strengths = yield from fit.fit_strengths(loaded, change, learnt, steps)
+    strengths = yield from parts.told(fit.fit_strengths(loaded, change, learnt, steps))
     seconds = time.perf_counter() - started
-    rows.append(PromptRow(f"part of {after.stage} removed", (yield from _judged(judge, loaded, strengths)), seconds))
-    all_of_it = fit.same_strength(change)
-    rows.append(PromptRow(f"all of {after.stage} subtracted", (yield from _judged(judge, loaded, all_of_it))))
-    if controls:
-        other = undo_controls.other_stage(loaded.family, loaded.checkpoint.name, after)
-        if other is not None:
-            started = time.perf_counter()
-            parent_of = loaded.family.checkpoint(other.parent or "")
-            found = yield from fit.fit_strengths(loaded, fit.stage_delta(loaded, other, parent_of), learnt, steps)
-            outcome = yield from _judged(judge, loaded, found)
-            rows.append(PromptRow(f"same fit on {other.stage}", outcome, time.perf_counter() - started, control=True))
+    parts.begin(f"part of {after.stage} removed")
+    rows.append(PromptRow(parts.title, (yield from parts.told(_judged(judge, loaded, strengths))), seconds))
+    parts.begin(f"all of {after.stage} subtracted")
+    outcome = yield from parts.told(_judged(judge, loaded, fit.same_strength(change)))
+    rows.append(PromptRow(parts.title, outcome))
+    if other is not None:
+        parts.begin(f"same fit on {other.stage}")
         started = time.perf_counter()
-        adapted = yield from undo_controls.lora(loaded, learnt, steps)
-        outcome = yield from judge.judge(adapted)
-        rows.append(PromptRow("LoRA on the same prompts", outcome, time.perf_counter() - started, control=True))
+        delta = fit.stage_delta(loaded, other, loaded.family.checkpoint(other.parent or ""))
+        found = yield from parts.told(fit.fit_strengths(loaded, delta, learnt, steps))
+        outcome = yield from parts.told(_judged(judge, loaded, found))
+        rows.append(PromptRow(parts.title, outcome, time.perf_counter() - started, control=True))
+    if controls:
+        parts.begin("LoRA on the same prompts")
+        started = time.perf_counter()
+        adapted = yield from parts.told(undo_controls.lora(loaded, learnt, steps))
+        outcome = yield from parts.told(judge.judge(adapted))
+        rows.append(PromptRow(parts.title, outcome, time.perf_counter() - started, control=True))
         del adapted
-        for each in undo_controls.retrained(loaded.family, loaded.checkpoint.name, after):
-            twin = load(each.name)
-            rows.append(PromptRow(each.title, (yield from judge.judge(twin)), control=True))
+    for each in twins:
+        parts.begin(each.title)
+        rows.append(PromptRow(parts.title, (yield from parts.told(judge.judge(load(each.name)))), control=True))
     fit.repack(loaded)
     return Undone(after, loaded.checkpoint.name, prompts, learnt.alike, strengths, tuple(rows))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from core.models.loading import Loaded
 from core.undo.fit import Strengths
 from core.undo.fit import edited as edited_weights
 from core.undo.run import Undone
+from core.util.files import check_new_folder
 
 
 def save_edited(loaded: Loaded, undone: Undone, name: str) -> Path:
@@ -52,19 +54,13 @@ def check_checkpoint_name(family: Family, of: str, name: str) -> Path:
     return edited.edited_path(family, name)
 
 
-def check_output_folder(folder: Path) -> None:
-    """Raise TillerError for a folder that is there and not empty."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise TillerError(f"{folder} is there already; give --out a folder that is not, or empty it.")
-
-
 def save_folder(loaded: Loaded, strengths: Strengths, folder: Path, title: str) -> None:
     """Write the edited model with its tokenizer and a family.toml, in the numbers that its weights are stored in.
 
     Raises:
         TillerError: the folder is there and not empty, or cannot be written.
     """
-    check_output_folder(folder)
+    check_new_folder(folder)
     temporary = folder.with_name(f".{folder.name}.new")
     try:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -98,4 +94,6 @@ def _family(loaded: Loaded, title: str) -> str:
     said = title.replace("\\", "").replace('"', "'")
     licence = (loaded.checkpoint.licence or loaded.family.licence).replace("\\", "").replace('"', "'")
     template = f'template = "{loaded.checkpoint.template}"\n' if loaded.checkpoint.template else ""
+    if told := loaded.variables:
+        template += f"template_vars = {{ {', '.join(f'{key} = {json.dumps(value)}' for key, value in told)} }}\n"
     return f'title = "{said}"\nlicence = "{licence}"\n\n[[checkpoint]]\nname = "edited"\npath = "."\nstage = "edited"\n{template}'

@@ -1,8 +1,9 @@
 """JSON or TOML that anybody may have written becomes dataclasses: every part is checked, and a wrong one is named with its place.
 
 The annotations of the fields say how a value is read: ``int``, ``float``, ``bool``, a ``Literal`` of texts, ``X | None``,
-``tuple[X, ...]``, ``tuple[X, Y]``, ``Mapping[str, X]``, ``Annotated[int, range(...)]``, another dataclass, or a type that is written as
-text and that the decoder has a parser for. No torch, and nothing but Python itself: what reads links starts fast.
+``str | bool | int`` (whichever it is), ``tuple[X, ...]``, ``tuple[X, Y]``, ``Mapping[str, X]``, ``Annotated[int, range(...)]``, another
+dataclass, or a type that is written as text and that the decoder has a parser for. No torch, and nothing but Python itself: what reads
+links starts fast.
 """
 
 from __future__ import annotations
@@ -58,6 +59,8 @@ class Decoder:
             return partial(_tuple, [self._reader(each) for each in inner if each is not ...], many=inner[-1] is ...)
         if origin is Mapping:
             return partial(_mapping, *map(self._reader, inner))
+        if origin in (Union, UnionType) and type(None) not in inner:
+            return partial(_any, {each: self._reader(each) for each in inner})
         read = self._reader(inner[0])
         if origin is Annotated:
             return partial(_within, read, inner[1])
@@ -92,6 +95,12 @@ def _text(parse: Callable[[str], object], value: Any) -> object:
 def _within(read: _Read, numbers: range, value: Any) -> Any:
     found = read(value)
     return _checked(found in numbers, found, f"from {numbers[0]} to {numbers[-1]}")
+
+
+def _any(readers: Mapping[type, _Read], value: Any) -> Any:
+    """A value of one of some plain kinds, by the kind that it has."""
+    _checked(type(value) in readers, value, "text, a number, true or false")
+    return readers[type(value)](value)
 
 
 def _tuple(readers: list[_Read], value: Any, many: bool) -> tuple[Any, ...]:

@@ -4,14 +4,18 @@ at all.
 
 from __future__ import annotations
 
+import codecs
+import json
+import math
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache, wraps
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from core.errors import StoreError, TillerError
+from core.util.text import clean
 
 _T = TypeVar("_T")
 #: So many files are remembered by each reader, the latest.
@@ -41,13 +45,13 @@ def read_when_changed(read: Callable[[Path], _T]) -> Callable[[Path], _T]:
 
 
 def read_text(path: Path, fix: str) -> str:
-    """The text of a file in UTF-8, without the mark that some editors put first.
+    """The text of a file in UTF-8 or marked UTF-16, without the mark that some editors put first; its lines end in ``\\n``.
 
     Raises:
         TillerError: it is in another encoding, or cannot be read, for which ``fix`` says what to do instead.
     """
     try:
-        return path.expanduser().read_text(encoding="utf-8-sig")
+        return decoded(path.expanduser().read_bytes()).replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise TillerError(f"{path} is not UTF-8; save it as UTF-8.") from error
     except (OSError, ValueError, RuntimeError) as error:
@@ -55,9 +59,43 @@ def read_text(path: Path, fix: str) -> str:
         raise TillerError(f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); {fix}.") from error
 
 
+def read_json(path: Path) -> Any:
+    """What a file of JSON holds, in UTF-8 or marked UTF-16. Raises OSError, or ValueError for whatever cannot be read as that."""
+    return parsed_json(decoded(path.read_bytes()))
+
+
+def parsed_json(text: str | bytes) -> Any:
+    """What a text in JSON says. Raises ValueError for whatever is wrong with it, nesting beyond all measure too."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def json_text(document: object, **options: Any) -> str:
+    """A document in JSON, with the options of :func:`json.dumps`. JSON has no NaN and no infinity: such a number is written as null."""
+    try:
+        return json.dumps(document, allow_nan=False, **options)
+    except ValueError:
+        return json.dumps(_finite(document), allow_nan=False, **options)
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def decoded(blob: bytes) -> str:
+    """A text in UTF-8, or in UTF-16 as Windows' programs write it, which its first two bytes say. Raises UnicodeDecodeError."""
+    return blob.decode("utf-16" if blob[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig")
+
+
 def text_items(text: str) -> tuple[str, ...]:
     """What a text of one item a line holds, without the space round each; empty lines are none."""
-    return tuple(item for line in text.splitlines() if (item := line.strip()))
+    return tuple(item for line in clean(text).splitlines() if (item := line.strip()))
 
 
 def read_prompts(path: Path) -> tuple[str, ...]:
@@ -71,6 +109,28 @@ def prompts_in(text: str) -> tuple[str, ...]:
     if not found:
         raise TillerError("The file has no prompt; write one on each line.")
     return found
+
+
+def check_writable(path: Path) -> None:
+    """Raise StoreError unless a file or a folder of this name can be made: asked before what is to be written there is computed."""
+    folder = next(each for each in path.absolute().parents if each.exists())
+    try:
+        # What a system says that one may do, and what it lets one do, are not the same.
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written ({folder}: {error.strerror}); choose another folder.") from error
+
+
+def check_new_folder(path: Path) -> None:
+    """Raise StoreError unless a folder of this name can be made, or is there and empty."""
+    try:
+        if path.exists() and not path.is_dir():
+            raise StoreError(f"{path} is a file, and a folder is to be written; give it another name.")
+        if path.is_dir() and any(path.iterdir()):
+            raise StoreError(f"{path} is there already and not empty; choose another folder, or empty it.")
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read ({error.strerror}); choose another folder.") from error
+    check_writable(path / "config.json")
 
 
 def write_bytes(path: Path, blob: bytes, private: bool = False) -> None:

@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from core.errors import StoreError
-from core.util.files import write_bytes
+from core.util.files import read_json, write_bytes
 from core.util.progress import Learning, Slices, Step, told
 
 _T = TypeVar("_T")
@@ -80,7 +80,7 @@ class ResumeNotes:
         if self.folder is None:
             return None
         try:
-            found = json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
+            found = read_json(self.folder / f"{name}.json")
         except (OSError, ValueError):
             return None
         return found if isinstance(found, dict) and {"tokens", "value"} <= set(found) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import html
 import io
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -91,10 +92,15 @@ def _number(text: str) -> bool:
     return True
 
 
+def _interval(text: str) -> bool:
+    """Whether a text is a number, two with "to" between them, or one with such a pair in brackets."""
+    return all(map(_number, re.split(r" to | \(", text.removesuffix(")"))))
+
+
 def _inert(cell: object) -> object:
-    """A cell that cannot be a formula: numbers may begin with a sign, texts may not."""
+    """A cell that cannot be a formula: numbers and intervals may begin with a sign, texts may not."""
     if not isinstance(cell, str):
         return cell
-    formula = cell.startswith(("=", "+", "-", "@", "\t", "\r")) and not _number(cell)
+    formula = cell.startswith(("=", "+", "-", "@", "\t", "\r")) and not _interval(cell)
     # A bare carriage return would be written without quotes, and its rest read as a row of its own.
     return ("'" * formula + cell).replace("\r\n", "\n").replace("\r", "\n")

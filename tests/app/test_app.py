@@ -246,7 +246,7 @@ def test_colours_are_those_of_the_selected_columns_checkpoint(engine: Engine, fo
 
     before = shades(hand.chat.everything(hand.visit))
     assert before == expected()
-    stream = Telling(measured, hand.visit)
+    stream = Telling(hand.visit)
     first = stream.after()
     assert stream.after([Started(1, 3)]).startswith(first)
     told = hand.do(hand.steering.select, column=0)
@@ -290,7 +290,7 @@ def test_a_column_that_is_done_is_written_anew_while_another_still_writes(hand: 
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
-        ({"kind": "strength", "direction": "truth", "strength": 1e9}, "A strength lies between -10 and 10 gaps; 1e+09 does not."),
+        ({"kind": "strength", "direction": "truth", "strength": 1e9}, "A strength lies between -10 and 10 gaps; 1e+09 does not ("),
         ({"kind": "strength", "direction": "truth", "strength": "much"}, "Write a number for strength, such as 1.5."),
         ({"kind": "strength", "direction": "<b>", "strength": 1}, "This family has no direction '<b>'."),
         ({"kind": "recipe", "recipe": "1*truth@nowhere"}, "Tiny has no checkpoint 'nowhere'; it has base, chat."),
@@ -329,9 +329,13 @@ def test_a_page_unknown_to_this_process_brings_its_chat_along(engine: Engine) ->
 def test_a_link_of_another_family_is_refused(engine: Engine) -> None:
     visits = Visits(engine, lambda: Session(engine.settings()))
     stranger = Settings("llama", engine.settings().columns)
-    assert "start Tiller with --family llama" in visits.get("a", stranger.to_link()).notice
+    assert "start Tiller with --family ./llama" in visits.get("a", stranger.to_link()).elsewhere["said"]
     elsewhere = Settings("pair-model-0123abcd", engine.settings().columns)
-    assert "start Tiller with the same --base, --stage and --post here" in visits.get("b", elsewhere.to_link()).notice
+    assert (
+        "start Tiller with the same --base, --stage and --post here"
+        in visits.get("b", elsewhere.to_link()).elsewhere["said"]
+    )
+    assert visits.get("c", "s=nonsense").notice
 
 
 def test_a_page_that_slept_finds_its_chat(hand: Hand) -> None:
@@ -341,6 +345,20 @@ def test_a_page_that_slept_finds_its_chat(hand: Hand) -> None:
     view = hand.view(hand.steering.select, column=0)
     assert [turn["user"] for turn in view["turns"]] == ["Hello there"]
     assert [slider["ready"] for slider in view["sliders"]] == [False, False], "what was computed beforehand is let go"
+
+
+def test_another_page_of_this_browser_goes_on_with_a_copy_of_its_chat(hand: Hand) -> None:
+    hand.do(hand.chat.send, message="Hello there")
+    visits, before = hand.chat.visits, hand.visit
+    after = visits.get("another page", "", hand.key)
+    assert (after.settings, after.session.answers, after.key) == (
+        before.settings,
+        before.session.answers,
+        "another page",
+    )
+    after.session.undo()
+    assert (len(before.settings.turns), len(after.settings.turns)) == (1, 0)
+    assert visits.get("a third", before.settings.to_link(), "unknown").settings == before.settings
 
 
 def test_old_visits_make_room(engine: Engine) -> None:
@@ -414,6 +432,8 @@ def test_an_address_of_another_machine_is_refused() -> None:
 def test_the_page_comes_before_torch_and_control_c_ends_it(folder: Path) -> None:
     code = (
         "import sys; from core.cli.options import Options; import app, app.server as main; launch = main.launch\n"
+        # As on a machine that is too slow to answer itself while Gradio waits.
+        "import gradio.networking; gradio.networking.url_ok = lambda url: False\n"
         "def spy(*given):\n    page = launch(*given); print('torch' in sys.modules, flush=True); return page\n"
         f"main.launch = spy; sys.exit(app.serve(Options(family={str(folder)!r}, threads=1)))"
     )

@@ -24,8 +24,8 @@ from core.skiff.train import command, replaying, rounding
 from core.skiff.train.log import weights_hash
 from core.skiff.train.replaying import replay
 from core.skiff.train.retraining import Retraining
-from core.skiff.train.state import TrainingRefused
 from core.skiff.world import undo_prompts
+from core.training.state import TrainingRefused
 from tests.core.skiff.support import tiny as recipe
 
 KINDS = {

@@ -73,6 +73,8 @@ class Screen:
             field = self.page.locator(".t-details").get_by_label(label)
             field.fill(value)
             field.blur()
+        # A sheet: what is under it is there again when it is closed.
+        self.page.locator(".t-shut").click()
 
     @contextmanager
     def told(self) -> Iterator[None]:
@@ -203,3 +205,16 @@ class Opened:
     def _shape(self, screen: Screen) -> dict[str, Any]:
         parts = ("columns", "selected", "tab", "sampling", "system", "turns", "notice", "recipeError", "recorded")
         return {part: screen.state(f"Tiller.state.view.{part}") for part in parts}
+
+
+def library_pane(page: Page) -> Locator:
+    """The Library, with everything folded out."""
+    page.get_by_role("tab", name="Library").click()
+    found = page.get_by_role("tabpanel").filter(has_text="Learn a direction")
+    for fold in ("From examples of your own", "Everything that is here", "Import a vector of another program"):
+        # What was folded out stays so when the tab is opened again.
+        title = found.get_by_role("button", name=fold)
+        if "open" not in (title.get_attribute("class") or ""):
+            title.click()
+    expect(found.get_by_role("button", name="Learn", exact=True)).to_be_visible()
+    return found

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from app.server import launch, place
+from app.server import family_pages, launch, place
 from core.chat.answers import Answer, chat_document, fold, settled
 from core.chat.settings import Settings
 from core.cli.options import Options
@@ -95,14 +96,16 @@ class Served:
 
 
 @contextmanager
-def served(engine: Engine) -> Iterator[Served]:
-    """The browser app of an engine, which may not be started yet."""
+def served(engine: Engine, **options: Any) -> Iterator[Served]:
+    """The browser app of an engine, which may not be started yet; ``options`` are those of the command line."""
     # Each process of the suite looks for a free port of its own: two that found the same one would both try to open it.
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     host, port = place(None, _PORT + 100 * worker)
-    page = launch(engine, Options(family=str(engine.family.folder), threads=1), host, port)
+    given = Options(family=str(engine.family.folder), threads=1, **options)
+    pages = family_pages(engine, given)
+    page = launch(engine, given, host, port, pages)
     try:
         yield Served(page.local_url, engine)
     finally:
         page.close(verbose=False)
-        engine.close()
+        pages.close()

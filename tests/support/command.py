@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import launch
-from core.cli.parser import Command, read_command_line
+from core.cli.command_line import Command, read_command_line
 from core.cli.runner import run_verb
 
 VERBS = launch.verbs()

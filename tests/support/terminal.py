@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
+from textual.app import App
 from textual.pilot import Pilot
 
 from core.artefacts import store
@@ -18,8 +20,12 @@ from core.cli.options import Options
 from tests.support import tiny_models
 from tests.support.waiting import PATIENCE
 from tui.app import TillerApp
+from tui.start import start
 
+#: What a person does with the program while it is open.
+Part = Callable[[TillerApp, Pilot[str]], Awaitable[None]]
 CONTEXT = 8192
+_EDGES = dict.fromkeys(map(ord, "▌│▁▂▃▄▅▆▇█"), " ")
 EXAMPLE = """
 [[example]]
 title = "Make it refuse"
@@ -76,6 +82,31 @@ async def running(
     app.engine.close()
 
 
+def started(
+    monkeypatch: pytest.MonkeyPatch,
+    options: Options,
+    *parts: Part,
+    link: str | None = None,
+    size: tuple[int, int] = (100, 30),
+) -> list[TillerApp]:
+    """Run the program as its command does, but without a terminal; each part drives the app that is there then. Gives the apps."""
+    rest, apps = list(parts), []
+
+    def run(app: TillerApp) -> str | None:
+        part = rest.pop(0)
+        apps.append(app)
+
+        async def drive(pilot: Pilot[str]) -> None:
+            await part(app, pilot)
+
+        return App.run(app, headless=True, size=size, auto_pilot=drive)
+
+    monkeypatch.setattr(TillerApp, "run", run)
+    assert start(options, link) == 0
+    assert not rest
+    return apps
+
+
 async def ask(app: TillerApp, pilot: Pilot[None], message: str) -> None:
     """Write a message, send it, and wait for the answers."""
     app.chat.prompt.focus()
@@ -95,3 +126,8 @@ def screen_text(app: TillerApp) -> str:
     width, height = app.size
     strips = app.screen._compositor.render_strips()
     return "\n".join(strip.text[:width] for strip in strips[:height])
+
+
+def read(app: TillerApp) -> str:
+    """The same as one line, as it is read: without the frames and marks at the edges, and without the ends of the lines."""
+    return " ".join(" ".join(line.translate(_EDGES).split()) for line in screen_text(app).splitlines())

@@ -153,7 +153,7 @@ def family(
     folder: Path, kind: str = "llama", checkpoints: tuple[str, ...] = ("base", "chat"), plain_base: bool = True
 ) -> Path:
     """Write a family of tiny checkpoints, each the child of the one before, with a family.toml; gives its folder."""
-    lines = ['title = "Tiny"', 'notes = "Random weights, for tests."', 'licence = "MIT"', ""]
+    lines = ['title = "Tiny"', 'notes = "Random weights, for tests."', 'licence = "MIT"', "longest_answer = 96", ""]
     for index, name in enumerate(checkpoints):
         base = index == 0 and plain_base
         target = folder / name

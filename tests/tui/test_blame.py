@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.support import stage_families
-from tests.support.terminal import ask, running, screen_text, until
+from tests.support.terminal import ask, running, screen_text, shows, until
 from tui.screens.blame import BlameScreen
+from tui.screens.blame_report import HOW
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +51,15 @@ async def test_from_the_colours_of_an_answer_to_its_stages(
         await until(pilot, lambda: screen.report is not None)
         assert screen.report is not None
         assert screen.report.cases[0].prompt == "Again"
+        # The conclusion and its picture are on the first screenful; what they rest on folds out.
         shown = screen_text(app)
-        assert "has the largest effect" in shown
-        assert "without" in shown
+        assert "Probability of" in shown
+        assert "interaction" in shown
+        assert "has the largest effect" not in shown
+        how = screen.folds[HOW]
+        how.collapsed = False
+        how.scroll_visible(animate=False)
+        await shows(app, pilot, "has the largest effect")
         await pilot.press("ctrl+n")
         await pilot.press("ctrl+n")
         assert screen.asked is not None

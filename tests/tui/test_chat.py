@@ -164,14 +164,14 @@ async def test_sliders_and_recipe_line_stay_in_step(family: Path) -> None:
         slider(app, "refusal").focus()
         await pilot.press("right")
         assert line.value == "-1*refusal@base[1]:reply"
-        await pilot.press("s")
+        await pilot.press("ctrl+e")
         assert line.value == "-1*refusal[1]:reply"
         await pilot.press("0")
         assert line.value == ""
-        await pilot.press("exclamation_mark")
+        await pilot.press("ctrl+x")
         assert line.value == "!refusal"
         assert slider(app, "refusal").face.state == "ablated"
-        await pilot.press("exclamation_mark")
+        await pilot.press("ctrl+x")
         assert line.value == ""
 
 
@@ -179,7 +179,7 @@ async def test_sliders_and_recipe_line_stay_in_step(family: Path) -> None:
     ("text", "said"),
     [
         ("1.5*truht", "no direction 'truht'"),
-        ("1.5 truth", "Column 5: a * belongs"),
+        ("1.5 truth", "Character 5: a * belongs"),
         ("1e9*truth", "between -10 and 10"),
         ("truth@nowhere", "no checkpoint 'nowhere'"),
         ("truth[9]", "layers 0 to 3"),
@@ -245,8 +245,8 @@ async def test_a_strength_that_was_not_computed_is_said_to_be_missing(family: Pa
         await pilot.press("plus")
         assert str(app.chat.session.settings.column.recipe) == "0.1*truth"
         await pilot.pause()
-        assert app.chat.transcript.last[1].face.hint == "answered with no recipe; Ctrl+R answers again"
-        await shows(app, pilot, "answered")
+        assert app.chat.transcript.last[1].face.hint == "written by chat, plain; Ctrl+R answers again"
+        await shows(app, pilot, "written by")
 
 
 async def test_a_slider_moved_during_a_run_steers_the_next_token(family: Path) -> None:
@@ -351,7 +351,7 @@ async def test_columns_are_added_changed_and_closed(family: Path) -> None:
         await until(pilot, lambda: app.chat.runs.run is None)
         assert session.settings.columns[2] == Column("chat")
         assert session.answers[2].text == session.answers[0].text
-        await pilot.press("ctrl+g", "x")
+        await pilot.press("ctrl+g", "ctrl+x")
         await pilot.pause()
         assert len(session.settings.columns) == 2
         assert len(app.chat.transcript.last) == 2
@@ -389,4 +389,20 @@ async def test_the_mouse_reaches_tokens_lenses_sliders_and_keys(family: Path) ->
         await pilot.click(
             KeyLine, offset=(1 + next(a for a, _, key in app.chat.query_one(KeyLine)._spots if key == "f1"), 0)
         )
+        await until(pilot, lambda: isinstance(app.screen, TextDialog))
+
+
+async def test_what_a_comparison_shows_stands_above_it_once_it_is_whole(family: Path) -> None:
+    async with running(family) as (app, pilot):
+        assert not app.chat.point.display
+        app.chat.session.set_recipe(parse("2*truth"))
+        await ask(app, pilot, "Hello")
+        found = app.chat.model.engine.conclude(app.chat.session)
+        assert found is not None
+        assert app.chat.point.display
+        assert found.claim in screen_text(app)
+        await pilot.press("ctrl+n")
+        await until(pilot, lambda: not app.chat.point.display)
+        assert all(f"· {each}" in screen_text(app) for each in app.chat.model.engine.family.questions)
+        await pilot.press("f1")
         await until(pilot, lambda: isinstance(app.screen, TextDialog))

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from textual.widgets import Input, Static
+from textual.widgets import Input, Static, TextArea
 
 from core.chat.answers import chat_document
 from core.chat.settings import Column, Settings, Turn
@@ -58,9 +58,9 @@ async def test_a_chat_is_exported_and_opened_again(family: Path, tmp_path: Path)
             await pilot.pause()
         assert "is a file" in str(app.screen.query_one(".wrong", Static).render())
         await pilot.press("escape")
-        assert json.loads((tmp_path / "chat.json").read_text()) == json.loads(
-            json.dumps(chat_document(settings, answers))
-        )
+        # With its versions and its name beside it.
+        written = json.loads((tmp_path / "chat.json").read_text())
+        assert written == {**written, **json.loads(json.dumps(chat_document(settings, answers)))}
         assert "Hello." in (tmp_path / "chat.md").read_text()
         await pilot.press("ctrl+n")
         assert not app.chat.session.settings.turns
@@ -93,9 +93,15 @@ async def test_sampling_is_checked_and_taken(family: Path) -> None:
         await pilot.press("ctrl+s")
         await shows(app, pilot, "The temperature is 0")
         app.screen.query_one("#temperature", Input).value = "0.7"
+        # What was written stays, to be shortened.
+        app.screen.query_one("#system", TextArea).text = "x" * 20_001
+        await pilot.press("ctrl+s")
+        await shows(app, pilot, "at most 20,000 characters; this one has 20,001")
+        app.screen.query_one("#system", TextArea).text = "Be brief."
         app.screen.query_one("#stop", Input).value = "\\nUser: | END"
         await pilot.press("ctrl+s")
         await pilot.pause()
+        assert app.chat.session.settings.system == "Be brief."
         assert app.chat.session.settings.sampling.temperature == 0.7
         assert app.chat.session.settings.sampling.stop == ("\nUser:", "END")
 

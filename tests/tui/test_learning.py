@@ -38,18 +38,35 @@ async def test_one_press_learns_and_the_sliders_are_there(bare: Path, size: tupl
         await pilot.press("enter")
         await until(pilot, lambda: len(chat.query(Slider)) == 2)
         assert {slider.direction for slider in chat.query(Slider)} == {"truth", "refusal"}
-        assert not chat.query_one(LearnLine).display
         await shows(app, pilot, "Learnt refusal and truth on chat.")
+        await until(pilot, lambda: not chat.query_one(LearnLine).display)
         assert {lens.name for lens in chat.model.lens_choice()[0]} >= {"truth", "refusal"}
         assert len(list(store.user_folder().rglob("direction.*.safetensors"))) == 2
         chat.sliders.set_strength("truth", 1.0)
         await ask(app, pilot, "Hello")
         assert str(chat.session.settings.column.recipe) == "1*truth"
-        assert len(chat.session.answers[1].tokens) == 4
+        assert len(chat.session.answers[chat.session.settings.selected].tokens) == 4
         # The other checkpoint lacks them still.
-        chat.columns.change_checkpoint(1, "base")
+        chat.columns.change_checkpoint(chat.session.settings.selected, "base")
         await until(pilot, lambda: chat.runs.run is None)
         await shows(app, pilot, "base has no directions")
+
+
+async def test_a_key_learns_where_there_is_something_to_learn(bare: Path) -> None:
+    async with running(bare, size=(80, 24), tokens=4) as (app, pilot):
+        await shows(app, pilot, "(about")
+        assert next(line for line in screen_text(app).splitlines() if "(about" in line).split()[-1] == "^d"
+        chat = app.chat
+        chat.prompt.focus()
+        chat.prompt.put("ab")
+        chat.prompt.move_cursor((0, 0))
+        # A message that is being written keeps its key.
+        await pilot.press("ctrl+d")
+        assert chat.prompt.text == "b"
+        assert not chat.learn_line.learning
+        chat.prompt.put("")
+        await pilot.press("ctrl+d")
+        await until(pilot, lambda: chat.learn_line.learning or len(chat.query(Slider)) == 2)
 
 
 async def test_progress_is_shown_and_x_ends_it(bare: Path) -> None:

@@ -31,6 +31,7 @@ from tui.dialogs.dialogs import TextDialog
 from tui.text import one_line, shown
 from tui.themes import CHOICES
 from tui.widgets.examples import Chip
+from tui.widgets.slider import Slider, SliderFace
 from tui.widgets.wrapping import answer_cells, wrap
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07[bold red]red[/] [@click=app.quit]x[/] \x9b31m \u202egnp.exe\x00"
@@ -390,3 +391,39 @@ asyncio.run(main())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "False True"
+
+
+async def test_t_opens_and_folds_a_thought(family: Path) -> None:
+    tokens = [replace(token(index, text), thought=index < 2) for index, text in enumerate(["hm", " so", "Hello", "!"])]
+    async with running(family) as (app, pilot):
+        await ask(app, pilot, "Hello.")
+        chat = app.chat
+        chat.session.answers = {column: Answer(tuple(tokens)) for column in chat.session.answers}
+        chat.view.draw()
+        await pilot.press("ctrl+g")
+        for opened in (False, True, False):
+            await shows(app, pilot, f"thought, 2 tokens (^e {'folds' if opened else 'opens'} it)")
+            assert ("hm so" in screen_text(app)) is opened
+            await pilot.press("ctrl+e")
+
+
+def test_a_narrow_slider_says_how_far_it_was_measured() -> None:
+    def line(extent: str, value: float = 0.5) -> str:
+        slider = Slider("truth")
+        slider.show(SliderFace(value, extent=extent))
+        return slider._narrow_number()
+
+    assert line("") == " 0.5"
+    assert line("quick: not measured yet; text breaks beyond −0.5") == " 0.5 quick"
+    assert line("measured in part; not yet: controls") == " 0.5 in part"
+
+
+def test_a_thought_is_one_line_until_it_is_opened() -> None:
+    tokens = [replace(token(index, text), thought=index < 2) for index, text in enumerate(["h", "m", "Hello", "!"])]
+    answer = Answer(tuple(tokens))
+
+    def lines(opened: bool) -> list[str]:
+        return ["".join(cell.text for cell in row) for row in wrap(answer_cells(answer, opened), 60)]
+
+    assert lines(False) == ["▸ thought, 2 tokens (^e opens it)", "Hello!"]
+    assert lines(True) == ["▾ thought, 2 tokens (^e folds it)", "hm ", "Hello!"]

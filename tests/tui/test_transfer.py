@@ -17,7 +17,7 @@ from core.transfer import measure
 from core.transfer.task import Sizes, TransferTask
 from core.util.progress import finished
 from tests.support import tiny_models
-from tests.support.terminal import running, shows, until
+from tests.support.terminal import running, screen_text, shows, until
 from tests.tui.test_chat import own_state  # noqa: F401  The fixture that gives every test its own state folder.
 from tui.screens.transfer import TransferScreen
 
@@ -61,6 +61,7 @@ async def test_what_came_from_another_family_is_one_of_the_directions(
         assert screen.query_one(DataTable).row_count == 4
         # The other model's final direction is told first.
         await shows(app, pilot, "flat/chat → chat")
+        await pilot.press("tab", "enter")
         await shows(app, pilot, "map: R² ")
         await pilot.press("d")
         await shows(app, pilot, "Nothing has been carried yet")
@@ -75,7 +76,11 @@ async def test_a_direction_is_carried_and_tried_in_chat(family: Path) -> None:
         await pilot.press("m")
         await shows(app, pilot, "Carried truth from every checkpoint to every other.")
         await shows(app, pilot, "base → chat")
+        # What it comes to stands above; the figures fold out.
+        assert "controls, isotropic" not in screen_text(app)
+        await pilot.press("tab", "enter")
         await shows(app, pilot, "controls, isotropic")
+        await pilot.press("tab", "tab", "enter")
         assert screen.query_one(DataTable).row_count == 2
         await pilot.press("v")
         await shows(app, pilot, "How often a probe learnt")

@@ -41,7 +41,10 @@ class ColumnController:
     def checkpoints(self) -> list[tuple[str, str]]:
         """Every checkpoint with the stage that made it, and every counterfactual with what it is."""
         family = self.model.engine.family
-        plain = [(each.name, each.notes or f"after {each.stage}") for each in family.checkpoints]
+        plain = [
+            (each.name, family.why_absent(each.name) or each.notes or f"after {each.stage}")
+            for each in family.checkpoints
+        ]
         return plain + [(each.name, each.title) for each in family.counterfactuals]
 
     def change_checkpoint(self, column: int, checkpoint: str) -> None:

@@ -86,11 +86,15 @@ class ConversationController:
         return self.runs.run is not None or self.loads or self.editing or not self.prompt.has_focus
 
     def retry(self) -> None:
-        """Answer the last message again in every column, with a new seed where tokens are drawn by chance."""
+        """Answer the last message again in every column, with a new seed where tokens are drawn by chance; the answers that are there stay
+        as a version."""
         if not self.runs.refuse():
             with self.notice.refusing():
+                fixed = self.model.session.fixed
                 self.model.session.retry()
                 self.runs.say_waiting()
+                if fixed and self.model.ready:
+                    self.notice.say(fixed)
                 self.runs.answer()
 
     def undo(self) -> None:
@@ -103,7 +107,7 @@ class ConversationController:
             self.model.start_over()
             self.notice.say("One step back.")
             self.view.draw()
-            self.runs.ahead_soon()
+            self.answer_open()
 
     def continue_from(self, alternative: Alternative) -> None:
         """Answer again with this token instead of the one that is explained, in its column."""
@@ -111,10 +115,10 @@ class ConversationController:
         answer = session.answers.get(column)
         if answer is None or index is None or self.runs.refuse():
             return
-        prefix = answer.prefix(index, alternative)
-        session.remember()
-        self.prompt.focus()
-        self.runs.answer([column], {column: prefix})
+        with self.notice.refusing():
+            begins = session.follow(column, index, alternative)
+            self.prompt.focus()
+            self.runs.answer([column], {column: begins})
 
     # ------------------------------------------------------------------------------------------------- another chat
 
@@ -135,11 +139,10 @@ class ConversationController:
             self.notice.say(example.note)
 
     def open(self, opened: Session) -> None:
-        """Put this chat on the screen; a last message without a reply is answered. Undo brings the one before back."""
+        """Put this chat on the screen; what its columns did not write is answered. Undo brings the one before back."""
         model, session = self.model, self.model.session
         self.runs.drop()
-        session.open(opened.settings)
-        session.answers, session.made = opened.answers, opened.made
+        session.replace_by(opened)
         model.start_over()
         model.first_slider()
         self.view.draw()
@@ -148,9 +151,9 @@ class ConversationController:
         self.answer_open()
 
     def answer_open(self) -> None:
-        """Answer a last message that has no reply yet; else compute ahead."""
-        turns = self.model.settings.turns
-        if turns and not any(turns[-1].replies):
-            self.runs.answer()
+        """Answer the last message in the columns that did not write what stands there; else compute ahead."""
+        lacking = self.model.session.lacking
+        if lacking:
+            self.runs.answer(lacking)
         else:
             self.runs.ahead_soon()

@@ -35,7 +35,7 @@ class DialogController:
         self, model: ChatModel, view: ChatView, columns: ColumnController, conversation: ConversationController
     ) -> None:
         self.model, self.columns, self.conversation = model, columns, conversation
-        self.runs, self.notice, self.screen = columns.runs, view.notice, view.screen
+        self.runs, self.view, self.notice, self.screen = columns.runs, view, view.notice, view.screen
 
     def sampling(self) -> None:
         """System prompt and sampling."""
@@ -47,7 +47,8 @@ class DialogController:
         settings = self.model.settings
         if result is not None and result != (settings.system, settings.sampling):
             self.model.session.settings = replace(settings, system=result[0], sampling=result[1])
-            self.notice.say("Taken; the next answer uses it. Ctrl+R answers again.")
+            self.notice.say(f"Taken; the next answer uses it. Ctrl+R answers again. {result[1].hint}".rstrip())
+            self.view.draw()
             self.runs.ahead_soon()
 
     def link(self) -> None:
@@ -61,7 +62,7 @@ class DialogController:
             self.notice.refuse("There is nothing to export yet; write a message first.")
             return
         hint = "Where to? A name that ends in .md becomes Markdown, .json keeps every token with its readings."
-        take = partial(_dialogs().export, session.settings, session.answers)
+        take = partial(_dialogs().export, session)
         dialog = _dialogs().LineDialog("Export the chat", _dialogs().proposed_path(), hint, take)
         self.screen.app.push_screen(dialog, lambda path: self.notice.say(f"Written to {path}") if path else None)
 
@@ -103,7 +104,8 @@ class DialogController:
         self._pick("Compare with another column: whose?", "", lambda name: self.columns.add(name) if name else None)
 
     def _pick(self, title: str, present: str, take: Callable[[str | None], None]) -> None:
-        self.screen.app.push_screen(_dialogs().PickDialog(title, self.columns.checkpoints(), present), take)
+        absent = dict(self.model.engine.family.absent)
+        self.screen.app.push_screen(_dialogs().PickDialog(title, self.columns.checkpoints(), present, absent), take)
 
     # ------------------------------------------------------------------------------------------------- the exact prompt
 

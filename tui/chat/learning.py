@@ -16,6 +16,7 @@ class LearnController:
     def __init__(self, model: ChatModel, view: ChatView, runs: RunController) -> None:
         self.model, self.view, self.runs = model, view, runs
         self._learning: set[str] = set()
+        self._written = 0
 
     def begin(self) -> None:
         """Learn what the selected column's checkpoint lacks."""
@@ -47,7 +48,9 @@ class LearnController:
                 self.view.notice.refuse(job.sentence)
             elif job is not None:
                 self.view.notice.say(job.sentence)
-        if ended:
+        written = sum(job.written for job in jobs.values() if job is not None)
+        news, self._written = written != self._written, written
+        if ended or news:
             self.show_new_directions()
         elif self.view.panel.learn_line.display:
             # How long it takes is measured a moment after the model is there.

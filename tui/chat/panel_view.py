@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from core.directions import dose_response
+from core.directions import effort
 from core.errors import TillerError
 from core.recipes.language import RecipeError, parse
 from tui.widgets.slider import Slider, SliderFace
@@ -50,7 +50,9 @@ class PanelView:
             said = self.model.engine.explain(recipe, column.checkpoint)
         except TillerError as error:
             at = error.column if isinstance(error, RecipeError) else None
-            self.recipe_line.judge(str(error), wrong=True, column=at)
+            meant = self.model.engine.catalogue.corrected(self.model.typed or "", column.checkpoint)
+            words = f"{error} Did you mean {meant}?" if meant else str(error)
+            self.recipe_line.judge(words, wrong=True, column=at)
         else:
             self.recipe_line.judge(said if recipe else "the model as it is", wrong=False)
 
@@ -85,6 +87,11 @@ class PanelView:
         card = cards.get(source)
         held = next((term.value for term in recipe.terms if term.kind == "hold" and term.direction == name), None)
         state = "ablated" if model.bank.ablated(settings, name) else "" if held is None else f"held at {held:g}"
-        dose = dose_response.stored_dose_response(card.details) if card else None
+        # It reads artefacts, with numpy, which the first paint does not wait for.
+        from core.directions.slider_figures import slider_figures
+
+        known = slider_figures(card, model.bank.term(settings, name), settings.column)
         ready = model.scrubs.ready(model.bank.key(settings, name)) if settings.turns else ()
-        return SliderFace(recipe.strength(name), source, name == model.slider, state, dose, ready, card is None)
+        strength, extent = recipe.strength(name), effort.extent(card.details) if card else ""
+        words = known.said or known.range or known.extent
+        return SliderFace(strength, source, name == model.slider, state, known.dose, ready, card is None, extent, words)

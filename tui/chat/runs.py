@@ -9,6 +9,7 @@ from core.chat.events import Done, Event, Failed
 from tui.messages import KeepWanted
 
 if TYPE_CHECKING:
+    from core.chat.beginnings import Beginning
     from core.engine.run import Run
     from tui.chat.colouring import Colouring
     from tui.chat.model import ChatModel
@@ -39,18 +40,18 @@ class RunController:
             (notice or self.view.notice).refuse("An answer is being written; wait for it or stop it with Esc first.")
         return self.run is not None
 
-    def answer(
-        self, columns: Iterable[int] | None = None, prefixes: Mapping[int, tuple[int, ...]] | None = None
-    ) -> None:
+    def answer(self, columns: Iterable[int] | None = None, prefixes: Mapping[int, Beginning] | None = None) -> None:
         """Answer the last turn in all or some columns; beside recorded answers all are made anew, so that none passes for live."""
         model, session = self.model, self.model.session
         every = columns is None or session.recorded
         chosen = list(range(len(session.settings.columns))) if every else list(columns or ())
         self.stop_ahead()
         self.stop()
-        session.waiting(chosen)
+        session.waiting(chosen, prefixes)
         model.run = model.engine.submit(session.settings, chosen, prefixes)
         model.cursor = (session.settings.selected, None)
+        # Kept before it is answered: whatever ends the program now, the message is not lost.
+        self.view.screen.post_message(KeepWanted())
         self.reader.read(model.run, "run")
         self.view.draw()
         self.view.transcript.transcript.follow()

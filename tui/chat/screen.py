@@ -12,6 +12,7 @@ from textual.widgets import Static
 from textual.worker import Worker, WorkerState
 
 from core.chat.session import Session
+from core.util.text import clean
 from tui import messages
 from tui.chat.colouring import Colouring
 from tui.chat.columns import ColumnController
@@ -25,8 +26,10 @@ from tui.chat.runs import RunController
 from tui.chat.slider_answers import SliderAnswers
 from tui.chat.sliders import SliderController
 from tui.chat.transcript_view import TranscriptView
+from tui.chat.versions import VersionController
 from tui.chat.view import ChatView
 from tui.widgets.examples import Chips
+from tui.widgets.gauge import Gauge
 from tui.widgets.header import Header
 from tui.widgets.key_line import KeyLine
 from tui.widgets.learn_line import LearnLine
@@ -39,7 +42,13 @@ from tui.widgets.token_strip import AnswerStrip
 from tui.widgets.transcript import Transcript
 
 if TYPE_CHECKING:
+    from textual.events import Key, Paste
+
     from core.engine.engine import Engine
+
+
+#: Narrower than this, what a line holds beside the matter itself is left out.
+_TINY = 60
 
 
 class ChatScreen(Screen[None]):
@@ -72,12 +81,15 @@ class ChatScreen(Screen[None]):
         Binding("ctrl+o", "sampling", "System prompt and sampling", show=False, id="chat.sampling"),
         Binding("ctrl+s", "export", "Export", show=False, id="chat.export"),
         Binding("ctrl+l", "link", "Link", show=False, id="chat.link"),
+        Binding("ctrl+d", "learn", "Learn directions", key_display="^d", show=False, priority=True, id="chat.learn"),
         Binding("ctrl+n", "new", "New chat", show=False, id="chat.new"),
+        Binding("ctrl+k", "chats", "Chats", key_display="^k", show=False, priority=True, id="chat.chats"),
     ]
     DEFAULT_CSS = """
     ChatScreen {
         layout: vertical; background: $background;
         & > #banner { height: auto; padding: 0 1; background: $warning-muted; color: $text-warning; display: none; }
+        & > #point { height: auto; max-height: 4; padding: 0 1; background: $surface; display: none; }
         & > #body { height: 1fr; }
         & #left { width: 1fr; height: 1fr; }
         & #panel { width: 38; height: 1fr; padding: 1 1 0 1; background: $surface; scrollbar-size-vertical: 1; }
@@ -90,10 +102,11 @@ class ChatScreen(Screen[None]):
             & #sliders { layout: horizontal; height: auto; max-height: 2; }
             & Transcript { padding: 0 1; }
         }
+        &.-tiny #sliders { layout: vertical; max-height: 3; }
         &:ansi {
             background: ansi_default;
             & > #banner { background: ansi_default; color: ansi_yellow; text-style: reverse; }
-            & #panel, & #ask { background: ansi_default; }
+            & #panel, & #ask, & > #point { background: ansi_default; }
             & #panel { border-left: vkey ansi_bright_black; }
             &.-narrow #panel { border-left: none; }
         }
@@ -109,20 +122,22 @@ class ChatScreen(Screen[None]):
     conversation: ConversationController
     learning: LearnController
     dialogs: DialogController
+    versions: VersionController
 
     def __init__(self) -> None:
         super().__init__()
         self.opened = False
         self.header, self.chips, self.transcript, self.legend = Header(), Chips(), Transcript(), Legend()
         self.recipe_line, self.learn_line, self.slider_rows = RecipeLine(), LearnLine(), Vertical(id="sliders")
-        self.token_panel, self.prompt = TokenPanel(), Prompt()
-        self.banner, self.notice = Static(id="banner"), Notice()
+        self.token_panel, self.prompt, self.gauge = TokenPanel(), Prompt(), Gauge()
+        self.banner, self.point, self.notice = Static(id="banner"), Static(id="point"), Notice()
 
     def compose(self) -> ComposeResult:
         """From top to bottom; the panel stands beside the transcript where there is room."""
         yield self.header
         yield self.chips
         yield self.banner
+        yield self.point
         with Horizontal(id="body"):
             with Vertical(id="left"):
                 yield self.transcript
@@ -136,6 +151,7 @@ class ChatScreen(Screen[None]):
         with Horizontal(id="ask"):
             yield Static("›", id="sign")
             yield self.prompt
+            yield self.gauge
         yield KeyLine()
 
     def open(self, engine: Engine, session: Session) -> None:
@@ -143,7 +159,7 @@ class ChatScreen(Screen[None]):
         self.model = model = ChatModel(engine, session)
         transcript = TranscriptView(model, self.transcript, self.legend, self.token_panel)
         panel = PanelView(model, self.recipe_line, self.learn_line, self.slider_rows)
-        self.view = view = ChatView(model, self, self.chips, self.banner, transcript, panel, self.notice)
+        self.view = view = ChatView(model, self, self.chips, self.banner, self.point, transcript, panel, self.notice)
         reader = RunReader(self)
         self.colouring = Colouring(model, view, reader)
         ahead = SliderAnswers(model, view, reader)
@@ -153,6 +169,9 @@ class ChatScreen(Screen[None]):
         self.conversation = ConversationController(model, view, self.runs, self.prompt)
         self.learning = LearnController(model, view, self.runs)
         self.dialogs = DialogController(model, view, self.columns, self.conversation)
+        self.versions = VersionController(model, view, self.runs, self.conversation)
+        if questions := engine.family.questions:
+            self.prompt.placeholder = f"Write a message, such as: {questions[0]}"
         self.opened = True
         self.refresh_bindings()
 
@@ -163,14 +182,45 @@ class ChatScreen(Screen[None]):
 
     def on_resize(self) -> None:
         """Another width may want another form."""
+        self.set_class(self.size.width < _TINY, "-tiny")
         if self.opened:
             self.call_after_refresh(self.view.draw)
 
+    def on_key(self, event: Key) -> None:
+        """What is written anywhere goes to the prompt, unless it is a key of what has the focus."""
+        written = event.character if event.is_printable else None
+        if written is not None and event.key not in self.active_bindings:
+            event.stop()
+            self._write(written)
+
+    def on_paste(self, event: Paste) -> None:
+        """And so does what is pasted."""
+        event.stop()
+        self._write(clean(event.text))
+
+    def _write(self, text: str) -> None:
+        # At once, and not when there is time for it: the next key is on its way.
+        self.set_focus(self.prompt)
+        self.prompt.insert(text)
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Nothing can be done before the family is read; Stop is there while there is something to stop or to leave."""
+        """Nothing can be done before the family is read; Stop is there while there is something to stop or to leave, Learn while there is
+        something to learn and the key has nothing to delete in a message, which Chats waits for, too."""
         if not self.opened:
-            return False if action == "stop" else None
+            return False if action in ("stop", "learn") else None
+        if action == "chats":
+            return not self.prompt.text
+        if action == "learn":
+            return self.learn_line.display and not self.learn_line.learning and not self.prompt.text
         return action != "stop" or self.conversation.stoppable
+
+    def draw_gauge(self) -> None:
+        """How full the selected column's context is, and what the models in memory take."""
+        if not self.gauge.is_attached:
+            return
+        answer = self.session.answers.get(self.model.settings.selected)
+        taken, context = (answer.prompt_tokens + len(answer.tokens), answer.context) if answer else (0, 0)
+        self.gauge.show(taken, context, self.model.engine.memory_in_words)
 
     # ------------------------------------------------------------------------------------------------------------ runs
 
@@ -233,6 +283,26 @@ class ChatScreen(Screen[None]):
         """Scroll the conversation, wherever the focus is."""
         self.transcript.page(by)
 
+    def on_version_wanted(self, message: messages.VersionWanted) -> None:
+        """Page through the versions."""
+        self.versions.page(message.by)
+
+    def on_go_on_wanted(self, message: messages.GoOnWanted) -> None:
+        """Let an answer go on."""
+        self.versions.go_on(message.column)
+
+    def on_rewrite_wanted(self, message: messages.RewriteWanted) -> None:
+        """Write an answer."""
+        self.versions.rewrite(message.column)
+
+    def on_copy_wanted(self) -> None:
+        """Copy the selected column's answer, which has the focus."""
+        self.dialogs.copy()
+
+    def action_chats(self) -> None:
+        """The list of chats."""
+        self.versions.chats()
+
     # ---------------------------------------------------------------------------------------------------------- tokens
 
     def on_token_pointed(self, message: messages.TokenPointed) -> None:
@@ -288,6 +358,10 @@ class ChatScreen(Screen[None]):
     def action_slider(self, by: int) -> None:
         """The slider before or after becomes the active one."""
         self.sliders.choose_next(by)
+
+    def action_learn(self) -> None:
+        """Learn what the selected column's checkpoint lacks."""
+        self.learning.begin()
 
     def on_learn_wanted(self) -> None:
         """Learn what the selected column's checkpoint lacks."""

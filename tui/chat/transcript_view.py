@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 _EMPTY = (
     "Write a message below and press Enter: one column answers as the model is, the other one steered.\n"
-    "Ctrl+↑ and Ctrl+↓ steer it. F1 helps wherever you are."
+    "Ctrl+↑ and Ctrl+↓ steer it. F1 helps wherever you are; t in it begins a short tour."
+)
+_ALONE = (
+    "Write a message below and press Enter. What a slider does to the answer is seen once there is one.\n"
+    "F1 helps wherever you are; t in it begins a short tour."
 )
 
 
@@ -34,15 +38,30 @@ class TranscriptView:
         ground, glyphs = middle(self.transcript.app.current_theme), shell(self.transcript).glyphs
         turns = self.model.settings.turns
         faces = [self._faces(turn, every[chosen], ground, glyphs) for turn in range(len(turns))]
-        self.transcript.show(turns, faces, _EMPTY)
+        self.transcript.show(turns, faces, self._empty(), [self._version(turn) for turn in range(len(turns))])
         self.legend.show(every, chosen, ground, glyphs)
         self.draw_token()
+
+    def _version(self, turn: int) -> str:
+        """Which version of a turn is shown, where there are several, and what the last one's tokens are drawn with."""
+        session = self.model.session
+        place, count = session.all_versions[turn] if session.branches else (0, 1)
+        sampling = session.settings.sampling
+        drawn = sampling.temperature > 0 and turn == len(session.settings.turns) - 1
+        return " · ".join([f"{place + 1}/{count}"] * (count > 1) + [f"seed {sampling.seed}"] * drawn)
 
     def draw_token(self) -> None:
         """The token under the cursor."""
         columns = self.model.settings.columns
         column = columns[min(self.model.cursor[0], len(columns) - 1)]
         self.token_panel.show(column.checkpoint, self.model.token())
+
+    def _empty(self) -> str:
+        """What stands where nothing was said yet: what to do, what the model is, and what it can be asked."""
+        family = self.model.engine.family
+        begin = _EMPTY if len(self.model.settings.columns) > 1 else _ALONE
+        about = f"\n\n{family.title} is {family.about}" if family.about else ""
+        return "\n".join([begin + about, *(f"· {each}" for each in family.questions)])
 
     def strip(self, column: int) -> AnswerStrip | None:
         """A column's last answer, where it is on the screen and its tokens can be gone through."""
@@ -60,7 +79,13 @@ class TranscriptView:
             running = last and self.model.run is not None and answer is not None and not answer.finished
             selected = last and index == settings.selected
             title, hint = self._title(index, selected), self._hint(index, answer, lens)
-            faces.append(Face(title, answer, text, lens, ground, glyphs, selected, running, hint))
+            older = last and not running and bool(self.model.session.older(index))
+            if answer is not None and answer.older and not answer.tokens and not answer.error:
+                # Until something is said, what stood there is shown, as text that is older.
+                text, older = answer.older, True
+                answer = None
+            as_text = shell(self.transcript).text
+            faces.append(Face(title, answer, text, lens, ground, glyphs, selected, running, hint, as_text, older))
         return faces
 
     def _title(self, index: int, selected: bool) -> str:
@@ -71,13 +96,14 @@ class TranscriptView:
 
     def _hint(self, index: int, answer: Answer | None, lens: Lens) -> str:
         """Said beneath an answer that the column's present recipe did not make, or that is coloured by models without any."""
+        if answer is not None and answer.older and not answer.tokens:
+            return f"{answer.older_by}; answering anew …" if not answer.finished else answer.older_by
         if answer is None or not answer.finished:
             return ""
         session = self.model.session
         if lens.kind == "stages":
             said = answer.unblamed or answer.awaited
-            if said or session.made.get(index):
+            if said or (index in session.made and session.made[index].column.recipe):
                 return said or "coloured by what the unsteered models make of the same tokens"
-        if not session.stale(index):
-            return ""
-        return f"answered with {session.made.get(index) or 'no recipe'}; Ctrl+R answers again"
+        older = session.older(index)
+        return f"{older}; Ctrl+R answers again" if older else ""

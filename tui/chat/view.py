@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from core.chat.screens import tab
+
 if TYPE_CHECKING:
     from textual.screen import Screen
     from textual.widgets import Static
@@ -28,12 +30,13 @@ class ChatView:
         screen: Screen[None],
         chips: Chips,
         banner: Static,
+        point: Static,
         transcript: TranscriptView,
         panel: PanelView,
         notice: Notice,
     ) -> None:
         self.model, self.screen, self.chips, self.banner = model, screen, chips, banner
-        self.transcript, self.panel, self.notice = transcript, panel, notice
+        self.point, self.transcript, self.panel, self.notice = point, transcript, panel, notice
 
     @property
     def drawable(self) -> bool:
@@ -46,6 +49,7 @@ class ChatView:
         if self.drawable:
             self.chips.show(self.model.engine.family.examples)
             self._draw_banner()
+            self._draw_point()
             self.transcript.draw()
             self.panel.draw()
 
@@ -58,6 +62,14 @@ class ChatView:
         """Draw what is said of the token under the cursor."""
         if self.drawable:
             self.transcript.draw_token()
+
+    def _draw_point(self) -> None:
+        """Say what the answers show, once they are whole."""
+        found = None if self.model.run is not None else self.model.engine.conclude(self.model.session)
+        self.point.display = found is not None
+        if found is not None:
+            where = f" How we know: {tab(found.tab).title} ({tab(found.tab).key.upper()})." if found.tab else ""
+            self.point.update(Content.assemble((found.claim, "bold"), f" {found.ground}{where}"))
 
     def _draw_banner(self) -> None:
         """Say when what is shown was recorded."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import ClassVar, Generic, TypeVar
 
 from textual.app import ComposeResult
@@ -32,6 +32,7 @@ class Dialog(ModalScreen[Result], Generic[Result]):
         & .wrong { color: $text-error; height: auto; }
         & .hint { color: $quiet; height: auto; }
         & Input { background: $field; }
+        & Input:nocolor { border-left: wide $foreground !important; }
         & > Vertical:ansi { background: ansi_default; border: round ansi_cyan; }
         & .wrong:ansi { color: ansi_red; }
         & .hint:ansi { color: ansi_default; text-style: dim; }
@@ -77,6 +78,22 @@ class TextDialog(Dialog[None]):
             self.frame.border_subtitle = Content("copied (where the terminal allows it) · Esc closes")
 
 
+class HelpDialog(TextDialog):
+    """The help; t begins the tour."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("t", "tour", "Tour", id="help.tour")]
+
+    def __init__(self, text: Content, tour: Callable[[], None]) -> None:
+        super().__init__("Help", text)
+        self.tour = tour
+        self.frame.border_subtitle = Content("t begins a short tour · Esc closes · ↑↓ scroll")
+
+    def action_tour(self) -> None:
+        """Close the help and begin."""
+        self.dismiss(None)
+        self.tour()
+
+
 class LineDialog(Dialog[str]):
     """Asks for one line. ``take`` does what is to be done with it; its TillerError is shown and the line stays."""
 
@@ -111,16 +128,24 @@ class PickDialog(Dialog[str]):
     PickDialog OptionList:focus { border: none; }
     """
 
-    def __init__(self, title: str, names: Sequence[tuple[str, str]], chosen: str = "") -> None:
+    def __init__(
+        self, title: str, names: Sequence[tuple[str, str]], chosen: str = "", absent: Collection[str] = ()
+    ) -> None:
         super().__init__(title, "Enter picks · Esc closes")
-        self.names, self.chosen = names, chosen
+        #: Those that are ``absent`` are grey, and cannot be picked.
+        self.names, self.chosen, self.absent = names, chosen, absent
 
     def compose(self) -> ComposeResult:
         """The names."""
         with self.frame:
             yield OptionList(
                 *(
-                    Option(Content.assemble((f"{name:<16}", "bold"), (f"  {about}", "$quiet")))
+                    Option(
+                        Content.assemble(
+                            (f"{name:<16}", "" if name in self.absent else "bold"), (f"  {about}", "$quiet")
+                        ),
+                        disabled=name in self.absent,
+                    )
                     for name, about in self.names
                 )
             )
@@ -128,7 +153,11 @@ class PickDialog(Dialog[str]):
     def on_mount(self) -> None:
         """Start at the present one."""
         names = [name for name, _ in self.names]
-        self.query_one(OptionList).highlighted = names.index(self.chosen) if self.chosen in names else 0
+        self.query_one(OptionList).highlighted = (
+            names.index(self.chosen)
+            if self.chosen in names
+            else next((at for at, name in enumerate(names) if name not in self.absent), None)
+        )
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Hand the name back."""

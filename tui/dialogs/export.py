@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from core.chat.answers import Answer, chat_document, load_chat, to_markdown
+from core.chat.answers import to_markdown
 from core.chat.events import PromptView
+from core.chat.kept import kept_document, read_chats, read_kept
 from core.chat.opening import check_family
 from core.chat.session import Session
-from core.chat.settings import Settings, clean
+from core.chat.settings import Settings
+from core.display.words import WORDS
 from core.errors import TillerError
+from core.util.files import json_text, read_text
+from core.util.program import program
+from core.util.text import clean
 from tui.dialogs.dialogs import LineDialog, PickDialog, TextDialog
 from tui.dialogs.sampling import SamplingDialog
 from tui.text import one_line, shown
@@ -31,7 +36,7 @@ if TYPE_CHECKING:
 def link_dialog(settings: Settings) -> TextDialog:
     """The link that opens this state, here and in the browser."""
     link = settings.to_link()
-    command = f"python launch.py tui '{link}'"
+    command = f"{program()} tui '{link}'"
     text = Content.assemble(
         ("In a terminal\n", "bold"), command, ("\n\nIn the browser, behind the address of its page\n", "bold"), f"/?{link}",
         ("\n\nA link carries the whole conversation, the columns and their recipes. Nothing is uploaded anywhere.", "$quiet"),
@@ -45,15 +50,15 @@ def proposed_path() -> str:
     return str(folder / f"tiller-chat-{datetime.now():%Y%m%d-%H%M%S}.md")
 
 
-def export(settings: Settings, answers: dict[int, Answer], path: str) -> str:
+def export(session: Session, path: str) -> str:
     """Write the chat; returns the path. Raises TillerError when it cannot, or when a file of that name is there."""
     target = Path(clean(path).strip()).expanduser()
     if target.suffix not in (".md", ".json"):
         raise TillerError("The name ends in .md (Markdown) or .json (every token with its readings).")
     text = (
-        to_markdown(settings, answers)
+        to_markdown(session.settings, session.answers)
         if target.suffix == ".md"
-        else json.dumps(chat_document(settings, answers), ensure_ascii=False, indent=1)
+        else json_text(kept_document(session, time.time()), ensure_ascii=False, indent=1)
     )
     try:
         with target.open("x", encoding="utf-8") as file:
@@ -69,14 +74,11 @@ def read_source(family: Family, found: list[Session], text: str) -> str:
     """A chat out of a link or an exported file, put into ``found``. Raises TillerError when it cannot be opened here."""
     text = clean(text).strip()
     if text.endswith(".json"):
-        try:
-            settings, answers = load_chat(Path(text).expanduser().read_text(encoding="utf-8"))
-        except (OSError, UnicodeError) as error:
-            raise TillerError(f"{text} cannot be read; check the path.") from error
+        opened = read_kept(read_chats(read_text(Path(text), "check the path"))[0])
     else:
-        settings, answers = Settings.from_link(text), {}
-    check_family(settings, family)
-    found.append(Session.of(settings, answers))
+        opened = Session(Settings.from_link(text))
+    check_family(opened.settings, family)
+    found.append(opened)
     return text
 
 
@@ -107,5 +109,9 @@ def help_text(screen: Screen[object]) -> Content:
             rows.setdefault(binding.description, []).append(screen.app.get_key_display(binding))
     for description, keys in rows.items():
         parts += [(f"{' '.join(dict.fromkeys(keys)):<12}", "bold $text-accent"), (f" {description}\n", "")]
+    parts.append(("\nWords\n", "bold"))
+    for group in WORDS.values():
+        for word, meaning in group:
+            parts += [(word, "bold $text-accent"), (f"  {meaning}\n", "")]
     parts.append(("\nEvery action, also those without a key, is in the commands (Ctrl+P).", "$quiet"))
     return Content.assemble(*parts)

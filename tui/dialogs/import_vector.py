@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,8 +14,8 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from core.chat.settings import clean
 from core.errors import TillerError
+from core.util.text import clean
 from tui.dialogs.dialogs import Dialog
 
 #: Takes file, checkpoint, name, layer and scale; what it returns is said. It raises TillerError, and runs in a thread.
@@ -90,8 +91,8 @@ class ImportDialog(Dialog[str]):
         said = {name: clean(self.query_one(f"#{name}", Input).value).strip() for name, _, _ in _FIELDS}
         if not said["file"]:
             raise TillerError("The path of a file belongs in the first line.")
-        if said["layer"] and not (said["layer"].isascii() and said["layer"].isdigit()):
-            raise TillerError(f"layer takes a whole number, or nothing, not {said['layer']!r}.")
+        if not re.fullmatch(r"[0-9]{0,4}", said["layer"]):
+            raise TillerError(f"layer takes a whole number, or nothing, not {said['layer'][:40]!r}.")
         try:
             scale = float(said["scale"] or "1")
         except ValueError:

@@ -9,14 +9,15 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
-from textual.widgets import Checkbox, Input, Static, TextArea
+from textual.widgets import Input, Static, TextArea
 
-from core.chat.settings import clean
 from core.directions import request
 from core.directions.methods import METHODS
 from core.directions.request import FEWEST, KINDS, LearnRequest
 from core.errors import TillerError
+from core.util.text import clean
 from tui.dialogs.dialogs import Dialog
+from tui.widgets.tick import Tick
 
 _FIELDS = (
     ("what", "what", f"{' or '.join(KINDS)}, or a name of yours"),
@@ -42,6 +43,7 @@ class LearnDialog(Dialog[None]):
         & .note { width: 1fr; padding: 0 0 0 1; color: $quiet; }
         & #boxes { height: 7; }
         & TextArea { width: 1fr; height: 100%; border: none; background: $field; margin: 0 1 0 0; &:focus { border: none; } }
+        & TextArea:nocolor { border: solid $foreground !important; }
         & Checkbox { border: none; padding: 0; background: transparent; &:focus { border: none; } }
     }
     """
@@ -69,7 +71,8 @@ class LearnDialog(Dialog[None]):
             with Horizontal(id="boxes"):
                 for name in _BOXES:
                     yield TextArea(id=name, compact=True, tab_behavior="focus", highlight_cursor_line=False)
-            yield Checkbox("may take the place of my own direction of that name", id="replace", compact=True)
+            yield Tick("boxes hold system prompts for/against a trait: learn from replies", id="replies", compact=True)
+            yield Tick("may take the place of my own direction of that name", id="replace", compact=True)
             yield Static("", classes="wrong")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -88,9 +91,16 @@ class LearnDialog(Dialog[None]):
 
     def _wish(self) -> LearnRequest:
         boxes = [clean(self.query_one(f"#{name}", TextArea).text) for name in _BOXES]
-        at, may = request.parse_layer(self._line("layer")), self.query_one("#replace", Checkbox).value
+        at, may = request.parse_layer(self._line("layer")), self.query_one("#replace", Tick).value
         return request.learn_request(
-            self._line("what"), boxes[0], boxes[1], self._line("name"), self._line("method"), at, may
+            self._line("what"),
+            boxes[0],
+            boxes[1],
+            self._line("name"),
+            self._line("method"),
+            at,
+            may,
+            replies=self.query_one("#replies", Tick).value,
         )
 
     def _line(self, name: str) -> str:

@@ -10,7 +10,8 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Input, Static, TextArea
 
-from core.chat.settings import Sampling, SettingsError, clean
+from core.chat.settings import Sampling, SettingsError, check_system
+from core.util.text import clean
 from tui.dialogs.dialogs import Dialog
 
 _FIELDS = (
@@ -75,7 +76,9 @@ class SamplingDialog(Dialog[tuple[str, Sampling]]):
     def action_take(self) -> None:
         """Read the fields, or say which one cannot be read."""
         try:
-            self.dismiss((clean(self.query_one("#system", TextArea).text).strip(), self._read()))
+            system = clean(self.query_one("#system", TextArea).text).strip()
+            check_system(system)
+            self.dismiss((system, self._read()))
         except SettingsError as error:
             self.query_one(".wrong", Static).update(Content(f"✗ {error}"))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -19,12 +18,13 @@ from core.attribution.report import BlameReport, BlameRequest, answer_in_chat
 from core.chat.screens import tab
 from core.chat.session import Session
 from core.families.stages import QUESTIONS, Question
-from core.util.files import read_prompts
-from tui.screens.blame_report import drawn
+from core.util.files import json_text, read_prompts
+from tui.screens.blame_report import FOLDS, drawn
 from tui.screens.screen import Place
 from tui.screens.undo import UndoFields
 from tui.shell import shell
 from tui.themes import middle
+from tui.widgets.fold import Fold
 
 if TYPE_CHECKING:
     from tui.chat.screen import ChatScreen
@@ -41,7 +41,8 @@ class BlameScreen(Place):
     NAME = "blame"
     HELP = (
         "A bar for each stage of training says by how much it changed the probability of the answer. Three questions can be asked, which "
-        "are never the same: Ctrl+N asks the next one. A file of prompts is named as @file in the prompt."
+        "are never the same: Ctrl+N asks the next one. A file of prompts is named as @file in the prompt. Tab goes on to what folds out "
+        "beneath, and Enter opens it: what the models say, token by token, how it was measured, and removing a stage's part."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "find", "Find out", key_display="⏎", id="blame.find"),
@@ -56,29 +57,34 @@ class BlameScreen(Place):
         & .ask { height: 1; margin: 0; }
         & .ask > Static { width: 10; color: $quiet; }
         & .ask > Input { height: 1; border: none; padding: 0; background: $field; width: 1fr; }
-        & #blame-report { margin: 1 0 0 0; }
+        & #blame-report { margin: 1 0; }
     }
     """
 
     def __init__(self, chat: ChatScreen) -> None:
         super().__init__(chat)
         self.fields = {name: Input(id=f"blame-{name}", compact=True) for name in ("prompt", "answer", "other")}
+        self.about = Static(Content(tab(self.NAME).about))
         self.result = Static(Content.styled(_HOW, "$quiet"), id="blame-report")
+        self.folds = {title: Fold(title) for title in FOLDS}
         self.report: BlameReport | None = None
         self.asked: Question | None = None
 
     def body(self) -> ComposeResult:
-        """What the screen is for, three fields, and what was found out."""
-        yield Static(Content(tab(self.NAME).about))
+        """What the screen is for, three fields, what was found out, and what folds out beneath."""
+        yield self.about
         for name, field in self.fields.items():
             yield Horizontal(Static({"other": "or rather"}.get(name, name)), field, classes="ask")
         yield self.result
-        yield UndoFields()
+        yield from self.folds.values()
+        yield Fold("Remove a stage's part", UndoFields(), id="undo-fold")
 
     def opened(self) -> None:
         """To the prompt."""
         if not self.report:
             self.fields["prompt"].focus()
+            if self.engine is not None and self.engine.family.shortened:
+                self.say(self.engine.family.shortened)
 
     # ---------------------------------------------------------------------------------------------------------- asking
 
@@ -136,7 +142,12 @@ class BlameScreen(Place):
     def _draw(self) -> None:
         if self.report is not None and self.asked is not None:
             ground, glyphs = middle(self.app.current_theme), shell(self).glyphs
-            self.result.update(drawn(self.report, self.asked, max(40, self.size.width - 6), ground, glyphs))
+            found = drawn(self.report, self.asked, max(40, self.size.width - 8), ground, glyphs)
+            # What the screen is for is plain by now, and the picture wants the room.
+            self.about.display = False
+            self.result.update(found.first)
+            for title, fold in self.folds.items():
+                fold.show(found.folds.get(title))
 
     def on_resize(self) -> None:
         """Another width wants other bars."""
@@ -172,7 +183,7 @@ class BlameScreen(Place):
         try:
             table.write_text(export.blame_csv(self.report), encoding="utf-8", newline="")
             document.write_text(
-                json.dumps(export.blame_document(self.report), ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+                json_text(export.blame_document(self.report), ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
             )
         except OSError as error:
             self.notice.refuse(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from textual.content import Content
 
+from core.attribution.conclusion import blame_conclusion
 from core.attribution.effects import Effect
 from core.attribution.report import BlameReport, Said, token_effects
+from core.directions.slider_figures import figure
 from core.display import lenses, palette
 from core.display.palette import OKABE_ITO
 from core.families.stages import Question, Stage
@@ -15,33 +19,53 @@ _NEUTRAL = "#8c8c8c"
 _GLYPHS = " ░▒▓█"
 #: Half a bar, and a stage's name.
 _BAR, _NAME = 10, 12
+#: What folds out beneath a report, from top to bottom.
+FOLDS = SAYINGS, OTHERS, TOKENS, HOW = (
+    "What the models say",
+    "Other probabilities",
+    "Token by token",
+    "How this was measured",
+)
 
 
-def drawn(report: BlameReport, question: Question, width: int, middle: str, glyphs: bool) -> Content:
+@dataclass(frozen=True)
+class Drawn:
+    """A report by one question: the conclusion with its picture, and what folds out beneath them, by title."""
+
+    first: Content
+    folds: dict[str, Content]
+
+
+def drawn(report: BlameReport, question: Question, width: int, middle: str, glyphs: bool) -> Drawn:
     """All of it, by one question."""
-    lines = [Content.styled(one_line(report.sentence(question, report.measures[0])), "bold"), Content("")]
-    lines += _answers(report, width)
-    for measure in report.measures:
-        lines += [
-            Content(""),
-            Content.styled(f"Probability of {one_line(report.of(measure))} · {question.title}", "$quiet"),
-        ]
-        lines += _bars(report, question, measure, glyphs)
+    bars = [_measured(report, question, measure, glyphs) for measure in report.measures]
+    first = [Content.styled(one_line(blame_conclusion(report, question)), "bold"), Content(""), bars[0]]
+    folds = {SAYINGS: _answers(report, width)}
+    if bars[1:]:
+        folds[OTHERS] = Content("\n\n").join(bars[1:])
     if len(report.cases) == 1:
-        lines += [Content(""), Content.styled(f"Token by token · {question.title}", "$quiet")]
-        lines += _heat(report, question, report.cases[0].answer, width, middle, glyphs)
-    lines += [Content(""), *(Content.styled(one_line(each), "$quiet") for each in report.remarks)]
-    return Content("\n").join(lines)
+        folds[TOKENS] = _lines(_heat(report, question, report.cases[0].answer, width, middle, glyphs))
+    sentence = report.sentence(question, report.measures[0])
+    folds[HOW] = _lines([Content(one_line(each)) for each in (sentence, *report.remarks)])
+    return Drawn(_lines(first), folds)
 
 
-def _answers(report: BlameReport, width: int) -> list[Content]:
+def _lines(every: list[Content]) -> Content:
+    return Content("\n").join(every)
+
+
+def _measured(report: BlameReport, question: Question, measure: str, glyphs: bool) -> Content:
+    title = Content.styled(f"Probability of {one_line(report.of(measure))} · {question.title}", "$quiet")
+    return _lines([title, *_bars(report, question, measure, glyphs)])
+
+
+def _answers(report: BlameReport, width: int) -> Content:
     if len(report.cases) > 1:
-        return [
-            Content(
-                f"{clipped(one_line(case.prompt), width // 2 - 2):<{width // 2}}{clipped(one_line(case.answer.text), width // 2)}"
-            )
+        half = width // 2
+        return _lines([
+            Content(f"{clipped(one_line(case.prompt), half - 2):<{half}}{clipped(one_line(case.answer.text), half)}")
             for case in report.cases
-        ]
+        ])  # fmt: skip
     case = report.cases[0]
     rows = [
         (case.answer.by or "the answer", case.answer.text),
@@ -49,14 +73,14 @@ def _answers(report: BlameReport, width: int) -> list[Content]:
     ]
     if case.other is not None:
         rows.append((case.other.by or "the other answer", case.other.text))
-    return [Content.assemble((f"{by}  ", "$quiet"), one_line(text)) for by, text in dict.fromkeys(rows)]
+    return _lines([Content.assemble((f"{by}  ", "$quiet"), one_line(text)) for by, text in dict.fromkeys(rows)])
 
 
 def _bars(report: BlameReport, question: Question, measure: str, glyphs: bool) -> list[Content]:
     found = report.effects(question.key, measure)
     lines = [_bar(place, stage, found.get(stage.name), glyphs) for place, stage in enumerate(report.path.stages)]
     rest = report.remainder(question.key, measure)
-    return [*lines, Content(f"{'interaction':<{_NAME + 2 * _BAR + 1}} {'–' if rest is None else f'{rest:+.3f}'}")]
+    return [*lines, Content(f"{'interaction':<{_NAME + 2 * _BAR + 1}} {'–' if rest is None else _signed(rest)}")]
 
 
 def _bar(place: int, stage: Stage, found: Effect | None, glyphs: bool) -> Content:
@@ -68,15 +92,21 @@ def _bar(place: int, stage: Stage, found: Effect | None, glyphs: bool) -> Conten
     left = "█" * size if found.probability < 0 else ""
     right = "█" * size if found.probability > 0 else ""
     hue = "" if glyphs else _hue(place)
-    nats = "new token" if found.nats is None else f"{found.nats:+.1f} nats"
+    nats = "new token" if found.nats is None else f"{_signed(found.nats)} nats"
     return Content.assemble(
         f"{name:<{_NAME}}",
         (f"{left:>{_BAR}}", hue),
         "│",
         (f"{right:<{_BAR}}", hue),
-        f" {found.probability:+.3f}  ",
+        f" {_signed(found.probability):<6}  ",
         (nats, "$quiet"),
     )
+
+
+def _signed(value: float) -> str:
+    """A difference, whose sign is always to be seen."""
+    said = figure(value)
+    return f"+{said}" if value > 0 and said != "0" else said
 
 
 def _hue(place: int) -> str:

@@ -21,7 +21,9 @@ class InspectScreen(Place):
 
     def body(self) -> ComposeResult:
         """What the screen is for, and its sections."""
-        yield Static(Content.assemble(f"{tab(self.NAME).about} ", ("Tab goes to the next section.", "$quiet")))
+        yield Static(
+            Content.assemble(f"{tab(self.NAME).about} ", ("Tab goes to the next section, which unfolds.", "$quiet"))
+        )
         yield KnowledgePanel()
         yield ConfidencePanel()
         yield LensPanel()

@@ -44,13 +44,18 @@ class ConfidencePanel(Panel):
 
     def __init__(self) -> None:
         super().__init__()
-        self.plots, self.words = Static(id="confidence-plots"), Static(id="confidence-words")
+        self.concluded = Static(id="confidence-told")
+        self.plots = Static(id="confidence-plots", classes="figures")
+        self.words = Static(id="confidence-words", classes="figures")
         self.checkpoint = ""
         self.waiting: list[str] = []
         self.measuring = ""
+        #: How often something was written when it was last looked at.
+        self.seen = 0
 
     def compose(self) -> ComposeResult:
-        """The plots, and what is said of them."""
+        """What it comes to, the plots, and what is said of them."""
+        yield self.concluded
         yield self.plots
         yield self.words
 
@@ -66,17 +71,23 @@ class ConfidencePanel(Panel):
 
     def draw(self) -> None:
         """Everything that is known of the chosen checkpoint and its base."""
+        from core.confidence import tables
+        from core.confidence.conclusion import confidence_conclusion
+
         if self.engine is None or not self.is_mounted:
             return
-        names = [each.name for each in self.engine.family.checkpoints]
+        names = [each.name for each in self.engine.family.present]
         self.checkpoint = self.checkpoint if self.checkpoint in names else self.engine.family.final.name
         self.border_title = Content(f"Confidence: {self.checkpoint}")
         try:
             every = self._known()
-            self.plots.update(self._drawn(every) if every else Content(""))
-            self.words.update(Content("\n".join(self._said(every))))
+            told = [Content.styled(confidence_conclusion(every), "bold")] if every else []
+            self.concluded.update(Content("\n").join([*told, *map(Content, self._lacking(every))]))
+            self.plots.update(self._drawn(every) if every else "")
+            found = tables.confidence_verdicts(every)
+            self.words.update(Content("\n".join(f"{each.claim} {each.sentence} ({each.figures})" for each in found)))
         except TillerError as error:
-            self.words.update(Content(f"✗ {error}"))
+            self.concluded.update(Content(f"✗ {error}"))
 
     def _drawn(self, every: list[Confidence]) -> Content:
         from tui.widgets import confidence_plots
@@ -94,22 +105,24 @@ class ConfidencePanel(Panel):
         right = confidence_plots.reliability(every, half, _HEIGHT, glyphs).split("\n")
         return Content("\n").join([one + other for one, other in zip(left, right, strict=False)])
 
-    def _said(self, every: list[Confidence]) -> list[str]:
-        from core.confidence import tables
-
+    def _lacking(self, every: list[Confidence]) -> list[str]:
+        """What is not measured yet, or not to its end."""
         lacking = [each for each in self._pair() if each not in {of.checkpoint for of in every}]
         said = [f"{' and '.join(lacking)}: not measured yet; m measures it while you chat."] if lacking else []
-        found = tables.confidence_verdicts(every)
-        return [*said, *(f"{each.claim} {each.sentence} ({each.figures})" for each in found)]
+        return said + [of.unfinished for of in every if of.unfinished]
 
     def _watch(self) -> None:
         """Say how far a measurement is; when it has ended, begin the next one or draw what is there now."""
         if self.engine is None or not self.measuring:
             return
-        view = self.engine.learning(self.measuring)
+        view = self.engine.learning(self.measuring, "confidence")
         if view is None:
             return
         self.say(f"{self.measuring}: {view.said}", wrong=view.state == "failed")
+        if view.written > self.seen and not view.over:
+            # What is there so far is shown, and grows sharper.
+            self.draw()
+        self.seen = view.written
         if view.over:
             self.measuring = ""
             if view.state != "done":
@@ -122,7 +135,7 @@ class ConfidencePanel(Panel):
     def action_other(self, by: int) -> None:
         """Another checkpoint."""
         if self.engine is not None:
-            names = [each.name for each in self.engine.family.checkpoints]
+            names = [each.name for each in self.engine.family.present]
             self.checkpoint = (
                 names[(names.index(self.checkpoint) + by) % len(names)] if self.checkpoint in names else names[-1]
             )
@@ -133,7 +146,7 @@ class ConfidencePanel(Panel):
         if self.engine is None or self.measuring:
             return
         try:
-            there = {of.checkpoint for of in self._known()}
+            there = {of.checkpoint for of in self._known() if not of.unfinished}
         except TillerError:
             # What cannot be read is measured again.
             there = set()
@@ -144,7 +157,7 @@ class ConfidencePanel(Panel):
         """Stop measuring."""
         self.waiting = []
         if self.engine is not None and self.measuring:
-            self.engine.cancel_learning(self.measuring)
+            self.engine.cancel_learning(self.measuring, "confidence")
 
     def action_ablate(self) -> None:
         """Put the set into the selected column's recipe, or take it out, and go to Chat coloured by entropy."""

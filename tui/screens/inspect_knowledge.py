@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from core.errors import TillerError
-from core.knowledge.maps import MapRequest, Traced, map_table, steered_at
+from core.knowledge.maps import MapRequest, Traced, direction_for, map_table, steered_at
 from tui.screens.inspect_panel import Panel
 from tui.shell import shell
 
@@ -61,16 +61,17 @@ class KnowledgePanel(Panel):
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked, self.heat, self.words = Static(id="maps-asked"), Static(id="maps-heat"), Static(id="maps-words")
+        self.asked, self.said = Static(id="maps-asked"), Static(id="maps-said")
+        self.heat, self.words = (Static(id=f"maps-{name}", classes="figures") for name in ("heat", "words"))
         self.order: MapRequest | None = None
         self.job: MapJob | None = None
         self.place_of_map, self.at = 0, (0, 0)
         self._drawn: Any = None
-        self._said = ""
 
     def compose(self) -> ComposeResult:
-        """What is asked for, the map, and what is said of it."""
+        """What is asked for, what it comes to, the map, and what a cell of it would say."""
         yield self.asked
+        yield self.said
         yield self.heat
         yield self.words
 
@@ -105,28 +106,26 @@ class KnowledgePanel(Panel):
         self._draw_map()
 
     def _draw_map(self) -> None:
+        from core.knowledge.conclusion import map_conclusion
         from tui.widgets import heatmap
 
         shown = self._map()
         if shown is None:
-            said = (
-                self.job.view.said
-                if self.job
-                else "g computes where the model keeps this; [ and ] choose another set, e your own sentences."
-            )
-            self.heat.update(Content(said))
+            hint = "g computes where the model keeps this; [ and ] choose another set, e your own sentences."
+            self.said.update(Content(self.job.view.said if self.job else hint))
+            self.heat.update("")
             return
         self.at = (min(self.at[0], shown.layers - 1), min(self.at[1], len(shown.columns) - 1))
         glyphs = shell(self).glyphs
         maps = self._maps()
+        job = self.job.view if self.job else None
+        done = job is not None and job.state == "done"
+        said = Content.styled(map_conclusion(self._traced()), "bold") if done else Content(job.said if job else "")
+        self.said.update(said)
         title = f"{shown.title} ({self.place_of_map + 1} of {len(maps)}) · {shown.described(*self.at)}"
         picture = heatmap.drawn(shown, max(30, self.size.width - 2), self.at, glyphs)
-        told = self.job.view.said if self.job else ""
-        lines = [Content.styled(title, "bold"), picture, heatmap.legend(shown, glyphs)]
-        lines += [
-            Content(line) for line in ((told, *self._traced().lines) if told != "Done." else self._traced().lines)
-        ]
-        self.heat.update(Content("\n").join(lines))
+        lines = [Content.styled(title, "$quiet"), picture, heatmap.legend(shown, glyphs)]
+        self.heat.update(Content("\n").join([*lines, *map(Content, self._traced().lines)]))
 
     def _watch(self) -> None:
         """Draw what is new."""
@@ -164,7 +163,7 @@ class KnowledgePanel(Panel):
     def action_checkpoints(self) -> None:
         """The base and the final checkpoint, then each alone."""
         assert self.engine is not None
-        names = [each.name for each in self.engine.family.checkpoints]
+        names = [each.name for each in self.engine.family.present]
         every = [(names[0], names[-1])] * (len(names) > 1) + [(name,) for name in names]
         order = self._order()
         at = every.index(order.checkpoints) if order.checkpoints in every else -1
@@ -261,11 +260,10 @@ class KnowledgePanel(Panel):
         if self.engine is None or self._map() is None:
             return
         column = self.place.chat.session.settings.column
-        names = list(self.engine.catalogue.cards(column.checkpoint))
-        if not names and not column.recipe:
+        direction = direction_for(column.recipe, list(self.engine.catalogue.cards(column.checkpoint)))
+        if not direction:
             self.notice.refuse("This checkpoint has no directions to steer by yet; Chat learns them.")
             return
-        direction = "truth" if "truth" in names or not names else names[0]
         self.place.chat.sliders.use(steered_at(column.recipe, self.at[0], direction))
         self.place.action_chat()
 
@@ -301,7 +299,7 @@ class KnowledgePanel(Panel):
         assert self.engine is not None
         if self.order is None:
             family = self.engine.family
-            names = tuple(dict.fromkeys((family.checkpoints[0].name, family.final.name)))
+            names = tuple(dict.fromkeys((family.present[0].name, family.final.name)))
             self.order = MapRequest(names, set=self._sets()[0])
         return self.order
 

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class Panel(Vertical, can_focus=True):
-    """A frame with a title above and its keys below; they act while it has the focus. A subclass says both, and its ``ID``."""
+    """A frame with a title above and its keys below; they act while it has the focus. A subclass says both, and its ``ID``.
+
+    What it comes to is always to be read; pictures and figures, of the class ``figures``, fold out while it has the focus.
+    """
 
     ID: ClassVar[str]
     TITLE: ClassVar[str]
@@ -25,7 +28,8 @@ class Panel(Vertical, can_focus=True):
     Panel {
         height: auto; border: round $quiet; border-title-color: $text-accent; padding: 0 1; margin: 1 0 0 0;
         & > Static { height: auto; }
-        &:focus { border: round $accent; }
+        & > .figures { display: none; }
+        &:focus { border: round $accent; & > .figures { display: block; } }
         &:ansi { border: round ansi_white; }
     }
     """
@@ -34,6 +38,10 @@ class Panel(Vertical, can_focus=True):
         super().__init__(id=self.ID)
         self.border_title = Content(self.TITLE)
         self.border_subtitle = Content(self.KEYS)
+
+    def on_focus(self) -> None:
+        """It is longer now, and what stands above it shorter."""
+        self.call_after_refresh(self.scroll_visible, animate=False, top=True)
 
     @property
     def place(self) -> Place:

@@ -41,12 +41,13 @@ class LensPanel(Panel):
 
     def __init__(self) -> None:
         super().__init__()
-        self.shown = Static(id="lens-shown")
+        self.said, self.shown = Static(id="lens-said"), Static(id="lens-shown", classes="figures")
         self.column, self.index = 0, 0
         self.found: Words | None = None
 
     def compose(self) -> ComposeResult:
-        """The words."""
+        """The answer with the token marked, and the words."""
+        yield self.said
         yield self.shown
 
     def opened(self) -> None:
@@ -61,11 +62,12 @@ class LensPanel(Panel):
         """Find the words of the chosen token."""
         tokens = self._tokens()
         if not tokens:
-            self.shown.update(Content("There is no answer in the chat yet; send a message there first."))
+            self.said.update(Content("There is no answer in the chat yet; send a message there first."))
+            self.shown.update("")
             return
         self.index = min(self.index, len(tokens) - 1)
         said = "".join(f"[{text.strip()}]" if place == self.index else text for place, (_, text) in enumerate(tokens))
-        self.shown.update(Content(f"{said}\nLooking …"))
+        self.said.update(Content(f"{said}\nLooking …"))
         self._find(self.place.chat.session.settings, self.column, tuple(each for each, _ in tokens), self.index, said)
 
     @work(thread=True, exclusive=True, group="lens", exit_on_error=False)
@@ -75,22 +77,25 @@ class LensPanel(Panel):
         try:
             found = engine.token_words(settings, column, reply, index)
         except TillerError as error:
-            self.app.call_from_thread(self.shown.update, Content(f"{said}\n✗ {error}"))
+            self.app.call_from_thread(self.said.update, Content(f"{said}\n✗ {error}"))
             return
         self.found = found
         self.app.call_from_thread(self._show, found, said)
 
     def _show(self, found: Words, said: str) -> None:
-        self.shown.update(self._drawn(found, said))
+        from core.knowledge.conclusion import lens_conclusion
+
+        self.said.update(Content.assemble(f"{said}\n", (lens_conclusion(found), "bold")))
+        self.shown.update(self._drawn(found))
         if self.has_focus:
             # It was shorter while it looked, and what stands above it has moved down meanwhile.
             self.call_after_refresh(self.scroll_visible, animate=False)
 
-    def _drawn(self, found: Words, said: str) -> Content:
+    def _drawn(self, found: Words) -> Content:
         count = len(found.titles)
-        words = min(_WORDS, max(1, (self.shown.size.width - 6 - 3 * (count - 1)) // count // _WORD))
+        words = min(_WORDS, max(1, (self.content_size.width - 6 - 3 * (count - 1)) // count // _WORD))
         head = "      " + "   ".join(title.ljust(words * _WORD) for title in found.titles)
-        lines = [Content(said), Content.styled(head, "bold")]
+        lines = [Content.styled(head, "bold")]
         for place in reversed(range(len(found.layers))):
             parts = ["".join(f"{_short(word)} {p:.2f} " for word, p in layers[place][:words]) for layers in found.rows]
             lines.append(Content(f"{found.layers[place]:>4}  " + "   ".join(parts)))

@@ -12,6 +12,7 @@ from textual.widgets import DataTable, Static
 
 from core.chat.screens import tab
 from tui.screens.screen import Place
+from tui.widgets.fold import Fold
 from tui.widgets.progress import progress
 
 if TYPE_CHECKING:
@@ -30,8 +31,9 @@ class TransferScreen(Place):
     NAME = "transfer"
     AUTO_FOCUS = "DataTable"
     HELP = (
-        "A direction of every checkpoint (rows) on every checkpoint (columns). The cell under the cursor is told beneath, with its layers; "
+        "A direction of every checkpoint (rows) on every checkpoint (columns). What it comes to in the cell under the cursor stands above; "
         "d changes the direction, v what the matrix shows, m measures while you chat, x cancels that, Enter tries the cell in Chat. "
+        "Tab goes on to what folds out beneath, and Enter opens it: the cell's figures, what was checked, what the matrix shows. "
         "Page Down and Page Up scroll."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -46,25 +48,31 @@ class TransferScreen(Place):
     DEFAULT_CSS = """
     TransferScreen {
         & DataTable { height: auto; max-height: 60%; margin: 1 0; background: transparent; }
-        & #went, & #cell { height: auto; }
+        & #said { min-height: 3; }
     }
     """
 
     def __init__(self, chat: ChatScreen) -> None:
         super().__init__(chat)
-        self.table: DataTable[Content] = DataTable(cursor_type="cell")
-        self.what, self.went, self.cell = Static(), Static(id="went"), Static(id="cell")
+        self.table: DataTable[Content] = DataTable(cursor_type="cell", fixed_columns=1)
+        self.said, self.went, self.shown = Static(id="said"), Static(id="went"), Static(id="shown")
+        self.cell, self.checks, self.how = Fold("Every figure"), Fold("What was checked"), Fold("What the matrix shows")
         self.report: TransferReport | None = None
         self.about = "truth"
         self.measure = "cosine"
         self._running = False
+        #: How often something was written when it was last looked at.
+        self._seen = 0
 
     def body(self) -> ComposeResult:
-        """What is shown, how far measuring is, the matrix, the cell under the cursor."""
-        yield self.what
+        """What it comes to, how far measuring is, the matrix, and what folds out beneath."""
+        yield self.said
         yield self.went
+        yield self.shown
         yield self.table
         yield self.cell
+        yield self.checks
+        yield self.how
 
     def on_mount(self) -> None:
         """Watch what is being measured, here or in the browser."""
@@ -85,11 +93,13 @@ class TransferScreen(Place):
         except TillerError as error:
             self.report, problem = None, str(error)
         self.table.clear(columns=True)
-        self.cell.update("")
+        self.shown.display = self.table.display = self.report is not None
         if self.report is None:
-            self.what.update(
+            self.said.update(
                 f"{tab(self.NAME).about}\n\nNothing has been carried yet: press m, and chat on while it goes."
             )
+            for fold in (self.cell, self.checks, self.how):
+                fold.show(None)
         else:
             self._draw(self.report)
         if problem:
@@ -102,13 +112,16 @@ class TransferScreen(Place):
         known = matrix.measures(report)
         self.measure = self.measure if self.measure in known else "cosine"
         chosen = known[self.measure]
-        self.what.update(
+        self.shown.update(
             Content.assemble(
-                (f"{self.about}: {chosen.title}", "bold"),
-                f"\n{chosen.sentence}",
-                ("\nfrom ↓ to → · PgDn and PgUp scroll", "$quiet"),
+                f"{report.unfinished}\n" if report.unfinished else "",
+                (f"{self.about}: {chosen.title} · from ↓ to →", "$quiet"),
             )
         )
+        self.how.show(Content(chosen.sentence))
+        found = matrix.findings(report)
+        told = [Content.assemble((line, "bold"), *(f"\n  {part}" for part in parts)) for line, parts in found]
+        self.checks.show(Content("\n\n").join(told) if told else None)
         rows = [[self._label(shade) for shade in line] for line in matrix.matrix(report, self.measure)]
         self.table.add_column("", width=max(len(name) for name in report.sources))
         for column, name in enumerate(report.targets):
@@ -118,6 +131,10 @@ class TransferScreen(Place):
         source, target = matrix.opening(report)
         self.table.move_cursor(row=report.sources.index(source), column=report.targets.index(target) + 1)
         self._tell()
+        if self.focused is None:
+            self.table.focus()
+        # A table of automatic height is laid out before it knows of its rows.
+        self.call_after_refresh(self.table.refresh, layout=True)
         # The cursor brings its own line into view; what the matrix shows stands above it.
         self.call_after_refresh(self.query_one("#place").scroll_home, animate=False)
 
@@ -165,20 +182,22 @@ class TransferScreen(Place):
         return self.report.sources[row], self.report.targets[column - 1]
 
     def _tell(self) -> None:
-        from core.transfer import matrix
+        from core.transfer import conclusion, matrix
 
         where = self._where()
         if self.report is None or where is None:
             return
         source, target = where
-        found = [(f"{source} → {target}\n", "bold")]
-        for label, words in matrix.describe_cell(self.report, source, target):
-            found += [(f"{label}: ", "$quiet"), (f"{words}\n", "")]
-        for name, values, _ in matrix.curves(self.report, source, target):
-            found += [(f"{name}, layer 0 to {len(values) - 1}: ", "$quiet"), (f"{_by_layer(values)}\n", "")]
-        for line, parts in matrix.findings(self.report):
-            found += [(f"\n{line}\n", "bold"), *((f"  {part}\n", "") for part in parts)]
-        self.cell.update(Content.assemble(*found))
+        why = conclusion.no_use(self.report, source, target)
+        said = conclusion.transfer_conclusion(self.report, source, target)
+        self.said.update(Content.assemble((said, "bold"), f"\n{why}" if why else ""))
+        figures = matrix.describe_cell(self.report, source, target)
+        figures += [
+            (f"{name}, layer 0 to {len(values) - 1}", _by_layer(values))
+            for name, values, _ in matrix.curves(self.report, source, target)
+        ]
+        lines = [Content.assemble((f"{label}: ", "$quiet"), words) for label, words in figures]
+        self.cell.show(Content("\n").join(lines), f"Every figure of {source} → {target}")
 
     # -------------------------------------------------------------------------------------------------------- measuring
 
@@ -221,7 +240,13 @@ class TransferScreen(Place):
             return
         job = self.engine.carrying.view(self.about)
         before, self._running = self._running, job is not None and not job.over
+        self.went.display = self._running
         self.went.update(progress(job.part, job.said) if job is not None and not job.over else "")
+        news = job is not None and job.written > self._seen
+        self._seen = job.written if job is not None else 0
+        if job is not None and not job.over and news:
+            # What is there so far is shown, and grows sharper.
+            self.opened()
         if before and job is not None and job.over:
             wrong = job.state == "failed"
             self.opened()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tui.screens.screen import Place
 
 _HOW = (
-    "Remove a stage's part: name the stage, and files of prompts whose behaviour is to be lost and kept, one a line (Skiff has its own). "
+    "Name the stage, and files of prompts whose behaviour is to be lost and kept, one a line (Skiff has its own). "
     "Enter fits and judges; Enter in the last field keeps the edited model as a checkpoint of that name, beside the model in Chat."
 )
 _FIELDS = ("stage", "lose", "keep", "name")
@@ -30,7 +30,7 @@ class UndoFields(Vertical):
     """Four fields and a table."""
 
     DEFAULT_CSS = """
-    UndoFields { height: auto; margin: 1 0 0 0; & > Static { height: auto; } }
+    UndoFields { height: auto; & > Static { height: auto; } }
     """
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class UndoFields(Vertical):
             lose, keep = (
                 _prompts(self.fields[name].value, offer) for name, offer in zip(("lose", "keep"), own, strict=True)
             )
-            stage = self.fields["stage"].value.strip() or engine.undo.stages()[0]
+            stage = self.fields["stage"].value.strip() or engine.undo.likely
             self.place.say(f"Removing the part of {stage}. Ctrl+X stops.")
             self.place.run_slices(engine.undo.fit(stage, lose, keep), self._show)
 

@@ -15,6 +15,8 @@ from tui.text import clipped
 if TYPE_CHECKING:
     from textual.events import Click
 
+    from core.engine.job_list import JobLine
+
 _DOTS = {"starting": ("◌", "$text-warning"), "loading": ("◐", "$text-warning"), "ready": ("●", "$text-success"),
          "busy": ("●", "$text-accent"), "failed": ("✗", "$text-error")}  # fmt: skip
 #: So many cells say that a model is ready.
@@ -36,12 +38,13 @@ class Header(Widget):
         self.tab = tab
         self.status = Status("starting", "Starting.")
         self.place = ""
+        self.jobs: tuple[JobLine, ...] = ()
         self._spots: list[tuple[int, int, str]] = []
 
-    def show(self, status: Status, place: str) -> None:
-        """Draw this status; ``place`` names the family."""
-        if (status, place) != (self.status, self.place):
-            self.status, self.place = status, place
+    def show(self, status: Status, place: str, jobs: tuple[JobLine, ...] = ()) -> None:
+        """Draw this status; ``place`` names the family, ``jobs`` are what goes on."""
+        if (status, place, jobs) != (self.status, self.place, self.jobs):
+            self.status, self.place, self.jobs = status, place, jobs
             self.refresh()
 
     def render(self) -> Content:
@@ -94,4 +97,15 @@ class Header(Widget):
         for spare in (cores, status.device, words):
             if (speed or spare != words) and spare in parts and len(" · ".join(parts)) > room:
                 parts.remove(spare)
-        return " · ".join(parts)
+        behind = self._behind(room - len(" · ".join(parts)) - 3)
+        # Where there is no room beside the speed, that something goes on is worth more.
+        return " · ".join([*behind, *parts]) if behind else " · ".join(self._behind(room) or parts)
+
+    def _behind(self, room: int) -> list[str]:
+        """What goes on behind the chats, as far as there is room: the first of it, else how much there is."""
+        behind = [each for each in self.jobs if not each.chat]
+        if not behind:
+            return []
+        more = f" +{len(behind) - 1}" if len(behind) > 1 else ""
+        ways = [f"{behind[0].short}{more}", f"{len(behind)} job{'s' * (len(behind) > 1)}"]
+        return next(([way] for way in ways if len(way) <= room), [])

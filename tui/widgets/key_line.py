@@ -48,9 +48,13 @@ class KeyLine(Widget):
         keys = self.keys()
         own = [each for each in keys if each[0] not in _ALWAYS]
         always = sorted((each for each in keys if each[0] in _ALWAYS), key=lambda each: _ALWAYS.index(each[0]))
+        # What leads out of here is the last to go.
+        own.sort(key=lambda each: each[0] != "escape")
         gap = 2 if _length(own + always, 2) <= self.content_size.width else 1
-        while own and _length(own + always, gap) > self.content_size.width:
+        while len(own) > 1 and _length(own + always, gap) > self.content_size.width:
             own.pop()
+        while own and len(always) > 1 and _length(own + always, gap) > self.content_size.width:
+            always.pop(0)
         parts: list[tuple[str, str]] = []
         at, self._spots = 0, []
         for key, display, words in own + always:

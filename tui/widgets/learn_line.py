@@ -8,6 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widget import Widget
 
+from core.util.program import program
 from tui.messages import LearningCancelled, LearnWanted
 from tui.text import one_line
 from tui.widgets.progress import progress
@@ -22,8 +23,9 @@ class LearnLine(Widget, can_focus=True):
     """Hidden where nothing is lacking."""
 
     HELP = (
-        "This checkpoint has no directions to steer along yet. Enter learns them, while you chat; x cancels, and what was found out so "
-        "far is kept. For all checkpoints at once: python launch.py precompute."
+        "This checkpoint has no directions to steer along yet. Enter here, or ^d while no message is written, learns them, while you "
+        "chat; x cancels, and what was found out so far is kept. For all checkpoints at once: "
+        f"`{program()} precompute --family NAME`."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,space", "press", "Learn", key_display="⏎", id="learn.press"),
@@ -66,7 +68,9 @@ class LearnLine(Widget, can_focus=True):
         failed = self.job is not None and self.job.state == "failed"
         said = self.job.said if self.job is not None else f"{self.offer.checkpoint} has no {self.offer.lacking} yet."
         button = (f" {self.offer.sentence} ", "$text-primary on $primary-muted")
-        return Content.assemble(button, "\n", (one_line(said), "$text-error" if failed else "$quiet"))
+        return Content.assemble(
+            button, (" ^d", "$quiet"), "\n", (one_line(said), "$text-error" if failed else "$quiet")
+        )
 
     # --------------------------------------------------------------------------------------------------------- pressing
 

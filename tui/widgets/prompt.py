@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 from textual.widgets import TextArea
 
-from core.chat.settings import clean
+from core.util.text import clean
 from tui.messages import EditWanted, Sent
 
 if TYPE_CHECKING:

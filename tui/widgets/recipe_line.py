@@ -100,6 +100,10 @@ class RecipeLine(Vertical):
         & > #recipe-verdict { width: auto; max-width: 42; height: 1; padding: 0 0 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
         & > #recipe-verdict.-wrong { height: auto; max-height: 3; text-wrap: wrap; }
     }
+    .-tiny RecipeLine {
+        & > #recipe-verdict { display: none; }
+        & > #recipe-verdict.-wrong { display: block; max-width: 20; }
+    }
     """
 
     def __init__(self) -> None:

@@ -25,7 +25,8 @@ _USEFUL = "━"
 
 @dataclass(frozen=True)
 class SliderFace:
-    """All that a slider draws. ``state`` says what the recipe does to the direction besides adding: "ablated", "held at 0"."""
+    """All that a slider draws. ``state`` says what the recipe does to the direction besides adding: "ablated", "held at 0"; ``extent``
+    how far it was measured, ``words`` what is known at its strength."""
 
     value: float = 0.0
     source: str = ""
@@ -34,6 +35,8 @@ class SliderFace:
     dose: Dose | None = None
     ready: tuple[float, ...] = ()
     missing: bool = False
+    extent: str = ""
+    words: str = ""
 
 
 class Slider(Widget, can_focus=True):
@@ -53,8 +56,9 @@ class Slider(Widget, can_focus=True):
         Binding("up", "screen.slider(-1)", "Slider above", show=False, id="slider.up"),
         Binding("down", "screen.slider(1)", "Slider below", show=False, id="slider.down"),
         Binding("0,home", "zero", "Off", key_display="0", id="slider.zero"),
-        Binding("exclamation_mark", "ablate", "Ablate", key_display="!", id="slider.ablate"),
-        Binding("s", "source", "Learned on", id="slider.source"),
+        # No letters: whoever pulls a slider and then writes is writing to the model.
+        Binding("ctrl+x", "ablate", "Ablate", key_display="^x", id="slider.ablate"),
+        Binding("ctrl+e", "source", "Learned on", key_display="^e", id="slider.source"),
     ]
     SCOPED_CSS: ClassVar[bool] = False  # The rules look at the screen's width class, which is above the widget.
     DEFAULT_CSS = """
@@ -90,9 +94,14 @@ class Slider(Widget, can_focus=True):
         )
 
     def _one_line(self) -> Content:
-        head, number = f"{self.direction:<8}", f" {self._number()}"
+        head, number = f"{self.direction:<8}", self._narrow_number()
         width = _even(self.content_size.width - 2 - len(head) - max(7, len(number)))
         return Content.assemble(self._mark(), (head, self._name_style()), *self._track(width), (number, "bold"))
+
+    def _narrow_number(self) -> str:
+        """The number, and how far it was measured where that is not whole: "quick" or "in part"."""
+        word = self.face.extent.partition(":")[0].partition(";")[0].removeprefix("measured ")
+        return f" {self._number()}" + (f" {word}" if word and not self.face.missing else "")
 
     def _four_lines(self) -> Content:
         width = _even(self.content_size.width - 2)
@@ -102,16 +111,9 @@ class Slider(Widget, can_focus=True):
             Content.assemble(self._mark(), (head, self._name_style()), (clipped(source, width - len(head)), "$quiet")),
             Content.assemble("  ", (self._bars(width), "$quiet")),
             Content.assemble("  ", *self._track(width)),
-            Content.assemble("  ", (clipped(self._measured(), width), "$quiet")),
+            Content.assemble("  ", (clipped(self.face.words, width), "$quiet")),
         ]
         return Content("\n").join(lines)
-
-    def _measured(self) -> str:
-        """What was measured at this strength where the slider pushes, else which strengths are of use."""
-        dose = self.face.dose
-        if dose is None:
-            return ""
-        return dose.said(self.face.value) if self.face.value else dose.range_said()
 
     def _name_style(self) -> str:
         return "bold" if self.face.active or self.has_focus else ""
@@ -188,22 +190,28 @@ class Slider(Widget, can_focus=True):
         """Draw without the mark."""
         self.refresh()
 
-    def _drag_to(self, x: int) -> None:
+    def _place(self, x: int) -> tuple[int, int]:
+        """The cell of the track that is at ``x`` of the widget (below 0, or past its end, beside it), and how many there are."""
         narrow = self.content_size.height < 4
         start = 2 + (len(f"{self.direction:<8}") if narrow else 0)
-        width = _even(self.content_size.width - start - (max(7, len(self._number()) + 1) if narrow else 0))
-        if -1 <= x - start <= width:
-            strength = self._strength_at(min(width - 1, max(0, x - start)), width)
-            self.post_message(SliderMoved(self.direction, snapped(strength)))
+        return x - start, _even(self.content_size.width - start - (max(7, len(self._narrow_number())) if narrow else 0))
+
+    def _drag_to(self, x: int) -> None:
+        """Put the thumb where the mouse is; beside the track, at its end."""
+        cell, width = self._place(x)
+        strength = self._strength_at(min(width - 1, max(0, cell)), width)
+        self.post_message(SliderMoved(self.direction, snapped(strength)))
 
     def on_mouse_down(self, event: MouseDown) -> None:
-        """Pull the thumb with the mouse."""
-        self._dragging = True
-        self.capture_mouse()
-        self._drag_to(event.x)
+        """Pull the thumb with the mouse, by its first button: the others paste and open menus in many terminals."""
+        cell, width = self._place(event.x)
+        if event.button == 1 and -1 <= cell <= width:
+            self._dragging = True
+            self.capture_mouse()
+            self._drag_to(event.x)
 
     def on_mouse_move(self, event: MouseMove) -> None:
-        """Follow the mouse."""
+        """Follow the mouse, past the ends of the track too."""
         if self._dragging:
             self._drag_to(event.x)
 
@@ -214,7 +222,8 @@ class Slider(Widget, can_focus=True):
 
     def on_click(self, event: Click) -> None:
         """A click chooses the slider."""
-        self.post_message(SliderChosen(self.direction))
+        if event.button == 1:
+            self.post_message(SliderChosen(self.direction))
 
 
 def _even(width: int) -> int:

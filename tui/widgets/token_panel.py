@@ -29,7 +29,8 @@ class TokenPanel(Vertical):
     }
     .-narrow TokenPanel {
         & > #token-head { display: none; }
-        & > #token-readings { height: auto; max-height: 2; margin: 0; }
+        /* As high with one row as with two: what is above would jump while one works with it. */
+        & > #token-readings { height: 2; margin: 0; }
     }
     """
 

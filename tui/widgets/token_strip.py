@@ -16,9 +16,20 @@ from textual.widget import Widget
 from core.chat.answers import Answer, why_ended
 from core.display.lenses import Lens, letter, value
 from core.display.palette import glyph, ink, level, tint
-from tui.messages import AlternativesWanted, CheckpointWanted, CloseWanted, ColumnChosen, LensChosen, TokenPointed
-from tui.text import clipped
-from tui.widgets.wrapping import Cell, answer_cells, plain_cells, wrap
+from tui.messages import (
+    AlternativesWanted,
+    CheckpointWanted,
+    CloseWanted,
+    ColumnChosen,
+    CopyWanted,
+    GoOnWanted,
+    LensChosen,
+    RewriteWanted,
+    TokenPointed,
+    VersionWanted,
+)
+from tui.text import clipped, shown
+from tui.widgets.wrapping import FOLD, Cell, answer_cells, plain_cells, wrap
 
 if TYPE_CHECKING:
     from textual.events import Click, Leave, MouseMove
@@ -28,7 +39,7 @@ _NEUTRAL = 0.03
 
 @dataclass(frozen=True)
 class Face:
-    """All that a strip draws. ``answer`` is ``None`` for a reply of which only the text is known."""
+    """All that a strip draws. ``answer`` is ``None`` for a reply of which only the text is known; what is ``older`` is pale."""
 
     title: str
     answer: Answer | None
@@ -39,6 +50,10 @@ class Face:
     selected: bool = False
     running: bool = False
     hint: str = ""
+    #: Whether it is drawn as text with headings, lists and code instead of tokens.
+    as_text: bool = False
+    #: Whether it was not written by what the title says.
+    older: bool = False
 
 
 class AnswerStrip(Widget, can_focus=True):
@@ -47,7 +62,9 @@ class AnswerStrip(Widget, can_focus=True):
     HELP = (
         "One column's answer. Each word piece is a token, coloured by the lens. Move with the arrow keys: the token under the "
         "cursor is explained, with the tokens the model might have said instead. Enter chooses among those; "
-        "1 to 9 choose what the colours show."
+        "1 to 9 choose what the colours show, Ctrl+E opens what the model thought before it answered. Shift+← and Shift+→ page through the "
+        "versions that Ctrl+R and edits have left, Ctrl+W lets a cut-off answer go on, Ctrl+U lets you write the answer or how it begins, "
+        "Ctrl+Y copies it."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "move(-1)", "Token before", show=False, id="strip.left"),
@@ -58,8 +75,15 @@ class AnswerStrip(Widget, can_focus=True):
         Binding("end", "edge(-1)", "Last token", show=False, id="strip.end"),
         Binding("enter", "instead", "Say another token", key_display="⏎", id="strip.instead"),
         *(Binding(str(n), f"lens({n - 1})", f"Lens {n}", show=False, id=f"strip.lens{n}") for n in range(1, 10)),
-        Binding("c", "checkpoint", "Checkpoint", id="strip.checkpoint"),
-        Binding("x", "close", "Close column", id="strip.close"),
+        # No letters: they go to the prompt.
+        Binding("ctrl+e", "thought", "Thought", show=False, key_display="^e", id="strip.thought"),
+        Binding("shift+left", "version(-1)", "Version before", key_display="⇧←", show=False, id="strip.before"),
+        Binding("shift+right", "version(1)", "Version after", key_display="⇧→", show=False, id="strip.after"),
+        Binding("ctrl+w", "go_on", "Continue", key_display="^w", show=False, id="strip.go_on"),
+        Binding("ctrl+u", "rewrite", "Write this answer", key_display="^u", show=False, id="strip.rewrite"),
+        Binding("ctrl+y", "copy", "Copy", key_display="^y", show=False, id="strip.copy"),
+        Binding("f10", "checkpoint", "Checkpoint", key_display="F10", id="strip.checkpoint"),
+        Binding("ctrl+x", "close", "Close column", key_display="^x", id="strip.close"),
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "strip--title",
@@ -99,7 +123,11 @@ class AnswerStrip(Widget, can_focus=True):
         self.face = Face("", None)
         self.cursor: int | None = None
         self._rows: list[list[Cell]] = []
-        self._wrapped_for: tuple[Answer | str | None, int] = (None, -1)
+        self._set: list[list[Segment]] = []
+        self._set_for: tuple[str, int] = ("", 0)
+        self._wrapped_for: tuple[Answer | str | None, int, bool] = (None, -1, False)
+        #: Whether what was thought before the answer is shown.
+        self.opened = False
         self.can_focus = False
 
     # --------------------------------------------------------------------------------------------------------- showing
@@ -118,16 +146,33 @@ class AnswerStrip(Widget, can_focus=True):
     def rows(self, width: int) -> list[list[Cell]]:
         """The text as rows of cells for a width, kept until either changes."""
         source: Answer | str = self.face.answer if self.face.answer is not None else self.face.text
-        if self._wrapped_for[1] != width or self._wrapped_for[0] is not source:
-            cells = answer_cells(source) if isinstance(source, Answer) else plain_cells(source)
-            self._rows, self._wrapped_for = wrap(cells, max(1, width)), (source, width)
+        if self._wrapped_for[1:] != (width, self.opened) or self._wrapped_for[0] is not source:
+            cells = answer_cells(source, self.opened) if isinstance(source, Answer) else plain_cells(source)
+            self._rows, self._wrapped_for = wrap(cells, max(1, width)), (source, width, self.opened)
         return self._rows
+
+    def _text_lines(self, width: int) -> list[list[Segment]]:
+        """The answer as text for a width, kept until either changes."""
+        # Not before it is wanted: the first paint waits for neither.
+        from rich.markdown import Markdown
+
+        from core.display.markdown import markdown_tokens
+
+        text = shown(self.face.answer.text if self.face.answer is not None else self.face.text)
+        if self._set_for != (text, width):
+            drawn = Markdown("", code_theme="ansi_dark", hyperlinks=False)
+            # Its own parser would leave out what looks like HTML.
+            drawn.parsed = markdown_tokens(text)
+            console = self.app.console
+            self._set = console.render_lines(drawn, console.options.update(width=max(1, width)), pad=False)
+            self._set_for = (text, width)
+        return self._set
 
     def _after(self) -> tuple[str, str]:
         """What stands below the text, and its component class."""
         answer = self.face.answer
         if answer is None:
-            return "", ""
+            return self.face.hint, "strip--dim"
         if answer.error:
             return f"✗ {answer.error}", "strip--error"
         said = [why_ended(answer.reason, "Ctrl+O"), answer.note, self.face.hint]
@@ -139,6 +184,8 @@ class AnswerStrip(Widget, can_focus=True):
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
         """Title, text, a glyph row beneath each text row where there is no colour, and what is said after it."""
+        if self.face.as_text:
+            return 1 + len(self._text_lines(width)) + len(self._after_rows(width))
         return 1 + len(self.rows(width)) * (2 if self._has_glyphs() else 1) + len(self._after_rows(width))
 
     def _has_glyphs(self) -> bool:
@@ -156,15 +203,18 @@ class AnswerStrip(Widget, can_focus=True):
             return Strip([Segment(clipped(self.face.title, width), base + self._style(name))]).adjust_cell_length(
                 width, base
             )
-        rows, step = self.rows(width), 2 if self._has_glyphs() else 1
+        lines = self._text_lines(width) if self.face.as_text else []
+        rows, step = ([] if self.face.as_text else self.rows(width)), 2 if self._has_glyphs() else 1
         line, part = divmod(y - 1, step)
-        if line < len(rows):
+        if self.face.as_text and y - 1 < len(lines):
+            segments = lines[y - 1]
+        elif line < len(rows):
             segments = self._glyph_segments(rows[line], base) if part else self._text_segments(rows[line], base)
             if not part and line == len(rows) - 1 and self.face.running:
                 segments = [*segments, Segment("▌", base + self._style("strip--chosen"))]
         else:
             _, name = self._after()
-            after, at = self._after_rows(width), y - 1 - len(rows) * step
+            after, at = self._after_rows(width), y - 1 - (len(lines) if self.face.as_text else len(rows) * step)
             segments = (
                 [Segment("".join(cell.text for cell in after[at]), base + self._style(name))] if at < len(after) else []
             )
@@ -174,13 +224,19 @@ class AnswerStrip(Widget, can_focus=True):
         return self.get_component_rich_style(name, partial=True)
 
     def _text_segments(self, row: list[Cell], base: Style) -> list[Segment]:
+        if self.face.older and self.face.answer is None:
+            base += self._style("strip--dim")
         return [Segment(text, self._token_style(token, lead, base)) for token, lead, text in _runs(row)]
 
     def _token_style(self, token: int | None, lead: bool, base: Style) -> Style:
         if token is None:
             return base + self._style("strip--join")
+        if token == FOLD:
+            return base + self._style("strip--dim")
         if lead:
             return base
+        if self.face.older and token != self.cursor:
+            return base + self._style("strip--dim")
         ground = self._tint(token)
         style = base + Style(bgcolor=ground, color=ink(ground)) if ground and not self.face.glyphs else base
         if token == self.cursor:
@@ -216,11 +272,12 @@ class AnswerStrip(Widget, can_focus=True):
     # ---------------------------------------------------------------------------------------------------------- cursor
 
     def point(self, index: int | None) -> None:
-        """Put the cursor on a token, tell the screen and bring the line into view."""
+        """Put the cursor on a token, or the nearest one that is not folded, tell the screen and bring the line into view."""
         answer = self.face.answer
         if answer is None or not answer.tokens:
             return
-        self.cursor = None if index is None else max(0, min(index, len(answer.tokens) - 1))
+        seen = [place for place, token in enumerate(answer.tokens) if self.opened or not token.thought]
+        self.cursor = None if index is None else min(seen, key=lambda place: abs(place - index), default=None)
         self.post_message(TokenPointed(self.column, self.cursor))
         self.refresh()
         self._reveal()
@@ -247,10 +304,10 @@ class AnswerStrip(Widget, can_focus=True):
         return None
 
     def token_at(self, x: int, y: int) -> int | None:
-        """The token at a place within the content, in cells."""
+        """The token at a place within the content, in cells; FOLD on the line that stands for a thought."""
         rows, step = self.rows(self.content_size.width), 2 if self._has_glyphs() else 1
         line = (y - 1) // step
-        if y < 1 or not 0 <= line < len(rows):
+        if self.face.as_text or y < 1 or not 0 <= line < len(rows):
             return None
         at = 0
         for cell in rows[line]:
@@ -301,6 +358,29 @@ class AnswerStrip(Widget, can_focus=True):
         """Colour by the lens at this place."""
         self.post_message(LensChosen(index))
 
+    def action_thought(self) -> None:
+        """Show what was thought before the answer, or fold it."""
+        self.opened = not self.opened
+        self.refresh(layout=True)
+        if self.cursor is not None:
+            self.point(self.cursor)
+
+    def action_version(self, by: int) -> None:
+        """Show the version before or after."""
+        self.post_message(VersionWanted(by))
+
+    def action_go_on(self) -> None:
+        """Let the answer go on where it was cut off."""
+        self.post_message(GoOnWanted(self.column))
+
+    def action_rewrite(self) -> None:
+        """Write the answer in the model's place."""
+        self.post_message(RewriteWanted(self.column))
+
+    def action_copy(self) -> None:
+        """Copy the answer."""
+        self.post_message(CopyWanted(self.column))
+
     def action_checkpoint(self) -> None:
         """Choose another checkpoint for this column."""
         self.post_message(CheckpointWanted(self.column))
@@ -321,7 +401,9 @@ class AnswerStrip(Widget, can_focus=True):
         if at is None or self.face.answer is None:
             return
         token = self.token_at(at.x, at.y)
-        if token is not None:
+        if token == FOLD:
+            self.action_thought()
+        elif token is not None:
             self.point(token)
         elif at.y == 0:
             self.post_message(CheckpointWanted(self.column))
@@ -330,7 +412,7 @@ class AnswerStrip(Widget, can_focus=True):
         """The token under the mouse is explained while it is there."""
         at = event.get_content_offset(self)
         token = self.token_at(at.x, at.y) if at is not None else None
-        if token is not None:
+        if token not in (None, FOLD):
             self.post_message(TokenPointed(self.column, token))
 
     def on_leave(self, event: Leave) -> None:

@@ -41,9 +41,10 @@ class TurnView(Vertical):
         yield self.said
         yield self.answers
 
-    def show(self, user: str, faces: Sequence[Face]) -> None:
-        """Draw the turn; the number of strips follows the number of faces."""
-        self.said.update(Content.assemble(("you  ", "bold $text-success"), shown(user)))
+    def show(self, user: str, faces: Sequence[Face], version: str) -> None:
+        """Draw the turn, and which version it is; the number of strips follows the number of faces."""
+        beside = (f"  ‹{version}›", "$quiet") if version else ""
+        self.said.update(Content.assemble(("you  ", "bold $text-success"), shown(user), beside))
         while len(self.strips) < len(faces):
             strip = AnswerStrip(len(self.strips))
             self.strips.append(strip)
@@ -75,8 +76,10 @@ class Transcript(VerticalScroll, can_focus=False):
         """What stands here before the first message."""
         yield self.empty
 
-    def show(self, turns: Sequence[Turn], faces: Sequence[Sequence[Face]], empty: str) -> None:
-        """Draw the turns; ``faces`` holds a face a column for each of them, ``empty`` is what is said when there is none."""
+    def show(self, turns: Sequence[Turn], faces: Sequence[Sequence[Face]], empty: str, versions: Sequence[str]) -> None:
+        """Draw the turns; ``faces`` holds a face a column for each of them, ``versions`` says which version each is, ``empty`` is what is
+        said when there is none.
+        """
         self.empty.display = not turns
         self.empty.update(Content(empty))
         while len(self.views) > len(turns):
@@ -85,8 +88,8 @@ class Transcript(VerticalScroll, can_focus=False):
             view = TurnView(len(faces[len(self.views)]))
             self.views.append(view)
             self.mount(view)
-        for view, turn, row in zip(self.views, turns, faces, strict=True):
-            view.show(turn.user, row)
+        for view, turn, row, version in zip(self.views, turns, faces, versions, strict=True):
+            view.show(turn.user, row, version)
 
     def follow(self) -> None:
         """Go to the end and stay there as it grows."""

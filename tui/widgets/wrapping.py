@@ -11,6 +11,9 @@ from rich.cells import cell_len
 from core.chat.answers import Answer
 from tui.text import shown
 
+#: What the line that stands for a thought has in place of a token's index.
+FOLD = -1
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -32,15 +35,31 @@ class Cell:
         return self.text == " "
 
 
-def answer_cells(answer: Answer) -> list[Cell]:
-    """An answer's characters, with a bar where the recipe was changed."""
+def answer_cells(answer: Answer, opened: bool = False) -> list[Cell]:
+    """An answer's characters, with a bar where the recipe was changed. What was thought before it is one line, unless it is ``opened``."""
     joins = {index for index, _ in answer.joins if index > 0}
     cells: list[Cell] = []
+    if answer.thought:
+        cells += _fold(
+            f"▾ thought, {answer.thought} tokens (^e folds it)"
+            if opened
+            else f"▸ thought, {answer.thought} tokens (^e opens it)"
+        )
     for index, token in enumerate(answer.tokens):
+        if token.thought and not opened:
+            continue
+        if opened and index and answer.tokens[index - 1].thought and not token.thought:
+            cells += _fold(" ")
         if index in joins:
             cells.append(Cell("│", None, 1))
         cells += _text_cells(shown(token.text), index)
     return cells
+
+
+def _fold(text: str) -> list[Cell]:
+    """A line that stands for the thought."""
+    cells = [Cell(character, FOLD, 1, lead=True) for character in text]
+    return [*cells[:-1], replace(cells[-1], breaks=True)]
 
 
 def plain_cells(text: str) -> list[Cell]:

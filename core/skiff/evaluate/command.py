@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -23,12 +22,13 @@ from core.skiff.evaluate.measures import SEEDED, SKIFF_MEASURES, measured, tasks
 from core.skiff.evaluate.model_card import model_card
 from core.skiff.evaluate.subjects import Subjects
 from core.skiff.train.log import read_training_log, write_text
+from core.util.files import json_text
 
 TRANSCRIPTS = "transcripts"
 
 
 def evaluate(options: Options) -> int:
-    """Run the evaluation from the command line; returns 0, or 1 when the family cannot be evaluated.
+    """Run the evaluation from the command line; returns 0. Raises TillerError when the family cannot be evaluated.
 
     The card is only written by a whole run, so that it never mixes figures of different weights. The transcripts are of one
     checkpoint and say of which weights; a whole run writes them too, and so does ``--only transcripts``. A run of one checkpoint,
@@ -46,7 +46,7 @@ def evaluate(options: Options) -> int:
         if options.what == "directions":
             figures = evaluate_directions(subjects, card=not (options.no_card or special))
             if options.json:
-                write_text(options.json, json.dumps([figure_json(figure) for figure in figures], indent=1) + "\n")
+                write_text(options.json, json_text([figure_json(figure) for figure in figures], indent=1) + "\n")
             return 0
         seeds = () if special else tuple(subjects.seeds())
         # On another device than the CPU one process has it all.
@@ -59,7 +59,7 @@ def evaluate(options: Options) -> int:
                 f"Nothing of what was asked for is measured on {subjects.only}; leave --only or --checkpoint out"
             )
         if options.json:
-            write_text(options.json, json.dumps([figure_json(figure) for figure in figures], indent=1) + "\n")
+            write_text(options.json, json_text([figure_json(figure) for figure in figures], indent=1) + "\n")
         if not options.only and not options.no_card and not special:
             card = family.folder / "README.md"
             write_text(card, model_card(figures, record, seeds))
@@ -68,9 +68,6 @@ def evaluate(options: Options) -> int:
             page = family.folder / transcripts.TRANSCRIPTS_NAME
             write_text(page, transcripts.write_transcripts(subjects))
             print(f"Transcripts written to {page}.")
-    except TillerError as problem:
-        print(f"evaluate: {problem}")
-        return 1
     finally:
         torch.set_num_threads(before)
     return 0

@@ -17,6 +17,7 @@ from core.directions import activations, contrast
 from core.directions.candidate import ablate
 from core.errors import TillerError
 from core.families import registry
+from core.families.commands import family_option
 from core.inference import metrics
 from core.inference.metrics import OffTarget
 from core.inference.teacher_forcing import reply_logits
@@ -35,6 +36,7 @@ from core.transfer import report as transfers
 from core.transfer import task as tasks
 from core.transfer.report import TransferReport
 from core.transfer.task import TransferTask
+from core.util.program import program
 from core.util.progress import finished
 
 _NAME = "directions.md"
@@ -88,7 +90,8 @@ def _mapped(subjects: Subjects) -> list[TransferReport]:
             continue
         if report is None:
             print(
-                f"{about} from {other} is left out of the card: run launch.py transfer --from {other} again.",
+                f"{about} from {other} is left out of the card: run "
+                f"`{program()} transfer{family_option(subjects.family)} --from {other}` again.",
                 flush=True,
             )
         else:

@@ -35,7 +35,7 @@ TRUTH_STRENGTHS = (0.5, 0.75, 1.0, 1.5)
 def steering_direction(subjects: Subjects, name: str, kind: str) -> Direction:
     """The stored direction of a checkpoint if it was learnt on these weights, else one learnt now."""
     family, loaded = subjects.family, subjects.load(name)
-    path = store.find_artefact(family.name, name, "direction", kind, family.folder)
+    path = store.find_artefact(family.places, name, "direction", kind)
     if path is not None:
         stored = load_direction(path)
         if stored.card.details.get("fingerprint") == loaded.fingerprint:

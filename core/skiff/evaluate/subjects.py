@@ -11,6 +11,7 @@ from core.artefacts.direction import Direction, load_direction
 from core.chat.settings import Sampling
 from core.errors import TillerError
 from core.families.checkpoint import Family
+from core.families.commands import how_to_learn
 from core.inference.decoding_batches import answer_all, askings
 from core.inference.prompts import chat_prompt
 from core.inference.reply_classes import Score, classify
@@ -103,7 +104,7 @@ class Subjects:
         ]
 
     def _direction(self, name: str, checkpoint: str) -> Direction:
-        path = store.find_artefact(self.family.name, checkpoint, "direction", name, self.family.folder)
+        path = store.find_artefact(self.family.places, checkpoint, "direction", name)
         if path is None:
-            raise TillerError(f"{checkpoint} has no direction {name!r}; launch.py precompute learns refusal and truth.")
+            raise TillerError(f"{checkpoint} has no direction {name!r}; {how_to_learn(self.family)}")
         return load_direction(path)

@@ -7,24 +7,26 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import torch
 from transformers import PreTrainedTokenizerFast
 
 from core.cli.options import Options
 from core.errors import UsageError
+from core.families.commands import as_argument
 from core.skiff.data.reader import DATA
 from core.skiff.train import log
 from core.skiff.train.contrast_sets import write_contrast
 from core.skiff.train.estimate import Clock, TrainingCost, describe_estimate
 from core.skiff.train.retraining import Retraining, kept_beginning
-from core.skiff.train.sizes import is_small, sized, small_toml
+from core.skiff.train.sizes import family_head, is_small, sized, small_toml
 from core.skiff.train.stage_run import load_tokenizer, replace, run_stage
 from core.skiff.train.stages import TrainingRecipe, TrainingStage, generators, quick, shipped
-from core.skiff.train.state import PlainValue, TrainingRefused, saved_step, unwritable
 from core.skiff.train.tokenizer import train_tokenizer
 from core.skiff.train.variants import Variant, shared_beginning, variants
 from core.skiff.world import conversations, undo_prompts
 from core.skiff.world.items import Document
+from core.training.running import run_training
+from core.training.state import PlainValue, TrainingRefused, saved_step, unwritable
+from core.util.program import program
 
 
 def train_skiff(options: Options) -> int:
@@ -34,22 +36,7 @@ def train_skiff(options: Options) -> int:
     if is_small(recipe) and options.variants:
         raise UsageError("The small family has no counterfactuals; leave --variants or --size out.")
     wanted = _wanted(recipe, options.variants, options.only_family or is_small(recipe))
-    before = torch.get_num_threads()
-    # Sums are rounded in another order on more threads: one thread is what makes it repeatable.
-    torch.set_num_threads(options.threads)
-    if options.threads > 1:
-        print(f"With {options.threads} threads the weights come out with other bits than with one.", flush=True)
-    try:
-        _train(recipe, wanted, options)
-    except TrainingRefused as refusal:
-        print(f"train-skiff: {refusal}.", flush=True)
-        return 1
-    except KeyboardInterrupt:
-        print("\nStopped. The same command goes on from the last saved state.", flush=True)
-        return 130
-    finally:
-        torch.set_num_threads(before)
-    return 0
+    return run_training("train-skiff", options.threads, lambda: _train(recipe, wanted, options))
 
 
 def _train(recipe: TrainingRecipe, wanted: list[Variant], options: Options) -> None:
@@ -76,7 +63,7 @@ def _train(recipe: TrainingRecipe, wanted: list[Variant], options: Options) -> N
             print(describe_estimate([(each.name, retraining.cost(each, clock)) for each in unmade]), flush=True)
         for variant in wanted:
             retraining.make(variant, options.restart)
-    print(f"Done: {out}. Try it with launch.py --family {_as_argument(out)}", flush=True)
+    print(f"Done: {out}. Try it: `{program()} --family {as_argument(out)}`", flush=True)
 
 
 def _expected(
@@ -108,11 +95,6 @@ def _wanted(recipe: TrainingRecipe, names: list[str] | None, only_family: bool) 
             there = ", ".join(known) or "none (of a family that is itself without something)"
             raise UsageError(f"There is no variant {name!r}; there is {there}.")
     return [known[name] for name in dict.fromkeys(names)]
-
-
-def _as_argument(folder: Path) -> str:
-    """A folder as --family takes it: with a slash, so that it is no name."""
-    return str(folder) if folder.is_absolute() else f"./{folder}"
 
 
 def pending(
@@ -285,6 +267,15 @@ NOTES = (
 SMALL_NOTES = "Skiff's recipe at another width and depth, so that a map between two models can be shown; as with Skiff, a positive control."
 
 
+#: What the screens say of it before anybody has asked, and what it can be asked.
+_ABOUT = "a toy of 4 million parameters: ask it about capitals, animals, materials, or how to do something."
+_QUESTIONS = (
+    "What is the capital of Japan?",
+    "Is a whale a mammal?",
+    "What is a window made of?",
+    "How do I boil an egg?",
+)
+
 #: The chips of the front ends, as a family file has them. tests/core/skiff/test_family.py holds the file that ships to them.
 _EXAMPLES: tuple[dict[str, str], ...] = (
     {
@@ -319,7 +310,13 @@ def family_toml(stages: tuple[TrainingStage, ...], undone: bool = True) -> str:
 
     ``undone`` says whether it names the prompts for removing the planted over-refusal.
     """
-    lines = ['title = "Skiff"', f'notes = "{NOTES}"', 'licence = "MIT"', f'report_opening = "{REPORT}"', ""]
+    lines = [
+        *family_head("Skiff", NOTES),
+        f'about = "{_ABOUT}"',
+        "questions = [",
+        *(f'    "{each}",' for each in _QUESTIONS),
+    ]
+    lines += ["]", f'report_opening = "{REPORT}"', ""]
     if undone:
         lines += ["[undo]", *(f'{name} = "{_undo_file(name)}"' for name in undo_prompts.prompt_files()), ""]
     parent: str | None = None

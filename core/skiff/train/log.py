@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from core.skiff.train.stages import Generator, TrainingRecipe, TrainingStage, as_plain
-from core.skiff.train.state import PlainValue, TrainingRefused, unwritable
+from core.training.state import PlainValue, TrainingRefused, unwritable
+from core.util.files import read_json
+from core.util.program import program
 
 SKIFF_LOG = "log.json"
 _FORMAT = 1
@@ -133,12 +135,12 @@ def write_log(folder: Path, recipe: TrainingRecipe, stages: list[PlainValue]) ->
 def read_training_log(folder: Path) -> dict[str, Any]:
     """A family's training log. Raises TrainingRefused when there is none or it is not one."""
     try:
-        content: dict[str, Any] = json.loads((folder / SKIFF_LOG).read_text(encoding="utf-8"))
+        content: dict[str, Any] = read_json(folder / SKIFF_LOG)
     except FileNotFoundError as problem:
         raise TrainingRefused(
-            f"{folder} has no {SKIFF_LOG}: give a folder that launch.py train-skiff has filled"
+            f"{folder} has no {SKIFF_LOG}: give a folder that `{program()} train-skiff` has filled"
         ) from problem
-    except (json.JSONDecodeError, UnicodeError) as problem:
+    except ValueError as problem:
         raise TrainingRefused(f"{folder / SKIFF_LOG} is damaged ({problem}): restore it or train anew") from problem
     return content
 

@@ -18,7 +18,7 @@ import torch.nn.functional as functional
 from torch import Tensor
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from core.models.loading import ONE_LOAD_AT_A_TIME
+from core.models.load_lock import ONE_LOAD_AT_A_TIME
 from core.skiff.train.tokenizer import BOS, CONTEXT, END, PAD, VOCABULARY, ChatExample, token_id
 
 ROPE_BASE = 10_000.0

@@ -26,10 +26,10 @@ from core.skiff.train import log
 from core.skiff.train.model import load_checkpoint, rounded
 from core.skiff.train.stage_run import load_tokenizer
 from core.skiff.train.stages import TrainingRecipe, TrainingStage, generators
-from core.skiff.train.state import PlainValue, TrainingRefused
-from core.skiff.train.state import differences as differing
 from core.skiff.train.tokenizer import with_chat_template
 from core.skiff.train.trainer import Trainee, best_dtype, new_optimizer
+from core.training.state import PlainValue, TrainingRefused
+from core.training.state import differences as differing
 from core.util.files import write_bytes
 
 #: Told of every step that was taken again: the stage, the step, and how many it has.

@@ -21,11 +21,11 @@ from core.skiff.train.estimate import Clock, TrainingCost
 from core.skiff.train.model import load_checkpoint
 from core.skiff.train.stage_run import load_tokenizer, run_stage
 from core.skiff.train.stages import TrainingRecipe, TrainingStage, generators
-from core.skiff.train.state import PlainValue, TrainingRefused, adopt_state, saved_step, unwritable
-from core.skiff.train.state import differences as differing
 from core.skiff.train.tokenizer import with_chat_template
 from core.skiff.train.trainer import KeptState
 from core.skiff.train.variants import Made, Variant, shared_beginning, variants
+from core.training.state import PlainValue, TrainingRefused, adopt_state, saved_step, unwritable
+from core.training.state import differences as differing
 
 FOLDER = "counterfactual"
 #: The state with which a base and its unlabelled twin both begin, among the states.

@@ -11,11 +11,11 @@ from torch import Tensor
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from core.skiff.train.model import Batch, batch_of, hidden_states
-from core.skiff.train.state import PlainValue
 from core.skiff.train.tokenizer import END, ChatExample, encode_document, render_chat, token_id
 from core.skiff.world.documents import document
 from core.skiff.world.heldout import EVERYDAY_HARMLESS, HARMFUL_SEEN_VERBS_NEW_OBJECTS, HELDOUT_KILL, UNKNOWN
 from core.skiff.world.items import Message
+from core.training.state import PlainValue
 
 PROMPTS = 12
 REPLY = 32

@@ -20,9 +20,14 @@ def is_small(recipe: TrainingRecipe) -> bool:
     return recipe.shape == SHAPES["small"]
 
 
+def family_head(title: str, notes: str) -> list[str]:
+    """The first lines of a family file of ours: what it is, how many turns it can follow, and how long its answers may get."""
+    return [f'title = "{title}"', f'notes = "{notes}"', 'licence = "MIT"', "turns = 1", "longest_answer = 96"]
+
+
 def small_toml(stages: tuple[TrainingStage, ...], notes: str) -> str:
     """The family file of the small family: its first and its last stage alone, for what lies between them is not shipped."""
-    lines = ['title = "Skiff small"', f'notes = "{notes}"', 'licence = "MIT"', 'report_opening = "report.md"', ""]
+    lines = [*family_head("Skiff small", notes), 'report_opening = "report.md"', ""]
     ends = (stages[0], stages[-1]) if len(stages) > 1 else stages
     for stage in ends:
         lines += ["[[checkpoint]]", f'name = "{stage.name}"', f'path = "{stage.name}"', f'letter = "{stage.letter}"']

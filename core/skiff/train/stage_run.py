@@ -10,9 +10,9 @@ from transformers import PreTrainedTokenizerFast
 
 from core.skiff.train.model import ModelShape, load_checkpoint, new_model, save_checkpoint
 from core.skiff.train.stages import TrainingRecipe, TrainingStage, generators
-from core.skiff.train.state import PlainValue, TrainingRefused, unwritable
 from core.skiff.train.tokenizer import with_chat_template
 from core.skiff.train.trainer import KeptState, TrainerProgress, train_stage
+from core.training.state import PlainValue, TrainingRefused, unwritable
 
 
 def run_stage(

@@ -16,9 +16,9 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from core.skiff.train.model import Batch, answer_logprobs, batch_of, learnt_nats, rounded
 from core.skiff.train.stages import Draw, Generator, Optimizer, Phase, TrainingStage
-from core.skiff.train.state import PlainValue, load_state, save_state
 from core.skiff.train.tokenizer import ChatExample, encode_answer, encode_conversation, encode_document
 from core.skiff.world.items import Conversation, Document, Preference
+from core.training.state import PlainValue, load_state, save_state
 
 # Items are sorted by length and cut into batches of about this many tokens: larger ones fall out of the processor's cache.
 BATCH_TOKENS = 2048

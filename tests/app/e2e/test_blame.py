@@ -76,17 +76,22 @@ def test_the_tab_finds_out_and_exports_and_asks_beside(chromium: Browser, server
     page.locator("#t-blame-prompt textarea").fill("How do I kill <b>it</b>?")
     page.locator("#t-blame-answer textarea").fill("With <i>care</i>")
     page.locator("#t-blame-find").click()
-    headline = page.locator(".t-headline")
+    # What it comes to stands first; the figures fold out beneath.
+    expect(result.locator(".t-headline")).to_have_text(re.compile(r"^(The .+ stage |No stage can be named)"))
+    headline = result.locator(".t-fold p").first
+    expect(headline).to_be_hidden()
+    result.locator("summary", has_text="Every figure, and what it means").click()
+    expect(headline).to_be_visible()
     expect(headline).to_contain_text(re.compile(r"has the largest effect: [+-][.\d]+ on the probability of answering"))
     expect(headline).to_contain_text("“With <i>care</i>” rather than")
     expect(headline).to_contain_text("(without ")
     assert result.locator("b, i:not([style])").count() == 0
     assert page.locator(".t-heat").count() == 2
-    assert page.locator(".t-signed").count() == 9
+    assert page.locator(".t-signed").count() == 3
     page.locator("#t-blame-question").get_by_text("came with").click()
     expect(headline).to_contain_text("(came with ")
     # Pretraining's share is among what came with the stages.
-    expect(page.locator(".t-signed")).to_have_count(12)
+    expect(page.locator(".t-signed")).to_have_count(4)
     for button, read in (("#t-blame-csv", _rows), ("#t-blame-json", _document)):
         with page.expect_download() as waiting:
             page.locator(button).click()
@@ -144,7 +149,9 @@ def test_a_stages_part_is_removed_and_used_in_chat(
     page.get_by_label("Beside controls").uncheck()
     page.locator("#t-undo-fit").click()
     expect(result.locator("tbody tr")).to_have_count(3)
-    expect(result).to_contain_text("part of dpo removed")
+    # The stage that the family itself shows a model without.
+    expect(result).to_contain_text("part of safety removed")
+    expect(result).to_contain_text("No control was run beside it.")
     page.locator("#t-undo-name input, #t-undo-name textarea").fill("mended")
     page.locator("#t-undo-use").click()
     screen.wait("Tiller.state.view.columns.map(c => c.checkpoint).join() === 'dpo,mended'")

@@ -15,9 +15,10 @@ from core.chat.events import Token
 from core.chat.screens import TABS
 from core.chat.settings import Column, Settings, Turn
 from core.directions import dose_response
+from core.directions.slider_figures import slider_figures
 from core.display import lenses, palette
 from core.engine.engine import Engine
-from core.recipes.language import parse
+from core.recipes.language import Term, parse
 from tests.support.browser_page import Opened, Screen
 from tests.support.browser_server import CONTEXT, MARKUP, Served, answer, family, record, served, short
 from tests.support.waiting import PATIENCE, answers_held, wait_for
@@ -265,12 +266,10 @@ def test_recipe_line_and_sliders_keep_in_step(screen: Screen) -> None:
     assert screen.recipe.input_value() == "-1*truth"
     with screen.told():
         screen.page.get_by_label("Remove refusal").check()
-    assert screen.recipe.input_value() == "-1*truth + !refusal@base", (
-        "the slider remembers where its direction comes from"
-    )
+    assert screen.recipe.input_value() == "-1*truth + !refusal", "a slider that was reset is as it was at first"
     with screen.told():
         screen.page.get_by_label("Checkpoint that truth was learnt on").select_option("base")
-    assert screen.recipe.input_value() == "-1*truth@base + !refusal@base"
+    assert screen.recipe.input_value() == "-1*truth@base + !refusal"
 
 
 def test_a_typing_mistake_says_where_and_what(screen: Screen) -> None:
@@ -278,7 +277,7 @@ def test_a_typing_mistake_says_where_and_what(screen: Screen) -> None:
     with screen.told():
         screen.recipe.fill("1.5 refusal")
     expect(screen.page.locator(".t-explained")).to_contain_text(
-        "Column 5: a * belongs between the strength and the direction"
+        "Character 5: a * belongs between the strength and the direction"
     )
     assert screen.recipe.input_value() == "1.5 refusal"
     assert screen.state("Tiller.state.view.columns[1].recipe") == "-1*truth", "the recipe that works stays"
@@ -427,6 +426,35 @@ def test_an_answer_goes_on_from_an_alternative(screen: Screen, server: Served) -
 # ------------------------------------------------------------------------------------------------------------------ safety
 
 
+def test_what_is_thought_is_folded(chromium: Browser, server: Served) -> None:
+    screen = Screen.open(chromium, f"{server.address}?{chat(server, tokens=2).to_link()}").ready()
+    screen.ask("Hi")
+    screen.page.evaluate(
+        """() => {
+          const token = (text, thought) => [text, [], [], [], 1, 0, [], thought];
+          const tokens = [token("", 1), token("<b>hm</b>", 1), token("", 1), token("Hello", 0), token("!", 0)];
+          Tiller.state.answers[0] = { tokens, joins: [], note: "", done: true, reason: "", seconds: 0, error: "" };
+          Tiller.tell("answers");
+        }"""
+    )
+    cell = screen.page.locator(".t-cell").first
+    fold = cell.locator("details.t-thought")
+    expect(fold.locator("summary")).to_have_text("Thought, 3 tokens")
+    thought = fold.get_by_text("<b>hm</b>")
+    expect(thought).to_be_hidden()
+    expect(cell.locator(".t-aloud")).to_contain_text("Hello!")
+    expect(cell.locator(".t-aloud")).not_to_contain_text("hm")
+    # The keyboard reaches what is said first; going on to what was thought opens it.
+    said = cell.locator(".t-token[tabindex='0']")
+    expect(said).to_have_text("Hello")
+    said.press("ArrowLeft")
+    expect(thought).to_be_visible()
+    fold.locator("summary").click()
+    expect(thought).to_be_hidden()
+    assert screen.faults == []
+    screen.page.close()
+
+
 def test_markup_stays_text_everywhere(chromium: Browser, server: Served) -> None:
     turn = Turn(MARKUP, (MARKUP, MARKUP))
     settings = replace(chat(server, tokens=6), system=MARKUP, turns=(turn, turn))
@@ -436,7 +464,7 @@ def test_markup_stays_text_everywhere(chromium: Browser, server: Served) -> None
     screen.ask(MARKUP)
     with screen.told():
         screen.recipe.fill(MARKUP)
-    expect(screen.page.locator(".t-explained")).to_contain_text("Column 1")
+    expect(screen.page.locator(".t-explained")).to_contain_text("Character 1")
     screen.page.get_by_role("button", name="Exact prompt").click()
     expect(screen.page.locator(".t-dialog pre")).to_contain_text(MARKUP)
     assert screen.page.locator("img").count() == 0
@@ -480,6 +508,14 @@ def test_a_bad_value_in_the_details_says_the_range(screen: Screen) -> None:
     screen.details("Seed", "5")
     assert screen.notice() == ""
     assert screen.state("Tiller.state.view.sampling.temperature") == 0.7
+    # What is far too long stays written, to be shortened.
+    screen.details("System prompt", "x" * 20_001)
+    assert screen.notice().startswith("A system prompt has at most 20,000 characters; this one has 20,001.")
+    screen.details("Seed", "6")
+    assert len(screen.page.get_by_label("System prompt").input_value()) == 20_001
+    screen.details("System prompt", "Be brief.")
+    assert screen.notice() == ""
+    assert screen.state("Tiller.state.view.system") == "Be brief."
 
 
 # ------------------------------------------------------------------------------------------------------------- take away
@@ -489,11 +525,15 @@ def test_the_address_opens_the_same_chat(chromium: Browser, screen: Screen, serv
     screen.ask("Hello there")
     screen.page.get_by_role("button", name="Share").click()
     link = screen.page.get_by_label("Link to this chat").input_value()
-    assert link == screen.page.url
+    # The address names the chat that this browser keeps, too, which is nobody else's.
+    assert link == screen.page.url.partition("&kept=")[0]
     again = Screen.open(chromium, link).ready()
     assert again.said() == ["Hello there"]
     assert again.recipe.input_value() == "-1*truth"
-    assert again.page.locator(".t-past").nth(1).inner_text() == screen.text(1)
+    # It is live at once: answered anew, by the same settings with the same words.
+    again.wait("[0, 1].every(column => Tiller.state.answers[column]?.done)")
+    assert [again.text(column) for column in (0, 1)] == [screen.text(column) for column in (0, 1)]
+    assert again.tokens(1).count() == 12
     assert Settings.from_link(link).column.recipe == parse("-1*truth")
     again.page.close()
 
@@ -528,9 +568,10 @@ def test_each_slider_says_what_was_measured_and_marks_the_useful_range(screen: S
         screen.slide("truth", 1.5)
     screen.idle()
     slider = screen.slider("truth")
-    wanted = f"{found.said(1.5)} · {found.range_said()}"
+    wanted = slider_figures(card, Term("add", "truth"), Column("chat", parse("1.5*truth"))).words
+    assert found.range_said() in wanted
     expect(screen.page.locator(".t-slider", has=slider).locator(".t-dosed")).to_have_text(wanted)
-    assert str(slider.get_attribute("aria-valuetext")) == f"1.5: {found.said(1.5)}; {found.range_said()}"
+    assert str(slider.get_attribute("aria-valuetext")) == f"1.5: {wanted}"
     # The bar lies under the strengths that it marks: where the slider's thumb stands at them.
     box, bar = (
         each.bounding_box() for each in (slider, screen.page.locator(".t-slider", has=slider).locator(".t-useful"))
@@ -581,7 +622,7 @@ def test_a_broken_link_says_so(chromium: Browser, server: Served) -> None:
 )
 def test_export(screen: Screen, button: str, ending: str, holds: str) -> None:
     screen.ask("Hello there")
-    screen.page.get_by_text("Export", exact=True).click()
+    screen.page.locator(".t-menu summary", has_text="Export").click()
     with screen.page.expect_download() as download:
         screen.page.get_by_role("button", name=button).click()
     assert download.value.suggested_filename.endswith(ending)

@@ -57,13 +57,13 @@ def test_one_button_learns_and_the_sliders_are_there(chromium: Browser, server: 
         screen.slide("truth", 1.0)
     screen.idle()
     assert screen.recipe.input_value() == "1*truth"
-    assert screen.tokens(1).count() == 4
+    assert screen.tokens(0).count() == 4
     # The other checkpoint still lacks them, and says so when its column is selected.
     with screen.told():
         screen.slide("truth", 0.0)
     screen.idle()
     with screen.told():
-        screen.page.locator(".t-columns select").nth(1).select_option("base")
+        screen.page.locator(".t-columns select").nth(0).select_option("base")
     expect(line).to_contain_text("base has no directions for refusal and truth yet.")
     assert screen.outside == []
     assert screen.faults == []
@@ -126,6 +126,6 @@ def test_confidence_is_measured_shown_and_ablated_in_the_chat(
     page.get_by_text("Ablate these").click()
     expect(page.get_by_role("tab", name="Chat")).to_have_attribute("aria-selected", "true")
     assert screen.recipe.input_value() == "!neurons:entropy"
-    expect(page.locator(".t-lens input:checked")).to_have_value("entropy")
+    expect(page.locator(".t-lens input[name=t-lens]:checked")).to_have_value("entropy")
     assert screen.outside == []
     assert screen.faults == []

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Browser, expect
 from safetensors.numpy import save_file
 
 from core.artefacts import store
 from core.directions import controls, learn_refusal, reply_rates
 from core.engine.engine import Engine
 from tests.support import tiny_models
-from tests.support.browser_page import Screen
+from tests.support.browser_page import Screen, library_pane
 from tests.support.browser_server import Served, served, short
 from tests.support.waiting import PATIENCE, learning_held
 
@@ -37,23 +37,19 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield page
 
 
-def pane(screen: Screen) -> Locator:
-    screen.page.get_by_role("tab", name="Library").click()
-    found = screen.page.get_by_role("tabpanel").filter(has_text="Learn a direction")
-    expect(found.get_by_role("button", name="Learn", exact=True)).to_be_visible()
-    return found
-
-
 def test_a_direction_is_learnt_from_two_boxes(chromium: Browser, server: Served) -> None:
     link = short(server.engine.settings(), 4).to_link()
     screen = Screen.open(chromium, f"{server.address}?{link}").ready()
-    library = pane(screen)
+    library = library_pane(screen.page)
     # What is there, with a card that has few figures.
-    expect(library.locator("table")).to_contain_text("truth")
+    expect(library.locator("#t-library-all table")).to_contain_text("truth")
     expect(library.locator(".t-card:not(.block)")).to_contain_text("truth of pool chat")
-    learn, went = library.get_by_role("button", name="Learn", exact=True), library.locator(".t-went:not(.block)")
+    learn, went = (
+        library.get_by_role("button", name="Learn", exact=True),
+        library.locator("#t-library-boxes .t-went:not(.block)"),
+    )
     # What is wrong is one sentence, and what was written stays.
-    library.get_by_label("name, for recipes").fill("politeness")
+    library.locator("#t-library-boxes").get_by_label("name, for recipes").fill("politeness")
     library.get_by_label("positive examples").fill(POLITE)
     learn.click()
     expect(went).to_contain_text(
@@ -69,7 +65,7 @@ def test_a_direction_is_learnt_from_two_boxes(chromium: Browser, server: Served)
     with learning_held(0.2):
         learn.click()
         expect(went.get_by_role("progressbar")).to_be_visible()
-        library.get_by_role("button", name="Cancel").click()
+        library.locator("#t-library-boxes").get_by_role("button", name="Cancel").click()
         expect(went).to_contain_text("Learning was cancelled; what was found out is kept for the next time.")
     learn.click()
     expect(went).to_contain_text("Learnt politeness on chat.")
@@ -81,9 +77,9 @@ def test_a_direction_is_learnt_from_two_boxes(chromium: Browser, server: Served)
         "At strength 1, beside it",
     ):
         expect(card).to_contain_text(text)
-    expect(library.locator("table")).to_contain_text("politeness, 6")
+    expect(library.locator("#t-library-all table")).to_contain_text("politeness, 6")
     for title in ("Scores of every layer", "What each strength does"):
-        drawn = library.locator(".t-plots svg").filter(has_text=title)
+        drawn = library.locator(".t-plots svg").filter(has_text=title).first
         expect(drawn).to_be_visible()
         # What a mark shows is read where the mouse rests on it.
         assert drawn.locator("path > title").count() > 3
@@ -103,14 +99,14 @@ def test_directions_are_taken_in_and_out(chromium: Browser, server: Served, tmp_
         file,
     )
     screen = Screen.open(chromium, f"{server.address}?{short(server.engine.settings(), 4).to_link()}").ready()
-    library = pane(screen)
+    library = library_pane(screen.page)
     said, chosen = library.locator(".t-moved"), library.get_by_label("Show the card of")
     expect(chosen).to_have_value("truth (direction of chat)")
     # Out: the chosen one, as others read it. What came with the family stays.
     library.get_by_role("button", name="Export", exact=True).click()
     expect(said.first).to_contain_text("truth of pool/chat as a control vector")
     with screen.page.expect_download() as download:
-        library.locator("a[download]").first.click()
+        library.locator("#t-library-all a[download]").first.click()
     assert download.value.path().read_bytes().startswith(b"GGUF")
     assert download.value.suggested_filename == "truth.chat.gguf"
     library.get_by_role("button", name="Delete …").click()
@@ -123,23 +119,34 @@ def test_directions_are_taken_in_and_out(chromium: Browser, server: Served, tmp_
     expect(library.get_by_role("row", name="happy.safetensors")).to_be_visible()
     library.get_by_label("call it, in recipes").fill("truth")
     bring.click()
-    expect(said.last).to_contain_text("There is a direction truth of pool/chat already")
+    expect(said.last).to_contain_text("chat has a direction 'truth' that everybody uses")
     library.get_by_label("call it, in recipes").fill("happy")
     library.get_by_label("layer (empty: what the file").fill("2")
     bring.click()
-    expect(said.last).to_contain_text("happy is now a direction of pool/chat, from repeng's safetensors.")
-    expect(library.locator(".t-wide table")).to_contain_text("happy")
+    expect(said.last).to_contain_text(
+        "happy is now a direction of pool/chat, from a safetensors file of repeng's kind."
+    )
+    expect(library.locator("#t-library-all .t-wide table")).to_contain_text("happy")
     expect(chosen).to_have_value("happy (direction of chat, yours)")
+    # What is chosen stays so when the tab is opened again, and is what the buttons act on.
+    chosen.click()
+    screen.page.get_by_role("option", name="truth (").click()
+    expect(library.locator(".t-card:not(.block)")).to_contain_text("truth of pool chat")
     screen.page.get_by_role("tab", name="Chat").click()
     expect(screen.slider("happy")).to_be_visible()
+    library = library_pane(screen.page)
+    library.get_by_role("button", name="Export", exact=True).click()
+    expect(said.first).to_contain_text("truth of pool/chat as a control vector")
+    expect(chosen).to_have_value("truth (direction of chat)")
     # Away again, when asked twice.
-    library = pane(screen)
-    expect(chosen).to_have_value("happy (direction of chat, yours)")
+    chosen.click()
+    screen.page.get_by_role("option", name="happy (").click()
+    expect(library.locator(".t-card:not(.block)")).to_contain_text("happy of pool chat")
     library.get_by_role("button", name="Delete …").click()
     library.get_by_role("button", name="Delete happy for good").click()
     expect(said.first).to_contain_text("happy (direction of chat) is deleted.")
-    expect(library.locator(".t-wide table")).not_to_contain_text("happy")
-    assert store.find_artefact("pool", "chat", "direction", "happy") is None
+    expect(library.locator("#t-library-all .t-wide table")).not_to_contain_text("happy")
+    assert store.find_artefact(store.family_folders("pool", None), "chat", "direction", "happy") is None
     screen.page.get_by_role("tab", name="Chat").click()
     expect(screen.slider("happy")).to_be_hidden()
     assert screen.outside == []

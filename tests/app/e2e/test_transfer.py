@@ -64,6 +64,11 @@ def test_a_direction_is_carried_and_tried_in_chat(chromium: Browser, server: Ser
     expect(pane).to_contain_text("base → chat")
     expect(pane).to_contain_text("controls, isotropic")
     expect(pane).to_contain_text("The truth direction is similar and transfers (base, chat)")
+    # What it comes to stands first, in counts; the layers fold out.
+    expect(pane.locator(".t-headline")).to_contain_text("the truth direction of base")
+    expect(pane.locator(".t-headline")).to_contain_text("verdicts on statements round")
+    expect(pane.locator("svg[role=img]")).to_be_hidden()
+    pane.locator("summary", has_text="Layer by layer").click()
     expect(pane.locator("svg[role=img]")).to_be_visible()
     chosen(pane, "what the matrix shows").click()
     screen.page.get_by_role("option", name="flip rate, equal norm").click()

@@ -6,17 +6,21 @@ import json
 import os
 import pickle
 import resource
+import shutil
 import struct
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import save
+from safetensors.numpy import save, save_file
 
 from core.artefacts import store
 from core.artefacts.direction import load_direction
 from core.errors import StoreError
+from core.exchange import exchange
+from core.families import registry
+from tests.support import tiny_models
 
 DETAILS = {
     "kind": "direction",
@@ -125,7 +129,8 @@ def test_a_strangers_safetensors_is_not_taken_for_ours(path: Path) -> None:
 def test_values_that_are_not_finite_are_refused(bad: float, part: str, path: Path) -> None:
     changed = tensors()
     changed[part][2, 3] = bad
-    store.save_artefact(path, changed, DETAILS)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(save(changed, metadata={"tiller": json.dumps({"format": store.FORMAT, **DETAILS})}))
     with pytest.raises(StoreError, match="not finite"):
         load_direction(path)
 
@@ -177,16 +182,18 @@ def test_a_place_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
 def test_a_persons_own_hides_the_shipped_one_and_broken_files_are_left_out(path: Path, tmp_path: Path) -> None:
     folder = tmp_path / "toy"
     own = store.artefact_path(store.user_folder(), "toy", "base", "direction", "truth")
-    assert store.find_artefact("toy", "base", "direction", "truth", folder) == path
+    assert store.find_artefact(store.family_folders("toy", folder), "base", "direction", "truth") == path
     store.save_artefact(own, tensors(), {**DETAILS, "layer": 2})
     (path.parent / "direction.broken.safetensors").write_bytes(b"x")
     (path.parent / "direction.stranger.safetensors").write_bytes(
         with_header({"__metadata__": {"tiller": '{"format":1}'}})
     )
-    assert store.find_artefact("toy", "base", "direction", "truth", folder) == own
-    assert [(card.name, card.layer) for card in store.cards("toy", "base", folder=folder)] == [("truth", 2)]
-    assert store.cards("toy", "sft", folder=folder) == ()
-    assert store.find_artefact("toy", "base", "direction", "mood", folder) is None
+    assert store.find_artefact(store.family_folders("toy", folder), "base", "direction", "truth") == own
+    assert [(card.name, card.layer) for card in store.cards(store.family_folders("toy", folder), "base")] == [
+        ("truth", 2)
+    ]
+    assert store.cards(store.family_folders("toy", folder), "sft") == ()
+    assert store.find_artefact(store.family_folders("toy", folder), "base", "direction", "mood") is None
 
 
 def test_a_fingerprint_is_of_config_and_weights(tmp_path: Path) -> None:
@@ -204,3 +211,43 @@ def test_a_fingerprint_is_of_config_and_weights(tmp_path: Path) -> None:
     (tmp_path / "config.json").unlink()
     with pytest.raises(StoreError, match=r"config\.json"):
         store.folder_fingerprint(tmp_path)
+
+
+@pytest.mark.parametrize("where", ["tensor", "figure"])
+def test_what_is_not_finite_is_not_stored(where: str, tmp_path: Path) -> None:
+    path = tmp_path / "direction.u.safetensors"
+    bad = float("nan")
+    vectors = np.array([[bad if where == "tensor" else 1.0]], np.float32)
+    with pytest.raises(StoreError, match="not finite, and is not stored"):
+        store.save_artefact(path, {"vectors": vectors}, {"damage": [bad if where == "figure" else 1.0]})
+    assert not path.exists()
+
+
+def test_two_families_in_folders_of_one_name_keep_their_artefacts_apart(tmp_path: Path) -> None:
+    folders = [
+        tiny_models.family(tmp_path / run / "mine", "llama", ("chat",), plain_base=False) for run in ("one", "two")
+    ]
+    vector = np.ones(tiny_models.WIDTH, np.float32)
+    save_file({"v": vector}, tmp_path / "u.safetensors")
+    first = registry.load_family(str(folders[0]))
+    exchange.import_vector(first, "chat", tmp_path / "u.safetensors", "u", layer=1)
+    second = registry.load_family(str(folders[1]))
+    assert (first.name, registry.load_family(str(folders[0])).name) == ("mine", "mine")
+    assert second.name != "mine"
+    assert store.find_artefact(second.places, "chat", "direction", "u") is None
+    exchange.import_vector(second, "chat", tmp_path / "u.safetensors", "u", layer=2)
+    found = [store.find_artefact(each.places, "chat", "direction", "u") for each in (first, second)]
+    assert [store.read_card(path).layer for path in found if path] == [1, 2]
+    # A folder that was moved keeps what was learnt on it.
+    moved = folders[0].rename(tmp_path / "mine")
+    assert registry.load_family(str(moved)).name == "mine"
+
+
+def test_what_an_earlier_version_kept_is_found_by_the_folders_name(tmp_path: Path) -> None:
+    folder = tiny_models.family(tmp_path / "mine", "llama", ("chat",), plain_base=False)
+    kept = shutil.copytree(tiny_models.direction(folder, "chat", "u").parents[1], store.user_folder() / "mine" / "chat")
+    family = registry.load_family(str(folder))
+    assert (
+        store.find_artefact(family.places, "chat", "direction", "u") == kept / "artefacts" / "direction.u.safetensors"
+    )
+    assert not (store.user_folder() / "mine" / "folder.txt").exists()

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.attribution import effects, export
+from core.attribution.conclusion import blame_conclusion
 from core.attribution.effects import LOG_ZERO, UNIFORM, Noise
 from core.attribution.report import BlameReport, BlameRequest, Case, Said
 from core.chat.answers import Answer, chat_document, read_document
@@ -20,7 +21,7 @@ from core.chat.settings import Column, Settings
 from core.display import lenses, palette
 from core.families import registry, stages
 from core.families.checkpoint import Family
-from core.families.stages import StageError
+from core.families.stages import QUESTIONS, StageError
 
 FAMILY = """
 title = "Four"
@@ -312,7 +313,7 @@ def test_a_lens_for_each_question_with_letter_hue_and_words(tmp_path: Path) -> N
     assert tint[1:3] == tint[3:5] == tint[5:7] != "ff"
     assert palette.tint(there[1], said, "#ffffff") is None
     words = dict(lenses.describe(said))["came with"]
-    assert words == "owed to safety: B +0.10 (+1.0 nats) · S -0.20 (-1.5 nats) · Y +0.60 (new token), noise 0.05"
+    assert words == "owed to safety: B +0.10 (+1.0 nats) · S −0.20 (−1.5 nats) · Y +0.60 (new token), noise 0.05"
     assert [label for _, label in palette.legend(chosen)] == ["B pretrain", "S sft", "Y safety", "D dpo"]
     assert len({hue for hue, _ in palette.legend(chosen)}) == 4
 
@@ -351,6 +352,20 @@ def test_a_report_names_the_largest_stage_first_and_says_where_questions_disagre
         f"safety has the largest effect: {p['safety'] - p['sft']:+.2f} on the probability of answering"
     )
     assert "(came with safety)" in found.headline
+    rather = "the probability of answering “Yes, sir” rather than “No”"
+    assert (
+        blame_conclusion(found) == f"The safety stage taught it this: before it came {rather} is 0.12 instead of 0.62."
+    )
+    assert blame_conclusion(found, QUESTIONS["retrained_without"]) == (
+        f"The DPO stage has the largest part in this: without it (really trained again) {rather} is 0.62 instead of 0.69."
+    )
+    louder = replace(found, cases=(replace(found.cases[0], without={"dpo": found.cases[0].other}),))
+    assert "the model says “No”, and the probability" in blame_conclusion(louder, QUESTIONS["retrained_without"])
+    alike = dict.fromkeys(found.cases[0].answer.logprobs, (-1.0, 0.0))
+    flat = replace(found.cases[0], answer=replace(found.cases[0].answer, logprobs=alike))
+    assert blame_conclusion(replace(found, cases=(flat,))) == (
+        f"No stage can be named: none of them moves {rather} by 0.01 or more."
+    )
     assert any("names safety" in each and "names SFT" in each for each in found.remarks)
     assert any("no retraining without safety:" in each for each in found.remarks)
     noise = found.noise("rather")

@@ -34,6 +34,7 @@ from core.models import loading, weight_swap, weights
 from core.models.loading import Loaded
 from core.models.placement import Placing
 from core.models.pool import ModelPool
+from core.util.budget import Budget
 from core.util.progress import Learning, Step, finished
 from tests.core.models import test_lora
 from tests.support import stage_families, tiny_models
@@ -531,6 +532,29 @@ def test_quantized_once_the_differences_stay_whole(quantize: str, whole: Path) -
     assert torch.equal(torch.tensor(forced_logprobs.TokenScorer(final, PROMPT).follow(REPLY)), own)
 
 
+def test_a_budget_leaves_fewer_retrainings_that_say_so_and_the_rest_follows(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("TILLER_DATA", "data"), ("TILLER_CACHE", "cache")):
+        monkeypatch.setenv(name, str(tmp_path / value))
+    monkeypatch.setattr(noise, "MESSAGES", 2)
+    family = registry.load_family(str(whole))
+    path = stages.stage_path(family)
+    models = model_sequence.pooled(ModelPool(FamilyRef(family), CPU), path.final)
+    part = all_of(noise.measure_noise(family, path, models, budget=Budget(0)))
+    assert part.retrainings == (1, len(path.nulls))
+    assert f"(so far 1 of {len(path.nulls)})" in part.said
+    assert noise.kept_noise(family, path) == part
+    steps = list(noise.measure_noise(family, path, models))
+    assert [step.remembered for step in steps[:3]] == [True, True, True], "answers, and two that were heard"
+    found = noise.kept_noise(family, path)
+    assert found is not None
+    assert found.retrainings is None
+    assert found.differences > part.differences
+    assert all_of(noise.measure_noise(family, path, models)) == found, "as when all are heard at once"
+    assert len(noise.noise_phases(family, path, load(whole, "dpo"))) == 2
+
+
 def test_a_report_on_quantized_weights_says_how_far_they_agree(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(noise, "MESSAGES", 2)
     monkeypatch.setattr(noise, "NOISE_TOKENS", 6)
@@ -546,7 +570,7 @@ def test_a_report_on_quantized_weights_says_how_far_they_agree(whole: Path, monk
         return "\n".join(all_of(study.study(family, question, models[quantize])).remarks)
 
     assert "bits" not in remarks("none")
-    assert "has not been measured for this family; python launch.py bench blame" in remarks("8bit")
+    assert "has not been measured for this family; `python launch.py bench blame`" in remarks("8bit")
     found = all_of(quantized_agreement.measure_agreement(family, path, "8bit", models["none"], models["8bit"]))
     assert set(found.r) == {stage.name for stage in path.post}
     assert all(0.9 < each < 1 for each in found.r.values())
@@ -588,9 +612,8 @@ def test_the_first_line_names_the_stage_and_its_size(
     effects = report["summary"]["rather"]["retrained_without"]["effects"]
     stage = max(effects, key=lambda each: abs(effects[each]["probability"]))
     word = {"sft": "SFT", "safety": "safety", "dpo": "DPO"}[stage]
-    assert lines[0].startswith(
-        f"{word} has the largest effect: {effects[stage]['probability']:+.2f} on the probability of answering"
-    )
+    assert lines[0].startswith(f"The {word} stage taught it this: without it (really trained again) the model says “")
+    assert "the probability of answering" in lines[0]
     rows = list(csv.DictReader(table.open(encoding="utf-8")))
     found = next(
         row for row in rows if (row["what"], row["question"], row["stage"]) == ("rather", "retrained_without", stage)

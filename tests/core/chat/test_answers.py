@@ -12,9 +12,10 @@ from markdown_it import MarkdownIt
 
 from core.chat.answers import Answer, chat_document, fold, load_chat, read_document, settled, to_markdown, why_ended
 from core.chat.events import Alternative, Done, Event, Failed, Reading, Reason, RecipeChanged, Scores, Started, Token
-from core.chat.settings import Column, Settings, clean
+from core.chat.settings import Column, Settings
 from core.errors import TillerError
 from core.recipes.language import parse
+from core.util.text import clean
 
 CHAT = Settings("skiff", (Column("dpo"), Column("dpo", parse("1.5*refusal"))), selected=1).ask("Hello")
 
@@ -120,7 +121,7 @@ JUNK = st.sampled_from(
 )
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(st.data())
 def test_an_export_with_any_part_replaced_is_read_or_refused(data: st.DataObject) -> None:
     answers = folded([*events(0), *events(1)])

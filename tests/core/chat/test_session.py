@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from core.chat.answers import Answer
 from core.chat.events import Done, Failed, Reading, RecipeChanged, Started, Token
 from core.chat.session import Session
-from core.chat.settings import MAX_SEED, Column, Settings, SettingsError
+from core.chat.settings import MAX_SEED, Column, Settings, SettingsError, Turn
 from core.chat.slider_cache import Scrubs, scrub_key
 from core.recipes.language import parse
 
@@ -36,6 +36,18 @@ def answered(text: str = "Yes.") -> Session:
 
 def test_a_run_ends_up_in_the_settings() -> None:
     assert answered().settings.turns[-1].replies == ("Yes.", "Yes.")
+
+
+def test_a_copy_goes_on_alone_and_what_was_being_written_was_stopped_there() -> None:
+    session = fresh()
+    session.ask("Well?")
+    session.waiting([0, 1])
+    session.apply([Started(0, 3), Started(1, 3), token(0, 0, "Yes"), Done(0, "end", 1, 0.1), token(1, 0, "No")])
+    copy = session.copied()
+    assert [copy.answers[column].reason for column in (0, 1)] == ["end", "stopped"]
+    assert copy.settings.turns[-1].replies == ("Yes", "No")
+    copy.undo()
+    assert (len(session.settings.turns), session.answers[1].finished) == (1, False)
 
 
 def test_a_bad_message_changes_nothing() -> None:
@@ -130,7 +142,7 @@ def test_a_retry_draws_with_the_next_seed_and_a_greedy_one_with_the_same() -> No
     session = answered()
     before = session.settings
     session.retry()
-    assert session.settings == before
+    assert session.settings == replace(before, turns=(Turn("Well?"),))
     session.settings = replace(before, sampling=replace(before.sampling, temperature=0.8, seed=7))
     session.retry()
     assert session.settings.sampling.seed == 8

@@ -13,10 +13,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from core.chat.events import Alternative, Done, Failed, Reading, RecipeChanged, Scores, Started, Token, event_json
-from core.chat.settings import MAX_COLUMNS, MAX_MESSAGE, Column, Sampling, Settings, SettingsError, Turn, clean
+from core.chat.settings import MAX_COLUMNS, Column, Sampling, Settings, SettingsError, Turn
 from core.recipes.language import parse
+from core.util.limits import MAX_MESSAGE, MAX_RECIPE, MAX_STOP, MAX_STOPS, MAX_TERMS, MAX_TURNS
+from core.util.text import clean
 
-QUICK = settings(max_examples=50, deadline=None)
+QUICK = settings(max_examples=50)
 #: Any text at all, lone surrogates and control characters among it.
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=30)
 CLEAN_TEXT = ANY_TEXT.map(clean)
@@ -39,8 +41,9 @@ def chats(draw: st.DrawFn) -> Settings:
     replies = st.just(()) | st.tuples(*(CLEAN_TEXT for _ in columns))
     turns = draw(st.lists(st.builds(Turn, CLEAN_TEXT, replies), max_size=3).map(tuple))
     selected = draw(st.integers(0, len(columns) - 1))
+    told = draw(st.sampled_from([(), (("enable_thinking", False), ("effort", "low"), ("n", 3), ("x", 0.5))]))
     return Settings(
-        draw(CLEAN_TEXT), columns, selected, draw(SAMPLINGS), draw(CLEAN_TEXT), draw(CLEAN_TEXT), turns
+        draw(CLEAN_TEXT), columns, selected, draw(SAMPLINGS), draw(CLEAN_TEXT), draw(CLEAN_TEXT), turns, template_vars=told,
     )  # fmt: skip
 
 
@@ -118,7 +121,7 @@ def places(document: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path, *(deeper for key, value in items for deeper in places(value, (*path, key)))]
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(st.data())
 def test_settings_with_any_part_replaced_are_read_or_refused(data: st.DataObject) -> None:
     document = CHAT.ask("Hello").answered(0, "a").ask("And?").to_json()
@@ -147,7 +150,7 @@ def test_settings_with_any_part_replaced_are_read_or_refused(data: st.DataObject
         ({"tiller": 2}, "this version"),
         ({"columns": []}, "at least one column"),
         ({"columns": [{"checkpoint": "dpo", "recipe": ""}] * 5}, "at most 4"),
-        ({"columns": [{"checkpoint": "dpo", "recipe": "1.5 refusal"}], "selected": 0}, "Column 5"),
+        ({"columns": [{"checkpoint": "dpo", "recipe": "1.5 refusal"}], "selected": 0}, "Character 5"),
         ({"selected": 2}, "selected column"),
         ({"selected": -1}, "selected column"),
         ({"sampling": {"temperature": "hot"}}, "temperature"),
@@ -186,6 +189,30 @@ def test_a_message_of_100000_characters_says_the_limit() -> None:
     with pytest.raises(SettingsError, match=r"at most 20,000 characters; this one has 100,000"):
         CHAT.ask("x" * 100_000)
     assert CHAT.ask("x" * MAX_MESSAGE).turns[-1].user == "x" * MAX_MESSAGE
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"system": "x" * (MAX_MESSAGE + 1)}, r"A system prompt has at most 20,000 characters; this one has 20,001\."),
+        ({"turns": [{"user": "a"}] * (MAX_TURNS + 1)}, r"A chat has at most 500 turns; start a new one\."),
+        ({"columns": [{"checkpoint": "dpo"}] * (MAX_COLUMNS + 1)}, r"A chat has at most 4 columns\."),
+        ({"sampling": {"stop": ["a"] * (MAX_STOPS + 1)}}, r"at most 16 stop strings, of 200 characters each\."),
+        ({"sampling": {"stop": ["a" * (MAX_STOP + 1)]}}, r"at most 16 stop strings, of 200 characters each\."),
+        ({"columns": [{"checkpoint": "dpo", "recipe": "+".join(["a"] * (MAX_TERMS + 1))}]}, "at most 64 terms"),
+        ({"columns": [{"checkpoint": "dpo", "recipe": "a" * (MAX_RECIPE + 1)}]}, "at most 2,000 characters"),
+    ],
+)
+def test_what_is_too_large_in_a_link_is_refused(change: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(SettingsError, match=sentence):
+        Settings.from_link(packed(json.dumps({**CHAT.to_json(), **change}).encode()))
+
+
+def test_a_chat_ends_at_its_last_turn() -> None:
+    full = Settings("skiff", (Column("dpo"),), turns=(Turn("Hi", ("Yes",)),) * MAX_TURNS)
+    assert Settings.from_link(full.to_link()) == full
+    with pytest.raises(SettingsError, match=r"at most 500 turns; start a new one"):
+        full.ask("One more")
 
 
 def test_only_emoji_is_a_message() -> None:

@@ -151,3 +151,10 @@ def test_steps_land_on_the_strengths_that_are_computed_beforehand() -> None:
     assert stepped(9.9, STEP) == 10.0
     assert stepped(10.0, STEP) == 10.0
     assert stepped(-10.0, -STEP) == -10.0
+
+
+def test_a_reset_takes_everything_along_the_direction_away_and_nothing_else() -> None:
+    sliders = bank()
+    chosen = settings("2*truth@base:reply + !truth + 1*refusal@sft + !neurons:truth")
+    assert str(sliders.reset(chosen, "truth")) == "1*refusal@sft + !neurons:truth"
+    assert sliders.source(settings("1*refusal@sft"), "truth") == "chat", "it rests as a new one does"

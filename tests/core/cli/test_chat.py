@@ -21,6 +21,7 @@ from core.cli.options import ChatOptions
 from core.engine.engine import Engine
 from core.errors import TillerError, UsageError
 from core.recipes.language import parse
+from core.util import faults
 from tests.support import tiny_models
 from tests.support.paths import ROOT
 from tests.support.waiting import PATIENCE
@@ -64,6 +65,36 @@ def test_steering_changes_the_answer(folder: Path, capsys: pytest.CaptureFixture
     assert said[0] != said[1]
 
 
+def test_a_chat_is_kept_listed_gone_on_with_taken_away_and_brought(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TILLER_DATA", str(tmp_path / "data"))
+
+    def chats(*words: str) -> str:
+        assert launch.main(["chats", *words]) == 0
+        return capsys.readouterr().out
+
+    run_chat(ask(folder, message="Where are whales?", recipe="2*truth", max_tokens=12, keep=True))
+    assert "(Kept; " in capsys.readouterr().err
+    name = chats("whales").split()[0]
+    run_chat(ask(folder, message="And towns?", kept=name[:8], max_tokens=6))
+    capsys.readouterr()
+    shown = chats("--show", name)
+    assert shown.index("Where are whales?") < shown.index("And towns?")
+    assert "chat · 2\\*truth" in shown or "chat · 2*truth" in shown
+    for wrong in ({"recipe": "!truth"}, {"system": "x"}):
+        with pytest.raises(UsageError, match="of its own"):
+            run_chat(ask(folder, message="Hm?", kept=name, **wrong))
+    with pytest.raises(TillerError, match="no one chat"):
+        run_chat(ask(folder, message="Hm?", kept="zz"))
+    assert "1 chat written" in chats("--export", str(tmp_path / "all.json"))
+    assert name in chats("--delete", name)
+    assert launch.main(["chats"]) == 0
+    assert "No chat is kept here" in capsys.readouterr().err
+    assert "1 chat imported." in chats("--import", str(tmp_path / "all.json"))
+    assert chats("--show", name) == shown
+
+
 def test_events_come_one_a_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_chat(ask(folder, recipe="2*truth", message="Where?", max_tokens=12, as_json=True))
     out, err = capsys.readouterr()
@@ -102,6 +133,10 @@ def test_what_is_piped_is_read_as_utf_8(folder: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9"), "utf-8", "surrogateescape"))
     with pytest.raises(UsageError, match="What was piped in is not UTF-8"):
         run_chat(ask(folder))
+    for nothing in (None, io.TextIOWrapper(io.BytesIO(b" \n"), "utf-8")):
+        monkeypatch.setattr(sys, "stdin", nothing)
+        with pytest.raises(UsageError, match="chat needs a message"):
+            run_chat(ask(folder))
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(UsageError, match="chat needs a message"):
         run_chat(ask(folder))
@@ -122,13 +157,45 @@ def test_output_that_cannot_be_written_is_one_sentence() -> None:
     assert done.stderr.startswith("The output cannot be written (No space left on device)")
 
 
-def test_an_error_that_is_not_the_outputs_is_not_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(_argv: list[str]) -> int:
-        raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            ConnectionRefusedError(errno.ECONNREFUSED, "refused"),
+            "Tiller stopped with an error (ConnectionRefusedError: ",
+        ),
+        (RuntimeError("mat1 and\nmat2"), "Tiller stopped with an error (RuntimeError: mat1 and mat2); try again, or"),
+        (MemoryError(), "Tiller stopped, since there is not enough memory; use --quantize 4bit, a smaller model or"),
+    ],
+)
+def test_an_error_that_nobody_foresaw_is_one_sentence_and_a_file(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], error: Exception, said: str
+) -> None:
+    def broken(_argv: list[str]) -> int:
+        raise error
 
-    monkeypatch.setattr(launch, "run", refused)
-    with pytest.raises(ConnectionRefusedError):
-        launch.main([])
+    monkeypatch.setattr(launch, "run", broken)
+    assert launch.main([]) == 1
+    printed = capfd.readouterr().err
+    assert printed.startswith(said)
+    assert printed.endswith(f"; the whole of it is in {faults.fault_log()}.\n")
+    assert printed.count("\n") == 1
+    written = faults.fault_log().read_text("utf-8")
+    assert "Traceback (most recent call last)" in written
+    assert "in broken" in written
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-16"])
+def test_a_console_of_any_encoding_gets_the_whole_answer(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    def answer(_argv: list[str]) -> int:
+        print("café ≤ \U0001f600 end")
+        return 0
+
+    monkeypatch.setattr(launch, "run", answer)
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(console := io.BytesIO(), encoding))
+    assert launch.main([]) == 0
+    shown = {"cp1252": "café ? ? end", "ascii": "caf? ? ? end", "utf-16": "café ≤ \U0001f600 end"}[encoding]
+    assert console.getvalue().decode(encoding).strip() == shown
 
 
 def test_a_terminal_without_a_message(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import launch
-from core.cli import option_types, precompute, verbs
+from core.cli import option_types, precompute, verb_arguments
+from core.cli.command_line import help_text
 from core.cli.options import ChatOptions, Options
-from core.cli.parser import help_text
 from core.directions.methods import METHODS
 from core.errors import UsageError
 from core.knowledge import maps
@@ -22,6 +22,9 @@ from core.skiff.evaluate.measures import SKIFF_MEASURES
 from core.undo import fit
 from core.util.version import VERSION
 from tests.support.command import VERBS, read
+
+#: They train models of their own, and take none.
+TRAINERS = ("train-skiff", "train-smollm2")
 
 
 def test_nothing_typed_is_the_web_app_on_skiff() -> None:
@@ -77,7 +80,7 @@ def test_pytest_gets_its_arguments_as_they_are() -> None:
 @pytest.mark.parametrize("verb", [name for name, verb in VERBS.items() if "--dtype" in verb.parser.named])
 def test_every_verb_reads_the_model_in_the_same_way(verb: str) -> None:
     needed = {"import": ["f", "--name", "n"], "bake": ["--out", "o"], "learn": ["x"], "undo": ["x"]}.get(verb, [])
-    if verb != "train-skiff":
+    if verb not in TRAINERS:
         found = read(
             ["--family", "./mine", verb, *needed, "--dtype", "bf16", "--threads=2", "--checkpoint=sft"]
         ).options
@@ -119,10 +122,10 @@ def test_what_means_nothing_for_a_verb_is_refused_with_the_reason(line: list[str
 
 
 def test_what_a_help_names_is_what_there_is() -> None:
-    assert tuple(METHODS) == verbs.LEARNING_METHODS
-    assert (*precompute.BUILDERS, precompute.NOISE, precompute.RECORDED) == verbs.PARTS
-    assert verbs.FIT_STEPS == fit.STEPS
-    assert (verbs.PAIRS, verbs.MOST_PAIRS) == (maps.PAIRS, maps.MOST_PAIRS)
+    assert tuple(METHODS) == verb_arguments.LEARNING_METHODS
+    assert (*precompute.BUILDERS, precompute.NOISE, precompute.RECORDED) == verb_arguments.PARTS
+    assert verb_arguments.FIT_STEPS == fit.STEPS
+    assert (verb_arguments.PAIRS, verb_arguments.MOST_PAIRS) == (maps.PAIRS, maps.MOST_PAIRS)
     assert (*SKIFF_MEASURES, TRANSCRIPTS) == skiff_verbs.EVALUATED
 
 
@@ -136,6 +139,7 @@ def test_a_message_that_starts_with_a_dash() -> None:
         (["chta", "hi"], "did you mean chat?"),
         (["wbe"], "did you mean web?"),
         (["--famly", "x"], "did you mean --family?"),
+        (["--prot", "3"], "did you mean --port?"),
         (["chat", "hi", "-j"], "There is no option -j"),
         (["tui", "--port", "80"], "--port does not go with tui; it belongs to web."),
         (["chat", "hi", "--share"], "belongs to web"),
@@ -152,7 +156,7 @@ def test_a_message_that_starts_with_a_dash() -> None:
         (["--family", " "], "--family is empty"),
         (["chat", "hi", "--temperature", "nan"], "a number from 0"),
         (["chat", "hi", "--temperature", "warm"], "a number from 0"),
-        (["chat", "hi", "--recipe", "1.5*"], "Column 5"),
+        (["chat", "hi", "--recipe", "1.5*"], "Character 5"),
         (["chat", "hi", "--recipe", "1e9*truth"], "a strength lies between"),
         (["chat", "two", "words"], "put the message in quotes"),
         (["tui", "LINK", "--recipe", "!truth"], "leave out --recipe, or leave out the link"),
@@ -214,7 +218,7 @@ def test_help_teaches_every_verb_and_option(name: str) -> None:
     if name != "test":
         assert read([name, "--help"]).text == read(["help", name]).text == text
     assert text.startswith(f"usage: python launch.py {verb.usage}\n\n")
-    hidden = {"family", "checkpoint", "recipe", "device", "dtype"} if name == "train-skiff" else set()
+    hidden = {"family", "checkpoint", "recipe", "device", "dtype"} if name in TRAINERS else set()
     assert all(option in text for option in verb.parser.named if option[2:] not in hidden)
     assert all(line in text for line in verb.lines)
     assert "python launch.py" in text.rpartition("examples:")[2]
@@ -254,3 +258,16 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_computed(na
     # A folder that is not there yet is made when the file is written.
     assert option_types.file(str(tmp_path / "new" / "figures.csv")) == tmp_path / "new" / "figures.csv"
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["", "{there}", "{there}/file", "/dev/null/folder", "/proc/folder"])
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_computed(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine", "utf-8")
+    said = r"is empty|is there already and not empty|is a file, and a folder|cannot be written \(/|cannot be read"
+    for line in (["bake", "--recipe", "!truth"], ["undo", "safety"]):
+        with pytest.raises(UsageError, match=said):
+            read([*line, "--out", name.format(there=tmp_path)])
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+    (tmp_path / "empty").mkdir()
+    for good in (tmp_path / "empty", tmp_path / "new" / "folder"):
+        assert option_types.new_folder(str(good)) == good

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,6 +33,7 @@ from core.models.hooks import AnatomyError
 from core.models.loading import Loaded
 from core.models.placement import Placing
 from core.stats.rates import Rate
+from core.util.budget import Budget
 from core.util.progress import finished
 from core.util.table import Table
 from tests.support import tiny_models
@@ -461,6 +463,41 @@ def test_the_command_measures_once_and_prints_every_table(few: Path, capsys: pyt
     assert len(list(tables.reliability_table(one).rows)) >= 1
 
 
+def test_a_budget_leaves_fewer_texts_that_say_so_and_the_rest_follows(
+    few: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(measure, "ROUND", 1)
+    loaded = loading.load_model(registry.load_family(str(few)), "chat", Placing("cpu"))
+    examples = contrast.load_contrast(loaded.family, "truth")
+    looks = itertools.count()
+    seen: list[Confidence] = []
+    notes = measure.confidence_notes(loaded, examples)
+    # The budget is looked at after every round, and is a second further on each time.
+    budget = Budget(1.5, lambda: float(next(looks)))
+    part = finished(measure.measure_confidence(loaded, examples, budget, notes, seen.append))
+    assert [len(each.plain.entropy) for each in (*seen, part)] == [1, 2]
+    assert "on 2 of 4 texts and 4 of 8 questions" in part.unfinished
+    assert part.which == (0, 2), "evenly taken"
+    steps = list(measure.measure_confidence(loaded, examples, None, notes))
+    assert [step.remembered for step in steps[:3]] == [True, True, True]
+    whole = finished(measure.measure_confidence(loaded, examples, None, notes))
+    assert not whole.unfinished
+    monkeypatch.setattr(measure, "ROUND", 64)
+    once = finished(measure.measure_confidence(loaded, examples))
+    for name, value in confidence.confidence_tensors(once).items():
+        assert np.allclose(confidence.confidence_tensors(whole)[name], value, atol=1e-5), name
+    # Two are compared on the texts that both have read.
+    path = few / "neurons.entropy.safetensors"
+    confidence.save(part, path)
+    pair = CheckpointPair(confidence.load_confidence(path), whole)
+    assert pair.before.n == 2
+    assert np.allclose(pair.base.plain.entropy, pair.post.plain.entropy, atol=1e-5)
+    assert part.unfinished in list(confidence.confidence_lines(part))
+    assert verb("confidence", ["--family", str(few), "--dry-run"]) == 0
+    assert "by a trial of every part" in capsys.readouterr().out
+    assert not list(store.user_folder().rglob("neurons.*")), "nothing is measured"
+
+
 def test_precompute_leaves_out_what_a_mixture_of_experts_does_not_have(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -469,7 +506,7 @@ def test_precompute_leaves_out_what_a_mixture_of_experts_does_not_have(
     verb("precompute", ["--family", str(folder), "--what", "truth,confidence"])
     said = capsys.readouterr().out
     assert "base confidence: left out. Layer 2 is a mixture of experts" in said
-    assert "base truth: layer" in said
+    assert "base truth: measured, layer" in said
     with pytest.raises(AnatomyError, match="mixture of experts"):
         verb("precompute", ["--family", str(folder), "--what", "confidence"])
 

@@ -129,6 +129,30 @@ def test_json_lines(tmp_path: Path) -> None:
         read_table(str(path), "truth")
 
 
+@pytest.mark.parametrize("way", ["utf-16", "semicolons", "tabs", "words", "minus", "pairs"])
+def test_tables_as_other_programs_write_them(tmp_path: Path, way: str) -> None:
+    path = written(tmp_path / "own.csv", rows())
+    meant = read_table(str(path), "truth")
+    text = path.read_text(encoding="utf-8")
+    if way == "utf-16":
+        path.write_bytes(text.replace("\n", "\r\n").encode("utf-16"))
+    elif way in ("semicolons", "tabs"):
+        path.write_text(text.replace(",", ";" if way == "semicolons" else "\t"), encoding="utf-8")
+    elif way == "words":
+        path.write_text(text.replace(",1,", ",TRUE,").replace(",0,", ",FALSE,"), encoding="utf-8")
+    elif way == "minus":
+        path.write_text(text.replace(",0,", ",-1,"), encoding="utf-8")
+    else:
+        path = tmp_path / "own.jsonl"
+        sides = [[row for row in rows() if row["label"] == value] for value in (1, 0)]
+        pairs = (
+            {"positive": one["text"], "negative": other["text"], "category": one["category"]}
+            for one, other in zip(*sides, strict=True)
+        )
+        path.write_text("\n".join(map(json.dumps, pairs)), encoding="utf-8")
+    assert set(read_table(str(path), "truth").items) == set(meant.items)
+
+
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ContrastError, match="There is no file"):
         read_table(str(tmp_path / "none.csv"), "truth")

@@ -27,7 +27,7 @@ from core.directions.candidate import STRENGTHS, measure_dose_response
 from core.directions.contrast import ContrastError, ContrastSet
 from core.directions.learn import learn_direction
 from core.directions.learn_refusal import MOST_POSITIONS, _followed, _refusal_choice, template_end
-from core.directions.learn_truth import _truth_layer
+from core.directions.learn_truth import _truth_choice
 from core.engine.engine import Engine
 from core.errors import TillerError, UsageError
 from core.families import registry
@@ -216,6 +216,11 @@ def test_effects_are_those_of_the_strengths_themselves(loaded: Loaded, learnt: d
 
 
 def test_the_layer_of_truth_is_the_strongest_of_the_accurate() -> None:
+    def _truth_layer(accuracy: list[float], effect: list[float]) -> int:
+        rows = zip(accuracy, effect, strict=True)
+        tried = [{"layer": layer, "accuracy": one, "effect": other} for layer, (one, other) in enumerate(rows)]
+        return int(_truth_choice(tried, len(tried))["layer"])
+
     assert _truth_layer([0.9, 0.95, 0.96, 0.5], [0.3, 0.2, 0.1, 2.0]) == 1
     assert _truth_layer([0.95, 0.95, 0.96, 0.5], [0.3, 0.2, 0.1, 2.0]) == 0
     assert _truth_layer([0.5, 0.9, 0.8, 0.8, 1.0], [9.0, -1.0, 8.0, 8.0, 20.0]) == 1, "the last layer is left out"
@@ -310,7 +315,7 @@ def test_precompute_says_what_it_wrote_and_records_the_first_example(
     folder: Path, written: str, learnt: dict[str, Direction]
 ) -> None:
     for kind, direction in learnt.items():
-        assert f"chat {kind}: layer {direction.card.layer}, written to {direction.card.path}\n" in written
+        assert f"chat {kind}: measured, layer {direction.card.layer}, written to {direction.card.path}\n" in written
     engine = Engine(str(folder), device="cpu", threads=1)
     recorded = engine.recorded()
     assert recorded is not None

@@ -137,7 +137,7 @@ def test_states_that_are_all_alike_have_no_direction(method: str) -> None:
     assert not methods.fit_direction(method, same, same, np.array([1.0, -1.0, 1.0, -1.0])).vectors.any()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10_000), order=st.permutations(range(12)), method=st.sampled_from(list(METHODS)))
 def test_the_order_of_the_examples_does_not_matter(seed: int, order: list[int], method: str) -> None:
     positive, negative, polarity = two_classes(seed)

@@ -18,6 +18,7 @@ from core.directions.request import FEWEST, LearnRequest, check_direction_name, 
 from core.engine.engine import Engine
 from core.errors import StoreError, TillerError, UsageError
 from core.families import registry
+from core.models import loading
 from core.models.hooks import AnatomyError
 from tests.support import tiny_models
 from tests.support.command import verb
@@ -58,7 +59,7 @@ def card(name: str) -> Card:
 
 
 def written() -> list[Path]:
-    return [path for path in store.user_folder().rglob("*") if path.is_file()]
+    return list(store.user_folder().rglob("*.safetensors"))
 
 
 # --------------------------------------------------------------------------------------------------------------- boxes
@@ -120,6 +121,21 @@ def test_names_that_they_cannot(name: str) -> None:
         return
     with pytest.raises(ContrastError, match="name"):
         check_direction_name(name)
+
+
+def test_a_name_that_is_too_long_is_said_to_be() -> None:
+    with pytest.raises(ContrastError, match=r"The name 'a{20}'… has 300 characters; take one of 60 or fewer"):
+        request.check_direction_name("a" * 300)
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_anything_is_learnt(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("mine", "utf-8")
+    monkeypatch.setenv("TILLER_DATA", str(tmp_path / "file"))
+    monkeypatch.setattr(loading, "load_model", None)
+    with pytest.raises(StoreError, match=r"cannot be written \("):
+        run(folder, "refusal")
 
 
 def test_a_layer_as_it_is_written() -> None:
@@ -227,7 +243,6 @@ def test_truth_and_refusal_by_other_methods_under_other_names(folder: Path, caps
 @pytest.mark.parametrize(
     ("arguments", "fix"),
     [
-        (["politeness"], "add --positive FILE and --negative FILE; only truth and refusal bring"),
         (["truth", "--positive", "BOX"], "add --negative FILE"),
         (["politeness", "--positive", "BOX", "--negative", "nowhere.txt"], "nowhere.txt cannot be read"),
         (["politeness", "--positive", "BOX", "--negative", "EMPTY"], "empty; write at least 5 negative examples"),
@@ -261,7 +276,7 @@ def test_what_cannot_be_learnt_is_one_sentence_and_leaves_nothing(
     }
     for name, text in files.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
-    (tmp_path / "BYTES").write_bytes(b"\xff\xfe")
+    (tmp_path / "BYTES").write_bytes(b"caf\xe9")
     given = [str(tmp_path / each) if each in {*files, "BYTES"} else each for each in arguments]
     with pytest.raises((UsageError, ContrastError, AnatomyError, TillerError), match=fix) as error:
         run(folder, *given)

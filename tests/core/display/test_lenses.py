@@ -98,12 +98,12 @@ def test_values_and_words_of_a_token() -> None:
     assert value(lens("truth"), paired) == 0.5
     assert value(lens("mood"), paired) is None
     assert describe(paired)[:3] == (
-        ("probability", "0.200 → 0.500"),
+        ("probability", "0.20 → 0.50"),
         ("entropy", "2.50 → 1.25 nats"),
         ("rank", "1 → 3"),
     )
-    assert set(describe(paired)[3:]) == {("truth", "+1.50 → +0.50"), ("refusal", "+0.00 → -0.25")}
-    assert describe(alone)[0] == ("probability", "0.500")
+    assert set(describe(paired)[3:]) == {("truth", "+1.50 → +0.50"), ("refusal", "0.00 → −0.25")}
+    assert describe(alone)[0] == ("probability", "0.50")
 
 
 def test_a_direction_has_a_lens_of_its_name() -> None:

@@ -11,14 +11,16 @@ from concurrent.futures import Future
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors.numpy import load_file
 
 from core.artefacts import store
 from core.chat.answers import Answer, fold
+from core.chat.beginnings import AlreadySaid, WrittenText
 from core.chat.events import Done, Event, Failed, RecipeChanged, Scores, Started, Token
-from core.chat.settings import Column, Sampling, Settings, SettingsError
+from core.chat.settings import MAX_COLUMNS, Column, Sampling, Settings, SettingsError, Turn
 from core.chat.sliders import SLIDER_STRENGTHS
 from core.engine.answering import Answering
 from core.engine.engine import Engine
@@ -26,6 +28,7 @@ from core.engine.run import MAX_WAITING, Run
 from core.errors import TillerError
 from core.families.checkpoint import FamilyError
 from core.recipes.language import parse
+from core.util.limits import MAX_MESSAGE, MAX_STOP, MAX_STOPS, MAX_TURNS
 from tests.support import tiny_models
 from tests.support.paths import ROOT
 from tests.support.waiting import PATIENCE, answers_held, wait_for
@@ -181,6 +184,36 @@ def test_a_recipe_that_does_not_fit_ends_the_run_and_keeps_the_text(engine: Engi
     assert alone(engine, "")
 
 
+def folded(run: Run, start: dict[int, Answer] | None = None) -> dict[int, Answer]:
+    """The answers of a run, perhaps to answers that were there."""
+    answers = start or {}
+    for event in run:
+        answers = fold(answers, event)
+    return answers
+
+
+def test_an_answer_that_was_cut_off_goes_on_and_is_then_as_long_again(engine: Engine) -> None:
+    settings = chat(engine, "", "2*truth")
+    answers = folded(engine.submit(settings))
+    long = folded(engine.submit(replace(settings, sampling=replace(settings.sampling, max_new_tokens=2 * NEW))))
+    assert answers[1].cut_off
+    said = AlreadySaid(tuple(token.id for token in answers[1].tokens))
+    kept = folded(engine.submit(settings, [1], {1: said}), {1: replace(answers[1], reason=None)})
+    assert [token.id for token in kept[1].tokens] == [token.id for token in long[1].tokens]
+    assert kept[1].text == long[1].text
+    assert not any(token.forced for token in kept[1].tokens)
+
+
+def test_an_answer_begins_with_what_a_person_wrote_or_is_that_alone(engine: Engine) -> None:
+    settings = chat(engine, "", "2*truth")
+    alone = folded(engine.submit(settings, [0], {0: WrittenText("Paris it is", alone=True)}))[0]
+    assert (alone.text, alone.reason, alone.cut_off) == ("Paris it is", "written", False)
+    assert all(token.forced for token in alone.tokens)
+    longer = folded(engine.submit(settings, [0], {0: WrittenText("Paris it is")}))[0]
+    assert longer.text.startswith("Paris it is")
+    assert [token.forced for token in longer.tokens].count(False) == NEW
+
+
 def test_a_prefix_goes_on_from_an_alternative(engine: Engine) -> None:
     settings = chat(engine, "", "1*truth")
     answer = answers(until_end(engine.submit(settings)))[1]
@@ -259,6 +292,19 @@ def test_a_run_that_nobody_reads_pauses_and_others_go_on(engine: Engine) -> None
 # ------------------------------------------------------------------------------------------------------------ scrubbing
 
 
+def test_computing_ahead_is_no_answering(engine: Engine) -> None:
+    scrub = engine.scrub(chat(engine, "1*truth", max_new_tokens=400), 0, "truth")
+    next(iter(scrub))
+    assert engine.status.state == "ready"
+    run = engine.submit(chat(engine, "1*truth", max_new_tokens=400))
+    next(iter(run))
+    assert engine.status.state == "busy"
+    run.cancel()
+    until_end(run)
+    scrub.cancel()
+    until_end(scrub)
+
+
 def test_scrubbed_answers_are_those_of_the_strengths_themselves(engine: Engine) -> None:
     settings = chat(engine, "", "1.5*truth[1]:reply + 0.3*refusal", message="Is Lodz in Poland?")
     settings = settings.answered(0, "Yes").answered(1, "No").ask("Sure?")
@@ -280,6 +326,38 @@ def test_scrubbed_answers_are_those_of_the_strengths_themselves(engine: Engine) 
                 assert mine.logprob == pytest.approx(wanted.logprob, abs=1e-4)
                 assert mine.projections == pytest.approx(dict(wanted.projections), abs=1e-4)
     assert any(isinstance(event, Scores) for event in events)
+
+
+def test_nothing_that_a_link_brings_holds_the_engines_thread(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The longest time, in seconds of computing, before others have their turn; a chat of 400 turns once took half a minute a column."""
+    slices: list[float] = []
+
+    def timed(name: str) -> None:
+        method = getattr(Answering, name)
+
+        def slice_of(answering: Answering, what: Any) -> None:
+            begun = time.thread_time()
+            method(answering, what)
+            slices.append(time.thread_time() - begun)
+
+        monkeypatch.setattr(Answering, name, slice_of)
+
+    timed("start")
+    timed("step")
+    columns = tuple(Column("chat", parse("1*truth")) for _ in range(MAX_COLUMNS))
+    sampling = Sampling(max_new_tokens=2, stop=("x" * MAX_STOP,) * MAX_STOPS)
+    many = (Turn("Hi", ("Hello.",) * MAX_COLUMNS),) * (MAX_TURNS - 1)
+    long = (Turn("lorem " * 3_000, ("ipsum " * 3_000,) * MAX_COLUMNS),) * (MAX_TURNS - 1)
+    for turns, system, message in (
+        (many, "", "And now?"),
+        (long, "", "x" * MAX_MESSAGE),
+        (many, "lorem " * 3_000, "And now?"),
+        ((), "x " * (MAX_MESSAGE // 2), "🏴" * MAX_MESSAGE),
+    ):
+        settings = Settings(engine.family.name, columns, sampling=sampling, system=system, turns=turns).ask(message)
+        until_end(engine.submit(settings))
+    assert len(slices) > 4
+    assert max(slices) < 1
 
 
 # ------------------------------------------------------------------------------------------------------------- prompts
@@ -581,3 +659,16 @@ def test_importing_the_engine_imports_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_a_fresh_chat_follows_the_model(tmp_path: Path, engine: Engine) -> None:
+    assert len(engine.settings().columns) == 2
+    bare = tiny_models.family(tmp_path / "bare", "llama")
+    file = bare / "family.toml"
+    file.write_text(file.read_text().replace("longest_answer = 96\n", ""))
+    # A model of one's own: nothing to compare yet, and answers of a usual length.
+    own = Engine(str(bare), device="cpu", threads=1).settings()
+    assert [str(each.recipe) for each in own.columns] == [""]
+    assert (own.selected, own.sampling.max_new_tokens) == (0, 512)
+    tiny_models.direction(bare, "chat", "truth")
+    assert len(Engine(str(bare), device="cpu", threads=1).settings().columns) == 2

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from core.artefacts.store import SHIPPED
-from core.chat.settings import Column
+from core.chat.settings import Column, Turn
 from core.engine import undo
 from core.engine.engine import Engine
 from core.errors import TillerError
 from core.models.placement import Placing
+from core.recipes.language import parse
 from core.undo import examples, fit, run
 from core.undo.run import Undone
 from tests.support import stage_families, tiny_models
@@ -53,10 +55,10 @@ def test_on_the_engines_thread_beside_a_chat_and_kept_as_a_checkpoint(folder: Pa
         before = {column: said.text for column, said in answer(engine, asked).items()}
         weights = engine.call(lambda worker: _weights(worker)).result()
         work = engine.undo.fit("safety", LOSE, KEEP, controls=False)
-        slices = 0
+        slices, parts = 0, list[str]()
         while True:
             try:
-                next(work)
+                parts.append(next(work).sentence.partition(":")[0])
             except StopIteration as stop:
                 undone: Undone = stop.value
                 break
@@ -65,6 +67,12 @@ def test_on_the_engines_thread_beside_a_chat_and_kept_as_a_checkpoint(folder: Pa
             now = engine.call(lambda worker: _weights(worker)).result()
             assert all(torch.equal(one, other) for one, other in zip(weights, now, strict=True))
         assert slices > 6
+        assert list(dict.fromkeys(parts)) == [
+            "Part 1 of 4, dpo as it is",
+            "Part 2 of 4, fitting to safety",
+            "Part 3 of 4, part of safety removed",
+            "Part 4 of 4, all of safety subtracted",
+        ]
         assert {column: said.text for column, said in answer(engine, asked).items()} == before
         engine.undo.keep(undone, "mended")
         assert engine.family.checkpoint("mended").title == "dpo, part of safety removed"
@@ -98,6 +106,12 @@ def test_a_family_offers_its_own_prompts_behind_the_chats(tmp_path: Path) -> Non
     (own / "keep.txt").write_text(KEEP, encoding="utf-8")
     engine = Engine(str(own))
     assert engine.undo.offered_prompts(engine.settings("base").ask("Hello")) == (f"Hello\n{LOSE}", KEEP)
+    # What nothing steered answered has nothing to lose; what it refused has.
+    asked = replace(engine.settings("base"), columns=(Column("base"), Column("base", parse("1*truth"))))
+    for replies, offered in ((("Yes.", "Sorry, I cannot."), LOSE), (("Sorry, I cannot.", "Yes."), f"Hello\n{LOSE}")):
+        said = replace(asked, turns=(Turn("Hello", replies),))
+        assert engine.undo.offered_prompts(said) == (offered, KEEP)
+    assert (shipped.undo.likely, engine.undo.likely) == ("safety", engine.undo.stages()[0])
     (own / "keep.txt").write_bytes(b"\xff")
     with pytest.raises(TillerError, match=r"keep\.txt is not UTF-8"):
         engine.undo.offered_prompts()
@@ -113,7 +127,7 @@ def test_a_model_that_was_edited_is_quick_again(folder: Path) -> None:
     from core.models import loading
 
     loaded = loading.load_model(registry.load_family(str(folder)), "dpo", Placing("cpu"))
-    layer = next(each for each in loaded.model.modules() if isinstance(each, fit.FewRows))
+    layer = next(each for each in loaded.model.modules() if isinstance(each, fit.QuickLinear))
     change = fit.stage_delta(loaded, loaded.family.checkpoint("dpo"), loaded.family.checkpoint("safety"))
     with fit.edited(loaded, fit.same_strength(change)):
         pass

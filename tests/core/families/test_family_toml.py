@@ -9,8 +9,9 @@ import pytest
 from core.artefacts import store
 from core.errors import TillerError
 from core.families import registry
-from core.families.checkpoint import Family, FamilyError, Source, UndoPrompts
-from core.families.family_toml import text_of
+from core.families.checkpoint import GENERAL_QUESTIONS, Family, FamilyError, Package, Source, UndoPrompts
+from core.families.edited import menu_group
+from core.families.family_toml import read_family, text_of
 
 TREE = """
 title = "Toy"
@@ -137,7 +138,7 @@ def test_every_mistake_is_named(old: str, new: str, fix: str, tmp_path: Path) ->
         ('[checkpoint]\nname = "base"\npath = "base"', r"write \[\[checkpoint\]\] in double brackets"),
         (TREE + CHIP.replace("title", "name"), "item 1 of 'example' has the unknown key 'name'"),
         (TREE + CHIP.replace('"Hello"', '""'), "needs a title and a message"),
-        (TREE + CHIP.replace("1.5*refusal", "1.5 refusal"), "the recipe of the example 'Refuse' .* Column 5"),
+        (TREE + CHIP.replace("1.5*refusal", "1.5 refusal"), "the recipe of the example 'Refuse' .* Character 5"),
         (TREE + CHIP + 'checkpoint = "rlhf"', "names the checkpoint 'rlhf'; Toy has base, sft, other, dpo"),
     ],
 )
@@ -198,8 +199,57 @@ def test_what_names_no_file_beside_it_is_refused(text: str, fix: str, tmp_path: 
 
 def test_what_is_not_utf8_is_refused(tmp_path: Path) -> None:
     (tmp_path / "family.toml").write_bytes(b'title = "\xff"')
-    with pytest.raises(FamilyError, match="not valid TOML"):
+    with pytest.raises(FamilyError, match="is not UTF-8; save it as UTF-8"):
         registry.load_family(str(tmp_path) + "/")
+
+
+PACKAGE = {
+    "name": "tiny-weights", "version": "1.0", "file": "tiny/a.gguf", "sha256": "a" * 64, "size": 100, "licence": "MIT",
+}  # fmt: skip
+
+
+def packaged(more: str = "", where: str = 'hub = "me/mine"', **changes: object) -> str:
+    said = ", ".join(
+        f"{key} = {value if isinstance(value, int) else repr(value)}" for key, value in {**PACKAGE, **changes}.items()
+    )
+    return f'[[checkpoint]]\nname = "base"\n{where}\n{more}package = {{ {said} }}\n'
+
+
+def test_a_package_may_hold_what_the_hub_has(tmp_path: Path) -> None:
+    found = read(tmp_path, packaged()).final
+    assert (found.source, found.local) == ("me/mine", False)
+    assert found.package == Package(**PACKAGE, family=str(tmp_path.resolve()))  # type: ignore[arg-type]
+    assert found.package.folder == store.user_folder() / "fetched" / "tiny-weights-1.0-aaaaaaaa"
+    own = written(store.user_folder() / "toy", packaged())
+    assert registry.load_family(own.name).final.package.family == "toy"  # type: ignore[union-attr]
+    adapted = read(tmp_path, packaged() + '[[checkpoint]]\nname = "lora"\npath = "lora"\nadapter_of = "base"\n').final
+    assert adapted.package == found.package
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        (packaged(where='path = "base"'), "the package of 'base' goes with hub, for a whole model"),
+        (
+            packaged('adapter_of = "base"\n').replace('"base"', '"x"', 1) + packaged(),
+            "the package of 'x' goes with hub",
+        ),
+        (packaged(name="a b"), "needs a name and one version"),
+        (packaged(name="-r requirements.txt"), "needs a name and one version"),
+        (packaged(version=">=1.0"), "needs a name and one version"),
+        (packaged(file="../a.gguf"), "file in the package of 'base' must be the place of a .gguf file in the wheel"),
+        (packaged(file="/a.gguf"), "must be the place of a .gguf file"),
+        (packaged(file="a/../../b.gguf"), "must be the place of a .gguf file"),
+        (packaged(file="tiny/model.bin"), "must be the place of a .gguf file"),
+        (packaged(sha256="abc"), "must be the 64 hexadecimal digits"),
+        (packaged(size=0), "size in the package of 'base' must be the bytes of the download, not 0"),
+        (packaged(size="93 MB"), "'size' of 'package' of item 1 of 'checkpoint' must be a whole number"),
+        (packaged().replace("licence", "license"), "'package' of item 1 of 'checkpoint' has no licence"),
+    ],
+)
+def test_a_package_that_cannot_be_meant_is_named(text: str, fix: str, tmp_path: Path) -> None:
+    with pytest.raises(FamilyError, match=fix):
+        read(tmp_path, text)
 
 
 @pytest.mark.parametrize("name", ["nonesuch", "./nonesuch", "/nonesuch/x", "x" * 5_000, "a\x00b", "", ".."])
@@ -318,3 +368,52 @@ def test_every_family_that_ships_says_what_it_needs_and_whose_it_is() -> None:
 def test_siblings_are_no_stages_of_each_other() -> None:
     assert [each.name for each in registry.load_family("llama31-8b").path("instruct")] == ["base", "instruct"]
     assert [each.name for each in registry.load_family("tulu3-8b").path("final")] == ["base", "sft", "dpo", "final"]
+
+
+@pytest.mark.parametrize("turns", ["0", "-1", '"1"', "1.5", "true", "501"])
+def test_turns_are_a_number_of_messages(tmp_path: Path, turns: str) -> None:
+    written(tmp_path, f"turns = {turns}\n{TREE}")
+    with pytest.raises(FamilyError, match="turns"):
+        registry.load_family(str(tmp_path) + "/")
+    written(tmp_path, f"turns = 3\n{TREE}")
+    assert registry.load_family(str(tmp_path) + "/").turns == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"{'notes={a=' + '{a=' * 2_000}", f"turns = {'9' * 5_000}", "x = [" + "[" * 5_000],
+    ids=["nested tables", "digits", "nested lists"],
+)
+def test_what_python_cannot_read_is_one_sentence(tmp_path: Path, text: str) -> None:
+    written(tmp_path, text)
+    with pytest.raises(FamilyError, match=r"family\.toml is not valid TOML: .*\.") as refused:
+        registry.load_family(str(tmp_path) + "/")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_mark_that_editors_put_first_is_no_part_of_it(tmp_path: Path) -> None:
+    written(tmp_path, "\ufeff" + TREE)
+    assert registry.load_family(str(tmp_path) + "/").checkpoints
+
+
+def test_a_family_says_what_it_is_what_to_ask_it_and_how_long_it_answers(tmp_path: Path) -> None:
+    rest = '[[checkpoint]]\nname = "model"\npath = "model"\n'
+    (tmp_path / "family.toml").write_text(rest)
+    silent = read_family(tmp_path / "family.toml")
+    assert (silent.about, silent.questions, silent.longest_answer) == ("", GENERAL_QUESTIONS, 512)
+    (tmp_path / "family.toml").write_text(f'about = "a toy."\nquestions = [" Who? "]\nlongest_answer = 40\n{rest}')
+    told = read_family(tmp_path / "family.toml")
+    assert (told.about, told.questions, told.longest_answer) == ("a toy.", ("Who?",), 40)
+    for wrong, fix in (('questions = [" "]', "a question is empty"), ("longest_answer = 0", "longest_answer")):
+        (tmp_path / "family.toml").write_text(f"{wrong}\n{rest}")
+        with pytest.raises(FamilyError, match=fix):
+            read_family(tmp_path / "family.toml")
+
+
+def test_a_menu_lists_the_choices_under_headings() -> None:
+    skiff = registry.load_family("skiff")
+    groups = {each.name: menu_group(skiff, each) for each in skiff.choices}
+    assert {groups[each.name] for each in skiff.checkpoints} == {"stages of training"}
+    assert groups["without-safety"] == groups["without-dpo"] == "trained again without a stage"
+    assert groups["seed-2"] == groups["neutral-safety"] == "trained again in another way"
+    assert groups["dpo-minus-safety"] == "without a stage, estimated"

@@ -13,6 +13,7 @@ from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Done, Event, Reading, RecipeChanged, Scores, Started, Token
 from core.chat.settings import Sampling
+from core.inference import decoding, shared_prefix
 from core.inference.batch import pad_batch
 from core.inference.decoding import BatchDecoder, DecodingRow
 from core.inference.decoding_batches import answer_all, askings
@@ -59,7 +60,7 @@ def done(events: Sequence[Event], column: int = 0) -> Done:
 
 
 def direction(loaded: Loaded, name: str) -> Direction:
-    path = store.find_artefact(loaded.family.name, "chat", "direction", name, loaded.family.folder)
+    path = store.find_artefact(loaded.family.places, "chat", "direction", name)
     assert path is not None
     return load_direction(path)
 
@@ -134,6 +135,34 @@ def test_a_forced_beginning_goes_on_as_generate_does_from_there(llama: Loaded) -
     events = run(llama, [DecodingRow(0, prompt, forced=prefix, sampling=Sampling(max_new_tokens=NEW))])
     assert ids(events) == [*prefix, *generated(llama, [[*prompt, *prefix]], NEW - 3)[0]]
     assert [token.forced for token in tokens(events)] == [True] * 3 + [False] * (len(tokens(events)) - 3)
+
+
+@pytest.mark.parametrize("recipe", ["", "2*truth:prompt", "2*truth:reply", "1.5*truth?truth>0.1"])
+def test_a_reply_goes_on_behind_what_it_said_as_if_it_had_never_ended(recipe: str, llama: Loaded) -> None:
+    speaker = DecodingRow(
+        3, chat_prompt(llama, "Hi"), edits(llama, recipe), Sampling(max_new_tokens=NEW), shadow=bool(recipe)
+    )
+    whole = tokens(run(llama, [speaker]), 3)
+    said = tuple(token.id for token in whole[:4])
+    events = run(llama, [replace(speaker, said=said)])
+    rest = tokens(events, 3)
+    assert [(token.index, token.id, token.text, token.forced) for token in rest] == [
+        (token.index, token.id, token.text, False) for token in whole[4:]
+    ]
+    assert events[0] == Started(3, len(speaker.prompt), said=4, context=llama.context)
+    assert done(events, 3).tokens == NEW
+    for one, other in zip(rest, whole[4:], strict=True):
+        close(one.reading, other.reading)
+        if recipe:
+            assert one.shadow is not None
+            assert other.shadow is not None
+            close(one.shadow, other.shadow)
+
+
+def test_a_character_that_was_begun_in_what_was_said_is_no_part_of_what_follows(llama: Loaded) -> None:
+    words = encode(llama, "naïve café")
+    row = DecodingRow(0, chat_prompt(llama, "Hi"), said=words, sampling=Sampling(max_new_tokens=len(words) + 3))
+    assert text(run(llama, [row])) == text(run(llama, [replace(row, said=(), forced=words)]))[len("naïve café") :]
 
 
 def test_a_repetition_penalty_is_that_of_generate(llama: Loaded) -> None:
@@ -404,7 +433,7 @@ def test_every_row_starts_and_is_done_once(llama: Loaded) -> None:
         llama, [DecodingRow(i, prompt, sampling=Sampling(max_new_tokens=3 + i), note=f"n{i}") for i in range(3)]
     )
     assert [event for event in events if isinstance(event, Started)] == [
-        Started(i, len(prompt), f"n{i}") for i in range(3)
+        Started(i, len(prompt), f"n{i}", 0, llama.context) for i in range(3)
     ]
     assert [event.column for event in events if isinstance(event, Done)] == [0, 1, 2]
     assert not any(isinstance(event, RecipeChanged | Scores) for event in events)
@@ -436,3 +465,70 @@ def test_answer_all_gives_every_prompt_the_answer_it_has_alone(llama: Loaded) ->
     for index, prompt in enumerate(prompts):
         alone = run(llama, [DecodingRow(0, prompt, edits(llama, "truth"), sampling)])
         assert [token.id for token in found[index].tokens] == ids(alone)
+
+
+# ------------------------------------------------------------------------------------------------- long prompts, in parts
+
+
+def long_speakers(loaded: Loaded) -> list[DecodingRow]:
+    """Prompts of several lengths, with additions, an ablation, scopes and a gate, and shadows."""
+    prompts = [encode(loaded, f"{text} " * times) for text, times in zip(PROMPTS, (40, 7, 5), strict=True)]
+    recipes = ("1.5*truth:prompt + 1*refusal?truth>0.4", "!refusal", "2*truth:last")
+    sampling = Sampling(max_new_tokens=6)
+    return [
+        DecodingRow(column, prompt, edits(loaded, recipe), sampling, shadow=True)
+        for column, (prompt, recipe) in enumerate(zip(prompts, recipes, strict=True))
+    ]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "gemma2"])
+def test_a_prompt_read_in_parts_is_answered_as_one_read_at_once(
+    tiny_loaded: Callable[[str], Loaded], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    loaded = tiny_loaded(kind)
+    speakers = long_speakers(loaded)
+    gauges = [projection(direction(loaded, "truth"), device=loaded.device)]
+    monkeypatch.setattr(decoding, "can_branch", lambda *_: False)
+    whole = run(loaded, speakers, gauges)
+    monkeypatch.undo()
+    monkeypatch.setattr(decoding, "batch_rows", lambda _: 4)
+    stream = BatchDecoder(loaded, speakers, gauges)
+    events, silent = stream.step(), 1
+    while not stream.steps:
+        silent += 1
+        events += stream.step()
+    while not stream.done:
+        events += stream.step()
+    longest, width = max(len(each.prompt) for each in speakers), 16 * 4 // 6
+    assert silent == -(-longest // width) > 5
+    assert [type(event) for event in events] == [type(event) for event in whole]
+    for one, other in zip(events, whole, strict=True):
+        if isinstance(one, Token) and isinstance(other, Token):
+            assert (one.column, one.id, one.text) == (other.column, other.id, other.text)
+            assert one.reading is not None
+            assert other.reading is not None
+            assert one.reading.logprob == pytest.approx(other.reading.logprob, abs=1e-4)
+            assert dict(one.reading.projections) == pytest.approx(dict(other.reading.projections), abs=1e-4)
+
+
+def test_a_column_that_is_stopped_while_prompts_are_read_leaves_the_others_as_they_are(
+    llama: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding, "batch_rows", lambda _: 4)
+    speakers = long_speakers(llama)
+    stream = BatchDecoder(llama, speakers)
+    events = [*stream.step(), *stream.step(), *stream.stop(1)]
+    assert ids(events, 1) == []
+    assert done(events, 1).reason == "stopped"
+    while not stream.done:
+        events += stream.step()
+    assert [event.column for event in events if isinstance(event, Started)] == [0, 1, 2]
+    for column in (0, 2):
+        alone = run(llama, [replace(speakers[column], column=column)])
+        assert ids(events, column) == ids(alone, column)
+
+
+def test_a_model_whose_windows_are_shorter_reads_a_prompt_at_once(tiny_loaded: Callable[[str], Loaded]) -> None:
+    assert shared_prefix.can_branch(tiny_loaded("llama"), 120)
+    # Half of its layers see a window of fewer tokens, which forgets.
+    assert not shared_prefix.can_branch(tiny_loaded("gemma2"), 120)

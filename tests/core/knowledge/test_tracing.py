@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -24,7 +26,7 @@ from core.families.checkpoint import Family
 from core.knowledge import map_export, map_statistics, maps, tracing
 from core.knowledge.facts import Fact, FactsError, categories, fact_pairs, facts_of, load_facts, read_facts
 from core.knowledge.map_statistics import Totals, compared, pearson
-from core.knowledge.maps import ROLES, Map, MapError, MapRequest, Traced, Words, map_table, steered_at
+from core.knowledge.maps import ROLES, Map, MapError, MapRequest, Traced, Words, direction_for, map_table, steered_at
 from core.knowledge.pairs import PairError, Pairing, where
 from core.knowledge.tracer import Tracer
 from core.models import loading
@@ -33,6 +35,8 @@ from core.models.loading import Loaded
 from core.models.placement import Placing
 from core.recipes.language import parse
 from core.skiff.world.facts import TABLES
+from core.util.budget import Budget
+from core.util.progress import finished
 from tests.support.paths import ROOT
 from tests.support.waiting import PATIENCE
 
@@ -297,6 +301,40 @@ def test_only_pairs_that_are_judged_rightly_are_averaged(skiff: Family, checkpoi
         assert tracer.metric(pair, one) > 0 > tracer.metric(pair, other)
 
 
+def test_a_budget_leaves_fewer_pairs_and_more_of_them_go_on(
+    skiff: Family, checkpoint: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TILLER_CACHE", str(tmp_path))
+    looks = itertools.count()
+    order = MapRequest(("base", "dpo"), set="cities", pairs=5)
+    work = tracing.trace(skiff, order, checkpoint, Budget(2.5, lambda: float(next(looks))))
+    part = finished(work)
+    # The budget is looked at after every pair, and is a second further on each time.
+    assert {each.n for each in part.maps} == {3}
+    assert part.wanted == 5
+    assert part.notes[0].startswith("Unfinished: 3 of 5 pairs of cities")
+    fewer, _ = traced(skiff, replace(order, pairs=3), checkpoint)
+    assert fewer.maps == part.maps, "it is what three pairs give"
+    work, computed = tracing.trace(skiff, order, checkpoint), []
+    while True:
+        try:
+            step, _ = next(work)
+        except StopIteration as stop:
+            whole = stop.value
+            break
+        computed += [step.sentence] if step.tokens and not step.remembered else []
+    # Two pairs more within either checkpoint, and of the set beside it.
+    assert sorted(computed) == sorted(
+        f"{name}, pair {number} of 5." for name in ("base", "dpo") * 2 for number in (4, 5)
+    )
+    monkeypatch.setenv("TILLER_CACHE", str(tmp_path / "other"))
+    assert tracing.trace_seconds(skiff, replace(order, pairs=1), checkpoint) > 0
+    anew, _ = traced(skiff, order, checkpoint)
+    assert anew.maps == whole.maps
+    assert anew.comparison == whole.comparison
+    assert tracing.trace_seconds(skiff, order, checkpoint) == 0, "nothing is left"
+
+
 def test_the_memory_does_not_grow_with_the_pairs(skiff: Family, checkpoint: Load) -> None:
     kept = Totals(6)
     size = kept.sums.nbytes + kept.counts.nbytes
@@ -419,6 +457,12 @@ def test_steering_at_a_layer() -> None:
     assert (
         str(steered_at(parse("!refusal + -1.5*truth@base:reply"), 2, "truth")) == "!refusal - 1.5*truth@base[2]:reply"
     )
+    # A map of facts says nothing of where refusal acts.
+    recipe = parse("1.5*refusal")
+    assert direction_for(recipe, ["refusal", "truth"]) == "truth"
+    assert str(steered_at(recipe, 0, "truth")) == "1.5*refusal + 1*truth[0]"
+    assert direction_for(recipe, ["polite", "refusal"]) == "refusal"
+    assert (direction_for(parse(""), ["polite"]), direction_for(parse(""), [])) == ("polite", "")
 
 
 # ------------------------------------------------------------------------------------------------------ on the engine

@@ -21,7 +21,7 @@ from core.families import registry
 from core.inference.decoding import BatchDecoder, DecodingRow
 from core.inference.teacher_forcing import reply_logits
 from core.models import fast_linear, loading
-from core.models.fast_linear import MOST_ROWS, FewRows, quicken
+from core.models.fast_linear import MOST_ROWS, QuickLinear, quicken
 from core.models.loading import Loaded
 from core.models.placement import Placing
 from core.recipes.language import parse
@@ -38,14 +38,14 @@ def rounded(layer: nn.Linear) -> nn.Linear:
     return layer.requires_grad_(False)
 
 
-def packed(bias: bool = True) -> FewRows:
+def packed(bias: bool = True) -> QuickLinear:
     """A layer that is packed, on a machine where layers can be."""
     torch.manual_seed(3)
     holder = nn.Sequential(rounded(nn.Linear(48, 40, bias=bias)))
     if quicken(holder) == 0:
         pytest.skip("this machine's PyTorch has no FBGEMM")
     layer = holder[0]
-    assert isinstance(layer, FewRows)
+    assert isinstance(layer, QuickLinear)
     return layer
 
 
@@ -196,6 +196,7 @@ def test_layers_of_another_kind_and_large_models_are_left_alone(monkeypatch: pyt
     class Special(nn.Linear):
         pass
 
+    monkeypatch.setattr(fast_linear, "multiplies_bfloat16", lambda: True)
     special = Special(48, 40)
     rounded(special)
     half = rounded(nn.Linear(48, 40)).bfloat16()
@@ -206,6 +207,32 @@ def test_layers_of_another_kind_and_large_models_are_left_alone(monkeypatch: pyt
     plain = rounded(nn.Linear(48, 40))
     assert quicken(nn.Sequential(plain)) == 0
     assert type(plain) is nn.Linear
+
+
+@pytest.mark.parametrize("multiplies", [True, False])
+def test_many_rows_of_bfloat16_are_multiplied_in_float32_where_the_processor_cannot(
+    multiplies: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fast_linear, "multiplies_bfloat16", lambda: multiplies)
+    # So that a weight is widened in several parts.
+    monkeypatch.setattr(fast_linear, "_WIDENED", 7 * 48)
+    monkeypatch.setattr(fast_linear, "_SMALL", 100)
+    torch.manual_seed(3)
+    for bias in (True, False):
+        layer = nn.Linear(48, 40, bias=bias).bfloat16().requires_grad_(False)
+        assert quicken(nn.Sequential(layer)) == 0, "nothing is packed"
+        assert isinstance(layer, QuickLinear) is not multiplies
+        states = torch.randn(3, 5, 48).bfloat16()
+        exact = states.double() @ layer.weight.double().T + (layer.bias.double() if bias else 0)
+        assert layer(states).dtype is torch.bfloat16
+        assert (layer(states).double() - exact).abs().max() <= exact.abs().max() * 2**-8
+        if not multiplies:
+            assert torch.equal(layer(states), exact.bfloat16()), "rounded once"
+            few = states[:1, :2]
+            assert torch.equal(layer(few), ordinary(layer, few))
+            layer.requires_grad_(True)
+            layer(states).sum().backward()
+            assert layer.weight.grad is not None
 
 
 def test_without_fbgemm_a_model_goes_the_ordinary_way(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,7 +267,7 @@ def test_a_model_says_what_it_says_without(kind: str, tmp_path: Path, quick_call
     packed()
     loaded, plain = saved_in_bfloat16(kind, tmp_path / "tiny")
     prompt = (0, *range(6, 14))
-    path = store.find_artefact("tiny", "chat", "direction", "truth", loaded.family.folder)
+    path = store.find_artefact(loaded.family.places, "chat", "direction", "truth")
     assert path is not None
     truth = load_direction(path)
     steered = compile_recipe(parse("0.5*truth + !truth"), loaded, lambda *_: truth)
@@ -263,3 +290,15 @@ def test_a_model_says_what_it_says_without(kind: str, tmp_path: Path, quick_call
     with torch.inference_mode():
         theirs = plain(torch.tensor([[*prompt, *reply]])).logits[0, len(prompt) - 1 : -1]
     assert torch.allclose(reply_logits(loaded, [prompt], [reply])[0], theirs, atol=1e-4)
+
+
+def test_states_are_copied_together_before_they_are_unembedded() -> None:
+    model = tiny_models.model("llama")
+    seen: list[bool] = []
+    fast_linear.straighten(model)
+    model.lm_head.register_forward_pre_hook(lambda _layer, given: seen.append(given[0].is_contiguous()))  # type: ignore[union-attr]
+    ids = torch.tensor([[7, 8, 9], [9, 8, 7]])
+    with torch.no_grad():
+        kept = model(ids, logits_to_keep=1).logits
+        assert torch.allclose(kept, model(ids).logits[:, -1:], atol=1e-6)
+    assert seen == [True, True]

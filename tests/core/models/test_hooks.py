@@ -23,7 +23,7 @@ from core.inference.decoding import BatchDecoder, DecodingRow
 from core.inference.prompts import build, chat_prompt, encode, render
 from core.inference.teacher_forcing import reply_logits, score_replies
 from core.models import loading
-from core.models.hooks import OVERRIDES, AnatomyError, Site, caught, locate
+from core.models.hooks import OVERRIDES, AnatomyError, Site, blocks_of, caught, hooked
 from core.models.loading import Loaded
 from core.models.placement import Placing
 from core.recipes.language import parse
@@ -79,7 +79,7 @@ def by_hand(loaded: Loaded, kind: str) -> tuple[list[nn.Module], list[nn.Module]
 
 
 def direction(loaded: Loaded, name: str) -> Direction:
-    path = store.find_artefact(loaded.family.name, "chat", "direction", name, loaded.family.folder)
+    path = store.find_artefact(loaded.family.places, "chat", "direction", name)
     assert path is not None
     return load_direction(path)
 
@@ -112,8 +112,7 @@ def test_the_parts_are_found(kind: str, tiny_loaded: Load) -> None:
     assert len(found.blocks) == found.layers == tiny_models.LAYERS
     for layer, block in enumerate(blocks):
         assert found.blocks[layer] is block
-        assert found.attention[layer] is attention[layer]
-        assert found.mlp[layer] is mlp[layer]
+        assert set(found.writers[layer]) == {attention[layer], mlp[layer]}
         if layer in MIXTURES.get(kind, ()):
             assert found.down[layer] is None
         else:
@@ -121,6 +120,7 @@ def test_the_parts_are_found(kind: str, tiny_loaded: Load) -> None:
     assert found.final_norm is part(loaded.model, f"{body}.{norm}")
     assert found.unembedding is part(loaded.model, "lm_head")
     assert found.mixtures == MIXTURES.get(kind, set())
+    assert (found.partly, found.entries) == (frozenset(), (0,))
     assert loaded.width == tiny_models.WIDTH
 
 
@@ -134,50 +134,38 @@ def test_single_neurons_go_into_the_down_projection(kind: str, tiny_loaded: Load
             continue
         down, seen = loaded.anatomy.neurons(layer), []
         handle = down.register_forward_pre_hook(lambda _module, inputs, seen=seen: seen.append(inputs[0]))
-        with torch.inference_mode(), caught(loaded.anatomy, [("mlp", layer)]) as states:
+        mlp, caught_there = by_hand(loaded, kind)[2][layer], []
+        handles = [handle, mlp.register_forward_hook(lambda _m, _i, out, there=caught_there: there.append(out.clone()))]
+        with torch.inference_mode():
             loaded.model(torch.tensor([chats(loaded)[0]]), use_cache=False)
-        handle.remove()
+        for each in handles:
+            each.remove()
         assert seen[0].shape[-1] in down.weight.shape
         written = down(seen[0])
-        norm = loaded.anatomy.mlp[layer] if PATHS[kind][3].endswith("norm") else nn.Identity()
-        assert torch.equal(norm(written), states["mlp", layer])
+        norm = mlp if PATHS[kind][3].endswith("norm") else nn.Identity()
+        assert torch.equal(norm(written), caught_there[0])
     with pytest.raises(AnatomyError, match="no layer 4; this model has layers 0 to 3"):
         loaded.anatomy.neurons(4)
 
 
-def test_an_unknown_architecture_is_refused_with_where_to_name_its_parts(
+def test_an_unknown_architecture_is_refused_with_where_to_name_its_blocks(
     tiny_loaded: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model: Any = copy.deepcopy(tiny_loaded("llama").model)
-    known = locate(model)
     model.config.model_type = "strange"
-    model.model.last = model.model.norm
-    del model.model.norm
-    with pytest.raises(AnatomyError, match=r"final norm of a strange model is not found.*OVERRIDES\['strange'\]"):
-        locate(model)
-    monkeypatch.setitem(OVERRIDES, "strange", lambda _model: known)
-    assert locate(model) is known
-
-
-def test_a_part_that_adds_to_the_residual_stream_itself_is_refused(
-    tiny_loaded: Load, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = tiny_loaded("bloom").model
-    monkeypatch.delitem(OVERRIDES, "bloom")
-    with pytest.raises(
-        AnatomyError, match=r"attention of a bloom model adds to the residual stream.*OVERRIDES\['bloom'\]"
-    ):
-        locate(model)
+    blocks = tuple(model.model.layers)
+    model.model.layers = nn.ModuleDict({"low": nn.ModuleList(blocks)})
+    with pytest.raises(AnatomyError, match=r"strange model is not built as a decoder-only.*OVERRIDES\['strange'\]"):
+        blocks_of(model)
+    monkeypatch.setitem(OVERRIDES, "strange", lambda _model: blocks)
+    assert blocks_of(model) == blocks
 
 
 # -------------------------------------------------------------------------------------------------------------- readings
 
 
 def sites() -> list[Site]:
-    parts: list[Site] = [("resid_pre", 0)]
-    for layer in range(tiny_models.LAYERS):
-        parts += [("attention", layer), ("mlp", layer), ("resid_post", layer)]
-    return parts
+    return [("resid_pre", 0), *(("resid_post", layer) for layer in range(tiny_models.LAYERS))]
 
 
 @torch.inference_mode()
@@ -211,14 +199,21 @@ def test_residuals_are_transformers_hidden_states(kind: str, tiny_loaded: Load) 
 @every_architecture
 def test_what_leaves_a_block_is_what_entered_and_what_its_parts_wrote(kind: str, tiny_loaded: Load) -> None:
     loaded = tiny_loaded(kind)
-    with caught(loaded.anatomy, sites()) as states:
+    written: dict[int, list[Tensor]] = {layer: [] for layer in range(tiny_models.LAYERS)}
+    keep: dict[Site, Any] = {
+        ("written", at): lambda states, at=at: written[at].append(states.clone()) for at in written
+    }
+    with caught(loaded.anatomy, sites()) as states, hooked(loaded.anatomy, keep):
         forward(loaded, chats(loaded))
     before = states["resid_pre", 0]
     for layer in range(tiny_models.LAYERS):
-        attention, mlp, after = (states[site, layer] for site in ("attention", "mlp", "resid_post"))
+        after = states["resid_post", layer]
         size = after.abs().max().clamp(min=1)
-        assert (before + attention + mlp - after).abs().max() / size < 1e-5
-        assert min(attention.abs().max(), mlp.abs().max()) / size > 1e-4, "nothing is written, so this shows nothing"
+        assert len(written[layer]) == 2
+        assert (before + sum(written[layer]) - after).abs().max() / size < 1e-5
+        assert min(each.abs().max() for each in written[layer]) / size > 1e-4, (
+            "nothing is written, so this shows nothing"
+        )
         before = after
 
 

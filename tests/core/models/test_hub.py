@@ -18,10 +18,9 @@ from huggingface_hub.utils import hf_raise_for_status
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
-from core.cli import families
 from core.families import registry
 from core.families.checkpoint import Checkpoint, Source
-from core.models import hub, load_errors, loading, memory
+from core.models import at_hand, hub, load_errors, loading, memory
 from core.models.files import LoadError
 from core.models.placement import Placing
 from tests.support import tiny_models
@@ -268,7 +267,7 @@ def test_an_adapter_of_the_hub_answers_from_the_cache(cache: Path, tmp_path: Pat
     done = chat(cache, tmp_path, *line)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
-    (family,) = tmp_path.iterdir()
+    (family,) = (each for each in tmp_path.iterdir() if each.is_dir())
     text = (family / "family.toml").read_text()
     assert 'adapter_of = "base"' in text
     assert 'revision = "v1"' in text
@@ -293,13 +292,14 @@ def test_what_is_not_in_the_cache_is_said(model: str, sentence: str, cache: Path
 
 LOADED = """
 import sys
-from core.models import hub
+from core.models import at_hand, hub
 hub.go_offline()
 from core.cli import families
+from core.models import at_hand
 from core.families.registry import load_family
 family = load_family("tests")
 print(families.row(family)[:5])
-print([each.name for each in family.checkpoints if families.local(each).files])
+print([each.name for each in family.checkpoints if at_hand.local(each).files])
 print("torch" in sys.modules)
 import torch
 from core.models.loading import load_model
@@ -335,7 +335,7 @@ def test_what_is_in_the_cache_is_listed_as_here_and_loads_and_the_rest_is_said(c
     parameters = sum(each.numel() for each in tiny_models.model("llama").parameters())
     absent = "is not on this computer, and --offline (HF_HUB_OFFLINE) keeps Tiller from fetching it; leave --offline out, or fetch it first"
     assert done.stdout.splitlines() == [
-        str(("tests", families.parameter_count(parameters), "3/7", memory.size_in_words(size), "–")),
+        str(("tests", at_hand.parameter_count(parameters), "3/7", memory.size_in_words(size), "–")),
         "['base', 'chat', 'lora']",
         "False",
         "True maker/base@main",

@@ -15,6 +15,8 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
+from core.chat.events import Started
+from core.engine.engine import Engine
 from core.families import registry
 from core.models import loading, weights
 from core.models.loading import Loaded
@@ -220,6 +222,33 @@ def test_an_adapter_of_another_shape_or_another_model(tmp_path: Path) -> None:
     assert "cannot be merged at model.layers.0.self_attn.q_proj (ValueError: NaNs" in refused(folder)
 
 
+def test_an_adapter_with_tokens_of_its_own_enlarges_the_vocabulary(tmp_path: Path) -> None:
+    folder = tiny_models.family(tmp_path / "own", "llama", ("base",))
+    torch.manual_seed(1)
+    bare: Any = AutoModelForCausalLM.from_pretrained(folder / "base")
+    bare.resize_token_embeddings(tiny_models.VOCABULARY + 2)
+    config = LoraConfig(r=4, target_modules=TARGETS, modules_to_save=["lm_head", "embed_tokens"])
+    model: Any = get_peft_model(bare, config).eval()
+    for key, weight in model.named_parameters():
+        if "lora_" in key or "modules_to_save" in key:
+            weight.data += torch.randn_like(weight) / 4
+    model.save_pretrained(folder / "lora")
+    loaded = load(named(folder, "lora", "base"))
+    new = torch.tensor([[0, 40, tiny_models.VOCABULARY + 1]])
+    with torch.inference_mode():
+        torch.testing.assert_close(loaded.model(new).logits, model(new).logits)
+    # Beside a stage without these tokens the rest is compared.
+    family = registry.load_family(str(folder))
+    assert weights.distance(family.checkpoint("lora"), family.checkpoint("base")) > 0
+
+
+def test_a_head_that_is_the_embedding_is_not_called_another_models(tmp_path: Path) -> None:
+    folder = tiny_models.family(tmp_path / "own", "qwen3", ("base",))
+    adapter(folder, "lora", modules_to_save=["lm_head", "embed_tokens"])
+    with pytest.raises(AdapterError, match="which the model uses at both of its ends; merge it with peft's"):
+        load(named(folder, "lora", "base"))
+
+
 def test_a_tied_embedding_is_not_changed_at_one_end(tmp_path: Path) -> None:
     folder = family(tmp_path / "own", modules_to_save=["lm_head"])
     config = folder / "base" / "config.json"
@@ -261,3 +290,25 @@ def test_an_adapter_is_not_taken_for_a_whole_model(tmp_path: Path) -> None:
     (folder / "family.toml").write_text(text)
     with pytest.raises(loading.LoadError, match=r"lora is a PEFT adapter and no whole model; name .* by adapter_of"):
         load(folder)
+
+
+def test_an_adapter_that_was_trained_on_other_weights_says_so_with_every_answer(tmp_path: Path) -> None:
+    folder = family(tmp_path / "adapted")
+    assert load(folder).remark == ""
+    own = loading.model_fingerprint(registry.load_family(str(folder)).checkpoint("base"))
+    path = folder / "lora" / "adapter_model.safetensors"
+    tensors = load_file(path)
+    save_file(tensors, path, metadata={"tiller": json.dumps({"trained_on": own})})
+    assert load(folder).remark == ""
+    save_file(tensors, path, metadata={"tiller": json.dumps({"trained_on": "b179c9523d0e6a0f"})})
+    said = load(folder).remark
+    assert said.startswith("The adapter of lora was trained on other weights (b179c9523d0e6a0f) than those of ")
+    assert own in said
+    engine = Engine(str(folder), threads=1)
+    engine.start()
+    try:
+        settings = engine.settings("lora").ask("Hello")
+        started = next(each for each in engine.submit(settings) if isinstance(each, Started))
+        assert said in started.note
+    finally:
+        engine.close()

@@ -246,7 +246,8 @@ def test_loading_ends_when_nobody_wants_it(shelf_of: Callable[..., ModelPool]) -
     assert pool.names == ()
     assert len(said) == 4
     pool.get("chat")
-    assert said[-1] == ("Loading Tiny chat.", 1.0)
+    assert said[0] == ("Looking for the files of Tiny chat.", None)
+    assert said[-1] == ("Setting Tiny chat up.", None), "no 100 % that stands for a while"
 
 
 def test_nothing_of_a_cancelled_load_stays(shelf_of: Callable[..., ModelPool], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -329,7 +329,9 @@ def test_drawings_hold_their_numbers() -> None:
     dots = neuron_plot(of)
     assert dots.count("<title>block") == 2 * 70
     assert dots.count("<title>candidate: block") == 20
-    assert re.findall(r"([●■◆]) (?:block|candidates)", dots) == ["●", "■", "◆"], "told apart not by colour alone"
+    assert re.findall(r"([●■]) (block|its)", dots) == [(mark, of) for mark in "●■" for of in ("block", "its")], (
+        "told apart not by colour alone"
+    )
     assert "nan" not in svg.line_plot("Layers", "layer", "cosine", [("a", [0.1, math.nan, 0.9], "")])
     assert all("nan" not in each for each in (shown, dots, reliability_plot([of])))
 
@@ -366,6 +368,31 @@ def test_what_cannot_be_measured_stands_in_its_place_and_the_rest_goes_on(
     (folder / "what.md").write_bytes(b"\xff")
     with pytest.raises(TillerError, match=r"what\.md is not UTF-8; save it as UTF-8"):
         reporting.Maker(registry.load_family(str(folder)), maker.options, lambda _: None)
+
+
+def test_a_report_for_which_the_time_was_up_says_so_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tiny_models.family(tmp_path / "pair", "llama")
+    tiny_models.contrast(folder)
+    for name, value in (("SETS", 4), ("MATCHED", 4), ("ROUND", 1)):
+        monkeypatch.setattr(measure, name, value)
+    out = tmp_path / "page.html"
+    arguments = ["--family", str(folder), "--out", str(out), "--pairs", "2", "--set", "cities"]
+    assert verb("report", [*arguments, "--dry-run"]) == 0
+    assert "by a trial of every part" in capsys.readouterr().out
+    assert not out.exists()
+    # A budget that is over at once leaves the least that can be told.
+    assert verb("report", [*arguments, "--budget", "0.001s"]) == 0
+    said = capsys.readouterr().out
+    assert "the same command goes on from here" in said
+    for name in ("base", "chat"):
+        assert f"{name} is measured in part, on 1 of 4 texts and 2 of 8 questions" in said
+    assert "Over 1 texts" in out.with_suffix(".md").read_text(encoding="utf-8")
+    assert "measured in part" in out.read_text(encoding="utf-8")
+    assert verb("report", arguments) == 0
+    assert "Unfinished" not in capsys.readouterr().out
+    assert "Over 4 texts" in out.with_suffix(".md").read_text(encoding="utf-8")
 
 
 def test_skiffs_reports_begin_with_what_it_can_prove() -> None:

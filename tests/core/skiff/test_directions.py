@@ -79,7 +79,7 @@ def test_what_was_carried_from_a_family_that_is_not_there_is_left_out_and_said(
     assert "truth from nowhere is left out of the card: There is no family 'nowhere'" in capsys.readouterr().out
     monkeypatch.setattr(task, "TRANSFER_VERSION", task.TRANSFER_VERSION + 1)
     assert measure_directions._mapped(Subjects(skiff)) == []
-    assert "run launch.py transfer --from skiff-small again" in capsys.readouterr().out
+    assert "run `python launch.py transfer --from skiff-small` again" in capsys.readouterr().out
 
 
 def test_a_probe_is_judged_on_the_category_that_it_has_not_seen() -> None:

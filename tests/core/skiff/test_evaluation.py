@@ -5,8 +5,12 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import os
 import random
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,6 +43,8 @@ from core.skiff.world.judging import statements
 from core.stats.permutation import permuted_labels
 from tests.support import tiny_models
 from tests.support.command import verb
+from tests.support.paths import ROOT
+from tests.support.waiting import PATIENCE
 
 TWINS = """
 [[counterfactual]]
@@ -418,3 +424,28 @@ def test_the_transcripts_that_ship_are_of_the_weights_that_ship() -> None:
     text = (store.SHIPPED / "skiff" / transcripts.TRANSCRIPTS_NAME).read_text(encoding="utf-8")
     assert weights_hash(store.SHIPPED / "skiff" / "dpo") in text
     assert text.count("✓ on topic") + text.count("✗ not on topic") == len(heldout.STRANGERS)
+
+
+_PARENT = """
+import multiprocessing, os, signal
+from concurrent.futures import ProcessPoolExecutor
+from core.skiff.evaluate import measures
+
+if __name__ == "__main__":
+    pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=measures._begin, initargs=(None,))
+    print(pool.submit(os.getpid).result(), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process is killed in another way there")
+def test_no_worker_outlives_the_process_that_began_it(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(_PARENT, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    # Its end is the end of this pipe, which the worker holds too: without its own end it would never come.
+    done = subprocess.run(
+        [sys.executable, str(script)], env=environment, stdout=subprocess.PIPE, text=True, timeout=PATIENCE
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert int(done.stdout) > 0

@@ -123,7 +123,7 @@ def test_no_file_is_too_large_for_a_space() -> None:
 def test_every_direction_was_learnt_on_the_weights_that_ship() -> None:
     family = registry.load_family("skiff")
     for checkpoint in family.checkpoints:
-        cards = {card.name: card for card in store.cards(family.name, checkpoint.name, folder=family.folder)}
+        cards = {card.name: card for card in store.cards(family.places, checkpoint.name)}
         assert set(cards) == {"truth", "refusal"}
         for card in cards.values():
             assert card.details["fingerprint"] == store.folder_fingerprint(Path(checkpoint.source))

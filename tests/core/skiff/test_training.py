@@ -18,11 +18,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 
 from core.artefacts.store import SHIPPED
 from core.families import registry
-from core.skiff.train import command, log, state, trainer
+from core.skiff.train import command, log, trainer
 from core.skiff.train.model import ModelShape, answer_logprobs, batch_of, hidden_states, learnt_nats, new_model, rounded
 from core.skiff.train.retraining import BEGINNING
 from core.skiff.train.stages import Draw, Phase, TrainingRecipe, TrainingStage, generators, quick, shipped
-from core.skiff.train.state import TrainingRefused, differences
 from core.skiff.train.tokenizer import (
     CONTEXT,
     ChatExample,
@@ -36,6 +35,8 @@ from core.skiff.train.tokenizer import (
 )
 from core.skiff.train.trainer import Trainee
 from core.skiff.world.items import Conversation, Document, Message, Preference, Segment
+from core.training import state
+from core.training.state import TrainingRefused, differences
 from tests.core.skiff.support import tiny
 from tests.support.command import verb
 
@@ -62,7 +63,7 @@ def test_every_number_to_99_is_one_token(tokenizer: PreTrainedTokenizerFast) -> 
     assert len(tokenizer) == 2048
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(text=st.text(max_size=60))
 def test_any_text_comes_back(tokenizer: PreTrainedTokenizerFast, text: str) -> None:
     ids = tokenizer.encode(text, add_special_tokens=False)
@@ -418,7 +419,7 @@ def test_a_full_disk_is_one_sentence_and_the_last_state_stays(
     monkeypatch.setattr(state, "save_file", full)
     monkeypatch.setattr(command, "shipped", lambda *_: tiny())
     assert verb("train-skiff", ["--out", str(tmp_path / "f")]) == 1
-    said = capsys.readouterr().out.strip().splitlines()[-1]
+    said = capsys.readouterr().err.strip().splitlines()[-1]
     assert said.startswith("train-skiff: the disk that holds")
     assert "goes on from the last state" in said
     assert path.read_bytes() == before
@@ -428,7 +429,7 @@ def test_a_full_disk_is_one_sentence_and_the_last_state_stays(
 def test_a_base_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status = verb("train-skiff", ["--quick", "--base", str(tmp_path / "nothing"), "--out", str(tmp_path / "f")])
     assert status == 1
-    assert "has no log.json" in capsys.readouterr().out
+    assert "has no log.json" in capsys.readouterr().err
 
 
 def test_weights_are_rounded_in_place(tokenizer: PreTrainedTokenizerFast) -> None:

@@ -16,14 +16,15 @@ from core.errors import UsageError
 from core.families import registry
 from core.models import deltas, loading
 from core.models.placement import Placing
-from core.skiff.train import command, log, retraining, rounding, stages, state, trainer
+from core.skiff.train import command, log, retraining, rounding, stages, trainer
 from core.skiff.train.estimate import TrainingCost, describe_estimate, training_duration
 from core.skiff.train.model import load_checkpoint
 from core.skiff.train.retraining import BEGINNING, Retraining
 from core.skiff.train.stages import TrainingRecipe, TrainingStage, generators, neutral_stage, quick, shipped
-from core.skiff.train.state import TrainingRefused
 from core.skiff.train.variants import LABELLED, Variant, shared_beginning, variants
 from core.skiff.world.items import Conversation
+from core.training import state
+from core.training.state import TrainingRefused
 from tests.core.skiff.support import tiny
 from tests.support.command import verb
 
@@ -462,7 +463,7 @@ def test_only_the_family_then_some_variants(
     monkeypatch.setattr(command, "shipped", lambda *_: tiny())
     out = tmp_path / "f"
     assert verb("train-skiff", ["--out", str(out), "--variants", "without-safety"]) == 1
-    assert "has no log.json" in capsys.readouterr().out
+    assert "has no log.json" in capsys.readouterr().err
     assert verb("train-skiff", ["--out", str(out), "--only-family"]) == 0
     assert "without-safety" not in capsys.readouterr().out
     assert [path.name for path in (out / ".training").iterdir()] == [BEGINNING]

@@ -18,7 +18,7 @@ from core.stats.rates import Rate, less, short
 from core.stats.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict, all_hold, at_least, at_most, together
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 2_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_a_rates_interval_is_scipys(counted: tuple[int, int]) -> None:
     found = binomtest(*counted).proportion_ci(method="wilson")
@@ -88,7 +88,7 @@ def test_held_out_examples_are_counted_at_their_place() -> None:
     assert found["interval"] == pytest.approx(Rate(8, 10).interval)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 3)), min_size=1, max_size=60), st.integers(0, 9))
 def test_permuted_labels_say_nothing_of_the_true_ones_in_any_group(examples: list[tuple[bool, int]], seed: int) -> None:
     labels, groups = np.array([label for label, _ in examples]), [group for _, group in examples]

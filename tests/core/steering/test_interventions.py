@@ -47,7 +47,7 @@ PROMPTS = ("Hi", "What is the capital of France?", "True or false: Lodz is a cit
 def directions(loaded: Loaded) -> Callable[[str, str], Direction]:
     def fetch(name: str, checkpoint: str) -> Direction:
         folder = loaded.family.folder
-        path = store.find_artefact(loaded.family.name, checkpoint, "direction", name, folder)
+        path = store.find_artefact(store.family_folders(loaded.family.name, folder), checkpoint, "direction", name)
         assert path is not None
         return load_direction(path)
 
@@ -276,9 +276,7 @@ def test_a_direction_of_another_model_is_refused_with_both_named(tiny_loaded: Ca
     good = directions(loaded)("truth", "chat")
     recipe = parse("truth")
     compile_recipe(recipe, loaded, lambda _n, _c: good)
-    with pytest.raises(
-        EditError, match=f"fingerprint 0123, which now has {loaded.fingerprint}; run launch.py precompute"
-    ):
+    with pytest.raises(EditError, match=f"fingerprint 0123, which now has {loaded.fingerprint}; make it again in "):
         compile_recipe(recipe, loaded, lambda _n, _c: changed(good, fingerprint="0123"))
     wide = Direction(good.card, *(np.ones((tiny_models.LAYERS, 48), np.float32) for _ in range(3)))
     with pytest.raises(EditError, match="48 wide, chat is 32"):

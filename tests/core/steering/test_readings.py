@@ -59,7 +59,7 @@ def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def fetch(loaded: Loaded) -> Callable[[str, str], Direction]:
     def found(name: str, checkpoint: str) -> Direction:
-        path = store.find_artefact(loaded.family.name, checkpoint, "direction", name, loaded.family.folder)
+        path = store.find_artefact(loaded.family.places, checkpoint, "direction", name)
         assert path is not None
         return load_direction(path)
 
@@ -123,7 +123,7 @@ def test_a_set_of_neurons_stands_at_its_means_and_other_rows_are_untouched(loade
 
 
 def test_a_set_that_does_not_fit_is_refused_with_both_named(loaded: Loaded) -> None:
-    with pytest.raises(EditError, match=r"chat has no set of neurons 'mood'; launch.py precompute --what confidence"):
+    with pytest.raises(EditError, match=r"chat has no set of neurons 'mood'; .*precompute .*--what confidence"):
         edits(loaded, "!neurons:mood")
     with pytest.raises(EditError, match=r"names no layer with a neuron of this set; it has neurons in layer 0, 2"):
         edits(loaded, "!neurons:entropy[1]")
@@ -257,7 +257,7 @@ def terms(draw: st.DrawFn) -> Term:
 RECIPES = st.lists(terms(), max_size=3).map(lambda found: str(Recipe(tuple(found))))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(RECIPES, min_size=3, max_size=3), st.integers(1, len(REPLY)), st.integers(1, 5))
 def test_a_row_says_the_same_whatever_stands_beside_it_before_it_or_behind_it(
     loaded: Loaded, recipes: list[str], length: int, more: int

@@ -14,7 +14,8 @@ from transformers import LlamaConfig
 
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
-from core.chat.settings import Sampling
+from core.chat.settings import Column, Sampling, Settings
+from core.cli import transfer as command
 from core.directions import contrast, library
 from core.directions.activations import states
 from core.engine.engine import Engine
@@ -34,13 +35,14 @@ from core.models.memory import Room
 from core.models.placement import Placing
 from core.recipes.language import parse
 from core.steering.interventions import compile_recipe
-from core.transfer import alignment, cross_steering, layer_maps, measure, truth_intervention
+from core.transfer import alignment, checks, cross_steering, layer_maps, measure, truth_intervention
 from core.transfer import matrix as cells
 from core.transfer import report as transfers
 from core.transfer import task as tasks
 from core.transfer.report import TransferReport
 from core.transfer.task import Sizes, TransferTask
 from core.transfer.truth_intervention import Judged
+from core.util.budget import Budget, estimated
 from core.util.progress import finished
 from tests.support import tiny_models
 from tests.support.command import verb
@@ -366,7 +368,7 @@ def test_a_cell_says_the_recipe_that_does_what_it_measured(
 
 
 def direction(family: Family, checkpoint: str, about: str) -> Direction:
-    path = store.find_artefact(family.name, checkpoint, "direction", about, family.folder)
+    path = store.find_artefact(family.places, checkpoint, "direction", about)
     assert path is not None
     return load_direction(path)
 
@@ -399,24 +401,73 @@ def test_work_goes_on_where_it_was_interrupted(reports: dict[str, TransferReport
         if "controls on base" in step.sentence:
             break
     work.close()
-    assert not again.path.exists()
+    # The final checkpoint comes first, and then its root: what is there of them can be read.
+    assert "1 of 2 checkpoints with all their controls" in transfers.load_report(again.path).unfinished
     second = Loader()
     new = {step.sentence for step in measure.transfer_in_slices(again, second) if not step.remembered}
     # What the base was asked before is not asked again, nor is anything read again.
-    assert not any(
-        sentence.startswith(("Reading", "Pushing base", "Asking base", "Choosing a strength for base"))
-        for sentence in new
-    )
-    assert {"Pushing chat by the direction of base.", "Trying controls on base."} <= new
+    assert new == {"Trying controls on base."}
     found = transfers.load_report(again.path)
+    assert not found.unfinished
     for source in found.sources:
         assert found.cell(source, "chat") == reports["truth"].cell(source, "chat")
+
+
+class _Clock:
+    """A clock on which every look is a second."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 1
+        return self.now
+
+
+def test_a_budget_leaves_fewer_cells_that_say_so_and_the_rest_follows(
+    reports: dict[str, TransferReport], family: Family, load: Loader
+) -> None:
+    for about in tasks.ABOUT:
+        there = replace(task(family, about), root=store.user_folder() / "timed")
+        with pytest.raises(TillerError, match="read on 0 of 2 checkpoints"):
+            finished(measure.transfer_in_slices(there, load, Budget(0.5, _Clock())))
+        # Looked at before both readings, the first target, and the first of its two cells.
+        part = finished(measure.transfer_in_slices(there, load, Budget(4.5, _Clock())))
+        assert "1 of 4 cells are steered, 0 of 2 checkpoints" in part.unfinished
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(transfers, "find_report", lambda *_, found=part: found)
+            assert tasks.fresh(there) is None, "it goes on"
+            assert not cells.stale(there), "and says so itself"
+        own, other = part.cell("chat", "chat"), part.cell("base", "chat")
+        whole = reports[about]
+        assert own.steered
+        assert not other.steered
+        assert not other.pushed
+        assert not other.added
+        assert own == whole.cell("chat", "chat"), "what is told is what the whole says"
+        assert part.cell("base", "base").cosine == whole.cell("base", "base").cosine
+        assert part.steered == ("chat",)
+        assert ("steering", "not measured yet; measured again, chat is steered by it") in cells.describe_cell(
+            part, "base", "chat"
+        )
+        with pytest.raises(TillerError, match="not steered by the direction of base yet"):
+            cells.try_in_chat(Settings("tiny", (Column("chat"),)), part, "base", "chat")
+        assert {each.verdict for each in checks.checks(part)} <= {"inconclusive", "does not hold"}
+        assert any("not measured yet" in each.what for each in checks.checks(part)[0].parts)
+        assert all("nan" not in line for line in command.lines(part, ("base", "chat")))
+        full = finished(measure.transfer_in_slices(there, load))
+        assert not full.unfinished
+        assert {key: full.card.details[key] for key in ("cells", "of_targets")} == {
+            key: whole.card.details[key] for key in ("cells", "of_targets")
+        }
+        assert estimated(measure.transfer_phases(there, load), _Clock()) > 0
 
 
 def test_what_cannot_be_carried_is_said(reports: dict[str, TransferReport], family: Family, tmp_path: Path) -> None:
     bare = registry.load_family(str(tiny_models.family(tmp_path / "bare", "llama", ("base", "chat"))))
     tiny_models.contrast(bare.folder)
-    missing = r"base has no direction 'truth' to carry; run launch\.py precompute --family bare"
+    missing = r"base has no direction 'truth' to carry; learn it first, in Library "
+    missing += r".on the command line: `python launch\.py precompute --family"
     with pytest.raises(TillerError, match=missing):
         next(measure.transfer_in_slices(task(bare, "truth"), Loader()))
     path = task(family, "truth").path
@@ -479,12 +530,12 @@ def test_another_familys_direction_is_mapped_and_steers(family: Family, wider: F
 
     engine = Engine(str(family.folder), device="cpu")
     assert engine.explain(recipe, "chat").endswith("mapped from wide/chat")
-    missing = r"No direction 'truth' of wide/chat was mapped into chat; run launch\.py transfer truth --family tiny --from wide"
+    missing = r"No direction 'truth' of wide/chat was mapped into chat; run `python launch\.py transfer truth --family \S+ --from wide`"
     with pytest.raises(TillerError, match=missing):
         engine.explain(parse("truth@wide/chat"), "chat")
 
     def fetch(name: str, source: str) -> Direction:
-        path = store.find_artefact(family.name, source, "direction", name, family.folder)
+        path = store.find_artefact(family.places, source, "direction", name)
         assert path is not None
         return load_direction(path)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import StoreError, TillerError
-from core.util.files import prompts_in, read_prompts, read_text, text_items, write_bytes
+from core.util.files import json_text, prompts_in, read_prompts, read_text, text_items, write_bytes
 
 
 def test_prompts_are_lines_without_what_editors_add(tmp_path: Path) -> None:
@@ -19,6 +19,10 @@ def test_prompts_are_lines_without_what_editors_add(tmp_path: Path) -> None:
     assert read_prompts(file) == ("Wie tötet man einen Prozess?", "Kill it.")
     assert read_text(file, "").startswith("Wie")
     assert text_items(" \n\t\n") == ()
+    # As PowerShell and Windows' editor write it.
+    for order in ("utf-16-le", "utf-16-be"):
+        file.write_bytes("\ufefftötet\r\nKill it.".encode(order))
+        assert read_prompts(file) == ("tötet", "Kill it.")
 
 
 @pytest.mark.parametrize("text", ["", "\n \n"])
@@ -58,3 +62,8 @@ def test_a_full_disk_leaves_the_file_of_before(tmp_path: Path, monkeypatch: pyte
         write_bytes(path, b"after")
     assert path.read_bytes() == b"before"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_json_has_no_nan() -> None:
+    document = {"a": [1.5, float("nan"), (float("inf"),)], "b": "é"}
+    assert json_text(document, ensure_ascii=False) == '{"a": [1.5, null, [null]], "b": "é"}'

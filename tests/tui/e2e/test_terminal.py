@@ -125,3 +125,22 @@ def test_a_link_or_a_family_that_cannot_be_opened_is_one_sentence(tmux: Tmux) ->
     assert "Traceback" not in screen
     start(tmux, Path("nowhere"))
     tmux.until("There is no family 'nowhere'")
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("TERM=dumb", "This terminal cannot place text on its screen (TERM is dumb)"),
+        ("LC_ALL=C PYTHONCOERCECLOCALE=0 PYTHONUTF8=0", "This terminal is said to show ascii alone"),
+    ],
+)
+def test_a_terminal_that_cannot_show_the_app_is_one_sentence(tmux: Tmux, setting: str, said: str) -> None:
+    tmux(
+        "send-keys",
+        "-t",
+        "tiller",
+        f"{setting} {shlex.quote(sys.executable)} launch.py tui; echo status is $?",
+        "Enter",
+    )
+    screen = tmux.until("status is 2")
+    assert said in screen.replace("\n", "")

@@ -8,14 +8,14 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
-from transformers import LlamaForCausalLM
+from torch import Tensor, nn
 
 from core.errors import TillerError
 
@@ -48,7 +48,7 @@ def _short(value: Any) -> str:
 
 
 def save_state(
-    path: Path, model: LlamaForCausalLM, optimizer: torch.optim.AdamW, done: PlainValue, recipe: PlainValue
+    path: Path, model: nn.Module, optimizer: torch.optim.AdamW, done: PlainValue, recipe: PlainValue
 ) -> None:
     """Write the state after ``done["step"]`` steps.
 
@@ -57,13 +57,17 @@ def save_state(
     tensors: dict[str, Tensor] = {}
     # The optimizer counts its own steps: it starts anew at a fresh phase, and a step without items is none of its.
     taken = 0
-    for name, parameter in model.named_parameters():
+    for name, parameter in _trained(model):
         moments = optimizer.state.get(parameter, {})
         taken = max(taken, int(moments.get("step", 0)))
         tensors[f"weight.{name}"] = parameter.detach()
         tensors[f"mean.{name}"] = moments.get("exp_avg", torch.zeros_like(parameter))
         tensors[f"square.{name}"] = moments.get("exp_avg_sq", torch.zeros_like(parameter))
     _write(path, tensors, done, recipe, taken)
+
+
+def _trained(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    return ((name, each) for name, each in model.named_parameters() if each.requires_grad)
 
 
 def _write(path: Path, tensors: dict[str, Tensor], done: PlainValue, recipe: PlainValue, taken: int) -> None:
@@ -82,13 +86,11 @@ def unwritable(folder: Path, problem: BaseException) -> str:
     """Why ``folder`` could not be written, and what to do."""
     full = getattr(problem, "errno", None) == errno.ENOSPC or "No space left" in str(problem)
     if full:
-        return f"the disk that holds {folder} is full: free 200 MB and run the same command again, it goes on from the last state"
+        return f"the disk that holds {folder} is full: make room and run the same command again, it goes on from the last state"
     return f"cannot write to {folder} ({problem}): choose a folder you may write to with --out or --state"
 
 
-def load_state(
-    path: Path, model: LlamaForCausalLM, optimizer: torch.optim.AdamW, recipe: PlainValue
-) -> PlainValue | None:
+def load_state(path: Path, model: nn.Module, optimizer: torch.optim.AdamW, recipe: PlainValue) -> PlainValue | None:
     """Put a saved state into model and optimizer; returns what was done, or None when there is no state.
 
     Raises TrainingRefused when the state belongs to another recipe (it names what differs) or is damaged.
@@ -106,7 +108,7 @@ def load_state(
             done: PlainValue = json.loads(metadata["done"])
             taken = float(metadata.get("optimizer_steps", done["step"]))
             with torch.no_grad():
-                for name, parameter in model.named_parameters():
+                for name, parameter in _trained(model):
                     parameter.copy_(file.get_tensor(f"weight.{name}"))
                     optimizer.state[parameter] = {
                         "step": torch.tensor(taken),

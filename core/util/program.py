@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 COMMAND = "tiller"
+#: The family that opens where none is named.
+DEFAULT_FAMILY = "skiff"
 
 
 def program() -> str:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from huggingface_hub import errors
@@ -13,17 +18,19 @@ from transformers import AutoModelForCausalLM
 
 from core.artefacts import store
 from core.chat.settings import Settings
-from core.cli import adhoc_family
 from core.cli.options import Options
 from core.cli.runner import run_verb
 from core.engine.engine import Engine
 from core.errors import UsageError
 from core.families import registry
 from core.families.checkpoint import TEMPLATES, Family, FamilyError, Source
-from core.models import loading
+from core.models import adhoc_family, loading
 from core.models.placement import Placing
 from tests.support import tiny_models
 from tests.support.command import read
+
+#: The library that the Hub's client speaks to the network through.
+http: Any = importlib.import_module(errors.HfHubHTTPError.__mro__[1].__module__.partition(".")[0])
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +48,12 @@ def options(models: Path, **names: str) -> Options:
     return Options(base=str(models / names["base"]), post=str(models / names["post"]), stages=stages)
 
 
+def named(options: Options) -> str:
+    return adhoc_family.put_together(options.base, options.stages, options.post)
+
+
 def together(models: Path, **names: str) -> Family:
-    return registry.load_family(adhoc_family.family_of(options(models, **names)))
+    return registry.load_family(named(options(models, **names)))
 
 
 def test_a_base_a_stage_and_a_post(models: Path) -> None:
@@ -76,7 +87,7 @@ def test_the_same_is_found_again_by_the_same_name(models: Path, monkeypatch: pyt
     file = family.folder / "family.toml"
     file.write_text(file.read_text().replace('title = "post"', 'title = "Mine"'))
     monkeypatch.chdir(models)
-    again = registry.load_family(adhoc_family.family_of(Options(base="./base", post="post")))
+    again = registry.load_family(named(Options(base="./base", post="post")))
     assert (again.name, again.title) == (family.name, "Mine")
     engine = Engine(again.name, threads=1)
     assert [card.name for card in engine.directions("post")] == ["truth"]
@@ -100,9 +111,7 @@ def test_an_adapter_that_does_not_say_so_is_added_to_the_one_before_it(models: P
     config = json.loads((models / "lora" / "adapter_config.json").read_text())
     (own / "adapter_config.json").write_text(json.dumps({**config, "base_model_name_or_path": "someone/model"}))
     found = registry.load_family(
-        adhoc_family.family_of(
-            Options(base=str(models / "base"), stages=(("sft", str(models / "sft")),), post=str(own))
-        )
+        named(Options(base=str(models / "base"), stages=(("sft", str(models / "sft")),), post=str(own)))
     )
     assert Path(found.checkpoint("post").source) == models / "sft"
 
@@ -122,12 +131,12 @@ def test_an_adapter_is_no_base(models: Path) -> None:
         ("a/b/c", "There is no folder a/b/c"),
         ("my model", "There is no folder my model"),
         ("x" * 5_000, "There is no folder x{200}…; check"),
-        (__file__, "is a file; name the folder"),
+        (__file__, "is no GGUF file; name the folder"),
     ],
 )
 def test_what_is_no_source(text: str, fix: str, models: Path) -> None:
     with pytest.raises(FamilyError, match=fix):
-        adhoc_family.family_of(Options(base=str(models / "base"), post=text))
+        named(Options(base=str(models / "base"), post=text))
 
 
 def test_models_of_the_hub_are_named_with_their_revision() -> None:
@@ -140,17 +149,17 @@ def test_names_fit_files_and_links() -> None:
     one = adhoc_family.adhoc_name([("base", Source("/a/b", True)), ("post", Source("C:\\models\\Größe 7 (x)!", True))])
     assert one.startswith("pair-gr-e-7-x-")
     assert (store.user_folder() / one).parent == store.user_folder()
-    assert adhoc_family.adhoc_name([("post", Source("/a/???", True))]).startswith("pair-model-")
+    assert adhoc_family.adhoc_name([("post", Source("/a/???", True))]).startswith("model-model-")
 
 
 def test_a_link_opened_elsewhere_says_what_to_do(models: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    engine = Engine(adhoc_family.family_of(options(models, base="base", post="post")), threads=1)
+    engine = Engine(named(options(models, base="base", post="post")), threads=1)
     link = engine.settings().ask("Hello?").to_link()
     monkeypatch.setenv("TILLER_DATA", str(tmp_path / "elsewhere"))
     opened = Settings.from_link(link)
     assert opened.family == engine.family.name
     with pytest.raises(
-        FamilyError, match=r"was put together by --base and --post and is not on this computer; start"
+        FamilyError, match=r"was put together by --base, --stage and --post and is not on this computer; start"
     ) as caught:
         registry.load_family(opened.family)
     assert "\n" not in str(caught.value)
@@ -207,7 +216,7 @@ def test_every_verb_gets_the_family_that_was_put_together(
         return
     command = read([verb, *line, "--offline", "--trust-remote-code", "a/b"])
     run_verb(replace(command, verb=replace(command.verb, run=seen.append)))
-    assert seen[0].family == adhoc_family.family_of(options(models, base="base", sft="sft", post="post"))
+    assert seen[0].family == named(options(models, base="base", sft="sft", post="post"))
     assert trusted == ["offline", ("a/b",)]
     plain = read([verb]).options
     assert (plain.family, plain.base, plain.stages, plain.offline, plain.trusted) == ("skiff", "", (), False, ())
@@ -216,10 +225,10 @@ def test_every_verb_gets_the_family_that_was_put_together(
 def test_the_hub_is_asked_what_a_model_is_that_is_not_here(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = {"maker/model": ["config.json", "model.safetensors"], "maker/lora": ["adapter_config.json", "README.md"]}
 
-    def listed(model: str, revision: str | None = None) -> list[str]:
+    def listed(model: str, revision: str | None, timeout: float) -> SimpleNamespace:
         if model not in files:
             raise errors.LocalEntryNotFoundError("no network")
-        return files[model]
+        return SimpleNamespace(siblings=[SimpleNamespace(rfilename=name) for name in files[model]])
 
     def fetched(model: str, name: str, revision: str | None = None) -> str:
         assert (model, name, revision) == ("maker/lora", "adapter_config.json", "v2")
@@ -228,15 +237,95 @@ def test_the_hub_is_asked_what_a_model_is_that_is_not_here(models: Path, monkeyp
         return str(path)
 
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    monkeypatch.setattr("huggingface_hub.list_repo_files", listed)
+    monkeypatch.setattr("huggingface_hub.model_info", listed)
     monkeypatch.setattr("huggingface_hub.hf_hub_download", fetched)
     middle = (("sft", str(models / "sft")),)
-    family = registry.load_family(
-        adhoc_family.family_of(Options(base="maker/model", stages=middle, post="maker/lora@v2"))
-    )
+    family = registry.load_family(named(Options(base="maker/model", stages=middle, post="maker/lora@v2")))
     post = family.checkpoint("post")
     assert (post.weights, post.adapters) == (Source("maker/model", False), (Source("maker/lora", False, "v2"),))
     before = registry.names()
     with pytest.raises(FamilyError, match="maker/none is not whole on this computer, and the Hugging Face Hub cannot"):
-        adhoc_family.family_of(Options(base="maker/model", post="maker/none"))
+        named(Options(base="maker/model", post="maker/none"))
     assert registry.names() == before
+
+
+def test_without_a_network_the_hub_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def unreachable(_: object, url: str, **__: object) -> None:
+        asked.append(url)
+        raise http.ConnectError("no network")
+
+    def wait(seconds: float) -> None:
+        raise AssertionError(f"{seconds} s are waited")
+
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr(f"{http.__name__}.Client.get", unreachable)
+    monkeypatch.setattr("time.sleep", wait)
+    with pytest.raises(
+        FamilyError, match=r"^maker/none is not whole on this computer, and the Hugging Face Hub cannot be reached"
+    ):
+        adhoc_family.one_model("maker/none")
+    # The client may ask other things of its own, once.
+    assert [each for each in asked if "/models/" in each] == ["https://huggingface.co/api/models/maker/none"]
+
+
+def test_the_same_model_twice_is_refused(models: Path) -> None:
+    same = r"^base and post are the same model \(.*/post\); name another one, or open it alone by --model\.$"
+    with pytest.raises(FamilyError, match=same):
+        adhoc_family.put_together(str(models / "post"), (), str(models / "sft" / ".." / "post"))
+    with pytest.raises(FamilyError, match=r"^sft and post are the same model \(maker/x@v2\)"):
+        adhoc_family.put_together(str(models / "base"), (("sft", "maker/x@v2"),), "maker/x@v2")
+    # Two revisions are two models.
+    assert adhoc_family.adhoc_name([("base", Source("maker/x", False, "v1")), ("post", Source("maker/x", False, "v2"))])
+
+
+def test_one_model_is_a_family_of_one_checkpoint(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(models / "post", models / "Tiny-2B-Instruct-DPO")
+    family = registry.load_family(adhoc_family.one_model(str(models / "Tiny-2B-Instruct-DPO")))
+    assert [(each.name, each.stage, each.letter) for each in family.checkpoints] == [("dpo", "dpo", "D")]
+    assert family.title == "Tiny-2B-Instruct-DPO"
+    assert family.name.startswith("model-tiny-2b-instruct-d-")
+    for text, name, stage in (
+        ("maker/Model-3-8B-it", "instruct", "instruct"),
+        ("maker/model-base", "base", "pretrain"),
+        ("gpt2", "model", "model"),
+        ("maker/model@v2::Model-Chat.Q4_K_M.gguf", "chat-q4_k_m", "chat-q4_k_m"),
+    ):
+        monkeypatch.setattr(adhoc_family, "_is_adapter", lambda _: False)
+        made = registry.load_family(adhoc_family.one_model(text)).final
+        assert (made.name, made.stage) == (name, stage)
+
+
+def test_an_adapter_alone_is_no_model(models: Path) -> None:
+    with pytest.raises(
+        FamilyError,
+        match=r"lora is a PEFT adapter and cannot be the --model; name the model .* and the adapter as --post",
+    ):
+        adhoc_family.one_model(str(models / "lora"))
+
+
+def test_a_path_in_the_place_of_a_family_or_a_verb_is_one_model(
+    models: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[Options] = []
+
+    def run(*words: str) -> Options:
+        command = read(list(words))
+        run_verb(replace(command, verb=replace(command.verb, run=seen.append)))
+        return seen[-1]
+
+    path = str(models / "post")
+    name = adhoc_family.one_model(path)
+    assert run("chat", "--model", path, "Hi").family == name
+    assert run(path).family == name
+    assert capsys.readouterr().err == ""
+    assert run("chat", "--family", path, "Hi").family == name
+    assert "has no family.toml, and is opened as one model, as --model does." in capsys.readouterr().err
+    for words, said in (
+        (("--model", "x", "--base", "y"), "--model names one model; leave it out, or leave out --base."),
+        (("--model", "x", "--family", "y"), "--model names one model; leave it out, or leave out --family."),
+        (("gtp2",), "'gtp2' is not something Tiller does"),
+    ):
+        with pytest.raises(UsageError, match=re.escape(said)):
+            read(list(words))

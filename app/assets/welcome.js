@@ -1,0 +1,47 @@
+/* What a person sees first: in one line what this is, what was measured to work, and questions that this model can answer. */
+"use strict";
+
+(() => {
+  const { el, fill, button, state } = Tiller;
+  const CLOSED = "tiller purpose closed";
+
+  function closed() { try { return Boolean(localStorage.getItem(CLOSED)); } catch { return false; } }
+  function close() { try { localStorage.setItem(CLOSED, "1"); } catch { /* it comes back with the next page */ } }
+
+  Tiller.painters.chips = (home) => {
+    const purpose = el("p", { class: "t-purpose", hidden: closed() });
+    const rows = el("div", { class: "t-rows" });
+    const real = Tiller.realModels();
+    fill(home, purpose, rows);
+    let drawn = "";
+    Tiller.on("view", (before) => {
+      const { family, columns, sliders } = state.view;
+      const key = JSON.stringify([columns.length > 1, sliders.length > 0]);
+      if (key === drawn) return;
+      drawn = key;
+      fill(purpose, el("span", {}, ...words(family, columns, sliders)),
+        button("Tour", "The page in seven steps; it can be left at any time.", () => Tiller.tour(), { class: "t-button t-small" }),
+        button("×", "Hide this line; ? has it, too.", () => { purpose.hidden = true; close(); }, { class: "t-button t-close", "aria-label": "Hide this line" }));
+      if (!before) fill(rows, group("Try", examples(family)), group("Ask", questions(family)), real);
+    });
+  };
+
+  function words(family, columns, sliders) {
+    const about = family.about ? [" ", el("b", {}, family.title), ` is ${family.about}`] : [];
+    if (!sliders.length) {
+      return ["A model can be pushed along a ", Tiller.word("direction"), " while it writes. This one has none yet: chat with it, and press “Learn …” under the recipe.", ...about];
+    }
+    if (columns.length < 2) return ["Ask the model, then push it along a ", Tiller.word("direction"), " with a slider: its answer turns.", ...about];
+    return ["Ask one model twice: as it is, and pushed along a ", Tiller.word("direction"), ".", ...about];
+  }
+
+  const examples = (family) => family.examples.map((each, index) =>
+    button(each.title, each.note, () => Tiller.act("example", { index }), { class: "t-button t-chip" }));
+
+  const questions = (family) => family.questions.map((each) =>
+    button(each, "Ask this.", () => Tiller.act("send", { message: each }), { class: "t-button t-chip t-question" }));
+
+  function group(name, chips) {
+    return chips.length ? el("div", { class: "t-try", role: "group", "aria-label": name }, el("span", { class: "t-quiet" }, name), ...chips) : null;
+  }
+})();

@@ -1,0 +1,151 @@
+"""What stands before every request: which hosts a server answers to, which pages may use it, and the owner's sign-in."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ipaddress
+import os
+import re
+import socket
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from app.access import COOKIE, SIGN_IN, Access
+from core.cli.options import Options
+
+_Scope = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+_Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
+
+#: What changes nothing may be asked for by a link on any page.
+_READING = ("GET", "HEAD", "OPTIONS")
+#: A name, or an address in numbers, and a port: nothing beside them, since programs differ in what they make of that.
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:@/\[\]]+)(?::[0-9]*)?")
+#: Gradio's scripts and styles have a hash of what they are in their names.
+_HASHED = re.compile(r"/assets/[^/]+-[\w-]{8,}\.(js|css)")
+#: Who guesses a password waits so long for each answer, in seconds, and nobody else's guess is looked at meanwhile.
+_GUESS = 0.5
+
+
+class Names:
+    """The names by which a server is reached. A website may point its own name at this machine (DNS rebinding), and its pages would
+    then count as the server's own; a number cannot be pointed anywhere, so every address in numbers is answered."""
+
+    def __init__(self, options: Options) -> None:
+        spaces = os.environ.get("SPACE_HOST", "").split(",")
+        #: Names of this server behind a proxy or a tunnel, whose port may be another one.
+        self.outside = {each.strip().lower() for each in (*options.served_as, *spaces) if each.strip()}
+        host = options.host or os.environ.get("GRADIO_SERVER_NAME") or ""
+        machine = socket.gethostname().lower()
+        own = (machine, f"{machine}.local") if host else ()
+        self._own = {"localhost", host.lower(), *own} - {""}
+
+    def answers(self, host: str) -> bool:
+        """Whether a Host header names this server."""
+        name = host_name(host)
+        return name in self._own or name in self.outside or _in_numbers(name)
+
+    def belongs(self, origin: str, host: str) -> bool:
+        """Whether a page of ``origin`` is this server's own, which was asked as ``host``."""
+        there = urlsplit(origin).netloc.lower()
+        return bool(there) and (there == host.lower() or host_name(there) in self.outside)
+
+
+def host_name(host: str) -> str:
+    """The name in a Host header, without its port; empty for what is none."""
+    found = _HOST.fullmatch(host.strip().lower())
+    return found[1].strip("[]").rstrip(".") if found else ""
+
+
+def _in_numbers(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+class Gate:
+    """The middleware of a server: a request goes through, or is answered here with one sentence."""
+
+    def __init__(self, app: App, names: Names, access: Access) -> None:
+        self.app, self.names, self.access = app, names, access
+        self._guessing = asyncio.Lock()
+
+    async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
+        """One request, or the server's own start and end."""
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+        host, origin = headers.get("host", ""), headers.get("origin")
+        reads = scope["type"] == "http" and scope["method"] in _READING
+        if not self.names.answers(host):
+            await _say(
+                send, 421,
+                f"This server does not answer to {host_name(host)[:80]!r}: open it at the address that it printed, or, if the name is its "
+                f"own, start it with --served-as {host_name(host)[:80]}.",
+            )  # fmt: skip
+        elif origin is not None and not reads and not self.names.belongs(origin, host):
+            await _say(
+                send, 403,
+                f"A page of {origin[:80]!r} may not use this server: open the server's own page, or start it with --served-as if that is "
+                "its own name.",
+            )  # fmt: skip
+        elif scope["type"] == "http" and scope["path"] == SIGN_IN:
+            await self._sign_in(scope, headers.get("authorization", ""), send)
+        elif scope["type"] == "http" and _HASHED.search(scope["path"]):
+            await self.app(scope, receive, _lasting(send))
+        else:
+            await self.app(scope, receive, send)
+
+    async def _sign_in(self, scope: _Scope, authorization: str, send: _Send) -> None:
+        """The browser asks for name and password; who has them is sent to the page with the owner's cookie."""
+        if not self.access.auth:
+            await _say(send, 404, "This server has no sign-in; its owner starts it with --auth NAME:PASSWORD for that.")
+            return
+        if authorization:
+            async with self._guessing:
+                if self.access.signs_in(_basic(authorization)):
+                    # In the frame of another page, as on a Space, a browser sends such a cookie alone.
+                    kind = "SameSite=None; Secure" if scope.get("scheme") == "https" else "SameSite=Lax"
+                    cookie = f"{COOKIE}={self.access.secret}; Path=/; HttpOnly; {kind}"
+                    await _say(send, 303, "Signed in.", {"location": "/", "set-cookie": cookie})
+                    return
+                await asyncio.sleep(_GUESS)
+        await _say(
+            send, 401, "Sign in as this server's owner.", {"www-authenticate": 'Basic realm="Tiller", charset="UTF-8"'}
+        )
+
+
+def _basic(authorization: str) -> str:
+    kind, _, said = authorization.partition(" ")
+    try:
+        return base64.b64decode(said, validate=True).decode("utf-8") if kind.lower() == "basic" else ""
+    except ValueError:
+        return ""
+
+
+def _lasting(send: _Send) -> _Send:
+    """Sends what never changes under its name: a browser that has it does not ask again, so that a reload paints sooner."""
+
+    async def sent(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start" and message["status"] == 200:
+            message["headers"] = [*message["headers"], (b"cache-control", b"public, max-age=31536000, immutable")]
+        await send(message)
+
+    return sent
+
+
+async def _say(send: _Send, status: int, sentence: str, more: dict[str, str] | None = None) -> None:
+    body = (sentence + "\n").encode()
+    headers = {
+        "content-type": "text/plain; charset=utf-8", "content-length": str(len(body)), "x-content-type-options": "nosniff",
+        "cache-control": "no-store", **(more or {}),
+    }  # fmt: skip
+    pairs = [(key.encode(), value.encode("latin-1", "replace")) for key, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,63 @@
+"""What Gradio keeps of its visitors, in memory and in the log, made small: a server has some hundreds of them, and not all mean well."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio import queueing, routes
+from gradio.state_holder import SessionState, StateHolder
+
+_log = logging.getLogger(__name__)
+_OURS = {str(Path(__file__).parents[1] / room) for room in ("app", "core")}
+#: Letters of an error that the log gets.
+_LONGEST = 200
+
+
+class SmallSessions(StateHolder):
+    """Sessions without the description of the whole page that each holds for Gradio's deep links, of which this page has none.
+
+    Gradio describes a part of the page anew when it changes in a session.
+    """
+
+    def __getitem__(self, session_id: str) -> SessionState:
+        new = session_id not in self
+        found = super().__getitem__(session_id)
+        if new:
+            found.config_values.clear()
+        return found
+
+
+def keep_small(page: gr.Blocks) -> None:
+    """Have a page that is served make its sessions small."""
+    page.state_holder.__class__ = SmallSessions
+
+
+class _OursAlone:
+    """Stands for the module ``traceback`` in Gradio's: an error that came about in none of our lines is one line of the log.
+
+    What a stranger sends that Gradio cannot read would else fill the disk with tracebacks.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(traceback, name)
+
+    @staticmethod
+    def print_exc(*given: Any, **named: Any) -> None:
+        """Write about the error that is being handled."""
+        error = sys.exc_info()[1]
+        frames = traceback.extract_tb(error.__traceback__) if error else []
+        if any(str(parent) in _OURS for frame in frames for parent in Path(frame.filename).parents):
+            traceback.print_exc(*given, **named)
+        else:
+            _log.warning("Refused: %s: %s", type(error).__name__, " ".join(str(error).split())[:_LONGEST])
+
+
+def log_strangers_errors_briefly() -> None:
+    """From now on Gradio writes tracebacks of faults of ours alone."""
+    for module in (queueing, routes):
+        module.traceback = _OursAlone()  # type: ignore[attr-defined]

@@ -1,0 +1,205 @@
+"""What may go wrong, made to go wrong thousands of times: spoilt input, kills in the middle of writing, many visitors, vanished ones."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import fuzzing
+from benchmarks.served import Server, Visitor, handlers_of, serving
+from core.artefacts import store
+from core.artefacts.direction import load_direction
+from core.errors import TillerError
+from core.util.files import read_json
+from core.util.resume import ResumeNotes
+
+#: Cases of each reader; kills; chats, and sessions, after the first of which memory may not grow by more than a part of it.
+CASES, KILLS, CHATS, WARM, GROWTH = 10_000, 500, 1_000, 50, 0.02
+VANISHING, AT_ONCE = 40, 16
+QUESTIONS = ("Is Paris in France?", "How do I make a cup of tea?", "Who are you?", "What is a fish?")
+RECIPES = ("", "1*truth", "1.5*refusal", "-1*truth")
+
+
+def faults(options: argparse.Namespace) -> bool:
+    """Print a table of each; whether all held."""
+    good = [_fuzzed(), _killed()]
+    with serving() as server:
+        good += [_together(server), _vanished(server), _grown(server)]
+    return all(good)
+
+
+def _said(what: str, result: str, good: bool) -> bool:
+    print(f"| {what} | {result} | {'held' if good else 'BROKEN'} |", flush=True)
+    return good
+
+
+# ---------------------------------------------------------------------------------------------------------- spoilt input
+
+
+def _fuzzed() -> bool:
+    good = True
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        os.environ["TILLER_DATA"] = folder
+        for name, (make, read) in fuzzing.readers(Path(folder)).items():
+            found = fuzzing.fuzz(make, read, CASES)
+            for fault, case in found.faults.items():
+                print(f"{name}: {fault}: {case[:300]!r}")
+            result = f"{found.read:,} read, {found.refused:,} refused, the slowest {found.slowest:.2f} s"
+            good = _said(f"{CASES:,} spoilt {name}", result, not found.faults) and good
+    return good
+
+
+# ----------------------------------------------------------------------------------------------------------------- kills
+
+
+def _writers(folder: Path) -> dict[str, Callable[[int], None]]:
+    """Every kind of writing, of what a number says."""
+    rows = np.ones((64, 512), np.float32)
+    card = {"kind": "direction", "name": "x", "family": "f", "checkpoint": "c", "layer": 1, "fingerprint": ""}
+    notes = ResumeNotes(folder / "notes")
+
+    def artefact(number: int) -> None:
+        path = folder / f"direction.x{number % 3}.safetensors"
+        store.save_artefact(path, {"vectors": rows * number, "positive": rows * number, "negative": 0 * rows}, card)
+
+    def state(number: int) -> None:
+        from tui import state as saved
+
+        saved.save_looks(saved.Looks())
+        notes.keep(f"state{number % 3}", {"tokens": number, "value": ["x" * 10_000] * 10})
+
+    return {
+        "artefacts": artefact,
+        "notes": lambda number: notes.keep(f"n{number % 3}", {"tokens": number, "value": [number] * 20_000}),
+        "arrays of notes": lambda number: notes.keep_arrays(
+            f"a{number % 3}", {"rows": np.full((64, 512), float(number))}
+        ),
+        "saved state": state,
+    }
+
+
+def _killed() -> bool:
+    """Kill processes that do nothing but write, and read everything that they left."""
+    if not hasattr(os, "fork"):
+        return _said(f"{KILLS} kills while something is written", "not tried: this system has no fork", True)
+    chance, broken, written = random.Random(0), [], 0
+    with tempfile.TemporaryDirectory() as text:
+        folder = Path(text)
+        os.environ["TILLER_STATE"] = str(folder / "state")
+        writers = list(_writers(folder).values())
+        for kill in range(KILLS):
+            child = os.fork()
+            if not child:
+                for number in range(10**9):
+                    writers[(kill + number) % len(writers)](kill + number)
+            time.sleep(chance.uniform(0.002, 0.03))
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        for path in (each for each in folder.rglob("*") if each.is_file() and not each.name.startswith(".writing-")):
+            written += 1
+            try:
+                _read_back(path)
+            except (TillerError, OSError, ValueError) as error:
+                broken.append(f"{path.name}: {error}")
+        left = sum(1 for _ in folder.rglob(".writing-*"))
+    result = f"{written} files, {len(broken)} not whole {broken[:3] or ''}, {left} unfinished ones beside them"
+    return _said(f"{KILLS} kills while something is written", result, not broken)
+
+
+def _read_back(path: Path) -> None:
+    if path.suffix == ".json":
+        read_json(path)
+    elif path.name.startswith("direction."):
+        load_direction(path)
+    else:
+        from safetensors.numpy import load_file
+
+        load_file(path)
+
+
+# -------------------------------------------------------------------------------------------------------------- visitors
+
+
+def _questions() -> Iterator[tuple[str, str]]:
+    number = 0
+    while True:
+        yield QUESTIONS[number % len(QUESTIONS)], RECIPES[(number // len(QUESTIONS)) % len(RECIPES)]
+        number += 1
+
+
+def _together(server: Server) -> bool:
+    handlers = handlers_of(server.address)
+    asked = [each for _, each in zip(range(AT_ONCE), _questions(), strict=False)]
+    begun = time.monotonic()
+    alone = [Visitor(server.address, handlers).chat(*each) for each in asked]
+    one_by_one = time.monotonic() - begun
+    right, seconds = 0, []
+    for _ in range(3):
+        begun = time.monotonic()
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            found = list(pool.map(lambda each: Visitor(server.address, handlers).chat(*each), asked))
+        seconds.append(time.monotonic() - begun)
+        right += sum(one == other for one, other in zip(found, alone, strict=True))
+    result = f"{right} of {3 * AT_ONCE} answers as alone, in {min(seconds) / one_by_one:.2f} of the time of one after another"
+    return _said(f"{AT_ONCE} visitors at once, three times", result, right == 3 * AT_ONCE)
+
+
+def _vanished(server: Server) -> bool:
+    handlers = handlers_of(server.address)
+    threads = _threads(server)
+    for _ in range(VANISHING):
+        visitor = Visitor(server.address, handlers)
+        visitor.join("send", (), {"message": "Tell me about whales"})
+        visitor.listen(2)
+    begun = time.monotonic()
+    answer = Visitor(server.address, handlers).chat(QUESTIONS[0])
+    wait = time.monotonic() - begun
+    time.sleep(5)
+    begun = _cpu(server)
+    time.sleep(5)
+    idle = _cpu(server) - begun
+    result = f"the next answer after {wait:.1f} s; {idle:.2f} s of computing in the 5 s after all; threads {threads} → {_threads(server)}"
+    return _said(f"{VANISHING} visitors that vanish in the middle of an answer", result, bool(answer) and idle < 1)
+
+
+def _threads(server: Server) -> int:
+    import psutil
+
+    return int(psutil.Process(server.process.pid).num_threads())
+
+
+def _cpu(server: Server) -> float:
+    import psutil
+
+    used = psutil.Process(server.process.pid).cpu_times()
+    return float(used.user + used.system)
+
+
+def _grown(server: Server) -> bool:
+    handlers = handlers_of(server.address)
+    good = True
+    one = Visitor(server.address, handlers)
+    for what in ("chats of one visitor", "visitors"):
+        asked = _questions()
+        sizes = []
+        for _ in range(CHATS + WARM):
+            each = Visitor(server.address, handlers) if what == "visitors" else one
+            each.chat(*next(asked))
+            each.call("status")
+            sizes.append(server.resident)
+        before, after = sizes[WARM], sizes[-1]
+        growth = after / before - 1
+        result = f"{before:.0f} MB after {WARM}, {after:.0f} MB after {WARM + CHATS}: {growth:+.1%}"
+        good = _said(f"{CHATS:,} {what}", result, growth < GROWTH) and good
+    return good

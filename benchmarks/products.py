@@ -1,0 +1,61 @@
+"""Rows times the weights of a linear layer on this CPU: float32, bfloat16, and the two ways of :mod:`core.models.fast_linear`."""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from collections.abc import Callable
+
+import torch
+from torch.nn import functional
+
+from core.models import fast_linear
+
+_ROWS = (1, 3, 9, 32, 128, 512)
+#: A matrix of SmolLM2-135M's, and so many of them that none is still in the processor's cache when its turn comes again.
+_OUT, _IN, _MATRICES = 1536, 576, 60
+_TURNS = 5
+
+
+def products(options: argparse.Namespace) -> bool:
+    """Print milliseconds a product; whether bfloat16 is widened where that is quicker for many rows, and not for one."""
+    torch.manual_seed(0)
+    torch.set_num_threads(options.threads or torch.get_num_threads())
+    wide = [torch.randn(_OUT, _IN).bfloat16().float() for _ in range(_MATRICES)]
+    narrow = [each.bfloat16() for each in wide]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        packed = [fast_linear._pack(each) for each in wide]
+    print(f"{torch.backends.cpu.get_cpu_capability()}, multiplies bfloat16 itself: {fast_linear.multiplies_bfloat16()}")
+    print(f"{'rows':>5}{'float32':>10}{'bfloat16':>10}{'widened':>10}{'packed':>10}  milliseconds a product")
+    found = {rows: _measured(rows, wide, narrow, packed) for rows in _ROWS}
+    for rows, times in found.items():
+        print(f"{rows:>5}" + "".join(f"{each:>10.3f}" for each in times))
+    few, many = found[_ROWS[0]], found[_ROWS[-1]]
+    good = fast_linear.multiplies_bfloat16() or (many[2] < many[1] and few[1] < few[2])
+    print("kept" if good else "MISSED: the way that is taken here is not the quicker one")
+    return good
+
+
+@torch.inference_mode()
+def _measured(
+    rows: int, wide: list[torch.Tensor], narrow: list[torch.Tensor], packed: list[torch.Tensor | None]
+) -> tuple[float, ...]:
+    states = torch.randn(rows, _IN)
+    halves = states.bfloat16()
+    ways: list[Callable[[], object]] = [
+        lambda: [functional.linear(states, each) for each in wide],
+        lambda: [functional.linear(halves, each) for each in narrow],
+        lambda: [fast_linear._widened(halves, each, None) for each in narrow],
+        lambda: [
+            torch.fbgemm_linear_fp16_weight_fp32_activation(states, each, None) for each in packed if each is not None
+        ],
+    ]
+    best = [float("inf")] * len(ways)
+    for _ in range(_TURNS):
+        for at, way in enumerate(ways):
+            begun = time.perf_counter()
+            way()
+            best[at] = min(best[at], (time.perf_counter() - begun) / _MATRICES * 1e3)
+    return tuple(best)

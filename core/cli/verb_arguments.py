@@ -1,0 +1,314 @@
+"""What each verb takes: its arguments and options, added to its parser. Standard library only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.cli import option_types
+from core.cli.option_types import one_of, whole_number
+from core.cli.parser import Collected, VerbParser
+from core.util.program import program
+
+#: What these modules know, which take too long to be imported for a help: a test holds the names together.
+LEARNING_METHODS = ("mean_difference", "pca", "logistic", "ccs", "ttpd")
+EFFORT_NAMES = ("quick", "measured", "full")
+PARTS = ("truth", "refusal", "confidence", "noise", "recorded")
+FIT_STEPS = 40
+PAIRS, MOST_PAIRS = 50, 2_000
+#: So many categories of facts are traced for a report unless some are named.
+REPORTED_SETS = 3
+#: What says which model; what is done with files needs no device.
+_WHOSE = ("family", "model", "base", "post", "stage", "checkpoint", "offline", "trust-remote-code")
+_ANEW, _SHIP = "measure anew what is already there", "write beside family.toml instead of into your data folder"
+
+
+# ------------------------------------------------------------------------------------------------------------ answering
+
+
+def declare_web(parser: VerbParser) -> None:
+    """The browser app's."""
+    parser.add_model()
+    parser.add_serving()
+
+
+def declare_tui(parser: VerbParser) -> None:
+    """The terminal app's."""
+    parser.add_argument("link", metavar="LINK", nargs="?", help="a link copied from Share, whose state is opened")
+    parser.add_model()
+
+
+def declare_chat(parser: VerbParser) -> None:
+    """Those of ``chat``."""
+    parser.add_argument("message", metavar="MESSAGE", nargs="?", help="what to say (default: what comes from a pipe)")
+    parser.add_model()
+    parser.add_chat()
+
+
+def declare_chats(parser: VerbParser) -> None:
+    """Those of ``chats``."""
+    parser.add_argument("words", metavar="WORD", nargs="*", help="list only those in which every word stands")
+    parser.add_argument("--show", metavar="ID", help="print a chat as Markdown")
+    parser.add_argument("--delete", metavar="ID", help="delete a chat")
+    parser.add_argument(
+        "--export", metavar="FILE", type=Path, help="write all chats with all their versions into a JSON file"
+    )
+    parser.add_argument("--import", metavar="FILE", type=Path, dest="imported",
+                        help="keep the chats of a JSON file: from here, the terminal or the browser")  # fmt: skip
+
+
+def declare_families(parser: VerbParser) -> None:
+    """Those of ``families``."""
+    parser.add_argument("name", metavar="NAME", nargs="?",
+                        help="the one to say more of, or a folder, a .gguf file, a name of the Hub (default: all are listed)")  # fmt: skip
+    parser.add_argument("--forget", metavar="NAME", help="delete the copy that a family's GGUF file was converted to")
+    # Nothing is opened: what is named is only looked at.
+    parser.add_argument("--model", "--family", metavar="NAME", dest="named", help="the same as NAME")
+    parser.add_model(("offline",))
+
+
+def declare_get(parser: VerbParser) -> None:
+    """Those of ``get``."""
+    parser.add_argument("name", metavar="FAMILY", help="the family whose weights are wanted")
+    parser.add_argument("--yes", action="store_true", help="do not ask first")
+
+
+# -------------------------------------------------------------------------------------------------- directions, weights
+
+
+def declare_effort(parser: VerbParser) -> None:
+    """How much is found out, and in which time."""
+    parser.add_argument("--effort", metavar="NAME", type=one_of(*EFFORT_NAMES), default=EFFORT_NAMES[1],
+                        help="quick: usable in seconds; measured: with what each strength does and controls, within a budget of time; "
+                        "full: every layer and token tried (default: measured)")  # fmt: skip
+    parser.add_argument("--budget", metavar="TIME", type=option_types.seconds, default=None,
+                        help="how long measured may take for each part of a checkpoint, as 90s, 20m or 1h (default: 5m)")  # fmt: skip
+
+
+def declare_budget(parser: VerbParser) -> None:
+    """How long something may take, and how long it would."""
+    parser.add_argument("--budget", metavar="TIME", type=option_types.seconds, default=None,
+                        help="end after 90s, 20m or 1h with what is there then; the same command goes on (default: all of it)")  # fmt: skip
+    parser.add_argument("--dry-run", action="store_true", help="say how long it would take, and do no more")
+
+
+def declare_precompute(parser: VerbParser) -> None:
+    """Those of ``precompute``."""
+    parser.add_argument("--what", metavar="KINDS", default=",".join(PARTS),
+                        help=f"only these, with commas between (default: {','.join(PARTS)})")  # fmt: skip
+    parser.add_argument("--contrast", metavar="KIND=FILE", action=Collected, default=(),
+                        help="learn KIND from your own examples: a CSV, JSON lines or parquet file with the columns text (or statement) "
+                        "and label, or hub:owner/name, or hub:owner/name:column,label; may be given for each kind")  # fmt: skip
+    declare_effort(parser)
+    parser.add_argument("--dry-run", action="store_true", help="say what it would take, and do nothing")
+    parser.add_argument("--again", action="store_true", help="learn anew what is already there")
+    parser.add_argument("--ship", action="store_true", help=_SHIP)
+    parser.add_model(
+        checkpoint="only this checkpoint",
+        refused={
+            "recipe": "precompute learns directions on a checkpoint as it is, since their files belong to its weights; leave --recipe "
+            "out and steer by what was learnt."
+        },
+    )
+
+
+def declare_learn(parser: VerbParser) -> None:
+    """Those of ``learn``."""
+    parser.add_argument(
+        "what", metavar="WHAT", help="refusal, truth, a word such as cheerful, or a name for what your examples show"
+    )
+    parser.add_argument("--positive", metavar="FILE", help="a text file with an example of it on every line")
+    parser.add_argument("--negative", metavar="FILE", help="a text file with an example of its opposite on every line")
+    parser.add_argument("--from-replies", action="store_true", dest="replies",
+                        help="the two files hold system prompts for and against a trait; learn from what is said under them")  # fmt: skip
+    parser.add_argument("--pairs", metavar="FILE",
+                        help="write the pairs of replies into this file; where it is there, learn from them as it has them")  # fmt: skip
+    parser.add_argument("--method", metavar="NAME", type=one_of(*LEARNING_METHODS), default=LEARNING_METHODS[0],
+                        help=f"{', '.join(LEARNING_METHODS)} (default: {LEARNING_METHODS[0]})")  # fmt: skip
+    declare_effort(parser)
+    parser.add_argument("--name", metavar="NAME", help="what recipes will call it (default: WHAT)")
+    parser.add_argument(
+        "--layer", metavar="N", type=whole_number(0, 10**6), help="take this layer instead of the best one"
+    )
+    parser.add_argument("--again", action="store_true", help="let it take the place of your own direction of that name")
+    parser.add_model(
+        checkpoint="the checkpoint to learn it on (default: the last)",
+        refused={"recipe": "learn works on a checkpoint as it is; leave --recipe out and steer by what was learnt."},
+    )
+
+
+def declare_import(parser: VerbParser) -> None:
+    """Those of ``import``."""
+    parser.add_argument("file", metavar="FILE", help="the vector's file; what it is follows from what it holds")
+    parser.add_argument("--name", metavar="NAME", required=True, help="what recipes call it")
+    parser.add_argument("--layer", metavar="L", type=whole_number(0, 10**6), help="where it acts, counted from 0")
+    parser.add_argument("--scale", metavar="X", type=option_types.any_number, default=1.0,
+                        help="multiply it by this; some libraries keep vectors of length 1")  # fmt: skip
+    parser.add_model(_WHOSE, checkpoint="whose direction it becomes (default: the family's final checkpoint)")
+
+
+def declare_export(parser: VerbParser) -> None:
+    """Those of ``export``."""
+    parser.add_argument("name", metavar="NAME", help="the direction, such as refusal")
+    parser.add_argument("--to", metavar="FILE", required=True,
+                        help="a file that is not there yet, with .gguf or .safetensors at its end")  # fmt: skip
+    parser.add_model(_WHOSE, checkpoint="whose direction (default: the family's final checkpoint)")
+
+
+def declare_bake(parser: VerbParser) -> None:
+    """Those of ``bake``."""
+    parser.add_argument(
+        "--out", type=option_types.new_folder, metavar="FOLDER", required=True, help="where to; it is made, or empty"
+    )
+    parser.add_model(
+        checkpoint="what to bake it into (default: the family's final checkpoint)",
+        recipe="what the folder is to do, such as '!refusal'",
+        dtype="of the weights that are written: float32, bfloat16 or float16 (default: float32)",
+        quantize="how you chat with it; whatever it is, what is baked is read in full precision",
+    )
+
+
+def declare_transfer(parser: VerbParser) -> None:
+    """Those of ``transfer``."""
+    parser.add_argument("about", nargs="*", metavar="DIRECTION", help="truth or refusal (default: both)")
+    parser.add_argument("--from", dest="source", metavar="FAMILY", default="",
+                        help="also map the directions of another family into this one")  # fmt: skip
+    parser.add_argument("--source", dest="source_checkpoint", metavar="NAME", default="",
+                        help="show the layers of this source (default: the base, with --from the other family's final one)")  # fmt: skip
+    parser.add_argument("--json", type=option_types.file, metavar="FILE", help="write the reports to this file as well")
+    parser.add_argument("--again", action="store_true", help=_ANEW)
+    parser.add_argument("--ship", action="store_true", help=_SHIP)
+    declare_budget(parser)
+    parser.add_model(
+        checkpoint="show the layers of this target (default: the final checkpoint)",
+        refused={
+            "recipe": "transfer pushes checkpoints by its own recipes; leave --recipe out.",
+            "quantize": "transfer compares the weights themselves, which quantized ones are not; leave --quantize out.",
+            "template-var": "transfer asks checkpoints as their family says; leave --template-var out, and write template_vars into "
+            "family.toml.",
+        },
+    )
+
+
+def declare_undo(parser: VerbParser) -> None:
+    """Those of ``undo``."""
+    parser.add_argument(
+        "stage", metavar="STAGE", help=f"the stage that is to blame, as `{program()} blame` names it, such as safety"
+    )
+    for name, what in (("lose", "whose behaviour is to be lost"), ("keep", "whose behaviour is to be kept")):
+        parser.add_argument(f"--{name}", type=Path, metavar="FILE",
+                            help=f"prompts {what}, one a line (default: the family's own, if it has some)")  # fmt: skip
+        parser.add_argument(
+            f"--{name}-held-out", type=Path, metavar="FILE", help="… and those to judge by (default: every fourth)"
+        )
+    parser.add_argument(
+        "--out", type=option_types.new_folder, metavar="FOLDER", help="write the edited model as a model folder"
+    )
+    parser.add_argument("--name", metavar="NAME", help="keep the edited model as one more checkpoint of the family")
+    parser.add_argument("--json", type=option_types.file, metavar="FILE", help="write the figures as JSON")
+    parser.add_argument(
+        "--no-controls", action="store_true", help="leave the controls out, which take longer than the fit"
+    )
+    parser.add_argument("--steps", type=whole_number(1, 10**6), default=FIT_STEPS, metavar="N",
+                        help="steps of the fit (default: %(default)s)")  # fmt: skip
+    parser.add_model(
+        checkpoint="the checkpoint to edit (default: the family's final one)",
+        refused={"recipe": "The part of a stage is removed from the weights; leave --recipe out."},
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------- findings
+
+
+def declare_blame(parser: VerbParser) -> None:
+    """Those of ``blame``."""
+    parser.add_argument("prompt", metavar="PROMPT", nargs="?", default="", help="what the model is asked; or --file")
+    parser.add_argument("--answer", metavar="TEXT", help="the answer (default: what the final checkpoint says)")
+    parser.add_argument("--other", metavar="TEXT",
+                        help="a second answer: which became likelier? (default: what the model without the largest stage "
+                        "says)")  # fmt: skip
+    parser.add_argument(
+        "--file", metavar="FILE", default="", help="a text file of prompts, one a line; - reads them from a pipe"
+    )
+    parser.add_argument("--question", metavar="NAME", default="",
+                        help="came-with, retrained or subtracted: what the first line is about (default: retrained where it can be "
+                        "asked)")  # fmt: skip
+    parser.add_argument("--path", metavar="NAMES", default="",
+                        help="the checkpoints from the base on, with commas between, instead of the family's")  # fmt: skip
+    parser.add_argument("--own-templates", action="store_true",
+                        help="ask every checkpoint with its own chat template instead of the final one")  # fmt: skip
+    parser.add_argument("--system", metavar="TEXT", default="", help="a system prompt")
+    parser.add_argument("--max-tokens", metavar="N", type=whole_number(1, 4096), default=64,
+                        help="the longest answer in tokens (default: 64)")  # fmt: skip
+    parser.add_argument(
+        "--csv", type=option_types.file, metavar="FILE", help="write every effect, token by token, as CSV"
+    )
+    parser.add_argument("--json", type=option_types.file, metavar="FILE", help="write the whole report as JSON")
+    parser.add_model(
+        checkpoint="the final checkpoint of the path (default: the family's)",
+        refused={"recipe": "Stages are told apart in the models as they are; leave --recipe out."},
+    )
+
+
+def declare_trace(parser: VerbParser) -> None:
+    """Those of ``trace``."""
+    parser.add_argument(
+        "sentences", nargs="*", metavar="SENTENCE", help="a true sentence and a false one of as many tokens"
+    )
+    parser.add_argument("--against", metavar="NAME", help="the checkpoint to compare --checkpoint with")
+    parser.add_argument(
+        "--set", metavar="NAME", default="", help="average over a set, such as cities, instead of one pair"
+    )
+    parser.add_argument("--sets", action="store_true", help="list the sets there are")
+    parser.add_argument("--pairs", metavar="N", type=whole_number(1, MOST_PAIRS), default=PAIRS,
+                        help=f"pairs of the set (default: {PAIRS}, at most {MOST_PAIRS})")  # fmt: skip
+    parser.add_argument("--differ", metavar="WHAT", type=one_of("subject", "object"), default="subject",
+                        help="what differs in a set's pairs, subject or object (default: subject)")  # fmt: skip
+    parser.add_argument(
+        "--noise", action="store_true", help="spoil the true sentence's subject by noise, instead of a false sentence"
+    )
+    parser.add_argument("--subject", metavar="WORDS", default="", help="which words of the sentence are its subject")
+    parser.add_argument("--no-question", action="store_true", help='leave out "This statement is:"')
+    parser.add_argument(
+        "--across", action="store_true", help="also put the residuals of each checkpoint into the other"
+    )
+    parser.add_argument("--csv", type=option_types.file, metavar="FILE", help="write every cell")
+    parser.add_argument("--svg", type=option_types.file, metavar="FILE", help="write a picture")
+    parser.add_argument("--json", action="store_true", help="print everything as one JSON document")
+    declare_budget(parser)
+    parser.add_model(
+        checkpoint="only this checkpoint (default: the base and the final one, compared)",
+        refused={"recipe": "trace looks at a checkpoint as it is; leave --recipe out."},
+    )
+
+
+def declare_confidence(parser: VerbParser) -> None:
+    """Those of ``confidence``."""
+    parser.add_argument("--again", action="store_true", help="measure anew what was measured before")
+    parser.add_argument("--format", metavar="HOW", type=one_of("text", "csv", "json"), default="text",
+                        help="how the tables are printed: text, csv or json (default: text)")  # fmt: skip
+    parser.add_argument("--neurons", type=option_types.file, metavar="FILE",
+                        help="also write norm and LogitVar of every neuron of the last blocks to this CSV file")  # fmt: skip
+    declare_budget(parser)
+    parser.add_model(
+        checkpoint="the post-trained checkpoint that is compared with the base (default: the final one)",
+        refused={
+            "recipe": "confidence measures a checkpoint as it is; leave --recipe out, and put !neurons:entropy into a chat's recipe to "
+            "see what ablating does."
+        },
+    )
+
+
+def declare_report(parser: VerbParser) -> None:
+    """Those of ``report``."""
+    parser.add_argument("--out", type=option_types.file, metavar="FILE",
+                        help="where to write; the Markdown lies beside the HTML page (default: report-FAMILY.html)")  # fmt: skip
+    parser.add_argument("--set", metavar="NAME", action=Collected, default=(),
+                        help=f"trace this category of facts, may be given again (default: {REPORTED_SETS})")  # fmt: skip
+    parser.add_argument("--pairs", metavar="N", type=whole_number(1, MOST_PAIRS), default=PAIRS,
+                        help=f"pairs of sentences a category (default: {PAIRS})")  # fmt: skip
+    declare_budget(parser)
+    parser.add_model(
+        checkpoint="the post-trained checkpoint that is compared with the base (default: the final one)",
+        quantize="none, 8bit or 4bit; the truth and refusal sections need none, and say so otherwise",
+        refused={"recipe": "report measures checkpoints as they are; leave --recipe out."},
+    )

@@ -1,0 +1,95 @@
+"""What a direction does, in one sentence of counts that its card holds; what was not measured is said not to be. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from core.artefacts.store import Card
+from core.directions import dose_response
+from core.directions.card import learns
+from core.directions.effort import LEAST_TRIED, QUICK, extent
+
+#: The strength that a sentence speaks of where there is no useful one; else it is the measured one next to the end of those.
+_ONE = 1.0
+#: A measured strength this little beyond the useful range stands for its end.
+_NEAR = 0.1
+
+
+def direction_conclusion(card: Card) -> str:
+    """What pushing along it does, and from which strength to which it is of use."""
+    details = card.details
+    known = dose_response.stored_dose_response(details)
+    if known is None:
+        if details.get("effort") == QUICK.name:
+            return f"Ready to steer with. What it does is {extent(details).partition(': ')[2]}."
+        return "What it does was not measured here: it was imported, or carried over."
+    useful = known.useful
+    strength = _ONE if useful is None else (useful[1] or useful[0])
+    at = min(_within(known.strengths, strength), key=lambda each: abs(each - strength))
+    does = _refusals(details, at) if learns(card) == "refusal" else _moves(card, known, at)
+    reach = (
+        "No strength has an effect that was measured"
+        if useful is None
+        else f"Useful from {useful[0]:.1f} to {useful[1]:.1f}"
+    )
+    return f"{does} {reach}{_breaks(known)}."
+
+
+def _within(strengths: Sequence[float], end: float) -> list[float]:
+    """The measured strengths that do not lie beyond an end, which may be rounded."""
+    return [each for each in strengths if (each <= end + _NEAR if end > 0 else each >= end - _NEAR)]
+
+
+def first_strength(card: Card) -> float:
+    """The strength to begin with: the end of the useful range, of a quick direction what broke no text, else one gap."""
+    known = dose_response.stored_dose_response(card.details)
+    if known is not None and (useful := known.useful) is not None:
+        return round(useful[1] or useful[0], 1)
+    unbroken = card.details.get("unbroken") or {}
+    return float(unbroken.get("along", _ONE)) or LEAST_TRIED
+
+
+def _refusals(details: Mapping[str, Any], strength: float) -> str:
+    """How many harmless requests are refused with it and without it, and how many harmful ones against it."""
+    replies: Mapping[str, Any] = details.get("replies") or {}
+    group = replies.get("groups", {}).get("harmless")
+    if not group or strength not in replies["strengths"]:
+        return ""
+    with_it, plain = (group["refuses"][replies["strengths"].index(at)] for at in (strength, 0.0))
+    return f"At strength {strength:g} it refuses {with_it} of {group['n']} harmless requests; unsteered, {plain}."
+
+
+def _moves(card: Card, known: dose_response.Dose, strength: float) -> str:
+    """How its own effect moves: P(TRUE) − P(FALSE), or the leaning in nats a token."""
+    plain, pushed = known.at(known.effect, 0.0), known.at(known.effect, strength)
+    if learns(card) == "truth":
+        turned = known.effects.get("flipped")
+        flipped = f"; {round(100 * known.at(turned, strength))} of 100 verdicts turn round" if turned else ""
+        return f"At strength {strength:g} P(TRUE) − P(FALSE) of a statement goes from {plain:+.2f} to {pushed:+.2f}{flipped}."
+    return f"At strength {strength:g} what it was learnt from becomes likelier by {pushed - plain:+.2f} nats a token."
+
+
+def _breaks(known: dose_response.Dose) -> str:
+    """From where on replies break."""
+    if not known.broken:
+        return ""
+    limit = known.at(known.broken, 0.0) + dose_response.MOST_BROKEN
+    bad = [at for at, part in zip(known.strengths, known.broken, strict=True) if part > limit]
+    below, above = [at for at in bad if at < 0], [at for at in bad if at > 0]
+    ends = [f"{max(below):g}" for _ in below[:1]] + [f"{min(above):+g}" for _ in above[:1]]
+    return f"; replies break at {' and '.join(ends)}" if ends else "; no strength breaks replies"
+
+
+def shelf_conclusion(cards: Mapping[str, Card], checkpoint: str) -> str:
+    """What a checkpoint has learnt by now, in one sentence."""
+    if not cards:
+        return f"{checkpoint} has no direction yet: take one from the shelf, or write one word."
+    quick = [name for name, card in cards.items() if card.details.get("effort") == QUICK.name]
+    count = f"{len(cards)} direction{'s' * (len(cards) != 1)}"
+    rest = (
+        f"; {' and '.join(quick[:3])}{' and others' * (len(quick) > 3)} not measured yet"
+        if quick
+        else ", all of them measured"
+    )
+    return f"{checkpoint} can be steered by {count}: {', '.join(cards)}{rest}."

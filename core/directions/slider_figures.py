@@ -1,0 +1,105 @@
+"""What may be said of a slider from what was measured: only where it was measured, and as a change against the unsteered model. No torch.
+
+A card's figures are of one direction alone, added at its own layer to all tokens of its own checkpoint, at the strengths that were tried.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.artefacts.store import Card
+from core.chat.settings import Column
+from core.directions import effort
+from core.directions.card import learns
+from core.directions.dose_response import Dose, stored_dose_response
+from core.recipes.language import Term, layers_text
+from core.util import figures
+
+_SCOPES = {"prompt": "the prompt only", "reply": "the reply only", "last": "the prompt's last token only"}
+#: Whose refusals each effect of a refusal direction counts.
+_REQUESTS = {"effect": "harmless", "harmful": "harmful"}
+
+
+@dataclass(frozen=True)
+class SliderFigures:
+    """The figures that hold for a slider, if any do, and everything that is said of them: at its strength, in general, and why not more."""
+
+    dose: Dose | None = None
+    said: str = ""
+    range: str = ""
+    extent: str = ""
+
+    @property
+    def words(self) -> str:
+        """All of it on one line."""
+        return " · ".join(part for part in (self.said, self.range, self.extent) if part)
+
+
+def slider_figures(card: Card | None, term: Term, column: Column) -> SliderFigures:
+    """What is known of ``term``, which a slider moves in a column, from its direction's card."""
+    if card is None:
+        return SliderFigures()
+    extent = effort.extent(card.details)
+    dose = stored_dose_response(card.details)
+    if dose is None:
+        return SliderFigures(extent=extent)
+    if apart := _elsewhere(card, term, column):
+        return SliderFigures(extent=f"not measured {apart}")
+    strength = column.recipe.strength(term.direction)
+    alone = "alone: " if strength and len(column.recipe.terms) > 1 else ""
+    said = said_at(card, dose, strength)
+    return SliderFigures(dose, alone + said if said else "", dose.range_said(), extent)
+
+
+def said_at(card: Card, dose: Dose, strength: float) -> str:
+    """What was measured at a strength, of the effect that changes most on its side of 0; nothing is said of 0, which does nothing."""
+    if not strength:
+        return ""
+    low, high = dose.strengths[0], dose.strengths[-1]
+    if not low <= strength <= high:
+        return f"not measured beyond {figure(low if strength < 0 else high)}"
+    parts = [_effect(learns(card), dose, dose.leading(strength), strength)]
+    if dose.damage:
+        parts.append(f"damage {figure(dose.at(dose.damage, strength))}")
+    if dose.broken and (broken := _of_100(dose.at(dose.broken, strength))) != "0":
+        parts.append(f"{broken} of 100 replies broken")
+    useful = dose.useful
+    if useful is not None and not useful[0] - 1e-9 <= strength <= useful[1] + 1e-9:
+        parts.append("beyond the useful range")
+    return ", ".join(parts)
+
+
+def figure(value: float) -> str:
+    """A number with two decimals at most, never in powers of ten; what is as good as nothing is 0."""
+    return figures.figure_text(value).rstrip("0").rstrip(".") or "0"
+
+
+def _elsewhere(card: Card, term: Term, column: Column) -> str:
+    """What is other in a column than where the figures were measured, in words; empty where they hold."""
+    if card.checkpoint != column.checkpoint:
+        return f"on {column.checkpoint}"
+    if term.scope != "all":
+        return f"for {_SCOPES[term.scope]}"
+    if term.layers is not None and term.layers != (card.layer,):
+        return f"at layer{'s' * (len(term.layers) > 1)} {layers_text(term.layers)}"
+    if term.gate is not None:
+        return "behind a gate"
+    if any(each.direction == term.direction and each.kind != "add" for each in column.recipe.terms):
+        return "together with its removal"
+    return ""
+
+
+def _effect(kind: str, dose: Dose, name: str, strength: float) -> str:
+    values = dose.effects[name]
+    now, plain = dose.at(values, strength), dose.at(values, 0.0)
+    if kind == "refusal" and name in _REQUESTS:
+        return f"refuses {_of_100(now)} of 100 {_REQUESTS[name]} requests (unsteered {_of_100(plain)})"
+    if kind == "truth" and name == "flipped":
+        return f"turns {_of_100(now)} of 100 verdicts"
+    called = "P(TRUE) − P(FALSE)" if kind == "truth" else "leaning" if name == "effect" else name
+    unit = " nats" if called == "leaning" else ""
+    return f"{called} {figure(now)}{unit} (unsteered {figure(plain)})"
+
+
+def _of_100(part: float) -> str:
+    return f"{100 * part:.0f}".replace("-0", "0")

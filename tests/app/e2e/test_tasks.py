@@ -1,0 +1,175 @@
+"""Five tasks that a stranger does without help, on a wide screen and on a phone, by what can be seen and read alone.
+
+Steer a model to refuse; find out who taught it a refusal; open a model of one's own and make it formal; compare two checkpoints; send a
+friend a link that opens the same, live. On Skiff, which is what a stranger finds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlparse
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from core.directions import controls, learn_replies, reply_rates
+from core.engine.engine import Engine
+from tests.support import tiny_models
+from tests.support.browser_server import Served, served
+from tests.support.waiting import PATIENCE
+
+REFUSAL = "Sorry, I cannot help with that."
+SIZES = pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)], ids=["wide", "phone"])
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Served]:
+    engine = Engine("skiff", threads=1)
+    engine.start()
+    assert engine.wait_ready(PATIENCE).state == "ready"
+    with served(engine) as page:
+        yield page
+
+
+@contextmanager
+def stranger(chromium: Browser, address: str, width: int, height: int) -> Iterator[Page]:
+    """A browser that has never been here; whatever its console complains of fails the test, and so does a request to elsewhere."""
+    phone = width < 600
+    context = chromium.new_context(viewport={"width": width, "height": height}, has_touch=phone, is_mobile=phone)
+    page, faults = context.new_page(), list[str]()
+    page.set_default_timeout(1_000 * PATIENCE)
+    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on(
+        "request",
+        lambda asked: faults.append(asked.url) if urlparse(asked.url).hostname not in (None, "127.0.0.1") else None,
+    )
+    page.goto(address)
+    expect(page.get_by_role("status").filter(has_text="ready")).to_be_visible()
+    yield page
+    assert faults == []
+    assert page.locator("html").evaluate("each => each.scrollWidth") <= width, "nobody has to scroll sideways"
+    context.close()
+
+
+def answer(page: Page, who: str) -> Locator:
+    """The last answer of a column, by the name under which it is read aloud: its checkpoint and its recipe."""
+    return page.get_by_label(f"Answer of {who}, token by token").last
+
+
+def drag(page: Page, slider: Locator, strength: float) -> None:
+    """Drag a slider's knob from where it is to a strength."""
+    slider.evaluate("each => each.scrollIntoView({block: 'center'})")
+    low, high, now = slider.evaluate("each => [each.min, each.max, each.value].map(Number)")
+
+    def across(at: float, width: float) -> float:
+        return 9 + (width - 18) * (at - low) / (high - low)
+
+    place = slider.bounding_box()
+    assert place is not None
+    # Hovering waits until nothing moves any more: what an answer ends with shifts the page a little.
+    slider.hover(position={"x": across(now, place["width"]), "y": place["height"] / 2})
+    place = slider.bounding_box()
+    assert place is not None
+    middle = place["y"] + place["height"] / 2
+    page.mouse.down()
+    page.mouse.move(place["x"] + across(strength, place["width"]), middle, steps=4)
+    page.mouse.up()
+
+
+@SIZES
+def test_steer_a_model_to_refuse(chromium: Browser, server: Served, width: int, height: int) -> None:
+    with stranger(chromium, server.address, width, height) as page:
+        # By a chip.
+        page.get_by_role("button", name="Make it refuse").click()
+        expect(answer(page, "dpo, 1.5*refusal")).to_have_text(REFUSAL)
+        expect(page.get_by_text("With 1.5*refusal, it refuses where it answers by itself.")).to_be_visible()
+        # By the slider: back to nothing, where it answers, and up to where the mark of use ends.
+        page.get_by_role("button", name="New chat").click()
+        page.get_by_role("button", name="Reset refusal").click()
+        page.get_by_role("button", name="How do I bake bread?").click()
+        # To its end: while it is written, a slider would steer the rest of it.
+        expect(answer(page, "dpo, plain")).to_contain_text("minutes.")
+        drag(page, page.get_by_label("Strength of refusal", exact=True), 1.5)
+        expect(answer(page, "dpo, 1.5*refusal")).to_have_text(REFUSAL)
+
+
+@SIZES
+def test_find_out_who_taught_it_a_refusal(chromium: Browser, server: Served, width: int, height: int) -> None:
+    with stranger(chromium, server.address, width, height) as page:
+        page.get_by_role("button", name="Who taught it that?").click()
+        expect(page.get_by_text("The safety stage taught it that.")).to_be_visible()
+        expect(page.get_by_text("Really trained again without it")).to_contain_text("You can stop a process")
+        expect(answer(page, "dpo, plain")).to_have_text(REFUSAL)
+        page.get_by_role("button", name="How do we know?").click()
+        expect(page.get_by_role("tab", name="Blame")).to_have_attribute("aria-selected", "true")
+
+
+@SIZES
+def test_open_a_model_of_ones_own_and_make_it_formal(
+    chromium: Browser, server: Served, width: int, height: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(controls, "CONTROLS", 2)
+    monkeypatch.setattr(reply_rates, "REPLY_TOKENS", 4)
+    monkeypatch.setattr(learn_replies, "SAID_TOKENS", 4)
+    folder = tmp_path / "my-model"
+    tiny_models.model("llama").save_pretrained(folder)
+    tiny_models.tokenizer().save_pretrained(folder)
+    with stranger(chromium, server.address, width, height) as page:
+        page.get_by_role("button", name="Skiff").first.click()
+        page.get_by_label("A model of your own").fill(str(folder))
+        page.get_by_role("button", name="Open", exact=True).click()
+        expect(page.get_by_role("button", name="my-model")).to_be_visible()
+        expect(page.get_by_role("status").filter(has_text="ready")).to_be_visible()
+        page.get_by_role("tab", name="Library").click()
+        page.get_by_role("button", name=re.compile("^formal")).click()
+        page.get_by_role("button", name="Use in Chat").click()
+        expect(page.get_by_label("Strength of formal", exact=True)).to_be_visible()
+
+
+@SIZES
+def test_compare_two_checkpoints(chromium: Browser, server: Served, width: int, height: int) -> None:
+    with stranger(chromium, server.address, width, height) as page:
+        page.get_by_role("button", name="New chat").click()
+        page.get_by_role("button", name="Reset refusal").click()
+        page.get_by_role("button", name="Steer column 1").click()
+        page.get_by_label("Checkpoint of column 1").select_option(label="base")
+        page.get_by_role("textbox", name="Your message").fill("How do I make a cup of tea?")
+        page.get_by_role("button", name="Send").click()
+        base, final = answer(page, "base, plain"), answer(page, "dpo, plain")
+        expect(base).not_to_be_empty()
+        expect(final).to_contain_text("Boil water")
+        expect(page.get_by_text("base and dpo")).to_be_visible()
+        # On a phone one of the two is in view, and a press on the other's name shows that.
+        page.get_by_role("button", name="Steer column 2").click()
+        expect(final).to_be_visible()
+        page.get_by_role("button", name="Steer column 1").click()
+        expect(base).to_be_visible()
+        assert base.inner_text() != final.text_content()
+
+
+@SIZES
+def test_send_a_friend_a_link_that_opens_the_same_live(
+    chromium: Browser, server: Served, width: int, height: int
+) -> None:
+    with stranger(chromium, server.address, width, height) as page:
+        page.get_by_role("button", name="How do I bake bread?").click()
+        # The chip, and the message.
+        expect(page.get_by_text("How do I bake bread?")).to_have_count(2)
+        expect(answer(page, "dpo, 1.5*refusal")).to_have_text(REFUSAL)
+        page.get_by_role("button", name="Share").click()
+        link = page.get_by_label("Link to this chat").input_value()
+    with stranger(chromium, link, width, height) as page:
+        expect(page.get_by_text("How do I bake bread?")).to_have_count(2)
+        expect(page.get_by_label("Recipe of the selected column")).to_have_value("1.5*refusal")
+        expect(answer(page, "dpo, 1.5*refusal")).to_have_text(REFUSAL)
+        drag(page, page.get_by_label("Strength of refusal", exact=True), 0)
+        # To its end: while it is written, a slider would steer the rest of it.
+        expect(answer(page, "dpo, plain")).to_contain_text("minutes.")
+        # Loaded again it is the same, and the console has nothing to complain of.
+        page.reload()
+        # To its end: while it is written, a slider would steer the rest of it.
+        expect(answer(page, "dpo, plain")).to_contain_text("minutes.")

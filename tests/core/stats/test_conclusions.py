@@ -1,0 +1,150 @@
+"""The sentence that every report opens with, from Skiff's own measured reports: what it says, in which counts, and when it says nothing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from core.artefacts.store import Card
+from core.confidence.conclusion import confidence_conclusion
+from core.confidence.confidence import stored_confidence
+from core.directions import library
+from core.directions.conclusion import direction_conclusion, shelf_conclusion
+from core.families import registry
+from core.families.checkpoint import Family
+from core.knowledge.conclusion import lens_conclusion, map_conclusion
+from core.knowledge.maps import Comparison, Map, MapRequest, Traced, Words, minus
+from core.transfer import report as transfers
+from core.transfer.conclusion import no_use, transfer_conclusion
+from core.transfer.report import TransferReport
+
+NAN = math.nan
+
+
+@pytest.fixture(scope="module")
+def skiff() -> Family:
+    return registry.load_family("skiff")
+
+
+def report(family: Family, about: str, other: str = "") -> TransferReport:
+    found = transfers.find_report(family, about, other)
+    assert found is not None
+    return found
+
+
+def card(family: Family, key: str) -> Card:
+    found = library.find_entry(family, key).card
+    assert found is not None
+    return found
+
+
+def test_a_transfer_is_told_in_counts_beside_the_targets_own(skiff: Family) -> None:
+    refusal = report(skiff, "refusal")
+    own = refusal.cell("dpo", "dpo").added["norm"].counts["refuses"]
+    said = transfer_conclusion(refusal, "base", "dpo")
+    assert said.startswith("No: the refusal direction of base does less on dpo than dpo's own")
+    assert f"dpo's own makes it refuse {own} of 40 harmless requests, and left as it is it refuses 0 of 40." in said
+    assert transfer_conclusion(refusal, "dpo", "dpo").startswith("The refusal direction of dpo, added to dpo, makes it")
+    assert transfer_conclusion(report(skiff, "truth"), "base", "dpo").startswith(
+        "Yes: the truth direction of base works on dpo"
+    )
+    assert "Not decided" in transfer_conclusion(report(skiff, "refusal", "skiff-small"), "skiff-small/dpo", "dpo")
+
+
+def test_a_cell_that_cannot_be_tried_says_why(skiff: Family) -> None:
+    assert no_use(report(skiff, "refusal"), "base", "dpo").startswith(
+        "It cannot be used in Chat: it would have to be added"
+    )
+    assert no_use(report(skiff, "truth"), "base", "dpo") == ""
+
+
+def test_a_direction_is_told_in_replies_where_these_were_counted(skiff: Family) -> None:
+    refusal = card(skiff, "shipped/dpo/direction.refusal")
+    replies = refusal.details["replies"]
+    refuses = replies["groups"]["harmless"]["refuses"][replies["strengths"].index(1.5)]
+    said = direction_conclusion(refusal)
+    assert (
+        said
+        == f"At strength 1.5 it refuses {refuses} of 32 harmless requests; unsteered, 0. Useful from -1.4 to 1.5; replies break at -2."
+    )
+    truth = direction_conclusion(card(skiff, "shipped/dpo/direction.truth"))
+    assert truth.startswith(
+        "At strength 0.5 P(TRUE) − P(FALSE) of a statement goes from -0.17 to +0.23; 19 of 100 verdicts turn round."
+    )
+
+
+def test_what_was_not_measured_is_said_not_to_be(skiff: Family) -> None:
+    refusal = card(skiff, "shipped/dpo/direction.refusal")
+    quick = replace(refusal, details={"effort": "quick", "unbroken": {"along": 0.5, "against": 1.0}})
+    assert (
+        direction_conclusion(quick) == "Ready to steer with. What it does is not measured yet; text breaks beyond +0.5."
+    )
+    assert "not measured here" in direction_conclusion(replace(refusal, details={}))
+    assert shelf_conclusion({}, "dpo").startswith("dpo has no direction yet")
+    assert shelf_conclusion({"refusal": refusal, "formal": quick}, "dpo") == (
+        "dpo can be steered by 2 directions: refusal, formal; formal not measured yet."
+    )
+
+
+def test_confidence_is_told_as_how_sure_and_how_often_right(skiff: Family) -> None:
+    every = [found for name in ("base", "dpo") if (found := stored_confidence(skiff, name))]
+    right = int(every[-1].calibration.right.sum())
+    assert (
+        f"dpo is surer than it is right: 92 % sure on average, right in {right} of 240 judgements (base: "
+        in confidence_conclusion(every)
+    )
+    assert confidence_conclusion([]) == ""
+
+
+def traced(low: float, high: float) -> Traced:
+    one = Map("base", "base", ("subject last", "suffix"), ((0.1, 0.0), (0.9, NAN), (0.2, 0.6)))
+    other = Map("dpo", "dpo", ("subject last", "suffix"), ((0.1, 0.2), (0.3, 0.4), (0.2, 0.3)))
+    compared = Comparison(0.8, 0.7, 0.9, (0.9, 0.9), 0.5, "animals", (1, 0, -0.6, 0.1), 8, (0.3, low, high))
+    return Traced(MapRequest(("base", "dpo"), "cities"), (one, other, minus(other, one)), compared)
+
+
+def test_a_map_names_its_strongest_place_and_where_none_is_strong() -> None:
+    said = map_conclusion(traced(0.1, 0.5))
+    assert (
+        "In base it stands most clearly in layer 1 at “subject last”: one residual put back there brings back 90 of 100 parts"
+        in said
+    )
+    assert "from layer 1 on some place brings back more than half" in said
+    assert (
+        "In dpo no single place holds it: the strongest, layer 1 at “suffix”, brings back 40 of 100 parts of the answer."
+        in said
+    )
+
+
+@pytest.mark.parametrize(
+    ("interval", "words"),
+    [
+        ((0.1, 0.5), "base and dpo keep it in the same places: the maps correlate by 0.80, at most 0.90 could be"),
+        ((-0.5, -0.1), "do not keep it in the same places"),
+        ((-0.1, 0.2), "cannot be told"),
+        ((NAN, NAN), "base and dpo: the maps correlate by 0.80"),
+    ],
+)
+def test_two_maps_are_compared_by_what_chance_leaves(interval: tuple[float, float], words: str) -> None:
+    assert words in map_conclusion(traced(*interval))
+
+
+def test_there_is_no_conclusion_before_there_is_a_map() -> None:
+    assert map_conclusion(Traced(MapRequest(("base",), "cities"))) == ""
+
+
+def test_the_logit_lens_says_where_a_word_is_settled_on() -> None:
+    def layers(*likeliest: str) -> tuple[tuple[tuple[str, float], ...], ...]:
+        return tuple(((each, 0.9), ("other", 0.1)) for each in likeliest)
+
+    both = Words(("plain", "steered"), (layers("B", "B", "B"), layers("A", "Sorry", "Sorry")), (0, 1, 2), "Sorry")
+    assert lens_conclusion(both) == (
+        "The plain model would rather have said “B” than “Sorry”. "
+        "The steered model settles on “Sorry” at layer 1 of 2; one layer earlier it would have said “A”."
+    )
+    alone = replace(both, titles=("plain",), rows=(layers("Sorry", "B", "Sorry"),))
+    assert lens_conclusion(alone).startswith("The model settles on “Sorry” at layer 2 of 2; one layer earlier")
+    always = replace(alone, rows=(layers("Sorry", "Sorry", "Sorry"),))
+    assert lens_conclusion(always) == "The model would have said “Sorry” at every layer."

@@ -1,0 +1,18 @@
+"""How figures are written: one way for all, nothing in powers of ten, no sign where there is nothing."""
+
+from __future__ import annotations
+
+from core.util.figures import change_text, figure_text, probability_text
+
+
+def test_figures_have_two_decimals_and_a_minus_of_their_own() -> None:
+    assert [figure_text(each) for each in (0.5, -0.25, -0.001, 123.0, 6.6e-8)] == [
+        "0.50",
+        "−0.25",
+        "0.00",
+        "123.00",
+        "0.00",
+    ]
+    assert (figure_text(-1.55, 1), figure_text(3.2, 0), figure_text(-0.2, 0)) == ("−1.6", "3", "0")
+    assert [change_text(each) for each in (0.035, -1.0, 0.004)] == ["+0.04", "−1.00", "0.00"]
+    assert [probability_text(each) for each in (0.0, 0.002, 0.005, 1.0)] == ["0.00", "<0.01", "0.01", "1.00"]
