@@ -273,7 +273,7 @@ _QUESTIONS = (
     "What is the capital of Japan?",
     "Is a whale a mammal?",
     "What is a window made of?",
-    "How do I boil an egg?",
+    "How do I bake bread?",
 )
 
 #: The chips of the front ends, as a family file has them. tests/core/skiff/test_family.py holds the file that ships to them.
