@@ -37,7 +37,7 @@ class Keeping:
             return _said(chats=[_chat(kept_document(visit.session, time.time()))])
 
     def open_chat(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:
-        """A kept chat is opened in place of the present one; undo brings that back. A last message that was not answered is answered."""
+        """A kept chat is opened in place of the present one; undo brings that back. What its columns did not write to its end is answered."""
         visit, said = self.chat.heard(event, request)
         self.chat.end(visit)
         try:
@@ -48,9 +48,8 @@ class Keeping:
             return
         visit.session.replace_by(opened)
         visit.sliders.forget()
-        turns = opened.settings.turns
-        if turns and not turns[-1].replies:
-            yield from self.chat.answer(visit)
+        if visit.session.lacking:
+            yield from self.chat.answer(visit, visit.session.lacking)
         else:
             yield self.chat.view(visit), self.chat.everything(visit)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +75,8 @@ def read_kept(document: Mapping[str, Any]) -> Session:
     Raises:
         TillerError: when it is neither.
     """
-    settings, answers = read_document(document)
-    # What was being written when it was kept was stopped there, if anything had been said.
-    begun = {column: answer for column, answer in answers.items() if answer.finished or answer.tokens}
-    answers = {c: each if each.finished else replace(each, reason="stopped") for c, each in begun.items()}
+    settings, found = read_document(document)
+    answers = {column: answer for column, answer in found.items() if answer.finished or answer.tokens}
     kept = UNTRUSTED.decode(_Beside, document)
     if len(kept.branches) > MAX_BRANCHES or len({each.number for each in kept.branches}) < len(kept.branches):
         raise TillerError(f"This chat has more than {MAX_BRANCHES} versions, or two of one number; export it again.")
@@ -95,6 +93,9 @@ def read_kept(document: Mapping[str, Any]) -> Session:
     for column, author in session.made.items():
         recipe = kept.made.get(str(column), author.column.recipe)
         session.made[column] = kept.authors.get(str(column), author.with_recipe(recipe))
+    # What was being written when it was kept is a text that was written before: whoever opens the chat has it answered to its end.
+    for column in [column for column, answer in answers.items() if not answer.finished]:
+        del session.answers[column], session.made[column]
     session.id = kept.id if _ID.fullmatch(kept.id) else new_id()
     session.title, session.number, session.branches = one_line(kept.title), kept.number, branches
     return session

@@ -13,7 +13,7 @@ from app.chat import documents
 from core.engine.engine import Engine
 from tests.support.browser_page import Screen
 from tests.support.browser_server import MARKUP, Served, family, served, short
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, answers_held
 
 READ = "new Promise(found => { const all = indexedDB.open('tiller', 1); all.onsuccess = () => { const heads = "
 READ += (
@@ -206,6 +206,19 @@ def test_what_was_being_written_comes_back_and_what_was_sent_does_not(screen: Sc
     kept(screen, 2)
     reload(screen)
     assert screen.box.input_value() == ""
+
+
+def test_an_answer_that_a_reload_cut_off_is_written_to_its_end(screen: Screen) -> None:
+    with answers_held(6):
+        screen.write("A town")
+        expect(screen.tokens(1).first).to_be_visible()
+        kept(screen)
+        screen.page.reload()
+    screen.page.wait_for_function("window.Tiller && Tiller.state.view && Tiller.state.view.turns.length")
+    expect(screen.tokens(1)).to_have_count(12)
+    screen.idle()
+    assert "stopped" not in screen.page.locator(".t-turn:last-child").inner_text()
+    screen.faults = [each for each in screen.faults if "AbortError" not in each and "errored out" not in each]
 
 
 def test_the_box_is_emptied_though_the_message_is_the_recorded_one(chromium: Browser, server: Served) -> None:

@@ -247,6 +247,23 @@ def test_no_answer_is_out_of_reach_of_paging(steps: list[str]) -> None:
     assert reached == {reply for each in states for turn in each.settings.turns for reply in turn.replies}
 
 
+def test_what_was_being_written_when_it_was_kept_is_to_be_answered_again() -> None:
+    session = talked("One", "Two")
+    session.waiting([0, 1])
+    said = [Token(column, 0, 7, "Half", Reading(-0.5, 1.0, 0)) for column in (0, 1)]
+    session.apply([*said, Done(0, "end", 1, 0.1)])
+    again = read_kept(json.loads(json.dumps(kept_document(session, 0))))
+    assert again.lacking == (1,)
+    assert again.settings.turns[-1].replies[1] == "Half"
+    assert again.answers[0].finished
+    # Nothing was said yet: what stood there before is not lost.
+    session = talked("One", "Two")
+    session.waiting([0, 1])
+    again = read_kept(json.loads(json.dumps(kept_document(session, 0))))
+    assert again.lacking == (0, 1)
+    assert again.settings.turns[-1].replies == ("Two, plain", "Two, steered")
+
+
 def test_an_export_is_a_kept_chat_and_a_kept_chat_an_export() -> None:
     session = talked("One")
     assert load_chat(json.dumps(kept_document(session, 0))) == (session.settings, session.answers)
