@@ -37,7 +37,7 @@ class Keeping:
             return _said(chats=[_chat(kept_document(visit.session, time.time()))])
 
     def open_chat(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:
-        """A kept chat is opened in place of the present one; undo brings that back. What its columns did not write to its end is answered."""
+        """A kept chat is opened in place of the present one; undo brings that back. What its columns did not finish is answered."""
         visit, said = self.chat.heard(event, request)
         self.chat.end(visit)
         try:
