@@ -139,7 +139,8 @@ class Checkpoint:
 class Counterfactual(Checkpoint):
     """What the checkpoint ``of`` would be, had its training been another: ``without`` names the stage left out, if one was.
 
-    ``source`` is the folder of the checkpoint that ``difference`` is added to; with no difference its weights are the same.
+    ``source`` is the folder of the checkpoint that ``difference`` is added to; with no difference its weights are the same, with its
+    ``adapters`` put on them.
     """
 
     of: str

@@ -88,6 +88,8 @@ class _CounterfactualTable:
     of: str | None = None
     file: str | None = None
     same_as: str | None = None
+    path: str | None = None
+    adapter_of: str | None = None
     without: str = ""
     parent: str | None = None
     note: str = ""
@@ -370,12 +372,20 @@ def _check_template(table: _CheckpointTable) -> None:
 def _counterfactual(table: _CounterfactualTable, family: Family) -> Counterfactual:
     name = table.name
     _check_name("counterfactual", name, [each.name for each in family.choices])
-    if (table.file is None) == (table.same_as is None):
+    if sum(each is not None for each in (table.file, table.same_as, table.path)) != 1:
         raise FamilyError(
-            f"counterfactual {name!r} needs either file (its difference) or same_as (a checkpoint with its weights)."
+            f"counterfactual {name!r} needs one of file (its difference), same_as (a checkpoint with its weights) and path (its adapter)."
         )
+    if (table.path is None) != (table.adapter_of is None):
+        raise FamilyError(f"path of {name!r} is the folder of an adapter, and adapter_of names what it is put on.")
     of = _one_of(family.checkpoints, table.of, f"of, whose twin {name!r} is,")
-    weights = _one_of(family.checkpoints, table.same_as, f"same_as of {name!r}") if table.same_as is not None else of
+    if table.adapter_of is not None:
+        weights = _one_of(family.choices, table.adapter_of, f"adapter_of of {name!r}")
+    elif table.same_as is not None:
+        weights = _one_of(family.checkpoints, table.same_as, f"same_as of {name!r}")
+    else:
+        weights = of
+    adapter = () if table.path is None else (Source(str((family.folder / table.path).resolve()), True),)
     if table.file is not None and (not of.local or of.adapters):
         raise FamilyError(
             f"{name!r} is a difference to {of.name!r}, which must be a folder (path) and neither on the Hub nor an adapter."
@@ -398,7 +408,7 @@ def _counterfactual(table: _CounterfactualTable, family: Family) -> Counterfactu
         template=weights.template,
         template_from=weights.template_from,
         template_vars=weights.template_vars,
-        adapters=weights.adapters,
+        adapters=(*weights.adapters, *adapter),
         revision=weights.revision,
         package=weights.package,
         notes=table.note,

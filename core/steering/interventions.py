@@ -237,7 +237,8 @@ def _source_fingerprint(checkpoint: str, target: Loaded) -> str | None:
     found = next((each for each in target.family.choices if each.name == checkpoint and each.local), None)
     if found is None:
         return None
-    files = sorted(Path(found.source).glob("*.safetensors"))
+    folders = [Path(each.source) for each in (found.weights, *found.adapters) if each.local]
+    files = sorted(file for folder in folders for file in folder.glob("*.safetensors"))
     if isinstance(found, Counterfactual) and found.difference is not None and found.difference.is_file():
         files.append(found.difference)
     # Hashing takes time; a file written since then has another time or size.

@@ -124,8 +124,27 @@ def test_a_counterfactual_is_no_stage_of_the_family(folder: Path) -> None:
         ('of = "chat"', 'of = "dpo"', "of, whose twin 'without-sft' is, must be one of base, chat, not 'dpo'"),
         ('of = "chat"\n', "", "of, whose twin 'without-sft' is, must be one of base, chat, not None"),
         ('same_as = "base"', 'same_as = "without-sft"', "same_as of 'without-chat' must be one of base, chat"),
-        ('same_as = "base"', "", "'without-chat' needs either file .* or same_as"),
-        ('same_as = "base"', 'same_as = "base"\nfile = "x"', "'without-chat' needs either file .* or same_as"),
+        ('same_as = "base"', "", "'without-chat' needs one of file .*, same_as .* and path"),
+        (
+            'same_as = "base"',
+            'same_as = "base"\nfile = "x"',
+            "'without-chat' needs one of file .*, same_as .* and path",
+        ),
+        (
+            'same_as = "base"',
+            'path = "lora"',
+            "path of 'without-chat' is the folder of an adapter, and adapter_of names",
+        ),
+        (
+            'same_as = "base"',
+            'same_as = "base"\nadapter_of = "base"',
+            "path of 'without-chat' is the folder of an adapter",
+        ),
+        (
+            'same_as = "base"',
+            'path = "lora"\nadapter_of = "dpo"',
+            "adapter_of of 'without-chat' must be one of base, chat, without-sft, not 'dpo'",
+        ),
         (
             'without = "chat"',
             'without = "dpo"',

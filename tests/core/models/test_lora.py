@@ -22,6 +22,7 @@ from core.models import loading, weights
 from core.models.loading import Loaded
 from core.models.lora import AdapterError
 from core.models.placement import Placing
+from core.models.weight_swap import alike, swapped_weights
 from tests.support import tiny_models
 
 IDS = torch.tensor([[0, 40, 41, 42, 43]])
@@ -98,6 +99,25 @@ def test_the_merged_model_is_the_adapted_one(kind: str, changes: Mapping[str, ob
     assert (logits(loaded.model) - wanted).abs().max() < 1e-5
     plain = logits(load(folder, "base").model)
     assert (plain - wanted).abs().max() > 1e-2
+
+
+def test_a_retraining_is_an_adapter_on_a_checkpoint_or_on_another_retraining(tmp_path: Path) -> None:
+    folder = family(tmp_path / "own")
+    for seed, name in enumerate(("again", "twice"), 5):
+        adapter(folder, name, seed=seed)
+    with (folder / "family.toml").open("a", encoding="utf-8") as file:
+        for name, of in (("again", "base"), ("twice", "again")):
+            file.write(
+                f'\n[[counterfactual]]\nname = "{name}"\nof = "lora"\npath = "{name}"\nadapter_of = "{of}"\nwithout = "lora"\n'
+            )
+    for names in (["again"], ["again", "twice"]):
+        loaded = load(folder, names[-1])
+        assert (logits(loaded.model) - adapted(folder, *names)).abs().max() < 1e-5
+        assert loaded.checkpoint.name == alike(loaded.family, names[-1]) == names[-1]
+    assert [each.name for each in loaded.family.checkpoints] == ["base", "lora"]
+    # Written into a model that is in memory, it is what it is when it is loaded.
+    with swapped_weights(load(folder), "twice") as swapped:
+        assert torch.equal(logits(swapped.model), logits(loaded.model))
 
 
 def test_adapters_stand_on_each_other(tmp_path: Path) -> None:
