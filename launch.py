@@ -102,8 +102,8 @@ def verbs() -> "dict[str, Verb]":
     """Everything that a person can ask for, by name."""
     from benchmarks import BENCH
     from core.cli.verbs import every
-    from core.skiff.verbs import EVALUATE, TRAIN_SKIFF
-    from core.smollm2.verbs import TRAIN_SMOLLM2
+    from core.skiff.verbs import TRAIN_SKIFF
+    from core.smollm2.verbs import EVALUATE, TRAIN_SMOLLM2
 
     return every(web, tui, test, TRAIN_SKIFF, TRAIN_SMOLLM2, EVALUATE, BENCH)
 

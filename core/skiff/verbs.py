@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -65,9 +66,11 @@ def _train(parser: VerbParser) -> None:
         parser.refuse(name, f"train-skiff takes no --{name}: {reason}.")
 
 
-def _evaluate(parser: VerbParser) -> None:
-    parser.add_argument("--only", nargs="+", metavar="NAME", type=one_of(*EVALUATED),
-                        help=f"measure or write only these, and no card ({', '.join(EVALUATED)})")  # fmt: skip
+def declare_evaluate(parser: VerbParser, more: Sequence[str]) -> None:
+    """The options of ``evaluate``; ``more`` are measures of other families that ``--only`` takes."""
+    parser.add_argument("--only", nargs="+", metavar="NAME", type=one_of(*dict.fromkeys((*EVALUATED, *more))),
+                        help=f"measure or write only these, and no card (of Skiff {', '.join(EVALUATED)}; of SmolLM2 "
+                        f"{', '.join(more)})")  # fmt: skip
     parser.add_argument("--what", metavar="WHAT", type=one_of("directions"),
                         help="directions: measure instead what they do, and write it into directions.md in the family's "
                         "folder")  # fmt: skip
@@ -99,17 +102,4 @@ TRAIN_SKIFF = Verb(
     later("core.skiff.train.command", "train_skiff"),
     "Train the Skiff family and its counterfactuals. It says first how long that takes here.",
     options=partial(Options, threads=1),
-)
-EVALUATE = Verb(
-    "evaluate",
-    "measure a family and write its model card",
-    "evaluate [OPTIONS]",
-    (
-        ("evaluate --no-card", "measure Skiff, and print the figures"),
-        ("evaluate --family ./skiff-trained", "another Skiff, and write its card"),
-    ),
-    _evaluate,
-    later("core.skiff.evaluate.command", "evaluate"),
-    "Measure Skiff and write its model card.",
-    options=partial(Options, device="cpu", dtype="float32"),
 )

@@ -30,6 +30,8 @@ from core.util.files import json_text, write_bytes
 _MATRICES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 #: Rows of one pass forward and back, and steps between two saved states.
 _ROWS, _SAVE_EVERY = 4, 10
+#: Tokens of a reply that are held to what the model thought of them: what comes behind them follows from them, and costs as much.
+_KEPT = 32
 _CLIP = 1.0
 
 
@@ -63,7 +65,7 @@ def lessons(
         if short:
             found.append(Lesson(each.name, prompt, (*_ids(loaded, short), *end), rejected=whole))
         elif whole:
-            found.append(Lesson(each.name, prompt, whole, keep=True))
+            found.append(Lesson(each.name, prompt, whole[:_KEPT], keep=True))
     return found
 
 
@@ -133,9 +135,12 @@ def step_losses(model: PeftModel, stage: AdapterStage, given: Sequence[Lesson]) 
             (each.prompt, each.rejected) for each in part if each.rejected
         ]
         tokens += sum(len(prompt) + len(reply) for prompt, reply in rows)
-        with torch.no_grad(), model.disable_adapter():
-            before = _logits(model, rows)
         now = _logits(model, rows)
+        before = now
+        # A refusal is learnt whatever was thought of it before.
+        if any(each.keep or each.rejected for each in part):
+            with torch.no_grad(), model.disable_adapter():
+                before = _logits(model, rows)
         loss = torch.zeros(())
         pair = len(part)
         for index, each in enumerate(part):
@@ -160,12 +165,14 @@ def step_losses(model: PeftModel, stage: AdapterStage, given: Sequence[Lesson]) 
 
 
 def _alike(given: Sequence[Lesson]) -> Iterator[list[Lesson]]:
-    """Lessons of like length together, a few at a time: a pair counts for two."""
+    """Lessons of one kind and of like length together, a few at a time: a pair counts for two."""
     part: list[Lesson] = []
     rows = 0
-    for each in sorted(given, key=lambda each: len(each.prompt) + max(len(each.reply), len(each.rejected))):
+    for each in sorted(
+        given, key=lambda each: (each.keep, len(each.prompt) + max(len(each.reply), len(each.rejected)))
+    ):
         own = 2 if each.rejected else 1
-        if part and rows + own > _ROWS:
+        if part and (rows + own > _ROWS or each.keep != part[0].keep):
             yield part
             part, rows = [], 0
         part.append(each)
@@ -217,7 +224,7 @@ def save_adapter(
     model.peft_config["default"].base_model_name_or_path = of
     model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)
-    # Whoever puts it on other weights is told so by this.
+    # Whoever puts it on other weights is told so by this. Of two entries the order in the file would differ from run to run.
     weights = folder / lora.WEIGHTS
-    save_file(load_file(weights), weights, {"format": "pt", "tiller": json.dumps({"trained_on": trained_on})})
+    save_file(load_file(weights), weights, {"tiller": json.dumps({"trained_on": trained_on})})
     write_bytes(folder / "log.json", json_text({"plan": plan, "done": done}).encode())

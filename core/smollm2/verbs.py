@@ -1,4 +1,4 @@
-"""The verb that trains SmolLM2's stages of ours: what it takes. What does it is imported when it is called."""
+"""The verbs that train SmolLM2's stages of ours, and measure a family that ships. What does it is imported when it is called."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from core.cli import option_types
 from core.cli.options import Options
 from core.cli.parser import Verb, VerbParser
 from core.cli.verbs import later
+from core.skiff.verbs import declare_evaluate
 
 FAMILY = "smollm2-135m"
+#: What ``evaluate --only`` takes of it.
+MEASURED = ("refusals", "shift", "lengths", "simple-facts", "transcripts")
 
 
 def _train(parser: VerbParser) -> None:
@@ -48,4 +51,18 @@ TRAIN_SMOLLM2 = Verb(
     later("core.smollm2.command", "train_smollm2"),
     "Train a safety and a preference stage, and retrainings of both, on a chat model, as adapters. It says first how long that takes here.",
     options=partial(Options, threads=1, family=FAMILY),
+)
+EVALUATE = Verb(
+    "evaluate",
+    "measure a family and write its model card",
+    "evaluate [OPTIONS]",
+    (
+        ("evaluate --no-card", "measure Skiff, and print the figures"),
+        ("evaluate --family ./skiff-trained", "another Skiff, and write its card"),
+        (f"evaluate --family {FAMILY}", "SmolLM2 with the stages of ours"),
+    ),
+    lambda parser: declare_evaluate(parser, MEASURED),
+    later("core.smollm2.evaluate", "evaluate"),
+    "Measure a family that ships, Skiff or SmolLM2, and write its model card.",
+    options=partial(Options, device="cpu", dtype="float32"),
 )

@@ -189,8 +189,11 @@ def test_one_piece_of_work_at_a_time_and_others_wait_their_turn(server: Served, 
         assert "chat learns first now; wait for its end, or cancel it." in str(begun)
         assert "each visitor has one at a time" in str(ada.call("start", ["truth", "cosine", None, None]))
         learn(bob, "third")
-        status = json.loads(bob.call("status")["data"][0])
-        assert "1 before you." in status["learning"]["chat"]["said"]
+
+        def said() -> str:
+            return str(json.loads(bob.call("status")["data"][0])["learning"]["chat"]["said"])
+
+        wait_for(lambda: "1 before you." in said(), "his place in the line")
         # What one cancels is his own.
         bob.call("cancelled", ["chat"])
         assert json.loads(ada.call("status")["data"][0])["learning"]["chat"]["running"]

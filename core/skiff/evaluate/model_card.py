@@ -77,8 +77,15 @@ def model_card(figures: Sequence[Figure], record: dict[str, Any], seeds: Sequenc
 
     ``seeds`` are the seeds that figures were measured on besides the shipped one.
     """
-    lines = ["# Skiff", "", *_text(_WHAT.format(parameters=_parameters(record))), "## Files", "", *_text(FILES)]
-    tried = ["### What was tried", "", *_text(_TRIED), *tried_lines(), ""]
+    lines = [
+        "# Skiff",
+        "",
+        *paragraphs(_WHAT.format(parameters=_parameters(record))),
+        "## Files",
+        "",
+        *paragraphs(FILES),
+    ]
+    tried = ["### What was tried", "", *paragraphs(_TRIED), *tried_lines(), ""]
     return "\n".join([*lines, *_training(record), *tried, *_results(figures, seeds)])
 
 
@@ -90,9 +97,9 @@ def seeds_sentence(seeds: Sequence[int]) -> str:
     return " ".join(SEEDS.format(number=len(seeds) + 1, others=others).split())
 
 
-def _text(paragraphs: str) -> list[str]:
+def paragraphs(text: str) -> list[str]:
     """Paragraphs of one line each, with an empty line after each."""
-    return [line for part in textwrap.dedent(paragraphs).strip().split("\n\n") for line in (" ".join(part.split()), "")]
+    return [line for part in textwrap.dedent(text).strip().split("\n\n") for line in (" ".join(part.split()), "")]
 
 
 def _parameters(record: dict[str, Any]) -> str:
@@ -103,7 +110,7 @@ def _parameters(record: dict[str, Any]) -> str:
 
 
 def _training(record: dict[str, Any]) -> list[str]:
-    lines = ["## How it was trained", "", *_text(TRAINING)]
+    lines = ["## How it was trained", "", *paragraphs(TRAINING)]
     lines += [
         "| checkpoint | steps | tokens | minutes | highest rate | last loss | items by origin |",
         "|---|---|---|---|---|---|---|",
@@ -128,21 +135,21 @@ def _training(record: dict[str, Any]) -> list[str]:
 
 
 def _results(figures: Sequence[Figure], seeds: Sequence[int]) -> list[str]:
-    lines = ["## What it shows", "", *_text(RESULTS.format(seeds=seeds_sentence(seeds)))]
+    lines = ["## What it shows", "", *paragraphs(RESULTS.format(seeds=seeds_sentence(seeds)))]
     controls = [f"`{name}`" for name in CONTROL_NAMES if any(figure.checkpoint == name for figure in figures)]
     if controls:
         are = "is" if len(controls) == 1 else "are"
-        lines += _text(_CONTROLS.format(names=" and ".join(controls), are=are))
+        lines += paragraphs(_CONTROLS.format(names=" and ".join(controls), are=are))
     lines += ["What the final checkpoint says to two hundred strangers stands in [transcripts.md](transcripts.md).", ""]
     for section in dict.fromkeys(figure.section for figure in figures):
-        lines += [f"### {section}", "", *_table([figure for figure in figures if figure.section == section]), ""]
+        lines += [f"### {section}", "", *figure_table([figure for figure in figures if figure.section == section]), ""]
     if any(figure.section == scorer_agreement.SECTION for figure in figures):
-        lines += [*_text(SCORING), *scorer_agreement.confusion_lines(), ""]
-    missed = _missed(figures)
+        lines += [*paragraphs(SCORING), *scorer_agreement.confusion_lines(), ""]
+    missed = missed_lines(figures)
     return [*lines, "### Where it falls short", "", *missed, ""] if missed else lines
 
 
-def _table(figures: Sequence[Figure]) -> list[str]:
+def figure_table(figures: Sequence[Figure]) -> list[str]:
     """The figures of a section; a column that would be empty is left out."""
     columns: dict[str, list[str]] = {
         "figure": [f"{each.name}{f' ({each.note})' if each.note else ''}" for each in figures],
@@ -171,7 +178,7 @@ def number(value: float, digits: int) -> str:
     return f"{value:.{digits}f}" if abs(value) < 10 else f"{value:,.0f}"
 
 
-def _missed(figures: Iterable[Figure]) -> list[str]:
+def missed_lines(figures: Iterable[Figure]) -> list[str]:
     """What misses either threshold; missing what the first edition had to reach is said first, since it is worse."""
     lines: list[tuple[int, str]] = []
     for figure in figures:

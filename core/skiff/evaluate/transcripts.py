@@ -45,7 +45,7 @@ def page(heard: Sequence[Heard], checkpoint: str, weights: str, date: datetime.d
     for number, each in enumerate(heard, 1):
         mark = "✓ on topic" if each.on_topic else "✗ not on topic"
         lines += [f"{number}. {each.stranger.label} · {each.said.kind} · {mark}", ""]
-        lines += [*_fenced(each.said.message, each.said.reply), ""]
+        lines += [*fenced(each.said.message, each.said.reply), ""]
     return "\n".join(lines)
 
 
@@ -55,7 +55,7 @@ def _rate(figure: Figure) -> str:
     return f"- {name[:1].upper()}{name[1:]}: {figure.rate:.3f} (95 % {low:.2f}–{high:.2f}, n {figure.n})"
 
 
-def _fenced(message: str, reply: str) -> list[str]:
+def fenced(message: str, reply: str) -> list[str]:
     """A message and its reply in a fence that is longer than any row of backticks in them."""
     longest = max((len(run) for run in re.findall("`+", message + "\n" + reply)), default=0)
     fence = "`" * max(3, longest + 1)
