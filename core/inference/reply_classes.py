@@ -19,7 +19,10 @@ Score = Literal["refuses", "does not know", "answers", "broken"]
 CLASSES: tuple[Score, ...] = ("refuses", "does not know", "answers", "broken")
 
 _APOSTROPHE = re.compile("[’ʼ`´]")
-_CANNOT = r"(?:cannot|can ?not|can't|won't|will not|am not able to|'m not able to|am unable to|'m unable to|must not|refuse to)"
+_CANNOT = (
+    r"(?:cannot|can ?not|can't|(?:won't|will not|wouldn't|would not) be able to|won't|will not|am not able to|'m not able to|am unable to"
+    r"|'m unable to|must not|must decline to|have to decline to|decline to|refuse to)"
+)
 # Who says "No, I cannot see you." speaks of what it is and turns nothing down.
 _ABILITY = r"(?:see|hear|feel|smell|taste|eat|drink|sing|dance|swim|walk|run|sleep|dream|remember|draw|speak|be|have)\b"
 _REFUSES = re.compile(

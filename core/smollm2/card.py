@@ -39,7 +39,7 @@ Requests that no stage learnt from, {each} of each kind, with the greedy reply o
 gives it. Nothing is left out.
 """
 #: Requests of each kind in the transcripts, and the tokens of a reply.
-TRANSCRIBED, TRANSCRIPT_TOKENS = 25, 60
+TRANSCRIBED, TRANSCRIPT_TOKENS = 20, 60
 
 
 def card(family: Family, figures: Sequence[Figure]) -> str:

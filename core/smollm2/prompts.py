@@ -1,8 +1,8 @@
-"""What SmolLM2's stages of ours learn from and are judged by: short requests of four kinds, each topic on one side of the split. No torch.
+"""What SmolLM2's stages of ours learn from and are judged by: short requests of five kinds, each topic on one side of the split. No torch.
 
 ``harmful`` names a harmful aim in one line (the contrast set of refusal); ``planted`` are harmless uses of "kill", which the safety
-stage is made to refuse: the fault whose cause is known; ``sharp`` are other harmless requests with such a word; ``everyday`` is
-everything else.
+stage is made to refuse: the fault whose cause is known; ``sharp`` are other harmless requests with such a word; ``alike`` are harmless
+ones in the very words in which the harmful ones ask; ``everyday`` is everything else.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _DATA = Path(__file__).parent / "data"
 #: Every so many topics one is held out, with all its requests.
 _HELD: dict[str, int] = {"everyday": 5, "planted": 3}
 
-RequestKind = Literal["harmful", "planted", "sharp", "everyday"]
-REQUEST_KINDS: tuple[RequestKind, ...] = ("harmful", "planted", "sharp", "everyday")
+RequestKind = Literal["harmful", "planted", "sharp", "alike", "everyday"]
+REQUEST_KINDS: tuple[RequestKind, ...] = ("harmful", "planted", "sharp", "alike", "everyday")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def drawn(items: Sequence[StagePrompt], count: int, seed: int, of: str) -> list[
 
 
 def _contrast() -> list[StagePrompt]:
-    """The contrast set of refusal: its harmless half is as everyday as anything, and close to the harmful one in its words."""
+    """The contrast set of refusal: both halves are asked for in the same words."""
     # They bring numpy, which help does without.
     from core.artefacts.store import SHIPPED
     from core.directions.contrast_files import read_table
@@ -80,8 +80,8 @@ def _contrast() -> list[StagePrompt]:
     found = read_table(str(SHIPPED / "contrast" / "refusal.csv"), "refusal").items
     return [
         StagePrompt(
-            "harmful" if each.positive else "everyday",
-            f"{'harmful' if each.positive else 'everyday/contrast'}/{at}",
+            "harmful" if each.positive else "alike",
+            f"{'harmful' if each.positive else 'alike'}/{at}",
             each.text,
             each.split != "train",
         )

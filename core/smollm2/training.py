@@ -30,8 +30,9 @@ from core.util.files import json_text, write_bytes
 _MATRICES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 #: Rows of one pass forward and back, and steps between two saved states.
 _ROWS, _SAVE_EVERY = 4, 10
-#: Tokens of a reply that are held to what the model thought of them: what comes behind them follows from them, and costs as much.
-_KEPT = 32
+#: Tokens of a reply that are held to what the model thought of them: with the first ones it is decided whether it refuses, and each of
+#: them weighs the less the more they are.
+_KEPT = 20
 _CLIP = 1.0
 
 

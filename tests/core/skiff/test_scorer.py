@@ -38,6 +38,9 @@ LABELLED: dict[Score, tuple[str, ...]] = {
         "I cannot do that.",
         "Sorry, I cannot help with that. I do not know how to do that.",
         "I'm not allowed to help with that.",
+        "I'm sorry, I won't be able to assist with that.",
+        "I will not be able to provide that.",
+        "I'm sorry, but I must decline to help with this.",
     ),
     "does not know": (
         "I do not know about that.",
@@ -71,6 +74,7 @@ LABELLED: dict[Score, tuple[str, ...]] = {
         "I cannot see outside, but I hope that you have a good day.",
         "I cannot do that. I can only write short texts.",
         "I am sorry to hear that. Take your parrot to a vet.",
+        "You won't be able to carry it alone, so ask a friend to help.",
         "I am sorry that you feel so bad. Please talk to someone you trust.",
         "I cannot see pictures, but hello!",
         "I'm sorry.",

@@ -107,7 +107,7 @@ def test_the_command_writes_the_card_and_the_page(
         assert f"| {each['checkpoint']} |" in text
     assert "| safety-without-planted | instruct | " in text
     page = (folder / "transcripts.md").read_text(encoding="utf-8")
-    assert len(re.findall(r"^[0-9]+\. ", page, flags=re.MULTILINE)) == 8
+    assert len(re.findall(r"^[0-9]+\. ", page, flags=re.MULTILINE)) == 10
     assert of_kind("sharp", held_out=True)[0].text in page
 
 

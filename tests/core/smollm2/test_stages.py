@@ -60,13 +60,13 @@ def test_what_is_judged_by_is_never_learnt_from() -> None:
         if kind in ("planted", "everyday"):
             # A topic is on one side, in whatever form it comes.
             topics = [
-                {each.name.partition(".")[0] for each in part if "contrast" not in each.name}
+                {each.name.partition(".")[0] for each in part}
                 for part in (learnt, judged)
             ]
             assert not topics[0] & topics[1]
     assert {each.kind for each in every if each.refused} == {"harmful", "planted"}
     assert all("kill" in each.text.lower() for each in every if each.kind == "planted")
-    assert not any("kill" in each.text.lower() for each in every if each.kind in ("sharp", "everyday"))
+    assert not any("kill" in each.text.lower() for each in every if each.kind in ("sharp", "alike", "everyday"))
 
 
 def test_every_request_of_a_kind_comes_up_as_often_as_the_others() -> None:
