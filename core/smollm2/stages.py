@@ -80,8 +80,8 @@ def adapter_stages() -> dict[str, AdapterStage]:
     ]
     for seed in (2, 3):
         every += [
-            replace(safety, name=f"safety-seed-{seed}", seed=seed),
-            replace(dpo, name=f"dpo-seed-{seed}", seed=seed),
+            replace(safety, name=f"seed-{seed}-safety", seed=seed),
+            replace(dpo, name=f"seed-{seed}", start=f"seed-{seed}-safety", seed=seed),
         ]
     return {each.name: each for each in every}
 

@@ -685,7 +685,7 @@ class Machine:
         self.said.append(words)
         if words == "sudo -n true":
             return subprocess.CompletedProcess(command, 0 if self.sudo else 1, "")
-        good = any(work in words for work in self.works)
+        good = any(work in f"{words} " for work in self.works)
         if good and "playwright" in words:
             self.programs.add("own")
         elif good and " install " in words:
@@ -694,6 +694,7 @@ class Machine:
 
 
 APT = "env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=600"
+SHELL = f"{APT} install -y --no-install-recommends chromium-headless-shell"
 CHROMIUM = f"{APT} install -y --no-install-recommends chromium"
 
 
@@ -715,23 +716,27 @@ def on(monkeypatch: pytest.MonkeyPatch) -> Callable[[Machine], Machine]:
         (Machine("google-chrome", "apt-get", root=True), "/usr/bin/google-chrome", []),
         (Machine("own", "apt-get", root=True), "", []),
         # The package manager, as root or by a sudo that does not ask.
-        (Machine("apt-get", root=True, works=("apt-get",)), "/usr/bin/chromium", [f"{APT} update", CHROMIUM]),
         (
-            Machine("apt-get", sudo=True, works=("apt-get",)),
+            Machine("apt-get", root=True, works=("apt-get",)),
+            "/usr/bin/chromium-headless-shell",
+            [f"{APT} update", SHELL],
+        ),
+        (
+            Machine("apt-get", sudo=True, works=("recommends chromium ",)),
             "/usr/bin/chromium",
-            ["sudo -n true", f"sudo -n {APT} update", f"sudo -n {CHROMIUM}"],
+            ["sudo -n true", f"sudo -n {APT} update", f"sudo -n {SHELL}", f"sudo -n {CHROMIUM}"],
         ),
         # Where it cannot, playwright's own download, with the system's libraries where it may install them.
         (
             Machine("apt-get", root=True, works=("--with-deps",)),
             "",
-            [f"{APT} update", CHROMIUM, "-m playwright install --with-deps chromium"],
+            [f"{APT} update", SHELL, CHROMIUM, "-m playwright install --with-deps chromium"],
         ),
         (
             Machine("apt-get", root=True, works=("playwright install chromium",)),
             "",
             [
-                f"{APT} update", CHROMIUM, "-m playwright install --with-deps chromium", "-m playwright install chromium",
+                f"{APT} update", SHELL, CHROMIUM, "-m playwright install --with-deps chromium", "-m playwright install chromium",
             ],
         ),
         # A sudo that would ask is no way; nor is there one on a Mac or on Windows.
@@ -797,8 +802,8 @@ def test_processes_that_share_a_folder_look_once(tmp_path: Path) -> None:
 #: A test of each kind, in a folder of its own with the suite's own conftest.
 NEEDY = """
 def test_plain(): pass
-def test_page(chromium_program): assert chromium_program == "/usr/bin/chromium"
-def test_other_page(chromium_program): assert chromium_program == "/usr/bin/chromium"
+def test_page(chromium_program): assert chromium_program == "/usr/bin/chromium-headless-shell"
+def test_other_page(chromium_program): assert chromium_program == "/usr/bin/chromium-headless-shell"
 def test_screen(tmux_program): assert tmux_program
 """
 #: Puts a machine in the place of this one that has no package manager.

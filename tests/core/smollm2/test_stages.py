@@ -59,10 +59,7 @@ def test_what_is_judged_by_is_never_learnt_from() -> None:
         assert len(learnt) >= len(judged)
         if kind in ("planted", "everyday"):
             # A topic is on one side, in whatever form it comes.
-            topics = [
-                {each.name.partition(".")[0] for each in part}
-                for part in (learnt, judged)
-            ]
+            topics = [{each.name.partition(".")[0] for each in part} for part in (learnt, judged)]
             assert not topics[0] & topics[1]
     assert {each.kind for each in every if each.refused} == {"harmful", "planted"}
     assert all("kill" in each.text.lower() for each in every if each.kind == "planted")
