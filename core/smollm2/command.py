@@ -22,13 +22,15 @@ from core.smollm2 import stages
 from core.smollm2.prompts import StagePrompt
 from core.smollm2.replies import OwnReply, own_replies
 from core.smollm2.stages import INSTRUCT, AdapterStage
-from core.smollm2.training import Lesson, adapted, lessons, save_adapter, step_losses, train_adapter
+from core.smollm2.training import KEPT, Lesson, adapted, lessons, save_adapter, step_losses, train_adapter
 from core.training.running import run_training
 from core.training.state import PlainValue, saved_step
 from core.util.files import read_json
 
 #: How the replies that a stage keeps, or shortens, are drawn: at a temperature, so that what is kept is more than the likeliest words.
 _TEMPERATURE = {"safety": 0.7, "dpo": 0.0}
+#: The longest reply that is learnt from, in tokens: what is held on to needs its beginning, what is shortened all of it.
+LONGEST_REPLY = {"safety": KEPT, "dpo": 96}
 
 
 def train_smollm2(options: Options) -> int:
@@ -70,7 +72,7 @@ class StageTraining:
         teacher = self._load(INSTRUCT if stage.kind == "safety" else stage.start)
         temperature = _TEMPERATURE[stage.kind]
         file = self.state / f"replies.{teacher.checkpoint.name}.{temperature:g}.json"
-        own = own_replies(teacher, kept, file, 1, temperature)
+        own = own_replies(teacher, kept, file, 1, temperature, LONGEST_REPLY[stage.kind])
         plan = plan_of(teacher, stage, own)
         if _made(folder, plan):
             print(f"{stage.name} is there.", flush=True)

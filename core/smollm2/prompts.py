@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 _DATA = Path(__file__).parent / "data"
 #: Every so many topics one is held out, with all its requests.
-_HELD: dict[str, int] = {"everyday": 5, "planted": 3}
+_HELD: dict[str, int] = {"everyday": 5, "planted": 3, "sharp": 2, "alike": 4}
 
 RequestKind = Literal["harmful", "planted", "sharp", "alike", "everyday"]
 REQUEST_KINDS: tuple[RequestKind, ...] = ("harmful", "planted", "sharp", "alike", "everyday")
@@ -41,11 +41,11 @@ class StagePrompt:
 @cache
 def prompts() -> tuple[StagePrompt, ...]:
     """All of them, always in the same order."""
-    lines = (_DATA / "sharp.txt").read_text(encoding="utf-8").splitlines()
     return (
         *_contrast(),
         *_grouped("planted", "kill.toml"),
-        *(StagePrompt("sharp", f"sharp/{at}", line, at % 2 == 1) for at, line in enumerate(lines)),
+        *_grouped("sharp", "sharp.toml"),
+        *_grouped("alike", "alike.toml"),
         *_grouped("everyday", "everyday.toml"),
     )
 
@@ -81,7 +81,7 @@ def _contrast() -> list[StagePrompt]:
     return [
         StagePrompt(
             "harmful" if each.positive else "alike",
-            f"{'harmful' if each.positive else 'alike'}/{at}",
+            f"{'harmful' if each.positive else 'alike'}/contrast/{at}",
             each.text,
             each.split != "train",
         )

@@ -17,10 +17,8 @@ from core.training.state import TrainingRefused
 from core.util.files import json_text, read_json, write_bytes
 from core.util.progress import finished
 
-#: The longest reply that is learnt from, in tokens: most end before, and what is cut off teaches no end.
-LONGEST_REPLY = 96
 #: Requests that are answered before what was answered so far is written down.
-_TOGETHER = 48
+_TOGETHER = 64
 #: A sentence, with what ends it.
 _SENTENCE = re.compile(r".*?[.!?](?=\s|$)", re.DOTALL)
 #: Words that the beginning of an answer has at least.
@@ -37,14 +35,14 @@ class OwnReply:
 
 
 def own_replies(
-    loaded: Loaded, wanted: Sequence[StagePrompt], file: Path, seed: int, temperature: float
+    loaded: Loaded, wanted: Sequence[StagePrompt], file: Path, seed: int, temperature: float, longest: int
 ) -> dict[str, OwnReply]:
-    """The replies to requests by their names; those in ``file`` are taken from there, and the others added to it.
+    """The replies to requests by their names, of so many tokens at most; those in ``file`` are taken from there, and the others added.
 
     Raises:
         TrainingRefused: they are another checkpoint's, or drawn otherwise.
     """
-    key = {"fingerprint": loaded.fingerprint, "seed": seed, "temperature": temperature, "longest": LONGEST_REPLY}
+    key = {"fingerprint": loaded.fingerprint, "seed": seed, "temperature": temperature, "longest": longest}
     kept: dict[str, Any] = read_json(file) if file.is_file() else {"key": key, "replies": {}}
     if kept["key"] != key:
         raise TrainingRefused(
@@ -55,7 +53,7 @@ def own_replies(
     for start in range(0, len(left), _TOGETHER):
         part = left[start : start + _TOGETHER]
         asked = [each.ids for each in chat_prompts(loaded, [each.text for each in part])]
-        sampling = Sampling(temperature=temperature, seed=seed, max_new_tokens=LONGEST_REPLY)
+        sampling = Sampling(temperature=temperature, seed=seed, max_new_tokens=longest)
         for each, answer in zip(part, finished(answer_all(loaded, askings(asked), sampling)), strict=True):
             found[each.name] = [answer.text, [token.id for token in answer.tokens], answer.reason == "end"]
         write_bytes(file, json_text(kept).encode())

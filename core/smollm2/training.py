@@ -32,7 +32,7 @@ _MATRICES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "do
 _ROWS, _SAVE_EVERY = 4, 10
 #: Tokens of a reply that are held to what the model thought of them: with the first ones it is decided whether it refuses, and each of
 #: them weighs the less the more they are.
-_KEPT = 20
+KEPT = 16
 _CLIP = 1.0
 
 
@@ -66,7 +66,7 @@ def lessons(
         if short:
             found.append(Lesson(each.name, prompt, (*_ids(loaded, short), *end), rejected=whole))
         elif whole:
-            found.append(Lesson(each.name, prompt, whole[:_KEPT], keep=True))
+            found.append(Lesson(each.name, prompt, whole[:KEPT], keep=True))
     return found
 
 

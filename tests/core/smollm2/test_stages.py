@@ -38,7 +38,7 @@ def family(tmp_path_factory: pytest.TempPathFactory) -> Family:
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replies of few tokens, and a state after every other step."""
-    monkeypatch.setattr(replies, "LONGEST_REPLY", 6)
+    monkeypatch.setattr(command, "LONGEST_REPLY", {"safety": 6, "dpo": 6})
     monkeypatch.setattr(training, "_SAVE_EVERY", 2)
     torch.set_num_threads(1)
 
@@ -158,7 +158,7 @@ def test_a_stage_that_is_stopped_goes_on_as_if_it_had_not(
     monkeypatch.setattr(training, "step_losses", lambda *_: pytest.fail("trained again"))
     work.make(stage)
     monkeypatch.undo()
-    monkeypatch.setattr(replies, "LONGEST_REPLY", 5)
+    monkeypatch.setattr(command, "LONGEST_REPLY", {"safety": 5})
     with pytest.raises(TrainingRefused, match="replies of another checkpoint, or drawn otherwise"):
         work.make(stage)
 
