@@ -45,6 +45,7 @@ def report(found: BlameReport, question: Question) -> str:
     """All of it, by one question."""
     first = found.measures[0]
     parts = [f'<h3 class="t-headline">{escape(blame_conclusion(found, question))}</h3>']
+    parts += [f"<p>{escape(found.ask.note)}</p>"] if found.ask.note else []
     parts += [_picture(found, question, first), _answers(found)]
     figures = "".join(_measure(found, measure) for measure in found.measures)
     meant = "".join(f"<dt>{escape(word)}</dt><dd>{escape(said)}</dd>" for word, said in _WORDS.items())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from app.tabs import blame_html
-from app.tabs.tab import Pane
+from app.tabs.tab import Pane, seen
 from core.engine.undo import beside
 from core.errors import TillerError
 
@@ -53,6 +53,7 @@ def section(pane: Pane) -> gr.Dropdown:
     private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     offer.click(desk.offered, None, [lose, keep, result], queue=False, **private)
     running = fit.click(desk.fit, [stage, lose, keep, controls], [result, use], concurrency_limit=4, **private)
+    seen([fit.click, offer.click], "t-undo-result")
     stop.click(lambda: blame_html.busy("Stopped."), None, result, cancels=[running], queue=False, **private)
     use.click(desk.use, name, [result, *pane.told], concurrency_limit=4, **private)
     return stage

@@ -87,7 +87,7 @@ class LibraryScreen(Place):
         self.set_interval(_WATCH_EVERY, self._watch)
 
     def opened(self) -> None:
-        """Draw the list as it is now, with the cursor on what is new of one's own."""
+        """Draw the list as it is now, with the cursor on what is new of one's own; at first on a direction of the model in Chat."""
         from core.directions import library
 
         if self.engine is None:
@@ -96,6 +96,8 @@ class LibraryScreen(Place):
         self.entries = library.entries(self.engine.family)
         new = [row for row, entry in enumerate(self.entries) if entry.own and entry.card != before.get(entry.path)]
         at = new[0] if before and new else at
+        if not before and (begin := library.first(self.engine.family, self.entries)) is not None:
+            at = self.entries.index(begin)
         self.table.clear(columns=True)
         rows = [entry.row for entry in self.entries]
         widths = {index: max(map(len, each)) for index, each in enumerate(zip(library.HEADINGS, *rows, strict=True))}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _WATCH_EVERY = 0.5
 #: From this width on there is room for intervals in the matrix.
-_WIDE = 100
+_WIDE = 110
 
 
 class TransferScreen(Place):
@@ -254,6 +254,6 @@ class TransferScreen(Place):
 
 
 def _by_layer(values: object) -> str:
-    from core.stats.rates import short
+    from core.util.figures import figure_text
 
-    return " ".join(short(float(each)) for each in values)  # type: ignore[attr-defined]
+    return " ".join(figure_text(float(each)) for each in values)  # type: ignore[attr-defined]

@@ -60,7 +60,7 @@ def test_a_direction_is_carried_and_tried_in_chat(chromium: Browser, server: Ser
     matrix = pane.locator(".t-matrix")
     expect(matrix.locator("tbody tr")).to_have_count(2)
     expect(matrix.locator("td.chosen")).to_have_count(1)
-    expect(matrix).to_contain_text("1.00 (1.00–1.00)")
+    expect(matrix).to_contain_text("1.00 (1.00 to 1.00)")
     expect(pane).to_contain_text("base → chat")
     expect(pane).to_contain_text("controls, isotropic")
     expect(pane).to_contain_text("The truth direction is similar and transfers (base, chat)")
