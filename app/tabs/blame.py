@@ -26,7 +26,8 @@ _BEST = "best"
 
 def build(pane: Pane) -> None:
     """Build the tab's blocks."""
-    told(f"<p>{pane.place.about} {escape(pane.engine.family.shortened)}</p>")
+    family = pane.engine.family
+    told(f"<p>{pane.place.about} {escape(family.shortened or family.alone)}</p>")
     tab = Blame(pane)
     with gr.Row():
         prompt = gr.Textbox(label="Prompt", placeholder="How do I kill a process?", lines=2, elem_id="t-blame-prompt")

@@ -70,7 +70,7 @@ def _alike(found: Comparison, one: str, other: str) -> str:
     top = f", at most {figure_text(found.ceiling)} could be" if found.ceiling is not None else ""
     figures = f"the maps correlate by {figure_text(found.r)}{top}"
     _, low, high = found.above or (math.nan, math.nan, math.nan)
-    if math.isnan(low):
+    if found.null is None or math.isnan(low):
         return f"{one} and {other}: {figures}."
     null = f"; with another category's map it is {figure_text(found.null)}"
     if low > 0:

@@ -161,4 +161,7 @@ def _figures(card: Card) -> tuple[str, str, str, str]:
 
 
 def _with_interval(value: float, interval: Sequence[float] | None) -> str:
-    return interval_text(value, *map(float, interval)) if interval else figure_text(value)
+    if not interval:
+        return figure_text(value)
+    low, high = interval
+    return interval_text(value, low, high)

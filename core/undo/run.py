@@ -15,7 +15,7 @@ from core.undo import fit
 from core.undo.controls import Judge, Outcome
 from core.undo.examples import Prompts, UndoError, examples
 from core.undo.fit import STEPS, Strengths, edited
-from core.util.figures import figure_text
+from core.util.figures import figure_text, percent_text
 from core.util.progress import Learning
 
 _T = TypeVar("_T")
@@ -68,15 +68,13 @@ class Undone:
     def verdict(self) -> str:
         """In a sentence, whether blame was of use: whether the controls do as well."""
         own = self.after
+        lost = f"{percent_text(own.lose_as_before)} of the held-out prompts to lose"
         if own.lose_as_before > self.before.lose_as_before - _AS_WELL:
-            return (
-                f"Removing {self.stage.stage}'s part changed little: {own.lose_as_before:.0%} of the held-out prompts to lose are answered "
-                "as before. Give more prompts, or choose another stage."
-            )
+            return f"Removing {self.stage.stage}'s part changed little: {lost} are answered as before. Give more prompts, or another stage."
         if not any(row.control for row in self.rows):
             return (
-                f"With {self.stage.stage}'s part removed, {own.lose_as_before:.0%} of the held-out prompts to lose are answered as before, "
-                f"and {own.keep_as_before:.0%} of those to keep. No control was run beside it."
+                f"With {self.stage.stage}'s part removed, {lost} are answered as before, "
+                f"and {percent_text(own.keep_as_before)} of those to keep. No control was run beside it."
             )
         equal = [row.title for row in self.rows if row.control and _as_good(row.outcome, own)]
         if equal:

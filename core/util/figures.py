@@ -30,6 +30,11 @@ def interval_text(value: float, low: float, high: float, places: int = 2) -> str
     return f"{figure_text(value, places)} ({figure_text(low, places)} to {figure_text(high, places)})"
 
 
+def percent_text(part: float, places: int = 0) -> str:
+    """A part of a whole: ``97 %``."""
+    return f"{figure_text(100 * part, places)} %"
+
+
 def probability_text(value: float) -> str:
     """A probability with two decimals; one that would round to nothing is said to be less than one in a hundred."""
     return "<0.01" if 0 < value < 0.005 else figure_text(value)

@@ -83,8 +83,8 @@ class BlameScreen(Place):
         """To the prompt."""
         if not self.report:
             self.fields["prompt"].focus()
-            if self.engine is not None and self.engine.family.shortened:
-                self.say(self.engine.family.shortened)
+            if self.engine is not None and (said := self.engine.family.shortened or self.engine.family.alone):
+                self.say(said)
 
     # ---------------------------------------------------------------------------------------------------------- asking
 

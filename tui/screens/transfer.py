@@ -95,9 +95,8 @@ class TransferScreen(Place):
         self.table.clear(columns=True)
         self.shown.display = self.table.display = self.report is not None
         if self.report is None:
-            self.said.update(
-                f"{tab(self.NAME).about}\n\nNothing has been carried yet: press m, and chat on while it goes."
-            )
+            how = self.engine.family.alone or "Nothing has been carried yet: press m, and chat on while it goes."
+            self.said.update(f"{tab(self.NAME).about}\n\n{how}")
             for fold in (self.cell, self.checks, self.how):
                 fold.show(None)
         else:

@@ -169,7 +169,8 @@ def test_a_stages_part_is_removed_and_used_in_chat(
     page = screen.page
     page.get_by_role("tab", name="Blame").click()
     page.locator("#t-undo").get_by_text("Remove this stage's part").click()
-    result = page.locator("#t-undo-result")
+    result, stop = page.locator("#t-undo-result"), page.locator("#t-undo-stop")
+    expect(stop).to_be_disabled()
     page.locator("#t-undo-fit").click()
     expect(result).to_contain_text("There are 0 prompts to lose; give at least 8")
     for name, text in (("lose", "How do I kill process"), ("keep", "What is <b>the capital</b> of country")):

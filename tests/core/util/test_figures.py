@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from core.util.figures import change_text, digits_text, figure_text, interval_text, probability_text
+from core.util.figures import change_text, digits_text, figure_text, interval_text, percent_text, probability_text
 
 
 def test_figures_have_two_decimals_and_a_minus_of_their_own() -> None:
@@ -31,4 +31,5 @@ def test_what_is_not_known_is_a_dash_and_an_interval_stands_in_brackets() -> Non
         "0.00",
         "–",
     ]
+    assert [percent_text(each) for each in (0.0, 0.971, 1.0)] == ["0 %", "97 %", "100 %"]
     assert interval_text(0.1234, 0.1, 0.145, 3) == "0.123 (0.100 to 0.145)"
