@@ -568,7 +568,7 @@ def test_one_bar_over_everything(
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     assert verb("precompute", arguments(folder)) == 0
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err)
-    drawn = re.findall(r"\d+% · [^\r\n]*", plain)
+    drawn = re.findall(r"\d+ % · [^\r\n]*", plain)
     percents = [int(line.split("%")[0].split()[-1]) for line in drawn]
     assert percents == sorted(percents)
     assert percents[0] == 0
