@@ -95,6 +95,9 @@ def _chat_commands(chat: ChatScreen) -> Iterator[SystemCommand]:
     yield SystemCommand(
         "Write the answer", "in the model's place, or how it begins (Ctrl+U on it)", chat.versions.rewrite
     )
+    yield SystemCommand(
+        "Write the recipe", "of the selected column, such as 1.5*refusal (Tab)", chat.recipe_line.input.focus
+    )
     yield SystemCommand("Copy the recipe", "of the selected column", chat.versions.copy_recipe)
     yield SystemCommand("New chat", "same columns, no messages (Ctrl+N)", chat.conversation.new)
     yield SystemCommand("Stop", "the answer that is being written (Esc)", chat.conversation.stop)

@@ -91,7 +91,7 @@
     const begin = view.family.examples.length ? "Ask something below, or choose an example above." : "Ask something below.";
     const then = steered ? "Every column answers the same message."
       : view.sliders.length ? "Then drag a slider: the answer of the selected column changes with it."
-      : "The answer can be steered once directions have been learnt (below).";
+      : "The answer can be steered once a direction has been learnt.";
     return el("div", { class: "t-welcome" }, el("p", {}, begin), el("p", { class: "t-quiet" }, then));
   }
 

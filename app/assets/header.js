@@ -25,7 +25,7 @@
         button("New chat", "Begin anew with the same columns; Undo brings this chat back.", () => Tiller.act("clear")),
         button("Share", "A link that opens this chat as it is.", () => Tiller.share()), menu,
         Tiller.viewMenu(), button("?", "What the words and the keys mean.", () => Tiller.help(), { "aria-label": "Help" })),
-      Tiller.elsewhere());
+      Tiller.elsewhere(), Tiller.trouble());
     Tiller.on("view", show);
     Tiller.on("view", () => { fill(family, el("span", {}, state.view.family.title), " ▾"); });
     for (const topic of ["status", "gone"]) Tiller.on(topic, () => {

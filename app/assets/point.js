@@ -20,8 +20,8 @@
   /* How much is taken of what there is, before anything has to be cut off or given up: of the context, and of the memory. */
   Tiller.gauges = () => el("span", { class: "t-gauges" },
     gauge("How much memory the models take", "What the models that are loaded take of the memory that they may have: what does not fit is given up, and loaded again when it is wanted.", ["status"], () => {
-      const { held, free } = state.status.memory || {};
-      return held ? [held / (held + free), `models ${state.status.memory.words}`] : null;
+      const { held, free, words } = state.status.memory || {};
+      return held ? [free == null ? null : held / (held + free), `memory ${words}`] : null;
     }),
     gauge("How full the context is", "How many of the tokens that the model can read at once the selected column's chat takes, its answer included. What is too long loses its beginning, and that is said.", ["view", "answers"], () => {
       const answer = state.view && state.answers[state.view.selected];
@@ -30,7 +30,7 @@
       return context ? [taken / context, `context ${taken.toLocaleString("en")} of ${context.toLocaleString("en")} tokens`] : null;
     }));
 
-  /* A small meter with words; `found` gives the part and the words, or nothing. */
+  /* A small meter with words; `found` gives the part and the words, or nothing. A part that is not known has no meter. */
   function gauge(name, title, topics, found) {
     const meter = el("meter", { min: 0, max: 1, low: 0.7, high: 0.9, optimum: 0, "aria-label": name });
     const words = el("span", {});
@@ -38,7 +38,10 @@
     for (const topic of topics) Tiller.on(topic, () => {
       const now = found();
       home.hidden = !now;
-      if (now) { meter.value = now[0]; fill(words, now[1]); }
+      if (!now) return;
+      meter.hidden = now[0] == null;
+      if (!meter.hidden) meter.value = now[0];
+      fill(words, now[1]);
     });
     return home;
   }
@@ -48,6 +51,12 @@
     const { view } = state;
     if (!before || before.running || !view.running || matchMedia("(min-width: 900px) and (min-height: 560px)").matches) return;
     requestAnimationFrame(() => document.querySelector(".t-turn:last-child")?.scrollIntoView({ block: "start", behavior: "instant" }));
+  });
+
+  /* What a press brings in another tab is in sight, too: one that would stand near the lower end of the screen comes up. */
+  Tiller.inSight = (id) => requestAnimationFrame(() => {
+    const home = document.getElementById(id);
+    if (home && home.getBoundingClientRect().top > 0.75 * innerHeight) home.scrollIntoView({ block: "start", behavior: "instant" });
   });
 
   /* Where there is no room for a panel, the reading of a token that was chosen is a sheet from below. */

@@ -80,7 +80,7 @@
         const typing = field === document.activeElement && (dirty || view.recipeError);
         if (!typing && !view.recipeError) field.value = column.recipe;
         const names = view.sliders.map((each) => each.name);
-        field.placeholder = names.length ? `plain: no recipe. Try 1.5*${names.includes("refusal") ? "refusal" : names[0]}` : "plain: no recipe, and no direction yet";
+        field.placeholder = names.length ? `plain: no recipe. Try 1.5*${names.includes("refusal") ? "refusal" : names[0]}` : "plain: no direction yet";
         meant.hidden = !view.recipeMeant;
         if (view.recipeMeant) fill(meant, `Did you mean ${view.recipeMeant}?`);
         fill(said, wrong || [column.recipe ? `✓ ${column.explained}` : column.asks ? "" : "✓ the model as it is", column.asks ? `✓ asked in words: ${column.asks}` : ""].filter(Boolean).join(" · "));

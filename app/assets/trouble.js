@@ -11,7 +11,7 @@
   /* Answers that their columns did not write as they are now are made anew, without anybody's asking. */
   Tiller.on("view", () => { if (state.view.relive) Tiller.act("relive"); });
 
-  /* Stands over the conversation while there is none to be had. */
+  /* Stands over the conversation while there is none to be had, and in the other tabs under the head. */
   Tiller.trouble = () => {
     const home = el("div", { class: "t-trouble", role: "alert", hidden: true });
     const show = () => {

@@ -12,9 +12,9 @@ import gradio as gr
 
 from app.chat.conversation import Told
 from app.tabs import blame_html, undo
-from app.tabs.tab import Pane, told
+from app.tabs.tab import Pane, seen, told
 from core.attribution import export
-from core.attribution.report import BlameReport, BlameRequest, answer_in_chat
+from core.attribution.report import BlameReport, BlameRequest, answer_in_chat, of_chat
 from core.errors import TillerError
 from core.families.stages import QUESTIONS, Question
 from core.util.files import json_text, read_prompts
@@ -26,7 +26,8 @@ _BEST = "best"
 
 def build(pane: Pane) -> None:
     """Build the tab's blocks."""
-    told(f"<p>{pane.place.about} {escape(pane.engine.family.shortened)}</p>")
+    family = pane.engine.family
+    told(f"<p>{pane.place.about} {escape(family.shortened or family.alone)}</p>")
     tab = Blame(pane)
     with gr.Row():
         prompt = gr.Textbox(label="Prompt", placeholder="How do I kill a process?", lines=2, elem_id="t-blame-prompt")
@@ -65,6 +66,7 @@ def build(pane: Pane) -> None:
     private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     given = [prompt, answer, other, file, checkpoint, question, own]
     running = gr.on([find.click, prompt.submit], tab.find, given, shown, concurrency_limit=8, **private)
+    seen([find.click, prompt.submit, take.click], "t-blame-result")
     stop.click(tab.stopped, None, [result, stop], cancels=[running], queue=False, **private)
     question.change(tab.redraw, question, [result, beside], queue=False, **private)
     take.click(tab.take, None, [prompt, answer, checkpoint, result], queue=False, **private)
@@ -93,7 +95,8 @@ class Blame:
             prompts = read_prompts(Path(file)) if file else (prompt,)
             ask = BlameRequest(
                 prompts, answer, other, checkpoint, question="" if question == _BEST else question, own_templates=own
-            ).checked()
+            )
+            ask = of_chat(ask, self.pane.visit(request).session).checked()
             work = self.pane.engine_of(request).study(ask)
             said = ""
             try:
@@ -146,14 +149,12 @@ class Blame:
         return blame_html.report(report, chosen), button
 
     def take(self, request: gr.Request) -> tuple[Any, ...]:
-        """The last message and the selected column's answer, from Chat."""
-        settings = self.pane.settings(request)
+        """The last message and the answer to it that can be explained, from Chat."""
         try:
-            found = answer_in_chat(settings)
+            found = answer_in_chat(self.pane.visit(request).session)
         except TillerError as error:
             return gr.skip(), gr.skip(), gr.skip(), blame_html.wrong(str(error))
-        checkpoint = settings.column.checkpoint
-        known = gr.update(value=checkpoint) if checkpoint in self.finals() else gr.skip()
+        known = gr.update(value=found.checkpoint) if found.checkpoint in self.finals() else gr.skip()
         said = blame_html.busy(found.note) if found.note else blame_html.empty()
         return found.prompt, found.answer, known, said
 

@@ -12,7 +12,7 @@ from core.attribution.report import BlameReport, Case, Said
 from core.display import lenses, palette
 from core.display.palette import OKABE_ITO
 from core.families.stages import QUESTIONS, Question, Stage
-from core.util.figures import change_text
+from core.util.figures import change_text, percent_text
 
 #: What stands in the table of figures, as somebody reads it who sees it for the first time.
 _WORDS = {
@@ -45,6 +45,7 @@ def report(found: BlameReport, question: Question) -> str:
     """All of it, by one question."""
     first = found.measures[0]
     parts = [f'<h3 class="t-headline">{escape(blame_conclusion(found, question))}</h3>']
+    parts += [f"<p>{escape(found.ask.note)}</p>"] if found.ask.note else []
     parts += [_picture(found, question, first), _answers(found)]
     figures = "".join(_measure(found, measure) for measure in found.measures)
     meant = "".join(f"<dt>{escape(word)}</dt><dd>{escape(said)}</dd>" for word, said in _WORDS.items())
@@ -105,7 +106,7 @@ def _measure(found: BlameReport, measure: str) -> str:
     for place, stage in enumerate(found.path.stages):
         cells = "".join(f"<td>{_figure(every[each.key].get(stage.name))}</td>" for each in found.path.questions)
         size = found.sizes.get(stage.name)
-        body += f"<tr><th>{_mark(place, stage)}</th>{cells}<td>{f'{size:.1%}' if size is not None else ''}</td></tr>"
+        body += f"<tr><th>{_mark(place, stage)}</th>{cells}<td>{percent_text(size, 1) if size is not None else ''}</td></tr>"
     rest = "".join(f"<td>{_rest(found.remainder(each.key, measure))}</td>" for each in found.path.questions)
     body += f"<tr><th>interaction</th>{rest}<td></td></tr>"
     head = f"<tr><th>stage</th>{heads}<th>weights moved by</th></tr>"

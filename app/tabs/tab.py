@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,6 +84,11 @@ class Choice(gr.Dropdown):
             return super().preprocess(payload)
         except gr.Error:
             return payload if self.type == "value" and isinstance(payload, str) else None
+
+
+def seen(presses: Sequence[Any], place: str) -> None:
+    """After any of these presses the element of the id ``place``, where what comes of it is said, is in sight."""
+    gr.on(presses, None, js=f"() => Tiller.inSight('{place}')", queue=False, api_visibility="private")
 
 
 def plots(*drawn: str) -> str:

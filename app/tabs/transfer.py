@@ -39,6 +39,7 @@ class Board:
     profile: gr.HTML
     checks: gr.HTML
     use: gr.Button
+    end: gr.Button
     timer: gr.Timer
 
     @property
@@ -49,7 +50,17 @@ class Board:
     @property
     def shown(self) -> list[Any]:
         """The outputs of :meth:`show`."""
-        return [*self.wanted[1:], self.went, self.table, self.cell, self.profile, self.checks, self.use, self.timer]
+        return [
+            *self.wanted[1:],
+            self.went,
+            self.table,
+            self.cell,
+            self.profile,
+            self.checks,
+            self.use,
+            self.end,
+            self.timer,
+        ]
 
     def show(
         self, about: str, measure: str | None, source: str | None, target: str | None, request: gr.Request
@@ -87,6 +98,7 @@ class Board:
             folded("Layer by layer", f'<div class="t-wide" tabindex="0">{drawn}</div>'),
             _checks(report),
             gr.update(interactive=bool(report.cell(source, target).recipe)),
+            gr.update(interactive=running),
             gr.Timer(active=running),
         ]
 
@@ -103,7 +115,8 @@ class Board:
         known = MEASURES[parted(about)[0]]
         choices = gr.update(choices=[(each.title, name) for name, each in known.items()], value="cosine")
         nobody = gr.update(choices=[], value=None)
-        return [choices, nobody, nobody, went, "", "", "", "", gr.update(interactive=False), gr.Timer(active=running)]
+        over, cancel = gr.update(interactive=False), gr.update(interactive=running)
+        return [choices, nobody, nobody, went, "", "", "", "", over, cancel, gr.Timer(active=running)]
 
     def start(
         self, about: str, measure: str | None, source: str | None, target: str | None, request: gr.Request
@@ -126,7 +139,7 @@ class Board:
         job = self.pane.engine_of(request).carrying.view(about)
         written = job.written if job is not None else 0
         if job is not None and not job.over and written <= seen:
-            return [*[gr.skip()] * 3, _progress(job), *[gr.skip()] * 6, written]
+            return [*[gr.skip()] * 3, _progress(job), *[gr.skip()] * 7, written]
         return [*self.show(about, measure, source, target, request), written]
 
     def in_chat(self, about: str, source: str | None, target: str | None, request: gr.Request) -> Any:
@@ -139,7 +152,8 @@ class Board:
 
 def build(pane: Pane) -> None:
     """Build the tab's blocks: what is chosen, the matrix, the chosen cell with its layers, the checks."""
-    told(f"<p>{html.escape(pane.place.about)} Rows are where the direction comes from, columns what it steers.</p>")
+    how = pane.engine.family.alone or "Rows are where the direction comes from, columns what it steers."
+    told(f"<p>{html.escape(pane.place.about)} {html.escape(how)}</p>")
     with gr.Row():
         offered = list(choices(pane.engine.family))
         about = Choice(offered, value=offered[0], label="direction", elem_id="t-transfer-about")
@@ -147,11 +161,11 @@ def build(pane: Pane) -> None:
         source, target = (Choice([], label=label) for label in ("from", "to"))
     with gr.Row():
         measuring = gr.Button("Measure", size="sm")
-        cancelling = gr.Button("Cancel", size="sm")
+        cancelling = gr.Button("Cancel", size="sm", interactive=False)
         use = gr.Button("Use in Chat", size="sm", variant="primary", interactive=False)
     went, table, cell, profile, checks = (told("") for _ in range(5))
     timer = gr.Timer(_EVERY, active=False)
-    board = Board(pane, about, measure, source, target, went, table, cell, profile, checks, use, timer)
+    board = Board(pane, about, measure, source, target, went, table, cell, profile, checks, use, cancelling, timer)
     about.input(board.turn, board.wanted, board.shown, **AT_ONCE)
     for each in board.wanted[1:]:
         each.input(board.show, board.wanted, board.shown, **AT_ONCE)
@@ -173,7 +187,10 @@ def _matrix(report: TransferReport, measure: str, source: str, target: str) -> s
             colours = shade.colours
             style = f' style="background:{colours[0]};color:{colours[1]}"' if colours else ""
             chosen = ' class="chosen"' if (shade.source, shade.target) == (source, target) else ""
-            found.append(f"<td{style}{chosen}>{html.escape(shade.text)}</td>")
+            value, opens, interval = shade.text.partition(" (")
+            # On a phone there is no room for intervals; what folds out beneath has them.
+            within = f"<span> ({html.escape(interval)}</span>" if opens else ""
+            found.append(f"<td{style}{chosen}>{html.escape(value)}{within}</td>")
         rows.append(f"<tr><th>{html.escape(line[0].source)}</th>{''.join(found)}</tr>")
     return (
         f'<div class="t-wide" tabindex="0"><table class="t-matrix"><thead><tr><th>from ↓ to →</th>{head}</tr></thead>'

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from app.tabs import blame_html
-from app.tabs.tab import Pane
+from app.tabs.tab import Pane, seen
 from core.engine.undo import beside
 from core.errors import TillerError
 
@@ -45,15 +45,16 @@ def section(pane: Pane) -> gr.Dropdown:
         with gr.Row():
             offer = gr.Button("Propose prompts", elem_id="t-undo-offer")
             fit = gr.Button("Remove and judge", variant="primary", elem_id="t-undo-fit")
-            stop = gr.Button("Stop", elem_id="t-undo-stop")
+            stop = gr.Button("Stop", elem_id="t-undo-stop", interactive=False)
         result = gr.HTML("", apply_default_css=False, elem_id="t-undo-result", elem_classes=["t-told"])
         with gr.Row():
             name = gr.Textbox("mended", label="Keep it as a checkpoint called", elem_id="t-undo-name")
             use = gr.Button("Keep it, and use it in Chat", interactive=False, elem_id="t-undo-use")
     private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     offer.click(desk.offered, None, [lose, keep, result], queue=False, **private)
-    running = fit.click(desk.fit, [stage, lose, keep, controls], [result, use], concurrency_limit=4, **private)
-    stop.click(lambda: blame_html.busy("Stopped."), None, result, cancels=[running], queue=False, **private)
+    running = fit.click(desk.fit, [stage, lose, keep, controls], [result, use, stop], concurrency_limit=4, **private)
+    seen([fit.click, offer.click], "t-undo-result")
+    stop.click(desk.stopped, None, [result, stop], cancels=[running], queue=False, **private)
     use.click(desk.use, name, [result, *pane.told], concurrency_limit=4, **private)
     return stage
 
@@ -74,7 +75,7 @@ class Desk:
         found = self.edits.get(str(request.session_hash))
         return lose, keep, drawn(found) if found else ""
 
-    def fit(self, stage: str, lose: str, keep: str, controls: bool, request: gr.Request) -> Iterator[tuple[Any, Any]]:
+    def fit(self, stage: str, lose: str, keep: str, controls: bool, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         """Fit and judge, and say how far it is meanwhile."""
         work = self.pane.engine_of(request).undo.fit(stage, lose, keep, controls)
         said = ""
@@ -83,18 +84,22 @@ class Desk:
                 step = next(work)
                 if step.sentence != said:
                     said = step.sentence
-                    yield blame_html.busy(said), gr.skip()
+                    yield blame_html.busy(said), gr.skip(), gr.update(interactive=True)
         except StopIteration as stop:
             found: Undone = stop.value
         except TillerError as error:
-            yield blame_html.wrong(str(error)), gr.update(interactive=False)
+            yield blame_html.wrong(str(error)), gr.update(interactive=False), gr.update(interactive=False)
             return
         finally:
             work.close()
         self.edits[str(request.session_hash)] = found
         while len(self.edits) > _MOST:
             self.edits.popitem(last=False)
-        yield drawn(found), gr.update(interactive=True)
+        yield drawn(found), gr.update(interactive=True), gr.update(interactive=False)
+
+    def stopped(self) -> tuple[str, Any]:
+        """It is not wanted any more."""
+        return blame_html.busy("Stopped."), gr.update(interactive=False)
 
     def use(self, name: str, request: gr.Request) -> tuple[Any, ...]:
         """Keep the edit as a checkpoint and open it in Chat beside the model as it is."""

@@ -6,6 +6,7 @@ import math
 
 from core.attribution.report import BlameReport, probability, shortened
 from core.families.stages import Question, Stage
+from core.util.figures import change_text, figure_text, probability_text
 
 #: An effect of at least this on a probability is most of what there is: the stage taught it.
 MOSTLY = 0.5
@@ -32,8 +33,8 @@ def blame_conclusion(report: BlameReport, question: Question | None = None) -> s
     noise = report.noise(measure).level
     if noise is not None and abs(effect) < noise:
         return (
-            f"No stage can be named: the largest effect, {stage.word}'s {effect:+.2f}, is within what retrainings with other seeds "
-            f"differ by ({noise:.2f})."
+            f"No stage can be named: the largest effect, {stage.word}'s {change_text(effect)}, is within what retrainings with other seeds "
+            f"differ by ({figure_text(noise)})."
         )
     if abs(effect) < SLIGHT:
         return (
@@ -45,8 +46,8 @@ def blame_conclusion(report: BlameReport, question: Question | None = None) -> s
     before, after = _probabilities(report, stage, question, measure)
     said = _instead(report, stage, question)
     return (
-        f"The {stage.word} stage {part}: {_HOW[question.key]}{said} the probability of {report.of(measure)} is {before:.2f} "
-        f"instead of {after:.2f}{_mean(report)}."
+        f"The {stage.word} stage {part}: {_HOW[question.key]}{said} the probability of {report.of(measure)} is {probability_text(before)} "
+        f"instead of {probability_text(after)}{_mean(report)}."
     )
 
 

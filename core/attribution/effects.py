@@ -15,6 +15,7 @@ import numpy as np
 
 from core.chat.events import Blame, StageEffect
 from core.families.stages import Path, Stage
+from core.util.figures import figure_text
 
 #: What the distribution before all training is called where models are named: every token has the probability 1 / vocabulary.
 UNIFORM = "uniform"
@@ -91,7 +92,7 @@ class Noise:
         if self.level is None:
             return "uncalibrated: this family has no retrainings with other seeds, so that no effect is known to be more than chance"
         part = f" (so far {self.retrainings[0]} of {self.retrainings[1]})" if self.retrainings else ""
-        return f"noise level {self.level:.3f}: 95 % of the differences between retrainings with other seeds{part} are smaller"
+        return f"noise level {figure_text(self.level, 3)}: 95 % of the differences between retrainings with other seeds{part} are smaller"
 
 
 def noise_of(differences: Sequence[float]) -> Noise:

@@ -14,8 +14,10 @@ from typing import NamedTuple
 
 from core.attribution.effects import LOG_ZERO, Effect, LogProbs, Noise, effects, noise_of, remainder
 from core.chat.screens import CHAT
+from core.chat.session import Session
 from core.chat.settings import BLAME, Column, Settings
 from core.families.stages import QUESTIONS, Path, Question, StageError
+from core.util.figures import change_text, figure_text
 from core.util.limits import MAX_MESSAGE
 from core.util.text import clean
 
@@ -38,6 +40,7 @@ class BlameRequest:
     ``checkpoint`` is the final one (empty: the family's), ``path`` lists the checkpoints that led to it where that is not to be read from
     the family; without an ``answer`` it is what the final checkpoint says, without an ``other`` one what it would have said without the
     stage that it is owed to. ``own_templates`` asks every checkpoint of the path with its own chat template instead of the final one.
+    ``note`` is what has to be said of where the answer comes from.
     """
 
     prompts: tuple[str, ...]
@@ -49,6 +52,7 @@ class BlameRequest:
     system: str = ""
     own_templates: bool = False
     tokens: int = 64
+    note: str = ""
 
     def checked(self) -> BlameRequest:
         """The same with clean texts. Raises StageError for a prompt or an answer that is empty, or answers to more than one prompt."""
@@ -80,6 +84,7 @@ class BlameRequest:
             self.system,
             self.own_templates,
             self.tokens,
+            self.note,
         )
 
 
@@ -252,9 +257,9 @@ class BlameReport:
         mean = f" (the mean over {len(self._cases(measure))} prompts)" if len(self.cases) > 1 else ""
         small = ""
         if noise.level is not None and abs(each.probability) < noise.level:
-            small = f"; that is within the noise, since retrainings with other seeds differ by up to {noise.level:.2f}"
+            small = f"; that is within the noise, since retrainings with other seeds differ by up to {figure_text(noise.level)}"
         return (
-            f"{stage.word} has the largest effect: {each.probability:+.2f} on the probability of {self.of(measure)}{mean} "
+            f"{stage.word} has the largest effect: {change_text(each.probability)} on the probability of {self.of(measure)}{mean} "
             f"({stage.asked(question.key)}){small}."
         )
 
@@ -296,10 +301,11 @@ class BlameReport:
                         "subtracted",
                     ): "the subtraction is an estimate, and the retraining is the truth",
                 }[key, other_key]
-                told.append(
-                    f"The questions disagree: “{QUESTIONS[key].title}” names {self.path.stage(stage).word} ({one.probability:+.2f}), "
-                    f"“{QUESTIONS[other_key].title}” names {self.path.stage(other_stage).word} ({other.probability:+.2f}); {why}."
-                )
+                said = [
+                    f"“{QUESTIONS[each].title}” names {self.path.stage(name).word} ({change_text(effect.probability)})"
+                    for each, name, effect in ((key, stage, one), (other_key, other_stage, other))
+                ]
+                told.append(f"The questions disagree: {', '.join(said)}; {why}.")
         return told
 
 
@@ -326,18 +332,48 @@ def shortened(text: str) -> str:
 
 
 class ChatAnswer(NamedTuple):
-    """An answer as it stands in Chat: what was said, and what has to be said of the scores that it will get."""
+    """An answer as it stands in Chat: what was said, by which checkpoint, and what has to be said of its report."""
 
     prompt: str
     answer: str
+    checkpoint: str
     note: str
 
 
-def answer_in_chat(settings: Settings) -> ChatAnswer:
-    """The last message and the selected column's answer to it. Raises StageError when there is none."""
+def answer_in_chat(session: Session) -> ChatAnswer:
+    """The last message and the answer to it that blame can explain: the selected column's, or, where that was steered or asked in words,
+    the plain one of the same checkpoint beside it, if there is any. Raises StageError when there is no answer."""
+    settings = session.settings
     turn = settings.turns[-1] if settings.turns else None
-    replies = turn.replies[settings.selected :] if turn else ()
-    if turn is None or not replies or not replies[0].strip():
+    replies = turn.replies if turn else ()
+    # An answer that was written before the recipe was changed is what it was written as.
+    columns = [
+        session.made[place].column if place in session.made else column for place, column in enumerate(settings.columns)
+    ]
+    written = {place: column for place, column in enumerate(columns[: len(replies)]) if replies[place].strip()}
+    if turn is None or settings.selected not in written:
         raise StageError("There is no answer in Chat yet; ask something there first.")
-    note = "The answer was steered; the scores are of the unsteered models." if settings.column.recipe else ""
-    return ChatAnswer(turn.user, replies[0], note)
+    own = written[settings.selected]
+    plain = next((place for place, column in written.items() if column == Column(own.checkpoint)), None)
+    if own == Column(own.checkpoint):
+        return ChatAnswer(turn.user, replies[settings.selected], own.checkpoint, "")
+    if plain is not None:
+        note = f"This is the plain answer of {own.checkpoint}, not the one beside it ({own.does}): blame explains the model as it is."
+        return ChatAnswer(turn.user, replies[plain], own.checkpoint, note)
+    note = (
+        f"This answer was not plain ({own.does}). Blame explains the model as it is: how likely each stage makes these words without "
+        "that, not why they were said."
+    )
+    return ChatAnswer(turn.user, replies[settings.selected], own.checkpoint, note)
+
+
+def of_chat(ask: BlameRequest, session: Session) -> BlameRequest:
+    """The same request; where it is about the answer that Chat holds, with that as it was said, line breaks and all, and with what has to
+    be said of it."""
+    try:
+        there = answer_in_chat(session)
+    except StageError:
+        return ask
+    if ask.answer.split() != there.answer.split() or [each.split() for each in ask.prompts] != [there.prompt.split()]:
+        return ask
+    return replace(ask, prompts=(there.prompt,), answer=there.answer, note=there.note)

@@ -19,6 +19,7 @@ from core.families import stages
 from core.families.stages import Question, Stage
 from core.models import loading
 from core.models.at_hand import open_family
+from core.util.figures import percent_text
 from core.util.files import json_text, prompts_in, read_prompts, write_bytes
 from core.util.program import program
 from core.util.progress import finished
@@ -131,7 +132,7 @@ def _spread(cells: Sequence[str], heads: Sequence[str]) -> str:
 
 def _moved(report: BlameReport, stage: Stage) -> str:
     size = report.sizes.get(stage.name)
-    return "" if size is None else f"   weights moved by {size:.1%}"
+    return "" if size is None else f"   weights moved by {percent_text(size, 1)}"
 
 
 def _tokens(report: BlameReport) -> list[str]:

@@ -21,6 +21,7 @@ from core.engine.engine import Engine
 from core.engine.run import Run
 from core.engine.strength_table import strength_answers, strength_table, strengths_conclusion
 from core.errors import TillerError, UsageError
+from core.util.figures import percent_text
 from core.util.files import json_text
 from core.util.program import program
 
@@ -161,7 +162,7 @@ def _print(run: Run, engine: Engine, as_json: bool) -> dict[int, Answer]:
                 planned = True
             if not events:
                 status = engine.status
-                part = "" if status.progress is None else f" {status.progress:.0%}"
+                part = "" if status.progress is None else f" {percent_text(status.progress)}"
                 waiting.say(f"{status.detail.rstrip('.') if part else status.detail}{part}")
                 continue
             waiting.clear()

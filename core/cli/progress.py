@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from core.util.figures import percent_text
 from core.util.progress import Pace, Step, duration
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class TerminalProgress:
             return
         pace = self.pace
         left = f"about {duration(pace.left)} left · " if pace and pace.left is not None else ""
-        part = f"{pace.part:.0%} · " if pace else ""
+        part = f"{percent_text(pace.part)} · " if pace else ""
         said = f"{part}{left}{f'{self.title}: ' if self.title else ''}{sentence}"
         if self._shown is None:
             self._shown = _line(pace is not None)

@@ -17,7 +17,6 @@ from core.families.checkpoint import Family, FamilyRef
 from core.models.at_hand import open_family
 from core.models.loading import Loaded
 from core.models.pool import ModelPool
-from core.stats.rates import short
 from core.transfer import checks, matrix
 from core.transfer import measure as transfer
 from core.transfer import task as tasks
@@ -25,6 +24,7 @@ from core.transfer.conclusion import transfer_conclusion
 from core.transfer.report import MEASURES, SCALINGS, TransferReport
 from core.transfer.task import ABOUT, TransferTask
 from core.util.budget import Budget, estimated
+from core.util.figures import figure_text
 from core.util.files import json_text, write_bytes
 from core.util.progress import Pace, duration, finished
 
@@ -118,7 +118,7 @@ def lines(report: TransferReport, pair: tuple[str, str]) -> Iterator[str]:
     yield f"\nlayers of {pair[0]} → {pair[1]}"
     yield from _table(_layers(report, pair))
     for way, told in report.maps().items():
-        yield f"map {way}: R² by layer {', '.join(short(each) for each in told['r2'])} ({', '.join(sorted(set(told['methods'])))})"
+        yield f"map {way}: R² by layer {', '.join(figure_text(each) for each in told['r2'])} ({', '.join(sorted(set(told['methods'])))})"
     yield ""
     for check in checks.checks(report):
         yield str(check)
@@ -130,7 +130,7 @@ def _layers(report: TransferReport, pair: tuple[str, str]) -> list[list[str]]:
     count = len(profile["cosine"])
     return [
         ["layer", *profile],
-        *([str(at), *(short(values[at]) for values in profile.values())] for at in range(count)),
+        *([str(at), *(figure_text(values[at]) for values in profile.values())] for at in range(count)),
     ]
 
 
@@ -144,7 +144,7 @@ def _targets(report: TransferReport) -> Iterator[list[str]]:
         known = report.target(name)
         found = [known.controls.get(each) for each in names]
         rates = [
-            f"{short(sum(each) / len(each))}, {short(float(np.quantile(each, 0.95)))}" if each else "–"
+            f"{figure_text(sum(each) / len(each))}, {figure_text(float(np.quantile(each, 0.95)))}" if each else "–"
             for each in found
         ]
         yield [name, str(known.layer), f"{known.strength:g}", *rates]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from core.confidence.confidence import Confidence
 from core.display.svg import COLOURS, DASHES, MARK, MARKS, PALE, SHEET, Axis, Plot
+from core.util.figures import digits_text, figure_text
 
 
 def neuron_plot(of: Confidence, size: tuple[int, int] = SHEET) -> str:
@@ -25,13 +26,15 @@ def neuron_plot(of: Confidence, size: tuple[int, int] = SHEET) -> str:
         for neuron, (norm, variance) in enumerate(zip(block.norms, block.variances, strict=True)):
             if variance <= 0:
                 continue
-            said = f"block {block.layer}, neuron {neuron}: norm {norm:.3f}, LogitVar {variance:.2e}"
+            said = (
+                f"block {block.layer}, neuron {neuron}: norm {figure_text(norm, 3)}, LogitVar {digits_text(variance)}"
+            )
             if neuron not in chosen:
                 plot.sign(norm, variance, said, PALE, mark, 0.6)
         for neuron in chosen:
             norm, variance = float(block.norms[neuron]), float(block.variances[neuron])
             if variance > 0:
-                said = f"candidate: block {block.layer}, neuron {neuron}: norm {norm:.3f}, LogitVar {variance:.2e}"
+                said = f"candidate: block {block.layer}, neuron {neuron}: norm {figure_text(norm, 3)}, LogitVar {digits_text(variance)}"
                 plot.sign(norm, variance, said, MARK, mark, 1.2)
         plot.legend += [(f"block {block.layer}", PALE, mark), (f"its {len(chosen)} candidates", MARK, mark)]
     return plot.svg()
@@ -50,7 +53,7 @@ def reliability_plot(every: Sequence[Confidence], size: tuple[int, int] = SHEET)
         plot.line([(each.sure + shift, each.right) for each in bins], colour, dash, of.checkpoint)
         for each in bins:
             plot.bar(each.sure + shift, *each.interval, colour)
-            said = f"{of.checkpoint}: {each.n} answers, {each.sure:.3f} sure, {each.right:.3f} right"
+            said = f"{of.checkpoint}: {each.n} answers, {figure_text(each.sure, 3)} sure, {figure_text(each.right, 3)} right"
             plot.sign(each.sure + shift, each.right, said, colour, mark, 0.6 + min(1.2, math.sqrt(each.n) / 12))
-        plot.legend.append((f"{of.checkpoint}, ECE {of.calibration.ece.value:.3f}", colour, mark))
+        plot.legend.append((f"{of.checkpoint}, ECE {figure_text(of.calibration.ece.value, 3)}", colour, mark))
     return plot.svg()

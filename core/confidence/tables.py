@@ -10,6 +10,7 @@ from core.confidence.confidence import Confidence
 from core.stats import bootstrap, verdicts
 from core.stats.rates import Rate
 from core.stats.verdicts import Verdict
+from core.util.figures import digits_text, figure_text, interval_text
 from core.util.table import Table
 
 
@@ -24,16 +25,16 @@ def candidate_table(of: Confidence) -> Table:
             (
                 str(layer),
                 str(neuron),
-                f"{block.norms[neuron]:.3f}",
-                f"{block.variances[neuron]:.2e}",
-                f"{block.ratio(neuron):.3f}",
+                figure_text(block.norms[neuron], 3),
+                digits_text(block.variances[neuron]),
+                figure_text(block.ratio(neuron), 3),
                 total.text(4),
-                f"{of.candidates.frozen[index].mean():.4f}",
-                f"{of.candidates.loss[index].mean():.4f}",
+                figure_text(of.candidates.frozen[index].mean(), 4),
+                figure_text(of.candidates.loss[index].mean(), 4),
                 "yes" if of.found[index] else "no",
             )
         )
-    bars = ", ".join(f"{of.bar(each.layer):.4f} in block {each.layer}" for each in of.blocks)
+    bars = ", ".join(f"{figure_text(of.bar(each.layer), 4)} in block {each.layer}" for each in of.blocks)
     return Table(
         f"Entropy-neuron candidates of {of.checkpoint}",
         (
@@ -56,8 +57,19 @@ def calibrations(every: Sequence[Confidence]) -> Table:
         low, high = Rate(int(own.right.sum()), own.n).interval
         rows.append(
             (
-                *(of.checkpoint, own.ece.text(), f"{mean:.3f}", f"{most:.3f}", f"{own.sureness:.3f}"),
-                *(f"{own.accuracy:.3f} ({low:.3f} to {high:.3f})", f"{own.brier:.3f}", f"{own.mass:.3f}", str(own.n)),
+                *(
+                    of.checkpoint,
+                    own.ece.text(),
+                    figure_text(mean, 3),
+                    figure_text(most, 3),
+                    figure_text(own.sureness, 3),
+                ),
+                *(
+                    interval_text(own.accuracy, low, high, 3),
+                    figure_text(own.brier, 3),
+                    figure_text(own.mass, 3),
+                    str(own.n),
+                ),
             )
         )
     return Table(
@@ -75,8 +87,13 @@ def reliability_table(of: Confidence) -> Table:
     """The reliability diagram of a checkpoint as a table."""
     rows = tuple(
         (
-            *(f"{each.low:.2f} to {each.high:.2f}", str(each.n), f"{each.sure:.3f}", f"{each.right:.3f}"),
-            f"{each.interval[0]:.3f} to {each.interval[1]:.3f}",
+            *(
+                f"{figure_text(each.low)} to {figure_text(each.high)}",
+                str(each.n),
+                figure_text(each.sure, 3),
+                figure_text(each.right, 3),
+            ),
+            f"{figure_text(each.interval[0], 3)} to {figure_text(each.interval[1], 3)}",
         )
         for each in of.calibration.bins
     )
@@ -96,14 +113,14 @@ def shared(pair: CheckpointPair) -> Table:
     rows = []
     for layer, neuron in pair.overlap.shared:
         one, other = base[layer].ratio(neuron), post[layer].ratio(neuron)
-        rows.append((str(layer), str(neuron), f"{one:.3f}", f"{other:.3f}", f"{other / one:.3f}"))
+        rows.append((str(layer), str(neuron), figure_text(one, 3), figure_text(other, 3), figure_text(other / one, 3)))
     found = pair.overlap
     return Table(
         f"Candidates that {pair.base.checkpoint} and {pair.post.checkpoint} share",
         ("block", "neuron", f"ratio in {pair.base.checkpoint}", f"ratio in {pair.post.checkpoint}", "post / base"),
         tuple(rows),
-        f"Ratio: norm / ln LogitVar. Jaccard overlap {found.jaccard:.3f}; by chance {found.chance:.3f}, 95th percentile {found.most:.3f}, "
-        f"p {found.p:.4f}.",
+        f"Ratio: norm / ln LogitVar. Jaccard overlap {figure_text(found.jaccard, 3)}; by chance {figure_text(found.chance, 3)}, "
+        f"95th percentile {figure_text(found.most, 3)}, p {figure_text(found.p, 4)}.",
     )
 
 
@@ -115,10 +132,16 @@ def difference_table(pair: CheckpointPair) -> Table:
         ("difference with both ablated", pair.after.text(4)),
         ("carried by the candidates", pair.carried.text(4)),
         ("part of the difference", pair.share.text(3)),
-        ("counts as none within", f"±{pair.margin:.4f}"),
-        ("90 % interval of what is carried", f"{pair.carried.inner_low:.4f} to {pair.carried.inner_high:.4f}"),
-        ("carried by sets of like norm, median and largest", f"{sets[len(sets) // 2]:.4f}, {sets[-1]:.4f}"),
-        ("sets that carry as much (p)", f"{pair.p:.3f}"),
+        ("counts as none within", f"±{figure_text(pair.margin, 4)}"),
+        (
+            "90 % interval of what is carried",
+            f"{figure_text(pair.carried.inner_low, 4)} to {figure_text(pair.carried.inner_high, 4)}",
+        ),
+        (
+            "carried by sets of like norm, median and largest",
+            f"{figure_text(sets[len(sets) // 2], 4)}, {figure_text(sets[-1], 4)}",
+        ),
+        ("sets that carry as much (p)", figure_text(pair.p, 3)),
     )
     return Table(
         f"Entropy of {pair.base.checkpoint} less entropy of {pair.post.checkpoint}, in nats (95 %)",

@@ -9,6 +9,7 @@ from core.artefacts.store import Card
 from core.directions import dose_response
 from core.directions.card import learns
 from core.directions.effort import LEAST_TRIED, QUICK, extent
+from core.util.figures import change_text
 
 #: The strength that a sentence speaks of where there is no useful one; else it is the measured one next to the end of those.
 _ONE = 1.0
@@ -28,12 +29,8 @@ def direction_conclusion(card: Card) -> str:
     strength = _ONE if useful is None else (useful[1] or useful[0])
     at = min(_within(known.strengths, strength), key=lambda each: abs(each - strength))
     does = _refusals(details, at) if learns(card) == "refusal" else _moves(card, known, at)
-    reach = (
-        "No strength has an effect that was measured"
-        if useful is None
-        else f"Useful from {useful[0]:.1f} to {useful[1]:.1f}"
-    )
-    return f"{does} {reach}{_breaks(known)}."
+    reach = known.range_said()
+    return f"{does} {reach[:1].upper()}{reach[1:]}{_breaks(known)}."
 
 
 def _within(strengths: Sequence[float], end: float) -> list[float]:
@@ -66,8 +63,9 @@ def _moves(card: Card, known: dose_response.Dose, strength: float) -> str:
     if learns(card) == "truth":
         turned = known.effects.get("flipped")
         flipped = f"; {round(100 * known.at(turned, strength))} of 100 verdicts turn round" if turned else ""
-        return f"At strength {strength:g} P(TRUE) − P(FALSE) of a statement goes from {plain:+.2f} to {pushed:+.2f}{flipped}."
-    return f"At strength {strength:g} what it was learnt from becomes likelier by {pushed - plain:+.2f} nats a token."
+        way = f"from {change_text(plain)} to {change_text(pushed)}"
+        return f"At strength {strength:g} P(TRUE) − P(FALSE) of a statement goes {way}{flipped}."
+    return f"At strength {strength:g} what it was learnt from becomes likelier by {change_text(pushed - plain)} nats a token."
 
 
 def _breaks(known: dose_response.Dose) -> str:
@@ -78,7 +76,7 @@ def _breaks(known: dose_response.Dose) -> str:
     bad = [at for at, part in zip(known.strengths, known.broken, strict=True) if part > limit]
     below, above = [at for at in bad if at < 0], [at for at in bad if at > 0]
     ends = [f"{max(below):g}" for _ in below[:1]] + [f"{min(above):+g}" for _ in above[:1]]
-    return f"; replies break at {' and '.join(ends)}" if ends else "; no strength breaks replies"
+    return f"; replies break at {' and '.join(ends)}".replace("-", "−") if ends else "; no strength breaks replies"
 
 
 def shelf_conclusion(cards: Mapping[str, Card], checkpoint: str) -> str:

@@ -11,6 +11,7 @@ from core.artefacts.store import Card
 from core.directions.effort import QUICK
 from core.errors import StoreError
 from core.families.checkpoint import Family
+from core.util.figures import figure_text, interval_text
 
 #: What :attr:`Entry.row` says, in its order.
 HEADINGS = ("name", "kind", "learnt on", "method", "layer", "test accuracy", "examples", "made", "weights", "whose")
@@ -150,10 +151,9 @@ def _score(card: Card) -> str:
     """The accuracy on the test split, with its interval where the card has one."""
     held, test = card.details.get("held_out"), card.details.get("test") or {}
     if held:
-        low, high = held["interval"]
-        return f"{held['accuracy']:.2f} ({low:.2f}–{high:.2f})"
+        return interval_text(held["accuracy"], *held["interval"])
     known = test.get("held_out_category_accuracy", test.get("accuracy"))
-    return f"{known:.2f}" if isinstance(known, float) else _NOTHING
+    return figure_text(known) if isinstance(known, float) else _NOTHING
 
 
 def _examples(card: Card) -> str:

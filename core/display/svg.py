@@ -255,10 +255,14 @@ def line_plot(title: str, across: str, up: str, curves: Sequence[tuple[str, Sequ
     return plot.svg()
 
 
-def svg_page(width: float, height: float, title: str, parts: Iterable[str]) -> str:
-    """A drawing on white with its title above, 12 pixels from the left."""
+def svg_page(width: float, height: float, title: str, parts: Iterable[str], shades: bool = False) -> str:
+    """A drawing on white with its title above, 12 pixels from the left.
+
+    ``shades`` says that its grounds are figures: a dark page, which turns other drawings round, leaves these as they are.
+    """
+    kind = ' class="shades"' * shades
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg"{kind} viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" '
         f'role="img" aria-label="{escape(title)}" font-family="system-ui, sans-serif" font-size="11" fill="{_INK}">'
         f'<rect width="100%" height="100%" fill="#ffffff"/>{svg_text(12, 22, title, size=14, weight=600)}{"".join(parts)}</svg>'
     )

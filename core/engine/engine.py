@@ -41,7 +41,7 @@ from core.families.checkpoint import Example, Family, FamilyRef, TemplateVars
 from core.families.stages import Path, stage_path
 from core.knowledge.maps import Map, MapRequest, Traced, Words
 from core.models.at_hand import open_family
-from core.models.memory import MemoryUse, free_cpu, release, size_in_words
+from core.models.memory import MemoryUse, free_cpu, release
 from core.models.placement import Placing
 from core.recipes import in_words
 from core.recipes.language import Recipe, parse
@@ -251,11 +251,6 @@ class Engine(EngineThread["Worker"]):
         begun: list[Watched[Any]] = [*self._errands.all(), *self._jobs.copy().values(), *self._maps.copy().values()]
         return job_lines(self.status.runs, [*begun, *self.carrying.all()])
 
-    @property
-    def memory_in_words(self) -> str:
-        """What the checkpoints in memory take there; empty while there are none."""
-        return size_in_words(self.status.held) if self.status.held else ""
-
     def trace(self, order: MapRequest) -> MapJob:
         """Compute knowledge maps while nobody chats. What is being computed, or was, is given as it is.
 
@@ -296,9 +291,10 @@ class Engine(EngineThread["Worker"]):
 
     @property
     def memory_use(self) -> MemoryUse | None:
-        """What the models that are loaded take of the machine's memory; None where there are none, or a GPU holds them."""
+        """What the models that are loaded take of the memory that holds them; None while there are none. How much of a GPU's is free is
+        not asked: that would load torch into the front ends."""
         now = self.status
-        return MemoryUse(now.held, free_cpu()) if now.held and now.device == "cpu" else None
+        return MemoryUse(now.held, free_cpu() if now.device == "cpu" else None) if now.held else None
 
     def offer(self, checkpoint: str) -> Offer | None:
         """What could be learnt on a checkpoint, and how long it would take; None where nothing is lacking."""

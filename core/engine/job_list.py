@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from core.engine.jobs import JobView, MapView, View, Watched
+from core.util.figures import percent_text
 from core.util.progress import Step, duration
 
 _T = TypeVar("_T")
@@ -30,7 +31,7 @@ class JobLine:
     @property
     def short(self) -> str:
         """What fits into a head: ``learning politeness on dpo, 35 %, about 20 min``."""
-        far = f", {100 * self.part:.0f} %" if self.part is not None and not self.waits else ""
+        far = f", {percent_text(self.part)}" if self.part is not None and not self.waits else ""
         return f"{self.title}{', waits' if self.waits else ''}{far}{f', about {duration(self.left)}' if self.left is not None else ''}"
 
 

@@ -15,6 +15,7 @@ from core.directions.request import LearnRequest
 from core.engine.allowance import Allowance
 from core.families.checkpoint import Family
 from core.knowledge.maps import MapRequest, Traced
+from core.util.figures import percent_text
 from core.util.progress import duration
 
 State = Literal["waiting", "running", "done", "cancelled", "failed"]
@@ -140,7 +141,7 @@ class JobView(View):
             return self.sentence
         left = f" · about {duration(self.left)} left" if self.left is not None else ""
         ready = "Ready to steer by; what it does is being measured: " if self.usable else ""
-        return f"{ready}{self.part:.0%}{left} · {self.sentence}"
+        return f"{ready}{percent_text(self.part)}{left} · {self.sentence}"
 
 
 def learnable(family: Family, checkpoint: str) -> tuple[str, ...]:
@@ -206,7 +207,7 @@ class MapView(View):
         if self.state != "running":
             return self.sentence
         left = f" · about {duration(self.traced.left)} left" if self.traced.left is not None else ""
-        return f"{self.traced.part:.0%}{left} · {self.sentence}"
+        return f"{percent_text(self.traced.part)}{left} · {self.sentence}"
 
 
 class MapJob(Watched[MapView]):

@@ -265,6 +265,16 @@ class Family:
         return f"The stages begin with {first.name}: {first.parent} cannot be had here, since {why}." if why else ""
 
     @property
+    def alone(self) -> str:
+        """That a model came without those that led to it, as a sentence for where checkpoints are compared; empty where there are more."""
+        if len(self.checkpoints) > 1:
+            return ""
+        return (
+            f"{self.title} came without the checkpoints that led to it, so that there is nothing to compare here; the family Skiff shows "
+            "how this works."
+        )
+
+    @property
     def root(self) -> Path:
         """Below which what is learnt on it is kept, in the layout of ``vectors/``: a visitor's own folder, else the data folder."""
         # Not needed to paint, and it brings numpy.

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 
 from core.knowledge.maps import Comparison, Map, Traced, Words
+from core.util.figures import figure_text
 
 #: From here on a replaced residual is said to bring back the answer.
 _HALF = 0.5
@@ -66,12 +67,12 @@ def _strongest(shown: Map) -> str:
 
 
 def _alike(found: Comparison, one: str, other: str) -> str:
-    top = f", at most {found.ceiling:.2f} could be" if found.ceiling is not None else ""
-    figures = f"the maps correlate by {found.r:.2f}{top}"
+    top = f", at most {figure_text(found.ceiling)} could be" if found.ceiling is not None else ""
+    figures = f"the maps correlate by {figure_text(found.r)}{top}"
     _, low, high = found.above or (math.nan, math.nan, math.nan)
-    if math.isnan(low):
+    if found.null is None or math.isnan(low):
         return f"{one} and {other}: {figures}."
-    null = f"; with another category's map it is {found.null:.2f}"
+    null = f"; with another category's map it is {figure_text(found.null)}"
     if low > 0:
         return f"{one} and {other} keep it in the same places: {figures}{null}."
     if high < 0:

@@ -10,6 +10,7 @@ from core.display import palette
 from core.display.lenses import Lens
 from core.display.svg import svg_page, svg_text
 from core.knowledge.maps import Map, Traced, Words, cell_text
+from core.util.figures import probability_text
 from core.util.table import csv_text
 
 #: Sizes of a drawing in pixels.
@@ -72,7 +73,7 @@ def words_svg(words: Words) -> str:
             drawn += [svg_text(_LEFT - 8, line + 17, str(layer), "end")] if place == 0 else []
             drawn += [_word(word, p, left + rank * _WORD, line) for rank, (word, p) in enumerate(top)]
     drawn += [svg_text(12, height - 16, words.note)] if words.note else []
-    return svg_page(width, height, f"Tiller: logit lens where {words.said.strip()!r} stands", drawn)
+    return svg_page(width, height, f"Tiller: logit lens where {words.said.strip()!r} stands", drawn, shades=True)
 
 
 def _word(word: str, p: float, left: int, line: int) -> str:
@@ -81,9 +82,9 @@ def _word(word: str, p: float, left: int, line: int) -> str:
     cut = said if len(said) <= _LETTERS else f"{said[: _LETTERS - 1]}…"
     box = (
         f'<rect x="{left}" y="{line}" width="{_WORD - 1}" height="{_ROW - 1}" fill="{paint}">'
-        f"<title>{escape(said)}: {p:.3f}</title></rect>"
+        f"<title>{escape(said)}: {probability_text(p)}</title></rect>"
     )
-    return box + svg_text(left + 6, line + 17, f"{cut} {p:.2f}", fill=palette.ink(paint))
+    return box + svg_text(left + 6, line + 17, f"{cut} {probability_text(p)}", fill=palette.ink(paint))
 
 
 def _number(value: float) -> str:

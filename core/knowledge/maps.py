@@ -10,6 +10,7 @@ from typing import Literal
 from core.display.lenses import Lens
 from core.errors import TillerError
 from core.recipes.language import Recipe, Term
+from core.util.figures import change_text, figure_text, interval_text
 
 Corruption = Literal["false", "noise"]
 Differ = Literal["subject", "object"]
@@ -132,8 +133,8 @@ class Map:
         if math.isnan(value):
             return f"{where}: no number"
         width = self.half[layer][column] if self.half else math.nan
-        more = "" if math.isnan(width) else f" ± {width:.3f}"
-        return f"{where}: {value:+.3f}{more}"
+        more = "" if math.isnan(width) else f" ± {figure_text(width)}"
+        return f"{where}: {change_text(value)}{more}"
 
 
 def signed(largest: float) -> Lens:
@@ -170,17 +171,23 @@ class Comparison:
     def lines(self, of: Map) -> tuple[str, ...]:
         """The comparison in words; ``of`` is the map of differences."""
         layer, column, value, width = self.largest
-        interval = "" if math.isnan(self.low) else f" ({self.low:.3f} to {self.high:.3f})"
-        found = [f"Pearson correlation of the two maps: {self.r:.3f}{interval}, {self.n} pair{'s' * (self.n != 1)}."]
+        said = figure_text(self.r) if math.isnan(self.low) else interval_text(self.r, self.low, self.high)
+        found = [f"Pearson correlation of the two maps: {said}, {self.n} pair{'s' * (self.n != 1)}."]
         if self.halves is not None:
-            top = f"; ceiling {self.ceiling:.3f}" if self.ceiling is not None else "; no ceiling"
-            found.append(f"Halves of the pairs agree at {self.halves[0]:.3f} and {self.halves[1]:.3f}{top}.")
+            top = f"; ceiling {figure_text(self.ceiling)}" if self.ceiling is not None else "; no ceiling"
+            found.append(
+                f"Halves of the pairs agree at {figure_text(self.halves[0])} and {figure_text(self.halves[1])}{top}."
+            )
         if self.null is not None:
             gain, low, high = self.above or (math.nan, math.nan, math.nan)
-            over = f"; r lies {gain:+.3f} ({low:+.3f} to {high:+.3f}) above it" if not math.isnan(low) else ""
-            found.append(f"Null, against the other's map of {self.null_set}: {self.null:.3f}{over}.")
-        more = "" if math.isnan(width) else f" ± {width:.3f}"
-        found.append(f"Largest difference: {value:+.3f}{more} at layer {layer}, {of.columns[column].strip()}.")
+            over = (
+                f"; r lies {change_text(gain)} ({change_text(low)} to {change_text(high)}) above it"
+                if not math.isnan(low)
+                else ""
+            )
+            found.append(f"Null, against the other's map of {self.null_set}: {figure_text(self.null)}{over}.")
+        more = "" if math.isnan(width) else f" ± {figure_text(width)}"
+        found.append(f"Largest difference: {change_text(value)}{more} at layer {layer}, {of.columns[column].strip()}.")
         return tuple(found)
 
 
@@ -255,8 +262,7 @@ def map_table(shown: Map) -> _Table:
 
 def cell_text(value: float) -> str:
     """A cell as a table has it."""
-    # What rounds to nothing has no sign.
-    return "·" if math.isnan(value) else f"{round(value, 2) + 0.0:.2f}"
+    return "·" if math.isnan(value) else figure_text(value)
 
 
 def minus(one: Map, other: Map) -> Map:

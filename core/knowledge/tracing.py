@@ -24,6 +24,7 @@ from core.knowledge.pairs import Pairing, StatementPair, where
 from core.knowledge.patching import Trail
 from core.knowledge.tracer import LEAST_GAP, Load, Tracer, Tracing, row_at_once, ways
 from core.util.budget import Budget
+from core.util.figures import change_text, figure_text
 from core.util.progress import Step, finished
 
 #: Samples of noise that a single sentence is averaged over.
@@ -100,12 +101,13 @@ class _Single:
         note = ""
         if whole - nothing < LEAST_GAP:
             raise MapError(
-                f"{name} does not tell the two apart: logit(TRUE) − logit(FALSE) is {whole:.2f} behind the true one and {nothing:.2f} "
-                "behind the other; choose sentences that it answers."
+                f"{name} does not tell the two apart: logit(TRUE) − logit(FALSE) is {figure_text(whole)} behind the true one and "
+                f"{figure_text(nothing)} behind the other; choose sentences that it answers."
             )
         if self.order.corruption == "false" and not (whole > 0 > nothing):
             wrong = "true" if whole <= 0 else "false"
-            note = f"{name} judges the {wrong} sentence wrongly ({whole:+.2f} and {nothing:+.2f} logits), so its map says little."
+            logits = f"{change_text(whole)} and {change_text(nothing)} logits"
+            note = f"{name} judges the {wrong} sentence wrongly ({logits}), so its map says little."
         shown = np.full((tracer.loaded.anatomy.layers, len(pair.positions)), np.nan)
         columns = tuple(pair.texts)
         yield 0, Map(name, name, columns, cells(shown), note=note)

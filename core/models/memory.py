@@ -138,15 +138,16 @@ def trim() -> None:
 
 @dataclass(frozen=True)
 class MemoryUse:
-    """What models ``held`` of the machine's memory, and what is ``free`` beside them, in bytes."""
+    """What models ``held`` of a memory, and what is ``free`` beside them, in bytes; None where that is not known."""
 
     held: int
-    free: int
+    free: int | None
 
     @property
     def words(self) -> str:
-        """Both as a person reads them: ``17 MB of 14.4 GB``."""
-        return f"{size_in_words(self.held)} of {size_in_words(self.held + self.free)}"
+        """Both as a person reads them: ``17 MB of 14.4 GB``, or the first alone."""
+        held = size_in_words(self.held)
+        return held if self.free is None else f"{held} of {size_in_words(self.held + self.free)}"
 
 
 def size_in_words(size: int) -> str:

@@ -14,11 +14,12 @@ from core.display import svg
 from core.display.svg import Interval
 from core.report.report import Drawing, Finding
 from core.report.truth_probe import SHUFFLES, Probe
-from core.stats.rates import Rate, less, short
+from core.stats.rates import Rate, less
 from core.stats.verdicts import HOLDS, INCONCLUSIVE, Verdict, at_least, at_most
 from core.transfer import checks
 from core.transfer.checks import AS_WELL, SIMILAR, Check, ClaimPart
 from core.transfer.report import MEASURES, PROFILES, SCALINGS, Classes, TransferReport
+from core.util.figures import figure_text, interval_text
 from core.util.table import Table
 
 #: A probe reads truth when it judges at least this part of the left-out categories rightly.
@@ -86,12 +87,12 @@ def _check(report: TransferReport, post: str) -> Check:
 
 def _parts(report: TransferReport, check: Check) -> tuple[Verdict, ...]:
     cosine, ceiling, null = _cosines(report, check)
-    beside = f"; cosine {short(cosine[0])}, ceiling {short(ceiling)}, null {short(null)}"
+    beside = f"; cosine {figure_text(cosine[0])}, ceiling {figure_text(ceiling)}, null {figure_text(null)}"
     return tuple(
         Verdict(
             _sentence(part.what),
             part.verdict,
-            f"{short(part.value)} ({short(part.low)} to {short(part.high)}){beside if place == 0 else ''}",
+            f"{interval_text(part.value, part.low, part.high)}{beside if place == 0 else ''}",
             f"holds: {part.threshold} over the whole 95 % interval; does not hold: over none of it",
             "the two directions are mostly noise, so that their cosine says nothing" if math.isnan(part.value) else "",
         )
@@ -130,7 +131,7 @@ def _above_null(report: TransferReport, check: Check) -> Verdict:
     return Verdict(
         f"The directions of {check.base} and {check.post} are more alike than with directions from shuffled labels.",
         state,
-        f"cosine {short(value)} ({short(low)} to {short(high)}), null {short(null)}",
+        f"cosine {interval_text(value, low, high)}, null {figure_text(null)}",
         "holds: all of the 95 % interval from the null on, the 95th percentile of shuffled labels; does not hold: none of it",
     )
 
@@ -142,8 +143,8 @@ def _unlike_itself(card: Card) -> Verdict:
     return Verdict(
         f"The refusal direction of {card.checkpoint} differs from itself when it is learnt again from examples drawn anew.",
         at_most(low, high, SIMILAR),
-        f"cosine {short(value)} ({short(low)} to {short(high)})",
-        f"holds: < {short(SIMILAR)} over the whole 95 % interval; does not hold: over none of it",
+        f"cosine {interval_text(value, low, high)}",
+        f"holds: < {figure_text(SIMILAR)} over the whole 95 % interval; does not hold: over none of it",
     )
 
 
@@ -224,8 +225,8 @@ def _as_well(claim: str, other: Rate, own: Rate) -> Verdict:
     return Verdict(
         claim,
         at_least(low, high, -AS_WELL),
-        f"{other} against {own}, difference {short(value)} ({short(low)} to {short(high)})",
-        f"holds: ≥ {short(-AS_WELL)} over the whole 95 % interval; does not hold: over none of it",
+        f"{other} against {own}, difference {interval_text(value, low, high)}",
+        f"holds: ≥ {figure_text(-AS_WELL)} over the whole 95 % interval; does not hold: over none of it",
     )
 
 
@@ -236,7 +237,14 @@ def _control_table(report: TransferReport) -> Table:
         for name, rates in known.controls.items():
             mean = sum(rates) / len(rates) if rates else math.nan
             rows.append(
-                (target, name, short(mean), short(max(rates, default=math.nan)), str(len(rates)), str(known.control_n))
+                (
+                    target,
+                    name,
+                    figure_text(mean),
+                    figure_text(max(rates, default=math.nan)),
+                    str(len(rates)),
+                    str(known.control_n),
+                )
             )
     return Table(
         "Controls at the norm of the target's own direction",
@@ -264,8 +272,8 @@ def _tables(report: TransferReport, check: Check) -> list[Table]:
     )
     cell = report.cell(check.base, check.post)
     note = (
-        f"Cosine of the two directions at layer {cell.layer}: ceiling (split halves) {short(cell.ceiling)}, null (shuffled labels) "
-        f"{short(cell.null)}, winsorised {short(cell.winsorised)}."
+        f"Cosine of the two directions at layer {cell.layer}: ceiling (split halves) {figure_text(cell.ceiling)}, null (shuffled labels) "
+        f"{figure_text(cell.null)}, winsorised {figure_text(cell.winsorised)}."
     )
     return [
         Table(
@@ -316,5 +324,4 @@ def _drawings(report: TransferReport, check: Check) -> tuple[Drawing, ...]:
 
 
 def _interval(part: ClaimPart) -> Interval:
-    number = part.threshold.split()[-1]
-    return Interval(_sentence(part.what)[:-1], part.value, part.low, part.high, float(number), part.verdict)
+    return Interval(_sentence(part.what)[:-1], part.value, part.low, part.high, part.limit, part.verdict)

@@ -14,8 +14,8 @@ from core.artefacts import store
 from core.artefacts.store import Card
 from core.errors import TillerError
 from core.families.checkpoint import Family
-from core.stats.rates import short
 from core.stats.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE, Verdict, together
+from core.util.figures import figure_text, interval_text
 from core.util.table import Table
 
 
@@ -154,12 +154,14 @@ def _figures(card: Card) -> tuple[str, str, str, str]:
     told = card.details.get("test") or {}
     accuracy = held.get("accuracy", told.get("held_out_category_accuracy"))
     interval = held.get("interval")
-    said = "–" if accuracy is None else short(float(accuracy))
-    if interval:
-        said += f" ({short(float(interval[0]))}–{short(float(interval[1]))})"
-    itself = "–"
-    if steady:
-        low, high = (short(float(each)) for each in steady["interval"])
-        itself = f"{short(float(steady['cosine']))} ({low}–{high})"
+    said = "–" if accuracy is None else _with_interval(float(accuracy), interval)
+    itself = _with_interval(float(steady["cosine"]), steady["interval"]) if steady else "–"
     p = f"{float(many['p']):.4f}" if many else "–"
     return said, str(held.get("n", told.get("n", "–"))), p, itself
+
+
+def _with_interval(value: float, interval: Sequence[float] | None) -> str:
+    if not interval:
+        return figure_text(value)
+    low, high = interval
+    return interval_text(value, low, high)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.util.figures import interval_text
+
 _Figures = NDArray[np.float64]
 DRAWS = 2_000
 
@@ -38,7 +40,7 @@ class Estimate:
 
     def text(self, digits: int = 3) -> str:
         """``0.123 (0.100 to 0.145)``"""
-        return f"{self.value:.{digits}f} ({self.low:.{digits}f} to {self.high:.{digits}f})"
+        return interval_text(self.value, self.low, self.high, digits)
 
 
 def draws(n: int, seed: int = 0, samples: int = DRAWS) -> NDArray[np.int64]:

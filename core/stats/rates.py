@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from core.util.figures import interval_text
+
 #: The normal quantile of a 95 % interval.
 Z = 1.959964
 
@@ -35,11 +37,10 @@ class Rate:
         return max(0.0, centre - half), min(1.0, centre + half)
 
     def __str__(self) -> str:
-        """``.83 (.71–.91)``, or a dash when nothing was counted."""
+        """``0.83 (0.71 to 0.91)``, or a dash when nothing was counted."""
         if not self.n:
             return "–"
-        low, high = self.interval
-        return f"{short(self.value)} ({short(low)}–{short(high)})"
+        return interval_text(self.value, *self.interval)
 
 
 def less(one: Rate, other: Rate) -> tuple[float, float, float]:
@@ -51,11 +52,3 @@ def less(one: Rate, other: Rate) -> tuple[float, float, float]:
     down = math.hypot(one.value - low, other_high - other.value)
     up = math.hypot(high - one.value, other.value - other_low)
     return difference, difference - down, difference + up
-
-
-def short(value: float) -> str:
-    """A number with two decimals and no zero before the point: ``.83``, ``-.20``, ``1.00``; a dash for NaN."""
-    if math.isnan(value):
-        return "–"
-    text = f"{value:.2f}"
-    return "0" if text in ("0.00", "-0.00") else text.replace("0.", ".", 1) if abs(float(text)) < 1 else text

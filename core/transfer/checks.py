@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from core.stats.rates import Rate, less, short
+from core.stats.rates import Rate, less
 from core.stats.verdicts import VerdictState, all_hold, at_least, at_most
 from core.transfer.report import Cell, TransferReport
+from core.util.figures import figure_text, interval_text
 
 #: Directions are called similar when the cosine reaches this part of what noise leaves of it.
 SIMILAR = 0.7
@@ -23,20 +24,27 @@ _NO_CEILING = 0.3
 
 @dataclass(frozen=True)
 class ClaimPart:
-    """One number of a check: what it is, its interval, the threshold in words, and whether it is as claimed."""
+    """One number of a check: what it is, its interval, on which side of which limit it has to lie, and whether it is as claimed.
+
+    Of what is not measured yet ``side`` says so, and there is no limit.
+    """
 
     what: str
     value: float
     low: float
     high: float
-    threshold: str
+    side: str
+    limit: float
     verdict: VerdictState
 
+    @property
+    def threshold(self) -> str:
+        """Side and limit in words: ``≥ −0.15``."""
+        return self.side if math.isnan(self.limit) else f"{self.side} {figure_text(self.limit)}"
+
     def __str__(self) -> str:
-        """``base → dpo, flip rate, other's − own: -.02 (-.10–.05), ≥ -.15: holds``"""
-        return (
-            f"{self.what}: {short(self.value)} ({short(self.low)}–{short(self.high)}), {self.threshold}: {self.verdict}"
-        )
+        """``base → dpo, flip rate, other's − own: −0.02 (−0.10 to 0.05), ≥ −0.15: holds``"""
+        return f"{self.what}: {interval_text(self.value, self.low, self.high)}, {self.threshold}: {self.verdict}"
 
 
 @dataclass(frozen=True)
@@ -116,28 +124,34 @@ def _cosine(report: TransferReport, cell: Cell, sense: str, threshold: float) ->
     what = f"{cell.source}, {cell.target}, cosine over its ceiling{' at a shared template' if shared else ''}"
     if not ceiling > _NO_CEILING:
         return ClaimPart(
-            f"{what} ({short(ceiling)})", math.nan, -math.inf, math.inf, f"{sense} {short(threshold)}", "inconclusive"
+            f"{what} ({figure_text(ceiling)})",
+            math.nan,
+            -math.inf,
+            math.inf,
+            sense,
+            threshold,
+            "inconclusive",
         )
     value, low, high = (each / ceiling for each in (value, low, high))
     verdict = at_least(low, high, threshold) if sense == "≥" else at_most(low, high, threshold)
-    return ClaimPart(what, value, low, high, f"{sense} {short(threshold)}", verdict)
+    return ClaimPart(what, value, low, high, sense, threshold, verdict)
 
 
 def _not_yet(what: str) -> ClaimPart:
     """A part that the time was up before: nothing is concluded without it."""
     return ClaimPart(
-        f"{what}, not measured yet", math.nan, -math.inf, math.inf, "nothing is told before", "inconclusive"
+        f"{what}, not measured yet", math.nan, -math.inf, math.inf, "nothing is told before", math.nan, "inconclusive"
     )
 
 
 def _as_well(what: str, other: Rate, own: Rate) -> ClaimPart:
     value, low, high = less(other, own)
-    return ClaimPart(what, value, low, high, f"≥ {short(-AS_WELL)}", at_least(low, high, -AS_WELL))
+    return ClaimPart(what, value, low, high, "≥", -AS_WELL, at_least(low, high, -AS_WELL))
 
 
 def _falls_short(what: str, other: Rate, own: Rate) -> ClaimPart:
     value, low, high = less(other, own)
-    return ClaimPart(what, value, low, high, f"≤ {short(-AS_WELL)}", at_most(low, high, -AS_WELL))
+    return ClaimPart(what, value, low, high, "≤", -AS_WELL, at_most(low, high, -AS_WELL))
 
 
 def _stronger(report: TransferReport, source: str, target: str, flips: Rate) -> ClaimPart:
@@ -147,5 +161,5 @@ def _stronger(report: TransferReport, source: str, target: str, flips: Rate) -> 
     trials = Rate(round(sum(rates) * known.control_n), len(rates) * known.control_n)
     value, low, high = less(flips, trials)
     return ClaimPart(
-        f"{source} → {target}, flip rate above the controls'", value, low, high, "≥ 0", at_least(low, high, 0.0)
+        f"{source} → {target}, flip rate above the controls'", value, low, high, "≥", 0.0, at_least(low, high, 0.0)
     )

@@ -6,6 +6,7 @@ from core.stats.rates import Rate, less
 from core.stats.verdicts import DOES_NOT, HOLDS, at_least
 from core.transfer.checks import AS_WELL
 from core.transfer.report import Cell, TransferReport
+from core.util.figures import figure_text
 
 
 def transfer_conclusion(report: TransferReport, source: str, target: str) -> str:
@@ -14,7 +15,7 @@ def transfer_conclusion(report: TransferReport, source: str, target: str) -> str
     what = f"the {report.kind} direction of {source}"
     rate = _acts(cell)
     if not cell.steered:
-        return f"Not measured yet: {what} points as {target}'s own does by a cosine of {cell.cosine:.2f}, and was not added to it."
+        return f"Not measured yet: {what} points as {target}'s own does by a cosine of {figure_text(cell.cosine)}, and was not added to it."
     if rate is None:
         return f"No: {what} has so little in common with {target}'s own that it cannot be added as strongly."
     done = _did(report.kind, rate)

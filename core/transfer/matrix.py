@@ -13,12 +13,12 @@ from core.display import palette
 from core.display.lenses import Lens
 from core.errors import TillerError
 from core.recipes.language import parse
-from core.stats.rates import short
 from core.transfer import checks
 from core.transfer import report as transfers
 from core.transfer import task as tasks
 from core.transfer.report import MEASURES, SCALINGS, Measure, TransferReport
 from core.transfer.task import TransferTask
+from core.util.figures import figure_text, interval_text
 
 _PARTS = Lens("part", "part", "", "magnitude", 0.0, 1.0, "")
 _SIGNED = Lens("cosine", "cosine", "", "signed", -1.0, 1.0, "")
@@ -93,29 +93,31 @@ def describe_cell(report: TransferReport, source: str, target: str) -> list[tupl
     """All that is known of a cell, as (label, words)."""
     cell = report.cell(source, target)
     known = report.target(target) if target in report.steered else None
-    interval = f" ({short(cell.low)}–{short(cell.high)})"
     strength = f", {known.strength:g} gap{'s' * (known.strength != 1)} of {target}'s own direction" if known else ""
     rows = [
         ("layer and strength" if known else "layer", f"layer {cell.layer}{strength}"),
-        ("cosine", f"{short(cell.cosine)}{interval}; ceiling {short(cell.ceiling)}, null {short(cell.null)}"),
-        ("largest coordinates cut", short(cell.winsorised)),
+        (
+            "cosine",
+            f"{interval_text(cell.cosine, cell.low, cell.high)}; ceiling {figure_text(cell.ceiling)}, null {figure_text(cell.null)}",
+        ),
+        ("largest coordinates cut", figure_text(cell.winsorised)),
     ]
     if not math.isnan(cell.shared):
-        rows.append(("at a shared template", short(cell.shared)))
+        rows.append(("at a shared template", figure_text(cell.shared)))
     if cell.probe.n:
         rows.append(("probe, category left out", f"{cell.probe}; with {target}'s own midpoint {cell.recentred}"))
     if (told := report.maps().get(f"{source}>{target}")) is not None:
         at = f"from layer {told['from_layers'][cell.layer]}, {told['methods'][cell.layer]}"
-        rows.append(("map", f"R² {short(told['r2'][cell.layer])} on held-out texts, {at}"))
+        rows.append(("map", f"R² {figure_text(told['r2'][cell.layer])} on held-out texts, {at}"))
     for how, pushed in cell.pushed.items():
         rows += [
             (
                 f"true to false, {SCALINGS[how]}",
-                f"NIE {short(pushed.nie_down)}, turned {pushed.down}, mass {short(pushed.mass_down)}",
+                f"NIE {figure_text(pushed.nie_down)}, turned {pushed.down}, mass {figure_text(pushed.mass_down)}",
             ),
             (
                 f"false to true, {SCALINGS[how]}",
-                f"NIE {short(pushed.nie_up)}, turned {pushed.up}, mass {short(pushed.mass_up)}",
+                f"NIE {figure_text(pushed.nie_up)}, turned {pushed.up}, mass {figure_text(pushed.mass_up)}",
             ),
         ]
     rows += [(f"added to harmless, {SCALINGS[how]}", str(classes)) for how, classes in cell.added.items()]
@@ -130,7 +132,7 @@ def describe_cell(report: TransferReport, source: str, target: str) -> list[tupl
         rows.append((SCALINGS["projection"], "out of reach: the two directions have too little in common"))
     for how, rates in known.controls.items():
         mean, most = float(np.mean(rates)), float(np.quantile(rates, 0.95))
-        rows.append((f"controls, {how}", f"{short(mean)} in the mean, 95th percentile {short(most)}"))
+        rows.append((f"controls, {how}", f"{figure_text(mean)} in the mean, 95th percentile {figure_text(most)}"))
     return rows
 
 

@@ -23,7 +23,8 @@ from core.errors import StoreError
 from core.families.checkpoint import Family
 from core.families.commands import family_option
 from core.inference.reply_classes import CLASSES
-from core.stats.rates import Rate, short
+from core.stats.rates import Rate
+from core.util.figures import figure_text, interval_text
 from core.util.program import program
 
 TRANSFER_KIND = "transfer"
@@ -87,7 +88,7 @@ class Classes:
 
     def __str__(self) -> str:
         """The four parts in words."""
-        return ", ".join(f"{kind} {short(self.rate(kind).value)}" for kind in CLASSES if self.counts.get(kind))
+        return ", ".join(f"{kind} {figure_text(self.rate(kind).value)}" for kind in CLASSES if self.counts.get(kind))
 
 
 @dataclass(frozen=True)
@@ -265,7 +266,7 @@ def _added(kind: str, how: str = "norm") -> Callable[[Cell], float]:
 
 
 def _said(value: Callable[[Cell], float]) -> Callable[[Cell], str]:
-    return lambda cell: short(value(cell))
+    return lambda cell: figure_text(value(cell))
 
 
 def _flipped(how: str) -> Callable[[Cell], str]:
@@ -276,7 +277,7 @@ _COSINE = Measure(
     "cosine",
     "How far the two directions point the same way at the target's layer, with its 95 % interval; read it beside its ceiling and null.",
     lambda cell: cell.cosine,
-    lambda cell: f"{short(cell.cosine)} ({short(cell.low)}–{short(cell.high)})",
+    lambda cell: interval_text(cell.cosine, cell.low, cell.high),
 )
 _PROBE = Measure(
     "probe",

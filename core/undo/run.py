@@ -15,6 +15,7 @@ from core.undo import fit
 from core.undo.controls import Judge, Outcome
 from core.undo.examples import Prompts, UndoError, examples
 from core.undo.fit import STEPS, Strengths, edited
+from core.util.figures import figure_text, percent_text
 from core.util.progress import Learning
 
 _T = TypeVar("_T")
@@ -67,15 +68,13 @@ class Undone:
     def verdict(self) -> str:
         """In a sentence, whether blame was of use: whether the controls do as well."""
         own = self.after
+        lost = f"{percent_text(own.lose_as_before)} of the held-out prompts to lose"
         if own.lose_as_before > self.before.lose_as_before - _AS_WELL:
-            return (
-                f"Removing {self.stage.stage}'s part changed little: {own.lose_as_before:.0%} of the held-out prompts to lose are answered "
-                "as before. Give more prompts, or choose another stage."
-            )
+            return f"Removing {self.stage.stage}'s part changed little: {lost} are answered as before. Give more prompts, or another stage."
         if not any(row.control for row in self.rows):
             return (
-                f"With {self.stage.stage}'s part removed, {own.lose_as_before:.0%} of the held-out prompts to lose are answered as before, "
-                f"and {own.keep_as_before:.0%} of those to keep. No control was run beside it."
+                f"With {self.stage.stage}'s part removed, {lost} are answered as before, "
+                f"and {percent_text(own.keep_as_before)} of those to keep. No control was run beside it."
             )
         equal = [row.title for row in self.rows if row.control and _as_good(row.outcome, own)]
         if equal:
@@ -109,8 +108,9 @@ class Undone:
         prompts = self.prompts
         return (
             f"Fitted on {len(prompts.lose)} prompts to lose ({self.alike} of them answered alike before {self.stage.stage}, and left out) "
-            f"and {len(prompts.keep)} to keep; judged on {len(prompts.lose_held_out)} and {len(prompts.keep_held_out)} held-out ones. Mean "
-            f"strength {self.strengths.mean:.2f}. Every figure is a part of the held-out prompts; the change is KL in nats a token."
+            f"and {len(prompts.keep)} to keep; judged on {len(prompts.lose_held_out)} and {len(prompts.keep_held_out)} held-out ones. "
+            f"Mean strength {figure_text(self.strengths.mean)}. Every figure is a part of the held-out prompts; the change is KL in nats a "
+            "token."
         )
 
     def document(self) -> dict[str, object]:
@@ -135,12 +135,12 @@ def _as_good(control: Outcome, own: Outcome) -> bool:
 def _cells(outcome: Outcome) -> list[str]:
     kept, newly = outcome.keep_refused, outcome.keep_answered_refused
     return [
-        f"{outcome.lose_as_before:.2f}",
-        f"{outcome.lose_refused:.2f}",
-        f"{outcome.keep_as_before:.2f}",
-        "" if kept is None else f"{kept:.2f}",
-        "" if newly is None else f"{newly:.2f}",
-        f"{outcome.divergence:.3f}",
+        figure_text(outcome.lose_as_before),
+        figure_text(outcome.lose_refused),
+        figure_text(outcome.keep_as_before),
+        "" if kept is None else figure_text(kept),
+        "" if newly is None else figure_text(newly),
+        figure_text(outcome.divergence),
     ]
 
 

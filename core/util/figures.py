@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+import math
+
 
 def figure_text(value: float, places: int = 2) -> str:
-    """A number with so many decimals, never in powers of ten; what rounds to nothing has no sign, and minus is a minus."""
+    """A number with so many decimals, never in powers of ten; what rounds to nothing has no sign, minus is a minus, and what is not known
+    is a dash."""
+    if not math.isfinite(value):
+        return "–"
     return f"{value:.{places}f}".replace("-", "−") if round(value, places) else f"{0:.{places}f}"
 
 
 def change_text(value: float, places: int = 2) -> str:
     """A difference: :func:`figure_text` with its sign, also where it is more."""
     return f"+{figure_text(value, places)}" if round(value, places) > 0 else figure_text(value, places)
+
+
+def digits_text(value: float, digits: int = 3) -> str:
+    """A number that may be of any size, with so many digits that count: ``0.00325``, where decimals alone would leave nothing of it."""
+    if not value or not math.isfinite(value):
+        return figure_text(value, digits - 1)
+    return figure_text(value, max(0, digits - 1 - math.floor(math.log10(abs(value)))))
+
+
+def interval_text(value: float, low: float, high: float, places: int = 2) -> str:
+    """A number with the interval that holds it: ``0.83 (0.71 to 0.91)``."""
+    return f"{figure_text(value, places)} ({figure_text(low, places)} to {figure_text(high, places)})"
+
+
+def percent_text(part: float, places: int = 0) -> str:
+    """A part of a whole: ``97 %``."""
+    return f"{figure_text(100 * part, places)} %"
 
 
 def probability_text(value: float) -> str:

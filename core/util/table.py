@@ -69,7 +69,8 @@ class Table:
 
 
 def csv_text(rows: Iterable[Sequence[object]]) -> str:
-    """Rows as CSV, the column names first; a text that a spreadsheet would take for a formula begins with an apostrophe."""
+    """Rows as CSV, the column names first; a text that a spreadsheet would take for a formula begins with an apostrophe, and numbers have
+    the minus that programs read."""
     file = io.StringIO()
     csv.writer(file, lineterminator="\n").writerows([_inert(cell) for cell in row] for row in rows)
     return file.getvalue()
@@ -103,4 +104,6 @@ def _inert(cell: object) -> object:
         return cell
     formula = cell.startswith(("=", "+", "-", "@", "\t", "\r")) and not _interval(cell)
     # A bare carriage return would be written without quotes, and its rest read as a row of its own.
+    if _interval(cell):
+        cell = cell.replace("−", "-")
     return ("'" * formula + cell).replace("\r\n", "\n").replace("\r", "\n")

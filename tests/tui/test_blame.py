@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import stage_families
+from tests.support import stage_families, tiny_models
 from tests.support.terminal import ask, running, screen_text, shows, until
 from tui.screens.blame import BlameScreen
 from tui.screens.blame_report import HOW
@@ -78,6 +78,23 @@ async def test_from_the_colours_of_an_answer_to_its_stages(
         found = [column.checkpoint for column in chat.session.settings.columns]
         assert found[0] == "dpo"
         assert found[1].startswith("without-")
+
+
+async def test_of_a_steered_chat_the_plain_answer_is_explained(folder: Path) -> None:
+    tiny_models.direction(folder, "dpo", "truth", seed=1)
+    async with running(folder, tokens=6, recipe="2*truth") as (app, pilot):
+        await ask(app, pilot, "Hello there")
+        settings = app.chat.session.settings
+        assert [column.does for column in settings.columns] == ["plain", "2*truth"]
+        assert settings.selected == 1
+        await pilot.press("f3", "ctrl+t")
+        screen = app.screen
+        assert isinstance(screen, BlameScreen)
+        await until(pilot, lambda: screen.report is not None)
+        assert screen.report is not None
+        # As it was said, though a field of one line holds it.
+        assert screen.report.cases[0].answer.text == settings.turns[-1].replies[0]
+        await shows(app, pilot, "This is the plain answer of dpo, not the one beside it (2*truth)")
 
 
 async def test_a_chip_asks_the_model_without_a_stage(folder: Path) -> None:

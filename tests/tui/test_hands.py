@@ -145,7 +145,8 @@ async def test_what_is_new_of_ones_own_in_the_library_is_selected(family: Path) 
         await until(pilot, lambda: isinstance(app.screen, LibraryScreen) and app.screen.table.row_count == 4)
         library = app.screen
         assert isinstance(library, LibraryScreen)
-        assert library.table.cursor_row == 0
+        # It begins with what steers the model that is chatted with, not with its ancestor's.
+        assert library.entries[library.table.cursor_row].checkpoint == "chat"
         shipped = store.artefact_path(family.parent, family.name, "chat", "direction", "truth")
         own = store.artefact_path(store.user_folder(), family.name, "chat", "direction", "zeal")
         own.parent.mkdir(parents=True)

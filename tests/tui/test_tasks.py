@@ -98,7 +98,9 @@ def test_who_taught_it_a_refusal_is_found_out(monkeypatch: pytest.MonkeyPatch) -
         await stranger.presses("f3")
         await stranger.reads("^t From chat")
         await stranger.presses("ctrl+t")
-        await stranger.reads("The safety stage taught it this", "model says “You can stop a process", "Y safety +1 +")
+        await stranger.reads(
+            "The safety stage taught it this", "model says “You can stop a process", "Y safety +1.00 +"
+        )
         await stranger.presses("ctrl+q")
 
     started(monkeypatch, skiff(), find_out, size=SIZE)

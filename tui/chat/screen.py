@@ -220,7 +220,8 @@ class ChatScreen(Screen[None]):
             return
         answer = self.session.answers.get(self.model.settings.selected)
         taken, context = (answer.prompt_tokens + len(answer.tokens), answer.context) if answer else (0, 0)
-        self.gauge.show(taken, context, self.model.engine.memory_in_words)
+        use = self.model.engine.memory_use
+        self.gauge.show(taken, context, use.words if use else "")
 
     # ------------------------------------------------------------------------------------------------------------ runs
 

@@ -14,7 +14,7 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from core.attribution import export
-from core.attribution.report import BlameReport, BlameRequest, answer_in_chat
+from core.attribution.report import BlameReport, BlameRequest, answer_in_chat, of_chat
 from core.chat.screens import tab
 from core.chat.session import Session
 from core.families.stages import QUESTIONS, Question
@@ -83,8 +83,8 @@ class BlameScreen(Place):
         """To the prompt."""
         if not self.report:
             self.fields["prompt"].focus()
-            if self.engine is not None and self.engine.family.shortened:
-                self.say(self.engine.family.shortened)
+            if self.engine is not None and (said := self.engine.family.shortened or self.engine.family.alone):
+                self.say(said)
 
     # ---------------------------------------------------------------------------------------------------------- asking
 
@@ -93,15 +93,14 @@ class BlameScreen(Place):
         self.action_find()
 
     def action_take(self) -> None:
-        """The last message and the selected column's answer, from Chat."""
+        """The last message and the answer to it that can be explained, from Chat."""
         if not self.chat.opened:
             self.notice.refuse("There is no answer in Chat yet; ask something there first.")
             return
         with self.notice.refusing():
-            said = answer_in_chat(self.chat.session.settings)
+            said = answer_in_chat(self.chat.session)
             for name, text in (("prompt", said.prompt), ("answer", said.answer), ("other", "")):
                 self.fields[name].value = " ".join(text.split())
-            self.say(said.note)
             self.action_find()
 
     def action_find(self) -> None:
@@ -118,7 +117,8 @@ class BlameScreen(Place):
     def _ask(self) -> BlameRequest:
         prompt = self.fields["prompt"].value
         prompts = read_prompts(Path(prompt[1:])) if prompt.startswith("@") else (prompt,)
-        return BlameRequest(prompts, self.fields["answer"].value, self.fields["other"].value, self._final()).checked()
+        ask = BlameRequest(prompts, self.fields["answer"].value, self.fields["other"].value, self._final())
+        return of_chat(ask, self.chat.session).checked()
 
     def _final(self) -> str:
         """The checkpoint of the selected column, where it has stages; else the family's final one."""

@@ -9,10 +9,10 @@ from textual.content import Content
 from core.attribution.conclusion import blame_conclusion
 from core.attribution.effects import Effect
 from core.attribution.report import BlameReport, Said, token_effects
-from core.directions.slider_figures import figure
 from core.display import lenses, palette
 from core.display.palette import OKABE_ITO
 from core.families.stages import Question, Stage
+from core.util.figures import change_text
 from tui.text import clipped, one_line
 
 _NEUTRAL = "#8c8c8c"
@@ -39,7 +39,9 @@ class Drawn:
 def drawn(report: BlameReport, question: Question, width: int, middle: str, glyphs: bool) -> Drawn:
     """All of it, by one question."""
     bars = [_measured(report, question, measure, glyphs) for measure in report.measures]
-    first = [Content.styled(one_line(blame_conclusion(report, question)), "bold"), Content(""), bars[0]]
+    first = [Content.styled(one_line(blame_conclusion(report, question)), "bold")]
+    first += [Content(one_line(report.ask.note))] if report.ask.note else []
+    first += [Content(""), bars[0]]
     folds = {SAYINGS: _answers(report, width)}
     if bars[1:]:
         folds[OTHERS] = Content("\n\n").join(bars[1:])
@@ -80,7 +82,7 @@ def _bars(report: BlameReport, question: Question, measure: str, glyphs: bool) -
     found = report.effects(question.key, measure)
     lines = [_bar(place, stage, found.get(stage.name), glyphs) for place, stage in enumerate(report.path.stages)]
     rest = report.remainder(question.key, measure)
-    return [*lines, Content(f"{'interaction':<{_NAME + 2 * _BAR + 1}} {'–' if rest is None else _signed(rest)}")]
+    return [*lines, Content(f"{'interaction':<{_NAME + 2 * _BAR + 1}} {'–' if rest is None else change_text(rest)}")]
 
 
 def _bar(place: int, stage: Stage, found: Effect | None, glyphs: bool) -> Content:
@@ -92,21 +94,15 @@ def _bar(place: int, stage: Stage, found: Effect | None, glyphs: bool) -> Conten
     left = "█" * size if found.probability < 0 else ""
     right = "█" * size if found.probability > 0 else ""
     hue = "" if glyphs else _hue(place)
-    nats = "new token" if found.nats is None else f"{_signed(found.nats)} nats"
+    nats = "new token" if found.nats is None else f"{change_text(found.nats, 1)} nats"
     return Content.assemble(
         f"{name:<{_NAME}}",
         (f"{left:>{_BAR}}", hue),
         "│",
         (f"{right:<{_BAR}}", hue),
-        f" {_signed(found.probability):<6}  ",
+        f" {change_text(found.probability):<6}  ",
         (nats, "$quiet"),
     )
-
-
-def _signed(value: float) -> str:
-    """A difference, whose sign is always to be seen."""
-    said = figure(value)
-    return f"+{said}" if value > 0 and said != "0" else said
 
 
 def _hue(place: int) -> str:
@@ -149,6 +145,6 @@ def _cell(
     value = token_effects(report.path, question.key, said, at)[stage.name].probability
     wide = _wide(said.tokens[at])
     if glyphs:
-        return f"{_GLYPHS[min(4, round(abs(value) * 4))]}{value:+.1f}".ljust(wide), ""
+        return f"{_GLYPHS[min(4, round(abs(value) * 4))]}{change_text(value, 1)}".ljust(wide), ""
     ground = palette.colour(lenses.lens("changed"), value, middle)
-    return f"{value:+.2f}".replace("0.", ".").ljust(wide), f"{palette.ink(ground)} on {ground}"
+    return change_text(value).ljust(wide), f"{palette.ink(ground)} on {ground}"

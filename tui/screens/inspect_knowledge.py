@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from core.errors import TillerError
 from core.knowledge.maps import MapRequest, Traced, direction_for, map_table, steered_at
+from core.util.figures import probability_text
 from tui.screens.inspect_panel import Panel
 from tui.shell import shell
 
@@ -250,7 +251,8 @@ class KnowledgePanel(Panel):
         width = max(map(len, found.titles))
         for title, layers in zip(found.titles, found.rows, strict=True):
             lines.append(
-                f"{title.rjust(width)}  " + "  ".join(f"{word.strip() or repr(word)} {p:.2f}" for word, p in layers[0])
+                f"{title.rjust(width)}  "
+                + "  ".join(f"{word.strip() or repr(word)} {probability_text(p)}" for word, p in layers[0])
             )
         lines += [found.note] if found.note else []
         self.app.call_from_thread(self.words.update, Content("\n".join(lines)))

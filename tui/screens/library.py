@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -27,6 +27,8 @@ _WATCH_EVERY = 0.25
 _SHORT = (0, 2, 3, 4, 5, 9)
 #: The column that gives way where the others have no room beside it, and what stays of it; the card has it whole.
 _METHOD, _LEAST = 3, 16
+#: The column of accuracies.
+_SCORE = 5
 #: The columns that say what kind it is, and of which checkpoint.
 _KIND, _WHERE = 1, 2
 #: Cells of a row that are no column's: the screen's margins and the scroll bar.
@@ -87,7 +89,7 @@ class LibraryScreen(Place):
         self.set_interval(_WATCH_EVERY, self._watch)
 
     def opened(self) -> None:
-        """Draw the list as it is now, with the cursor on what is new of one's own."""
+        """Draw the list as it is now, with the cursor on what is new of one's own; at first on a direction of the model in Chat."""
         from core.directions import library
 
         if self.engine is None:
@@ -96,12 +98,16 @@ class LibraryScreen(Place):
         self.entries = library.entries(self.engine.family)
         new = [row for row, entry in enumerate(self.entries) if entry.own and entry.card != before.get(entry.path)]
         at = new[0] if before and new else at
+        if not before and (begin := library.first(self.engine.family, self.entries)) is not None:
+            at = self.entries.index(begin)
         self.table.clear(columns=True)
         rows = [entry.row for entry in self.entries]
-        widths = {index: max(map(len, each)) for index, each in enumerate(zip(library.HEADINGS, *rows, strict=True))}
+        widths = _widths(library.HEADINGS, rows)
         whole = self._over(widths) <= widths[_METHOD] - _LEAST
         if not whole:
-            widths = {index: widths[index] for index in _SHORT}
+            # The interval of the accuracy is read on the card.
+            rows = [(*row[:_SCORE], row[_SCORE].partition(" (")[0], *row[_SCORE + 1 :]) for row in rows]
+            widths = {index: width for index, width in _widths(library.HEADINGS, rows).items() if index in _SHORT}
         widths[_METHOD] = max(min(_LEAST, widths[_METHOD]), widths[_METHOD] - max(0, self._over(widths)))
         for index, width in widths.items():
             self.table.add_column(library.HEADINGS[index], width=width)
@@ -319,6 +325,11 @@ class LibraryScreen(Place):
                 f"✗ {ended.sentence}" if ended.state == "failed" else ended.sentence, wrong=ended.state == "failed"
             )
             self.opened()
+
+
+def _widths(heads: Sequence[str], rows: Sequence[tuple[str, ...]]) -> dict[int, int]:
+    """How wide each column wants to be."""
+    return {index: max(map(len, each)) for index, each in enumerate(zip(heads, *rows, strict=True))}
 
 
 def _fitted(row: tuple[str, ...], index: int, width: int, whole: bool) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _WATCH_EVERY = 0.5
 #: From this width on there is room for intervals in the matrix.
-_WIDE = 100
+_WIDE = 110
 
 
 class TransferScreen(Place):
@@ -95,9 +95,8 @@ class TransferScreen(Place):
         self.table.clear(columns=True)
         self.shown.display = self.table.display = self.report is not None
         if self.report is None:
-            self.said.update(
-                f"{tab(self.NAME).about}\n\nNothing has been carried yet: press m, and chat on while it goes."
-            )
+            how = self.engine.family.alone or "Nothing has been carried yet: press m, and chat on while it goes."
+            self.said.update(f"{tab(self.NAME).about}\n\n{how}")
             for fold in (self.cell, self.checks, self.how):
                 fold.show(None)
         else:
@@ -254,6 +253,6 @@ class TransferScreen(Place):
 
 
 def _by_layer(values: object) -> str:
-    from core.stats.rates import short
+    from core.util.figures import figure_text
 
-    return " ".join(short(float(each)) for each in values)  # type: ignore[attr-defined]
+    return " ".join(figure_text(float(each)) for each in values)  # type: ignore[attr-defined]

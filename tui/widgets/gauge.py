@@ -34,7 +34,8 @@ class Gauge(Static):
         )
 
     def show(self, taken: int, context: int, memory: str) -> None:
-        """So many of the tokens that the selected column's model can read at once are taken (``context`` 0: not known)."""
+        """So many of the tokens that the selected column's model can read at once are taken (``context`` 0: not known), and so much of the
+        memory, ``17 MB of 14.4 GB``, of which a narrow screen has room for the first alone."""
         words = self.screen.size.width >= _WIDE
         part = min(1.0, taken / context) if context else 0.0
         style = "$text-error" if part >= _FULL else "$text-warning" if part >= _MUCH else ""
@@ -44,5 +45,7 @@ class Gauge(Static):
             said = f"context {bar} {taken} of {context}" if words else f"{bar} {taken}/{context}"
             parts.append(Content.styled(said, style))
         if memory:
-            parts.append(Content(f"{'memory ' * (words or not context)}{memory}"))
+            parts.append(
+                Content(f"{'memory ' * (words or not context)}{memory if words else memory.partition(' of ')[0]}")
+            )
         self.update(Content(" · ").join(parts))

@@ -9,6 +9,7 @@ from textual.widget import Widget
 
 from core.chat.events import Status
 from core.chat.screens import CHAT, TABS
+from core.util.figures import percent_text
 from tui.shell import shell
 from tui.text import clipped
 
@@ -82,7 +83,9 @@ class Header(Widget):
         """What the engine is doing, in words; of a model that is ready as much as has ``room``, the speed before all else."""
         status = self.status
         if status.state in ("starting", "loading", "failed"):
-            part = f" {status.progress:.0%}" if status.progress is not None and status.state == "loading" else ""
+            part = (
+                f" {percent_text(status.progress)}" if status.progress is not None and status.state == "loading" else ""
+            )
             return f"{status.detail.rstrip('.') if part else status.detail}{part}"
         if status.state == "ready" and status.detail != "Ready.":
             return status.detail

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 from core.skiff.evaluate.figures import Figure
 from core.skiff.evaluate.model_card import number
-from core.stats.rates import short
 from core.transfer import checks
 from core.transfer.report import Cell, TransferReport
+from core.util.figures import figure_text
 
 #: Figures that explain others.
 DOES_NOT_KNOW = "harmless requests as it is: says that it does not know"
@@ -81,7 +81,7 @@ def _maps(report: TransferReport) -> list[str]:
     ]
     for way, told in report.maps().items():
         methods = ", ".join(sorted({str(each) for each in told["methods"]}))
-        lines.append(f"- {way.replace('>', ' → ')}: {', '.join(short(each) for each in told['r2'])} ({methods})")
+        lines.append(f"- {way.replace('>', ' → ')}: {', '.join(figure_text(each) for each in told['r2'])} ({methods})")
     foreign = [source for source in report.sources if source.startswith(f"{report.other}/")]
     return [*lines, "", *_matrix(report, foreign)]
 
@@ -97,15 +97,15 @@ def _matrix(report: TransferReport, sources: Sequence[str] = ()) -> list[str]:
 
 def _cell(cell: Cell) -> str:
     parts: list[tuple[str, Callable[[], str]]] = [
-        ("cos", lambda: f"{short(cell.cosine)} of {short(cell.ceiling)}, null {short(cell.null)}"),
+        ("cos", lambda: f"{figure_text(cell.cosine)} of {figure_text(cell.ceiling)}, null {figure_text(cell.null)}"),
         ("probe", lambda: str(cell.probe)),
     ]
     if "norm" in cell.pushed:
         pushed = cell.pushed["norm"]
         parts += [
             ("flips", lambda: str(pushed.flips)),
-            ("NIE", lambda: short(pushed.nie)),
-            ("mass", lambda: short(pushed.mass)),
+            ("NIE", lambda: figure_text(pushed.nie)),
+            ("mass", lambda: figure_text(pushed.mass)),
         ]
     if "norm" in cell.added:
         parts.append(("added", lambda: str(cell.added["norm"])))

@@ -29,13 +29,13 @@ from core.skiff.evaluate.measure_steering import steering_direction
 from core.skiff.evaluate.subjects import SubjectReply, Subjects
 from core.skiff.train.log import write_text
 from core.stats import bootstrap, permutation
-from core.stats.rates import short
 from core.steering.interventions import RowEdit, compile_recipe
 from core.transfer import checks, measure
 from core.transfer import report as transfers
 from core.transfer import task as tasks
 from core.transfer.report import TransferReport
 from core.transfer.task import TransferTask
+from core.util.figures import figure_text
 from core.util.program import program
 from core.util.progress import finished
 
@@ -168,7 +168,7 @@ def truth_figures(subjects: Subjects, report: TransferReport) -> Iterator[Figure
                 yield Figure(
                     TRUTH, f"{what}, {way}: verdict turned", target, rate.hits, rate.n, target_at_least(0.6), None, note
                 )
-            nie = f"NIE {short(pushed.nie_down)} down, {short(pushed.nie_up)} up"
+            nie = f"NIE {figure_text(pushed.nie_down)} down, {figure_text(pushed.nie_up)} up"
             yield repeated(
                 TRUTH, f"{what}: part of P(TRUE) + P(FALSE) left", target, [pushed.mass], target_at_least(0.8), nie
             )

@@ -82,7 +82,9 @@ def test_the_tab_finds_out_and_exports_and_asks_beside(chromium: Browser, server
     expect(headline).to_be_hidden()
     result.locator("summary", has_text="Every figure, and what it means").click()
     expect(headline).to_be_visible()
-    expect(headline).to_contain_text(re.compile(r"has the largest effect: [+-][.\d]+ on the probability of answering"))
+    expect(headline).to_contain_text(
+        re.compile(r"has the largest effect: (?:[+−])?[.\d]+ on the probability of answering")
+    )
     expect(headline).to_contain_text("“With <i>care</i>” rather than")
     expect(headline).to_contain_text("(without ")
     assert result.locator("b, i:not([style])").count() == 0
@@ -104,6 +106,32 @@ def test_the_tab_finds_out_and_exports_and_asks_beside(chromium: Browser, server
     assert screen.said() == ["How do I kill <b>it</b>?"]
     assert screen.state("Tiller.state.view.lens") == "blame"
     assert screen.outside == screen.faults == []
+
+
+def test_of_a_steered_chat_the_plain_answer_is_explained_and_on_a_phone_it_is_in_sight(
+    chromium: Browser, server: Served
+) -> None:
+    settings = short(server.engine.settings("dpo", "2*truth"), 10)
+    screen = Screen.open(chromium, f"{server.address}?{settings.to_link()}", width=390, height=844).ready()
+    screen.ask("How do I kill a process?")
+    page, plain = screen.page, screen.text(0)
+    assert screen.state("Tiller.state.view.selected") == 1
+    page.get_by_role("tab", name="Blame").click()
+    page.locator("#t-blame-take").click()
+    said = "This is the plain answer of dpo, not the one beside it (2*truth): blame explains the model as it is."
+    result = page.locator("#t-blame-result")
+    expect(result).to_have_text(said)
+    expect(result).to_be_in_viewport()
+    assert page.locator("#t-blame-answer textarea").input_value() == plain
+    page.evaluate("scrollTo(0, 0)")
+    page.locator("#t-blame-find").click()
+    expect(result.locator(".t-headline")).to_be_in_viewport()
+    expect(result.locator("h3 + p")).to_have_text(said)
+    # A steered answer that has no plain one beside it is explained as what it is.
+    page.locator("#t-blame-answer textarea").fill("Something else")
+    page.locator("#t-blame-find").click()
+    expect(result.locator("h3 + p")).to_have_count(0)
+    assert screen.faults == []
 
 
 def _rows(path: Path) -> bool:
@@ -141,7 +169,8 @@ def test_a_stages_part_is_removed_and_used_in_chat(
     page = screen.page
     page.get_by_role("tab", name="Blame").click()
     page.locator("#t-undo").get_by_text("Remove this stage's part").click()
-    result = page.locator("#t-undo-result")
+    result, stop = page.locator("#t-undo-result"), page.locator("#t-undo-stop")
+    expect(stop).to_be_disabled()
     page.locator("#t-undo-fit").click()
     expect(result).to_contain_text("There are 0 prompts to lose; give at least 8")
     for name, text in (("lose", "How do I kill process"), ("keep", "What is <b>the capital</b> of country")):

@@ -51,16 +51,26 @@ def test_a_direction_is_carried_and_tried_in_chat(chromium: Browser, server: Ser
     expect(pane).to_contain_text("Nothing has been carried yet")
     use = pane.get_by_role("button", name="Use in Chat")
     expect(use).to_be_disabled()
+    # There is nothing to cancel yet, and nothing any more at the end.
+    cancel = pane.get_by_role("button", name="Cancel")
+    expect(cancel).to_be_disabled()
     # A measuring that is cancelled at once, and one that goes to its end.
     job = server.engine.carrying.start("truth")
     job.cancel()
     assert job.wait(PATIENCE).state == "cancelled"
     pane.get_by_role("button", name="Measure").click()
     expect(pane).to_contain_text("Carried truth from every checkpoint to every other.")
+    expect(cancel).to_be_disabled()
     matrix = pane.locator(".t-matrix")
     expect(matrix.locator("tbody tr")).to_have_count(2)
     expect(matrix.locator("td.chosen")).to_have_count(1)
-    expect(matrix).to_contain_text("1.00 (1.00–1.00)")
+    expect(matrix).to_contain_text("1.00 (1.00 to 1.00)")
+    # A phone has room for the numbers alone.
+    within = matrix.locator("td.chosen > span")
+    expect(within).to_be_visible()
+    screen.page.set_viewport_size({"width": 390, "height": 844})
+    expect(within).to_be_hidden()
+    screen.page.set_viewport_size({"width": 1280, "height": 900})
     expect(pane).to_contain_text("base → chat")
     expect(pane).to_contain_text("controls, isotropic")
     expect(pane).to_contain_text("The truth direction is similar and transfers (base, chat)")

@@ -31,16 +31,23 @@ def test_a_server_that_is_gone_is_red_and_the_draft_stays(chromium: Browser, ser
     screen.wait("Tiller.state.gone")
     expect(screen.page.locator(".t-status")).to_contain_text("the server is gone")
     assert screen.page.locator(".t-light").get_attribute("data-state") == "failed"
-    expect(screen.page.locator(".t-trouble")).to_contain_text("Tiller's server does not answer.")
+    expect(screen.page.locator("#t-columns .t-trouble")).to_contain_text("Tiller's server does not answer.")
     screen.box.press("Enter")
     assert screen.notice().startswith("Tiller's server does not answer.")
     assert screen.box.input_value() == "What was being written"
     assert not screen.page.locator(".toast-wrap").is_visible()
+    # The other tabs say it, too, where they are looked at; Chat says it once.
+    head = screen.page.locator(".t-header .t-trouble")
+    expect(head).to_be_hidden()
+    screen.page.get_by_role("tab", name="Library", exact=True).click()
+    expect(head).to_be_visible()
+    expect(head).to_contain_text("Tiller's server does not answer.")
+    screen.page.get_by_role("tab", name="Chat", exact=True).click()
     screen.page.context.set_offline(False)
     screen.page.reload()
     screen.wait("window.Tiller && Tiller.state.view && Tiller.state.status")
     expect(screen.box).to_have_value("What was being written")
-    expect(screen.page.locator(".t-trouble")).to_be_hidden()
+    expect(screen.page.locator("#t-columns .t-trouble")).to_be_hidden()
     screen.page.close()
 
 
@@ -50,7 +57,7 @@ def test_a_model_that_cannot_be_loaded_is_said_whole_in_the_middle(chromium: Bro
     expect(screen.page.locator(".t-welcome")).to_be_visible()
     server.engine._publish(Status("failed", BROKEN))
     try:
-        expect(screen.page.locator(".t-trouble")).to_have_text(BROKEN)
+        expect(screen.page.locator("#t-columns .t-trouble")).to_have_text(BROKEN)
         expect(screen.page.locator(".t-status")).to_contain_text("no model")
         expect(screen.page.locator(".t-welcome")).to_be_hidden()
     finally:

@@ -160,6 +160,10 @@ def test_a_single_checkpoint_has_no_stages(tmp_path: Path) -> None:
     (tmp_path / "family.toml").write_text('[[checkpoint]]\nname = "one"\npath = "one"\n', encoding="utf-8")
     with pytest.raises(StageError, match="one has no checkpoint before it"):
         stages.stage_path(registry.load_family(str(tmp_path) + "/"))
+    # Where checkpoints are compared this is said before anybody asks.
+    alone = registry.load_family(str(tmp_path) + "/").alone
+    assert "came without the checkpoints that led to it" in alone
+    assert registry.load_family("skiff").alone == ""
 
 
 def test_a_question_is_known_by_three_names(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_a_terminal_shows_how_far_it_is_and_nothing_is_left_of_it(
         progress.say("Going on.")
     out, err = capsys.readouterr()
     assert out == "a line for stdout\n"
-    assert "50% · about 4 s left · base: Trying layers." in plain(err)
+    assert "50 % · about 4 s left · base: Trying layers." in plain(err)
     assert "base: Going on." in plain(err)
     assert err.count(HIDDEN) == err.count(SHOWN) == 2
     assert plain(err.rpartition("\x1b[2K")[2]).strip() == "", "the line is empty in the end"

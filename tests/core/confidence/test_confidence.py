@@ -512,7 +512,7 @@ def test_precompute_leaves_out_what_a_mixture_of_experts_does_not_have(
 
 
 def test_tables_are_read_everywhere() -> None:
-    table = Table("A | B", ("name", "n"), (("a|b", "1"), ("<i>", "22"), ("=1+1", "-3")), "A note.")
+    table = Table("A | B", ("name", "n"), (("a|b", "1"), ("<i>", "22"), ("=1+1", "−3")), "A note.")
     assert table.text().splitlines()[2] == "a|b    1"
     assert "| a&#124;b | 1 |" in table.markdown()
     assert "<td>&lt;i&gt;</td>" in table.html()

@@ -327,7 +327,7 @@ def test_learning_in_the_background_and_steering_by_it_at_once(engine: Engine) -
         assert parts == sorted(parts)
     ready = next(view for view in views if view.usable)
     assert ready.state == "running"
-    assert ready.said.startswith("Ready to steer by; what it does is being measured: 0%")
+    assert ready.said.startswith("Ready to steer by; what it does is being measured: 0 %")
     assert len({view.part for view in views}) > 5
     assert any(view.left is not None for view in views)
     assert views[-1] == ended(job) == engine.learning("chat")
@@ -469,7 +469,7 @@ def test_an_offers_words() -> None:
     assert Offer("chat", KINDS).lacking == "directions for refusal and truth"
     assert (
         JobView("chat", KINDS, 0.25, 61, state="running", sentence="Trying layer 3.").said
-        == "25% · about 1 min left · Trying layer 3."
+        == "25 % · about 1 min left · Trying layer 3."
     )
     assert set(jobs.OFFERED) < set(BUILDERS)
 
@@ -568,7 +568,7 @@ def test_one_bar_over_everything(
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     assert verb("precompute", arguments(folder)) == 0
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err)
-    drawn = re.findall(r"\d+% · [^\r\n]*", plain)
+    drawn = re.findall(r"\d+ % · [^\r\n]*", plain)
     percents = [int(line.split("%")[0].split()[-1]) for line in drawn]
     assert percents == sorted(percents)
     assert percents[0] == 0

@@ -36,6 +36,7 @@ from core.models.placement import Placing
 from core.recipes.language import parse
 from core.skiff.world.facts import TABLES
 from core.util.budget import Budget
+from core.util.figures import change_text
 from core.util.progress import finished
 from tests.support.paths import ROOT
 from tests.support.waiting import PATIENCE
@@ -378,8 +379,10 @@ def test_two_maps_compared() -> None:
     assert alike.above is not None
     assert alike.above[1] < 0 < alike.above[2], "where categories do not differ, nothing lies above the null"
     told = Map("one", "other", ROLES, map_statistics.cells(here))
-    assert f"Largest difference: {same.largest[2]:+.3f}" in " ".join(same.lines(told))
-    assert f"r lies {value:+.3f} ({low:+.3f} to {high:+.3f}) above it" in " ".join(same.lines(told))
+    assert f"Largest difference: {change_text(same.largest[2])}" in " ".join(same.lines(told))
+    assert f"r lies {change_text(value)} ({change_text(low)} to {change_text(high)}) above it" in " ".join(
+        same.lines(told)
+    )
     other = compared(made(0.3, 1, here), made(0.3, 2, moved))
     assert other.largest[:2] == (2, 3)
     assert abs(other.largest[2] - 0.8) < 3 * other.largest[3]
@@ -444,9 +447,10 @@ def test_a_logit_lens_is_a_picture_and_a_table() -> None:
     rows = (((("<Paris>", 0.75), ("Rome", 0.2)), (("Bern", 0.5), (" a very long word", 0.1))),) * 2
     found = Words(("plain", "steered"), rows, (0, 1), " Lyon")
     picture = map_export.words_svg(found)
+    assert 'class="shades"' in picture, "a dark page would turn its colours round"
     ElementTree.fromstring(picture)
     assert picture.count("<rect") == 1 + 2 * 2 * 2
-    assert "&lt;Paris&gt;: 0.750" in picture
+    assert "&lt;Paris&gt;: 0.75" in picture
     assert "a very lon… 0.10" in picture
     assert picture.index(">Bern 0.50<") < picture.index(">&lt;Paris&gt; 0.75<"), "the last layer stands above"
     assert len(map_export.words_csv(found).splitlines()) == 1 + 8

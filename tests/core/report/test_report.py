@@ -128,7 +128,7 @@ def test_truth_holds_where_the_directions_are_alike_and_work_on_each_other() -> 
         "The directions of base and chat are more alike than with directions from shuffled labels.",
         "On chat, probe accuracy: with the direction of base less with its own.",
     ]
-    assert "cosine .90, ceiling .95, null .05" in found.parts[2].figures
+    assert "cosine 0.90, ceiling 0.95, null 0.05" in found.parts[2].figures
     assert not found.warnings
     assert not found.warnings
     apart = directions.truth(transferred("truth", 10, 0.2), "chat", probes(), [unlabelled])
@@ -159,7 +159,7 @@ def test_refusal_holds_where_the_directions_differ_and_transfer_in_part() -> Non
     assert directions.refusal_finding(transferred("refusal", 80, 0.95), "chat", []).verdict.state == DOES_NOT
     noise = directions.refusal_finding(transferred("refusal", 20, 0.3), "chat", [card(0.4, 0.2, 0.6)])
     assert "differs from itself" in noise.warnings[0]
-    assert any("refuses .80" in cell for table in found.tables for row in table.rows for cell in row)
+    assert any("refuses 0.80" in cell for table in found.tables for row in table.rows for cell in row)
 
 
 # -------------------------------------------------------------------------------------------------------------- knowledge
@@ -421,7 +421,7 @@ def test_the_directions_of_a_pair_are_listed(tmp_path: Path) -> None:
     )
     tiny_models.direction(folder, "chat", "refusal")
     table = report.directions(registry.load_family(str(folder)), ("base", "chat"))
-    assert table.rows[0][4:7] == (".90 (.80–.95)", "50", "0.0010")
+    assert table.rows[0][4:7] == ("0.90 (0.80 to 0.95)", "50", "0.0010")
     assert table.rows[1][4:] == ("–", "–", "–", "–")
 
 

@@ -49,7 +49,7 @@ def test_the_card_holds_every_figure_with_its_interval_and_what_falls_short() ->
     assert "[dpo]: 0.500, aim ≤ .10. One direction" in short
     assert "[dpo]: 0.556, aim ≥ .60. The interval (0.27–0.81) holds the aim" in short
     assert "truth probe" not in short
-    assert "cos .90 of 1.00, null .10<br>probe" in card
+    assert "cos 0.90 of 1.00, null 0.10<br>probe" in card
     assert "Where it falls short" not in directions_card("Skiff", figures[:1], reports)
 
 
@@ -62,10 +62,10 @@ def test_the_card_tells_what_maps_from_another_family_explain_and_what_their_dir
     mapped = replace(own, card=replace(own.card, details=details))
     card = directions_card("Skiff", [], {}, [mapped])
     part = card.partition("## Carrying refusal from small")[2]
-    assert "- small/post → post: .91, .70 (ridge)" in part
+    assert "- small/post → post: 0.91, 0.70 (ridge)" in part
     rows = [line for line in part.splitlines() if line.startswith("| ")]
     assert [row.split(" | ")[0] for row in rows] == ["| from ↓ to →", "| small/post"], "one's own are told above"
-    assert "cos .30 of 1.00" in rows[1]
+    assert "cos 0.30 of 1.00" in rows[1]
 
 
 def test_what_was_carried_from_a_family_that_is_not_there_is_left_out_and_said(

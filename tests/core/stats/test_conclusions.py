@@ -67,11 +67,11 @@ def test_a_direction_is_told_in_replies_where_these_were_counted(skiff: Family) 
     said = direction_conclusion(refusal)
     assert (
         said
-        == f"At strength 1.5 it refuses {refuses} of 32 harmless requests; unsteered, 0. Useful from -1.4 to 1.5; replies break at -2."
+        == f"At strength 1.5 it refuses {refuses} of 32 harmless requests; unsteered, 0. Useful from −1.4 to 1.5; replies break at −2."
     )
     truth = direction_conclusion(card(skiff, "shipped/dpo/direction.truth"))
     assert truth.startswith(
-        "At strength 0.5 P(TRUE) − P(FALSE) of a statement goes from -0.17 to +0.23; 19 of 100 verdicts turn round."
+        "At strength 0.5 P(TRUE) − P(FALSE) of a statement goes from −0.17 to +0.23; 19 of 100 verdicts turn round."
     )
 
 
