@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,16 +20,21 @@ from core.errors import TillerError
 _AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _STREAM: dict[str, Any] = {"concurrency_limit": 32, "show_progress": "hidden", "api_visibility": "private"}
 _SMALL: dict[str, Any] = {"scale": 0, "min_width": 150, "size": "md"}
+_HEAD = "<h3>Learn a direction</h3>"
 _ABOUT = (
-    "<h3>Learn a direction</h3><p>Take one from the shelf: the model answers a few questions under two system prompts, and the direction "
+    "<p>Take one from the shelf: the model answers a few questions under two system prompts, and the direction "
     "is what its answers differ by. It is ready in seconds, and measured in the background.</p>"
+)
+_UNTEACHABLE = (
+    "<p>{} does not follow system prompts, so that the concepts of the shelf and single words teach it nothing: they are for larger "
+    "models, such as SmolLM2. Examples of your own teach it, further below.</p>"
 )
 
 
 def build(pane: Pane, shelf: Shelf) -> gr.Accordion:
     """Build the shelf and the word; gives the fold that holds what else learns, still to be filled."""
     family = pane.engine.family
-    told(_ABOUT)
+    told(_HEAD + (_ABOUT if family.system_prompts else _UNTEACHABLE.format(html.escape(family.title))))
     chips = "".join(button(each.name, {"concept": each.name}, each.line) for each in concepts().values())
     gr.HTML(f'<div class="t-shelf">{chips}</div>', apply_default_css=False, elem_id="t-shelf", elem_classes=["t-told"])
     shelf_clicks = clicks("t-shelf")

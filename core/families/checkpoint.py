@@ -219,7 +219,8 @@ class Family:
     """A tree of checkpoints; parents stand before their children.
 
     ``counterfactuals`` are retrainings of some of them: they can be talked to by name, but are no stages of the family.
-    ``turns`` is how many turns of a chat its models can follow, None where that is as many as fit.
+    ``turns`` is how many turns of a chat its models can follow, None where that is as many as fit, and ``system_prompts`` whether they
+    follow those.
     ``quantize`` and ``memory`` are what its file recommends, and ``parameters`` what it says about the size, each as it is shown.
     ``about`` is a line that says to a stranger what the model is and what to ask it, ``questions`` are some that it can answer, and
     ``longest_answer`` is how many tokens an answer has at most where nobody chose.
@@ -238,6 +239,7 @@ class Family:
     licence: str
     parameters: str = ""
     turns: int | None = None
+    system_prompts: bool = True
     quantize: str = ""
     memory: str = ""
     report_opening: Path | None = None

@@ -132,6 +132,7 @@ class _File:
     longest_answer: Annotated[int, range(1, MAX_TOKENS + 1)] | None = None
     report_opening: str = ""
     turns: Annotated[int, range(1, MAX_TURNS + 1)] | None = None
+    system_prompts: bool = True
     undo: _UndoTable | None = None
     checkpoint: tuple[_CheckpointTable, ...] = ()
     counterfactual: tuple[_CounterfactualTable, ...] = ()
@@ -189,6 +190,7 @@ def _family(folder: Path, file: _File) -> Family:
         quantize=file.quantize or "",
         memory=file.memory,
         turns=file.turns,
+        system_prompts=file.system_prompts,
         report_opening=_beside(folder, "report_opening", file.report_opening),
         undo=_undo(folder, file.undo) if file.undo else None,
         about=file.about,

@@ -22,7 +22,14 @@ def is_small(recipe: TrainingRecipe) -> bool:
 
 def family_head(title: str, notes: str) -> list[str]:
     """The first lines of a family file of ours: what it is, how many turns it can follow, and how long its answers may get."""
-    return [f'title = "{title}"', f'notes = "{notes}"', 'licence = "MIT"', "turns = 1", "longest_answer = 96"]
+    return [
+        f'title = "{title}"',
+        f'notes = "{notes}"',
+        'licence = "MIT"',
+        "turns = 1",
+        "system_prompts = false",
+        "longest_answer = 96",
+    ]
 
 
 def small_toml(stages: tuple[TrainingStage, ...], notes: str) -> str:

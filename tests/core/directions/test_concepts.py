@@ -11,7 +11,8 @@ from core.directions.concepts import concept_of, concepts
 from core.directions.contrast import SPLITS, UNDER_PROMPTS, ContrastError
 from core.directions.effort import QUICK
 from core.directions.learn_replies import RepliesLearner, write_pairs
-from core.directions.written_pairs import WrittenPair, pairs_request, pairs_text, read_pairs
+from core.directions.written_pairs import WrittenPair, check_follows, pairs_request, pairs_text, read_pairs
+from core.engine.engine import Engine
 from core.families import registry
 from core.models import loading
 from core.models.loading import Loaded
@@ -165,3 +166,14 @@ def test_the_command_line_writes_pairs_and_learns_from_them_as_they_were_left(
     said = capsys.readouterr()
     assert "+ You are brave." in said.err
     assert "brave of toy chat" in said.out
+
+
+def test_a_family_that_follows_no_system_prompts_is_refused_before_anybody_waits() -> None:
+    engine = Engine("skiff", threads=1)
+    wish = concepts()["formal"].request()
+    for act in (lambda: engine.learn_wish("dpo", wish), lambda: engine.write_pairs("dpo", wish)):
+        with pytest.raises(ContrastError, match=r"Skiff does not follow system prompts.* open a larger model"):
+            act()
+    check_follows(registry.load_family("smollm2-135m"))
+    # Pairs that a person wrote teach it something all the same.
+    assert pairs_request("own", "Agree.", "Disagree.", PAIRS).contrast is not None
