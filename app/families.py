@@ -138,7 +138,9 @@ class FamilyPages:
         asked = ""
         try:
             asked = _said(event)
-            return _document(asked=asked, look=asdict(family_choice.look_at(self._allowed(asked), self._held)))
+            return _document(
+                asked=asked, look=asdict(family_choice.look_at(self._allowed(asked), self._held, self.options.quantize))
+            )
         except TillerError as error:
             return _document(asked=asked, error=str(error))
 
@@ -278,7 +280,7 @@ class FamilyPages:
     def _make_room(self, name: str) -> None:
         """Where a family would not fit beside the others, these give up what nobody computes with; it is read again when it is wanted."""
         try:
-            fits = family_choice.look_at(name).fits
+            fits = family_choice.look_at(name, quantize=self.options.quantize).fits
         except TillerError:
             # Loading it says what is wrong.
             return

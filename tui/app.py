@@ -283,7 +283,8 @@ class TillerApp(App[str]):
 
         if self.chat.opened and not isinstance(self.screen, ModalScreen):
             self.push_screen(
-                FamilyDialog(self.family, self.engine.status.held if self.engine else 0), self._change_family
+                FamilyDialog(self.family, self.engine.status.held if self.engine else 0, self.options.quantize),
+                self._change_family,
             )
 
     def _change_family(self, chosen: str | None) -> None:

@@ -117,7 +117,7 @@ async def test_a_look_says_what_it_takes_and_what_is_wrong_is_one_sentence(
         await shows(app, pilot, "it does not fit")
         last = dialog.said.content.spans[-2]
         assert (dialog.said.content.plain[last.start : last.end], last.style) == (
-            "it does not fit; start Tiller with --quantize 4bit", "$text-error",
+            "it does not fit; free some memory: even --quantize 4bit needs 3 MB", "$text-error",
         )  # fmt: skip
         await pilot.press("down")
         assert dialog.list.highlighted_option.id == "skiff-small"

@@ -366,6 +366,14 @@ def test_what_the_open_models_take_counts_as_free_only_where_it_is_needed(
     monkeypatch.setattr(family_choice.memory, "room", lambda *_: Room({"cpu": 10**4}, 10**4))
     alone, helped = family_choice.look_at(str(file)), family_choice.look_at(str(file), takes)
     assert (alone.fits, helped.fits) == (False, True)
+    # Even in four bits it takes more than is free.
+    least = int(0.75 * takes / 2)
+    assert alone.about.endswith(
+        f" · it does not fit; free some memory: even --quantize 4bit needs {memory.size_in_words(least)}"
+    )
+    monkeypatch.setattr(family_choice.memory, "room", lambda *_: Room({"cpu": least}, least))
+    assert family_choice.look_at(str(file)).about.endswith(" · it does not fit; start Tiller with --quantize 4bit")
+    assert family_choice.look_at(str(file), quantize="4bit").fits
     assert "10 kB are free · it does not fit" in alone.about
     assert helped.about.endswith(" are free once what is open now is given up")
     monkeypatch.setattr(family_choice.memory, "room", lambda *_: Room({"cpu": 10**9}, 10**9))
