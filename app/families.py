@@ -12,6 +12,7 @@ import posixpath
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import wait
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -33,6 +34,8 @@ from core.families import registry
 ADDRESSES = ("/family/{name}", "/family/{name}/")
 #: Seconds between two words on how far something is.
 _PROGRESS = 0.3
+#: Seconds in which other families give up their memory.
+_ROOM = 10.0
 _OFFERED = "This server opens only what its owner offers; start Tiller on your own computer for other models."
 
 
@@ -65,6 +68,8 @@ class FamilyPages:
         self.pages = {engine.family.name: FamilyPage(engine, "/")}
         self.mount: Callable[[gr.Blocks, str], None] = lambda page, path: None
         self._building = threading.Lock()
+        #: The engine of the family that is being opened.
+        self._opening: Engine | None = None
         #: What is being got from a package, by what is typed for the family.
         self._fetching: dict[str, Fetching] = {}
 
@@ -77,8 +82,9 @@ class FamilyPages:
         """End every engine, and what is being got."""
         for fetch in self._fetching.values():
             fetch.close()
-        for each in self.pages.values():
-            each.engine.close()
+        opening = [self._opening] if self._opening is not None else []
+        for engine in (*opening, *(each.engine for each in self.pages.values())):
+            engine.close()
         self.access.close()
 
     # ------------------------------------------------------------------------------------------------------- handlers
@@ -132,7 +138,9 @@ class FamilyPages:
         asked = ""
         try:
             asked = _said(event)
-            return _document(asked=asked, look=asdict(family_choice.look_at(self._allowed(asked), self._held)))
+            return _document(
+                asked=asked, look=asdict(family_choice.look_at(self._allowed(asked), self._held, self.options.quantize))
+            )
         except TillerError as error:
             return _document(asked=asked, error=str(error))
 
@@ -223,7 +231,7 @@ class FamilyPages:
         ]
 
     def _forget_failed(self, text: str) -> None:
-        """A family that was opened without its weights is opened anew now."""
+        """A family whose model could not be loaded is opened anew: what was wrong may have been mended."""
         page = self.pages.get(text)
         if page is not None and page.engine.status.state == "failed":
             del self.pages[text]
@@ -240,9 +248,10 @@ class FamilyPages:
         return text
 
     def _prepared(self, text: str) -> tuple[gr.Blocks | None, str]:
-        """The page of a family that is not open yet, and its path."""
+        """The page of a family that is not open yet, and its path; where its model cannot be read, all stays as it is."""
         with self._building:
             name = family_choice.open_choice(text)
+            self._forget_failed(name)
             if name in self.pages:
                 return None, self.pages[name].path
             options = replace_options(self.options, family=name)
@@ -252,19 +261,32 @@ class FamilyPages:
                 path = f"{path.rstrip('/')}.{len(self.pages)}/"
             page = self._make(engine, options)
             self._make_room(name)
-            engine.start()
+            self._begin(engine)
             self.pages[name] = FamilyPage(engine, path)
             return page, path
+
+    def _begin(self, engine: Engine) -> None:
+        """Start an engine. Raises TillerError where what it is to load cannot be read."""
+        self._opening = engine
+        try:
+            engine.start()
+            begun = engine.wait_begun()
+        finally:
+            self._opening = None
+        if begun.state == "failed":
+            engine.close()
+            raise TillerError(begun.detail)
 
     def _make_room(self, name: str) -> None:
         """Where a family would not fit beside the others, these give up what nobody computes with; it is read again when it is wanted."""
         try:
-            fits = family_choice.look_at(name).fits
+            fits = family_choice.look_at(name, quantize=self.options.quantize).fits
         except TillerError:
             # Loading it says what is wrong.
             return
-        for each in self.pages.values() if not fits else ():
-            each.engine.release()
+        if not fits:
+            # What is being loaded there, say, is not waited for.
+            wait([each.engine.release() for each in self.pages.values()], _ROOM)
 
 
 def replace_options(options: Options, **changes: Any) -> Options:

@@ -66,8 +66,12 @@ class TillerApp(App[str]):
     Toast { display: none; }
     """
 
-    def __init__(self, options: Options, opened: Settings | None = None, complaint: str = "") -> None:
+    def __init__(
+        self, options: Options, opened: Settings | None = None, complaint: str = "", returns: bool = False
+    ) -> None:
         super().__init__()
+        #: Whether another family was open, which comes back where this one's model cannot be loaded.
+        self.returns = returns
         self.options, self.opened = options, opened
         self.engine: Engine | None = None
         #: What to load the family by that is open.
@@ -206,6 +210,9 @@ class TillerApp(App[str]):
             # What is being loaded can be stopped.
             chat.refresh_bindings()
         if before != status.state and status.state in ("ready", "failed"):
+            if status.state == "failed" and self.returns:
+                self.leave(NOT_OPENED, status.detail)
+                return
             if status.state == "failed":
                 chat.notice.refuse(status.detail)
             chat.view.draw()
@@ -280,7 +287,8 @@ class TillerApp(App[str]):
 
         if self.chat.opened and not isinstance(self.screen, ModalScreen):
             self.push_screen(
-                FamilyDialog(self.family, self.engine.status.held if self.engine else 0), self._change_family
+                FamilyDialog(self.family, self.engine.status.held if self.engine else 0, self.options.quantize),
+                self._change_family,
             )
 
     def _change_family(self, chosen: str | None) -> None:

@@ -35,9 +35,11 @@ def start(options: Options, link: str | None) -> int:
             # What was open is opened again, and says why it is not the other one.
             options = former
             former = None
+            if app.engine is not None:
+                app.engine.close()
         else:
             return _end(app)
-        app = TillerApp(options, complaint=app.farewell)
+        app = TillerApp(options, complaint=app.farewell, returns=former is not None)
 
 
 def _of(options: Options, family: str) -> Options:

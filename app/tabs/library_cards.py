@@ -14,10 +14,9 @@ from app.tabs.tab import Pane
 from core.artefacts.store import Card
 from core.chat.presets import steered_beside
 from core.directions import dose_response
-from core.directions.conclusion import direction_conclusion, first_strength
+from core.directions.conclusion import direction_conclusion, first_recipe
 from core.directions.plots import small_curve
 from core.engine.engine import Engine
-from core.recipes.language import Recipe, Term
 
 PLACE = "t-library-cards"
 _STREAM: dict[str, Any] = {"concurrency_limit": 32, "show_progress": "hidden", "api_visibility": "private"}
@@ -45,8 +44,7 @@ def wire(pane: Pane) -> None:
             gr.Warning("That direction is not there any more.")
             yield gr.skip(), gr.skip()
             return
-        recipe = Recipe((Term("add", name, first_strength(card)),))
-        yield from pane.ask_in_chat(steered_beside(pane.settings(request), checkpoint, recipe), request)
+        yield from pane.ask_in_chat(steered_beside(pane.settings(request), checkpoint, first_recipe(card)), request)
 
     clicks(PLACE).pick(used, None, pane.told, **_STREAM)
 

@@ -12,6 +12,7 @@ from core.cli.options import Options
 from core.cli.progress import TerminalProgress
 from core.directions import card, learn_replies, request
 from core.directions.concepts import concept_of
+from core.directions.conclusion import first_recipe
 from core.directions.effort import BUDGET, EFFORTS
 from core.directions.request import KINDS, LearnRequest
 from core.directions.written_pairs import pairs_request, pairs_text, read_pairs
@@ -48,9 +49,10 @@ def run_learn(options: Options) -> int:
     part = builder(wish.kind)
     with TerminalProgress(Pace(part.plan(order, loaded).tokens)) as progress:
         said = finished(part.run(order, loaded), progress.step)
-    print(card.card_text(store.read_card(order.path(wish.kind))), *said, sep="\n\n")
-    option = family_option(family)
-    print(f'Steer by it: `{program()} chat "MESSAGE"{option} --checkpoint {checkpoint} --recipe="{wish.name}"`')
+    learnt = store.read_card(order.path(wish.kind))
+    print(card.card_text(learnt), *said, sep="\n\n")
+    option, recipe = family_option(family), first_recipe(learnt)
+    print(f'Steer by it: `{program()} chat "MESSAGE"{option} --checkpoint {checkpoint} --recipe="{recipe}"`')
     return 0
 
 

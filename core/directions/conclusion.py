@@ -10,6 +10,7 @@ from core.directions import dose_response
 from core.directions.card import learns
 from core.directions.effort import LEAST_TRIED, QUICK, extent
 from core.util.figures import change_text
+from core.recipes.language import Recipe, Term
 
 #: The strength that a sentence speaks of where there is no useful one; else it is the measured one next to the end of those.
 _ONE = 1.0
@@ -45,6 +46,11 @@ def first_strength(card: Card) -> float:
         return round(useful[1] or useful[0], 1)
     unbroken = card.details.get("unbroken") or {}
     return float(unbroken.get("along", _ONE)) or LEAST_TRIED
+
+
+def first_recipe(card: Card) -> Recipe:
+    """The recipe to begin with."""
+    return Recipe((Term("add", card.name, first_strength(card)),))
 
 
 def _refusals(details: Mapping[str, Any], strength: float) -> str:

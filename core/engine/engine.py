@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -177,9 +178,9 @@ class Engine(EngineThread["Worker"]):
         self._send(EngineCommand(lambda worker: worker.start(run), refuse))
         return run
 
-    def release(self) -> None:
-        """Give up the checkpoints that nothing computes with; they are read again when they are wanted."""
-        self._send(EngineCommand(lambda worker: worker.release(), lambda _: None))
+    def release(self) -> Future[None]:
+        """Give up the checkpoints that nothing computes with; they are read again when they are wanted. Done when they are given up."""
+        return self.call(lambda worker: worker.release())
 
     # --------------------------------------------------------------------------------------------- in the background
 

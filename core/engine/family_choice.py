@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from core.errors import TillerError
 from core.families import registry
 from core.families.checkpoint import Checkpoint, Family
 from core.models import adhoc_family, gguf_model, memory, placement
-from core.models.at_hand import local, parameter_count
+from core.models.at_hand import BYTES, local, parameter_count
 from core.models.load_errors import explained
 from core.models.wheels import wanted
 from core.util.files import read_json, write_bytes
@@ -73,15 +73,15 @@ def openable() -> tuple[OpenableFamily, ...]:
     )  # fmt: skip
 
 
-def look_at(text: str, held: int = 0) -> ModelLook:
+def look_at(text: str, held: int = 0, quantize: str = "none") -> ModelLook:
     """What opening a family's name, a folder, a file or a model of the Hub would take; of the Hub only headers are fetched. ``held`` are
-    the bytes that models take now which are given up for it where that is needed.
+    the bytes that models take now which are given up for it where that is needed, ``quantize`` is how it would be loaded.
 
     Raises:
         TillerError: there is nothing of the kind, or it cannot be opened.
     """
     family = _meant(text)
-    return _look(text, family.title, family.final, held)
+    return _look(text, family.title, family.final, held, quantize)
 
 
 def open_choice(text: str) -> str:
@@ -239,41 +239,52 @@ def _cached() -> Iterator[OpenableFamily]:
             )
 
 
-def _look(text: str, title: str, final: Checkpoint, held: int) -> ModelLook:
+def _look(text: str, title: str, final: Checkpoint, held: int, quantize: str) -> ModelLook:
     folder = Path(final.source)
     origin = gguf_model.origin_of(folder) if final.local else None
     if origin is not None and not (folder / "config.json").is_file():
-        return _look_into(text, title, origin, folder.parent, held)
-    need = explained(final, partial(placement.need, final, "cpu", "auto", "none"))
+        return _look_into(text, title, origin, folder.parent, held, quantize)
+
+    def size(how: str) -> int:
+        return int(explained(final, partial(placement.need, final, "cpu", "auto", how)).size)
+
+    # First what is wrong with its files.
+    size(quantize)
     found = local(final)
     parts = [parameter_count(found.parameters) if found.files else "to be downloaded"]
-    if size := gguf_model.copy_size(folder):
-        parts.append(f"converted before, {memory.size_in_words(size)} in {folder.parent}")
-    return _said(text, title, parts, need.size, held)
+    if kept := gguf_model.copy_size(folder):
+        parts.append(f"converted before, {memory.size_in_words(kept)} in {folder.parent}")
+    return _said(text, title, parts, size, held, quantize)
 
 
-def _look_into(text: str, title: str, origin: gguf_model.GgufOrigin, kept: Path, held: int) -> ModelLook:
+def _look_into(text: str, title: str, origin: gguf_model.GgufOrigin, kept: Path, held: int, quantize: str) -> ModelLook:
     if origin.hub:
         return ModelLook(text, title, f"{origin}, to be downloaded", True)
     from core.models.gguf_file import look
 
     path = Path(origin.folder) / origin.file
     found = look(path)
-    size = 2 * found.parameters
     parts = [
         parameter_count(found.parameters), f"{found.kind}, {memory.size_in_words(path.stat().st_size)}",
         f"converted this once and {gguf_model.copy_said(gguf_model.size_on_disk(found), kept)}",
     ]  # fmt: skip
-    return _said(text, title, parts, size, held)
+    return _said(text, title, parts, lambda how: int(BYTES[how] * found.parameters), held, quantize)
 
 
-def _said(text: str, title: str, parts: list[str], size: int, held: int) -> ModelLook:
+def _said(
+    text: str, title: str, parts: list[str], size_in: Callable[[str], int], held: int, quantize: str
+) -> ModelLook:
     room = memory.room(("cpu",), {}).usable
+    size = size_in(quantize)
     beside = size <= room
     fits = size <= room + held
     free = memory.size_in_words(room if beside else room + held)
     given_up = " once what is open now is given up" if held and not beside else ""
     parts.append(f"takes {memory.size_in_words(size)} of memory; {free} are free{given_up}")
     if not fits:
-        parts.append("it does not fit; start Tiller with --quantize 4bit")
+        smaller = {how: size_in(how) for how in list(BYTES)[list(BYTES).index(quantize) + 1 :]}
+        how = next((how for how, less in smaller.items() if less <= room + held), "")
+        least = memory.size_in_words(min((size, *smaller.values())))
+        fix = f"start Tiller with --quantize {how}" if how else f"free some memory: even --quantize 4bit needs {least}"
+        parts.append(f"it does not fit; {fix}")
     return ModelLook(text, title, " · ".join(parts), fits)

@@ -80,6 +80,17 @@ class EngineThread(ABC, Generic[W]):
             self._changed.wait_for(lambda: self._status.state in ("ready", "busy", "failed"), timeout)
         return self._status
 
+    def wait_begun(self) -> Status:
+        """Wait until the final checkpoint is being read or fetched, is there, or cannot be: most of what may be wrong with it is known by
+        then."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: (
+                    self._over or self._status.progress is not None or self._status.state in ("ready", "busy", "failed")
+                )
+            )
+        return self._status
+
     def cancel_loading(self) -> None:
         """End what is being loaded or downloaded; its memory is free then. It is loaded after all when a message needs it."""
         if self._status.state == "loading":
@@ -130,6 +141,8 @@ class EngineThread(ABC, Generic[W]):
         """Answer what is still in the queue when nobody will ever take it out, and everything that comes later."""
         with self._gate:
             self._over = True
+        with self._changed:
+            self._changed.notify_all()
         while not self._commands.empty():
             if (command := self._commands.get()) is not None:
                 command.refuse(CLOSING)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,9 +60,10 @@ class VisitorEngine(Engine):
         """Others may want what is being loaded. Raises TillerError."""
         self.allowance.check_owner()
 
-    def release(self) -> None:
+    def release(self) -> Future[None]:
         """Others compute with what is in memory. Raises TillerError."""
         self.allowance.check_owner()
+        return self._owner.release()
 
     def _send(self, command: EngineCommand[Worker]) -> None:
         self._owner._send(command)

@@ -13,6 +13,8 @@ from core.models import files as sources
 from core.models import hub, memory
 
 _ADAPTER = "adapter_model.safetensors"
+#: About how many bytes a parameter takes at each ``--quantize``; embeddings and norms stay as they are.
+BYTES = {"none": 2.0, "8bit": 1.2, "4bit": 0.75}
 
 
 @dataclass(frozen=True)
@@ -88,9 +90,6 @@ def fitting(parameters: int) -> str:
     """How a checkpoint fits into the memory that is free now: yes, only in 8bit or 4bit, or no; "?" where its size is not known."""
     room = memory.room(("cpu",), {}).usable
     # As loading does it: small models in float32, others in bfloat16; quantized, most of a model takes a half or a third of that.
-    sizes = {
-        "yes": parameters * (4 if parameters < 60_000_000 else 2),
-        "8bit": parameters * 1.2,
-        "4bit": parameters * 0.75,
-    }
+    sizes = {"yes": parameters * (4 if parameters < 60_000_000 else BYTES["none"])}
+    sizes |= {how: parameters * BYTES[how] for how in ("8bit", "4bit")}
     return next((how for how, size in sizes.items() if size <= room), "no") if parameters else "?"

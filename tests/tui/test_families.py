@@ -117,7 +117,7 @@ async def test_a_look_says_what_it_takes_and_what_is_wrong_is_one_sentence(
         await shows(app, pilot, "it does not fit")
         last = dialog.said.content.spans[-2]
         assert (dialog.said.content.plain[last.start : last.end], last.style) == (
-            "it does not fit; start Tiller with --quantize 4bit", "$text-error",
+            "it does not fit; free some memory: even --quantize 4bit needs 3 MB", "$text-error",
         )  # fmt: skip
         await pilot.press("down")
         assert dialog.list.highlighted_option.id == "skiff-small"
@@ -210,6 +210,31 @@ def test_a_family_that_cannot_be_opened_brings_the_former_one_back_with_the_reas
 
     apps = start(monkeypatch, family, first, second, third)
     assert apps[1].engine is None
+
+
+def test_a_model_that_cannot_be_loaded_brings_the_former_one_back_with_the_reason(
+    family: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = store.user_folder() / "bare"
+    tiny_models.model("llama").save_pretrained(bare)
+
+    async def first(app: TillerApp, pilot: Pilot[str]) -> None:
+        await ready(app, pilot)
+        await ask(app, pilot, "Hello.")
+        await choose(app, pilot, str(bare))
+
+    async def second(app: TillerApp, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: app._exit)
+
+    async def third(app: TillerApp, pilot: Pilot[str]) -> None:
+        await ready(app, pilot)
+        await shows(app, pilot, "✗ Checkpoint 'model' has no tokenizer in")
+        assert [turn.user for turn in app.chat.session.settings.turns] == ["Hello."]
+        await ask(app, pilot, "And again.")
+        await pilot.press("ctrl+q")
+
+    apps = start(monkeypatch, family, first, second, third)
+    assert not any(app.engine._thread.is_alive() for app in apps)
 
 
 def test_a_model_that_cannot_be_loaded_says_so_and_another_can_be_opened(

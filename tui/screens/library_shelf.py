@@ -23,7 +23,7 @@ from core.chat.session import Session
 from core.chat.settings import Column, Settings
 from core.engine.strength_table import strength_answers, strength_table, strengths_conclusion
 from core.errors import TillerError
-from core.recipes.language import Recipe, Term, parse
+from core.recipes.language import parse
 from core.util.text import clean
 from tui.dialogs.dialogs import LineDialog, PickDialog, TextDialog
 from tui.text import clipped, one_line, shown
@@ -104,14 +104,13 @@ class LibraryShelf:
 
     def use(self, entry: Entry | None) -> None:
         """Open Chat with a direction, beside the plain checkpoint; the last message is asked anew."""
-        from core.directions.conclusion import first_strength
+        from core.directions.conclusion import first_recipe
 
         with self.screen.notice.refusing():
             card = self.engine.catalogue.cards(entry.checkpoint).get(entry.name) if entry is not None else None
             if entry is None or card is None or entry.kind != "direction":
                 raise TillerError("Put the cursor on a direction of a checkpoint; that one can be used in Chat.")
-            recipe = Recipe((Term("add", entry.name, first_strength(card)),))
-            self._open(steered_beside(self._settings, entry.checkpoint, recipe))
+            self._open(steered_beside(self._settings, entry.checkpoint, first_recipe(card)))
 
     def strengths(self, entry: Entry | None) -> None:
         """Ask for a prompt, and answer it at nine strengths of the direction under the cursor."""

@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import gguf
 import gradio as gr
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, expect
+from safetensors.torch import load_file, save_file
 
 from app.families import FamilyPages, replace_options
 from app.page import build
@@ -19,7 +22,7 @@ from core.cli.options import Options
 from core.engine import family_choice
 from core.engine.engine import Engine
 from core.families import registry
-from core.models import gguf_model, hub, wheels
+from core.models import gguf_model, hub, memory, wheels
 from core.models.memory import Room
 from tests.support import tiny_gguf, tiny_models, tiny_package
 from tests.support.browser_page import Screen
@@ -116,6 +119,104 @@ def test_other_families_are_opened_beside_a_chat_that_goes_on(
     neighbour.idle()
     assert "600 tokens" in neighbour.foot(0)
     assert screen.outside == neighbour.outside == []
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    monkeypatch.setenv(hub.OFFLINE, "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path_factory.mktemp("hub")))
+
+
+def _file_of_a(path: Path, architecture: str) -> Path:
+    writer = gguf.GGUFWriter(path, architecture)
+    writer.add_tensor("a", np.ones(4, np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+@pytest.mark.usefixtures("offline")
+def test_what_cannot_be_opened_is_one_sentence_and_the_chat_goes_on(
+    chromium: Browser, server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_gguf.write(tmp_path / "whole.gguf", tiny_models.model("llama"))
+    whole = (tmp_path / "whole.gguf").read_bytes()
+    (tmp_path / "cut.gguf").write_bytes(whole[: len(whole) // 2])
+    bare, whole_folder = tmp_path / "bare", tmp_path / "large"
+    for folder in (bare, whole_folder):
+        tiny_models.model("llama").save_pretrained(folder)
+    tiny_models.tokenizer().save_pretrained(whole_folder)
+    screen = Screen.open(chromium, f"{server.address}?{short(server.engine.settings(), 4).to_link()}").ready()
+    screen.ask("Hello")
+    where, said = screen.page.url, screen.text(0)
+    dialog = picker(screen)
+    status, box = dialog.get_by_role("status"), dialog.get_by_label("A model of your own")
+
+    def refused(text: str, sentence: str) -> None:
+        box.fill(text)
+        box.press("Enter")
+        expect(status).to_contain_text(sentence)
+        assert len(status.inner_text().splitlines()) == 1
+
+    refused(str(tmp_path / "cut.gguf"), "cut.gguf is cut off or not a GGUF file; copy it again.")
+    refused(
+        str(_file_of_a(tmp_path / "mmproj.gguf", "clip")), "open the file of the language model that lies beside it."
+    )
+    refused(
+        str(_file_of_a(tmp_path / "odd.gguf", "warp9")),
+        "is of the architecture 'warp9', which transformers does not read",
+    )
+    refused(str(bare), f"has no tokenizer in {bare}; copy tokenizer.json and tokenizer_config.json there")
+    refused("tillertest/nowhere", "tillertest/nowhere is not on this computer, and --offline")
+    refused("tillertest/nowhere::it.gguf", "tillertest/nowhere is not on this computer, and --offline")
+    refused(str(tmp_path / "nowhere.gguf"), f"There is no file {tmp_path / 'nowhere.gguf'}; check the path")
+    with monkeypatch.context() as small:
+        small.setattr(memory, "room", lambda *_: Room({"cpu": 10**4}, 10**4))
+        refused(
+            str(tmp_path / "whole.gguf"), "of memory while it is converted, and 10 kB are free; close other programs"
+        )
+        refused(
+            str(whole_folder),
+            "model does not fit: it needs 231 kB in float32, and 10 kB can be used on cpu; free some memory",
+        )
+    assert screen.page.url == where
+    dialog.get_by_role("button", name="Close").click()
+    assert screen.text(0) == said
+    screen.ask("And again")
+    assert screen.text(1)
+    # What has been mended is opened.
+    tiny_models.tokenizer().save_pretrained(bare)
+    box = picker(screen).get_by_label("A model of your own")
+    box.fill(str(bare))
+    box.press("Enter")
+    arrived(screen, "bare")
+    screen.longest(4)
+    screen.ask("Hi")
+    assert screen.text(0)
+    assert screen.outside == []
+
+
+def test_a_family_that_failed_is_opened_anew_when_it_is_mended(chromium: Browser, server: Served) -> None:
+    torn = tiny_models.family(store.user_folder() / "torn", checkpoints=("chat",), plain_base=False)
+    weights = torn / "chat" / "model.safetensors"
+    whole = load_file(weights)
+    # Whole as a file, but not what the model needs: that is seen when all of it has been read.
+    save_file({name: each for name, each in whole.items() if "layers.3.mlp" not in name}, weights, {"format": "pt"})
+    screen = Screen.open(chromium, server.address).ready()
+    picker(screen).get_by_role("button", name="Tiny", exact=True).click()
+    expect(screen.page.locator(".t-trouble")).to_contain_text("lack model.layers.3.mlp")
+    save_file(whole, weights, {"format": "pt"})
+    screen.page.goto(server.address)
+    arrived(screen, server.engine.family.title)
+    picker(screen).get_by_role("listitem").filter(has=screen.page.locator('[title="torn"]')).get_by_role(
+        "button"
+    ).click()
+    arrived(screen, "Tiny").longest(4)
+    screen.ask("Hi")
+    assert screen.text(0)
 
 
 def turned(screen: Screen, title: str, said: list[str]) -> None:
@@ -265,6 +366,14 @@ def test_what_the_open_models_take_counts_as_free_only_where_it_is_needed(
     monkeypatch.setattr(family_choice.memory, "room", lambda *_: Room({"cpu": 10**4}, 10**4))
     alone, helped = family_choice.look_at(str(file)), family_choice.look_at(str(file), takes)
     assert (alone.fits, helped.fits) == (False, True)
+    # Even in four bits it takes more than is free.
+    least = int(0.75 * takes / 2)
+    assert alone.about.endswith(
+        f" · it does not fit; free some memory: even --quantize 4bit needs {memory.size_in_words(least)}"
+    )
+    monkeypatch.setattr(family_choice.memory, "room", lambda *_: Room({"cpu": least}, least))
+    assert family_choice.look_at(str(file)).about.endswith(" · it does not fit; start Tiller with --quantize 4bit")
+    assert family_choice.look_at(str(file), quantize="4bit").fits
     assert "10 kB are free · it does not fit" in alone.about
     assert helped.about.endswith(" are free once what is open now is given up")
     monkeypatch.setattr(family_choice.memory, "room", lambda *_: Room({"cpu": 10**9}, 10**9))
@@ -279,13 +388,6 @@ def test_options_of_another_family_have_no_recipe_of_the_first() -> None:
 
 
 # ------------------------------------------------------------------------------------------------- from a Python package
-
-
-@pytest.fixture
-def offline(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    monkeypatch.setenv(hub.OFFLINE, "1")
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path_factory.mktemp("hub")))
 
 
 @pytest.mark.usefixtures("offline")

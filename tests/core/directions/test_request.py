@@ -13,6 +13,7 @@ from core.artefacts.direction import load_direction
 from core.artefacts.store import Card
 from core.directions import card as direction_card
 from core.directions import controls, learn_refusal, library, reply_rates, request
+from core.directions.conclusion import first_recipe
 from core.directions.contrast import ContrastError, ContrastSet
 from core.directions.request import FEWEST, LearnRequest, check_direction_name, learn_request, of_texts
 from core.engine.engine import Engine
@@ -205,7 +206,7 @@ def test_ten_examples_are_learnt_from_and_the_card_warns(
         "On the test split",
     ):
         assert title in said
-    assert '--recipe="politeness"' in said
+    assert f'--recipe="{first_recipe(card("politeness"))}"' in said
     # It steers at once, and its name is taken now.
     engine = Engine(str(folder), device="cpu")
     assert "layer" in engine.explain(engine.settings("chat", "1.5*politeness").column.recipe, "chat")

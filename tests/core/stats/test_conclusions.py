@@ -11,7 +11,7 @@ from core.artefacts.store import Card
 from core.confidence.conclusion import confidence_conclusion
 from core.confidence.confidence import stored_confidence
 from core.directions import library
-from core.directions.conclusion import direction_conclusion, shelf_conclusion
+from core.directions.conclusion import direction_conclusion, first_recipe, shelf_conclusion
 from core.families import registry
 from core.families.checkpoint import Family
 from core.knowledge.conclusion import lens_conclusion, map_conclusion
@@ -81,6 +81,10 @@ def test_what_was_not_measured_is_said_not_to_be(skiff: Family) -> None:
     assert (
         direction_conclusion(quick) == "Ready to steer with. What it does is not measured yet; text breaks beyond +0.5."
     )
+    assert str(first_recipe(quick)) == "0.5*refusal"
+    assert str(first_recipe(replace(quick, details={"effort": "quick", "unbroken": {"along": 0.0}}))) == "0.25*refusal"
+    assert str(first_recipe(replace(quick, details={"effort": "quick"}))) == "1*refusal"
+    assert str(first_recipe(refusal)) == "1.5*refusal"
     assert "not measured here" in direction_conclusion(replace(refusal, details={}))
     assert shelf_conclusion({}, "dpo").startswith("dpo has no direction yet")
     assert shelf_conclusion({"refusal": refusal, "formal": quick}, "dpo") == (
