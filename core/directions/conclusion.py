@@ -9,8 +9,8 @@ from core.artefacts.store import Card
 from core.directions import dose_response
 from core.directions.card import learns
 from core.directions.effort import LEAST_TRIED, QUICK, extent
-from core.util.figures import change_text
 from core.recipes.language import Recipe, Term
+from core.util.figures import change_text
 
 #: The strength that a sentence speaks of where there is no useful one; else it is the measured one next to the end of those.
 _ONE = 1.0
