@@ -80,6 +80,11 @@ class Gate:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
+        root = scope.get("root_path", "")
+        path = scope["path"].removeprefix(root)
+        if root:
+            # A proxy takes the prefix off that it serves this server under, and pages that are mounted are only found by the whole path.
+            scope = {**scope, "path": root + path}
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         host, origin = headers.get("host", ""), headers.get("origin")
         reads = scope["type"] == "http" and scope["method"] in _READING
@@ -95,9 +100,9 @@ class Gate:
                 f"A page of {origin[:80]!r} may not use this server: open the server's own page, or start it with --served-as if that is "
                 "its own name.",
             )  # fmt: skip
-        elif scope["type"] == "http" and scope["path"] == SIGN_IN:
+        elif scope["type"] == "http" and path == SIGN_IN:
             await self._sign_in(scope, headers.get("authorization", ""), send)
-        elif scope["type"] == "http" and _HASHED.search(scope["path"]):
+        elif scope["type"] == "http" and _HASHED.search(path):
             await self.app(scope, receive, _lasting(send))
         else:
             await self.app(scope, receive, send)
@@ -113,7 +118,9 @@ class Gate:
                     # In the frame of another page, as on a Space, a browser sends such a cookie alone.
                     kind = "SameSite=None; Secure" if scope.get("scheme") == "https" else "SameSite=Lax"
                     cookie = f"{COOKIE}={self.access.secret}; Path=/; HttpOnly; {kind}"
-                    await _say(send, 303, "Signed in.", {"location": "/", "set-cookie": cookie})
+                    await _say(
+                        send, 303, "Signed in.", {"location": f"{scope.get('root_path', '')}/", "set-cookie": cookie}
+                    )
                     return
                 await asyncio.sleep(_GUESS)
         await _say(

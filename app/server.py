@@ -112,6 +112,7 @@ def launch(
             show_error=True,
             ssr_mode=False,
             max_file_size=LARGEST,
+            root_path=page.app.root_path and f"{page.app.root_path}{path.rstrip('/')}",
             **look(),
         )
         keep_small(other)

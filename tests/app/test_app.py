@@ -32,6 +32,7 @@ from core.engine.engine import Engine
 from core.errors import TillerError
 from tests.support import tiny_models
 from tests.support.browser_server import answer, family, served, short
+from tests.support.http_page import ask
 from tests.support.paths import ROOT
 from tests.support.waiting import PATIENCE
 
@@ -450,3 +451,18 @@ def test_the_page_comes_before_torch_and_control_c_ends_it(folder: Path) -> None
     assert out.strip() == "Stopped."
     assert errors == ""
     assert running.returncode == 130
+
+
+def test_behind_a_proxy_that_takes_its_prefix_off_every_page_knows_where_it_is(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_ROOT_PATH", "/tiller")
+    with served(engine) as page:
+        # A page is served once somebody has asked for it.
+        while (status := ask(f"{page.address}family/skiff-small/")[0]) == 307:
+            pass
+        assert status == 200
+        for path in ("", "family/skiff-small/"):
+            root = json.loads(ask(f"{page.address}{path}config")[1])["root"]
+            assert root == f"{page.address}tiller/{path}".rstrip("/")
+            assert ask(f"{page.address}{path}gradio_api/info")[0] == 200
