@@ -207,7 +207,7 @@ def test_a_family_that_failed_is_opened_anew_when_it_is_mended(chromium: Browser
     save_file({name: each for name, each in whole.items() if "layers.3.mlp" not in name}, weights, {"format": "pt"})
     screen = Screen.open(chromium, server.address).ready()
     picker(screen).get_by_role("button", name="Tiny", exact=True).click()
-    expect(screen.page.locator(".t-trouble")).to_contain_text("lack model.layers.3.mlp")
+    expect(screen.page.locator(".t-columns > .t-trouble")).to_contain_text("lack model.layers.3.mlp")
     save_file(whole, weights, {"format": "pt"})
     screen.page.goto(server.address)
     arrived(screen, server.engine.family.title)
