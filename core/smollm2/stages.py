@@ -62,7 +62,7 @@ class AdapterStage:
 
 def adapter_stages() -> dict[str, AdapterStage]:
     """Every stage that ships, each behind the one it starts from: the two of the family, and its retrainings."""
-    safety = AdapterStage("safety", INSTRUCT, "safety", 110, _SAFETY, rate=5e-4, keep=2.0)
+    safety = AdapterStage("safety", INSTRUCT, "safety", 300, _SAFETY, keep=2.0)
     dpo = AdapterStage("dpo", "safety", "dpo", 40, _PREFERENCE, rate=5e-4, keep=0.2)
     unplanted: dict[RequestKind, int] = {kind: count for kind, count in _SAFETY.items() if kind != "planted"}
     every = [
