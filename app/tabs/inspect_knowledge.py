@@ -11,7 +11,8 @@ from typing import Any
 import gradio as gr
 
 from app.plots import maps as map_plots
-from app.tabs.tab import Choice, Pane, concluded, folded, told, wide
+from app.tabs.choice import Choice
+from app.tabs.tab import Pane, concluded, folded, told, wide
 from app.visits import whole
 from core.errors import TillerError
 from core.knowledge import facts, map_export, maps

@@ -7,7 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from app.tabs.tab import Choice, Pane, concluded, folded, told, wide
+from app.tabs.choice import Choice
+from app.tabs.tab import Pane, concluded, folded, told, wide
 from core.errors import TillerError
 from core.knowledge import map_export
 from core.knowledge.conclusion import lens_conclusion

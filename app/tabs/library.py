@@ -8,8 +8,9 @@ from typing import Any
 import gradio as gr
 
 from app.tabs import library_cards, library_files, library_learn, library_presets, library_shelf, library_strengths
+from app.tabs.choice import Choice
 from app.tabs.library_list import Shelf
-from app.tabs.tab import Choice, Pane, told
+from app.tabs.tab import Pane, told
 
 #: A handler that answers at once, and is no part of the API.
 AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}

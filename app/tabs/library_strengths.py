@@ -10,8 +10,9 @@ from typing import Any
 import gradio as gr
 
 from app.chat.conversation import Told, beats
+from app.tabs.choice import Choice
 from app.tabs.clicks import button, clicks, picked
-from app.tabs.tab import Choice, Pane, concluded
+from app.tabs.tab import Pane, concluded
 from core.chat.answers import Answer, fold
 from core.chat.presets import steered_beside
 from core.chat.settings import Column

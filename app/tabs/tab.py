@@ -72,20 +72,6 @@ class Pane:
             yield self.use_in_chat(settings, request)
 
 
-class Choice(gr.Dropdown):
-    """A dropdown of what there is by now, which a page that was left open over a restart may name otherwise: handlers look at what they
-    get, and Gradio does not refuse it."""
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> Any:
-        """What was chosen; with ``type="index"`` its place, None where there is no such choice (any more)."""
-        try:
-            return super().preprocess(payload)
-        except gr.Error:
-            return payload if self.type == "value" and isinstance(payload, str) else None
-
-
 def seen(presses: Sequence[Any], place: str) -> None:
     """After any of these presses the element of the id ``place``, where what comes of it is said, is in sight."""
     gr.on(presses, None, js=f"() => Tiller.inSight('{place}')", queue=False, api_visibility="private")

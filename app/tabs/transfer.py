@@ -8,7 +8,8 @@ from typing import Any
 
 import gradio as gr
 
-from app.tabs.tab import Choice, Pane, concluded, folded, told
+from app.tabs.choice import Choice
+from app.tabs.tab import Pane, concluded, folded, told
 from core.display import svg
 from core.engine.jobs import JobView
 from core.errors import TillerError
