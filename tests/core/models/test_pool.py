@@ -455,7 +455,7 @@ def test_the_command_line_says_the_plan_and_the_terminal_the_progress(
     )
     header = Header()
     header.status = Status("loading", "Loading Tiny chat: shard 2 of 4.", 0.43)
-    assert header.sentence() == "Loading Tiny chat: shard 2 of 4 43%"
+    assert header.sentence() == "Loading Tiny chat: shard 2 of 4 43 %"
     header.status = Status(
         "ready", "Loading Tiny chat was cancelled; send a message to load it after all.", None, 9.0, "cpu"
     )
