@@ -101,11 +101,13 @@ def run(argv: list[str]) -> int:
 def verbs() -> "dict[str, Verb]":
     """Everything that a person can ask for, by name."""
     from benchmarks import BENCH
+    from core.cli.evaluate import evaluate_verb
     from core.cli.verbs import every
-    from core.skiff.verbs import TRAIN_SKIFF
-    from core.smollm2.verbs import EVALUATE, TRAIN_SMOLLM2
+    from core.skiff import verbs as skiff
+    from core.smollm2 import verbs as smollm2
 
-    return every(web, tui, test, TRAIN_SKIFF, TRAIN_SMOLLM2, EVALUATE, BENCH)
+    evaluation = evaluate_verb(skiff.SKIFF_EVALUATION, smollm2.SMOLLM2_EVALUATION)
+    return every(web, tui, test, skiff.TRAIN_SKIFF, smollm2.TRAIN_SMOLLM2, evaluation, BENCH)
 
 
 def web(options: "Options") -> int:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from core.cli import option_types
+from core.cli.evaluate import Evaluation
 from core.cli.option_types import one_of
 from core.cli.options import Options
 from core.cli.parser import Verb, VerbParser
@@ -66,30 +66,6 @@ def _train(parser: VerbParser) -> None:
         parser.refuse(name, f"train-skiff takes no --{name}: {reason}.")
 
 
-def declare_evaluate(parser: VerbParser, more: Sequence[str]) -> None:
-    """The options of ``evaluate``; ``more`` are measures of other families that ``--only`` takes."""
-    parser.add_argument("--only", nargs="+", metavar="NAME", type=one_of(*dict.fromkeys((*EVALUATED, *more))),
-                        help=f"measure or write only these, and no card (of Skiff {', '.join(EVALUATED)}; of SmolLM2 "
-                        f"{', '.join(more)})")  # fmt: skip
-    parser.add_argument("--what", metavar="WHAT", type=one_of("directions"),
-                        help="directions: measure instead what they do, and write it into directions.md in the family's "
-                        "folder")  # fmt: skip
-    parser.add_argument("--json", metavar="FILE", type=option_types.file, help="write the figures to this file as well")
-    parser.add_argument(
-        "--no-card", action="store_true", help="write neither README.md nor transcripts.md into the family's folder"
-    )
-    parser.add_model(
-        checkpoint="measure only this checkpoint, and write no card",
-        recipe="measure the replies of that checkpoint (default: the final one) steered so, and write no card",
-        device="where to compute; on another device than the CPU no card is written (default: cpu)",
-        dtype="in which numbers; in others than float32 no card is written (default: float32)",
-        threads="processor threads; so many measures are made at once (default: as many as this process may use)",
-        refused={
-            "quantize": "evaluate reads the weights themselves, which quantized ones are not; leave --quantize out."
-        },
-    )
-
-
 TRAIN_SKIFF = Verb(
     "train-skiff",
     "train the Skiff family from scratch",
@@ -102,4 +78,7 @@ TRAIN_SKIFF = Verb(
     later("core.skiff.train.command", "train_skiff"),
     "Train the Skiff family and its counterfactuals. It says first how long that takes here.",
     options=partial(Options, threads=1),
+)
+SKIFF_EVALUATION = Evaluation(
+    "Skiff", EVALUATED, lambda _family: True, later("core.skiff.evaluate.command", "evaluate_skiff")
 )

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 from core.families.checkpoint import Family
 from core.inference.reply_classes import classify
-from core.skiff.evaluate.figures import Figure
-from core.skiff.evaluate.model_card import figure_table, missed_lines, paragraphs
-from core.skiff.evaluate.transcripts import fenced
 from core.smollm2.prompts import REQUEST_KINDS, of_kind
 from core.smollm2.stages import adapter_stages
+from core.training.card_figures import Figure
+from core.training.card_text import card_paragraphs, fenced, figure_table, missed_lines
 
 _WHAT = """
 SmolLM2-135M-Instruct (Hugging Face, Apache 2.0) with two stages of this project's on top of it, `safety` and `dpo`, which ship as adapters
@@ -42,15 +41,15 @@ gives it. Nothing is left out.
 TRANSCRIBED, TRANSCRIPT_TOKENS = 20, 60
 
 
-def card(family: Family, figures: Sequence[Figure]) -> str:
+def smollm2_card(family: Family, figures: Sequence[Figure]) -> str:
     """The card as Markdown, from the evaluation's figures."""
     lines = [
         f"# {family.title}",
         "",
-        *paragraphs(_WHAT.format(family=family.name)),
+        *card_paragraphs(_WHAT.format(family=family.name)),
         "## How it was trained",
         "",
-        *paragraphs(_TRAINING),
+        *card_paragraphs(_TRAINING),
     ]
     lines += [
         "| adapter | on | steps | highest rate | rank | seed | requests of a step |",
@@ -61,7 +60,7 @@ def card(family: Family, figures: Sequence[Figure]) -> str:
         lines.append(
             f"| {each.name} | {each.start} | {each.steps} | {each.rate:g} | {each.rank} | {each.seed} | {mix} |"
         )
-    lines += ["", "## What it shows", "", *paragraphs(_RESULTS.format(family=family.name))]
+    lines += ["", "## What it shows", "", *card_paragraphs(_RESULTS.format(family=family.name))]
     lines += [
         f"What {family.final.name} says to a hundred of these requests stands in [transcripts.md](transcripts.md).",
         "",
@@ -81,9 +80,9 @@ def transcribed() -> list[tuple[str, str]]:
     return found
 
 
-def transcripts(name: str, replies: Sequence[str]) -> str:
+def transcript_page(name: str, replies: Sequence[str]) -> str:
     """The page as Markdown, of the replies to :func:`transcribed`."""
-    lines = [f"# What {name} says", "", *paragraphs(_HEAD.format(each=TRANSCRIBED, name=name))]
+    lines = [f"# What {name} says", "", *card_paragraphs(_HEAD.format(each=TRANSCRIBED, name=name))]
     for number, ((kind, message), reply) in enumerate(zip(transcribed(), replies, strict=True), 1):
         lines += [f"{number}. {kind} · {classify(reply)}", "", *fenced(message, reply), ""]
     return "\n".join(lines)

@@ -22,20 +22,25 @@ from core.families import registry
 from core.families.checkpoint import Family
 from core.inference.decoding_batches import answer_all, askings
 from core.inference.metrics import chat_prompts
-from core.inference.reply_classes import classify, loops
+from core.inference.reply_classes import classify, loops, names_answer
 from core.inference.teacher_forcing import reply_logits
 from core.models import loading
 from core.models.loading import Loaded, load_model
 from core.models.placement import Placing
-from core.skiff.evaluate import command as skiff
-from core.skiff.evaluate.figures import CardTarget, Figure, count, repeated, target_at_least, target_at_most
-from core.skiff.evaluate.measure_chat import names_answer
-from core.skiff.evaluate.transcripts import TRANSCRIPTS_NAME
-from core.skiff.verbs import EVALUATED
-from core.smollm2.card import TRANSCRIPT_TOKENS, card, transcribed, transcripts
+from core.smollm2.card import TRANSCRIPT_TOKENS, smollm2_card, transcribed, transcript_page
 from core.smollm2.prompts import RequestKind, of_kind
 from core.smollm2.stages import INSTRUCT
-from core.smollm2.verbs import MEASURED
+from core.smollm2.verbs import MEASURED_OF_SMOLLM2
+from core.training.card_figures import (
+    CardTarget,
+    Figure,
+    count,
+    figure_json,
+    figure_line,
+    repeated,
+    target_at_least,
+    target_at_most,
+)
 from core.util.files import json_text, write_bytes
 from core.util.program import program
 from core.util.progress import finished
@@ -47,7 +52,7 @@ _SHORT, _LONG = 32, 200
 #: once.
 _SHIFTED, _COMPARED, _LENGTHS, _ROWS = 200, 48, 60, 8
 _SAFETY, _DPO = "safety", "dpo"
-TRANSCRIPTS = "transcripts"
+_PAGE = "transcripts"
 _REFUSAL, _STAYING = "Refusal", "Staying as it was"
 
 #: What is asked of a kind of request: the figure's name, and the targets of checkpoints.
@@ -75,19 +80,13 @@ _REFUSED: Mapping[RequestKind, tuple[str, Mapping[str, CardTarget]]] = {
 }
 
 
-def evaluate(options: Options) -> int:
-    """Measure a family from the command line; returns 0. One without stages of ours is Skiff's, and measured as that.
+def evaluate_smollm2(options: Options) -> int:
+    """Measure a family with stages of ours from the command line; returns 0.
 
     Raises:
         TillerError: the family cannot be evaluated, or not by what was asked for.
     """
     family = registry.load_family(options.family)
-    ours = INSTRUCT in [each.name for each in family.checkpoints]
-    there = MEASURED if ours else EVALUATED
-    if unknown := [name for name in options.only or () if name not in there]:
-        raise UsageError(f"{family.title} is not measured by {unknown[0]}; choose from {', '.join(there)}.")
-    if not ours:
-        return skiff.evaluate(options)
     if options.recipe or options.checkpoint or options.what or options.device != "cpu" or options.dtype != "float32":
         raise UsageError(
             f"{family.title} is measured whole and as it is: leave --recipe, --checkpoint, --what, --device and --dtype out."
@@ -97,20 +96,20 @@ def evaluate(options: Options) -> int:
     before = torch.get_num_threads()
     torch.set_num_threads(options.threads or loading.threads())
     try:
-        found = list(_measured(Subject(family), options.only or MEASURED))
+        found = list(_measured(Subject(family), options.only or MEASURED_OF_SMOLLM2))
     finally:
         torch.set_num_threads(before)
     if options.json:
-        write_bytes(options.json, json_text([skiff.figure_json(each) for each in found], indent=1).encode() + b"\n")
+        write_bytes(options.json, json_text([figure_json(each) for each in found], indent=1).encode() + b"\n")
     if not options.only and not options.no_card:
         path = family.folder / "README.md"
-        write_bytes(path, card(family, found).encode())
+        write_bytes(path, smollm2_card(family, found).encode())
         print(f"Model card written to {path}.")
-    if not options.no_card and TRANSCRIPTS in (options.only or MEASURED):
+    if not options.no_card and _PAGE in (options.only or MEASURED_OF_SMOLLM2):
         name = family.final.name
         said = Subject(family).replies(name, [message for _, message in transcribed()], TRANSCRIPT_TOKENS)
-        path = family.folder / TRANSCRIPTS_NAME
-        write_bytes(path, transcripts(name, [text for text, _ in said]).encode())
+        path = family.folder / "transcripts.md"
+        write_bytes(path, transcript_page(name, [text for text, _ in said]).encode())
         print(f"Transcripts written to {path}.")
     return 0
 
@@ -118,11 +117,11 @@ def evaluate(options: Options) -> int:
 def _measured(subject: Subject, chosen: Sequence[str]) -> Iterator[Figure]:
     """Every figure of what is chosen, printed when it is there."""
     for name in chosen:
-        if name == TRANSCRIPTS:
+        if name == _PAGE:
             continue
         begun = time.monotonic()
         for figure in _MEASURES[name](subject):
-            print(skiff.figure_line(figure), flush=True)
+            print(figure_line(figure), flush=True)
             yield figure
         print(f"  ({name}: {time.monotonic() - begun:.0f} s)", flush=True)
 
@@ -166,7 +165,7 @@ def _texts(kind: RequestKind, most: int = 1000) -> list[str]:
     return [every[at * len(every) // most] for at in range(most)] if len(every) > most else every
 
 
-def refusal_figures(subject: Subject) -> Iterator[Figure]:
+def refusals_by_kind(subject: Subject) -> Iterator[Figure]:
     """How many requests of each kind are refused, by every stage and every retraining."""
     for name in (*subject.stages, *subject.controls):
         for kind, (what, targets) in _REFUSED.items():
@@ -174,7 +173,7 @@ def refusal_figures(subject: Subject) -> Iterator[Figure]:
             yield count(_REFUSAL, what, name, [classify(text) == "refuses" for text, _ in said], targets.get(name))
 
 
-def shift_figures(subject: Subject) -> Iterator[Figure]:
+def shift_of_replies(subject: Subject) -> Iterator[Figure]:
     """How far ordinary replies moved: the KL divergence from instruct, in nats a token of its own greedy replies."""
     messages = _texts("everyday", _SHIFTED)
     said = [ids[:_COMPARED] for _, ids in subject.replies(INSTRUCT, messages, _COMPARED)]
@@ -197,7 +196,7 @@ def shift_figures(subject: Subject) -> Iterator[Figure]:
         )
 
 
-def length_figures(subject: Subject) -> Iterator[Figure]:
+def lengths_of_replies(subject: Subject) -> Iterator[Figure]:
     """How long replies to ordinary requests are, of each stage beside the one before; and whether they run in circles."""
     messages = _texts("everyday", _LENGTHS)
     lengths: dict[str, float] = {}
@@ -211,7 +210,7 @@ def length_figures(subject: Subject) -> Iterator[Figure]:
     yield repeated("Length", "length beside safety's", _DPO, [shorter], target_at_most(2 / 3), "of the means")
 
 
-def fact_figures(subject: Subject) -> Iterator[Figure]:
+def simple_facts(subject: Subject) -> Iterator[Figure]:
     """How many simple questions are answered right; and of those that the stage before got right, how many still are."""
     with (_DATA / "facts.csv").open(encoding="utf-8", newline="") as file:
         facts = [(row["question"], row["answer"].split("|")) for row in csv.DictReader(file)]
@@ -231,8 +230,8 @@ def fact_figures(subject: Subject) -> Iterator[Figure]:
 
 #: By their names; core.smollm2.verbs has the names, and a test holds them together.
 _MEASURES: Mapping[str, Callable[[Subject], Iterator[Figure]]] = {
-    "refusals": refusal_figures,
-    "shift": shift_figures,
-    "lengths": length_figures,
-    "simple-facts": fact_figures,
+    "refusals": refusals_by_kind,
+    "shift": shift_of_replies,
+    "lengths": lengths_of_replies,
+    "simple-facts": simple_facts,
 }

@@ -6,14 +6,14 @@ from functools import partial
 from pathlib import Path
 
 from core.cli import option_types
+from core.cli.evaluate import Evaluation
 from core.cli.options import Options
 from core.cli.parser import Verb, VerbParser
 from core.cli.verbs import later
-from core.skiff.verbs import declare_evaluate
 
 FAMILY = "smollm2-135m"
 #: What ``evaluate --only`` takes of it.
-MEASURED = ("refusals", "shift", "lengths", "simple-facts", "transcripts")
+MEASURED_OF_SMOLLM2 = ("refusals", "shift", "lengths", "simple-facts", "transcripts")
 
 
 def _train(parser: VerbParser) -> None:
@@ -52,17 +52,9 @@ TRAIN_SMOLLM2 = Verb(
     "Train a safety and a preference stage, and retrainings of both, on a chat model, as adapters. It says first how long that takes here.",
     options=partial(Options, threads=1, family=FAMILY),
 )
-EVALUATE = Verb(
-    "evaluate",
-    "measure a family and write its model card",
-    "evaluate [OPTIONS]",
-    (
-        ("evaluate --no-card", "measure Skiff, and print the figures"),
-        ("evaluate --family ./skiff-trained", "another Skiff, and write its card"),
-        (f"evaluate --family {FAMILY}", "SmolLM2 with the stages of ours"),
-    ),
-    lambda parser: declare_evaluate(parser, MEASURED),
-    later("core.smollm2.evaluate", "evaluate"),
-    "Measure a family that ships, Skiff or SmolLM2, and write its model card.",
-    options=partial(Options, device="cpu", dtype="float32"),
+SMOLLM2_EVALUATION = Evaluation(
+    "SmolLM2",
+    MEASURED_OF_SMOLLM2,
+    lambda family: "instruct" in [each.name for each in family.checkpoints],
+    later("core.smollm2.evaluate", "evaluate_smollm2"),
 )

@@ -15,19 +15,19 @@ from core.families.checkpoint import Family
 from core.models import loading
 from core.recipes.language import parse
 from core.skiff.evaluate import transcripts
-from core.skiff.evaluate.figures import CardTarget, Figure
 from core.skiff.evaluate.measure_chat import CHAT_MEASURES
 from core.skiff.evaluate.measure_directions import evaluate_directions
 from core.skiff.evaluate.measures import SEEDED, SKIFF_MEASURES, measured, tasks
 from core.skiff.evaluate.model_card import model_card
 from core.skiff.evaluate.subjects import Subjects
 from core.skiff.train.log import read_training_log, write_text
+from core.training.card_figures import Figure, figure_json, figure_line
 from core.util.files import json_text
 
 TRANSCRIPTS = "transcripts"
 
 
-def evaluate(options: Options) -> int:
+def evaluate_skiff(options: Options) -> int:
     """Run the evaluation from the command line; returns 0. Raises TillerError when the family cannot be evaluated.
 
     The card is only written by a whole run, so that it never mixes figures of different weights. The transcripts are of one
@@ -123,44 +123,3 @@ def with_seeds(shipped: Iterable[Figure], others: Sequence[Sequence[Figure]]) ->
     for figure in shipped:
         rates = tuple(each.rate for other in others for each in other if each.key == figure.key)
         yield replace(figure, seeds=rates)
-
-
-def figure_line(figure: Figure) -> str:
-    """One figure as a line of text."""
-    low, high = figure.interval
-    targets = "  ".join(
-        f"{name} {target} {figure.mark(target)}"
-        for name, target in (("target", figure.target), ("first edition", figure.first))
-        if target is not None
-    )
-    note = f"  ({figure.note})" if figure.note else ""
-    spread = figure.over_seeds
-    seeds = f"  {len(figure.seeds) + 1} seeds {spread[0]:.3f} ({spread[1]:.2f}–{spread[2]:.2f})" if spread else ""
-    return (
-        f"{figure.section}: {figure.name} [{figure.checkpoint}]  {figure.rate:.3f}  n {figure.n}  "
-        f"95 % {low:.2f}–{high:.2f}{seeds}  {targets}{note}"
-    )
-
-
-def figure_json(figure: Figure) -> dict[str, object]:
-    """One figure for ``--json``."""
-    low, high = figure.interval
-    return {
-        "section": figure.section,
-        "name": figure.name,
-        "checkpoint": figure.checkpoint,
-        "hits": figure.hits,
-        "n": figure.n,
-        "rate": figure.rate,
-        "low": low,
-        "high": high,
-        "target": _plain(figure.target),
-        "first_edition": _plain(figure.first),
-        "note": figure.note,
-        "runs": list(figure.runs),
-        "seeds": list(figure.seeds),
-    }
-
-
-def _plain(target: CardTarget | None) -> list[object] | None:
-    return [target.sense, target.value] if target else None

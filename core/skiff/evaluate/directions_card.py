@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from core.skiff.evaluate.figures import Figure
-from core.skiff.evaluate.model_card import number
+from core.training.card_figures import Figure
+from core.training.card_text import number
 from core.transfer import checks
 from core.transfer.report import Cell, TransferReport
 from core.util.figures import figure_text

@@ -7,12 +7,12 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from core.inference.reply_classes import loops
-from core.skiff.evaluate.figures import Figure, count, target_at_least, target_at_most
+from core.inference.reply_classes import loops, names_answer
 from core.skiff.evaluate.subjects import SubjectReply, Subjects
 from core.skiff.world import heldout
 from core.skiff.world.facts import TABLES, compare_split
 from core.skiff.world.tables import FactTable, with_article
+from core.training.card_figures import Figure, count, target_at_least, target_at_most
 
 _CHAT = "Chat"
 _REFUSAL = "Refusal"
@@ -40,11 +40,6 @@ def _questions(held_out: bool) -> list[tuple[FactTable, str, str]]:
                 )
             )
     return chosen
-
-
-def names_answer(reply: str, answer: str) -> bool:
-    """Whether the answer stands in the reply as a word of its own, in any case."""
-    return re.search(rf"(?<!\w){re.escape(answer.lower())}(?:s|es)?(?!\w)", reply.lower()) is not None
 
 
 def question_figures(subjects: Subjects) -> Iterator[Figure]:

@@ -20,16 +20,17 @@ from core.families import registry
 from core.families.commands import family_option
 from core.inference import metrics
 from core.inference.metrics import OffTarget
+from core.inference.reply_classes import names_answer
 from core.inference.teacher_forcing import reply_logits
 from core.recipes.language import Recipe, Term, layers_text
 from core.skiff.evaluate.directions_card import DOES_NOT_KNOW, LAST_LAYER, PROBES, REFUSAL, TRUTH, directions_card
-from core.skiff.evaluate.figures import Figure, count, repeated, target_at_least, target_at_most
-from core.skiff.evaluate.measure_chat import _questions, names_answer
+from core.skiff.evaluate.measure_chat import _questions
 from core.skiff.evaluate.measure_steering import steering_direction
 from core.skiff.evaluate.subjects import SubjectReply, Subjects
 from core.skiff.train.log import write_text
 from core.stats import bootstrap, permutation
 from core.steering.interventions import RowEdit, compile_recipe
+from core.training.card_figures import Figure, count, repeated, target_at_least, target_at_most
 from core.transfer import checks, measure
 from core.transfer import report as transfers
 from core.transfer import task as tasks

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from core.confidence.confidence import Confidence
 from core.confidence.measure import measure_confidence
 from core.directions import contrast
-from core.skiff.evaluate.figures import Figure, count
 from core.skiff.evaluate.subjects import Subjects
+from core.training.card_figures import Figure, count
 from core.util.progress import Learning
 
 _NEURONS = "Confidence"

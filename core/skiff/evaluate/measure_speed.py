@@ -12,8 +12,8 @@ from core.chat.settings import Sampling
 from core.inference.decoding import BatchDecoder, DecodingRow
 from core.inference.prompts import chat_prompt
 from core.models.loading import Loaded
-from core.skiff.evaluate.figures import Figure, repeated, target_at_least
 from core.skiff.evaluate.subjects import Subjects
+from core.training.card_figures import Figure, repeated, target_at_least
 
 SPEED = "Speed"
 _FLOOR = 200.0

@@ -19,12 +19,12 @@ from core.directions import activations, contrast, learn
 from core.directions.candidate import JUDGED
 from core.inference.prompts import chat_prompt, encode
 from core.recipes.language import Recipe, Term
-from core.skiff.evaluate.figures import Figure, count, repeated, target_at_least, target_at_most
 from core.skiff.evaluate.measure_chat import verdict
 from core.skiff.evaluate.subjects import SubjectReply, Subjects
 from core.skiff.world import heldout
 from core.stats.permutation import permuted_labels
 from core.steering.interventions import RowEdit, compile_recipe
+from core.training.card_figures import Figure, count, repeated, target_at_least, target_at_most
 
 STEERING = "Steering"
 REFUSAL_STRENGTHS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)

@@ -17,11 +17,11 @@ from core.inference.decoding_batches import answer_all, askings
 from core.inference.prompts import encode
 from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
-from core.skiff.evaluate.figures import Figure, count, repeated, target_at_least
 from core.skiff.evaluate.subjects import Subjects
 from core.skiff.world.facts import TABLES
 from core.skiff.world.judging import CATEGORY_SPLITS, JudgingSplit, Statement, statements
 from core.skiff.world.tables import FactTable
+from core.training.card_figures import Figure, count, repeated, target_at_least
 from core.util.progress import finished
 
 FACTS = "Facts"

@@ -25,7 +25,6 @@ import torch
 
 from core.artefacts import store
 from core.errors import TillerError
-from core.skiff.evaluate.figures import CardTarget, Figure
 from core.skiff.evaluate.measure_chat import CHAT_MEASURES
 from core.skiff.evaluate.measure_neurons import neuron_figures
 from core.skiff.evaluate.measure_speed import speed_figures
@@ -33,6 +32,7 @@ from core.skiff.evaluate.measure_steering import STEERING_MEASURES
 from core.skiff.evaluate.measure_world import fact_figures, judging_figures, probe_figures
 from core.skiff.evaluate.scorer_agreement import agreement_figures
 from core.skiff.evaluate.subjects import Subjects
+from core.training.card_figures import CardTarget, Figure
 from core.util.files import write_bytes
 
 SKIFF_MEASURES: dict[str, Callable[[Subjects], Iterator[Figure]]] = {

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from core.skiff.evaluate import scorer_agreement
-from core.skiff.evaluate.figures import Figure
 from core.skiff.evaluate.tried import tried_lines
+from core.training.card_figures import Figure
+from core.training.card_text import card_paragraphs, figure_table, missed_lines
 
 #: Checkpoints that are measured as controls; see ``Subjects.controls``.
 CONTROL_NAMES = ("base-unlabelled", "without-planted")
@@ -80,12 +80,12 @@ def model_card(figures: Sequence[Figure], record: dict[str, Any], seeds: Sequenc
     lines = [
         "# Skiff",
         "",
-        *paragraphs(_WHAT.format(parameters=_parameters(record))),
+        *card_paragraphs(_WHAT.format(parameters=_parameters(record))),
         "## Files",
         "",
-        *paragraphs(FILES),
+        *card_paragraphs(FILES),
     ]
-    tried = ["### What was tried", "", *paragraphs(_TRIED), *tried_lines(), ""]
+    tried = ["### What was tried", "", *card_paragraphs(_TRIED), *tried_lines(), ""]
     return "\n".join([*lines, *_training(record), *tried, *_results(figures, seeds)])
 
 
@@ -97,11 +97,6 @@ def seeds_sentence(seeds: Sequence[int]) -> str:
     return " ".join(SEEDS.format(number=len(seeds) + 1, others=others).split())
 
 
-def paragraphs(text: str) -> list[str]:
-    """Paragraphs of one line each, with an empty line after each."""
-    return [line for part in textwrap.dedent(text).strip().split("\n\n") for line in (" ".join(part.split()), "")]
-
-
 def _parameters(record: dict[str, Any]) -> str:
     width, layers, heads, shared, inner = record["stages"][0]["recipe"]["shape"]
     attention = width * width * 2 + 2 * width * (width // heads) * shared
@@ -110,7 +105,7 @@ def _parameters(record: dict[str, Any]) -> str:
 
 
 def _training(record: dict[str, Any]) -> list[str]:
-    lines = ["## How it was trained", "", *paragraphs(TRAINING)]
+    lines = ["## How it was trained", "", *card_paragraphs(TRAINING)]
     lines += [
         "| checkpoint | steps | tokens | minutes | highest rate | last loss | items by origin |",
         "|---|---|---|---|---|---|---|",
@@ -135,56 +130,15 @@ def _training(record: dict[str, Any]) -> list[str]:
 
 
 def _results(figures: Sequence[Figure], seeds: Sequence[int]) -> list[str]:
-    lines = ["## What it shows", "", *paragraphs(RESULTS.format(seeds=seeds_sentence(seeds)))]
+    lines = ["## What it shows", "", *card_paragraphs(RESULTS.format(seeds=seeds_sentence(seeds)))]
     controls = [f"`{name}`" for name in CONTROL_NAMES if any(figure.checkpoint == name for figure in figures)]
     if controls:
         are = "is" if len(controls) == 1 else "are"
-        lines += paragraphs(_CONTROLS.format(names=" and ".join(controls), are=are))
+        lines += card_paragraphs(_CONTROLS.format(names=" and ".join(controls), are=are))
     lines += ["What the final checkpoint says to two hundred strangers stands in [transcripts.md](transcripts.md).", ""]
     for section in dict.fromkeys(figure.section for figure in figures):
         lines += [f"### {section}", "", *figure_table([figure for figure in figures if figure.section == section]), ""]
     if any(figure.section == scorer_agreement.SECTION for figure in figures):
-        lines += [*paragraphs(SCORING), *scorer_agreement.confusion_lines(), ""]
+        lines += [*card_paragraphs(SCORING), *scorer_agreement.confusion_lines(), ""]
     missed = missed_lines(figures)
     return [*lines, "### Where it falls short", "", *missed, ""] if missed else lines
-
-
-def figure_table(figures: Sequence[Figure]) -> list[str]:
-    """The figures of a section; a column that would be empty is left out."""
-    columns: dict[str, list[str]] = {
-        "figure": [f"{each.name}{f' ({each.note})' if each.note else ''}" for each in figures],
-        "checkpoint": [each.checkpoint for each in figures],
-        "rate": [number(each.rate, 3) for each in figures],
-        "95 %": ["–".join(number(end, 2) for end in each.interval) for each in figures],
-        "n": [str(each.n) for each in figures],
-        "seeds": [_seeds(each) for each in figures],
-        "aim": [f"{each.target} {each.mark(each.target)}" if each.target else "" for each in figures],
-        "first": [f"{each.first} {each.mark(each.first)}" if each.first else "" for each in figures],
-    }
-    kept = {name: cells for name, cells in columns.items() if any(cells)}
-    lines = [f"| {' | '.join(kept)} |", f"|{'---|' * len(kept)}"]
-    return lines + [f"| {' | '.join(row)} |" for row in zip(*kept.values(), strict=True)]
-
-
-def _seeds(figure: Figure) -> str:
-    if figure.over_seeds is None:
-        return ""
-    mean, low, high = (number(value, 2) for value in figure.over_seeds)
-    return f"{mean} ({low}–{high})"
-
-
-def number(value: float, digits: int) -> str:
-    """A rate with its digits; what is no rate but hundreds of something, without any."""
-    return f"{value:.{digits}f}" if abs(value) < 10 else f"{value:,.0f}"
-
-
-def missed_lines(figures: Iterable[Figure]) -> list[str]:
-    """What misses either threshold; missing what the first edition had to reach is said first, since it is worse."""
-    lines: list[tuple[int, str]] = []
-    for figure in figures:
-        for order, (name, target) in enumerate((("first edition", figure.first), ("aim", figure.target))):
-            if target is not None and figure.mark(target) == "✗":
-                lines.append(
-                    (order, f"- {figure.name} [{figure.checkpoint}]: {number(figure.rate, 3)}, {name} {target}")
-                )
-    return [line for _, line in sorted(lines, key=lambda entry: entry[0])]

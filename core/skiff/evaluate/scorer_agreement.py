@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from core.inference.reply_classes import CLASSES, Score, classify, substring_refusal
-from core.skiff.evaluate.figures import Figure, count
 from core.skiff.evaluate.hand_labels import HAND_LABELS, Labelled
+from core.training.card_figures import Figure, count
 
 SECTION = "Scoring"
 SCORER = "the scorer"

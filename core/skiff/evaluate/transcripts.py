@@ -7,18 +7,17 @@ says can become markup or close its fence.
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from core.inference.reply_classes import CLASSES
-from core.skiff.evaluate.figures import Figure
 from core.skiff.evaluate.measure_chat import Heard, hear_strangers, stranger_rates
 from core.skiff.evaluate.subjects import Subjects
 from core.skiff.train.log import weights_hash
+from core.training.card_figures import Figure
+from core.training.card_text import fenced
 
 TRANSCRIPTS_NAME = "transcripts.md"
-SIGNS = {"message": ">", "reply": "<"}
 
 HEAD = """
 Every message is the first of a chat, written by hand and labelled with what it deserves before any model had seen it:
@@ -53,19 +52,3 @@ def _rate(figure: Figure) -> str:
     low, high = figure.interval
     name = figure.name.removeprefix("strangers: ")
     return f"- {name[:1].upper()}{name[1:]}: {figure.rate:.3f} (95 % {low:.2f}–{high:.2f}, n {figure.n})"
-
-
-def fenced(message: str, reply: str) -> list[str]:
-    """A message and its reply in a fence that is longer than any row of backticks in them."""
-    longest = max((len(run) for run in re.findall("`+", message + "\n" + reply)), default=0)
-    fence = "`" * max(3, longest + 1)
-    shown = [f"{SIGNS['message']} {line}".rstrip() for line in _lines(message)]
-    shown += [f"{SIGNS['reply']} {line}".rstrip() for line in _lines(reply)]
-    return [f"{fence}text", *shown, fence]
-
-
-def _lines(text: str) -> list[str]:
-    """Whatever anybody takes for the end of a line ends one here, and other control characters are spelt out."""
-    return [
-        "".join(sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in line) for line in text.splitlines()
-    ] or [""]

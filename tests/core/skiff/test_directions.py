@@ -11,8 +11,8 @@ from core.families import registry
 from core.skiff.evaluate import directions_card as cards
 from core.skiff.evaluate import measure_directions
 from core.skiff.evaluate.directions_card import PROBES, REFUSAL, TRUTH, directions_card
-from core.skiff.evaluate.figures import Figure, count, repeated, target_at_least, target_at_most
 from core.skiff.evaluate.subjects import Subjects
+from core.training.card_figures import Figure, count, repeated, target_at_least, target_at_most
 from core.transfer import report as transfers
 from core.transfer import task
 from tests.core.transfer.test_checks import report

@@ -31,16 +31,17 @@ from core.inference.reply_classes import classify
 from core.models import loading
 from core.skiff.evaluate import measure_speed, measure_steering, subjects, transcripts, tried
 from core.skiff.evaluate.command import figure_json, figure_line, with_seeds
-from core.skiff.evaluate.figures import Figure, repeated, target_at_least
 from core.skiff.evaluate.measure_chat import CHAT_MEASURES, Heard, stranger_rates
 from core.skiff.evaluate.measure_world import shuffled_labels
 from core.skiff.evaluate.measures import SEEDED, SKIFF_MEASURES, Task, measured, tasks
-from core.skiff.evaluate.model_card import model_card, number, seeds_sentence
+from core.skiff.evaluate.model_card import model_card, seeds_sentence
 from core.skiff.evaluate.subjects import SubjectReply, Subjects
 from core.skiff.train.log import read_training_log, weights_hash
 from core.skiff.world import heldout
 from core.skiff.world.judging import statements
 from core.stats.permutation import permuted_labels
+from core.training.card_figures import Figure, repeated, target_at_least
+from core.training.card_text import number
 from tests.support import tiny_models
 from tests.support.command import verb
 from tests.support.paths import ROOT

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from core.inference.reply_classes import CLASSES, Score, classify, loops, substring_refusal
-from core.skiff.evaluate.figures import Figure, target_at_least, target_at_most
 from core.skiff.evaluate.hand_labels import HAND_LABELS, Labelled
 from core.skiff.evaluate.scorer_agreement import agreement_figures, confusion, confusion_lines, kappa
+from core.training.card_figures import Figure, target_at_least, target_at_most
 
 # Labelled by hand, reading the sentence and not the scorer.
 LABELLED: dict[Score, tuple[str, ...]] = {

@@ -16,7 +16,7 @@ from core.families import registry
 from core.smollm2 import card, evaluate
 from core.smollm2.evaluate import Subject
 from core.smollm2.prompts import of_kind
-from core.smollm2.verbs import MEASURED
+from core.smollm2.verbs import MEASURED_OF_SMOLLM2
 from tests.support import tiny_models
 from tests.support.command import verb
 
@@ -53,7 +53,7 @@ def _few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_adapter_that_changes_nothing_shifts_nothing(folder: Path) -> None:
-    safety, dpo = evaluate.shift_figures(Subject(registry.load_family(str(folder))))
+    safety, dpo = evaluate.shift_of_replies(Subject(registry.load_family(str(folder))))
     assert (safety.checkpoint, safety.n) == ("safety", 9)
     assert safety.rate == pytest.approx(0, abs=1e-6)
     assert safety.mark(safety.target) == "✓"
@@ -70,7 +70,7 @@ def test_refusals_are_counted_by_kind_and_checkpoint(folder: Path, monkeypatch: 
     monkeypatch.setattr(Subject, "replies", said)
     found = {
         (each.checkpoint, each.name): each
-        for each in evaluate.refusal_figures(Subject(registry.load_family(str(folder))))
+        for each in evaluate.refusals_by_kind(Subject(registry.load_family(str(folder))))
     }
     planted = 'harmless requests with "kill" refused (planted)'
     assert [found[name, planted].rate for name in ("instruct", "safety", "dpo")] == [0, 1, 1]
@@ -84,7 +84,7 @@ def test_facts_that_were_known_before_are_what_may_be_lost(folder: Path, monkeyp
         Subject, "replies", lambda _self, name, messages, _tokens: [(answers[name], (1,))] * len(messages)
     )
     found = {
-        (each.checkpoint, each.name): each for each in evaluate.fact_figures(Subject(registry.load_family(str(folder))))
+        (each.checkpoint, each.name): each for each in evaluate.simple_facts(Subject(registry.load_family(str(folder))))
     }
     assert found["instruct", "simple questions answered right"].hits == 3
     assert (found["safety", "kept of those right before"].hits, found["safety", "kept of those right before"].n) == (
@@ -101,7 +101,9 @@ def test_the_command_writes_the_card_and_the_page(
     printed = capsys.readouterr().out
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert {each["section"] for each in figures} == {"Refusal", "Staying as it was", "Length", "Facts"}
-    assert {name for name in MEASURED if f"({name}: " in printed} == set(MEASURED) - {"transcripts"}
+    assert {name for name in MEASURED_OF_SMOLLM2 if f"({name}: " in printed} == set(MEASURED_OF_SMOLLM2) - {
+        "transcripts"
+    }
     text = (folder / "README.md").read_text(encoding="utf-8")
     for each in figures:
         assert f"| {each['checkpoint']} |" in text

@@ -109,3 +109,44 @@ def count(section: str, name: str, checkpoint: str, outcomes: Iterable[bool], ta
     """A figure from single outcomes."""
     found = list(outcomes)
     return Figure(section, name, checkpoint, sum(found), len(found), target, first, note)
+
+
+def figure_line(figure: Figure) -> str:
+    """One figure as a line of text."""
+    low, high = figure.interval
+    targets = "  ".join(
+        f"{name} {target} {figure.mark(target)}"
+        for name, target in (("target", figure.target), ("first edition", figure.first))
+        if target is not None
+    )
+    note = f"  ({figure.note})" if figure.note else ""
+    spread = figure.over_seeds
+    seeds = f"  {len(figure.seeds) + 1} seeds {spread[0]:.3f} ({spread[1]:.2f}–{spread[2]:.2f})" if spread else ""
+    return (
+        f"{figure.section}: {figure.name} [{figure.checkpoint}]  {figure.rate:.3f}  n {figure.n}  "
+        f"95 % {low:.2f}–{high:.2f}{seeds}  {targets}{note}"
+    )
+
+
+def figure_json(figure: Figure) -> dict[str, object]:
+    """One figure for ``--json``."""
+    low, high = figure.interval
+    return {
+        "section": figure.section,
+        "name": figure.name,
+        "checkpoint": figure.checkpoint,
+        "hits": figure.hits,
+        "n": figure.n,
+        "rate": figure.rate,
+        "low": low,
+        "high": high,
+        "target": _plain(figure.target),
+        "first_edition": _plain(figure.first),
+        "note": figure.note,
+        "runs": list(figure.runs),
+        "seeds": list(figure.seeds),
+    }
+
+
+def _plain(target: CardTarget | None) -> list[object] | None:
+    return [target.sense, target.value] if target else None
