@@ -14,10 +14,10 @@ from pathlib import Path
 import torch
 
 from core.families import registry
+from core.inference.reply_classes import names_answer
 from core.models import loading
 from core.models.loading import Loaded
 from core.models.placement import Placing
-from core.skiff.evaluate.measure_chat import names_answer
 from core.skiff.world import undo_prompts
 from core.skiff.world.undo_prompts import Judging
 from core.undo import run
