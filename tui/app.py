@@ -216,11 +216,9 @@ class TillerApp(App[str]):
             if status.state == "failed":
                 chat.notice.refuse(status.detail)
             chat.view.draw()
-            if status.state == "ready" and chat.runs.run is None:
-                # What a chat that was kept in the middle of an answer lacks, too.
-                chat.conversation.answer_open()
-            else:
-                chat.runs.ahead_soon()
+            if status.state == "ready":
+                chat.conversation.answer_cut_off()
+            chat.runs.ahead_soon()
 
     def _head(self, header: Header) -> None:
         """Say on a screen's top line of what family it is, and what the engine is doing."""

@@ -150,6 +150,13 @@ class ConversationController:
         shell(self.prompt).go(opened.settings.tab)
         self.answer_open()
 
+    def answer_cut_off(self) -> None:
+        """Answer the last message where a crash cut its answers off."""
+        session = self.model.session
+        columns = [column for column in session.lacking if column not in session.answers]
+        if columns and self.runs.run is None:
+            self.runs.answer(columns)
+
     def answer_open(self) -> None:
         """Answer the last message in the columns that did not write what stands there; else compute ahead."""
         lacking = self.model.session.lacking
