@@ -54,7 +54,9 @@ class _OursAlone:
         if any(str(parent) in _OURS for frame in frames for parent in Path(frame.filename).parents):
             traceback.print_exc(*given, **named)
         else:
-            _log.warning("Refused: %s: %s", type(error).__name__, " ".join(str(error).split())[:_LONGEST])
+            # Half of a character, which JSON may hold, cannot be written to any log.
+            said = " ".join(str(error).split())[:_LONGEST].encode("utf-8", "backslashreplace").decode("utf-8")
+            _log.warning("Refused: %s: %s", type(error).__name__, said)
 
 
 def log_strangers_errors_briefly() -> None:

@@ -46,4 +46,10 @@ def test_only_faults_of_ours_get_a_traceback(
             modules[0].traceback.print_exc()
         assert ("Traceback" in capsys.readouterr().err) == ours
         assert ("Refused: ValueError: invalid literal" in caplog.text) != ours
+    try:
+        raise ValueError("\ud800 is not in the list")
+    except ValueError:
+        modules[0].traceback.print_exc()
+    assert r"Refused: ValueError: \ud800 is not in the list" in caplog.text
+    caplog.text.encode("utf-8")
     assert "invalid" in "".join(modules[1].traceback.format_exception_only(ValueError("invalid")))
