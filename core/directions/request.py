@@ -47,9 +47,20 @@ class LearnRequest:
     prompts: Mapping[bool, tuple[str, ...]] | None = None
 
     def check_free(self, family: Family, checkpoint: str) -> None:
-        """Raise StoreError where a direction would be hidden that everybody has, or one's own replaced that may not."""
+        """Raise StoreError where a direction would be hidden that everybody has, or one's own replaced that may not; ContrastError as
+        :meth:`check_follows` does."""
+        self.check_follows(family)
         check_free(family, checkpoint, self.name, self.replace)
         check_writable(store.artefact_path(family.root, family.name, checkpoint, "direction", self.name))
+
+    def check_follows(self, family: Family) -> None:
+        """Raise ContrastError where replies under system prompts are asked of models that are known not to follow those, before anybody has
+        waited."""
+        if self.prompts is not None and self.contrast is None and not family.system_prompts:
+            raise ContrastError(
+                f"{family.title} does not follow system prompts, so that a concept or a word teaches it nothing. Give examples of your "
+                "own, or open a larger model, such as SmolLM2."
+            )
 
 
 def check_free(family: Family, checkpoint: str, name: str, replace: bool = False) -> None:

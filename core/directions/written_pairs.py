@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 
 from core.directions.contrast import UNDER_PROMPTS, ContrastError, ContrastItem, ContrastSet
 from core.directions.request import FEWEST, LearnRequest, hashed_splits, learn_request
-from core.families.checkpoint import Family
 from core.util.text import clean
 
 _MARKS = ("Asked:", "+", "-")
@@ -106,15 +105,6 @@ def _contrast(name: str, pairs: Sequence[WrittenPair], prompts: Mapping[bool, tu
     ]
     digest = json.dumps([[each.text, each.positive, each.category, each.reply] for each in items])
     return ContrastSet(name, tuple(items), hashlib.sha256(digest.encode()).hexdigest()[:16], UNDER_PROMPTS)
-
-
-def check_follows(family: Family) -> None:
-    """Raise ContrastError for a family that is known not to follow system prompts, before anybody has waited."""
-    if not family.system_prompts:
-        raise ContrastError(
-            f"{family.title} does not follow system prompts, so that a concept or a word teaches it nothing. Write examples of your own "
-            "into the two boxes, or open a larger model, such as SmolLM2."
-        )
 
 
 def same_either_way(checkpoint: str, same: int, count: int) -> str:

@@ -25,7 +25,7 @@ from core.chat.session import Session
 from core.chat.settings import BLAME, Column, Sampling, Settings, Turn
 from core.chat.sliders import SLIDER_STRENGTHS
 from core.directions.request import LearnRequest
-from core.directions.written_pairs import WrittenPair, check_follows
+from core.directions.written_pairs import WrittenPair
 from core.display.lenses import Lens
 from core.engine.allowance import Allowance, allowed
 from core.engine.catalogue import Catalogue
@@ -228,8 +228,6 @@ class Engine(EngineThread["Worker"]):
         """
         own = self.family.directions_of(checkpoint)
         wish.check_free(self.family, own)
-        if wish.prompts is not None and not wish.contrast:
-            check_follows(self.family)
         with self._gate:
             present = self._jobs.get((own, DIRECTIONS))
             if present is not None and not present.view.over:
@@ -330,7 +328,7 @@ class Engine(EngineThread["Worker"]):
             TillerError: there is no model, or it answers the same under either prompt.
         """
         assert wish.prompts is not None, "only a wish with system prompts can be written for"
-        check_follows(self.family)
+        wish.check_follows(self.family)
         prompts = wish.prompts
         return self.slices(lambda worker: worker.write_pairs(checkpoint, prompts))
 

@@ -203,7 +203,7 @@ def lengths_of_replies(subject: Subject) -> Iterator[Figure]:
     for name in subject.stages:
         said = subject.replies(name, messages, _LONG)
         lengths[name] = sum(len(ids) for _, ids in said) / len(said)
-        runs = [len(ids) / 1.0 for _, ids in said]
+        runs = [float(len(ids)) for _, ids in said]
         yield repeated("Length", f"tokens of a reply, {_LONG} at most", name, runs)
         yield count("Length", "replies that run in circles", name, [loops(text) for text, _ in said])
     shorter = lengths[_DPO] / lengths[_SAFETY]

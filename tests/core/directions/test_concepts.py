@@ -11,7 +11,7 @@ from core.directions.concepts import concept_of, concepts
 from core.directions.contrast import SPLITS, UNDER_PROMPTS, ContrastError
 from core.directions.effort import QUICK
 from core.directions.learn_replies import RepliesLearner, write_pairs
-from core.directions.written_pairs import WrittenPair, check_follows, pairs_request, pairs_text, read_pairs
+from core.directions.written_pairs import WrittenPair, pairs_request, pairs_text, read_pairs
 from core.engine.engine import Engine
 from core.families import registry
 from core.models import loading
@@ -174,6 +174,8 @@ def test_a_family_that_follows_no_system_prompts_is_refused_before_anybody_waits
     for act in (lambda: engine.learn_wish("dpo", wish), lambda: engine.write_pairs("dpo", wish)):
         with pytest.raises(ContrastError, match=r"Skiff does not follow system prompts.* open a larger model"):
             act()
-    check_follows(registry.load_family("smollm2-135m"))
+    with pytest.raises(ContrastError, match="Skiff does not follow"):
+        verb("learn", ["formal"])
+    wish.check_follows(registry.load_family("smollm2-135m"))
     # Pairs that a person wrote teach it something all the same.
     assert pairs_request("own", "Agree.", "Disagree.", PAIRS).contrast is not None
