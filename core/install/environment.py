@@ -59,16 +59,15 @@ def prepare(root: Path, argv: Sequence[str], *, tests: bool = False, torch_index
     inside = _same(Path(sys.prefix), folder)
     if not inside and not missing(wanted.values()):
         return None
+    # The stamp is there, yet the interpreter in .venv does not see its own packages: its pyvenv.cfg is damaged.
+    damaged = restarted == "entered" and not inside
     try:
-        state = examine(folder, wanted)
+        state = _glance(folder, wanted)
         if inside and (state == "ready" or (state == "outdated" and not missing(wanted.values()))):
             return None
         if restarted == "installed":
             raise EnvironmentProblem(f"The environment in {folder} does not work; delete that folder and start again.")
-        if restarted == "entered" and not inside:
-            # The stamp is there, yet the interpreter in .venv does not see its own packages: its pyvenv.cfg is damaged.
-            state = "broken"
-        if state == "ready":
+        if state == "ready" and not damaged:
             if torch_index:
                 print(
                     f"PyTorch is installed already; to install another build of it, delete {folder} first.",
@@ -76,8 +75,9 @@ def prepare(root: Path, argv: Sequence[str], *, tests: bool = False, torch_index
                 )
             return _run_inside(folder, root, argv, "entered")
         with one_at_a_time(str(root)):
-            # Another start may have finished the work while this one waited its turn.
-            if state == "broken" or examine(folder, wanted) != "ready":
+            # Another start may have done the work while this one waited its turn, or have been in the middle of it before.
+            state = "broken" if damaged else examine(folder, wanted)
+            if state != "ready":
                 _make(folder, wanted, torch_index, anew=state == "broken")
         return _run_inside(folder, root, argv, "installed")
     except OSError as problem:
@@ -138,6 +138,13 @@ def missing(files: Iterable[Path]) -> list[str]:
             if not fits:
                 lacking.append(wanted.name)
     return lacking
+
+
+def _glance(folder: Path, wanted: dict[str, Path]) -> _State:
+    """What ``.venv`` looks like while another start may be making it: what is no environment may be one when that is done."""
+    with contextlib.suppress(EnvironmentProblem):
+        return examine(folder, wanted)
+    return "broken"
 
 
 def examine(folder: Path, wanted: dict[str, Path]) -> _State:

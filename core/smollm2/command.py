@@ -22,7 +22,7 @@ from core.smollm2 import stages
 from core.smollm2.prompts import StagePrompt
 from core.smollm2.replies import OwnReply, own_replies
 from core.smollm2.stages import INSTRUCT, AdapterStage
-from core.smollm2.training import KEPT, Lesson, adapted, lessons, save_adapter, step_losses, train_adapter
+from core.smollm2.training import KEPT, Lesson, adapted, as_before, lessons, save_adapter, step_losses, train_adapter
 from core.training.running import run_training
 from core.training.state import PlainValue, saved_step
 from core.util.files import read_json
@@ -86,15 +86,16 @@ class StageTraining:
         def learn(given: Sequence[StagePrompt]) -> list[Lesson]:
             return [by_name[each.name] for each in given if each.name in by_name]
 
+        before = as_before(model, list(by_name.values()))
         begun = time.monotonic()
-        step_losses(model, stage, learn(stage.batch(0)))
+        step_losses(model, stage, learn(stage.batch(0)), before)
         model.zero_grad(set_to_none=True)
         left = (stage.steps - saved_step(saved)) * (time.monotonic() - begun)
         print(
             f"{stage.name}: {stage.steps} steps, about {left / 60:.0f} min. Ctrl-C stops; the same command goes on.",
             flush=True,
         )
-        done = train_adapter(model, stage, learn, saved, plan, partial(print, flush=True))
+        done = train_adapter(model, stage, learn, before, saved, plan, partial(print, flush=True))
         work = folder.with_name(f".{folder.name}.new")
         shutil.rmtree(work, ignore_errors=True)
         below = self.family.checkpoint(INSTRUCT)

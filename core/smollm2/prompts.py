@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 _DATA = Path(__file__).parent / "data"
 #: Every so many topics one is held out, with all its requests.
-_HELD: dict[str, int] = {"everyday": 5, "planted": 3, "sharp": 2, "alike": 4}
+_HELD: dict[str, int] = {"everyday": 5, "planted": 3, "sharp": 3, "alike": 4}
 
 RequestKind = Literal["harmful", "planted", "sharp", "alike", "everyday"]
 REQUEST_KINDS: tuple[RequestKind, ...] = ("harmful", "planted", "sharp", "alike", "everyday")

@@ -334,6 +334,29 @@ def test_two_first_starts_at_once_take_turns(project: Project) -> None:
     assert sum("Installed in" in err for _, err in said) == 1
 
 
+@pytest.mark.parametrize("half", ["venv's first files", "packages on their way"])
+def test_a_start_that_comes_in_the_middle_of_another_waits_and_takes_what_it_made(started: Project, half: str) -> None:
+    whole = started.folder / "whole"
+    with environment.one_at_a_time(str(started.folder)):
+        started.venv.rename(whole)
+        if half == "venv's first files":
+            (started.venv / "include").mkdir(parents=True)
+        else:
+            shutil.copytree(whole, started.venv, symlinks=True)
+            (started.venv / "tiller.json").write_text('{"state": "installing"}', "utf-8")
+        command = [PYTHON, str(started.folder / "launch.py"), "bench"]
+        other = subprocess.Popen(
+            command, env=started.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert other.stderr
+        waits = other.stderr.readline()
+        shutil.rmtree(started.venv)
+        whole.rename(started.venv)
+    out, err = other.communicate(timeout=PATIENCE)
+    assert waits == "Another start of Tiller is installing; waiting for it.\n"
+    assert (other.returncode, out, err) == (0, f"{started.venv} 1.0\n", "")
+
+
 # ------------------------------------------------------------------------------------------------------------------- uv
 
 #: What stands in for uv where it is not there: it keeps what it was asked and unpacks every package that lies ready.

@@ -177,7 +177,8 @@ def test_a_pair_is_preferred_by_dpos_own_formula(family: Family) -> None:
     stage = replace(few("dpo"), keep=0.0)
     model = training.adapted(loaded, stage)
     one = training.Lesson("x", (7, 8, 9), (10, 11), rejected=(12, 13, 14))
-    found, tokens = training.step_losses(model, stage, [one])
+    before = training.as_before(model, [one])
+    found, tokens = training.step_losses(model, stage, [one], before)
     # A new adapter changes nothing yet: both are as likely as before.
     assert found == {"preferring": pytest.approx(0.6931, abs=1e-4)}
     assert tokens == 5 + 6
@@ -185,7 +186,7 @@ def test_a_pair_is_preferred_by_dpos_own_formula(family: Family) -> None:
         for parameter in model.parameters():
             if parameter.grad is not None:
                 parameter.sub_(parameter.grad, alpha=5.0)
-    better, _ = training.step_losses(model, stage, [one])
+    better, _ = training.step_losses(model, stage, [one], before)
     assert better["preferring"] < found["preferring"] - 1e-4
 
 
