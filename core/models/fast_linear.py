@@ -8,14 +8,16 @@ on the rows beside it: bit for bit where the processor has AVX-512, elsewhere to
 Float16 holds every bfloat16 number of ordinary size exactly, so a checkpoint that was saved in bfloat16 loses nothing. A weight that
 would lose more than float32's own rounding (one trained in float32, or one with numbers beyond float16's range) stays as it is.
 
-Larger models are kept in bfloat16. A processor that cannot multiply in it (x86 without AVX-512) is quick with one row, which waits for
-memory anyway, and takes eight times float32's time for a prompt: there a weight is widened to float32 for as long as the product takes.
+Larger models are kept in bfloat16. A processor that cannot multiply in it (x86 without AVX512-BF16 or AMX) is quick with one row, which
+waits for memory anyway, and takes four to eight times float32's time for a prompt: there a weight is widened to float32 for as long as
+the product takes.
 ``launch.py bench products`` measures all of this.
 """
 
 from __future__ import annotations
 
 import math
+import platform
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -129,7 +131,11 @@ def quicken(model: nn.Module) -> int:
 
 
 def multiplies_bfloat16() -> bool:
-    """Whether oneDNN has products of its own for bfloat16 on this processor (x86 with AVX-512, newer Arm)."""
+    """Whether this processor has products of its own for bfloat16 (x86 with AVX512-BF16 or AMX, newer Arm)."""
+    if platform.machine().lower() in ("x86_64", "amd64"):
+        # oneDNN says yes wherever there is AVX-512, and without these two computes such a product number by number.
+        names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        return any(bool(asked()) for name in names if (asked := getattr(torch.cpu, name, None)) is not None)
     asked = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
     return bool(asked()) if torch.backends.mkldnn.is_available() and asked is not None else False
 

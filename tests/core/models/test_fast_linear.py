@@ -209,6 +209,16 @@ def test_layers_of_another_kind_and_large_models_are_left_alone(monkeypatch: pyt
     assert type(plain) is nn.Linear
 
 
+@pytest.mark.parametrize(("of_its_own", "multiplies"), [((), False), (("avx512_bf16",), True), (("amx_tile",), True)])
+def test_whether_a_processor_multiplies_in_bfloat16_is_not_asked_of_onednn_on_x86(
+    of_its_own: tuple[str, ...], multiplies: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fast_linear.platform, "machine", lambda: "x86_64")
+    for name in ("avx512_bf16", "amx_tile"):
+        monkeypatch.setattr(torch.cpu, f"_is_{name}_supported", lambda name=name: name in of_its_own)
+    assert fast_linear.multiplies_bfloat16() is multiplies
+
+
 @pytest.mark.parametrize("multiplies", [True, False])
 def test_many_rows_of_bfloat16_are_multiplied_in_float32_where_the_processor_cannot(
     multiplies: bool, monkeypatch: pytest.MonkeyPatch
