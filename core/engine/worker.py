@@ -142,21 +142,21 @@ class Worker:
         return self._read_direction(path)
 
     def gauges(self, loaded: Loaded) -> tuple[tuple[Projection, ...], str]:
-        """A gauge for every direction of a checkpoint, and sentences on those that cannot be read, behind what has to be said of the
+        """A gauge for every direction of a checkpoint, and what has to be said of them, such as which cannot be read, behind that of the
         checkpoint itself: a chat goes on without them."""
         found: list[Projection] = []
-        refused = [loaded.remark] if loaded.remark else []
+        said = [loaded.remark]
         family = loaded.family
         learnt_on = family.directions_of(loaded.checkpoint.name)
         for card in store.cards(family.places, learnt_on):
             try:
                 direction = self.direction(family, card.name, learnt_on)
-                check_fit(direction, loaded)
+                said.append(check_fit(direction, loaded))
             except TillerError as error:
-                refused.append(f"No readings of {card.name}: {error}")
+                said.append(f"No readings of {card.name}: {error}")
             else:
                 found.append(projection(direction, device=loaded.device))
-        return tuple(found), " ".join(refused)
+        return tuple(found), " ".join(filter(None, said))
 
     def prompt(self, settings: Settings, column: int) -> PromptView:
         """The exact prompt of a column. Raises TillerError."""

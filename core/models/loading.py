@@ -289,6 +289,14 @@ def model_fingerprint(checkpoint: Checkpoint) -> str:
     return lora.adapter_fingerprint(checkpoint, below) if checkpoint.adapters else below
 
 
+def packaged_fingerprint(checkpoint: Checkpoint) -> str | None:
+    """What its weights would be known by if they had come out of its package; None where it has none. Raises StoreError."""
+    if checkpoint.package is None:
+        return None
+    below = checkpoint.package.sha256[:16]
+    return lora.adapter_fingerprint(checkpoint, below) if checkpoint.adapters else below
+
+
 def _below(checkpoint: Checkpoint) -> str:
     """The fingerprint of the weights below a checkpoint's adapters."""
     if checkpoint.local:

@@ -36,11 +36,10 @@ from core.artefacts.neuron_sets import NEURON_SET_KIND as NEURONS
 from core.artefacts.neuron_sets import NeuronSet, load_set
 from core.artefacts.store import Array, Card
 from core.errors import TillerError
-from core.families.checkpoint import Counterfactual
+from core.families.checkpoint import Checkpoint, Counterfactual
 from core.families.commands import family_option
-from core.models.deltas import checkpoint_fingerprint
 from core.models.hooks import Action, Anatomy, Site
-from core.models.loading import Loaded
+from core.models.loading import Loaded, model_fingerprint, packaged_fingerprint
 from core.recipes.language import Recipe, Scope, Term
 from core.steering import readings
 from core.steering.readings import GateProbe, Opened
@@ -196,8 +195,9 @@ def check_neurons(found: NeuronSet, target: Loaded) -> None:
     _check_fingerprint(card, f"The neurons {card.name} were found on a", target, " --what confidence")
 
 
-def check_fit(direction: Direction, target: Loaded) -> None:
-    """Refuse a direction of another width, or one whose source checkpoint has changed since it was learnt.
+def check_fit(direction: Direction, target: Loaded) -> str:
+    """Refuse a direction of another width, or one whose source checkpoint has changed since it was learnt; gives what has to be said of
+    one that fits.
 
     Raises:
         EditError: with both sides named.
@@ -214,28 +214,35 @@ def check_fit(direction: Direction, target: Loaded) -> None:
             f"The direction {card.name} of {card.family}/{card.checkpoint} has {layers} layers, "
             f"{target.checkpoint.name} has {target.anatomy.layers}."
         )
-    _check_fingerprint(card, f"The direction {card.name} was learnt on a", target)
+    return _check_fingerprint(card, f"The direction {card.name} was learnt on a", target)
 
 
-def _check_fingerprint(card: Card, made: str, target: Loaded, what: str = "") -> None:
-    now = _source_fingerprint(card.checkpoint, target)
-    if now is not None and card.details.get("fingerprint") != now:
+def _check_fingerprint(card: Card, made: str, target: Loaded, what: str = "") -> str:
+    source = next((each for each in target.family.choices if each.name == card.checkpoint), None)
+    now = _source_fingerprint(card.checkpoint, source, target)
+    meant = card.details.get("fingerprint")
+    if now is not None and meant != now:
+        if source is not None and source.package is not None and meant == packaged_fingerprint(source):
+            # The same model out of another place: its numbers were rounded, and a direction of it fits.
+            return (
+                f"{card.name} was measured on the weights of {source.package}; on these its effect may differ a little."
+            )
         raise EditError(
             f"{made} {card.family}/{card.checkpoint} with fingerprint {card.details.get('fingerprint')}, "
             f"which now has {now}; make it again in "
             f"{'Inspect' if what else 'Library'} (on the command line: `{program()} precompute{family_option(target.family)}{what}`)."
         )
+    return ""
 
 
 _FINGERPRINTS: dict[str, tuple[str, tuple[tuple[str, int, int], ...]]] = {}
 
 
-def _source_fingerprint(checkpoint: str, target: Loaded) -> str | None:
+def _source_fingerprint(name: str, found: Checkpoint | None, target: Loaded) -> str | None:
     """The fingerprint of a checkpoint of the target's family as it is now; None when it belongs to no folder here."""
-    if checkpoint == target.checkpoint.name:
+    if name == target.checkpoint.name:
         return target.fingerprint
-    found = next((each for each in target.family.choices if each.name == checkpoint and each.local), None)
-    if found is None:
+    if found is None or not found.local:
         return None
     folders = [Path(each.source) for each in (found.weights, *found.adapters) if each.local]
     files = sorted(file for folder in folders for file in folder.glob("*.safetensors"))
@@ -245,7 +252,7 @@ def _source_fingerprint(checkpoint: str, target: Loaded) -> str | None:
     marks = tuple((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files)
     key = f"{found.source} {found.name}"
     if _FINGERPRINTS.get(key, ("", ()))[1] != marks or not marks:
-        _FINGERPRINTS[key] = (checkpoint_fingerprint(found), marks)
+        _FINGERPRINTS[key] = (model_fingerprint(found), marks)
     return _FINGERPRINTS[key][0]
 
 

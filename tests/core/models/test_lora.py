@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
+from core.artefacts.direction import load_direction
 from core.chat.events import Started
 from core.engine.engine import Engine
 from core.families import registry
@@ -23,6 +25,7 @@ from core.models.loading import Loaded
 from core.models.lora import AdapterError
 from core.models.placement import Placing
 from core.models.weight_swap import alike, swapped_weights
+from core.steering.interventions import EditError, check_fit
 from tests.support import tiny_models
 
 IDS = torch.tensor([[0, 40, 41, 42, 43]])
@@ -162,6 +165,18 @@ def test_the_fingerprint_is_of_the_weights_and_the_adapter(tmp_path: Path) -> No
     assert before == load(folder).fingerprint
     adapter(folder, "lora", seed=5)
     assert load(folder).fingerprint != before
+
+
+def test_a_direction_of_an_adapted_checkpoint_fits_the_others_until_the_adapter_changes(tmp_path: Path) -> None:
+    folder = family(tmp_path / "own")
+    loaded = load(folder, "base")
+    found = load_direction(tiny_models.direction(folder, "base", "truth"))
+    details = {**found.card.details, "fingerprint": load(folder).fingerprint}
+    learnt = replace(found, card=replace(found.card, checkpoint="lora", details=details))
+    assert check_fit(learnt, loaded) == ""
+    adapter(folder, "lora", seed=5)
+    with pytest.raises(EditError, match=r"learnt on a own/lora with fingerprint .*, which now has"):
+        check_fit(learnt, loaded)
 
 
 def test_an_adapters_own_tokenizer_and_template_are_used(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from core.artefacts.direction import Direction, load_direction
 from core.chat.events import Token
 from core.chat.settings import Sampling
 from core.families import registry
+from core.families.checkpoint import Package
 from core.inference.decoding import BatchDecoder, DecodingRow
 from core.inference.prompts import chat_prompt
 from core.inference.teacher_forcing import reply_logits, score_replies
@@ -25,7 +26,7 @@ from core.models import loading
 from core.models.loading import Loaded
 from core.models.placement import Placing
 from core.recipes.language import Recipe, Term, parse
-from core.steering.interventions import EditError, RowEdit, compile_recipe
+from core.steering.interventions import EditError, RowEdit, check_fit, compile_recipe
 from core.steering.readings import projection
 from tests.support import tiny_models
 
@@ -284,6 +285,23 @@ def test_a_direction_of_another_model_is_refused_with_both_named(tiny_loaded: Ca
     deep = Direction(good.card, *(np.ones((7, tiny_models.WIDTH), np.float32) for _ in range(3)))
     with pytest.raises(EditError, match="has 7 layers, chat has 4"):
         compile_recipe(recipe, loaded, lambda _n, _c: deep)
+
+
+def test_a_direction_of_the_same_model_out_of_its_package_fits_and_that_is_said(
+    tiny_loaded: Callable[[str], Loaded],
+) -> None:
+    plain = tiny_loaded("llama")
+    package = Package("tiny-models", "1.0", "tiny.gguf", "0123456789abcdef" * 4, 1, "MIT")
+    every = tuple(replace(each, package=package) for each in plain.family.checkpoints)
+    loaded = replace(
+        plain, family=replace(plain.family, checkpoints=every), checkpoint=replace(plain.checkpoint, package=package)
+    )
+    good = directions(loaded)("truth", "chat")
+    assert check_fit(good, loaded) == ""
+    said = check_fit(changed(good, fingerprint=package.sha256[:16]), loaded)
+    assert said == "truth was measured on the weights of tiny-models 1.0; on these its effect may differ a little."
+    with pytest.raises(EditError, match="fingerprint 0123"):
+        check_fit(changed(good, fingerprint="0123"), loaded)
 
 
 def test_a_source_that_was_trained_again_is_noticed(tmp_path: Path) -> None:
