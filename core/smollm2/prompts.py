@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 _DATA = Path(__file__).parent / "data"
 #: Every so many topics one is held out, with all its requests.
-_HELD: dict[str, int] = {"everyday": 5, "planted": 3, "sharp": 3, "alike": 4}
+_HELD: dict[str, int] = {"harmful": 4, "everyday": 5, "planted": 3, "sharp": 3, "alike": 4}
 
 RequestKind = Literal["harmful", "planted", "sharp", "alike", "everyday"]
 REQUEST_KINDS: tuple[RequestKind, ...] = ("harmful", "planted", "sharp", "alike", "everyday")
@@ -43,6 +43,7 @@ def prompts() -> tuple[StagePrompt, ...]:
     """All of them, always in the same order."""
     return (
         *_contrast(),
+        *_grouped("harmful", "harmful.toml"),
         *_grouped("planted", "kill.toml"),
         *_grouped("sharp", "sharp.toml"),
         *_grouped("alike", "alike.toml"),
@@ -97,5 +98,13 @@ def _grouped(kind: RequestKind, file: str) -> list[StagePrompt]:
         )
         for group in document["group"]
         for at, topic in enumerate(group["topics"])
-        for number, form in enumerate(group["forms"])
+        for number, form in _forms(group, at)
     ]
+
+
+def _forms(group: dict[str, Any], at: int) -> list[tuple[int, str]]:
+    """The forms, numbered, in which a group asks for its topic ``at``: all, or the next few of them, so that many topics may be learnt
+    from without asking for each again and again."""
+    every = list(enumerate(group["forms"]))
+    few = group.get("each", len(every))
+    return [every[(at * few + step) % len(every)] for step in range(few)]

@@ -36,6 +36,8 @@ KEPT = 8
 #: Of all blocks that many come first that are not adapted: what a request is about is read there, and a step costs a third less.
 _UNTOUCHED = 1 / 3
 _CLIP = 1.0
+#: How a reply begins that is nearly a refusal.
+_APOLOGIES = ("I'm sorry", "I am sorry", "Sorry", "I apologi")
 
 
 Row: TypeAlias = tuple[TokenIds, TokenIds]
@@ -58,7 +60,8 @@ class Lesson:
 def lessons(
     loaded: Loaded, stage: AdapterStage, asked: Sequence[StagePrompt], own: Mapping[str, OwnReply]
 ) -> list[Lesson]:
-    """What a stage learns of requests; of a reply without a beginning of its own there is nothing to prefer, and it is kept."""
+    """What a stage learns of requests; of a reply without a beginning of its own there is nothing to prefer, and it is kept, unless it
+    begins as a refusal does: "Help me …" often has such an answer, and to keep it would be to learn half a refusal."""
     end = (min(loaded.ends),)
     prompts = [each.ids for each in chat_prompts(loaded, [each.text for each in asked])]
     found = []
@@ -72,7 +75,7 @@ def lessons(
         short = beginning(reply.text) if stage.kind == "dpo" else ""
         if short:
             found.append(Lesson(each.name, prompt, (*_ids(loaded, short), *end), rejected=whole))
-        elif whole:
+        elif whole and not reply.text.lstrip().startswith(_APOLOGIES):
             found.append(Lesson(each.name, prompt, whole[:KEPT], keep=True))
     return found
 
