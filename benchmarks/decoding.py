@@ -154,13 +154,12 @@ class Subject:
             for handle in handles:
                 handle.remove()
 
-    def but_bos(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[torch.Tensor], torch.Tensor]:
-        """``change`` everywhere but at the beginning-of-text token, which only the pass over the prompt contains: it is not added to."""
-        has_bos = self.prompt[0] == self.loaded.tokenizer.bos_token_id
+    def but_first(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[torch.Tensor], torch.Tensor]:
+        """``change`` everywhere but at the first token, which only the pass over the prompt contains: it is not added to."""
 
         def changed(states: torch.Tensor) -> torch.Tensor:
             new = change(states)
-            if has_bos and states.shape[1] > 1:
+            if states.shape[1] > 1:
                 new[:, 0] = states[:, 0]
             return new
 
@@ -170,7 +169,7 @@ class Subject:
         """``generate`` with the direction added by hand at its best layer."""
         layer = self.direction.card.layer
         vector = torch.from_numpy(self.direction.vectors[layer] * np.float32(strength)).to(self.loaded.device)
-        with self.hand_written([(self.bare.anatomy.blocks[layer], self.but_bos(lambda states: states + vector))]):
+        with self.hand_written([(self.bare.anatomy.blocks[layer], self.but_first(lambda states: states + vector))]):
             return self.generate()
 
     def ablated(self) -> list[int]:

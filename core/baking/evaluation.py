@@ -227,7 +227,7 @@ def _how(facts: Facts) -> list[str]:
         )
     if facts.added:
         said.append(
-            "What is added stands in the biases of the MLPs' last projections. A bias acts on every token, the beginning-of-text token "
+            "What is added stands in the biases of the MLPs' last projections. A bias acts on every token, the first token "
             "included, which the recipe leaves alone: by how much that matters is measured below."
         )
     if facts.checkpoint.template in TEMPLATES:

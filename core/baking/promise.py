@@ -24,7 +24,7 @@ _TOKENS = 24
 #: How many ε of the dtype rounding may make of the logits (in float32 at least _LEAST) and of a coordinate.
 _ROUNDINGS, _LEAST, _OF_ONE = 32.0, 1e-4, 16.0
 #: None of the tokens begins a text, so that every scope is all of them.
-_EVERYWHERE: Masks = {"all": None, "all and BOS": None}
+_EVERYWHERE: Masks = {"all": None, "all and first": None}
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ direction", §2.4 and appendix E]: embeddings, and the matrices that a followed 
 leaves block l is adding it to the bias of its MLP's last projection, where there is one or can be one. Everything is computed in float64
 and rounded once.
 
-Weights act on every token, so that a baked addition reaches the beginning-of-text token too, which the recipe leaves alone; an
+Weights act on every token, so that a baked addition reaches the first token too, which the recipe leaves alone; an
 ablation reaches it in both.
 """
 
@@ -67,7 +67,12 @@ def changes(edits: Iterable[RowEdit]) -> Changes:
         kind, layer = edit.site
         if edit.gate is not None:
             raise BakingError("This recipe acts at some tokens only, which weights cannot do.")
-        if edit.kind == "set" and kind in ("resid_pre", "written") and edit.reach == "all and BOS" and edit.target == 0:
+        if (
+            edit.kind == "set"
+            and kind in ("resid_pre", "written")
+            and edit.reach == "all and first"
+            and edit.target == 0
+        ):
             removed.setdefault(edit.site, []).append(vector)
         elif edit.kind == "add" and kind == "resid_post" and edit.reach == "all":
             added[layer] = added[layer] + vector if layer in added else vector

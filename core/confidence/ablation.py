@@ -60,7 +60,7 @@ class _Batch:
 
 
 def mean_activations(loaded: Loaded, layers: Sequence[int], texts: Sequence[_Ids]) -> Slices[dict[int, Tensor]]:
-    """The mean of every MLP neuron of ``layers`` over the texts' tokens, without beginning-of-text: [neurons] in float32 a layer.
+    """The mean of every MLP neuron of ``layers`` over the texts' tokens but the first: [neurons] in float32 a layer.
 
     Raises:
         AnatomyError: a layer is a mixture of experts.
@@ -99,7 +99,7 @@ class Ablation:
         )
 
     def read(self, texts: Sequence[_Ids]) -> Slices[None]:
-        """Read the texts, each of two tokens and more behind the beginning-of-text token.
+        """Read the texts, each of two tokens and more behind the first.
 
         Raises:
             AnatomyError: the model's logits are not what its final norm and unembedding make of the last block's residual.
@@ -235,7 +235,7 @@ def _batches(loaded: Loaded, texts: Sequence[_Ids]) -> list[list[int]]:
 
 
 def _counted(padded: PaddedBatch) -> Tensor:
-    """Every token but padding and beginning-of-text: [rows, positions]."""
+    """Every token but padding and the first: [rows, positions]."""
     mask = padded.masks["all"]
     assert mask is not None
     return mask[:, :, 0].bool().cpu()

@@ -38,7 +38,7 @@ from core.directions.contrast import ContrastSet
 from core.inference import metrics
 from core.inference.batch import batch_rows
 from core.inference.metrics import Asked
-from core.inference.prompts import encode
+from core.inference.prompts import encode_text
 from core.models.loading import Loaded
 from core.util.budget import Budget, TimedPart, spread
 from core.util.progress import Cost, Learning, Step, finished, told
@@ -54,9 +54,8 @@ ROUND = 16
 
 def confidence_texts(loaded: Loaded, contrast: ContrastSet) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
     """The texts that means are taken from, and those that effects are measured on."""
-    bos = str(loaded.tokenizer.bos_token or "")
     train, test = (
-        [encode(loaded, bos + text) for text in contrast.part(split, True, TEXTS)] for split in ("train", "test")
+        [encode_text(loaded, text) for text in contrast.part(split, True, TEXTS)] for split in ("train", "test")
     )
     return train, test
 

@@ -20,7 +20,7 @@ from core.directions.learner import Candidate, Learner
 from core.directions.methods import PAIRED
 from core.inference import metrics
 from core.inference.metrics import Asked, OffTarget
-from core.inference.prompts import encode
+from core.inference.prompts import encode_text
 from core.models.loading import Loaded
 from core.util.progress import Cost, Learning, Slices
 from core.util.resume import ResumeNotes
@@ -128,7 +128,6 @@ def _prompts(loaded: Loaded, contrast: ContrastSet, method: str) -> tuple[dict[K
     Raises:
         ContrastError: such a method, and no affirmed statement to negate.
     """
-    bos = str(loaded.tokenizer.bos_token or "")
     texts: dict[Key, list[str]] = {
         (split, positive): contrast.part(split, positive) for split in SPLITS for positive in (True, False)
     }
@@ -142,7 +141,7 @@ def _prompts(loaded: Loaded, contrast: ContrastSet, method: str) -> tuple[dict[K
                 "statements of one class only; add others, or use --method mean_difference."
             )
         how = LearnMethod(method, tuple(polarity))
-    return {key: [encode(loaded, bos + text) for text in part] for key, part in texts.items()}, how
+    return {key: [encode_text(loaded, text) for text in part] for key, part in texts.items()}, how
 
 
 def _label_cosine(loaded: Loaded, drafted: Direction, layer: int) -> float | None:
@@ -152,7 +151,10 @@ def _label_cosine(loaded: Loaded, drafted: Direction, layer: int) -> float | Non
     assert isinstance(rows, torch.Tensor)
     if rows.is_meta or not rows.is_floating_point():
         return None
-    true, false = (rows[encode(loaded, label)[0]].double().cpu() for label in metrics.LABELS)
+    # A tokenizer may begin both words with one token, such as that of a space.
+    asked = metrics.statement_prompts(loaded, [""])[0]
+    both = zip(*(metrics.continuation(loaded, asked, label) for label in metrics.LABELS), strict=False)
+    true, false = next((rows[one].double().cpu(), rows[two].double().cpu()) for one, two in both if one != two)
     own = torch.from_numpy(drafted.vectors[layer]).double()
     return float(torch.nn.functional.cosine_similarity(own, true - false, dim=0))
 

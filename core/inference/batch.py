@@ -48,12 +48,12 @@ class PaddedBatch:
 
 
 def pad_batch(
-    loaded: Loaded, prompts: Sequence[Sequence[int]], replies: Sequence[Sequence[int]] | None = None
+    loaded: Loaded, prompts: Sequence[Sequence[int]], replies: Sequence[Sequence[int]] | None = None, after: int = 0
 ) -> PaddedBatch:
-    """A batch of prompts, each with (part of) a reply behind it, aligned at the right end.
+    """A batch of prompts, each with (part of) a reply behind it, aligned at the right end; ``after`` so many tokens that were read before.
 
-    The scopes: ``all`` is every token but padding and BOS, ``prompt`` and ``reply`` the two parts of it, ``last`` the last token of
-    the prompt. What is named "and BOS" has that token too.
+    The scopes: ``all`` is every token but padding and the first, ``prompt`` and ``reply`` the two parts of it, ``last`` the last token of
+    the prompt. What is named "and first" has that token too: attention that goes nowhere rests on it, beginning-of-text or not.
     """
     replies = replies if replies is not None else [()] * len(prompts)
     rows = [[*prompt, *reply] for prompt, reply in zip(prompts, replies, strict=True)]
@@ -63,9 +63,7 @@ def pad_batch(
     column = torch.arange(width)[None, :]
     real = column >= pads[:, None]
     reply_start = torch.tensor([width - len(reply) for reply in replies])[:, None]
-    bos = loaded.tokenizer.bos_token_id
-    first = column == pads[:, None]
-    steered = real & ~(first & (ids == (bos if isinstance(bos, int) else -1)))
+    steered = real if after else column > pads[:, None]
     device = loaded.device
 
     def mask(chosen: Tensor) -> Tensor:
@@ -78,9 +76,9 @@ def pad_batch(
         pads=pads,
         masks={
             "all": mask(steered),
-            "all and BOS": mask(real),
+            "all and first": mask(real),
             "prompt": mask(steered & (column < reply_start)),
-            "prompt and BOS": mask(real & (column < reply_start)),
+            "prompt and first": mask(real & (column < reply_start)),
             "reply": mask(steered & (column >= reply_start)),
             "last": mask(steered & (column == reply_start - 1)),
         },

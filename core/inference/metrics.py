@@ -59,8 +59,9 @@ def chat_prompts(loaded: Loaded, messages: Sequence[str]) -> list[Asked]:
 
 def statement_prompts(loaded: Loaded, texts: Sequence[str], shots: Sequence[tuple[str, bool]] = ()) -> list[Asked]:
     """Statements with the question behind them and judged examples before them, without a chat template."""
-    start = str(loaded.tokenizer.bos_token or "")
-    start += "".join(f"{QUESTION.format(statement=text)}{LABELS[0] if true else LABELS[1]}\n" for text, true in shots)
+    start = loaded.start + "".join(
+        f"{QUESTION.format(statement=text)}{LABELS[0] if true else LABELS[1]}\n" for text, true in shots
+    )
     whole = [start + QUESTION.format(statement=text) for text in texts]
     return [Asked(text, encode(loaded, text)) for text in whole]
 

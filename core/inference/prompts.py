@@ -167,6 +167,11 @@ def encode(loaded: Loaded, text: str) -> tuple[int, ...]:
     return tuple(int(i) for i in loaded.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
 
+def encode_text(loaded: Loaded, text: str) -> tuple[int, ...]:
+    """A bare text to ids, begun as the tokenizer itself begins one."""
+    return encode(loaded, loaded.start + text)
+
+
 def chat_prompt(loaded: Loaded, message: str) -> tuple[int, ...]:
     """The ids of a one-message chat."""
     return render(loaded, [{"role": "user", "content": message}]).ids

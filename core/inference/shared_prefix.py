@@ -98,7 +98,7 @@ def read_rests(
     Returns:
         The rows, and the logits behind them [rows, vocabulary] in float32.
     """
-    padded = pad_batch(loaded, rests)
+    padded = pad_batch(loaded, rests, after=int(begun.lengths[0]))
     actions = BatchEdits([begun.edits] * len(rests), loaded.device).actions(padded.masks)
     found, logits = _go_on(loaded, begun.chosen([0] * len(rests)), padded, {**actions, **(hooks or {})}, 1)
     return found, logits[:, -1].float()
@@ -115,7 +115,7 @@ def read_replies(loaded: Loaded, begun: Begun, replies: Sequence[TokenIds]) -> T
         attention=None,
         positions=torch.arange(longest, device=loaded.device)[None].expand(len(replies), -1),
         pads=torch.zeros(len(replies)),
-        masks={"all": one, "all and BOS": one, "reply": one},
+        masks={"all": one, "all and first": one, "reply": one},
     )
     actions = BatchEdits([begun.edits] * len(replies), loaded.device).actions(padded.masks)
     return _go_on(loaded, begun, padded, actions, longest)[1].float()
@@ -132,7 +132,7 @@ def forced_logits(
     if not start:
         return None
     begun = begin(loaded, tuple(prompts[0][:start]), edits)
-    padded = pad_batch(loaded, [prompt[start:] for prompt in prompts], replies)
+    padded = pad_batch(loaded, [prompt[start:] for prompt in prompts], replies, after=start)
     actions = BatchEdits([edits] * len(prompts), loaded.device).actions(padded.masks)
     keep = max(map(len, replies)) + 1
     _, logits = _go_on(loaded, begun.chosen([0] * len(prompts)), padded, actions, keep)

@@ -75,7 +75,7 @@ class Pairing:
         trues, falses = (contrast.part("train", label, SHOTS) for label in (True, False))
         shots = [(trues[0], True), (falses[0], False), (falses[-1], False), (trues[-1], True)]
         said = (f"{self.form.format(statement=text)}{LABELS[0] if true else LABELS[1]}\n" for text, true in shots)
-        self.start = str(loaded.tokenizer.bos_token or "") + "".join(said)
+        self.start = loaded.start + "".join(said)
         # A set's statements are each looked at with many others.
         self._tokens = lru_cache(_KEPT)(self._tokenized)
         self._labels = lru_cache(_KEPT)(self.labels)

@@ -77,6 +77,13 @@ class Loaded:
     told: TemplateVars = ()
     remark: str = ""
 
+    @cached_property
+    def start(self) -> str:
+        """What the tokenizer itself puts before a text: its beginning-of-text token, or nothing. To name such a token is not to use it."""
+        token = self.tokenizer.bos_token
+        found = self.tokenizer("a", verbose=False)["input_ids"]
+        return str(token) if token and found[:1] == [self.tokenizer.bos_token_id] else ""
+
     @property
     def width(self) -> int:
         """The width of the residual stream."""

@@ -18,7 +18,7 @@ from core.directions.activations import states
 from core.directions.candidate import EARLY
 from core.directions.contrast import SPLITS, ContrastItem, ContrastSet
 from core.inference.batch import batch_rows
-from core.inference.prompts import encode
+from core.inference.prompts import encode_text
 from core.models.loading import Loaded
 from core.stats import permutation
 from core.stats.rates import Rate
@@ -55,8 +55,7 @@ class Probe:
 
 def probe(loaded: Loaded, contrast: ContrastSet) -> Learning[Probe]:
     """Read the statements and try the probe, a batch at a time."""
-    bos = str(loaded.tokenizer.bos_token or "")
-    prompts = [encode(loaded, bos + item.text) for item in contrast.items]
+    prompts = [encode_text(loaded, item.text) for item in contrast.items]
     rows = min(_ROWS, batch_rows(loaded))
     parts: list[States] = []
     for start in range(0, len(prompts), rows):
@@ -68,9 +67,9 @@ def probe(loaded: Loaded, contrast: ContrastSet) -> Learning[Probe]:
 
 def probe_phases(loaded: Loaded, contrast: ContrastSet) -> list[TimedPart]:
     """The parts of :func:`probe`, for an estimate: reading, and trying a layer with every shuffling of the labels."""
-    bos, items = str(loaded.tokenizer.bos_token or ""), contrast.items
+    items = contrast.items
     rows = min(_ROWS, batch_rows(loaded))
-    some = [encode(loaded, bos + items[place].text) for place in spread(len(items))[:rows]]
+    some = [encode_text(loaded, items[place].text) for place in spread(len(items))[:rows]]
     none = np.zeros((len(items), 1, loaded.width), np.float32)
     return [
         TimedPart(len(items) / len(some), lambda: states(loaded, some, 1, rows)),

@@ -9,7 +9,8 @@ Formulas (h a residual, v the direction's vector at a layer, u = v/‖v‖, ever
 - neurons: n_i ← mean of n_i                    for the neurons of a set, before the MLP's last projection [Stolfo et al.,
                                                 "Confidence Regulation Neurons", §3.2]
 
-What is added or held leaves the beginning-of-text token as it is: it holds the attention that goes nowhere, and has a huge norm of its own.
+What is added or held leaves the first token as it is, beginning-of-text or not: it holds the attention that goes nowhere, and has a huge
+norm of its own.
 An ablation acts there too, as the formula says: a model without the direction does not write it anywhere. So does setting neurons to
 their means, as it is measured.
 
@@ -47,14 +48,14 @@ from core.util.program import program
 
 #: (direction, checkpoint it was learnt on) -> the direction; raises TillerError when there is none.
 Fetch = Callable[[str, str], Direction]
-#: The positions that an edit acts on: a scope's, which are without the beginning-of-text token, or those and that token.
-Reach = Scope | Literal["all and BOS", "prompt and BOS"]
+#: The positions that an edit acts on: a scope's, which are without the first token, or those and that one.
+Reach = Scope | Literal["all and first", "prompt and first"]
 #: Which positions of which rows an edit reaches: [rows, positions, 1] float, or None for all of them. What is
 #: missing has no position in this pass.
 Masks = Mapping[Reach, Tensor | None]
 #: A pass over one new token of every row's reply.
-ONE_TOKEN: Masks = {"all": None, "all and BOS": None, "reply": None}
-_ABLATED: dict[Scope, Reach] = {"all": "all and BOS", "prompt": "prompt and BOS"}
+ONE_TOKEN: Masks = {"all": None, "all and first": None, "reply": None}
+_ABLATED: dict[Scope, Reach] = {"all": "all and first", "prompt": "prompt and first"}
 
 
 class EditError(TillerError):

@@ -98,8 +98,8 @@ def _add(
 
 
 def _ends(loaded: Loaded, text: str) -> tuple[tuple[int, ...], dict[int, int]]:
-    """The ids of a text behind the beginning-of-text token, and at which character each token ends: character -> index."""
-    start = str(loaded.tokenizer.bos_token or "")
+    """The ids of a text as the tokenizer begins one, and at which character each token ends: character -> index."""
+    start = loaded.start
     if not loaded.tokenizer.is_fast:
         ids = encode(loaded, start + text)
         return ids, {len(text): len(ids) - 1}

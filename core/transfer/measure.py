@@ -23,7 +23,7 @@ from core.families.checkpoint import Family
 from core.families.commands import family_option
 from core.inference import metrics
 from core.inference.batch import batch_rows
-from core.inference.prompts import encode
+from core.inference.prompts import encode_text
 from core.models.loading import Loaded
 from core.steering.interventions import check_fit
 from core.transfer import alignment, layer_maps
@@ -414,8 +414,7 @@ def transfer_prompts(loaded: Loaded, about: str, texts: Sequence[str]) -> list[I
     """The texts as the direction is read from them: bare statements, or instructions in the chat template."""
     if about != "truth":
         return [each.ids for each in metrics.chat_prompts(loaded, texts)]
-    bos = str(loaded.tokenizer.bos_token or "")
-    return [encode(loaded, bos + text) for text in texts]
+    return [encode_text(loaded, text) for text in texts]
 
 
 def expected(task: TransferTask) -> int:

@@ -130,6 +130,7 @@ def _tokenizer(writer: gguf.GGUFWriter, chat: bool) -> None:
     )
     writer.add_token_merges([each if isinstance(each, str) else " ".join(each) for each in inner["merges"]])
     writer.add_bos_token_id(tokenizer.bos_token_id)
+    writer.add_add_bos_token(True)
     writer.add_eos_token_id(tokenizer.eos_token_id)
     writer.add_pad_token_id(tokenizer.pad_token_id)
     writer.add_unk_token_id(tokenizer.pad_token_id)

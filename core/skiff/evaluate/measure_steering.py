@@ -17,7 +17,7 @@ from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
 from core.directions import activations, contrast, learn
 from core.directions.candidate import JUDGED
-from core.inference.prompts import chat_prompt, encode
+from core.inference.prompts import chat_prompt, encode_text
 from core.recipes.language import Recipe, Term
 from core.skiff.evaluate.measure_chat import verdict
 from core.skiff.evaluate.subjects import SubjectReply, Subjects
@@ -60,9 +60,8 @@ def _controls(subjects: Subjects, name: str, found: Direction) -> dict[str, list
     items = contrast.load_contrast(subjects.family, kind)
     train = [item for item in items.items if item.split == "train"]
     categories = [item.category for item in train]
-    bos = str(loaded.tokenizer.bos_token or "")
     prompts = [
-        chat_prompt(loaded, item.text) if kind == "refusal" else encode(loaded, bos + item.text) for item in train
+        chat_prompt(loaded, item.text) if kind == "refusal" else encode_text(loaded, item.text) for item in train
     ]
     offset = int(found.card.details["position"]["offset"])
     read = activations.states(loaded, prompts, -offset)[:, offset, layer].double().numpy()

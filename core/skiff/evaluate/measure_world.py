@@ -14,7 +14,7 @@ from core.chat.settings import Sampling
 from core.directions.activations import states
 from core.inference import metrics
 from core.inference.decoding_batches import answer_all, askings
-from core.inference.prompts import encode
+from core.inference.prompts import encode_text
 from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
 from core.skiff.evaluate.subjects import Subjects
@@ -51,8 +51,7 @@ def _recalled(loaded: Loaded, table: FactTable) -> list[bool]:
     """For each row: does a greedy continuation of the statement begin with the object, or with "called" and the object?"""
     template = fact_template(table)
     beginning = template[: template.index(OBJECT_FIELD.findall(template)[-1])].rstrip()
-    bos = str(loaded.tokenizer.bos_token or "")
-    prompts = [encode(loaded, bos + table.fill(beginning, *row)) for row in table.rows]
+    prompts = [encode_text(loaded, table.fill(beginning, *row)) for row in table.rows]
     said = finished(answer_all(loaded, askings(prompts), Sampling(temperature=0.0, max_new_tokens=20), rows=128))
     return [says_first(each.text, answer) for each, (_, answer) in zip(said, table.rows, strict=True)]
 
@@ -175,8 +174,7 @@ def shuffled_labels(items: list[Statement], rng: random.Random) -> list[Statemen
 
 
 def _states(loaded: Loaded, items: list[Statement]) -> NDArray[np.float64]:
-    bos = str(loaded.tokenizer.bos_token or "")
-    found = states(loaded, [encode(loaded, bos + item.text) for item in items], 1)
+    found = states(loaded, [encode_text(loaded, item.text) for item in items], 1)
     return np.asarray(found[:, 0].double().numpy(), dtype=np.float64)
 
 

@@ -32,7 +32,7 @@ from core.models.hooks import hooked, locate
 from core.models.loading import Loaded
 from core.models.placement import Placing
 from core.recipes.language import Recipe, Term, parse
-from core.steering.interventions import compile_recipe
+from core.steering.interventions import BatchEdits, compile_recipe
 from tests.core.steering import test_interventions as by_hand
 from tests.support import tiny_models
 from tests.support.command import verb
@@ -95,6 +95,15 @@ def by_recipe(loaded: Loaded, rows: Sequence[Sequence[int]], recipe: str) -> lis
     edits = compile_recipe(parse(recipe), loaded, by_hand.directions(loaded))
     # The last token's own prediction is asked for by one more token behind it.
     return reply_logits(loaded, [row[:1] for row in rows], [[*row[1:], 7] for row in rows], [edits] * len(rows))
+
+
+@torch.inference_mode()
+def everywhere(loaded: Loaded, rows: Sequence[Sequence[int]], recipe: str) -> list[Tensor]:
+    """The logits of every token, of the plain model with the recipe on all of them, the first one too."""
+    edits = compile_recipe(parse(recipe), loaded, by_hand.directions(loaded))
+    actions = BatchEdits([edits] * len(rows), loaded.device).actions({"all": None, "all and first": None})
+    with hooked(loaded.anatomy, actions):
+        return plainly(loaded.model, rows)
 
 
 # ---------------------------------------------------------------------------------------------------------------- ablation
@@ -164,11 +173,9 @@ def test_a_baked_addition_is_a_bias_and_agrees_with_the_recipe_where_that_acts_o
 ) -> None:
     loaded, recipe = tiny_loaded(kind), "1.5*truth - 0.5*refusal[1-3]"
     model = baked(tiny_folder(kind), recipe, tmp_path)
-    # Without the beginning-of-text token, the recipe acts on every token, as a bias does.
-    rows = [row[1:] for row in chats(loaded)]
-    for own, steered in zip(plainly(model, rows), by_recipe(loaded, rows, recipe), strict=True):
+    # A bias acts on the first token as well, which the recipe leaves alone.
+    for own, steered in zip(plainly(model, chats(loaded)), everywhere(loaded, chats(loaded), recipe), strict=True):
         assert (own - steered).abs().max() < SAME
-    # With it, a bias acts on that one as well.
     fetch = by_hand.directions(loaded)
     truth, refusal = (torch.from_numpy(fetch(name, "chat").vectors) for name in ("truth", "refusal"))
     terms = {at: -0.5 * refusal[at] for at in (1, 2, 3)}
@@ -182,9 +189,9 @@ def test_a_baked_addition_is_a_bias_and_agrees_with_the_recipe_where_that_acts_o
 
 def test_an_ablation_and_an_addition_at_once(tiny_folder: Folder, tiny_loaded: Load, tmp_path: Path) -> None:
     loaded, recipe = tiny_loaded("llama"), "2*truth[1,2] + !truth"
-    rows = [row[1:] for row in chats(loaded)]
+    rows = chats(loaded)
     found = plainly(baked(tiny_folder("llama"), recipe, tmp_path), rows)
-    for own, steered in zip(found, by_recipe(loaded, rows, recipe), strict=True):
+    for own, steered in zip(found, everywhere(loaded, rows, recipe), strict=True):
         assert (own - steered).abs().max() < SAME
 
 
@@ -254,7 +261,7 @@ def test_any_recipe_is_baked_or_refused_and_what_is_baked_agrees_whatever_the_pa
         assert possible
     loaded, own = tiny_loaded("llama"), fresh(tiny_folder("llama"))
     model = weight_edits.operate(own, changes(own, str(recipe)))
-    for found, wanted in zip(plainly(model, rows, left), by_recipe(loaded, rows, str(recipe)), strict=True):
+    for found, wanted in zip(plainly(model, rows, left), everywhere(loaded, rows, str(recipe)), strict=True):
         assert (found - wanted).abs().max() < SAME * max(1.0, float(wanted.abs().max()) / 10)
 
 
@@ -331,7 +338,7 @@ def test_an_addition_is_baked_in_another_dtype(whole: Path, tmp_path: Path) -> N
     assert verb("bake", order(whole, "1*truth", out, "--dtype", "bfloat16")) == 0
     model: Any = AutoModelForCausalLM.from_pretrained(out)
     assert (model.dtype, model.config.mlp_bias) == (torch.bfloat16, True)
-    assert "beginning-of-text" in (out / "README.md").read_text("utf-8")
+    assert "the first token" in (out / "README.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize(

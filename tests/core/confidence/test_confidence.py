@@ -26,7 +26,7 @@ from core.confidence.unembedding import Head, Precise, final_norm
 from core.directions import contrast
 from core.errors import StoreError
 from core.families import registry
-from core.inference.prompts import encode
+from core.inference.prompts import encode_text
 from core.models import loading
 from core.models.files import LoadError
 from core.models.hooks import AnatomyError
@@ -73,7 +73,7 @@ TEXTS = ("The capital of France is Paris.", "Lodz is a city in Poland.", "I cann
 
 
 def ids(loaded: Loaded) -> list[tuple[int, ...]]:
-    return [encode(loaded, str(loaded.tokenizer.bos_token or "") + text) for text in TEXTS]
+    return [encode_text(loaded, text) for text in TEXTS]
 
 
 def probe_of(loaded: Loaded) -> Ablation:

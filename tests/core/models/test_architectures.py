@@ -114,7 +114,7 @@ UNBAKED = {
 HALF = ("gpt_oss", "deepseek_v3", "qwen2_moe", "falcon_h1", "glm4", "gemma2", "jamba", "mamba", "opt")
 PROMPTS = (tuple(range(40, 52)), tuple(range(60, 67)))
 NEW = 6
-EVERYWHERE: Any = {"all": None, "all and BOS": None}
+EVERYWHERE: Any = {"all": None, "all and first": None}
 KINDS = [each for each in causal_classes.KINDS if each not in UNBUILT and each not in REFUSED]
 
 Load = Callable[[str], Loaded]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from tokenizers import processors
 from torch import Tensor, nn
 
 from core.artefacts import store
@@ -20,7 +20,7 @@ from core.chat.settings import Column, Sampling, Settings
 from core.families import registry
 from core.inference.batch import pad_batch
 from core.inference.decoding import BatchDecoder, DecodingRow
-from core.inference.prompts import build, chat_prompt, encode, render
+from core.inference.prompts import build, chat_prompt, encode, encode_text, render
 from core.inference.teacher_forcing import reply_logits, score_replies
 from core.models import loading
 from core.models.hooks import OVERRIDES, AnatomyError, Site, blocks_of, caught, hooked
@@ -414,23 +414,32 @@ def test_a_chat_is_rendered_once_and_its_parts_are_where_the_masks_say(kind: str
         if found is not None
     }
     assert spans["prompt"] == [wanted[3:], f"<|user|>\n{MESSAGES[0]}<|end|>\n<|assistant|>\n"]
-    assert spans["prompt and BOS"][0] == wanted
+    assert spans["prompt and first"][0] == wanted
     assert spans["reply"] == [REPLY, loaded.tokenizer.decode([7, 8])]
     assert spans["all"][0] == wanted[3:] + REPLY
-    assert spans["all and BOS"][0] == wanted + REPLY
+    assert spans["all and first"][0] == wanted + REPLY
     assert spans["last"] == ["\n", "\n"]
     assert sheet.positions[0].tolist() == [*range(len(prompt.ids) + len(replies[0]))]
 
 
-def test_a_tokenizer_that_adds_bos_by_itself_does_not_double_it(tiny_loaded: Load) -> None:
-    """Llama's and Gemma's do; their templates write it too."""
-    loaded = copy.copy(tiny_loaded("gemma2"))
-    adding = copy.deepcopy(loaded.tokenizer)
-    adding.backend_tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A", special_tokens=[("<s>", 0)]
-    )
-    assert adding("Hi")["input_ids"][0] == 0
-    object.__setattr__(loaded, "tokenizer", adding)
+def test_the_start_of_a_text_is_the_tokenizers_own(tiny_loaded: Load) -> None:
+    """Llama's and Gemma's tokenizers add beginning-of-text, and their templates write it too; SmolLM2's only name one."""
+    loaded = tiny_loaded("gemma2")
+    assert loaded.start == "<s>"
     found = render(loaded, [{"role": "user", "content": "Hi"}])
-    assert found.ids == chat_prompt(tiny_loaded("gemma2"), "Hi")
     assert found.ids.count(0) == 1
+    assert encode_text(loaded, "Hi") == (0, *encode(loaded, "Hi"))
+    naming = copy.deepcopy(loaded.tokenizer)
+    naming.backend_tokenizer.post_processor = None
+    plain = replace(loaded, tokenizer=naming)
+    assert naming.bos_token == "<s>"
+    assert plain.start == ""
+    assert encode_text(plain, "Hi") == encode(loaded, "Hi")
+    assert render(plain, [{"role": "user", "content": "Hi"}]) == found
+    # What comes first takes the attention that goes nowhere, whatever it is; behind what was read before nothing comes first.
+    text = encode_text(plain, "Hi there")
+    first, rest = (pad_batch(plain, [text], after=after).masks["all"] for after in (0, 3))
+    assert first is not None
+    assert rest is not None
+    assert first[0, :, 0].tolist() == [0.0] + [1.0] * (len(text) - 1)
+    assert rest[0, :, 0].tolist() == [1.0] * len(text)
