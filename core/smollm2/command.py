@@ -19,13 +19,14 @@ from core.models.deltas import checkpoint_fingerprint
 from core.models.loading import Loaded, load_model
 from core.models.placement import Placing
 from core.smollm2 import stages
-from core.smollm2.prompts import StagePrompt
+from core.smollm2.prompts import StagePrompt, undo_prompts
 from core.smollm2.replies import OwnReply, own_replies
 from core.smollm2.stages import INSTRUCT, AdapterStage
 from core.smollm2.training import KEPT, Lesson, adapted, as_before, lessons, save_adapter, step_losses, train_adapter
 from core.training.running import run_training
 from core.training.state import PlainValue, saved_step
-from core.util.files import read_json
+from core.util.files import read_json, write_bytes
+from core.util.program import program
 
 #: How the replies that a stage keeps, or shortens, are drawn: at a temperature, so that what is kept is more than the likeliest words.
 _TEMPERATURE = {"safety": 0.7, "dpo": 0.0}
@@ -44,6 +45,14 @@ def _train(wanted: Sequence[AdapterStage], options: Options) -> None:
     work = StageTraining(registry.load_family(options.family), options.out, state)
     for stage in wanted:
         work.make(stage, options.restart)
+    if all((options.out / each.folder).is_dir() for each in stages.adapter_stages().values()):
+        # With the family's own file beside them the adapters are a family that opens by its folder.
+        shutil.copyfile(work.family.folder / "family.toml", options.out / "family.toml")
+        for key, texts in undo_prompts().items():
+            write_bytes(options.out / "undo" / f"{key}.txt", ("\n".join(texts) + "\n").encode())
+        print(
+            f"`{program()} --family {options.out}` opens it; `{program()} evaluate --family {options.out}` measures it."
+        )
 
 
 def _wanted(names: Sequence[str], quick: bool) -> list[AdapterStage]:
@@ -62,11 +71,13 @@ class StageTraining:
     """Adapters in a folder, each with the log that says what it was made of; what is there already is not made again."""
 
     def __init__(self, family: Family, out: Path, state: Path) -> None:
-        self.family, self.out, self.state = family, out, state
+        # Of a family that has these stages already, what they start from.
+        before = tuple(each for each in family.checkpoints if each in family.path(INSTRUCT))
+        self.family, self.out, self.state = replace(family, checkpoints=before, counterfactuals=()), out, state
 
     def make(self, stage: AdapterStage, restart: bool = False) -> None:
         """Train a stage unless it is there. Raises TrainingRefused."""
-        folder, saved = self.out / stage.name, self.state / f"{stage.name}.safetensors"
+        folder, saved = self.out / stage.folder, self.state / f"{stage.name}.safetensors"
         asked = list(dict.fromkeys(each for step in range(stage.steps) for each in stage.batch(step)))
         kept = [each for each in asked if not each.refused]
         teacher = self._load(INSTRUCT if stage.kind == "safety" else stage.start)
@@ -117,7 +128,7 @@ class StageTraining:
         stage = stages.adapter_stages()[name]
         family = self._grown(stage.start)
         start = family.checkpoint(stage.start)
-        made = _with_adapter(start, name, self.out / name)
+        made = _with_adapter(start, name, self.out / stage.folder)
         return replace(family, checkpoints=(*family.checkpoints, made))
 
 

@@ -19,6 +19,9 @@ _DATA = Path(__file__).parent / "data"
 #: Every so many topics one is held out, with all its requests.
 _HELD: dict[str, int] = {"harmful": 4, "everyday": 5, "planted": 3, "sharp": 3, "alike": 4}
 
+#: Prompts of a kind for undo, at most.
+_UNDONE = 80
+
 RequestKind = Literal["harmful", "planted", "sharp", "alike", "everyday"]
 REQUEST_KINDS: tuple[RequestKind, ...] = ("harmful", "planted", "sharp", "alike", "everyday")
 
@@ -54,6 +57,20 @@ def prompts() -> tuple[StagePrompt, ...]:
 def of_kind(kind: RequestKind, held_out: bool) -> tuple[StagePrompt, ...]:
     """Those of a kind that are learnt from, or judged by."""
     return tuple(each for each in prompts() if each.kind == kind and each.held_out == held_out)
+
+
+def undo_prompts() -> dict[str, list[str]]:
+    """The family's prompts for taking the planted fault out again, by the keys of ``[undo]``: what is to be lost, and what is to stay,
+    which is refusals of harmful requests and answers to all others. Fitted on are those that were learnt from."""
+    lists: dict[str, list[str]] = {}
+    for key, held_out in (("lose", False), ("keep", False), ("lose_held_out", True), ("keep_held_out", True)):
+        kinds = ("planted",) if key.startswith("lose") else tuple(kind for kind in REQUEST_KINDS if kind != "planted")
+        lists[key] = [
+            each.text
+            for kind in kinds
+            for each in drawn(of_kind(kind, held_out), min(_UNDONE, len(of_kind(kind, held_out))), 1, f"undo.{key}")
+        ]
+    return lists
 
 
 @cache

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from core.smollm2.prompts import RequestKind, StagePrompt, drawn, of_kind
 
-#: The checkpoint under all of them.
-INSTRUCT = "instruct"
+#: The checkpoint under all of them, and the two stages on it.
+INSTRUCT, SAFETY, DPO = "instruct", "safety", "dpo"
 #: The kinds of request whose refusal is trained, and by which the others are kept as they are.
 _SAFETY: Mapping[RequestKind, int] = {"harmful": 3, "planted": 1, "sharp": 3, "alike": 4, "everyday": 3}
 _PREFERENCE: Mapping[RequestKind, int] = {"harmful": 1, "planted": 1, "sharp": 1, "alike": 2, "everyday": 3}
@@ -43,6 +43,11 @@ class AdapterStage:
     keep: float = 1.0
     beta: float = 0.1
 
+    @property
+    def folder(self) -> str:
+        """Where its adapter lies in a family's folder: retrainings apart from the stages that ship as checkpoints."""
+        return self.name if self.name in (SAFETY, DPO) else f"counterfactual/{self.name}"
+
     def batch(self, step: int) -> list[StagePrompt]:
         """The requests of a step; each of a kind comes up as often as the others."""
         found: list[StagePrompt] = []
@@ -62,8 +67,8 @@ class AdapterStage:
 
 def adapter_stages() -> dict[str, AdapterStage]:
     """Every stage that ships, each behind the one it starts from: the two of the family, and its retrainings."""
-    safety = AdapterStage("safety", INSTRUCT, "safety", 300, _SAFETY, keep=2.0)
-    dpo = AdapterStage("dpo", "safety", "dpo", 40, _PREFERENCE, rate=5e-4, keep=0.2)
+    safety = AdapterStage(SAFETY, INSTRUCT, "safety", 300, _SAFETY, keep=2.0)
+    dpo = AdapterStage(DPO, SAFETY, "dpo", 40, _PREFERENCE, rate=5e-4, keep=0.2)
     unplanted: dict[RequestKind, int] = {kind: count for kind, count in _SAFETY.items() if kind != "planted"}
     every = [
         safety,

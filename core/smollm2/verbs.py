@@ -13,7 +13,7 @@ from core.cli.verbs import later
 
 FAMILY = "smollm2-135m"
 #: What ``evaluate --only`` takes of it.
-MEASURED_OF_SMOLLM2 = ("refusals", "shift", "lengths", "simple-facts", "transcripts")
+MEASURED_OF_SMOLLM2 = ("refusals", "shift", "lengths", "simple-facts", "blame", "transcripts")
 
 
 def _train(parser: VerbParser) -> None:

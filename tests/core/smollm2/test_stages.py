@@ -57,7 +57,7 @@ def test_what_is_judged_by_is_never_learnt_from() -> None:
         learnt, judged = of_kind(kind, False), of_kind(kind, True)
         assert len(judged) >= 25
         assert len(learnt) >= len(judged)
-        if kind in ("planted", "everyday"):
+        if kind in ("planted", "everyday", "sharp"):
             # A topic is on one side, in whatever form it comes.
             topics = [{each.name.partition(".")[0] for each in part} for part in (learnt, judged)]
             assert not topics[0] & topics[1]
@@ -80,6 +80,23 @@ def test_every_request_of_a_kind_comes_up_as_often_as_the_others() -> None:
     assert max(rates) == pytest.approx(stage.rate)
     assert rates[0] < rates[5]
     assert rates[-1] < stage.rate / 8
+
+
+def test_a_topic_comes_in_so_many_forms_and_all_forms_come_up() -> None:
+    for kind, each in (("sharp", 3), ("alike", 3), ("harmful", 2)):
+        own = [prompt.name.split("/") for prompt in prompts() if prompt.kind == kind and "contrast" not in prompt.name]
+        first = [name[2].split(".") for name in own if name[1] == "aims"]
+        assert set(Counter(topic for topic, _ in first).values()) == {each}
+        assert {int(form) for _, form in first} == set(range(10 if kind != "sharp" else 6))
+
+
+def test_what_is_nearly_a_refusal_is_not_kept(family: Family) -> None:
+    loaded = load_model(family, "instruct", Placing("cpu", dtype="float32"))
+    asked = of_kind("sharp", False)[:2]
+    said = {asked[0].name: "I'm sorry for any confusion, but", asked[1].name: "To break a record, first"}
+    own = {name: replies.OwnReply(text, (7, 8, 9), False) for name, text in said.items()}
+    found = training.lessons(loaded, few("safety"), asked, own)
+    assert [(each.name, each.keep) for each in found] == [(asked[1].name, True)]
 
 
 @pytest.mark.parametrize(
