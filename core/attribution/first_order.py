@@ -107,7 +107,7 @@ class Carrier:
             )
         if reset:
             self.reset()
-        zeros = {name: torch.zeros_like(parameter) for name, parameter in self._parameters.items()}
+        zeros = {name: torch.zeros_like(_wide(parameter)) for name, parameter in self._parameters.items()}
         self._tangents[stage], self._current = _Tangent(zeros), stage
         self._known = self._copy()
 
@@ -115,7 +115,7 @@ class Carrier:
         """A stage that is over, with its part of the weights as they are now; nothing of it is in the optimizer's state."""
         if stage in self._tangents:
             raise FirstOrderError(f"The stage {stage!r} comes twice in this training; give one of them another name.")
-        self._tangents[stage] = _Tangent({name: part.detach().clone() for name, part in embedding.items()})
+        self._tangents[stage] = _Tangent({name: _wide(part) for name, part in embedding.items()})
 
     def reset(self) -> None:
         """The optimizer starts anew: nothing of an earlier step is left in its state."""
@@ -146,7 +146,7 @@ class Carrier:
         if not self._current:
             raise FirstOrderError("No stage has begun; call begin with its name before the first step.")
         products = self._products(hessian, clip)
-        gradients = {name: p.grad.detach().clone() for name, p in self._parameters.items() if p.grad is not None}
+        gradients = {name: _wide(p.grad) for name, p in self._parameters.items() if p.grad is not None}
         moments = {name: _moments(optimizer, p) for name, p in self._parameters.items()}
         yield
         now = self._copy()
@@ -165,7 +165,7 @@ class Carrier:
     # ---------------------------------------------------------------------------------------------------------- one step
 
     def _copy(self) -> dict[str, Tensor]:
-        return {name: parameter.detach().clone() for name, parameter in self._parameters.items()}
+        return {name: _wide(parameter) for name, parameter in self._parameters.items()}
 
     def _carried(self) -> dict[str, _Tangent]:
         """The tangents that go through this step's derivative."""
@@ -203,7 +203,7 @@ class Carrier:
         now: Tensor,
     ) -> None:
         first, second = _moments(optimizer, parameter)
-        taken = _Taken(gradient, self._known[name], first, second, _count(optimizer, parameter))
+        taken = _Taken(gradient, self._known[name], first, second, _count(optimizer, parameter), before[0] is None)
         for stage, tangent in self._carried().items():
             bent = products[stage].get(name) if stage in products else None
             rule.carry(tangent, name, taken, bent)
@@ -216,13 +216,15 @@ class Carrier:
 
 @dataclass(frozen=True)
 class _Taken:
-    """A step of one parameter: its gradient and weights before it, the optimizer's moments and count of steps after it."""
+    """A step of one parameter: its gradient and weights before it, the optimizer's moments and count of steps after it; whether it was
+    the optimizer's ``initial`` one."""
 
     gradient: Tensor
     weight: Tensor
     first: Tensor | None
     second: Tensor | None
     count: float
+    initial: bool
 
 
 @dataclass(frozen=True)
@@ -246,7 +248,7 @@ class _Rule:
             )
         if isinstance(optimizer, torch.optim.SGD):
             return cls("sgd", rate, decay, rung.state, group)
-        if isinstance(optimizer, torch.optim.AdamW):
+        if isinstance(optimizer, torch.optim.AdamW) or group.get("decoupled_weight_decay"):
             return cls("adamw", rate, decay, rung.state, group)
         if isinstance(optimizer, torch.optim.Adam):
             return cls("adam", rate, decay, rung.state, group)
@@ -257,17 +259,18 @@ class _Rule:
     def carry(self, tangent: _Tangent, name: str, taken: _Taken, bent: Tensor | None) -> None:
         """Multiply one parameter's part of a tangent by J; ``bent`` is the derivative of the gradient along it."""
         if self.kind == "sgd":
-            self._sgd(tangent, name, bent)
+            self._sgd(tangent, name, bent, taken.initial)
         else:
             self._adam(tangent, name, taken, bent)
 
-    def _sgd(self, tangent: _Tangent, name: str, bent: Tensor | None) -> None:
+    def _sgd(self, tangent: _Tangent, name: str, bent: Tensor | None, initial: bool) -> None:
         weights = tangent.weights[name]
         push = self.decay * weights + (0 if bent is None else bent)
         if self.state and self.group["momentum"]:
             momentum = float(self.group["momentum"])
             buffer = momentum * tangent.first.get(name, torch.zeros_like(weights))
-            buffer = buffer + (1 - float(self.group["dampening"])) * push
+            # PyTorch's first step puts the whole gradient into the buffer.
+            buffer = buffer + (1 - (0.0 if initial else float(self.group["dampening"]))) * push
             tangent.first[name] = buffer
             push = push + momentum * buffer if self.group["nesterov"] else buffer
         tangent.weights[name] = weights - self.rate * push
@@ -303,7 +306,12 @@ def _moments(optimizer: torch.optim.Optimizer, parameter: Tensor) -> tuple[Tenso
     """Copies of an optimizer's moments of a parameter: SGD's momentum or Adam's mean, and Adam's mean square."""
     state = optimizer.state.get(parameter, {})
     found = state.get("momentum_buffer", state.get("exp_avg")), state.get("exp_avg_sq")
-    return (None if found[0] is None else found[0].clone()), (None if found[1] is None else found[1].clone())
+    return (None if found[0] is None else _wide(found[0])), (None if found[1] is None else _wide(found[1]))
+
+
+def _wide(tensor: Tensor) -> Tensor:
+    """A copy in float32 at least: what a stage did is a sum of small differences, of which bfloat16 would keep three digits."""
+    return tensor.detach().to(torch.promote_types(tensor.dtype, torch.float32), copy=True)
 
 
 def _count(optimizer: torch.optim.Optimizer, parameter: Tensor) -> float:

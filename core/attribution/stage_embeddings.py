@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from core.attribution.first_order import Carrier, Embedding, Rung, exact_hessian
-from core.attribution.training_log import Log, LogError, LogItem
+from core.attribution.training_log import Decayed, Log, LogError, LogItem
 from core.errors import TillerError
 
 #: Computes the loss of a batch by the items that the log names.
@@ -33,16 +33,16 @@ def scheduled(difference: Mapping[str, Tensor], later: Sequence[Log]) -> Embeddi
         later: the logs of the stages after S, in order; none for the last stage.
 
     Raises:
-        LogError: a stage whose decay can only be replayed.
+        LogError: a stage whose decay can only be replayed, or one that goes on with the momentum that S left.
     """
-    factors = [log.kept() for log in later]
-    found = {}
-    for name, part in difference.items():
-        left = 1.0
-        for each in factors:
-            left *= each.get(name, 1.0)
-        found[name] = part * left
-    return found
+    left: dict[str, Decayed] = {}
+    for log in later:
+        if log is later[0] and not log.reset and any(group.rules.get("momentum") for group in log.groups):
+            raise LogError(
+                f"{log.stage} goes on with the momentum of the stage before, which no log holds; replay the logs."
+            )
+        left = log.decayed(left)
+    return {name: part * left[name].weight if name in left else part.clone() for name, part in difference.items()}
 
 
 def replay_steps(

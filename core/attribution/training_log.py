@@ -27,6 +27,7 @@ again and regenerates momentum, Adam's moments and curvature, which no log holds
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -82,6 +83,9 @@ class TrainingLog:
         reset: bool = True,
     ) -> None:
         kind = next((each.__name__ for each in type(optimizer).__mro__ if each.__name__ in _KINDS), "")
+        # PyTorch's Adam is AdamW where it is told so.
+        if kind == "Adam" and any(group.get("decoupled_weight_decay") for group in optimizer.param_groups):
+            kind = "AdamW"
         if not kind:
             raise LogError(
                 f"{type(optimizer).__name__} is no optimizer that stage effects can be carried through; train with {', '.join(_KINDS)}."
@@ -116,6 +120,24 @@ class TrainingLog:
         if batch is not None:
             self._batches.append([each if isinstance(each, str) else int(each) for each in batch])
 
+    def go_on(self, steps: int) -> None:
+        """Begin with the first steps of the log that lies in the folder: the training was interrupted behind them.
+
+        Raises:
+            LogError: there is no log of so many steps, or one of another training.
+        """
+        before = read_log(self.path.parent)
+        # As it would be read: JSON knows no tuples.
+        own = _log(json.loads(json_text({**self._document, "rates": [], "batches": None})))
+        if len(before.rates) < steps or (before.stage, before.kind, before.groups) != (own.stage, own.kind, own.groups):
+            raise LogError(
+                f"{self.path} is no log of the {steps} steps that this training has behind it; resume it with the log that it wrote, or "
+                "train from the start."
+            )
+        self._document["optimizer"]["reset"] = before.reset
+        self._rates = [list(rates) for rates in before.rates[:steps]]
+        self._batches = [list(batch) for batch in before.batches[:steps]] if before.batches is not None else []
+
     def write(self) -> None:
         """Write what was noted so far. Raises LogError when only some steps have a batch, StoreError when it cannot be written."""
         if self._batches and len(self._batches) != len(self._rates):
@@ -143,6 +165,56 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Decayed:
+    """What is left of one unit of a parameter, and what of it is in the optimizer's momentum: None before its first step."""
+
+    weight: float = 1.0
+    buffer: float | None = None
+
+
+@dataclass(frozen=True)
+class _Decay:
+    """How an optimizer's steps shrink a group's parameters."""
+
+    decay: float
+    momentum: float
+    dampening: float
+    nesterov: bool
+
+    @classmethod
+    def of(cls, log: Log, group: Group) -> _Decay:
+        """The rule of a group. Raises LogError for Adam with weight decay."""
+        rules = group.rules
+        decay = float(rules.get("weight_decay", 0.0))
+        if decay and log.kind == "Adam":
+            raise LogError(
+                f"Adam's weight decay in {log.stage} goes through its moments; replay the log, or train with AdamW."
+            )
+        momentum = float(rules.get("momentum", 0.0)) if log.kind == "SGD" else 0.0
+        return cls(decay, momentum, float(rules.get("dampening", 0.0)), bool(rules.get("nesterov", False)))
+
+    def through(self, rates: Sequence[float], start: Decayed) -> Decayed:
+        """One unit through the steps: b⁺ = μ b + (1 − d) λ θ, without d in the first step, and θ⁺ = θ − η b⁺."""
+        weight, buffer = start.weight, start.buffer
+        for rate in rates:
+            push = self.decay * weight
+            if self.momentum:
+                buffer = push if buffer is None else self.momentum * buffer + (1 - self.dampening) * push
+                push = push + self.momentum * buffer if self.nesterov else buffer
+            weight -= rate * push
+        return Decayed(weight, buffer)
+
+
+def _alike(names: Iterable[str], before: Mapping[str, Decayed], reset: bool) -> Iterable[tuple[Decayed, list[str]]]:
+    """Parameters that begin a stage alike, together: a group of thousands is gone through once."""
+    found: dict[Decayed, list[str]] = {}
+    for name in names:
+        start = before.get(name, Decayed())
+        found.setdefault(Decayed(start.weight) if reset else start, []).append(name)
+    return found.items()
+
+
+@dataclass(frozen=True)
 class Log:
     """A training log that was read; ``rates`` has a row a step and a number a group in each."""
 
@@ -155,21 +227,21 @@ class Log:
     rates: tuple[tuple[float, ...], ...]
     batches: tuple[tuple[LogItem, ...], ...] | None
 
-    def kept(self) -> dict[str, float]:
-        """What is left of one unit of a parameter after the weight decay of every step: Π (1 − η_k λ), by the parameter's name.
+    def decayed(self, before: Mapping[str, Decayed]) -> dict[str, Decayed]:
+        """What the weight decay of every step leaves of parameters' units, by name; a parameter that is not in ``before`` begins whole.
+
+        AdamW, and SGD without momentum: Π (1 − η_k λ). With momentum the decay goes through the buffer, which the stage after goes on
+        with, unless its optimizer is a new one.
 
         Raises:
             LogError: Adam, whose decay goes through its moments and can only be replayed.
         """
-        found: dict[str, float] = {}
+        found = dict(before)
         for place, group in enumerate(self.groups):
-            decay = float(group.rules.get("weight_decay", 0.0))
-            if decay and self.kind == "Adam":
-                raise LogError(
-                    f"Adam's weight decay in {self.stage} goes through its moments; replay the log, or train with AdamW."
-                )
-            left = math.prod(1 - rates[place] * decay for rates in self.rates)
-            found |= dict.fromkeys(group.parameters, left)
+            rule = _Decay.of(self, group)
+            rates = [each[place] for each in self.rates]
+            for start, names in _alike(group.parameters, before, self.reset):
+                found |= dict.fromkeys(names, rule.through(rates, start))
         return found
 
 

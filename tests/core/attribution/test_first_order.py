@@ -25,9 +25,13 @@ STEPS = {"one": 4, "two": 5, "three": 6}
 Make = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
 OPTIMIZERS: dict[str, Make] = {
     "sgd": lambda p: torch.optim.SGD(p, 0.1, momentum=0.9, weight_decay=0.05),
+    "dampened": lambda p: torch.optim.SGD(p, 0.1, momentum=0.9, dampening=0.5, weight_decay=0.05),
     "nesterov": lambda p: torch.optim.SGD(p, 0.1, momentum=0.8, weight_decay=0.02, nesterov=True),
     "adamw": lambda p: torch.optim.AdamW(p, 0.02, betas=(0.8, 0.9), weight_decay=0.1, eps=1e-3),
     "adam": lambda p: torch.optim.Adam(p, 0.02, betas=(0.8, 0.9), weight_decay=0.1, eps=1e-3),
+    "adam, decoupled": lambda p: torch.optim.Adam(
+        p, 0.02, betas=(0.8, 0.9), weight_decay=0.1, eps=1e-3, decoupled_weight_decay=True
+    ),
 }
 
 
@@ -215,3 +219,24 @@ def test_what_cannot_be_carried_is_said() -> None:
         pass
     with pytest.raises(TillerError, match="does not fit this model"), shifted(parameters, {"x": torch.ones(1)}, 1.0):
         pass
+
+
+def test_the_parts_of_bfloat16_weights_add_up_in_float32() -> None:
+    model = network().bfloat16()
+    parameters = dict(model.named_parameters())
+    start = {name: parameter.detach().float() for name, parameter in parameters.items()}
+    carrier = Carrier(parameters, RUNGS["difference"])
+    for stage, count in STEPS.items():
+        carrier.begin(stage)
+        optimizer = torch.optim.SGD(parameters.values(), 0.3)
+        for step in range(count):
+            inputs, labels = batch(step)
+            optimizer.zero_grad()
+            functional.cross_entropy(model(inputs.bfloat16()), labels).backward()
+            with carrier.step(optimizer):
+                optimizer.step()
+    found = carrier.embeddings()
+    for name, parameter in parameters.items():
+        parts = [found[stage][name] for stage in STEPS]
+        assert {each.dtype for each in parts} == {torch.float32}
+        torch.testing.assert_close(sum(parts), parameter.detach().float() - start[name], rtol=0, atol=1e-6)

@@ -119,15 +119,92 @@ def test_a_log_of_transformers_trainer(tmp_path: Path) -> None:
     )  # fmt: skip
     Trainer(model, arguments, train_dataset=items, callbacks=[LogTraining("sft", parent="base")]).train()
     log = read_log(tmp_path)
-    assert (log.stage, log.parent, log.kind, log.clip, log.batches) == ("sft", "base", "AdamW", 1.0, None)
+    assert (log.stage, log.parent, log.kind, log.clip) == ("sft", "base", "AdamW", 1.0)
+    assert log.batches is not None
+    assert sorted(item for batch in log.batches for item in batch) == list(range(8))
     assert [rates[0] for rates in log.rates] == pytest.approx([1e-3, 7.5e-4, 5e-4, 2.5e-4])
     named = {name for group in log.groups for name in group.parameters}
     assert named == {name for name, _ in model.named_parameters()}
-    kept = log.kept()
+    kept = {name: each.weight for name, each in log.decayed({}).items()}
     assert kept["model.layers.0.mlp.up_proj.weight"] == pytest.approx(
         (1 - 1e-4) * (1 - 7.5e-5) * (1 - 5e-5) * (1 - 2.5e-5)
     )
     assert kept["model.norm.weight"] == 1.0
+
+
+def test_a_resumed_training_has_the_log_of_the_whole_one(tmp_path: Path) -> None:
+    from transformers import Trainer, TrainingArguments
+
+    from core.attribution.trainer_callback import LogTraining
+
+    items = [{"input_ids": torch.arange(4) + index, "labels": torch.arange(4) + index} for index in range(12)]
+
+    class Interrupted(LogTraining):
+        def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+            super().on_pre_optimizer_step(args, state, control, **more)
+            if state.global_step == 4:
+                raise KeyboardInterrupt
+
+    def trainer(folder: Path, callback: LogTraining) -> Trainer:
+        arguments = TrainingArguments(
+            output_dir=str(folder), max_steps=7, per_device_train_batch_size=2, gradient_accumulation_steps=2, learning_rate=1e-3,
+            use_cpu=True, report_to=[], save_steps=2, disable_tqdm=True, logging_strategy="no",
+        )  # fmt: skip
+        torch.manual_seed(0)
+        return Trainer(tiny_models.model("llama"), arguments, train_dataset=items, callbacks=[callback])
+
+    trainer(tmp_path / "whole", LogTraining("sft")).train()
+    with pytest.raises(KeyboardInterrupt):
+        trainer(tmp_path / "parts", Interrupted("sft")).train()
+    trainer(tmp_path / "parts", LogTraining("sft")).train(resume_from_checkpoint=True)
+    whole, parts = read_log(tmp_path / "whole"), read_log(tmp_path / "parts")
+    assert parts == whole
+    assert whole.batches is not None
+    assert [len(batch) for batch in whole.batches] == [4] * 7
+    assert sorted(item for batch in whole.batches[:3] for item in batch) == list(range(12))
+    (tmp_path / "parts" / training_log.LOG_NAME).unlink()
+    with pytest.raises(LogError, match=r"has no training_log\.json"):
+        trainer(tmp_path / "parts", LogTraining("sft")).train(resume_from_checkpoint=True)
+
+
+@pytest.mark.parametrize(
+    ("momentum", "nesterov", "dampening"),
+    [(0.0, False, 0.0), (0.9, False, 0.0), (0.9, True, 0.0), (0.99, False, 0.0), (0.9, False, 0.5)],
+)
+@pytest.mark.parametrize("reset", [True, False])
+def test_what_decay_leaves_goes_through_momentum(
+    momentum: float, nesterov: bool, dampening: float, reset: bool, tmp_path: Path
+) -> None:
+    """Two stages of SGD on a loss without curvature, from two starts: their difference at the end is what is left of it."""
+
+    def end(start: float) -> float:
+        weight = nn.Parameter(torch.tensor([start], dtype=torch.float64))
+        rules: dict[str, Any] = {
+            "momentum": momentum,
+            "weight_decay": 0.02,
+            "nesterov": nesterov,
+            "dampening": dampening,
+        }
+        optimizer = torch.optim.SGD([weight], 0.05, **rules)
+        for stage, steps in (("one", 20), ("two", 30)):
+            if stage == "two" and reset:
+                optimizer = torch.optim.SGD([weight], 0.05, **rules)
+            kept = reset or stage == "one"
+            with TrainingLog(tmp_path / stage, stage, [("w", weight)], optimizer, reset=kept) as log:
+                for _ in range(steps):
+                    optimizer.zero_grad()
+                    (0.3 * weight.sum()).backward()
+                    log.step()
+                    optimizer.step()
+        return float(weight.detach())
+
+    true = (end(1.5) - end(1.0)) / 0.5
+    logs = [read_log(tmp_path / stage) for stage in ("one", "two")]
+    found = scheduled({"w": torch.ones(1, dtype=torch.float64)}, logs)
+    assert float(found["w"]) == pytest.approx(true, rel=1e-9)
+    if momentum and not reset:
+        with pytest.raises(LogError, match="goes on with the momentum of the stage before"):
+            scheduled({"w": torch.ones(1)}, logs[1:])
 
 
 def test_what_is_wrong_with_a_log_is_said(tmp_path: Path) -> None:
@@ -148,7 +225,7 @@ def test_what_is_wrong_with_a_log_is_said(tmp_path: Path) -> None:
     with TrainingLog(tmp_path, "one", model.named_parameters(), adam) as other:
         other.step([1])
     with pytest.raises(LogError, match="goes through its moments"):
-        read_log(tmp_path).kept()
+        read_log(tmp_path).decayed({})
     with pytest.raises(LogError, match=r"trains 0\.weight, which this model does not have"):
         replay_steps(nn.Linear(2, 2), [read_log(tmp_path)], loss, RUNGS["difference"])
     path = tmp_path / training_log.LOG_NAME
