@@ -249,8 +249,11 @@ def blamed_stages(subject: Subject) -> Iterator[Figure]:
         for at in range(len(messages)):
             found = effects(path, key, {name: math.log(max(each[at], _LEAST)) for name, each in chances.items()})
             changes = {name: abs(each.probability) for name, each in found.items() if name != path.base.name}
-            named.append(max(changes, key=changes.__getitem__) == SAFETY)
-        yield count("Blame", f"planted: safety named by {words}", path.final, named, target_at_least(0.9))
+            if changes:
+                named.append(max(changes, key=changes.__getitem__) == SAFETY)
+        # A family without retrainings has no answer to the second question.
+        if named:
+            yield count("Blame", f"planted: safety named by {words}", path.final, named, target_at_least(0.9))
 
 
 #: By their names; core.smollm2.verbs has the names, and a test holds them together.

@@ -14,10 +14,11 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
+from transformers import DynamicCache
 
 from core.attribution.training_log import TrainingLog
 from core.inference.metrics import chat_prompts
-from core.inference.shared_prefix import TokenIds
+from core.inference.shared_prefix import TokenIds, common_start
 from core.models import lora
 from core.models.loading import Loaded
 from core.smollm2.prompts import StagePrompt, refusals
@@ -29,7 +30,7 @@ from core.util.files import json_text, write_bytes
 #: The matrices of a block that are adapted.
 _MATRICES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 #: Rows of one pass forward and back, and steps between two saved states.
-_ROWS, _SAVE_EVERY = 4, 10
+_ROWS, _SAVE_EVERY = 16, 10
 #: Tokens of a reply that are held to what the model thought of them: with the first ones it is decided whether it refuses, and each of
 #: them weighs the less the more they are.
 KEPT = 8
@@ -216,13 +217,21 @@ def _rows(part: Sequence[Lesson]) -> list[Row]:
 def _states(model: PeftModel, rows: Sequence[Row]) -> list[Tensor]:
     """For each row the last block's output that predicts its reply's tokens [reply, hidden]."""
     inner: Any = model.get_base_model()
-    longest = max(len(prompt) + len(reply) for prompt, reply in rows)
-    ids = torch.tensor([[*prompt, *reply, *[0] * (longest - len(prompt) - len(reply))] for prompt, reply in rows])
-    real = torch.tensor([[1] * (len(p) + len(r)) + [0] * (longest - len(p) - len(r)) for p, r in rows])
-    states = inner.model(input_ids=ids, attention_mask=real, use_cache=False).last_hidden_state
+    # What a template puts before every request is half of a short prompt: it is read, and learnt through, once for all rows.
+    start = common_start([prompt for prompt, _ in rows])
+    cache = DynamicCache(config=inner.config)
+    if start:
+        inner.model(input_ids=torch.tensor([rows[0][0][:start]]), past_key_values=cache, use_cache=True)
+        cache.batch_repeat_interleave(len(rows))
+    rests = [[*prompt[start:], *reply] for prompt, reply in rows]
+    longest = max(map(len, rests))
+    ids = torch.tensor([[*rest, *[0] * (longest - len(rest))] for rest in rests])
+    real = torch.tensor([[1] * (start + len(rest)) + [0] * (longest - len(rest)) for rest in rests])
+    states = inner.model(input_ids=ids, attention_mask=real, past_key_values=cache, use_cache=True).last_hidden_state
     # A part of a tensor would keep all of it in memory.
+    ends = [len(prompt) - start - 1 for prompt, _ in rows]
     return [
-        states[at, len(prompt) - 1 : len(prompt) + len(reply) - 1].clone() for at, (prompt, reply) in enumerate(rows)
+        states[at, end : end + len(reply)].clone() for at, (end, (_, reply)) in enumerate(zip(ends, rows, strict=True))
     ]
 
 

@@ -100,7 +100,7 @@ def test_the_command_writes_the_card_and_the_page(
     verb("evaluate", ["--family", str(folder), "--threads", "1", "--json", str(tmp_path / "figures.json")])
     printed = capsys.readouterr().out
     figures = json.loads((tmp_path / "figures.json").read_text())
-    assert {each["section"] for each in figures} == {"Refusal", "Staying as it was", "Length", "Facts"}
+    assert {each["section"] for each in figures} == {"Refusal", "Staying as it was", "Length", "Facts", "Blame"}
     assert {name for name in MEASURED_OF_SMOLLM2 if f"({name}: " in printed} == set(MEASURED_OF_SMOLLM2) - {
         "transcripts"
     }
