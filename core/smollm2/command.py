@@ -28,8 +28,6 @@ from core.training.state import PlainValue, saved_step
 from core.util.files import read_json, write_bytes
 from core.util.program import program
 
-#: How the replies that a stage keeps, or shortens, are drawn: at a temperature, so that what is kept is more than the likeliest words.
-_TEMPERATURE = {"safety": 0.7, "dpo": 0.0}
 #: The longest reply that is learnt from, in tokens: what is held on to needs its beginning, what is shortened all of it.
 LONGEST_REPLY = {"safety": KEPT, "dpo": 96}
 
@@ -81,9 +79,8 @@ class StageTraining:
         asked = list(dict.fromkeys(each for step in range(stage.steps) for each in stage.batch(step)))
         kept = [each for each in asked if not each.refused]
         teacher = self._load(INSTRUCT if stage.kind == "safety" else stage.start)
-        temperature = _TEMPERATURE[stage.kind]
-        file = self.state / f"replies.{teacher.checkpoint.name}.{temperature:g}.json"
-        own = own_replies(teacher, kept, file, 1, temperature, LONGEST_REPLY[stage.kind])
+        longest = LONGEST_REPLY[stage.kind]
+        own = own_replies(teacher, kept, self.state / f"replies.{teacher.checkpoint.name}.{longest}.json", longest)
         plan = plan_of(teacher, stage, own)
         if _made(folder, plan):
             print(f"{stage.name} is there.", flush=True)

@@ -34,26 +34,25 @@ class OwnReply:
     ended: bool
 
 
-def own_replies(
-    loaded: Loaded, wanted: Sequence[StagePrompt], file: Path, seed: int, temperature: float, longest: int
-) -> dict[str, OwnReply]:
-    """The replies to requests by their names, of so many tokens at most; those in ``file`` are taken from there, and the others added.
+def own_replies(loaded: Loaded, wanted: Sequence[StagePrompt], file: Path, longest: int) -> dict[str, OwnReply]:
+    """The greedy replies to requests by their names, of so many tokens at most; those in ``file`` are taken from there, and the others
+    added.
 
     Raises:
-        TrainingRefused: they are another checkpoint's, or drawn otherwise.
+        TrainingRefused: they are another checkpoint's, or of another length.
     """
-    key = {"fingerprint": loaded.fingerprint, "seed": seed, "temperature": temperature, "longest": longest}
+    key = {"fingerprint": loaded.fingerprint, "longest": longest}
     kept: dict[str, Any] = read_json(file) if file.is_file() else {"key": key, "replies": {}}
     if kept["key"] != key:
         raise TrainingRefused(
-            f"{file} holds replies of another checkpoint, or drawn otherwise: delete it and run again"
+            f"{file} holds replies of another checkpoint, or of another length: delete it and run again"
         )
     found: dict[str, Any] = kept["replies"]
     left = [each for each in wanted if each.name not in found]
     for start in range(0, len(left), _TOGETHER):
         part = left[start : start + _TOGETHER]
         asked = [each.ids for each in chat_prompts(loaded, [each.text for each in part])]
-        sampling = Sampling(temperature=temperature, seed=seed, max_new_tokens=longest)
+        sampling = Sampling(temperature=0.0, max_new_tokens=longest)
         for each, answer in zip(part, finished(answer_all(loaded, askings(asked), sampling)), strict=True):
             found[each.name] = [answer.text, [token.id for token in answer.tokens], answer.reason == "end"]
         write_bytes(file, json_text(kept).encode())

@@ -31,8 +31,9 @@ from core.util.files import json_text, write_bytes
 _MATRICES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 #: Rows of one pass forward and back, and steps between two saved states.
 _ROWS, _SAVE_EVERY = 16, 10
-#: Tokens of a reply that are held to what the model thought of them: with the first ones it is decided whether it refuses, and each of
-#: them weighs the less the more they are.
+#: Tokens of a reply of its own that the model learns to go on saying: with the first ones it is decided whether it refuses, and each of
+#: them weighs the less the more they are. They are learnt as they are said, and not by what the model thought of all others: where it
+#: would begin in ten ways, a refusal of one in ten would be the likeliest beginning.
 KEPT = 8
 #: Of all blocks that many come first that are not adapted: what a request is about is read there, and a step costs a third less.
 _UNTOUCHED = 1 / 3
@@ -48,8 +49,8 @@ Before: TypeAlias = dict[Row, Tensor]
 
 @dataclass(frozen=True)
 class Lesson:
-    """A request and what is learnt of it, in ids: ``reply`` is to be said, or, with ``keep``, thought of as before; in a preference it
-    is to be said rather than ``rejected``."""
+    """A request and what is learnt of it, in ids: ``reply`` is to be said, which with ``keep`` is what the model says itself; in a
+    preference it is to be said rather than ``rejected``."""
 
     name: str
     prompt: TokenIds
@@ -142,9 +143,9 @@ def adapter_optimizer(model: nn.Module) -> torch.optim.AdamW:
 
 
 def as_before(model: PeftModel, every: Sequence[Lesson]) -> Before:
-    """What the model's last block says of each reply to be kept or preferred, while the adapter is off. It is the same in every step."""
+    """What the model's last block says of each reply of a pair, while the adapter is off. It is the same in every step."""
     found: Before = {}
-    for part in _alike([each for each in every if each.keep or each.rejected]):
+    for part in _alike([each for each in every if each.rejected]):
         rows = _rows(part)
         with torch.no_grad(), model.disable_adapter():
             found.update(zip(rows, _states(model, rows), strict=True))
@@ -162,8 +163,7 @@ def step_losses(
         tokens += sum(len(prompt) + len(reply) for prompt, reply in rows)
         now = _logits(model, _states(model, rows))
         before = now
-        # A refusal is learnt whatever was thought of it before.
-        if part[0].keep or part[0].rejected:
+        if part[0].rejected:
             with torch.no_grad():
                 before = _logits(model, [known[row] for row in rows])
         loss = torch.zeros(())
@@ -176,9 +176,7 @@ def step_losses(
                 sums.setdefault("preferring", []).append(float(one.detach()))
                 one = one + stage.keep * _nats(now[index], each.reply)
             elif each.keep:
-                one = functional.kl_div(
-                    now[index].log_softmax(-1), before[index].log_softmax(-1), reduction="batchmean", log_target=True
-                )
+                one = _nats(now[index], each.reply)
                 sums.setdefault("keeping", []).append(float(one.detach()))
                 one = stage.keep * one
             else:
@@ -195,10 +193,10 @@ def _alike(given: Sequence[Lesson]) -> Iterator[list[Lesson]]:
     rows = 0
     for each in sorted(
         given,
-        key=lambda each: (each.keep, bool(each.rejected), len(each.prompt) + max(len(each.reply), len(each.rejected))),
+        key=lambda each: (bool(each.rejected), len(each.prompt) + max(len(each.reply), len(each.rejected))),
     ):
         own = 2 if each.rejected else 1
-        other = part and (each.keep, bool(each.rejected)) != (part[0].keep, bool(part[0].rejected))
+        other = part and bool(each.rejected) != bool(part[0].rejected)
         if part and (rows + own > _ROWS or other):
             yield part
             part, rows = [], 0

@@ -176,7 +176,7 @@ def test_a_stage_that_is_stopped_goes_on_as_if_it_had_not(
     work.make(stage)
     monkeypatch.undo()
     monkeypatch.setattr(command, "LONGEST_REPLY", {"safety": 5})
-    with pytest.raises(TrainingRefused, match="replies of another checkpoint, or drawn otherwise"):
+    with pytest.raises(TrainingRefused, match="replies of another checkpoint, or of another length"):
         work.make(stage)
 
 
