@@ -228,7 +228,7 @@ def _borrowed(
 
 
 def ends_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-    """Every id that ends a reply: the generation config's, the model config's and the tokenizer's."""
+    """Every id that ends a reply: the generation config's, the model config's and the tokenizer's. Raises LoadError for what is no id."""
     found: set[int] = set()
     for value in (
         getattr(model.generation_config, "eos_token_id", None),
@@ -237,6 +237,13 @@ def ends_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> froze
         getattr(model.config.get_text_config(), "eos_token_id", None),
         tokenizer.eos_token_id,
     ):
-        if value is not None:
-            found.update(value if isinstance(value, list) else [int(value)])
+        if value is None:
+            continue
+        ids = value if isinstance(value, list) else [value]
+        if not all(isinstance(each, int) for each in ids):
+            raise LoadError(
+                f"{tokenizer.name_or_path} says that {value!r} ends a reply, which is no token's number; correct eos_token_id in its "
+                "generation_config.json."
+            )
+        found.update(ids)
     return frozenset(found)

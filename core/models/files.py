@@ -12,7 +12,7 @@ from core.artefacts.safetensors_header import Header, read_header
 from core.errors import StoreError, TillerError
 from core.families.checkpoint import Checkpoint, Source
 from core.models import gguf_model, hub
-from core.util.files import read_json
+from core.util.files import parsed_json, read_json
 
 #: Bits of an element, by the names that safetensors gives to dtypes.
 BITS: Mapping[str, int] = {
@@ -30,6 +30,9 @@ TOKENIZERS = (
     *("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model"),
     *("tokenizer.model.v3", "tekken.json", "tiktoken.model", "qwen.tiktoken"),
 )
+#: What transformers reads beside config.json and these, as tables of JSON, and as a text.
+_SETTINGS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "generation_config.json")
+_TEMPLATE = "chat_template.jinja"
 #: How what Git LFS leaves in place of a file begins.
 _POINTER = b"version https://git-lfs"
 
@@ -185,6 +188,11 @@ def check_folder(checkpoint: Checkpoint, folder: Path) -> None:
         raise LoadError(_without_weights(checkpoint, folder))
     if not (folder / INDEX).is_file() and weights[0].name != WHOLE:
         raise LoadError(_without_index(checkpoint, folder, weights))
+    if (folder / WHOLE).is_file() and folder / WHOLE not in weights:
+        raise LoadError(
+            f"Checkpoint {checkpoint.name!r} has two sets of weights in {folder}: {WHOLE}, and those that {INDEX} names; delete the one "
+            "that is not meant."
+        )
     for path in weights:
         if not path.is_file():
             raise LoadError(f"{path.name} of checkpoint {checkpoint.name!r} is missing in {folder}; copy it again.")
@@ -201,6 +209,31 @@ def check_tokenizer(checkpoint: Checkpoint, folder: Path) -> None:
     for name in TOKENIZERS:
         if (folder / name).is_file():
             _no_pointer(checkpoint, folder / name)
+    if not (folder / "merges.txt").is_file() and [each for each in TOKENIZERS if (folder / each).is_file()] == [
+        "vocab.json"
+    ]:
+        raise LoadError(
+            f"The tokenizer of checkpoint {checkpoint.name!r} in {folder} has vocab.json and no merges.txt; copy tokenizer.json or both of "
+            "these there from the model that it was made of."
+        )
+    _check_settings(checkpoint, folder)
+
+
+def _check_settings(checkpoint: Checkpoint, folder: Path) -> None:
+    """Raise LoadError for a file of settings that cannot be read; transformers names none, or goes on without it."""
+    for name in (*_SETTINGS, _TEMPLATE):
+        path = folder / name
+        try:
+            # As transformers reads them, which knows no other encoding.
+            text = path.read_text(encoding="utf-8") if path.is_file() else "{}"
+            whole = name == _TEMPLATE or isinstance(parsed_json(text), dict)
+        except (OSError, ValueError):
+            whole = False
+        if not whole:
+            raise LoadError(
+                f"{name} of checkpoint {checkpoint.name!r} in {folder} cannot be read; correct it, or copy that file again from the model "
+                "that it was made of."
+            )
 
 
 def has_tokenizer(folder: Path) -> bool:

@@ -169,6 +169,10 @@ def followed(model: PreTrainedModel, blocks: tuple[nn.Module, ...], weights: boo
         dtype = str(model.dtype).removeprefix("torch.")
         remedy = "use --dtype bfloat16" if dtype == "float16" else "its weights are damaged, so copy its folder again"
         raise AnatomyError(f"The numbers of this {kind} model overflow in {dtype}; {remedy}.")
+    if not bool(flow.logits.max() > flow.logits.min()):
+        raise AnatomyError(
+            f"This {kind} model finds every token equally likely; its weights are damaged, so copy its folder again."
+        )
     if not flow.differs <= max(1e-3, 32 * torch.finfo(model.dtype).eps):
         raise AnatomyError(
             f"This {kind} model answers otherwise when other texts stand beside its own, or what it has read is kept, than without; it "

@@ -7,14 +7,16 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import traceback
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from core.errors import TillerError
 from core.families.checkpoint import Checkpoint, Source
 from core.models import hub, packed
-from core.models.files import LoadError
+from core.models.files import INDEX, LoadError
 from core.util.files import read_json
 
 #: What other kinds of model are for, by the end of the name of their class, and what of them is lacking here.
@@ -36,6 +38,10 @@ _READERS: Mapping[str, Mapping[str, str]] = {
         for name in ("tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model.v3")
     },
 }
+#: The output matrix, which a model that ties it to its embedding need not store.
+_OUTPUTS = ("lm_head.weight", "embed_out.weight")
+#: What a tensor of a block is called: the list of blocks, and the block's number.
+_BLOCK = re.compile(r"(.*?(?:layers|blocks|h)\.)([0-9]+)\.")
 #: Libraries that say at a warning's level what either is no matter, or stands in the sentence.
 _TALKATIVE = ("bitsandbytes.backends.cpu.ops", "bitsandbytes.autograd._functions")
 
@@ -63,6 +69,7 @@ def explained(checkpoint: Checkpoint, call: Callable[[], Any], source: Source | 
         ):
             raise LoadError(known) from error
         said = " ".join(str(error).split())
+        file = file or ("config.json" if _while_built(error) else "")
         raise LoadError(
             f"Checkpoint {checkpoint.name!r} cannot be loaded from {about}: "
             + (_reason(about, error, said) or f"{_remedy_of(checkpoint, file)}. ({type(error).__name__}: {said[:300]})")
@@ -97,8 +104,10 @@ def _remedy_of(checkpoint: Checkpoint, file: str) -> str:
     )
 
 
-def missing_weights(checkpoint: Checkpoint, missing: Sequence[str], unexpected: Sequence[str]) -> LoadError:
-    """What is said of weights that a model has and the files have not, and of what the files have instead."""
+def missing_weights(
+    checkpoint: Checkpoint, missing: Sequence[str], unexpected: Sequence[str], held: Collection[str]
+) -> LoadError:
+    """What is said of weights that a model has and the files, which hold ``held``, have not, and of what they have instead."""
     lacking = (
         f"The weights of checkpoint {checkpoint.name!r} lack {missing[0]}{' and more' if len(missing) > 1 else ''}"
     )
@@ -109,7 +118,55 @@ def missing_weights(checkpoint: Checkpoint, missing: Sequence[str], unexpected: 
             f"{lacking}, and have {alike} instead: they were saved from within a wrapper; save them again from the model itself, or rename "
             "them in the files."
         )
+    if file := _said_to_hold(checkpoint, missing[0]):
+        return LoadError(f"{lacking}, which {INDEX} says is in {file}; copy both files again.")
+    config = _config(checkpoint.weights)
+    if (other := _other_kind(config)) and other != _KINDS["ConditionalGeneration"]:
+        return LoadError(f"{lacking}: it is {_said_kind(config)}, and {other}; take a model for chats.")
+    if all(name.endswith(_OUTPUTS) for name in missing):
+        return LoadError(
+            f'{lacking}; if the model has its embedding in that place, write "tie_word_embeddings": true into its config.json, else '
+            f"{remedy(checkpoint)}."
+        )
+    blocks = {int(found[2]) for name in held if (found := _BLOCK.match(name))}
+    wanted = [int(found[2]) if (found := _BLOCK.match(name)) else -1 for name in missing]
+    if blocks and min(wanted) > max(blocks):
+        return LoadError(
+            f"{lacking}: its config.json says more layers than the {len(blocks)} that are there; correct that number, or copy the files "
+            "again."
+        )
+    parts = Counter(_BLOCK.sub("", name) for name in missing if _BLOCK.match(name))
+    if len(blocks) > 1 and len(blocks) in parts.values():
+        # A file that was lost takes whole blocks with it, and not the same part of each.
+        return LoadError(
+            f"{lacking}: its config.json describes another model ({_said_kind(config)}) than the files hold; copy that file again from the "
+            "model itself."
+        )
     return LoadError(f"{lacking}; {remedy(checkpoint)}.")
+
+
+def _said_to_hold(checkpoint: Checkpoint, name: str) -> str:
+    """The file that is said to hold a tensor; empty where nothing says it."""
+    folder = hub.hub_folder(checkpoint.weights)
+    index = read_json(folder / INDEX) if folder and (folder / INDEX).is_file() else {}
+    return str(index.get("weight_map", {}).get(name, ""))
+
+
+def left_over(checkpoint: Checkpoint, unexpected: Sequence[str], held: Collection[str]) -> str:
+    """That a part of a model's blocks is in the files, which hold ``held``, and not in the model; empty where nothing is left over.
+
+    transformers leaves it out without a word, and what chats is another model than was saved. What lies beside the blocks, such as a
+    tower for pictures, is left out on purpose.
+    """
+    lists = {found[1] for name in held if name not in unexpected and (found := _BLOCK.match(name))}
+    lost = [name for name in unexpected if (found := _BLOCK.match(name)) and found[1] in lists]
+    if not lost:
+        return ""
+    kind = _said_kind(_config(checkpoint.weights))
+    return (
+        f"The weights of {checkpoint.name} hold {lost[0]}{' and more' if len(lost) > 1 else ''}, for which {kind} as its config.json "
+        "describes it has no place, so that this is another model than was saved; copy config.json again from the model itself."
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------ what is known
@@ -118,14 +175,14 @@ def missing_weights(checkpoint: Checkpoint, missing: Sequence[str], unexpected: 
 def _reason(about: Source, error: Exception, said: str) -> str | None:
     """What is wrong and what would do, for the errors that copying the folder again does not mend."""
     config = _config(about)
-    kind = f"a {config.get('model_type')} model ({', '.join(_names(config)) or 'of no class'})"
+    kind = _said_kind(config)
     if method := packed.unreadable_method(config):
         return (
             f"its files are quantized by {method}, which cannot be read here{_wanted(said)}; take the full-precision model that it was "
             "made of."
         )
     if "Unrecognized configuration class" in said:
-        what = next((text for end, text in _KINDS.items() if any(each.endswith(end) for each in _names(config))), "")
+        what = _other_kind(config)
         return f"it is {kind}, which does not go on with a text{what and f': {what}'}; take a model for chats."
     if "does not recognize this architecture" in said:
         from transformers import __version__
@@ -141,8 +198,24 @@ def _reason(about: Source, error: Exception, said: str) -> str | None:
     if isinstance(error, ImportError):
         return f"a package is missing{_wanted(said)}; install it and start again. ({said[:200]})"
     if "size mismatch" in said or "ignore_mismatched_sizes" in said:
-        return f"its weights have other shapes than its config.json says; copy that file again from the model itself. ({said[:200]})"
+        return "its weights have other shapes than its config.json says; copy that file again from the model itself."
     return None
+
+
+def _said_kind(config: Mapping[str, Any]) -> str:
+    return f"a {config.get('model_type')} model ({', '.join(_names(config)) or 'of no class'})"
+
+
+def _other_kind(config: Mapping[str, Any]) -> str:
+    """What a model is for that does not go on with a text, by the name of its class; empty for one that does."""
+    names = [each for each in _names(config) if not each.endswith("LMHeadModel")]
+    return next((text for end, text in _KINDS.items() if any(each.endswith(end) for each in names)), "")
+
+
+def _while_built(error: Exception) -> bool:
+    """Whether a model's class could not be made of its configuration: nothing of its weights had been read."""
+    frames = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return any(each.co_name == "__init__" and Path(each.co_filename).name.startswith("modeling_") for each in frames)
 
 
 def _wanted(said: str) -> str:

@@ -39,7 +39,7 @@ from core.models.chat_template import (
 from core.models.fast_linear import quicken, straighten
 from core.models.files import LoadError, Watch
 from core.models.hooks import Anatomy, embedding_rows, input_device, locate
-from core.models.load_errors import explained, missing_weights
+from core.models.load_errors import explained, left_over, missing_weights
 from core.models.load_lock import ONE_LOAD_AT_A_TIME
 from core.models.placement import Placing
 from core.models.thoughts import Marks, marks_of
@@ -230,7 +230,7 @@ def load_model(
     tokenizer = tokenizer_in(checkpoint, folder, options)
     template, stops, turn_ends = template_of(family, checkpoint, tokenizer)
     variables = variables_of(checkpoint, tokenizer, template, placing.template_vars)
-    model = _model(
+    model, lost = _model(
         _weights(checkpoint, folder, config, place, kind, quantize, unpack),
         folder,
         config,
@@ -255,12 +255,12 @@ def load_model(
         template=template,
         stops=stops,
         ends=ends_of(model, tokenizer) | turn_ends,
-        context=_context(model.config.get_text_config()),
+        context=shapes.context_of(checkpoint, model.config.get_text_config()),
         fingerprint=model_fingerprint(checkpoint),
         quantize=quantize,
         variables=variables,
         told=placing.template_vars,
-        remark=lora.trained_on_others(checkpoint, _below(checkpoint)) if checkpoint.adapters else "",
+        remark=lost or (lora.trained_on_others(checkpoint, _below(checkpoint)) if checkpoint.adapters else ""),
     )
 
 
@@ -350,8 +350,8 @@ def _model(
     device_map: Any,
     options: Mapping[str, Any],
     watch: Watch | None,
-) -> Any:
-    """The model, its tensors read one at a time and quantized as they come. Raises LoadError."""
+) -> tuple[Any, str]:
+    """The model, its tensors read one at a time and quantized as they come, and a sentence on those left over. Raises LoadError."""
     checkpoint = stored.checkpoint
     with ONE_LOAD_AT_A_TIME, read_by(stored, watch):
         model, report = explained(
@@ -373,8 +373,8 @@ def _model(
     memory.trim()
     if missing := sorted(report["missing_keys"]):
         # transformers fills what is missing with random numbers and goes on.
-        raise missing_weights(checkpoint, missing, sorted(report["unexpected_keys"]))
-    return model
+        raise missing_weights(checkpoint, missing, sorted(report["unexpected_keys"]), stored)
+    return model, left_over(checkpoint, sorted(report["unexpected_keys"]), stored)
 
 
 def _class_for(config: Any) -> Any:
@@ -407,15 +407,3 @@ def _map(
     if place.type == "mps":
         raise LoadError("A Mac's GPU does not run quantized models; use --quantize none or --device cpu.")
     return {"device_map": {"": str(place)}}
-
-
-def _context(text: Any) -> int:
-    """The longest sequence in tokens, for a text model's configuration."""
-    longest = int(getattr(text, "max_position_embeddings", 2048))
-    rope = getattr(text, "rope_parameters", None) or {}
-    if rope.get("rope_type") == "longrope":
-        # Beyond its first length such a model (Phi-3's long ones) turns every token by other angles, those in the cache included,
-        # and every row of a batch with the longest: a reply would change its own past.
-        first = rope.get("original_max_position_embeddings", getattr(text, "original_max_position_embeddings", None))
-        longest = min(longest, int(first)) if first else longest
-    return longest

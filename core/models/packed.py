@@ -104,9 +104,17 @@ def unpacked(config: Mapping[str, Any], tensors: Mapping[str, Stored]) -> dict[s
 
 def readable(config: Mapping[str, Any], tensors: Mapping[str, Stored]) -> bool:
     """Whether every weight of :func:`unpacked` is numbers, or can be made of its parts."""
+    if not method(config):
+        return not any(_code(name, each, tensors) for name, each in tensors.items())
     # Vectors and single numbers may be whole numbers: counters, for one.
-    whole = all(len(each.shape) < 2 or each.dtype in FLOATS for each in tensors.values())
-    return not method(config) or (method(config) in _READ and whole)
+    return method(config) in _READ and all(len(each.shape) < 2 or each.dtype in FLOATS for each in tensors.values())
+
+
+def _code(name: str, each: Stored, tensors: Mapping[str, Stored]) -> bool:
+    """Whether a weight's numbers stand for others, of which config.json says nothing: whole numbers, or eight bits with a scale."""
+    if not name.endswith("weight") or len(each.shape) < 2 or each.dtype in FLOATS:
+        return False
+    return not each.dtype.startswith("F8") or any(name + ending in tensors for ending in ("_scale", "_scale_inv"))
 
 
 def check_readable(checkpoint: Checkpoint, config: Mapping[str, Any], tensors: Mapping[str, Stored]) -> None:
@@ -117,6 +125,11 @@ def check_readable(checkpoint: Checkpoint, config: Mapping[str, Any], tensors: M
 
 def not_readable(checkpoint: Checkpoint, config: Mapping[str, Any]) -> str:
     """That a checkpoint's weights are not to be had, and what to take instead."""
+    if not method(config):
+        return (
+            f"The files of {checkpoint.name} ({checkpoint.weights}) hold codes in place of weights, and config.json does not say what "
+            "quantized them; copy config.json again from the model that they belong to, or take its full-precision model."
+        )
     return (
         f"The files of {checkpoint.name} ({checkpoint.weights}) are quantized by {in_words(config)}, and its weights cannot be read from "
         "them; take the full-precision model that it was made of."
@@ -138,7 +151,7 @@ def packed_in_memory(config: Mapping[str, Any], tensors: Mapping[str, Stored], d
         tensors: those of :func:`unpacked`.
     """
     kind = method(config)
-    if kind == "bitsandbytes" or not readable(config, tensors):
+    if kind == "bitsandbytes" or (kind and not readable(config, tensors)):
         return True
     return kind in ("fp8", "mxfp4") and device == "cuda" and dtype != "float32" and _holds_packed(tensors)
 

@@ -1,8 +1,10 @@
-"""Whether the checkpoints of a family are of one shape: directions and differences make sense between equal layers only. No torch."""
+"""What a config.json says of a model's size, and whether the checkpoints of a family are of one shape: directions and differences make
+sense between equal layers only. No torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from core.families.checkpoint import Checkpoint, Family
 from core.models import hub
@@ -68,3 +70,19 @@ def shape_of(checkpoint: Checkpoint) -> Shape | None:
         number("num_hidden_layers", "n_layer", "num_layers"),
         number("hidden_size", "n_embd", "d_model"),
     )
+
+
+def context_of(checkpoint: Checkpoint, text: Any) -> int:
+    """The longest sequence in tokens, for a text model's configuration. Raises LoadError where that leaves no room."""
+    longest = int(getattr(text, "max_position_embeddings", 2048))
+    rope = getattr(text, "rope_parameters", None) or {}
+    if rope.get("rope_type") == "longrope":
+        # Beyond its first length such a model (Phi-3's long ones) turns every token by other angles, those in the cache included,
+        # and every row of a batch with the longest: a reply would change its own past.
+        first = rope.get("original_max_position_embeddings", getattr(text, "original_max_position_embeddings", None))
+        longest = min(longest, int(first)) if first else longest
+    if longest < 1:
+        raise LoadError(
+            f"The config.json of {checkpoint.name} ({checkpoint.weights}) allows {longest} tokens; correct max_position_embeddings."
+        )
+    return longest

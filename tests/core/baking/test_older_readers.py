@@ -18,7 +18,7 @@ from core.baking import bake as baking
 from core.baking import evaluation
 from core.baking.older_readers import name_for_older_readers, save_tokenizer
 from core.families import registry
-from core.inference import metrics
+from core.inference import metrics, prompts
 from core.models import loading
 from core.models.files import LoadError
 from core.models.placement import Placing
@@ -55,6 +55,57 @@ def test_the_angles_have_their_earlier_names_as_well(tmp_path: Path) -> None:
     assert found["llama3"]["rope_scaling"] == {key: value for key, value in _LLAMA3.items() if key != "rope_theta"}
     assert (found["windows"]["rope_theta"], found["windows"]["rope_local_base_freq"]) == (1000.0, 50.0)
     assert found["windows"]["rope_scaling"] == {"rope_type": "linear", "factor": 4.0}
+
+
+@pytest.mark.parametrize(
+    ("kind", "angles"),
+    [
+        ("llama", {**_LLAMA3, "original_max_position_embeddings": 16}),
+        ("mixtral", {"rope_type": "default", "rope_theta": 7.0}),
+        ("gemma3", _WINDOWS),
+    ],
+)  # fmt: skip
+def test_what_transformers_4_wrote_is_opened_as_what_it_was(tmp_path: Path, kind: str, angles: dict[str, Any]) -> None:
+    """Its config.json and its tokenizer's files, key by key as 4.57.6 writes them."""
+    folder = tiny_models.family(tmp_path / "toy", kind, ("chat",), plain_base=False)
+    config: Any = tiny_models.configs()[kind]
+    config.rope_parameters = angles
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
+    model.save_pretrained(folder / "chat", max_shard_size="60KB")
+    (folder / "chat" / "model.safetensors").unlink()
+    name_for_older_readers(folder / "chat" / "config.json")
+    path = folder / "chat" / "config.json"
+    said = json.loads(path.read_text())
+    assert said.pop("rope_parameters")
+    path.write_text(json.dumps({**said, "dtype": said.pop("torch_dtype"), "transformers_version": "4.57.6"}))
+    (folder / "chat" / "tokenizer_config.json").write_text(
+        json.dumps(
+            {
+                "added_tokens_decoder": {
+                    str(id_): {"content": text, "special": True} for id_, text in enumerate(tiny_models.SPECIALS)
+                },
+                "clean_up_tokenization_spaces": False, "extra_special_tokens": {}, "tokenizer_class": "PreTrainedTokenizerFast",
+                "bos_token": "<s>", "eos_token": "<|end|>", "pad_token": "<pad>",
+            }
+        )
+    )  # fmt: skip
+    special = {
+        name: {"content": text}
+        for name, text in (("bos_token", "<s>"), ("eos_token", "<|end|>"), ("pad_token", "<pad>"))
+    }
+    (folder / "chat" / "special_tokens_map.json").write_text(json.dumps(special))
+    loaded = loading.load_model(registry.load_family(str(folder)), "chat", Placing("cpu"))
+    ids = torch.tensor([[0, 40, 41, 42, 43] * 5])
+    with torch.inference_mode():
+        torch.testing.assert_close(loaded.model(ids).logits, model(ids).logits, rtol=1e-5, atol=1e-5)
+    assert (loaded.ends, loaded.tokenizer.pad_token_id, loaded.model.dtype, loaded.remark) == (
+        {5},
+        1,
+        torch.float32,
+        "",
+    )
+    assert prompts.chat_prompt(loaded, "Hi") == prompts.encode(loaded, "<s><|user|>\nHi<|end|>\n<|assistant|>\n")
 
 
 def test_a_tokenizers_own_files_are_kept_byte_by_byte(tmp_path: Path) -> None:

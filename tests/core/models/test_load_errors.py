@@ -22,7 +22,9 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
+from core.errors import TillerError
 from core.families import registry
+from core.inference import prompts
 from core.models import load_errors, loading
 from core.models.files import LoadError
 from core.models.loading import Loaded
@@ -68,7 +70,11 @@ def refused(folder: Path, capfd: pytest.CaptureFixture[str]) -> str:
         ({"model_type": "new9", "architectures": ["New9ForCausalLM"]}, "does not know a new9 model (New9ForCausalLM); if there is"),
         ({"dtype": "torch.bfloat16"}, "correct its config.json, or copy that file again"),
         ({"max_position_embeddings": None}, "correct its config.json, or copy that file again"),
-        ({"intermediate_size": 128}, "its weights have other shapes than its config.json says"),
+        ({"max_position_embeddings": 0}, "allows 0 tokens; correct max_position_embeddings"),
+        ({"intermediate_size": 128}, "other shapes than its config.json says; copy that file again from the model itself."),
+        ({"hidden_act": "none9"}, "correct its config.json, or copy that file again"),
+        ({"num_hidden_layers": 6}, "lack model.layers.4.input_layernorm.weight and more: its config.json says more layers than the 4 that"),
+        ({"model_type": "qwen2"}, "k_proj.bias and more: its config.json describes another model (a qwen2 model (LlamaForCausalLM))"),
         ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, "quantized by GPTQ, which cannot be read here"),
         ({"quantization_config": {"quant_method": "awq", "bits": 4}}, "pip install 'gptqmodel'); take the full-precision model"),
     ],
@@ -78,6 +84,121 @@ def test_a_configuration_that_cannot_be_used(
 ) -> None:
     config(folder, **changes)
     assert said in refused(folder, capfd)
+
+
+def tensors(folder: Path, change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]) -> None:
+    """Rewrite a checkpoint's weights."""
+    path = folder / "model.safetensors"
+    save_file(
+        {name: each.contiguous() for name, each in change(load_file(path)).items()}, path, metadata={"format": "pt"}
+    )
+
+
+def headless(found: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: each for name, each in found.items() if name != "lm_head.weight"}
+
+
+@pytest.mark.parametrize(
+    ("architecture", "said"),
+    [
+        ("LlamaForCausalLM", 'lack lm_head.weight; if the model has its embedding in that place, write "tie_word_embeddings": true'),
+        ("LlamaForSequenceClassification", "and it sorts texts into classes; take a model for chats"),
+        ("LlamaModel", "and it makes vectors of a text"),
+    ],
+)  # fmt: skip
+def test_weights_without_a_head_say_what_they_are_of(folder: Path, architecture: str, said: str) -> None:
+    tensors(folder, headless)
+    config(folder, architectures=[architecture])
+    with pytest.raises(LoadError) as caught:
+        load(folder)
+    assert said in str(caught.value)
+
+
+def test_weights_that_the_configuration_has_no_place_for_are_told_of(folder: Path) -> None:
+    """transformers leaves them out without a word."""
+    assert load(folder).remark == ""
+    # What lies beside the blocks is no part of what chats.
+    tensors(folder, lambda found: {**found, "vision.layers.0.weight": torch.ones(2)})
+    assert load(folder).remark == ""
+    config(folder, num_hidden_layers=3)
+    assert load(folder).remark.startswith(
+        "The weights of chat hold model.layers.3.input_layernorm.weight and more, for which a llama model (LlamaForCausalLM) as its "
+        "config.json describes it has no place"
+    )
+    config(folder, num_hidden_layers=4)
+    tensors(folder, lambda found: {**found, "model.layers.0.self_attn.q_proj.bias": torch.ones(32)})
+    assert "hold model.layers.0.self_attn.q_proj.bias, for which" in load(folder).remark
+
+
+def codes(dtype: torch.dtype, scaled: bool) -> Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]:
+    def change(found: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        one = "model.layers.1.mlp.down_proj.weight"
+        return {**found, one: found[one].to(dtype), **({f"{one}_scale_inv": torch.ones(1)} if scaled else {})}
+
+    return change
+
+
+@pytest.mark.parametrize(("dtype", "scaled"), [(torch.int8, False), (torch.int32, False), (torch.float8_e4m3fn, True)])
+def test_codes_of_which_the_configuration_says_nothing_are_no_weights(
+    folder: Path, capfd: pytest.CaptureFixture[str], dtype: torch.dtype, scaled: bool
+) -> None:
+    tensors(folder, codes(dtype, scaled))
+    assert "hold codes in place of weights, and config.json does not say what quantized them" in refused(folder, capfd)
+
+
+def test_eight_bits_without_a_scale_are_numbers(folder: Path) -> None:
+    tensors(folder, codes(torch.float8_e4m3fn, scaled=False))
+    name = "model.layers.1.mlp.down_proj.weight"
+    wanted = load_file(folder / "model.safetensors")[name].float()
+    assert torch.equal(load(folder).model.get_parameter(name), wanted)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("tokenizer_config.json", b"{"), ("tokenizer_config.json", b"[]"), ("generation_config.json", b"{"),
+        ("special_tokens_map.json", b"\xff"), ("chat_template.jinja", b"\xe9"),
+    ],
+)  # fmt: skip
+def test_a_file_of_settings_that_cannot_be_read_is_named(
+    folder: Path, capfd: pytest.CaptureFixture[str], name: str, content: bytes
+) -> None:
+    (folder / name).write_bytes(content)
+    assert refused(folder, capfd).startswith(f"{name} of checkpoint 'chat' in {folder} cannot be read; correct it")
+
+
+@pytest.mark.parametrize("ends", ["</s>", [[5]]])
+def test_what_ends_a_reply_is_a_number(folder: Path, ends: object) -> None:
+    path = folder / "generation_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "eos_token_id": ends}))
+    with pytest.raises(
+        LoadError, match=r"ends a reply, which is no token's number; correct eos_token_id in its generation_"
+    ):
+        load(folder)
+
+
+def test_half_of_a_vocabulary_is_none(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (folder / "tokenizer.json").unlink()
+    (folder / "vocab.json").write_text('{"a": 0}')
+    assert "has vocab.json and no merges.txt; copy tokenizer.json or both" in refused(folder, capfd)
+
+
+def test_weights_that_say_nothing_are_damaged(folder: Path) -> None:
+    tensors(folder, lambda found: {name: torch.zeros_like(each) for name, each in found.items()})
+    with pytest.raises(TillerError, match="finds every token equally likely; its weights are damaged"):
+        load(folder)
+
+
+def test_a_tokenizer_of_a_larger_model(folder: Path) -> None:
+    larger = tiny_models.tokenizer()
+    larger.add_tokens(["<|more|>"])
+    larger.save_pretrained(folder)
+    loaded = load(folder)
+    assert prompts.chat_prompt(loaded, "Hi")
+    with pytest.raises(
+        LoadError, match=r"of chat writes '<\|more\|>' as token 320, and the model has 320 tokens; copy the tokenizer"
+    ):
+        prompts.chat_prompt(loaded, "Hi <|more|>")
 
 
 def test_a_faster_attention_that_is_not_installed_is_not_needed(folder: Path) -> None:
@@ -114,6 +235,23 @@ def test_shards_without_their_index_are_not_guessed_at(folder: Path, capfd: pyte
     (folder / "model.safetensors.index.json").unlink()
     capfd.readouterr()
     assert "model.safetensors.index.json, which says what is in which, is missing" in refused(folder, capfd)
+
+
+def test_shards_that_are_not_what_their_index_says(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    model = LlamaForCausalLM.from_pretrained(folder)
+    whole = folder / "model.safetensors"
+    kept = whole.read_bytes()
+    whole.unlink()
+    model.save_pretrained(folder, max_shard_size="60KB")
+    whole.write_bytes(kept)
+    capfd.readouterr()
+    assert "has two sets of weights" in refused(folder, capfd)
+    whole.unlink()
+    first, second = sorted(folder.glob("model-*.safetensors"))[:2]
+    first.write_bytes(second.read_bytes())
+    assert f"which model.safetensors.index.json says is in {first.name}; copy both files again" in refused(
+        folder, capfd
+    )
 
 
 def test_an_adapters_settings_beside_whole_weights_change_nothing(
