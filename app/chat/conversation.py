@@ -16,7 +16,7 @@ from core.chat import answers as exports
 from core.chat.beginnings import Beginning
 from core.chat.events import Alternative, Done, Event
 from core.chat.kept import kept_document
-from core.chat.settings import Sampling, Settings
+from core.chat.settings import Sampling, Settings, SettingsError
 from core.chat.slider_cache import ScrubKey
 from core.display.lenses import Lens, lacking
 from core.engine.engine import Engine
@@ -144,9 +144,9 @@ class Chat:
         try:
             session = visit.session
             session.settings = replace(session.settings, system=text(said, "system"), sampling=sampling(said))
-            visit.notice = session.settings.sampling.hint
-        except TillerError as error:
-            visit.notice = str(error)
+            visit.wrong = {}
+        except SettingsError as error:
+            visit.wrong = {error.about: str(error)}
         return self.view(visit), gr.skip()
 
     # ------------------------------------------------------------------------------------------------------ to take away
