@@ -32,7 +32,7 @@
       const now = state.gone ? { ...state.status, state: "failed", progress: null } : state.status;
       light.dataset.state = now.state;
       status.title = [now.detail, now.plan].filter(Boolean).join("\n");
-      // Before anything of it is there (PyTorch is imported), there is nothing to cancel.
+      // Before anything of it is there (the libraries are loaded), there is nothing to cancel.
       stop.hidden = now.state !== "loading" || now.progress === null;
       fill(words, summary(now));
     });
