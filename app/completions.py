@@ -155,14 +155,12 @@ class Completions:
         """A name, and whose it is: its engine, checkpoint and recipe."""
         for page in list(self.pages.pages.values()):
             engine = page.engine
-            steered = engine.catalogue.directions()
             for checkpoint in (each.name for each in engine.family.present):
                 name = f"{engine.family.name}/{checkpoint}"
                 yield name, engine, checkpoint, ""
-                for cards in steered.values():
-                    if checkpoint in cards:
-                        recipe = str(first_recipe(cards[checkpoint]))
-                        yield f"{name} {recipe}", engine, checkpoint, recipe
+                for card in engine.catalogue.cards(checkpoint).values():
+                    recipe = str(first_recipe(card))
+                    yield f"{name} {recipe}", engine, checkpoint, recipe
 
     def _asked(self, body: Mapping[str, Any]) -> Asked:
         for name, neutral in _REFUSED.items():
