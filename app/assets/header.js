@@ -58,7 +58,7 @@
     }
     if (now.state === "ready" && now.detail !== "Ready.") return now.detail;
     const where = now.device === "cpu" ? `${now.threads} ${now.threads === 1 ? "core" : "cores"}` : now.device;
-    const speed = now.tokens_per_second ? ` · ${Math.round(now.tokens_per_second)} tok/s` : "";
+    const speed = now.tokens_per_second ? ` · ${now.tokens_per_second < 10 ? Number(now.tokens_per_second.toPrecision(2)) : Math.round(now.tokens_per_second)} tok/s` : "";
     return `${WORDS[now.state]} · ${where}${speed}`;
   }
 })();

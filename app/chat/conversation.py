@@ -331,10 +331,9 @@ class Chat:
         return Telling(visit).after()
 
     def _open_example(self, visit: Visit, place: int) -> None:
-        example = visit.engine.family.examples[place]
-        opened = visit.engine.example(example)
+        opened = visit.engine.example(visit.engine.family.examples[place], visit.settings.lens)
         visit.sliders.forget()
-        visit.session.open(opened if example.without else replace(opened, lens=visit.settings.lens))
+        visit.session.open(opened)
 
     def _alternative(self, visit: Visit, column: int, said: Mapping[str, Any]) -> tuple[int, Alternative]:
         answer = visit.session.answers.get(column)
