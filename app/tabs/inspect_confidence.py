@@ -151,7 +151,11 @@ class Section:
         views = [engine.learning(each, CONFIDENCE) for each in self._pair(name)]
         running = any(view is not None and not view.over for view in views)
         on = confidence.ablates(self.pane.settings(request).column.recipe)
-        known = any(each.checkpoint == name for each in self._known(name, request))
+        try:
+            known = any(each.checkpoint == name for each in self._known(name, request))
+        except TillerError:
+            # What cannot be read is said above, and has no neurons to take out.
+            known = False
         return gr.update(visible=not running), gr.update(visible=running), gr.update(value=on, visible=known)
 
     def _files(self, every: list[Confidence]) -> list[str]:
