@@ -413,8 +413,8 @@ def test_other_chat_programs_find_every_model_steered_or_not(engine: Engine, fol
     with served(own) as page:
         chat = f"{page.address}v1/chat/completions"
         listed = [each["id"] for each in json.loads(ask(f"{page.address}v1/models")[1])["data"]]
-        steered = str(first_recipe(own.catalogue.cards("base")["truth"]))
-        assert listed[:2] == ["tinyfam/base", f"tinyfam/base {steered}"]
+        steered = [f"tinyfam/base {first_recipe(each)}" for each in own.catalogue.cards("base").values()]
+        assert listed[:3] == ["tinyfam/base", *steered]
         said = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes?"},
                 {"role": "user", "content": [{"type": "text", "text": "Hello there"}]}]  # fmt: skip
         body = {"model": "tinyfam/base -1*truth", "messages": said, "max_tokens": 12}
