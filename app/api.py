@@ -11,7 +11,15 @@ from app.chat.conversation import beats
 from app.visits import Visits, text
 from core.chat.answers import Answer, fold
 from core.chat.events import Failed
+from core.chat.settings import Settings
+from core.engine.engine import Engine
 from core.errors import TillerError
+
+
+def alone(engine: Engine, checkpoint: str, recipe: str) -> Settings:
+    """A fresh chat with a checkpoint and a recipe in one column, whether or not a plain one would stand beside it. Raises TillerError."""
+    fresh = engine.settings(checkpoint, recipe)
+    return replace(fresh, columns=(fresh.column,), selected=0)
 
 
 def chat_endpoint(visits: Visits) -> Callable[..., Iterator[str]]:
@@ -32,9 +40,7 @@ def chat_endpoint(visits: Visits) -> Callable[..., Iterator[str]]:
         engine = visit.engine if visit is not None else visits.engine
         # Programs send null for what they leave out.
         said = {"message": message, "recipe": recipe or "", "checkpoint": checkpoint or ""}
-        fresh = engine.settings(text(said, "checkpoint"), text(said, "recipe"))
-        # One column, whether or not a plain one stands beside it.
-        settings = replace(fresh, columns=(fresh.column,), selected=0).ask(text(said, "message"))
+        settings = alone(engine, text(said, "checkpoint"), text(said, "recipe")).ask(text(said, "message"))
         run = engine.submit(settings)
         answers: dict[int, Answer] = {}
         try:

@@ -84,6 +84,7 @@ def launch(
     from starlette.middleware.gzip import GZipMiddleware
     from starlette.routing import Route
 
+    from app.completions import Completions
     from app.families import ADDRESSES
     from app.gate import Gate, Names, host_name
     from app.page import build, look
@@ -121,6 +122,7 @@ def launch(
 
     others.mount = mount
     page.app.router.routes.extend(Route(each, others.address) for each in ADDRESSES)
+    page.app.router.routes[:0] = Completions(others).routes()
     return page
 
 

@@ -15,7 +15,7 @@ import gradio as gr
 from app.access import Access
 from core.chat.opening import check_family
 from core.chat.session import Session
-from core.chat.settings import Settings
+from core.chat.settings import Settings, SettingsError
 from core.chat.slider_cache import Scrubs
 from core.chat.sliders import SliderBank
 from core.cli.options import Options
@@ -48,6 +48,8 @@ class Visit:
     #: The run that says of answers which stage they are owed to.
     blaming: Run | None = None
     notice: str = ""
+    #: What is wrong with values in the details, by the field that holds them.
+    wrong: dict[str, str] = field(default_factory=dict)
     recipe_error: str = ""
     #: The recipe that was probably meant by the one that cannot be read.
     recipe_meant: str = ""
@@ -215,7 +217,7 @@ def text(said: Mapping[str, Any], key: str) -> str:
     """A text that the page sent; what it sends may be anything."""
     value = said.get(key, "")
     if not isinstance(value, str):
-        raise TillerError(f"The page sent no text as {key!r}; reload it.")
+        raise SettingsError(f"The page sent no text as {key!r}; reload it.", key)
     return value
 
 
@@ -223,7 +225,7 @@ def number(said: Mapping[str, Any], key: str) -> float:
     """A number that the page sent."""
     value = said.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise TillerError(f"Write a number for {key.replace('_', ' ')}, such as 1.5.")
+        raise SettingsError(f"Write a number for {key.replace('_', ' ')}, such as 1.5.", key)
     return float(value)
 
 
@@ -231,7 +233,7 @@ def whole(said: Mapping[str, Any], key: str) -> int:
     """A whole number that the page sent."""
     value = number(said, key)
     if value != int(value):
-        raise TillerError(f"Write a whole number for {key.replace('_', ' ')}, such as {int(value)}.")
+        raise SettingsError(f"Write a whole number for {key.replace('_', ' ')}, such as {int(value)}.", key)
     return int(value)
 
 

@@ -64,19 +64,28 @@
   };
 
   function details() {
-    const system = el("textarea", { rows: 2, "aria-label": "System prompt", placeholder: "What the model is told before the conversation" });
-    const stops = el("textarea", { rows: 1, "aria-label": "Stop strings", placeholder: "One on each line" });
+    const system = el("textarea", { rows: 2, placeholder: "What the model is told before the conversation" });
+    const stops = el("textarea", { rows: 1, placeholder: "One on each line" });
     const inputs = Object.fromEntries(NUMBERS.map(([name, , , step]) => [name, el("input", { type: "number", step })]));
     const told = () => Tiller.act("details", {
       system: system.value, stop: stops.value,
       ...Object.fromEntries(NUMBERS.map(([name]) => [name, inputs[name].value === "" ? null : Number(inputs[name].value)])),
     });
     for (const input of [system, stops, ...Object.values(inputs)]) input.addEventListener("change", told);
-    const home = el("details", { class: "t-details" }, el("summary", { title: "The system prompt, and how the next token is drawn." }, "Details"),
+    const all = { system, ...inputs, stop: stops }, notes = {};
+    /* A field with its name, and what is to be said of its value beneath it. */
+    const row = (name, title, tip, wide = {}) => {
+      all[name].setAttribute("aria-label", title);
+      all[name].setAttribute("aria-describedby", `t-field-${name}`);
+      notes[name] = el("span", { id: `t-field-${name}`, class: "t-field-note", role: "status" });
+      return el("label", { title: tip, ...wide }, el("span", {}, title), all[name], notes[name]);
+    };
+    const summary = el("summary", { title: "The system prompt, and how the next token is drawn." }, "Details");
+    const home = el("details", { class: "t-details" }, summary,
       el("div", { class: "t-fields" },
-        el("label", { class: "wide", title: "Told to the model before the conversation." }, el("span", {}, "System prompt"), system),
-        ...NUMBERS.map(([name, title, tip]) => el("label", { title: tip }, el("span", {}, title), inputs[name])),
-        el("label", { title: "The answer ends before any of these." }, el("span", {}, "Stop strings"), stops)));
+        row("system", "System prompt", "Told to the model before the conversation.", { class: "wide" }),
+        ...NUMBERS.map(([name, title, tip]) => row(name, title, tip)),
+        row("stop", "Stop strings", "The answer ends before any of these.")));
     return {
       home,
       show(view) {
@@ -88,6 +97,13 @@
         set(system, view.system);
         set(stops, view.sampling.stop.join("\n"));
         for (const [name] of NUMBERS) set(inputs[name], view.sampling[name]);
+        for (const name of Object.keys(all)) {
+          fill(notes[name], view.fields[name] || "");
+          all[name].setAttribute("aria-invalid", view.wrong.includes(name));
+        }
+        // Closed, it still says that something in it does not hold.
+        fill(summary, view.wrong.length ? "Details: a value is wrong" : "Details");
+        summary.classList.toggle("wrong", view.wrong.length > 0);
       },
     };
   }

@@ -34,13 +34,16 @@
     const view = Tiller.state.view;
     const page = copyable("Link to this chat", `${location.origin}${location.pathname}?${view.link}`);
     const terminal = copyable("The same in the terminal", `python launch.py tui '${view.link}'`);
+    const column = view.columns[view.selected];
+    const others = copyable("For another chat program: this address (OpenAI-compatible, any key) …", `${location.origin}${location.pathname.replace(/family\/[^/]+\/$/, "")}v1`);
+    const model = copyable("… with this as the model: the checkpoint, and behind a blank its recipe", [`${view.family.name}/${column.checkpoint}`, column.recipe].filter(Boolean).join(" "));
     const words = view.whole
       ? "Whoever opens it finds these columns, recipes, settings and messages. The link holds them itself; nothing is stored."
       : "This chat is too long for a link: the link carries the columns, recipes and settings. Export carries the messages too.";
     const alone = ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname);
     open("Share", el("p", {}, words),
       alone ? el("p", { class: "t-warning" }, "This address is this computer's own: nobody else's browser reaches it. Who has Tiller opens the same chat by putting what stands behind the ? behind the address of their own; for a public address, start with --share.") : null,
-      page, terminal);
+      page, terminal, others, model);
   };
 
   Tiller.help = () => {

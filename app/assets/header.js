@@ -32,7 +32,7 @@
       const now = state.gone ? { ...state.status, state: "failed", progress: null } : state.status;
       light.dataset.state = now.state;
       status.title = [now.detail, now.plan].filter(Boolean).join("\n");
-      // Before anything of it is there (PyTorch is imported), there is nothing to cancel.
+      // Before anything of it is there (the libraries are loaded), there is nothing to cancel.
       stop.hidden = now.state !== "loading" || now.progress === null;
       fill(words, summary(now));
     });
@@ -58,7 +58,7 @@
     }
     if (now.state === "ready" && now.detail !== "Ready.") return now.detail;
     const where = now.device === "cpu" ? `${now.threads} ${now.threads === 1 ? "core" : "cores"}` : now.device;
-    const speed = now.tokens_per_second ? ` · ${Math.round(now.tokens_per_second)} tok/s` : "";
+    const speed = now.tokens_per_second ? ` · ${now.tokens_per_second < 10 ? Number(now.tokens_per_second.toPrecision(2)) : Math.round(now.tokens_per_second)} tok/s` : "";
     return `${WORDS[now.state]} · ${where}${speed}`;
   }
 })();

@@ -7,7 +7,7 @@
   Tiller.painters.lens = (home) => {
     const choice = el("div", { class: "t-choice", role: "radiogroup", "aria-label": "Colour the tokens by" });
     const legend = el("div", { class: "t-legend", "aria-label": "Legend" });
-    fill(home, Tiller.shapeSwitch(), el("span", { class: "t-quiet" }, "Colour by"), choice, legend);
+    fill(home, Tiller.shapeSwitch(), legend, el("div", { class: "t-colour-by" }, el("span", { class: "t-quiet" }, "Colour by"), choice));
 
     const choose = (name) => {
       if (!state.view || state.view.lens === name) return;
@@ -31,6 +31,7 @@
       const chosen = lenses.find((each) => each.name === lens) || lenses[0];
       legend.title = chosen.tooltip;
       if (chosen.stages.length) { stages(chosen); return; }
+      if (chosen.name === "changed" && !state.view.columns.some((each) => each.recipe || each.asks || each.made)) { fill(legend, "no column is steered: nothing has changed"); return; }
       const shades = chosen[Tiller.dark() ? "dark" : "light"];
       const bar = el("div", { class: "t-bar" });
       bar.style.background = `linear-gradient(to right, ${shades.map(([ground]) => ground).join(",")})`;

@@ -3,8 +3,8 @@
 
 (() => {
   const { el, fill, button, options, svg, state } = Tiller;
-  const WIDE = 400, HIGH = 48;
-  const BEHIND = "Measured before on other prompts, at each strength: how much the push does (filled; dashed on other prompts, such as harmful ones), and how much it changes answers it should leave alone (line). The bar beneath marks the strengths of use: beyond them the text breaks, or nothing more is gained.";
+  const WIDE = 400, HIGH = 32;
+  const BEHIND = "Measured before on other prompts, at each strength: how much the push does (filled; dashed on other prompts, such as harmful ones), and how much it changes answers it should leave alone (line). The green part of the track marks the strengths of use: beyond them the text breaks, or nothing more is gained.";
   const MAX_COLUMNS = 4;
   const KEY_PAUSE = 300;        // milliseconds
   const MOST_ASKED = 5;         // times; something that fails again and again is let be

@@ -29,7 +29,7 @@
   function words(family, columns, sliders) {
     const about = family.about ? [" ", el("b", {}, family.title), ` is ${family.about}`] : [];
     if (!sliders.length) {
-      return ["A model can be pushed along a ", Tiller.word("direction"), " while it writes. This one has none yet: chat with it, press “Learn …” under the recipe, or take a ready concept from Library.", ...about];
+      return ["Chat with it, and push it along a ", Tiller.word("direction"), " once it has one: a ready concept of the Library takes seconds.", ...about];
     }
     if (columns.length < 2) return ["Ask the model, then push it along a ", Tiller.word("direction"), " with a slider: its answer turns.", ...about];
     return ["Ask one model twice: as it is, and pushed along a ", Tiller.word("direction"), ".", ...about];

@@ -16,7 +16,7 @@ from core.chat import answers as exports
 from core.chat.beginnings import Beginning
 from core.chat.events import Alternative, Done, Event
 from core.chat.kept import kept_document
-from core.chat.settings import Sampling, Settings
+from core.chat.settings import Sampling, Settings, SettingsError
 from core.chat.slider_cache import ScrubKey
 from core.display.lenses import Lens, lacking
 from core.engine.engine import Engine
@@ -144,9 +144,9 @@ class Chat:
         try:
             session = visit.session
             session.settings = replace(session.settings, system=text(said, "system"), sampling=sampling(said))
-            visit.notice = session.settings.sampling.hint
-        except TillerError as error:
-            visit.notice = str(error)
+            visit.wrong = {}
+        except SettingsError as error:
+            visit.wrong = {error.about: str(error)}
         return self.view(visit), gr.skip()
 
     # ------------------------------------------------------------------------------------------------------ to take away
@@ -331,10 +331,9 @@ class Chat:
         return Telling(visit).after()
 
     def _open_example(self, visit: Visit, place: int) -> None:
-        example = visit.engine.family.examples[place]
-        opened = visit.engine.example(example)
+        opened = visit.engine.example(visit.engine.family.examples[place], visit.settings.lens)
         visit.sliders.forget()
-        visit.session.open(opened if example.without else replace(opened, lens=visit.settings.lens))
+        visit.session.open(opened)
 
     def _alternative(self, visit: Visit, column: int, said: Mapping[str, Any]) -> tuple[int, Alternative]:
         answer = visit.session.answers.get(column)

@@ -53,6 +53,7 @@ def view(visit: Visit) -> str:
         "scrub": visit.session.may_precompute(visit.running),
         "lens": settings.lens, "lenses": [_lens(each) for each in engine.lenses(settings)],
         "sampling": {**vars(settings.sampling), "stop": list(settings.sampling.stop)}, "system": settings.system,
+        "fields": {**settings.sampling.hints, **visit.wrong}, "wrong": list(visit.wrong),
         "recorded": visit.session.recorded,
         "relive": visit.relive and not visit.running and bool(visit.session.lacking),
         "unread": bool(settings.turns) and not visit.session.answers,

@@ -51,7 +51,8 @@ def build(pane: Pane) -> None:
     question = gr.Radio(
         [("best available", _BEST), *((each.title, key) for key, each in QUESTIONS.items())],
         value=_BEST,
-        label="Question",
+        label="What is asked of each stage",
+        visible=False,
         elem_id="t-blame-question",
     )
     result = gr.HTML(blame_html.empty(), apply_default_css=False, elem_id="t-blame-result", elem_classes=["t-told"])
@@ -62,7 +63,7 @@ def build(pane: Pane) -> None:
 
     stage = undo.section(pane)
 
-    shown = [result, table, document, beside, stop, stage]
+    shown = [result, table, document, beside, stop, stage, question]
     private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     given = [prompt, answer, other, file, checkpoint, question, own]
     running = gr.on([find.click, prompt.submit], tab.find, given, shown, concurrency_limit=8, **private)
@@ -89,7 +90,7 @@ class Blame:
         self, prompt: str, answer: str, other: str, file: str | None, checkpoint: str, question: str, own: bool, request: gr.Request
     ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
         """Find out, and say how far it is meanwhile."""
-        keep = (gr.skip(), gr.skip(), gr.skip(), gr.update(interactive=True), gr.skip())
+        keep = (gr.skip(), gr.skip(), gr.skip(), gr.update(interactive=True), gr.skip(), gr.skip())
         over = gr.update(interactive=False)
         try:
             prompts = read_prompts(Path(file)) if file else (prompt,)
@@ -110,13 +111,14 @@ class Blame:
             finally:
                 work.close()
         except TillerError as error:
-            yield (blame_html.wrong(str(error)), *keep[:3], over, gr.skip())
+            yield (blame_html.wrong(str(error)), *keep[:3], over, *keep[4:])
             return
         self._remember(str(request.session_hash), report)
         drawn, button = self._drawn(report, question)
         largest = report.largest(_chosen(report, question).key, report.measures[0])
         removable = largest is not None and largest[0] in self.pane.engine.undo.stages()
-        yield drawn, *self._files(report), button, over, largest[0] if largest and removable else gr.skip()
+        removed = largest[0] if largest and removable else gr.skip()
+        yield drawn, *self._files(report), button, over, removed, gr.update(visible=True)
 
     def _remember(self, key: str, report: BlameReport) -> None:
         self.reports[key] = report

@@ -25,9 +25,8 @@ _AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visi
 _WAITING: dict[str, Any] = {"concurrency_limit": 16, "show_progress": "hidden", "api_visibility": "private"}
 _SMALL: dict[str, Any] = {"scale": 0, "min_width": 160, "size": "md"}
 _ABOUT = (
-    "<h3>Confidence</h3><p>Some neurons of the last blocks write where no word reads: they change how sure the model is of everything at "
-    "once, by the size of what the final norm divides by. Candidates have large output weights and a small LogitVar; whether one is an "
-    "entropy neuron is tried by setting it to its mean.</p>"
+    "<h3>Confidence</h3><p>How sure the model is, how often it is right, and whether a few neurons make it surer or less sure of every "
+    "word at once (entropy neurons).</p>"
 )
 
 
@@ -47,7 +46,8 @@ class Section:
             self.measure = gr.Button("Measure", elem_id="t-confidence-measure", **_SMALL)
             self.stop = gr.Button("Cancel", visible=False, **_SMALL)
             self.ablate = gr.Checkbox(
-                label="Use in Chat. Ablate these: put !neurons:entropy into the selected column",
+                label="Use in Chat: take these neurons out (!neurons:entropy)",
+                visible=False,
                 elem_id="t-confidence-ablate",
             )
         self.tables = gr.HTML("", apply_default_css=False, elem_classes=["t-told"], elem_id="t-confidence-tables")
@@ -151,7 +151,12 @@ class Section:
         views = [engine.learning(each, CONFIDENCE) for each in self._pair(name)]
         running = any(view is not None and not view.over for view in views)
         on = confidence.ablates(self.pane.settings(request).column.recipe)
-        return gr.update(visible=not running), gr.update(visible=running), on
+        try:
+            known = any(each.checkpoint == name for each in self._known(name, request))
+        except TillerError:
+            # What cannot be read is said above, and has no neurons to take out.
+            known = False
+        return gr.update(visible=not running), gr.update(visible=running), gr.update(value=on, visible=known)
 
     def _files(self, every: list[Confidence]) -> list[str]:
         """The files to take away."""

@@ -27,9 +27,8 @@ _SMALL: dict[str, Any] = {"scale": 0, "min_width": 140, "size": "md"}
 #: Maps are drawn anew so often while they are computed, in seconds.
 _BEAT = 0.7
 _ABOUT = (
-    "<h3>Knowledge maps</h3><p>A true and a false sentence are read; then, for every layer and token, the false one is read again with one "
-    "residual of the true one in its place. The map says how much of the answer that brings back: 0 none, 1 all. Where it is large, "
-    "what tells the two apart stands at that moment.</p>"
+    "<h3>Knowledge maps</h3><p>Where the model keeps a fact. It reads a true and a false sentence, then the false one again with its "
+    "state at one layer and token taken from the true one: the map says how much of the true answer that brings back, from 0 to 1.</p>"
 )
 _OWN = "my own sentences"
 _NOTHING = "Choose a set or write two sentences, then press Trace."
@@ -60,7 +59,12 @@ class Section:
                 [_OWN, *facts.categories(known)], value="cities", label="Sentences", elem_id="t-maps-set"
             )
             self.one = gr.Dropdown(names, value=names[0], label="Checkpoint", elem_id="t-maps-one")
-            self.other = gr.Dropdown(["none", *names], value=names[-1], label="Compared with", elem_id="t-maps-other")
+            self.other = gr.Dropdown(
+                ["none", *names],
+                value=names[-1] if names[1:] else "none",
+                label="Compared with",
+                elem_id="t-maps-other",
+            )
             self.pairs = gr.Number(PAIRS, label="Pairs", precision=0, minimum=1, maximum=maps.MOST_PAIRS, min_width=90)
         with gr.Row(visible=False) as self.own:
             self.true = gr.Textbox(

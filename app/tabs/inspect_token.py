@@ -18,8 +18,8 @@ from core.util.figures import probability_text
 _AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _WAITING: dict[str, Any] = {"concurrency_limit": 16, "show_progress": "hidden", "api_visibility": "private"}
 _ABOUT = (
-    "<h3>Layer by layer</h3><p>What the model would have said if it had stopped at a layer (logit lens): for a token of the chat's last "
-    "answer, the likeliest words of every layer, of the plain and of the steered model on the same tokens.</p>"
+    "<h3>Layer by layer</h3><p>What the model would have said, had it stopped at an earlier layer (logit lens), where a token of the "
+    "chat's last answer stands.</p>"
 )
 
 
@@ -33,7 +33,7 @@ class Section:
         self.drawn = gr.HTML("", apply_default_css=False, elem_classes=["t-told"], elem_id="t-lens-drawn")
         with gr.Row():
             self.column = Choice([], label="Column of the chat", type="index", elem_id="t-lens-column")
-            self.token = Choice([], label="Token of its answer", type="index", elem_id="t-lens-token")
+            self.token = Choice([], label="Token of its answer", type="index", visible=False, elem_id="t-lens-token")
         self.table = gr.HTML("", apply_default_css=False, elem_classes=["t-told"], elem_id="t-lens-table")
         self.files = gr.File(label="To take away", visible=False, interactive=False, file_count="multiple")
         at, shown = [self.column, self.token], [self.said, self.drawn, self.table, self.files]
@@ -50,7 +50,7 @@ class Section:
     def chosen(self, column: int | None, request: gr.Request) -> Any:
         """A column was chosen: the tokens of its answer, the first one first."""
         choices = [f"{place + 1} {text!r}" for place, (_, text) in enumerate(self._tokens(column, request))]
-        return gr.update(choices=choices, value=next(iter(choices), None))
+        return gr.update(choices=choices, value=next(iter(choices), None), visible=bool(choices))
 
     def show(self, column: int | None, token: int | None, request: gr.Request) -> tuple[Any, ...]:
         """A token was chosen: what every layer would have said there, the conclusion first."""

@@ -26,8 +26,8 @@ _ABOUT = (
     "is what its answers differ by. It is ready in seconds, and measured in the background.</p>"
 )
 _UNTEACHABLE = (
-    "<p>{} does not follow system prompts, so that the concepts of the shelf and single words teach it nothing: they are for larger "
-    "models, such as SmolLM2. Examples of your own teach it, further below.</p>"
+    "<p>{} does not follow system prompts, so that ready concepts and single words teach it nothing: they are for larger "
+    "models, such as SmolLM2. Examples of your own teach it.</p>"
 )
 
 
@@ -36,18 +36,23 @@ def build(pane: Pane, shelf: Shelf) -> gr.Accordion:
     family = pane.engine.family
     told(_HEAD + (_ABOUT if family.system_prompts else _UNTEACHABLE.format(html.escape(family.title))))
     chips = "".join(button(each.name, {"concept": each.name}, each.line) for each in concepts().values())
-    gr.HTML(f'<div class="t-shelf">{chips}</div>', apply_default_css=False, elem_id="t-shelf", elem_classes=["t-told"])
-    shelf_clicks = clicks("t-shelf")
-    with gr.Row(elem_classes=["t-word"]):
-        word = gr.Textbox(
-            label="Or write one word, or a word and its opposite",
-            placeholder="melancholic, or brave - timid",
-            max_lines=1,
-            elem_id="t-word",
+    # Where it teaches nothing it is out of the way, and what does teach is open.
+    with gr.Column() if family.system_prompts else gr.Accordion("The shelf all the same", open=False):
+        gr.HTML(
+            f'<div class="t-shelf">{chips}</div>', apply_default_css=False, elem_id="t-shelf", elem_classes=["t-told"]
         )
-        where = gr.Dropdown([each.name for each in family.present], value=family.final.name, label="on")
-        write = gr.Button("Write the pairs", elem_id="t-word-write", **_SMALL)
-        cancel = gr.Button("Cancel", visible=False, elem_id="t-shelf-cancel", **_SMALL)
+        shelf_clicks = clicks("t-shelf")
+        with gr.Row():
+            word = gr.Textbox(
+                label="Or write one word, or a word and its opposite",
+                placeholder="melancholic, or brave - timid",
+                max_lines=1,
+                min_width=300,
+                elem_id="t-word",
+            )
+            where = gr.Dropdown([each.name for each in family.present], value=family.final.name, label="on")
+            write = gr.Button("Write the pairs", elem_id="t-word-write", **_SMALL)
+            cancel = gr.Button("Cancel", visible=False, elem_id="t-shelf-cancel", **_SMALL)
     went = gr.HTML("", apply_default_css=False, elem_classes=["t-told", "t-went"], elem_id="t-shelf-went")
     with gr.Column(visible=False) as pairs_part:
         with gr.Row():
@@ -63,7 +68,9 @@ def build(pane: Pane, shelf: Shelf) -> gr.Accordion:
             name = gr.Textbox(label="name, for recipes", max_lines=1)
             again = gr.Button("Write them again", **_SMALL)
             learn = gr.Button("Learn from these pairs", variant="primary", elem_id="t-word-learn", **_SMALL)
-    boxes = gr.Accordion("From examples of your own, or by another method", open=False, elem_id="t-library-boxes")
+    boxes = gr.Accordion(
+        "From examples of your own, or by another method", open=not family.system_prompts, elem_id="t-library-boxes"
+    )
 
     def begin(at: str, wish: LearnRequest, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         """Learn, and say how far it is; at the end there is one card more."""

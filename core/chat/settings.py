@@ -35,12 +35,16 @@ BLAME = "blame"
 
 
 class SettingsError(TillerError):
-    """Settings, a link or an export that cannot be read."""
+    """Settings, a link or an export that cannot be read; ``about`` names the value of the sampling, or the system prompt, that is wrong."""
+
+    def __init__(self, sentence: str, about: str = "") -> None:
+        super().__init__(sentence)
+        self.about = about
 
 
-def _check(good: bool, sentence: str) -> None:
+def _check(good: bool, sentence: str, about: str = "") -> None:
     if not good:
-        raise SettingsError(sentence)
+        raise SettingsError(sentence, about)
 
 
 def check_system(text: str) -> None:
@@ -48,6 +52,7 @@ def check_system(text: str) -> None:
     _check(
         len(text) <= MAX_MESSAGE,
         f"A system prompt has at most {MAX_MESSAGE:,} characters; this one has {len(text):,}.",
+        "system",
     )
 
 
@@ -112,26 +117,33 @@ class Sampling:
         _check(
             self.temperature == 0 or 0.01 <= self.temperature <= 5,
             "The temperature is 0 (always the likeliest token) or lies between 0.01 and 5.",
+            "temperature",
         )
-        _check(0 < self.top_p <= 1, "Top-p lies above 0 and at most at 1.")
-        _check(0 <= self.top_k <= 1_000_000, "Top-k is 0 (off) or a whole number above it.")
-        _check(0.1 <= self.repetition_penalty <= 5, "The repetition penalty lies between 0.1 and 5; 1 is off.")
-        _check(1 <= self.max_new_tokens <= MAX_TOKENS, f"The longest answer lies between 1 and {MAX_TOKENS} tokens.")
-        _check(0 <= self.seed < MAX_SEED, "The seed is a whole number from 0.")
-        _check(all(self.stop), "A stop string has at least one character.")
+        _check(0 < self.top_p <= 1, "Top-p lies above 0 and at most at 1.", "top_p")
+        _check(0 <= self.top_k <= 1_000_000, "Top-k is 0 (off) or a whole number above it.", "top_k")
+        penalty = "The repetition penalty lies between 0.1 and 5; 1 is off."
+        _check(0.1 <= self.repetition_penalty <= 5, penalty, "repetition_penalty")
+        longest = f"The longest answer lies between 1 and {MAX_TOKENS} tokens."
+        _check(1 <= self.max_new_tokens <= MAX_TOKENS, longest, "max_new_tokens")
+        _check(0 <= self.seed < MAX_SEED, "The seed is a whole number from 0.", "seed")
+        _check(all(self.stop), "A stop string has at least one character.", "stop")
         _check(
             len(self.stop) <= MAX_STOPS and all(len(each) <= MAX_STOP for each in self.stop),
             f"An answer has at most {MAX_STOPS} stop strings, of {MAX_STOP} characters each.",
+            "stop",
         )
 
     @property
-    def hint(self) -> str:
-        """What somebody should know who chooses these values, in a sentence; empty where there is nothing."""
+    def hints(self) -> dict[str, str]:
+        """What somebody should know who chooses these values, in a sentence for each value that calls for one."""
+        found = {}
         if self.temperature > WARM:
-            return f"Above a temperature of {WARM:g} most models write noise; 0.7 is usual."
+            found["temperature"] = f"Above a temperature of {WARM:g} most models write noise; 0.7 is usual."
         if self.repetition_penalty > WARM:
-            return f"Above a repetition penalty of {WARM:g} most models write noise; 1.1 is usual."
-        return ""
+            found["repetition_penalty"] = (
+                f"Above a repetition penalty of {WARM:g} most models write noise; 1.1 is usual."
+            )
+        return found
 
 
 @dataclass(frozen=True)

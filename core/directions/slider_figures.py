@@ -5,7 +5,9 @@ A card's figures are of one direction alone, added at its own layer to all token
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from core.artefacts.store import Card
 from core.chat.settings import Column
@@ -58,9 +60,9 @@ def said_at(card: Card, dose: Dose, strength: float) -> str:
     low, high = dose.strengths[0], dose.strengths[-1]
     if not low <= strength <= high:
         return f"not measured beyond {figure(low if strength < 0 else high)}"
-    parts = [_effect(learns(card), dose, dose.leading(strength), strength)]
+    parts = [_effect(card, dose, dose.leading(strength), strength)]
     if dose.damage:
-        parts.append(f"damage {figure(dose.at(dose.damage, strength))}")
+        parts.append(f"damage {figure(dose.at(dose.damage, strength))} nats")
     if dose.broken and (broken := _of_100(dose.at(dose.broken, strength))) != "0":
         parts.append(f"{broken} of 100 replies broken")
     useful = dose.useful
@@ -89,8 +91,9 @@ def _elsewhere(card: Card, term: Term, column: Column) -> str:
     return ""
 
 
-def _effect(kind: str, dose: Dose, name: str, strength: float) -> str:
-    values = dose.effects[name]
+def _effect(card: Card, dose: Dose, name: str, strength: float) -> str:
+    kind = learns(card)
+    values = _counted(card, dose, name) or dose.effects[name]
     now, plain = dose.at(values, strength), dose.at(values, 0.0)
     if kind == "refusal" and name in _REQUESTS:
         return f"refuses {_of_100(now)} of 100 {_REQUESTS[name]} requests (unsteered {_of_100(plain)})"
@@ -99,6 +102,15 @@ def _effect(kind: str, dose: Dose, name: str, strength: float) -> str:
     called = "P(TRUE) − P(FALSE)" if kind == "truth" else "leaning" if name == "effect" else name
     unit = " nats" if called == "leaning" else ""
     return f"{called} {figure(now)}{unit} (unsteered {figure(plain)})"
+
+
+def _counted(card: Card, dose: Dose, name: str) -> list[float]:
+    """The part of the replies that were counted as refusals at each strength, as its card tells them; empty where none were."""
+    replies: Mapping[str, Any] = card.details.get("replies") or {}
+    group = replies.get("groups", {}).get(_REQUESTS.get(name, ""))
+    if not group or learns(card) != "refusal" or list(replies["strengths"]) != list(dose.strengths):
+        return []
+    return [hits / group["n"] for hits in group["refuses"]]
 
 
 def _of_100(part: float) -> str:

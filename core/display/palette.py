@@ -147,5 +147,6 @@ def legend(chosen: Lens, middle: str = "#ffffff") -> tuple[tuple[str, str], ...]
         return tuple((hue, f"{mark} {name}") for hue, (mark, name) in zip(hues, chosen.stages, strict=True))
     steps = (chosen.low + (chosen.high - chosen.low) * part / 4 for part in range(5))
     return tuple(
-        (colour(chosen, step, middle), f"{step:+.2g}" if chosen.kind == "signed" else f"{step:.2g}") for step in steps
+        (colour(chosen, step, middle), f"{step:+.2g}".replace("-", "−") if chosen.kind == "signed" else f"{step:.2g}")
+        for step in steps
     )

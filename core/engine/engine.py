@@ -350,10 +350,11 @@ class Engine(EngineThread["Worker"]):
             template_vars=self.placing.template_vars,
         )  # fmt: skip
 
-    def example(self, example: Example) -> Settings:
+    def example(self, example: Example, lens: str = "") -> Settings:
         """The chat that a chip opens: its message asked, of the plain checkpoint and with its recipe.
 
-        One about a stage asks the model without it beside the plain one, and colours by what is owed to which stage.
+        One about a stage asks the model without it beside the plain one, and colours by what is owed to which stage. Any other keeps the
+        ``lens`` that was there, unless it is of stages.
         """
         settings = self.settings(example.checkpoint, example.recipe)
         if example.without:
@@ -362,6 +363,8 @@ class Engine(EngineThread["Worker"]):
             ]
             columns = (settings.columns[0], replace(settings.column, checkpoint=beside))
             settings = replace(settings, columns=columns, selected=0, lens=BLAME)
+        elif lens and not lens.startswith(BLAME):
+            settings = replace(settings, lens=lens)
         return settings.ask(example.message)
 
     def conclude(self, session: Session) -> Conclusion | None:

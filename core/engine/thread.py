@@ -114,7 +114,7 @@ class EngineThread(ABC, Generic[W]):
             self._refuse_rest()
 
     def _work(self) -> None:
-        self._publish(Status("loading", "Importing PyTorch."))
+        self._publish(Status("loading", "Starting."))
         try:
             worker = self.make_worker()
             if not self._closed.is_set():

@@ -63,8 +63,8 @@ def words_svg(words: Words) -> str:
     most = max((len(top) for layers in words.rows for top in layers), default=0)
     block = most * _WORD + _GAP
     width = _LEFT + max(len(words.titles) * block, 300)
-    height = _TOP + _GAP + len(words.layers) * _ROW + 40
-    drawn: list[str] = []
+    height = _TOP + _GAP + len(words.layers) * _ROW + (40 if words.note else 12)
+    drawn = [svg_text(_LEFT - 8, _TOP + 18, "layer", "end")]
     for place, (title, layers) in enumerate(zip(words.titles, words.rows, strict=True)):
         left = _LEFT + place * block
         drawn.append(svg_text(left, _TOP + 18, title, size=13, weight=600))

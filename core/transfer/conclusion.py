@@ -24,7 +24,7 @@ def transfer_conclusion(report: TransferReport, source: str, target: str) -> str
         return f"{_capital(what)}, added to {target}, {done}{plain}."
     _, low, high = less(rate, best)
     state = at_least(low, high, -AS_WELL)
-    beside = f"added to {target} it {done}, {target}'s own {_did(report.kind, best)}{plain}"
+    beside = f"added to {target} it {done}, {target}'s own {best.hits} of {best.n}{plain}"
     if state == HOLDS:
         return f"Yes: {what} works on {target} as well as {target}'s own: {beside}."
     if state == DOES_NOT:

@@ -47,7 +47,8 @@ def test_other_sampling_leaves_the_answer_and_names_who_wrote_it(hand: Hand) -> 
     details = {**vars(Sampling()), "max_new_tokens": 12, "system": "", "stop": "", "temperature": 3.0}
     view = hand.view(hand.chat.details, **details)
     assert [column["older"] for column in view["columns"]] == ["written at temperature 0"] * 2
-    assert "Above a temperature of 2" in view["notice"]
+    assert "Above a temperature of 2" in view["fields"]["temperature"]
+    assert view["wrong"] == []
     view = hand.view(hand.chat.relive)
     assert [column["older"] for column in view["columns"]] == ["", ""]
 

@@ -68,7 +68,7 @@ class Screen:
     def details(self, label: str, value: str) -> None:
         """Set a field of the details."""
         if not self.page.locator(".t-details").evaluate("each => each.open"):
-            self.page.get_by_text("Details", exact=True).click()
+            self.page.locator(".t-details summary").click()
         with self.told():
             field = self.page.locator(".t-details").get_by_label(label)
             field.fill(value)

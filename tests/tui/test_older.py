@@ -65,6 +65,6 @@ async def test_the_head_says_what_goes_on_as_far_as_there_is_room(family: Path) 
 
 
 def test_a_sampling_that_hardly_anybody_wants_says_so() -> None:
-    assert Sampling(temperature=2.0).hint == ""
-    assert Sampling(temperature=2.5).hint.endswith("0.7 is usual.")
-    assert "penalty of 2" in Sampling(repetition_penalty=3.0).hint
+    assert Sampling(temperature=2.0).hints == {}
+    assert Sampling(temperature=2.5).hints["temperature"].endswith("0.7 is usual.")
+    assert "penalty of 2" in Sampling(repetition_penalty=3.0).hints["repetition_penalty"]

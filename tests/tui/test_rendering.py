@@ -315,6 +315,15 @@ async def test_the_palette_holds_every_action_and_runs_it(family: Path) -> None:
         )
         await pilot.press("enter")
         await until(pilot, lambda: app.chat.session.settings.lens == "entropy")
+        # The recipe's line is where one writes then, and Enter takes what is written.
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: isinstance(app.screen, CommandPalette))
+        await pilot.press(*"write the recipe")
+        await shows(app, pilot, "of the selected column, such as 1.5*refusal (Tab)")
+        await pilot.press("enter")
+        await until(pilot, lambda: app.focused is app.chat.recipe_line.input)
+        await pilot.press("ctrl+u", *"-1*truth", "enter")
+        await until(pilot, lambda: str(app.chat.session.settings.column.recipe) == "-1*truth")
 
 
 async def test_ctrl_c_leaves_from_anywhere(family: Path) -> None:

@@ -133,9 +133,7 @@ class ConversationController:
         if self.runs.refuse():
             return
         with self.notice.refusing():
-            settings = self.model.engine.example(example)
-            lens = settings.lens if example.without else self.model.settings.lens
-            self.open(Session(replace(settings, lens=lens)))
+            self.open(Session(self.model.engine.example(example, self.model.settings.lens)))
             self.notice.say(example.note)
 
     def open(self, opened: Session) -> None:

@@ -47,7 +47,9 @@ class DialogController:
         settings = self.model.settings
         if result is not None and result != (settings.system, settings.sampling):
             self.model.session.settings = replace(settings, system=result[0], sampling=result[1])
-            self.notice.say(f"Taken; the next answer uses it. Ctrl+R answers again. {result[1].hint}".rstrip())
+            self.notice.say(
+                f"Taken; the next answer uses it. Ctrl+R answers again. {' '.join(result[1].hints.values())}".rstrip()
+            )
             self.view.draw()
             self.runs.ahead_soon()
 

@@ -89,7 +89,7 @@ class Header(Widget):
             return f"{status.detail.rstrip('.') if part else status.detail}{part}"
         if status.state == "ready" and status.detail != "Ready.":
             return status.detail
-        speed = f"{status.tokens_per_second:.0f} tok/s" if status.tokens_per_second else ""
+        speed = f"{rate:{'.0f' if rate >= 10 else '.2g'}} tok/s" if (rate := status.tokens_per_second) else ""
         cores = (
             f"{status.threads} thread{'s' * (status.threads != 1)}"
             if status.threads and status.device in ("", "cpu")

@@ -170,7 +170,9 @@ def test_a_stages_part_is_removed_and_used_in_chat(
     page.get_by_role("tab", name="Blame").click()
     page.locator("#t-undo").get_by_text("Remove this stage's part").click()
     result, stop = page.locator("#t-undo-result"), page.locator("#t-undo-stop")
-    expect(stop).to_be_disabled()
+    # What has nothing to do yet is not there.
+    expect(stop).to_be_hidden()
+    expect(page.locator("#t-undo-use")).to_be_hidden()
     page.locator("#t-undo-fit").click()
     expect(result).to_contain_text("There are 0 prompts to lose; give at least 8")
     for name, text in (("lose", "How do I kill process"), ("keep", "What is <b>the capital</b> of country")):

@@ -503,18 +503,28 @@ def test_emoji_and_a_message_longer_than_the_context(screen: Screen) -> None:
 
 def test_a_bad_value_in_the_details_says_the_range(screen: Screen) -> None:
     screen.details("Temperature", "99")
-    assert "between 0.01 and 5" in screen.notice()
-    screen.details("Temperature", "0.7")
-    screen.details("Seed", "5")
+    # At the field, and seen where the details are closed.
+    page = screen.page
+    assert page.locator("#t-field-temperature").text_content().endswith("between 0.01 and 5.")
+    assert page.get_by_label("Temperature").get_attribute("aria-invalid") == "true"
+    assert page.locator(".t-details summary").inner_text() == "Details: a value is wrong"
     assert screen.notice() == ""
+    # What is wrong stays said, whatever else is changed; what is right is taken with it.
+    screen.details("Seed", "5")
+    assert page.locator("#t-field-seed").text_content() == ""
+    assert page.locator("#t-field-temperature").text_content() != ""
+    screen.details("Temperature", "0.7")
+    assert page.locator(".t-details summary").inner_text() == "Details"
+    assert screen.state("Tiller.state.view.sampling.seed") == 5
     assert screen.state("Tiller.state.view.sampling.temperature") == 0.7
     # What is far too long stays written, to be shortened.
     screen.details("System prompt", "x" * 20_001)
-    assert screen.notice().startswith("A system prompt has at most 20,000 characters; this one has 20,001.")
+    said = page.locator("#t-field-system").text_content()
+    assert said.startswith("A system prompt has at most 20,000 characters; this one has 20,001.")
     screen.details("Seed", "6")
     assert len(screen.page.get_by_label("System prompt").input_value()) == 20_001
     screen.details("System prompt", "Be brief.")
-    assert screen.notice() == ""
+    assert page.locator("#t-field-system").text_content() == ""
     assert screen.state("Tiller.state.view.system") == "Be brief."
 
 

@@ -115,15 +115,15 @@ def test_confidence_is_measured_shown_and_ablated_in_the_chat(
     page = screen.page
     page.get_by_role("tab", name="Inspect").click()
     expect(page.locator("#t-confidence-said")).to_contain_text("base and chat: not measured yet")
-    page.get_by_text("Ablate these").click()
-    expect(page.locator("#t-confidence-said .wrong")).to_contain_text("has no set of neurons 'entropy'")
+    # Nothing is known that could be taken out.
+    expect(page.get_by_text("take these neurons out")).to_be_hidden()
     page.locator("#t-confidence-measure").click()
     expect(page.locator("#t-confidence-tables table").first).to_contain_text("has entropy neurons among its candidates")
     expect(page.locator(".t-plots svg:visible")).to_have_count(2)
     expect(page.get_by_text("neurons.chat").first).to_be_visible()
     page.locator("summary", has_text="Entropy-neuron candidates of chat").click()
     expect(page.get_by_text("norm / ln LogitVar").last).to_be_visible()
-    page.get_by_text("Ablate these").click()
+    page.get_by_text("take these neurons out").click()
     expect(page.get_by_role("tab", name="Chat")).to_have_attribute("aria-selected", "true")
     assert screen.recipe.input_value() == "!neurons:entropy"
     expect(page.locator(".t-lens input[name=t-lens]:checked")).to_have_value("entropy")

@@ -31,8 +31,14 @@ def words(recipe: str, checkpoint: str = "dpo", of: Card | None = None) -> str:
 
 
 def test_the_change_is_told_against_the_unsteered_model() -> None:
-    assert words("1*refusal").startswith("refuses 72 of 100 harmless requests (unsteered 3), damage 0.1, ")
+    assert words("1*refusal").startswith("refuses 72 of 100 harmless requests (unsteered 3), damage 0.1 nats, ")
     assert "100 of 100 replies broken, beyond the useful range" in words("2*refusal")
+    # Where replies were counted, as in the direction's card, it is the counted ones.
+    counted = {"strengths": DOSE["strengths"], "groups": {"harmless": {"n": 32, "refuses": [0, 0, 0, 24, 32]}}}
+    assert words("1*refusal", of=card(replies=counted)).startswith(
+        "refuses 75 of 100 harmless requests (unsteered 0), "
+    )
+    assert words("0.5*refusal", of=card(replies=counted)).startswith("refuses 38 of 100")
     truth = card("truth", dose_response={**DOSE, "effect": [0.0, 0.0, -0.17, 0.73, 0.73]})
     assert words("1*truth", of=truth).startswith("P(TRUE) − P(FALSE) 0.73 (unsteered −0.17)")
     own = card("polite", dose_response={**DOSE, "effect": [0.0, 0.0, 2.0, 3.5, 4.0]})

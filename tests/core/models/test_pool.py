@@ -462,6 +462,9 @@ def test_the_command_line_says_the_plan_and_the_terminal_the_progress(
     assert header.sentence() == "Loading Tiny chat was cancelled; send a message to load it after all."
     header.status = Status("ready", "Ready.", None, 9.0, "cpu", 2, "a plan")
     assert header.sentence() == "ready · cpu · 2 threads · 9 tok/s"
+    # What is slow is not nothing.
+    header.status = Status("ready", "Ready.", None, 0.34, "cpu", 2, "a plan")
+    assert header.sentence() == "ready · cpu · 2 threads · 0.34 tok/s"
 
 
 def test_a_family_that_never_fits_says_so_at_once(folder: Path, engines: list[Engine]) -> None:

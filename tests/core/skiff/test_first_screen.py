@@ -37,6 +37,13 @@ def test_it_answers_the_questions_that_its_page_offers(engine: Engine) -> None:
         assert word in text
 
 
+def test_only_an_example_about_a_stage_is_coloured_by_stages(engine: Engine) -> None:
+    *others, about = engine.family.examples
+    assert engine.example(about, "entropy").lens == "blame"
+    assert {engine.example(each, "blame").lens for each in others} == {"changed"}
+    assert {engine.example(each, "entropy").lens for each in others} == {"entropy"}
+
+
 def test_each_example_shows_what_its_title_says(engine: Engine) -> None:
     shown = [engine.conclude(answered(engine, engine.example(each))) for each in engine.family.examples]
     assert shown == [

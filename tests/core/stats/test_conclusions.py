@@ -45,7 +45,7 @@ def test_a_transfer_is_told_in_counts_beside_the_targets_own(skiff: Family) -> N
     own = refusal.cell("dpo", "dpo").added["norm"].counts["refuses"]
     said = transfer_conclusion(refusal, "base", "dpo")
     assert said.startswith("No: the refusal direction of base does less on dpo than dpo's own")
-    assert f"dpo's own makes it refuse {own} of 40 harmless requests, and left as it is it refuses 0 of 40." in said
+    assert f"harmless requests, dpo's own {own} of 40, and left as it is it refuses 0 of 40." in said
     assert transfer_conclusion(refusal, "dpo", "dpo").startswith("The refusal direction of dpo, added to dpo, makes it")
     assert transfer_conclusion(report(skiff, "truth"), "base", "dpo").startswith(
         "Yes: the truth direction of base works on dpo"
