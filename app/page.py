@@ -120,7 +120,7 @@ def build(engine: Engine, options: Options, pages: FamilyPages | None = None) ->
         panel.revise(steering.revise, None, told, **STREAM)
         panel.ask_for_it(steering.ask_for_it, None, told, **STREAM)
         panel.scrub(chat.scrub, None, sheet, **STREAM)
-        panel.learn(learning.learn, None, status, **AT_ONCE)
+        panel.learn(learning.learn, None, [status, view], **AT_ONCE)
         panel.cancel_learning(learning.cancel, None, status, **AT_ONCE)
         panel.learnt(learning.learnt, None, told, **AT_ONCE)
         reading.follow(chat.follow, None, told, **STREAM)

@@ -17,14 +17,16 @@ class Learning:
     def __init__(self, chat: Chat) -> None:
         self.chat = chat
 
-    def learn(self, event: gr.EventData, request: gr.Request) -> str:
-        """Learn what the selected column's checkpoint lacks; the reply is the status, which says that it has begun."""
+    def learn(self, event: gr.EventData, request: gr.Request) -> tuple[str, Any]:
+        """Learn what the selected column's checkpoint lacks; the reply is the status, which says that it has begun, or why it has not."""
         visit, _ = self.chat.heard(event, request)
         try:
             visit.engine.learn(visit.settings.column.checkpoint)
         except TillerError as error:
             visit.notice = str(error)
-        return self.chat.status(request)
+            with visit.lock:
+                return self.chat.status(request), documents.view(visit)
+        return self.chat.status(request), gr.skip()
 
     def cancel(self, event: gr.EventData, request: gr.Request) -> str:
         """End the learning on the selected column's checkpoint."""

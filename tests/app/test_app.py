@@ -20,6 +20,7 @@ from gradio_client import Client
 
 from app.chat import documents
 from app.chat.conversation import Chat, Telling, Told, beats
+from app.chat.learning import Learning
 from app.chat.steering import Steering
 from app.server import place
 from app.visits import MAX_VISITS, Visits
@@ -317,6 +318,17 @@ def test_what_a_page_says_may_be_anything(hand: Hand) -> None:
     assert view["fields"]["temperature"].startswith("Write a number")
     assert hand.view(hand.chat.retry)["notice"] == "There is nothing to answer yet; write a message first."
     assert hand.view(hand.chat.undo)["notice"] == "There is nothing to undo yet."
+
+
+def test_a_learning_that_cannot_begin_says_why_at_once(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(*_: object) -> None:
+        raise TillerError("base learns warmth now; wait for its end, or cancel it.")
+
+    monkeypatch.setattr(hand.engine, "learn", refusing)
+    asked = gr.EventData(None, {"heard": 0})
+    status, view = Learning(hand.chat).learn(asked, gr.Request(None, session_hash=hand.key))
+    assert json.loads(view)["notice"] == "base learns warmth now; wait for its end, or cancel it."
+    assert json.loads(status)["state"]
 
 
 # ----------------------------------------------------------------------------------------------------------------- visits
