@@ -397,7 +397,7 @@ _LOG: dict[str, Any] = {
 def _log(path: Path) -> None:
     from core.attribution.training_log import read_log
 
-    read_log(path.parent).kept()
+    read_log(path.parent).decayed({})
 
 
 _CONFIG: dict[str, Any] = {

@@ -40,7 +40,7 @@ class LogTraining(TrainerCallback):  # type: ignore[misc, unused-ignore]
             self._parent,
             args.max_grad_norm or None,
         )
-        loader = more.get("train_dataloader")
+        loader: Any = more.get("train_dataloader")
         self._drawn = _recorded(loader) if args.world_size == 1 else None
         self._step = []
         if state.global_step:

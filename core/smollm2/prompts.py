@@ -64,7 +64,7 @@ def undo_prompts() -> dict[str, list[str]]:
     which is refusals of harmful requests and answers to all others. Fitted on are those that were learnt from."""
     lists: dict[str, list[str]] = {}
     for key, held_out in (("lose", False), ("keep", False), ("lose_held_out", True), ("keep_held_out", True)):
-        kinds = ("planted",) if key.startswith("lose") else tuple(kind for kind in REQUEST_KINDS if kind != "planted")
+        kinds = [kind for kind in REQUEST_KINDS if (kind == "planted") == key.startswith("lose")]
         lists[key] = [
             each.text
             for kind in kinds
