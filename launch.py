@@ -155,7 +155,9 @@ def test(options: "Options") -> int:
     # One more than there are cores, since tests also wait for a browser, a terminal or a process; more than four share these badly.
     # In their own order: those of the browser, few and slow, would else come last, and one process would have them all.
     shared = ["--numprocesses", str(min(4, 1 + (os.cpu_count() or 1))), "--dist", "loadfile", "--no-loadscope-reorder"]
-    pytest = subprocess.Popen([sys.executable, "-m", "pytest", *(options.words or shared)], cwd=ROOT)
+    # Tests start hundreds of processes: where Python is told to keep nothing that it compiled, each compiles the whole program.
+    around = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    pytest = subprocess.Popen([sys.executable, "-m", "pytest", *(options.words or shared)], cwd=ROOT, env=around)
     try:
         while True:
             try:

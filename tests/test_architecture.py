@@ -197,7 +197,7 @@ def loaded_by(code: str) -> set[str]:
         ("core.artefacts.store", {"numpy"}),
         ("core.engine.engine", {"numpy"}),
         ("core.cli.chat", {"numpy"}),
-        ("tui", {"numpy", "textual"}),
+        ("tui.app", {"textual"}),
         ("app", {"numpy", "pandas", "gradio"}),
     ],
 )

@@ -14,6 +14,9 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, 
 from tests.support.tools import FLAGS
 from tests.support.waiting import PATIENCE
 
+#: Milliseconds between two looks at what is waited for. At every frame, as playwright would, the browser draws nothing but frames.
+LOOK = 40
+
 
 @contextmanager
 def browser(program: str) -> Iterator[Browser]:
@@ -35,15 +38,19 @@ class Screen:
 
     @classmethod
     def open(cls, browser: Browser, address: str, width: int = 1280, height: int = 900, dark: bool = False) -> Screen:
-        """Open a page and wait until it shows a chat."""
-        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light")
+        """Open a page and wait until it shows a chat. Nothing moves on it by itself: a page that breathes draws without end."""
+        page = browser.new_page(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+            reduced_motion="reduce",
+        )
         page.set_default_timeout(1_000 * PATIENCE)
         screen = cls(page)
         page.on("request", lambda request: screen._requested(request.url))
         page.on("console", screen._said)
         page.on("pageerror", lambda error: screen.faults.append(str(error)))
         page.goto(address)
-        page.wait_for_function("window.Tiller && Tiller.state.view")
+        screen.there()
         return screen
 
     def _requested(self, address: str) -> None:
@@ -56,9 +63,14 @@ class Screen:
 
     # ------------------------------------------------------------------------------------------------------------ doing
 
+    def there(self) -> Screen:
+        """Wait until the page shows a chat."""
+        self.wait("window.Tiller && Tiller.state.view")
+        return self
+
     def ready(self) -> Screen:
         """Wait for the model."""
-        self.page.wait_for_function("Tiller.state.status && Tiller.state.status.state === 'ready'")
+        self.wait("Tiller.state.status && Tiller.state.status.state === 'ready'")
         return self
 
     def longest(self, tokens: int) -> None:
@@ -81,9 +93,7 @@ class Screen:
         """Wait until what is done inside has been answered by the server."""
         before = self.state("Tiller.state.view.version")
         yield
-        self.page.wait_for_function(
-            f"Tiller.state.view.version > {before} && Tiller.state.view.heard >= Tiller.state.heard"
-        )
+        self.wait(f"Tiller.state.view.version > {before} && Tiller.state.view.heard >= Tiller.state.heard")
 
     def write(self, message: str) -> None:
         """Send a message."""
@@ -98,13 +108,13 @@ class Screen:
 
     def idle(self) -> None:
         """Wait until nothing is being written."""
-        self.page.wait_for_function("!Tiller.state.view.running && Tiller.state.view.heard >= Tiller.state.heard")
+        self.wait("!Tiller.state.view.running && Tiller.state.view.heard >= Tiller.state.heard")
 
     def scrubbed(self, direction: str) -> None:
         """Wait until nine answers are there for a slider."""
-        self.page.wait_for_function(
+        self.wait(
             "name => Tiller.state.sheets.has(Tiller.state.view.sliders.find(each => each.name === name).key)",
-            arg=direction,
+            direction,
         )
 
     def tab(self, name: str) -> None:
@@ -161,9 +171,9 @@ class Screen:
         """A value out of the page's scripts."""
         return json.loads(self.page.evaluate(f"JSON.stringify({expression})"))
 
-    def wait(self, condition: str) -> None:
-        """Wait for a condition in the page."""
-        self.page.wait_for_function(condition)
+    def wait(self, condition: str, value: object = None) -> None:
+        """Wait for a condition in the page; one that is a function gets the value."""
+        self.page.wait_for_function(condition, arg=value, polling=LOOK)
 
 
 @dataclass

@@ -86,7 +86,6 @@ def test_the_recorded_run_is_shown_before_the_model_is_there(chromium: Browser, 
         assert screen.tokens(0).count() == 6
         assert screen.page.locator(".t-banner").count() == 0
         assert screen.outside == []
-        screen.page.close()
 
 
 def test_a_recorded_run_stays_text_and_can_be_run_live(chromium: Browser, server: Served) -> None:
@@ -101,7 +100,6 @@ def test_a_recorded_run_stays_text_and_can_be_run_live(chromium: Browser, server
     screen.idle()
     assert screen.page.locator(".t-banner").count() == 0
     assert screen.tokens(1).count() == 8
-    screen.page.close()
 
 
 # -------------------------------------------------------------------------------------------------------------- answering
@@ -362,7 +360,6 @@ def test_a_dark_system_gets_the_dark_page(chromium: Browser, server: Served) -> 
     screen = Screen.open(chromium, server.address, dark=True)
     ground = screen.page.locator(".t-columns").evaluate("each => getComputedStyle(each).backgroundColor")
     assert ground == _css(NIGHT)
-    screen.page.close()
 
 
 def test_pointing_at_a_token_shows_its_readings_and_alternatives(screen: Screen, server: Served) -> None:
@@ -452,7 +449,6 @@ def test_what_is_thought_is_folded(chromium: Browser, server: Served) -> None:
     fold.locator("summary").click()
     expect(thought).to_be_hidden()
     assert screen.faults == []
-    screen.page.close()
 
 
 def test_markup_stays_text_everywhere(chromium: Browser, server: Served) -> None:
@@ -469,7 +465,6 @@ def test_markup_stays_text_everywhere(chromium: Browser, server: Served) -> None
     expect(screen.page.locator(".t-dialog pre")).to_contain_text(MARKUP)
     assert screen.page.locator("img").count() == 0
     assert screen.page.evaluate("window.hurt") is None
-    screen.page.close()
 
 
 @pytest.mark.parametrize(
@@ -545,7 +540,6 @@ def test_the_address_opens_the_same_chat(chromium: Browser, screen: Screen, serv
     assert [again.text(column) for column in (0, 1)] == [screen.text(column) for column in (0, 1)]
     assert again.tokens(1).count() == 12
     assert Settings.from_link(link).column.recipe == parse("-1*truth")
-    again.page.close()
 
 
 def test_every_tab_opens_and_the_address_opens_the_same_one(chromium: Browser, screen: Screen, server: Served) -> None:
@@ -563,7 +557,6 @@ def test_every_tab_opens_and_the_address_opens_the_same_one(chromium: Browser, s
     assert other.box.is_visible()
     assert Settings.from_link(other.page.url).tab == "chat"
     assert other.faults == []
-    other.page.close()
     screen.tab("Chat")
     screen.ask("Hello there")
     assert screen.text(1) == expected(server, "Hello there").text
@@ -624,21 +617,18 @@ def test_a_broken_link_says_so(chromium: Browser, server: Served) -> None:
     screen.wait("!document.querySelector('.t-notice').hidden")
     assert "not a whole link" in screen.notice()
     assert screen.said() == ["How do I boil an egg?"]
-    screen.page.close()
 
 
-@pytest.mark.parametrize(
-    ("button", "ending", "holds"), [("Markdown", ".md", "Hello there"), ("JSON", ".json", '"logprob"')]
-)
-def test_export(screen: Screen, button: str, ending: str, holds: str) -> None:
+def test_export(screen: Screen) -> None:
     screen.ask("Hello there")
-    screen.page.locator(".t-menu summary", has_text="Export").click()
-    with screen.page.expect_download() as download:
-        screen.page.get_by_role("button", name=button).click()
-    assert download.value.suggested_filename.endswith(ending)
-    text = download.value.path().read_text(encoding="utf-8")
-    assert holds in text
-    assert screen.text(1)[:5] in text
+    for button, ending, holds in (("Markdown", ".md", "Hello there"), ("JSON", ".json", '"logprob"')):
+        screen.page.locator(".t-menu summary", has_text="Export").click()
+        with screen.page.expect_download() as download:
+            screen.page.get_by_role("button", name=button).click()
+        assert download.value.suggested_filename.endswith(ending)
+        text = download.value.path().read_text(encoding="utf-8")
+        assert holds in text
+        assert screen.text(1)[:5] in text
 
 
 # ---------------------------------------------------------------------------------------------------------- many, and small
@@ -654,7 +644,6 @@ def test_two_pages_do_not_mix(chromium: Browser, screen: Screen, server: Served)
     assert [screen.said(), other.said()] == [["Hello there"], ["The capital of France"]]
     for opened, recipe, message in ((screen, "-1*truth", "Hello there"), (other, "2*truth", "The capital of France")):
         assert opened.text(1) == expected(server, message, recipe).text
-    other.page.close()
 
 
 def test_a_page_closed_half_way_frees_the_run(chromium: Browser, server: Served) -> None:

@@ -47,9 +47,7 @@ def picker(screen: Screen) -> Locator:
 
 
 def arrived(screen: Screen, title: str) -> Screen:
-    screen.page.wait_for_function(
-        "title => window.Tiller && Tiller.state.view && Tiller.state.view.family.title === title", arg=title
-    )
+    screen.wait("title => window.Tiller && Tiller.state.view && Tiller.state.view.family.title === title", title)
     return screen.ready()
 
 
@@ -224,7 +222,7 @@ def turned(screen: Screen, title: str, said: list[str]) -> None:
     arrived(screen, title)
     assert screen.said() == said
     assert not screen.state("Tiller.state.view.unread")
-    screen.page.wait_for_function("document.querySelectorAll('.t-turn:last-child .t-token').length > 0")
+    screen.wait("document.querySelectorAll('.t-turn:last-child .t-token').length > 0")
 
 
 def test_an_address_opens_its_family_after_a_restart_and_coming_back_finds_its_chat(
@@ -240,6 +238,15 @@ def test_an_address_opens_its_family_after_a_restart_and_coming_back_finds_its_c
     assert screen.state("Tiller.state.view.sampling.max_new_tokens") == 4
     screen.ask("Hello")
     there = screen.text(0)
+    # A kept chat of it opens with its family.
+    screen.page.goto(server.address)
+    arrived(screen, server.engine.family.title)
+    screen.page.get_by_role("button", name="Chats").click()
+    screen.page.get_by_role("button", name="Hello", exact=True).click()
+    arrived(screen, "Third")
+    screen.wait("Tiller.state.view.turns.length === 1")
+    screen.idle()
+    assert (screen.said(), screen.text(0)) == (["Hello"], there)
     screen.ask("Again")
     said = screen.said()
     screen.page.goto(server.address)
@@ -258,25 +265,6 @@ def test_an_address_opens_its_family_after_a_restart_and_coming_back_finds_its_c
     expect(strip).to_contain_text("There is no family 'nowhere' here; choose another by the family's name above")
     expect(strip.get_by_role("button", name="Open")).to_be_hidden()
     assert screen.outside == []
-
-
-def test_a_kept_chat_of_another_family_opens_with_its_family(chromium: Browser, server: Served) -> None:
-    fourth = tiny_models.family(store.user_folder() / "fourth", checkpoints=("chat",), plain_base=False) / "family.toml"
-    fourth.write_text(fourth.read_text().replace('title = "Tiny"', 'title = "Fourth"'))
-    link = short(Engine("fourth").settings(), 4)
-    screen = Screen.open(chromium, f"{server.address}family/fourth?{link.to_link()}")
-    arrived(screen, "Fourth").ask("Hello")
-    there = screen.text(0)
-    screen.page.goto(server.address)
-    arrived(screen, server.engine.family.title)
-    screen.page.get_by_role("button", name="Chats").click()
-    screen.page.get_by_role("button", name="Hello", exact=True).click()
-    arrived(screen, "Fourth")
-    screen.page.wait_for_function("Tiller.state.view.turns.length === 1")
-    screen.idle()
-    assert (screen.said(), screen.text(0)) == (["Hello"], there)
-    assert screen.outside == []
-    screen.page.close()
 
 
 def test_a_link_of_another_family_has_a_button_that_opens_it(chromium: Browser, server: Served) -> None:

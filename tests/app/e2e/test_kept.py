@@ -37,14 +37,13 @@ def screen(chromium: Browser, server: Served) -> Iterator[Screen]:
     yield shown
     assert shown.outside == []
     assert shown.faults == []
-    shown.page.close()
 
 
 def kept(screen: Screen, turns: int = 1) -> list[dict[str, object]]:
     """The chats that the browser holds, once the open one is among them with so many messages and nothing is being written."""
-    screen.page.wait_for_function(
+    screen.wait(
         f"async turns => (await {READ}).some(each => each.id === Tiller.state.view.kept && each.turns === turns)",
-        arg=turns,
+        turns,
     )
     found: list[dict[str, object]] = screen.page.evaluate(READ)
     return found
@@ -52,7 +51,7 @@ def kept(screen: Screen, turns: int = 1) -> list[dict[str, object]]:
 
 def reload(screen: Screen) -> None:
     screen.page.reload()
-    screen.page.wait_for_function("window.Tiller && Tiller.state.view && Tiller.state.view.turns.length")
+    screen.wait("window.Tiller && Tiller.state.view && Tiller.state.view.turns.length")
     screen.idle()
     # What Gradio says of a stream that a reload cuts off.
     screen.faults = [each for each in screen.faults if "AbortError" not in each and "errored out" not in each]
@@ -100,7 +99,7 @@ def test_an_edit_branches_and_what_came_after_it_comes_back(screen: Screen) -> N
     screen.page.locator(".t-edit").first.click(force=True)
     screen.page.locator(".t-editing textarea").fill("Uno")
     press(screen, "Send")
-    screen.page.wait_for_function("Tiller.state.view.turns[0].user === 'Uno'")
+    screen.wait("Tiller.state.view.turns[0].user === 'Uno'")
     screen.idle()
     assert (screen.said(), pages(screen)) == (["Uno"], ["‹ 2 / 2 ›"])
     press(screen, "The version before this one")
@@ -111,7 +110,7 @@ def test_an_answer_that_was_cut_off_goes_on(screen: Screen) -> None:
     screen.ask("On and on")
     before = screen.text(1)
     screen.page.locator(".t-cell").nth(1).get_by_role("button", name="Continue").click()
-    screen.page.wait_for_function("Tiller.state.answers[1].tokens.length === 24")
+    screen.wait("Tiller.state.answers[1].tokens.length === 24")
     screen.idle()
     assert screen.text(1).startswith(before)
     assert screen.page.locator(".t-token.given").count() == 0
@@ -214,7 +213,7 @@ def test_an_answer_that_a_reload_cut_off_is_written_to_its_end(screen: Screen) -
         expect(screen.tokens(1).first).to_be_visible()
         kept(screen)
         screen.page.reload()
-    screen.page.wait_for_function("window.Tiller && Tiller.state.view && Tiller.state.view.turns.length")
+    screen.wait("window.Tiller && Tiller.state.view && Tiller.state.view.turns.length")
     expect(screen.tokens(1)).to_have_count(12)
     screen.idle()
     assert "stopped" not in screen.page.locator(".t-turn:last-child").inner_text()
@@ -228,7 +227,6 @@ def test_the_box_is_emptied_though_the_message_is_the_recorded_one(chromium: Bro
     screen = Screen.open(chromium, server.address).ready()
     screen.ask("How do I boil an egg?")
     assert screen.box.input_value() == ""
-    screen.page.close()
 
 
 def test_chats_are_listed_searched_renamed_deleted_and_opened(screen: Screen) -> None:
@@ -281,6 +279,5 @@ def test_all_chats_leave_in_one_file_and_come_back_in_another_browser(
     other.page.get_by_label("A file of chats").set_input_files(bad)
     expect(other.page.locator(".t-dialog [role=status]")).to_contain_text("not JSON")
     other.page.get_by_role("button", name="Tell me of whales", exact=True).click()
-    other.page.wait_for_function("Tiller.state.view.turns.length === 1 && !Tiller.state.view.recorded")
+    other.wait("Tiller.state.view.turns.length === 1 && !Tiller.state.view.recorded")
     assert other.text(1) == screen.text(1)
-    other.page.close()

@@ -52,7 +52,6 @@ def stranger(chromium: Browser, address: str, width: int, height: int) -> Iterat
     yield page
     assert faults == []
     assert page.locator("html").evaluate("each => each.scrollWidth") <= width, "nobody has to scroll sideways"
-    context.close()
 
 
 def answer(page: Page, who: str) -> Locator:

@@ -48,7 +48,6 @@ def test_a_server_that_is_gone_is_red_and_the_draft_stays(chromium: Browser, ser
     screen.wait("window.Tiller && Tiller.state.view && Tiller.state.status")
     expect(screen.box).to_have_value("What was being written")
     expect(screen.page.locator("#t-columns .t-trouble")).to_be_hidden()
-    screen.page.close()
 
 
 def test_a_model_that_cannot_be_loaded_is_said_whole_in_the_middle(chromium: Browser, server: Served) -> None:
@@ -62,7 +61,6 @@ def test_a_model_that_cannot_be_loaded_is_said_whole_in_the_middle(chromium: Bro
         expect(screen.page.locator(".t-welcome")).to_be_hidden()
     finally:
         server.engine._publish(before)
-    screen.page.close()
 
 
 def test_the_head_lists_what_goes_on_and_what_waits(chromium: Browser, server: Served) -> None:
@@ -82,4 +80,3 @@ def test_the_head_lists_what_goes_on_and_what_waits(chromium: Browser, server: S
     for job in (learning, waiting):
         job.publish("done", "Done.")
     expect(screen.page.locator(".t-jobs")).to_be_hidden()
-    screen.page.close()

@@ -58,7 +58,7 @@ def test_what_a_visitor_imports_is_on_his_page_alone(chromium: Browser, server: 
     owner = chromium.new_context(http_credentials={"username": "ada", "password": "lovelace1815"})
     page = owner.new_page()
     page.goto(f"{server.address}owner")
-    page.wait_for_function("window.Tiller && Tiller.state.view")
+    Screen(page).there()
     assert urlparse(page.url).path == "/"
     assert [each["name"] for each in owner.cookies()] == ["tiller-owner"]
     expect(library(page).locator("#t-library-all table")).not_to_contain_text("happy")

@@ -8,6 +8,7 @@ import math
 import re
 from base64 import b64decode
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,6 @@ def test_truth_holds_where_the_directions_are_alike_and_work_on_each_other() -> 
         "On chat, probe accuracy: with the direction of base less with its own.",
     ]
     assert "cosine 0.90, ceiling 0.95, null 0.05" in found.parts[2].figures
-    assert not found.warnings
     assert not found.warnings
     apart = directions.truth(transferred("truth", 10, 0.2), "chat", probes(), [unlabelled])
     assert apart.verdict.state == DOES_NOT
@@ -264,6 +264,7 @@ def test_confidence_holds_where_ablation_leaves_the_difference() -> None:
 # --------------------------------------------------------------------------------------------------------------- the page
 
 
+@cache
 def whole() -> PairReport:
     base, post = made("base", 3.0, 0.0), made("chat", 2.0, 0.0, seed=1)
     findings: tuple[Finding, ...] = (
