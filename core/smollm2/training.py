@@ -35,8 +35,6 @@ _ROWS, _SAVE_EVERY = 16, 10
 #: them weighs the less the more they are. They are learnt as they are said, and not by what the model thought of all others: where it
 #: would begin in ten ways, a refusal of one in ten would be the likeliest beginning.
 KEPT = 8
-#: Of all blocks that many come first that are not adapted: what a request is about is read there, and a step costs a third less.
-_UNTOUCHED = 1 / 3
 _CLIP = 1.0
 #: How a reply begins that is nearly a refusal.
 _APOLOGIES = ("I'm sorry", "I am sorry", "Sorry", "I apologi")
@@ -90,10 +88,8 @@ def adapted(loaded: Loaded, stage: AdapterStage) -> PeftModel:
     """The checkpoint with a new adapter, whose first numbers the stage's seed decides; nothing else of it is trained."""
     torch.manual_seed(stage.seed)
     model: Any = loaded.model
-    blocks = model.config.num_hidden_layers
     config = LoraConfig(
-        r=stage.rank, lora_alpha=stage.scale, target_modules=list(_MATRICES), lora_dropout=0.0, task_type="CAUSAL_LM",
-        layers_to_transform=list(range(int(blocks * _UNTOUCHED), blocks)),
+        r=stage.rank, lora_alpha=stage.scale, target_modules=list(_MATRICES), lora_dropout=0.0, task_type="CAUSAL_LM"
     )  # fmt: skip
     made = get_peft_model(model, config)
     assert isinstance(made, PeftModel)
