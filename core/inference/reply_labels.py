@@ -50,7 +50,9 @@ def _read() -> Iterator[LabelledReply]:
     with _FILE.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(line for line in file if not line.startswith("# ")):
             if row["part"] not in PARTS or row["class"] not in kinds:
-                raise TillerError(f"{_FILE.name}: {row['part']!r} or {row['class']!r} is no part or class: {row['text']}")
+                raise TillerError(
+                    f"{_FILE.name}: {row['part']!r} or {row['class']!r} is no part or class: {row['text']}"
+                )
             # A reply is one line of the file.
             yield LabelledReply(row["text"].replace("⏎", "\n"), kinds[row["class"]], row["part"], row["message"])
 
