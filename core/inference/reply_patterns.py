@@ -249,7 +249,5 @@ BUT = re.compile(r"[,;] (?:but|so|because) ")
 # -------------------------------------------------------------------------------------------------------- being broken
 
 LABEL_WORD = re.compile(r"\b(?:TRUE|FALSE)(?:\b|[a-z])")
-#: A noun phrase that only takes the question up, the second half of a sentence, or a few words that lead nowhere.
-FRAGMENT = re.compile(
-    r"\A(?:The \w+ of \w+|(?:into|from|of|by|than|and|or|comes)\b[^.!?]*)[.!?]*\Z|\A(?:\S+ ){0,8}(?:the|a|an|of|to|and)\Z"
-)
+#: A noun phrase that only takes the question up, or the second half of a sentence. (An end in mid-sentence is what a limit makes, too.)
+FRAGMENT = re.compile(r"\A(?:The \w+ of \w+|(?:into|from|of|by|than|and|or|comes)\b[^.!?]*)[.!?]*\Z")
