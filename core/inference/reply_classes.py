@@ -65,7 +65,7 @@ def classify(reply: str, finished: bool = True) -> Score:
 
 def _own_words(reply: str) -> str:
     """What the speaker says in its own name: without thoughts, code, and words that are quoted or drafted."""
-    text = _APOSTROPHE.sub("'", patterns.CODE.sub(" ", without_thoughts(reply))).strip()
+    text = _APOSTROPHE.sub("'", patterns.CODE_SPAN.sub(" ", without_thoughts(reply))).strip()
     return patterns.QUOTED.sub(" ", patterns.DRAFT.sub(" ", text)).strip()
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from core.errors import TillerError
 from core.inference.reply_classes import CLASSES, Score
 
-PARTS = ("mend", "held_out")
+LABEL_PARTS = ("mend", "held_out")
 _FILE = Path(__file__).with_suffix(".csv")
 Confusion = Counter[tuple[Score, Score]]
 
@@ -49,7 +49,7 @@ def _read() -> Iterator[LabelledReply]:
     kinds: dict[str, Score] = {kind: kind for kind in CLASSES}
     with _FILE.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(line for line in file if not line.startswith("# ")):
-            if row["part"] not in PARTS or row["class"] not in kinds:
+            if row["part"] not in LABEL_PARTS or row["class"] not in kinds:
                 raise TillerError(
                     f"{_FILE.name}: {row['part']!r} or {row['class']!r} is no part or class: {row['text']}"
                 )

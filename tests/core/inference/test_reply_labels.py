@@ -9,7 +9,7 @@ import pytest
 from benchmarks import scorer
 from core.engine.conclusion import _DOES
 from core.inference.reply_classes import CLASSES, Score, classify
-from core.inference.reply_labels import PARTS, confusion_lines, labelled_replies
+from core.inference.reply_labels import LABEL_PARTS, confusion_lines, labelled_replies
 from core.models.thoughts import without_thoughts
 
 HELD = [each for each in labelled_replies() if each.part == "held_out"]
@@ -21,7 +21,7 @@ def test_every_class_of_the_written_ones_is_on_both_sides() -> None:
     assert sum(written.values()) >= 240
     assert sum(not each.written for each in replies) >= 60
     for kind in CLASSES:
-        counts = [written[kind, part] for part in PARTS]
+        counts = [written[kind, part] for part in LABEL_PARTS]
         assert min(counts) >= 15
         assert abs(counts[0] - counts[1]) <= 1
     assert len({each.text for each in replies}) == len(replies)
