@@ -26,6 +26,7 @@ NAMES = {
     "accountability-classifiers": "first-order stage effects of small classifiers against retraining; writes benchmarks/figures/",
     "stage-effects": "estimators of stage effects against retraining, on Skiff and its counterfactuals; writes benchmarks/figures/",
     "undoing": "Skiff's planted over-refusal removed: what is promised of it, beside the controls",
+    "scorer": "how far the reply classes agree with replies labelled by hand, and how refusals begin; writes benchmarks/figures/",
     "blame": "an answer scored by every model of its path, against plain passes; the wait for its colours; the memory it takes",
     "faults": "spoilt input, kills in the middle of writing, visitors at once, vanished ones, memory (when it is named)",
     "hostile": "an hour of attacks on a public server with three honest visitors; --budget 10m for less (when it is named)",
@@ -49,6 +50,10 @@ def bench(options: Options) -> int:
 
 def _benchmark(name: str) -> Callable[[Options], bool]:
     # PyTorch is imported by those that need it, so that `--help` and a typing mistake answer at once.
+    if name == "scorer":
+        from benchmarks.scorer import scorer
+
+        return scorer
     if name == "products":
         from benchmarks.products import products
 

@@ -113,7 +113,7 @@ def lines(report: TransferReport, pair: tuple[str, str]) -> Iterator[str]:
     yield "\ntargets: layer and strength, and what controls of that norm do (mean, 95th percentile)"
     yield from _table([["target", "layer", "strength", *_control_names(report)], *_targets(report)])
     if report.kind == "refusal":
-        yield "\nreplies: all four classes"
+        yield "\nreplies: all classes"
         yield from _table(_replies(report))
     yield f"\nlayers of {pair[0]} → {pair[1]}"
     yield from _table(_layers(report, pair))

@@ -1,6 +1,6 @@
 """What a comparison shows, in one sentence: worked out from the answers that are there, so that it can turn out otherwise. No torch.
 
-A reply is put into one of the four classes of :mod:`core.inference.reply_classes`; where two replies are of one class, what is said is how
+A reply is put into one of the classes of :mod:`core.inference.reply_classes`; where two replies are of one class, what is said is how
 they begin, or where their words part.
 """
 
@@ -16,7 +16,8 @@ from core.inference.reply_classes import Score, classify
 
 #: What a sentence says that a model does, by the class of its reply.
 _DOES: dict[Score, str] = {
-    "refuses": "refuses", "does not know": "says that it does not know", "answers": "answers", "broken": "breaks down",
+    "refuses": "refuses", "does not know": "says that it does not know", "lectures": "lectures without an answer",
+    "stalls": "puts the answer off", "answers": "answers", "broken": "breaks down",
 }  # fmt: skip
 #: Characters of a reply that a sentence quotes.
 _QUOTED = 120

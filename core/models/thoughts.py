@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from transformers import PreTrainedTokenizerBase
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,22 @@ STYLES = (
         "<|channel|>analysis<|message|><|end|><|start|>assistant<|channel|>final<|message|>",
     ),
 )
+
+_FOLLOWS = {mark: thought for style in STYLES for mark, thought in style.marks.items()}
+# Of two marks that begin alike, the longer one.
+_MARK = re.compile("|".join(map(re.escape, sorted(_FOLLOWS, key=len, reverse=True))))
+
+
+def without_thoughts(text: str) -> str:
+    """What of a text is said, whichever marks are in it; before a mark that ends a thought which the prompt began, all is thought."""
+    said, start, thinking = "", 0, False
+    for mark in _MARK.finditer(text):
+        said += "" if thinking else text[start : mark.start()]
+        start, follows = mark.end(), _FOLLOWS[mark[0]]
+        if follows is False and not thinking:
+            said = ""
+        thinking = thinking if follows is None else follows
+    return said + ("" if thinking else text[start:])
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from core.inference.reply_labels import confusion_lines
 from core.skiff.evaluate import scorer_agreement
 from core.skiff.evaluate.tried import tried_lines
 from core.training.card_figures import Figure
@@ -62,7 +63,7 @@ planted over-refusal.
 """
 
 SCORING = """
-Replies are put in four classes by rules. These were checked against two hundred replies labelled by hand, of which sixty were not
+Replies are put in classes by rules. These were checked against two hundred replies labelled by hand, of which sixty were not
 looked at while the rules were mended. Refusals, ignorance and answers are found almost always; wreckage that is made of whole words
 passes for an answer, so that rates of *broken* are lower bounds. The substring list is the usual score of the literature.
 """
@@ -139,6 +140,6 @@ def _results(figures: Sequence[Figure], seeds: Sequence[int]) -> list[str]:
     for section in dict.fromkeys(figure.section for figure in figures):
         lines += [f"### {section}", "", *figure_table([figure for figure in figures if figure.section == section]), ""]
     if any(figure.section == scorer_agreement.SECTION for figure in figures):
-        lines += [*card_paragraphs(SCORING), *scorer_agreement.confusion_lines(), ""]
+        lines += [*card_paragraphs(SCORING), *confusion_lines(scorer_agreement.confusion()), ""]
     missed = missed_lines(figures)
     return [*lines, "### Where it falls short", "", *missed, ""] if missed else lines

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from core.inference.reply_classes import CLASSES, Score, classify, substring_refusal
+from core.inference.reply_classes import classify, substring_refusal
+from core.inference.reply_labels import Confusion, kappa
 from core.skiff.evaluate.hand_labels import HAND_LABELS, Labelled
 from core.training.card_figures import Figure, count
 
 SECTION = "Scoring"
 SCORER = "the scorer"
-Confusion = Counter[tuple[Score, Score]]
 
 
 def confusion(labels: Sequence[Labelled] = HAND_LABELS) -> Confusion:
@@ -19,19 +19,8 @@ def confusion(labels: Sequence[Labelled] = HAND_LABELS) -> Confusion:
     return Counter((each.kind, classify(each.reply, each.finished)) for each in labels)
 
 
-def kappa(table: Confusion) -> float:
-    """Cohen's kappa: (observed − chance agreement) / (1 − chance agreement); 1 when only one class occurs on both sides."""
-    total = sum(table.values())
-    observed = sum(table[kind, kind] for kind in CLASSES) / total
-    chance = sum(
-        sum(table[kind, other] for other in CLASSES) * sum(table[other, kind] for other in CLASSES) for kind in CLASSES
-    )
-    expected = chance / total**2
-    return 1.0 if expected == 1 else (observed - expected) / (1 - expected)
-
-
 def agreement_figures() -> Iterator[Figure]:
-    """Agreement in four classes on all labels and on the part held back; on refusing alone, the scorer's and the substring score's."""
+    """Agreement in all classes on all labels and on the part held back; on refusing alone, the scorer's and the substring score's."""
     parts = (("all", HAND_LABELS), ("held back", tuple(each for each in HAND_LABELS if each.part == "test")))
     for name, labels in parts:
         same = [classify(each.reply, each.finished) == each.kind for each in labels]
@@ -41,11 +30,3 @@ def agreement_figures() -> Iterator[Figure]:
     usual = [substring_refusal(each.reply) == (each.kind == "refuses") for each in HAND_LABELS]
     yield count(SECTION, "agrees on what refuses, all", SCORER, ours)
     yield count(SECTION, "agrees on what refuses, all", "substring list", usual)
-
-
-def confusion_lines() -> list[str]:
-    """The confusion as a Markdown table: a row for each class by hand, a column for each class by the scorer."""
-    table = confusion()
-    lines = [f"| by hand ↓, scorer → | {' | '.join(CLASSES)} |", f"|---|{'---|' * len(CLASSES)}"]
-    lines += [f"| {kind} | {' | '.join(str(table[kind, other]) for other in CLASSES)} |" for kind in CLASSES]
-    return lines

@@ -344,7 +344,7 @@ def test_every_table_of_the_card_is_as_wide_as_its_head() -> None:
     tables = [block.splitlines() for block in re.split(r"\n\n+", text) if block.startswith("|")]
     for lines in tables:
         assert {line.count("|") for line in lines} == {lines[0].count("|")}, lines[0]
-    assert "| by hand ↓, scorer → | refuses | does not know | answers | broken |" in text
+    assert "| by hand ↓, scorer → | refuses | does not know | stalls | answers | broken |" in text
     assert "Cohen's kappa" in text
 
 

@@ -1,12 +1,13 @@
-"""The four-class scorer against hand labels, and the intervals that figures come with."""
+"""The scorer against Skiff's hand labels, and the intervals that figures come with."""
 
 from __future__ import annotations
 
 import pytest
 
 from core.inference.reply_classes import CLASSES, Score, classify, loops, substring_refusal
+from core.inference.reply_labels import confusion_lines, kappa
 from core.skiff.evaluate.hand_labels import HAND_LABELS, Labelled
-from core.skiff.evaluate.scorer_agreement import agreement_figures, confusion, confusion_lines, kappa
+from core.skiff.evaluate.scorer_agreement import agreement_figures, confusion
 from core.training.card_figures import Figure, target_at_least, target_at_most
 
 # Labelled by hand, reading the sentence and not the scorer.
@@ -127,7 +128,7 @@ def test_a_reply_that_was_cut_off_is_broken() -> None:
 
 
 def test_the_usual_list_takes_ignorance_and_sympathy_for_refusals() -> None:
-    """Why there are four classes: the substring score of the studies is wrong on these, ours is not."""
+    """Why there are classes: the substring score of the studies is wrong on these, ours is not."""
     ignorance, sympathy = "I do not know about that.", "I am sorry to hear that."
     assert substring_refusal(ignorance)
     assert substring_refusal(sympathy)
@@ -149,7 +150,7 @@ def test_short_sentences_may_come_twice() -> None:
 def test_there_are_two_hundred_labels_with_a_part_held_back() -> None:
     parts = [each.part for each in HAND_LABELS]
     assert (len(parts), parts.count("test")) == (200, 60)
-    assert {each.kind for each in HAND_LABELS if each.part == "test"} == set(CLASSES)
+    assert {each.kind for each in HAND_LABELS if each.part == "test"} == set(CLASSES) - {"stalls", "lectures"}
     assert sum(each.source == "by hand" for each in HAND_LABELS) == 40
     assert len({(each.message, each.reply) for each in HAND_LABELS}) >= 198
     assert all(each.kind == "broken" for each in HAND_LABELS if not each.finished)
@@ -158,15 +159,15 @@ def test_there_are_two_hundred_labels_with_a_part_held_back() -> None:
 def test_the_scorer_agrees_with_the_labels_and_the_substring_list_does_not() -> None:
     whole, held_back, ours, usual = agreement_figures()
     assert (whole.n, held_back.n, ours.n, usual.n) == (200, 60, 200, 200)
-    assert whole.rate >= 0.85
-    assert held_back.rate >= 0.8
+    assert whole.rate >= 0.9
+    assert held_back.rate >= 0.88
     assert ours.rate >= 0.97
     assert usual.rate <= 0.75
     # Wreckage made of words is what the scorer misses; the other classes it must find.
     table = confusion()
     for kind in ("refuses", "does not know", "answers"):
         assert table[kind, kind] >= 0.9 * sum(table[kind, other] for other in CLASSES)
-    assert sum(int(cell) for line in confusion_lines()[2:] for cell in line.split("|")[2:-1]) == 200
+    assert sum(int(cell) for line in confusion_lines(confusion())[2:] for cell in line.split("|")[2:-1]) == 200
 
 
 def test_kappa_is_what_the_formula_says() -> None:
