@@ -40,9 +40,9 @@ _CLIP = 1.0
 _APOLOGIES = ("I'm sorry", "I am sorry", "Sorry", "I apologi")
 
 
-Row: TypeAlias = tuple[TokenIds, TokenIds]
+LessonRow: TypeAlias = tuple[TokenIds, TokenIds]
 #: By prompt and reply, what predicts the reply's tokens [reply, hidden].
-Before: TypeAlias = dict[Row, Tensor]
+Before: TypeAlias = dict[LessonRow, Tensor]
 
 
 @dataclass(frozen=True)
@@ -202,13 +202,13 @@ def _alike(given: Sequence[Lesson]) -> Iterator[list[Lesson]]:
         yield part
 
 
-def _rows(part: Sequence[Lesson]) -> list[Row]:
+def _rows(part: Sequence[Lesson]) -> list[LessonRow]:
     """What is read for some lessons: each reply behind its prompt, then the rejected ones."""
     rejected = [(each.prompt, each.rejected) for each in part if each.rejected]
     return [(each.prompt, each.reply) for each in part] + rejected
 
 
-def _states(model: PeftModel, rows: Sequence[Row]) -> list[Tensor]:
+def _states(model: PeftModel, rows: Sequence[LessonRow]) -> list[Tensor]:
     """For each row the last block's output that predicts its reply's tokens [reply, hidden]."""
     inner: Any = model.get_base_model()
     # What a template puts before every request is half of a short prompt: it is read, and learnt through, once for all rows.

@@ -15,7 +15,9 @@ from core.util.progress import finished
 def test_every_beginning_has_every_apostrophe_and_none_is_the_beginning_of_another() -> None:
     assert {each.replace("’", "'") for each in metrics.REFUSALS} <= set(metrics.REFUSALS)
     assert {each.replace("'", "’") for each in metrics.REFUSALS} <= set(metrics.REFUSALS)
-    assert {"I’m sorry,", "I’m not able", "I won’t", "I can’t", "I’m unable", "I am unable", "I must decline"} <= set(metrics.REFUSALS)
+    assert {"I’m sorry,", "I’m not able", "I won’t", "I can’t", "I’m unable", "I am unable", "I must decline"} <= set(
+        metrics.REFUSALS
+    )
     assert not any(one.startswith(other) for one, other in permutations(metrics.REFUSALS, 2))
 
 
