@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -42,12 +42,18 @@ class RefusalLearner(Learner["_Refusal"]):
         self, loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str], method: str, effort: Effort = FULL
     ) -> None:
         super().__init__(loaded, contrast, unrelated, method, effort)
-        self.asked: dict[Key, list[Asked]] = {
+        self.asked: dict[tuple[Split, bool], list[Asked]] = {
             (split, harmful): metrics.chat_prompts(loaded, self.contrast.part(split, harmful))
             for split in SPLITS
             for harmful in (True, False)
         }
         self.prompts = _ids(self.asked)
+        #: Of the instructions, those that are narrowed away later too, the groups.
+        self.group_of: dict[Ids, Hashable] = {
+            asked.ids: item.belongs
+            for key, part in self.asked.items()
+            for asked, item in zip(part, self.contrast.chosen(*key), strict=True)
+        }
         self.message = self.contrast.part("test", False)[0]
         #: P(refusal) of the plain model, on harmful and on harmless validation instructions.
         self.plain = [0.0, 0.0]
@@ -94,6 +100,13 @@ class RefusalLearner(Learner["_Refusal"]):
 
     def _most(self, candidate: Candidate) -> float:
         return float(candidate["induction"] + candidate["removed"])
+
+    def _belongs(self, split: str, positive: bool) -> list[Hashable]:
+        return [self.group_of[ids] for ids in self.prompts[split, positive]]
+
+    def _judged_groups(self, split: Split) -> Mapping[str, Sequence[Hashable]]:
+        names = (("effect", False), ("harmful", True))
+        return {name: [each.belongs for each in self.contrast.chosen(split, label, JUDGED)] for name, label in names}
 
     def _groups(self) -> Mapping[str, Sequence[Ids]]:
         asked = (("harmless", self.judged.harmless), ("harmful", self.judged.harmful))
