@@ -4,31 +4,51 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from benchmarks import validation_statistics
+from benchmarks.validation_model import model_rows
+from benchmarks.validation_statistics import Row
+from core.families import registry
+from core.models import loading
+from core.models.placement import Placing
 from core.util.table import Table
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "validation.md"
-STATISTICS = "Statistics"
+STATISTICS, MODEL = "Statistics", "Statistics of {family}"
+_HEADS = ("what", "claimed", "an earlier version", "now", "as claimed")
 #: So often each setting is tried, for each pair of timings that other benchmarks would make.
 _TRIALS = 10
 
 
 def validation(options: argparse.Namespace) -> bool:
-    """Print the rows and write them; whether all are as claimed."""
+    """Print the rows and write them; whether all are as claimed. With ``--family`` a section on that family's last checkpoint."""
+    trials = _TRIALS * options.pairs
+    found = _printed(validation_statistics.rows(trials))
+    said = (
+        f"Simulated, {trials} trials a setting, fewer for maps and more for rates and controls. A rate of .95 over that many trials is "
+        f"known to about ±{1.96 * (0.95 * 0.05 / trials) ** 0.5:.2f}."
+    )
+    write_section(STATISTICS, f"{said}\n\n{_table('Data of known truth', found)}")
+    family = registry.load_family(options.family)
+    checkpoint = options.checkpoint or family.final.name
+    loaded = loading.load_model(family, checkpoint, Placing(options.device))
+    measured = _printed(model_rows(family, loaded))
+    write_section(MODEL.format(family=family.title), _table(f"{family.title}, {checkpoint}", measured))
+    return all(row.good for row in [*found, *measured])
+
+
+def _printed(rows: Iterable[Row]) -> list[Row]:
     found = []
-    for row in validation_statistics.rows(_TRIALS * options.pairs):
+    for row in rows:
         print("  " + " | ".join(row.cells()), flush=True)
         found.append(row)
-    heads = ("what", "claimed", "an earlier version", "now", "as claimed")
-    table = Table("Data of known truth", heads, tuple(row.cells() for row in found), sentences=True)
-    said = (
-        f"Simulated, {_TRIALS * options.pairs} trials a setting. A rate of .95 over that many trials is known to about "
-        f"±{1.96 * (0.95 * 0.05 / (_TRIALS * options.pairs)) ** 0.5:.2f}."
-    )
-    write_section(STATISTICS, f"{said}\n\n{table.markdown()}")
-    return all(row.good for row in found)
+    return found
+
+
+def _table(title: str, found: Sequence[Row]) -> str:
+    return Table(title, _HEADS, tuple(row.cells() for row in found), sentences=True).markdown()
 
 
 def write_section(title: str, text: str, document: Path = DOCUMENT) -> None:

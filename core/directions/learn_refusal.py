@@ -42,7 +42,7 @@ class RefusalLearner(Learner["_Refusal"]):
         self, loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str], method: str, effort: Effort = FULL
     ) -> None:
         super().__init__(loaded, contrast, unrelated, method, effort)
-        self.asked: dict[tuple[Split, bool], list[Asked]] = {
+        self.asked: dict[Key, list[Asked]] = {
             (split, harmful): metrics.chat_prompts(loaded, self.contrast.part(split, harmful))
             for split in SPLITS
             for harmful in (True, False)
@@ -51,8 +51,9 @@ class RefusalLearner(Learner["_Refusal"]):
         #: Of the instructions, those that are narrowed away later too, the groups.
         self.group_of: dict[Ids, Hashable] = {
             asked.ids: item.belongs
-            for key, part in self.asked.items()
-            for asked, item in zip(part, self.contrast.chosen(*key), strict=True)
+            for split in SPLITS
+            for harmful in (True, False)
+            for asked, item in zip(self.asked[split, harmful], self.contrast.chosen(split, harmful), strict=True)
         }
         self.message = self.contrast.part("test", False)[0]
         #: P(refusal) of the plain model, on harmful and on harmless validation instructions.

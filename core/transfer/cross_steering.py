@@ -206,8 +206,10 @@ def _asked(sweep: SteeringSweep, split: Split, most: int) -> _Asked:
     trues, falses = sweep.part("train", True, 2), sweep.part("train", False, 2)
     shots = [(trues[0], True), (falses[0], False), (falses[1], False), (trues[1], True)]
     items = [sweep.examples.chosen(split, label, most) for label in (True, False)]
-    asked = (truth_intervention.few_shot_prompts(sweep.loaded, [each.text for each in part], shots) for part in items)
-    return _Asked(*asked, sweep.groups([*items[0], *items[1]]))
+    true, false = (
+        truth_intervention.few_shot_prompts(sweep.loaded, [each.text for each in part], shots) for part in items
+    )
+    return _Asked(true, false, sweep.groups([*items[0], *items[1]]))
 
 
 def _judge(sweep: SteeringSweep, asked: _Asked, vectors: Sequence[_Floats | None]) -> Slices[list[list[list[float]]]]:
