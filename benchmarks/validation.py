@@ -27,7 +27,7 @@ def validation(options: argparse.Namespace) -> bool:
     trials = _TRIALS * options.pairs
     found = _printed(validation_statistics.rows(trials))
     said = (
-        f"Simulated, {trials} trials a setting, fewer for maps and more for rates and controls. A rate of .95 over that many trials is "
+        f"Simulated, {trials} trials a setting, more for rates and controls. A rate of .95 over that many trials is "
         f"known to about ±{1.96 * (0.95 * 0.05 / trials) ** 0.5:.2f}."
     )
     write_section(STATISTICS, f"{said}\n\n{_table('Data of known truth', found)}")

@@ -50,7 +50,7 @@ def rows(trials: int) -> Iterator[Row]:
     for reliability in RELIABILITIES:
         for true in COSINES:
             yield similarity_row(reliability, true, trials)
-    yield from map_rows(max(20, trials // 4))
+    yield from map_rows(trials)
     # These cost next to nothing.
     yield cell_row(10 * trials)
     yield rate_row(10 * trials)
@@ -177,7 +177,7 @@ def _over_ceiling_before(
 def map_rows(trials: int) -> Iterator[Row]:
     """Two checkpoints' maps over the same noisy pairs, one and the same beneath or of a true correlation of .75."""
     for true in (1.0, 0.75):
-        before, after, covered = maps_freed(true, 3.0, trials)
+        before, after, covered = maps_freed(true, 2.0, trials)
         what = f"two maps over their ceiling, true correlation {true}, pairs in common"
         yield Row(what, f"{true}", f"{before:.2f}", f"{after:.2f}", abs(after - true) < 0.08)
         yield Row(f"{what}: interval holds it", "≥ 0.90 of 95 %", "–", f"{covered:.2f}", covered >= HELD)
@@ -217,7 +217,7 @@ def _totals(maps: list[_Floats]) -> Totals:
 def _split_half(totals: Totals) -> float:
     """The correlation of halves of the pairs, not stepped up: what a map's ceiling was made of before."""
     folds = totals.filled
-    ways = list(combinations(folds, len(folds) // 2))[:126]
+    ways = list(combinations(folds, len(folds) // 2))[: math.comb(FOLDS, FOLDS // 2) // 2 : 6]
     return float(
         np.mean(
             [pearson(totals.mean(half), totals.mean([each for each in folds if each not in half])) for half in ways]

@@ -109,15 +109,12 @@ def pearson(one: MapArray, other: MapArray) -> float:
 
 
 def _products(one: Totals, other: Totals) -> MapArray:
-    """How the maps of every two folds vary together over their cells [folds, folds], the mean of each left out of it."""
-    sides = [np.stack([each.mean([fold]) for fold in _shared_folds(one, other)]) for each in (one, other)]
-    flat = [each.reshape(len(each), -1) for each in sides]
-    found = np.full((len(flat[0]), len(flat[1])), math.nan)
-    for row, first in enumerate(flat[0]):
-        for column, second in enumerate(flat[1]):
-            both = np.isfinite(first) & np.isfinite(second)
-            if both.sum() > 1:
-                found[row, column] = np.cov(first[both], second[both], bias=True)[0, 1]
+    """How the maps of every two folds vary together over the cells that both have [folds, folds]; NaN where they have none."""
+    sides = [np.stack([each.mean([fold]).ravel() for fold in _shared_folds(one, other)]) for each in (one, other)]
+    (first, here), (second, there) = ((np.nan_to_num(each), np.isfinite(each).astype(np.float64)) for each in sides)
+    with np.errstate(invalid="ignore"):
+        count = here @ there.T
+        found: MapArray = first @ second.T / count - (first @ there.T / count) * (here @ second.T / count)
     return found
 
 
