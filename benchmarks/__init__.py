@@ -28,6 +28,7 @@ NAMES = {
     "undoing": "Skiff's planted over-refusal removed: what is promised of it, beside the controls",
     "scorer": "how far the reply classes agree with replies labelled by hand, and how refusals begin; writes benchmarks/figures/",
     "blame": "an answer scored by every model of its path, against plain passes; the wait for its colours; the memory it takes",
+    "validation": "intervals, ceilings and controls on data of known truth, beside what earlier versions gave; writes docs/validation.md",
     "faults": "spoilt input, kills in the middle of writing, visitors at once, vanished ones, memory (when it is named)",
     "hostile": "an hour of attacks on a public server with three honest visitors; --budget 10m for less (when it is named)",
     "gpu": "a pair of an 8B model's shape on an NVIDIA GPU: loading, steering, colours, maps (when it is named)",
@@ -58,6 +59,10 @@ def _benchmark(name: str) -> Callable[[Options], bool]:
         from benchmarks.products import products
 
         return products
+    if name == "validation":
+        from benchmarks.validation import validation
+
+        return validation
     if name == "faults":
         from benchmarks.faults import faults
 

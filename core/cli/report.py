@@ -195,13 +195,13 @@ class Maker:
     def _probe(self, name: str, examples: ContrastSet) -> Probe:
         loaded = self.pool.get(name)
         notes = ResumeNotes.of(
-            kind="probe", fingerprint=loaded.fingerprint, contrast=examples.digest, quantize=loaded.quantize
+            kind="probe by group", fingerprint=loaded.fingerprint, contrast=examples.digest, quantize=loaded.quantize
         )
         if (kept := notes.recall("probe")) is not None:
-            layer, hits, n, shuffled = kept["value"]
-            return Probe(name, layer, Rate(hits, n), tuple(shuffled))
+            layer, shuffled, *rate = kept["value"]
+            return Probe(name, layer, Rate(*rate), tuple(shuffled))
         found: Probe = self._done(probe(loaded, examples), "truth")
-        value = [found.layer, found.rate.hits, found.rate.n, list(found.shuffled)]
+        value = [found.layer, list(found.shuffled), found.rate.hits, found.rate.n, found.rate.worth]
         notes.keep("probe", {"tokens": 0, "value": value})
         return found
 

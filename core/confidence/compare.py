@@ -125,7 +125,10 @@ class CheckpointPair:
         state: VerdictState = HOLDS if found.jaccard >= 0.5 and found.p <= 0.05 else INCONCLUSIVE
         if found.jaccard <= found.most:
             state = DOES_NOT
-        return Verdict("Base and post-trained checkpoint have the same candidates.", state, figures, threshold)
+        test = "the hypergeometric chance of an overlap"
+        return Verdict(
+            "Base and post-trained checkpoint have the same candidates.", state, figures, threshold, test=test
+        )
 
     @property
     def carried_by_none(self) -> Verdict:
@@ -140,7 +143,8 @@ class CheckpointPair:
             f"p against sets of like norm {self.p:.2f}"
         )
         claim = "The difference in entropy between base and post-trained checkpoint is not carried by entropy neurons."
-        return Verdict(claim, self._state(), figures, threshold, self._reason())
+        test = "equivalence of the change and rank among sets of like norm"
+        return Verdict(claim, self._state(), figures, threshold, self._reason(), test)
 
     def _state(self) -> VerdictState:
         if self._reason():
@@ -179,4 +183,5 @@ def passing(checkpoint: str, found: tuple[bool, ...], what: str, by_chance: tupl
         f"{len(by_chance)}"
     )
     threshold = f"holds: interval above {BY_CHANCE:.2f}, what chance has; does not hold: interval below {FEW:.2f}"
-    return Verdict(f"{checkpoint} has entropy neurons among its {what}.", state, figures, threshold)
+    claim = f"{checkpoint} has entropy neurons among its {what}."
+    return Verdict(claim, state, figures, threshold, test="Wilson's interval over neurons")

@@ -14,6 +14,7 @@ from core.artefacts.store import Card
 from core.directions import dose_response as dose
 from core.directions import effort, request
 from core.inference.reply_classes import CLASSES
+from core.stats.rates import rank_p
 
 #: What the figures are called, by what was learnt; any other name is that of a person's own examples.
 _WORDS: dict[str, dict[str, str]] = {
@@ -31,6 +32,13 @@ _SCORES = {
     "damage": "damage (nats)",
     "leaning": "leaning (nats)",
 }
+#: Controls by their kind, as a sentence counts them and as a table heads them.
+_CONTROLS = {
+    "shuffled": "directions from shuffled labels",
+    "spread": "directions at random where states differ",
+    "isotropic": "directions at random",
+}
+_CALLED = {"shuffled": "shuffled labels", "spread": "where states differ", "isotropic": "any direction"}
 #: Where the part of replies that refuse and P(refusal) differ by more than this, one of them does not see what there is.
 _APART = 0.3
 
@@ -109,17 +117,53 @@ def cautions(card: Card) -> list[str]:
             "bring more examples."
         )
     found += _refused_otherwise(details)
-    controls, response = details.get("controls"), details.get("dose_response")
-    if controls and response and (own := _at(response, 1.0)):
-        plain = _at(response, 0.0)["effect"]
-        pushed = [abs(each - plain) for kind in ("shuffled", "isotropic") for each in controls[kind]["effect"]]
-        stronger = sum(each >= abs(own["effect"] - plain) for each in pushed)
-        if stronger > effort.CHANCE * len(pushed):
-            found.append(
-                f"{stronger} of {len(pushed)} control directions of the same length move the effect as far at strength 1: what it does may "
-                "be what any push does."
-            )
+    found += [
+        f"Of {count} {_CONTROLS[kind]}, as long as this one, {stronger} move the effect as far at strength 1 (rank p {p:.2g}): what it "
+        "does may be what any push does."
+        for kind, stronger, count, p in control_ranks(details)
+        if p > effort.CHANCE
+    ]
+    paid = (details.get("controls") or {}).get("paid") or {}
+    if max(paid.values(), default=0.0) > effort.CHANCE:
+        kind = max(paid, key=lambda each: paid[each])
+        found.append(
+            f"At the best of the {len(details.get('all_scores', ()))} places that were tried, one of the {_CONTROLS[kind]} would move the "
+            f"effect as far with p = {paid[kind]:.2g}: the choice of the place may be what did it."
+        )
     return found
+
+
+def control_ranks(details: Mapping[str, Any]) -> list[tuple[str, int, int, float]]:
+    """For each kind of control how many move the effect at least as far as the direction does, how many there are, and the rank p.
+
+    Each control counts once, however many examples it was tried on; on the test split, where nothing was chosen. Cards of earlier versions
+    have them on the validation split.
+    """
+    controls, levels = details.get("controls"), _levels(details)
+    if not controls or not {0.0, 1.0} <= set(levels):
+        return []
+    plain, own = levels[0.0]["effect"], levels[1.0]["effect"]
+    moved = {kind: [abs(each - plain) for each in controls[kind]["effect"]] for kind in _CONTROLS if kind in controls}
+    return [
+        (kind, sum(each >= abs(own - plain) for each in far), len(far), rank_p(abs(own - plain), far))
+        for kind, far in moved.items()
+    ]
+
+
+def _levels(details: Mapping[str, Any]) -> dict[float, dict[str, float]]:
+    """What strengths 0 and 1 do on the split that the controls were tried on, by strength."""
+    controls, tested = details.get("controls") or {}, details.get("tested")
+    if controls.get("split") == "test" and tested:
+        return {
+            float(strength): {key: figures[place]["mean"] for key, figures in _figures(tested).items()}
+            for place, strength in enumerate(tested["strengths"])
+        }
+    response = details.get("dose_response")
+    return {strength: row for strength in (0.0, 1.0) if response and (row := _at(response, strength))}
+
+
+def _figures(tested: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: figures for key, figures in tested.items() if key not in ("strengths", "change")}
 
 
 def _refused_otherwise(details: Mapping[str, Any]) -> list[str]:
@@ -262,7 +306,7 @@ def _where(card: Card) -> list[str]:
     if held := details.get("held_out"):
         low, high = held["interval"]
         said.append(
-            f"accuracy on the test split {held['accuracy']:.2f} (rate of right ones {low:.2f} to {high:.2f}, 95 %, n = {held['n']})"
+            f"accuracy on the test split {held['accuracy']:.2f} ({low:.2f} to {high:.2f}, 95 %, n = {held['n']})"
         )
     if best := details.get("best_of_many"):
         said.append(
@@ -280,9 +324,13 @@ def _tested(card: Card) -> list[str]:
     words = _words(card)
     return [
         f"{words.get(key, key)} at strength {strength:+g}: {_between(figure)}"
-        for key, figures in tested.items()
-        if key != "strengths"
+        for key, figures in _figures(tested).items()
         for strength, figure in zip(tested["strengths"], figures, strict=True)
+    ] + [
+        f"{words.get(key, key)}, moved by strength {strength:+g}: {_between(figure)}"
+        for key, figures in tested.get("change", {}).items()
+        for strength, figure in zip(tested["strengths"], figures, strict=True)
+        if strength
     ]
 
 
@@ -294,24 +342,35 @@ def _between(figure: Mapping[str, Any]) -> str:
 def _beside(card: Card) -> list[str]:
     """The direction, its controls, and the words, at strength 1."""
     controls, response = card.details.get("controls"), card.details.get("dose_response")
-    if not controls or not response:
+    levels = _levels(card.details)
+    if not controls or not response or not {0.0, 1.0} <= set(levels):
         return []
     words = _words(card)
-    own, plain, asked = _at(response, 1.0), _at(response, 0.0), card.details.get("asked") or {}
+    asked = card.details.get("asked") or {}
+    # What a strength damages is told of other messages than the split's.
+    own, plain = ({**_at(response, strength), **levels[strength]} for strength in (1.0, 0.0))
+    split = "test" if controls.get("split") == "test" else "validation"
+    kinds = [kind for kind in _CONTROLS if kind in controls]
     said = []
-    for key in controls["shuffled"]:
+    for key in controls[kinds[0]]:
         figures = [f"unsteered {plain[key]:.3f}", f"this direction {own[key]:.3f}"]
-        for kind, called in (("shuffled", "shuffled labels"), ("isotropic", "any direction")):
+        for kind in kinds:
             values = controls[kind][key]
-            figures.append(f"{called} {sum(values) / len(values):.3f} ({min(values):.3f} to {max(values):.3f})")
-        if key in asked:
+            figures.append(f"{_CALLED[kind]} {sum(values) / len(values):.3f} ({min(values):.3f} to {max(values):.3f})")
+        if key in asked and (split == "validation" or key == "damage"):
             figures.append(f"asked for in words {asked[key]:.3f}")
         said.append(f"{words.get(key, key)}: {' · '.join(figures)}")
+    ranks = ", ".join(f"{_CALLED[kind]} p {p:.2g}" for kind, _, _, p in control_ranks(card.details))
+    n = controls["n"]
+    paid = ", ".join(f"{_CALLED[kind]} p {p:.2g}" for kind, p in (controls.get("paid") or {}).items())
+    more = f"; paid for the choice among {len(card.details.get('all_scores', ()))} places: {paid}" if paid else ""
     said.append(
-        f"controls: {controls['n']} directions from shuffled labels and {controls['n']} of any direction, as long as this one"
+        f"controls: {n} of each kind, as long as this one, on the {split} split; how far they move the effect, by rank: {ranks} (of so "
+        f"many {1 / (1 + n):.2g} at least){more}"
     )
     if asked:
-        said.append(f"asked for in words: {asked['wish']}")
+        beside = f" ({_words(card)['effect']} {asked['effect']:.3f} on the validation split)" if split == "test" else ""
+        said.append(f"asked for in words: {asked['wish']}{beside}")
     return said
 
 

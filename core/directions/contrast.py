@@ -1,7 +1,8 @@
 """Contrast sets: positive and negative examples, with the split that says which may be learnt from, chosen by, reported on.
 
 A set is a CSV file with the columns ``text,label,category,split``; label 1 is the positive class (a true statement, a harmful
-instruction). ``split`` is train, validation or test. Truth splits leave whole categories out.
+instruction). ``split`` is train, validation or test. Truth splits leave whole categories out. A column ``group`` names what belongs
+together (the subject of statements, the object of instructions): whatever is resampled is resampled by group.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -30,13 +32,22 @@ class ContrastError(TillerError):
 
 @dataclass(frozen=True)
 class ContrastItem:
-    """One example of a contrast. Under system prompts ``category`` is the prompt, ``reply`` what was said where that is known."""
+    """One example of a contrast. Under system prompts ``category`` is the prompt, ``reply`` what was said where that is known.
+
+    ``group`` is what it has in common with others of the set; without one it stands for itself.
+    """
 
     text: str
     positive: bool
     category: str
     split: str
     reply: str = ""
+    group: str = ""
+
+    @property
+    def belongs(self) -> tuple[str, str]:
+        """What tells its group from others: the group's name, else the text."""
+        return ("group", self.group) if self.group else ("text", self.text)
 
 
 @dataclass(frozen=True)
@@ -50,10 +61,14 @@ class ContrastSet:
 
     def part(self, split: Split, positive: bool, most: int | None = None) -> list[str]:
         """The texts of one class of a split; with ``most``, evenly taken from all of them."""
-        texts = [item.text for item in self.items if item.split == split and item.positive == positive]
-        if most is None or len(texts) <= most:
-            return texts
-        return [texts[index * len(texts) // most] for index in range(most)]
+        return [item.text for item in self.chosen(split, positive, most)]
+
+    def chosen(self, split: Split, positive: bool, most: int | None = None) -> list[ContrastItem]:
+        """The examples that :meth:`part` gives the texts of."""
+        items = [item for item in self.items if item.split == split and item.positive == positive]
+        if most is None or len(items) <= most:
+            return items
+        return [items[index * len(items) // most] for index in range(most)]
 
 
 def load_contrast(family: Family, name: str) -> ContrastSet:
@@ -88,7 +103,22 @@ def read_contrast(path: Path) -> ContrastSet:
                 raise ContrastError(
                     f"{path} has no example with split {split} and label {int(positive)}; every split needs both classes."
                 )
-    return ContrastSet(path.stem, items, hashlib.sha256(blob).hexdigest()[:16])
+    return ContrastSet(path.stem, items, _digest(blob, rows.fieldnames or ()))
+
+
+def _digest(blob: bytes, columns: Sequence[str]) -> str:
+    """A hash of what is learnt from.
+
+    Groups say how examples are resampled, not what they are: a set that gains them keeps its hash, and the directions learnt from it.
+    """
+    if "group" in columns:
+        text = io.StringIO()
+        kept = [name for name in columns if name != "group"]
+        writer = csv.DictWriter(text, kept, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(csv.DictReader(io.StringIO(decoded(blob), newline="")))
+        blob = text.getvalue().encode()
+    return hashlib.sha256(blob).hexdigest()[:16]
 
 
 def _item(row: dict[str, str], path: Path, line: int) -> ContrastItem:
@@ -97,4 +127,6 @@ def _item(row: dict[str, str], path: Path, line: int) -> ContrastItem:
         raise ContrastError(
             f"{path}, line {line}: a text, a label 0 or 1 and a split train, validation or test are needed."
         )
-    return ContrastItem(text, row["label"] == "1", row["category"] or "", row["split"])
+    return ContrastItem(
+        text, row["label"] == "1", row["category"] or "", row["split"], group=(row.get("group") or "").strip()
+    )

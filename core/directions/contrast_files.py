@@ -1,9 +1,10 @@
 """A person's own examples as a contrast set: a CSV, JSON lines or parquet file, or a dataset on the Hub. No torch, nothing executed.
 
 The columns are those of the seed study, ``statement,label``, or ``text,label``; label 1 is the positive class (a true statement, a
-harmful instruction), 0 or -1 the other. A row may hold a pair instead, ``positive,negative``. A column ``split`` with train, validation
-and test is kept. Without one the examples are split here, always in the same way: whole categories where a column ``category`` allows
-it, else by a hash of the text.
+harmful instruction), 0 or -1 the other. A row may hold a pair instead, ``positive,negative``. A column ``group`` names what belongs
+together, such as the subject of several statements; without it each text, or each pair, is a group of its own. A column ``split`` with
+train, validation and test is kept. Without one the examples are split here, always in the same way: whole categories where a column
+``category`` allows it, else whole groups in the order of a hash.
 """
 
 from __future__ import annotations
@@ -178,7 +179,11 @@ def of_rows(
     """
     there = list(dict.fromkeys(key for row in rows for key in row if key is not None))
     if label not in there and set(_PAIR) <= set(there):
-        rows = [{**row, "text": row.get(side), label: value} for row in rows for side, value in _PAIR.items()]
+        rows = [
+            {**row, "group": row.get("group") or f"pair {number}", "text": row.get(side), label: value}
+            for number, row in enumerate(rows, 1)
+            for side, value in _PAIR.items()
+        ]
         there += ["text", label]
     text = text or next((each for each in _TEXTS if each in there), "text")
     if missing := [each for each in (text, label) if each not in there]:
@@ -202,7 +207,8 @@ def _item(row: Row, text: str, label: str, where: str) -> ContrastItem:
     positive = _LABELS.get(str(row.get(label, "")).strip().lower())
     if not said or positive is None:
         raise ContrastError(f"{where}: a {text} and a {label} 0 or 1 are needed, not {row.get(label)!r}.")
-    return ContrastItem(said, positive, clean(str(row.get("category") or "")), str(row.get("split") or ""))
+    category, group = (clean(str(row.get(column) or "")).strip() for column in ("category", "group"))
+    return ContrastItem(said, positive, category, str(row.get("split") or ""), group=group)
 
 
 def _split(items: tuple[ContrastItem, ...], source: str) -> tuple[tuple[ContrastItem, ...], str]:
@@ -238,16 +244,25 @@ def _by_category(items: Sequence[ContrastItem]) -> tuple[ContrastItem, ...]:
 
 
 def _by_hash(items: Sequence[ContrastItem]) -> tuple[ContrastItem, ...]:
-    """Each class in the order of its texts' hashes, cut in three."""
-    place: dict[str, str] = {}
-    for positive in (True, False):
-        own = sorted((item.text for item in items if item.positive == positive), key=_hash)
-        held = {split: max(FLOOR[split], round(len(own) * SHARE[split])) for split in ("validation", "test")}
-        second = len(own) - held["test"]
-        first = second - held["validation"]
-        for index, text in enumerate(own):
-            place[text] = "train" if index < first else "validation" if index < second else "test"
-    return tuple(replace(item, split=place[item.text]) for item in items)
+    """Whole groups in the order of a hash: the last ones to test until each class has its share there, then to validation, the rest to
+    train."""
+    count = Counter(item.positive for item in items)
+    wanted = {
+        (split, label): max(FLOOR[split], round(count[label] * SHARE[split]))
+        for split in ("test", "validation")
+        for label in (True, False)
+    }
+    groups: dict[tuple[str, str], list[ContrastItem]] = {}
+    for item in items:
+        groups.setdefault(item.belongs, []).append(item)
+    taken: Counter[tuple[str, bool]] = Counter()
+    place: dict[tuple[str, str], str] = {}
+    for group in sorted(groups, key=lambda each: _hash(each[1]), reverse=True):
+        labels = {item.positive for item in groups[group]}
+        short = (split for split, label in wanted if label in labels and taken[split, label] < wanted[split, label])
+        place[group] = next(short, "train")
+        taken.update((place[group], item.positive) for item in groups[group])
+    return tuple(replace(item, split=place[item.belongs]) for item in items)
 
 
 def _hash(text: str) -> str:

@@ -1,13 +1,15 @@
 """What stands beside a direction in its card: strengths and damage, controls, asking for it in words, three answers, and how steady it is.
 
-Controls, at the chosen layer and as long as the direction: twenty directions learnt in the same way from shuffled labels, and twenty
-in which every direction is as likely as any other. What they do at strength 1 is what a push of that length does by itself.
+Controls, at the chosen layer and as long as the direction: a hundred each that are learnt in the same way from shuffled labels, drawn where
+the states differ at all, and drawn so that every direction is as likely as any other. What they do at strength 1 is what a push of that
+length does by itself. Layer and token were chosen on the validation split, so controls and direction are compared on the test split; by
+rank, since directions that mean nothing differ from each other by more than the examples say.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -26,18 +28,25 @@ from core.inference.decoding_batches import Asking
 from core.inference.metrics import OffTarget
 from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
+from core.stats import groups as grouping
 from core.stats import permutation
 from core.stats.bootstrap import bootstrap_mean
+from core.stats.groups import Groups
 from core.steering.interventions import RowEdit
 from core.util.progress import Cost, Learning, Slices, Step
 from core.util.resume import ResumeNotes
 
-#: Of each kind.
-CONTROLS = 20
+#: Of each kind; when the time is up before all are measured, their rank says less (a p of 1 in as many and one at least).
+CONTROLS = 100
+#: So many of each kind are measured before what follows; the others last, as long as there is time: a card with fewer is a whole one.
+FIRST = 20
+CONTROL_KINDS = ("shuffled", "spread", "isotropic")
 #: So often a direction is learnt again from resampled examples.
 RESAMPLED = 100
 #: So many of these between two looks at whether a chat waits.
 _TOGETHER = 10
+#: The part of the states' variance that controls are drawn in.
+_HELD = 0.95
 #: The strengths of the sample answers, and how long these may be.
 SAMPLED = (-1.0, 0.0, 1.0)
 SAMPLE_TOKENS = 40
@@ -57,6 +66,8 @@ class Trial:
     wish: str
     unrelated: Sequence[str]
     message: str
+    #: Which examples of ``tested`` belong together, by the name of its figures; each stands for itself where nothing is said.
+    belongs: Mapping[str, Sequence[Hashable]] = field(default_factory=dict)
     #: Prompts whose replies are counted by their class at every strength, by name; unrelated ones are counted in any case.
     asked_too: Mapping[str, Sequence[Ids]] = field(default_factory=dict)
 
@@ -75,7 +86,8 @@ def reply_groups(
 
 @dataclass(frozen=True)
 class Chosen:
-    """Where a direction acts, and what it was learnt from. ``offset`` counts tokens from the prompt's end, −1 is the last."""
+    """Where a direction acts, and what it was learnt from. ``offset`` counts tokens from the prompt's end, −1 is the last; ``belongs`` says
+    of every prompt which group it is of."""
 
     drafted: Direction
     layer: int
@@ -83,6 +95,15 @@ class Chosen:
     found: ClassStates
     train: Mapping[Key, Sequence[Ids]]
     how: LearnMethod
+    belongs: Mapping[Key, Sequence[Hashable]]
+    #: Among how many layers and tokens the place was chosen by what it does.
+    places: int = 1
+
+    def groups(self, split: str) -> tuple[Groups, np.ndarray[Any, np.dtype[np.bool_]]]:
+        """The groups of a split's prompts, the positive ones first, and which of them are positive."""
+        sides = [list(self.belongs[split, label]) for label in (True, False)]
+        labels = np.repeat([True, False], [len(side) for side in sides])
+        return grouping.numbered([*sides[0], *sides[1]]), labels
 
 
 def of_the_reading(chosen: Chosen) -> dict[str, Any]:
@@ -91,8 +112,8 @@ def of_the_reading(chosen: Chosen) -> dict[str, Any]:
         split: {label: chosen.found.above[split, label] for label in (True, False)} for split in ("validation", "test")
     }
     return {
-        "best_of_many": permutation.best_of_many(above["validation"], _seed(chosen)),
-        "held_out": permutation.told_apart(above["test"], chosen.offset, chosen.layer),
+        "best_of_many": permutation.best_of_many(above["validation"], _seed(chosen), chosen.groups("validation")[0]),
+        "held_out": permutation.told_apart(above["test"], chosen.offset, chosen.layer, chosen.groups("test")[0]),
         "learnt_from": {
             side: len(chosen.train["train", label]) for side, label in (("positive", True), ("negative", False))
         },
@@ -116,10 +137,13 @@ def examine_direction(
     yield _done("dose_response", response)
     readings = partial(reading_range, chosen.drafted, loaded, layer, trial.by)
     yield _done("reading_range", (yield from notes.once("readings", readings, "Listening to unrelated replies.")))
-    yield _done("tested", (yield from _tested(chosen, trial, notes)))
+    tested = yield from _tested(chosen, trial, notes)
+    yield _done("tested", tested)
     states = yield from _again(chosen, loaded, rows, notes)
     yield _done("steadiness", (yield from _steadiness(chosen, states, notes)))
-    yield _done("controls", (yield from _controls(chosen, trial, states, notes)))
+    made = _control_vectors(chosen, states)
+    found = yield from _controls(chosen, trial, made, {}, min(FIRST, CONTROLS), notes)
+    yield _done("controls", {**found, "paid": _paid(tested, found, chosen.places)})
     yield _done("asked", (yield from notes.once("asked", partial(_asked, trial), "Asking for it in words.")))
     yield _done(
         "samples", (yield from notes.once("samples", partial(_samples, chosen, trial), "Answering three times."))
@@ -129,6 +153,9 @@ def examine_direction(
     unrelated = replies["groups"][name]
     broken = [count / unrelated["n"] for count in unrelated["broken"]]
     yield {**_done("replies", replies), "dose_response": {**response, "broken": broken}}
+    while (count := int(found["n"])) < CONTROLS:
+        found = yield from _controls(chosen, trial, made, found, min(count + FIRST, CONTROLS), notes)
+        yield {"controls": {**found, "paid": _paid(tested, found, chosen.places)}}
 
 
 def _done(part: str, found: Any) -> dict[str, Any]:
@@ -152,7 +179,8 @@ def control_cost(
     by = metrics.off_target_cost(loaded, unrelated)
     worded = metrics.off_target_cost(loaded, [wish.format(message=each) for each in unrelated])
     again = reading(loaded, {key: train[key] for key in train if key[0] == "train"}, 1, rows)
-    shown = (costs["measured"] + by).times(len(STRENGTHS) + 2 * CONTROLS) + costs["tested"].times(len(SAMPLED))
+    shown = (costs["measured"] + by).times(len(STRENGTHS)) + costs["tested"].times(len(SAMPLED))
+    shown += (costs["tested"] + by).times(len(CONTROL_KINDS) * CONTROLS)
     replies = reply_rates.reply_cost(loaded, reply_groups(loaded, unrelated, asked_too or {})[0])
     return shown + by + again + costs["asked"] + worded + replies
 
@@ -196,42 +224,66 @@ def _keeping(work: Callable[[], Slices[Means]], notes: ResumeNotes, name: str, s
 
 
 def _controls(
-    chosen: Chosen, trial: Trial, states: Mapping[bool, Means], notes: ResumeNotes
+    chosen: Chosen,
+    trial: Trial,
+    made: Mapping[str, list[Means]],
+    known: Mapping[str, Any],
+    count: int,
+    notes: ResumeNotes,
 ) -> Learning[dict[str, Any]]:
-    """The effect and the damage of every control at strength 1, by kind."""
-    found: dict[str, Any] = {"strength": 1.0, "n": CONTROLS}
-    for kind, vectors in (("shuffled", _shuffled(chosen, states)), ("isotropic", _isotropic(chosen))):
+    """The effect on the test split and the damage of ``count`` controls of each kind at strength 1; those that are ``known`` are there."""
+    found: dict[str, Any] = {"strength": 1.0, "n": count, "split": "test"}
+    for kind, vectors in made.items():
         rows = []
-        for index, vector in enumerate(vectors):
+        for index, vector in enumerate(vectors[known.get("n", 0) : count], int(known.get("n", 0))):
             work = partial(_steered, trial, chosen.layer, vector)
             sentence = f"Measuring a control ({kind}, {index + 1} of {CONTROLS})."
             rows.append((yield from notes.once(f"{kind}.{index}", work, sentence)))
-        found[kind] = {key: [row[key] for row in rows] for key in rows[0]}
+        before = known.get(kind, {})
+        found[kind] = {key: [*before.get(key, ()), *(row[key] for row in rows)] for key in rows[0]}
     return found
 
 
-def _shuffled(chosen: Chosen, states: Mapping[bool, Means]) -> Iterator[Means]:
-    """Directions from the same states with their labels dealt out anew, as long as the real one.
+def _paid(tested: Mapping[str, Any], found: Mapping[str, Any], places: int) -> dict[str, float]:
+    """For each kind of control how likely one that means nothing moves the effect as far at the best of so many places."""
+    plain, along = (tested["effect"][SAMPLED.index(strength)]["mean"] for strength in (0.0, 1.0))
+    moved = {kind: [each - plain for each in found[kind]["effect"]] for kind in CONTROL_KINDS}
+    return {kind: grouping.paid_p(along - plain, far, places) for kind, far in moved.items()}
 
-    As many examples as were positive come to the positive side, from both classes in proportion, so that the labels say nothing of the
-    true ones (:func:`core.stats.permutation.permuted_labels` tells why).
-    """
-    count = {label: len(states[label]) for label in (True, False)}
-    kept = round(count[True] ** 2 / (count[True] + count[False]))
+
+def _control_vectors(chosen: Chosen, states: Mapping[bool, Means]) -> dict[str, list[Means]]:
+    """The controls of every kind, as long as the real direction."""
+    makers = {"shuffled": _shuffled, "spread": _spread, "isotropic": _isotropic}
+    return {kind: [_as_long(each, chosen) for each in makers[kind](chosen, states)] for kind in CONTROL_KINDS}
+
+
+def _shuffled(chosen: Chosen, states: Mapping[bool, Means]) -> list[Means]:
+    """Directions from the same states with their labels dealt out anew, by group, so that they say nothing of the true ones
+    (:func:`core.stats.permutation.permuted_labels`)."""
+    whole = np.concatenate([states[True], states[False]])
+    groups, labels = chosen.groups("train")
+    found = []
     for index in range(CONTROLS):
         rng = np.random.default_rng([_seed(chosen), index])
-        positive, negative = (rng.permutation(states[label]) for label in (True, False))
-        first = np.concatenate([positive[:kept], negative[: count[True] - kept]])
-        second = np.concatenate([positive[kept:], negative[count[True] - kept :]])
-        vector = chosen.how.learn(rng.permutation(first), rng.permutation(second)).vectors[0]
-        yield _as_long(vector, chosen)
+        dealt = permutation.permuted_labels(labels, [0] * len(labels), rng, groups)
+        found.append(chosen.how.learn(whole[dealt], whole[~dealt]).vectors[0])
+    return found
 
 
-def _isotropic(chosen: Chosen) -> Iterator[Means]:
+def _spread(chosen: Chosen, states: Mapping[bool, Means]) -> list[Means]:
+    """Directions at random among those in which the states of a class differ: isotropic in what holds most of their variance."""
+    apart = np.concatenate([states[label][:, 0] - states[label][:, 0].mean(0) for label in (True, False)])
+    _, sizes, directions = np.linalg.svd(apart, full_matrices=False)
+    held = np.cumsum(sizes**2) / max(float((sizes**2).sum()), 1e-300)
+    kept = directions[: int(np.searchsorted(held, _HELD)) + 1]
+    rng = np.random.default_rng([_seed(chosen), 3])
+    return list(np.asarray(rng.standard_normal((CONTROLS, len(kept))) @ kept, np.float64))
+
+
+def _isotropic(chosen: Chosen, _: Mapping[bool, Means]) -> list[Means]:
     width = chosen.drafted.vectors.shape[1]
-    for index in range(CONTROLS):
-        drawn: Means = np.asarray(np.random.default_rng([_seed(chosen), index, 1]).standard_normal(width))
-        yield _as_long(drawn, chosen)
+    rngs = (np.random.default_rng([_seed(chosen), index, 1]) for index in range(CONTROLS))
+    return [np.asarray(rng.standard_normal(width)) for rng in rngs]
 
 
 def _as_long(vector: Means, chosen: Chosen) -> Means:
@@ -242,9 +294,9 @@ def _as_long(vector: Means, chosen: Chosen) -> Means:
 
 def _steered(trial: Trial, layer: int, vector: Means) -> Slices[dict[str, float]]:
     edits = (RowEdit(("resid_post", layer), "add", "all", vector.astype(np.float32)),)
-    found = yield from trial.measure(edits)
+    found = yield from trial.tested(edits)
     damage = yield from metrics.off_target_kl(trial.loaded, trial.by, edits)
-    return {**found, "damage": damage}
+    return {**{key: float(np.mean(values)) for key, values in found.items()}, "damage": damage}
 
 
 # ----------------------------------------------------------------------------------------------------- asking, answering
@@ -296,19 +348,31 @@ def _samples(chosen: Chosen, trial: Trial) -> Slices[dict[str, Any]]:
 
 
 def _tested(chosen: Chosen, trial: Trial, notes: ResumeNotes) -> Learning[dict[str, Any]]:
-    """The effect on the test split against the direction, without it, and along it, each with its n and its interval."""
+    """The effect on the test split against the direction, without it, and along it, each with its n and its interval; and how far it moves
+    the same examples to either side (``change``), which is what says whether it moves them at all. Intervals are by group."""
     rows = []
     for strength in SAMPLED:
         edits = steer(chosen.drafted, trial.loaded, strength, chosen.layer) if strength else ()
         work = partial(trial.tested, edits)
         rows.append((yield from notes.once(f"tested.{strength:g}", work, f"Testing strength {strength:g}.")))
-    figures = {key: [mean_with_interval(row[key], _seed(chosen)) for row in rows] for key in rows[0]}
-    return {"strengths": list(SAMPLED), **figures}
+    seed, plain = _seed(chosen), rows[SAMPLED.index(0.0)]
+    figures = {key: [mean_with_interval(row[key], seed, trial.belongs.get(key)) for row in rows] for key in plain}
+    moved = {
+        key: [
+            mean_with_interval(
+                [one - other for one, other in zip(row[key], plain[key], strict=True)], seed, trial.belongs.get(key)
+            )
+            for row in rows
+        ]
+        for key in plain
+    }
+    return {"strengths": list(SAMPLED), **figures, "change": moved}
 
 
-def mean_with_interval(values: Sequence[float], seed: int) -> dict[str, Any]:
-    """A mean as a card has it: with its n and its 95 % bootstrap interval. Draws and seed are those of every card there is."""
-    found = bootstrap_mean(values, seed, permutation.PERMUTATIONS)
+def mean_with_interval(values: Sequence[float], seed: int, belongs: Sequence[Hashable] | None = None) -> dict[str, Any]:
+    """A mean as a card has it: with its n and its 95 % bootstrap interval, by group. Draws and seed are those of every card there is."""
+    groups = None if belongs is None else grouping.numbered(belongs)
+    found = bootstrap_mean(values, seed, permutation.PERMUTATIONS, groups)
     return {"mean": found.value, "n": found.n, "interval": [found.low, found.high]}
 
 
@@ -323,18 +387,19 @@ def _steadiness(chosen: Chosen, states: Mapping[bool, Means], notes: ResumeNotes
 
 
 def _resampled(chosen: Chosen, states: Mapping[bool, Means], draws: range) -> Slices[list[float]]:
-    positive, negative = states[True], states[False]
+    whole = np.concatenate([states[True], states[False]])
+    groups, labels = chosen.groups("train")
     own = chosen.drafted.vectors[chosen.layer].astype(np.float64)
     cosines = []
     for index in draws:
         rng = np.random.default_rng([_seed(chosen), index, 2])
-        first = rng.integers(len(positive), size=len(positive))
-        # Examples that may be pairs are drawn together.
-        second = first if len(positive) == len(negative) else rng.integers(len(negative), size=len(negative))
+        drawn = grouping.drawn(groups, labels, rng)
+        first, second = drawn[labels[drawn]], drawn[~labels[drawn]]
         how = chosen.how
         if how.polarity is not None:
+            # A statement and its negation are one group, so that they stand in the same order.
             how = LearnMethod(how.method, tuple(how.polarity[each] for each in first))
-        vector = how.learn(positive[first], negative[second]).vectors[0]
+        vector = how.learn(whole[first], whole[second]).vectors[0]
         lengths = float(np.linalg.norm(vector) * np.linalg.norm(own))
         cosines.append(float(vector @ own) / lengths if lengths else 0.0)
     yield 0

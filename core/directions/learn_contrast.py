@@ -7,7 +7,7 @@ in reply to unrelated messages, in nats a token.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.artefacts.direction import Direction
@@ -58,6 +58,11 @@ class ContrastLearner(Learner["LogProbMargin"]):
     def _effect(self, split: Split = "validation", wish: str = "{message}") -> LogProbMargin:
         messages = [wish.format(message=each) for each in self.unrelated]
         return LogProbMargin.prepare(self.loaded, self.contrast, messages, split)
+
+    def _judged_groups(self, split: Split) -> Mapping[str, Sequence[Hashable]]:
+        sides = [self.contrast.chosen(split, label, JUDGED) for label in (True, False)]
+        # A figure is that of a positive and a negative example; of the two the positive one's group counts.
+        return {"effect": [one.belongs for one, _ in zip(*sides, strict=False)]}
 
     def _scores(self, drafted: Direction, layer: int, by: OffTarget) -> Slices[dict[str, float]]:
         """Half of what the log-prob margin differs by between one gap along the direction and one against it; damage along it."""

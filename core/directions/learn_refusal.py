@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -48,6 +48,13 @@ class RefusalLearner(Learner["_Refusal"]):
             for harmful in (True, False)
         }
         self.prompts = _ids(self.asked)
+        #: Of the instructions, those that are narrowed away later too, the groups.
+        self.group_of: dict[Ids, Hashable] = {
+            asked.ids: item.belongs
+            for split in SPLITS
+            for harmful in (True, False)
+            for asked, item in zip(self.asked[split, harmful], self.contrast.chosen(split, harmful), strict=True)
+        }
         self.message = self.contrast.part("test", False)[0]
         #: P(refusal) of the plain model, on harmful and on harmless validation instructions.
         self.plain = [0.0, 0.0]
@@ -94,6 +101,13 @@ class RefusalLearner(Learner["_Refusal"]):
 
     def _most(self, candidate: Candidate) -> float:
         return float(candidate["induction"] + candidate["removed"])
+
+    def _belongs(self, split: str, positive: bool) -> list[Hashable]:
+        return [self.group_of[ids] for ids in self.prompts[split, positive]]
+
+    def _judged_groups(self, split: Split) -> Mapping[str, Sequence[Hashable]]:
+        names = (("effect", False), ("harmful", True))
+        return {name: [each.belongs for each in self.contrast.chosen(split, label, JUDGED)] for name, label in names}
 
     def _groups(self) -> Mapping[str, Sequence[Ids]]:
         asked = (("harmless", self.judged.harmless), ("harmful", self.judged.harmful))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -141,6 +141,15 @@ class RepliesLearner(ContrastLearner):
 
     def _positions(self) -> int:
         return 1
+
+    def _belongs(self, split: str, positive: bool) -> list[Hashable]:
+        """Groups of those questions to which something is said: the other side's reply to a question is of the same one."""
+        said = self.replies[split, positive]
+        return [each.belongs for each, reply in zip(self._items(split, positive), said, strict=True) if reply]
+
+    def _judged_groups(self, split: Split) -> Mapping[str, Sequence[Hashable]]:
+        # A question is asked once on either side.
+        return {}
 
     def _narrow(self, notes: ResumeNotes) -> Learning[None]:
         """Have the replies written, the likeliest that do not repeat themselves, unless they are given."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,6 +100,10 @@ class TruthLearner(Learner["_Truth"]):
 
     def _most(self, candidate: Candidate) -> float:
         return float(candidate["effect"])
+
+    def _judged_groups(self, split: Split) -> Mapping[str, Sequence[Hashable]]:
+        groups = [each.belongs for label in (True, False) for each in self.contrast.chosen(split, label, JUDGED)]
+        return dict.fromkeys(("effect", "mass"), groups)
 
     def _details(
         self, drafted: Direction, found: ClassStates, best: Candidate, tried: Sequence[Candidate]

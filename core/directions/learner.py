@@ -7,7 +7,7 @@ are part of it: an interrupted learning goes on from those that an earlier versi
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -88,6 +88,16 @@ class Learner(ABC, Generic[E]):
         """Find out what the plain model does, before anything is tried; as it stands, nothing is needed."""
         yield from ()
 
+    def _belongs(self, split: str, positive: bool) -> list[Hashable]:
+        """Which group each of :attr:`prompts` is of; those that are not the examples themselves are pairs by their place."""
+        items = [each for each in self.contrast.items if (each.split, each.positive) == (split, positive)]
+        count = len(self.prompts[split, positive])
+        return [each.belongs for each in items] if len(items) == count else [("pair", place) for place in range(count)]
+
+    def _judged_groups(self, split: Split) -> Mapping[str, Sequence[Hashable]]:
+        """Which group each example is of that an effect is told of, by the effect's figures; as it stands, each stands for itself."""
+        return {}
+
     @abstractmethod
     def _effect(self, split: Split = "validation", wish: str = "{message}") -> E:
         """The effect on a split, with a wish in words before its messages where there is one."""
@@ -163,7 +173,8 @@ class Learner(ABC, Generic[E]):
         tried = yield from self._tried(found, by, notes, by_hand, time)
         best, criterion = self._choose(tried) if by_hand is None else self._at(tried, by_hand)
         drafted = self._draft(found, best["offset"])
-        chosen = Chosen(drafted, best["layer"], best["offset"], found, self.prompts, self.how)
+        belongs = {key: self._belongs(*key) for key in self.prompts}
+        chosen = Chosen(drafted, best["layer"], best["offset"], found, self.prompts, self.how, belongs, len(tried))
         known = {"effort": self.effort.name, "layer": best["layer"], "criterion": self._searched(criterion, tried)}
         known |= self._details(drafted, found, best, tried) | controls.of_the_reading(chosen)
         if not self.effort.examines:
@@ -173,7 +184,7 @@ class Learner(ABC, Generic[E]):
             return whole
         measure, tested = self._effect().mean, self._effect("test").each
         in_words = partial(self._effect(wish=self.wish).mean, ())
-        given = (self.wish, self.unrelated, self.message, self._groups())
+        given = (self.wish, self.unrelated, self.message, self._judged_groups("test"), self._groups())
         trial = Trial(loaded, by, measure, tested, in_words, *given)
         more = controls.examine_direction(chosen, trial, rows, notes)
         for each in more:

@@ -185,7 +185,13 @@ def of_texts(name: str, positive: str, negative: str, called: tuple[str, str] = 
     pairs = len(boxes[True]) == len(boxes[False])
     split = hashed_splits(boxes[True])
     items = [
-        ContrastItem(text, label, "", (split if pairs else hashed_splits(texts))[index])
+        ContrastItem(
+            text,
+            label,
+            "",
+            (split if pairs else hashed_splits(texts))[index],
+            group=f"pair {index + 1}" if pairs else "",
+        )
         for label, texts in boxes.items()
         for index, text in enumerate(texts)
     ]

@@ -232,7 +232,7 @@ class Average:
         else:
             effect = kept["effects"]
         if effect.size:
-            job.totals.add(effect, pair.roles)
+            job.totals.add(effect, pair.roles, pair.sentences[0])
         step, shown = self._step(1, found, sentence)
         yield step._replace(remembered=kept is not None), shown
 

@@ -1,23 +1,27 @@
 """Averages of maps over pairs, and what two of them have in common: correlation, ceiling, null, largest difference. No torch.
 
-Pairs are dealt into :data:`_FOLDS` folds, and only the folds' sums are kept, so that the memory does not depend on the number of pairs;
-halves and intervals are made of folds.
+Pairs are dealt into :data:`FOLDS` folds, all pairs of one true statement into the same, and only the folds' sums are kept, so that the
+memory does not depend on the number of pairs; reliabilities and intervals are made of folds.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.knowledge.maps import ROLES, Cells, Comparison, Map
+from core.stats import similarity
+from core.stats.groups import jackknife, t
+from core.stats.similarity import Similarity
 
-_FOLDS = 10
-#: Student's t for the 95 % interval of a mean of so many folds.
-_T = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36, 9: 2.31, 10: 2.26}
+FOLDS = 10
+#: With fewer folds than that nothing is said of how much figures vary.
+_FEWEST = 4
+#: The largest correlation that Fisher's z is taken of: two maps that are one and the same have 1, which has none.
+_LARGEST = 1 - 1e-12
 
 MapArray = NDArray[np.float64]
 
@@ -26,13 +30,18 @@ class Totals:
     """Sums of effects by fold, layer and role."""
 
     def __init__(self, layers: int) -> None:
-        self.sums: MapArray = np.zeros((_FOLDS, layers, len(ROLES)))
-        self.counts: MapArray = np.zeros((_FOLDS, len(ROLES)))
+        self.sums: MapArray = np.zeros((FOLDS, layers, len(ROLES)))
+        self.counts: MapArray = np.zeros((FOLDS, len(ROLES)))
         self.n = 0
+        #: The groups of pairs so far, in the order in which they came.
+        self.groups: dict[str, int] = {}
 
-    def add(self, effects: MapArray, roles: Sequence[str]) -> None:
-        """One pair's map [layers, tokens], with the role of each token; tokens of one role are averaged first."""
-        fold = self.n % _FOLDS
+    def add(self, effects: MapArray, roles: Sequence[str], group: str = "") -> None:
+        """One pair's map [layers, tokens], with the role of each token; tokens of one role are averaged first.
+
+        Pairs of one ``group`` come into one fold; without it a pair is a group of its own.
+        """
+        fold = self.groups.setdefault(group or f"pair {self.n}", len(self.groups)) % FOLDS
         for place, role in enumerate(ROLES):
             chosen = [index for index, each in enumerate(roles) if each == role]
             if chosen:
@@ -42,7 +51,7 @@ class Totals:
 
     def mean(self, folds: Sequence[int] | None = None) -> MapArray:
         """The mean over the pairs of some folds (a fold may count twice): [layers, roles], NaN for a role that none has."""
-        chosen = list(range(_FOLDS)) if folds is None else list(folds)
+        chosen = list(range(FOLDS)) if folds is None else list(folds)
         with np.errstate(invalid="ignore"):
             mean: MapArray = self.sums[chosen].sum(0) / self.counts[chosen].sum(0)
         return mean
@@ -55,7 +64,7 @@ class Totals:
     @property
     def filled(self) -> list[int]:
         """The folds that have pairs."""
-        return [fold for fold in range(_FOLDS) if self.counts[fold].any()]
+        return [fold for fold in range(FOLDS) if self.counts[fold].any()]
 
     def half(self, other: Totals | None = None) -> MapArray:
         """Half of each cell's 95 % interval, from how the folds differ (of the difference to ``other``): [layers, roles]."""
@@ -69,7 +78,7 @@ class Totals:
                 each = np.stack(
                     [(self.mean([fold]) - (other.mean([fold]) if other else 0))[:, place] for fold in folds]
                 )
-                half[:, place] = _T[len(folds)] * each.std(0, ddof=1) / math.sqrt(len(folds))
+                half[:, place] = t(len(folds) - 1) * each.std(0, ddof=1) / math.sqrt(len(folds))
         return half
 
     def map(self, source: str, target: str) -> Map:
@@ -99,16 +108,30 @@ def pearson(one: MapArray, other: MapArray) -> float:
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def split_half(totals: Totals) -> float:
-    """The mean correlation between the maps of two halves of the pairs, over all ways to halve the folds; NaN for too few pairs."""
-    folds = totals.filled
-    if len(folds) < 4:
+def _products(one: Totals, other: Totals) -> MapArray:
+    """How the maps of every two folds vary together over the cells that both have [folds, folds]; NaN where they have none."""
+    sides = [np.stack([each.mean([fold]).ravel() for fold in _shared_folds(one, other)]) for each in (one, other)]
+    (first, here), (second, there) = ((np.nan_to_num(each), np.isfinite(each).astype(np.float64)) for each in sides)
+    with np.errstate(invalid="ignore"):
+        count = here @ there.T
+        found: MapArray = first @ second.T / count - (first @ there.T / count) * (here @ second.T / count)
+    return found
+
+
+def reliability(totals: Totals) -> float:
+    """How well the map would correlate with one of as many other pairs; NaN for too few pairs."""
+    if len(totals.filled) < _FEWEST:
         return math.nan
-    found = [
-        pearson(totals.mean(half), totals.mean([fold for fold in folds if fold not in half]))
-        for half in combinations(folds, len(folds) // 2)
-    ]
-    return float(np.mean(found))
+    return similarity.reliability(_products(totals, totals))
+
+
+def freed(one: Totals, other: Totals) -> Similarity | None:
+    """The correlation of two maps as a part of its ceiling, by crossed folds (:func:`core.stats.similarity.crossed`): what noise does to it
+    is taken out, also what the same pairs do to both. None for too few pairs, or where noise is all there is."""
+    if len(_shared_folds(one, other)) < _FEWEST:
+        return None
+    found = similarity.crossed(_products(one, other), _products(one, one), _products(other, other))
+    return found if math.isfinite(found.low) else None
 
 
 def compared(one: Totals, other: Totals, nulls: tuple[Totals, Totals] | None = None, null_set: str = "") -> Comparison:
@@ -120,13 +143,15 @@ def compared(one: Totals, other: Totals, nulls: tuple[Totals, Totals] | None = N
     if nulls is not None:
         null = _crosswise(first, second, nulls[0].mean(), nulls[1].mean())
         above = _above(one, other, nulls)
-    halves = (split_half(one), split_half(other))
+    halves = (reliability(one), reliability(other))
     places = [place for place in one.present if place in other.present]
     difference, width = (second - first)[:, places], other.half(one)[:, places]
     layer, column = np.unravel_index(int(np.abs(difference).argmax()), difference.shape)
     largest = (int(layer), int(column), float(difference[layer, column]), float(width[layer, column]))
     known = None if any(math.isnan(each) for each in halves) else halves
-    return Comparison(r, float(low), float(high), known, null, null_set if nulls else "", largest, one.n, above)
+    return Comparison(
+        r, float(low), float(high), known, null, null_set if nulls else "", largest, one.n, above, freed(one, other)
+    )
 
 
 def _crosswise(first: MapArray, second: MapArray, null_first: MapArray, null_second: MapArray) -> float:
@@ -146,13 +171,13 @@ def _above(one: Totals, other: Totals, nulls: tuple[Totals, Totals]) -> tuple[fl
 
     value = found(None, None)
     samples = [_shared_folds(one, other), _shared_folds(*nulls)]
-    if min(map(len, samples)) < 4:
+    if min(map(len, samples)) < _FEWEST:
         return value, math.nan, math.nan
     spread = math.hypot(
-        _jackknife([found(rest, None) for rest in _leaving_one_out(samples[0])]),
-        _jackknife([found(None, rest) for rest in _leaving_one_out(samples[1])]),
+        jackknife([found(rest, None) for rest in _leaving_one_out(samples[0])]),
+        jackknife([found(None, rest) for rest in _leaving_one_out(samples[1])]),
     )
-    half = _T[min(map(len, samples))] * spread
+    half = t(min(map(len, samples)) - 1) * spread
     return value, value - half, value + half
 
 
@@ -164,23 +189,22 @@ def _leaving_one_out(folds: Sequence[int]) -> list[list[int]]:
     return [[each for each in folds if each != fold] for fold in folds]
 
 
-def _jackknife(values: Sequence[float]) -> float:
-    """The standard error of a figure, from what it is with each fold left out."""
-    drawn = np.array(values)
-    return math.sqrt((len(drawn) - 1) / len(drawn) * float(((drawn - drawn.mean()) ** 2).sum()))
-
-
 def _interval(one: Totals, other: Totals, r: float) -> tuple[float, float]:
     """The 95 % interval of two maps' correlation: a jackknife over the folds, on Fisher's z; NaN for too few pairs.
 
     (Bootstrap samples of folds have some twice and are noisier than the whole: their correlations lie below it.)
     """
     folds = _shared_folds(one, other)
-    if len(folds) < 4 or not abs(r) < 1:
+    if len(folds) < _FEWEST or math.isnan(r):
         return math.nan, math.nan
-    spread = _jackknife([math.atanh(pearson(one.mean(rest), other.mean(rest))) for rest in _leaving_one_out(folds)])
-    middle, half = math.atanh(r), _T[len(folds)] * spread
+    spread = jackknife([_fisher(pearson(one.mean(rest), other.mean(rest))) for rest in _leaving_one_out(folds)])
+    middle, half = _fisher(r), t(len(folds) - 1) * spread
     return math.tanh(middle - half), math.tanh(middle + half)
+
+
+def _fisher(r: float) -> float:
+    """Fisher's z of a correlation, which may be 1 where two maps are one and the same."""
+    return math.atanh(max(-_LARGEST, min(_LARGEST, r)))
 
 
 def compared_pair(one: Map, other: Map) -> Comparison:

@@ -10,6 +10,7 @@ from typing import Literal
 from core.display.lenses import Lens
 from core.errors import TillerError
 from core.recipes.language import Recipe, Term
+from core.stats.similarity import Similarity
 from core.util.figures import change_text, figure_text, interval_text
 
 Corruption = Literal["false", "noise"]
@@ -146,9 +147,11 @@ def signed(largest: float) -> Lens:
 class Comparison:
     """Two checkpoints' maps: Pearson's r over all cells, with what it can be at most and what unrelated maps have.
 
-    ``halves`` are the correlations of each map with itself between halves of the pairs, ``null`` the correlation with the other
+    ``halves`` say how well each map would correlate with one of as many other pairs (Spearman and Brown's step from halves to the whole is
+    taken), ``null`` the correlation with the other
     checkpoint's map of another category (``null_set``); None where a single pair has none. ``largest`` is the cell with the largest
     difference: layer, column, value, half of its 95 % interval. ``above`` is how far r lies above the null, with the 95 % interval.
+    ``freed`` is r as a part of its ceiling, from pairs that the two do not share.
     """
 
     r: float
@@ -160,10 +163,11 @@ class Comparison:
     largest: tuple[int, int, float, float]
     n: int
     above: tuple[float, float, float] | None = None
+    freed: Similarity | None = None
 
     @property
     def ceiling(self) -> float | None:
-        """What r can be expected to reach at most: the geometric mean of the two split-half correlations."""
+        """What r of maps from different pairs can be expected to reach at most: the geometric mean of the two reliabilities."""
         if self.halves is None or min(self.halves) <= 0:
             return None
         return math.sqrt(self.halves[0] * self.halves[1])
@@ -176,7 +180,12 @@ class Comparison:
         if self.halves is not None:
             top = f"; ceiling {figure_text(self.ceiling)}" if self.ceiling is not None else "; no ceiling"
             found.append(
-                f"Halves of the pairs agree at {figure_text(self.halves[0])} and {figure_text(self.halves[1])}{top}."
+                f"Each map would agree with one of other pairs at {figure_text(self.halves[0])} and {figure_text(self.halves[1])}{top}."
+            )
+        if self.freed is not None:
+            found.append(
+                f"Freed of noise (crossed halves of the pairs): {interval_text(self.freed.value, self.freed.low, self.freed.high)}; "
+                "about 1 where the maps are one and the same."
             )
         if self.null is not None:
             gain, low, high = self.above or (math.nan, math.nan, math.nan)

@@ -57,6 +57,7 @@ def differ(pair: CheckpointPair) -> Verdict:
         HOLDS if pair.before.differs else INCONCLUSIVE,
         f"{pair.before.text()} nats over {pair.before.n} texts",
         "holds: the 95 % interval leaves zero out; else inconclusive",
+        test="bootstrap over texts",
     )
 
 

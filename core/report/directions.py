@@ -14,10 +14,19 @@ from core.display import svg
 from core.display.svg import Interval
 from core.report.report import Drawing, Finding
 from core.report.truth_probe import SHUFFLES, Probe
-from core.stats.rates import Rate, less
-from core.stats.verdicts import HOLDS, INCONCLUSIVE, Verdict, at_least, at_most
+from core.stats.verdicts import (
+    BEYOND,
+    DOES_NOT,
+    HOLDS,
+    INCONCLUSIVE,
+    MIDDLE,
+    Verdict,
+    at_least,
+    at_most,
+    by_rank,
+)
 from core.transfer import checks
-from core.transfer.checks import AS_WELL, SIMILAR, Check, ClaimPart
+from core.transfer.checks import SIMILAR, Check, ClaimPart
 from core.transfer.report import MEASURES, PROFILES, SCALINGS, Classes, TransferReport
 from core.util.figures import figure_text, interval_text
 from core.util.table import Table
@@ -40,16 +49,19 @@ TRUTH_METHODS = (
     "full stop [Marks & Tegmark]. A probe is learnt on the training categories, its layer chosen on the validation categories "
     f"and its figure told on test categories that neither has seen; the same with labels shuffled {SHUFFLES:,} times is its "
     "control. The cosine of "
-    "two directions is judged as a part of its ceiling, what noise in the examples leaves of it. For the intervention, few-shot "
+    "two directions is judged as a part of its ceiling, what noise in the examples leaves of it: blocks of subjects are crossed between "
+    "the checkpoints, so that no text is on both sides. For the intervention, few-shot "
     "«S. This statement is:», the direction is added at the statement's last tokens at equal norm, at a strength that was "
-    "chosen on validation; a verdict flips when TRUE and FALSE change places. Intervals: Wilson for rates, Newcombe for their "
-    "differences, bootstrap over examples for cosines. [Du et al., §4]"
+    "chosen on validation; a verdict flips when TRUE and FALSE change places. Everything is resampled by subject. Intervals: Wilson for "
+    "rates, as many trials as the statements are worth; Newcombe's paired one for differences on the same statements; a jackknife over "
+    "blocks of subjects for cosines. Controls are compared by rank: each direction counts once. [Du et al., §4]"
 )
 REFUSAL_METHODS = (
     "The direction is the difference between the means over harmful and over harmless instructions, read behind the instruction [Arditi et "
     "al.]. Cosines are compared at one shared template, so that only the weights differ, as a part of their ceiling. The base's and the "
     "target's own direction are added at equal norm to harmless instructions, and removed on harmful ones; replies are scored in four "
-    "classes (refuses, does not know, answers, broken). Intervals: Wilson for rates, Newcombe for differences. [Du et al., §5]"
+    "classes (refuses, does not know, answers, broken). Intervals: Wilson for rates, as many trials as the instructions are worth by what "
+    "they are about; Newcombe's paired one for differences; a jackknife for cosines. Controls are compared by rank. [Du et al., §5]"
 )
 
 
@@ -92,11 +104,29 @@ def _parts(report: TransferReport, check: Check) -> tuple[Verdict, ...]:
         Verdict(
             _sentence(part.what),
             part.verdict,
-            f"{interval_text(part.value, part.low, part.high)}{beside if place == 0 else ''}",
-            f"holds: {part.threshold} over the whole 95 % interval; does not hold: over none of it",
-            "the two directions are mostly noise, so that their cosine says nothing" if math.isnan(part.value) else "",
+            f"{part.figure}{beside if place == 0 else ''}",
+            _threshold(part),
+            _reason(part),
+            part.test,
         )
         for place, part in enumerate(check.parts)
+    )
+
+
+def _threshold(part: ClaimPart) -> str:
+    if part.low == part.high:
+        return f"holds: {part.threshold}; does not hold: ≥ {MIDDLE:g}, where a control in the middle does as much; else inconclusive"
+    return f"holds: {part.threshold} over the whole 95 % interval; does not hold: over none of it"
+
+
+def _reason(part: ClaimPart) -> str:
+    """Why nothing can be said, empty where something can."""
+    if not math.isnan(part.value):
+        return ""
+    return (
+        "the two directions are mostly noise, so that their cosine says nothing"
+        if math.isfinite(part.limit)
+        else part.side
     )
 
 
@@ -107,7 +137,9 @@ def _sentence(what: str) -> str:
     if found := re.fullmatch(r"(\S+) → (\S+), (.+)", what):
         rest = found[3].replace(", other's − own", f": with the direction of {found[1]} less with its own")
         rest = rest.replace(", own − other's", f": with its own direction less with that of {found[1]}")
-        rest = rest.replace(" above the controls'", f": with the direction of {found[1]} less with controls")
+        rest = rest.replace(
+            " above the controls', p", f": with the direction of {found[1]} more than with controls, p by rank"
+        )
         return f"On {found[2]}, {rest}."
     return f"{what}."
 
@@ -133,6 +165,7 @@ def _above_null(report: TransferReport, check: Check) -> Verdict:
         state,
         f"cosine {interval_text(value, low, high)}, null {figure_text(null)}",
         "holds: all of the 95 % interval from the null on, the 95th percentile of shuffled labels; does not hold: none of it",
+        test="jackknife interval over groups" if math.isfinite(low) else "",
     )
 
 
@@ -145,6 +178,7 @@ def _unlike_itself(card: Card) -> Verdict:
         at_most(low, high, SIMILAR),
         f"cosine {interval_text(value, low, high)}",
         f"holds: < {figure_text(SIMILAR)} over the whole 95 % interval; does not hold: over none of it",
+        test="percentiles of directions learnt again",
     )
 
 
@@ -160,6 +194,7 @@ def _reads(probe: Probe) -> Verdict:
         state,
         f"accuracy {probe.rate} of {probe.rate.n} at layer {probe.layer}, p against shuffled labels {probe.p:.3f}",
         f"holds: interval from {READS:.2f} on and p ≤ .05; does not hold: interval below {READS:.2f}",
+        test="Wilson's interval by group, and rank among shuffled labels",
     )
 
 
@@ -171,6 +206,7 @@ def _reads_shuffled(probe: Probe) -> Verdict:
         at_least(low, high, READS),
         f"accuracy of the run in the middle of {len(probe.shuffled)} {rate}",
         f"holds: interval from {READS:.2f} on; does not hold: interval below {READS:.2f}",
+        test="Wilson's interval by group",
     )
 
 
@@ -192,42 +228,40 @@ def _probe_table(probes: Sequence[Probe]) -> Table:
 def _pushed_by_chance(report: TransferReport, post: str) -> list[Verdict]:
     """Directions from shuffled labels, and any: do they flip verdicts as the target's own does?"""
     own = report.cell(post, post).pushed.get("norm")
-    if own is None:
-        return []
-    return [
-        _as_well(f"A {said} flips verdicts of {post} as well as its own.", rate, own.flips)
-        for said, rate in _chances(report, post, "").items()
-    ]
+    return [] if own is None else _by_chance(report, post, own.flips.value, "", f"flips verdicts of {post}")
 
 
 def _refused_by_chance(report: TransferReport, post: str) -> list[Verdict]:
     own = report.cell(post, post).added.get("norm")
-    if own is None:
-        return []
-    return [
-        _as_well(f"A {said} makes {post} refuse as well as its own.", rate, own.rate("refuses"))
-        for said, rate in _chances(report, post, "added ").items()
-    ]
+    return [] if own is None else _by_chance(report, post, own.rate("refuses").value, "added ", f"makes {post} refuse")
 
 
-def _chances(report: TransferReport, target: str, prefix: str) -> dict[str, Rate]:
-    known = report.target(target)
-    found = {}
-    for name, said in (("shuffled", "direction from shuffled labels"), ("isotropic", "direction drawn at random")):
-        rates = known.controls.get(f"{prefix}{name}", ())
-        if rates:
-            found[said] = Rate(round(sum(rates) * known.control_n), len(rates) * known.control_n)
+def _by_chance(report: TransferReport, post: str, rate: float, prefix: str, does: str) -> list[Verdict]:
+    """For every kind of controls that is a null: whether one of them does as much as the target's own, which is not to be."""
+    known = report.target(post)
+    own = known.compared.get(f"{prefix}{post}", rate)
+    found = []
+    for each in checks.ranks(known, post, rate, prefix):
+        rates = known.controls[f"{prefix}{each.kind}"]
+        above = by_rank(each.p)
+        found.append(
+            Verdict(
+                f"One of the {checks.KINDS[each.kind]} {does} as well as its own.",
+                INCONCLUSIVE
+                if not each.null
+                else DOES_NOT
+                if above == HOLDS
+                else HOLDS
+                if above == DOES_NOT
+                else above,
+                f"its own {figure_text(own)}, {each.n} controls {figure_text(sum(rates) / each.n)} in the mean, "
+                f"{figure_text(max(rates))} at most, p {each.p:.3f}",
+                f"does not hold: p ≤ {BEYOND:g}; holds: p ≥ {MIDDLE:g}; else inconclusive",
+                "" if each.null else "they lie along its own direction, and are no null",
+                f"rank among {each.n}",
+            )
+        )
     return found
-
-
-def _as_well(claim: str, other: Rate, own: Rate) -> Verdict:
-    value, low, high = less(other, own)
-    return Verdict(
-        claim,
-        at_least(low, high, -AS_WELL),
-        f"{other} against {own}, difference {interval_text(value, low, high)}",
-        f"holds: ≥ {figure_text(-AS_WELL)} over the whole 95 % interval; does not hold: over none of it",
-    )
 
 
 def _control_table(report: TransferReport) -> Table:
@@ -272,8 +306,8 @@ def _tables(report: TransferReport, check: Check) -> list[Table]:
     )
     cell = report.cell(check.base, check.post)
     note = (
-        f"Cosine of the two directions at layer {cell.layer}: ceiling (split halves) {figure_text(cell.ceiling)}, null (shuffled labels) "
-        f"{figure_text(cell.null)}, winsorised {figure_text(cell.winsorised)}."
+        f"Cosine of the two directions at layer {cell.layer}: ceiling (blocks of groups) {figure_text(cell.ceiling)}, null (shuffled "
+        f"labels) {figure_text(cell.null)}, winsorised {figure_text(cell.winsorised)}."
     )
     return [
         Table(

@@ -4,8 +4,8 @@ Maps of causal tracing of base and post-trained checkpoint, averaged over pairs 
 Du et al., §3: they correlate strongly and differ little]:
 
 - the correlation lies above its null, which is that of maps of different categories: cells near 0 and 1 inflate any correlation;
-- it reaches :data:`STRONG` of its ceiling, which is what halves of the pairs leave of it;
-- no cell differs by more than :data:`SMALL` of the whole effect.
+- freed of noise, it reaches :data:`STRONG`: maps of different pairs are compared, and divided by how well each agrees with itself;
+- no cell differs by more than :data:`SMALL` of the whole effect; that one does is said only where its interval pays for all there are.
 
 And before them both checkpoints must judge the pairs rightly more often than one that guesses: else there is nothing to look for.
 
@@ -29,17 +29,19 @@ from core.knowledge.map_statistics import MapArray
 from core.knowledge.maps import Map, Traced
 from core.report.report import Drawing, Finding
 from core.stats import verdicts
+from core.stats.groups import t
 from core.stats.rates import Rate
+from core.stats.similarity import Similarity
 from core.stats.verdicts import DOES_NOT, INCONCLUSIVE, Verdict, at_least, at_most
 from core.util.table import Table
 
-#: Maps correlate strongly when they reach this part of what halves of the pairs leave of a correlation.
+#: Maps correlate strongly when, freed of the pairs' noise, they reach this correlation.
 STRONG = 0.9
 #: Two maps differ little when no cell differs by more than this part of the whole effect.
 SMALL = 0.25
 #: One that guesses judges both sentences of a pair rightly this often.
 GUESSED = 0.25
-#: Where halves of the pairs agree less than that, a correlation says nothing.
+#: Where maps agree with themselves less than that, a correlation says nothing.
 _NO_CEILING = 0.3
 #: So often roles or layers are dealt anew.
 _SHUFFLES = 1_000
@@ -51,10 +53,15 @@ KNOWLEDGE_METHODS = (
     "token that brings back, 0 none, 1 all [Meng et al.; Du et al., §3]. Maps are averaged over pairs by the token's role. Two "
     "checkpoints' maps are compared by Pearson's correlation over layers × roles, with a jackknife interval over folds of "
     "pairs, beside its null (the other checkpoint's map of another category, since cells near 0 and 1 inflate any correlation) and "
-    "its ceiling (how well halves of the pairs agree), and by the cell that differs most. Controls go through the same figures: the "
+    "as a part of its ceiling, from halves of the pairs that are crossed between the checkpoints, so that no pair is on both sides; "
+    "and by the cell that differs most, which differs surely when its interval, corrected for the number of cells [Bonferroni], says so. "
+    "Controls go through the same figures: the "
     f"base's own map with the roles of its tokens, or its layers, dealt anew {_SHUFFLES:,} times (told are the median and the middle "
     "95 %), and where there is one a base that was never taught to judge statements."
 )
+#: By which test the correlation and the largest difference are judged.
+_CROSSED = "crossed halves of the pairs, jackknife interval"
+_CELLS = "intervals of all cells, those that say it differs corrected for how many there are"
 #: A figure with its interval.
 _Figure = tuple[float, float, float]
 
@@ -90,9 +97,10 @@ def knowledge_verdicts(traced: Traced) -> tuple[Verdict, ...]:
             at_least(low, high, GUESSED),
             f"{rate} of {rate.n} pairs that were asked about, by both",
             f"holds: all of the 95 % interval at least {GUESSED:.2f}, what guessing gives; does not hold: all of it less",
+            test="Wilson's interval over pairs",
         ),
         _over(f"The maps of {category} in {names} are more alike than maps of different categories.", above, found.null, found.null_set),
-        _strong(f"The maps of {category} in {names} correlate strongly.", (found.r, found.low, found.high), found.ceiling),
+        _strong(f"The maps of {category} in {names} correlate strongly.", (found.r, found.low, found.high), found.ceiling, found.freed),
         _small(f"The maps of {category} in {names} differ little.", _most(traced)),
     )  # fmt: skip
 
@@ -128,6 +136,7 @@ def not_traced(name: str, category: str, reason: str) -> Verdict:
         DOES_NOT,
         reason,
         "does not hold: no pair is judged rightly",
+        test="a count",
     )
 
 
@@ -144,17 +153,16 @@ def _over(claim: str, above: _Figure, null: float | None, null_set: str) -> Verd
     figures = f"{value:+.3f} ({low:+.3f} to {high:+.3f}) above the null, {null:.3f} with maps of {null_set}"
     if math.isnan(low):
         return Verdict(claim, INCONCLUSIVE, f"{value:+.3f}, null {null:.3f}", threshold, "too few pairs")
-    return Verdict(claim, at_least(low, high, 0.0), figures, threshold)
+    return Verdict(claim, at_least(low, high, 0.0), figures, threshold, test="jackknife interval over folds of pairs")
 
 
-def _strong(claim: str, r: _Figure, ceiling: float | None) -> Verdict:
+def _strong(claim: str, r: _Figure, ceiling: float | None, freed: Similarity | None) -> Verdict:
     threshold = f"holds: all of the 95 % interval at least {STRONG:.2f} of the ceiling; does not hold: all of it less; else inconclusive"
     figures = f"r {r[0]:.3f} ({r[1]:.3f} to {r[2]:.3f})"
-    if ceiling is None or ceiling < _NO_CEILING:
+    if ceiling is None or ceiling < _NO_CEILING or freed is None:
         return Verdict(claim, INCONCLUSIVE, f"{figures}, no ceiling", threshold, "halves of the pairs do not agree")
-    value, low, high = (each / ceiling for each in r)
-    told = f"{figures}, ceiling {ceiling:.3f}: {value:.2f} ({low:.2f} to {high:.2f}) of it"
-    return Verdict(claim, at_least(low, high, STRONG), told, threshold)
+    told = f"{figures}, ceiling {ceiling:.3f}: {freed.value:.2f} ({freed.low:.2f} to {freed.high:.2f}) of it"
+    return Verdict(claim, at_least(freed.low, freed.high, STRONG), told, threshold, test=_CROSSED)
 
 
 def _small(claim: str, most: _Figure) -> Verdict:
@@ -163,11 +171,15 @@ def _small(claim: str, most: _Figure) -> Verdict:
     if math.isnan(high):
         return Verdict(claim, INCONCLUSIVE, f"largest difference {value:.3f}", threshold, "too few pairs")
     figures = f"largest difference {value:.3f}, at most {high:.3f}"
-    return Verdict(claim, at_most(low, high, SMALL), figures, threshold)
+    return Verdict(claim, at_most(low, high, SMALL), figures, threshold, test=_CELLS)
 
 
 def _most(traced: Traced) -> _Figure:
-    """The largest difference of a cell, how much some cell surely differs, and how much one may differ at most."""
+    """The largest difference of a cell, how much some cell surely differs, and how much one may differ at most.
+
+    That all cells differ little is said where each one's interval says so, which needs no correction. That some cell differs is said of the
+    one that does most, out of all that were looked at: its interval is widened for that [Bonferroni].
+    """
     difference = next((each for each in traced.maps if each.minus), None)
     if difference is None:
         return math.nan, math.nan, math.nan
@@ -177,7 +189,9 @@ def _most(traced: Traced) -> _Figure:
     known = np.isfinite(half)
     if not known.any():
         return float(cells.max()), math.nan, math.nan
-    return float(cells.max()), float((cells - half)[known].max()), float((cells + half)[known].max())
+    freedom = max(1, min(map_statistics.FOLDS, difference.n) - 1)
+    wider = t(freedom, int(known.sum())) / t(freedom)
+    return float(cells.max()), float((cells - wider * half)[known].max()), float((cells + half)[known].max())
 
 
 def _within(traced: Traced) -> list[Map]:
@@ -189,7 +203,12 @@ def _joined(claim: str, parts: Sequence[Verdict]) -> Verdict:
     whole = verdicts.together(claim, tuple(parts))
     figures = "; ".join(each.figures for each in parts)
     return Verdict(
-        claim, whole.state, figures, "those of the parts above, all of which would have to hold", whole.reason
+        claim,
+        whole.state,
+        figures,
+        "those of the parts above, all of which would have to hold",
+        whole.reason,
+        whole.test,
     )
 
 
@@ -200,10 +219,15 @@ def _control(claim: str, r: MapArray, most: MapArray, traced: Traced) -> Verdict
     value, low, high = _middle(r)
     parts = (
         _over("", (value - found.null, low - found.null, high - found.null), found.null, found.null_set),
-        _strong("", (value, low, high), found.ceiling),
+        _strong("", (value, low, high), found.ceiling, _over_ceiling((value, low, high), found.ceiling)),
         _small("", _middle(most)),
     )
     return _joined(claim, parts)
+
+
+def _over_ceiling(r: _Figure, ceiling: float | None) -> Similarity | None:
+    """The correlation of a map dealt anew as a part of the ceiling: what is dealt anew shares no noise with the other any more."""
+    return Similarity(*(each / ceiling for each in r)) if ceiling else None
 
 
 def _middle(values: MapArray) -> _Figure:

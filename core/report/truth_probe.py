@@ -1,8 +1,8 @@
 """Can true be told from false along one line? A mean-difference probe on categories it was not learnt from, with its negative controls.
 
 [Marks & Tegmark, "Geometry of Truth"; methods.md §0 and §1] The direction comes from the training split, the layer from validation, the
-figure from test; splits leave whole categories out. Control: all of it again with labels that were dealt out anew and say nothing of truth,
-:data:`SHUFFLES` times.
+figure from test; splits leave whole categories out. Control: all of it again with labels that were dealt out anew, by subject, and say
+nothing of truth, :data:`SHUFFLES` times.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from core.directions.contrast import SPLITS, ContrastItem, ContrastSet
 from core.inference.batch import batch_rows
 from core.inference.prompts import encode_text
 from core.models.loading import Loaded
-from core.stats import permutation
+from core.stats import groups, permutation
 from core.stats.rates import Rate
 from core.util.budget import TimedPart, spread
 from core.util.progress import Learning, Step
@@ -49,8 +49,8 @@ class Probe:
 
     @property
     def control(self) -> Rate:
-        """The shuffled run in the middle."""
-        return Rate(round(float(np.median(self.shuffled))), self.rate.n)
+        """The shuffled run in the middle, with an interval for as many trials as the real run's statements are worth."""
+        return Rate(round(float(np.median(self.shuffled))), self.rate.n, self.rate.worth)
 
 
 def probe(loaded: Loaded, contrast: ContrastSet) -> Learning[Probe]:
@@ -82,11 +82,15 @@ def probe_figures_of(checkpoint: str, found: States, items: Sequence[ContrastIte
     labels = np.array([item.positive for item in items])
     split: dict[str, NDArray[np.bool_]] = {name: np.array([item.split == name for item in items]) for name in SPLITS}
     categories = [item.category for item in items]
+    belongs = groups.numbered([item.belongs for item in items])
     permuted = [
-        permutation.permuted_labels(labels, categories, np.random.default_rng([index, 4])) for index in range(SHUFFLES)
+        permutation.permuted_labels(labels, categories, np.random.default_rng([index, 4]), belongs)
+        for index in range(SHUFFLES)
     ]
-    (layer, *_), (hits, *shuffled) = _tried(found, np.stack([labels, *permuted]), labels, split)
-    return Probe(checkpoint, layer, Rate(hits, int(split["test"].sum())), tuple(shuffled))
+    (layer, *_), (_, *shuffled) = _tried(found, np.stack([labels, *permuted]), labels, split)
+    said = _said(found[:, layer].astype(np.float64), labels[None], split["train"])[0, split["test"]]
+    rate = groups.rate(said == labels[split["test"]], belongs[split["test"]])
+    return Probe(checkpoint, layer, rate, tuple(shuffled))
 
 
 def _tried(

@@ -48,12 +48,19 @@ def draws(n: int, seed: int = 0, samples: int = DRAWS) -> NDArray[np.int64]:
     return np.random.default_rng(seed).integers(0, n, size=(samples, n))
 
 
-def bootstrap_mean(values: _Figures | Sequence[float], seed: int = 0, samples: int = DRAWS) -> Estimate:
-    """The mean of one figure a unit, with percentile bootstrap intervals over the units."""
+def bootstrap_mean(
+    values: _Figures | Sequence[float], seed: int = 0, samples: int = DRAWS, groups: NDArray[np.int64] | None = None
+) -> Estimate:
+    """The mean of one figure a unit, with percentile bootstrap intervals over the units, or over their ``groups``."""
     whole = np.asarray(values, np.float64)
     if not len(whole):
         raise ValueError("A mean needs at least one value.")
-    return estimate(float(whole.mean()), whole[draws(len(whole), seed, samples)].mean(1), len(whole))
+    if groups is None:
+        return estimate(float(whole.mean()), whole[draws(len(whole), seed, samples)].mean(1), len(whole))
+    numbers = np.unique(groups, return_inverse=True)[1]
+    sums, sizes = np.bincount(numbers, whole), np.bincount(numbers)
+    drawn = draws(len(sums), seed, samples)
+    return estimate(float(whole.mean()), sums[drawn].sum(1) / sizes[drawn].sum(1), len(whole))
 
 
 def estimate(value: float, drawn: _Figures, n: int) -> Estimate:

@@ -24,6 +24,15 @@ def at_most(low: float, high: float, threshold: float) -> VerdictState:
     return HOLDS if high <= threshold else DOES_NOT if low > threshold else INCONCLUSIVE
 
 
+#: With a rank p of at most that, something does more than controls; from the other on, no more than the control in the middle.
+BEYOND, MIDDLE = 0.05, 0.5
+
+
+def by_rank(p: float) -> VerdictState:
+    """What the rank among controls says of "more than controls do" (:func:`core.stats.groups.rank_p`)."""
+    return HOLDS if p <= BEYOND else DOES_NOT if p >= MIDDLE else INCONCLUSIVE
+
+
 def all_hold(states: Sequence[VerdictState]) -> VerdictState:
     """A claim of several parts holds where all of them do, and does not where one of them does not; of no part nothing is known."""
     if DOES_NOT in states:
@@ -35,7 +44,7 @@ def all_hold(states: Sequence[VerdictState]) -> VerdictState:
 class Verdict:
     """A claim, whether it holds here, the figures it was judged by, and the thresholds.
 
-    ``reason`` says why nothing can be said, where that is so before any threshold.
+    ``reason`` says why nothing can be said, where that is so before any threshold; ``test`` by which test it was decided.
     """
 
     claim: str
@@ -43,11 +52,13 @@ class Verdict:
     figures: str
     threshold: str
     reason: str = ""
+    test: str = ""
 
     @property
     def sentence(self) -> str:
-        """The verdict in words."""
-        return f"{self.state}{f': {self.reason}' if self.reason else ''}"
+        """The verdict in words, with the test that decided it."""
+        why = f": {self.reason}" if self.reason else f", by {self.test}" if self.test else ""
+        return f"{self.state}{why}"
 
 
 def together(claim: str, parts: tuple[Verdict, ...]) -> Verdict:
@@ -55,9 +66,8 @@ def together(claim: str, parts: tuple[Verdict, ...]) -> Verdict:
     state = all_hold([each.state for each in parts])
     figures = "; ".join(f"{each.claim} {each.state}" for each in parts)
     reason = next((each.reason for each in parts if each.reason), "") if state == INCONCLUSIVE else ""
-    return Verdict(
-        claim, state, figures, "holds: all parts hold; does not hold: one does not; else inconclusive", reason
-    )
+    threshold = "holds: all parts hold; does not hold: one does not; else inconclusive"
+    return Verdict(claim, state, figures, threshold, reason, "all its parts" if state == HOLDS else "its parts")
 
 
 def verdict_table(found: Sequence[Verdict], title: str = "Verdicts") -> Table:

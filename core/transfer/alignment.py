@@ -16,18 +16,21 @@ from numpy.typing import NDArray
 
 from core.directions.activations import Ids, states
 from core.models.loading import Loaded
+from core.stats import groups as grouping
+from core.stats import similarity
+from core.stats.groups import Groups
 from core.stats.permutation import permuted_labels
+from core.stats.similarity import Similarity
 from core.util.progress import Slices
 
 Floats = NDArray[np.float64]
+Right = NDArray[np.bool_]
 
-#: Random halves of the texts, of which a ceiling is the mean.
-HALVES = 10
-#: Shuffles of the labels, each of which says nothing of the true ones (:func:`core.stats.permutation.permuted_labels`), of which a null is
-#: the 95th percentile.
-_SHUFFLES = 40
-#: Drawings of the texts with replacement, of which an interval is made.
-DRAWINGS = 100
+#: Directions from labels that say nothing of the true ones (:func:`core.stats.permutation.permuted_labels`): their 95th percentile is a
+#: null, and some of them are controls.
+SHUFFLES = 100
+#: Random sums of the states' differences from their class's mean: what they span is where states differ at all.
+SPREADS = 100
 #: Categories are left out one by one up to this many, and in so many groups beyond.
 FOLDS = 16
 #: The part of a vector's coordinates, the largest ones, that winsorising cuts down to the size of the next.
@@ -36,19 +39,21 @@ WINSORISED = 0.025
 
 @dataclass(frozen=True)
 class Texts:
-    """The examples of a contrast, in an order of their own: their ``labels``, which ``learn`` a direction, and the ``fold`` that each is
-    left out with."""
+    """The examples of a contrast, in an order of their own: their ``labels``, which ``learn`` a direction, the ``fold`` that each is left
+    out with, and the ``group`` that it belongs to (the statements on one subject)."""
 
     texts: tuple[str, ...]
     labels: NDArray[np.bool_]
     learn: NDArray[np.bool_]
     fold: NDArray[np.int64]
+    group: Groups
 
 
 @dataclass(frozen=True)
 class ProbeReading:
-    """What was read of a checkpoint at every layer. ``rows`` holds [count, layers, width] by name: ``full`` 1, ``halves`` 2 ×
-    :data:`HALVES`, ``shuffled``, ``drawn``, and for every fold ``positive`` and ``negative``, the class means of all the others."""
+    """What was read of a checkpoint at every layer. ``rows`` holds [count, layers, width] by name: ``full`` 1, ``blocks`` the
+    direction from each block of groups, ``shuffled``, ``spread``, and for every fold ``positive`` and ``negative``, the class means of all
+    the others."""
 
     rows: Mapping[str, Floats]
 
@@ -78,20 +83,26 @@ def weights(texts: Texts) -> dict[str, Floats]:
     rng = np.random.default_rng(20_250_408)
     learn, labels = np.flatnonzero(texts.learn), texts.labels
     sides = [learn[labels[learn] == label] for label in (True, False)]
-    halves, drawn, shuffled = [], [], []
-    for _ in range(HALVES):
-        cut = [np.split(rng.permutation(side), [len(side) // 2]) for side in sides]
-        halves += [_difference(len(labels), cut[0][half], cut[1][half]) for half in (0, 1)]
-    for _ in range(_SHUFFLES):
-        mixed = permuted_labels(labels[learn], [int(each) for each in texts.fold[learn]], rng)
+    dealt = grouping.blocks(texts.group[learn], labels[learn], rng)
+    shuffled, spread = [], []
+    for _ in range(SHUFFLES):
+        mixed = permuted_labels(labels[learn], texts.fold[learn].tolist(), rng, texts.group[learn])
         shuffled.append(_difference(len(labels), learn[mixed], learn[~mixed]))
-    for _ in range(DRAWINGS):
-        drawn.append(_difference(len(labels), *(rng.choice(side, len(side)) for side in sides)))
+    for _ in range(SPREADS):
+        sums = np.zeros(len(labels))
+        for side in sides:
+            drawn = rng.standard_normal(len(side))
+            sums[side] = drawn - drawn.mean()
+        spread.append(sums / np.sqrt(len(learn)))
     means = {}
     for name, label in (("positive", True), ("negative", False)):
         others = [np.flatnonzero((texts.fold != fold) & (labels == label)) for fold in range(int(texts.fold.max()) + 1)]
         means[name] = np.stack([_mean(chosen, len(labels)) for chosen in others])
-    every = {"full": [_difference(len(labels), *sides)], "halves": halves, "shuffled": shuffled, "drawn": drawn}
+    blocks = [
+        _difference(len(labels), *(learn[(dealt == block) & (labels[learn] == label)] for label in (True, False)))
+        for block in range(int(dealt.max()) + 1)
+    ]
+    every = {"full": [_difference(len(labels), *sides)], "blocks": blocks, "shuffled": shuffled, "spread": spread}
     return {**{name: np.stack(rows) for name, rows in every.items()}, **means}
 
 
@@ -146,19 +157,22 @@ def winsorised(vectors: NDArray[np.floating]) -> Floats:
     return np.asarray(np.clip(values, -edge, edge), dtype=np.float64)
 
 
-def split_half_cosine(reading: ProbeReading) -> Floats:
-    """How well the direction would agree with one from as many other texts [layers]: the halves' cosine, stepped up to the whole.
-
-    With r the mean cosine of two halves, 2r / (1 + r) [Spearman 1910; Brown 1910].
-    """
-    halves = reading.rows["halves"]
-    found = np.maximum(cosine(halves[0::2], halves[1::2]).mean(0), 0)
-    return np.asarray(2 * found / (1 + found), dtype=np.float64)
+def reliability(reading: ProbeReading) -> Floats:
+    """How well the direction would agree with one from as many other texts [layers] (:func:`core.stats.similarity.reliability`)."""
+    blocks = reading.rows["blocks"]
+    return np.array([similarity.reliability(blocks[:, layer] @ blocks[:, layer].T) for layer in range(blocks.shape[1])])
 
 
 def ceiling(one: ProbeReading, other: ProbeReading) -> Floats:
-    """The largest cosine that two directions may have in the mean, from what noise leaves of each [layers]."""
-    return np.asarray(np.sqrt(split_half_cosine(one) * split_half_cosine(other)), dtype=np.float64)
+    """The largest cosine that two directions from different texts may have in the mean, from what noise leaves of each [layers]."""
+    return np.asarray(np.sqrt(reliability(one) * reliability(other)), dtype=np.float64)
+
+
+def freed(one: ProbeReading, other: ProbeReading, layer: int) -> Similarity:
+    """The cosine of two directions at a layer as a part of its ceiling, by crossed blocks of groups: what noise does is taken out of both,
+    also what the same texts do to both."""
+    first, second = one.rows["blocks"][:, layer], other.rows["blocks"][:, layer]
+    return similarity.crossed(first @ second.T, first @ first.T, second @ second.T)
 
 
 def null(source: ProbeReading, target: ProbeReading) -> Floats:
@@ -168,12 +182,15 @@ def null(source: ProbeReading, target: ProbeReading) -> Floats:
 
 
 def interval(one: ProbeReading, other: ProbeReading, layer: int, found: float) -> tuple[float, float]:
-    """The 95 % interval round a cosine that was found at a layer, by drawing the same texts anew for both (basic bootstrap, cut to
-    −1…1)."""
-    middle = float(cosine(one.vectors[layer], other.vectors[layer]))
-    drawn = cosine(one.rows["drawn"][:, layer], other.rows["drawn"][:, layer])
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return max(-1.0, found + middle - float(high)), min(1.0, found + middle - float(low))
+    """The 95 % interval round a cosine that was found at a layer: a jackknife over blocks of groups, left out of both (cut to −1…1)."""
+    first, second = one.rows["blocks"][:, layer], other.rows["blocks"][:, layer]
+    count = len(first)
+    if count < similarity.FEWEST:
+        return -1.0, 1.0
+    kept = ~np.eye(count, dtype=bool)
+    left = [float(cosine(first[each].mean(0), second[each].mean(0))) for each in kept]
+    half = grouping.t(count - 1) * grouping.jackknife(left)
+    return max(-1.0, found - half), min(1.0, found + half)
 
 
 # ---------------------------------------------------------------------------------------------------------------- probes
@@ -187,8 +204,8 @@ def probed(
     sources: Sequence[ProbeReading],
     own: ProbeReading,
     rows: int,
-) -> Slices[tuple[Floats, Floats]]:
-    """Probes of the sources tried on a checkpoint's states of the category that they have not seen: hits [sources, layers].
+) -> Slices[tuple[Right, Right]]:
+    """Probes of the sources tried on a checkpoint's states of the category that they have not seen: what is right [sources, texts, layers].
 
     A probe is the midpoint between the class means of all other categories. Twice: with its own midpoint, and with the target's, since a
     direction may carry over where its zero does not.
@@ -196,16 +213,17 @@ def probed(
     vectors = np.stack([each.rows["positive"] - each.rows["negative"] for each in sources])
     middles = np.stack([_along(each, vectors[index]) for index, each in enumerate(sources)])
     recentred = np.stack([_along(own, each) for each in vectors])
-    hits = np.zeros((2, len(sources), loaded.anatomy.layers))
+    right = np.zeros((2, len(sources), len(texts.labels), loaded.anatomy.layers), dtype=bool)
     for tokens, chosen, batch in alignment_batches(loaded, prompts, offset, rows):
         for fold in np.unique(texts.fold[chosen]):
             inside = [place for place, index in enumerate(chosen) if texts.fold[index] == fold]
-            labels = texts.labels[[chosen[place] for place in inside]]
+            which = [chosen[place] for place in inside]
             said = np.einsum("bld,sld->bsl", batch[inside].double().numpy(), vectors[:, fold])
             for how, middle in enumerate((middles, recentred)):
-                hits[how] += ((said > middle[:, fold][None]) == labels[:, None, None]).sum(0)
+                judged = (said > middle[:, fold][None]) == texts.labels[which][:, None, None]
+                right[how][:, which] = judged.transpose(1, 0, 2)
         yield tokens
-    return hits[0], hits[1]
+    return right[0], right[1]
 
 
 def _along(reading: ProbeReading, vectors: Floats) -> Floats:

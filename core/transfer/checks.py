@@ -7,26 +7,40 @@ refusal directions are not: the base's works on the post-trained model in part o
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from core.stats.rates import Rate, less
-from core.stats.verdicts import VerdictState, all_hold, at_least, at_most
-from core.transfer.report import Cell, TransferReport
+from core.stats.rates import Rate, less, rank_p
+from core.stats.verdicts import BEYOND, VerdictState, all_hold, at_least, at_most, by_rank
+from core.transfer.report import Cell, Figure, Target, TransferReport
 from core.util.figures import figure_text, interval_text
 
 #: Directions are called similar when the cosine reaches this part of what noise leaves of it.
 SIMILAR = 0.7
 #: Something from elsewhere does as well as one's own when it lacks no more than this.
 AS_WELL = 0.15
+#: Controls of a kind that lie along the target's own direction by more than that (the median of |cosine|) are no null: they are the
+#: direction itself or its opposite.
+NO_NULL = 0.5
 #: A ceiling below this says that the directions are mostly noise: nothing is concluded from their cosine.
 _NO_CEILING = 0.3
+#: By which test a part is decided.
+CROSSED = "crossed halves of the groups, jackknife interval"
+PAIRED = "paired interval over groups"
+UNPAIRED = "interval of two independent rates (an earlier version kept no pairs)"
+#: Controls, by how they are made.
+KINDS = {
+    "shuffled": "directions from shuffled labels",
+    "isotropic": "directions at random",
+    "spread": "directions at random where states differ",
+}
 
 
 @dataclass(frozen=True)
 class ClaimPart:
     """One number of a check: what it is, its interval, on which side of which limit it has to lie, and whether it is as claimed.
 
-    Of what is not measured yet ``side`` says so, and there is no limit.
+    Of what is not measured yet ``side`` says so, and there is no limit. ``test`` is what decided it. A rank among controls is a value
+    without an interval.
     """
 
     what: str
@@ -36,6 +50,12 @@ class ClaimPart:
     side: str
     limit: float
     verdict: VerdictState
+    test: str = ""
+
+    @property
+    def figure(self) -> str:
+        """The value, with its interval where it has one."""
+        return figure_text(self.value, 3) if self.low == self.high else interval_text(self.value, self.low, self.high)
 
     @property
     def threshold(self) -> str:
@@ -43,8 +63,9 @@ class ClaimPart:
         return self.side if math.isnan(self.limit) else f"{self.side} {figure_text(self.limit)}"
 
     def __str__(self) -> str:
-        """``base → dpo, flip rate, other's − own: −0.02 (−0.10 to 0.05), ≥ −0.15: holds``"""
-        return f"{self.what}: {interval_text(self.value, self.low, self.high)}, {self.threshold}: {self.verdict}"
+        """``base → dpo, flip rate, other's − own: −0.02 (−0.10 to 0.05), ≥ −0.15: holds, by the paired interval over groups``"""
+        by = f", by {self.test}" if self.test else ""
+        return f"{self.what}: {self.figure}, {self.threshold}: {self.verdict}{by}"
 
 
 @dataclass(frozen=True)
@@ -86,11 +107,16 @@ def _truth(report: TransferReport, base: str, post: str) -> Check:
         other, own = report.cell(source, target), report.cell(target, target)
         if other.recentred.n:
             parts.append(
-                _as_well(f"{source} → {target}, probe accuracy, other's − own", other.recentred, own.recentred)
+                _as_well(
+                    f"{source} → {target}, probe accuracy, other's − own",
+                    other.recentred,
+                    own.recentred,
+                    other.recentred_less,
+                )
             )
         if "norm" in other.pushed and "norm" in own.pushed:
             flips = other.pushed["norm"].flips, own.pushed["norm"].flips
-            parts.append(_as_well(f"{source} → {target}, flip rate, other's − own", *flips))
+            parts.append(_as_well(f"{source} → {target}, flip rate, other's − own", *flips, other.pushed["norm"].less))
             if report.target(target).controls:
                 parts.append(_stronger(report, source, target, other.pushed["norm"].flips))
         elif not (other.steered and own.steered):
@@ -104,37 +130,42 @@ def _refusal(report: TransferReport, base: str, post: str) -> Check:
     parts = [_cosine(report, other, "<", SIMILAR)]
     if "norm" in other.added and "norm" in own.added:
         added = other.added["norm"].rate("refuses"), own.added["norm"].rate("refuses")
-        parts.append(_falls_short(f"{base} → {post}, harmless requests refused, other's − own", *added))
+        parts.append(
+            _falls_short(
+                f"{base} → {post}, harmless requests refused, other's − own", *added, other.refused_less.get("norm")
+            )
+        )
     if not (other.steered and own.steered):
         parts.append(_not_yet(f"{base} → {post}, refusals"))
     if other.ablated and own.ablated:
         kept = own.ablated.rate("refuses"), other.ablated.rate("refuses")
-        parts.append(_falls_short(f"{base} → {post}, harmful requests refused when ablated, own − other's", *kept))
+        parts.append(
+            _falls_short(
+                f"{base} → {post}, harmful requests refused when ablated, own − other's", *kept, other.kept_less
+            )
+        )
     return Check("The refusal direction differs and transfers forward only in part", base, post, tuple(parts))
 
 
 def _cosine(report: TransferReport, cell: Cell, sense: str, threshold: float) -> ClaimPart:
-    """The cosine as a part of its ceiling, at a shared template where there is one: what differs are then the weights alone."""
+    """The cosine freed of noise, at a shared template where there is one: what differs are then the weights alone."""
     said = next(
         each for each in report.card.details["cells"] if (each["source"], each["target"]) == (cell.source, cell.target)
     )
     shared = said.get("shared_interval") is not None
-    value, ceiling = (said["shared"], said["shared_ceiling"]) if shared else (cell.cosine, cell.ceiling)
-    low, high = said["shared_interval"] if shared else (cell.low, cell.high)
+    ceiling, found = (said["shared_ceiling"], cell.shared_freed) if shared else (cell.ceiling, cell.freed)
     what = f"{cell.source}, {cell.target}, cosine over its ceiling{' at a shared template' if shared else ''}"
-    if not ceiling > _NO_CEILING:
-        return ClaimPart(
-            f"{what} ({figure_text(ceiling)})",
-            math.nan,
-            -math.inf,
-            math.inf,
-            sense,
-            threshold,
-            "inconclusive",
+    if "freed" not in said:
+        return replace(
+            _not_yet(what), side="an earlier version's cosine is of texts that both were read from; measure it again"
         )
-    value, low, high = (each / ceiling for each in (value, low, high))
+    if found is None or not ceiling > _NO_CEILING:
+        return ClaimPart(
+            f"{what} ({figure_text(ceiling)})", math.nan, -math.inf, math.inf, sense, threshold, "inconclusive"
+        )
+    low, high = found.low, found.high
     verdict = at_least(low, high, threshold) if sense == "≥" else at_most(low, high, threshold)
-    return ClaimPart(what, value, low, high, sense, threshold, verdict)
+    return ClaimPart(what, found.value, low, high, sense, threshold, verdict, CROSSED)
 
 
 def _not_yet(what: str) -> ClaimPart:
@@ -144,22 +175,53 @@ def _not_yet(what: str) -> ClaimPart:
     )
 
 
-def _as_well(what: str, other: Rate, own: Rate) -> ClaimPart:
-    value, low, high = less(other, own)
-    return ClaimPart(what, value, low, high, "≥", -AS_WELL, at_least(low, high, -AS_WELL))
+def _as_well(what: str, other: Rate, own: Rate, paired: Figure | None) -> ClaimPart:
+    value, low, high = paired or less(other, own)
+    return ClaimPart(what, value, low, high, "≥", -AS_WELL, at_least(low, high, -AS_WELL), _difference(paired))
 
 
-def _falls_short(what: str, other: Rate, own: Rate) -> ClaimPart:
-    value, low, high = less(other, own)
-    return ClaimPart(what, value, low, high, "≤", -AS_WELL, at_most(low, high, -AS_WELL))
+def _falls_short(what: str, other: Rate, own: Rate, paired: Figure | None) -> ClaimPart:
+    value, low, high = paired or less(other, own)
+    return ClaimPart(what, value, low, high, "≤", -AS_WELL, at_most(low, high, -AS_WELL), _difference(paired))
+
+
+def _difference(paired: Figure | None) -> str:
+    return PAIRED if paired else UNPAIRED
+
+
+@dataclass(frozen=True)
+class Rank:
+    """How a direction stands among the controls of one ``kind``, ``n`` of them; ``null`` is whether they may be compared with."""
+
+    kind: str
+    p: float
+    n: int
+    null: bool
+
+
+def ranks(known: Target, source: str, rate: float, prefix: str = "") -> tuple[Rank, ...]:
+    """The ranks of a source's direction on a target, or of ``rate`` where an earlier version has not tried it as the controls were."""
+    own = known.compared.get(f"{prefix}{source}", rate)
+    return tuple(
+        Rank(kind, rank_p(own, rates), len(rates), known.along.get(kind, 0.0) <= NO_NULL)
+        for name, rates in known.controls.items()
+        if name.startswith(prefix) and " " not in (kind := name.removeprefix(prefix)) and rates
+    )
+
+
+def among(found: tuple[Rank, ...]) -> tuple[float, str]:
+    """The largest p of the kinds that are a null, and the test in words."""
+    nulls = [each for each in found if each.null] or list(found)
+    left = [each.kind for each in found if each not in nulls]
+    counts = ", ".join(f"{each.n} {KINDS[each.kind]} (p {each.p:.3f})" for each in nulls)
+    out = f"; {' and '.join(KINDS[each] for each in left)} lie along its own and decide nothing" if left else ""
+    least = max(1 / (1 + each.n) for each in nulls)
+    reach = f"; so few cannot reach p ≤ {BEYOND:g}" if least > BEYOND else ""
+    return max(each.p for each in nulls), f"rank among {counts}{out}{reach}"
 
 
 def _stronger(report: TransferReport, source: str, target: str, flips: Rate) -> ClaimPart:
-    """Flips beside the mean of the stronger kind of controls: a direction that does no more than any other transfers nothing."""
-    known = report.target(target)
-    rates = max(known.controls.values(), key=lambda each: sum(each) / len(each))
-    trials = Rate(round(sum(rates) * known.control_n), len(rates) * known.control_n)
-    value, low, high = less(flips, trials)
-    return ClaimPart(
-        f"{source} → {target}, flip rate above the controls'", value, low, high, "≥", 0.0, at_least(low, high, 0.0)
-    )
+    """Flips beside those of controls: a direction that does no more than any other transfers nothing."""
+    p, test = among(ranks(report.target(target), source, flips.value))
+    what = f"{source} → {target}, flip rate above the controls', p"
+    return ClaimPart(what, p, p, p, "≤", BEYOND, by_rank(p), test)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.stats.rates import Rate, less
 from core.stats.verdicts import DOES_NOT, HOLDS, at_least
 from core.transfer.checks import AS_WELL
-from core.transfer.report import Cell, TransferReport
+from core.transfer.report import Cell, Figure, TransferReport
 from core.util.figures import figure_text
 
 
@@ -22,7 +22,7 @@ def transfer_conclusion(report: TransferReport, source: str, target: str) -> str
     plain = _plain(report, target)
     if own is None or source == target or (best := _acts(own)) is None:
         return f"{_capital(what)}, added to {target}, {done}{plain}."
-    _, low, high = less(rate, best)
+    _, low, high = _less(cell) or less(rate, best)
     state = at_least(low, high, -AS_WELL)
     beside = f"added to {target} it {done}, {target}'s own {best.hits} of {best.n}{plain}"
     if state == HOLDS:
@@ -47,6 +47,11 @@ def _acts(cell: Cell) -> Rate | None:
     if "norm" in cell.pushed:
         return cell.pushed["norm"].flips
     return cell.added["norm"].rate("refuses") if "norm" in cell.added else None
+
+
+def _less(cell: Cell) -> Figure | None:
+    """What it does less what the target's own does, on the same statements or requests."""
+    return cell.pushed["norm"].less if "norm" in cell.pushed else cell.refused_less.get("norm")
 
 
 def _did(kind: str, rate: Rate) -> str:

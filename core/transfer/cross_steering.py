@@ -1,7 +1,7 @@
 """A target steered by its own direction, by everyone else's, and by controls; the figures of a transfer report's cells.
 
-Everybody's vector acts at the target's own layer. Controls are directions from shuffled labels and isotropic ones, of the norm that the
-target's own direction has at the strength that is used.
+Everybody's vector acts at the target's own layer. Controls (:mod:`core.transfer.steering_controls`) are of the norm that the target's own
+direction has at the strength that is used; what they are compared with is measured on the same statements or requests as they are.
 """
 
 from __future__ import annotations
@@ -16,15 +16,19 @@ from numpy.typing import NDArray
 
 from core.artefacts.direction import Direction
 from core.directions.candidate import ablate
-from core.directions.contrast import ContrastSet, Split
+from core.directions.contrast import ContrastItem, ContrastSet, Split
 from core.directions.reply_rates import counts, mostly_end, reply_texts
 from core.inference import metrics
 from core.inference.batch import batch_rows
 from core.models.loading import Loaded
 from core.recipes.language import MAX_STRENGTH
+from core.stats import groups as grouping
+from core.stats.groups import Groups
+from core.stats.rates import Rate
 from core.steering.interventions import RowEdit
 from core.transfer import truth_intervention
-from core.transfer.alignment import cosine
+from core.transfer.alignment import ProbeReading, cosine
+from core.transfer.steering_controls import CONTROL_KINDS, along, chunks, control_vectors, in_turn
 from core.transfer.task import Sizes
 from core.transfer.truth_intervention import Judged, Verdicts
 from core.util.budget import Budget
@@ -36,7 +40,6 @@ _Document = dict[str, Any]
 
 #: Strengths that are tried, in gaps of the target's own direction.
 _STRENGTHS = (0.5, 1.0, 1.5, 2.0)
-_CONTROLS = ("shuffled", "isotropic")
 #: The least part of P(TRUE) + P(FALSE) that a strength may leave.
 MASS = 0.8
 #: Strengths whose effect on validation is within this of the best do as well: the smallest of them is taken.
@@ -82,14 +85,20 @@ class SteeringSweep:
         """Examples of a class."""
         return self.examples.part(split, positive, most)
 
+    def groups(self, items: Sequence[ContrastItem]) -> Groups:
+        """Which of these examples belong together."""
+        return grouping.numbered([each.belongs for each in items])
+
 
 def expected_tokens(about: str, examples: ContrastSet, sizes: Sizes, sources: int) -> int:
     """About how many tokens one target takes."""
     mean = sum(len(each.text) for each in examples.items) // (4 * len(examples.items)) + 8
     if about == "truth":
         rows = 2 * sizes.choosing * (len(_STRENGTHS) + 1) + 4 * sizes.statements * sources
-        return (rows + 4 * sizes.controls * sizes.control_statements) * 5 * mean
-    replies = sizes.requests * (2 + 3 * sources) + 4 * sizes.controls * sizes.control_requests
+        compared = len(CONTROL_KINDS) * sizes.controls + sources
+        return (rows + 2 * compared * sizes.control_statements) * 5 * mean
+    replies = sizes.requests * (2 + 3 * sources)
+    replies += 2 * (len(CONTROL_KINDS) * sizes.controls + sources) * sizes.control_requests
     return replies * (mean + sizes.reply // 2)
 
 
@@ -102,15 +111,18 @@ def steering_left(target: str, about: str, sizes: Sizes, sources: Sequence[str],
             f"plain.{target}": 2 * sizes.statements,
         }
         work |= {f"push.{each}": 4 * sizes.statements for each in pushes.values()}
-        work |= {f"control.{target}.{how}": 2 * sizes.control_statements * (1 + sizes.controls) for how in _CONTROLS}
+        trials: dict[str, float] = {"": 2 * sizes.control_statements}
     else:
         work = {f"plain.{target}.{what}": sizes.requests for what in ("harmless", "harmful")}
         work |= {f"push.{each}": 2 * sizes.requests for each in pushes.values()}
         work |= {f"ablate.{each}": sizes.requests for each in pushes.values()}
+        trials = {f".{what}": sizes.control_requests for what in ("added", "ablated")}
+    for what, each in trials.items():
+        work[f"compared.{target}{what}"] = each * (1 + len(sources))
         work |= {
-            f"control.{target}.{how}.{what}": sizes.controls * sizes.control_requests
-            for how in _CONTROLS
-            for what in ("added", "ablated")
+            f"control.{target}.{how}{what}.{piece.start}": each * (piece.stop - piece.start)
+            for how in CONTROL_KINDS
+            for piece in chunks(sizes.controls)
         }
     return sum(count for name, count in work.items() if notes.recall(name) is None)
 
@@ -132,20 +144,20 @@ def cross_steer(
     sweep: SteeringSweep,
     vectors: Mapping[str, _Floats],
     removed: Mapping[str, int],
-    shuffled: _Floats,
+    reading: ProbeReading,
     notes: ResumeNotes,
 ) -> Learning[Found]:
     """Every figure of a target.
 
     Args:
-        vectors: each source's direction in the target's space [layers, width].
+        vectors: each source's direction in the target's space [layers, width], the target's own first.
         removed: the layer whose vector is ablated, for each source: its own, as in a recipe.
-        shuffled: directions from shuffled labels [count, layers, width].
+        reading: what was read of the target, of which controls are made.
     """
     if sweep.about == "truth":
-        found = yield from _truth(sweep, vectors, shuffled, notes)
+        found = yield from _truth(sweep, vectors, reading, notes)
     else:
-        found = yield from _refusal(sweep, vectors, removed, shuffled, notes)
+        found = yield from _refusal(sweep, vectors, removed, reading, notes)
     return found
 
 
@@ -173,21 +185,6 @@ def _recipes(sweep: SteeringSweep, source: str, vector: _Floats, made: Mapping[s
     }
 
 
-def controls(sweep: SteeringSweep, shuffled: _Floats, strength: float) -> dict[str, list[_Floats]]:
-    """Vectors from shuffled labels and isotropic ones at the target's layer, as long as its own at that strength."""
-    goal = strength * sweep.own.gap(sweep.layer)
-    rng = np.random.default_rng([20_250_408, sweep.layer])
-    count = sweep.sizes.controls
-    made: dict[str, list[_Floats]] = {
-        "shuffled": [np.asarray(each[sweep.layer]) for each in shuffled[:count]],
-        "isotropic": [np.asarray(rng.standard_normal(shuffled.shape[-1]), np.float64) for _ in range(count)],
-    }
-    return {
-        how: [each * (goal / max(float(np.linalg.norm(each)), 1e-12)) for each in vectors]
-        for how, vectors in made.items()
-    }
-
-
 # ----------------------------------------------------------------------------------------------------------------- truth
 
 
@@ -197,6 +194,8 @@ class _Asked:
 
     true: list[Judged]
     false: list[Judged]
+    #: Which of :attr:`all` belong together.
+    groups: Groups
 
     @property
     def all(self) -> list[Judged]:
@@ -206,12 +205,11 @@ class _Asked:
 def _asked(sweep: SteeringSweep, split: Split, most: int) -> _Asked:
     trues, falses = sweep.part("train", True, 2), sweep.part("train", False, 2)
     shots = [(trues[0], True), (falses[0], False), (falses[1], False), (trues[1], True)]
-    return _Asked(
-        *(
-            truth_intervention.few_shot_prompts(sweep.loaded, sweep.part(split, label, most), shots)
-            for label in (True, False)
-        )
+    items = [sweep.examples.chosen(split, label, most) for label in (True, False)]
+    true, false = (
+        truth_intervention.few_shot_prompts(sweep.loaded, [each.text for each in part], shots) for part in items
     )
+    return _Asked(true, false, sweep.groups([*items[0], *items[1]]))
 
 
 def _judge(sweep: SteeringSweep, asked: _Asked, vectors: Sequence[_Floats | None]) -> Slices[list[list[list[float]]]]:
@@ -241,17 +239,46 @@ def _sides(asked: _Asked, said: Sequence[Sequence[float]]) -> tuple[Verdicts, Ve
     return Verdicts(tuple(margin[:cut]), tuple(mass[:cut])), Verdicts(tuple(margin[cut:]), tuple(mass[cut:]))
 
 
-def _told(asked: _Asked, plain: Sequence[Sequence[float]], said: Sequence[Sequence[float]]) -> _Document:
-    """A :class:`core.transfer.report.Pushed` as a document."""
+def _turned(
+    asked: _Asked, plain: Sequence[Sequence[float]], said: Sequence[Sequence[float]]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which statements were judged against the push before, and which of these are judged by it afterwards."""
+    sign = np.where(np.arange(len(asked.all)) < len(asked.true), -1.0, 1.0)
+    before = sign * np.asarray(plain[0]) < 0
+    return before, (sign * np.asarray(said[0]) > 0)[before]
+
+
+def _told(
+    asked: _Asked,
+    plain: Sequence[Sequence[float]],
+    said: Sequence[Sequence[float]],
+    own: Sequence[Sequence[float]] | None = None,
+) -> _Document:
+    """A :class:`core.transfer.report.Pushed` as a document; beside the target's ``own`` vector where that is another one."""
     before, after = _sides(asked, plain), _sides(asked, said)
     ways = [(before[side], after[side], towards) for side, towards in ((0, False), (1, True))]
     flips = [truth_intervention.flips(*way) for way in ways]
-    return {
+    could, turned = _turned(asked, plain, said)
+    found = {
         "nie": [truth_intervention.normalised_effect(*way) for way in ways],
         "down": [flips[0].hits, flips[0].n],
         "up": [flips[1].hits, flips[1].n],
+        "flips": rate_told(grouping.rate(turned, asked.groups[could])),
         "mass": [truth_intervention.mass_left(one, other) for one, other, _ in ways],
     }
+    if own is not None:
+        found["less"] = finite(grouping.paired(turned, _turned(asked, plain, own)[1], asked.groups[could]))
+    return found
+
+
+def finite(found: Sequence[float]) -> list[float] | None:
+    """A figure with its interval as a document has it, None where there is none."""
+    return list(found) if np.isfinite(found).all() else None
+
+
+def rate_told(found: Rate) -> list[float]:
+    """A rate as a document has it."""
+    return [found.hits, found.n] if found.worth is None else [found.hits, found.n, found.worth]
 
 
 def _flipped(told: _Document) -> float:
@@ -260,7 +287,7 @@ def _flipped(told: _Document) -> float:
 
 
 def _truth(
-    sweep: SteeringSweep, vectors: Mapping[str, _Floats], shuffled: _Floats, notes: ResumeNotes
+    sweep: SteeringSweep, vectors: Mapping[str, _Floats], reading: ProbeReading, notes: ResumeNotes
 ) -> Learning[Found]:
     name, own = sweep.name, sweep.own.vectors[sweep.layer].astype(np.float64)
     choosing, asked = (
@@ -275,7 +302,8 @@ def _truth(
     strength = _truth_strength([_told(choosing, tried[0], said) for said in tried[1:]])
     work = partial(_judge, sweep, asked, [None])
     (plain,) = yield from notes.once(f"plain.{name}", work, f"Asking {name} as it is.")
-    cells = {}
+    cells: dict[str, _Document] = {}
+    best: Sequence[Sequence[float]] | None = None
     for source, every in vectors.items():
         if sweep.budget.over():
             break
@@ -286,26 +314,42 @@ def _truth(
             partial(_judge, sweep, asked, list(made.values())),
             f"Pushing {name} by the direction of {source}.",
         )
-        told = {how: _told(asked, plain, each) for how, each in zip(made, said, strict=True)}
+        if source == name and made:
+            best = said[0]
+        beside = best if source != name else None
+        told = {how: _told(asked, plain, each, beside) for how, each in zip(made, said, strict=True)}
         cells[source] = {"pushed": told, "recipes": _recipes(sweep, source, vector, made)}
     few = _asked(sweep, "test", sweep.sizes.control_statements)
+    made_by = control_vectors(reading, own, sweep.layer, strength, sweep.sizes.controls)
+    as_long = {
+        source: made["norm"] for source in cells if (made := scaled(vectors[source][sweep.layer], own, strength))
+    }
+    compared: dict[str, float] = {}
     rates: dict[str, list[float]] = {}
-    for how, made_by in controls(sweep, shuffled, strength).items():
+    if not sweep.budget.over():
+        work = partial(_judge, sweep, few, [None, *as_long.values()])
+        before, *said = yield from notes.once(f"compared.{name}", work, f"Trying controls on {name}.")
+        compared = {source: _flipped(_told(few, before, each)) for source, each in zip(as_long, said, strict=True)}
+    for how, start, some in in_turn(made_by) if compared else ():
         if sweep.budget.over():
             break
         said = yield from notes.once(
-            f"control.{name}.{how}", partial(_judge, sweep, few, [None, *made_by]), f"Trying controls on {name}."
+            f"control.{name}.{how}.{start}", partial(_judge, sweep, few, some), f"Trying controls on {name}."
         )
-        rates[how] = [_flipped(_told(few, said[0], each)) for each in said[1:]]
+        rates.setdefault(how, []).extend(_flipped(_told(few, before, each)) for each in said)
     sides = _sides(asked, plain)
     right = {
         "true": [sum(each > 0 for each in sides[0].margin), len(sides[0].margin)],
         "false": [sum(each < 0 for each in sides[1].margin), len(sides[1].margin)],
     }
-    count = 2 * sweep.sizes.control_statements
-    whole = len(cells) == len(vectors) and len(rates) == len(_CONTROLS)
+    whole = len(cells) == len(vectors) and _all_tried(made_by, rates)
     target = {"layer": sweep.layer, "strength": strength, "own_accuracy": right, "plain": {}, "controls": rates}
-    return Found({**target, "control_n": min(count, len(few.all))}, cells, whole)
+    more = {"control_n": len(few.all), "compared": compared, "along": along(made_by, own)}
+    return Found({**target, **more}, cells, whole)
+
+
+def _all_tried(made: Mapping[str, _Floats], rates: Mapping[str, Sequence[float]]) -> bool:
+    return all(len(rates.get(how, ())) == len(vectors) for how, vectors in made.items())
 
 
 def _truth_strength(tried: Sequence[_Document]) -> float:
@@ -322,7 +366,7 @@ def _refusal(
     sweep: SteeringSweep,
     vectors: Mapping[str, _Floats],
     removed: Mapping[str, int],
-    shuffled: _Floats,
+    reading: ProbeReading,
     notes: ResumeNotes,
 ) -> Learning[Found]:
     name, own = sweep.name, sweep.own.vectors[sweep.layer].astype(np.float64)
@@ -331,6 +375,7 @@ def _refusal(
     )
     strength = _STRENGTHS[next(index for index, each in enumerate(chances) if each >= max(chances) - AS_GOOD)]
     harmless, harmful = (_prompts(sweep, label, sweep.sizes.requests) for label in (False, True))
+    groups = [sweep.groups(sweep.examples.chosen("test", label, sweep.sizes.requests)) for label in (False, True)]
     plain: dict[str, _Document] = {}
     ends = True
     for what, prompts in (("harmless", harmless), ("harmful", harmful)):
@@ -339,7 +384,8 @@ def _refusal(
         )
         ends = ends and mostly_end(said[0])
         plain[what] = counts(said[0], ends)
-    cells = {}
+    cells: dict[str, _Document] = {}
+    best: list[NDArray[np.bool_]] = []
     for source, every in vectors.items():
         if sweep.budget.over():
             break
@@ -353,36 +399,72 @@ def _refusal(
         without = yield from notes.once(
             f"ablate.{name}.{label}", partial(_replies, sweep, [(harmful, removal)]), sentence
         )
+        refused = {how: _refuses(each, ends) for how, each in zip(made, said, strict=True)}
+        kept = _refuses(without[0], ends)
+        if source == name and made:
+            best = [refused["norm"], kept]
+        if best and source != name:
+            cells[source] = {
+                "refused_less": {
+                    how: finite(grouping.paired(each, best[0], groups[0])) for how, each in refused.items()
+                },
+                "kept_less": finite(grouping.paired(best[1], kept, groups[1])),
+            }
         cells[source] = {
+            **cells.get(source, {}),
             "added": {how: counts(each, ends) for how, each in zip(made, said, strict=True)},
             "ablated": counts(without[0], ends),
+            "refused": {how: rate_told(grouping.rate(each, groups[0])) for how, each in refused.items()},
+            "kept": rate_told(grouping.rate(kept, groups[1])),
             "recipes": {**_recipes(sweep, source, vector, made), "ablated": f"!{sweep.about}@{source}"},
         }
-    rates = yield from _refusal_controls(sweep, shuffled, strength, ends, notes)
+    made_by = control_vectors(reading, own, sweep.layer, strength, sweep.sizes.controls)
+    as_long = {
+        source: made["norm"] for source in cells if (made := scaled(vectors[source][sweep.layer], own, strength))
+    }
+    compared, rates = yield from _refusal_controls(sweep, made_by, as_long, ends, notes)
     target = {"layer": sweep.layer, "strength": strength, "own_accuracy": {}, "plain": plain, "controls": rates}
-    whole = len(cells) == len(vectors) and len(rates) == 2 * len(_CONTROLS)
-    return Found({**target, "control_n": min(sweep.sizes.control_requests, len(harmless))}, cells, whole)
+    whole = len(cells) == len(vectors) and all(
+        len(rates.get(f"{what} {how}", ())) == len(each)
+        for what in ("added", "ablated")
+        for how, each in made_by.items()
+    )
+    count = min(sweep.sizes.control_requests, len(harmless))
+    return Found({**target, "control_n": count, "compared": compared, "along": along(made_by, own)}, cells, whole)
+
+
+def _refuses(said: Sequence[Any], ends: bool) -> NDArray[np.bool_]:
+    """Which of some replies refuse."""
+    return np.array([counts([each], ends)["refuses"] == 1 for each in said])
 
 
 def _refusal_controls(
-    sweep: SteeringSweep, shuffled: _Floats, strength: float, ends: bool, notes: ResumeNotes
-) -> Learning[dict[str, list[float]]]:
-    """The part that refuses: of harmless requests with a control added, of harmful ones with a control removed."""
+    sweep: SteeringSweep, made: Mapping[str, _Floats], sources: Mapping[str, _Floats], ends: bool, notes: ResumeNotes
+) -> Learning[tuple[dict[str, float], dict[str, list[float]]]]:
+    """The part that refuses, of harmless requests with a vector added and of harmful ones with it removed: by what the sources' vectors do
+    (``added base``), and by what controls do (``added shuffled``)."""
     few = {what: _prompts(sweep, what == "ablated", sweep.sizes.control_requests) for what in ("added", "ablated")}
+    compared: dict[str, float] = {}
     rates: dict[str, list[float]] = {}
-    for how, made in controls(sweep, shuffled, strength).items():
-        for what, prompts in few.items():
+
+    def tried(note: str, what: str, vectors: Sequence[_Floats]) -> Learning[list[float]]:
+        edits = [_add(sweep, each) if what == "added" else _without(sweep, each) for each in vectors]
+        work = partial(_replies, sweep, [(few[what], each) for each in edits])
+        said = yield from notes.once(note, work, f"Trying controls on {sweep.name}.")
+        return [float(_refuses(each, ends).mean()) for each in said]
+
+    for what in few:
+        if sweep.budget.over():
+            return compared, rates
+        found = yield from tried(f"compared.{sweep.name}.{what}", what, list(sources.values()))
+        compared |= {f"{what} {source}": each for source, each in zip(sources, found, strict=True)}
+    for how, start, some in in_turn(made):
+        for what in few:
             if sweep.budget.over():
-                return rates
-            edits = [_add(sweep, each) if what == "added" else _without(sweep, each) for each in made]
-            said = yield from notes.once(
-                f"control.{sweep.name}.{how}.{what}",
-                partial(_replies, sweep, [(prompts, each) for each in edits]),
-                f"Trying controls on {sweep.name}.",
-            )
-            kinds = [counts(each, ends) for each in said]
-            rates[f"{what} {how}"] = [each["refuses"] / sum(each.values()) for each in kinds]
-    return rates
+                return compared, rates
+            found = yield from tried(f"control.{sweep.name}.{how}.{what}.{start}", what, some)
+            rates.setdefault(f"{what} {how}", []).extend(found)
+    return compared, rates
 
 
 def _refusal_chances(sweep: SteeringSweep, own: _Floats) -> Slices[list[float]]:

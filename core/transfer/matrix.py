@@ -102,8 +102,13 @@ def describe_cell(report: TransferReport, source: str, target: str) -> list[tupl
         ),
         ("largest coordinates cut", figure_text(cell.winsorised)),
     ]
+    if cell.freed is not None:
+        freed = interval_text(cell.freed.value, cell.freed.low, cell.freed.high)
+        rows.append(("cosine freed of noise", f"{freed}; about 1 where the two are one and the same"))
     if not math.isnan(cell.shared):
-        rows.append(("at a shared template", figure_text(cell.shared)))
+        shared = cell.shared_freed
+        said = f"; freed of noise {interval_text(shared.value, shared.low, shared.high)}" if shared else ""
+        rows.append(("at a shared template", figure_text(cell.shared) + said))
     if cell.probe.n:
         rows.append(("probe, category left out", f"{cell.probe}; with {target}'s own midpoint {cell.recentred}"))
     if (told := report.maps().get(f"{source}>{target}")) is not None:

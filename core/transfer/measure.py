@@ -7,8 +7,8 @@ equal projection on the target's own direction. Everything is told on the test s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, replace
 from datetime import date
 from typing import Any
 
@@ -25,11 +25,20 @@ from core.inference import metrics
 from core.inference.batch import batch_rows
 from core.inference.prompts import encode_text
 from core.models.loading import Loaded
+from core.stats import groups as grouping
 from core.steering.interventions import check_fit
 from core.transfer import alignment, layer_maps
 from core.transfer import report as transfers
 from core.transfer.alignment import ProbeReading, Texts
-from core.transfer.cross_steering import SteeringSweep, cross_steer, expected_tokens, steering_left, steering_trial
+from core.transfer.cross_steering import (
+    SteeringSweep,
+    cross_steer,
+    expected_tokens,
+    finite,
+    rate_told,
+    steering_left,
+    steering_trial,
+)
 from core.transfer.report import TransferReport
 from core.transfer.task import ABOUT, TransferTask, digest, fresh, marks, stored_direction
 from core.util.budget import Budget, TimedPart, spread
@@ -138,15 +147,14 @@ class _Work:
                 break
             loaded = self._loaded(target)
             probe = yield from self._probed(loaded, target)
-            for how, hits in zip(("probe", "recentred"), probe, strict=True):
+            for how, hits in zip(("probe", "recentred"), probe["hits"], strict=True):
                 profiles[how][:, task.targets.index(target)] = np.asarray(hits) / len(self.texts.texts)
             cells |= {(source, target): self._cell(source, target, probe) for source in task.sources}
             order = sorted(task.sources, key=lambda source: source != target)
             vectors = {source: self._vectors(source, target) for source in order}
             sweep = SteeringSweep(loaded, task.about, self.examples, self.stored[target], task.sizes, self.budget)
-            controls = self.own[target].rows["shuffled"]
             removed = {source: self._removed(source, target) for source in order}
-            found = yield from cross_steer(sweep, vectors, removed, controls, self.notes)
+            found = yield from cross_steer(sweep, vectors, removed, self.own[target], self.notes)
             known[target] = found.target
             for source, steered in found.cells.items():
                 cells[source, target] |= {**steered, "steered": True}
@@ -265,27 +273,28 @@ class _Work:
         self.profiles = found
         return found
 
-    def _probed(self, loaded: Loaded, target: str) -> Learning[list[list[list[float]]]]:
+    def _probed(self, loaded: Loaded, target: str) -> Learning[dict[str, Any]]:
+        """Hits of every source at every layer, with its own midpoint and with the target's, and what is right at the target's layer."""
         offset = int(self.stored[target].card.details["position"]["offset"])
         sources = [self._moved(self.own[source], source, target) for source in self.task.sources]
         prompts = transfer_prompts(loaded, self.task.about, self.texts.texts)
-        rows = batch_rows(loaded)
+        rows, layer = batch_rows(loaded), self.stored[target].card.layer
 
         def work() -> Any:
-            own, recentred = yield from alignment.probed(
-                loaded, prompts, offset, self.texts, sources, self.own[target], rows
-            )
-            return [own.tolist(), recentred.tolist()]
+            found = yield from alignment.probed(loaded, prompts, offset, self.texts, sources, self.own[target], rows)
+            return {
+                "hits": [each.sum(1).tolist() for each in found],
+                "right": [each[..., layer].astype(int).tolist() for each in found],
+            }
 
-        found: list[list[list[float]]] = yield from self.notes.once(
-            f"probe.{target}", work, f"Trying every probe on {target}."
-        )
+        found: dict[str, Any] = yield from self.notes.once(f"probe.{target}", work, f"Trying every probe on {target}.")
         return found
 
-    def _cell(self, source: str, target: str, probe: Sequence[Sequence[Sequence[float]]] | None) -> dict[str, Any]:
+    def _cell(self, source: str, target: str, probe: Mapping[str, Any] | None) -> dict[str, Any]:
         """What is known of a cell without steering; of no probes where none were tried yet."""
         row, column = self.task.sources.index(source), self.task.targets.index(target)
-        layer, count = self.stored[target].card.layer, len(self.texts.texts)
+        layer, groups = self.stored[target].card.layer, self.texts.group
+        right = [np.array(each, dtype=bool) for each in probe["right"]] if probe else []
         moved = self._moved(self.own[source], source, target)
         at = {name: float(values[row, column, layer]) for name, values in self.profiles.items()}
         return {
@@ -296,20 +305,26 @@ class _Work:
             "shared": at.get("shared"),
             "shared_ceiling": at.get("shared_ceiling"),
             "interval": alignment.interval(moved, self.own[target], layer, at["cosine"]),
-            "shared_interval": self._shared_interval(source, target, layer, at),
-            "probe": [round(probe[0][row][layer]), count] if probe else [0, 0],
-            "recentred": [round(probe[1][row][layer]), count] if probe else [0, 0],
+            "freed": finite(astuple(alignment.freed(moved, self.own[target], layer))),
+            **self._shared(source, target, layer, at),
+            "probe": rate_told(grouping.rate(right[0][row], groups)) if probe else [0, 0],
+            "recentred": rate_told(grouping.rate(right[1][row], groups)) if probe else [0, 0],
+            "recentred_less": finite(grouping.paired(right[1][row], right[1][self.task.sources.index(target)], groups))
+            if probe
+            else None,
             "steered": False,
             "recipes": {},
         }
 
-    def _shared_interval(
-        self, source: str, target: str, layer: int, at: dict[str, float]
-    ) -> tuple[float, float] | None:
+    def _shared(self, source: str, target: str, layer: int, at: dict[str, float]) -> dict[str, Any]:
+        """The interval of the cosine at a shared template, and the cosine freed of noise there; None where templates are one."""
         if not self.alike:
-            return None
+            return {"shared_interval": None, "shared_freed": None}
         alike = self._moved(self.alike[source], source, target)
-        return alignment.interval(alike, self.alike[target], layer, at["shared"])
+        return {
+            "shared_interval": alignment.interval(alike, self.alike[target], layer, at["shared"]),
+            "shared_freed": finite(astuple(alignment.freed(alike, self.alike[target], layer))),
+        }
 
     # ---------------------------------------------------------------------------------------------------------- writing
 
@@ -407,6 +422,7 @@ def texts_of(examples: ContrastSet) -> Texts:
         np.array([each.positive for each in items]),
         np.array([each.split == "train" for each in items]),
         alignment.folds([each.category for each in items]),
+        grouping.numbered([each.belongs for each in items]),
     )
 
 

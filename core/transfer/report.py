@@ -7,8 +7,8 @@ layers], everything else is in its document. :mod:`core.transfer.measure` makes 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from core.families.checkpoint import Family
 from core.families.commands import family_option
 from core.inference.reply_classes import CLASSES
 from core.stats.rates import Rate
+from core.stats.similarity import Similarity
 from core.util.figures import figure_text, interval_text
 from core.util.program import program
 
@@ -43,6 +44,9 @@ PROFILES = {
 #: How a direction from elsewhere is made as strong as the target's own.
 SCALINGS = {"norm": "equal norm", "projection": "equal target projection"}
 
+#: A value with its 95 % interval.
+Figure = tuple[float, float, float]
+
 
 @dataclass(frozen=True)
 class Pushed:
@@ -54,6 +58,10 @@ class Pushed:
     up: Rate
     mass_down: float
     mass_up: float
+    #: Both ways together, with an interval by group; None in a report of an earlier version.
+    turned: Rate | None = None
+    #: The flip rate less that of the target's own direction on the same statements, with its paired interval.
+    less: Figure | None = None
 
     @property
     def nie(self) -> float:
@@ -63,7 +71,7 @@ class Pushed:
     @property
     def flips(self) -> Rate:
         """Both ways together."""
-        return Rate(self.down.hits + self.up.hits, self.down.n + self.up.n)
+        return self.turned or Rate(self.down.hits + self.up.hits, self.down.n + self.up.n)
 
     @property
     def mass(self) -> float:
@@ -73,9 +81,10 @@ class Pushed:
 
 @dataclass(frozen=True)
 class Classes:
-    """How many replies are of each class."""
+    """How many replies are of each class; ``refused`` is the part that refuses, with an interval by group, where that is known."""
 
     counts: Mapping[str, int]
+    refused: Rate | None = None
 
     @property
     def n(self) -> int:
@@ -84,6 +93,8 @@ class Classes:
 
     def rate(self, kind: str) -> Rate:
         """The part of one class."""
+        if kind == "refuses" and self.refused is not None:
+            return self.refused
         return Rate(self.counts.get(kind, 0), self.n)
 
     def __str__(self) -> str:
@@ -96,7 +107,9 @@ class Cell:
     """A direction of ``source`` on ``target``, at the target's layer ``layer``; ``low`` and ``high`` are the cosine's interval.
 
     ``pushed`` (truth), ``added`` (refusal) and ``recipes`` are by scaling; a scaling that cannot be reached is missing. ``ablated`` are
-    the replies to harmful requests without the source's direction.
+    the replies to harmful requests without the source's direction. ``freed`` is the cosine freed of noise, ``shared_freed`` that at a
+    shared template. What ends in ``less`` is a rate less that of the target's own direction on the same examples, with its paired interval;
+    of ``kept_less`` it is the own one's less this one's. None is what was not measured.
     """
 
     source: str
@@ -117,6 +130,11 @@ class Cell:
     recipes: Mapping[str, str]
     #: Whether the target was steered by it; where the time was up before, what is known of both directions stands alone.
     steered: bool = True
+    freed: Similarity | None = None
+    shared_freed: Similarity | None = None
+    recentred_less: Figure | None = None
+    refused_less: Mapping[str, Figure | None] = field(default_factory=dict)
+    kept_less: Figure | None = None
 
     @property
     def recipe(self) -> str:
@@ -129,8 +147,9 @@ class Target:
     """What is measured of a target without anything from elsewhere.
 
     ``strength`` is in gaps of its own direction at ``layer``. ``plain`` are the replies as it is, to ``harmless`` and ``harmful``
-    requests. ``controls`` are the rates that directions from shuffled labels and isotropic ones reach, by what they do and how they are
-    made, and ``control_n`` how many trials stand behind each rate.
+    requests. ``controls`` are the rates that controls reach, by what they do and how they are made, and ``control_n`` how many trials
+    stand behind each rate. ``compared`` are those that the sources reach in the same trials, and ``along`` says how far controls of a kind
+    lie along the target's own direction: the median of the cosine without its sign.
     """
 
     name: str
@@ -140,6 +159,8 @@ class Target:
     plain: Mapping[str, Classes]
     controls: Mapping[str, tuple[float, ...]]
     control_n: int
+    compared: Mapping[str, float] = field(default_factory=dict)
+    along: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -206,6 +227,8 @@ class TransferReport:
             {key: Classes(value) for key, value in said["plain"].items()},
             {key: tuple(value) for key, value in said["controls"].items()},
             said["control_n"],
+            said.get("compared", {}),
+            said.get("along", {}),
         )
 
     def profile(self, source: str, target: str) -> dict[str, list[float]]:
@@ -220,9 +243,14 @@ class TransferReport:
 
 def _cell(said: Mapping[str, Any]) -> Cell:
     pushed = {
-        how: Pushed(each["nie"][0], each["nie"][1], Rate(*each["down"]), Rate(*each["up"]), each["mass"][0], each["mass"][1])
+        how: Pushed(
+            each["nie"][0], each["nie"][1], Rate(*each["down"]), Rate(*each["up"]), each["mass"][0], each["mass"][1],
+            Rate(*each["flips"]) if "flips" in each else None, _figure(each.get("less")),
+        )
         for how, each in said.get("pushed", {}).items()
     }  # fmt: skip
+    refused = {how: Rate(*each) for how, each in said.get("refused", {}).items()}
+    kept = Rate(*said["kept"]) if "kept" in said else None
     return Cell(
         source=said["source"],
         target=said["target"],
@@ -237,11 +265,24 @@ def _cell(said: Mapping[str, Any]) -> Cell:
         probe=Rate(*said["probe"]),
         recentred=Rate(*said["recentred"]),
         pushed=pushed,
-        added={how: Classes(each) for how, each in said.get("added", {}).items()},
-        ablated=Classes(said["ablated"]) if said.get("ablated") else None,
+        added={how: Classes(each, refused.get(how)) for how, each in said.get("added", {}).items()},
+        ablated=Classes(said["ablated"], kept) if said.get("ablated") else None,
         recipes=said["recipes"],
         steered=bool(said.get("steered", True)),
+        freed=_similarity(said.get("freed")),
+        shared_freed=_similarity(said.get("shared_freed")),
+        recentred_less=_figure(said.get("recentred_less")),
+        refused_less={how: _figure(each) for how, each in said.get("refused_less", {}).items()},
+        kept_less=_figure(said.get("kept_less")),
     )
+
+
+def _figure(said: Sequence[float] | None) -> Figure | None:
+    return (said[0], said[1], said[2]) if said else None
+
+
+def _similarity(said: Sequence[float] | None) -> Similarity | None:
+    return Similarity(*said) if said else None
 
 
 # -------------------------------------------------------------------------------------------------------------- measures

@@ -20,7 +20,7 @@ from core.util.program import program
 #: The directions that can be carried: those whose effect is known how to be measured.
 ABOUT = ("truth", "refusal")
 #: Reports of another version are made again.
-TRANSFER_VERSION = 2
+TRANSFER_VERSION = 3
 _FROM = " from "
 
 
@@ -36,7 +36,7 @@ class Sizes:
     choosing: int = 24
     requests: int = 40
     reply: int = 64
-    controls: int = 20
+    controls: int = 100
     control_statements: int = 12
     control_requests: int = 8
 

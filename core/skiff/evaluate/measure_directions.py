@@ -29,6 +29,7 @@ from core.skiff.evaluate.measure_steering import steering_direction
 from core.skiff.evaluate.subjects import SubjectReply, Subjects
 from core.skiff.train.log import write_text
 from core.stats import bootstrap, permutation
+from core.stats.groups import numbered
 from core.steering.interventions import RowEdit, compile_recipe
 from core.training.card_figures import Figure, count, repeated, target_at_least, target_at_most
 from core.transfer import checks, measure
@@ -120,6 +121,7 @@ def _probe_figures(subjects: Subjects) -> Iterator[Figure]:
     items = contrast.load_contrast(subjects.family, "truth").items
     labels = np.array([item.positive for item in items])
     categories = np.array([item.category for item in items])
+    groups = numbered([item.belongs for item in items])
     tested = dict.fromkeys(item.category for item in items if item.split == "test")
     for each in subjects.family.checkpoints:
         loaded, layer = subjects.load(each.name), steering_direction(subjects, each.name, "truth").card.layer
@@ -130,7 +132,8 @@ def _probe_figures(subjects: Subjects) -> Iterator[Figure]:
         yield count(PROBES, "truth probe, category left out", each.name, outcomes, target_at_least(0.85), note=rate)
         runs = []
         for shuffle in range(_SHUFFLES):
-            wrong = permutation.permuted_labels(labels, categories.tolist(), np.random.default_rng([shuffle, 5]))
+            rng = np.random.default_rng([shuffle, 5])
+            wrong = permutation.permuted_labels(labels, categories.tolist(), rng, groups)
             found = _left_out(states, wrong, categories, labels, tested)
             runs.append(sum(found) / len(found))
         yield repeated(PROBES, "the same, labels that say nothing of truth", each.name, runs)

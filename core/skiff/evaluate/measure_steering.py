@@ -22,6 +22,7 @@ from core.recipes.language import Recipe, Term
 from core.skiff.evaluate.measure_chat import verdict
 from core.skiff.evaluate.subjects import SubjectReply, Subjects
 from core.skiff.world import heldout
+from core.stats.groups import numbered
 from core.stats.permutation import permuted_labels
 from core.steering.interventions import RowEdit, compile_recipe
 from core.training.card_figures import Figure, count, repeated, target_at_least, target_at_most
@@ -66,10 +67,11 @@ def _controls(subjects: Subjects, name: str, found: Direction) -> dict[str, list
     offset = int(found.card.details["position"]["offset"])
     read = activations.states(loaded, prompts, -offset)[:, offset, layer].double().numpy()
     labels = np.array([item.positive for item in train])
+    groups = numbered([item.belongs for item in train])
     made: dict[str, list[Direction]] = {"from shuffled labels": [], "at random": []}
     for index in range(_CONTROLS):
         rng = np.random.default_rng([zlib.crc32(kind.encode()), index])
-        permuted = permuted_labels(labels, categories, rng)
+        permuted = permuted_labels(labels, categories, rng, groups)
         shuffled = read[permuted].mean(0) - read[~permuted].mean(0)
         for how, vector in zip(made, (shuffled, rng.standard_normal(read.shape[1])), strict=True):
             vectors = found.vectors.copy()

@@ -92,13 +92,14 @@ NUMBER_NEGATIONS: tuple[tuple[str, bool], ...] = (
 
 @dataclass(frozen=True)
 class Statement:
-    """A sentence of the world with its truth. ``split`` is that of its category."""
+    """A sentence of the world with its truth. ``split`` is that of its category, ``subject`` what it is about, "" for numbers."""
 
     text: str
     label: bool
     category: str
     negated: bool
     split: JudgingSplit
+    subject: str = ""
 
 
 def number_pair(rng: random.Random, split: Literal["train", "test"] = "train") -> tuple[int, int]:
@@ -152,7 +153,7 @@ def _about(
     wordings = table.negations if negated else table.heldout_statements if heldout else table.statements
     answer = row[1] if label != negated else wrong_object(table, row, rng)
     text = table.fill(wordings[0] if canonical else rng.choice(wordings), row[0], answer)
-    return Statement(text, label, category, negated, CATEGORY_SPLITS[category])
+    return Statement(text, label, category, negated, CATEGORY_SPLITS[category], row[0])
 
 
 @cache

@@ -6,6 +6,7 @@ import json
 import sys
 import types
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -150,7 +151,22 @@ def test_tables_as_other_programs_write_them(tmp_path: Path, way: str) -> None:
             for one, other in zip(*sides, strict=True)
         )
         path.write_text("\n".join(map(json.dumps, pairs)), encoding="utf-8")
-    assert set(read_table(str(path), "truth").items) == set(meant.items)
+    found = read_table(str(path), "truth").items
+    assert {replace(item, group="") for item in found} == set(meant.items)
+    if way == "pairs":
+        assert Counter(Counter(item.group for item in found).values()) == {2: len(found) // 2}, "each row is a group"
+
+
+def test_groups_go_to_one_split(tmp_path: Path) -> None:
+    table = [{**row, "group": f"thing {index // 4}", "category": ""} for index, row in enumerate(rows())]
+    made = read_table(str(written(tmp_path / "own.csv", table)), "truth")
+    assert made.split == "by hash"
+    splits: dict[str, set[str]] = {}
+    for item in made.items:
+        splits.setdefault(item.group, set()).add(item.split)
+    assert len(splits) == 20
+    assert all(len(each) == 1 for each in splits.values())
+    assert sizes(made)["test", True] == sizes(made)["validation", False] == 8
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:

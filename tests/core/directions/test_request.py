@@ -177,7 +177,7 @@ def test_ten_examples_are_learnt_from_and_the_card_warns(
     assert "only 3 positive and 3 negative examples" in said
     assert details["held_out"]["n"] == 2
     assert details["learns"] == "politeness"
-    for kind in ("shuffled", "isotropic"):
+    for kind in controls.CONTROL_KINDS:
         assert [len(values) for values in details["controls"][kind].values()] == [3, 3]
     replies = details["replies"]
     assert list(replies["groups"]) == ["unrelated"]
@@ -337,12 +337,12 @@ def made(**details: object) -> Card:
 
 def test_a_card_warns_of_what_may_be_chance() -> None:
     response = {"strengths": [0.0, 1.0], "effect": [0.1, 0.2], "damage": [0.0, 0.3]}
-    pushed = {"effect": [0.1, 0.25, 0.0, 0.1], "damage": [0.1] * 4}
-    calm = {"effect": [0.1] * 4, "damage": [0.1] * 4}
+    pushed = {"effect": [0.1, 0.25, 0.0, 0.1] * 6, "damage": [0.1] * 24}
+    calm = {"effect": [0.1] * 24, "damage": [0.1] * 24}
     said = direction_card.cautions(
         made(
             dose_response=response,
-            controls={"n": 4, "shuffled": pushed, "isotropic": calm},
+            controls={"n": 24, "shuffled": pushed, "isotropic": calm},
             best_of_many={"observed": 0.6, "p": 0.4, "places": 8, "permutations": 1000},
             learnt_from={"positive": 99, "negative": 29},
         )
@@ -350,11 +350,19 @@ def test_a_card_warns_of_what_may_be_chance() -> None:
     assert len(said) == 3
     assert "only 99 positive and 29 negative" in said[0]
     assert "best of 8 places with p = 0.4" in said[1]
-    assert said[2].startswith("2 of 8 control directions")
-    assert (
-        direction_card.cautions(made(dose_response=response, controls={"n": 4, "shuffled": calm, "isotropic": calm}))
-        == []
-    )
+    assert said[2].startswith("Of 24 directions from shuffled labels, as long as this one, 12 move the effect as far")
+    assert "rank p 0.52" in said[2]
+    calm_ones = {"n": 24, "shuffled": calm, "isotropic": calm}
+    assert direction_card.cautions(made(dose_response=response, controls=calm_ones)) == []
+
+
+def test_controls_are_compared_on_the_split_that_chose_nothing() -> None:
+    response = {"strengths": [0.0, 1.0], "effect": [0.1, 0.9], "damage": [0.0, 0.3]}
+    tested = {"strengths": [-1.0, 0.0, 1.0], "effect": [{"mean": value} for value in (0.1, 0.1, 0.15)]}
+    far = {"effect": [0.3] * 24, "damage": [0.1] * 24}
+    controls_of = {"n": 24, "split": "test", "shuffled": far, "spread": far, "isotropic": far}
+    details = {"dose_response": response, "tested": tested, "controls": controls_of}
+    assert [p for *_, p in direction_card.control_ranks(details)] == [1.0] * 3, "on validation it would be 0.04"
 
 
 def test_the_library_shows_ones_own_before_what_it_hides_and_what_is_broken(tmp_path: Path) -> None:

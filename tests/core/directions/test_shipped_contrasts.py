@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from collections import Counter, defaultdict
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +57,27 @@ def test_no_category_is_in_two_splits_and_each_is_balanced(name: str) -> None:
     assert all(len(each) == 1 for each in splits.values())
     assert {next(iter(each)) for each in splits.values()} == set(SPLITS)
     assert all(classes[category, True] == classes[category, False] for category in splits)
+
+
+def test_every_example_is_in_a_group_that_has_as_much_of_either_class() -> None:
+    for name, of_each in (("truth", 4), ("refusal", 12)):
+        groups = defaultdict(list)
+        for item in shipped(name).items:
+            groups[item.belongs].append(item)
+        assert all(kind == "group" for kind, _ in groups)
+        assert {len(each) for each in groups.values()} == {of_each}
+        assert all(sum(item.positive for item in each) == of_each // 2 for each in groups.values())
+        assert all(len({item.split for item in each}) == 1 for each in groups.values()), "none is in two splits"
+
+
+def test_groups_do_not_change_what_a_set_is_known_by(tmp_path: Path) -> None:
+    """Directions that were learnt before sets had groups stay those of the set."""
+    rows = list(csv.reader((FOLDER / "truth.csv").open(encoding="utf-8", newline="")))
+    with (tmp_path / "truth.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(row[:4] for row in rows)
+    bare = contrast.read_contrast(tmp_path / "truth.csv")
+    assert bare.digest == shipped("truth").digest
+    assert {item.belongs[0] for item in bare.items} == {"text"}
 
 
 def test_there_are_enough_statements_of_enough_kinds() -> None:

@@ -390,6 +390,27 @@ def test_two_maps_compared() -> None:
     assert other.null is None
 
 
+def test_pairs_of_one_statement_are_in_one_fold_in_every_average() -> None:
+    one, other = Totals(2), Totals(2)
+    for number in range(60):
+        one.add(np.full((2, 1), float(number % 20)), ("object",), f"statement {number % 20}")
+        if number != 3:
+            # A pair that gives nothing in one checkpoint does not move the others to other folds.
+            other.add(np.full((2, 1), float(number % 20)), ("object",), f"statement {number % 20}")
+    place = ROLES.index("object")
+    assert one.counts[:, place].tolist() == [6.0] * 10
+    assert np.isclose(one.mean([4])[0, place], (4 + 14) / 2)
+
+
+def test_maps_that_are_one_and_the_same_have_an_interval() -> None:
+    base = np.random.default_rng(0).random((4, len(ROLES)))
+    found = compared(made(0.0, 1, base), made(0.0, 2, base))
+    assert found.r == pytest.approx(1)
+    assert found.low == pytest.approx(1)
+    assert found.freed is not None
+    assert found.freed.value == pytest.approx(1)
+
+
 def test_too_few_pairs_have_no_halves() -> None:
     base = np.random.default_rng(0).random((4, len(ROLES)))
     found = compared(made(0.1, 1, base, n=3), made(0.1, 2, base, n=3))

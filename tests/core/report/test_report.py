@@ -32,6 +32,7 @@ from core.report.report import Finding, PairReport, ReportError, unmeasured
 from core.report.truth_probe import Probe
 from core.skiff.data.reader import DATA
 from core.stats.rates import Rate
+from core.stats.similarity import Similarity
 from core.stats.verdicts import DOES_NOT, HOLDS, INCONCLUSIVE
 from core.transfer.report import TransferReport as Transferred
 from core.util.table import Table
@@ -81,7 +82,8 @@ def transferred(about: str, other: int, cosine: float, null: float = 0.05) -> Tr
         at = 1.0 if source == target else cosine
         found: dict[str, Any] = {
             "source": source, "target": target, "layer": 1, "cosine": at, "winsorised": at, "ceiling": 0.95, "null": null,
-            "interval": [at - 0.03, at + 0.03], "shared": None, "shared_interval": None, "probe": [hits, 100],
+            "interval": [at - 0.03, at + 0.03], "freed": [at / 0.95, at / 0.95 - 0.03, at / 0.95 + 0.03],
+            "shared": None, "shared_interval": None, "probe": [hits, 100],
             "recentred": [hits, 100], "recipes": {"norm": "1*truth"},
         }  # fmt: skip
         if about == "truth":
@@ -93,7 +95,7 @@ def transferred(about: str, other: int, cosine: float, null: float = 0.05) -> Tr
         return found
 
     names = ("base", "chat")
-    controls = {"shuffled": [0.02] * 20, "isotropic": [0.0] * 20}
+    controls = {"shuffled": [0.02] * 100, "isotropic": [0.0] * 100}
     if about == "refusal":
         controls = {f"added {name}": rates for name, rates in controls.items()}
     target = {
@@ -188,7 +190,10 @@ def traced(
     width = map_statistics.cells(np.full(cells.shape, sure))
     difference = replace(maps[1], cells=map_statistics.cells(other - cells), half=width, minus="base")
     above = None if null is None else (r - null, r - null - half, r - null + half)
-    compared = Comparison(r, r - half, r + half, halves, null, "animals", (0, 0, moved, sure), 20, above)
+    freed = (
+        Similarity(*((each / math.sqrt(halves[0] * halves[1])) for each in (r, r - half, r + half))) if halves else None
+    )
+    compared = Comparison(r, r - half, r + half, halves, null, "animals", (0, 0, moved, sure), 20, above, freed)
     order = MapRequest(("base", "chat"), set="cities", pairs=20)
     return Traced(order, (*maps, difference), compared, asked=100, right=right)
 

@@ -30,6 +30,7 @@ def report(
                 "ceiling": ceiling,
             }
             cell |= {"cosine": 1.0 if source == target else cosine, "interval": [cosine - spread, cosine + spread]}
+            cell["freed"] = [cosine / ceiling, (cosine - spread) / ceiling, (cosine + spread) / ceiling]
             cell |= {
                 "null": 0.1,
                 "shared": None,
@@ -49,7 +50,7 @@ def report(
         "strength": 1.0,
         "own_accuracy": {},
         "plain": {},
-        "controls": {"shuffled": [0.1] * 20},
+        "controls": {"shuffled": [0.1] * 100, "isotropic": [0.05] * 100},
         "control_n": 24,
     }
     details = {
@@ -84,15 +85,55 @@ def test_a_finding_holds_does_not_or_is_inconclusive(
     assert all(part.threshold in str(part) for part in check.parts)
 
 
-def test_a_cosine_is_judged_by_its_ceiling() -> None:
+def test_a_cosine_is_judged_freed_of_noise() -> None:
     (check,) = checks.checks(report("truth", 0.5, 95, 95, ceiling=0.6))
     assert check.parts[0].value == pytest.approx(0.5 / 0.6)
     assert check.parts[0].verdict == "holds"
+    assert "by crossed halves" in str(check.parts[0])
     (check,) = checks.checks(report("truth", 0.1, 95, 95, ceiling=0.2))
     assert check.parts[0].verdict == check.verdict == "inconclusive"
 
 
-def test_a_direction_that_does_no_more_than_controls_transfers_nothing() -> None:
-    (check,) = checks.checks(report("truth", 0.9, 2, 2, n=400))
-    above = [part for part in check.parts if "controls" in part.what]
-    assert [part.verdict for part in above] == ["does not hold", "does not hold"]
+def test_a_report_of_an_earlier_version_says_nothing_of_the_cosine_and_names_the_unpaired_interval() -> None:
+    earlier = report("truth", 0.9, 93, 95)
+    for cell in earlier.card.details["cells"]:
+        del cell["freed"]
+    (check,) = checks.checks(earlier)
+    assert check.parts[0].verdict == check.verdict == "inconclusive"
+    assert "measure it again" in str(check.parts[0])
+    assert checks.UNPAIRED in str(check.parts[1])
+
+
+def test_pairs_are_compared_as_pairs() -> None:
+    paired = report("truth", 0.9, 85, 95, n=50)
+    for cell in paired.card.details["cells"]:
+        if cell["source"] != cell["target"]:
+            cell["recentred_less"] = cell["pushed"]["norm"]["less"] = [-0.1, -0.14, -0.06]
+    (check,) = checks.checks(paired)
+    as_well = [part for part in check.parts if "less" in part.what or "other's" in part.what]
+    assert {part.verdict for part in as_well} == {"holds"}
+    assert {part.test for part in as_well} == {checks.PAIRED}
+
+
+def controlled(own: float, along: float = 0.1, count: int = 100) -> checks.ClaimPart:
+    """The part on controls where the base's direction turns ``own`` and controls from 0 to 1 in even steps."""
+    steered = report("truth", 0.9, 90, 95)
+    steps = [place / count for place in range(count)]
+    known = {"controls": {"shuffled": [1.0] * count, "isotropic": steps, "spread": steps}}
+    known |= {"compared": {"base": own, "post": own}, "along": {"shuffled": along, "isotropic": 0.05, "spread": 0.2}}
+    details = steered.card.details
+    details["of_targets"] = {name: {**each, **known} for name, each in details["of_targets"].items()}
+    return next(part for part in checks.checks(steered)[0].parts if "controls" in part.what)
+
+
+def test_controls_are_compared_by_rank_and_each_direction_counts_once() -> None:
+    assert controlled(0.99).value == pytest.approx(1.0), "every direction from shuffled labels does more"
+    above = controlled(0.99, along=0.7)
+    assert above.value == pytest.approx(2 / 101)
+    assert above.verdict == "holds"
+    assert "lie along its own and decide nothing" in above.test
+    assert controlled(0.8, along=0.7).verdict == "inconclusive"
+    assert controlled(0.3, along=0.7).verdict == "does not hold"
+    few = controlled(2.0, along=0.7, count=10)
+    assert few.verdict == "inconclusive"
+    assert "so few cannot reach p ≤ 0.05" in few.test

@@ -143,8 +143,8 @@ def test_a_reading_is_what_one_prompt_at_a_time_gives(family: Family, load: Load
     single = torch.cat([states(loaded, [prompt], 1) for prompt in prompts])[:, 0].double().numpy()
     expected = single[texts.learn & texts.labels].mean(0) - single[texts.learn & ~texts.labels].mean(0)
     np.testing.assert_allclose(found.vectors, expected, rtol=1e-5, atol=1e-5)
-    halves = found.rows["halves"]
-    np.testing.assert_allclose((halves[0] + halves[1]) / 2, expected, rtol=1e-4, atol=1e-4)
+    # Six positive and six negative ones to learn from give six blocks of one each.
+    np.testing.assert_allclose(found.rows["blocks"].mean(0), expected, rtol=1e-4, atol=1e-4)
     left_out = (texts.fold != 1) & texts.labels
     np.testing.assert_allclose(found.rows["positive"][1], single[left_out].mean(0), rtol=1e-5, atol=1e-5)
 
@@ -175,7 +175,7 @@ def test_a_probe_has_never_seen_the_category_it_is_tried_on(family: Family, load
             positive, negative = (single[others & side, layer].mean(0) for side in (texts.labels, ~texts.labels))
             said = (single[index, layer] - (positive + negative) / 2) @ (positive - negative) > 0
             right += said == texts.labels[index]
-        assert hits[0, layer] == right
+        assert hits[0, :, layer].sum() == right
     np.testing.assert_array_equal(hits, recentred)
 
 
@@ -187,20 +187,11 @@ def test_many_categories_are_left_out_in_groups() -> None:
 
 
 def reading(vectors: np.ndarray[Any, Any], noise: float, seed: int = 0) -> alignment.ProbeReading:
-    """A reading of one layer whose rows are ``vectors`` with noise, twice as much in a half."""
+    """A reading of one layer whose whole is ``vectors`` with noise; of the 20 blocks each has its own."""
     rng = np.random.default_rng(seed)
-
-    def rows(count: int, size: float) -> np.ndarray[Any, Any]:
-        return vectors[None, None] + size * rng.standard_normal((count, 1, len(vectors)))
-
-    return alignment.ProbeReading(
-        {
-            "full": rows(1, noise),
-            "halves": rows(2 * 200, noise * np.sqrt(2)),
-            "shuffled": rng.standard_normal((400, 1, len(vectors))),
-            "drawn": rows(400, noise),
-        }
-    )
+    blocks = vectors[None, None] + noise * np.sqrt(20) * rng.standard_normal((20, 1, len(vectors)))
+    shuffled = rng.standard_normal((400, 1, len(vectors)))
+    return alignment.ProbeReading({"full": blocks.mean(0, keepdims=True), "blocks": blocks, "shuffled": shuffled})
 
 
 def test_the_ceiling_is_what_noise_leaves_and_the_null_what_chance_gives() -> None:
@@ -209,13 +200,58 @@ def test_the_ceiling_is_what_noise_leaves_and_the_null_what_chance_gives() -> No
     clear, blurred = reading(vector, 0.01), reading(vector, 1.0)
     assert alignment.ceiling(clear, clear)[0] == pytest.approx(1, abs=1e-3)
     # A vector of length 20 with noise of length 20: two of them have the cosine 1/2 in the mean.
-    assert alignment.split_half_cosine(blurred)[0] == pytest.approx(0.5, abs=0.03)
-    assert alignment.ceiling(clear, blurred)[0] == pytest.approx(np.sqrt(0.5), abs=0.03)
+    assert alignment.reliability(blurred)[0] == pytest.approx(0.5, abs=0.05)
+    assert alignment.ceiling(clear, blurred)[0] == pytest.approx(np.sqrt(0.5), abs=0.05)
     # The 95th percentile of |cosine| of a random direction in 400 dimensions is 1.96 / 20.
     assert alignment.null(clear, clear)[0] == pytest.approx(0.098, abs=0.015)
     low, high = alignment.interval(clear, clear, 0, 1.0)
     assert low == pytest.approx(1, abs=1e-3)
     assert high == 1
+
+
+def test_a_cosine_is_freed_of_noise_also_of_that_which_the_same_texts_bring_to_both() -> None:
+    vector = np.random.default_rng(1).standard_normal(400)
+    vector *= 20 / np.linalg.norm(vector)
+    one, same, other = reading(vector, 1.0), reading(vector, 1.0), reading(vector, 1.0, seed=7)
+    assert alignment.cosine(one.vectors, same.vectors)[0] == pytest.approx(1), "all noise is shared"
+    for found in (alignment.freed(one, same, 0), alignment.freed(one, other, 0)):
+        assert found.value == pytest.approx(1, abs=0.1)
+        assert found.low < 1 < found.high
+
+
+def by_subject(reliability: float, groups: bool) -> float:
+    """What is found of a direction of known reliability, from statements of which a subject has four: two true ones, two false ones.
+
+    What a subject has in common is a hundred times as large as the direction; taken by subject, it falls out of every difference.
+    """
+    rng = np.random.default_rng(5)
+    count, width = 80, 200
+    labels, subject = np.tile([True, False, True, False], count), np.repeat(np.arange(count), 4)
+    fold = alignment.folds([f"kind {each % 8}" for each in subject])
+    texts = alignment.Texts(
+        tuple(map(str, range(4 * count))),
+        labels,
+        np.ones(4 * count, bool),
+        fold,
+        subject if groups else np.arange(4 * count),
+    )
+    # The whole difference is a vector of length 1 with noise of variance 4 size² / (4 count) in each coordinate.
+    size = np.sqrt((1 / reliability - 1) * count / width)
+    vector = rng.standard_normal(width)
+    states = np.where(labels, 0.5, -0.5)[:, None] * vector / np.linalg.norm(vector)
+    states = (
+        states
+        + size * rng.standard_normal((4 * count, width))
+        + 10 * size * rng.standard_normal((count, width))[subject]
+    )
+    rows = {name: (each @ states)[:, None] for name, each in alignment.weights(texts).items()}
+    return float(alignment.reliability(alignment.ProbeReading(rows))[0])
+
+
+@pytest.mark.parametrize("reliability", [0.5, 0.9])
+def test_the_reliability_of_a_direction_is_that_of_its_groups(reliability: float) -> None:
+    assert by_subject(reliability, groups=True) == pytest.approx(reliability, abs=0.1)
+    assert by_subject(reliability, groups=False) < 0.2, "taken singly, what subjects have in common drowns it"
 
 
 def test_one_huge_coordinate_does_not_carry_a_winsorised_cosine() -> None:
@@ -337,13 +373,12 @@ def test_a_report_has_every_cell_with_controls(reports: dict[str, TransferReport
             assert own.probe.n == len(contrast.load_contrast(family, report.kind).items)
             assert set(report.profile("base", name)) >= {"cosine", "ceiling", "null", "probe"}
             assert all(len(rates) == SIZES.controls for rates in report.target(name).controls.values())
-    assert set(truth.target("chat").controls) == {"shuffled", "isotropic"}
-    assert set(refusal.target("chat").controls) == {
-        "added shuffled",
-        "added isotropic",
-        "ablated shuffled",
-        "ablated isotropic",
-    }
+    kinds = {"shuffled", "isotropic", "spread"}
+    assert set(truth.target("chat").controls) == kinds == set(truth.target("chat").along)
+    assert set(refusal.target("chat").controls) == {f"{what} {kind}" for what in ("added", "ablated") for kind in kinds}
+    assert set(truth.target("chat").compared) == {"base", "chat"}
+    assert truth.cell("chat", "chat").pushed["norm"].less is None
+    assert refusal.cell("base", "chat").kept_less is not None
     assert refusal.cell("base", "chat").added["norm"].n == SIZES.requests
     assert refusal.target("chat").plain["harmful"].n == SIZES.requests
     assert np.isnan(truth.cell("base", "chat").shared)
