@@ -32,6 +32,9 @@ def model_rows(family: Family, loaded: Loaded) -> Iterator[Row]:
     reading = finished(alignment.read_states(loaded, prompts, -1, wanted, batch_rows(loaded)))
     path = store.find_artefact(family.places, loaded.checkpoint.name, "direction", "truth")
     layer = store.read_card(path).layer if path is not None else 2 * loaded.anatomy.layers // 3
-    found = {name: float(alignment.reliability(ProbeReading({"blocks": reading.rows[name]}))[layer]) for name in ways}
+    found = {
+        name: float(alignment.direction_reliability(ProbeReading({"blocks": reading.rows[name]}))[layer])
+        for name in ways
+    }
     what = f"reliability of the truth direction of {family.name} {loaded.checkpoint.name}, layer {layer}"
     yield Row(what, f"≥ {_LEAST}", f"{found['singly']:.2f}", f"{found['grouped']:.2f}", found["grouped"] >= _LEAST)

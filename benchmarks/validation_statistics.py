@@ -13,7 +13,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from core.knowledge.map_statistics import FOLDS, Totals, compared, pearson
+from core.knowledge.map_statistics import PAIR_FOLDS, Totals, compared, pearson
 from core.knowledge.maps import ROLES
 from core.stats import groups as grouping
 from core.stats.rates import Rate, less, rank_p
@@ -88,7 +88,7 @@ def reliability_row() -> Row:
     states = np.where(texts.labels, 0.5, -0.5)[:, None] * vector / np.linalg.norm(vector)
     states = states + size * rng.standard_normal((4 * count, width))
     states += 10 * size * rng.standard_normal((count, width))[texts.group]
-    after = float(alignment.reliability(reading_of(alignment.weights(texts), states))[0])
+    after = float(alignment.direction_reliability(reading_of(alignment.weights(texts), states))[0])
     before = _halves_singly(states, texts.labels, rng)
     return Row(
         "reliability of a direction, four statements a subject",
@@ -138,7 +138,8 @@ def similarity_covered(
         noise = [(shared + rng.standard_normal(shared.shape)) / math.sqrt(2) for _ in range(2)]
         sign = np.where(texts.labels, 0.5, -0.5)[:, None]
         states = [sign * vector + size * each for vector, each in zip((one, other), noise, strict=True)]
-        freed = alignment.freed(*(reading_of(weights, each) for each in states), 0)
+        first, second = (reading_of(weights, each) for each in states)
+        freed = alignment.freed_cosine(first, second, 0)
         found[1].append(freed.low <= true <= freed.high)
         if earlier:
             low, high = _over_ceiling_before(states, texts.labels, rng)
@@ -181,7 +182,8 @@ def map_rows(trials: int) -> Iterator[Row]:
         what = f"two maps over their ceiling, true correlation {true}, pairs in common"
         yield Row(what, f"{true}", f"{before:.2f}", f"{after:.2f}", abs(after - true) < 0.08)
         yield Row(f"{what}: interval holds it", "≥ 0.90 of 95 %", "–", f"{covered:.2f}", covered >= HELD)
-    same = compared(*(_totals([np.eye(6, len(ROLES))] * 12) for _ in range(2)))
+    one = _totals([np.eye(6, len(ROLES))] * 12)
+    same = compared(one, one)
     yield Row("two identical maps", "an interval", "ValueError", f"{same.low:.2f} to {same.high:.2f}", same.low > 0.99)
 
 
@@ -217,7 +219,7 @@ def _totals(maps: list[_Floats]) -> Totals:
 def _split_half(totals: Totals) -> float:
     """The correlation of halves of the pairs, not stepped up: what a map's ceiling was made of before."""
     folds = totals.filled
-    ways = list(combinations(folds, len(folds) // 2))[: math.comb(FOLDS, FOLDS // 2) // 2 : 6]
+    ways = list(combinations(folds, len(folds) // 2))[: math.comb(PAIR_FOLDS, PAIR_FOLDS // 2) // 2 : 6]
     return float(
         np.mean(
             [pearson(totals.mean(half), totals.mean([each for each in folds if each not in half])) for half in ways]
@@ -228,10 +230,10 @@ def _split_half(totals: Totals) -> float:
 def cell_row(trials: int) -> Row:
     """A map of 96 cells that all differ by as much as is still small: how often one is said to differ by more."""
     rng, cells, limit = np.random.default_rng(3), 96, 0.25
-    each = limit + 0.1 * rng.standard_normal((trials, FOLDS, cells))
-    half = each.std(1, ddof=1) / math.sqrt(FOLDS)
+    each = limit + 0.1 * rng.standard_normal((trials, PAIR_FOLDS, cells))
+    half = each.std(1, ddof=1) / math.sqrt(PAIR_FOLDS)
     wrong = [
-        float(((each.mean(1) - grouping.t(FOLDS - 1, looks) * half).max(1) > limit).mean()) for looks in (1, cells)
+        float(((each.mean(1) - grouping.t(PAIR_FOLDS - 1, looks) * half).max(1) > limit).mean()) for looks in (1, cells)
     ]
     what = "96 cells at the limit: one is said to lie beyond it"
     return Row(what, "≤ 0.05", f"{wrong[0]:.2f}", f"{wrong[1]:.2f}", wrong[1] <= WRONG)
@@ -275,12 +277,14 @@ def paired_row(trials: int) -> Row:
     for _ in range(trials):
         right, groups = _judged(rng, 24, 2)
         one, other = (Rate(int(right[:, side].sum()), len(right)) for side in (0, 1))
-        for place, (_, low, high) in enumerate((less(one, other), grouping.paired(right[:, 0], right[:, 1], groups))):
+        for place, (_, low, high) in enumerate(
+            (less(one, other), grouping.paired_difference(right[:, 0], right[:, 1], groups))
+        ):
             held[place].append(low <= 0 <= high)
             widths[place].append(high - low)
     told = [f"{_share(held[place]):.2f}, {np.mean(widths[place]):.2f} wide" for place in (0, 1)]
     what = "a difference on the same statements: interval holds it"
-    return Row(what, "≥ 0.90 of 95 %", *told, _share(held[1]) >= HELD)
+    return Row(what, "≥ 0.90 of 95 %", told[0], told[1], _share(held[1]) >= HELD)
 
 
 # ----------------------------------------------------------------------------------------------------------- controls

@@ -39,8 +39,8 @@ from core.util.resume import ResumeNotes
 #: Of each kind; when the time is up before all are measured, their rank says less (a p of 1 in as many and one at least).
 CONTROLS = 100
 #: So many of each kind are measured before what follows; the others last, as long as there is time: a card with fewer is a whole one.
-FIRST = 20
-CONTROL_KINDS = ("shuffled", "spread", "isotropic")
+FIRST_CONTROLS = 20
+CARD_CONTROLS = ("shuffled", "spread", "isotropic")
 #: So often a direction is learnt again from resampled examples.
 RESAMPLED = 100
 #: So many of these between two looks at whether a chat waits.
@@ -142,7 +142,7 @@ def examine_direction(
     states = yield from _again(chosen, loaded, rows, notes)
     yield _done("steadiness", (yield from _steadiness(chosen, states, notes)))
     made = _control_vectors(chosen, states)
-    found = yield from _controls(chosen, trial, made, {}, min(FIRST, CONTROLS), notes)
+    found = yield from _controls(chosen, trial, made, {}, min(FIRST_CONTROLS, CONTROLS), notes)
     yield _done("controls", {**found, "paid": _paid(tested, found, chosen.places)})
     yield _done("asked", (yield from notes.once("asked", partial(_asked, trial), "Asking for it in words.")))
     yield _done(
@@ -154,7 +154,7 @@ def examine_direction(
     broken = [count / unrelated["n"] for count in unrelated["broken"]]
     yield {**_done("replies", replies), "dose_response": {**response, "broken": broken}}
     while (count := int(found["n"])) < CONTROLS:
-        found = yield from _controls(chosen, trial, made, found, min(count + FIRST, CONTROLS), notes)
+        found = yield from _controls(chosen, trial, made, found, min(count + FIRST_CONTROLS, CONTROLS), notes)
         yield {"controls": {**found, "paid": _paid(tested, found, chosen.places)}}
 
 
@@ -180,7 +180,7 @@ def control_cost(
     worded = metrics.off_target_cost(loaded, [wish.format(message=each) for each in unrelated])
     again = reading(loaded, {key: train[key] for key in train if key[0] == "train"}, 1, rows)
     shown = (costs["measured"] + by).times(len(STRENGTHS)) + costs["tested"].times(len(SAMPLED))
-    shown += (costs["tested"] + by).times(len(CONTROL_KINDS) * CONTROLS)
+    shown += (costs["tested"] + by).times(len(CARD_CONTROLS) * CONTROLS)
     replies = reply_rates.reply_cost(loaded, reply_groups(loaded, unrelated, asked_too or {})[0])
     return shown + by + again + costs["asked"] + worded + replies
 
@@ -247,14 +247,14 @@ def _controls(
 def _paid(tested: Mapping[str, Any], found: Mapping[str, Any], places: int) -> dict[str, float]:
     """For each kind of control how likely one that means nothing moves the effect as far at the best of so many places."""
     plain, along = (tested["effect"][SAMPLED.index(strength)]["mean"] for strength in (0.0, 1.0))
-    moved = {kind: [each - plain for each in found[kind]["effect"]] for kind in CONTROL_KINDS}
+    moved = {kind: [each - plain for each in found[kind]["effect"]] for kind in CARD_CONTROLS}
     return {kind: grouping.paid_p(along - plain, far, places) for kind, far in moved.items()}
 
 
 def _control_vectors(chosen: Chosen, states: Mapping[bool, Means]) -> dict[str, list[Means]]:
     """The controls of every kind, as long as the real direction."""
     makers = {"shuffled": _shuffled, "spread": _spread, "isotropic": _isotropic}
-    return {kind: [_as_long(each, chosen) for each in makers[kind](chosen, states)] for kind in CONTROL_KINDS}
+    return {kind: [_as_long(each, chosen) for each in makers[kind](chosen, states)] for kind in CARD_CONTROLS}
 
 
 def _shuffled(chosen: Chosen, states: Mapping[bool, Means]) -> list[Means]:
@@ -393,7 +393,7 @@ def _resampled(chosen: Chosen, states: Mapping[bool, Means], draws: range) -> Sl
     cosines = []
     for index in draws:
         rng = np.random.default_rng([_seed(chosen), index, 2])
-        drawn = grouping.drawn(groups, labels, rng)
+        drawn = grouping.draw_groups(groups, labels, rng)
         first, second = drawn[labels[drawn]], drawn[~labels[drawn]]
         how = chosen.how
         if how.polarity is not None:

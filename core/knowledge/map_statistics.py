@@ -1,6 +1,6 @@
 """Averages of maps over pairs, and what two of them have in common: correlation, ceiling, null, largest difference. No torch.
 
-Pairs are dealt into :data:`FOLDS` folds, all pairs of one true statement into the same, and only the folds' sums are kept, so that the
+Pairs are dealt into :data:`PAIR_FOLDS` folds, all pairs of one true statement into the same, and only the folds' sums are kept, so that the
 memory does not depend on the number of pairs; reliabilities and intervals are made of folds.
 """
 
@@ -17,7 +17,7 @@ from core.stats import similarity
 from core.stats.groups import jackknife, t
 from core.stats.similarity import Similarity
 
-FOLDS = 10
+PAIR_FOLDS = 10
 #: With fewer folds than that nothing is said of how much figures vary.
 _FEWEST = 4
 #: The largest correlation that Fisher's z is taken of: two maps that are one and the same have 1, which has none.
@@ -30,8 +30,8 @@ class Totals:
     """Sums of effects by fold, layer and role."""
 
     def __init__(self, layers: int) -> None:
-        self.sums: MapArray = np.zeros((FOLDS, layers, len(ROLES)))
-        self.counts: MapArray = np.zeros((FOLDS, len(ROLES)))
+        self.sums: MapArray = np.zeros((PAIR_FOLDS, layers, len(ROLES)))
+        self.counts: MapArray = np.zeros((PAIR_FOLDS, len(ROLES)))
         self.n = 0
         #: The groups of pairs so far, in the order in which they came.
         self.groups: dict[str, int] = {}
@@ -41,7 +41,7 @@ class Totals:
 
         Pairs of one ``group`` come into one fold; without it a pair is a group of its own.
         """
-        fold = self.groups.setdefault(group or f"pair {self.n}", len(self.groups)) % FOLDS
+        fold = self.groups.setdefault(group or f"pair {self.n}", len(self.groups)) % PAIR_FOLDS
         for place, role in enumerate(ROLES):
             chosen = [index for index, each in enumerate(roles) if each == role]
             if chosen:
@@ -51,7 +51,7 @@ class Totals:
 
     def mean(self, folds: Sequence[int] | None = None) -> MapArray:
         """The mean over the pairs of some folds (a fold may count twice): [layers, roles], NaN for a role that none has."""
-        chosen = list(range(FOLDS)) if folds is None else list(folds)
+        chosen = list(range(PAIR_FOLDS)) if folds is None else list(folds)
         with np.errstate(invalid="ignore"):
             mean: MapArray = self.sums[chosen].sum(0) / self.counts[chosen].sum(0)
         return mean
@@ -64,7 +64,7 @@ class Totals:
     @property
     def filled(self) -> list[int]:
         """The folds that have pairs."""
-        return [fold for fold in range(FOLDS) if self.counts[fold].any()]
+        return [fold for fold in range(PAIR_FOLDS) if self.counts[fold].any()]
 
     def half(self, other: Totals | None = None) -> MapArray:
         """Half of each cell's 95 % interval, from how the folds differ (of the difference to ``other``): [layers, roles]."""
@@ -118,14 +118,14 @@ def _products(one: Totals, other: Totals) -> MapArray:
     return found
 
 
-def reliability(totals: Totals) -> float:
+def map_reliability(totals: Totals) -> float:
     """How well the map would correlate with one of as many other pairs; NaN for too few pairs."""
     if len(totals.filled) < _FEWEST:
         return math.nan
     return similarity.reliability(_products(totals, totals))
 
 
-def freed(one: Totals, other: Totals) -> Similarity | None:
+def freed_correlation(one: Totals, other: Totals) -> Similarity | None:
     """The correlation of two maps as a part of its ceiling, by crossed folds (:func:`core.stats.similarity.crossed`): what noise does to it
     is taken out, also what the same pairs do to both. None for too few pairs, or where noise is all there is."""
     if len(_shared_folds(one, other)) < _FEWEST:
@@ -143,14 +143,23 @@ def compared(one: Totals, other: Totals, nulls: tuple[Totals, Totals] | None = N
     if nulls is not None:
         null = _crosswise(first, second, nulls[0].mean(), nulls[1].mean())
         above = _above(one, other, nulls)
-    halves = (reliability(one), reliability(other))
+    halves = (map_reliability(one), map_reliability(other))
     places = [place for place in one.present if place in other.present]
     difference, width = (second - first)[:, places], other.half(one)[:, places]
     layer, column = np.unravel_index(int(np.abs(difference).argmax()), difference.shape)
     largest = (int(layer), int(column), float(difference[layer, column]), float(width[layer, column]))
     known = None if any(math.isnan(each) for each in halves) else halves
     return Comparison(
-        r, float(low), float(high), known, null, null_set if nulls else "", largest, one.n, above, freed(one, other)
+        r,
+        float(low),
+        float(high),
+        known,
+        null,
+        null_set if nulls else "",
+        largest,
+        one.n,
+        above,
+        freed_correlation(one, other),
     )
 
 

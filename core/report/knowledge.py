@@ -189,7 +189,7 @@ def _most(traced: Traced) -> _Figure:
     known = np.isfinite(half)
     if not known.any():
         return float(cells.max()), math.nan, math.nan
-    freedom = max(1, min(map_statistics.FOLDS, difference.n) - 1)
+    freedom = max(1, min(map_statistics.PAIR_FOLDS, difference.n) - 1)
     wider = t(freedom, int(known.sum())) / t(freedom)
     return float(cells.max()), float((cells - wider * half)[known].max()), float((cells + half)[known].max())
 

@@ -6,6 +6,7 @@ that counts each as a trial of its own is too narrow. (methods.md §0)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 
 import numpy as np
@@ -16,7 +17,7 @@ from core.stats.rates import Rate, Z, less
 Groups = NDArray[np.int64]
 
 #: A jackknife leaves out one of so many blocks of groups at a time, or one group where there are fewer.
-BLOCKS = 20
+JACKKNIFE_BLOCKS = 20
 
 
 def numbered(names: Sequence[Hashable]) -> Groups:
@@ -34,7 +35,9 @@ def kinds(groups: Groups, labels: NDArray[np.bool_]) -> dict[tuple[bool, bool], 
     return {kind: np.array(each, dtype=np.int64) for kind, each in found.items()}
 
 
-def blocks(groups: Groups, labels: NDArray[np.bool_], rng: np.random.Generator, count: int = BLOCKS) -> Groups:
+def blocks(
+    groups: Groups, labels: NDArray[np.bool_], rng: np.random.Generator, count: int = JACKKNIFE_BLOCKS
+) -> Groups:
     """Groups dealt into blocks, each of which has examples of both classes: which block each example is in.
 
     There are fewer than ``count`` where the groups do not suffice for an example of each class in every block.
@@ -53,7 +56,7 @@ def blocks(groups: Groups, labels: NDArray[np.bool_], rng: np.random.Generator, 
     return place[groups]
 
 
-def drawn(groups: Groups, labels: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int64]:
+def draw_groups(groups: Groups, labels: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int64]:
     """Examples of as many groups as there are, drawn with replacement, each kind of group by itself (a cluster bootstrap)."""
     members = {int(group): np.flatnonzero(groups == group) for group in np.unique(groups)}
     chosen = [rng.choice(own, len(own)) for own in kinds(groups, labels).values()]
@@ -79,7 +82,7 @@ def rate(right: Sequence[bool] | NDArray[np.bool_], groups: Groups) -> Rate:
     return Rate(int(hits.sum()), n, min(float(n), max(1.0, worth * (Z / t(count - 1)) ** 2)))
 
 
-def paired(
+def paired_difference(
     one: Sequence[bool] | NDArray[np.bool_], other: Sequence[bool] | NDArray[np.bool_], groups: Groups
 ) -> tuple[float, float, float]:
     """The rate of ``one`` less that of ``other`` on the same examples, with its 95 % interval [Newcombe 1998b], by group."""
@@ -97,20 +100,35 @@ def paid_p(own: float, controls: Sequence[float] | NDArray[np.float64], looks: i
     A rank among controls at the place that was chosen does not pay for the choice: places differ in how far a given direction moves there.
     By Student's t for the root mean square of the controls, times the looks [Bonferroni].
     """
-    from scipy import stats
-
     spread = float(np.sqrt(np.mean(np.square(controls)))) if len(controls) else 0.0
     if not spread:
         return 1.0 if not own else 0.0 if len(controls) else 1.0
-    return min(1.0, looks * 2 * float(stats.t.sf(abs(own) / spread, len(controls))))
+    return min(1.0, looks * (1 - _within(abs(own) / spread, len(controls))))
 
 
 def t(freedom: int, looks: int = 1) -> float:
     """Student's t for a 95 % interval; for intervals of so many figures that hold together with 95 % [Bonferroni]."""
-    # Loading it takes a second, which those who only read reports do not have to wait.
-    from scipy import stats
+    low, high = 0.0, 1.0
+    while _within(high, freedom) < 1 - 0.05 / looks and high < 1e9:
+        high *= 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _within(middle, freedom) < 1 - 0.05 / looks else (low, middle)
+    return high
 
-    return float(stats.t.ppf(1 - 0.025 / looks, max(1, freedom)))
+
+def _within(value: float, freedom: int) -> float:
+    """P(|T| ≤ value), in its closed form for whole degrees of freedom [Abramowitz & Stegun 26.7.3 and 26.7.4]: a test holds it to scipy's,
+    which takes a second to load and is no requirement."""
+    freedom = max(1, freedom)
+    angle = math.atan(value / math.sqrt(freedom))
+    odd = freedom % 2
+    term = math.cos(angle) if odd else 1.0
+    whole = term if freedom > 1 else 0.0
+    for power in range(2 + odd, freedom - 1, 2):
+        term *= math.cos(angle) ** 2 * (power - 1) / power
+        whole += term
+    return 2 / math.pi * (angle + math.sin(angle) * whole) if odd else math.sin(angle) * whole
 
 
 def _variance(values: NDArray[np.float64], groups: Groups) -> float:

@@ -49,8 +49,8 @@ class Rate:
 def less(one: Rate, other: Rate, together: float = 0.0) -> tuple[float, float, float]:
     """one − other, and its 95 % interval by Newcombe's hybrid of two Wilson intervals [Newcombe 1998, method 10].
 
-    ``together`` is the correlation of the two where they were counted on the same examples (:func:`core.stats.groups.paired`) [Newcombe
-    1998b, method 8]; 0 is for two samples.
+    ``together`` is the correlation of the two where they were counted on the same examples [Newcombe 1998b, method 8]
+    (:func:`core.stats.groups.paired_difference`); 0 is for two samples.
     """
     difference = one.value - other.value
     if math.isnan(difference):

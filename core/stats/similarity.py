@@ -19,7 +19,7 @@ from core.stats.groups import jackknife, t
 _Products = NDArray[np.float64]
 
 #: With fewer blocks than that, leaving one out says nothing.
-FEWEST = 4
+FEWEST_BLOCKS = 4
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def crossed(between: _Products, one: _Products, other: _Products) -> Similarity:
     """
     count = len(between)
     value = _ratio(between, one, other, np.ones(count, dtype=bool)) if count > 1 else math.nan
-    if count < FEWEST or math.isnan(value):
+    if count < FEWEST_BLOCKS or math.isnan(value):
         return Similarity(value, -math.inf, math.inf)
     left = [_ratio(between, one, other, np.arange(count) != block) for block in range(count)]
     if any(map(math.isnan, left)):

@@ -28,9 +28,9 @@ Right = NDArray[np.bool_]
 
 #: Directions from labels that say nothing of the true ones (:func:`core.stats.permutation.permuted_labels`): their 95th percentile is a
 #: null, and some of them are controls.
-SHUFFLES = 100
+SHUFFLED = 100
 #: Random sums of the states' differences from their class's mean: what they span is where states differ at all.
-SPREADS = 100
+SPREAD_ROWS = 100
 #: Categories are left out one by one up to this many, and in so many groups beyond.
 FOLDS = 16
 #: The part of a vector's coordinates, the largest ones, that winsorising cuts down to the size of the next.
@@ -85,10 +85,10 @@ def weights(texts: Texts) -> dict[str, Floats]:
     sides = [learn[labels[learn] == label] for label in (True, False)]
     dealt = grouping.blocks(texts.group[learn], labels[learn], rng)
     shuffled, spread = [], []
-    for _ in range(SHUFFLES):
+    for _ in range(SHUFFLED):
         mixed = permuted_labels(labels[learn], texts.fold[learn].tolist(), rng, texts.group[learn])
         shuffled.append(_difference(len(labels), learn[mixed], learn[~mixed]))
-    for _ in range(SPREADS):
+    for _ in range(SPREAD_ROWS):
         sums = np.zeros(len(labels))
         for side in sides:
             drawn = rng.standard_normal(len(side))
@@ -157,7 +157,7 @@ def winsorised(vectors: NDArray[np.floating]) -> Floats:
     return np.asarray(np.clip(values, -edge, edge), dtype=np.float64)
 
 
-def reliability(reading: ProbeReading) -> Floats:
+def direction_reliability(reading: ProbeReading) -> Floats:
     """How well the direction would agree with one from as many other texts [layers] (:func:`core.stats.similarity.reliability`)."""
     blocks = reading.rows["blocks"]
     return np.array([similarity.reliability(blocks[:, layer] @ blocks[:, layer].T) for layer in range(blocks.shape[1])])
@@ -165,10 +165,10 @@ def reliability(reading: ProbeReading) -> Floats:
 
 def ceiling(one: ProbeReading, other: ProbeReading) -> Floats:
     """The largest cosine that two directions from different texts may have in the mean, from what noise leaves of each [layers]."""
-    return np.asarray(np.sqrt(reliability(one) * reliability(other)), dtype=np.float64)
+    return np.asarray(np.sqrt(direction_reliability(one) * direction_reliability(other)), dtype=np.float64)
 
 
-def freed(one: ProbeReading, other: ProbeReading, layer: int) -> Similarity:
+def freed_cosine(one: ProbeReading, other: ProbeReading, layer: int) -> Similarity:
     """The cosine of two directions at a layer as a part of its ceiling, by crossed blocks of groups: what noise does is taken out of both,
     also what the same texts do to both."""
     first, second = one.rows["blocks"][:, layer], other.rows["blocks"][:, layer]
@@ -185,7 +185,7 @@ def interval(one: ProbeReading, other: ProbeReading, layer: int, found: float) -
     """The 95 % interval round a cosine that was found at a layer: a jackknife over blocks of groups, left out of both (cut to −1…1)."""
     first, second = one.rows["blocks"][:, layer], other.rows["blocks"][:, layer]
     count = len(first)
-    if count < similarity.FEWEST:
+    if count < similarity.FEWEST_BLOCKS:
         return -1.0, 1.0
     kept = ~np.eye(count, dtype=bool)
     left = [float(cosine(first[each].mean(0), second[each].mean(0))) for each in kept]

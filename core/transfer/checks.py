@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from core.stats.rates import Rate, less, rank_p
 from core.stats.verdicts import BEYOND, VerdictState, all_hold, at_least, at_most, by_rank
-from core.transfer.report import Cell, Figure, Target, TransferReport
+from core.transfer.report import Bounded, Cell, Target, TransferReport
 from core.util.figures import figure_text, interval_text
 
 #: Directions are called similar when the cosine reaches this part of what noise leaves of it.
@@ -24,11 +24,11 @@ NO_NULL = 0.5
 #: A ceiling below this says that the directions are mostly noise: nothing is concluded from their cosine.
 _NO_CEILING = 0.3
 #: By which test a part is decided.
-CROSSED = "crossed halves of the groups, jackknife interval"
-PAIRED = "paired interval over groups"
-UNPAIRED = "interval of two independent rates (an earlier version kept no pairs)"
+BY_BLOCKS = "crossed halves of the groups, jackknife interval"
+BY_PAIRS = "paired interval over groups"
+BY_RATES = "interval of two independent rates (an earlier version kept no pairs)"
 #: Controls, by how they are made.
-KINDS = {
+KINDS_SAID = {
     "shuffled": "directions from shuffled labels",
     "isotropic": "directions at random",
     "spread": "directions at random where states differ",
@@ -165,7 +165,7 @@ def _cosine(report: TransferReport, cell: Cell, sense: str, threshold: float) ->
         )
     low, high = found.low, found.high
     verdict = at_least(low, high, threshold) if sense == "≥" else at_most(low, high, threshold)
-    return ClaimPart(what, found.value, low, high, sense, threshold, verdict, CROSSED)
+    return ClaimPart(what, found.value, low, high, sense, threshold, verdict, BY_BLOCKS)
 
 
 def _not_yet(what: str) -> ClaimPart:
@@ -175,18 +175,18 @@ def _not_yet(what: str) -> ClaimPart:
     )
 
 
-def _as_well(what: str, other: Rate, own: Rate, paired: Figure | None) -> ClaimPart:
+def _as_well(what: str, other: Rate, own: Rate, paired: Bounded | None) -> ClaimPart:
     value, low, high = paired or less(other, own)
     return ClaimPart(what, value, low, high, "≥", -AS_WELL, at_least(low, high, -AS_WELL), _difference(paired))
 
 
-def _falls_short(what: str, other: Rate, own: Rate, paired: Figure | None) -> ClaimPart:
+def _falls_short(what: str, other: Rate, own: Rate, paired: Bounded | None) -> ClaimPart:
     value, low, high = paired or less(other, own)
     return ClaimPart(what, value, low, high, "≤", -AS_WELL, at_most(low, high, -AS_WELL), _difference(paired))
 
 
-def _difference(paired: Figure | None) -> str:
-    return PAIRED if paired else UNPAIRED
+def _difference(paired: Bounded | None) -> str:
+    return BY_PAIRS if paired else BY_RATES
 
 
 @dataclass(frozen=True)
@@ -213,8 +213,8 @@ def among(found: tuple[Rank, ...]) -> tuple[float, str]:
     """The largest p of the kinds that are a null, and the test in words."""
     nulls = [each for each in found if each.null] or list(found)
     left = [each.kind for each in found if each not in nulls]
-    counts = ", ".join(f"{each.n} {KINDS[each.kind]} (p {each.p:.3f})" for each in nulls)
-    out = f"; {' and '.join(KINDS[each] for each in left)} lie along its own and decide nothing" if left else ""
+    counts = ", ".join(f"{each.n} {KINDS_SAID[each.kind]} (p {each.p:.3f})" for each in nulls)
+    out = f"; {' and '.join(KINDS_SAID[each] for each in left)} lie along its own and decide nothing" if left else ""
     least = max(1 / (1 + each.n) for each in nulls)
     reach = f"; so few cannot reach p ≤ {BEYOND:g}" if least > BEYOND else ""
     return max(each.p for each in nulls), f"rank among {counts}{out}{reach}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.stats.rates import Rate, less
 from core.stats.verdicts import DOES_NOT, HOLDS, at_least
 from core.transfer.checks import AS_WELL
-from core.transfer.report import Cell, Figure, TransferReport
+from core.transfer.report import Bounded, Cell, TransferReport
 from core.util.figures import figure_text
 
 
@@ -49,7 +49,7 @@ def _acts(cell: Cell) -> Rate | None:
     return cell.added["norm"].rate("refuses") if "norm" in cell.added else None
 
 
-def _less(cell: Cell) -> Figure | None:
+def _less(cell: Cell) -> Bounded | None:
     """What it does less what the target's own does, on the same statements or requests."""
     return cell.pushed["norm"].less if "norm" in cell.pushed else cell.refused_less.get("norm")
 

@@ -267,7 +267,7 @@ def _told(
         "mass": [truth_intervention.mass_left(one, other) for one, other, _ in ways],
     }
     if own is not None:
-        found["less"] = finite(grouping.paired(turned, _turned(asked, plain, own)[1], asked.groups[could]))
+        found["less"] = finite(grouping.paired_difference(turned, _turned(asked, plain, own)[1], asked.groups[could]))
     return found
 
 
@@ -406,9 +406,9 @@ def _refusal(
         if best and source != name:
             cells[source] = {
                 "refused_less": {
-                    how: finite(grouping.paired(each, best[0], groups[0])) for how, each in refused.items()
+                    how: finite(grouping.paired_difference(each, best[0], groups[0])) for how, each in refused.items()
                 },
-                "kept_less": finite(grouping.paired(best[1], kept, groups[1])),
+                "kept_less": finite(grouping.paired_difference(best[1], kept, groups[1])),
             }
         cells[source] = {
             **cells.get(source, {}),

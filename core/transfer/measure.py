@@ -305,11 +305,13 @@ class _Work:
             "shared": at.get("shared"),
             "shared_ceiling": at.get("shared_ceiling"),
             "interval": alignment.interval(moved, self.own[target], layer, at["cosine"]),
-            "freed": finite(astuple(alignment.freed(moved, self.own[target], layer))),
+            "freed": finite(astuple(alignment.freed_cosine(moved, self.own[target], layer))),
             **self._shared(source, target, layer, at),
             "probe": rate_told(grouping.rate(right[0][row], groups)) if probe else [0, 0],
             "recentred": rate_told(grouping.rate(right[1][row], groups)) if probe else [0, 0],
-            "recentred_less": finite(grouping.paired(right[1][row], right[1][self.task.sources.index(target)], groups))
+            "recentred_less": finite(
+                grouping.paired_difference(right[1][row], right[1][self.task.sources.index(target)], groups)
+            )
             if probe
             else None,
             "steered": False,
@@ -323,7 +325,7 @@ class _Work:
         alike = self._moved(self.alike[source], source, target)
         return {
             "shared_interval": alignment.interval(alike, self.alike[target], layer, at["shared"]),
-            "shared_freed": finite(astuple(alignment.freed(alike, self.alike[target], layer))),
+            "shared_freed": finite(astuple(alignment.freed_cosine(alike, self.alike[target], layer))),
         }
 
     # ---------------------------------------------------------------------------------------------------------- writing

@@ -45,7 +45,7 @@ PROFILES = {
 SCALINGS = {"norm": "equal norm", "projection": "equal target projection"}
 
 #: A value with its 95 % interval.
-Figure = tuple[float, float, float]
+Bounded = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Pushed:
     #: Both ways together, with an interval by group; None in a report of an earlier version.
     turned: Rate | None = None
     #: The flip rate less that of the target's own direction on the same statements, with its paired interval.
-    less: Figure | None = None
+    less: Bounded | None = None
 
     @property
     def nie(self) -> float:
@@ -132,9 +132,9 @@ class Cell:
     steered: bool = True
     freed: Similarity | None = None
     shared_freed: Similarity | None = None
-    recentred_less: Figure | None = None
-    refused_less: Mapping[str, Figure | None] = field(default_factory=dict)
-    kept_less: Figure | None = None
+    recentred_less: Bounded | None = None
+    refused_less: Mapping[str, Bounded | None] = field(default_factory=dict)
+    kept_less: Bounded | None = None
 
     @property
     def recipe(self) -> str:
@@ -277,7 +277,7 @@ def _cell(said: Mapping[str, Any]) -> Cell:
     )
 
 
-def _figure(said: Sequence[float] | None) -> Figure | None:
+def _figure(said: Sequence[float] | None) -> Bounded | None:
     return (said[0], said[1], said[2]) if said else None
 
 

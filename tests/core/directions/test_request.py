@@ -177,7 +177,7 @@ def test_ten_examples_are_learnt_from_and_the_card_warns(
     assert "only 3 positive and 3 negative examples" in said
     assert details["held_out"]["n"] == 2
     assert details["learns"] == "politeness"
-    for kind in controls.CONTROL_KINDS:
+    for kind in controls.CARD_CONTROLS:
         assert [len(values) for values in details["controls"][kind].values()] == [3, 3]
     replies = details["replies"]
     assert list(replies["groups"]) == ["unrelated"]

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from benchmarks import validation_statistics as simulated
 from core.stats import groups, permutation, similarity
@@ -24,20 +25,22 @@ def test_blocks_keep_groups_whole_and_have_both_classes() -> None:
     lone = np.arange(50)
     labels = lone < 20
     dealt = groups.blocks(lone, labels, rng)
-    assert dealt.max() + 1 == groups.BLOCKS
-    assert all(labels[dealt == each].any() and (~labels[dealt == each]).any() for each in range(groups.BLOCKS))
+    assert dealt.max() + 1 == groups.JACKKNIFE_BLOCKS
+    assert all(
+        labels[dealt == each].any() and (~labels[dealt == each]).any() for each in range(groups.JACKKNIFE_BLOCKS)
+    )
     mixed = np.array([0, 0, 1, 2, 3])
     dealt = groups.blocks(mixed, np.array([True, False, True, True, False]), rng)
     assert sorted(len(np.unique(mixed[dealt == each])) for each in range(2)) == [2, 2]
 
 
 def test_groups_are_drawn_whole() -> None:
-    drawn = groups.drawn(SUBJECT, LABELS, np.random.default_rng(1))
+    drawn = groups.draw_groups(SUBJECT, LABELS, np.random.default_rng(1))
     assert len(drawn) == len(LABELS)
     times = np.bincount(drawn, minlength=len(LABELS))
     assert all(len(set(times[each == SUBJECT])) == 1 for each in range(12))
     assert max(times) > 1
-    one_sided = groups.drawn(np.arange(48), LABELS, np.random.default_rng(1))
+    one_sided = groups.draw_groups(np.arange(48), LABELS, np.random.default_rng(1))
     assert LABELS[one_sided].sum() == LABELS.sum(), "as many of each class as there are"
 
 
@@ -100,20 +103,27 @@ def test_a_difference_of_pairs() -> None:
     one = np.array([True] * 70 + [False] * 30)
     other = np.array([True] * 68 + [False] * 32)
     each = np.arange(100)
-    value, low, high = groups.paired(one, other, each)
+    value, low, high = groups.paired_difference(one, other, each)
     assert value == pytest.approx(0.02)
     plain = less(Rate(70, 100), Rate(68, 100))
     assert high - low < 0.5 * (plain[2] - plain[1]), "they agree on nearly all"
-    apart = groups.paired(one, ~one, each)
+    apart = groups.paired_difference(one, ~one, each)
     assert apart[2] - apart[1] > less(Rate(70, 100), Rate(30, 100))[2] - less(Rate(70, 100), Rate(30, 100))[1]
-    assert groups.paired(one, one, each)[0] == 0
-    assert math.isnan(groups.paired([], [], np.zeros(0, np.int64))[0])
+    assert groups.paired_difference(one, one, each)[0] == 0
+    assert math.isnan(groups.paired_difference([], [], np.zeros(0, np.int64))[0])
 
 
 def test_ranks_count_directions() -> None:
     assert rank_p(0.9, [0.1] * 99) == pytest.approx(0.01)
     assert rank_p(0.5, [0.5, 0.4, 0.6]) == pytest.approx(3 / 4)
     assert rank_p(0.5, []) == 1
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 9, 19, 100, 101])
+def test_students_t_is_that_of_scipy(freedom: int) -> None:
+    for looks in (1, 96):
+        assert groups.t(freedom, looks) == pytest.approx(stats.t.ppf(1 - 0.025 / looks, freedom), rel=1e-6)
+    assert groups.paid_p(2.0, [1.0] * freedom, 1) == pytest.approx(2 * stats.t.sf(2.0, freedom), abs=1e-9)
 
 
 def test_the_choice_of_a_place_is_paid_for() -> None:

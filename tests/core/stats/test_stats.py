@@ -82,7 +82,10 @@ def test_held_out_examples_are_counted_at_their_place() -> None:
     found = permutation.told_apart(above, 0, 1)
     assert found["accuracy"] == pytest.approx((3 / 4 + 5 / 6) / 2)
     assert (found["hits"], found["n"]) == (8, 10)
-    assert found["interval"] == pytest.approx(Rate(8, 10).interval)
+    low, high = found["interval"]
+    sides = [Rate(3, 4), Rate(5, 6)]
+    assert found["accuracy"] - low == pytest.approx(np.hypot(*(each.value - each.interval[0] for each in sides)) / 2)
+    assert high - found["accuracy"] == pytest.approx(np.hypot(*(each.interval[1] - each.value for each in sides)) / 2)
 
 
 @settings(max_examples=40)
@@ -118,4 +121,7 @@ def test_a_claim_of_several_parts() -> None:
     assert together("All.", (one, one)).state == HOLDS
     assert together("All.", (one, other)).sentence == "inconclusive: why"
     failed = together("All.", (other, Verdict("Third.", DOES_NOT, "", "")))
-    assert (failed.sentence, failed.figures) == ("does not hold", "Other. inconclusive; Third. does not hold")
+    assert (failed.sentence, failed.figures) == (
+        "does not hold, by its parts",
+        "Other. inconclusive; Third. does not hold",
+    )

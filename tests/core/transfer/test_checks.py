@@ -101,7 +101,7 @@ def test_a_report_of_an_earlier_version_says_nothing_of_the_cosine_and_names_the
     (check,) = checks.checks(earlier)
     assert check.parts[0].verdict == check.verdict == "inconclusive"
     assert "measure it again" in str(check.parts[0])
-    assert checks.UNPAIRED in str(check.parts[1])
+    assert checks.BY_RATES in str(check.parts[1])
 
 
 def test_pairs_are_compared_as_pairs() -> None:
@@ -112,7 +112,7 @@ def test_pairs_are_compared_as_pairs() -> None:
     (check,) = checks.checks(paired)
     as_well = [part for part in check.parts if "less" in part.what or "other's" in part.what]
     assert {part.verdict for part in as_well} == {"holds"}
-    assert {part.test for part in as_well} == {checks.PAIRED}
+    assert {part.test for part in as_well} == {checks.BY_PAIRS}
 
 
 def controlled(own: float, along: float = 0.1, count: int = 100) -> checks.ClaimPart:

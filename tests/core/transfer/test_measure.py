@@ -200,7 +200,7 @@ def test_the_ceiling_is_what_noise_leaves_and_the_null_what_chance_gives() -> No
     clear, blurred = reading(vector, 0.01), reading(vector, 1.0)
     assert alignment.ceiling(clear, clear)[0] == pytest.approx(1, abs=1e-3)
     # A vector of length 20 with noise of length 20: two of them have the cosine 1/2 in the mean.
-    assert alignment.reliability(blurred)[0] == pytest.approx(0.5, abs=0.05)
+    assert alignment.direction_reliability(blurred)[0] == pytest.approx(0.5, abs=0.05)
     assert alignment.ceiling(clear, blurred)[0] == pytest.approx(np.sqrt(0.5), abs=0.05)
     # The 95th percentile of |cosine| of a random direction in 400 dimensions is 1.96 / 20.
     assert alignment.null(clear, clear)[0] == pytest.approx(0.098, abs=0.015)
@@ -214,7 +214,7 @@ def test_a_cosine_is_freed_of_noise_also_of_that_which_the_same_texts_bring_to_b
     vector *= 20 / np.linalg.norm(vector)
     one, same, other = reading(vector, 1.0), reading(vector, 1.0), reading(vector, 1.0, seed=7)
     assert alignment.cosine(one.vectors, same.vectors)[0] == pytest.approx(1), "all noise is shared"
-    for found in (alignment.freed(one, same, 0), alignment.freed(one, other, 0)):
+    for found in (alignment.freed_cosine(one, same, 0), alignment.freed_cosine(one, other, 0)):
         assert found.value == pytest.approx(1, abs=0.1)
         assert found.low < 1 < found.high
 
@@ -245,7 +245,7 @@ def by_subject(reliability: float, groups: bool) -> float:
         + 10 * size * rng.standard_normal((count, width))[subject]
     )
     rows = {name: (each @ states)[:, None] for name, each in alignment.weights(texts).items()}
-    return float(alignment.reliability(alignment.ProbeReading(rows))[0])
+    return float(alignment.direction_reliability(alignment.ProbeReading(rows))[0])
 
 
 @pytest.mark.parametrize("reliability", [0.5, 0.9])
