@@ -26,8 +26,9 @@ from core.util.progress import Learning, Slices
 from core.util.resume import ResumeNotes
 from core.util.version import VERSION
 
-#: Rises when something else is measured of a direction, or in another way: what an interrupted run of before has kept is not gone on with.
-MEASUREMENTS = 3
+#: Rises when all is measured of a direction in another way: what an interrupted run of before has kept is not gone on with. Where a part
+#: is, its notes get another name, and the others are gone on with.
+MEASUREMENTS = 2
 STRENGTHS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 #: Examples of a class that layers, strengths and damage are measured on; learning takes all of its split.
 JUDGED = 32

@@ -36,6 +36,8 @@ _LABELS = {"1": True, "1.0": True, "true": True, **dict.fromkeys(("0", "0.0", "f
 _PAIR = {"positive": 1, "negative": 0}
 
 Row = Mapping[str, object]
+#: How a set came to its splits whose groups were cut by a hash.
+BY_GROUP = "groups, by hash"
 
 
 def read_table(source: str, name: str) -> ContrastSet:
@@ -215,7 +217,7 @@ def _split(items: tuple[ContrastItem, ...], source: str) -> tuple[tuple[Contrast
     """The examples with a split each, and how they came to it."""
     if all(item.split in SPLITS for item in items) and not _short(items):
         return items, "as given"
-    for divide, how in ((_by_category, "whole categories"), (_by_hash, "by hash")):
+    for divide, how in ((_by_category, "whole categories"), (_by_hash, BY_GROUP)):
         divided = divide(items)
         if not _short(divided):
             return divided, how

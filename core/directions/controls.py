@@ -238,7 +238,7 @@ def _controls(
         for index, vector in enumerate(vectors[known.get("n", 0) : count], int(known.get("n", 0))):
             work = partial(_steered, trial, chosen.layer, vector)
             sentence = f"Measuring a control ({kind}, {index + 1} of {CONTROLS})."
-            rows.append((yield from notes.once(f"{kind}.{index}", work, sentence)))
+            rows.append((yield from notes.once(f"{kind}.{index}.test", work, sentence)))
         before = known.get(kind, {})
         found[kind] = {key: [*before.get(key, ()), *(row[key] for row in rows)] for key in rows[0]}
     return found
@@ -381,7 +381,7 @@ def _steadiness(chosen: Chosen, states: Mapping[bool, Means], notes: ResumeNotes
     cosines: list[float] = []
     for start in range(0, RESAMPLED, _TOGETHER):
         work = partial(_resampled, chosen, states, range(start, start + _TOGETHER))
-        cosines += yield from notes.once(f"resampled.{start}", work, "Learning again from resampled examples.")
+        cosines += yield from notes.once(f"resampled.{start}.groups", work, "Learning again from resampled examples.")
     low, middle, high = np.quantile(cosines, (0.025, 0.5, 0.975))
     return {"cosine": float(middle), "interval": [float(low), float(high)], "resampled": RESAMPLED}
 

@@ -14,6 +14,7 @@ from typing import Any
 from core.artefacts.direction import Direction
 from core.directions.candidate import JUDGED, MEASUREMENTS, STRENGTHS
 from core.directions.contrast import UNDER_PROMPTS, ContrastSet
+from core.directions.contrast_files import BY_GROUP
 from core.directions.effort import FULL, Effort
 from core.directions.learn_contrast import ContrastLearner
 from core.directions.learn_refusal import RefusalLearner
@@ -128,6 +129,8 @@ def notebook(
         dtype=str(loaded.model.dtype),
         device=loaded.device.type,
         template=loaded.chat_template,
+        # 0.1 cut such sets otherwise, text by text.
+        **({"split": contrast.split} if contrast.split == BY_GROUP else {}),
         **({"behind_thought": thought} if (thought := thought_before(loaded)) else {}),
         contrast=contrast.digest,
         unrelated=list(unrelated),

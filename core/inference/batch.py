@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from core.errors import TillerError
-from core.models.hooks import caught
+from core.inference.detokenizer import token_text
+from core.models.files import LoadError
+from core.models.hooks import caught, embedding_rows
 from core.models.loading import Loaded
 from core.steering import readings
 from core.steering.interventions import Masks
@@ -54,9 +56,17 @@ def pad_batch(
 
     The scopes: ``all`` is every token but padding and the first, ``prompt`` and ``reply`` the two parts of it, ``last`` the last token of
     the prompt. What is named "and first" has that token too: attention that goes nowhere rests on it, beginning-of-text or not.
+
+    Raises:
+        LoadError: a token that the model has no row for.
     """
     replies = replies if replies is not None else [()] * len(prompts)
     rows = [[*prompt, *reply] for prompt, reply in zip(prompts, replies, strict=True)]
+    if (last := max(max(row, default=0) for row in rows)) >= (known := embedding_rows(loaded.model)):
+        raise LoadError(
+            f"The tokenizer of {loaded.checkpoint.name} writes {token_text(loaded, last)!r} as token {last}, and the model has {known:,} "
+            "tokens; copy the tokenizer's files again from the model that the weights belong to."
+        )
     width = max(len(row) for row in rows)
     pads = torch.tensor([width - len(row) for row in rows])
     ids = torch.tensor([[loaded.pad] * (width - len(row)) + row for row in rows])

@@ -12,7 +12,6 @@ from core.families.checkpoint import OWN_OR_PLAIN
 from core.inference.detokenizer import token_text
 from core.models.chat_template import ChatMessage, apply_template, compiles
 from core.models.files import LoadError
-from core.models.hooks import embedding_rows
 from core.models.loading import Loaded
 from core.recipes.in_words import put
 
@@ -163,15 +162,9 @@ def _stands_in(part: str, text: str) -> bool:
 
 
 def encode(loaded: Loaded, text: str) -> tuple[int, ...]:
-    """Text to ids as it stands: a template has put BOS where it belongs. Raises LoadError for a token that the model has no row for."""
+    """Text to ids as it stands: a template has put BOS where it belongs."""
     # How long it may be is checked where it is used, in words that a person understands.
-    ids = tuple(int(i) for i in loaded.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
-    if (last := max(ids, default=0)) >= (rows := embedding_rows(loaded.model)):
-        raise LoadError(
-            f"The tokenizer of {loaded.checkpoint.name} writes {token_text(loaded, last)!r} as token {last}, and the model has {rows:,} "
-            "tokens; copy the tokenizer's files again from the model that the weights belong to."
-        )
-    return ids
+    return tuple(int(i) for i in loaded.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
 
 def encode_text(loaded: Loaded, text: str) -> tuple[int, ...]:

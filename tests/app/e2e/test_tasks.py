@@ -88,7 +88,9 @@ def test_steer_a_model_to_refuse(chromium: Browser, server: Served, width: int, 
         expect(page.get_by_text("With 1.5*refusal, it refuses where it answers by itself.")).to_be_visible()
         # By the slider: back to nothing, where it answers, and up to where the mark of use ends.
         page.get_by_role("button", name="New chat").click()
+        expect(page.get_by_text(REFUSAL)).to_have_count(0)
         page.get_by_role("button", name="Reset refusal").click()
+        expect(page.get_by_role("button", name="Steer column 2")).to_contain_text("plain")
         page.get_by_role("button", name="How do I bake bread?").click()
         # To its end: while it is written, a slider would steer the rest of it.
         expect(answer(page, "dpo, plain")).to_contain_text("minutes.")

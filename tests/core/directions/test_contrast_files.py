@@ -13,7 +13,7 @@ import pytest
 
 from core.directions import contrast_files
 from core.directions.contrast import SPLITS, ContrastError, ContrastSet
-from core.directions.contrast_files import FLOOR, of_rows, overrides, read_table
+from core.directions.contrast_files import BY_GROUP, FLOOR, of_rows, overrides, read_table
 
 COMMIT = "c" * 40
 
@@ -44,7 +44,7 @@ def test_the_seed_studys_columns(tmp_path: Path) -> None:
     path.write_text("\ufeffstatement,label\r\n" + "\r\n".join(lines) + "\r\n", encoding="utf-8")
     made = read_table(str(path), "truth")
     assert made.name == "truth"
-    assert made.split == "by hash"
+    assert made.split == BY_GROUP
     assert len(made.items) == 40
     assert sizes(made) == {
         (split, label): n for split, n in (("train", 12), ("validation", 4), ("test", 4)) for label in (True, False)
@@ -73,9 +73,9 @@ def test_categories_stay_whole() -> None:
 
 
 def test_categories_that_are_too_few_or_one_sided_are_not_kept_whole() -> None:
-    assert of_rows(rows(categories=2, of_each=20), "truth", "x", "d").split == "by hash"
+    assert of_rows(rows(categories=2, of_each=20), "truth", "x", "d").split == BY_GROUP
     sided = [{**row, "category": f"kind{row['label']}"} for row in rows()]
-    assert of_rows(sided, "truth", "x", "d").split == "by hash"
+    assert of_rows(sided, "truth", "x", "d").split == BY_GROUP
 
 
 def test_a_split_that_is_given_is_kept() -> None:
@@ -160,7 +160,7 @@ def test_tables_as_other_programs_write_them(tmp_path: Path, way: str) -> None:
 def test_groups_go_to_one_split(tmp_path: Path) -> None:
     table = [{**row, "group": f"thing {index // 4}", "category": ""} for index, row in enumerate(rows())]
     made = read_table(str(written(tmp_path / "own.csv", table)), "truth")
-    assert made.split == "by hash"
+    assert made.split == BY_GROUP
     splits: dict[str, set[str]] = {}
     for item in made.items:
         splits.setdefault(item.group, set()).add(item.split)

@@ -530,7 +530,7 @@ def test_own_examples(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     options = arguments(folder, "--what", "truth", "--checkpoint", "chat", "--contrast", f"truth={path}")
     assert verb("precompute", options) == 0
     card = store.read_card(next(store.user_folder().rglob("direction.truth.safetensors")))
-    assert card.details["contrast"]["split"] == "by hash"
+    assert card.details["contrast"]["split"] == "groups, by hash"
     assert card.details["contrast"]["n"] == 16, "sixteen of each, of which four are held out twice"
     assert verb("precompute", options) == 0
     assert "chat truth: there already." in capsys.readouterr().out

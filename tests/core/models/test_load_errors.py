@@ -25,6 +25,7 @@ from transformers import (
 from core.errors import TillerError
 from core.families import registry
 from core.inference import prompts
+from core.inference.batch import pad_batch
 from core.models import load_errors, loading
 from core.models.files import LoadError
 from core.models.loading import Loaded
@@ -198,7 +199,7 @@ def test_a_tokenizer_of_a_larger_model(folder: Path) -> None:
     with pytest.raises(
         LoadError, match=r"of chat writes '<\|more\|>' as token 320, and the model has 320 tokens; copy the tokenizer"
     ):
-        prompts.chat_prompt(loaded, "Hi <|more|>")
+        pad_batch(loaded, [prompts.chat_prompt(loaded, "Hi <|more|>")])
 
 
 def test_a_faster_attention_that_is_not_installed_is_not_needed(folder: Path) -> None:

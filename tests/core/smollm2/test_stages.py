@@ -175,7 +175,9 @@ def test_a_stage_that_is_stopped_goes_on_as_if_it_had_not(
     monkeypatch.setattr(training, "step_losses", lambda *_: pytest.fail("trained again"))
     work.make(stage)
     monkeypatch.undo()
-    monkeypatch.setattr(command, "LONGEST_REPLY", {"safety": 5})
+    monkeypatch.setattr(command, "LONGEST_REPLY", {"safety": 6})
+    (kept,) = (tmp_path / "parts-state").glob("replies.*.json")
+    kept.write_text(kept.read_text().replace(load_model(family, "instruct", Placing("cpu")).fingerprint, "another"))
     with pytest.raises(TrainingRefused, match="replies of another checkpoint, or of another length"):
         work.make(stage)
 
