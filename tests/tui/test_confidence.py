@@ -45,7 +45,7 @@ async def test_confidence_is_measured_drawn_and_ablated(
         assert "has entropy neurons among its candidates" in str(panel.words.render())
         await pilot.press("t")
         assert isinstance(app.screen, TextDialog)
-        await shows(app, pilot, "norm / ln LogitVar")
+        assert "norm / ln LogitVar" in app.screen.copy
         await pilot.press("escape")
         assert panel._saved(str(tmp_path)) == f"5 files written to {tmp_path}."
         assert (tmp_path / "neurons.chat.svg").read_text(encoding="utf-8").startswith("<svg")
