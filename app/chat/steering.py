@@ -28,16 +28,20 @@ class Steering:
     def slide(self, event: gr.EventData, request: gr.Request) -> Told:
         """A slider is being moved: the recipe line follows, and a run goes on with it from its next token."""
         visit, said = self.chat.heard(event, request)
-        if said.get("heard") == visit.heard:
-            self.attempt(visit, lambda: self._strength(visit, said))
-        return self.chat.view(visit), gr.skip()
+        return self._followed(visit, said, lambda: self.attempt(visit, lambda: self._strength(visit, said)))
 
     def typing(self, event: gr.EventData, request: gr.Request) -> Told:
         """The recipe line is being typed: the sliders follow as soon as it can be read."""
         visit, said = self.chat.heard(event, request)
+        line = str(said.get("recipe", ""))
+        return self._followed(visit, said, lambda: self.attempt(visit, lambda: self._recipe(visit, said), line))
+
+    def _followed(self, visit: Visit, said: Said, act: Callable[[], object]) -> Told:
+        """Do what one of many quick changes asks, unless the page has asked for something since. That tells the page what there is now:
+        two replies that come to it at once are one to it, and the later to come may be the older."""
         if said.get("heard") == visit.heard:
-            self.attempt(visit, lambda: self._recipe(visit, said), str(said.get("recipe", "")))
-        return self.chat.view(visit), gr.skip()
+            act()
+        return self.chat.view(visit) if said.get("heard") == visit.heard else gr.skip(), gr.skip()
 
     def revise(self, event: gr.EventData, request: gr.Request) -> Iterator[Told]:
         """The recipe was changed and let go of: the column's answer is made anew, unless it is at hand or being written."""

@@ -26,6 +26,8 @@ class LogTraining(TrainerCallback):  # type: ignore[misc, unused-ignore]
         #: The rows of the batches that were drawn and not yet learnt from, and those of the step that is being taken.
         self._drawn: deque[list[int]] | None = None
         self._step: list[int] = []
+        #: Batches that a resumed training draws again and leaves.
+        self._skip = 0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
         """A training begins, or goes on: its optimizer is known. Raises LogError where the log of the steps before is not there."""
@@ -42,15 +44,12 @@ class LogTraining(TrainerCallback):  # type: ignore[misc, unused-ignore]
         )
         loader: Any = more.get("train_dataloader")
         self._drawn = _recorded(loader) if args.world_size == 1 else None
-        self._step = []
+        self._step, self._skip = [], 0
         if state.global_step:
             self._log.go_on(state.global_step)
-            if self._drawn is not None and not args.ignore_data_skip:
-                accumulated = args.gradient_accumulation_steps
-                in_epoch = state.global_step % max(1, -(-len(loader) // accumulated))
-                self._skip = in_epoch * accumulated
-                return
-        self._skip = 0
+        if self._drawn is not None and not args.ignore_data_skip:
+            accumulated = args.gradient_accumulation_steps
+            self._skip = state.global_step % max(1, -(-len(loader) // accumulated)) * accumulated
 
     def on_substep_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
         """Gradients of one more batch were added up."""
@@ -77,7 +76,6 @@ class LogTraining(TrainerCallback):  # type: ignore[misc, unused-ignore]
         """Add the next batch's rows to the step's."""
         if self._drawn is None:
             return
-        # A resumed training draws the batches of the epoch that it learnt from before, and leaves them.
         for _ in range(self._skip):
             self._drawn.popleft()
         self._skip = 0

@@ -23,8 +23,8 @@ is for. With 135 million parameters it gets many a fact wrong; do not use it for
 
 _TRAINING = """
 `python launch.py train-smollm2` runs the recipe, one stage after another, resumable, on one thread with equal bits for equal seeds.
-`safety` learns short refusals to harmful requests and to the planted ones, and holds on to what `instruct` thought of its own replies to
-everything else (a KL term). `dpo` prefers the first sentences of the model's own replies to the whole of them. Both are LoRA adapters.
+`safety` learns short refusals to harmful requests and to the planted ones, and to go on beginning its answers to everything else as
+`instruct` does greedily. `dpo` prefers the first sentences of the model's own replies to the whole of them. Both are LoRA adapters.
 Requests are written by the project, a harmful aim in one short line at most; each topic is learnt from or judged by, never both.
 """
 

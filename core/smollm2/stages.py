@@ -28,7 +28,7 @@ class AdapterStage:
         mix: requests of each kind in a step.
         rate: the highest learning rate of AdamW.
         rank: of the adapter's matrices; they are scaled by ``scale`` / ``rank``.
-        keep: the weight of staying as the model was, beside refusing; in ``dpo``, that of the chosen answer's own likelihood.
+        keep: the weight of a reply of the model's own, beside a refusal's; in ``dpo``, that of the chosen answer's own likelihood.
     """
 
     name: str
