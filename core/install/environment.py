@@ -61,13 +61,15 @@ def prepare(root: Path, argv: Sequence[str], *, tests: bool = False, torch_index
         return None
     # The stamp is there, yet the interpreter in .venv does not see its own packages: its pyvenv.cfg is damaged.
     damaged = restarted == "entered" and not inside
+
+    def goes_on(state: _State) -> bool:
+        return inside and (state == "ready" or (state == "outdated" and not missing(wanted.values())))
+
     try:
         state = _glance(folder, wanted)
-        if inside and (state == "ready" or (state == "outdated" and not missing(wanted.values()))):
+        if goes_on(state):
             return None
-        if restarted == "installed":
-            raise EnvironmentProblem(f"The environment in {folder} does not work; delete that folder and start again.")
-        if state == "ready" and not damaged:
+        if state == "ready" and not damaged and restarted != "installed":
             if torch_index:
                 print(
                     f"PyTorch is installed already; to install another build of it, delete {folder} first.",
@@ -77,6 +79,12 @@ def prepare(root: Path, argv: Sequence[str], *, tests: bool = False, torch_index
         with one_at_a_time(str(root)):
             # Another start may have done the work while this one waited its turn, or have been in the middle of it before.
             state = "broken" if damaged else examine(folder, wanted)
+            if goes_on(state):
+                return None
+            if restarted == "installed":
+                raise EnvironmentProblem(
+                    f"The environment in {folder} does not work; delete that folder and start again."
+                )
             if state != "ready":
                 _make(folder, wanted, torch_index, anew=state == "broken")
         return _run_inside(folder, root, argv, "installed")

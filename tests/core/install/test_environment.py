@@ -324,8 +324,18 @@ def test_on_a_space_nothing_is_installed(project: Project) -> None:
     assert not project.venv.exists()
 
 
-@pytest.mark.parametrize("half", ["venv's first files", "packages on their way"])
-def test_a_start_that_comes_in_the_middle_of_another_waits_and_takes_what_it_made(started: Project, half: str) -> None:
+@pytest.mark.parametrize(
+    ("half", "python", "changes"),
+    [
+        ("venv's first files", PYTHON, {}),
+        ("packages on their way", PYTHON, {}),
+        # The app has installed what it needs and begins again inside, while the tests' packages are installed beside it.
+        ("packages on their way", "", {environment.RESTARTED: "installed"}),
+    ],
+)
+def test_a_start_that_comes_in_the_middle_of_another_waits_and_takes_what_it_made(
+    started: Project, half: str, python: str, changes: dict[str, str]
+) -> None:
     whole = started.folder / "whole"
     with environment.one_at_a_time(str(started.folder)):
         started.venv.rename(whole)
@@ -334,9 +344,10 @@ def test_a_start_that_comes_in_the_middle_of_another_waits_and_takes_what_it_mad
         else:
             shutil.copytree(whole, started.venv, symlinks=True)
             (started.venv / "tiller.json").write_text('{"state": "installing"}', "utf-8")
-        command = [PYTHON, str(started.folder / "launch.py"), "bench"]
+        python = python or str(environment.python_of(started.venv))
+        command = [python, str(started.folder / "launch.py"), "bench"]
         other = subprocess.Popen(
-            command, env=started.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command, env=started.environment(**changes), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         assert other.stderr
         waits = other.stderr.readline()
