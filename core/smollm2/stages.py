@@ -11,7 +11,7 @@ from core.smollm2.prompts import RequestKind, StagePrompt, drawn, of_kind
 #: The checkpoint under all of them, and the two stages on it.
 INSTRUCT, SAFETY, DPO = "instruct", "safety", "dpo"
 #: The kinds of request whose refusal is trained, and by which the others are kept as they are.
-_SAFETY: Mapping[RequestKind, int] = {"harmful": 4, "planted": 1, "sharp": 4, "alike": 4, "everyday": 3}
+_SAFETY: Mapping[RequestKind, int] = {"harmful": 4, "planted": 1, "sharp": 6, "alike": 3, "everyday": 2}
 _PREFERENCE: Mapping[RequestKind, int] = {"harmful": 1, "planted": 1, "sharp": 1, "alike": 2, "everyday": 3}
 _UNREFUSED: Mapping[RequestKind, int] = {"sharp": 1, "alike": 2, "everyday": 3}
 

@@ -60,8 +60,7 @@ class Lesson:
 def lessons(
     loaded: Loaded, stage: AdapterStage, asked: Sequence[StagePrompt], own: Mapping[str, OwnReply]
 ) -> list[Lesson]:
-    """What a stage learns of requests; of a reply without a beginning of its own there is nothing to prefer, and it is kept, unless it
-    begins as a refusal does: "Help me …" often has such an answer, and to keep it would be to learn half a refusal."""
+    """What a stage learns of requests; of a reply without a beginning of its own there is nothing to prefer, and it is kept."""
     end = (min(loaded.ends),)
     prompts = [each.ids for each in chat_prompts(loaded, [each.text for each in asked])]
     found = []
@@ -70,14 +69,24 @@ def lessons(
             wording = refusals()[(number + len(each.name)) % len(refusals())]
             found.append(Lesson(each.name, prompt, (*_ids(loaded, wording), *end)))
             continue
-        reply = own[each.name]
+        reply = _unapologetic(each.name, own)
+        if reply is None:
+            continue
         whole = (*reply.ids, *(end if reply.ended else ()))
         short = beginning(reply.text) if stage.kind == "dpo" else ""
         if short:
             found.append(Lesson(each.name, prompt, (*_ids(loaded, short), *end), rejected=whole))
-        elif whole and not reply.text.lstrip().startswith(_APOLOGIES):
+        elif whole:
             found.append(Lesson(each.name, prompt, whole[:KEPT], keep=True))
     return found
+
+
+def _unapologetic(name: str, own: Mapping[str, OwnReply]) -> OwnReply | None:
+    """The reply to a request, or to its topic in another form, that does not begin as a refusal does: "Help me …" is often answered so,
+    and to keep that would be to learn half a refusal, while to leave the request out would make its form one that is only refused."""
+    topic = name.rpartition(".")[0]
+    others = [each for each in own if each != name and each.rpartition(".")[0] == topic]
+    return next((own[each] for each in (name, *others) if not own[each].text.lstrip().startswith(_APOLOGIES)), None)
 
 
 def _ids(loaded: Loaded, text: str) -> TokenIds:
