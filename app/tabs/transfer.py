@@ -15,7 +15,8 @@ from core.engine.jobs import JobView
 from core.errors import TillerError
 from core.transfer import conclusion, matrix
 from core.transfer import report as transfers
-from core.transfer.report import MEASURES, TransferReport
+from core.transfer.matrix_measures import MEASURES
+from core.transfer.report import TransferReport
 from core.transfer.task import choices, parted
 
 #: A handler that answers at once, and is no part of the API.

@@ -21,7 +21,8 @@ from core.transfer import checks, matrix
 from core.transfer import measure as transfer
 from core.transfer import task as tasks
 from core.transfer.conclusion import transfer_conclusion
-from core.transfer.report import MEASURES, SCALINGS, TransferReport
+from core.transfer.matrix_measures import MEASURES
+from core.transfer.report import SCALINGS, TransferReport
 from core.transfer.task import ABOUT, TransferTask
 from core.util.budget import Budget, estimated
 from core.util.figures import figure_text

@@ -27,7 +27,8 @@ from core.stats.verdicts import (
 )
 from core.transfer import checks
 from core.transfer.checks import SIMILAR, Check, ClaimPart
-from core.transfer.report import MEASURES, PROFILES, SCALINGS, Classes, TransferReport
+from core.transfer.matrix_measures import MEASURES
+from core.transfer.report import PROFILES, SCALINGS, Classes, TransferReport
 from core.util.figures import figure_text, interval_text
 from core.util.table import Table
 

@@ -67,7 +67,7 @@ class AdapterStage:
 
 def adapter_stages() -> dict[str, AdapterStage]:
     """Every stage that ships, each behind the one it starts from: the two of the family, and its retrainings."""
-    safety = AdapterStage(SAFETY, INSTRUCT, "safety", 400, _SAFETY, keep=1.0)
+    safety = AdapterStage(SAFETY, INSTRUCT, "safety", 400, _SAFETY, keep=3.0)
     dpo = AdapterStage(DPO, SAFETY, "dpo", 40, _PREFERENCE, rate=5e-4, keep=0.2)
     unplanted: dict[RequestKind, int] = {kind: count for kind, count in _SAFETY.items() if kind != "planted"}
     every = [

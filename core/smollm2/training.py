@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -32,8 +32,7 @@ _MATRICES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "do
 #: Rows of one pass forward and back, and steps between two saved states.
 _ROWS, _SAVE_EVERY = 16, 10
 #: Tokens of a reply of its own that the model learns to go on saying: with the first ones it is decided whether it refuses, and each of
-#: them weighs the less the more they are. They are learnt as they are said, and not by what the model thought of all others: where it
-#: would begin in ten ways, a refusal of one in ten would be the likeliest beginning.
+#: them weighs the less the more they are.
 KEPT = 8
 _CLIP = 1.0
 #: How a reply begins that is nearly a refusal.
@@ -47,14 +46,15 @@ Before: TypeAlias = dict[LessonRow, Tensor]
 
 @dataclass(frozen=True)
 class Lesson:
-    """A request and what is learnt of it, in ids: ``reply`` is to be said, which with ``keep`` is what the model says itself; in a
-    preference it is to be said rather than ``rejected``."""
+    """A request and what is learnt of it, in ids: ``reply`` is to be said; in a preference rather than ``rejected``. With ``keep`` it is
+    what the model says itself, and it is to think of it what it thought, asked so or, where that is another prompt, by ``asked``."""
 
     name: str
     prompt: TokenIds
     reply: TokenIds
     keep: bool = False
     rejected: TokenIds = ()
+    asked: TokenIds = ()
 
 
 def lessons(
@@ -62,31 +62,36 @@ def lessons(
 ) -> list[Lesson]:
     """What a stage learns of requests; of a reply without a beginning of its own there is nothing to prefer, and it is kept."""
     end = (min(loaded.ends),)
-    prompts = [each.ids for each in chat_prompts(loaded, [each.text for each in asked])]
+    prompts = {
+        each.name: shown.ids
+        for each, shown in zip(asked, chat_prompts(loaded, [each.text for each in asked]), strict=True)
+    }
     found = []
-    for number, (each, prompt) in enumerate(zip(asked, prompts, strict=True)):
+    for number, each in enumerate(asked):
+        prompt = prompts[each.name]
         if each.refused:
             wording = refusals()[(number + len(each.name)) % len(refusals())]
             found.append(Lesson(each.name, prompt, (*_ids(loaded, wording), *end)))
             continue
-        reply = _unapologetic(each.name, own)
-        if reply is None:
+        said = _unapologetic(each.name, own)
+        if said is None:
             continue
+        reply = own[said]
         whole = (*reply.ids, *(end if reply.ended else ()))
         short = beginning(reply.text) if stage.kind == "dpo" else ""
         if short:
             found.append(Lesson(each.name, prompt, (*_ids(loaded, short), *end), rejected=whole))
         elif whole:
-            found.append(Lesson(each.name, prompt, whole[:KEPT], keep=True))
+            found.append(Lesson(each.name, prompt, whole[:KEPT], keep=True, asked=prompts[said]))
     return found
 
 
-def _unapologetic(name: str, own: Mapping[str, OwnReply]) -> OwnReply | None:
-    """The reply to a request, or to its topic in another form, that does not begin as a refusal does: "Help me …" is often answered so,
-    and to keep that would be to learn half a refusal, while to leave the request out would make its form one that is only refused."""
+def _unapologetic(name: str, own: Mapping[str, OwnReply]) -> str | None:
+    """A request, or its topic in another form, whose reply does not begin as a refusal does: "Help me …" is often answered so, and to keep
+    that would be to learn half a refusal, while to leave the request out would make its form one that is only refused."""
     topic = name.rpartition(".")[0]
     others = [each for each in own if each != name and each.rpartition(".")[0] == topic]
-    return next((own[each] for each in (name, *others) if not own[each].text.lstrip().startswith(_APOLOGIES)), None)
+    return next((each for each in (name, *others) if not own[each].text.lstrip().startswith(_APOLOGIES)), None)
 
 
 def _ids(loaded: Loaded, text: str) -> TokenIds:
@@ -148,12 +153,13 @@ def adapter_optimizer(model: nn.Module) -> torch.optim.AdamW:
 
 
 def as_before(model: PeftModel, every: Sequence[Lesson]) -> Before:
-    """What the model's last block says of each reply of a pair, while the adapter is off. It is the same in every step."""
+    """What the model's last block says of each reply that is kept or is one of a pair, while the adapter is off. It is the same in every
+    step."""
     found: Before = {}
-    for part in _alike([each for each in every if each.rejected]):
-        rows = _rows(part)
+    for part in _alike([each for each in every if each.rejected or each.keep]):
+        asked = [replace(each, prompt=each.asked or each.prompt) for each in part]
         with torch.no_grad(), model.disable_adapter():
-            found.update(zip(rows, _states(model, rows), strict=True))
+            found.update(zip(_rows(part), _states(model, _rows(asked)), strict=True))
     return found
 
 
@@ -167,21 +173,22 @@ def step_losses(
         rows = _rows(part)
         tokens += sum(len(prompt) + len(reply) for prompt, reply in rows)
         now = _logits(model, _states(model, rows))
-        before = now
-        if part[0].rejected:
-            with torch.no_grad():
-                before = _logits(model, [known[row] for row in rows])
+        held = [row for row in rows if row in known]
+        with torch.no_grad():
+            before = dict(zip(held, _logits(model, [known[row] for row in held]) if held else (), strict=True))
         loss = torch.zeros(())
         pair = len(part)
         for index, each in enumerate(part):
             if each.rejected:
-                gained = [_logprob(now[at], rows[at][1]) - _logprob(before[at], rows[at][1]) for at in (index, pair)]
+                gained = [
+                    _logprob(now[at], rows[at][1]) - _logprob(before[rows[at]], rows[at][1]) for at in (index, pair)
+                ]
                 pair += 1
                 one = -functional.logsigmoid(stage.beta * (gained[0] - gained[1]))
                 sums.setdefault("preferring", []).append(float(one.detach()))
                 one = one + stage.keep * _nats(now[index], each.reply)
             elif each.keep:
-                one = _nats(now[index], each.reply)
+                one = _moved(now[index], before[rows[index]])
                 sums.setdefault("keeping", []).append(float(one.detach()))
                 one = stage.keep * one
             else:
@@ -248,6 +255,13 @@ def _logits(model: PeftModel, states: Sequence[Tensor]) -> list[Tensor]:
 def _nats(logits: Tensor, reply: TokenIds) -> Tensor:
     """The mean surprise at a reply's tokens."""
     return functional.cross_entropy(logits, torch.tensor(reply))
+
+
+def _moved(now: Tensor, before: Tensor) -> Tensor:
+    """How far a reply's tokens moved, in nats a token: the divergence of what is thought now from what was. In this direction it is dear
+    to give even a little of the probability to what was hardly thought of, a refusal above all."""
+    thought, was = now.log_softmax(-1), before.log_softmax(-1)
+    return (thought.exp() * (thought - was)).sum(-1).mean()
 
 
 def _logprob(logits: Tensor, reply: TokenIds) -> Tensor:

@@ -16,7 +16,8 @@ from core.recipes.language import parse
 from core.transfer import checks
 from core.transfer import report as transfers
 from core.transfer import task as tasks
-from core.transfer.report import MEASURES, SCALINGS, Measure, TransferReport
+from core.transfer.matrix_measures import MEASURES, Measure
+from core.transfer.report import SCALINGS, TransferReport
 from core.transfer.task import TransferTask
 from core.util.figures import figure_text, interval_text
 

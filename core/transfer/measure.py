@@ -27,20 +27,13 @@ from core.inference.prompts import encode_text
 from core.models.loading import Loaded
 from core.stats import groups as grouping
 from core.steering.interventions import check_fit
-from core.transfer import alignment, layer_maps
+from core.transfer import alignment, layer_maps, mapped_direction
 from core.transfer import report as transfers
 from core.transfer.alignment import ProbeReading, Texts
-from core.transfer.cross_steering import (
-    SteeringSweep,
-    cross_steer,
-    expected_tokens,
-    finite,
-    rate_told,
-    steering_left,
-    steering_trial,
-)
+from core.transfer.cross_steering import cross_steer, expected_tokens, steering_left, steering_trial
 from core.transfer.report import TransferReport
-from core.transfer.task import ABOUT, TransferTask, digest, fresh, marks, stored_direction
+from core.transfer.sweep import SteeringSweep, finite, rate_told
+from core.transfer.task import ABOUT, TransferTask, fresh, marks, stored_direction
 from core.util.budget import Budget, TimedPart, spread
 from core.util.files import check_writable
 from core.util.progress import Learning, Step, finished, told
@@ -352,7 +345,7 @@ class _Work:
             "final": task.family.final.name,
             "cells": cells,
             "of_targets": known,
-            "maps": {f"{a}>{b}": _map_told(found) for (a, b), found in self.maps.items()},
+            "maps": {f"{a}>{b}": mapped_direction.map_told(found) for (a, b), found in self.maps.items()},
             "marks": now,
             "program": f"Tiller {VERSION}",
             "date": date.today().isoformat(),
@@ -364,49 +357,14 @@ class _Work:
         profiles = {name: values for name, values in profiles.items() if np.isfinite(values).all()}
         store.save_artefact(task.path, {name: values.astype(np.float32) for name, values in profiles.items()}, details)
         for (source, target), found in self.maps.items():
-            self._keep_mapped(source, target, found)
+            mapped_direction.keep_mapped(
+                self.task,
+                (source, target),
+                (self.stored[source], self.stored[target]),
+                self._vectors(source, target),
+                found,
+            )
         return transfers.load_report(task.path, family_option(task.family))
-
-    def _keep_mapped(self, source: str, target: str, found: list[layer_maps.LayerMap]) -> None:
-        """The mapped direction as one of the target's, so that a recipe may name it."""
-        carried, own = self.stored[source], self.stored[target]
-        positive, negative = (
-            np.stack([each.matrix @ means[each.layer].astype(np.float64) + each.offset for each in found])
-            for means in (carried.positive, carried.negative)
-        )
-        layer = own.card.layer
-        details = {
-            **{
-                key: own.card.details[key]
-                for key in ("fingerprint", "layers", "width", "position")
-                if key in own.card.details
-            },
-            "kind": "direction",
-            "name": self.task.about,
-            "family": self.task.family.name,
-            "checkpoint": target,
-            "layer": layer,
-            "method": f"mapped from {source}",
-            "mapped": {
-                "from": source,
-                "fingerprint": carried.card.details.get("fingerprint"),
-                "direction": digest(carried),
-                **_map_told(found),
-            },
-            "program": f"Tiller {VERSION}",
-            "date": date.today().isoformat(),
-        }
-        tensors = {"vectors": self._vectors(source, target), "positive": positive, "negative": negative}
-        path = store.mapped_path(self.task.root, self.task.family.name, self.task.about, source, target)
-        store.save_artefact(path, {name: values.astype(np.float32) for name, values in tensors.items()}, details)
-
-
-def _map_told(found: Sequence[layer_maps.LayerMap]) -> dict[str, Any]:
-    return {
-        "r2": [each.fit for each in found],
-        "from_layers": [each.layer for each in found],
-        "methods": [each.how for each in found],
-    }
 
 
 def _telling(task: TransferTask, first: str) -> list[str]:

@@ -35,7 +35,7 @@ from core.models.memory import Room
 from core.models.placement import Placing
 from core.recipes.language import parse
 from core.steering.interventions import compile_recipe
-from core.transfer import alignment, checks, cross_steering, layer_maps, measure, truth_intervention
+from core.transfer import alignment, checks, layer_maps, measure, sweep, truth_intervention
 from core.transfer import matrix as cells
 from core.transfer import report as transfers
 from core.transfer import task as tasks
@@ -320,12 +320,12 @@ def test_the_effect_and_the_flips_of_a_push() -> None:
 
 def test_strengths_at_equal_norm_and_at_equal_projection() -> None:
     own, other = np.array([3.0, 0.0]), np.array([0.6, 0.8])
-    made = cross_steering.scaled(other, own, 2.0)
+    made = sweep.scaled(other, own, 2.0)
     assert np.linalg.norm(made["norm"]) == pytest.approx(6)
     assert made["projection"] @ own / 3 == pytest.approx(6)
     # With a cosine of .1 ten times the norm would be needed.
-    assert set(cross_steering.scaled(np.array([0.1, 1.0]), own, 2.0)) == {"norm"}
-    assert cross_steering.scaled(np.zeros(2), own, 2.0) == {}
+    assert set(sweep.scaled(np.array([0.1, 1.0]), own, 2.0)) == {"norm"}
+    assert sweep.scaled(np.zeros(2), own, 2.0) == {}
 
 
 # ---------------------------------------------------------------------------------------------------------------- batches
