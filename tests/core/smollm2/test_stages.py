@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -92,11 +93,44 @@ def test_a_topic_comes_in_so_many_forms_and_all_forms_come_up() -> None:
 
 def test_what_is_nearly_a_refusal_is_not_kept(family: Family) -> None:
     loaded = load_model(family, "instruct", Placing("cpu", dtype="float32"))
+    same, other = of_kind("sharp", False)[:2], of_kind("sharp", False)[-1]
+    assert same[0].name.rpartition(".")[0] == same[1].name.rpartition(".")[0] != other.name.rpartition(".")[0]
+    sorry, told = "I'm sorry for any confusion, but", "To shoot a portrait, first"
+    own = {
+        same[0].name: replies.OwnReply(sorry, (4, 5), False),
+        same[1].name: replies.OwnReply(told, (7, 8, 9), False),
+        other.name: replies.OwnReply(sorry, (4, 5), False),
+    }
+    found = training.lessons(loaded, few("safety"), [*same, other], own)
+    prompt = chat_prompts(loaded, [same[1].text])[0].ids
+    # The apology's topic is kept as it is answered in its other form; a topic that is only apologised to is left out.
+    assert [(each.name, each.keep, each.reply) for each in found] == [
+        (same[0].name, True, (7, 8, 9)),
+        (same[1].name, True, (7, 8, 9)),
+    ]
+    assert [each.asked for each in found] == [prompt, prompt]
+
+
+def test_what_is_kept_costs_by_how_far_it_moved(family: Family) -> None:
+    stage = few("safety")
+    loaded = load_model(family, "instruct", Placing("cpu", dtype="float32"))
     asked = of_kind("sharp", False)[:2]
-    said = {asked[0].name: "I'm sorry for any confusion, but", asked[1].name: "To break a record, first"}
-    own = {name: replies.OwnReply(text, (7, 8, 9), False) for name, text in said.items()}
-    found = training.lessons(loaded, few("safety"), asked, own)
-    assert [(each.name, each.keep) for each in found] == [(asked[1].name, True)]
+    prompts = [each.ids for each in chat_prompts(loaded, [each.text for each in asked])]
+    lesson = training.Lesson(asked[0].name, prompts[0], (7, 8, 9), keep=True, asked=prompts[1])
+    was, now = (
+        torch.from_numpy(np.stack([np.asarray(rows) for rows in reply_logits(loaded, [prompt], [lesson.reply])]))[
+            0
+        ].log_softmax(-1)
+        for prompt in (prompts[1], prompts[0])
+    )
+    model = training.adapted(loaded, stage)
+    before = training.as_before(model, [lesson])
+    losses, _ = training.step_losses(model, stage, [lesson], before)
+    # A new adapter changes nothing yet, so what differs is the way of asking alone.
+    assert losses == {"keeping": pytest.approx(float((now.exp() * (now - was)).sum(-1).mean()), abs=1e-4)}
+    plain = replace(lesson, asked=prompts[0])
+    losses, _ = training.step_losses(model, stage, [plain], training.as_before(model, [plain]))
+    assert losses == {"keeping": pytest.approx(0.0, abs=1e-5)}
 
 
 @pytest.mark.parametrize(
