@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from benchmarks import validation_statistics
+from benchmarks import validation_blame, validation_statistics
 from benchmarks.validation_model import model_rows
 from benchmarks.validation_statistics import Row
 from core.families import registry
@@ -25,7 +25,7 @@ _TRIALS = 10
 def validation(options: argparse.Namespace) -> bool:
     """Print the rows and write them; whether all are as claimed. With ``--family`` a section on that family's last checkpoint."""
     trials = _TRIALS * options.pairs
-    found = _printed(validation_statistics.rows(trials))
+    found = _printed([*validation_statistics.rows(trials), *validation_blame.rows(10 * trials)])
     said = (
         f"Simulated, {trials} trials a setting, more for rates and controls. A rate of .95 over that many trials is "
         f"known to about ±{1.96 * (0.95 * 0.05 / trials) ** 0.5:.2f}."
@@ -34,7 +34,7 @@ def validation(options: argparse.Namespace) -> bool:
     family = registry.load_family(options.family)
     checkpoint = options.checkpoint or family.final.name
     loaded = loading.load_model(family, checkpoint, Placing(options.device))
-    measured = _printed(model_rows(family, loaded))
+    measured = _printed([*model_rows(family, loaded), *validation_blame.family_rows(family)])
     write_section(MODEL.format(family=family.title), _table(f"{family.title}, {checkpoint}", measured))
     return all(row.good for row in [*found, *measured])
 

@@ -292,7 +292,7 @@ class Chat:
         if visit.run is not None:
             visit.run.blame = True
             return
-        calibrated = visit.engine.noise(visit.settings.column.checkpoint).level is not None
+        calibrated = visit.engine.noise(visit.settings.column.checkpoint).calibrated
         wanted = lacking(lens, visit.session.answers, calibrated)
         if not wanted:
             return

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors.numpy import load_file
+
 from core.artefacts import store
 from core.artefacts.store import Array
 
@@ -31,12 +33,21 @@ class KeptFigure:
 
     def read(self) -> Mapping[str, Any] | None:
         """What was kept with the figure; None where none was measured on these weights. Raises StoreError for a damaged file."""
+        found = self._found()
+        return found[1] if found else None
+
+    def arrays(self) -> dict[str, Array]:
+        """The tensors of the figure that :meth:`read` reads; none where there is none."""
+        found = self._found()
+        return load_file(found[0]) if found else {}
+
+    def _found(self) -> tuple[Path, Mapping[str, Any]] | None:
         for root in store.family_folders(self.family, self.folder):
             file = root / "shared" / f"{self.kind}.{self._name}.safetensors"
             if file.is_file():
                 details = store.read_card(file).details
                 if details.get("fingerprints") == dict(self.fingerprints):
-                    return details
+                    return file, details
         return None
 
     def write(self, details: Mapping[str, Any], tensors: Mapping[str, Array], root: Path | None = None) -> None:

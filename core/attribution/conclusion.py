@@ -30,11 +30,16 @@ def blame_conclusion(report: BlameReport, question: Question | None = None) -> s
     if found is None:
         return f"No stage can be asked “{question.title}” here."
     stage, effect = report.path.stage(found[0]), found[1].probability
-    noise = report.noise(measure).level
-    if noise is not None and abs(effect) < noise:
+    level = report.level(measure)
+    if level is not None and abs(effect) < level:
+        least = (
+            f"only one above {figure_text(level)} is more"
+            if level < 1
+            else "none can be told from it, since they differ too much here"
+        )
         return (
-            f"No stage can be named: the largest effect, {stage.word}'s {change_text(effect)}, is within what retrainings with other seeds "
-            f"differ by ({figure_text(noise)})."
+            f"No stage can be named: the largest effect, {stage.word}'s {change_text(effect)}, may be chance; beside the few retrainings "
+            f"with other seeds {least}."
         )
     if abs(effect) < SLIGHT:
         return (

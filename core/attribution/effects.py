@@ -8,14 +8,12 @@ compares, so that this module only subtracts.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
+from core.attribution.chance import Noise
 from core.chat.events import Blame, StageEffect
 from core.families.stages import Path, Stage
-from core.util.figures import figure_text
 
 #: What the distribution before all training is called where models are named: every token has the probability 1 / vocabulary.
 UNIFORM = "uniform"
@@ -54,11 +52,23 @@ def effects(path: Path, key: str, found: LogProbs) -> dict[str, Effect]:
     """
     answers: dict[str, Effect] = {}
     for stage in path.stages:
-        after = stage.checkpoint if key == "introduced_at" else path.final
-        before = (stage.parent or UNIFORM) if key == "introduced_at" else stage.without(key)
+        after, before = _models(path, key, stage)
         if before is not None and before in found and after in found:
             answers[stage.name] = effect(found[after], found[before])
     return answers
+
+
+def _models(path: Path, key: str, stage: Stage) -> tuple[str, str | None]:
+    """The model with a stage and the one without it, by a question; None where there is none."""
+    if key == "introduced_at":
+        return stage.checkpoint, stage.parent or UNIFORM
+    return path.final, stage.without(key)
+
+
+def _compared(path: Path, key: str, stage: Stage, found: LogProbs) -> tuple[float, float]:
+    """The probabilities whose difference a stage's effect is."""
+    after, before = _models(path, key, stage)
+    return _probability(found[after]), _probability(found[str(before)])
 
 
 def remainder(path: Path, key: str, found: LogProbs) -> float | None:
@@ -74,36 +84,8 @@ def remainder(path: Path, key: str, found: LogProbs) -> float | None:
     return total - sum(each[stage.name].probability for stage in path.post)
 
 
-@dataclass(frozen=True)
-class Noise:
-    """How far chance alone goes: the 95th percentile of the difference of probability between retrainings with other seeds.
-
-    ``level`` is None where the family has no such retrainings: uncalibrated. ``differences`` is how many were looked at. ``retrainings``
-    are those that it rests on, and how many there are, where the time was up before all had been heard.
-    """
-
-    level: float | None = None
-    differences: int = 0
-    retrainings: tuple[int, int] | None = None
-
-    @property
-    def said(self) -> str:
-        """In words."""
-        if self.level is None:
-            return "uncalibrated: this family has no retrainings with other seeds, so that no effect is known to be more than chance"
-        part = f" (so far {self.retrainings[0]} of {self.retrainings[1]})" if self.retrainings else ""
-        return f"noise level {figure_text(self.level, 3)}: 95 % of the differences between retrainings with other seeds{part} are smaller"
-
-
-def noise_of(differences: Sequence[float]) -> Noise:
-    """The noise level of differences between retrainings; uncalibrated where there are none."""
-    if not differences:
-        return Noise()
-    return Noise(float(np.quantile(np.abs(differences), 0.95)), len(differences))
-
-
-def attribute(path: Path, key: str, found: LogProbs, noise: Noise) -> Blame | None:
-    """Whose a token is by a question; None while the models that it takes have not been heard."""
+def attribute(path: Path, key: str, found: LogProbs, noise: Noise, first: bool) -> Blame | None:
+    """Whose a token is by a question, ``first`` of its reply or a later one; None while the models that it takes have not been heard."""
     every = effects(path, key, found)
     expected = [stage for stage in path.post if stage.without(key)]
     if not expected or path.base.checkpoint not in found or any(stage.name not in every for stage in expected):
@@ -115,11 +97,13 @@ def attribute(path: Path, key: str, found: LogProbs, noise: Noise) -> Blame | No
         if (each := every.get(stage.name)) is not None
     )
     base = _probability(found[path.base.checkpoint])
-    if added := _brought(path, found):
-        return Blame(places[added.name], shown, base, noise.level, added=True)
-    largest = max(expected, key=lambda stage: abs(every[stage.name].probability))
-    small = noise.level is not None and abs(every[largest.name].probability) < noise.level
-    return Blame(None if small else places[largest.name], shown, base, noise.level)
+    added = _brought(path, found)
+    stage = added or max(expected, key=lambda stage: abs(every[stage.name].probability))
+    level = noise.level(*_compared(path, key, stage, found), first, len(expected)) if stage.name in every else None
+    if added:
+        return Blame(places[added.name], shown, base, level, added=True)
+    small = level is not None and abs(every[stage.name].probability) < level
+    return Blame(None if small else places[stage.name], shown, base, level)
 
 
 def _brought(path: Path, found: LogProbs) -> Stage | None:

@@ -27,7 +27,7 @@ def blame_document(report: BlameReport) -> dict[str, Any]:
         "summary": {
             measure: {
                 "of": report.of(measure),
-                "noise": vars(report.noise(measure)),
+                "noise": {"values": list(report.noise(measure).values), "level": report.level(measure)},
                 **{each.key: _effects(report, each.key, measure) for each in report.path.questions},
             }
             for measure in report.measures

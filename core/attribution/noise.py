@@ -1,23 +1,24 @@
 """How far chance alone goes: retrainings of the final checkpoint that differ by their seed, asked about its own answers.
 
-The level is the 95th percentile of the differences of probability that two of them, or one and the final checkpoint, give to the same
-token [methods, 5]. It is measured once for a family's weights and kept: ``<family>/shared/noise.<final>.safetensors``.
+What is kept are the probabilities that two of them, or one and the final checkpoint, give to the same token, for all pairs
+(:mod:`core.attribution.chance`) [methods, 5]. It is measured once for a family's weights, and anew for quantized ones, whose differences
+have rounding in them: ``<family>/shared/noise.<final>[.<4bit or 8bit>].safetensors``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from itertools import combinations
 from math import exp
 from pathlib import Path as File
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from core.artefacts.figures import KeptFigure
-from core.attribution.effects import LOG_ZERO, Noise, noise_of
+from core.attribution.chance import Noise, noise_of
+from core.attribution.effects import LOG_ZERO
 from core.attribution.forced_logprobs import logprobs_in_slices
 from core.attribution.model_sequence import Models, Vocabularies
 from core.chat.settings import Sampling
@@ -36,34 +37,42 @@ from core.util.resume import ResumeNotes
 _T = TypeVar("_T")
 
 #: Messages of each class whose answers are looked at, and how much of an answer is.
-MESSAGES = 32
+MESSAGES = 64
 NOISE_TOKENS = 24
 
 
-def kept_noise(family: Family, path: Path) -> Noise | None:
-    """The level that was measured on these weights; None where it has to be measured, uncalibrated where that cannot be."""
+def kept_noise(family: Family, path: Path, quantize: str = "none") -> Noise | None:
+    """The noise that was measured on these weights, so quantized; None where it has to be measured (also where an earlier version did,
+    which kept one level for all tokens), uncalibrated where that cannot be."""
     if not path.nulls:
         return Noise()
-    kept = _figure(family, path).read()
-    if not kept:
+    figure = _figure(family, path, quantize)
+    kept, arrays = figure.read(), figure.arrays()
+    if not kept or not {"pairs", "first"} <= set(arrays):
         return None
     of = kept.get("retrainings")
-    return Noise(float(kept["level"]), int(kept["differences"]), (int(of[0]), int(of[1])) if of else None)
+    return noise_of(arrays["pairs"].astype(np.float64), arrays["first"] > 0, (int(of[0]), int(of[1])) if of else None)
 
 
 def measure_noise(
-    family: Family, path: Path, models: Models, root: File | None = None, budget: Budget | None = None
+    family: Family,
+    path: Path,
+    models: Models,
+    quantize: str = "none",
+    root: File | None = None,
+    budget: Budget | None = None,
 ) -> Learning[Noise]:
-    """Measure the level and keep it, a forward pass at a time; below ``root`` instead of the data folder, in the layout of ``vectors/``.
+    """Measure the noise of models that are so quantized and keep it, a pass at a time; below ``root`` instead of the data folder, in the
+    layout of ``vectors/``.
 
-    Retrainings are heard one after the other. Where the budget is spent before the last, the level is that of those heard so far (of one
+    Retrainings are heard one after the other. Where the budget is spent before the last, the noise is that of those heard so far (of one
     at least), and the next measurement goes on behind them.
 
     Raises:
         TillerError: a checkpoint cannot be loaded, or there are no messages.
     """
     sentence = "Measuring how far chance alone goes."
-    notes = _notebook(family, path)
+    notes = _notebook(family, path, quantize)
     ask = partial(models.during, path.final, lambda final: answers(family, final, sentence))
     asked, replies = yield from _once(notes, "answers", ask, sentence)
     vocabularies = Vocabularies(family, path)
@@ -75,19 +84,18 @@ def measure_noise(
         hear = partial(models.during, name, partial(scored, score=score, sentence=sentence))
         each = yield from _once(notes, f"heard.{name.replace('/', '.')}", hear, sentence)
         found.append([0.0 if value <= LOG_ZERO else exp(value) for reply in each for value in reply])
-    differences = [abs(a - b) for one, other in combinations(found, 2) for a, b in zip(one, other, strict=True)]
+    pairs = np.array(
+        [pair for one, other in combinations(found, 2) for pair in zip(one, other, strict=True)], np.float32
+    )
+    starts = [place == 0 for reply in replies for place in range(len(reply))]
+    first = np.array(starts * (len(pairs) // len(starts)))
     heard = len(found) - 1
-    noise = noise_of(differences)
-    if heard < len(path.nulls):
-        noise = replace(noise, retrainings=(heard, len(path.nulls)))
-    quantiles = np.quantile(np.asarray(differences), np.linspace(0, 1, 101)).astype(np.float32)
-    kept: dict[str, Any] = {"level": noise.level, "differences": noise.differences}
-    if noise.retrainings:
-        kept["retrainings"] = list(noise.retrainings)
-    _figure(family, path).write(kept, {"quantiles": quantiles}, root)
-    if not noise.retrainings:
+    part = (heard, len(path.nulls)) if heard < len(path.nulls) else None
+    kept = {"retrainings": list(part)} if part else {}
+    _figure(family, path, quantize).write(kept, {"pairs": pairs, "first": first.astype(np.float32)}, root)
+    if not part:
         notes.forget()
-    return noise
+    return noise_of(pairs.astype(np.float64), first, part)
 
 
 def noise_phases(family: Family, path: Path, final: Loaded) -> list[TimedPart]:
@@ -118,17 +126,19 @@ def _once(notes: ResumeNotes, name: str, work: Callable[[], Learning[_T]], sente
     return kept
 
 
-def _notebook(family: Family, path: Path) -> ResumeNotes:
-    figure = _figure(family, path)
+def _notebook(family: Family, path: Path, quantize: str) -> ResumeNotes:
+    fingerprints = dict(_figure(family, path, quantize).fingerprints)
     return ResumeNotes.of(
-        kind="noise", fingerprints=dict(figure.fingerprints), messages=messages(family), final=path.final
+        kind="noise", fingerprints=fingerprints, messages=messages(family), final=path.final, quantize=quantize
     )
 
 
-def _figure(family: Family, path: Path) -> KeptFigure:
+def _figure(family: Family, path: Path, quantize: str) -> KeptFigure:
     names = (path.final, *path.nulls)
     fingerprints = {name: loading.model_fingerprint(family.checkpoint(name)) for name in names}
-    return KeptFigure(family.name, family.folder, "noise", path.final, fingerprints)
+    return KeptFigure(
+        family.name, family.folder, "noise", path.final, fingerprints, "" if quantize == "none" else quantize
+    )
 
 
 def scored(

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import NamedTuple
 
-from core.attribution.effects import LOG_ZERO, Effect, LogProbs, Noise, effects, noise_of, remainder
+from core.attribution.chance import SeedSpread
+from core.attribution.effects import LOG_ZERO, Effect, LogProbs, effects, remainder
 from core.chat.screens import CHAT
 from core.chat.session import Session
 from core.chat.settings import BLAME, Column, Settings
@@ -38,9 +39,9 @@ class BlameRequest:
     """What is to be found out.
 
     ``checkpoint`` is the final one (empty: the family's), ``path`` lists the checkpoints that led to it where that is not to be read from
-    the family; without an ``answer`` it is what the final checkpoint says, without an ``other`` one what it would have said without the
-    stage that it is owed to. ``own_templates`` asks every checkpoint of the path with its own chat template instead of the final one.
-    ``note`` is what has to be said of where the answer comes from.
+    the family; without an ``answer`` it is what the final checkpoint says, without an ``other`` one that which it finds the likeliest of
+    what it would have said without a stage. ``own_templates`` asks every checkpoint of the path with its own chat template instead of the
+    final one. ``note`` is what has to be said of where the answer comes from.
     """
 
     prompts: tuple[str, ...]
@@ -217,17 +218,15 @@ class BlameReport:
         known = [value for value in each if value is not None]
         return sum(known) / len(known) if known else None
 
-    def noise(self, measure: str) -> Noise:
-        """How far retrainings with other seeds differ in the same measure on the same prompts."""
-        models = (self.path.final, *self.path.nulls)
-        differences = [
-            probability(found[a]) - probability(found[b])
-            for case in self._cases(measure)
-            for found in [case.found(measure)]
-            for a, b in combinations(models, 2)
-            if a in found and b in found
-        ]
-        return noise_of(differences)
+    def noise(self, measure: str) -> SeedSpread:
+        """The same measure on the same prompts by the final model and its retrainings with other seeds, each the mean over the prompts."""
+        every = [case.found(measure) for case in self._cases(measure)]
+        models = [name for name in (self.path.final, *self.path.nulls) if all(name in found for found in every)]
+        return SeedSpread(tuple(math.fsum(probability(found[name]) for found in every) / len(every) for name in models))
+
+    def level(self, measure: str) -> float | None:
+        """Beneath it an effect may be chance: the largest of all stages' would often be as large. None where it is uncalibrated."""
+        return self.noise(measure).level(len(self.path.post))
 
     def of(self, measure: str) -> str:
         """What a measure is the probability of, in words."""
@@ -253,11 +252,11 @@ class BlameReport:
         if found is None:
             return f"No stage can be asked “{question.title}” here."
         name, each = found
-        stage, noise = self.path.stage(name), self.noise(measure)
+        stage, level = self.path.stage(name), self.level(measure)
         mean = f" (the mean over {len(self._cases(measure))} prompts)" if len(self.cases) > 1 else ""
         small = ""
-        if noise.level is not None and abs(each.probability) < noise.level:
-            small = f"; that is within the noise, since retrainings with other seeds differ by up to {figure_text(noise.level)}"
+        if level is not None and abs(each.probability) < level:
+            small = f"; that is within the noise, below the {figure_text(level)} that tells an effect from retrainings with other seeds"
         return (
             f"{stage.word} has the largest effect: {change_text(each.probability)} on the probability of {self.of(measure)}{mean} "
             f"({stage.asked(question.key)}){small}."
@@ -268,8 +267,8 @@ class BlameReport:
         """What has to be known to read the figures: where the questions disagree, the noise, the template, what is no answer."""
         measure = self.measures[0]
         said = [*self._disagreements(measure)]
-        noise = self.noise(measure)
-        said.append(f"{noise.said[:1].upper()}{noise.said[1:]}.")
+        noise = self.noise(measure).said(len(self.path.post))
+        said.append(f"{noise[:1].upper()}{noise[1:]}.")
         if lacking := [each.word for each in self.path.post if each.retrained is None]:
             pronoun = "them" if len(lacking) > 1 else "it"
             said.append(

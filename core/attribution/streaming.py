@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from math import log
 
-from core.attribution.effects import UNIFORM, Noise, attribute
+from core.attribution.chance import Noise
+from core.attribution.effects import UNIFORM, attribute
 from core.attribution.forced_logprobs import TokenScorer, logprobs_in_slices, reading, vocabulary
 from core.attribution.model_sequence import Models
 from core.chat.events import Blame, Event, Scores
@@ -137,4 +138,5 @@ class TokenAttribution:
             key,
             {name: values[at] for name, values in self._found.items() if at < len(values)},
             self._noise(),
+            first=at == 0,
         )

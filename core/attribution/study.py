@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from core.attribution import effects, quantized_agreement
+from core.attribution import quantized_agreement
 from core.attribution.effects import LOG_ZERO, UNIFORM
 from core.attribution.forced_logprobs import check_length, logprobs_in_slices, vocabulary
 from core.attribution.model_sequence import Models, Vocabularies
@@ -74,7 +74,7 @@ def study(family: Family, ask: BlameRequest, models: Models) -> Learning[BlameRe
     work = _Study(family, ask, path, models, vocabularies, voice, drafts)
     yield from work.first_answers()
     if not ask.other:
-        work.choose()
+        yield from work.choose()
     if any(draft.other for draft in drafts):
         yield from work.second_answers()
     sizes = yield from _sizes(family, path)
@@ -180,23 +180,29 @@ class _Study:
         found = self.path.stage(stage)
         return found.asked("retrained_without" if found.retrained else "subtracted")
 
-    def choose(self) -> None:
-        """The other answer of each prompt, where one differs: what the model without the stage with the largest effect says, else what
-        the checkpoint before that stage says, else the same for the stage with the next largest effect."""
-        for draft in self.drafts:
-            totals = {model: draft.answer.total(model) for model in draft.answer.logprobs}
-            # The truth where there is one, else the question that always has an answer.
-            every = {
-                **effects.effects(self.path, "introduced_at", totals),
-                **effects.effects(self.path, "retrained_without", totals),
-            }
-            order = sorted(self.path.post, key=lambda stage: -abs(every[stage.name].probability))
-            offered = [
-                said for stage in order for each in (draft.without, draft.before) if (said := each.get(stage.name))
-            ]
-            draft.other = next(
-                (said for said in offered if said.ids and said.text.strip() != draft.answer.text.strip()), None
-            )
+    def choose(self) -> Learning[None]:
+        """The other answer of each prompt, where one differs: of what the models without a stage and those before one say, that which the
+        final model itself finds the likeliest, a token. Stages are told apart by it, so no stage's effect decides which it is."""
+        yield from self.models.during(self.path.final, self._choose)
+
+    def _choose(self, own: Loaded) -> Learning[None]:
+        loaded = self.voice.of(own)
+        offered = [
+            (draft, said)
+            for draft in self.drafts
+            for said in {each.ids: each for each in (*draft.before.values(), *draft.without.values())}.values()
+            if said.ids and said.text.strip() != draft.answer.text.strip()
+        ]
+        asked = dict(zip(map(id, self.drafts), self._asked(loaded, self.path.final), strict=True))
+        slices = logprobs_in_slices(
+            loaded, [asked[id(draft)].ids for draft, _ in offered], [said.ids for _, said in offered]
+        )
+        found = yield from told(slices, f"Asking {self.family.checkpoint(self.path.final).title}.")
+        best: dict[int, float] = {}
+        for (draft, said), values in zip(offered, found, strict=True):
+            mean = sum(values) / len(values)
+            if mean > best.get(id(draft), -math.inf):
+                best[id(draft)], draft.other = mean, said
 
     def second_answers(self) -> Learning[None]:
         """Ask every model about the other answers."""

@@ -245,14 +245,16 @@ def _noise(family: Family, root: Path, options: Options) -> None:
         return
     if not path.nulls:
         return
-    kept = None if options.again else noise.kept_noise(family, path)
+    kept = None if options.again else noise.kept_noise(family, path, options.placing.quantize)
     if kept is not None and not kept.retrainings:
         print("noise: there already.")
         return
     models = alone(loading.load_model(family, path.final, options.placing), options.placing)
     limit = None if options.effort == FULL.name else options.budget or BUDGET
     with TerminalProgress() as line:
-        found = finished(noise.measure_noise(family, path, models, root, Budget(limit)), line.step)
+        found = finished(
+            noise.measure_noise(family, path, models, options.placing.quantize, root, Budget(limit)), line.step
+        )
     print(f"noise: {found.said}")
 
 
@@ -262,7 +264,7 @@ def _tell_noise(family: Family, options: Options) -> None:
         path = stages.stage_path(family)
     except StageError:
         return
-    kept = None if options.again else noise.kept_noise(family, path)
+    kept = None if options.again else noise.kept_noise(family, path, options.placing.quantize)
     if path.nulls and (kept is None or kept.retrainings) and _local(family.checkpoint(path.final)):
         final = loading.load_model(family, path.final, options.placing)
         print(f"noise: {foretold(estimated(noise.noise_phases(family, path, final)), None)}")

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Generator, Iterable
 
 from core.attribution import noise
-from core.attribution.effects import Noise
+from core.attribution.chance import Noise
 from core.attribution.model_sequence import Vocabularies, pooled
 from core.attribution.streaming import TokenAttribution
 from core.chat.beginnings import AlreadySaid
@@ -117,7 +117,7 @@ class Attribution:
         found = self._noise.get(path.final)
         if found is None:
             try:
-                found = noise.kept_noise(self._families.family, path)
+                found = noise.kept_noise(self._families.family, path, self.pool.placing.quantize)
             except TillerError as error:
                 # A retraining that is not there, or belongs to other weights: uncalibrated, and said so.
                 _log.info("No noise level of %s: %s", path.final, error)
@@ -147,7 +147,9 @@ class Attribution:
         """One slice of measuring a noise level."""
         path = self._wanted[0]
         if self._measuring is None:
-            self._measuring = noise.measure_noise(self._families.family, path, pooled(self.pool, path.final))
+            self._measuring = noise.measure_noise(
+                self._families.family, path, pooled(self.pool, path.final), self.pool.placing.quantize
+            )
         try:
             next(self._measuring)
         except StopIteration as stop:

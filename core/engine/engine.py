@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from core.artefacts.store import Card
-from core.attribution.effects import Noise
+from core.attribution.chance import Noise
 from core.attribution.report import BlameReport, BlameRequest
 from core.chat import answers
 from core.chat.answers import Answer

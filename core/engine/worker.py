@@ -16,7 +16,7 @@ import torch
 
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
-from core.attribution.effects import Noise
+from core.attribution.chance import Noise
 from core.attribution.model_sequence import pooled
 from core.attribution.report import BlameReport, BlameRequest
 from core.attribution.study import study

@@ -45,7 +45,7 @@ class Colouring:
         if model.run is not None:
             model.run.blame = True
             return
-        calibrated = model.engine.noise(settings.column.checkpoint).level is not None
+        calibrated = model.engine.noise(settings.column.checkpoint).calibrated
         wanted = lacking(lenses[chosen], model.session.answers, calibrated)
         if wanted and self.run is None:
             self.run = model.engine.blame(settings, wanted)

@@ -13,12 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file
 from transformers import AutoModelForCausalLM
 
 from core.artefacts import store
-from core.attribution import effects, forced_logprobs, model_sequence, noise, quantized_agreement, study
+from core.attribution import chance, effects, forced_logprobs, model_sequence, noise, quantized_agreement, study
 from core.attribution import report as blame_report
 from core.attribution.effects import LOG_ZERO
 from core.attribution.report import BlameReport, BlameRequest
@@ -260,7 +262,7 @@ def test_a_new_token_is_owed_to_the_stage_that_brought_it(grown: Path) -> None:
         # Without SFT there would be no such token, whatever the subtracted weights make of its row.
         assert said.logprobs["dpo-minus-sft"][at] == LOG_ZERO
         whose = effects.attribute(
-            report.path, "introduced_at", {m: v[at] for m, v in said.logprobs.items()}, effects.Noise()
+            report.path, "introduced_at", {m: v[at] for m, v in said.logprobs.items()}, chance.Noise(), first=at == 0
         )
         assert whose is not None
         assert (whose.added, whose.largest and whose.largest.stage) == (True, "sft")
@@ -411,18 +413,18 @@ def test_a_run_that_is_stopped_is_not_held_up(engine: Engine) -> None:
 
 def test_the_noise_level_is_measured_while_nobody_chats(engine: Engine, whole: Path) -> None:
     for _ in range(200):
-        if engine.noise("dpo").level is not None:
+        if engine.noise("dpo").calibrated:
             break
         engine.call(lambda worker: worker.blamer.waiting).result()
     found = engine.noise("dpo")
     path = stages.stage_path(registry.load_family(str(whole)))
     assert path.nulls == ("seed-2", "seed-3")
-    assert found.level is not None
-    assert 0 < found.level < 1
+    assert found.calibrated
     # Three pairs of models for every token that was looked at.
     assert found.differences % 3 == 0
     answers, _ = live(engine, asked(engine))
-    assert {token.blame["introduced_at"].noise for token in answers[0].tokens} == {found.level}
+    levels = {level for band in found.bands if (level := band.level(len(path.post)))}
+    assert {token.blame["introduced_at"].noise for token in answers[0].tokens} <= levels
 
 
 def test_a_noise_level_is_kept_for_its_weights_and_no_others(whole: Path, tmp_path: Path) -> None:
@@ -435,9 +437,11 @@ def test_a_noise_level_is_kept_for_its_weights_and_no_others(whole: Path, tmp_pa
     assert noise.kept_noise(family, path) == found
     assert not (folder / "shared").exists()
     verb("precompute", ["--family", str(folder), "--what", "noise", "--ship", "--again", "--device", "cpu"])
-    shipped = store.read_card(folder / "shared" / "noise.dpo.safetensors").details
+    shipped = load_file(folder / "shared" / "noise.dpo.safetensors")
+    own = load_file(store.user_folder() / family.name / "shared" / "noise.dpo.safetensors")
     # One model that wears the others' weights instead of each by itself.
-    assert shipped["level"] == pytest.approx(found.level, abs=1e-4)
+    assert np.allclose(shipped["pairs"], own["pairs"], atol=1e-4)
+    assert noise.kept_noise(family, path, "4bit") is None, "rounded weights differ by their rounding, too"
     shutil.rmtree(folder / "counterfactual")
     stage_families.retrained(folder, "seed-4", seed=99)
     text = (
@@ -612,8 +616,11 @@ def test_the_first_line_names_the_stage_and_its_size(
     effects = report["summary"]["rather"]["retrained_without"]["effects"]
     stage = max(effects, key=lambda each: abs(effects[each]["probability"]))
     word = {"sft": "SFT", "safety": "safety", "dpo": "DPO"}[stage]
-    assert lines[0].startswith(f"The {word} stage taught it this: without it (really trained again) the model says “")
-    assert "the probability of answering" in lines[0]
+    # The retrainings with other seeds are random weights here.
+    assert report["summary"]["rather"]["noise"]["level"] > 1
+    assert lines[0].startswith(f"No stage can be named: the largest effect, {word}'s ")
+    assert "they differ too much here" in lines[0]
+    assert report["headline"].startswith(f"{word} has the largest effect: ")
     rows = list(csv.DictReader(table.open(encoding="utf-8")))
     found = next(
         row for row in rows if (row["what"], row["question"], row["stage"]) == ("rather", "retrained_without", stage)
