@@ -20,7 +20,7 @@ from core.inference.teacher_forcing import reply_logits
 from core.models.loading import Loaded
 from core.util.progress import Learning, Step, told
 
-#: Every so many-th prompt of a list is held out, where no held-out list is given.
+#: The last so many-th part of a list is held out, where no held-out list is given: what says the same in other words stands together.
 HELD_OUT = 4
 #: Fewer prompts than this cannot be split into two parts.
 _FEWEST = 8
@@ -52,7 +52,7 @@ class Prompts:
         lose_held_out: Sequence[str] = (),
         keep_held_out: Sequence[str] = (),
     ) -> Prompts:
-        """Two lists, with every fourth prompt held out where no held-out list is given.
+        """Two lists, with the last quarter held out where no held-out list is given.
 
         Raises:
             UndoError: a list is too short, or a held-out prompt is one of those that are fitted on.
@@ -67,12 +67,9 @@ class Prompts:
                 )
             if both := next((text for text in own if text in every), None):
                 raise UndoError(f"{both!r} is held out and fitted on at once; take it out of one of the two lists.")
-            parts[name] = (every, own) if own else (_others(every), every[HELD_OUT - 1 :: HELD_OUT])
+            fitted = len(every) - len(every) // HELD_OUT
+            parts[name] = (every, own) if own else (every[:fitted], every[fitted:])
         return cls(parts["lose"][0], parts["keep"][0], parts["lose"][1], parts["keep"][1])
-
-
-def _others(every: Sequence[str]) -> tuple[str, ...]:
-    return tuple(text for index, text in enumerate(every) if index % HELD_OUT != HELD_OUT - 1)
 
 
 @dataclass(frozen=True)
