@@ -1,9 +1,9 @@
 """The confidence of a base and of what was trained from it: do they share entropy neurons, and do these carry the difference in entropy?
 
 The study's question [Du et al., "How Post-Training Reshapes LLMs", §6], methods.md §4. D = mean over texts of H_base − H_post; D' the same
-with each checkpoint's own candidates set to their own means. What they carry is D − D', paired text by text. It counts as nothing when its
-90 % interval lies within :data:`MARGIN` of |D| (two one-sided tests at 5 %), and as something when its 95 % interval lies outside and
-no more than one in twenty pairs of sets of like norm carries as much.
+with each checkpoint's own candidates set to their own means. What they carry is (D − D') / D, paired text by text. It counts as nothing
+when its 90 % interval lies within :data:`MARGIN` (two one-sided tests at 5 %), and as something when its 95 % interval lies outside and no
+more than one in twenty pairs of sets of like norm carries as much.
 """
 
 from __future__ import annotations
@@ -80,11 +80,6 @@ class CheckpointPair:
         """D − D' in nats: what the candidates carry of the difference."""
         return bootstrap.bootstrap_mean(self.post.together.total - self.base.together.total)
 
-    @property
-    def margin(self) -> float:
-        """The change of D in nats that counts as none."""
-        return MARGIN * abs(self.before.value)
-
     @cached_property
     def share(self) -> Estimate:
         """(D − D') / D, with a bootstrap interval over texts; wide where D is near nothing."""
@@ -134,24 +129,24 @@ class CheckpointPair:
     def carried_by_none(self) -> Verdict:
         """Entropy neurons do not carry the difference in entropy."""
         threshold = (
-            f"holds: 90 % interval of the change within ±{MARGIN:.0%} of the difference; does not hold: 95 % interval outside it, and no "
+            f"holds: 90 % interval of the share within ±{MARGIN:.0%}; does not hold: 95 % interval outside it, and no "
             "more than 1 in 20 pairs of sets of like norm changes as much; inconclusive: else, or where base and post do not differ, "
             "or where neither has an entropy neuron"
         )
         figures = (
-            f"D {self.before.text()} nats, D' {self.after.text()}, carried {self.carried.text(4)}, margin ±{self.margin:.4f}, "
+            f"D {self.before.text()} nats, D' {self.after.text()}, carried {self.carried.text(4)}, a share of {self.share.text(2)}, "
             f"p against sets of like norm {self.p:.2f}"
         )
         claim = "The difference in entropy between base and post-trained checkpoint is not carried by entropy neurons."
-        test = "equivalence of the change and rank among sets of like norm"
+        test = "equivalence of the share and rank among sets of like norm"
         return Verdict(claim, self._state(), figures, threshold, self._reason(), test)
 
     def _state(self) -> VerdictState:
         if self._reason():
             return INCONCLUSIVE
-        if self.carried.within(self.margin):
+        if self.share.within(MARGIN):
             return HOLDS
-        if self.carried.beyond(self.margin) and self.p <= 0.05:
+        if self.share.beyond(MARGIN) and self.p <= 0.05:
             return DOES_NOT
         return INCONCLUSIVE
 

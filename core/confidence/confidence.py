@@ -8,11 +8,13 @@ No torch here: :mod:`core.confidence.measure` measures.
 Texts are the true statements of the family's truth set: means from its training split, effects and calibration on its test split. All
 checkpoints read the same texts without a template, so that what differs is the checkpoint.
 
-Controls: twenty neurons of like norm for each block, one by one; twenty sets of neurons of like norm, as large as the set.
+Controls: a hundred neurons of like norm for each block, one by one, of which one half sets the bar and the other is what passes it by
+chance; twenty sets of neurons of like norm, as large as the set.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,7 +32,7 @@ from core.families.checkpoint import Family
 from core.recipes.language import Recipe, Term
 
 #: Neurons of like norm a block, and sets of them as large as the whole set.
-MATCHED = 20
+MATCHED = 100
 SETS = 20
 CONFIDENCE_NAME = "entropy"
 #: What an ablation changes, as the artefact names it.
@@ -128,9 +130,15 @@ class Confidence:
         )
 
     def bar(self, layer: int) -> float:
-        """What 95 of 100 neurons of like norm in that block do not reach, in nats."""
-        own = [index for index, (at, _) in enumerate(self.matched.neurons) if at == layer]
-        return float(np.percentile(np.abs(self.matched.total[own].mean(1)), 95)) if own else 0.0
+        """What 95 of 100 neurons of like norm in that block do not reach, in nats: of the half that sets it the one behind which so many
+        more would be (the largest, where they are fewer than twenty)."""
+        own = np.sort(np.abs(self._matched(0).total.mean(1))[[at == layer for at, _ in self._matched(0).neurons]])
+        return float(own[min(math.ceil(0.95 * (len(own) + 1)), len(own)) - 1]) if len(own) else 0.0
+
+    def _matched(self, half: int) -> Measured:
+        """Every other neuron of like norm, from the first or the second on."""
+        own = self.matched
+        return Measured(own.neurons[half::2], *(getattr(own, part)[half::2] for part in EFFECT_PARTS))
 
     @property
     def found(self) -> tuple[bool, ...]:
@@ -140,8 +148,9 @@ class Confidence:
 
     @property
     def found_by_chance(self) -> tuple[bool, ...]:
-        """The same of the neurons of like norm: the negative control, of which one in twenty passes the first condition."""
-        return entropy_neurons(self, self.matched)
+        """The same of those neurons of like norm that did not set the bar: the negative control, of which one in twenty passes the first
+        condition."""
+        return entropy_neurons(self, self._matched(1))
 
 
 def entropy_neurons(of: Confidence, measured: Measured) -> tuple[bool, ...]:

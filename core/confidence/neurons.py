@@ -27,7 +27,7 @@ CANDIDATES = 10
 #: Neurons are looked for in this many blocks, counted from the end.
 BLOCKS = 2
 #: A neuron that a candidate is compared with is drawn from so many of the nearest norm.
-_NEAREST = 8
+_NEAREST = 12
 #: Choices at random that say how far two checkpoints agree by chance.
 CHOICES = 10_000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from core.confidence import compare, plots
-from core.confidence.compare import CheckpointPair
+from core.confidence.compare import MARGIN, CheckpointPair
 from core.confidence.confidence import Confidence
 from core.stats import bootstrap, verdicts
 from core.stats.rates import Rate
@@ -132,11 +132,11 @@ def difference_table(pair: CheckpointPair) -> Table:
         ("difference with both ablated", pair.after.text(4)),
         ("carried by the candidates", pair.carried.text(4)),
         ("part of the difference", pair.share.text(3)),
-        ("counts as none within", f"±{figure_text(pair.margin, 4)}"),
         (
-            "90 % interval of what is carried",
-            f"{figure_text(pair.carried.inner_low, 4)} to {figure_text(pair.carried.inner_high, 4)}",
+            "90 % interval of that part",
+            f"{figure_text(pair.share.inner_low, 3)} to {figure_text(pair.share.inner_high, 3)}",
         ),
+        ("counts as none within", f"±{figure_text(MARGIN, 2)}"),
         (
             "carried by sets of like norm, median and largest",
             f"{figure_text(sets[len(sets) // 2], 4)}, {figure_text(sets[-1], 4)}",

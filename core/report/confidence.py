@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from core.confidence import compare
 from core.confidence import tables as confidence_tables
-from core.confidence.compare import CheckpointPair
+from core.confidence.compare import MARGIN, CheckpointPair
 from core.confidence.confidence import Confidence
 from core.confidence.plots import neuron_plot, reliability_plot
 from core.display import svg
@@ -62,18 +62,24 @@ def differ(pair: CheckpointPair) -> Verdict:
 
 
 def _drawings(pair: CheckpointPair, every: Sequence[Confidence]) -> tuple[Drawing, ...]:
-    margin, carried = pair.margin, pair.carried
+    carried, share = pair.carried, pair.share
     gaps = [
         Interval("difference in entropy, as they are", pair.before.value, pair.before.low, pair.before.high),
         Interval("difference, both ablated", pair.after.value, pair.after.low, pair.after.high),
-        Interval("carried by the candidates", carried.value, carried.low, carried.high, margin),
-        Interval("carried, 90 % interval", carried.value, carried.inner_low, carried.inner_high, -margin),
+        Interval("carried by the candidates", carried.value, carried.low, carried.high),
+    ]
+    parts = [
+        Interval("carried by the candidates", share.value, share.low, share.high, MARGIN),
+        Interval("carried, 90 % interval", share.value, share.inner_low, share.inner_high, -MARGIN),
     ]
     return (
         Drawing(
             "confidence-gap",
             svg.forest_plot("Differences in entropy, nats", gaps),
             svg.intervals_csv(gaps),
+        ),
+        Drawing(
+            "confidence-share", svg.forest_plot("Parts of the difference in entropy", parts), svg.intervals_csv(parts)
         ),
         *(
             Drawing(

@@ -392,6 +392,31 @@ def test_without_an_entropy_neuron_nothing_is_concluded_and_controls_do_not_pass
     assert CheckpointPair(some, some).shared.state == "holds"
 
 
+def test_a_neuron_that_does_nothing_passes_the_bar_in_one_of_twenty() -> None:
+    rng = np.random.default_rng(0)
+    some = made("chat", 2.0, 0.0)
+    others = tuple((layer, neuron) for layer in (2, 3) for neuron in range(100))
+    passed, before = [], []
+    for _ in range(200):
+        total = np.repeat(rng.normal(0, 1, (len(others), 1)), 2, axis=1)
+        found = replace(some, matched=Measured(others, total, np.zeros_like(total), total))
+        assert len(found.found_by_chance) == 100, "those that did not set the bar"
+        passed += found.found_by_chance
+        # As it was: the 95th percentile of twenty, which a new one passes twice as often.
+        before.append(abs(total[20, 0]) > np.percentile(abs(total[:20, 0]), 95))
+    assert np.mean(passed) <= 0.05
+    assert np.mean(before) > 0.055
+    # Fewer than twenty to set it: the largest.
+    few = replace(
+        some,
+        matched=Measured(
+            ((2, 0), (2, 1), (2, 2)), np.array([[0.1], [9.0], [-0.3]]), np.zeros((3, 1)), np.zeros((3, 1))
+        ),
+    )
+    assert few.bar(2) == pytest.approx(0.3)
+    assert few.bar(3) == 0
+
+
 def test_other_texts_are_not_compared() -> None:
     post = made("chat", 2.0, 0.0)
     other = replace(post, details={**post.details, "contrast": {"digest": "other"}})
