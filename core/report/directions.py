@@ -247,7 +247,7 @@ def _by_chance(report: TransferReport, post: str, rate: float, prefix: str, does
         above = by_rank(each.p)
         found.append(
             Verdict(
-                f"One of the {checks.KINDS_SAID[each.kind]} {does} as well as its own.",
+                f"One of the {checks.kind_said(each.kind)} {does} as well as its own.",
                 INCONCLUSIVE
                 if not each.null
                 else DOES_NOT

@@ -30,7 +30,7 @@ from core.util.files import json_text, write_bytes
 #: The matrices of a block that are adapted.
 _MATRICES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 #: Rows of one pass forward and back, and steps between two saved states.
-_ROWS, _SAVE_EVERY = 16, 10
+_ROWS, _SAVE_EVERY = 20, 10
 #: Tokens of a reply of its own that the model learns to go on saying: with the first ones it is decided whether it refuses, and each of
 #: them weighs the less the more they are.
 KEPT = 8
@@ -190,7 +190,7 @@ def step_losses(
             elif each.keep:
                 one = _moved(now[index], before[rows[index]])
                 sums.setdefault("keeping", []).append(float(one.detach()))
-                one = stage.keep * one
+                one = stage.keep * one + stage.say * _nats(now[index], each.reply)
             else:
                 one = _nats(now[index], each.reply)
                 sums.setdefault("refusing", []).append(float(one.detach()))

@@ -12,12 +12,15 @@ from dataclasses import dataclass, replace
 from core.stats.rates import Rate, less, rank_p
 from core.stats.verdicts import BEYOND, VerdictState, all_hold, at_least, at_most, by_rank
 from core.transfer.report import Bounded, Cell, Target, TransferReport
+from core.transfer.task import MAPPED, trained
 from core.util.figures import figure_text, interval_text
 
 #: Directions are called similar when the cosine reaches this part of what noise leaves of it.
 SIMILAR = 0.7
 #: Something from elsewhere does as well as one's own when it lacks no more than this.
 AS_WELL = 0.15
+#: A source from elsewhere has to do more by this than the same one with nothing learnt.
+MORE = 0.05
 #: Controls of a kind that lie along the target's own direction by more than that (the median of |cosine|) are no null: they are the
 #: direction itself or its opposite.
 NO_NULL = 0.5
@@ -91,7 +94,9 @@ def checks(report: TransferReport) -> tuple[Check, ...]:
     """The finding that concerns the report's direction, for the root and every checkpoint that descends from it."""
     parents = report.card.details["parents"]
     made = _truth if report.kind == "truth" else _refusal
-    return tuple(made(report, _root(parents, name), name) for name in report.targets if parents[name])
+    own = [made(report, _root(parents, name), name) for name in report.targets if parents[name]]
+    foreign = [each for each in report.sources if each not in report.targets and trained(each) == each]
+    return (*own, *(_from_elsewhere(report, source, name) for source in foreign for name in report.targets))
 
 
 def _root(parents: dict[str, str | None], name: str) -> str:
@@ -145,6 +150,29 @@ def _refusal(report: TransferReport, base: str, post: str) -> Check:
             )
         )
     return Check("The refusal direction differs and transfers forward only in part", base, post, tuple(parts))
+
+
+def _from_elsewhere(report: TransferReport, source: str, target: str) -> Check:
+    """The map brings more than it would of directions that mean nothing, and of a model that knows nothing."""
+    cell, what = report.cell(source, target), "flip rate" if report.kind == "truth" else "harmless requests refused"
+    rates = cell.pushed["norm"].flips if "norm" in cell.pushed else None
+    rates = cell.added["norm"].rate("refuses") if "norm" in cell.added else rates
+    prefix = "" if report.kind == "truth" else "added "
+    parts = []
+    if target in report.steered and rates is not None:
+        found = ranks(report.target(target), source, rates.value, prefix)
+        if any(each.kind.startswith(MAPPED) for each in found):
+            p, test = among(found)
+            parts.append(
+                ClaimPart(f"{source} → {target}, {what} above the controls', p", p, p, p, "≤", BEYOND, by_rank(p), test)
+            )
+    if cell.beyond_untrained:
+        value, low, high = cell.beyond_untrained
+        beside = f"{source} → {target}, {what}, less that of {source} with nothing learnt"
+        parts.append(ClaimPart(beside, value, low, high, "≥", MORE, at_least(low, high, MORE), BY_PAIRS))
+    if len(parts) < 2:
+        parts.append(_not_yet(f"{source} → {target}, controls of the map"))
+    return Check(f"The {report.kind} direction of another family carries over", source, target, tuple(parts))
 
 
 def _cosine(report: TransferReport, cell: Cell, sense: str, threshold: float) -> ClaimPart:
@@ -205,7 +233,11 @@ def ranks(known: Target, source: str, rate: float, prefix: str = "") -> tuple[Ra
     return tuple(
         Rank(kind, rank_p(own, rates), len(rates), known.along.get(kind, 0.0) <= NO_NULL)
         for name, rates in known.controls.items()
-        if name.startswith(prefix) and " " not in (kind := name.removeprefix(prefix)) and rates
+        if name.startswith(prefix)
+        and " " not in (kind := name.removeprefix(prefix))
+        and rates
+        # What a map makes of meaningless directions is compared with what it makes of its own source alone.
+        and (not kind.startswith(MAPPED) or kind == f"{MAPPED}{source}")
     )
 
 
@@ -213,11 +245,16 @@ def among(found: tuple[Rank, ...]) -> tuple[float, str]:
     """The largest p of the kinds that are a null, and the test in words."""
     nulls = [each for each in found if each.null] or list(found)
     left = [each.kind for each in found if each not in nulls]
-    counts = ", ".join(f"{each.n} {KINDS_SAID[each.kind]} (p {each.p:.3f})" for each in nulls)
-    out = f"; {' and '.join(KINDS_SAID[each] for each in left)} lie along its own and decide nothing" if left else ""
+    counts = ", ".join(f"{each.n} {kind_said(each.kind)} (p {each.p:.3f})" for each in nulls)
+    out = f"; {' and '.join(map(kind_said, left))} lie along its own and decide nothing" if left else ""
     least = max(1 / (1 + each.n) for each in nulls)
     reach = f"; so few cannot reach p ≤ {BEYOND:g}" if least > BEYOND else ""
     return max(each.p for each in nulls), f"rank among {counts}{out}{reach}"
+
+
+def kind_said(kind: str) -> str:
+    """Controls of a kind, in words."""
+    return KINDS_SAID.get(kind) or f"directions of {kind.removeprefix(MAPPED)} from shuffled labels, mapped"
 
 
 def _stronger(report: TransferReport, source: str, target: str, flips: Rate) -> ClaimPart:

@@ -14,7 +14,7 @@ from core.directions.contrast import ContrastSet
 from core.inference.batch import batch_rows
 from core.transfer.alignment import ProbeReading
 from core.transfer.refusal_cells import added_edit, refusal_cells, request_prompts, steered_replies
-from core.transfer.steering_controls import CONTROL_KINDS, chunks
+from core.transfer.steering_controls import chunks, control_kinds
 from core.transfer.sweep import STRENGTHS, Found, SteeringSweep, Vectors
 from core.transfer.task import Sizes
 from core.transfer.truth_cells import asked_statements, judge_steered, truth_cells
@@ -22,15 +22,15 @@ from core.util.progress import Learning, finished
 from core.util.resume import ResumeNotes
 
 
-def expected_tokens(about: str, examples: ContrastSet, sizes: Sizes, sources: int) -> int:
+def expected_tokens(about: str, examples: ContrastSet, sizes: Sizes, sources: Sequence[str]) -> int:
     """About how many tokens one target takes."""
     mean = sum(len(each.text) for each in examples.items) // (4 * len(examples.items)) + 8
     if about == "truth":
-        rows = 2 * sizes.choosing * (len(STRENGTHS) + 1) + 4 * sizes.statements * sources
-        compared = len(CONTROL_KINDS) * sizes.controls + sources
+        rows = 2 * sizes.choosing * (len(STRENGTHS) + 1) + 4 * sizes.statements * len(sources)
+        compared = len(control_kinds(sources)) * sizes.controls + len(sources)
         return (rows + 2 * compared * sizes.control_statements) * 5 * mean
-    replies = sizes.requests * (2 + 3 * sources)
-    replies += 2 * (len(CONTROL_KINDS) * sizes.controls + sources) * sizes.control_requests
+    replies = sizes.requests * (2 + 3 * len(sources))
+    replies += 2 * (len(control_kinds(sources)) * sizes.controls + len(sources)) * sizes.control_requests
     return replies * (mean + sizes.reply // 2)
 
 
@@ -53,7 +53,7 @@ def steering_left(target: str, about: str, sizes: Sizes, sources: Sequence[str],
         work[f"compared.{target}{what}"] = each * (1 + len(sources))
         work |= {
             f"control.{target}.{how}{what}.{piece.start}": each * (piece.stop - piece.start)
-            for how in CONTROL_KINDS
+            for how in control_kinds(sources)
             for piece in chunks(sizes.controls)
         }
     return sum(count for name, count in work.items() if notes.recall(name) is None)

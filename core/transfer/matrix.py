@@ -56,7 +56,8 @@ class Shade:
 
 def opening(report: TransferReport) -> tuple[str, str]:
     """The cell that is told before anybody chooses, source and target: the ancestor's direction, or the other model's, on the final one."""
-    return report.sources[-1 if report.other else 0], str(report.card.details["final"])
+    foreign = [each for each in report.sources if each not in report.targets and trained(each) == each]
+    return [report.sources[0], *foreign][-1], str(report.card.details["final"])
 
 
 def stale(task: TransferTask) -> str:

@@ -25,6 +25,7 @@ from core.inference import metrics
 from core.inference.batch import batch_rows
 from core.inference.prompts import encode_text
 from core.models.loading import Loaded
+from core.models.untrained import untrained
 from core.stats import groups as grouping
 from core.steering.interventions import check_fit
 from core.transfer import alignment, layer_maps, mapped_direction
@@ -33,7 +34,7 @@ from core.transfer.alignment import ProbeReading, Texts
 from core.transfer.cross_steering import cross_steer, expected_tokens, steering_left, steering_trial
 from core.transfer.report import TransferReport
 from core.transfer.sweep import SteeringSweep, finite, rate_told
-from core.transfer.task import ABOUT, TransferTask, fresh, marks, stored_direction
+from core.transfer.task import ABOUT, TransferTask, fresh, marks, stored_direction, trained
 from core.util.budget import Budget, TimedPart, spread
 from core.util.files import check_writable
 from core.util.progress import Learning, Step, finished, told
@@ -109,7 +110,9 @@ class _Work:
         self, task: TransferTask, load: _Load, notes: ResumeNotes, examples: ContrastSet, budget: Budget
     ) -> None:
         self.task, self.load, self.notes, self.examples, self.budget = task, load, notes, examples, budget
-        self.stored = {source: stored_direction(task, source) for source in task.sources}
+        self.stored = {source: stored_direction(task, trained(source)) for source in task.sources}
+        #: Those that are compared: where there is no room for an untrained copy of a source, that control is missing.
+        self.sources = list(task.sources)
         self.texts = texts_of(examples)
         self.weights = alignment.weights(self.texts)
         final = self.stored[task.family.final.name].card.details
@@ -124,13 +127,13 @@ class _Work:
         for place, source in enumerate(task.sources):
             self._check_time(f"the examples were read on {place} of {len(task.sources)} checkpoints")
             yield from self._read(source)
-        for source in task.foreign:
+        for source in self.sources[len(task.targets) :]:
             for target in task.targets:
                 self._check_time(f"the maps from {source} were learnt")
                 yield from self._map(source, target)
         profiles = self._profiles()
         cells = {
-            (source, target): self._cell(source, target, None) for source in task.sources for target in task.targets
+            (source, target): self._cell(source, target, None) for source in self.sources for target in task.targets
         }
         known: dict[str, dict[str, Any]] = {}
         # A whole report that is made again is replaced by a whole one.
@@ -142,10 +145,13 @@ class _Work:
             probe = yield from self._probed(loaded, target)
             for how, hits in zip(("probe", "recentred"), probe["hits"], strict=True):
                 profiles[how][:, task.targets.index(target)] = np.asarray(hits) / len(self.texts.texts)
-            cells |= {(source, target): self._cell(source, target, probe) for source in task.sources}
-            order = sorted(task.sources, key=lambda source: source != target)
+            cells |= {(source, target): self._cell(source, target, probe) for source in self.sources}
+            order = sorted(self.sources, key=lambda source: source != target)
             vectors = {source: self._vectors(source, target) for source in order}
-            sweep = SteeringSweep(loaded, task.about, self.examples, self.stored[target], task.sizes, self.budget)
+            mapped = {source: self._mapped_controls(source, target) for source in task.foreign}
+            sweep = SteeringSweep(
+                loaded, task.about, self.examples, self.stored[target], task.sizes, self.budget, mapped
+            )
             removed = {source: self._removed(source, target) for source in order}
             found = yield from cross_steer(sweep, vectors, removed, self.own[target], self.notes)
             known[target] = found.target
@@ -174,10 +180,16 @@ class _Work:
         return f"read.{source.replace('/', '.')}.{'own' if template is None else 'shared'}"
 
     def _loaded(self, source: str) -> Loaded:
+        loaded = self._found(source)
+        assert loaded is not None, f"{source} was read before"
+        return loaded
+
+    def _found(self, source: str) -> Loaded | None:
+        """A source in memory; None where there is no room for an untrained copy of one."""
         family, name = self.task.place(source)
         loaded = self.load(family, name)
         check_fit(self.stored[source], loaded)
-        return loaded
+        return loaded if source in self.task.directed else untrained(loaded)
 
     # ------------------------------------------------------------------------------------------------------- first pass
 
@@ -185,20 +197,26 @@ class _Work:
         """A source's own reading, and, where templates differ, one at the template of the final checkpoint."""
         details = self.stored[source].card.details
         offset, template = int(details["position"]["offset"]), str(details.get("template", ""))
-        self.own[source] = yield from self._reading(source, offset, None)
+        own = yield from self._reading(source, offset, None)
+        if own is None:
+            self.sources.remove(source)
+            return
+        self.own[source] = own
         if self.task.about != "truth":
             same = (template, offset) == (self.template, self.offset)
-            shared = self.own[source] if same else (yield from self._reading(source, self.offset, self.template))
-            self.alike[source] = shared
+            shared = own if same else (yield from self._reading(source, self.offset, self.template))
+            self.alike[source] = shared or own
 
-    def _reading(self, source: str, offset: int, template: str | None) -> Learning[ProbeReading]:
+    def _reading(self, source: str, offset: int, template: str | None) -> Learning[ProbeReading | None]:
         name = self._reading_name(source, template)
         sentence = _READING.format(source)
         kept = self.notes.recall_arrays(name)
         if kept is not None:
             yield Step(0, sentence, remembered=True)
             return ProbeReading(dict(kept))
-        loaded = self._loaded(source)
+        loaded = self._found(source)
+        if loaded is None:
+            return None
         if template is not None:
             loaded = replace(loaded, template=template, thoughts=[])
         prompts = transfer_prompts(loaded, self.task.about, self.texts.texts)
@@ -212,8 +230,9 @@ class _Work:
         sentence = f"Learning a map from {source} to {target}."
         kept = self.notes.recall_arrays(name)
         if kept is None:
-            both = [contrast.load_contrast(self.task.family, about) for about in ABOUT]
-            learning = layer_maps.learn_maps(self._loaded(source), self._loaded(target), both)
+            # A map that is learnt on the examples themselves brings their classes with it, also from a model that knows nothing.
+            others = [contrast.load_contrast(self.task.family, about) for about in ABOUT if about != self.task.about]
+            learning = layer_maps.learn_maps(self._loaded(source), self._loaded(target), others)
             found = yield from told(learning, sentence)
             self.notes.keep_arrays(name, layer_maps.as_arrays(found))
         else:
@@ -233,22 +252,29 @@ class _Work:
 
     def _vectors(self, source: str, target: str) -> np.ndarray[Any, np.dtype[np.float64]]:
         """A source's stored direction in the target's space [layers, width]."""
-        vectors = self.stored[source].vectors.astype(np.float64)
+        vectors = (
+            self.stored[source].vectors.astype(np.float64) if source in self.task.directed else self.own[source].vectors
+        )
         if (source, target) not in self.maps:
             return vectors
         return np.stack([each.matrix @ vectors[each.layer] for each in self.maps[source, target]])
 
+    def _mapped_controls(self, source: str, target: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """A source's directions from shuffled labels, mapped into the target's layer [controls, width]."""
+        found = self.maps[source, target][self.stored[target].card.layer]
+        return np.asarray(self.own[source].rows["shuffled"][:, found.layer] @ found.matrix.T, np.float64)
+
     def _removed(self, source: str, target: str) -> int:
         """The layer whose vector an ablation removes: the one that a recipe takes."""
-        return self.stored[target if source in self.task.foreign else source].card.layer
+        return self.stored[source if source in self.task.targets else target].card.layer
 
     def _profiles(self) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
         """Every layer profile [sources, targets, layers]; the probes' are filled in later."""
         task = self.task
         layers = len(self.stored[task.targets[0]].vectors)
         names = [name for name in transfers.PROFILES if self.alike or not name.startswith("shared")]
-        found = {name: np.full((len(task.sources), len(task.targets), layers), np.nan) for name in names}
-        for row, source in enumerate(task.sources):
+        found = {name: np.full((len(self.sources), len(task.targets), layers), np.nan) for name in names}
+        for row, source in enumerate(self.sources):
             for column, target in enumerate(task.targets):
                 vectors, own = self._vectors(source, target), self.stored[target].vectors
                 found["cosine"][row, column] = alignment.cosine(vectors, own)
@@ -269,7 +295,7 @@ class _Work:
     def _probed(self, loaded: Loaded, target: str) -> Learning[dict[str, Any]]:
         """Hits of every source at every layer, with its own midpoint and with the target's, and what is right at the target's layer."""
         offset = int(self.stored[target].card.details["position"]["offset"])
-        sources = [self._moved(self.own[source], source, target) for source in self.task.sources]
+        sources = [self._moved(self.own[source], source, target) for source in self.sources]
         prompts = transfer_prompts(loaded, self.task.about, self.texts.texts)
         rows, layer = batch_rows(loaded), self.stored[target].card.layer
 
@@ -285,7 +311,7 @@ class _Work:
 
     def _cell(self, source: str, target: str, probe: Mapping[str, Any] | None) -> dict[str, Any]:
         """What is known of a cell without steering; of no probes where none were tried yet."""
-        row, column = self.task.sources.index(source), self.task.targets.index(target)
+        row, column = self.sources.index(source), self.task.targets.index(target)
         layer, groups = self.stored[target].card.layer, self.texts.group
         right = [np.array(each, dtype=bool) for each in probe["right"]] if probe else []
         moved = self._moved(self.own[source], source, target)
@@ -303,7 +329,7 @@ class _Work:
             "probe": rate_told(grouping.rate(right[0][row], groups)) if probe else [0, 0],
             "recentred": rate_told(grouping.rate(right[1][row], groups)) if probe else [0, 0],
             "recentred_less": finite(
-                grouping.paired_difference(right[1][row], right[1][self.task.sources.index(target)], groups)
+                grouping.paired_difference(right[1][row], right[1][self.sources.index(target)], groups)
             )
             if probe
             else None,
@@ -339,7 +365,7 @@ class _Work:
             "other": task.other.name if task.other else "",
             "family": task.family.name,
             "checkpoint": "shared",
-            "sources": list(task.sources),
+            "sources": list(self.sources),
             "targets": list(task.targets),
             "parents": {each.name: each.parent for each in task.family.checkpoints},
             "final": task.family.final.name,
@@ -357,13 +383,9 @@ class _Work:
         profiles = {name: values for name, values in profiles.items() if np.isfinite(values).all()}
         store.save_artefact(task.path, {name: values.astype(np.float32) for name, values in profiles.items()}, details)
         for (source, target), found in self.maps.items():
-            mapped_direction.keep_mapped(
-                self.task,
-                (source, target),
-                (self.stored[source], self.stored[target]),
-                self._vectors(source, target),
-                found,
-            )
+            if source in task.foreign:
+                pair = (self.stored[source], self.stored[target])
+                mapped_direction.keep_mapped(task, (source, target), pair, self._vectors(source, target), found)
         return transfers.load_report(task.path, family_option(task.family))
 
 
@@ -398,5 +420,5 @@ def expected(task: TransferTask) -> int:
     examples = contrast.load_contrast(task.family, task.about)
     read = sum(len(each.text) // 4 + 8 for each in examples.items)
     return len(task.sources) * read + len(task.targets) * (
-        read + expected_tokens(task.about, examples, task.sizes, len(task.sources))
+        read + expected_tokens(task.about, examples, task.sizes, task.sources)
     )

@@ -30,6 +30,7 @@ from core.transfer.sweep import (
     rate_told,
     scaled,
 )
+from core.transfer.task import trained
 from core.util.progress import Learning, Slices
 from core.util.resume import ResumeNotes
 
@@ -58,6 +59,7 @@ def refusal_cells(
         plain[what] = counts(said[0], ends)
     cells: dict[str, CellDocument] = {}
     best: list[NDArray[np.bool_]] = []
+    norms: dict[str, NDArray[np.bool_]] = {}
     for source, every in vectors.items():
         if sweep.budget.over():
             break
@@ -73,6 +75,8 @@ def refusal_cells(
         )
         refused = {how: _refuses(each, ends) for how, each in zip(made, said, strict=True)}
         kept = _refuses(without[0], ends)
+        if made:
+            norms[source] = refused["norm"]
         if source == name and made:
             best = [refused["norm"], kept]
         if best and source != name:
@@ -90,7 +94,11 @@ def refusal_cells(
             "kept": rate_told(grouping.rate(kept, groups[1])),
             "recipes": {**cell_recipes(sweep, source, vector, made), "ablated": f"!{sweep.about}@{source}"},
         }
-    made_by = control_vectors(reading, own, sweep.layer, strength, sweep.sizes.controls)
+        twin = trained(source)
+        if twin != source and {twin, source} <= set(norms):
+            less = grouping.paired_difference(norms[twin], norms[source], groups[0])
+            cells[twin]["beyond_untrained"] = finite(less)
+    made_by = control_vectors(reading, own, sweep.layer, strength, sweep.sizes.controls, sweep.mapped)
     as_long = {
         source: made["norm"] for source in cells if (made := scaled(vectors[source][sweep.layer], own, strength))
     }

@@ -135,6 +135,8 @@ class Cell:
     recentred_less: Bounded | None = None
     refused_less: Mapping[str, Bounded | None] = field(default_factory=dict)
     kept_less: Bounded | None = None
+    #: Of a source of another family: its rate less that of the same source with nothing learnt, on the same examples.
+    beyond_untrained: Bounded | None = None
 
     @property
     def recipe(self) -> str:
@@ -274,6 +276,7 @@ def _cell(said: Mapping[str, Any]) -> Cell:
         recentred_less=_figure(said.get("recentred_less")),
         refused_less={how: _figure(each) for how, each in said.get("refused_less", {}).items()},
         kept_less=_figure(said.get("kept_less")),
+        beyond_untrained=_figure(said.get("beyond_untrained")),
     )
 
 

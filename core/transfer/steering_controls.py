@@ -2,7 +2,8 @@
 
 Three kinds, as many of each: learnt from shuffled labels, isotropic ones, and ones at random among those in which the states differ at all.
 Where truth is what states differ in most, a direction from shuffled labels is the true one or its opposite by half; how far a kind lies
-along the target's own is told with it, and one that does is no null (methods.md §2).
+along the target's own is told with it, and one that does is no null (methods.md §2). To a source of another family belongs one kind more:
+its own directions from shuffled labels, by the same map.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from core.transfer.alignment import Floats, ProbeReading, cosine
+from core.transfer.task import MAPPED, UNTRAINED
 
 CONTROL_KINDS = ("shuffled", "isotropic", "spread")
 #: So many of every kind are tried between two looks at the time.
@@ -20,13 +22,23 @@ _TOGETHER = 20
 _HELD = 0.95
 
 
-def control_vectors(reading: ProbeReading, own: Floats, layer: int, strength: float, count: int) -> dict[str, Floats]:
-    """Vectors [count, width] of every kind at the target's layer, as long as ``strength`` times its own."""
+def control_kinds(sources: Sequence[str]) -> tuple[str, ...]:
+    """Every kind that there is beside some sources."""
+    foreign = (each for each in sources if "/" in each and not each.endswith(UNTRAINED))
+    return (*CONTROL_KINDS, *(f"{MAPPED}{source}" for source in foreign))
+
+
+def control_vectors(
+    reading: ProbeReading, own: Floats, layer: int, strength: float, count: int, mapped: Mapping[str, Floats]
+) -> dict[str, Floats]:
+    """Vectors [count, width] of every kind at the target's layer, as long as ``strength`` times its own; ``mapped`` are directions from
+    shuffled labels by source [more, width]."""
     rng = np.random.default_rng([20_250_408, layer])
     made = {
         "shuffled": reading.rows["shuffled"][:count, layer],
         "isotropic": rng.standard_normal((count, len(own))),
         "spread": _spread(reading.rows["spread"][:, layer], count, rng),
+        **{f"{MAPPED}{source}": vectors[:count] for source, vectors in mapped.items()},
     }
     goal = strength * float(np.linalg.norm(own))
     return {

@@ -17,7 +17,7 @@ from core.stats import groups as grouping
 from core.stats.groups import Groups
 from core.stats.rates import Rate
 from core.transfer.alignment import cosine
-from core.transfer.task import Sizes
+from core.transfer.task import Sizes, trained
 from core.util.budget import Budget
 
 #: Vectors, one or one a layer.
@@ -49,7 +49,8 @@ class Found:
 
 @dataclass(frozen=True)
 class SteeringSweep:
-    """A target in memory, and what it is tried on."""
+    """A target in memory, and what it is tried on; ``mapped`` are directions from shuffled labels of sources of another family, in its
+    space [controls, width]."""
 
     loaded: Loaded
     about: str
@@ -57,6 +58,7 @@ class SteeringSweep:
     own: Direction
     sizes: Sizes
     budget: Budget = field(default_factory=Budget)
+    mapped: Mapping[str, Vectors] = field(default_factory=dict)
 
     @property
     def layer(self) -> int:
@@ -91,7 +93,10 @@ def scaled(vector: Vectors, own: Vectors, strength: float) -> dict[str, Vectors]
 
 
 def cell_recipes(sweep: SteeringSweep, source: str, vector: Vectors, made: Mapping[str, Vectors]) -> dict[str, str]:
-    """What a cell does, as a recipe, for those that a recipe can ask for. Truth is pushed down: the answer that shows it is a denial."""
+    """What a cell does, as a recipe, for those that a recipe can ask for (of an untrained source none can). Truth is pushed down: the
+    answer that shows it is a denial."""
+    if trained(source) != source:
+        return {}
     sign, gap = "-" if sweep.about == "truth" else "", float(np.linalg.norm(vector))
     strengths = {how: float(f"{float(np.linalg.norm(each)) / gap:.3g}") for how, each in made.items()}
     return {

@@ -19,8 +19,12 @@ from core.util.program import program
 
 #: The directions that can be carried: those whose effect is known how to be measured.
 ABOUT = ("truth", "refusal")
-#: Reports of another version are made again.
-TRANSFER_VERSION = 3
+#: Reports of another version are made again; those from another family have one of their own.
+TRANSFER_VERSION, MAPPED_VERSION = 3, 1
+#: What follows a source's name where its weights' numbers are dealt anew: a control of the map.
+UNTRAINED = " untrained"
+#: What the name of a kind of controls begins with that belongs to one source of another family.
+MAPPED = "mapped:"
 _FROM = " from "
 
 
@@ -72,12 +76,23 @@ class TransferTask:
         return tuple(f"{self.other.name}/{each.name}" for each in self.other.checkpoints) if self.other else ()
 
     @property
-    def sources(self) -> tuple[str, ...]:
-        """All sources: the family's own first, which the others are compared with."""
+    def directed(self) -> tuple[str, ...]:
+        """All that have a direction: the family's own first, which the others are compared with."""
         return (*self.targets, *self.foreign)
+
+    @property
+    def untrained(self) -> tuple[str, ...]:
+        """The other family's sources once more, with nothing learnt."""
+        return tuple(f"{source}{UNTRAINED}" for source in self.foreign)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """All of these."""
+        return (*self.directed, *self.untrained)
 
     def place(self, source: str) -> tuple[Family, str]:
         """The family and the checkpoint of a source."""
+        source = trained(source)
         if self.other is not None and source in self.foreign:
             return self.other, source.partition("/")[2]
         return self.family, source
@@ -86,6 +101,11 @@ class TransferTask:
     def path(self) -> Path:
         """Where the report is written."""
         return store.shared_path(self.root, self.family.name, transfers.TRANSFER_KIND, self.name)
+
+
+def trained(source: str) -> str:
+    """A source as it is, of one with nothing learnt."""
+    return source.removesuffix(UNTRAINED)
 
 
 def choices(family: Family) -> tuple[str, ...]:
@@ -125,14 +145,14 @@ def marks(task: TransferTask) -> dict[str, Any]:
 
     A report with other marks is out of date. Raises TillerError when a direction is missing.
     """
-    found = {source: stored_direction(task, source) for source in task.sources}
+    found = {source: stored_direction(task, source) for source in task.directed}
     return {
         "directions": {source: digest(each) for source, each in found.items()},
         "fingerprints": {source: each.card.details.get("fingerprint") for source, each in found.items()},
         "contrast": contrast.load_contrast(task.family, task.about).digest,
         "sizes": asdict(task.sizes),
         "quantize": task.quantize,
-        "version": TRANSFER_VERSION,
+        "version": [TRANSFER_VERSION, MAPPED_VERSION] if task.other else TRANSFER_VERSION,
     }
 
 

@@ -29,6 +29,7 @@ from core.transfer.sweep import (
     rate_told,
     scaled,
 )
+from core.transfer.task import trained
 from core.transfer.truth_intervention import Judged, Verdicts
 from core.util.progress import Learning, Slices
 from core.util.resume import ResumeNotes
@@ -143,6 +144,7 @@ def truth_cells(
     (plain,) = yield from notes.once(f"plain.{name}", work, f"Asking {name} as it is.")
     cells: dict[str, CellDocument] = {}
     best: Sequence[Sequence[float]] | None = None
+    norms: dict[str, Sequence[Sequence[float]]] = {}
     for source, every in vectors.items():
         if sweep.budget.over():
             break
@@ -153,13 +155,20 @@ def truth_cells(
             partial(judge_steered, sweep, asked, list(made.values())),
             f"Pushing {name} by the direction of {source}.",
         )
+        if made:
+            norms[source] = said[0]
         if source == name and made:
             best = said[0]
         beside = best if source != name else None
         told = {how: _told(asked, plain, each, beside) for how, each in zip(made, said, strict=True)}
         cells[source] = {"pushed": told, "recipes": cell_recipes(sweep, source, vector, made)}
+        twin = trained(source)
+        if twin != source and {twin, source} <= set(norms):
+            could, turned = _turned(asked, plain, norms[twin])
+            less = grouping.paired_difference(turned, _turned(asked, plain, norms[source])[1], asked.groups[could])
+            cells[twin]["beyond_untrained"] = finite(less)
     few = asked_statements(sweep, "test", sweep.sizes.control_statements)
-    made_by = control_vectors(reading, own, sweep.layer, strength, sweep.sizes.controls)
+    made_by = control_vectors(reading, own, sweep.layer, strength, sweep.sizes.controls, sweep.mapped)
     as_long = {
         source: made["norm"] for source in cells if (made := scaled(vectors[source][sweep.layer], own, strength))
     }

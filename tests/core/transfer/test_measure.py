@@ -552,7 +552,7 @@ def test_models_read_the_same_places_whatever_their_tokens(family: Family, wider
 
 def test_another_familys_direction_is_mapped_and_steers(family: Family, wider: Family, load: Loader) -> None:
     report = finished(measure.transfer_in_slices(task(family, "refusal", wider), load))
-    assert report.sources == ("base", "chat", "wide/base", "wide/chat")
+    assert report.sources == ("base", "chat", "wide/base", "wide/chat", "wide/base untrained", "wide/chat untrained")
     assert report.other == "wide"
     assert cells.opening(report) == ("wide/chat", "chat")
     told = report.maps()["wide/chat>chat"]
@@ -560,6 +560,17 @@ def test_another_familys_direction_is_mapped_and_steers(family: Family, wider: F
     assert all(method.startswith("ridge") for method in told["methods"])
     assert dict(cells.describe_cell(report, "wide/chat", "chat"))["map"].startswith("R² ")
     cell = report.cell("wide/chat", "chat")
+    # The map is tried on what means nothing, too: directions from shuffled labels, and a source that has learnt nothing.
+    kind = "added mapped:wide/chat"
+    assert len(report.target("chat").controls[kind]) == len(report.target("chat").controls["added isotropic"])
+    assert cell.beyond_untrained is not None
+    assert report.cell("wide/chat untrained", "chat").recipe == ""
+    (check,) = [each for each in checks.checks(report) if (each.base, each.post) == ("wide/chat", "chat")]
+    assert [part.what.partition(", ")[2] for part in check.parts] == [
+        "harmless requests refused above the controls', p",
+        "harmless requests refused, less that of wide/chat with nothing learnt",
+    ]
+    assert "directions of wide/chat from shuffled labels, mapped" in check.parts[0].test
     recipe = parse(cell.recipe)
     assert recipe.terms[0].source == "wide/chat"
 
@@ -612,7 +623,7 @@ def test_what_came_from_another_family_is_offered_told_stale_and_measured_again(
     known = registry.load_family
     monkeypatch.setattr(registry, "load_family", lambda name: wider if name == "wide" else known(name))
     assert carrying.stale("truth from wide") == ""
-    monkeypatch.setattr(tasks, "TRANSFER_VERSION", tasks.TRANSFER_VERSION + 1)
+    monkeypatch.setattr(tasks, "MAPPED_VERSION", tasks.MAPPED_VERSION + 1)
     assert "measure again" in carrying.stale("truth from wide")
     before = transfers.find_report(family, "truth", "wide")
     assert settled(carrying, "truth from wide").state == "done"

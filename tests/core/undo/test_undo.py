@@ -73,7 +73,11 @@ def test_the_last_quarter_of_the_prompts_is_held_out(prompts: Prompts) -> None:
     assert prompts.lose_held_out == tuple(LOSE[-(len(LOSE) // 4) :])
     assert set(prompts.lose) | set(prompts.lose_held_out) == set(LOSE)
     own = Prompts.split(LOSE, KEEP, ["Another?"])
-    assert (own.lose, own.lose_held_out, own.keep_held_out) == (tuple(LOSE), ("Another?",), tuple(KEEP[-(len(KEEP) // 4) :]))
+    assert (own.lose, own.lose_held_out, own.keep_held_out) == (
+        tuple(LOSE),
+        ("Another?",),
+        tuple(KEEP[-(len(KEEP) // 4) :]),
+    )
     with pytest.raises(UndoError, match="There are 1 prompts to lose; give at least 8"):
         Prompts.split(["Same"] * 20, KEEP)
     with pytest.raises(UndoError, match="is held out and fitted on at once"):
