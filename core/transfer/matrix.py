@@ -18,7 +18,7 @@ from core.transfer import report as transfers
 from core.transfer import task as tasks
 from core.transfer.matrix_measures import MEASURES, Measure
 from core.transfer.report import SCALINGS, TransferReport
-from core.transfer.task import TransferTask
+from core.transfer.task import TransferTask, trained
 from core.util.figures import figure_text, interval_text
 
 _PARTS = Lens("part", "part", "", "magnitude", 0.0, 1.0, "")
