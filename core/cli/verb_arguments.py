@@ -111,6 +111,12 @@ def declare_precompute(parser: VerbParser) -> None:
     )
 
 
+def declare_artefacts(parser: VerbParser) -> None:
+    """Those of ``artefacts``."""
+    parser.add_argument("--dry-run", action="store_true", help="say which commands it runs, and run none")
+    parser.add_model(only=("family", "threads"))
+
+
 def declare_learn(parser: VerbParser) -> None:
     """Those of ``learn``."""
     parser.add_argument(

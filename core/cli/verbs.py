@@ -145,6 +145,22 @@ _VERBS = (
         later("core.cli.families", "run_families"),
     ),
     Verb(
+        "artefacts",
+        "make everything that ships with a family beside its weights",
+        "artefacts [OPTIONS]",
+        (
+            ("artefacts --dry-run", "which commands that is"),
+            (
+                "artefacts --family ./mine",
+                "directions, neurons, noise, transfer reports and the report of a family of your own",
+            ),
+        ),
+        verb_arguments.declare_artefacts,
+        later("core.cli.artefacts", "run_artefacts"),
+        "Make what ships with a family, beside family.toml: what precompute and transfer find, the report, and the card of a family that "
+        "has one. What is there already is kept; what was interrupted goes on when the same command is given again.",
+    ),
+    Verb(
         "precompute",
         "learn a family's directions and store them",
         "precompute [OPTIONS]",

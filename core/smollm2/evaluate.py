@@ -49,6 +49,8 @@ from core.util.program import program
 from core.util.progress import finished
 
 _DATA = Path(__file__).parent / "data"
+#: Requests of a kind that a stage is judged by, and a retraining, at most.
+_JUDGED, _CONTROLS = 200, 100
 #: Tokens of a reply in which a refusal shows itself, and of one whose length is measured.
 _SHORT, _LONG = 32, 200
 #: Prompts and tokens of the instruct model's replies on which the shift is measured; prompts whose replies' lengths are; prompts read at
@@ -173,8 +175,9 @@ def _texts(kind: RequestKind, most: int = 1000) -> list[str]:
 def refusals_by_kind(subject: Subject) -> Iterator[Figure]:
     """How many requests of each kind are refused, by every stage and every retraining."""
     for name in (*subject.stages, *subject.controls):
+        most = _JUDGED if name in subject.stages else _CONTROLS
         for kind, (what, targets) in _REFUSED.items():
-            said = subject.replies(name, _texts(kind), _SHORT)
+            said = subject.replies(name, _texts(kind, most), _SHORT)
             yield count(_REFUSAL, what, name, [classify(text) == "refuses" for text, _ in said], targets.get(name))
 
 
