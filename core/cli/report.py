@@ -170,7 +170,7 @@ class Maker:
         return knowledge_finding(traced, controls)
 
     def _trace(self, base: str, category: str) -> Traced:
-        order = MapRequest((base, self.post), set=category, pairs=self.options.pairs)
+        order = MapRequest((base, self.post), set=category, pairs=self.options.pairs, across=True)
         traced = self._done(tracing.trace(self.family, order, self.pool.get, self.time), f"knowledge, {category}")
         if (
             traced.maps
@@ -284,7 +284,7 @@ class Maker:
             return 0.0
 
     def _tracing_takes(self, base: str, category: str) -> float:
-        order = MapRequest((base, self.post), set=category, pairs=self.options.pairs)
+        order = MapRequest((base, self.post), set=category, pairs=self.options.pairs, across=True)
         return tracing.trace_seconds(self.family, order, self.pool.get)
 
     def _probing_takes(self, name: str) -> float:

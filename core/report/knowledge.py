@@ -7,6 +7,9 @@ Du et al., §3: they correlate strongly and differ little]:
 - freed of noise, it reaches :data:`STRONG`: maps of different pairs are compared, and divided by how well each agrees with itself;
 - no cell differs by more than :data:`SMALL` of the whole effect; that one does is said only where its interval pays for all there are.
 
+A fourth is told beside them: how much the residuals of each checkpoint bring back in the *other*, as a part of what its own do there. The
+study finds that the base's work in the post-trained checkpoint, and the other way round often not; the first is a part of the claim.
+
 And before them both checkpoints must judge the pairs rightly more often than one that guesses: else there is nothing to look for.
 
 Neither the null nor a control is 0 or 1 by construction, each could have come out otherwise. The controls go through the same three
@@ -39,6 +42,8 @@ from core.util.table import Table
 STRONG = 0.9
 #: Two maps differ little when no cell differs by more than this part of the whole effect.
 SMALL = 0.25
+#: Residuals of another checkpoint work where they bring back at least this part of what the target's own do.
+WORKS = 0.75
 #: One that guesses judges both sentences of a pair rightly this often.
 GUESSED = 0.25
 #: Where maps agree with themselves less than that, a correlation says nothing.
@@ -54,8 +59,9 @@ KNOWLEDGE_METHODS = (
     "checkpoints' maps are compared by Pearson's correlation over layers × roles, with a jackknife interval over folds of "
     "pairs, beside its null (the other checkpoint's map of another category, since cells near 0 and 1 inflate any correlation) and "
     "as a part of its ceiling, from halves of the pairs that are crossed between the checkpoints, so that no pair is on both sides; "
-    "and by the cell that differs most, which differs surely when its interval, corrected for the number of cells [Bonferroni], says so. "
-    "Controls go through the same figures: the "
+    "by how much the base's residuals bring back in the post-trained checkpoint, as a part of what its own do there (the other way round "
+    "is told beside it); and by the cell that differs most, which differs surely when its interval, corrected for the number of cells "
+    "[Bonferroni], says so. Controls go through the same figures: the "
     f"base's own map with the roles of its tokens, or its layers, dealt anew {_SHUFFLES:,} times (told are the median and the middle "
     "95 %), and where there is one a base that was never taught to judge statements."
 )
@@ -102,6 +108,8 @@ def knowledge_verdicts(traced: Traced) -> tuple[Verdict, ...]:
         _over(f"The maps of {category} in {names} are more alike than maps of different categories.", above, found.null, found.null_set),
         _strong(f"The maps of {category} in {names} correlate strongly.", (found.r, found.low, found.high), found.ceiling, found.freed),
         _small(f"The maps of {category} in {names} differ little.", _most(traced)),
+        *(_works(f"Residuals of {each.source} bring {category} back in {each.target}.", carried(traced, each))
+          for each in _across(traced)[:1]),
     )  # fmt: skip
 
 
@@ -194,6 +202,44 @@ def _most(traced: Traced) -> _Figure:
     return float(cells.max()), float((cells - wider * half)[known].max()), float((cells + half)[known].max())
 
 
+def _works(claim: str, share: _Figure) -> Verdict:
+    value, low, high = share
+    threshold = (
+        f"holds: all of the 95 % interval at least {WORKS:.2f}; does not hold: all of it less; else inconclusive"
+    )
+    if math.isnan(low):
+        return Verdict(claim, INCONCLUSIVE, f"{value:.2f} of what its own do", threshold, "too few pairs")
+    figures = f"{value:.2f} ({low:.2f} to {high:.2f}) of what its own do there"
+    return Verdict(
+        claim, at_least(low, high, WORKS), figures, threshold, test="intervals of cells, as if they varied together"
+    )
+
+
+def carried(traced: Traced, across: Map) -> _Figure:
+    """How much another checkpoint's residuals bring back, as a part of what the target's own do: the slope through nothing of the one map
+    on the other, with its 95 % interval. Cells of one map come from the same pairs, so they are taken to vary together, which is the most
+    that they can."""
+    own = next(each for each in _within(traced) if each.target == across.target)
+    weights, cells = map_statistics.array(own), map_statistics.array(across)
+    half = np.array(across.half, np.float64) if across.half else np.full(cells.shape, math.nan)
+    known = np.isfinite(weights) & np.isfinite(cells)
+    whole = float((weights[known] ** 2).sum())
+    if not whole:
+        return math.nan, math.nan, math.nan
+    value = float((weights * cells)[known].sum()) / whole
+    varying = known & np.isfinite(half)
+    width = float((np.abs(weights) * half)[varying].sum()) / whole if varying.any() else math.nan
+    return value, value - width, value + width
+
+
+def _across(traced: Traced) -> list[Map]:
+    """The maps of residuals of one checkpoint in the other: the base's in the post-trained one first."""
+    return sorted(
+        (each for each in traced.maps if each.source != each.target),
+        key=lambda each: each.source != traced.order.checkpoints[0],
+    )
+
+
 def _within(traced: Traced) -> list[Map]:
     return [each for each in traced.maps if each.source == each.target and not each.minus]
 
@@ -263,6 +309,12 @@ def _table(traced: Sequence[Traced]) -> Table:
                 "–" if found.ceiling is None else f"{found.ceiling:.3f}",
                 "–" if found.null is None else f"{found.null:.3f} ({found.null_set})",
                 f"{value:+.3f} ± {half:.3f} at layer {layer}, {difference.columns[column].strip()}",
+                "; ".join(
+                    f"{one.title} {part:.2f} ({low:.2f} to {high:.2f})"
+                    for one in _across(each)
+                    for part, low, high in [carried(each, one)]
+                )
+                or "–",
             )
         )
     return Table(
@@ -274,6 +326,7 @@ def _table(traced: Sequence[Traced]) -> Table:
             "ceiling",
             "null",
             "largest difference (95 %)",
+            "one's residuals in the other, of what its own do (95 %)",
         ),
         tuple(rows),
     )

@@ -227,6 +227,31 @@ def test_knowledge_is_judged_by_null_ceiling_and_the_cell_that_differs_most(
     assert whole == next((each for each in (DOES_NOT, INCONCLUSIVE) if each in states), HOLDS)
 
 
+@pytest.mark.parametrize(
+    ("part", "sure", "state"),
+    [(0.9, 0.02, HOLDS), (0.5, 0.02, DOES_NOT), (0.75, 0.1, INCONCLUSIVE), (0.9, math.nan, INCONCLUSIVE)],
+    ids=["works", "half", "perhaps", "too few pairs"],
+)
+def test_residuals_of_the_base_work_in_the_other_as_its_own_do(part: float, sure: float, state: str) -> None:
+    found = traced()
+    own = map_statistics.array(found.maps[1])
+    half = map_statistics.cells(np.full(own.shape, sure))
+    into = replace(found.maps[1], source="base", cells=map_statistics.cells(part * own), half=half)
+    back = replace(found.maps[0], source="chat", cells=map_statistics.cells(0.1 * own), half=half)
+    # A role that no pair has says nothing.
+    both = replace(found, maps=(*found.maps[:2], back, into, found.maps[2]))
+    value, low, high = knowledge.carried(both, into)
+    assert value == pytest.approx(part)
+    if sure == sure:
+        # Four cells of effect 1, each uncertain by as much, and together at the most.
+        assert (low, high) == pytest.approx((part - sure, part + sure))
+    verdict = knowledge.knowledge_verdicts(both)[-1]
+    assert (verdict.state, verdict.claim) == (state, "Residuals of base bring cities back in chat.")
+    assert (
+        f"chat → base 0.10 ({0.1 - sure:.2f} to {0.1 + sure:.2f})" in knowledge.knowledge([both]).tables[0].rows[0][-1]
+    )
+
+
 def test_maps_with_their_cells_dealt_anew_fail_unless_a_profile_is_all_there_is() -> None:
     roles, layers = knowledge.shuffled(traced())
     assert (roles.state, layers.state) == (DOES_NOT, DOES_NOT)
