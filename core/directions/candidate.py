@@ -17,6 +17,7 @@ from core.directions.contrast import ContrastSet
 from core.inference import metrics
 from core.inference.behind_thought import thought_before
 from core.inference.metrics import OffTarget
+from core.inference.prompts import template_words
 from core.inference.teacher_forcing import score_replies
 from core.models.loading import Loaded
 from core.recipes.language import Recipe, Term
@@ -60,6 +61,9 @@ def draft_direction(
         "contrast": contrast_files.describe_table(contrast),
         "template": "" if name == "truth" else loaded.chat_template,
     }
+    if name != "truth" and (before := template_words(loaded)):
+        # A system prompt of the template's own, with its date, say: a part of what was read.
+        details["template_words"] = before
     if name != "truth" and (thought := thought_before(loaded)):
         details["behind_thought"] = thought
     if loaded.variables:

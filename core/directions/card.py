@@ -299,6 +299,8 @@ def _where(card: Card) -> list[str]:
             if position.get("of") == "reply"
             else ", read at the last token of the statement"
         )
+    if words := details.get("template_words"):
+        said.append(f"read behind what the template itself says first: {words!r}")
     if thought := details.get("behind_thought"):
         said.append(f"measured behind the thought that comes before every answer: {thought!r}")
     if criterion := details.get("criterion"):

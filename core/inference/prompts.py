@@ -190,13 +190,32 @@ def _messages(loaded: Loaded, system: str, turns: Sequence[Turn], column: int) -
     return messages, changed
 
 
-def _disarm(loaded: Loaded, text: str) -> tuple[str, bool]:
-    """Spell out a tokenizer's control tokens, so that a message cannot end its own turn or open another's."""
-    new = text
+#: What begins a turn, where a template says it in words; and the least that a template says by itself.
+_ROLES, _LEAST_SAID = ("system", "developer", "user"), 12
+#: A message that no template holds.
+_ASKED = "What is asked?"
+
+
+def template_words(loaded: Loaded) -> str:
+    """What a chat template says before a first message, beside what marks turns: a system prompt of its own, a date; or nothing."""
+    before = render(loaded, [{"role": "user", "content": _ASKED}]).text.partition(_ASKED)[0]
+    for special in _control_tokens(loaded):
+        before = before.replace(special, "\n")
+    said = "\n".join(line for each in before.splitlines() if (line := each.strip()) and line.lower() not in _ROLES)
+    return said if len(said) >= _LEAST_SAID else ""
+
+
+def _control_tokens(loaded: Loaded) -> list[str]:
     # all_special_tokens names BOS, EOS and their like; what marks a turn is often only an added token.
     added = loaded.tokenizer.added_tokens_decoder.values()
     known = {*loaded.tokenizer.all_special_tokens, *(token.content for token in added if token.special)}
-    for special in sorted(known, key=len, reverse=True):
+    return sorted(known, key=len, reverse=True)
+
+
+def _disarm(loaded: Loaded, text: str) -> tuple[str, bool]:
+    """Spell out a tokenizer's control tokens, so that a message cannot end its own turn or open another's."""
+    new = text
+    for special in _control_tokens(loaded):
         if special in new:
             new = new.replace(special, special[:1] + " " + special[1:])
     return new, new != text

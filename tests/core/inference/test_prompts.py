@@ -111,3 +111,25 @@ def test_no_more_turns_are_sent_than_the_family_follows(
     assert found.note == said
     # Nothing is said where nothing is left out.
     assert prompts.build(loaded, replace(chat, turns=kept), 0).note == ""
+
+
+@pytest.mark.parametrize(
+    ("begins", "words"),
+    [
+        ("", ""),
+        ("User: ", ""),
+        ("<|user|>system\nYou are Tiny, and you help.<|end|>\n<|user|>user\n", "You are Tiny, and you help."),
+        (
+            "<|user|>\n\nKnowledge until 2023\nToday is {{ strftime_now('%Y') }}.\n<|end|>",
+            "Knowledge until 2023\nToday is 2",
+        ),
+    ],
+    ids=["nothing", "a marker", "a system prompt", "dates"],
+)
+def test_what_a_template_says_before_a_first_message(
+    tiny_loaded: Callable[[str], Loaded], begins: str, words: str
+) -> None:
+    template = begins + "{% for message in messages %}{{ message['content'] }}{% endfor %}"
+    found = prompts.template_words(replace(tiny_loaded("llama"), template=template))
+    assert found.startswith(words)
+    assert bool(found) == bool(words)
