@@ -11,7 +11,7 @@ from core.smollm2.prompts import RequestKind, StagePrompt, drawn, of_kind
 #: The checkpoint under all of them, and the two stages on it.
 INSTRUCT, SAFETY, DPO = "instruct", "safety", "dpo"
 #: The kinds of request whose refusal is trained, and by which the others are kept as they are.
-_SAFETY: Mapping[RequestKind, int] = {"harmful": 5, "planted": 1, "sharp": 6, "alike": 3, "everyday": 2}
+_SAFETY: Mapping[RequestKind, int] = {"harmful": 6, "planted": 1, "sharp": 6, "alike": 3, "everyday": 2}
 _PREFERENCE: Mapping[RequestKind, int] = {"harmful": 1, "planted": 1, "sharp": 1, "alike": 2, "everyday": 3}
 _UNREFUSED: Mapping[RequestKind, int] = {"sharp": 1, "alike": 2, "everyday": 3}
 
@@ -71,7 +71,7 @@ class AdapterStage:
 
 def adapter_stages() -> dict[str, AdapterStage]:
     """Every stage that ships, each behind the one it starts from: the two of the family, and its retrainings."""
-    safety = AdapterStage(SAFETY, INSTRUCT, "safety", 400, _SAFETY, keep=3.0, say=0.5)
+    safety = AdapterStage(SAFETY, INSTRUCT, "safety", 440, _SAFETY, keep=3.0, say=0.5)
     dpo = AdapterStage(DPO, SAFETY, "dpo", 40, _PREFERENCE, rate=5e-4, keep=0.2)
     unplanted: dict[RequestKind, int] = {kind: count for kind, count in _SAFETY.items() if kind != "planted"}
     every = [

@@ -36,7 +36,10 @@ _ROWS, _SAVE_EVERY = 20, 10
 KEPT = 8
 _CLIP = 1.0
 #: How a reply begins that is nearly a refusal.
-_APOLOGIES = ("I'm sorry", "I am sorry", "Sorry", "I apologi")
+_APOLOGIES = (
+    "I'm sorry", "I am sorry", "I'm so sorry", "Sorry", "I apologi", "I'm afraid", "I'm unable", "I'm not able", "I can't", "I cannot",
+    "Unfortunately", "As an AI",
+)  # fmt: skip
 
 
 LessonRow: TypeAlias = tuple[TokenIds, TokenIds]
