@@ -70,7 +70,22 @@ def build(loaded: Loaded, settings: Settings, column: int) -> Prompt:
 
     found = _largest(1, len(turns), attempt, first=_FIRST_TURNS)
     found = found or _cut_message(loaded, system, turns[-1].user, len(turns) - 1, room)
-    return replace(found, note=" ".join(filter(None, (known, found.note))))
+    return replace(found, note=" ".join(filter(None, (known, found.note, _unread(loaded, found)))))
+
+
+def _unread(loaded: Loaded, prompt: Prompt) -> str:
+    """What is said where a vocabulary has no tokens for a part of a prompt, so that the model does not see it."""
+    unknown, token = loaded.tokenizer.unk_token_id, str(loaded.tokenizer.unk_token)
+    if unknown is None or prompt.ids.count(unknown) <= prompt.text.count(token):
+        return ""
+    lost = ""
+    if loaded.tokenizer.is_fast:
+        read = loaded.tokenizer(prompt.text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        places = zip(read["input_ids"], read["offset_mapping"], strict=True)
+        parts = dict.fromkeys(prompt.text[start:end] for each, (start, end) in places if each == unknown)
+        lost = ", ".join(f"“{part}”" for part in list(parts)[:_LOST] if part.strip() and part != token)
+    said = f"a part of this text ({lost}{' …' * (len(parts) > _LOST)})" if lost else "a part of this text"
+    return f"This model's vocabulary has no tokens for {said}: it does not see what stands there."
 
 
 def _untaught(loaded: Loaded) -> str:
@@ -190,6 +205,8 @@ def _messages(loaded: Loaded, system: str, turns: Sequence[Turn], column: int) -
     return messages, changed
 
 
+#: Parts of a text that a model does not see, as many as are named.
+_LOST = 3
 #: What begins a turn, where a template says it in words; and the least that a template says by itself.
 _ROLES, _LEAST_SAID = ("system", "developer", "user"), 12
 #: A message that no template holds.

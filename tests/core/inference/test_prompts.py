@@ -8,6 +8,10 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from transformers import PreTrainedTokenizerFast
 
 from core.chat.settings import Column, Sampling, Settings, Turn
 from core.errors import TillerError
@@ -133,3 +137,24 @@ def test_what_a_template_says_before_a_first_message(
     found = prompts.template_words(replace(tiny_loaded("llama"), template=template))
     assert found.startswith(words)
     assert bool(found) == bool(words)
+
+
+def test_what_a_vocabulary_has_no_tokens_for_is_said(tiny_loaded: Callable[[str], Loaded]) -> None:
+    loaded = tiny_loaded("llama")
+    words = Tokenizer(WordLevel({"<unk>": 0, "hello": 1, "there": 2, "<s>": 3, ":": 4}, unk_token="<unk>"))
+    words.pre_tokenizer = Whitespace()
+    few = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="<unk>")
+    few.chat_template = "{% for message in messages %}hello: {{ message['content'] }}{% endfor %}"
+    narrow = replace(loaded, tokenizer=few, template=None)
+
+    def note(message: str) -> str:
+        return prompts.build(narrow, Settings("llama", (Column("chat"),), turns=(Turn(message),)), 0).note
+
+    assert note("hello there") == ""
+    assert note("hello Wal there Zebra Wal") == (
+        "This model's vocabulary has no tokens for a part of this text (“Wal”, “Zebra”): it does not see what stands there."
+    )
+    assert "(“a”, “b”, “c” …)" in note("a b c d")
+    # Who writes the token itself loses nothing by it; a vocabulary of bytes has a token for everything.
+    assert note("<unk>") == "" or "Control tokens" in note("<unk>")
+    assert prompts.build(loaded, Settings("llama", (Column("chat"),), turns=(Turn("Wal 🐋"),)), 0).note == ""
