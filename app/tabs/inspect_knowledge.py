@@ -77,7 +77,15 @@ class Section:
         with gr.Accordion("How they are compared", open=False), gr.Row():
             self.differ = gr.Radio(["subject", "object"], value="subject", label="What differs")
             self.noise = gr.Checkbox(label="Noise on the subject instead of a false sentence")
-            self.question = gr.Checkbox(True, label="Ask “This statement is:”")
+            self.asks = gr.Radio(
+                [
+                    ("“This statement is:”", "question"),
+                    ("TRUE or FALSE at once", "plain"),
+                    ("its object, in a set", "recall"),
+                ],
+                value="question",
+                label="What it is asked",
+            )
             self.across = gr.Checkbox(label="Also across the two checkpoints")
         with gr.Row():
             self.go = gr.Button("Trace", variant="primary", elem_id="t-maps-go", **_SMALL)
@@ -105,7 +113,7 @@ class Section:
     def _wire(self) -> None:
         asked = [
             self.set, self.one, self.other, self.pairs, self.true, self.false, self.subject,
-            self.differ, self.noise, self.question, self.across,
+            self.differ, self.noise, self.asks, self.across,
         ]  # fmt: skip
         shown = [
             self.order, self.said, self.plot, self.cells, self.map, self.layer, self.column, self.tables, self.files, self.go, self.stop,
@@ -122,11 +130,11 @@ class Section:
 
     def trace(
         self, chosen: str, one: str, other: str, pairs: float | None, true: str, false: str, subject: str,
-        differ: Any, noise: bool, question: bool, across: bool, request: gr.Request,
+        differ: Any, noise: bool, asks: Any, across: bool, request: gr.Request,
     ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
         """Compute the maps that are asked for, and show their rows as they come."""
         try:
-            order = self._order(chosen, one, other, pairs, true, false, subject, differ, noise, question, across)
+            order = self._order(chosen, one, other, pairs, true, false, subject, differ, noise, asks, across)
             job = self.pane.engine_of(request).trace(order)
         except TillerError as error:
             yield None, _wrong(str(error)), *[gr.skip()] * 7, gr.skip(), gr.skip()
@@ -216,7 +224,7 @@ class Section:
 
     def _order(
         self, chosen: str, one: str, other: str, pairs: float | None, true: str, false: str, subject: str,
-        differ: Any, noise: bool, question: bool, across: bool,
+        differ: Any, noise: bool, asks: Any, across: bool,
     ) -> MapRequest:  # fmt: skip
         own = chosen == _OWN
         return MapRequest(
@@ -227,7 +235,7 @@ class Section:
             subject=subject if own else "",
             corruption="noise" if noise else "false",
             differ="object" if differ == "object" else "subject",
-            question=question,
+            asks=asks if asks in maps.ASKED else "question",
             pairs=int(pairs or 0),
             across=across,
         )

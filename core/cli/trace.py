@@ -70,7 +70,7 @@ def _order(family: Family, options: Options) -> MapRequest:
         subject=options.subject,
         corruption="noise" if options.noise else "false",
         differ=options.differ,
-        question=not options.no_question,
+        asks="recall" if options.recall else "plain" if options.no_question else "question",
         pairs=options.pairs,
         across=options.across,
     )

@@ -273,7 +273,13 @@ def declare_trace(parser: VerbParser) -> None:
         "--noise", action="store_true", help="spoil the true sentence's subject by noise, instead of a false sentence"
     )
     parser.add_argument("--subject", metavar="WORDS", default="", help="which words of the sentence are its subject")
-    parser.add_argument("--no-question", action="store_true", help='leave out "This statement is:"')
+    asked = parser.add_mutually_exclusive_group()
+    asked.add_argument("--no-question", action="store_true", help='leave out "This statement is:"')
+    asked.add_argument(
+        "--recall",
+        action="store_true",
+        help="cut statements off before their object, and ask for that",
+    )
     parser.add_argument(
         "--across", action="store_true", help="also put the residuals of each checkpoint into the other"
     )

@@ -45,6 +45,10 @@ class _Way:
     totals: Totals
 
 
+#: What is asked, as notes have always called it.
+_ASKED_AS: Mapping[str, bool] = {"question": True, "plain": False}
+
+
 @dataclass
 class Average:
     """Averages over the pairs of a category that every checkpoint judges rightly."""
@@ -171,7 +175,7 @@ class Average:
         """Pairs that every checkpoint judges rightly, as many as are wanted; how many were asked about, and how many judged rightly."""
         order = self.order
         contrasted = contrast.load_contrast(self.family, "truth")
-        every = [Pairing(self.load(name), contrasted, order.question) for name in order.checkpoints]
+        every = [Pairing(self.load(name), contrasted, order.asks) for name in order.checkpoints]
         right: list[StatementPair] = []
         asked = 0
         for some in _batches(self._candidates(every[0], category), _ROWS):
@@ -205,9 +209,15 @@ class Average:
             yield from (pairing.alone(fact.text, *fact.spans()) for fact in own[:most])
             return
         lined = 0
-        for true, false in facts.fact_pairs(own, order.differ, lambda fact: pairing.length(fact.text)):
+        recall = order.asks == "recall"
+        made = (
+            facts.recall_pairs(own, pairing.length)
+            if recall
+            else facts.fact_pairs(own, order.differ, lambda fact: pairing.length(fact.text))
+        )
+        for true, false in made:
             try:
-                pair = pairing.of_facts(true, false)
+                pair = (pairing.recalled if recall else pairing.of_facts)(true, false)
             except PairError:
                 # As many tokens, but not the same token by token.
                 continue
@@ -286,7 +296,7 @@ def _notebook(order: MapRequest, every: Sequence[Loaded]) -> ResumeNotes:
         kind="trace",
         fingerprints=[each.fingerprint for each in every],
         quantize=[each.quantize for each in every],
-        asked=[order.set, order.corruption, order.differ, order.question],
+        asked=[order.set, order.corruption, order.differ, _ASKED_AS.get(order.asks, order.asks)],
         contrast=contrast.load_contrast(every[0].family, "truth").digest,
     )
 

@@ -57,6 +57,12 @@ class Fact:
             subject += moved["object"]
         return (subject, subject + len(self.subject)), (object_, object_ + len(self.object))
 
+    @property
+    def before_object(self) -> str:
+        """The statement up to its object; empty where more than a full stop stands behind that."""
+        end = self.wording.partition("{object}")[2]
+        return "" if end.strip(" .") else self.text[: self.spans()[1][0]].rstrip()
+
     def said_of(self, other: Fact, differ: _Differ) -> Fact:
         """This statement with the subject or the object of another one."""
         subject = other.subject if differ == "subject" else self.subject
@@ -130,6 +136,18 @@ def fact_pairs(facts: Sequence[Fact], differ: _Differ, length: Callable[[Fact], 
             false = fact.said_of(other, differ)
             if counted(fact) == counted(false):
                 yield fact, false
+
+
+def recall_pairs(facts: Sequence[Fact], length: Callable[[str], int]) -> Iterator[tuple[Fact, Fact]]:
+    """Two facts of one wording with different objects, whose statements have as many tokens up to there; in the order of
+    :func:`fact_pairs`."""
+    counted = cache(length)
+    for step in range(5, 5 + len(facts)):
+        for index, fact in enumerate(facts):
+            other = facts[(index + step) % len(facts)]
+            alike = other.wording == fact.wording and other.object != fact.object and fact.before_object
+            if alike and counted(fact.before_object) == counted(other.before_object):
+                yield fact, other
 
 
 def instead(facts: Sequence[Fact], word: str, fits: Callable[[str], bool]) -> tuple[str, str] | None:

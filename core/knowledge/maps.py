@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -31,6 +31,12 @@ _EFFECT = Lens(
 )  # fmt: skip
 
 
+#: What a model is asked of a statement.
+Asks = Literal["question", "plain", "recall"]
+#: In a title.
+ASKED: Mapping[Asks, str] = {"question": "", "plain": ", without the question", "recall": ", its object recalled"}
+
+
 class MapError(TillerError):
     """A map that cannot be made as it was asked for."""
 
@@ -41,7 +47,9 @@ class MapRequest:
 
     A pair of sentences (``true`` and ``false``), or a ``set`` (a category of facts) of ``pairs`` pairs that ``differ`` in their subject
     or object. ``checkpoints`` are one or two; with two, ``across`` also puts the residuals of each into the other. ``corruption``: the
-    false sentence, or noise on the subject of the true one (whose words ``subject`` are). ``question``: with "This statement is:".
+    false sentence, or noise on the subject of the true one (whose words ``subject`` are). ``asks``: whether
+    it is true, behind "This statement is:" (``question``) or at once (``plain``), or, of a statement cut off before its object, for that
+    (``recall``), which takes no knowledge of what true and false mean.
 
     Raises:
         MapError: for what does not go together.
@@ -54,7 +62,7 @@ class MapRequest:
     subject: str = ""
     corruption: Corruption = "false"
     differ: Differ = "subject"
-    question: bool = True
+    asks: Asks = "question"
     pairs: int = PAIRS
     across: bool = False
 
@@ -71,6 +79,10 @@ class MapRequest:
             raise MapError(
                 "Residuals go across checkpoints with a false sentence, not with noise; choose one of the two."
             )
+        if self.asks == "recall" and (not self.set or self.corruption == "noise" or self.differ == "object"):
+            raise MapError(
+                "An object is recalled in a set, by another subject in the false run; choose a set, and no noise."
+            )
         if not 1 <= self.pairs <= MOST_PAIRS:
             raise MapError(f"A set is averaged over 1 to {MOST_PAIRS} pairs, not {self.pairs}.")
 
@@ -79,7 +91,7 @@ class MapRequest:
         """What is traced, in words."""
         what = self.set if self.set else self.true
         noise = ", noise on the subject" if self.corruption == "noise" else ""
-        return f"{what}{noise}{'' if self.question else ', without the question'}"
+        return f"{what}{noise}{ASKED[self.asks]}"
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from core.inference.metrics import LABELS, QUESTION, Asked
 from core.inference.prompts import encode
 from core.knowledge import facts
 from core.knowledge.facts import Fact, Span
+from core.knowledge.maps import Asks
 from core.models.loading import Loaded
 
 #: How a statement is judged without the question: the label follows at once.
@@ -65,16 +66,19 @@ class _Tokens:
 class Pairing:
     """Makes pairs for a checkpoint: judged examples of ``contrast`` first, then the sentence, then the question if it is asked."""
 
-    def __init__(self, loaded: Loaded, contrast: ContrastSet, question: bool = True) -> None:
+    def __init__(self, loaded: Loaded, contrast: ContrastSet, asks: Asks = "question") -> None:
         self.loaded = loaded
-        self.form = QUESTION if question else PLAIN
+        self.form = QUESTION if asks == "question" else PLAIN
         if not loaded.tokenizer.is_fast:
             raise PairError(
                 f"The tokenizer of {loaded.checkpoint.name} does not say where its tokens stand in a text; give it a tokenizer.json."
             )
         trues, falses = (contrast.part("train", label, SHOTS) for label in (True, False))
         shots = [(trues[0], True), (falses[0], False), (falses[-1], False), (trues[-1], True)]
-        said = (f"{self.form.format(statement=text)}{LABELS[0] if true else LABELS[1]}\n" for text, true in shots)
+        said = [f"{self.form.format(statement=text)}{LABELS[0] if true else LABELS[1]}\n" for text, true in shots]
+        if asks == "recall":
+            # True statements alone: what is asked for is how one goes on.
+            said = [f"{text}\n" for text in contrast.part("train", True, 2 * SHOTS)]
         self.start = loaded.start + "".join(said)
         # A set's statements are each looked at with many others.
         self._tokens = lru_cache(_KEPT)(self._tokenized)
@@ -124,6 +128,24 @@ class Pairing:
         if _roles(false.text, self._read(false.text).spans, *false.spans()) != found.roles:
             raise PairError("The two sentences do not line up; choose others.")
         return found
+
+    def recalled(self, fact: Fact, other: Fact) -> StatementPair:
+        """Two facts, each cut off before its object, by whose first tokens they are told apart: what the model says next.
+
+        Raises:
+            PairError: as :meth:`pair` does; a statement that goes on behind its object; objects that begin alike.
+        """
+        cut = [each.before_object for each in (fact, other)]
+        if not all(cut):
+            raise PairError(f"{fact.text!r} does not end with its object, so that it cannot be asked for.")
+        found = self.pair(cut[0], cut[1], (), fact.spans()[0])
+        if _roles(cut[1], self._read(cut[1]).spans, other.spans()[0], None) != found.roles:
+            raise PairError("The two sentences do not line up; choose others.")
+        asked = Asked(self._text(cut[0]), self._tokens(cut[0])[0])
+        one, two = (metrics.continuation(self.loaded, asked, f" {each.object}")[0] for each in (fact, other))
+        if one == two:
+            raise PairError(f"{fact.object} and {other.object} begin with the same token; choose others.")
+        return replace(found, labels=(one, two))
 
     def labels(self, statement: str) -> tuple[int, int]:
         """The tokens by which the answers TRUE and FALSE begin. Raises PairError when they begin alike."""

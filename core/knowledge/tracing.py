@@ -70,7 +70,7 @@ class _Single:
         first: StatementPair | None = None
         for at, (source, target) in enumerate(every):
             loaded = self.load(target)
-            pair = self._pair(Pairing(loaded, contrasted, self.order.question))
+            pair = self._pair(Pairing(loaded, contrasted, self.order.asks))
             if first is not None and first.true != pair.true:
                 raise MapError(
                     f"{source} and {target} read the sentence as different tokens, so that their maps cannot be compared; choose one."
@@ -147,7 +147,7 @@ def cell(family: Family, traced: Traced, shown: Map, layer: int, column: int, lo
     known, _ = facts.load_facts(family)
     true, false = traced.examples[0]
     into, source = load(shown.target), load(shown.source)
-    pairing = Pairing(into, contrast.load_contrast(family, "truth"), order.question)
+    pairing = Pairing(into, contrast.load_contrast(family, "truth"), order.asks)
     fact = next((each for each in known if each.text == true), None) if order.set else None
     subject, object_ = fact.spans() if fact else (None, None)
     if order.corruption == "noise":

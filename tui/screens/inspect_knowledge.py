@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from core.errors import TillerError
-from core.knowledge.maps import MapRequest, Traced, direction_for, map_table, steered_at
+from core.knowledge.maps import ASKED, MapRequest, Traced, direction_for, map_table, steered_at
 from core.util.figures import probability_text
 from tui.screens.inspect_panel import Panel
 from tui.shell import shell
@@ -26,12 +26,17 @@ _WATCH_EVERY = 0.5
 _SEPARATOR = "|"
 
 
+def _judged(order: MapRequest) -> dict[str, Any]:
+    """What an order asks where it cannot ask for an object any more."""
+    return {"asks": "question"} if order.asks == "recall" else {}
+
+
 class KnowledgePanel(Panel):
     """A map with a cursor, and what is asked for; its keys act while it has the focus."""
 
     HELP = (
         "Where the model keeps what tells a true from a false sentence. [ and ] choose a set, e writes two sentences of your own, c "
-        "chooses the checkpoints, d what differs, n noise instead of a false sentence, u leaves out the question, o goes across the two "
+        "chooses the checkpoints, d what differs, n noise instead of a false sentence, u what is asked, o goes across the two "
         "checkpoints; g computes the maps while you chat, x cancels. Arrows move in the map, m shows the next one, Enter says what the "
         "residual there would say, h steers at its layer, t is the map as a table, s saves it as SVG and CSV."
     )
@@ -100,7 +105,7 @@ class KnowledgePanel(Panel):
             " and ".join(order.checkpoints),
             f"{order.differ} differs" if order.set and order.corruption == "false" else "",
             "noise on the subject" if order.corruption == "noise" else "",
-            "" if order.question else "without the question",
+            ASKED[order.asks].removeprefix(", "),
             "across both ways" if order.across else "",
         ]
         self.asked.update(Content(f"{what} · {' · '.join(each for each in options if each)}"))
@@ -158,7 +163,8 @@ class KnowledgePanel(Panel):
         first, _, second = (part.strip() for part in line.partition(_SEPARATOR))
         order = self._order()
         noise = order.corruption == "noise"
-        self._ask(replace(order, set="", true=first, false="" if noise else second, subject=second if noise else ""))
+        false, subject = ("", second) if noise else (second, "")
+        self._ask(replace(order, set="", true=first, false=false, subject=subject, **_judged(order)))
         return ""
 
     def action_checkpoints(self) -> None:
@@ -174,7 +180,7 @@ class KnowledgePanel(Panel):
     def action_differ(self) -> None:
         """What differs in a set's pairs."""
         order = self._order()
-        self._ask(replace(order, differ="object" if order.differ == "subject" else "subject"))
+        self._ask(replace(order, differ="object" if order.differ == "subject" else "subject", **_judged(order)))
 
     def action_noise(self) -> None:
         """Noise on the subject, or a false sentence."""
@@ -182,12 +188,16 @@ class KnowledgePanel(Panel):
         noise = order.corruption == "false"
         false = "" if noise else order.false
         with self.notice.refusing():
-            self._ask(replace(order, corruption="noise" if noise else "false", false=false, across=False))
+            self._ask(
+                replace(order, corruption="noise" if noise else "false", false=false, across=False, **_judged(order))
+            )
 
     def action_question(self) -> None:
-        """With or without "This statement is:"."""
+        """Whether a statement is true, behind "This statement is:" or at once; or its object, of a set."""
         order = self._order()
-        self._ask(replace(order, question=not order.question))
+        every = [each for each in ASKED if each != "recall" or (order.set and order.corruption == "false")]
+        asks = every[(every.index(order.asks) + 1) % len(every)] if order.asks in every else every[0]
+        self._ask(replace(order, asks=asks, differ="subject" if asks == "recall" else order.differ))
 
     def action_across(self) -> None:
         """Also from one checkpoint into the other, or not."""

@@ -23,8 +23,18 @@ from core.directions.contrast import load_contrast
 from core.engine.engine import Engine
 from core.families import registry
 from core.families.checkpoint import Family
+from core.inference.detokenizer import token_text
 from core.knowledge import map_export, map_statistics, maps, tracing
-from core.knowledge.facts import Fact, FactsError, categories, fact_pairs, facts_of, load_facts, read_facts
+from core.knowledge.facts import (
+    Fact,
+    FactsError,
+    categories,
+    fact_pairs,
+    facts_of,
+    load_facts,
+    read_facts,
+    recall_pairs,
+)
 from core.knowledge.map_statistics import Totals, compared, pearson
 from core.knowledge.maps import ROLES, Map, MapError, MapRequest, Traced, Words, direction_for, map_table, steered_at
 from core.knowledge.pairs import PairError, Pairing, where
@@ -159,8 +169,38 @@ def test_a_pair_begins_with_the_same_examples(pairing: Pairing) -> None:
     assert pair.true[: pair.first] == pair.false[: pair.first]
     assert pair.true[pair.first] != pair.false[pair.first]
     assert pair.shared < pair.first
-    plain = Pairing(pairing.loaded, load_contrast(pairing.loaded.family, "truth"), question=False)
+    plain = Pairing(pairing.loaded, load_contrast(pairing.loaded.family, "truth"), "plain")
     assert plain.alone(TRUE, (12, 16)).roles[-1] == "full stop"
+
+
+def test_an_object_is_recalled_from_statements_cut_off_before_it(skiff: Family, checkpoint: Load) -> None:
+    recall = Pairing(checkpoint("base"), load_contrast(skiff, "truth"), "recall")
+    # What stands before is true statements, without a word of true or false.
+    assert "TRUE" not in recall.start
+    assert recall.start.count("\n") == 4
+    known, _ = load_facts(skiff)
+    cities = facts_of(known, "cities")
+    fact, other = next(recall_pairs(cities, recall.length))
+    assert fact.before_object == f"The city of {fact.subject} is in"
+    pair = recall.recalled(fact, other)
+    assert pair.sentences == (fact.before_object, other.before_object)
+    assert len(pair.true) == len(pair.false)
+    said = [token_text(recall.loaded, label) for label in pair.labels]
+    assert f" {fact.object}".startswith(said[0])
+    assert f" {other.object}".startswith(said[1])
+    assert pair.roles[-1] == "relation"
+    assert "object" not in pair.roles
+    with pytest.raises(PairError, match="does not end with its object"):
+        recall.recalled(replace(fact, wording="{object} is where {subject} lies."), other)
+
+
+def test_a_map_of_recall_brings_back_the_true_runs_object(skiff: Family, checkpoint: Load) -> None:
+    found, _ = traced(skiff, MapRequest(("base",), set="capitals", pairs=4, asks="recall"), checkpoint)
+    assert found.order.title == "capitals, its object recalled"
+    (shown,) = found.maps
+    # The last token's residual leaving the last layer is all that the answer depends on.
+    assert shown.cells[-1][-1] == pytest.approx(1, abs=0.02)
+    assert shown.columns[-1] == "relation"
 
 
 def test_sentences_of_different_length_name_the_word_and_another_one(skiff: Family, pairing: Pairing) -> None:
@@ -204,6 +244,8 @@ def test_a_subject_is_found_or_asked_for(skiff: Family) -> None:
         ({"true": TRUE}, "Write the false sentence, too"),
         ({"set": "cities", "across": True}, "name two checkpoints"),
         ({"set": "cities", "pairs": 0}, "1 to 2000 pairs"),
+        ({"true": TRUE, "false": FALSE, "asks": "recall"}, "An object is recalled in a set"),
+        ({"set": "cities", "corruption": "noise", "asks": "recall"}, "An object is recalled in a set"),
     ],
 )
 def test_orders_that_make_no_sense(given: dict[str, object], wrong: str) -> None:
