@@ -22,6 +22,7 @@ NAMES = {
     "quick": "quick directions against the whole grid: effect on the test split, time, and the time that was estimated",
     "learning": "a direction from 128 + 128 prompts on such models, against a plain loop over padded batches",
     "tracing": "a knowledge map against one forward pass a cell, without and with common tokens before it; maps of Skiff, and their memory",
+    "nie": "the truthfulness intervention as the authors of the study run it: its NIE on a category, base and final checkpoint crossed",
     "memory": "what loading pairs of quantized checkpoints takes at most, and whether switching between them grows",
     "accountability-classifiers": "first-order stage effects of small classifiers against retraining; writes benchmarks/figures/",
     "stage-effects": "estimators of stage effects against retraining, on Skiff and its counterfactuals; writes benchmarks/figures/",
@@ -115,6 +116,10 @@ def _benchmark(name: str) -> Callable[[Options], bool]:
         from benchmarks.blame import blame
 
         return blame
+    if name == "nie":
+        from benchmarks.nie import nie
+
+        return nie
     if name == "gpu":
         from benchmarks.gpu import gpu
 
@@ -133,6 +138,11 @@ def _declare(parser: VerbParser) -> None:
     parser.add_argument("--pairs", metavar="N", type=whole_number(1, 10**6), default=40,
                         help="how often each is timed (default: 40, at least 15)")  # fmt: skip
     parser.add_argument("--budget", metavar="TIME", type=seconds, default=None, help="hostile: how long (default: 1h)")
+    parser.add_argument(
+        "--set", metavar="CATEGORY", default="cities", help="nie: the category that is steered (default: cities)"
+    )
+    parser.add_argument("--layers", metavar="A-B", default="",
+                        help="nie: where the vector of layer B is added (default: a quarter to three eighths of the depth)")  # fmt: skip
     parser.add_argument("--state", type=Path, metavar="FOLDER", help="where stage-effects keeps what it has computed")
     parser.add_argument(
         "--seeds", action="store_true", help="stage-effects: train other seeds without each stage (hours)"
