@@ -111,8 +111,13 @@ def verbs() -> "dict[str, Verb]":
 
 
 def web(options: "Options") -> int:
-    """The browser app."""
+    """The browser app. On a Space, where strangers come to chat, it opens on the real model that has stages of ours."""
     from app import serve
+    from core.smollm2.verbs import FAMILY
+    from core.util.program import DEFAULT_FAMILY
+
+    if os.environ.get("SPACE_ID") and options.family == DEFAULT_FAMILY:
+        options.family, options.offers = FAMILY, (*options.offers, DEFAULT_FAMILY)
 
     return serve(options)
 
