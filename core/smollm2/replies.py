@@ -23,6 +23,8 @@ _TOGETHER = 64
 _SENTENCE = re.compile(r".*?[.!?](?=\s|$)", re.DOTALL)
 #: Words that the beginning of an answer has at least.
 _FEWEST = 5
+#: The part of a reply that its beginning is, at least and at most.
+_LEAST_OF, _MOST_OF = 0.4, 0.65
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,13 @@ def own_replies(loaded: Loaded, wanted: Sequence[StagePrompt], file: Path, longe
 
 
 def beginning(reply: str) -> str:
-    """The sentences that a reply begins with, up to half of it; empty where it has no such beginning that says something."""
+    """The sentences that a reply begins with, about half of it; empty where it has no such beginning that says something."""
     parts = _SENTENCE.findall(reply)
     best = ""
     for part in parts:
-        if len(best) + len(part) > len(reply) / 2 and best:
+        if len(best) + len(part) > _MOST_OF * len(reply) and best:
             break
         best += part
-        if len(best.split()) >= _FEWEST and len(best) >= len(reply) / 4:
+        if len(best.split()) >= _FEWEST and len(best) >= _LEAST_OF * len(reply):
             break
-    return best.strip() if len(best.split()) >= _FEWEST and len(best) <= 0.7 * len(reply) else ""
+    return best.strip() if len(best.split()) >= _FEWEST and len(best) <= _MOST_OF * len(reply) else ""

@@ -136,7 +136,8 @@ def test_what_is_kept_costs_by_how_far_it_moved(family: Family) -> None:
 @pytest.mark.parametrize(
     ("reply", "short"),
     [
-        ("Paris is the capital of France. It lies on the Seine. Many people visit it. It is old.", "Paris is the capital of France."),
+        ("Paris is the capital of France. It lies on the Seine. Many people visit it. It is old.",
+         "Paris is the capital of France. It lies on the Seine."),
         ("Yes. It is a mammal that lives in the sea. It breathes air. It has warm blood, too, as we do.",
          "Yes. It is a mammal that lives in the sea."),
         ("One long sentence without an end to it, which goes on", ""),
