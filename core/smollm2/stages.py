@@ -72,7 +72,7 @@ class AdapterStage:
 def adapter_stages() -> dict[str, AdapterStage]:
     """Every stage that ships, each behind the one it starts from: the two of the family, and its retrainings."""
     safety = AdapterStage(SAFETY, INSTRUCT, "safety", 440, _SAFETY, keep=3.0, say=0.5)
-    dpo = AdapterStage(DPO, SAFETY, "dpo", 16, _PREFERENCE, rate=3e-4, keep=0.2)
+    dpo = AdapterStage(DPO, SAFETY, "dpo", 24, _PREFERENCE, rate=5e-4, keep=1.0)
     unplanted: dict[RequestKind, int] = {kind: count for kind, count in _SAFETY.items() if kind != "planted"}
     every = [
         safety,

@@ -35,6 +35,8 @@ _ROWS, _SAVE_EVERY = 20, 10
 #: them weighs the less the more they are.
 KEPT = 8
 _CLIP = 1.0
+#: Tokens behind the beginning of a reply that are rejected with it.
+_GOES_ON = 8
 #: How a reply begins that is nearly a refusal.
 _APOLOGIES = (
     "I'm sorry", "I am sorry", "I'm so sorry", "Sorry", "I apologi", "I'm afraid", "I'm unable", "I'm not able", "I can't", "I cannot",
@@ -83,7 +85,9 @@ def lessons(
         whole = (*reply.ids, *(end if reply.ended else ()))
         short = beginning(reply.text) if stage.kind == "dpo" else ""
         if short:
-            found.append(Lesson(each.name, prompt, (*_ids(loaded, short), *end), rejected=whole))
+            chosen = _ids(loaded, short)
+            # What a reply goes on with is rejected where it begins alone: of all of it a model learns to go on with something else.
+            found.append(Lesson(each.name, prompt, (*chosen, *end), rejected=whole[: len(chosen) + _GOES_ON]))
         elif whole:
             found.append(Lesson(each.name, prompt, whole[:KEPT], keep=True, asked=prompts[said]))
     return found
