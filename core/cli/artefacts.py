@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 
@@ -22,7 +23,7 @@ def run_artefacts(options: Options) -> int:
     ]
     for step in steps:
         words = [*step, "--family", options.family, *(["--threads", str(options.threads)] if options.threads else [])]
-        print(f"\n> {program()} {' '.join(words)}", flush=True)
+        print("\n>", program(), shlex.join(words), flush=True)
         # Each in a process of its own: what one had in memory is free for the next.
         if not options.dry_run and (code := subprocess.run([sys.executable, sys.argv[0], *words]).returncode):
             return code

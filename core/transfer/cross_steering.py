@@ -15,7 +15,7 @@ from core.inference.batch import batch_rows
 from core.transfer.alignment import ProbeReading
 from core.transfer.refusal_cells import added_edit, refusal_cells, request_prompts, steered_replies
 from core.transfer.steering_controls import chunks, control_kinds
-from core.transfer.sweep import STRENGTHS, Found, SteeringSweep, Vectors
+from core.transfer.sweep import PUSH_STRENGTHS, Found, SteeringSweep, SteeringVectors
 from core.transfer.task import Sizes
 from core.transfer.truth_cells import asked_statements, judge_steered, truth_cells
 from core.util.progress import Learning, finished
@@ -26,7 +26,7 @@ def expected_tokens(about: str, examples: ContrastSet, sizes: Sizes, sources: Se
     """About how many tokens one target takes."""
     mean = sum(len(each.text) for each in examples.items) // (4 * len(examples.items)) + 8
     if about == "truth":
-        rows = 2 * sizes.choosing * (len(STRENGTHS) + 1) + 4 * sizes.statements * len(sources)
+        rows = 2 * sizes.choosing * (len(PUSH_STRENGTHS) + 1) + 4 * sizes.statements * len(sources)
         compared = len(control_kinds(sources)) * sizes.controls + len(sources)
         return (rows + 2 * compared * sizes.control_statements) * 5 * mean
     replies = sizes.requests * (2 + 3 * len(sources))
@@ -39,7 +39,7 @@ def steering_left(target: str, about: str, sizes: Sizes, sources: Sequence[str],
     pushes = {source: f"{target}.{source.replace('/', '.')}" for source in sources}
     if about == "truth":
         work = {
-            f"strength.{target}": 2.0 * sizes.choosing * (1 + len(STRENGTHS)),
+            f"strength.{target}": 2.0 * sizes.choosing * (1 + len(PUSH_STRENGTHS)),
             f"plain.{target}": 2 * sizes.statements,
         }
         work |= {f"push.{each}": 4 * sizes.statements for each in pushes.values()}
@@ -74,7 +74,7 @@ def steering_trial(sweep: SteeringSweep) -> tuple[int, Callable[[], object]]:
 
 def cross_steer(
     sweep: SteeringSweep,
-    vectors: Mapping[str, Vectors],
+    vectors: Mapping[str, SteeringVectors],
     removed: Mapping[str, int],
     reading: ProbeReading,
     notes: ResumeNotes,

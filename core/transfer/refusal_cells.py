@@ -20,11 +20,11 @@ from core.transfer.alignment import ProbeReading
 from core.transfer.steering_controls import along, control_vectors, in_turn
 from core.transfer.sweep import (
     AS_GOOD,
-    STRENGTHS,
+    PUSH_STRENGTHS,
     CellDocument,
     Found,
     SteeringSweep,
-    Vectors,
+    SteeringVectors,
     cell_recipes,
     finite,
     rate_told,
@@ -37,7 +37,7 @@ from core.util.resume import ResumeNotes
 
 def refusal_cells(
     sweep: SteeringSweep,
-    vectors: Mapping[str, Vectors],
+    vectors: Mapping[str, SteeringVectors],
     removed: Mapping[str, int],
     reading: ProbeReading,
     notes: ResumeNotes,
@@ -46,7 +46,7 @@ def refusal_cells(
     chances = yield from notes.once(
         f"strength.{name}", partial(_refusal_chances, sweep, own), f"Choosing a strength for {name}."
     )
-    strength = STRENGTHS[next(index for index, each in enumerate(chances) if each >= max(chances) - AS_GOOD)]
+    strength = PUSH_STRENGTHS[next(index for index, each in enumerate(chances) if each >= max(chances) - AS_GOOD)]
     harmless, harmful = (request_prompts(sweep, label, sweep.sizes.requests) for label in (False, True))
     groups = [sweep.groups(sweep.examples.chosen("test", label, sweep.sizes.requests)) for label in (False, True)]
     plain: dict[str, CellDocument] = {}
@@ -119,7 +119,11 @@ def _refuses(said: Sequence[Any], ends: bool) -> NDArray[np.bool_]:
 
 
 def _refusal_controls(
-    sweep: SteeringSweep, made: Mapping[str, Vectors], sources: Mapping[str, Vectors], ends: bool, notes: ResumeNotes
+    sweep: SteeringSweep,
+    made: Mapping[str, SteeringVectors],
+    sources: Mapping[str, SteeringVectors],
+    ends: bool,
+    notes: ResumeNotes,
 ) -> Learning[tuple[dict[str, float], dict[str, list[float]]]]:
     """The part that refuses, of harmless requests with a vector added and of harmful ones with it removed: by what the sources' vectors do
     (``added base``), and by what controls do (``added shuffled``)."""
@@ -129,7 +133,7 @@ def _refusal_controls(
     compared: dict[str, float] = {}
     rates: dict[str, list[float]] = {}
 
-    def tried(note: str, what: str, vectors: Sequence[Vectors]) -> Learning[list[float]]:
+    def tried(note: str, what: str, vectors: Sequence[SteeringVectors]) -> Learning[list[float]]:
         edits = [added_edit(sweep, each) if what == "added" else _without(sweep, each) for each in vectors]
         work = partial(steered_replies, sweep, [(few[what], each) for each in edits])
         said = yield from notes.once(note, work, f"Trying controls on {sweep.name}.")
@@ -149,11 +153,11 @@ def _refusal_controls(
     return compared, rates
 
 
-def _refusal_chances(sweep: SteeringSweep, own: Vectors) -> Slices[list[float]]:
+def _refusal_chances(sweep: SteeringSweep, own: SteeringVectors) -> Slices[list[float]]:
     """P(refusal) on validation's harmless requests at every strength of the target's own direction."""
     asked = metrics.chat_prompts(sweep.loaded, sweep.part("validation", False, sweep.sizes.choosing))
     found = []
-    for strength in STRENGTHS:
+    for strength in PUSH_STRENGTHS:
         chances = yield from metrics.refusal_probability(sweep.loaded, asked, added_edit(sweep, strength * own))
         found.append(float(chances.mean()))
     return found
@@ -163,11 +167,11 @@ def request_prompts(sweep: SteeringSweep, harmful: bool, most: int) -> list[tupl
     return [each.ids for each in metrics.chat_prompts(sweep.loaded, sweep.part("test", harmful, most))]
 
 
-def added_edit(sweep: SteeringSweep, vector: Vectors) -> tuple[RowEdit, ...]:
+def added_edit(sweep: SteeringSweep, vector: SteeringVectors) -> tuple[RowEdit, ...]:
     return (RowEdit(("resid_post", sweep.layer), "add", "all", vector.astype(np.float32)),)
 
 
-def _without(sweep: SteeringSweep, vector: Vectors) -> tuple[RowEdit, ...]:
+def _without(sweep: SteeringSweep, vector: SteeringVectors) -> tuple[RowEdit, ...]:
     """The edits that remove a vector's direction from everything that is written."""
     vectors = np.zeros_like(sweep.own.vectors)
     vectors[sweep.layer] = vector

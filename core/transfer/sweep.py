@@ -20,13 +20,13 @@ from core.transfer.alignment import cosine
 from core.transfer.task import Sizes, trained
 from core.util.budget import Budget
 
-#: Vectors, one or one a layer.
-Vectors: TypeAlias = NDArray[np.float64]
+#: SteeringVectors, one or one a layer.
+SteeringVectors: TypeAlias = NDArray[np.float64]
 #: What of a report is kept as JSON.
 CellDocument: TypeAlias = dict[str, Any]
 
 #: Strengths that are tried, in gaps of the target's own direction.
-STRENGTHS = (0.5, 1.0, 1.5, 2.0)
+PUSH_STRENGTHS = (0.5, 1.0, 1.5, 2.0)
 #: The least part of P(TRUE) + P(FALSE) that a strength may leave.
 MASS = 0.8
 #: Strengths whose effect on validation is within this of the best do as well: the smallest of them is taken.
@@ -58,7 +58,7 @@ class SteeringSweep:
     own: Direction
     sizes: Sizes
     budget: Budget = field(default_factory=Budget)
-    mapped: Mapping[str, Vectors] = field(default_factory=dict)
+    mapped: Mapping[str, SteeringVectors] = field(default_factory=dict)
 
     @property
     def layer(self) -> int:
@@ -79,7 +79,7 @@ class SteeringSweep:
         return grouping.numbered([each.belongs for each in items])
 
 
-def scaled(vector: Vectors, own: Vectors, strength: float) -> dict[str, Vectors]:
+def scaled(vector: SteeringVectors, own: SteeringVectors, strength: float) -> dict[str, SteeringVectors]:
     """A vector made as strong as ``strength`` times ``own``: of equal norm, and of equal projection on it where that can be reached."""
     norm = float(np.linalg.norm(vector))
     goal = strength * float(np.linalg.norm(own))
@@ -92,7 +92,9 @@ def scaled(vector: Vectors, own: Vectors, strength: float) -> dict[str, Vectors]
     return found
 
 
-def cell_recipes(sweep: SteeringSweep, source: str, vector: Vectors, made: Mapping[str, Vectors]) -> dict[str, str]:
+def cell_recipes(
+    sweep: SteeringSweep, source: str, vector: SteeringVectors, made: Mapping[str, SteeringVectors]
+) -> dict[str, str]:
     """What a cell does, as a recipe, for those that a recipe can ask for (of an untrained source none can). Truth is pushed down: the
     answer that shows it is a denial."""
     if trained(source) != source:

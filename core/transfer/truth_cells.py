@@ -19,11 +19,11 @@ from core.transfer.steering_controls import along, control_vectors, in_turn
 from core.transfer.sweep import (
     AS_GOOD,
     MASS,
-    STRENGTHS,
+    PUSH_STRENGTHS,
     CellDocument,
     Found,
     SteeringSweep,
-    Vectors,
+    SteeringVectors,
     cell_recipes,
     finite,
     rate_told,
@@ -60,7 +60,7 @@ def asked_statements(sweep: SteeringSweep, split: Split, most: int) -> AskedStat
 
 
 def judge_steered(
-    sweep: SteeringSweep, asked: AskedStatements, vectors: Sequence[Vectors | None]
+    sweep: SteeringSweep, asked: AskedStatements, vectors: Sequence[SteeringVectors | None]
 ) -> Slices[list[list[list[float]]]]:
     """For every vector (none: the model as it is) margin and mass of the true statements pushed down and of the false ones pushed up."""
     rows: list[Judged] = []
@@ -126,7 +126,7 @@ def _flipped(told: CellDocument) -> float:
 
 
 def truth_cells(
-    sweep: SteeringSweep, vectors: Mapping[str, Vectors], reading: ProbeReading, notes: ResumeNotes
+    sweep: SteeringSweep, vectors: Mapping[str, SteeringVectors], reading: ProbeReading, notes: ResumeNotes
 ) -> Learning[Found]:
     """Every figure of a target; :func:`core.transfer.cross_steering.cross_steer` says of what."""
     name, own = sweep.name, sweep.own.vectors[sweep.layer].astype(np.float64)
@@ -136,7 +136,7 @@ def truth_cells(
     )
     tried = yield from notes.once(
         f"strength.{name}",
-        partial(judge_steered, sweep, choosing, [None, *(strength * own for strength in STRENGTHS)]),
+        partial(judge_steered, sweep, choosing, [None, *(strength * own for strength in PUSH_STRENGTHS)]),
         f"Choosing a strength for {name}.",
     )
     strength = _truth_strength([_told(choosing, tried[0], said) for said in tried[1:]])
@@ -196,7 +196,7 @@ def truth_cells(
     return Found({**target, **more}, cells, whole)
 
 
-def _all_tried(made: Mapping[str, Vectors], rates: Mapping[str, Sequence[float]]) -> bool:
+def _all_tried(made: Mapping[str, SteeringVectors], rates: Mapping[str, Sequence[float]]) -> bool:
     return all(len(rates.get(how, ())) == len(vectors) for how, vectors in made.items())
 
 
@@ -204,4 +204,4 @@ def _truth_strength(tried: Sequence[CellDocument]) -> float:
     """The smallest strength that turns about as many verdicts as the best one, among those that leave the mass."""
     allowed = [index for index, told in enumerate(tried) if min(told["mass"]) >= MASS] or [0]
     best = max(_flipped(tried[index]) for index in allowed)
-    return STRENGTHS[next(index for index in allowed if _flipped(tried[index]) >= best - AS_GOOD)]
+    return PUSH_STRENGTHS[next(index for index in allowed if _flipped(tried[index]) >= best - AS_GOOD)]

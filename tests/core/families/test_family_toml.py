@@ -347,7 +347,8 @@ def test_what_ships_names_its_checkpoints_as_their_makers_do() -> None:
         assert sources(name) == [hub, f"{hub}-SFT", f"{hub}-DPO", f"{hub}-Instruct"]
     for size in ("135M", "360M", "1.7B"):
         hub = f"HuggingFaceTB/SmolLM2-{size}"
-        assert sources(f"smollm2-{size.lower()}") == [hub, f"{hub}-Instruct"]
+        # Stages of ours on the smallest are adapters of the second.
+        assert sources(f"smollm2-{size.lower()}")[:2] == [hub, f"{hub}-Instruct"]
     assert sources("qwen2.5-0.5b") == ["Qwen/Qwen2.5-0.5B", "Qwen/Qwen2.5-0.5B-Instruct"]
 
 
