@@ -314,7 +314,9 @@ def _costs(
 ) -> tuple[Cost, Cost]:
     """Of the texts with all that is ablated on them, and of the questions."""
     passes, tokens = ablation.ablation_cost(loaded, test)
-    replayed = BLOCKS * (CANDIDATES + MATCHED) + 1 + SETS
+    config: Any = loaded.model.config.get_text_config()
+    neurons = int(getattr(config, "intermediate_size", None) or 4 * loaded.width)
+    replayed = BLOCKS * (CANDIDATES + min(MATCHED, max(0, neurons - CANDIDATES))) + 1 + SETS
     part = Cost(len(test), passes, max(1, tokens * len(layers) // loaded.anatomy.layers))
     return Cost(len(test), passes, tokens) + part.times(replayed), metrics.probabilities_cost(
         loaded, asked, metrics.LABELS

@@ -97,7 +97,7 @@ class RefusalLearner(Learner["_Refusal"]):
         }
 
     def _choose(self, tried: Sequence[Candidate]) -> tuple[Candidate, str]:
-        return _refusal_choice(tried, self.loaded.anatomy.layers)
+        return _refusal_choice(tried, self.loaded.anatomy.layers, self.plain[0])
 
     def _most(self, candidate: Candidate) -> float:
         return float(candidate["induction"] + candidate["removed"])
@@ -203,12 +203,14 @@ class _Refusal:
         return harmful + harmless
 
 
-def _refusal_choice(tried: Sequence[Candidate], layers: int) -> tuple[Candidate, str]:
-    """Arditi et al.'s rule with both effects counted; where a checkpoint refuses nothing, the best separation."""
+def _refusal_choice(tried: Sequence[Candidate], layers: int, refused: float) -> tuple[Candidate, str]:
+    """Arditi et al.'s rule with both effects counted; where a checkpoint refuses nothing, or nothing that was tried changes that, the best
+    separation. ``refused`` is P(refusal) on harmful prompts as it is."""
     early = [each for each in tried if each["layer"] < EARLY * layers]
     allowed = [each for each in early if each["damage"] <= _MOST_DAMAGE and each["induction"] >= 0]
-    if max((each["induction"] for each in allowed), default=0.0) > 0.05:
+    if max((each["induction"] + each["removed"] for each in allowed), default=0.0) > 0.05:
         rule = "largest induction + removal, with induction ≥ 0 and damage of ablating ≤ .1 nats, last fifth of layers left out"
         return max(allowed, key=lambda each: each["induction"] + each["removed"]), rule
-    rule = "best separation, last fifth of layers left out: this checkpoint hardly refuses, so no effect can choose"
+    why = "this checkpoint hardly refuses" if refused < 0.5 else "none of the places that were tried changes what is refused"
+    rule = f"best separation, last fifth of layers left out: {why}, so no effect can choose"
     return max(early, key=lambda each: each["accuracy"]), rule
