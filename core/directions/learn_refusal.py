@@ -211,6 +211,10 @@ def _refusal_choice(tried: Sequence[Candidate], layers: int, refused: float) -> 
     if max((each["induction"] + each["removed"] for each in allowed), default=0.0) > 0.05:
         rule = "largest induction + removal, with induction ≥ 0 and damage of ablating ≤ .1 nats, last fifth of layers left out"
         return max(allowed, key=lambda each: each["induction"] + each["removed"]), rule
-    why = "this checkpoint hardly refuses" if refused < 0.5 else "none of the places that were tried changes what is refused"
+    why = "none of the places that were tried changes what is refused"
+    if max((each["induction"] + each["removed"] for each in early), default=0.0) > 0.05:
+        why = "where refusing can be changed, ablating does more than .1 nats of damage"
+    elif refused < 0.5:
+        why = "this checkpoint hardly refuses"
     rule = f"best separation, last fifth of layers left out: {why}, so no effect can choose"
     return max(early, key=lambda each: each["accuracy"]), rule

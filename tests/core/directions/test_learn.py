@@ -252,13 +252,19 @@ def test_the_layer_of_refusal_follows_the_papers_rule() -> None:
 
 def test_where_nothing_is_refused_separation_chooses_and_the_card_says_so() -> None:
     most = tried(2, 0.01, 0.0, 0.0, accuracy=0.9)
-    best, rule = _refusal_choice([tried(1, 0.02, 0.0, 0.0, accuracy=0.8), most, tried(9, 0, 0, 0, accuracy=1.0)], 10, 0.1)
+    best, rule = _refusal_choice(
+        [tried(1, 0.02, 0.0, 0.0, accuracy=0.8), most, tried(9, 0, 0, 0, accuracy=1.0)], 10, 0.1
+    )
     assert best is most
     assert "hardly refuses" in rule
     # One that refuses, and was tried where nothing acts, is not said to refuse nothing.
     best, rule = _refusal_choice([tried(1, 0.01, 0.01, 0.0, accuracy=0.8), tried(2, 0, 0, 0, accuracy=0.9)], 10, 0.95)
     assert best["layer"] == 2
     assert "none of the places that were tried changes what is refused" in rule
+    harm = tried(3, 0.8, 0.7, 0.3, accuracy=0.7)
+    best, rule = _refusal_choice([harm, tried(2, 0, 0, 0, accuracy=0.9)], 10, 0.95)
+    assert best["layer"] == 2
+    assert "does more than .1 nats of damage" in rule
     # To take refusals away is an effect, too.
     best, rule = _refusal_choice([tried(1, 0.01, 0.3, 0.0, accuracy=0.8), tried(2, 0, 0, 0, accuracy=0.9)], 10, 0.95)
     assert best["layer"] == 1

@@ -85,6 +85,6 @@ def test_what_ships_with_the_family_is_there_and_small() -> None:
     every = [each for each in FOLDER.rglob("*") if each.is_file()]
     assert sum(each.stat().st_size for each in every) < 40 * 10**6
     assert all(each.stat().st_size < LARGEST for each in every)
-    for name in ("instruct", "safety", "dpo"):
-        for kind in ("direction.truth", "direction.refusal"):
-            assert (FOLDER / name / "artefacts" / f"{kind}.safetensors").is_file()
+    for name, kinds in (("instruct", ("truth", "refusal")), ("safety", ("truth",)), ("dpo", ("truth",))):
+        for kind in kinds:
+            assert (FOLDER / name / "artefacts" / f"direction.{kind}.safetensors").is_file()
