@@ -255,7 +255,7 @@ def _noise(family: Family, root: Path, options: Options) -> None:
         found = finished(
             noise.measure_noise(family, path, models, options.placing.quantize, root, Budget(limit)), line.step
         )
-    print(f"noise: {found.said}")
+    print(found.said)
 
 
 def _tell_noise(family: Family, options: Options) -> None:

@@ -17,7 +17,7 @@ from core.directions.activations import ClassStates, Ids, Key, LearnMethod, acti
 from core.directions.candidate import BY_HAND, draft_direction, finish_direction
 from core.directions.contrast import ContrastSet, Split
 from core.directions.controls import Chosen, Trial
-from core.directions.effort import FULL, SEARCH, Effort
+from core.directions.effort import FULL, QUICK, SEARCH, Effort
 from core.directions.places import BESIDE, Places
 from core.inference import metrics
 from core.inference.batch import batch_rows
@@ -230,12 +230,14 @@ class Learner(ABC, Generic[E]):
             if offset not in drafts:
                 drafts[offset] = self._draft(found, offset)
             place = {"offset": offset, "layer": layer}
+            # As many as a quick direction tries are tried whatever the budget is; what was tried before takes none of it.
+            enough = len(tried) >= (QUICK.candidates or 0) + BESIDE and budget.over(SEARCH)
+            if enough and notes.recall(self.note.format(**place)) is None:
+                break
             work = partial(self._scores, drafts[offset], layer, by)
             kept = yield from notes.once(self.note.format(**place), work, self.trying.format(**place))
             scores = kept if isinstance(kept, dict) else {"effect": kept}
             tried.append({**place, "accuracy": float(accuracy[offset, layer]), **scores})
-            if budget.over(SEARCH):
-                break
         return sorted(tried, key=lambda each: (each["offset"], each["layer"]))
 
     def _searched(self, criterion: str, tried: Sequence[Candidate]) -> str:

@@ -25,6 +25,7 @@ from core.transfer.sweep import (
     Found,
     SteeringSweep,
     SteeringVectors,
+    as_long_as_own,
     cell_recipes,
     finite,
     rate_told,
@@ -42,6 +43,7 @@ def refusal_cells(
     reading: ProbeReading,
     notes: ResumeNotes,
 ) -> Learning[Found]:
+    """Every figure of a target; :func:`core.transfer.cross_steering.cross_steer` says of what."""
     name, own = sweep.name, sweep.own.vectors[sweep.layer].astype(np.float64)
     chances = yield from notes.once(
         f"strength.{name}", partial(_refusal_chances, sweep, own), f"Choosing a strength for {name}."
@@ -99,9 +101,7 @@ def refusal_cells(
             less = grouping.paired_difference(norms[twin], norms[source], groups[0])
             cells[twin]["beyond_untrained"] = finite(less)
     made_by = control_vectors(reading, own, sweep.layer, strength, sweep.sizes.controls, sweep.mapped)
-    as_long = {
-        source: made["norm"] for source in cells if (made := scaled(vectors[source][sweep.layer], own, strength))
-    }
+    as_long = as_long_as_own({source: vectors[source] for source in cells}, sweep.layer, own, strength)
     compared, rates = yield from _refusal_controls(sweep, made_by, as_long, ends, notes)
     target = {"layer": sweep.layer, "strength": strength, "own_accuracy": {}, "plain": plain, "controls": rates}
     whole = len(cells) == len(vectors) and all(
@@ -164,10 +164,12 @@ def _refusal_chances(sweep: SteeringSweep, own: SteeringVectors) -> Slices[list[
 
 
 def request_prompts(sweep: SteeringSweep, harmful: bool, most: int) -> list[tuple[int, ...]]:
+    """Requests of the test split in the target's own template."""
     return [each.ids for each in metrics.chat_prompts(sweep.loaded, sweep.part("test", harmful, most))]
 
 
 def added_edit(sweep: SteeringSweep, vector: SteeringVectors) -> tuple[RowEdit, ...]:
+    """The edit that adds a vector [width] at the target's layer."""
     return (RowEdit(("resid_post", sweep.layer), "add", "all", vector.astype(np.float32)),)
 
 
@@ -185,4 +187,5 @@ def _with(direction: Direction, vectors: NDArray[np.float32]) -> Direction:
 def steered_replies(
     sweep: SteeringSweep, jobs: Sequence[tuple[Sequence[tuple[int, ...]], tuple[RowEdit, ...]]]
 ) -> Slices[list[list[tuple[str, bool]]]]:
+    """For each job, prompts with the edits that act on all of them, its replies, and whether each ended by itself."""
     return reply_texts(sweep.loaded, jobs, sweep.sizes.reply)

@@ -20,7 +20,7 @@ from core.transfer.alignment import cosine
 from core.transfer.task import Sizes, trained
 from core.util.budget import Budget
 
-#: SteeringVectors, one or one a layer.
+#: A vector [width], or one a layer [layers, width].
 SteeringVectors: TypeAlias = NDArray[np.float64]
 #: What of a report is kept as JSON.
 CellDocument: TypeAlias = dict[str, Any]
@@ -90,6 +90,13 @@ def scaled(vector: SteeringVectors, own: SteeringVectors, strength: float) -> di
     if along * LONGEST >= 1:
         found["projection"] = vector * (goal / (norm * along))
     return found
+
+
+def as_long_as_own(
+    vectors: Mapping[str, SteeringVectors], layer: int, own: SteeringVectors, strength: float
+) -> dict[str, SteeringVectors]:
+    """Each source's vector [layers, width] at the target's layer, of the norm that the target's own has; none of one that is nothing."""
+    return {source: made["norm"] for source, each in vectors.items() if (made := scaled(each[layer], own, strength))}
 
 
 def cell_recipes(

@@ -24,6 +24,7 @@ from core.transfer.sweep import (
     Found,
     SteeringSweep,
     SteeringVectors,
+    as_long_as_own,
     cell_recipes,
     finite,
     rate_told,
@@ -37,7 +38,7 @@ from core.util.resume import ResumeNotes
 
 @dataclass(frozen=True)
 class AskedStatements:
-    """Statements of a split: true ones, then false ones; ``plain`` is what the target says of them as it is."""
+    """Statements of a split: true ones, then false ones."""
 
     true: list[Judged]
     false: list[Judged]
@@ -46,10 +47,12 @@ class AskedStatements:
 
     @property
     def all(self) -> list[Judged]:
+        """Both, in that order."""
         return [*self.true, *self.false]
 
 
 def asked_statements(sweep: SteeringSweep, split: Split, most: int) -> AskedStatements:
+    """Statements behind four judged ones of the training split, so many of a class."""
     trues, falses = sweep.part("train", True, 2), sweep.part("train", False, 2)
     shots = [(trues[0], True), (falses[0], False), (falses[1], False), (trues[1], True)]
     items = [sweep.examples.chosen(split, label, most) for label in (True, False)]
@@ -167,24 +170,10 @@ def truth_cells(
             could, turned = _turned(asked, plain, norms[twin])
             less = grouping.paired_difference(turned, _turned(asked, plain, norms[source])[1], asked.groups[could])
             cells[twin]["beyond_untrained"] = finite(less)
-    few = asked_statements(sweep, "test", sweep.sizes.control_statements)
     made_by = control_vectors(reading, own, sweep.layer, strength, sweep.sizes.controls, sweep.mapped)
-    as_long = {
-        source: made["norm"] for source in cells if (made := scaled(vectors[source][sweep.layer], own, strength))
-    }
-    compared: dict[str, float] = {}
-    rates: dict[str, list[float]] = {}
-    if not sweep.budget.over():
-        work = partial(judge_steered, sweep, few, [None, *as_long.values()])
-        before, *said = yield from notes.once(f"compared.{name}", work, f"Trying controls on {name}.")
-        compared = {source: _flipped(_told(few, before, each)) for source, each in zip(as_long, said, strict=True)}
-    for how, start, some in in_turn(made_by) if compared else ():
-        if sweep.budget.over():
-            break
-        said = yield from notes.once(
-            f"control.{name}.{how}.{start}", partial(judge_steered, sweep, few, some), f"Trying controls on {name}."
-        )
-        rates.setdefault(how, []).extend(_flipped(_told(few, before, each)) for each in said)
+    as_long = as_long_as_own({source: vectors[source] for source in cells}, sweep.layer, own, strength)
+    few = asked_statements(sweep, "test", sweep.sizes.control_statements)
+    compared, rates = yield from _truth_controls(sweep, few, made_by, as_long, notes)
     sides = _sides(asked, plain)
     right = {
         "true": [sum(each > 0 for each in sides[0].margin), len(sides[0].margin)],
@@ -194,6 +183,31 @@ def truth_cells(
     target = {"layer": sweep.layer, "strength": strength, "own_accuracy": right, "plain": {}, "controls": rates}
     more = {"control_n": len(few.all), "compared": compared, "along": along(made_by, own)}
     return Found({**target, **more}, cells, whole)
+
+
+def _truth_controls(
+    sweep: SteeringSweep,
+    few: AskedStatements,
+    made: Mapping[str, SteeringVectors],
+    sources: Mapping[str, SteeringVectors],
+    notes: ResumeNotes,
+) -> Learning[tuple[dict[str, float], dict[str, list[float]]]]:
+    """The part of a few verdicts that is turned: by the sources' vectors, and by controls of every kind."""
+    name, rates = sweep.name, dict[str, list[float]]()
+    if sweep.budget.over():
+        return {}, rates
+    sentence = f"Trying controls on {name}."
+    work = partial(judge_steered, sweep, few, [None, *sources.values()])
+    before, *said = yield from notes.once(f"compared.{name}", work, sentence)
+    compared = {source: _flipped(_told(few, before, each)) for source, each in zip(sources, said, strict=True)}
+    for how, start, some in in_turn(made):
+        if sweep.budget.over():
+            break
+        said = yield from notes.once(
+            f"control.{name}.{how}.{start}", partial(judge_steered, sweep, few, some), sentence
+        )
+        rates.setdefault(how, []).extend(_flipped(_told(few, before, each)) for each in said)
+    return compared, rates
 
 
 def _all_tried(made: Mapping[str, SteeringVectors], rates: Mapping[str, Sequence[float]]) -> bool:

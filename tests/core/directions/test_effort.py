@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -192,6 +193,25 @@ def test_out_of_time_measured_keeps_what_it_has_and_goes_on(order: BuildRequest,
         key: value for key, value in whole.card.details.items() if key != "criterion"
     }
     assert not list(resume.cache_folder().rglob("*.json")), "the notes are gone once all is measured"
+
+
+def test_a_small_budget_tries_as_many_places_as_quick_and_all_that_were_tried_before(
+    order: BuildRequest, loaded: Loaded
+) -> None:
+    def tried(seconds: float) -> tuple[int, int]:
+        watch = Budget(seconds, Clock())
+        found, _ = learnt(replace(order, effort=MEASURED, watch=watch), loaded, "refusal")
+        said = re.search(r"\((\d+) of (\d+) layers and tokens tried\)", found.card.details["criterion"])
+        assert said is not None
+        assert "unfinished" in found.card.details, "what was tried is remembered"
+        return int(said[1]), int(said[2])
+
+    few, count = tried(0)
+    assert few == (QUICK.candidates or 0) + BESIDE < count
+    more, _ = tried(12)
+    assert few < more < count
+    # With no time at all the next run begins with what is remembered.
+    assert tried(0) == (more, count)
 
 
 def test_what_counts_as_there(order: BuildRequest, loaded: Loaded) -> None:
