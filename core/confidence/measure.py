@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
 from typing import Any
 
 import numpy as np
@@ -31,7 +30,7 @@ from core.confidence.confidence import (
     Plain,
 )
 from core.confidence.logit_variance import block, last_blocks
-from core.confidence.neurons import BLOCKS, CANDIDATES, Block
+from core.confidence.neurons import BLOCKS, CANDIDATES
 from core.confidence.unembedding import Head
 from core.directions import contrast_files
 from core.directions.contrast import ContrastSet
@@ -87,7 +86,7 @@ class _Work:
         self.train, self.test = confidence_texts(loaded, self.contrast)
         self.asked, self.labels = judged_statements(loaded, self.contrast)
         self.pairs = [(each.layer, neuron) for each in self.blocks for neuron in each.candidates]
-        self.like = _matched(self.blocks)
+        self.like = [(each.layer, neuron) for each in self.blocks for neuron in each.nearest(MATCHED)]
         self.sets = [
             [(each.layer, neuron) for each in self.blocks for neuron in each.matched(np.random.default_rng([index, 1]))]
             for index in range(SETS)
@@ -230,6 +229,8 @@ def confidence_notes(loaded: Loaded, contrast: ContrastSet) -> ResumeNotes:
         quantize=loaded.quantize,
         contrast=contrast.digest,
         round=ROUND,
+        # What an earlier version began has other neurons of like norm in its rounds.
+        controls=["nearest", MATCHED, SETS],
     )
 
 
@@ -263,18 +264,6 @@ def confidence_phases(loaded: Loaded, contrast: ContrastSet) -> list[TimedPart]:
         TimedPart(share * replays, change),
         TimedPart(asked, judge),
     ]
-
-
-def _matched(blocks: Sequence[Block]) -> list[Neuron]:
-    """Neurons of like norm as the candidates, :data:`MATCHED` a block at most."""
-    found: list[Neuron] = []
-    for each in blocks:
-        rng = np.random.default_rng([each.layer, 0])
-        drawn: list[int] = []
-        for _ in range(2 * ceil(MATCHED / CANDIDATES)):
-            drawn += [neuron for neuron in each.matched(rng) if neuron not in drawn]
-        found += [(each.layer, neuron) for neuron in drawn[:MATCHED]]
-    return found
 
 
 def _details(

@@ -27,7 +27,7 @@ CANDIDATES = 10
 #: Neurons are looked for in this many blocks, counted from the end.
 BLOCKS = 2
 #: A neuron that a candidate is compared with is drawn from so many of the nearest norm.
-_NEAREST = 12
+_NEAREST = 8
 #: Choices at random that say how far two checkpoints agree by chance.
 CHOICES = 10_000
 
@@ -67,6 +67,17 @@ class Block:
                 found.append(nearest[int(rng.integers(len(nearest)))])
                 left.remove(found[-1])
         return found
+
+    def nearest(self, count: int) -> list[int]:
+        """So many neurons of the norms that the candidates have, none of them a candidate, in an order that says nothing: candidate by
+        candidate the one of nearest norm that is left; fewer where there are too few."""
+        left = [int(each) for each in np.argsort(-self.norms, kind="stable") if int(each) not in set(self.candidates)]
+        found: list[int] = []
+        while left and len(found) < count:
+            candidate = self.candidates[len(found) % len(self.candidates)]
+            found.append(min(left, key=lambda neuron: abs(self.norms[neuron] - self.norms[candidate])))
+            left.remove(found[-1])
+        return [found[each] for each in np.random.default_rng(self.layer).permutation(len(found))]
 
 
 @dataclass(frozen=True)

@@ -281,6 +281,12 @@ def test_candidates_are_those_of_least_variance_among_the_large() -> None:
     assert not set(matched) & set(block.candidates)
     assert min(matched) >= 50, "of like norm"
     assert len(some_block(size=14).matched(np.random.default_rng(0))) == 4, "no more than there are"
+    # The candidates are the ten of the largest norms: the next ones are the nearest, in an order in which either half is like the other.
+    near = block.nearest(40)
+    assert sorted(near) == list(range(30, 70))
+    assert abs(np.mean(near[::2]) - np.mean(near[1::2])) < 6
+    assert block.nearest(40) == near
+    assert len(some_block(size=14).nearest(40)) == 4
 
 
 def test_overlap_stands_beside_its_chance_level() -> None:
