@@ -149,10 +149,7 @@
     reset(view) {
       const old = this.cells;
       this.cells = view.columns.map((column, index) => old[index] || new Cell(index));
-      this.cells.forEach((cell, index) => {
-        cell.home.classList.toggle("selected", index === view.selected);
-        cell.strip.home.setAttribute("aria-label", `Answer of ${column(view, index)}, token by token`);
-      });
+      this.cells.forEach((cell, index) => cell.home.classList.toggle("selected", index === view.selected));
     }
 
     show() { for (const cell of this.cells) cell.show(); }
@@ -181,6 +178,7 @@
       const asks = view && view.columns[this.index] ? view.columns[this.index].asks : "";
       fill(this.asks, asks ? `asked in words: ${asks.replace("{message}", turn ? turn.user : "…")}` : "");
       this.strip.show(answer);
+      if (turn) this.strip.home.setAttribute("aria-label", `Answer of ${column(view, this.index)}, token by token`);
       const set = turn ? Tiller.asText(view.turns.length - 1, this.index) : null;
       fill(this.set, ...(set || []));
       this.strip.home.hidden = this.text.hidden = Boolean(set);

@@ -534,10 +534,10 @@ def test_precompute_leaves_out_what_a_mixture_of_experts_does_not_have(
 ) -> None:
     folder = tiny_models.family(tmp_path / "experts", "mixtral", checkpoints=("base",))
     tiny_models.contrast(folder, examples=2)
-    verb("precompute", ["--family", str(folder), "--what", "truth,confidence"])
+    verb("precompute", ["--family", str(folder), "--what", "truth,confidence", "--effort", "quick"])
     said = capsys.readouterr().out
     assert "base confidence: left out. Layer 2 is a mixture of experts" in said
-    assert "base truth: measured, layer" in said
+    assert "base truth: quick, layer" in said
     with pytest.raises(AnatomyError, match="mixture of experts"):
         verb("precompute", ["--family", str(folder), "--what", "confidence"])
 
