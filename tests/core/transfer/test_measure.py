@@ -217,7 +217,8 @@ def test_a_cosine_is_freed_of_noise_also_of_that_which_the_same_texts_bring_to_b
     for found in (alignment.freed_cosine(one, same, 0), alignment.freed_cosine(one, other, 0)):
         assert found.value == pytest.approx(1, abs=0.1)
         # Of two that are the same nothing is left but rounding, which is another one on every processor.
-        assert found.low <= 1 + 1e-9 and found.high >= 1 - 1e-9
+        assert found.low <= 1 + 1e-9
+        assert found.high >= 1 - 1e-9
 
 
 def by_subject(reliability: float, groups: bool) -> float:
