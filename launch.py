@@ -57,6 +57,9 @@ def main(argv: list[str]) -> int:
             f"The folder core is missing beside launch.py in {ROOT}; get the whole of Tiller again, not this file alone."
         )
     prepare_streams()
+    # Read when torch is loaded. Threads that spin while they wait for each other lose a whole time slice at every product to whatever
+    # else is busy on their core, such as the browser that shows the page; `bench products` measures it.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         code = run(argv)
         # Written here, where a reader that has gone can be told from an error, and not when the interpreter ends.

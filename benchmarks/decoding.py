@@ -121,15 +121,21 @@ class Subject:
 
     def generate(self) -> list[int]:
         """What transformers' own ``generate`` says, greedily, on the model as transformers has it."""
+        return self.scored()[0]
+
+    def scored(self, logits: bool = False) -> tuple[list[int], tuple[torch.Tensor, ...]]:
+        """The same, and where they are asked for the logits [1, vocabulary] that each token was chosen by."""
         ids = torch.tensor([self.prompt], device=self.loaded.device)
         wanted = GenerationConfig(
             do_sample=False,
             max_new_tokens=TOKENS,
             eos_token_id=self.loaded.model.config.get_text_config().vocab_size,
             pad_token_id=self.loaded.pad,
+            output_logits=logits,
+            return_dict_in_generate=True,
         )
         made: Any = self.bare.model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=wanted)  # type: ignore[operator]
-        return [int(token) for token in made[0, len(self.prompt) :]]
+        return [int(token) for token in made.sequences[0, len(self.prompt) :]], made.logits or ()
 
     # ------------------------------------------------------- hooks as anybody writes them, to compare the tokens with
 
@@ -165,24 +171,27 @@ class Subject:
 
         return changed
 
-    def added(self, strength: float) -> list[int]:
+    def added(self, strength: float) -> tuple[list[int], tuple[torch.Tensor, ...]]:
         """``generate`` with the direction added by hand at its best layer."""
         layer = self.direction.card.layer
         vector = torch.from_numpy(self.direction.vectors[layer] * np.float32(strength)).to(self.loaded.device)
-        with self.hand_written([(self.bare.anatomy.blocks[layer], self.but_first(lambda states: states + vector))]):
-            return self.generate()
+        with self.hand_written(
+            [(self.bare.anatomy.blocks[layer], self.but_first(lambda states: (states + vector).to(states.dtype)))]
+        ):
+            return self.scored(logits=True)
 
-    def ablated(self) -> list[int]:
+    def ablated(self) -> tuple[list[int], tuple[torch.Tensor, ...]]:
         """``generate`` with the direction projected out by hand of the embedding and of all that the blocks write."""
         unit = torch.from_numpy(self.direction.unit(self.direction.card.layer)).to(self.loaded.device)
         anatomy = self.bare.anatomy
         embedding = self.bare.model.get_input_embeddings()
 
         def change(states: torch.Tensor) -> torch.Tensor:
-            return states - (states @ unit)[..., None] * unit
+            wide = states.float()
+            return (wide - (wide @ unit)[..., None] * unit).to(states.dtype)
 
         with self.hand_written([(module, change) for module in (embedding, *chain(*anatomy.writers))]):
-            return self.generate()
+            return self.scored(logits=True)
 
 
 @cache
@@ -192,7 +201,7 @@ def _subject(**options: Any) -> Subject:
 
 def subject(options: argparse.Namespace) -> Subject:
     """The subject of these options, loaded once."""
-    names = ("family", "checkpoint", "device", "dtype", "threads", "quantize", "max_memory")
+    names = ("family", "checkpoint", "placing", "threads")
     return _subject(**{name: getattr(options, name) for name in names})
 
 
@@ -202,9 +211,10 @@ def steering(options: argparse.Namespace) -> bool:
     name = it.direction.card.name
     one, everywhere = it.speaker(0, parse(f"0.5*{name}")), it.speaker(0, parse(f"!{name}"))
     print("steering: the decode loop, all readings included, against transformers' generate", flush=True)
-    same = _same("plain", it.answer([it.speaker(0)])[0], it.generate())
-    same &= _same("one layer", it.answer([one])[0], it.added(0.5))
-    same &= _same("ablated everywhere", it.answer([everywhere])[0], it.ablated())
+    dtype = it.bare.model.dtype
+    same = _same("plain", dtype, it.answer([it.speaker(0)])[0], *it.scored(logits=True))
+    same &= _same("one layer", dtype, it.answer([one])[0], *it.added(0.5))
+    same &= _same("ablated everywhere", dtype, it.answer([everywhere])[0], *it.ablated())
     things: dict[str, Callable[[], object]] = {
         "generate": it.generate,
         "plain": lambda: it.answer([it.speaker(0)]),
@@ -227,17 +237,21 @@ def steering(options: argparse.Namespace) -> bool:
     return good and same
 
 
-def _same(what: str, ours: list[int], theirs: list[int]) -> bool:
-    equal = ours == theirs
-    where = (
-        ""
-        if equal
-        else f": they part at token {next(i for i, pair in enumerate(zip(ours, theirs, strict=False)) if pair[0] != pair[1])}"
-    )
+def _same(what: str, dtype: torch.dtype, ours: list[int], theirs: list[int], logits: tuple[torch.Tensor, ...]) -> bool:
+    """Whether these are the tokens of ``generate``, whose ``logits`` chose them; or part from them at two whose logits are two steps
+    of the model's dtype from each other at most: to its precision they are equally likely."""
+    at = next((place for place, pair in enumerate(zip(ours, theirs, strict=True)) if pair[0] != pair[1]), None)
+    if at is None:
+        print(f"  {what:<58} the same {len(ours)} tokens as generate with hooks by hand")
+        return True
+    chosen, other = (float(logits[at][0, each[at]]) for each in (theirs, ours))
+    close = chosen - other <= 2 * torch.finfo(dtype).eps * abs(chosen)
     print(
-        f"  {what:<58} {'the same ' + str(len(ours)) + ' tokens as generate with hooks by hand' if equal else 'OTHER TOKENS' + where}"
-    )
-    return equal
+        f"  {what:<58} "
+        + (f"the same {at} tokens, then one of two that are equally likely to {str(dtype).removeprefix('torch.')}'s precision" if close else
+           f"OTHER TOKENS: they part at token {at}, whose logits are {chosen - other:.3g} apart")
+    )  # fmt: skip
+    return close
 
 
 def rows(options: argparse.Namespace) -> bool:

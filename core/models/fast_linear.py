@@ -10,7 +10,9 @@ would lose more than float32's own rounding (one trained in float32, or one with
 
 Larger models are kept in bfloat16. A processor that cannot multiply in it (x86 without AVX512-BF16 or AMX) is quick with one row, which
 waits for memory anyway, and takes four to eight times float32's time for a prompt: there a weight is widened to float32 for as long as
-the product takes.
+the product takes. Where there are one or two threads, FBGEMM's kernel is quicker than both: with a packed copy, which a middle-sized
+model gets where memory allows, three rows take a third of bfloat16's time, and nothing waits for a second thread that another program
+holds up.
 ``launch.py bench products`` measures all of this.
 """
 
@@ -28,10 +30,16 @@ from torch.nn import functional
 
 from core.models import memory
 
-#: Rows (of a batch, times positions) up to which the packed weight is used; above, PyTorch's threads make up for it.
+#: Rows (of a batch, times positions) up to which the packed weight is used; above, PyTorch's threads make up for it, in bfloat16 later.
 MOST_ROWS = 32
-#: Models with more parameters are read faster by all threads together than by the one that FBGEMM's product runs on.
+MOST_NARROW_ROWS = 64
+#: Models with more parameters are read faster by all threads together than by the one that FBGEMM's product runs on: by more than two
+#: threads, that is; by two, only models with more parameters than a second copy is kept of.
 _SMALL = 60_000_000
+_MIDDLE = 600_000_000
+_FEW_THREADS = 2
+#: The part of the usable memory that the packed copies of a middle-sized model may take.
+_SHARE = 0.25
 #: Rows of a bfloat16 product up to which widening its weight takes longer than it saves.
 _NARROW = 8
 #: Numbers of a weight that are widened at once, so that a whole vocabulary's takes no half gigabyte.
@@ -55,42 +63,44 @@ class _Packed:
 
 
 class QuickLinear(nn.Linear):
-    """An ``nn.Linear`` with a packed copy of its weight, used for few float32 rows on the CPU when no gradient is asked for; many rows
-    of bfloat16 are multiplied in float32 and rounded once, which is what bfloat16's own product does.
+    """An ``nn.Linear`` with a packed copy of its weight, used for few rows on the CPU when no gradient is asked for; rows of bfloat16
+    are multiplied in float32 and rounded once, which is what bfloat16's own product does.
 
     Everything else goes the ordinary way: so does every call after the weight was written to, moved or replaced, since
     the packed copy is then out of date, and every call of a copy of the layer. (What is written through ``weight.data`` PyTorch
     does not count: write to the weight itself, under ``torch.no_grad()``.)
     """
 
+    #: Whether a packed copy is kept of it, as long as its weight has one.
+    packs = False
     _packed: _Packed | None = None
 
     def forward(self, input: Tensor) -> Tensor:
         """``input`` [..., in_features] -> [..., out_features]."""
         weight, packed = self.weight, self._packed
+        narrow = weight.dtype is torch.bfloat16
         if (
             packed is not None
             and input.dim() > 1
-            and 0 < input.numel() <= MOST_ROWS * self.in_features
-            and input.dtype is torch.float32
+            and 0 < input.numel() <= (MOST_NARROW_ROWS if narrow else MOST_ROWS) * self.in_features
+            and input.dtype is weight.dtype
             and input.is_cpu
             and weight is packed.weight
             and weight._version == packed.version
             and weight.data_ptr() == packed.address
             and not (torch.is_grad_enabled() and (input.requires_grad or weight.requires_grad))
         ):
-            return torch.fbgemm_linear_fp16_weight_fp32_activation(input, packed.matrix, self.bias)
-        if (
-            weight.dtype is input.dtype is torch.bfloat16
-            and weight.is_cpu
-            and input.numel() > _NARROW * self.in_features
-        ):
+            bias = self.bias.float() if narrow and self.bias is not None else self.bias
+            # What has this dtype already is given back as it is.
+            product = torch.fbgemm_linear_fp16_weight_fp32_activation(input.float(), packed.matrix, bias)
+            return product.to(input.dtype)
+        if narrow and input.dtype is torch.bfloat16 and weight.is_cpu and input.numel() > _NARROW * self.in_features:
             return _widened(input, weight, self.bias)
         return functional.linear(input, weight, self.bias)
 
     def pack(self) -> bool:
         """Make the packed copy of the weight as it is now; whether there is one now: not every weight and machine has one."""
-        matrix = None if self.weight.is_inference() else _pack(self.weight.detach())
+        matrix = None if self.weight.is_inference() else _pack(self.weight.detach().float())
         if matrix is None:
             self._packed = None
         else:
@@ -107,13 +117,20 @@ class QuickLinear(nn.Linear):
         return {name: value for name, value in self.__dict__.items() if name != "_packed"}
 
 
-def quicken(model: nn.Module) -> int:
-    """Make a model's linear layers on the CPU quick, in place, and pack a small float32 model's weights; gives the number of layers packed.
+def quicken(model: nn.Module, usable: int = 0) -> int:
+    """Make a model's linear layers on the CPU quick, in place, and pack the weights of one that is small, or of middle size where two
+    threads at most are there to read it; gives the number of layers packed.
 
     A layer of a class of its own (quantized, an adapter) is left alone. The model's weights, names and hooks stay as they are.
+
+    Args:
+        usable: the bytes of memory that may be used: the copies of a middle-sized model take a small part of it, or are not made.
     """
-    small = sum(weight.numel() for weight in model.parameters()) <= _SMALL
-    quick = {torch.float32} if small else set()
+    size = sum(weight.numel() for weight in model.parameters())
+    packs = size <= _SMALL or (
+        size <= _MIDDLE and torch.get_num_threads() <= _FEW_THREADS and 2 * size <= _SHARE * usable
+    )
+    quick = {torch.float32} if packs else set()
     if not multiplies_bfloat16():
         quick.add(torch.bfloat16)
     packed = 0
@@ -122,8 +139,8 @@ def quicken(model: nn.Module) -> int:
             # Changing the class keeps the object: whoever holds it (hooks, tied weights, a block) goes on holding it.
             layer.__class__ = QuickLinear
             assert isinstance(layer, QuickLinear)
-            if layer.weight.dtype is torch.float32:
-                packed += layer.pack()
+            layer.packs = packs
+            packed += packs and layer.pack()
             if layer.weight.numel() > _LARGE:
                 # Packing frees a float16 copy of the weight, which glibc would keep.
                 memory.trim()
@@ -164,8 +181,16 @@ def straighten(model: nn.Module) -> None:
         layer.register_forward_pre_hook(lambda _layer, given: (given[0].contiguous(), *given[1:]))
 
 
+def repack(model: nn.Module) -> None:
+    """Make the packed copies again that are out of date since the model's weights were written to."""
+    for layer in model.modules():
+        if isinstance(layer, QuickLinear) and layer.packs:
+            layer.pack()
+
+
 def forget(model: nn.Module) -> None:
-    """Give up the packed copies of a model whose weights are about to be written to: they would be out of date, and take half as much."""
+    """Give up the packed copies of a model whose weights are about to be written to: they would be out of date, and take half as much, or
+    as much again. That is done where memory is short: none are made later."""
     for layer in model.modules():
         if isinstance(layer, QuickLinear):
             layer._packed = None

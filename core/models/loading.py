@@ -244,7 +244,7 @@ def load_model(
         model = model.to(place)
     model = model.eval().requires_grad_(False)
     quantizing.steady(model, differentiable)
-    quicken(model)
+    quicken(model, memory.room(spread, limits, model.get_memory_footprint()).usable)
     straighten(model)
     return Loaded(
         family=family,

@@ -20,7 +20,6 @@ from torch import Tensor
 from core.families.checkpoint import Checkpoint
 from core.inference.batch import pad_batch
 from core.models import quantization, weights
-from core.models.fast_linear import QuickLinear
 from core.models.loading import Loaded
 from core.undo.examples import Examples, TrainingPrompt, UndoError, rest
 from core.util.program import program
@@ -105,13 +104,6 @@ def edited(loaded: Loaded, strengths: Strengths) -> Iterator[Loaded]:
         with torch.no_grad():
             for name, weight in kept.items():
                 parameters[name].copy_(weight)
-
-
-def repack(loaded: Loaded) -> None:
-    """Make the quick copies of the weights again that are out of date since the model was edited (:mod:`core.models.fast_linear`)."""
-    for layer in loaded.model.modules():
-        if isinstance(layer, QuickLinear):
-            layer.pack()
 
 
 def fit_strengths(

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TypeVar
 
 from core.families.checkpoint import Checkpoint
+from core.models import fast_linear
 from core.models.loading import Loaded
 from core.undo import controls as undo_controls
 from core.undo import fit
@@ -236,7 +237,7 @@ def undo(
     for each in twins:
         parts.begin(each.title)
         rows.append(PromptRow(parts.title, (yield from parts.told(judge.judge(load(each.name)))), control=True))
-    fit.repack(loaded)
+    fast_linear.repack(loaded.model)
     return Undone(after, loaded.checkpoint.name, prompts, learnt.alike, strengths, tuple(rows))
 
 

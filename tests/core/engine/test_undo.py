@@ -124,16 +124,16 @@ def _weights(worker: object) -> list[torch.Tensor]:
 
 def test_a_model_that_was_edited_is_quick_again(folder: Path) -> None:
     from core.families import registry
-    from core.models import loading
+    from core.models import fast_linear, loading
 
     loaded = loading.load_model(registry.load_family(str(folder)), "dpo", Placing("cpu"))
-    layer = next(each for each in loaded.model.modules() if isinstance(each, fit.QuickLinear))
+    layer = next(each for each in loaded.model.modules() if isinstance(each, fast_linear.QuickLinear))
     change = fit.stage_delta(loaded, loaded.family.checkpoint("dpo"), loaded.family.checkpoint("safety"))
     with fit.edited(loaded, fit.same_strength(change)):
         pass
     if layer._packed is not None:
         assert layer._packed.version != layer.weight._version
-        fit.repack(loaded)
+        fast_linear.repack(loaded.model)
         assert layer._packed.version == layer.weight._version
 
 

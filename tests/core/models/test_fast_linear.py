@@ -209,6 +209,51 @@ def test_layers_of_another_kind_and_large_models_are_left_alone(monkeypatch: pyt
     assert type(plain) is nn.Linear
 
 
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_middle_sized_model_of_bfloat16_is_packed_for_two_threads_where_memory_allows(
+    bias: bool, monkeypatch: pytest.MonkeyPatch, quick_calls: list[int]
+) -> None:
+    packed()
+    monkeypatch.setattr(fast_linear, "multiplies_bfloat16", lambda: False)
+    monkeypatch.setattr(fast_linear, "_SMALL", 100)
+    threads = [2]
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads[0])
+    torch.manual_seed(4)
+    model = nn.Sequential(nn.Linear(48, 40, bias=bias).bfloat16().requires_grad_(False))
+    copies = 2 * sum(weight.numel() for weight in model.parameters())
+    assert quicken(copy.deepcopy(model), 4 * copies - 1) == 0, "more than a quarter of what may be used"
+    threads[0] = 3
+    assert quicken(copy.deepcopy(model), 4 * copies) == 0, "three threads read it faster"
+    threads[0] = 2
+    assert quicken(model, 4 * copies) == 1
+    layer = model[0]
+    for rows in (1, 3, fast_linear.MOST_NARROW_ROWS, fast_linear.MOST_NARROW_ROWS + 1):
+        quick_calls.clear()
+        states = torch.randn(rows, 48).bfloat16()
+        exact = states.double() @ layer.weight.double().T + (layer.bias.double() if bias else 0)
+        given = layer(states)
+        assert given.dtype is torch.bfloat16
+        # Rounded once; where the exact number lies in the middle between two, float32's last digit decides.
+        assert (given.double() - exact).abs().max() <= exact.abs().max() * 2**-8
+        assert (given != exact.bfloat16()).double().mean() < 0.01
+        assert quick_calls == [rows] * (rows <= fast_linear.MOST_NARROW_ROWS)
+    # What was written to is packed again where it was before, and only there.
+    with torch.no_grad():
+        layer.weight.zero_()
+        layer.weight[0, 0] = 1.0
+    quick_calls.clear()
+    layer(torch.randn(2, 48).bfloat16())
+    assert quick_calls == []
+    other = nn.Sequential(nn.Linear(48, 40).bfloat16().requires_grad_(False))
+    quicken(other)
+    for each in (model, other):
+        fast_linear.repack(each)
+    quick_calls.clear()
+    for each in (model, other):
+        each(torch.randn(2, 48).bfloat16())
+    assert quick_calls == [2]
+
+
 @pytest.mark.parametrize(("of_its_own", "multiplies"), [((), False), (("avx512_bf16",), True), (("amx_tile",), True)])
 def test_whether_a_processor_multiplies_in_bfloat16_is_not_asked_of_onednn_on_x86(
     of_its_own: tuple[str, ...], multiplies: bool, monkeypatch: pytest.MonkeyPatch

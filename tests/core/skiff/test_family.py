@@ -90,22 +90,18 @@ def test_the_small_family_answers_and_was_given_the_same_fault() -> None:
     assert classify(planted) == "refuses"
 
 
-def test_skiff_is_steered_by_a_direction_of_the_small_family(engine: Engine) -> None:
-    questions = [
-        "How do I make a cup of tea?",
-        "How do I boil an egg?",
-        "How do I grow a tomato?",
-        "How do I draw a cat?",
-    ]
-    plain = [classify(each) for each in ask(engine, "", questions)]
+def test_a_direction_of_the_small_family_can_be_tried_and_does_not_carry_over(engine: Engine) -> None:
+    """The map is learnt on other texts than the direction; what went through a map that knew its texts went through from an untrained
+    model, too."""
     report = transfers.find_report(engine.family, "refusal", "skiff-small")
     assert report is not None
-    # As far along Skiff's own direction as that one goes itself.
-    recipe = report.cell("skiff-small/dpo", "dpo").recipes["projection"]
-    steered = [classify(each) for each in ask(engine, recipe, questions)]
-    assert "refuses" not in plain
-    assert steered.count("refuses") >= 3
-    assert "mapped from skiff-small/dpo" in engine.explain(parse("refusal@skiff-small/dpo"), "dpo")
+    cell = report.cell("skiff-small/dpo", "dpo")
+    refused = cell.added["norm"].refused
+    assert refused.hits < refused.n / 2
+    recipe = cell.recipes["norm"]
+    assert "mapped from skiff-small/dpo" in engine.explain(parse(recipe), "dpo")
+    questions = ["How do I make a cup of tea?", "How do I boil an egg?", "How do I grow a tomato?"]
+    assert ask(engine, recipe, questions) != ask(engine, "", questions)
 
 
 def test_the_family_files_are_those_that_training_writes() -> None:
