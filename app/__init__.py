@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 def serve(options: Options) -> int:
     """Serve the page until Ctrl-C; returns the exit status. Raises TillerError for a family or a recipe that cannot be used."""
+    from app.quick_import import leave_out_stubs
+
+    leave_out_stubs()
     from app.server import serve
 
     return serve(options)

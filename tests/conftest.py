@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from app.quick_import import leave_out_stubs
 from tests.support import tools
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # How long an example takes says how busy the machine is.
 settings.register_profile("tiller", deadline=None)
 settings.load_profile("tiller")
+leave_out_stubs()
 # Read by OpenMP when torch is imported, here and in the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

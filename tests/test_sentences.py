@@ -6,6 +6,7 @@ import ast
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,12 @@ def texts(tree: ast.AST) -> Iterator[str]:
         if isinstance(node, ast.JoinedStr):
             inner |= {id(each) for each in ast.walk(node)}
             yield "".join(map(_part, node.values))
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and not {id(node)} & (docstrings | inner):
+        elif (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in docstrings
+            and id(node) not in inner
+        ):
             yield node.value
 
 
@@ -77,8 +83,9 @@ def _part(part: ast.expr) -> str:
     return _PROGRAM if said == "program()" else f"{{{said}}}"
 
 
+@cache
 def every_text() -> list[tuple[str, str]]:
-    """(file, text) of the whole program."""
+    """(file, text) of the whole program; not read before a test asks, since every process of the suite imports this."""
     found = []
     for path in files():
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -86,17 +93,19 @@ def every_text() -> list[tuple[str, str]]:
     return found
 
 
-TEXTS = every_text()
 #: A command stands between backticks, or is all that follows.
 _COMMAND = re.compile(rf"(`?)(?:{_PROGRAM}|python launch\.py)(?= [^`]) ([^`\n]*)(`?)")
-#: Where usages and links are put together, there is no sentence.
-NAMED = [
-    (file, found)
-    for file, text in TEXTS
-    for found in _COMMAND.finditer(text)
-    if file not in ("core/cli/parser.py", "core/cli/command_line.py")
-    and not (file == "core/cli/verbs.py" and not found[1])
-]
+
+
+def commands_named() -> list[tuple[str, re.Match[str]]]:
+    """(file, command) of the whole program. Where usages and links are put together, there is no sentence."""
+    return [
+        (file, found)
+        for file, text in every_text()
+        for found in _COMMAND.finditer(text)
+        if file not in ("core/cli/parser.py", "core/cli/command_line.py")
+        and not (file == "core/cli/verbs.py" and not found[1])
+    ]
 
 
 def typed(words: str) -> Command | None:
@@ -117,16 +126,17 @@ def _filled(expression: str) -> str:
     return _FILLED.get(expression, "s=link" if expression == "link" else "anything")
 
 
-@pytest.mark.parametrize(("file", "found"), NAMED, ids=[f"{file}: {found[2][:50]}" for file, found in NAMED])
-def test_every_command_that_a_sentence_names_can_be_typed(file: str, found: re.Match[str]) -> None:
-    assert found[1] == found[3], (
-        f"{file}: put the whole of {found[2]!r} between backticks, so that its end is to be seen"
-    )
-    typed(found[2])
-
-
-def test_commands_are_found() -> None:
-    assert len(NAMED) > 20
+def test_every_command_that_a_sentence_names_can_be_typed() -> None:
+    named = commands_named()
+    assert len(named) > 20
+    for file, found in named:
+        assert found[1] == found[3], (
+            f"{file}: {found[2]!r} stands between two backticks or none, so that its end is to be seen"
+        )
+        try:
+            typed(found[2])
+        except TillerError as problem:
+            pytest.fail(f"{file}: {found[2]!r}: {problem}")
     with pytest.raises(TillerError):
         typed("precompute --waht confidence")
     with pytest.raises(TillerError):
@@ -135,7 +145,9 @@ def test_commands_are_found() -> None:
 
 def test_every_option_that_a_sentence_names_is_there() -> None:
     known = {name for verb in VERBS.values() for name in verb.parser.named} | _OTHERS | {"--version"}
-    named = {(file, option) for file, text in TEXTS for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+[a-z]", text)}
+    named = {
+        (file, option) for file, text in every_text() for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+[a-z]", text)
+    }
     wrong = {(file, option) for file, option in named if option not in known and not file.startswith(_NOT_OURS)}
     assert not wrong
 
