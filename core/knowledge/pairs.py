@@ -82,6 +82,7 @@ class Pairing:
         self.start = loaded.start + "".join(said)
         # A set's statements are each looked at with many others.
         self._tokens = lru_cache(_KEPT)(self._tokenized)
+        self._statement = lru_cache(_KEPT)(self._read)
         self._labels = lru_cache(_KEPT)(self.labels)
 
     def length(self, statement: str) -> int:
@@ -104,7 +105,7 @@ class Pairing:
         true, false = " ".join(true.split()), " ".join(false.split())
         if true == false:
             raise PairError("The two sentences are the same; let them differ in one word.")
-        one, other = self._read(true), self._read(false)
+        one, other = self._statement(true), self._statement(false)
         if len(one.ids) != len(other.ids):
             raise PairError(self._unequal(true, false, known))
         first = next(place for place, (a, b) in enumerate(zip(one.ids, other.ids, strict=True)) if a != b)
@@ -117,17 +118,18 @@ class Pairing:
     def alone(self, true: str, subject: Span, object_: Span | None = None) -> StatementPair:
         """A sentence on whose subject noise is put: both runs have its tokens. Raises PairError as :meth:`pair` does."""
         true = " ".join(true.split())
-        one = self._read(true)
+        one = self._statement(true)
         found = self._pair(one, one.ids, one.shared, (true, true), subject, object_)
         return replace(found, first=found.subject[0])
 
     def of_facts(self, true: Fact, false: Fact) -> StatementPair:
         """A pair of known facts. Raises PairError as :meth:`pair` does, and when a token has another role in the other sentence."""
-        subject, object_ = true.spans()
-        found = self.pair(true.text, false.text, (), subject, object_)
-        if _roles(false.text, self._read(false.text).spans, *false.spans()) != found.roles:
+        one, other = self._statement(true.text), self._statement(false.text)
+        roles = [_roles(each.text, read.spans, *each.spans()) for each, read in ((true, one), (false, other))]
+        # Looked at first, since of a set most pairs may end here; of other lengths, the pair itself says which words are to blame.
+        if len(one.ids) == len(other.ids) and roles[0] != roles[1]:
             raise PairError("The two sentences do not line up; choose others.")
-        return found
+        return self.pair(true.text, false.text, (), *true.spans())
 
     def recalled(self, fact: Fact, other: Fact) -> StatementPair:
         """Two facts, each cut off before its object, by whose first tokens they are told apart: what the model says next.
@@ -139,7 +141,7 @@ class Pairing:
         if not all(cut):
             raise PairError(f"{fact.text!r} does not end with its object, so that it cannot be asked for.")
         found = self.pair(cut[0], cut[1], (), fact.spans()[0])
-        if _roles(cut[1], self._read(cut[1]).spans, other.spans()[0], None) != found.roles:
+        if _roles(cut[1], self._statement(cut[1]).spans, other.spans()[0], None) != found.roles:
             raise PairError("The two sentences do not line up; choose others.")
         asked = Asked(self._text(cut[0]), self._tokens(cut[0])[0])
         one, two = (metrics.continuation(self.loaded, asked, f" {each.object}")[0] for each in (fact, other))

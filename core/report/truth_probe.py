@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil
 
 import numpy as np
@@ -83,14 +84,23 @@ def probe_figures_of(checkpoint: str, found: States, items: Sequence[ContrastIte
     split: dict[str, NDArray[np.bool_]] = {name: np.array([item.split == name for item in items]) for name in SPLITS}
     categories = [item.category for item in items]
     belongs = groups.numbered([item.belongs for item in items])
-    permuted = [
-        permutation.permuted_labels(labels, categories, np.random.default_rng([index, 4]), belongs)
-        for index in range(SHUFFLES)
-    ]
-    (layer, *_), (_, *shuffled) = _tried(found, np.stack([labels, *permuted]), labels, split)
+    permuted = _permuted(tuple(labels.tolist()), tuple(categories), tuple(belongs.tolist()))
+    (layer, *_), (_, *shuffled) = _tried(found, np.concatenate([labels[None], permuted]), labels, split)
     said = _said(found[:, layer].astype(np.float64), labels[None], split["train"])[0, split["test"]]
     rate = groups.rate(said == labels[split["test"]], belongs[split["test"]])
     return Probe(checkpoint, layer, rate, tuple(shuffled))
+
+
+@lru_cache(2)
+def _permuted(labels: tuple[bool, ...], categories: tuple[str, ...], belongs: tuple[int, ...]) -> NDArray[np.bool_]:
+    """The labels shuffled in :data:`SHUFFLES` ways [ways, statements]: the same for every checkpoint, and slow to be drawn."""
+    given, together = np.array(labels), np.array(belongs)
+    return np.stack(
+        [
+            permutation.permuted_labels(given, categories, np.random.default_rng([index, 4]), together)
+            for index in range(SHUFFLES)
+        ]
+    )
 
 
 def _tried(
