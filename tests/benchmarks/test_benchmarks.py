@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from benchmarks import large, starting, tracing
+from benchmarks import decoding, large, starting, tracing
 from benchmarks.ratios import Timed, interleaved
+from tests.support import tiny_models
+from tests.support.command import verb
 
 OPTIONS = argparse.Namespace(threads=1, dtype="auto", device="cpu", pairs=1)
 
@@ -106,3 +110,26 @@ def test_things_are_timed_in_turn_and_each_once_unmeasured() -> None:
     assert "".join(order) == "ab" + "ba" + "ab" + "ba"
     assert [len(each.seconds) for each in found.values()] == [3, 3]
     assert Timed((2.0, 4.0, 6.0)).over(Timed((1.0, 2.0, 2.0)))[0] == 2.0
+
+
+def test_what_is_typed_reaches_the_decode_loop_whose_tokens_are_those_of_hooks_by_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    folder = tiny_models.family(tmp_path / "tiny", "llama", ("chat",))
+    tiny_models.direction(folder, "chat", "truth")
+    monkeypatch.setattr(decoding, "TOKENS", 8)
+    monkeypatch.setattr(decoding, "interleaved", lambda things, _pairs: {name: Timed((1.0,) * 3) for name in things})
+    assert verb("bench", ["steering", "rows", "scrubbing", "--family", str(folder), "--threads", "1"]) == 0
+    assert capsys.readouterr().out.count("the same 8 tokens as generate with hooks by hand") == 3
+
+
+def test_two_tokens_are_the_same_as_far_as_the_dtype_tells_them_apart(capsys: Any) -> None:
+    logits = torch.zeros(1, 4)
+    logits[0, :2] = torch.tensor([20.0, 19.75])
+    steps = (logits, logits)
+    assert decoding._same("", torch.bfloat16, [0, 0], [0, 0], steps)
+    assert decoding._same("", torch.bfloat16, [0, 1], [0, 0], steps)
+    assert "the same 1 tokens, then one of two that are equally likely to bfloat16's" in capsys.readouterr().out
+    assert not decoding._same("", torch.float32, [0, 1], [0, 0], steps)
+    assert not decoding._same("", torch.bfloat16, [0, 2], [0, 0], steps)
+    assert "they part at token 1, whose logits are 0.25 apart" in capsys.readouterr().out
