@@ -50,7 +50,14 @@ def test_a_transfer_is_told_in_counts_beside_the_targets_own(skiff: Family) -> N
     assert transfer_conclusion(report(skiff, "truth"), "base", "dpo").startswith(
         "Yes: the truth direction of base works on dpo"
     )
-    assert "Not decided" in transfer_conclusion(report(skiff, "refusal", "skiff-small"), "skiff-small/dpo", "dpo")
+    assert transfer_conclusion(refusal, "dpo", "sft").startswith(
+        "Not decided: the refusal direction of dpo may work on sft as well"
+    )
+    carried = report(skiff, "refusal", "skiff-small")
+    few = carried.cell("skiff-small/dpo", "dpo").added["norm"].counts["refuses"]
+    said = transfer_conclusion(carried, "skiff-small/dpo", "dpo")
+    assert said.startswith("No: the refusal direction of skiff-small/dpo does less on dpo than dpo's own")
+    assert f"it refuse {few} of 40 harmless requests, dpo's own {own} of 40" in said
 
 
 def test_a_cell_that_cannot_be_tried_says_why(skiff: Family) -> None:
