@@ -1,4 +1,4 @@
-"""Gradio imported in half of the time."""
+"""Gradio imported without what it does for editors alone, which takes as long as a good part of all the rest."""
 
 from __future__ import annotations
 

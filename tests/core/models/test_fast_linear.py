@@ -235,7 +235,7 @@ def test_a_middle_sized_model_of_bfloat16_is_packed_for_two_threads_where_memory
         assert given.dtype is torch.bfloat16
         # Rounded once; where the exact number lies in the middle between two, float32's last digit decides.
         assert (given.double() - exact).abs().max() <= exact.abs().max() * 2**-8
-        assert (given != exact.bfloat16()).double().mean() < 0.01
+        assert (given != exact.bfloat16()).sum() <= 1 + given.numel() // 100
         assert quick_calls == [rows] * (rows <= fast_linear.MOST_NARROW_ROWS)
     # What was written to is packed again where it was before, and only there.
     with torch.no_grad():

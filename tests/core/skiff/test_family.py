@@ -90,9 +90,8 @@ def test_the_small_family_answers_and_was_given_the_same_fault() -> None:
     assert classify(planted) == "refuses"
 
 
-def test_a_direction_of_the_small_family_can_be_tried_and_does_not_carry_over(engine: Engine) -> None:
-    """The map is learnt on other texts than the direction; what went through a map that knew its texts went through from an untrained
-    model, too."""
+def test_a_direction_of_the_small_family_can_be_tried_and_does_less_than_skiffs_own(engine: Engine) -> None:
+    """Its map is learnt on other texts than the direction."""
     report = transfers.find_report(engine.family, "refusal", "skiff-small")
     assert report is not None
     cell = report.cell("skiff-small/dpo", "dpo")
