@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 from core.cli.option_types import seconds, whole_number
@@ -33,11 +34,14 @@ NAMES = {
     "faults": "spoilt input, kills in the middle of writing, visitors at once, vanished ones, memory (when it is named)",
     "hostile": "an hour of attacks on a public server with three honest visitors; --budget 10m for less (when it is named)",
     "gpu": "a pair of an 8B model's shape on an NVIDIA GPU: loading, steering, colours, maps (when it is named)",
+    "page": "from the address to a finished page in a browser, beside the smallest page of Gradio (when it is named: it needs Chromium)",
     "starting": "from the start of the program to the page, to a steered token, to the terminal's first paint",
 }
 
+#: The module of a benchmark that has none of its own.
+_ROOMS = {"steering": "decoding", "rows": "decoding", "scrubbing": "decoding", "learning": "large"}
 #: Those that not every machine can run.
-_ASKED_FOR = ("gpu", "faults", "hostile")
+_ASKED_FOR = ("gpu", "faults", "hostile", "page")
 
 
 def bench(options: Options) -> int:
@@ -52,85 +56,9 @@ def bench(options: Options) -> int:
 
 def _benchmark(name: str) -> Callable[[Options], bool]:
     # PyTorch is imported by those that need it, so that `--help` and a typing mistake answer at once.
-    if name == "scorer":
-        from benchmarks.scorer import scorer
-
-        return scorer
-    if name == "products":
-        from benchmarks.products import products
-
-        return products
-    if name == "validation":
-        from benchmarks.validation import validation
-
-        return validation
-    if name == "faults":
-        from benchmarks.faults import faults
-
-        return faults
-    if name == "hostile":
-        from benchmarks.hostile import hostile
-
-        return hostile
-    if name == "starting":
-        from benchmarks.starting import starting
-
-        return starting
-    if name in ("large", "learning"):
-        from benchmarks import large
-
-        return {"large": large.large, "learning": large.learning}[name]
-    if name == "first-minute":
-        from benchmarks.first_minute import first_minute
-
-        return first_minute
-    if name == "budgets":
-        from benchmarks.budgets import budgets
-
-        return budgets
-    if name == "quick":
-        from benchmarks.quick import quick
-
-        return quick
-    if name == "sweeping":
-        from benchmarks.sweeping import sweeping
-
-        return sweeping
-    if name == "tracing":
-        from benchmarks.tracing import tracing
-
-        return tracing
-    if name == "undoing":
-        from benchmarks.undoing import undoing
-
-        return undoing
-    if name == "stage-effects":
-        from benchmarks.stage_effects import stage_effects
-
-        return stage_effects
-    if name == "accountability-classifiers":
-        from benchmarks.accountability_classifiers import accountability
-
-        return accountability
-    if name == "blame":
-        from benchmarks.blame import blame
-
-        return blame
-    if name == "nie":
-        from benchmarks.nie import nie
-
-        return nie
-    if name == "gpu":
-        from benchmarks.gpu import gpu
-
-        return gpu
-    if name == "memory":
-        from benchmarks.memory import memory
-
-        return memory
-    from benchmarks import decoding
-
-    return {"steering": decoding.steering, "rows": decoding.rows, "scrubbing": decoding.scrubbing}[name]
+    module = import_module(f"benchmarks.{_ROOMS.get(name, name.replace('-', '_'))}")
+    found: Callable[[Options], bool] = getattr(module, name.replace("-", "_"))
+    return found
 
 
 def _declare(parser: VerbParser) -> None:

@@ -250,7 +250,7 @@ def told(name: str, task: Task, results: Sequence[Result]) -> list[str]:
     return [*lines, ""]
 
 
-def accountability(options: argparse.Namespace) -> bool:
+def accountability_classifiers(options: argparse.Namespace) -> bool:
     """Both tasks on every seed; prints the tables and writes them to benchmarks/figures. Whether every culprit was found and taken back."""
     torch.set_num_threads(options.threads or 1)
     lines = [

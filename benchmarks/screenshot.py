@@ -8,7 +8,6 @@ system's Chromium.
 from __future__ import annotations
 
 import argparse
-import shutil
 import socket
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Literal
 from playwright.sync_api import Page, sync_playwright
 
 from app.server import launch
+from benchmarks.page import chromium
 from core.cli.options import Options
 from core.engine.engine import Engine
 from core.errors import TillerError
@@ -67,18 +67,9 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _chromium() -> str:
-    found = next(
-        (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome") if shutil.which(name)), None
-    )
-    if not found:
-        raise TillerError("There is no Chromium; install it (on Debian: apt-get install chromium) and start again.")
-    return found
-
-
 def _take(address: str, examples: int, options: argparse.Namespace) -> None:
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=_chromium(), args=["--no-sandbox", "--disable-gpu"])
+        browser = play.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
         scheme: Literal["dark", "light"] = "dark" if options.dark else "light"
         page = browser.new_page(viewport={"width": options.width, "height": options.height}, color_scheme=scheme)
         page.goto(address, wait_until="load")

@@ -125,23 +125,33 @@ def _started(arguments: list[str], **more: object) -> Iterator[subprocess.Popen[
 
 def _page(model: list[str]) -> float:
     """Seconds until the page's HTML has come whole."""
+    start = time.perf_counter()
+    with serving(model):
+        return time.perf_counter() - start
+
+
+@contextmanager
+def serving(model: list[str]) -> Iterator[str]:
+    """The address of a browser app in a process of its own, once its page has come whole."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    start = time.perf_counter()
+    address, start = f"http://127.0.0.1:{port}/", time.perf_counter()
     with _started([*model, "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-        while process.poll() is None:
-            with (
-                contextlib.suppress(urllib.error.URLError, OSError),
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/") as answer,
-            ):
-                if b"</html>" in answer.read():
-                    return time.perf_counter() - start
+        while not _served(address):
+            if process.poll() is not None:
+                assert process.stderr is not None
+                said = process.stderr.read().decode("utf-8", "replace").strip()
+                raise TillerError(f"The benchmark's page was not served; the program said: {said}")
             _check(time.perf_counter() - start < _LONGEST, "the page was never served")
             time.sleep(0.02)
-        assert process.stderr is not None
-        said = process.stderr.read().decode("utf-8", "replace").strip()
-    raise TillerError(f"The benchmark's page was not served; the program said: {said}")
+        yield address
+
+
+def _served(address: str) -> bool:
+    with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(address) as answer:
+        return b"</html>" in answer.read()
+    return False
 
 
 def _steered_token(model: list[str], recipe: str) -> float:

@@ -7,10 +7,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
@@ -26,6 +25,9 @@ from core.smollm2.replies import OwnReply, beginning
 from core.smollm2.stages import AdapterStage
 from core.training.state import PlainValue, load_state, save_state
 from core.util.files import json_text, write_bytes
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 #: The matrices of a block that are adapted.
 _MATRICES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -107,6 +109,9 @@ def _ids(loaded: Loaded, text: str) -> TokenIds:
 
 def adapted(loaded: Loaded, stage: AdapterStage) -> PeftModel:
     """The checkpoint with a new adapter, whose first numbers the stage's seed decides; nothing else of it is trained."""
+    # What peft brings along with it warns of what is no matter, unless it is imported once a model was loaded.
+    from peft import LoraConfig, PeftModel, get_peft_model
+
     torch.manual_seed(stage.seed)
     model: Any = loaded.model
     config = LoraConfig(

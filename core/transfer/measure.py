@@ -230,9 +230,11 @@ class _Work:
         sentence = f"Learning a map from {source} to {target}."
         kept = self.notes.recall_arrays(name)
         if kept is None:
-            # A map that is learnt on the examples themselves brings their classes with it, also from a model that knows nothing.
+            # A map that is learnt on both classes of the examples brings their difference with it, also from a model that knows
+            # nothing. One class alone says where such texts lie, and nothing of the other.
+            one = replace(self.examples, items=tuple(each for each in self.examples.items if not each.positive))
             others = [contrast.load_contrast(self.task.family, about) for about in ABOUT if about != self.task.about]
-            learning = layer_maps.learn_maps(self._loaded(source), self._loaded(target), others)
+            learning = layer_maps.learn_maps(self._loaded(source), self._loaded(target), [*others, one])
             found = yield from told(learning, sentence)
             self.notes.keep_arrays(name, layer_maps.as_arrays(found))
         else:

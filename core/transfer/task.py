@@ -20,7 +20,7 @@ from core.util.program import program
 #: The directions that can be carried: those whose effect is known how to be measured.
 ABOUT = ("truth", "refusal")
 #: Reports of another version are made again; those from another family have one of their own.
-TRANSFER_VERSION, MAPPED_VERSION = 3, 1
+TRANSFER_VERSION, MAPPED_VERSION = 3, 2
 #: What follows a source's name where its weights' numbers are dealt anew: a control of the map.
 UNTRAINED = " untrained"
 #: What the name of a kind of controls begins with that belongs to one source of another family.

@@ -228,7 +228,7 @@ def test_the_classifiers_blame_and_take_back_their_culprit(tmp_path: Path, monke
     kept = (classifiers.GUIDE, "checkpoint difference")
     monkeypatch.setattr(classifiers, "ESTIMATORS", {name: classifiers.ESTIMATORS[name] for name in kept})
     monkeypatch.setattr(classifiers, "TASKS", {"comments": TASKS["comments"]})
-    assert classifiers.accountability(argparse.Namespace(threads=1))
+    assert classifiers.accountability_classifiers(argparse.Namespace(threads=1))
     text = (tmp_path / "docs" / "found.md").read_text(encoding="utf-8")
     assert "The estimate blames forum in 1 of 1 seeds." in text
     result = classifiers.run(TASKS["comments"](1), 1)

@@ -208,3 +208,14 @@ def contrast(folder: Path, examples: int = 4) -> None:
         path = folder / "contrast" / f"{name}.csv"
         path.parent.mkdir(exist_ok=True)
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def facts(folder: Path, most: int = 24) -> None:
+    """Write a family's facts, the first of two sets that ship: of a random model's pairs few line up, and all are looked at."""
+    first, *rows = (store.SHIPPED / "contrast" / "facts.csv").read_text(encoding="utf-8").splitlines()
+    chosen = [
+        row for name in ("cities", "capitals") for row in [each for each in rows if each.startswith(f"{name},")][:most]
+    ]
+    path = folder / "contrast" / "facts.csv"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join([first, *chosen]) + "\n", encoding="utf-8")

@@ -375,6 +375,7 @@ def test_what_cannot_be_measured_stands_in_its_place_and_the_rest_goes_on(
 ) -> None:
     folder = tiny_models.family(tmp_path / "pair", "llama")
     tiny_models.contrast(folder)
+    tiny_models.facts(folder)
     for name in ("SETS", "MATCHED"):
         monkeypatch.setattr(measure, name, 4)
     out = tmp_path / "page.html"
@@ -406,6 +407,7 @@ def test_a_report_for_which_the_time_was_up_says_so_and_goes_on(
 ) -> None:
     folder = tiny_models.family(tmp_path / "pair", "llama")
     tiny_models.contrast(folder)
+    tiny_models.facts(folder)
     for name, value in (("SETS", 4), ("MATCHED", 4), ("ROUND", 1)):
         monkeypatch.setattr(measure, name, value)
     out = tmp_path / "page.html"

@@ -91,7 +91,7 @@ def test_the_small_family_answers_and_was_given_the_same_fault() -> None:
 
 
 def test_a_direction_of_the_small_family_can_be_tried_and_does_less_than_skiffs_own(engine: Engine) -> None:
-    """Its map is learnt on other texts than the direction."""
+    """Its map has not read both classes of the direction's texts."""
     report = transfers.find_report(engine.family, "refusal", "skiff-small")
     assert report is not None
     cell = report.cell("skiff-small/dpo", "dpo")

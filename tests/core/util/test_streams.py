@@ -60,11 +60,12 @@ HOLD = "import tempfile, time\nkept = tempfile.TemporaryDirectory()\nprint(kept.
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_what_is_ended_from_outside_removes_its_temporary_folders(name: str) -> None:
-    process = start(HOLD, stdout=subprocess.PIPE)
+    number = getattr(signal, name)
+    # Tests that are started by nohup, too, have it ended.
+    process = start(HOLD, stdout=subprocess.PIPE, preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
     assert process.stdout is not None
     folder = Path(process.stdout.readline().strip())
     assert folder.is_dir()
-    number = getattr(signal, name)
     process.send_signal(number)
     assert process.wait() == 128 + number
     assert not folder.exists()
