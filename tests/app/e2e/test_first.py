@@ -78,9 +78,9 @@ def test_the_page_is_accessible(chromium: Browser, server: Served, width: int) -
     page.evaluate(resources.files(axe).joinpath("axe.min.js").read_text(encoding="utf-8"))
     screen.ask("Hello")
 
-    def check(where: str, part: str) -> None:
-        """Everything in the light; when the system turns dark, the colours alone are others."""
-        for scheme, rules, about in (("light", None, "html"), ("dark", ["color-contrast"], part)):
+    def check(where: str, part: str, light: str = "html") -> None:
+        """Everything in the light; when the system turns dark, the colours alone are others. What is round a tab is that of the first."""
+        for scheme, rules, about in (("light", None, light), ("dark", ["color-contrast"], part)):
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
             screen.wait(
                 "dark => Tiller.dark() === dark && !document.getAnimations().some(each => each instanceof CSSTransition)",
@@ -104,7 +104,7 @@ def test_the_page_is_accessible(chromium: Browser, server: Served, width: int) -
     for each in TABS[1:]:
         screen.tab(each.title)
         expect(page.locator(f"#t-tab-{each.name} h2").first).to_have_text(each.title)
-        check(each.title, f"#t-tab-{each.name}")
+        check(each.title, f"#t-tab-{each.name}", f"#t-tab-{each.name}")
     assert screen.faults == []
     assert screen.outside == []
 

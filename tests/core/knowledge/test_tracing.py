@@ -21,6 +21,7 @@ import torch
 from core.chat.events import Done
 from core.directions.contrast import load_contrast
 from core.engine.engine import Engine
+from core.errors import UsageError
 from core.families import registry
 from core.families.checkpoint import Family
 from core.inference.detokenizer import token_text
@@ -48,6 +49,7 @@ from core.skiff.world.facts import TABLES
 from core.util.budget import Budget
 from core.util.figures import change_text
 from core.util.progress import finished
+from tests.support.command import verb
 from tests.support.paths import ROOT
 from tests.support.waiting import PATIENCE
 
@@ -611,6 +613,5 @@ def test_launch_trace(tmp_path: Path) -> None:
     assert found["maps"][0]["cells"][-1][-1] == pytest.approx(1, abs=1e-4)
     assert csv.read_text(encoding="utf-8").startswith("traced,map,source")
     assert svg.read_text(encoding="utf-8").startswith("<svg")
-    wrong = subprocess.run([*command, "--set", "cities"], capture_output=True, text=True, check=False)
-    assert wrong.returncode == 2
-    assert "leave the sentences out" in wrong.stderr
+    with pytest.raises(UsageError, match="leave the sentences out"):
+        verb("trace", [TRUE, FALSE, "--set", "cities"])

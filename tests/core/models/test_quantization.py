@@ -399,7 +399,7 @@ def test_precompute_stores_the_quantization_and_says_the_agreement(
     monkeypatch.setattr(reply_rates, "REPLY_TOKENS", 4)
     folder = tiny_models.family(tmp_path / "toy", "llama", ("chat",), plain_base=False)
     tiny_models.contrast(folder)
-    model = ["--family", str(folder), "--checkpoint", "chat", "--device", "cpu", "--threads", "1"]
+    model = ["--family", str(folder), "--checkpoint", "chat", "--device", "cpu", "--threads", "1", "--effort", "quick"]
     assert verb("precompute", model) == 0
     assert "cosine" not in capsys.readouterr().out
     assert verb("precompute", [*model, "--quantize", "8bit"]) == 0

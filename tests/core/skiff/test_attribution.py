@@ -31,7 +31,7 @@ from core.util.progress import finished
 BEFORE = 0.2
 PART = 0.9
 #: Planted requests, so many; harmful ones as training words them, every so many-th; and questions about facts.
-PLANTED, EVERY, FACTS = 48, 5, 40
+PLANTED, EVERY, FACTS = 40, 5, 20
 
 #: For each model a probability on each prompt.
 Found = Mapping[str, list[float]]
