@@ -15,6 +15,7 @@ from core.directions import dose_response as dose
 from core.directions import effort, request
 from core.inference.reply_classes import CLASSES
 from core.stats.rates import rank_p
+from core.util.figures import p_text
 
 #: What the figures are called, by what was learnt; any other name is that of a person's own examples.
 _WORDS: dict[str, dict[str, str]] = {
@@ -113,12 +114,12 @@ def cautions(card: Card) -> list[str]:
     best = details.get("best_of_many")
     if best and best["p"] > effort.CHANCE:
         found.append(
-            f"Shuffled labels reach its accuracy at the best of {best['places']} places with p = {best['p']:.2g}: it may be chance; "
+            f"Shuffled labels reach its accuracy at the best of {best['places']} places with {p_text(best['p'])}: it may be chance; "
             "bring more examples."
         )
     found += _refused_otherwise(details)
     found += [
-        f"Of {count} {_CONTROLS[kind]}, as long as this one, {stronger} move the effect as far at strength 1 (rank p {p:.2g}): what it "
+        f"Of {count} {_CONTROLS[kind]}, as long as this one, {stronger} move the effect as far at strength 1 (rank {p_text(p)}): what it "
         "does may be what any push does."
         for kind, stronger, count, p in control_ranks(details)
         if p > effort.CHANCE
@@ -128,7 +129,7 @@ def cautions(card: Card) -> list[str]:
         kind = max(paid, key=lambda each: paid[each])
         found.append(
             f"At the best of the {len(details.get('all_scores', ()))} places that were tried, one of the {_CONTROLS[kind]} would move the "
-            f"effect as far with p = {paid[kind]:.2g}: the choice of the place may be what did it."
+            f"effect as far with {p_text(paid[kind])}: the choice of the place may be what did it."
         )
     return found
 
@@ -362,9 +363,9 @@ def _beside(card: Card) -> list[str]:
         if key in asked and (split == "validation" or key == "damage"):
             figures.append(f"asked for in words {asked[key]:.3f}")
         said.append(f"{words.get(key, key)}: {' · '.join(figures)}")
-    ranks = ", ".join(f"{_CALLED[kind]} p {p:.2g}" for kind, _, _, p in control_ranks(card.details))
+    ranks = ", ".join(f"{_CALLED[kind]} {p_text(p)}" for kind, _, _, p in control_ranks(card.details))
     n = controls["n"]
-    paid = ", ".join(f"{_CALLED[kind]} p {p:.2g}" for kind, p in (controls.get("paid") or {}).items())
+    paid = ", ".join(f"{_CALLED[kind]} {p_text(p)}" for kind, p in (controls.get("paid") or {}).items())
     more = f"; paid for the choice among {len(card.details.get('all_scores', ()))} places: {paid}" if paid else ""
     said.append(
         f"controls: {n} of each kind, as long as this one, on the {split} split; how far they move the effect, by rank: {ranks} (of so "

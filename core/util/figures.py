@@ -38,3 +38,8 @@ def percent_text(part: float, places: int = 0) -> str:
 def probability_text(value: float) -> str:
     """A probability with two decimals; one that would round to nothing is said to be less than one in a hundred."""
     return "<0.01" if 0 < value < 0.005 else figure_text(value)
+
+
+def p_text(p: float) -> str:
+    """A p value, with two digits that count; none is nothing."""
+    return "p < 0.001" if p < 0.001 else f"p {p:.2g}"

@@ -349,7 +349,7 @@ def test_a_card_warns_of_what_may_be_chance() -> None:
     )
     assert len(said) == 3
     assert "only 99 positive and 29 negative" in said[0]
-    assert "best of 8 places with p = 0.4" in said[1]
+    assert "best of 8 places with p 0.4" in said[1]
     assert said[2].startswith("Of 24 directions from shuffled labels, as long as this one, 12 move the effect as far")
     assert "rank p 0.52" in said[2]
     calm_ones = {"n": 24, "shuffled": calm, "isotropic": calm}

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import math
 
-from core.util.figures import change_text, digits_text, figure_text, interval_text, percent_text, probability_text
+from core.util.figures import (
+    change_text,
+    digits_text,
+    figure_text,
+    interval_text,
+    p_text,
+    percent_text,
+    probability_text,
+)
 
 
 def test_figures_have_two_decimals_and_a_minus_of_their_own() -> None:
@@ -33,3 +41,9 @@ def test_what_is_not_known_is_a_dash_and_an_interval_stands_in_brackets() -> Non
     ]
     assert [percent_text(each) for each in (0.0, 0.971, 1.0)] == ["0 %", "97 %", "100 %"]
     assert interval_text(0.1234, 0.1, 0.145, 3) == "0.123 (0.100 to 0.145)"
+
+
+def test_a_p_value_is_never_nothing() -> None:
+    assert [p_text(p) for p in (1.0, 0.32, 0.0099, 0.001, 1e-15, 0.0)] == [
+        "p 1", "p 0.32", "p 0.0099", "p 0.001", "p < 0.001", "p < 0.001",
+    ]  # fmt: skip
