@@ -25,8 +25,12 @@ from core.util.resume import ResumeNotes
 MOST_POSITIONS = 8
 #: A class of training instructions is narrowed to those that the model follows its own way on only when so many are left.
 _FEWEST = 24
-#: Harmless replies may move this much (nats a token) for a refusal direction to be chosen [Arditi et al., appendix C].
-_MOST_DAMAGE = 0.1
+#: Harmless replies may move this much (nats a token) when a refusal direction is ablated. The first is Arditi et al.'s, appendix C; in a
+#: small model ablation does more damage wherever it does anything: the next is taken where no place within one has this part of the effect.
+_MOST_DAMAGE = (0.1, 0.2, 0.4, 0.8)
+_ENOUGH = 0.5
+#: An induction and removal of no more than this together is none.
+_SLIGHT = 0.05
 
 
 class RefusalLearner(Learner["_Refusal"]):
@@ -100,7 +104,7 @@ class RefusalLearner(Learner["_Refusal"]):
         return _refusal_choice(tried, self.loaded.anatomy.layers, self.plain[0])
 
     def _most(self, candidate: Candidate) -> float:
-        return float(candidate["induction"] + candidate["removed"])
+        return _effect_of(candidate)
 
     def _belongs(self, split: str, positive: bool) -> list[Hashable]:
         return [self.group_of[ids] for ids in self.prompts[split, positive]]
@@ -204,17 +208,25 @@ class _Refusal:
 
 
 def _refusal_choice(tried: Sequence[Candidate], layers: int, refused: float) -> tuple[Candidate, str]:
-    """Arditi et al.'s rule with both effects counted; where a checkpoint refuses nothing, or nothing that was tried changes that, the best
-    separation. ``refused`` is P(refusal) on harmful prompts as it is."""
+    """Arditi et al.'s rule with both effects counted, and with no more damage than it takes; where a checkpoint refuses nothing, or nothing
+    that was tried changes that, the best separation. ``refused`` is P(refusal) on harmful prompts as it is."""
     early = [each for each in tried if each["layer"] < EARLY * layers]
-    allowed = [each for each in early if each["damage"] <= _MOST_DAMAGE and each["induction"] >= 0]
-    if max((each["induction"] + each["removed"] for each in allowed), default=0.0) > 0.05:
-        rule = "largest induction + removal, with induction ≥ 0 and damage of ablating ≤ .1 nats, last fifth of layers left out"
-        return max(allowed, key=lambda each: each["induction"] + each["removed"]), rule
+    sound = [each for each in early if each["induction"] >= 0]
+    most = max(map(_effect_of, sound), default=0.0)
+    for bound in _MOST_DAMAGE if most > _SLIGHT else ():
+        best = max((each for each in sound if each["damage"] <= bound), key=_effect_of, default=None)
+        if best is not None and _effect_of(best) >= _ENOUGH * most:
+            less = "" if bound == _MOST_DAMAGE[0] else ", since no place with less has half of the effect"
+            rule = f"largest induction + removal, with induction ≥ 0 and damage of ablating ≤ {bound:g} nats{less}"
+            return best, f"{rule}, last fifth of layers left out"
     why = "none of the places that were tried changes what is refused"
-    if max((each["induction"] + each["removed"] for each in early), default=0.0) > 0.05:
-        why = "where refusing can be changed, ablating does more than .1 nats of damage"
+    if max(map(_effect_of, early), default=0.0) > _SLIGHT:
+        why = f"where refusing can be changed, ablating does more than {_MOST_DAMAGE[-1]:g} nats of damage"
     elif refused < 0.5:
         why = "this checkpoint hardly refuses"
     rule = f"best separation, last fifth of layers left out: {why}, so no effect can choose"
     return max(early, key=lambda each: each["accuracy"]), rule
+
+
+def _effect_of(candidate: Candidate) -> float:
+    return float(candidate["induction"] + candidate["removed"])

@@ -261,14 +261,26 @@ def test_where_nothing_is_refused_separation_chooses_and_the_card_says_so() -> N
     best, rule = _refusal_choice([tried(1, 0.01, 0.01, 0.0, accuracy=0.8), tried(2, 0, 0, 0, accuracy=0.9)], 10, 0.95)
     assert best["layer"] == 2
     assert "none of the places that were tried changes what is refused" in rule
-    harm = tried(3, 0.8, 0.7, 0.3, accuracy=0.7)
+    harm = tried(3, 0.8, 0.7, 0.9, accuracy=0.7)
     best, rule = _refusal_choice([harm, tried(2, 0, 0, 0, accuracy=0.9)], 10, 0.95)
     assert best["layer"] == 2
-    assert "does more than .1 nats of damage" in rule
+    assert "does more than 0.8 nats of damage" in rule
     # To take refusals away is an effect, too.
     best, rule = _refusal_choice([tried(1, 0.01, 0.3, 0.0, accuracy=0.8), tried(2, 0, 0, 0, accuracy=0.9)], 10, 0.95)
     assert best["layer"] == 1
     assert "largest induction + removal" in rule
+
+
+def test_a_place_that_does_nothing_is_not_taken_for_harming_nothing() -> None:
+    """As in SmolLM2: what was learnt there moved nothing at any strength of the slider."""
+    nothing, good, worse = tried(6, 0.01, 0.07, 0.03), tried(17, 0.8, 0.77, 0.14), tried(16, 0.8, 0.97, 0.57)
+    best, rule = _refusal_choice([nothing, worse, good], 30, 0.98)
+    assert best is good
+    assert "damage of ablating ≤ 0.2 nats, since no place with less has half of the effect" in rule
+    assert _refusal_choice([nothing, worse], 30, 0.98)[0] is worse
+    # No more damage than it takes for half of what there is.
+    half = tried(15, 0.45, 0.44, 0.09)
+    assert _refusal_choice([nothing, worse, good, half], 30, 0.98)[0] is half
 
 
 def test_the_end_of_the_template_is_what_all_prompts_share(loaded: Loaded) -> None:
