@@ -104,13 +104,16 @@ def run(argv: list[str]) -> int:
 def verbs() -> "dict[str, Verb]":
     """Everything that a person can ask for, by name."""
     from benchmarks import BENCH
+    from core.cli.embed import embed_verb
     from core.cli.evaluate import evaluate_verb
     from core.cli.verbs import every
     from core.skiff import verbs as skiff
     from core.smollm2 import verbs as smollm2
 
     evaluation = evaluate_verb(skiff.SKIFF_EVALUATION, smollm2.SMOLLM2_EVALUATION)
-    return every(web, tui, test, skiff.TRAIN_SKIFF, smollm2.TRAIN_SMOLLM2, evaluation, BENCH)
+    return every(
+        web, tui, test, skiff.TRAIN_SKIFF, smollm2.TRAIN_SMOLLM2, evaluation, embed_verb(skiff.SKIFF_REPLAY), BENCH
+    )
 
 
 def web(options: "Options") -> int:

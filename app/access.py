@@ -16,8 +16,8 @@ from core.cli.options import Options
 from core.engine.allowance import WaitingLine
 from core.engine.engine import Engine
 from core.engine.visitor import VisitorEngine
+from core.util.files import cache_folder
 from core.util.progress import duration
-from core.util.resume import cache_folder
 
 if TYPE_CHECKING:
     import gradio as gr

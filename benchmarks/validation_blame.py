@@ -13,7 +13,7 @@ from core.attribution.chance import Noise, SeedSpread, noise_of
 from core.families import stages
 from core.families.checkpoint import Family
 from core.families.stages import StageError
-from core.models import loading
+from core.models.fingerprints import model_fingerprint
 
 _Pairs = NDArray[np.float64]
 
@@ -51,7 +51,7 @@ def family_rows(family: Family) -> Iterator[Row]:
     except StageError:
         return
     names = (path.final, *path.nulls)
-    fingerprints = {name: loading.model_fingerprint(family.checkpoint(name)) for name in names}
+    fingerprints = {name: model_fingerprint(family.checkpoint(name)) for name in names}
     kept = KeptFigure(family.name, family.folder, "noise", path.final, fingerprints).arrays()
     if "pairs" not in kept:
         return

@@ -26,6 +26,8 @@ from core.errors import StoreError
 from core.util.files import parsed_json, read_when_changed, write_bytes
 
 FORMAT = 1
+#: The kind of file that holds what a stage of training left in the final weights.
+STAGE_EMBEDDING = "stage-embedding"
 SHIPPED = Path(__file__).resolve().parents[2] / "vectors"
 
 #: The file that says which folder a family was opened by whose artefacts lie beside it, and those folders by the families' names.
@@ -80,6 +82,17 @@ def artefact_path(root: Path, family: str, checkpoint: str, kind: str, name: str
 def shared_path(root: Path, family: str, kind: str, name: str) -> Path:
     """``root/<family>/shared/<kind>.<name>.safetensors``: what belongs to several checkpoints."""
     return root / family / "shared" / f"{kind}.{name}.safetensors"
+
+
+def embedding_path(root: Path, family: str, whole: str, stage: str) -> Path:
+    """Where the embedding of a stage, named by the checkpoint that it led to, in the weights of ``whole`` is kept."""
+    return shared_path(root, family, STAGE_EMBEDDING, f"{stage}.in.{whole}")
+
+
+def stage_embedding(places: Iterable[Path], whole: str, stage: str) -> Path | None:
+    """The file of that embedding in the first of a family's places that has it; None where there is none."""
+    files = (place / "shared" / f"{STAGE_EMBEDDING}.{stage}.in.{whole}.safetensors" for place in places)
+    return next((each for each in files if each.is_file()), None)
 
 
 def mapped_path(root: Path, family: str, name: str, source: str, target: str) -> Path:

@@ -16,6 +16,7 @@ _HOW = {
     "introduced_at": "before it came",
     "retrained_without": "without it (really trained again)",
     "subtracted": "without it (an estimate: its weights taken out)",
+    "first_order": "without it (an estimate: what was left of its weights taken out)",
 }
 
 
@@ -68,7 +69,7 @@ def _instead(report: BlameReport, stage: Stage, question: Question) -> str:
     """What the model without the stage says to the one prompt."""
     case = report.cases[0]
     said = (case.before if question.key == "introduced_at" else case.without).get(stage.name)
-    if len(report.cases) > 1 or said is None or question.key == "subtracted":
+    if len(report.cases) > 1 or said is None or question.key in ("subtracted", "first_order"):
         return ""
     if said.text.strip() == case.answer.text.strip():
         return " the model says the same, and"

@@ -118,7 +118,7 @@ class Vocabularies:
             if stage.checkpoint == name:
                 return range(self._size(name), self._size(self.path.final))
         for stage in self.path.post:
-            if name in (stage.retrained, stage.subtracted) and stage.parent is not None:
+            if name in (stage.retrained, stage.subtracted, stage.first_order) and stage.parent is not None:
                 return range(self._size(stage.parent), self._size(stage.checkpoint))
         return range(0)
 

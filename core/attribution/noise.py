@@ -28,7 +28,7 @@ from core.families.stages import Path
 from core.inference import metrics
 from core.inference.batch import batch_rows
 from core.inference.decoding_batches import answer_all, askings
-from core.models import loading
+from core.models.fingerprints import model_fingerprint
 from core.models.loading import Loaded
 from core.util.budget import Budget, TimedPart
 from core.util.progress import Learning, Slices, Step, finished, told
@@ -135,7 +135,7 @@ def _notebook(family: Family, path: Path, quantize: str) -> ResumeNotes:
 
 def _figure(family: Family, path: Path, quantize: str) -> KeptFigure:
     names = (path.final, *path.nulls)
-    fingerprints = {name: loading.model_fingerprint(family.checkpoint(name)) for name in names}
+    fingerprints = {name: model_fingerprint(family.checkpoint(name)) for name in names}
     return KeptFigure(
         family.name, family.folder, "noise", path.final, fingerprints, "" if quantize == "none" else quantize
     )

@@ -20,7 +20,7 @@ from core.attribution.forced_logprobs import logprobs_in_slices
 from core.attribution.model_sequence import Models, Vocabularies
 from core.families.checkpoint import Family
 from core.families.stages import Path
-from core.models import loading
+from core.models.fingerprints import model_fingerprint
 from core.models.placement import QUANTIZE
 from core.util.program import program
 from core.util.progress import Learning
@@ -114,5 +114,5 @@ def _keep(family: Family, path: Path, quantize: str, agreement: Agreement, effec
 
 def _figure(family: Family, path: Path, quantize: str) -> KeptFigure:
     names = path.models("introduced_at")
-    fingerprints = {name: loading.model_fingerprint(family.checkpoint(name)) for name in names}
+    fingerprints = {name: model_fingerprint(family.checkpoint(name)) for name in names}
     return KeptFigure(family.name, family.folder, "quantized", path.final, fingerprints, quantize)

@@ -287,19 +287,14 @@ class BlameReport:
         for (key, (stage, one)), (other_key, (other_stage, other)) in combinations(largest.items(), 2):
             if stage != other_stage and max(abs(one.probability), abs(other.probability)) > 0.05:
                 why = {
-                    (
-                        "introduced_at",
-                        "retrained_without",
-                    ): "what came with one stage may be taught again, or made needless, by a later one",
-                    (
-                        "introduced_at",
-                        "subtracted",
-                    ): "subtracting a stage's weights also undoes what later stages built on them",
-                    (
-                        "retrained_without",
-                        "subtracted",
-                    ): "the subtraction is an estimate, and the retraining is the truth",
-                }[key, other_key]
+                    "retrained_without": "what came with one stage may be taught again, or made needless, by a later one",
+                    "subtracted": "subtracting a stage's weights also undoes what later stages built on them",
+                    "first_order": "a first-order estimate knows no more of later stages than how they would bend with it",
+                }[other_key]
+                if key == "retrained_without":
+                    why = "the one without is an estimate, and the retraining is the truth"
+                elif key == "subtracted":
+                    why = "both are estimates"
                 said = [
                     f"“{QUESTIONS[each].title}” names {self.path.stage(name).word} ({change_text(effect.probability)})"
                     for each, name, effect in ((key, stage, one), (other_key, other_stage, other))

@@ -35,6 +35,13 @@ def scheduled(difference: Mapping[str, Tensor], later: Sequence[Log]) -> Embeddi
     Raises:
         LogError: a stage whose decay can only be replayed, or one that goes on with the momentum that S left.
     """
+    left = what_is_left(later)
+    return {name: part * left.get(name, 1.0) for name, part in difference.items()}
+
+
+def what_is_left(later: Sequence[Log]) -> dict[str, float]:
+    """Which part of a stage's change of each parameter the schedules and weight decay of the stages after it leave; all of one that is not
+    named. Raises LogError as :func:`scheduled`."""
     left: dict[str, Decayed] = {}
     for log in later:
         if log is later[0] and not log.reset and any(group.rules.get("momentum") for group in log.groups):
@@ -42,7 +49,7 @@ def scheduled(difference: Mapping[str, Tensor], later: Sequence[Log]) -> Embeddi
                 f"{log.stage} goes on with the momentum of the stage before, which no log holds; replay the logs."
             )
         left = log.decayed(left)
-    return {name: part * left[name].weight if name in left else part.clone() for name, part in difference.items()}
+    return {name: each.weight for name, each in left.items()}
 
 
 def replay_steps(

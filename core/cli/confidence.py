@@ -18,6 +18,7 @@ from core.errors import TillerError
 from core.families.checkpoint import Family
 from core.models import loading, memory
 from core.models.at_hand import open_family
+from core.models.fingerprints import model_fingerprint
 from core.util.budget import Budget, estimated
 from core.util.files import json_text, write_bytes
 from core.util.progress import Pace, finished
@@ -82,7 +83,7 @@ def _measured(family: Family, name: str, options: Options, budget: Budget) -> Co
 
 def _kept(order: BuildRequest, options: Options) -> Confidence | None:
     try:
-        fingerprint = loading.model_fingerprint(order.family.checkpoint(order.checkpoint))
+        fingerprint = model_fingerprint(order.family.checkpoint(order.checkpoint))
     except TillerError:
         # There are no weights to compare with; loading them says what is wrong.
         return None

@@ -26,6 +26,7 @@ from core.families.checkpoint import Checkpoint, Family
 from core.families.stages import StageError
 from core.models import files, loading, memory
 from core.models.at_hand import open_family
+from core.models.fingerprints import model_fingerprint
 from core.models.hooks import AnatomyError
 from core.models.loading import Loaded
 from core.util.budget import Budget, estimated
@@ -109,7 +110,7 @@ def _todo(
 
 def _there(order: BuildRequest, checkpoint: Checkpoint, kind: str, quantize: str) -> bool:
     try:
-        fingerprint = loading.model_fingerprint(checkpoint)
+        fingerprint = model_fingerprint(checkpoint)
     except TillerError:
         # There are no weights to compare with; loading them says what is wrong.
         return False

@@ -27,8 +27,8 @@ from core.families.checkpoint import Family, FamilyRef
 from core.families.family_toml import text_of
 from core.knowledge import facts, tracing
 from core.knowledge.maps import MapError, MapRequest, Traced
-from core.models import loading
 from core.models.at_hand import open_family
+from core.models.fingerprints import model_fingerprint
 from core.models.loading import Loaded
 from core.models.pool import ModelPool
 from core.report import pages, report
@@ -130,9 +130,7 @@ class Maker:
             tuple(findings),
             report.directions(self.family, (self.base, self.post)),
             f"Tiller {VERSION}, {datetime.date.today().isoformat()}; family {self.family.name}, weights "
-            + ", ".join(
-                f"{name} {loading.model_fingerprint(self.family.checkpoint(name))}" for name in (self.base, self.post)
-            ),
+            + ", ".join(f"{name} {model_fingerprint(self.family.checkpoint(name))}" for name in (self.base, self.post)),
         )
 
     def _found(self, head: tuple[int, str, str], methods: str, make: Callable[[], Finding]) -> Finding:
@@ -253,7 +251,7 @@ class Maker:
         return confidence.load_confidence(order.artefact("neurons", "entropy"))
 
     def _measured_whole(self, name: str) -> Confidence | None:
-        fingerprint = loading.model_fingerprint(self.family.checkpoint(name))
+        fingerprint = model_fingerprint(self.family.checkpoint(name))
         for root in (store.user_folder(), self.family.folder.parent):
             order = BuildRequest(self.family, name, root)
             if BUILDERS["confidence"].there(order, fingerprint, self.options.quantize):

@@ -225,6 +225,22 @@ def declare_undo(parser: VerbParser) -> None:
 # ------------------------------------------------------------------------------------------------------------- findings
 
 
+def declare_embed(parser: VerbParser) -> None:
+    """Those of ``embed``."""
+    parser.add_argument("--curvature", action="store_true",
+                        help="take the later steps again, with Hessian-vector products (Skiff: about an hour on one core); without, by "
+                        "their learning rates and weight decay")  # fmt: skip
+    parser.add_argument(
+        "--state", metavar="FOLDER", type=Path, help="where --curvature keeps what it has carried so far"
+    )
+    parser.add_argument("--again", action="store_true", help="make anew what is already there")
+    parser.add_argument("--ship", action="store_true", help="write beside family.toml instead of into your data folder")
+    parser.add_model(
+        checkpoint="the path to it (default: the family's final one)",
+        refused={"recipe": "Stages are told apart by their weights, which no recipe changes; leave --recipe out."},
+    )
+
+
 def declare_blame(parser: VerbParser) -> None:
     """Those of ``blame``."""
     parser.add_argument("prompt", metavar="PROMPT", nargs="?", default="", help="what the model is asked; or --file")
@@ -236,8 +252,8 @@ def declare_blame(parser: VerbParser) -> None:
         "--file", metavar="FILE", default="", help="a text file of prompts, one a line; - reads them from a pipe"
     )
     parser.add_argument("--question", metavar="NAME", default="",
-                        help="came-with, retrained or subtracted: what the first line is about (default: retrained where it can be "
-                        "asked)")  # fmt: skip
+                        help="came-with, retrained, subtracted or first-order: what the first line is about (default: "
+                        "retrained where it can be asked)")  # fmt: skip
     parser.add_argument("--path", metavar="NAMES", default="",
                         help="the checkpoints from the base on, with commas between, instead of the family's")  # fmt: skip
     parser.add_argument("--own-templates", action="store_true",

@@ -113,8 +113,8 @@ _VERBS = (
         ),
         verb_arguments.declare_blame,
         later("core.cli.blame", "run_blame"),
-        "Which training stage made the model say that: by how much each stage changed the probability of an answer, in two or three "
-        "questions that are never mixed up (came with; without it, retrained; without it, weights subtracted).",
+        "Which training stage made the model say that: by how much each stage changed the probability of an answer, in two to four "
+        "questions that are never mixed up (came with; without it, retrained; without it, weights subtracted; without it, first order).",
         computes=True,
         quoted="the prompt",
     ),

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from core.chat.answers import Answer
 
 _FIRST = ("truth", "refusal")
-_ASKED = {"introduced_at": BLAME, "retrained_without": f"{BLAME}:retrained", "subtracted": f"{BLAME}:subtracted"}
+_ASKED = {
+    "introduced_at": BLAME, "retrained_without": f"{BLAME}:retrained", "subtracted": f"{BLAME}:subtracted",
+    "first_order": f"{BLAME}:first-order",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

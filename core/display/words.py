@@ -41,6 +41,7 @@ WORDS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("blame", "Which stage of training a token is owed to: what the models before and after each stage think of it."),
         ("retrained", "Compared with a model that was really trained again without the stage: the truth, where there is such a model."),
         ("subtracted", "Compared with a model from whose weights the stage's change was taken: an estimate."),
+        ("first order", "Compared with a model from whose weights was taken what later training left of the stage's change: an estimate."),
         ("noise level", "How far two trainings differ by chance alone; smaller effects say nothing."),
         ("alternatives", "What else the model might have said at a token. Choose one, and the answer goes on from it."),
         ("pinned", "The panel stays at this token until it is let go."),

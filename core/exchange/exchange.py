@@ -27,7 +27,8 @@ from core.errors import TillerError
 from core.exchange import gguf, vector_files
 from core.exchange.vector_files import Vectors
 from core.families.checkpoint import Checkpoint, Family
-from core.models import loading, shapes
+from core.models import shapes
+from core.models.fingerprints import model_fingerprint
 from core.recipes.language import layers_text
 from core.util.files import write_bytes
 from core.util.version import VERSION
@@ -70,7 +71,7 @@ def import_vector(
     target = _target(family, checkpoint, found)
     check_free(family, target.name, name)
     shape = _shape(target)
-    fingerprint = loading.model_fingerprint(target)
+    fingerprint = model_fingerprint(target)
     _check_fingerprint(path, found, target, fingerprint)
     if found.whole is not None:
         direction = _of_tiller(path, found.whole, shape, layer, scale)

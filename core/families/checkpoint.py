@@ -96,6 +96,10 @@ class Package:
         return (self.folder / PurePosixPath(self.file).name).is_file() and (self.model / GGUF_ORIGIN).is_file()
 
 
+#: What stands between a checkpoint's name and a stage's that is taken out of it.
+MINUS, FIRST_ORDER = "-minus-", "-first-order-"
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """One set of weights.
@@ -152,13 +156,15 @@ class Counterfactual(Checkpoint):
 class Subtracted(Checkpoint):
     """An estimate of what the checkpoint ``whole`` would be without one stage: θ_whole − (θ_minus − θ_plus) [methods, 5].
 
-    ``minus`` is the checkpoint that the stage led to, ``plus`` the one it began with. Nothing was trained, so a front end always says
-    that this is an estimate. ``source`` is where the weights of ``whole`` are.
+    ``minus`` is the checkpoint that the stage led to, ``plus`` the one it began with. With ``embedding``, a file, what is taken is the
+    stage's part of the weights of ``whole`` as it was carried through the training after it (:mod:`core.models.stage_embedding`).
+    Nothing was trained, so a front end always says that this is an estimate. ``source`` is where the weights of ``whole`` are.
     """
 
     whole: Checkpoint
     minus: Checkpoint
     plus: Checkpoint
+    embedding: Path | None = None
 
     @property
     def of(self) -> str:
@@ -171,13 +177,24 @@ def subtracted(whole: Checkpoint, minus: Checkpoint, plus: Checkpoint) -> Subtra
     return Subtracted(
         **{
             **{key: getattr(whole, key) for key in Checkpoint.__dataclass_fields__},
-            "name": f"{whole.name}-minus-{minus.name}",
+            "name": f"{whole.name}{MINUS}{minus.name}",
             "title": f"without {stage_word(minus.stage)} (weights subtracted, estimate)",
             "notes": f"The weights of {whole.name} less what {minus.stage} changed: an estimate, nothing was trained again.",
         },
         whole=whole,
         minus=minus,
         plus=plus,
+    )
+
+
+def first_order(whole: Checkpoint, minus: Checkpoint, plus: Checkpoint, embedding: Path) -> Subtracted:
+    """``whole`` without the stage that led from ``plus`` to ``minus``, by its stage embedding."""
+    return replace(
+        subtracted(whole, minus, plus),
+        name=f"{whole.name}{FIRST_ORDER}{minus.name}",
+        title=f"without {stage_word(minus.stage)} (first order, estimate)",
+        notes=f"The weights of {whole.name} less what {minus.stage} changed, carried through the training after it: an estimate.",
+        embedding=embedding,
     )
 
 
@@ -297,16 +314,17 @@ class Family:
         for each in (*self.checkpoints, *self.counterfactuals):
             if each.name == name:
                 return each
-        for whole in self.checkpoints if "-minus-" in name else ():
-            for made in self._estimates_of(whole):
+        for whole in self.checkpoints if MINUS in name or FIRST_ORDER in name else ():
+            for made in (*self._estimates_of(whole), *self.first_orders(whole)):
                 if made.name == name:
                     return made
         raise FamilyError(f"{self.title} has no checkpoint {name!r}; it has {', '.join(c.name for c in self.choices)}.")
 
     @property
     def choices(self) -> tuple[Checkpoint, ...]:
-        """Whatever a column can be: the checkpoints, their counterfactuals, and the final one with the weights of a stage subtracted."""
-        return (*self.checkpoints, *self.counterfactuals, *self.estimates)
+        """Whatever a column can be: the checkpoints, their counterfactuals, and the final one with the weights of a stage subtracted, or
+        with its embedding."""
+        return (*self.checkpoints, *self.counterfactuals, *self.estimates, *self.first_orders(self.final))
 
     @property
     def estimates(self) -> tuple[Subtracted, ...]:
@@ -316,6 +334,17 @@ class Family:
     def _estimates_of(self, whole: Checkpoint) -> tuple[Subtracted, ...]:
         chain = self.path(whole.name)
         return tuple(subtracted(whole, after, before) for before, after in itertools.pairwise(chain))
+
+    def first_orders(self, whole: Checkpoint) -> tuple[Subtracted, ...]:
+        """A checkpoint without each stage before its last that has a stage embedding."""
+        from core.artefacts.store import stage_embedding
+
+        chain = self.path(whole.name)
+        found = (
+            (after, before, stage_embedding(self.places, whole.name, after.name))
+            for before, after in itertools.pairwise(chain[:-1])
+        )
+        return tuple(first_order(whole, after, before, file) for after, before, file in found if file is not None)
 
     def directions_of(self, name: str) -> str:
         """The checkpoint whose directions a recipe means that steers ``name`` and names no other.

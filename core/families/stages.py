@@ -1,16 +1,18 @@
-"""The stages of a training as a path of checkpoints, and the three questions that can be asked about one of them. No torch.
+"""The stages of a training as a path of checkpoints, and the questions that can be asked about one of them. No torch.
 
 After Zhang et al., "Who Gets Credit or Blame?" (arXiv 2506.00175); methods, section 5. γ is a probability that a model gives to
 something: a token, an answer rather than another, a reply that refuses. One path of checkpoints leads from random weights to the final
-ones, and a *stage* from one to the next. What a stage did is three questions, which are never mixed up:
+ones, and a *stage* from one to the next. What a stage did is four questions, which are never mixed up:
 
 =====================  ==================================================================  ====================================
 ``introduced_at``      γ(θ_S) − γ(θ_parent)                                                "came with S"; adds up along the path
 ``retrained_without``  γ(θ_K) − γ(θ_cf), later stages trained again without S              "without S (retrained)"; the truth
 ``subtracted``         γ(θ_K) − γ(θ_K − (θ_S − θ_parent))                                  "without S (weights subtracted, estimate)"
+``first_order``        γ(θ_K) − γ(θ_K − E_S)                                               "without S (first order, estimate)"
 =====================  ==================================================================  ====================================
 
-Every model that a question needs is a checkpoint of the family, by its name (:meth:`Path.models`), so that
+E_S is the stage's embedding: θ_S − θ_parent carried through the training after S (:mod:`core.attribution.first_order`). It is asked where
+one was made. Every model that a question needs is a checkpoint of the family, by its name (:meth:`Path.models`), so that
 :mod:`core.attribution.effects` only subtracts.
 """
 
@@ -23,7 +25,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.errors import TillerError
-from core.families.checkpoint import Checkpoint, Counterfactual, Family, Subtracted, stage_word
+from core.families.checkpoint import MINUS, Checkpoint, Counterfactual, Family, Subtracted, stage_word
 
 #: What the counterfactuals are called that differ from their checkpoint by the seed of their training alone.
 _SEED = re.compile(r"seed-[0-9]+(-.+)?")
@@ -35,7 +37,7 @@ class StageError(TillerError):
 
 @dataclass(frozen=True)
 class Question:
-    """One of the three questions. ``title`` is what a switch says, ``phrase`` what a sentence says of a stage ``{stage}``."""
+    """One of the questions. ``title`` is what a switch says, ``phrase`` what a sentence says of a stage ``{stage}``."""
 
     key: str
     title: str
@@ -59,16 +61,21 @@ QUESTIONS: Mapping[str, Question] = {
             "How much likelier the final model finds it than itself less what the stage changed in its weights: an estimate, exact for "
             "the last stage, good for the one before, shaky further back.",
         ),
+        Question(
+            "first_order", "without it (first order, estimate)", "without {stage} (first order, estimate)",
+            "How much likelier the final model finds it than itself less what the later training left of the stage's change: an estimate "
+            "from the logs of training, which knows its rates, weight decay and, where its steps were taken again, its curvature.",
+        ),
     )
 }  # fmt: skip
 
 
 def question(text: str) -> Question:
-    """A question by its key or its short name (``came-with``, ``retrained``, ``subtracted``). Raises StageError naming them."""
-    short = {"came-with": "introduced_at", "retrained": "retrained_without"}
+    """A question by its key or its short name (``came-with``, ``retrained`` …). Raises StageError naming those there are."""
+    short = {"came-with": "introduced_at", "retrained": "retrained_without", "first-order": "first_order"}
     found = QUESTIONS.get(short.get(text, text))
     if found is None:
-        raise StageError(f"{text!r} is no question; ask came-with, retrained or subtracted.")
+        raise StageError(f"{text!r} is no question; ask came-with, retrained, subtracted or first-order.")
     return found
 
 
@@ -76,7 +83,7 @@ def question(text: str) -> Question:
 class Stage:
     """A stage of a path. ``checkpoint`` is the one it led to, ``parent`` the one it began with (None: random weights).
 
-    ``retrained`` and ``subtracted`` name the models without it, where there are any.
+    ``retrained``, ``subtracted`` and ``first_order`` name the models without it, where there are any.
     """
 
     name: str
@@ -85,6 +92,7 @@ class Stage:
     parent: str | None
     retrained: str | None = None
     subtracted: str | None = None
+    first_order: str | None = None
 
     @property
     def word(self) -> str:
@@ -92,8 +100,13 @@ class Stage:
         return stage_word(self.name)
 
     def without(self, key: str) -> str | None:
-        """The model that a question compares with: the parent, the retrained or the subtracted one; None where there is none."""
-        found = {"introduced_at": self.parent, "retrained_without": self.retrained, "subtracted": self.subtracted}
+        """The model that a question compares with: the parent, the retrained one or one of the estimates; None where there is none."""
+        found = {
+            "introduced_at": self.parent,
+            "retrained_without": self.retrained,
+            "subtracted": self.subtracted,
+            "first_order": self.first_order,
+        }
         return found[key]
 
     def asked(self, key: str) -> str:
@@ -126,7 +139,7 @@ class Path:
 
     @property
     def questions(self) -> tuple[Question, ...]:
-        """What can be asked: without retrainings only two of the three."""
+        """What can be asked: without retrainings and stage embeddings only two of the four."""
         return tuple(each for key, each in QUESTIONS.items() if any(stage.without(key) for stage in self.post))
 
     def stage(self, name: str) -> Stage:
@@ -177,6 +190,7 @@ def stage_path(family: Family, checkpoint: str = "", names: Sequence[str] = ()) 
         raise StageError(
             f"{final.name} is an estimate from which a stage was taken; ask what the stages of {final.of} did."
         )
+    embedded = {each.minus.name: each.name for each in family.first_orders(final)}
     stages = []
     letters = distinct_letters((each.letter, *each.stage.upper()) for each in chain)
     for at, (each, name, letter) in enumerate(zip(chain, _stage_names(chain), letters, strict=True)):
@@ -186,8 +200,10 @@ def stage_path(family: Family, checkpoint: str = "", names: Sequence[str] = ()) 
         )
         # Without the last stage's difference a model is its parent; of a retrained one nothing earlier is known.
         known = at and not isinstance(final, Counterfactual)
-        without = parent if at == len(chain) - 1 else f"{final.name}-minus-{each.name}" if known else None
-        stages.append(Stage(name, letter, each.name, parent, retrained if at else None, without))
+        last = at == len(chain) - 1
+        without = parent if last else f"{final.name}{MINUS}{each.name}" if known else None
+        carried = parent if last and embedded else embedded.get(each.name)
+        stages.append(Stage(name, letter, each.name, parent, retrained if at else None, without, carried))
     nulls = tuple(
         cf.name for cf in family.counterfactuals if cf.of == final.name and not cf.without and _SEED.fullmatch(cf.name)
     )

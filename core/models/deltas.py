@@ -30,10 +30,14 @@ class DifferenceError(TillerError):
 
 
 def round_delta(trained: Mapping[str, Tensor], of: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a difference file of two checkpoints' weights."""
+    return int8_parts({name: weight.float() - of[name].float() for name, weight in trained.items()})
+
+
+def int8_parts(differences: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of a difference file: ``name.steps`` and ``name.scale`` for a matrix, ``name.exact`` for the rest."""
     found: dict[str, Tensor] = {}
-    for name, weight in trained.items():
-        difference = weight.float() - of[name].float()
+    for name, difference in differences.items():
         if difference.dim() != 2:
             found[f"{name}.exact"] = difference
             continue

@@ -22,9 +22,8 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from core.artefacts.store import fingerprint_of
-from core.families.checkpoint import Checkpoint, Family, Subtracted, TemplateVars
-from core.models import deltas, files, hub, lora, memory, packed, placement, shapes
+from core.families.checkpoint import Checkpoint, Family, TemplateVars
+from core.models import files, fingerprints, hub, lora, memory, packed, placement, shapes
 from core.models import quantization as quantizing
 from core.models.chat_template import (
     ends_of,
@@ -256,11 +255,12 @@ def load_model(
         stops=stops,
         ends=ends_of(model, tokenizer) | turn_ends,
         context=shapes.context_of(checkpoint, model.config.get_text_config()),
-        fingerprint=model_fingerprint(checkpoint),
+        fingerprint=fingerprints.model_fingerprint(checkpoint),
         quantize=quantize,
         variables=variables,
         told=placing.template_vars,
-        remark=lost or (lora.trained_on_others(checkpoint, _below(checkpoint)) if checkpoint.adapters else ""),
+        remark=lost
+        or (lora.trained_on_others(checkpoint, fingerprints.below_adapters(checkpoint)) if checkpoint.adapters else ""),
     )
 
 
@@ -285,30 +285,6 @@ def speaking(loaded: Loaded, name: str) -> Loaded:
         thoughts=[],
         variables=variables_of(checkpoint, tokenizer, template, loaded.told),
     )
-
-
-def model_fingerprint(checkpoint: Checkpoint) -> str:
-    """What says that an artefact belongs to these weights; a folder's are read for it. Raises StoreError, DifferenceError."""
-    if isinstance(checkpoint, Subtracted):
-        parts = " ".join(model_fingerprint(each) for each in (checkpoint.whole, checkpoint.minus, checkpoint.plus))
-        return fingerprint_of([parts.encode()])
-    below = _below(checkpoint)
-    return lora.adapter_fingerprint(checkpoint, below) if checkpoint.adapters else below
-
-
-def packaged_fingerprint(checkpoint: Checkpoint) -> str | None:
-    """What its weights would be known by if they had come out of its package; None where it has none. Raises StoreError."""
-    if checkpoint.package is None:
-        return None
-    below = checkpoint.package.sha256[:16]
-    return lora.adapter_fingerprint(checkpoint, below) if checkpoint.adapters else below
-
-
-def _below(checkpoint: Checkpoint) -> str:
-    """The fingerprint of the weights below a checkpoint's adapters."""
-    if checkpoint.local:
-        return deltas.checkpoint_fingerprint(checkpoint)
-    return f"{checkpoint.source}@{checkpoint.revision or 'main'}"
 
 
 def _checked(

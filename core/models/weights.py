@@ -18,7 +18,7 @@ import transformers.modeling_utils
 from torch import Tensor
 
 from core.families.checkpoint import Checkpoint, Counterfactual, Subtracted
-from core.models import deltas, files, lora, memory, packed
+from core.models import deltas, files, fingerprints, lora, memory, packed, stage_embedding
 from core.models.files import LoadError, Progress, Stored, Watch
 from core.models.packed import Packed
 
@@ -55,10 +55,13 @@ class Weights(Mapping[str, Tensor]):
         self._change: Callable[[str, Tensor], Tensor] | None = None
         self._parts: tuple[Weights, Weights, Weights] | None = None
         self._shapes: Mapping[str, tuple[int, ...]] = {}
+        self._carried: Callable[[str, Tensor, Callable[[], Tensor]], Tensor] | None = None
         if isinstance(checkpoint, Subtracted):
             self._parts = (
                 Weights(checkpoint.whole, folder, device), weights_of(checkpoint.minus, device), weights_of(checkpoint.plus, device),
             )  # fmt: skip
+            if checkpoint.embedding is not None:
+                self._carried = stage_embedding.taken_out(checkpoint, fingerprints.model_fingerprint(checkpoint.whole))
         elif isinstance(checkpoint, Counterfactual) and checkpoint.difference is not None:
             self._change = deltas.delta_change(checkpoint)
         elif checkpoint.adapters:
@@ -72,6 +75,12 @@ class Weights(Mapping[str, Tensor]):
             LoadError: it is not there.
         """
         if self._parts is not None:
+            if self._carried is not None:
+                whole, minus, plus = self._parts
+                # A part is kept by the names in the files of the checkpoint.
+                return self._carried(
+                    whole._named(name), whole.full(name), lambda: _difference(whole, minus, plus, name)
+                )
             return _subtracted(*self._parts, name)
         found = self._named(name)
         tensor = _read(self.stored[found])
@@ -219,6 +228,12 @@ def _subtracted(whole: Weights, minus: Weights, plus: Weights, name: str) -> Ten
     rows = min(len(found), len(after), len(before))
     found[:rows].sub_(after[:rows]).add_(before[:rows])
     return found
+
+
+def _difference(whole: Weights, minus: Weights, plus: Weights, name: str) -> Tensor:
+    """minus − plus in float32, in the shape of ``whole``: nothing where a vocabulary grew."""
+    found = whole.full(name)
+    return found - _subtracted(whole, minus, plus, name)
 
 
 def _read(stored: Stored) -> Tensor:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.cli import option_types
 from core.cli.evaluate import Evaluation
 from core.cli.option_types import one_of
 from core.cli.options import Options
 from core.cli.parser import Verb, VerbParser
+from core.cli.replay import Replay
 from core.cli.verbs import later
+
+if TYPE_CHECKING:
+    from core.attribution.first_order import Embedding
+    from core.families.checkpoint import Family
 
 #: What ``evaluate --only`` takes, as core.skiff.evaluate names it: a test holds the names together.
 EVALUATED = (
@@ -82,3 +89,14 @@ TRAIN_SKIFF = Verb(
 SKIFF_EVALUATION = Evaluation(
     "Skiff", EVALUATED, lambda _family: True, later("core.skiff.evaluate.command", "evaluate_skiff")
 )
+
+
+def _replay(
+    family: Family, state: Path, say: Callable[[str], None]
+) -> tuple[Mapping[str, Embedding], Mapping[str, float]]:
+    from core.skiff.train.replaying import replay_family
+
+    return replay_family(family, state, say)
+
+
+SKIFF_REPLAY = Replay(lambda family: (family.folder / "log.json").is_file(), _replay)

@@ -39,8 +39,9 @@ from core.artefacts.store import Array, Card
 from core.errors import TillerError
 from core.families.checkpoint import Checkpoint, Counterfactual
 from core.families.commands import family_option
+from core.models.fingerprints import model_fingerprint, packaged_fingerprint
 from core.models.hooks import Action, Anatomy, Site
-from core.models.loading import Loaded, model_fingerprint, packaged_fingerprint
+from core.models.loading import Loaded
 from core.recipes.language import Recipe, Scope, Term
 from core.steering import readings
 from core.steering.readings import GateProbe, Opened

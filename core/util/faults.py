@@ -8,7 +8,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from core.util.resume import cache_folder
+from core.util.files import cache_folder
 from core.util.version import VERSION
 
 #: How large the file may become before it is begun anew, in bytes.
@@ -42,10 +42,10 @@ def fault(doing: str, error: Exception, kept: str = "") -> str:
 
 def _written(doing: str, error: Exception) -> Path | None:
     """The file, once the traceback stands in it; None where nothing can be written."""
-    path = fault_log()
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    # The sentence is more important than the file: a full disk may be what is wrong.
-    with contextlib.suppress(OSError):
+    # The sentence is more important than the file: a full disk may be what is wrong, or that nothing is installed yet.
+    with contextlib.suppress(OSError, ImportError):
+        path = fault_log()
         path.parent.mkdir(parents=True, exist_ok=True)
         mode = "w" if path.exists() and path.stat().st_size > _LARGEST else "a"
         with path.open(mode, encoding="utf-8", errors="backslashreplace") as file:

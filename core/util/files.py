@@ -22,6 +22,15 @@ _T = TypeVar("_T")
 _KEPT = 512
 
 
+def cache_folder() -> Path:
+    """Where notes and the log of errors lie: ``TILLER_CACHE`` or the platform's cache folder."""
+    if chosen := os.environ.get("TILLER_CACHE"):
+        return Path(chosen)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("tiller", appauthor=False))
+
+
 def read_when_changed(read: Callable[[Path], _T]) -> Callable[[Path], _T]:
     """A reader that reads a file again only when its inode, size or time says that it has changed. From any thread.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -21,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from core.errors import StoreError
-from core.util.files import read_json, write_bytes
+from core.util.files import cache_folder, read_json, write_bytes
 from core.util.progress import Learning, Slices, Step, told
 
 _T = TypeVar("_T")
@@ -29,15 +28,6 @@ Arrays = Mapping[str, NDArray[np.float64]]
 
 #: Notes of work that nobody has gone on with for so long are removed, in seconds.
 FORGOTTEN = 60 * 24 * 3_600
-
-
-def cache_folder() -> Path:
-    """Where notes lie: ``TILLER_CACHE`` or the platform's cache folder."""
-    if chosen := os.environ.get("TILLER_CACHE"):
-        return Path(chosen)
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("tiller", appauthor=False))
 
 
 class ResumeNotes:

@@ -21,17 +21,19 @@ from safetensors.torch import save
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
-from core.attribution.first_order import Carrier, Embedding, Hessian, Rung, hessian_by_difference
+from core.attribution.first_order import RUNGS, Carrier, Embedding, Hessian, Rung, hessian_by_difference
+from core.families.checkpoint import Family
 from core.skiff.train import log
 from core.skiff.train.model import load_checkpoint, rounded
 from core.skiff.train.stage_run import load_tokenizer
-from core.skiff.train.stages import TrainingRecipe, TrainingStage, generators
+from core.skiff.train.stages import TrainingRecipe, TrainingStage, generators, shipped
 from core.skiff.train.tokenizer import with_chat_template
 from core.skiff.train.trainer import Trainee, best_dtype, new_optimizer
 from core.training.state import PlainValue, TrainingRefused
 from core.training.state import differences as differing
 from core.util.files import write_bytes
 
+_SAID_EVERY = 20
 #: Told of every step that was taken again: the stage, the step, and how many it has.
 _Watch = Callable[[str, int, int], None]
 
@@ -79,6 +81,20 @@ def replay(
             embeddings, drift = dict(found.embeddings), {**drift, **found.drift}
         embeddings[stage.name] = difference
     return Replayed(embeddings, drift)
+
+
+def replay_family(
+    family: Family, state: Path, say: Callable[[str], None]
+) -> tuple[Mapping[str, Embedding], Mapping[str, float]]:
+    """Take the steps of Skiff's later stages again, with curvature; raises TrainingRefused where this program's recipe did not make it."""
+
+    def watch(stage: str, step: int, steps: int) -> None:
+        if step % _SAID_EVERY == 0 or step == steps:
+            say(f"{stage}: step {step} of {steps} taken again")
+
+    say("Taking the steps of the later stages again; what is carried is kept at the end of each stage.")
+    found = replay(shipped(), family.folder, RUNGS["curvature"], state, watch)
+    return found.embeddings, found.drift
 
 
 def _difference(after: LlamaForCausalLM, before: LlamaForCausalLM) -> Embedding:

@@ -169,11 +169,11 @@ def test_a_single_checkpoint_has_no_stages(tmp_path: Path) -> None:
     assert registry.load_family("skiff").alone == ""
 
 
-def test_a_question_is_known_by_three_names(tmp_path: Path) -> None:
-    assert [stages.question(name).key for name in ("came-with", "retrained", "subtracted", "introduced_at")] == [
-        "introduced_at", "retrained_without", "subtracted", "introduced_at",
+def test_a_question_is_known_by_its_names(tmp_path: Path) -> None:
+    assert [stages.question(name).key for name in ("came-with", "retrained", "subtracted", "first-order", "introduced_at")] == [
+        "introduced_at", "retrained_without", "subtracted", "first_order", "introduced_at",
     ]  # fmt: skip
-    with pytest.raises(StageError, match="ask came-with, retrained or subtracted"):
+    with pytest.raises(StageError, match="ask came-with, retrained, subtracted or first-order"):
         stages.question("why")
 
 

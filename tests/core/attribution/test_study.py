@@ -635,7 +635,7 @@ def test_the_first_line_names_the_stage_and_its_size(
         ((), "blame needs a prompt"),
         (("Hi", "--file", "x.txt"), "not both"),
         (("--file", "no-such-file"), "cannot be read"),
-        (("Hi", "--question", "why"), "ask came-with, retrained or subtracted"),
+        (("Hi", "--question", "why"), "ask came-with, retrained, subtracted or first-order"),
         (("Hi", "--answer", " "), "The answer is empty"),
         (("Hi", "--answer", ""), "The answer is empty"),
         (("Hi", "--path", "base,dpo"), "is no chain"),

@@ -20,7 +20,7 @@ from core.families import registry
 from core.models import loading
 from core.models.loading import Loaded
 from core.models.placement import Placing
-from core.util import resume
+from core.util import files
 from core.util.budget import Budget
 from core.util.progress import finished
 from core.util.resume import ResumeNotes
@@ -192,7 +192,7 @@ def test_out_of_time_measured_keeps_what_it_has_and_goes_on(order: BuildRequest,
     assert {key: value for key, value in found.card.details.items() if key != "criterion"} == {
         key: value for key, value in whole.card.details.items() if key != "criterion"
     }
-    assert not list(resume.cache_folder().rglob("*.json")), "the notes are gone once all is measured"
+    assert not list(files.cache_folder().rglob("*.json")), "the notes are gone once all is measured"
 
 
 def test_a_small_budget_tries_as_many_places_as_quick_and_all_that_were_tried_before(

@@ -34,7 +34,7 @@ from core.inference.batch import batch_rows
 from core.models import loading
 from core.models.loading import Loaded
 from core.models.placement import Placing
-from core.util import resume
+from core.util import files, resume
 from core.util.progress import Cost, Pace, Step, duration, finished
 from core.util.resume import ResumeNotes
 from tests.support import tiny_models
@@ -97,7 +97,7 @@ def direction(order: BuildRequest, kind: str) -> Direction:
 
 
 def notes() -> list[Path]:
-    return [path for path in resume.cache_folder().rglob("*") if path.is_file()]
+    return [path for path in files.cache_folder().rglob("*") if path.is_file()]
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from core.chat.events import Started
 from core.engine.engine import Engine
 from core.families import registry
 from core.models import loading, weights
+from core.models.fingerprints import model_fingerprint
 from core.models.loading import Loaded
 from core.models.lora import AdapterError
 from core.models.placement import Placing
@@ -330,7 +331,7 @@ def test_an_adapter_is_not_taken_for_a_whole_model(tmp_path: Path) -> None:
 def test_an_adapter_that_was_trained_on_other_weights_says_so_with_every_answer(tmp_path: Path) -> None:
     folder = family(tmp_path / "adapted")
     assert load(folder).remark == ""
-    own = loading.model_fingerprint(registry.load_family(str(folder)).checkpoint("base"))
+    own = model_fingerprint(registry.load_family(str(folder)).checkpoint("base"))
     path = folder / "lora" / "adapter_model.safetensors"
     tensors = load_file(path)
     save_file(tensors, path, metadata={"tiller": json.dumps({"trained_on": own})})

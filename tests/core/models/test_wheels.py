@@ -34,6 +34,7 @@ from core.families.checkpoint import Package
 from core.families.stages import StageError, stage_path
 from core.inference import prompts
 from core.models import at_hand, gguf_model, hub, loading, wheels
+from core.models.fingerprints import model_fingerprint
 from core.models.wheels import WheelError
 from tests.support import tiny_package
 from tests.support.waiting import PATIENCE, wait_for
@@ -105,7 +106,7 @@ def test_what_was_fetched_answers_without_a_network_and_is_known_by_the_hash_of_
     finally:
         engine.close()
     final = registry.load_family("tinyreal").final
-    assert loading.model_fingerprint(final) == said["sha256"][:16]
+    assert model_fingerprint(final) == said["sha256"][:16]
     assert gguf_model.copy_size(Path(final.source)) > 0
     # The converted copy may go, and comes again of the file.
     gguf_model.drop_copy(Path(final.source))

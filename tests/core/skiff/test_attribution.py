@@ -20,6 +20,7 @@ from core.families.checkpoint import Family
 from core.families.stages import Path
 from core.inference import metrics
 from core.models import loading
+from core.models.fingerprints import model_fingerprint
 from core.models.loading import Loaded
 from core.models.placement import Placing
 from core.skiff.world import heldout
@@ -51,9 +52,7 @@ def path(family: Family) -> Path:
 def models(family: Family, path: Path) -> dict[str, Loaded]:
     """Every model that a question needs, each set of weights once: the model without DPO is safety's."""
     own = {name: loading.load_model(family, name, Placing("cpu")) for name in path.models() if name != "without-dpo"}
-    assert loading.model_fingerprint(family.checkpoint("without-dpo")) == loading.model_fingerprint(
-        family.checkpoint("safety")
-    )
+    assert model_fingerprint(family.checkpoint("without-dpo")) == model_fingerprint(family.checkpoint("safety"))
     return own
 
 
