@@ -41,8 +41,8 @@ class BlameScreen(Place):
     NAME = "blame"
     HELP = (
         "A bar for each stage of training says by how much it changed the probability of the answer. Up to four questions can be asked, "
-        "which are never the same: Ctrl+N asks the next one. A file of prompts is named as @file in the prompt. Tab goes on to what folds out "
-        "beneath, and Enter opens it: what the models say, token by token, how it was measured, and removing a stage's part."
+        "which are never the same: Ctrl+N asks the next one. A file of prompts is named as @file in the prompt. Tab goes on to what "
+        "folds out beneath, and Enter opens it: what the models say, token by token, how it was measured, and removing a stage's part."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "find", "Find out", key_display="⏎", id="blame.find"),
