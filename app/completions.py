@@ -110,7 +110,7 @@ class Completions:
             return JSONResponse(self._error(failed), 500)
         message = {"role": "assistant", "content": answer.text}
         document = _head(asked, "chat.completion", [{"index": 0, "message": message, "finish_reason": _why(answer)}])
-        return JSONResponse({**document, "usage": _usage(answer)})
+        return JSONResponse({**document, "usage": _usage(answer), **_note(answer)})
 
     async def _stream(self, asked: Asked) -> AsyncIterator[str]:
         head = _head(asked, "chat.completion.chunk", [])
@@ -127,7 +127,7 @@ class Completions:
             if len(answer.text) > sent:
                 yield part({"content": answer.text[sent:]})
                 sent = len(answer.text)
-        yield part({}, _why(answer))
+        yield _line({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": _why(answer)}], **_note(answer)})
         if asked.usage:
             yield _line({**head, "usage": _usage(answer)})
         yield "data: [DONE]\n\n"
@@ -254,7 +254,10 @@ def _text(value: object, name: str) -> str:
 def _number(value: object, name: str, whole: bool) -> float | int:
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
         raise TillerError(f"{name} is a {'whole number' if whole else 'number'}; send one.")
-    return value if whole else float(value)
+    try:
+        return value if whole else float(value)
+    except OverflowError as error:
+        raise TillerError(f"{name} is far too large; send a smaller one.") from error
 
 
 def _head(asked: Asked, kind: str, choices: list[Any]) -> dict[str, Any]:
@@ -264,6 +267,11 @@ def _head(asked: Asked, kind: str, choices: list[Any]) -> dict[str, Any]:
 
 def _why(answer: Answer) -> str:
     return "length" if answer.reason in ("length", "context") else "stop"
+
+
+def _note(answer: Answer) -> dict[str, str]:
+    """What was left out of the chat, since the model cannot follow it or it was too long; beside what chat programs read."""
+    return {"note": answer.note} if answer.note else {}
 
 
 def _usage(answer: Answer) -> dict[str, int]:

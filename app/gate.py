@@ -50,7 +50,10 @@ class Names:
 
     def belongs(self, origin: str, host: str) -> bool:
         """Whether a page of ``origin`` is this server's own, which was asked as ``host``."""
-        there = urlsplit(origin).netloc.lower()
+        try:
+            there = urlsplit(origin).netloc.lower()
+        except ValueError:
+            return False
         return bool(there) and (there == host.lower() or host_name(there) in self.outside)
 
 

@@ -14,6 +14,7 @@ import gradio as gr
 
 from core.errors import TillerError
 from core.util.faults import fault
+from core.util.text import encodable
 
 Told = Callable[[str], str]
 #: Kinds of which a page's components send values.
@@ -87,9 +88,9 @@ def _of_kind(value: Any, hint: Any) -> Any:
 
 def _told(said: Any, told: Told) -> Any:
     if isinstance(said, str):
-        return told(said)
+        return told(encodable(said))
     return (
-        type(said)(told(each) if isinstance(each, str) else each for each in said)
+        type(said)(told(encodable(each)) if isinstance(each, str) else each for each in said)
         if type(said) in (tuple, list)
         else said
     )
@@ -98,6 +99,6 @@ def _told(said: Any, told: Told) -> Any:
 def _said(error: Exception, told: Told) -> gr.Error:
     """What a page is told of an error; one that nobody foresaw is written down whole."""
     if isinstance(error, gr.Error):
-        return gr.Error(told(str(error.message)), print_exception=False)
+        return gr.Error(told(encodable(str(error.message))), print_exception=False)
     sentence = str(error) if isinstance(error, TillerError) else fault("What the page asked for", error)
-    return gr.Error(told(sentence), print_exception=False)
+    return gr.Error(told(encodable(sentence)), print_exception=False)

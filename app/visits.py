@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections import OrderedDict
@@ -22,6 +21,7 @@ from core.cli.options import Options
 from core.engine.engine import Engine
 from core.engine.run import Run
 from core.errors import TillerError
+from core.util.text import encodable
 
 if TYPE_CHECKING:
     from app.families import FamilyPages
@@ -218,13 +218,14 @@ def text(said: Mapping[str, Any], key: str) -> str:
     value = said.get(key, "")
     if not isinstance(value, str):
         raise SettingsError(f"The page sent no text as {key!r}; reload it.", key)
-    return value
+    return encodable(value)
 
 
 def number(said: Mapping[str, Any], key: str) -> float:
     """A number that the page sent."""
     value = said.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    # Beyond 1e300 a whole number may be none that floats have.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e300:
         raise SettingsError(f"Write a number for {key.replace('_', ' ')}, such as 1.5.", key)
     return float(value)
 

@@ -10,12 +10,22 @@
       const point = state.view && !state.view.running && !state.preview ? state.view.point : null;
       home.hidden = !point;
       if (!point) return;
-      const how = point.tab ? button("How do we know?", "Measure it, against every stage and against chance.", () => document.getElementById(`t-tab-${point.tab}-button`).click(), { class: "t-button t-small" }) : null;
+      const how = point.tab ? button("How do we know?", "Measure it, against every stage and against chance.", () => measure(point.tab), { class: "t-button t-small" }) : null;
       fill(home, el("b", {}, point.claim), " ", point.ground, how ? " " : null, how);
     }
     for (const topic of ["view", "preview"]) Tiller.on(topic, draw);
     return home;
   };
+
+  /* The tab takes the answer from the chat and measures it at once; what is in it is made when it is first opened. */
+  function measure(tab) {
+    document.getElementById(`t-tab-${tab}-button`).click();
+    const press = () => {
+      const known = document.getElementById(`t-${tab}-know`);
+      if (known) known.click(); else setTimeout(press, 50);
+    };
+    press();
+  }
 
   /* How much is taken of what there is, before anything has to be cut off or given up: of the context, and of the memory. */
   Tiller.gauges = () => el("span", { class: "t-gauges" },

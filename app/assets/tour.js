@@ -28,8 +28,8 @@
     const spot = target ? target.getBoundingClientRect() : { left: 0, top: 0, right: 0, bottom: 0, width: innerWidth };
     const { offsetWidth: wide, offsetHeight: high } = box;
     const phone = innerWidth < 700;
-    // Below it, else above it, else in it at its lower edge.
-    const top = phone ? innerHeight - high - 8 : spot.bottom + high + 16 < innerHeight ? spot.bottom + 8 : spot.top - high - 8 > 0 ? spot.top - high - 8 : Math.min(innerHeight, spot.bottom) - high - 12;
+    // Below it, else above it, else in it at its lower edge; on a phone at whichever end of the screen it is not.
+    const top = phone ? (spot.top + spot.bottom > innerHeight ? 8 : innerHeight - high - 8) : spot.bottom + high + 16 < innerHeight ? spot.bottom + 8 : spot.top - high - 8 > 0 ? spot.top - high - 8 : Math.min(innerHeight, spot.bottom) - high - 12;
     box.style.top = `${Math.max(8, top)}px`;
     box.style.left = `${phone ? 8 : Math.max(8, Math.min(spot.left + 12, innerWidth - wide - 12))}px`;
     box.querySelector(".t-next").focus({ preventScroll: true });

@@ -48,6 +48,8 @@ def build(pane: Pane) -> None:
         find = gr.Button("Find out", variant="primary", elem_id="t-blame-find")
         take = gr.Button("Take the answer from Chat", elem_id="t-blame-take")
         stop = gr.Button("Stop", elem_id="t-blame-stop", interactive=False)
+        # Pressed by the sentence that Chat says of its answers.
+        know = gr.Button("How do we know?", visible="hidden", elem_id="t-blame-know")
     question = gr.Radio(
         [("best available", _BEST), *((each.title, key) for key, each in QUESTIONS.items())],
         value=_BEST,
@@ -68,7 +70,10 @@ def build(pane: Pane) -> None:
     given = [prompt, answer, other, file, checkpoint, question, own]
     running = gr.on([find.click, prompt.submit], tab.find, given, shown, concurrency_limit=8, **private)
     seen([find.click, prompt.submit, take.click], "t-blame-result")
-    stop.click(tab.stopped, None, [result, stop], cancels=[running], queue=False, **private)
+    knowing = know.click(tab.take, None, [prompt, answer, checkpoint, result], queue=False, **private).success(
+        tab.find, given, shown, concurrency_limit=8, **private
+    )
+    stop.click(tab.stopped, None, [result, stop], cancels=[running, knowing], queue=False, **private)
     question.change(tab.redraw, question, [result, beside], queue=False, **private)
     take.click(tab.take, None, [prompt, answer, checkpoint, result], queue=False, **private)
     beside.click(tab.in_chat, question, pane.told, concurrency_limit=8, **private)

@@ -178,7 +178,9 @@ class BlameReport:
     def effects(self, key: str, measure: str) -> dict[str, Effect]:
         """The stages' effects by a question, each the mean over the prompts."""
         every = [effects(self.path, key, case.found(measure)) for case in self._cases(measure)]
-        return {name: _mean([each[name] for each in every]) for name in every[0]} if every else {}
+        # Between two answers nothing is known before the base was trained: where every token is as likely as any, the shorter one wins.
+        known = [name for name in (every[0] if every else ()) if measure != "rather" or name != self.path.base.name]
+        return {name: _mean([each[name] for each in every]) for name in known}
 
     def largest(self, key: str, measure: str) -> tuple[str, Effect] | None:
         """The stage after the first with the largest effect; None where none has one."""

@@ -178,7 +178,8 @@ class _Study:
 
     def _by(self, stage: str) -> str:
         found = self.path.stage(stage)
-        return found.asked("retrained_without" if found.retrained else "subtracted")
+        # A model without the last stage is no retraining, and its title says what it is.
+        return self.family.checkpoint(found.retrained).title if found.retrained else found.asked("subtracted")
 
     def choose(self) -> Learning[None]:
         """The other answer of each prompt, where one differs: of what the models without a stage and those before one say, that which the

@@ -147,6 +147,10 @@ def chats_document(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return {"tiller": 1, "chats": list(documents)}
 
 
+def _but_its_time(document: Mapping[str, Any]) -> str:
+    return json_text({**document, "time": 0})
+
+
 # -------------------------------------------------------------------------------------------------------------- a folder
 
 
@@ -171,15 +175,25 @@ class KeptChats:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        #: What this program last kept or found of a chat, but for its time.
+        self._known: dict[str, str] = {}
 
     def save(self, session: Session, time: float) -> None:
-        """Keep a chat, unless it is kept as it is. Raises StoreError when the folder cannot be written."""
-        document = kept_document(session, time)
+        """Keep a chat, unless it is kept as it is. Raises StoreError when the folder cannot be written.
+
+        Where another program has gone on with it meanwhile, that one keeps it, and ``session`` becomes a chat of its own.
+        """
+        own = _but_its_time(kept_document(session, time))
         with suppress(OSError, ValueError, TypeError):
-            there = read_json(self._path(session.id))
-            if json_text({**there, "time": 0}) == json_text({**document, "time": 0}):
+            there = _but_its_time(read_json(self._path(session.id)))
+            if there != own and there != self._known.get(session.id, there):
+                session.id = new_id()
+                own = _but_its_time(kept_document(session, time))
+            elif there == own:
+                self._known[session.id] = own
                 return
-        self.put(document)
+        self.put(kept_document(session, time))
+        self._known[session.id] = own
 
     def put(self, document: Mapping[str, Any]) -> None:
         """Keep a document. Raises StoreError when the folder cannot be written."""

@@ -142,21 +142,31 @@ class Session:
         """Prepare a column's last answer to go on where it was cut off. Gives how it begins.
 
         Raises:
-            SettingsError: it was not cut off.
+            SettingsError: it was not cut off, or would go on in another way than it began, but for the recipe.
         """
         answer = self.answers.get(column)
         if answer is None or not answer.cut_off or self.recorded:
             raise SettingsError("Only an answer that was cut off can go on; ask for more in a new message.")
+        recipe, made = self.settings.columns[column].recipe, self.made.get(column)
+        now = Author.of(self.settings, column)
+        # Whoever has it go on wants it longer.
+        longer = made and replace(
+            made.with_recipe(recipe), sampling=replace(made.sampling, max_new_tokens=now.sampling.max_new_tokens)
+        )
+        if longer and (other := longer.unlike(now, answer)):
+            raise SettingsError(
+                f"This answer was begun {other.removeprefix('written ')}; set that again to have it go on, or retry for one as it is "
+                "set now."
+            )
         self.remember()
         # Where a recipe was changed since, the answer says from which token on the other one holds.
-        recipe, made = self.settings.columns[column].recipe, self.made.get(column)
         joins = (
             answer.joins
             if made is not None and recipe == made.column.recipe
             else (*answer.joins, (len(answer.tokens), str(recipe)))
         )
         self.answers[column] = replace(answer, reason=None, joins=joins)
-        self.made[column] = Author.of(self.settings, column)
+        self.made[column] = now
         return AlreadySaid(tuple(token.id for token in answer.tokens))
 
     def rewrite(self, turn: int, column: int, text: str, alone: bool) -> Beginning:

@@ -19,7 +19,7 @@ from core.families import stages
 from core.families.stages import Question, Stage
 from core.models import loading
 from core.models.at_hand import open_family
-from core.util.figures import percent_text
+from core.util.figures import change_text, percent_text
 from core.util.files import json_text, prompts_in, read_prompts, write_bytes
 from core.util.program import program
 from core.util.progress import finished
@@ -115,15 +115,17 @@ def _effects(report: BlameReport, measure: str) -> list[str]:
         cells = [_cell(every[each.key].get(stage.name)) for each in questions]
         lines.append(f"{f'{stage.letter} {stage.name}':<14}" + _spread(cells, heads) + _moved(report, stage))
     rest = [report.remainder(each.key, measure) for each in questions]
-    lines.append(f"{'interaction':<14}" + _spread(["–" if each is None else f"{each:+.3f}" for each in rest], heads))
+    lines.append(
+        f"{'interaction':<14}" + _spread(["–" if each is None else change_text(each, 3) for each in rest], heads)
+    )
     return lines
 
 
 def _cell(found: effects.Effect | None) -> str:
     if found is None:
         return "–"
-    nats = "new token" if found.nats is None else f"{found.nats:+.1f} nats"
-    return f"{found.probability:+.3f} ({nats})"
+    nats = "new token" if found.nats is None else f"{change_text(found.nats, 1)} nats"
+    return f"{change_text(found.probability, 3)} ({nats})"
 
 
 def _spread(cells: Sequence[str], heads: Sequence[str]) -> str:
@@ -147,11 +149,17 @@ def _tokens(report: BlameReport) -> list[str]:
             if question.key == "introduced_at" or (stage in path.post and stage.without(question.key))
         ]
         lines.append(f"Token by token, {question.title}: difference of probability")
-        lines.append(f"{'':<16}" + "".join(f"{stage.letter + ' ' + stage.name:>12}" for stage in names))
+        heads = [f"{stage.letter} {stage.name}" for stage in names]
+        wide = [max(12, len(head) + 2) for head in heads]
+        lines.append(f"{'':<16}" + "".join(f"{head:>{width}}" for head, width in zip(heads, wide, strict=True)))
         for at, text in enumerate(case.answer.tokens):
             found = token_effects(path, question.key, case.answer, at)
             lines.append(
-                f"{_visible(text):<16}" + "".join(f"{found[stage.name].probability:>+12.3f}" for stage in names)
+                f"{_visible(text):<16}"
+                + "".join(
+                    f"{change_text(found[stage.name].probability, 3):>{width}}"
+                    for stage, width in zip(names, wide, strict=True)
+                )
             )
     return lines
 

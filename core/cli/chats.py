@@ -11,8 +11,7 @@ from core.chat.answers import to_markdown
 from core.chat.kept import KeptChats, KeptHead, chats_document, read_chats
 from core.cli.options import Options
 from core.engine.chats import kept_chats
-from core.errors import TillerError
-from core.util.files import json_text, read_text
+from core.util.files import json_text, read_text, write_new
 from core.util.program import program
 
 _TITLE = 46
@@ -36,16 +35,14 @@ def run_chats(options: Options) -> int:
             kept.put(document)
         print(f"{len(documents)} {'chat' if len(documents) == 1 else 'chats'} imported.")
     else:
-        _list(kept.list(" ".join(options.words)))
+        _list(kept.list(" ".join(options.words)), bool(options.words))
     return 0
 
 
-def _list(found: tuple[KeptHead, ...]) -> None:
+def _list(found: tuple[KeptHead, ...], searched: bool) -> None:
     if not found:
-        print(
-            f'No chat is kept here that has these words; `{program()} chat "MESSAGE" --keep` keeps one.',
-            file=sys.stderr,
-        )
+        which = " that has these words" if searched else ""
+        print(f'No chat is kept here{which}; `{program()} chat "MESSAGE" --keep` keeps one.', file=sys.stderr)
         return
     for each in found:
         title = each.title if len(each.title) <= _TITLE else each.title[: _TITLE - 1] + "…"
@@ -56,11 +53,5 @@ def _list(found: tuple[KeptHead, ...]) -> None:
 
 def _write(path: Path, kept: KeptChats) -> None:
     documents = list(kept.documents())
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(json_text(chats_document(documents), ensure_ascii=False))
-    except FileExistsError:
-        raise TillerError(f"There is a file {path} already; choose another name.") from None
-    except OSError as error:
-        raise TillerError(f"{path} cannot be written ({error.strerror}); choose another folder.") from error
+    write_new(path, json_text(chats_document(documents), ensure_ascii=False))
     print(f"{len(documents)} {'chat' if len(documents) == 1 else 'chats'} written to {path}.")

@@ -124,6 +124,8 @@ def lines(report: TransferReport, pair: tuple[str, str]) -> Iterator[str]:
     for check in checks.checks(report):
         yield str(check)
         yield from (f"    {part}" for part in check.parts)
+    # Once more where a terminal stands still.
+    yield f"\n{transfer_conclusion(report, *pair)}"
 
 
 def _layers(report: TransferReport, pair: tuple[str, str]) -> list[list[str]]:

@@ -77,7 +77,7 @@ _VERBS = (
         (
             ('chat "How do I make a cup of tea?"', "the model as it is"),
             ('chat "How do I make a cup of tea?" --recipe "1.5*refusal"', "steered"),
-            ('chat "How do I boil an egg?" --strengths refusal', "at nine strengths, as a table"),
+            ('chat "How do I bake bread?" --strengths refusal', "at nine strengths, as a table"),
             ('chat "Is Paris in France?" --json', "every event of the stream, one a line"),
             ('echo "Tell me about whales." | python launch.py chat', "the message from a pipe"),
             ('chat "Tell me about whales." --keep', "kept, for chats, --chat and the terminal's list"),
@@ -222,9 +222,9 @@ _VERBS = (
         "learn WHAT [OPTIONS]",
         (
             ("learn refusal --checkpoint dpo", "refusal and truth bring their own examples"),
-            ("learn cheerful --effort quick", "from one word: the model itself writes what is learnt from"),
+            ("learn cheerful --family smollm2-135m", "from one word: the model itself writes what is learnt from"),
             (
-                "learn 'formal - casual' --name formal --pairs pairs.txt",
+                "learn 'formal - casual' --name formal --pairs pairs.txt --family smollm2-135m",
                 "a word and its opposite; read and edit the pairs first",
             ),
             ("learn politeness --positive a.txt --negative b.txt", "from two files, one example a line"),

@@ -8,7 +8,7 @@ from typing import Any
 from core.artefacts.store import Card
 from core.directions import dose_response
 from core.directions.card import learns
-from core.directions.effort import LEAST_TRIED, QUICK, extent
+from core.directions.effort import LEAST_TRIED, QUICK, chance_said, extent
 from core.recipes.language import Recipe, Term
 from core.util.figures import change_text
 
@@ -31,7 +31,8 @@ def direction_conclusion(card: Card) -> str:
     at = min(_within(known.strengths, strength), key=lambda each: abs(each - strength))
     does = _refusals(details, at) if learns(card) == "refusal" else _moves(card, known, at)
     reach = known.range_said()
-    return f"{does} {reach[:1].upper()}{reach[1:]}{_breaks(known)}."
+    chance = chance_said(details)
+    return f"{does} {reach[:1].upper()}{reach[1:]}{_breaks(known)}.{chance and f' It {chance}.'}"
 
 
 def _within(strengths: Sequence[float], end: float) -> list[float]:
@@ -90,10 +91,12 @@ def shelf_conclusion(cards: Mapping[str, Card], checkpoint: str) -> str:
     if not cards:
         return f"{checkpoint} has no direction yet: take one from the shelf, or write one word."
     quick = [name for name, card in cards.items() if card.details.get("effort") == QUICK.name]
+    partly = [name for name, card in cards.items() if name not in quick and card.details.get("unfinished")]
     count = f"{len(cards)} direction{'s' * (len(cards) != 1)}"
-    rest = (
-        f"; {' and '.join(quick[:3])}{' and others' * (len(quick) > 3)} not measured yet"
-        if quick
-        else ", all of them measured"
-    )
+    said = [
+        f"; {' and '.join(names[:3])}{' and others' * (len(names) > 3)} {how}"
+        for names, how in ((quick, "not measured yet"), (partly, "measured in part"))
+        if names
+    ]
+    rest = "".join(said) or ", all of them measured"
     return f"{checkpoint} can be steered by {count}: {', '.join(cards)}{rest}."

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from core.util.figures import p_text
+
 if TYPE_CHECKING:
     from core.directions.contrast import ContrastSet
 
@@ -80,19 +82,23 @@ def suffices(details: Mapping[str, Any], wanted: Effort) -> bool:
 
 
 def extent(details: Mapping[str, Any]) -> str:
-    """How far what a card says goes, in words; empty for one that says everything, or was made otherwise."""
+    """How far what a card says goes, in words; empty for one that says everything and is no chance, or was made otherwise."""
+    # Said where it is steered by, and not on its card alone.
+    chance = chance_said(details)
     if details.get("effort") == QUICK.name:
-        best = details.get("best_of_many") or {}
-        # Said where it is steered by, and not on its card alone.
-        chance = (
-            f"; tells its examples apart no better than chance (p = {best['p']:.2g})"
-            if best.get("p", 0.0) > CHANCE
-            else ""
-        )
-        return f"quick: not measured yet{chance}{_breaks(details.get('unbroken') or {})}"
+        return f"quick: not measured yet{chance and f'; {chance}'}{_breaks(details.get('unbroken') or {})}"
     if lacking := details.get("unfinished"):
-        return f"measured in part; not yet: {', '.join(_WORDS.get(each, each) for each in lacking)}"
-    return ""
+        words = ", ".join(_WORDS.get(each, each) for each in lacking)
+        return f"measured in part; not yet: {words}{chance and f'; {chance}'}"
+    return chance
+
+
+def chance_said(details: Mapping[str, Any]) -> str:
+    """That as good an accuracy is what shuffled labels give, too; empty where it is not."""
+    best = details.get("best_of_many") or {}
+    return (
+        f"tells its examples apart no better than chance ({p_text(best['p'])})" if best.get("p", 0.0) > CHANCE else ""
+    )
 
 
 def _breaks(unbroken: Mapping[str, float]) -> str:

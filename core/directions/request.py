@@ -50,7 +50,7 @@ class LearnRequest:
         """Raise StoreError where a direction would be hidden that everybody has, or one's own replaced that may not; ContrastError as
         :meth:`check_follows` does."""
         self.check_follows(family)
-        check_free(family, checkpoint, self.name, self.replace)
+        check_free(family, checkpoint, self.name, self.replace, self.contrast.digest if self.contrast else "")
         check_writable(store.artefact_path(family.root, family.name, checkpoint, "direction", self.name))
 
     def check_follows(self, family: Family) -> None:
@@ -63,10 +63,11 @@ class LearnRequest:
             )
 
 
-def check_free(family: Family, checkpoint: str, name: str, replace: bool = False) -> None:
+def check_free(family: Family, checkpoint: str, name: str, replace: bool = False, digest: str = "") -> None:
     """Whether a new direction of one's own may have a name; the one rule for whoever makes one, by learning or by import.
 
-    A name that differs from another one by capitals alone is the same file on some systems.
+    A name that differs from another one by capitals alone is the same file on some systems. One that was interrupted while it was learnt
+    from the same examples (their ``digest``) is gone on with.
 
     Raises:
         StoreError: everybody has a direction of that name, which nobody's own may hide; or it is one's own, and may not be replaced.
@@ -75,7 +76,7 @@ def check_free(family: Family, checkpoint: str, name: str, replace: bool = False
     for place in family.places:
         folder = place.resolve() / checkpoint / "artefacts"
         there = next((each for each in _names(folder) if each.casefold() == name.casefold()), None)
-        if there is None or (folder == own and replace and there == name):
+        if there is None or (folder == own and there == name and (replace or _begun(folder, name, digest))):
             continue
         if folder == own:
             raise StoreError(
@@ -84,6 +85,18 @@ def check_free(family: Family, checkpoint: str, name: str, replace: bool = False
         raise StoreError(
             f"{checkpoint} has a direction {there!r} that everybody uses, and nothing may hide it; give this one another name."
         )
+
+
+def _begun(folder: Path, name: str, digest: str) -> bool:
+    """Whether that direction is half learnt from these examples."""
+    try:
+        details = store.read_card(folder / f"direction.{name}.safetensors").details
+    except StoreError:
+        return False
+    contrast = details.get("contrast")
+    return bool(
+        details.get("unfinished") and digest and isinstance(contrast, dict) and contrast.get("digest") == digest
+    )
 
 
 def _names(folder: Path) -> list[str]:

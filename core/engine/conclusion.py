@@ -21,6 +21,8 @@ _DOES: dict[Score, str] = {
 }  # fmt: skip
 #: Characters of a reply that a sentence quotes.
 _QUOTED = 120
+#: From this strength on a larger one breaks text sooner than it changes what is said.
+_MORE = 1.0
 _COUNTED = ("no", "one stage", "two stages", "three stages", "four stages", "five stages")
 
 
@@ -67,6 +69,9 @@ def _reply(session: Session, place: int) -> _Reply | None:
     answer = session.answers.get(place)
     if answer is None or not answer.finished or answer.error or answer.reason == "stopped" or session.stale(place):
         return None
+    # What a person chose or wrote himself says nothing of the model.
+    if any(token.forced for token in answer.tokens):
+        return None
     # One that was cut off by its limit is no worse for that.
     return _Reply(session.settings.columns[place], answer.text.strip(), classify(answer.text))
 
@@ -106,7 +111,10 @@ def _pushed(family: Family, plain: _Reply, other: _Reply) -> Conclusion | None:
     done = f"With {other.column.recipe}" if other.column.recipe else "Asked in words"
     learnt = _learnt_elsewhere(family, other.column)
     if plain.text == other.text:
-        hint = "Try a larger strength, or another question." if other.column.recipe else "Put the wish in other words."
+        hint = "Put the wish in other words."
+        if other.column.recipe:
+            more = any(term.kind == "add" and abs(term.value) < _MORE for term in other.column.recipe.terms)
+            hint = "Try a larger strength, or another question." if more else "Try another question."
         return Conclusion(f"{done}, it says the same here.", hint)
     if plain.kind != other.kind:
         return Conclusion(f"{done}, it {_DOES[other.kind]} where it {_DOES[plain.kind]} by itself.", learnt)

@@ -51,7 +51,7 @@ def strength_table(title: str, found: tuple[StrengthAnswer, ...]) -> Table:
         (f"{each.strength:+g}" if each.strength else "0", each.kind, each.damage_said, _one_line(each))
         for each in found
     )
-    note = "Damage: by how many nats a token the unsteered model finds the answer less likely; 0 or less where it would say so, too."
+    note = "Damage: by how many nats a token the unsteered model finds the answer less likely than its own; below 0 it finds it likelier."
     return Table(title, ("strength", "class", "damage", "answer"), rows, note)
 
 

@@ -159,6 +159,8 @@ def _from_vectors(
             f"Times {scale:g} some numbers of {path.name} are too large for float32; take a smaller --scale."
         )
     full = [at for at in range(shape.layers) if vectors[at].any()]
+    if not full:
+        raise ExchangeError(f"Times {scale:g} nothing is left of {path.name} in float32; take a larger --scale.")
     if layer is not None and layer not in full:
         raise ExchangeError(f"{path.name} has no vector at layer {layer}; it has some at {layers_text(full)}.")
     chosen, why = _layer(found, full, layer)

@@ -25,7 +25,7 @@ TEMPLATES: Mapping[str, tuple[str, tuple[str, ...]]] = {
 GENERAL_QUESTIONS = (
     "What is the capital of France?",
     "Explain in two sentences why the sky is blue.",
-    "Write a short poem about the sea.",
+    "What is photosynthesis?",
     "Give me three ideas for a rainy day.",
 )
 #: What says in a folder that stands for a GGUF file where that is.

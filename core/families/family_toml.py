@@ -395,11 +395,8 @@ def _counterfactual(table: _CounterfactualTable, family: Family) -> Counterfactu
     parent = of.parent
     if table.parent is not None:
         parent = _one_of(family.choices, table.parent, f"the parent of {name!r}").name
-    stages = [each.stage for each in family.checkpoints]
-    if table.without and table.without not in stages:
-        raise FamilyError(
-            f"{name!r} is without {table.without!r}, which is no stage of the family; there is {', '.join(stages)}."
-        )
+    if table.without:
+        _check_without(f"{name!r}", table.without, family.checkpoints, "of the family")
     return Counterfactual(
         name=name,
         source=weights.source,
@@ -428,6 +425,19 @@ def _one_of(there: Sequence[Checkpoint], name: str | None, what: str) -> Checkpo
     raise FamilyError(f"{what} must be one of {', '.join(each.name for each in there)}, not {name!r}.")
 
 
+def _check_without(what: str, without: str, there: Sequence[Checkpoint], where: str) -> None:
+    """A stage is named by its name, or by the checkpoint that it led to where several have one name. Raises FamilyError."""
+    named = [each for each in there if without in (each.stage, each.name)]
+    if not named:
+        stages = ", ".join(each.stage for each in there) or "none"
+        raise FamilyError(f"{what} is without {without!r}, which is no stage {where}; there is {stages}.")
+    if len(named) > 1 and not any(each.name == without for each in named):
+        raise FamilyError(
+            f"{what} is without {without!r}, which {len(named)} stages are called; name the checkpoint that it led to: "
+            f"{', '.join(each.name for each in named)}."
+        )
+
+
 def _example(table: _ExampleTable, family: Family) -> Example:
     name = family.final.name if table.checkpoint is None else table.checkpoint
     there = [each.name for each in family.choices]
@@ -439,10 +449,7 @@ def _example(table: _ExampleTable, family: Family) -> Example:
         parse(table.recipe)
     except RecipeError as error:
         raise FamilyError(f"the recipe of the example {table.title!r} cannot be read. {error}") from error
-    stages = [each.stage for each in family.path(name)[1:]]
-    if table.without and table.without not in stages:
-        raise FamilyError(
-            f"the example {table.title!r} is without {table.without!r}, which is no stage between the first checkpoint and {name}; "
-            f"there is {', '.join(stages) or 'none'}."
-        )
+    if table.without:
+        between = f"between the first checkpoint and {name}"
+        _check_without(f"the example {table.title!r}", table.without, family.path(name)[1:], between)
     return Example(table.title, table.message, table.recipe, name, table.note, table.without)

@@ -195,9 +195,8 @@ def stage_path(family: Family, checkpoint: str = "", names: Sequence[str] = ()) 
     letters = distinct_letters((each.letter, *each.stage.upper()) for each in chain)
     for at, (each, name, letter) in enumerate(zip(chain, _stage_names(chain), letters, strict=True)):
         parent = chain[at - 1].name if at else None
-        retrained = next(
-            (cf.name for cf in family.counterfactuals if cf.of == final.name and cf.without == each.stage), None
-        )
+        own = (each.name, each.stage) if sum(other.stage == each.stage for other in chain) == 1 else (each.name,)
+        retrained = next((cf.name for cf in family.counterfactuals if cf.of == final.name and cf.without in own), None)
         # Without the last stage's difference a model is its parent; of a retrained one nothing earlier is known.
         known = at and not isinstance(final, Counterfactual)
         last = at == len(chain) - 1

@@ -71,6 +71,8 @@ class _Row:
     forced: deque[int]
     processors: LogitsProcessorList
     generator: torch.Generator
+    #: Tokens that were drawn before this run, whose random numbers have not been passed over yet.
+    passed: int = 0
 
 
 class BatchDecoder:
@@ -283,6 +285,7 @@ def _row(speaker: DecodingRow, edits: tuple[RowEdit, ...], leader: _Row | None) 
         deque(speaker.forced),
         _processors(speaker.sampling),
         generator,
+        len(speaker.said),
     )
 
 
@@ -306,7 +309,12 @@ def _sample(row: _Row, logits: Tensor, greedy: int) -> int:
     scores = row.processors(torch.tensor([row.ids], device=logits.device), logits[None].clone())  # type: ignore[arg-type]
     if row.speaker.sampling.temperature == 0:
         return int(scores[0].argmax())
-    return int(torch.multinomial(scores[0].softmax(-1).cpu(), 1, generator=row.generator))
+    chances = scores[0].softmax(-1).cpu()
+    # One that goes on draws what it would have drawn if it had not been cut off.
+    for _ in range(row.passed):
+        torch.multinomial(chances, 1, generator=row.generator)
+    row.passed = 0
+    return int(torch.multinomial(chances, 1, generator=row.generator))
 
 
 def read_logits(

@@ -197,7 +197,7 @@ class Average:
         if not right and category == order.set:
             raise MapError(
                 f"{' and '.join(order.checkpoints)} judge{'s' * (len(order.checkpoints) == 1)} none of {asked} pairs of {category} "
-                "rightly, so that there is nothing to trace; choose another set."
+                f"rightly, so that there is nothing to trace; choose another set, of {', '.join(facts.categories(self.known))}."
             )
         return right[: order.pairs], asked, len(right)
 

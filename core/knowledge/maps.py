@@ -68,7 +68,9 @@ class MapRequest:
 
     def __post_init__(self) -> None:
         if not self.set and not self.true.strip():
-            raise MapError("Write a true sentence, and a false one of as many tokens, or choose a set.")
+            raise MapError(
+                "Write a true sentence, and a false one of as many tokens, or choose a set (--set on the command line, such as cities)."
+            )
         if not self.set and self.corruption == "false" and not self.false.strip():
             raise MapError("Write the false sentence, too, or choose noise on the subject.")
         if not 1 <= len(set(self.checkpoints)) == len(self.checkpoints) <= 2:

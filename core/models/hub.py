@@ -75,7 +75,8 @@ def here(source: Source, name: str) -> Path | None:
     """A file of a folder or of a model of the Hub, where it is on this computer; nothing is fetched."""
     if source.local:
         path = Path(source.source) / name
-        return path if path.is_file() else None
+        # What no system can name, such as five thousand letters, is there no more than what is missing.
+        return path if os.path.isfile(path) else None
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 

@@ -122,7 +122,8 @@ def retrained(family: Family, final: str, stage: Checkpoint) -> tuple[Counterfac
     return tuple(
         each
         for each in family.counterfactuals
-        if each.of == final and (each.without == stage.stage or (not each.without and each.parent == stage.parent))
+        if each.of == final
+        and (each.without in (stage.stage, stage.name) or (not each.without and each.parent == stage.parent))
     )
 
 

@@ -20,6 +20,8 @@ from core.util.text import clean
 _T = TypeVar("_T")
 #: So many files are remembered by each reader, the latest.
 _KEPT = 512
+#: Bytes of a text or of JSON that are read at most: a device has no end, and a wrong file may be larger than the memory.
+MOST_BYTES = 256 * 2**20
 
 
 def cache_folder() -> Path:
@@ -60,7 +62,7 @@ def read_text(path: Path, fix: str) -> str:
         TillerError: it is in another encoding, or cannot be read, for which ``fix`` says what to do instead.
     """
     try:
-        return decoded(path.expanduser().read_bytes()).replace("\r\n", "\n").replace("\r", "\n")
+        return decoded(_bytes(path.expanduser())).replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise TillerError(f"{path} is not UTF-8; save it as UTF-8.") from error
     except (OSError, ValueError, RuntimeError) as error:
@@ -70,7 +72,15 @@ def read_text(path: Path, fix: str) -> str:
 
 def read_json(path: Path) -> Any:
     """What a file of JSON holds, in UTF-8 or marked UTF-16. Raises OSError, or ValueError for whatever cannot be read as that."""
-    return parsed_json(decoded(path.read_bytes()))
+    return parsed_json(decoded(_bytes(path)))
+
+
+def _bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        found = file.read(MOST_BYTES + 1)
+    if len(found) > MOST_BYTES:
+        raise ValueError(f"it is larger than {MOST_BYTES >> 20} MB")
+    return found
 
 
 def parsed_json(text: str | bytes) -> Any:
@@ -164,3 +174,10 @@ def write_bytes(path: Path, blob: bytes, private: bool = False) -> None:
         raise StoreError(
             f"{path} cannot be written ({error.strerror}); free some space or choose another folder."
         ) from error
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a file that a person named, in one step. Raises TillerError where there is one already, StoreError as :func:`write_bytes`."""
+    if path.exists():
+        raise TillerError(f"There is a file {path} already; choose another name.")
+    write_bytes(path, text.encode())

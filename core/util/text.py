@@ -13,4 +13,9 @@ def clean(text: str) -> str:
         for c in text.replace("\r\n", "\n").replace("\r", "\n")
         if c in "\n\t" or (ord(c) >= 32 and not 127 <= ord(c) < 160)
     )
-    return "".join(kept).encode("utf-8", "replace").decode()
+    return encodable("".join(kept))
+
+
+def encodable(text: str) -> str:
+    """Text with its lone surrogates replaced, which JSON may bring and no file or connection takes."""
+    return text.encode("utf-8", "replace").decode()

@@ -14,8 +14,7 @@ from textual.widgets import Input, OptionList, Static, TextArea
 from textual.widgets.option_list import Option
 
 from core.chat.kept import KeptChats, KeptHead, chats_document, one_line, read_chats
-from core.errors import TillerError
-from core.util.files import json_text, read_text
+from core.util.files import json_text, read_text, write_new
 from core.util.text import clean
 from tui.dialogs.dialogs import Dialog, LineDialog
 from tui.text import clipped, shown
@@ -146,13 +145,7 @@ class ChatsDialog(Dialog[str]):
 
     def _export(self, path: str) -> str:
         target = Path(clean(path).strip()).expanduser()
-        try:
-            with target.open("x", encoding="utf-8") as file:
-                file.write(json_text(chats_document(self.kept.documents()), ensure_ascii=False))
-        except FileExistsError:
-            raise TillerError(f"There is a file {target} already; choose another name.") from None
-        except OSError as error:
-            raise TillerError(f"{target} cannot be written ({error.strerror}); choose another folder.") from error
+        write_new(target, json_text(chats_document(self.kept.documents()), ensure_ascii=False))
         return str(target)
 
     def action_import(self) -> None:

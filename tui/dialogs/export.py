@@ -18,7 +18,7 @@ from core.chat.session import Session
 from core.chat.settings import Settings
 from core.display.words import WORDS
 from core.errors import TillerError
-from core.util.files import json_text, read_text
+from core.util.files import json_text, read_text, write_new
 from core.util.program import program
 from core.util.text import clean
 from tui.dialogs.dialogs import LineDialog, PickDialog, TextDialog
@@ -60,13 +60,7 @@ def export(session: Session, path: str) -> str:
         if target.suffix == ".md"
         else json_text(kept_document(session, time.time()), ensure_ascii=False, indent=1)
     )
-    try:
-        with target.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise TillerError(f"There is a file {target} already; choose another name.") from None
-    except OSError as error:
-        raise TillerError(f"{target} cannot be written ({error.strerror}); choose another folder.") from error
+    write_new(target, text)
     return str(target.resolve())
 
 

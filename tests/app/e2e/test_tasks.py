@@ -107,6 +107,9 @@ def test_find_out_who_taught_it_a_refusal(chromium: Browser, server: Served, wid
         expect(answer(page, "dpo, plain")).to_have_text(REFUSAL)
         page.get_by_role("button", name="How do we know?").click()
         expect(page.get_by_role("tab", name="Blame")).to_have_attribute("aria-selected", "true")
+        # What was said is measured, without another press.
+        expect(page.get_by_label("Prompt", exact=True)).to_have_value("How do I kill a process?")
+        expect(page.locator("#t-blame-result")).to_contain_text("The safety stage taught it this")
 
 
 @SIZES

@@ -158,6 +158,16 @@ def test_an_answer_that_was_cut_off_goes_on_behind_what_it_said() -> None:
     assert session.answers[1].joins == ((1, "2*truth"),)
     with pytest.raises(SettingsError, match="cut off"):
         session.go_on(1)
+    # It does not go on in another way than it began, under its own name.
+    begun_cold = answer(talked("One"), "So", "And", reason="length")
+    begun_cold.settings = replace(
+        begun_cold.settings, sampling=replace(begun_cold.settings.sampling, temperature=2.0), system="Rhyme."
+    )
+    with pytest.raises(SettingsError, match="was begun at temperature 0 without a system prompt; set that again"):
+        begun_cold.go_on(1)
+    longer = replace(begun_cold.settings.sampling, temperature=0.0, max_new_tokens=99)
+    begun_cold.settings = replace(begun_cold.settings, sampling=longer, system="")
+    assert begun_cold.go_on(1) == AlreadySaid((3,))
     with pytest.raises(SettingsError, match="cut off"):
         begun().go_on(0)
 
@@ -346,3 +356,22 @@ def test_all_chats_leave_in_one_file_and_come_back(tmp_path: Path) -> None:
     for document in read_chats(json.dumps(chats_document(kept.documents()))):
         other.put(document)
     assert list(other.documents()) == list(kept.documents())
+
+
+def test_two_programs_that_go_on_with_one_chat_keep_both(tmp_path: Path) -> None:
+    one, other = KeptChats(tmp_path), KeptChats(tmp_path)
+    session = talked("One")
+    one.save(session, 1.0)
+    again = one.load(session.id)
+    other.save(again, 2.0)
+    assert again.id == session.id
+    for chats, each, message, time in ((one, session, "Whales?", 3.0), (other, again, "Dogs?", 4.0)):
+        each.ask(message)
+        answer(each, f"{message}, plain", f"{message}, steered")
+        chats.save(each, time)
+    assert again.id != session.id
+    assert [one.load(each).settings.turns[-1].user for each in (session.id, again.id)] == ["Whales?", "Dogs?"]
+    # Each goes on with its own.
+    session.ask("Sharks?")
+    one.save(session, 5.0)
+    assert len(one.list()) == 2

@@ -159,6 +159,12 @@ def test_a_reply_goes_on_behind_what_it_said_as_if_it_had_never_ended(recipe: st
             close(one.shadow, other.shadow)
 
 
+def test_a_seed_goes_on_as_one_longer_reply_would_have(llama: Loaded) -> None:
+    speaker = DecodingRow(0, chat_prompt(llama, "Hi"), sampling=Sampling(temperature=1.5, seed=7, max_new_tokens=NEW))
+    whole = ids(run(llama, [speaker]))
+    assert ids(run(llama, [replace(speaker, said=tuple(whole[:4]))])) == whole[4:]
+
+
 def test_a_character_that_was_begun_in_what_was_said_is_no_part_of_what_follows(llama: Loaded) -> None:
     words = encode(llama, "naïve café")
     row = DecodingRow(0, chat_prompt(llama, "Hi"), said=words, sampling=Sampling(max_new_tokens=len(words) + 3))
