@@ -467,6 +467,7 @@ def test_other_chat_programs_find_every_model_steered_or_not(engine: Engine, fol
         ({"messages": [{"role": "assistant", "content": "Hi"}]}, "A message is the system's"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "Only text can be read here"),
         ({"temperature": 9}, "The temperature is 0"),
+        ({"temperature": 10**400}, "temperature is far too large"),
         ({"max_tokens": "many"}, "max_tokens is a whole number"),
         ({"stop": [""]}, "A stop string has at least one character."),
         ({"presence_penalty": 1.5}, "presence_penalty cannot be had here; leave it out."),

@@ -298,6 +298,7 @@ def test_a_server_is_reached_by_the_names_that_its_owner_gives(monkeypatch: pyte
     assert names.answers("ada-tiller.hf.space")
     assert names.belongs("https://tiller.example", "127.0.0.1:7860")
     assert not names.belongs("https://other.example", "127.0.0.1:7860")
+    assert not names.belongs("http://[", "127.0.0.1:7860")
     assert not Names(Options()).answers("tiller.example")
 
 

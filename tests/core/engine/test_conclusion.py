@@ -64,7 +64,8 @@ def test_who_taught_it_is_what_the_model_without_the_stage_says(
         ("1.5*refusal", ANSWERED, REFUSED, "With 1.5*refusal, it refuses where it answers by itself.", ""),
         ("-1*truth@base", "Yes, it is.", "No, it is not.", "With -1*truth@base, it says no where it says yes by itself.",
          "The truth direction was learnt on base, three stages before dpo."),
-        ("1*truth", ANSWERED, ANSWERED, "With 1*truth, it says the same here.", "Try a larger strength, or another question."),
+        ("0.5*truth", ANSWERED, ANSWERED, "With 0.5*truth, it says the same here.", "Try a larger strength, or another question."),
+        ("2*truth", ANSWERED, ANSWERED, "With 2*truth, it says the same here.", "Try another question."),
         ("1*truth", "You can stop it.", "You can kill it.", "With 1*truth, it says something else.", "The answers part after “You can”."),
         ("9*truth", ANSWERED, "the the the the the the", "With 9*truth, it breaks down where it answers by itself.", ""),
     ],
@@ -92,6 +93,9 @@ def test_nothing_is_said_of_answers_that_do_not_belong_to_what_is_shown(family: 
     stopped = {**whole.answers, 1: replace(whole.answers[1], reason="stopped")}
     assert conclude(family, replace(whole, answers=stopped)) is None
     assert conclude(family, replace(whole, answers={0: whole.answers[0]})) is None
+    chosen = replace(whole.answers[1].tokens[0], forced=True)
+    by_hand = {**whole.answers, 1: replace(whole.answers[1], tokens=(chosen, *whole.answers[1].tokens[1:]))}
+    assert conclude(family, replace(whole, answers=by_hand)) is None, "a person chose the word"
     whole.set_recipe(parse("2*refusal"))
     assert conclude(family, whole) is None, "written with another recipe than the column has now"
     assert conclude(family, chat(("dpo", ANSWERED))) is None

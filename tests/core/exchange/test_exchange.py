@@ -419,6 +419,7 @@ def test_every_file_that_cannot_be_used_is_one_sentence_and_writes_nothing(famil
         ({"name": "mine", "scale": 0.0}, "leaves nothing to steer by"),
         ({"name": "mine", "scale": float("nan")}, "leaves nothing to steer by"),
         ({"name": "mine", "scale": 1e38}, "too large for float32"),
+        ({"name": "mine", "scale": 1e-46}, "nothing is left of"),
     ],
 )
 def test_what_does_not_fit_is_one_sentence_and_writes_nothing(

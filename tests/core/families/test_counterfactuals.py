@@ -22,14 +22,14 @@ from core.chat.session import Session
 from core.chat.settings import Settings
 from core.engine.engine import Engine
 from core.errors import StoreError, TillerError
-from core.families import registry
+from core.families import registry, stages
 from core.families.checkpoint import Counterfactual, FamilyError
 from core.models import deltas, loading
 from core.models.deltas import DifferenceError
 from core.models.placement import Placing
 from core.recipes.language import parse
 from core.steering.interventions import EditError, compile_recipe
-from tests.support import tiny_models
+from tests.support import stage_families, tiny_models
 from tests.support.browser_server import short
 from tests.support.terminal import running, until
 from tests.support.waiting import PATIENCE
@@ -383,3 +383,23 @@ async def test_the_terminals_menu_lists_it_and_a_column_of_it_answers(folder: Pa
         await pilot.press("enter")
         await until(pilot, lambda: app.chat.runs.run is None and len(app.chat.session.answers) == 2)
         assert not any(each.error for each in app.chat.session.answers.values())
+
+
+def test_of_stages_of_one_name_a_retraining_is_without_the_one_it_names(tmp_path: Path) -> None:
+    folder = stage_families.family(tmp_path / "four")
+    text = (folder / "family.toml").read_text(encoding="utf-8").replace('stage = "dpo"', 'stage = "sft"')
+    table = '\n[[counterfactual]]\nname = "wo"\nof = "dpo"\nsame_as = "base"\nwithout = "{}"\n'
+    (folder / "family.toml").write_text(text + table.format("dpo"), encoding="utf-8")
+    path = stages.stage_path(registry.load_family(str(folder)))
+    assert [each.name for each in path.post] == ["sft (sft)", "safety", "sft (dpo)"]
+    assert [each.retrained for each in path.post] == [None, None, "wo"]
+    # One that is called as its checkpoint is meant by that.
+    (folder / "family.toml").write_text(text + table.format("sft"), encoding="utf-8")
+    path = stages.stage_path(registry.load_family(str(folder)))
+    assert [each.retrained for each in path.post] == ["wo", None, None]
+    twice = text.replace('stage = "safety"', 'stage = "tuned"')
+    head, tail = twice.rsplit('stage = "sft"', 1)
+    twice = f'{head}stage = "tuned"{tail}'
+    (folder / "family.toml").write_text(twice + table.format("tuned"), encoding="utf-8")
+    with pytest.raises(FamilyError, match="which 2 stages are called; name the checkpoint that it led to: safety, dpo"):
+        registry.load_family(str(folder))

@@ -97,6 +97,14 @@ def test_what_was_not_measured_is_said_not_to_be(skiff: Family) -> None:
     assert shelf_conclusion({"refusal": refusal, "formal": quick}, "dpo") == (
         "dpo can be steered by 2 directions: refusal, formal; formal not measured yet."
     )
+    partly = replace(refusal, details={**refusal.details, "unfinished": ["controls"]})
+    assert shelf_conclusion({"refusal": partly}, "dpo") == (
+        "dpo can be steered by 1 direction: refusal; refusal measured in part."
+    )
+    assert shelf_conclusion({"refusal": refusal}, "dpo").endswith("refusal, all of them measured.")
+    # A direction that shuffled labels would give, too, is told as one once it is measured, too.
+    chance = replace(refusal, details={**refusal.details, "best_of_many": {"observed": 0.6, "p": 0.48, "places": 8}})
+    assert direction_conclusion(chance).endswith("It tells its examples apart no better than chance (p 0.48).")
 
 
 def test_confidence_is_told_as_how_sure_and_how_often_right(skiff: Family) -> None:

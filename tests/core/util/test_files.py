@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import StoreError, TillerError
+from core.util import files
 from core.util.files import json_text, prompts_in, read_prompts, read_text, text_items, write_bytes
 
 
@@ -38,6 +39,31 @@ def test_what_cannot_be_read_names_the_file_and_the_fix(tmp_path: Path) -> None:
     for path in (tmp_path / "none.txt", tmp_path, Path("a\0b"), Path("~nobody-of-this-name/x")):
         with pytest.raises(TillerError, match=r"cannot be read \(.+\); give another\."):
             read_text(path, "give another")
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no file without an end")
+def test_no_file_is_read_past_what_a_text_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MOST_BYTES", 2**20)
+    with pytest.raises(TillerError, match=r"cannot be read \(it is larger than 1 MB\); give another"):
+        read_text(Path("/dev/zero"), "give another")
+    with pytest.raises(ValueError, match="larger than 1 MB"):
+        files.read_json(Path("/dev/zero"))
+
+
+def test_a_new_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "chats.json"
+    files.write_new(path, "one")
+    with pytest.raises(TillerError, match=r"There is a file .* already"):
+        files.write_new(path, "two")
+    assert path.read_text(encoding="utf-8") == "one"
+
+    def full(_from: str, _to: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(StoreError):
+        files.write_new(tmp_path / "other.json", "two")
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(("private", "mode"), [(False, 0o644), (True, 0o600)])
