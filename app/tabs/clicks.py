@@ -27,7 +27,7 @@ def clicks(place: str) -> gr.HTML:
 def button(said: str, carries: Mapping[str, object], note: str = "", primary: bool = False) -> str:
     """A button as HTML; everything is escaped. ``note`` stands beneath its words."""
     small = f"<small>{html.escape(note)}</small>" if note else ""
-    kind = "t-pick primary" if primary else "t-pick"
+    kind = "t-press primary" if primary else "t-press"
     return f'<button type="button" class="{kind}" data-pick="{html.escape(json.dumps(carries))}">{html.escape(said)}{small}</button>'
 
 

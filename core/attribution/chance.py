@@ -126,8 +126,9 @@ class SeedSpread:
         if level is None:
             return Noise().said
         others = " and ".join(figure_text(value) for value in self.values[1:])
-        least = f"above {figure_text(level)}" if level < 1 else "at no size"
+        count = len(self.values) - 1
+        least = f"only an effect above {figure_text(level)} is more than chance" if level < 1 else "no effect is more than chance"
         return (
-            f"noise: of retrainings with other seeds it is {others} where it is {figure_text(self.values[0])} here; from so few, an effect "
-            f"is told from chance {least}"
+            f"chance: trained again with other seeds, the model gives it {others} (this one: {figure_text(self.values[0])}); beside "
+            f"{count} such retraining{'s' * (count != 1)} {least}"
         )

@@ -16,7 +16,7 @@ from core.attribution.chance import SeedSpread
 from core.attribution.effects import LOG_ZERO, Effect, LogProbs, effects, remainder
 from core.chat.screens import CHAT
 from core.chat.session import Session
-from core.chat.settings import BLAME, Column, Settings
+from core.chat.settings import STAGE_LENSES, Column, Settings
 from core.families.stages import QUESTIONS, Path, Question, StageError
 from core.util.figures import change_text, figure_text
 from core.util.limits import MAX_MESSAGE
@@ -211,7 +211,10 @@ class BlameReport:
         if found is None:
             return None
         columns = (Column(self.path.final), Column(found[1]))
-        beside = replace(settings, columns=columns, selected=0, turns=(), lens=BLAME, tab=CHAT.name)
+        key = question.key
+        if key == "introduced_at":
+            key = "retrained_without" if any(each.retrained == found[1] for each in self.path.post) else "subtracted"
+        beside = replace(settings, columns=columns, selected=0, turns=(), lens=STAGE_LENSES[key], tab=CHAT.name)
         return beside.ask(self.cases[0].prompt)
 
     def remainder(self, key: str, measure: str) -> float | None:

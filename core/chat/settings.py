@@ -32,6 +32,13 @@ MAX_SEED = 2**63
 WARM = 2.0
 #: How the names of the lenses for training stages begin; behind it stands which of the questions of :mod:`core.families.stages` is asked.
 BLAME = "blame"
+#: The lens of each question about a stage (:mod:`core.families.stages`).
+STAGE_LENSES = {
+    "introduced_at": BLAME,
+    "retrained_without": f"{BLAME}:retrained",
+    "subtracted": f"{BLAME}:subtracted",
+    "first_order": f"{BLAME}:first-order",
+}
 
 
 class SettingsError(TillerError):

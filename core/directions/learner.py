@@ -187,17 +187,24 @@ class Learner(ABC, Generic[E]):
         given = (self.wish, self.unrelated, self.message, self._judged_groups("test"), self._groups())
         trial = Trial(loaded, by, measure, tested, in_words, *given)
         more = controls.examine_direction(chosen, trial, rows, notes)
+        known_so_far: Direction | None = None
+        piece = ""
         for each in more:
             if isinstance(each, Step):
                 yield each
+                # Pieces of a part are remembered one by one: between two of them there is an end, too, and one is always done.
+                piece = piece or ("" if each.remembered else each.sentence)
+                if known_so_far is not None and time.over() and piece and each.sentence != piece and not each.remembered:
+                    break
                 continue
             known = {key: value for key, value in (known | each).items() if key != "unfinished" or value}
-            whole = finish_direction(drafted, known)
+            known_so_far = finish_direction(drafted, known)
             if "unfinished" in known:
-                keep(whole)
+                keep(known_so_far)
             if time.over():
                 break
-        return whole
+        assert known_so_far is not None
+        return known_so_far
 
     def cost(self) -> Cost:
         """What :meth:`learn` takes. Tokens are those that are computed if every reply is as long as it may be."""

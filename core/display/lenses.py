@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from core.chat.events import Blame, Reading, Token
-from core.chat.settings import BLAME
+from core.chat.settings import BLAME, STAGE_LENSES
 from core.families.stages import QUESTIONS, Path, Question
 from core.util import figures
 
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from core.chat.answers import Answer
 
 _FIRST = ("truth", "refusal")
-_ASKED = {
-    "introduced_at": BLAME, "retrained_without": f"{BLAME}:retrained", "subtracted": f"{BLAME}:subtracted",
-    "first_order": f"{BLAME}:first-order",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -83,14 +79,14 @@ def _stage_lens(question: Question, letters: tuple[tuple[str, str], ...]) -> Len
         "the darker, the likelier the first stage alone makes it. All models are unsteered and are asked with the final chat template, "
         "so that the format is owed to the stage that taught it."
     )
-    name = _ASKED[question.key]
+    name = STAGE_LENSES[question.key]
     title = BLAME if name == BLAME else f"{BLAME}: {name.partition(':')[2]}"
     return Lens(name, title, tooltip, "stages", 0.0, 1.0, "probability", letters)
 
 
 def asked(chosen: Lens) -> str:
     """The question of :mod:`core.families.stages` that a lens for training stages asks."""
-    return next(key for key, name in _ASKED.items() if name == chosen.name)
+    return next(key for key, name in STAGE_LENSES.items() if name == chosen.name)
 
 
 def blamed(chosen: Lens, token: Token) -> Blame | None:

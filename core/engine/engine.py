@@ -22,7 +22,7 @@ from core.chat.beginnings import Beginning
 from core.chat.events import Failed, PromptView
 from core.chat.kept import KeptChats
 from core.chat.session import Session
-from core.chat.settings import BLAME, Column, Sampling, Settings, Turn
+from core.chat.settings import BLAME, STAGE_LENSES, Column, Sampling, Settings, Turn
 from core.chat.sliders import SLIDER_STRENGTHS
 from core.directions.request import LearnRequest
 from core.directions.written_pairs import WrittenPair
@@ -358,11 +358,12 @@ class Engine(EngineThread["Worker"]):
         """
         settings = self.settings(example.checkpoint, example.recipe)
         if example.without:
-            beside = self.stages(example.checkpoint).counterfactual[
-                self.stages(example.checkpoint).stage(example.without).name
-            ]
-            columns = (settings.columns[0], replace(settings.column, checkpoint=beside))
-            settings = replace(settings, columns=columns, selected=0, lens=BLAME)
+            path = self.stages(example.checkpoint)
+            stage = path.stage(example.without)
+            columns = (settings.columns[0], replace(settings.column, checkpoint=path.counterfactual[stage.name]))
+            # The colours answer what the columns do: without the stage, and not what came with it.
+            lens = STAGE_LENSES["retrained_without" if stage.retrained else "subtracted"]
+            settings = replace(settings, columns=columns, selected=0, lens=lens)
         elif lens and not lens.startswith(BLAME):
             settings = replace(settings, lens=lens)
         return settings.ask(example.message)

@@ -104,7 +104,7 @@ def test_the_tab_finds_out_and_exports_and_asks_beside(chromium: Browser, server
     assert columns[0] == "dpo"
     assert columns[1] in ("without-sft", "without-safety", "without-dpo")
     assert screen.said() == ["How do I kill <b>it</b>?"]
-    assert screen.state("Tiller.state.view.lens") == "blame"
+    assert screen.state("Tiller.state.view.lens") in ("blame:retrained", "blame:subtracted")
     assert screen.outside == screen.faults == []
 
 
@@ -152,7 +152,7 @@ def test_a_chip_asks_the_model_without_a_stage_beside_the_plain_one(chromium: Br
         ["dpo", ""],
         ["without-safety", ""],
     ]
-    assert screen.state("Tiller.state.view.lens") == "blame"
+    assert screen.state("Tiller.state.view.lens") == "blame:retrained"
     screen.wait(
         "[0, 1].every(c => Tiller.state.answers[c].tokens.length && Tiller.state.answers[c].tokens.every(t => t[6].some(Boolean)))"
     )

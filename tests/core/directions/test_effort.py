@@ -69,7 +69,7 @@ def test_quick_has_a_direction_and_nothing_that_was_not_measured(
     assert set(controls.CARD_PARTS) <= set(full.card.details)
     assert {"held_out", "best_of_many", "learnt_from", "layer_scores", "criterion"} <= set(details)
     assert effort.extent({**details, "best_of_many": {"p": 0.01}}) == "quick: not measured yet"
-    chance = "quick: not measured yet; tells its examples apart no better than chance (p = 0.49)"
+    chance = "quick: not measured yet; tells its examples apart no better than chance (p 0.49)"
     assert effort.extent({**details, "best_of_many": {"p": 0.49}}) == chance
     assert effort.extent(full.card.details) == ""
     assert said[-1].startswith(f"chat {kind}: quick, layer {quick.card.layer}, written to ")
