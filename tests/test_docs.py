@@ -1,7 +1,7 @@
 """The programs in docs/library.md run as they stand there, and print what stands there; the examples in docs/family-toml.md load;
 what pages and docstrings refer to is there.
 
-``python tests/test_docs.py`` runs them and writes what they print into the page.
+``python -m tests.test_docs`` runs them and writes what they print into the page.
 """
 
 from __future__ import annotations

@@ -403,7 +403,8 @@ def test_exports_hold_every_effect_and_no_formula(tmp_path: Path) -> None:
     document = json.loads(json.dumps(export.blame_document(found)))
     total = sum(each["probability"] for each in document["summary"]["rather"]["introduced_at"]["effects"].values())
     values = document["cases"][0]["probabilities"]["rather"]
-    assert total == pytest.approx(values["dpo"] - values["uniform"], abs=1e-9)
+    # Before the base was trained the shorter answer would win by its length alone: it begins with the base.
+    assert total == pytest.approx(values["dpo"] - values["base"], abs=1e-9)
     rows = export.blame_csv(found).splitlines()
     assert rows[0] == "prompt,what,place,text,question,stage,probability,nats"
     assert all(row.startswith("'=1+1,") for row in rows[1:])

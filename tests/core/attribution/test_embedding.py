@@ -94,7 +94,7 @@ def test_a_blame_asks_by_it(folder: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "without it (first order, estimate)" in lines["first-order"]
     # With nothing decayed both take the same weights out.
     row = next(line for line in lines["first-order"].splitlines() if line.startswith("A safety"))
-    _, subtracted, first_order = re.findall(r"[+-]\d\.\d+ \([^)]*\)", row)
+    _, subtracted, first_order = re.findall(r"[+−]?\d\.\d+ \([^)]*\)", row)
     assert subtracted == first_order
 
 
