@@ -127,7 +127,11 @@ class SeedSpread:
             return Noise().said
         others = " and ".join(figure_text(value) for value in self.values[1:])
         count = len(self.values) - 1
-        least = f"only an effect above {figure_text(level)} is more than chance" if level < 1 else "no effect is more than chance"
+        least = (
+            f"only an effect above {figure_text(level)} is more than chance"
+            if level < 1
+            else "no effect is more than chance"
+        )
         return (
             f"chance: trained again with other seeds, the model gives it {others} (this one: {figure_text(self.values[0])}); beside "
             f"{count} such retraining{'s' * (count != 1)} {least}"

@@ -194,7 +194,13 @@ class Learner(ABC, Generic[E]):
                 yield each
                 # Pieces of a part are remembered one by one: between two of them there is an end, too, and one is always done.
                 piece = piece or ("" if each.remembered else each.sentence)
-                if known_so_far is not None and time.over() and piece and each.sentence != piece and not each.remembered:
+                if (
+                    known_so_far is not None
+                    and time.over()
+                    and piece
+                    and each.sentence != piece
+                    and not each.remembered
+                ):
                     break
                 continue
             known = {key: value for key, value in (known | each).items() if key != "unfinished" or value}
