@@ -186,7 +186,9 @@ class Learner(ABC, Generic[E]):
         in_words = partial(self._effect(wish=self.wish).mean, ())
         given = (self.wish, self.unrelated, self.message, self._judged_groups("test"), self._groups())
         trial = Trial(loaded, by, measure, tested, in_words, *given)
-        more = controls.examine_direction(chosen, trial, rows, notes)
+        # What more time finds may be another place, of which nothing was measured yet.
+        place = notes.part(f"token{best['offset']}.layer{best['layer']}")
+        more = controls.examine_direction(chosen, trial, rows, place)
         known_so_far: Direction | None = None
         piece = ""
         for each in more:

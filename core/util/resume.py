@@ -45,6 +45,10 @@ class ResumeNotes:
         text = json.dumps(depends_on, sort_keys=True, default=str)
         return cls(cache_folder() / "notes" / hashlib.sha256(text.encode()).hexdigest()[:32])
 
+    def part(self, name: str) -> ResumeNotes:
+        """Notes of a part that depends on more, as ``name`` says it; they go with the others."""
+        return ResumeNotes(self.folder / name if self.folder is not None else None)
+
     def once(self, name: str, work: Callable[[], Slices[_T]], sentence: str) -> Learning[_T]:
         """The result of ``work`` (of what JSON can hold), remembered when it was done before."""
         note = self.recall(name)

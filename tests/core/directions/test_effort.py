@@ -214,6 +214,22 @@ def test_a_small_budget_tries_as_many_places_as_quick_and_all_that_were_tried_be
     assert tried(0) == (more, count)
 
 
+def test_what_was_measured_of_another_place_is_not_taken_for_this_ones(
+    order: BuildRequest, loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More time may find a better layer, of which nothing is known yet."""
+    place = 0
+    monkeypatch.setattr(learn_truth.TruthLearner, "_choose", lambda _self, tried: (tried[place], "by the test"))
+    first, _ = learnt(order, loaded, "truth")
+    place = -1
+    learnt(replace(order, root=order.root / "a", effort=MEASURED, watch=Budget(12, Clock())), loaded, "truth")
+    place = 0
+    again, _ = learnt(replace(order, root=order.root / "b"), loaded, "truth")
+    assert again.card.layer == first.card.layer
+    for part in ("dose_response", "tested", "controls"):
+        assert again.card.details[part] == first.card.details[part], part
+
+
 def test_what_counts_as_there(order: BuildRequest, loaded: Loaded) -> None:
     learnt(replace(order, effort=QUICK), loaded, "truth")
     there = BUILDERS["truth"].there
