@@ -39,7 +39,7 @@ def test_it_answers_the_questions_that_its_page_offers(engine: Engine) -> None:
 
 def test_only_an_example_about_a_stage_is_coloured_by_stages(engine: Engine) -> None:
     *others, about = engine.family.examples
-    assert engine.example(about, "entropy").lens == "blame"
+    assert engine.example(about, "entropy").lens == "blame:retrained"
     assert {engine.example(each, "blame").lens for each in others} == {"changed"}
     assert {engine.example(each, "entropy").lens for each in others} == {"entropy"}
 
