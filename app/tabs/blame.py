@@ -70,9 +70,9 @@ def build(pane: Pane) -> None:
     given = [prompt, answer, other, file, checkpoint, question, own]
     running = gr.on([find.click, prompt.submit], tab.find, given, shown, concurrency_limit=8, **private)
     seen([find.click, prompt.submit, take.click], "t-blame-result")
-    knowing = know.click(tab.take, None, [prompt, answer, checkpoint, result], queue=False, **private).success(
-        tab.find, given, shown, concurrency_limit=8, **private
-    )
+    knowing = know.click(
+        tab.know, None, [prompt, answer, checkpoint, result, other, file], queue=False, **private
+    ).success(tab.find, given, shown, concurrency_limit=8, **private)
     stop.click(tab.stopped, None, [result, stop], cancels=[running, knowing], queue=False, **private)
     question.change(tab.redraw, question, [result, beside], queue=False, **private)
     take.click(tab.take, None, [prompt, answer, checkpoint, result], queue=False, **private)
@@ -164,6 +164,10 @@ class Blame:
         known = gr.update(value=found.checkpoint) if found.checkpoint in self.finals() else gr.skip()
         said = blame_html.busy(found.note) if found.note else blame_html.empty()
         return found.prompt, found.answer, known, said
+
+    def know(self, request: gr.Request) -> tuple[Any, ...]:
+        """What :meth:`take` takes, alone: no other answer and no file of an earlier question."""
+        return *self.take(request), "", None
 
     def stopped(self) -> tuple[str, Any]:
         """What was being found out is not wanted any more."""

@@ -17,7 +17,7 @@ from core.attribution.effects import LOG_ZERO, Effect, LogProbs, effects, remain
 from core.chat.screens import CHAT
 from core.chat.session import Session
 from core.chat.settings import STAGE_LENSES, Column, Settings
-from core.families.stages import QUESTIONS, Path, Question, StageError
+from core.families.stages import QUESTIONS, Path, Question, Stage, StageError
 from core.util.figures import change_text, figure_text
 from core.util.limits import MAX_MESSAGE
 from core.util.text import clean
@@ -190,31 +190,27 @@ class BlameReport:
     def without(self, question: Question) -> tuple[str, str] | None:
         """The model without the largest stage that a question names, as a person says it and by its checkpoint's name; for one that came
         with a stage, the best model without that stage. None where there is none."""
+        found = self._without(question)
+        return (found[0].asked(found[1]), found[2]) if found else None
+
+    def _without(self, question: Question) -> tuple[Stage, str, str] | None:
+        """The stage, the question that its model answers, and that model."""
         found = self.largest(question.key, self.measures[0])
         if found is None:
             return None
         stage = self.path.stage(found[0])
-        key = (
-            question.key
-            if question.key != "introduced_at"
-            else "retrained_without"
-            if stage.retrained
-            else "subtracted"
-        )
+        key = stage.best if question.key == "introduced_at" else question.key
         model = stage.without(key)
-        return (stage.asked(key), model) if model else None
+        return (stage, key, model) if model else None
 
     def compare_without(self, settings: Settings, question: Question) -> Settings | None:
         """The chat in which the first prompt is asked of the final checkpoint and, beside it, of the model without the largest stage that
-        a question names, coloured by stages; None where there is no such model."""
-        found = self.without(question)
+        a question names, coloured by what is missing without it; None where there is no such model."""
+        found = self._without(question)
         if found is None:
             return None
-        columns = (Column(self.path.final), Column(found[1]))
-        key = question.key
-        if key == "introduced_at":
-            key = "retrained_without" if any(each.retrained == found[1] for each in self.path.post) else "subtracted"
-        beside = replace(settings, columns=columns, selected=0, turns=(), lens=STAGE_LENSES[key], tab=CHAT.name)
+        columns = (Column(self.path.final), Column(found[2]))
+        beside = replace(settings, columns=columns, selected=0, turns=(), lens=STAGE_LENSES[found[1]], tab=CHAT.name)
         return beside.ask(self.cases[0].prompt)
 
     def remainder(self, key: str, measure: str) -> float | None:

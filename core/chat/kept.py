@@ -6,6 +6,7 @@ chat's name, time and branches. Of a branch that is not shown the texts are kept
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -148,7 +149,8 @@ def chats_document(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _but_its_time(document: Mapping[str, Any]) -> str:
-    return json_text({**document, "time": 0})
+    """A hash of all of a chat but its time."""
+    return hashlib.sha256(json_text({**document, "time": 0}).encode("utf-8", "replace")).hexdigest()
 
 
 # -------------------------------------------------------------------------------------------------------------- a folder
@@ -175,7 +177,7 @@ class KeptChats:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        #: What this program last kept or found of a chat, but for its time.
+        #: By a chat's id what this program last kept or opened of it, but for its time.
         self._known: dict[str, str] = {}
 
     def save(self, session: Session, time: float) -> None:
@@ -205,7 +207,10 @@ class KeptChats:
 
     def load(self, name: str) -> Session:
         """A chat by its id, or by as much of its beginning as no other one has. Raises TillerError."""
-        return read_kept(self.document(name))
+        session = read_kept(self.document(name))
+        with suppress(OSError, ValueError, TypeError):
+            self._known[session.id] = _but_its_time(read_json(self._path(session.id)))
+        return session
 
     def document(self, name: str) -> dict[str, Any]:
         """The document of a chat, by its id or its beginning. Raises TillerError."""

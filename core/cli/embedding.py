@@ -14,7 +14,7 @@ from core.attribution.stage_embeddings import what_is_left
 from core.attribution.training_log import LOG_NAME, Log, LogError, read_log
 from core.cli.options import Options
 from core.cli.replay import Replay
-from core.errors import UsageError
+from core.errors import StoreError, UsageError
 from core.families import registry
 from core.families.checkpoint import Checkpoint, Family
 from core.families.commands import family_option
@@ -45,10 +45,13 @@ def run_embed(options: Options, replays: Sequence[Replay] = ()) -> int:
     root = family.folder.parent if options.ship else store.user_folder()
     print_of = model_fingerprint(family.checkpoint(path.final))
     there = [store.embedding_path(root, family.name, path.final, each.checkpoint) for each in path.post[:-1]]
-    if all(map(_current(print_of), there)) and not options.again:
+    if not options.again and all(map(_current(print_of), there)):
         print("The embeddings are there, and belong to these weights; --again makes them anew.")
         return 0
-    made = _replayed(family, path, root, options, replays) if options.curvature else _from_logs(family, path)
+    replay = next((each for each in replays if each.suits(family)), None)
+    made = (
+        _replayed(family, path, options, replay) if options.curvature else _from_logs(family, path, replay is not None)
+    )
     for stage, embedding, told, details in made:
         file = store.embedding_path(root, family.name, path.final, stage.checkpoint)
         known = {
@@ -66,15 +69,30 @@ def run_embed(options: Options, replays: Sequence[Replay] = ()) -> int:
 
 
 def _current(fingerprint: str) -> Callable[[Path], bool]:
-    return lambda file: file.is_file() and store.read_card(file).details.get("fingerprint") == fingerprint
+    def current(file: Path) -> bool:
+        try:
+            return store.read_card(file).details.get("fingerprint") == fingerprint
+        except StoreError:
+            # What is not there, or cannot be read, is made again.
+            return False
+
+    return current
 
 
 _Made = Iterator[tuple[Stage, Embedding, str, dict[str, object]]]
 
 
-def _from_logs(family: Family, path: StagePath) -> _Made:
+def _from_logs(family: Family, path: StagePath, replayable: bool) -> _Made:
     """By the learning rates and weight decay of the later stages; every log is read before anything is said."""
-    logs = {stage.checkpoint: _log_of(family, family.checkpoint(stage.checkpoint)) for stage in path.post[1:]}
+    try:
+        logs = {stage.checkpoint: _log_of(family, family.checkpoint(stage.checkpoint)) for stage in path.post[1:]}
+    except LogError as error:
+        if not replayable:
+            raise
+        raise LogError(
+            f"{family.title} has no logs of that kind, but the recipe that it was trained by is here: add --curvature to take its later "
+            "steps again."
+        ) from error
     for place, stage in enumerate(path.post[:-1]):
         later = [logs[each.checkpoint] for each in path.post[place + 1 :]]
         left = {name: part for name, part in what_is_left(later).items() if part != 1.0}
@@ -96,8 +114,7 @@ def _log_of(family: Family, checkpoint: Checkpoint) -> Log:
     return read_log(Path(own.source))
 
 
-def _replayed(family: Family, path: StagePath, root: Path, options: Options, replays: Sequence[Replay]) -> _Made:
-    replay = next((each for each in replays if each.suits(family)), None)
+def _replayed(family: Family, path: StagePath, options: Options, replay: Replay | None) -> _Made:
     if replay is None or path.final != family.final.name:
         raise UsageError(
             "The later steps of this training cannot be taken again here, since its recipe and data are not; leave --curvature out "

@@ -228,7 +228,7 @@ def declare_undo(parser: VerbParser) -> None:
 def declare_embed(parser: VerbParser) -> None:
     """Those of ``embed``."""
     parser.add_argument("--curvature", action="store_true",
-                        help="take the later steps again, with Hessian-vector products (Skiff: about an hour on one core); without, by "
+                        help="take the later steps again, with Hessian-vector products: several times as long as they took; without, by "
                         "their learning rates and weight decay")  # fmt: skip
     parser.add_argument(
         "--state", metavar="FOLDER", type=Path, help="where --curvature keeps what it has carried so far"

@@ -7,7 +7,7 @@ are part of it: an interrupted learning goes on from those that an earlier versi
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -188,31 +188,37 @@ class Learner(ABC, Generic[E]):
         trial = Trial(loaded, by, measure, tested, in_words, *given)
         # What more time finds may be another place, of which nothing was measured yet.
         place = notes.part(f"token{best['offset']}.layer{best['layer']}")
-        more = controls.examine_direction(chosen, trial, rows, place)
-        known_so_far: Direction | None = None
+        parts = controls.examine_direction(chosen, trial, rows, place)
+        return (yield from self._examined(parts, drafted, known, time, keep))
+
+    def _examined(
+        self,
+        parts: Iterator[Step | dict[str, Any]],
+        drafted: Direction,
+        known: dict[str, Any],
+        time: Budget,
+        keep: Callable[[Direction], None],
+    ) -> Learning[Direction]:
+        """The direction with what is found out of it, part by part, until that is all or the time is up."""
+        found: Direction | None = None
         piece = ""
-        for each in more:
+        for each in parts:
             if isinstance(each, Step):
                 yield each
                 # Pieces of a part are remembered one by one: between two of them there is an end, too, and one is always done.
-                piece = piece or ("" if each.remembered else each.sentence)
-                if (
-                    known_so_far is not None
-                    and time.over()
-                    and piece
-                    and each.sentence != piece
-                    and not each.remembered
-                ):
+                another = not each.remembered and each.sentence != piece
+                if found is not None and piece and another and time.over():
                     break
+                piece = piece or ("" if each.remembered else each.sentence)
                 continue
             known = {key: value for key, value in (known | each).items() if key != "unfinished" or value}
-            known_so_far = finish_direction(drafted, known)
+            found = finish_direction(drafted, known)
             if "unfinished" in known:
-                keep(known_so_far)
+                keep(found)
             if time.over():
                 break
-        assert known_so_far is not None
-        return known_so_far
+        assert found is not None
+        return found
 
     def cost(self) -> Cost:
         """What :meth:`learn` takes. Tokens are those that are computed if every reply is as long as it may be."""

@@ -11,6 +11,7 @@ from itertools import combinations
 
 from core.chat.session import Session
 from core.chat.settings import Column
+from core.chat.sliders import SPAN
 from core.families.checkpoint import Counterfactual, Family, Subtracted, stage_word
 from core.inference.reply_classes import Score, classify
 
@@ -21,8 +22,6 @@ _DOES: dict[Score, str] = {
 }  # fmt: skip
 #: Characters of a reply that a sentence quotes.
 _QUOTED = 120
-#: From this strength on a larger one breaks text sooner than it changes what is said.
-_MORE = 1.0
 _COUNTED = ("no", "one stage", "two stages", "three stages", "four stages", "five stages")
 
 
@@ -113,7 +112,7 @@ def _pushed(family: Family, plain: _Reply, other: _Reply) -> Conclusion | None:
     if plain.text == other.text:
         hint = "Put the wish in other words."
         if other.column.recipe:
-            more = any(term.kind == "add" and abs(term.value) < _MORE for term in other.column.recipe.terms)
+            more = any(term.kind == "add" and abs(term.value) < SPAN for term in other.column.recipe.terms)
             hint = "Try a larger strength, or another question." if more else "Try another question."
         return Conclusion(f"{done}, it says the same here.", hint)
     if plain.kind != other.kind:

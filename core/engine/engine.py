@@ -362,8 +362,7 @@ class Engine(EngineThread["Worker"]):
             stage = path.stage(example.without)
             columns = (settings.columns[0], replace(settings.column, checkpoint=path.counterfactual[stage.name]))
             # The colours answer what the columns do: without the stage, and not what came with it.
-            lens = STAGE_LENSES["retrained_without" if stage.retrained else "subtracted"]
-            settings = replace(settings, columns=columns, selected=0, lens=lens)
+            settings = replace(settings, columns=columns, selected=0, lens=STAGE_LENSES[stage.best])
         elif lens and not lens.startswith(BLAME):
             settings = replace(settings, lens=lens)
         return settings.ask(example.message)

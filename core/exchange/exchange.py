@@ -160,7 +160,8 @@ def _from_vectors(
         )
     full = [at for at in range(shape.layers) if vectors[at].any()]
     if not full:
-        raise ExchangeError(f"Times {scale:g} nothing is left of {path.name} in float32; take a larger --scale.")
+        fix = "give another file" if scale == 1 else "take a larger --scale"
+        raise ExchangeError(f"Times {scale:g} nothing is left of {path.name} in float32; {fix}.")
     if layer is not None and layer not in full:
         raise ExchangeError(f"{path.name} has no vector at layer {layer}; it has some at {layers_text(full)}.")
     chosen, why = _layer(found, full, layer)

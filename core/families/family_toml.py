@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -218,11 +219,23 @@ def _undo(folder: Path, table: _UndoTable) -> UndoPrompts:
     return UndoPrompts(lose, keep, **files)
 
 
+def _place(folder: Path, name: str) -> Path:
+    """A path that the file names, whether anything is there or not. Raises FamilyError for what no computer can have."""
+    try:
+        with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            (folder / name).lstat()
+        return (folder / name).resolve()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise FamilyError(
+            f"{name[:60]!r}… is no path here ({getattr(error, 'strerror', None) or error}); correct it."
+        ) from error
+
+
 def _beside(folder: Path, key: str, name: str) -> Path | None:
     """A text file of the family's own folder, if one is named; whether it is there shows when it is read."""
     if not name:
         return None
-    path = (folder / name).resolve()
+    path = _place(folder, name)
     if not path.is_relative_to(folder):
         raise FamilyError(f"{key} leads out of the family's folder ({name}); put the file beside family.toml.")
     return path
@@ -350,7 +363,7 @@ def _source(folder: Path, table: _CheckpointTable, package: Package | None) -> S
     if table.path is not None and table.revision is not None:
         raise FamilyError(f"the revision of {table.name!r} goes with hub; a folder has none.")
     if table.path is not None:
-        return Source(str((folder / table.path).resolve()), True)
+        return Source(str(_place(folder, table.path)), True)
     if not HUB_ID.fullmatch(table.hub or ""):
         raise FamilyError(f"hub of {table.name!r} must be owner/model, as the Hub spells it, not {table.hub!r}.")
     if package is not None and package.fetched:
@@ -387,7 +400,7 @@ def _counterfactual(table: _CounterfactualTable, family: Family) -> Counterfactu
         weights = _one_of(family.checkpoints, table.same_as, f"same_as of {name!r}")
     else:
         weights = of
-    adapter = () if table.path is None else (Source(str((family.folder / table.path).resolve()), True),)
+    adapter = () if table.path is None else (Source(str(_place(family.folder, table.path)), True),)
     if table.file is not None and (not of.local or of.adapters):
         raise FamilyError(
             f"{name!r} is a difference to {of.name!r}, which must be a folder (path) and neither on the Hub nor an adapter."
@@ -414,7 +427,7 @@ def _counterfactual(table: _CounterfactualTable, family: Family) -> Counterfactu
         title=table.title or name,
         of=of.name,
         without=table.without,
-        difference=(family.folder / table.file).resolve() if table.file is not None else None,
+        difference=_place(family.folder, table.file) if table.file is not None else None,
     )
 
 

@@ -99,6 +99,11 @@ class Stage:
         """Its name in a sentence."""
         return stage_word(self.name)
 
+    @property
+    def best(self) -> str:
+        """The question whose model without it is the best there is: a retrained one, else an estimate."""
+        return "retrained_without" if self.retrained else "subtracted"
+
     def without(self, key: str) -> str | None:
         """The model that a question compares with: the parent, the retrained one or one of the estimates; None where there is none."""
         found = {

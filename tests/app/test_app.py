@@ -444,6 +444,13 @@ def test_other_chat_programs_find_every_model_steered_or_not(engine: Engine, fol
         ]
         read = expected.prompt_tokens
         assert told["usage"] == {"prompt_tokens": read, "completion_tokens": 12, "total_tokens": read + 12}
+        assert "note" not in told
+        # What was left out of a chat is said beside the answer, at once and at the end of a stream.
+        long = {**body, "messages": [{"role": "user", "content": "word " * 3900}], "max_tokens": 2}
+        _, text, _ = ask(chat, long)
+        assert json.loads(text)["note"].startswith("Too long for this model's context: the first")
+        _, text, _ = ask(chat, {**long, "stream": True})
+        assert '"note":' in text
         # As it is written: the same in parts, the reason at the end, then what it took.
         _, text, headers = ask(chat, {**body, "stream": True, "stream_options": {"include_usage": True}})
         assert headers["content-type"].startswith("text/event-stream")

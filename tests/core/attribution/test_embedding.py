@@ -114,6 +114,9 @@ def test_what_was_carried_by_a_replay_is_taken_out(folder: Path) -> None:
 def test_what_cannot_be_embedded_is_one_sentence(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(LogError, match=r"has no training_log\.json"):
         run_embed(options(folder))
+    # Where the recipe is here, that is the way.
+    with pytest.raises(LogError, match="add --curvature to take its later steps again"):
+        run_embed(options(folder), (Replay(lambda _family: True, lambda *_: ({}, {})),))
     with pytest.raises(UsageError, match="leave --curvature out"):
         run_embed(options(folder, curvature=True))
     with pytest.raises(StageError, match="one stage after base"):
@@ -125,6 +128,10 @@ def test_an_embedding_of_other_weights_is_refused(folder: Path) -> None:
     for name, parent in (("safety", "sft"), ("dpo", "safety")):
         log(folder, name, parent)
     assert run_embed(options(folder)) == 0
+    file = store.embedding_path(folder.parent, folder.name, "dpo", "sft")
+    file.write_bytes(b"cut off")
+    assert run_embed(options(folder)) == 0
+    assert store.read_card(file).details["rung"] == "schedule", "what cannot be read is made again"
     stage_families.moved(folder / "dpo", folder / "dpo", seed=9)
     with pytest.raises(DifferenceError, match="make it again with"):
         weights(folder, "dpo-first-order-sft")

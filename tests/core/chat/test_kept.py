@@ -375,3 +375,12 @@ def test_two_programs_that_go_on_with_one_chat_keep_both(tmp_path: Path) -> None
     session.ask("Sharks?")
     one.save(session, 5.0)
     assert len(one.list()) == 2
+    # What was opened and not kept since is looked at, too.
+    late = KeptChats(tmp_path)
+    opened = late.load(session.id)
+    session.ask("Seals?")
+    one.save(session, 6.0)
+    opened.ask("Otters?")
+    late.save(opened, 7.0)
+    assert opened.id != session.id
+    assert one.load(session.id).settings.turns[-1].user == "Seals?"

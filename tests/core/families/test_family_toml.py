@@ -92,6 +92,7 @@ def test_of_equally_long_paths_the_last_is_final(tmp_path: Path) -> None:
         ('parent = "sft"', 'parent = "dpo"', "the parents go round in a circle: dpo → dpo"),
         ('stage = "pretrain"', 'parent = "dpo"', "the parents go round in a circle: base → dpo → sft → base"),
         ('name = "sft"', 'name = "base"', "two checkpoints are called 'base'; give one of them another name"),
+        ('path = "dpo"', f'path = "{"a" * 5000}"', r"'a{60}'… is no path here \(File name too long\); correct it"),
         ('title = "Toy"', "title = Toy", r"is not valid TOML: Invalid value \(at line 2, column 9\)"),
         ('path = "dpo"', 'path = "dpo', r"is not valid TOML: .* \(at line 24, column 12\)"),
         (
