@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ def build(pane: Pane) -> None:
         # Pressed by the sentence that Chat says of its answers.
         know = gr.Button("How do we know?", visible="hidden", elem_id="t-blame-know")
     question = gr.Radio(
-        [("best available", _BEST), *((each.title, key) for key, each in QUESTIONS.items())],
+        _choices(QUESTIONS.values()),
         value=_BEST,
         label="What is asked of each stage",
         visible=False,
@@ -123,7 +123,11 @@ class Blame:
         largest = report.largest(_chosen(report, question).key, report.measures[0])
         removable = largest is not None and largest[0] in self.pane.engine.undo.stages()
         removed = largest[0] if largest and removable else gr.skip()
-        yield drawn, *self._files(report), button, over, removed, gr.update(visible=True)
+        # What this path cannot be asked is no choice.
+        keys = [each.key for each in report.path.questions]
+        asking = question if question in keys else _BEST
+        shown = gr.update(visible=True, value=asking, choices=_choices(report.path.questions))
+        yield drawn, *self._files(report), button, over, removed, shown
 
     def _remember(self, key: str, report: BlameReport) -> None:
         self.reports[key] = report
@@ -182,6 +186,10 @@ class Blame:
             yield gr.skip(), gr.skip()
         else:
             yield from chat.change(visit, lambda: visit.session.open(new))
+
+
+def _choices(questions: Iterable[Question]) -> list[tuple[str, str]]:
+    return [("best available", _BEST), *((each.title, each.key) for each in questions)]
 
 
 def _chosen(report: BlameReport, question: str) -> Question:

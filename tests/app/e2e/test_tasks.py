@@ -110,6 +110,10 @@ def test_find_out_who_taught_it_a_refusal(chromium: Browser, server: Served, wid
         # What was said is measured, without another press.
         expect(page.get_by_label("Prompt", exact=True)).to_have_value("How do I kill a process?")
         expect(page.locator("#t-blame-result")).to_contain_text("The safety stage taught it this")
+        # What nobody made an embedding for is no question.
+        expect(page.locator("#t-blame-question label")).to_have_text(
+            ["best available", "came with", "without it (retrained)", "without it (weights subtracted, estimate)"]
+        )
 
 
 @SIZES
