@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -34,7 +34,6 @@ recipe = "-1.5*truth@base"
 STRENGTHS = [-2.0, -1.0, 0.0, 1.0, 2.0]
 DOSE = {"strengths": STRENGTHS, "effect": [0.1, 0.2, 0.4, 0.8, 0.9], "damage": [0.3, 0.1, 0.0, 0.1, 0.4]}
 CONTEXT = 4096
-_PORT = 8200
 MARKUP = "<img src=x onerror=window.hurt=1>"
 
 
@@ -98,9 +97,10 @@ class Served:
 @contextmanager
 def served(engine: Engine, **options: Any) -> Iterator[Served]:
     """The browser app of an engine, which may not be started yet; ``options`` are those of the command line."""
-    # Each process of the suite looks for a free port of its own: two that found the same one would both try to open it.
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    host, port = place(None, _PORT + 100 * worker)
+    # The system's choice: processes of the suite, and of another run beside it, that looked for one in order would find the same.
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        wanted = free.getsockname()[1]
+    host, port = place(None, wanted)
     given = Options(family=str(engine.family.folder), threads=1, **options)
     pages = family_pages(engine, given)
     page = launch(engine, given, host, port, pages)
