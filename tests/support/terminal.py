@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,10 +60,10 @@ def steerable(folder: Path) -> Path:
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
-    """Wait until something is so; fail when it never is."""
+    """Wait until something is so; fail with what stands on the screen when it never is."""
     end = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < end, "it never came"
+        assert time.monotonic() < end, f"it never came:\n{screen_text(pilot.app)}"
         await pilot.pause(0.02)
     await pilot.pause()
 
@@ -121,7 +122,7 @@ async def shows(app: TillerApp, pilot: Pilot[None], text: str) -> None:
     await until(pilot, lambda: text in screen_text(app))
 
 
-def screen_text(app: TillerApp) -> str:
+def screen_text(app: App[Any]) -> str:
     """Everything on the screen, as text."""
     width, height = app.size
     strips = app.screen._compositor.render_strips()

@@ -249,6 +249,16 @@ async def test_a_strength_that_was_not_computed_is_said_to_be_missing(family: Pa
         await shows(app, pilot, "written by")
 
 
+async def test_a_reader_at_the_end_stays_there_when_the_room_grows_less(family: Path) -> None:
+    async with running(family, tokens=40) as (app, pilot):
+        await ask(app, pilot, "Tell me everything.")
+        transcript = app.chat.transcript
+        for height in (18, 40, 20, 16):
+            await pilot.resize_terminal(100, height)
+            await until(pilot, lambda: transcript.scroll_y == transcript.max_scroll_y)
+        assert transcript.max_scroll_y > 0
+
+
 async def test_a_slider_moved_during_a_run_steers_the_next_token(family: Path) -> None:
     async with running(family, tokens=4000) as (app, pilot):
         with answers_held(400):

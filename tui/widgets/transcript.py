@@ -101,6 +101,10 @@ class Transcript(VerticalScroll, can_focus=False):
         if self.following:
             self.scroll_end(animate=False)
 
+    def on_resize(self) -> None:
+        """A notice below took a line, or gave it back: what stands at the end is still seen."""
+        self.watch_virtual_size()
+
     def page(self, by: int) -> None:
         """A page up or down."""
         if by < 0:

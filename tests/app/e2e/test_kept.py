@@ -96,7 +96,7 @@ def test_a_greedy_answer_is_drawn_again_with_a_sentence_and_no_version(screen: S
 def test_an_edit_branches_and_what_came_after_it_comes_back(screen: Screen) -> None:
     for message in ("One", "Two"):
         screen.ask(message)
-    screen.page.locator(".t-edit").first.click(force=True)
+    screen.page.locator(".t-edit").first.click()
     screen.page.locator(".t-editing textarea").fill("Uno")
     press(screen, "Send")
     screen.wait("Tiller.state.view.turns[0].user === 'Uno'")
@@ -119,12 +119,12 @@ def test_an_answer_that_was_cut_off_goes_on(screen: Screen) -> None:
 
 def test_a_person_writes_the_models_answer_and_the_model_goes_on(screen: Screen) -> None:
     screen.ask("One")
-    screen.page.locator(".t-cell").nth(1).get_by_role("button", name="Rewrite").click(force=True)
+    screen.page.locator(".t-cell").nth(1).get_by_role("button", name="Rewrite").click()
     screen.page.get_by_label("The model's answer, edited").fill("My own")
     press(screen, "Go on from this")
     assert screen.text(1).startswith("My own")
     assert screen.page.locator(".t-token.given").count() > 0
-    screen.page.locator(".t-cell").nth(1).get_by_role("button", name="Rewrite").click(force=True)
+    screen.page.locator(".t-cell").nth(1).get_by_role("button", name="Rewrite").click()
     screen.page.get_by_label("The model's answer, edited").fill("All of it.")
     press(screen, "Keep as it is")
     assert screen.text(1) == "All of it."
@@ -145,13 +145,13 @@ def test_every_message_and_the_recipe_can_be_copied(screen: Screen) -> None:
         "Copy this answer": screen.text(0),
     }
     for name, text in said.items():
-        screen.page.get_by_role("button", name=name).first.click(force=True)
+        screen.page.get_by_role("button", name=name).first.click()
         assert screen.page.evaluate("window.copied") == text
 
 
 def test_text_shows_headings_and_code_and_nothing_of_a_models_is_markup(screen: Screen) -> None:
     screen.ask("One")
-    screen.page.locator(".t-cell").nth(1).get_by_role("button", name="Rewrite").click(force=True)
+    screen.page.locator(".t-cell").nth(1).get_by_role("button", name="Rewrite").click()
     written = f"# Head\n\nso **it** is {MARKUP} ![p](https://elsewhere.example/p.png)\n\n```\nx < 1\n```\n\n[bad](javascript:alert(1))"
     screen.page.get_by_label("The model's answer, edited").fill(written)
     press(screen, "Keep as it is")
