@@ -75,8 +75,16 @@ class Section:
             )
             self.subject = gr.Textbox(label="Subject, for noise", placeholder="Paris")
         with gr.Accordion("How they are compared", open=False), gr.Row():
-            self.differ = gr.Radio(["subject", "object"], value="subject", label="What differs")
-            self.noise = gr.Checkbox(label="Noise on the subject instead of a false sentence")
+            self.differ = gr.Radio(
+                ["subject", "object"],
+                value="subject",
+                label="What differs",
+                info="Where the true and the false sentence part: whom they speak of, or what they say of it.",
+            )
+            self.noise = gr.Checkbox(
+                label="Noise on the subject instead of a false sentence",
+                info="The subject's embeddings are blurred, as in causal tracing; what restores the answer holds the fact.",
+            )
             self.asks = gr.Radio(
                 [
                     ("“This statement is:”", "question"),
@@ -85,8 +93,12 @@ class Section:
                 ],
                 value="question",
                 label="What it is asked",
+                info="A question behind the sentence, the verdict right behind it, or the sentence's last word left to the model.",
             )
-            self.across = gr.Checkbox(label="Also across the two checkpoints")
+            self.across = gr.Checkbox(
+                label="Also across the two checkpoints",
+                info="What one checkpoint holds is put into the other: whether both keep the fact in the same place.",
+            )
         with gr.Row():
             self.go = gr.Button("Trace", variant="primary", elem_id="t-maps-go", **_SMALL)
             self.stop = gr.Button("Cancel", visible=False, elem_id="t-maps-stop", **_SMALL)

@@ -6,6 +6,7 @@ import dataclasses
 import math
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from core.cli.options import Options
@@ -62,9 +63,10 @@ def _order(family: Family, options: Options) -> MapRequest:
         raise UsageError("--noise spoils the true sentence itself; leave the false one out.")
     one = options.checkpoint or family.present[0].name
     names = [one, options.against or ("" if options.checkpoint else family.final.name)]
+    file = Path(options.set).expanduser() if options.set.endswith(".csv") else None
     return MapRequest(
         checkpoints=tuple(dict.fromkeys(family.checkpoint(name).name for name in names if name)),
-        set=options.set,
+        set=file.stem if file else options.set,
         true=sentences[0] if sentences else "",
         false=sentences[1] if len(sentences) > 1 else "",
         subject=options.subject,
@@ -73,6 +75,7 @@ def _order(family: Family, options: Options) -> MapRequest:
         asks="recall" if options.recall else "plain" if options.no_question else "question",
         pairs=options.pairs,
         across=options.across,
+        file=str(file or ""),
     )
 
 

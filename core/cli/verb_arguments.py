@@ -195,6 +195,31 @@ def declare_transfer(parser: VerbParser) -> None:
     )
 
 
+def declare_probe(parser: VerbParser) -> None:
+    """Those of ``probe``."""
+    parser.add_argument(
+        "files",
+        nargs="*",
+        type=Path,
+        metavar="FILE",
+        help="a set of statements each, with the columns statement and label (default: the categories of the family's own)",
+    )
+    parser.add_argument("--source", dest="source_checkpoint", metavar="NAME", default="",
+                        help="the checkpoint to learn on (default: the base)")  # fmt: skip
+    parser.add_argument(
+        "--layer",
+        metavar="N",
+        type=whole_number(0, 10**6),
+        help="the block whose output is read, counted from 0 (default: where the target's truth direction acts)",
+    )
+    parser.add_argument("--csv", type=option_types.file, metavar="FILE", help="write every probe's figures as CSV")
+    parser.add_argument("--json", type=option_types.file, metavar="FILE", help="write them as JSON")
+    parser.add_model(
+        checkpoint="the checkpoint to try on (default: the final one)",
+        refused={"recipe": "Probes are of checkpoints as they are; leave --recipe out."},
+    )
+
+
 def declare_undo(parser: VerbParser) -> None:
     """Those of ``undo``."""
     parser.add_argument(
@@ -278,7 +303,10 @@ def declare_trace(parser: VerbParser) -> None:
     )
     parser.add_argument("--against", metavar="NAME", help="the checkpoint to compare --checkpoint with")
     parser.add_argument(
-        "--set", metavar="NAME", default="", help="average over a set, such as cities, instead of one pair"
+        "--set",
+        metavar="NAME",
+        default="",
+        help="average over a set, such as cities, instead of one pair; or a CSV file of statements with the columns statement and label",
     )
     parser.add_argument("--sets", action="store_true", help="list the sets there are")
     parser.add_argument("--pairs", metavar="N", type=whole_number(1, MOST_PAIRS), default=PAIRS,

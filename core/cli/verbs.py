@@ -298,6 +298,20 @@ _VERBS = (
         computes=True,
     ),
     Verb(
+        "probe",
+        "truth probes of every method from checkpoint to checkpoint, set by set",
+        "probe [FILE ...] [OPTIONS]",
+        (
+            ("probe", "Skiff's base and final checkpoint, by the categories of its own statements"),
+            ("probe cities.csv neg_cities.csv larger_than.csv --family ./mine", "by sets of your own"),
+        ),
+        verb_arguments.declare_probe,
+        later("core.cli.probe", "run_probe"),
+        "Learn truth probes by every method on one checkpoint and try them on another, each on the set that it did not learn from: a table "
+        "a method, a row a set. A set and its negations (neg_…) are left out together.",
+        computes=True,
+    ),
+    Verb(
         "undo",
         "remove a training stage's part from the final model",
         "undo STAGE [OPTIONS]",

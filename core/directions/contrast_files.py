@@ -4,7 +4,7 @@ The columns are those of the seed study, ``statement,label``, or ``text,label``;
 harmful instruction), 0 or -1 the other. A row may hold a pair instead, ``positive,negative``. A column ``group`` names what belongs
 together, such as the subject of several statements; without it each text, or each pair, is a group of its own. A column ``split`` with
 train, validation and test is kept. Without one the examples are split here, always in the same way: whole categories where a column
-``category`` allows it, else whole groups in the order of a hash.
+``category`` allows it, else whole groups in the order of a hash. Of a folder every file is a category.
 """
 
 from __future__ import annotations
@@ -49,12 +49,30 @@ def read_table(source: str, name: str) -> ContrastSet:
     if source.startswith("hub:"):
         return _from_hub(source, name)
     path = Path(source).expanduser()
+    if path.is_dir():
+        files = sorted(each for each in path.iterdir() if each.suffix.lower() in _READERS)
+        return _divided([item for each in files for item in read_set(each)], name, source, _digest(files))
     if not path.is_file():
         raise ContrastError(
-            f"There is no file {source}; give a CSV file with the columns text and label, or hub:owner/name."
+            f"There is no file {source}; give a CSV file with the columns text and label, a folder of them, or hub:owner/name."
         )
-    rows = table_rows(path)
-    return of_rows(rows, name, source, _digest([path]))
+    return of_rows(table_rows(path), name, source, _digest([path]))
+
+
+def read_set(path: Path) -> tuple[ContrastItem, ...]:
+    """The labelled statements of a file, whose category is the file's name where it names none; in the layout of the seed study, which has
+    a file for each of ``cities``, ``neg_cities``, ``larger_than`` …
+
+    Raises:
+        ContrastError: what cannot be read; a file that has no statement of one class.
+    """
+    if not path.is_file():
+        raise ContrastError(f"There is no file {path}; give a CSV file with the columns statement and label.")
+    items = _labelled(table_rows(path), str(path))
+    for positive, called in ((True, "true"), (False, "false")):
+        if not any(item.positive is positive for item in items):
+            raise ContrastError(f"{path} has no {called} statement; a set takes statements of both labels.")
+    return tuple(item if item.category else replace(item, category=path.stem) for item in items)
 
 
 # ------------------------------------------------------------------------------------------------------------------ files
@@ -179,6 +197,16 @@ def of_rows(
     Raises:
         ContrastError: a column or a label that is missing, a text of both classes, or too few examples.
     """
+    return _divided(_labelled(rows, source, text, label), name, source, digest)
+
+
+def _divided(items: Sequence[ContrastItem], name: str, source: str, digest: str) -> ContrastSet:
+    found, how = _split(tuple(items), source)
+    return ContrastSet(name, found, digest, how)
+
+
+def _labelled(rows: Sequence[Row], source: str, text: str = "", label: str = "label") -> tuple[ContrastItem, ...]:
+    """Rows as examples, each text once."""
     there = list(dict.fromkeys(key for row in rows for key in row if key is not None))
     if label not in there and set(_PAIR) <= set(there):
         rows = [
@@ -200,8 +228,7 @@ def of_rows(
             raise ContrastError(
                 f"{source} has {item.text[:60]!r} with label 0 and with label 1; leave one of them out."
             )
-    items, how = _split(tuple(found.values()), source)
-    return ContrastSet(name, items, digest, how)
+    return tuple(found.values())
 
 
 def _item(row: Row, text: str, label: str, where: str) -> ContrastItem:

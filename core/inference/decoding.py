@@ -38,6 +38,8 @@ from core.steering.readings import GateProbe, Opened, Projection, capture_residu
 
 #: How many alternatives a reading names.
 TOP = 5
+#: An answer that goes on passes over the random numbers of so many of its tokens at a time.
+_DRAWS = 64
 #: Prompts are read so many tokens a pass, times the rows that a pass takes: thousands of a small model, a hundred of a large one on a CPU.
 _PART = 16
 
@@ -72,7 +74,7 @@ class _Row:
     processors: LogitsProcessorList
     generator: torch.Generator
     #: Tokens that were drawn before this run, whose random numbers have not been passed over yet.
-    passed: int = 0
+    unpassed: int = 0
 
 
 class BatchDecoder:
@@ -160,6 +162,9 @@ class BatchDecoder:
                     Started(s.column, len(s.prompt), s.note, len(s.said), self.loaded.context)
                     for s in self._speakers.values()
                 ]
+            if any(row.unpassed for row in self._rows):
+                self._pass_over()
+                return events
             logits, projections = self._prefill()
             if self._padded is not None:
                 return events
@@ -180,6 +185,18 @@ class BatchDecoder:
         self._next = torch.tensor([[token] for token in chosen], device=self.loaded.device)
         self._drop_finished()
         return events
+
+    def _pass_over(self) -> None:
+        """Draw what was drawn for tokens that an answer has already, so that it goes on as if it had not been cut off.
+
+        How many random numbers a draw takes depends on the size of the vocabulary alone.
+        """
+        even = torch.ones(int(self.loaded.model.config.get_text_config().vocab_size))
+        for row in self._rows:
+            draws = min(row.unpassed, _DRAWS)
+            for _ in range(draws):
+                torch.multinomial(even, 1, generator=row.generator)
+            row.unpassed -= draws
 
     def _prefill(self) -> tuple[Tensor, list[Mapping[str, float]]]:
         """Read the next part of the prompts; when they are read, there is no padded batch any more."""
@@ -285,7 +302,7 @@ def _row(speaker: DecodingRow, edits: tuple[RowEdit, ...], leader: _Row | None) 
         deque(speaker.forced),
         _processors(speaker.sampling),
         generator,
-        len(speaker.said),
+        len(speaker.said) if leader is None and speaker.sampling.temperature > 0 else 0,
     )
 
 
@@ -310,10 +327,6 @@ def _sample(row: _Row, logits: Tensor, greedy: int) -> int:
     if row.speaker.sampling.temperature == 0:
         return int(scores[0].argmax())
     chances = scores[0].softmax(-1).cpu()
-    # One that goes on draws what it would have drawn if it had not been cut off.
-    for _ in range(row.passed):
-        torch.multinomial(chances, 1, generator=row.generator)
-    row.passed = 0
     return int(torch.multinomial(chances, 1, generator=row.generator))
 
 

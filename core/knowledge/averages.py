@@ -7,15 +7,16 @@ import itertools
 import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from core.directions import contrast
+from core.directions import contrast, contrast_files
 from core.families.checkpoint import Family
 from core.inference.batch import batch_rows
 from core.inference.teacher_forcing import reply_logits
-from core.knowledge import facts, map_statistics
+from core.knowledge import facts, map_statistics, statements
 from core.knowledge.facts import Fact
 from core.knowledge.map_statistics import Totals, cells
 from core.knowledge.maps import MapError, MapRequest, Traced, minus
@@ -165,6 +166,8 @@ class Average:
         if len(self.order.checkpoints) != 2:
             return ""
         every = facts.categories(self.known)
+        if self.order.file:
+            return every[0] if every else ""
         facts.facts_of(self.known, self.order.set)
         at = every.index(self.order.set)
         return every[(at + 1) % len(every)] if len(every) > 1 else ""
@@ -197,13 +200,15 @@ class Average:
         if not right and category == order.set:
             raise MapError(
                 f"{' and '.join(order.checkpoints)} judge{'s' * (len(order.checkpoints) == 1)} none of {asked} pairs of {category} "
-                f"rightly, so that there is nothing to trace; choose another set, of {', '.join(facts.categories(self.known))}."
+                f"rightly, so that there is nothing to trace; choose another set, such as {', '.join(facts.categories(self.known))}."
             )
         return right[: order.pairs], asked, len(right)
 
     def _candidates(self, pairing: Pairing, category: str) -> Iterator[StatementPair]:
         """Pairs of a category that line up, at most :data:`_CANDIDATES` for each that is wanted."""
-        order, own = self.order, facts.facts_of(self.known, category)
+        order = self.order
+        labelled = bool(order.file) and category == order.set
+        own = () if labelled else facts.facts_of(self.known, category)
         most = _CANDIDATES * order.pairs
         if order.corruption == "noise":
             yield from (pairing.alone(fact.text, *fact.spans()) for fact in own[:most])
@@ -211,7 +216,9 @@ class Average:
         lined = 0
         recall = order.asks == "recall"
         made = (
-            facts.recall_pairs(own, pairing.length)
+            statements.statement_pairs(contrast_files.read_set(Path(order.file)), pairing.length)
+            if labelled
+            else facts.recall_pairs(own, pairing.length)
             if recall
             else facts.fact_pairs(own, order.differ, lambda fact: pairing.length(fact.text))
         )

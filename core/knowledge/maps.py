@@ -45,11 +45,11 @@ class MapError(TillerError):
 class MapRequest:
     """What map is wanted.
 
-    A pair of sentences (``true`` and ``false``), or a ``set`` (a category of facts) of ``pairs`` pairs that ``differ`` in their subject
-    or object. ``checkpoints`` are one or two; with two, ``across`` also puts the residuals of each into the other. ``corruption``: the
-    false sentence, or noise on the subject of the true one (whose words ``subject`` are). ``asks``: whether
-    it is true, behind "This statement is:" (``question``) or at once (``plain``), or, of a statement cut off before its object, for that
-    (``recall``), which takes no knowledge of what true and false mean.
+    A pair of sentences (``true`` and ``false``), or a ``set`` (a category of facts, or a ``file`` of labelled statements) of ``pairs``
+    pairs that ``differ`` in their subject or object. ``checkpoints`` are one or two; with two, ``across`` also puts the residuals of each
+    into the other. ``corruption``: the false sentence, or noise on the subject of the true one (whose words ``subject`` are). ``asks``:
+    whether it is true, behind "This statement is:" (``question``) or at once (``plain``), or, of a statement cut off before its object, for
+    that (``recall``), which takes no knowledge of what true and false mean.
 
     Raises:
         MapError: for what does not go together.
@@ -65,6 +65,7 @@ class MapRequest:
     asks: Asks = "question"
     pairs: int = PAIRS
     across: bool = False
+    file: str = ""
 
     def __post_init__(self) -> None:
         if not self.set and not self.true.strip():
@@ -84,6 +85,11 @@ class MapRequest:
         if self.asks == "recall" and (not self.set or self.corruption == "noise" or self.differ == "object"):
             raise MapError(
                 "An object is recalled in a set, by another subject in the false run; choose a set, and no noise."
+            )
+        if self.file and (self.asks == "recall" or self.corruption == "noise" or self.differ == "object"):
+            raise MapError(
+                "Of a file of labelled statements only the labels are known, not what any word is: leave out --recall, --noise and "
+                "--differ object, or name one of the sets there are (--sets)."
             )
         if not 1 <= self.pairs <= MOST_PAIRS:
             raise MapError(f"A set is averaged over 1 to {MOST_PAIRS} pairs, not {self.pairs}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -16,6 +17,7 @@ from tui.text import clipped
 
 if TYPE_CHECKING:
     from textual.events import Click, MouseDown, MouseMove, MouseUp
+    from textual.geometry import Size
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SHADES = "─░▒▓"
@@ -62,9 +64,9 @@ class Slider(Widget, can_focus=True):
     ]
     SCOPED_CSS: ClassVar[bool] = False  # The rules look at the screen's width class, which is above the widget.
     DEFAULT_CSS = """
-    Slider { height: 4; width: 1fr; }
+    Slider { height: auto; min-height: 4; width: 1fr; }
     Slider:focus { background: $field; }
-    .-narrow Slider { height: 1; margin: 0 1 0 0; }
+    .-narrow Slider { height: 1; min-height: 1; margin: 0 1 0 0; }
     """
 
     def __init__(self, direction: str) -> None:
@@ -77,13 +79,17 @@ class Slider(Widget, can_focus=True):
         """Draw this from now on."""
         if face != self.face:
             self.face = face
-            self.refresh()
+            self.refresh(layout=True)
 
     # --------------------------------------------------------------------------------------------------------- drawing
 
     def render(self) -> Content:
-        """Four lines, or one on a narrow screen."""
-        return self._one_line() if self.content_size.height < 4 else self._four_lines()
+        """Four lines, in the chosen slider as many more as its words take, or one on a narrow screen."""
+        return self._one_line() if self.content_size.height < 4 else self._lines()
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """The lines of a slider on a wide screen."""
+        return 3 + len(self._words(width))
 
     def _mark(self) -> tuple[str, str]:
         return ("▸ ", "bold $text-accent") if self.face.active or self.has_focus else ("  ", "")
@@ -103,7 +109,12 @@ class Slider(Widget, can_focus=True):
         word = self.face.extent.partition(":")[0].partition(";")[0].removeprefix("measured ")
         return f" {self._number()}" + (f" {word}" if word and not self.face.missing else "")
 
-    def _four_lines(self) -> Content:
+    def _words(self, width: int) -> list[str]:
+        """What is known at the strength: all of it in the chosen slider, one line in the others."""
+        words, room = self.face.words, _even(width - 2)
+        return wrap(words, room) or [""] if self.face.active else [clipped(words, room)]
+
+    def _lines(self) -> Content:
         width = _even(self.content_size.width - 2)
         source = f"learned on {self.face.source}" if self.face.source else ""
         head = f"{self.direction:<8} {self._number():>6}  "
@@ -111,7 +122,7 @@ class Slider(Widget, can_focus=True):
             Content.assemble(self._mark(), (head, self._name_style()), (clipped(source, width - len(head)), "$quiet")),
             Content.assemble("  ", (self._bars(width), "$quiet")),
             Content.assemble("  ", *self._track(width)),
-            Content.assemble("  ", (clipped(self.face.words, width), "$quiet")),
+            *(Content.assemble("  ", (line, "$quiet")) for line in self._words(self.content_size.width)),
         ]
         return Content("\n").join(lines)
 

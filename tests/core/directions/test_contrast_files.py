@@ -276,3 +276,15 @@ def test_a_card_says_how_the_examples_were_split() -> None:
     }
     given = ContrastSet("truth", made.items, "digest")
     assert "split" not in contrast_files.describe_table(given)
+
+
+def test_a_folder_of_sets_is_one_contrast_whose_files_are_its_categories(tmp_path: Path) -> None:
+    for name in ("cities", "neg_cities", "larger_than", "spanish", "animals"):
+        rows = "".join(f"{name} {number} is so.,{number % 2}\n" for number in range(40))
+        (tmp_path / f"{name}.csv").write_text(f"statement,label\n{rows}", encoding="utf-8")
+    (tmp_path / "notes.txt").write_text("no set", encoding="utf-8")
+    found = read_table(str(tmp_path), "truth")
+    assert {item.category for item in found.items} == {"cities", "neg_cities", "larger_than", "spanish", "animals"}
+    assert (len(found.items), found.split) == (200, "whole categories")
+    splits = {item.category: item.split for item in found.items}
+    assert set(splits.values()) == {"train", "validation", "test"}

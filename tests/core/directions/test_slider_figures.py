@@ -57,7 +57,11 @@ def test_of_nothing_nothing_is_said_but_which_strengths_are_of_use() -> None:
         ("1*refusal:reply", "dpo", "not measured for the reply only"),
         ("1*refusal[2]", "dpo", "not measured at layer 2"),
         ("1*refusal?truth>0.5", "dpo", "not measured behind a gate"),
-        ("1*refusal@dpo", "sft", "not measured on sft"),
+        (
+            "1*refusal@dpo",
+            "sft",
+            "not measured on sft, but on dpo where it was learnt: Transfer says what carries over",
+        ),
         ("1*refusal + !refusal", "dpo", "not measured together with its removal"),
     ],
 )

@@ -159,10 +159,20 @@ def test_a_reply_goes_on_behind_what_it_said_as_if_it_had_never_ended(recipe: st
             close(one.shadow, other.shadow)
 
 
-def test_a_seed_goes_on_as_one_longer_reply_would_have(llama: Loaded) -> None:
+def test_a_seed_goes_on_as_one_longer_reply_would_have(llama: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
     speaker = DecodingRow(0, chat_prompt(llama, "Hi"), sampling=Sampling(temperature=1.5, seed=7, max_new_tokens=NEW))
     whole = ids(run(llama, [speaker]))
-    assert ids(run(llama, [replace(speaker, said=tuple(whole[:4]))])) == whole[4:]
+    going_on = replace(speaker, said=tuple(whole[:5]))
+    assert ids(run(llama, [going_on])) == whole[5:]
+    # The random numbers of a long answer are passed over in parts, between which others have their turn.
+    monkeypatch.setattr(decoding, "_DRAWS", 2)
+    decoder = BatchDecoder(llama, [going_on])
+    rest, passes = [], []
+    while not decoder.done:
+        rest += decoder.step()
+        passes.append(decoder.steps)
+    assert passes[:4] == [0, 0, 0, 1]
+    assert ids(rest) == whole[5:]
 
 
 def test_a_character_that_was_begun_in_what_was_said_is_no_part_of_what_follows(llama: Loaded) -> None:

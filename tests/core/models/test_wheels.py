@@ -306,7 +306,8 @@ def test_without_pip_uv_brings_it(said: dict[str, Any], tmp_path: Path, monkeypa
     tools.mkdir()
     script = tools / "uv"
     script.write_text(
-        f"#!{sys.executable}\nimport sys, zipfile, pathlib\nwords = sys.argv[1:]\n"
+        # Not by its path, which may hold a space.
+        f"#!/usr/bin/env python3\nimport sys, zipfile, pathlib\nwords = sys.argv[1:]\n"
         "assert words[:2] == ['pip', 'install'] and '--no-deps' in words and words[-1] == 'tiny-weights==1.2.0', words\n"
         f"zipfile.ZipFile(next(pathlib.Path({str(tmp_path)!r}).glob('*.whl'))).extractall(words[words.index('--target') + 1])\n"
     )

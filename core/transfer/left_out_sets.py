@@ -1,0 +1,236 @@
+"""Truth probes of every method, learnt on one checkpoint and tried on another, set by set: each on the set that it did not learn from.
+
+The table that *How Post-Training Reshapes LLMs* has of its probes (§4; after Marks & Tegmark and Bürger et al.). A set is a category of the
+family's truth contrast, or a file of labelled statements. A set and its negations (``cities`` and ``neg_cities``) are left out together.
+
+A statement h is judged by v · h against the middle of the class means that v was learnt from (``own``). Their code takes the mean of every
+set away first, also of the one that is judged (``centred``): that asks nothing of where zero lies, and takes the labels of a balanced set
+as known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.directions.contrast import ContrastItem
+from core.directions.learn_truth import paired
+from core.directions.methods import METHODS, PAIRED, fit_direction
+from core.errors import TillerError
+from core.inference.batch import batch_rows
+from core.inference.prompts import encode_text
+from core.models.loading import Loaded
+from core.stats import groups as grouping
+from core.stats.rates import Rate
+from core.transfer.alignment import alignment_batches
+from core.util.progress import Learning, Step
+
+_Array = NDArray[np.float64]
+
+#: Directions drawn at random instead of learnt, turned by the class means as a learnt one is: what no learning at all gives.
+RANDOM = "random"
+_DRAWS = 100
+_NEGATED = "neg_"
+
+
+class ProbeError(TillerError):
+    """Sets that no probe can be learnt from or tried on; what to change."""
+
+
+@dataclass(frozen=True)
+class LeftOutCell:
+    """A method's probe of ``source`` on the states that ``target`` has of the set ``left_out``; two ways to judge.
+
+    ``own`` and ``centred`` count statements that are judged rightly; of :data:`RANDOM` they are means over the draws.
+    """
+
+    method: str
+    source: str
+    target: str
+    left_out: str
+    own: Rate
+    centred: Rate
+
+
+def left_out_table(
+    items: Sequence[ContrastItem],
+    pairs: Sequence[tuple[str, str]],
+    load: Callable[[str], Loaded],
+    layer: int,
+    methods: Sequence[str] = (*METHODS, RANDOM),
+) -> Learning[tuple[LeftOutCell, ...]]:
+    """Every method's probe of every (source, target), on every set; those that need negations are left out where a set gives none.
+
+    Args:
+        layer: the block whose output is read at a statement's last token, the same in all checkpoints.
+
+    Raises:
+        ProbeError: fewer than two sets that are not each other's negation, or a set of one class; no such layer.
+    """
+    items = tuple(dict.fromkeys(items))
+    topics = tuple(dict.fromkeys(_topic(item) for item in items))
+    if len(topics) < 2:
+        raise ProbeError(
+            f"A probe is tried on a set that it did not learn from, and there is only {topics[0] if topics else 'none'}; name a second one."
+        )
+    for name in dict.fromkeys(item.category for item in items):
+        if len({item.positive for item in items if item.category == name}) < 2:
+            raise ProbeError(f"The set {name} has statements of one class only; a probe is tried on both.")
+    lessons = {topic: _lesson(items, topic) for topic in topics}
+    texts = tuple(
+        dict.fromkeys([*(item.text for item in items), *(text for each in lessons.values() for text in each.texts)])
+    )
+    read: dict[str, dict[str, _Array]] = {}
+    for name in dict.fromkeys(name for pair in pairs for name in pair):
+        read[name] = yield from _read(load(name), texts, layer)
+    cells: list[LeftOutCell] = []
+    for source in dict.fromkeys(source for source, _ in pairs):
+        targets = [target for start, target in pairs if start == source]
+        for topic, lesson in lessons.items():
+            for method in methods:
+                if method in PAIRED and not lesson.negates:
+                    continue
+                probes = [_fitted(method, lesson, read[source], centred) for centred in (False, True)]
+                cells += _tried(
+                    method, source, targets, [item for item in items if _topic(item) == topic], probes, read
+                )
+            yield Step(0, f"Learning probes on {source} without {topic}.")
+    return tuple(cells)
+
+
+@dataclass(frozen=True)
+class _Lesson:
+    """What is learnt from when a topic is left out: statements, and affirmed ones with their negations and polarity."""
+
+    items: tuple[ContrastItem, ...]
+    true: tuple[ContrastItem, ...]
+    false: tuple[ContrastItem, ...]
+    polarity: tuple[int, ...]
+
+    @property
+    def texts(self) -> Iterator[str]:
+        return (item.text for item in (*self.items, *self.true, *self.false))
+
+    @property
+    def negates(self) -> bool:
+        return len(set(self.polarity)) > 1
+
+    def of(self, method: str) -> tuple[tuple[ContrastItem, ...], tuple[ContrastItem, ...], _Array | None]:
+        """The true and the false statements that a method learns from, with their polarity if it needs one."""
+        if method in PAIRED:
+            return self.true, self.false, np.array(self.polarity, dtype=np.float64)
+        true, false = (tuple(item for item in self.items if item.positive is label) for label in (True, False))
+        return true, false, None
+
+
+def _topic(item: ContrastItem) -> str:
+    return item.category.removeprefix(_NEGATED)
+
+
+def _lesson(items: Sequence[ContrastItem], topic: str) -> _Lesson:
+    kept = tuple(item for item in items if _topic(item) != topic)
+    true: list[ContrastItem] = []
+    false: list[ContrastItem] = []
+    polarity: list[int] = []
+    for category in dict.fromkeys(item.category for item in kept):
+        own = {
+            label: [item for item in kept if item.category == category and item.positive is label]
+            for label in (True, False)
+        }
+        ones, others, signs = paired(*([item.text for item in own[label]] for label in (True, False)))
+        example = own[True][0]
+        true += [replace(example, text=text, positive=True) for text in ones]
+        false += [replace(example, text=text, positive=False) for text in others]
+        polarity += signs
+    return _Lesson(kept, tuple(true), tuple(false), tuple(polarity))
+
+
+def _read(loaded: Loaded, texts: Sequence[str], layer: int) -> Learning[dict[str, _Array]]:
+    """The residual [width] leaving a layer at the last token of every text."""
+    if layer >= loaded.anatomy.layers:
+        raise ProbeError(
+            f"{loaded.checkpoint.name} has {loaded.anatomy.layers} layers, counted from 0; there is no layer {layer}."
+        )
+    prompts = [encode_text(loaded, text) for text in texts]
+    found: dict[str, _Array] = {}
+    for tokens, chosen, states in alignment_batches(loaded, prompts, -1, batch_rows(loaded)):
+        for index, state in zip(chosen, states[:, layer].double().numpy(), strict=True):
+            found[texts[index]] = state
+        yield Step(tokens, f"Reading statements on {loaded.checkpoint.name}.")
+    return found
+
+
+@dataclass(frozen=True)
+class _Probe:
+    """Directions [count, width] and the middle between the class means along each [count]; whether sets lose their mean first."""
+
+    vectors: _Array
+    middle: _Array
+    centred: bool
+
+
+def _fitted(method: str, lesson: _Lesson, states: Mapping[str, _Array], centred: bool) -> _Probe:
+    true, false, polarity = lesson.of(method)
+    rows = [_states(part, states) for part in (true, false)]
+    if centred:
+        names = np.array([item.category for part in (true, false) for item in part])
+        both = _without_means(np.concatenate(rows), names)
+        rows = [both[: len(true)], both[len(true) :]]
+    if method == RANDOM:
+        means = [part.mean(0) for part in rows]
+        lines = np.random.default_rng(0).standard_normal((_DRAWS, means[0].size))
+        vectors = lines * np.sign(lines @ (means[0] - means[1]))[:, None]
+        return _Probe(vectors, vectors @ (means[0] + means[1]) / 2, centred)
+    learnt = fit_direction(method, rows[0][:, None], rows[1][:, None], polarity)
+    vector = learnt.vectors[0]
+    return _Probe(vector[None], np.array([vector @ (learnt.positive[0] + learnt.negative[0]) / 2]), centred)
+
+
+def _tried(
+    method: str,
+    source: str,
+    targets: Sequence[str],
+    items: Sequence[ContrastItem],
+    probes: Sequence[_Probe],
+    read: Mapping[str, Mapping[str, _Array]],
+) -> Iterator[LeftOutCell]:
+    for target in targets:
+        for name in dict.fromkeys(item.category for item in items):
+            own = [item for item in items if item.category == name]
+            labels, groups = (
+                np.array([item.positive for item in own]),
+                grouping.numbered([item.belongs for item in own]),
+            )
+            rates = [_rate(_judged(probe, _states(own, read[target])) == labels, groups) for probe in probes]
+            yield LeftOutCell(method, source, target, name, rates[0], rates[1])
+
+
+def _judged(probe: _Probe, states: _Array) -> NDArray[np.bool_]:
+    """Which statements each of a probe's directions finds true [count, statements]."""
+    if probe.centred:
+        states = states - states.mean(0)
+    found: NDArray[np.bool_] = probe.vectors @ states.T > probe.middle[:, None]
+    return found
+
+
+def _rate(right: NDArray[np.bool_], groups: grouping.Groups) -> Rate:
+    """How many are right: of one direction, or in the mean of many."""
+    if len(right) == 1:
+        return grouping.rate(right[0], groups)
+    count = right.shape[1]
+    return Rate(round(float(right.mean()) * count), count)
+
+
+def _states(items: Sequence[ContrastItem], states: Mapping[str, _Array]) -> _Array:
+    return np.stack([states[item.text] for item in items])
+
+
+def _without_means(rows: _Array, names: NDArray[np.str_]) -> _Array:
+    """Every row less the mean of its set."""
+    found = rows.copy()
+    for name in np.unique(names):
+        found[names == name] -= rows[names == name].mean(0)
+    return found
