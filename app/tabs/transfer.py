@@ -92,7 +92,7 @@ class Board:
             gr.update(choices=list(report.targets), value=target),
             _progress(job)
             + (_wrong(old) if old else "")
-            + (f"<p>{html.escape(report.unfinished)}</p>" if report.unfinished else ""),
+            + "".join(f"<p>{html.escape(said)}</p>" for said in report.cautions),
             concluded(conclusion.transfer_conclusion(report, source, target))
             + (f"<p>{html.escape(why)}</p>" if (why := conclusion.no_use(report, source, target)) else "")
             + f"{_matrix(report, shown, source, target)}<p>{html.escape(known.sentence)}</p>",

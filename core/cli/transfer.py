@@ -102,8 +102,7 @@ def _report(task: TransferTask, pools: dict[str, ModelPool], options: Options) -
 def lines(report: TransferReport, pair: tuple[str, str]) -> Iterator[str]:
     """A report as text: a table for every measure, the controls, the layers of one cell, maps, and the checks."""
     yield f"\n{transfer_conclusion(report, *pair)}"
-    if report.unfinished:
-        yield f"\n{report.unfinished}"
+    yield from (f"\n{said}" for said in report.cautions)
     yield f"\n{report.kind}: rows are where the direction comes from, columns what it steers; with 95 % intervals"
     for measure in MEASURES[report.kind].values():
         yield f"\n{measure.title}"

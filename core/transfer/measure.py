@@ -119,6 +119,8 @@ class _Work:
         self.template, self.offset = str(final.get("template", "")), int(final["position"]["offset"])
         self.own: dict[str, ProbeReading] = {}
         self.alike: dict[str, ProbeReading] = {}
+        #: What each checkpoint's tokenizer puts before a text.
+        self.starts: dict[str, str] = {}
         self.maps: dict[tuple[str, str], list[layer_maps.LayerMap]] = {}
 
     def report(self, now: dict[str, Any], written: Callable[[], None], first: str) -> Learning[TransferReport]:
@@ -211,7 +213,9 @@ class _Work:
         name = self._reading_name(source, template)
         sentence = _READING.format(source)
         kept = self.notes.recall_arrays(name)
+        begun = self.notes.recall(f"start.{name}")
         if kept is not None:
+            self.starts[source] = str(begun["value"]) if begun else ""
             yield Step(0, sentence, remembered=True)
             return ProbeReading(dict(kept))
         loaded = self._found(source)
@@ -222,6 +226,8 @@ class _Work:
         prompts = transfer_prompts(loaded, self.task.about, self.texts.texts)
         read = alignment.read_states(loaded, prompts, offset, self.weights, batch_rows(loaded))
         found = yield from told(read, sentence)
+        self.starts[source] = loaded.start
+        self.notes.keep(f"start.{name}", {"tokens": 0, "value": loaded.start})
         self.notes.keep_arrays(name, found.rows)
         return found
 
@@ -371,6 +377,7 @@ class _Work:
             "targets": list(task.targets),
             "parents": {each.name: each.parent for each in task.family.checkpoints},
             "final": task.family.final.name,
+            "starts": {name: self.starts[name] for name in task.targets} if task.about == "truth" else {},
             "cells": cells,
             "of_targets": known,
             "maps": {f"{a}>{b}": mapped_direction.map_told(found) for (a, b), found in self.maps.items()},

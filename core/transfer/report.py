@@ -214,6 +214,22 @@ class TransferReport:
         )
 
     @property
+    def started(self) -> str:
+        """What is said where the checkpoints' tokenizers begin a bare text differently, so that states are read behind other tokens."""
+        alike: dict[str, list[str]] = {}
+        for name, start in self.card.details.get("starts", {}).items():
+            alike.setdefault(start, []).append(name)
+        if len(alike) < 2:
+            return ""
+        said = "; ".join(f"{' and '.join(names)} with {start or 'nothing'}" for start, names in alike.items())
+        return f"Statements begin differently, as each tokenizer does it ({said}): part of what differs between them may be that."
+
+    @property
+    def cautions(self) -> list[str]:
+        """What is said before any figure."""
+        return [said for said in (self.unfinished, self.started) if said]
+
+    @property
     def steered(self) -> tuple[str, ...]:
         """The targets on which steering has begun; all of them where the report is whole."""
         return tuple(name for name in self.targets if name in self.card.details["of_targets"])

@@ -113,7 +113,7 @@ class TransferScreen(Place):
         chosen = known[self.measure]
         self.shown.update(
             Content.assemble(
-                f"{report.unfinished}\n" if report.unfinished else "",
+                "".join(f"{said}\n" for said in report.cautions),
                 (f"{self.about}: {chosen.title} · from ↓ to →", "$quiet"),
             )
         )

@@ -450,6 +450,20 @@ def test_work_goes_on_where_it_was_interrupted(reports: dict[str, TransferReport
         assert found.cell(source, "chat") == reports["truth"].cell(source, "chat")
 
 
+def test_a_start_that_is_another_in_one_checkpoint_is_told(
+    reports: dict[str, TransferReport], family: Family, load: Loader
+) -> None:
+    found = reports["truth"]
+    assert found.card.details["starts"] == {name: load(family, name).start for name in found.targets}
+    assert found.cautions == []
+    assert reports["refusal"].card.details["starts"] == {}, "chats begin as their template says"
+    details = {**found.card.details, "starts": {"base": "<s>", "chat": ""}}
+    other = replace(found, card=replace(found.card, details=details))
+    (said,) = other.cautions
+    assert "(base with <s>; chat with nothing)" in said
+    assert said in "\n".join(command.lines(other, ("base", "chat")))
+
+
 class _Clock:
     """A clock on which every look is a second."""
 
