@@ -112,7 +112,7 @@ def verbs() -> "dict[str, Verb]":
 
     evaluation = evaluate_verb(skiff.SKIFF_EVALUATION, smollm2.SMOLLM2_EVALUATION)
     return every(
-        web, tui, test, skiff.TRAIN_SKIFF, smollm2.TRAIN_SMOLLM2, evaluation, embed_verb(skiff.SKIFF_REPLAY), BENCH
+        web, api, tui, test, skiff.TRAIN_SKIFF, smollm2.TRAIN_SMOLLM2, evaluation, embed_verb(skiff.SKIFF_REPLAY), BENCH
     )
 
 
@@ -126,6 +126,13 @@ def web(options: "Options") -> int:
         options.family, options.offers = FAMILY, (*options.offers, DEFAULT_FAMILY)
 
     return serve(options)
+
+
+def api(options: "Options") -> int:
+    """The API for other programs, without the page."""
+    from app import serve_api
+
+    return serve_api(options)
 
 
 def tui(options: "Options") -> int:

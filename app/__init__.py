@@ -16,3 +16,15 @@ def serve(options: Options) -> int:
     from app.server import serve
 
     return serve(options)
+
+
+def serve_api(options: Options) -> int:
+    """Serve the API alone until Ctrl-C; returns the exit status. Raises TillerError for a family or a recipe that cannot be used."""
+    from app.server import INTERRUPTED, place
+
+    host, port = place(options.host or "127.0.0.1", options.port)
+    from app.v1.server import serve_api
+
+    serve_api(options, host or "", port or 0)
+    print("Stopped.", flush=True)
+    return INTERRUPTED

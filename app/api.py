@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import gradio as gr
 
 from app.chat.conversation import beats
+from app.v1.models import alone
 from app.visits import Visits, text
 from core.chat.answers import Answer, fold
 from core.chat.events import Failed
-from core.chat.settings import Settings
-from core.engine.engine import Engine
 from core.errors import TillerError
-
-
-def alone(engine: Engine, checkpoint: str, recipe: str) -> Settings:
-    """A fresh chat with a checkpoint and a recipe in one column, whether or not a plain one would stand beside it. Raises TillerError."""
-    fresh = engine.settings(checkpoint, recipe)
-    return replace(fresh, columns=(fresh.column,), selected=0)
 
 
 def chat_endpoint(visits: Visits) -> Callable[..., Iterator[str]]:

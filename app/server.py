@@ -84,11 +84,11 @@ def launch(
     from starlette.middleware.gzip import GZipMiddleware
     from starlette.routing import Route
 
-    from app.completions import Completions
     from app.families import ADDRESSES
     from app.gate import Gate, Names, host_name
     from app.page import build, look
     from app.sessions import keep_small, log_strangers_errors_briefly
+    from app.v1.routes import OpenAIRoutes
 
     page, names = build(engine, options, others), Names(options)
     # Without _frontend, Gradio ends the program where a slow machine does not answer itself within three seconds.
@@ -122,7 +122,10 @@ def launch(
 
     others.mount = mount
     page.app.router.routes.extend(Route(each, others.address) for each in ADDRESSES)
-    page.app.router.routes[:0] = Completions(others).routes()
+    api = OpenAIRoutes(
+        lambda: [each.engine for each in list(others.pages.values())], others.access.told, options.api_key
+    )
+    page.app.router.routes[:0] = api.routes()
     return page
 
 

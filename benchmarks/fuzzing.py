@@ -434,4 +434,4 @@ def _options(blob: bytes) -> None:
     from core.cli.verbs import every, later
 
     begun = later("core.cli.chat", "chat")
-    read_command_line(blob.decode("utf-8", "surrogatepass").split("\x1f"), every(begun, begun, begun))
+    read_command_line(blob.decode("utf-8", "surrogatepass").split("\x1f"), every(begun, begun, begun, begun))

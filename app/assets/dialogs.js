@@ -35,8 +35,8 @@
     const page = copyable("Link to this chat", `${location.origin}${location.pathname}?${view.link}`);
     const terminal = copyable("The same in the terminal", `python launch.py tui '${view.link}'`);
     const column = view.columns[view.selected];
-    const others = copyable("For another chat program: this address (OpenAI-compatible, any key) …", `${location.origin}${location.pathname.replace(/family\/[^/]+\/$/, "")}v1`);
-    const model = copyable("… with this as the model: the checkpoint, and behind a blank its recipe", [`${view.family.name}/${column.checkpoint}`, column.recipe].filter(Boolean).join(" "));
+    const others = copyable("For another chat program: this address (OpenAI-compatible) …", `${location.origin}${location.pathname.replace(/family\/[^/]+\/$/, "")}v1`);
+    const model = copyable("… with this as the model: the checkpoint, and behind a colon its recipe", [`${view.family.name}/${column.checkpoint}`, column.recipe].filter(Boolean).join(":"));
     const words = view.whole
       ? "Whoever opens it finds these columns, recipes, settings and messages. The link holds them itself; nothing is stored."
       : "This chat is too long for a link: the link carries the columns, recipes and settings. Export carries the messages too.";

@@ -10,6 +10,10 @@ from typing import Annotated, Any, Literal
 Whole = Annotated[int, range(2**31)]
 
 
+#: How many alternatives a reading names, unless more are asked for.
+ALTERNATIVES = 5
+
+
 @dataclass(frozen=True)
 class Alternative:
     """A token the model might have said: ``probability`` at temperature 1, before any sampling filter."""

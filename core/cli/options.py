@@ -21,7 +21,8 @@ class Options(argparse.Namespace):
     ``dtype`` are "auto" or torch's names; ``quantize`` is "none", "8bit" or "4bit"; ``max_memory`` is what checkpoints may take,
     as it was typed (empty: what is free); ``threads`` is the number of CPU threads torch may use (0: measured). ``host``,
     ``port``, ``share``, ``offers`` (families that strangers may open), ``public`` (strangers can reach it), ``auth`` (its owner's
-    ``NAME:PASSWORD``) and ``served_as`` (its names behind a proxy) concern the web app only (``None``: the program chooses).
+    ``NAME:PASSWORD``), ``served_as`` (its names behind a proxy) and ``api_key`` (what ``/v1`` asks for) concern servers only (``None``: the
+    program chooses).
     ``link`` is a link copied from Share, whose state the terminal app opens; a command line has either a link or a family, checkpoint
     or recipe. ``model``, or ``base``, ``stages`` (names and sources) and ``post``, make a family (:mod:`core.models.adhoc_family`),
     whose name is ``family`` from then on; ``no_keep`` removes at the end what GGUF files were converted to; ``template_vars`` are what
@@ -45,6 +46,7 @@ class Options(argparse.Namespace):
     public: bool = False
     auth: str = ""
     served_as: tuple[str, ...] = ()
+    api_key: str = ""
     link: str | None = None
     model: str = ""
     base: str = ""

@@ -156,13 +156,19 @@ class VerbParser(argparse.ArgumentParser):
         """An option that is no option of this verb, though a person may think so; the sentence says why and what to do."""
         self.add_argument(f"--{name}", metavar="…", type=_refusing(sentence), help=argparse.SUPPRESS)
 
-    def add_serving(self) -> None:
-        """Add where the browser app is served."""
-        group = self.add_argument_group("where the browser app is served")
+    def add_serving(self, page: bool = True) -> None:
+        """Add where a server is: the browser app, or, without a ``page``, the API alone."""
+        group = self.add_argument_group("where it is served")
         group.add_argument("--host", metavar="ADDRESS", type=nonempty_text,
                            help="listen on this address (default: 127.0.0.1, this machine only)")  # fmt: skip
         group.add_argument("--port", metavar="N", type=option_types.whole_number(1, 65535),
                            help="listen on this port (default: 7860, or the next free one)")  # fmt: skip
+        group.add_argument("--api-key", metavar="KEY", type=nonempty_text, default=os.environ.get("TILLER_API_KEY") or argparse.SUPPRESS,
+                           help="what programs show that ask /v1 (default: the variable TILLER_API_KEY, else any will do)")  # fmt: skip
+        group.add_argument("--served-as", metavar="NAME", action=Collected, type=nonempty_text, default=(),
+                           help="a name by which it is reached, beside its own: behind a proxy, say")  # fmt: skip
+        if not page:
+            return
         group.add_argument("--offer", metavar="FAMILY", dest="offers", action=Collected, type=nonempty_text,
                            help="on a server that others can reach: a further family that they may open")  # fmt: skip
         group.add_argument("--share", action="store_true",
@@ -172,8 +178,6 @@ class VerbParser(argparse.ArgumentParser):
                            "with --share, --auth, a --host that others reach, and on a Space")  # fmt: skip
         group.add_argument("--auth", metavar="NAME:PASSWORD", type=option_types.sign_in, default=os.environ.get("TILLER_AUTH", ""),
                            help="by which you sign in as its owner, at /owner (default: the variable TILLER_AUTH)")  # fmt: skip
-        group.add_argument("--served-as", metavar="NAME", action=Collected, type=nonempty_text, default=(),
-                           help="a name by which it is reached, beside its own: behind a proxy, say")  # fmt: skip
 
     def add_chat(self) -> None:
         """Add what ``chat`` alone takes."""

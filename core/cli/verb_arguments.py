@@ -31,6 +31,14 @@ def declare_web(parser: VerbParser) -> None:
     parser.add_serving()
 
 
+def declare_serve(parser: VerbParser) -> None:
+    """Those of ``serve``."""
+    parser.add_model(
+        refused={"recipe": "Each request says how it is steered, by its model's name; leave --recipe out."},
+    )
+    parser.add_serving(page=False)
+
+
 def declare_tui(parser: VerbParser) -> None:
     """The terminal app's."""
     parser.add_argument("link", metavar="LINK", nargs="?", help="a link copied from Share, whose state is opened")

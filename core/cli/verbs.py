@@ -24,7 +24,7 @@ def later(module: str, function: str) -> Doing:
     return call
 
 
-def every(web: Doing, tui: Doing, test: Doing, *more: Verb) -> dict[str, Verb]:
+def every(web: Doing, serve: Doing, tui: Doing, test: Doing, *more: Verb) -> dict[str, Verb]:
     """All verbs by their names; what lies above this package is handed in."""
     serving = Verb(
         "web",
@@ -46,6 +46,20 @@ def every(web: Doing, tui: Doing, test: Doing, *more: Verb) -> dict[str, Verb]:
         verb_arguments.declare_web,
         web,
     )
+    api = Verb(
+        "serve",
+        "an API for other programs, as OpenAI has it, without the page",
+        "serve [OPTIONS]",
+        (
+            ("serve", "Skiff at http://127.0.0.1:7860/v1"),
+            ("serve --family smollm2-135m --port 8000 --api-key KEY", "a real model, for programs that show the key"),
+        ),
+        verb_arguments.declare_serve,
+        serve,
+        "Serve /v1 (chat and text completions, models, steering, tokenizers), /health and /metrics. A model's name holds its recipe: "
+        "skiff/dpo:1.5*refusal. The browser app serves the same beside its page.",
+        computes=True,
+    )
     terminal = Verb(
         "tui",
         "the terminal app",
@@ -66,7 +80,7 @@ def every(web: Doing, tui: Doing, test: Doing, *more: Verb) -> dict[str, Verb]:
         test,
         raw=True,
     )
-    return {verb.name: verb for verb in (serving, terminal, *_VERBS, *more, testing)}
+    return {verb.name: verb for verb in (serving, api, terminal, *_VERBS, *more, testing)}
 
 
 _VERBS = (

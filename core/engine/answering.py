@@ -158,7 +158,7 @@ class Answering:
         edits = compile_recipe(recipe, loaded, partial(self._direction, run.family))
         forced, said, sampling = _begun(run, column, loaded)
         note = " ".join(part for part in (built.note, refused) if part)
-        return DecodingRow(column, built.ids, edits, sampling, shadow, forced, note, said)
+        return DecodingRow(column, built.ids, edits, sampling, shadow, forced, note, said, run.alternatives)
 
     def _advance(self, active: Active) -> None:
         if active.run.cancelled.is_set():

@@ -19,7 +19,7 @@ from core.attribution.report import BlameReport, BlameRequest
 from core.chat import answers
 from core.chat.answers import Answer
 from core.chat.beginnings import Beginning
-from core.chat.events import Failed, PromptView
+from core.chat.events import ALTERNATIVES, Failed, PromptView
 from core.chat.kept import KeptChats
 from core.chat.session import Session
 from core.chat.settings import BLAME, STAGE_LENSES, Column, Sampling, Settings, Turn
@@ -33,6 +33,7 @@ from core.engine.chats import kept_chats
 from core.engine.conclusion import Conclusion, conclude
 from core.engine.job_list import Errands, JobLine, job_lines
 from core.engine.jobs import Job, JobView, MapJob, Offer, Watched, half_measured, learnable
+from core.engine.raw_prompts import RawPrompts
 from core.engine.run import Run
 from core.engine.thread import EngineCommand, EngineThread
 from core.engine.transfer_jobs import TransferJobs
@@ -97,6 +98,7 @@ class Engine(EngineThread["Worker"]):
         #: The transfer reports that are being made.
         self.carrying = TransferJobs(self, families, self.placing, allowance)
         #: Removing a stage's part.
+        self.raw = RawPrompts(self, families)
         self.undo = StageUndo(self, families, allowance, self._errands)
 
     @property
@@ -130,13 +132,15 @@ class Engine(EngineThread["Worker"]):
         settings: Settings,
         columns: Sequence[int] | None = None,
         prefixes: Mapping[int, Beginning] | None = None,
+        alternatives: int = ALTERNATIVES,
     ) -> Run:
         """Answer the last turn in all, or the given, columns.
 
-        ``prefixes`` gives for a column how its reply begins. What cannot be done comes as a ``Failed`` event.
+        ``prefixes`` gives for a column how its reply begins; readings name so many ``alternatives``. What cannot be done comes as a
+        ``Failed`` event.
         """
         chosen = tuple(columns) if columns is not None else tuple(range(len(settings.columns)))
-        return self._enqueue(Run(self.family, settings, chosen, prefixes or {}, scrub=False))
+        return self._enqueue(Run(self.family, settings, chosen, prefixes or {}, scrub=False, alternatives=alternatives))
 
     def scrub(self, settings: Settings, column: int, direction: str) -> Run:
         """Answer the last turn at each of :data:`core.chat.sliders.SLIDER_STRENGTHS` of the slider of ``direction`` in ``column``.

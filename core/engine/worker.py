@@ -6,7 +6,7 @@ import logging
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -21,6 +21,7 @@ from core.attribution.model_sequence import pooled
 from core.attribution.report import BlameReport, BlameRequest
 from core.attribution.study import study
 from core.chat.events import PromptView, Status
+from core.chat.raw import RawAnswer, RawRequest, TokenizerTold
 from core.chat.settings import Settings
 from core.directions import learn_replies
 from core.directions.written_pairs import WrittenPair
@@ -38,6 +39,7 @@ from core.families import stages
 from core.families.checkpoint import Family, FamilyRef
 from core.families.commands import how_to_learn, not_mapped
 from core.inference import prompts
+from core.inference.raw_completion import continue_prompts
 from core.knowledge import logit_lens, tracing
 from core.knowledge.maps import Map, Traced, Words
 from core.models import loading
@@ -48,7 +50,7 @@ from core.models.pool import ModelPool
 from core.steering.interventions import check_fit, compile_recipe
 from core.steering.readings import Projection, projection
 from core.util.files import read_when_changed
-from core.util.progress import Learning
+from core.util.progress import Learning, Slices
 
 _log = logging.getLogger(__name__)
 
@@ -276,6 +278,32 @@ class Worker:
         """Have a checkpoint answer under two kinds of system prompts, in slices between which chats go on. Raises TillerError."""
         with self.pool.held(self.family.checkpoint(checkpoint).name) as loaded:
             return (yield from learn_replies.write_pairs(loaded, self.family, prompts))
+
+    def complete(self, family: Family, ask: RawRequest) -> Slices[list[RawAnswer]]:
+        """Continue raw prompts, in slices between which chats go on. Raises TillerError."""
+        with self.pool.held(family.checkpoint(ask.checkpoint).name) as loaded:
+            edits = compile_recipe(ask.recipe, loaded, partial(self.direction, family))
+            return (yield from continue_prompts(loaded, ask, edits))
+
+    def tokens(self, checkpoint: str, text: str, begun: bool) -> tuple[int, ...]:
+        """A text as token ids. Raises TillerError."""
+        loaded = self.load(self.family.checkpoint(checkpoint).name)
+        return prompts.encode_text(loaded, text) if begun else prompts.encode(loaded, text)
+
+    def text(self, checkpoint: str, ids: Sequence[int]) -> str:
+        """Token ids as text. Raises TillerError."""
+        loaded = self.load(self.family.checkpoint(checkpoint).name)
+        known = len(loaded.tokenizer)
+        if (wrong := next((each for each in ids if not 0 <= each < known), None)) is not None:
+            raise TillerError(f"{checkpoint} has no token {wrong}; its ids go from 0 to {known - 1}.")
+        return str(loaded.tokenizer.decode(list(ids), clean_up_tokenization_spaces=False))
+
+    def tokenizer(self, checkpoint: str) -> TokenizerTold:
+        """What other programs want to know of a tokenizer. Raises TillerError."""
+        loaded = self.load(self.family.checkpoint(checkpoint).name)
+        tokenizer = loaded.tokenizer
+        eos, bos, pad = (str(each or "") for each in (tokenizer.eos_token, loaded.start, tokenizer.pad_token))
+        return TokenizerTold(eos, bos, pad, loaded.chat_template, loaded.context)
 
     def _say_now(self) -> None:
         # What a slider may want is computed ahead, and whose a token is found out later: nobody waits for either.

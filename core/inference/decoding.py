@@ -25,7 +25,7 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )  # fmt: skip
 
-from core.chat.events import Alternative, Done, Event, Reading, Started
+from core.chat.events import ALTERNATIVES, Alternative, Done, Event, Reading, Started
 from core.chat.settings import Sampling
 from core.inference.batch import PaddedBatch, batch_rows, check_finite, pad_batch, read_gates
 from core.inference.detokenizer import Detokenizer, token_text
@@ -36,8 +36,6 @@ from core.models.loading import Loaded
 from core.steering.interventions import ONE_TOKEN, BatchEdits, EditError, Masks, RowEdit
 from core.steering.readings import GateProbe, Opened, Projection, capture_residual, read_projections
 
-#: How many alternatives a reading names.
-TOP = 5
 #: An answer that goes on passes over the random numbers of so many of its tokens at a time.
 _DRAWS = 64
 #: Prompts are read so many tokens a pass, times the rows that a pass takes: thousands of a small model, a hundred of a large one on a CPU.
@@ -60,6 +58,7 @@ class DecodingRow:
     forced: tuple[int, ...] = ()
     note: str = ""
     said: tuple[int, ...] = ()
+    alternatives: int = ALTERNATIVES
 
 
 @dataclass
@@ -172,7 +171,8 @@ class BatchDecoder:
             logits, projections = self._decode()
         self.steps += 1
         chosen, forced = self._choose(logits)
-        readings = read_logits(self.loaded, logits, chosen, projections)
+        named = max(each.alternatives for each in self._speakers.values())
+        readings = read_logits(self.loaded, logits, chosen, projections, named)
         by_leader = {id(row.leader): reading for row, reading in zip(self._rows, readings, strict=True) if row.leader}
         for row, token, reading, given in zip(self._rows, chosen, readings, forced, strict=True):
             row.ids.append(token)
@@ -331,14 +331,18 @@ def _sample(row: _Row, logits: Tensor, greedy: int) -> int:
 
 
 def read_logits(
-    loaded: Loaded, logits: Tensor, chosen: Sequence[int], projections: Sequence[Mapping[str, float]]
+    loaded: Loaded,
+    logits: Tensor,
+    chosen: Sequence[int],
+    projections: Sequence[Mapping[str, float]],
+    alternatives: int = ALTERNATIVES,
 ) -> list[Reading]:
-    """A reading for every row of ``logits`` [rows, vocabulary] (float32), of the token chosen there."""
+    """A reading for every row of ``logits`` [rows, vocabulary] (float32), of the token chosen there; it names so many alternatives."""
     tokens = torch.tensor(chosen, device=logits.device)[:, None]
     logprobs = logits.log_softmax(-1)
     own = logprobs.gather(-1, tokens)
     entropy = -(logprobs.exp() * logprobs).nan_to_num(nan=0.0).sum(-1)
-    best = logprobs.topk(min(TOP, logprobs.shape[-1]), dim=-1)
+    best = logprobs.topk(min(alternatives, logprobs.shape[-1]), dim=-1)
     rank = (logprobs > own).sum(-1)
     numbers = zip(
         own[:, 0].tolist(),

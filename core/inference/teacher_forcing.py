@@ -21,12 +21,13 @@ _Ids = Sequence[int]
 @torch.inference_mode()
 def reply_logits(
     loaded: Loaded, prompts: Sequence[_Ids], replies: Sequence[_Ids], edits: Sequence[tuple[RowEdit, ...]] | None = None,
-    states: dict[int, Tensor] | None = None,
+    states: dict[int, Tensor] | None = None, last: Sequence[int] | None = None,
 ) -> list[Tensor]:  # fmt: skip
     """The logits that predict every reply token: for each row [len(reply), vocabulary] in float32.
 
     Args:
         edits: one tuple a row; none for all rows when left out.
+        last: for each row of how many of its last tokens they are wanted, where that is not the reply's; less than all of them.
         states: filled, for each layer that is a key, with the residual leaving it [rows, positions, width], left-padded.
     """
     padded = pad_batch(loaded, prompts, replies)
@@ -34,7 +35,8 @@ def reply_logits(
     actions = made.actions(padded.masks, read_gates(loaded, padded, made.gates, [len(reply) for reply in replies]))
     for layer in states or ():
         actions["resid_post", layer] = _keep(layer, actions.get(("resid_post", layer)), states or {})
-    keep = max(len(reply) for reply in replies) + 1
+    counts = [len(reply) for reply in replies] if last is None else last
+    keep = max(counts) + 1
     with hooked(loaded.anatomy, actions):
         output = loaded.model(
             input_ids=padded.ids,
@@ -44,7 +46,8 @@ def reply_logits(
             logits_to_keep=keep,
         )
     logits = output.logits.float()
-    found = [logits[row, logits.shape[1] - 1 - len(reply) : logits.shape[1] - 1] for row, reply in enumerate(replies)]
+    end = logits.shape[1] - 1
+    found = [logits[row, end - count : end] for row, count in enumerate(counts)]
     best = torch.stack([own.amax(-1).sum() if len(own) else own.new_zeros(()) for own in found])
     check_finite(loaded, best, [bool(each) for each in edits or [()] * len(found)])
     return found

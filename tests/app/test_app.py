@@ -27,8 +27,7 @@ from app.visits import MAX_VISITS, Visits
 from core.artefacts import store
 from core.chat.events import Failed, Started
 from core.chat.session import Session
-from core.chat.settings import Settings, Turn
-from core.directions.conclusion import first_recipe
+from core.chat.settings import Settings
 from core.display import palette
 from core.engine.engine import Engine
 from core.errors import TillerError
@@ -418,81 +417,6 @@ def test_the_api_streams_one_answer(engine: Engine, folder: Path) -> None:
         names = list(client.view_api(return_format="dict")["named_endpoints"])
         assert names == ["/chat"], "only what is meant for other programs is offered to them"
         client.close()
-
-
-def test_other_chat_programs_find_every_model_steered_or_not(engine: Engine, folder: Path) -> None:
-    own = Engine(str(folder), threads=1)
-    own.start()
-    with served(own) as page:
-        chat = f"{page.address}v1/chat/completions"
-        listed = [each["id"] for each in json.loads(ask(f"{page.address}v1/models")[1])["data"]]
-        steered = [f"tinyfam/base {first_recipe(each)}" for each in own.catalogue.cards("base").values()]
-        assert listed[:3] == ["tinyfam/base", *steered]
-        said = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes?"},
-                {"role": "user", "content": [{"type": "text", "text": "Hello there"}]}]  # fmt: skip
-        body = {"model": "tinyfam/base -1*truth", "messages": said, "max_tokens": 12}
-        plain = short(engine.settings("base", "-1*truth"), 12)
-        column = replace(
-            plain, columns=plain.columns[1:], selected=0, system="Be brief.", turns=(Turn("Hi", ("Yes?",)),)
-        )
-        expected = answer(engine, column.ask("Hello there"))[0]
-        status, text, _ = ask(chat, body)
-        told = json.loads(text)
-        assert (status, told["model"], told["object"]) == (200, body["model"], "chat.completion")
-        assert told["choices"] == [
-            {"index": 0, "message": {"role": "assistant", "content": expected.text}, "finish_reason": "length"}
-        ]
-        read = expected.prompt_tokens
-        assert told["usage"] == {"prompt_tokens": read, "completion_tokens": 12, "total_tokens": read + 12}
-        assert "note" not in told
-        # What was left out of a chat is said beside the answer, at once and at the end of a stream.
-        long = {**body, "messages": [{"role": "user", "content": "word " * 3900}], "max_tokens": 2}
-        _, text, _ = ask(chat, long)
-        assert json.loads(text)["note"].startswith("Too long for this model's context: the first")
-        _, text, _ = ask(chat, {**long, "stream": True})
-        assert '"note":' in text
-        # As it is written: the same in parts, the reason at the end, then what it took.
-        _, text, headers = ask(chat, {**body, "stream": True, "stream_options": {"include_usage": True}})
-        assert headers["content-type"].startswith("text/event-stream")
-        *sent, end = [line.removeprefix("data: ") for line in text.split("\n\n") if line]
-        assert end == "[DONE]"
-        *parts, used = map(json.loads, sent)
-        assert "".join(each["choices"][0]["delta"].get("content", "") for each in parts) == expected.text
-        assert [each["choices"][0]["finish_reason"] for each in parts[-2:]] == [None, "length"]
-        assert (used["choices"], used["usage"]) == ([], told["usage"])
-        # The first family's checkpoints need no family, and a recipe no direction's name of the list.
-        assert ask(chat, {**body, "model": "base"})[0] == 200
-
-
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        ({"model": "nothing"}, "There is no model 'nothing'; /v1/models lists them."),
-        ({"model": "chat 1,5*truth"}, "Character 2"),
-        ({"model": None}, "model is a text"),
-        ({"messages": []}, "The last message is the one that is answered"),
-        ({"messages": [{"role": "assistant", "content": "Hi"}]}, "A message is the system's"),
-        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "Only text can be read here"),
-        ({"temperature": 9}, "The temperature is 0"),
-        ({"temperature": 10**400}, "temperature is far too large"),
-        ({"max_tokens": "many"}, "max_tokens is a whole number"),
-        ({"stop": [""]}, "A stop string has at least one character."),
-        ({"presence_penalty": 1.5}, "presence_penalty cannot be had here; leave it out."),
-        ({"tools": [{}]}, "tools cannot be had here"),
-        ({"messages": [{"role": "user", "content": "x" * 1_000_001}]}, "A chat has at most 1,000,000 bytes"),
-    ],
-)  # fmt: skip
-def test_what_another_chat_program_cannot_have_is_said(cold: str, change: dict[str, Any], sentence: str) -> None:
-    body = {"model": "chat", "messages": [{"role": "user", "content": "Hello"}], **change}
-    status, text, _ = ask(f"{cold}v1/chat/completions", body)
-    assert (status, json.loads(text)["error"]["message"].startswith(sentence)) == (400, True), text
-
-
-@pytest.fixture(scope="module")
-def cold(folder: Path) -> Iterator[str]:
-    """The address of a server whose model is never loaded."""
-    with served(Engine(str(folder), threads=1)) as page:
-        yield page.address
 
 
 # ---------------------------------------------------------------------------------------------------- starting and ending

@@ -409,7 +409,9 @@ async def test_the_chosen_slider_says_all_that_is_known_at_its_strength(family: 
         await pilot.press("plus")
         await until(pilot, lambda: "(unsteered" in sliders["truth"].face.words)
         for name, whole in (("truth", True), ("refusal", False)):
-            sliders[name].show(replace(sliders[name].face, words="damage .3 nats, 12 of 100 replies broken · useful from −1 to 1"))
+            sliders[name].show(
+                replace(sliders[name].face, words="damage .3 nats, 12 of 100 replies broken · useful from −1 to 1")
+            )
             await pilot.pause()
             shown = " ".join(line.strip() for line in str(sliders[name].render()).splitlines()[3:])
             assert (shown == sliders[name].face.words) is whole, shown

@@ -141,7 +141,7 @@ def test_a_message_that_starts_with_a_dash() -> None:
         (["--famly", "x"], "did you mean --family?"),
         (["--prot", "3"], "did you mean --port?"),
         (["chat", "hi", "-j"], "There is no option -j"),
-        (["tui", "--port", "80"], "--port does not go with tui; it belongs to web."),
+        (["tui", "--port", "80"], "--port does not go with tui; it belongs to web and serve."),
         (["chat", "hi", "--share"], "belongs to web"),
         (["--port"], "--port needs a value: --port N."),
         (["--port", "--share"], "--port needs a value"),

@@ -1,0 +1,137 @@
+"""What is sent: JSON of a bounded size, and its fields by kind. A field that would change the answer and is not there is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+
+from app.v1.errors import ApiError
+from core.chat.settings import Turn
+from core.util.files import parsed_json
+from core.util.limits import MAX_LINK
+
+Body = Mapping[str, Any]
+
+#: So many answers to one chat.
+MAX_ANSWERS = 8
+#: What Sampling calls each field; the first that is given holds.
+_NUMBERS = {
+    "temperature": ("temperature",), "top_p": ("top_p",), "top_k": ("top_k",), "seed": ("seed",),
+    "repetition_penalty": ("repetition_penalty",), "max_new_tokens": ("max_completion_tokens", "max_tokens"),
+}  # fmt: skip
+_WHOLE = ("top_k", "seed", "max_new_tokens")
+#: Fields that would change the answer, and what each may be here: as if it were not there.
+_REFUSED: Mapping[str, tuple[object, ...]] = {
+    "presence_penalty": (0,), "frequency_penalty": (0,), "logit_bias": ({},), "tools": ([],), "functions": ([],),
+    "response_format": ({"type": "text"},), "min_p": (0,), "suffix": ("",), "tool_choice": ("none", "auto"),
+}  # fmt: skip
+
+
+async def body_of(request: Request) -> Body:
+    """What was sent, as far as it may be of a size. Raises ApiError."""
+    sent = b""
+    async for part in request.stream():
+        sent += part
+        if len(sent) > MAX_LINK:
+            raise ApiError(f"A request has at most {MAX_LINK:,} bytes; send its last messages, or fewer prompts.", 413)
+    try:
+        found = parsed_json(sent.decode("utf-8"))
+    except ValueError as error:
+        raise ApiError("That is no JSON; send a body as chat programs do, with a model and messages.") from error
+    if not isinstance(found, Mapping):
+        raise ApiError("That is no JSON object; send a body as chat programs do, with a model and messages.")
+    for name, neutral in _REFUSED.items():
+        if found.get(name) is not None and found[name] not in neutral:
+            raise ApiError(f"{name} cannot be had here; leave it out.", param=name)
+    return found
+
+
+def sampling_of(body: Body) -> dict[str, Any]:
+    """How answers are drawn, as keywords of ``Sampling``: what is given of them."""
+    given: dict[str, Any] = {}
+    for own, names in _NUMBERS.items():
+        name = next((each for each in names if body.get(each) is not None), None)
+        if name is not None:
+            given[own] = number(body[name], name, own in _WHOLE)
+    stop = body.get("stop")
+    if stop is not None:
+        given["stop"] = tuple(text(each, "stop") for each in (stop if isinstance(stop, list) else [stop]))
+    return given
+
+
+def chat_of(messages: object) -> tuple[str, tuple[Turn, ...], str]:
+    """The system prompt and the turns of a list of messages, and how the last one's answer begins where the assistant's is the last."""
+    system: list[str] = []
+    turns: list[tuple[list[str], list[str]]] = []
+    for each in messages if isinstance(messages, list) else []:
+        role = each.get("role") if isinstance(each, Mapping) else None
+        if role in ("system", "developer"):
+            system.append(_content(each))
+        elif role == "user":
+            # What is said one after the other is one message.
+            if not turns or turns[-1][1]:
+                turns.append(([], []))
+            turns[-1][0].append(_content(each))
+        elif role == "assistant" and turns:
+            turns[-1][1].append(_content(each))
+        else:
+            raise ApiError(
+                "A message is the system's, the user's or the assistant's, and the user begins.", param="messages"
+            )
+    if not turns:
+        raise ApiError("There is no message to answer; send one of the user's.", param="messages")
+    begun = "\n\n".join(turns[-1][1])
+    made = [Turn("\n\n".join(said), ("\n\n".join(replies),) if replies else ()) for said, replies in turns[:-1]]
+    return "\n\n".join(system), (*made, Turn("\n\n".join(turns[-1][0]))), begun
+
+
+def _content(message: Mapping[str, Any]) -> str:
+    """The text of a message, which may come in parts."""
+    content = message.get("content")
+    parts = content if isinstance(content, list) else [{"type": "text", "text": content}]
+    if not all(isinstance(each, Mapping) and each.get("type") == "text" for each in parts):
+        raise ApiError("Only text can be read here: leave pictures, sounds and files out.", param="messages")
+    return "".join(text(each.get("text"), "content") for each in parts)
+
+
+def text(value: object, name: str) -> str:
+    """A text. Raises ApiError."""
+    if not isinstance(value, str):
+        raise ApiError(f"{name} is a text; send one.", param=name)
+    return value
+
+
+def number(value: object, name: str, whole: bool) -> float | int:
+    """A number, a whole one. Raises ApiError."""
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        raise ApiError(f"{name} is a {'whole number' if whole else 'number'}; send one.", param=name)
+    try:
+        return value if whole else float(value)
+    except OverflowError as error:
+        raise ApiError(f"{name} is far too large; send a smaller one.", param=name) from error
+
+
+def whole_between(body: Body, name: str, low: int, high: int, otherwise: int) -> int:
+    """A whole number of a range, or what it is where it was not sent. Raises ApiError."""
+    value = body.get(name)
+    if value is None:
+        return otherwise
+    found = int(number(value, name, True))
+    if not low <= found <= high:
+        raise ApiError(f"{name} is between {low} and {high}, not {found}.", param=name)
+    return found
+
+
+def flag(body: Body, name: str) -> bool:
+    """Whether something is wanted. Raises ApiError for what is neither yes nor no."""
+    value = body.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise ApiError(f"{name} is true or false; send one of them.", param=name)
+    return bool(value)
+
+
+def steering_of(body: Body) -> str | None:
+    """The recipe that takes the place of the name's; None where none was sent."""
+    return None if body.get("steering") is None else text(body["steering"], "steering")

@@ -1,0 +1,210 @@
+"""``/v1/chat/completions``: the answers to a chat, at once or as they are written, with what was read of every token if that is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Any
+
+from app.v1 import bodies
+from app.v1.bodies import Body
+from app.v1.errors import ApiError
+from app.v1.models import Model, Models, alone
+from core.chat.answers import Answer, fold
+from core.chat.beginnings import WrittenText
+from core.chat.events import ALTERNATIVES, Event, Failed, Reading, Token
+from core.chat.raw import MAX_TOP
+from core.chat.settings import MAX_SEED, Settings
+from core.engine.run import Run
+from core.errors import TillerError
+
+#: How often a run is asked what it has, in seconds.
+_BEAT = 0.05
+#: After so many silent seconds a stream says that it is still there: servers between drop what is silent.
+_SILENT = 15.0
+
+
+@dataclass(frozen=True)
+class ChatAsked:
+    """One request: which model, what it is asked, how many answers, how they begin, and what is told of their tokens."""
+
+    model: Model
+    settings: Settings
+    answers: int
+    begun: str
+    logprobs: bool
+    top: int
+    readings: bool
+    stream: bool
+    usage: bool
+
+
+def chat_asked(models: Models, body: Body) -> ChatAsked:
+    """What a body asks. Raises TillerError for what it cannot have."""
+    model = models.find(bodies.text(body.get("model"), "model"), bodies.steering_of(body))
+    fresh = alone(model.engine, model.checkpoint, str(model.recipe))
+    system, turns, begun = bodies.chat_of(body.get("messages"))
+    goes_on = bodies.flag(body, "continue_final_message") or body.get("add_generation_prompt") is False
+    if begun and not goes_on:
+        raise ApiError(
+            "The last message is the one that is answered; let it be the user's, or send continue_final_message.",
+            param="messages",
+        )
+    sampling = replace(fresh.sampling, **bodies.sampling_of(body))
+    settings = replace(fresh, system=system or model.system, turns=turns[:-1], sampling=sampling).ask(turns[-1].user)
+    extras, own = body.get("stream_options"), body.get("tiller")
+    return ChatAsked(
+        model,
+        settings,
+        bodies.whole_between(body, "n", 1, bodies.MAX_ANSWERS, 1),
+        begun,
+        bodies.flag(body, "logprobs"),
+        bodies.whole_between(body, "top_logprobs", 0, MAX_TOP, 0),
+        isinstance(own, Mapping) and own.get("readings") is True,
+        bodies.flag(body, "stream"),
+        isinstance(extras, Mapping) and extras.get("include_usage") is True,
+    )
+
+
+async def chat_answers(asked: ChatAsked) -> AsyncGenerator[list[Answer], None]:
+    """The answers as they grow, nothing twice; whoever stops reading ends them. Raises TillerError for what fails."""
+    settings = asked.settings
+    runs: list[Run] = []
+    try:
+        for index in range(asked.answers):
+            sampling = replace(settings.sampling, seed=(settings.sampling.seed + index) % MAX_SEED)
+            prefixes = {0: WrittenText(asked.begun)} if asked.begun else None
+            alternatives = max(asked.top, ALTERNATIVES)
+            runs.append(asked.model.engine.submit(replace(settings, sampling=sampling), None, prefixes, alternatives))
+        answers = [Answer() for _ in runs]
+        while not all(run.finished for run in runs):
+            for index, run in enumerate(runs):
+                answers[index] = _folded(answers[index], run.poll())
+            yield list(answers)
+            # No thread waits for it meanwhile, of which a server has few.
+            await asyncio.sleep(_BEAT)
+    finally:
+        for run in runs:
+            run.cancel()
+
+
+def _folded(answer: Answer, events: Sequence[Event]) -> Answer:
+    found = {0: answer}
+    for event in events:
+        if isinstance(event, Failed):
+            raise TillerError(event.sentence)
+        found = fold(found, event)
+    return found.get(0, answer)
+
+
+def chat_document(asked: ChatAsked, answers: Sequence[Answer], name: str) -> dict[str, Any]:
+    """Whole answers as one document."""
+    choices = [
+        {
+            "index": index,
+            "message": {"role": "assistant", "content": answer.text},
+            "finish_reason": finish_reason(answer.reason),
+            **({"logprobs": {"content": _scores(asked, _said(answer))}} if asked.logprobs else {}),
+            **_steering(asked),
+        }
+        for index, answer in enumerate(answers)
+    ]
+    return {**_head(asked, "chat.completion", name), "choices": choices, "usage": _usage(answers), **_notes(answers)}
+
+
+async def chat_stream(asked: ChatAsked, name: str) -> AsyncGenerator[dict[str, Any], None]:
+    """The chunks of a stream; an empty one where it has been silent for long. Raises TillerError for what fails."""
+    head = _head(asked, "chat.completion.chunk", name)
+
+    def chunk(
+        index: int, delta: Mapping[str, str], why: str | None = None, said: Sequence[Token] = ()
+    ) -> dict[str, Any]:
+        scores = {"logprobs": {"content": _scores(asked, said)}} if said and asked.logprobs else {}
+        return {**head, "choices": [{"index": index, "delta": delta, "finish_reason": why, **scores}]}
+
+    for index in range(asked.answers):
+        yield chunk(index, {"role": "assistant", "content": ""})
+    answers: list[Answer] = []
+    letters, tokens, last = [0] * asked.answers, [0] * asked.answers, time.monotonic()
+    async with aclosing(chat_answers(asked)) as growing:
+        async for answers in growing:
+            for index, answer in enumerate(answers):
+                said = _said(answer)
+                if len(answer.text) > letters[index]:
+                    yield chunk(index, {"content": answer.text[letters[index] :]}, None, said[tokens[index] :])
+                    letters[index], tokens[index], last = len(answer.text), len(said), time.monotonic()
+            if time.monotonic() - last > _SILENT:
+                last = time.monotonic()
+                yield {}
+    for index, answer in enumerate(answers):
+        final = chunk(index, {}, finish_reason(answer.reason), _said(answer)[tokens[index] :])
+        final["choices"][0] |= _steering(asked)
+        yield {**final, **(_notes(answers) if index == len(answers) - 1 else {})}
+    if asked.usage:
+        yield {**head, "choices": [], "usage": _usage(answers)}
+
+
+def _said(answer: Answer) -> Sequence[Token]:
+    """The tokens that the model chose of an answer, without what it thought before."""
+    return [token for token in answer.tokens if not token.forced and not token.thought]
+
+
+def _scores(asked: ChatAsked, said: Sequence[Token]) -> list[dict[str, Any]]:
+    return [_score(asked, token) for token in said]
+
+
+def _score(asked: ChatAsked, token: Token) -> dict[str, Any]:
+    reading = token.reading
+    top = [_token(each.text, _log(each.probability)) for each in reading.top[: asked.top]]
+    found = {**_token(token.text, reading.logprob), "top_logprobs": top}
+    return found | ({"tiller": _reading(reading, token.shadow)} if asked.readings else {})
+
+
+def _token(said: str, logprob: float) -> dict[str, Any]:
+    return {"token": said, "logprob": logprob, "bytes": list(said.encode())}
+
+
+def _reading(reading: Reading, shadow: Reading | None) -> dict[str, Any]:
+    """What Tiller alone knows: how unsure the model was, where it stands along each direction, and what it makes of the token unsteered."""
+    found: dict[str, Any] = {"entropy": reading.entropy, "rank": reading.rank, "projections": dict(reading.projections)}
+    return found | ({"unsteered_logprob": shadow.logprob} if shadow is not None else {})
+
+
+def _log(probability: float) -> float:
+    # JSON has no infinity; nothing is less likely than this in float32.
+    return math.log(probability) if probability > 0 else -104.0
+
+
+def _head(asked: ChatAsked, kind: str, name: str) -> dict[str, Any]:
+    return {"id": name, "object": kind, "created": int(time.time()), "model": asked.model.name}
+
+
+def finish_reason(reason: str | None) -> str:
+    """Why an answer ended, in OpenAI's two words."""
+    return "length" if reason in ("length", "context") else "stop"
+
+
+def _steering(asked: ChatAsked) -> dict[str, str]:
+    return {"steering": str(asked.model.recipe)} if asked.model.recipe else {}
+
+
+def _notes(answers: Sequence[Answer]) -> dict[str, Any]:
+    """What was left out of the chat, since the model cannot follow it or it was too long; beside what chat programs read."""
+    note = next((answer.note for answer in answers if answer.note), "")
+    return {"note": note} if note else {}
+
+
+def _usage(answers: Sequence[Answer]) -> dict[str, int]:
+    read = max((answer.prompt_tokens for answer in answers), default=0)
+    written = sum(len(answer.tokens) for answer in answers)
+    return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
+
+
+def line(document: Mapping[str, Any]) -> str:
+    """A document as an event of a stream; a comment for an empty one."""
+    return f"data: {json.dumps(document, ensure_ascii=False)}\n\n" if document else ": still there\n\n"

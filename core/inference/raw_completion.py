@@ -1,0 +1,155 @@
+"""Continuations of raw prompts, and how likely every token of prompt and continuation is: no chat template, no marks of a chat's end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import torch
+
+from core.chat.events import Done, Reason, Token
+from core.chat.raw import MAX_CONTINUATIONS, RawAnswer, RawRequest, TokenScore, TooLongError
+from core.chat.settings import Sampling
+from core.errors import TillerError
+from core.inference.batch import batch_rows
+from core.inference.decoding import BatchDecoder, DecodingRow
+from core.inference.decoding_batches import rows_at_once
+from core.inference.detokenizer import token_text
+from core.inference.prompts import encode_text
+from core.inference.teacher_forcing import reply_logits
+from core.models.loading import Loaded
+from core.steering.interventions import RowEdit
+from core.util.progress import Slices
+
+#: Logits that are in memory at once when tokens are scored: half a gigabyte of them.
+_LOGITS = 2**27
+
+_Ids = tuple[int, ...]
+
+
+def continue_prompts(loaded: Loaded, ask: RawRequest, edits: tuple[RowEdit, ...]) -> Slices[list[RawAnswer]]:
+    """The answers to a request, in its order; chats go on between the slices.
+
+    Raises:
+        TooLongError: a prompt that the model cannot read, or that is too long to be scored.
+        TillerError: no prompt, too many, an empty one, or a token that the model does not have.
+    """
+    if not 1 <= len(ask.prompts) <= MAX_CONTINUATIONS:
+        raise TillerError(f"A request has 1 to {MAX_CONTINUATIONS} continuations, not {len(ask.prompts)}.")
+    # What ends a message of a chat ends nothing here.
+    raw = replace(loaded, stops=(), thoughts=[])
+    prompts = [_ids(raw, each) for each in ask.prompts]
+    for prompt, sampling in zip(prompts, ask.sampling, strict=True):
+        _check(raw, prompt, sampling, ask)
+    written: dict[int, tuple[_Ids, Reason]] = {}
+    wanted = [(index, each) for index, each in enumerate(ask.sampling) if each is not None]
+    longest = max((len(prompts[index]) + each.max_new_tokens for index, each in wanted), default=0)
+    size = rows_at_once(raw, longest) if wanted else 1
+    for start in range(0, len(wanted), size):
+        chosen = wanted[start : start + size]
+        decoder = BatchDecoder(raw, [DecodingRow(index, prompts[index], edits, each) for index, each in chosen])
+        tokens: dict[int, list[int]] = {index: [] for index, _ in chosen}
+        while not decoder.done:
+            for event in decoder.step():
+                if isinstance(event, Token):
+                    tokens[event.column].append(event.id)
+                elif isinstance(event, Done):
+                    written[event.column] = tuple(tokens[event.column]), event.reason
+            yield decoder.rows
+    nothing: tuple[_Ids, Reason] = ((), "length")
+    said = [written.get(index, nothing) for index in range(len(prompts))]
+    scores: list[list[TokenScore]] = [[] for _ in prompts]
+    if ask.top is not None:
+        scores = yield from _scored(raw, prompts, [ids for ids, _ in said], edits, ask)
+    return [
+        RawAnswer(prompt, ids, _text(raw, prompt, ids, sampling), reason, tuple(own))
+        for prompt, (ids, reason), sampling, own in zip(prompts, said, ask.sampling, scores, strict=True)
+    ]
+
+
+def _ids(loaded: Loaded, prompt: str | _Ids) -> _Ids:
+    ids = encode_text(loaded, prompt) if isinstance(prompt, str) else prompt
+    if not ids:
+        raise TillerError("A prompt has at least one token; write a text, or send token ids.")
+    known = int(loaded.model.config.get_text_config().vocab_size)
+    if wrong := next((each for each in ids if not 0 <= each < known), None):
+        raise TillerError(f"{loaded.checkpoint.name} has no token {wrong}; its ids go from 0 to {known - 1}.")
+    return ids
+
+
+def _check(loaded: Loaded, prompt: _Ids, sampling: Sampling | None, ask: RawRequest) -> None:
+    room = loaded.context - (1 if sampling is not None else 0)
+    if len(prompt) > room:
+        raise TooLongError(
+            f"The prompt has {len(prompt)} tokens, and {loaded.checkpoint.name} reads {room}; send a shorter one."
+        )
+    whole = len(prompt) * ask.echo + (sampling.max_new_tokens if sampling else 0)
+    most = _LOGITS // int(loaded.model.config.get_text_config().vocab_size)
+    if ask.top is not None and whole > most:
+        raise TooLongError(
+            f"{whole} tokens would be scored, and of {loaded.checkpoint.name} it is {most} at once; send a shorter prompt, or leave "
+            "logprobs out."
+        )
+
+
+def _scored(
+    loaded: Loaded, prompts: Sequence[_Ids], replies: Sequence[_Ids], edits: tuple[RowEdit, ...], ask: RawRequest
+) -> Slices[list[list[TokenScore]]]:
+    """Every token that is asked of with its score, by one pass over what was read and written."""
+    found: list[list[TokenScore]] = [[] for _ in prompts]
+    counts = [len(reply) + (len(prompt) - 1) * ask.echo for prompt, reply in zip(prompts, replies, strict=True)]
+    for chosen in _batches(loaded, counts):
+        logits = reply_logits(
+            loaded, [prompts[each] for each in chosen], [replies[each] for each in chosen], [edits] * len(chosen), None,
+            [counts[each] for each in chosen],
+        )  # fmt: skip
+        for each, own in zip(chosen, logits, strict=True):
+            ids = (*prompts[each], *replies[each])[-counts[each] :]
+            found[each] = _scores(loaded, own, ids, ask.top or 0)
+        yield sum(len(prompts[each]) + len(replies[each]) for each in chosen)
+    if ask.echo:
+        return [
+            [TokenScore(ids[0], token_text(loaded, ids[0])), *rest] for ids, rest in zip(prompts, found, strict=True)
+        ]
+    return found
+
+
+def _batches(loaded: Loaded, counts: Sequence[int]) -> Iterator[list[int]]:
+    """Rows of like length together, as many as their logits may take; those of which nothing is scored are in none."""
+    vocabulary, rows = int(loaded.model.config.get_text_config().vocab_size), batch_rows(loaded)
+    batch: list[int] = []
+    for each in sorted((index for index, count in enumerate(counts) if count), key=lambda index: counts[index]):
+        if batch and (len(batch) == rows or (len(batch) + 1) * (counts[each] + 1) * vocabulary > _LOGITS):
+            yield batch
+            batch = []
+        batch.append(each)
+    if batch:
+        yield batch
+
+
+def _scores(loaded: Loaded, logits: torch.Tensor, ids: Sequence[int], top: int) -> list[TokenScore]:
+    logprobs = logits.log_softmax(-1)
+    own = logprobs.gather(-1, torch.tensor(ids, device=logits.device)[:, None])[:, 0].tolist()
+    best = logprobs.topk(min(top, logprobs.shape[-1]), dim=-1) if top else None
+    likeliest = zip(best.indices.tolist(), best.values.tolist(), strict=True) if best else (([], []) for _ in ids)
+    return [
+        TokenScore(
+            token,
+            token_text(loaded, token),
+            value,
+            tuple((token_text(loaded, one), each) for one, each in zip(*both, strict=True)),
+        )
+        for token, value, both in zip(ids, own, likeliest, strict=True)
+    ]
+
+
+def _text(loaded: Loaded, prompt: _Ids, ids: _Ids, sampling: Sampling | None) -> str:
+    """What the tokenizer writes for the ids behind the prompt, up to the first stop string."""
+
+    def decoded(every: _Ids) -> str:
+        return str(loaded.tokenizer.decode(list(every), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    before, whole = decoded(prompt), decoded((*prompt, *ids))
+    text = whole[len(before) :] if whole.startswith(before) else decoded(ids)
+    ends = [at for stop in (sampling.stop if sampling else ()) if (at := text.find(stop)) >= 0]
+    return text[: min(ends)] if ends else text
