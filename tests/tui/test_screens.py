@@ -122,9 +122,9 @@ async def test_a_slider_says_what_was_measured_and_is_heavy_where_it_is_of_use(f
         assert found.useful is not None
         assert found.range_said() in screen_text(app)
         await pilot.press("ctrl+up")
-        await shows(app, pilot, slider.face.words[:30])
-        assert "(unsteered" in slider.face.words
-        track = slider._four_lines().plain.splitlines()[2][2:]
+        await until(pilot, lambda: "(unsteered" in slider.face.words)
+        await shows(app, pilot, slider._words(slider.content_size.width)[-1])
+        track = slider._lines().plain.splitlines()[2][2:]
         low, high = (slider._cell_of(each, len(track)) for each in found.useful)
         heavy = [place for place, mark in enumerate(track) if mark in "━┿●┴"]
         assert min(heavy) in (low, low + 1)

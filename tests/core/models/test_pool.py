@@ -433,6 +433,8 @@ def test_stopping_a_run_or_loading_ends_what_it_waits_for(
     stopped.cancel()
     gate.open()
     assert [(event.column, event.reason) for event in until_end(stopped) if isinstance(event, Done)] == [(0, "stopped")]
+    # Else what is said of the first loading would be taken for the second one's.
+    wait_for(lambda: engine.status.state == "ready", "the end of the first loading")
     gate.close()
     cancelled = engine.submit(chat("sft"))
     loading_now(engine)
