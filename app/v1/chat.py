@@ -118,7 +118,7 @@ def chat_document(asked: ChatAsked, answers: Sequence[Answer], name: str) -> dic
 
 
 async def chat_stream(asked: ChatAsked, name: str) -> AsyncGenerator[dict[str, Any], None]:
-    """The chunks of a stream; an empty one where it has been silent for long. Raises TillerError for what fails."""
+    """The chunks of a stream, the last with what it took; an empty one where it has been silent. Raises TillerError for what fails."""
     head = _head(asked, "chat.completion.chunk", name)
 
     def chunk(
@@ -145,8 +145,7 @@ async def chat_stream(asked: ChatAsked, name: str) -> AsyncGenerator[dict[str, A
         final = chunk(index, {}, finish_reason(answer.reason), _said(answer)[tokens[index] :])
         final["choices"][0] |= _steering(asked)
         yield {**final, **(_notes(answers) if index == len(answers) - 1 else {})}
-    if asked.usage:
-        yield {**head, "choices": [], "usage": _usage(answers)}
+    yield {**head, "choices": [], "usage": _usage(answers)}
 
 
 def _said(answer: Answer) -> Sequence[Token]:

@@ -17,6 +17,8 @@ from core.chat.settings import MAX_SEED, Sampling
 
 #: What OpenAI's servers write where nothing is said of it.
 _TOKENS = 16
+#: So many tokens are written for one request at most.
+_MOST_TOKENS = 65_536
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ def raw_asked(models: Models, body: Body) -> RawAsked:
     echo = bodies.flag(body, "echo")
     if tokens == 0 and not echo:
         raise ApiError("Nothing would be written or told; send max_tokens above 0, or echo.", param="max_tokens")
+    if (most := tokens * each * len(prompts)) > _MOST_TOKENS:
+        raise ApiError(
+            f"Up to {most:,} tokens would be written, and {_MOST_TOKENS:,} are in one request; ask for fewer.",
+            param="max_tokens",
+        )
     # 0 is a wish of its own: the probabilities of the tokens alone.
     top = (
         None

@@ -25,7 +25,7 @@ from core.engine.engine import Engine
 from core.errors import TillerError
 from core.recipes.language import parse
 
-#: So many requests are answered at once; who asks for one more is told to come again.
+#: So many answers are written at once; who asks for one more is told to come again.
 MOST = 32
 #: In so many seconds.
 _WAIT = 5
@@ -100,18 +100,18 @@ class OpenAIRoutes:
 
         return handle
 
-    def _begin(self) -> None:
-        if self._going >= MOST:
+    def _begin(self, answers: int) -> None:
+        if self._going + answers > MOST:
             raise ApiError(
-                f"{MOST} requests are being answered; try again in some seconds.",
+                f"{self._going} answers are being written, and {MOST} are at once; try again in some seconds.",
                 429,
                 "rate_limit_exceeded",
                 wait=_WAIT,
             )
-        self._going += 1
+        self._going += answers
 
-    def _end(self, tokens: int) -> None:
-        self._going -= 1
+    def _end(self, answers: int, tokens: int) -> None:
+        self._going -= answers
         self._counts["tokens"] += tokens
 
     # ------------------------------------------------------------------------------------------------------------- answers
@@ -120,7 +120,7 @@ class OpenAIRoutes:
         """The answers to a chat, at once or as they are written."""
         body = await bodies.body_of(request)
         asked = await run_in_threadpool(chat_asked, self.models, body)
-        self._begin()
+        self._begin(asked.answers)
         if asked.stream:
             return StreamingResponse(self._chat_events(asked), media_type="text/event-stream", headers=_HEADERS)
         answers: list[Answer] = []
@@ -133,7 +133,7 @@ class OpenAIRoutes:
         except TillerError as error:
             raise ApiError(str(error), 500) from error
         finally:
-            self._end(sum(len(answer.tokens) for answer in answers))
+            self._end(asked.answers, sum(len(answer.tokens) for answer in answers))
         return JSONResponse(chat_document(asked, answers, _name("chatcmpl")))
 
     async def _chat_events(self, asked: ChatAsked) -> AsyncIterator[str]:
@@ -142,20 +142,22 @@ class OpenAIRoutes:
         try:
             async with aclosing(chat_stream(asked, _name("chatcmpl"))) as chunks:
                 async for document in chunks:
-                    tokens += bool(document.get("choices"))
-                    yield line(document)
+                    tokens = document.get("usage", {}).get("completion_tokens", 0)
+                    if asked.usage or not tokens:
+                        yield line(document)
         except TillerError as error:
             failed = ApiError(str(error), 500)
             yield line(error_body(failed, self._told(str(failed))))
         finally:
-            self._end(tokens)
+            self._end(asked.answers, tokens)
         yield "data: [DONE]\n\n"
 
     async def _raw(self, request: Request) -> Response:
         """How raw prompts go on; a stream has all of it in one piece."""
         body = await bodies.body_of(request)
         asked = await run_in_threadpool(raw_asked, self.models, body)
-        self._begin()
+        # They are written together, however many they are.
+        self._begin(1)
         answers: list[RawAnswer] = []
         work = raw_answers(asked)
         try:
@@ -166,7 +168,7 @@ class OpenAIRoutes:
             document = await run_in_threadpool(raw_document, asked, answers, _name("cmpl")) if answers else {}
         finally:
             await run_in_threadpool(work.close)
-            self._end(sum(len(answer.ids) for answer in answers))
+            self._end(1, sum(len(answer.ids) for answer in answers))
         if not asked.stream:
             return JSONResponse(document)
         return PlainTextResponse(f"{line(document)}data: [DONE]\n\n", media_type="text/event-stream", headers=_HEADERS)

@@ -16,7 +16,7 @@ import openai
 import pytest
 
 from app.v1 import chat as v1_chat
-from app.v1.routes import MOST, OpenAIRoutes
+from app.v1.routes import OpenAIRoutes
 from core.chat.presets import keep_preset
 from core.chat.settings import Sampling, Settings, Turn
 from core.directions.conclusion import first_recipe
@@ -302,6 +302,7 @@ def test_what_a_chat_cannot_have_is_said(
         ({"logprobs": 50}, None, "logprobs is between 0 and 20"),
         ({"best_of": 3}, None, "best_of is n here"),
         ({"prompt": ["a"] * 300}, None, "A request has 1 to 256 continuations"),
+        ({"prompt": ["a"] * 200, "max_tokens": 4096}, None, "Up to 819,200 tokens would be written"),
     ],
 )  # fmt: skip
 def test_what_a_raw_prompt_cannot_have_is_said(
@@ -324,9 +325,10 @@ def test_clients_know_the_classes_of_errors(client: openai.OpenAI) -> None:
 def test_who_comes_when_too_many_are_answered_is_told_when_to_come_again(
     page: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.v1.routes.MOST", 0)
-    assert MOST > 0
-    status, text, headers = ask(f"{page.address}v1/chat/completions", {"model": "chat", "messages": HELLO})
+    monkeypatch.setattr("app.v1.routes.MOST", 2)
+    body = {"model": "chat", "messages": HELLO, "max_tokens": 2}
+    assert ask(f"{page.address}v1/chat/completions", {**body, "n": 2})[0] == 200
+    status, text, headers = ask(f"{page.address}v1/chat/completions", {**body, "n": 3})
     assert (status, json.loads(text)["error"]["code"], int(headers["retry-after"]) > 0) == (
         429,
         "rate_limit_exceeded",
@@ -356,8 +358,10 @@ def test_counts_are_told(page: Served) -> None:
     before = counts()
     post(page, "v1/chat/completions", {"model": "chat", "messages": HELLO, "max_tokens": 3})
     post(page, "v1/chat/completions", {"model": "nothing", "messages": HELLO})
+    ask(f"{page.address}v1/chat/completions", {"model": "chat", "messages": HELLO, "max_tokens": 4, "stream": True})
+    post(page, "v1/completions", {"model": "chat", "prompt": "Water", "max_tokens": 2})
     after = counts()
-    assert after["tiller_tokens_total"] - before["tiller_tokens_total"] == 3
+    assert after["tiller_tokens_total"] - before["tiller_tokens_total"] == 3 + 4 + 2
     assert after["tiller_refused_total"] - before["tiller_refused_total"] == 1
     assert after["tiller_running"] == 0
 
