@@ -142,8 +142,9 @@ class OpenAIRoutes:
         try:
             async with aclosing(chat_stream(asked, _name("chatcmpl"))) as chunks:
                 async for document in chunks:
-                    tokens = document.get("usage", {}).get("completion_tokens", 0)
-                    if asked.usage or not tokens:
+                    if (usage := document.get("usage")) is not None:
+                        tokens = usage["completion_tokens"]
+                    if usage is None or asked.usage:
                         yield line(document)
         except TillerError as error:
             failed = ApiError(str(error), 500)
