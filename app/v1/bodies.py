@@ -8,6 +8,8 @@ from typing import Any
 from starlette.requests import Request
 
 from app.v1.errors import ApiError
+from core.chat.drawing import Drawing
+from core.chat.events import ALTERNATIVES
 from core.chat.settings import Turn
 from core.util.files import parsed_json
 from core.util.limits import MAX_LINK
@@ -24,8 +26,7 @@ _NUMBERS = {
 _WHOLE = ("top_k", "seed", "max_new_tokens")
 #: Fields that would change the answer, and what each may be here: as if it were not there.
 _REFUSED: Mapping[str, tuple[object, ...]] = {
-    "presence_penalty": (0,), "frequency_penalty": (0,), "logit_bias": ({},), "tools": ([],), "functions": ([],),
-    "response_format": ({"type": "text"},), "min_p": (0,), "suffix": ("",), "tool_choice": ("none", "auto"),
+    "tools": ([],), "functions": ([],), "response_format": ({"type": "text"},), "suffix": ("",), "tool_choice": ("none", "auto"),
 }  # fmt: skip
 
 
@@ -59,6 +60,20 @@ def sampling_of(body: Body) -> dict[str, Any]:
     if stop is not None:
         given["stop"] = tuple(text(each, "stop") for each in (stop if isinstance(stop, list) else [stop]))
     return given
+
+
+def drawing_of(body: Body, alternatives: int = 0) -> Drawing:
+    """How tokens are drawn beyond the sampling. Raises TillerError."""
+    given = {
+        name: float(number(body[name], name, False))
+        for name in ("min_p", "presence_penalty", "frequency_penalty")
+        if body.get(name) is not None
+    }
+    bias = body.get("logit_bias") or {}
+    if not isinstance(bias, Mapping) or not all(isinstance(token, str) and token.isdecimal() for token in bias):
+        raise ApiError("logit_bias is an object: token ids, each with a number; send one.", param="logit_bias")
+    shifts = tuple((int(token), float(number(value, "logit_bias", False))) for token, value in bias.items())
+    return Drawing(max(alternatives, ALTERNATIVES), logit_bias=shifts, **given)
 
 
 def chat_of(messages: object) -> tuple[str, tuple[Turn, ...], str]:

@@ -17,7 +17,8 @@ from app.v1.errors import ApiError
 from app.v1.models import Model, Models, alone
 from core.chat.answers import Answer, fold
 from core.chat.beginnings import WrittenText
-from core.chat.events import ALTERNATIVES, Event, Failed, Reading, Token
+from core.chat.drawing import Drawing
+from core.chat.events import Event, Failed, Reading, Token
 from core.chat.raw import MAX_TOP
 from core.chat.settings import MAX_SEED, Settings
 from core.engine.run import Run
@@ -39,6 +40,7 @@ class ChatAsked:
     begun: str
     logprobs: bool
     top: int
+    drawing: Drawing
     readings: bool
     stream: bool
     usage: bool
@@ -58,13 +60,15 @@ def chat_asked(models: Models, body: Body) -> ChatAsked:
     sampling = replace(fresh.sampling, **bodies.sampling_of(body))
     settings = replace(fresh, system=system or model.system, turns=turns[:-1], sampling=sampling).ask(turns[-1].user)
     extras, own = body.get("stream_options"), body.get("tiller")
+    top = bodies.whole_between(body, "top_logprobs", 0, MAX_TOP, 0)
     return ChatAsked(
         model,
         settings,
         bodies.whole_between(body, "n", 1, bodies.MAX_ANSWERS, 1),
         begun,
         bodies.flag(body, "logprobs"),
-        bodies.whole_between(body, "top_logprobs", 0, MAX_TOP, 0),
+        top,
+        bodies.drawing_of(body, top),
         isinstance(own, Mapping) and own.get("readings") is True,
         bodies.flag(body, "stream"),
         isinstance(extras, Mapping) and extras.get("include_usage") is True,
@@ -79,8 +83,7 @@ async def chat_answers(asked: ChatAsked) -> AsyncGenerator[list[Answer], None]:
         for index in range(asked.answers):
             sampling = replace(settings.sampling, seed=(settings.sampling.seed + index) % MAX_SEED)
             prefixes = {0: WrittenText(asked.begun)} if asked.begun else None
-            alternatives = max(asked.top, ALTERNATIVES)
-            runs.append(asked.model.engine.submit(replace(settings, sampling=sampling), None, prefixes, alternatives))
+            runs.append(asked.model.engine.submit(replace(settings, sampling=sampling), None, prefixes, asked.drawing))
         answers = [Answer() for _ in runs]
         while not all(run.finished for run in runs):
             for index, run in enumerate(runs):

@@ -64,6 +64,7 @@ def raw_asked(models: Models, body: Body) -> RawAsked:
         tuple(sampling for _ in prompts for sampling in drawn),
         echo,
         top,
+        bodies.drawing_of(body),
     )
     texts = tuple(prompt if isinstance(prompt, str) else None for prompt in request.prompts)
     return RawAsked(model, request, texts, bodies.flag(body, "stream"))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from core.chat.drawing import Drawing
 from core.chat.events import Reason
 from core.chat.settings import Sampling
 from core.errors import TillerError
@@ -33,6 +34,7 @@ class RawRequest:
     sampling: tuple[Sampling | None, ...]
     echo: bool = False
     top: int | None = None
+    drawing: Drawing = field(default_factory=Drawing)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from core.engine.run import Run
 from core.errors import TillerError
 from core.families.checkpoint import Family
 from core.inference import prompts
+from core.inference.batch import check_tokens
 from core.inference.decoding import BatchDecoder, DecodingRow
 from core.inference.teacher_forcing import score_replies
 from core.models.files import LoadingCancelled
@@ -156,9 +157,10 @@ class Answering:
         # The selected column may be steered while it runs, so its shadow starts with it; scrubbed answers get theirs afterwards.
         shadow = not run.scrub and (bool(recipe) or column == run.settings.selected)
         edits = compile_recipe(recipe, loaded, partial(self._direction, run.family))
+        check_tokens(loaded, [token for token, _ in run.drawing.logit_bias])
         forced, said, sampling = _begun(run, column, loaded)
         note = " ".join(part for part in (built.note, refused) if part)
-        return DecodingRow(column, built.ids, edits, sampling, shadow, forced, note, said, run.alternatives)
+        return DecodingRow(column, built.ids, edits, sampling, shadow, forced, note, said, run.drawing)
 
     def _advance(self, active: Active) -> None:
         if active.run.cancelled.is_set():

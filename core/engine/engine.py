@@ -19,7 +19,8 @@ from core.attribution.report import BlameReport, BlameRequest
 from core.chat import answers
 from core.chat.answers import Answer
 from core.chat.beginnings import Beginning
-from core.chat.events import ALTERNATIVES, Failed, PromptView
+from core.chat.drawing import Drawing
+from core.chat.events import Failed, PromptView
 from core.chat.kept import KeptChats
 from core.chat.session import Session
 from core.chat.settings import BLAME, STAGE_LENSES, Column, Sampling, Settings, Turn
@@ -132,15 +133,17 @@ class Engine(EngineThread["Worker"]):
         settings: Settings,
         columns: Sequence[int] | None = None,
         prefixes: Mapping[int, Beginning] | None = None,
-        alternatives: int = ALTERNATIVES,
+        drawing: Drawing | None = None,
     ) -> Run:
         """Answer the last turn in all, or the given, columns.
 
-        ``prefixes`` gives for a column how its reply begins; readings name so many ``alternatives``. What cannot be done comes as a
-        ``Failed`` event.
+        ``prefixes`` gives for a column how its reply begins, ``drawing`` how its tokens are drawn beyond the sampling. What cannot be
+        done comes as a ``Failed`` event.
         """
         chosen = tuple(columns) if columns is not None else tuple(range(len(settings.columns)))
-        return self._enqueue(Run(self.family, settings, chosen, prefixes or {}, scrub=False, alternatives=alternatives))
+        return self._enqueue(
+            Run(self.family, settings, chosen, prefixes or {}, scrub=False, drawing=drawing or Drawing())
+        )
 
     def scrub(self, settings: Settings, column: int, direction: str) -> Run:
         """Answer the last turn at each of :data:`core.chat.sliders.SLIDER_STRENGTHS` of the slider of ``direction`` in ``column``.

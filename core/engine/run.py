@@ -8,11 +8,13 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 
 from core.chat.beginnings import Beginning
-from core.chat.events import ALTERNATIVES, Event
+from core.chat.drawing import Drawing
+from core.chat.events import Event
 from core.chat.settings import BLAME, Settings
 from core.families.checkpoint import Family
 from core.recipes.language import Recipe
 
+_PLAIN = Drawing()
 #: What a run does, as a list says it.
 ANSWERING, AHEAD, BLAMING = (
     "answering",
@@ -28,7 +30,7 @@ class Run:
 
     def __init__(
         self, family: Family, settings: Settings, columns: tuple[int, ...], prefixes: Mapping[int, Beginning], scrub: bool,
-        given: Mapping[int, tuple[int, ...]] | None = None, alternatives: int = ALTERNATIVES,
+        given: Mapping[int, tuple[int, ...]] | None = None, drawing: Drawing = _PLAIN,
     ) -> None:  # fmt: skip
         #: The family as whoever asks sees it, which says whose directions its recipes name.
         self.family = family
@@ -38,8 +40,7 @@ class Run:
         self.scrub = scrub
         #: Token ids by column, when nothing is to be said and only the blame of what was said before is wanted.
         self.given = given
-        #: How many alternatives the reading of a token names.
-        self.alternatives = alternatives
+        self.drawing = drawing
         #: Whether every token is to be told which training stage it is owed to; may be set while the run goes on.
         self.blame = given is not None or settings.lens.startswith(BLAME)
         self.cancelled = threading.Event()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -93,6 +93,13 @@ def pad_batch(
             "last": mask(steered & (column == reply_start - 1)),
         },
     )
+
+
+def check_tokens(loaded: Loaded, ids: Iterable[int]) -> None:
+    """Refuse token ids that a model has no logit for. Raises TillerError."""
+    known = int(loaded.model.config.get_text_config().vocab_size)
+    if (wrong := next((each for each in ids if not 0 <= each < known), None)) is not None:
+        raise TillerError(f"{loaded.checkpoint.name} has no token {wrong}; its ids go from 0 to {known - 1}.")
 
 
 def check_finite(loaded: Loaded, best: Tensor, steered: Sequence[bool]) -> None:

@@ -18,13 +18,16 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 from transformers.generation.logits_process import (
+    LogitsProcessor,
     LogitsProcessorList,
+    MinPLogitsWarper,
     RepetitionPenaltyLogitsProcessor,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
     TopPLogitsWarper,
 )  # fmt: skip
 
+from core.chat.drawing import Drawing
 from core.chat.events import ALTERNATIVES, Alternative, Done, Event, Reading, Started
 from core.chat.settings import Sampling
 from core.inference.batch import PaddedBatch, batch_rows, check_finite, pad_batch, read_gates
@@ -58,7 +61,7 @@ class DecodingRow:
     forced: tuple[int, ...] = ()
     note: str = ""
     said: tuple[int, ...] = ()
-    alternatives: int = ALTERNATIVES
+    drawing: Drawing = field(default_factory=Drawing)
 
 
 @dataclass
@@ -171,7 +174,7 @@ class BatchDecoder:
             logits, projections = self._decode()
         self.steps += 1
         chosen, forced = self._choose(logits)
-        named = max(each.alternatives for each in self._speakers.values())
+        named = max(each.drawing.alternatives for each in self._speakers.values())
         readings = read_logits(self.loaded, logits, chosen, projections, named)
         by_leader = {id(row.leader): reading for row, reading in zip(self._rows, readings, strict=True) if row.leader}
         for row, token, reading, given in zip(self._rows, chosen, readings, forced, strict=True):
@@ -300,15 +303,33 @@ def _row(speaker: DecodingRow, edits: tuple[RowEdit, ...], leader: _Row | None) 
         leader,
         [*speaker.prompt, *speaker.said],
         deque(speaker.forced),
-        _processors(speaker.sampling),
+        _processors(speaker),
         generator,
         len(speaker.said) if leader is None and speaker.sampling.temperature > 0 else 0,
     )
 
 
-def _processors(sampling: Sampling) -> LogitsProcessorList:
-    """transformers' own filters, in the order in which its ``generate`` applies them."""
+class _Shifted(LogitsProcessor):
+    """What is added to or taken from the logits of single tokens, by what the answer holds already (:class:`core.chat.drawing.Drawing`)."""
+
+    def __init__(self, drawing: Drawing, prompt: int) -> None:
+        self._drawing, self._prompt = drawing, prompt
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        shifted = scores.clone()
+        for token, bias in self._drawing.logit_bias:
+            shifted[:, token] += bias
+        said, counts = input_ids[0, self._prompt :].unique(return_counts=True)
+        shifted[:, said] -= self._drawing.presence_penalty + self._drawing.frequency_penalty * counts
+        return shifted
+
+
+def _processors(speaker: DecodingRow) -> LogitsProcessorList:
+    """transformers' own filters, in the order in which its ``generate`` applies them, behind what shifts single tokens."""
+    sampling, drawing = speaker.sampling, speaker.drawing
     chosen = LogitsProcessorList()
+    if drawing.presence_penalty or drawing.frequency_penalty or drawing.logit_bias:
+        chosen.append(_Shifted(drawing, len(speaker.prompt)))
     if sampling.repetition_penalty != 1:
         chosen.append(RepetitionPenaltyLogitsProcessor(penalty=float(sampling.repetition_penalty)))
     if sampling.temperature > 0:
@@ -317,6 +338,8 @@ def _processors(sampling: Sampling) -> LogitsProcessorList:
             chosen.append(TopKLogitsWarper(top_k=sampling.top_k))
         if sampling.top_p < 1:
             chosen.append(TopPLogitsWarper(top_p=float(sampling.top_p)))
+        if drawing.min_p:
+            chosen.append(MinPLogitsWarper(min_p=float(drawing.min_p)))
     return chosen
 
 

@@ -11,7 +11,7 @@ from core.chat.events import Done, Reason, Token
 from core.chat.raw import MAX_CONTINUATIONS, RawAnswer, RawRequest, TokenScore, TooLongError
 from core.chat.settings import Sampling
 from core.errors import TillerError
-from core.inference.batch import batch_rows
+from core.inference.batch import batch_rows, check_tokens
 from core.inference.decoding import BatchDecoder, DecodingRow
 from core.inference.decoding_batches import rows_at_once
 from core.inference.detokenizer import token_text
@@ -39,6 +39,7 @@ def continue_prompts(loaded: Loaded, ask: RawRequest, edits: tuple[RowEdit, ...]
     # What ends a message of a chat ends nothing here.
     raw = replace(loaded, stops=(), thoughts=[])
     prompts = [_ids(raw, each) for each in ask.prompts]
+    check_tokens(raw, [token for token, _ in ask.drawing.logit_bias])
     for prompt, sampling in zip(prompts, ask.sampling, strict=True):
         _check(raw, prompt, sampling, ask)
     written: dict[int, tuple[_Ids, Reason]] = {}
@@ -47,7 +48,9 @@ def continue_prompts(loaded: Loaded, ask: RawRequest, edits: tuple[RowEdit, ...]
     size = rows_at_once(raw, longest) if wanted else 1
     for start in range(0, len(wanted), size):
         chosen = wanted[start : start + size]
-        decoder = BatchDecoder(raw, [DecodingRow(index, prompts[index], edits, each) for index, each in chosen])
+        decoder = BatchDecoder(
+            raw, [DecodingRow(index, prompts[index], edits, each, drawing=ask.drawing) for index, each in chosen]
+        )
         tokens: dict[int, list[int]] = {index: [] for index, _ in chosen}
         while not decoder.done:
             for event in decoder.step():
@@ -71,9 +74,7 @@ def _ids(loaded: Loaded, prompt: str | _Ids) -> _Ids:
     ids = encode_text(loaded, prompt) if isinstance(prompt, str) else prompt
     if not ids:
         raise TillerError("A prompt has at least one token; write a text, or send token ids.")
-    known = int(loaded.model.config.get_text_config().vocab_size)
-    if wrong := next((each for each in ids if not 0 <= each < known), None):
-        raise TillerError(f"{loaded.checkpoint.name} has no token {wrong}; its ids go from 0 to {known - 1}.")
+    check_tokens(loaded, ids)
     return ids
 
 

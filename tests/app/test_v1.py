@@ -135,6 +135,21 @@ def test_every_token_comes_with_what_was_read_of_it(page: Served, client: openai
     assert parts == pytest.approx([each.logprob for each in content], abs=1e-4)
 
 
+def test_tokens_can_be_pushed_one_by_one(page: Served, client: openai.OpenAI) -> None:
+    (pushed,) = page.engine.raw.tokens("chat", "a", begun=False)
+    said = client.chat.completions.create(model="chat", messages=HELLO, max_tokens=5, logit_bias={str(pushed): 100})  # type: ignore[arg-type]
+    assert said.choices[0].message.content == page.engine.raw.text("chat", [pushed] * 5).strip()
+    twice = client.completions.create(
+        model="chat",
+        prompt="Hello",
+        max_tokens=5,
+        logit_bias={str(pushed): 60},
+        frequency_penalty=2,
+        presence_penalty=2,
+    )
+    assert twice.choices[0].text.strip() == page.engine.raw.text("chat", [pushed] * 5).strip()
+
+
 def test_several_answers_are_drawn_by_seeds_in_a_row(page: Served, client: openai.OpenAI) -> None:
     def drawn(n: int, seed: int) -> list[str | None]:
         told = client.chat.completions.create(
@@ -278,7 +293,9 @@ def test_directions_and_recipes_are_told(page: Served) -> None:
         ({"n": 9}, 400, None, "n is between 1 and 8, not 9."),
         ({"top_logprobs": 21}, 400, None, "top_logprobs is between 0 and 20"),
         ({"stream": "yes"}, 400, None, "stream is true or false"),
-        ({"presence_penalty": 1.5}, 400, None, "presence_penalty cannot be had here; leave it out."),
+        ({"presence_penalty": 3}, 400, None, "presence_penalty is between -2 and 2."),
+        ({"logit_bias": {"a": 1}}, 400, None, "logit_bias is an object: token ids"),
+        ({"logit_bias": {"999999": 1}}, 500, None, "chat has no token 999999"),
         ({"tools": [{}]}, 400, None, "tools cannot be had here"),
         ({"messages": [{"role": "user", "content": "x" * 1_000_001}]}, 413, None, "A request has at most 1,000,000 bytes"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -11,8 +12,10 @@ from torch import Tensor
 
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
+from core.chat.drawing import Drawing
 from core.chat.events import Done, Event, Reading, RecipeChanged, Scores, Started, Token
 from core.chat.settings import Sampling
+from core.errors import TillerError
 from core.inference import decoding, shared_prefix
 from core.inference.batch import pad_batch
 from core.inference.decoding import BatchDecoder, DecodingRow
@@ -181,6 +184,63 @@ def test_a_character_that_was_begun_in_what_was_said_is_no_part_of_what_follows(
     assert text(run(llama, [row])) == text(run(llama, [replace(row, said=(), forced=words)]))[len("naïve café") :]
 
 
+def test_biased_tokens_are_those_of_generate(llama: Loaded) -> None:
+    prompt = chat_prompt(llama, PROMPTS[1])
+    plain = ids(run(llama, [DecodingRow(0, prompt, sampling=Sampling(max_new_tokens=NEW))]))
+    bias = ((plain[0], -3.0), (41, 1.5), (42, 2.5))
+    own = ids(
+        run(llama, [DecodingRow(0, prompt, sampling=Sampling(max_new_tokens=NEW), drawing=Drawing(logit_bias=bias))])
+    )
+    wanted = generated(llama, [prompt], NEW, sequence_bias={(token,): value for token, value in bias})[0]
+    assert own == wanted
+    assert own != plain
+
+
+@pytest.mark.parametrize(
+    "penalty",
+    [{"presence_penalty": 1.5}, {"frequency_penalty": 0.8}, {"presence_penalty": -0.5, "frequency_penalty": 2.0}],
+)
+def test_penalties_are_taken_from_what_the_answer_holds_alone(penalty: dict[str, float], llama: Loaded) -> None:
+    """Token by token over a plain forward pass, by OpenAI's formula; the prompt's own tokens are no part of it."""
+    prompt = chat_prompt(llama, PROMPTS[1])
+    drawing = Drawing(**penalty)  # type: ignore[arg-type]
+    own = ids(run(llama, [DecodingRow(0, prompt, sampling=Sampling(max_new_tokens=NEW), drawing=drawing)]))
+    said: list[int] = []
+    for _ in own:
+        with torch.inference_mode():
+            logits = llama.model(input_ids=torch.tensor([[*prompt, *said]])).logits[0, -1].float().tolist()
+        for token in set(said):
+            logits[token] -= drawing.presence_penalty + drawing.frequency_penalty * said.count(token)
+        said.append(max(range(len(logits)), key=logits.__getitem__))
+    assert own == said
+
+
+def test_min_p_leaves_what_is_likely_enough(llama: Loaded) -> None:
+    prompt = chat_prompt(llama, PROMPTS[1])
+    warm = Sampling(temperature=2.0, seed=3, max_new_tokens=NEW)
+    greedy = ids(run(llama, [DecodingRow(0, prompt, sampling=Sampling(max_new_tokens=NEW))]))
+    assert ids(run(llama, [DecodingRow(0, prompt, sampling=warm, drawing=Drawing(min_p=0.999))])) == greedy
+    kept = tokens(run(llama, [DecodingRow(0, prompt, sampling=warm, drawing=Drawing(min_p=0.5))]))
+    for token in kept:
+        # Behind the temperature, probabilities lie as far apart as their square roots.
+        assert math.exp(token.reading.logprob / 2) >= 0.5 * math.sqrt(token.reading.top[0].probability) - 1e-6
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"min_p": 1.0}, "min_p is at least 0"),
+        ({"presence_penalty": 3.0}, "presence_penalty is between -2 and 2"),
+        ({"frequency_penalty": float("nan")}, "frequency_penalty is between"),
+        ({"logit_bias": ((1, 200.0),)}, "between -100 and 100"),
+        ({"logit_bias": tuple((token, 1.0) for token in range(301))}, "at most 300 tokens"),
+    ],
+)
+def test_what_no_token_can_be_drawn_by_is_refused(given: dict[str, object], said: str) -> None:
+    with pytest.raises(TillerError, match=said):
+        Drawing(**given)  # type: ignore[arg-type]
+
+
 def test_a_repetition_penalty_is_that_of_generate(llama: Loaded) -> None:
     prompt = chat_prompt(llama, PROMPTS[1])
     plain = generated(llama, [prompt])[0]
@@ -336,7 +396,7 @@ def by_hand_from(loaded: Loaded, prompt: Sequence[int], change: int, vector: Ten
         )
         logits = loaded.model(ids, past_key_values=cache, use_cache=True).logits[0, -1]
         handle.remove()
-        said.append(int(logits.argmax()))
+        said.append(max(range(len(logits)), key=logits.__getitem__))
         ids = torch.tensor([[said[-1]]])
     return said
 
