@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 
 from app.v1.errors import ApiError
-from core.chat.drawing import Drawing
+from core.chat.drawing import TokenDrawing
 from core.chat.events import ALTERNATIVES
 from core.chat.settings import Turn
 from core.util.files import parsed_json
@@ -62,7 +62,7 @@ def sampling_of(body: Body) -> dict[str, Any]:
     return given
 
 
-def drawing_of(body: Body, alternatives: int = 0) -> Drawing:
+def drawing_of(body: Body, alternatives: int = 0) -> TokenDrawing:
     """How tokens are drawn beyond the sampling. Raises TillerError."""
     given = {
         name: float(number(body[name], name, False))
@@ -73,7 +73,7 @@ def drawing_of(body: Body, alternatives: int = 0) -> Drawing:
     if not isinstance(bias, Mapping) or not all(isinstance(token, str) and token.isdecimal() for token in bias):
         raise ApiError("logit_bias is an object: token ids, each with a number; send one.", param="logit_bias")
     shifts = tuple((int(token), float(number(value, "logit_bias", False))) for token, value in bias.items())
-    return Drawing(max(alternatives, ALTERNATIVES), logit_bias=shifts, **given)
+    return TokenDrawing(max(alternatives, ALTERNATIVES), logit_bias=shifts, **given)
 
 
 def chat_of(messages: object) -> tuple[str, tuple[Turn, ...], str]:

@@ -17,7 +17,7 @@ from app.v1.errors import ApiError
 from app.v1.models import Model, Models, alone
 from core.chat.answers import Answer, fold
 from core.chat.beginnings import WrittenText
-from core.chat.drawing import Drawing
+from core.chat.drawing import TokenDrawing
 from core.chat.events import Event, Failed, Reading, Token
 from core.chat.raw import MAX_TOP
 from core.chat.settings import MAX_SEED, Settings
@@ -40,7 +40,7 @@ class ChatAsked:
     begun: str
     logprobs: bool
     top: int
-    drawing: Drawing
+    drawing: TokenDrawing
     readings: bool
     stream: bool
     usage: bool

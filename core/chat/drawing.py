@@ -12,7 +12,7 @@ MOST_PENALTY, MOST_BIAS, MOST_BIASED = 2.0, 100.0, 300
 
 
 @dataclass(frozen=True)
-class Drawing:
+class TokenDrawing:
     """How many ``alternatives`` a reading names, and what is done to the logits of the next token before its temperature.
 
     ``presence_penalty`` is taken once from the logit of every token that the answer holds, ``frequency_penalty`` as often as it holds it;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from core.chat.drawing import Drawing
+from core.chat.drawing import TokenDrawing
 from core.chat.events import Reason
 from core.chat.settings import Sampling
 from core.errors import TillerError
@@ -34,7 +34,7 @@ class RawRequest:
     sampling: tuple[Sampling | None, ...]
     echo: bool = False
     top: int | None = None
-    drawing: Drawing = field(default_factory=Drawing)
+    drawing: TokenDrawing = field(default_factory=TokenDrawing)
 
 
 @dataclass(frozen=True)

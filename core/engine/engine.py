@@ -19,7 +19,7 @@ from core.attribution.report import BlameReport, BlameRequest
 from core.chat import answers
 from core.chat.answers import Answer
 from core.chat.beginnings import Beginning
-from core.chat.drawing import Drawing
+from core.chat.drawing import TokenDrawing
 from core.chat.events import Failed, PromptView
 from core.chat.kept import KeptChats
 from core.chat.session import Session
@@ -133,7 +133,7 @@ class Engine(EngineThread["Worker"]):
         settings: Settings,
         columns: Sequence[int] | None = None,
         prefixes: Mapping[int, Beginning] | None = None,
-        drawing: Drawing | None = None,
+        drawing: TokenDrawing | None = None,
     ) -> Run:
         """Answer the last turn in all, or the given, columns.
 
@@ -142,7 +142,7 @@ class Engine(EngineThread["Worker"]):
         """
         chosen = tuple(columns) if columns is not None else tuple(range(len(settings.columns)))
         return self._enqueue(
-            Run(self.family, settings, chosen, prefixes or {}, scrub=False, drawing=drawing or Drawing())
+            Run(self.family, settings, chosen, prefixes or {}, scrub=False, drawing=drawing or TokenDrawing())
         )
 
     def scrub(self, settings: Settings, column: int, direction: str) -> Run:

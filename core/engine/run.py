@@ -8,13 +8,13 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 
 from core.chat.beginnings import Beginning
-from core.chat.drawing import Drawing
+from core.chat.drawing import TokenDrawing
 from core.chat.events import Event
 from core.chat.settings import BLAME, Settings
 from core.families.checkpoint import Family
 from core.recipes.language import Recipe
 
-_PLAIN = Drawing()
+_PLAIN = TokenDrawing()
 #: What a run does, as a list says it.
 ANSWERING, AHEAD, BLAMING = (
     "answering",
@@ -30,7 +30,7 @@ class Run:
 
     def __init__(
         self, family: Family, settings: Settings, columns: tuple[int, ...], prefixes: Mapping[int, Beginning], scrub: bool,
-        given: Mapping[int, tuple[int, ...]] | None = None, drawing: Drawing = _PLAIN,
+        given: Mapping[int, tuple[int, ...]] | None = None, drawing: TokenDrawing = _PLAIN,
     ) -> None:  # fmt: skip
         #: The family as whoever asks sees it, which says whose directions its recipes name.
         self.family = family

@@ -27,7 +27,7 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )  # fmt: skip
 
-from core.chat.drawing import Drawing
+from core.chat.drawing import TokenDrawing
 from core.chat.events import ALTERNATIVES, Alternative, Done, Event, Reading, Started
 from core.chat.settings import Sampling
 from core.inference.batch import PaddedBatch, batch_rows, check_finite, pad_batch, read_gates
@@ -61,7 +61,7 @@ class DecodingRow:
     forced: tuple[int, ...] = ()
     note: str = ""
     said: tuple[int, ...] = ()
-    drawing: Drawing = field(default_factory=Drawing)
+    drawing: TokenDrawing = field(default_factory=TokenDrawing)
 
 
 @dataclass
@@ -310,9 +310,9 @@ def _row(speaker: DecodingRow, edits: tuple[RowEdit, ...], leader: _Row | None) 
 
 
 class _Shifted(LogitsProcessor):
-    """What is added to or taken from the logits of single tokens, by what the answer holds already (:class:`core.chat.drawing.Drawing`)."""
+    """Shifts the logits of single tokens, also by what the answer holds already (:class:`core.chat.drawing.TokenDrawing`)."""
 
-    def __init__(self, drawing: Drawing, prompt: int) -> None:
+    def __init__(self, drawing: TokenDrawing, prompt: int) -> None:
         self._drawing, self._prompt = drawing, prompt
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from core.artefacts import store
 from core.artefacts.direction import Direction, load_direction
-from core.chat.drawing import Drawing
+from core.chat.drawing import TokenDrawing
 from core.chat.events import Done, Event, Reading, RecipeChanged, Scores, Started, Token
 from core.chat.settings import Sampling
 from core.errors import TillerError
@@ -189,7 +189,10 @@ def test_biased_tokens_are_those_of_generate(llama: Loaded) -> None:
     plain = ids(run(llama, [DecodingRow(0, prompt, sampling=Sampling(max_new_tokens=NEW))]))
     bias = ((plain[0], -3.0), (41, 1.5), (42, 2.5))
     own = ids(
-        run(llama, [DecodingRow(0, prompt, sampling=Sampling(max_new_tokens=NEW), drawing=Drawing(logit_bias=bias))])
+        run(
+            llama,
+            [DecodingRow(0, prompt, sampling=Sampling(max_new_tokens=NEW), drawing=TokenDrawing(logit_bias=bias))],
+        )
     )
     wanted = generated(llama, [prompt], NEW, sequence_bias={(token,): value for token, value in bias})[0]
     assert own == wanted
@@ -203,7 +206,7 @@ def test_biased_tokens_are_those_of_generate(llama: Loaded) -> None:
 def test_penalties_are_taken_from_what_the_answer_holds_alone(penalty: dict[str, float], llama: Loaded) -> None:
     """Token by token over a plain forward pass, by OpenAI's formula; the prompt's own tokens are no part of it."""
     prompt = chat_prompt(llama, PROMPTS[1])
-    drawing = Drawing(**penalty)  # type: ignore[arg-type]
+    drawing = TokenDrawing(**penalty)  # type: ignore[arg-type]
     own = ids(run(llama, [DecodingRow(0, prompt, sampling=Sampling(max_new_tokens=NEW), drawing=drawing)]))
     said: list[int] = []
     for _ in own:
@@ -219,8 +222,8 @@ def test_min_p_leaves_what_is_likely_enough(llama: Loaded) -> None:
     prompt = chat_prompt(llama, PROMPTS[1])
     warm = Sampling(temperature=2.0, seed=3, max_new_tokens=NEW)
     greedy = ids(run(llama, [DecodingRow(0, prompt, sampling=Sampling(max_new_tokens=NEW))]))
-    assert ids(run(llama, [DecodingRow(0, prompt, sampling=warm, drawing=Drawing(min_p=0.999))])) == greedy
-    kept = tokens(run(llama, [DecodingRow(0, prompt, sampling=warm, drawing=Drawing(min_p=0.5))]))
+    assert ids(run(llama, [DecodingRow(0, prompt, sampling=warm, drawing=TokenDrawing(min_p=0.999))])) == greedy
+    kept = tokens(run(llama, [DecodingRow(0, prompt, sampling=warm, drawing=TokenDrawing(min_p=0.5))]))
     for token in kept:
         # Behind the temperature, probabilities lie as far apart as their square roots.
         assert math.exp(token.reading.logprob / 2) >= 0.5 * math.sqrt(token.reading.top[0].probability) - 1e-6
@@ -238,7 +241,7 @@ def test_min_p_leaves_what_is_likely_enough(llama: Loaded) -> None:
 )
 def test_what_no_token_can_be_drawn_by_is_refused(given: dict[str, object], said: str) -> None:
     with pytest.raises(TillerError, match=said):
-        Drawing(**given)  # type: ignore[arg-type]
+        TokenDrawing(**given)  # type: ignore[arg-type]
 
 
 def test_a_repetition_penalty_is_that_of_generate(llama: Loaded) -> None:
