@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from app.v1.errors import ApiError
 from core.chat.drawing import TokenDrawing
@@ -26,26 +26,39 @@ _NUMBERS = {
 _WHOLE = ("top_k", "seed", "max_new_tokens")
 #: Fields that would change the answer, and what each may be here: as if it were not there.
 _REFUSED: Mapping[str, tuple[object, ...]] = {
-    "tools": ([],), "functions": ([],), "response_format": ({"type": "text"},), "suffix": ("",), "tool_choice": ("none", "auto"),
+    "tools": ([],), "functions": ([],), "tool_choice": ("none", "auto"), "response_format": ({"type": "text"},), "suffix": ("",),
+    "modalities": (["text"],), "stop_token_ids": ([],), "bad_words": ([],), "allowed_token_ids": (), "ignore_eos": (False,),
+    "min_tokens": (0,), "use_beam_search": (False,), "include_stop_str_in_output": (False,), "skip_special_tokens": (True,),
+    "add_special_tokens": (True,), "truncate_prompt_tokens": (), "prompt_logprobs": (), "chat_template": (),
+    "chat_template_kwargs": ({},), "structured_outputs": (), "guided_choice": (), "guided_json": (), "guided_regex": (),
+    "guided_grammar": (), "max_new_tokens": (), "recipe": (),
 }  # fmt: skip
+#: What is meant where a field is called otherwise here.
+_INSTEAD = {"recipe": "steering", "max_new_tokens": "max_tokens"}
 
 
 async def body_of(request: Request) -> Body:
     """What was sent, as far as it may be of a size. Raises ApiError."""
-    sent = b""
-    async for part in request.stream():
-        sent += part
-        if len(sent) > MAX_LINK:
-            raise ApiError(f"A request has at most {MAX_LINK:,} bytes; send its last messages, or fewer prompts.", 413)
+    sent = bytearray()
     try:
-        found = parsed_json(sent.decode("utf-8"))
+        async for part in request.stream():
+            sent += part
+            if len(sent) > MAX_LINK:
+                raise ApiError(
+                    f"A request has at most {MAX_LINK:,} bytes; send its last messages, or fewer prompts.", 413
+                )
+    except ClientDisconnect as error:
+        raise ApiError("The request ended in its midst; send it again.") from error
+    try:
+        found = parsed_json(sent.decode("utf-8-sig"))
     except ValueError as error:
         raise ApiError("That is no JSON; send a body as chat programs do, with a model and messages.") from error
     if not isinstance(found, Mapping):
         raise ApiError("That is no JSON object; send a body as chat programs do, with a model and messages.")
     for name, neutral in _REFUSED.items():
         if found.get(name) is not None and found[name] not in neutral:
-            raise ApiError(f"{name} cannot be had here; leave it out.", param=name)
+            instead = f"send {_INSTEAD[name]} for it" if name in _INSTEAD else "leave it out"
+            raise ApiError(f"{name} cannot be had here; {instead}.", param=name)
     return found
 
 
@@ -80,7 +93,9 @@ def chat_of(messages: object) -> tuple[str, tuple[Turn, ...], str]:
     """The system prompt and the turns of a list of messages, and how the last one's answer begins where the assistant's is the last."""
     system: list[str] = []
     turns: list[tuple[list[str], list[str]]] = []
-    for each in messages if isinstance(messages, list) else []:
+    if not isinstance(messages, list):
+        raise ApiError("messages is a list; send one.", param="messages")
+    for each in messages:
         role = each.get("role") if isinstance(each, Mapping) else None
         if role in ("system", "developer"):
             system.append(_content(each))
@@ -105,6 +120,9 @@ def chat_of(messages: object) -> tuple[str, tuple[Turn, ...], str]:
 def _content(message: Mapping[str, Any]) -> str:
     """The text of a message, which may come in parts."""
     content = message.get("content")
+    if content is None and message.get("role") == "assistant":
+        # So programs send what called a tool and said nothing.
+        return ""
     parts = content if isinstance(content, list) else [{"type": "text", "text": content}]
     if not all(isinstance(each, Mapping) and each.get("type") == "text" for each in parts):
         raise ApiError("Only text can be read here: leave pictures, sounds and files out.", param="messages")
@@ -112,9 +130,13 @@ def _content(message: Mapping[str, Any]) -> str:
 
 
 def text(value: object, name: str) -> str:
-    """A text. Raises ApiError."""
+    """A text. Raises ApiError, also for one that holds half a character, which nothing can read or write."""
     if not isinstance(value, str):
         raise ApiError(f"{name} is a text; send one.", param=name)
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ApiError(f"{name} holds half a character (a lone surrogate); send whole ones.", param=name) from error
     return value
 
 
@@ -122,10 +144,9 @@ def number(value: object, name: str, whole: bool) -> float | int:
     """A number, a whole one. Raises ApiError."""
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
         raise ApiError(f"{name} is a {'whole number' if whole else 'number'}; send one.", param=name)
-    try:
-        return value if whole else float(value)
-    except OverflowError as error:
-        raise ApiError(f"{name} is far too large; send a smaller one.", param=name) from error
+    if not -(2**63) <= value < 2**63:
+        raise ApiError(f"{name} is far too large, or no number; send another one.", param=name)
+    return value if whole else float(value)
 
 
 def whole_between(body: Body, name: str, low: int, high: int, otherwise: int) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 
 from app.v1 import bodies
 from app.v1.bodies import Body
-from app.v1.errors import ApiError
+from app.v1.errors import ApiError, failed
 from app.v1.models import Model, Models, alone
 from core.chat.answers import Answer, fold
 from core.chat.beginnings import WrittenText
@@ -22,7 +22,6 @@ from core.chat.events import Event, Failed, Reading, Token
 from core.chat.raw import MAX_TOP
 from core.chat.settings import MAX_SEED, Settings
 from core.engine.run import Run
-from core.errors import TillerError
 
 #: How often a run is asked what it has, in seconds.
 _BEAT = 0.05
@@ -51,28 +50,51 @@ def chat_asked(models: Models, body: Body) -> ChatAsked:
     model = models.find(bodies.text(body.get("model"), "model"), bodies.steering_of(body))
     fresh = alone(model.engine, model.checkpoint, str(model.recipe))
     system, turns, begun = bodies.chat_of(body.get("messages"))
-    goes_on = bodies.flag(body, "continue_final_message") or body.get("add_generation_prompt") is False
-    if begun and not goes_on:
-        raise ApiError(
-            "The last message is the one that is answered; let it be the user's, or send continue_final_message.",
-            param="messages",
-        )
+    _check_begun(body, begun)
+    own = body.get("tiller") or {}
+    if not isinstance(own, Mapping) or set(own) - {"readings"}:
+        raise ApiError('tiller is an object with "readings"; send {"readings": true}.', param="tiller")
+    logprobs, readings = bodies.flag(body, "logprobs"), bodies.flag(own, "readings")
+    if not logprobs and (readings or body.get("top_logprobs")):
+        raise ApiError("What is read of tokens comes with their logprobs; send logprobs: true.", param="logprobs")
     sampling = replace(fresh.sampling, **bodies.sampling_of(body))
     settings = replace(fresh, system=system or model.system, turns=turns[:-1], sampling=sampling).ask(turns[-1].user)
-    extras, own = body.get("stream_options"), body.get("tiller")
+    if any(begun and each in begun for each in sampling.stop):
+        raise ApiError("A stop string stands in the message that is to go on; take another one.", param="stop")
+    extras = body.get("stream_options") or {}
+    if not isinstance(extras, Mapping):
+        raise ApiError("stream_options is an object; send one.", param="stream_options")
     top = bodies.whole_between(body, "top_logprobs", 0, MAX_TOP, 0)
     return ChatAsked(
         model,
         settings,
         bodies.whole_between(body, "n", 1, bodies.MAX_ANSWERS, 1),
         begun,
-        bodies.flag(body, "logprobs"),
+        logprobs,
         top,
         bodies.drawing_of(body, top),
-        isinstance(own, Mapping) and own.get("readings") is True,
+        readings,
         bodies.flag(body, "stream"),
-        isinstance(extras, Mapping) and extras.get("include_usage") is True,
+        bodies.flag(extras, "include_usage"),
     )
+
+
+def _check_begun(body: Body, begun: str) -> None:
+    """Whether the last message is what is answered, or what goes on, must be clear. Raises ApiError."""
+    prompted = body.get("add_generation_prompt")
+    if prompted is not None:
+        bodies.flag(body, "add_generation_prompt")
+    goes_on = bodies.flag(body, "continue_final_message") or prompted is False
+    if begun and not goes_on:
+        raise ApiError(
+            "The last message is the one that is answered; let it be the user's, or send continue_final_message.",
+            param="messages",
+        )
+    if goes_on and (prompted or not begun):
+        raise ApiError(
+            "continue_final_message goes on from a last message of the assistant's, without add_generation_prompt; send one.",
+            param="continue_final_message",
+        )
 
 
 async def chat_answers(asked: ChatAsked) -> AsyncGenerator[list[Answer], None]:
@@ -88,6 +110,8 @@ async def chat_answers(asked: ChatAsked) -> AsyncGenerator[list[Answer], None]:
         while not all(run.finished for run in runs):
             for index, run in enumerate(runs):
                 answers[index] = _folded(answers[index], run.poll())
+            for answer in answers:
+                _check_room(asked, answer)
             yield list(answers)
             # No thread waits for it meanwhile, of which a server has few.
             await asyncio.sleep(_BEAT)
@@ -96,11 +120,26 @@ async def chat_answers(asked: ChatAsked) -> AsyncGenerator[list[Answer], None]:
             run.cancel()
 
 
+def _check_room(asked: ChatAsked, answer: Answer) -> None:
+    """Raises ApiError where what was begun leaves no room for more."""
+    if (
+        asked.begun
+        and answer.finished
+        and answer.reason in ("length", "context")
+        and not any(not each.forced for each in answer.tokens)
+    ):
+        raise ApiError(
+            "The message that is to go on fills the model's context, or the longest answer; send a shorter one.",
+            code="context_length_exceeded",
+            param="messages",
+        )
+
+
 def _folded(answer: Answer, events: Sequence[Event]) -> Answer:
     found = {0: answer}
     for event in events:
         if isinstance(event, Failed):
-            raise TillerError(event.sentence)
+            raise failed(event.sentence)
         found = fold(found, event)
     return found.get(0, answer)
 
@@ -110,7 +149,7 @@ def chat_document(asked: ChatAsked, answers: Sequence[Answer], name: str) -> dic
     choices = [
         {
             "index": index,
-            "message": {"role": "assistant", "content": answer.text},
+            "message": {"role": "assistant", "content": _text(answer)},
             "finish_reason": finish_reason(answer.reason),
             **({"logprobs": {"content": _scores(asked, _said(answer))}} if asked.logprobs else {}),
             **_steering(asked),
@@ -138,9 +177,9 @@ async def chat_stream(asked: ChatAsked, name: str) -> AsyncGenerator[dict[str, A
         async for answers in growing:
             for index, answer in enumerate(answers):
                 said = _said(answer)
-                if len(answer.text) > letters[index]:
-                    yield chunk(index, {"content": answer.text[letters[index] :]}, None, said[tokens[index] :])
-                    letters[index], tokens[index], last = len(answer.text), len(said), time.monotonic()
+                if len(new := _text(answer)) > letters[index]:
+                    yield chunk(index, {"content": new[letters[index] :]}, None, said[tokens[index] :])
+                    letters[index], tokens[index], last = len(new), len(said), time.monotonic()
             if time.monotonic() - last > _SILENT:
                 last = time.monotonic()
                 yield {}
@@ -156,6 +195,11 @@ def _said(answer: Answer) -> Sequence[Token]:
     return [token for token in answer.tokens if not token.forced and not token.thought]
 
 
+def _text(answer: Answer) -> str:
+    """The answer without the words that it was to go on from."""
+    return answer.text[sum(len(token.text) for token in answer.tokens if token.forced and not token.thought) :]
+
+
 def _scores(asked: ChatAsked, said: Sequence[Token]) -> list[dict[str, Any]]:
     return [_score(asked, token) for token in said]
 
@@ -163,7 +207,9 @@ def _scores(asked: ChatAsked, said: Sequence[Token]) -> list[dict[str, Any]]:
 def _score(asked: ChatAsked, token: Token) -> dict[str, Any]:
     reading = token.reading
     top = [_token(each.text, _log(each.probability)) for each in reading.top[: asked.top]]
-    found = {**_token(token.text, reading.logprob), "top_logprobs": top}
+    # The first token's text has lost the blank that it begins with.
+    said = next((each.text for each in reading.top if each.id == token.id), token.text)
+    found = {**_token(said, reading.logprob), "top_logprobs": top}
     return found | ({"tiller": _reading(reading, token.shadow)} if asked.readings else {})
 
 
@@ -202,11 +248,13 @@ def _notes(answers: Sequence[Answer]) -> dict[str, Any]:
 
 
 def _usage(answers: Sequence[Answer]) -> dict[str, int]:
-    read = max((answer.prompt_tokens for answer in answers), default=0)
-    written = sum(len(answer.tokens) for answer in answers)
+    # What an answer was to go on from was read, and not written.
+    given = [sum(token.forced for token in answer.tokens) for answer in answers]
+    read = max((answer.prompt_tokens + begun for answer, begun in zip(answers, given, strict=True)), default=0)
+    written = sum(len(answer.tokens) for answer in answers) - sum(given)
     return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
 
 
 def line(document: Mapping[str, Any]) -> str:
     """A document as an event of a stream; a comment for an empty one."""
-    return f"data: {json.dumps(document, ensure_ascii=False)}\n\n" if document else ": still there\n\n"
+    return f"data: {json.dumps(document)}\n\n" if document else ": still there\n\n"

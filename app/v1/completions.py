@@ -14,6 +14,7 @@ from app.v1.errors import ApiError
 from app.v1.models import Model, Models
 from core.chat.raw import MAX_CONTINUATIONS, MAX_TOP, RawAnswer, RawRequest, TokenScore
 from core.chat.settings import MAX_SEED, Sampling
+from core.util.limits import MAX_TOKENS
 
 #: What OpenAI's servers write where nothing is said of it.
 _TOKENS = 16
@@ -40,7 +41,9 @@ def raw_asked(models: Models, body: Body) -> RawAsked:
     if bodies.whole_between(body, "best_of", 1, MAX_CONTINUATIONS, each) != each:
         raise ApiError("best_of is n here: every answer that is drawn is sent; leave it out.", param="best_of")
     given = bodies.sampling_of(body)
-    tokens = int(given.pop("max_new_tokens", _TOKENS))
+    tokens = bodies.whole_between(
+        {"max_tokens": given.pop("max_new_tokens", None)}, "max_tokens", 0, MAX_TOKENS, _TOKENS
+    )
     echo = bodies.flag(body, "echo")
     if tokens == 0 and not echo:
         raise ApiError("Nothing would be written or told; send max_tokens above 0, or echo.", param="max_tokens")
@@ -88,16 +91,20 @@ def _choice(asked: RawAsked, index: int, answer: RawAnswer) -> dict[str, Any]:
     if sent is None:
         sent = asked.model.engine.raw.text(asked.model.checkpoint, answer.prompt)
     found: dict[str, Any] = {"index": index, "text": sent + answer.text, "finish_reason": finish_reason(answer.reason)}
-    found["logprobs"] = _logprobs(answer.scores) if asked.request.top is not None else None
+    found["logprobs"] = _logprobs(answer.scores, asked.texts[index] or "") if asked.request.top is not None else None
     return found | ({"steering": str(asked.model.recipe)} if asked.model.recipe else {})
 
 
-def _logprobs(scores: Sequence[TokenScore]) -> dict[str, Any]:
-    """OpenAI's four lists, one entry a token; the first of a text has no probability, since nothing stands before it."""
+def _logprobs(scores: Sequence[TokenScore], sent: str) -> dict[str, Any]:
+    """OpenAI's four lists, one entry a token; the first of a text has no probability, since nothing stands before it.
+
+    What the tokenizer itself puts before a text that was ``sent`` takes no room in it.
+    """
     offsets, at = [], 0
-    for score in scores:
+    for place, score in enumerate(scores):
         offsets.append(at)
-        at += len(score.text)
+        added = place == 0 and score.logprob is None and sent and not sent.startswith(score.text.strip())
+        at += 0 if added else len(score.text)
     return {
         "tokens": [score.text for score in scores],
         "token_logprobs": [score.logprob for score in scores],
@@ -116,10 +123,10 @@ def _top(score: TokenScore) -> dict[str, float] | None:
 def _prompts(prompt: object) -> list[str | tuple[int, ...]]:
     """One prompt or several, each a text or token ids. Raises ApiError."""
     if isinstance(prompt, str):
-        return [prompt]
+        return [bodies.text(prompt, "prompt")]
     if isinstance(prompt, list) and prompt:
         if all(isinstance(each, str) for each in prompt):
-            return list(prompt)
+            return [bodies.text(each, "prompt") for each in prompt]
         if all(_is_id(each) for each in prompt):
             return [tuple(prompt)]
         if all(isinstance(each, list) and each and all(map(_is_id, each)) for each in prompt):

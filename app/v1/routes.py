@@ -90,7 +90,9 @@ class OpenAIRoutes:
     def _let_in(self, request: Request) -> None:
         """Raises ApiError for a request without the key, where there is one."""
         kind, _, shown = request.headers.get("authorization", "").partition(" ")
-        if self._key and not (kind.lower() == "bearer" and hmac.compare_digest(shown.encode(), self._key.encode())):
+        if self._key and not (
+            kind.lower() == "bearer" and hmac.compare_digest(shown.encode("latin-1", "replace"), self._key.encode())
+        ):
             raise ApiError("This server takes a key: send it as Authorization: Bearer KEY.", 401, "invalid_api_key")
 
     def _with_body(self, handler: Callable[[Models, bodies.Body], Mapping[str, Any]]) -> _Handler:
@@ -130,8 +132,6 @@ class OpenAIRoutes:
                     answers = found
                     if await request.is_disconnected():
                         break
-        except TillerError as error:
-            raise ApiError(str(error), 500) from error
         finally:
             self._end(asked.answers, sum(len(answer.tokens) for answer in answers))
         return JSONResponse(chat_document(asked, answers, _name("chatcmpl")))
@@ -147,8 +147,7 @@ class OpenAIRoutes:
                     if usage is None or asked.usage:
                         yield line(document)
         except TillerError as error:
-            failed = ApiError(str(error), 500)
-            yield line(error_body(failed, self._told(str(failed))))
+            yield line(error_body(refused(error), self._told(str(error))))
         finally:
             self._end(asked.answers, tokens)
         yield "data: [DONE]\n\n"
@@ -232,6 +231,9 @@ def _row(model: Model) -> dict[str, Any]:
 
 
 async def _nowhere(request: Request) -> Response:
+    path = request.url.path
+    if path.endswith(("/chat/completions", "/completions", "/tokenize", "/detokenize")):
+        raise ApiError(f"{path[-40:]} takes a POST of JSON; send one.", 405, "method_not_allowed")
     raise ApiError(
         f"There is no {request.url.path[:80]} here; there are /v1/chat/completions, /v1/completions, /v1/models and /v1/steering.",
         404,

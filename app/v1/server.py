@@ -31,7 +31,9 @@ def serve_api(options: Options, host: str, port: int) -> None:
     try:
         engine.start()
         print(f"{engine.family.title} answers at http://{host}:{port}/v1  (Ctrl-C ends it)", flush=True)
-        uvicorn.run(api_app(engine, options, access), host=host, port=port, log_level="warning")
+        uvicorn.run(
+            api_app(engine, options, access), host=host, port=port, log_level="warning", timeout_graceful_shutdown=2
+        )
     except KeyboardInterrupt:
         # uvicorn has ended what was going on, and passes the signal on.
         pass

@@ -97,6 +97,9 @@ def _rows(cells: Sequence[LeftOutCell]) -> Iterator[tuple[object, ...]]:
 def _items(family: Family, files: Sequence[Path]) -> tuple[ContrastItem, ...]:
     if not files:
         return contrast.load_contrast(family, "truth").items
+    names = [file.stem for file in files]
+    if twice := next((name for name in names if names.count(name) > 1), ""):
+        raise UsageError(f"Two of the files are called {twice}, which names their set; rename one.")
     return tuple(item for file in files for item in contrast_files.read_set(file))
 
 

@@ -63,7 +63,9 @@ def _order(family: Family, options: Options) -> MapRequest:
         raise UsageError("--noise spoils the true sentence itself; leave the false one out.")
     one = options.checkpoint or family.present[0].name
     names = [one, options.against or ("" if options.checkpoint else family.final.name)]
-    file = Path(options.set).expanduser() if options.set.endswith(".csv") else None
+    # No set has an ending or a folder in its name.
+    named = Path(options.set).expanduser()
+    file = named if named.suffix or len(named.parts) > 1 else None
     return MapRequest(
         checkpoints=tuple(dict.fromkeys(family.checkpoint(name).name for name in names if name)),
         set=file.stem if file else options.set,

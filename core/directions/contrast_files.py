@@ -66,8 +66,13 @@ def read_set(path: Path) -> tuple[ContrastItem, ...]:
     Raises:
         ContrastError: what cannot be read; a file that has no statement of one class.
     """
-    if not path.is_file():
-        raise ContrastError(f"There is no file {path}; give a CSV file with the columns statement and label.")
+    try:
+        folder, there = path.is_dir(), path.is_file()
+    except OSError as error:
+        raise ContrastError(f"{str(path)[:80]} cannot be a file ({error.strerror}); give another name.") from error
+    if not there:
+        said = f"{path} is a folder; name the files in it" if folder else f"There is no file {path}"
+        raise ContrastError(f"{said}, each a table with the columns statement and label.")
     items = _labelled(table_rows(path), str(path))
     for positive, called in ((True, "true"), (False, "false")):
         if not any(item.positive is positive for item in items):
@@ -207,6 +212,8 @@ def _divided(items: Sequence[ContrastItem], name: str, source: str, digest: str)
 
 def _labelled(rows: Sequence[Row], source: str, text: str = "", label: str = "label") -> tuple[ContrastItem, ...]:
     """Rows as examples, each text once."""
+    if not rows:
+        raise ContrastError(f"{source} has no rows; a text and a label 0 or 1 stand in each.")
     there = list(dict.fromkeys(key for row in rows for key in row if key is not None))
     if label not in there and set(_PAIR) <= set(there):
         rows = [

@@ -259,7 +259,9 @@ def _begun(run: Run, column: int, loaded: Loaded) -> tuple[tuple[int, ...], tupl
     is then allowed."""
     begins, sampling = run.prefixes.get(column, ()), run.settings.sampling
     if isinstance(begins, WrittenText):
-        ids = tuple(loaded.tokenizer(begins.text, add_special_tokens=False)["input_ids"])
+        # As in a message, what is written like a control token is text.
+        written = loaded.tokenizer(begins.text, add_special_tokens=False, split_special_tokens=True, verbose=False)
+        ids = tuple(written["input_ids"])
         more = 0 if begins.alone else sampling.max_new_tokens
         return ids, (), replace(sampling, max_new_tokens=min(MAX_TOKENS, max(1, len(ids) + more)))
     ids = begins.ids if isinstance(begins, AlreadySaid) else begins

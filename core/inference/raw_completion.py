@@ -21,8 +21,15 @@ from core.models.loading import Loaded
 from core.steering.interventions import RowEdit
 from core.util.progress import Slices
 
-#: Logits that are in memory at once when tokens are scored: half a gigabyte of them.
-_LOGITS = 2**27
+#: Logits of one prompt that are in memory at once when its tokens are scored: a quarter of a gigabyte of them.
+_LOGITS = 2**26
+#: Tokens that are scored in one slice, if they are not one prompt's; others wait for their turn meanwhile.
+_SLICE = 2_048
+#: Tokens that are scored for one request at most.
+_MOST_SCORED = 2**16
+
+#: So many tokens of a prompt's end are decoded with what follows.
+_TAIL = 16
 
 _Ids = tuple[int, ...]
 
@@ -42,21 +49,36 @@ def continue_prompts(loaded: Loaded, ask: RawRequest, edits: tuple[RowEdit, ...]
     check_tokens(raw, [token for token, _ in ask.drawing.logit_bias])
     for prompt, sampling in zip(prompts, ask.sampling, strict=True):
         _check(raw, prompt, sampling, ask)
+    scored = sum(
+        len(prompt) * ask.echo + (each.max_new_tokens if each else 0)
+        for prompt, each in zip(prompts, ask.sampling, strict=True)
+    )
+    if ask.top is not None and scored > _MOST_SCORED:
+        raise TooLongError(
+            f"{scored:,} tokens would be scored, and {_MOST_SCORED:,} are in one request; send fewer prompts."
+        )
     written: dict[int, tuple[_Ids, Reason]] = {}
     wanted = [(index, each) for index, each in enumerate(ask.sampling) if each is not None]
     longest = max((len(prompts[index]) + each.max_new_tokens for index, each in wanted), default=0)
     size = rows_at_once(raw, longest) if wanted else 1
     for start in range(0, len(wanted), size):
-        chosen = wanted[start : start + size]
-        decoder = BatchDecoder(
-            raw, [DecodingRow(index, prompts[index], edits, each, drawing=ask.drawing) for index, each in chosen]
-        )
-        tokens: dict[int, list[int]] = {index: [] for index, _ in chosen}
+        chosen = dict(wanted[start : start + size])
+        # Stop strings are looked for in the text as it is, with the blanks that a chat's answer does not begin with.
+        rows = [
+            DecodingRow(index, prompts[index], edits, replace(each, stop=()), drawing=ask.drawing)
+            for index, each in chosen.items()
+        ]
+        decoder = BatchDecoder(raw, rows)
+        tokens: dict[int, list[int]] = {index: [] for index in chosen}
         while not decoder.done:
             for event in decoder.step():
                 if isinstance(event, Token):
                     tokens[event.column].append(event.id)
-                elif isinstance(event, Done):
+                    stopped = _until_stop(raw, prompts[event.column], tokens[event.column], chosen[event.column].stop)
+                    if stopped is not None and event.column not in written:
+                        written[event.column] = stopped, "stop string"
+                        decoder.stop(event.column)
+                elif isinstance(event, Done) and event.column not in written:
                     written[event.column] = tuple(tokens[event.column]), event.reason
             yield decoder.rows
     nothing: tuple[_Ids, Reason] = ((), "length")
@@ -120,7 +142,8 @@ def _batches(loaded: Loaded, counts: Sequence[int]) -> Iterator[list[int]]:
     vocabulary, rows = int(loaded.model.config.get_text_config().vocab_size), batch_rows(loaded)
     batch: list[int] = []
     for each in sorted((index for index, count in enumerate(counts) if count), key=lambda index: counts[index]):
-        if batch and (len(batch) == rows or (len(batch) + 1) * (counts[each] + 1) * vocabulary > _LOGITS):
+        many = (len(batch) + 1) * (counts[each] + 1)
+        if batch and (len(batch) == rows or many > _SLICE or many * vocabulary > _LOGITS):
             yield batch
             batch = []
         batch.append(each)
@@ -144,13 +167,30 @@ def _scores(loaded: Loaded, logits: torch.Tensor, ids: Sequence[int], top: int) 
     ]
 
 
-def _text(loaded: Loaded, prompt: _Ids, ids: _Ids, sampling: Sampling | None) -> str:
-    """What the tokenizer writes for the ids behind the prompt, up to the first stop string."""
+def _written(loaded: Loaded, prompt: _Ids, ids: Sequence[int]) -> str:
+    """What the tokenizer writes for the ids behind the prompt, of which it looks at the end alone."""
 
-    def decoded(every: _Ids) -> str:
+    def decoded(every: Sequence[int]) -> str:
         return str(loaded.tokenizer.decode(list(every), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
-    before, whole = decoded(prompt), decoded((*prompt, *ids))
-    text = whole[len(before) :] if whole.startswith(before) else decoded(ids)
-    ends = [at for stop in (sampling.stop if sampling else ()) if (at := text.find(stop)) >= 0]
-    return text[: min(ends)] if ends else text
+    tail = prompt[-_TAIL:]
+    before, whole = decoded(tail), decoded((*tail, *ids))
+    return whole[len(before) :] if whole.startswith(before) else decoded(ids)
+
+
+def _stop_at(text: str, stops: Sequence[str]) -> int | None:
+    """Where the first stop string begins; None where none stands in a text."""
+    return min((at for stop in stops if (at := text.find(stop)) >= 0), default=None)
+
+
+def _until_stop(loaded: Loaded, prompt: _Ids, ids: Sequence[int], stops: Sequence[str]) -> _Ids | None:
+    """The ids before a stop string, with that in whose midst it begins; None where there is none yet."""
+    end = _stop_at(_written(loaded, prompt, ids), stops) if stops else None
+    if end is None:
+        return None
+    return tuple(ids[: next(n for n in range(len(ids) + 1) if len(_written(loaded, prompt, ids[:n])) >= end)])
+
+
+def _text(loaded: Loaded, prompt: _Ids, ids: _Ids, sampling: Sampling | None) -> str:
+    text = _written(loaded, prompt, ids)
+    return text[: _stop_at(text, sampling.stop if sampling else ())]

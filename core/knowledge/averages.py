@@ -197,6 +197,11 @@ class Average:
             right += kept
             if len(right) >= order.pairs:
                 break
+        if not asked and order.file and category == order.set:
+            raise MapError(
+                f"In {order.file} no true and false statement pair up: a pair ends in the same word, differs in one place before it, "
+                "and has as many tokens."
+            )
         if not right and category == order.set:
             raise MapError(
                 f"{' and '.join(order.checkpoints)} judge{'s' * (len(order.checkpoints) == 1)} none of {asked} pairs of {category} "

@@ -72,11 +72,20 @@ def left_out_table(
     """
     items = tuple(dict.fromkeys(items))
     topics = tuple(dict.fromkeys(_topic(item) for item in items))
+    sets = tuple(dict.fromkeys(item.category for item in items))
     if len(topics) < 2:
         raise ProbeError(
-            f"A probe is tried on a set that it did not learn from, and there is only {topics[0] if topics else 'none'}; name a second one."
+            "A probe is tried on a set that it did not learn from, nor from its negations, and there is only "
+            f"{' and '.join(sets) or 'none'}; name a second one."
         )
-    for name in dict.fromkeys(item.category for item in items):
+    seen: dict[str, str] = {}
+    for item in items:
+        if (other := seen.setdefault(item.text, item.category)) != item.category:
+            raise ProbeError(
+                f"{item.text[:80]!r} stands in {other} and in {item.category}, so that a probe would be tried on what it learnt from; take "
+                "it out of one."
+            )
+    for name in sets:
         if len({item.positive for item in items if item.category == name}) < 2:
             raise ProbeError(f"The set {name} has statements of one class only; a probe is tried on both.")
     lessons = {topic: _lesson(items, topic) for topic in topics}

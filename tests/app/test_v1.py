@@ -16,12 +16,16 @@ import openai
 import pytest
 
 from app.v1 import chat as v1_chat
+from app.v1.errors import failed
 from app.v1.routes import OpenAIRoutes
+from core.chat.beginnings import WrittenText
+from core.chat.events import Token
 from core.chat.presets import keep_preset
 from core.chat.settings import Sampling, Settings, Turn
 from core.directions.conclusion import first_recipe
 from core.engine.engine import Engine
 from core.recipes.language import parse
+from core.util.faults import FAULT
 from tests.support.browser_server import Served, answer, served, short
 from tests.support.http_page import ask
 from tests.support.paths import ROOT
@@ -179,13 +183,28 @@ def test_several_answers_are_drawn_by_seeds_in_a_row(page: Served, client: opena
 
 
 def test_an_answer_that_is_begun_goes_on(page: Served) -> None:
-    begun = [*HELLO, {"role": "assistant", "content": "Well"}]
-    body = {"model": "chat", "messages": begun, "max_tokens": 6}
-    status, told = post(page, "v1/chat/completions", {**body, "continue_final_message": True})
-    assert status == 200
-    assert told["choices"][0]["message"]["content"].startswith("Well")
+    begun = [*HELLO, {"role": "assistant", "content": "Well <s>"}]
+    body = {"model": "chat", "messages": begun, "max_tokens": 6, "continue_final_message": True}
+    own = column(page.engine, tokens=6).ask("Hello there")
+    events = list(page.engine.submit(own, None, {0: WrittenText("Well <s>")}))
+    said = [event for event in events if isinstance(event, Token)]
+    new = "".join(event.text for event in said if not event.forced)
+    assert "".join(event.text for event in said if event.forced).strip() == "Well <s>", "no control token, but its text"
     status, told = post(page, "v1/chat/completions", body)
-    assert (status, told["error"]["param"]) == (400, "messages")
+    assert (status, told["choices"][0]["message"]["content"]) == (200, new)
+    assert told["usage"]["completion_tokens"] == 6
+    _, text, _ = ask(f"{page.address}v1/chat/completions", {**body, "stream": True})
+    parts = [json.loads(each.removeprefix("data: ")) for each in text.split("\n\n") if each and "[DONE]" not in each]
+    assert "".join(each["choices"][0]["delta"].get("content", "") for each in parts) == new
+    for change, param in (
+        ({"continue_final_message": False}, "messages"),
+        ({"messages": HELLO}, "continue_final_message"),
+        ({"add_generation_prompt": True}, "continue_final_message"),
+        ({"stop": "ell"}, "stop"),
+        ({"messages": [*HELLO, {"role": "assistant", "content": "x " * 9000}]}, "messages"),
+    ):
+        status, told = post(page, "v1/chat/completions", {**body, **change})
+        assert (status, told["error"]["param"]) == (400, param)
 
 
 def test_what_was_left_out_of_a_chat_is_said_beside_it(page: Served) -> None:
@@ -200,13 +219,13 @@ def test_what_was_left_out_of_a_chat_is_said_beside_it(page: Served) -> None:
 
 def test_a_stream_that_fails_says_so_and_ends(page: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
-        raise v1_chat.TillerError("The numbers overflow; take a lower strength.")
+        raise failed(f"The model {FAULT} (ValueError); try again.")
 
     monkeypatch.setattr(v1_chat, "_folded", broken)
     body = {"model": "chat", "messages": HELLO}
     _, text, _ = ask(f"{page.address}v1/chat/completions", {**body, "stream": True})
     *_, error, end = [each.removeprefix("data: ") for each in text.split("\n\n") if each]
-    assert json.loads(error)["error"]["message"] == "The numbers overflow; take a lower strength."
+    assert json.loads(error)["error"]["message"] == f"The model {FAULT} (ValueError); try again."
     assert end == "[DONE]"
     status, told = post(page, "v1/chat/completions", body)
     assert (status, told["error"]["type"]) == (500, "server_error")
@@ -288,14 +307,24 @@ def test_directions_and_recipes_are_told(page: Served) -> None:
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, 400, None, "Only text can be read here"),
         ({"temperature": 9}, 400, None, "The temperature is 0"),
         ({"temperature": 10**400}, 400, None, "temperature is far too large"),
+        ({"temperature": math.nan}, 400, None, "temperature is far too large, or no number"),
         ({"max_tokens": "many"}, 400, None, "max_tokens is a whole number"),
         ({"stop": [""]}, 400, None, "A stop string has at least one character."),
         ({"n": 9}, 400, None, "n is between 1 and 8, not 9."),
-        ({"top_logprobs": 21}, 400, None, "top_logprobs is between 0 and 20"),
+        ({"logprobs": True, "top_logprobs": 21}, 400, None, "top_logprobs is between 0 and 20"),
         ({"stream": "yes"}, 400, None, "stream is true or false"),
         ({"presence_penalty": 3}, 400, None, "presence_penalty is between -2 and 2."),
         ({"logit_bias": {"a": 1}}, 400, None, "logit_bias is an object: token ids"),
-        ({"logit_bias": {"999999": 1}}, 500, None, "chat has no token 999999"),
+        ({"logit_bias": {"999999": 1}}, 400, None, "chat has no token 999999"),
+        ({"model": "chat:\ud800", "steering": ""}, 400, None, "model holds half a character"),
+        ({"messages": [{"role": "system", "content": "\ud800"}, *HELLO]}, 400, None, "content holds half a character"),
+        ({"messages": [{"role": "system", "content": "x " * 9000}, *HELLO]}, 400, None, "The system prompt alone fills"),
+        ({"messages": "x"}, 400, None, "messages is a list"),
+        ({"recipe": "1*truth"}, 400, None, "recipe cannot be had here; send steering for it."),
+        ({"stop_token_ids": [3]}, 400, None, "stop_token_ids cannot be had here"),
+        ({"top_logprobs": 3}, 400, None, "What is read of tokens comes with their logprobs"),
+        ({"tiller": {"reading": True}}, 400, None, "tiller is an object"),
+        ({"seed": 10**4298}, 400, None, "seed is far too large"),
         ({"tools": [{}]}, 400, None, "tools cannot be had here"),
         ({"messages": [{"role": "user", "content": "x" * 1_000_001}]}, 413, None, "A request has at most 1,000,000 bytes"),
     ],
@@ -313,6 +342,9 @@ def test_what_a_chat_cannot_have_is_said(
     [
         ({"prompt": []}, None, "prompt is a text, a list of texts"),
         ({"prompt": [[1], "x"]}, None, "prompt is a text, a list of texts"),
+        ({"prompt": "a\ud800"}, None, "prompt holds half a character"),
+        ({"max_tokens": 10**4298}, None, "max_tokens is far too large"),
+        ({"prompt": [[5] * 512] * 256, "max_tokens": 0, "echo": True, "logprobs": 20}, "context_length_exceeded", "131,072 tokens"),
         ({"prompt": [10**7]}, None, "base has no token 10000000"),
         ({"prompt": "word " * 9000}, "context_length_exceeded", "The prompt has"),
         ({"max_tokens": 0}, None, "Nothing would be written or told"),
@@ -330,11 +362,13 @@ def test_what_a_raw_prompt_cannot_have_is_said(
     assert (status, told["error"]["code"]) == (400, code)
 
 
-def test_clients_know_the_classes_of_errors(client: openai.OpenAI) -> None:
+def test_clients_know_the_classes_of_errors(page: Served, client: openai.OpenAI) -> None:
     with pytest.raises(openai.NotFoundError, match="There is no model"):
         client.chat.completions.create(model="nothing", messages=HELLO)  # type: ignore[arg-type]
     with pytest.raises(openai.BadRequestError, match="Character 2"):
         client.completions.create(model="chat:1,5*truth", prompt="Hi")
+    status, told = post(page, "v1/completions", None)
+    assert (status, told["error"]["message"]) == (405, "/v1/completions takes a POST of JSON; send one.")
     with pytest.raises(openai.NotFoundError, match=r"There is no /v1/responses here"):
         client.responses.create(model="chat", input="Hi")
 

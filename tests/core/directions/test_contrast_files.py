@@ -95,7 +95,7 @@ def test_a_text_twice_counts_once() -> None:
     [
         ([{"claim": "A.", "label": 1}], "lacks the column text; it has claim, label, and needs text"),
         ([{"text": "A."}], "lacks the column label"),
-        ([], "lacks the columns text and label; it has none"),
+        ([], "has no rows; a text and a label 0 or 1 stand in each"),
         ([{"text": "A.", "label": "maybe"}], "row 2: a text and a label 0 or 1 are needed, not 'maybe'"),
         ([{"text": "A.", "label": 1}, {"text": " ", "label": 1}], "row 3: a text and a label"),
         ([{"text": "A.", "label": 1}, {"text": "A.", "label": 0}], "with label 0 and with label 1"),

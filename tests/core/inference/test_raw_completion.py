@@ -127,6 +127,21 @@ def test_a_stop_string_ends_a_continuation_and_is_no_part_of_it(loaded: Loaded) 
     assert cut.reason == "stop string"
 
 
+def test_a_stop_string_at_the_very_beginning_leaves_nothing(loaded: Loaded) -> None:
+    long = Sampling(max_new_tokens=24)
+    (whole,) = asked(loaded, prompts=TEXTS[:1], sampling=(long,))
+    assert whole.text.startswith(" "), "it goes on with a word of its own"
+    for stop in (" ", whole.text[:2], whole.text[:4]):
+        (cut,) = asked(loaded, prompts=TEXTS[:1], sampling=(replace(long, stop=(stop,)),), top=0)
+        assert (cut.text, cut.ids, cut.reason, cut.scores) == ("", (), "stop string", ())
+
+
+def test_what_would_be_scored_is_bounded(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(raw_completion, "_MOST_SCORED", 20)
+    with pytest.raises(TooLongError, match="tokens would be scored, and 20 are in one request"):
+        asked(loaded, echo=True, top=0)
+
+
 def test_seeds_draw_and_ids_are_taken_as_they_are(loaded: Loaded) -> None:
     ids = encode_text(loaded, TEXTS[0])
     warm = [Sampling(temperature=1.2, seed=seed, max_new_tokens=8) for seed in (1, 2, 1)]

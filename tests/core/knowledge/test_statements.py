@@ -94,9 +94,25 @@ def test_a_wrong_file_is_refused_in_a_sentence(
 def test_files_that_are_none_are_refused_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ContrastError, match="There is no file"):
         read_set(tmp_path / "none.csv")
+    with pytest.raises(ContrastError, match="is a folder; name the files in it"):
+        read_set(tmp_path)
+    with pytest.raises(ContrastError, match="cannot be a file"):
+        read_set(tmp_path / ("x" * 300 + ".csv"))
+    (tmp_path / "empty.csv").write_text("statement,label\n", encoding="utf-8")
+    with pytest.raises(ContrastError, match="has no rows"):
+        read_set(tmp_path / "empty.csv")
     (tmp_path / "image.csv").write_bytes(b"\x89PNG\xff\xfe")
     with pytest.raises(ContrastError, match="not UTF-8"):
         read_set(tmp_path / "image.csv")
+
+
+def test_statements_that_do_not_pair_up_say_what_a_pair_is(tmp_path: Path) -> None:
+    file = written(tmp_path / "two.csv", [("Water is wet.", "1"), ("Fire is cold.", "0")])
+    skiff = registry.load_family("skiff")
+    loaded = loading.load_model(skiff, "dpo")
+    order = MapRequest(("dpo",), set="two", pairs=3, file=str(file))
+    with pytest.raises(MapError, match="no true and false statement pair up: a pair ends in the same word"):
+        finished(tracing.trace(skiff, order, lambda _: loaded))
 
 
 @pytest.mark.parametrize("more", [{"asks": "recall"}, {"corruption": "noise"}, {"differ": "object"}])

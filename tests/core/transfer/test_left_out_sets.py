@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +88,7 @@ def test_methods_that_take_negations_are_left_out_where_all_are_denials(planted:
     ("kept", "said"),
     [
         (lambda item: item.category == "numbers", "there is only numbers"),
-        (lambda item: item.category.endswith("cities"), "there is only cities"),
+        (lambda item: item.category.endswith("cities"), "there is only cities and neg_cities"),
         (lambda item: item.positive or item.category != "numbers", "The set numbers has statements of one class only"),
         (lambda item: False, "there is only none"),
     ],
@@ -96,6 +97,12 @@ def test_sets_that_do_not_suffice_are_refused(kept, said: str) -> None:
     some = [item for item in items() if kept(item)]
     with pytest.raises(ProbeError, match=said):
         finished(left_out_table(some, [("base", "base")], lambda name: name, 0))  # type: ignore[arg-type, return-value]
+
+
+def test_a_statement_of_two_sets_is_refused(planted: dict[str, object]) -> None:
+    again = [replace(item, category="copy") for item in items()[:2]]
+    with pytest.raises(ProbeError, match="stands in cities and in copy"):
+        finished(left_out_table([*items(), *again], [("base", "base")], lambda name: name, 0))  # type: ignore[arg-type, return-value]
 
 
 # ------------------------------------------------------------------------------------------------------------------- Skiff
@@ -149,5 +156,7 @@ def test_the_command_prints_a_table_a_method_and_writes_files(
     mean = (rates["logistic", "cities"] + rates["logistic", "capitals"]) / 2
     assert next(row for row in table.rows if row[0] == "logistic")[1].startswith(f"{mean:.2f} · ")
     assert len((tmp_path / "p.csv").read_text(encoding="utf-8").splitlines()) == len(cells) + 1
+    with pytest.raises(UsageError, match="Two of the files are called cities"):
+        verb("probe", [files[0], files[0]])
     with pytest.raises(UsageError, match="checkpoints as they are"):
         verb("probe", ["--recipe", "truth"])
