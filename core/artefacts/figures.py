@@ -26,6 +26,8 @@ class KeptFigure:
     checkpoint: str
     fingerprints: Mapping[str, str]
     variant: str = ""
+    #: The only folder, in the layout of ``vectors/``, where it is looked for: what is shipped is nobody's own.
+    only: Path | None = None
 
     @property
     def _name(self) -> str:
@@ -42,7 +44,8 @@ class KeptFigure:
         return load_file(found[0]) if found else {}
 
     def _found(self) -> tuple[Path, Mapping[str, Any]] | None:
-        for root in store.family_folders(self.family, self.folder):
+        own = [self.only / self.family] if self.only else store.family_folders(self.family, self.folder)
+        for root in own:
             file = root / "shared" / f"{self.kind}.{self._name}.safetensors"
             if file.is_file():
                 details = store.read_card(file).details

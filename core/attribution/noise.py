@@ -8,6 +8,7 @@ have rounding in them: ``<family>/shared/noise.<final>[.<4bit or 8bit>].safetens
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import combinations
 from math import exp
@@ -41,12 +42,12 @@ MESSAGES = 64
 NOISE_TOKENS = 24
 
 
-def kept_noise(family: Family, path: Path, quantize: str = "none") -> Noise | None:
+def kept_noise(family: Family, path: Path, quantize: str = "none", only: File | None = None) -> Noise | None:
     """The noise that was measured on these weights, so quantized; None where it has to be measured (also where an earlier version did,
-    which kept one level for all tokens), uncalibrated where that cannot be."""
+    which kept one level for all tokens), uncalibrated where that cannot be. It is looked for in the folder ``only``, if there is one."""
     if not path.nulls:
         return Noise()
-    figure = _figure(family, path, quantize)
+    figure = replace(_figure(family, path, quantize), only=only)
     kept, arrays = figure.read(), figure.arrays()
     if not kept or not {"pairs", "first"} <= set(arrays):
         return None

@@ -246,7 +246,11 @@ def _noise(family: Family, root: Path, options: Options) -> None:
         return
     if not path.nulls:
         return
-    kept = None if options.again else noise.kept_noise(family, path, options.placing.quantize)
+    kept = (
+        None
+        if options.again
+        else noise.kept_noise(family, path, options.placing.quantize, root if options.ship else None)
+    )
     if kept is not None and not kept.retrainings:
         print("noise: there already.")
         return

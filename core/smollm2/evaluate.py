@@ -20,7 +20,6 @@ from core.attribution.effects import effects
 from core.chat.settings import Sampling
 from core.cli.options import Options
 from core.errors import UsageError
-from core.families import registry
 from core.families.checkpoint import Family, Subtracted
 from core.families.stages import stage_path
 from core.inference.decoding_batches import answer_all, askings
@@ -28,6 +27,7 @@ from core.inference.metrics import chat_prompts, refusal_probability
 from core.inference.reply_classes import classify, loops, names_answer
 from core.inference.teacher_forcing import reply_logits
 from core.models import loading
+from core.models.at_hand import open_family
 from core.models.loading import Loaded, load_model
 from core.models.placement import Placing
 from core.smollm2.card import TRANSCRIPT_TOKENS, smollm2_card, transcribed, transcript_page
@@ -93,7 +93,8 @@ def evaluate_smollm2(options: Options) -> int:
     Raises:
         TillerError: the family cannot be evaluated, or not by what was asked for.
     """
-    family = registry.load_family(options.family)
+    # Where the base cannot be had, the path of stages begins behind it.
+    family = open_family(options.family)
     if options.recipe or options.checkpoint or options.what or options.device != "cpu" or options.dtype != "float32":
         raise UsageError(
             f"{family.title} is measured whole and as it is: leave --recipe, --checkpoint, --what, --device and --dtype out."

@@ -436,7 +436,10 @@ def test_a_noise_level_is_kept_for_its_weights_and_no_others(whole: Path, tmp_pa
     found = all_of(work)
     assert noise.kept_noise(family, path) == found
     assert not (folder / "shared").exists()
-    verb("precompute", ["--family", str(folder), "--what", "noise", "--ship", "--again", "--device", "cpu"])
+    assert noise.kept_noise(family, path, only=folder.parent) is None
+    # What is a person's own has not been shipped.
+    verb("precompute", ["--family", str(folder), "--what", "noise", "--ship", "--device", "cpu"])
+    assert noise.kept_noise(family, path, only=folder.parent) is not None
     shipped = load_file(folder / "shared" / "noise.dpo.safetensors")
     own = load_file(store.user_folder() / family.name / "shared" / "noise.dpo.safetensors")
     # One model that wears the others' weights instead of each by itself.
