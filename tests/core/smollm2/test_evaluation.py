@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from transformers import AutoModelForCausalLM
 
 from core.errors import UsageError
 from core.families import registry
+from core.models import hub
 from core.smollm2 import card, evaluate
 from core.smollm2.evaluate import Subject
 from core.smollm2.prompts import of_kind
@@ -111,6 +113,20 @@ def test_the_command_writes_the_card_and_the_page(
     page = (folder / "transcripts.md").read_text(encoding="utf-8")
     assert len(re.findall(r"^[0-9]+\. ", page, flags=re.MULTILINE)) == 10
     assert of_kind("sharp", held_out=True)[0].text in page
+
+
+def test_a_base_that_cannot_be_had_leaves_the_path_behind_it(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    far = shutil.copytree(folder, tmp_path / "tiny")
+    text = (far / "family.toml").read_text(encoding="utf-8")
+    base = '[[checkpoint]]\nname = "base"\nhub = "nobody/nothing"\n\n[[checkpoint]]\nname = "instruct"\nparent = "base"\n'
+    changed = text.replace('[[checkpoint]]\nname = "instruct"\n', base, 1)
+    assert changed != text
+    (far / "family.toml").write_text(changed, encoding="utf-8")
+    monkeypatch.setattr(hub, "reachable", lambda: False)
+    assert verb("evaluate", ["--family", str(far), "--only", "blame", "--threads", "1"]) == 0
+    assert "safety named by what came with it [dpo]" in capsys.readouterr().out
 
 
 def test_what_it_cannot_measure_is_named(folder: Path, tmp_path: Path) -> None:
