@@ -1,8 +1,8 @@
 """README.md's picture, taken of the program itself: ``.venv/bin/python -m benchmarks.screenshot``.
 
 Starts the browser app, asks the message of the family's second example (a plain question without one), waits for both answers, points
-at the first token that steering changed, and writes ``.github/screenshot.png``. Needs what tests/requirements.txt installs, and the
-system's Chromium.
+at the first token of the second one, and writes ``.github/screenshot.png``. Needs what tests/requirements.txt installs, and the
+system's Chromium. That of SmolLM2 is ``--family smollm2-135m --example 3 --answer 1 --out .github/smollm2.png``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -41,6 +42,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=PICTURE)
     parser.add_argument("--width", type=int, default=1180)
     parser.add_argument("--height", type=int, default=860)
+    parser.add_argument("--answer", type=int, default=2, help="whose first token is pointed at, counted from 1")
     parser.add_argument("--dark", action="store_true")
     options = parser.parse_args()
     engine = Engine(options.family)
@@ -50,7 +52,7 @@ def main() -> int:
         status = engine.wait_ready(120)
         if status.state == "failed":
             raise TillerError(status.detail)
-        _take(str(served.local_url), len(engine.family.examples), options)
+        _take(str(served.local_url), [each.message for each in engine.family.examples], options)
     except TillerError as problem:
         print(problem, file=sys.stderr)
         return 1
@@ -67,21 +69,25 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _take(address: str, examples: int, options: argparse.Namespace) -> None:
+def _take(address: str, examples: Sequence[str], options: argparse.Namespace) -> None:
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
         scheme: Literal["dark", "light"] = "dark" if options.dark else "light"
         page = browser.new_page(viewport={"width": options.width, "height": options.height}, color_scheme=scheme)
         page.goto(address, wait_until="load")
         page.get_by_role("textbox", name="Your message").wait_for(timeout=_PATIENCE)
-        if examples >= options.example:
-            page.locator("#t-chips button").nth(options.example - 1).click()
+        page.wait_for_function("() => Tiller.state.status && Tiller.state.status.state === 'ready'", timeout=_PATIENCE)
+        if len(examples) >= options.example:
+            page.locator(".t-chip").nth(options.example - 1).click()
+            page.locator(".t-user").get_by_text(examples[options.example - 1]).wait_for(timeout=_PATIENCE)
         else:
             page.get_by_role("textbox", name="Your message").fill(options.message)
             page.get_by_role("textbox", name="Your message").press("Enter")
         page.wait_for_timeout(1000)
         page.wait_for_function(_FINISHED, timeout=_PATIENCE)
-        _point(page)
+        # What a token is owed to is found out behind the answers.
+        page.wait_for_function("() => !Tiller.state.view.running", timeout=_PATIENCE)
+        _point(page, options.answer)
         page.screenshot(path=options.out)
         browser.close()
     size = options.out.stat().st_size
@@ -91,9 +97,9 @@ def _take(address: str, examples: int, options: argparse.Namespace) -> None:
         )
 
 
-def _point(page: Page) -> None:
-    """Pin the first token of the steered answer, so that its readings are seen; wait until the colours stand still."""
-    page.locator(".t-strip").last.locator(".t-token").first.click()
+def _point(page: Page, answer: int) -> None:
+    """Pin the first token of an answer, so that its readings are seen; wait until the colours stand still."""
+    page.locator(".t-strip").nth(answer - 1).locator(".t-token").first.click()
     page.wait_for_timeout(1500)
 
 

@@ -10,7 +10,8 @@ from core.artefacts import store
 from core.attribution import noise
 from core.attribution.model_sequence import alone
 from core.chat.answers import Answer, chat_document, fold, settled
-from core.chat.events import Failed
+from core.chat.events import Failed, Reading
+from core.chat.settings import Column
 from core.cli.options import Options
 from core.cli.progress import TerminalProgress, foretold
 from core.confidence import measure
@@ -288,6 +289,22 @@ def _record(family: Family, path: Path, options: Options) -> None:
             answers = fold(answers, event)
     finally:
         engine.close()
+    if options.ship:
+        answers = {column: _of_shipped(family, answer, settings.columns[column]) for column, answer in answers.items()}
     text = json_text(chat_document(settled(settings, answers), answers), ensure_ascii=False, separators=(",", ":"))
     write_bytes(path, text.encode())
     print(f"Recorded {family.examples[0].title!r}, written to {path}")
+
+
+def _of_shipped(family: Family, answer: Answer, column: Column) -> Answer:
+    """An answer with the readings of directions that lie beside the family alone: those of a person's own are nobody else's."""
+    shipped = {card.name for card in store.cards((family.folder,), family.directions_of(column.checkpoint))}
+
+    def kept(reading: Reading) -> Reading:
+        return replace(reading, projections={name: at for name, at in reading.projections.items() if name in shipped})
+
+    tokens = tuple(
+        replace(each, reading=kept(each.reading), shadow=kept(each.shadow) if each.shadow is not None else None)
+        for each in answer.tokens
+    )
+    return replace(answer, tokens=tokens)

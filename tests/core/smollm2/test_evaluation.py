@@ -120,7 +120,9 @@ def test_a_base_that_cannot_be_had_leaves_the_path_behind_it(
 ) -> None:
     far = shutil.copytree(folder, tmp_path / "tiny")
     text = (far / "family.toml").read_text(encoding="utf-8")
-    base = '[[checkpoint]]\nname = "base"\nhub = "nobody/nothing"\n\n[[checkpoint]]\nname = "instruct"\nparent = "base"\n'
+    base = (
+        '[[checkpoint]]\nname = "base"\nhub = "nobody/nothing"\n\n[[checkpoint]]\nname = "instruct"\nparent = "base"\n'
+    )
     changed = text.replace('[[checkpoint]]\nname = "instruct"\n', base, 1)
     assert changed != text
     (far / "family.toml").write_text(changed, encoding="utf-8")
