@@ -261,14 +261,19 @@ class Chat:
         yield documents.dump({"at": time.time_ns(), "missed": str(said.get("key"))})
 
     def _scrubbed(self, visit: Visit, settings: Settings, name: str, key: ScrubKey) -> Iterator[str]:
-        if visit.scrubbing is not None:
-            visit.scrubbing.cancel()
-        visit.scrubbing = run = visit.engine.scrub(settings, settings.selected, name)
-        visit.scrubs.start(key)
+        with visit.lock:
+            if visit.scrubbing is not None:
+                visit.scrubbing.cancel()
+            visit.scrubbing = run = visit.engine.scrub(settings, settings.selected, name)
+            visit.scrubs.start(key)
         try:
             # An empty yield at every beat lets Gradio end this when the page is closed.
             for events in beats(run):
-                visit.scrubs.apply(key, events)
+                with visit.lock:
+                    if visit.scrubbing is not run:
+                        # Another run answers at these strengths now; the end of this one is not that one's.
+                        return
+                    visit.scrubs.apply(key, events)
                 yield ""
         finally:
             run.cancel()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from core.chat.answers import Answer, fold
-from core.chat.events import Event
+from core.chat.events import Event, Started
 from core.chat.settings import Settings
 from core.recipes.language import Term
 
@@ -51,10 +51,14 @@ class Scrubs:
             del self.kept[next(iter(self.kept))]
 
     def apply(self, key: ScrubKey, events: Sequence[Event]) -> None:
-        """Fold a scrub run's events in; an event's column is its place among the strengths."""
+        """Fold a scrub run's events in; an event's column is its place among the strengths.
+
+        What ends an answer that has not begun here is an earlier run's: it would pass for an answer without a word.
+        """
         answers = self.kept.get(key, {})
         for event in events:
-            answers = fold(answers, event)
+            if event.column is None or event.column in answers or isinstance(event, Started):
+                answers = fold(answers, event)
         self.kept[key] = answers
 
     def ready(self, key: ScrubKey) -> tuple[float, ...]:
