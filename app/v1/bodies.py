@@ -55,11 +55,15 @@ async def body_of(request: Request) -> Body:
         raise ApiError("That is no JSON; send a body as chat programs do, with a model and messages.") from error
     if not isinstance(found, Mapping):
         raise ApiError("That is no JSON object; send a body as chat programs do, with a model and messages.")
+    return found
+
+
+def check_fields(body: Body) -> None:
+    """Refuse what would change an answer and is not there. Raises ApiError."""
     for name, neutral in _REFUSED.items():
-        if found.get(name) is not None and found[name] not in neutral:
+        if body.get(name) is not None and body[name] not in neutral:
             instead = f"send {_INSTEAD[name]} for it" if name in _INSTEAD else "leave it out"
             raise ApiError(f"{name} cannot be had here; {instead}.", param=name)
-    return found
 
 
 def sampling_of(body: Body) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from app.v1 import bodies
 from app.v1.bodies import Body
-from app.v1.errors import ApiError, failed
+from app.v1.errors import ApiError
 from app.v1.models import Model, Models, alone
 from core.chat.answers import Answer, fold
 from core.chat.beginnings import WrittenText
@@ -47,6 +47,7 @@ class ChatAsked:
 
 def chat_asked(models: Models, body: Body) -> ChatAsked:
     """What a body asks. Raises TillerError for what it cannot have."""
+    bodies.check_fields(body)
     model = models.find(bodies.text(body.get("model"), "model"), bodies.steering_of(body))
     fresh = alone(model.engine, model.checkpoint, str(model.recipe))
     system, turns, begun = bodies.chat_of(body.get("messages"))
@@ -139,7 +140,8 @@ def _folded(answer: Answer, events: Sequence[Event]) -> Answer:
     found = {0: answer}
     for event in events:
         if isinstance(event, Failed):
-            raise failed(event.sentence)
+            # Mostly it is what was asked, such as a system prompt that fills the context.
+            raise ApiError(event.sentence, 500 if event.fault else 400)
         found = fold(found, event)
     return found.get(0, answer)
 

@@ -35,6 +35,7 @@ class RawAsked:
 
 def raw_asked(models: Models, body: Body) -> RawAsked:
     """What a body asks. Raises TillerError for what it cannot have."""
+    bodies.check_fields(body)
     model = models.find(bodies.text(body.get("model"), "model"), bodies.steering_of(body))
     prompts = _prompts(body.get("prompt"))
     each = bodies.whole_between(body, "n", 1, MAX_CONTINUATIONS, 1)

@@ -8,7 +8,6 @@ from core.chat.raw import TooLongError
 from core.chat.settings import SettingsError
 from core.errors import TillerError
 from core.recipes.language import RecipeError
-from core.util.faults import FAULT
 
 
 class ApiError(TillerError):
@@ -29,11 +28,6 @@ def refused(error: TillerError) -> ApiError:
         return ApiError(str(error), 400, "context_length_exceeded", "prompt")
     about = error.about if isinstance(error, SettingsError) else ""
     return ApiError(str(error), param={"max_new_tokens": "max_tokens"}.get(about, about))
-
-
-def failed(sentence: str) -> ApiError:
-    """What an answer failed by, once it was asked for: mostly what was asked, such as a prompt that is too long; else a fault of ours."""
-    return ApiError(sentence, 500 if FAULT in sentence else 400)
 
 
 def error_body(error: ApiError, sentence: str) -> dict[str, Any]:

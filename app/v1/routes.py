@@ -232,10 +232,10 @@ def _row(model: Model) -> dict[str, Any]:
 
 async def _nowhere(request: Request) -> Response:
     path = request.url.path
-    if path.endswith(("/chat/completions", "/completions", "/tokenize", "/detokenize")):
+    if path.endswith(("/completions", "/tokenize", "/detokenize")):
         raise ApiError(f"{path[-40:]} takes a POST of JSON; send one.", 405, "method_not_allowed")
     raise ApiError(
-        f"There is no {request.url.path[:80]} here; there are /v1/chat/completions, /v1/completions, /v1/models and /v1/steering.",
+        f"There is no {path[:80]} here; there are /v1/chat/completions, /v1/completions, /v1/models and /v1/steering.",
         404,
         "not_found",
     )

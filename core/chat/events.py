@@ -154,10 +154,12 @@ class Done:
 
 @dataclass(frozen=True)
 class Failed:
-    """The run ended with an error: one sentence that names the fix. ``column`` is ``None`` when it concerns all."""
+    """The run ended with an error: one sentence that names the fix. ``column`` is ``None`` when it concerns all; ``fault`` says that nobody
+    foresaw it, so that what was asked is not to blame."""
 
     sentence: str
     column: int | None = None
+    fault: bool = False
 
 
 Event = Started | Token | RecipeChanged | Scores | Done | Failed

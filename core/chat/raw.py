@@ -25,7 +25,7 @@ class RawRequest:
     """Prompts for a checkpoint under a recipe, each with how its continuation is drawn; None where nothing is to be written.
 
     A text is begun as the tokenizer itself begins one; ids are taken as they are. ``echo``: the prompts' own tokens are scored, too;
-    ``top``: so many of the likeliest tokens are told of every place, None when nothing is scored.
+    ``top``: so many of the likeliest tokens are told of every place, None when nothing is scored. ``drawing`` holds for all.
     """
 
     checkpoint: str

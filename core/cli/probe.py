@@ -34,7 +34,7 @@ def run_probe(options: Options) -> int:
     family = open_family(options.family)
     items = _items(family, options.files)
     pairs = _pairs(family, options)
-    layer = options.layer if options.layer is not None else _layer(family, pairs[0][1])
+    layer = options.layer if options.layer is not None else _layer(family, pairs[-1][1])
     print(f"block {layer}, at the last token of {len(items)} statements", file=sys.stderr, flush=True)
     pool = ModelPool(FamilyRef(family), options.placing)
     with TerminalProgress() as progress:

@@ -242,7 +242,7 @@ class Answering:
 
     def _broken(self, run: Run, error: Exception) -> None:
         """A fault of ours or of a library's: written down whole, and said in one sentence."""
-        run.publish(Failed(fault("The model", error, "the chat is kept")))
+        run.publish(Failed(fault("The model", error, "the chat is kept"), fault=True))
         run.end()
 
 

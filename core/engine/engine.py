@@ -98,8 +98,9 @@ class Engine(EngineThread["Worker"]):
         self._maps: OrderedDict[MapRequest, MapJob] = OrderedDict()
         #: The transfer reports that are being made.
         self.carrying = TransferJobs(self, families, self.placing, allowance)
-        #: Removing a stage's part.
+        #: Prompts without a chat.
         self.raw = RawPrompts(self, families)
+        #: Removing a stage's part.
         self.undo = StageUndo(self, families, allowance, self._errands)
 
     @property

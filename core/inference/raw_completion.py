@@ -9,7 +9,6 @@ import torch
 
 from core.chat.events import Done, Reason, Token
 from core.chat.raw import MAX_CONTINUATIONS, RawAnswer, RawRequest, TokenScore, TooLongError
-from core.chat.settings import Sampling
 from core.errors import TillerError
 from core.inference.batch import batch_rows, check_tokens
 from core.inference.decoding import BatchDecoder, DecodingRow
@@ -32,6 +31,8 @@ _MOST_SCORED = 2**16
 _TAIL = 16
 
 _Ids = tuple[int, ...]
+#: What was written, as ids and as text, and why it ended.
+_Said = tuple[_Ids, str, Reason]
 
 
 def continue_prompts(loaded: Loaded, ask: RawRequest, edits: tuple[RowEdit, ...]) -> Slices[list[RawAnswer]]:
@@ -47,20 +48,27 @@ def continue_prompts(loaded: Loaded, ask: RawRequest, edits: tuple[RowEdit, ...]
     raw = replace(loaded, stops=(), thoughts=[])
     prompts = [_ids(raw, each) for each in ask.prompts]
     check_tokens(raw, [token for token, _ in ask.drawing.logit_bias])
-    for prompt, sampling in zip(prompts, ask.sampling, strict=True):
-        _check(raw, prompt, sampling, ask)
-    scored = sum(
-        len(prompt) * ask.echo + (each.max_new_tokens if each else 0)
-        for prompt, each in zip(prompts, ask.sampling, strict=True)
-    )
-    if ask.top is not None and scored > _MOST_SCORED:
-        raise TooLongError(
-            f"{scored:,} tokens would be scored, and {_MOST_SCORED:,} are in one request; send fewer prompts."
-        )
-    written: dict[int, tuple[_Ids, Reason]] = {}
+    _check(raw, prompts, ask)
+    written = yield from _write(raw, prompts, ask, edits)
+    nothing: _Said = ((), "", "length")
+    said = [written.get(index, nothing) for index in range(len(prompts))]
+    scores: list[list[TokenScore]] = [[] for _ in prompts]
+    if ask.top is not None:
+        scores = yield from _scored(raw, prompts, [ids for ids, _, _ in said], edits, ask)
+    return [
+        RawAnswer(prompt, ids, text, reason, tuple(own))
+        for prompt, (ids, text, reason), own in zip(prompts, said, scores, strict=True)
+    ]
+
+
+def _write(
+    loaded: Loaded, prompts: Sequence[_Ids], ask: RawRequest, edits: tuple[RowEdit, ...]
+) -> Slices[dict[int, _Said]]:
+    """What is written behind each prompt that is to be gone on with, and why it ended."""
+    written: dict[int, _Said] = {}
     wanted = [(index, each) for index, each in enumerate(ask.sampling) if each is not None]
     longest = max((len(prompts[index]) + each.max_new_tokens for index, each in wanted), default=0)
-    size = rows_at_once(raw, longest) if wanted else 1
+    size = rows_at_once(loaded, longest) if wanted else 1
     for start in range(0, len(wanted), size):
         chosen = dict(wanted[start : start + size])
         # Stop strings are looked for in the text as it is, with the blanks that a chat's answer does not begin with.
@@ -68,28 +76,22 @@ def continue_prompts(loaded: Loaded, ask: RawRequest, edits: tuple[RowEdit, ...]
             DecodingRow(index, prompts[index], edits, replace(each, stop=()), drawing=ask.drawing)
             for index, each in chosen.items()
         ]
-        decoder = BatchDecoder(raw, rows)
+        decoder = BatchDecoder(loaded, rows)
         tokens: dict[int, list[int]] = {index: [] for index in chosen}
         while not decoder.done:
             for event in decoder.step():
+                if event.column is None or event.column in written:
+                    continue
+                at = event.column
                 if isinstance(event, Token):
-                    tokens[event.column].append(event.id)
-                    stopped = _until_stop(raw, prompts[event.column], tokens[event.column], chosen[event.column].stop)
-                    if stopped is not None and event.column not in written:
-                        written[event.column] = stopped, "stop string"
-                        decoder.stop(event.column)
-                elif isinstance(event, Done) and event.column not in written:
-                    written[event.column] = tuple(tokens[event.column]), event.reason
+                    tokens[at].append(event.id)
+                    if (stopped := _until_stop(loaded, prompts[at], tokens[at], chosen[at].stop)) is not None:
+                        written[at] = (*stopped, "stop string")
+                        decoder.stop(at)
+                elif isinstance(event, Done):
+                    written[at] = tuple(tokens[at]), _text(loaded, prompts[at], tokens[at]), event.reason
             yield decoder.rows
-    nothing: tuple[_Ids, Reason] = ((), "length")
-    said = [written.get(index, nothing) for index in range(len(prompts))]
-    scores: list[list[TokenScore]] = [[] for _ in prompts]
-    if ask.top is not None:
-        scores = yield from _scored(raw, prompts, [ids for ids, _ in said], edits, ask)
-    return [
-        RawAnswer(prompt, ids, _text(raw, prompt, ids, sampling), reason, tuple(own))
-        for prompt, (ids, reason), sampling, own in zip(prompts, said, ask.sampling, scores, strict=True)
-    ]
+    return written
 
 
 def _ids(loaded: Loaded, prompt: str | _Ids) -> _Ids:
@@ -100,18 +102,22 @@ def _ids(loaded: Loaded, prompt: str | _Ids) -> _Ids:
     return ids
 
 
-def _check(loaded: Loaded, prompt: _Ids, sampling: Sampling | None, ask: RawRequest) -> None:
-    room = loaded.context - (1 if sampling is not None else 0)
-    if len(prompt) > room:
+def _check(loaded: Loaded, prompts: Sequence[_Ids], ask: RawRequest) -> None:
+    """Raises TooLongError for a prompt that is too long to be read, or to be scored, and for all of them together."""
+    name, most = loaded.checkpoint.name, _LOGITS // int(loaded.model.config.get_text_config().vocab_size)
+    scored = []
+    for prompt, sampling in zip(prompts, ask.sampling, strict=True):
+        room = loaded.context - (1 if sampling is not None else 0)
+        if len(prompt) > room:
+            raise TooLongError(f"The prompt has {len(prompt)} tokens, and {name} reads {room}; send a shorter one.")
+        scored.append(len(prompt) * ask.echo + (sampling.max_new_tokens if sampling else 0))
+    if ask.top is not None and max(scored) > most:
         raise TooLongError(
-            f"The prompt has {len(prompt)} tokens, and {loaded.checkpoint.name} reads {room}; send a shorter one."
+            f"{max(scored)} tokens would be scored, and of {name} it is {most} at once; send a shorter prompt, or leave logprobs out."
         )
-    whole = len(prompt) * ask.echo + (sampling.max_new_tokens if sampling else 0)
-    most = _LOGITS // int(loaded.model.config.get_text_config().vocab_size)
-    if ask.top is not None and whole > most:
+    if ask.top is not None and sum(scored) > _MOST_SCORED:
         raise TooLongError(
-            f"{whole} tokens would be scored, and of {loaded.checkpoint.name} it is {most} at once; send a shorter prompt, or leave "
-            "logprobs out."
+            f"{sum(scored):,} tokens would be scored, and {_MOST_SCORED:,} are in one request; send fewer prompts."
         )
 
 
@@ -167,7 +173,7 @@ def _scores(loaded: Loaded, logits: torch.Tensor, ids: Sequence[int], top: int) 
     ]
 
 
-def _written(loaded: Loaded, prompt: _Ids, ids: Sequence[int]) -> str:
+def _text(loaded: Loaded, prompt: Sequence[int], ids: Sequence[int]) -> str:
     """What the tokenizer writes for the ids behind the prompt, of which it looks at the end alone."""
 
     def decoded(every: Sequence[int]) -> str:
@@ -183,14 +189,17 @@ def _stop_at(text: str, stops: Sequence[str]) -> int | None:
     return min((at for stop in stops if (at := text.find(stop)) >= 0), default=None)
 
 
-def _until_stop(loaded: Loaded, prompt: _Ids, ids: Sequence[int], stops: Sequence[str]) -> _Ids | None:
-    """The ids before a stop string, with that in whose midst it begins; None where there is none yet."""
-    end = _stop_at(_written(loaded, prompt, ids), stops) if stops else None
+def _until_stop(loaded: Loaded, prompt: _Ids, ids: Sequence[int], stops: Sequence[str]) -> tuple[_Ids, str] | None:
+    """The ids before a stop string, with that in whose midst it begins, and the text before it; None where there is none yet."""
+    if not stops:
+        return None
+    # A new one ends in the last token: what is looked at at every step is as long as a stop string, of single bytes at most.
+    recent = max(0, len(ids) - 4 * max(map(len, stops)) - 1)
+    if _stop_at(_text(loaded, (*prompt, *ids[:recent]), ids[recent:]), stops) is None:
+        return None
+    text = _text(loaded, prompt, ids)
+    end = _stop_at(text, stops)
     if end is None:
         return None
-    return tuple(ids[: next(n for n in range(len(ids) + 1) if len(_written(loaded, prompt, ids[:n])) >= end)])
-
-
-def _text(loaded: Loaded, prompt: _Ids, ids: _Ids, sampling: Sampling | None) -> str:
-    text = _written(loaded, prompt, ids)
-    return text[: _stop_at(text, sampling.stop if sampling else ())]
+    kept = next(n for n in range(len(ids) + 1) if len(_text(loaded, prompt, ids[:n])) >= end)
+    return tuple(ids[:kept]), text[:end]

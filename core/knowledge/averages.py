@@ -211,25 +211,15 @@ class Average:
 
     def _candidates(self, pairing: Pairing, category: str) -> Iterator[StatementPair]:
         """Pairs of a category that line up, at most :data:`_CANDIDATES` for each that is wanted."""
-        order = self.order
-        labelled = bool(order.file) and category == order.set
-        own = () if labelled else facts.facts_of(self.known, category)
-        most = _CANDIDATES * order.pairs
+        order, most = self.order, _CANDIDATES * self.order.pairs
         if order.corruption == "noise":
-            yield from (pairing.alone(fact.text, *fact.spans()) for fact in own[:most])
+            own = facts.facts_of(self.known, category)[:most]
+            yield from (pairing.alone(fact.text, *fact.spans()) for fact in own)
             return
         lined = 0
-        recall = order.asks == "recall"
-        made = (
-            statements.statement_pairs(contrast_files.read_set(Path(order.file)), pairing.length)
-            if labelled
-            else facts.recall_pairs(own, pairing.length)
-            if recall
-            else facts.fact_pairs(own, order.differ, lambda fact: pairing.length(fact.text))
-        )
-        for true, false in made:
+        for true, false in self._made(pairing, category):
             try:
-                pair = (pairing.recalled if recall else pairing.of_facts)(true, false)
+                pair = (pairing.recalled if order.asks == "recall" else pairing.of_facts)(true, false)
             except PairError:
                 # As many tokens, but not the same token by token.
                 continue
@@ -237,6 +227,16 @@ class Average:
             lined += 1
             if lined == most:
                 return
+
+    def _made(self, pairing: Pairing, category: str) -> Iterator[tuple[Fact, Fact]]:
+        """True and false statements of as many tokens: by their labels where the set is a file's, else by what may stand for what."""
+        order = self.order
+        if order.file and category == order.set:
+            return statements.statement_pairs(contrast_files.read_set(Path(order.file)), pairing.length)
+        own = facts.facts_of(self.known, category)
+        if order.asks == "recall":
+            return facts.recall_pairs(own, pairing.length)
+        return facts.fact_pairs(own, order.differ, lambda fact: pairing.length(fact.text))
 
     def _traced(self, job: _Way, number: int, found: Traced) -> Generator[tuple[Step, Traced], None, None]:
         """Add a pair's map to a way's average: remembered, or computed row by row; no rows where there is nothing to bring back."""

@@ -71,23 +71,8 @@ def left_out_table(
         ProbeError: fewer than two sets that are not each other's negation, or a set of one class; no such layer.
     """
     items = tuple(dict.fromkeys(items))
+    _check(items)
     topics = tuple(dict.fromkeys(_topic(item) for item in items))
-    sets = tuple(dict.fromkeys(item.category for item in items))
-    if len(topics) < 2:
-        raise ProbeError(
-            "A probe is tried on a set that it did not learn from, nor from its negations, and there is only "
-            f"{' and '.join(sets) or 'none'}; name a second one."
-        )
-    seen: dict[str, str] = {}
-    for item in items:
-        if (other := seen.setdefault(item.text, item.category)) != item.category:
-            raise ProbeError(
-                f"{item.text[:80]!r} stands in {other} and in {item.category}, so that a probe would be tried on what it learnt from; take "
-                "it out of one."
-            )
-    for name in sets:
-        if len({item.positive for item in items if item.category == name}) < 2:
-            raise ProbeError(f"The set {name} has statements of one class only; a probe is tried on both.")
     lessons = {topic: _lesson(items, topic) for topic in topics}
     texts = tuple(
         dict.fromkeys([*(item.text for item in items), *(text for each in lessons.values() for text in each.texts)])
@@ -108,6 +93,26 @@ def left_out_table(
                 )
             yield Step(0, f"Learning probes on {source} without {topic}.")
     return tuple(cells)
+
+
+def _check(items: Sequence[ContrastItem]) -> None:
+    """Raises ProbeError for sets of which a probe would be tried on what it learnt from, or on one class."""
+    sets = tuple(dict.fromkeys(item.category for item in items))
+    if len({_topic(item) for item in items}) < 2:
+        raise ProbeError(
+            "A probe is tried on a set that it did not learn from, nor from its negations, and there is only "
+            f"{' and '.join(sets) or 'none'}; name a second one."
+        )
+    seen: dict[str, str] = {}
+    for item in items:
+        if (other := seen.setdefault(item.text, item.category)) != item.category:
+            raise ProbeError(
+                f"{item.text[:80]!r} stands in {other} and in {item.category}, so that a probe would be tried on what it learnt from; take "
+                "it out of one."
+            )
+    for name in sets:
+        if len({item.positive for item in items if item.category == name}) < 2:
+            raise ProbeError(f"The set {name} has statements of one class only; a probe is tried on both.")
 
 
 @dataclass(frozen=True)

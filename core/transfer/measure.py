@@ -215,7 +215,8 @@ class _Work:
         kept = self.notes.recall_arrays(name)
         begun = self.notes.recall(f"start.{name}")
         if kept is not None:
-            self.starts[source] = str(begun["value"]) if begun else ""
+            # Readings of earlier versions do not say it.
+            self.starts |= {source: str(begun["value"])} if begun else {}
             yield Step(0, sentence, remembered=True)
             return ProbeReading(dict(kept))
         loaded = self._found(source)
@@ -377,7 +378,9 @@ class _Work:
             "targets": list(task.targets),
             "parents": {each.name: each.parent for each in task.family.checkpoints},
             "final": task.family.final.name,
-            "starts": {name: self.starts[name] for name in task.targets} if task.about == "truth" else {},
+            "starts": {
+                name: self.starts[name] for name in task.targets if name in self.starts and task.about == "truth"
+            },
             "cells": cells,
             "of_targets": known,
             "maps": {f"{a}>{b}": mapped_direction.map_told(found) for (a, b), found in self.maps.items()},

@@ -11,8 +11,6 @@ from pathlib import Path
 from core.util.files import cache_folder
 from core.util.version import VERSION
 
-#: What stands in every such sentence.
-FAULT = "stopped with an error"
 #: How large the file may become before it is begun anew, in bytes.
 _LARGEST = 10**6
 
@@ -30,7 +28,7 @@ def fault(doing: str, error: Exception, kept: str = "") -> str:
         kept: what a person need not fear for, as half a sentence.
     """
     reason = " ".join(str(error).split())[:200]
-    what = f"{doing} {FAULT} ({type(error).__name__}{reason and f': {reason}'})"
+    what = f"{doing} stopped with an error ({type(error).__name__}{reason and f': {reason}'})"
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "not enough memory" in reason:
         what = f"{doing} stopped, since there is not enough memory"
         fix = "use --quantize 4bit, a smaller model or shorter texts"

@@ -14,7 +14,7 @@ from core.chat.settings import Sampling
 from core.errors import TillerError
 from core.families import registry
 from core.inference import raw_completion
-from core.inference.prompts import encode_text
+from core.inference.prompts import chat_prompt, encode_text
 from core.inference.raw_completion import continue_prompts
 from core.models import loading
 from core.models.loading import Loaded
@@ -134,6 +134,19 @@ def test_a_stop_string_at_the_very_beginning_leaves_nothing(loaded: Loaded) -> N
     for stop in (" ", whole.text[:2], whole.text[:4]):
         (cut,) = asked(loaded, prompts=TEXTS[:1], sampling=(replace(long, stop=(stop,)),), top=0)
         assert (cut.text, cut.ids, cut.reason, cut.scores) == ("", (), "stop string", ())
+
+
+@pytest.mark.parametrize("stop", ["and", "flour", "es.", " dough rest"])
+def test_a_stop_string_is_found_wherever_it_stands(stop: str, loaded: Loaded) -> None:
+    """In the midst of a token, over several, and far behind the beginning: at every step the end alone is looked at."""
+    prompt = chat_prompt(loaded, "How do I bake bread?")
+    long = Sampling(max_new_tokens=60)
+    (whole,) = asked(loaded, prompts=(prompt,), sampling=(long,))
+    assert stop in whole.text
+    (cut,) = asked(loaded, prompts=(prompt,), sampling=(replace(long, stop=("never said", stop)),))
+    assert cut.text == whole.text[: whole.text.index(stop)]
+    assert cut.ids == whole.ids[: len(cut.ids)]
+    assert len(cut.ids) < len(whole.ids)
 
 
 def test_what_would_be_scored_is_bounded(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:

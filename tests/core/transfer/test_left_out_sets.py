@@ -6,11 +6,14 @@ import csv
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from core.artefacts import store
+from core.cli import probe
 from core.cli.probe import probe_tables
 from core.directions.contrast import ContrastItem, load_contrast
 from core.directions.methods import METHODS
@@ -124,6 +127,29 @@ def test_skiffs_probes_are_those_of_its_states_read_one_by_one(tmp_path: Path) -
     assert (cell.own.hits, cell.own.n) == (sum(right), len(tried))
 
 
+def truth_layer(checkpoint: str) -> int:
+    path = store.find_artefact(registry.load_family("skiff").places, checkpoint, "direction", "truth")
+    assert path is not None
+    return store.read_card(path).layer
+
+
+def test_the_layer_that_is_read_is_the_targets(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def table(*given: object):
+        return ()
+        yield
+
+    monkeypatch.setattr(probe, "left_out_table", table)
+    layers = {name: 1 + place for place, name in enumerate(("base", "dpo"))}
+    monkeypatch.setattr(store, "find_artefact", lambda _places, checkpoint, *_: Path(checkpoint))
+    monkeypatch.setattr(store, "read_card", lambda path: SimpleNamespace(layer=layers[path.name]))
+    assert verb("probe", []) == 0
+    assert capsys.readouterr().err.startswith("block 2,")
+    assert verb("probe", ["--source", "dpo", "--checkpoint", "base"]) == 0
+    assert capsys.readouterr().err.startswith("block 1,")
+
+
 def _state(loaded: Loaded, text: str, layer: int) -> np.ndarray:
     ids = loaded.tokenizer(loaded.start + text, add_special_tokens=False, return_tensors="pt")["input_ids"]
     with torch.inference_mode():
@@ -144,7 +170,8 @@ def test_the_command_prints_a_table_a_method_and_writes_files(
     files = [str(tmp_path / f"{name}.csv") for name in ("cities", "capitals")]
     written = tmp_path / "probes.json"
     assert verb("probe", [*files, "--source", "dpo", "--json", str(written), "--csv", str(tmp_path / "p.csv")]) == 0
-    said = capsys.readouterr().out
+    said, told = capsys.readouterr()
+    assert told.startswith(f"block {truth_layer('dpo')}, at the last token of 80 statements")
     assert "the mean over the sets that were left out" in said
     assert "dpo → dpo" in said
     cells = json.loads(written.read_text(encoding="utf-8"))

@@ -462,6 +462,9 @@ def test_a_start_that_is_another_in_one_checkpoint_is_told(
     (said,) = other.cautions
     assert "(base with <s>; chat with nothing)" in said
     assert said in "\n".join(command.lines(other, ("base", "chat")))
+    # What is not known of one, since an earlier version read it, is no difference.
+    known = replace(found, card=replace(found.card, details={**found.card.details, "starts": {"base": "<s>"}}))
+    assert known.cautions == []
 
 
 class _Clock:
