@@ -62,6 +62,8 @@ class Visit:
     draft: str = ""
     #: The number of the latest thing the person did that has been dealt with.
     heard: int = 0
+    #: The number of the stream of answers that the page was told last.
+    stream: int = 0
     #: Held while settings are read, changed and written back: a run's end and a slider may come at once.
     lock: threading.RLock = field(default_factory=threading.RLock)
     #: When it was last asked for.
@@ -96,7 +98,7 @@ class Visit:
         self.blaming = None
 
     def version(self) -> int:
-        """A number above every earlier one, also of an earlier process: pages keep the newest view."""
+        """A number above every earlier one, also of an earlier process: pages keep the newest view and stream."""
         self._version = max(self._version + 1, time.time_ns() // 1_000)
         return self._version
 

@@ -5,8 +5,8 @@ window.Tiller = (() => {
   const painters = {};          // name of a part -> function(element) that builds it
   const triggers = {};          // name of an event -> the trigger of its part
   const listeners = {};         // topic -> functions
-  const read = {};              // stream -> how many of its characters have been read
-  const LAST_STREAMS = 8;
+  const LAST_SHEETS = 8;
+  let read = { stream: 0, length: 0 };        // of the newest stream of answers: how many of its characters have been read
 
   const state = {
     view: null,                 // the chat, as the server told it last
@@ -87,17 +87,18 @@ window.Tiller = (() => {
     answers(text) {
       const first = text.indexOf("\n") < 0 ? text.length : text.indexOf("\n");
       const head = JSON.parse(text.slice(0, first));
-      const known = read[head.stream] || 0;
-      if (known === 0) begin();
-      for (const line of text.slice(Math.max(known, first)).split("\n")) if (line) apply(JSON.parse(line));
-      read[head.stream] = Math.max(known, text.length);
+      // Requests may overtake each other; a newer stream has all that an older one could add.
+      if (head.stream < read.stream) return;
+      if (head.stream > read.stream) { read = { stream: head.stream, length: first }; state.answers = {}; }
+      for (const line of text.slice(read.length).split("\n")) if (line) apply(JSON.parse(line));
+      read.length = Math.max(read.length, text.length);
       tell("answers");
     },
     sheet(text) {
       const sheet = JSON.parse(text);
       if (sheet.missed) { tell("missed", sheet.missed); return; }
       state.sheets.set(sheet.key, sheet);
-      if (state.sheets.size > LAST_STREAMS) state.sheets.delete(state.sheets.keys().next().value);
+      if (state.sheets.size > LAST_SHEETS) state.sheets.delete(state.sheets.keys().next().value);
       tell("sheet");
     },
     status(text) { state.status = JSON.parse(text); tell("status"); },
@@ -107,12 +108,6 @@ window.Tiller = (() => {
     shelf(text) { tell("shelf", JSON.parse(text)); },
     file(text) { tell("file", JSON.parse(text)); },
   };
-
-  function begin() {
-    state.answers = {};
-    const streams = Object.keys(read);
-    if (streams.length > LAST_STREAMS) delete read[streams[0]];
-  }
 
   function blank() { return { tokens: [], joins: [], note: "", done: false, reason: "", seconds: 0, error: "", more: false, older: "", olderBy: "" }; }
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import count
 from typing import Any
 
 import gradio as gr
@@ -27,8 +26,6 @@ from core.errors import TillerError
 Told = tuple[Any, Any]
 #: A page is told of tokens this often, in seconds; more often would only make it slower.
 BEAT = 0.1
-
-_streams = count(1)
 
 
 class Chat:
@@ -361,25 +358,31 @@ def beats(run: Run) -> Iterator[list[Event]]:
 
 
 class Telling:
-    """What a page is told of the last turn's answers: lines that only grow, begun anew where the lenses have become others.
+    """What a page is told of the last turn's answers: a stream of lines that only grows, begun anew with a higher number where the lenses
+    have become others, or where the page was told the whole of the answers by another stream meanwhile.
 
-    Those are the selected column's, and there is one more when a direction has been learnt.
+    The lenses are the selected column's, and there is one more when a direction has been learnt. Requests may overtake each other: a page
+    keeps to the highest number that it has heard, which holds all that lower ones could add.
     """
 
     def __init__(self, visit: Visit) -> None:
         self._visit = visit
+        self._stream = -1
         self._lenses: tuple[Lens, ...] | None = None
         self._lines: list[str] = []
 
     def after(self, events: Sequence[Event] = ()) -> str:
         """All lines, after these events have become part of the answers."""
-        lenses, answers = self._visit.engine.lenses(self._visit.settings), self._visit.session.answers
-        if lenses == self._lenses:
-            self._lines += documents.lines(events, lenses, answers)
-        else:
-            self._lenses = lenses
-            self._lines = [documents.whole(f"answers{next(_streams)}", answers, lenses)]
-        return "\n".join(self._lines)
+        visit = self._visit
+        with visit.lock:
+            lenses, answers = visit.engine.lenses(visit.settings), visit.session.answers
+            if lenses == self._lenses and visit.stream == self._stream:
+                self._lines += documents.lines(events, lenses, answers)
+            else:
+                self._lenses, self._stream = lenses, visit.version()
+                visit.stream = self._stream
+                self._lines = [documents.whole(self._stream, answers, lenses)]
+            return "\n".join(self._lines)
 
 
 def sampling(said: Mapping[str, Any]) -> Sampling:

@@ -172,7 +172,7 @@ def lines(events: Iterable[Event], names: Sequence[Lens], answers: Mapping[int, 
     return told + [dump({"c": c, "again": True, **answer_document(answers[c], names)}) for c in sorted(scored)]
 
 
-def whole(stream: str, answers: Mapping[int, Answer], names: Sequence[Lens]) -> str:
+def whole(stream: int, answers: Mapping[int, Answer], names: Sequence[Lens]) -> str:
     """All answers as they stand, in place of every earlier one: how a stream begins."""
     told = [dump({"c": column, **answer_document(answer, names)}) for column, answer in sorted(answers.items())]
     return "\n".join([dump({"stream": stream}), *told])

@@ -110,6 +110,23 @@ def test_a_stream_only_grows_and_says_what_the_engine_said(hand: Hand) -> None:
     assert final["turns"] == [{"user": "Hello there", "replies": [expected[0].text, expected[1].text]}]
 
 
+def test_a_stream_begins_anew_when_the_page_was_told_everything_by_another(hand: Hand) -> None:
+    hand.visit.session.settings = short(hand.visit.settings, 3_000)
+    stream = hand.chat.send(gr.EventData(None, {"message": "Go on"}), gr.Request(None, session_hash=hand.key))
+    for _ in range(3):
+        _, before = next(stream)
+    everything = hand.chat.everything(hand.visit)
+    _, after = next(stream)
+    stream.close()
+    numbers = [lines(str(each))[0]["stream"] for each in (before, everything, after)]
+    assert numbers == sorted(set(numbers))
+    words = [
+        [each[4] for line in lines(str(told))[1:] for each in line.get("t", []) if line["c"] == 1]
+        for told in (everything, after)
+    ]
+    assert words[1][: len(words[0])] == words[0]
+
+
 def test_a_closed_generator_cancels_its_run_and_keeps_what_was_said(hand: Hand) -> None:
     hand.visit.session.settings = short(hand.visit.settings, 3_000)
     stream = hand.chat.send(gr.EventData(None, {"message": "Go on"}), gr.Request(None, session_hash=hand.key))

@@ -220,6 +220,18 @@ def test_an_answer_that_a_reload_cut_off_is_written_to_its_end(screen: Screen) -
     screen.faults = [each for each in screen.faults if "AbortError" not in each and "errored out" not in each]
 
 
+def test_a_stream_that_a_newer_one_overtook_changes_nothing(screen: Screen) -> None:
+    screen.ask("A town")
+    count = screen.tokens(1).count()
+    tell = "text => Tiller.wire('answers', { value: text }, () => {})"
+    screen.page.evaluate(tell, json.dumps({"stream": 7}) + '\n{"c": 1, "t": [["old", [], [], [], 3, 0, [], 0]]}')
+    screen.page.evaluate(tell, json.dumps({"stream": 7}))
+    assert screen.tokens(1).count() == count
+    newer = screen.state("Tiller.state.view.version") + 10**9
+    screen.page.evaluate(tell, json.dumps({"stream": newer}) + '\n{"c": 1, "t": [["new", [], [], [], 3, 0, [], 0]]}')
+    expect(screen.tokens(1)).to_have_count(1)
+
+
 def test_the_box_is_emptied_though_the_message_is_the_recorded_one(chromium: Browser, server: Served) -> None:
     from tests.support.browser_server import record
 
