@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import fuzzing
+from benchmarks.fuzz_readers import readers
 from benchmarks.served import Server, Visitor, handlers_of, serving
 from core.artefacts import store
 from core.artefacts.direction import load_direction
@@ -51,7 +52,7 @@ def _fuzzed() -> bool:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         os.environ["TILLER_DATA"] = folder
-        for name, (make, read) in fuzzing.readers(Path(folder)).items():
+        for name, (make, read) in readers(Path(folder)).items():
             found = fuzzing.fuzz(make, read, CASES)
             for fault, case in found.faults.items():
                 print(f"{name}: {fault}: {case[:300]!r}")

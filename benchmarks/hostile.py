@@ -19,6 +19,7 @@ from typing import Any
 
 from benchmarks import fuzzing
 from benchmarks.faults import QUESTIONS, RECIPES
+from benchmarks.fuzz_readers import readers
 from benchmarks.served import Server, Visitor, handlers_of, serving
 
 #: Seconds that it lasts unless ``--budget`` says otherwise; honest visitors; their answers come within so many times the usual time.
@@ -151,7 +152,7 @@ def _attack(
 
 def _links(visitor: Visitor, spoiler: fuzzing.Spoiler) -> None:
     with TemporaryDirectory() as folder:
-        make, _ = fuzzing.readers(Path(folder))["links"]
+        make, _ = readers(Path(folder))["links"]
         link = make(spoiler).decode("ascii", "ignore").rpartition("?")[2]
     visitor.get("?" + "".join(letter for letter in link if letter.isprintable() and letter not in " #"))
     visitor.call("tab", (), {"link": link})

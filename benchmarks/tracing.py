@@ -92,13 +92,7 @@ def _skiff(options: argparse.Namespace) -> bool:
     loaded = every[names[1]]
 
     def traced(order: MapRequest) -> Traced:
-        work = knowledge.trace(family, order, every.__getitem__)
-        while True:
-            try:
-                next(work)
-            except StopIteration as stop:
-                found: Traced = stop.value
-                return found
+        return finished(knowledge.trace(family, order, every.__getitem__))
 
     one = MapRequest(names[1:], true=_SENTENCES[0], false=_SENTENCES[1])
     pair = Pairing(loaded, contrast.load_contrast(family, "truth")).pair(*_SENTENCES)

@@ -21,7 +21,7 @@ from tests.support.paths import ROOT
 OUTER = ("app", "tui", "benchmarks", "launch")
 PLACES = ["core", *(name if name in OUTER else f"core.{name}" for name in ORDER)]
 #: What draws and forwards asks the engine; these are behind it.
-NOT_FOR_FRONT_ENDS = ("models", "steering", "inference", "baking", "report", "install", "skiff")
+NOT_FOR_FRONT_ENDS = ("models", "steering", "inference", "baking", "report", "install", "training", "skiff", "smollm2")
 #: What stands on Python alone, so that it starts at once and can be used anywhere.
 PLAIN = ("core.errors", "core.util.progress", "core.recipes", "core.chat", "core.install")
 
@@ -109,11 +109,12 @@ def test_front_ends_hand_nothing_into_the_engines_thread() -> None:
     assert wrong == []
 
 
-def test_skiff_is_imported_by_nothing_but_launch_and_benchmarks() -> None:
+@pytest.mark.parametrize("family", ["core.skiff", "core.smollm2"])
+def test_the_shipped_families_are_imported_by_nothing_but_launch_and_benchmarks(family: str) -> None:
     outside = {
         module
         for module, targets in own_imports().items()
-        if not within(module, "core.skiff") and any(within(target, "core.skiff") for target in targets)
+        if not within(module, family) and any(within(target, family) for target in targets)
     }
     assert {module.partition(".")[0] for module in outside} <= {"launch", "benchmarks"}
 

@@ -24,6 +24,7 @@ from core.models.loading import load_model
 from core.models.placement import Placing
 from core.recipes.language import parse
 from core.steering.interventions import compile_recipe
+from core.util.version import PROGRAM
 from tests.support.paths import ROOT
 from tui import state
 
@@ -59,7 +60,8 @@ def test_an_export_opens_with_every_reading_and_is_written_as_it_was() -> None:
     assert [answers[column].text for column in range(3)] == list(settings.turns[-1].replies)
     assert answers[1].tokens[0].shadow is not None, "a steered answer has its shadow's scores"
     assert set(answers[0].tokens[0].reading.projections) == {"polite", "refusal", "truth"}
-    assert json.loads(json.dumps(chat_document(settings, answers))) == json.loads(text)
+    # It says of itself which version wrote it, which earlier ones did not.
+    assert json.loads(json.dumps(chat_document(settings, answers))) == {"program": PROGRAM, **json.loads(text)}
 
 
 def test_the_terminal_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,7 +71,7 @@ def build(pane: Pane, listed: Sequence[Any], again: Callable[[str | None, gr.Req
                 may,
                 replies=bool(under),
             )
-            engine.learn_wish(where, wish)
+            engine.learn_requested(where, wish)
         except TillerError as error:
             yield learn_line(str(error), wrong=True), *unchanged(listed)
             return

@@ -76,7 +76,7 @@ def build(pane: Pane, shelf: Shelf) -> gr.Accordion:
         """Learn, and say how far it is; at the end there is one card more."""
         engine = pane.engine_of(request)
         try:
-            engine.learn_wish(at, wish)
+            engine.learn_requested(at, wish)
         except TillerError as error:
             yield learn_line(str(error), wrong=True), gr.skip(), gr.skip(), *unchanged(shelf.listed)
             return

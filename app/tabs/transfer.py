@@ -69,7 +69,7 @@ class Board:
     ) -> list[Any]:
         """The whole tab for what is chosen; what does not exist for this direction falls back to the first that does."""
         engine = self.pane.engine_of(request)
-        job = engine.carrying.view(about)
+        job = engine.transfers.view(about)
         running = job is not None and not job.over
         try:
             report = self._report(about, request)
@@ -85,7 +85,7 @@ class Board:
         )
         known = matrix.measures(report)[shown]
         drawn = svg.line_plot(f"{source} → {target}", "layer", "value", matrix.curves(report, source, target))
-        old = engine.carrying.stale(about)
+        old = engine.transfers.stale(about)
         return [
             gr.update(choices=[(each.title, name) for name, each in matrix.measures(report).items()], value=shown),
             gr.update(choices=list(report.sources), value=source),
@@ -124,21 +124,21 @@ class Board:
         self, about: str, measure: str | None, source: str | None, target: str | None, request: gr.Request
     ) -> list[Any]:
         """Measure, in the background."""
-        self.pane.engine_of(request).carrying.start(about)
+        self.pane.engine_of(request).transfers.start(about)
         return self.show(about, measure, source, target, request)
 
     def cancel(
         self, about: str, measure: str | None, source: str | None, target: str | None, request: gr.Request
     ) -> list[Any]:
         """End the measuring."""
-        self.pane.engine_of(request).carrying.cancel(about)
+        self.pane.engine_of(request).transfers.cancel(about)
         return self.show(about, measure, source, target, request)
 
     def tick(
         self, about: str, measure: str | None, source: str | None, target: str | None, seen: int, request: gr.Request
     ) -> list[Any]:
         """How far it is; where more is there than was ``seen``, and once it has ended, what there is now."""
-        job = self.pane.engine_of(request).carrying.view(about)
+        job = self.pane.engine_of(request).transfers.view(about)
         written = job.written if job is not None else 0
         if job is not None and not job.over and written <= seen:
             return [*[gr.skip()] * 3, _progress(job), *[gr.skip()] * 7, written]

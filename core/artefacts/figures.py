@@ -11,6 +11,7 @@ from safetensors.numpy import load_file
 
 from core.artefacts import store
 from core.artefacts.store import Array
+from core.util.version import PROGRAM
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class KeptFigure:
         """Keep it; below ``root`` instead of the data folder, in the layout of ``vectors/``. Raises StoreError."""
         own = {
             "kind": self.kind, "name": self.checkpoint, "family": self.family, "checkpoint": self.checkpoint,
-            "fingerprints": dict(self.fingerprints),
+            "fingerprints": dict(self.fingerprints), "program": PROGRAM,
         }  # fmt: skip
         path = store.shared_path(root or store.user_folder(), self.family, self.kind, self._name)
         store.save_artefact(path, tensors, {**own, **details})

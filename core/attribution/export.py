@@ -9,12 +9,14 @@ from core.attribution.effects import Effect, effects
 from core.attribution.report import BlameReport, Case, Said, probability, token_effects
 from core.families.stages import Question
 from core.util.table import csv_text
+from core.util.version import PROGRAM
 
 
 def blame_document(report: BlameReport) -> dict[str, Any]:
     """The whole report as a JSON document: for each prompt both answers token by token, by model, and the effects by question."""
     return {
         "tiller": "blame",
+        "program": PROGRAM,
         "conclusion": blame_conclusion(report),
         "headline": report.headline,
         "remarks": list(report.remarks),

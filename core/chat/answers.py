@@ -28,6 +28,7 @@ from core.util.decode import DecodeError
 from core.util.files import parsed_json
 from core.util.limits import MAX_CHAT
 from core.util.text import clean
+from core.util.version import PROGRAM
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,8 @@ def _block(text: str) -> str:
 
 def chat_document(settings: Settings, answers: Mapping[int, Answer]) -> dict[str, Any]:
     """The chat as a JSON document: the settings, and every token of the last answers with its readings."""
-    return {"settings": settings.to_json(), "answers": {str(c): _answer_json(answer) for c, answer in answers.items()}}
+    said = {str(column): _answer_json(answer) for column, answer in answers.items()}
+    return {"program": PROGRAM, "settings": settings.to_json(), "answers": said}
 
 
 def _answer_json(answer: Answer) -> dict[str, Any]:

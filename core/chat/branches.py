@@ -13,9 +13,6 @@ from dataclasses import dataclass, field
 from core.chat.answers import Answer
 from core.chat.authors import Author
 from core.chat.settings import Settings, Turn
-from core.util.limits import MAX_BRANCHES
-
-__all__ = ["MAX_BRANCHES", "Branch", "Version", "new_id", "versions_at"]
 
 
 @dataclass(frozen=True)

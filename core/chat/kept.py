@@ -149,8 +149,8 @@ def chats_document(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _but_its_time(document: Mapping[str, Any]) -> str:
-    """A hash of all of a chat but its time."""
-    return hashlib.sha256(json_text({**document, "time": 0}).encode("utf-8", "replace")).hexdigest()
+    """A hash of all of a chat but its time, and the version of the program that wrote it."""
+    return hashlib.sha256(json_text({**document, "time": 0, "program": ""}).encode("utf-8", "replace")).hexdigest()
 
 
 # -------------------------------------------------------------------------------------------------------------- a folder

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from core.chat.answers import Answer, fold, settled
 from core.chat.authors import Author
 from core.chat.beginnings import AlreadySaid, Beginning, WrittenText
-from core.chat.branches import MAX_BRANCHES, Branch, new_id, versions_at
+from core.chat.branches import Branch, new_id, versions_at
 from core.chat.events import Alternative, Done, Event, RecipeChanged
 from core.chat.settings import MAX_SEED, Column, Settings, SettingsError, check_message
 from core.recipes.language import Recipe
+from core.util.limits import MAX_BRANCHES
 
 _MAX_PAST = 100
 #: What is said of a reply of which nothing but the text is known.

@@ -15,7 +15,7 @@ from core.cli.options import Options
 from core.cli.parser import PartedWords, Verb, VerbParser
 from core.errors import UsageError
 from core.util.program import program
-from core.util.version import VERSION
+from core.util.version import PROGRAM
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def read_command_line(argv: Sequence[str], verbs: Mapping[str, Verb]) -> Command
     before = _door(verbs).part(words, _unknown("web", verbs), first=True).options
     if not words or words[0] == "--":
         if "--version" in before:
-            return Command(verbs["web"], text=f"Tiller {VERSION}")
+            return Command(verbs["web"], text=PROGRAM)
         if "--help" in before:
             return Command(verbs["web"], text=help_text(verbs))
         name = "web"

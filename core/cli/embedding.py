@@ -24,7 +24,7 @@ from core.models import stage_embedding
 from core.models.fingerprints import model_fingerprint
 from core.util.figures import figure_text
 from core.util.program import program
-from core.util.version import VERSION
+from core.util.version import PROGRAM
 
 
 def run_embed(options: Options, replays: Sequence[Replay] = ()) -> int:
@@ -61,7 +61,7 @@ def run_embed(options: Options, replays: Sequence[Replay] = ()) -> int:
             "stage": stage.name,
         }
         stage_embedding.write_embedding(
-            file, embedding, {**known, "fingerprint": print_of, "program": f"Tiller {VERSION}", **details}
+            file, embedding, {**known, "fingerprint": print_of, "program": PROGRAM, **details}
         )
         print(f"{stage.word} in {path.final}: {told}\n  written to {file}", flush=True)
     print(f'Ask by them: `{program()} blame "PROMPT"{family_option(family)} --question first-order`')

@@ -12,7 +12,7 @@ from core.models import loading
 from core.models.at_hand import open_family
 from core.undo import run, save
 from core.undo.examples import Prompts
-from core.util.files import json_text, read_prompts, write_bytes
+from core.util.files import json_text, read_prompts, text_items, write_bytes
 from core.util.program import program
 from core.util.progress import finished
 
@@ -56,4 +56,4 @@ def _prompts(options: Options, family: Family) -> Prompts:
 
 def own_prompts(files: UndoPrompts) -> Prompts:
     """The prompts that a family brings. Raises TillerError when a file cannot be read or holds too few."""
-    return Prompts.split(**{name: text_of(path).splitlines() if path else () for name, path in vars(files).items()})
+    return Prompts.split(**{name: text_items(text_of(path)) if path else () for name, path in vars(files).items()})

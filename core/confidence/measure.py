@@ -42,7 +42,7 @@ from core.models.loading import Loaded
 from core.util.budget import Budget, TimedPart, spread
 from core.util.progress import Cost, Learning, Step, finished, told
 from core.util.resume import Arrays, ResumeNotes
-from core.util.version import VERSION
+from core.util.version import PROGRAM
 
 #: Texts that means are taken from, and that effects are measured on; statements that are judged, of each class.
 TEXTS = 128
@@ -283,7 +283,7 @@ def _details(
         "method": f"mean ablation of the {CANDIDATES} neurons of lowest LogitVar among the quarter of largest norm, a block",
         "contrast": contrast_files.describe_table(contrast),
         "texts": {"means": train, "effects": test},
-        "program": f"Tiller {VERSION}",
+        "program": PROGRAM,
         "date": datetime.date.today().isoformat(),
     }
 

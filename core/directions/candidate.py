@@ -25,7 +25,7 @@ from core.steering.interventions import RowEdit, compile_recipe
 from core.steering.readings import projection
 from core.util.progress import Learning, Slices
 from core.util.resume import ResumeNotes
-from core.util.version import VERSION
+from core.util.version import PROGRAM
 
 #: Rises when all is measured of a direction in another way: what an interrupted run of before has kept is not gone on with. Where a part
 #: is, its notes get another name, and the others are gone on with.
@@ -76,7 +76,7 @@ def draft_direction(
 
 def finish_direction(drafted: Direction, details: dict[str, Any]) -> Direction:
     """A direction with all that was found out about it."""
-    made = {"program": f"Tiller {VERSION}", "date": datetime.date.today().isoformat()}
+    made = {"program": PROGRAM, "date": datetime.date.today().isoformat()}
     card = drafted.card
     whole = Card(card.path, card.kind, card.name, card.family, card.checkpoint, {**card.details, **details, **made})
     return Direction(whole, drafted.vectors, drafted.positive, drafted.negative, drafted.more)

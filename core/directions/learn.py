@@ -8,7 +8,7 @@ figures on the test split are made once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from core.artefacts.direction import Direction
@@ -25,33 +25,10 @@ from core.inference import metrics
 from core.inference.behind_thought import thought_before
 from core.models.loading import Loaded
 from core.util.budget import Budget
-from core.util.progress import Cost, Learning, Pace
+from core.util.progress import Cost, Learning
 from core.util.resume import ResumeNotes
 
 _LEARNERS: dict[str, type[Learner[Any]]] = {"truth": TruthLearner, "refusal": RefusalLearner}
-#: (part done between 0 and 1, what is being done)
-_Progress = tuple[float, str]
-
-
-def learn_direction(
-    kind: str, loaded: Loaded, contrast: ContrastSet, unrelated: Sequence[str]
-) -> Generator[_Progress, None, Direction]:
-    """Learn ``truth`` or ``refusal`` on a checkpoint. Yields progress; the return value is the direction, not yet stored.
-
-    Args:
-        unrelated: messages whose replies the direction should leave alone; damage is measured on them.
-    """
-    pace = Pace(learn_cost(kind, loaded, contrast, unrelated).tokens)
-    yield 0.0, "Reading the examples."
-    work = learn_in_slices(kind, loaded, contrast, unrelated, ResumeNotes())
-    while True:
-        try:
-            step = next(work)
-        except StopIteration as stop:
-            direction: Direction = stop.value
-            return direction
-        pace.add(step)
-        yield pace.part, step.sentence
 
 
 def learn_in_slices(
@@ -66,10 +43,11 @@ def learn_in_slices(
     budget: Budget | None = None,
     keep: Callable[[Direction], None] = lambda _: None,
 ) -> Learning[Direction]:
-    """The same, a slice at a time, going on from what ``notes`` hold.
+    """Learn a direction on a checkpoint, a slice at a time, going on from what ``notes`` hold; the result is not stored yet.
 
-    ``method`` is one of :data:`core.directions.methods.METHODS`; ``layer`` is one to take instead of the best; ``effort``, ``budget``
-    and ``keep`` are those of :meth:`core.directions.learner.Learner.learn`.
+    ``unrelated`` are messages whose replies it should leave alone; damage is measured on them. ``method`` is one of
+    :data:`core.directions.methods.METHODS`; ``layer`` is one to take instead of the best; ``effort``, ``budget`` and ``keep`` are those
+    of :meth:`core.directions.learner.Learner.learn`.
 
     Raises:
         ContrastError: a method that these examples do not allow.

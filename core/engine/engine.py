@@ -50,6 +50,7 @@ from core.recipes import in_words
 from core.recipes.language import Recipe, parse
 from core.steering import describe
 from core.util.files import read_text
+from core.util.program import DEFAULT_FAMILY
 from core.util.progress import Step
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Engine(EngineThread["Worker"]):
 
     def __init__(
         self,
-        family: str = "skiff",
+        family: str = DEFAULT_FAMILY,
         *,
         device: str = "auto",
         dtype: str = "auto",
@@ -97,7 +98,7 @@ class Engine(EngineThread["Worker"]):
         self._errands = Errands()
         self._maps: OrderedDict[MapRequest, MapJob] = OrderedDict()
         #: The transfer reports that are being made.
-        self.carrying = TransferJobs(self, families, self.placing, allowance)
+        self.transfers = TransferJobs(self, families, self.placing, allowance)
         #: Prompts without a chat.
         self.raw = RawPrompts(self, families)
         #: Removing a stage's part.
@@ -227,7 +228,7 @@ class Engine(EngineThread["Worker"]):
         self.allowance.begin(lambda: not job.view.over)
         job.budget, job.whose = self.allowance.budget(), self.allowance
 
-    def learn_wish(self, checkpoint: str, wish: LearnRequest) -> Job:
+    def learn_requested(self, checkpoint: str, wish: LearnRequest) -> Job:
         """Learn what a person wishes for, from their own examples or by another method, while nobody chats.
 
         Raises:
@@ -258,7 +259,7 @@ class Engine(EngineThread["Worker"]):
     def jobs(self) -> tuple[JobLine, ...]:
         """Everything that goes on now, for whichever chat or tab: what runs, then what waits and for what."""
         begun: list[Watched[Any]] = [*self._errands.all(), *self._jobs.copy().values(), *self._maps.copy().values()]
-        return job_lines(self.status.runs, [*begun, *self.carrying.all()])
+        return job_lines(self.status.runs, [*begun, *self.transfers.all()])
 
     def trace(self, order: MapRequest) -> MapJob:
         """Compute knowledge maps while nobody chats. What is being computed, or was, is given as it is.

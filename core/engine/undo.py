@@ -16,6 +16,7 @@ from core.families.checkpoint import FamilyRef
 from core.families.edited import with_edited
 from core.families.family_toml import text_of
 from core.inference.reply_classes import classify
+from core.util.files import text_items
 from core.util.progress import Learning, Step
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class StageUndo:
         ]
         if own is None:
             return "\n".join(said), ""
-        lose, keep = (text_of(path).splitlines() for path in (own.lose, own.keep))
+        lose, keep = (text_items(text_of(path)) for path in (own.lose, own.keep))
         return "\n".join([*said, *lose]), "\n".join(keep)
 
     def fit(self, stage: str, lose: str, keep: str, controls: bool = True) -> Generator[Step, None, Undone]:
@@ -116,7 +117,7 @@ def _fitting(worker: Worker, stage: str, lose: str, keep: str, controls: bool) -
     from core.undo.examples import Prompts
     from core.undo.run import undo
 
-    prompts = Prompts.split(lose.splitlines(), keep.splitlines())
+    prompts = Prompts.split(text_items(lose), text_items(keep))
     # Held until the work is over or closed.
     with worker.pool.held(worker.family.final.name) as loaded:
         return (yield from undo(loaded, stage, prompts, controls, load=worker.pool.get))

@@ -54,7 +54,7 @@ class VisitorEngine(Engine):
         jobs: list[Watched[Any]] = [*self._jobs.values(), *self._maps.values()]
         for job in jobs:
             job.cancel()
-        self.carrying.close()
+        self.transfers.close()
 
     def cancel_loading(self) -> None:
         """Others may want what is being loaded. Raises TillerError."""

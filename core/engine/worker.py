@@ -85,7 +85,7 @@ class Worker:
         self._plan = self._said = ""
         self._read_direction = read_when_changed(load_direction)
         self.answering = Answering(self.load, self.direction, self.gauges, self.blamer, self._make_room)
-        self._lessons: deque[BackgroundTask[Any]] = deque()
+        self._background: deque[BackgroundTask[Any]] = deque()
         self._measured = measured
         self._measuring: dict[str, Iterator[float | None]] = {}
 
@@ -126,11 +126,11 @@ class Worker:
 
     def _busy(self) -> set[str]:
         """The checkpoints that something is computing with."""
-        return self.answering.busy.union(*(lesson.busy for lesson in self._lessons))
+        return self.answering.busy.union(*(task.busy for task in self._background))
 
     def _make_room(self) -> bool:
         """Take memory from what goes on in the background, for a chat: whether there was any to take."""
-        return any(lesson.suspend("Waiting for memory that a chat uses now.") for lesson in self._lessons)
+        return any(task.suspend("Waiting for memory that a chat uses now.") for task in self._background)
 
     def direction(self, family: Family, name: str, checkpoint: str) -> Direction:
         """A direction learnt on a checkpoint of the family, read again when its file has changed. Raises TillerError."""
@@ -170,7 +170,9 @@ class Worker:
     def serve(self, commands: queue.Queue[EngineCommand[Worker] | None], closed: threading.Event) -> None:
         """Take commands and step runs until the engine is closed."""
         while not closed.is_set():
-            idle = not (self.answering.steppable() or self._lesson() or self._measuring or self.blamer.waiting)
+            idle = not (
+                self.answering.steppable() or self._next_in_background() or self._measuring or self.blamer.waiting
+            )
             for command in _waiting(commands, wait=idle, paused=bool(self.answering.runs)):
                 if command is None:
                     continue
@@ -186,8 +188,8 @@ class Worker:
                 self._learn()
             self._settle()
         self.answering.close()
-        for lesson in self._lessons:
-            lesson.end("cancelled", "Tiller was closed; what was found out is kept for the next time.")
+        for task in self._background:
+            task.end("cancelled", "Tiller was closed; what was found out is kept for the next time.")
 
     def start(self, run: Run) -> None:
         """Begin a run; what stands in the way becomes its Failed event."""
@@ -211,11 +213,11 @@ class Worker:
 
     def _queue(self, *new: BackgroundTask[Any]) -> None:
         """Put it behind the others; those that wait for their turn say for what, as far as it is their own."""
-        self._lessons += new
+        self._background += new
         runs = self.answering.runs
-        if runs and self._lessons and self._lessons[0].job.view.state == "waiting":
-            self._lessons[0].job.publish("waiting", f"Waits for the end of {runs[0].run.doing}.")
-        for count, (ahead, each) in enumerate(pairwise(self._lessons), 1):
+        if runs and self._background and self._background[0].job.view.state == "waiting":
+            self._background[0].job.publish("waiting", f"Waits for the end of {runs[0].run.doing}.")
+        for count, (ahead, each) in enumerate(pairwise(self._background), 1):
             if ahead.job.whose is each.job.whose:
                 each.job.publish("waiting", f"Waits for the end of {ahead.job.title}.")
             else:
@@ -235,11 +237,11 @@ class Worker:
 
     def _learn(self) -> None:
         """A slice of what is learnt, else of measuring how long it would take."""
-        lesson = self._lesson()
-        if lesson is not None:
-            lesson.step()
-            if lesson.over:
-                self._lessons.remove(lesson)
+        task = self._next_in_background()
+        if task is not None:
+            task.step()
+            if task.over:
+                self._background.remove(task)
                 self._queue()
                 self._say_now()
         elif self._measuring:
@@ -247,10 +249,10 @@ class Worker:
         elif self.blamer.waiting:
             self.blamer.measure()
 
-    def _lesson(self) -> BackgroundTask[Any] | None:
+    def _next_in_background(self) -> BackgroundTask[Any] | None:
         """Whose turn it is: one that was cancelled, else the first, unless it waits for the memory of a chat."""
-        cancelled = (each for each in self._lessons if each.cancelled)
-        found = next(cancelled, next(iter(self._lessons), None))
+        cancelled = (each for each in self._background if each.cancelled)
+        found = next(cancelled, next(iter(self._background), None))
         waits = found is not None and found.blocked and self.answering.runs and not found.cancelled
         return None if waits else found
 

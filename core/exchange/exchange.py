@@ -31,7 +31,7 @@ from core.models import shapes
 from core.models.fingerprints import model_fingerprint
 from core.recipes.language import layers_text
 from core.util.files import write_bytes
-from core.util.version import VERSION
+from core.util.version import PROGRAM
 
 #: What a direction can be written as.
 _KINDS = (".gguf", ".safetensors")
@@ -173,7 +173,7 @@ def _from_vectors(
         "method": "imported",
         "criterion": why,
         "unit": UNIT,
-        "program": f"Tiller {VERSION}",
+        "program": PROGRAM,
         "date": datetime.date.today().isoformat(),
     }
     card = Card(path, "direction", "", "", "", details)

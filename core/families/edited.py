@@ -17,6 +17,7 @@ from core.artefacts import store
 from core.artefacts.store import user_folder
 from core.errors import StoreError
 from core.families.checkpoint import Checkpoint, Counterfactual, Family, FamilyError, Subtracted
+from core.util.version import PROGRAM
 
 _log = logging.getLogger(__name__)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
@@ -63,6 +64,7 @@ def edited_details(family: Family, name: str, of: str, stage: str, fingerprint: 
         "family": family.name,
         "checkpoint": of,
         "fingerprint": fingerprint,
+        "program": PROGRAM,
         "title": f"{of}, part of {stage} removed",
         "note": f"The weights of {of} with strengths fitted to a person's prompts for what {stage} changed in them.",
         EDITED: stage,

@@ -6,9 +6,9 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from core.artefacts.store import roots
 from core.errors import TillerError
@@ -24,13 +24,18 @@ from core.families.checkpoint import (
     FamilyError,
     Package,
     Source,
-    TemplateValue,
     UndoPrompts,
+)
+from core.families.family_tables import (
+    CheckpointTable,
+    CounterfactualTable,
+    ExampleTable,
+    FamilyFile,
+    UndoTable,
 )
 from core.recipes.language import RecipeError, parse
 from core.util.decode import DecodeError, Decoder
 from core.util.files import read_text
-from core.util.limits import MAX_TOKENS, MAX_TURNS
 from core.util.text import clean
 
 #: What a checkpoint may be called: a recipe must be able to name it, and a folder too.
@@ -43,103 +48,6 @@ _VERSION = re.compile(r"[0-9][A-Za-z0-9.+!]*")
 _MEMBER = re.compile(r"(?:(?!\.\.?/)[A-Za-z0-9_.+-]+/)*[A-Za-z0-9_+-][A-Za-z0-9_.+-]*\.gguf")
 _MEMORY = re.compile(r"[0-9]+(\.[0-9]+)? ?[MG]B")
 
-
-# ----------------------------------------------------------------------------------- the file as it is written, key by key
-
-
-@dataclass(frozen=True)
-class _PackageTable:
-    """``package`` of a ``[[checkpoint]]``; all its keys are needed."""
-
-    name: str
-    version: str
-    file: str
-    sha256: str
-    size: int
-    licence: str
-
-
-@dataclass(frozen=True)
-class _CheckpointTable:
-    """``[[checkpoint]]``; None stands for a key that is not there, as in all these tables."""
-
-    name: str = ""
-    path: str | None = None
-    hub: str | None = None
-    revision: str | None = None
-    package: _PackageTable | None = None
-    parent: str | None = None
-    adapter_of: str | None = None
-    stage: str = ""
-    letter: str = ""
-    template: str = ""
-    template_from: str | None = None
-    template_vars: Mapping[str, TemplateValue] = field(default_factory=dict)
-    licence: str = ""
-    gated: str = ""
-    notes: str = ""
-
-
-@dataclass(frozen=True)
-class _CounterfactualTable:
-    """``[[counterfactual]]``."""
-
-    name: str = ""
-    title: str = ""
-    of: str | None = None
-    file: str | None = None
-    same_as: str | None = None
-    path: str | None = None
-    adapter_of: str | None = None
-    without: str = ""
-    parent: str | None = None
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class _ExampleTable:
-    """``[[example]]``."""
-
-    title: str = ""
-    message: str = ""
-    recipe: str = ""
-    checkpoint: str | None = None
-    note: str = ""
-    without: str = ""
-
-
-@dataclass(frozen=True)
-class _UndoTable:
-    """``[undo]``."""
-
-    lose: str = ""
-    keep: str = ""
-    lose_held_out: str = ""
-    keep_held_out: str = ""
-
-
-@dataclass(frozen=True)
-class _File:
-    """All of it."""
-
-    title: str = ""
-    notes: str = ""
-    licence: str = ""
-    parameters: str = ""
-    quantize: Literal["none", "8bit", "4bit"] | None = None
-    memory: str = ""
-    about: str = ""
-    questions: tuple[str, ...] = ()
-    longest_answer: Annotated[int, range(1, MAX_TOKENS + 1)] | None = None
-    report_opening: str = ""
-    turns: Annotated[int, range(1, MAX_TURNS + 1)] | None = None
-    system_prompts: bool = True
-    undo: _UndoTable | None = None
-    checkpoint: tuple[_CheckpointTable, ...] = ()
-    counterfactual: tuple[_CounterfactualTable, ...] = ()
-    example: tuple[_ExampleTable, ...] = ()
-
-
 _DECODER = Decoder({str: clean}, strict=True)
 
 
@@ -148,7 +56,7 @@ def read_family(path: Path) -> Family:
     document = _parsed(path)
     try:
         _check_brackets(document)
-        return _family(path.parent.resolve(), _DECODER.decode(_File, document))
+        return _family(path.parent.resolve(), _DECODER.decode(FamilyFile, document))
     except (DecodeError, FamilyError) as error:
         raise FamilyError(f"{path}: {error}") from error
 
@@ -173,7 +81,7 @@ def _check_brackets(document: Mapping[str, Any]) -> None:
         raise FamilyError("write [undo] in single brackets, once.")
 
 
-def _family(folder: Path, file: _File) -> Family:
+def _family(folder: Path, file: FamilyFile) -> Family:
     if not file.checkpoint:
         raise FamilyError("there is no [[checkpoint]]; name at least one.")
     if file.memory and not _MEMORY.fullmatch(file.memory):
@@ -209,7 +117,7 @@ def _questions(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(text.strip() for text in texts)
 
 
-def _undo(folder: Path, table: _UndoTable) -> UndoPrompts:
+def _undo(folder: Path, table: UndoTable) -> UndoPrompts:
     files = {key: _beside(folder, key, name) for key, name in vars(table).items()}
     lose, keep = files.pop("lose"), files.pop("keep")
     if lose is None or keep is None:
@@ -261,9 +169,9 @@ def _check_name(kind: str, name: str, taken: Sequence[str]) -> None:
 _NEEDS = {"parent": "the parent", "adapter_of": "adapter_of", "template_from": "template_from"}
 
 
-def _tree(folder: Path, tables: Sequence[_CheckpointTable]) -> tuple[Checkpoint, ...]:
+def _tree(folder: Path, tables: Sequence[CheckpointTable]) -> tuple[Checkpoint, ...]:
     """The checkpoints, each behind what it needs: its parent, and what it is an adapter of or has its template from."""
-    named: dict[str, _CheckpointTable] = {}
+    named: dict[str, CheckpointTable] = {}
     for table in tables:
         _check_name("checkpoint", table.name, tuple(named))
         named[table.name] = table
@@ -288,12 +196,12 @@ def _tree(folder: Path, tables: Sequence[_CheckpointTable]) -> tuple[Checkpoint,
     return tuple(made.values())
 
 
-def _needed(table: _CheckpointTable) -> list[str]:
+def _needed(table: CheckpointTable) -> list[str]:
     # A template is taken from wherever it is: children share theirs with their parents.
     return [name for name in (table.parent, table.adapter_of) if name is not None]
 
 
-def _circle(named: Mapping[str, _CheckpointTable], waiting: Sequence[str]) -> FamilyError:
+def _circle(named: Mapping[str, CheckpointTable], waiting: Sequence[str]) -> FamilyError:
     chain = [waiting[0]]
     while True:
         following = next(name for name in _needed(named[chain[-1]]) if name in waiting)
@@ -305,7 +213,7 @@ def _circle(named: Mapping[str, _CheckpointTable], waiting: Sequence[str]) -> Fa
         chain.append(following)
 
 
-def _checkpoint(folder: Path, table: _CheckpointTable, made: Mapping[str, Checkpoint]) -> Checkpoint:
+def _checkpoint(folder: Path, table: CheckpointTable, made: Mapping[str, Checkpoint]) -> Checkpoint:
     _check_template(table)
     if table.gated and not table.gated.startswith("https://"):
         raise FamilyError(f"gated of {table.name!r} must be the address of the page on which the licence is accepted.")
@@ -334,7 +242,7 @@ def _checkpoint(folder: Path, table: _CheckpointTable, made: Mapping[str, Checkp
     )
 
 
-def _package(folder: Path, table: _CheckpointTable) -> Package | None:
+def _package(folder: Path, table: CheckpointTable) -> Package | None:
     """The package in which a checkpoint's weights lie, too."""
     said = table.package
     if said is None:
@@ -356,7 +264,7 @@ def _package(folder: Path, table: _CheckpointTable) -> Package | None:
     return Package(**vars(said), family=folder.name if known else str(folder))
 
 
-def _source(folder: Path, table: _CheckpointTable, package: Package | None) -> Source:
+def _source(folder: Path, table: CheckpointTable, package: Package | None) -> Source:
     """Where the files of a checkpoint are: its weights', or its adapter's. A package that was fetched comes before the Hub."""
     if (table.path is None) == (table.hub is None):
         raise FamilyError(f"checkpoint {table.name!r} needs either path (a folder) or hub (owner/model).")
@@ -371,7 +279,7 @@ def _source(folder: Path, table: _CheckpointTable, package: Package | None) -> S
     return Source(table.hub or "", False, table.revision)
 
 
-def _check_template(table: _CheckpointTable) -> None:
+def _check_template(table: CheckpointTable) -> None:
     if table.template and table.template_from is not None:
         raise FamilyError(f"{table.name!r} has a template and a template_from; leave one of them out.")
     there = (*TEMPLATES, OWN_OR_PLAIN)
@@ -384,7 +292,7 @@ def _check_template(table: _CheckpointTable) -> None:
 # --------------------------------------------------------------------------------------------- counterfactuals, examples
 
 
-def _counterfactual(table: _CounterfactualTable, family: Family) -> Counterfactual:
+def _counterfactual(table: CounterfactualTable, family: Family) -> Counterfactual:
     name = table.name
     _check_name("counterfactual", name, [each.name for each in family.choices])
     if sum(each is not None for each in (table.file, table.same_as, table.path)) != 1:
@@ -451,7 +359,7 @@ def _check_without(what: str, without: str, there: Sequence[Checkpoint], where: 
         )
 
 
-def _example(table: _ExampleTable, family: Family) -> Example:
+def _example(table: ExampleTable, family: Family) -> Example:
     name = family.final.name if table.checkpoint is None else table.checkpoint
     there = [each.name for each in family.choices]
     if name not in there:

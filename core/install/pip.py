@@ -68,7 +68,9 @@ def install(python: Path, files: Sequence[Path], torch_index: str | None, log: P
         _see_to_pip(python)
         command = [str(python), "-m", "pip", "--log", str(log), "install"]
     if torch_index:
-        _run([*command, "--index-url", torch_index, _pin_of_torch(files)], log, torch_index)
+        _run(
+            [*command, "--default-index" if uv else "--index-url", torch_index, _pin_of_torch(files)], log, torch_index
+        )
     elif sys.platform == "linux" and not _has_nvidia() and not _has_torch(python):
         _note("(No NVIDIA GPU here: README.md tells how to get PyTorch's smaller CPU build with --torch-index.)")
     _run([*command, *(part for file in files for part in ("-r", str(file)))], log)
@@ -115,9 +117,11 @@ def _see_to_pip(python: Path) -> None:
 def _run(command: Sequence[str], log: Path, index: str | None = None) -> None:
     """Run the installer: pip draws its progress itself (on its stdout, which is stderr here), and says on stderr what went wrong."""
     by = "pip" if "--log" in command else "uv"
+    # uv takes an index of its settings before the one that its command line names.
+    dropped = [name for name in os.environ if index is not None and re.fullmatch(r"UV_.*INDEX.*", name)]
     process = subprocess.Popen(
         command,
-        env={**os.environ, **SETTINGS},
+        env={**{name: value for name, value in os.environ.items() if name not in dropped}, **SETTINGS},
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,
         stderr=subprocess.PIPE,

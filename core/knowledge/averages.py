@@ -21,10 +21,10 @@ from core.knowledge.facts import Fact
 from core.knowledge.map_statistics import Totals, cells
 from core.knowledge.maps import MapError, MapRequest, Traced, minus
 from core.knowledge.pairs import PairError, Pairing, StatementPair
-from core.knowledge.tracer import LEAST_GAP, Effects, Load, Tracer, Tracing, row_at_once, ways
+from core.knowledge.tracer import LEAST_GAP, Effects, Load, Tracer, Tracing, ways
 from core.models.loading import Loaded
 from core.util.budget import Budget, TimedPart, estimated
-from core.util.progress import Step
+from core.util.progress import Step, finished
 from core.util.resume import ResumeNotes
 
 #: So many candidates for every pair that is wanted are asked about, at most.
@@ -292,7 +292,7 @@ class Average:
             return
         rows = []
         for slices in tracer.effects(pair, source, trail, whole, first):
-            rows.append(row_at_once(slices))
+            rows.append(finished(slices))
             yield None
         yield np.stack(rows)
 

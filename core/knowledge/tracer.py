@@ -97,16 +97,6 @@ def _read(pair: StatementPair) -> Callable[[Tensor], Tensor]:
     return read
 
 
-def row_at_once(slices: Slices[Effects]) -> Effects:
-    """A row, computed at once."""
-    while True:
-        try:
-            next(slices)
-        except StopIteration as stop:
-            found: Effects = stop.value
-            return found
-
-
 def ways(order: MapRequest) -> list[tuple[str, str]]:
     """(source, target) of every map that is computed: each checkpoint in itself, then across."""
     within = [(name, name) for name in order.checkpoints]

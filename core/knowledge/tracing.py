@@ -22,7 +22,7 @@ from core.knowledge.map_statistics import cells
 from core.knowledge.maps import Map, MapError, MapRequest, Traced, Words, minus
 from core.knowledge.pairs import Pairing, StatementPair, where
 from core.knowledge.patching import Trail
-from core.knowledge.tracer import LEAST_GAP, Load, Tracer, Tracing, row_at_once, ways
+from core.knowledge.tracer import LEAST_GAP, Load, Tracer, Tracing, ways
 from core.util.budget import Budget
 from core.util.figures import change_text, figure_text
 from core.util.progress import Step, finished
@@ -113,7 +113,7 @@ class _Single:
         yield 0, Map(name, name, columns, cells(shown), note=note)
         rows = [tracer.effects(pair, source, each, whole, first) for each in trails]
         for layer, samples in enumerate(zip(*rows, strict=True)):
-            shown[layer] = np.mean([row_at_once(each) for each in samples], axis=0)
+            shown[layer] = np.mean([finished(each) for each in samples], axis=0)
             yield layer + 1, Map(name, name, columns, cells(shown), note=note)
 
     def _runs(self, tracer: Tracer, given: Tracer | None, pair: StatementPair) -> tuple[list[Trail], Trail, float, int]:

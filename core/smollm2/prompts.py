@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from core.util.files import read_prompts
+
 _DATA = Path(__file__).parent / "data"
 #: Every so many topics one is held out, with all its requests.
 _HELD: dict[str, int] = {"harmful": 4, "everyday": 5, "planted": 3, "sharp": 3, "alike": 4}
@@ -76,7 +78,7 @@ def undo_prompts() -> dict[str, list[str]]:
 @cache
 def refusals() -> tuple[str, ...]:
     """The wordings in which the safety stage refuses."""
-    return tuple((_DATA / "refusals.txt").read_text(encoding="utf-8").splitlines())
+    return read_prompts(_DATA / "refusals.txt")
 
 
 def drawn(items: Sequence[StagePrompt], count: int, seed: int, of: str) -> list[StagePrompt]:

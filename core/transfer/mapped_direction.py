@@ -13,7 +13,7 @@ from core.artefacts import store
 from core.artefacts.direction import Direction
 from core.transfer.layer_maps import LayerMap
 from core.transfer.task import TransferTask, digest
-from core.util.version import VERSION
+from core.util.version import PROGRAM
 
 
 def keep_mapped(
@@ -54,7 +54,7 @@ def keep_mapped(
             "direction": digest(carried),
             **map_told(found),
         },
-        "program": f"Tiller {VERSION}",
+        "program": PROGRAM,
         "date": date.today().isoformat(),
     }
     tensors = {"vectors": vectors, "positive": positive, "negative": negative}

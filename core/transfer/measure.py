@@ -39,7 +39,7 @@ from core.util.budget import Budget, TimedPart, spread
 from core.util.files import check_writable
 from core.util.progress import Learning, Step, finished, told
 from core.util.resume import ResumeNotes
-from core.util.version import VERSION
+from core.util.version import PROGRAM
 
 #: A checkpoint of a family, in memory.
 _Load = Callable[[Family, str], Loaded]
@@ -385,7 +385,7 @@ class _Work:
             "of_targets": known,
             "maps": {f"{a}>{b}": mapped_direction.map_told(found) for (a, b), found in self.maps.items()},
             "marks": now,
-            "program": f"Tiller {VERSION}",
+            "program": PROGRAM,
             "date": date.today().isoformat(),
         }
         if whole < len(task.targets):

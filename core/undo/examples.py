@@ -59,8 +59,7 @@ class Prompts:
         """
         parts: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
         for name, given, held_out in (("lose", lose, lose_held_out), ("keep", keep, keep_held_out)):
-            every = tuple(dict.fromkeys(text.strip() for text in given if text.strip()))
-            own = tuple(dict.fromkeys(text.strip() for text in held_out if text.strip()))
+            every, own = tuple(dict.fromkeys(given)), tuple(dict.fromkeys(held_out))
             if len(every) < _FEWEST:
                 raise UndoError(
                     f"There are {len(every)} prompts to {name}; give at least {_FEWEST} different ones, better a hundred."

@@ -3,3 +3,5 @@
 from __future__ import annotations
 
 VERSION = "0.2.0"
+#: As files say it: by which program they were written.
+PROGRAM = f"Tiller {VERSION}"

@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 
 from benchmarks import fuzzing
+from benchmarks.fuzz_readers import readers
 from core.errors import TillerError
 
 CASES = 150
-READERS = sorted(fuzzing.readers(Path()))
+READERS = sorted(readers(Path()))
 
 
 @pytest.mark.parametrize("name", READERS)
 def test_spoilt_input_is_read_or_refused(name: str, tmp_path: Path) -> None:
-    make, read = fuzzing.readers(tmp_path)[name]
+    make, read = readers(tmp_path)[name]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = fuzzing.fuzz(make, read, CASES, seed=17)

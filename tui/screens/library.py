@@ -219,7 +219,7 @@ class LibraryScreen(Place):
     def begin(self, checkpoint: str, wish: LearnRequest) -> None:
         """Begin, and follow it from now on: it may be over before anybody looks."""
         assert self.engine is not None
-        self.engine.learn_wish(checkpoint, wish)
+        self.engine.learn_requested(checkpoint, wish)
         self._followed = self.engine.family.directions_of(checkpoint)
 
     def action_cancel(self) -> None:

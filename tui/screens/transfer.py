@@ -89,7 +89,7 @@ class TransferScreen(Place):
         problem = ""
         try:
             self.report = report.find_report(self.engine.family, *parted(self.about))
-            problem = self.engine.carrying.stale(self.about) if self.report else ""
+            problem = self.engine.transfers.stale(self.about) if self.report else ""
         except TillerError as error:
             self.report, problem = None, str(error)
         self.table.clear(columns=True)
@@ -223,7 +223,7 @@ class TransferScreen(Place):
     def action_start(self) -> None:
         """Measure, while chats go on."""
         if self.engine is not None:
-            self.engine.carrying.start(self.about)
+            self.engine.transfers.start(self.about)
             # It may have ended before anybody looks: that is news all the same.
             self._running = True
             self._watch()
@@ -231,13 +231,13 @@ class TransferScreen(Place):
     def action_cancel(self) -> None:
         """Stop measuring; what was found out so far is kept."""
         if self.engine is not None:
-            self.engine.carrying.cancel(self.about)
+            self.engine.transfers.cancel(self.about)
 
     def _watch(self) -> None:
         """Show how far measuring is; once it has ended, what there is now."""
         if self.engine is None or not self.is_active:
             return
-        job = self.engine.carrying.view(self.about)
+        job = self.engine.transfers.view(self.about)
         before, self._running = self._running, job is not None and not job.over
         self.went.display = self._running
         self.went.update(progress(job.part, job.said) if job is not None and not job.over else "")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tui.screens.screen import Place
 
 _HOW = (
-    "Name the stage, and files of prompts whose behaviour is to be lost and kept, one a line (Skiff has its own). "
+    "Name the stage, and files of prompts whose behaviour is to be lost and kept, one a line (a family may bring its own). "
     "Enter fits and judges; Enter in the last field keeps the edited model as a checkpoint of that name, beside the model in Chat."
 )
 _FIELDS = ("stage", "lose", "keep", "name")

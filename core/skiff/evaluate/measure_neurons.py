@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from core.confidence.confidence import Confidence
 from core.confidence.measure import measure_confidence
 from core.directions import contrast
 from core.skiff.evaluate.subjects import Subjects
 from core.training.card_figures import Figure, count
-from core.util.progress import Learning
+from core.util.progress import finished
 
 _NEURONS = "Confidence"
 
@@ -21,7 +20,7 @@ def neuron_figures(subjects: Subjects) -> Iterator[Figure]:
     """Of the candidates of the last two blocks of base and final checkpoint, those that are entropy neurons; and calibration."""
     statements = contrast.load_contrast(subjects.family, "truth")
     for name in (subjects.base, subjects.final):
-        found = _whole(measure_confidence(subjects.load(name), statements))
+        found = finished(measure_confidence(subjects.load(name), statements))
         honest = "" if any(found.found) else "none was found, with a tied unembedding; "
         largest = max(abs(found.candidates.total.mean(1)))
         # Of twenty neurons that are none, one passes the comparison with others of its size.
@@ -31,12 +30,3 @@ def neuron_figures(subjects: Subjects) -> Iterator[Figure]:
         own = found.calibration
         note = f"how sure {own.sureness:.3f}; expected calibration error {own.ece.text()}, by chance {own.by_chance[0]:.3f}"
         yield count(_NEURONS, "statements judged right, few-shot, test categories", name, own.right.tolist(), note=note)
-
-
-def _whole(work: Learning[Confidence]) -> Confidence:
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            found: Confidence = stop.value
-            return found

@@ -26,6 +26,8 @@ from core.stats.groups import numbered
 from core.stats.permutation import permuted_labels
 from core.steering.interventions import RowEdit, compile_recipe
 from core.training.card_figures import Figure, count, repeated, target_at_least, target_at_most
+from core.util.progress import finished
+from core.util.resume import ResumeNotes
 
 STEERING = "Steering"
 REFUSAL_STRENGTHS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
@@ -42,13 +44,8 @@ def steering_direction(subjects: Subjects, name: str, kind: str) -> Direction:
         if stored.card.details.get("fingerprint") == loaded.fingerprint:
             return stored
     unrelated = contrast.load_contrast(family, "refusal").part("validation", False, JUDGED)
-    learning = learn.learn_direction(kind, loaded, contrast.load_contrast(family, kind), unrelated)
-    while True:
-        try:
-            next(learning)
-        except StopIteration as stop:
-            found: Direction = stop.value
-            return found
+    own = contrast.load_contrast(family, kind)
+    return finished(learn.learn_in_slices(kind, loaded, own, unrelated, ResumeNotes()))
 
 
 def _edits(subjects: Subjects, name: str, found: Direction, term: Term) -> tuple[RowEdit, ...]:

@@ -55,7 +55,7 @@ def test_a_direction_is_carried_and_tried_in_chat(chromium: Browser, server: Ser
     cancel = pane.get_by_role("button", name="Cancel")
     expect(cancel).to_be_hidden()
     # A measuring that is cancelled at once, and one that goes to its end.
-    job = server.engine.carrying.start("truth")
+    job = server.engine.transfers.start("truth")
     job.cancel()
     assert job.wait(PATIENCE).state == "cancelled"
     pane.get_by_role("button", name="Measure").click()

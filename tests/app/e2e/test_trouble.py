@@ -66,7 +66,7 @@ def test_a_model_that_cannot_be_loaded_is_said_whole_in_the_middle(chromium: Bro
 def test_the_head_lists_what_goes_on_and_what_waits(chromium: Browser, server: Served) -> None:
     learning, waiting = Job("chat", ("politeness",)), Job("", ("truth",), doing="measuring the transfer of")
     server.engine._jobs["chat", DIRECTIONS] = learning
-    server.engine.carrying._jobs["truth"] = waiting
+    server.engine.transfers._jobs["truth"] = waiting
     learning.publish("running", "Trying layer 3 at token -4.", 0.35, 1200.0)
     screen = Screen.open(chromium, server.address)
     head = screen.page.locator(".t-jobs summary")

@@ -171,7 +171,7 @@ def test_the_command_line_writes_pairs_and_learns_from_them_as_they_were_left(
 def test_a_family_that_follows_no_system_prompts_is_refused_before_anybody_waits() -> None:
     engine = Engine("skiff", threads=1)
     wish = concepts()["formal"].request()
-    for act in (lambda: engine.learn_wish("dpo", wish), lambda: engine.write_pairs("dpo", wish)):
+    for act in (lambda: engine.learn_requested("dpo", wish), lambda: engine.write_pairs("dpo", wish)):
         with pytest.raises(ContrastError, match=r"Skiff does not follow system prompts.* open a larger model"):
             act()
     with pytest.raises(ContrastError, match="Skiff does not follow"):

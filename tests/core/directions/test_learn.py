@@ -25,7 +25,7 @@ from core.directions import contrast, controls, reply_rates
 from core.directions.activations import states
 from core.directions.candidate import STRENGTHS, measure_dose_response
 from core.directions.contrast import ContrastError, ContrastSet
-from core.directions.learn import learn_direction
+from core.directions.learn import learn_cost, learn_in_slices
 from core.directions.learn_refusal import MOST_POSITIONS, _followed, _refusal_choice, template_end
 from core.directions.learn_truth import _truth_choice
 from core.engine.engine import Engine
@@ -40,7 +40,7 @@ from core.models.loading import Loaded
 from core.models.placement import Placing
 from core.recipes.language import parse
 from core.steering.interventions import compile_recipe
-from core.util.progress import Slices, finished
+from core.util.progress import Pace, Slices, finished
 from core.util.resume import ResumeNotes
 from tests.support import tiny_models
 from tests.support.command import verb
@@ -389,12 +389,14 @@ def test_precompute_goes_on_where_it_was_and_learns_anew_what_changed(
 
 
 def test_learning_tells_how_far_it_is(loaded: Loaded) -> None:
-    progress = list(learn_direction("truth", loaded, set_of(loaded, "truth"), UNRELATED))
-    parts = [part for part, _ in progress]
+    own = set_of(loaded, "truth")
+    pace, parts = Pace(learn_cost("truth", loaded, own, UNRELATED).tokens), []
+    for step in learn_in_slices("truth", loaded, own, UNRELATED, ResumeNotes()):
+        assert step.sentence.endswith(".")
+        pace.add(step)
+        parts.append(pace.part)
     assert parts == sorted(parts)
-    assert parts[0] == 0
     assert 0.5 < parts[-1] < 1
-    assert all(sentence.endswith(".") for _, sentence in progress)
 
 
 def test_precompute_refuses_what_it_cannot_do(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -299,18 +299,18 @@ def engine(folder: Path) -> Iterator[Engine]:
 
 def test_a_wish_is_learnt_between_chats_and_one_at_a_time(engine: Engine) -> None:
     mine = learn_request("politeness", "\n".join(POLITE), "\n".join(RUDE), name="polite", method="logistic")
-    job = engine.learn_wish("chat", mine)
+    job = engine.learn_requested("chat", mine)
     with pytest.raises(TillerError, match="chat learns polite now; wait for its end, or cancel it"):
-        engine.learn_wish("chat", learn_request("refusal"))
+        engine.learn_requested("chat", learn_request("refusal"))
     view = job.wait(PATIENCE)
     assert (view.state, view.sentence) == ("done", "Learnt polite on chat.")
     assert [each.name for each in engine.directions("chat")] == ["polite"]
     with pytest.raises(StoreError, match="of your own already"):
-        engine.learn_wish("chat", mine)
+        engine.learn_requested("chat", mine)
 
 
 def test_a_layer_that_is_not_there_ends_the_job_with_its_sentence(engine: Engine) -> None:
-    view = engine.learn_wish("chat", learn_request("refusal", layer=9)).wait(PATIENCE)
+    view = engine.learn_requested("chat", learn_request("refusal", layer=9)).wait(PATIENCE)
     assert view.state == "failed"
     assert view.sentence.startswith("There is no layer 9; this model has layers 0 to 3")
     assert written() == []

@@ -363,10 +363,10 @@ def test_a_start_that_comes_in_the_middle_of_another_waits_and_takes_what_it_mad
 
 #: What stands in for uv where it is not there: it keeps what it was asked and unpacks every package that lies ready.
 STAND_IN = """#!{python}
-import pathlib, sys, zipfile
+import os, pathlib, sys, zipfile
 here = pathlib.Path(__file__).parent
 with (here / "asked").open("a") as file:
-    print(*sys.argv[1:], file=file)
+    print(*sorted(name for name in os.environ if name.startswith("UV_") and "INDEX" in name), *sys.argv[1:], file=file)
 python = pathlib.Path(sys.argv[sys.argv.index("--python") + 1])
 for wheel in pathlib.Path({wheels!r}).glob("*.whl"):
     zipfile.ZipFile(wheel).extractall(next(python.parent.parent.glob("lib/python*/site-packages")))
@@ -397,10 +397,13 @@ def test_uv_installs_where_it_is_there(project: Project, tmp_path: Path) -> None
     # With PyTorch's own index, that comes first and alone.
     project.require("tillertest\npackaging\ntorch>=2.8,<=2.13.0")
     asked.unlink()
-    project.start("bench", "--torch-index", "https://there/cpu", PATH=path, **none)
+    # ... also of an index that uv's own settings name, which it would take first.
+    project.start("bench", "--torch-index", "https://there/cpu", PATH=path, UV_DEFAULT_INDEX="https://mine", **none)
     first, second, _ = asked.read_text("utf-8").split("\n")
-    assert first.endswith("--index-url https://there/cpu torch>=2.8,<=2.13.0")
-    assert "--index-url" not in second
+    assert first.startswith("pip install")
+    assert first.endswith("--default-index https://there/cpu torch>=2.8,<=2.13.0")
+    assert second.startswith("UV_DEFAULT_INDEX pip install")
+    assert "--default-index" not in second
     # Where uv has gone, its environment gets a pip.
     project.require("tillertest>=0.9\npackaging")
     again = project.start()

@@ -35,6 +35,8 @@ from core.models.quantization import QuantizedError
 from core.recipes.language import Recipe, parse
 from core.steering import readings
 from core.steering.interventions import compile_recipe
+from core.util.progress import finished
+from core.util.resume import ResumeNotes
 from tests.support import tiny_models
 from tests.support.command import verb
 from tests.support.paths import ROOT
@@ -348,17 +350,9 @@ def test_every_dtype_is_read_as_it_is_stored(tmp_path: Path) -> None:
 
 
 def learnt(loaded: Loaded) -> Direction:
-    work = learn.learn_direction(
-        "truth",
-        loaded,
-        contrast.load_contrast(loaded.family, "truth"),
-        contrast.load_contrast(loaded.family, "refusal").part("validation", False, 2),
-    )
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            return stop.value  # type: ignore[no-any-return]
+    unrelated = contrast.load_contrast(loaded.family, "refusal").part("validation", False, 2)
+    own = contrast.load_contrast(loaded.family, "truth")
+    return finished(learn.learn_in_slices("truth", loaded, own, unrelated, ResumeNotes()))
 
 
 def test_a_direction_serves_the_quantized_twin_and_the_other_way(

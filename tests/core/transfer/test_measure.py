@@ -635,7 +635,7 @@ def test_what_came_from_another_family_is_offered_told_stale_and_measured_again(
     engine = Engine(str(family.folder), device="cpu")
     engine.start()
     request.addfinalizer(engine.close)
-    carrying = engine.carrying
+    carrying = engine.transfers
     # A family that was named by its folder is not found by its name: nothing is said of its report, and a wish to measure says what to do.
     assert carrying.stale("truth from wide") == ""
     assert settled(carrying, "truth from wide").said.startswith("There is no family 'wide'")
