@@ -33,7 +33,7 @@ def chat_endpoint(visits: Visits) -> Callable[..., Iterator[str]]:
         # Programs send null for what they leave out.
         said = {"message": message, "recipe": recipe or "", "checkpoint": checkpoint or ""}
         settings = alone(engine, text(said, "checkpoint"), text(said, "recipe")).ask(text(said, "message"))
-        run = engine.submit(settings)
+        run = engine.submit(settings, shadows=False)
         answers: dict[int, Answer] = {}
         try:
             for events in beats(run):

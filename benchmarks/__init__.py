@@ -16,6 +16,7 @@ NAMES = {
     "rows": "a plain, a steered and a shadow row together against one answer of generate",
     "scrubbing": "nine strengths of an answer against one answer of generate",
     "sweeping": "nine strengths of a direction on thirty-two prompts against one prompt at a time",
+    "clients": "sixteen clients at once against one: tokens a second, waits, and whether each gets what he gets alone",
     "products": "rows times a layer's weights in float32, bfloat16, widened and packed, as they are chosen on this processor",
     "large": "steered decoding of one and of eight answers on random models of 100 M parameters, against generate",
     "first-minute": "a model from a clean data folder (--model): loaded, first token, refusal and truth learnt quickly, steered by",

@@ -106,7 +106,7 @@
   function userLine(view, turn, index) {
     const words = el("div", { class: "t-words" }, turn.user);
     const line = el("div", { class: "t-user" }, words);
-    const edit = button("Edit", "Change this message; what came after it stays as a version.", () => editing(line, words, turn.user, index), { class: "t-button t-edit" });
+    const edit = button("Edit", "Change this message; what came after it stays as a version.", () => editing(line, words, turn.user, index), { class: "t-button t-tool t-edit" });
     line.append(Tiller.messageTools(turn, index), edit);
     return line;
   }

@@ -72,13 +72,14 @@
       ...Object.fromEntries(NUMBERS.map(([name]) => [name, inputs[name].value === "" ? null : Number(inputs[name].value)])),
     });
     for (const input of [system, stops, ...Object.values(inputs)]) input.addEventListener("change", told);
-    const all = { system, ...inputs, stop: stops }, notes = {};
+    const all = { system, ...inputs, stop: stops }, notes = {}, tips = {};
     /* A field with its name, and what is to be said of its value beneath it. */
     const row = (name, title, tip, wide = {}) => {
       all[name].setAttribute("aria-label", title);
       all[name].setAttribute("aria-describedby", `t-field-${name}`);
       notes[name] = el("span", { id: `t-field-${name}`, class: "t-field-note", role: "status" });
-      return el("label", { title: tip, ...wide }, el("span", {}, title), all[name], notes[name]);
+      tips[name] = tip;
+      return el("label", wide, el("span", {}, title), all[name], notes[name]);
     };
     const summary = el("summary", { title: "The system prompt, and how the next token is drawn." }, "Details");
     const home = el("details", { class: "t-details" }, summary,
@@ -98,7 +99,8 @@
         set(stops, view.sampling.stop.join("\n"));
         for (const [name] of NUMBERS) set(inputs[name], view.sampling[name]);
         for (const name of Object.keys(all)) {
-          fill(notes[name], view.fields[name] || "");
+          fill(notes[name], view.fields[name] || tips[name]);
+          notes[name].classList.toggle("told", Boolean(view.fields[name]));
           all[name].setAttribute("aria-invalid", view.wrong.includes(name));
         }
         // Closed, it still says that something in it does not hold.

@@ -70,14 +70,19 @@
   });
 
   /* Where there is no room for a panel, the reading of a token that was chosen is a sheet from below. */
-  Tiller.on("token", () => document.body.classList.toggle("t-sheet", Boolean(state.token && state.token.pinned)));
+  Tiller.on("token", () => {
+    const pinned = Boolean(state.token && state.token.pinned);
+    document.body.classList.toggle("t-sheet", pinned);
+    // The details would cover it.
+    if (pinned) document.querySelector(".t-details")?.removeAttribute("open");
+  });
 
   /* The details are a sheet, too: it can be closed where it stands. */
   document.addEventListener("toggle", (event) => {
     const details = event.target;
     if (!details.matches || !details.matches(".t-details") || !details.open) return;
     const fields = details.querySelector(".t-fields");
-    if (!fields.querySelector(".t-shut")) fields.prepend(button("Close", "Close (Esc)", () => { details.open = false; details.querySelector("summary").focus(); }, { class: "t-button t-shut" }));
+    if (!fields.querySelector(".t-shut")) fields.prepend(el("h3", {}, "How answers are written"), button("Close", "Close (Esc)", () => { details.open = false; details.querySelector("summary").focus(); }, { class: "t-button t-shut" }));
   }, true);
   document.addEventListener("keydown", (event) => {
     const details = event.key === "Escape" && !state.view?.running ? document.querySelector(".t-details[open]") : null;

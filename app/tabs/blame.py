@@ -67,6 +67,7 @@ def build(pane: Pane) -> None:
 
     shown = [result, table, document, beside, stop, stage, question]
     private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    pane.tab.select(tab.opened, [prompt, file], [prompt, answer, checkpoint], queue=False, **private)
     given = [prompt, answer, other, file, checkpoint, question, own]
     running = gr.on([find.click, prompt.submit], tab.find, given, shown, concurrency_limit=8, **private)
     seen([find.click, prompt.submit, take.click], "t-blame-result")
@@ -158,6 +159,16 @@ class Blame:
             else gr.update(interactive=False)
         )
         return blame_html.report(report, chosen), button
+
+    def opened(self, prompt: str, file: str | None, request: gr.Request) -> tuple[Any, ...]:
+        """What there is to find out stands there when the tab is opened: Chat's last answer, else the family's example of it."""
+        if prompt.strip() or file:
+            return gr.skip(), gr.skip(), gr.skip()
+        prompt, answer, known, _ = self.take(request)
+        if isinstance(prompt, str):
+            return prompt, answer, known
+        asked = next((each.message for each in self.pane.engine.family.examples if each.without), gr.skip())
+        return asked, gr.skip(), gr.skip()
 
     def take(self, request: gr.Request) -> tuple[Any, ...]:
         """The last message and the answer to it that can be explained, from Chat."""

@@ -26,8 +26,8 @@ _WORDS = {
 def empty() -> str:
     """What to do."""
     return (
-        '<p class="t-quiet">Write a prompt, or take the answer from Chat, and press Find out: a bar for each stage of training says by how '
-        "much it changed the probability of the answer.</p>"
+        '<p class="t-quiet">Press Find out: a bar for each stage of training says by how much it changed the probability of the answer. '
+        "Any other prompt will do as well.</p>"
     )
 
 

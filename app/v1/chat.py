@@ -106,7 +106,8 @@ async def chat_answers(asked: ChatAsked) -> AsyncGenerator[list[Answer], None]:
         for index in range(asked.answers):
             sampling = replace(settings.sampling, seed=(settings.sampling.seed + index) % MAX_SEED)
             prefixes = {0: WrittenText(asked.begun)} if asked.begun else None
-            runs.append(asked.model.engine.submit(replace(settings, sampling=sampling), None, prefixes, asked.drawing))
+            own = replace(settings, sampling=sampling)
+            runs.append(asked.model.engine.submit(own, None, prefixes, asked.drawing, shadows=asked.readings))
         answers = [Answer() for _ in runs]
         while not all(run.finished for run in runs):
             for index, run in enumerate(runs):

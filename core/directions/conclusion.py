@@ -65,13 +65,15 @@ def _refusals(details: Mapping[str, Any], strength: float) -> str:
 
 
 def _moves(card: Card, known: dose_response.Dose, strength: float) -> str:
-    """How its own effect moves: P(TRUE) − P(FALSE), or the leaning in nats a token."""
+    """How its own effect moves: P(TRUE) − P(FALSE), the mean P(refusal) of harmless requests, or the leaning in nats a token."""
     plain, pushed = known.at(known.effect, 0.0), known.at(known.effect, strength)
     if learns(card) == "truth":
         turned = known.effects.get("flipped")
         flipped = f"; {round(100 * known.at(turned, strength))} of 100 verdicts turn round" if turned else ""
         way = f"from {change_text(plain)} to {change_text(pushed)}"
         return f"At strength {strength:g} P(TRUE) − P(FALSE) of a statement goes {way}{flipped}."
+    if learns(card) == "refusal":
+        return f"At strength {strength:g} P(refusal) of harmless requests goes from {plain:.2f} to {pushed:.2f}."
     return f"At strength {strength:g} what it was learnt from becomes likelier by {change_text(pushed - plain)} nats a token."
 
 

@@ -93,10 +93,15 @@ def _elsewhere(card: Card, term: Term, column: Column) -> str:
 
 def _effect(card: Card, dose: Dose, name: str, strength: float) -> str:
     kind = learns(card)
-    values = _counted(card, dose, name) or dose.effects[name]
-    now, plain = dose.at(values, strength), dose.at(values, 0.0)
+    if kind == "refusal" and (counted := _counted(card, dose, name)):
+        number, values = counted
+        about = "" if strength in dose.strengths else "about "
+        refused, plainly = round(dose.at(values, strength)), round(dose.at(values, 0.0))
+        return f"refuses {about}{refused} of {number} {_REQUESTS[name]} requests (unsteered {plainly})"
+    now, plain = dose.at(dose.effects[name], strength), dose.at(dose.effects[name], 0.0)
     if kind == "refusal" and name in _REQUESTS:
-        return f"refuses {_of_100(now)} of 100 {_REQUESTS[name]} requests (unsteered {_of_100(plain)})"
+        # A mean of probabilities counts no reply.
+        return f"P(refusal) {figure(now)} on {_REQUESTS[name]} requests (unsteered {figure(plain)})"
     if kind == "truth" and name == "flipped":
         return f"turns {_of_100(now)} of 100 verdicts"
     called = "P(TRUE) − P(FALSE)" if kind == "truth" else "leaning" if name == "effect" else name
@@ -104,13 +109,13 @@ def _effect(card: Card, dose: Dose, name: str, strength: float) -> str:
     return f"{called} {figure(now)}{unit} (unsteered {figure(plain)})"
 
 
-def _counted(card: Card, dose: Dose, name: str) -> list[float]:
-    """The part of the replies that were counted as refusals at each strength, as its card tells them; empty where none were."""
+def _counted(card: Card, dose: Dose, name: str) -> tuple[int, list[int]] | None:
+    """How many replies were read, and how many of them were refusals at each strength, as its card tells it; None where none were."""
     replies: Mapping[str, Any] = card.details.get("replies") or {}
     group = replies.get("groups", {}).get(_REQUESTS.get(name, ""))
-    if not group or learns(card) != "refusal" or list(replies["strengths"]) != list(dose.strengths):
-        return []
-    return [hits / group["n"] for hits in group["refuses"]]
+    if not group or list(replies["strengths"]) != list(dose.strengths):
+        return None
+    return group["n"], group["refuses"]
 
 
 def _of_100(part: float) -> str:

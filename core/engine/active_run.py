@@ -29,6 +29,8 @@ class Active:
     #: By column, what finds out which training stage its tokens are owed to; and the columns of which that cannot be found out.
     blaming: dict[int, TokenAttribution] = field(default_factory=dict)
     unblamed: set[int] = field(default_factory=set)
+    #: What changed before the next step, since the recipes that a person gave were taken; None where they were not yet.
+    changed: list[Event] | None = None
     #: The columns whose answer is complete.
     ended: set[int] = field(default_factory=set)
     tokens: int = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -18,6 +18,7 @@ from core.families.checkpoint import Family
 from core.inference import prompts
 from core.inference.batch import check_tokens
 from core.inference.decoding import BatchDecoder, DecodingRow
+from core.inference.shared_batch import SharedBatch, beginnings, share
 from core.inference.teacher_forcing import score_replies
 from core.models.files import LoadingCancelled
 from core.models.loading import Loaded, seen_by
@@ -47,6 +48,8 @@ class Answering:
         self._load, self._direction, self._gauges = load, direction, gauges
         self._blamer, self._make_room = blamer, make_room
         self.runs: list[Active] = []
+        #: What answers several runs of one model together.
+        self._batches: list[SharedBatch] = []
         #: Tokens a second of the last answer.
         self.speed: float | None = None
 
@@ -79,6 +82,28 @@ class Answering:
         ]
         first = [active for active in alive if not active.run.patient or active.run.cancelled.is_set()]
         return first or alive
+
+    def foresee(self, actives: Sequence[Active]) -> None:
+        """Before these runs take their step: compute together what comes next of all that one model is writing."""
+        for active in actives:
+            if not active.run.cancelled.is_set():
+                self._tried(active, partial(self._change_recipes, active))
+        streams = {
+            stream: active
+            for active in actives
+            if active in self.runs and not active.run.cancelled.is_set()
+            for stream in active.streams.values()
+        }
+        self._batches = share(self._batches, streams)
+        for members, work in [*((each.members, each.foresee) for each in self._batches), *beginnings(streams)]:
+            try:
+                work()
+            except Exception as error:
+                # What was begun to be kept of each is of no use any more.
+                self._batches = [each for each in self._batches if each.members is not members]
+                for active in dict.fromkeys(streams[each] for each in members):
+                    self._forget(active)
+                    self._broken(active.run, error)
 
     def step(self, active: Active) -> None:
         """One forward pass of each checkpoint that a run needs; a run that is complete, or cannot go on, is none of :attr:`runs` then."""
@@ -155,7 +180,7 @@ class Answering:
         recipe = run.settings.columns[column].recipe
         built = prompts.build(loaded, run.settings, column)
         # The selected column may be steered while it runs, so its shadow starts with it; scrubbed answers get theirs afterwards.
-        shadow = not run.scrub and (bool(recipe) or column == run.settings.selected)
+        shadow = run.shadows and not run.scrub and (bool(recipe) or column == run.settings.selected)
         edits = compile_recipe(recipe, loaded, partial(self._direction, run.family))
         check_tokens(loaded, [token for token, _ in run.drawing.logit_bias])
         forced, said, sampling = _begun(run, column, loaded)
@@ -167,7 +192,8 @@ class Answering:
             active.publish(active.stopped())
             active.waiting.clear()
         else:
-            events = self._change_recipes(active)
+            self._change_recipes(active)
+            events, active.changed = active.changed or [], None
             events += [event for stream in active.streams.values() if not stream.done for event in stream.step()]
             events = [_own_words(active.run, event) for event in events]
             active.publish(events)
@@ -191,12 +217,14 @@ class Answering:
             active.run.publish(event)
         active.run.end()
 
-    def _change_recipes(self, active: Active) -> list[Event]:
-        events: list[Event] = []
+    def _change_recipes(self, active: Active) -> None:
+        """Take the recipes that a person gave, once before a step: none comes between a step and what was computed for it."""
+        if active.changed is not None:
+            return
+        active.changed = []
         while active.run.changes:
             column, recipe = active.run.changes.popleft()
-            events += self._change_recipe(active, column, recipe)
-        return events
+            active.changed += self._change_recipe(active, column, recipe)
 
     def _change_recipe(self, active: Active, column: int, recipe: Recipe) -> list[Event]:
         stream = active.streams.get(active.run.settings.columns[column].checkpoint)

@@ -72,7 +72,11 @@ def _reply(session: Session, place: int) -> _Reply | None:
     if any(token.forced for token in answer.tokens):
         return None
     # One that was cut off by its limit is no worse for that.
-    return _Reply(session.settings.columns[place], answer.text.strip(), classify(answer.text))
+    kind = classify(answer.text)
+    if kind == "broken" and session.settings.sampling.temperature > 1:
+        # Words that are drawn so freely fall apart by themselves: that one answer does and another does not is chance.
+        kind = "answers"
+    return _Reply(session.settings.columns[place], answer.text.strip(), kind)
 
 
 def _without_stage(family: Family, whole: _Reply, less: _Reply) -> Conclusion | None:

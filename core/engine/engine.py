@@ -136,15 +136,24 @@ class Engine(EngineThread["Worker"]):
         columns: Sequence[int] | None = None,
         prefixes: Mapping[int, Beginning] | None = None,
         drawing: TokenDrawing | None = None,
+        shadows: bool = True,
     ) -> Run:
         """Answer the last turn in all, or the given, columns.
 
-        ``prefixes`` gives for a column how its reply begins, ``drawing`` how its tokens are drawn beyond the sampling. What cannot be
-        done comes as a ``Failed`` event.
+        ``prefixes`` gives for a column how its reply begins, ``drawing`` how its tokens are drawn beyond the sampling; without ``shadows``
+        no unsteered model reads along, and tokens come without its reading. What cannot be done comes as a ``Failed`` event.
         """
         chosen = tuple(columns) if columns is not None else tuple(range(len(settings.columns)))
         return self._enqueue(
-            Run(self.family, settings, chosen, prefixes or {}, scrub=False, drawing=drawing or TokenDrawing())
+            Run(
+                self.family,
+                settings,
+                chosen,
+                prefixes or {},
+                scrub=False,
+                drawing=drawing or TokenDrawing(),
+                shadows=shadows,
+            )
         )
 
     def scrub(self, settings: Settings, column: int, direction: str) -> Run:

@@ -30,7 +30,7 @@ class Run:
 
     def __init__(
         self, family: Family, settings: Settings, columns: tuple[int, ...], prefixes: Mapping[int, Beginning], scrub: bool,
-        given: Mapping[int, tuple[int, ...]] | None = None, drawing: TokenDrawing = _PLAIN,
+        given: Mapping[int, tuple[int, ...]] | None = None, drawing: TokenDrawing = _PLAIN, shadows: bool = True,
     ) -> None:  # fmt: skip
         #: The family as whoever asks sees it, which says whose directions its recipes name.
         self.family = family
@@ -41,6 +41,8 @@ class Run:
         #: Token ids by column, when nothing is to be said and only the blame of what was said before is wanted.
         self.given = given
         self.drawing = drawing
+        #: Whether the unsteered model reads along, so that a recipe may change on the way, and every token has both readings.
+        self.shadows = shadows
         #: Whether every token is to be told which training stage it is owed to; may be set while the run goes on.
         self.blame = given is not None or settings.lens.startswith(BLAME)
         self.cancelled = threading.Event()

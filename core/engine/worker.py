@@ -181,6 +181,7 @@ class Worker:
                 else:
                     command.act(self)
             chats = self.answering.steppable()
+            self.answering.foresee(chats)
             for active in chats:
                 if not closed.is_set():
                     self._step(active)

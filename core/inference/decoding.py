@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -32,17 +33,21 @@ from core.chat.events import ALTERNATIVES, Alternative, Done, Event, Reading, St
 from core.chat.settings import Sampling
 from core.inference.batch import PaddedBatch, batch_rows, check_finite, pad_batch, read_gates
 from core.inference.detokenizer import Detokenizer, token_text
+from core.inference.key_values import KeyValues
 from core.inference.shared_prefix import can_branch
 from core.models.cache import going_on, new_cache
-from core.models.hooks import hooked
+from core.models.hooks import Action, Site, hooked
 from core.models.loading import Loaded
 from core.steering.interventions import ONE_TOKEN, BatchEdits, EditError, Masks, RowEdit
 from core.steering.readings import GateProbe, Opened, Projection, capture_residual, read_projections
 
+if TYPE_CHECKING:
+    from core.inference.shared_batch import SharedBatch
+
 #: An answer that goes on passes over the random numbers of so many of its tokens at a time.
 _DRAWS = 64
 #: Prompts are read so many tokens a pass, times the rows that a pass takes: thousands of a small model, a hundred of a large one on a CPU.
-_PART = 16
+PART = 16
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,11 @@ class _Row:
     #: Tokens that were drawn before this run, whose random numbers have not been passed over yet.
     unpassed: int = 0
 
+    @property
+    def edits_gated(self) -> bool:
+        """Whether a gate says where it is steered, for which prompts are read once more."""
+        return any(edit.gate for edit in self.edits)
+
 
 class BatchDecoder:
     """Replies of one checkpoint to several prompts, streaming together.
@@ -96,15 +106,17 @@ class BatchDecoder:
             own = _row(speaker, speaker.edits, None)
             self._rows.append(own)
             # A gate is opened by what the unsteered model reads, token by token.
-            if speaker.shadow or any(edit.gate for edit in speaker.edits):
+            if speaker.shadow or own.edits_gated:
                 self._rows.append(_row(speaker, (), own))
         self._replies = {s.column: Detokenizer(loaded, s.column, s.sampling, s.prompt, s.said) for s in speakers}
         self._speakers = {s.column: s for s in speakers}
-        self._cache = new_cache(loaded.model)
+        self._kept = KeyValues(new_cache(loaded.model))
+        #: Where its rows are while they step together with those of others, and what was computed there for the next step.
+        self.shared: SharedBatch | None = None
+        self._foreseen: tuple[Tensor, list[Mapping[str, float]]] | None = None
         self._edits = BatchEdits([row.edits for row in self._rows], loaded.device)
         #: Where each gate is open for the next token: a number a row [rows, 1, 1].
         self._opened: dict[GateProbe, Tensor] = {}
-        self._attention: Tensor | None = None
         self._next: Tensor | None = None
         #: The prompts while they are being read, how many positions of them were, and where their gates are open.
         self._padded: PaddedBatch | None = None
@@ -137,6 +149,8 @@ class BatchDecoder:
                     raise EditError("A gate cannot begin while this column is being written; stop it and press Retry.")
                 row.edits = edits
                 self._edits = BatchEdits([each.edits for each in self._rows], self.loaded.device)
+                if self.shared is not None:
+                    self.shared.changed()
                 return len(row.ids) - len(row.speaker.prompt)
         return None
 
@@ -149,6 +163,65 @@ class BatchDecoder:
                 events += [*reply.finish("stopped"), self._done(reply)]
         self._drop_finished()
         return events
+
+    # ---------------------------------------------------------------------------------- for core.inference.shared_batch
+
+    @property
+    def joinable(self) -> bool:
+        """Whether its next step is one token a row, which may be computed together with the rows of others."""
+        return bool(self._rows) and self._next is not None and self._foreseen is None and self._kept.mergeable
+
+    @property
+    def beginning(self) -> bool:
+        """Whether its next step is the first pass over its prompts, which may be read together with those of others."""
+        unread = self._next is None and not self._read and self._foreseen is None
+        return (
+            unread
+            and bool(self._rows)
+            and not any(row.unpassed or row.edits_gated for row in self._rows)
+            and self._kept.mergeable
+        )
+
+    @property
+    def prompts(self) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+        """The prompt of each row, and what is said already behind it."""
+        return [(row.speaker.prompt, row.speaker.said) for row in self._rows]
+
+    def begun(self, kept: KeyValues, logits: Tensor, projections: list[Mapping[str, float]]) -> None:
+        """Its prompts were read: what was kept of them, and what was computed for the first step."""
+        self._kept, self._foreseen = kept, (logits, projections)
+        self._read = max(len(prompt) + len(said) for prompt, said in self.prompts)
+
+    @property
+    def edits(self) -> list[tuple[RowEdit, ...]]:
+        """What is done to each of its rows."""
+        return [row.edits for row in self._rows]
+
+    def upcoming(self) -> tuple[Tensor, Tensor]:
+        """The tokens that are read next, and their positions: [rows, 1] each."""
+        assert self._next is not None
+        return self._next, torch.tensor([[len(row.ids) - 1] for row in self._rows], device=self.loaded.device)
+
+    def opened(self, gate: GateProbe) -> Tensor:
+        """Where a gate is open for the next token, or those that are read next: [rows, 1 or positions, 1]; one that is new is closed."""
+        closed = torch.zeros(len(self._rows), 1, 1, device=self.loaded.device)
+        return self._opened.get(gate, closed)
+
+    def given_up(self, shared: SharedBatch) -> KeyValues:
+        """What its rows have kept, which are in a batch with others from now on."""
+        kept, self.shared, self._kept = self._kept, shared, KeyValues({})
+        return kept
+
+    def taken_back(self, kept: KeyValues) -> None:
+        """Its rows are by themselves again."""
+        self.shared, self._kept = None, kept
+
+    def foresee(self, logits: Tensor, projections: list[Mapping[str, float]], caught: Mapping[int, Tensor]) -> None:
+        """What was computed for the next step: logits [rows, vocabulary] in float32, readings, and residuals for the gates."""
+        self._foreseen = logits, projections
+        self._open(caught)
+
+    # ------------------------------------------------------------------------------------------------------------ steps
 
     @torch.inference_mode()
     def step(self) -> list[Event]:
@@ -203,14 +276,17 @@ class BatchDecoder:
 
     def _prefill(self) -> tuple[Tensor, list[Mapping[str, float]]]:
         """Read the next part of the prompts; when they are read, there is no padded batch any more."""
+        if self._foreseen is not None:
+            found, self._foreseen = self._foreseen, None
+            return found
         if self._padded is None:
             said = [row.speaker.said for row in self._rows]
             self._padded = pad_batch(self.loaded, [row.speaker.prompt for row in self._rows], said)
             self._gated = read_gates(self.loaded, self._padded, self._edits.gates, [len(each) for each in said])
         padded, width = self._padded, self._padded.ids.shape[1]
-        part = max(1, _PART * batch_rows(self.loaded) // len(self._rows)) if can_branch(self.loaded, width) else width
+        part = max(1, PART * batch_rows(self.loaded) // len(self._rows)) if can_branch(self.loaded, width) else width
         begin, end = self._read, min(width, self._read + part)
-        self._attention = padded.attention[:, :end] if padded.attention is not None else None
+        self._kept.attention = padded.attention[:, :end] if padded.attention is not None else None
         self._opened = {gate: opened[:, begin:end] for gate, opened in self._gated.items()}
         masks = {scope: mask[:, begin:end] for scope, mask in padded.masks.items() if mask is not None}
         found = self._forward(padded.ids[:, begin:end], padded.positions[:, begin:end], masks)
@@ -220,33 +296,26 @@ class BatchDecoder:
         return found
 
     def _decode(self) -> tuple[Tensor, list[Mapping[str, float]]]:
-        assert self._next is not None
-        if self._attention is not None:
-            self._attention = torch.cat([self._attention, self._attention.new_ones(len(self._rows), 1)], dim=1)
-        positions = torch.tensor([[len(row.ids) - 1] for row in self._rows], device=self.loaded.device)
-        return self._forward(self._next, positions, ONE_TOKEN)
+        if self._foreseen is not None:
+            found, self._foreseen = self._foreseen, None
+            return found
+        kept = self._kept
+        if kept.attention is not None:
+            kept.attention = torch.cat([kept.attention, kept.attention.new_ones(len(self._rows), 1)], dim=1)
+        return self._forward(*self.upcoming(), ONE_TOKEN)
 
     def _forward(self, ids: Tensor, positions: Tensor, masks: Masks) -> tuple[Tensor, list[Mapping[str, float]]]:
         """Logits [rows, vocabulary] in float32 and projections at the last position."""
-        caught: dict[int, Tensor] = {}
         wanted = self._edits.gates
-        closed = torch.zeros(len(self._rows), 1, 1, device=ids.device) if wanted else None
-        opened = {gate: found for gate in wanted if (found := self._opened.get(gate, closed)) is not None}
-        actions = self._edits.actions(masks, opened)
-        actions = capture_residual(
-            actions, {*(each.layer for each in self.gauges), *(each.layer for each in wanted)}, caught
-        )
-        with hooked(self.loaded.anatomy, actions):
-            output = self.loaded.model(
-                input_ids=ids,
-                attention_mask=going_on(self._cache, self._attention) if self._read else self._attention,
-                position_ids=positions,
-                **self._cache,
-                use_cache=True,
-                logits_to_keep=1,
-            )
-        self._opened = {gate: self._unsteered(gate.opened(caught[gate.layer])) for gate in wanted}
-        return output.logits[:, -1].float(), read_projections(self.gauges, caught, len(self._rows))
+        actions = self._edits.actions(masks, {gate: self.opened(gate) for gate in wanted})
+        layers = {*(each.layer for each in self.gauges), *(each.layer for each in wanted)}
+        logits, caught = forward_rows(self.loaded, self._kept, ids, positions, actions, layers, begins=not self._read)
+        self._open(caught)
+        return logits, read_projections(self.gauges, caught, len(self._rows))
+
+    def _open(self, caught: Mapping[int, Tensor]) -> None:
+        """Where gates are open for the next token, by the residuals [rows, width] of a pass."""
+        self._opened = {gate: self._unsteered(gate.opened(caught[gate.layer])) for gate in self._edits.gates}
 
     def _unsteered(self, opened: Tensor) -> Tensor:
         """What was read of every row [rows], each row's own put by that of its shadow: [rows, 1, 1]."""
@@ -277,21 +346,44 @@ class BatchDecoder:
         keep = [index for index, row in enumerate(self._rows) if self._replies[row.speaker.column].reason is None]
         if len(keep) == len(self._rows):
             return
-        self._rows = [self._rows[index] for index in keep]
+        before, self._rows = len(self._rows), [self._rows[index] for index in keep]
+        if self.shared is not None:
+            self.shared.drop(self, before, keep)
         if not keep:
             return
         if self._next is None:
             # Those that go on read their prompts anew: what was read was padded for all.
-            self._padded, self._read, self._cache = None, 0, new_cache(self.loaded.model)
+            self._padded, self._read, self._kept = None, 0, KeyValues(new_cache(self.loaded.model))
+            self._foreseen = None
         else:
             kept = torch.tensor(keep, device=self.loaded.device)
             self._next = self._next[kept]
-            self._attention = self._attention[kept] if self._attention is not None else None
-            for cache in self._cache.values():
-                # What beam search uses, since not every layer has the other way to choose rows.
-                cache.reorder_cache(kept)  # type: ignore[arg-type]
+            if self.shared is None:
+                self._kept.keep(keep)
+            if self._foreseen is not None:
+                logits, projections = self._foreseen
+                self._foreseen = logits[kept], [projections[index] for index in keep]
             self._opened = {gate: opened[kept.to(opened.device)] for gate, opened in self._opened.items()}
         self._edits = BatchEdits([row.edits for row in self._rows], self.loaded.device)
+
+
+def forward_rows(
+    loaded: Loaded, kept: KeyValues, ids: Tensor, positions: Tensor, actions: Mapping[Site, Action], layers: Collection[int],
+    begins: bool = False,
+) -> tuple[Tensor, dict[int, Tensor]]:  # fmt: skip
+    """The logits behind the last of some more tokens [rows, vocabulary] in float32, and the residuals there by layer [rows, width];
+    ``begins`` says that these are the first tokens of all."""
+    caught: dict[int, Tensor] = {}
+    with hooked(loaded.anatomy, capture_residual(actions, layers, caught)):
+        output = loaded.model(
+            input_ids=ids,
+            attention_mask=kept.attention if begins else going_on(kept.cache, kept.attention),
+            position_ids=positions,
+            **kept.cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+    return output.logits[:, -1].float(), caught
 
 
 def _row(speaker: DecodingRow, edits: tuple[RowEdit, ...], leader: _Row | None) -> _Row:

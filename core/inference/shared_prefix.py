@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+from transformers.cache_utils import DynamicSlidingWindowLayer
 
 from core.inference.batch import PaddedBatch, check_finite, pad_batch
+from core.inference.key_values import rows_of
 from core.models.cache import keeps_keys
 from core.models.hooks import Action, Site, hooked
 from core.models.loading import Loaded
@@ -62,16 +63,7 @@ class Begun:
     def chosen(self, rows: Sequence[int]) -> Begun:
         """These rows, as often as they are named, with a cache of their own."""
         index = torch.tensor(rows, device=self.attention.device)
-        cache = DynamicCache()
-        for layer, own in enumerate(self.cache.layers):
-            assert isinstance(own, DynamicLayer)
-            keys, values = own.keys, own.values
-            assert isinstance(keys, Tensor)
-            assert isinstance(values, Tensor)
-            cache.update(
-                keys.index_select(0, index.to(keys.device)), values.index_select(0, index.to(values.device)), layer
-            )
-        return Begun(cache, self.attention[index], self.lengths[index], self.edits)
+        return Begun(rows_of(self.cache, rows), self.attention[index], self.lengths[index], self.edits)
 
 
 def begin(loaded: Loaded, prefix: TokenIds, edits: tuple[RowEdit, ...] = ()) -> Begun:

@@ -35,7 +35,7 @@ def answers_held(steps: int) -> Iterator[None]:
 
     def held(answering: Answering, active: Active) -> None:
         run = active.run
-        if free.is_set() or run.cancelled.is_set() or run.changes or next(taken) < steps:
+        if free.is_set() or run.cancelled.is_set() or run.changes or active.changed or next(taken) < steps:
             step(answering, active)
         else:
             time.sleep(0.005)

@@ -64,6 +64,20 @@ def test_tokens_are_coloured_by_their_stage_with_letter_legend_and_words(chromiu
     assert screen.faults == []
 
 
+def test_the_tab_opens_with_the_last_answer_of_the_chat(chromium: Browser, server: Served) -> None:
+    screen = opened(chromium, server, server.engine.settings("dpo"))
+    screen.ask("Hello there")
+    screen.page.get_by_role("tab", name="Blame").click()
+    expect(screen.page.locator("#t-blame-prompt textarea")).to_have_value("Hello there")
+    expect(screen.page.locator("#t-blame-answer textarea")).to_have_value(screen.text(0))
+    # What a person has written stays.
+    screen.page.locator("#t-blame-prompt textarea").fill("Mine")
+    screen.page.get_by_role("tab", name="Chat").click()
+    screen.page.get_by_role("tab", name="Blame").click()
+    screen.page.wait_for_timeout(300)
+    assert screen.page.locator("#t-blame-prompt textarea").input_value() == "Mine"
+
+
 def test_the_tab_finds_out_and_exports_and_asks_beside(chromium: Browser, server: Served) -> None:
     screen = opened(chromium, server, server.engine.settings("dpo"))
     page = screen.page

@@ -31,14 +31,12 @@ def words(recipe: str, checkpoint: str = "dpo", of: Card | None = None) -> str:
 
 
 def test_the_change_is_told_against_the_unsteered_model() -> None:
-    assert words("1*refusal").startswith("refuses 72 of 100 harmless requests (unsteered 3), damage 0.1 nats, ")
+    assert words("1*refusal").startswith("P(refusal) 0.72 on harmless requests (unsteered 0.03), damage 0.1 nats, ")
     assert "100 of 100 replies broken, beyond the useful range" in words("2*refusal")
-    # Where replies were counted, as in the direction's card, it is the counted ones.
-    counted = {"strengths": DOSE["strengths"], "groups": {"harmless": {"n": 32, "refuses": [0, 0, 0, 24, 32]}}}
-    assert words("1*refusal", of=card(replies=counted)).startswith(
-        "refuses 75 of 100 harmless requests (unsteered 0), "
-    )
-    assert words("0.5*refusal", of=card(replies=counted)).startswith("refuses 38 of 100")
+    # Where replies were counted, as in the direction's card, it is the counted ones, of as many as there were.
+    counted = {"strengths": DOSE["strengths"], "groups": {"harmless": {"n": 32, "refuses": [0, 0, 1, 24, 32]}}}
+    assert words("1*refusal", of=card(replies=counted)).startswith("refuses 24 of 32 harmless requests (unsteered 1), ")
+    assert words("0.5*refusal", of=card(replies=counted)).startswith("refuses about 12 of 32 harmless requests")
     truth = card("truth", dose_response={**DOSE, "effect": [0.0, 0.0, -0.17, 0.73, 0.73]})
     assert words("1*truth", of=truth).startswith("P(TRUE) − P(FALSE) 0.73 (unsteered −0.17)")
     own = card("polite", dose_response={**DOSE, "effect": [0.0, 0.0, 2.0, 3.5, 4.0]})
@@ -72,13 +70,13 @@ def test_where_it_was_not_measured_there_is_no_figure(recipe: str, checkpoint: s
 
 
 def test_its_own_layer_by_name_is_where_it_was_measured() -> None:
-    assert words("1*refusal[4]").startswith("refuses 72 of 100")
+    assert words("1*refusal[4]").startswith("P(refusal) 0.72")
 
 
 def test_beyond_the_strengths_that_were_tried_and_beside_another_push() -> None:
     assert words("5*refusal").startswith("not measured beyond 2 · ")
     assert words("-3*refusal").startswith("not measured beyond −2 · ")
-    assert words("1*refusal + 1*truth").startswith("alone: refuses 72 of 100")
+    assert words("1*refusal + 1*truth").startswith("alone: P(refusal) 0.72")
 
 
 def test_a_quick_direction_says_that_it_was_not_measured() -> None:

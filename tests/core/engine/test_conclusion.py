@@ -78,6 +78,14 @@ def test_a_push_is_said_by_what_it_turned(
     assert (found.claim, found.ground) == (claim, ground)
 
 
+def test_words_that_were_drawn_freely_fall_apart_by_themselves(family: Family) -> None:
+    whole = chat(("dpo", ANSWERED), ("dpo 9*truth", "the the the the the the"), selected=1)
+    warm = replace(whole.settings, sampling=replace(whole.settings.sampling, temperature=1.5))
+    found = conclude(family, Session.of(warm, whole.answers))
+    assert found is not None
+    assert found.claim == "With 9*truth, it says something else."
+
+
 def test_two_checkpoints_and_words_are_compared_too(family: Family) -> None:
     found = conclude(family, chat(("sft", ANSWERED), ("dpo", REFUSED)))
     assert found is not None
