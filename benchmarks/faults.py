@@ -9,19 +9,26 @@ import signal
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import gguf
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
 from benchmarks import fuzzing
 from benchmarks.fuzz_readers import readers
 from benchmarks.served import Server, Visitor, handlers_of, serving
 from core.artefacts import store
 from core.artefacts.direction import load_direction
+from core.chat.kept import kept_document
+from core.chat.session import Session
+from core.chat.settings import Column, Settings
 from core.errors import TillerError
-from core.util.files import read_json
+from core.recipes.language import parse
+from core.util.files import json_text, read_json, write_bytes
 from core.util.resume import ResumeNotes
 
 #: Cases of each reader; kills; chats, and sessions, after the first of which memory may not grow by more than a part of it.
@@ -64,21 +71,33 @@ def _fuzzed() -> bool:
 # ----------------------------------------------------------------------------------------------------------------- kills
 
 
-def _writers(folder: Path) -> dict[str, Callable[[int], None]]:
-    """Every kind of writing, of what a number says."""
+def _writers(folder: Path) -> dict[str, Callable[[int], object]]:
+    """What writes files of a person's, each by its own way to them: artefacts, notes, saved state, chats, presets, exports."""
+    from core.chat.kept import KeptChats
+    from core.chat.presets import keep_preset
+    from core.exchange.exchange import export_direction
+    from core.families import registry
+    from tui import state as saved
+
     rows = np.ones((64, 512), np.float32)
     card = {"kind": "direction", "name": "x", "family": "f", "checkpoint": "c", "layer": 1, "fingerprint": ""}
-    notes = ResumeNotes(folder / "notes")
+    notes, chats = ResumeNotes(folder / "notes"), KeptChats(folder / "chats")
+    family = registry.load_family("skiff")
+    settings = Settings("skiff", (Column("dpo", parse("1*refusal")),)).ask("Hello " * 2_000)
 
     def artefact(number: int) -> None:
         path = folder / f"direction.x{number % 3}.safetensors"
         store.save_artefact(path, {"vectors": rows * number, "positive": rows * number, "negative": 0 * rows}, card)
 
-    def state(number: int) -> None:
-        from tui import state as saved
+    def chat(number: int) -> None:
+        session = Session(settings)
+        session.id = f"{number % 3:016x}"
+        chats.put(kept_document(session, float(number)))
 
-        saved.save_looks(saved.Looks())
-        notes.keep(f"state{number % 3}", {"tokens": number, "value": ["x" * 10_000] * 10})
+    def export(number: int) -> None:
+        to = folder / f"out{number % 3}.gguf"
+        to.unlink(missing_ok=True)
+        export_direction(family, "dpo", "refusal", to)
 
     return {
         "artefacts": artefact,
@@ -86,47 +105,62 @@ def _writers(folder: Path) -> dict[str, Callable[[int], None]]:
         "arrays of notes": lambda number: notes.keep_arrays(
             f"a{number % 3}", {"rows": np.full((64, 512), float(number))}
         ),
-        "saved state": state,
+        "saved state": lambda number: saved.save_looks(saved.Looks()),
+        "chats": chat,
+        "presets": lambda number: keep_preset(family, f"preset {number % 9}", settings),
+        "exports": export,
+        "texts": lambda number: write_bytes(folder / f"report{number % 3}.json", json_text(["x" * 999] * 99).encode()),
     }
 
 
 def _killed() -> bool:
-    """Kill processes that do nothing but write, and read everything that they left."""
+    """Kill processes that do nothing but write, and read everything that they have left after each."""
+    what = f"{KILLS} kills while something is written"
     if not hasattr(os, "fork"):
-        return _said(f"{KILLS} kills while something is written", "not tried: this system has no fork", True)
-    chance, broken, written = random.Random(0), [], 0
+        return _said(what, "not tried: this system has no fork", True)
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
-        os.environ["TILLER_STATE"] = str(folder / "state")
-        writers = list(_writers(folder).values())
-        for kill in range(KILLS):
-            child = os.fork()
-            if not child:
-                for number in range(10**9):
-                    writers[(kill + number) % len(writers)](kill + number)
-            time.sleep(chance.uniform(0.002, 0.03))
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
+        for name in ("STATE", "DATA"):
+            os.environ[f"TILLER_{name}"] = str(folder / name.lower())
+        writers = _writers(folder)
+        read, broken = killed(list(writers.values()), folder, KILLS)
+        left = sum(1 for _ in folder.rglob(".writing-*"))
+    result = f"{', '.join(writers)}: {read:,} files read, {len(broken)} not whole {broken[:3] or ''}, {left} unfinished ones beside them"
+    return _said(what, result, not broken)
+
+
+def killed(writers: Sequence[Callable[[int], object]], folder: Path, kills: int) -> tuple[int, list[str]]:
+    """Kill a process that writes, so many times; how many files were read, and what is wrong with those that were not whole."""
+    chance, read, broken = random.Random(0), 0, []
+    for kill in range(kills):
+        child = os.fork()
+        if not child:
+            for number in range(10**9):
+                writers[(kill + number) % len(writers)](kill + number)
+        time.sleep(chance.uniform(0.002, 0.03))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        # What is torn now may be written whole again by the next one.
         for path in (each for each in folder.rglob("*") if each.is_file() and not each.name.startswith(".writing-")):
-            written += 1
+            read += 1
             try:
                 _read_back(path)
-            except (TillerError, OSError, ValueError) as error:
+            except (TillerError, OSError, ValueError, SafetensorError) as error:
                 broken.append(f"{path.name}: {error}")
-        left = sum(1 for _ in folder.rglob(".writing-*"))
-    result = f"{written} files, {len(broken)} not whole {broken[:3] or ''}, {left} unfinished ones beside them"
-    return _said(f"{KILLS} kills while something is written", result, not broken)
+    return read, broken
 
 
 def _read_back(path: Path) -> None:
     if path.suffix == ".json":
         read_json(path)
+    elif path.suffix == ".gguf":
+        gguf.GGUFReader(path)
     elif path.name.startswith("direction."):
         load_direction(path)
-    else:
-        from safetensors.numpy import load_file
-
+    elif path.suffix == ".safetensors":
         load_file(path)
+    else:
+        path.read_text(encoding="utf-8")
 
 
 # -------------------------------------------------------------------------------------------------------------- visitors

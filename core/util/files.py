@@ -9,7 +9,9 @@ import json
 import math
 import os
 import tempfile
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +24,8 @@ _T = TypeVar("_T")
 _KEPT = 512
 #: Bytes of a text or of JSON that are read at most: a device has no end, and a wrong file may be larger than the memory.
 MOST_BYTES = 256 * 2**20
+#: How the name of a file begins that is not whole yet, and after how many seconds nobody writes it any more.
+_HALF, _ABANDONED = ".writing-", 3_600.0
 
 
 def cache_folder() -> Path:
@@ -161,7 +165,8 @@ def write_bytes(path: Path, blob: bytes, private: bool = False) -> None:
     temporary: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+        _tidy(path.parent)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=_HALF)
         with os.fdopen(handle, "wb") as file:
             file.write(blob)
         if not private:
@@ -174,6 +179,15 @@ def write_bytes(path: Path, blob: bytes, private: bool = False) -> None:
         raise StoreError(
             f"{path} cannot be written ({error.strerror}); free some space or choose another folder."
         ) from error
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what was being written when a program was killed; what another one is writing now is younger."""
+    long_ago = time.time() - _ABANDONED
+    for half in folder.glob(f"{_HALF}*"):
+        with suppress(OSError):
+            if half.stat().st_mtime < long_ago:
+                half.unlink()
 
 
 def write_new(path: Path, text: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,10 @@ import torch
 
 from benchmarks import decoding, large, starting, tracing
 from benchmarks.ratios import Timed, interleaved
+from core.util.files import json_text, write_bytes
 from tests.support import tiny_models
 from tests.support.command import verb
+from tests.support.waiting import PATIENCE
 
 OPTIONS = argparse.Namespace(threads=1, dtype="auto", device="cpu", pairs=1)
 
@@ -138,3 +142,23 @@ def test_two_tokens_are_the_same_as_far_as_the_dtype_tells_them_apart(capsys: An
     assert not decoding._same("", torch.float32, [0, 1], [0, 0], steps)
     assert not decoding._same("", torch.bfloat16, [0, 2], [0, 0], steps)
     assert "they part at token 1, whose logits are 0.25 apart" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_file_that_is_torn_by_a_kill_is_found(tmp_path: Path) -> None:
+    from benchmarks.faults import killed
+
+    def torn(_number: int) -> None:
+        with (tmp_path / "torn" / "a.json").open("w", encoding="utf-8") as file:
+            file.write('{"half": ')
+            file.flush()
+            time.sleep(PATIENCE)
+
+    def whole(number: int) -> None:
+        write_bytes(tmp_path / "whole" / "a.json", json_text({"whole": number}).encode())
+
+    for name in ("torn", "whole"):
+        (tmp_path / name).mkdir()
+    assert killed([torn], tmp_path / "torn", 8)[1] != []
+    assert killed([whole], tmp_path / "whole", 8)[1] == []

@@ -93,3 +93,13 @@ def test_a_full_disk_leaves_the_file_of_before(tmp_path: Path, monkeypatch: pyte
 def test_json_has_no_nan() -> None:
     document = {"a": [1.5, float("nan"), (float("inf"),)], "b": "é"}
     assert json_text(document, ensure_ascii=False) == '{"a": [1.5, null, [null]], "b": "é"}'
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    old, young = tmp_path / ".writing-old", tmp_path / ".writing-young"
+    for each in (old, young):
+        each.write_text("half")
+    os.utime(old, (0, 0))
+    write_bytes(tmp_path / "a.json", b"{}")
+    assert not old.exists()
+    assert young.exists()
