@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import json
+import shutil
 import struct
+import tempfile
 import zlib
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +34,7 @@ def readers(folder: Path) -> Mapping[str, tuple[Make, Read]]:
         "training logs": (
             lambda spoiler: spoiler.json(_LOG), _through(folder / "log" / "training_log.json", _log)
         ),
-        "model folders": (lambda spoiler: spoiler.json(_CONFIG), _through(folder / "model" / "config.json", _config)),
+        "model folders": (_model_files, _opened(folder / "model")),
         "command lines": (_command_line, _options),
     }  # fmt: skip
 
@@ -247,18 +250,60 @@ def _log(path: Path) -> None:
     read_log(path.parent).decayed({})
 
 
-_CONFIG: dict[str, Any] = {
-    "model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
-    "vocab_size": 64, "intermediate_size": 64, "text_config": {"hidden_size": 32}, "torch_dtype": "float32",
-}  # fmt: skip
+#: The files of a model's folder that say what its weights and its words are.
+_SAID = ("config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json")
 
 
-def _config(path: Path) -> None:
+@cache
+def _model() -> Path:
+    """The folder of a model that is so small that it is there at once, with Skiff's tokenizer."""
+    from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
+
     from core.families import registry
-    from core.models import shapes
-    from core.models.adhoc_family import one_model
 
-    shapes.shape_of(registry.load_family(one_model(str(path.parent))).final)
+    folder = Path(tempfile.mkdtemp(prefix="tiller-fuzzed-model-"))
+    source = Path(registry.load_family("skiff").final.source)
+    shape = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = LlamaConfig(
+        **{**json.loads((source / "config.json").read_text("utf-8")), "num_key_value_heads": 2, "head_dim": 8, **shape}
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    GenerationConfig(
+        eos_token_id=config.eos_token_id, pad_token_id=config.pad_token_id, do_sample=True, temperature=0.7
+    ).save_pretrained(folder)
+    for name in (*_SAID[1:3], "chat_template.jinja"):
+        shutil.copy(source / name, folder)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _model_files(spoiler: Spoiler) -> bytes:
+    name = spoiler.random.choice(_SAID)
+    return name.encode() + b"\0" + spoiler.json(json.loads((_model() / name).read_text("utf-8")))
+
+
+def _opened(folder: Path) -> Read:
+    def read(blob: bytes) -> None:
+        """Open the model, and let it say some words."""
+        from core.chat.settings import Sampling
+        from core.families import registry
+        from core.inference.decoding import BatchDecoder, DecodingRow
+        from core.inference.prompts import chat_prompt
+        from core.models.adhoc_family import one_model
+        from core.models.loading import load_model
+        from core.models.placement import Placing
+
+        name, _, spoilt = blob.partition(b"\0")
+        shutil.copytree(_model(), folder, dirs_exist_ok=True)
+        (folder / name.decode()).write_bytes(spoilt)
+        family = registry.load_family(one_model(str(folder)))
+        loaded = load_model(family, family.final.name, Placing("cpu"))
+        row = DecodingRow(0, chat_prompt(loaded, "Hello"), sampling=Sampling(max_new_tokens=2, temperature=0.5))
+        decoder = BatchDecoder(loaded, [row])
+        while not decoder.done:
+            decoder.step()
+
+    return read
 
 
 _WORDS = (
