@@ -84,7 +84,7 @@
     const summary = el("summary", { title: "The system prompt, and how the next token is drawn." }, "Details");
     const home = el("details", { class: "t-details" }, summary,
       el("div", { class: "t-fields" },
-        row("system", "System prompt", "Told to the model before the conversation.", { class: "wide" }),
+        row("system", "System prompt", "", { class: "wide" }),
         ...NUMBERS.map(([name, title, tip]) => row(name, title, tip)),
         row("stop", "Stop strings", "The answer ends before any of these.")));
     return {

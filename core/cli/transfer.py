@@ -11,7 +11,7 @@ import numpy as np
 from core.artefacts import store
 from core.cli.options import Options
 from core.cli.progress import TerminalProgress, foretold
-from core.errors import UsageError
+from core.errors import TillerError, UsageError
 from core.families import registry
 from core.families.checkpoint import Family, FamilyRef
 from core.models.at_hand import open_family
@@ -41,6 +41,8 @@ def run_transfer(options: Options) -> int:
     other = registry.load_family(options.source) if options.source else None
     if other is not None and other.name == family.name:
         raise UsageError(f"--from takes another family than {family.name}; leave it out to carry within the family.")
+    if other is None and family.alone:
+        raise TillerError(family.alone)
     if options.ship:
         # What is shipped lies in the family's own folder, whatever a person's own artefacts of it are kept under.
         family = replace(family, name=family.folder.name)

@@ -722,6 +722,12 @@ def test_mistakes_on_the_command_line(arguments: list[str], sentence: str) -> No
         verb("transfer", arguments)
 
 
+def test_one_checkpoint_is_told_what_there_would_be_to_carry(tmp_path: Path) -> None:
+    alone = tiny_models.family(tmp_path / "alone", "llama", ("chat",), plain_base=False)
+    with pytest.raises(TillerError, match="start with the model that it was trained from, too"):
+        verb("transfer", ["--family", str(alone)])
+
+
 def test_encode_of_statements_begins_with_bos(family: Family, load: Loader) -> None:
     loaded = load(family, "chat")
     (prompt,) = measure.transfer_prompts(loaded, "truth", ["Bread is food."])
