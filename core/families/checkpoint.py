@@ -289,8 +289,8 @@ class Family:
         if len(self.checkpoints) > 1:
             return ""
         return (
-            f"{self.title} came without the checkpoints that led to it, so that there is nothing to compare here: start with the model that "
-            "it was trained from, too (--base MODEL --post MODEL). The family Skiff shows how this works."
+            f"{self.title} came without the checkpoints that led to it, so that there is nothing to compare here: start with the model "
+            "that it was trained from, too (--base MODEL --post MODEL). The family Skiff shows how this works."
         )
 
     @property
