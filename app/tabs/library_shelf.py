@@ -36,8 +36,8 @@ def build(pane: Pane, shelf: Shelf) -> gr.Accordion:
     family = pane.engine.family
     told(_HEAD + (_ABOUT if family.system_prompts else _UNTEACHABLE.format(html.escape(family.title))))
     chips = "".join(button(each.name, {"concept": each.name}, each.line) for each in concepts().values())
-    # Where it teaches nothing it is out of the way, and what does teach is open.
-    with gr.Column() if family.system_prompts else gr.Accordion("The shelf all the same", open=False):
+    # Where it teaches nothing it is not offered.
+    with gr.Column(visible=family.system_prompts):
         gr.HTML(
             f'<div class="t-shelf">{chips}</div>', apply_default_css=False, elem_id="t-shelf", elem_classes=["t-told"]
         )
@@ -68,9 +68,7 @@ def build(pane: Pane, shelf: Shelf) -> gr.Accordion:
             name = gr.Textbox(label="name, for recipes", max_lines=1)
             again = gr.Button("Write them again", **_SMALL)
             learn = gr.Button("Learn from these pairs", variant="primary", elem_id="t-word-learn", **_SMALL)
-    boxes = gr.Accordion(
-        "From examples of your own, or by another method", open=not family.system_prompts, elem_id="t-library-boxes"
-    )
+    boxes = gr.Accordion("From examples of your own, or by another method", open=False, elem_id="t-library-boxes")
 
     def begin(at: str, wish: LearnRequest, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         """Learn, and say how far it is; at the end there is one card more."""

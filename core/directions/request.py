@@ -56,11 +56,17 @@ class LearnRequest:
     def check_follows(self, family: Family) -> None:
         """Raise ContrastError where replies under system prompts are asked of models that are known not to follow those, before anybody has
         waited."""
-        if self.prompts is not None and self.contrast is None and not family.system_prompts:
-            raise ContrastError(
-                f"{family.title} does not follow system prompts, so that a concept or a word teaches it nothing. Give examples of your "
-                "own, or open a larger model, such as SmolLM2."
-            )
+        if self.prompts is not None and self.contrast is None:
+            check_system_prompts(family)
+
+
+def check_system_prompts(family: Family) -> None:
+    """Raise ContrastError where models are known not to follow system prompts, under which concepts and words are learnt."""
+    if not family.system_prompts:
+        raise ContrastError(
+            f"{family.title} does not follow system prompts, so that a concept or a word teaches it nothing. Give examples of your own, or "
+            "open a larger model, such as SmolLM2."
+        )
 
 
 def check_free(family: Family, checkpoint: str, name: str, replace: bool = False, digest: str = "") -> None:

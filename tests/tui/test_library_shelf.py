@@ -28,6 +28,18 @@ def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+async def test_where_concepts_teach_nothing_that_is_said_before_anything_is_chosen(family: Path) -> None:
+    file = family / "family.toml"
+    file.write_text("system_prompts = false\n" + file.read_text(encoding="utf-8"), encoding="utf-8")
+    async with running(family, size=(80, 24), tokens=4) as (app, pilot):
+        await pilot.press("f6")
+        await shows(app, pilot, "chat can be steered by 1 direction: truth")
+        for key in ("s", "w"):
+            await pilot.press(key)
+            await shows(app, pilot, "does not follow system prompts")
+            assert isinstance(app.screen, LibraryScreen)
+
+
 async def test_a_concept_and_a_word_are_learnt_and_used(family: Path) -> None:
     async with running(family, size=(80, 24), tokens=4) as (app, pilot):
         await pilot.press("f6")

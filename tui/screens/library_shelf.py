@@ -57,6 +57,7 @@ class LibraryShelf:
     def shelf(self) -> None:
         """Ask which concept of the shelf is to be learnt."""
         from core.directions.concepts import concepts
+        from core.directions.request import check_system_prompts
 
         def learn(name: str | None) -> None:
             if name is not None:
@@ -64,12 +65,14 @@ class LibraryShelf:
                     self.begin(self._checkpoint, concepts()[name].request())
 
         with self.screen.notice.refusing():
+            check_system_prompts(self.engine.family)
             names = [(each.name, each.line) for each in concepts().values()]
             self.screen.app.push_screen(PickDialog(f"Teach {self._checkpoint} …", names), learn)
 
     def word(self) -> None:
         """Ask for one word, and have the model write pairs for it."""
         from core.directions.concepts import concept_of
+        from core.directions.request import check_system_prompts
 
         def take(text: str) -> str:
             concept_of(clean(text))
@@ -84,7 +87,9 @@ class LibraryShelf:
                 self.screen.run_slices(self.engine.write_pairs(self._checkpoint, concept.request()), found)
 
         hint = "One word, such as melancholic, or a word and its opposite: brave - timid. The model writes what is learnt from."
-        self.screen.app.push_screen(LineDialog("A direction from one word", "", hint, take), write)
+        with self.screen.notice.refusing():
+            check_system_prompts(self.engine.family)
+            self.screen.app.push_screen(LineDialog("A direction from one word", "", hint, take), write)
 
     def _written(self, checkpoint: str, name: str, wanted: str, unwanted: str, pairs: tuple[WrittenPair, ...]) -> None:
         from core.directions.written_pairs import pairs_text
