@@ -83,6 +83,10 @@ def test_the_tab_finds_out_and_exports_and_asks_beside(chromium: Browser, server
     page = screen.page
     page.get_by_role("tab", name="Blame").click()
     result = page.locator("#t-blame-result")
+    # Where nothing was asked in Chat, the family's example stands there.
+    example = next(each.message for each in server.engine.family.examples if each.without)
+    expect(page.locator("#t-blame-prompt textarea")).to_have_value(example)
+    page.locator("#t-blame-prompt textarea").fill("")
     page.locator("#t-blame-find").click()
     expect(result).to_contain_text("Write a prompt first")
     page.locator("#t-blame-take").click()
